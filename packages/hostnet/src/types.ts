@@ -1,0 +1,76 @@
+/**
+ * What the host's network should look like, as plain data. The pure half of this package turns it into text
+ * (nft scripts, `ip` batches); the thin half hands that text to the system. Nothing here knows why a packet is allowed.
+ */
+
+/** Transport that a grant speaks of. `other` is every IP protocol that is neither TCP, UDP nor ICMP/ICMPv6. */
+export type GrantProtocol = 'tcp' | 'udp' | 'icmp' | 'other';
+
+/** One admitted range of ports. Ports are inclusive; `icmp` and `other` carry 0..65535 and ignore them. */
+export interface PortGrant {
+  readonly protocol: GrantProtocol;
+  readonly from: number;
+  readonly to: number;
+  /** Policy that granted it: the name under which its packets are counted. */
+  readonly policy: string;
+}
+
+/** A device: the overlay addresses that its packets carry, and the profile that decides over them. */
+export interface FirewallDevice {
+  readonly id: string;
+  /** Single overlay addresses without prefix length, IPv4 and IPv6. */
+  readonly addresses: readonly string[];
+  readonly profile: string | null;
+  /** Epoch milliseconds, enforced by a kernel timeout; null: until the lease ends. */
+  readonly expiresAt: number | null;
+}
+
+/** A class of destination addresses that all policies treat alike. Ranges of different classes never overlap. */
+export interface AddressClass {
+  readonly id: string;
+  /** Inclusive ranges `first-last` in canonical text, one family each: `10.0.0.1-10.0.0.9`, `fd00::1-fd00::1`. */
+  readonly ranges: readonly string[];
+}
+
+/** What a profile may do in one class: the bundle of ports that it gets there. */
+export interface Cell {
+  readonly class: string;
+  readonly bundle: string;
+  readonly expiresAt: number | null;
+}
+
+/** Devices with the same outcome share a profile. At most one cell per class. */
+export interface Profile {
+  readonly id: string;
+  readonly cells: readonly Cell[];
+}
+
+/** A set of port grants, disjoint per protocol. */
+export interface Bundle {
+  readonly id: string;
+  readonly grants: readonly PortGrant[];
+}
+
+/** Everything that the gateway's nftables table says. Allow-only: what no cell admits is dropped. */
+export interface FirewallState {
+  readonly masquerade: boolean;
+  /** Intent MAINTENANCE: flows that exist go on, new ones are rejected with ICMP administratively prohibited. */
+  readonly draining: boolean;
+  /** End of the lease, epoch milliseconds: no element outlives it. */
+  readonly leaseUntil: number;
+  readonly devices: ReadonlyMap<string, FirewallDevice>;
+  readonly classes: ReadonlyMap<string, AddressClass>;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly bundles: ReadonlyMap<string, Bundle>;
+}
+
+/** Link, addresses, routes and rules of the tunnel interface. */
+export interface HostState {
+  /** Interface name, at most 15 characters. */
+  readonly interface: string;
+  /** Own overlay addresses with prefix length, e.g. `100.64.0.1/32`, `fd7a:…::1/128`. */
+  readonly addresses: readonly string[];
+  /** Whole overlay, CIDR per family: routed into the tunnel, blackholed behind it, refused from anywhere else. */
+  readonly overlay: { readonly v4: string; readonly v6: string };
+  readonly mtu: number;
+}
