@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import type { StateItem } from './state.ts';
+
+/**
+ * Hash of a state: the sum modulo 2^256 of the SHA-256 of its items, so that a change costs what it touches and two
+ * sides can compare states whatever the order. Expiry times are left out: they are renewed without being a change.
+ */
+export class StateHash {
+  #sum = 0n;
+
+  static of(items: Iterable<StateItem>): StateHash {
+    const hash = new StateHash();
+    for (const item of items) hash.add(item);
+    return hash;
+  }
+
+  add(item: StateItem): void {
+    this.#sum = (this.#sum + itemHash(item)) & mask;
+  }
+
+  remove(item: StateItem): void {
+    this.#sum = (this.#sum - itemHash(item)) & mask;
+  }
+
+  /** 64 hexadecimal digits. */
+  toString(): string {
+    return this.#sum.toString(16).padStart(64, '0');
+  }
+}
+
+/** Hash of the empty state. */
+export const emptyStateHash = '0'.repeat(64);
+
+/** Short content hash for ids in compiled state: 128 bits, base64url. */
+export function contentId(...parts: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${part.length}:`).update(part);
+  return hash.digest().subarray(0, 16).toString('base64url');
+}
+
+const mask = (1n << 256n) - 1n;
+
+function itemHash(item: StateItem): bigint {
+  return BigInt(`0x${createHash('sha256').update(itemText(item)).digest('hex')}`);
+}
+
+/** Text that says everything of an item but its expiry, with lists whose order means nothing in sorted order. */
+function itemText(item: StateItem): string {
+  switch (item.kind) {
+    case 'gateway': {
+      const { listenPort, addresses, overlay, mtu, masquerade, intent } = item;
+      return JSON.stringify([
+        item.kind,
+        listenPort,
+        [...addresses].sort(),
+        overlay.v4,
+        overlay.v6,
+        mtu,
+        masquerade,
+        intent,
+      ]);
+    }
+    case 'device':
+      return JSON.stringify([item.kind, item.id, item.publicKey, [...item.addresses].sort(), item.profile]);
+    case 'class':
+      return JSON.stringify([item.kind, item.id, [...item.ranges].sort()]);
+    case 'bundle':
+      return JSON.stringify([
+        item.kind,
+        item.id,
+        item.grants.map((g) => [g.protocol, g.from, g.to, g.policy].join(' ')).sort(),
+      ]);
+    case 'profile':
+      return JSON.stringify([item.kind, item.id, item.cells.map((c) => `${c.class} ${c.bundle}`).sort()]);
+    case 'probe':
+      return JSON.stringify([item.kind, item.id, item.resource, item.target, item.port]);
+  }
+}

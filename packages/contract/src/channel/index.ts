@@ -1,0 +1,4 @@
+export * from './hash.ts';
+export * from './messages.ts';
+export * from './state.ts';
+export * from './token.ts';

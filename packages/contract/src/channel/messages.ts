@@ -1,0 +1,239 @@
+import { z } from 'zod';
+import { StateItem } from './state.ts';
+
+/**
+ * The agent channel: one WebSocket per agent, JSON text frames, each one message of the unions below.
+ *
+ * Protocol numbers, newest first; the controller speaks every one that is listed:
+ *   1  2026-11-23  first version
+ */
+export const channelProtocol = 1;
+export const channelPath = '/agent/channel';
+
+const base64 = (bytes: number) => z.string().regex(new RegExp(`^[A-Za-z0-9+/]{${Math.ceil((bytes * 4) / 3)}}={0,2}$`));
+const key32 = base64(32);
+const signature = base64(64);
+const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const epochMs = z.int().nonnegative();
+const counter = z.int().nonnegative();
+
+/** Revisions are ordered within a database epoch only: a restored backup is another epoch. */
+export const Revision = z.strictObject({ epoch: z.string().max(64), number: z.int().nonnegative() });
+export type Revision = z.infer<typeof Revision>;
+
+/**
+ * What the controller signs about a state: whose it is, which revision and hash, and until when it holds. Signed as
+ * `statementText`, with the controller's Ed25519 key.
+ */
+export const Statement = z.strictObject({
+  gateway: z.uuid(),
+  revision: Revision,
+  hash,
+  issuedAt: epochMs,
+  leaseUntil: epochMs,
+});
+export type Statement = z.infer<typeof Statement>;
+export const SignedStatement = z.strictObject({ statement: Statement, signature });
+export type SignedStatement = z.infer<typeof SignedStatement>;
+
+// ---- from the agent
+
+/** First message. Nothing secret: the controller has not proven itself yet. */
+export const Hello = z.strictObject({
+  type: z.literal('hello'),
+  protocol: z.int().positive(),
+  gateway: z.uuid(),
+  nonce: key32,
+  /** The agent's Ed25519 identity key, raw. */
+  identityKey: key32,
+  agentVersion: z.string().max(64),
+});
+
+/** Proof of identity over the transcript; the token only at enrolment. */
+export const Authenticate = z.strictObject({
+  type: z.literal('authenticate'),
+  signature,
+  token: z.string().max(400).optional(),
+  wireguardPublicKey: key32,
+  host: z.strictObject({
+    hostname: z.string().max(255),
+    os: z.string().max(200),
+    kernel: z.string().max(200),
+    wireguard: z.enum(['kernel', 'userspace', 'memory']),
+  }),
+  /** What the agent has applied, so that the controller can go on with a delta. */
+  state: z.strictObject({ revision: Revision, hash }).optional(),
+});
+
+/** State is in force, as read back from the system. */
+export const Applied = z.strictObject({
+  type: z.literal('applied'),
+  revision: Revision,
+  hash,
+  tookMs: z.number().nonnegative(),
+});
+
+/** Applying failed, or drift could not be mended. `message` says what to do. */
+export const Failed = z.strictObject({
+  type: z.literal('failed'),
+  revision: Revision.optional(),
+  code: z.string().max(64),
+  message: z.string().max(2000),
+});
+
+/** The agent's state does not lead to the delta's `from`: it needs everything. */
+export const NeedSnapshot = z.strictObject({ type: z.literal('need-snapshot'), reason: z.string().max(500) });
+
+export const PeerStatistics = z.strictObject({
+  device: z.string().max(64),
+  rxBytes: counter,
+  txBytes: counter,
+  lastHandshake: epochMs.nullable(),
+  endpoint: z.string().max(80).nullable(),
+});
+export const ProbeResult = z.strictObject({
+  id: z.string().max(64),
+  resource: z.string().max(64),
+  reachable: z.boolean(),
+  detail: z.string().max(300),
+  rttMs: z.number().nonnegative().optional(),
+});
+export type ProbeResult = z.infer<typeof ProbeResult>;
+
+/** Every heartbeat interval. `peers` and `probes` carry only what changed since the last heartbeat of this connection. */
+export const Heartbeat = z.strictObject({
+  type: z.literal('heartbeat'),
+  sentAt: epochMs,
+  revision: Revision.nullable(),
+  hash: hash.nullable(),
+  peers: z.array(PeerStatistics),
+  policies: z.array(z.strictObject({ policy: z.string().max(64), packets: counter, bytes: counter })),
+  dropped: z.record(z.string().max(32), counter),
+  probes: z.array(ProbeResult),
+  safeToStop: z.boolean(),
+});
+export type Heartbeat = z.infer<typeof Heartbeat>;
+
+/** Answer to `probe`. */
+export const Probed = z.strictObject({
+  type: z.literal('probed'),
+  request: z.string().max(64),
+  hash: hash.nullable(),
+  probes: z.array(ProbeResult),
+});
+
+export const AgentMessage = z.discriminatedUnion('type', [
+  Hello,
+  Authenticate,
+  Applied,
+  Failed,
+  NeedSnapshot,
+  Heartbeat,
+  Probed,
+]);
+export type AgentMessage = z.infer<typeof AgentMessage>;
+
+// ---- from the controller
+
+/** The controller proves itself first: it signs the transcript with the key whose fingerprint the token carries. */
+export const Challenge = z.strictObject({
+  type: z.literal('challenge'),
+  protocol: z.int(),
+  nonce: key32,
+  controllerKey: key32,
+  signature,
+});
+
+export const Welcome = z.strictObject({
+  type: z.literal('welcome'),
+  now: epochMs,
+  heartbeatMs: z.int().positive(),
+  name: z.string(),
+});
+
+export const refusalCodes = [
+  'protocol',
+  'unknown-gateway',
+  'deleted',
+  'bad-token',
+  'already-enrolled',
+  'bad-identity',
+  'bad-signature',
+  'bad-message',
+  'taken-over',
+  'busy',
+] as const;
+/** The connection ends. `final`: trying again is pointless until a person acts; `deleted` also means: undo everything. */
+export const Refused = z.strictObject({
+  type: z.literal('refused'),
+  code: z.enum(refusalCodes),
+  message: z.string(),
+  final: z.boolean(),
+});
+export type Refused = z.infer<typeof Refused>;
+
+/** Everything. The agent drops whatever is not in it. */
+export const Snapshot = z.strictObject({
+  type: z.literal('snapshot'),
+  items: z.array(StateItem),
+  signed: SignedStatement,
+});
+export type Snapshot = z.infer<typeof Snapshot>;
+
+/** From the state with hash `from` to the one that `signed` speaks of. */
+export const Delta = z.strictObject({
+  type: z.literal('delta'),
+  from: hash,
+  upserts: z.array(StateItem),
+  removes: z.array(z.string()),
+  signed: SignedStatement,
+});
+export type Delta = z.infer<typeof Delta>;
+
+/** Same state, later lease (and revision, when a revision did not touch this gateway). */
+export const Lease = z.strictObject({ type: z.literal('lease'), signed: SignedStatement });
+
+/** Check these probes (all when empty) now and answer with `probed`. */
+export const Probe = z.strictObject({ type: z.literal('probe'), request: z.string().max(64) });
+
+export const ControllerMessage = z.discriminatedUnion('type', [
+  Challenge,
+  Welcome,
+  Refused,
+  Snapshot,
+  Delta,
+  Lease,
+  Probe,
+]);
+export type ControllerMessage = z.infer<typeof ControllerMessage>;
+
+// ---- what is signed
+
+export interface Transcript {
+  readonly protocol: number;
+  readonly gateway: string;
+  readonly agentNonce: string;
+  readonly controllerNonce: string;
+  readonly identityKey: string;
+  readonly controllerKey: string;
+}
+
+/** Text that both sides sign; `side` keeps one side's signature from being replayed as the other's. */
+export function transcriptText(side: 'agent' | 'controller', t: Transcript): string {
+  return [
+    'sallyport-channel',
+    side,
+    t.protocol,
+    t.gateway,
+    t.agentNonce,
+    t.controllerNonce,
+    t.identityKey,
+    t.controllerKey,
+  ].join('\n');
+}
+
+export function statementText(s: Statement): string {
+  return ['sallyport-state', s.gateway, s.revision.epoch, s.revision.number, s.hash, s.issuedAt, s.leaseUntil].join(
+    '\n',
+  );
+}

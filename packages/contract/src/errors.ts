@@ -1,0 +1,38 @@
+/**
+ * The error catalogue: every failure that a client can see has a stable code here, and only here. Codes are never
+ * reused. `docs/errors.md` explains each one; a test ties the two together. Bodies are RFC 9457 problem details.
+ */
+export const errorCatalogue = {
+  malformed_json: { status: 400, title: 'The body is not valid JSON' },
+  invalid_request: { status: 400, title: 'The request does not fit the schema' },
+  invalid_reference: { status: 400, title: 'The request refers to something that does not exist' },
+  not_supported_yet: { status: 400, title: 'This part of the API is not available in this version' },
+  rule_not_allowed: { status: 400, title: 'A deny policy takes no admission rule with criteria' },
+  unauthenticated: { status: 401, title: 'A valid API key is required' },
+  forbidden: { status: 403, title: 'The role of this API key does not allow this' },
+  not_found: { status: 404, title: 'Nothing with this id exists in this tenant' },
+  route_not_found: { status: 404, title: 'No such path' },
+  method_not_allowed: { status: 405, title: 'This path does not take this method' },
+  in_use: { status: 409, title: 'Other objects still use this one' },
+  public_key_taken: { status: 409, title: 'The public key is in use already' },
+  last_api_key: { status: 409, title: 'The last key that may manage keys cannot be removed' },
+  built_in: { status: 409, title: 'A built-in object cannot be changed or deleted' },
+  overlay_exhausted: { status: 409, title: 'No overlay address is free' },
+  not_deployed: { status: 409, title: 'The gateway has never been deployed' },
+  idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
+  precondition_failed: { status: 412, title: 'The object has changed since it was read' },
+  body_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'Only application/json is accepted' },
+  idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another request' },
+  rate_limited: { status: 429, title: 'Too many requests' },
+  internal: { status: 500, title: 'The controller failed' },
+  unavailable: { status: 503, title: 'The controller cannot serve this now' },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** One bad field: JSON pointer into the body, or `query/name`, `path/name`, `header/name`. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly message: string;
+}

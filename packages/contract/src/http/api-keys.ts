@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { id, name, timestamp } from './common.ts';
+
+/** Role types of the reference that a key may act with; what each may call stands with the operations. */
+export const roleType = z.enum(['OWNER', 'ADMIN', 'DEFAULT', 'BASIC', 'BILLING', 'AUDITOR', 'SUPPORT']);
+export type RoleType = z.infer<typeof roleType>;
+
+export const CreateApiKey = z
+  .strictObject({
+    name,
+    role: z
+      .enum(['OWNER', 'ADMIN', 'AUDITOR'])
+      .default('ADMIN')
+      .describe('OWNER and ADMIN may change things, OWNER may manage keys, AUDITOR reads'),
+    expiresAt: timestamp.nullish().describe('Never when left out'),
+  })
+  .meta({ id: 'CreateApiKey' });
+
+export const ApiKey = z
+  .object({
+    id,
+    createdAt: timestamp,
+    name: z.string(),
+    role: roleType,
+    prefix: z.string().describe('First characters of the key, to tell keys apart'),
+    expiresAt: timestamp.optional(),
+    lastUsedAt: timestamp.optional(),
+    key: z.string().optional().describe('The key itself: only in the answer that creates it'),
+  })
+  .meta({ id: 'ApiKey' });
+export type ApiKey = z.infer<typeof ApiKey>;

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { id, name, pageQuery, paginated, text, timestamp } from './common.ts';
+
+export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
+
+/** Curve25519 public key in base64: 32 bytes, 44 characters, and the two spare bits zero. */
+export const wireguardPublicKey = z
+  .string()
+  .regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, 'must be a WireGuard public key (32 bytes in base64)');
+
+export const DeviceUser = z
+  .object({
+    id,
+    lastConnection: timestamp,
+    email: z.string().optional(),
+    firstName: z.string().optional(),
+    lastName: z.string().optional(),
+  })
+  .meta({ id: 'DeviceUser' });
+
+export const CreateDevice = z
+  .strictObject({
+    name,
+    publicKey: wireguardPublicKey,
+    hardwareId: text(200, 1).nullish().describe('Made from the key when left out'),
+    user: id.nullish().describe('Owner; a device without one matches `devices` and `allDevices` only'),
+  })
+  .meta({ id: 'CreateDevice' });
+
+export const Device = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    active: z.boolean(),
+    lastConnection: timestamp.optional(),
+    status: deviceStatus,
+    user: DeviceUser.optional(),
+    hardwareId: z.string(),
+    posture: z.record(z.string(), z.unknown()).optional(),
+    appVersion: z.string().optional(),
+    publicKey: z.string().optional(),
+    overlayAddresses: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Device' });
+export type Device = z.infer<typeof Device>;
+
+export const DevicePage = paginated(Device).meta({ id: 'DevicePage' });
+export const deviceQuery = z.strictObject(pageQuery);
+
+export const DeviceConfiguration = z
+  .object({
+    revision: z.string().describe('Changes when the text changes'),
+    text: z.string().describe('WireGuard configuration; PrivateKey holds the placeholder'),
+  })
+  .meta({ id: 'DeviceConfiguration' });
+export type DeviceConfiguration = z.infer<typeof DeviceConfiguration>;
+
+/** Stands in the configuration where the device's private key goes; the controller never has that key. */
+export const privateKeyPlaceholder = 'REPLACE_WITH_PRIVATE_KEY';

@@ -1,0 +1,99 @@
+import { z } from 'zod';
+import { description, endpoint, id, name, portText, timestamp } from './common.ts';
+
+export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
+export type GatewayStatus = z.infer<typeof gatewayStatus>;
+
+export const gatewayIntent = z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']);
+export type GatewayIntent = z.infer<typeof gatewayIntent>;
+
+export const CreateGateway = z
+  .strictObject({
+    name,
+    description: description.nullish(),
+    wireguardPort: portText,
+    endpoint: endpoint.nullish(),
+    masquerade: z.boolean().optional().describe('Hide devices behind the gateway towards resources; true unless given'),
+  })
+  .meta({ id: 'CreateGateway' });
+
+export const UpdateGateway = z
+  .strictObject({
+    status: gatewayStatus
+      .optional()
+      .describe('MAINTENANCE and OFFLINE set that intent, ONLINE sets ACTIVE; PENDING and ERROR change nothing'),
+    intent: gatewayIntent.optional().describe('What the administrator wants; wins over status'),
+    name,
+    description: description.nullish(),
+    wireguardPort: portText,
+    endpoint: endpoint.nullish(),
+    masquerade: z.boolean().optional(),
+  })
+  .meta({ id: 'UpdateGateway' });
+
+export const GatewayResource = z.object({ id, name: z.string() }).meta({ id: 'GatewayResource' });
+
+export const GatewayStatistics = z
+  .object({
+    connectedDevices: z.int().describe('Devices with a handshake in the last three minutes'),
+    bytesIn: z.int().describe('From devices, bytes since the gateway came up'),
+    bytesOut: z.int().describe('To devices, bytes since the gateway came up'),
+    lastHandshake: timestamp.optional(),
+    appliedRevision: z.int().optional().describe('Revision that the gateway reported as applied'),
+    lag: z.int().optional().describe('Revisions of the tenant that touch this gateway and are not applied yet'),
+    safeToStop: z.boolean().optional().describe('In MAINTENANCE: no flow runs through the gateway any more'),
+  })
+  .meta({ id: 'GatewayStatistics' });
+
+export const Gateway = z
+  .object({
+    id,
+    createdAt: timestamp,
+    deployedOn: timestamp.nullable().describe('First successful deployment'),
+    updatedAt: timestamp,
+    name: z.string(),
+    description: z.string().optional(),
+    wireguardPort: z.string(),
+    status: gatewayStatus,
+    error: z.string().optional(),
+    token: z.string().describe('Enrolment token; masked for keys that may not deploy'),
+    lastOnline: timestamp.optional(),
+    relayEnabled: z.boolean().optional(),
+    endpoint: z.string().optional().describe('As given by the administrator'),
+    autoDiscoverEndpoint: z.boolean().describe('True while no endpoint was given'),
+    resources: z.array(GatewayResource).optional(),
+    intent: gatewayIntent.optional(),
+    discoveredEndpoint: z.string().optional(),
+    masquerade: z.boolean().optional(),
+    publicKey: z.string().optional().describe('WireGuard public key, once enrolled'),
+    statistics: GatewayStatistics.optional(),
+  })
+  .meta({ id: 'Gateway' });
+export type Gateway = z.infer<typeof Gateway>;
+
+/** Fields of a gateway that a write ignores, so that what was read can be written back whole. */
+export const gatewayReadOnly = [
+  'id',
+  'createdAt',
+  'deployedOn',
+  'updatedAt',
+  'error',
+  'token',
+  'lastOnline',
+  'relayEnabled',
+  'autoDiscoverEndpoint',
+  'resources',
+  'discoveredEndpoint',
+  'publicKey',
+  'statistics',
+] as const;
+
+export const TestConfiguration = z
+  .object({
+    status: z.enum(['ONLINE', 'MAINTENANCE', 'NOT_REACHABLE', 'ERROR', 'UNRECOGNIZED']),
+    details: z.string().optional().describe('What was checked, what was found, and what was not probed'),
+    error: z.string().optional(),
+    _error: z.string().optional(),
+  })
+  .meta({ id: 'TestConfiguration' });
+export type TestConfiguration = z.infer<typeof TestConfiguration>;

@@ -1,0 +1,151 @@
+import { z } from 'zod';
+import { canonicalPrefix } from '../ip.ts';
+import { description, id, name, ref, timestamp } from './common.ts';
+import { deviceStatus } from './devices.ts';
+import { Gateway } from './gateways.ts';
+import { accessType, loadBalancingMode } from './resources.ts';
+
+export const policyType = z.enum(['PRIVATE', 'SAAS', 'INTERNET', 'SITETOSITE']);
+export type PolicyType = z.infer<typeof policyType>;
+export const policyMode = z.enum(['LOCAL', 'RESTRICTED', 'INTERNET_ACCESS_POINT']);
+
+const ids = z.array(ref).max(10_000);
+const sourceIps = z
+  .array(z.string().refine((value) => canonicalPrefix(value) !== null, 'must be an IP address or a CIDR range'))
+  .max(1000);
+
+const writable = {
+  name,
+  description: description.nullish(),
+  action: z.boolean().describe('true allows, false denies'),
+  mode: policyMode.nullish(),
+  allGroups: z.boolean(),
+  allUsers: z.boolean(),
+  allDevices: z.boolean(),
+  allResources: z.boolean(),
+  groups: ids.nullish(),
+  users: ids.nullish(),
+  devices: ids.nullish(),
+  resources: ids.nullish(),
+  gateways: ids.nullish(),
+  sourceIps: sourceIps.nullish(),
+};
+
+/** The all* flags are required in the reference and default to false there: both spellings are taken. */
+const flag = z.boolean().default(false);
+const flags = { allGroups: flag, allUsers: flag, allDevices: flag, allResources: flag };
+
+export const CreatePolicy = z
+  .strictObject({
+    ...writable,
+    ...flags,
+    type: policyType,
+    rule: ref.nullish().describe('Admission rule; the built-in one when left out'),
+  })
+  .meta({ id: 'CreatePolicy' });
+
+export const UpdatePolicy = z.strictObject({ ...writable, ...flags, rule: ref }).meta({ id: 'UpdatePolicy' });
+
+export const ReorderPolicies = z
+  .strictObject({
+    type: policyType,
+    policies: z.array(id).max(10_000).describe('Every non-default policy of this type, first is highest'),
+  })
+  .meta({ id: 'ReorderPolicies' });
+
+export const PolicyGroup = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    description: z.string().optional(),
+    maxDevices: z.number(),
+    isSamlDefaultGroup: z.boolean().optional(),
+    idpMapping: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'PolicyGroup' });
+
+export const PolicyUser = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    lastConnection: timestamp.optional(),
+    email: z.string().optional(),
+    status: z.string(),
+    firstName: z.string().optional(),
+    lastName: z.string().optional(),
+    isOwner: z.boolean(),
+    maxDevices: z.number(),
+    image: z.string().optional(),
+  })
+  .meta({ id: 'PolicyUser' });
+
+export const PolicyDevice = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    active: z.boolean(),
+    lastConnection: timestamp.optional(),
+    status: deviceStatus,
+    hardwareId: z.string(),
+    posture: z.record(z.string(), z.unknown()).optional(),
+    appVersion: z.string().optional(),
+  })
+  .meta({ id: 'PolicyDevice' });
+
+export const PolicyResource = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    type: accessType,
+    loadBalancingMode,
+    description: z.string().optional(),
+  })
+  .meta({ id: 'PolicyResource' });
+
+export const AdmissionRule = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    type: z.enum(['ALLOW', 'DENY', 'CUSTOM']),
+    hasTimeConstraint: z.boolean(),
+    rule: z.string().optional(),
+  })
+  .meta({ id: 'AdmissionRule' });
+export type AdmissionRule = z.infer<typeof AdmissionRule>;
+
+export const Policy = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    description: z.string().optional(),
+    action: z.boolean(),
+    order: z.int(),
+    isDefault: z.boolean(),
+    type: policyType,
+    mode: policyMode.optional(),
+    allGroups: z.boolean(),
+    allUsers: z.boolean(),
+    allDevices: z.boolean(),
+    allResources: z.boolean(),
+    groups: z.array(PolicyGroup).optional(),
+    users: z.array(PolicyUser).optional(),
+    devices: z.array(PolicyDevice).optional(),
+    resources: z.array(PolicyResource).optional(),
+    gateways: z.array(Gateway).optional(),
+    sourceIps: z.array(z.string()).optional(),
+    rule: AdmissionRule.optional(),
+  })
+  .meta({ id: 'Policy' });
+export type Policy = z.infer<typeof Policy>;
+export const policyReadOnly = ['id', 'createdAt', 'updatedAt', 'order', 'isDefault', 'type'] as const;

@@ -1,0 +1,133 @@
+import { z } from 'zod';
+import { canonicalPrefix } from '../ip.ts';
+import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { Gateway } from './gateways.ts';
+
+export const accessType = z.enum(['PRIVATE', 'SAAS', 'INTERNET']);
+export type AccessType = z.infer<typeof accessType>;
+export const loadBalancingMode = z.enum(['MANUAL', 'AUTOMATIC']);
+
+// ---- protocols
+
+const portOrRange = z
+  .string()
+  .regex(/^[1-9][0-9]{0,4}(-[1-9][0-9]{0,4})?$/, 'must be a port "443" or a range "5000-5100"')
+  .refine((value) => {
+    const [first = 0, last = first] = value.split('-').map(Number);
+    return first <= last && last <= 65535;
+  }, 'must be a port or an ascending range within 1 to 65535');
+
+export const NetworkProtocol = z
+  .strictObject({ protocol: z.enum(['TCP', 'UDP', 'ICMP']), port: portOrRange.optional() })
+  .refine((p) => (p.protocol === 'ICMP') === (p.port === undefined), {
+    message: 'TCP and UDP need a port, ICMP takes none',
+    path: ['port'],
+  })
+  .meta({ id: 'NetworkProtocol' });
+export type NetworkProtocol = z.infer<typeof NetworkProtocol>;
+
+export const CreateProtocol = z
+  .strictObject({ name: name.nullish(), networkProtocols: z.array(NetworkProtocol).min(1).max(100) })
+  .meta({ id: 'CreateProtocol' });
+
+export const Protocol = z
+  .object({
+    id,
+    name: z.string(),
+    networkProtocols: z.array(z.object({ protocol: z.enum(['TCP', 'UDP', 'ICMP']), port: z.string().optional() })),
+    type: z.enum(['ALL', 'PREDEFINED', 'CUSTOM']),
+  })
+  .meta({ id: 'Protocol' });
+export type Protocol = z.infer<typeof Protocol>;
+
+// ---- addresses
+
+/** What an address field takes: IPv4, IPv6 or CIDR. Names are refused in the feature, with a sentence of their own. */
+export const addressText = text(253, 1);
+export const isIpText = (value: string): boolean => canonicalPrefix(value) !== null;
+
+export const UpdateAddress = z
+  .strictObject({ address: addressText, protocols: z.array(ref).min(1).max(100) })
+  .meta({ id: 'UpdateAddress' });
+
+export const Address = z
+  .object({ id, address: z.string(), isIp: z.boolean(), type: accessType, protocols: z.array(Protocol) })
+  .meta({ id: 'Address' });
+export type Address = z.infer<typeof Address>;
+export const addressReadOnly = ['id', 'isIp', 'type'] as const;
+
+// ---- resources
+
+const resourceName = text(40, 1);
+const resourceDescription = text(120);
+
+/** An address as it is given, or as an answer carried it: then its own read-only fields are ignored. */
+export const ResourceAddressInput = z
+  .strictObject({
+    address: addressText,
+    protocols: z.array(ref).min(1).max(100),
+    id: z.unknown().optional(),
+    isIp: z.unknown().optional(),
+    type: z.unknown().optional(),
+  })
+  .transform(({ address, protocols }) => ({ address, protocols }))
+  .meta({ id: 'ResourceAddressInput' });
+
+export const CreateResource = z
+  .strictObject({
+    name: resourceName,
+    type: accessType,
+    description: resourceDescription.nullish(),
+    addresses: z.array(ResourceAddressInput).min(1).max(1000),
+  })
+  .meta({ id: 'CreateResource' });
+
+export const UpdateResource = z
+  .strictObject({
+    name: resourceName,
+    type: accessType.optional().describe('Cannot change after creation'),
+    description: resourceDescription.nullish(),
+    addresses: z.array(ResourceAddressInput).min(1).max(1000),
+  })
+  .meta({ id: 'UpdateResource' });
+
+export const LoadBalancing = z
+  .strictObject({
+    loadBalancingMode,
+    gateways: z
+      .array(id)
+      .max(100)
+      .describe('Complete list; order is priority in MANUAL; a gateway left out is detached'),
+  })
+  .meta({ id: 'LoadBalancing' });
+
+export const Resource = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    type: accessType,
+    loadBalancingMode,
+    status: z.enum(['ONLINE', 'OFFLINE']).optional().describe('Left out while no gateway is attached'),
+    description: z.string().optional(),
+    addresses: z.array(Address),
+    gateways: z.array(Gateway),
+  })
+  .meta({ id: 'Resource' });
+export type Resource = z.infer<typeof Resource>;
+export const resourceReadOnly = ['id', 'createdAt', 'updatedAt', 'loadBalancingMode', 'status', 'gateways'] as const;
+
+export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
+
+/** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
+export const resourceQuery = z.looseObject(pageQuery);
+export const resourceFilterFields = [
+  'id',
+  'name',
+  'type',
+  'gateways.id',
+  'policies.id',
+  'addresses.protocols.id',
+] as const;
+export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', 'in', 'nin'] as const;
