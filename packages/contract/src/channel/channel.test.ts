@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import {
+  emptyStateHash,
+  formatGatewayToken,
+  maskGatewayToken,
+  parseGatewayToken,
+  StateHash,
+  type StateItem,
+} from './index.ts';
+
+const device = (n: number, expiresAt: number | null = null): StateItem => ({
+  kind: 'device',
+  key: `device/${n}`,
+  id: String(n),
+  publicKey: 'A'.repeat(43) + '=',
+  addresses: [`100.64.0.${n % 250}`],
+  profile: 'p',
+  expiresAt,
+});
+
+test('the state hash does not depend on order and is undone by removal', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(fc.nat(1000), { maxLength: 20 }), (numbers) => {
+      const items = numbers.map((n) => device(n));
+      const hash = StateHash.of(items);
+      assert.equal(hash.toString(), StateHash.of([...items].reverse()).toString());
+      for (const item of items) hash.remove(item);
+      assert.equal(hash.toString(), emptyStateHash);
+    }),
+  );
+});
+
+test('renewed expiry is no change of state, another profile is', () => {
+  assert.equal(StateHash.of([device(1, 5)]).toString(), StateHash.of([device(1, 6)]).toString());
+  assert.notEqual(
+    StateHash.of([device(1)]).toString(),
+    StateHash.of([{ ...device(1), profile: 'q' } as StateItem]).toString(),
+  );
+});
+
+test('a token names its gateway and the controller, and its mask hides the secret', () => {
+  const token = {
+    gateway: '123e4567-e89b-12d3-a456-426614174000',
+    secret: 's'.repeat(43),
+    controllerFingerprint: 'f'.repeat(22),
+  };
+  const text = formatGatewayToken(token);
+  assert.deepEqual(parseGatewayToken(`${text}\n`), token);
+  assert.ok(!maskGatewayToken(text).includes('s'.repeat(4)));
+  for (const bad of ['', 'sgw_', text.slice(1), `${text}x`, text.replace('sgw_', 'sgx_')])
+    assert.equal(parseGatewayToken(bad), null);
+});

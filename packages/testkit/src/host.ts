@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Cleanup } from './cleanup.ts';
+import type { HostCall, HostReply } from './host-process.ts';
+import type { Namespace } from './netns.ts';
+
+/** A program inside a namespace that listens, connects and sends on demand: real sockets, no process per probe. */
+export class Host {
+  readonly namespace: Namespace;
+  readonly #child: ChildProcess;
+  readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  #next = 1;
+
+  private constructor(namespace: Namespace, child: ChildProcess) {
+    this.namespace = namespace;
+    this.#child = child;
+    child.on('message', (message) => this.#settle(message as HostReply));
+    child.on('exit', (code, signal) => {
+      for (const { reject } of this.#pending.values()) reject(new Error(`host process ended (${code ?? signal})`));
+      this.#pending.clear();
+    });
+  }
+
+  static async start(namespace: Namespace, cleanup: Cleanup): Promise<Host> {
+    const program = new URL('./host-process.ts', import.meta.url).pathname;
+    const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    const host = new Host(namespace, child);
+    cleanup.add(() => host.#stop());
+    await host.#call({ op: 'ready' });
+    return host;
+  }
+
+  /** Listens on TCP and answers each line with the same line; resolves when listening. */
+  listenTcp(port: number, address = '::'): Promise<void> {
+    return this.#call({ op: 'listen-tcp', port, address }) as Promise<void>;
+  }
+
+  /** Listens on UDP and echoes datagrams. */
+  listenUdp(port: number, address = '::'): Promise<void> {
+    return this.#call({ op: 'listen-udp', port, address }) as Promise<void>;
+  }
+
+  /** Listens on HTTP and answers every request with `body`. */
+  listenHttp(port: number, body: string, address = '::'): Promise<void> {
+    return this.#call({ op: 'listen-http', port, address, body }) as Promise<void>;
+  }
+
+  /** `ok`, or the error code (`ECONNREFUSED`, `EHOSTUNREACH`, …), or `timeout`. A line is sent and must come back. */
+  tcp(address: string, port: number, options: { timeoutMs?: number; from?: string } = {}): Promise<string> {
+    return this.#call({
+      op: 'tcp',
+      address,
+      port,
+      timeoutMs: options.timeoutMs ?? 1500,
+      from: options.from,
+    }) as Promise<string>;
+  }
+
+  udp(address: string, port: number, options: { timeoutMs?: number; from?: string } = {}): Promise<string> {
+    return this.#call({
+      op: 'udp',
+      address,
+      port,
+      timeoutMs: options.timeoutMs ?? 1000,
+      from: options.from,
+    }) as Promise<string>;
+  }
+
+  /** One ICMP echo with the system's ping: `ok` or what ping said. */
+  ping(
+    address: string,
+    options: { timeoutMs?: number; size?: number; dontFragment?: boolean; from?: string } = {},
+  ): Promise<string> {
+    return this.#call({
+      op: 'ping',
+      address,
+      timeoutMs: options.timeoutMs ?? 1000,
+      size: options.size,
+      dontFragment: options.dontFragment,
+      from: options.from,
+    }) as Promise<string>;
+  }
+
+  /** Body of an HTTP GET, or the error code. */
+  http(url: string, timeoutMs = 3000): Promise<{ status: number; body: string } | { error: string }> {
+    return this.#call({ op: 'http', url, timeoutMs }) as Promise<{ status: number; body: string } | { error: string }>;
+  }
+
+  /** Opens a TCP connection that sends a numbered line every `everyMs` and counts the echoes, until stopped. */
+  startStream(id: string, address: string, port: number, everyMs = 20): Promise<void> {
+    return this.#call({ op: 'stream-start', id, address, port, everyMs }) as Promise<void>;
+  }
+
+  /** The same with UDP datagrams: every one that does not come back is lost. */
+  startDatagrams(id: string, address: string, port: number, everyMs = 20): Promise<void> {
+    return this.#call({ op: 'datagrams-start', id, address, port, everyMs }) as Promise<void>;
+  }
+
+  stream(id: string): Promise<StreamState> {
+    return this.#call({ op: 'stream-state', id }) as Promise<StreamState>;
+  }
+
+  /** Stops sending, waits for what is on its way, and returns the final counts. */
+  stopStream(id: string): Promise<StreamState> {
+    return this.#call({ op: 'stream-stop', id }) as Promise<StreamState>;
+  }
+
+  #call(call: HostCall): Promise<unknown> {
+    const id = this.#next++;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { resolve, reject });
+      this.#child.send({ id, call }, (error) => error && reject(error));
+    });
+  }
+
+  #settle(reply: HostReply): void {
+    const pending = this.#pending.get(reply.id);
+    this.#pending.delete(reply.id);
+    if (reply.error === undefined) pending?.resolve(reply.value);
+    else pending?.reject(new Error(reply.error));
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
+}
+
+export interface StreamState {
+  readonly sent: number;
+  readonly received: number;
+  readonly open: boolean;
+  /** Milliseconds since the last echo. */
+  readonly silentMs: number;
+}
