@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import dgram from 'node:dgram';
 import http from 'node:http';
 import net from 'node:net';
-import type { StreamState } from './host.ts';
+import type { HttpAnswer, HttpInit, StreamState } from './host.ts';
 
 /** What a Host asks its process for. */
 export type HostCall =
@@ -18,7 +18,7 @@ export type HostCall =
       dontFragment?: boolean | undefined;
       from?: string | undefined;
     }
-  | { op: 'http'; url: string; timeoutMs: number }
+  | { op: 'http'; url: string; init: HttpInit }
   | { op: 'stream-start' | 'datagrams-start'; id: string; address: string; port: number; everyMs: number }
   | { op: 'stream-state' | 'stream-stop'; id: string };
 export interface HostReply {
@@ -63,7 +63,7 @@ async function perform(call: HostCall): Promise<unknown> {
     case 'ping':
       return ping(call);
     case 'http':
-      return httpGet(call.url, call.timeoutMs);
+      return httpRequest(call.url, call.init);
     case 'stream-start':
       return startStream(call.id, call.address, call.port, call.everyMs);
     case 'datagrams-start':
@@ -141,10 +141,10 @@ function ping(call: Extract<HostCall, { op: 'ping' }>): Promise<string> {
   });
 }
 
-async function httpGet(url: string, timeoutMs: number): Promise<unknown> {
+async function httpRequest(url: string, { timeoutMs = 3000, ...init }: HttpInit): Promise<HttpAnswer> {
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
-    return { status: answer.status, body: await answer.text() };
+    const answer = await fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
+    return { status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() };
   } catch (error) {
     const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
     return { error: cause?.code ?? (error as Error).name };

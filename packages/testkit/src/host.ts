@@ -82,9 +82,9 @@ export class Host {
     }) as Promise<string>;
   }
 
-  /** Body of an HTTP GET, or the error code. */
-  http(url: string, timeoutMs = 3000): Promise<{ status: number; body: string } | { error: string }> {
-    return this.#call({ op: 'http', url, timeoutMs }) as Promise<{ status: number; body: string } | { error: string }>;
+  /** An HTTP request from this host: status, headers and body, or the error code. */
+  http(url: string, init: HttpInit = {}): Promise<HttpAnswer> {
+    return this.#call({ op: 'http', url, init }) as Promise<HttpAnswer>;
   }
 
   /** Opens a TCP connection that sends a numbered line every `everyMs` and counts the echoes, until stopped. */
@@ -128,6 +128,15 @@ export class Host {
     await gone;
   }
 }
+
+export interface HttpInit {
+  readonly method?: string;
+  readonly headers?: Record<string, string>;
+  readonly body?: string;
+  readonly timeoutMs?: number;
+}
+
+export type HttpAnswer = { status: number; headers: Record<string, string>; body: string } | { error: string };
 
 export interface StreamState {
   readonly sent: number;

@@ -1,0 +1,101 @@
+import { Cleanup, cable, Host, Namespace, uniqueTag } from '@sallyport/testkit';
+
+/**
+ * A small internet on this machine, in network namespaces:
+ *
+ *   controller 203.0.113.10 ─┐                         ┌─ web   10.20.0.10  fd20::10
+ *   gateway    203.0.113.20 ─┤ internet (a bridge)     │
+ *      └── lan 10.20.0.1 fd20::1 ── lan bridge ────────┤
+ *   nat        203.0.113.30 ─┤                         └─ printer 10.20.0.11  fd20::11
+ *      └── laptop 192.168.77.2 (behind the NAT)
+ *   visitor    203.0.113.40 ─┘
+ */
+export class SmallInternet {
+  readonly tag = uniqueTag();
+  readonly cleanup: Cleanup;
+  readonly #spaces = new Map<string, Namespace>();
+  readonly #hosts = new Map<string, Promise<Host>>();
+
+  private constructor(cleanup: Cleanup) {
+    this.cleanup = cleanup;
+  }
+
+  static async create(cleanup = new Cleanup()): Promise<SmallInternet> {
+    const world = new SmallInternet(cleanup);
+    try {
+      await world.#build();
+    } catch (error) {
+      await cleanup.run();
+      throw error;
+    }
+    return world;
+  }
+
+  space(name: Place): Namespace {
+    const space = this.#spaces.get(name);
+    if (space === undefined) throw new Error(`no namespace ${name}`);
+    return space;
+  }
+
+  /** A host that acts in a namespace; started at first use. */
+  host(name: Place): Promise<Host> {
+    let host = this.#hosts.get(name);
+    if (host === undefined) {
+      host = Host.start(this.space(name), this.cleanup);
+      this.#hosts.set(name, host);
+    }
+    return host;
+  }
+
+  /** An interface name of this world's own: WireGuard's control sockets live in one folder for all namespaces. */
+  interfaceName(short: string): string {
+    return `${short}${this.tag}`;
+  }
+
+  async #build(): Promise<void> {
+    for (const name of places) this.#spaces.set(name, await Namespace.create(`sp-${this.tag}-${name}`, this.cleanup));
+    await this.#bridge('internet');
+    await this.#plug('controller', 'wan0', ['203.0.113.10/24', '2001:db8:f::10/64'], 'internet');
+    await this.#plug('gateway', 'wan0', ['203.0.113.20/24', '2001:db8:f::20/64'], 'internet');
+    await this.#plug('nat', 'wan0', ['203.0.113.30/24'], 'internet');
+    await this.#plug('visitor', 'wan0', ['203.0.113.40/24', '2001:db8:f::40/64'], 'internet');
+    await this.#bridge('lan');
+    await this.#plug('gateway', 'lan0', ['10.20.0.1/24', 'fd20::1/64'], 'lan');
+    await this.#plug('web', 'lan0', ['10.20.0.10/24', 'fd20::10/64'], 'lan');
+    await this.#plug('printer', 'lan0', ['10.20.0.11/24', 'fd20::11/64'], 'lan');
+    await this.#natted();
+  }
+
+  async #bridge(name: Place): Promise<void> {
+    const space = this.space(name);
+    await space.ip('link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
+    await space.ip('link', 'set', 'br0', 'up');
+  }
+
+  async #plug(name: Place, device: string, addresses: readonly string[], bridge: Place): Promise<void> {
+    const port = `${name.slice(0, 8)}-${device.slice(0, 3)}`;
+    await cable(
+      { namespace: this.space(name), interface: device, addresses },
+      { namespace: this.space(bridge), interface: port, addresses: [] },
+    );
+    await this.space(bridge).ip('link', 'set', port, 'master', 'br0');
+  }
+
+  async #natted(): Promise<void> {
+    const nat = this.space('nat');
+    const laptop = this.space('laptop');
+    await cable(
+      { namespace: nat, interface: 'home0', addresses: ['192.168.77.1/24'] },
+      { namespace: laptop, interface: 'eth0', addresses: ['192.168.77.2/24'] },
+    );
+    await laptop.ip('route', 'add', 'default', 'via', '192.168.77.1');
+    await nat.sysctl('net.ipv4.ip_forward', 1);
+    await nat.exec(
+      'nft',
+      'add table ip nat; add chain ip nat post { type nat hook postrouting priority srcnat; }; add rule ip nat post oifname "wan0" masquerade',
+    );
+  }
+}
+
+const places = ['internet', 'lan', 'controller', 'gateway', 'nat', 'laptop', 'visitor', 'web', 'printer'] as const;
+export type Place = (typeof places)[number];

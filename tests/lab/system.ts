@@ -1,0 +1,204 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
+import { operations, privateKeyPlaceholder } from '@sallyport/contract';
+import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
+import { generateKeyPair } from './keys.ts';
+import type { Place, SmallInternet } from './small-internet.ts';
+
+const program = (path: string): string => new URL(`../../apps/${path}`, import.meta.url).pathname;
+
+/** A folder of the test's own. */
+export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-'));
+  cleanup.add(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The real controller in a namespace of the small internet, and its API. */
+export class ControllerUnderTest {
+  readonly url = 'http://203.0.113.10:8080';
+  readonly apiKey = 'e2e-bootstrap-key-0123456789abcdefghij';
+  readonly dataDir: string;
+  readonly #world: SmallInternet;
+  readonly #host: Host;
+  daemon!: Daemon;
+
+  private constructor(world: SmallInternet, host: Host, dataDir: string) {
+    this.#world = world;
+    this.#host = host;
+    this.dataDir = dataDir;
+  }
+
+  static async start(world: SmallInternet): Promise<ControllerUnderTest> {
+    const controller = new ControllerUnderTest(
+      world,
+      await world.host('controller'),
+      await temporaryFolder(world.cleanup),
+    );
+    await controller.start();
+    return controller;
+  }
+
+  /** Starts (again) on the same data. */
+  async start(): Promise<void> {
+    this.daemon = Daemon.start(
+      [
+        program('controller/src/main.ts'),
+        '--listen',
+        '203.0.113.10:8080',
+        '--data-dir',
+        this.dataDir,
+        '--local-gateway',
+        'off',
+      ],
+      {
+        cleanup: this.#world.cleanup,
+        namespace: this.#world.space('controller'),
+        env: { SALLYPORT_BOOTSTRAP_API_KEY: this.apiKey },
+      },
+    );
+    await until(`the controller to be ready`, async () => {
+      if (!this.daemon.running) throw new Error(`the controller ended:\n${this.daemon.output}`);
+      const answer = await this.#host.http(`${this.url}/readyz`);
+      return 'status' in answer && answer.status === 200;
+    });
+  }
+
+  /** Calls an operation; anything but its success status throws with the problem. */
+  async call<N extends OperationName>(
+    name: N,
+    input: {
+      params?: Record<string, string>;
+      body?: RequestBody<N>;
+      query?: string;
+      headers?: Record<string, string>;
+    } = {},
+  ): Promise<ResponseBody<N>> {
+    const operation = operations[name];
+    const path = operation.path.replace(/\{(\w+)\}/g, (_, key: string) => input.params?.[key] ?? '');
+    const answer = await this.#host.http(`${this.url}${path}${input.query ?? ''}`, {
+      method: operation.method,
+      headers: { apikey: this.apiKey, 'content-type': 'application/json', ...input.headers },
+      ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
+    });
+    if ('error' in answer) throw new Error(`${operation.method} ${path}: ${answer.error}`);
+    if (answer.status !== operation.status)
+      throw new Error(`${operation.method} ${path}: ${answer.status} ${answer.body}`);
+    return (answer.body === '' ? undefined : JSON.parse(answer.body)) as ResponseBody<N>;
+  }
+
+  async gatewayIs(id: string, status: string, timeoutMs = 20_000): Promise<ResponseBody<'getGateway'>> {
+    let last: unknown;
+    return until(
+      `gateway status ${status}`,
+      async () => {
+        const gateway = await this.call('getGateway', { params: { id } });
+        last = gateway;
+        return gateway.status === status ? gateway : null;
+      },
+      { timeoutMs },
+    ).catch((error) => {
+      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last)}`);
+    });
+  }
+
+  /** Waits until the gateway runs what the tenant's newest revision wants of it. */
+  async converged(id: string): Promise<void> {
+    await until(`gateway ${id} to have applied everything`, async () => {
+      const { statistics, status } = await this.call('getGateway', { params: { id } });
+      return status !== 'ERROR' && statistics?.lag === 0;
+    });
+  }
+
+  /** Registers a plain device with a key made here; returns what wg-quick takes. */
+  async addDevice(name: string): Promise<TestDevice> {
+    const keys = generateKeyPair();
+    const device = await this.call('createDevice', { body: { name, publicKey: keys.publicKey } });
+    return { id: device.id, privateKey: keys.privateKey, addresses: device.overlayAddresses ?? [] };
+  }
+
+  async deviceConfiguration(device: TestDevice): Promise<string> {
+    const { text } = await this.call('getDeviceConfiguration', { params: { id: device.id } });
+    return text.replace(privateKeyPlaceholder, device.privateKey);
+  }
+}
+
+export interface TestDevice {
+  readonly id: string;
+  readonly privateKey: string;
+  readonly addresses: readonly string[];
+}
+
+/** The real gateway agent in the namespace `gateway`. */
+export class GatewayUnderTest {
+  readonly interface: string;
+  readonly stateDir: string;
+  readonly #world: SmallInternet;
+  daemon!: Daemon;
+
+  private constructor(world: SmallInternet, stateDir: string) {
+    this.#world = world;
+    this.stateDir = stateDir;
+    this.interface = world.interfaceName('sp');
+  }
+
+  static async start(world: SmallInternet, controller: ControllerUnderTest, token: string): Promise<GatewayUnderTest> {
+    const gateway = new GatewayUnderTest(world, await temporaryFolder(world.cleanup));
+    world.cleanup.add(async () => {
+      await gateway.down();
+    });
+    gateway.start(controller, token);
+    return gateway;
+  }
+
+  start(controller: ControllerUnderTest, token: string): void {
+    this.daemon = Daemon.start(
+      [
+        program('gateway/src/main.ts'),
+        'run',
+        '--controller',
+        controller.url,
+        '--token-file',
+        '-',
+        '--state-dir',
+        this.stateDir,
+        '--interface',
+        this.interface,
+        '--insecure',
+      ],
+      { cleanup: this.#world.cleanup, namespace: this.#world.space('gateway'), input: `${token}\n` },
+    );
+  }
+
+  /** `sally gateway down`: what it printed. */
+  async down(): Promise<string> {
+    await this.daemon.kill('SIGKILL');
+    return this.#world
+      .space('gateway')
+      .exec(
+        process.execPath,
+        program('gateway/src/main.ts'),
+        'down',
+        '--state-dir',
+        this.stateDir,
+        '--interface',
+        this.interface,
+      );
+  }
+}
+
+/** Brings a plain device up with the system's wg-quick, as its owner would. */
+export async function wgQuickUp(world: SmallInternet, place: Place, configuration: string): Promise<string> {
+  const folder = await temporaryFolder(world.cleanup);
+  const name = world.interfaceName(place.slice(0, 3));
+  const file = join(folder, `${name}.conf`);
+  await writeFile(file, configuration, { mode: 0o600 });
+  const space = world.space(place);
+  await space.exec('env', 'WG_QUICK_USERSPACE_IMPLEMENTATION=wireguard-go', 'wg-quick', 'up', file);
+  world.cleanup.add(async () => {
+    await space.exec('ip', 'link', 'del', name).catch(() => undefined);
+  });
+  return name;
+}
