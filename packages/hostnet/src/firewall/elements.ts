@@ -1,0 +1,65 @@
+import { HostNetError } from '../errors.ts';
+
+/** Content of one map or set of the table: a value (null in a set) and the moment at which the kernel drops it. */
+export interface Element {
+  readonly value: string | null;
+  /** Epoch milliseconds; null: stays. */
+  readonly expiresAt: number | null;
+}
+
+export interface ElementChange {
+  readonly key: string;
+  readonly before: Element | null;
+  readonly after: Element | null;
+}
+
+/** The wanted elements of one map, with a record of what changed since the last `takeChanges`. */
+export class Elements {
+  readonly name: string;
+  /** Whether the map has kernel timeouts. */
+  readonly timed: boolean;
+  readonly #current = new Map<string, Element>();
+  readonly #before = new Map<string, Element | null>();
+
+  constructor(name: string, timed: boolean) {
+    this.name = name;
+    this.timed = timed;
+  }
+
+  get current(): ReadonlyMap<string, Element> {
+    return this.#current;
+  }
+
+  /** Throws `invalid-state` when the key is taken: two items claim the same address or range. */
+  add(key: string, value: string | null, expiresAt: number | null = null): void {
+    if (this.#current.has(key)) throw new HostNetError('invalid-state', `${this.name}: ${key} is claimed twice`);
+    this.#remember(key);
+    this.#current.set(key, { value, expiresAt });
+  }
+
+  delete(key: string): void {
+    if (!this.#current.has(key)) return;
+    this.#remember(key);
+    this.#current.delete(key);
+  }
+
+  /** What differs from the time of the last call; what changed back is not in it. */
+  takeChanges(): ElementChange[] {
+    const changes: ElementChange[] = [];
+    for (const [key, before] of this.#before) {
+      const after = this.#current.get(key) ?? null;
+      if (!sameElement(before, after)) changes.push({ key, before, after });
+    }
+    this.#before.clear();
+    return changes;
+  }
+
+  #remember(key: string): void {
+    if (!this.#before.has(key)) this.#before.set(key, this.#current.get(key) ?? null);
+  }
+}
+
+function sameElement(a: Element | null, b: Element | null): boolean {
+  if (a === null || b === null) return a === b;
+  return a.value === b.value && a.expiresAt === b.expiresAt;
+}

@@ -1,0 +1,179 @@
+import { HostNetError } from '../errors.ts';
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
+import { renderAll, renderChanges } from './render.ts';
+import type { DropCounter, FirewallOptions } from './ruleset.ts';
+import { DROP_COUNTERS, skeleton, switchSettings, tableName } from './ruleset.ts';
+import type { FirewallDelta, FirewallItems, ItemKind } from './state.ts';
+import { checkDelta, ITEM_KINDS, policyCounter } from './state.ts';
+import { Tables } from './tables.ts';
+
+export interface Count {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** What was counted before a table was replaced, so that counters go on rising. */
+export interface CounterSeed {
+  readonly policies: ReadonlyMap<string, Count>;
+  readonly drops: ReadonlyMap<DropCounter, Count>;
+}
+
+/**
+ * Turns wanted state into nft text and remembers the numbering that the text used. Pure: the caller hands the text to
+ * the kernel, and if the kernel refuses it, calls `reload`.
+ */
+export class FirewallModel {
+  readonly options: FirewallOptions;
+  #state: HeldState = emptyState();
+  #tables = new Tables();
+  #sound = false;
+
+  constructor(options: FirewallOptions) {
+    tableName(options.interface);
+    this.options = options;
+  }
+
+  /** The state that the last text stands for. */
+  get state(): FirewallState {
+    return this.#state;
+  }
+
+  get tables(): Tables {
+    return this.#tables;
+  }
+
+  /** Text that replaces the whole table in one transaction. Numbers start afresh. Throws `invalid-state`. */
+  load(state: FirewallState, now: number, seed?: CounterSeed): string {
+    this.#sound = false;
+    this.#state = emptyState();
+    this.#tables = new Tables();
+    this.#apply(wholeDelta(state));
+    this.#takeChanges();
+    this.#sound = true;
+    return this.#whole(now, seed);
+  }
+
+  /** The same for the state held now, after a change that the kernel refused. */
+  reload(now: number, seed?: CounterSeed): string {
+    return this.load(this.#state, now, seed);
+  }
+
+  /**
+   * Text of one transaction that touches only what differs, or null if nothing does. Removing what is not there is
+   * no error. Throws `invalid-state`; if that is because items contradict each other (an address claimed twice), the
+   * model must be loaded again before it takes another change.
+   */
+  change(delta: FirewallDelta, now: number): string | null {
+    if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
+    checkDelta(delta);
+    const before = this.#state;
+    const settings = { masquerade: before.masquerade, draining: before.draining };
+    this.#sound = false;
+    this.#apply(delta);
+    this.#sound = true;
+    const lines = this.#changes(now);
+    const switched = switchSettings(this.options, settings, this.#state);
+    lines.push(...switched);
+    return lines.length === 0 ? null : `${lines.join('\n')}\n`;
+  }
+
+  /** Withdraws everything touched before it inserts anything, so that an address can move from one item to another. */
+  #apply(delta: FirewallDelta): void {
+    checkDelta(delta);
+    for (const kind of ITEM_KINDS) {
+      for (const id of delta.remove?.[kind] ?? []) this.#withdraw(kind, id);
+      for (const { id } of delta.upsert?.[kind] ?? []) this.#withdraw(kind, id);
+    }
+    for (const device of delta.upsert?.devices ?? []) this.#insert('devices', device, (t) => t.insertDevice(device));
+    for (const item of delta.upsert?.classes ?? []) this.#insert('classes', item, (t) => t.insertClass(item));
+    for (const profile of delta.upsert?.profiles ?? [])
+      this.#insert('profiles', profile, (t) => t.insertProfile(profile));
+    for (const bundle of delta.upsert?.bundles ?? []) this.#insert('bundles', bundle, (t) => t.insertBundle(bundle));
+    Object.assign(this.#state, delta.settings);
+    if (delta.settings?.leaseUntil !== undefined) this.#tables.setLease(delta.settings.leaseUntil);
+    this.#tables.settle();
+  }
+
+  #insert<K extends ItemKind>(kind: K, item: FirewallItems[K][number], into: (tables: Tables) => void): void {
+    const items = this.#state[kind] as Map<string, FirewallItems[K][number]>;
+    if (items.has(item.id)) throw new HostNetError('invalid-state', `${kind}: ${item.id} is given twice`);
+    into(this.#tables);
+    items.set(item.id, item);
+  }
+
+  #withdraw(kind: ItemKind, id: string): void {
+    const tables = this.#tables;
+    const item = this.#state[kind].get(id);
+    if (!item) return;
+    this.#state[kind].delete(id);
+    if (kind === 'devices') tables.withdrawDevice(item as FirewallDevice);
+    else if (kind === 'classes') tables.withdrawClass(item as AddressClass);
+    else if (kind === 'profiles') tables.withdrawProfile(item as Profile);
+    else tables.withdrawBundle(item as Bundle);
+  }
+
+  #whole(now: number, seed: CounterSeed | undefined): string {
+    const table = `inet ${tableName(this.options.interface)}`;
+    const policies = new Map([...(seed?.policies ?? [])].map(([policy, count]) => [policyCounter(policy), count]));
+    const lines = [`add table ${table}`, `delete table ${table}`, `add table ${table}`];
+    for (const name of DROP_COUNTERS) lines.push(`add counter ${table} drop_${name}${seedText(seed?.drops.get(name))}`);
+    for (const name of this.#tables.counters.current.keys()) {
+      lines.push(`add counter ${table} ${name}${seedText(policies.get(name))}`);
+    }
+    lines.push(...skeleton(this.options, this.#state));
+    for (const map of Object.values(this.#tables.maps)) lines.push(...renderAll(table, map, now));
+    return `${lines.join('\n')}\n`;
+  }
+
+  /** Counters come before the elements that point at them and go after. */
+  #changes(now: number): string[] {
+    const table = `inet ${tableName(this.options.interface)}`;
+    const counters = this.#tables.counters.takeChanges();
+    const lines = counters.filter(({ after }) => after).map(({ key }) => `add counter ${table} ${key}`);
+    for (const map of Object.values(this.#tables.maps))
+      lines.push(...renderChanges(table, map, map.takeChanges(), now));
+    for (const { key } of counters.filter(({ before }) => before)) lines.push(`delete counter ${table} ${key}`);
+    return lines;
+  }
+
+  #takeChanges(): void {
+    this.#tables.counters.takeChanges();
+    for (const map of Object.values(this.#tables.maps)) map.takeChanges();
+  }
+}
+
+interface HeldState extends FirewallState {
+  readonly devices: Map<string, FirewallDevice>;
+  readonly classes: Map<string, AddressClass>;
+  readonly profiles: Map<string, Profile>;
+  readonly bundles: Map<string, Bundle>;
+}
+
+function emptyState(): HeldState {
+  return {
+    masquerade: false,
+    draining: false,
+    leaseUntil: 0,
+    devices: new Map(),
+    classes: new Map(),
+    profiles: new Map(),
+    bundles: new Map(),
+  };
+}
+
+function wholeDelta(state: FirewallState): FirewallDelta {
+  const { masquerade, draining, leaseUntil } = state;
+  return {
+    settings: { masquerade, draining, leaseUntil },
+    upsert: {
+      devices: [...state.devices.values()],
+      classes: [...state.classes.values()],
+      profiles: [...state.profiles.values()],
+      bundles: [...state.bundles.values()],
+    },
+  };
+}
+
+function seedText(count: Count | undefined): string {
+  return count ? ` { packets ${count.packets} bytes ${count.bytes} }` : '';
+}

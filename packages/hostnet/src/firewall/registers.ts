@@ -1,0 +1,112 @@
+import { HostNetError } from '../errors.ts';
+
+/**
+ * A packet's way through the table is a chain of look-ups whose results live in two registers, `meta mark` and
+ * `meta priority`. A look-up that misses ends its rule only and leaves the register as it was. So every kind of number has
+ * a range of its own: a value left over from an earlier step can never be a key of a later one.
+ *
+ * | register | value                     | meaning                                             |
+ * | mark     | 0x1                       | start value, and the key of the lease               |
+ * | mark     | 0x10000001 … 0x1fffffff   | profile                                             |
+ * | mark     | 0x20000001 … 0x2fffffff   | bundle                                              |
+ * | priority | 0:0                       | start value                                         |
+ * | priority | 1000:0001 … 1fff:ffff     | address class                                       |
+ * | priority | 2000:0001, 2000:0002      | port class of ICMP echo, of all other IP protocols  |
+ * | priority | 2000:0010 … 2fff:ffff     | port class of a range of TCP or UDP ports           |
+ *
+ * Numbers are local to the host and are given once per load, never again: a packet that is half-way through while a
+ * change is committed cannot meet an old number with a new meaning.
+ */
+export const PROFILE_BASE = 0x10000000;
+export const BUNDLE_BASE = 0x20000000;
+export const CLASS_BASE = 0x10000000;
+export const PORT_CLASS_BASE = 0x20000000;
+export const START_MARK = 0x1;
+export const ICMP_PORT_CLASS = PORT_CLASS_BASE + 1;
+export const OTHER_PORT_CLASS = PORT_CLASS_BASE + 2;
+export const FIRST_PORT_CLASS = PORT_CLASS_BASE + 0x10;
+
+/**
+ * Mark bit of packets that entered through the tunnel while our table was in force. It is set in prerouting, read by
+ * the policy-routing rule, and cleared with the whole mark before a packet is accepted.
+ */
+export const CHECKED_MARK = 0x08000000;
+
+const SPACE = 0x10000000;
+
+export function markText(value: number): string {
+  return `0x${value.toString(16).padStart(8, '0')}`;
+}
+
+/** A `classid` as nft writes it: major and minor number in hexadecimal. */
+export function classText(value: number): string {
+  return `${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
+}
+
+/** Hands out numbers of one space, each once. */
+export class Sequence {
+  readonly #limit: number;
+  #next: number;
+
+  constructor(base: number, first: number = base + 1) {
+    this.#limit = base + SPACE;
+    this.#next = first;
+  }
+
+  take(): number {
+    if (this.#next >= this.#limit) throw new HostNetError('invalid-state', 'register numbers used up: load anew');
+    return this.#next++;
+  }
+}
+
+/** Numbers of one kind of id, kept while anything refers to the id. What nothing refers to goes when the change is settled. */
+export class Numbering {
+  readonly #sequence: Sequence;
+  readonly #entries = new Map<string, { number: number; references: number }>();
+  readonly #ids = new Map<number, string>();
+  readonly #idle = new Set<string>();
+
+  constructor(base: number) {
+    this.#sequence = new Sequence(base);
+  }
+
+  acquire(id: string): number {
+    let entry = this.#entries.get(id);
+    if (!entry) {
+      entry = { number: this.#sequence.take(), references: 0 };
+      this.#entries.set(id, entry);
+      this.#ids.set(entry.number, id);
+    }
+    entry.references += 1;
+    return entry.number;
+  }
+
+  /** The number of an id that is in use. */
+  of(id: string): number {
+    const entry = this.#entries.get(id);
+    if (!entry) throw new Error(`no number for ${id}`);
+    return entry.number;
+  }
+
+  id(number: number): string | undefined {
+    return this.#ids.get(number);
+  }
+
+  release(id: string): void {
+    const entry = this.#entries.get(id);
+    if (!entry) return;
+    entry.references -= 1;
+    if (entry.references === 0) this.#idle.add(id);
+  }
+
+  /** Forgets ids that lost their last reference in this change and gained none. */
+  settle(): void {
+    for (const id of this.#idle) {
+      const entry = this.#entries.get(id);
+      if (!entry || entry.references > 0) continue;
+      this.#entries.delete(id);
+      this.#ids.delete(entry.number);
+    }
+    this.#idle.clear();
+  }
+}

@@ -1,0 +1,70 @@
+import type { Element, ElementChange, Elements } from './elements.ts';
+
+/** Elements in one nft command: enough to make commands few, and few enough for a readable error. */
+const CHUNK = 500;
+
+/** Commands that fill a new map; elements that have expired already are left out. */
+export function renderAll(table: string, map: Elements, now: number): string[] {
+  const elements = [...map.current].filter(([, element]) => alive(element, now));
+  return command(
+    'add',
+    table,
+    map.name,
+    elements.map(([key, element]) => elementText(key, element, now)),
+  );
+}
+
+/**
+ * Commands that carry a map over. A value cannot be changed in place (EEXIST), so it is deleted and added. The kernel
+ * may have dropped a timed element on its own, and deleting what is not there (ENOENT) would fail the whole
+ * transaction: adding the old element first is a no-op if it is there and makes the deletion valid if it is not.
+ */
+export function renderChanges(table: string, map: Elements, changes: readonly ElementChange[], now: number): string[] {
+  const gone = changes.filter(({ before }) => before !== null);
+  const come = changes.filter(({ after }) => after !== null && alive(after, now));
+  const revive = map.timed ? gone.map(({ key, before }) => valueText(key, before as Element)) : [];
+  return [
+    ...command('add', table, map.name, revive),
+    ...command(
+      'delete',
+      table,
+      map.name,
+      gone.map(({ key }) => key),
+    ),
+    ...command(
+      'add',
+      table,
+      map.name,
+      come.map(({ key, after }) => elementText(key, after as Element, now)),
+    ),
+  ];
+}
+
+export function alive(element: Element, now: number): boolean {
+  return element.expiresAt === null || element.expiresAt - now >= 1;
+}
+
+function elementText(key: string, element: Element, now: number): string {
+  if (element.expiresAt === null) return valueText(key, element);
+  const timeout = Math.floor(element.expiresAt - now);
+  return element.value === null
+    ? `${key} timeout ${timeout}ms`
+    : `${key} timeout ${timeout}ms : ${quoted(element.value)}`;
+}
+
+function valueText(key: string, { value }: Element): string {
+  return value === null ? key : `${key} : ${quoted(value)}`;
+}
+
+/** Counter names are the only values that are not numbers. */
+function quoted(value: string): string {
+  return value.startsWith('policy.') ? `"${value}"` : value;
+}
+
+function command(verb: 'add' | 'delete', table: string, map: string, elements: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (let start = 0; start < elements.length; start += CHUNK) {
+    lines.push(`${verb} element ${table} ${map} { ${elements.slice(start, start + CHUNK).join(', ')} }`);
+  }
+  return lines;
+}

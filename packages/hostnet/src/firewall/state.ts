@@ -1,0 +1,86 @@
+import { HostNetError } from '../errors.ts';
+import { formatAddress, formatRange, parseAddress, parseRange } from '../ip.ts';
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, PortGrant, Profile } from '../types.ts';
+
+/** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
+export interface FirewallDelta {
+  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil'>>;
+  readonly upsert?: Partial<FirewallItems>;
+  readonly remove?: { readonly [K in keyof FirewallItems]?: readonly string[] };
+}
+
+export interface FirewallItems {
+  readonly devices: readonly FirewallDevice[];
+  readonly classes: readonly AddressClass[];
+  readonly profiles: readonly Profile[];
+  readonly bundles: readonly Bundle[];
+}
+
+export type ItemKind = keyof FirewallItems;
+export const ITEM_KINDS = ['devices', 'classes', 'profiles', 'bundles'] as const satisfies readonly ItemKind[];
+
+/** Refuses what could not be turned into nft text unchanged and unambiguously. Throws `invalid-state`. */
+export function checkDelta(delta: FirewallDelta): void {
+  for (const device of delta.upsert?.devices ?? []) {
+    device.addresses.forEach(parseAddress);
+    checkTime(device.expiresAt);
+  }
+  for (const { ranges } of delta.upsert?.classes ?? []) ranges.forEach(parseRange);
+  for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkTime(cell.expiresAt);
+  for (const bundle of delta.upsert?.bundles ?? []) checkGrants(bundle);
+  if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
+}
+
+/** Map and key of an address or range, so that one spelling exists for each. */
+export function addressKey(text: string): { family: 4 | 6; key: string } {
+  const address = parseAddress(text);
+  return { family: address.family, key: formatAddress(address) };
+}
+
+export function rangeKey(text: string): { family: 4 | 6; key: string } {
+  const range = parseRange(text);
+  return { family: range.family, key: formatRange(range) };
+}
+
+/**
+ * Name of a policy's counter. Letters, digits and `-` stand for themselves, everything else is `_` and its code in
+ * hexadecimal between underscores, so that the id can be read back from the kernel.
+ */
+export function policyCounter(policy: string): string {
+  const escaped = policy.replace(/[^A-Za-z0-9-]/gu, (char) => `_${(char.codePointAt(0) ?? 0).toString(16)}_`);
+  const name = `policy.${escaped}`;
+  if (policy === '' || name.length > 120) throw new HostNetError('invalid-state', 'a policy id is empty or too long');
+  return name;
+}
+
+/** The policy of a counter, or null if the counter is not a policy's. */
+export function counterPolicy(name: string): string | null {
+  const match = /^policy\.((?:[A-Za-z0-9-]|_[0-9a-f]{1,6}_)+)$/.exec(name);
+  if (!match) return null;
+  return (match[1] as string).replace(/_([0-9a-f]+)_/g, (_, hex: string) =>
+    String.fromCodePoint(Number.parseInt(hex, 16)),
+  );
+}
+
+function checkGrants(bundle: Bundle): void {
+  const last = new Map<string, number>();
+  for (const grant of [...bundle.grants].sort((a, b) => a.from - b.from)) {
+    checkPorts(bundle.id, grant);
+    policyCounter(grant.policy);
+    if ((last.get(grant.protocol) ?? -1) >= grant.from) {
+      throw new HostNetError('invalid-state', `bundle ${bundle.id}: ${grant.protocol} grants overlap`);
+    }
+    last.set(grant.protocol, grant.to);
+  }
+}
+
+function checkPorts(bundle: string, { protocol, from, to }: PortGrant): void {
+  const known = ['tcp', 'udp', 'icmp', 'other'].includes(protocol);
+  if (known && Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= 0xffff) return;
+  throw new HostNetError('invalid-state', `bundle ${bundle}: not a grant: ${protocol} ${from}-${to}`);
+}
+
+function checkTime(value: number | null): void {
+  if (value === null || Number.isFinite(value)) return;
+  throw new HostNetError('invalid-state', `not a point in time: ${value}`);
+}

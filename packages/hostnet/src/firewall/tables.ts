@@ -1,0 +1,161 @@
+import type { AddressClass, Bundle, FirewallDevice, PortGrant, Profile } from '../types.ts';
+import { Elements } from './elements.ts';
+import { PortSpace } from './ports.ts';
+import {
+  BUNDLE_BASE,
+  CLASS_BASE,
+  classText,
+  FIRST_PORT_CLASS,
+  ICMP_PORT_CLASS,
+  markText,
+  Numbering,
+  OTHER_PORT_CLASS,
+  PORT_CLASS_BASE,
+  PROFILE_BASE,
+  Sequence,
+  START_MARK,
+} from './registers.ts';
+import type { MapName } from './ruleset.ts';
+import { addressKey, policyCounter, rangeKey } from './state.ts';
+
+/**
+ * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn whole; a reference to
+ * an item that does not exist (yet) is a number that nothing maps further, so it admits nothing.
+ */
+export class Tables {
+  readonly maps: Readonly<Record<MapName, Elements>> = {
+    devices4: new Elements('devices4', true),
+    devices6: new Elements('devices6', true),
+    classes4: new Elements('classes4', false),
+    classes6: new Elements('classes6', false),
+    cells: new Elements('cells', true),
+    tcp_ports: new Elements('tcp_ports', false),
+    udp_ports: new Elements('udp_ports', false),
+    allowed: new Elements('allowed', false),
+    lease: new Elements('lease', true),
+  };
+  /** Counter name → number of `allowed` elements that point at it, as elements so that changes are recorded. */
+  readonly counters = new Elements('counters', false);
+  readonly profiles = new Numbering(PROFILE_BASE);
+  readonly bundles = new Numbering(BUNDLE_BASE);
+  readonly classes = new Numbering(CLASS_BASE);
+  readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
+  readonly #counterUses = new Map<string, number>();
+
+  constructor() {
+    const portClasses = new Sequence(PORT_CLASS_BASE, FIRST_PORT_CLASS);
+    this.ports = {
+      tcp: new PortSpace(this.maps.tcp_ports, portClasses, this),
+      udp: new PortSpace(this.maps.udp_ports, portClasses, this),
+    };
+  }
+
+  setLease(until: number): void {
+    this.maps.lease.delete(markText(START_MARK));
+    this.maps.lease.add(markText(START_MARK), null, until);
+  }
+
+  /** Ends a change: frees numbers and port classes that nothing needs any more. */
+  settle(): void {
+    this.ports.tcp.settle();
+    this.ports.udp.settle();
+    for (const numbering of [this.profiles, this.bundles, this.classes]) numbering.settle();
+  }
+
+  insertDevice(device: FirewallDevice): void {
+    if (device.profile === null) return;
+    const profile = markText(this.profiles.acquire(device.profile));
+    for (const text of device.addresses) {
+      const { family, key } = addressKey(text);
+      this.maps[`devices${family}`].add(key, profile, device.expiresAt);
+    }
+  }
+
+  withdrawDevice(device: FirewallDevice): void {
+    if (device.profile === null) return;
+    for (const text of device.addresses) {
+      const { family, key } = addressKey(text);
+      this.maps[`devices${family}`].delete(key);
+    }
+    this.profiles.release(device.profile);
+  }
+
+  insertClass(item: AddressClass): void {
+    const number = classText(this.classes.acquire(item.id));
+    for (const text of item.ranges) {
+      const { family, key } = rangeKey(text);
+      this.maps[`classes${family}`].add(key, number);
+    }
+  }
+
+  withdrawClass(item: AddressClass): void {
+    for (const text of item.ranges) {
+      const { family, key } = rangeKey(text);
+      this.maps[`classes${family}`].delete(key);
+    }
+    this.classes.release(item.id);
+  }
+
+  insertProfile(profile: Profile): void {
+    const mark = this.profiles.acquire(profile.id);
+    for (const cell of profile.cells) {
+      const bundle = markText(this.bundles.acquire(cell.bundle));
+      this.maps.cells.add(pair(mark, this.classes.acquire(cell.class)), bundle, cell.expiresAt);
+    }
+  }
+
+  withdrawProfile(profile: Profile): void {
+    const mark = this.profiles.of(profile.id);
+    for (const cell of profile.cells) {
+      this.maps.cells.delete(pair(mark, this.classes.of(cell.class)));
+      this.classes.release(cell.class);
+      this.bundles.release(cell.bundle);
+    }
+    this.profiles.release(profile.id);
+  }
+
+  insertBundle(bundle: Bundle): void {
+    const mark = this.bundles.acquire(bundle.id);
+    for (const grant of bundle.grants) this.#insertGrant(mark, grant);
+  }
+
+  withdrawBundle(bundle: Bundle): void {
+    const mark = this.bundles.of(bundle.id);
+    for (const { protocol, from, to } of bundle.grants) {
+      if (protocol === 'icmp') this.leave(mark, ICMP_PORT_CLASS);
+      else if (protocol === 'other') this.leave(mark, OTHER_PORT_CLASS);
+      else this.ports[protocol].remove(mark, from, to);
+    }
+    this.bundles.release(bundle.id);
+  }
+
+  join(bundle: number, portClass: number, policy: string): void {
+    const counter = policyCounter(policy);
+    const uses = this.#counterUses.get(counter) ?? 0;
+    this.#counterUses.set(counter, uses + 1);
+    if (uses === 0) this.counters.add(counter, null);
+    this.maps.allowed.add(pair(bundle, portClass), counter);
+  }
+
+  leave(bundle: number, portClass: number): void {
+    const key = pair(bundle, portClass);
+    const counter = this.maps.allowed.current.get(key)?.value;
+    if (!counter) return;
+    this.maps.allowed.delete(key);
+    const uses = (this.#counterUses.get(counter) ?? 0) - 1;
+    this.#counterUses.set(counter, uses);
+    if (uses > 0) return;
+    this.#counterUses.delete(counter);
+    this.counters.delete(counter);
+  }
+
+  #insertGrant(bundle: number, { protocol, from, to, policy }: PortGrant): void {
+    if (protocol === 'icmp') this.join(bundle, ICMP_PORT_CLASS, policy);
+    else if (protocol === 'other') this.join(bundle, OTHER_PORT_CLASS, policy);
+    else this.ports[protocol].add(bundle, from, to, policy);
+  }
+}
+
+function pair(mark: number, classNumber: number): string {
+  return `${markText(mark)} . ${classText(classNumber)}`;
+}
