@@ -13,15 +13,18 @@ import { Cleanup, cable, Host, Namespace, uniqueTag } from '@sallyport/testkit';
 export class SmallInternet {
   readonly tag = uniqueTag();
   readonly cleanup: Cleanup;
+  readonly #prefix: string;
   readonly #spaces = new Map<string, Namespace>();
   readonly #hosts = new Map<string, Promise<Host>>();
 
-  private constructor(cleanup: Cleanup) {
+  private constructor(cleanup: Cleanup, prefix: string) {
     this.cleanup = cleanup;
+    this.#prefix = prefix;
   }
 
-  static async create(cleanup = new Cleanup()): Promise<SmallInternet> {
-    const world = new SmallInternet(cleanup);
+  /** `prefix` starts the names of all namespaces. */
+  static async create(cleanup = new Cleanup(), prefix = `sp-${uniqueTag()}-`): Promise<SmallInternet> {
+    const world = new SmallInternet(cleanup, prefix);
     try {
       await world.#build();
     } catch (error) {
@@ -53,7 +56,7 @@ export class SmallInternet {
   }
 
   async #build(): Promise<void> {
-    for (const name of places) this.#spaces.set(name, await Namespace.create(`sp-${this.tag}-${name}`, this.cleanup));
+    for (const name of places) this.#spaces.set(name, await Namespace.create(`${this.#prefix}${name}`, this.cleanup));
     await this.#bridge('internet');
     await this.#plug('controller', 'wan0', ['203.0.113.10/24', '2001:db8:f::10/64'], 'internet');
     await this.#plug('gateway', 'wan0', ['203.0.113.20/24', '2001:db8:f::20/64'], 'internet');
@@ -97,5 +100,15 @@ export class SmallInternet {
   }
 }
 
-const places = ['internet', 'lan', 'controller', 'gateway', 'nat', 'laptop', 'visitor', 'web', 'printer'] as const;
+export const places = [
+  'internet',
+  'lan',
+  'controller',
+  'gateway',
+  'nat',
+  'laptop',
+  'visitor',
+  'web',
+  'printer',
+] as const;
 export type Place = (typeof places)[number];

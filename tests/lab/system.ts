@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
+import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
 import { operations, privateKeyPlaceholder } from '@sallyport/contract';
 import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
 import { generateKeyPair } from './keys.ts';
@@ -67,26 +67,17 @@ export class ControllerUnderTest {
   }
 
   /** Calls an operation; anything but its success status throws with the problem. */
-  async call<N extends OperationName>(
-    name: N,
-    input: {
-      params?: Record<string, string>;
-      body?: RequestBody<N>;
-      query?: string;
-      headers?: Record<string, string>;
-    } = {},
-  ): Promise<ResponseBody<N>> {
-    const operation = operations[name];
-    const path = operation.path.replace(/\{(\w+)\}/g, (_, key: string) => input.params?.[key] ?? '');
-    const answer = await this.#host.http(`${this.url}${path}${input.query ?? ''}`, {
-      method: operation.method,
-      headers: { apikey: this.apiKey, 'content-type': 'application/json', ...input.headers },
-      ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
-    });
-    if ('error' in answer) throw new Error(`${operation.method} ${path}: ${answer.error}`);
-    if (answer.status !== operation.status)
-      throw new Error(`${operation.method} ${path}: ${answer.status} ${answer.body}`);
-    return (answer.body === '' ? undefined : JSON.parse(answer.body)) as ResponseBody<N>;
+  async call<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<ResponseBody<N>> {
+    const { status, body } = await this.#send(name, input);
+    if (status !== operations[name].status) throw new Error(`${name}: ${status} ${body}`);
+    return (body === '' ? undefined : JSON.parse(body)) as ResponseBody<N>;
+  }
+
+  /** The same with `?dry-run=true`: what would change. */
+  async dryRun<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<DryRun> {
+    const { status, body } = await this.#send(name, input, '?dry-run=true');
+    if (status !== 200) throw new Error(`${name} dry run: ${status} ${body}`);
+    return JSON.parse(body) as DryRun;
   }
 
   async gatewayIs(id: string, status: string, timeoutMs = 20_000): Promise<ResponseBody<'getGateway'>> {
@@ -112,6 +103,23 @@ export class ControllerUnderTest {
     });
   }
 
+  async #send<N extends OperationName>(
+    name: N,
+    input: CallInput<N>,
+    query = '',
+  ): Promise<{ status: number; body: string }> {
+    const { method, path } = operations[name];
+    const url = `${this.url}${path.replace(/\{(\w+)\}/g, (_, key: string) => input.params?.[key] ?? '')}${query}`;
+    const answer = await this.#host.http(url, {
+      method,
+      headers: { apikey: this.apiKey, 'content-type': 'application/json' },
+      ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
+      timeoutMs: 10_000,
+    });
+    if ('error' in answer) throw new Error(`${method} ${url}: ${answer.error}`);
+    return answer;
+  }
+
   /** Registers a plain device with a key made here; returns what wg-quick takes. */
   async addDevice(name: string): Promise<TestDevice> {
     const keys = generateKeyPair();
@@ -125,27 +133,39 @@ export class ControllerUnderTest {
   }
 }
 
+interface CallInput<N extends OperationName> {
+  readonly params?: Record<string, string>;
+  readonly body?: RequestBody<N>;
+}
+
 export interface TestDevice {
   readonly id: string;
   readonly privateKey: string;
   readonly addresses: readonly string[];
 }
 
-/** The real gateway agent in the namespace `gateway`. */
+/** The real gateway agent in a namespace. */
 export class GatewayUnderTest {
   readonly interface: string;
   readonly stateDir: string;
   readonly #world: SmallInternet;
+  readonly #place: Place;
   daemon!: Daemon;
 
-  private constructor(world: SmallInternet, stateDir: string) {
+  private constructor(world: SmallInternet, place: Place, stateDir: string) {
     this.#world = world;
+    this.#place = place;
     this.stateDir = stateDir;
-    this.interface = world.interfaceName('sp');
+    this.interface = world.interfaceName(`g${place.slice(0, 2)}`);
   }
 
-  static async start(world: SmallInternet, controller: ControllerUnderTest, token: string): Promise<GatewayUnderTest> {
-    const gateway = new GatewayUnderTest(world, await temporaryFolder(world.cleanup));
+  static async start(
+    world: SmallInternet,
+    controller: ControllerUnderTest,
+    token: string,
+    place: Place = 'gateway',
+  ): Promise<GatewayUnderTest> {
+    const gateway = new GatewayUnderTest(world, place, await temporaryFolder(world.cleanup));
     world.cleanup.add(async () => {
       await gateway.down();
     });
@@ -162,13 +182,14 @@ export class GatewayUnderTest {
         controller.url,
         '--token-file',
         '-',
-        '--state-dir',
-        this.stateDir,
-        '--interface',
-        this.interface,
+        ...this.#where,
         '--insecure',
       ],
-      { cleanup: this.#world.cleanup, namespace: this.#world.space('gateway'), input: `${token}\n` },
+      {
+        cleanup: this.#world.cleanup,
+        namespace: this.#world.space(this.#place),
+        input: `${token}\n`,
+      },
     );
   }
 
@@ -176,16 +197,12 @@ export class GatewayUnderTest {
   async down(): Promise<string> {
     await this.daemon.kill('SIGKILL');
     return this.#world
-      .space('gateway')
-      .exec(
-        process.execPath,
-        program('gateway/src/main.ts'),
-        'down',
-        '--state-dir',
-        this.stateDir,
-        '--interface',
-        this.interface,
-      );
+      .space(this.#place)
+      .exec(process.execPath, program('gateway/src/main.ts'), 'down', ...this.#where);
+  }
+
+  get #where(): string[] {
+    return ['--state-dir', this.stateDir, '--interface', this.interface];
   }
 }
 

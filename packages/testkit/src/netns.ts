@@ -32,6 +32,19 @@ export async function exec(file: string, args: readonly string[]): Promise<strin
 /** Short unique text for names of namespaces and interfaces, so that tests can run side by side. */
 export const uniqueTag = (): string => randomBytes(3).toString('hex');
 
+/** Ends what still runs in a namespace, which would keep it alive, and removes it. */
+export async function removeNamespace(name: string): Promise<void> {
+  const pids = (await exec('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended by itself meanwhile.
+    }
+  }
+  await exec('ip', ['netns', 'del', name]);
+}
+
 /** A network namespace of the test's own, removed with the cleanup. */
 export class Namespace {
   readonly name: string;
@@ -42,9 +55,7 @@ export class Namespace {
 
   static async create(name: string, cleanup: Cleanup): Promise<Namespace> {
     await exec('ip', ['netns', 'add', name]);
-    cleanup.add(async () => {
-      await exec('ip', ['netns', 'del', name]);
-    });
+    cleanup.add(() => removeNamespace(name));
     const namespace = new Namespace(name);
     await namespace.ip('link', 'set', 'lo', 'up');
     return namespace;

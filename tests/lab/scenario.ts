@@ -1,0 +1,97 @@
+import type { RequestBody } from '@sallyport/contract';
+import { Cleanup, type Host } from '@sallyport/testkit';
+import { SmallInternet } from './small-internet.ts';
+import { ControllerUnderTest, GatewayUnderTest, type TestDevice, wgQuickUp } from './system.ts';
+
+/** A gateway that is ONLINE in the small internet, and shortcuts for what tests change. */
+export class Scenario {
+  readonly world: SmallInternet;
+  readonly controller: ControllerUnderTest;
+  readonly gateway: GatewayUnderTest;
+  readonly gatewayId: string;
+  readonly token: string;
+
+  private constructor(
+    world: SmallInternet,
+    controller: ControllerUnderTest,
+    gateway: GatewayUnderTest,
+    gatewayId: string,
+    token: string,
+  ) {
+    this.world = world;
+    this.controller = controller;
+    this.gateway = gateway;
+    this.gatewayId = gatewayId;
+    this.token = token;
+  }
+
+  static async create(cleanup = new Cleanup()): Promise<Scenario> {
+    const world = await SmallInternet.create(cleanup);
+    try {
+      const controller = await ControllerUnderTest.start(world);
+      const created = await controller.call('createGateway', {
+        body: { name: 'office', wireguardPort: '51820', endpoint: '203.0.113.20' },
+      });
+      const gateway = await GatewayUnderTest.start(world, controller, created.token);
+      const scenario = new Scenario(world, controller, gateway, created.id, created.token);
+      await scenario.online();
+      return scenario;
+    } catch (error) {
+      await cleanup.run();
+      throw error;
+    }
+  }
+
+  get cleanup(): Cleanup {
+    return this.world.cleanup;
+  }
+
+  async online(): Promise<void> {
+    await this.controller.gatewayIs(this.gatewayId, 'ONLINE').catch((error) => {
+      throw new Error(
+        `${(error as Error).message}\nagent:\n${this.gateway.daemon.output.slice(-4000)}\ncontroller:\n${this.controller.daemon.output.slice(-4000)}`,
+      );
+    });
+  }
+
+  converged(): Promise<void> {
+    return this.controller.converged(this.gatewayId);
+  }
+
+  /** A resource behind the gateway; `ports` like `TCP 80`, `UDP 5000-5100`, `ICMP`. Returns its id. */
+  async resource(name: string, addresses: readonly string[], ports: readonly string[]): Promise<string> {
+    const networkProtocols = ports.map((text) => {
+      const [protocol, port] = text.split(' ') as ['TCP' | 'UDP' | 'ICMP', string?];
+      return port === undefined ? { protocol } : { protocol, port };
+    });
+    const protocol = await this.controller.call('createProtocol', { body: { networkProtocols } });
+    const resource = await this.controller.call('createResource', {
+      body: { name, type: 'PRIVATE', addresses: addresses.map((address) => ({ address, protocols: [protocol.id] })) },
+    });
+    await this.controller.call('saveLoadBalancing', {
+      params: { id: resource.id },
+      body: { loadBalancingMode: 'MANUAL', gateways: [this.gatewayId] },
+    });
+    return resource.id;
+  }
+
+  /** A policy at the end of its list. Returns its id. */
+  async policy(name: string, body: Partial<RequestBody<'createPolicy'>>): Promise<string> {
+    const flags = { allGroups: false, allUsers: false, allDevices: false, allResources: false };
+    const policy = await this.controller.call('createPolicy', {
+      body: { name, action: true, type: 'PRIVATE', ...flags, ...body },
+    });
+    return policy.id;
+  }
+
+  /** Registers a device, and brings it up in a namespace with wg-quick once the gateway knows it. */
+  async deviceUp(
+    place: 'laptop' | 'visitor',
+    device: TestDevice,
+    edit: (configuration: string) => string = (text) => text,
+  ): Promise<Host> {
+    await this.converged();
+    await wgQuickUp(this.world, place, edit(await this.controller.deviceConfiguration(device)));
+    return this.world.host(place);
+  }
+}
