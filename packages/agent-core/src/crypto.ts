@@ -1,0 +1,9 @@
+/** Ed25519 and hashes as pure functions, injected. Keys and signatures are base64 of the raw bytes. */
+export interface AgentCrypto {
+  /** Signature of the agent's identity key over the text (UTF-8). Deterministic (RFC 8032). */
+  sign(text: string): string;
+  /** False for anything that is not a valid signature, also for malformed keys; never throws. */
+  verify(publicKey: string, text: string, signature: string): boolean;
+  /** SHA-256 of the raw key, its first 16 bytes, base64url: the form in which tokens carry it. */
+  fingerprint(publicKey: string): string;
+}

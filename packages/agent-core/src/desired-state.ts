@@ -1,0 +1,132 @@
+import type { Delta, SignedStatement, Snapshot, StateItem, Statement } from '@sallyport/contract/channel';
+import { StateHash, statementText } from '@sallyport/contract/channel';
+import type { AgentCrypto } from './crypto.ts';
+
+/** Who may speak about whose state. */
+export interface Authority {
+  readonly gateway: string;
+  /** Ed25519 key of the controller, base64. */
+  readonly controllerKey: string;
+  readonly crypto: Pick<AgentCrypto, 'verify'>;
+}
+
+export type Verdict =
+  /** The state is now what the message says; `touched` are the keys that it named. */
+  | { readonly kind: 'adopted'; readonly touched: readonly string[] }
+  /** The message does not lead from this state: everything is needed. Nothing changed. */
+  | { readonly kind: 'mismatch'; readonly reason: string }
+  /** An older truth, to be ignored. Nothing changed. */
+  | { readonly kind: 'stale'; readonly reason: string }
+  /** No honest controller sends this. Nothing changed. */
+  | { readonly kind: 'hostile'; readonly reason: string };
+
+/**
+ * What the controller says the gateway should be, with its signature. Only signed states get in, and none goes back behind
+ * the present revision: within a database epoch numbers only grow, and another epoch must have been signed later.
+ */
+export class DesiredState {
+  readonly #items = new Map<string, StateItem>();
+  #hash = new StateHash();
+  #signed: SignedStatement | null = null;
+
+  /** By item key. A live view: read it at once. */
+  get items(): ReadonlyMap<string, StateItem> {
+    return this.#items;
+  }
+
+  get signed(): SignedStatement | null {
+    return this.#signed;
+  }
+
+  get statement(): Statement | null {
+    return this.#signed?.statement ?? null;
+  }
+
+  adoptSnapshot(snapshot: Pick<Snapshot, 'items' | 'signed'>, authority: Authority): Verdict {
+    const refusal = this.#check(snapshot.signed, authority);
+    if (refusal !== null) return refusal;
+    const items = new Map<string, StateItem>();
+    for (const item of snapshot.items) {
+      if (item.key !== keyOf(item)) return hostile(`item ${item.key} has a key that is not its own`);
+      if (items.has(item.key)) return hostile(`item ${item.key} comes twice`);
+      items.set(item.key, item);
+    }
+    const hash = StateHash.of(items.values());
+    if (hash.toString() !== snapshot.signed.statement.hash) return hostile('items do not give the signed hash');
+    const touched = new Set([...this.#items.keys(), ...items.keys()]);
+    this.#items.clear();
+    for (const [key, item] of items) this.#items.set(key, item);
+    this.#hash = hash;
+    this.#signed = snapshot.signed;
+    return { kind: 'adopted', touched: [...touched] };
+  }
+
+  adoptDelta(delta: Pick<Delta, 'from' | 'upserts' | 'removes' | 'signed'>, authority: Authority): Verdict {
+    const refusal = this.#check(delta.signed, authority);
+    if (refusal !== null) return refusal;
+    if (this.#signed === null || delta.from !== this.#hash.toString()) {
+      return { kind: 'mismatch', reason: 'the delta starts from another state' };
+    }
+    const wrong = delta.upserts.find((item) => item.key !== keyOf(item));
+    if (wrong !== undefined) return hostile(`item ${wrong.key} has a key that is not its own`);
+    const touched = [...new Set([...delta.removes, ...delta.upserts.map((item) => item.key)])];
+    const before = new Map(touched.map((key) => [key, this.#items.get(key)]));
+    for (const key of delta.removes) this.#put(key, undefined);
+    for (const item of delta.upserts) this.#put(item.key, item);
+    if (this.#hash.toString() !== delta.signed.statement.hash) {
+      for (const [key, item] of before) this.#put(key, item);
+      return { kind: 'mismatch', reason: 'the delta does not give the signed hash' };
+    }
+    this.#signed = delta.signed;
+    return { kind: 'adopted', touched };
+  }
+
+  /** Same state, another statement about it. */
+  adoptLease(signed: SignedStatement, authority: Authority): Verdict {
+    const refusal = this.#check(signed, authority);
+    if (refusal !== null) return refusal;
+    const current = this.statement;
+    if (current === null || signed.statement.hash !== current.hash) {
+      return { kind: 'mismatch', reason: 'the lease speaks of another state' };
+    }
+    if (signed.statement.issuedAt < current.issuedAt) return { kind: 'stale', reason: 'an older lease' };
+    this.#signed = signed;
+    return { kind: 'adopted', touched: [] };
+  }
+
+  #check(signed: SignedStatement, authority: Authority): Verdict | null {
+    const { statement, signature } = signed;
+    if (statement.gateway !== authority.gateway) return hostile('the statement is about another gateway');
+    if (!authority.crypto.verify(authority.controllerKey, statementText(statement), signature)) {
+      return hostile('the statement is not signed by the controller');
+    }
+    const current = this.statement;
+    return current === null ? null : goesBack(current, statement);
+  }
+
+  #put(key: string, item: StateItem | undefined): void {
+    const before = this.#items.get(key);
+    if (before !== undefined) this.#hash.remove(before);
+    if (item === undefined) this.#items.delete(key);
+    else {
+      this.#items.set(key, item);
+      this.#hash.add(item);
+    }
+  }
+}
+
+/** The one key that an item may have. The hash covers the id, so the key must follow from it. */
+export function keyOf(item: StateItem): string {
+  return item.kind === 'gateway' ? 'gateway' : `${item.kind}/${item.id}`;
+}
+
+function goesBack(current: Statement, next: Statement): Verdict | null {
+  if (next.revision.epoch === current.revision.epoch) {
+    return next.revision.number < current.revision.number ? hostile('the revision goes back') : null;
+  }
+  return next.issuedAt < current.issuedAt ? hostile('another database epoch, but signed earlier') : null;
+}
+
+function hostile(reason: string): Verdict {
+  return { kind: 'hostile', reason };
+}

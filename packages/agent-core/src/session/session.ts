@@ -1,0 +1,366 @@
+import { type AgentMessage, ControllerMessage, channelProtocol, type Refused } from '@sallyport/contract/channel';
+import { backoffDelay } from '../backoff.ts';
+import { type Authority, DesiredState, type Verdict } from '../desired-state.ts';
+import { formatStoredState, readStoredState } from '../stored-state.ts';
+import { Enforcement } from './enforcement.ts';
+import { answerChallenge, type Challenge } from './handshake.ts';
+import { HeartbeatFilter } from './heartbeat-filter.ts';
+import { defaultTiming, type SessionTiming } from './timing.ts';
+import { expectedMessages, isConnected, type Steps, transitions } from './transitions.ts';
+import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
+
+/**
+ * The agent's side of the channel, without IO: inputs in, effects out, `nextDeadline` says when to send a `tick`. Effects
+ * are to be carried out in their order. Nothing from the controller changes the state unless it is well-formed,
+ * expected in the phase, and signed; anything else ends the connection.
+ */
+export class AgentSession {
+  readonly #config: SessionConfig;
+  readonly #timing: SessionTiming;
+  #desired = new DesiredState();
+  #enforcement: Enforcement;
+  #phase: Phase = 'idle';
+  #connection = 0;
+  #attempts = 0;
+  #openedAt: number | null = null;
+  /** When the phase must have ended, or the wait is over. */
+  #phaseEnds: number | null = null;
+  #controllerKey: string | null;
+  #enrolled: boolean;
+  /** Key that has proven itself on this connection. */
+  #provenKey: string | null = null;
+  #nonce = '';
+  #heartbeatMs = 10_000;
+  #heartbeatAt: number | null = null;
+  #collecting = false;
+  #heardAt = 0;
+  #awaitingSnapshot = false;
+  readonly #heartbeats = new HeartbeatFilter();
+  #effects: Effect[] = [];
+
+  constructor(config: SessionConfig, timing: SessionTiming = defaultTiming) {
+    this.#config = config;
+    this.#timing = timing;
+    this.#controllerKey = config.controllerKey;
+    this.#enrolled = config.enrolled && config.controllerKey !== null;
+    this.#enforcement = new Enforcement(this.#desired, timing);
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** State that is in force, as read back from the system. */
+  get applied(): AppliedState | null {
+    return this.#enforcement.applied;
+  }
+
+  /** What the controller wants. A live view. */
+  get desired(): Pick<DesiredState, 'items' | 'statement'> {
+    return this.#desired;
+  }
+
+  /** Why applying fails at present, in words for an operator. */
+  get failure(): { readonly code: string; readonly message: string } | null {
+    return this.#enforcement.failure;
+  }
+
+  /** Text for the disk; null: there is nothing to keep yet. */
+  stored(now: number): string | null {
+    return formatStoredState(this.#desired, now);
+  }
+
+  handle(input: Input, moment: Moment): Effect[] {
+    this.#effects = [];
+    const step = this.#steps[transitions[this.#phase][input.kind]];
+    step(input as never, moment);
+    this.#sendReports();
+    return this.#effects;
+  }
+
+  /** The next moment at which a `tick` is due; null: only inputs can change anything. */
+  nextDeadline(): Deadline | null {
+    if (this.#phase === 'idle' || this.#phase === 'stopped') return null;
+    const all = [...this.#connectionDeadlines(), ...this.#enforcement.deadlines()];
+    return all.reduce<Deadline | null>((first, next) => (first === null || next.at < first.at ? next : first), null);
+  }
+
+  #connectionDeadlines(): Deadline[] {
+    const why = this.#phase === 'waiting' || this.#phase === 'refused' ? 'retry' : 'connect-timeout';
+    return [
+      ...(this.#phaseEnds === null ? [] : [{ at: this.#phaseEnds, why } as const]),
+      ...(this.#heartbeatAt === null ? [] : [{ at: this.#heartbeatAt, why: 'heartbeat' } as const]),
+      ...(this.#phase === 'live' ? [{ at: this.#heardAt + this.#silenceMs, why: 'silence' } as const] : []),
+    ];
+  }
+
+  get #silenceMs(): number {
+    return this.#heartbeatMs * this.#timing.silentHeartbeats;
+  }
+
+  /** What the transition table is made of. */
+  readonly #steps: Steps = {
+    start: (input, moment) => {
+      const barred = this.#restore(input.stored, moment.now);
+      this.#push(...this.#enforcement.start(barred, moment));
+      this.#connect(moment);
+    },
+    hello: (input, moment) => {
+      if (!this.#isCurrent(input.connection)) return;
+      this.#enter('greeting', moment.now + this.#timing.answerMs);
+      this.#openedAt = moment.now;
+      this.#nonce = input.nonce;
+      const { gateway, identityKey, agentVersion } = this.#config;
+      this.#send({ type: 'hello', protocol: channelProtocol, gateway, nonce: input.nonce, identityKey, agentVersion });
+    },
+    receive: (input, moment) => {
+      if (!this.#isCurrent(input.connection)) return;
+      const message = parseMessage(input.text);
+      if (message === null) return this.#reject('the controller sent something that is not the protocol', moment);
+      this.#heardAt = moment.now;
+      if (!expectedMessages[this.#phase].includes(message.type)) {
+        return this.#reject(`the controller sent ${message.type} out of turn`, moment);
+      }
+      this.#receive(message, moment);
+    },
+    heard: (input, moment) => {
+      if (this.#isCurrent(input.connection)) this.#heardAt = moment.now;
+    },
+    lost: (input, moment) => {
+      if (this.#isCurrent(input.connection)) this.#wait(input.reason, moment);
+    },
+    applied: (input, moment) => {
+      if (input.mended.length > 0) {
+        this.#log('warn', 'the system had changed behind our back, and is mended', { what: input.mended.join('; ') });
+      }
+      this.#push(...this.#enforcement.done(input, moment));
+    },
+    applyFailed: (input, moment) => {
+      this.#log('error', 'applying failed', { code: input.code, reason: input.message });
+      this.#push(...this.#enforcement.failed(input, moment));
+    },
+    drift: (input, moment) => {
+      this.#log('info', 'checking the system', { reason: input.reason });
+      this.#push(...this.#enforcement.drift(moment));
+    },
+    heartbeat: (input, moment) => {
+      this.#collecting = false;
+      const { applied } = this.#enforcement;
+      this.#send({
+        type: 'heartbeat',
+        sentAt: moment.now,
+        revision: applied?.revision ?? null,
+        hash: applied?.hash ?? null,
+        ...this.#heartbeats.news(input.data),
+        policies: input.data.policies,
+        dropped: input.data.dropped,
+        safeToStop: input.data.safeToStop,
+      });
+    },
+    discardHeartbeat: () => {
+      this.#collecting = false;
+    },
+    probed: (input) => {
+      const hash = this.#enforcement.applied?.hash ?? null;
+      this.#send({ type: 'probed', request: input.request, hash, probes: [...input.probes] });
+    },
+    giveUp: (_, moment) => {
+      this.#push(...this.#enforcement.due(moment));
+      if (this.#phaseEnds !== null && moment.now >= this.#phaseEnds) {
+        this.#reject(`no answer from the controller while ${this.#phase}`, moment);
+      }
+    },
+    retry: (_, moment) => {
+      this.#push(...this.#enforcement.due(moment));
+      if (this.#phaseEnds !== null && moment.now >= this.#phaseEnds) this.#connect(moment);
+    },
+    beat: (_, moment) => {
+      this.#push(...this.#enforcement.due(moment));
+      if (moment.now >= this.#heardAt + this.#silenceMs) return this.#reject('the controller fell silent', moment);
+      if (this.#heartbeatAt === null || moment.now < this.#heartbeatAt) return;
+      this.#heartbeatAt = moment.now + this.#heartbeatMs;
+      this.#push({ kind: 'ping', connection: this.#connection });
+      if (this.#collecting) return;
+      this.#collecting = true;
+      this.#push({ kind: 'collect-heartbeat' });
+    },
+    stop: () => {
+      if (isConnected(this.#phase)) this.#closeSocket('the agent stops');
+      this.#enter('stopped', null);
+    },
+    ignore: () => {},
+  };
+
+  #restore(text: string | null, now: number): string | null {
+    if (text === null || this.#controllerKey === null) return 'there is no stored state';
+    const outcome = readStoredState(text, this.#authority, now);
+    if (outcome.kind !== 'usable') this.#log('warn', 'not starting from the stored state', { reason: outcome.reason });
+    if (outcome.kind === 'invalid') return outcome.reason;
+    this.#desired = outcome.desired;
+    this.#enforcement = new Enforcement(this.#desired, this.#timing);
+    return outcome.kind === 'usable' ? null : outcome.reason;
+  }
+
+  #receive(message: ControllerMessage, moment: Moment): void {
+    switch (message.type) {
+      case 'challenge':
+        this.#authenticate(message, moment);
+        return;
+      case 'welcome':
+        this.#welcomed(message, moment);
+        return;
+      case 'refused':
+        this.#refused(message, moment);
+        return;
+      case 'snapshot':
+        this.#awaitingSnapshot = false;
+        this.#adopted(this.#desired.adoptSnapshot(message, this.#authority), moment);
+        return;
+      case 'delta':
+        if (this.#awaitingSnapshot) return;
+        this.#adopted(this.#desired.adoptDelta(message, this.#authority), moment);
+        return;
+      case 'lease':
+        if (this.#awaitingSnapshot) return;
+        this.#adopted(this.#desired.adoptLease(message.signed, this.#authority), moment);
+        return;
+      case 'probe':
+        this.#push({ kind: 'probe', request: message.request });
+    }
+  }
+
+  #authenticate(challenge: Challenge, moment: Moment): void {
+    const trust = { controllerKey: this.#controllerKey, enrolled: this.#enrolled };
+    const answer = answerChallenge(this.#config, trust, this.#nonce, challenge, this.#enforcement.applied);
+    if (answer.kind === 'distrust') {
+      this.#reject(answer.reason, moment, 'error');
+      return;
+    }
+    this.#provenKey = answer.controllerKey;
+    this.#enter('authenticating', moment.now + this.#timing.answerMs);
+    this.#send(answer.message);
+  }
+
+  #welcomed(welcome: Extract<ControllerMessage, { type: 'welcome' }>, moment: Moment): void {
+    this.#enter('live', null);
+    if (!this.#enrolled && this.#provenKey !== null) {
+      this.#enrolled = true;
+      this.#controllerKey = this.#provenKey;
+      this.#push({ kind: 'pin', controllerKey: this.#provenKey });
+    }
+    this.#heartbeatMs = welcome.heartbeatMs;
+    this.#heartbeatAt = moment.now;
+    this.#awaitingSnapshot = false;
+    this.#heartbeats.reset();
+    this.#log('info', 'connected', { gateway: this.#config.gateway, name: welcome.name });
+    const skew = welcome.now - moment.now;
+    if (Math.abs(skew) > 60_000) {
+      this.#log('warn', 'the clocks of this host and of the controller differ: set them by NTP', { skewMs: skew });
+    }
+    if (this.#enforcement.failure !== null) this.#send(this.#enforcement.failure);
+  }
+
+  /** Anybody on the way could say `deleted`: it counts only from a controller that has proven itself. */
+  #refused(refused: Refused, moment: Moment): void {
+    const { code, message, final } = refused;
+    if (!final || (code === 'deleted' && this.#provenKey === null)) {
+      this.#reject(`the controller refused: ${message} (${code})`, moment);
+      return;
+    }
+    this.#closeSocket('refused');
+    if (code === 'deleted') {
+      this.#log('warn', 'the gateway was deleted: undoing everything');
+      this.#push({ kind: 'tear-down' });
+      this.#enter('stopped', null);
+      return;
+    }
+    this.#log('error', 'the controller refused', { code, reason: message });
+    this.#push({ kind: 'refused', code, message, enrolled: this.#enrolled });
+    this.#enter('refused', moment.now + this.#timing.refusedMs);
+  }
+
+  get #authority(): Authority {
+    const { gateway, crypto } = this.#config;
+    return { gateway, crypto, controllerKey: this.#controllerKey ?? '' };
+  }
+
+  #adopted(verdict: Verdict, moment: Moment): void {
+    switch (verdict.kind) {
+      case 'adopted':
+        this.#push({ kind: 'persist' }, ...this.#enforcement.adopted(verdict.touched, moment));
+        return;
+      case 'mismatch':
+        this.#awaitingSnapshot = true;
+        this.#send({ type: 'need-snapshot', reason: verdict.reason });
+        return;
+      case 'stale':
+        this.#log('debug', 'ignored', { reason: verdict.reason });
+        return;
+      case 'hostile':
+        this.#reject(verdict.reason, moment, 'error');
+        return;
+    }
+  }
+
+  #connect(moment: Moment): void {
+    this.#connection += 1;
+    this.#provenKey = null;
+    this.#enter('connecting', moment.now + this.#timing.answerMs);
+    this.#push({ kind: 'connect', connection: this.#connection });
+  }
+
+  /** Ends the connection because of what the other side did, and tries again later. */
+  #reject(reason: string, moment: Moment, level: 'warn' | 'error' = 'warn'): void {
+    this.#closeSocket(reason);
+    this.#wait(reason, moment, level);
+  }
+
+  #wait(reason: string, moment: Moment, level: 'warn' | 'error' = 'warn'): void {
+    if (this.#openedAt !== null && moment.now - this.#openedAt >= this.#timing.goodAfterMs) this.#attempts = 0;
+    const delay = backoffDelay(this.#timing.reconnect, this.#attempts, moment.random);
+    this.#log(level, 'not connected', { reason, retryMs: delay });
+    this.#attempts += 1;
+    this.#enter('waiting', moment.now + delay);
+  }
+
+  #enter(phase: Phase, ends: number | null): void {
+    this.#phase = phase;
+    this.#phaseEnds = ends;
+    if (phase === 'live') return;
+    this.#heartbeatAt = null;
+    if (!isConnected(phase)) this.#openedAt = null;
+  }
+
+  #isCurrent(connection: number): boolean {
+    return connection === this.#connection;
+  }
+
+  #sendReports(): void {
+    const reports = this.#enforcement.takeReports();
+    if (this.#phase === 'live') for (const report of reports) this.#send(report);
+  }
+
+  #send(message: AgentMessage): void {
+    this.#push({ kind: 'send', connection: this.#connection, message });
+  }
+
+  #closeSocket(reason: string): void {
+    this.#push({ kind: 'close', connection: this.#connection, reason });
+  }
+
+  #log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, string | number>): void {
+    this.#push({ kind: 'log', level, message, ...(fields && { fields }) });
+  }
+
+  #push(...effects: Effect[]): void {
+    this.#effects.push(...effects);
+  }
+}
+
+function parseMessage(text: string): ControllerMessage | null {
+  try {
+    return ControllerMessage.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,27 @@
+import type { Backoff } from '../backoff.ts';
+
+/** Every interval of a session, milliseconds. */
+export interface SessionTiming {
+  /** For the socket, the challenge and the welcome, each. */
+  readonly answerMs: number;
+  readonly reconnect: Backoff;
+  /** Between tries after a refusal that is final. */
+  readonly refusedMs: number;
+  /** A connection that lived so long was a good one: the next back-off starts anew. */
+  readonly goodAfterMs: number;
+  /** Unanswered heartbeats after which the connection is taken for dead. */
+  readonly silentHeartbeats: number;
+  readonly applyRetry: Backoff;
+  /** Between checks of everything that should be in force. */
+  readonly sweepMs: number;
+}
+
+export const defaultTiming: SessionTiming = {
+  answerMs: 10_000,
+  reconnect: { firstMs: 500, maxMs: 15_000 },
+  refusedMs: 300_000,
+  goodAfterMs: 10_000,
+  silentHeartbeats: 3,
+  applyRetry: { firstMs: 1_000, maxMs: 30_000 },
+  sweepMs: 30_000,
+};

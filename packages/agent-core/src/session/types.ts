@@ -1,0 +1,128 @@
+import type { AgentMessage, Heartbeat, ProbeResult, Revision, StateItem } from '@sallyport/contract/channel';
+import type { AgentCrypto } from '../crypto.ts';
+
+/** Who the agent is. Nothing here changes while a session lives. */
+export interface SessionConfig {
+  readonly gateway: string;
+  /** Ed25519 identity key, raw, base64. */
+  readonly identityKey: string;
+  readonly wireguardPublicKey: string;
+  /** Pinned at enrolment; null until then. */
+  readonly controllerKey: string | null;
+  /** Whether the controller has pinned `identityKey`. Until then the token is needed. */
+  readonly enrolled: boolean;
+  /** Token as text, and the fingerprint that it carries. Only for enrolment. */
+  readonly token: { readonly text: string; readonly controllerFingerprint: string } | null;
+  readonly agentVersion: string;
+  readonly host: HostFacts;
+  readonly crypto: AgentCrypto;
+}
+
+export type HostFacts = Extract<AgentMessage, { type: 'authenticate' }>['host'];
+
+/** Where the connection stands. */
+export type Phase =
+  /** Not started yet. */
+  | 'idle'
+  /** Asked for a socket. */
+  | 'connecting'
+  /** Said hello; the controller has to prove itself. */
+  | 'greeting'
+  /** Proved itself in turn; the controller has to welcome. */
+  | 'authenticating'
+  /** Welcomed: states, heartbeats, probes. */
+  | 'live'
+  /** Backing off before the next try. */
+  | 'waiting'
+  /** The controller refused for good; tried again at long intervals, because people change their minds. */
+  | 'refused'
+  /** Over: stopped, or the gateway was deleted. */
+  | 'stopped';
+
+/** Time and chance, given with every input: epoch milliseconds, and a number in [0, 1). */
+export interface Moment {
+  readonly now: number;
+  readonly random: number;
+}
+
+export type Input =
+  /** Once, first: what the disk holds, as text. */
+  | { readonly kind: 'start'; readonly stored: string | null }
+  | { readonly kind: 'opened'; readonly connection: number; readonly nonce: string }
+  | { readonly kind: 'message'; readonly connection: number; readonly text: string }
+  | { readonly kind: 'pong'; readonly connection: number }
+  | { readonly kind: 'closed'; readonly connection: number; readonly reason: string }
+  /** A job is done; `hash` is the state's as read back from the system, `mended` names what had drifted. */
+  | {
+      readonly kind: 'applied';
+      readonly job: number;
+      readonly hash: string;
+      readonly tookMs: number;
+      readonly mended: readonly string[];
+    }
+  | { readonly kind: 'apply-failed'; readonly job: number; readonly code: string; readonly message: string }
+  /** The system changed behind our back. */
+  | { readonly kind: 'drift'; readonly reason: string }
+  | { readonly kind: 'heartbeat-ready'; readonly data: HeartbeatData }
+  | { readonly kind: 'probed'; readonly request: string; readonly probes: readonly ProbeResult[] }
+  /** A deadline has come, or may have. */
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'stop' };
+
+/** Whole statistics; the session sends of them what changed. */
+export type HeartbeatData = Pick<Heartbeat, 'peers' | 'policies' | 'dropped' | 'probes' | 'safeToStop'>;
+
+/** One item before and after; null: absent. */
+export interface ItemChange {
+  readonly before: StateItem | null;
+  readonly after: StateItem | null;
+}
+
+/** What the data plane shall do. One job runs at a time. */
+export type Work =
+  /** Make the system be exactly this, whatever it is now, touching only what differs. */
+  | { readonly kind: 'load'; readonly items: ReadonlyMap<string, StateItem>; readonly leaseUntil: number }
+  /** From the state of the job before to this one. */
+  | {
+      readonly kind: 'change';
+      readonly changes: readonly ItemChange[];
+      readonly items: ReadonlyMap<string, StateItem>;
+      readonly leaseUntil: number;
+    }
+  /** Nothing may pass any more: no peers, no grants. The interface and the table stay. */
+  | { readonly kind: 'close'; readonly reason: string };
+
+export type Effect =
+  | { readonly kind: 'connect'; readonly connection: number }
+  | { readonly kind: 'send'; readonly connection: number; readonly message: AgentMessage }
+  /** Ask the transport for a sign of life; answered by a `pong` input. */
+  | { readonly kind: 'ping'; readonly connection: number }
+  | { readonly kind: 'close'; readonly connection: number; readonly reason: string }
+  /** The controller accepted us: keep its key, forget the need for the token. */
+  | { readonly kind: 'pin'; readonly controllerKey: string }
+  /** Write `stored()` to disk. */
+  | { readonly kind: 'persist' }
+  | { readonly kind: 'apply'; readonly job: number; readonly work: Work }
+  | { readonly kind: 'collect-heartbeat' }
+  | { readonly kind: 'probe'; readonly request: string }
+  /** The gateway was deleted: undo everything. */
+  | { readonly kind: 'tear-down' }
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly enrolled: boolean }
+  | {
+      readonly kind: 'log';
+      readonly level: 'debug' | 'info' | 'warn' | 'error';
+      readonly message: string;
+      readonly fields?: Readonly<Record<string, string | number | boolean | null>>;
+    };
+
+/** State of which the agent has shown that it is in force. */
+export interface AppliedState {
+  readonly revision: Revision;
+  readonly hash: string;
+}
+
+export interface Deadline {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly why: 'connect-timeout' | 'retry' | 'heartbeat' | 'silence' | 'lease' | 'apply-retry' | 'sweep';
+}
