@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process';
+import { WireGuardError } from '../errors.ts';
+import { missingTool, noPrivilege } from './failures.ts';
+
+/** Where system programs are looked for. Fixed, so that nothing in our own environment leaks into them. */
+export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+export interface CommandOptions {
+  /** Colon-separated directories. Default: `SYSTEM_PATH`. */
+  readonly path?: string;
+  /** Milliseconds after which the program is killed. Default: 10,000. */
+  readonly timeoutMs?: number;
+  /** An open file that the program sees as /dev/fd/3. */
+  readonly inputFd?: number;
+  /** Run it as leader of a session of its own, out of reach of our terminal and process group. */
+  readonly ownSession?: boolean;
+}
+
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end. Rejects with `missing-tool` or `timeout`; a non-zero exit code is a result like any other. */
+export function tryCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      cwd: '/',
+      env: { PATH: options.path ?? SYSTEM_PATH, LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'pipe', options.inputFd ?? 'ignore'],
+      detached: options.ownSession ?? false,
+    });
+    const output = { stdout: '', stderr: '' };
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream]?.setEncoding('utf8').on('data', (text: string) => {
+        output[stream] += text;
+      });
+    }
+    const timeoutMs = options.timeoutMs ?? 10_000;
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new WireGuardError('timeout', `${program} ${args[0] ?? ''} took longer than ${timeoutMs} ms`));
+    }, timeoutMs);
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
+      reject(spawnFailure(program, error));
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (signal === null) resolve({ ...output, exitCode: code ?? 1 });
+      else reject(new WireGuardError('failed', `${program} was ended by ${signal}`));
+    });
+  });
+}
+
+/** Runs a program that has to succeed, and gives its standard output. */
+export async function runCommand(
+  program: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<string> {
+  const result = await tryCommand(program, args, options);
+  if (result.exitCode !== 0) throw commandFailure(program, args, result);
+  return result.stdout;
+}
+
+/** What a failed run means. */
+export function commandFailure(program: string, args: readonly string[], result: CommandResult): WireGuardError {
+  const said = readable(`${result.stderr}\n${result.stdout}`);
+  if (/operation not permitted|permission denied/i.test(said)) return noPrivilege();
+  const what = `${program} ${args.slice(0, 2).join(' ')} failed with exit code ${result.exitCode}`;
+  return new WireGuardError('failed', said === '' ? what : `${what}: ${said}`);
+}
+
+function spawnFailure(program: string, error: NodeJS.ErrnoException): WireGuardError {
+  if (error.code === 'ENOENT') return missingTool(program);
+  return new WireGuardError('failed', `${program} cannot be started (${error.code ?? 'unknown reason'})`);
+}
+
+/** The last lines of what a program said, without frames, control characters or anything that looks like a key. */
+function readable(output: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '' && !/[┌│└]/.test(line));
+  const text = lines.slice(-3).join('; ');
+  return text
+    .replace(/[A-Za-z0-9+/]{43}=|[0-9a-fA-F]{64}/g, '(key)')
+    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .slice(0, 300);
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { access, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { WireGuardError } from '../errors.ts';
+import type { WireGuardBackend } from '../types.ts';
+import { type CommandOptions, SYSTEM_PATH } from './command.ts';
+import { missingTool, noPrivilege, noTun } from './failures.ts';
+import { addKernelLink, kernelBackend } from './kernel.ts';
+import { deleteLink } from './link.ts';
+import { userspaceBackend } from './userspace.ts';
+
+/** What the operator asked for. `auto`: the kernel's if it can be used, else wireguard-go. */
+export type BackendChoice = 'auto' | 'kernel' | 'userspace';
+
+export interface DetectOptions {
+  /** Where programs are looked for, as in PATH. Default: the system's directories. */
+  readonly path?: string;
+  /** Default: `/dev/net/tun`. */
+  readonly tunDevice?: string;
+}
+
+/**
+ * Tries what this host can do and gives the kind to use. Rejects with a `WireGuardError` that says what to do: `missing-tool`,
+ * `no-privilege`, `no-tun` or `no-kernel-module`. For a moment it makes a link of a random name.
+ */
+export async function detectBackend(
+  choice: BackendChoice,
+  options: DetectOptions = {},
+): Promise<'kernel' | 'userspace'> {
+  await checkTool('ip', options);
+  await checkPrivilege();
+  if (choice === 'kernel') {
+    await tryKernel(options);
+    return 'kernel';
+  }
+  if (choice === 'auto' && (await works(() => tryKernel(options)))) return 'kernel';
+  await tryUserspace(options);
+  return 'userspace';
+}
+
+/** A backend of that kind with its defaults. */
+export function openBackend(kind: 'kernel' | 'userspace', options: { readonly path?: string } = {}): WireGuardBackend {
+  return kind === 'kernel' ? kernelBackend(options) : userspaceBackend(options);
+}
+
+async function works(attempt: () => Promise<void>): Promise<boolean> {
+  try {
+    await attempt();
+    return true;
+  } catch (error) {
+    if (error instanceof WireGuardError) return false;
+    throw error;
+  }
+}
+
+async function tryKernel(options: DetectOptions): Promise<void> {
+  await checkTool('wg', options);
+  const command: CommandOptions = options.path === undefined ? {} : { path: options.path };
+  const name = `sp-${randomBytes(5).toString('hex')}`;
+  await addKernelLink(name, command);
+  await deleteLink(name, command);
+}
+
+async function tryUserspace(options: DetectOptions): Promise<void> {
+  await checkTool('wireguard-go', options);
+  try {
+    await (await open(options.tunDevice ?? '/dev/net/tun', constants.O_RDWR)).close();
+  } catch {
+    throw noTun();
+  }
+}
+
+async function checkTool(program: string, options: DetectOptions): Promise<void> {
+  for (const directory of (options.path ?? SYSTEM_PATH).split(':')) {
+    const found = await access(join(directory, program), constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (found) return;
+  }
+  throw missingTool(program);
+}
+
+/** Effective capabilities as proc(5) shows them: bit 12 is CAP_NET_ADMIN. */
+async function checkPrivilege(): Promise<void> {
+  const status = await readFile('/proc/self/status', 'latin1');
+  const effective = /^CapEff:\s*([0-9a-f]{16})$/m.exec(status)?.[1];
+  if (effective === undefined || ((BigInt(`0x${effective}`) >> 12n) & 1n) === 0n) throw noPrivilege();
+}

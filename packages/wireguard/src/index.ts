@@ -1,0 +1,36 @@
+export {
+  canonicalCidr,
+  canonicalEndpoint,
+  canonicalInterfaceAddress,
+  checkLinkName,
+  formatIp,
+  type IpAddress,
+  parseIp,
+  parsePort,
+} from './address.ts';
+export { type BackendChoice, type DetectOptions, detectBackend, openBackend } from './backends/detect.ts';
+export { type KernelOptions, kernelBackend } from './backends/kernel.ts';
+export { type MemoryBackendOptions, memoryBackend } from './backends/memory.ts';
+export { type UserspaceOptions, userspaceBackend } from './backends/userspace.ts';
+export type { Supervisor } from './backends/wireguard-go.ts';
+export {
+  checkHostEndpoint,
+  configurationText,
+  type PlainConfiguration,
+  type PlainPeer,
+  type PrivateKeyText,
+} from './configuration.ts';
+export { parseConfiguration } from './configuration-parse.ts';
+export { diffDevice, isEmptyChange } from './diff.ts';
+export { WireGuardError, type WireGuardErrorCode } from './errors.ts';
+export { KEY_BYTES, parseKey, presharedKeyFrom, presharedKeyHash, privateKeyFrom, publicKeyOf } from './keys.ts';
+export type {
+  BackendKind,
+  DeviceChange,
+  DeviceConfig,
+  DeviceStatus,
+  PeerChange,
+  PeerConfig,
+  PeerStatus,
+  WireGuardBackend,
+} from './types.ts';

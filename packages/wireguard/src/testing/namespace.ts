@@ -1,0 +1,60 @@
+import { accessSync, constants } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { runCommand, tryCommand } from '../backends/command.ts';
+
+/** Why tests with real packets cannot run here; null: they can. */
+export function whyNoPackets(): string | null {
+  if (process.geteuid?.() !== 0) return 'needs root';
+  const needed = ['/dev/net/tun', '/usr/bin/wireguard-go', '/usr/bin/wg'];
+  const missing = needed.find((path) => !readable(path));
+  return missing === undefined ? null : `needs ${missing}`;
+}
+
+/** A name for a namespace or link that no other test uses at the same time (12 characters at most). */
+export function uniqueName(): string {
+  counter += 1;
+  return `sp${process.pid.toString(36)}${counter.toString(36)}`;
+}
+
+/** Makes a network namespace whose loopback is up. */
+export async function addNamespace(): Promise<string> {
+  const namespace = uniqueName();
+  await runCommand('ip', ['netns', 'add', namespace]);
+  await inNamespace(namespace, 'ip', 'link', 'set', 'lo', 'up');
+  return namespace;
+}
+
+/** Removes it; links in it go with it, and with them the wireguard-go behind them. */
+export async function deleteNamespace(namespace: string): Promise<void> {
+  await runCommand('ip', ['netns', 'del', namespace]);
+}
+
+/** Runs a program inside a namespace and gives its standard output. */
+export async function inNamespace(namespace: string, program: string, ...args: readonly string[]): Promise<string> {
+  return runCommand('ip', ['netns', 'exec', namespace, program, ...args]);
+}
+
+/** Whether a program succeeds inside a namespace. */
+export async function succeedsIn(namespace: string, program: string, ...args: readonly string[]): Promise<boolean> {
+  return (await tryCommand('ip', ['netns', 'exec', namespace, program, ...args])).exitCode === 0;
+}
+
+/** Waits until the condition holds. Rejects after ten seconds. */
+export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
+    await delay(10);
+  }
+}
+
+function readable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+let counter = 0;
