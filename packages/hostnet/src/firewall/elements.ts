@@ -1,4 +1,5 @@
 import { HostNetError } from '../errors.ts';
+import type { MapName } from './ruleset.ts';
 
 /** Content of one map or set of the table: a value (null in a set) and the moment at which the kernel drops it. */
 export interface Element {
@@ -15,13 +16,13 @@ export interface ElementChange {
 
 /** The wanted elements of one map, with a record of what changed since the last `takeChanges`. */
 export class Elements {
-  readonly name: string;
+  readonly name: MapName | 'counters';
   /** Whether the map has kernel timeouts. */
   readonly timed: boolean;
   readonly #current = new Map<string, Element>();
   readonly #before = new Map<string, Element | null>();
 
-  constructor(name: string, timed: boolean) {
+  constructor(name: MapName | 'counters', timed: boolean) {
     this.name = name;
     this.timed = timed;
   }

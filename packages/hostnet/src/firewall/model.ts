@@ -1,5 +1,6 @@
 import { HostNetError } from '../errors.ts';
 import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
+import type { TouchedMap } from './check.ts';
 import { renderAll, renderChanges } from './render.ts';
 import type { DropCounter, FirewallOptions } from './ruleset.ts';
 import { DROP_COUNTERS, skeleton, switchSettings, tableName } from './ruleset.ts';
@@ -27,6 +28,7 @@ export class FirewallModel {
   #state: HeldState = emptyState();
   #tables = new Tables();
   #sound = false;
+  #touched: readonly TouchedMap[] = [];
 
   constructor(options: FirewallOptions) {
     tableName(options.interface);
@@ -36,6 +38,11 @@ export class FirewallModel {
   /** The state that the last text stands for. */
   get state(): FirewallState {
     return this.#state;
+  }
+
+  /** The elements that the last change touched; none after a load. */
+  get touched(): readonly TouchedMap[] {
+    return this.#touched;
   }
 
   get tables(): Tables {
@@ -48,7 +55,9 @@ export class FirewallModel {
     this.#state = emptyState();
     this.#tables = new Tables();
     this.#apply(wholeDelta(state));
-    this.#takeChanges();
+    this.#tables.counters.takeChanges();
+    for (const map of Object.values(this.#tables.maps)) map.takeChanges();
+    this.#touched = [];
     this.#sound = true;
     return this.#whole(now, seed);
   }
@@ -130,15 +139,12 @@ export class FirewallModel {
     const table = `inet ${tableName(this.options.interface)}`;
     const counters = this.#tables.counters.takeChanges();
     const lines = counters.filter(({ after }) => after).map(({ key }) => `add counter ${table} ${key}`);
-    for (const map of Object.values(this.#tables.maps))
-      lines.push(...renderChanges(table, map, map.takeChanges(), now));
+    this.#touched = Object.values(this.#tables.maps)
+      .map((map) => ({ map, changes: map.takeChanges() }))
+      .filter(({ changes }) => changes.length > 0);
+    for (const { map, changes } of this.#touched) lines.push(...renderChanges(table, map, changes, now));
     for (const { key } of counters.filter(({ before }) => before)) lines.push(`delete counter ${table} ${key}`);
     return lines;
-  }
-
-  #takeChanges(): void {
-    this.#tables.counters.takeChanges();
-    for (const map of Object.values(this.#tables.maps)) map.takeChanges();
   }
 }
 

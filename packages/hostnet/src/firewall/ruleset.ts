@@ -32,6 +32,7 @@ export const MAPS = [
   { name: 'allowed', type: 'mark . classid : counter', flags: null },
 ] as const;
 export type MapName = (typeof MAPS)[number]['name'] | 'lease';
+export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), 'lease'];
 
 /** Chains whose rules depend on settings, and those rules. */
 export const SWITCHED_CHAINS = ['admitted', 'nat'] as const;

@@ -1,0 +1,87 @@
+/** A base chain of somebody else that drops by default and has no rule that lets the tunnel through. */
+export interface ForeignDrop {
+  readonly hook: 'forward' | 'input';
+  readonly family: string;
+  readonly table: string;
+  readonly chain: string;
+  /** What an operator can type. */
+  readonly fix: string;
+}
+
+export interface ForeignChain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly hook: string | null;
+  readonly policy: string | null;
+  readonly rules: readonly ForeignRule[];
+}
+
+export interface ForeignRule {
+  /** Interfaces that the rule wants, as written (`*` or `+` at the end stands for the rest). */
+  readonly incoming: readonly string[];
+  readonly outgoing: readonly string[];
+  readonly accepts: boolean;
+  readonly jumps: readonly string[];
+}
+
+/**
+ * Finds chains at the forward and input hooks with policy drop in which no rule accepts by the tunnel's name: for
+ * forward both as incoming and as outgoing interface.
+ * It does not evaluate rules: a chain that accepts by other means is reported too, one that drops before it accepts is not.
+ */
+export function foreignDrops(chains: readonly ForeignChain[], ownTable: string, tunnel: string): ForeignDrop[] {
+  const drops: ForeignDrop[] = [];
+  for (const chain of chains) {
+    const { family, table, name, hook, policy } = chain;
+    if (policy !== 'drop' || (hook !== 'forward' && hook !== 'input')) continue;
+    if (!['ip', 'ip6', 'inet'].includes(family) || (family === 'inet' && table === ownTable)) continue;
+    const rules = reachable(chain, chains).filter(({ accepts }) => accepts);
+    const comes = rules.some(({ incoming }) => incoming.some((pattern) => matches(pattern, tunnel)));
+    const goes = rules.some(({ outgoing }) => outgoing.some((pattern) => matches(pattern, tunnel)));
+    if (comes && (goes || hook === 'input')) continue;
+    drops.push({ hook, family, table, chain: name, fix: fixFor(chain, chains, tunnel) });
+  }
+  return drops;
+}
+
+function reachable(start: ForeignChain, chains: readonly ForeignChain[]): ForeignRule[] {
+  const seen = new Set<string>([start.name]);
+  const rules: ForeignRule[] = [];
+  const queue = [start];
+  for (let chain = queue.pop(); chain; chain = queue.pop()) {
+    rules.push(...chain.rules);
+    for (const name of chain.rules.flatMap(({ jumps }) => jumps)) {
+      const next = chains.find((c) => c.family === start.family && c.table === start.table && c.name === name);
+      if (next && !seen.has(name)) queue.push(next);
+      seen.add(name);
+    }
+  }
+  return rules;
+}
+
+function matches(pattern: string, name: string): boolean {
+  return /[*+]$/.test(pattern) ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
+}
+
+/** By the tool that seems to own the chain. */
+function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tunnel: string): string {
+  const { family, table, name, hook } = chain;
+  const has = (prefix: string): boolean =>
+    chains.some((c) => c.family === family && c.table === table && c.name.startsWith(prefix));
+  if (has('ufw')) {
+    return hook === 'forward'
+      ? `ufw route allow in on ${tunnel}; ufw route allow out on ${tunnel}`
+      : `ufw allow in on ${tunnel}`;
+  }
+  if (table === 'filter' && family !== 'inet' && name === name.toUpperCase()) {
+    const tool = family === 'ip6' ? 'ip6tables' : 'iptables';
+    const target = hook === 'forward' && has('DOCKER-USER') ? 'DOCKER-USER' : name;
+    const rules = [`${tool} -I ${target} -i ${tunnel} -j ACCEPT`];
+    if (hook === 'forward') rules.push(`${tool} -I ${target} -o ${tunnel} -j ACCEPT`);
+    return rules.join('; ');
+  }
+  const rules = [`nft insert rule ${family} ${table} ${name} iifname ${tunnel} accept`];
+  if (hook === 'forward') rules.push(`nft insert rule ${family} ${table} ${name} oifname ${tunnel} accept`);
+  return rules.join('; ');
+}

@@ -1,0 +1,162 @@
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
+import type { Count, FirewallModel } from './model.ts';
+import { alive } from './render.ts';
+import type { MapName } from './ruleset.ts';
+import { MAP_NAMES, ruleCounts } from './ruleset.ts';
+import { addressKey } from './state.ts';
+
+/** The table as the kernel lists it. */
+export interface Listing {
+  /** Elements of each map and set: key → value, null in a set; in the spelling of this package's own text. */
+  readonly maps: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
+  /** Rules of each chain, in the listing's own notation without handles. */
+  readonly rules: ReadonlyMap<string, readonly string[]>;
+  readonly counters: ReadonlyMap<string, Count>;
+}
+
+/**
+ * What the kernel enforces, by the ids of the state. An item is in it, as it was given, if and only if the kernel holds
+ * exactly its elements; so comparing (or hashing) it against the wanted state tells whether they agree. An element
+ * whose time is over may be there or not.
+ */
+export interface FoundFirewall {
+  /** Null if the chains are not as loaded. */
+  readonly settings: Pick<FirewallState, 'masquerade' | 'draining'> | null;
+  readonly devices: ReadonlyMap<string, FirewallDevice>;
+  readonly classes: ReadonlyMap<string, AddressClass>;
+  readonly profiles: ReadonlyMap<string, Profile>;
+  readonly bundles: ReadonlyMap<string, Bundle>;
+  /** One sentence for each thing that is not as wanted; empty if all is. */
+  readonly differences: readonly string[];
+}
+
+/**
+ * Maps a listing back to ids. `rules` is what the kernel listed right after the load (null if not known), `slack` the
+ * milliseconds by which the kernel's timeouts may run ahead of `now`.
+ */
+export function mapBack(
+  model: FirewallModel,
+  listing: Listing | null,
+  rules: ReadonlyMap<string, readonly string[]> | null,
+  now: number,
+  slack = 1000,
+): FoundFirewall {
+  if (!listing) return nothing('the table does not exist');
+  const blame = new Blame(model);
+  for (const name of MAP_NAMES) {
+    const map = model.tables.maps[name];
+    const found = listing.maps.get(name) ?? new Map<string, string | null>();
+    for (const [key, element] of map.current) {
+      const value = found.get(key);
+      if (value === undefined && alive(element, now + slack)) blame.element(name, key, 'is missing');
+      else if (value !== undefined && value !== element.value) blame.element(name, key, `is mapped to ${value}`);
+    }
+    for (const [key, value] of found) {
+      if (!map.current.has(key)) blame.element(name, key, 'is not ours', value);
+    }
+  }
+  const chains = chainDifferences(model, listing.rules, rules);
+  const { masquerade, draining } = model.state;
+  return {
+    settings: chains.length === 0 ? { masquerade, draining } : null,
+    devices: without(model.state.devices, blame.devices),
+    classes: without(model.state.classes, blame.classes),
+    profiles: without(model.state.profiles, blame.profiles),
+    bundles: without(model.state.bundles, blame.bundles),
+    differences: [...chains, ...blame.sentences],
+  };
+}
+
+function nothing(difference: string): FoundFirewall {
+  return {
+    settings: null,
+    devices: new Map(),
+    classes: new Map(),
+    profiles: new Map(),
+    bundles: new Map(),
+    differences: [difference],
+  };
+}
+
+/** Finds the items that an element belongs to. */
+class Blame {
+  readonly devices = new Set<string>();
+  readonly classes = new Set<string>();
+  readonly profiles = new Set<string>();
+  readonly bundles = new Set<string>();
+  readonly sentences: string[] = [];
+  readonly #model: FirewallModel;
+  #addresses: Map<string, string> | null = null;
+
+  constructor(model: FirewallModel) {
+    this.#model = model;
+  }
+
+  element(map: MapName, key: string, what: string, foreignValue: string | null = null): void {
+    this.sentences.push(`${map}: ${key} ${what}`);
+    const { tables } = this.#model;
+    if (map === 'devices4' || map === 'devices6') this.#device(key, foreignValue);
+    else if (map === 'classes4' || map === 'classes6') {
+      const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
+      add(this.classes, tables.classes.id(classNumber(value)));
+    } else if (map === 'cells') add(this.profiles, tables.profiles.id(Number.parseInt(key, 16)));
+    else if (map === 'allowed') add(this.bundles, tables.bundles.id(Number.parseInt(key, 16)));
+    else if (map === 'tcp_ports' || map === 'udp_ports') {
+      const ports = tables.ports[map === 'tcp_ports' ? 'tcp' : 'udp'];
+      for (const bundle of ports.membersOf(key)) add(this.bundles, tables.bundles.id(bundle));
+    } else this.#everyDevice();
+  }
+
+  /** An address that nobody wanted spoils the profile that it was given. */
+  #device(key: string, foreignValue: string | null): void {
+    const { tables } = this.#model;
+    add(this.devices, this.#ownerOf(key));
+    if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
+  }
+
+  /** Without a lease no device is admitted, whatever the other maps say. */
+  #everyDevice(): void {
+    for (const id of this.#model.state.devices.keys()) this.devices.add(id);
+  }
+
+  #ownerOf(address: string): string | undefined {
+    this.#addresses ??= new Map(
+      [...this.#model.state.devices.values()].flatMap((device) =>
+        device.addresses.map((text) => [addressKey(text).key, device.id]),
+      ),
+    );
+    return this.#addresses.get(address);
+  }
+}
+
+function chainDifferences(
+  model: FirewallModel,
+  found: Listing['rules'],
+  baseline: Listing['rules'] | null,
+): readonly string[] {
+  const differences: string[] = [];
+  const wanted = ruleCounts(model.options, model.state);
+  for (const chain of found.keys()) if (!wanted.has(chain)) differences.push(`chain ${chain} is not ours`);
+  for (const [chain, count] of wanted) {
+    const rules = found.get(chain);
+    if (rules?.length !== count) differences.push(`chain ${chain} has ${rules?.length ?? 'no'} rules, not ${count}`);
+    else if (baseline && rules.join('\n') !== baseline.get(chain)?.join('\n')) {
+      differences.push(`chain ${chain} has other rules than were loaded`);
+    }
+  }
+  return differences;
+}
+
+function classNumber(value: string | null): number {
+  const match = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(value ?? '');
+  return match ? Number.parseInt(match[1] as string, 16) * 0x10000 + Number.parseInt(match[2] as string, 16) : 0;
+}
+
+function add(set: Set<string>, id: string | undefined): void {
+  if (id !== undefined) set.add(id);
+}
+
+function without<T>(items: ReadonlyMap<string, T>, ids: ReadonlySet<string>): ReadonlyMap<string, T> {
+  if (ids.size === 0) return new Map(items);
+  return new Map([...items].filter(([id]) => !ids.has(id)));
+}

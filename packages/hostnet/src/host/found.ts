@@ -1,0 +1,33 @@
+/** The host's network as the system lists it, reduced to what the plan needs. */
+export interface FoundHost {
+  /** Whether the kernel has IPv6 at all. */
+  readonly ipv6: boolean;
+  /** Null if the interface does not exist. */
+  readonly link: { readonly mtu: number; readonly up: boolean } | null;
+  /** Addresses on the tunnel interface, with prefix length; without IPv6 link-local ones. */
+  readonly addresses: readonly string[];
+  readonly routes: readonly FoundRoute[];
+  /** In the order in which the kernel looks at them. */
+  readonly rules: { readonly v4: readonly FoundRule[]; readonly v6: readonly FoundRule[] };
+  /** Value of each sysctl that `sysctlPaths` asks for; missing files are left out. */
+  readonly sysctls: ReadonlyMap<string, string>;
+}
+
+/** A route of the main table that carries our protocol number, and points into the tunnel or is a blackhole. */
+export interface FoundRoute {
+  readonly kind: 'unicast' | 'blackhole';
+  readonly destination: string;
+  readonly metric: number;
+}
+
+export interface FoundRule {
+  readonly priority: number;
+  readonly action: 'prohibit' | 'lookup' | 'other';
+  /** Table of a `lookup`. */
+  readonly table: string | null;
+  readonly iif: string | null;
+  readonly fwmark: number;
+  readonly fwmask: number;
+  /** Whether it has any other selector, or is negated. */
+  readonly narrowed: boolean;
+}

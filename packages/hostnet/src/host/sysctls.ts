@@ -1,0 +1,49 @@
+export interface SysctlChange {
+  /** Below /proc/sys. */
+  readonly path: string;
+  readonly value: string;
+  /** What it is now, to be restored when the gateway goes. */
+  readonly before: string;
+}
+
+const V6 = 'net/ipv6/conf';
+const FORCE_DEFAULT = `${V6}/default/force_forwarding`;
+
+/** The settings to look at, given the names below `conf`. Those that the kernel lacks are to be left out. */
+export function sysctlPaths(tunnel: string, interfaces: readonly string[]): string[] {
+  return [
+    'net/ipv4/ip_forward',
+    `net/ipv4/conf/${tunnel}/rp_filter`,
+    `${V6}/${tunnel}/disable_ipv6`,
+    `${V6}/all/forwarding`,
+    ...interfaces.flatMap((name) => [`${V6}/${name}/force_forwarding`, `${V6}/${name}/accept_ra`]),
+  ];
+}
+
+/**
+ * Forwarding for both families, and a loose reverse path filter on the tunnel (the kernel takes the higher number of
+ * `all` and the interface's, and loose is the highest). IPv6 forwarding is switched for all interfaces at once and
+ * stops a host from heeding router advertisements. Where the kernel has `force_forwarding` (Linux 6.17), which does
+ * not, that is used, on every interface since it counts where a packet comes in; else those that heeded
+ * advertisements are told to go on (`accept_ra` 2).
+ */
+export function planSysctls(tunnel: string, found: ReadonlyMap<string, string>): SysctlChange[] {
+  const changes: SysctlChange[] = [];
+  const want = (path: string, value: string): void => {
+    const before = found.get(path);
+    if (before !== undefined && before !== value) changes.push({ path, value, before });
+  };
+  want('net/ipv4/ip_forward', '1');
+  want(`net/ipv4/conf/${tunnel}/rp_filter`, '2');
+  want(`${V6}/${tunnel}/disable_ipv6`, '0');
+  if (found.get(`${V6}/all/forwarding`) === '1') return changes;
+  if (found.has(FORCE_DEFAULT)) {
+    // Not `all`: writing that overwrites every interface's own value, which could not be restored.
+    const paths = [...found.keys()].filter((path) => path.endsWith('/force_forwarding'));
+    for (const path of paths) if (path !== `${V6}/all/force_forwarding`) want(path, '1');
+    return changes;
+  }
+  for (const [path, value] of found) if (path.endsWith('/accept_ra') && value === '1') want(path, '2');
+  want(`${V6}/all/forwarding`, '1');
+  return changes;
+}

@@ -1,0 +1,186 @@
+import { HostNetError } from '../errors.ts';
+import { checkTexts } from '../firewall/check.ts';
+import type { FoundFirewall, Listing } from '../firewall/found.ts';
+import { mapBack } from '../firewall/found.ts';
+import type { Count, CounterSeed } from '../firewall/model.ts';
+import { FirewallModel } from '../firewall/model.ts';
+import type { DropCounter, FirewallOptions } from '../firewall/ruleset.ts';
+import { DROP_COUNTERS, tableName } from '../firewall/ruleset.ts';
+import type { FirewallDelta } from '../firewall/state.ts';
+import { counterPolicy } from '../firewall/state.ts';
+import type { FirewallState } from '../types.ts';
+import { readListing } from './nft-json.ts';
+import { failure, output, parseJson, run } from './run.ts';
+import type { ForeignChange, Watch } from './watch.ts';
+import { watchTable } from './watch.ts';
+
+export interface FirewallCounters {
+  readonly policies: ReadonlyMap<string, Count>;
+  readonly drops: Readonly<Record<DropCounter, Count>>;
+}
+
+/** What a change came to: nothing to do, a small transaction, or the whole table because that was refused. */
+export type ChangeResult = 'unchanged' | 'changed' | 'reloaded';
+
+/**
+ * Keeps one nftables table in the network namespace of this process as wanted. Calls are carried out one after another.
+ * `now` is epoch milliseconds throughout.
+ */
+export class Firewall {
+  readonly #model: FirewallModel;
+  readonly #table: string;
+  #queue: Promise<unknown> = Promise.resolve();
+  /** Rules as the kernel lists them after our own load, to notice if one of them is replaced by another. */
+  #rules: Listing['rules'] | null = null;
+  readonly #watches = new Set<Watch>();
+
+  constructor(options: FirewallOptions) {
+    this.#model = new FirewallModel(options);
+    this.#table = tableName(options.interface);
+  }
+
+  /** Has the kernel try the whole table without keeping it. Throws `missing-tool`, `no-privilege`, `unsupported-kernel`. */
+  async preflight(): Promise<void> {
+    const empty = { masquerade: true, draining: true, leaseUntil: 0 };
+    const none = { devices: new Map(), classes: new Map(), profiles: new Map(), bundles: new Map() };
+    await this.#check(new FirewallModel(this.#model.options).load({ ...empty, ...none }, 0));
+  }
+
+  /** Replaces the table in one transaction; counters go on from what they were. Throws HostNetError. */
+  load(state: FirewallState, now: number): Promise<void> {
+    return this.#enqueue(async () => this.#commitLoad(this.#model.load(state, now, await this.#seed())));
+  }
+
+  /**
+   * Carries the difference over. If the kernel refuses it (the table is not what we left), the whole table is replaced.
+   * Throws `invalid-state` if the delta contradicts the state: then `load` must follow.
+   */
+  change(delta: FirewallDelta, now: number): Promise<ChangeResult> {
+    return this.#enqueue(async () => {
+      const text = this.#model.change(delta, now);
+      if (text === null) return 'unchanged';
+      if (text.includes('\nflush chain ') || text.startsWith('flush chain ')) this.#rules = null;
+      if (await this.#commit(text)) return 'changed';
+      await this.#commitLoad(this.#model.reload(now, await this.#seed()));
+      return 'reloaded';
+    });
+  }
+
+  /** Everything that the kernel holds, mapped back to ids. Its cost grows with the table. */
+  readBack(now: number): Promise<FoundFirewall> {
+    return this.#enqueue(() => this.#readBack(now));
+  }
+
+  /**
+   * Verifies with the kernel what the last `change` touched, at a cost that does not grow with the table. Answers like
+   * `readBack`, taking what was not touched for granted; if anything is not as wanted, it is a whole `readBack`.
+   */
+  readBackTouched(now: number): Promise<FoundFirewall> {
+    return this.#enqueue(async () => {
+      const texts = checkTexts(`inet ${this.#table}`, this.#model.touched, now);
+      const results = await Promise.all(texts.map((text) => run('nft', ['--check', '-f', '-'], text)));
+      if (this.#rules === null || results.some(({ code }) => code !== 0)) return this.#readBack(now);
+      const { masquerade, draining, devices, classes, profiles, bundles } = this.#model.state;
+      return { settings: { masquerade, draining }, devices, classes, profiles, bundles, differences: [] };
+    });
+  }
+
+  /** Packets and bytes by policy and by reason of dropping, since the table was first loaded. */
+  counters(): Promise<FirewallCounters> {
+    return this.#enqueue(async () => {
+      const seed = await this.#seed();
+      if (!seed) throw new HostNetError('rejected', `the table ${this.#table} does not exist`);
+      const drops = DROP_COUNTERS.map((name) => [name, seed.drops.get(name) ?? { packets: 0, bytes: 0 }]);
+      return { policies: seed.policies, drops: Object.fromEntries(drops) };
+    });
+  }
+
+  /** Reports changes that others make to the ruleset, from now until it is closed. */
+  async watch(onForeignChange: (change: ForeignChange) => void): Promise<Watch> {
+    const watch = await watchTable(this.#table, onForeignChange);
+    this.#watches.add(watch);
+    const close = watch.close.bind(watch);
+    watch.close = async () => {
+      this.#watches.delete(watch);
+      await close();
+    };
+    return watch;
+  }
+
+  /** Removes the table; no error if there is none. */
+  remove(): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#rules = null;
+      await this.#mustCommit(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
+    });
+  }
+
+  async #readBack(now: number): Promise<FoundFirewall> {
+    const listing = await this.#list();
+    const found = mapBack(this.#model, listing, this.#rules, now);
+    if (listing && found.settings && !this.#rules) this.#rules = listing.rules;
+    return found;
+  }
+
+  async #list(): Promise<Listing | null> {
+    const result = await run('nft', ['-j', 'list', 'table', 'inet', this.#table]);
+    if (result.code === 0) return readListing(parseJson('nft', result.stdout));
+    if (/No such file or directory/.test(result.stderr)) return null;
+    throw failure('nft', result);
+  }
+
+  /** The counters as they are, or undefined if there is no table. */
+  async #seed(): Promise<CounterSeed | undefined> {
+    const result = await run('nft', ['-j', 'list', 'counters', 'table', 'inet', this.#table]);
+    if (/No such file or directory/.test(result.stderr)) return undefined;
+    if (result.code !== 0) throw failure('nft', result);
+    const { counters } = readListing(parseJson('nft', result.stdout));
+    const policies = new Map<string, Count>();
+    for (const [name, count] of counters) {
+      const policy = counterPolicy(name);
+      if (policy !== null) policies.set(policy, count);
+    }
+    const drops = new Map<DropCounter, Count>();
+    for (const name of DROP_COUNTERS) {
+      const count = counters.get(`drop_${name}`);
+      if (count) drops.set(name, count);
+    }
+    return { policies, drops };
+  }
+
+  async #commitLoad(text: string): Promise<void> {
+    this.#rules = null;
+    await this.#mustCommit(text);
+    const listing = await output('nft', ['-j', '-t', 'list', 'table', 'inet', this.#table]);
+    this.#rules = readListing(parseJson('nft', listing)).rules;
+  }
+
+  async #commit(text: string): Promise<boolean> {
+    return (await this.#transact(text)).code === 0;
+  }
+
+  async #mustCommit(text: string): Promise<void> {
+    const result = await this.#transact(text);
+    if (result.code !== 0) throw failure('nft', result);
+  }
+
+  /** Watches are told which process is ours, so that only others' changes are reported. */
+  async #transact(text: string): ReturnType<typeof run> {
+    const ours = [...this.#watches].map((watch) => watch.expectOwn());
+    const result = await run('nft', ['-f', '-'], text, (pid) => {
+      for (const own of ours) own.startedAs(pid);
+    });
+    for (const own of ours) own.ended(result.code === 0);
+    return result;
+  }
+
+  async #check(text: string): Promise<void> {
+    await output('nft', ['--check', '-f', '-'], text);
+  }
+
+  #enqueue<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(task);
+    this.#queue = result.catch(() => {});
+    return result;
+  }
+}

@@ -1,0 +1,53 @@
+import type { ForeignChain, ForeignDrop, ForeignRule } from '../firewall/foreign.ts';
+import { foreignDrops } from '../firewall/foreign.ts';
+import { tableName } from '../firewall/ruleset.ts';
+import { isObject, nftObjects } from './nft-json.ts';
+import { output, parseJson } from './run.ts';
+
+/**
+ * Looks for somebody else's chains (Docker's, ufw's) that would drop the tunnel's traffic. Rules of the legacy iptables
+ * back end are invisible to nft and so to this. Throws HostNetError.
+ */
+export async function findForeignDrops(tunnel: string): Promise<ForeignDrop[]> {
+  const answer = parseJson('nft', await output('nft', ['-j', 'list', 'ruleset']));
+  return foreignDrops(readChains(answer), tableName(tunnel), tunnel);
+}
+
+/** Chains of all tables with their rules, reduced to interfaces, verdicts and jumps. Throws `bad-output`. */
+export function readChains(answer: unknown): ForeignChain[] {
+  const chains = new Map<string, Omit<ForeignChain, 'rules'> & { rules: ForeignRule[] }>();
+  for (const { kind, body } of nftObjects(answer)) {
+    if (kind === 'chain') {
+      const { family, table, name, hook, policy } = body;
+      const chain = { family: `${family}`, table: `${table}`, name: `${name}`, rules: [] };
+      chains.set(`${family} ${table} ${name}`, { ...chain, hook: optional(hook), policy: optional(policy) });
+    } else if (kind === 'rule') {
+      chains.get(`${body.family} ${body.table} ${body.chain}`)?.rules.push(readRule(body.expr));
+    }
+  }
+  return [...chains.values()];
+}
+
+function readRule(expression: unknown): ForeignRule {
+  const statements = Array.isArray(expression) ? expression.filter(isObject) : [];
+  const jumps = statements.flatMap((statement) =>
+    [statement.jump, statement.goto].filter(isObject).map((target) => String(target.target)),
+  );
+  return {
+    incoming: statements.flatMap((statement) => interfaces(statement.match, 'iifname')),
+    outgoing: statements.flatMap((statement) => interfaces(statement.match, 'oifname')),
+    accepts: statements.some((statement) => 'accept' in statement),
+    jumps,
+  };
+}
+
+function interfaces(match: unknown, key: string): string[] {
+  if (!isObject(match) || match.op !== '==' || !isObject(match.left) || !isObject(match.left.meta)) return [];
+  if (match.left.meta.key !== key) return [];
+  const right = isObject(match.right) && Array.isArray(match.right.set) ? match.right.set : [match.right];
+  return right.filter((name) => typeof name === 'string');
+}
+
+function optional(value: unknown): string | null {
+  return typeof value === 'string' ? value : null;
+}

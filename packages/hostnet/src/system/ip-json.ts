@@ -1,0 +1,75 @@
+import { HostNetError } from '../errors.ts';
+import type { FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
+import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
+import type { JsonObject } from './nft-json.ts';
+import { isObject } from './nft-json.ts';
+
+/** Reads the one entry of `ip -j address show dev X`. Throws `bad-output`. */
+export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addresses'> {
+  const [entry] = objects(answer).filter((object) => object.ifname !== undefined);
+  if (!entry || !Array.isArray(entry.flags)) throw bad('no interface');
+  const addresses = objects(entry.addr_info ?? [])
+    .filter((address) => address.scope !== 'link' || address.family === 'inet')
+    .map((address) => `${formatAddress(parseAddress(text(address.local)))}/${integer(address.prefixlen)}`);
+  return { link: { mtu: integer(entry.mtu), up: entry.flags.includes('UP') }, addresses };
+}
+
+/** Reads `ip -j route show`; keeps blackholes and routes into the tunnel. Throws `bad-output`. */
+export function readRoutes(answer: unknown, tunnel: string): FoundRoute[] {
+  const routes: FoundRoute[] = [];
+  for (const route of objects(answer)) {
+    const kind = route.type === 'blackhole' ? 'blackhole' : 'unicast';
+    if (kind === 'unicast' && (route.type !== undefined || route.dev !== tunnel)) continue;
+    routes.push({ kind, destination: destination(text(route.dst)), metric: integer(route.metric ?? 0) });
+  }
+  return routes;
+}
+
+/** Reads `ip -j rule show`. Throws `bad-output`. */
+export function readRules(answer: unknown): FoundRule[] {
+  return objects(answer).map((rule) => ({
+    priority: integer(rule.priority),
+    action: rule.action === 'prohibit' ? 'prohibit' : rule.table !== undefined && !rule.action ? 'lookup' : 'other',
+    table: rule.table === undefined ? null : text(rule.table),
+    iif: rule.iif === undefined ? null : text(rule.iif),
+    fwmark: Number(rule.fwmark ?? 0),
+    fwmask: rule.fwmark === undefined ? 0 : Number(rule.fwmask ?? 0xffffffff),
+    narrowed: rule.src !== 'all' || Object.keys(rule).some((key) => !PLAIN_RULE_KEYS.has(key)),
+  }));
+}
+
+const PLAIN_RULE_KEYS = new Set([
+  'priority',
+  'src',
+  'iif',
+  'iif_detached',
+  'fwmark',
+  'fwmask',
+  'table',
+  'action',
+  'protocol',
+]);
+
+function destination(dst: string): string {
+  if (dst === 'default') return dst;
+  return dst.includes('/') ? formatNetwork(parsePrefix(dst)) : `${dst}/${dst.includes(':') ? 128 : 32}`;
+}
+
+function objects(answer: unknown): JsonObject[] {
+  if (!Array.isArray(answer) || !answer.every(isObject)) throw bad('no list of objects');
+  return answer;
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw bad('a text is missing');
+  return value;
+}
+
+function integer(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw bad('a number is missing');
+  return value;
+}
+
+function bad(what: string): HostNetError {
+  return new HostNetError('bad-output', `the answer of ip is not understood: ${what}`);
+}

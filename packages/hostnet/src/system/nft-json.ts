@@ -1,0 +1,103 @@
+import { HostNetError } from '../errors.ts';
+import type { Listing } from '../firewall/found.ts';
+import type { Count } from '../firewall/model.ts';
+import { markText } from '../firewall/registers.ts';
+import { MAPS } from '../firewall/ruleset.ts';
+import { formatAddress, formatRange, parseAddress, parsePrefix, prefixRange } from '../ip.ts';
+
+export type JsonObject = { readonly [key: string]: unknown };
+
+/** Objects of an `nft -j list` answer: `[{kind, body}]`. Throws `bad-output`. */
+export function nftObjects(answer: unknown): { kind: string; body: JsonObject }[] {
+  if (!isObject(answer) || !Array.isArray(answer.nftables)) throw bad('no list of objects');
+  return answer.nftables.map((entry) => {
+    const [kind, body] = isObject(entry) ? (Object.entries(entry)[0] ?? []) : [];
+    if (kind === undefined || !isObject(body)) throw bad('an entry is no object');
+    return { kind, body };
+  });
+}
+
+/** Reads a listing of our table. Throws `bad-output` on anything that our own text cannot have made. */
+export function readListing(answer: unknown): Listing {
+  const maps = new Map<string, Map<string, string | null>>();
+  const rules = new Map<string, string[]>();
+  const counters = new Map<string, Count>();
+  for (const { kind, body } of nftObjects(answer)) {
+    if (kind === 'map') maps.set(text(body.name), readMap(body));
+    else if (kind === 'set' && body.name === 'lease') maps.set('lease', readLease(body));
+    else if (kind === 'chain') rules.set(text(body.name), []);
+    else if (kind === 'rule') rules.get(text(body.chain))?.push(JSON.stringify(body.expr));
+    else if (kind === 'counter') counters.set(text(body.name), readCount(body));
+  }
+  return { maps, rules, counters };
+}
+
+export function isObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function readMap(body: JsonObject): Map<string, string | null> {
+  const interval = MAPS.some(({ name, flags }) => name === body.name && flags === 'interval');
+  const marks = body.map === 'mark';
+  return new Map(
+    elements(body).map((element) => {
+      if (!Array.isArray(element) || element.length !== 2) throw bad('a map element is no pair');
+      return [readKey(element[0], interval), marks ? markText(integer(element[1])) : text(element[1])];
+    }),
+  );
+}
+
+function readLease(body: JsonObject): Map<string, null> {
+  return new Map(elements(body).map((element) => [markText(integer(unwrap(element))), null]));
+}
+
+function elements(body: JsonObject): readonly unknown[] {
+  const list = body.elem ?? [];
+  if (!Array.isArray(list)) throw bad('elements are no list');
+  return list;
+}
+
+/** A key in the spelling of this package: an address, a range `first-last`, or `mark . class`. */
+function readKey(key: unknown, interval: boolean): string {
+  const value = unwrap(key);
+  if (isObject(value)) {
+    if (Array.isArray(value.range)) return `${endText(value.range[0])}-${endText(value.range[1])}`;
+    if (isObject(value.prefix)) return readPrefix(value.prefix);
+    if (Array.isArray(value.concat)) {
+      return `${markText(integer(value.concat[0]))} . ${text(value.concat[1])}`;
+    }
+    throw bad('an unknown kind of key');
+  }
+  return interval ? `${endText(value)}-${endText(value)}` : endText(value);
+}
+
+function unwrap(key: unknown): unknown {
+  return isObject(key) && isObject(key.elem) ? key.elem.val : key;
+}
+
+function readPrefix(prefix: JsonObject): string {
+  const address = text(prefix.addr);
+  return formatRange(prefixRange(parsePrefix(`${address}/${integer(prefix.len)}`)));
+}
+
+function endText(value: unknown): string {
+  return typeof value === 'number' ? String(integer(value)) : formatAddress(parseAddress(text(value)));
+}
+
+function readCount(body: JsonObject): Count {
+  return { packets: integer(body.packets), bytes: integer(body.bytes) };
+}
+
+function text(value: unknown): string {
+  if (typeof value !== 'string') throw bad('a text is missing');
+  return value;
+}
+
+function integer(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw bad('a number is missing');
+  return value;
+}
+
+function bad(what: string): HostNetError {
+  return new HostNetError('bad-output', `the answer of nft is not understood: ${what}`);
+}

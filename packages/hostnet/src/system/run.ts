@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { HostNetError } from '../errors.ts';
+
+export interface RunResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** System programs, wherever the distribution puts them; nothing else is inherited. */
+export const TOOL_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
+
+export type Tool = 'nft' | 'ip';
+
+/**
+ * Runs a program to its end, with `input` as standard input. `onStart` gets the process id. Throws `missing-tool`; any
+ * exit code is a result.
+ */
+export function run(
+  tool: Tool,
+  args: readonly string[],
+  input = '',
+  onStart?: (pid: number) => void,
+): Promise<RunResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(tool, args, { env: TOOL_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'] });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    if (child.pid !== undefined) onStart?.(child.pid);
+    child.on('error', (error) => reject(startError(tool, error)));
+    child.stdout.on('data', (data: Buffer) => out.push(data));
+    child.stderr.on('data', (data: Buffer) => err.push(data));
+    // A program that ends before it has read everything says why by its exit code.
+    child.stdin.on('error', () => {});
+    child.on('close', (code) => {
+      resolve({ code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
+    });
+    child.stdin.end(input);
+  });
+}
+
+/** Standard output of a program that must succeed. */
+export async function output(tool: Tool, args: readonly string[], input = ''): Promise<string> {
+  const result = await run(tool, args, input);
+  if (result.code !== 0) throw failure(tool, result);
+  return result.stdout;
+}
+
+/** Parses what a program was asked to print as JSON. Throws `bad-output`. */
+export function parseJson(tool: Tool, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new HostNetError('bad-output', `${tool} did not answer in JSON`, null, { cause });
+  }
+}
+
+/** The error that a failed program stands for, by what it wrote. */
+export function failure(tool: Tool, { code, stderr }: RunResult): HostNetError {
+  const message = `${tool} failed (${code}): ${firstLines(stderr)}`;
+  if (/Operation not permitted|must be root|Permission denied/i.test(stderr)) {
+    return new HostNetError('no-privilege', message, 'Run as root, or give the process CAP_NET_ADMIN.');
+  }
+  if (/not supported|Unable to initialize Netlink/i.test(stderr)) {
+    return new HostNetError('unsupported-kernel', message, UNSUPPORTED_HINT);
+  }
+  return new HostNetError('rejected', message);
+}
+
+const UNSUPPORTED_HINT =
+  'The kernel needs nf_tables with inet, conntrack, NAT, reject and connection limits (Linux 6.1 or newer).';
+
+function startError(tool: Tool, error: NodeJS.ErrnoException): HostNetError {
+  if (error.code !== 'ENOENT') return new HostNetError('no-privilege', `${tool} cannot be started: ${error.message}`);
+  const debianPackage = tool === 'nft' ? 'nftables' : 'iproute2';
+  return new HostNetError('missing-tool', `${tool} is not installed`, `Install it: apt-get install ${debianPackage}`);
+}
+
+function firstLines(text: string): string {
+  const lines = text.trim().split('\n').slice(0, 2).join(' ');
+  return lines.length > 400 ? `${lines.slice(0, 400)}…` : lines;
+}
