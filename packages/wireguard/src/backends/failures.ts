@@ -8,7 +8,8 @@ export function portTaken(port: number): WireGuardError {
 }
 
 export function nameTaken(name: string, what: string): WireGuardError {
-  return new WireGuardError('name-taken', `the link name ${name} belongs to ${what}`, 'choose another interface name');
+  const hint = `choose another interface name, or remove that one if nobody needs it (ip link del ${name})`;
+  return new WireGuardError('name-taken', `the link name ${name} belongs to ${what}`, hint);
 }
 
 export function noPrivilege(): WireGuardError {
