@@ -1,0 +1,98 @@
+import type { ResponseBody } from '@sallyport/contract';
+import type { Command } from 'commander';
+import { usage } from '../failure.ts';
+import { kinds, resolveId, resolveIds } from '../resolve.ts';
+import type { Session, WriteFlags } from '../session.ts';
+import type { Column } from '../table.ts';
+import { clean } from '../text.ts';
+import { gatewayColumns } from './gateways.ts';
+import { repeated, writes } from './options.ts';
+
+type Address = ResponseBody<'getAddress'>;
+
+/** `sally addresses …` */
+export function addAddresses(program: Command, session: Session): void {
+  const group = program.command('addresses').alias('address').description('addresses of resources');
+  group
+    .command('list')
+    .description('list the addresses of all resources')
+    .action(async () => {
+      const answer = await (await session.api()).call('listAddresses');
+      session.show(answer, (addresses) =>
+        addresses.length === 0
+          ? 'There is no address yet. They come with a resource: sally resources create --help\n'
+          : session.table(addressColumns, addresses),
+      );
+    });
+  group
+    .command('get')
+    .argument('<address>', 'address or id')
+    .description('show an address')
+    .action(async (text: string) => {
+      const api = await session.api();
+      const id = await resolveId(api, kinds.address, text);
+      const answer = await api.call('getAddress', { params: { id } });
+      session.show(answer, (address, etag) => session.table(addressColumns, [address]) + etagLine(session, etag));
+    });
+  group
+    .command('gateways')
+    .argument('<address>', 'address or id')
+    .description('list the gateways that carry an address')
+    .action(async (text: string) => {
+      const api = await session.api();
+      const id = await resolveId(api, kinds.address, text);
+      const answer = await api.call('listAddressGateways', { params: { id } });
+      session.show(answer, (gateways) =>
+        gateways.length === 0
+          ? 'No gateway carries it. Attach one: sally resources attach RESOURCE GATEWAY\n'
+          : session.table(gatewayColumns, gateways),
+      );
+    });
+  addWrites(group, session);
+}
+
+export const addressColumns: readonly Column<Address>[] = [
+  { heading: 'ADDRESS', cell: (a) => a.address },
+  { heading: 'PROTOCOLS', cell: (a) => a.protocols.map(({ name }) => name).join(', ') },
+  { heading: 'TYPE', cell: (a) => a.type },
+  { heading: 'ID', cell: (a) => a.id },
+];
+
+/** The entity tag on a line of its own, under a table. */
+export function etagLine(session: Session, etag: string | undefined): string {
+  return etag === undefined ? '' : `\n${session.details([['ETag', etag]])}`;
+}
+
+function addWrites(group: Command, session: Session): void {
+  const update = group
+    .command('update')
+    .argument('<address>', 'address or id')
+    .description('change an address or its protocols and keep the rest')
+    .option('--address <address>', 'IPv4, IPv6 or CIDR')
+    .addOption(repeated('--protocol <protocol>', 'all its protocols from now on, by name or id'));
+  writes(update, 'updateAddress').action(
+    async (text: string, flags: WriteFlags & { address?: string; protocol?: string[] }) => {
+      if (flags.address === undefined && flags.protocol === undefined)
+        throw usage('Nothing to change is named', 'Give --address or --protocol.');
+      const api = await session.api();
+      const id = await resolveId(api, kinds.address, text);
+      const before = await api.call('getAddress', { params: { id } });
+      const protocols =
+        flags.protocol === undefined
+          ? before.body.protocols.map((protocol) => protocol.id)
+          : await resolveIds(api, kinds.protocol, flags.protocol);
+      const body = { address: flags.address ?? before.body.address, protocols };
+      const answer = await session.write('updateAddress', flags, { params: { id }, body, ifMatch: before.etag });
+      if (answer !== undefined) session.show(answer, (address) => session.table(addressColumns, [address]));
+    },
+  );
+  const remove = group
+    .command('delete')
+    .argument('<address>', 'address or id')
+    .description('take an address out of its resource');
+  writes(remove, 'deleteAddress').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.address, text);
+    const answer = await session.write('deleteAddress', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted address ${clean(text)}.\n`);
+  });
+}

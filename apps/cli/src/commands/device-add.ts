@@ -1,0 +1,152 @@
+import { resolve } from 'node:path';
+import type { RequestBody } from '@sallyport/contract';
+import { KEY_BYTES, privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
+import type { Command } from 'commander';
+import type { Answer } from '../client.ts';
+import { carriesAnything, configurationFileName, withPrivateKey } from '../device-file.ts';
+import { exitCodes, Failure, usage } from '../failure.ts';
+import { exists, type StagedSecret, stageSecret } from '../files.ts';
+import { qrCode } from '../qr.ts';
+import type { Session } from '../session.ts';
+import { clean, shellWord } from '../text.ts';
+import { type Device, showDevice } from './device-view.ts';
+import { given } from './options.ts';
+
+interface AddFlags {
+  readonly out?: string;
+  readonly force?: boolean;
+  /** Undefined: where standard output is a terminal. */
+  readonly qr?: boolean;
+  readonly publicKey?: string;
+  readonly hardwareId?: string;
+  readonly user?: string;
+}
+
+const EXAMPLES = `
+The private key is made on this machine and never leaves it: the controller gets the public key alone.
+The QR code holds the private key; it is shown where standard output is a terminal, or with --qr.
+
+Examples:
+  sally device add anna-phone
+  sally device add server --out /etc/wireguard/sally.conf --no-qr
+  sally device add router --public-key "$(wg pubkey < private.key)"`;
+
+/** `sally device add` */
+export function addDeviceAdd(group: Command, session: Session): void {
+  group
+    .command('add')
+    .alias('create')
+    .argument('<name>')
+    .description('make a key here, register the device, and write a configuration for any WireGuard app')
+    .option('--out <file>', 'where to write the configuration, 0600 (./NAME.conf; - is standard output)')
+    .option('--force', 'replace the file')
+    .option('--qr', 'show the QR code also where standard output is no terminal')
+    .option('--no-qr', 'show no QR code')
+    .option('--public-key <key>', 'register a key that was made elsewhere; no file is written')
+    .option('--hardware-id <text>', 'made from the key when left out')
+    .option('--user <id>', 'owner of the device')
+    .addHelpText('after', EXAMPLES)
+    .action(async (name: string, flags: AddFlags) =>
+      flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags),
+    );
+}
+
+/** Says what to do when no gateway carries anything for a device. */
+export function sayWhenIdle(session: Session, name: string, text: string): void {
+  if (carriesAnything(text)) return;
+  const device = shellWord(clean(name));
+  session.note(
+    [
+      '',
+      'Nothing is reachable for this device yet: no policy gives it a resource that an enrolled gateway carries.',
+      'What it takes:',
+      '  sally resources create RESOURCE --address ADDRESS --protocol PROTOCOL --gateway GATEWAY',
+      `  sally policies create POLICY --allow --device ${device} --resource RESOURCE`,
+      `Then fetch its configuration again: sally device config ${device} --out FILE`,
+    ].join('\n'),
+  );
+}
+
+async function addWithNewKey(session: Session, name: string, flags: AddFlags): Promise<void> {
+  const toStdout = flags.out === '-';
+  if (toStdout && session.json) throw usage('--out - and --json both want standard output');
+  const path = resolve(flags.out ?? configurationFileName(name));
+  if (!toStdout && flags.force !== true && (await exists(path)))
+    throw new Failure(exitCodes.conflict, `${path} exists already`, {
+      hint: 'Give --force to replace it, or --out FILE for another.',
+    });
+  const privateKey = privateKeyFrom(session.io.randomBytes(KEY_BYTES));
+  // Stored before the device is registered: no crash in between can leave a device without its key.
+  const staged = toStdout ? undefined : await stageSecret(path, `[Interface]\nPrivateKey = ${privateKey}\n`);
+  const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags), staged);
+  try {
+    const text = withPrivateKey(await configuration(session, device.body.id), privateKey);
+    await staged?.commit(text, { replace: flags.force === true });
+    report(session, device, text, toStdout ? undefined : path, flags);
+  } catch (error) {
+    throw staged === undefined ? error : unfinished(error, device.body.id, staged, path);
+  }
+}
+
+async function addForeign(session: Session, name: string, flags: AddFlags): Promise<void> {
+  if (flags.out !== undefined || flags.qr === true)
+    throw usage('With --public-key there is no private key here to write or show', 'See: sally device config --help');
+  const device = await register(session, bodyOf(name, flags.publicKey ?? '', flags), undefined);
+  showDevice(session, device);
+  session.note(`Its configuration: sally device config ${device.body.id} --private-key-file FILE --out FILE`);
+}
+
+function bodyOf(name: string, publicKey: string, flags: AddFlags): RequestBody<'createDevice'> {
+  return { name, publicKey, ...given({ hardwareId: flags.hardwareId, user: flags.user }) };
+}
+
+async function register(
+  session: Session,
+  body: RequestBody<'createDevice'>,
+  staged: StagedSecret | undefined,
+): Promise<Answer<Device>> {
+  try {
+    return await (await session.api()).call('createDevice', { body });
+  } catch (error) {
+    await staged?.discard();
+    throw error;
+  }
+}
+
+async function configuration(session: Session, id: string): Promise<string> {
+  const api = await session.api();
+  return (await api.call('getDeviceConfiguration', { params: { id } })).body.text;
+}
+
+function report(
+  session: Session,
+  device: Answer<Device>,
+  text: string,
+  path: string | undefined,
+  flags: AddFlags,
+): void {
+  const { name, id, overlayAddresses = [] } = device.body;
+  if (session.json) session.show(device, () => '');
+  else if (path === undefined) session.out(text);
+  else session.out(`Added device ${clean(name)} (${id}) with the addresses ${overlayAddresses.join(', ') || '-'}.\n`);
+  if (path !== undefined)
+    session.note(`Its configuration, with the private key, is in ${path} (readable by you alone).`);
+  const mayShow = !session.json && path !== undefined;
+  if (mayShow && (flags.qr ?? session.io.stdout.isTTY === true)) {
+    session.out('\nFor a phone, scan this in its WireGuard app (whoever sees it can be this device):\n\n');
+    session.out(qrCode(text, session));
+  }
+  sayWhenIdle(session, name, text);
+}
+
+/** The device is registered and its key is on the disk: nothing is lost, say how to go on. */
+function unfinished(error: unknown, id: string, staged: StagedSecret, path: string): unknown {
+  if (!(error instanceof Failure)) return error;
+  return new Failure(
+    error.exitCode,
+    `The device was registered, but its configuration is not in ${path}: ${error.message}`,
+    {
+      hint: `Its private key is in ${staged.path}. Go on with:\n  sally device config ${id} --private-key-file ${shellWord(staged.path)} --out FILE`,
+    },
+  );
+}

@@ -1,0 +1,36 @@
+import type { ResponseBody } from '@sallyport/contract';
+import type { Answer } from '../client.ts';
+import type { Session } from '../session.ts';
+import { type Column, status } from '../table.ts';
+import { moment } from '../text.ts';
+
+export type Device = ResponseBody<'getDevice'>;
+
+/** Prints a device as it came, or for people. */
+export function showDevice(session: Session, answer: Answer<Device>): void {
+  session.show(answer, (device, etag) =>
+    session.details([
+      ['Name', device.name],
+      ['Id', device.id],
+      ['Status', status(device.status)],
+      ['Active', device.active ? 'yes' : 'no'],
+      ['Addresses', device.overlayAddresses?.join(', ')],
+      ['Public key', device.publicKey],
+      ['User', device.user === undefined ? undefined : (device.user.email ?? device.user.id)],
+      ['Hardware id', device.hardwareId],
+      ['App version', device.appVersion],
+      ['Last connection', moment(device.lastConnection)],
+      ['Updated at', moment(device.updatedAt)],
+      ['ETag', etag],
+    ]),
+  );
+}
+
+export const deviceColumns: readonly Column<Device>[] = [
+  { heading: 'NAME', cell: (d) => d.name },
+  { heading: 'STATUS', cell: (d) => status(d.status) },
+  { heading: 'ADDRESSES', cell: (d) => d.overlayAddresses?.join(', ') ?? '-' },
+  { heading: 'USER', cell: (d) => d.user?.email ?? d.user?.id ?? '-' },
+  { heading: 'LAST CONNECTION', cell: (d) => moment(d.lastConnection) },
+  { heading: 'ID', cell: (d) => d.id },
+];

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import { listAll, type PageFlags } from '../lists.ts';
+import { kinds, resolveId } from '../resolve.ts';
+import type { Session, WriteFlags } from '../session.ts';
+import { clean } from '../text.ts';
+import { addDeviceAdd } from './device-add.ts';
+import { addDeviceConfig } from './device-config.ts';
+import { deviceColumns, showDevice } from './device-view.ts';
+import { pages, writes } from './options.ts';
+
+/** `sally devices …` */
+export function addDevices(program: Command, session: Session): void {
+  const group = program
+    .command('devices')
+    .alias('device')
+    .description('machines of users, and their WireGuard configurations');
+  addDeviceAdd(group, session);
+  addDeviceConfig(group, session);
+  addReads(group, session);
+  addWrites(group, session);
+}
+
+function addReads(group: Command, session: Session): void {
+  pages(group.command('list').description('list devices')).action(async (flags: PageFlags) => {
+    const answer = await listAll(await session.api(), 'listDevices', flags);
+    session.show(answer, ({ data }) =>
+      data.length === 0 ? 'No device here. Add one: sally device add NAME\n' : session.table(deviceColumns, data),
+    );
+  });
+  group
+    .command('get')
+    .argument('<device>', 'name or id')
+    .description('show a device')
+    .action(async (text: string) => {
+      const api = await session.api();
+      showDevice(session, await api.call('getDevice', { params: { id: await resolveId(api, kinds.device, text) } }));
+    });
+}
+
+function addWrites(group: Command, session: Session): void {
+  const deactivate = group
+    .command('deactivate')
+    .argument('<device>', 'name or id')
+    .description('cut a device off at once, keeping its data');
+  writes(deactivate, 'deactivateDevice').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.device, text);
+    const answer = await session.write('deactivateDevice', flags, { params: { id } });
+    if (answer !== undefined) showDevice(session, answer);
+  });
+  group
+    .command('reactivate')
+    .argument('<device>', 'name or id')
+    .description('give a deactivated device its access back')
+    .action(async (text: string) => {
+      const api = await session.api();
+      const id = await resolveId(api, kinds.device, text);
+      showDevice(session, await api.call('reactivateDevice', { params: { id } }));
+    });
+  const remove = group.command('delete').argument('<device>', 'name or id').description('delete a device');
+  writes(remove, 'deleteDevice').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.device, text);
+    const answer = await session.write('deleteDevice', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted device ${clean(text)}.\n`);
+  });
+}

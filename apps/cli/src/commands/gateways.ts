@@ -1,0 +1,275 @@
+import { type GatewayIntent, gatewayIntent, type RequestBody, type ResponseBody } from '@sallyport/contract';
+import type { Command } from 'commander';
+import type { Answer } from '../client.ts';
+import { exitCodes, Failure, usage } from '../failure.ts';
+import { kinds, resolveId } from '../resolve.ts';
+import type { Session, WriteFlags } from '../session.ts';
+import { type Column, status } from '../table.ts';
+import { byteCount, clean, moment, shellWord } from '../text.ts';
+import { choice, clearable, given, onOff, writes } from './options.ts';
+
+type Gateway = ResponseBody<'getGateway'>;
+type Changes = Partial<RequestBody<'updateGateway'>>;
+
+interface GatewayFields {
+  readonly name?: string;
+  readonly description?: string;
+  readonly port?: string;
+  readonly endpoint?: string;
+  readonly masquerade?: boolean;
+  readonly intent?: GatewayIntent;
+}
+
+/** `sally gateways …` */
+export function addGateways(program: Command, session: Session): void {
+  const group = program
+    .command('gateways')
+    .alias('gateway')
+    .description('gateways, and what an administrator wants of them');
+  addReads(group, session);
+  addCreateAndUpdate(group, session);
+  addIntents(group, session);
+  addActions(group, session);
+  addAgentCommands(group);
+}
+
+export const gatewayColumns: readonly Column<Gateway>[] = [
+  { heading: 'NAME', cell: (g) => g.name },
+  { heading: 'STATUS', cell: (g) => status(g.status) },
+  { heading: 'PORT', cell: (g) => g.wireguardPort },
+  { heading: 'ENDPOINT', cell: (g) => g.endpoint ?? g.discoveredEndpoint ?? '-' },
+  { heading: 'RESOURCES', cell: (g) => String(g.resources?.length ?? 0) },
+  { heading: 'LAST ONLINE', cell: (g) => moment(g.lastOnline) },
+  { heading: 'ID', cell: (g) => g.id },
+];
+
+function addReads(group: Command, session: Session): void {
+  group
+    .command('list')
+    .description('list all gateways')
+    .action(async () => {
+      const answer = await (await session.api()).call('listGateways');
+      session.show(answer, (gateways) =>
+        gateways.length === 0
+          ? 'There is no gateway yet. Create one: sally gateways create NAME\n'
+          : session.table(gatewayColumns, gateways),
+      );
+    });
+  group
+    .command('get')
+    .argument('<gateway>', 'name or id')
+    .description('show a gateway with its connection statistics')
+    .action(async (text: string) => show(session, await read(session, text)));
+  group
+    .command('token')
+    .argument('<gateway>', 'name or id')
+    .description('print the enrolment token and nothing else')
+    .addHelpText(
+      'after',
+      '\nExample, for a file that only you can read:\n  (umask 077; sally gateways token berlin > berlin.token)',
+    )
+    .action(async (text: string) => printToken(session, text));
+}
+
+function addCreateAndUpdate(group: Command, session: Session): void {
+  const create = group
+    .command('create')
+    .argument('<name>')
+    .description('create a gateway and say how to run it')
+    .option('--port <port>', 'UDP port of WireGuard', '51820')
+    .option('--endpoint <host>', 'host name or IP address, with or without port; discovered when left out')
+    .option('--description <text>')
+    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources (on unless given)'));
+  create.action(async (name: string, flags: GatewayFields) => createGateway(session, name, flags));
+
+  const update = group
+    .command('update')
+    .argument('<gateway>', 'name or id')
+    .description('change what is named here and keep the rest; empty text clears a field')
+    .option('--name <name>')
+    .option('--port <port>', 'UDP port of WireGuard')
+    .option('--endpoint <host>')
+    .option('--description <text>')
+    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources'))
+    .addOption(choice('--intent <intent>', 'what is wanted of it', gatewayIntent.options));
+  writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
+    const changes = given({
+      name: flags.name,
+      wireguardPort: flags.port,
+      endpoint: clearable(flags.endpoint),
+      description: clearable(flags.description),
+      masquerade: flags.masquerade,
+      intent: flags.intent,
+    });
+    if (Object.keys(changes).length === 0)
+      throw usage('Nothing to change is named', 'See: sally gateways update --help');
+    await change(session, text, flags, changes);
+  });
+
+  const remove = group
+    .command('delete')
+    .argument('<gateway>', 'name or id')
+    .description('remove a gateway and cut what hangs on it; try --dry-run first');
+  writes(remove, 'deleteGateway').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.gateway, text);
+    const answer = await session.write('deleteGateway', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted gateway ${clean(text)}.\n`);
+  });
+}
+
+function addIntents(group: Command, session: Session): void {
+  const intents: readonly [string, GatewayIntent, string][] = [
+    ['activate', 'ACTIVE', 'put a gateway to work (again)'],
+    ['maintenance', 'MAINTENANCE', 'drain a gateway: no new flows are steered to it'],
+    ['offline', 'OFFLINE', 'take a gateway out of service: it lets nothing through'],
+  ];
+  for (const [verb, intent, about] of intents) {
+    const command = group.command(verb).argument('<gateway>', 'name or id').description(about);
+    writes(command, 'updateGateway').action(async (text: string, flags: WriteFlags) =>
+      change(session, text, flags, { intent }),
+    );
+  }
+}
+
+function addActions(group: Command, session: Session): void {
+  const actions = [
+    ['enable-relay', 'enableRelay', 'let the gateway relay'],
+    ['disable-relay', 'disableRelay', 'stop the gateway from relaying'],
+    ['rekey', 'rekeyGateway', 'renew token and identity; the old agent goes on until the new one has enrolled'],
+  ] as const;
+  for (const [verb, operation, about] of actions)
+    group
+      .command(verb)
+      .argument('<gateway>', 'name or id')
+      .description(about)
+      .action(async (text: string) => {
+        const api = await session.api();
+        const id = await resolveId(api, kinds.gateway, text);
+        const answer = await api.call(operation, { params: { id } });
+        show(session, answer);
+        if (operation === 'rekeyGateway') await sayHowToRun(session, answer.body);
+      });
+  group
+    .command('test')
+    .argument('<gateway>', 'name or id')
+    .description('check agent, applied state and resources; exit code 1 when something is wrong')
+    .action(async (text: string) => testGateway(session, text));
+}
+
+/** Programs of the gateway's host: `bin/sally` starts them, so they stand here for help and completion only. */
+function addAgentCommands(group: Command): void {
+  group.commandsGroup('On the gateway’s own host (type `sally gateway …`):');
+  const agent = [
+    ['run', 'run the gateway: sally gateway run --controller URL --token-file FILE'],
+    ['status', 'show what runs on this host'],
+    ['down', 'undo everything on this host'],
+  ] as const;
+  for (const [verb, about] of agent)
+    group
+      .command(verb)
+      .description(about)
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .helpOption(false)
+      .action(() => {
+        throw usage(
+          `The gateway’s agent is a program of its own, started by bin/sally`,
+          `Type \`sally gateway ${verb}\` with nothing between these words.`,
+        );
+      });
+}
+
+async function read(session: Session, text: string): Promise<Answer<Gateway>> {
+  const api = await session.api();
+  return api.call('getGateway', { params: { id: await resolveId(api, kinds.gateway, text) } });
+}
+
+async function createGateway(session: Session, name: string, flags: GatewayFields): Promise<void> {
+  const api = await session.api();
+  const { endpoint, description, masquerade } = flags;
+  const body = { name, wireguardPort: flags.port ?? '51820', ...given({ endpoint, description, masquerade }) };
+  const answer = await api.call('createGateway', { body });
+  show(session, answer);
+  await sayHowToRun(session, answer.body);
+}
+
+/** Reads, changes and writes, on the condition that nobody else wrote in between. */
+async function change(session: Session, text: string, flags: WriteFlags, changes: Changes): Promise<void> {
+  const before = await read(session, text);
+  const { id, name, wireguardPort } = before.body;
+  const body = { name, wireguardPort, ...changes };
+  const answer = await session.write('updateGateway', flags, { params: { id }, body, ifMatch: before.etag });
+  if (answer !== undefined) show(session, answer);
+}
+
+async function printToken(session: Session, text: string): Promise<void> {
+  const { body } = await read(session, text);
+  if (!/^[\u0021-\u007e]+$/.test(body.token))
+    throw new Failure(exitCodes.notAllowed, 'This API key may not see the tokens of gateways', {
+      hint: 'Use a key with the role ADMIN or OWNER.',
+    });
+  session.out(`${session.json ? JSON.stringify({ token: body.token }) : body.token}\n`);
+}
+
+async function testGateway(session: Session, text: string): Promise<void> {
+  const api = await session.api();
+  const id = await resolveId(api, kinds.gateway, text);
+  const answer = await api.call('testGateway', { params: { id } });
+  session.show(answer, (result) => {
+    const said = [result.details, result.error, result._error].filter((part) => part !== undefined);
+    const lines = said.flatMap((part) => part.split('\n')).map((line) => `${clean(line)}\n`);
+    return session.details([['Status', status(result.status)]]) + lines.join('');
+  });
+  const { status: outcome } = answer.body;
+  if (outcome !== 'ONLINE' && outcome !== 'MAINTENANCE')
+    throw new Failure(exitCodes.failed, `The test of gateway ${clean(text)} ended in ${outcome}`);
+}
+
+function show(session: Session, answer: Answer<Gateway>): void {
+  session.show(answer, (gateway, etag) => session.details(gatewayFields(gateway, etag)));
+}
+
+function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session['details']>[0] {
+  const s = g.statistics;
+  const endpoint =
+    g.endpoint ?? (g.discoveredEndpoint === undefined ? undefined : `${g.discoveredEndpoint} (discovered)`);
+  return [
+    ['Name', g.name],
+    ['Id', g.id],
+    ['Status', status(g.status)],
+    ['Error', g.error],
+    ['Wanted', g.intent],
+    ['Description', g.description],
+    ['Port', g.wireguardPort],
+    ['Endpoint', endpoint ?? 'not known yet'],
+    ['Public key', g.publicKey],
+    ['Relay', g.relayEnabled === undefined ? undefined : onOrOff(g.relayEnabled)],
+    ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
+    ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
+    ['Deployed on', moment(g.deployedOn)],
+    ['Last online', moment(g.lastOnline)],
+    ['Devices', s === undefined ? undefined : `${s.connectedDevices} connected`],
+    ['Traffic', s === undefined ? undefined : `${byteCount(s.bytesIn)} in, ${byteCount(s.bytesOut)} out`],
+    ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
+    ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
+    ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
+    ['Updated at', moment(g.updatedAt)],
+    ['ETag', etag],
+  ];
+}
+
+const onOrOff = (value: boolean): string => (value ? 'on' : 'off');
+
+async function sayHowToRun(session: Session, gateway: Gateway): Promise<void> {
+  if (session.json) return;
+  const { url } = await session.connection();
+  const file = `${gateway.name.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+/, '') || 'gateway'}.token`;
+  session.note(
+    [
+      '',
+      'Next: store its token in a file that only you can read, take it to the gateway’s host, and run there:',
+      `  (umask 077; sally gateways token ${gateway.id} > ${file})`,
+      `  sally gateway run --controller ${shellWord(url)} --token-file ${file}`,
+    ].join('\n'),
+  );
+}

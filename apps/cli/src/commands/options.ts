@@ -1,0 +1,58 @@
+import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import { type Command, Option } from 'commander';
+import { usage } from '../failure.ts';
+
+/** Gives a command the options that its write takes: trying it, and the entity tag that must still hold. */
+export function writes(command: Command, ...names: OperationName[]): Command {
+  const table: readonly Operation[] = names.map((name) => operations[name]);
+  if (table.some(({ dryRun }) => dryRun === true))
+    command.option('--dry-run', 'show what would change and who would gain or lose access; write nothing');
+  if (table.some(({ method, params }) => method !== 'POST' && params !== undefined))
+    command.option('--if-match <etag>', 'only when the object still has this entity tag (as `get` shows it)');
+  return command;
+}
+
+/** Gives a command the options of a paged list. */
+export function pages(command: Command): Command {
+  return command
+    .option('--limit <n>', 'one page of this size, instead of everything')
+    .option('--offset <n>', 'skip this many first (with --limit)')
+    .option('--sort <fields>', 'field, -field, field:asc or field:desc, joined by commas');
+}
+
+/** An option that takes one of some words, in any letter case. */
+export function choice(flags: string, about: string, values: readonly string[]): Option {
+  return new Option(flags, `${about}: ${values.join(', ')}`).argParser((text: string) => {
+    const word = text.toUpperCase();
+    if (!values.includes(word)) throw usage(`${flags.split(' ')[0]} takes one of ${values.join(', ')}, not ${text}`);
+    return word;
+  });
+}
+
+/** An option that may be given several times. */
+export function repeated(flags: string, about: string): Option {
+  return new Option(flags, `${about} (may be repeated)`).argParser((text: string, before: string[] | undefined) => [
+    ...(before ?? []),
+    text,
+  ]);
+}
+
+/** `on` or `off`. */
+export function onOff(flags: string, about: string): Option {
+  return new Option(flags, about).argParser((text: string) => {
+    if (text !== 'on' && text !== 'off') throw usage(`${flags.split(' ')[0]} takes on or off, not ${text}`);
+    return text === 'on';
+  });
+}
+
+/** The object without its undefined fields. */
+export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
+  };
+}
+
+/** A text option of an update: left out keeps the value, empty text clears it. */
+export function clearable(text: string | undefined): string | null | undefined {
+  return text === '' ? null : text;
+}

@@ -1,0 +1,56 @@
+import { canonicalPrefix } from '@sallyport/contract';
+import type { Client } from '../client.ts';
+import { usage } from '../failure.ts';
+import { kinds, resolveIds } from '../resolve.ts';
+
+/** An address as it is typed, with the names of its protocols. */
+export interface AddressSpec {
+  readonly address: string;
+  readonly protocols: readonly string[];
+}
+
+/** An address as the API takes it: protocols by id. */
+export interface AddressInput {
+  readonly address: string;
+  readonly protocols: string[];
+}
+
+/** Reads `ADDRESS` or `ADDRESS=PROTOCOL,PROTOCOL`; an address without protocols of its own takes the common ones. */
+export function parseAddressSpecs(texts: readonly string[], common: readonly string[]): AddressSpec[] {
+  return texts.map((text) => {
+    const at = text.indexOf('=');
+    const address = at === -1 ? text : text.slice(0, at);
+    const own = at === -1 ? [] : text.slice(at + 1).split(',');
+    const protocols = (own.length > 0 ? own : common).map((protocol) => protocol.trim());
+    if (address === '' || protocols.includes('')) throw usage(`Not an address with protocols: ${text}`);
+    if (protocols.length === 0)
+      throw usage(
+        `The address ${address} has no protocol`,
+        'Give --protocol HTTPS, or ADDRESS=HTTPS,SSH. All: sally protocols list',
+      );
+    return { address, protocols };
+  });
+}
+
+/** Turns names of protocols into ids, with one look at the list. */
+export async function addressInputs(api: Client, specs: readonly AddressSpec[]): Promise<AddressInput[]> {
+  const names = [...new Set(specs.flatMap(({ protocols }) => protocols))];
+  const ids = await resolveIds(api, kinds.protocol, names);
+  const idOf = new Map(names.map((name, index) => [name, ids[index] ?? '']));
+  return specs.map(({ address, protocols }) => ({ address, protocols: protocols.map((name) => idOf.get(name) ?? '') }));
+}
+
+/** Addresses with some added (an address that is there takes the new protocols) and some removed. */
+export function changedAddresses(
+  before: readonly AddressInput[],
+  added: readonly AddressInput[],
+  removed: readonly string[],
+): AddressInput[] {
+  const all = new Map(before.map((entry) => [keyOf(entry.address), entry]));
+  for (const text of removed) if (!all.delete(keyOf(text))) throw usage(`The resource has no address ${text}`);
+  for (const entry of added) all.set(keyOf(entry.address), entry);
+  if (all.size === 0) throw usage('A resource needs an address', 'Delete it with `sally resources delete` instead.');
+  return [...all.values()];
+}
+
+const keyOf = (address: string): string => canonicalPrefix(address) ?? address;

@@ -1,0 +1,41 @@
+import type { ResponseBody } from '@sallyport/contract';
+import type { Answer } from '../client.ts';
+import type { Session } from '../session.ts';
+import { type Column, status } from '../table.ts';
+import { moment } from '../text.ts';
+import { addressColumns } from './addresses.ts';
+
+export type Resource = ResponseBody<'getResource'>;
+
+/** Prints a resource as it came, or for people. */
+export function showResource(session: Session, answer: Answer<Resource>): void {
+  session.show(answer, (resource, etag) => {
+    const gateways = resource.gateways.map(({ name, status }) => `${name} (${status})`).join(', ');
+    const fields = session.details([
+      ['Name', resource.name],
+      ['Id', resource.id],
+      ['Type', resource.type],
+      ['Status', resource.status === undefined ? undefined : status(resource.status)],
+      ['Description', resource.description],
+      ['Gateways', gateways || '- (attach one: sally resources attach RESOURCE GATEWAY)'],
+      ['Order', resource.loadBalancingMode === 'MANUAL' ? 'MANUAL: first gateway first' : 'AUTOMATIC'],
+      ['Updated at', moment(resource.updatedAt)],
+      ['ETag', etag],
+    ]);
+    return `${fields}\n${session.table(addressColumns, resource.addresses)}`;
+  });
+}
+
+export const resourceColumns: readonly Column<Resource>[] = [
+  { heading: 'NAME', cell: (r) => r.name },
+  { heading: 'TYPE', cell: (r) => r.type },
+  { heading: 'STATUS', cell: (r) => status(r.status) },
+  { heading: 'ADDRESSES', cell: (r) => firstOf(r.addresses.map(({ address }) => address)) },
+  { heading: 'GATEWAYS', cell: (r) => firstOf(r.gateways.map(({ name }) => name)) },
+  { heading: 'ID', cell: (r) => r.id },
+];
+
+function firstOf(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown || '-';
+}

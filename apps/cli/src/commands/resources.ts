@@ -1,0 +1,174 @@
+import { accessType, loadBalancingMode } from '@sallyport/contract';
+import type { Command } from 'commander';
+import { Failure, usage } from '../failure.ts';
+import { listAll, type PageFlags } from '../lists.ts';
+import { kinds, resolveId, resolveIds } from '../resolve.ts';
+import type { Session, WriteFlags } from '../session.ts';
+import { clean } from '../text.ts';
+import { choice, clearable, given, pages, repeated, writes } from './options.ts';
+import {
+  type AddressInput,
+  type AddressSpec,
+  addressInputs,
+  changedAddresses,
+  parseAddressSpecs,
+} from './resource-addresses.ts';
+import { addAttachments, saveGateways } from './resource-gateways.ts';
+import { type Resource, resourceColumns, showResource } from './resource-view.ts';
+
+type Mode = Resource['loadBalancingMode'];
+
+interface ResourceFlags {
+  readonly name?: string;
+  readonly type?: Resource['type'];
+  readonly description?: string;
+  readonly address?: string[];
+  readonly protocol?: string[];
+  readonly addAddress?: string[];
+  readonly removeAddress?: string[];
+  readonly gateway?: string[];
+  readonly mode?: Mode;
+}
+
+const EXAMPLES = `
+An address may carry its own protocols: ADDRESS=PROTOCOL,PROTOCOL. Others take those of --protocol.
+
+Examples:
+  sally resources create intranet --address 10.0.0.5 --protocol HTTPS --gateway berlin
+  sally resources create lab --address 10.1.0.0/24=SSH,HTTPS --address fd00:1::/64=SSH`;
+
+/** `sally resources …` */
+export function addResources(program: Command, session: Session): void {
+  const group = program.command('resources').alias('resource').description('what can be reached through gateways');
+  addReads(group, session);
+  addCreate(group, session);
+  addUpdate(group, session);
+  addAttachments(group, session);
+}
+
+function addReads(group: Command, session: Session): void {
+  const list = group
+    .command('list')
+    .description('list resources')
+    .addOption(repeated('--filter <filter>', 'field[operator]=value, such as name[ilike]=%web% or type=PRIVATE'));
+  pages(list).action(async (flags: PageFlags & { filter?: string[] }) => {
+    const answer = await listAll(await session.api(), 'listResources', flags, filterQuery(flags.filter ?? []));
+    session.show(answer, ({ data }) =>
+      data.length === 0
+        ? 'No resource here. Create one: sally resources create --help\n'
+        : session.table(resourceColumns, data),
+    );
+  });
+  group
+    .command('get')
+    .argument('<resource>', 'name or id')
+    .description('show a resource')
+    .action(async (text: string) => {
+      const api = await session.api();
+      const id = await resolveId(api, kinds.resource, text);
+      showResource(session, await api.call('getResource', { params: { id } }));
+    });
+  const remove = group.command('delete').argument('<resource>', 'name or id').description('delete a resource');
+  writes(remove, 'deleteResource').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.resource, text);
+    const answer = await session.write('deleteResource', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted resource ${clean(text)}.\n`);
+  });
+}
+
+/** `name[ilike]=%web%` to `filter[name][ilike]=%web%`. */
+function filterQuery(filters: readonly string[]): Record<string, string> {
+  const pairs = filters.map((text): [string, string] => {
+    const match = /^([A-Za-z.]+)(?:\[([a-z]+)\])?=(.*)$/.exec(text);
+    if (match === null) throw usage(`Not a filter: ${text}`, 'It looks like name[ilike]=%web% or type=PRIVATE');
+    return [`filter[${match[1]}][${match[2] ?? 'eq'}]`, match[3] ?? ''];
+  });
+  return Object.fromEntries(pairs);
+}
+
+function addCreate(group: Command, session: Session): void {
+  const create = group
+    .command('create')
+    .argument('<name>')
+    .description('create a resource, and attach gateways to it')
+    .addOption(repeated('--address <address>', 'IPv4, IPv6 or CIDR'))
+    .addOption(repeated('--protocol <protocol>', 'name or id, for every address without its own'))
+    .addOption(choice('--type <type>', 'access type', accessType.options).default('PRIVATE'))
+    .option('--description <text>')
+    .addOption(repeated('--gateway <gateway>', 'attach it afterwards; first is first'))
+    .addOption(choice('--mode <mode>', 'how its gateways are chosen', loadBalancingMode.options))
+    .addHelpText('after', EXAMPLES);
+  writes(create, 'createResource').action(async (name: string, flags: ResourceFlags & WriteFlags) =>
+    createResource(session, name, flags),
+  );
+}
+
+async function createResource(session: Session, name: string, flags: ResourceFlags & WriteFlags): Promise<void> {
+  const api = await session.api();
+  const addresses = await addressInputs(api, specsOf(flags.address, flags.protocol));
+  if (addresses.length === 0) throw usage('A resource needs an address', 'Give --address ADDRESS --protocol PROTOCOL.');
+  const gateways = await resolveIds(api, kinds.gateway, flags.gateway ?? []);
+  const body = { name, type: flags.type ?? 'PRIVATE', addresses, ...given({ description: flags.description }) };
+  const created = await session.write('createResource', flags, { body });
+  if (created === undefined) return;
+  if (gateways.length === 0 && flags.mode === undefined) return showResource(session, created);
+  const { id } = created.body;
+  const mode = flags.mode ?? created.body.loadBalancingMode;
+  showResource(session, await attachNew(() => saveGateways(session, {}, id, mode, gateways, created.etag), id));
+}
+
+/** The resource stands already when attaching fails: say so, and how to go on. */
+async function attachNew<T>(attach: () => Promise<T | undefined>, id: string): Promise<T> {
+  try {
+    const answer = await attach();
+    if (answer === undefined) throw new TypeError('attaching was not meant as a trial');
+    return answer;
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    throw new Failure(
+      error.exitCode,
+      `The resource was created with the id ${id}, but not attached: ${error.message}`,
+      {
+        hint: `Go on with: sally resources attach ${id} GATEWAY`,
+      },
+    );
+  }
+}
+
+function addUpdate(group: Command, session: Session): void {
+  const update = group
+    .command('update')
+    .argument('<resource>', 'name or id')
+    .description('change what is named here and keep the rest; empty text clears a field')
+    .option('--name <name>')
+    .option('--description <text>')
+    .addOption(repeated('--address <address>', 'all its addresses from now on'))
+    .addOption(repeated('--add-address <address>', 'one more, or other protocols for one that is there'))
+    .addOption(repeated('--remove-address <address>', 'one less'))
+    .addOption(repeated('--protocol <protocol>', 'name or id, for every address named here without its own'))
+    .addHelpText('after', EXAMPLES);
+  writes(update, 'updateResource').action(async (text: string, flags: ResourceFlags & WriteFlags) => {
+    const { name, description, address, addAddress, removeAddress } = flags;
+    if ([name, description, address, addAddress, removeAddress].every((value) => value === undefined))
+      throw usage('Nothing to change is named', 'See: sally resources update --help');
+    const api = await session.api();
+    const id = await resolveId(api, kinds.resource, text);
+    const before = await api.call('getResource', { params: { id } });
+    const addresses = await newAddresses(session, before.body, flags);
+    const changes = given({ description: clearable(description) });
+    const body = { name: name ?? before.body.name, addresses, ...changes };
+    const answer = await session.write('updateResource', flags, { params: { id }, body, ifMatch: before.etag });
+    if (answer !== undefined) showResource(session, answer);
+  });
+}
+
+async function newAddresses(session: Session, before: Resource, flags: ResourceFlags): Promise<AddressInput[]> {
+  const api = await session.api();
+  const kept = before.addresses.map(({ address, protocols }) => ({ address, protocols: protocols.map((p) => p.id) }));
+  const start = flags.address === undefined ? kept : await addressInputs(api, specsOf(flags.address, flags.protocol));
+  const added = await addressInputs(api, specsOf(flags.addAddress, flags.protocol));
+  return changedAddresses(start, added, flags.removeAddress ?? []);
+}
+
+const specsOf = (texts: string[] | undefined, protocols: string[] | undefined): AddressSpec[] =>
+  parseAddressSpecs(texts ?? [], protocols ?? []);

@@ -1,0 +1,76 @@
+import { privateKeyPlaceholder } from '@sallyport/contract';
+import { parseKey, publicKeyOf } from '@sallyport/wireguard';
+import { exitCodes, Failure, usage } from './failure.ts';
+import { readText } from './files.ts';
+
+const KEY_LINE = /^([ \t]*PrivateKey[ \t]*=[ \t]*)(\S+)[ \t]*$/m;
+
+/**
+ * File name for a device's configuration. wg-quick(8) names the interface after the file, so the stem has at most 15
+ * characters of `a-zA-Z0-9_=+.-`.
+ */
+export function configurationFileName(deviceName: string): string {
+  const stem = deviceName
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .replace(/[^A-Za-z0-9_=+.-]+/g, '-')
+    .replace(/^[-.]+/, '')
+    .slice(0, 15)
+    .replace(/[-.]+$/, '');
+  return `${stem || 'device'}.conf`;
+}
+
+/** The configuration with the private key where the controller left the placeholder. */
+export function withPrivateKey(text: string, privateKey: string): string {
+  const found = KEY_LINE.exec(text)?.[2];
+  if (found !== privateKeyPlaceholder || text.split(privateKeyPlaceholder).length !== 2)
+    throw new Failure(exitCodes.failed, 'The configuration has no place for the private key where one is expected');
+  return text.replace(privateKeyPlaceholder, () => privateKey);
+}
+
+/** The private key in a file: a WireGuard configuration, or the key alone. Undefined: there is no such file. */
+export async function readPrivateKey(path: string): Promise<string | undefined> {
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  const key = KEY_LINE.exec(text)?.[2] ?? text.trim();
+  try {
+    parseKey(key, 'private key');
+    return key;
+  } catch {
+    throw usage(`${path} holds no WireGuard private key`);
+  }
+}
+
+/** Refuses a private key that is not the one of the device. */
+export function checkBelongs(privateKey: string, publicKey: string | undefined, path: string): void {
+  if (publicKey === undefined || publicKeyOf(privateKey) === publicKey) return;
+  throw new Failure(exitCodes.conflict, `The private key in ${path} is not the one of this device`, {
+    hint: 'Name the file of this device with --private-key-file, or add the device anew.',
+  });
+}
+
+/** Lines of the stored configuration that are out of date (`-`) and lines that are missing (`+`). Shows no key. */
+export function outdatedLines(stored: string, present: string): string[] {
+  const before = settings(stored);
+  const after = settings(present);
+  const gone = before.filter((line) => !after.includes(line)).map((line) => `- ${line}`);
+  const fresh = after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`);
+  const reordered = gone.length + fresh.length === 0 && before.join('\n') !== after.join('\n');
+  return reordered ? ['~ the same lines in another order or number'] : [...gone, ...fresh];
+}
+
+/** Whether any peer carries anything for the device. */
+export function carriesAnything(text: string): boolean {
+  return /^[ \t]*AllowedIPs[ \t]*=[ \t]*\S/m.test(text);
+}
+
+/** Settings in canonical spacing, without comments and blank lines; keys that are secret are masked. */
+function settings(text: string): string[] {
+  return text
+    .split(/\r?\n/)
+    .map((line) => line.replace(/#.*$/, '').trim())
+    .filter((line) => line !== '')
+    .map((line) => line.replace(/^(\w+)\s*=\s*/, '$1 = '))
+    .map((line) => (line.startsWith('PrivateKey = ') ? 'PrivateKey = (private)' : line))
+    .map((line) => line.replace(/\s*,\s*/g, ', '));
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import { access, chmod, link, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { exitCodes, Failure } from './failure.ts';
+
+/** Text of a file; undefined when there is none. Any other trouble is a `Failure` that names the path. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw fileFailure('read', path, error);
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/**
+ * Writes a file that only its owner can read (0600), whole or not at all. `replace: false` refuses a path that is taken,
+ * also when somebody takes it at the same moment.
+ */
+export async function writeSecret(path: string, text: string, { replace }: { replace: boolean }): Promise<void> {
+  const secret = await stageSecret(path, text);
+  await secret.commit(text, { replace });
+}
+
+/** A secret that is on the disk already, next to the place where it is going to stand. */
+export interface StagedSecret {
+  /** Where it stands until `commit`. */
+  readonly path: string;
+  /** Puts `text` in its final place. */
+  commit(text: string, options: { replace: boolean }): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** Stores `text` (0600) beside `path` under a name of its own. */
+export async function stageSecret(path: string, text: string): Promise<StagedSecret> {
+  const staged = join(dirname(path), `.${randomUUID()}.partial`);
+  await attempt('write', path, () => writeNew(staged, text));
+  return {
+    path: staged,
+    async commit(final, { replace }) {
+      const next = `${staged}.next`;
+      try {
+        await attempt('write', path, () => writeNew(next, final));
+        await attempt('write', path, () => (replace ? rename(next, path) : link(next, path)));
+      } finally {
+        await rm(next, { force: true });
+      }
+      await rm(staged, { force: true });
+    },
+    discard: () => rm(staged, { force: true }),
+  };
+}
+
+/** Makes a folder that only its owner can enter, unless it is there. */
+export async function makePrivateFolder(path: string): Promise<void> {
+  await attempt('make', path, async () => {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+    await chmod(path, 0o700);
+  });
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : '';
+}
+
+async function writeNew(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function attempt(verb: string, path: string, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    throw fileFailure(verb, path, error);
+  }
+}
+
+function fileFailure(verb: string, path: string, error: unknown): Failure {
+  const code = codeOf(error);
+  if (code === 'EEXIST')
+    return new Failure(exitCodes.conflict, `${path} exists already`, { hint: 'Give --force to replace it.' });
+  const reasons: Record<string, string> = {
+    ENOENT: 'no such file or folder',
+    EACCES: 'permission denied',
+    EISDIR: 'it is a folder',
+    ENOTDIR: 'a part of the path is not a folder',
+    EROFS: 'the file system is read-only',
+    ENOSPC: 'the disk is full',
+  };
+  return new Failure(exitCodes.failed, `Cannot ${verb} ${path}: ${reasons[code] ?? (code || String(error))}`);
+}

@@ -1,0 +1,51 @@
+import type { ResponseBody } from '@sallyport/contract';
+import type { Answer, Client } from './client.ts';
+
+export type PagedOperation = 'listDevices' | 'listResources';
+type Page = ResponseBody<'listDevices'> | ResponseBody<'listResources'>;
+
+/** Which part of a paged list is wanted; without limit and offset all of it. */
+export interface PageFlags {
+  readonly limit?: string;
+  readonly offset?: string;
+  readonly sort?: string;
+}
+
+const PAGE = 100;
+
+/**
+ * A paged list: one page when the flags ask for one, else every page joined into one answer of the same shape, so that
+ * nobody takes a part for the whole.
+ */
+export async function listAll<N extends PagedOperation>(
+  api: Client,
+  name: N,
+  flags: PageFlags = {},
+  filter: Readonly<Record<string, string>> = {},
+): Promise<Answer<ResponseBody<N>>> {
+  const { limit, offset, sort } = flags;
+  if (limit !== undefined || offset !== undefined) return api.call(name, { query: { limit, offset, sort, ...filter } });
+  const pages: Answer<ResponseBody<N>>[] = [];
+  for (;;) {
+    const query = { limit: String(PAGE), offset: String(pages.length * PAGE), sort, ...filter };
+    const page = await api.call(name, { query });
+    pages.push(page);
+    const { hasNext, data } = page.body as Page;
+    if (!hasNext || data.length === 0) break;
+  }
+  return pages.length === 1 && pages[0] !== undefined ? pages[0] : joined(pages);
+}
+
+function joined<N extends PagedOperation>(pages: readonly Answer<ResponseBody<N>>[]): Answer<ResponseBody<N>> {
+  const whole = (data: readonly unknown[]) => ({
+    data,
+    total: data.length,
+    page: 0,
+    limit: data.length,
+    hasNext: false,
+    hasPrevious: false,
+  });
+  const sent = pages.flatMap((page): unknown[] => JSON.parse(page.text).data);
+  const read = pages.flatMap(({ body }): unknown[] => (body as Page).data);
+  return { text: JSON.stringify(whole(sent)), body: whole(read) as unknown as ResponseBody<N>, etag: undefined };
+}

@@ -1,0 +1,108 @@
+import { Command, CommanderError } from 'commander';
+import { addAccount } from './commands/account.ts';
+import { addAddresses } from './commands/addresses.ts';
+import { addCompletion } from './commands/completion.ts';
+import { addDevices } from './commands/devices.ts';
+import { addGateways } from './commands/gateways.ts';
+import { addKeys } from './commands/keys.ts';
+import { addPolicies } from './commands/policies.ts';
+import { addProtocols } from './commands/protocols.ts';
+import { addResources } from './commands/resources.ts';
+import { addRules } from './commands/rules.ts';
+import { addStatus } from './commands/status.ts';
+import { addTenants } from './commands/tenants.ts';
+import { exitCodeMeanings, exitCodes, Failure } from './failure.ts';
+import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
+import { DEFAULT_URL } from './settings.ts';
+
+/** Carries out one command line (without the program's own name). Gives the exit code and never rejects. */
+export async function run(argv: readonly string[], io: Io): Promise<number> {
+  const program = createProgram(io);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCodes.ok;
+  } catch (error) {
+    return report(error, io, program.opts<GlobalFlags>().json === true || argv.includes('--json'));
+  }
+}
+
+/** The whole tree of commands. */
+export function createProgram(io: Io): Command {
+  const program = new Command('sally');
+  const session: Session = createSession(io, () => program.opts<GlobalFlags>());
+  program
+    .description('Sallyport: who may reach what, through which gateways, over WireGuard.')
+    .usage('[options] <command>')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help after a command tells more)')
+    .option('--url <url>', `address of the controller (SALLYPORT_URL; else as stored, else ${DEFAULT_URL})`)
+    .option('--base-path <path>', 'path of the API below it (SALLYPORT_API_BASE_PATH), such as /qa')
+    .option(
+      '--api-key-file <file>',
+      'file with the API key (SALLYPORT_API_KEY_FILE, or SALLYPORT_API_KEY); - is standard input',
+    )
+    .option('--data-dir <dir>', 'data directory of the controller on this host (SALLYPORT_DATA_DIR), for tenants')
+    .option('--json', 'print answers exactly as the controller gave them')
+    .addHelpText('after', helpEnd());
+  addFamilies(program, session);
+  return program;
+}
+
+function addFamilies(program: Command, session: Session): void {
+  program.commandsGroup('Network:');
+  addGateways(program, session);
+  addResources(program, session);
+  addProtocols(program, session);
+  addAddresses(program, session);
+  program.commandsGroup('Access:');
+  addDevices(program, session);
+  addPolicies(program, session);
+  addRules(program, session);
+  program.commandsGroup('Administration:');
+  addStatus(program, session);
+  addAccount(program, session);
+  addKeys(program, session);
+  addTenants(program, session);
+  addCompletion(program, session);
+  program.helpCommand(false);
+}
+
+function helpEnd(): string {
+  const codes = Object.entries(exitCodes).map(
+    ([name, code]) => `  ${code}  ${exitCodeMeanings[name as keyof typeof exitCodes]}`,
+  );
+  return `
+Examples:
+  sally login                                          try an API key and store it
+  sally gateways create berlin                         make a gateway; says how to run it
+  sally resources create intranet --address 10.0.0.5 --protocol HTTPS --gateway berlin
+  sally device add anna                                make a key and a configuration here
+  sally policies create staff --allow --device anna --resource intranet
+  sally status
+
+A name may stand wherever an id may, as long as only one object has it.
+
+Exit codes:
+${codes.join('\n')}`;
+}
+
+/** Tells people (or, with --json, programs) why it failed. */
+function report(error: unknown, io: Io, json: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  const failure = error instanceof Failure ? error : internal(error, io);
+  if (json) {
+    const own = { title: failure.message, ...(failure.hint === undefined ? {} : { detail: failure.hint }) };
+    io.stderr.write(`${failure.problemText ?? JSON.stringify({ ...own, exitCode: failure.exitCode })}\n`);
+  } else {
+    io.stderr.write(`sally: ${failure.message}\n${failure.hint === undefined ? '' : `Hint: ${failure.hint}\n`}`);
+  }
+  return failure.exitCode;
+}
+
+function internal(error: unknown, io: Io): Failure {
+  const stack = error instanceof Error && io.env.SALLYPORT_DEBUG ? `\n${error.stack}` : '';
+  const said = error instanceof Error ? error.message : String(error);
+  return new Failure(exitCodes.failed, `This is a mistake in sally itself: ${said}${stack}`);
+}

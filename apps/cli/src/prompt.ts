@@ -1,0 +1,21 @@
+import { exitCodes, Failure } from './failure.ts';
+import type { Io } from './session.ts';
+
+/** Asks for a secret on the terminal without showing what is typed. Ctrl-C and Ctrl-D end it with a `Failure`. */
+export async function readHidden(io: Pick<Io, 'stdin' | 'stderr'>, question: string): Promise<string> {
+  io.stderr.write(question);
+  io.stdin.setRawMode?.(true);
+  try {
+    let typed = '';
+    for await (const chunk of io.stdin)
+      for (const character of chunk.toString('utf8')) {
+        if (character === '\r' || character === '\n') return typed;
+        if (character === '\u0003' || character === '\u0004') throw new Failure(exitCodes.failed, 'Cancelled');
+        typed = character === '\u007f' || character === '\b' ? typed.slice(0, -1) : typed + character;
+      }
+    return typed;
+  } finally {
+    io.stdin.setRawMode?.(false);
+    io.stderr.write('\n');
+  }
+}

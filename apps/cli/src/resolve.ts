@@ -1,0 +1,129 @@
+import { canonicalPrefix, type ResponseBody } from '@sallyport/contract';
+import type { Client } from './client.ts';
+import { exitCodes, Failure, usage } from './failure.ts';
+import { listAll } from './lists.ts';
+import { clean, shellWord } from './text.ts';
+
+/** A kind of object that people name. */
+export interface Kind {
+  readonly word: string;
+  /** The command that lists them. */
+  readonly listCommand: string;
+  /** All that exist. */
+  find(api: Client): Promise<readonly Named[]>;
+  /** Whether the text means this name; equality when left out. */
+  matches?(name: string, text: string): boolean;
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+  /** Tells namesakes apart. */
+  readonly about?: string;
+}
+
+const sameLetters = (name: string, text: string): boolean => name.toLowerCase() === text.toLowerCase();
+
+/** Every kind that commands take by name or id. */
+export const kinds = {
+  gateway: {
+    word: 'gateway',
+    listCommand: 'sally gateways list',
+    find: async (api) => (await api.call('listGateways')).body.map((g) => ({ ...g, about: g.status })),
+  },
+  resource: {
+    word: 'resource',
+    listCommand: 'sally resources list',
+    find: async (api) => {
+      const { data } = (await listAll(api, 'listResources')).body;
+      return data.map((r) => ({ ...r, about: r.addresses.map((a) => a.address).join(', ') }));
+    },
+  },
+  protocol: {
+    word: 'protocol',
+    listCommand: 'sally protocols list',
+    find: async (api) => (await api.call('listProtocols')).body.map((p) => ({ ...p, about: p.type })),
+    matches: sameLetters,
+  },
+  address: {
+    word: 'address',
+    listCommand: 'sally addresses list',
+    find: async (api) =>
+      (await api.call('listAddresses')).body.map((a) => ({ id: a.id, name: a.address, about: protocolNames(a) })),
+    matches: (name, text) => name === text || (canonicalPrefix(text) ?? text) === (canonicalPrefix(name) ?? name),
+  },
+  device: {
+    word: 'device',
+    listCommand: 'sally devices list',
+    find: async (api) => {
+      const { data } = (await listAll(api, 'listDevices')).body;
+      return data.map((d) => ({ id: d.id, name: d.name, about: d.overlayAddresses?.join(', ') ?? d.hardwareId }));
+    },
+  },
+  policy: {
+    word: 'policy',
+    listCommand: 'sally policies list',
+    find: async (api) =>
+      (await api.call('listPolicies')).body.map((p) => ({ id: p.id, name: p.name, about: `${p.type} ${p.order}` })),
+  },
+  rule: {
+    word: 'admission rule',
+    listCommand: 'sally rules list',
+    find: async (api) =>
+      (await api.call('listAdmissionRules')).body.map((r) => ({ id: r.id, name: r.name, about: r.type })),
+    matches: sameLetters,
+  },
+  key: {
+    word: 'API key',
+    listCommand: 'sally keys list',
+    find: async (api) => (await api.call('listApiKeys')).body.map((k) => ({ id: k.id, name: k.name, about: k.prefix })),
+  },
+} as const satisfies Record<string, Kind>;
+
+/**
+ * The id of what `text` names. An id is taken as it is; a name must be that of exactly one object. An unknown name
+ * fails with what is like it, an ambiguous one with all candidates.
+ */
+export async function resolveId(api: Client, kind: Kind, text: string): Promise<string> {
+  if (isId(text)) return text;
+  return pick(kind, text, await kind.find(api)).id;
+}
+
+/** Ids of several names, with one look at the list, in the order given. */
+export async function resolveIds(api: Client, kind: Kind, texts: readonly string[]): Promise<string[]> {
+  if (texts.every(isId)) return [...texts];
+  const all = await kind.find(api);
+  return texts.map((text) => (isId(text) ? text : pick(kind, text, all).id));
+}
+
+export function isId(text: string): boolean {
+  return /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
+}
+
+function pick(kind: Kind, text: string, all: readonly Named[]): Named {
+  const exact = all.filter(({ name }) => name === text);
+  const found = exact.length > 0 ? exact : all.filter(({ name }) => kind.matches?.(name, text) ?? false);
+  const [first, second] = found;
+  if (first === undefined) throw notFound(kind, text, all);
+  if (second === undefined) return first;
+  const lines = found.map(({ id, name, about }) => `  ${id}  ${clean(name)}${about ? `  (${clean(about)})` : ''}`);
+  throw usage(
+    `${found.length} objects are called ${JSON.stringify(text)}; which ${kind.word} is meant?\n${lines.join('\n')}`,
+    'Give the id instead of the name.',
+  );
+}
+
+function notFound(kind: Kind, text: string, all: readonly Named[]): Failure {
+  const like = all.filter(({ name }) => isLike(name.toLowerCase(), text.toLowerCase())).slice(0, 5);
+  const names = like.map(({ name }) => shellWord(clean(name))).join(', ');
+  const hint = names === '' ? `What there is: ${kind.listCommand}` : `Like it: ${names}`;
+  return new Failure(exitCodes.notFound, `There is no ${kind.word} called ${JSON.stringify(text)}`, { hint });
+}
+
+function isLike(name: string, text: string): boolean {
+  return text !== '' && (name.includes(text) || text.includes(name));
+}
+
+function protocolNames(address: ResponseBody<'getAddress'>): string {
+  return address.protocols.map(({ name }) => name).join(', ');
+}

@@ -1,0 +1,112 @@
+import { styleText } from 'node:util';
+import type { DryRun, OperationName, ResponseBody } from '@sallyport/contract';
+import { type Answer, type Call, type Client, type Connection, createClient } from './client.ts';
+import { renderDryRun } from './dry-run.ts';
+import { type ConnectionFlags, type Environment, resolveConnection } from './settings.ts';
+import { type Cell, type Column, details, table } from './table.ts';
+
+/** A stream that commands write to. */
+export interface Output {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Everything outside of the program. */
+export interface Io {
+  readonly env: Environment;
+  readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
+  readonly stdout: Output;
+  readonly stderr: Output;
+  now(): Date;
+  randomBytes(size: number): Uint8Array;
+}
+
+/** Options that every command takes. */
+export interface GlobalFlags extends ConnectionFlags {
+  readonly json?: boolean;
+  readonly dataDir?: string;
+}
+
+/** Options of commands that write. */
+export interface WriteFlags {
+  readonly dryRun?: boolean;
+  readonly ifMatch?: string;
+}
+
+/** What a command works with: the API, and the two streams. */
+export interface Session {
+  readonly io: Io;
+  readonly flags: GlobalFlags;
+  /** Whether answers go out as they came, for programs. */
+  readonly json: boolean;
+  /** Whether standard output shows colour. */
+  readonly colour: boolean;
+  connection(): Promise<Connection>;
+  api(): Promise<Client>;
+  /** Writes text to standard output. */
+  out(text: string): void;
+  /** Writes a line for people to standard error. */
+  note(text: string): void;
+  table<T>(columns: readonly Column<T>[], items: readonly T[]): string;
+  details(fields: readonly (readonly [string, Cell | undefined])[]): string;
+  /** Prints an answer: exactly as it came, or as `render` makes it. */
+  show<T>(answer: Answer<T>, render: (body: T, etag: string | undefined) => string): void;
+  /** Carries a write out, or tries it and prints what it would change; then the answer is undefined. */
+  write<N extends OperationName>(
+    name: N,
+    flags: WriteFlags,
+    call: Call<N>,
+  ): Promise<Answer<ResponseBody<N>> | undefined>;
+}
+
+/** `flags` is asked when a command runs, after the command line has been read. */
+export function createSession(io: Io, flags: () => GlobalFlags): Session {
+  let connection: Promise<Connection> | undefined;
+  const session: Session = {
+    io,
+    get flags() {
+      return flags();
+    },
+    get json() {
+      return flags().json === true;
+    },
+    colour: io.stdout.isTTY === true && !io.env.NO_COLOR && io.env.TERM !== 'dumb',
+    connection: () => (connection ??= resolveConnection(flags(), io.env, () => readAll(io.stdin))),
+    api: async () => createClient(await session.connection()),
+    out: (text) => void io.stdout.write(text),
+    note: (text) => void io.stderr.write(`${text}\n`),
+    table: (columns, items) => table(columns, items, session.colour),
+    details: (fields) => details(fields, session.colour),
+    show: (answer, render) => session.out(session.json ? exact(answer.text) : render(answer.body, answer.etag)),
+    write: async (name, writeFlags, call) => {
+      const api = await session.api();
+      const ifMatch = writeFlags.ifMatch === undefined ? call.ifMatch : entityTag(writeFlags.ifMatch);
+      if (writeFlags.dryRun !== true) return api.call(name, { ...call, ifMatch });
+      session.show(await api.dryRun(name, { ...call, ifMatch }), (plan: DryRun) => renderDryRun(plan, session));
+      return undefined;
+    },
+  };
+  return session;
+}
+
+/** All of a stream as text. */
+export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** `text` in bold where the terminal shows it. */
+export function bold(session: Session, text: string): string {
+  return session.colour ? styleText('bold', text, { validateStream: false }) : text;
+}
+
+function exact(text: string): string {
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}
+
+/** Entity tags are quoted on the wire (RFC 9110 section 8.8.3); people leave the quotes away. */
+function entityTag(text: string): string {
+  return text === '*' || /^(W\/)?"/.test(text) ? text : `"${text}"`;
+}

@@ -1,0 +1,130 @@
+import { rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Connection } from './client.ts';
+import { exitCodes, Failure, usage } from './failure.ts';
+import { makePrivateFolder, readText, writeSecret } from './files.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What `sally login` stores. */
+export interface Stored {
+  readonly url: string;
+  readonly basePath: string;
+  readonly apiKey: string;
+}
+
+/** What the command line says about the connection. */
+export interface ConnectionFlags {
+  readonly url?: string;
+  readonly basePath?: string;
+  /** `-` is standard input. */
+  readonly apiKeyFile?: string;
+}
+
+export const DEFAULT_URL = 'http://127.0.0.1:8080';
+
+/** Where `sally login` stores the connection. */
+export function storedPath(env: Environment): string {
+  const base = env.XDG_CONFIG_HOME || (env.HOME ? join(env.HOME, '.config') : undefined);
+  if (base === undefined) throw usage('Neither XDG_CONFIG_HOME nor HOME is set, so there is no place for settings');
+  return join(base, 'sallyport', 'config.json');
+}
+
+/**
+ * The connection in force: flags, then environment, then what `sally login` stored, then the defaults. The stored key
+ * goes to the address it was stored for and to no other.
+ */
+export async function resolveConnection(
+  flags: ConnectionFlags,
+  env: Environment,
+  readStdin: () => Promise<string>,
+): Promise<Connection> {
+  const stored = await readStored(env);
+  const url = checkUrl(flags.url ?? (env.SALLYPORT_URL || stored?.url || DEFAULT_URL));
+  const sameUrl = stored !== undefined && url === stored.url;
+  const basePath = checkBasePath(
+    flags.basePath ?? env.SALLYPORT_API_BASE_PATH ?? (sameUrl ? stored.basePath : undefined) ?? '',
+  );
+  const given = await givenKey(flags, env, readStdin);
+  const apiKey = given ?? (sameUrl ? stored.apiKey : undefined);
+  return { url, basePath, ...(apiKey === undefined ? {} : { apiKey }) };
+}
+
+/** An API key as people hand it over: visible ASCII, blanks around it ignored. */
+export function checkApiKey(text: string, from: string): string {
+  const key = text.trim();
+  if (!/^[\u0021-\u007e]{16,256}$/.test(key)) throw usage(`${from} does not hold an API key`);
+  return key;
+}
+
+export function checkUrl(text: string): string {
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol))
+    throw usage(
+      `Not an address of a controller: ${text}`,
+      'It looks like http://127.0.0.1:8080 or https://vpn.example.com',
+    );
+  if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
+    throw usage('The address of the controller takes no user, password, query or fragment');
+  return url.href.replace(/\/+$/, '');
+}
+
+export function checkBasePath(text: string): string {
+  const path = text.replace(/\/+$/, '');
+  if (path !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(path))
+    throw usage(`Not a base path: ${text}`, 'It looks like /qa');
+  return path;
+}
+
+export async function writeStored(env: Environment, stored: Stored): Promise<string> {
+  const path = storedPath(env);
+  await makePrivateFolder(dirname(path));
+  await writeSecret(path, `${JSON.stringify(stored, null, 2)}\n`, { replace: true });
+  return path;
+}
+
+export async function removeStored(env: Environment): Promise<string> {
+  const path = storedPath(env);
+  await rm(path, { force: true });
+  return path;
+}
+
+async function readStored(env: Environment): Promise<Stored | undefined> {
+  if (!env.XDG_CONFIG_HOME && !env.HOME) return undefined;
+  const path = storedPath(env);
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  if (((await stat(path)).mode & 0o077) !== 0)
+    throw new Failure(exitCodes.failed, `${path} holds an API key and can be read by others`, {
+      hint: `Close it: chmod 600 ${path}`,
+    });
+  const stored = parseStored(text);
+  if (stored === undefined)
+    throw new Failure(exitCodes.failed, `${path} is damaged`, { hint: 'Write it anew with `sally login`.' });
+  return stored;
+}
+
+async function givenKey(
+  flags: ConnectionFlags,
+  env: Environment,
+  readStdin: () => Promise<string>,
+): Promise<string | undefined> {
+  if (flags.apiKeyFile === '-') return checkApiKey(await readStdin(), 'Standard input');
+  if (flags.apiKeyFile === undefined && env.SALLYPORT_API_KEY)
+    return checkApiKey(env.SALLYPORT_API_KEY, 'SALLYPORT_API_KEY');
+  const path = flags.apiKeyFile ?? env.SALLYPORT_API_KEY_FILE;
+  if (!path) return undefined;
+  const text = await readText(path);
+  if (text === undefined) throw usage(`There is no API key file ${path}`);
+  return checkApiKey(text, path);
+}
+
+function parseStored(text: string): Stored | undefined {
+  try {
+    const { url, basePath, apiKey } = JSON.parse(text);
+    const fits = [url, basePath, apiKey].every((value) => typeof value === 'string');
+    return fits ? { url, basePath, apiKey } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,35 @@
+/** Control and direction-changing characters cannot reach the terminal: what names and errors say is not ours. */
+export function clean(text: string): string {
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ' ');
+}
+
+/** A word of a command line that a POSIX shell reads as exactly `text`. */
+export function shellWord(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Columns that `text` takes in a terminal: combining marks none, wide East Asian characters and emoji two. */
+export function displayWidth(text: string): number {
+  let width = 0;
+  for (const { segment } of new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text))
+    width += WIDE.test(segment) ? 2 : 1;
+  return width;
+}
+
+/** An ISO 8601 moment for people: seconds, UTC. */
+export function moment(iso: string | null | undefined): string {
+  return iso === null || iso === undefined ? '-' : iso.replace('T', ' ').replace(/(\.[0-9]+)?Z$/, 'Z');
+}
+
+/** Bytes in powers of 1024. */
+export function byteCount(bytes: number): string {
+  let value = bytes;
+  for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {
+    if (value < 1024) return `${unit === 'B' ? value : value.toFixed(1)} ${unit}`;
+    value /= 1024;
+  }
+  return `${value.toFixed(1)} TiB`;
+}
+
+const WIDE =
+  /^[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
