@@ -1,0 +1,126 @@
+import {
+  type AgentMessage,
+  type ControllerMessage,
+  channelProtocol,
+  type Revision,
+  type SignedStatement,
+  StateHash,
+  type StateItem,
+  statementText,
+  transcriptText,
+} from '@sallyport/contract/channel';
+import { type TestKey, testKey } from './keys.ts';
+
+/**
+ * A controller of one gateway that keeps to the protocol, without IO: what the agent is tested against. `receive` takes what
+ * the agent says on a connection and returns what the controller answers.
+ */
+export class ScriptedController {
+  readonly key: TestKey;
+  readonly gateway: string;
+  readonly items = new Map<string, StateItem>();
+  readonly heard: AgentMessage[] = [];
+  leaseMs = 60_000;
+  heartbeatMs = 10_000;
+  revision: Revision = { epoch: 'e1', number: 1 };
+  /** Said instead of a welcome. */
+  refusal: Extract<ControllerMessage, { type: 'refused' }> | null = null;
+  /** Pinned identity; the token is asked for until there is one. */
+  identity: string | null = null;
+  token: string | null = null;
+  /** Every statement that was ever signed, by its text. */
+  readonly signed = new Set<string>();
+  #hello: Extract<AgentMessage, { type: 'hello' }> | null = null;
+  readonly #nonce = Buffer.alloc(32, 7).toString('base64');
+
+  constructor(gateway: string, key: TestKey = testKey()) {
+    this.gateway = gateway;
+    this.key = key;
+  }
+
+  get hash(): string {
+    return StateHash.of(this.items.values()).toString();
+  }
+
+  receive(message: AgentMessage, now: number): ControllerMessage[] {
+    this.heard.push(message);
+    switch (message.type) {
+      case 'hello':
+        this.#hello = message;
+        return [this.#challenge(message)];
+      case 'authenticate':
+        return this.#admit(message, now);
+      case 'need-snapshot':
+        return [this.snapshot(now)];
+      default:
+        return [];
+    }
+  }
+
+  snapshot(now: number): Extract<ControllerMessage, { type: 'snapshot' }> {
+    return { type: 'snapshot', items: [...this.items.values()], signed: this.sign(now) };
+  }
+
+  lease(now: number): Extract<ControllerMessage, { type: 'lease' }> {
+    return { type: 'lease', signed: this.sign(now) };
+  }
+
+  /** Changes the items and says how, as one new revision. */
+  change(
+    upserts: readonly StateItem[],
+    removes: readonly string[],
+    now: number,
+  ): Extract<ControllerMessage, { type: 'delta' }> {
+    const from = this.hash;
+    for (const key of removes) this.items.delete(key);
+    for (const item of upserts) this.items.set(item.key, item);
+    this.revision = { ...this.revision, number: this.revision.number + 1 };
+    return { type: 'delta', from, upserts: [...upserts], removes: [...removes], signed: this.sign(now) };
+  }
+
+  sign(now: number): SignedStatement {
+    const { gateway, revision, hash } = this;
+    const statement = { gateway, revision, hash, issuedAt: now, leaseUntil: now + this.leaseMs };
+    const text = statementText(statement);
+    this.signed.add(text);
+    return { statement, signature: this.key.sign(text) };
+  }
+
+  #challenge(hello: Extract<AgentMessage, { type: 'hello' }>): ControllerMessage {
+    const signature = this.key.sign(transcriptText('controller', this.#transcript(hello)));
+    const { publicKey: controllerKey } = this.key;
+    return { type: 'challenge', protocol: channelProtocol, nonce: this.#nonce, controllerKey, signature };
+  }
+
+  #admit(message: Extract<AgentMessage, { type: 'authenticate' }>, now: number): ControllerMessage[] {
+    if (this.refusal !== null) return [this.refusal];
+    const hello = this.#hello;
+    if (hello === null) return [refused('bad-message')];
+    const text = transcriptText('agent', this.#transcript(hello));
+    if (!this.key.verify(hello.identityKey, text, message.signature)) return [refused('bad-signature')];
+    if (this.identity === null) {
+      if (message.token !== this.token) return [refused('bad-token')];
+      this.identity = hello.identityKey;
+    }
+    if (this.identity !== hello.identityKey) return [refused('bad-identity')];
+    const welcome = { type: 'welcome', now, heartbeatMs: this.heartbeatMs, name: 'test' } as const;
+    return [welcome, message.state?.hash === this.hash ? this.lease(now) : this.snapshot(now)];
+  }
+
+  #transcript({ nonce, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {
+    const { gateway } = this;
+    const controllerKey = this.key.publicKey;
+    return {
+      protocol: channelProtocol,
+      gateway,
+      agentNonce: nonce,
+      controllerNonce: this.#nonce,
+      identityKey,
+      controllerKey,
+    };
+  }
+}
+
+function refused(code: Extract<ControllerMessage, { type: 'refused' }>['code']): ControllerMessage {
+  return { type: 'refused', code, message: `refused: ${code}`, final: true };
+}
