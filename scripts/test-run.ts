@@ -1,0 +1,109 @@
+import { relative } from 'node:path';
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+
+/** Files that run under the same conditions; `timeout` is for one file, in milliseconds. */
+export interface TestPass {
+  files: string[];
+  concurrency: number;
+  timeout: number;
+}
+
+export interface Totals {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+type RunEvent = { type: string; data: Record<string, unknown> };
+
+/** The counters of a run, and what its summary calls them. */
+const COUNTERS = {
+  tests: 'tests',
+  suites: 'suites',
+  passed: 'pass',
+  failed: 'fail',
+  cancelled: 'cancelled',
+  skipped: 'skipped',
+  todo: 'todo',
+} as const;
+const SUMMARY_LINE = new RegExp(`^(${Object.values(COUNTERS).join('|')}|duration_ms) `);
+
+/** Runs the passes one after the other and reports them on standard output as one run with one summary. */
+export async function runPasses(passes: TestPass[], signal: AbortSignal): Promise<Totals> {
+  const counts = new Map<string, number>();
+  const report = Readable.from(allEvents(passes, signal, counts)).compose(new spec());
+  report.pipe(process.stdout, { end: false });
+  await finished(report);
+  const count = (name: keyof typeof COUNTERS) => counts.get(name) ?? 0;
+  return { passed: count('passed'), failed: count('failed') + count('cancelled'), skipped: count('skipped') };
+}
+
+async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<string, number>) {
+  const started = performance.now();
+  const skipped: string[] = [];
+  for (const pass of passes) {
+    for await (const events of resultsInOrderOfEnd(pass, signal)) {
+      for (const event of events) {
+        const { name, file, skip } = event.data;
+        if (event.type === 'test:pass' && skip) skipped.push(`not run: ${relative('', `${file}`)}: ${name}: ${skip}`);
+        if (isRunSummary(event)) addCounts(event, counts);
+        else if (!isSummaryLine(event)) yield event;
+      }
+    }
+  }
+  for (const line of skipped) yield diagnostic(line);
+  for (const [name, label] of Object.entries(COUNTERS)) yield diagnostic(`${label} ${counts.get(name) ?? 0}`);
+  yield diagnostic(`duration_ms ${(performance.now() - started).toFixed(0)}`);
+  // The reporter answers this with the details of what failed.
+  yield { type: 'test:summary', data: {} };
+}
+
+/** One list of events per file, so that the reports of files that run at once do not mingle. */
+async function* resultsInOrderOfEnd({ files, concurrency, timeout }: TestPass, signal: AbortSignal) {
+  const waiting = [...files];
+  const running = new Map<string, Promise<{ file: string; events: RunEvent[] }>>();
+  while (waiting.length > 0 || running.size > 0) {
+    while (running.size < concurrency && waiting.length > 0 && !signal.aborted) {
+      const file = waiting.shift() as string;
+      running.set(file, runFile(file, timeout, signal));
+    }
+    if (running.size === 0) return;
+    const { file, events } = await Promise.race(running.values());
+    running.delete(file);
+    yield events;
+  }
+}
+
+/**
+ * A run of its own for each file: the runner's own time-out stops a test but not a process that a leaked handle or an
+ * endless loop keeps alive; the signal does.
+ */
+async function runFile(file: string, timeout: number, signal: AbortSignal) {
+  const events: RunEvent[] = [];
+  const timedOut = AbortSignal.timeout(timeout);
+  const stream = run({ files: [file], concurrency: 1, signal: AbortSignal.any([signal, timedOut]) });
+  for await (const event of stream as AsyncIterable<RunEvent>) events.push(event);
+  if (timedOut.aborted) events.push(diagnostic(`${file} was stopped: not finished after ${timeout / 1000} s`));
+  return { file, events };
+}
+
+function isRunSummary({ type, data }: RunEvent): boolean {
+  return type === 'test:summary' && data.file === undefined;
+}
+
+function addCounts({ data }: RunEvent, counts: Map<string, number>): void {
+  for (const [name, count] of Object.entries(data.counts as Record<string, number>)) {
+    counts.set(name, (counts.get(name) ?? 0) + count);
+  }
+}
+
+function isSummaryLine({ type, data }: RunEvent): boolean {
+  return type === 'test:diagnostic' && data.nesting === 0 && SUMMARY_LINE.test(String(data.message));
+}
+
+function diagnostic(message: string): RunEvent {
+  return { type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } };
+}
