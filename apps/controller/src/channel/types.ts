@@ -23,7 +23,11 @@ export interface GatewayDirectory {
   /** `deleted`: an id that existed once; its agent is told to undo everything. */
   find(gateway: string): Promise<GatewayRecord | 'deleted' | null>;
   /** Checks the token's secret and pins both keys, in one transaction. */
-  enrol(gateway: string, secret: string, keys: { identityKey: string; wireguardPublicKey: string }): Promise<EnrolOutcome>;
+  enrol(
+    gateway: string,
+    secret: string,
+    keys: { identityKey: string; wireguardPublicKey: string },
+  ): Promise<EnrolOutcome>;
   /** The agent moved to a host with another WireGuard key: it comes with the pinned identity. */
   wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<void>;
   /** First time that the desired state was applied. Idempotent. */
@@ -51,7 +55,13 @@ export interface DesiredState {
 }
 
 export type StateChange =
-  | { readonly kind: 'delta'; readonly revision: Revision; readonly from: string; readonly to: string; readonly delta: StateDelta }
+  | {
+      readonly kind: 'delta';
+      readonly revision: Revision;
+      readonly from: string;
+      readonly to: string;
+      readonly delta: StateDelta;
+    }
   /** The tenant moved on without touching this gateway. */
   | { readonly kind: 'revision'; readonly revision: Revision }
   /** Re-key: the present identity ends, the agent is refused from now on. */

@@ -1,0 +1,7 @@
+/** The one codec for JSON kept in text columns. */
+export const encodeJson = (value: unknown): string => JSON.stringify(value);
+
+/** The caller names the shape that it wrote; rows are only ever written by this program. */
+export const decodeJson = <T>(text: string): T => JSON.parse(text) as T;
+
+export const bit = (value: boolean): number => (value ? 1 : 0);

@@ -1,0 +1,217 @@
+import type { AccessType, GatewayIntent, PolicyType, RoleType } from '@sallyport/contract';
+import type { Insertable, Selectable, Updateable } from 'kysely';
+
+/**
+ * Tables as queries see them, the same in every dialect: text ids, integer epoch milliseconds, 0/1 booleans, JSON as
+ * text through `json.ts`. The meaning of columns stands in the migrations.
+ */
+export interface Database {
+  meta: { key: string; value: string };
+  tenants: TenantTable;
+  api_keys: ApiKeyTable;
+  overlay_leases: OverlayLeaseTable;
+  gateways: GatewayTable;
+  deleted_gateways: { id: string; tenant_id: string; deleted_at: number };
+  devices: DeviceTable;
+  protocols: ProtocolTable;
+  resources: ResourceTable;
+  addresses: AddressTable;
+  address_protocols: { tenant_id: string; address_id: string; protocol_id: string; position: number };
+  resource_gateways: { tenant_id: string; resource_id: string; gateway_id: string; position: number };
+  admission_rules: AdmissionRuleTable;
+  policies: PolicyTable;
+  policy_members: PolicyMemberTable;
+  audit_events: AuditEventTable;
+  change_log: ChangeLogTable;
+  idempotency_keys: IdempotencyKeyTable;
+}
+
+export type Row<T extends keyof Database> = Selectable<Database[T]>;
+export type NewRow<T extends keyof Database> = Insertable<Database[T]>;
+export type RowUpdate<T extends keyof Database> = Updateable<Database[T]>;
+/** 0 or 1. */
+export type Bit = number;
+/** Tables whose rows belong to one tenant and are queried through `scoped`. */
+export type TenantScoped = {
+  [T in keyof Database]: Database[T] extends { tenant_id: string } ? T : never;
+}[keyof Database];
+
+interface TenantTable {
+  id: string;
+  created_at: number;
+  name: string;
+  revision: number;
+  overlay_v6: string;
+  mtu: number;
+  lease_ms: number;
+}
+
+interface ApiKeyTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  name: string;
+  role: RoleType;
+  prefix: string;
+  hash: string;
+  expires_at: number | null;
+  last_used_at: number | null;
+}
+
+interface OverlayLeaseTable {
+  number: number;
+  tenant_id: string;
+  owner_kind: 'gateway' | 'device';
+  owner_id: string;
+  rests_until: number | null;
+}
+
+interface GatewayTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  name: string;
+  description: string | null;
+  wireguard_port: number;
+  endpoint: string | null;
+  discovered_endpoint: string | null;
+  intent: GatewayIntent;
+  relay_enabled: Bit;
+  masquerade: Bit;
+  deployed_on: number | null;
+  last_online: number | null;
+  error: string | null;
+  token_hash: string;
+  token_ciphertext: string;
+  identity_key: string | null;
+  wireguard_key: string | null;
+  overlay_v4: string;
+  overlay_v6: string;
+}
+
+interface DeviceTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  name: string;
+  active: Bit;
+  user_id: string | null;
+  hardware_id: string;
+  public_key: string;
+  app_version: string | null;
+  posture: string | null;
+  last_connection: number | null;
+  overlay_v4: string;
+  overlay_v6: string;
+}
+
+interface ProtocolTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  name: string;
+  type: 'ALL' | 'PREDEFINED' | 'CUSTOM';
+  network_protocols: string;
+}
+
+interface ResourceTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  name: string;
+  type: AccessType;
+  description: string | null;
+  load_balancing_mode: 'MANUAL' | 'AUTOMATIC';
+}
+
+interface AddressTable {
+  id: string;
+  tenant_id: string;
+  resource_id: string;
+  position: number;
+  address: string;
+}
+
+interface AdmissionRuleTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  type: 'ALLOW' | 'DENY' | 'CUSTOM';
+  has_time_constraint: Bit;
+  rule: string | null;
+  built_in: Bit;
+}
+
+interface PolicyTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  name: string;
+  description: string | null;
+  action: Bit;
+  position: number;
+  is_default: Bit;
+  type: PolicyType;
+  mode: 'LOCAL' | 'RESTRICTED' | 'INTERNET_ACCESS_POINT' | null;
+  all_groups: Bit;
+  all_users: Bit;
+  all_devices: Bit;
+  all_resources: Bit;
+  source_ips: string;
+  rule_id: string;
+}
+
+interface PolicyMemberTable {
+  tenant_id: string;
+  policy_id: string;
+  kind: 'device' | 'resource' | 'gateway' | 'user' | 'group';
+  member_id: string;
+  position: number;
+}
+
+interface AuditEventTable {
+  tenant_id: string;
+  revision: number;
+  seq: number;
+  at: number;
+  actor_kind: string;
+  actor_id: string | null;
+  actor_name: string;
+  source_ip: string | null;
+  request_id: string | null;
+  action: string;
+  kind: string;
+  object_id: string;
+  before: string | null;
+  after: string | null;
+  prev_hash: string;
+  hash: string;
+}
+
+interface ChangeLogTable {
+  tenant_id: string;
+  revision: number;
+  seq: number;
+  kind: string;
+  object_id: string;
+  op: string;
+}
+
+interface IdempotencyKeyTable {
+  tenant_id: string;
+  key: string;
+  created_at: number;
+  request_hash: string;
+  status: number;
+  answer_ciphertext: string;
+}

@@ -1,0 +1,222 @@
+import { CompiledQuery, type Kysely } from 'kysely';
+import { writeHistory } from './history.ts';
+import type { Database } from './schema.ts';
+import { type Scoped, scoped } from './scoped.ts';
+
+export type ObjectKind =
+  | 'tenant'
+  | 'api-key'
+  | 'gateway'
+  | 'device'
+  | 'protocol'
+  | 'resource'
+  | 'policy'
+  | 'admission-rule';
+
+/** One object touched by a write. */
+export interface Change {
+  readonly kind: ObjectKind;
+  readonly id: string;
+  /** `rekey`: a gateway's identity ends. */
+  readonly op: 'create' | 'update' | 'delete' | 'rekey';
+  /** For people, in the plan of a dry run. */
+  readonly name?: string;
+  /** How a dry run calls it where `op` says too little. */
+  readonly action?: 'attach' | 'detach' | 'disconnect';
+  /** The object before and after, for the audit event. Never a secret. */
+  readonly before?: object | null;
+  readonly after?: object | null;
+}
+
+export interface Actor {
+  readonly kind: 'api-key' | 'agent' | 'operator' | 'system';
+  readonly id: string | null;
+  readonly name: string;
+}
+
+/** Who writes, and in which tenant. */
+export interface WriteContext {
+  readonly tenant: string;
+  readonly actor: Actor;
+  /** Name of the operation, for the audit event. */
+  readonly action: string;
+  readonly sourceIp: string | null;
+  readonly requestId: string | null;
+}
+
+/** An open write. Await nothing but SQL in it: everybody else waits. */
+export interface Tx {
+  readonly tenant: string;
+  readonly db: Kysely<Database>;
+  readonly scoped: Scoped;
+  /** Epoch milliseconds, the same throughout the write. */
+  readonly now: number;
+  /** To be called for every object that becomes different, also those that change only in what hangs on them. */
+  changed(change: Change): void;
+}
+
+export interface Commit {
+  readonly tenant: string;
+  readonly revision: number;
+  readonly changes: readonly Change[];
+}
+
+export interface Store {
+  readonly db: Kysely<Database>;
+  readonly now: () => number;
+  /** Several queries of one moment. */
+  read<T>(work: (db: Kysely<Database>) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in a transaction and resolves once it is on disk. With changes, the tenant's next revision is taken and
+   * audit events and change-feed rows are written in the same transaction. Concurrent writes share one commit; one that
+   * throws is undone alone.
+   */
+  write<T>(context: WriteContext, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Runs `work`, hands its changes to `look` while they can be seen, then undoes everything. */
+  dryRun<T>(
+    context: WriteContext,
+    work: (tx: Tx) => Promise<unknown>,
+    look: (tx: Tx, changes: readonly Change[]) => Promise<T>,
+  ): Promise<T>;
+  /** Called after each commit, in commit order, before the writer's promise resolves. Must not throw. */
+  onCommit(listener: (commit: Commit) => void): void;
+  /** Waits for the writes under way and closes the database. */
+  close(): Promise<void>;
+}
+
+export function createStore(db: Kysely<Database>, now: () => number): Store {
+  const listeners: ((commit: Commit) => void)[] = [];
+  const writer = new GroupWriter(db, (commit) => {
+    for (const listener of listeners) listener(commit);
+  });
+  return {
+    db,
+    now,
+    read: (work) => db.connection().execute(work),
+    write: (context, work) => writer.submit((trx) => runWrite(trx, context, now(), work)) as ReturnType<typeof work>,
+    dryRun: (context, work, look) => dryRun(db, context, now(), work, look),
+    onCommit: (listener) => {
+      listeners.push(listener);
+    },
+    close: async () => {
+      await writer.idle();
+      await db.destroy();
+    },
+  };
+}
+
+/** Writes that share one commit at most; more only makes the first of them wait longer. */
+const groupLimit = 64;
+
+interface Written {
+  readonly value: unknown;
+  readonly commit: Commit | null;
+}
+
+interface Job {
+  readonly run: (trx: Kysely<Database>) => Promise<Written>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class GroupWriter {
+  readonly #db: Kysely<Database>;
+  readonly #committed: (commit: Commit) => void;
+  readonly #queue: Job[] = [];
+  #draining: Promise<void> | null = null;
+
+  constructor(db: Kysely<Database>, committed: (commit: Commit) => void) {
+    this.#db = db;
+    this.#committed = committed;
+  }
+
+  submit(run: Job['run']): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ run, resolve, reject });
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  async idle(): Promise<void> {
+    while (this.#draining !== null) await this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      // Requests that the sockets hold ready join before the transaction begins.
+      await new Promise((resolve) => setImmediate(resolve));
+      await this.#commit(this.#queue.splice(0, groupLimit));
+    }
+    this.#draining = null;
+  }
+
+  async #commit(group: readonly Job[]): Promise<void> {
+    const done: (() => void)[] = [];
+    try {
+      await this.#db.transaction().execute(async (trx) => {
+        for (const job of group) done.push(await this.#attempt(trx, job));
+      });
+    } catch (error) {
+      for (const job of group) job.reject(error);
+      return;
+    }
+    for (const settle of done) settle();
+  }
+
+  /** Runs one job in a savepoint; returns what to do once the group is on disk. */
+  async #attempt(trx: Kysely<Database>, job: Job): Promise<() => void> {
+    await savepoint(trx, 'SAVEPOINT job');
+    try {
+      const { value, commit } = await job.run(trx);
+      await savepoint(trx, 'RELEASE job');
+      return () => {
+        if (commit !== null) this.#committed(commit);
+        job.resolve(value);
+      };
+    } catch (error) {
+      await savepoint(trx, 'ROLLBACK TO job');
+      await savepoint(trx, 'RELEASE job');
+      return () => job.reject(error);
+    }
+  }
+}
+
+const savepoint = (trx: Kysely<Database>, sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
+
+function openTx(db: Kysely<Database>, tenant: string, now: number): { tx: Tx; changes: Change[] } {
+  const changes: Change[] = [];
+  const changed = (change: Change) => {
+    changes.push(change);
+  };
+  return { tx: { tenant, db, scoped: scoped(db, tenant), now, changed }, changes };
+}
+
+async function runWrite(
+  db: Kysely<Database>,
+  context: WriteContext,
+  now: number,
+  work: (tx: Tx) => Promise<unknown>,
+): Promise<Written> {
+  const { tx, changes } = openTx(db, context.tenant, now);
+  const value = await work(tx);
+  if (changes.length === 0) return { value, commit: null };
+  const revision = await writeHistory(tx, context, changes);
+  return { value, commit: { tenant: context.tenant, revision, changes } };
+}
+
+async function dryRun<T>(
+  db: Kysely<Database>,
+  context: WriteContext,
+  now: number,
+  work: (tx: Tx) => Promise<unknown>,
+  look: (tx: Tx, changes: readonly Change[]) => Promise<T>,
+): Promise<T> {
+  const trx = await db.startTransaction().execute();
+  try {
+    const { tx, changes } = openTx(trx, context.tenant, now);
+    await work(tx);
+    return await look(tx, changes);
+  } finally {
+    await trx.rollback().execute();
+  }
+}

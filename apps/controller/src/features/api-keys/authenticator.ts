@@ -1,0 +1,79 @@
+import { rightsOfRole } from '@sallyport/contract';
+import { unscoped } from '../../db/scoped.ts';
+import type { Store } from '../../db/store.ts';
+import type { Authenticator } from '../../http/auth.ts';
+import type { Caller } from '../../http/handlers.ts';
+import { hashKey } from './keys.ts';
+
+interface Known {
+  readonly caller: Caller;
+  readonly expiresAt: number | null;
+}
+
+/** Keys are looked up once and remembered until a commit touches them; moments of use are written behind. */
+export class ApiKeyAuthenticator implements Authenticator {
+  readonly #store: Store;
+  readonly #known = new Map<string, Known>();
+  #used = new Map<string, number>();
+  /** Moves on with every change of a key, so that a lookup that began before it is not remembered. */
+  #generation = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+    store.onCommit(({ changes }) => {
+      if (!changes.some((change) => change.kind === 'api-key')) return;
+      this.#generation++;
+      this.#known.clear();
+    });
+  }
+
+  async authenticate(key: string): Promise<Caller | null> {
+    if (key.length > longestKey) return null;
+    const hash = hashKey(key);
+    const known = this.#known.get(hash) ?? (await this.#lookUp(hash));
+    const now = this.#store.now();
+    if (known === null || (known.expiresAt !== null && known.expiresAt <= now)) return null;
+    this.#used.set(known.caller.keyId, now);
+    return known.caller;
+  }
+
+  /** Last use of a key that is not written yet. */
+  lastUsed(keyId: string): number | null {
+    return this.#used.get(keyId) ?? null;
+  }
+
+  /** Writes the moments of use. No revision: nothing that anybody decides by has changed. */
+  async flush(): Promise<void> {
+    const used = this.#used;
+    if (used.size === 0) return;
+    this.#used = new Map();
+    const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
+    await db.transaction().execute(async (trx) => {
+      for (const [id, at] of used)
+        await trx.updateTable('api_keys').set({ last_used_at: at }).where('id', '=', id).execute();
+    });
+  }
+
+  async #lookUp(hash: string): Promise<Known | null> {
+    const generation = this.#generation;
+    const row = await unscoped(this.#store.db, 'the key tells which tenant calls')
+      .selectFrom('api_keys')
+      .selectAll()
+      .where('hash', '=', hash)
+      .executeTakeFirst();
+    if (row === undefined) return null;
+    const caller = {
+      tenant: row.tenant_id,
+      keyId: row.id,
+      keyName: row.name,
+      role: row.role,
+      rights: rightsOfRole[row.role],
+    };
+    const known = { caller, expiresAt: row.expires_at };
+    if (generation === this.#generation) this.#known.set(hash, known);
+    return known;
+  }
+}
+
+/** Longer than any key that can be made; hashing more is work for nothing. */
+const longestKey = 512;

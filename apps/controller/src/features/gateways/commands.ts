@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import type { GatewayIntent, GatewayStatus, Input } from '@sallyport/contract';
+import { bit } from '../../db/json.ts';
+import type { Change, Tx } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import { type RequestContext, requireVersion } from '../../http/handlers.ts';
+import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
+import type { SecretBox } from '../../secrets/box.ts';
+import type { ControllerIdentity } from '../../secrets/identity.ts';
+import { shownStatus } from './status.ts';
+import {
+  attachedResources,
+  deleteGateway,
+  findGateway,
+  type GatewayRow,
+  insertGateway,
+  policiesNaming,
+  updateGateway,
+} from './store.ts';
+import { makeToken } from './token.ts';
+import type { PresenceSource } from './views.ts';
+
+export interface GatewayCommandDeps {
+  readonly box: SecretBox;
+  readonly identity: Pick<ControllerIdentity, 'fingerprint'>;
+  readonly presence: PresenceSource;
+}
+
+export async function createGateway(
+  tx: Tx,
+  { box, identity }: Pick<GatewayCommandDeps, 'box' | 'identity'>,
+  body: Input<'createGateway'>['body'],
+): Promise<GatewayRow> {
+  const id = randomUUID();
+  const row = {
+    id,
+    created_at: tx.now,
+    updated_at: tx.now,
+    version: 1,
+    name: body.name,
+    description: body.description || null,
+    wireguard_port: Number(body.wireguardPort),
+    endpoint: body.endpoint ?? null,
+    discovered_endpoint: null,
+    intent: 'ACTIVE' as const,
+    relay_enabled: 0,
+    masquerade: bit(body.masquerade ?? true),
+    deployed_on: null,
+    last_online: null,
+    error: null,
+    ...makeToken(box, id, identity.fingerprint),
+    identity_key: null,
+    wireguard_key: null,
+    ...(await takeOverlay(tx, 'gateway', id)),
+  };
+  await insertGateway(tx, row);
+  tx.changed({ kind: 'gateway', id, op: 'create', name: row.name, before: null, after: audited(row) });
+  return { tenant_id: tx.tenant, ...row };
+}
+
+/** Applies a PATCH. What asks for nothing new changes nothing: no version, no revision. */
+export async function changeGateway(
+  tx: Tx,
+  context: RequestContext,
+  presence: PresenceSource,
+  id: string,
+  body: Input<'updateGateway'>['body'],
+): Promise<GatewayRow> {
+  const row = await existing(tx, context, id);
+  const wanted = {
+    name: body.name,
+    description: body.description === undefined ? row.description : body.description || null,
+    wireguard_port: Number(body.wireguardPort),
+    endpoint: body.endpoint === undefined ? row.endpoint : body.endpoint,
+    masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
+    intent: wantedIntent(row.intent, shownStatus(row, presence.presence(id)), body),
+  };
+  return save(tx, row, wanted);
+}
+
+export async function setRelay(tx: Tx, context: RequestContext, id: string, enabled: boolean): Promise<GatewayRow> {
+  return save(tx, await existing(tx, context, id), { relay_enabled: bit(enabled) });
+}
+
+/** New token, no identity until an agent enrols with it. The WireGuard key stays: the host may be the same. */
+export async function rekeyGateway(
+  tx: Tx,
+  context: RequestContext,
+  deps: GatewayCommandDeps,
+  id: string,
+): Promise<GatewayRow> {
+  const row = await existing(tx, context, id);
+  return save(tx, row, { ...makeToken(deps.box, id, deps.identity.fingerprint), identity_key: null }, 'rekey');
+}
+
+export async function removeGateway(tx: Tx, context: RequestContext, id: string): Promise<void> {
+  const row = await existing(tx, context, id);
+  const resources = (await attachedResources(tx.scoped, [id])).get(id) ?? [];
+  const policies = await policiesNaming(tx, id);
+  await deleteGateway(tx, id);
+  await freeOverlay(tx, id);
+  tx.changed({ kind: 'gateway', id, op: 'delete', name: row.name, before: audited(row), after: null });
+  for (const { id: resource, name } of resources)
+    tx.changed({ kind: 'resource', id: resource, op: 'update', name, action: 'detach' });
+  for (const policy of policies) tx.changed({ kind: 'policy', id: policy.id, op: 'update', name: policy.name });
+}
+
+async function existing(tx: Tx, context: RequestContext, id: string): Promise<GatewayRow> {
+  const row = await findGateway(tx.scoped, id);
+  if (row === undefined) throw notFound();
+  requireVersion(context, row.version);
+  return row;
+}
+
+/** `intent` wins; a status equal to the one shown is no order, nor are those that only an agent brings about. */
+function wantedIntent(
+  present: GatewayIntent,
+  shown: GatewayStatus,
+  { intent, status }: { intent?: GatewayIntent | undefined; status?: GatewayStatus | undefined },
+): GatewayIntent {
+  if (intent !== undefined) return intent;
+  if (status === undefined || status === shown || status === 'PENDING' || status === 'ERROR') return present;
+  return status === 'ONLINE' ? 'ACTIVE' : status;
+}
+
+async function save(
+  tx: Tx,
+  row: GatewayRow,
+  values: Partial<GatewayRow>,
+  op: Change['op'] = 'update',
+): Promise<GatewayRow> {
+  const changed = Object.entries(values).some(([column, value]) => row[column as keyof GatewayRow] !== value);
+  if (!changed) return row;
+  const update = { ...values, version: row.version + 1, updated_at: tx.now };
+  await updateGateway(tx, row.id, update);
+  const after: GatewayRow = { ...row, ...update };
+  tx.changed({ kind: 'gateway', id: row.id, op, name: after.name, before: audited(row), after: audited(after) });
+  return after;
+}
+
+/** A gateway as the audit trail keeps it: nothing that opens anything. */
+function audited({
+  id,
+  name,
+  description,
+  wireguard_port,
+  endpoint,
+  intent,
+  relay_enabled,
+  masquerade,
+}: Omit<GatewayRow, 'tenant_id'>) {
+  return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade };
+}

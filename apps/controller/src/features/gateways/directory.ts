@@ -1,0 +1,140 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { EnrolOutcome, GatewayDirectory, GatewayRecord } from '../../channel/types.ts';
+import type { RowUpdate } from '../../db/schema.ts';
+import { unscoped } from '../../db/scoped.ts';
+import type { Store, Tx, WriteContext } from '../../db/store.ts';
+import type { SecretBox } from '../../secrets/box.ts';
+import { findGateway, type GatewayRow, updateGateway } from './store.ts';
+
+export interface DirectoryDeps {
+  readonly store: Store;
+  readonly box: SecretBox;
+  /** Told of moments written to rows outside of a commit: tenant, then gateway id to epoch milliseconds. */
+  readonly onLastOnline?: (tenant: string, moments: ReadonlyMap<string, number>) => void;
+}
+
+/** What the agent channel asks of the database. A gateway id comes from the agent: its tenant is found here. */
+export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
+  const { store, box } = deps;
+  return {
+    find: async (gateway) => {
+      const row = await findAnywhere(store, gateway);
+      if (row !== undefined) return record(row);
+      return (await wasDeleted(store, gateway)) ? 'deleted' : null;
+    },
+    enrol: async (gateway, secret, keys) => {
+      const row = await findAnywhere(store, gateway);
+      if (row === undefined) return 'bad-token';
+      return store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, box, gateway, secret, keys));
+    },
+    wireguardKeyChanged: (gateway, wireguardPublicKey) =>
+      observe(store, gateway, 'new WireGuard key', () => ({ wireguard_key: wireguardPublicKey })),
+    deployed: (gateway, at) => observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
+    observed: (gateway, facts) =>
+      observe(store, gateway, 'observed', () => ({
+        ...(facts.error === undefined ? {} : { error: facts.error }),
+        ...(facts.discoveredEndpoint === undefined ? {} : { discovered_endpoint: facts.discoveredEndpoint }),
+      })),
+    lastOnline: (moments) => writeLastOnline(deps, moments),
+    deviceSeen: async (tenant, moments) => {
+      await store.write(system(tenant), async (tx) => {
+        for (const [device, at] of moments)
+          await tx.scoped.updateTable('devices').set({ last_connection: at }).where('id', '=', device).execute();
+      });
+    },
+  };
+}
+
+const agents = (store: Store) =>
+  unscoped(store.db, 'an agent knows its gateway id only; the tenant comes from the row');
+
+const findAnywhere = (store: Store, gateway: string): Promise<GatewayRow | undefined> =>
+  agents(store).selectFrom('gateways').selectAll().where('id', '=', gateway).executeTakeFirst();
+
+const wasDeleted = async (store: Store, gateway: string): Promise<boolean> =>
+  (await agents(store).selectFrom('deleted_gateways').select('id').where('id', '=', gateway).executeTakeFirst()) !==
+  undefined;
+
+const record = (row: GatewayRow): GatewayRecord => ({
+  id: row.id,
+  tenant: row.tenant_id,
+  name: row.name,
+  intent: row.intent,
+  wireguardPort: row.wireguard_port,
+  identityKey: row.identity_key,
+  wireguardPublicKey: row.wireguard_key,
+});
+
+const byAgent = (row: GatewayRow, action: string): WriteContext => ({
+  tenant: row.tenant_id,
+  actor: { kind: 'agent', id: row.id, name: row.name },
+  action,
+  sourceIp: null,
+  requestId: null,
+});
+
+const system = (tenant: string): WriteContext => ({
+  tenant,
+  actor: { kind: 'system', id: null, name: 'controller' },
+  action: 'write behind',
+  sourceIp: null,
+  requestId: null,
+});
+
+async function enrol(
+  tx: Tx,
+  box: SecretBox,
+  gateway: string,
+  secret: string,
+  keys: { identityKey: string; wireguardPublicKey: string },
+): Promise<EnrolOutcome> {
+  const row = await findGateway(tx.scoped, gateway);
+  if (row === undefined || !sameText(row.token_hash, box.keyedHash(secret))) return 'bad-token';
+  if (row.identity_key !== null) return 'already-enrolled';
+  await updateFacts(tx, row, { identity_key: keys.identityKey, wireguard_key: keys.wireguardPublicKey });
+  return 'enrolled';
+}
+
+async function observe(
+  store: Store,
+  gateway: string,
+  action: string,
+  facts: (row: GatewayRow) => RowUpdate<'gateways'>,
+) {
+  const found = await findAnywhere(store, gateway);
+  if (found === undefined) return;
+  await store.write(byAgent(found, action), async (tx) => {
+    const row = await findGateway(tx.scoped, gateway);
+    if (row !== undefined) await updateFacts(tx, row, facts(row));
+  });
+}
+
+/** Facts are no administrator's change: version and `updatedAt` stay. */
+async function updateFacts(tx: Tx, row: GatewayRow, facts: RowUpdate<'gateways'>): Promise<void> {
+  const news = Object.entries(facts).filter(([column, value]) => row[column as keyof GatewayRow] !== value);
+  if (news.length === 0) return;
+  await updateGateway(tx, row.id, facts);
+  tx.changed({ kind: 'gateway', id: row.id, op: 'update', name: row.name, after: Object.fromEntries(news) });
+}
+
+async function writeLastOnline(
+  { store, onLastOnline }: DirectoryDeps,
+  moments: ReadonlyMap<string, number>,
+): Promise<void> {
+  if (moments.size === 0) return;
+  const rows = await agents(store)
+    .selectFrom('gateways')
+    .select(['id', 'tenant_id'])
+    .where('id', 'in', [...moments.keys()])
+    .execute();
+  for (const [tenant, gateways] of Map.groupBy(rows, (row) => row.tenant_id)) {
+    const known = new Map(gateways.map(({ id }) => [id, moments.get(id) ?? 0]));
+    await store.write(system(tenant), async (tx) => {
+      for (const [id, at] of known) await updateGateway(tx, id, { last_online: at });
+    });
+    onLastOnline?.(tenant, known);
+  }
+}
+
+const sameText = (a: string, b: string): boolean =>
+  a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));

@@ -1,0 +1,50 @@
+import type { Gateway } from '@sallyport/contract';
+import { type Scoped, scoped } from '../../db/scoped.ts';
+import type { Store } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import { may, type RequestContext } from '../../http/handlers.ts';
+import type { SecretBox } from '../../secrets/box.ts';
+import { attachedResources, findGateway, findGateways, type GatewayRow } from './store.ts';
+import { maskedToken, readToken } from './token.ts';
+import { gatewayStatistics, gatewayView, type PresenceSource } from './views.ts';
+
+export interface GatewayQueries {
+  /** One gateway with its connection statistics, and its version. */
+  get(context: RequestContext, id: string): Promise<{ body: Gateway; version: number }>;
+  /** The same from inside a write, without statistics. */
+  view(db: Scoped, context: RequestContext, row: GatewayRow): Promise<Gateway>;
+  /** Gateways as other objects carry them, tokens masked, by id. Ids of nobody are left out. */
+  nested(db: Scoped, ids: readonly string[]): Promise<Map<string, Gateway>>;
+}
+
+export function createGatewayQueries(store: Store, box: SecretBox, presence: PresenceSource): GatewayQueries {
+  const tokenFor = (context: RequestContext, row: GatewayRow) =>
+    may(context, 'deploy') ? readToken(box, row) : maskedToken(row.id);
+
+  const view: GatewayQueries['view'] = async (db, context, row) => {
+    const resources = (await attachedResources(db, [row.id])).get(row.id) ?? [];
+    return gatewayView(row, tokenFor(context, row), resources, presence.presence(row.id));
+  };
+
+  return {
+    view,
+    get: (context, id) =>
+      store.read(async (db) => {
+        const row = await findGateway(scoped(db, context.tenant), id);
+        if (row === undefined) throw notFound();
+        const body = await view(scoped(db, context.tenant), context, row);
+        return { body: { ...body, statistics: gatewayStatistics(presence.presence(id), row) }, version: row.version };
+      }),
+    nested: async (db, ids) => {
+      if (ids.length === 0) return new Map();
+      const rows = await findGateways(db, ids);
+      const resources = await attachedResources(db, ids);
+      return new Map(
+        rows.map((row) => [
+          row.id,
+          gatewayView(row, maskedToken(row.id), resources.get(row.id) ?? [], presence.presence(row.id)),
+        ]),
+      );
+    },
+  };
+}

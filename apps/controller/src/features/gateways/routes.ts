@@ -1,0 +1,82 @@
+import type { Channel } from '../../channel/types.ts';
+import { type Scoped, scoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import { type Handlers, JsonText, may, type RequestContext } from '../../http/handlers.ts';
+import type { SecretBox } from '../../secrets/box.ts';
+import type { ControllerIdentity } from '../../secrets/identity.ts';
+import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
+import type { GatewayLists } from './list.ts';
+import type { GatewayQueries } from './queries.ts';
+import { attachedResources, findGateway, type GatewayRow } from './store.ts';
+import { testConfiguration } from './test-configuration.ts';
+
+export interface GatewayRouteDeps {
+  readonly store: Store;
+  readonly box: SecretBox;
+  readonly identity: ControllerIdentity;
+  readonly channel: Channel;
+  readonly queries: GatewayQueries;
+  readonly lists: GatewayLists;
+}
+
+type GatewayOperation =
+  | 'createGateway'
+  | 'listGateways'
+  | 'getGateway'
+  | 'updateGateway'
+  | 'deleteGateway'
+  | 'enableRelay'
+  | 'disableRelay'
+  | 'testGateway'
+  | 'rekeyGateway';
+
+export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
+  const { store, queries, lists, channel } = deps;
+  const commandDeps = { ...deps, presence: channel };
+  const answer = async (tx: Tx, context: RequestContext, row: GatewayRow) => ({
+    body: await queries.view(tx.scoped, context, row),
+    version: row.version,
+  });
+  return {
+    createGateway: {
+      write: async (tx, context, { body }) => answer(tx, context, await createGateway(tx, deps, body)),
+    },
+    listGateways: {
+      read: async (context) => ({ body: new JsonText(await lists.text(context.tenant, may(context, 'deploy'))) }),
+    },
+    getGateway: { read: (context, { params }) => queries.get(context, params.id) },
+    updateGateway: {
+      write: async (tx, context, { params, body }) =>
+        answer(tx, context, await changeGateway(tx, context, channel, params.id, body)),
+    },
+    deleteGateway: {
+      write: async (tx, context, { params }) => {
+        await removeGateway(tx, context, params.id);
+        return { body: undefined };
+      },
+    },
+    enableRelay: {
+      write: async (tx, context, { params }) => answer(tx, context, await setRelay(tx, context, params.id, true)),
+    },
+    disableRelay: {
+      write: async (tx, context, { params }) => answer(tx, context, await setRelay(tx, context, params.id, false)),
+    },
+    testGateway: {
+      read: async (context, { params }) => {
+        const { row, resources } = await store.read((db) => withResources(scoped(db, context.tenant), params.id));
+        return { body: await testConfiguration(channel, row, resources) };
+      },
+    },
+    rekeyGateway: {
+      write: async (tx, context, { params }) =>
+        answer(tx, context, await rekeyGateway(tx, context, commandDeps, params.id)),
+    },
+  };
+}
+
+async function withResources(db: Scoped, id: string) {
+  const row = await findGateway(db, id);
+  if (row === undefined) throw notFound();
+  return { row, resources: (await attachedResources(db, [id])).get(id) ?? [] };
+}

@@ -1,0 +1,59 @@
+import type { Row, RowUpdate } from '../../db/schema.ts';
+import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+
+export type GatewayRow = Row<'gateways'>;
+export type AttachedResource = { readonly id: string; readonly name: string };
+
+export const findGateway = (db: Scoped, id: string): Promise<GatewayRow | undefined> =>
+  db.selectFrom('gateways').selectAll().where('id', '=', id).executeTakeFirst();
+
+export const listGateways = (db: Scoped): Promise<GatewayRow[]> =>
+  db.selectFrom('gateways').selectAll().orderBy('created_at').orderBy('id').execute();
+
+export const findGateways = (db: Scoped, ids: readonly string[]): Promise<GatewayRow[]> =>
+  db.selectFrom('gateways').selectAll().where('id', 'in', ids).execute();
+
+/** Resources of gateways, by gateway id; of all gateways without `ids`. */
+export async function attachedResources(db: Scoped, ids?: readonly string[]): Promise<Map<string, AttachedResource[]>> {
+  const all = db
+    .selectFrom('resource_gateways')
+    .innerJoin('resources', 'resources.id', 'resource_gateways.resource_id')
+    .select(['resource_gateways.gateway_id', 'resources.id', 'resources.name'])
+    .orderBy('resources.created_at')
+    .orderBy('resources.id');
+  const rows = await (ids === undefined ? all : all.where('resource_gateways.gateway_id', 'in', ids)).execute();
+  const byGateway = new Map<string, AttachedResource[]>();
+  for (const { gateway_id, id, name } of rows) {
+    const list = byGateway.get(gateway_id);
+    if (list === undefined) byGateway.set(gateway_id, [{ id, name }]);
+    else list.push({ id, name });
+  }
+  return byGateway;
+}
+
+export async function insertGateway(tx: Tx, row: WithoutTenant<'gateways'>): Promise<void> {
+  await tx.scoped.insertInto('gateways', row).execute();
+}
+
+export async function updateGateway(tx: Tx, id: string, values: RowUpdate<'gateways'>): Promise<void> {
+  await tx.scoped.updateTable('gateways').set(values).where('id', '=', id).execute();
+}
+
+/** Takes the gateway out with what names it; the tombstone tells its agent to undo everything. */
+export async function deleteGateway(tx: Tx, id: string): Promise<void> {
+  await tx.scoped.deleteFrom('resource_gateways').where('gateway_id', '=', id).execute();
+  await tx.scoped.deleteFrom('policy_members').where('kind', '=', 'gateway').where('member_id', '=', id).execute();
+  await tx.scoped.deleteFrom('gateways').where('id', '=', id).execute();
+  await tx.scoped.insertInto('deleted_gateways', { id, deleted_at: tx.now }).execute();
+}
+
+/** Policies that name the gateway. */
+export const policiesNaming = (tx: Tx, gateway: string): Promise<AttachedResource[]> =>
+  tx.scoped
+    .selectFrom('policy_members')
+    .innerJoin('policies', 'policies.id', 'policy_members.policy_id')
+    .select(['policies.id', 'policies.name'])
+    .where('policy_members.kind', '=', 'gateway')
+    .where('policy_members.member_id', '=', gateway)
+    .execute();

@@ -1,0 +1,109 @@
+import { Gateway } from '@sallyport/contract';
+import type { Channel, GatewayPresence } from '../../channel/types.ts';
+import { lastOnline, shownError, shownStatus } from './status.ts';
+import type { AttachedResource, GatewayRow } from './store.ts';
+import { maskedToken } from './token.ts';
+
+/** A gateway as answers carry it, from its row, what hangs on it, and what is known of its agent right now. */
+export function gatewayView(
+  row: GatewayRow,
+  token: string,
+  resources: readonly AttachedResource[],
+  presence: GatewayPresence,
+): Gateway {
+  return {
+    id: row.id,
+    createdAt: iso(row.created_at),
+    deployedOn: row.deployed_on === null ? null : iso(row.deployed_on),
+    updatedAt: iso(row.updated_at),
+    name: row.name,
+    wireguardPort: String(row.wireguard_port),
+    status: shownStatus(row, presence),
+    token,
+    relayEnabled: row.relay_enabled === 1,
+    autoDiscoverEndpoint: row.endpoint === null,
+    resources: [...resources],
+    intent: row.intent,
+    masquerade: row.masquerade === 1,
+    ...present('description', row.description),
+    ...present('error', shownError(row, presence)),
+    ...present('lastOnline', isoOrNull(lastOnline(row, presence))),
+    ...present('endpoint', row.endpoint),
+    ...present('discoveredEndpoint', row.discovered_endpoint),
+    ...present('publicKey', row.wireguard_key),
+  };
+}
+
+/** What the published `connection statistics` are, for one gateway. */
+export function gatewayStatistics({ statistics, applied, safeToStop }: GatewayPresence, row: GatewayRow) {
+  const { connectedDevices, bytesIn, bytesOut, lastHandshake } = statistics;
+  return {
+    connectedDevices,
+    bytesIn,
+    bytesOut,
+    ...present('lastHandshake', isoOrNull(lastHandshake)),
+    ...present('appliedRevision', applied?.revision.number ?? null),
+    ...present('safeToStop', row.intent === 'MAINTENANCE' ? safeToStop : null),
+  };
+}
+
+/**
+ * JSON text of a gateway, made again only when its row, its resources or what is shown of its agent changes: opening a
+ * token and checking an object costs far more than joining texts.
+ */
+export class GatewayText {
+  readonly row: GatewayRow;
+  resources: readonly AttachedResource[];
+  readonly #openToken: (row: GatewayRow) => string;
+  #presence: GatewayPresence | null = null;
+  #clear: string | null = null;
+  #masked: string | null = null;
+
+  constructor(row: GatewayRow, resources: readonly AttachedResource[], openToken: (row: GatewayRow) => string) {
+    this.row = row;
+    this.resources = resources;
+    this.#openToken = openToken;
+  }
+
+  /** Takes note of the agent's presence; true when that changes what is shown. */
+  observe(presence: GatewayPresence): boolean {
+    const before = this.#presence;
+    this.#presence = presence;
+    if (before !== null && shownAlike(this.row, before, presence)) return false;
+    this.#clear = null;
+    this.#masked = null;
+    return true;
+  }
+
+  /** After `observe`. With the token readable, or masked. */
+  text(withToken: boolean): string {
+    if (withToken) {
+      this.#clear ??= this.#render(this.#openToken(this.row));
+      return this.#clear;
+    }
+    this.#masked ??= this.#render(maskedToken(this.row.id));
+    return this.#masked;
+  }
+
+  #render(token: string): string {
+    if (this.#presence === null) throw new Error('observe comes before text');
+    return JSON.stringify(Gateway.parse(gatewayView(this.row, token, this.resources, this.#presence)));
+  }
+}
+
+function shownAlike(row: GatewayRow, a: GatewayPresence, b: GatewayPresence): boolean {
+  return (
+    shownStatus(row, a) === shownStatus(row, b) &&
+    shownError(row, a) === shownError(row, b) &&
+    lastOnline(row, a) === lastOnline(row, b)
+  );
+}
+
+export type PresenceSource = Pick<Channel, 'presence'>;
+
+const iso = (at: number): string => new Date(at).toISOString();
+const isoOrNull = (at: number | null): string | null => (at === null ? null : iso(at));
+
+/** A field that answers leave out when it has no value. */
+const present = <K extends string, V>(key: K, value: V | null): Partial<Record<K, V>> =>
+  value === null ? {} : ({ [key]: value } as Record<K, V>);

@@ -1,0 +1,84 @@
+import { randomUUID } from 'node:crypto';
+import type { NetworkProtocol } from '@sallyport/contract';
+import { encodeJson } from '../../db/json.ts';
+import type { Tx } from '../../db/store.ts';
+
+/** What every tenant starts with: protocols, the rule that admits everybody, the default internet policy. */
+export async function insertBuiltIns(tx: Tx): Promise<void> {
+  await insertProtocols(tx);
+  const rule = await insertRule(tx);
+  await insertInternetPolicy(tx, rule);
+}
+
+const tcp = (...ports: string[]): NetworkProtocol[] => ports.map((port) => ({ protocol: 'TCP', port }));
+const predefined: readonly { name: string; networkProtocols: NetworkProtocol[] }[] = [
+  { name: 'HTTP/HTTPS', networkProtocols: tcp('80', '443') },
+  { name: 'HTTP', networkProtocols: tcp('80') },
+  { name: 'HTTPS', networkProtocols: tcp('443') },
+  { name: 'SSH', networkProtocols: tcp('22') },
+  { name: 'RDP', networkProtocols: [...tcp('3389'), { protocol: 'UDP', port: '3389' }] },
+  { name: 'DNS', networkProtocols: [...tcp('53'), { protocol: 'UDP', port: '53' }] },
+  { name: 'ICMP', networkProtocols: [{ protocol: 'ICMP' }] },
+];
+
+async function insertProtocols(tx: Tx): Promise<void> {
+  const all = { name: 'All', type: 'ALL' as const, networkProtocols: [] };
+  const protocols = [all, ...predefined.map((protocol) => ({ ...protocol, type: 'PREDEFINED' as const }))];
+  const rows = protocols.map(({ name, type, networkProtocols }, place) => ({
+    id: randomUUID(),
+    // Lists are in order of creation: "All" first.
+    created_at: tx.now + place,
+    name,
+    type,
+    network_protocols: encodeJson(networkProtocols),
+  }));
+  await tx.scoped.insertInto('protocols', rows).execute();
+  for (const { id, name } of rows) tx.changed({ kind: 'protocol', id, op: 'create', name });
+}
+
+async function insertRule(tx: Tx): Promise<string> {
+  const id = randomUUID();
+  const name = 'Admission without Restrictions';
+  const row = {
+    id,
+    created_at: tx.now,
+    updated_at: tx.now,
+    name,
+    type: 'ALLOW' as const,
+    has_time_constraint: 0,
+    rule: null,
+    built_in: 1,
+  };
+  await tx.scoped.insertInto('admission_rules', row).execute();
+  tx.changed({ kind: 'admission-rule', id, op: 'create', name });
+  return id;
+}
+
+/** Stored place of default policies: behind every other of their type. */
+export const defaultPolicyPosition = 1_000_000;
+
+async function insertInternetPolicy(tx: Tx, rule: string): Promise<void> {
+  const id = randomUUID();
+  const name = 'Default internet policy';
+  const row = {
+    id,
+    created_at: tx.now,
+    updated_at: tx.now,
+    version: 1,
+    name,
+    description: 'Internet traffic leaves from the device itself',
+    action: 1,
+    position: defaultPolicyPosition,
+    is_default: 1,
+    type: 'INTERNET' as const,
+    mode: 'LOCAL' as const,
+    all_groups: 0,
+    all_users: 1,
+    all_devices: 1,
+    all_resources: 0,
+    source_ips: encodeJson([]),
+    rule_id: rule,
+  };
+  await tx.scoped.insertInto('policies', row).execute();
+  tx.changed({ kind: 'policy', id, op: 'create', name });
+}

@@ -1,0 +1,100 @@
+import { createHash } from 'node:crypto';
+import { decodeJson, encodeJson } from '../db/json.ts';
+import { unscoped } from '../db/scoped.ts';
+import type { Store, Tx } from '../db/store.ts';
+import { ApiError } from '../errors.ts';
+import type { SecretBox } from '../secrets/box.ts';
+
+/** An answer as it went out. */
+export interface Sent {
+  readonly status: number;
+  readonly etag: string | null;
+  readonly body: string | null;
+}
+
+export interface IdempotentRequest {
+  readonly tenant: string;
+  readonly key: string;
+  readonly hash: string;
+}
+
+/** How long an answer is kept for repeats. */
+export const idempotencyMs = 24 * 3600 * 1000;
+
+/** The request's Idempotency-Key and what it was used with; null without the header. */
+export function idempotentRequest(
+  tenant: string,
+  header: unknown,
+  method: string,
+  url: string,
+  body: unknown,
+): IdempotentRequest | null {
+  if (header === undefined) return null;
+  if (typeof header !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(header))
+    throw new ApiError('invalid_request', undefined, [
+      { pointer: 'header/idempotency-key', message: 'must be 1 to 200 visible ASCII characters' },
+    ]);
+  const hash = createHash('sha256')
+    .update(encodeJson([method, url, body ?? null]))
+    .digest('hex');
+  return { tenant, key: header, hash };
+}
+
+/** Marks requests with a key as running, so that a repeat that overtakes the first is told so. */
+export class RunningRequests {
+  readonly #running = new Set<string>();
+
+  async guard<T>(request: IdempotentRequest | null, work: () => Promise<T>): Promise<T> {
+    if (request === null) return work();
+    const name = `${request.tenant} ${request.key}`;
+    if (this.#running.has(name)) throw new ApiError('idempotency_in_progress');
+    this.#running.add(name);
+    try {
+      return await work();
+    } finally {
+      this.#running.delete(name);
+    }
+  }
+}
+
+/**
+ * The answer of an earlier request with this key, or that of `work`, which is kept in the same transaction: either
+ * both the effect and its answer are there after a crash, or neither.
+ */
+export async function onceOnly(
+  tx: Tx,
+  box: SecretBox,
+  request: IdempotentRequest | null,
+  work: () => Promise<Sent>,
+): Promise<Sent> {
+  if (request === null) return work();
+  const purpose = `idempotency ${request.tenant}`;
+  const kept = await tx.scoped
+    .selectFrom('idempotency_keys')
+    .selectAll()
+    .where('key', '=', request.key)
+    .executeTakeFirst();
+  if (kept !== undefined && kept.created_at > tx.now - idempotencyMs) {
+    if (kept.request_hash !== request.hash) throw new ApiError('idempotency_key_reused');
+    return decodeJson<Sent>(box.open(kept.answer_ciphertext, purpose));
+  }
+  const sent = await work();
+  await tx.scoped.deleteFrom('idempotency_keys').where('key', '=', request.key).execute();
+  const row = {
+    key: request.key,
+    created_at: tx.now,
+    request_hash: request.hash,
+    status: sent.status,
+    answer_ciphertext: box.seal(encodeJson(sent), purpose),
+  };
+  await tx.scoped.insertInto('idempotency_keys', row).execute();
+  return sent;
+}
+
+/** Removes answers that are too old to be asked for. */
+export async function forgetOldAnswers(store: Store): Promise<void> {
+  await unscoped(store.db, 'ageing is the same for every tenant')
+    .deleteFrom('idempotency_keys')
+    .where('created_at', '<=', store.now() - idempotencyMs)
+    .execute();
+}

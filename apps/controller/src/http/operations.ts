@@ -1,0 +1,176 @@
+import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
+import { ApiError } from '../errors.ts';
+import type { SecretBox } from '../secrets/box.ts';
+import type { Authenticator } from './auth.ts';
+import {
+  type Answer,
+  type Caller,
+  etagOf,
+  type Handler,
+  type Handlers,
+  JsonText,
+  type RequestContext,
+} from './handlers.ts';
+import { type IdempotentRequest, idempotentRequest, onceOnly, RunningRequests, type Sent } from './idempotency.ts';
+import { type RawInput, validateInput } from './validate.ts';
+
+/** What a dry run says about access, worked out while its changes can be seen in the transaction. */
+export interface AccessPreview {
+  readonly gained: number;
+  readonly lost: number;
+  readonly samples: { change: 'gained' | 'lost'; device: string; resource: string }[];
+}
+
+export interface OperationDeps {
+  readonly store: Store;
+  readonly box: SecretBox;
+  readonly authenticator: Authenticator;
+  readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<AccessPreview>;
+}
+
+/** Registers every operation of the contract that has a handler. */
+export function registerOperations(
+  app: FastifyInstance,
+  basePath: string,
+  deps: OperationDeps,
+  handlers: Partial<Handlers>,
+): void {
+  const running = new RunningRequests();
+  for (const name of Object.keys(operations) as OperationName[]) {
+    const handler = handlers[name] as AnyHandler | undefined;
+    if (handler === undefined) continue;
+    const operation: Operation = operations[name];
+    app.route({
+      method: operation.method,
+      url: basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      config: { operation: name },
+      // Before the body is read: nobody without a key makes us parse anything.
+      onRequest: async (request) => {
+        callers.set(request, await authorise(deps.authenticator, request, operation));
+      },
+      handler: (request, reply) => serve(deps, running, name, operation, handler, request, reply),
+    });
+  }
+}
+
+/** Methods that a path takes, as the Allow header lists them; empty for an unknown path. */
+export function allowedMethods(basePath: string): (path: string) => readonly string[] {
+  const patterns = Object.values<Operation>(operations).map(({ method, path }) => ({
+    method,
+    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
+  }));
+  return (path) => {
+    if (!path.startsWith(basePath)) return [];
+    const below = path.slice(basePath.length);
+    return [...new Set(patterns.filter(({ pattern }) => pattern.test(below)).map(({ method }) => method))].sort();
+  };
+}
+
+type AnyHandler = Handler<OperationName>;
+type AnyInput = Parameters<Extract<AnyHandler, { read: unknown }>['read']>[1];
+
+const callers = new WeakMap<FastifyRequest, Caller>();
+
+async function authorise(authenticator: Authenticator, request: FastifyRequest, operation: Operation): Promise<Caller> {
+  const header = request.headers.apikey;
+  const caller = typeof header === 'string' ? await authenticator.authenticate(header) : null;
+  if (caller === null) throw new ApiError('unauthenticated');
+  if (!caller.rights.includes(operation.right))
+    throw new ApiError('forbidden', `The role ${caller.role} lacks the right "${operation.right}"`);
+  return caller;
+}
+
+async function serve(
+  deps: OperationDeps,
+  running: RunningRequests,
+  name: OperationName,
+  operation: Operation,
+  handler: AnyHandler,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const context = contextOf(request);
+  const once = operation.method === 'GET' ? null : idempotentOf(context, request);
+  const input = validateInput(operation, request as RawInput) as AnyInput;
+  if ('read' in handler) {
+    const answer = await running.guard(once, async () => handler.read(context, input));
+    return send(reply, operation.status, answer.version, bodyText(operation, answer));
+  }
+  const by = writeContext(context, name);
+  if ((input.query as { 'dry-run'?: string } | undefined)?.['dry-run'] === 'true') {
+    const plan = await deps.store.dryRun(by, (tx) => handler.write(tx, context, input), planOf(deps));
+    return send(reply, 200, undefined, JSON.stringify(plan));
+  }
+  const sent = await running.guard(once, () =>
+    deps.store.write(by, (tx) =>
+      onceOnly(tx, deps.box, once, async () => sentOf(operation, await handler.write(tx, context, input))),
+    ),
+  );
+  if (sent.etag !== null) reply.header('etag', sent.etag);
+  return send(reply, sent.status, undefined, sent.body);
+}
+
+function contextOf(request: FastifyRequest): RequestContext {
+  const caller = callers.get(request);
+  if (caller === undefined) throw new ApiError('unauthenticated');
+  return { tenant: caller.tenant, caller, requestId: request.id, sourceIp: request.ip, ifMatch: parseIfMatch(request) };
+}
+
+/** Strong comparison: a weak tag matches nothing (RFC 9110, 13.1.1). */
+function parseIfMatch(request: FastifyRequest): readonly string[] | null {
+  const header = request.headers['if-match'];
+  return header === undefined ? null : header.split(',').map((tag) => tag.trim());
+}
+
+function idempotentOf(context: RequestContext, request: FastifyRequest): IdempotentRequest | null {
+  return idempotentRequest(
+    context.tenant,
+    request.headers['idempotency-key'],
+    request.method,
+    request.url,
+    request.body,
+  );
+}
+
+function writeContext(context: RequestContext, action: OperationName): WriteContext {
+  const { tenant, caller, sourceIp, requestId } = context;
+  return { tenant, actor: { kind: 'api-key', id: caller.keyId, name: caller.keyName }, action, sourceIp, requestId };
+}
+
+const planOf = (deps: OperationDeps) => async (tx: Tx, changes: readonly Change[]) => ({
+  changes: changes.map(({ kind, id, op, action, name }) => ({
+    action: action ?? (op === 'rekey' ? 'update' : op),
+    kind,
+    id,
+    ...(name === undefined ? {} : { name }),
+  })),
+  ...(await deps.preview(tx, changes)),
+});
+
+function sentOf(operation: Operation, answer: Answer<OperationName>): Sent {
+  const body = bodyText(operation, answer);
+  return {
+    status: operation.status,
+    etag: answer.version === undefined ? null : etagOf(answer.version),
+    body: body === null ? null : body.toString(),
+  };
+}
+
+/** Serialised by the schema: a field that the contract does not know never leaves. */
+function bodyText(operation: Operation, { body }: Answer<OperationName>): string | Buffer | null {
+  if (operation.response === undefined) return null;
+  return body instanceof JsonText ? body.text : JSON.stringify(operation.response.parse(body));
+}
+
+function send(
+  reply: FastifyReply,
+  status: number,
+  version: number | undefined,
+  body: string | Buffer | null,
+): FastifyReply {
+  reply.code(status);
+  if (version !== undefined) reply.header('etag', etagOf(version));
+  return body === null ? reply.send() : reply.type('application/json; charset=utf-8').send(body);
+}

@@ -1,0 +1,48 @@
+import { type ErrorCode, errorCatalogue, type FieldError, type Problem } from '@sallyport/contract';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ApiError } from '../errors.ts';
+
+/** Makes every failure of the server an RFC 9457 problem of our catalogue. What is not ours is told as `internal`. */
+export function installProblems(app: FastifyInstance, allowedMethods: (path: string) => readonly string[]): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(request, reply, asApiError(error, request)));
+  app.setNotFoundHandler((request, reply) => {
+    const methods = allowedMethods(request.url.split('?')[0] ?? '');
+    if (methods.length === 0) return sendProblem(request, reply, new ApiError('route_not_found'));
+    return sendProblem(request, reply.header('allow', methods.join(', ')), new ApiError('method_not_allowed'));
+  });
+}
+
+export function problemOf(error: ApiError, requestId: string): Problem {
+  const { status, title } = errorCatalogue[error.code];
+  return {
+    type: `urn:sallyport:error:${error.code}`,
+    title,
+    status,
+    code: error.code,
+    ...(error.detail === undefined ? {} : { detail: error.detail }),
+    requestId,
+    ...(error.fields.length === 0 ? {} : { errors: error.fields.map((field: FieldError) => ({ ...field })) }),
+  };
+}
+
+function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
+  const problem = problemOf(error, request.id);
+  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+}
+
+const ofFramework: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_json',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
+  FST_ERR_BAD_URL: 'route_not_found',
+};
+
+function asApiError(error: FastifyError, request: FastifyRequest): ApiError {
+  if (error instanceof ApiError) return error;
+  const code = ofFramework[error.code];
+  if (code !== undefined) return new ApiError(code);
+  if (error.code?.startsWith('FST_ERR_CTP')) return new ApiError('malformed_json');
+  request.log.error({ err: error }, 'a request failed inside of the controller');
+  return new ApiError('internal');
+}

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify';
+import { installBodyParser } from './body.ts';
+import { installProblems } from './problems.ts';
+
+export interface ServerOptions {
+  readonly log: FastifyBaseLogger;
+  /** Addresses and prefixes whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
+  readonly allowedMethods: (path: string) => readonly string[];
+}
+
+/** A bare server with our body parser, failures, request ids and security headers. */
+export function createServer(options: ServerOptions): FastifyInstance {
+  const app = fastify({
+    loggerInstance: options.log,
+    disableRequestLogging: true,
+    trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
+    genReqId: (request) => givenRequestId(request.headers['x-request-id']) ?? randomUUID(),
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    ...(options.tls === null ? {} : { https: options.tls }),
+  }) as FastifyInstance;
+  installBodyParser(app);
+  installProblems(app, options.allowedMethods);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ ...securityHeaders, 'x-request-id': request.id });
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    // The path without its query: nothing of what a client sends is worth having secrets in a log for.
+    const line = {
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url,
+      status: reply.statusCode,
+    };
+    request.log.debug({ ...line, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'request');
+  });
+  return app;
+}
+
+const securityHeaders = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cache-control': 'no-store',
+};
+
+const givenRequestId = (header: unknown): string | null =>
+  typeof header === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(header) ? header : null;

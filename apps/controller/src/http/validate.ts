@@ -1,0 +1,62 @@
+import type { FieldError, Operation } from '@sallyport/contract';
+import type { z } from 'zod';
+import { ApiError } from '../errors.ts';
+
+export interface RawInput {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+}
+
+/** Checks everything that came with a request and lists all that is wrong with it, not only the first. */
+export function validateInput(operation: Operation, raw: RawInput): RawInput {
+  const errors: FieldError[] = [];
+  const check = (schema: z.ZodType | undefined, value: unknown, prefix: string): unknown => {
+    if (schema === undefined) return undefined;
+    const result = schema.safeParse(value);
+    if (result.success) return result.data;
+    errors.push(...result.error.issues.flatMap((issue) => fieldErrors(issue, prefix)));
+    return undefined;
+  };
+  const params = check(operation.params, lowerCaseIds(raw.params), 'path');
+  const query = check(operation.query, { ...(raw.query as object) }, 'query');
+  const body =
+    operation.body === undefined
+      ? noBody(raw.body, errors)
+      : check(operation.body, withoutIgnored(operation, raw.body), '');
+  if (errors.length > 0) throw new ApiError('invalid_request', undefined, errors);
+  return { params, query, body };
+}
+
+/** UUIDs are equal whatever their letter case (RFC 9562, 4). */
+function lowerCaseIds(params: unknown): unknown {
+  const entries = Object.entries((params ?? {}) as Record<string, string>);
+  return Object.fromEntries(entries.map(([name, value]) => [name, value.toLowerCase()]));
+}
+
+function withoutIgnored({ ignoredFields }: Operation, body: unknown): unknown {
+  if (ignoredFields === undefined || typeof body !== 'object' || body === null || Array.isArray(body)) return body;
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !ignoredFields.includes(name)));
+}
+
+function noBody(body: unknown, errors: FieldError[]): undefined {
+  if (body === undefined || body === null) return;
+  if (typeof body === 'object' && Object.keys(body).length === 0) return;
+  errors.push({ pointer: '', message: 'this operation takes no body' });
+}
+
+function fieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      pointer: pointer(prefix, [...issue.path, key]),
+      message: 'is not a known field',
+    }));
+  const where = pointer(prefix, issue.path);
+  if (issue.code === 'invalid_type' && issue.input === undefined) return [{ pointer: where, message: 'is required' }];
+  return [{ pointer: where, message: issue.message }];
+}
+
+/** JSON pointer (RFC 6901) into the body, or `query/name` and `path/name`. */
+function pointer(prefix: string, path: readonly PropertyKey[]): string {
+  return prefix + path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}

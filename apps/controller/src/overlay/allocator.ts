@@ -1,0 +1,75 @@
+import { formatAddress, parsePrefix } from '@sallyport/contract';
+import { unscoped } from '../db/scoped.ts';
+import type { Tx } from '../db/store.ts';
+import { ApiError } from '../errors.ts';
+
+/** IPv4 overlay of the controller, unique across tenants (RFC 6598 shared address space). */
+export const overlayV4 = '100.64.0.0/10';
+
+export interface OverlayAddresses {
+  readonly overlay_v4: string;
+  readonly overlay_v6: string;
+}
+
+/**
+ * Gives an object of the tenant its two overlay addresses. Numbers never used come first, then the one that has rested
+ * longest: an address must not reach a new owner while a gateway may still admit the old one.
+ */
+export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: string): Promise<OverlayAddresses> {
+  const leases = unscoped(tx.db, 'overlay numbers are unique across tenants');
+  const { highest } = await leases
+    .selectFrom('overlay_leases')
+    .select((eb) => eb.fn.max('number').as('highest'))
+    .executeTakeFirstOrThrow();
+  const values = { tenant_id: tx.tenant, owner_kind: kind, owner_id: owner, rests_until: null };
+  const fresh = Number(highest ?? 0) + 1;
+  if (fresh < numbers) {
+    await leases
+      .insertInto('overlay_leases')
+      .values({ number: fresh, ...values })
+      .execute();
+    return addressesOf(tx, fresh);
+  }
+  const rested = await leases
+    .selectFrom('overlay_leases')
+    .select('number')
+    .where('rests_until', '<=', tx.now)
+    .orderBy('rests_until')
+    .limit(1)
+    .executeTakeFirst();
+  if (rested === undefined) throw new ApiError('overlay_exhausted');
+  await leases.updateTable('overlay_leases').set(values).where('number', '=', rested.number).execute();
+  return addressesOf(tx, rested.number);
+}
+
+/** Takes the addresses back; they rest for twice the tenant's lease. */
+export async function freeOverlay(tx: Tx, owner: string): Promise<void> {
+  const { lease_ms } = await tenantRow(tx);
+  await tx.scoped
+    .updateTable('overlay_leases')
+    .set({ rests_until: tx.now + 2 * lease_ms })
+    .where('owner_id', '=', owner)
+    .where('rests_until', 'is', null)
+    .execute();
+}
+
+const v4 = parsePrefix(overlayV4) ?? { first: 0n, last: 0n };
+/** Numbers from 1; the last address of the range is not given either. */
+const numbers = Number(v4.last - v4.first);
+
+async function addressesOf(tx: Tx, number: number): Promise<OverlayAddresses> {
+  const prefix = parsePrefix((await tenantRow(tx)).overlay_v6);
+  if (prefix === null) throw new Error(`tenant ${tx.tenant} has no valid overlay prefix`);
+  return {
+    overlay_v4: formatAddress(4, v4.first + BigInt(number)),
+    overlay_v6: formatAddress(6, prefix.first + BigInt(number)),
+  };
+}
+
+function tenantRow(tx: Tx) {
+  return tx.db
+    .selectFrom('tenants')
+    .select(['overlay_v6', 'lease_ms'])
+    .where('id', '=', tx.tenant)
+    .executeTakeFirstOrThrow();
+}

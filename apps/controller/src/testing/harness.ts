@@ -1,0 +1,147 @@
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { InjectOptions } from 'fastify';
+import pino from 'pino';
+import { type AppDeps, createApp } from '../app.ts';
+import { openDatabase } from '../db/open.ts';
+import { createStore, type Store } from '../db/store.ts';
+import { makeApiKey } from '../features/api-keys/keys.ts';
+import { createTenant } from '../features/tenants/commands.ts';
+import { createSecretBox } from '../secrets/box.ts';
+import { loadIdentity } from '../secrets/identity.ts';
+import { ScriptedChannel } from './channel.ts';
+
+/** A clock that stands until it is moved, so that tests say what time it is. */
+export class TestClock {
+  now = Date.UTC(2026, 0, 15, 12);
+}
+
+/** A store on a database file of its own, cloned from a migrated template, closed and removed after the test. */
+export async function openTestStore(t: TestContext, clock = new TestClock()): Promise<Store> {
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
+  const file = join(folder, 'sallyport.db');
+  copyFileSync(await template(), file);
+  const store = createStore(openDatabase(file), () => clock.now);
+  t.after(async () => {
+    await store.close();
+    rmSync(folder, { recursive: true });
+  });
+  return store;
+}
+
+export interface TestTenant {
+  readonly id: string;
+  /** OWNER key. */
+  readonly key: string;
+}
+
+export interface TestApp {
+  readonly store: Store;
+  readonly clock: TestClock;
+  readonly channel: ScriptedChannel;
+  readonly tenant: TestTenant;
+  readonly other: TestTenant;
+  /** A request with the first tenant's OWNER key, unless another key is given. */
+  request(method: Method, path: string, options?: RequestOptions): Promise<TestAnswer>;
+  /** A further key of the first tenant. */
+  key(role: 'ADMIN' | 'AUDITOR'): Promise<string>;
+}
+
+export interface RequestOptions {
+  readonly body?: unknown;
+  readonly key?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface TestAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly text: string;
+  /** The parsed body; undefined when there is none. Tests look into it freely. */
+  // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what the test asserts of them
+  readonly json: any;
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/** The whole app with two tenants, called without sockets. */
+export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = {}): Promise<TestApp> {
+  const clock = new TestClock();
+  const store = overrides.store ?? (await openTestStore(t, clock));
+  const box = createSecretBox(Buffer.alloc(32, 7));
+  const channel = new ScriptedChannel();
+  const identity = await loadIdentity(store, box);
+  const deps: AppDeps = {
+    log: pino({ level: 'silent' }),
+    store,
+    box,
+    identity,
+    channel,
+    preview: async () => ({ gained: 0, lost: 0, samples: [] }),
+    basePath: '',
+    trustedProxies: [],
+    tls: null,
+    ...overrides,
+  };
+  const app = createApp(deps);
+  t.after(() => app.server.close());
+  const tenant = await newTenant(store, 'First');
+  const other = await newTenant(store, 'Second');
+  return {
+    store,
+    clock,
+    channel,
+    tenant,
+    other,
+    request: async (method, path, { body, key = tenant.key, headers = {} } = {}) => {
+      const options: InjectOptions = {
+        method,
+        url: path,
+        headers: { ...(key === null ? {} : { apikey: key }), ...headers },
+      };
+      if (body !== undefined) options.payload = body as object;
+      const { statusCode, headers: answered, payload } = await app.server.inject(options);
+      return {
+        status: statusCode,
+        headers: answered,
+        text: payload,
+        json: payload === '' ? undefined : JSON.parse(payload),
+      };
+    },
+    key: (role) =>
+      store.write(
+        { tenant: tenant.id, ...byTest },
+        async (tx) => (await makeApiKey(tx, { name: role, role, expiresAt: null })).key,
+      ),
+  };
+}
+
+const byTest = {
+  actor: { kind: 'system', id: null, name: 'test' },
+  action: 'test',
+  sourceIp: null,
+  requestId: null,
+} as const;
+
+async function newTenant(store: Store, name: string): Promise<TestTenant> {
+  const makeOwnerKey = (tx: Parameters<typeof makeApiKey>[0], keyName: string) =>
+    makeApiKey(tx, { name: keyName, role: 'OWNER', expiresAt: null });
+  return createTenant({ store, makeOwnerKey }, byTest.actor, name);
+}
+
+let templateFile: Promise<string> | null = null;
+
+/** Made once per test process. */
+function template(): Promise<string> {
+  templateFile ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-template-'));
+    process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+    const file = join(folder, 'template.db');
+    const db = openDatabase(file);
+    await db.destroy();
+    return file;
+  })();
+  return templateFile;
+}
