@@ -107,5 +107,18 @@ export type PolicyStep = {
 };
 
 export type Decision =
-  | { readonly allowed: true; readonly policy: string; readonly resources: readonly string[]; readonly gateways: readonly string[]; readonly validUntil: number | null; readonly steps: readonly PolicyStep[] }
-  | { readonly allowed: false; readonly policy: string | null; readonly reason: string; readonly validUntil: number | null; readonly steps: readonly PolicyStep[] };
+  | {
+      readonly allowed: true;
+      readonly policy: string;
+      readonly resources: readonly string[];
+      readonly gateways: readonly string[];
+      readonly validUntil: number | null;
+      readonly steps: readonly PolicyStep[];
+    }
+  | {
+      readonly allowed: false;
+      readonly policy: string | null;
+      readonly reason: string;
+      readonly validUntil: number | null;
+      readonly steps: readonly PolicyStep[];
+    };

@@ -1,0 +1,112 @@
+import { contentId } from '@sallyport/contract/channel';
+import { type Grant, type PortRule, resolvePorts } from '../ports.ts';
+import { admission } from '../rules.ts';
+import type { PolicyPorts } from './destinations.ts';
+import { computed } from './maps.ts';
+import type { PolicyIndex } from './policy-index.ts';
+
+/** What a profile may reach in one class. */
+export interface Cell {
+  readonly class: string;
+  readonly bundle: string;
+  readonly expiresAt: number | null;
+}
+
+export interface Bundle {
+  readonly id: string;
+  readonly grants: readonly Grant[];
+}
+
+/** Resolves ordered policies to allow-only cells on one gateway. */
+export class CellResolver {
+  readonly #policies: PolicyIndex;
+  readonly #ports = new Map<string, PolicyPorts>();
+  readonly #bundles = new Map<string, Bundle>();
+  readonly #memo = new Map<string, Cell | null>();
+  #common: { rules: ReadonlyMap<string, readonly string[]>; cells: readonly Cell[] } | null = null;
+
+  constructor(policies: PolicyIndex) {
+    this.#policies = policies;
+  }
+
+  ports(policy: string): PolicyPorts | undefined {
+    return this.#ports.get(policy);
+  }
+
+  /** Policies that decide anything on this gateway. */
+  get touching(): Iterable<string> {
+    return this.#ports.keys();
+  }
+
+  setPorts(policy: string, ports: PolicyPorts): void {
+    if (ports.size === 0) this.#ports.delete(policy);
+    else this.#ports.set(policy, ports);
+  }
+
+  /** Forgets results. To be called after policies or their ports changed. */
+  reset(): void {
+    this.#memo.clear();
+    this.#bundles.clear();
+    this.#common = null;
+  }
+
+  bundle(id: string): Bundle | undefined {
+    return this.#bundles.get(id);
+  }
+
+  /** Cells of the universal policies and of some others, sorted by class id. */
+  cells(own: readonly string[]): readonly Cell[] {
+    const common = (this.#common ??= this.#commonCells());
+    if (own.length === 0) return common.cells;
+    const rules = new Map<string, string[]>();
+    for (const policy of own)
+      for (const classId of this.#ports.get(policy)?.keys() ?? [])
+        computed(rules, classId, () => [...(common.rules.get(classId) ?? [])]).push(policy);
+    const kept = common.cells.filter((cell) => !rules.has(cell.class));
+    return [...kept, ...this.#resolveAll(rules)].sort(byClass);
+  }
+
+  #commonCells() {
+    const rules = new Map<string, string[]>();
+    for (const policy of this.#policies.universal)
+      for (const classId of this.#ports.get(policy)?.keys() ?? []) computed(rules, classId, () => []).push(policy);
+    return { rules, cells: this.#resolveAll(rules).sort(byClass) };
+  }
+
+  #resolveAll(rules: ReadonlyMap<string, string[]>): Cell[] {
+    const cells: Cell[] = [];
+    for (const [classId, policies] of rules) {
+      if (policies.length > 1) policies.sort(this.#policies.compare);
+      const cell = computed(this.#memo, `${classId} ${policies.join(' ')}`, () => this.#resolve(classId, policies));
+      if (cell !== null) cells.push(cell);
+    }
+    return cells;
+  }
+
+  #resolve(classId: string, ids: readonly string[]): Cell | null {
+    const rules = ids.flatMap((id): (PortRule & { validUntil: number | null })[] => {
+      const policy = this.#policies.get(id);
+      const ports = this.#ports.get(id)?.get(classId);
+      if (policy === undefined || ports === undefined) return [];
+      return [{ policy: id, allow: policy.allow, ports, validUntil: admission(policy).validUntil }];
+    });
+    const grants = resolvePorts(rules);
+    if (grants.length === 0) return null;
+    const bundle = bundleOf(grants);
+    this.#bundles.set(bundle.id, bundle);
+    return { class: classId, bundle: bundle.id, expiresAt: earliest(rules.map((rule) => rule.validUntil)) };
+  }
+}
+
+function bundleOf(grants: readonly Grant[]): Bundle {
+  const id = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
+  return { id, grants };
+}
+
+function earliest(times: readonly (number | null)[]): number | null {
+  return times.reduce((a, b) => (a === null ? b : b === null ? a : Math.min(a, b)), null);
+}
+
+function byClass(a: Cell, b: Cell): number {
+  return a.class < b.class ? -1 : a.class > b.class ? 1 : 0;
+}

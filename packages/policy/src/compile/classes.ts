@@ -1,0 +1,77 @@
+import type { IpRange } from '@sallyport/contract';
+import { contentId } from '@sallyport/contract/channel';
+import { mergeAdjacent, withoutRanges } from '../addresses.ts';
+import { compareEntries, type Entry, rangeKey } from './entries.ts';
+
+/** Addresses that all policies treat alike on a gateway, because the same parts of resources cover them. */
+export interface AddressClass {
+  /** Made from the first prefix of the class, so that it stays when resources around it come and go. */
+  readonly id: string;
+  /** Ascending, not adjacent. */
+  readonly ranges: readonly IpRange[];
+  /** One entry for each distinct resource and port set that covers the class. */
+  readonly entries: readonly Entry[];
+}
+
+/**
+ * Disjoint classes of the addresses that `attached` entries cover, in address order. The other entries only cut: they
+ * belong to resources that some policy denies. Prefixes nest or are apart, so each distinct prefix, less those inside of
+ * it, has one set of covering entries.
+ */
+export function addressClasses(
+  entries: Iterable<Entry>,
+  attached: (entry: Entry) => boolean,
+  reserved: readonly IpRange[],
+): AddressClass[] {
+  const groups = new Map<string, { nodes: Node[]; ranges: IpRange[] }>();
+  for (const node of prefixTree(entries)) {
+    if (!node.covering.some(attached)) continue;
+    const ranges = withoutRanges(node.range, [...node.children, ...reserved]);
+    if (ranges.length === 0) continue;
+    const signature = node.covering.map((entry) => entry.signature).join('\n');
+    const group = groups.get(signature);
+    if (group === undefined) groups.set(signature, { nodes: [node], ranges });
+    else {
+      group.nodes.push(node);
+      group.ranges.push(...ranges);
+    }
+  }
+  return [...groups.values()].map(({ nodes: [first], ranges }) => {
+    const { range, covering } = first as Node;
+    return { id: contentId('class', rangeKey(range)), ranges: mergeAdjacent(ranges), entries: covering };
+  });
+}
+
+interface Node {
+  readonly range: Entry['range'];
+  readonly parent: Node | null;
+  /** Prefixes directly inside of this one. */
+  readonly children: IpRange[];
+  /** Entries of this prefix and of those around it, one for each signature, sorted by it. */
+  covering: readonly Entry[];
+}
+
+function prefixTree(entries: Iterable<Entry>): Node[] {
+  const nodes: Node[] = [];
+  let open: Node | null = null;
+  for (const entry of [...entries].sort(compareEntries)) {
+    while (open !== null && !encloses(open.range, entry.range)) open = open.parent;
+    if (open === null || open.range.length !== entry.range.length) {
+      const node: Node = { range: entry.range, parent: open, children: [], covering: open?.covering ?? [] };
+      open?.children.push(entry.range);
+      nodes.push(node);
+      open = node;
+    }
+    open.covering = withEntry(open.covering, entry);
+  }
+  return nodes;
+}
+
+function encloses(outer: IpRange, inner: IpRange): boolean {
+  return outer.family === inner.family && outer.first <= inner.first && inner.last <= outer.last;
+}
+
+function withEntry(covering: readonly Entry[], entry: Entry): readonly Entry[] {
+  if (covering.some((e) => e.signature === entry.signature)) return covering;
+  return [...covering, entry].sort((a, b) => (a.signature < b.signature ? -1 : 1));
+}

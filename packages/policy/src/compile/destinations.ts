@@ -1,0 +1,95 @@
+import type { IpRange } from '@sallyport/contract';
+import type { PortRange, WorldGateway, WorldPolicy } from '../types.ts';
+import { type AddressClass, addressClasses } from './classes.ts';
+import type { Entry } from './entries.ts';
+import { computed } from './maps.ts';
+import type { PolicyIndex } from './policy-index.ts';
+import type { ResourceIndex } from './resource-index.ts';
+
+/** What policies are about on one gateway: its classes, and which of their ports belong to which resource. */
+export interface Destinations {
+  /** By id, in address order. */
+  readonly classes: ReadonlyMap<string, AddressClass>;
+  readonly byResource: ReadonlyMap<string, ResourceReach>;
+}
+
+export interface ResourceReach {
+  readonly attached: boolean;
+  readonly type: string;
+  readonly ports: ReadonlyMap<string, readonly PortRange[]>;
+}
+
+/** Ports of one policy by class id. */
+export type PolicyPorts = ReadonlyMap<string, readonly PortRange[]>;
+
+/** Destinations of a gateway; none when it is absent or OFFLINE. */
+export function destinationsOf(
+  gateway: WorldGateway | null,
+  resources: ResourceIndex,
+  policies: PolicyIndex,
+  reserved: readonly IpRange[],
+): Destinations {
+  if (gateway === null || gateway.intent === 'OFFLINE') return { classes: new Map(), byResource: new Map() };
+  const attached = resources.attached(gateway.id);
+  const own = [...attached].flatMap((id) => resources.entries(id));
+  const denied = deniedEntries(own, attached, resources, policies);
+  const classes = addressClasses([...own, ...denied], (entry) => attached.has(entry.resource.id), reserved);
+  return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, attached) };
+}
+
+/** Where and on which ports a policy decides on a gateway. An allow only opens what is attached to it. */
+export function policyPorts(policy: WorldPolicy, { byResource }: Destinations): PolicyPorts {
+  const ports = new Map<string, readonly PortRange[]>();
+  for (const id of policy.allResources ? byResource.keys() : new Set(policy.resources)) {
+    const reach = byResource.get(id);
+    if (reach === undefined || reach.type !== policy.type || (policy.allow && !reach.attached)) continue;
+    for (const [classId, ranges] of reach.ports) ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
+  }
+  return ports;
+}
+
+/** Policies that speak of any resource here. */
+export function policiesAbout(
+  { byResource }: Destinations,
+  resources: ResourceIndex,
+  policies: PolicyIndex,
+): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const id of byResource.keys()) {
+    const resource = resources.get(id);
+    if (resource !== undefined) for (const policy of policies.of(resource)) ids.add(policy);
+  }
+  return ids;
+}
+
+/** Entries of resources of other gateways that cut into our own, because a policy denies them. */
+function deniedEntries(
+  own: readonly Entry[],
+  attached: ReadonlySet<string>,
+  resources: ResourceIndex,
+  policies: PolicyIndex,
+): Set<Entry> {
+  const denied = new Map<string, boolean>();
+  const found = new Set<Entry>();
+  for (const entry of own.flatMap(({ range }) => resources.overlapping(range))) {
+    const { id } = entry.resource;
+    if (attached.has(id)) continue;
+    if (!denied.has(id)) denied.set(id, policies.denies(entry.resource));
+    if (denied.get(id)) found.add(entry);
+  }
+  return found;
+}
+
+function reachOf(classes: readonly AddressClass[], attached: ReadonlySet<string>): Map<string, ResourceReach> {
+  const byResource = new Map<string, ResourceReach & { ports: Map<string, readonly PortRange[]> }>();
+  for (const { id, entries } of classes)
+    for (const { resource, ports } of entries) {
+      const reach = computed(byResource, resource.id, () => ({
+        attached: attached.has(resource.id),
+        type: resource.type,
+        ports: new Map(),
+      }));
+      reach.ports.set(id, [...(reach.ports.get(id) ?? []), ...ports]);
+    }
+  return byResource;
+}

@@ -1,0 +1,45 @@
+/** Sets by key; empty ones are not kept. */
+export class Multimap<V = string> {
+  readonly #sets = new Map<string, Set<V>>();
+
+  get(key: string): ReadonlySet<V> {
+    return this.#sets.get(key) ?? new Set();
+  }
+
+  add(key: string, value: V): void {
+    computed(this.#sets, key, () => new Set()).add(value);
+  }
+
+  delete(key: string, value: V): void {
+    const set = this.#sets.get(key);
+    if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key);
+  }
+}
+
+/** Value of a key, made when it is not there yet. */
+export function computed<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined || map.has(key)) return known as V;
+  const made = make();
+  map.set(key, made);
+  return made;
+}
+
+/** How many hold each key. */
+export class References {
+  readonly #counts = new Map<string, number>();
+
+  has(key: string): boolean {
+    return this.#counts.has(key);
+  }
+
+  add(key: string): void {
+    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  drop(key: string): void {
+    const left = (this.#counts.get(key) ?? 0) - 1;
+    if (left > 0) this.#counts.set(key, left);
+    else this.#counts.delete(key);
+  }
+}

@@ -1,0 +1,6 @@
+export { accessDifference, accessPairs } from './access.ts';
+export { TenantCompiler } from './compile/compiler.ts';
+export { evaluate } from './evaluate.ts';
+export { gatewaysFor } from './gateways-for.ts';
+export * from './types.ts';
+export { World } from './world.ts';

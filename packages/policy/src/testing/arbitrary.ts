@@ -1,0 +1,185 @@
+import fc from 'fast-check';
+import type { PortRange, WorldChange, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from '../types.ts';
+import { everyPort, gateway, settings } from './build.ts';
+
+/** Random small worlds in which much overlaps: few ids, few prefixes, few ports. */
+
+export const gatewayIds = ['g1', 'g2', 'g3'];
+export const deviceIds = ['d1', 'd2', 'd3', 'd4', 'd5'];
+const userIds = ['u1', 'u2'];
+const resourceIds = ['r1', 'r2', 'r3', 'r4', 'r5'];
+const policyIds = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+
+/** Nested, adjacent, apart, and across everything that never matches. */
+const prefixes = [
+  '0.0.0.0/0',
+  '10.0.0.0/8',
+  '10.1.0.0/16',
+  '10.1.1.0/24',
+  '10.1.1.0/31',
+  '10.1.1.0',
+  '10.1.1.1',
+  '10.1.1.255',
+  '10.1.2.0/24',
+  '96.0.0.0/3',
+  '100.64.3.0/24',
+  '127.0.0.1',
+  '169.254.0.0/15',
+  '::/0',
+  'fd00::/8',
+  'fd10::/16',
+  'fd10::1',
+  'fd50:1::7',
+  'fe80::/9',
+];
+
+const destinations = [
+  ...['0.0.0.0', '0.255.255.255', '1.0.0.0', '9.255.255.255', '10.0.0.0', '10.0.255.255', '10.1.0.0', '10.1.0.255'],
+  ...['10.1.1.0', '10.1.1.1', '10.1.1.2', '10.1.1.254', '10.1.1.255', '10.1.2.0', '10.1.2.255', '10.1.3.0'],
+  ...['10.255.255.255', '11.0.0.0', '95.255.255.255', '96.0.0.0', '100.63.255.255', '100.64.0.0', '100.64.3.1'],
+  ...['100.127.255.255', '100.128.0.0', '126.255.255.255', '127.0.0.1', '127.255.255.255', '128.0.0.0', '169.253.0.1'],
+  ...['169.254.0.0', '169.255.0.0', '223.255.255.255', '224.0.0.1', '240.0.0.1', '255.255.255.254', '255.255.255.255'],
+  ...['::', '::1', '::2', '::ffff:10.1.1.1', 'fd00::1', 'fd10::', 'fd10::1', 'fd10::2', 'fd10:ffff::', 'fd50:1::7'],
+  ...['fd50:2::', 'fdff::1', 'fe00::1', 'fe7f::1', 'fe80::1', 'febf::1', 'fec0::1', 'feff::1', 'ff02::1', '2001::1'],
+];
+
+const protocol = fc.constantFrom('tcp' as const, 'udp' as const, 'icmp' as const, 'other' as const);
+const port: fc.Arbitrary<number> = fc.constantFrom(0, 1, 22, 79, 80, 81, 442, 443, 444, 8000, 65535);
+
+const portRange = fc.tuple(protocol, port, port).map(([name, a, b]): PortRange => {
+  if (name === 'icmp' || name === 'other') return { protocol: name, from: 0, to: 65535 };
+  return { protocol: name, from: Math.min(a, b), to: Math.max(a, b) };
+});
+
+const ports = fc.oneof(
+  { weight: 1, arbitrary: fc.constant(everyPort) },
+  { weight: 1, arbitrary: fc.array(portRange, { minLength: 1, maxLength: 3 }) },
+);
+
+const some = (ids: readonly string[]) => fc.subarray([...ids], { minLength: 1, maxLength: Math.min(3, ids.length) });
+const shuffled = (ids: readonly string[]) =>
+  fc.oneof({ weight: 4, arbitrary: fc.shuffledSubarray([...ids], { minLength: 1 }) }, fc.constant([]));
+
+const aGateway = fc
+  .record({
+    id: fc.constantFrom(...gatewayIds),
+    intent: fc.constantFrom(
+      'ACTIVE' as const,
+      'ACTIVE' as const,
+      'ACTIVE' as const,
+      'MAINTENANCE' as const,
+      'OFFLINE' as const,
+    ),
+    masquerade: fc.boolean(),
+  })
+  .map(({ id, ...given }): WorldGateway => gateway(id, given));
+
+const aDevice = fc.record({
+  id: fc.constantFrom(...deviceIds),
+  active: fc.constantFrom(true, true, true, false),
+  user: fc.option(fc.constantFrom(...userIds)),
+  publicKey: fc.constantFrom(...['a', 'b'].map((c) => `${c.repeat(43)}=`)),
+  addresses: fc.constant(['100.64.0.2']),
+}) satisfies fc.Arbitrary<WorldDevice>;
+
+const aResource = fc
+  .record({
+    id: fc.constantFrom(...resourceIds),
+    type: fc.constantFrom('PRIVATE' as const, 'PRIVATE' as const, 'SAAS' as const, 'INTERNET' as const),
+    addresses: fc.array(fc.record({ prefix: fc.constantFrom(...prefixes), ports }), { minLength: 1, maxLength: 3 }),
+    gateways: shuffled(gatewayIds),
+    mode: fc.constant('MANUAL' as const),
+  })
+  .map((given): WorldResource => {
+    const addresses = given.addresses.map((address, i) => ({ id: `${given.id}a${i}`, ...address }));
+    return { ...given, addresses };
+  });
+
+const seldom = fc.constantFrom(true, false, false, false, false);
+
+const aPolicy = fc.record({
+  id: fc.constantFrom(...policyIds),
+  type: fc.constantFrom(
+    'PRIVATE' as const,
+    'PRIVATE' as const,
+    'PRIVATE' as const,
+    'SAAS' as const,
+    'INTERNET' as const,
+  ),
+  order: fc.nat(6),
+  allow: fc.constantFrom(true, true, false),
+  isDefault: fc.constant(false),
+  allUsers: seldom,
+  allGroups: seldom,
+  allDevices: seldom,
+  allResources: seldom,
+  users: fc.subarray(userIds),
+  groups: fc.constant(['group']),
+  devices: fc.subarray(deviceIds, { maxLength: 3 }),
+  resources: some(resourceIds),
+  gateways: fc.constant([]),
+  rule: fc.record({ id: fc.constant('rule'), unrestricted: fc.constantFrom(true, true, true, true, false) }),
+}) satisfies fc.Arbitrary<WorldPolicy>;
+
+const overlays = ['100.64.0.0/10', '10.1.0.0/16'];
+
+const aSettings = fc
+  .record({ v4: fc.constantFrom(...overlays), mtu: fc.constantFrom(1280, 1420) })
+  .map(({ v4, mtu }) => ({ overlay: { ...settings.overlay, v4 }, mtu }));
+
+const set = <K extends string, V extends { id: string }>(kind: K, value: fc.Arbitrary<V>) =>
+  value.map((object) => ({ kind, id: object.id, value: object }));
+
+const removal = fc.oneof(
+  fc.constantFrom(...gatewayIds).map((id) => ({ kind: 'gateway' as const, id, value: null })),
+  fc.constantFrom(...deviceIds).map((id) => ({ kind: 'device' as const, id, value: null })),
+  fc.constantFrom(...resourceIds).map((id) => ({ kind: 'resource' as const, id, value: null })),
+  fc.constantFrom(...policyIds).map((id) => ({ kind: 'policy' as const, id, value: null })),
+);
+
+export const change: fc.Arbitrary<WorldChange> = fc.oneof(
+  { weight: 2, arbitrary: set('gateway' as const, aGateway) },
+  { weight: 4, arbitrary: set('device' as const, aDevice) },
+  { weight: 5, arbitrary: set('resource' as const, aResource) },
+  { weight: 6, arbitrary: set('policy' as const, aPolicy) },
+  { weight: 3, arbitrary: removal },
+  { weight: 1, arbitrary: aSettings.map((value) => ({ kind: 'settings' as const, value })) },
+);
+
+/** Changes that make a world in which something is likely to be reached. */
+export const population: fc.Arbitrary<WorldChange[]> = fc
+  .tuple(
+    each(gatewayIds, aGateway, 'gateway' as const),
+    each(deviceIds, aDevice, 'device' as const),
+    each(resourceIds, aResource, 'resource' as const),
+    each(policyIds, aPolicy, 'policy' as const),
+  )
+  .map((parts) => parts.flat());
+
+function each<K extends string, V extends { id: string }>(ids: readonly string[], value: fc.Arbitrary<V>, kind: K) {
+  const object = (id: string) =>
+    fc.option(
+      value.map((v) => ({ kind, id, value: { ...v, id } })),
+      { freq: 8 },
+    );
+  return fc.tuple(...ids.map(object)).map((objects) => objects.filter((o) => o !== null));
+}
+
+export const packet = fc.record({
+  device: fc.constantFrom(...deviceIds),
+  destination: fc.constantFrom(...destinations),
+  protocol,
+  port,
+});
+export type Packet = typeof packet extends fc.Arbitrary<infer T> ? T : never;
+
+/** Every address, and every port worth trying. */
+export const allDestinations: readonly string[] = destinations;
+export const allPorts: readonly { protocol: PortRange['protocol']; port: number }[] = (
+  ['tcp', 'udp', 'icmp', 'other'] as const
+).flatMap((name) =>
+  (name === 'tcp' || name === 'udp' ? [0, 1, 22, 79, 80, 81, 442, 443, 444, 8000, 65535] : [0]).map((p) => ({
+    protocol: name,
+    port: p,
+  })),
+);
