@@ -81,6 +81,16 @@ export interface GatewayPresence {
   readonly statistics: GatewayCounters;
   readonly probes: ReadonlyMap<string, ProbeResult>;
   readonly safeToStop: boolean;
+  /** What the agent says of itself and its host; left out until one has connected. */
+  readonly agent?: AgentDescription;
+}
+
+export interface AgentDescription {
+  readonly version: string;
+  readonly hostname: string;
+  readonly os: string;
+  readonly kernel: string;
+  readonly wireguard: 'kernel' | 'userspace' | 'memory';
 }
 
 export interface GatewayCounters {

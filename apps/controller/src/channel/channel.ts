@@ -1,0 +1,276 @@
+import type { IncomingMessage, Server } from 'node:http';
+import type { ControllerMessage } from '@sallyport/contract/channel';
+import { admit } from './admission.ts';
+import { type ChannelCounters, newCounters } from './counters.ts';
+import { Doorway, type Visitor } from './doorway.ts';
+import { type EntryHost, GatewayEntry } from './gateway-entry.ts';
+import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
+import { type ChannelLimits, defaultLimits } from './limits.ts';
+import { Link, type LinkEnding, type LinkHost } from './link.ts';
+import type { Log } from './log.ts';
+import { Observations } from './observations.ts';
+import { absent } from './presence.ts';
+import type { RefusalCode } from './refusals.ts';
+import { type Hello, type Proof, Session, type SessionEffect } from './session.ts';
+import { systemTimers, type Timers } from './timers.ts';
+import type { Channel, DesiredStates, GatewayDirectory, GatewayPresence, GatewayRecord } from './types.ts';
+import { WorkQueue } from './work-queue.ts';
+
+export interface ChannelDeps {
+  readonly directory: GatewayDirectory;
+  readonly states: DesiredStates;
+  readonly identity: ControllerIdentity;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly randomBytes: (count: number) => Uint8Array;
+  readonly timers?: Timers;
+  /** Length of a tenant's leases, milliseconds. */
+  readonly leaseMs: (tenant: string) => number;
+  readonly heartbeatMs?: number;
+  readonly graceMs?: number;
+  readonly log: Log;
+  /** Source address of a request; which proxies to believe is the caller's business. */
+  readonly peerAddress: (request: IncomingMessage) => string;
+  readonly limits?: Partial<ChannelLimits>;
+}
+
+export interface AgentChannel extends Channel {
+  /** Serves the channel path on this server. */
+  attach(server: Server): void;
+  counters(): Readonly<ChannelCounters>;
+}
+
+/** The agent channel (design, section 5). Nothing happens before `attach`; `stop` ends everything it began. */
+export function createChannel(deps: ChannelDeps): AgentChannel {
+  return new ChannelServer(deps);
+}
+
+/** Handshakes kept in memory, of however many devices there ever were. */
+const rememberedDevices = 500_000;
+
+class ChannelServer implements AgentChannel {
+  readonly #deps: ChannelDeps;
+  readonly #limits: ChannelLimits;
+  readonly #timers: Timers;
+  readonly #counters = newCounters();
+  readonly #doorway: Doorway;
+  readonly #observations: Observations;
+  readonly #entries = new Map<string, GatewayEntry>();
+  readonly #links = new Set<Link>();
+  /** Those of the links that still hold a place at the door, and those that were welcomed. */
+  readonly #handshaking = new Set<Link>();
+  readonly #live = new Set<Link>();
+  readonly #handshakes = new Map<string, number>();
+  readonly #listeners = new Set<(gateway: string) => void>();
+  readonly #linkHost: LinkHost;
+  readonly #entryHost: EntryHost;
+  #cancelFlush: () => void = () => {};
+  #stopped: Promise<void> | null = null;
+
+  constructor(deps: ChannelDeps) {
+    this.#deps = deps;
+    const limits = (this.#limits = { ...defaultLimits, ...deps.limits });
+    const timers = (this.#timers = deps.timers ?? systemTimers);
+    const { clock, log, directory, states, peerAddress } = deps;
+    const { heartbeatMs = 10_000, graceMs = 15_000 } = deps;
+    const queue = new WorkQueue(timers, clock);
+    const presenceChanged = (gateway: string) => this.#presenceChanged(gateway);
+    const observations = (this.#observations = new Observations(directory, log, presenceChanged));
+    const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
+    this.#doorway = new Doorway({ clock, limits, counters: this.#counters, queue, peerAddress, opened });
+    this.#linkHost = {
+      clock,
+      timers,
+      limits,
+      carryOut: (link, effect) => this.#carryOut(link, effect),
+      sent: (message) => this.#sent(message),
+      ended: (link, ending) => this.#ended(link, ending),
+    };
+    const deviceHandshake = (device: string, at: number) => this.#deviceHandshake(device, at);
+    const deleted = (entry: GatewayEntry) => this.#deleted(entry);
+    const shared = { clock, timers, limits, heartbeatMs, graceMs, log, states, observations, queue };
+    this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deleted };
+  }
+
+  attach(server: Server): void {
+    this.#doorway.attach(server);
+    this.#flushLater();
+  }
+
+  presence(gateway: string): GatewayPresence {
+    return this.#entries.get(gateway)?.view() ?? absent;
+  }
+
+  deviceLastHandshake(device: string): number | null {
+    return this.#handshakes.get(device) ?? null;
+  }
+
+  async probe(gateway: string, timeoutMs: number) {
+    return (await this.#entries.get(gateway)?.probe(timeoutMs)) ?? null;
+  }
+
+  onPresence(listener: (gateway: string) => void): () => void {
+    const own = (gateway: string) => listener(gateway);
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  counters(): Readonly<ChannelCounters> {
+    const { handshaking, waiting } = this.#doorway;
+    return { ...this.#counters, connected: this.#live.size, handshaking, waiting };
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#listeners.clear();
+    this.#cancelFlush();
+    const closed = this.#doorway.close();
+    for (const link of this.#links) link.goAway();
+    for (const entry of this.#entries.values()) entry.stop();
+    await closed;
+    await this.#observations.flush();
+  }
+
+  #flushLater(): void {
+    this.#cancelFlush();
+    this.#cancelFlush = this.#timers.after(this.#limits.writeBehindMs, () => {
+      void this.#observations.flush().then(() => {
+        if (this.#stopped === null) this.#flushLater();
+      });
+    });
+  }
+
+  #opened(visitor: Visitor, heartbeatMs: number): void {
+    const { identity, randomBytes, clock } = this.#deps;
+    const nonce = Buffer.from(randomBytes(32)).toString('base64');
+    // All agents of a busy tenant together hear of at most a thousand revisions a second.
+    const revisionGapMs = () => Math.max(this.#limits.revisionGapMs, this.#live.size);
+    const session = new Session({ identity, nonce, heartbeatMs, limits: this.#limits, revisionGapMs }, clock());
+    const link = new Link(visitor, session, this.#linkHost);
+    this.#links.add(link);
+    this.#handshaking.add(link);
+    link.start();
+  }
+
+  #carryOut(link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'end' }>): void {
+    const entry = link.entry;
+    if (effect.kind === 'admit') void this.#admit(link, effect.hello, effect.proof);
+    else if (entry === null) return;
+    else if (effect.kind === 'report') entry.report(effect.message);
+    else void this.#load(link, entry);
+  }
+
+  async #admit(link: Link, hello: Hello, proof: Proof): Promise<void> {
+    try {
+      const admission = await admit(this.#deps.directory, hello, proof);
+      if (admission.kind === 'admitted') {
+        if (admission.enrolled) this.#enrolled(link, admission.record);
+        await this.#welcome(link, hello, proof, admission.record);
+      } else this.#refused(link, hello.gateway, admission.code);
+    } catch (error) {
+      this.#deps.log.warn({ err: error, gateway: hello.gateway }, 'could not decide whether to admit an agent');
+      link.input({ type: 'rejected', code: 'busy' });
+    }
+  }
+
+  /** Follows the gateway first and looks again afterwards, so that no deletion or re-key in between goes unseen. */
+  async #welcome(link: Link, hello: Hello, proof: Proof, admitted: GatewayRecord): Promise<void> {
+    if (link.over || this.#stopped !== null) return;
+    const entry = this.#entry(admitted);
+    entry.open();
+    const { generation } = entry;
+    const { directory, states, leaseMs, log } = this.#deps;
+    const [record, state] = await Promise.all([directory.find(admitted.id), states.current(admitted.id)]);
+    if (link.over || this.#stopped !== null) return;
+    const identityKey = record === null || record === 'deleted' ? null : record.identityKey;
+    const same = identityKey !== null && sameKey(identityKey, canonicalKey(hello.identityKey) ?? '');
+    if (record === null || record === 'deleted' || !same || state === null || entry.generation !== generation) {
+      link.input({ type: 'rejected', code: 'busy' });
+      return;
+    }
+    link.entry = entry;
+    if (entry.install(link, record, state, { hello, proof })) {
+      this.#counters.takenOver++;
+      const facts = { gateway: entry.id, address: link.address };
+      log.warn(facts, 'a second connection with the same identity took over; is the identity of this gateway copied?');
+    }
+    this.#live.add(link);
+    const { name, tenant } = record;
+    link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant) });
+    this.#leaveDoor(link);
+  }
+
+  async #load(link: Link, entry: GatewayEntry): Promise<void> {
+    try {
+      const state = await this.#deps.states.current(entry.id);
+      if (state !== null) entry.feed.loaded(state);
+      link.input({ type: 'loaded', state });
+    } catch (error) {
+      this.#deps.log.warn({ err: error, gateway: entry.id }, 'could not load the desired state');
+      link.input({ type: 'rejected', code: 'busy' });
+    }
+  }
+
+  #enrolled(link: Link, record: GatewayRecord): void {
+    this.#counters.enrolled++;
+    this.#deps.log.info({ gateway: record.id, address: link.address }, 'gateway enrolled');
+  }
+
+  #refused(link: Link, gateway: string, code: RefusalCode): void {
+    const facts = { gateway, code, address: link.address };
+    if (code === 'already-enrolled')
+      this.#deps.log.warn(facts, 'a second agent came with the token of an enrolled gateway');
+    else this.#deps.log.info(facts, 'agent refused');
+    link.input({ type: 'rejected', code });
+  }
+
+  #ended(link: Link, ending: LinkEnding): void {
+    const { code, phase } = ending;
+    this.#links.delete(link);
+    this.#counters.ended[code] = (this.#counters.ended[code] ?? 0) + 1;
+    link.entry?.release(link);
+    this.#live.delete(link);
+    this.#leaveDoor(link);
+    if (phase !== 'live' && code !== 'busy' && code !== 'lost') this.#doorway.failed(link.source);
+  }
+
+  #leaveDoor(link: Link): void {
+    if (this.#handshaking.delete(link)) this.#doorway.left(link.source);
+  }
+
+  #entry(record: GatewayRecord): GatewayEntry {
+    const known = this.#entries.get(record.id);
+    if (known !== undefined) return known;
+    const entry = new GatewayEntry(record, this.#entryHost);
+    this.#entries.set(record.id, entry);
+    return entry;
+  }
+
+  #deleted(entry: GatewayEntry): void {
+    entry.stop();
+    if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
+    this.#observations.forget(entry.id);
+    this.#presenceChanged(entry.id);
+  }
+
+  #sent(message: ControllerMessage): void {
+    this.#counters.sent[message.type] = (this.#counters.sent[message.type] ?? 0) + 1;
+  }
+
+  #deviceHandshake(device: string, at: number): void {
+    const before = this.#handshakes.get(device);
+    if (before !== undefined && before >= at) return;
+    this.#handshakes.delete(device);
+    this.#handshakes.set(device, at);
+    const oldest = this.#handshakes.keys().next();
+    if (this.#handshakes.size > rememberedDevices && !oldest.done) this.#handshakes.delete(oldest.value);
+  }
+
+  #presenceChanged(gateway: string): void {
+    for (const listener of this.#listeners) listener(gateway);
+  }
+}

@@ -1,0 +1,146 @@
+import type { ControllerMessage, SignedStatement } from '@sallyport/contract/channel';
+import { statementText } from '@sallyport/contract/channel';
+import type { Position } from './delta-history.ts';
+import type { GatewayFeed, Path } from './gateway-feed.ts';
+import type { DesiredState } from './types.ts';
+
+export interface DeliverySettings {
+  readonly gateway: string;
+  readonly sign: (text: string) => string;
+  /** Length of a lease that begins now, milliseconds. */
+  readonly leaseMs: () => number;
+  readonly revisionGapMs: () => number;
+  readonly deltaGapMs: number;
+  readonly snapshotGapMs: number;
+}
+
+export type DeliveryStep =
+  | { readonly kind: 'send'; readonly message: ControllerMessage }
+  /** The whole state is needed: `loaded` is called with it. */
+  | { readonly kind: 'load' };
+
+type Plan = { readonly at: number } & (
+  | { readonly why: 'snapshot' }
+  | { readonly why: 'delta'; readonly delta: NonNullable<Path['delta']> }
+  | { readonly why: 'lease' }
+);
+
+/**
+ * Decides what one agent is sent and when, so that it ends at the desired state with a lease that lasts. It compares what
+ * was sent with what is desired, never queues: an agent that cannot keep up gets one delta or snapshot once it can.
+ */
+export class Delivery {
+  readonly #settings: DeliverySettings;
+  readonly #feed: GatewayFeed;
+  /** What the agent has once it has read everything that was sent; null: nothing that could be built on. */
+  #sent: (Position & { readonly serial: number }) | null = null;
+  #loading = false;
+  #blocked = false;
+  #sentAt = Number.NEGATIVE_INFINITY;
+  #signedAt = Number.NEGATIVE_INFINITY;
+  #snapshotAt = Number.NEGATIVE_INFINITY;
+  #leaseUntil: number | null = null;
+
+  constructor(settings: DeliverySettings, feed: GatewayFeed) {
+    this.#settings = settings;
+    this.#feed = feed;
+  }
+
+  /** End of the last lease given, epoch milliseconds. */
+  get leaseUntil(): number | null {
+    return this.#leaseUntil;
+  }
+
+  /** First message to an agent that has applied `reported`; `state` is the desired one. */
+  start(reported: Position | undefined, state: DesiredState, now: number): DeliveryStep[] {
+    const serial = reported === undefined ? null : this.#feed.locate(reported);
+    if (reported === undefined || serial === null) return this.#snapshot(state, now);
+    this.#sent = { revision: reported.revision, hash: reported.hash, serial };
+    return this.flush(now);
+  }
+
+  /** Whatever is due. */
+  flush(now: number): DeliveryStep[] {
+    const plan = this.#plan();
+    if (plan === null || plan.at > now) return [];
+    if (plan.why === 'delta') return this.#delta(plan.delta(), now);
+    if (plan.why === 'lease') return this.#lease(now);
+    this.#loading = true;
+    return [{ kind: 'load' }];
+  }
+
+  loaded(state: DesiredState, now: number): DeliveryStep[] {
+    this.#loading = false;
+    return this.#snapshot(state, now);
+  }
+
+  /** The agent cannot go on from what it has. */
+  needSnapshot(now: number): DeliveryStep[] {
+    this.#sent = null;
+    return this.flush(now);
+  }
+
+  /** While blocked nothing is sent. */
+  block(blocked: boolean): void {
+    this.#blocked = blocked;
+  }
+
+  nextDeadline(): { at: number; why: string } | null {
+    const plan = this.#plan();
+    return plan === null ? null : { at: plan.at, why: plan.why };
+  }
+
+  #plan(): Plan | null {
+    if (this.#blocked || this.#loading) return null;
+    const path = this.#sent === null ? null : this.#feed.pathFrom(this.#sent.serial);
+    if (path === null) return { why: 'snapshot', at: this.#snapshotAt + this.#settings.snapshotGapMs };
+    if (path.delta !== null) {
+      return { why: 'delta', delta: path.delta, at: this.#sentAt + this.#settings.deltaGapMs };
+    }
+    const gap = this.#revisionMoved() ? Math.min(this.#settings.revisionGapMs(), this.#renewMs()) : this.#renewMs();
+    return { why: 'lease', at: this.#signedAt + gap };
+  }
+
+  #revisionMoved(): boolean {
+    const [sent, desired] = [this.#sent?.revision, this.#feed.desired?.revision];
+    return sent?.epoch !== desired?.epoch || sent?.number !== desired?.number;
+  }
+
+  #renewMs(): number {
+    return Math.min(3_600_000, this.#settings.leaseMs() / 4);
+  }
+
+  #snapshot(state: DesiredState, now: number): DeliveryStep[] {
+    const position = { revision: state.revision, hash: state.hash };
+    const serial = this.#feed.locate(position);
+    this.#sent = serial === null ? null : { ...position, serial };
+    this.#sentAt = this.#snapshotAt = now;
+    return [{ kind: 'send', message: { type: 'snapshot', items: state.items(), signed: this.#sign(position, now) } }];
+  }
+
+  #delta(delta: ReturnType<NonNullable<Path['delta']>>, now: number): DeliveryStep[] {
+    const desired = this.#feed.desired;
+    if (desired === null || this.#sent === null) return [];
+    const from = this.#sent.hash;
+    this.#sent = { ...desired, serial: this.#feed.serial };
+    this.#sentAt = now;
+    const { upserts, removes } = delta;
+    const signed = this.#sign(desired, now);
+    return [{ kind: 'send', message: { type: 'delta', from, upserts: [...upserts], removes: [...removes], signed } }];
+  }
+
+  #lease(now: number): DeliveryStep[] {
+    const desired = this.#feed.desired;
+    if (desired === null) return [];
+    this.#sent = { ...desired, serial: this.#feed.serial };
+    return [{ kind: 'send', message: { type: 'lease', signed: this.#sign(desired, now) } }];
+  }
+
+  #sign(position: Position, now: number): SignedStatement {
+    const leaseUntil = now + this.#settings.leaseMs();
+    const statement = { gateway: this.#settings.gateway, ...position, issuedAt: now, leaseUntil };
+    this.#signedAt = now;
+    this.#leaseUntil = leaseUntil;
+    return { statement, signature: this.#settings.sign(statementText(statement)) };
+  }
+}

@@ -1,0 +1,83 @@
+import type { Revision, StateDelta } from '@sallyport/contract/channel';
+import { DeltaHistory, type HistoryBounds, mergeDeltas, type Position } from './delta-history.ts';
+import type { StateChange } from './types.ts';
+
+/** What leads from one state to the desired one: `delta` builds it, null when the items are the same. */
+export interface Path {
+  readonly delta: (() => StateDelta) | null;
+}
+
+/**
+ * What is desired of one gateway, followed from change to change. Changes may arrive before the state that they change
+ * has been loaded, so it takes both in any order.
+ */
+export class GatewayFeed {
+  readonly #bounds: HistoryBounds;
+  #history: DeltaHistory | null = null;
+  #desired: Position | null = null;
+
+  constructor(bounds: HistoryBounds) {
+    this.#bounds = bounds;
+  }
+
+  /** Null until something is known. */
+  get desired(): Position | null {
+    return this.#desired;
+  }
+
+  /** Number of the desired state; grows with every change of items. */
+  get serial(): number {
+    return this.#history?.serial ?? 0;
+  }
+
+  changed(change: Extract<StateChange, { kind: 'delta' | 'revision' }>): void {
+    const { revision } = change;
+    const before = this.#desired;
+    const sameEpoch = before?.revision.epoch === revision.epoch;
+    if (before !== null && sameEpoch && revision.number < before.revision.number) return;
+    if (change.kind === 'delta') {
+      const { from, to: hash, delta } = change;
+      if (sameEpoch && before?.hash === from) this.#history?.push({ revision, hash, delta });
+      else this.#restart({ revision, hash });
+      this.#desired = { revision, hash };
+    } else if (before !== null) {
+      this.#desired = { revision, hash: before.hash };
+      if (!sameEpoch) this.#restart(this.#desired);
+    }
+  }
+
+  /** The state as the runtime gives it now. One that is older than what is known already changes nothing. */
+  loaded({ revision, hash }: Position): void {
+    const known = this.#desired;
+    if (known !== null && known.revision.epoch === revision.epoch) {
+      if (known.revision.number > revision.number) return;
+      if (known.hash === hash) {
+        this.#desired = { revision, hash };
+        return;
+      }
+    }
+    this.#restart({ revision, hash });
+    this.#desired = { revision, hash };
+  }
+
+  /** Serial of a position, or null when nothing but a snapshot leads on from it. */
+  locate(position: Position): number | null {
+    return this.#history?.locate(position) ?? null;
+  }
+
+  /** What leads on from a serial, or null when that is not known any more. */
+  pathFrom(serial: number): Path | null {
+    const steps = this.#history?.since(serial) ?? null;
+    if (steps === null) return null;
+    return { delta: steps.length === 0 ? null : () => mergeDeltas(steps) };
+  }
+
+  /** Whether a state is the desired one, or was at its revision. */
+  wasDesired(position: Position): boolean {
+    return position.hash === this.#desired?.hash || this.locate(position) !== null;
+  }
+
+  #restart(base: { revision: Revision; hash: string }): void {
+    this.#history = new DeltaHistory(base, this.serial + 1, this.#bounds);
+  }
+}

@@ -1,0 +1,61 @@
+/** Bounds and paces of the channel. Milliseconds, bytes or counts, as the names say. */
+export interface ChannelLimits {
+  /** From the upgrade to the welcome, without the time that the controller itself takes. */
+  readonly handshakeMs: number;
+  /** Bytes that an agent may send before it has proven itself. */
+  readonly handshakeBytes: number;
+  /** Handshakes at the same time; further upgrades wait. */
+  readonly handshakes: number;
+  readonly handshakesPerSource: number;
+  /** Upgrades that may wait; further ones get 503. */
+  readonly waitingUpgrades: number;
+  /** Failed handshakes of one source before it gets 429, and after how long one is forgotten. */
+  readonly failures: number;
+  readonly failureForgottenMs: number;
+  /** Sources whose failures are remembered. */
+  readonly failingSources: number;
+  readonly frameBytes: number;
+  readonly messageBurst: number;
+  readonly messagesPerSecond: number;
+  /** An agent with more than `highWater` unsent bytes gets nothing more until fewer than `lowWater` are left. */
+  readonly highWater: number;
+  readonly lowWater: number;
+  /** The connection of an agent that reads nothing for so long is cut. */
+  readonly stallMs: number;
+  /** Deltas kept per gateway, and for how long after its agent left. */
+  readonly historyDeltas: number;
+  readonly historyItems: number;
+  readonly retentionMs: number;
+  /** Least time between deltas, between snapshots that the agent asked for, and between leases that only tell a revision. */
+  readonly deltaGapMs: number;
+  readonly snapshotGapMs: number;
+  readonly revisionGapMs: number;
+  /** How long an agent that had applied what was desired may take for the next change before it counts as behind. */
+  readonly settleMs: number;
+  readonly writeBehindMs: number;
+}
+
+export const defaultLimits: ChannelLimits = {
+  handshakeMs: 10_000,
+  handshakeBytes: 16 * 1024,
+  handshakes: 512,
+  handshakesPerSource: 64,
+  waitingUpgrades: 20_000,
+  failures: 20,
+  failureForgottenMs: 6_000,
+  failingSources: 10_000,
+  frameBytes: 8 * 1024 * 1024,
+  messageBurst: 200,
+  messagesPerSecond: 100,
+  highWater: 1024 * 1024,
+  lowWater: 64 * 1024,
+  stallMs: 60_000,
+  historyDeltas: 64,
+  historyItems: 5_000,
+  retentionMs: 600_000,
+  deltaGapMs: 20,
+  snapshotGapMs: 1_000,
+  revisionGapMs: 1_000,
+  settleMs: 15_000,
+  writeBehindMs: 10_000,
+};

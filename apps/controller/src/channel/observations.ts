@@ -1,0 +1,133 @@
+import type { Log } from './log.ts';
+import type { GatewayDirectory } from './types.ts';
+
+interface Facts {
+  error?: string | null;
+  discoveredEndpoint?: string | null;
+  deployedAt?: number;
+}
+
+const rowsPerWrite = 500;
+
+/**
+ * What agents tell that must outlive the process, on its way to the directory. Facts of one gateway are written at once and
+ * one after the other, merged while a write runs; moments are collected and written in batches by `flush`. Nothing is lost when a write
+ * fails: it is tried again with the next flush.
+ */
+export class Observations {
+  readonly #directory: GatewayDirectory;
+  readonly #log: Log;
+  readonly #written: (gateway: string) => void;
+  readonly #facts = new Map<string, Facts>();
+  readonly #writing = new Map<string, Promise<void>>();
+  #online = new Map<string, number>();
+  #seen = new Map<string, Map<string, number>>();
+  #flushing: Promise<void> = Promise.resolve();
+
+  /** `written` is called with the gateway whenever facts of it have become durable. */
+  constructor(directory: GatewayDirectory, log: Log, written: (gateway: string) => void) {
+    this.#directory = directory;
+    this.#log = log;
+    this.#written = written;
+  }
+
+  observe(gateway: string, facts: Facts): void {
+    this.#facts.set(gateway, { ...this.#facts.get(gateway), ...facts });
+    this.#write(gateway);
+  }
+
+  online(gateway: string, at: number): void {
+    this.#online.set(gateway, at);
+  }
+
+  deviceSeen(tenant: string, device: string, at: number): void {
+    let devices = this.#seen.get(tenant);
+    if (devices === undefined) this.#seen.set(tenant, (devices = new Map()));
+    devices.set(device, Math.max(at, devices.get(device) ?? 0));
+  }
+
+  /** Forgets what is on its way for a gateway that is gone. */
+  forget(gateway: string): void {
+    this.#facts.delete(gateway);
+    this.#online.delete(gateway);
+  }
+
+  /** Writes all that was collected, and tries again what failed before. Resolves when that is done, also when it failed. */
+  flush(): Promise<void> {
+    this.#flushing = this.#flushing.then(() => this.#flushNow());
+    return this.#flushing;
+  }
+
+  async #flushNow(): Promise<void> {
+    for (const gateway of this.#facts.keys()) this.#write(gateway);
+    const [online, seen] = [this.#online, this.#seen];
+    this.#online = new Map();
+    this.#seen = new Map();
+    for (const part of inParts(online)) {
+      await this.#try(
+        'last online',
+        () => this.#directory.lastOnline(part),
+        () => {
+          for (const [gateway, at] of part) this.#online.set(gateway, Math.max(at, this.#online.get(gateway) ?? 0));
+        },
+      );
+    }
+    for (const [tenant, devices] of seen) {
+      for (const part of inParts(devices)) {
+        await this.#try(
+          'device seen',
+          () => this.#directory.deviceSeen(tenant, part),
+          () => {
+            for (const [device, at] of part) this.deviceSeen(tenant, device, at);
+          },
+        );
+      }
+    }
+    await Promise.all(this.#writing.values());
+  }
+
+  #write(gateway: string): void {
+    if (this.#writing.has(gateway)) return;
+    this.#writing.set(gateway, this.#writeFacts(gateway));
+  }
+
+  async #writeFacts(gateway: string): Promise<void> {
+    for (let facts = this.#facts.get(gateway); facts !== undefined; facts = this.#facts.get(gateway)) {
+      this.#facts.delete(gateway);
+      const { deployedAt, ...observed } = facts;
+      const done = await this.#try(
+        'observation',
+        async () => {
+          if (deployedAt !== undefined) await this.#directory.deployed(gateway, deployedAt);
+          if (Object.keys(observed).length > 0) await this.#directory.observed(gateway, observed);
+        },
+        () => this.#facts.set(gateway, { ...facts, ...this.#facts.get(gateway) }),
+      );
+      if (!done) break;
+      this.#written(gateway);
+    }
+    this.#writing.delete(gateway);
+  }
+
+  async #try(what: string, write: () => Promise<void>, undo: () => void): Promise<boolean> {
+    try {
+      await write();
+      return true;
+    } catch (error) {
+      undo();
+      this.#log.warn({ err: error, what }, 'could not write what agents told; will try again');
+      return false;
+    }
+  }
+}
+
+function* inParts(moments: ReadonlyMap<string, number>): Generator<Map<string, number>> {
+  let part = new Map<string, number>();
+  for (const [key, at] of moments) {
+    part.set(key, at);
+    if (part.size < rowsPerWrite) continue;
+    yield part;
+    part = new Map();
+  }
+  if (part.size > 0) yield part;
+}

@@ -1,0 +1,89 @@
+import type { Heartbeat } from '@sallyport/contract/channel';
+import type { GatewayCounters } from './types.ts';
+
+type PeerStatistics = Heartbeat['peers'][number];
+
+interface Peer {
+  rxBytes: number;
+  txBytes: number;
+  /** Epoch milliseconds by the controller's clock. */
+  lastHandshake: number | null;
+}
+
+const none: GatewayCounters = { connectedDevices: 0, bytesIn: 0, bytesOut: 0, lastHandshake: null };
+
+/** WireGuard makes a new handshake every two minutes of traffic and gives a session up after three. */
+const connectedMs = 180_000;
+
+/**
+ * Statistics of one gateway's devices, from heartbeats that carry WireGuard's own counters. Those begin again at zero when a
+ * peer is made anew, so what counts is how they grow. Speaks only of devices that are desired on the gateway: what an agent
+ * says of others is not believed.
+ */
+export class PeerStatisticsBook {
+  readonly #peers = new Map<string, Peer | null>();
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #lastHandshake: number | null = null;
+  #cached: { readonly second: number; readonly counters: GatewayCounters } | null = null;
+
+  /** The devices desired now, all of them. */
+  expectOnly(devices: Iterable<string>): void {
+    const wanted = new Set(devices);
+    for (const device of this.#peers.keys()) if (!wanted.has(device)) this.#peers.delete(device);
+    for (const device of wanted) this.expect(device);
+  }
+
+  expect(device: string): void {
+    if (!this.#peers.has(device)) this.#peers.set(device, null);
+  }
+
+  forget(device: string): void {
+    this.#peers.delete(device);
+  }
+
+  /**
+   * Takes a heartbeat's statistics in. `skewMs` is what the agent's clock is ahead. Returns the devices whose last handshake
+   * is a later one than before, with its time.
+   */
+  record(peers: readonly PeerStatistics[], skewMs: number, now: number): Map<string, number> {
+    const seen = new Map<string, number>();
+    for (const report of peers) {
+      const before = this.#peers.get(report.device);
+      if (before === undefined) continue;
+      const handshake = report.lastHandshake === null ? null : Math.min(report.lastHandshake - skewMs, now);
+      // The offset between the clocks is only known to within the time a heartbeat travels.
+      if (handshake !== null && handshake > (before?.lastHandshake ?? 0) + 1_000) seen.set(report.device, handshake);
+      this.#bytesIn += growth(before?.rxBytes ?? 0, report.rxBytes);
+      this.#bytesOut += growth(before?.txBytes ?? 0, report.txBytes);
+      const lastHandshake = seen.get(report.device) ?? before?.lastHandshake ?? null;
+      this.#peers.set(report.device, { rxBytes: report.rxBytes, txBytes: report.txBytes, lastHandshake });
+      if (lastHandshake !== null) this.#lastHandshake = Math.max(this.#lastHandshake ?? 0, lastHandshake);
+    }
+    this.#cached = null;
+    return seen;
+  }
+
+  counters(now: number): GatewayCounters {
+    const second = Math.floor(now / 1000);
+    if (this.#cached?.second === second) return this.#cached.counters;
+    let connectedDevices = 0;
+    for (const peer of this.#peers.values()) {
+      if (peer?.lastHandshake != null && now - peer.lastHandshake <= connectedMs) connectedDevices++;
+    }
+    const counters = {
+      connectedDevices,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      lastHandshake: this.#lastHandshake,
+    };
+    this.#cached = { second, counters };
+    return counters;
+  }
+
+  static readonly none: GatewayCounters = none;
+}
+
+function growth(before: number, now: number): number {
+  return now >= before ? now - before : now;
+}

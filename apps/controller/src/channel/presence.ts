@@ -1,0 +1,191 @@
+import type { ProbeResult } from '@sallyport/contract/channel';
+import type { Position } from './delta-history.ts';
+import { PeerStatisticsBook } from './peer-statistics.ts';
+import type { GatewayPresence } from './types.ts';
+
+export interface PresenceSettings {
+  readonly heartbeatMs: number;
+  readonly graceMs: number;
+  readonly settleMs: number;
+}
+
+type Applied = NonNullable<GatewayPresence['applied']>;
+
+/** A gateway whose agent never connected to this process. */
+export const absent: GatewayPresence = {
+  connected: false,
+  alive: false,
+  converged: false,
+  lastSeen: null,
+  error: null,
+  applied: null,
+  statistics: PeerStatisticsBook.none,
+  probes: new Map(),
+  safeToStop: false,
+};
+
+/** What is known of one gateway's agent (design, section 4). Time comes in with each question. */
+export class AgentPresence {
+  readonly #settings: PresenceSettings;
+  readonly #wasDesired: (position: Position) => boolean;
+  readonly #desiredHash: () => string | null;
+  readonly peers = new PeerStatisticsBook();
+  readonly #probes = new Map<string, ProbeResult>();
+  #expectedProbes = new Set<string>();
+  #connected = false;
+  #goneAt: number | null = null;
+  #lastSeen: number | null = null;
+  #heldUntil: number | null = null;
+  #applied: Applied | null = null;
+  #appliedWasDesired = false;
+  #behindSince: number | null = null;
+  #error: string | null = null;
+  #failedOnThisConnection = false;
+  #confirmed = false;
+  #safeToStop = false;
+
+  constructor(
+    settings: PresenceSettings,
+    desired: { wasDesired: (position: Position) => boolean; hash: () => string | null },
+  ) {
+    this.#settings = settings;
+    this.#wasDesired = desired.wasDesired;
+    this.#desiredHash = desired.hash;
+  }
+
+  /** `applied`: what the agent has in force, as it says; null makes an end of what was known from before. */
+  connected(applied: Position | null, now: number): void {
+    this.#connected = true;
+    this.#goneAt = null;
+    this.#heldUntil = null;
+    this.#failedOnThisConnection = false;
+    this.#confirmed = false;
+    this.#lastSeen = now;
+    if (applied === null) this.#applied = null;
+    else this.applied({ ...applied, tookMs: 0 }, 'connecting', now);
+  }
+
+  disconnected(now: number): void {
+    this.#connected = false;
+    this.#goneAt = now;
+    this.#safeToStop = false;
+  }
+
+  heard(now: number): void {
+    this.#lastSeen = now;
+  }
+
+  /** Until its lease ends, or another agent enrols, a re-keyed gateway goes on as it is: its packets still flow. */
+  hold(until: number | null, now: number): void {
+    if (until !== null && this.alive(now)) this.#heldUntil = until;
+  }
+
+  /** The agent has this state in force, as it says by itself, on connecting, or in passing with a heartbeat. */
+  applied(applied: Applied, how: 'acknowledged' | 'connecting' | 'heartbeat', now: number): void {
+    const tookMs = how === 'acknowledged' ? applied.tookMs : (this.#applied?.tookMs ?? applied.tookMs);
+    const progress = this.#applied?.hash !== applied.hash || how === 'acknowledged';
+    this.#applied = { ...applied, tookMs };
+    this.#appliedWasDesired = this.#wasDesired(applied);
+    if (progress) this.#behindSince = null;
+    this.desiredMoved(now);
+    const desiredNow = applied.hash === this.#desiredHash();
+    if (how === 'acknowledged' || (how === 'heartbeat' && desiredNow && !this.#failedOnThisConnection)) {
+      this.#error = null;
+      this.#confirmed = true;
+    }
+  }
+
+  failed(message: string): void {
+    this.#error = message;
+    this.#failedOnThisConnection = true;
+    this.#confirmed = false;
+  }
+
+  /** The probes desired now, all of them. */
+  expectProbesOnly(ids: ReadonlySet<string>): void {
+    this.#expectedProbes = new Set(ids);
+    for (const id of this.#probes.keys()) if (!ids.has(id)) this.#probes.delete(id);
+  }
+
+  expectProbe(id: string): void {
+    this.#expectedProbes.add(id);
+  }
+
+  forgetProbe(id: string): void {
+    this.#expectedProbes.delete(id);
+    this.#probes.delete(id);
+  }
+
+  /** Results of probes that nobody asked for are not kept. */
+  probed(results: readonly ProbeResult[]): void {
+    for (const result of results) if (this.#expectedProbes.has(result.id)) this.#probes.set(result.id, result);
+  }
+
+  safeToStop(safe: boolean): void {
+    this.#safeToStop = safe;
+  }
+
+  /** To be called when what is desired has changed. */
+  desiredMoved(now: number): void {
+    if (this.#applied?.hash === this.#desiredHash()) this.#behindSince = null;
+    else this.#behindSince ??= now;
+  }
+
+  /** The agent of this connection has said that a state is in force, and no error since. */
+  get confirmed(): boolean {
+    return this.#confirmed;
+  }
+
+  alive(now: number): boolean {
+    if (this.#heldUntil !== null && now < this.#heldUntil) return true;
+    if (this.#lastSeen === null || now >= this.#missedAt()) return false;
+    return this.#connected || now < (this.#goneAt ?? 0) + this.#settings.graceMs;
+  }
+
+  /** In force is what is desired, or what was until a moment ago, so that a change on its way is not an outage. */
+  converged(now: number): boolean {
+    if (this.#applied === null) return false;
+    if (this.#applied.hash === this.#desiredHash()) return true;
+    if (!this.#appliedWasDesired || this.#behindSince === null) return false;
+    return (this.#heldUntil !== null && now < this.#heldUntil) || now < this.#behindSince + this.#settings.settleMs;
+  }
+
+  view(now: number): GatewayPresence {
+    const { peers } = this;
+    return {
+      connected: this.#connected,
+      alive: this.alive(now),
+      converged: this.converged(now),
+      lastSeen: this.#lastSeen,
+      error: this.#error,
+      applied: this.#applied,
+      get statistics() {
+        return peers.counters(now);
+      },
+      probes: this.#probes,
+      safeToStop: this.#safeToStop,
+    };
+  }
+
+  /** Next moment at which the view changes by time alone; null when it does not. */
+  nextDeadline(now: number): number | null {
+    const { graceMs, settleMs } = this.#settings;
+    const moments = [
+      this.#lastSeen === null ? null : this.#missedAt(),
+      this.#connected || this.#goneAt === null ? null : this.#goneAt + graceMs,
+      this.#behindSince === null ? null : this.#behindSince + settleMs,
+      this.#heldUntil,
+    ].filter((at) => at !== null && at > now);
+    return moments.length === 0 ? null : Math.min(...moments.map(Number));
+  }
+
+  #missedAt(): number {
+    return (this.#lastSeen ?? 0) + 3 * this.#settings.heartbeatMs;
+  }
+}
+
+/** Everything of a presence that the shown status depends on, as one comparable text. */
+export function shownBy(presence: GatewayPresence): string {
+  const { connected, alive, converged, safeToStop, error } = presence;
+  return JSON.stringify([connected, alive, converged, safeToStop, error]);
+}

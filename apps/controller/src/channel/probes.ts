@@ -1,0 +1,45 @@
+import type { ProbeResult } from '@sallyport/contract/channel';
+import type { Timers } from './timers.ts';
+
+type Answer = readonly ProbeResult[] | null;
+
+/** Requests to check everything now: one at a time, shared by all who ask meanwhile. */
+export class ProbeRequests {
+  readonly #timers: Timers;
+  #request: string | null = null;
+  readonly #waiting = new Set<(answer: Answer) => void>();
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  /** Joins the running request, or begins one: `send` is called with `id`. Null when no answer comes in time. */
+  ask(id: string, timeoutMs: number, send: (request: string) => void): Promise<Answer> {
+    return new Promise((resolve) => {
+      const finish = (answer: Answer): void => {
+        cancel();
+        this.#waiting.delete(finish);
+        if (this.#waiting.size === 0) this.#request = null;
+        resolve(answer);
+      };
+      const cancel = this.#timers.after(timeoutMs, () => finish(null));
+      this.#waiting.add(finish);
+      if (this.#request !== null) return;
+      this.#request = id;
+      send(id);
+    });
+  }
+
+  answered(request: string, results: readonly ProbeResult[]): void {
+    if (request === this.#request) this.#finishAll(results);
+  }
+
+  /** The agent is gone: nobody will answer. */
+  abandon(): void {
+    this.#finishAll(null);
+  }
+
+  #finishAll(answer: Answer): void {
+    for (const finish of [...this.#waiting]) finish(answer);
+  }
+}

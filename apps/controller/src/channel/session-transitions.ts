@@ -1,0 +1,111 @@
+import type { Phase, Report, Session, SessionEffect, SessionEvent, SessionInput } from './session.ts';
+
+export type Handler<I extends SessionInput> = (session: Session, input: I, now: number) => SessionEffect[];
+
+type Row = { readonly [N in SessionInput['type']]: Handler<Extract<SessionInput, { type: N }>> };
+type Event<N extends SessionEvent['type']> = Extract<SessionEvent, { type: N }>;
+
+const ignore = (): SessionEffect[] => [];
+const unexpected = (session: Session): SessionEffect[] => session.refuse('bad-message');
+const reject: Handler<Event<'rejected'>> = (session, { code }) => session.refuse(code);
+const lose = (session: Session): SessionEffect[] => session.end('lost');
+const report: Handler<Report> = (session, message, now) => session.report(message, now);
+
+/** What each input does in each phase. Total: the compiler refuses a gap. */
+export const transitions: { readonly [P in Phase]: Row } = {
+  greeting: {
+    hello: (session, hello) => session.challenge(hello),
+    authenticate: unexpected,
+    applied: unexpected,
+    failed: unexpected,
+    'need-snapshot': unexpected,
+    heartbeat: unexpected,
+    probed: unexpected,
+    garbage: unexpected,
+    time: (session, _, now) => session.handshakeTime(now),
+    admitted: ignore,
+    rejected: reject,
+    changed: ignore,
+    loaded: ignore,
+    congested: ignore,
+    drained: ignore,
+    ask: ignore,
+    lost: lose,
+  },
+  proving: {
+    hello: unexpected,
+    authenticate: (session, proof) => session.prove(proof),
+    applied: unexpected,
+    failed: unexpected,
+    'need-snapshot': unexpected,
+    heartbeat: unexpected,
+    probed: unexpected,
+    garbage: unexpected,
+    time: (session, _, now) => session.handshakeTime(now),
+    admitted: ignore,
+    rejected: reject,
+    changed: ignore,
+    loaded: ignore,
+    congested: ignore,
+    drained: ignore,
+    ask: ignore,
+    lost: lose,
+  },
+  admitting: {
+    hello: unexpected,
+    authenticate: unexpected,
+    applied: unexpected,
+    failed: unexpected,
+    'need-snapshot': unexpected,
+    heartbeat: unexpected,
+    probed: unexpected,
+    garbage: unexpected,
+    time: ignore,
+    admitted: (session, input, now) => session.admitted(input, now),
+    rejected: reject,
+    changed: ignore,
+    loaded: ignore,
+    congested: ignore,
+    drained: ignore,
+    ask: ignore,
+    lost: lose,
+  },
+  live: {
+    hello: unexpected,
+    authenticate: unexpected,
+    applied: report,
+    failed: report,
+    'need-snapshot': (session, _, now) => session.needSnapshot(now),
+    heartbeat: report,
+    probed: report,
+    garbage: unexpected,
+    time: (session, _, now) => session.liveTime(now),
+    admitted: ignore,
+    rejected: reject,
+    changed: (session, _, now) => session.flush(now),
+    loaded: (session, { state }, now) => session.loaded(state, now),
+    congested: (session, _, now) => session.congested(now),
+    drained: (session, _, now) => session.drained(now),
+    ask: (_, { request }) => [{ kind: 'send', message: { type: 'probe', request } }],
+    lost: lose,
+  },
+  closed: {
+    hello: ignore,
+    authenticate: ignore,
+    applied: ignore,
+    failed: ignore,
+    'need-snapshot': ignore,
+    heartbeat: ignore,
+    probed: ignore,
+    garbage: ignore,
+    time: ignore,
+    admitted: ignore,
+    rejected: ignore,
+    changed: ignore,
+    loaded: ignore,
+    congested: ignore,
+    drained: ignore,
+    ask: ignore,
+    lost: ignore,
+  },
+};

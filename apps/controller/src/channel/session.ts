@@ -1,0 +1,232 @@
+import type { AgentMessage, ControllerMessage } from '@sallyport/contract/channel';
+import { channelProtocol, type Transcript, transcriptText } from '@sallyport/contract/channel';
+import { Delivery, type DeliverySettings, type DeliveryStep } from './delivery.ts';
+import type { GatewayFeed } from './gateway-feed.ts';
+import { type ControllerIdentity, verifyText } from './keys.ts';
+import type { ChannelLimits } from './limits.ts';
+import { type RefusalCode, refusal } from './refusals.ts';
+import { type Handler, transitions } from './session-transitions.ts';
+import type { DesiredState } from './types.ts';
+
+/**
+ * greeting: waits for hello. proving: has proven itself, waits for the agent's proof. admitting: the agent has proven that it
+ * holds its key, the directory is asked. live: state flows. closed: nothing happens any more.
+ */
+export type Phase = 'greeting' | 'proving' | 'admitting' | 'live' | 'closed';
+
+export type SessionEvent =
+  /** A frame that is no message of the protocol. */
+  | { readonly type: 'garbage' }
+  /** A deadline may have passed. */
+  | { readonly type: 'time' }
+  | {
+      readonly type: 'admitted';
+      readonly name: string;
+      readonly feed: GatewayFeed;
+      readonly state: DesiredState;
+      readonly leaseMs: () => number;
+    }
+  /** The connection must end, at any time and for any reason outside of it. */
+  | { readonly type: 'rejected'; readonly code: RefusalCode }
+  /** The feed moved. */
+  | { readonly type: 'changed' }
+  | { readonly type: 'loaded'; readonly state: DesiredState | null }
+  | { readonly type: 'congested' }
+  | { readonly type: 'drained' }
+  | { readonly type: 'ask'; readonly request: string }
+  /** The socket is gone. */
+  | { readonly type: 'lost' };
+
+export type SessionInput = AgentMessage | SessionEvent;
+
+type Message<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
+export type Hello = Message<'hello'>;
+export type Proof = Message<'authenticate'>;
+export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed'>;
+
+export type SessionEffect =
+  | DeliveryStep
+  /** Ask the directory; answer with `admitted` or `rejected`. */
+  | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof }
+  /** Of a live agent only. */
+  | { readonly kind: 'report'; readonly message: Report }
+  /** Close the connection, after what was sent. `phase` is the one in which it ended. */
+  | {
+      readonly kind: 'end';
+      readonly code: RefusalCode | 'handshake-time' | 'silent' | 'stalled' | 'lost';
+      readonly phase: Phase;
+    };
+
+export interface SessionSettings {
+  readonly identity: ControllerIdentity;
+  /** 32 random bytes, base64. */
+  readonly nonce: string;
+  readonly heartbeatMs: number;
+  readonly limits: ChannelLimits;
+  readonly revisionGapMs: () => number;
+}
+
+/** One connection of an agent, seen from the controller: inputs and the time in, effects out. */
+export class Session {
+  readonly #settings: SessionSettings;
+  #phase: Phase = 'greeting';
+  #hello: Hello | null = null;
+  #proof: Proof | null = null;
+  #delivery: Delivery | null = null;
+  #deadline: number;
+  #heardAt: number;
+  #congestedAt: number | null = null;
+
+  constructor(settings: SessionSettings, now: number) {
+    this.#settings = settings;
+    this.#deadline = now + settings.limits.handshakeMs;
+    this.#heardAt = now;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get leaseUntil(): number | null {
+    return this.#delivery?.leaseUntil ?? null;
+  }
+
+  handle(input: SessionInput, now: number): SessionEffect[] {
+    const handler = transitions[this.#phase][input.type] as Handler<SessionInput>;
+    return handler(this, input, now);
+  }
+
+  nextDeadline(): { at: number; why: string } | null {
+    switch (this.#phase) {
+      case 'greeting':
+      case 'proving':
+        return { at: this.#deadline, why: 'handshake' };
+      case 'admitting':
+      case 'closed':
+        return null;
+      case 'live':
+        return this.#liveDeadline();
+    }
+  }
+
+  /** Proves the controller before it learns anything of the agent that is secret. */
+  challenge(hello: Hello): SessionEffect[] {
+    if (hello.protocol !== channelProtocol) return this.refuse('protocol');
+    this.#hello = hello;
+    this.#phase = 'proving';
+    const { identity, nonce } = this.#settings;
+    const signature = identity.sign(transcriptText('controller', this.#transcript(hello)));
+    const { publicKey: controllerKey } = identity;
+    return send({ type: 'challenge', protocol: channelProtocol, nonce, controllerKey, signature });
+  }
+
+  prove(proof: Proof): SessionEffect[] {
+    const hello = this.#hello;
+    if (hello === null) return this.refuse('bad-message');
+    const text = transcriptText('agent', this.#transcript(hello));
+    if (!verifyText(hello.identityKey, text, proof.signature)) return this.refuse('bad-signature');
+    this.#proof = proof;
+    this.#phase = 'admitting';
+    return [{ kind: 'admit', hello, proof }];
+  }
+
+  admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
+    const { identity, heartbeatMs, limits, revisionGapMs } = this.#settings;
+    const { leaseMs, feed, state, name } = input;
+    const { deltaGapMs, snapshotGapMs } = limits;
+    const gateway = this.#hello?.gateway ?? '';
+    const settings: DeliverySettings = {
+      gateway,
+      sign: identity.sign,
+      leaseMs,
+      revisionGapMs,
+      deltaGapMs,
+      snapshotGapMs,
+    };
+    this.#delivery = new Delivery(settings, feed);
+    this.#phase = 'live';
+    this.#heardAt = now;
+    const welcome = send({ type: 'welcome', now, heartbeatMs, name });
+    return [...welcome, ...this.#delivery.start(this.#proof?.state, state, now)];
+  }
+
+  report(message: Report, now: number): SessionEffect[] {
+    this.#heardAt = now;
+    return [{ kind: 'report', message }];
+  }
+
+  needSnapshot(now: number): SessionEffect[] {
+    this.#heardAt = now;
+    return this.#delivery?.needSnapshot(now) ?? [];
+  }
+
+  flush(now: number): SessionEffect[] {
+    return this.#delivery?.flush(now) ?? [];
+  }
+
+  loaded(state: DesiredState | null, now: number): SessionEffect[] {
+    // Deleted or in transition: the directory says which when the agent returns.
+    if (state === null) return this.refuse('busy');
+    return this.#delivery?.loaded(state, now) ?? [];
+  }
+
+  congested(now: number): SessionEffect[] {
+    this.#congestedAt ??= now;
+    this.#delivery?.block(true);
+    return [];
+  }
+
+  drained(now: number): SessionEffect[] {
+    this.#congestedAt = null;
+    this.#delivery?.block(false);
+    return this.flush(now);
+  }
+
+  handshakeTime(now: number): SessionEffect[] {
+    return now < this.#deadline ? [] : this.end('handshake-time');
+  }
+
+  liveTime(now: number): SessionEffect[] {
+    if (now >= this.#silentAt()) return this.end('silent');
+    if (this.#congestedAt !== null && now >= this.#congestedAt + this.#settings.limits.stallMs)
+      return this.end('stalled');
+    return this.flush(now);
+  }
+
+  refuse(code: RefusalCode): SessionEffect[] {
+    return [...send(refusal(code)), ...this.end(code)];
+  }
+
+  end(code: Extract<SessionEffect, { kind: 'end' }>['code']): SessionEffect[] {
+    const phase = this.#phase;
+    this.#phase = 'closed';
+    return [{ kind: 'end', code, phase }];
+  }
+
+  #transcript(hello: Hello): Transcript {
+    const { gateway, nonce: agentNonce, identityKey } = hello;
+    const { nonce: controllerNonce, identity } = this.#settings;
+    const { publicKey: controllerKey } = identity;
+    return { protocol: hello.protocol, gateway, agentNonce, controllerNonce, identityKey, controllerKey };
+  }
+
+  #liveDeadline(): { at: number; why: string } {
+    const stalled =
+      this.#congestedAt === null ? Number.POSITIVE_INFINITY : this.#congestedAt + this.#settings.limits.stallMs;
+    const first = [
+      { at: this.#silentAt(), why: 'silent' },
+      { at: stalled, why: 'stalled' },
+      this.#delivery?.nextDeadline() ?? { at: Number.POSITIVE_INFINITY, why: 'nothing' },
+    ].toSorted((a, b) => a.at - b.at)[0];
+    return first ?? { at: this.#silentAt(), why: 'silent' };
+  }
+
+  /** Twice what makes a gateway count as gone: an open socket that long without a heartbeat is a dead one. */
+  #silentAt(): number {
+    return this.#heardAt + 6 * this.#settings.heartbeatMs;
+  }
+}
+
+function send(message: ControllerMessage): SessionEffect[] {
+  return [{ kind: 'send', message }];
+}

@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  type AgentMessage,
+  ControllerMessage,
+  channelPath,
+  channelProtocol,
+  type Revision,
+  type SignedStatement,
+  StateHash,
+  type StateItem,
+  statementText,
+  transcriptText,
+} from '@sallyport/contract/channel';
+import { WebSocket } from 'ws';
+import { verifyText } from '../keys.ts';
+import { newSigner, type Signer } from './agent-keys.ts';
+import { until } from './manual-time.ts';
+
+export type Received<T extends ControllerMessage['type']> = Extract<ControllerMessage, { type: T }>;
+
+type Authenticate = Extract<AgentMessage, { type: 'authenticate' }>;
+
+/** What an agent keeps when its connection goes: its keys, and the state that it holds. */
+export interface AgentIdentity {
+  readonly gateway: string;
+  readonly signer: Signer;
+  readonly wireguardPublicKey: string;
+  readonly token?: string;
+}
+
+export function newAgent(gateway: string, token?: string): AgentIdentity {
+  const wireguardPublicKey = randomBytes(32).toString('base64');
+  return { gateway, signer: newSigner(), wireguardPublicKey, ...(token === undefined ? {} : { token }) };
+}
+
+/** A real WebSocket peer that says what a test tells it to, and checks everything it is told. */
+export class ScriptedAgent {
+  readonly identity: AgentIdentity;
+  readonly ws: WebSocket;
+  readonly received: ControllerMessage[] = [];
+  readonly items = new Map<string, StateItem>();
+  state: { revision: Revision; hash: string } | undefined;
+  leaseUntil = 0;
+  closeCode: number | null = null;
+  #read = 0;
+  #controllerKey = '';
+
+  private constructor(identity: AgentIdentity, ws: WebSocket) {
+    this.identity = identity;
+    this.ws = ws;
+    ws.on('message', (data) => this.#take(ControllerMessage.parse(JSON.parse(data.toString()))));
+    ws.on('close', (code) => {
+      this.closeCode = code;
+    });
+    ws.on('error', () => {});
+  }
+
+  /** Opens the WebSocket and says nothing yet. */
+  static async open(
+    port: number,
+    identity: AgentIdentity,
+    headers: Record<string, string> = {},
+  ): Promise<ScriptedAgent> {
+    const ws = new WebSocket(`ws://127.0.0.1:${port}${channelPath}`, { headers });
+    const agent = new ScriptedAgent(identity, ws);
+    await once(ws, 'open');
+    return agent;
+  }
+
+  /** Opens, shakes hands, and waits for the first state. `from` is whose state it goes on with. */
+  static async connect(port: number, identity: AgentIdentity, from?: ScriptedAgent): Promise<ScriptedAgent> {
+    const agent = await ScriptedAgent.open(port, identity);
+    if (from?.state !== undefined) {
+      agent.state = from.state;
+      for (const [key, item] of from.items) agent.items.set(key, item);
+    }
+    await agent.authenticate();
+    const first = await agent.next();
+    if (first.type !== 'welcome') throw new Error(`no welcome but ${JSON.stringify(first)}`);
+    await until(() => agent.received.length > agent.#read || agent.closeCode !== null, 'first state');
+    return agent;
+  }
+
+  async authenticate(change: Partial<Authenticate> = {}): Promise<void> {
+    const nonce = randomBytes(32).toString('base64');
+    const { gateway, signer, token, wireguardPublicKey } = this.identity;
+    const identityKey = signer.publicKey;
+    this.send({ type: 'hello', protocol: channelProtocol, gateway, nonce, identityKey, agentVersion: '0.1.0' });
+    const challenge = await this.expect('challenge');
+    const transcript = {
+      protocol: channelProtocol,
+      gateway,
+      agentNonce: nonce,
+      controllerNonce: challenge.nonce,
+      identityKey,
+      controllerKey: challenge.controllerKey,
+    };
+    if (!verifyText(challenge.controllerKey, transcriptText('controller', transcript), challenge.signature)) {
+      throw new Error('the controller did not prove itself');
+    }
+    this.#controllerKey = challenge.controllerKey;
+    this.send({
+      type: 'authenticate',
+      signature: signer.sign(transcriptText('agent', transcript)),
+      ...(token === undefined ? {} : { token }),
+      wireguardPublicKey,
+      host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
+      ...(this.state === undefined ? {} : { state: this.state }),
+      ...change,
+    });
+  }
+
+  send(message: AgentMessage): void {
+    this.ws.send(JSON.stringify(message));
+  }
+
+  /** Tells that the state it holds is in force. */
+  apply(): void {
+    if (this.state !== undefined) this.send({ type: 'applied', ...this.state, tookMs: 3 });
+  }
+
+  beat(sentAt: number, change: Partial<Extract<AgentMessage, { type: 'heartbeat' }>> = {}): void {
+    const { revision = null, hash = null } = this.state ?? {};
+    const nothing = { peers: [], policies: [], dropped: {}, probes: [], safeToStop: false };
+    this.send({ type: 'heartbeat', sentAt, revision, hash, ...nothing, ...change });
+  }
+
+  /** The next message, in order. */
+  async next(): Promise<ControllerMessage> {
+    await until(() => this.received.length > this.#read || this.closeCode !== null, 'a message to the agent');
+    const message = this.received[this.#read++];
+    if (message === undefined) throw new Error(`closed with ${this.closeCode} instead of a message`);
+    return message;
+  }
+
+  /** The next message, which must be of this type. */
+  async expect<T extends ControllerMessage['type']>(type: T): Promise<Received<T>> {
+    const message = await this.next();
+    if (message.type !== type) throw new Error(`expected ${type}, got ${JSON.stringify(message).slice(0, 300)}`);
+    return message as Received<T>;
+  }
+
+  async closed(): Promise<number> {
+    await until(() => this.closeCode !== null, 'the connection to close');
+    return this.closeCode ?? 0;
+  }
+
+  /** Drops the connection without a word. */
+  async cut(): Promise<void> {
+    this.ws.terminate();
+    await this.closed();
+  }
+
+  #take(message: ControllerMessage): void {
+    if (message.type === 'snapshot') {
+      this.items.clear();
+      for (const item of message.items) this.items.set(item.key, item);
+      this.#adopt(message.signed);
+    } else if (message.type === 'delta') {
+      if (message.from !== this.state?.hash) throw new Error('the delta does not start from the state of the agent');
+      for (const key of message.removes) this.items.delete(key);
+      for (const item of message.upserts) this.items.set(item.key, item);
+      this.#adopt(message.signed);
+    } else if (message.type === 'lease') this.#adopt(message.signed);
+    this.received.push(message);
+  }
+
+  #adopt({ statement, signature }: SignedStatement): void {
+    if (!verifyText(this.#controllerKey, statementText(statement), signature))
+      throw new Error('bad statement signature');
+    if (statement.gateway !== this.identity.gateway) throw new Error('a statement about another gateway');
+    if (StateHash.of(this.items.values()).toString() !== statement.hash) throw new Error('items do not give the hash');
+    this.state = { revision: statement.revision, hash: statement.hash };
+    this.leaseUntil = statement.leaseUntil;
+  }
+}
