@@ -106,7 +106,11 @@ function planRule(batch: Batch, state: HostState, family: 4 | 6, rules: readonly
   batch.add(family, 'no rule prohibits unmarked packets before local addresses are looked up', ...lines);
 }
 
-const LOCAL_LOOKUP = 'lookup local protocol kernel';
+/**
+ * As the kernel made it (protocol 2). By number, since iproute2 6.1 takes a name that follows a number in one batch for
+ * that number.
+ */
+const LOCAL_LOOKUP = 'lookup local protocol 2';
 
 function planBlackhole(batch: Batch, state: HostState, family: 4 | 6, found: FoundHost): void {
   const overlay = network(state, family);

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import type { DropCounter } from '../firewall/ruleset.ts';
+import { namespacesMissing, until } from '../testing/namespaces.ts';
+import {
+  ALICE,
+  BOB,
+  exampleState,
+  FAR,
+  GATEWAY_LAN,
+  HOST,
+  OTHER,
+  OVERLAY,
+  RESOURCE,
+  Topology,
+} from '../testing/topology.ts';
+import type { FirewallState } from '../types.ts';
+
+const skip = await namespacesMissing();
+
+describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
+  const net = new Topology();
+  before(async () => {
+    await net.start();
+    await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
+    await net.gateway.call('load', exampleState(Date.now()), Date.now());
+    await net.gateway.call('hostUp', HOST);
+  });
+  after(() => net.stop());
+
+  async function dropped(counter: DropCounter): Promise<number> {
+    return (await net.gateway.call('counters')).drops[counter].packets;
+  }
+
+  /** The attempt never succeeds, and it is our table that stops it. */
+  async function isDropped(counter: DropCounter, attempt: () => Promise<unknown>): Promise<void> {
+    const before = await dropped(counter);
+    let outcome = 'pending';
+    attempt().then(
+      () => (outcome = 'succeeded'),
+      (error: Error) => (outcome = error.message),
+    );
+    await until(`${counter} counts (outcome: ${outcome})`, async () => (await dropped(counter)) > before);
+    assert.equal(outcome, 'pending');
+  }
+
+  async function load(change: Partial<FirewallState> = {}): Promise<void> {
+    const now = Date.now();
+    await net.gateway.call('load', { ...exampleState(now), ...change }, now);
+  }
+
+  async function echoes(id: string, text: string): Promise<void> {
+    const sofar = await net.alice.call('heard', id);
+    await net.alice.call('say', id, text);
+    await until(`echo of ${text}`, async () => (await net.alice.call('heard', id)) === sofar + text);
+  }
+
+  for (const family of ['v4', 'v6'] as const) {
+    it(`lets through what is allowed: ${family}`, async () => {
+      await net.alice.call('open', `ok${family}`, RESOURCE[family], 80);
+      await net.alice.call('say', `ok${family}`, 'hello');
+      await until('echo', async () => (await net.alice.call('heard', `ok${family}`)) === 'hello');
+      assert.equal(await net.alice.call('ask', RESOURCE[family], 80, 'question'), 'question');
+      await net.alice.exec('ping', '-c', '1', '-W', '3', RESOURCE[family]);
+    });
+
+    it(`drops other ports, hosts, the gateway's own services, other devices: ${family}`, async () => {
+      await isDropped('denied_in', () => net.alice.call('open', 'x', RESOURCE[family], 81));
+      await isDropped('denied_in', () => net.alice.call('open', 'x', OTHER[family], 80));
+      await isDropped('denied_in', () => net.alice.call('ask', OTHER[family], 80, 'x'));
+      await isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY_LAN[family], 80));
+      await isDropped('denied_in', () => net.alice.call('open', 'x', family === 'v4' ? '100.64.0.1' : 'fd7a:1::1', 80));
+      await isDropped('denied_in', () => net.alice.call('open', 'x', BOB[family], 81));
+      await isDropped('denied_in', () => net.bob.call('open', 'x', RESOURCE[family], 80));
+      await isDropped('denied_in', () => net.bob.exec('ping', '-c', '1', '-W', '2', RESOURCE[family]));
+    });
+
+    it(`drops what the gateway or the network begins towards a device: ${family}`, async () => {
+      await isDropped('denied_out', () => net.gateway.call('open', 'x', ALICE[family], 81));
+      await isDropped('denied_out', () => net.resource.call('open', 'x', ALICE[family], 81));
+    });
+  }
+
+  it('drops overlay sources that come from the network', async () => {
+    await net.resource.ip(`
+      address add 100.64.0.99/32 dev lo
+      address add fd7a:1::99/128 dev lo nodad`);
+    const ping = ['ping', '-c', '1', '-W', '2', '-I'];
+    await isDropped('spoofed', () => net.resource.exec(...ping, '100.64.0.99', GATEWAY_LAN.v4));
+    await isDropped('spoofed', () => net.resource.exec(...ping, 'fd7a:1::99', GATEWAY_LAN.v6));
+    assert.ok(await net.resource.succeeds('ping', '-c', '1', '-W', '3', GATEWAY_LAN.v4), 'foreign traffic passes');
+  });
+
+  it("polices the gateway's own addresses like resources", async () => {
+    const own = { id: 'own', ranges: [`${GATEWAY_LAN.v4}-${GATEWAY_LAN.v4}`, `${GATEWAY_LAN.v6}-${GATEWAY_LAN.v6}`] };
+    const cells = ['web', 'own'].map((name) => ({ class: name, bundle: 'http', expiresAt: null }));
+    const upsert = { classes: [own], profiles: [{ id: 'staff', cells }] };
+    assert.equal(await net.gateway.call('change', { upsert }, Date.now()), 'changed');
+    await net.alice.call('open', 'own4', GATEWAY_LAN.v4, 80);
+    await net.alice.call('open', 'own6', GATEWAY_LAN.v6, 80);
+    await echoes('own4', 'gateway');
+    await isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY_LAN.v4, 81));
+    await load();
+  });
+
+  for (const family of ['v4', 'v6'] as const) {
+    it(`cuts a live flow both ways when its grant goes: ${family}`, async () => {
+      const id = `cut${family}`;
+      await net.alice.call('open', id, RESOURCE[family], 8000);
+      await until('ticks', async () => (await net.alice.call('heard', id)).length > 3);
+      const ports = [{ protocol: 'tcp', from: 80, to: 80, policy: 'p-web' }] as const;
+      const before = await dropped('denied_out');
+      await net.gateway.call('change', { upsert: { bundles: [{ id: 'http', grants: ports }] } }, Date.now());
+      await until('replies are dropped', async () => (await dropped('denied_out')) > before);
+      const heard = await net.alice.call('heard', id);
+      await isDropped('denied_in', async () => {
+        await net.alice.call('say', id, 'still there?');
+        await new Promise(() => {});
+      });
+      assert.equal(await net.alice.call('heard', id), heard, 'nothing more arrives');
+      await net.alice.call('close', id);
+      await load();
+    });
+
+    it(`hands path MTU errors to the device: ${family}`, async () => {
+      const ping = `ping -M do -s 1400 -c 3 -i 0.2 -W 2 ${FAR[family]} 2>&1 || true`;
+      const output = await net.alice.exec('sh', '-c', ping);
+      assert.match(output, /mtu ?= ?1300|Packet too big: mtu=1300/);
+      assert.match(output, / 100% packet loss/);
+    });
+  }
+
+  it('replaces the whole table under traffic without losing a packet', async () => {
+    await net.alice.call('open', 'reload', RESOURCE.v4, 80);
+    let over = false;
+    const pings = [RESOURCE.v4, RESOURCE.v6].map((address) =>
+      net.alice.exec('ping', '-q', '-i', '0.002', '-c', '600', '-W', '2', address),
+    );
+    const done = Promise.all(pings).finally(() => (over = true));
+    let reloads = 0;
+    while (!over) {
+      await load();
+      await echoes('reload', `${reloads++}`);
+    }
+    for (const output of await done) assert.match(output, /600 packets transmitted, 600 received/);
+    assert.ok(reloads > 5, `${reloads} reloads`);
+  });
+
+  it('keeps counting over reloads', async () => {
+    const before = await net.gateway.call('counters');
+    assert.ok((before.policies.get('p-ping')?.packets ?? 0) > 1000);
+    await load();
+    assert.deepEqual(await net.gateway.call('counters'), before);
+  });
+
+  it('draining: refuses new flows and lets old ones go on', async () => {
+    await net.alice.call('open', 'old', RESOURCE.v4, 80);
+    await echoes('old', 'before');
+    await net.gateway.call('change', { settings: { draining: true } }, Date.now());
+    await echoes('old', 'after');
+    for (const { v4, v6 } of [RESOURCE]) {
+      await assert.rejects(net.alice.call('open', 'new', v4, 80), { code: 'EHOSTUNREACH' });
+      await assert.rejects(net.alice.call('open', 'new', v6, 80), { code: 'EACCES' });
+    }
+    await net.gateway.call('change', { settings: { draining: false } }, Date.now());
+    await net.alice.call('open', 'new', RESOURCE.v4, 80);
+  });
+
+  it('is closed after somebody flushed the ruleset, and notices', async () => {
+    await net.gateway.exec('nft', 'flush', 'ruleset');
+    const outcomes: string[] = [];
+    for (const address of [RESOURCE, GATEWAY_LAN, BOB].flatMap(({ v4, v6 }) => [v4, v6])) {
+      net.alice.call('open', 'flushed', address, address === BOB.v4 || address === BOB.v6 ? 81 : 80).then(
+        () => outcomes.push(`reached ${address}`),
+        (error: NodeJS.ErrnoException) => outcomes.push(error.code ?? error.message),
+      );
+      const source = address.includes(':') ? ALICE.v6 : ALICE.v4;
+      const route = net.gateway.exec('ip', 'route', 'get', address, 'from', source, 'iif', 'sp0');
+      await assert.rejects(route, /Permission denied/, 'the kernel prohibits it');
+    }
+    await until(
+      'refused in both families',
+      async () => outcomes.includes('EHOSTUNREACH') && outcomes.includes('EACCES'),
+    );
+    assert.deepEqual([...new Set(outcomes)].sort(), ['EACCES', 'EHOSTUNREACH']);
+    assert.deepEqual((await net.gateway.call('readBack', Date.now())).differences, ['the table does not exist']);
+    const upsert = { classes: [{ id: 'more', ranges: ['10.77.0.0-10.77.0.255'] }] };
+    assert.equal(await net.gateway.call('change', { upsert }, Date.now()), 'reloaded');
+    await net.alice.call('open', 'mended', RESOURCE.v4, 80);
+    assert.deepEqual((await net.gateway.call('readBack', Date.now())).differences, []);
+  });
+
+  it('bounds the flows of one device', async () => {
+    await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY, flowsPerAddress: 3 });
+    await load();
+    for (const id of ['l1', 'l2', 'l3']) await net.alice.call('open', id, RESOURCE.v4, 80);
+    await isDropped('limit', () => net.alice.call('open', 'l4', RESOURCE.v4, 80));
+    await echoes('l1', 'goes on');
+    await net.alice.call('open', 'l6', RESOURCE.v6, 80);
+    await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
+    await load();
+  });
+
+  it('clamps the segment size to what the tunnel carries', async () => {
+    await net.gateway.call('hostUp', { ...HOST, mtu: 1300 });
+    await net.alice.call('open', 'mss', RESOURCE.v4, 80);
+    await echoes('mss', 'x');
+    const sockets = await net.resource.exec('ss', '-tinH', 'state', 'established', 'sport', '=', ':80');
+    assert.ok(/\bmss:1248\b/.test(sockets), sockets);
+    await net.gateway.call('hostUp', HOST);
+  });
+
+  it('closes on time with no process of ours', async () => {
+    const now = Date.now();
+    const state = exampleState(now);
+    const alice = { id: 'alice', addresses: [ALICE.v4, ALICE.v6], profile: 'staff', expiresAt: now + 1500 };
+    const devices = new Map(state.devices).set('alice', alice);
+    const web = { class: 'web', bundle: 'http', expiresAt: now + 1500 };
+    const profiles = new Map(state.profiles).set('guests', { id: 'guests', cells: [web] });
+    await load({ devices, profiles });
+    await net.alice.call('open', 'short', RESOURCE.v4, 8000);
+    await net.bob.call('open', 'short', RESOURCE.v4, 8000);
+    await until('ticks', async () => (await net.alice.call('heard', 'short')).length > 3);
+    await net.gateway.killWorker();
+    for (const device of [net.alice, net.bob]) {
+      await until('the flow stops', async () => {
+        const heard = await device.call('heard', 'short');
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        return (await device.call('heard', 'short')) === heard;
+      });
+    }
+    assert.ok(Date.now() >= now + 1500, 'not before its time');
+    assert.match(await net.gateway.exec('nft', 'list', 'table', 'inet', 'sallyport_sp0'), /drop_denied_out/);
+  });
+});

@@ -1,0 +1,132 @@
+/** Runs inside one network namespace and does there what a test asks for over the process channel. */
+import dgram from 'node:dgram';
+import net from 'node:net';
+import type { FirewallOptions } from '../firewall/ruleset.ts';
+import type { FirewallDelta } from '../firewall/state.ts';
+import type { SysctlChange } from '../host/sysctls.ts';
+import { Firewall } from '../system/firewall.ts';
+import { findForeignDrops } from '../system/foreign.ts';
+import { Host } from '../system/host.ts';
+import type { ForeignChange, Watch } from '../system/watch.ts';
+import type { FirewallState, HostState } from '../types.ts';
+
+let firewall: Firewall | null = null;
+let watch: Watch | null = null;
+const changes: ForeignChange[] = [];
+const host = new Host();
+const flows = new Map<string, net.Socket>();
+const received = new Map<string, string>();
+const ended = new Map<string, string>();
+
+function wall(): Firewall {
+  if (!firewall) throw new Error('no firewall');
+  return firewall;
+}
+
+export const methods = {
+  firewall: async (options: FirewallOptions) => void (firewall = new Firewall(options)),
+  preflight: () => wall().preflight(),
+  load: (state: FirewallState, now: number) => wall().load(state, now),
+  change: (delta: FirewallDelta, now: number) => wall().change(delta, now),
+  readBack: (now: number) => wall().readBack(now),
+  readBackTouched: (now: number) => wall().readBackTouched(now),
+  counters: () => wall().counters(),
+  remove: () => wall().remove(),
+  watch: async () => void (watch = await wall().watch((change) => void changes.push(change))),
+  unwatch: async () => watch?.close(),
+  foreignChanges: async () => [...changes],
+  foreignDrops: (name: string) => findForeignDrops(name),
+  hostPreflight: () => host.preflight(),
+  hostUp: (state: HostState) => host.up(state),
+  hostVerify: (state: HostState) => host.verify(state),
+  hostDown: (state: HostState, sysctls: readonly SysctlChange[]) => host.down(state, sysctls),
+  serve,
+  serveTicks,
+  open,
+  say,
+  heard: async (id: string) => received.get(id) ?? '',
+  ended: async (id: string) => ended.get(id) ?? null,
+  close: async (id: string) => void flows.get(id)?.destroy(),
+  ask,
+};
+export type Methods = typeof methods;
+
+/** Echo over TCP and UDP on all addresses of both families. */
+async function serve(port: number): Promise<void> {
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.pipe(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(port, '::', resolve));
+  for (const type of ['udp4', 'udp6'] as const) {
+    const socket = dgram.createSocket({ type, ipv6Only: type === 'udp6' });
+    socket.on('message', (data, from) => socket.send(data, from.port, from.address));
+    await new Promise<void>((resolve) => socket.bind(port, resolve));
+  }
+}
+
+/** Sends a dot every few milliseconds, unasked, to whoever connects. */
+async function serveTicks(port: number): Promise<void> {
+  const server = net.createServer((socket) => {
+    const timer = setInterval(() => socket.write('.'), 5);
+    socket.on('error', () => {});
+    socket.on('close', () => clearInterval(timer));
+  });
+  await new Promise<void>((resolve) => server.listen(port, '::', resolve));
+}
+
+/** Begins to connect; resolves when connected, rejects on an error such as ICMP unreachable. */
+function open(id: string, address: string, port: number, localAddress?: string): Promise<void> {
+  const socket = net.connect({ host: address, port, ...(localAddress ? { localAddress } : {}) });
+  flows.set(id, socket);
+  received.set(id, '');
+  socket.on('data', (data) => received.set(id, received.get(id) + data.toString()));
+  socket.on('close', () => ended.set(id, 'closed'));
+  return new Promise((resolve, reject) => {
+    socket.on('connect', resolve);
+    socket.on('error', (error) => {
+      ended.set(id, error.message);
+      reject(error);
+    });
+  });
+}
+
+async function say(id: string, text: string): Promise<void> {
+  flows.get(id)?.write(text);
+}
+
+/** Sends a datagram and resolves with the echo; sends again until then, since UDP may lose it. */
+function ask(address: string, port: number, text: string, localAddress?: string): Promise<string> {
+  const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  return new Promise((resolve, reject) => {
+    const send = (): void => socket.send(text, port, address);
+    const timer = setInterval(send, 200);
+    const finish = (): void => {
+      clearInterval(timer);
+      socket.close();
+    };
+    socket.on('message', (data) => {
+      finish();
+      resolve(data.toString());
+    });
+    socket.on('error', (error) => {
+      finish();
+      reject(error);
+    });
+    socket.bind(0, localAddress, send);
+  });
+}
+
+process.on('message', (message) => {
+  const { id, method, args } = message as { id: number; method: keyof Methods; args: unknown[] };
+  const call = methods[method] as (...args: unknown[]) => Promise<unknown>;
+  Promise.resolve()
+    .then(() => call(...args))
+    .then(
+      (value) => process.send?.({ id, value }),
+      (error: Error & { code?: string; hint?: string }) =>
+        process.send?.({ id, error: { message: error.message, code: error.code, hint: error.hint } }),
+    );
+});
+process.on('disconnect', () => process.exit());
+process.send?.({ ready: true });
