@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from 'node:fs';
-import { join, normalize } from 'node:path';
+import { isAbsolute, join, normalize, relative } from 'node:path';
 
 const TEST_ROOTS = ['packages', 'apps', 'tests'];
 const NEVER = new Set(['node_modules', 'dist']);
@@ -11,7 +11,7 @@ const NEVER = new Set(['node_modules', 'dist']);
 export function selectTestFiles(root: string, paths: string[]): string[] {
   const files = new Set<string>();
   for (const path of paths.length > 0 ? paths : TEST_ROOTS) {
-    const found = testFilesBelow(root, normalize(path));
+    const found = testFilesBelow(root, normalize(isAbsolute(path) ? relative(root, path) : path));
     if (found.length === 0) throw new Error(`${path} holds no *.test.ts file`);
     for (const file of found) files.add(file);
   }
@@ -19,7 +19,9 @@ export function selectTestFiles(root: string, paths: string[]): string[] {
 }
 
 function testFilesBelow(root: string, path: string): string[] {
-  if (statSync(join(root, path)).isFile()) return path.endsWith('.test.ts') ? [path] : [];
+  const stats = statSync(join(root, path), { throwIfNoEntry: false });
+  if (!stats) throw new Error(`${path} does not exist`);
+  if (stats.isFile()) return path.endsWith('.test.ts') ? [path] : [];
   return readdirSync(join(root, path), { withFileTypes: true }).flatMap((entry) => {
     if (NEVER.has(entry.name) || entry.isSymbolicLink()) return [];
     return testFilesBelow(root, join(path, entry.name));

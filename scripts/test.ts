@@ -59,4 +59,7 @@ function check(name: string, command: string, args: string[]): Step {
   return { name, passed: status === 0, seconds: (performance.now() - started) / 1000 };
 }
 
-await main(process.argv.slice(2));
+await main(process.argv.slice(2)).catch((error: Error) => {
+  console.error(error.message);
+  process.exitCode = 2;
+});

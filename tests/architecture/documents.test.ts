@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { errorCatalogue } from '@sallyport/contract';
+import { assertNone, readText, root } from './workspace.ts';
+
+interface Setting {
+  name: string;
+  fallback: string;
+  meaning: string;
+}
+
+test('docs/errors.md explains every error code, with its status', () => {
+  const documented = new Map(
+    tableRows('docs/errors.md').map(([code = '', status = '']) => [plain(code), plain(status)]),
+  );
+  const catalogue = new Map(Object.entries(errorCatalogue).map(([code, { status }]) => [code, String(status)]));
+  assertNone([
+    ...[...catalogue]
+      .filter(([code, status]) => documented.get(code) !== status)
+      .map(
+        ([code, status]) =>
+          `docs/errors.md needs a row that starts with | \`${code}\` | ${status} |: clients look codes up there`,
+      ),
+    ...[...documented.keys()]
+      .filter((code) => /^[a-z_]+$/.test(code) && !catalogue.has(code))
+      .map((code) => `docs/errors.md explains ${code}, which packages/contract/src/errors.ts does not have`),
+  ]);
+});
+
+test('docs/settings.md holds the table of settings of config.ts', async () => {
+  const config: { settings: Setting[] } = await import(pathToFileURL(join(root, 'apps/controller/src/config.ts')).href);
+  assert.ok(config.settings.length > 5, 'apps/controller/src/config.ts exports the list `settings`');
+  const documented = new Map(
+    tableRows('docs/settings.md').map(([name = '', ...rest]) => [plain(name), rest.map(plain)]),
+  );
+  const names = new Set(config.settings.map(({ name }) => name));
+  assertNone([
+    ...config.settings
+      .filter(
+        ({ name, fallback, meaning }) =>
+          documented.get(name)?.join('|') !== [plain(fallback), plain(meaning)].join('|'),
+      )
+      .map(
+        (row) => `docs/settings.md needs the row of config.ts:\n| \`${row.name}\` | ${row.fallback} | ${row.meaning} |`,
+      ),
+    ...[...documented.keys()]
+      .filter((name) => name.startsWith('SALLYPORT_') && !names.has(name) && !OF_OTHER_PROGRAMS.has(name))
+      .map((name) => `docs/settings.md explains ${name}, which apps/controller/src/config.ts does not have`),
+  ]);
+});
+
+/** Variables that `sally` reads, documented beside the controller's. */
+const OF_OTHER_PROGRAMS = new Set([
+  'SALLYPORT_TOKEN',
+  'SALLYPORT_TOKEN_FILE',
+  'SALLYPORT_URL',
+  'SALLYPORT_API_KEY',
+  'SALLYPORT_API_KEY_FILE',
+  'SALLYPORT_DEBUG',
+]);
+
+/** The cells of all rows of a Markdown file's tables. */
+function tableRows(path: string): string[][] {
+  assert.ok(existsSync(join(root, path)), `${path} is missing: the documentation belongs to the code`);
+  return readText(path)
+    .split('\n')
+    .filter((line) => /^\|/.test(line) && !/^\|[\s:|-]+\|$/.test(line))
+    .map((line) =>
+      line
+        .split(/(?<!\\)\|/)
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+const plain = (cell: string) => cell.replaceAll('`', '').replaceAll('\\|', '|').trim();

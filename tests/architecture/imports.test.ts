@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { dirname, normalize } from 'node:path';
+import { test } from 'node:test';
+import type { Import } from './scan.ts';
+import { assertNone, isTestCode, readManifest, readPackages, readSources, type SourceFile } from './workspace.ts';
+
+interface Rule {
+  imports: string[];
+  typesOf?: string[];
+  why: string;
+}
+
+const LEAF = { imports: [], why: 'it is a leaf: it must be usable, and testable, alone' };
+const APP = {
+  imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core'],
+  why: 'apps import packages, never each other: they meet on the wire, through the contract',
+};
+const CLOSED = { imports: ['contract'], why: 'it is a thin user of the contract' };
+
+/** Who may import whom, by the name after `@sallyport/`. Unlisted packages fail, so that a new one is thought about. */
+const RULES: Record<string, Rule> = {
+  contract: LEAF,
+  wireguard: LEAF,
+  hostnet: LEAF,
+  policy: { imports: ['contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
+  'agent-core': {
+    imports: ['contract'],
+    typesOf: ['wireguard', 'hostnet'],
+    why: 'the agents decide without IO: of wireguard and hostnet only types may come in (`import type`)',
+  },
+  testkit: {
+    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core'],
+    why: 'it serves tests of packages',
+  },
+  controller: { ...APP, imports: ['contract', 'policy', 'wireguard'] },
+  gateway: APP,
+  client: APP,
+  cli: { ...APP, imports: ['contract', 'wireguard', 'hostnet', 'agent-core'] },
+  console: CLOSED,
+};
+
+const sources = readSources();
+const packages = readPackages();
+const nameOf = (specifier: string) => /^@sallyport\/([^/]+)/.exec(specifier)?.[1];
+const place = (file: SourceFile, { line, specifier }: Import) => `${file.path}:${line} imports ${specifier}`;
+
+/** Test code may use more than what it tests, but apps stay apart. */
+function mayImport(file: SourceFile, rule: Rule, target: string, entry: Import): boolean {
+  if (rule.imports.includes(target)) return true;
+  if (entry.typeOnly && rule.typesOf?.includes(target)) return true;
+  return isTestCode(file.path) && (target === 'testkit' || (rule.typesOf?.includes(target) ?? false));
+}
+
+test('every workspace package has an import rule', () => {
+  const known = packages.filter(({ folder }) => /^(packages|apps)\//.test(folder));
+  assertNone(
+    known
+      .filter(({ manifest }) => !RULES[nameOf(manifest.name) ?? ''])
+      .map(({ folder }) => `${folder} has no rule in tests/architecture/imports.test.ts: decide what it may import`),
+  );
+});
+
+test('packages import only what the design lets them', () => {
+  const findings: string[] = [];
+  for (const file of sources) {
+    const self = nameOf(file.owner?.manifest.name ?? '') ?? '';
+    const rule = RULES[self];
+    if (!rule) continue;
+    for (const entry of file.imports) {
+      const target = nameOf(entry.specifier);
+      if (!target || target === self || mayImport(file, rule, target, entry)) continue;
+      findings.push(`${place(file, entry)}, but ${self} may not: ${rule.why}`);
+    }
+  }
+  assertNone(findings);
+});
+
+test('testkit is imported by tests only', () => {
+  assertNone(
+    sources
+      .filter((file) => !isTestCode(file.path))
+      .flatMap((file) =>
+        file.imports.filter(({ specifier }) => nameOf(specifier) === 'testkit').map((i) => place(file, i)),
+      )
+      .map((finding) => `${finding}: what helps tests must not be shipped`),
+  );
+});
+
+test('a package is reached by its name, not by a path into it', () => {
+  const findings: string[] = [];
+  for (const file of sources) {
+    if (!/^(packages|apps)\//.test(file.path)) continue;
+    for (const entry of file.imports) {
+      if (!entry.specifier.startsWith('.')) continue;
+      const target = normalize(`${dirname(file.path)}/${entry.specifier}`);
+      if (file.owner && target.startsWith(`${file.owner.folder}/`)) continue;
+      findings.push(
+        `${place(file, entry)}: relative imports stay inside ${file.owner?.folder}; export it there instead`,
+      );
+    }
+  }
+  assertNone(findings);
+});
+
+test('no feature of the controller reads the store of another', () => {
+  const features = 'apps/controller/src/features/';
+  const findings: string[] = [];
+  for (const file of sources) {
+    if (!file.path.startsWith(features)) continue;
+    const own = file.path.slice(features.length).split('/')[0];
+    for (const entry of file.imports) {
+      const target = normalize(`${dirname(file.path)}/${entry.specifier}`);
+      if (!target.startsWith(features) || !target.endsWith('/store.ts')) continue;
+      if (target.slice(features.length).split('/')[0] === own) continue;
+      findings.push(
+        `${place(file, entry)}: a store belongs to its feature; use the other feature's queries or commands`,
+      );
+    }
+  }
+  assertNone(findings);
+});
+
+test('every imported package is declared by the package that imports it', () => {
+  const shared = Object.keys(readManifest('.').devDependencies ?? {});
+  const findings: string[] = [];
+  for (const file of sources) {
+    if (!file.owner) continue;
+    const { name, dependencies, devDependencies } = file.owner.manifest;
+    const declared = new Set([...Object.keys(dependencies ?? {}), ...Object.keys(devDependencies ?? {}), name]);
+    if (isTestCode(file.path)) for (const tool of shared) declared.add(tool);
+    for (const entry of file.imports) {
+      if (/^(\.|node:)/.test(entry.specifier)) continue;
+      const wanted = entry.specifier.split('/', entry.specifier.startsWith('@') ? 2 : 1).join('/');
+      if (declared.has(wanted) || (entry.typeOnly && shared.includes(`@types/${wanted}`))) continue;
+      findings.push(
+        `${place(file, entry)}: ${file.owner.folder}/package.json does not declare ${wanted}; it only works by luck`,
+      );
+    }
+  }
+  assertNone(findings);
+});
+
+test('the workspace was really read', () => {
+  assert.ok(packages.length >= 8 && sources.length >= 50, `${packages.length} packages, ${sources.length} files`);
+  assert.ok(sources.some((file) => file.imports.some(({ specifier }) => nameOf(specifier) === 'contract')));
+});
