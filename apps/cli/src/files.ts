@@ -25,8 +25,13 @@ export async function exists(path: string): Promise<boolean> {
  * also when somebody takes it at the same moment.
  */
 export async function writeSecret(path: string, text: string, { replace }: { replace: boolean }): Promise<void> {
-  const secret = await stageSecret(path, text);
-  await secret.commit(text, { replace });
+  const staged = stagedPath(path);
+  try {
+    await attempt('write', path, () => writeNew(staged, text));
+    await attempt('write', path, () => (replace ? rename(staged, path) : link(staged, path)));
+  } finally {
+    await rm(staged, { force: true });
+  }
 }
 
 /** A secret that is on the disk already, next to the place where it is going to stand. */
@@ -40,18 +45,12 @@ export interface StagedSecret {
 
 /** Stores `text` (0600) beside `path` under a name of its own. */
 export async function stageSecret(path: string, text: string): Promise<StagedSecret> {
-  const staged = join(dirname(path), `.${randomUUID()}.partial`);
+  const staged = stagedPath(path);
   await attempt('write', path, () => writeNew(staged, text));
   return {
     path: staged,
-    async commit(final, { replace }) {
-      const next = `${staged}.next`;
-      try {
-        await attempt('write', path, () => writeNew(next, final));
-        await attempt('write', path, () => (replace ? rename(next, path) : link(next, path)));
-      } finally {
-        await rm(next, { force: true });
-      }
+    async commit(final, options) {
+      await writeSecret(path, final, options);
       await rm(staged, { force: true });
     },
     discard: () => rm(staged, { force: true }),
@@ -69,6 +68,8 @@ export async function makePrivateFolder(path: string): Promise<void> {
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
+
+const stagedPath = (path: string): string => join(dirname(path), `.${randomUUID()}.partial`);
 
 async function writeNew(path: string, text: string): Promise<void> {
   const file = await open(path, 'wx', 0o600);

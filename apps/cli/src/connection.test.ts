@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmod, copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { API_KEY, startApi } from './testing/api-server.ts';
+import { apiKey, uuid } from './testing/fixtures.ts';
+import { folder, sally, spawnProgram, spawnSally } from './testing/run.ts';
+
+const program = fileURLToPath(new URL('../../../bin/sally', import.meta.url));
+
+test('login tries the key, stores it for its owner alone, and later commands use it', async (t) => {
+  const api = await startApi(t, '/qa');
+  const dir = await folder(t);
+  const login = ['login', '--url', api.url, '--base-path', '/qa/'];
+  const env = { XDG_CONFIG_HOME: join(dir, 'config') };
+  const wrong = await spawnSally(undefined, login, dir, { env, stdin: 'not-the-key-0123456789\n' });
+  assert.equal(wrong.code, 4);
+  const right = await spawnSally(undefined, login, dir, { env, stdin: `${API_KEY}\n` });
+  assert.equal(right.code, 0, right.err);
+  const path = join(dir, 'config/sallyport/config.json');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.deepEqual(JSON.parse(await readFile(path, 'utf8')), { url: api.url, basePath: '/qa', apiKey: API_KEY });
+  assert.ok(!`${right.out}${right.err}`.includes(API_KEY));
+  assert.equal((await spawnSally(undefined, ['gateways', 'list'], dir, { env })).code, 0);
+
+  const other = await startApi(t);
+  const elsewhere = await spawnSally(undefined, ['gateways', 'list', '--url', other.url], dir, { env });
+  assert.equal(elsewhere.code, 4);
+  assert.equal(other.seen[0]?.headers.apikey, undefined, 'the stored key goes to its own address only');
+
+  await chmod(path, 0o644);
+  const open = await spawnSally(undefined, ['gateways', 'list'], dir, { env });
+  assert.deepEqual([open.code, /chmod 600/.test(open.err)], [1, true]);
+  await chmod(path, 0o600);
+  assert.equal((await spawnSally(undefined, ['logout'], dir, { env })).code, 0);
+  await assert.rejects(stat(path));
+});
+
+test('flags go before the environment; keys come from files, never from arguments', async (t) => {
+  const api = await startApi(t);
+  const dir = await folder(t);
+  await writeFile(join(dir, 'key'), `${API_KEY}\n`);
+  const env = { SALLYPORT_URL: 'http://127.0.0.1:1', SALLYPORT_API_KEY: 'wrong-key-0123456789' };
+  const byFile = ['gateways', 'list', '--url', `${api.url}/`, '--api-key-file'];
+  assert.equal((await sally(undefined, [...byFile, join(dir, 'key')], { env })).code, 0);
+  assert.equal((await sally(undefined, [...byFile, '-'], { env, stdin: API_KEY })).code, 0);
+  assert.equal((await sally(undefined, [...byFile, join(dir, 'none')], { env })).code, 2);
+  const fileEnv = { SALLYPORT_API_KEY_FILE: join(dir, 'key'), SALLYPORT_URL: api.url };
+  assert.equal((await sally(undefined, ['gateways', 'list'], { env: fileEnv })).code, 0);
+  assert.match((await sally(undefined, ['gateways', 'list', '--api-key', API_KEY])).err, /unknown option/);
+});
+
+test('status counts, with and without a key', async (t) => {
+  const api = await startApi(t);
+  const full = await sally(api, ['status']);
+  assert.equal(full.code, 0, full.err);
+  assert.match(full.out, /: ready\n[\s\S]*Gateways +2\nResources +1\nDevices +1\nPolicies +3\n[\s\S]*berlin +PENDING/);
+  const bare = await sally(undefined, ['status', '--url', api.url]);
+  assert.deepEqual([bare.code, bare.out], [0, `Controller  ${api.url}: ready\n`]);
+  assert.match(bare.err, /sally login/);
+});
+
+test('colour on terminals only, and not with NO_COLOR', async (t) => {
+  const api = await startApi(t);
+  const coloured = async (circumstances: object) =>
+    (await sally(api, ['gateways', 'list'], circumstances)).out.includes('\u001b[');
+  assert.deepEqual(
+    [await coloured({ tty: true }), await coloured({ tty: true, env: { NO_COLOR: '1' } }), await coloured({})],
+    [true, false, false],
+  );
+});
+
+test('tenants go over the operator socket in the data directory', async (t) => {
+  const dir = await folder(t);
+  const seen: string[] = [];
+  const key = { ...apiKey(81, 'first'), key: 'sk_0123456789abcdefghij' };
+  const tenant = { id: uuid(1), name: 'acme' };
+  const server = createServer(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    seen.push(`${request.method} ${request.url} ${text}`.trim());
+    const answers: Record<string, unknown> = {
+      'GET /tenants': [tenant],
+      'POST /tenants': { tenant, apiKey: key },
+      [`POST /tenants/${uuid(1)}/api-keys`]: key,
+    };
+    const answer = answers[`${request.method} ${request.url}`];
+    response.writeHead(answer === undefined ? 404 : request.method === 'POST' ? 201 : 200).end(JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(join(dir, 'operator.sock'), resolve));
+  t.after(() => new Promise((resolve) => server.close(resolve)));
+  const env = { SALLYPORT_DATA_DIR: dir };
+  const created = await spawnSally(undefined, ['tenants', 'create', 'acme'], dir, { env });
+  assert.equal(created.code, 0, created.err);
+  assert.match(created.out, new RegExp(`Created tenant acme \\(${uuid(1)}\\)[\\s\\S]*Key +${key.key}`));
+  const only = await sally(undefined, ['tenants', 'create', 'acme', '--key-only', '--data-dir', dir]);
+  assert.equal(only.out, `${key.key}\n`);
+  assert.match((await sally(undefined, ['tenants', 'list'], { env })).out, /acme +0000/);
+  assert.equal((await sally(undefined, ['tenants', 'key', 'acme', 'spare'], { env })).code, 0);
+  assert.deepEqual(seen.at(-1), `POST /tenants/${uuid(1)}/api-keys {"name":"spare","role":"OWNER"}`);
+  const nowhere = await sally(undefined, ['tenants', 'list', '--data-dir', join(dir, 'none')]);
+  assert.deepEqual([nowhere.code, /no such socket\nHint: .*--data-dir/.test(nowhere.err)], [6, true]);
+});
+
+test('completion for bash completes commands, aliases and options', async (t) => {
+  const dir = await folder(t);
+  const { out } = await sally(undefined, ['completion', 'bash']);
+  await writeFile(join(dir, 'sally.bash'), out);
+  const complete = (...words: string[]) => {
+    const script = `. ./sally.bash; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _sally; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    const result = spawnSync('bash', ['-c', script, 'bash', 'sally', ...words], { cwd: dir, encoding: 'utf8' });
+    assert.equal(result.stderr, '');
+    return result.stdout.trim().split('\n');
+  };
+  assert.deepEqual(complete('ga'), ['gateways', 'gateway']);
+  assert.deepEqual(complete('gateway', 'ma'), ['maintenance']);
+  assert.deepEqual(complete('--json', 'resources', 'create', 'x', '--addr'), ['--address']);
+  assert.deepEqual(complete('policies', 'update', '--base'), ['--base-path']);
+  for (const shell of ['zsh', 'fish']) assert.match((await sally(undefined, ['completion', shell])).out, /base-path/);
+});
+
+test('bin/sally finds the repository through symbolic links', async (t) => {
+  const dir = await folder(t);
+  await symlink(program, join(dir, 'absolute'));
+  await symlink('absolute', join(dir, 'sally'));
+  const outcome = await spawnProgram(join(dir, 'sally'), ['--help'], dir, {});
+  assert.deepEqual([outcome.code, outcome.err], [0, '']);
+  assert.match(outcome.out, /^Usage: sally/);
+});
+
+test('bin/sally without any Node.js says what to do', async (t) => {
+  const dir = await folder(t);
+  const copy = join(dir, 'bin/sally');
+  await mkdir(join(dir, 'bin'));
+  await copyFile(program, copy);
+  for (const name of ['dirname', 'readlink']) await symlink(`/usr/bin/${name}`, join(dir, 'bin', name));
+  const none = await spawnProgram('/bin/sh', [copy, 'status'], dir, { PATH: join(dir, 'bin') });
+  assert.equal(none.code, 1);
+  assert.match(none.err, /Node\.js is missing\.\nsally: Run 'npm install'/);
+  await writeFile(join(dir, 'bin/node'), '#!/bin/sh\necho 20\n', { mode: 0o755 });
+  const old = await spawnProgram('/bin/sh', [copy, 'status'], dir, { PATH: join(dir, 'bin') });
+  assert.match(old.err, /older than Node\.js 24/);
+});

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { privateKeyPlaceholder } from '@sallyport/contract';
+import { parseConfiguration, publicKeyOf } from '@sallyport/wireguard';
+import { configurationFileName, outdatedLines } from './device-file.ts';
+import { type ApiServer, problem, startApi } from './testing/api-server.ts';
+import { configuration, device, page, uuid } from './testing/fixtures.ts';
+import { folder, sally, spawnSally } from './testing/run.ts';
+
+/** Lets the server remember the public key that a device was registered with. */
+async function startWithDevice(t: Parameters<typeof startApi>[0]): Promise<ApiServer> {
+  const api = await startApi(t);
+  let publicKey: string | undefined;
+  const present = () => device(51, "Anna's phone", publicKey);
+  api.replies.set('createDevice', ({ body }) => {
+    publicKey = (body as { publicKey: string }).publicKey;
+    return { status: 201, body: present() };
+  });
+  api.replies.set('getDevice', () => ({ body: present() }));
+  api.replies.set('listDevices', () => ({ body: page([present()]) }));
+  return api;
+}
+
+const keyIn = (text: string): string => /PrivateKey = (\S+)/.exec(text)?.[1] ?? '';
+
+test('device add: the file has the key and is for its owner alone, the requests have not', async (t) => {
+  const api = await startWithDevice(t);
+  const dir = await folder(t);
+  const outcome = await spawnSally(api, ['device', 'add', "Anna's phone"], dir);
+  assert.equal(outcome.code, 0, outcome.err);
+  assert.deepEqual(await readdir(dir), ['Anna-s-phone.conf']);
+  const path = join(dir, 'Anna-s-phone.conf');
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  const text = await readFile(path, 'utf8');
+  const key = keyIn(text);
+  assert.equal(text, configuration.replace(privateKeyPlaceholder, key));
+  assert.equal(parseConfiguration(text).peers.length, 1);
+  const [create] = api.seen;
+  assert.deepEqual(create?.body, { name: "Anna's phone", publicKey: publicKeyOf(key) });
+  const hex = Buffer.from(key, 'base64').toString('hex');
+  for (const seen of api.seen) {
+    const whole = JSON.stringify(seen);
+    assert.ok(!whole.includes(key) && !whole.includes(hex) && !whole.includes(key.slice(0, 20)));
+  }
+  assert.ok(!`${outcome.out}${outcome.err}`.includes(key), 'nor is it printed');
+});
+
+test('device add does not replace a file, and then registers nothing', async (t) => {
+  const api = await startWithDevice(t);
+  const dir = await folder(t);
+  await writeFile(join(dir, 'a.conf'), 'mine');
+  const outcome = await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf'], dir);
+  assert.equal(outcome.code, 5);
+  assert.match(outcome.err, /exists already\nHint: .*--force/);
+  assert.deepEqual([api.seen.length, await readFile(join(dir, 'a.conf'), 'utf8')], [0, 'mine']);
+  await chmod(join(dir, 'a.conf'), 0o644);
+  assert.equal((await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf', '--force'], dir)).code, 0);
+  assert.match(await readFile(join(dir, 'a.conf'), 'utf8'), /^\[Interface\]/);
+  assert.equal((await stat(join(dir, 'a.conf'))).mode & 0o777, 0o600);
+  assert.deepEqual(await readdir(dir), ['a.conf']);
+});
+
+test('device add that is refused leaves no file', async (t) => {
+  const api = await startApi(t);
+  api.replies.set('createDevice', () => problem(409, 'overlay_exhausted'));
+  const dir = await folder(t);
+  assert.equal((await spawnSally(api, ['device', 'add', 'a'], dir)).code, 5);
+  assert.deepEqual(await readdir(dir), []);
+});
+
+test('a key whose device is registered is never lost, and the way on is told', async (t) => {
+  const api = await startWithDevice(t);
+  api.replies.set('getDeviceConfiguration', () => problem(500, 'internal'));
+  const dir = await folder(t);
+  const outcome = await spawnSally(api, ['device', 'add', 'a'], dir);
+  assert.equal(outcome.code, 1);
+  const staged = /private key is in (\S+)\./.exec(outcome.err)?.[1] ?? '';
+  assert.equal((await stat(staged)).mode & 0o777, 0o600);
+  api.replies.delete('getDeviceConfiguration');
+  const rescue = ['device', 'config', uuid(51), '--private-key-file', staged, '--out', 'a.conf'];
+  assert.equal((await spawnSally(api, rescue, dir)).code, 0);
+  const key = keyIn(await readFile(join(dir, 'a.conf'), 'utf8'));
+  assert.deepEqual(api.seen[0]?.body, { name: 'a', publicKey: publicKeyOf(key) });
+});
+
+test('a configuration without the expected place for the key is refused', async (t) => {
+  const api = await startWithDevice(t);
+  api.replies.set('getDeviceConfiguration', () => ({
+    body: { revision: 'x', text: '[Interface]\nPrivateKey = other\n' },
+  }));
+  assert.match((await sally(api, ['device', 'add', 'a', '--out', '-'])).err, /no place for the private key/);
+});
+
+test('the QR code is for terminals, and says when it does not fit', async (t) => {
+  const api = await startWithDevice(t);
+  const dir = await folder(t);
+  const add = (name: string, args: string[], columns = 200, tty = true) =>
+    sally(api, ['device', 'add', name, '--out', join(dir, name), ...args], { tty, columns });
+  assert.match((await add('a', [])).out, /\u001b\[97;40m[█▀▄ ]+\u001b\[0m/);
+  assert.doesNotMatch((await add('b', ['--no-qr'])).out, /█/);
+  assert.doesNotMatch((await add('c', [], 200, false)).out, /█/);
+  assert.match((await add('d', ['--qr'], 200, false)).out, /\n█[█▀▄ ]+█\n/);
+  assert.match((await add('e', [], 30)).out, /needs a terminal of [0-9]+ columns; this one has 30/);
+});
+
+test('a device without access is told what it takes', async (t) => {
+  const api = await startWithDevice(t);
+  const text = configuration.slice(0, configuration.indexOf('\n[Peer]'));
+  api.replies.set('getDeviceConfiguration', () => ({ body: { revision: 'r0', text } }));
+  const outcome = await sally(api, ['device', 'add', "Anna's phone", '--out', '-']);
+  assert.match(outcome.err, /Nothing is reachable[\s\S]*--device 'Anna'\\''s phone' --resource/);
+  assert.equal(outcome.out, text.replace(privateKeyPlaceholder, keyIn(outcome.out)));
+});
+
+test('device add with a key from elsewhere makes none', async (t) => {
+  const api = await startWithDevice(t);
+  const publicKey = Buffer.alloc(32, 9).toString('base64');
+  const dir = await folder(t);
+  assert.equal((await spawnSally(api, ['device', 'add', 'a', '--public-key', publicKey], dir)).code, 0);
+  assert.deepEqual([api.seen[0]?.body, await readdir(dir)], [{ name: 'a', publicKey }, []]);
+});
+
+test('device config: checks, finds the stored key, and renews in place', async (t) => {
+  const api = await startWithDevice(t);
+  const dir = await folder(t);
+  const inDir = (...args: string[]) => spawnSally(api, ['device', 'config', "Anna's phone", ...args], dir);
+  await spawnSally(api, ['device', 'add', "Anna's phone"], dir);
+  const path = join(dir, 'Anna-s-phone.conf');
+  const before = await readFile(path, 'utf8');
+  const key = keyIn(before);
+
+  const current = await inDir('--check', path);
+  assert.deepEqual([current.code, current.out], [0, `${path} is up to date (revision r1).\n`]);
+  const shown = await inDir();
+  assert.equal(shown.out, configuration, 'printed with the placeholder');
+  assert.match(shown.err, /Revision r1\nAnna-s-phone\.conf is up to date/);
+
+  const next = configuration.replace('10.0.0.5/32', '10.0.0.5/32, 10.0.0.6/32');
+  api.replies.set('getDeviceConfiguration', () => ({ body: { revision: 'r2', text: next } }));
+  const outdated = await inDir('--check', path);
+  assert.equal(outdated.code, 1);
+  assert.equal(outdated.out, '- AllowedIPs = 10.0.0.5/32\n+ AllowedIPs = 10.0.0.5/32, 10.0.0.6/32\n');
+  assert.match(outdated.err, /outdated: the present revision is r2/);
+  assert.match((await inDir()).err, /Anna-s-phone\.conf is outdated/);
+
+  assert.equal((await inDir('--out', path)).code, 0);
+  assert.equal(await readFile(path, 'utf8'), next.replace(privateKeyPlaceholder, key));
+  assert.equal((await inDir('--check', path, '--json')).code, 0);
+  assert.equal((await inDir('--out', 'copy.conf')).code, 0, 'the key comes from the usual file');
+  assert.ok(!api.seen.some((seen) => JSON.stringify(seen).includes(key)));
+});
+
+test('device config: another key, no key, or a foreign file', async (t) => {
+  const api = await startWithDevice(t);
+  const dir = await folder(t);
+  await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf'], dir);
+  const inDir = (...args: string[]) => spawnSally(api, ['device', 'config', uuid(51), ...args], dir);
+  await writeFile(join(dir, 'other.key'), `${Buffer.alloc(32, 3).toString('base64')}\n`);
+  await writeFile(join(dir, 'no.key'), 'hello');
+  const other = await inDir('--private-key-file', 'other.key', '--out', 'b.conf');
+  assert.deepEqual([other.code, /not the one of this device/.test(other.err)], [5, true]);
+  assert.equal((await inDir('--private-key-file', 'no.key', '--out', 'b.conf')).code, 2);
+  assert.equal((await inDir('--out', 'b.conf')).code, 3);
+  assert.equal((await inDir('--check', 'absent.conf')).code, 3);
+  const onto = await inDir('--private-key-file', 'a.conf', '--out', 'other.key');
+  assert.equal(onto.code, 5, 'a file with another key is not replaced');
+  assert.deepEqual((await readdir(dir)).toSorted(), ['a.conf', 'no.key', 'other.key']);
+});
+
+test('file names suit wg-quick and stay in the folder', () => {
+  assert.deepEqual(
+    ['anna', "Anna's phone", '../../etc/passwd', 'Zoë', '日本', '-rf', 'a-very-long-device-name'].map(
+      configurationFileName,
+    ),
+    ['anna.conf', 'Anna-s-phone.conf', 'etc-passwd.conf', 'Zoe.conf', 'device.conf', 'rf.conf', 'a-very-long-dev.conf'],
+  );
+});
+
+test('comments, blanks and the private key do not make a file outdated', () => {
+  const stored = configuration.replace(privateKeyPlaceholder, 'k').replace('MTU = 1280', '# mine\nMTU=1280');
+  assert.deepEqual(outdatedLines(stored, configuration), []);
+  assert.deepEqual(outdatedLines(stored.replace('MTU=1280', 'MTU = 1400'), configuration), [
+    '- MTU = 1400',
+    '+ MTU = 1280',
+  ]);
+});

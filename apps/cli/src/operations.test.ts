@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type OperationName, operations } from '@sallyport/contract';
+import { startApi } from './testing/api-server.ts';
+import { fixtures, gateway, TOKEN } from './testing/fixtures.ts';
+import { sally } from './testing/run.ts';
+
+/** One command line for each operation of the contract. */
+const commandOf: Record<OperationName, string[]> = {
+  createGateway: ['gateways', 'create', 'berlin', '--port', '51820'],
+  listGateways: ['gateways', 'list'],
+  getGateway: ['gateways', 'get', 'berlin'],
+  updateGateway: ['gateways', 'update', 'berlin', '--port', '51821'],
+  deleteGateway: ['gateways', 'delete', 'berlin'],
+  enableRelay: ['gateways', 'enable-relay', 'berlin'],
+  disableRelay: ['gateways', 'disable-relay', 'berlin'],
+  testGateway: ['gateways', 'test', 'berlin'],
+  rekeyGateway: ['gateways', 'rekey', 'berlin'],
+  createProtocol: ['protocols', 'create', 'web', '--tcp', '80', '--udp', '5000-5100', '--icmp'],
+  listProtocols: ['protocols', 'list'],
+  getProtocol: ['protocols', 'get', 'https'],
+  deleteProtocol: ['protocols', 'delete', 'HTTPS'],
+  listAddresses: ['addresses', 'list'],
+  getAddress: ['addresses', 'get', '10.0.0.5/32'],
+  updateAddress: ['addresses', 'update', '10.0.0.5', '--protocol', 'SSH'],
+  deleteAddress: ['addresses', 'delete', '10.0.0.5'],
+  listAddressGateways: ['addresses', 'gateways', '10.0.0.5'],
+  createResource: ['resources', 'create', 'intranet', '--address', '10.0.0.5=HTTPS'],
+  listResources: ['resources', 'list', '--filter', 'name[ilike]=%web%'],
+  getResource: ['resources', 'get', 'intranet'],
+  updateResource: ['resources', 'update', 'intranet', '--name', 'other'],
+  deleteResource: ['resources', 'delete', 'intranet'],
+  saveLoadBalancing: ['resources', 'order', 'intranet', 'paris', 'berlin'],
+  detachGateway: ['resources', 'detach', 'intranet', 'paris'],
+  createDevice: ['device', 'add', 'anna', '--no-qr', '--out', '-'],
+  listDevices: ['devices', 'list', '--limit', '5'],
+  getDevice: ['devices', 'get', 'anna'],
+  deleteDevice: ['devices', 'delete', 'anna'],
+  deactivateDevice: ['devices', 'deactivate', 'anna'],
+  reactivateDevice: ['devices', 'reactivate', 'anna'],
+  getDeviceConfiguration: ['device', 'config', 'anna'],
+  createPolicy: ['policies', 'create', 'staff', '--allow', '--all-devices', '--resource', 'intranet'],
+  listPolicies: ['policies', 'list'],
+  getPolicy: ['policies', 'get', 'staff'],
+  updatePolicy: ['policies', 'update', 'staff', '--deny'],
+  deletePolicy: ['policies', 'delete', 'staff'],
+  reorderPolicies: ['policies', 'reorder', 'guests', 'lab', 'staff'],
+  listAdmissionRules: ['rules', 'list'],
+  getAdmissionRule: ['rules', 'get', 'admission without restrictions'],
+  createApiKey: ['keys', 'create', 'ci', '--role', 'auditor', '--expires', '90d'],
+  listApiKeys: ['keys', 'list'],
+  deleteApiKey: ['keys', 'delete', 'ci'],
+};
+
+for (const [name, args] of Object.entries(commandOf))
+  test(`${name}: sally ${args.join(' ')}`, async (t) => {
+    const api = await startApi(t);
+    const outcome = await sally(api, args);
+    assert.equal(outcome.code, 0, outcome.err);
+    assert.ok(
+      api.seen.some(({ operation }) => operation === name),
+      `not asked for; it asked for ${api.seen.map(({ method, url }) => `${method} ${url}`).join(', ')}`,
+    );
+    assert.match(outcome.out, /\S/, 'it prints something');
+  });
+
+test('every write that can be tried takes --dry-run, and then nothing is written', async (t) => {
+  for (const [name, operation] of Object.entries(operations)) {
+    if (!('dryRun' in operation)) continue;
+    const api = await startApi(t);
+    const outcome = await sally(api, [...(commandOf[name as OperationName] ?? []), '--dry-run']);
+    assert.equal(outcome.code, 0, `${name}: ${outcome.err}`);
+    const writes = api.seen.filter(({ method }) => method !== 'GET');
+    assert.deepEqual(
+      writes.map(({ operation: seen, url }) => [seen, new URL(url, 'http://x').searchParams.get('dry-run')]),
+      [[name, 'true']],
+    );
+    assert.match(outcome.out, /0 gained, 2 lost[\s\S]*- anna → intranet[\s\S]*Nothing was written/);
+  }
+});
+
+test('--json prints the answer byte for byte', async (t) => {
+  for (const name of ['listGateways', 'getResource', 'listDevices', 'createApiKey', 'testGateway'] as const) {
+    const api = await startApi(t);
+    const sent = JSON.stringify(fixtures.answers[name]);
+    assert.equal((await sally(api, [...commandOf[name], '--json'])).out, `${sent}\n`, name);
+  }
+});
+
+test('no table shows the token of a gateway, and `gateways token` shows nothing else', async (t) => {
+  const api = await startApi(t);
+  for (const args of [
+    ['gateways', 'list'],
+    ['gateways', 'get', 'berlin'],
+    ['gateways', 'create', 'x'],
+    ['status'],
+    ['status', '--json'],
+  ]) {
+    const { code, out, err } = await sally(api, args);
+    assert.equal(code, 0);
+    assert.ok(!`${out}${err}`.includes(TOKEN), args.join(' '));
+  }
+  assert.deepEqual(await sally(api, ['gateways', 'token', 'berlin']), { code: 0, out: `${TOKEN}\n`, err: '' });
+});
+
+test('a masked token is refused, so that nobody stores it as one', async (t) => {
+  const api = await startApi(t);
+  api.replies.set('getGateway', () => ({ body: { ...gateway(11, 'berlin'), token: 'sgw_0001_…' } }));
+  const outcome = await sally(api, ['gateways', 'token', 'berlin']);
+  assert.deepEqual([outcome.code, outcome.out], [4, '']);
+});

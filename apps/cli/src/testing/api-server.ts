@@ -1,0 +1,126 @@
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import { type Fixtures, fixtures } from './fixtures.ts';
+
+export const API_KEY = 'test-key-0123456789abcdef0123456789';
+
+/** A request as it arrived. */
+export interface Seen {
+  readonly operation: OperationName | undefined;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+  readonly body: unknown;
+}
+
+export interface Reply {
+  readonly status?: number;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
+export interface ApiServer {
+  readonly url: string;
+  readonly seen: Seen[];
+  /** Answers of operations, by name; those of the fixtures when left out. */
+  readonly replies: Map<OperationName, (request: Seen) => Reply>;
+}
+
+/**
+ * An HTTP server that speaks the contract: requests must fit the operation's schemas or are refused with a problem,
+ * answers are the fixtures or what the test scripts, and must fit as well. Ends with the test.
+ */
+export async function startApi(t: TestContext, basePath = ''): Promise<ApiServer> {
+  const seen: Seen[] = [];
+  const replies: ApiServer['replies'] = new Map();
+  const server = createServer((request, response) => {
+    void answer(request, basePath, seen, replies, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => new Promise((resolve) => server.close(resolve)));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, replies };
+}
+
+/** A problem document as a reply. */
+export function problem(status: number, code: string, more: object = {}): Reply {
+  const body = { type: `urn:test:${code}`, title: `Title of ${code}`, status, code, ...more };
+  return { status, body, headers: { 'content-type': 'application/problem+json' } };
+}
+
+async function answer(
+  request: IncomingMessage,
+  basePath: string,
+  seen: Seen[],
+  replies: ApiServer['replies'],
+  response: ServerResponse,
+): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString('utf8');
+  const { method = '', url = '', headers } = request;
+  const found = match(method, url, basePath);
+  const entry: Seen = {
+    operation: found?.name,
+    method,
+    url,
+    headers,
+    text,
+    body: text === '' ? undefined : JSON.parse(text),
+  };
+  seen.push(entry);
+  const reply = url === '/readyz' ? { body: { status: 'ready' } } : replyTo(entry, found, replies);
+  const payload = reply.body === undefined ? '' : JSON.stringify(reply.body);
+  response.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers }).end(payload);
+}
+
+interface Match {
+  readonly name: OperationName;
+  readonly params: Record<string, string>;
+}
+
+function replyTo(entry: Seen, found: Match | undefined, replies: ApiServer['replies']): Reply {
+  if (entry.headers.apikey !== API_KEY) return problem(401, 'unauthenticated');
+  if (found === undefined) return problem(404, 'route_not_found');
+  const operation: Operation = operations[found.name];
+  const query = Object.fromEntries(new URL(entry.url, 'http://x').searchParams);
+  for (const [place, schema, value] of [
+    ['path', operation.params, found.params],
+    ['query', operation.query, query],
+    ['', operation.body, entry.body],
+  ] as const) {
+    const result = schema?.safeParse(value);
+    if (result?.success === false) {
+      const errors = result.error.issues.map((issue) => ({
+        pointer: `${place}/${issue.path.join('/')}`,
+        message: issue.message,
+      }));
+      return problem(400, 'invalid_request', { errors });
+    }
+  }
+  if (operation.body === undefined && entry.text !== '') return problem(400, 'invalid_request');
+  const reply = replies.get(found.name)?.(entry) ?? usual(found.name, operation, query);
+  if ((reply.status ?? 200) < 300 && query['dry-run'] !== 'true') operation.response?.parse(reply.body);
+  return reply;
+}
+
+function usual(name: OperationName, operation: Operation, query: Record<string, string>): Reply {
+  if (query['dry-run'] === 'true') return { body: fixtures.dryRun };
+  const body = (fixtures.answers as Partial<Fixtures>)[name];
+  const headers = operation.status === 204 || Array.isArray(body) ? {} : { etag: '"7"' };
+  return { status: operation.status, headers, ...(body === undefined ? {} : { body }) };
+}
+
+function match(method: string, url: string, basePath: string): Match | undefined {
+  const path = new URL(url, 'http://x').pathname;
+  const hits = Object.entries(operations).flatMap(([name, operation]) => {
+    const pattern = new RegExp(`^${basePath}${operation.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')}$`);
+    const found = operation.method === method ? pattern.exec(path) : null;
+    const params = Object.entries(found?.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]);
+    return found === null ? [] : [{ name: name as OperationName, params: Object.fromEntries(params) }];
+  });
+  // A literal path (`/policies/reorder`) goes before one with a parameter (`/policies/{id}`).
+  return hits.toSorted((a, b) => Object.keys(a.params).length - Object.keys(b.params).length)[0];
+}

@@ -1,0 +1,168 @@
+import { type OperationName, privateKeyPlaceholder, type ResponseBody } from '@sallyport/contract';
+
+export type Fixtures = { [N in OperationName]: ResponseBody<N> };
+
+const at = '2026-11-01T10:00:00.000Z';
+const stamps = { createdAt: at, updatedAt: at };
+export const TOKEN = `sgw_${'0'.repeat(31)}1_${'A'.repeat(43)}_${'B'.repeat(22)}`;
+
+/** A UUID (version 4) that ends in `n`. */
+export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
+
+export function gateway(n: number, name: string): ResponseBody<'getGateway'> {
+  return {
+    id: uuid(n),
+    ...stamps,
+    deployedOn: null,
+    name,
+    description: 'Kept',
+    wireguardPort: '51820',
+    status: 'PENDING',
+    token: TOKEN,
+    endpoint: 'vpn.example.com',
+    autoDiscoverEndpoint: false,
+    resources: [],
+    intent: 'ACTIVE',
+    masquerade: true,
+  };
+}
+
+export function protocol(n: number, name: string, port: string): ResponseBody<'getProtocol'> {
+  return { id: uuid(n), name, networkProtocols: [{ protocol: 'TCP', port }], type: 'PREDEFINED' };
+}
+
+export function address(n: number, text: string): ResponseBody<'getAddress'> {
+  return { id: uuid(n), address: text, isIp: true, type: 'PRIVATE', protocols: [protocol(21, 'HTTPS', '443')] };
+}
+
+export function resource(n: number, name: string): ResponseBody<'getResource'> {
+  return {
+    id: uuid(n),
+    ...stamps,
+    name,
+    type: 'PRIVATE',
+    loadBalancingMode: 'MANUAL',
+    addresses: [address(31, '10.0.0.5')],
+    gateways: [gateway(11, 'berlin'), gateway(12, 'paris')],
+  };
+}
+
+export function device(n: number, name: string, publicKey?: string): ResponseBody<'getDevice'> {
+  return {
+    id: uuid(n),
+    ...stamps,
+    name,
+    active: true,
+    status: 'Offline',
+    hardwareId: `wg-${n}`,
+    overlayAddresses: ['100.64.0.2'],
+    ...(publicKey === undefined ? {} : { publicKey }),
+  };
+}
+
+export function policy(n: number, name: string, order: number): ResponseBody<'getPolicy'> {
+  const { overlayAddresses: _, user: __, publicKey: ___, ...plain } = device(51, 'anna');
+  const { gateways: ____, addresses: _____, status: ______, ...bare } = resource(41, 'intranet');
+  return {
+    id: uuid(n),
+    ...stamps,
+    name,
+    action: true,
+    order,
+    isDefault: false,
+    type: 'PRIVATE',
+    ...{ allGroups: false, allUsers: false, allDevices: false, allResources: false },
+    devices: [plain],
+    resources: [bare],
+    rule: rule(71, 'Admission without Restrictions'),
+  };
+}
+
+export function rule(n: number, name: string): ResponseBody<'getAdmissionRule'> {
+  return { id: uuid(n), ...stamps, name, type: 'ALLOW', hasTimeConstraint: false };
+}
+
+export function apiKey(n: number, name: string): ResponseBody<'createApiKey'> {
+  return { id: uuid(n), createdAt: at, name, role: 'ADMIN', prefix: 'sk_abc' };
+}
+
+export function page<T>(data: T[]) {
+  return { data, total: data.length, page: 0, limit: 100, hasNext: false, hasPrevious: false };
+}
+
+/** A configuration as the controller hands it out. */
+export const configuration = `[Interface]
+PrivateKey = ${privateKeyPlaceholder}
+Address = 100.64.0.2/32
+MTU = 1280
+
+[Peer]
+PublicKey = ${Buffer.alloc(32, 7).toString('base64')}
+Endpoint = vpn.example.com:51820
+AllowedIPs = 10.0.0.5/32
+PersistentKeepalive = 25
+`;
+
+const gateways = [gateway(11, 'berlin'), gateway(12, 'paris')];
+const policies = [policy(61, 'staff', 1), policy(62, 'lab', 2), policy(63, 'guests', 3)];
+const address0 = address(31, '10.0.0.5');
+const berlin = gateway(11, 'berlin');
+const https = protocol(21, 'HTTPS', '443');
+const intranet = resource(41, 'intranet');
+const anna = device(51, 'anna');
+const builtIn = rule(71, 'Admission without Restrictions');
+
+/** A small tenant: what each operation answers unless a test says otherwise. */
+export const fixtures = {
+  dryRun: {
+    changes: [{ action: 'disconnect', kind: 'resource', id: uuid(41), name: 'intranet' }],
+    gained: 0,
+    lost: 2,
+    samples: [{ change: 'lost', device: 'anna', resource: 'intranet' }],
+  },
+  answers: {
+    createGateway: berlin,
+    listGateways: gateways,
+    getGateway: berlin,
+    updateGateway: berlin,
+    deleteGateway: undefined,
+    enableRelay: berlin,
+    disableRelay: berlin,
+    testGateway: { status: 'ONLINE', details: 'Agent connected\nNot probed: from outside' },
+    rekeyGateway: berlin,
+    createProtocol: https,
+    listProtocols: [https, protocol(22, 'SSH', '22')],
+    getProtocol: https,
+    deleteProtocol: undefined,
+    listAddresses: [address0],
+    getAddress: address0,
+    updateAddress: address0,
+    deleteAddress: undefined,
+    listAddressGateways: gateways,
+    createResource: { ...intranet, gateways: [] },
+    listResources: page([intranet]),
+    getResource: intranet,
+    updateResource: intranet,
+    deleteResource: undefined,
+    saveLoadBalancing: intranet,
+    detachGateway: undefined,
+    createDevice: anna,
+    listDevices: page([anna]),
+    getDevice: anna,
+    deleteDevice: undefined,
+    deactivateDevice: { ...anna, active: false, status: 'Deactivated' },
+    reactivateDevice: anna,
+    getDeviceConfiguration: { revision: 'r1', text: configuration },
+    createPolicy: policies[0] ?? policy(61, 'staff', 1),
+    listPolicies: policies,
+    getPolicy: policies[0] ?? policy(61, 'staff', 1),
+    updatePolicy: policies[0] ?? policy(61, 'staff', 1),
+    deletePolicy: undefined,
+    reorderPolicies: policies,
+    listAdmissionRules: [builtIn],
+    getAdmissionRule: builtIn,
+    createApiKey: { ...apiKey(81, 'ci'), key: 'sk_abcdefghijklmnopqrstuvwxyz' },
+    listApiKeys: [apiKey(81, 'ci')],
+    deleteApiKey: undefined,
+  } satisfies Fixtures,
+} as const;
