@@ -1,0 +1,99 @@
+/**
+ * Paired measurement: subject and baseline take turns within one run on one machine, and only their ratio is kept.
+ * Absolute figures of shared machines mean little; the ratio of neighbours in time does.
+ */
+
+/** One thing to measure: gives a rate (more is better) or an amount (less is better) per round. */
+export interface Contender {
+  readonly name: string;
+  measure(): Promise<number>;
+}
+
+export interface PairedResult {
+  readonly figure: string;
+  readonly unit: string;
+  readonly rounds: readonly { readonly baseline: number; readonly subject: number }[];
+  readonly baseline: number;
+  readonly subject: number;
+  /** Median of the rounds' ratios subject / baseline. */
+  readonly ratio: number;
+  readonly toReach: string;
+  readonly reached: boolean;
+}
+
+/** Alternates the two, `rounds` times after one round of warming up. */
+export async function paired(
+  figure: string,
+  unit: string,
+  contenders: { readonly baseline: Contender; readonly subject: Contender },
+  options: { readonly rounds: number; readonly atLeast: number },
+): Promise<PairedResult> {
+  const { baseline, subject } = contenders;
+  await baseline.measure();
+  await subject.measure();
+  const rounds: { baseline: number; subject: number }[] = [];
+  for (let round = 0; round < options.rounds; round++) {
+    // Who goes first changes each round: a drift of the machine then hits both alike.
+    const first = round % 2 === 0;
+    const a = first ? await baseline.measure() : await subject.measure();
+    const b = first ? await subject.measure() : await baseline.measure();
+    rounds.push(first ? { baseline: a, subject: b } : { baseline: b, subject: a });
+  }
+  const ratio = median(rounds.map((round) => round.subject / round.baseline));
+  return {
+    figure,
+    unit,
+    rounds,
+    baseline: median(rounds.map((round) => round.baseline)),
+    subject: median(rounds.map((round) => round.subject)),
+    ratio,
+    toReach: `ratio at least ${options.atLeast}`,
+    reached: ratio >= options.atLeast,
+  };
+}
+
+export interface AmountResult {
+  readonly figure: string;
+  readonly unit: string;
+  readonly rounds: readonly number[];
+  readonly median: number;
+  readonly toReach: string;
+  readonly reached: boolean;
+}
+
+/** A plain amount, less is better. */
+export async function amount(
+  figure: string,
+  unit: string,
+  measure: () => Promise<number>,
+  options: { rounds: number; atMost: number },
+): Promise<AmountResult> {
+  const rounds: number[] = [];
+  for (let round = 0; round < options.rounds; round++) rounds.push(await measure());
+  const middle = median(rounds);
+  return {
+    figure,
+    unit,
+    rounds,
+    median: middle,
+    toReach: `at most ${options.atMost} ${unit}`,
+    reached: middle <= options.atMost,
+  };
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const high = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? high : (high + (sorted[middle - 1] ?? Number.NaN)) / 2;
+}
+
+/** One line of a Markdown table. */
+export function row(result: PairedResult | AmountResult): string {
+  const figure = (value: number): string =>
+    value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);
+  if ('ratio' in result) {
+    return `| ${result.figure} | ${figure(result.subject)} | ${figure(result.baseline)} | ${result.unit} | **${result.ratio.toFixed(2)}** | ${result.toReach} |`;
+  }
+  return `| ${result.figure} | ${figure(result.median)} | | ${result.unit} | | ${result.toReach} |`;
+}
