@@ -3,9 +3,10 @@ import type { Io } from './session.ts';
 
 /** Asks for a secret on the terminal without showing what is typed. Ctrl-C and Ctrl-D end it with a `Failure`. */
 export async function readHidden(io: Pick<Io, 'stdin' | 'stderr'>, question: string): Promise<string> {
-  io.stderr.write(question);
+  // Before the question: whoever answers at once must not be echoed.
   io.stdin.setRawMode?.(true);
   try {
+    io.stderr.write(question);
     let typed = '';
     for await (const chunk of io.stdin)
       for (const character of chunk.toString('utf8')) {

@@ -1,4 +1,5 @@
 import { type GatewayIntent, gatewayIntent, type RequestBody, type ResponseBody } from '@sallyport/contract';
+import { parseGatewayToken } from '@sallyport/contract/channel';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
@@ -204,7 +205,7 @@ async function change(session: Session, text: string, flags: WriteFlags, changes
 
 async function printToken(session: Session, text: string): Promise<void> {
   const { body } = await read(session, text);
-  if (!/^[\u0021-\u007e]+$/.test(body.token))
+  if (parseGatewayToken(body.token) === null)
     throw new Failure(exitCodes.notAllowed, 'This API key may not see the tokens of gateways', {
       hint: 'Use a key with the role ADMIN or OWNER.',
     });

@@ -60,7 +60,11 @@ export async function spawnProgram(
   env: Environment,
   stdin = '',
 ): Promise<Outcome> {
-  const child = spawn(file, args, { cwd, env: { PATH: process.env.PATH, HOME: cwd, ...env }, stdio: 'pipe' });
+  const child = spawn(file, args, {
+    cwd,
+    env: { PATH: process.env.PATH, HOME: cwd, XDG_CACHE_HOME: cache, ...env },
+    stdio: 'pipe',
+  });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk) => (out += chunk));
@@ -76,6 +80,9 @@ export async function folder(t: TestContext): Promise<string> {
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
 }
+
+/** Compiled code is kept between the processes of the tests; the folder is nobody's source. */
+const cache = fileURLToPath(new URL('../../../../node_modules/.cache', import.meta.url));
 
 const environment = (api: ApiServer | undefined): Environment =>
   api === undefined ? {} : { SALLYPORT_URL: api.url, SALLYPORT_API_KEY: API_KEY };
