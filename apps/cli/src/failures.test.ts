@@ -127,6 +127,8 @@ test('help is no failure', async (t) => {
     assert.deepEqual([outcome.code, outcome.err], [0, '']);
     assert.match(outcome.out, /^Usage: sally/);
   }
+  const version = await spawnSally(undefined, ['--version'], await folder(t));
+  assert.match(version.out, /^[0-9]+\.[0-9]+\.[0-9]+\n$/);
 });
 
 test('an ambiguous name is refused with all candidates', async (t) => {

@@ -33,6 +33,7 @@ export function createProgram(io: Io): Command {
   program
     .description('Sallyport: who may reach what, through which gateways, over WireGuard.')
     .usage('[options] <command>')
+    .version(io.version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .configureHelp({ showGlobalOptions: true })

@@ -15,6 +15,7 @@ export interface Output {
 /** Everything outside of the program. */
 export interface Io {
   readonly env: Environment;
+  readonly version: string;
   readonly stdin: NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?: (raw: boolean) => unknown };
   readonly stdout: Output;
   readonly stderr: Output;

@@ -33,6 +33,7 @@ export async function sally(
   const terminal = { isTTY: with_.tty === true, columns: with_.columns ?? 200 };
   const code = await run(args, {
     env: { ...environment(api), ...with_.env },
+    version: '0.0.0',
     stdin: Readable.from([with_.stdin ?? '']),
     stdout: { ...terminal, write: (text: string) => (out += text) },
     stderr: { ...terminal, write: (text: string) => (err += text) },
