@@ -5,7 +5,7 @@ import { kinds, resolveId, resolveIds } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean } from '../text.ts';
-import { gatewayColumns } from './gateways.ts';
+import { gatewayColumns } from './gateway-view.ts';
 import { repeated, writes } from './options.ts';
 
 type Address = ResponseBody<'getAddress'>;

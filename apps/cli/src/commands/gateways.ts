@@ -1,15 +1,15 @@
-import { type GatewayIntent, gatewayIntent, type RequestBody, type ResponseBody } from '@sallyport/contract';
+import { type GatewayIntent, gatewayIntent, type RequestBody } from '@sallyport/contract';
 import { parseGatewayToken } from '@sallyport/contract/channel';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { kinds, resolveId } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
-import { type Column, status } from '../table.ts';
-import { byteCount, clean, moment, shellWord } from '../text.ts';
+import { status } from '../table.ts';
+import { clean, shellWord } from '../text.ts';
+import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
 import { choice, clearable, given, onOff, writes } from './options.ts';
 
-type Gateway = ResponseBody<'getGateway'>;
 type Changes = Partial<RequestBody<'updateGateway'>>;
 
 interface GatewayFields {
@@ -34,16 +34,6 @@ export function addGateways(program: Command, session: Session): void {
   addAgentCommands(group);
 }
 
-export const gatewayColumns: readonly Column<Gateway>[] = [
-  { heading: 'NAME', cell: (g) => g.name },
-  { heading: 'STATUS', cell: (g) => status(g.status) },
-  { heading: 'PORT', cell: (g) => g.wireguardPort },
-  { heading: 'ENDPOINT', cell: (g) => g.endpoint ?? g.discoveredEndpoint ?? '-' },
-  { heading: 'RESOURCES', cell: (g) => String(g.resources?.length ?? 0) },
-  { heading: 'LAST ONLINE', cell: (g) => moment(g.lastOnline) },
-  { heading: 'ID', cell: (g) => g.id },
-];
-
 function addReads(group: Command, session: Session): void {
   group
     .command('list')
@@ -60,7 +50,7 @@ function addReads(group: Command, session: Session): void {
     .command('get')
     .argument('<gateway>', 'name or id')
     .description('show a gateway with its connection statistics')
-    .action(async (text: string) => show(session, await read(session, text)));
+    .action(async (text: string) => showGateway(session, await read(session, text)));
   group
     .command('token')
     .argument('<gateway>', 'name or id')
@@ -147,7 +137,7 @@ function addActions(group: Command, session: Session): void {
         const api = await session.api();
         const id = await resolveId(api, kinds.gateway, text);
         const answer = await api.call(operation, { params: { id } });
-        show(session, answer);
+        showGateway(session, answer);
         if (operation === 'rekeyGateway') await sayHowToRun(session, answer.body);
       });
   group
@@ -190,7 +180,7 @@ async function createGateway(session: Session, name: string, flags: GatewayField
   const { endpoint, description, masquerade } = flags;
   const body = { name, wireguardPort: flags.port ?? '51820', ...given({ endpoint, description, masquerade }) };
   const answer = await api.call('createGateway', { body });
-  show(session, answer);
+  showGateway(session, answer);
   await sayHowToRun(session, answer.body);
 }
 
@@ -225,41 +215,6 @@ async function testGateway(session: Session, text: string): Promise<void> {
   if (outcome !== 'ONLINE' && outcome !== 'MAINTENANCE')
     throw new Failure(exitCodes.failed, `The test of gateway ${clean(text)} ended in ${outcome}`);
 }
-
-function show(session: Session, answer: Answer<Gateway>): void {
-  session.show(answer, (gateway, etag) => session.details(gatewayFields(gateway, etag)));
-}
-
-function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session['details']>[0] {
-  const s = g.statistics;
-  const endpoint =
-    g.endpoint ?? (g.discoveredEndpoint === undefined ? undefined : `${g.discoveredEndpoint} (discovered)`);
-  return [
-    ['Name', g.name],
-    ['Id', g.id],
-    ['Status', status(g.status)],
-    ['Error', g.error],
-    ['Wanted', g.intent],
-    ['Description', g.description],
-    ['Port', g.wireguardPort],
-    ['Endpoint', endpoint ?? 'not known yet'],
-    ['Public key', g.publicKey],
-    ['Relay', g.relayEnabled === undefined ? undefined : onOrOff(g.relayEnabled)],
-    ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
-    ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
-    ['Deployed on', moment(g.deployedOn)],
-    ['Last online', moment(g.lastOnline)],
-    ['Devices', s === undefined ? undefined : `${s.connectedDevices} connected`],
-    ['Traffic', s === undefined ? undefined : `${byteCount(s.bytesIn)} in, ${byteCount(s.bytesOut)} out`],
-    ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
-    ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
-    ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
-    ['Updated at', moment(g.updatedAt)],
-    ['ETag', etag],
-  ];
-}
-
-const onOrOff = (value: boolean): string => (value ? 'on' : 'off');
 
 async function sayHowToRun(session: Session, gateway: Gateway): Promise<void> {
   if (session.json) return;

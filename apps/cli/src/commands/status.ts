@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { exitCodes, Failure } from '../failure.ts';
 import { send } from '../http.ts';
 import type { Session } from '../session.ts';
-import { gatewayColumns } from './gateways.ts';
+import { gatewayColumns } from './gateway-view.ts';
 
 /** `sally status` */
 export function addStatus(program: Command, session: Session): void {

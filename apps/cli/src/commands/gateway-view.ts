@@ -1,0 +1,53 @@
+import type { ResponseBody } from '@sallyport/contract';
+import type { Answer } from '../client.ts';
+import type { Session } from '../session.ts';
+import { type Column, status } from '../table.ts';
+import { byteCount, moment } from '../text.ts';
+
+export type Gateway = ResponseBody<'getGateway'>;
+
+export const gatewayColumns: readonly Column<Gateway>[] = [
+  { heading: 'NAME', cell: (g) => g.name },
+  { heading: 'STATUS', cell: (g) => status(g.status) },
+  { heading: 'PORT', cell: (g) => g.wireguardPort },
+  { heading: 'ENDPOINT', cell: (g) => g.endpoint ?? g.discoveredEndpoint ?? '-' },
+  { heading: 'RESOURCES', cell: (g) => String(g.resources?.length ?? 0) },
+  { heading: 'LAST ONLINE', cell: (g) => moment(g.lastOnline) },
+  { heading: 'ID', cell: (g) => g.id },
+];
+
+/** Prints a gateway as it came, or for people; never its token. */
+export function showGateway(session: Session, answer: Answer<Gateway>): void {
+  session.show(answer, (gateway, etag) => session.details(gatewayFields(gateway, etag)));
+}
+
+function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session['details']>[0] {
+  const s = g.statistics;
+  const endpoint =
+    g.endpoint ?? (g.discoveredEndpoint === undefined ? undefined : `${g.discoveredEndpoint} (discovered)`);
+  return [
+    ['Name', g.name],
+    ['Id', g.id],
+    ['Status', status(g.status)],
+    ['Error', g.error],
+    ['Wanted', g.intent],
+    ['Description', g.description],
+    ['Port', g.wireguardPort],
+    ['Endpoint', endpoint ?? 'not known yet'],
+    ['Public key', g.publicKey],
+    ['Relay', g.relayEnabled === undefined ? undefined : onOrOff(g.relayEnabled)],
+    ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
+    ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
+    ['Deployed on', moment(g.deployedOn)],
+    ['Last online', moment(g.lastOnline)],
+    ['Devices', s === undefined ? undefined : `${s.connectedDevices} connected`],
+    ['Traffic', s === undefined ? undefined : `${byteCount(s.bytesIn)} in, ${byteCount(s.bytesOut)} out`],
+    ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
+    ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
+    ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
+    ['Updated at', moment(g.updatedAt)],
+    ['ETag', etag],
+  ];
+}
+
+const onOrOff = (value: boolean): string => (value ? 'on' : 'off');
