@@ -190,7 +190,7 @@ async function change(session: Session, text: string, flags: WriteFlags, changes
   const { id, name, wireguardPort } = before.body;
   const body = { name, wireguardPort, ...changes };
   const answer = await session.write('updateGateway', flags, { params: { id }, body, ifMatch: before.etag });
-  if (answer !== undefined) show(session, answer);
+  if (answer !== undefined) showGateway(session, answer);
 }
 
 async function printToken(session: Session, text: string): Promise<void> {
