@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
+import { deviceItem } from './testing/memory-states.ts';
 import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
 
 test('an agent with the token enrols, gets everything, and is online once it has applied it', async (t) => {
@@ -25,3 +26,148 @@ test('an agent with the token enrols, gets everything, and is online once it has
   assert.equal(h.channel.counters().connected, 1);
   assert.equal(h.channel.counters().handshaking, 0);
 });
+
+test('once enrolled the token is worth nothing and the identity everything', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const identity = newAgent(id, token);
+  const first = await ScriptedAgent.connect(h.port, identity);
+  await first.cut();
+
+  const thief = await ScriptedAgent.open(h.port, newAgent(id, token));
+  await thief.authenticate();
+  const refused = await thief.expect('refused');
+  assert.deepEqual([refused.code, refused.final], ['already-enrolled', true]);
+  await thief.closed();
+  assert.match(h.warnings().join(), /second agent came with the token/);
+
+  const stranger = await ScriptedAgent.open(h.port, newAgent(id));
+  await stranger.authenticate();
+  assert.equal((await stranger.expect('refused')).code, 'bad-identity');
+
+  const { token: _, ...withoutToken } = identity;
+  const back = await ScriptedAgent.connect(h.port, withoutToken);
+  await back.expect('snapshot');
+  assert.equal(h.directory.row(id).identityKey, identity.signer.publicKey);
+  assert.equal(h.directory.writes.enrol, 2);
+});
+
+test('a wrong token of an enrolled gateway learns nothing', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  await ScriptedAgent.connect(h.port, newAgent(id, token));
+  const wrong = token.replace(/_[A-Za-z0-9_-]{43}_/, `_${'A'.repeat(43)}_`);
+  const guesser = await ScriptedAgent.open(h.port, newAgent(id, wrong));
+  await guesser.authenticate();
+  assert.equal((await guesser.expect('refused')).code, 'bad-token');
+});
+
+test('each agent that may not enrol is refused, and nothing changes', async (t) => {
+  const h = await startChannel(t);
+  const mine = h.gateway();
+  const other = h.gateway();
+  const gone = h.gateway();
+  h.directory.rows.set(gone.id, 'deleted');
+  const unknown = 'a2c1b6a4-7d1f-4c0e-9a53-0c9f54b6d001';
+  const cases = [
+    { agent: newAgent(mine.id), code: 'bad-token', final: true },
+    { agent: newAgent(mine.id, 'nonsense'), code: 'bad-token', final: true },
+    { agent: newAgent(mine.id, other.token), code: 'bad-token', final: true },
+    { agent: newAgent(unknown, mine.token), code: 'unknown-gateway', final: true },
+    { agent: newAgent(gone.id, gone.token), code: 'deleted', final: true },
+    {
+      agent: { ...newAgent(mine.id, mine.token), wireguardPublicKey: `${'A'.repeat(43)}=` },
+      code: 'bad-message',
+      final: false,
+    },
+  ];
+  for (const { agent, code, final } of cases) {
+    const peer = await ScriptedAgent.open(h.port, agent);
+    await peer.authenticate();
+    const refused = await peer.expect('refused');
+    assert.deepEqual([refused.code, refused.final], [code, final]);
+    assert.equal(await peer.closed(), 1008);
+  }
+  assert.equal(h.directory.row(mine.id).identityKey, null);
+  assert.equal(h.directory.row(other.id).identityKey, null);
+  assert.equal(h.channel.presence(mine.id).lastSeen, null);
+});
+
+test('a host that was rebuilt with the identity brings its new WireGuard key', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const identity = newAgent(id, token);
+  await (await ScriptedAgent.connect(h.port, identity)).cut();
+  const moved = { ...identity, wireguardPublicKey: newAgent(id).wireguardPublicKey };
+  await ScriptedAgent.connect(h.port, moved);
+  assert.equal(h.directory.row(id).wireguardPublicKey, moved.wireguardPublicKey);
+});
+
+test('a directory that is away refuses for now, and lets in when it is back', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  h.directory.broken = true;
+  const identity = newAgent(id, token);
+  const early = await ScriptedAgent.open(h.port, identity);
+  await early.authenticate();
+  const refused = await early.expect('refused');
+  assert.deepEqual([refused.code, refused.final], ['busy', false]);
+  h.directory.broken = false;
+  await ScriptedAgent.connect(h.port, identity);
+});
+
+test('a newer connection with the same identity takes over, and an operator is warned', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const identity = newAgent(id, token);
+  const older = await ScriptedAgent.connect(h.port, identity);
+  await older.expect('snapshot');
+  const newer = await ScriptedAgent.connect(h.port, identity);
+  assert.equal((await older.expect('refused')).code, 'taken-over');
+  await older.closed();
+  assert.equal(h.channel.counters().takenOver, 1);
+  assert.match(h.warnings().join(), /same identity took over/);
+  assert.equal(h.channel.presence(id).connected, true);
+  await newer.expect('snapshot');
+  h.time.advance(100);
+  h.states.change(id, [deviceItem('a')]);
+  await newer.expect('delta');
+});
+
+test('deletion tells the agent to undo everything', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  await agent.expect('snapshot');
+  h.directory.rows.set(id, 'deleted');
+  h.states.remove(id);
+  const refused = await agent.expect('refused');
+  assert.deepEqual([refused.code, refused.final], ['deleted', true]);
+  await agent.closed();
+  assert.equal(h.channel.presence(id).lastSeen, null);
+});
+
+test('a re-key ends the identity, keeps the status while the lease lasts, and lets the next agent enrol', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  agent.apply();
+  await until(() => h.channel.presence(id).converged, 'converged');
+
+  h.directory.row(id).identityKey = null;
+  h.states.emit(id, { kind: 'rekeyed' });
+  await agent.expect('snapshot');
+  assert.equal((await agent.expect('refused')).code, 'bad-identity');
+  h.time.advance(3_600_000);
+  assert.deepEqual(pick(h.channel.presence(id)), { connected: false, alive: true, converged: true });
+  h.time.advance(86_400_000);
+  assert.equal(h.channel.presence(id).alive, false);
+
+  const next = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  await next.expect('snapshot');
+  assert.deepEqual(pick(h.channel.presence(id)), { connected: true, alive: true, converged: false });
+});
+
+function pick({ connected, alive, converged }: { connected: boolean; alive: boolean; converged: boolean }) {
+  return { connected, alive, converged };
+}

@@ -214,7 +214,7 @@ export class GatewayEntry {
   #time(): void {
     const { clock, limits } = this.#host;
     if (this.#link === null && this.#unsubscribe !== null) {
-      const until = this.#idleSince + limits.retentionMs;
+      const until = Math.max(this.#idleSince + limits.retentionMs, this.#presence.heldUntil ?? 0);
       if (clock() >= until) this.close();
       else this.#alarm.set(until);
     }

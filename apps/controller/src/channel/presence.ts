@@ -131,6 +131,10 @@ export class AgentPresence {
     else this.#behindSince ??= now;
   }
 
+  get heldUntil(): number | null {
+    return this.#heldUntil;
+  }
+
   /** The agent of this connection has said that a state is in force, and no error since. */
   get confirmed(): boolean {
     return this.#confirmed;

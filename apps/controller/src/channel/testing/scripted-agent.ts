@@ -99,7 +99,6 @@ export class ScriptedAgent {
     if (!verifyText(challenge.controllerKey, transcriptText('controller', transcript), challenge.signature)) {
       throw new Error('the controller did not prove itself');
     }
-    this.#controllerKey = challenge.controllerKey;
     this.send({
       type: 'authenticate',
       signature: signer.sign(transcriptText('agent', transcript)),
@@ -153,7 +152,8 @@ export class ScriptedAgent {
   }
 
   #take(message: ControllerMessage): void {
-    if (message.type === 'snapshot') {
+    if (message.type === 'challenge') this.#controllerKey = message.controllerKey;
+    else if (message.type === 'snapshot') {
       this.items.clear();
       for (const item of message.items) this.items.set(item.key, item);
       this.#adopt(message.signed);

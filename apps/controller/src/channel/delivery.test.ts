@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ControllerMessage, type Revision, StateHash, type StateItem } from '@sallyport/contract/channel';
+import fc from 'fast-check';
+import { Delivery, type DeliveryStep } from './delivery.ts';
+import { DeltaHistory } from './delta-history.ts';
+import { GatewayFeed } from './gateway-feed.ts';
+import { deviceItem, MemoryStates } from './testing/memory-states.ts';
+import type { DesiredState } from './types.ts';
+
+const bounds = { historyDeltas: 4, historyItems: 40 };
+const gateway = 'g';
+const settings = {
+  gateway,
+  sign: () => '',
+  leaseMs: () => 86_400_000,
+  revisionGapMs: () => 1_000,
+  deltaGapMs: 20,
+  snapshotGapMs: 1_000,
+};
+
+/** An agent that believes what it is told, and fails the test where a real one would ask for everything. */
+class Believer {
+  readonly items = new Map<string, StateItem>();
+  state: { revision: Revision; hash: string } | undefined;
+
+  take(message: ControllerMessage): void {
+    if (message.type === 'snapshot') this.items.clear();
+    else if (message.type === 'delta')
+      assert.equal(message.from, this.state?.hash, 'the delta leads on from its state');
+    if (message.type === 'delta') for (const key of message.removes) this.items.delete(key);
+    if (message.type === 'snapshot') for (const item of message.items) this.items.set(item.key, item);
+    if (message.type === 'delta') for (const item of message.upserts) this.items.set(item.key, item);
+    if (!('signed' in message)) return;
+    const { revision, hash } = message.signed.statement;
+    assert.equal(StateHash.of(this.items.values()).toString(), hash, 'the items give the signed hash');
+    if (this.state !== undefined) assert.ok(revision.number >= this.state.revision.number, 'revisions never go back');
+    this.state = { revision, hash };
+  }
+}
+
+type Step =
+  | { do: 'change'; put: number; drop: number; ttl: number }
+  | { do: 'same-revision'; put: number }
+  | { do: 'time'; ms: number }
+  | { do: 'revision' | 'block' | 'unblock' | 'ask' | 'reconnect' | 'refollow' };
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('change'), put: fc.nat(6), drop: fc.nat(6), ttl: fc.nat(2) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('same-revision'), put: fc.nat(6) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('time'), ms: fc.nat(3_000) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ do: fc.constantFrom('revision', 'block', 'unblock', 'ask', 'reconnect', 'refollow') }),
+  },
+);
+
+/** One gateway's states, feed and delivery, and an agent at the other end of a connection that loses nothing. */
+class World {
+  readonly states = new MemoryStates();
+  readonly agent = new Believer();
+  now = 0;
+  #feed = new GatewayFeed(bounds);
+  #delivery = new Delivery(settings, this.#feed);
+  #unsubscribe = () => {};
+
+  constructor() {
+    this.states.add(gateway);
+    this.#follow();
+  }
+
+  async do(s: Step): Promise<void> {
+    if (s.do === 'change') {
+      const item = deviceItem(`d${s.put}`, { expiresAt: s.ttl === 0 ? null : s.ttl });
+      this.states.change(gateway, [item], s.drop === s.put ? [] : [`device/d${s.drop}`]);
+    } else if (s.do === 'same-revision') {
+      this.states.number--;
+      this.states.change(gateway, [deviceItem(`d${s.put}`)]);
+    } else if (s.do === 'revision') this.states.tick();
+    else if (s.do === 'time') this.now += s.ms;
+    else if (s.do === 'ask') await this.#perform(this.#delivery.needSnapshot(this.now));
+    else if (s.do === 'reconnect') await this.connect();
+    else if (s.do === 'refollow') {
+      this.#unsubscribe();
+      this.#follow();
+      await this.connect();
+    } else this.#delivery.block(s.do === 'block');
+    await this.flush();
+  }
+
+  async connect(): Promise<void> {
+    this.#delivery = new Delivery(settings, this.#feed);
+    const state = await this.desired();
+    this.#feed.loaded(state);
+    await this.#perform(this.#delivery.start(this.agent.state, state, this.now));
+  }
+
+  /** Sends what is due; returns how many messages that were. */
+  async flush(): Promise<number> {
+    return this.#perform(this.#delivery.flush(this.now));
+  }
+
+  async desired(): Promise<DesiredState> {
+    const state = await this.states.current(gateway);
+    if (state === null) throw new Error('no state');
+    return state;
+  }
+
+  #follow(): void {
+    const feed = (this.#feed = new GatewayFeed(bounds));
+    this.#unsubscribe = this.states.subscribe(gateway, (change) => {
+      if (change.kind === 'delta' || change.kind === 'revision') feed.changed(change);
+    });
+  }
+
+  async #perform(effects: readonly DeliveryStep[]): Promise<number> {
+    let messages = 0;
+    for (const effect of effects) {
+      if (effect.kind === 'send') {
+        this.agent.take(effect.message);
+        messages++;
+        continue;
+      }
+      const state = await this.desired();
+      this.#feed.loaded(state);
+      messages += await this.#perform(this.#delivery.loaded(state, this.now));
+    }
+    return messages;
+  }
+}
+
+test('whatever happens, the agent ends at the desired state, items and expiry times', async () => {
+  const byKey = (items: Iterable<StateItem>) => [...items].toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const world = new World();
+      await world.connect();
+      for (const one of steps) await world.do(one);
+      await world.do({ do: 'unblock' });
+      for (let i = 0; i < 3; i++) await world.do({ do: 'time', ms: 5_000 });
+      const { revision, hash, items } = await world.desired();
+      assert.deepEqual(world.agent.state, { revision, hash });
+      assert.deepEqual(byKey(world.agent.items.values()), byKey(items()));
+      assert.equal(await world.flush(), 0, 'and then it is quiet');
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('the history stays within its bounds', () => {
+  const history = new DeltaHistory({ revision: { epoch: 'e', number: 0 }, hash: 'h0' }, 1, bounds);
+  const push = (number: number, size: number) => {
+    const upserts = Array.from({ length: size }, (_, i) => deviceItem(`d${i}`));
+    history.push({ revision: { epoch: 'e', number }, hash: `h${number}`, delta: { upserts, removes: [] } });
+  };
+  for (let number = 1; number <= 10; number++) push(number, 1);
+  assert.equal(history.locate({ revision: { epoch: 'e', number: 5 }, hash: 'h5' }), null);
+  assert.equal(history.since(history.locate({ revision: { epoch: 'e', number: 6 }, hash: 'h6' }) ?? -1)?.length, 4);
+  assert.equal(history.locate({ revision: { epoch: 'other', number: 6 }, hash: 'h6' }), null);
+  assert.equal(history.locate({ revision: { epoch: 'e', number: 8 }, hash: 'h6' }), null);
+  push(11, 41);
+  assert.equal(history.since(history.serial)?.length, 0);
+  assert.equal(history.locate({ revision: { epoch: 'e', number: 10 }, hash: 'h10' }), null);
+  assert.equal(history.locate({ revision: { epoch: 'e', number: 11 }, hash: 'h11' }), history.serial);
+});

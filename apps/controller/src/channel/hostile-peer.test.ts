@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { channelPath, transcriptText } from '@sallyport/contract/channel';
+import { newSigner } from './testing/agent-keys.ts';
+import { type Harness, startChannel } from './testing/harness.ts';
+import { until } from './testing/manual-time.ts';
+import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
+
+const key = Buffer.alloc(32, 1).toString('base64');
+const hello = (gateway: string) => {
+  return { type: 'hello', protocol: 1, gateway, nonce: key, identityKey: key, agentVersion: '1' } as const;
+};
+
+async function online(h: Harness) {
+  const { id, token } = h.gateway();
+  const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  await agent.expect('snapshot');
+  return { id, token, agent };
+}
+
+/** HTTP status of an upgrade that was not let in. */
+async function upgradeStatus(port: number, path: string, headers: Record<string, string> = {}): Promise<number> {
+  const upgrade = {
+    connection: 'upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': key.slice(0, 22).concat('=='),
+  };
+  const sent = request({ host: '127.0.0.1', port, path, headers: { ...upgrade, ...headers } });
+  sent.end();
+  const [response] = await once(sent, 'response');
+  response.resume();
+  return response.statusCode;
+}
+
+test('frames that are no messages end the connection and change nothing', async (t) => {
+  const h = await startChannel(t);
+  const frames: (string | Buffer)[] = [
+    'garbage',
+    '{"type":"hello"}',
+    '[]',
+    'null',
+    '{"type":"nonsense"}',
+    JSON.stringify({ ...hello(h.gateway().id), extra: true }),
+    Buffer.from(JSON.stringify(hello(h.gateway().id))),
+    JSON.stringify({ type: 'applied', revision: { epoch: 'e', number: 1 }, hash: 'f'.repeat(64), tookMs: 1 }),
+  ];
+  for (const [i, frame] of frames.entries()) {
+    const peer = await ScriptedAgent.open(h.port, newAgent(h.gateway().id), { 'x-source': `192.0.2.${i}` });
+    peer.ws.send(frame);
+    const refused = await peer.expect('refused');
+    assert.deepEqual([refused.code, refused.final], ['bad-message', false]);
+    assert.equal(await peer.closed(), 1008);
+  }
+  const { id, agent } = await online(h);
+  agent.ws.send('{"type":"applied"}');
+  assert.equal((await agent.expect('refused')).code, 'bad-message');
+  await agent.closed();
+  assert.equal(h.channel.presence(id).connected, false);
+  assert.equal(h.channel.presence(id).applied, null);
+});
+
+test('another protocol number is refused before anything else', async (t) => {
+  const h = await startChannel(t);
+  const peer = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
+  peer.send({ ...hello(peer.identity.gateway), protocol: 99 });
+  assert.equal((await peer.expect('refused')).code, 'protocol');
+});
+
+test('a frame too large for a stranger cuts the connection, and so does one too large for anybody', async (t) => {
+  const h = await startChannel(t, { limits: { frameBytes: 100_000 } });
+  const stranger = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
+  stranger.ws.send('x'.repeat(50_000));
+  await stranger.closed();
+  assert.equal(h.channel.counters().ended['bad-message'], 1);
+  const { id, agent } = await online(h);
+  agent.ws.send(JSON.stringify({ type: 'need-snapshot', reason: 'x'.repeat(200_000) }));
+  assert.equal(await agent.closed(), 1009);
+  await until(() => !h.channel.presence(id).connected, 'cut');
+});
+
+test('invalid UTF-8 in a text frame cuts the connection', async (t) => {
+  const h = await startChannel(t);
+  const { agent } = await online(h);
+  agent.ws.send(Buffer.from([0xc3, 0x28]), { binary: false });
+  assert.equal(await agent.closed(), 1007);
+});
+
+test('a signature of another key, or of the other side, proves nothing', async (t) => {
+  const h = await startChannel(t);
+  const { id, token, agent } = await online(h);
+  await agent.cut();
+  const forged = { ...agent.identity, signer: { ...newSigner(), publicKey: agent.identity.signer.publicKey } };
+  const forger = await ScriptedAgent.open(h.port, forged);
+  await forger.authenticate();
+  assert.equal((await forger.expect('refused')).code, 'bad-signature');
+
+  const mirror = await ScriptedAgent.open(h.port, newAgent(id, token));
+  const { publicKey: identityKey } = h.identity;
+  mirror.send({ ...hello(id), identityKey });
+  const { signature } = await mirror.expect('challenge');
+  const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
+  mirror.send({ type: 'authenticate', signature, wireguardPublicKey: key, host });
+  assert.equal((await mirror.expect('refused')).code, 'bad-signature');
+  assert.equal(h.channel.presence(id).connected, false);
+});
+
+test('the proof of one connection is worth nothing on another', async (t) => {
+  const h = await startChannel(t);
+  const { id, agent } = await online(h);
+  await agent.cut();
+  const { signer, wireguardPublicKey } = agent.identity;
+  const first = await ScriptedAgent.open(h.port, agent.identity);
+  first.send({ ...hello(id), identityKey: signer.publicKey });
+  const challenge = await first.expect('challenge');
+  const transcript = { protocol: 1, gateway: id, agentNonce: key, controllerNonce: challenge.nonce };
+  const keys = { identityKey: signer.publicKey, controllerKey: challenge.controllerKey };
+  const signature = signer.sign(transcriptText('agent', { ...transcript, ...keys }));
+  const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
+
+  const replay = await ScriptedAgent.open(h.port, agent.identity);
+  replay.send({ ...hello(id), identityKey: signer.publicKey });
+  await replay.expect('challenge');
+  replay.send({ type: 'authenticate', signature, wireguardPublicKey, host });
+  assert.equal((await replay.expect('refused')).code, 'bad-signature');
+  first.send({ type: 'authenticate', signature, wireguardPublicKey, host });
+  await first.expect('welcome');
+});
+
+test('a peer that does not finish the handshake is cut when its time is over', async (t) => {
+  const h = await startChannel(t);
+  const silent = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
+  const half = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
+  half.send(hello(half.identity.gateway));
+  await half.expect('challenge');
+  assert.equal(h.channel.counters().handshaking, 2);
+  h.time.advance(9_999);
+  assert.deepEqual(h.channel.counters().ended, {});
+  h.time.advance(1);
+  await Promise.all([silent.closed(), half.closed()]);
+  assert.deepEqual(h.channel.counters().ended, { 'handshake-time': 2 });
+  assert.equal(h.channel.counters().handshaking, 0);
+});
+
+test('a source that fails too often is sent away for a while, others are not', async (t) => {
+  const h = await startChannel(t, { limits: { failures: 3 } });
+  const from = (source: string) => ({ 'x-source': source });
+  for (let i = 0; i < 3; i++) {
+    const peer = await ScriptedAgent.open(h.port, newAgent(h.gateway().id), from(`2001:db8:0:1::${i}`));
+    peer.ws.send('garbage');
+    await peer.closed();
+  }
+  assert.equal(await upgradeStatus(h.port, channelPath, from('2001:db8:0:1::99')), 429);
+  await ScriptedAgent.open(h.port, newAgent(h.gateway().id), from('2001:db8:0:2::1'));
+  h.time.advance(6_000);
+  await ScriptedAgent.open(h.port, newAgent(h.gateway().id), from('2001:db8:0:1::99'));
+  assert.equal(h.channel.counters().limited, 1);
+});
+
+test('handshakes of one source wait their turn, and too many waiting are sent away', async (t) => {
+  const h = await startChannel(t, { limits: { handshakesPerSource: 2, waitingUpgrades: 1 } });
+  const open = (source: string) => ScriptedAgent.open(h.port, newAgent(h.gateway().id), { 'x-source': source });
+  const [first] = [await open('192.0.2.1'), await open('192.0.2.1')];
+  let third: ScriptedAgent | null = null;
+  const opening = open('192.0.2.1').then((agent) => {
+    third = agent;
+  });
+  await until(() => h.channel.counters().waiting === 1, 'third waits');
+  assert.equal(await upgradeStatus(h.port, channelPath, { 'x-source': '192.0.2.1' }), 503);
+  assert.equal(third, null);
+  await first.cut();
+  await opening;
+  assert.notEqual(third, null);
+});
+
+test('an agent that floods is cut, the others are served', async (t) => {
+  const h = await startChannel(t);
+  const { agent } = await online(h);
+  const other = await online(h);
+  for (let i = 0; i < 1_000; i++) agent.beat(h.time.clock());
+  assert.equal((await agent.expect('refused')).code, 'busy');
+  await agent.closed();
+  other.agent.apply();
+  await until(() => h.channel.presence(other.id).converged, 'the other is served');
+});
+
+test('other paths and plain sockets are none of its business', async (t) => {
+  const h = await startChannel(t);
+  assert.equal(await upgradeStatus(h.port, '/elsewhere'), 404);
+  assert.equal(await upgradeStatus(h.port, `/qa${channelPath}`), 404);
+  const raw = connect(h.port, '127.0.0.1');
+  raw.write(`GET ${channelPath} HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n`);
+  await once(raw, 'data');
+  raw.destroy();
+  await until(() => h.channel.counters().handshaking === 0, 'the broken upgrade gave its place back');
+});

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type AgentMessage, StateHash, transcriptText } from '@sallyport/contract/channel';
+import { GatewayFeed } from './gateway-feed.ts';
+import { verifyText } from './keys.ts';
+import { defaultLimits } from './limits.ts';
+import { type Phase, Session, type SessionEffect, type SessionInput } from './session.ts';
+import { transitions } from './session-transitions.ts';
+import { newSigner } from './testing/agent-keys.ts';
+import { gatewayItem } from './testing/memory-states.ts';
+
+const gateway = '5d4c2f3e-9d1a-4d0c-8a58-0d9b7a1f6c11';
+const controller = newSigner();
+const agent = newSigner();
+const nonce = Buffer.alloc(32, 7).toString('base64');
+const agentNonce = Buffer.alloc(32, 9).toString('base64');
+const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
+const start = 1_000_000;
+const revision = { epoch: 'e', number: 1 };
+const items = [gatewayItem()];
+const hash = StateHash.of(items).toString();
+const state = { revision, hash, items: () => items };
+
+const hello: Extract<AgentMessage, { type: 'hello' }> = {
+  type: 'hello',
+  protocol: 1,
+  gateway,
+  nonce: agentNonce,
+  identityKey: agent.publicKey,
+  agentVersion: '1',
+};
+const transcript = {
+  protocol: 1,
+  gateway,
+  agentNonce,
+  controllerNonce: nonce,
+  identityKey: agent.publicKey,
+  controllerKey: controller.publicKey,
+};
+const proof: Extract<AgentMessage, { type: 'authenticate' }> = {
+  type: 'authenticate',
+  signature: agent.sign(transcriptText('agent', transcript)),
+  wireguardPublicKey: agentNonce,
+  host,
+};
+
+function admitted(): Extract<SessionInput, { type: 'admitted' }> {
+  const feed = new GatewayFeed(defaultLimits);
+  feed.loaded(state);
+  return { type: 'admitted', name: 'Site', feed, state, leaseMs: () => 86_400_000 };
+}
+
+const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput, { type: N }> } = {
+  hello: () => hello,
+  authenticate: () => proof,
+  applied: () => ({ type: 'applied', revision, hash, tookMs: 1 }),
+  failed: () => ({ type: 'failed', code: 'c', message: 'm' }),
+  'need-snapshot': () => ({ type: 'need-snapshot', reason: 'r' }),
+  heartbeat: () => ({
+    type: 'heartbeat',
+    sentAt: start,
+    revision: null,
+    hash: null,
+    peers: [],
+    policies: [],
+    dropped: {},
+    probes: [],
+    safeToStop: false,
+  }),
+  probed: () => ({ type: 'probed', request: 'r', hash: null, probes: [] }),
+  garbage: () => ({ type: 'garbage' }),
+  time: () => ({ type: 'time' }),
+  admitted,
+  rejected: () => ({ type: 'rejected', code: 'busy' }),
+  changed: () => ({ type: 'changed' }),
+  loaded: () => ({ type: 'loaded', state }),
+  congested: () => ({ type: 'congested' }),
+  drained: () => ({ type: 'drained' }),
+  ask: () => ({ type: 'ask', request: 'r' }),
+  lost: () => ({ type: 'lost' }),
+};
+
+function sessionIn(phase: Phase): Session {
+  const session = new Session(
+    { identity: controller, nonce, heartbeatMs: 10_000, limits: defaultLimits, revisionGapMs: () => 1_000 },
+    start,
+  );
+  const way: SessionInput[] = [hello, proof, admitted(), { type: 'lost' }];
+  const steps = { greeting: 0, proving: 1, admitting: 2, live: 3, closed: 4 }[phase];
+  for (const input of way.slice(0, steps)) session.handle(input, start);
+  assert.equal(session.phase, phase);
+  return session;
+}
+
+/** Effects as short words: what is sent, asked for, or why it ended. */
+function words(effects: readonly SessionEffect[]): string {
+  const word = (effect: SessionEffect) => {
+    if (effect.kind === 'send') return effect.message.type === 'refused' ? effect.message.code : effect.message.type;
+    return effect.kind === 'end' ? 'end' : effect.kind;
+  };
+  return effects.map(word).join(' ');
+}
+
+const bad = 'bad-message end';
+const agentSpeaks = { applied: bad, failed: bad, 'need-snapshot': bad, heartbeat: bad, probed: bad, garbage: bad };
+const controllerTells = { time: '', admitted: '', changed: '', loaded: '', congested: '', drained: '', ask: '' };
+const ends = { rejected: 'busy end', lost: 'end' };
+const before = { ...agentSpeaks, ...controllerTells, ...ends };
+const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]: string } } = {
+  greeting: { ...before, hello: 'challenge', authenticate: bad },
+  proving: { ...before, hello: bad, authenticate: 'admit' },
+  admitting: { ...before, hello: bad, authenticate: bad, admitted: 'welcome snapshot' },
+  live: {
+    ...controllerTells,
+    ...ends,
+    hello: bad,
+    authenticate: bad,
+    garbage: bad,
+    applied: 'report',
+    failed: 'report',
+    heartbeat: 'report',
+    probed: 'report',
+    'need-snapshot': '',
+    loaded: 'snapshot',
+    ask: 'probe',
+  },
+  closed: {
+    ...Object.fromEntries(Object.keys(inputs).map((name) => [name, ''])),
+  } as { readonly [N in SessionInput['type']]: string },
+};
+
+for (const phase of Object.keys(transitions) as Phase[]) {
+  test(`every input in phase ${phase} does what the table says`, () => {
+    for (const name of Object.keys(inputs) as SessionInput['type'][]) {
+      const session = sessionIn(phase);
+      const effects = session.handle(inputs[name](), start);
+      assert.equal(words(effects), expected[phase][name], `${phase}, ${name}`);
+      const ended = effects.some((effect) => effect.kind === 'end');
+      assert.equal(session.phase === 'closed', ended || phase === 'closed', `${phase}, ${name}`);
+    }
+  });
+}
+
+test('the controller proves itself over what both sides said', () => {
+  const session = sessionIn('greeting');
+  const [effect] = session.handle(hello, start);
+  assert.ok(effect?.kind === 'send' && effect.message.type === 'challenge');
+  assert.equal(effect.message.nonce, nonce);
+  assert.ok(verifyText(controller.publicKey, transcriptText('controller', transcript), effect.message.signature));
+  assert.ok(!verifyText(controller.publicKey, transcriptText('agent', transcript), effect.message.signature));
+});
+
+test('a signature over anything else is refused', () => {
+  const other = 'f'.repeat(43).concat('=');
+  for (const change of [{ controllerNonce: other }, { agentNonce: other }, { gateway: '' }, { controllerKey: other }]) {
+    const session = sessionIn('proving');
+    const signature = agent.sign(transcriptText('agent', { ...transcript, ...change }));
+    assert.equal(words(session.handle({ ...proof, signature }, start)), 'bad-signature end');
+  }
+});
+
+test('deadlines: handshake, silence, stall and lease, each at its moment', () => {
+  const greeting = sessionIn('greeting');
+  assert.deepEqual(greeting.nextDeadline(), { at: start + 10_000, why: 'handshake' });
+  assert.equal(words(greeting.handle({ type: 'time' }, start + 10_000)), 'end');
+  assert.equal(sessionIn('admitting').nextDeadline(), null);
+  assert.equal(sessionIn('closed').nextDeadline(), null);
+
+  const live = sessionIn('live');
+  assert.deepEqual(live.nextDeadline(), { at: start + 60_000, why: 'silent' });
+  live.handle(inputs.heartbeat(), start + 50_000);
+  live.handle({ type: 'congested' }, start + 45_000);
+  assert.deepEqual(live.nextDeadline(), { at: start + 105_000, why: 'stalled' });
+  assert.equal(words(live.handle({ type: 'time' }, start + 105_000)), 'end');
+
+  const quiet = sessionIn('live');
+  for (let at = start; at <= start + 3_600_000; at += 30_000) quiet.handle(inputs.heartbeat(), at);
+  assert.deepEqual(quiet.nextDeadline(), { at: start + 3_600_000, why: 'lease' });
+  assert.equal(words(quiet.handle({ type: 'time' }, start + 3_600_000)), 'lease');
+});
+
+test('a state that is gone when it is needed ends the connection, for the agent to return', () => {
+  const session = sessionIn('live');
+  assert.equal(words(session.handle({ type: 'need-snapshot', reason: 'r' }, start + 2_000)), 'load');
+  assert.equal(words(session.handle({ type: 'loaded', state: null }, start + 2_000)), 'busy end');
+});
