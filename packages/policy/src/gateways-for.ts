@@ -9,10 +9,15 @@ import type { World } from './world.ts';
  * Prefixes that a device may reach at least partly, by the gateway that carries them: what a plain WireGuard device has
  * as allowed IPs. Gateways that are OFFLINE carry nothing. No address is in two lists: the narrowest address of a
  * resource that covers it decides, by the order of the resource's gateways; gateways in MAINTENANCE come after all others.
+ * Who asks for many devices of a world that stands still gives one `reach` of it to all calls.
  */
-export function gatewaysFor(world: World, deviceId: string): ReadonlyMap<string, readonly string[]> {
+export function gatewaysFor(
+  world: World,
+  deviceId: string,
+  reach = new Reach(world),
+): ReadonlyMap<string, readonly string[]> {
   const ranges = new Map<string, IpRange[]>();
-  const claims = claimsOf(world, deviceId);
+  const claims = claimsOf(world, deviceId, reach);
   for (const family of [4, 6] as const)
     for (const { range, claim } of partition(claims, family)) computed(ranges, claim.gateway, () => []).push(range);
   return new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
@@ -28,10 +33,9 @@ interface Claim {
   readonly place: number;
 }
 
-function claimsOf(world: World, deviceId: string): Claim[] {
+function claimsOf(world: World, deviceId: string, reach: Reach): Claim[] {
   const device = world.devices.get(deviceId);
   if (device === undefined || !device.active) return [];
-  const reach = new Reach(world);
   const policies = reach.policies.matched(device);
   const claims: Claim[] = [];
   for (const gateway of reach.gatewaysOf(policies)) {

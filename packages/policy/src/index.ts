@@ -1,5 +1,6 @@
-export { accessDifference, accessPairs } from './access.ts';
+export { type AccessDifference, type AccessPair, accessDifference, accessPairs } from './access.ts';
 export { TenantCompiler } from './compile/compiler.ts';
+export { Reach } from './compile/reach.ts';
 export { evaluate } from './evaluate.ts';
 export { gatewaysFor } from './gateways-for.ts';
 export * from './types.ts';

@@ -12,17 +12,12 @@ export interface Cell {
   readonly expiresAt: number | null;
 }
 
-export interface Bundle {
-  readonly id: string;
-  readonly grants: readonly Grant[];
-}
-
-/** Resolves ordered policies to allow-only cells on one gateway. */
+/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and policies. */
 export class CellResolver {
   readonly #policies: PolicyIndex;
   readonly #ports = new Map<string, PolicyPorts>();
-  readonly #bundles = new Map<string, Bundle>();
-  readonly #memo = new Map<string, Cell | null>();
+  readonly #known = new Map<string, Map<string, Cell | null>>();
+  readonly #grants = new WeakMap<Cell, readonly Grant[]>();
   #common: { rules: ReadonlyMap<string, readonly string[]>; cells: readonly Cell[] } | null = null;
 
   constructor(policies: PolicyIndex) {
@@ -39,19 +34,21 @@ export class CellResolver {
   }
 
   setPorts(policy: string, ports: PolicyPorts): void {
+    this.forget(policy);
     if (ports.size === 0) this.#ports.delete(policy);
     else this.#ports.set(policy, ports);
+    this.forget(policy);
   }
 
-  /** Forgets results. To be called after policies or their ports changed. */
-  reset(): void {
-    this.#memo.clear();
-    this.#bundles.clear();
+  /** Forgets results that a policy may have had a part in. To be called when it is another one now. */
+  forget(policy: string): void {
     this.#common = null;
+    for (const classId of this.#ports.get(policy)?.keys() ?? []) this.#known.delete(classId);
   }
 
-  bundle(id: string): Bundle | undefined {
-    return this.#bundles.get(id);
+  /** What a cell of this resolver admits. */
+  grants(cell: Cell): readonly Grant[] {
+    return this.#grants.get(cell) ?? [];
   }
 
   /** Cells of the universal policies and of some others, sorted by class id. */
@@ -62,8 +59,9 @@ export class CellResolver {
     for (const policy of own)
       for (const classId of this.#ports.get(policy)?.keys() ?? [])
         computed(rules, classId, () => [...(common.rules.get(classId) ?? [])]).push(policy);
-    const kept = common.cells.filter((cell) => !rules.has(cell.class));
-    return [...kept, ...this.#resolveAll(rules)].sort(byClass);
+    const cells = this.#resolveAll(rules);
+    for (const cell of common.cells) if (!rules.has(cell.class)) cells.push(cell);
+    return cells.sort(byClass);
   }
 
   #commonCells() {
@@ -77,7 +75,9 @@ export class CellResolver {
     const cells: Cell[] = [];
     for (const [classId, policies] of rules) {
       if (policies.length > 1) policies.sort(this.#policies.compare);
-      const cell = computed(this.#memo, `${classId} ${policies.join(' ')}`, () => this.#resolve(classId, policies));
+      const known = computed(this.#known, classId, () => new Map<string, Cell | null>());
+      if (known.size > knownLimit) known.clear();
+      const cell = computed(known, policies.join(' '), () => this.#resolve(classId, policies));
       if (cell !== null) cells.push(cell);
     }
     return cells;
@@ -92,16 +92,15 @@ export class CellResolver {
     });
     const grants = resolvePorts(rules);
     if (grants.length === 0) return null;
-    const bundle = bundleOf(grants);
-    this.#bundles.set(bundle.id, bundle);
-    return { class: classId, bundle: bundle.id, expiresAt: earliest(rules.map((rule) => rule.validUntil)) };
+    const bundle = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
+    const cell = { class: classId, bundle, expiresAt: earliest(rules.map((rule) => rule.validUntil)) };
+    this.#grants.set(cell, grants);
+    return cell;
   }
 }
 
-function bundleOf(grants: readonly Grant[]): Bundle {
-  const id = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
-  return { id, grants };
-}
+/** Results kept for one class: more are left over from policies that devices no longer have together. */
+const knownLimit = 5000;
 
 function earliest(times: readonly (number | null)[]): number | null {
   return times.reduce((a, b) => (a === null ? b : b === null ? a : Math.min(a, b)), null);

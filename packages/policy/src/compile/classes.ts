@@ -1,7 +1,6 @@
 import type { IpRange } from '@sallyport/contract';
-import { contentId } from '@sallyport/contract/channel';
 import { mergeAdjacent, withoutRanges } from '../addresses.ts';
-import { compareEntries, type Entry, rangeKey } from './entries.ts';
+import { compareEntries, type Entry } from './entries.ts';
 
 /** Addresses that all policies treat alike on a gateway, because the same parts of resources cover them. */
 export interface AddressClass {
@@ -37,12 +36,13 @@ export function addressClasses(
     }
   }
   return [...groups.values()].map(({ nodes: [first], ranges }) => {
-    const { range, covering } = first as Node;
-    return { id: contentId('class', rangeKey(range)), ranges: mergeAdjacent(ranges), entries: covering };
+    const { id, covering } = first as Node;
+    return { id, ranges: mergeAdjacent(ranges), entries: covering };
   });
 }
 
 interface Node {
+  readonly id: string;
   readonly range: Entry['range'];
   readonly parent: Node | null;
   /** Prefixes directly inside of this one. */
@@ -57,7 +57,13 @@ function prefixTree(entries: Iterable<Entry>): Node[] {
   for (const entry of [...entries].sort(compareEntries)) {
     while (open !== null && !encloses(open.range, entry.range)) open = open.parent;
     if (open === null || open.range.length !== entry.range.length) {
-      const node: Node = { range: entry.range, parent: open, children: [], covering: open?.covering ?? [] };
+      const node: Node = {
+        id: entry.classId,
+        range: entry.range,
+        parent: open,
+        children: [],
+        covering: open?.covering ?? [],
+      };
       open?.children.push(entry.range);
       nodes.push(node);
       open = node;

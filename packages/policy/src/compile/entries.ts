@@ -1,23 +1,34 @@
 import { type Family, formatAddress, type IpRange } from '@sallyport/contract';
+import { contentId } from '@sallyport/contract/channel';
 import { type PrefixRange, prefixRange } from '../addresses.ts';
 import { canonicalPorts } from '../ports.ts';
-import type { PortRange, WorldResource } from '../types.ts';
+import type { PortRange, WorldAddress, WorldResource } from '../types.ts';
 
 /** One address of a resource, parsed. */
-export interface Entry {
+export class Entry {
   readonly resource: WorldResource;
   readonly range: PrefixRange;
   readonly ports: readonly PortRange[];
   /** Equal for equal resource and ports: policies cannot tell such addresses apart. */
   readonly signature: string;
+  #classId: string | null = null;
+
+  constructor(resource: WorldResource, address: WorldAddress) {
+    this.resource = resource;
+    this.range = prefixRange(address.prefix);
+    this.ports = canonicalPorts(address.ports);
+    this.signature = `${resource.id} ${this.ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',')}`;
+  }
+
+  /** Id of the class that is named after this prefix. */
+  get classId(): string {
+    const { family, first, length } = this.range;
+    return (this.#classId ??= contentId('class', `${formatAddress(family, first)}/${length}`));
+  }
 }
 
 export function entriesOf(resource: WorldResource): Entry[] {
-  return resource.addresses.map((address) => {
-    const ports = canonicalPorts(address.ports);
-    const text = ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',');
-    return { resource, range: prefixRange(address.prefix), ports, signature: `${resource.id} ${text}` };
-  });
+  return resource.addresses.map((address) => new Entry(resource, address));
 }
 
 /** Wider prefixes come before those inside of them. */
@@ -26,10 +37,6 @@ export function compareEntries(a: Entry, b: Entry): number {
     a.range.family - b.range.family ||
     (a.range.first < b.range.first ? -1 : a.range.first > b.range.first ? 1 : a.range.length - b.range.length)
   );
-}
-
-export function rangeKey(range: PrefixRange): string {
-  return `${formatAddress(range.family, range.first)}/${range.length}`;
 }
 
 /** Finds the entries that overlap a range. Prefixes either nest or are apart, so ancestors are a chain of parents. */

@@ -1,9 +1,11 @@
 import { formatRange, type IpRange } from '@sallyport/contract';
 import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
+import type { Grant } from '../ports.ts';
 import type { WorldDevice, WorldGateway, WorldSettings } from '../types.ts';
 import type { Audience } from './audiences.ts';
 import { type Cell, CellResolver } from './cells.ts';
-import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
+import type { AddressClass } from './classes.ts';
+import { type Destinations, destinationsOf, policiesAbout, policyPorts, samePorts } from './destinations.ts';
 import { ItemStore } from './items.ts';
 import { computed, References } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -37,9 +39,11 @@ export class GatewayState {
   #destinations: Destinations = { classes: new Map(), byResource: new Map() };
   readonly #profiles = new Map<string, Profile>();
   readonly #places = new Map<Audience, Place>();
-  readonly #references = new References();
-  /** Keys of classes and bundles whose item may have come, gone or changed. */
-  readonly #dirty = new Set<string>();
+  readonly #classes = new References();
+  readonly #bundles = new References();
+  /** Classes and bundles whose item may have come, gone or changed; bundles with their grants. */
+  readonly #dirtyClasses = new Set<string>();
+  readonly #dirtyBundles = new Map<string, readonly Grant[]>();
   readonly #abandoned = new Set<Profile>();
 
   #probes = new Set<string>();
@@ -61,7 +65,8 @@ export class GatewayState {
     this.#renewProbes(gateway, resources, reserved);
     const old = this.#destinations;
     this.#destinations = destinationsOf(gateway, resources, this.#policies, reserved);
-    for (const id of [...old.classes.keys(), ...this.#destinations.classes.keys()]) this.#dirty.add(`class/${id}`);
+    for (const id of new Set([...old.classes.keys(), ...this.#destinations.classes.keys()]))
+      if (!sameRanges(old.classes.get(id), this.#destinations.classes.get(id))) this.#dirtyClasses.add(id);
 
     const about = policiesAbout(this.#destinations, resources, this.#policies);
     const concerned = new Set(this.#resolver.touching).union(about);
@@ -74,7 +79,7 @@ export class GatewayState {
     const before = this.#resolver.ports(id);
     const now = policy === undefined ? new Map() : policyPorts(policy, this.#destinations);
     this.#resolver.setPorts(id, now);
-    return JSON.stringify([...(before ?? [])]) !== JSON.stringify([...now]);
+    return !samePorts(before ?? new Map(), now);
   }
 
   /** Policies that decide anything here. */
@@ -88,7 +93,7 @@ export class GatewayState {
 
   /** Results that any of these policies had a part in are no longer true. Their audiences are to be placed again. */
   invalidate(policies: ReadonlySet<string>, everything: boolean): void {
-    this.#resolver.reset();
+    for (const policy of policies) this.#resolver.forget(policy);
     for (const profile of this.#profiles.values())
       profile.stale ||= everything || profile.policies.some((policy) => policies.has(policy));
   }
@@ -141,8 +146,10 @@ export class GatewayState {
   settle(): StateDelta | null {
     for (const profile of this.#abandoned) if (profile.audiences.size === 0) this.#drop(profile);
     this.#abandoned.clear();
-    for (const key of this.#dirty) this.#renewShared(key);
-    this.#dirty.clear();
+    for (const id of this.#dirtyClasses) this.#renewClass(id);
+    this.#dirtyClasses.clear();
+    for (const [id, grants] of this.#dirtyBundles) this.#renewBundle(id, grants);
+    this.#dirtyBundles.clear();
     return this.store.takeDelta();
   }
 
@@ -152,8 +159,10 @@ export class GatewayState {
 
   #resolve(profile: Profile): void {
     const { id } = profile;
-    this.#setCells(profile, this.#resolver.cells(profile.policies));
+    const cells = this.#resolver.cells(profile.policies);
     profile.stale = false;
+    if (sameCells(cells, profile.cells)) return;
+    this.#setCells(profile, cells);
     const key = `profile/${id}`;
     if (profile.cells.length === 0) this.store.remove(key);
     else this.store.put({ kind: 'profile', key, id, cells: [...profile.cells] });
@@ -166,30 +175,28 @@ export class GatewayState {
   }
 
   #setCells(profile: Profile, cells: readonly Cell[]): void {
-    if (cells === profile.cells) return;
-    for (const key of cells.flatMap(keysOf)) {
-      if (!this.#references.has(key)) this.#dirty.add(key);
-      this.#references.add(key);
+    for (const cell of cells) {
+      if (this.#classes.add(cell.class)) this.#dirtyClasses.add(cell.class);
+      if (this.#bundles.add(cell.bundle)) this.#dirtyBundles.set(cell.bundle, this.#resolver.grants(cell));
     }
-    for (const key of profile.cells.flatMap(keysOf)) {
-      this.#references.drop(key);
-      if (!this.#references.has(key)) this.#dirty.add(key);
+    for (const cell of profile.cells) {
+      if (this.#classes.drop(cell.class)) this.#dirtyClasses.add(cell.class);
+      if (this.#bundles.drop(cell.bundle)) this.#dirtyBundles.set(cell.bundle, []);
     }
     profile.cells = cells;
   }
 
-  /** Puts or removes the item of a class or bundle as profiles need it. */
-  #renewShared(key: string): void {
-    if (!this.#references.has(key)) {
-      this.store.remove(key);
-      return;
-    }
-    const [kind, id = ''] = key.split('/');
-    const addressClass = kind === 'class' ? this.#destinations.classes.get(id) : undefined;
-    const bundle = kind === 'bundle' ? this.#resolver.bundle(id) : undefined;
-    if (addressClass !== undefined)
-      this.store.put({ kind: 'class', key, id, ranges: addressClass.ranges.map(formatRange) });
-    if (bundle !== undefined) this.store.put({ kind: 'bundle', key, id, grants: [...bundle.grants] });
+  #renewClass(id: string): void {
+    const key = `class/${id}`;
+    const found = this.#destinations.classes.get(id);
+    if (found === undefined || !this.#classes.has(id)) this.store.remove(key);
+    else this.store.put({ kind: 'class', key, id, ranges: found.ranges.map(formatRange) });
+  }
+
+  #renewBundle(id: string, grants: readonly Grant[]): void {
+    const key = `bundle/${id}`;
+    if (!this.#bundles.has(id)) this.store.remove(key);
+    else this.store.put({ kind: 'bundle', key, id, grants: [...grants] });
   }
 
   #renewProbes(gateway: WorldGateway, resources: ResourceIndex, reserved: readonly IpRange[]): void {
@@ -205,8 +212,13 @@ function newProfile(policies: readonly string[]): Profile {
   return { id: contentId('profile', ...policies), policies, audiences: new Set(), cells: [], stale: true };
 }
 
-function keysOf(cell: Cell): [string, string] {
-  return [`class/${cell.class}`, `bundle/${cell.bundle}`];
+function sameRanges(a: AddressClass | undefined, b: AddressClass | undefined): boolean {
+  if (a?.ranges.length !== b?.ranges.length) return false;
+  return a?.ranges.every((x, i) => x.first === b?.ranges[i]?.first && x.last === b.ranges[i].last) ?? true;
+}
+
+function sameCells(a: readonly Cell[], b: readonly Cell[]): boolean {
+  return a.length === b.length && a.every((cell, i) => cell === b[i]);
 }
 
 function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayItem {

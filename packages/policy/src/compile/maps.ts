@@ -33,13 +33,18 @@ export class References {
     return this.#counts.has(key);
   }
 
-  add(key: string): void {
-    this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  /** True when this is the first. */
+  add(key: string): boolean {
+    const count = this.#counts.get(key) ?? 0;
+    this.#counts.set(key, count + 1);
+    return count === 0;
   }
 
-  drop(key: string): void {
-    const left = (this.#counts.get(key) ?? 0) - 1;
-    if (left > 0) this.#counts.set(key, left);
+  /** True when this was the last. */
+  drop(key: string): boolean {
+    const count = this.#counts.get(key) ?? 0;
+    if (count > 1) this.#counts.set(key, count - 1);
     else this.#counts.delete(key);
+    return count <= 1;
   }
 }

@@ -83,7 +83,7 @@ export class GatewayReach {
   }
 
   grants(cell: Cell) {
-    return this.#resolver.bundle(cell.bundle)?.grants ?? [];
+    return this.#resolver.grants(cell);
   }
 
   reachable(policies: readonly string[]): ReadonlySet<string> {

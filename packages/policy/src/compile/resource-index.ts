@@ -38,4 +38,9 @@ export class ResourceIndex {
     this.#addresses ??= new EntryIndex(this.#resources.values().flatMap(({ entries }) => entries));
     return this.#addresses.overlapping(range);
   }
+
+  /** Every entry that shares an address with a version of a resource. */
+  near(resource: WorldResource): Entry[] {
+    return entriesOf(resource).flatMap(({ range }) => this.overlapping(range));
+  }
 }
