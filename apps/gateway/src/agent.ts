@@ -1,0 +1,321 @@
+import { randomBytes } from 'node:crypto';
+import { AgentSession, type Effect, type Input, type SessionConfig, type SessionTiming } from '@sallyport/agent-core';
+import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
+import type { ForeignChange } from '@sallyport/hostnet';
+import { ChannelSocket } from './channel/socket.ts';
+import { failureOf } from './failure.ts';
+import type { Log } from './log.ts';
+import { DataPlane, type PlaneOptions } from './plane/data-plane.ts';
+import { probeAll } from './plane/probes.ts';
+import { Statistics } from './plane/statistics.ts';
+import type { StateDirectory } from './state/directory.ts';
+import type { EndpointMemory } from './state/endpoints.ts';
+import { formatStatus } from './state/status.ts';
+import { LatestWriter } from './writer.ts';
+
+export interface AgentOptions {
+  /** WebSocket address of the channel. */
+  readonly url: string;
+  readonly session: Omit<SessionConfig, 'host'>;
+  readonly facts: Omit<SessionConfig['host'], 'wireguard'>;
+  readonly timing: SessionTiming;
+  readonly plane: Omit<PlaneOptions, 'onForeignChange'>;
+  readonly directory: StateDirectory;
+  readonly endpoints: EndpointMemory;
+  /** Called when the controller has accepted the identity; resolves when that is on disk. */
+  readonly onEnrolled: (controllerKey: string) => Promise<void>;
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+}
+
+/** How an agent ends. */
+export type Ending =
+  | { readonly kind: 'stopped' }
+  /** The gateway was deleted, and everything of it undone. */
+  | { readonly kind: 'deleted'; readonly undone: readonly string[] }
+  /** The controller will never have us: only at first contact, afterwards we go on trying. */
+  | { readonly kind: 'refused'; readonly message: string };
+
+/** The event loop: carries out what the session decides, and tells it what happens. */
+export class Agent {
+  /** Resolves when the agent is over. */
+  readonly ended: Promise<Ending>;
+  readonly #options: AgentOptions;
+  readonly #session: AgentSession;
+  readonly #plane: DataPlane;
+  readonly #statistics = new Statistics();
+  readonly #stateWriter: LatestWriter;
+  readonly #statusWriter: LatestWriter;
+  readonly #inputs: Input[] = [];
+  readonly #jobs = new Set<Promise<unknown>>();
+  #handling = false;
+  #socket: ChannelSocket | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #elsewhereTimer: NodeJS.Timeout | null = null;
+  #probeTimer: NodeJS.Timeout | null = null;
+  #probes: readonly ProbeResult[] = [];
+  #probing: Promise<void> | null = null;
+  #shownStatus = '';
+  #end: (ending: Ending) => void = () => {};
+
+  constructor(options: AgentOptions) {
+    this.#options = options;
+    this.#plane = new DataPlane({ ...options.plane, onForeignChange: (change) => this.#foreignChange(change) });
+    this.#session = new AgentSession(this.#sessionConfig(), options.timing);
+    const { directory, log, now } = options;
+    this.#stateWriter = new LatestWriter(
+      async () => {
+        const text = this.#session.stored(now());
+        if (text !== null) await directory.write('state.json', text);
+      },
+      (error) => log.error('the state could not be stored', { reason: failureOf(error).message }),
+    );
+    this.#statusWriter = new LatestWriter(
+      () => directory.write('status.json', formatStatus(this.#session, now())),
+      (error) => log.warn('the status could not be written', { reason: failureOf(error).message }),
+    );
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
+  }
+
+  /** Starts from what is on disk. Returns when the first steps are under way. */
+  async start(): Promise<void> {
+    await this.#plane.detect().catch((error) => {
+      this.#options.log.error('WireGuard cannot run here yet', { reason: failureOf(error).message });
+    });
+    const stored = await this.#options.directory.read('state.json').catch(() => null);
+    this.#input({ kind: 'start', stored });
+    this.#scheduleProbes();
+  }
+
+  /** Ends the agent and leaves the data plane as it is. */
+  async stop(): Promise<void> {
+    if (this.#session.phase !== 'stopped') this.#input({ kind: 'stop' });
+    await this.#finish();
+    this.#end({ kind: 'stopped' });
+  }
+
+  /** Undoes everything on this host. Only after `stop`. */
+  down(): Promise<string[]> {
+    return this.#plane.down();
+  }
+
+  #sessionConfig(): SessionConfig {
+    const { session, facts } = this.#options;
+    const plane = this.#plane;
+    return {
+      ...session,
+      get host() {
+        return { ...facts, wireguard: plane.wireguardKind ?? ('userspace' as const) };
+      },
+    };
+  }
+
+  /** Inputs that effects cause wait until all effects of the input before are carried out. */
+  #input(input: Input): void {
+    this.#inputs.push(input);
+    if (this.#handling) return;
+    this.#handling = true;
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      const moment = { now: this.#options.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
+      for (const effect of this.#session.handle(next, moment)) this.#perform(effect);
+    }
+    this.#handling = false;
+    this.#arm();
+    this.#showStatus();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'connect':
+        this.#connect(effect.connection);
+        return;
+      case 'send':
+        this.#socket?.send(JSON.stringify(effect.message));
+        return;
+      case 'ping':
+        this.#socket?.ping();
+        return;
+      case 'close':
+        this.#socket?.close(effect.reason);
+        this.#socket = null;
+        return;
+      case 'pin':
+        this.#track(this.#pin(effect.controllerKey));
+        return;
+      case 'persist':
+        this.#stateWriter.request();
+        return;
+      case 'apply':
+        this.#track(this.#apply(effect));
+        return;
+      case 'collect-heartbeat':
+        this.#track(this.#collectHeartbeat());
+        return;
+      case 'probe':
+        this.#track(this.#answerProbe(effect.request));
+        return;
+      case 'tear-down':
+        this.#track(this.#tearDown());
+        return;
+      case 'refused':
+        if (!effect.enrolled) this.#track(this.#giveUp(effect.message));
+        return;
+      case 'log':
+        this.#options.log[effect.level](effect.message, effect.fields);
+    }
+  }
+
+  #connect(connection: number): void {
+    this.#socket?.close('another connection takes its place');
+    this.#socket = new ChannelSocket(this.#options.url, {
+      opened: () => this.#input({ kind: 'opened', connection, nonce: randomBytes(32).toString('base64') }),
+      message: (text) => this.#input({ kind: 'message', connection, text }),
+      pong: () => this.#input({ kind: 'pong', connection }),
+      closed: (reason) => this.#input({ kind: 'closed', connection, reason }),
+    });
+  }
+
+  async #pin(controllerKey: string): Promise<void> {
+    try {
+      await this.#options.onEnrolled(controllerKey);
+      this.#options.log.info('enrolled: the token is no longer needed');
+    } catch (error) {
+      this.#options.log.error('the enrolment could not be stored', { reason: failureOf(error).message });
+    }
+  }
+
+  async #apply({ job, work }: Extract<Effect, { kind: 'apply' }>): Promise<void> {
+    const began = performance.now();
+    try {
+      const { hash, mended } = await this.#plane.perform(work);
+      const tookMs = Math.round((performance.now() - began) * 10) / 10;
+      this.#options.log.debug('applied', { kind: work.kind, tookMs });
+      this.#input({ kind: 'applied', job, hash, tookMs, mended });
+      if (work.kind === 'load' && this.#probesAreStale()) this.#track(this.#runProbes());
+    } catch (error) {
+      this.#input({ kind: 'apply-failed', job, ...failureOf(error) });
+    }
+  }
+
+  async #collectHeartbeat(): Promise<void> {
+    const items = this.#session.desired.items;
+    try {
+      const statistics = await this.#plane.statistics();
+      if (statistics.device === null && this.#session.applied !== null) {
+        this.#input({ kind: 'drift', reason: 'WireGuard does not answer' });
+      }
+      this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, statistics, this.#probes) });
+      await this.#options.endpoints.save(this.#options.directory);
+    } catch (error) {
+      this.#options.log.debug('no statistics', { reason: failureOf(error).message });
+      const nothing = { device: null, counters: null };
+      this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, nothing, this.#probes) });
+    }
+  }
+
+  async #answerProbe(request: string): Promise<void> {
+    await this.#runProbes();
+    this.#input({ kind: 'probed', request, probes: this.#probes });
+  }
+
+  /** One run at a time; who asks meanwhile gets the next. */
+  async #runProbes(): Promise<void> {
+    while (this.#probing !== null) await this.#probing;
+    this.#probing = (async () => {
+      this.#probes = await probeAll(this.#probeItems());
+    })();
+    await this.#probing;
+    this.#probing = null;
+  }
+
+  #probeItems(): ProbeItem[] {
+    return [...this.#session.desired.items.values()].filter((item) => item.kind === 'probe');
+  }
+
+  #probesAreStale(): boolean {
+    const known = new Set(this.#probes.map(({ id }) => id));
+    const wanted = this.#probeItems();
+    return wanted.length !== known.size || wanted.some(({ id }) => !known.has(id));
+  }
+
+  #scheduleProbes(): void {
+    this.#probeTimer = setInterval(() => this.#track(this.#runProbes()), probeEveryMs);
+    this.#probeTimer.unref();
+  }
+
+  /** Our own table is looked at at once; other rules change often on some hosts, so they are looked at together. */
+  #foreignChange({ kind, process }: ForeignChange): void {
+    const reason = `nftables changed${process === null ? '' : ` by ${process}`}`;
+    if (kind !== 'elsewhere') {
+      this.#input({ kind: 'drift', reason });
+      return;
+    }
+    this.#elsewhereTimer ??= setTimeout(() => {
+      this.#elsewhereTimer = null;
+      this.#input({ kind: 'drift', reason });
+    }, elsewhereDelayMs).unref();
+  }
+
+  async #tearDown(): Promise<void> {
+    await this.#finishTimers();
+    const undone = await this.#plane.down().catch((error) => {
+      this.#options.log.error('not everything could be undone', { reason: failureOf(error).message });
+      return [];
+    });
+    await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
+    for (const file of ['identity.json', 'state.json', 'endpoints.json', 'status.json'] as const) {
+      await this.#options.directory.remove(file);
+    }
+    this.#end({ kind: 'deleted', undone });
+  }
+
+  async #giveUp(message: string): Promise<void> {
+    if (this.#session.phase !== 'stopped') this.#input({ kind: 'stop' });
+    await this.#finishTimers();
+    this.#end({ kind: 'refused', message });
+  }
+
+  async #finish(): Promise<void> {
+    await this.#finishTimers();
+    while (this.#jobs.size > 0) await Promise.all(this.#jobs);
+    await this.#plane.stop();
+    await this.#options.endpoints.save(this.#options.directory).catch(() => {});
+    this.#statusWriter.request();
+    await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
+  }
+
+  async #finishTimers(): Promise<void> {
+    for (const timer of [this.#timer, this.#elsewhereTimer]) if (timer !== null) clearTimeout(timer);
+    if (this.#probeTimer !== null) clearInterval(this.#probeTimer);
+  }
+
+  #track(work: Promise<unknown>): void {
+    const job = work.finally(() => this.#jobs.delete(job));
+    this.#jobs.add(job);
+  }
+
+  #arm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const deadline = this.#session.nextDeadline();
+    if (deadline === null) return;
+    const delay = Math.min(Math.max(deadline.at - this.#options.now(), 0), longestTimerMs);
+    this.#timer = setTimeout(() => this.#input({ kind: 'tick' }), delay);
+  }
+
+  #showStatus(): void {
+    const { phase, applied, failure } = this.#session;
+    const shown = [phase, applied?.hash, applied?.revision.number, failure?.code].join(' ');
+    if (shown === this.#shownStatus) return;
+    this.#shownStatus = shown;
+    this.#statusWriter.request();
+  }
+}
+
+const probeEveryMs = 30_000;
+const elsewhereDelayMs = 2_000;
+/** Longer ones would overflow Node's timers. */
+const longestTimerMs = 2 ** 30;

@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { privateKeyFrom } from '@sallyport/wireguard';
+import type { Place } from '../arguments.ts';
+import { DataPlane } from '../plane/data-plane.ts';
+import { StateDirectory } from '../state/directory.ts';
+import { EndpointMemory } from '../state/endpoints.ts';
+import { lockAgent } from '../state/lock.ts';
+
+/**
+ * Undoes everything that agents did on this host; keys and the last state stay, so that `run` can go on without a token.
+ * Returns what to tell the operator. Throws UsageError while an agent runs.
+ */
+export async function downGateway({ stateDir, interface: name }: Place): Promise<string> {
+  const directory = StateDirectory.at(stateDir);
+  const exists = existsSync(stateDir);
+  const lock = exists ? await lockAgent(stateDir, name) : null;
+  try {
+    const endpoints = await EndpointMemory.load(directory);
+    const plane = new DataPlane({
+      interface: name,
+      wireguard: 'auto',
+      // Removing needs no key.
+      privateKey: privateKeyFrom(randomBytes(32)),
+      directory,
+      endpoints,
+      now: Date.now,
+      onForeignChange: () => {},
+    });
+    const undone = await plane.down();
+    await directory.remove('status.json');
+    if (exists) await endpoints.save(directory);
+    return undone.length === 0 ? 'Nothing to undo.\n' : `Undone:\n${undone.map((what) => `  ${what}\n`).join('')}`;
+  } finally {
+    await lock?.release();
+  }
+}

@@ -1,0 +1,141 @@
+import { hostname, release, type as systemName } from 'node:os';
+import type { Readable } from 'node:stream';
+import { defaultTiming } from '@sallyport/agent-core';
+import { parseGatewayToken } from '@sallyport/contract/channel';
+import { publicKeyOf } from '@sallyport/wireguard';
+import { Agent, type Ending } from '../agent.ts';
+import type { RunCommand } from '../arguments.ts';
+import { identityCrypto } from '../crypto.ts';
+import { failureOf } from '../failure.ts';
+import type { Log } from '../log.ts';
+import { StateDirectory } from '../state/directory.ts';
+import { EndpointMemory } from '../state/endpoints.ts';
+import { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from '../state/identity.ts';
+import { lockAgent } from '../state/lock.ts';
+import { readToken, type TokenSources } from './token.ts';
+
+export interface RunContext {
+  readonly version: string;
+  readonly token: Omit<TokenSources, 'argument'>;
+  readonly stdin: Readable;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Resolves when the process was asked to end. */
+  readonly interrupted: Promise<void>;
+}
+
+/** Runs the agent until it is over. Returns the exit code. Throws UsageError. */
+export async function runGateway(command: RunCommand, context: RunContext): Promise<number> {
+  const { log } = context;
+  const directory = await StateDirectory.open(command.stateDir);
+  const lock = await lockAgent(command.stateDir, command.interface);
+  try {
+    const known = await readIdentity(directory);
+    const needed = known?.enrolledWith == null;
+    const token = await readToken({ argument: command.tokenFile, ...context.token }, context.stdin, needed);
+    const identity = chooseIdentity(known, token, command.stateDir);
+    if (identity !== known) await writeIdentity(directory, identity);
+    const agent = await createAgent(command, context, directory, identity, token);
+    log.info('starting', { version: context.version, gateway: identity.gateway, interface: command.interface });
+    await agent.start();
+    return await untilOver(agent, command, context);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function createAgent(
+  command: RunCommand,
+  { version, log, now }: RunContext,
+  directory: StateDirectory,
+  identity: Identity,
+  token: string | null,
+): Promise<Agent> {
+  const crypto = identityCrypto(identity.identityPrivateKey);
+  const endpoints = await EndpointMemory.load(directory);
+  const parsed = token === null ? null : parseGatewayToken(token);
+  return new Agent({
+    url: command.url,
+    session: {
+      gateway: identity.gateway,
+      identityKey: crypto.publicKey,
+      wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
+      controllerKey: identity.controllerKey,
+      enrolled: identity.enrolledWith !== null,
+      token:
+        token === null || parsed === null ? null : { text: token, controllerFingerprint: parsed.controllerFingerprint },
+      agentVersion: version,
+      crypto,
+    },
+    facts: { hostname: hostname(), os: systemName(), kernel: release() },
+    timing: defaultTiming,
+    plane: {
+      interface: command.interface,
+      wireguard: command.wireguard,
+      privateKey: identity.wireguardPrivateKey,
+      directory,
+      endpoints,
+      now,
+    },
+    directory,
+    endpoints,
+    onEnrolled: (controllerKey) =>
+      writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
+    log,
+    now,
+  });
+}
+
+async function untilOver(agent: Agent, command: RunCommand, context: RunContext): Promise<number> {
+  const { log, interrupted } = context;
+  const why = await Promise.race([
+    agent.ended,
+    interrupted.then(() => 'interrupted' as const),
+    parentGone(command, context.stdin).then(() => 'orphaned' as const),
+  ]);
+  if (typeof why !== 'string') return reportEnding(why, log);
+  await agent.stop();
+  if (why === 'orphaned' || !command.downOnExit) {
+    log.info('stopped: the data plane goes on without the agent', { why });
+    return 0;
+  }
+  try {
+    reportUndone(await agent.down(), log);
+    return 0;
+  } catch (error) {
+    log.error('not everything could be undone', { reason: failureOf(error).message });
+    return 1;
+  }
+}
+
+/**
+ * Whoever gave the token on standard input and asked for `--down-on-exit` keeps it open while it lives. That it is gone
+ * without a signal means that it crashed: the data plane must outlive that.
+ */
+function parentGone(command: RunCommand, stdin: Readable): Promise<void> {
+  if (!command.downOnExit || command.tokenFile !== '-') return new Promise(() => {});
+  if (stdin.readableEnded || stdin.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    stdin.once('end', resolve);
+    stdin.once('close', resolve);
+    stdin.once('error', () => resolve());
+    stdin.resume();
+  });
+}
+
+function reportEnding(ending: Ending, log: Log): number {
+  switch (ending.kind) {
+    case 'stopped':
+      return 0;
+    case 'deleted':
+      reportUndone(ending.undone, log);
+      return 0;
+    case 'refused':
+      log.error('the controller will not enrol this gateway', { reason: ending.message });
+      return 1;
+  }
+}
+
+function reportUndone(undone: readonly string[], log: Log): void {
+  log.info('undone', { what: undone.length === 0 ? 'nothing' : undone.join('; ') });
+}

@@ -1,0 +1,43 @@
+import type { Place } from '../arguments.ts';
+import { StateDirectory } from '../state/directory.ts';
+import { readIdentity } from '../state/identity.ts';
+import { lockHolder } from '../state/lock.ts';
+import { readStatus, type Status } from '../state/status.ts';
+
+export interface StatusAnswer {
+  readonly text: string;
+  /** 0: an agent runs and has applied what the controller wants; else 1. */
+  readonly code: number;
+}
+
+export async function gatewayStatus({ stateDir, json }: Place & { readonly json: boolean }): Promise<StatusAnswer> {
+  const directory = StateDirectory.at(stateDir);
+  const [identity, status, pid] = await Promise.all([
+    readIdentity(directory),
+    readStatus(directory),
+    lockHolder(stateDir),
+  ]);
+  const running = pid !== null;
+  const code = running && status?.applied != null && status.failure === null ? 0 : 1;
+  const gateway = identity?.gateway ?? null;
+  const enrolled = identity !== null && identity.enrolledWith !== null;
+  if (json) return { text: `${JSON.stringify({ gateway, enrolled, running, ...status, pid })}\n`, code };
+  if (gateway === null) return { text: `No gateway was ever run with ${stateDir}.\n`, code };
+  return { text: describe(gateway, enrolled, pid, status), code };
+}
+
+function describe(gateway: string, enrolled: boolean, pid: number | null, status: Status | null): string {
+  const lines: [string, string][] = [
+    ['gateway', `${gateway}${enrolled ? '' : ' (not enrolled yet)'}`],
+    ['agent', pid === null ? 'not running; what was applied goes on until the lease ends' : `running, process ${pid}`],
+  ];
+  if (status !== null) {
+    const { phase, applied, failure, intent, devices, leaseUntil } = status;
+    if (pid !== null) lines.push(['controller', phase === 'live' ? 'connected' : `not connected (${phase})`]);
+    lines.push(['applied', applied === null ? 'nothing' : `revision ${applied.revision.number}, ${devices} devices`]);
+    if (intent !== null) lines.push(['intent', intent]);
+    if (leaseUntil !== null) lines.push(['lease until', leaseUntil]);
+    if (failure !== null) lines.push(['error', `${failure.message} (${failure.code})`]);
+  }
+  return lines.map(([name, value]) => `${name.padEnd(12)} ${value}\n`).join('');
+}

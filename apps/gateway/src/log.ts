@@ -1,0 +1,24 @@
+export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+export type LogLevel = (typeof logLevels)[number];
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/**
+ * JSON lines. WARN is for what may be worth waking an operator, ERROR for what certainly is. Fields are named one by one by
+ * whoever logs, so that no object with a secret in it can slip through.
+ */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** `write` gets whole lines with their newline; `now` is epoch milliseconds. */
+export function createLog(level: LogLevel, write: (line: string) => void, now: () => number): Log {
+  const least = logLevels.indexOf(level);
+  const at = (index: number) => (message: string, fields?: LogFields) => {
+    if (index < least) return;
+    write(`${JSON.stringify({ time: new Date(now()).toISOString(), level: logLevels[index], message, ...fields })}\n`);
+  };
+  return { debug: at(0), info: at(1), warn: at(2), error: at(3) };
+}

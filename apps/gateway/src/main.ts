@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { helpText, parseCommand, type RunCommand } from './arguments.ts';
+import { downGateway } from './commands/down.ts';
+import { runGateway } from './commands/run.ts';
+import { gatewayStatus } from './commands/status.ts';
+import { failureOf, UsageError } from './failure.ts';
+import { createLog } from './log.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+// Sockets that are being closed, or a standard input that stays open, must not keep a finished process alive.
+process.exit();
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const command = parseCommand(args);
+    switch (command.kind) {
+      case 'help':
+        process.stdout.write(helpText);
+        return 0;
+      case 'version':
+        process.stdout.write(`sally gateway ${version()}\n`);
+        return 0;
+      case 'status': {
+        const { text, code } = await gatewayStatus(command);
+        process.stdout.write(text);
+        return code;
+      }
+      case 'down':
+        process.stdout.write(await downGateway(command));
+        return 0;
+      case 'run':
+        return await run(command);
+    }
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`sally gateway: ${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`sally gateway: ${failureOf(error).message}\n`);
+    return 1;
+  }
+}
+
+async function run(command: RunCommand): Promise<number> {
+  const { SALLYPORT_TOKEN: environment = null, SALLYPORT_TOKEN_FILE: environmentFile = null } = process.env;
+  // Children must not inherit it.
+  delete process.env.SALLYPORT_TOKEN;
+  const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
+  process.on('uncaughtException', (error) => {
+    log.error('crashed: the data plane goes on without the agent', { reason: failureOf(error).message });
+    process.exit(1);
+  });
+  return runGateway(command, {
+    version: version(),
+    token: { environment, environmentFile },
+    stdin: process.stdin,
+    log,
+    now: Date.now,
+    interrupted: new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+    }),
+  });
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
+}

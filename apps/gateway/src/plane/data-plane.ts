@@ -1,0 +1,301 @@
+import {
+  deviceConfigOf,
+  gatewayOf,
+  hostStateOf,
+  InForce,
+  type ItemChange,
+  type LocalFacts,
+  planChange,
+  returningPeer,
+  type Work,
+} from '@sallyport/agent-core';
+import type { GatewayItem, StateItem } from '@sallyport/contract/channel';
+import type { ForeignChange, FoundFirewall } from '@sallyport/hostnet';
+import { Host } from '@sallyport/hostnet';
+import {
+  type BackendChoice,
+  type DeviceChange,
+  type DeviceStatus,
+  detectBackend,
+  diffDevice,
+  isEmptyChange,
+  openBackend,
+  type PeerChange,
+  publicKeyOf,
+  type WireGuardBackend,
+  WireGuardError,
+} from '@sallyport/wireguard';
+import { GatewayError } from '../failure.ts';
+import type { StateDirectory } from '../state/directory.ts';
+import type { EndpointMemory } from '../state/endpoints.ts';
+import { mergeSavedHost, readSavedHost, writeSavedHost } from '../state/saved-host.ts';
+import { FirewallSide } from './firewall-side.ts';
+import { Mutex } from './mutex.ts';
+
+export interface PlaneOptions {
+  readonly interface: string;
+  readonly wireguard: BackendChoice;
+  /** WireGuard private key, base64. */
+  readonly privateKey: string;
+  readonly directory: StateDirectory;
+  readonly endpoints: EndpointMemory;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly onForeignChange: (change: ForeignChange) => void;
+}
+
+export interface PlaneResult {
+  /** Of the state that is in force. */
+  readonly hash: string;
+  /** What others had changed, a sentence each. */
+  readonly mended: readonly string[];
+}
+
+export interface PlaneStatistics {
+  /** Null: the device does not answer. */
+  readonly device: DeviceStatus | null;
+  readonly counters: Awaited<ReturnType<FirewallSide['counters']>>;
+}
+
+type Items = ReadonlyMap<string, StateItem>;
+
+/**
+ * WireGuard, firewall and host of one tunnel interface. Everything is idempotent: what is as wanted is not touched, so a
+ * new agent on a living data plane disturbs nothing. Calls run one after another. Failures are thrown: see `failureOf`.
+ */
+export class DataPlane {
+  readonly #options: PlaneOptions;
+  readonly #publicKey: string;
+  readonly #facts: LocalFacts;
+  readonly #firewall: FirewallSide;
+  readonly #host = new Host();
+  readonly #inForce = new InForce();
+  readonly #mutex = new Mutex();
+  #backend: WireGuardBackend | null = null;
+  /** Whether this agent has brought everything up once: later differences are others' work. */
+  #settled = false;
+
+  constructor(options: PlaneOptions) {
+    this.#options = options;
+    this.#publicKey = publicKeyOf(options.privateKey);
+    this.#facts = {
+      interface: options.interface,
+      privateKey: options.privateKey,
+      endpointOf: (publicKey) => options.endpoints.of(publicKey),
+    };
+    this.#firewall = new FirewallSide(options.interface, options.onForeignChange);
+  }
+
+  /** How WireGuard runs here; null until it is known. */
+  get wireguardKind(): WireGuardBackend['kind'] | null {
+    return this.#backend?.kind ?? null;
+  }
+
+  /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
+  detect(): Promise<void> {
+    return this.#mutex.run(async () => {
+      await this.#openBackend();
+    });
+  }
+
+  perform(work: Work): Promise<PlaneResult> {
+    return this.#mutex.run(async () => {
+      if (work.kind === 'close') return this.#close();
+      if (work.kind === 'change') return this.#change(work.changes, work.items, work.leaseUntil);
+      return this.#load(work.items, work.leaseUntil);
+    });
+  }
+
+  /** What passed and who is there. */
+  statistics(): Promise<PlaneStatistics> {
+    return this.#mutex.run(async () => {
+      const device = await (await this.#openBackend()).read(this.#options.interface);
+      if (device !== null) this.#options.endpoints.learn(device.peers.values());
+      return { device, counters: await this.#firewall.counters() };
+    });
+  }
+
+  /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
+  down(): Promise<string[]> {
+    return this.#mutex.run(async () => {
+      const { interface: name, directory } = this.#options;
+      const undone: string[] = [];
+      const saved = await readSavedHost(directory);
+      const device = await this.#removeDevice(name, saved !== null);
+      if (device !== null) undone.push(`interface ${name} with ${device.peers.size} peers`);
+      if (saved !== null) {
+        await this.#host.down(saved.host, saved.sysctls);
+        undone.push('addresses, routes and rules');
+        if (saved.sysctls.length > 0) undone.push(`settings ${saved.sysctls.map(({ path }) => path).join(', ')}`);
+      }
+      if (await this.#firewall.remove()) undone.push('nftables table');
+      await directory.remove('host.json');
+      this.#settled = false;
+      return undone;
+    });
+  }
+
+  /** Lets go of what only the agent needs; the data plane stays. */
+  stop(): Promise<void> {
+    return this.#mutex.run(() => this.#firewall.stop());
+  }
+
+  /** Table before interface, so that nothing passes unchecked; whatever is revoked ends with the table's transaction. */
+  async #load(items: Items, leaseUntil: number): Promise<PlaneResult> {
+    const gateway = gatewayOf(items);
+    if (gateway === null) {
+      throw new GatewayError(
+        'no-gateway-item',
+        'The controller sent a state without the gateway itself: check its version',
+      );
+    }
+    const settled = this.#settled;
+    const now = this.#options.now();
+    const backend = await this.#openBackend();
+    const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
+    const wireguard = await this.#loadDevice(backend, items);
+    const host = await this.#up(gateway);
+    await this.#firewall.checkForeignChains();
+    const evidence = this.#evidence(wireguard.device, found, host.left, now);
+    this.#inForce.examine(items, evidence);
+    this.#settled = true;
+    return { hash: this.#inForce.hash, mended: settled ? [...drift, ...wireguard.drift, ...host.drift] : [] };
+  }
+
+  async #change(changes: readonly ItemChange[], items: Items, leaseUntil: number): Promise<PlaneResult> {
+    const plan = this.#firewall.ready ? planChange(changes, items, leaseUntil, this.#facts) : null;
+    const gateway = gatewayOf(items);
+    if (plan === null || gateway === null) return this.#load(items, leaseUntil);
+    const now = this.#options.now();
+    const backend = await this.#openBackend();
+    try {
+      await this.#firewall.change(plan.firewall, items, now);
+    } catch (error) {
+      // Whoever lost access loses it even so.
+      await backend.apply(this.#options.interface, { peers: plan.wireguard.peers.filter(isRemoval) });
+      throw error;
+    }
+    try {
+      const device = await this.#changeDevice(backend, plan.wireguard);
+      const left = plan.host ? (await this.#up(gateway)).left : [];
+      const evidence = this.#evidence(device, await this.#firewall.readBackTouched(now), left, now);
+      this.#inForce.examineTouched(changes, items, evidence);
+      return { hash: this.#inForce.hash, mended: [] };
+    } catch (error) {
+      if (error instanceof WireGuardError && error.code === 'not-running') return this.#load(items, leaseUntil);
+      throw error;
+    }
+  }
+
+  async #close(): Promise<PlaneResult> {
+    const { interface: name, directory, endpoints, now } = this.#options;
+    const backend = await this.#openBackend();
+    const device = await backend.read(name);
+    if (device === null) return { hash: '', mended: [] };
+    endpoints.learn(device.peers.values());
+    await backend.apply(name, { peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })) });
+    const saved = await readSavedHost(directory);
+    if (saved !== null) await this.#firewall.close(saved.host.overlay, now());
+    return { hash: '', mended: [] };
+  }
+
+  async #loadDevice(
+    backend: WireGuardBackend,
+    items: Items,
+  ): Promise<{ device: DeviceStatus | null; drift: string[] }> {
+    const { interface: name, endpoints } = this.#options;
+    await backend.ensure(name);
+    const before = (await backend.read(name)) ?? emptyDevice;
+    endpoints.learn(before.peers.values());
+    const change = diffDevice(before, deviceConfigOf(items, this.#facts));
+    if (isEmptyChange(change)) return { device: before, drift: [] };
+    const peers = change.peers.map((step) => returning(step, before));
+    await backend.apply(name, { ...change, peers });
+    return { device: await backend.read(name), drift: deviceDrift(change, before) };
+  }
+
+  /** Undefined: nothing was touched, so nothing was looked at. */
+  async #changeDevice(backend: WireGuardBackend, change: DeviceChange): Promise<DeviceStatus | null | undefined> {
+    if (isEmptyChange(change)) return undefined;
+    await backend.apply(this.#options.interface, change);
+    return backend.read(this.#options.interface);
+  }
+
+  /** What is to be undone is on disk before it is done. */
+  async #up(gateway: GatewayItem): Promise<{ drift: readonly string[]; left: readonly string[] }> {
+    const { directory, interface: name } = this.#options;
+    const state = hostStateOf(gateway, name);
+    const saved = await readSavedHost(directory);
+    if (JSON.stringify(saved?.host) !== JSON.stringify(state)) {
+      await writeSavedHost(directory, mergeSavedHost(saved, state, []));
+    }
+    const { changed, differences, sysctls } = await this.#host.up(state);
+    if (sysctls.length > 0) await writeSavedHost(directory, mergeSavedHost(saved, state, sysctls));
+    return { drift: differences, left: changed ? await this.#host.verify(state) : [] };
+  }
+
+  /**
+   * By whatever runs it, without the tools that only making one needs. Returns what it was. `ours`: a link without a living
+   * device is ours too.
+   */
+  async #removeDevice(name: string, ours: boolean): Promise<DeviceStatus | null> {
+    const userspace = openBackend('userspace');
+    const device =
+      (await userspace.read(name)) ??
+      (await openBackend('kernel')
+        .read(name)
+        .catch(() => null));
+    if (device === null && !ours) return null;
+    if (device !== null) this.#options.endpoints.learn(device.peers.values());
+    try {
+      await userspace.remove(name);
+    } catch (error) {
+      if (!(error instanceof WireGuardError) || error.code !== 'name-taken') throw error;
+      // A link of another kind is removed only if it is WireGuard and we brought it up.
+      if (device === null) return null;
+      await openBackend('kernel').remove(name);
+    }
+    return device;
+  }
+
+  #evidence(
+    wireguard: DeviceStatus | null | undefined,
+    firewall: FoundFirewall,
+    hostDifferences: readonly string[],
+    now: number,
+  ) {
+    return { wireguard, publicKey: this.#publicKey, firewall, hostDifferences, now };
+  }
+
+  async #openBackend(): Promise<WireGuardBackend> {
+    this.#backend ??= openBackend(await detectBackend(this.#options.wireguard));
+    return this.#backend;
+  }
+}
+
+const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
+
+function isRemoval(step: PeerChange): boolean {
+  return step.kind === 'remove';
+}
+
+/** A peer that is new to the device and known to us is spoken to first. */
+function returning(step: PeerChange, before: DeviceStatus): PeerChange {
+  if (step.kind === 'remove' || before.peers.has(step.peer.publicKey)) return step;
+  return { kind: 'set', peer: returningPeer(step.peer) };
+}
+
+/** Turning off the keepalive of a peer that has returned is our own doing. */
+function deviceDrift(change: DeviceChange, before: DeviceStatus): string[] {
+  return [
+    ...(change.privateKey === undefined ? [] : ['WireGuard had another key']),
+    ...(change.listenPort === undefined ? [] : ['WireGuard listened on another port']),
+    ...change.peers.flatMap((step) => {
+      if (step.kind === 'remove') return [`peer ${step.publicKey} was not ours`];
+      const peer = before.peers.get(step.peer.publicKey);
+      if (peer === undefined) return [`peer ${step.peer.publicKey} was missing`];
+      const same = peer.allowedIps.length === step.peer.allowedIps.length;
+      return same ? [] : [`peer ${step.peer.publicKey} had other addresses`];
+    }),
+  ];
+}

@@ -1,0 +1,150 @@
+import { firewallStateOf, gatewayOf, type ItemChange, planChange } from '@sallyport/agent-core';
+import type { StateItem } from '@sallyport/contract/channel';
+import {
+  Firewall,
+  type FirewallCounters,
+  type FirewallDelta,
+  type ForeignChange,
+  type FoundFirewall,
+  findForeignDrops,
+  type HostState,
+  type Watch,
+} from '@sallyport/hostnet';
+import { GatewayError } from '../failure.ts';
+
+type Items = ReadonlyMap<string, StateItem>;
+type Overlay = HostState['overlay'];
+
+/** The nftables table of the tunnel, and what it was last made from. */
+export class FirewallSide {
+  readonly #interface: string;
+  readonly #onForeignChange: (change: ForeignChange) => void;
+  #firewall: Firewall | null = null;
+  #overlay: Overlay | null = null;
+  #watch: Watch | null = null;
+  /** Items that the table was made from; null: it is not known to be right. */
+  #items: Map<string, StateItem> | null = null;
+
+  constructor(name: string, onForeignChange: (change: ForeignChange) => void) {
+    this.#interface = name;
+    this.#onForeignChange = onForeignChange;
+  }
+
+  /** Whether a change can build on what is there. */
+  get ready(): boolean {
+    return this.#items !== null;
+  }
+
+  /**
+   * Makes the table be this. Goes by differences where it can, and looks at everything: `drift` are the differences that others
+   * made.
+   */
+  async load(
+    items: Items,
+    overlay: Overlay,
+    leaseUntil: number,
+    now: number,
+  ): Promise<{ found: FoundFirewall; drift: readonly string[] }> {
+    const known = this.#items;
+    const plan =
+      known === null ? null : planChange(differences(known, items), items, leaseUntil, { endpointOf: () => undefined });
+    if (plan === null || !sameOverlay(this.#overlay, overlay)) {
+      await this.#replace(items, overlay, leaseUntil, now);
+      return { found: await this.#open(overlay).readBack(now), drift: [] };
+    }
+    await this.change(plan.firewall, items, now);
+    const firewall = this.#open(overlay);
+    const found = await firewall.readBack(now);
+    if (found.differences.length === 0) return { found, drift: [] };
+    await this.#replace(items, overlay, leaseUntil, now);
+    return { found: await firewall.readBack(now), drift: found.differences };
+  }
+
+  async change(delta: FirewallDelta, items: Items, now: number): Promise<void> {
+    if (this.#firewall === null) throw new GatewayError('internal', 'the firewall was never loaded');
+    this.#items = null;
+    await this.#firewall.change(delta, now);
+    this.#items = new Map(items);
+  }
+
+  /** Verifies what the last change touched. */
+  async readBackTouched(now: number): Promise<FoundFirewall> {
+    if (this.#firewall === null) throw new GatewayError('internal', 'the firewall was never loaded');
+    return this.#firewall.readBackTouched(now);
+  }
+
+  /** A table that admits nothing. */
+  async close(overlay: Overlay, now: number): Promise<void> {
+    this.#items = null;
+    await this.#open(overlay).load(firewallStateOf(new Map(), 0), now);
+  }
+
+  async counters(): Promise<FirewallCounters | null> {
+    return this.#firewall === null ? null : this.#firewall.counters();
+  }
+
+  /** Throws when somebody else's chain drops what ours admits. */
+  async checkForeignChains(): Promise<void> {
+    const [drop] = await findForeignDrops(this.#interface);
+    if (drop === undefined) return;
+    const where = `chain ${drop.chain} of table ${drop.family} ${drop.table}`;
+    throw new GatewayError(
+      'foreign-chain-drops',
+      `The ${where} drops the tunnel's packets at the ${drop.hook} hook. Let them through: ${drop.fix}`,
+    );
+  }
+
+  /** Removes the table. True when there was one. */
+  async remove(): Promise<boolean> {
+    await this.stop();
+    this.#items = null;
+    const firewall = this.#firewall ?? new Firewall({ interface: this.#interface, overlay: anyOverlay });
+    const found = await firewall.readBack(0);
+    await firewall.remove();
+    return !found.differences.includes('the table does not exist');
+  }
+
+  /** Ends the watch; the table stays. */
+  async stop(): Promise<void> {
+    const watch = this.#watch;
+    this.#watch = null;
+    await watch?.close();
+  }
+
+  async #replace(items: Items, overlay: Overlay, leaseUntil: number, now: number): Promise<void> {
+    this.#items = null;
+    const firewall = this.#open(overlay);
+    await firewall.load(firewallStateOf(items, leaseUntil), now);
+    this.#items = new Map(items);
+    this.#watch ??= await firewall.watch(this.#onForeignChange);
+  }
+
+  #open(overlay: Overlay): Firewall {
+    if (this.#firewall !== null && sameOverlay(this.#overlay, overlay)) return this.#firewall;
+    void this.stop();
+    this.#overlay = overlay;
+    this.#firewall = new Firewall({ interface: this.#interface, overlay });
+    return this.#firewall;
+  }
+}
+
+/** For removing a table whose overlay does not matter. */
+const anyOverlay: Overlay = { v4: '100.64.0.0/10', v6: 'fd00::/8' };
+
+function sameOverlay(a: Overlay | null, b: Overlay): boolean {
+  return a?.v4 === b.v4 && a.v6 === b.v6;
+}
+
+/** Items are never changed in place, so those that are the same object are the same. */
+function differences(before: Items, after: Items): ItemChange[] {
+  const changes: ItemChange[] = [];
+  for (const [key, item] of before) {
+    if (after.get(key) !== item) changes.push({ before: item, after: after.get(key) ?? null });
+  }
+  for (const [key, item] of after) if (!before.has(key)) changes.push({ before: null, after: item });
+  return changes;
+}
+
+export function overlayOf(items: Items): Overlay | null {
+  return gatewayOf(items)?.overlay ?? null;
+}

@@ -1,0 +1,81 @@
+import { spawn } from 'node:child_process';
+import { connect } from 'node:net';
+import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
+
+/** Tries each target from where this host stands, several at a time, and returns a result for each. */
+export async function probeAll(items: readonly ProbeItem[], timeoutMs = 3_000): Promise<ProbeResult[]> {
+  const results: ProbeResult[] = [];
+  const queue = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) results.push(await probe(item, timeoutMs));
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
+  return results;
+}
+
+const concurrency = 32;
+
+type Outcome = Pick<ProbeResult, 'reachable' | 'detail' | 'rttMs'>;
+
+async function probe(item: ProbeItem, timeoutMs: number): Promise<ProbeResult> {
+  const outcome =
+    item.port === null ? await ping(item.target, timeoutMs) : await tcp(item.target, item.port, timeoutMs);
+  return { id: item.id, resource: item.resource, ...outcome };
+}
+
+function tcp(host: string, port: number, timeoutMs: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const began = performance.now();
+    const socket = connect({ host, port });
+    const end = (outcome: Outcome): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(outcome);
+    };
+    const timer = setTimeout(
+      () => end({ reachable: false, detail: `TCP port ${port}: no answer in ${timeoutMs} ms` }),
+      timeoutMs,
+    );
+    socket.once('connect', () => {
+      end({ reachable: true, detail: `TCP port ${port} answers`, rttMs: milliseconds(performance.now() - began) });
+    });
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      end({ reachable: false, detail: `TCP port ${port}: ${reasons[error.code ?? ''] ?? error.code ?? 'failed'}` });
+    });
+  });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the host answers, but nothing listens',
+  EHOSTUNREACH: 'no way to the host',
+  ENETUNREACH: 'no route to the network',
+  ETIMEDOUT: 'no answer',
+};
+
+/** One ICMP echo by the system's `ping`, which may open the socket where we may not. */
+function ping(target: string, timeoutMs: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const seconds = String(Math.max(1, Math.ceil(timeoutMs / 1000)));
+    const child = spawn('ping', ['-n', '-c', '1', '-W', seconds, target], {
+      env: { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' },
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: timeoutMs + 2_000,
+    });
+    let output = '';
+    child.stdout.on('data', (data: Buffer) => {
+      output = (output + data.toString()).slice(0, 4_000);
+    });
+    child.once('error', () => {
+      resolve({ reachable: false, detail: 'ICMP: ping is not installed (apt-get install iputils-ping)' });
+    });
+    child.once('close', (code) => {
+      const rtt = /\btime[=<]([\d.]+) ms/.exec(output)?.[1];
+      if (code === 0) resolve({ reachable: true, detail: 'ICMP echo answers', ...(rtt && { rttMs: Number(rtt) }) });
+      else resolve({ reachable: false, detail: 'ICMP echo: no answer' });
+    });
+  });
+}
+
+function milliseconds(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GatewayError, UsageError } from '../failure.ts';
+
+export type StateFile = 'identity.json' | 'state.json' | 'endpoints.json' | 'host.json' | 'status.json';
+
+/** The agent's own directory (0700) with small files (0600) that are always whole: either the old text or the new. */
+export class StateDirectory {
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Makes it when it is missing. Throws UsageError when that is not possible. */
+  static async open(path: string): Promise<StateDirectory> {
+    try {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+      await chmod(path, 0o700);
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
+      throw new UsageError(`--state-dir: ${path} cannot be used (${reason}): run as root, or choose another directory`);
+    }
+    return new StateDirectory(path);
+  }
+
+  /** Without making it. */
+  static at(path: string): StateDirectory {
+    return new StateDirectory(path);
+  }
+
+  /** Null when there is no such file. */
+  async read(file: StateFile): Promise<string | null> {
+    try {
+      return await readFile(join(this.path, file), 'utf8');
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+      throw new GatewayError(
+        'state-dir',
+        `${join(this.path, file)} cannot be read (${code}): run as the user who owns it`,
+      );
+    }
+  }
+
+  /** Replaces the file; when it returns, the new text survives a power cut. */
+  async write(file: StateFile, text: string): Promise<void> {
+    const target = join(this.path, file);
+    const temporary = `${target}.${randomBytes(4).toString('hex')}`;
+    try {
+      await writeDurably(temporary, text);
+      await rename(temporary, target);
+      await syncDirectory(this.path);
+    } catch (error) {
+      await rm(temporary, { force: true });
+      const { code } = error as NodeJS.ErrnoException;
+      throw new GatewayError('state-dir', `${target} cannot be written (${code}): is the disk full or read-only?`);
+    }
+  }
+
+  async remove(file: StateFile): Promise<void> {
+    await rm(join(this.path, file), { force: true });
+  }
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}

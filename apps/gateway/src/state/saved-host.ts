@@ -1,0 +1,30 @@
+import type { HostState, SysctlChange } from '@sallyport/hostnet';
+import type { StateDirectory } from './directory.ts';
+
+/** What has to be undone on this host, and how the settings were before. */
+export interface SavedHost {
+  readonly host: HostState;
+  /** With the value from before the first change of each. */
+  readonly sysctls: readonly SysctlChange[];
+}
+
+/** Null when nothing was ever brought up, or the file is damaged. */
+export async function readSavedHost(directory: StateDirectory): Promise<SavedHost | null> {
+  try {
+    const { host, sysctls } = JSON.parse((await directory.read('host.json')) ?? 'null') as SavedHost;
+    return typeof host.interface === 'string' && Array.isArray(sysctls) ? { host, sysctls } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Adds what was changed now; what was saved earlier wins, since it is from before us. */
+export function mergeSavedHost(saved: SavedHost | null, host: HostState, changed: readonly SysctlChange[]): SavedHost {
+  const known = new Map((saved?.sysctls ?? []).map((change) => [change.path, change]));
+  const sysctls = [...known.values(), ...changed.filter(({ path }) => !known.has(path))];
+  return { host, sysctls };
+}
+
+export function writeSavedHost(directory: StateDirectory, saved: SavedHost): Promise<void> {
+  return directory.write('host.json', JSON.stringify(saved));
+}

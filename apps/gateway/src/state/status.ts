@@ -1,0 +1,41 @@
+import type { AgentSession } from '@sallyport/agent-core';
+import type { StateDirectory } from './directory.ts';
+
+/** What an agent last said of itself, for `status`. */
+export interface Status {
+  readonly pid: number;
+  /** ISO 8601. */
+  readonly updatedAt: string;
+  readonly phase: AgentSession['phase'];
+  readonly applied: AgentSession['applied'];
+  readonly failure: AgentSession['failure'];
+  readonly intent: string | null;
+  readonly devices: number;
+  /** ISO 8601; null: no state yet. */
+  readonly leaseUntil: string | null;
+}
+
+export function formatStatus(session: AgentSession, now: number): string {
+  const { phase, applied, failure, desired } = session;
+  const gateway = desired.items.get('gateway');
+  const status: Status = {
+    pid: process.pid,
+    updatedAt: new Date(now).toISOString(),
+    phase,
+    applied,
+    failure: failure && { code: failure.code, message: failure.message },
+    intent: gateway?.kind === 'gateway' ? gateway.intent : null,
+    devices: [...desired.items.values()].filter(({ kind }) => kind === 'device').length,
+    leaseUntil: desired.statement === null ? null : new Date(desired.statement.leaseUntil).toISOString(),
+  };
+  return `${JSON.stringify(status)}\n`;
+}
+
+/** Null when no agent ever ran here. */
+export async function readStatus(directory: StateDirectory): Promise<Status | null> {
+  try {
+    return JSON.parse((await directory.read('status.json')) ?? 'null') as Status | null;
+  } catch {
+    return null;
+  }
+}
