@@ -3,18 +3,16 @@
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-# A flag wins over the environment; set-up must know, too, that no gateway is wanted on this machine.
+# A flag wins over the environment; set-up must know, too, whether a gateway is wanted on this machine.
+local_gateway=${SALLYPORT_LOCAL_GATEWAY:-auto}
 previous=
 for argument; do
-  case $previous:$argument in
-    *:--local-gateway=*) SALLYPORT_LOCAL_GATEWAY=${argument#*=} ;;
-    --local-gateway:*) SALLYPORT_LOCAL_GATEWAY=$argument ;;
-  esac
+  case $argument in --local-gateway=*) local_gateway=${argument#*=} ;; esac
+  if [ "$previous" = --local-gateway ]; then local_gateway=$argument; fi
   previous=$argument
 done
-export SALLYPORT_LOCAL_GATEWAY="${SALLYPORT_LOCAL_GATEWAY:-auto}"
 
-sh "$root/scripts/setup.sh" start
+SALLYPORT_LOCAL_GATEWAY=$local_gateway sh "$root/scripts/setup.sh" start
 # The folders where nft, ip and wg live are often missing from a user's PATH.
 PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
