@@ -1,0 +1,118 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Cleanup, Daemon } from '@sallyport/testkit';
+import { type AmountResult, amount, type PairedResult, paired } from './harness.ts';
+import { load, requestText } from './load.ts';
+import { apiKey, freePort, residentMegabytes, startController, temporaryFolder } from './processes.ts';
+
+const run = promisify(execFile);
+const gatewayBody = () =>
+  JSON.stringify({
+    name: `gateway ${randomUUID()}`,
+    description: 'description',
+    wireguardPort: '51820',
+    endpoint: 'gw.example.com',
+  });
+
+/** GET of 100 gateways, over a bare server that stringifies the same objects. */
+export async function listing(rounds: number): Promise<PairedResult> {
+  return withCleanup(async (cleanup) => {
+    const { port } = await startController(cleanup);
+    for (let n = 0; n < 100; n++) {
+      const answer = await fetch(`http://127.0.0.1:${port}/tenants/gateways`, {
+        method: 'POST',
+        headers: { apikey: apiKey, 'content-type': 'application/json' },
+        body: gatewayBody(),
+      });
+      if (answer.status !== 201) throw new Error(await answer.text());
+    }
+    const list = await (
+      await fetch(`http://127.0.0.1:${port}/tenants/gateways`, { headers: { apikey: apiKey } })
+    ).text();
+    const file = join(await temporaryFolder(cleanup), 'objects.json');
+    await writeFile(file, list);
+    const barePort = await freePort();
+    const bare = Daemon.start([new URL('./bare-server.ts', import.meta.url).pathname, file, String(barePort)], {
+      cleanup,
+    });
+    await bare.says(/ready/);
+    const request = requestText('GET', '/tenants/gateways', { apikey: apiKey });
+    const measure = (at: number) => () =>
+      load({ port: at, connections: 32, durationMs: 1500, request: () => request, expect: 200 });
+    return paired(
+      'GET list of 100 gateways, over bare node:http that stringifies the same objects',
+      'requests/s',
+      {
+        baseline: { name: 'bare node:http', measure: measure(barePort) },
+        subject: { name: 'controller', measure: measure(port) },
+      },
+      { rounds, atLeast: 0.6 },
+    );
+  });
+}
+
+/** Durable creates from 16 connections, over raw inserts of the same row on the same disk. */
+export async function creating(rounds: number): Promise<PairedResult> {
+  return withCleanup(async (cleanup) => {
+    const { port } = await startController(cleanup);
+    const file = join(await temporaryFolder(cleanup), 'raw.sqlite');
+    const raw = async (): Promise<number> => {
+      const { stdout } = await run(process.execPath, [
+        new URL('./raw-inserts.ts', import.meta.url).pathname,
+        file,
+        '1500',
+      ]);
+      return (JSON.parse(stdout) as { perSecond: number }).perSecond;
+    };
+    const create = () =>
+      load({
+        port,
+        connections: 16,
+        durationMs: 1500,
+        request: () => requestText('POST', '/tenants/gateways', { apikey: apiKey }, gatewayBody()),
+        expect: 201,
+      });
+    return paired(
+      'durable POST create from 16 connections, over raw node:sqlite inserts with synchronous=FULL',
+      'writes/s',
+      {
+        baseline: { name: 'raw inserts', measure: raw },
+        subject: { name: 'controller', measure: create },
+      },
+      { rounds, atLeast: 0.35 },
+    );
+  });
+}
+
+/** From `node` to ready, and memory once idle. */
+export async function starting(rounds: number): Promise<AmountResult[]> {
+  const memory: number[] = [];
+  const ready = await amount(
+    'node start to ready',
+    's',
+    () =>
+      withCleanup(async (cleanup) => {
+        const { readyMs, daemon } = await startController(cleanup);
+        memory.push(await residentMegabytes(daemon.child.pid ?? 0));
+        return readyMs / 1000;
+      }),
+    { rounds, atMost: 1 },
+  );
+  const idle = await amount('idle resident memory of the controller', 'MB', async () => memory.shift() ?? Number.NaN, {
+    rounds,
+    atMost: 130,
+  });
+  return [ready, idle];
+}
+
+async function withCleanup<T>(work: (cleanup: Cleanup) => Promise<T>): Promise<T> {
+  const cleanup = new Cleanup();
+  try {
+    return await work(cleanup);
+  } finally {
+    await cleanup.run();
+  }
+}

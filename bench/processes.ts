@@ -1,0 +1,64 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Cleanup, Daemon, until } from '@sallyport/testkit';
+
+export const apiKey = 'bench-bootstrap-key-0123456789abcdef';
+
+export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'));
+  cleanup.add(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as net.AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+export interface RunningController {
+  readonly port: number;
+  readonly daemon: Daemon;
+  /** Milliseconds from `node` to the first 200 of /readyz. */
+  readonly readyMs: number;
+}
+
+/** The real controller on loopback, without a local gateway. */
+export async function startController(cleanup: Cleanup): Promise<RunningController> {
+  const [dataDir, port] = [await temporaryFolder(cleanup), await freePort()];
+  const from = performance.now();
+  const daemon = Daemon.start(
+    [
+      new URL('../apps/controller/src/main.ts', import.meta.url).pathname,
+      '--listen',
+      `127.0.0.1:${port}`,
+      '--data-dir',
+      dataDir,
+      '--local-gateway',
+      'off',
+    ],
+    { cleanup, env: { SALLYPORT_BOOTSTRAP_API_KEY: apiKey } },
+  );
+  await until(
+    'the controller',
+    async () => {
+      if (!daemon.running) throw new Error(daemon.output);
+      return (await fetch(`http://127.0.0.1:${port}/readyz`)).ok;
+    },
+    { everyMs: 5 },
+  );
+  return { port, daemon, readyMs: performance.now() - from };
+}
+
+/** Resident memory of a process in MB (10^6 bytes). */
+export async function residentMegabytes(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;
+}
