@@ -56,7 +56,7 @@ export interface FirewallState {
   readonly masquerade: boolean;
   /** Intent MAINTENANCE: flows that exist go on, new ones are rejected with ICMP administratively prohibited. */
   readonly draining: boolean;
-  /** End of the lease, epoch milliseconds: no element outlives it. */
+  /** End of the lease, epoch milliseconds: from then on the kernel admits nothing, whatever the elements say. */
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
   readonly classes: ReadonlyMap<string, AddressClass>;

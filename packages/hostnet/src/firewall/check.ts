@@ -1,5 +1,5 @@
 import type { ElementChange, Elements } from './elements.ts';
-import { alive } from './render.ts';
+import { alive, isUndeletable } from './render.ts';
 
 export interface TouchedMap {
   readonly map: Elements;
@@ -11,8 +11,10 @@ export interface TouchedMap {
  * element that should be there is, and none that should not; the second only if those that are there have the right
  * value. So a change is verified at a cost that does not depend on the size of the maps (`nft get element` answers
  * neither for absent elements nor, in version 1.0.6, for ranges or in JSON).
+ * Null: the tools cannot tell, list the table instead.
  */
-export function checkTexts(table: string, touched: readonly TouchedMap[], now: number, slack = 1000): string[] {
+export function checkTexts(table: string, touched: readonly TouchedMap[], now: number, slack = 1000): string[] | null {
+  if (touched.some(({ changes }) => changes.some(({ key }) => isUndeletable(key)))) return null;
   const existence: string[] = [];
   const values: string[] = [];
   const creations: string[] = [];

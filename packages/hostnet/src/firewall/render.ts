@@ -21,6 +21,8 @@ export function renderAll(table: string, map: Elements, now: number): string[] {
  */
 export function renderChanges(table: string, map: Elements, changes: readonly ElementChange[], now: number): string[] {
   const gone = changes.filter(({ before }) => before !== null);
+  if (gone.some(({ key }) => isUndeletable(key)))
+    return [`flush map ${table} ${map.name}`, ...renderAll(table, map, now)];
   const come = changes.filter(({ after }) => after !== null && alive(after, now));
   const revive = map.timed ? gone.map(({ key, before }) => valueText(key, before as Element)) : [];
   return [
@@ -39,6 +41,17 @@ export function renderChanges(table: string, map: Elements, changes: readonly El
     ),
   ];
 }
+
+/**
+ * nft 1.0.6 says yes to the deletion of a range that is the greatest value of its type and nothing else, and does not
+ * delete it. Such a change empties the map and fills it again, in the same transaction.
+ */
+export function isUndeletable(key: string): boolean {
+  return key === '65535-65535' || key === `${LAST_V4}-${LAST_V4}` || key === `${LAST_V6}-${LAST_V6}`;
+}
+
+const LAST_V4 = '255.255.255.255';
+const LAST_V6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 
 export function alive(element: Element, now: number): boolean {
   return element.expiresAt === null || element.expiresAt - now >= 1;

@@ -128,15 +128,16 @@ function planLink(batch: Batch, state: HostState, found: FoundHost): void {
   if (found.link?.mtu !== state.mtu) batch.add(4, `MTU is ${found.link?.mtu}`, `link set ${device} mtu ${state.mtu}`);
   const inside = families(found).filter((family) => family === 4 || state.mtu >= IPV6_MINIMUM_MTU);
   const wanted = new Set(state.addresses.map(canonical).filter((text) => inside.includes(parsePrefix(text).family)));
-  for (const text of found.addresses) {
-    if (!wanted.has(text))
-      batch.add(parsePrefix(text).family, `address ${text} is not ours`, `address del ${text} ${device}`);
-  }
+  // New addresses come first: with the last IPv4 address the kernel takes the interface's routes away.
   for (const text of wanted) {
     if (found.addresses.includes(text)) continue;
     const { family } = parsePrefix(text);
     const flags = family === 6 ? 'noprefixroute nodad' : 'noprefixroute';
     batch.add(family, `address ${text} is missing`, `address replace ${text} ${device} ${flags}`);
+  }
+  for (const text of found.addresses) {
+    if (!wanted.has(text))
+      batch.add(parsePrefix(text).family, `address ${text} is not ours`, `address del ${text} ${device}`);
   }
   if (!found.link?.up) batch.add(4, 'the link is down', `link set ${device} up`);
   for (const family of inside) planRoutes(batch, state, family, found);

@@ -32,6 +32,8 @@ export class Firewall {
   #queue: Promise<unknown> = Promise.resolve();
   /** Rules as the kernel lists them after our own load, to notice if one of them is replaced by another. */
   #rules: Listing['rules'] | null = null;
+  /** Whether the kernel took the model's last text. If not, only a whole load makes them agree again. */
+  #inStep = false;
   readonly #watches = new Set<Watch>();
 
   constructor(options: FirewallOptions) {
@@ -58,9 +60,11 @@ export class Firewall {
   change(delta: FirewallDelta, now: number): Promise<ChangeResult> {
     return this.#enqueue(async () => {
       const text = this.#model.change(delta, now);
-      if (text === null) return 'unchanged';
-      if (text.includes('\nflush chain ') || text.startsWith('flush chain ')) this.#rules = null;
-      if (await this.#commit(text)) return 'changed';
+      if (this.#inStep) {
+        if (text === null) return 'unchanged';
+        if (/^flush chain /m.test(text)) this.#rules = null;
+        if (await this.#commit(text)) return 'changed';
+      }
       await this.#commitLoad(this.#model.reload(now, await this.#seed()));
       return 'reloaded';
     });
@@ -78,8 +82,9 @@ export class Firewall {
   readBackTouched(now: number): Promise<FoundFirewall> {
     return this.#enqueue(async () => {
       const texts = checkTexts(`inet ${this.#table}`, this.#model.touched, now);
+      if (texts === null || this.#rules === null) return this.#readBack(now);
       const results = await Promise.all(texts.map((text) => run('nft', ['--check', '-f', '-'], text)));
-      if (this.#rules === null || results.some(({ code }) => code !== 0)) return this.#readBack(now);
+      if (results.some(({ code }) => code !== 0)) return this.#readBack(now);
       const { masquerade, draining, devices, classes, profiles, bundles } = this.#model.state;
       return { settings: { masquerade, draining }, devices, classes, profiles, bundles, differences: [] };
     });
@@ -112,6 +117,7 @@ export class Firewall {
     return this.#enqueue(async () => {
       this.#rules = null;
       await this.#mustCommit(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
+      this.#inStep = false;
     });
   }
 
@@ -156,12 +162,16 @@ export class Firewall {
   }
 
   async #commit(text: string): Promise<boolean> {
-    return (await this.#transact(text)).code === 0;
+    this.#inStep = false;
+    this.#inStep = (await this.#transact(text)).code === 0;
+    return this.#inStep;
   }
 
   async #mustCommit(text: string): Promise<void> {
+    this.#inStep = false;
     const result = await this.#transact(text);
     if (result.code !== 0) throw failure('nft', result);
+    this.#inStep = true;
   }
 
   /** Watches are told which process is ours, so that only others' changes are reported. */

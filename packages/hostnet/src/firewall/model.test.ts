@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { parseAddress, parseRange } from '../ip.ts';
+import { applyDelta, delta, state } from '../testing/arbitraries.ts';
+import type { Packet } from '../testing/emulator.ts';
+import { Emulator } from '../testing/emulator.ts';
+import type { FirewallState } from '../types.ts';
+import { FirewallModel } from './model.ts';
+import { policyCounter } from './state.ts';
+
+const OPTIONS = { interface: 'sp0', overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' } };
+
+describe('model', () => {
+  it('loads the whole table as golden text', () => {
+    const golden = readFileSync(new URL('golden/load.nft', import.meta.url), 'utf8');
+    assert.equal(new FirewallModel(OPTIONS).load(GOLDEN, 1000), golden);
+  });
+
+  it('changes as golden text', () => {
+    const model = new FirewallModel(OPTIONS);
+    model.load(GOLDEN, 1000);
+    const text = model.change(
+      {
+        settings: { draining: true, leaseUntil: 90_000 },
+        upsert: {
+          devices: [{ id: 'd1', addresses: ['100.64.0.2', 'fd7a:1::2'], profile: 'staff', expiresAt: 20_000 }],
+          bundles: [
+            { id: 'web', grants: [{ protocol: 'tcp', from: 80, to: 85, policy: 'pol_1' }] },
+            { id: 'db', grants: [{ protocol: 'tcp', from: 85, to: 90, policy: 'pol_9' }] },
+          ],
+        },
+        remove: { classes: ['lan'] },
+      },
+      2000,
+    );
+    assert.equal(text, readFileSync(new URL('golden/change.nft', import.meta.url), 'utf8'));
+  });
+
+  it('decides as the state says, after a load and after any sequence of deltas', () => {
+    fc.assert(
+      fc.property(state, fc.array(delta, { maxLength: 8 }), (first, deltas) => {
+        const model = new FirewallModel(OPTIONS);
+        const kernel = new Emulator();
+        let wanted = first;
+        let now = 0;
+        kernel.commit(model.load(first, now), now);
+        checkDecisions(kernel, wanted, now);
+        for (const change of deltas) {
+          now += 4_000;
+          wanted = applyDelta(wanted, change);
+          const text = model.change(change, now);
+          if (text !== null) kernel.commit(text, now);
+          checkDecisions(kernel, wanted, now);
+        }
+        assert.deepEqual(sizes(kernel, now), freshSizes(wanted, now), 'no more elements than a fresh load makes');
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('has nothing to do for what is there already', () => {
+    fc.assert(
+      fc.property(state, (wanted) => {
+        const model = new FirewallModel(OPTIONS);
+        model.load(wanted, 0);
+        const items = <T>(map: ReadonlyMap<string, T>): T[] => [...map.values()].reverse();
+        const { devices, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
+        const upsert = {
+          devices: items(devices),
+          classes: items(classes),
+          profiles: items(profiles),
+          bundles: items(bundles),
+        };
+        assert.equal(model.change({ settings: { masquerade, draining, leaseUntil }, upsert }, 500), null);
+        assert.equal(model.change({ remove: { devices: ['nobody'] } }, 500), null);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('touches as many elements as the change concerns, not as many as there are', () => {
+    const model = new FirewallModel(OPTIONS);
+    const devices = Array.from({ length: 2000 }, (_, index) => ({
+      id: `d${index}`,
+      addresses: [`100.64.${index >> 8}.${index & 255}`],
+      profile: 'staff',
+      expiresAt: null,
+    }));
+    model.load({ ...GOLDEN, devices: new Map(devices.map((device) => [device.id, device])) }, 0);
+    const text = model.change({ remove: { devices: ['d7'] } }, 0) ?? '';
+    assert.deepEqual(text.trimEnd().split('\n'), [
+      'add element inet sallyport_sp0 devices4 { 100.64.0.7 : 0x10000001 }',
+      'delete element inet sallyport_sp0 devices4 { 100.64.0.7 }',
+    ]);
+    assert.ok((model.change({ settings: { leaseUntil: 99_000 } }, 0) ?? '').length < 300, 'renewing a lease is small');
+  });
+
+  it('refuses contradictions, and then wants a load', () => {
+    const model = new FirewallModel(OPTIONS);
+    model.load(GOLDEN, 0);
+    const twin = { id: 'twin', addresses: ['100.64.0.2'], profile: 'staff', expiresAt: null };
+    assert.throws(() => model.change({ upsert: { devices: [twin] } }, 0), { code: 'invalid-state' });
+    assert.throws(() => model.change({}, 0), { code: 'invalid-state' });
+    model.load(GOLDEN, 0);
+    assert.equal(model.change({}, 0), null);
+  });
+
+  it('refuses text that nft would read as something else', () => {
+    const model = new FirewallModel(OPTIONS);
+    const evil = ['1.1.1.1 }', '::1; flush ruleset', '01.1.1.1', '1.1.1', 'host', '', '1.1.1.1\n', 'fe80::1%eth0'];
+    for (const address of evil) {
+      const device = { id: 'x', addresses: [address], profile: 'p', expiresAt: null };
+      assert.throws(() => model.load({ ...GOLDEN, devices: new Map([['x', device]]) }, 0), { code: 'invalid-state' });
+    }
+    assert.throws(() => new FirewallModel({ ...OPTIONS, interface: 'a" drop' }), { code: 'invalid-state' });
+    assert.match(policyCounter('x" } ; flush ruleset'), /^policy\.[A-Za-z0-9_-]+$/);
+  });
+});
+
+const GOLDEN: FirewallState = {
+  masquerade: true,
+  draining: false,
+  leaseUntil: 61_000,
+  devices: new Map([
+    ['d1', { id: 'd1', addresses: ['100.64.0.2', 'fd7a:1::2'], profile: 'staff', expiresAt: null }],
+    ['d2', { id: 'd2', addresses: ['100.64.0.3'], profile: 'staff', expiresAt: 6000 }],
+    ['gone', { id: 'gone', addresses: ['100.64.0.4'], profile: 'staff', expiresAt: 900 }],
+    ['none', { id: 'none', addresses: ['100.64.0.5'], profile: null, expiresAt: null }],
+  ]),
+  classes: new Map([
+    ['lan', { id: 'lan', ranges: ['10.0.0.0-10.0.0.255', 'fd00:0::0-fd00::ff'] }],
+    ['one', { id: 'one', ranges: ['10.0.1.0-10.0.1.0'] }],
+  ]),
+  profiles: new Map([
+    [
+      'staff',
+      {
+        id: 'staff',
+        cells: [
+          { class: 'lan', bundle: 'web', expiresAt: null },
+          { class: 'one', bundle: 'web', expiresAt: 3000 },
+        ],
+      },
+    ],
+  ]),
+  bundles: new Map([
+    [
+      'web',
+      {
+        id: 'web',
+        grants: [
+          { protocol: 'tcp', from: 80, to: 90, policy: 'pol_1' },
+          { protocol: 'udp', from: 0, to: 65535, policy: 'pol_2' },
+          { protocol: 'icmp', from: 0, to: 65535, policy: 'pol_1' },
+          { protocol: 'other', from: 0, to: 65535, policy: 'pol_2' },
+        ],
+      },
+    ],
+  ]),
+};
+
+const DEVICES = ['100.64.0.1', '100.64.0.2', '100.64.0.4', '100.64.0.9', 'fd7a:1::1', 'fd7a:1::3'];
+const PORTS = [0, 1, 22, 80, 81, 443, 999, 1000, 1001, 65534, 65535];
+
+/** Every interesting packet, and with it every way in which a stale register could match. */
+function checkDecisions(kernel: Emulator, wanted: FirewallState, now: number): void {
+  for (const address of DEVICES) {
+    for (const last of [0, 7, 8, 63, 64, 71, 128, 200, 255]) {
+      const peer = address.includes(':') ? `fd00::${last.toString(16)}` : `10.0.0.${last}`;
+      for (const protocol of ['tcp', 'udp'] as const) {
+        for (const port of PORTS) check({ device: address, peer, protocol, port });
+      }
+      for (const protocol of ['icmp', 'other'] as const) check({ device: address, peer, protocol, port: 0 });
+    }
+  }
+
+  function check(packet: Packet): void {
+    const policy = decide(wanted, packet, now);
+    assert.equal(kernel.decide(packet, now), policy && policyCounter(policy), JSON.stringify(packet));
+  }
+}
+
+function decide(wanted: FirewallState, packet: Packet, now: number): string | null {
+  const alive = (until: number | null): boolean => until === null || until > now;
+  if (!alive(wanted.leaseUntil)) return null;
+  const device = [...wanted.devices.values()].find(({ addresses }) => addresses.includes(packet.device));
+  if (!device || !alive(device.expiresAt) || device.profile === null) return null;
+  const peer = parseAddress(packet.peer);
+  const inside = (text: string): boolean => {
+    const range = parseRange(text);
+    return range.family === peer.family && range.first <= peer.value && peer.value <= range.last;
+  };
+  const found = [...wanted.classes.values()].find(({ ranges }) => ranges.some(inside));
+  const cell = wanted.profiles.get(device.profile)?.cells.find((each) => each.class === found?.id);
+  if (!cell || !alive(cell.expiresAt)) return null;
+  const grant = wanted.bundles
+    .get(cell.bundle)
+    ?.grants.find(({ protocol, from, to }) => protocol === packet.protocol && from <= packet.port && packet.port <= to);
+  return grant?.policy ?? null;
+}
+
+function sizes(kernel: Emulator, now: number): Record<string, number> {
+  const alive = [...kernel.maps].map(([name, map]) => {
+    return [name, [...map.values()].filter(({ deadline }) => deadline > now).length];
+  });
+  return { ...Object.fromEntries(alive), counters: kernel.counters.size };
+}
+
+function freshSizes(wanted: FirewallState, now: number): Record<string, number> {
+  const kernel = new Emulator();
+  kernel.commit(new FirewallModel(OPTIONS).load(wanted, now), now);
+  return sizes(kernel, now);
+}

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { HostState } from '../types.ts';
+import type { FoundHost, FoundRule } from './found.ts';
+import { planDown, planUp } from './plan.ts';
+import { planSysctls } from './sysctls.ts';
+
+const STATE: HostState = {
+  interface: 'sp0',
+  addresses: ['100.64.0.1/32', 'fd7a:1::1/128'],
+  overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' },
+  mtu: 1280,
+};
+const LOCAL = lookup(0, 'local');
+const PRISTINE: FoundHost = {
+  ipv6: true,
+  link: { mtu: 1420, up: false },
+  addresses: [],
+  routes: [],
+  rules: { v4: [LOCAL, lookup(32766, 'main')], v6: [LOCAL, lookup(32766, 'main')] },
+  sysctls: new Map(),
+};
+
+describe('host plan', () => {
+  it('brings a pristine host up: golden text', () => {
+    const plan = planUp(STATE, PRISTINE);
+    assert.equal(
+      plan.ip4,
+      `rule add pref 1 lookup local protocol 2
+rule del pref 0 lookup local protocol 2
+rule add pref 0 iif sp0 fwmark 0/0x8000000 prohibit protocol 83
+rule add pref 0 lookup local protocol 2
+rule del pref 1 lookup local protocol 2
+route add blackhole 100.64.0.0/10 metric 4000000 proto 83
+link set dev sp0 mtu 1280
+address replace 100.64.0.1/32 dev sp0 noprefixroute
+link set dev sp0 up
+route add 100.64.0.0/10 dev sp0 proto 83
+`,
+    );
+    assert.equal(
+      plan.ip6,
+      `rule add pref 1 lookup local protocol 2
+rule del pref 0 lookup local protocol 2
+rule add pref 0 iif sp0 fwmark 0/0x8000000 prohibit protocol 83
+rule add pref 0 lookup local protocol 2
+rule del pref 1 lookup local protocol 2
+route add blackhole fd7a:1::/48 metric 4000000 proto 83
+address replace fd7a:1::1/128 dev sp0 noprefixroute nodad
+route add fd7a:1::/48 dev sp0 proto 83
+`,
+    );
+  });
+
+  it('goes on where an interrupted run left the rules', () => {
+    const rules = [lookup(1, 'local'), lookup(32766, 'main')];
+    assert.match(
+      planUp(STATE, { ...PRISTINE, rules: { v4: rules, v6: [] } }).ip4,
+      /^rule add pref 0 iif sp0 [^\n]*\nroute/,
+    );
+    const both = [LOCAL, ...rules];
+    assert.match(
+      planUp(STATE, { ...PRISTINE, rules: { v4: both, v6: [] } }).ip4,
+      /^rule del pref 0 lookup local protocol 2\nrule add pref 0 iif/,
+    );
+  });
+
+  it('moves its rule in front when something was put before it', () => {
+    const rules = [LOCAL, prohibit('sp0'), lookup(32766, 'main')];
+    const { ip4 } = planUp(STATE, { ...PRISTINE, rules: { v4: rules, v6: [] } });
+    assert.match(ip4, /^rule del pref 0 iif sp0 /);
+    const fine = [prohibit('sp1'), prohibit('sp0'), LOCAL];
+    assert.doesNotMatch(planUp(STATE, { ...PRISTINE, rules: { v4: fine, v6: fine } }).ip4, /^rule/);
+  });
+
+  it('replaces addresses and routes of an earlier state, new ones first', () => {
+    const found: FoundHost = {
+      ...PRISTINE,
+      link: { mtu: 1280, up: true },
+      addresses: ['100.64.7.7/32', 'fd7a:1::1/128'],
+      routes: [
+        { kind: 'unicast', destination: '100.96.0.0/12', metric: 0 },
+        { kind: 'unicast', destination: 'fd7a:1::/48', metric: 1024 },
+        { kind: 'blackhole', destination: '100.64.0.0/10', metric: 4_000_000 },
+        { kind: 'blackhole', destination: 'fd7a:1::/48', metric: 4_000_000 },
+      ],
+      rules: { v4: [prohibit('sp0'), LOCAL], v6: [prohibit('sp0'), LOCAL] },
+    };
+    const plan = planUp(STATE, found);
+    assert.equal(
+      plan.ip4,
+      `address replace 100.64.0.1/32 dev sp0 noprefixroute
+address del 100.64.7.7/32 dev sp0
+route del 100.96.0.0/12 dev sp0
+route add 100.64.0.0/10 dev sp0 proto 83
+`,
+    );
+    assert.equal(plan.ip6, '');
+    assert.equal(
+      planDown(STATE, found).ip6,
+      `rule del pref 0 iif sp0 fwmark 0/0x8000000 prohibit protocol 83
+route del fd7a:1::/48 dev sp0 proto 83
+route del blackhole fd7a:1::/48 metric 4000000 proto 83
+address del fd7a:1::1/128 dev sp0
+`,
+    );
+  });
+
+  it('leaves IPv6 out where there is none, and inside a tunnel too narrow for it', () => {
+    assert.equal(planUp(STATE, { ...PRISTINE, ipv6: false }).ip6, '');
+    assert.doesNotMatch(planUp({ ...STATE, mtu: 1220 }, PRISTINE).ip6, /address|dev sp0 proto/);
+  });
+
+  it('refuses what is no interface, address or MTU', () => {
+    for (const broken of [{ interface: 'a b' }, { addresses: ['1.2.3.4/32 dev eth0'] }, { mtu: 100 }, { mtu: 1e9 }]) {
+      assert.throws(() => planUp({ ...STATE, ...broken }, PRISTINE), { code: 'invalid-state' });
+    }
+  });
+});
+
+describe('sysctls', () => {
+  it('uses force_forwarding where the kernel has it, on every interface', () => {
+    const found = new Map([
+      ['net/ipv4/ip_forward', '0'],
+      ['net/ipv4/conf/sp0/rp_filter', '1'],
+      ['net/ipv6/conf/all/forwarding', '0'],
+      ['net/ipv6/conf/all/force_forwarding', '0'],
+      ['net/ipv6/conf/default/force_forwarding', '0'],
+      ['net/ipv6/conf/eth0/force_forwarding', '1'],
+      ['net/ipv6/conf/sp0/force_forwarding', '0'],
+      ['net/ipv6/conf/eth0/accept_ra', '1'],
+    ]);
+    assert.deepEqual(planSysctls('sp0', found), [
+      { path: 'net/ipv4/ip_forward', value: '1', before: '0' },
+      { path: 'net/ipv4/conf/sp0/rp_filter', value: '2', before: '1' },
+      { path: 'net/ipv6/conf/default/force_forwarding', value: '1', before: '0' },
+      { path: 'net/ipv6/conf/sp0/force_forwarding', value: '1', before: '0' },
+    ]);
+  });
+
+  it('else switches forwarding for all and keeps router advertisements where they were heeded', () => {
+    const found = new Map([
+      ['net/ipv4/ip_forward', '1'],
+      ['net/ipv6/conf/all/forwarding', '0'],
+      ['net/ipv6/conf/eth0/accept_ra', '1'],
+      ['net/ipv6/conf/eth1/accept_ra', '0'],
+      ['net/ipv6/conf/eth2/accept_ra', '2'],
+    ]);
+    assert.deepEqual(planSysctls('sp0', found), [
+      { path: 'net/ipv6/conf/eth0/accept_ra', value: '2', before: '1' },
+      { path: 'net/ipv6/conf/all/forwarding', value: '1', before: '0' },
+    ]);
+    assert.deepEqual(planSysctls('sp0', found.set('net/ipv6/conf/all/forwarding', '1')), []);
+  });
+});
+
+function lookup(priority: number, table: string): FoundRule {
+  return { priority, action: 'lookup', table, iif: null, fwmark: 0, fwmask: 0, narrowed: false };
+}
+
+function prohibit(iif: string): FoundRule {
+  return { priority: 0, action: 'prohibit', table: null, iif, fwmark: 0, fwmask: 0x08000000, narrowed: false };
+}

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { Namespace, namespacesMissing } from '../testing/namespaces.ts';
+import { OVERLAY } from '../testing/topology.ts';
+import type { HostState } from '../types.ts';
+
+const skip = await namespacesMissing();
+const STATE: HostState = {
+  interface: 'sp0',
+  addresses: ['100.64.0.1/32', 'fd7a:1::1/128'],
+  overlay: OVERLAY,
+  mtu: 1280,
+};
+
+describe('host', { skip, timeout: 30_000 }, () => {
+  const space = new Namespace('h');
+  before(async () => {
+    await space.start();
+    await space.exec('ip', 'tuntap', 'add', 'lan0', 'mode', 'tun');
+  });
+  after(() => space.stop());
+
+  it('says that the interface is missing', async () => {
+    await space.call('hostPreflight');
+    await assert.rejects(space.call('hostUp', STATE), { code: 'missing-interface' });
+  });
+
+  it('comes up, has then nothing to do, and goes down without a trace', async () => {
+    await space.exec('ip', 'tuntap', 'add', 'sp0', 'mode', 'tun');
+    const before = await snapshot();
+    const up = await space.call('hostUp', STATE);
+    assert.equal(up.changed, true);
+    assert.ok(up.sysctls.some(({ path, before }) => path === 'net/ipv4/ip_forward' && before === '0'));
+    assert.deepEqual(await space.call('hostVerify', STATE), []);
+    assert.deepEqual(await space.call('hostUp', STATE), { changed: false, differences: [], sysctls: [] });
+    const rules = (await space.exec('ip', '-6', 'rule')).split('\n');
+    assert.match(rules[0] ?? '', /^0:\s+from all fwmark 0\/0x8000000 iif sp0.* prohibit/);
+    assert.match(rules[1] ?? '', /^0:\s+from all lookup local\s*$/);
+    await space.call('hostDown', STATE, up.sysctls);
+    await space.exec('ip', 'link', 'set', 'sp0', 'down', 'mtu', '1500');
+    assert.equal(await snapshot(), before);
+    await space.call('hostDown', STATE, []);
+  });
+
+  it('mends what somebody changed, and only that', async () => {
+    await space.call('hostUp', STATE);
+    await space.exec('ip', 'address', 'add', '100.64.9.9/32', 'dev', 'sp0');
+    await space.exec('ip', 'address', 'del', '100.64.0.1/32', 'dev', 'sp0');
+    await space.exec('ip', '-6', 'rule', 'del', 'pref', '0', 'iif', 'sp0');
+    await space.exec('ip', 'route', 'del', '100.64.0.0/10', 'dev', 'sp0');
+    await space.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0');
+    const differences = [
+      'IPv6: no rule prohibits unmarked packets before local addresses are looked up',
+      'IPv4: address 100.64.0.1/32 is missing',
+      'IPv4: address 100.64.9.9/32 is not ours',
+      'IPv4: no route for 100.64.0.0/10',
+      'net/ipv4/ip_forward is 0, not 1',
+    ];
+    assert.deepEqual(await space.call('hostVerify', STATE), differences);
+    assert.deepEqual((await space.call('hostUp', STATE)).differences, differences);
+    assert.deepEqual(await space.call('hostVerify', STATE), []);
+  });
+
+  it('keeps replies inside when the interface is gone', async () => {
+    await space.call('hostUp', STATE);
+    await space.exec('ip', 'tuntap', 'del', 'sp0', 'mode', 'tun');
+    await assert.rejects(space.exec('ip', 'route', 'get', '100.64.0.2'), /Invalid argument/);
+    await space.exec('ip', 'tuntap', 'add', 'sp0', 'mode', 'tun');
+    await space.call('hostUp', STATE);
+    assert.match(await space.exec('ip', 'route', 'get', '100.64.0.2'), /dev sp0/);
+  });
+
+  it('refuses to stand behind a foreign rule of priority 0', async () => {
+    await space.exec('ip', 'rule', 'del', 'pref', '0', 'iif', 'sp0');
+    await space.exec('ip', 'rule', 'add', 'pref', '0', 'from', '192.0.2.1', 'lookup', 'main');
+    await assert.rejects(space.call('hostUp', STATE), { code: 'rejected', hint: /higher priority number/ });
+    await space.exec('ip', 'rule', 'del', 'pref', '0', 'from', '192.0.2.1');
+  });
+
+  /** Rules, routes, addresses and sysctls. The local rule is renewed, which shows nowhere. */
+  async function snapshot(): Promise<string> {
+    const script = `for f in -4 -6; do ip $f rule; ip $f route show table all; done
+      ip -o address show dev sp0; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/sp0/rp_filter
+      grep . /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra
+      grep -s . /proc/sys/net/ipv6/conf/*/force_forwarding`;
+    return space.exec('sh', '-c', script);
+  }
+});

@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { FirewallDelta, ItemKind } from '../firewall/state.ts';
+import { applyDelta, delta, state } from '../testing/arbitraries.ts';
+import { Namespace, namespacesMissing, until } from '../testing/namespaces.ts';
+import { exampleState, OVERLAY } from '../testing/topology.ts';
+import type { FirewallState } from '../types.ts';
+
+const skip = await namespacesMissing();
+const TABLE = ['inet', 'sallyport_sp0'];
+
+describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
+  const space = new Namespace('k');
+  before(async () => {
+    await space.start();
+    await space.call('firewall', { interface: 'sp0', overlay: OVERLAY });
+  });
+  after(() => space.stop());
+  beforeEach(async () => {
+    await space.call('load', exampleState(Date.now()), Date.now());
+  });
+
+  it('passes its own preflight, which leaves nothing behind', async () => {
+    await space.call('remove');
+    await space.call('preflight');
+    assert.equal(await space.exec('nft', 'list', 'ruleset'), '');
+    await space.call('remove');
+  });
+
+  it('holds after any sequence of deltas exactly what the state says', async () => {
+    await fc.assert(
+      fc.asyncProperty(state, fc.array(delta, { minLength: 1, maxLength: 5 }), async (first, deltas) => {
+        let now = Date.now();
+        let wanted = shift(first, now);
+        await space.call('load', wanted, now);
+        await agrees(wanted, now);
+        for (const relative of deltas) {
+          now = Date.now();
+          const change = shiftDelta(relative, now);
+          wanted = applyDelta(wanted, change);
+          assert.notEqual(await space.call('change', change, now), 'reloaded', 'the kernel takes the delta');
+          const touched = await space.call('readBackTouched', now);
+          assert.deepEqual(touched.differences, []);
+          await agrees(wanted, now);
+        }
+      }),
+      { numRuns: 12, endOnFailure: true },
+    );
+  });
+
+  it('takes away ranges at the end of the number space, which nft only claims to delete', async () => {
+    const last = { id: 'last', ranges: ['255.255.255.255-255.255.255.255', '10.9.0.78-10.9.0.78'] };
+    const grants = [{ protocol: 'tcp', from: 65535, to: 65535, policy: 'p-web' }] as const;
+    await space.call('change', { upsert: { classes: [last], bundles: [{ id: 'end', grants }] } }, Date.now());
+    assert.deepEqual((await space.call('readBackTouched', Date.now())).differences, []);
+    assert.equal(
+      await space.call('change', { remove: { classes: ['last'], bundles: ['end'] } }, Date.now()),
+      'changed',
+    );
+    assert.deepEqual((await space.call('readBackTouched', Date.now())).differences, []);
+    assert.doesNotMatch(await space.exec('nft', 'list', 'ruleset'), /65535 :|255\.255\.255\.255 :/);
+  });
+
+  async function agrees(wanted: FirewallState, now: number): Promise<void> {
+    const found = await space.call('readBack', now);
+    assert.deepEqual(found.differences, []);
+    assert.deepEqual(found.settings, { masquerade: wanted.masquerade, draining: wanted.draining });
+    const items = ({ devices, classes, profiles, bundles }: Pick<FirewallState, ItemKind>): unknown[] =>
+      [devices, classes, profiles, bundles].map((map) => [...map.values()].sort((a, b) => (a.id < b.id ? -1 : 1)));
+    assert.deepEqual(items(found), items(wanted));
+  }
+
+  const tampering: readonly [string, string, RegExp, (found: Found) => boolean][] = [
+    ['a device taken out', 'delete element T devices4 { 100.64.0.2 }', /is missing/, (f) => !f.devices.has('alice')],
+    [
+      'a device put in',
+      'add element T devices4 { 100.64.0.9 : 0x10000001 }',
+      /not ours/,
+      (f) => !f.profiles.has('staff'),
+    ],
+    ['a range put in', 'add element T classes4 { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
+    ['a port put in', 'add element T tcp_ports { 5000-6000 : 2000:12 }', /not ours/, () => true],
+    [
+      'a cell taken out',
+      'delete element T cells { 0x10000001 . 1000:1 }',
+      /is missing/,
+      (f) => !f.profiles.has('staff'),
+    ],
+    ['a grant taken out', 'delete element T allowed { 0x20000001 . 2000:1 }', /missing/, (f) => !f.bundles.has('http')],
+    ['a lease stretched away', 'delete element T lease { 1 }', /is missing/, (f) => f.devices.size === 0],
+    ['a rule put in', 'insert rule T from_tunnel accept', /has 19 rules, not 18/, (f) => f.settings === null],
+    ['a chain emptied', 'flush chain T guard', /has 0 rules/, (f) => f.settings === null],
+    ['a chain added', 'add chain T mine', /chain mine is not ours/, (f) => f.settings === null],
+    [
+      'a rule exchanged',
+      'flush chain T broken; add rule T broken accept',
+      /chain broken has other rules/,
+      (f) => f.settings === null,
+    ],
+  ];
+  for (const [what, command, difference, consequence] of tampering) {
+    it(`sees ${what}`, async () => {
+      await space.exec('nft', command.replaceAll(' T ', ` ${TABLE.join(' ')} `));
+      const found = await space.call('readBack', Date.now());
+      assert.match(found.differences.join('\n'), difference);
+      assert.ok(consequence(found), 'the item is not found as wanted');
+    });
+  }
+
+  it('sees that what a change touched was undone, without listing the table', async () => {
+    const upsert = { devices: [{ id: 'carol', addresses: ['100.64.0.7'], profile: 'staff', expiresAt: null }] };
+    await space.call('change', { upsert, remove: { classes: ['idle'] } }, Date.now());
+    assert.deepEqual((await space.call('readBackTouched', Date.now())).differences, []);
+    await space.exec('nft', 'delete', 'element', ...TABLE, 'devices4', '{ 100.64.0.7 }');
+    const found = await space.call('readBackTouched', Date.now());
+    assert.deepEqual(found.differences, ['devices4: 100.64.0.7 is missing']);
+    assert.equal(found.devices.has('carol'), false);
+    await space.exec('nft', 'add', 'element', ...TABLE, 'devices4', '{ 100.64.0.7 : 0x10000002 }');
+    assert.match((await space.call('readBackTouched', Date.now())).differences[0] ?? '', /is mapped to 0x10000002/);
+    await space.exec('nft', 'add', 'element', ...TABLE, 'classes4', '{ 10.9.0.77 : 1000:1 }');
+    assert.match((await space.call('readBackTouched', Date.now())).differences.join(), /10.9.0.77 is not ours/);
+  });
+
+  it('carries a change over although the kernel dropped the old element on its own', async () => {
+    const now = Date.now();
+    const brief = { id: 'brief', addresses: ['100.64.0.8'], profile: 'staff', expiresAt: now + 50 };
+    await space.call('change', { upsert: { devices: [brief] } }, now);
+    await until(
+      'the element expires',
+      async () => !(await space.exec('nft', 'list', 'ruleset')).includes('100.64.0.8'),
+    );
+    const upsert = { devices: [{ ...brief, expiresAt: null }] };
+    assert.equal(await space.call('change', { upsert }, now), 'changed');
+    assert.deepEqual((await space.call('readBack', now)).differences, []);
+  });
+
+  it('replaces the table when the kernel refuses a delta', async () => {
+    await space.exec('nft', 'delete', 'element', ...TABLE, 'classes4', '{ 10.9.0.77-10.9.0.77 }');
+    assert.equal(await space.call('change', { remove: { classes: ['idle'] } }, Date.now()), 'reloaded');
+    assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
+  });
+
+  it('reports what others change, and not what it changes itself', async () => {
+    await space.call('watch');
+    // The monitor is ready once it has reported something.
+    await until('the monitor runs', async () => {
+      await space.exec('nft', 'add table inet other; delete table inet other');
+      return (await space.call('foreignChanges')).some(({ kind }) => kind === 'elsewhere');
+    });
+    await space.call('load', exampleState(Date.now()), Date.now());
+    await space.call('change', { settings: { draining: true } }, Date.now());
+    assert.ok((await space.call('foreignChanges')).every(({ kind }) => kind === 'elsewhere'));
+    await space.exec('nft', 'delete', 'element', ...TABLE, 'devices4', '{ 100.64.0.2 }');
+    await reported('table', 1);
+    await space.exec('nft', 'flush', 'ruleset');
+    await reported('table', 2);
+    await killMonitor();
+    await reported('blind', 1);
+    await until('the new monitor runs', async () => {
+      await space.exec('nft', 'add table inet sallyport_sp0; delete table inet sallyport_sp0');
+      return (await space.call('foreignChanges')).filter(({ kind }) => kind === 'table').length > 2;
+    });
+    await space.call('unwatch');
+  });
+
+  async function killMonitor(): Promise<void> {
+    for (const pid of (await space.exec('ip', 'netns', 'pids', space.name)).trim().split('\n')) {
+      const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '');
+      if (name === 'nft\n') process.kill(Number(pid));
+    }
+  }
+
+  async function reported(kind: string, times: number): Promise<void> {
+    await until(`${kind} reported ${times} times`, async () => {
+      return (await space.call('foreignChanges')).filter((change) => change.kind === kind).length === times;
+    });
+  }
+
+  it('finds foreign chains that would drop the tunnel, and names the fix that helps', async () => {
+    assert.deepEqual(await space.call('foreignDrops', 'sp0'), []);
+    await space.exec(
+      'nft',
+      'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }',
+    );
+    await space.exec('nft', 'add chain ip filter DOCKER-USER; add rule ip filter FORWARD jump DOCKER-USER');
+    await space.exec(
+      'nft',
+      'add table inet fw; add chain inet fw in { type filter hook input priority 0; policy drop; }',
+    );
+    const drops = await space.call('foreignDrops', 'sp0');
+    assert.deepEqual(drops.map(({ hook, table, chain }) => [hook, table, chain]).sort(), [
+      ['forward', 'filter', 'FORWARD'],
+      ['input', 'fw', 'in'],
+    ]);
+    const docker = drops.find(({ hook }) => hook === 'forward');
+    assert.equal(docker?.fix, 'iptables -I DOCKER-USER -i sp0 -j ACCEPT; iptables -I DOCKER-USER -o sp0 -j ACCEPT');
+    await space.exec(
+      'nft',
+      'add rule ip filter DOCKER-USER iifname sp0 accept; add rule ip filter DOCKER-USER oifname "sp*" accept',
+    );
+    await space.exec('nft', 'insert rule inet fw in iifname { "sp0", "sp1" } accept');
+    assert.deepEqual(await space.call('foreignDrops', 'sp0'), []);
+    await space.exec('nft', 'delete table ip filter; delete table inet fw');
+  });
+
+  it('loads ten thousand devices and a thousand classes, and changes one of them', async (t) => {
+    const now = Date.now();
+    const large = largeState(now);
+    const start = performance.now();
+    await space.call('load', large, now);
+    const loaded = performance.now();
+    const moved = { id: 'd77', addresses: ['100.80.0.1'], profile: 'p3', expiresAt: now + 60_000 };
+    assert.equal(await space.call('change', { upsert: { devices: [moved] } }, now), 'changed');
+    const changed = performance.now();
+    assert.deepEqual((await space.call('readBackTouched', now)).differences, []);
+    const verified = performance.now();
+    const found = await space.call('readBack', now);
+    assert.deepEqual(found.differences, []);
+    assert.deepEqual([found.devices.size, found.classes.size], [10_000, 1000]);
+    const times = [start, loaded, changed, verified, performance.now()];
+    const [load, change, touched, whole] = times.slice(1).map((time, index) => Math.round(time - (times[index] ?? 0)));
+    t.diagnostic(`load ${load} ms, change ${change} ms, verify it ${touched} ms, read all back ${whole} ms`);
+  });
+});
+
+type Found = Awaited<ReturnType<typeof import('../testing/worker.ts').methods.readBack>>;
+
+/** Ten thousand devices in ten profiles, a thousand classes of two ranges, all of them in every profile. */
+function largeState(now: number): FirewallState {
+  const count = <T>(length: number, make: (index: number) => T & { id: string }): Map<string, T> =>
+    new Map(Array.from({ length }, (_, index) => make(index)).map((item) => [item.id, item]));
+  return {
+    ...exampleState(now),
+    devices: count(10_000, (i) => ({
+      id: `d${i}`,
+      addresses: [`100.64.${i >> 8}.${i & 255}`, `fd7a:1::${(i + 1).toString(16)}`],
+      profile: `p${i % 10}`,
+      expiresAt: i % 2 ? now + 3_000_000 : null,
+    })),
+    classes: count(1000, (i) => ({
+      id: `c${i}`,
+      ranges: [
+        `10.${i >> 8}.${i & 255}.0-10.${i >> 8}.${i & 255}.99`,
+        `fd00:${i.toString(16)}::-fd00:${i.toString(16)}::ff`,
+      ],
+    })),
+    profiles: count(10, (i) => ({
+      id: `p${i}`,
+      cells: Array.from({ length: 1000 }, (_, k) => ({ class: `c${k}`, bundle: 'http', expiresAt: null })),
+    })),
+  };
+}
+
+/** Times of the generated state are relative. The shortest are longer than a run, so that nothing expires by chance. */
+function shift<T extends Pick<FirewallState, 'leaseUntil' | 'devices' | 'profiles'>>(items: T, now: number): T {
+  return {
+    ...items,
+    leaseUntil: items.leaseUntil + now,
+    devices: new Map(
+      [...items.devices].map(([id, device]) => [id, { ...device, expiresAt: later(device.expiresAt, now) }]),
+    ),
+    profiles: new Map(
+      [...items.profiles].map(([id, { cells }]) => [
+        id,
+        { id, cells: cells.map((cell) => ({ ...cell, expiresAt: later(cell.expiresAt, now) })) },
+      ]),
+    ),
+  };
+}
+
+function shiftDelta(change: FirewallDelta, now: number): FirewallDelta {
+  const { upsert, settings } = change;
+  if (!upsert?.devices || !upsert.profiles) return shiftLease(change, now);
+  const byId = <T extends { id: string }>(items: readonly T[]): Map<string, T> => new Map(items.map((i) => [i.id, i]));
+  const moved = shift({ leaseUntil: 0, devices: byId(upsert.devices), profiles: byId(upsert.profiles) }, now);
+  const items = { ...upsert, devices: [...moved.devices.values()], profiles: [...moved.profiles.values()] };
+  return shiftLease({ ...change, upsert: items, ...(settings ? { settings } : {}) }, now);
+}
+
+function shiftLease(change: FirewallDelta, now: number): FirewallDelta {
+  if (change.settings?.leaseUntil === undefined) return change;
+  return { ...change, settings: { ...change.settings, leaseUntil: change.settings.leaseUntil + now } };
+}
+
+function later(time: number | null, now: number): number | null {
+  return time === null ? null : time + now + 60_000;
+}
