@@ -86,6 +86,27 @@ test('a change on its way is no outage, one that never arrives is', async (t) =>
   assert.deepEqual(h.channel.presence(id).applied, { ...agent.state, tookMs: 3 });
 });
 
+test('an agent that starts anew on the same host is no outage while it looks at what is there, a new host is', async (t) => {
+  const h = await startChannel(t);
+  const { id, agent } = await online(h);
+  await agent.cut();
+  const again = await ScriptedAgent.connect(h.port, agent.identity);
+  assert.equal(h.channel.presence(id).converged, true);
+  again.beat(h.time.clock(), { revision: null, hash: null, safeToStop: true });
+  await until(() => h.channel.presence(id).safeToStop, 'heartbeat');
+  h.time.advance(14_999);
+  assert.equal(h.channel.presence(id).converged, true);
+  h.time.advance(1);
+  assert.equal(h.channel.presence(id).converged, false);
+  again.apply();
+  await until(() => h.channel.presence(id).converged, 'converged');
+
+  await again.cut();
+  const { wireguardPublicKey } = newAgent(id);
+  await ScriptedAgent.connect(h.port, { ...agent.identity, wireguardPublicKey });
+  assert.equal(h.channel.presence(id).converged, false);
+});
+
 test('what was never desired does not count as converged', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { ControllerMessage } from '@sallyport/contract/channel';
-import { admit } from './admission.ts';
+import { type Admission, admit } from './admission.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
 import { Doorway, type Visitor } from './doorway.ts';
 import { type EntryHost, GatewayEntry } from './gateway-entry.ts';
@@ -48,6 +48,8 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
 /** Handshakes kept in memory, of however many devices there ever were. */
 const rememberedDevices = 500_000;
 
+type Admitted = Extract<Admission, { kind: 'admitted' }>;
+
 class ChannelServer implements AgentChannel {
   readonly #deps: ChannelDeps;
   readonly #limits: ChannelLimits;
@@ -85,6 +87,7 @@ class ChannelServer implements AgentChannel {
       carryOut: (link, effect) => this.#carryOut(link, effect),
       sent: (message) => this.#sent(message),
       ended: (link, ending) => this.#ended(link, ending),
+      answered: (link, ending) => this.#answered(link, ending),
     };
     const deviceHandshake = (device: string, at: number) => this.#deviceHandshake(device, at);
     const deleted = (entry: GatewayEntry) => this.#deleted(entry);
@@ -169,7 +172,7 @@ class ChannelServer implements AgentChannel {
       const admission = await admit(this.#deps.directory, hello, proof);
       if (admission.kind === 'admitted') {
         if (admission.enrolled) this.#enrolled(link, admission.record);
-        await this.#welcome(link, hello, proof, admission.record);
+        await this.#welcome(link, hello, proof, admission);
       } else this.#refused(link, hello.gateway, admission.code);
     } catch (error) {
       this.#deps.log.warn({ err: error, gateway: hello.gateway }, 'could not decide whether to admit an agent');
@@ -178,7 +181,8 @@ class ChannelServer implements AgentChannel {
   }
 
   /** Follows the gateway first and looks again afterwards, so that no deletion or re-key in between goes unseen. */
-  async #welcome(link: Link, hello: Hello, proof: Proof, admitted: GatewayRecord): Promise<void> {
+  async #welcome(link: Link, hello: Hello, proof: Proof, admission: Admitted): Promise<void> {
+    const { record: admitted, enrolled } = admission;
     if (link.over || this.#stopped !== null) return;
     const entry = this.#entry(admitted);
     entry.open();
@@ -193,11 +197,9 @@ class ChannelServer implements AgentChannel {
       return;
     }
     link.entry = entry;
-    if (entry.install(link, record, state, { hello, proof })) {
-      this.#counters.takenOver++;
-      const facts = { gateway: entry.id, address: link.address };
-      log.warn(facts, 'a second connection with the same identity took over; is the identity of this gateway copied?');
-    }
+    const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
+    entry.install(link, record, state, { hello, proof, newHost });
+    log.debug({ gateway: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
     const { name, tenant } = record;
     link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant) });
@@ -235,7 +237,19 @@ class ChannelServer implements AgentChannel {
     link.entry?.release(link);
     this.#live.delete(link);
     this.#leaveDoor(link);
+    if (link.entry !== null) this.#deps.log.debug({ gateway: link.entry.id, code }, 'agent gone');
     if (phase !== 'live' && code !== 'busy' && code !== 'lost') this.#doorway.failed(link.source);
+  }
+
+  /** An agent that reads that it was replaced is a second one; a mere reconnect leaves a connection on which nobody answers. */
+  #answered(link: Link, { code }: LinkEnding): void {
+    if (code !== 'taken-over' || link.entry === null) return;
+    this.#counters.takenOver++;
+    const facts = { gateway: link.entry.id, older: link.address, newer: link.entry.link?.address };
+    this.#deps.log.warn(
+      facts,
+      'two agents with the same identity; the newer took over; was the host of the gateway copied?',
+    );
   }
 
   #leaveDoor(link: Link): void {
@@ -271,6 +285,12 @@ class ChannelServer implements AgentChannel {
   }
 
   #presenceChanged(gateway: string): void {
-    for (const listener of this.#listeners) listener(gateway);
+    for (const listener of this.#listeners) {
+      try {
+        listener(gateway);
+      } catch (error) {
+        this.#deps.log.warn({ err: error, gateway }, 'a listener to presence failed');
+      }
+    }
   }
 }

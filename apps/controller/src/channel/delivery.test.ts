@@ -34,20 +34,22 @@ class Believer {
     if (!('signed' in message)) return;
     const { revision, hash } = message.signed.statement;
     assert.equal(StateHash.of(this.items.values()).toString(), hash, 'the items give the signed hash');
-    if (this.state !== undefined) assert.ok(revision.number >= this.state.revision.number, 'revisions never go back');
+    if (this.state?.revision.epoch === revision.epoch) {
+      assert.ok(revision.number >= this.state.revision.number, 'revisions never go back');
+    }
     this.state = { revision, hash };
   }
 }
 
 type Step =
   | { do: 'change'; put: number; drop: number; ttl: number }
-  | { do: 'same-revision'; put: number }
+  | { do: 'same-revision' | 'restore'; put: number }
   | { do: 'time'; ms: number }
   | { do: 'revision' | 'block' | 'unblock' | 'ask' | 'reconnect' | 'refollow' };
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('change'), put: fc.nat(6), drop: fc.nat(6), ttl: fc.nat(2) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('same-revision'), put: fc.nat(6) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('same-revision', 'restore'), put: fc.nat(6) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('time'), ms: fc.nat(3_000) }) },
   {
     weight: 4,
@@ -76,6 +78,10 @@ class World {
     } else if (s.do === 'same-revision') {
       this.states.number--;
       this.states.change(gateway, [deviceItem(`d${s.put}`)]);
+    } else if (s.do === 'restore') {
+      this.states.epoch += '+';
+      this.states.number = 0;
+      this.states.change(gateway, [deviceItem(`d${s.put}`, { expiresAt: 99 })]);
     } else if (s.do === 'revision') this.states.tick();
     else if (s.do === 'time') this.now += s.ms;
     else if (s.do === 'ask') await this.#perform(this.#delivery.needSnapshot(this.now));

@@ -125,13 +125,31 @@ test('a newer connection with the same identity takes over, and an operator is w
   const newer = await ScriptedAgent.connect(h.port, identity);
   assert.equal((await older.expect('refused')).code, 'taken-over');
   await older.closed();
-  assert.equal(h.channel.counters().takenOver, 1);
-  assert.match(h.warnings().join(), /same identity took over/);
+  await until(() => h.channel.counters().takenOver === 1, 'counted');
+  assert.match(h.warnings().join(), /two agents with the same identity/);
   assert.equal(h.channel.presence(id).connected, true);
   await newer.expect('snapshot');
   h.time.advance(100);
   h.states.change(id, [deviceItem('a')]);
   await newer.expect('delta');
+});
+
+test('an agent that returns before its dead connection is noticed raises no alert', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const identity = newAgent(id, token);
+  const dead = await ScriptedAgent.connect(h.port, identity);
+  dead.ws.pause();
+  const back = await ScriptedAgent.connect(h.port, identity);
+  await back.expect('snapshot');
+  assert.equal(h.channel.counters().ended['taken-over'], 1);
+  h.time.advance(2_000);
+  back.apply();
+  await until(() => h.channel.presence(id).converged, 'converged');
+  dead.ws.terminate();
+  await dead.closed();
+  assert.deepEqual(h.warnings(), []);
+  assert.equal(h.channel.presence(id).connected, true);
 });
 
 test('deletion tells the agent to undo everything', async (t) => {

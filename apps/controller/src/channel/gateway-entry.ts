@@ -36,6 +36,14 @@ export interface EntryHost {
   readonly deleted: (entry: GatewayEntry) => void;
 }
 
+/** What an agent said before it was let in. */
+export interface Introduction {
+  readonly hello: Hello;
+  readonly proof: Proof;
+  /** It has only just enrolled, or brings another WireGuard key: nothing known from before is about its host. */
+  readonly newHost: boolean;
+}
+
 const skewWarnMs = 60_000;
 
 /** One gateway whose agent is, or was, connected to this process: what it should be, what it is, and the link to it. */
@@ -113,8 +121,8 @@ export class GatewayEntry {
     this.#probes.abandon();
   }
 
-  /** The link's agent is this gateway's from now on. Returns whether it took the place of another that was live. */
-  install(link: Link, record: GatewayRecord, state: DesiredState, said: { hello: Hello; proof: Proof }): boolean {
+  /** The link's agent is this gateway's from now on, in place of any other. */
+  install(link: Link, record: GatewayRecord, state: DesiredState, said: Introduction): void {
     const now = this.#host.clock();
     const before = this.#link;
     this.#link = link;
@@ -122,13 +130,12 @@ export class GatewayEntry {
     this.#expectOnly(state.items());
     this.#wireguardPort = record.wireguardPort;
     this.#skewed = false;
-    const { hello, proof } = said;
+    const { hello, proof, newHost } = said;
     this.#agent = { version: hello.agentVersion, ...proof.host };
-    this.#presence.connected(proof.state ?? null, now);
+    this.#presence.connected(proof.state ?? null, newHost, now);
     before?.input({ type: 'rejected', code: 'taken-over' });
     this.#observeEndpoint();
     this.#settled();
-    return before !== null;
   }
 
   /** The link is over. */
@@ -191,7 +198,8 @@ export class GatewayEntry {
     const skewMs = message.sentAt - now;
     this.#watchClock(skewMs);
     const { revision, hash } = message;
-    if (revision !== null && hash !== null) this.#presence.applied({ revision, hash, tookMs: 0 }, 'heartbeat', now);
+    if (revision === null || hash === null) this.#presence.unconfirmed(now);
+    else this.#presence.applied({ revision, hash, tookMs: 0 }, 'heartbeat', now);
     for (const [device, at] of this.#presence.peers.record(message.peers, skewMs, now)) {
       this.#host.deviceHandshake(device, at);
       this.#host.observations.deviceSeen(this.tenant, device, at);

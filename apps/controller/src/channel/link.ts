@@ -17,10 +17,15 @@ export interface LinkHost {
   readonly sent: (message: ControllerMessage) => void;
   /** Called once, when the session is over. */
   readonly ended: (link: Link, ending: LinkEnding) => void;
+  /** The peer has answered the end of its session, so it was there to read it. */
+  readonly answered: (link: Link, ending: LinkEnding) => void;
 }
 
 /** How long a peer has to close its side after being told to. */
 const lingerMs = 2_000;
+
+/** RFC 6455, 7.1.5: no close frame came. */
+const closedAbnormally = 1006;
 
 /** The thin shell around one WebSocket: frames and time go into the session, its effects come out. */
 export class Link {
@@ -35,6 +40,7 @@ export class Link {
   readonly #alarm: Alarm;
   readonly #allowance: { left: number; at: number };
   #congested = false;
+  #ending: LinkEnding | null = null;
   #bytesBeforeProof = 0;
   #cancelLinger: (() => void) | null = null;
 
@@ -64,7 +70,7 @@ export class Link {
     this.#ws.on('pong', () => this.#spend());
     // Protocol violations and resets; 'close' follows each of them.
     this.#ws.on('error', () => this.input({ type: 'lost' }));
-    this.#ws.on('close', () => this.#closed());
+    this.#ws.on('close', (code) => this.#closed(code));
     this.#alarm.set(this.session.nextDeadline()?.at ?? null);
   }
 
@@ -133,6 +139,7 @@ export class Link {
 
   #end(ending: LinkEnding): void {
     this.#alarm.stop();
+    this.#ending = ending;
     if (ending.code === 'stalled' || ending.code === 'silent') this.#ws.terminate();
     else if (ending.code !== 'lost') this.#close(1008);
     this.#host.ended(this, ending);
@@ -144,8 +151,9 @@ export class Link {
     this.#cancelLinger ??= this.#host.timers.after(lingerMs, () => this.#ws.terminate());
   }
 
-  #closed(): void {
+  #closed(code: number): void {
     this.#cancelLinger?.();
+    if (this.#ending !== null && code !== closedAbnormally) this.#host.answered(this, this.#ending);
     this.input({ type: 'lost' });
   }
 }

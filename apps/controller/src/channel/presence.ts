@@ -39,6 +39,7 @@ export class AgentPresence {
   #applied: Applied | null = null;
   #appliedWasDesired = false;
   #behindSince: number | null = null;
+  #unconfirmedSince: number | null = null;
   #error: string | null = null;
   #failedOnThisConnection = false;
   #confirmed = false;
@@ -53,15 +54,19 @@ export class AgentPresence {
     this.#desiredHash = desired.hash;
   }
 
-  /** `applied`: what the agent has in force, as it says; null makes an end of what was known from before. */
-  connected(applied: Position | null, now: number): void {
+  /**
+   * `applied`: what the agent has in force, as it says. An agent that has only just started does not know yet; what was in force
+   * before it counts for a moment, except on a new host.
+   */
+  connected(applied: Position | null, newHost: boolean, now: number): void {
     this.#connected = true;
     this.#goneAt = null;
     this.#heldUntil = null;
     this.#failedOnThisConnection = false;
     this.#confirmed = false;
     this.#lastSeen = now;
-    if (applied === null) this.#applied = null;
+    if (newHost) this.#applied = null;
+    if (applied === null) this.unconfirmed(now);
     else this.applied({ ...applied, tookMs: 0 }, 'connecting', now);
   }
 
@@ -85,6 +90,7 @@ export class AgentPresence {
     const tookMs = how === 'acknowledged' ? applied.tookMs : (this.#applied?.tookMs ?? applied.tookMs);
     const progress = this.#applied?.hash !== applied.hash || how === 'acknowledged';
     this.#applied = { ...applied, tookMs };
+    this.#unconfirmedSince = null;
     this.#appliedWasDesired = this.#wasDesired(applied);
     if (progress) this.#behindSince = null;
     this.desiredMoved(now);
@@ -93,6 +99,11 @@ export class AgentPresence {
       this.#error = null;
       this.#confirmed = true;
     }
+  }
+
+  /** The agent does not know what is in force. */
+  unconfirmed(now: number): void {
+    this.#unconfirmedSince ??= now;
   }
 
   failed(message: string): void {
@@ -149,9 +160,11 @@ export class AgentPresence {
   /** In force is what is desired, or what was until a moment ago, so that a change on its way is not an outage. */
   converged(now: number): boolean {
     if (this.#applied === null) return false;
+    if (this.#heldUntil !== null && now < this.#heldUntil) return this.#appliedWasDesired;
+    const { settleMs } = this.#settings;
+    if (this.#unconfirmedSince !== null && now >= this.#unconfirmedSince + settleMs) return false;
     if (this.#applied.hash === this.#desiredHash()) return true;
-    if (!this.#appliedWasDesired || this.#behindSince === null) return false;
-    return (this.#heldUntil !== null && now < this.#heldUntil) || now < this.#behindSince + this.#settings.settleMs;
+    return this.#appliedWasDesired && this.#behindSince !== null && now < this.#behindSince + settleMs;
   }
 
   view(now: number): GatewayPresence {
@@ -178,6 +191,7 @@ export class AgentPresence {
       this.#lastSeen === null ? null : this.#missedAt(),
       this.#connected || this.#goneAt === null ? null : this.#goneAt + graceMs,
       this.#behindSince === null ? null : this.#behindSince + settleMs,
+      this.#unconfirmedSince === null ? null : this.#unconfirmedSince + settleMs,
       this.#heldUntil,
     ].filter((at) => at !== null && at > now);
     return moments.length === 0 ? null : Math.min(...moments.map(Number));
