@@ -1,0 +1,43 @@
+import { encodeJson } from './json.ts';
+import type { Change, ObjectKind, Tx } from './store.ts';
+
+/** An object as the audit trail keeps it. */
+export interface Audited {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** How objects of one kind are compared before and after a write. */
+export interface Tracking {
+  readonly kind: ObjectKind;
+  /** Whole, with what hangs on them; by id. */
+  load(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Audited>>;
+  /** Counts their version up. */
+  bump(tx: Tx, ids: readonly string[]): Promise<void>;
+}
+
+/**
+ * Runs `work` and records every one of the objects that is different after it: next version, audit event, change feed.
+ * What `work` leaves as it was keeps its version, and nothing is recorded for what it deletes.
+ */
+export async function tracked(
+  tx: Tx,
+  { kind, load, bump }: Tracking,
+  ids: readonly string[],
+  work: () => Promise<void>,
+  action?: Change['action'],
+): Promise<void> {
+  const old = await load(tx, ids);
+  await work();
+  const now = await load(tx, ids);
+  const different = [...now].filter(([id, after]) => encodeJson(old.get(id)) !== encodeJson(after));
+  if (different.length === 0) return;
+  await bump(
+    tx,
+    different.map(([id]) => id),
+  );
+  for (const [id, after] of different) {
+    const change = { kind, id, op: 'update', name: after.name, before: old.get(id) ?? null, after } as const;
+    tx.changed(action === undefined ? change : { ...change, action });
+  }
+}

@@ -1,0 +1,41 @@
+import { scoped } from '../../db/scoped.ts';
+import type { Store } from '../../db/store.ts';
+import type { Handlers } from '../../http/handlers.ts';
+import { changeAddress, removeAddress } from '../resources/address-commands.ts';
+import type { ResourceQueries } from '../resources/queries.ts';
+
+export interface AddressRouteDeps {
+  readonly store: Store;
+  readonly resources: ResourceQueries;
+}
+
+type AddressOperation = 'listAddresses' | 'getAddress' | 'updateAddress' | 'deleteAddress' | 'listAddressGateways';
+
+/** Addresses live and die with their resource; these are the operations on one of them alone. */
+export function addressRoutes({ store, resources }: AddressRouteDeps): Handlers<AddressOperation> {
+  return {
+    listAddresses: {
+      read: ({ tenant }) => store.read(async (db) => ({ body: await resources.addresses(scoped(db, tenant)) })),
+    },
+    getAddress: {
+      read: ({ tenant }, { params }) =>
+        store.read(async (db) => ({ body: await resources.address(scoped(db, tenant), params.id) })),
+    },
+    updateAddress: {
+      write: async (tx, _context, { params, body }) => {
+        await changeAddress(tx, params.id, body);
+        return { body: await resources.address(tx.scoped, params.id) };
+      },
+    },
+    deleteAddress: {
+      write: async (tx, _context, { params }) => {
+        await removeAddress(tx, params.id);
+        return { body: undefined };
+      },
+    },
+    listAddressGateways: {
+      read: ({ tenant }, { params }) =>
+        store.read(async (db) => ({ body: await resources.addressGateways(scoped(db, tenant), params.id) })),
+    },
+  };
+}

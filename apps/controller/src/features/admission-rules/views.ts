@@ -1,0 +1,12 @@
+import type { AdmissionRule } from '@sallyport/contract';
+import type { AdmissionRuleRow } from './store.ts';
+
+export const admissionRuleView = (row: AdmissionRuleRow): AdmissionRule => ({
+  id: row.id,
+  createdAt: new Date(row.created_at).toISOString(),
+  updatedAt: new Date(row.updated_at).toISOString(),
+  name: row.name,
+  type: row.type,
+  hasTimeConstraint: row.has_time_constraint === 1,
+  ...(row.rule === null ? {} : { rule: row.rule }),
+});

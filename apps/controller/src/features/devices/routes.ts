@@ -1,0 +1,76 @@
+import { gatewaysFor, type World } from '@sallyport/policy';
+import { scoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import type { Handlers } from '../../http/handlers.ts';
+import type { GatewayQueries } from '../gateways/queries.ts';
+import { createDevice, removeDevice, setActive } from './commands.ts';
+import { deviceConfiguration } from './configuration.ts';
+import type { DeviceQueries } from './queries.ts';
+import { findDevice } from './store.ts';
+
+/** Where the tenant's world comes from, with everything in it that was committed before the call. */
+export interface Worlds {
+  world(tenant: string): Promise<World>;
+}
+
+export interface DeviceRouteDeps {
+  readonly store: Store;
+  readonly devices: DeviceQueries;
+  readonly gateways: Pick<GatewayQueries, 'nested'>;
+  readonly worlds: Worlds;
+}
+
+type DeviceOperation =
+  | 'createDevice'
+  | 'listDevices'
+  | 'getDevice'
+  | 'deleteDevice'
+  | 'deactivateDevice'
+  | 'reactivateDevice'
+  | 'getDeviceConfiguration';
+
+export function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
+  const { store, devices } = deps;
+  const answer = (tx: Tx, id: string) => devices.get(tx.scoped, id);
+  return {
+    createDevice: { write: async (tx, _context, { body }) => answer(tx, await createDevice(tx, body)) },
+    listDevices: {
+      read: ({ tenant }, { query }) =>
+        store.read(async (db) => ({ body: await devices.list(scoped(db, tenant), query) })),
+    },
+    getDevice: { read: ({ tenant }, { params }) => devices.get(scoped(store.db, tenant), params.id) },
+    deleteDevice: {
+      write: async (tx, context, { params }) => {
+        await removeDevice(tx, context, params.id);
+        return { body: undefined };
+      },
+    },
+    deactivateDevice: {
+      write: async (tx, context, { params }) => {
+        await setActive(tx, context, params.id, false);
+        return answer(tx, params.id);
+      },
+    },
+    reactivateDevice: {
+      write: async (tx, context, { params }) => {
+        await setActive(tx, context, params.id, true);
+        return answer(tx, params.id);
+      },
+    },
+    getDeviceConfiguration: {
+      read: async ({ tenant }, { params }) => ({ body: await configurationOf(deps, tenant, params.id) }),
+    },
+  };
+}
+
+async function configurationOf({ store, gateways, worlds }: DeviceRouteDeps, tenant: string, id: string) {
+  const world = await worlds.world(tenant);
+  return store.read(async (db) => {
+    const own = scoped(db, tenant);
+    const device = await findDevice(own, id);
+    if (device === undefined) throw notFound();
+    const reach = gatewaysFor(world, id);
+    return deviceConfiguration(device, world, reach, await gateways.nested(own, [...reach.keys()]));
+  });
+}

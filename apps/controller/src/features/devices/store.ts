@@ -1,0 +1,58 @@
+import { chunks, selectIn } from '../../db/chunks.ts';
+import type { Row, RowUpdate } from '../../db/schema.ts';
+import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+import type { Order, Page } from '../../http/paging.ts';
+
+export type DeviceRow = Row<'devices'>;
+export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
+
+export const findDevice = (db: Scoped, id: string): Promise<DeviceRow | undefined> =>
+  db.selectFrom('devices').selectAll().where('id', '=', id).executeTakeFirst();
+
+export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceRow[]> =>
+  selectIn(ids, (part) => db.selectFrom('devices').selectAll().where('id', 'in', part).execute());
+
+/** A page of the devices, in the order asked for and then in that of their creation, and how many there are. */
+export async function pageOfDevices(db: Scoped, sort: readonly Order<SortColumn>[], { limit, offset }: Page) {
+  const rows = await sort
+    .reduce((query, { column, direction }) => query.orderBy(column, direction), db.selectFrom('devices').selectAll())
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(limit)
+    .offset(offset)
+    .execute();
+  const { total } = await db
+    .selectFrom('devices')
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow();
+  return { rows, total };
+}
+
+/** Whether a device or a gateway of the tenant has the WireGuard key. */
+export async function isKeyTaken(db: Scoped, key: string): Promise<boolean> {
+  const device = await db.selectFrom('devices').select('id').where('public_key', '=', key).executeTakeFirst();
+  const gateway = await db.selectFrom('gateways').select('id').where('wireguard_key', '=', key).executeTakeFirst();
+  return device !== undefined || gateway !== undefined;
+}
+
+export async function insertDevice(tx: Tx, row: WithoutTenant<'devices'>): Promise<void> {
+  await tx.scoped.insertInto('devices', row).execute();
+}
+
+export async function updateDevice(tx: Tx, id: string, values: RowUpdate<'devices'>): Promise<void> {
+  await tx.scoped.updateTable('devices').set(values).where('id', '=', id).execute();
+}
+
+export async function bumpDevices(tx: Tx, ids: readonly string[]): Promise<void> {
+  for (const part of chunks(ids))
+    await tx.scoped
+      .updateTable('devices')
+      .set((eb) => ({ version: eb('version', '+', 1), updated_at: tx.now }))
+      .where('id', 'in', part)
+      .execute();
+}
+
+export async function deleteDevice(tx: Tx, id: string): Promise<void> {
+  await tx.scoped.deleteFrom('devices').where('id', '=', id).execute();
+}

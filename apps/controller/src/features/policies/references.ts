@@ -1,0 +1,69 @@
+import type { PolicyType } from '@sallyport/contract';
+import type { Tx } from '../../db/store.ts';
+import type { FieldErrors } from '../../field-errors.ts';
+import { rulesById } from '../admission-rules/queries.ts';
+import { nestedResources } from '../resources/queries.ts';
+import type { PolicyQueryDeps } from './queries.ts';
+
+/** What a request says a policy names: ids, undefined where it says nothing. */
+export interface GivenMembers {
+  readonly users?: readonly string[] | null | undefined;
+  readonly groups?: readonly string[] | null | undefined;
+  readonly devices?: readonly string[] | null | undefined;
+  readonly resources?: readonly string[] | null | undefined;
+  readonly gateways?: readonly string[] | null | undefined;
+}
+
+/** Adds to `errors` what is wrong with the objects that a policy is to name. Ids are in lower case. */
+export async function checkMembers(
+  tx: Tx,
+  { devices, gateways }: PolicyQueryDeps,
+  type: PolicyType,
+  given: GivenMembers,
+  errors: FieldErrors,
+): Promise<void> {
+  noneYet('users', given.users, errors);
+  noneYet('groups', given.groups, errors);
+  checkIds('devices', given.devices, await devices.nested(tx.scoped, given.devices ?? []), errors);
+  checkIds('gateways', given.gateways, await gateways.nested(tx.scoped, given.gateways ?? []), errors);
+  const resources = await nestedResources(tx.scoped, given.resources ?? []);
+  checkIds('resources', given.resources, resources, errors);
+  for (const [i, id] of (given.resources ?? []).entries()) {
+    const resource = resources.get(id);
+    if (resource !== undefined && resource.type !== type)
+      errors.add(`/resources/${i}`, `is a resource of type ${resource.type}, the policy is of type ${type}`);
+  }
+}
+
+/** A deny is unconditional: it takes the rule that admits everybody and no other. */
+export async function checkRule(
+  tx: Tx,
+  rule: string,
+  { action, builtIn }: { readonly action: boolean; readonly builtIn: string },
+  errors: FieldErrors,
+): Promise<void> {
+  const known = await rulesById(tx.scoped, [rule]);
+  if (!known.has(rule)) errors.add('/rule', 'is not the id of an admission rule', 'invalid_reference');
+  else if (!action && rule !== builtIn)
+    errors.add('/rule', 'a policy that denies takes the built-in rule only', 'rule_not_allowed');
+}
+
+function noneYet(field: 'users' | 'groups', ids: readonly string[] | null | undefined, errors: FieldErrors): void {
+  for (const i of (ids ?? []).keys())
+    errors.add(`/${field}/${i}`, `does not exist: ${field} come with a later version`, 'invalid_reference');
+}
+
+function checkIds(
+  field: string,
+  ids: readonly string[] | null | undefined,
+  known: ReadonlyMap<string, unknown>,
+  errors: FieldErrors,
+): void {
+  const seen = new Set<string>();
+  for (const [i, id] of (ids ?? []).entries()) {
+    const pointer = `/${field}/${i}`;
+    if (!known.has(id)) errors.add(pointer, `is not the id of a ${field.slice(0, -1)}`, 'invalid_reference');
+    else if (seen.has(id)) errors.add(pointer, 'is given twice');
+    seen.add(id);
+  }
+}

@@ -1,0 +1,51 @@
+import { scoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import type { Handlers } from '../../http/handlers.ts';
+import { changePolicy, createPolicy, removePolicy } from './commands.ts';
+import type { PolicyQueries, PolicyQueryDeps } from './queries.ts';
+import { reorderPolicies } from './reorder.ts';
+
+export interface PolicyRouteDeps extends PolicyQueryDeps {
+  readonly store: Store;
+  readonly policies: PolicyQueries;
+}
+
+type PolicyOperation =
+  | 'createPolicy'
+  | 'listPolicies'
+  | 'getPolicy'
+  | 'updatePolicy'
+  | 'deletePolicy'
+  | 'reorderPolicies';
+
+export function policyRoutes(deps: PolicyRouteDeps): Handlers<PolicyOperation> {
+  const { store, policies } = deps;
+  const answer = (tx: Tx, id: string) => policies.get(tx.scoped, id);
+  return {
+    createPolicy: { write: async (tx, _context, { body }) => answer(tx, await createPolicy(tx, deps, body)) },
+    listPolicies: {
+      read: ({ tenant }) => store.read(async (db) => ({ body: await policies.list(scoped(db, tenant)) })),
+    },
+    getPolicy: {
+      read: ({ tenant }, { params }) => store.read((db) => policies.get(scoped(db, tenant), params.id)),
+    },
+    updatePolicy: {
+      write: async (tx, context, { params, body }) => {
+        await changePolicy(tx, context, deps, params.id, body);
+        return answer(tx, params.id);
+      },
+    },
+    deletePolicy: {
+      write: async (tx, context, { params }) => {
+        await removePolicy(tx, context, params.id);
+        return { body: undefined };
+      },
+    },
+    reorderPolicies: {
+      write: async (tx, _context, { body }) => {
+        await reorderPolicies(tx, body);
+        return { body: await policies.ofType(tx.scoped, body.type) };
+      },
+    },
+  };
+}

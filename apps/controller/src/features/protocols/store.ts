@@ -1,0 +1,44 @@
+import { selectIn } from '../../db/chunks.ts';
+import type { Row } from '../../db/schema.ts';
+import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+
+export type ProtocolRow = Row<'protocols'>;
+
+export const findProtocol = (db: Scoped, id: string): Promise<ProtocolRow | undefined> =>
+  db.selectFrom('protocols').selectAll().where('id', '=', id).executeTakeFirst();
+
+export const findProtocols = (db: Scoped, ids: readonly string[]): Promise<ProtocolRow[]> =>
+  selectIn(ids, (part) => db.selectFrom('protocols').selectAll().where('id', 'in', part).execute());
+
+/** Built-in ones first. */
+export const listProtocols = (db: Scoped): Promise<ProtocolRow[]> =>
+  db
+    .selectFrom('protocols')
+    .selectAll()
+    .orderBy((eb) => eb('type', '=', 'CUSTOM'))
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+
+export async function insertProtocol(tx: Tx, row: WithoutTenant<'protocols'>): Promise<void> {
+  await tx.scoped.insertInto('protocols', row).execute();
+}
+
+/** Takes the protocol out of the addresses that use it, and away. */
+export async function deleteProtocol(tx: Tx, id: string): Promise<void> {
+  await tx.scoped.deleteFrom('address_protocols').where('protocol_id', '=', id).execute();
+  await tx.scoped.deleteFrom('protocols').where('id', '=', id).execute();
+}
+
+/** Ids of the resources of which an address uses the protocol. */
+export async function resourcesUsing(db: Scoped, protocol: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('address_protocols')
+    .innerJoin('addresses', 'addresses.id', 'address_protocols.address_id')
+    .select('addresses.resource_id')
+    .distinct()
+    .where('address_protocols.protocol_id', '=', protocol)
+    .execute();
+  return rows.map((row) => row.resource_id);
+}

@@ -1,0 +1,89 @@
+import { randomUUID } from 'node:crypto';
+import type { Input } from '@sallyport/contract';
+import type { Tx } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import { FieldErrors } from '../../field-errors.ts';
+import { checkAddresses, type GivenAddress } from './addresses.ts';
+import {
+  type AddressParts,
+  addressesOf,
+  deleteAddresses,
+  findAddress,
+  insertAddresses,
+  replaceAddressProtocols,
+  updateAddressRow,
+} from './store.ts';
+import { trackResources } from './tracking.ts';
+
+/** Makes the addresses of a resource the given ones, already checked. Those that stay keep their ids. */
+export async function setAddresses(
+  tx: Tx,
+  resource: string,
+  present: readonly AddressParts[],
+  wanted: readonly GivenAddress[],
+): Promise<void> {
+  const before = new Map(present.map((address) => [address.address, address]));
+  const after = placed(resource, before, wanted);
+  const kept = new Set(after.map(({ id }) => id));
+  await deleteAddresses(
+    tx,
+    present.filter(({ id }) => !kept.has(id)).map(({ id }) => id),
+  );
+  await insertAddresses(
+    tx,
+    after.filter(({ address }) => !before.has(address)),
+  );
+  const others = after.filter(({ address, protocols }) => {
+    const old = before.get(address);
+    return old !== undefined && !alike(old.protocols, protocols);
+  });
+  await replaceAddressProtocols(tx, others);
+  for (const { id, address, position } of after)
+    if (before.has(address) && before.get(address)?.position !== position) await updateAddressRow(tx, id, { position });
+}
+
+/** Changes one address of a resource; its id stays. */
+export async function changeAddress(tx: Tx, id: string, body: Input<'updateAddress'>['body']): Promise<AddressParts> {
+  const present = await existing(tx, id);
+  const errors = new FieldErrors();
+  const [wanted = body] = await checkAddresses(tx, [body], [''], errors);
+  const siblings = await addressesOf(tx.scoped, [present.resource]);
+  if (siblings.some((other) => other.id !== id && other.address === wanted.address))
+    errors.add('/address', 'is in this resource already');
+  errors.check();
+  const after = { ...present, ...wanted };
+  await trackResources(tx, [present.resource], async () => {
+    await updateAddressRow(tx, id, { address: after.address });
+    await replaceAddressProtocols(tx, [after]);
+  });
+  return after;
+}
+
+/** Takes an address out of its resource. One without any address left reaches nothing. */
+export async function removeAddress(tx: Tx, id: string): Promise<void> {
+  const { resource } = await existing(tx, id);
+  await trackResources(tx, [resource], () => deleteAddresses(tx, [id]));
+}
+
+async function existing(tx: Tx, id: string): Promise<AddressParts> {
+  const address = await findAddress(tx.scoped, id);
+  if (address === undefined) throw notFound();
+  return address;
+}
+
+/** Gives the wanted addresses ids and ascending positions, moving as few of those that exist as it takes. */
+function placed(
+  resource: string,
+  before: ReadonlyMap<string, AddressParts>,
+  wanted: readonly GivenAddress[],
+): AddressParts[] {
+  let last = -1;
+  return wanted.map(({ address, protocols }) => {
+    const old = before.get(address);
+    last = old !== undefined && old.position > last ? old.position : last + 1;
+    return { id: old?.id ?? randomUUID(), resource, position: last, address, protocols };
+  });
+}
+
+const alike = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((id, i) => id === b[i]);

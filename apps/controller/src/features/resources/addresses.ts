@@ -1,0 +1,85 @@
+import { canonicalPrefix, parsePrefix, rangeContains } from '@sallyport/contract';
+import { reservedRanges } from '@sallyport/policy';
+import type { Tx } from '../../db/store.ts';
+import { tenantRow } from '../../db/tenant.ts';
+import type { FieldErrors } from '../../field-errors.ts';
+import { overlayV4 } from '../../overlay/allocator.ts';
+import { protocolsById } from '../protocols/queries.ts';
+
+/** An address as a request gives it. */
+export interface GivenAddress {
+  readonly address: string;
+  /** Protocol ids. */
+  readonly protocols: readonly string[];
+}
+
+/**
+ * Checks addresses of one resource and returns them in canonical form: host bits cleared, ids in lower case. What is
+ * wrong is added to `errors`; `pointers` has the JSON pointer of each address object.
+ */
+export async function checkAddresses(
+  tx: Tx,
+  given: readonly GivenAddress[],
+  pointers: readonly string[],
+  errors: FieldErrors,
+): Promise<GivenAddress[]> {
+  const canonical = given.map(({ address, protocols }) => ({
+    address: canonicalPrefix(address) ?? address,
+    protocols: protocols.map((id) => id.toLowerCase()),
+  }));
+  const reserved = reservedRanges(await settings(tx));
+  const seen = new Set<string>();
+  for (const [i, { address }] of canonical.entries()) {
+    const pointer = `${pointers[i]}/address`;
+    if (seen.has(address)) errors.add(pointer, 'is in this resource already');
+    seen.add(address);
+    checkText(address, pointer, reserved, errors);
+  }
+  await checkProtocols(tx, canonical, pointers, errors);
+  return canonical;
+}
+
+async function settings(tx: Tx) {
+  const { overlay_v6, mtu } = await tenantRow(tx);
+  return { overlay: { v4: overlayV4, v6: overlay_v6 }, mtu };
+}
+
+function checkText(
+  address: string,
+  pointer: string,
+  reserved: ReturnType<typeof reservedRanges>,
+  errors: FieldErrors,
+): void {
+  const prefix = parsePrefix(address);
+  if (prefix === null) {
+    if (looksLikeName(address))
+      errors.add(pointer, 'names come with a later version: give an IP address or a CIDR range', 'not_supported_yet');
+    else errors.add(pointer, 'must be an IPv4 or IPv6 address or a CIDR range');
+    return;
+  }
+  const inside = reserved.find(
+    (range) => rangeContains(range, prefix.family, prefix.first) && rangeContains(range, prefix.family, prefix.last),
+  );
+  if (inside !== undefined) errors.add(pointer, `is inside ${inside.name}, which no resource can have`);
+}
+
+/** Letters and nothing that only IPv6 addresses, prefixes and URLs have; also `*.example.com`. */
+const looksLikeName = (text: string): boolean => /\p{L}/u.test(text) && /^[\p{L}\p{M}\p{N}*._-]+$/u.test(text);
+
+async function checkProtocols(
+  tx: Tx,
+  addresses: readonly GivenAddress[],
+  pointers: readonly string[],
+  errors: FieldErrors,
+): Promise<void> {
+  const known = await protocolsById(
+    tx.scoped,
+    addresses.flatMap(({ protocols }) => protocols),
+  );
+  for (const [i, { protocols }] of addresses.entries())
+    for (const [j, id] of protocols.entries()) {
+      const pointer = `${pointers[i]}/protocols/${j}`;
+      if (!known.has(id)) errors.add(pointer, 'is not the id of a protocol', 'invalid_reference');
+      else if (protocols.indexOf(id) !== j) errors.add(pointer, 'is given twice');
+    }
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto';
+import type { Input } from '@sallyport/contract';
+import type { Tx } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import { FieldErrors } from '../../field-errors.ts';
+import { type RequestContext, requireVersion } from '../../http/handlers.ts';
+import type { GatewayQueries } from '../gateways/queries.ts';
+import { cutFromPolicies } from '../policies/cut.ts';
+import { setAddresses } from './address-commands.ts';
+import { checkAddresses, type GivenAddress } from './addresses.ts';
+import {
+  deleteResource,
+  findResource,
+  insertResource,
+  type ResourceParts,
+  replaceGateways,
+  updateResource,
+  withParts,
+} from './store.ts';
+import { auditedResources, trackResources } from './tracking.ts';
+
+/** How attached gateways are looked up. */
+export type GatewayLookup = Pick<GatewayQueries, 'nested'>;
+
+export async function createResource(tx: Tx, body: Input<'createResource'>['body']): Promise<string> {
+  const errors = new FieldErrors();
+  if (body.type === 'INTERNET')
+    errors.add('/type', 'resources of type INTERNET come with a later version', 'not_supported_yet');
+  const addresses = await checked(tx, body.addresses, errors);
+  const id = randomUUID();
+  await insertResource(tx, {
+    id,
+    created_at: tx.now,
+    updated_at: tx.now,
+    version: 1,
+    name: body.name,
+    type: body.type,
+    description: body.description || null,
+    load_balancing_mode: 'MANUAL',
+  });
+  await setAddresses(tx, id, [], addresses);
+  const after = (await auditedResources(tx, [id])).get(id) ?? null;
+  tx.changed({ kind: 'resource', id, op: 'create', name: body.name, before: null, after });
+  return id;
+}
+
+/** Writes name, description and addresses. Gateways and mode have an operation of their own. */
+export async function changeResource(
+  tx: Tx,
+  context: RequestContext,
+  id: string,
+  body: Input<'updateResource'>['body'],
+): Promise<void> {
+  const present = await existing(tx, context, id);
+  const errors = new FieldErrors();
+  if (body.type !== undefined && body.type !== present.row.type)
+    errors.add('/type', `cannot change after creation, it is ${present.row.type}`);
+  const addresses = await checked(tx, body.addresses, errors);
+  const description = body.description === undefined ? present.row.description : body.description || null;
+  await trackResources(tx, [id], async () => {
+    await updateResource(tx, id, { name: body.name, description });
+    await setAddresses(tx, id, present.addresses, addresses);
+  });
+}
+
+export async function removeResource(
+  tx: Tx,
+  context: RequestContext,
+  gateways: GatewayLookup,
+  id: string,
+): Promise<void> {
+  const present = await existing(tx, context, id);
+  const before = (await auditedResources(tx, [id])).get(id) ?? null;
+  tx.changed({ kind: 'resource', id, op: 'delete', name: present.row.name, before, after: null });
+  await recordGateways(tx, gateways, present.gateways, 'detach');
+  await cutFromPolicies(tx, 'resource', id);
+  await deleteResource(tx, id);
+}
+
+/** Makes mode and gateways of a resource exactly what is given; a gateway left out is detached. */
+export async function balanceLoad(
+  tx: Tx,
+  context: RequestContext,
+  gateways: GatewayLookup,
+  id: string,
+  body: Input<'saveLoadBalancing'>['body'],
+): Promise<void> {
+  const present = await existing(tx, context, id);
+  const wanted = body.gateways.map((gateway) => gateway.toLowerCase());
+  await checkGateways(tx, gateways, wanted);
+  await trackResources(tx, [id], async () => {
+    await updateResource(tx, id, { load_balancing_mode: body.loadBalancingMode });
+    await replaceGateways(tx, id, wanted);
+  });
+  await recordGateways(tx, gateways, without(wanted, present.gateways), 'attach');
+  await recordGateways(tx, gateways, without(present.gateways, wanted), 'detach');
+}
+
+export async function detachGateway(
+  tx: Tx,
+  context: RequestContext,
+  gateways: GatewayLookup,
+  id: string,
+  gateway: string,
+): Promise<void> {
+  const present = await existing(tx, context, id);
+  if (!present.gateways.includes(gateway)) throw notFound();
+  await trackResources(tx, [id], () => replaceGateways(tx, id, without(present.gateways, [gateway])));
+  await recordGateways(tx, gateways, [gateway], 'detach');
+}
+
+async function existing(tx: Tx, context: RequestContext, id: string): Promise<ResourceParts> {
+  const row = await findResource(tx.scoped, id);
+  const [parts] = row === undefined ? [] : await withParts(tx.scoped, [row]);
+  if (parts === undefined) throw notFound();
+  requireVersion(context, parts.row.version);
+  return parts;
+}
+
+async function checked(tx: Tx, given: readonly GivenAddress[], errors: FieldErrors): Promise<GivenAddress[]> {
+  const pointers = given.map((_, i) => `/addresses/${i}`);
+  const addresses = await checkAddresses(tx, given, pointers, errors);
+  errors.check();
+  return addresses;
+}
+
+async function checkGateways(tx: Tx, gateways: GatewayLookup, wanted: readonly string[]): Promise<void> {
+  const known = await gateways.nested(tx.scoped, wanted);
+  const errors = new FieldErrors();
+  for (const [i, id] of wanted.entries()) {
+    if (!known.has(id)) errors.add(`/gateways/${i}`, 'is not the id of a gateway', 'invalid_reference');
+    else if (wanted.indexOf(id) !== i) errors.add(`/gateways/${i}`, 'is given twice', 'invalid_reference');
+  }
+  errors.check();
+}
+
+/** A gateway shows its resources, so it is another one with every resource that comes or goes. */
+async function recordGateways(
+  tx: Tx,
+  gateways: GatewayLookup,
+  ids: readonly string[],
+  action: 'attach' | 'detach',
+): Promise<void> {
+  for (const { id, name } of (await gateways.nested(tx.scoped, ids)).values())
+    tx.changed({ kind: 'gateway', id, op: 'update', name, action });
+}
+
+const without = (ids: readonly string[], others: readonly string[]): string[] =>
+  ids.filter((id) => !others.includes(id));

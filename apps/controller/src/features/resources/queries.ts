@@ -1,0 +1,98 @@
+import type { Address, Gateway, PolicyResource, Resource } from '@sallyport/contract';
+import type { z } from 'zod';
+import type { Scoped } from '../../db/scoped.ts';
+import { notFound } from '../../errors.ts';
+import { envelope, type Page, pageOf, sortOrder } from '../../http/paging.ts';
+import type { GatewayQueries } from '../gateways/queries.ts';
+import { protocolsById } from '../protocols/queries.ts';
+import { matching, resourceFilters } from './filters.ts';
+import {
+  type AddressParts,
+  allAddresses,
+  findAddress,
+  findResource,
+  findResources,
+  type ResourceRow,
+  withParts,
+} from './store.ts';
+import { addressView, nestedResourceView, resourceView } from './views.ts';
+
+/** Query of a list: the page, the order, and filters under names of their own. */
+type ListQuery = Page & { readonly sort: readonly string[]; readonly [parameter: string]: unknown };
+
+export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) {
+  const views = async (db: Scoped, rows: readonly ResourceRow[]): Promise<Resource[]> => {
+    const resources = await withParts(db, rows);
+    const protocols = await protocolsById(db, usedProtocols(resources.flatMap(({ addresses }) => addresses)));
+    const attached = await gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
+    return resources.map((resource) => resourceView(resource, protocols, attached));
+  };
+
+  const get = async (db: Scoped, id: string): Promise<{ body: Resource; version: number }> => {
+    const row = await findResource(db, id);
+    const [body] = row === undefined ? [] : await views(db, [row]);
+    if (row === undefined || body === undefined) throw notFound();
+    return { body, version: row.version };
+  };
+
+  return {
+    /** One resource and its version. */
+    get,
+    /** A page of the resources that fit the filters. */
+    list: async (db: Scoped, { limit, offset, sort, ...rest }: ListQuery) => {
+      const page = pageOf({ limit, offset });
+      const found = matching(db, resourceFilters(rest));
+      const rows = await sortOrder(sort, { id: 'id', name: 'name' } as const)
+        .reduce(
+          (query, { column, direction }) => query.orderBy(`resources.${column}`, direction),
+          found.selectAll('resources'),
+        )
+        .orderBy('resources.created_at')
+        .orderBy('resources.id')
+        .limit(page.limit)
+        .offset(page.offset)
+        .execute();
+      const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+      return envelope(await views(db, rows), total, page);
+    },
+    addresses: async (db: Scoped): Promise<Address[]> => addressViews(db, await allAddresses(db)),
+    address: async (db: Scoped, id: string): Promise<Address> => {
+      const [address] = await addressViews(db, await existingAddress(db, id));
+      if (address === undefined) throw notFound();
+      return address;
+    },
+    /** Gateways that carry an address, highest priority first. */
+    addressGateways: async (db: Scoped, id: string): Promise<Gateway[]> => {
+      const [address] = await existingAddress(db, id);
+      return address === undefined ? [] : (await get(db, address.resource)).body.gateways;
+    },
+  };
+}
+
+export type ResourceQueries = ReturnType<typeof createResourceQueries>;
+
+/** Resources as other objects carry them, by id. Ids of nobody are left out. */
+export async function nestedResources(
+  db: Scoped,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, z.infer<typeof PolicyResource>>> {
+  const rows = await findResources(db, [...new Set(ids)]);
+  return new Map(rows.map((row) => [row.id, nestedResourceView(row)]));
+}
+
+async function existingAddress(db: Scoped, id: string): Promise<AddressParts[]> {
+  const address = await findAddress(db, id.toLowerCase());
+  if (address === undefined) throw notFound();
+  return [address];
+}
+
+async function addressViews(db: Scoped, addresses: readonly AddressParts[]): Promise<Address[]> {
+  const rows = await findResources(db, [...new Set(addresses.map(({ resource }) => resource))]);
+  const types = new Map(rows.map(({ id, type }) => [id, type]));
+  const protocols = await protocolsById(db, usedProtocols(addresses));
+  return addresses.map((address) => addressView(address, types.get(address.resource) ?? 'PRIVATE', protocols));
+}
+
+const usedProtocols = (addresses: readonly AddressParts[]): string[] => [
+  ...new Set(addresses.flatMap(({ protocols }) => protocols)),
+];

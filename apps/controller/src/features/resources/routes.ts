@@ -1,0 +1,59 @@
+import { scoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import type { Handlers } from '../../http/handlers.ts';
+import type { GatewayQueries } from '../gateways/queries.ts';
+import { balanceLoad, changeResource, createResource, detachGateway, removeResource } from './commands.ts';
+import type { ResourceQueries } from './queries.ts';
+
+export interface ResourceRouteDeps {
+  readonly store: Store;
+  readonly gateways: Pick<GatewayQueries, 'nested'>;
+  readonly resources: ResourceQueries;
+}
+
+type ResourceOperation =
+  | 'createResource'
+  | 'listResources'
+  | 'getResource'
+  | 'updateResource'
+  | 'deleteResource'
+  | 'saveLoadBalancing'
+  | 'detachGateway';
+
+export function resourceRoutes({ store, gateways, resources }: ResourceRouteDeps): Handlers<ResourceOperation> {
+  const answer = (tx: Tx, id: string) => resources.get(tx.scoped, id);
+  return {
+    createResource: { write: async (tx, _context, { body }) => answer(tx, await createResource(tx, body)) },
+    listResources: {
+      read: ({ tenant }, { query }) =>
+        store.read(async (db) => ({ body: await resources.list(scoped(db, tenant), query) })),
+    },
+    getResource: {
+      read: ({ tenant }, { params }) => store.read((db) => resources.get(scoped(db, tenant), params.id)),
+    },
+    updateResource: {
+      write: async (tx, context, { params, body }) => {
+        await changeResource(tx, context, params.id, body);
+        return answer(tx, params.id);
+      },
+    },
+    deleteResource: {
+      write: async (tx, context, { params }) => {
+        await removeResource(tx, context, gateways, params.id);
+        return { body: undefined };
+      },
+    },
+    saveLoadBalancing: {
+      write: async (tx, context, { params, body }) => {
+        await balanceLoad(tx, context, gateways, params.id, body);
+        return answer(tx, params.id);
+      },
+    },
+    detachGateway: {
+      write: async (tx, context, { params }) => {
+        await detachGateway(tx, context, gateways, params.id, params.gatewayId);
+        return { body: undefined };
+      },
+    },
+  };
+}

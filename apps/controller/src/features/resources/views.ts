@@ -1,0 +1,42 @@
+import type { AccessType, Address, Gateway, PolicyResource, Protocol, Resource } from '@sallyport/contract';
+import type { z } from 'zod';
+import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
+
+type Protocols = ReadonlyMap<string, Protocol>;
+type Gateways = ReadonlyMap<string, Gateway>;
+
+/** A resource as answers carry it. It is ONLINE when a gateway that carries it is. */
+export function resourceView(
+  { row, addresses, gateways }: ResourceParts,
+  protocols: Protocols,
+  known: Gateways,
+): Resource {
+  const attached = gateways.flatMap((id) => known.get(id) ?? []);
+  return {
+    ...nestedResourceView(row),
+    ...(attached.length === 0 ? {} : { status: attached.some(isOnline) ? 'ONLINE' : 'OFFLINE' }),
+    addresses: addresses.map((address) => addressView(address, row.type, protocols)),
+    gateways: attached,
+  };
+}
+
+export const addressView = (address: AddressParts, type: AccessType, protocols: Protocols): Address => ({
+  id: address.id,
+  address: address.address,
+  isIp: true,
+  type,
+  protocols: address.protocols.flatMap((id) => protocols.get(id) ?? []),
+});
+
+/** A resource as other objects carry it. */
+export const nestedResourceView = (row: ResourceRow): z.infer<typeof PolicyResource> => ({
+  id: row.id,
+  createdAt: new Date(row.created_at).toISOString(),
+  updatedAt: new Date(row.updated_at).toISOString(),
+  name: row.name,
+  type: row.type,
+  loadBalancingMode: row.load_balancing_mode,
+  ...(row.description === null ? {} : { description: row.description }),
+});
+
+const isOnline = ({ status }: Gateway): boolean => status === 'ONLINE';

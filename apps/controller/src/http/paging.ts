@@ -1,0 +1,45 @@
+import { invalidField } from '../errors.ts';
+
+export interface Page {
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export interface Order<C extends string> {
+  readonly column: C;
+  readonly direction: 'asc' | 'desc';
+}
+
+const longestPage = 100;
+
+/** The page asked for; longer ones are cut to 100. */
+export const pageOf = ({ limit, offset }: Page): Page => ({ limit: Math.min(limit, longestPage), offset });
+
+export function envelope<T>(data: T[], total: number, { limit, offset }: Page) {
+  return {
+    data,
+    total,
+    page: Math.floor(offset / limit),
+    limit,
+    hasNext: offset + limit < total,
+    hasPrevious: offset > 0 && total > 0,
+  };
+}
+
+/** Reads `field`, `-field`, `field:asc` and `field:desc`; fields are those of `columns`. */
+export function sortOrder<C extends string>(
+  sort: readonly string[],
+  columns: Readonly<Record<string, C>>,
+): readonly Order<C>[] {
+  return sort.map((text) => {
+    const match = /^(-?)(\w+)(?::(asc|desc))?$/.exec(text);
+    const [, minus, field = '', direction] = match ?? [];
+    const column = Object.hasOwn(columns, field) ? columns[field] : undefined;
+    if (column === undefined || (minus === '-' && direction !== undefined))
+      throw invalidField('query/sort', sortHelp(Object.keys(columns)));
+    return { column, direction: minus === '-' || direction === 'desc' ? 'desc' : 'asc' };
+  });
+}
+
+const sortHelp = (fields: readonly string[]): string =>
+  `must be one of ${fields.join(', ')}, as "field", "-field", "field:asc" or "field:desc"`;
