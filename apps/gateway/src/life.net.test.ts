@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { until, whyNoNamespaces } from '@sallyport/testkit';
+import { serverAddress, serverAddress6, traces, World } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+test('the life of a gateway, from enrolment to deletion', { skip }, async (t) => {
+  const world = await World.create();
+  t.after(() => world.cleanup.run());
+  const { controller, device, gateway } = world;
+  await controller.change(world.items());
+
+  await t.test('enrols, applies and reports it; what is allowed passes, nothing else does', async () => {
+    world.startAgent();
+    await world.applied();
+    await world.deviceUp();
+    await until('the tunnel', async () => (await device.ping(serverAddress)) === 'ok');
+    assert.equal(await device.tcp(serverAddress, 80), 'ok');
+    assert.equal(await device.tcp(serverAddress6, 80), 'ok');
+    assert.equal(await device.tcp(serverAddress, 81, { timeoutMs: 500 }), 'timeout');
+    assert.equal(await device.udp(serverAddress, 80, { timeoutMs: 500 }), 'timeout');
+    assert.equal(await device.tcp('10.20.0.1', 22, { timeoutMs: 500 }), 'timeout');
+    const heartbeat = await until('a heartbeat with the device', async () => {
+      const last = await controller.lastHeard('heartbeat');
+      return last.policies.some(({ packets }) => packets > 0) && last;
+    });
+    assert.equal(heartbeat.hash, (await controller.state()).hash);
+    assert.ok((heartbeat.dropped.denied_in ?? 0) > 0);
+  });
+
+  await t.test('revoking cuts a living flow', async () => {
+    await device.startStream('s', serverAddress, 80);
+    await until('echoes', async () => (await device.stream('s')).received > 5);
+    await controller.change([world.deviceItem({ profile: null })]);
+    await world.applied();
+    const { received } = await device.stream('s');
+    await until('silence', async () => (await device.stream('s')).silentMs > 500);
+    assert.ok((await device.stopStream('s')).received <= received + 2);
+    await controller.change([world.deviceItem()]);
+    await world.applied();
+    assert.equal(await device.tcp(serverAddress, 80), 'ok');
+  });
+
+  await t.test('kill -9 and a new agent without the token lose no packet, and no peer is replaced', async () => {
+    await device.startDatagrams('ping', serverAddress, 80);
+    await device.stopStream('ping');
+    await device.startStream('s', serverAddress, 80, 10);
+    await world.agent.kill('SIGKILL');
+    const { received } = await device.stream('s');
+    await until('echoes without an agent', async () => (await device.stream('s')).received > received + 20);
+    world.startAgent([], '\n');
+    await until('the new agent', async () => (await controller.state()).connections === 1);
+    const before = (await controller.heard()).length;
+    await until('it to be in order', async () =>
+      (await controller.heard()).slice(before).some((message) => message.type === 'heartbeat' && message.hash !== null),
+    );
+    const stream = await device.stopStream('s');
+    assert.equal(stream.received, stream.sent);
+    assert.ok(!world.agent.output.includes('sgw_'));
+  });
+
+  await t.test('a flushed ruleset closes, and is mended', async () => {
+    await gateway.exec('nft', 'flush', 'ruleset');
+    await world.agent.says(/mended/);
+    await until('the tunnel', async () => (await device.tcp(serverAddress, 80, { timeoutMs: 500 })) === 'ok');
+  });
+
+  await t.test('a second agent is refused, and named is the first', async () => {
+    const error = await world.command('run', '--controller', 'http://127.0.0.1:7000').catch((error: Error) => error);
+    assert.match(String(error), new RegExp(`process id ${world.agent.child.pid}`));
+  });
+
+  await t.test('status tells how it stands', async () => {
+    const status = JSON.parse(await world.command('status', '--json'));
+    assert.equal(status.running, true);
+    assert.equal(status.phase, 'live');
+    assert.equal(status.applied.hash, (await controller.state()).hash);
+  });
+
+  await t.test('deleted: everything is undone', async () => {
+    assert.notDeepEqual(await traces(gateway, world.interface), []);
+    await controller.call({
+      op: 'say',
+      message: { type: 'refused', code: 'deleted', message: 'This gateway was deleted', final: true },
+    });
+    await until('the agent to end', () => !world.agent.running);
+    assert.equal(world.agent.child.exitCode, 0, world.agent.output);
+    assert.deepEqual(await traces(gateway, world.interface), []);
+    assert.equal((await gateway.exec('sysctl', '-n', 'net.ipv4.ip_forward')).trim(), '0');
+    assert.match(await world.command('down'), /Nothing to undo/);
+  });
+});

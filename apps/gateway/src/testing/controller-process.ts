@@ -1,0 +1,107 @@
+import { ScriptedController } from '@sallyport/agent-core/testing';
+import {
+  type AgentMessage,
+  AgentMessage as AgentMessageSchema,
+  type ControllerMessage,
+  channelPath,
+  type StateItem,
+} from '@sallyport/contract/channel';
+import { type WebSocket, WebSocketServer } from 'ws';
+
+/** A scripted controller on a real socket, driven over IPC, so that it can live in the gateway's network namespace. */
+export type ControllerCall =
+  | {
+      readonly op: 'listen';
+      readonly port: number;
+      readonly gateway: string;
+      readonly token: string | null;
+      readonly leaseMs: number;
+    }
+  | { readonly op: 'change'; readonly upserts: readonly StateItem[]; readonly removes: readonly string[] }
+  | { readonly op: 'say'; readonly message: ControllerMessage }
+  | { readonly op: 'refuse'; readonly refusal: Extract<ControllerMessage, { type: 'refused' }> | null }
+  | { readonly op: 'expect-token'; readonly token: string }
+  | { readonly op: 'drop' }
+  | { readonly op: 'heard' }
+  | { readonly op: 'state' };
+
+export interface ControllerState {
+  readonly controllerKey: string;
+  readonly hash: string;
+  readonly revision: number;
+  readonly connections: number;
+}
+
+if (process.send !== undefined) serve();
+
+function serve(): void {
+  let controller: ScriptedController | null = null;
+  const sockets = new Set<WebSocket>();
+
+  process.on('message', async ({ id, call }: { id: number; call: ControllerCall }) => {
+    try {
+      process.send?.({ id, value: await answer(call) });
+    } catch (error) {
+      process.send?.({ id, error: (error as Error).message });
+    }
+  });
+
+  async function answer(call: ControllerCall): Promise<unknown> {
+    if (call.op === 'listen') return listen(call);
+    if (controller === null) throw new Error('not listening');
+    switch (call.op) {
+      case 'change':
+        broadcast(controller.change(call.upserts, call.removes, Date.now()));
+        return state(controller);
+      case 'say':
+        return broadcast(call.message);
+      case 'refuse':
+        controller.refusal = call.refusal;
+        return null;
+      case 'expect-token':
+        controller.token = call.token;
+        return null;
+      case 'drop':
+        for (const socket of sockets) socket.terminate();
+        return null;
+      case 'heard':
+        return controller.heard;
+      case 'state':
+        return state(controller);
+    }
+  }
+
+  function state({ key, hash, revision }: ScriptedController): ControllerState {
+    return { controllerKey: key.publicKey, hash, revision: revision.number, connections: sockets.size };
+  }
+
+  function broadcast(message: ControllerMessage): void {
+    for (const socket of sockets) socket.send(JSON.stringify(message));
+  }
+
+  function listen({
+    port,
+    gateway,
+    token,
+    leaseMs,
+  }: Extract<ControllerCall, { op: 'listen' }>): Promise<ControllerState> {
+    controller = new ScriptedController(gateway);
+    controller.token = token;
+    controller.leaseMs = leaseMs;
+    controller.heartbeatMs = 500;
+    const now = controller;
+    const server = new WebSocketServer({ port, host: '127.0.0.1', path: channelPath });
+    server.on('connection', (socket) => {
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
+      socket.on('message', (data) => {
+        const message: AgentMessage = AgentMessageSchema.parse(JSON.parse(data.toString()));
+        for (const reply of now.receive(message, Date.now())) socket.send(JSON.stringify(reply));
+      });
+    });
+    return new Promise((resolve, reject) => {
+      server.once('listening', () => resolve(state(now)));
+      server.once('error', reject);
+    });
+  }
+}

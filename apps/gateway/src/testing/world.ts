@@ -1,0 +1,263 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bundleItem, classItem, deviceItem, gatewayItem, profileItem } from '@sallyport/agent-core/testing';
+import type { AgentMessage, DeviceItem, StateItem } from '@sallyport/contract/channel';
+import { formatGatewayToken } from '@sallyport/contract/channel';
+import { Cleanup, cable, Daemon, exec, Host, Namespace, uniqueTag, until } from '@sallyport/testkit';
+import { privateKeyFrom, publicKeyOf, userspaceBackend } from '@sallyport/wireguard';
+import type { ControllerCall, ControllerState } from './controller-process.ts';
+
+/** Where things are: the device at 192.0.2.2, the gateway at 192.0.2.1 and 10.20.0.1, the private server at 10.20.0.10. */
+export const serverAddress = '10.20.0.10';
+export const serverAddress6 = 'fd20::10';
+export const wireguardPort = 51820;
+const controllerPort = 7000;
+
+/**
+ * A device, a gateway and a private server in namespaces of their own; the scripted controller runs beside the gateway. The
+ * gateway's agent is the real program.
+ */
+export class World {
+  readonly cleanup = new Cleanup();
+  readonly gatewayId = crypto.randomUUID();
+  readonly #tag = uniqueTag();
+  readonly #devicePrivateKey = privateKeyFrom(randomBytes(32));
+  stateDir = '';
+  token = '';
+  controller!: ControllerProcess;
+  gateway!: Namespace;
+  device!: Host;
+  server!: Host;
+  agent!: Daemon;
+
+  static async create(): Promise<World> {
+    const world = new World();
+    try {
+      await world.#build();
+      return world;
+    } catch (error) {
+      await world.cleanup.run();
+      throw error;
+    }
+  }
+
+  get interface(): string {
+    return `spg${this.#tag}`;
+  }
+
+  get deviceInterface(): string {
+    return `spd${this.#tag}`;
+  }
+
+  /** The one device that exists, as the controller describes it. */
+  deviceItem(over: Partial<DeviceItem> = {}): DeviceItem {
+    return deviceItem(1, { publicKey: publicKeyOf(this.#devicePrivateKey), ...over });
+  }
+
+  /** A gateway that lets the device reach TCP 80 and ICMP of the server. */
+  items(): StateItem[] {
+    return [
+      gatewayItem({ listenPort: wireguardPort }),
+      this.deviceItem(),
+      profileItem('p1', [{ class: 'c1', bundle: 'b1', expiresAt: null }]),
+      classItem('c1', [`${serverAddress}-${serverAddress}`, `${serverAddress6}-${serverAddress6}`]),
+      bundleItem('b1', [
+        { protocol: 'tcp', from: 80, to: 80, policy: 'web' },
+        { protocol: 'icmp', from: 0, to: 65535, policy: 'web' },
+      ]),
+    ];
+  }
+
+  startAgent(more: readonly string[] = [], input: string = `${this.token}\n`): Daemon {
+    this.agent = Daemon.start(
+      [
+        mainProgram,
+        'run',
+        '--controller',
+        `http://127.0.0.1:${controllerPort}`,
+        '--token-file',
+        '-',
+        ...this.where,
+        ...more,
+      ],
+      { cleanup: this.cleanup, namespace: this.gateway, input },
+    );
+    return this.agent;
+  }
+
+  /** Runs a command of the gateway program to its end. */
+  async command(...args: string[]): Promise<string> {
+    return this.gateway.exec(process.execPath, mainProgram, ...args, ...this.where);
+  }
+
+  get where(): string[] {
+    return ['--state-dir', this.stateDir, '--interface', this.interface];
+  }
+
+  /** Waits until the agent has reported what the controller wants now as applied. */
+  async applied(): Promise<void> {
+    const { hash, revision } = await this.controller.state();
+    await until(`revision ${revision} to be applied`, async () =>
+      (await this.controller.heard()).some(
+        (message) => message.type === 'applied' && message.hash === hash && message.revision.number === revision,
+      ),
+    ).catch((error) => {
+      throw new Error(`${(error as Error).message}; the agent said:\n${this.agent.output}`);
+    });
+  }
+
+  /** Points the device's WireGuard at the gateway. */
+  async deviceUp(): Promise<void> {
+    const { namespace } = this.device;
+    const name = this.deviceInterface;
+    await namespace.exec('wireguard-go', name);
+    this.cleanup.add(async () => {
+      await namespace.ip('link', 'del', name);
+    });
+    const { wireguardPublicKey } = await this.controller.lastHeard('authenticate');
+    await userspaceBackend().apply(name, {
+      privateKey: this.#devicePrivateKey,
+      peers: [
+        {
+          kind: 'set',
+          peer: {
+            publicKey: wireguardPublicKey,
+            endpoint: `192.0.2.1:${wireguardPort}`,
+            allowedIps: ['0.0.0.0/0', '::/0'],
+          },
+        },
+      ],
+    });
+    for (const address of this.deviceItem().addresses) {
+      await namespace.ip('addr', 'add', address, 'dev', name, ...(address.includes(':') ? ['nodad'] : []));
+    }
+    await namespace.ip('link', 'set', name, 'up', 'mtu', '1280');
+    await namespace.ip('route', 'add', '10.20.0.0/24', 'dev', name);
+    await namespace.ip('-6', 'route', 'add', 'fd20::/64', 'dev', name);
+  }
+
+  async #build(): Promise<void> {
+    const { cleanup } = this;
+    const tag = this.#tag;
+    this.stateDir = await mkdtemp(join(tmpdir(), 'sallyport-gateway-'));
+    cleanup.add(() => rm(this.stateDir, { recursive: true, force: true }));
+    this.gateway = await Namespace.create(`spgw${tag}`, cleanup);
+    const outside = await Namespace.create(`spdev${tag}`, cleanup);
+    const inside = await Namespace.create(`splan${tag}`, cleanup);
+    const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((letter) => `v${letter}${tag}`) as [string, string, string, string];
+    await cable(
+      { namespace: outside, interface: a, addresses: ['192.0.2.2/24'] },
+      { namespace: this.gateway, interface: b, addresses: ['192.0.2.1/24'] },
+    );
+    await cable(
+      { namespace: this.gateway, interface: c, addresses: ['10.20.0.1/24', 'fd20::1/64'] },
+      { namespace: inside, interface: d, addresses: [`${serverAddress}/24`, `${serverAddress6}/64`] },
+    );
+    this.device = await Host.start(outside, cleanup);
+    this.server = await Host.start(inside, cleanup);
+    await this.server.listenTcp(80);
+    await this.server.listenTcp(81);
+    await this.server.listenUdp(80);
+    await this.#startController();
+    cleanup.add(async () => {
+      await this.agent?.kill('SIGKILL');
+      await this.command('down');
+    });
+  }
+
+  async #startController(): Promise<void> {
+    const secret = randomBytes(32).toString('base64url');
+    this.controller = await ControllerProcess.start(this.gateway, this.cleanup);
+    // The token holds the controller's fingerprint, so the key must be known first.
+    const { controllerKey } = await this.controller.call<ControllerState>({
+      op: 'listen',
+      port: controllerPort,
+      gateway: this.gatewayId,
+      token: null,
+      leaseMs: 3_600_000,
+    });
+    const fingerprint = createHash('sha256').update(Buffer.from(controllerKey, 'base64')).digest().subarray(0, 16);
+    this.token = formatGatewayToken({
+      gateway: this.gatewayId,
+      secret,
+      controllerFingerprint: fingerprint.toString('base64url'),
+    });
+    await this.controller.call({ op: 'expect-token', token: this.token });
+  }
+}
+
+/** What is left of a data plane in a namespace: a line for each trace. */
+export async function traces(namespace: Namespace, name: string): Promise<string[]> {
+  const [links, rules4, rules6, routes4, routes6, tables, processes] = await Promise.all([
+    namespace.ip('-o', 'link'),
+    namespace.ip('-4', 'rule'),
+    namespace.ip('-6', 'rule'),
+    namespace.ip('-4', 'route', 'show', 'table', 'all'),
+    namespace.ip('-6', 'route', 'show', 'table', 'all'),
+    namespace.exec('nft', 'list', 'tables'),
+    exec('pgrep', ['-af', `wireguard-go ${name}`]).catch(() => ''),
+  ]);
+  const all = [links, rules4, rules6, routes4, routes6, tables, processes].join('\n').split('\n');
+  return all.filter((line) => line.includes(name) || line.includes('blackhole') || /\b100\.64\.|fd00:5a11/.test(line));
+}
+
+const mainProgram = new URL('../main.ts', import.meta.url).pathname;
+
+class ControllerProcess {
+  readonly #child: ChildProcess;
+  readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
+  #next = 1;
+
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on('message', ({ id, value, error }: { id: number; value?: unknown; error?: string }) => {
+      const pending = this.#pending.get(id);
+      this.#pending.delete(id);
+      if (error === undefined) pending?.resolve(value);
+      else pending?.reject(new Error(error));
+    });
+  }
+
+  static async start(namespace: Namespace, cleanup: Cleanup): Promise<ControllerProcess> {
+    const program = new URL('./controller-process.ts', import.meta.url).pathname;
+    const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    cleanup.add(async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await gone;
+    });
+    return new ControllerProcess(child);
+  }
+
+  call<T>(call: ControllerCall): Promise<T> {
+    const id = this.#next++;
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#child.send({ id, call }, (error) => error && reject(error));
+    });
+  }
+
+  change(upserts: readonly StateItem[], removes: readonly string[] = []): Promise<ControllerState> {
+    return this.call({ op: 'change', upserts, removes });
+  }
+
+  state(): Promise<ControllerState> {
+    return this.call({ op: 'state' });
+  }
+
+  heard(): Promise<AgentMessage[]> {
+    return this.call({ op: 'heard' });
+  }
+
+  async lastHeard<T extends AgentMessage['type']>(type: T): Promise<Extract<AgentMessage, { type: T }>> {
+    return until(`the agent to say ${type}`, async () =>
+      (await this.heard()).findLast((message): message is Extract<AgentMessage, { type: T }> => message.type === type),
+    ) as Promise<Extract<AgentMessage, { type: T }>>;
+  }
+}

@@ -1,0 +1,3 @@
+export * from './controller.ts';
+export * from './items.ts';
+export * from './keys.ts';
