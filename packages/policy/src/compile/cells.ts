@@ -1,6 +1,7 @@
 import { contentId } from '@sallyport/contract/channel';
 import { type Grant, type PortRule, resolvePorts } from '../ports.ts';
 import { admission } from '../rules.ts';
+import type { PortRange } from '../types.ts';
 import type { PolicyPorts } from './destinations.ts';
 import { computed } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -33,14 +34,20 @@ export class CellResolver {
     return this.#ports.keys();
   }
 
-  setPorts(policy: string, ports: PolicyPorts): void {
-    this.forget(policy);
+  /** Tells where a policy decides now; true when that is not what it was. */
+  setPorts(policy: string, ports: PolicyPorts): boolean {
+    const before = this.#ports.get(policy) ?? new Map();
     if (ports.size === 0) this.#ports.delete(policy);
     else this.#ports.set(policy, ports);
-    this.forget(policy);
+    const different = [...new Set([...before.keys(), ...ports.keys()])].filter(
+      (classId) => !samePorts(before.get(classId), ports.get(classId)),
+    );
+    for (const classId of different) this.#known.delete(classId);
+    if (different.length > 0) this.#common = null;
+    return different.length > 0;
   }
 
-  /** Forgets results that a policy may have had a part in. To be called when it is another one now. */
+  /** Forgets what a policy may have had a part in. To be called when more than its ports is another one now. */
   forget(policy: string): void {
     this.#common = null;
     for (const classId of this.#ports.get(policy)?.keys() ?? []) this.#known.delete(classId);
@@ -108,4 +115,9 @@ function earliest(times: readonly (number | null)[]): number | null {
 
 function byClass(a: Cell, b: Cell): number {
   return a.class < b.class ? -1 : a.class > b.class ? 1 : 0;
+}
+
+function samePorts(a: readonly PortRange[] | undefined, b: readonly PortRange[] | undefined): boolean {
+  if (a?.length !== b?.length) return false;
+  return a?.every((x, i) => x === b?.[i]) ?? true;
 }

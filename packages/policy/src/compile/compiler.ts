@@ -56,6 +56,7 @@ export class TenantCompiler {
     for (const change of last.values()) this.#take(change, effects);
 
     this.#regroupDevices(effects);
+    this.#renewInterfaces(effects);
     for (const [gateway, policies] of this.#renewDestinations(effects)) this.#placeAgain(gateway, policies, effects);
     this.#placeFounded(effects);
     this.#renewDevices(effects);
@@ -68,10 +69,10 @@ export class TenantCompiler {
         this.#world.apply(change);
         this.#reserved = reservedRanges(change.value);
         for (const id of this.#states.keys()) effects.rebuild.add(id);
+        for (const id of this.#states.keys()) effects.interfaces.add(id);
         return;
       case 'gateway':
-        this.#world.apply(change);
-        this.#takeGateway(change.id, change.value !== null, effects);
+        this.#takeGateway(change, effects);
         return;
       case 'device':
         this.#takeDevice(change, effects);
@@ -87,10 +88,14 @@ export class TenantCompiler {
     }
   }
 
-  #takeGateway(id: string, exists: boolean, effects: Effects): void {
-    if (exists) {
+  #takeGateway(change: WorldChange & { kind: 'gateway' }, effects: Effects): void {
+    const { id, value } = change;
+    const old = this.#world.gateways.get(id);
+    this.#world.apply(change);
+    if (value !== null) {
       computed(this.#states, id, () => new GatewayState(id, this.#policies));
-      effects.rebuild.add(id);
+      effects.interfaces.add(id);
+      if (old === undefined || (old.intent === 'OFFLINE') !== (value.intent === 'OFFLINE')) effects.rebuild.add(id);
       return;
     }
     const state = this.#states.get(id);
@@ -184,21 +189,27 @@ export class TenantCompiler {
     }
   }
 
+  #renewInterfaces(effects: Effects): void {
+    for (const id of effects.interfaces) {
+      const gateway = this.#world.gateways.get(id);
+      if (gateway !== undefined) this.#states.get(id)?.renewInterface(gateway, this.#world.settings);
+      effects.touched.add(id);
+    }
+  }
+
   /** Renews what policies are about; returns the policies by gateway whose outcome may be another one. */
   #renewDestinations(effects: Effects): Map<string, Set<string>> {
     const outcome = new Map<string, Set<string>>();
-    for (const id of effects.rebuild) {
+    for (const id of new Set([...effects.rebuild, ...effects.concerned.keys()])) {
       const [state, gateway] = [this.#states.get(id), this.#world.gateways.get(id)];
       if (state === undefined || gateway === undefined) continue;
-      const changed = state.rebuild(gateway, this.#world.settings, this.#resources, this.#reserved);
+      const policies = effects.concerned.get(id) ?? new Set();
+      for (const policy of policies) state.forget(policy);
+      const changed = effects.rebuild.has(id)
+        ? state.rebuild(gateway, this.#resources, this.#reserved)
+        : new Set([...policies].filter((policy) => state.refreshPolicy(policy)));
       for (const policy of changed) this.#noteTouched(state, policy);
-      outcome.set(id, changed.union(effects.concerned.get(id) ?? new Set()));
-    }
-    for (const [id, policies] of effects.concerned) {
-      const state = this.#states.get(id);
-      if (state === undefined || effects.rebuild.has(id)) continue;
-      for (const policy of policies) if (state.refreshPolicy(policy)) this.#noteTouched(state, policy);
-      outcome.set(id, policies);
+      outcome.set(id, changed.union(policies));
     }
     return outcome;
   }
@@ -261,6 +272,8 @@ function assertReadable(change: WorldChange): void {
 
 /** What is to be done again because of some changes. */
 class Effects {
+  /** Gateways whose own item may be another one. */
+  readonly interfaces = new Set<string>();
   /** Gateways whose destinations may be others. */
   readonly rebuild = new Set<string>();
   /** Gateways where these policies may have another outcome. */

@@ -48,19 +48,6 @@ export function policyPorts(policy: WorldPolicy, { byResource }: Destinations): 
   return ports;
 }
 
-export function samePorts(a: PolicyPorts, b: PolicyPorts): boolean {
-  if (a.size !== b.size) return false;
-  for (const [id, ranges] of a) {
-    const others = b.get(id);
-    if (others?.length !== ranges.length) return false;
-    for (const [i, x] of ranges.entries()) {
-      const y = others[i] as PortRange;
-      if (x !== y && (x.protocol !== y.protocol || x.from !== y.from || x.to !== y.to)) return false;
-    }
-  }
-  return true;
-}
-
 /** Policies that speak of any resource here. */
 export function policiesAbout(
   { byResource }: Destinations,

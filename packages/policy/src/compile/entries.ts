@@ -1,8 +1,9 @@
 import { type Family, formatAddress, type IpRange } from '@sallyport/contract';
-import { contentId } from '@sallyport/contract/channel';
+import { contentId, type ProbeItem } from '@sallyport/contract/channel';
 import { type PrefixRange, prefixRange } from '../addresses.ts';
 import { canonicalPorts } from '../ports.ts';
 import type { PortRange, WorldAddress, WorldResource } from '../types.ts';
+import { probeOf } from './probes.ts';
 
 /** One address of a resource, parsed. */
 export class Entry {
@@ -11,11 +12,13 @@ export class Entry {
   readonly ports: readonly PortRange[];
   /** Equal for equal resource and ports: policies cannot tell such addresses apart. */
   readonly signature: string;
+  readonly probe: ProbeItem | null;
   #classId: string | null = null;
 
   constructor(resource: WorldResource, address: WorldAddress) {
     this.resource = resource;
     this.range = prefixRange(address.prefix);
+    this.probe = probeOf(resource, address, this.range);
     this.ports = canonicalPorts(address.ports);
     this.signature = `${resource.id} ${this.ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',')}`;
   }

@@ -5,7 +5,7 @@ import type { WorldDevice, WorldGateway, WorldSettings } from '../types.ts';
 import type { Audience } from './audiences.ts';
 import { type Cell, CellResolver } from './cells.ts';
 import type { AddressClass } from './classes.ts';
-import { type Destinations, destinationsOf, policiesAbout, policyPorts, samePorts } from './destinations.ts';
+import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
 import { ItemStore } from './items.ts';
 import { computed, References } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -45,7 +45,6 @@ export class GatewayState {
   readonly #dirtyClasses = new Set<string>();
   readonly #dirtyBundles = new Map<string, readonly Grant[]>();
   readonly #abandoned = new Set<Profile>();
-
   #probes = new Set<string>();
 
   constructor(id: string, policies: PolicyIndex) {
@@ -54,14 +53,12 @@ export class GatewayState {
     this.#resolver = new CellResolver(policies);
   }
 
-  /** Renews the interface item, probes and destinations; returns the policies whose ports changed here by that. */
-  rebuild(
-    gateway: WorldGateway,
-    settings: WorldSettings,
-    resources: ResourceIndex,
-    reserved: readonly IpRange[],
-  ): Set<string> {
+  renewInterface(gateway: WorldGateway, settings: WorldSettings): void {
     this.store.put(gatewayItem(gateway, settings));
+  }
+
+  /** Renews probes and destinations; returns the policies whose ports changed here by that. */
+  rebuild(gateway: WorldGateway, resources: ResourceIndex, reserved: readonly IpRange[]): Set<string> {
     this.#renewProbes(gateway, resources, reserved);
     const old = this.#destinations;
     this.#destinations = destinationsOf(gateway, resources, this.#policies, reserved);
@@ -76,10 +73,7 @@ export class GatewayState {
   /** Renews where a policy decides on this gateway; true when that changed. */
   refreshPolicy(id: string): boolean {
     const policy = this.#policies.get(id);
-    const before = this.#resolver.ports(id);
-    const now = policy === undefined ? new Map() : policyPorts(policy, this.#destinations);
-    this.#resolver.setPorts(id, now);
-    return !samePorts(before ?? new Map(), now);
+    return this.#resolver.setPorts(id, policy === undefined ? new Map() : policyPorts(policy, this.#destinations));
   }
 
   /** Policies that decide anything here. */
@@ -91,9 +85,13 @@ export class GatewayState {
     return this.#resolver.ports(policy) !== undefined;
   }
 
-  /** Results that any of these policies had a part in are no longer true. Their audiences are to be placed again. */
+  /** Takes note that a policy is another one now, be it only in its order. */
+  forget(policy: string): void {
+    this.#resolver.forget(policy);
+  }
+
+  /** Profiles with any of these policies are no longer true. Their audiences are to be placed again. */
   invalidate(policies: ReadonlySet<string>, everything: boolean): void {
-    for (const policy of policies) this.#resolver.forget(policy);
     for (const profile of this.#profiles.values())
       profile.stale ||= everything || profile.policies.some((policy) => policies.has(policy));
   }

@@ -1,28 +1,26 @@
 import { formatAddress, type IpRange, rangeContains } from '@sallyport/contract';
 import type { ProbeItem } from '@sallyport/contract/channel';
-import { prefixRange } from '../addresses.ts';
-import type { PortRange } from '../types.ts';
+import type { PrefixRange } from '../addresses.ts';
+import type { PortRange, WorldAddress, WorldResource } from '../types.ts';
 import type { ResourceIndex } from './resource-index.ts';
 
-/** Probes of the single addresses of the resources attached to a gateway; prefixes are not probed. */
+/** Probes of the single addresses of the resources attached to a gateway. */
 export function probeItems(gateway: string, resources: ResourceIndex, reserved: readonly IpRange[]): ProbeItem[] {
   const probes = new Map<string, ProbeItem>();
   for (const id of [...resources.attached(gateway)].sort())
-    for (const address of resources.get(id)?.addresses ?? []) {
-      const { family, first, last } = prefixRange(address.prefix);
-      if (first !== last || probes.has(address.id) || reserved.some((r) => rangeContains(r, family, first))) continue;
-      const target = formatAddress(family, first);
-      const key = `probe/${address.id}`;
-      probes.set(address.id, {
-        kind: 'probe',
-        key,
-        id: address.id,
-        resource: id,
-        target,
-        port: probePort(address.ports),
-      });
+    for (const { probe, range } of resources.entries(id)) {
+      if (probe === null || probes.has(probe.id)) continue;
+      if (!reserved.some((r) => rangeContains(r, range.family, range.first))) probes.set(probe.id, probe);
     }
   return [...probes.values()];
+}
+
+/** Probe of one address, or null for a prefix: that is not probed. */
+export function probeOf(resource: WorldResource, address: WorldAddress, range: PrefixRange): ProbeItem | null {
+  if (range.first !== range.last) return null;
+  const { id } = address;
+  const target = formatAddress(range.family, range.first);
+  return { kind: 'probe', key: `probe/${id}`, id, resource: resource.id, target, port: probePort(address.ports) };
 }
 
 /**

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { gatewaysFor } from './gateways-for.ts';
+import { device, gateway, policy, resource, worldOf } from './testing/build.ts';
+
+const policies = [policy('p', 1, { allDevices: true, allResources: true })];
+const two = [gateway('g1'), gateway('g2')];
+
+test('an address of several gateways goes to the first of the resource', () => {
+  const resources = [resource('r', ['10.0.0.0/24', 'fd00::/64'], { gateways: ['g2', 'g1'] })];
+  assert.deepEqual(
+    [...gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1')],
+    [['g2', ['10.0.0.0/24', 'fd00::/64']]],
+  );
+});
+
+test('a gateway in MAINTENANCE comes last, one that is OFFLINE not at all', () => {
+  const resources = [
+    resource('r', ['10.0.0.1'], { gateways: ['g3', 'g1', 'g2'] }),
+    resource('only', ['10.0.0.9'], { gateways: ['g1', 'g3'] }),
+  ];
+  const gateways = [gateway('g1', { intent: 'MAINTENANCE' }), gateway('g2'), gateway('g3', { intent: 'OFFLINE' })];
+  const routes = gatewaysFor(worldOf({ gateways, resources, policies }), 'd1');
+  assert.deepEqual(Object.fromEntries(routes), { g2: ['10.0.0.1/32'], g1: ['10.0.0.9/32'] });
+});
+
+test('a narrower resource of another gateway is cut out of a wider one', () => {
+  const resources = [
+    resource('wide', ['10.0.0.0/30'], { gateways: ['g1'] }),
+    resource('host', ['10.0.0.1'], { gateways: ['g2'] }),
+  ];
+  const routes = gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1');
+  assert.deepEqual(Object.fromEntries(routes), { g1: ['10.0.0.0/32', '10.0.0.2/31'], g2: ['10.0.0.1/32'] });
+});
+
+test('a device without access, deactivated or unknown has no routes', () => {
+  const resources = [resource('r', ['10.0.0.1'])];
+  const devices = [device('d1'), device('off', { active: false })];
+  const listed = [policy('p', 1, { devices: ['off'], allResources: true })];
+  const world = worldOf({ resources, devices, policies: listed });
+  for (const id of ['d1', 'off', 'gone']) assert.equal(gatewaysFor(world, id).size, 0);
+});
