@@ -16,7 +16,7 @@ import {
 import { type IdempotentRequest, idempotentRequest, onceOnly, RunningRequests, type Sent } from './idempotency.ts';
 import { type RawInput, validateInput } from './validate.ts';
 
-/** What a dry run says about access, worked out while its changes can be seen in the transaction. */
+/** What a dry run says about access. */
 export interface AccessPreview {
   readonly gained: number;
   readonly lost: number;
@@ -27,7 +27,8 @@ export interface OperationDeps {
   readonly store: Store;
   readonly box: SecretBox;
   readonly authenticator: Authenticator;
-  readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<AccessPreview>;
+  /** Called inside the transaction of a dry run; what it returns is called after that was undone. */
+  readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
 }
 
 /** Registers every operation of the contract that has a handler. */
@@ -100,8 +101,8 @@ async function serve(
   }
   const by = writeContext(context, name);
   if ((input.query as { 'dry-run'?: string } | undefined)?.['dry-run'] === 'true') {
-    const plan = await deps.store.dryRun(by, (tx) => handler.write(tx, context, input), planOf(deps));
-    return send(reply, 200, undefined, JSON.stringify(plan));
+    const { changes, access } = await deps.store.dryRun(by, (tx) => handler.write(tx, context, input), planOf(deps));
+    return send(reply, 200, undefined, JSON.stringify({ changes, ...(await access()) }));
   }
   const sent = await running.guard(once, () =>
     deps.store.write(by, (tx) =>
@@ -146,7 +147,7 @@ const planOf = (deps: OperationDeps) => async (tx: Tx, changes: readonly Change[
     id,
     ...(name === undefined ? {} : { name }),
   })),
-  ...(await deps.preview(tx, changes)),
+  access: await deps.preview(tx, changes),
 });
 
 function sentOf(operation: Operation, answer: Answer<OperationName>): Sent {

@@ -28,6 +28,17 @@ export function validateInput(operation: Operation, raw: RawInput): RawInput {
   return { params, query, body };
 }
 
+/** A body that is not part of the API's table, checked the same way. */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  throw new ApiError(
+    'invalid_request',
+    undefined,
+    result.error.issues.flatMap((issue) => fieldErrors(issue, '')),
+  );
+}
+
 /** UUIDs are equal whatever their letter case (RFC 9562, 4). */
 function lowerCaseIds(params: unknown): unknown {
   const entries = Object.entries((params ?? {}) as Record<string, string>);

@@ -7,8 +7,9 @@ import pino from 'pino';
 import { type AppDeps, createApp } from '../app.ts';
 import { openDatabase } from '../db/open.ts';
 import { createStore, type Store } from '../db/store.ts';
-import { makeApiKey } from '../features/api-keys/keys.ts';
+import { issueApiKey } from '../features/api-keys/keys.ts';
 import { createTenant } from '../features/tenants/commands.ts';
+import { createMetrics } from '../http/metrics.ts';
 import { createSecretBox } from '../secrets/box.ts';
 import { loadIdentity } from '../secrets/identity.ts';
 import { ScriptedChannel } from './channel.ts';
@@ -78,15 +79,17 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
     store,
     box,
     identity,
-    channel,
-    preview: async () => ({ gained: 0, lost: 0, samples: [] }),
+    openChannel: () => channel,
+    publicHost: async () => '192.0.2.10',
+    metrics: createMetrics(),
+    version: '0.0.0',
     basePath: '',
     trustedProxies: [],
     tls: null,
     ...overrides,
   };
   const app = createApp(deps);
-  t.after(() => app.server.close());
+  t.after(() => app.stop());
   const tenant = await newTenant(store, 'First');
   const other = await newTenant(store, 'Second');
   return {
@@ -113,7 +116,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
     key: (role) =>
       store.write(
         { tenant: tenant.id, ...byTest },
-        async (tx) => (await makeApiKey(tx, { name: role, role, expiresAt: null })).key,
+        async (tx) => (await issueApiKey(tx, { name: role, role, expiresAt: null })).key,
       ),
   };
 }
@@ -126,9 +129,8 @@ const byTest = {
 } as const;
 
 async function newTenant(store: Store, name: string): Promise<TestTenant> {
-  const makeOwnerKey = (tx: Parameters<typeof makeApiKey>[0], keyName: string) =>
-    makeApiKey(tx, { name: keyName, role: 'OWNER', expiresAt: null });
-  return createTenant({ store, makeOwnerKey }, byTest.actor, name);
+  const { tenant, apiKey } = await createTenant(store, byTest.actor, name);
+  return { id: tenant.id, key: apiKey.key };
 }
 
 let templateFile: Promise<string> | null = null;

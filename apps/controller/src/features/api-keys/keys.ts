@@ -1,5 +1,5 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import type { RoleType } from '@sallyport/contract';
+import type { ApiKey, RoleType } from '@sallyport/contract';
 import type { Row } from '../../db/schema.ts';
 import type { Tx } from '../../db/store.ts';
 
@@ -13,8 +13,8 @@ export interface NewApiKey {
   readonly key?: string;
 }
 
-/** Makes a key of the tenant. The key is in the answer only: what stays is its SHA-256. */
-export async function makeApiKey(tx: Tx, wanted: NewApiKey): Promise<{ row: ApiKeyRow; key: string }> {
+/** Makes a key of the tenant. The key itself is in the answer only: what stays is its SHA-256. */
+export async function issueApiKey(tx: Tx, wanted: NewApiKey): Promise<ApiKey & { key: string }> {
   const key = wanted.key ?? `sak_${randomBytes(32).toString('base64url')}`;
   const row = {
     id: randomUUID(),
@@ -28,7 +28,7 @@ export async function makeApiKey(tx: Tx, wanted: NewApiKey): Promise<{ row: ApiK
   };
   await tx.scoped.insertInto('api_keys', row).execute();
   tx.changed({ kind: 'api-key', id: row.id, op: 'create', name: row.name, before: null, after: audited(row) });
-  return { row: { tenant_id: tx.tenant, ...row }, key };
+  return { ...apiKeyView(row, null), key };
 }
 
 /** SHA-256 is enough for keys that hold 256 random bits, and the same key is found by it. */
@@ -44,3 +44,17 @@ export const audited = ({ id, name, role, prefix, expires_at }: Omit<ApiKeyRow, 
   prefix,
   expires_at,
 });
+
+/** A key as answers carry it, without the key. `lastUsed`: moment of use that is not in the row yet. */
+export function apiKeyView(row: Omit<ApiKeyRow, 'tenant_id'>, lastUsed: number | null): ApiKey {
+  const used = lastUsed ?? row.last_used_at;
+  return {
+    id: row.id,
+    createdAt: new Date(row.created_at).toISOString(),
+    name: row.name,
+    role: row.role,
+    prefix: row.prefix,
+    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at).toISOString() }),
+    ...(used === null ? {} : { lastUsedAt: new Date(used).toISOString() }),
+  };
+}

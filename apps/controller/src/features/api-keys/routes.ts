@@ -1,9 +1,8 @@
-import type { ApiKey } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import { type ApiKeyRow, audited, makeApiKey } from './keys.ts';
+import { apiKeyView, audited, issueApiKey } from './keys.ts';
 
 export interface ApiKeyRouteDeps {
   readonly store: Store;
@@ -19,8 +18,7 @@ export function apiKeyRoutes({
       write: async (tx, _context, { body }) => {
         const expiresAt = body.expiresAt == null ? null : Date.parse(body.expiresAt);
         if (expiresAt !== null && expiresAt <= tx.now) throw invalidField('/expiresAt', 'must be in the future');
-        const { row, key } = await makeApiKey(tx, { name: body.name, role: body.role, expiresAt });
-        return { body: { ...view(row, null), key } };
+        return { body: await issueApiKey(tx, { name: body.name, role: body.role, expiresAt }) };
       },
     },
     listApiKeys: {
@@ -31,7 +29,7 @@ export function apiKeyRoutes({
           .orderBy('created_at')
           .orderBy('id')
           .execute();
-        return { body: rows.map((row) => view(row, lastUsed(row.id))) };
+        return { body: rows.map((row) => apiKeyView(row, lastUsed(row.id))) };
       },
     },
     deleteApiKey: {
@@ -51,17 +49,4 @@ async function removeApiKey(tx: Tx, id: string): Promise<void> {
   if (managers.length === 1 && managers[0] === row) throw new ApiError('last_api_key');
   await tx.scoped.deleteFrom('api_keys').where('id', '=', id).execute();
   tx.changed({ kind: 'api-key', id, op: 'delete', name: row.name, before: audited(row), after: null });
-}
-
-function view(row: ApiKeyRow, lastUsed: number | null): ApiKey {
-  const used = lastUsed ?? row.last_used_at;
-  return {
-    id: row.id,
-    createdAt: new Date(row.created_at).toISOString(),
-    name: row.name,
-    role: row.role,
-    prefix: row.prefix,
-    ...(row.expires_at === null ? {} : { expiresAt: new Date(row.expires_at).toISOString() }),
-    ...(used === null ? {} : { lastUsedAt: new Date(used).toISOString() }),
-  };
 }

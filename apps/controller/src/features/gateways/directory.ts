@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { parseEndpoint } from '@sallyport/contract';
 import type { EnrolOutcome, GatewayDirectory, GatewayRecord } from '../../channel/types.ts';
 import type { RowUpdate } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
@@ -10,7 +11,9 @@ export interface DirectoryDeps {
   readonly store: Store;
   readonly box: SecretBox;
   /** Told of moments written to rows outside of a commit: tenant, then gateway id to epoch milliseconds. */
-  readonly onLastOnline?: (tenant: string, moments: ReadonlyMap<string, number>) => void;
+  readonly onLastOnline: (tenant: string, moments: ReadonlyMap<string, number>) => void;
+  /** Host by which others reach this machine, or null. */
+  readonly publicHost: () => Promise<string | null>;
 }
 
 /** What the agent channel asks of the database. A gateway id comes from the agent: its tenant is found here. */
@@ -30,11 +33,13 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
     wireguardKeyChanged: (gateway, wireguardPublicKey) =>
       observe(store, gateway, 'new WireGuard key', () => ({ wireguard_key: wireguardPublicKey })),
     deployed: (gateway, at) => observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
-    observed: (gateway, facts) =>
-      observe(store, gateway, 'observed', () => ({
-        ...(facts.error === undefined ? {} : { error: facts.error }),
-        ...(facts.discoveredEndpoint === undefined ? {} : { discovered_endpoint: facts.discoveredEndpoint }),
-      })),
+    observed: async (gateway, { error, discoveredEndpoint }) => {
+      const reachable = discoveredEndpoint ? await endpointForOthers(deps, discoveredEndpoint) : discoveredEndpoint;
+      await observe(store, gateway, 'observed', () => ({
+        ...(error === undefined ? {} : { error }),
+        ...(reachable === undefined ? {} : { discovered_endpoint: reachable }),
+      }));
+    },
     lastOnline: (moments) => writeLastOnline(deps, moments),
     deviceSeen: async (tenant, moments) => {
       await store.write(system(tenant), async (tx) => {
@@ -95,6 +100,17 @@ async function enrol(
   return 'enrolled';
 }
 
+/** An agent that comes over loopback is on this machine: others reach it where they reach us. */
+async function endpointForOthers({ publicHost }: DirectoryDeps, endpoint: string): Promise<string | null> {
+  const parsed = parseEndpoint(endpoint);
+  if (parsed === null || !isLoopback(parsed.host)) return endpoint;
+  const host = await publicHost();
+  if (host === null || isLoopback(host)) return endpoint;
+  return `${host.includes(':') ? `[${host}]` : host}:${parsed.port}`;
+}
+
+const isLoopback = (host: string): boolean => host === '::1' || host === 'localhost' || /^127\.[0-9.]+$/.test(host);
+
 async function observe(
   store: Store,
   gateway: string,
@@ -132,7 +148,7 @@ async function writeLastOnline(
     await store.write(system(tenant), async (tx) => {
       for (const [id, at] of known) await updateGateway(tx, id, { last_online: at });
     });
-    onLastOnline?.(tenant, known);
+    onLastOnline(tenant, known);
   }
 }
 

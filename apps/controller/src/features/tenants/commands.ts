@@ -1,36 +1,19 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { canonicalPrefix, formatAddress } from '@sallyport/contract';
+import { type ApiKey, canonicalPrefix, formatAddress } from '@sallyport/contract';
 import { unscoped } from '../../db/scoped.ts';
 import type { Actor, Store, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
+import { issueApiKey, type NewApiKey } from '../api-keys/keys.ts';
 import { insertBuiltIns } from './built-ins.ts';
 
 export interface CreatedTenant {
-  readonly id: string;
-  readonly name: string;
-  /** First API key, role OWNER. Nobody can read it again. */
-  readonly key: string;
+  readonly tenant: { readonly id: string; readonly name: string };
+  /** First key, role OWNER. Nobody can read it again. */
+  readonly apiKey: ApiKey & { readonly key: string };
 }
 
-/** Makes the first key of a tenant; handed in so that this feature stays apart from that of the keys. */
-export type MakeOwnerKey = (
-  tx: Parameters<Parameters<Store['write']>[1]>[0],
-  name: string,
-  key?: string,
-) => Promise<{ key: string }>;
-
-export interface TenantDeps {
-  readonly store: Store;
-  readonly makeOwnerKey: MakeOwnerKey;
-}
-
-/** Creates a tenant with what every tenant starts with, and its first key, in one transaction. */
-export async function createTenant(
-  { store, makeOwnerKey }: TenantDeps,
-  actor: Actor,
-  name: string,
-  key?: string,
-): Promise<CreatedTenant> {
+/** Creates a tenant with what every tenant starts with, and its first key (`key` or a new one), in one transaction. */
+export async function createTenant(store: Store, actor: Actor, name: string, key?: string): Promise<CreatedTenant> {
   const id = randomUUID();
   return store.write(context(id, actor, 'create tenant'), async (tx) => {
     const row = { id, created_at: tx.now, name, overlay_v6: randomOverlay(randomBytes(5)) };
@@ -40,22 +23,22 @@ export async function createTenant(
       .execute();
     tx.changed({ kind: 'tenant', id, op: 'create', name, before: null, after: row });
     await insertBuiltIns(tx);
-    return { id, name, key: (await makeOwnerKey(tx, 'First key', key)).key };
+    const first = { name: 'First key', role: 'OWNER' as const, expiresAt: null };
+    const apiKey = await issueApiKey(tx, key === undefined ? first : { ...first, key });
+    return { tenant: { id, name }, apiKey };
   });
 }
 
-/** A further OWNER key for a tenant that has lost its own. */
+/** A further key for a tenant that has lost its own. */
 export async function recoverTenant(
-  { store, makeOwnerKey }: TenantDeps,
+  store: Store,
   actor: Actor,
   tenant: string,
-  name: string,
-): Promise<{ key: string }> {
+  wanted: Omit<NewApiKey, 'key'>,
+): Promise<ApiKey> {
   const found = (await listTenants(store)).some(({ id }) => id === tenant);
   if (!found) throw notFound();
-  return store.write(context(tenant, actor, 'recover tenant'), async (tx) => ({
-    key: (await makeOwnerKey(tx, name)).key,
-  }));
+  return store.write(context(tenant, actor, 'recover tenant'), (tx) => issueApiKey(tx, wanted));
 }
 
 export function listTenants(store: Store) {

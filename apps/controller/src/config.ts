@@ -1,0 +1,240 @@
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { canonicalPrefix } from '@sallyport/contract';
+import { z } from 'zod';
+import { OperatorError } from './errors.ts';
+
+export interface Setting {
+  /** Environment variable. The flag is the same without the prefix: `--data-dir`. */
+  readonly name: `SALLYPORT_${string}`;
+  /** As people read it. */
+  readonly fallback: string;
+  readonly meaning: string;
+  /** No flag, because command lines are public; `NAME_FILE` names a file that holds it. */
+  readonly secret?: true;
+}
+
+/** Every setting of the controller. `docs/settings.md` holds the same table; a test compares the two. */
+export const settings: readonly Setting[] = [
+  { name: 'SALLYPORT_LISTEN', fallback: '127.0.0.1:8080', meaning: 'API and console' },
+  { name: 'SALLYPORT_DATA_DIR', fallback: './data', meaning: 'database file, keys, operator socket' },
+  {
+    name: 'SALLYPORT_DATABASE_URL',
+    fallback: 'none',
+    meaning: '`postgres://…` instead of the embedded database; refused until that is supported',
+    secret: true,
+  },
+  { name: 'SALLYPORT_API_BASE_PATH', fallback: 'empty', meaning: 'path before the API, for example `/qa`' },
+  { name: 'SALLYPORT_PUBLIC_URL', fallback: 'from the listen address', meaning: 'what agents and people are told' },
+  {
+    name: 'SALLYPORT_TRUSTED_PROXIES',
+    fallback: 'none',
+    meaning: 'addresses and prefixes, with commas between, whose forwarded source addresses are believed',
+  },
+  {
+    name: 'SALLYPORT_BEACON_LISTEN',
+    fallback: 'off',
+    meaning: 'UDP beacon; anything but `off` is refused until there is one',
+  },
+  {
+    name: 'SALLYPORT_BOOTSTRAP_API_KEY',
+    fallback: 'none',
+    meaning:
+      "on an empty database, becomes the first tenant's API key (32 to 256 visible ASCII characters); ignored with an info line when a tenant exists",
+    secret: true,
+  },
+  {
+    name: 'SALLYPORT_LOCAL_GATEWAY',
+    fallback: 'auto',
+    meaning: '`auto`, `on`, `off`: a gateway on this machine beside the controller; `auto` starts one where it may',
+  },
+  {
+    name: 'SALLYPORT_MASTER_KEY_FILE',
+    fallback: '`master.key` in the data directory',
+    meaning: 'key that encrypts secrets at rest: 64 hexadecimal digits',
+  },
+  { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
+  { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },
+  {
+    name: 'SALLYPORT_LOG_LEVEL',
+    fallback: 'info',
+    meaning: '`fatal`, `error`, `warn`, `info`, `debug`, `trace`, `silent`',
+  },
+];
+
+export interface Config {
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly dataDir: string;
+  readonly basePath: string;
+  readonly publicUrl: string | null;
+  readonly trustedProxies: readonly string[];
+  readonly bootstrapApiKey: string | null;
+  readonly localGateway: 'auto' | 'on' | 'off';
+  readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
+  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
+  readonly logLevel: string;
+}
+
+export type Invocation =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'run'; readonly config: Config };
+
+/** Settings from flags, then environment, then defaults. Throws OperatorError that lists everything wrong at once. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>, argv: readonly string[]): Invocation {
+  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'help' };
+  if (argv.includes('--version')) return { kind: 'version' };
+  const problems: string[] = [];
+  const texts = { ...fromEnvironment(env, problems), ...fromFlags(argv, problems) };
+  const parsed = shape.safeParse(texts);
+  if (!parsed.success) problems.push(...parsed.error.issues.map(({ path, message }) => `${path.join('.')} ${message}`));
+  if (problems.length > 0 || !parsed.success) throw new OperatorError(problems.join('\n'));
+  return { kind: 'run', config: configOf(parsed.data) };
+}
+
+export function helpText(): string {
+  const lines = settings.map(({ name, fallback, meaning, secret }) => {
+    const names = secret ? `${name} or ${name}_FILE` : `${flagOf(name)} VALUE, or ${name}`;
+    return `  ${names}\n      ${meaning.replaceAll('`', '')} (default: ${fallback.replaceAll('`', '')})`;
+  });
+  return `The Sallyport controller: API, agent channel and policy decision.\n\nSettings\n${lines.join('\n')}\n\n  --help, --version\n`;
+}
+
+/** Variables of the programs beside us, which may stand in the same environment. */
+const ofOthers = [
+  'SALLYPORT_TOKEN',
+  'SALLYPORT_TOKEN_FILE',
+  'SALLYPORT_URL',
+  'SALLYPORT_API_KEY',
+  'SALLYPORT_API_KEY_FILE',
+  'SALLYPORT_DEBUG',
+];
+
+function fromEnvironment(
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('SALLYPORT_') || ofOthers.includes(name) || value === undefined || value === '') continue;
+    const secret = settings.find((setting) => setting.secret && name === `${setting.name}_FILE`);
+    if (settings.some((setting) => setting.name === name)) texts[name] = value;
+    else if (secret !== undefined) texts[secret.name] = secretFrom(name, value, env[secret.name], problems);
+    else problems.push(`${name} is not a setting; see --help`);
+  }
+  return texts;
+}
+
+function secretFrom(name: string, file: string, direct: string | undefined, problems: string[]): string {
+  if (direct) problems.push(`${name} and ${name.slice(0, -'_FILE'.length)} are both set; one is enough`);
+  return readFile(name, file, problems).toString('utf8').trim();
+}
+
+function readFile(name: string, file: string, problems: string[]): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    problems.push(`${name}: ${file} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    return Buffer.alloc(0);
+  }
+}
+
+function fromFlags(argv: readonly string[], problems: string[]): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (let at = 0; at < argv.length; at++) {
+    const argument = argv[at] ?? '';
+    const [flag = '', ...rest] = argument.split('=');
+    const setting = settings.find(({ name }) => flagOf(name) === flag);
+    if (setting === undefined) problems.push(`${flag} is not an option; see --help`);
+    else if (setting.secret)
+      problems.push(`${flag}: secrets are not taken as options; use ${setting.name} or ${setting.name}_FILE`);
+    else {
+      const value = rest.length > 0 ? rest.join('=') : argv[++at];
+      if (value === undefined) problems.push(`${flag} needs a value`);
+      else texts[setting.name] = value;
+    }
+  }
+  return texts;
+}
+
+const flagOf = (name: string): string => `--${name.slice('SALLYPORT_'.length).toLowerCase().replaceAll('_', '-')}`;
+
+const listen = z.string().transform((text, context) => {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3] ?? Number.NaN);
+  if (match !== null && port <= 65535) return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+  context.addIssue('must be host:port, for example 127.0.0.1:8080 or [::1]:8080');
+  return z.NEVER;
+});
+
+/** Paths of ours that a base path would hide. */
+const reserved = ['healthz', 'readyz', 'metrics', 'openapi.json', 'docs', 'agent', 'console'];
+const basePath = z
+  .string()
+  .regex(/^(\/[A-Za-z0-9._~-]+)*$/, 'must be empty or like /qa')
+  .refine((text) => !reserved.includes(text.split('/')[1] ?? ''), 'is a path that the controller needs itself');
+
+const publicUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((text) => !/[?#]/.test(text), 'takes no query and no fragment');
+
+const proxies = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .refine(
+    (list) => list.every((text) => canonicalPrefix(text) !== null),
+    'must be IP addresses or prefixes, with commas between',
+  );
+
+const shape = z.object({
+  SALLYPORT_LISTEN: listen.prefault('127.0.0.1:8080'),
+  SALLYPORT_DATA_DIR: z.string().default('./data'),
+  SALLYPORT_DATABASE_URL: z
+    .undefined(
+      'is not supported yet: this version keeps everything in the embedded database in SALLYPORT_DATA_DIR. Leave it unset.',
+    )
+    .optional(),
+  SALLYPORT_API_BASE_PATH: basePath.default(''),
+  SALLYPORT_PUBLIC_URL: publicUrl.optional(),
+  SALLYPORT_TRUSTED_PROXIES: proxies.optional(),
+  SALLYPORT_BEACON_LISTEN: z.literal('off', 'must be "off": this version has no beacon yet').optional(),
+  SALLYPORT_BOOTSTRAP_API_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 visible ASCII characters')
+    .optional(),
+  SALLYPORT_LOCAL_GATEWAY: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
+  SALLYPORT_MASTER_KEY_FILE: z.string().optional(),
+  SALLYPORT_TLS_CERT_FILE: z.string().optional(),
+  SALLYPORT_TLS_KEY_FILE: z.string().optional(),
+  SALLYPORT_LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], 'must be a log level; see --help')
+    .default('info'),
+});
+
+function configOf(values: z.output<typeof shape>): Config {
+  const dataDir = resolve(values.SALLYPORT_DATA_DIR);
+  const keyFile = values.SALLYPORT_MASTER_KEY_FILE;
+  return {
+    listen: values.SALLYPORT_LISTEN,
+    dataDir,
+    basePath: values.SALLYPORT_API_BASE_PATH,
+    publicUrl: values.SALLYPORT_PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    trustedProxies: values.SALLYPORT_TRUSTED_PROXIES ?? [],
+    bootstrapApiKey: values.SALLYPORT_BOOTSTRAP_API_KEY ?? null,
+    localGateway: values.SALLYPORT_LOCAL_GATEWAY,
+    masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },
+    tls: tlsOf(values.SALLYPORT_TLS_CERT_FILE, values.SALLYPORT_TLS_KEY_FILE),
+    logLevel: values.SALLYPORT_LOG_LEVEL,
+  };
+}
+
+function tlsOf(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {
+  if (certFile === undefined && keyFile === undefined) return null;
+  if (certFile === undefined || keyFile === undefined)
+    throw new OperatorError('SALLYPORT_TLS_CERT_FILE and SALLYPORT_TLS_KEY_FILE belong together');
+  const problems: string[] = [];
+  const cert = readFile('SALLYPORT_TLS_CERT_FILE', certFile, problems);
+  const key = readFile('SALLYPORT_TLS_KEY_FILE', keyFile, problems);
+  if (problems.length > 0) throw new OperatorError(problems.join('\n'));
+  return { cert, key };
+}

@@ -1,0 +1,27 @@
+import type { Started } from './start.ts';
+
+/** What a newcomer reads once the controller is up: where it is, how to get in, what to type next. */
+export function greeting(
+  { localUrl, publicUrl, firstKey }: Pick<Started, 'localUrl' | 'publicUrl' | 'firstKey'>,
+  gateway: string,
+): string {
+  const rows = [
+    ['Address', publicUrl === localUrl ? publicUrl : `${publicUrl} (here: ${localUrl})`],
+    ['API', `${localUrl}/docs`],
+    ['API key', keyText(firstKey)],
+    ['Gateway', gateway],
+  ];
+  const table = rows.map(([label = '', text]) => `  ${label.padEnd(9)} ${text}`).join('\n');
+  return `\nSallyport is ready.\n\n${table}\n\nNext, in another terminal:\n\n${nextCommands}\n`;
+}
+
+function keyText(firstKey: Started['firstKey']): string {
+  if (firstKey === null) return 'the one you have (all lost? npx sally tenants key default recovery)';
+  return firstKey.given
+    ? 'the one given as SALLYPORT_BOOTSTRAP_API_KEY'
+    : `${firstKey.key}\n            shown this once only: keep it`;
+}
+
+const nextCommands = `  npx sally login     asks for the API key and remembers it
+  npx sally status    shows gateways, resources, devices and policies
+`;

@@ -1,0 +1,11 @@
+import { createSocket } from 'node:dgram';
+
+/** Address with which this machine reaches the rest of the network; null when it has no route. Sends nothing. */
+export function hostAddress(): Promise<string | null> {
+  const socket = createSocket('udp4');
+  return new Promise<string | null>((resolve) => {
+    socket.once('error', () => resolve(null));
+    // A documentation address (RFC 5737): connecting a UDP socket only asks the routing table.
+    socket.connect(9, '192.0.2.1', () => resolve(socket.address().address));
+  }).finally(() => socket.close());
+}

@@ -1,0 +1,122 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { FastifyInstance } from 'fastify';
+import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Channel } from '../channel/types.ts';
+
+/** What the metrics look at when they are asked for. */
+export interface Followed {
+  readonly channel: Channel;
+  readonly runtimes: { followedGateways(): Iterable<string> };
+}
+
+/** Figures for Prometheus, in a registry of their own. */
+export interface Metrics {
+  follow(followed: Followed): void;
+  request(route: string, method: string, status: number, seconds: number): void;
+  /** One step of compiling desired states took this long, milliseconds. */
+  readonly compiled: (ms: number) => void;
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Histogram({
+    name: 'sallyport_http_request_seconds',
+    help: 'Time to answer requests',
+    labelNames: ['route', 'method', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5],
+    registers,
+  });
+  const compile = new Histogram({
+    name: 'sallyport_compile_seconds',
+    help: 'Time of one step of compiling desired states',
+    buckets: [0.0005, 0.001, 0.005, 0.02, 0.1, 0.5, 2],
+    registers,
+  });
+  const slow = new Counter({
+    name: 'sallyport_compile_slow_total',
+    help: 'Steps of compiling that held the event loop for more than 20 ms',
+    registers,
+  });
+  processGauges(registers, monitorEventLoopDelay({ resolution: 20 }));
+  return {
+    follow: (followed) => agentGauges(registers, followed),
+    request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
+    compiled: (ms) => {
+      compile.observe(ms / 1000);
+      if (ms > 20) slow.inc();
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+export function installMetrics(app: FastifyInstance, metrics: Metrics): void {
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.request(route, request.method, reply.statusCode, reply.elapsedTime / 1000);
+  });
+}
+
+function processGauges(registers: Registry[], delay: ReturnType<typeof monitorEventLoopDelay>): void {
+  delay.enable();
+  new Gauge({
+    name: 'sallyport_event_loop_delay_seconds',
+    help: 'Delay of the event loop since the last scrape',
+    labelNames: ['quantile'],
+    registers,
+    collect() {
+      for (const quantile of [50, 99, 100])
+        this.set({ quantile: String(quantile / 100) }, delay.percentile(quantile) / 1e9);
+      delay.reset();
+    },
+  });
+  new Gauge({
+    name: 'process_resident_memory_bytes',
+    help: 'Resident memory',
+    registers,
+    collect() {
+      this.set(process.memoryUsage.rss());
+    },
+  });
+  new Gauge({
+    name: 'process_cpu_seconds_total',
+    help: 'CPU time of the process',
+    registers,
+    collect() {
+      const { user, system } = process.cpuUsage();
+      this.set((user + system) / 1e6);
+    },
+  });
+}
+
+function agentGauges(registers: Registry[], { channel, runtimes }: Followed): void {
+  const presences = () => [...runtimes.followedGateways()].map((gateway) => channel.presence(gateway));
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(value());
+      },
+    });
+  gauge(
+    'sallyport_agents_connected',
+    'Agents connected',
+    () => presences().filter(({ connected }) => connected).length,
+  );
+  gauge(
+    'sallyport_agents_behind',
+    'Connected agents whose applied state is not the desired one',
+    () => presences().filter(({ connected, converged }) => connected && !converged).length,
+  );
+  gauge(
+    'sallyport_agents_failing',
+    'Connected agents that report an error',
+    () => presences().filter(({ connected, error }) => connected && error !== null).length,
+  );
+}

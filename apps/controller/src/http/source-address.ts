@@ -1,0 +1,28 @@
+import type { IncomingMessage } from 'node:http';
+import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+
+/**
+ * Source address of a request: that of the connection, or, while that is a trusted proxy, the one that it reports. The
+ * first address from the right that is no trusted proxy counts; what stands left of it anybody can have written.
+ */
+export function sourceAddress(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
+  const trusted = trustedProxies.flatMap((text) => parsePrefix(text) ?? []);
+  const isTrusted = (text: string): boolean => {
+    const address = parseAddress(text);
+    return address !== null && trusted.some((range) => rangeContains(range, address.family, address.value));
+  };
+  return (request) => {
+    const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',');
+    const hops = [...forwarded.map((hop) => hop.trim()).filter((hop) => hop !== ''), peerOf(request)];
+    for (let at = hops.length - 1; at > 0; at--) {
+      const hop = unmapped(hops[at] ?? '');
+      if (!isTrusted(hop) || parseAddress(unmapped(hops[at - 1] ?? '')) === null) return hop;
+    }
+    return unmapped(hops[0] ?? '');
+  };
+}
+
+const peerOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';
+
+/** IPv4 as such, also where a socket for both families reports it within IPv6. */
+const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');

@@ -1,0 +1,113 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Why no gateway can run on this machine, in words for people; null when one can. */
+export function whyNoLocalGateway(): string | null {
+  if (process.platform !== 'linux') return 'gateways run on Linux';
+  if (!mayAdministerNetworks()) return 'this needs root or CAP_NET_ADMIN';
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+    return null;
+  } catch {
+    return 'there is no /dev/net/tun that could be used';
+  }
+}
+
+export interface LocalGatewayOptions {
+  /** Address of the controller for this machine. */
+  readonly controllerUrl: string;
+  readonly token: string;
+  readonly stateDir: string;
+  /** The environment without our own settings. */
+  readonly env: NodeJS.ProcessEnv;
+  readonly log: {
+    readonly warn: (facts: object, text: string) => void;
+    readonly error: (facts: object, text: string) => void;
+  };
+}
+
+export interface LocalGateway {
+  /** Takes the gateway down with everything it has set up. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs the gateway's agent as a child. The token goes in over standard input, which stays open: that it closes without
+ * a signal tells the agent that we crashed, and then the data plane is left as it is.
+ */
+export function runLocalGateway(options: LocalGatewayOptions): LocalGateway {
+  let stopping = false;
+  let child: ChildProcess | null = null;
+  let retry: NodeJS.Timeout | null = null;
+  let delayMs = shortestDelayMs;
+
+  const start = (): void => {
+    const startedAt = Date.now();
+    child = spawnAgent(options);
+    child.once('exit', (code, signal) => {
+      child = null;
+      if (stopping) return;
+      if (code === 0) return options.log.warn({}, 'the local gateway has ended: it was deleted or stopped');
+      if (code === wrongUsage)
+        return options.log.error({ code }, 'the local gateway cannot run; its own line above says why');
+      delayMs = Date.now() - startedAt > steadyMs ? shortestDelayMs : Math.min(delayMs * 2, longestDelayMs);
+      options.log.warn({ code, signal, retryInMs: delayMs }, 'the local gateway has ended and is started again');
+      retry = setTimeout(start, delayMs);
+    });
+  };
+  start();
+
+  return {
+    stop: async () => {
+      stopping = true;
+      if (retry !== null) clearTimeout(retry);
+      if (child !== null) await end(child);
+    },
+  };
+}
+
+const gatewayMain = fileURLToPath(new URL('../../gateway/src/main.ts', import.meta.url));
+const wrongUsage = 2;
+const shortestDelayMs = 1000;
+const longestDelayMs = 60_000;
+/** An agent that ran this long was all right. */
+const steadyMs = 60_000;
+/** How long undoing may take before we go without it. */
+const patienceMs = 15_000;
+
+function spawnAgent({ controllerUrl, token, stateDir, env }: LocalGatewayOptions): ChildProcess {
+  const args = [
+    gatewayMain,
+    'run',
+    '--controller',
+    controllerUrl,
+    '--token-file',
+    '-',
+    '--state-dir',
+    stateDir,
+    '--down-on-exit',
+  ];
+  // Only this machine is between us, whatever address the controller listens on.
+  if (controllerUrl.startsWith('http:')) args.push('--insecure');
+  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'inherit', 'inherit'] });
+  child.stdin?.on('error', () => undefined);
+  child.stdin?.write(`${token}\n`);
+  return child;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGTERM');
+  const impatience = setTimeout(() => child.kill('SIGKILL'), patienceMs);
+  await gone;
+  clearTimeout(impatience);
+}
+
+/** CAP_NET_ADMIN is bit 12 of the effective set (capability.h). */
+function mayAdministerNetworks(): boolean {
+  if (process.geteuid?.() === 0) return true;
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return ((BigInt(`0x${effective}`) >> 12n) & 1n) === 1n;
+}

@@ -1,0 +1,87 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import pino from 'pino';
+import { type Config, helpText, readConfig } from './config.ts';
+import { OperatorError } from './errors.ts';
+import { localGatewayToken } from './features/gateways/local.ts';
+import { greeting } from './greeting.ts';
+import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
+import { type Started, startController } from './start.ts';
+
+const version = String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+
+try {
+  const invocation = readConfig(process.env, process.argv.slice(2));
+  if (invocation.kind === 'help') process.stdout.write(helpText());
+  else if (invocation.kind === 'version') process.stdout.write(`${version}\n`);
+  else await run(invocation.config);
+} catch (error) {
+  if (!(error instanceof OperatorError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}
+
+async function run(config: Config): Promise<void> {
+  const log = createLog(config.logLevel);
+  const controller = await startController(config, version, log).catch((error: NodeJS.ErrnoException) => {
+    throw listenFailure(config, error) ?? error;
+  });
+  const gateway = await startLocalGateway(config, controller, log);
+  process.stdout.write(greeting(controller, gateway.text));
+  stopOnSignals(log, async () => {
+    await gateway.stop();
+    await controller.stop();
+  });
+}
+
+/** Lines of JSON on standard error; what must not be in them is cut out wherever it stands. */
+function createLog(level: string): pino.Logger {
+  const secret = ['apikey', 'token', 'authorization', 'cookie'];
+  const paths = secret.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+  return pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
+}
+
+function listenFailure({ listen: { host, port } }: Config, { code }: NodeJS.ErrnoException): OperatorError | null {
+  if (code === 'EADDRINUSE')
+    return new OperatorError(
+      `port ${port} of ${host} is in use: choose another with --listen, for example --listen 127.0.0.1:8081`,
+    );
+  if (code === 'EADDRNOTAVAIL') return new OperatorError(`${host} is not an address of this machine: see --listen`);
+  if (code === 'EACCES')
+    return new OperatorError(`port ${port} of ${host} needs privileges: choose another with --listen`);
+  return null;
+}
+
+async function startLocalGateway(config: Config, { store, secrets, localUrl }: Started, log: pino.Logger) {
+  const none = (text: string) => ({ text, stop: async () => undefined });
+  if (config.localGateway === 'off') return none('none on this machine (SALLYPORT_LOCAL_GATEWAY is off)');
+  const reason = whyNoLocalGateway();
+  if (reason !== null && config.localGateway === 'on')
+    throw new OperatorError(`no local gateway is possible: ${reason}`);
+  if (reason !== null) return none(`none on this machine: ${reason}`);
+  const token = await localGatewayToken({ store, ...secrets });
+  if (token === null) return none('none on this machine: the local one was deleted');
+  const controllerUrl = config.tls === null ? localUrl : (config.publicUrl ?? localUrl);
+  const stateDir = join(config.dataDir, 'gateway');
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SALLYPORT_')));
+  const gateway = runLocalGateway({ controllerUrl, token, stateDir, env, log });
+  return { text: '"local" is starting on this machine', stop: () => gateway.stop() };
+}
+
+/** First signal: stop in order. Second: at once. */
+function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
+  let stopping = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'stopping');
+    stop().then(
+      () => process.exit(0),
+      (error) => {
+        log.error({ err: error }, 'could not stop in order');
+        process.exit(1);
+      },
+    );
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+}

@@ -1,0 +1,53 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { CreateApiKey } from '@sallyport/contract';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Actor, Store } from './db/store.ts';
+import { OperatorError } from './errors.ts';
+import { createTenant, listTenants, recoverTenant } from './features/tenants/commands.ts';
+import { createServer } from './http/server.ts';
+import { parseBody } from './http/validate.ts';
+
+/**
+ * What only the operator may do, over a socket that only the controller's own user can open: whoever can reach it needs
+ * no key. JSON over HTTP, failures as everywhere.
+ */
+export function createOperatorServer(store: Store, log: FastifyBaseLogger): FastifyInstance {
+  const app = createServer({ log, trustedProxies: [], tls: null, allowedMethods: () => [] });
+  app.get('/tenants', async () => (await listTenants(store)).map(({ id, name }) => ({ id, name })));
+  app.post('/tenants', async (request, reply) => {
+    const { name } = parseBody(NewTenant, request.body);
+    return reply.code(201).send(await createTenant(store, operator, name));
+  });
+  app.post<{ Params: { id: string } }>('/tenants/:id/api-keys', async (request, reply) => {
+    const { name, role } = parseBody(NewKey, request.body);
+    const key = await recoverTenant(store, operator, request.params.id.toLowerCase(), { name, role, expiresAt: null });
+    return reply.code(201).send(key);
+  });
+  return app;
+}
+
+/** Listens on `operator.sock` in the data directory, readable by this user alone from its first moment. */
+export async function listenOperator(app: FastifyInstance, dataDir: string): Promise<void> {
+  const path = join(dataDir, 'operator.sock');
+  // Whoever owns the database owns the socket: one that lies here was left by a controller that is gone.
+  rmSync(path, { force: true });
+  await app.ready();
+  await new Promise<void>((resolve, reject) => {
+    app.server.once('error', (error: NodeJS.ErrnoException) => {
+      const hint = 'a shorter SALLYPORT_DATA_DIR may help';
+      reject(new OperatorError(`the operator socket ${path} cannot be made (${error.code}); ${hint}`));
+    });
+    // The socket is bound before listen returns, so its mode is right from the start.
+    const umask = process.umask(0o177);
+    app.server.listen(path, resolve);
+    process.umask(umask);
+  });
+}
+
+const operator: Actor = { kind: 'operator', id: null, name: 'operator' };
+
+const { name, role } = CreateApiKey.shape;
+const NewTenant = z.strictObject({ name });
+const NewKey = z.strictObject({ name: name.default('Recovery key'), role: role.unwrap().default('OWNER') });

@@ -1,0 +1,134 @@
+import { accessDifference, type World } from '@sallyport/policy';
+import type { DesiredState, DesiredStates, StateChange } from '../channel/types.ts';
+import { unscoped } from '../db/scoped.ts';
+import type { Change, Store, Tx } from '../db/store.ts';
+import { notFound } from '../errors.ts';
+import type { AccessPreview } from '../http/operations.ts';
+import { type RuntimeHost, TenantRuntime } from './tenant-runtime.ts';
+import { worldChanges } from './world-changes.ts';
+
+type Listener = (change: StateChange) => void;
+
+export interface RuntimesDeps {
+  readonly store: Store;
+  readonly epoch: string;
+  /** Time that one step of compiling took, milliseconds. */
+  readonly took: (ms: number) => void;
+  readonly log: RuntimeHost['log'];
+}
+
+/**
+ * Compiled state of those tenants that somebody has asked for. A tenant nobody asks for costs nothing, and is dropped
+ * again once nobody follows it.
+ */
+export class TenantRuntimes implements DesiredStates {
+  readonly #deps: RuntimesDeps;
+  readonly #tenants = new Map<string, { runtime: TenantRuntime; usedAt: number }>();
+  readonly #tenantOf = new Map<string, string>();
+  readonly #listeners = new Map<string, Set<Listener>>();
+  /** Gateways with listeners, by tenant, as soon as that is known. */
+  readonly #followed = new Map<string, Set<string>>();
+
+  constructor(deps: RuntimesDeps) {
+    this.#deps = deps;
+    deps.store.onCommit((commit) => this.#tenants.get(commit.tenant)?.runtime.accept(commit));
+  }
+
+  async current(gateway: string): Promise<DesiredState | null> {
+    const tenant = await this.#findTenant(gateway);
+    return tenant === null ? null : this.#runtime(tenant).current(gateway);
+  }
+
+  subscribe(gateway: string, listener: Listener): () => void {
+    const listeners = this.#listeners.get(gateway) ?? new Set();
+    this.#listeners.set(gateway, listeners.add(listener));
+    const tenant = this.#tenantOf.get(gateway);
+    if (tenant !== undefined) this.#follow(tenant, gateway);
+    return () => {
+      listeners.delete(listener);
+      if (listeners.size > 0 || this.#listeners.get(gateway) !== listeners) return;
+      this.#listeners.delete(gateway);
+      this.#followed.get(this.#tenantOf.get(gateway) ?? '')?.delete(gateway);
+    };
+  }
+
+  /** Gateways whose agents somebody serves. */
+  followedGateways(): Iterable<string> {
+    return this.#listeners.keys();
+  }
+
+  /** The tenant's world with everything committed before the call. */
+  async world(tenant: string): Promise<World> {
+    const world = await this.#runtime(tenant).world();
+    if (world === null) throw notFound();
+    return world;
+  }
+
+  /** Length of the tenant's leases; it is loaded by then, because a state of it was asked for. */
+  leaseMs(tenant: string): number {
+    return this.#tenants.get(tenant)?.runtime.leaseMs || defaultLeaseMs;
+  }
+
+  /**
+   * What changes that a transaction holds would do to access. They are read inside the transaction; the answer is worked
+   * out when the returned function is called, after it.
+   */
+  async preview(tx: Tx, changes: readonly Change[]): Promise<() => Promise<AccessPreview>> {
+    const values = await worldChanges(tx.db, tx.tenant, changes);
+    return async () => {
+      const before = await this.world(tx.tenant);
+      const { gained, lost, samples } = accessDifference(before, before.with(values), sampleLimit);
+      return { gained, lost, samples: [...samples] };
+    };
+  }
+
+  /** Drops tenants that nobody follows and nobody has asked for since `before`, epoch milliseconds. */
+  dropIdle(before: number): void {
+    for (const [tenant, { usedAt }] of this.#tenants) {
+      if (usedAt >= before || this.#followed.get(tenant)?.size) continue;
+      this.#tenants.delete(tenant);
+      this.#followed.delete(tenant);
+    }
+    for (const [gateway, tenant] of this.#tenantOf) if (!this.#tenants.has(tenant)) this.#tenantOf.delete(gateway);
+  }
+
+  #runtime(tenant: string): TenantRuntime {
+    const usedAt = this.#deps.store.now();
+    const known = this.#tenants.get(tenant);
+    if (known !== undefined) {
+      known.usedAt = usedAt;
+      return known.runtime;
+    }
+
+    const runtime = new TenantRuntime(tenant, {
+      ...this.#deps,
+      deliver: (gateway, change) => {
+        for (const listener of this.#listeners.get(gateway) ?? []) listener(change);
+      },
+      followed: () => this.#followed.get(tenant) ?? [],
+    });
+    this.#tenants.set(tenant, { runtime, usedAt });
+    return runtime;
+  }
+
+  async #findTenant(gateway: string): Promise<string | null> {
+    const known = this.#tenantOf.get(gateway);
+    if (known !== undefined) return known;
+    const row = await unscoped(this.#deps.store.db, 'an agent knows its gateway id only; the tenant comes from the row')
+      .selectFrom('gateways')
+      .select('tenant_id')
+      .where('id', '=', gateway)
+      .executeTakeFirst();
+    if (row === undefined) return null;
+    this.#tenantOf.set(gateway, row.tenant_id);
+    if (this.#listeners.has(gateway)) this.#follow(row.tenant_id, gateway);
+    return row.tenant_id;
+  }
+
+  #follow(tenant: string, gateway: string): void {
+    this.#followed.set(tenant, (this.#followed.get(tenant) ?? new Set()).add(gateway));
+  }
+}
+
+const defaultLeaseMs = 24 * 3600 * 1000;
+const sampleLimit = 20;

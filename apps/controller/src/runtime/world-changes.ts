@@ -1,0 +1,63 @@
+import type { WorldChange } from '@sallyport/policy';
+import type { Kysely } from 'kysely';
+import type { Database } from '../db/schema.ts';
+import { type Scoped, scoped } from '../db/scoped.ts';
+import type { Change } from '../db/store.ts';
+import { readDevices, readGateways, readPolicies, readResources, readTenant, type readWorld } from './world-rows.ts';
+
+const kinds = ['gateway', 'device', 'resource', 'policy'] as const;
+type WorldKind = (typeof kinds)[number];
+
+/** What changes of objects mean for the world, read from the rows as they are now. */
+export async function worldChanges(
+  db: Kysely<Database>,
+  tenant: string,
+  changes: readonly Change[],
+): Promise<WorldChange[]> {
+  const own = scoped(db, tenant);
+  const found: WorldChange[] = [];
+  for (const kind of kinds) {
+    const ids = [...new Set(changes.filter((change) => change.kind === kind).map(({ id }) => id))];
+    for (const part of slices(ids)) found.push(...(await read(own, kind, part)));
+  }
+  if (changes.some((change) => change.kind === 'tenant')) {
+    const row = await readTenant(db, tenant);
+    if (row !== null) found.push({ kind: 'settings', value: row.settings });
+  }
+  return found;
+}
+
+/** A whole world as changes of the empty one. */
+export function asChanges(world: NonNullable<Awaited<ReturnType<typeof readWorld>>>): WorldChange[] {
+  return [
+    ...world.gateways.map((value) => ({ kind: 'gateway' as const, id: value.id, value })),
+    ...world.devices.map((value) => ({ kind: 'device' as const, id: value.id, value })),
+    ...world.resources.map((value) => ({ kind: 'resource' as const, id: value.id, value })),
+    ...world.policies.map((value) => ({ kind: 'policy' as const, id: value.id, value })),
+  ];
+}
+
+async function read(db: Scoped, kind: WorldKind, ids: readonly string[]): Promise<WorldChange[]> {
+  switch (kind) {
+    case 'gateway':
+      return paired(kind, ids, await readGateways(db, ids));
+    case 'device':
+      return paired(kind, ids, await readDevices(db, ids));
+    case 'resource':
+      return paired(kind, ids, await readResources(db, ids));
+    case 'policy':
+      return paired(kind, ids, await readPolicies(db, ids));
+  }
+}
+
+function paired<K extends WorldKind, V extends { id: string }>(kind: K, ids: readonly string[], values: readonly V[]) {
+  const byId = new Map(values.map((value) => [value.id, value]));
+  return ids.map((id) => ({ kind, id, value: byId.get(id) ?? null })) as unknown as WorldChange[];
+}
+
+/** Ids per query: a statement takes a bounded number of parameters. */
+const idsPerQuery = 1000;
+
+function* slices<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let at = 0; at < all.length; at += idsPerQuery) yield all.slice(at, at + idsPerQuery);
+}

@@ -1,0 +1,181 @@
+import type { NetworkProtocol } from '@sallyport/contract';
+import type {
+  PortRange,
+  WorldAddress,
+  WorldDevice,
+  WorldGateway,
+  WorldPolicy,
+  WorldResource,
+  WorldSettings,
+} from '@sallyport/policy';
+import type { Kysely } from 'kysely';
+import { decodeJson } from '../db/json.ts';
+import type { Database, Row } from '../db/schema.ts';
+import { type Scoped, scoped } from '../db/scoped.ts';
+import { overlayV4 } from '../overlay/allocator.ts';
+
+/** Ids to read; left out: all of the tenant. */
+type Ids = readonly string[] | undefined;
+
+/** The tenant's row as settings of its world, with what the runtime needs beside it. */
+export async function readTenant(db: Kysely<Database>, tenant: string) {
+  const row = await db.selectFrom('tenants').selectAll().where('id', '=', tenant).executeTakeFirst();
+  if (row === undefined) return null;
+  const settings: WorldSettings = { overlay: { v4: overlayV4, v6: row.overlay_v6 }, mtu: row.mtu };
+  return { settings, revision: row.revision, leaseMs: row.lease_ms };
+}
+
+export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[]> {
+  const all = db
+    .selectFrom('gateways')
+    .select(['id', 'wireguard_port', 'overlay_v4', 'overlay_v6', 'intent', 'masquerade']);
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  return rows.map((row) => ({
+    id: row.id,
+    listenPort: row.wireguard_port,
+    addresses: [`${row.overlay_v4}/32`, `${row.overlay_v6}/128`],
+    intent: row.intent,
+    masquerade: row.masquerade === 1,
+  }));
+}
+
+export async function readDevices(db: Scoped, ids?: Ids): Promise<WorldDevice[]> {
+  const all = db.selectFrom('devices').select(['id', 'active', 'user_id', 'public_key', 'overlay_v4', 'overlay_v6']);
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  return rows.map((row) => ({
+    id: row.id,
+    active: row.active === 1,
+    user: row.user_id,
+    publicKey: row.public_key,
+    addresses: [row.overlay_v4, row.overlay_v6],
+  }));
+}
+
+export async function readResources(db: Scoped, ids?: Ids): Promise<WorldResource[]> {
+  const all = db.selectFrom('resources').select(['id', 'type', 'load_balancing_mode']);
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  const addresses = await readAddresses(db, ids);
+  const gateways = await readAttached(db, ids);
+  return rows.map((row) => ({
+    id: row.id,
+    type: row.type,
+    mode: row.load_balancing_mode,
+    addresses: addresses.get(row.id) ?? [],
+    gateways: gateways.get(row.id) ?? [],
+  }));
+}
+
+export async function readPolicies(db: Scoped, ids?: Ids): Promise<WorldPolicy[]> {
+  const all = db
+    .selectFrom('policies')
+    .innerJoin('admission_rules', 'admission_rules.id', 'policies.rule_id')
+    .selectAll('policies')
+    .select(['admission_rules.built_in', 'admission_rules.type as rule_type', 'admission_rules.rule']);
+  const rows = await (ids === undefined ? all : all.where('policies.id', 'in', ids)).execute();
+  const members = await readMembers(db, ids);
+  return rows.map((row) => ({
+    id: row.id,
+    type: row.type,
+    order: row.position,
+    allow: row.action === 1,
+    isDefault: row.is_default === 1,
+    allUsers: row.all_users === 1,
+    allGroups: row.all_groups === 1,
+    allDevices: row.all_devices === 1,
+    allResources: row.all_resources === 1,
+    ...(members.get(row.id) ?? noMembers()),
+    rule: { id: row.rule_id, unrestricted: row.built_in === 1 && row.rule_type === 'ALLOW' && row.rule === null },
+  }));
+}
+
+async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, WorldAddress[]>> {
+  const all = db
+    .selectFrom('addresses')
+    .innerJoin('address_protocols', 'address_protocols.address_id', 'addresses.id')
+    .innerJoin('protocols', 'protocols.id', 'address_protocols.protocol_id')
+    .select([
+      'addresses.id',
+      'addresses.resource_id',
+      'addresses.address',
+      'protocols.type',
+      'protocols.network_protocols',
+    ])
+    .orderBy('addresses.resource_id')
+    .orderBy('addresses.position')
+    .orderBy('addresses.id')
+    .orderBy('address_protocols.position');
+  const rows = await (resources === undefined ? all : all.where('addresses.resource_id', 'in', resources)).execute();
+  const byResource = new Map<string, WorldAddress[]>();
+  for (const [id, protocols] of Map.groupBy(rows, (row) => row.id)) {
+    const { resource_id, address } = protocols[0] ?? { resource_id: '', address: '' };
+    push(byResource, resource_id, { id, prefix: address, ports: protocols.flatMap(portsOf) });
+  }
+  return byResource;
+}
+
+const wholeRange = { from: 0, to: 65535 };
+const everything: readonly PortRange[] = (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({
+  protocol,
+  ...wholeRange,
+}));
+
+function portsOf({
+  type,
+  network_protocols,
+}: Pick<Row<'protocols'>, 'type' | 'network_protocols'>): readonly PortRange[] {
+  if (type === 'ALL') return everything;
+  return decodeJson<NetworkProtocol[]>(network_protocols).map(({ protocol, port }) => {
+    if (protocol === 'ICMP' || port === undefined) return { protocol: 'icmp', ...wholeRange };
+    const [from = 0, to = from] = port.split('-').map(Number);
+    return { protocol: protocol === 'TCP' ? 'tcp' : 'udp', from, to };
+  });
+}
+
+async function readAttached(db: Scoped, resources: Ids): Promise<Map<string, string[]>> {
+  const all = db
+    .selectFrom('resource_gateways')
+    .select(['resource_id', 'gateway_id'])
+    .orderBy('position')
+    .orderBy('gateway_id');
+  const rows = await (resources === undefined ? all : all.where('resource_id', 'in', resources)).execute();
+  const byResource = new Map<string, string[]>();
+  for (const { resource_id, gateway_id } of rows) push(byResource, resource_id, gateway_id);
+  return byResource;
+}
+
+type Members = Record<'users' | 'groups' | 'devices' | 'resources' | 'gateways', string[]>;
+const noMembers = (): Members => ({ users: [], groups: [], devices: [], resources: [], gateways: [] });
+
+async function readMembers(db: Scoped, policies: Ids): Promise<Map<string, Members>> {
+  const all = db
+    .selectFrom('policy_members')
+    .select(['policy_id', 'kind', 'member_id'])
+    .orderBy('position')
+    .orderBy('member_id');
+  const rows = await (policies === undefined ? all : all.where('policy_id', 'in', policies)).execute();
+  const byPolicy = new Map<string, Members>();
+  for (const { policy_id, kind, member_id } of rows) {
+    const members = byPolicy.get(policy_id) ?? noMembers();
+    byPolicy.set(policy_id, members);
+    members[`${kind}s`].push(member_id);
+  }
+  return byPolicy;
+}
+
+function push<V>(map: Map<string, V[]>, key: string, value: V): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
+
+/** Everything of a tenant that decides. */
+export async function readWorld(db: Kysely<Database>, tenant: string) {
+  const settings = await readTenant(db, tenant);
+  if (settings === null) return null;
+  const own = scoped(db, tenant);
+  const gateways = await readGateways(own);
+  const devices = await readDevices(own);
+  const resources = await readResources(own);
+  const policies = await readPolicies(own);
+  return { ...settings, gateways, devices, resources, policies };
+}

@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { FastifyBaseLogger } from 'fastify';
+import { type App, createApp } from './app.ts';
+import { createChannel } from './channel/channel.ts';
+import type { Config } from './config.ts';
+import { openDatabase } from './db/open.ts';
+import { createStore, type Store } from './db/store.ts';
+import { createTenant, listTenants } from './features/tenants/commands.ts';
+import { hostAddress } from './host-address.ts';
+import { createMetrics } from './http/metrics.ts';
+import { sourceAddress } from './http/source-address.ts';
+import { createOperatorServer, listenOperator } from './operator.ts';
+import { createSecretBox, type SecretBox } from './secrets/box.ts';
+import { type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
+import { loadMasterKey } from './secrets/master-key.ts';
+
+export interface Started {
+  /** Where it listens, as this machine reaches it. */
+  readonly localUrl: string;
+  /** What agents and people are told. */
+  readonly publicUrl: string;
+  /** The first tenant's key, when this start has made it; nobody can read it again. */
+  readonly firstKey: { readonly key: string; readonly given: boolean } | null;
+  readonly store: Store;
+  readonly app: App;
+  readonly secrets: { readonly box: SecretBox; readonly identity: ControllerIdentity };
+  stop(): Promise<void>;
+}
+
+/** Opens the data directory and serves. Everything it began is undone when it fails. */
+export async function startController(config: Config, version: string, log: FastifyBaseLogger): Promise<Started> {
+  const undo: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const { store, app, secrets } = await openApp(config, version, log);
+    undo.push(() => store.close());
+    const firstKey = await firstTenant(store, config, log);
+    const operator = createOperatorServer(store, log);
+    undo.push(() => operator.close());
+    await listenOperator(operator, config.dataDir);
+    undo.push(() => app.stop());
+    await app.server.listen(config.listen);
+    app.channel.attach(app.server.server);
+    const upkeep = setInterval(() => {
+      app.maintain().catch((error) => log.error({ err: error }, 'upkeep failed'));
+    }, upkeepMs);
+    undo.push(async () => clearInterval(upkeep));
+    const localUrl = localUrlOf(config, app.server.server.address() as AddressInfo);
+    return { localUrl, publicUrl: config.publicUrl ?? localUrl, firstKey, store, app, secrets, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const upkeepMs = 30_000;
+
+async function openApp(config: Config, version: string, log: FastifyBaseLogger) {
+  const file = join(config.dataDir, 'sallyport.db');
+  // A database without its key cannot be read: never make another one beside it.
+  const masterKey = loadMasterKey(config.masterKey.file, config.masterKey.mayCreate && !existsSync(file));
+  const box = createSecretBox(masterKey);
+  const store = createStore(openDatabase(file), Date.now);
+  try {
+    const identity = await loadIdentity(store, box);
+    const app = createApp({
+      ...config,
+      log,
+      store,
+      box,
+      identity,
+      version,
+      metrics: createMetrics(),
+      publicHost: () => publicHost(config),
+      openChannel: (parts) =>
+        createChannel({
+          ...parts,
+          identity,
+          clock: Date.now,
+          randomBytes,
+          log,
+          peerAddress: sourceAddress(config.trustedProxies),
+        }),
+    });
+    return { store, app, secrets: { box, identity } };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** On an empty database: the first tenant, with the key that was given or a new one. */
+async function firstTenant(store: Store, config: Config, log: FastifyBaseLogger): Promise<Started['firstKey']> {
+  if ((await listTenants(store)).length > 0) {
+    if (config.bootstrapApiKey !== null) log.info('SALLYPORT_BOOTSTRAP_API_KEY is ignored: there is a tenant already');
+    return null;
+  }
+  const actor = { kind: 'system', id: null, name: 'first start' } as const;
+  const { apiKey } = await createTenant(store, actor, 'default', config.bootstrapApiKey ?? undefined);
+  return { key: apiKey.key, given: config.bootstrapApiKey !== null };
+}
+
+function localUrlOf({ listen, tls }: Config, { port }: AddressInfo): string {
+  const host = { '0.0.0.0': '127.0.0.1', '::': '[::1]' }[listen.host] ?? listen.host;
+  return `${tls === null ? 'http' : 'https'}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+}
+
+/** Host by which others reach this machine: the one of the public URL, else the address that it reaches others with. */
+async function publicHost({ publicUrl }: Config): Promise<string | null> {
+  return publicUrl === null ? hostAddress() : new URL(publicUrl).hostname.replace(/^\[|\]$/g, '');
+}
