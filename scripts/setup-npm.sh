@@ -33,6 +33,7 @@ install_npm_packages() {
   [ "${npm_version%%.*}" -ge 7 ] || fail "npm $npm_version is too old for this lock file; version 7 or later is needed"
   [ -w . ] || fail "$(pwd) cannot be written by $(id -un 2>/dev/null || id -u), so npm packages cannot be installed there"
 
+  [ "$(pinned_node_name)" != none ] || check_own_node
   say "installing the locked npm packages into node_modules (npm ci)"
   rm -f "$stamp" || fail "$(pwd)/node_modules belongs to somebody else; remove it or run as its owner"
   # Old npm versions warn that some packages ask for a newer Node than theirs: these run on the pinned Node, so only
@@ -91,14 +92,16 @@ link_pinned_node() {
 }
 
 # Without a pinned Node for this machine, any Node from 24 on that is in PATH will do.
+check_own_node() {
+  own_major=$(PATH=$outside_path && node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+  [ "${own_major:-0}" -ge 24 ] || fail "no Node is pinned for $(uname -sm): put Node 24 or later first in PATH"
+}
+
 check_pinned_node() {
   name=$(pinned_node_name)
-  if [ "$name" = none ]; then
-    own_major=$(PATH=$outside_path && node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-    [ "${own_major:-0}" -ge 24 ] || fail "no Node is pinned for $(uname -sm): put Node 24 or later first in PATH"
-  elif [ ! -x "node_modules/$name/bin/node" ]; then
+  if [ "$name" = none ]; then return; fi
+  [ -x "node_modules/$name/bin/node" ] ||
     fail "npm did not install the pinned Node ($name): is the registry reachable, and are optional packages allowed?"
-  elif ! pinned_node_runs; then
-    fail "the pinned Node does not run here: $(node_modules/.bin/node --version 2>&1 | head -n 1) (it needs glibc 2.28 or later and $(uname -m))"
-  fi
+  pinned_node_runs ||
+    fail "the pinned Node does not run here: $(node_modules/.bin/node --version 2>&1 | head -n 1) (it needs $(uname -m) and glibc 2.28 or later)"
 }

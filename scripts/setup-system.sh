@@ -2,7 +2,7 @@
 
 # command:Debian package
 gateway_tools='ip:iproute2 nft:nftables wg:wireguard-tools wireguard-go:wireguard-go'
-test_tools='ping:iputils-ping iperf3:iperf3 unshare:util-linux conntrack:conntrack'
+test_tools='ping:iputils-ping iperf3:iperf3 unshare:util-linux sysctl:procps'
 
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo='sudo '; fi
 
@@ -57,10 +57,10 @@ explain_absence() {
 install_with_apt() {
   say "installing Debian packages: $missing"
   apt_log=$(mktemp)
-  all_known || apt update || true
+  all_known || apt update || say 'the package lists could not be updated'
   known=
   for package in $missing; do
-    if is_known "$package"; then known="$known $(preferred "$package")"; else say "no package source offers $package"; fi
+    if is_known "$package"; then known="$known $(preferred "$package")"; fi
   done
   if [ -n "$known" ] && ! install_known; then
     # Packages move on mirrors: what an old list names may be gone.

@@ -23,7 +23,7 @@ async function main(paths: string[]): Promise<void> {
   const steps: Step[] = [];
   if (paths.length === 0) {
     steps.push(check('type check', 'tsc', ['-b', '.', 'scripts']));
-    steps.push(check('lint', 'biome', ['check', '--error-on-warnings', '.']));
+    steps.push(check('lint', 'biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']));
   }
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
