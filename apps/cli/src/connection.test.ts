@@ -129,6 +129,8 @@ test('bin/sally finds the repository through symbolic links', async (t) => {
   const outcome = await spawnProgram(join(dir, 'sally'), ['--help'], dir, {});
   assert.deepEqual([outcome.code, outcome.err], [0, '']);
   assert.match(outcome.out, /^Usage: sally/);
+  const agent = await spawnProgram(join(dir, 'sally'), ['gateway', 'run', '--help'], dir, {});
+  assert.match(agent.out, /^Usage: sally gateway </, 'the agent is started, not the command line');
 });
 
 test('bin/sally without any Node.js says what to do', async (t) => {

@@ -1,6 +1,7 @@
 import { canonicalPrefix, type ResponseBody } from '@sallyport/contract';
 import type { Client } from './client.ts';
 import { exitCodes, Failure, usage } from './failure.ts';
+import { isId } from './ids.ts';
 import { listAll } from './lists.ts';
 import { clean, shellWord } from './text.ts';
 
@@ -94,10 +95,6 @@ export async function resolveIds(api: Client, kind: Kind, texts: readonly string
   if (texts.every(isId)) return [...texts];
   const all = await kind.find(api);
   return texts.map((text) => (isId(text) ? text : pick(kind, text, all).id));
-}
-
-export function isId(text: string): boolean {
-  return /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/i.test(text);
 }
 
 function pick(kind: Kind, text: string, all: readonly Named[]): Named {

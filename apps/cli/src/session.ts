@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { DryRun, OperationName, ResponseBody } from '@sallyport/contract';
 import { type Answer, type Call, type Client, type Connection, createClient } from './client.ts';
-import { renderDryRun } from './dry-run.ts';
+import { renderDryRun, withNames } from './dry-run.ts';
 import { type ConnectionFlags, type Environment, resolveConnection } from './settings.ts';
 import { type Cell, type Column, details, table } from './table.ts';
 
@@ -84,7 +84,9 @@ export function createSession(io: Io, flags: () => GlobalFlags): Session {
       const api = await session.api();
       const ifMatch = writeFlags.ifMatch === undefined ? call.ifMatch : entityTag(writeFlags.ifMatch);
       if (writeFlags.dryRun !== true) return api.call(name, { ...call, ifMatch });
-      session.show(await api.dryRun(name, { ...call, ifMatch }), (plan: DryRun) => renderDryRun(plan, session));
+      const tried = await api.dryRun(name, { ...call, ifMatch });
+      const plan = session.json ? tried.body : await withNames(api, tried.body);
+      session.show({ ...tried, body: plan }, (shown: DryRun) => renderDryRun(shown, session));
       return undefined;
     },
   };

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { usage } from '../failure.ts';
-import { isId, type Kind, kinds, resolveIds } from '../resolve.ts';
+import { isId } from '../ids.ts';
+import { type Kind, kinds, resolveIds } from '../resolve.ts';
 import { repeated } from './options.ts';
 import type { Policy } from './policy-view.ts';
 

@@ -118,7 +118,7 @@ export const fixtures = {
     changes: [{ action: 'disconnect', kind: 'resource', id: uuid(41), name: 'intranet' }],
     gained: 0,
     lost: 2,
-    samples: [{ change: 'lost', device: 'anna', resource: 'intranet' }],
+    samples: [{ change: 'lost', device: uuid(51), resource: uuid(41) }],
   },
   answers: {
     createGateway: berlin,
