@@ -2,7 +2,7 @@ export type { HostNetErrorCode } from './errors.ts';
 export { HostNetError } from './errors.ts';
 export type { ForeignDrop } from './firewall/foreign.ts';
 export type { FoundFirewall } from './firewall/found.ts';
-export type { Count, CounterSeed } from './firewall/model.ts';
+export type { Count, Inventory, LoadTexts } from './firewall/load.ts';
 export { FirewallModel } from './firewall/model.ts';
 export { CHECKED_MARK } from './firewall/registers.ts';
 export type { DropCounter, FirewallOptions } from './firewall/ruleset.ts';

@@ -21,12 +21,12 @@ export function checkTexts(table: string, touched: readonly TouchedMap[], now: n
   for (const { map, changes } of touched) {
     for (const { key, before, after } of changes) {
       if (after && alive(after, now + slack)) {
-        existence.push(`delete element ${table} ${map.name} { ${key} }`);
-        values.push(`add element ${table} ${map.name} { ${key}${valueText(after.value)} }`);
+        existence.push(`delete element ${table} ${map.kernelName} { ${key} }`);
+        values.push(`add element ${table} ${map.kernelName} { ${key}${valueText(after.value)} }`);
       } else if (!after && before) {
         // Whatever value: the element must be absent. Any counter will do for an object map.
         const value = map.name === 'allowed' ? 'drop_spoofed' : before.value;
-        creations.push(`create element ${table} ${map.name} { ${key}${valueText(value)} }`);
+        creations.push(`create element ${table} ${map.kernelName} { ${key}${valueText(value)} }`);
       }
     }
   }

@@ -1,5 +1,5 @@
 import { HostNetError } from '../errors.ts';
-import type { MapName } from './ruleset.ts';
+import { type Generation, generated, type MapName } from './ruleset.ts';
 
 /** Content of one map or set of the table: a value (null in a set) and the moment at which the kernel drops it. */
 export interface Element {
@@ -17,13 +17,16 @@ export interface ElementChange {
 /** The wanted elements of one map, with a record of what changed since the last `takeChanges`. */
 export class Elements {
   readonly name: MapName | 'counters';
+  /** Name in the kernel. */
+  readonly kernelName: string;
   /** Whether the map has kernel timeouts. */
   readonly timed: boolean;
   readonly #current = new Map<string, Element>();
   readonly #before = new Map<string, Element | null>();
 
-  constructor(name: MapName | 'counters', timed: boolean) {
+  constructor(name: MapName | 'counters', timed: boolean, generation: Generation) {
     this.name = name;
+    this.kernelName = generated(name, generation);
     this.timed = timed;
   }
 

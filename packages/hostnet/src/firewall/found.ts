@@ -1,17 +1,16 @@
 import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
-import type { Count, FirewallModel } from './model.ts';
+import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
 import type { MapName } from './ruleset.ts';
-import { MAP_NAMES, ruleCounts } from './ruleset.ts';
+import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
 import { addressKey } from './state.ts';
 
 /** The table as the kernel lists it. */
 export interface Listing {
-  /** Elements of each map and set: key → value, null in a set; in the spelling of this package's own text. */
+  /** Elements of each map and set: key → value, null in a set; in the spelling of this package's own text. Only of those that we know. */
   readonly maps: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
   /** Rules of each chain, in the listing's own notation without handles. */
   readonly rules: ReadonlyMap<string, readonly string[]>;
-  readonly counters: ReadonlyMap<string, Count>;
 }
 
 /**
@@ -45,7 +44,7 @@ export function mapBack(
   const blame = new Blame(model);
   for (const name of MAP_NAMES) {
     const map = model.tables.maps[name];
-    const found = listing.maps.get(name) ?? new Map<string, string | null>();
+    const found = listing.maps.get(map.kernelName) ?? new Map<string, string | null>();
     for (const [key, element] of map.current) {
       const value = found.get(key);
       if (value === undefined && alive(element, now + slack)) blame.element(name, key, 'is missing');
@@ -55,7 +54,7 @@ export function mapBack(
       if (!map.current.has(key)) blame.element(name, key, 'is not ours', value);
     }
   }
-  const chains = chainDifferences(model, listing.rules, rules);
+  const chains = [...chainDifferences(model, listing.rules, rules), ...strayMaps(model, listing)];
   const { masquerade, draining } = model.state;
   return {
     settings: chains.length === 0 ? { masquerade, draining } : null,
@@ -135,16 +134,23 @@ function chainDifferences(
   baseline: Listing['rules'] | null,
 ): readonly string[] {
   const differences: string[] = [];
-  const wanted = ruleCounts(model.options, model.state);
-  for (const chain of found.keys()) if (!wanted.has(chain)) differences.push(`chain ${chain} is not ours`);
-  for (const [chain, count] of wanted) {
+  const wanted = ruleset(model.options, model.state, model.tables.generation);
+  const names = new Set(wanted.map(({ name }) => name));
+  for (const chain of found.keys()) if (!names.has(chain)) differences.push(`chain ${chain} is not ours`);
+  for (const { name: chain, rules: texts } of wanted) {
     const rules = found.get(chain);
+    const count = texts.length;
     if (rules?.length !== count) differences.push(`chain ${chain} has ${rules?.length ?? 'no'} rules, not ${count}`);
     else if (baseline && rules.join('\n') !== baseline.get(chain)?.join('\n')) {
       differences.push(`chain ${chain} has other rules than were loaded`);
     }
   }
   return differences;
+}
+
+function strayMaps(model: FirewallModel, listing: Listing): string[] {
+  const ours = new Set([...MAPS, ...GENERATED_SETS].map(({ name }) => generated(name, model.tables.generation)));
+  return [...listing.maps.keys()].filter((name) => !ours.has(name)).map((name) => `map ${name} is not ours`);
 }
 
 function classNumber(value: string | null): number {

@@ -15,12 +15,12 @@ const OPTIONS = { interface: 'sp0', overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1:
 describe('model', () => {
   it('loads the whole table as golden text', () => {
     const golden = readFileSync(new URL('golden/load.nft', import.meta.url), 'utf8');
-    assert.equal(new FirewallModel(OPTIONS).load(GOLDEN, 1000), golden);
+    assert.equal(new FirewallModel(OPTIONS).load(GOLDEN, 1000, null).swap, golden);
   });
 
   it('changes as golden text', () => {
     const model = new FirewallModel(OPTIONS);
-    model.load(GOLDEN, 1000);
+    model.load(GOLDEN, 1000, null);
     const text = model.change(
       {
         settings: { draining: true, leaseUntil: 90_000 },
@@ -45,7 +45,7 @@ describe('model', () => {
         const kernel = new Emulator();
         let wanted = first;
         let now = 0;
-        kernel.commit(model.load(first, now), now);
+        kernel.commit(model.load(first, now, null).swap, now);
         checkDecisions(kernel, wanted, now);
         for (const change of deltas) {
           now += 4_000;
@@ -64,7 +64,7 @@ describe('model', () => {
     fc.assert(
       fc.property(state, (wanted) => {
         const model = new FirewallModel(OPTIONS);
-        model.load(wanted, 0);
+        model.load(wanted, 0, null);
         const items = <T>(map: ReadonlyMap<string, T>): T[] => [...map.values()].reverse();
         const { devices, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
         const upsert = {
@@ -88,22 +88,22 @@ describe('model', () => {
       profile: 'staff',
       expiresAt: null,
     }));
-    model.load({ ...GOLDEN, devices: new Map(devices.map((device) => [device.id, device])) }, 0);
+    model.load({ ...GOLDEN, devices: new Map(devices.map((device) => [device.id, device])) }, 0, null);
     const text = model.change({ remove: { devices: ['d7'] } }, 0) ?? '';
     assert.deepEqual(text.trimEnd().split('\n'), [
-      'add element inet sallyport_sp0 devices4 { 100.64.0.7 : 0x10000001 }',
-      'delete element inet sallyport_sp0 devices4 { 100.64.0.7 }',
+      'add element inet sallyport_sp0 devices4_a { 100.64.0.7 : 0x10000001 }',
+      'delete element inet sallyport_sp0 devices4_a { 100.64.0.7 }',
     ]);
     assert.ok((model.change({ settings: { leaseUntil: 99_000 } }, 0) ?? '').length < 300, 'renewing a lease is small');
   });
 
   it('refuses contradictions, and then wants a load', () => {
     const model = new FirewallModel(OPTIONS);
-    model.load(GOLDEN, 0);
+    model.load(GOLDEN, 0, null);
     const twin = { id: 'twin', addresses: ['100.64.0.2'], profile: 'staff', expiresAt: null };
     assert.throws(() => model.change({ upsert: { devices: [twin] } }, 0), { code: 'invalid-state' });
     assert.throws(() => model.change({}, 0), { code: 'invalid-state' });
-    model.load(GOLDEN, 0);
+    model.load(GOLDEN, 0, null);
     assert.equal(model.change({}, 0), null);
   });
 
@@ -112,7 +112,9 @@ describe('model', () => {
     const evil = ['1.1.1.1 }', '::1; flush ruleset', '01.1.1.1', '1.1.1', 'host', '', '1.1.1.1\n', 'fe80::1%eth0'];
     for (const address of evil) {
       const device = { id: 'x', addresses: [address], profile: 'p', expiresAt: null };
-      assert.throws(() => model.load({ ...GOLDEN, devices: new Map([['x', device]]) }, 0), { code: 'invalid-state' });
+      assert.throws(() => model.load({ ...GOLDEN, devices: new Map([['x', device]]) }, 0, null), {
+        code: 'invalid-state',
+      });
     }
     assert.throws(() => new FirewallModel({ ...OPTIONS, interface: 'a" drop' }), { code: 'invalid-state' });
     assert.match(policyCounter('x" } ; flush ruleset'), /^policy\.[A-Za-z0-9_-]+$/);
@@ -210,6 +212,6 @@ function sizes(kernel: Emulator, now: number): Record<string, number> {
 
 function freshSizes(wanted: FirewallState, now: number): Record<string, number> {
   const kernel = new Emulator();
-  kernel.commit(new FirewallModel(OPTIONS).load(wanted, now), now);
+  kernel.commit(new FirewallModel(OPTIONS).load(wanted, now, null).replace, now);
   return sizes(kernel, now);
 }

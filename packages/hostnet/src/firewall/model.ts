@@ -1,23 +1,13 @@
 import { HostNetError } from '../errors.ts';
 import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
 import type { TouchedMap } from './check.ts';
-import { renderAll, renderChanges } from './render.ts';
-import type { DropCounter, FirewallOptions } from './ruleset.ts';
-import { DROP_COUNTERS, skeleton, switchSettings, tableName } from './ruleset.ts';
+import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
+import { renderChanges } from './render.ts';
+import type { FirewallOptions } from './ruleset.ts';
+import { switchSettings, tableName } from './ruleset.ts';
 import type { FirewallDelta, FirewallItems, ItemKind } from './state.ts';
-import { checkDelta, ITEM_KINDS, policyCounter } from './state.ts';
+import { checkDelta, ITEM_KINDS } from './state.ts';
 import { Tables } from './tables.ts';
-
-export interface Count {
-  readonly packets: number;
-  readonly bytes: number;
-}
-
-/** What was counted before a table was replaced, so that counters go on rising. */
-export interface CounterSeed {
-  readonly policies: ReadonlyMap<string, Count>;
-  readonly drops: ReadonlyMap<DropCounter, Count>;
-}
 
 /**
  * Turns wanted state into nft text and remembers the numbering that the text used. Pure: the caller hands the text to
@@ -26,7 +16,7 @@ export interface CounterSeed {
 export class FirewallModel {
   readonly options: FirewallOptions;
   #state: HeldState = emptyState();
-  #tables = new Tables();
+  #tables = new Tables('a');
   #sound = false;
   #touched: readonly TouchedMap[] = [];
 
@@ -49,22 +39,25 @@ export class FirewallModel {
     return this.#tables;
   }
 
-  /** Text that replaces the whole table in one transaction. Numbers start afresh. Throws `invalid-state`. */
-  load(state: FirewallState, now: number, seed?: CounterSeed): string {
+  /**
+   * Texts that make the table say this state, whatever it held. `existing` is what is in the kernel under the table's
+   * name (null: no table). Numbers start afresh. Throws `invalid-state`.
+   */
+  load(state: FirewallState, now: number, existing: Inventory | null): LoadTexts {
     this.#sound = false;
     this.#state = emptyState();
-    this.#tables = new Tables();
+    this.#tables = new Tables(freeGeneration(existing));
     this.#apply(wholeDelta(state));
     this.#tables.counters.takeChanges();
     for (const map of Object.values(this.#tables.maps)) map.takeChanges();
     this.#touched = [];
     this.#sound = true;
-    return this.#whole(now, seed);
+    return loadTexts(this.options, this.#state, this.#tables, existing, now);
   }
 
   /** The same for the state held now, after a change that the kernel refused. */
-  reload(now: number, seed?: CounterSeed): string {
-    return this.load(this.#state, now, seed);
+  reload(now: number, existing: Inventory | null): LoadTexts {
+    return this.load(this.#state, now, existing);
   }
 
   /**
@@ -81,7 +74,7 @@ export class FirewallModel {
     this.#apply(delta);
     this.#sound = true;
     const lines = this.#changes(now);
-    const switched = switchSettings(this.options, settings, this.#state);
+    const switched = switchSettings(this.options, this.#tables.generation, settings, this.#state);
     lines.push(...switched);
     return lines.length === 0 ? null : `${lines.join('\n')}\n`;
   }
@@ -119,19 +112,6 @@ export class FirewallModel {
     else if (kind === 'classes') tables.withdrawClass(item as AddressClass);
     else if (kind === 'profiles') tables.withdrawProfile(item as Profile);
     else tables.withdrawBundle(item as Bundle);
-  }
-
-  #whole(now: number, seed: CounterSeed | undefined): string {
-    const table = `inet ${tableName(this.options.interface)}`;
-    const policies = new Map([...(seed?.policies ?? [])].map(([policy, count]) => [policyCounter(policy), count]));
-    const lines = [`add table ${table}`, `delete table ${table}`, `add table ${table}`];
-    for (const name of DROP_COUNTERS) lines.push(`add counter ${table} drop_${name}${seedText(seed?.drops.get(name))}`);
-    for (const name of this.#tables.counters.current.keys()) {
-      lines.push(`add counter ${table} ${name}${seedText(policies.get(name))}`);
-    }
-    lines.push(...skeleton(this.options, this.#state));
-    for (const map of Object.values(this.#tables.maps)) lines.push(...renderAll(table, map, now));
-    return `${lines.join('\n')}\n`;
   }
 
   /** Counters come before the elements that point at them and go after. */
@@ -178,8 +158,4 @@ function wholeDelta(state: FirewallState): FirewallDelta {
       bundles: [...state.bundles.values()],
     },
   };
-}
-
-function seedText(count: Count | undefined): string {
-  return count ? ` { packets ${count.packets} bytes ${count.bytes} }` : '';
 }

@@ -9,7 +9,7 @@ export function renderAll(table: string, map: Elements, now: number): string[] {
   return command(
     'add',
     table,
-    map.name,
+    map.kernelName,
     elements.map(([key, element]) => elementText(key, element, now)),
   );
 }
@@ -22,21 +22,21 @@ export function renderAll(table: string, map: Elements, now: number): string[] {
 export function renderChanges(table: string, map: Elements, changes: readonly ElementChange[], now: number): string[] {
   const gone = changes.filter(({ before }) => before !== null);
   if (gone.some(({ key }) => isUndeletable(key)))
-    return [`flush map ${table} ${map.name}`, ...renderAll(table, map, now)];
+    return [`flush map ${table} ${map.kernelName}`, ...renderAll(table, map, now)];
   const come = changes.filter(({ after }) => after !== null && alive(after, now));
   const revive = map.timed ? gone.map(({ key, before }) => valueText(key, before as Element)) : [];
   return [
-    ...command('add', table, map.name, revive),
+    ...command('add', table, map.kernelName, revive),
     ...command(
       'delete',
       table,
-      map.name,
+      map.kernelName,
       gone.map(({ key }) => key),
     ),
     ...command(
       'add',
       table,
-      map.name,
+      map.kernelName,
       come.map(({ key, after }) => elementText(key, after as Element, now)),
     ),
   ];

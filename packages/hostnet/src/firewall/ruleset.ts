@@ -34,8 +34,19 @@ export const MAPS = [
 export type MapName = (typeof MAPS)[number]['name'] | 'lease';
 export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), 'lease'];
 
-/** Chains whose rules depend on settings, and those rules. */
-export const SWITCHED_CHAINS = ['admitted', 'nat'] as const;
+/** The lease is one element whose timeout is its end; so it costs one element to renew it. */
+export const GENERATED_SETS = [
+  { name: 'lease', spec: 'type mark; flags timeout;' },
+  { name: 'flows4', spec: 'type ipv4_addr; size 65535; flags dynamic;' },
+  { name: 'flows6', spec: 'type ipv6_addr; size 65535; flags dynamic;' },
+] as const;
+
+/** Letter at the end of the names of all maps, sets and regular chains that were loaded together. */
+export type Generation = 'a' | 'b' | 'c';
+
+export function generated(name: string, generation: Generation): string {
+  return `${name}_${generation}`;
+}
 
 /** Name of the table of a tunnel interface. Throws `invalid-state` on a name that an interface or nft cannot have. */
 export function tableName(interfaceName: string): string {
@@ -45,92 +56,82 @@ export function tableName(interfaceName: string): string {
   return `sallyport_${interfaceName}`;
 }
 
-/** Everything of the table but elements and policy counters, as nft commands, one a line. */
-export function skeleton(options: FirewallOptions, settings: FirewallSettings): string[] {
-  const table = `inet ${tableName(options.interface)}`;
-  const lines = MAPS.map(({ name, type, flags }) => {
-    return `add map ${table} ${name} { type ${type};${flags ? ` flags ${flags};` : ''} }`;
-  });
-  lines.push(`add set ${table} lease { type mark; flags timeout; }`);
-  lines.push(`add set ${table} flows4 { type ipv4_addr; size 65535; flags dynamic; }`);
-  lines.push(`add set ${table} flows6 { type ipv6_addr; size 65535; flags dynamic; }`);
-  const chains = allChains(options, settings);
-  for (const [name, { hook }] of Object.entries(chains)) lines.push(`add chain ${table} ${name}${hook}`);
-  for (const [name, { rules }] of Object.entries(chains)) {
-    for (const rule of rules) lines.push(`add rule ${table} ${name} ${rule}`);
-  }
-  return lines;
-}
-
-/** The chains that differ between two settings, emptied and filled again. */
-export function switchSettings(options: FirewallOptions, before: FirewallSettings, after: FirewallSettings): string[] {
-  const table = `inet ${tableName(options.interface)}`;
-  const was = allChains(options, before);
-  const is = allChains(options, after);
-  return SWITCHED_CHAINS.filter((name) => was[name].rules.join('\n') !== is[name].rules.join('\n')).flatMap((name) => [
-    `flush chain ${table} ${name}`,
-    ...is[name].rules.map((rule) => `add rule ${table} ${name} ${rule}`),
-  ]);
-}
-
-/** Number of rules in each chain, to compare with what the kernel has. */
-export function ruleCounts(options: FirewallOptions, settings: FirewallSettings): ReadonlyMap<string, number> {
-  return new Map(Object.entries(allChains(options, settings)).map(([name, chain]) => [name, chain.rules.length]));
-}
-
-interface Chain {
+export interface Chain {
+  readonly name: string;
+  /** Hook and policy of a base chain as nft text, else empty. */
   readonly hook: string;
   readonly rules: readonly string[];
 }
 
-type ChainName =
-  | (typeof SWITCHED_CHAINS)[number]
-  | 'broken'
-  | 'icmp_error'
-  | 'from_tunnel'
-  | 'to_tunnel'
-  | 'guard'
-  | 'checked'
-  | 'input'
-  | 'forward'
-  | 'output';
+export type Ruleset = readonly Chain[];
 
-const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
-const CLAMP = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu';
+/** The chains that differ between two settings, emptied and filled again. */
+export function switchSettings(
+  options: FirewallOptions,
+  generation: Generation,
+  before: FirewallSettings,
+  after: FirewallSettings,
+): string[] {
+  const table = `inet ${tableName(options.interface)}`;
+  const was = ruleset(options, before, generation);
+  return ruleset(options, after, generation)
+    .filter(({ rules }, index) => rules.join('\n') !== was[index]?.rules.join('\n'))
+    .flatMap(({ name, rules }) => [
+      `flush chain ${table} ${name}`,
+      ...rules.map((rule) => `add rule ${table} ${name} ${rule}`),
+    ]);
+}
 
-/** In an order in which every chain is known before another one names it. */
-function allChains(options: FirewallOptions, settings: FirewallSettings): Record<ChainName, Chain> {
+/** All chains, in an order in which each is known before another one names it. */
+export function ruleset(options: FirewallOptions, settings: FirewallSettings, generation: Generation): Ruleset {
   const tunnel = `"${options.interface}"`;
-  return {
-    broken: { hook: '', rules: ['counter name drop_invalid drop'] },
-    icmp_error: { hook: '', rules: icmpErrorRules() },
-    admitted: { hook: '', rules: admittedRules(options.flowsPerAddress ?? 4096, settings.draining) },
-    from_tunnel: { hook: '', rules: fromTunnelRules(tunnel) },
-    to_tunnel: { hook: '', rules: toTunnelRules() },
-    guard: { hook: base('filter', 'prerouting', 'raw'), rules: guardRules(tunnel, options.overlay) },
+  const g = (name: string): string => generated(name, generation);
+  return [
+    { name: g('broken'), hook: '', rules: ['counter name drop_invalid drop'] },
+    { name: g('icmp_error'), hook: '', rules: icmpErrorRules() },
+    { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
+    { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel) },
+    { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
+    { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(tunnel, options.overlay) },
     // Behind mangle, so that a foreign rule which restores marks from conntrack cannot wipe the bit out.
-    checked: {
+    {
+      name: 'checked',
       hook: base('filter', 'prerouting', 'dstnat - 1'),
       rules: [`iifname ${tunnel} meta mark set meta mark | ${markText(CHECKED_MARK)}`],
     },
-    input: { hook: base('filter', 'input', 'filter'), rules: [`iifname ${tunnel} goto from_tunnel`] },
+    {
+      name: 'input',
+      hook: base('filter', 'input', 'filter'),
+      rules: [`iifname ${tunnel} goto ${g('from_tunnel')}`],
+    },
     // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by.
-    forward: {
+    {
+      name: 'forward',
       hook: base('filter', 'forward', 'filter'),
       rules: [
         `iifname ${tunnel} ${CLAMP}`,
         `oifname ${tunnel} ${CLAMP}`,
-        `iifname ${tunnel} goto from_tunnel`,
-        `oifname ${tunnel} goto to_tunnel`,
+        `iifname ${tunnel} goto ${g('from_tunnel')}`,
+        `oifname ${tunnel} goto ${g('to_tunnel')}`,
       ],
     },
-    output: { hook: base('filter', 'output', 'filter'), rules: [`oifname ${tunnel} goto to_tunnel`] },
-    nat: {
+    {
+      name: 'output',
+      hook: base('filter', 'output', 'filter'),
+      rules: [`oifname ${tunnel} goto ${g('to_tunnel')}`],
+    },
+    {
+      name: 'nat',
       hook: base('nat', 'postrouting', 'srcnat'),
       rules: settings.masquerade ? [`iifname ${tunnel} oifname != ${tunnel} masquerade`] : [],
     },
-  };
+  ];
 }
+
+type Name = (name: string) => string;
+
+const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
+const CLAMP = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu';
 
 /** Policy accept everywhere: only packets of the tunnel and of the overlay are ever dropped. */
 function base(type: string, hook: string, priority: string): string {
@@ -146,49 +147,49 @@ function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string
 }
 
 /** Original direction: the device is the source. In the input hook there is no outgoing interface to compare. */
-function fromTunnelRules(tunnel: string): string[] {
+function fromTunnelRules(g: Name, tunnel: string): string[] {
   const denied = 'counter name drop_denied_in drop';
   return [
     `oifname ${tunnel} ${denied}`,
-    ...deviceRules('saddr', denied),
+    ...deviceRules(g, 'saddr', denied),
     `ct direction reply ${denied}`,
-    ...grantRules('daddr', 'dport', 'echo-request'),
-    `counter name meta mark . meta priority map @allowed ${CLEAR} goto admitted`,
+    ...grantRules(g, 'daddr', 'dport', 'echo-request'),
+    `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} goto ${g('admitted')}`,
     denied,
   ];
 }
 
 /** Reply direction: the same grants with source and destination turned round. */
-function toTunnelRules(): string[] {
+function toTunnelRules(g: Name): string[] {
   const denied = 'counter name drop_denied_out drop';
   return [
-    ...deviceRules('daddr', denied),
+    ...deviceRules(g, 'daddr', denied),
     `ct direction original ${denied}`,
-    ...grantRules('saddr', 'sport', 'echo-reply'),
-    `counter name meta mark . meta priority map @allowed ${CLEAR} accept`,
+    ...grantRules(g, 'saddr', 'sport', 'echo-reply'),
+    `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} accept`,
     denied,
   ];
 }
 
 /** Both registers start from values that no later look-up knows; the lease must run and the device be admitted. */
-function deviceRules(address: 'saddr' | 'daddr', denied: string): string[] {
+function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string): string[] {
   return [
     `meta mark set ${markText(START_MARK)} meta priority set 0:0`,
-    `meta mark != @lease ${denied}`,
-    `meta mark set ip ${address} map @devices4`,
-    `meta mark set ip6 ${address} map @devices6`,
+    `meta mark != @${g('lease')} ${denied}`,
+    `meta mark set ip ${address} map @${g('devices4')}`,
+    `meta mark set ip6 ${address} map @${g('devices6')}`,
     `meta mark ${markText(START_MARK)} ${denied}`,
-    'ct state vmap { invalid : goto broken, related : jump icmp_error }',
+    `ct state vmap { invalid : goto ${g('broken')}, related : jump ${g('icmp_error')} }`,
   ];
 }
 
-function grantRules(address: 'saddr' | 'daddr', port: 'sport' | 'dport', echo: string): string[] {
+function grantRules(g: Name, address: 'saddr' | 'daddr', port: 'sport' | 'dport', echo: string): string[] {
   return [
-    `meta priority set ip ${address} map @classes4`,
-    `meta priority set ip6 ${address} map @classes6`,
-    'meta mark set meta mark . meta priority map @cells',
-    `meta priority set tcp ${port} map @tcp_ports`,
-    `meta priority set udp ${port} map @udp_ports`,
+    `meta priority set ip ${address} map @${g('classes4')}`,
+    `meta priority set ip6 ${address} map @${g('classes6')}`,
+    `meta mark set meta mark . meta priority map @${g('cells')}`,
+    `meta priority set tcp ${port} map @${g('tcp_ports')}`,
+    `meta priority set udp ${port} map @${g('udp_ports')}`,
     `icmp type ${echo} meta priority set ${classText(ICMP_PORT_CLASS)}`,
     `icmpv6 type ${echo} meta priority set ${classText(ICMP_PORT_CLASS)}`,
     `meta l4proto != { icmp, tcp, udp, ipv6-icmp } meta priority set ${classText(OTHER_PORT_CLASS)}`,
@@ -204,7 +205,7 @@ function icmpErrorRules(): string[] {
 }
 
 /** Flows that already go on cost one comparison here; the rest is for the first packets of a flow. */
-function admittedRules(flowsPerAddress: number, draining: boolean): string[] {
+function admittedRules(g: Name, flowsPerAddress: number, draining: boolean): string[] {
   if (!Number.isInteger(flowsPerAddress) || flowsPerAddress < 1) {
     throw new HostNetError('invalid-state', 'flowsPerAddress must be a positive integer');
   }
@@ -212,8 +213,8 @@ function admittedRules(flowsPerAddress: number, draining: boolean): string[] {
   return [
     'ct state != new accept',
     ...(draining ? ['reject with icmpx admin-prohibited'] : []),
-    `add @flows4 { ip saddr ${over}`,
-    `add @flows6 { ip6 saddr ${over}`,
+    `add @${g('flows4')} { ip saddr ${over}`,
+    `add @${g('flows6')} { ip6 saddr ${over}`,
     'accept',
   ];
 }

@@ -15,7 +15,7 @@ import {
   Sequence,
   START_MARK,
 } from './registers.ts';
-import type { MapName } from './ruleset.ts';
+import type { Generation, MapName } from './ruleset.ts';
 import { addressKey, policyCounter, rangeKey } from './state.ts';
 
 /**
@@ -23,26 +23,32 @@ import { addressKey, policyCounter, rangeKey } from './state.ts';
  * an item that does not exist (yet) is a number that nothing maps further, so it admits nothing.
  */
 export class Tables {
-  readonly maps: Readonly<Record<MapName, Elements>> = {
-    devices4: new Elements('devices4', true),
-    devices6: new Elements('devices6', true),
-    classes4: new Elements('classes4', false),
-    classes6: new Elements('classes6', false),
-    cells: new Elements('cells', true),
-    tcp_ports: new Elements('tcp_ports', false),
-    udp_ports: new Elements('udp_ports', false),
-    allowed: new Elements('allowed', false),
-    lease: new Elements('lease', true),
-  };
-  /** Counter name → number of `allowed` elements that point at it, as elements so that changes are recorded. */
-  readonly counters = new Elements('counters', false);
+  readonly generation: Generation;
+  readonly maps: Readonly<Record<MapName, Elements>>;
+  /** Counter names that some `allowed` element points at, as elements so that changes are recorded. */
+  readonly counters: Elements;
   readonly profiles = new Numbering(PROFILE_BASE);
   readonly bundles = new Numbering(BUNDLE_BASE);
   readonly classes = new Numbering(CLASS_BASE);
   readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
   readonly #counterUses = new Map<string, number>();
 
-  constructor() {
+  constructor(generation: Generation) {
+    const timed = (name: MapName): Elements => new Elements(name, true, generation);
+    const lasting = (name: MapName): Elements => new Elements(name, false, generation);
+    this.generation = generation;
+    this.maps = {
+      devices4: timed('devices4'),
+      devices6: timed('devices6'),
+      classes4: lasting('classes4'),
+      classes6: lasting('classes6'),
+      cells: timed('cells'),
+      tcp_ports: lasting('tcp_ports'),
+      udp_ports: lasting('udp_ports'),
+      allowed: lasting('allowed'),
+      lease: timed('lease'),
+    };
+    this.counters = new Elements('counters', false, generation);
     const portClasses = new Sequence(PORT_CLASS_BASE, FIRST_PORT_CLASS);
     this.ports = {
       tcp: new PortSpace(this.maps.tcp_ports, portClasses, this),

@@ -2,14 +2,14 @@ import { HostNetError } from '../errors.ts';
 import { checkTexts } from '../firewall/check.ts';
 import type { FoundFirewall, Listing } from '../firewall/found.ts';
 import { mapBack } from '../firewall/found.ts';
-import type { Count, CounterSeed } from '../firewall/model.ts';
+import type { Count, Inventory, LoadTexts } from '../firewall/load.ts';
 import { FirewallModel } from '../firewall/model.ts';
 import type { DropCounter, FirewallOptions } from '../firewall/ruleset.ts';
 import { DROP_COUNTERS, tableName } from '../firewall/ruleset.ts';
 import type { FirewallDelta } from '../firewall/state.ts';
 import { counterPolicy } from '../firewall/state.ts';
 import type { FirewallState } from '../types.ts';
-import { readListing } from './nft-json.ts';
+import { readInventory, readListing } from './nft-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 import type { ForeignChange, Watch } from './watch.ts';
 import { watchTable } from './watch.ts';
@@ -45,16 +45,18 @@ export class Firewall {
   async preflight(): Promise<void> {
     const empty = { masquerade: true, draining: true, leaseUntil: 0 };
     const none = { devices: new Map(), classes: new Map(), profiles: new Map(), bundles: new Map() };
-    await this.#check(new FirewallModel(this.#model.options).load({ ...empty, ...none }, 0));
+    // Under another name, since it must not meet what is there.
+    const model = new FirewallModel({ ...this.#model.options, interface: 'preflight' });
+    await output('nft', ['--check', '-f', '-'], model.load({ ...empty, ...none }, 0, null).swap);
   }
 
-  /** Replaces the table in one transaction; counters go on from what they were. Throws HostNetError. */
+  /** Makes the table say this state, whatever it held; loses no packet and no count. Throws HostNetError. */
   load(state: FirewallState, now: number): Promise<void> {
-    return this.#enqueue(async () => this.#commitLoad(this.#model.load(state, now, await this.#seed())));
+    return this.#enqueue(async () => this.#commitLoad(this.#model.load(state, now, await this.#inventory())));
   }
 
   /**
-   * Carries the difference over. If the kernel refuses it (the table is not what we left), the whole table is replaced.
+   * Carries the difference over. If the kernel refuses it (the table is not what we left), everything is loaded.
    * Throws `invalid-state` if the delta contradicts the state: then `load` must follow.
    */
   change(delta: FirewallDelta, now: number): Promise<ChangeResult> {
@@ -65,7 +67,7 @@ export class Firewall {
         if (/^flush chain /m.test(text)) this.#rules = null;
         if (await this.#commit(text)) return 'changed';
       }
-      await this.#commitLoad(this.#model.reload(now, await this.#seed()));
+      await this.#commitLoad(this.#model.reload(now, await this.#inventory()));
       return 'reloaded';
     });
   }
@@ -93,10 +95,15 @@ export class Firewall {
   /** Packets and bytes by policy and by reason of dropping, since the table was first loaded. */
   counters(): Promise<FirewallCounters> {
     return this.#enqueue(async () => {
-      const seed = await this.#seed();
-      if (!seed) throw new HostNetError('rejected', `the table ${this.#table} does not exist`);
-      const drops = DROP_COUNTERS.map((name) => [name, seed.drops.get(name) ?? { packets: 0, bytes: 0 }]);
-      return { policies: seed.policies, drops: Object.fromEntries(drops) };
+      const counters = (await this.#inventory())?.counters;
+      if (!counters) throw new HostNetError('rejected', `the table ${this.#table} does not exist`);
+      const policies = new Map<string, Count>();
+      for (const [name, count] of counters) {
+        const policy = counterPolicy(name);
+        if (policy !== null) policies.set(policy, count);
+      }
+      const drops = DROP_COUNTERS.map((name) => [name, counters.get(`drop_${name}`) ?? { packets: 0, bytes: 0 }]);
+      return { policies, drops: Object.fromEntries(drops) };
     });
   }
 
@@ -129,36 +136,28 @@ export class Firewall {
   }
 
   async #list(): Promise<Listing | null> {
-    const result = await run('nft', ['-j', 'list', 'table', 'inet', this.#table]);
-    if (result.code === 0) return readListing(parseJson('nft', result.stdout));
+    const answer = await this.#listTable('-j');
+    return answer === null ? null : readListing(answer);
+  }
+
+  /** Names and counters; null if there is no table. */
+  async #inventory(): Promise<Inventory | null> {
+    const answer = await this.#listTable('-jt');
+    return answer === null ? null : readInventory(answer);
+  }
+
+  async #listTable(flags: string): Promise<unknown> {
+    const result = await run('nft', [flags, 'list', 'table', 'inet', this.#table]);
+    if (result.code === 0) return parseJson('nft', result.stdout);
     if (/No such file or directory/.test(result.stderr)) return null;
     throw failure('nft', result);
   }
 
-  /** The counters as they are, or undefined if there is no table. */
-  async #seed(): Promise<CounterSeed | undefined> {
-    const result = await run('nft', ['-j', 'list', 'counters', 'table', 'inet', this.#table]);
-    if (/No such file or directory/.test(result.stderr)) return undefined;
-    if (result.code !== 0) throw failure('nft', result);
-    const { counters } = readListing(parseJson('nft', result.stdout));
-    const policies = new Map<string, Count>();
-    for (const [name, count] of counters) {
-      const policy = counterPolicy(name);
-      if (policy !== null) policies.set(policy, count);
-    }
-    const drops = new Map<DropCounter, Count>();
-    for (const name of DROP_COUNTERS) {
-      const count = counters.get(`drop_${name}`);
-      if (count) drops.set(name, count);
-    }
-    return { policies, drops };
-  }
-
-  async #commitLoad(text: string): Promise<void> {
+  async #commitLoad({ swap, cleanup, replace }: LoadTexts): Promise<void> {
     this.#rules = null;
-    await this.#mustCommit(text);
-    const listing = await output('nft', ['-j', '-t', 'list', 'table', 'inet', this.#table]);
-    this.#rules = readListing(parseJson('nft', listing)).rules;
+    const swapped = (await this.#commit(swap)) && (cleanup === null || (await this.#commit(cleanup)));
+    if (!swapped) await this.#mustCommit(replace);
+    this.#rules = readListing(await this.#listTable('-jt')).rules;
   }
 
   async #commit(text: string): Promise<boolean> {
@@ -182,10 +181,6 @@ export class Firewall {
     });
     for (const own of ours) own.ended(result.code === 0);
     return result;
-  }
-
-  async #check(text: string): Promise<void> {
-    await output('nft', ['--check', '-f', '-'], text);
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {

@@ -72,37 +72,53 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.deepEqual(items(found), items(wanted));
   }
 
+  async function generation(): Promise<string> {
+    return /map devices4_([abc]) /.exec(await space.exec('nft', '-t', 'list', 'table', ...TABLE))?.[1] ?? '?';
+  }
+
+  async function named(map: string): Promise<string> {
+    return `${map}_${await generation()}`;
+  }
+
   const tampering: readonly [string, string, RegExp, (found: Found) => boolean][] = [
-    ['a device taken out', 'delete element T devices4 { 100.64.0.2 }', /is missing/, (f) => !f.devices.has('alice')],
+    ['a device taken out', 'delete element T devices4_G { 100.64.0.2 }', /is missing/, (f) => !f.devices.has('alice')],
     [
       'a device put in',
-      'add element T devices4 { 100.64.0.9 : 0x10000001 }',
+      'add element T devices4_G { 100.64.0.9 : 0x10000001 }',
       /not ours/,
       (f) => !f.profiles.has('staff'),
     ],
-    ['a range put in', 'add element T classes4 { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
-    ['a port put in', 'add element T tcp_ports { 5000-6000 : 2000:12 }', /not ours/, () => true],
+    ['a range put in', 'add element T classes4_G { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
+    ['a port put in', 'add element T tcp_ports_G { 5000-6000 : 2000:12 }', /not ours/, () => true],
     [
       'a cell taken out',
-      'delete element T cells { 0x10000001 . 1000:1 }',
+      'delete element T cells_G { 0x10000001 . 1000:1 }',
       /is missing/,
       (f) => !f.profiles.has('staff'),
     ],
-    ['a grant taken out', 'delete element T allowed { 0x20000001 . 2000:1 }', /missing/, (f) => !f.bundles.has('http')],
-    ['a lease stretched away', 'delete element T lease { 1 }', /is missing/, (f) => f.devices.size === 0],
-    ['a rule put in', 'insert rule T from_tunnel accept', /has 19 rules, not 18/, (f) => f.settings === null],
+    [
+      'a grant taken out',
+      'delete element T allowed_G { 0x20000001 . 2000:1 }',
+      /missing/,
+      (f) => !f.bundles.has('http'),
+    ],
+    ['a lease stretched away', 'delete element T lease_G { 1 }', /is missing/, (f) => f.devices.size === 0],
+    ['a rule put in', 'insert rule T from_tunnel_G accept', /has 19 rules, not 18/, (f) => f.settings === null],
     ['a chain emptied', 'flush chain T guard', /has 0 rules/, (f) => f.settings === null],
     ['a chain added', 'add chain T mine', /chain mine is not ours/, (f) => f.settings === null],
     [
       'a rule exchanged',
-      'flush chain T broken; add rule T broken accept',
-      /chain broken has other rules/,
+      'flush chain T broken_G; add rule T broken_G accept',
+      /chain broken_[abc] has other rules/,
       (f) => f.settings === null,
     ],
   ];
   for (const [what, command, difference, consequence] of tampering) {
     it(`sees ${what}`, async () => {
-      await space.exec('nft', command.replaceAll(' T ', ` ${TABLE.join(' ')} `));
+      await space.exec(
+        'nft',
+        command.replaceAll(' T ', ` ${TABLE.join(' ')} `).replaceAll('_G', `_${await generation()}`),
+      );
       const found = await space.call('readBack', Date.now());
       assert.match(found.differences.join('\n'), difference);
       assert.ok(consequence(found), 'the item is not found as wanted');
@@ -113,13 +129,13 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     const upsert = { devices: [{ id: 'carol', addresses: ['100.64.0.7'], profile: 'staff', expiresAt: null }] };
     await space.call('change', { upsert, remove: { classes: ['idle'] } }, Date.now());
     assert.deepEqual((await space.call('readBackTouched', Date.now())).differences, []);
-    await space.exec('nft', 'delete', 'element', ...TABLE, 'devices4', '{ 100.64.0.7 }');
+    await space.exec('nft', 'delete', 'element', ...TABLE, await named('devices4'), '{ 100.64.0.7 }');
     const found = await space.call('readBackTouched', Date.now());
     assert.deepEqual(found.differences, ['devices4: 100.64.0.7 is missing']);
     assert.equal(found.devices.has('carol'), false);
-    await space.exec('nft', 'add', 'element', ...TABLE, 'devices4', '{ 100.64.0.7 : 0x10000002 }');
+    await space.exec('nft', 'add', 'element', ...TABLE, await named('devices4'), '{ 100.64.0.7 : 0x10000002 }');
     assert.match((await space.call('readBackTouched', Date.now())).differences[0] ?? '', /is mapped to 0x10000002/);
-    await space.exec('nft', 'add', 'element', ...TABLE, 'classes4', '{ 10.9.0.77 : 1000:1 }');
+    await space.exec('nft', 'add', 'element', ...TABLE, await named('classes4'), '{ 10.9.0.77 : 1000:1 }');
     assert.match((await space.call('readBackTouched', Date.now())).differences.join(), /10.9.0.77 is not ours/);
   });
 
@@ -137,7 +153,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
   });
 
   it('replaces the table when the kernel refuses a delta', async () => {
-    await space.exec('nft', 'delete', 'element', ...TABLE, 'classes4', '{ 10.9.0.77-10.9.0.77 }');
+    await space.exec('nft', 'delete', 'element', ...TABLE, await named('classes4'), '{ 10.9.0.77-10.9.0.77 }');
     assert.equal(await space.call('change', { remove: { classes: ['idle'] } }, Date.now()), 'reloaded');
     assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
   });
@@ -152,7 +168,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     await space.call('load', exampleState(Date.now()), Date.now());
     await space.call('change', { settings: { draining: true } }, Date.now());
     assert.ok((await space.call('foreignChanges')).every(({ kind }) => kind === 'elsewhere'));
-    await space.exec('nft', 'delete', 'element', ...TABLE, 'devices4', '{ 100.64.0.2 }');
+    await space.exec('nft', 'delete', 'element', ...TABLE, await named('devices4'), '{ 100.64.0.2 }');
     await reported('table', 1);
     await space.exec('nft', 'flush', 'ruleset');
     await reported('table', 2);

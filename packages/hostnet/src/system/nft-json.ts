@@ -1,6 +1,6 @@
 import { HostNetError } from '../errors.ts';
 import type { Listing } from '../firewall/found.ts';
-import type { Count } from '../firewall/model.ts';
+import type { Count, Inventory } from '../firewall/load.ts';
 import { markText } from '../firewall/registers.ts';
 import { MAPS } from '../firewall/ruleset.ts';
 import { formatAddress, formatRange, parseAddress, parsePrefix, prefixRange } from '../ip.ts';
@@ -21,28 +21,42 @@ export function nftObjects(answer: unknown): { kind: string; body: JsonObject }[
 export function readListing(answer: unknown): Listing {
   const maps = new Map<string, Map<string, string | null>>();
   const rules = new Map<string, string[]>();
-  const counters = new Map<string, Count>();
   for (const { kind, body } of nftObjects(answer)) {
-    if (kind === 'map') maps.set(text(body.name), readMap(body));
-    else if (kind === 'set' && body.name === 'lease') maps.set('lease', readLease(body));
+    if (kind === 'map' || kind === 'set') maps.set(text(body.name), readElements(kind, body));
     else if (kind === 'chain') rules.set(text(body.name), []);
     else if (kind === 'rule') rules.get(text(body.chain))?.push(JSON.stringify(body.expr));
+  }
+  return { maps, rules };
+}
+
+/** Reads the names and counters of our table, also from a terse listing. Throws `bad-output`. */
+export function readInventory(answer: unknown): Inventory {
+  const chains: string[] = [];
+  const maps = new Map<string, 'map' | 'set'>();
+  const counters = new Map<string, Count>();
+  for (const { kind, body } of nftObjects(answer)) {
+    if (kind === 'chain') chains.push(text(body.name));
+    else if (kind === 'map' || kind === 'set') maps.set(text(body.name), kind);
     else if (kind === 'counter') counters.set(text(body.name), readCount(body));
   }
-  return { maps, rules, counters };
+  return { chains, maps, counters };
 }
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-function readMap(body: JsonObject): Map<string, string | null> {
-  const interval = MAPS.some(({ name, flags }) => name === body.name && flags === 'interval');
-  const marks = body.map === 'mark';
+/** What others put into our table, and flows, is known by name only. */
+function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string | null> {
+  const name = text(body.name).replace(/_[abc]$/, '');
+  if (kind === 'set') return name === 'lease' ? readLease(body) : new Map();
+  const map = MAPS.find((known) => known.name === name);
+  if (!map) return new Map();
   return new Map(
     elements(body).map((element) => {
       if (!Array.isArray(element) || element.length !== 2) throw bad('a map element is no pair');
-      return [readKey(element[0], interval), marks ? markText(integer(element[1])) : text(element[1])];
+      const value = body.map === 'mark' ? markText(integer(element[1])) : text(element[1]);
+      return [readKey(element[0], map.flags === 'interval'), value];
     }),
   );
 }

@@ -53,7 +53,8 @@ export class Emulator {
   #command(line: string, now: number): void {
     const match = /^(add|delete|flush) (table|map|set|chain|rule|counter|element) inet \S+ ?(\S*) ?(.*)$/.exec(line);
     if (!match) throw new Error(`not understood: ${line}`);
-    const [, verb, kind, name = '', rest = ''] = match;
+    const [, verb, kind, kernelName = '', rest = ''] = match;
+    const name = kernelName.replace(/_[abc]$/, '');
     if (kind === 'table' && verb === 'delete') {
       this.maps = new Map();
       this.counters = new Set();
