@@ -25,7 +25,7 @@ export async function openTestStore(t: TestContext, clock = new TestClock()): Pr
   const file = join(folder, 'sallyport.db');
   copyFileSync(await template(), file);
   const store = createStore(openDatabase(file), () => clock.now);
-  t.after(async () => {
+  cleanUp(t, async () => {
     await store.close();
     rmSync(folder, { recursive: true });
   });
@@ -89,7 +89,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
     ...overrides,
   };
   const app = createApp(deps);
-  t.after(() => app.stop());
+  cleanUp(t, () => app.stop());
   const tenant = await newTenant(store, 'First');
   const other = await newTenant(store, 'Second');
   return {
@@ -131,6 +131,19 @@ const byTest = {
 async function newTenant(store: Store, name: string): Promise<TestTenant> {
   const { tenant, apiKey } = await createTenant(store, byTest.actor, name);
   return { id: tenant.id, key: apiKey.key };
+}
+
+const cleanups = new WeakMap<TestContext, (() => Promise<void>)[]>();
+
+/** Newest first, other than the runner's own hooks: what stands on a store ends before it. */
+function cleanUp(t: TestContext, work: () => Promise<void>): void {
+  const known = cleanups.get(t) ?? [];
+  known.push(work);
+  if (cleanups.has(t)) return;
+  cleanups.set(t, known);
+  t.after(async () => {
+    for (const next of known.reverse()) await next();
+  });
 }
 
 let templateFile: Promise<string> | null = null;
