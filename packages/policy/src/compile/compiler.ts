@@ -3,6 +3,7 @@ import { prefixRange, type ReservedRange, reservedRanges } from '../addresses.ts
 import type { WorldChange, WorldPolicy, WorldResource, WorldSettings } from '../types.ts';
 import { MutableWorld, World } from '../world.ts';
 import { type Audience, Audiences } from './audiences.ts';
+import { Effects } from './effects.ts';
 import { GatewayState } from './gateway-state.ts';
 import { computed, Multimap } from './maps.ts';
 import { PolicyIndex } from './policy-index.ts';
@@ -268,35 +269,6 @@ export class TenantCompiler {
 function assertReadable(change: WorldChange): void {
   if (change.kind === 'settings') reservedRanges(change.value);
   if (change.kind === 'resource') for (const { prefix } of change.value?.addresses ?? []) prefixRange(prefix);
-}
-
-/** What is to be done again because of some changes. */
-class Effects {
-  /** Gateways whose own item may be another one. */
-  readonly interfaces = new Set<string>();
-  /** Gateways whose destinations may be others. */
-  readonly rebuild = new Set<string>();
-  /** Gateways where these policies may have another outcome. */
-  readonly concerned = new Map<string, Set<string>>();
-  /** Changed policies that are universal or were. */
-  readonly universal = new Set<string>();
-  /** Devices to match with policies again, those of them that are changed, and those that end elsewhere. */
-  readonly rematch = new Set<string>();
-  readonly changed = new Set<string>();
-  readonly moved = new Set<string>();
-  /** Audiences without a place yet. */
-  readonly founded = new Set<Audience>();
-  /** Device items to renew by gateway. */
-  readonly renewed = new Map<string, Set<string>>();
-  readonly touched = new Set<string>();
-
-  concern(gateway: string, policy: string): void {
-    computed(this.concerned, gateway, () => new Set()).add(policy);
-  }
-
-  renew(gateway: string, device: string): void {
-    computed(this.renewed, gateway, () => new Set()).add(device);
-  }
 }
 
 /** Text that is equal when two policies have the same sources. */
