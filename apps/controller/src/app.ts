@@ -74,7 +74,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   });
   const channel = deps.openChannel({ directory, states: runtimes, leaseMs: (tenant) => runtimes.leaseMs(tenant) });
   const authenticator = new ApiKeyAuthenticator(store);
-  const queries = createGatewayQueries(store, box, channel);
+  const queries = createGatewayQueries(store, box, channel, runtimes);
   const lists = new GatewayLists(store, channel, (row) => readToken(box, row));
   const resources = createResourceQueries(queries);
   const devices = createDeviceQueries({ now: store.now, channel });

@@ -1,4 +1,5 @@
 import type { Gateway } from '@sallyport/contract';
+import type { DesiredStates } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
@@ -17,7 +18,12 @@ export interface GatewayQueries {
   nested(db: Scoped, ids: readonly string[]): Promise<Map<string, Gateway>>;
 }
 
-export function createGatewayQueries(store: Store, box: SecretBox, presence: PresenceSource): GatewayQueries {
+export function createGatewayQueries(
+  store: Store,
+  box: SecretBox,
+  presence: PresenceSource,
+  states: Pick<DesiredStates, 'current'>,
+): GatewayQueries {
   const tokenFor = (context: RequestContext, row: GatewayRow) =>
     may(context, 'deploy') ? readToken(box, row) : maskedToken(row.id);
 
@@ -28,13 +34,16 @@ export function createGatewayQueries(store: Store, box: SecretBox, presence: Pre
 
   return {
     view,
-    get: (context, id) =>
-      store.read(async (db) => {
+    get: async (context, id) => {
+      const { row, body } = await store.read(async (db) => {
         const row = await findGateway(scoped(db, context.tenant), id);
         if (row === undefined) throw notFound();
-        const body = await view(scoped(db, context.tenant), context, row);
-        return { body: { ...body, statistics: gatewayStatistics(presence.presence(id), row) }, version: row.version };
-      }),
+        return { row, body: await view(scoped(db, context.tenant), context, row) };
+      });
+      const present = presence.presence(id);
+      const desired = present.applied === null ? null : await states.current(id);
+      return { body: { ...body, statistics: gatewayStatistics(present, row, desired) }, version: row.version };
+    },
     nested: async (db, ids) => {
       if (ids.length === 0) return new Map();
       const rows = await findGateways(db, ids);

@@ -10,7 +10,7 @@ export function shownStatus(
   if (row.intent !== 'ACTIVE') return row.intent;
   if (shownError(row, presence) !== null) return 'ERROR';
   if (row.deployed_on === null) return 'PENDING';
-  return presence.alive ? 'ONLINE' : 'OFFLINE';
+  return presence.alive && presence.converged ? 'ONLINE' : 'OFFLINE';
 }
 
 /** What the agent says now; while it is away, what it said last. */

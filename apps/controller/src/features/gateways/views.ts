@@ -1,5 +1,5 @@
 import { Gateway } from '@sallyport/contract';
-import type { Channel, GatewayPresence } from '../../channel/types.ts';
+import type { Channel, DesiredState, GatewayPresence } from '../../channel/types.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
 import { maskedToken } from './token.ts';
@@ -34,8 +34,12 @@ export function gatewayView(
   };
 }
 
-/** What the published `connection statistics` are, for one gateway. */
-export function gatewayStatistics({ statistics, applied, safeToStop }: GatewayPresence, row: GatewayRow) {
+/** What the published `connection statistics` are, for one gateway; `desired` is the state that it should have by now. */
+export function gatewayStatistics(
+  { statistics, applied, safeToStop }: GatewayPresence,
+  row: GatewayRow,
+  desired: Pick<DesiredState, 'hash' | 'revision'> | null,
+) {
   const { connectedDevices, bytesIn, bytesOut, lastHandshake } = statistics;
   return {
     connectedDevices,
@@ -43,8 +47,18 @@ export function gatewayStatistics({ statistics, applied, safeToStop }: GatewayPr
     bytesOut,
     ...present('lastHandshake', isoOrNull(lastHandshake)),
     ...present('appliedRevision', applied?.revision.number ?? null),
+    ...present('lag', applied === null || desired === null ? null : lag(applied, desired)),
     ...present('safeToStop', row.intent === 'MAINTENANCE' ? safeToStop : null),
   };
+}
+
+/** Revisions between what is applied and what should be; none where both states are the same. */
+function lag(
+  applied: Pick<DesiredState, 'hash' | 'revision'>,
+  desired: Pick<DesiredState, 'hash' | 'revision'>,
+): number {
+  if (applied.hash === desired.hash) return 0;
+  return Math.max(1, desired.revision.number - applied.revision.number);
 }
 
 /**
