@@ -130,11 +130,17 @@ outer_settings() {
 
 clean_up() {
   if [ -n "$inside" ]; then
-    kill "$inside" 2>/dev/null || true
+    # unshare ignores softer signals while it waits; its death is the death of all that runs inside.
+    kill -KILL "$inside" 2>/dev/null || true
     wait "$inside" 2>/dev/null || true
   fi
-  # The mounts went with the namespace; --one-file-system is a second lock on that door.
-  rm -rf --one-file-system "$run"
+  # The mounts go with the namespace, which takes a moment; --one-file-system is a second lock on that door.
+  tries=0
+  until rm -rf --one-file-system "$run" 2>/dev/null; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 50 ] || fail "$run could not be removed"
+    sleep 0.1
+  done
 }
 
 main "$@"

@@ -12,10 +12,18 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     file: 'apps/controller/src/features/gateways/directory.ts',
     reason: 'an agent knows its gateway id only; the tenant comes from the row',
   },
+  {
+    file: 'apps/controller/src/features/gateways/local.ts',
+    reason: 'which gateway is the local one belongs to the controller',
+  },
   { file: 'apps/controller/src/features/tenants/commands.ts', reason: 'the operator sees all tenants' },
   { file: 'apps/controller/src/http/health.ts', reason: 'touches no table' },
   { file: 'apps/controller/src/http/idempotency.ts', reason: 'ageing is the same for every tenant' },
   { file: 'apps/controller/src/overlay/allocator.ts', reason: 'overlay numbers are unique across tenants' },
+  {
+    file: 'apps/controller/src/runtime/runtimes.ts',
+    reason: 'an agent knows its gateway id only; the tenant comes from the row',
+  },
   {
     file: 'apps/controller/src/secrets/identity.ts',
     reason: 'the identity belongs to the controller, not to a tenant',
