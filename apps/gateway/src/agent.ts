@@ -7,7 +7,7 @@ import { failureOf } from './failure.ts';
 import type { Log } from './log.ts';
 import { DataPlane, type PlaneOptions } from './plane/data-plane.ts';
 import { probeAll } from './plane/probes.ts';
-import { Statistics } from './plane/statistics.ts';
+import { hasLostPeers, Statistics } from './plane/statistics.ts';
 import type { StateDirectory } from './state/directory.ts';
 import type { EndpointMemory } from './state/endpoints.ts';
 import { formatStatus } from './state/status.ts';
@@ -204,8 +204,8 @@ export class Agent {
     const items = this.#session.desired.items;
     try {
       const statistics = await this.#plane.statistics();
-      if (statistics.device === null && this.#session.applied !== null) {
-        this.#input({ kind: 'drift', reason: 'WireGuard does not answer' });
+      if (this.#session.applied !== null && hasLostPeers(items, statistics.device)) {
+        this.#input({ kind: 'drift', reason: 'WireGuard has not the peers that it should have' });
       }
       this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, statistics, this.#probes) });
       await this.#options.endpoints.save(this.#options.directory);

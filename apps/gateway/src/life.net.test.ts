@@ -43,8 +43,6 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
   });
 
   await t.test('kill -9 and a new agent without the token lose no packet, and no peer is replaced', async () => {
-    await device.startDatagrams('ping', serverAddress, 80);
-    await device.stopStream('ping');
     await device.startStream('s', serverAddress, 80, 10);
     await world.agent.kill('SIGKILL');
     const { received } = await device.stream('s');

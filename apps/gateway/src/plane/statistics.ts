@@ -1,4 +1,4 @@
-import { gatewayOf, type HeartbeatData } from '@sallyport/agent-core';
+import { gatewayOf, type HeartbeatData, isOpen } from '@sallyport/agent-core';
 import type { ProbeResult, StateItem } from '@sallyport/contract/channel';
 import type { PlaneStatistics } from './data-plane.ts';
 
@@ -24,6 +24,20 @@ export class Statistics {
       safeToStop: intent === 'OFFLINE' || (intent === 'MAINTENANCE' && quiet),
     };
   }
+}
+
+/** Whether peers are missing or too many: a cheap look between the sweeps. */
+export function hasLostPeers(items: ReadonlyMap<string, StateItem>, device: PlaneStatistics['device']): boolean {
+  if (device === null) return true;
+  let expected = 0;
+  if (isOpen(gatewayOf(items))) {
+    for (const item of items.values()) {
+      if (item.kind !== 'device') continue;
+      if (!device.peers.has(item.publicKey)) return true;
+      expected += 1;
+    }
+  }
+  return device.peers.size !== expected;
 }
 
 function peersOf(items: ReadonlyMap<string, StateItem>, device: PlaneStatistics['device']): HeartbeatData['peers'] {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, link, mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../failure.ts';
 
@@ -37,6 +38,7 @@ async function lockInterface(interfaceName: string, runDir: string): Promise<Loc
   const namespace = (await readlink('/proc/self/ns/net').catch(() => '')).replace(/\D/g, '');
   try {
     await mkdir(runDir, { recursive: true, mode: 0o700 });
+    await access(runDir, constants.W_OK | constants.X_OK);
   } catch {
     return null;
   }

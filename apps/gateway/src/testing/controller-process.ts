@@ -21,6 +21,7 @@ export type ControllerCall =
   | { readonly op: 'say'; readonly message: ControllerMessage }
   | { readonly op: 'refuse'; readonly refusal: Extract<ControllerMessage, { type: 'refused' }> | null }
   | { readonly op: 'expect-token'; readonly token: string }
+  | { readonly op: 'lease'; readonly leaseMs: number }
   | { readonly op: 'drop' }
   | { readonly op: 'heard' }
   | { readonly op: 'state' };
@@ -60,6 +61,10 @@ function serve(): void {
         return null;
       case 'expect-token':
         controller.token = call.token;
+        return null;
+      case 'lease':
+        controller.leaseMs = call.leaseMs;
+        broadcast(controller.lease(Date.now()));
         return null;
       case 'drop':
         for (const socket of sockets) socket.terminate();
