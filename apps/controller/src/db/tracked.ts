@@ -30,14 +30,16 @@ export async function tracked(
   const old = await load(tx, ids);
   await work();
   const now = await load(tx, ids);
-  const different = [...now].filter(([id, after]) => encodeJson(old.get(id)) !== encodeJson(after));
-  if (different.length === 0) return;
+  const different = ids.flatMap((id) => {
+    const [before = null, after] = [old.get(id), now.get(id)];
+    return after === undefined || encodeJson(before) === encodeJson(after) ? [] : [{ id, before, after }];
+  });
   await bump(
     tx,
-    different.map(([id]) => id),
+    different.map(({ id }) => id),
   );
-  for (const [id, after] of different) {
-    const change = { kind, id, op: 'update', name: after.name, before: old.get(id) ?? null, after } as const;
+  for (const { id, before, after } of different) {
+    const change = { kind, id, op: 'update', name: after.name, before, after } as const;
     tx.changed(action === undefined ? change : { ...change, action });
   }
 }

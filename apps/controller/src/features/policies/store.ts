@@ -103,14 +103,18 @@ export async function replaceMembers(tx: Tx, policy: string, kind: MemberKind, i
   for (const part of chunks(rows)) await tx.scoped.insertInto('policy_members', part).execute();
 }
 
+/** Ids of the policies that name an object, in the order in which they are walked. */
 export async function policiesNaming(db: Scoped, kind: MemberKind, member: string): Promise<string[]> {
   const rows = await db
     .selectFrom('policy_members')
-    .select('policy_id')
-    .where('kind', '=', kind)
-    .where('member_id', '=', member)
+    .innerJoin('policies', 'policies.id', 'policy_members.policy_id')
+    .select('policies.id')
+    .where('policy_members.kind', '=', kind)
+    .where('policy_members.member_id', '=', member)
+    .orderBy('policies.type')
+    .orderBy('policies.position')
     .execute();
-  return rows.map(({ policy_id }) => policy_id);
+  return rows.map(({ id }) => id);
 }
 
 export async function deleteMember(tx: Tx, kind: MemberKind, member: string): Promise<void> {

@@ -31,14 +31,17 @@ export async function deleteProtocol(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('protocols').where('id', '=', id).execute();
 }
 
-/** Ids of the resources of which an address uses the protocol. */
+/** Ids of the resources of which an address uses the protocol, in the order of their creation. */
 export async function resourcesUsing(db: Scoped, protocol: string): Promise<string[]> {
   const rows = await db
     .selectFrom('address_protocols')
     .innerJoin('addresses', 'addresses.id', 'address_protocols.address_id')
-    .select('addresses.resource_id')
+    .innerJoin('resources', 'resources.id', 'addresses.resource_id')
+    .select(['resources.id', 'resources.created_at'])
     .distinct()
     .where('address_protocols.protocol_id', '=', protocol)
+    .orderBy('resources.created_at')
+    .orderBy('resources.id')
     .execute();
-  return rows.map((row) => row.resource_id);
+  return rows.map(({ id }) => id);
 }
