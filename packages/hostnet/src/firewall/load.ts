@@ -17,12 +17,15 @@ export interface Inventory {
 }
 
 /**
- * A whole load. A table that is deleted and made anew loses the packets that are just inside its chains, since their
- * look-ups find the old maps emptied. So the new chains and maps are built beside the old ones, under names of another
- * generation, and the base chains are turned to them, in one transaction; what is left over goes in a second one, when no
- * packet can be inside any more. Counters stay and go on counting.
+ * A whole load, as transactions to be made one after another. A table that is deleted and made anew loses the packets
+ * that are just inside its chains, since their look-ups find the old maps emptied; and the kernel publishes new ranges a
+ * moment later than new rules. So the new chains and maps are built beside the old ones, under names of another
+ * generation, then the base chains are turned to them, and what is left over goes when no packet can be inside any more.
+ * Counters stay and go on counting.
  */
 export interface LoadTexts {
+  /** Null if there is no table yet: then `swap` makes everything at once. */
+  readonly prepare: string | null;
   readonly swap: string;
   /** Null if there is nothing to remove. */
   readonly cleanup: string | null;
@@ -46,18 +49,24 @@ export function loadTexts(
 ): LoadTexts {
   const table = `inet ${tableName(options.interface)}`;
   const rules = ruleset(options, settings, tables.generation);
-  const body = [...objects(table, tables.generation), ...chains(table, rules)];
-  for (const map of Object.values(tables.maps)) body.push(...renderAll(table, map, now));
+  const regular = rules.filter(({ hook }) => hook === '');
+  const bases = rules.filter(({ hook }) => hook !== '');
   const counters = [...DROP_COUNTERS.map((name) => `drop_${name}`), ...tables.counters.current.keys()];
+  const beside = [...objects(table, tables.generation), ...chains(table, regular)];
+  for (const map of Object.values(tables.maps)) beside.push(...renderAll(table, map, now));
+  const prepare = [`add table ${table}`, ...counters.map((name) => `add counter ${table} ${name}`), ...beside];
+  const swap = chains(table, bases);
   return {
-    swap: script([`add table ${table}`, ...counters.map((name) => `add counter ${table} ${name}`), ...body]),
+    prepare: existing && script(prepare),
+    swap: script(existing ? swap : [...prepare, ...swap]),
     cleanup: existing && cleanupText(table, rules, tables.generation, counters, existing),
     replace: script([
       `add table ${table}`,
       `delete table ${table}`,
       `add table ${table}`,
       ...counters.map((name) => `add counter ${table} ${name}${countText(existing?.counters.get(name))}`),
-      ...body,
+      ...beside,
+      ...swap,
     ]),
   };
 }
@@ -71,7 +80,7 @@ function objects(table: string, generation: Generation): string[] {
   return [...maps, ...sets];
 }
 
-/** Base chains exist already in a swap, so they are emptied; adding them again changes nothing. */
+/** Base chains may exist already, so they are emptied; adding one again changes nothing. */
 function chains(table: string, rules: Ruleset): string[] {
   const lines: string[] = [];
   for (const { name, hook } of rules) {

@@ -153,9 +153,10 @@ export class Firewall {
     throw failure('nft', result);
   }
 
-  async #commitLoad({ swap, cleanup, replace }: LoadTexts): Promise<void> {
+  async #commitLoad({ prepare, swap, cleanup, replace }: LoadTexts): Promise<void> {
     this.#rules = null;
-    const swapped = (await this.#commit(swap)) && (cleanup === null || (await this.#commit(cleanup)));
+    let swapped = true;
+    for (const text of [prepare, swap, cleanup]) if (text !== null) swapped &&= await this.#commit(text);
     if (!swapped) await this.#mustCommit(replace);
     this.#rules = readListing(await this.#listTable('-jt')).rules;
   }
