@@ -1,12 +1,12 @@
-import type { AdmissionRule, Device, Gateway, Policy, PolicyResource } from '@sallyport/contract';
-import type { z } from 'zod';
+import type { AdmissionRule, Device, Gateway, Policy } from '@sallyport/contract';
 import { decodeJson } from '../../db/json.ts';
+import type { NestedResource } from '../resources/views.ts';
 import type { PolicyParts } from './store.ts';
 
 /** What policies name, by id. */
 export interface Named {
   readonly devices: ReadonlyMap<string, Device>;
-  readonly resources: ReadonlyMap<string, z.infer<typeof PolicyResource>>;
+  readonly resources: ReadonlyMap<string, NestedResource>;
   readonly gateways: ReadonlyMap<string, Gateway>;
   readonly rules: ReadonlyMap<string, AdmissionRule>;
 }

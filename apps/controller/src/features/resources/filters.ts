@@ -1,5 +1,4 @@
-import { accessType, filterOperators, resourceFilterFields } from '@sallyport/contract';
-import { z } from 'zod';
+import { accessType, filterOperators, resourceFilterFields, id as uuid } from '@sallyport/contract';
 import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { FieldErrors } from '../../field-errors.ts';
@@ -70,7 +69,7 @@ const exact: readonly FilterOperator[] = ['eq', 'ne', 'in', 'nin'];
 /** A value that no object can have is a mistake, and worth more than an empty list. */
 function refusalOf({ field, operator, values }: Filter): string | null {
   if (field === 'name' || !exact.includes(operator)) return null;
-  const schema = field === 'type' ? accessType : z.uuid();
+  const schema = field === 'type' ? accessType : uuid;
   if (values.every((value) => schema.safeParse(value).success)) return null;
   return field === 'type' ? `must be one of ${accessType.options.join(', ')}` : 'must be a UUID';
 }

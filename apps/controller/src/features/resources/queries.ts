@@ -1,5 +1,4 @@
-import type { Address, Gateway, PolicyResource, Resource } from '@sallyport/contract';
-import type { z } from 'zod';
+import type { Address, Gateway, Resource } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, type Page, pageOf, sortOrder } from '../../http/paging.ts';
@@ -15,7 +14,7 @@ import {
   type ResourceRow,
   withParts,
 } from './store.ts';
-import { addressView, nestedResourceView, resourceView } from './views.ts';
+import { addressView, type NestedResource, nestedResourceView, resourceView } from './views.ts';
 
 /** Query of a list: the page, the order, and filters under names of their own. */
 type ListQuery = Page & { readonly sort: readonly string[]; readonly [parameter: string]: unknown };
@@ -75,7 +74,7 @@ export type ResourceQueries = ReturnType<typeof createResourceQueries>;
 export async function nestedResources(
   db: Scoped,
   ids: readonly string[],
-): Promise<ReadonlyMap<string, z.infer<typeof PolicyResource>>> {
+): Promise<ReadonlyMap<string, NestedResource>> {
   const rows = await findResources(db, [...new Set(ids)]);
   return new Map(rows.map((row) => [row.id, nestedResourceView(row)]));
 }

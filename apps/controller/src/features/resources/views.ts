@@ -1,9 +1,11 @@
-import type { AccessType, Address, Gateway, PolicyResource, Protocol, Resource } from '@sallyport/contract';
-import type { z } from 'zod';
+import type { AccessType, Address, Gateway, Policy, Protocol, Resource } from '@sallyport/contract';
 import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
 
 type Protocols = ReadonlyMap<string, Protocol>;
 type Gateways = ReadonlyMap<string, Gateway>;
+
+/** A resource as other objects carry it. */
+export type NestedResource = NonNullable<Policy['resources']>[number];
 
 /** A resource as answers carry it. It is ONLINE when a gateway that carries it is. */
 export function resourceView(
@@ -28,8 +30,7 @@ export const addressView = (address: AddressParts, type: AccessType, protocols: 
   protocols: address.protocols.flatMap((id) => protocols.get(id) ?? []),
 });
 
-/** A resource as other objects carry it. */
-export const nestedResourceView = (row: ResourceRow): z.infer<typeof PolicyResource> => ({
+export const nestedResourceView = (row: ResourceRow): NestedResource => ({
   id: row.id,
   createdAt: new Date(row.created_at).toISOString(),
   updatedAt: new Date(row.updated_at).toISOString(),
