@@ -217,8 +217,11 @@ export class DataPlane {
   /** Undefined: nothing was touched, so nothing was looked at. */
   async #changeDevice(backend: WireGuardBackend, change: DeviceChange): Promise<DeviceStatus | null | undefined> {
     if (isEmptyChange(change)) return undefined;
-    await backend.apply(this.#options.interface, change);
-    return backend.read(this.#options.interface);
+    const { interface: name, endpoints } = this.#options;
+    // The firewall has cut them already; where they were last is what brings them back at once if they return.
+    if (change.peers.some(isRemoval)) endpoints.learn((await backend.read(name))?.peers.values() ?? []);
+    await backend.apply(name, change);
+    return backend.read(name);
   }
 
   /** What is to be undone is on disk before it is done. */
