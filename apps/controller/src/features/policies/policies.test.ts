@@ -241,6 +241,24 @@ test('a policy is deleted; the default one stays as it is', async (t) => {
   assert.deepEqual([same.status, same.json], [200, standard], 'written back as it was');
 });
 
+test('a dry run tells who would gain and lose what, and writes nothing', async (t) => {
+  const { app, make, resource, device } = await start(t);
+  const { id: gateway } = await make.gateway('Berlin');
+  await make.attach(resource.id, [gateway]);
+  const body = { name: 'p', action: true, type: 'PRIVATE', devices: [device.id], resources: [resource.id] };
+  const before = await revisionOf(app);
+  const plan = await app.request('POST', `${path}?dry-run=true`, { body });
+  assert.equal(plan.status, 200, plan.text);
+  assert.deepEqual([plan.json.gained, plan.json.lost], [1, 0]);
+  assert.deepEqual(plan.json.samples, [{ change: 'gained', device: device.id, resource: resource.id }]);
+  assert.equal(await revisionOf(app), before);
+  const { id } = await make.policy('p', body as object);
+  const cut = await app.request('DELETE', `${path}/${id}?dry-run=true`);
+  assert.deepEqual([cut.json.gained, cut.json.lost], [0, 1]);
+  const last = await app.request('DELETE', `/tenants/addresses/${resource.addresses[0].id}?dry-run=true`);
+  assert.deepEqual([last.json.gained, last.json.lost], [0, 1]);
+});
+
 test('every change of a policy is in the audit trail with what it was and is', async (t) => {
   const { app, make, device, rule } = await start(t);
   const { id } = await make.policy('p', { devices: [device.id] });

@@ -66,8 +66,12 @@ function valuesOf({ field, operator }: Name, text: string): string[] {
 
 const exact: readonly FilterOperator[] = ['eq', 'ne', 'in', 'nin'];
 
+const longestPattern = 200;
+
 /** A value that no object can have is a mistake, and worth more than an empty list. */
 function refusalOf({ field, operator, values }: Filter): string | null {
+  if (operator === 'ilike' && values.some((pattern) => pattern.length > longestPattern))
+    return `must have at most ${longestPattern} characters`;
   if (field === 'name' || !exact.includes(operator)) return null;
   const schema = field === 'type' ? accessType : uuid;
   if (values.every((value) => schema.safeParse(value).success)) return null;

@@ -207,6 +207,7 @@ test('unknown fields, operators, values and parameters are refused by name', asy
   await refused('filter[type]=private', 'filter[type]');
   await refused('filter[id][in]=nonsense', 'filter[id][in]');
   await refused('filter[gateways.id][ne]=', 'filter[gateways.id][ne]');
+  await refused(`filter[name][ilike]=${'a'.repeat(201)}`, 'filter[name][ilike]');
   await refused('colour=red', 'colour');
   await refused('sort=type', 'sort');
   await refused('sort=-name:asc', 'sort');
@@ -214,4 +215,6 @@ test('unknown fields, operators, values and parameters are refused by name', asy
   await refused('limit=0', 'limit');
   await refused('limit=ten', 'limit');
   await refused('offset=-1', 'offset');
+  const hard = await app.request('GET', `${path}?filter[name][ilike]=${'%25a'.repeat(100)}b`);
+  assert.deepEqual([hard.status, hard.json.total], [200, 0]);
 });
