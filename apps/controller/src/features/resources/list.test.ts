@@ -215,6 +215,6 @@ test('unknown fields, operators, values and parameters are refused by name', asy
   await refused('limit=0', 'limit');
   await refused('limit=ten', 'limit');
   await refused('offset=-1', 'offset');
-  const hard = await app.request('GET', `${path}?filter[name][ilike]=${'%25a'.repeat(100)}b`);
+  const hard = await app.request('GET', `${path}?filter[name][ilike]=${'%25a'.repeat(99)}b`);
   assert.deepEqual([hard.status, hard.json.total], [200, 0]);
 });
