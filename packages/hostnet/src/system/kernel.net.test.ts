@@ -158,6 +158,33 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
   });
 
+  it('loads over what an interrupted load and a meddler left in the table', async () => {
+    const [table, live] = [TABLE.join(' '), await generation()];
+    for (const letter of ['a', 'b', 'c'].filter((each) => each !== live).slice(0, 1)) {
+      await space.exec(
+        'nft',
+        `add map ${table} devices4_${letter} { type ipv4_addr : mark; }; add chain ${table} from_tunnel_${letter}`,
+      );
+    }
+    await space.exec(
+      'nft',
+      `add chain ${table} extra { type filter hook input priority 3; }; add set ${table} s { type mark; }`,
+    );
+    await space.call('load', exampleState(Date.now()), Date.now());
+    assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
+  });
+
+  it('replaces a table whose chains are hooked elsewhere', async () => {
+    const table = TABLE.join(' ');
+    await space.exec(
+      'nft',
+      `delete chain ${table} output; add chain ${table} output { type filter hook output priority 7; }`,
+    );
+    await space.call('load', exampleState(Date.now()), Date.now());
+    assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
+    assert.match(await space.exec('nft', 'list', 'chain', ...TABLE, 'output'), /hook output priority filter/);
+  });
+
   it('reports what others change, and not what it changes itself', async () => {
     await space.call('watch');
     // The monitor is ready once it has reported something.
