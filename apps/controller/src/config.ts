@@ -145,10 +145,12 @@ function fromFlags(argv: readonly string[], problems: string[]): Record<string, 
     const argument = argv[at] ?? '';
     const [flag = '', ...rest] = argument.split('=');
     const setting = settings.find(({ name }) => flagOf(name) === flag);
-    if (setting === undefined) problems.push(`${flag} is not an option; see --help`);
-    else if (setting.secret)
+    if (setting === undefined)
+      problems.push(`${flag.startsWith('--') ? flag : 'an argument'} is not an option; see --help`);
+    else if (setting.secret) {
+      if (rest.length === 0 && !argv[at + 1]?.startsWith('--')) at++;
       problems.push(`${flag}: secrets are not taken as options; use ${setting.name} or ${setting.name}_FILE`);
-    else {
+    } else {
       const value = rest.length > 0 ? rest.join('=') : argv[++at];
       if (value === undefined) problems.push(`${flag} needs a value`);
       else texts[setting.name] = value;

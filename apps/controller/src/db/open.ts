@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
@@ -13,7 +13,8 @@ import type { Database } from './schema.ts';
  */
 export function openDatabase(file: string): Kysely<Database> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  closeSync(openSync(file, 'a', 0o600));
+  // Never opened here once it exists: closing any descriptor of a file gives up all locks that this process has on it.
+  if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
   chmodSync(file, 0o600);
   const database = new DatabaseSync(file);
   try {

@@ -27,7 +27,10 @@ export function problemOf(error: ApiError, requestId: string): Problem {
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
   const problem = problemOf(error, request.id);
-  return reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
+  return reply
+    .code(problem.status)
+    .type('application/problem+json')
+    .send(Buffer.from(JSON.stringify(problem)));
 }
 
 const ofFramework: Readonly<Record<string, ErrorCode>> = {

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 
 /**
  * What must be kept but not readable in a stolen database. Everything derives from the master key of 32 bytes.
@@ -13,7 +21,8 @@ export interface SecretBox {
 }
 
 export function createSecretBox(masterKey: Buffer): SecretBox {
-  const derive = (use: string) => Buffer.from(hkdfSync('sha256', masterKey, '', `sallyport ${use}`, 32));
+  const derive = (use: string) =>
+    createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, '', `sallyport ${use}`, 32)));
   const sealing = derive('seal');
   const hashing = derive('hash');
   return {
@@ -26,14 +35,14 @@ export function createSecretBox(masterKey: Buffer): SecretBox {
 const ivBytes = 12;
 const tagBytes = 16;
 
-function seal(key: Buffer, text: string, purpose: string): string {
+function seal(key: KeyObject, text: string, purpose: string): string {
   const iv = randomBytes(ivBytes);
   const cipher = createCipheriv('aes-256-gcm', key, iv).setAAD(Buffer.from(purpose));
   const body = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
   return Buffer.concat([iv, cipher.getAuthTag(), body]).toString('base64');
 }
 
-function open(key: Buffer, sealed: string, purpose: string): string {
+function open(key: KeyObject, sealed: string, purpose: string): string {
   const bytes = Buffer.from(sealed, 'base64');
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, ivBytes), { authTagLength: tagBytes })
     .setAAD(Buffer.from(purpose))

@@ -1,10 +1,11 @@
+import assert from 'node:assert/strict';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import pino from 'pino';
-import { type AppDeps, createApp } from '../app.ts';
+import { type AppDeps, type ChannelParts, createApp } from '../app.ts';
 import { openDatabase } from '../db/open.ts';
 import { createStore, type Store } from '../db/store.ts';
 import { issueApiKey } from '../features/api-keys/keys.ts';
@@ -42,10 +43,14 @@ export interface TestApp {
   readonly store: Store;
   readonly clock: TestClock;
   readonly channel: ScriptedChannel;
+  /** What the channel is given: the gateways' directory and their desired states. */
+  readonly parts: ChannelParts;
   readonly tenant: TestTenant;
   readonly other: TestTenant;
   /** A request with the first tenant's OWNER key, unless another key is given. */
   request(method: Method, path: string, options?: RequestOptions): Promise<TestAnswer>;
+  /** GET without a key, of something that is not JSON. */
+  text(path: string): Promise<TestAnswer>;
   /** A further key of the first tenant. */
   key(role: 'ADMIN' | 'AUDITOR'): Promise<string>;
 }
@@ -74,12 +79,16 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
   const box = createSecretBox(Buffer.alloc(32, 7));
   const channel = new ScriptedChannel();
   const identity = await loadIdentity(store, box);
+  const opened: ChannelParts[] = [];
   const deps: AppDeps = {
     log: pino({ level: 'silent' }),
     store,
     box,
     identity,
-    openChannel: () => channel,
+    openChannel: (parts) => {
+      opened.push(parts);
+      return channel;
+    },
     publicHost: async () => '192.0.2.10',
     metrics: createMetrics(),
     version: '0.0.0',
@@ -90,12 +99,15 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
   };
   const app = createApp(deps);
   cleanUp(t, () => app.stop());
+  const [parts] = opened;
+  assert.ok(parts !== undefined, 'the app opens its channel while it is made');
   const tenant = await newTenant(store, 'First');
   const other = await newTenant(store, 'Second');
   return {
     store,
     clock,
     channel,
+    parts,
     tenant,
     other,
     request: async (method, path, { body, key = tenant.key, headers = {} } = {}) => {
@@ -112,6 +124,10 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
         text: payload,
         json: payload === '' ? undefined : JSON.parse(payload),
       };
+    },
+    text: async (url) => {
+      const { statusCode, headers, payload } = await app.server.inject({ method: 'GET', url });
+      return { status: statusCode, headers, text: payload, json: undefined };
     },
     key: (role) =>
       store.write(
