@@ -14,7 +14,7 @@ const device = (n: number, expiresAt: number | null = null): StateItem => ({
   kind: 'device',
   key: `device/${n}`,
   id: String(n),
-  publicKey: 'A'.repeat(43) + '=',
+  publicKey: `${'A'.repeat(43)}=`,
   addresses: [`100.64.0.${n % 250}`],
   profile: 'p',
   expiresAt,
