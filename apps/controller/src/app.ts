@@ -79,7 +79,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const resources = createResourceQueries(queries);
   const devices = createDeviceQueries({ now: store.now, channel });
   const policies = createPolicyQueries({ devices, gateways: queries });
-  const handlers: Partial<Handlers<OperationName>> = {
+  const handlers: Handlers<OperationName> = {
     ...gatewayRoutes({ ...deps, channel, queries, lists }),
     ...apiKeyRoutes({ store, lastUsed: (id) => authenticator.lastUsed(id) }),
     ...protocolRoutes({ store }),

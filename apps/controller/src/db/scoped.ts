@@ -21,6 +21,8 @@ export interface Scoped {
   ): InsertQueryBuilder<Database, T, InsertResult>;
   updateTable<T extends TenantScoped>(table: T): UpdateQueryBuilder<Database, T, T, UpdateResult>;
   deleteFrom<T extends TenantScoped>(table: T): DeleteQueryBuilder<Database, T, DeleteResult>;
+  /** From `tenants`, the tenant's own row. */
+  selectTenant(): SelectQueryBuilder<Database, 'tenants', Record<never, never>>;
 }
 
 export type WithoutTenant<T extends TenantScoped> = Omit<NewRow<T>, 'tenant_id'>;
@@ -41,8 +43,14 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
           .values(named(Array.isArray(rows) ? rows.map(withTenant) : withTenant(rows))),
       ),
     updateTable: (table) => named(db.updateTable(table as 'gateways').where('tenant_id', '=', tenant)),
+    selectTenant: () => db.selectFrom('tenants').where('id', '=', tenant),
     deleteFrom: (table) => named(db.deleteFrom(table as 'gateways').where('tenant_id', '=', tenant)),
   };
+}
+
+/** The row of a tenant that comes into being: the one row that cannot be scoped yet. */
+export async function insertTenant(db: Kysely<Database>, row: NewRow<'tenants'>): Promise<void> {
+  await db.insertInto('tenants').values(row).execute();
 }
 
 /**

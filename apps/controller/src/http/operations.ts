@@ -36,12 +36,11 @@ export function registerOperations(
   app: FastifyInstance,
   basePath: string,
   deps: OperationDeps,
-  handlers: Partial<Handlers>,
+  handlers: Handlers,
 ): void {
   const running = new RunningRequests();
   for (const name of Object.keys(operations) as OperationName[]) {
-    const handler = handlers[name] as AnyHandler | undefined;
-    if (handler === undefined) continue;
+    const handler = handlers[name] as AnyHandler;
     const operation: Operation = operations[name];
     app.route({
       method: operation.method,

@@ -66,10 +66,4 @@ async function addressesOf(tx: Tx, number: number): Promise<OverlayAddresses> {
   };
 }
 
-function tenantRow(tx: Tx) {
-  return tx.db
-    .selectFrom('tenants')
-    .select(['overlay_v6', 'lease_ms'])
-    .where('id', '=', tx.tenant)
-    .executeTakeFirstOrThrow();
-}
+const tenantRow = (tx: Tx) => tx.scoped.selectTenant().select(['overlay_v6', 'lease_ms']).executeTakeFirstOrThrow();

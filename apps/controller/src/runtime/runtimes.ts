@@ -74,7 +74,7 @@ export class TenantRuntimes implements DesiredStates {
    * out when the returned function is called, after it.
    */
   async preview(tx: Tx, changes: readonly Change[]): Promise<() => Promise<AccessPreview>> {
-    const values = await worldChanges(tx.db, tx.tenant, changes);
+    const values = await worldChanges(tx.scoped, changes);
     return async () => {
       const before = await this.world(tx.tenant);
       const { gained, lost, samples } = accessDifference(before, before.with(values), sampleLimit);

@@ -1,6 +1,7 @@
 import { emptyStateHash, type Revision, type StateDelta } from '@sallyport/contract/channel';
 import { TenantCompiler, type World, type WorldChange } from '@sallyport/policy';
 import type { DesiredState, StateChange } from '../channel/types.ts';
+import { scoped } from '../db/scoped.ts';
 import type { Change, Commit, Store } from '../db/store.ts';
 import { asChanges, worldChanges } from './world-changes.ts';
 import { readWorld } from './world-rows.ts';
@@ -81,7 +82,7 @@ export class TenantRuntime {
   }
 
   async #load(): Promise<void> {
-    const world = await this.#host.store.read((db) => readWorld(db, this.#tenant));
+    const world = await this.#host.store.read((db) => readWorld(scoped(db, this.#tenant)));
     if (world === null) return;
     const compiler = new TenantCompiler(world.settings);
     this.#timed(() => compiler.apply(asChanges(world)));
@@ -97,7 +98,7 @@ export class TenantRuntime {
     const last = commits.at(-1);
     if (last !== undefined) {
       const changes = commits.flatMap((commit) => commit.changes);
-      const values = await this.#host.store.read((db) => worldChanges(db, this.#tenant, changes));
+      const values = await this.#host.store.read((db) => worldChanges(scoped(db, this.#tenant), changes));
       // The rows may be those of a later commit already; its own turn then finds nothing new.
       this.#timed(() => this.#apply(compiler, changes, values, last.revision));
     }

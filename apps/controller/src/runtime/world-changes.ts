@@ -1,7 +1,5 @@
 import type { WorldChange } from '@sallyport/policy';
-import type { Kysely } from 'kysely';
-import type { Database } from '../db/schema.ts';
-import { type Scoped, scoped } from '../db/scoped.ts';
+import type { Scoped } from '../db/scoped.ts';
 import type { Change } from '../db/store.ts';
 import { readDevices, readGateways, readPolicies, readResources, readTenant, type readWorld } from './world-rows.ts';
 
@@ -9,19 +7,14 @@ const kinds = ['gateway', 'device', 'resource', 'policy'] as const;
 type WorldKind = (typeof kinds)[number];
 
 /** What changes of objects mean for the world, read from the rows as they are now. */
-export async function worldChanges(
-  db: Kysely<Database>,
-  tenant: string,
-  changes: readonly Change[],
-): Promise<WorldChange[]> {
-  const own = scoped(db, tenant);
+export async function worldChanges(db: Scoped, changes: readonly Change[]): Promise<WorldChange[]> {
   const found: WorldChange[] = [];
   for (const kind of kinds) {
     const ids = [...new Set(changes.filter((change) => change.kind === kind).map(({ id }) => id))];
-    for (const part of slices(ids)) found.push(...(await read(own, kind, part)));
+    for (const part of slices(ids)) found.push(...(await read(db, kind, part)));
   }
   if (changes.some((change) => change.kind === 'tenant')) {
-    const row = await readTenant(db, tenant);
+    const row = await readTenant(db);
     if (row !== null) found.push({ kind: 'settings', value: row.settings });
   }
   return found;

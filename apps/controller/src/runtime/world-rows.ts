@@ -8,18 +8,17 @@ import type {
   WorldResource,
   WorldSettings,
 } from '@sallyport/policy';
-import type { Kysely } from 'kysely';
 import { decodeJson } from '../db/json.ts';
-import type { Database, Row } from '../db/schema.ts';
-import { type Scoped, scoped } from '../db/scoped.ts';
+import type { Row } from '../db/schema.ts';
+import type { Scoped } from '../db/scoped.ts';
 import { overlayV4 } from '../overlay/allocator.ts';
 
 /** Ids to read; left out: all of the tenant. */
 type Ids = readonly string[] | undefined;
 
 /** The tenant's row as settings of its world, with what the runtime needs beside it. */
-export async function readTenant(db: Kysely<Database>, tenant: string) {
-  const row = await db.selectFrom('tenants').selectAll().where('id', '=', tenant).executeTakeFirst();
+export async function readTenant(db: Scoped) {
+  const row = await db.selectTenant().selectAll().executeTakeFirst();
   if (row === undefined) return null;
   const settings: WorldSettings = { overlay: { v4: overlayV4, v6: row.overlay_v6 }, mtu: row.mtu };
   return { settings, revision: row.revision, leaseMs: row.lease_ms };
@@ -169,13 +168,12 @@ function push<V>(map: Map<string, V[]>, key: string, value: V): void {
 }
 
 /** Everything of a tenant that decides. */
-export async function readWorld(db: Kysely<Database>, tenant: string) {
-  const settings = await readTenant(db, tenant);
-  if (settings === null) return null;
-  const own = scoped(db, tenant);
-  const gateways = await readGateways(own);
-  const devices = await readDevices(own);
-  const resources = await readResources(own);
-  const policies = await readPolicies(own);
-  return { ...settings, gateways, devices, resources, policies };
+export async function readWorld(db: Scoped) {
+  const tenant = await readTenant(db);
+  if (tenant === null) return null;
+  const gateways = await readGateways(db);
+  const devices = await readDevices(db);
+  const resources = await readResources(db);
+  const policies = await readPolicies(db);
+  return { ...tenant, gateways, devices, resources, policies };
 }
