@@ -126,9 +126,20 @@ test('the life of a gateway', { skip }, async (t) => {
       'the interface to go',
       async () => !(await space.exec('ip', '-o', 'link')).includes(s.gateway.interface),
     );
-    assert.doesNotMatch(await space.exec('nft', 'list', 'tables'), new RegExp(s.gateway.interface));
-    assert.doesNotMatch(await space.exec('ip', 'rule'), new RegExp(s.gateway.interface));
-    assert.notEqual(await device.ping('10.20.0.10', { timeoutMs: 500 }), 'ok');
     await until('the agent to end', () => !s.gateway.daemon.running);
+    for (const args of [
+      ['nft', 'list', 'tables'],
+      ['ip', 'rule'],
+      ['ip', '-6', 'rule'],
+      ['ip', 'route'],
+      ['ip', '-6', 'route'],
+    ]) {
+      assert.doesNotMatch(
+        await space.exec(args[0] ?? '', ...args.slice(1)),
+        new RegExp(`${s.gateway.interface}|blackhole`),
+        args.join(' '),
+      );
+    }
+    assert.notEqual(await device.ping('10.20.0.10', { timeoutMs: 500 }), 'ok');
   });
 });

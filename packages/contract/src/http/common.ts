@@ -25,7 +25,7 @@ export const portText = z
   .refine((value) => Number(value) <= 65535, 'must be a port number as a string, "1" to "65535"');
 
 const hostName =
-  /^(?=.{1,253}$)([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(\.[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$/;
+  /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 
 /** Host and optional port of an endpoint: `vpn.example.com`, `192.0.2.1:51820`, `2001:db8::1`, `[2001:db8::1]:51820`. */
 export function parseEndpoint(value: string): { host: string; port: number | null } | null {

@@ -26,7 +26,20 @@ test('an endpoint is a host name or an address with an optional port', () => {
   assert.deepEqual(parseEndpoint('192.0.2.1:51820'), { host: '192.0.2.1', port: 51820 });
   assert.deepEqual(parseEndpoint('2001:db8::1'), { host: '2001:db8::1', port: null });
   assert.deepEqual(parseEndpoint('[2001:db8::1]:1'), { host: '2001:db8::1', port: 1 });
-  for (const bad of ['', 'a b', 'http://x', 'x:0', 'x:70000', '[1.2.3.4]:5', '999.1.1.1', '-x', 'x..y', '[::1', 'x:'])
+  for (const bad of [
+    '',
+    'a b',
+    'http://x',
+    'x:0',
+    'x:70000',
+    '[1.2.3.4]:5',
+    '999.1.1.1',
+    '-x',
+    'a_b.example',
+    'x..y',
+    '[::1',
+    'x:',
+  ])
     assert.equal(parseEndpoint(bad), null, bad);
 });
 

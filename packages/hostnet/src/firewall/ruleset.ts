@@ -192,7 +192,7 @@ function grantRules(g: Name, address: 'saddr' | 'daddr', port: 'sport' | 'dport'
     `meta priority set udp ${port} map @${g('udp_ports')}`,
     `icmp type ${echo} meta priority set ${classText(ICMP_PORT_CLASS)}`,
     `icmpv6 type ${echo} meta priority set ${classText(ICMP_PORT_CLASS)}`,
-    `meta l4proto != { icmp, tcp, udp, ipv6-icmp } meta priority set ${classText(OTHER_PORT_CLASS)}`,
+    `meta l4proto != { 1, 6, 17, 58 } meta priority set ${classText(OTHER_PORT_CLASS)}`,
   ];
 }
 
