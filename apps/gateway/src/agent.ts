@@ -118,11 +118,14 @@ export class Agent {
     this.#inputs.push(input);
     if (this.#handling) return;
     this.#handling = true;
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      const moment = { now: this.#options.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
-      for (const effect of this.#session.handle(next, moment)) this.#perform(effect);
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const moment = { now: this.#options.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
+        for (const effect of this.#session.handle(next, moment)) this.#perform(effect);
+      }
+    } finally {
+      this.#handling = false;
     }
-    this.#handling = false;
     this.#arm();
     this.#showStatus();
   }
@@ -194,7 +197,8 @@ export class Agent {
       const tookMs = Math.round((performance.now() - began) * 10) / 10;
       this.#options.log.debug('applied', { kind: work.kind, tookMs });
       this.#input({ kind: 'applied', job, hash, tookMs, mended });
-      if (work.kind === 'load' && this.#probesAreStale()) this.#track(this.#runProbes());
+      if (this.#probesAreStale()) this.#track(this.#runProbes());
+      await this.#saveEndpoints();
     } catch (error) {
       this.#input({ kind: 'apply-failed', job, ...failureOf(error) });
     }
@@ -208,12 +212,19 @@ export class Agent {
         this.#input({ kind: 'drift', reason: 'WireGuard has not the peers that it should have' });
       }
       this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, statistics, this.#probes) });
-      await this.#options.endpoints.save(this.#options.directory);
+      await this.#saveEndpoints();
     } catch (error) {
       this.#options.log.debug('no statistics', { reason: failureOf(error).message });
       const nothing = { device: null, counters: null };
       this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, nothing, this.#probes) });
     }
+  }
+
+  async #saveEndpoints(): Promise<void> {
+    const { endpoints, directory, log } = this.#options;
+    await endpoints.save(directory).catch((error) => {
+      log.warn('the endpoints could not be stored', { reason: failureOf(error).message });
+    });
   }
 
   async #answerProbe(request: string): Promise<void> {
@@ -282,7 +293,7 @@ export class Agent {
     await this.#finishTimers();
     while (this.#jobs.size > 0) await Promise.all(this.#jobs);
     await this.#plane.stop();
-    await this.#options.endpoints.save(this.#options.directory).catch(() => {});
+    await this.#saveEndpoints();
     this.#statusWriter.request();
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
   }

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { holds, until, whyNoNamespaces } from '@sallyport/testkit';
+import { deployableWorld, fails, reachable } from './testing/waits.ts';
+import { traces } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+test('without the controller', { skip }, async (t) => {
+  const made = await deployableWorld(t);
+  const away = ['--controller', 'http://127.0.0.1:9'];
+  made.startAgent();
+  await made.applied();
+  await made.deviceUp();
+  await until('the tunnel', () => reachable(made));
+
+  await t.test('a cold start brings everything back from the disk', async () => {
+    await made.agent.kill('SIGKILL');
+    await made.command('down');
+    assert.deepEqual(await traces(made.gateway, made.interface), []);
+    made.startAgent(away, '\n');
+    await until('the tunnel', () => reachable(made));
+  });
+
+  await t.test('SIGTERM leaves the data plane, --down-on-exit takes it down', async () => {
+    await made.agent.kill('SIGTERM');
+    assert.equal(made.agent.child.exitCode, 0);
+    assert.equal(await reachable(made), true);
+    made.startAgent([...away, '--down-on-exit'], '\n');
+    await made.agent.says(/starting/);
+    await made.agent.kill('SIGTERM');
+    assert.equal(made.agent.child.exitCode, 0, made.agent.output);
+    assert.deepEqual(await traces(made.gateway, made.interface), []);
+  });
+
+  await t.test('a parent that dies is no reason to take it down', async () => {
+    made.startAgent([...away, '--down-on-exit'], '\n');
+    await until('the tunnel', () => reachable(made));
+    made.agent.child.stdin?.end();
+    await until('the agent to end', () => !made.agent.running);
+    assert.equal(made.agent.child.exitCode, 0);
+    assert.equal(await reachable(made), true);
+    const undone = await made.command('down');
+    assert.match(undone, /interface .* with 1 peers[\s\S]*routes and rules[\s\S]*ip_forward[\s\S]*nftables table/);
+    assert.match(await made.command('down'), /Nothing to undo/);
+    assert.deepEqual(await traces(made.gateway, made.interface), []);
+  });
+});
+
+test('when the lease is over nothing passes, with and without an agent', { skip }, async (t) => {
+  const made = await deployableWorld(t);
+  await made.controller.call({ op: 'lease', leaseMs: 4_000 });
+  made.startAgent();
+  await made.applied();
+  await made.deviceUp();
+  await until('the tunnel', () => reachable(made));
+  await fails(made, 'lease-over');
+  assert.equal(await reachable(made), false);
+  assert.equal((await made.gateway.exec('wg', 'show', made.interface, 'peers')).trim(), '');
+
+  await made.controller.call({ op: 'lease', leaseMs: 5_000 });
+  await made.controller.change([made.deviceItem()]);
+  await until('the tunnel', () => reachable(made));
+  await made.agent.kill('SIGKILL');
+  assert.equal(await reachable(made), true, 'the lease goes on without the agent');
+  await until('the kernel to close', async () => !(await reachable(made)));
+
+  made.startAgent(['--controller', 'http://127.0.0.1:9'], '\n');
+  await made.agent.says(/the lease of the state is over/);
+  assert.equal(await holds(async () => !(await reachable(made)), 1_000), true);
+});
