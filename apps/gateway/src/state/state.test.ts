@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { describe, it, type TestContext } from 'node:test';
+import { formatGatewayToken } from '@sallyport/contract/channel';
+import { publicKeyOf } from '@sallyport/wireguard';
+import { readToken } from '../commands/token.ts';
+import { UsageError } from '../failure.ts';
+import { LatestWriter } from '../writer.ts';
+import { StateDirectory } from './directory.ts';
+import { EndpointMemory } from './endpoints.ts';
+import { chooseIdentity, readIdentity, tokenHash, writeIdentity } from './identity.ts';
+import { lockAgent, lockHolder } from './lock.ts';
+import { mergeSavedHost } from './saved-host.ts';
+
+async function temporary(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-state-'));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+function newToken(gateway: string = crypto.randomUUID()): string {
+  const [secret, controllerFingerprint] = [32, 16].map((n) => randomBytes(n).toString('base64url')) as [string, string];
+  return formatGatewayToken({ gateway, secret, controllerFingerprint });
+}
+
+describe('state directory', () => {
+  it('is private, and files are replaced whole', async (t) => {
+    const path = join(await temporary(t), 'a', 'b');
+    const directory = await StateDirectory.open(path);
+    await directory.write('state.json', 'one');
+    await directory.write('state.json', 'two');
+    assert.equal(await directory.read('state.json'), 'two');
+    assert.equal((await stat(path)).mode & 0o777, 0o700);
+    assert.equal((await stat(join(path, 'state.json'))).mode & 0o777, 0o600);
+    assert.deepEqual(await readdir(path), ['state.json']);
+    assert.equal(await directory.read('identity.json'), null);
+  });
+
+  it('says what is wrong with it', async (t) => {
+    const file = join(await temporary(t), 'file');
+    await writeFile(file, '');
+    await assert.rejects(StateDirectory.open(join(file, 'below')), UsageError);
+  });
+});
+
+describe('identity', () => {
+  it('is made from the first token, kept, and renewed by the token of a re-key', async (t) => {
+    const directory = await StateDirectory.open(await temporary(t));
+    const gateway = crypto.randomUUID();
+    const token = newToken(gateway);
+    const first = chooseIdentity(null, token, directory.path);
+    assert.equal(first.gateway, gateway);
+    assert.equal(publicKeyOf(first.wireguardPrivateKey).length, 44);
+    assert.equal(chooseIdentity(first, token, directory.path), first, 'a crash before the pin changes nothing');
+
+    const enrolled = { ...first, controllerKey: randomBytes(32).toString('base64'), enrolledWith: tokenHash(token) };
+    await writeIdentity(directory, enrolled);
+    assert.deepEqual(await readIdentity(directory), enrolled);
+    assert.equal(chooseIdentity(enrolled, null, directory.path), enrolled);
+    assert.equal(chooseIdentity(enrolled, token, directory.path), enrolled);
+
+    const rekeyed = chooseIdentity(enrolled, newToken(gateway), directory.path);
+    assert.equal(rekeyed.enrolledWith, null);
+    assert.notEqual(rekeyed.identityPrivateKey, enrolled.identityPrivateKey);
+    assert.equal(rekeyed.wireguardPrivateKey, enrolled.wireguardPrivateKey);
+  });
+
+  it('refuses what it cannot work with, without repeating the token', () => {
+    const known = chooseIdentity(null, newToken(), '/s');
+    assert.throws(() => chooseIdentity(null, null, '/s'), /not enrolled yet/);
+    assert.throws(() => chooseIdentity(known, null, '/s'), /not enrolled yet/);
+    assert.throws(() => chooseIdentity(known, newToken(), '/s'), /belongs to gateway/);
+    assert.throws(
+      () => chooseIdentity(null, 'sgw_hunter2', '/s'),
+      (error: Error) => error instanceof UsageError && !error.message.includes('hunter2'),
+    );
+  });
+
+  it('that is damaged is not overwritten', async (t) => {
+    const directory = await StateDirectory.open(await temporary(t));
+    await directory.write('identity.json', '{"version":1}');
+    await assert.rejects(readIdentity(directory), /damaged/);
+  });
+});
+
+describe('token', () => {
+  const none = { argument: null, environmentFile: null, environment: null };
+  const empty = () => Readable.from([]);
+
+  it('comes from the argument, else the file of the environment, else the environment', async (t) => {
+    const file = join(await temporary(t), 'token');
+    await writeFile(file, ' from file \n');
+    const all = { argument: '-', environmentFile: file, environment: 'from environment' };
+    assert.equal(await readToken(all, Readable.from(['from ', 'stdin\nmore\n']), true), 'from stdin');
+    assert.equal(await readToken({ ...all, argument: null }, empty(), true), 'from file');
+    assert.equal(await readToken({ ...none, environment: 'from environment' }, empty(), true), 'from environment');
+    assert.equal(await readToken(none, empty(), true), null);
+    assert.equal(await readToken({ ...none, argument: '-' }, empty(), true), null);
+  });
+
+  it('need not be there any more once enrolled', async () => {
+    const gone = { ...none, argument: '/nonexistent/token' };
+    await assert.rejects(readToken(gone, empty(), true), /\/nonexistent\/token cannot be read/);
+    assert.equal(await readToken(gone, empty(), false), null);
+  });
+});
+
+describe('lock', () => {
+  it('is held by one, names it, and is taken over from the dead', async (t) => {
+    const [stateDir, runDir] = [await temporary(t), await temporary(t)];
+    const lock = await lockAgent(stateDir, 'sp0', runDir);
+    assert.equal(await lockHolder(stateDir), process.pid);
+    await assert.rejects(lockAgent(stateDir, 'sp1', runDir), new RegExp(`process id ${process.pid}`));
+    const elsewhere = await temporary(t);
+    await assert.rejects(lockAgent(elsewhere, 'sp0', runDir), /interface sp0 is in use/);
+    assert.equal(await lockHolder(elsewhere), null, 'half a lock is none');
+    await lock.release();
+    assert.equal(await lockHolder(stateDir), null);
+
+    await writeFile(join(stateDir, 'agent.lock'), `${process.pid} 1`);
+    const again = await lockAgent(stateDir, 'sp0', runDir);
+    await again.release();
+    assert.deepEqual([...(await readdir(stateDir)), ...(await readdir(runDir))], []);
+  });
+});
+
+describe('memory', () => {
+  it('of endpoints survives, and is written only when it is new', async (t) => {
+    const directory = await StateDirectory.open(await temporary(t));
+    const memory = await EndpointMemory.load(directory);
+    memory.learn([{ publicKey: 'a', endpoint: '192.0.2.1:1' }, { publicKey: 'b' }]);
+    await memory.save(directory);
+    const again = await EndpointMemory.load(directory);
+    assert.equal(again.of('a'), '192.0.2.1:1');
+    assert.equal(again.of('b'), undefined);
+    await directory.remove('endpoints.json');
+    await again.save(directory);
+    assert.equal(await directory.read('endpoints.json'), null);
+  });
+
+  it('of settings keeps the value from before the first change', () => {
+    const host = { interface: 'sp0', addresses: [], overlay: { v4: '100.64.0.0/10', v6: 'fd00::/48' }, mtu: 1280 };
+    const change = (before: string) => ({ path: 'net/ipv4/ip_forward', value: '1', before });
+    const first = mergeSavedHost(null, host, [change('0')]);
+    assert.deepEqual(mergeSavedHost(first, host, [change('1')]).sysctls, [change('0')]);
+  });
+});
+
+describe('writer', () => {
+  it('never writes twice at a time, and always the newest at last', async () => {
+    let value = 0;
+    let writing = 0;
+    const written: number[] = [];
+    const writer = new LatestWriter(
+      async () => {
+        assert.equal(++writing, 1);
+        const now = value;
+        await new Promise((resolve) => setImmediate(resolve));
+        written.push(now);
+        writing--;
+      },
+      (error) => assert.fail(String(error)),
+    );
+    for (value = 1; value <= 5; value++) writer.request();
+    value = 5;
+    await writer.flush();
+    assert.equal(written.at(-1), 5);
+    assert.ok(written.length <= 2);
+  });
+});
