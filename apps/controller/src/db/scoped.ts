@@ -23,6 +23,8 @@ export interface Scoped {
   deleteFrom<T extends TenantScoped>(table: T): DeleteQueryBuilder<Database, T, DeleteResult>;
   /** From `tenants`, the tenant's own row. */
   selectTenant(): SelectQueryBuilder<Database, 'tenants', Record<never, never>>;
+  /** The tenant's own row, when the tenant comes into being. */
+  insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
 
 export type WithoutTenant<T extends TenantScoped> = Omit<NewRow<T>, 'tenant_id'>;
@@ -44,13 +46,9 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
       ),
     updateTable: (table) => named(db.updateTable(table as 'gateways').where('tenant_id', '=', tenant)),
     selectTenant: () => db.selectFrom('tenants').where('id', '=', tenant),
+    insertTenant: (row) => db.insertInto('tenants').values({ ...row, id: tenant }),
     deleteFrom: (table) => named(db.deleteFrom(table as 'gateways').where('tenant_id', '=', tenant)),
   };
-}
-
-/** The row of a tenant that comes into being: the one row that cannot be scoped yet. */
-export async function insertTenant(db: Kysely<Database>, row: NewRow<'tenants'>): Promise<void> {
-  await db.insertInto('tenants').values(row).execute();
 }
 
 /**

@@ -82,6 +82,11 @@ export class TenantRuntimes implements DesiredStates {
     };
   }
 
+  /** Tenants whose state is in memory. */
+  loaded(): Iterable<string> {
+    return this.#tenants.keys();
+  }
+
   /** Drops tenants that nobody follows and nobody has asked for since `before`, epoch milliseconds. */
   dropIdle(before: number): void {
     for (const [tenant, { usedAt }] of this.#tenants) {

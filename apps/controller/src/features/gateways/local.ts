@@ -19,7 +19,7 @@ export interface LocalGatewayDeps {
  */
 export async function localGatewayToken(deps: LocalGatewayDeps): Promise<string | null> {
   const { store, box } = deps;
-  const meta = controller(store.db);
+  const meta = unscoped(store.db, 'which gateway is the local one belongs to the controller');
   const known = await meta.selectFrom('meta').select('value').where('key', '=', 'local_gateway').executeTakeFirst();
   const tenant = (await listTenants(store))[0]?.id;
   if (tenant === undefined) return null;
@@ -27,8 +27,6 @@ export async function localGatewayToken(deps: LocalGatewayDeps): Promise<string 
   const row = await findGateway(scoped(store.db, tenant), known.value);
   return row === undefined ? null : readToken(box, row);
 }
-
-const controller = (db: Store['db']) => unscoped(db, 'which gateway is the local one belongs to the controller');
 
 async function makeLocalGateway({ store, box, identity }: LocalGatewayDeps, tenant: string): Promise<string> {
   const context: WriteContext = {
@@ -41,7 +39,8 @@ async function makeLocalGateway({ store, box, identity }: LocalGatewayDeps, tena
   return store.write(context, async (tx) => {
     const body = { name: 'local', wireguardPort: '51820', description: 'Runs beside the controller' };
     const row = await createGateway(tx, { box, identity }, body);
-    await controller(tx.db).insertInto('meta').values({ key: 'local_gateway', value: row.id }).execute();
+    const meta = unscoped(tx.db, 'which gateway is the local one belongs to the controller');
+    await meta.insertInto('meta').values({ key: 'local_gateway', value: row.id }).execute();
     return readToken(box, row);
   });
 }

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type ApiKey, canonicalPrefix, formatAddress } from '@sallyport/contract';
-import { insertTenant, unscoped } from '../../db/scoped.ts';
+import { unscoped } from '../../db/scoped.ts';
 import type { Actor, Store, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { issueApiKey, type NewApiKey } from '../api-keys/keys.ts';
@@ -16,9 +16,9 @@ export interface CreatedTenant {
 export async function createTenant(store: Store, actor: Actor, name: string, key?: string): Promise<CreatedTenant> {
   const id = randomUUID();
   return store.write(context(id, actor, 'create tenant'), async (tx) => {
-    const row = { id, created_at: tx.now, name, overlay_v6: randomOverlay(randomBytes(5)) };
-    await insertTenant(tx.db, { ...row, ...tenantDefaults });
-    tx.changed({ kind: 'tenant', id, op: 'create', name, before: null, after: row });
+    const row = { created_at: tx.now, name, overlay_v6: randomOverlay(randomBytes(5)), ...tenantDefaults };
+    await tx.scoped.insertTenant(row).execute();
+    tx.changed({ kind: 'tenant', id, op: 'create', name, before: null, after: { id, ...row } });
     await insertBuiltIns(tx);
     const first = { name: 'First key', role: 'OWNER' as const, expiresAt: null };
     const apiKey = await issueApiKey(tx, key === undefined ? first : { ...first, key });

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { StateHash, type StateItem } from '@sallyport/contract/channel';
+import type { DesiredState, StateChange } from '../channel/types.ts';
+import { openTestApp, type TestApp } from '../testing/harness.ts';
+import { TenantRuntimes } from './runtimes.ts';
+
+const devices = ['yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=', 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='];
+
+async function post(app: TestApp, path: string, body: object) {
+  const { status, json, text } = await app.request('POST', path, { body });
+  assert.equal(status, 201, text);
+  return json;
+}
+
+const gateway = (app: TestApp, name: string) => post(app, '/tenants/gateways', { name, wireguardPort: '51820' });
+
+async function resource(app: TestApp, name: string, address: string, gateways: string[]) {
+  const protocols = (await app.request('GET', '/tenants/protocols')).json;
+  const addresses = [{ address, protocols: [protocols.find((p: { name: string }) => p.name === 'HTTP').id] }];
+  const made = await post(app, '/tenants/resources', { name, type: 'PRIVATE', addresses });
+  await attach(app, made.id, gateways);
+  return made;
+}
+
+async function attach(app: TestApp, id: string, gateways: string[]) {
+  const body = { loadBalancingMode: 'MANUAL', gateways };
+  const answer = await app.request('PUT', `/tenants/resources/${id}/load-balancing`, { body });
+  assert.equal(answer.status, 200, answer.text);
+}
+
+const allow = (app: TestApp, devicesAllowed: string[], resources: string[]) =>
+  post(app, '/tenants/policies', { name: 'Allow', action: true, type: 'PRIVATE', devices: devicesAllowed, resources });
+
+const device = (app: TestApp, n: number) => post(app, '/tenants/devices', { name: `d${n}`, publicKey: devices[n] });
+
+async function stateOf(app: TestApp, id: string): Promise<DesiredState> {
+  const state = await app.parts.states.current(id);
+  assert.ok(state !== null);
+  return state;
+}
+
+/** Follows a gateway as an agent does: from a state, by deltas, each of which must lead on from the last. */
+class Follower {
+  readonly changes: StateChange[] = [];
+  readonly #items: Map<string, StateItem>;
+  #hash: string;
+
+  constructor(t: TestContext, app: TestApp, id: string, state: DesiredState) {
+    this.#items = new Map(state.items().map((item) => [item.key, item]));
+    this.#hash = state.hash;
+    t.after(app.parts.states.subscribe(id, (change) => this.#take(change)));
+  }
+
+  get hash(): string {
+    return this.#hash;
+  }
+
+  #take(change: StateChange): void {
+    this.changes.push(change);
+    if (change.kind !== 'delta') return;
+    assert.equal(change.from, this.#hash);
+    for (const key of change.delta.removes) this.#items.delete(key);
+    for (const item of change.delta.upserts) this.#items.set(item.key, item);
+    this.#hash = change.to;
+    assert.equal(StateHash.of(this.#items.values()).toString(), change.to);
+  }
+}
+
+const kinds = (state: DesiredState) => Object.groupBy(state.items(), ({ kind }) => kind);
+
+test('the state of a gateway is made from rows: itself, who may pass, and where to', async (t) => {
+  const app = await openTestApp(t);
+  const one = await gateway(app, 'one');
+  const web = await resource(app, 'web', '10.1.2.3', [one.id]);
+  const laptop = await device(app, 0);
+  await allow(app, [laptop.id], [web.id]);
+  const state = await stateOf(app, one.id);
+  const { gateway: own, device: admitted, class: classes, bundle, probe } = kinds(state);
+  const [item] = own ?? [];
+  assert.ok(item?.kind === 'gateway');
+  assert.deepEqual(
+    [item.listenPort, item.mtu, item.masquerade, item.intent, item.overlay.v4],
+    [51820, 1280, true, 'ACTIVE', '100.64.0.0/10'],
+  );
+  assert.match(item.addresses.join(), /^100\.64\.0\.\d+\/32,fd[0-9a-f:]+\/128$/);
+  assert.deepEqual(
+    admitted?.map((peer) => peer.kind === 'device' && [peer.publicKey, peer.addresses]),
+    [[devices[0], laptop.overlayAddresses]],
+  );
+  assert.deepEqual(
+    classes?.map((c) => c.kind === 'class' && c.ranges),
+    [['10.1.2.3-10.1.2.3']],
+  );
+  assert.deepEqual(
+    bundle?.map((b) => b.kind === 'bundle' && b.grants.map(({ protocol, from, to }) => [protocol, from, to])),
+    [[['tcp', 80, 80]]],
+  );
+  assert.equal(probe?.length, 1);
+  assert.equal(state.hash, StateHash.of(state.items()).toString());
+});
+
+test('deltas lead from state to state, in the order of revisions, to what a fresh start compiles', async (t) => {
+  const app = await openTestApp(t);
+  const [one, two] = [await gateway(app, 'one'), await gateway(app, 'two')];
+  const followers = await Promise.all(
+    [one, two].map(async ({ id }) => ({ id, follower: new Follower(t, app, id, await stateOf(app, id)) })),
+  );
+  const web = await resource(app, 'web', '10.1.0.0/16', [one.id]);
+  const files = await resource(app, 'files', '10.1.5.0/24', [one.id, two.id]);
+  const [laptop, phone] = [await device(app, 0), await device(app, 1)];
+  const policy = await allow(app, [laptop.id], [web.id]);
+  await post(app, '/tenants/policies', {
+    name: 'Deny',
+    action: false,
+    type: 'PRIVATE',
+    allDevices: true,
+    resources: [files.id],
+  });
+  await allow(app, [phone.id], [files.id, web.id]);
+  // Several at once, so that commits are followed together.
+  await Promise.all([
+    attach(app, web.id, [two.id, one.id]),
+    app.request('PATCH', `/tenants/devices/${phone.id}/deactivate`),
+    app.request('PATCH', `/tenants/gateways/${two.id}`, { body: { name: 'two', wireguardPort: '51999' } }),
+    app.request('DELETE', `/tenants/policies/${policy.id}`),
+  ]);
+  await app.request('POST', `/tenants/devices/${phone.id}/reactivate`);
+  const fresh = new TenantRuntimes({
+    store: app.store,
+    epoch: 'other',
+    took: () => undefined,
+    log: { error: assert.fail },
+  });
+  for (const { id, follower } of followers) {
+    assert.equal((await stateOf(app, id)).hash, follower.hash);
+    assert.equal((await fresh.current(id))?.hash, follower.hash);
+    const numbers = follower.changes.flatMap((change) => ('revision' in change ? [change.revision.number] : []));
+    assert.deepEqual(
+      numbers,
+      numbers.toSorted((a, b) => a - b),
+    );
+    assert.ok(follower.changes.some(({ kind }) => kind === 'delta'));
+  }
+});
+
+test('a change that does not concern a gateway tells it the revision only', async (t) => {
+  const app = await openTestApp(t);
+  const [one, two] = [await gateway(app, 'one'), await gateway(app, 'two')];
+  const follower = new Follower(t, app, one.id, await stateOf(app, one.id));
+  await resource(app, 'web', '10.1.2.3', [two.id]);
+  await app.request('PATCH', `/tenants/gateways/${one.id}`, { body: { name: 'renamed', wireguardPort: '51820' } });
+  await stateOf(app, one.id);
+  assert.deepEqual(new Set(follower.changes.map(({ kind }) => kind)), new Set(['revision']));
+});
+
+test('a re-key and a deletion are told', async (t) => {
+  const app = await openTestApp(t);
+  const one = await gateway(app, 'one');
+  const follower = new Follower(t, app, one.id, await stateOf(app, one.id));
+  await app.request('POST', `/tenants/gateways/${one.id}/rekey`);
+  await stateOf(app, one.id);
+  assert.deepEqual(
+    follower.changes.map(({ kind }) => kind),
+    ['rekeyed', 'revision'],
+  );
+  await app.request('DELETE', `/tenants/gateways/${one.id}`);
+  assert.equal(await app.parts.states.current(one.id), null);
+  assert.equal(follower.changes.at(-1)?.kind, 'deleted');
+  assert.equal(await app.parts.states.current('00000000-0000-4000-8000-000000000000'), null);
+});
+
+test('one tenant’s changes never reach the gateways of another', async (t) => {
+  const app = await openTestApp(t);
+  const foreign = (
+    await app.request('POST', '/tenants/gateways', { body: { name: 'x', wireguardPort: '1' }, key: app.other.key })
+  ).json;
+  const follower = new Follower(t, app, foreign.id, await stateOf(app, foreign.id));
+  const one = await gateway(app, 'one');
+  const web = await resource(app, 'web', '10.1.2.3', [one.id]);
+  await allow(app, [(await device(app, 0)).id], [web.id]);
+  const state = await stateOf(app, foreign.id);
+  assert.deepEqual(follower.changes, []);
+  assert.deepEqual(
+    state.items().map(({ kind }) => kind),
+    ['gateway'],
+  );
+});
+
+test('a dry run counts who would gain and lose what, and names some', async (t) => {
+  const app = await openTestApp(t);
+  const one = await gateway(app, 'one');
+  const web = await resource(app, 'web', '10.1.2.3', [one.id]);
+  const laptop = await device(app, 0);
+  const body = { name: 'Allow', action: true, type: 'PRIVATE', devices: [laptop.id], resources: [web.id] };
+  const gained = (await app.request('POST', '/tenants/policies?dry-run=true', { body })).json;
+  assert.deepEqual(
+    [gained.gained, gained.lost, gained.samples],
+    [1, 0, [{ change: 'gained', device: laptop.id, resource: web.id }]],
+  );
+  await post(app, '/tenants/policies', body);
+  const before = (await stateOf(app, one.id)).hash;
+  const lost = (await app.request('DELETE', `/tenants/gateways/${one.id}?dry-run=true`)).json;
+  assert.deepEqual([lost.gained, lost.lost], [0, 1]);
+  assert.deepEqual(
+    lost.changes.map(({ action, kind, id }: Record<string, string>) => [action, kind, id]),
+    [
+      ['delete', 'gateway', one.id],
+      ['detach', 'resource', web.id],
+    ],
+  );
+  assert.equal((await stateOf(app, one.id)).hash, before);
+});
+
+test('a tenant that nobody follows is dropped, and comes back the same', async (t) => {
+  const app = await openTestApp(t);
+  const runtimes = new TenantRuntimes({
+    store: app.store,
+    epoch: 'e',
+    took: () => undefined,
+    log: { error: assert.fail },
+  });
+  const one = await gateway(app, 'one');
+  const before = await runtimes.current(one.id);
+  const unsubscribe = runtimes.subscribe(one.id, () => undefined);
+  app.clock.now += 1000;
+  runtimes.dropIdle(app.clock.now);
+  assert.deepEqual([...runtimes.loaded()], [app.tenant.id]);
+  unsubscribe();
+  runtimes.dropIdle(app.clock.now);
+  assert.deepEqual([...runtimes.loaded()], []);
+  assert.equal((await runtimes.current(one.id))?.hash, before?.hash);
+});

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import { openTestApp, type TestApp } from './testing/harness.ts';
+import { makeSample, samplePath, validBody } from './testing/sample.ts';
+
+const entries = Object.entries(operations) as [OperationName, Operation][];
+
+/** Everything that a tenant can read of itself, and how far it has come. */
+async function wholeTenant(app: TestApp, key: string, tenant: string): Promise<string> {
+  const lists = entries.filter(([, { method, params }]) => method === 'GET' && params === undefined);
+  const answers = await Promise.all(lists.map(([, { path }]) => app.request('GET', path, { key })));
+  const { revision } = await app.store.db
+    .selectFrom('tenants')
+    .select('revision')
+    .where('id', '=', tenant)
+    .executeTakeFirstOrThrow();
+  const withoutUse = (text: string) => text.replaceAll(/"lastUsedAt":"[^"]*"/g, '');
+  return JSON.stringify([revision, ...answers.map(({ text }) => withoutUse(text))]);
+}
+
+test('with the other tenant’s ids every route answers 404, and nothing changes', async (t) => {
+  const app = await openTestApp(t);
+  const sample = await makeSample(app);
+  const before = await wholeTenant(app, app.tenant.key, app.tenant.id);
+  let walked = 0;
+  for (const [name, operation] of entries) {
+    if (operation.params === undefined) continue;
+    const body = validBody(name, sample);
+    const path = samplePath(operation.path, sample);
+    for (const query of operation.dryRun ? ['', '?dry-run=true'] : ['']) {
+      const answer = await app.request(operation.method, path + query, { key: app.other.key, ...(body && { body }) });
+      assert.deepEqual([answer.status, answer.json?.code], [404, 'not_found'], `${name}${query}: ${answer.text}`);
+      walked++;
+    }
+  }
+  assert.ok(walked > 30);
+  assert.equal(await wholeTenant(app, app.tenant.key, app.tenant.id), before);
+});
+
+test('no list of one tenant shows anything of the other', async (t) => {
+  const app = await openTestApp(t);
+  const sample = await makeSample(app);
+  const seen = await wholeTenant(app, app.other.key, app.other.id);
+  for (const [kind, id] of Object.entries(sample)) assert.ok(!seen.includes(id), kind);
+});
+
+test('the other tenant’s ids in a body are refused, and nothing changes', async (t) => {
+  const app = await openTestApp(t);
+  const sample = await makeSample(app);
+  const before = await wholeTenant(app, app.other.key, app.other.id);
+  for (const name of ['createResource', 'createPolicy', 'reorderPolicies'] as const) {
+    const { method, path } = operations[name];
+    const body = validBody(name, sample) ?? {};
+    const answer = await app.request(method, path, { key: app.other.key, body });
+    assert.equal(answer.status, 400, `${name}: ${answer.text}`);
+    assert.ok(answer.json.errors.length > 0, name);
+  }
+  assert.equal(await wholeTenant(app, app.other.key, app.other.id), before);
+});
+
+test('every write that is tried with a sample works in its own tenant', async (t) => {
+  for (const [name, operation] of entries) {
+    if (operation.method === 'GET') continue;
+    const app = await openTestApp(t);
+    const sample = await makeSample(app);
+    const body = validBody(name, sample);
+    const answer = await app.request(operation.method, samplePath(operation.path, sample), body ? { body } : {});
+    assert.equal(answer.status, operation.status, `${name}: ${answer.text}`);
+  }
+});

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import type { OperationName } from '@sallyport/contract';
+import type { TestApp } from './harness.ts';
+
+const publicKeys = ['yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=', 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='];
+
+/** One object of every kind in the first tenant, by the name of its id. */
+export interface Sample {
+  readonly gateway: string;
+  readonly protocol: string;
+  readonly resource: string;
+  readonly address: string;
+  readonly device: string;
+  readonly policy: string;
+  readonly rule: string;
+  readonly key: string;
+}
+
+export async function makeSample(app: TestApp): Promise<Sample> {
+  const post = async (path: string, body: object) => {
+    const { status, json, text } = await app.request('POST', path, { body });
+    assert.equal(status, 201, text);
+    return json;
+  };
+  const gateway = (await post('/tenants/gateways', { name: 'Berlin', wireguardPort: '51820' })).id;
+  const protocol = (await post('/tenants/protocols', { networkProtocols: [{ protocol: 'TCP', port: '8080' }] })).id;
+  const addresses = [{ address: '10.1.2.3', protocols: [protocol] }];
+  const { id: resource, addresses: made } = await post('/tenants/resources', {
+    name: 'web',
+    type: 'PRIVATE',
+    addresses,
+  });
+  const attach = { loadBalancingMode: 'MANUAL', gateways: [gateway] };
+  assert.equal(
+    (await app.request('PUT', `/tenants/resources/${resource}/load-balancing`, { body: attach })).status,
+    200,
+  );
+  const device = (await post('/tenants/devices', { name: 'laptop', publicKey: publicKeys[0] })).id;
+  const policy = (
+    await post('/tenants/policies', {
+      name: 'Allow',
+      action: true,
+      type: 'PRIVATE',
+      devices: [device],
+      resources: [resource],
+    })
+  ).id;
+  const rule = (await app.request('GET', '/tenants/admission-rules')).json[0].id;
+  const key = (await post('/tenants/api-keys', { name: 'another' })).id;
+  return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key };
+}
+
+/** A body that each operation takes, where it takes one. */
+export function validBody(name: OperationName, sample: Sample): Record<string, unknown> | undefined {
+  const { gateway, protocol, resource, device, policy, rule } = sample;
+  const addresses = [{ address: '10.9.9.9', protocols: [protocol] }];
+  const flags = { allGroups: false, allUsers: false, allDevices: false, allResources: false };
+  const bodies: Partial<Record<OperationName, Record<string, unknown>>> = {
+    createGateway: {
+      name: 'Hamburg',
+      wireguardPort: '51821',
+      description: 'x',
+      endpoint: 'gw.example.com',
+      masquerade: true,
+    },
+    updateGateway: {
+      name: 'Hamburg',
+      wireguardPort: '51821',
+      description: 'x',
+      endpoint: 'gw.example.com',
+      status: 'MAINTENANCE',
+      intent: 'ACTIVE',
+    },
+    createProtocol: { name: 'mine', networkProtocols: [{ protocol: 'UDP', port: '53' }] },
+    updateAddress: { address: '10.9.9.9', protocols: [protocol] },
+    createResource: { name: 'files', type: 'PRIVATE', description: 'x', addresses },
+    updateResource: { name: 'files', description: 'x', addresses },
+    saveLoadBalancing: { loadBalancingMode: 'AUTOMATIC', gateways: [gateway] },
+    createDevice: { name: 'phone', publicKey: publicKeys[1], hardwareId: 'h-1' },
+    createPolicy: {
+      name: 'p',
+      action: true,
+      type: 'PRIVATE',
+      ...flags,
+      devices: [device],
+      resources: [resource],
+      rule,
+    },
+    updatePolicy: { name: 'p', action: true, ...flags, devices: [device], resources: [resource], rule },
+    reorderPolicies: { type: 'PRIVATE', policies: [policy] },
+    createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
+  };
+  return bodies[name];
+}
+
+/** Ids of the sample in the place of path parameters. */
+export function samplePath(path: string, sample: Sample): string {
+  const families: Record<string, keyof Sample> = {
+    gateways: 'gateway',
+    protocols: 'protocol',
+    addresses: 'address',
+    resources: 'resource',
+    devices: 'device',
+    policies: 'policy',
+    'admission-rules': 'rule',
+    'api-keys': 'key',
+  };
+  return path
+    .replace(/\/([a-z-]+)\/\{id\}/, (_, family: string) => `/${family}/${sample[families[family] ?? 'gateway']}`)
+    .replace('{gatewayId}', sample.gateway);
+}
