@@ -6,6 +6,9 @@ export function hostAddress(): Promise<string | null> {
   return new Promise<string | null>((resolve) => {
     socket.once('error', () => resolve(null));
     // A documentation address (RFC 5737): connecting a UDP socket only asks the routing table.
-    socket.connect(9, '192.0.2.1', () => resolve(socket.address().address));
+    socket.connect(9, '192.0.2.1', () => {
+      const { address } = socket.address();
+      resolve(address === '0.0.0.0' ? null : address);
+    });
   }).finally(() => socket.close());
 }
