@@ -59,7 +59,7 @@ describe('changes', () => {
           for (const item of firewall[kind].values()) there.set(item.id, item);
           for (const id of plan.firewall.remove?.[kind] ?? []) there.delete(id);
           for (const item of plan.firewall.upsert?.[kind] ?? []) there.set(item.id, item);
-          assert.deepEqual(sorted(there), sorted(firewallStateOf(after, 0)[kind]));
+          assert.deepEqual(sorted(there), sorted<unknown>(firewallStateOf(after, 0)[kind]));
         }
         const { masquerade, draining } = firewallStateOf(after, 0);
         assert.deepEqual(plan.firewall.settings, { masquerade, draining, leaseUntil: 1 });
