@@ -23,6 +23,8 @@ export function openDatabase(file: string): Kysely<Database> {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
     database.exec('PRAGMA foreign_keys = ON');
+    // Pages in the log before they are moved into the file: a page that changes again meanwhile is moved once.
+    database.exec('PRAGMA wal_autocheckpoint = 4000');
     migrate(database);
   } catch (error) {
     database.close();

@@ -8,6 +8,7 @@ import type {
   UpdateQueryBuilder,
   UpdateResult,
 } from 'kysely';
+import { runCompiled } from './compiled.ts';
 import type { Database, NewRow, TenantScoped } from './schema.ts';
 
 /** Queries that cannot leave their tenant: `tenant_id = ?` is there by construction. */
@@ -19,6 +20,8 @@ export interface Scoped {
     table: T,
     rows: WithoutTenant<T> | readonly WithoutTenant<T>[],
   ): InsertQueryBuilder<Database, T, InsertResult>;
+  /** One row, for the paths that are taken most: the statement is built and compiled once. */
+  insert<T extends TenantScoped>(table: T, row: Required<WithoutTenant<T>>): Promise<void>;
   updateTable<T extends TenantScoped>(table: T): UpdateQueryBuilder<Database, T, T, UpdateResult>;
   deleteFrom<T extends TenantScoped>(table: T): DeleteQueryBuilder<Database, T, DeleteResult>;
   /** From `tenants`, the tenant's own row. */
@@ -44,6 +47,16 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
           .insertInto(table as TenantScoped)
           .values(named(Array.isArray(rows) ? rows.map(withTenant) : withTenant(rows))),
       ),
+    insert: async (table, row) => {
+      const values = withTenant(row);
+      const name = `insert ${table} ${Object.keys(values)}`;
+      await runCompiled(db, name, Object.values(values), () =>
+        db
+          .insertInto(table as TenantScoped)
+          .values(named(values))
+          .compile(),
+      );
+    },
     updateTable: (table) => named(db.updateTable(table as 'gateways').where('tenant_id', '=', tenant)),
     selectTenant: () => db.selectFrom('tenants').where('id', '=', tenant),
     insertTenant: (row) => db.insertInto('tenants').values({ ...row, id: tenant }),

@@ -1,5 +1,5 @@
 import { CompiledQuery, type Kysely } from 'kysely';
-import { writeHistory } from './history.ts';
+import { type ChainHeads, writeHistory } from './history.ts';
 import type { Database } from './schema.ts';
 import { type Scoped, scoped } from './scoped.ts';
 
@@ -86,14 +86,19 @@ export interface Store {
 
 export function createStore(db: Kysely<Database>, now: () => number): Store {
   const listeners: ((commit: Commit) => void)[] = [];
-  const writer = new GroupWriter(db, (commit) => {
-    for (const listener of listeners) listener(commit);
+  const heads: ChainHeads = new Map();
+  const writer = new GroupWriter(db, {
+    committed: (commit) => {
+      for (const listener of listeners) listener(commit);
+    },
+    undone: () => heads.clear(),
   });
   return {
     db,
     now,
     read: (work) => db.connection().execute(work),
-    write: (context, work) => writer.submit((trx) => runWrite(trx, context, now(), work)) as ReturnType<typeof work>,
+    write: (context, work) =>
+      writer.submit((trx) => runWrite(trx, context, now(), work, heads)) as ReturnType<typeof work>,
     dryRun: (context, work, look) => dryRun(db, context, now(), work, look),
     onCommit: (listener) => {
       listeners.push(listener);
@@ -119,15 +124,21 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
+interface WriterEvents {
+  readonly committed: (commit: Commit) => void;
+  /** Something was rolled back. */
+  readonly undone: () => void;
+}
+
 class GroupWriter {
   readonly #db: Kysely<Database>;
-  readonly #committed: (commit: Commit) => void;
+  readonly #events: WriterEvents;
   readonly #queue: Job[] = [];
   #draining: Promise<void> | null = null;
 
-  constructor(db: Kysely<Database>, committed: (commit: Commit) => void) {
+  constructor(db: Kysely<Database>, events: WriterEvents) {
     this.#db = db;
-    this.#committed = committed;
+    this.#events = events;
   }
 
   submit(run: Job['run']): Promise<unknown> {
@@ -157,6 +168,7 @@ class GroupWriter {
         for (const job of group) done.push(await this.#attempt(trx, job));
       });
     } catch (error) {
+      this.#events.undone();
       for (const job of group) job.reject(error);
       return;
     }
@@ -170,10 +182,11 @@ class GroupWriter {
       const { value, commit } = await job.run(trx);
       await savepoint(trx, 'RELEASE job');
       return () => {
-        if (commit !== null) this.#committed(commit);
+        if (commit !== null) this.#events.committed(commit);
         job.resolve(value);
       };
     } catch (error) {
+      this.#events.undone();
       await savepoint(trx, 'ROLLBACK TO job');
       await savepoint(trx, 'RELEASE job');
       return () => job.reject(error);
@@ -196,11 +209,12 @@ async function runWrite(
   context: WriteContext,
   now: number,
   work: (tx: Tx) => Promise<unknown>,
+  heads: ChainHeads,
 ): Promise<Written> {
   const { tx, changes } = openTx(db, context.tenant, now);
   const value = await work(tx);
   if (changes.length === 0) return { value, commit: null };
-  const revision = await writeHistory(tx, context, changes);
+  const revision = await writeHistory(tx, context, changes, heads);
   return { value, commit: { tenant: context.tenant, revision, changes } };
 }
 

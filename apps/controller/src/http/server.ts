@@ -25,20 +25,21 @@ export function createServer(options: ServerOptions): FastifyInstance {
   }) as FastifyInstance;
   installBodyParser(app);
   installProblems(app, options.allowedMethods);
-  app.addHook('onRequest', async (request, reply) => {
-    reply.headers({ ...securityHeaders, 'x-request-id': request.id });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.headers(securityHeaders).header('x-request-id', request.id);
+    done();
   });
+  if (options.log.level === 'debug' || options.log.level === 'trace') logRequests(app);
+  return app;
+}
+
+function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
-    // The path without its query: nothing of what a client sends is worth having secrets in a log for.
-    const line = {
-      requestId: request.id,
-      method: request.method,
-      route: request.routeOptions.url,
-      status: reply.statusCode,
-    };
+    const { method, id, routeOptions } = request;
+    // The route without its query: nothing that a client sends is worth having a secret in a log for.
+    const line = { requestId: id, method, route: routeOptions.url, status: reply.statusCode };
     request.log.debug({ ...line, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'request');
   });
-  return app;
 }
 
 const securityHeaders = {

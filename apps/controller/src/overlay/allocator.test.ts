@@ -64,7 +64,7 @@ test('a freed address rests longer than the lease before it is given again', asy
     write(store, tenant, (tx) => takeOverlay(tx, 'device', 'early')),
     { code: 'overlay_exhausted' },
   );
-  await write(store, tenant, (tx) => freeOverlay(tx, 'first'));
+  await write(store, tenant, (tx) => freeOverlay(tx, first));
   clock.now += day;
   await assert.rejects(
     write(store, tenant, (tx) => takeOverlay(tx, 'device', 'early')),
@@ -82,8 +82,8 @@ test('a freed address rests longer than the lease before it is given again', asy
 
 test('freeing touches the tenant’s own lease only', async (t) => {
   const { store, tenants } = await open(t);
-  await write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'mine'));
-  await write(store, tenants[1], (tx) => freeOverlay(tx, 'mine'));
+  const mine = await write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'mine'));
+  await write(store, tenants[1], (tx) => freeOverlay(tx, mine));
   const lease = await store.db
     .selectFrom('overlay_leases')
     .selectAll()

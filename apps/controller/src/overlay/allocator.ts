@@ -1,4 +1,4 @@
-import { formatAddress, parsePrefix } from '@sallyport/contract';
+import { formatAddress, parseAddress, parsePrefix } from '@sallyport/contract';
 import { unscoped } from '../db/scoped.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
@@ -21,13 +21,10 @@ export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: str
     .selectFrom('overlay_leases')
     .select((eb) => eb.fn.max('number').as('highest'))
     .executeTakeFirstOrThrow();
-  const values = { tenant_id: tx.tenant, owner_kind: kind, owner_id: owner, rests_until: null };
+  const values = { owner_kind: kind, owner_id: owner, rests_until: null };
   const fresh = Number(highest ?? 0) + 1;
   if (fresh < numbers) {
-    await leases
-      .insertInto('overlay_leases')
-      .values({ number: fresh, ...values })
-      .execute();
+    await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
     return addressesOf(tx, fresh);
   }
   const rested = await leases
@@ -38,24 +35,33 @@ export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: str
     .limit(1)
     .executeTakeFirst();
   if (rested === undefined) throw new ApiError('overlay_exhausted');
-  await leases.updateTable('overlay_leases').set(values).where('number', '=', rested.number).execute();
+  await leases
+    .updateTable('overlay_leases')
+    .set({ tenant_id: tx.tenant, ...values })
+    .where('number', '=', rested.number)
+    .execute();
   return addressesOf(tx, rested.number);
 }
 
-/** Takes the addresses back; they rest for twice the tenant's lease. */
-export async function freeOverlay(tx: Tx, owner: string): Promise<void> {
+/** Takes the addresses of an object back; they rest for twice the tenant's lease. */
+export async function freeOverlay(tx: Tx, { overlay_v4 }: Pick<OverlayAddresses, 'overlay_v4'>): Promise<void> {
   const { lease_ms } = await tenantRow(tx);
   await tx.scoped
     .updateTable('overlay_leases')
     .set({ rests_until: tx.now + 2 * lease_ms })
-    .where('owner_id', '=', owner)
-    .where('rests_until', 'is', null)
+    .where('number', '=', numberOf(overlay_v4))
     .execute();
 }
 
 const v4 = parsePrefix(overlayV4) ?? { first: 0n, last: 0n };
 /** Numbers from 1; the last address of the range is not given either. */
 const numbers = Number(v4.last - v4.first);
+
+function numberOf(overlayAddress: string): number {
+  const address = parseAddress(overlayAddress);
+  if (address === null) throw new Error(`${overlayAddress} is no overlay address`);
+  return Number(address.value - v4.first);
+}
 
 async function addressesOf(tx: Tx, number: number): Promise<OverlayAddresses> {
   const prefix = parsePrefix((await tenantRow(tx)).overlay_v6);

@@ -1,4 +1,4 @@
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { ApiKey, RoleType } from '@sallyport/contract';
 import type { Row } from '../../db/schema.ts';
 import type { Tx } from '../../db/store.ts';
@@ -17,7 +17,7 @@ export interface NewApiKey {
 export async function issueApiKey(tx: Tx, wanted: NewApiKey): Promise<ApiKey & { key: string }> {
   const key = wanted.key ?? `sak_${randomBytes(32).toString('base64url')}`;
   const row = {
-    id: randomUUID(),
+    id: randomUUIDv7(),
     created_at: tx.now,
     name: wanted.name,
     role: wanted.role,

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, randomUUIDv7 } from 'node:crypto';
 import type { Input } from '@sallyport/contract';
 import { bit } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
@@ -25,7 +25,7 @@ export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']):
     throw new ApiError('public_key_taken', undefined, [
       { pointer: '/publicKey', message: 'is the key of another device or of a gateway' },
     ]);
-  const id = randomUUID();
+  const id = randomUUIDv7();
   const row = {
     id,
     created_at: tx.now,
@@ -58,7 +58,7 @@ export async function removeDevice(tx: Tx, context: RequestContext, id: string):
   tx.changed({ kind: 'device', id, op: 'delete', name: row.name, before: audited(row), after: null });
   await cutFromPolicies(tx, 'device', id);
   await deleteDevice(tx, id);
-  await freeOverlay(tx, id);
+  await freeOverlay(tx, row);
 }
 
 async function existing(tx: Tx, context: RequestContext, id: string): Promise<DeviceRow> {

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { GatewayIntent, GatewayStatus, Input } from '@sallyport/contract';
 import { bit } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
@@ -30,8 +30,9 @@ export async function createGateway(
   tx: Tx,
   { box, identity }: Pick<GatewayCommandDeps, 'box' | 'identity'>,
   body: Input<'createGateway'>['body'],
-): Promise<GatewayRow> {
-  const id = randomUUID();
+): Promise<{ row: GatewayRow; token: string }> {
+  const id = randomUUIDv7();
+  const { token, kept } = makeToken(box, id, identity.fingerprint);
   const row = {
     id,
     created_at: tx.now,
@@ -48,14 +49,14 @@ export async function createGateway(
     deployed_on: null,
     last_online: null,
     error: null,
-    ...makeToken(box, id, identity.fingerprint),
+    ...kept,
     identity_key: null,
     wireguard_key: null,
     ...(await takeOverlay(tx, 'gateway', id)),
   };
   await insertGateway(tx, row);
   tx.changed({ kind: 'gateway', id, op: 'create', name: row.name, before: null, after: audited(row) });
-  return { tenant_id: tx.tenant, ...row };
+  return { row: { tenant_id: tx.tenant, ...row }, token };
 }
 
 /** Applies a PATCH. What asks for nothing new changes nothing: no version, no revision. */
@@ -90,7 +91,7 @@ export async function rekeyGateway(
   id: string,
 ): Promise<GatewayRow> {
   const row = await existing(tx, context, id);
-  return save(tx, row, { ...makeToken(deps.box, id, deps.identity.fingerprint), identity_key: null }, 'rekey');
+  return save(tx, row, { ...makeToken(deps.box, id, deps.identity.fingerprint).kept, identity_key: null }, 'rekey');
 }
 
 export async function removeGateway(tx: Tx, context: RequestContext, id: string): Promise<void> {
@@ -98,7 +99,7 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
   const resources = (await attachedResources(tx.scoped, [id])).get(id) ?? [];
   const policies = await policiesNaming(tx, id);
   await deleteGateway(tx, id);
-  await freeOverlay(tx, id);
+  await freeOverlay(tx, row);
   tx.changed({ kind: 'gateway', id, op: 'delete', name: row.name, before: audited(row), after: null });
   for (const { id: resource, name } of resources)
     tx.changed({ kind: 'resource', id: resource, op: 'update', name, action: 'detach' });

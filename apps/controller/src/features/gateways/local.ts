@@ -38,9 +38,9 @@ async function makeLocalGateway({ store, box, identity }: LocalGatewayDeps, tena
   };
   return store.write(context, async (tx) => {
     const body = { name: 'local', wireguardPort: '51820', description: 'Runs beside the controller' };
-    const row = await createGateway(tx, { box, identity }, body);
+    const { row, token } = await createGateway(tx, { box, identity }, body);
     const meta = unscoped(tx.db, 'which gateway is the local one belongs to the controller');
     await meta.insertInto('meta').values({ key: 'local_gateway', value: row.id }).execute();
-    return readToken(box, row);
+    return token;
   });
 }

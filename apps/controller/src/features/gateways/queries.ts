@@ -14,6 +14,8 @@ export interface GatewayQueries {
   get(context: RequestContext, id: string): Promise<{ body: Gateway; version: number }>;
   /** The same from inside a write, without statistics. */
   view(db: Scoped, context: RequestContext, row: GatewayRow): Promise<Gateway>;
+  /** A gateway that has just been created: nothing hangs on it, and its token is at hand. */
+  created(context: RequestContext, gateway: { readonly row: GatewayRow; readonly token: string }): Gateway;
   /** Gateways as other objects carry them, tokens masked, by id. Ids of nobody are left out. */
   nested(db: Scoped, ids: readonly string[]): Promise<Map<string, Gateway>>;
 }
@@ -34,6 +36,8 @@ export function createGatewayQueries(
 
   return {
     view,
+    created: (context, { row, token }) =>
+      gatewayView(row, may(context, 'deploy') ? token : maskedToken(row.id), [], presence.presence(row.id)),
     get: async (context, id) => {
       const { row, body } = await store.read(async (db) => {
         const row = await findGateway(scoped(db, context.tenant), id);

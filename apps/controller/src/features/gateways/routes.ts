@@ -40,7 +40,10 @@ export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation
   });
   return {
     createGateway: {
-      write: async (tx, context, { body }) => answer(tx, context, await createGateway(tx, deps, body)),
+      write: async (tx, context, { body }) => {
+        const created = await createGateway(tx, deps, body);
+        return { body: queries.created(context, created), version: created.row.version };
+      },
     },
     listGateways: {
       read: async (context) => ({ body: new JsonText(await lists.text(context.tenant, may(context, 'deploy'))) }),

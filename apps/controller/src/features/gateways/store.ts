@@ -32,9 +32,8 @@ export async function attachedResources(db: Scoped, ids?: readonly string[]): Pr
   return byGateway;
 }
 
-export async function insertGateway(tx: Tx, row: WithoutTenant<'gateways'>): Promise<void> {
-  await tx.scoped.insertInto('gateways', row).execute();
-}
+export const insertGateway = (tx: Tx, row: Required<WithoutTenant<'gateways'>>): Promise<void> =>
+  tx.scoped.insert('gateways', row);
 
 export async function updateGateway(tx: Tx, id: string, values: RowUpdate<'gateways'>): Promise<void> {
   await tx.scoped.updateTable('gateways').set(values).where('id', '=', id).execute();

@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { formatGatewayToken, maskGatewayToken } from '@sallyport/contract/channel';
 import type { SecretBox } from '../../secrets/box.ts';
 
-/** A new token as it is kept: found by a keyed hash of its secret, readable with the master key only. */
+/** A new token, and how it is kept: found by a keyed hash of its secret, readable with the master key only. */
 export function makeToken(box: SecretBox, gateway: string, controllerFingerprint: string) {
   const secret = randomBytes(32).toString('base64url');
   const token = formatGatewayToken({ gateway, secret, controllerFingerprint });
-  return { token_hash: box.keyedHash(secret), token_ciphertext: box.seal(token, purpose(gateway)) };
+  return { token, kept: { token_hash: box.keyedHash(secret), token_ciphertext: box.seal(token, purpose(gateway)) } };
 }
 
 export function readToken(box: SecretBox, row: { id: string; token_ciphertext: string }): string {

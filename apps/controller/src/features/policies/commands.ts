@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import { canonicalPrefix, type Input, type PolicyType } from '@sallyport/contract';
 import { bit, encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
@@ -35,7 +35,7 @@ export async function createPolicy(
   await checkRule(tx, rule, { action: body.action, builtIn }, errors);
   checkMeaning(body.type, body, errors);
   errors.check();
-  const id = randomUUID();
+  const id = randomUUIDv7();
   await insertPolicy(tx, {
     id,
     created_at: tx.now,

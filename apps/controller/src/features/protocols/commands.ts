@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { Input, NetworkProtocol } from '@sallyport/contract';
 import { encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
@@ -9,7 +9,7 @@ import { protocolView } from './views.ts';
 
 export async function createProtocol(tx: Tx, body: Input<'createProtocol'>['body']): Promise<ProtocolRow> {
   const row = {
-    id: randomUUID(),
+    id: randomUUIDv7(),
     created_at: tx.now,
     name: body.name ?? nameOf(body.networkProtocols),
     type: 'CUSTOM' as const,

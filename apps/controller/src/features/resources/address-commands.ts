@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { Input } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
@@ -81,7 +81,7 @@ function placed(
   return wanted.map(({ address, protocols }) => {
     const old = before.get(address);
     last = old !== undefined && old.position > last ? old.position : last + 1;
-    return { id: old?.id ?? randomUUID(), resource, position: last, address, protocols };
+    return { id: old?.id ?? randomUUIDv7(), resource, position: last, address, protocols };
   });
 }
 

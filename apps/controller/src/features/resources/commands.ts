@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { Input } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
@@ -27,7 +27,7 @@ export async function createResource(tx: Tx, body: Input<'createResource'>['body
   if (body.type === 'INTERNET')
     errors.add('/type', 'resources of type INTERNET come with a later version', 'not_supported_yet');
   const addresses = await checked(tx, body.addresses, errors);
-  const id = randomUUID();
+  const id = randomUUIDv7();
   await insertResource(tx, {
     id,
     created_at: tx.now,

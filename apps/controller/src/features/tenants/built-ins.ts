@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomUUIDv7 } from 'node:crypto';
 import type { NetworkProtocol } from '@sallyport/contract';
 import { encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
@@ -25,7 +25,7 @@ async function insertProtocols(tx: Tx): Promise<void> {
   const all = { name: 'All', type: 'ALL' as const, networkProtocols: [] };
   const protocols = [all, ...predefined.map((protocol) => ({ ...protocol, type: 'PREDEFINED' as const }))];
   const rows = protocols.map(({ name, type, networkProtocols }, place) => ({
-    id: randomUUID(),
+    id: randomUUIDv7(),
     // Lists are in order of creation: "All" first.
     created_at: tx.now + place,
     name,
@@ -37,7 +37,7 @@ async function insertProtocols(tx: Tx): Promise<void> {
 }
 
 async function insertRule(tx: Tx): Promise<string> {
-  const id = randomUUID();
+  const id = randomUUIDv7();
   const name = 'Admission without Restrictions';
   const row = {
     id,
@@ -58,7 +58,7 @@ async function insertRule(tx: Tx): Promise<string> {
 export const defaultPolicyPosition = 1_000_000;
 
 async function insertInternetPolicy(tx: Tx, rule: string): Promise<void> {
-  const id = randomUUID();
+  const id = randomUUIDv7();
   const name = 'Default internet policy';
   const row = {
     id,

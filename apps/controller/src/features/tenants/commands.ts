@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import { type ApiKey, canonicalPrefix, formatAddress } from '@sallyport/contract';
 import { unscoped } from '../../db/scoped.ts';
 import type { Actor, Store, WriteContext } from '../../db/store.ts';
@@ -14,7 +14,7 @@ export interface CreatedTenant {
 
 /** Creates a tenant with what every tenant starts with, and its first key (`key` or a new one), in one transaction. */
 export async function createTenant(store: Store, actor: Actor, name: string, key?: string): Promise<CreatedTenant> {
-  const id = randomUUID();
+  const id = randomUUIDv7();
   return store.write(context(id, actor, 'create tenant'), async (tx) => {
     const row = { created_at: tx.now, name, overlay_v6: randomOverlay(randomBytes(5)), ...tenantDefaults };
     await tx.scoped.insertTenant(row).execute();

@@ -1,4 +1,4 @@
--- Conventions: text ids (UUID), integer milliseconds since the epoch, 0/1 booleans, JSON as text. Every table but meta,
+-- Conventions: text ids (UUID version 7, so that rows that come together lie together), integer milliseconds since the epoch, 0/1 booleans, JSON as text. Every table but meta,
 -- overlay_leases and deleted_gateways is read through tenant_id.
 
 CREATE TABLE meta (
@@ -42,7 +42,6 @@ CREATE TABLE overlay_leases (
   rests_until INTEGER
 ) STRICT;
 CREATE INDEX overlay_leases_resting ON overlay_leases (rests_until) WHERE rests_until IS NOT NULL;
-CREATE INDEX overlay_leases_by_owner ON overlay_leases (owner_id);
 
 CREATE TABLE gateways (
   id TEXT PRIMARY KEY,

@@ -1,0 +1,23 @@
+import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
+import type { Database } from './schema.ts';
+
+/**
+ * Runs a query whose text is always the same, with these parameters. `build` is called on the first use only: building
+ * and compiling take several times as long as running a small statement. Its parameters must come in the same order.
+ */
+export function runCompiled<R>(
+  db: Kysely<Database>,
+  name: string,
+  parameters: readonly unknown[],
+  build: () => CompiledQuery<R>,
+): Promise<QueryResult<R>> {
+  const { adapter } = db.getExecutor();
+  const known = compiled.get(adapter) ?? new Map<string, CompiledQuery>();
+  compiled.set(adapter, known);
+  const query = (known.get(name) as CompiledQuery<R> | undefined) ?? build();
+  known.set(name, query);
+  return db.executeQuery({ ...query, parameters });
+}
+
+/** By database: another dialect has other texts. */
+const compiled = new WeakMap<object, Map<string, CompiledQuery>>();
