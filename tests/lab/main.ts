@@ -46,7 +46,7 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`The lab ${why}.`);
     return 1;
   }
-  await removeDeadLabs();
+  await removeLabs((pid) => !alive(pid));
   const cleanup = new Cleanup();
   const stopped = new Promise<number>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(130));
@@ -57,7 +57,8 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`\n${paint(31, 'The story does not hold:')} ${(error as Error).message}`);
     return 1;
   } finally {
-    await cleanup.run();
+    await cleanup.run().catch(() => undefined);
+    await removeLabs((pid) => pid === process.pid);
     console.log('\nEverything is taken down.');
   }
 }
@@ -80,12 +81,12 @@ The lab stays up until Ctrl-C. In another terminal, as root:
   return 0;
 }
 
-/** Namespaces of labs whose process is gone (a kill -9): their names carry the process id. */
-async function removeDeadLabs(): Promise<void> {
+/** Namespaces of labs, whose names carry the process id: those of a lab that was killed, or what its own clean-up left. */
+async function removeLabs(of: (pid: number) => boolean): Promise<void> {
   const names = (await exec('ip', ['netns', 'list'])).split('\n').map((line) => line.split(' ')[0] ?? '');
   for (const name of names) {
     const pid = /^lab-(\d+)-/.exec(name)?.[1];
-    if (pid !== undefined && !alive(Number(pid))) await removeNamespace(name);
+    if (pid !== undefined && of(Number(pid))) await removeNamespace(name);
   }
 }
 
@@ -98,4 +99,5 @@ function alive(pid: number): boolean {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// A story that was interrupted still waits for something: nothing of it is needed any more.
+process.exit(await main(process.argv.slice(2)));

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Cleanup, Daemon, exec, until, whyNoNamespaces } from '@sallyport/testkit';
+
+const skip = whyNoNamespaces() ?? false;
+const program = new URL('./main.ts', import.meta.url).pathname;
+
+async function leftOf(pid: number): Promise<string[]> {
+  return (await exec('ip', ['netns', 'list'])).split('\n').filter((line) => line.startsWith(`lab-${pid}-`));
+}
+
+test('npm run lab -- --once tells the whole story, ends with 0 and leaves nothing behind', { skip }, async (t) => {
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  const lab = Daemon.start([program, '--once'], { cleanup });
+  const pid = lab.child.pid ?? 0;
+  await until('the lab to end', () => !lab.running, { timeoutMs: 90_000 });
+  assert.equal(lab.child.exitCode, 0, lab.output);
+  assert.match(lab.output, /Every step held/);
+  assert.deepEqual(await leftOf(pid), []);
+});
+
+test('a lab that is interrupted in the middle leaves nothing behind', { skip }, async (t) => {
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  const lab = Daemon.start([program], { cleanup });
+  const pid = lab.child.pid ?? 0;
+  await lab.says(/status ONLINE/, 60_000);
+  lab.child.kill('SIGINT');
+  await until('the lab to end', () => !lab.running, { timeoutMs: 60_000 });
+  assert.deepEqual(await leftOf(pid), []);
+});
+
+test('a wrong option of the lab is refused with its help', async (t) => {
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  const lab = Daemon.start([program, '--forever'], { cleanup });
+  await until('the lab to end', () => !lab.running);
+  assert.equal(lab.child.exitCode, 2);
+  assert.match(lab.output, /--forever[\s\S]*--once/);
+});
