@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { ApiKey, CreateApiKey } from '../http/api-keys.ts';
+import { byId, define, noQuery } from './define.ts';
+
+export const apiKeyOperations = define({
+  createApiKey: {
+    operationId: 'ApiKeysController_create',
+    method: 'POST',
+    path: '/tenants/api-keys',
+    tag: 'API keys',
+    right: 'own',
+    summary: 'Create an API key; the key is shown once',
+    query: noQuery,
+    body: CreateApiKey,
+    status: 201,
+    response: ApiKey,
+  },
+  listApiKeys: {
+    operationId: 'ApiKeysController_findAll',
+    method: 'GET',
+    path: '/tenants/api-keys',
+    tag: 'API keys',
+    right: 'own',
+    summary: 'List API keys',
+    query: noQuery,
+    status: 200,
+    response: z.array(ApiKey),
+  },
+  deleteApiKey: {
+    operationId: 'ApiKeysController_delete',
+    method: 'DELETE',
+    path: '/tenants/api-keys/{id}',
+    tag: 'API keys',
+    right: 'own',
+    summary: 'Delete an API key',
+    params: byId,
+    query: noQuery,
+    status: 204,
+  },
+});

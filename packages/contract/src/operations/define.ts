@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { RoleType } from '../http/api-keys.ts';
+import { id } from '../http/common.ts';
+
+/**
+ * What a caller may do. `read`: see the tenant's objects; `write`: change them; `deploy`: see enrolment tokens; `diagnose`: test and
+ * explain; `audit`: read the audit trail; `own`: manage API keys, roles of owners, and the tenant itself.
+ */
+export type Right = 'read' | 'write' | 'deploy' | 'diagnose' | 'audit' | 'own';
+
+/** The one table of who may call what. BILLING, BASIC and DEFAULT (a plain user) manage nothing through the API. */
+export const rightsOfRole: Readonly<Record<RoleType, readonly Right[]>> = {
+  OWNER: ['read', 'write', 'deploy', 'diagnose', 'audit', 'own'],
+  ADMIN: ['read', 'write', 'deploy', 'diagnose', 'audit'],
+  AUDITOR: ['read', 'audit'],
+  SUPPORT: ['read', 'diagnose'],
+  BILLING: [],
+  BASIC: [],
+  DEFAULT: [],
+};
+
+/** One operation of the HTTP API. Server, OpenAPI document, CLI and tests are all made from this table. */
+export interface Operation {
+  /** Name in the published reference, where one is known. */
+  readonly operationId: string;
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Below the base path; path parameters as `{id}`. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly right: Right;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Fields of the answer that a write takes and ignores. */
+  readonly ignoredFields?: readonly string[];
+  readonly status: 200 | 201 | 204;
+  /** Shape of the answer; of one line or event where the answer is a stream. */
+  readonly response?: z.ZodType;
+  /** Answered piece by piece: JSON lines, or Server-Sent Events. */
+  readonly stream?: 'ndjson' | 'sse';
+  /** Takes `?dry-run=true`, which answers 200 with DryRun and writes nothing. */
+  readonly dryRun?: true;
+}
+
+export const byId = z.strictObject({ id });
+export const anyId = z.strictObject({ id: z.string().max(100) });
+/** Query flag of writes that can be tried without effect. */
+export const dryRunQuery = z.strictObject({ 'dry-run': z.enum(['true', 'false']).optional() });
+export const noQuery = z.strictObject({});
+
+export const define = <const T extends Record<string, Operation>>(table: T): T => table;
