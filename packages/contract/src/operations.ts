@@ -1,7 +1,9 @@
 import type { z } from 'zod';
+import { accessOperations } from './operations/access.ts';
 import { apiKeyOperations } from './operations/api-keys.ts';
 import { deviceOperations } from './operations/devices.ts';
 import { gatewayOperations } from './operations/gateways.ts';
+import { peopleOperations } from './operations/people.ts';
 import { policyOperations } from './operations/policies.ts';
 import { resourceOperations } from './operations/resources.ts';
 
@@ -13,6 +15,8 @@ export const operations = {
   ...resourceOperations,
   ...deviceOperations,
   ...policyOperations,
+  ...peopleOperations,
+  ...accessOperations,
   ...apiKeyOperations,
 };
 

@@ -1,5 +1,8 @@
 import type { AccessType, GatewayIntent, PolicyType } from '@sallyport/contract';
 
+/** Value that admission rules can ask for. */
+export type Attribute = string | number | boolean | null | readonly string[];
+
 /**
  * The world that decisions are made in: one tenant's objects, reduced to what decides. Made from rows by the
  * controller; ids are row ids. Nothing here has a clock: the time is an argument of whoever asks.
@@ -37,9 +40,44 @@ export interface WorldDevice {
   readonly active: boolean;
   /** Owner, or null: then only `devices` and `allDevices` match. */
   readonly user: string | null;
+  readonly name: string;
+  readonly hardwareId: string;
+  readonly appVersion: string | null;
+  /** Facts that the device or an administrator has told. */
+  readonly posture: Readonly<Record<string, Attribute>>;
+  /** Where its tunnel comes from, and that address's country (ISO 3166-1); null while unknown. */
+  readonly sourceIp: string | null;
+  readonly country: string | null;
   readonly publicKey: string;
   /** Overlay addresses, IPv4 then IPv6, without length. */
   readonly addresses: readonly string[];
+}
+
+export interface WorldUser {
+  readonly id: string;
+  /** Deactivated, expired or not yet signed-up users match nothing, nor do their devices. */
+  readonly active: boolean;
+  readonly email: string;
+  readonly department: string | null;
+  readonly attributes: Readonly<Record<string, Attribute>>;
+  /** Ids of groups. */
+  readonly groups: readonly string[];
+}
+
+export interface WorldGroup {
+  readonly id: string;
+  /** What `groups` in a rule holds. */
+  readonly name: string;
+}
+
+export interface WorldRule {
+  readonly id: string;
+  /** The built-in rule, which is always met. */
+  readonly unrestricted: boolean;
+  /** CEL text, checked when it was written. */
+  readonly source: string;
+  /** IANA zone of `time`; null: the tenant's. */
+  readonly timeZone: string | null;
 }
 
 export interface WorldPolicy {
@@ -58,8 +96,12 @@ export interface WorldPolicy {
   readonly devices: readonly string[];
   readonly resources: readonly string[];
   readonly gateways: readonly string[];
-  /** Admission rule id; only `unrestricted` rules can be met until rules are evaluated. */
-  readonly rule: { readonly id: string; readonly unrestricted: boolean };
+  /** Id of the admission rule; a rule that is not in the world is never met. */
+  readonly rule: string;
+  /** INTERNET only: how public addresses that no resource covers are treated. */
+  readonly mode: 'LOCAL' | 'RESTRICTED' | 'INTERNET_ACCESS_POINT' | null;
+  /** SITETOSITE only: prefixes behind `gateways` that reach `resources`. */
+  readonly sourceIps: readonly string[];
 }
 
 export interface WorldGateway {
@@ -75,6 +117,8 @@ export interface WorldSettings {
   /** Whole overlay per family. No resource ever matches inside of it. */
   readonly overlay: { readonly v4: string; readonly v6: string };
   readonly mtu: number;
+  /** IANA zone of rules that name none. */
+  readonly timeZone: string;
 }
 
 /** One change of the world: the object as it is now, or null when it is gone. */
@@ -82,6 +126,9 @@ export type WorldChange =
   | { readonly kind: 'settings'; readonly value: WorldSettings }
   | { readonly kind: 'gateway'; readonly id: string; readonly value: WorldGateway | null }
   | { readonly kind: 'device'; readonly id: string; readonly value: WorldDevice | null }
+  | { readonly kind: 'user'; readonly id: string; readonly value: WorldUser | null }
+  | { readonly kind: 'group'; readonly id: string; readonly value: WorldGroup | null }
+  | { readonly kind: 'rule'; readonly id: string; readonly value: WorldRule | null }
   | { readonly kind: 'resource'; readonly id: string; readonly value: WorldResource | null }
   | { readonly kind: 'policy'; readonly id: string; readonly value: WorldPolicy | null };
 

@@ -62,6 +62,8 @@ function itemText(item: StateItem): string {
     }
     case 'device':
       return JSON.stringify([item.kind, item.id, item.publicKey, [...item.addresses].sort(), item.profile]);
+    case 'site':
+      return JSON.stringify([item.kind, item.id, [...item.prefixes].sort(), item.profile]);
     case 'class':
       return JSON.stringify([item.kind, item.id, [...item.ranges].sort()]);
     case 'bundle':

@@ -35,6 +35,16 @@ export const DeviceItem = z.strictObject({
   expiresAt: expiry,
 });
 
+/** `site/<id>`: source prefixes behind another gateway, admitted as if each address were a device of this profile. */
+export const SiteItem = z.strictObject({
+  kind: z.literal('site'),
+  key,
+  id: z.string(),
+  prefixes: z.array(prefix).min(1),
+  profile: key,
+  expiresAt: expiry,
+});
+
 /** `class/<id>`: destinations that all policies treat alike. Ranges of different classes never overlap. */
 export const ClassItem = z.strictObject({
   kind: z.literal('class'),
@@ -82,6 +92,7 @@ export const ProbeItem = z.strictObject({
 export const StateItem = z.discriminatedUnion('kind', [
   GatewayItem,
   DeviceItem,
+  SiteItem,
   ClassItem,
   BundleItem,
   ProfileItem,
@@ -90,6 +101,7 @@ export const StateItem = z.discriminatedUnion('kind', [
 export type StateItem = z.infer<typeof StateItem>;
 export type GatewayItem = z.infer<typeof GatewayItem>;
 export type DeviceItem = z.infer<typeof DeviceItem>;
+export type SiteItem = z.infer<typeof SiteItem>;
 export type ClassItem = z.infer<typeof ClassItem>;
 export type BundleItem = z.infer<typeof BundleItem>;
 export type ProfileItem = z.infer<typeof ProfileItem>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, name, pageQuery, paginated, text, timestamp } from './common.ts';
+import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 
 export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
 
@@ -23,9 +23,39 @@ export const CreateDevice = z
     name,
     publicKey: wireguardPublicKey,
     hardwareId: text(200, 1).nullish().describe('Made from the key when left out'),
-    user: id.nullish().describe('Owner; a device without one matches `devices` and `allDevices` only'),
+    user: ref.nullish().describe('Owner; a device without one matches `devices` and `allDevices` only'),
   })
   .meta({ id: 'CreateDevice' });
+
+/** Facts about a device that admission rules can ask for: `posture.diskEncrypted`. */
+export const posture = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
+    z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
+  )
+  .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts');
+
+export const UpdateDevice = z
+  .strictObject({
+    name,
+    user: ref.nullish().describe('Owner; null gives the device to nobody'),
+    posture: posture.nullish(),
+    appVersion: text(64).nullish(),
+  })
+  .meta({ id: 'UpdateDevice' });
+export const deviceReadOnly = [
+  'id',
+  'createdAt',
+  'updatedAt',
+  'active',
+  'lastConnection',
+  'status',
+  'hardwareId',
+  'publicKey',
+  'overlayAddresses',
+  'sourceIp',
+  'country',
+] as const;
 
 export const Device = z
   .object({
@@ -42,6 +72,8 @@ export const Device = z
     appVersion: z.string().optional(),
     publicKey: z.string().optional(),
     overlayAddresses: z.array(z.string()).optional(),
+    sourceIp: z.string().optional().describe('Where its tunnel was last seen to come from'),
+    country: z.string().optional().describe('Of that address, ISO 3166-1, where a country database is there'),
   })
   .meta({ id: 'Device' });
 export type Device = z.infer<typeof Device>;

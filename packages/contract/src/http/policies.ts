@@ -4,6 +4,7 @@ import { description, id, name, ref, timestamp } from './common.ts';
 import { deviceStatus } from './devices.ts';
 import { Gateway } from './gateways.ts';
 import { accessType, loadBalancingMode } from './resources.ts';
+import { timeZone } from './tenant.ts';
 
 export const policyType = z.enum(['PRIVATE', 'SAAS', 'INTERNET', 'SITETOSITE']);
 export type PolicyType = z.infer<typeof policyType>;
@@ -109,6 +110,16 @@ export const PolicyResource = z
   })
   .meta({ id: 'PolicyResource' });
 
+const ruleWritable = {
+  name,
+  rule: z.string().min(1).max(4000).describe('CEL over user, groups, device, posture, source and time; must be a bool'),
+  hasTimeConstraint: z.boolean(),
+  timeZone: timeZone.nullish().describe('Zone of `time`; the tenant’s when left out'),
+};
+export const CreateAdmissionRule = z.strictObject(ruleWritable).meta({ id: 'CreateAdmissionRule' });
+export const UpdateAdmissionRule = z.strictObject(ruleWritable).meta({ id: 'UpdateAdmissionRule' });
+export const admissionRuleReadOnly = ['id', 'createdAt', 'updatedAt', 'type'] as const;
+
 export const AdmissionRule = z
   .object({
     id,
@@ -118,6 +129,7 @@ export const AdmissionRule = z
     type: z.enum(['ALLOW', 'DENY', 'CUSTOM']),
     hasTimeConstraint: z.boolean(),
     rule: z.string().optional(),
+    timeZone: z.string().optional(),
   })
   .meta({ id: 'AdmissionRule' });
 export type AdmissionRule = z.infer<typeof AdmissionRule>;

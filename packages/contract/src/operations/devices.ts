@@ -1,4 +1,12 @@
-import { CreateDevice, Device, DeviceConfiguration, DevicePage, deviceQuery } from '../http/devices.ts';
+import {
+  CreateDevice,
+  Device,
+  DeviceConfiguration,
+  DevicePage,
+  deviceQuery,
+  deviceReadOnly,
+  UpdateDevice,
+} from '../http/devices.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
 export const deviceOperations = define({
@@ -85,5 +93,20 @@ export const deviceOperations = define({
     query: noQuery,
     status: 200,
     response: DeviceConfiguration,
+  },
+  updateDevice: {
+    operationId: 'DevicesController_update',
+    method: 'PATCH',
+    path: '/tenants/devices/{id}',
+    tag: 'Devices',
+    right: 'write',
+    summary: 'Rename a device, give it an owner, tell its posture',
+    params: byId,
+    query: dryRunQuery,
+    dryRun: true,
+    body: UpdateDevice,
+    ignoredFields: deviceReadOnly,
+    status: 200,
+    response: Device,
   },
 });

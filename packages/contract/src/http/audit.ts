@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { id, paginated, timestamp } from './common.ts';
+
+export const AuditEvent = z
+  .object({
+    id: z.string().describe('revision and place within it, such as 17.0'),
+    at: timestamp,
+    revision: z.int(),
+    actor: z.object({
+      kind: z.enum(['api-key', 'agent', 'operator', 'system', 'user']),
+      id: z.string().optional(),
+      name: z.string(),
+    }),
+    sourceIp: z.string().optional(),
+    requestId: z.string().optional(),
+    action: z.string(),
+    object: z.object({ kind: z.string(), id: z.string(), name: z.string().optional() }),
+    before: z.unknown().optional(),
+    after: z.unknown().optional(),
+    hash: z.string(),
+    previousHash: z.string(),
+  })
+  .meta({ id: 'AuditEvent' });
+export type AuditEvent = z.infer<typeof AuditEvent>;
+
+const filters = {
+  from: timestamp.optional(),
+  to: timestamp.optional(),
+  actor: z.string().max(200).optional(),
+  action: z.string().max(200).optional(),
+  kind: z.string().max(50).optional(),
+  object: z.string().max(100).optional(),
+};
+export const auditQuery = z.strictObject({
+  ...filters,
+  limit: z.coerce.number().int().min(1).default(50).describe('More than 500 is taken as 500'),
+  offset: z.coerce.number().int().min(0).default(0),
+});
+export const auditExportQuery = z.strictObject(filters);
+export const AuditPage = paginated(AuditEvent).meta({ id: 'AuditPage' });
+
+export const AuditVerification = z
+  .object({
+    intact: z.boolean(),
+    checked: z.int().describe('Events whose hashes were worked out again'),
+    firstBad: z.string().optional().describe('Id of the first event that does not fit'),
+    reason: z.string().optional(),
+    head: z.string().describe('Hash of the newest event: keep it elsewhere to find a cut-off end'),
+  })
+  .meta({ id: 'AuditVerification' });
+
+/** One event of the change stream; its id is the revision, for Last-Event-ID. */
+export const ChangeEvent = z
+  .object({
+    revision: z.int(),
+    changes: z.array(z.object({ kind: z.string(), id, op: z.enum(['create', 'update', 'delete', 'rekey']) })),
+  })
+  .meta({ id: 'ChangeEvent' });
+export const changesQuery = z.strictObject({
+  since: z.coerce.number().int().min(0).optional().describe('Revision after which to begin; Last-Event-ID wins'),
+});

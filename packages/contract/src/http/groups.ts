@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { description, id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { Role } from './roles.ts';
+
+const writable = {
+  name,
+  description: description.nullish(),
+  roles: z.array(ref).max(100),
+  maxDevices: z.int().min(0).max(10_000).optional().describe('Devices per member; 5 unless given'),
+  isSamlDefaultGroup: z.boolean().optional(),
+  idpMapping: z.array(text(200, 1)).max(100).optional().describe('Names of groups at the identity provider'),
+};
+
+export const CreateGroup = z.strictObject(writable).meta({ id: 'CreateGroup' });
+export const UpdateGroup = z.strictObject(writable).meta({ id: 'UpdateGroup' });
+
+export const GroupUser = z
+  .object({
+    id,
+    createdAt: timestamp.describe('When the user joined the group'),
+    updatedAt: timestamp,
+    firstName: z.string().optional(),
+    lastName: z.string().optional(),
+    email: z.string().optional(),
+  })
+  .meta({ id: 'GroupUser' });
+
+export const Group = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    description: z.string().optional(),
+    roles: z.array(Role),
+    deleteable: z.boolean(),
+    users: z.array(GroupUser),
+    maxDevices: z.number(),
+    isSamlDefaultGroup: z.boolean(),
+    idpMapping: z.array(z.string()),
+  })
+  .meta({ id: 'Group' });
+export type Group = z.infer<typeof Group>;
+export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'users'] as const;
+export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
+export const groupQuery = z.strictObject(pageQuery);

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { roleType } from './api-keys.ts';
+import { id, timestamp } from './common.ts';
+
+export const Role = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    name: z.string(),
+    description: z.string().optional(),
+    deleteable: z.boolean(),
+    type: roleType,
+  })
+  .meta({ id: 'Role' });
+export type Role = z.infer<typeof Role>;
+
+const flag = z.enum(['true', 'false']).optional();
+
+/** `rolesOnly`: only those set on the user; `groupsOnly`: only those inherited from groups. */
+export const userRolesQuery = z.strictObject({ rolesOnly: flag, groupsOnly: flag });
+/** `groups`: also users who have the role through a group. */
+export const roleUsersQuery = z.strictObject({ groups: flag });

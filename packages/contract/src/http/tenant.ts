@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { name, timestamp } from './common.ts';
+
+/** Name of the IANA time zone database, checked against what the running system knows. */
+export const timeZone = z
+  .string()
+  .max(64)
+  .refine((zone) => {
+    try {
+      new Intl.DateTimeFormat('en', { timeZone: zone });
+      return true;
+    } catch {
+      return false;
+    }
+  }, 'must be a time zone of the IANA database, such as Europe/Zurich');
+
+const writable = {
+  name,
+  timeZone: timeZone.optional().describe('Zone of admission rules that name none; UTC unless given'),
+  leaseSeconds: z
+    .int()
+    .min(300)
+    .max(30 * 86_400)
+    .optional()
+    .describe('How long gateways go on without the controller; 86400 unless given'),
+  auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('null: audit events are kept for ever'),
+};
+export const UpdateTenant = z.strictObject(writable).meta({ id: 'UpdateTenant' });
+
+export const Tenant = z
+  .object({
+    id: z.string(),
+    createdAt: timestamp,
+    name: z.string(),
+    timeZone: z.string(),
+    leaseSeconds: z.int(),
+    auditRetentionDays: z.int().nullable(),
+    revision: z.int(),
+    countries: z.boolean().describe('Whether a country database is there; without one, country conditions fail'),
+  })
+  .meta({ id: 'Tenant' });
+export type Tenant = z.infer<typeof Tenant>;
+export const tenantReadOnly = ['id', 'createdAt', 'revision', 'countries'] as const;

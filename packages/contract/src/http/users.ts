@@ -1,0 +1,77 @@
+import { z } from 'zod';
+import { id, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { Device } from './devices.ts';
+import { Role } from './roles.ts';
+
+export const email = z.email().max(254);
+export const userStatus = z.enum(['ACTIVE', 'INVITED', 'EXPIRED', 'DEACTIVATED']);
+
+/** Attributes of an identity provider (or given here) that admission rules can ask for: `user.attributes.department`. */
+export const userAttributes = z
+  .record(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
+    z.union([z.string().max(1000), z.number(), z.boolean(), z.array(z.string().max(1000)).max(1000)]),
+  )
+  .refine((attributes) => Object.keys(attributes).length <= 100, 'must have at most 100 attributes');
+
+export const CreateUser = z
+  .strictObject({ email, groups: z.array(ref).max(100).describe('May be empty: then the default group') })
+  .meta({ id: 'CreateUser' });
+/** One user, or 1 to 100 at once: all or none. */
+export const CreateUsers = z.union([CreateUser, z.array(CreateUser).min(1).max(100)]);
+
+export const UpdateUser = z
+  .strictObject({
+    firstName: text(120).nullish(),
+    lastName: text(120).nullish(),
+    image: text(2000).nullish().describe('URL or path'),
+    department: text(120).nullish(),
+    attributes: userAttributes.nullish(),
+    maxDevices: z.int().min(0).max(10_000).nullish().describe('null: no limit of the user’s own'),
+  })
+  .meta({ id: 'UpdateUser' });
+
+export const UpdateUserRoles = z
+  .strictObject({ addedRoles: z.array(ref).max(100), removedRoles: z.array(ref).max(100) })
+  .meta({ id: 'UpdateUserRoles' });
+export const AddUserGroup = z.strictObject({ groupId: id }).meta({ id: 'AddUserGroup' });
+
+export const UserGroup = z
+  .object({ id, createdAt: timestamp, updatedAt: timestamp, name: z.string(), description: z.string().optional() })
+  .meta({ id: 'UserGroup' });
+
+export const User = z
+  .object({
+    id,
+    createdAt: timestamp,
+    updatedAt: timestamp,
+    lastConnection: timestamp.optional(),
+    email: z.string().optional(),
+    status: userStatus,
+    firstName: z.string().optional(),
+    lastName: z.string().optional(),
+    isOwner: z.boolean(),
+    maxDevices: z.number().nullable(),
+    image: z.string().optional(),
+    department: z.string().optional(),
+    attributes: userAttributes.optional(),
+    roles: z.array(Role),
+    groups: z.array(UserGroup),
+    devices: z.array(Device),
+  })
+  .meta({ id: 'User' });
+export type User = z.infer<typeof User>;
+export const userReadOnly = [
+  'id',
+  'createdAt',
+  'updatedAt',
+  'lastConnection',
+  'email',
+  'status',
+  'isOwner',
+  'roles',
+  'groups',
+  'devices',
+] as const;
+export const UserPage = paginated(User).meta({ id: 'UserPage' });
+export const userQuery = z.strictObject(pageQuery);
