@@ -43,7 +43,7 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
     },
     lastOnline: (moments) => writeLastOnline(deps, moments),
     deviceSeen: async (tenant, moments) => {
-      for (const part of chunks([...moments]))
+      for (const part of chunks([...moments], rowsPerWrite))
         await store.write(system(tenant), async (tx) => {
           for (const [device, at] of part)
             await tx.scoped.updateTable('devices').set({ last_connection: at }).where('id', '=', device).execute();
@@ -135,12 +135,15 @@ async function updateFacts(tx: Tx, row: GatewayRow, facts: RowUpdate<'gateways'>
   tx.changed({ kind: 'gateway', id: row.id, op: 'update', name: row.name, after: Object.fromEntries(news) });
 }
 
+/** Rows of one write behind: a few milliseconds. */
+const rowsPerWrite = 200;
+
 async function writeLastOnline(
   { store, onLastOnline }: DirectoryDeps,
   moments: ReadonlyMap<string, number>,
 ): Promise<void> {
   // One write after the other, each of a size that nobody has to wait for.
-  for (const part of chunks([...moments.keys()])) {
+  for (const part of chunks([...moments.keys()], rowsPerWrite)) {
     const rows = await agents(store)
       .selectFrom('gateways')
       .select(['id', 'tenant_id'])
