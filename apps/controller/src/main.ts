@@ -28,13 +28,16 @@ async function run(config: Config): Promise<void> {
   const controller = await startController(config, version, log).catch((error: NodeJS.ErrnoException) => {
     throw listenFailure(config, error) ?? error;
   });
-  const gateway = await startLocalGateway(config, controller, log);
-  returnMemory();
-  process.stdout.write(greeting(controller, gateway.text));
+  const gateway = await startLocalGateway(config, controller, log).catch(async (error) => {
+    await controller.stop();
+    throw error;
+  });
   stopOnSignals(log, async () => {
     await gateway.stop();
     await controller.stop();
   });
+  returnMemory();
+  process.stdout.write(greeting(controller, gateway.text));
 }
 
 /** Lines of JSON on standard error; what must not be in them is cut out wherever it stands. */
@@ -79,6 +82,9 @@ function returnMemory(): void {
   collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
 
+/** How long stopping in order may take: longer than the local gateway's own patience. */
+const patienceMs = 25_000;
+
 /** First signal: stop in order. Second: at once. */
 function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
   let stopping = false;
@@ -86,6 +92,10 @@ function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, 'stopping');
+    setTimeout(() => {
+      log.error({}, 'stopping took too long');
+      process.exit(1);
+    }, patienceMs).unref();
     stop().then(
       () => process.exit(0),
       (error) => {

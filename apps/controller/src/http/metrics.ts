@@ -40,7 +40,7 @@ export function createMetrics(): Metrics {
     help: 'Steps of compiling that held the event loop for more than 20 ms',
     registers,
   });
-  processGauges(registers, monitorEventLoopDelay({ resolution: 20 }));
+  processGauges(registers);
   return {
     follow: (followed) => agentGauges(registers, followed),
     request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
@@ -62,16 +62,21 @@ export function installMetrics(app: FastifyInstance, metrics: Metrics): void {
   });
 }
 
-function processGauges(registers: Registry[], delay: ReturnType<typeof monitorEventLoopDelay>): void {
+/** How often the event loop is asked, milliseconds. */
+const resolution = 20;
+
+function processGauges(registers: Registry[]): void {
+  const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
+  // What is measured is the time between two questions.
+  const late = (quantile: number) => Math.max(0, delay.percentile(quantile) / 1e9 - resolution / 1000);
   new Gauge({
     name: 'sallyport_event_loop_delay_seconds',
     help: 'Delay of the event loop since the last scrape',
     labelNames: ['quantile'],
     registers,
     collect() {
-      for (const quantile of [50, 99, 100])
-        this.set({ quantile: String(quantile / 100) }, delay.percentile(quantile) / 1e9);
+      for (const quantile of [50, 99, 100]) this.set({ quantile: String(quantile / 100) }, late(quantile));
       delay.reset();
     },
   });

@@ -21,6 +21,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
+    requestTimeout: requestTimeoutMs,
     ...(options.tls === null ? {} : { https: options.tls }),
   }) as FastifyInstance;
   installBodyParser(app);
@@ -32,6 +33,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   if (options.log.level === 'debug' || options.log.level === 'trace') logRequests(app);
   return app;
 }
+
+/** How long a client may take to send a request. */
+const requestTimeoutMs = 30_000;
 
 function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {

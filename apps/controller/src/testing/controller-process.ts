@@ -23,18 +23,20 @@ export class ControllerProcess {
     });
   }
 
-  /** Resolves once it has greeted, or has ended. */
+  /** Resolves once it has greeted, or has ended. `prefix`: a program that runs it, with its arguments. */
   static async start(
     t: TestContext,
     dataDir: string,
     args: readonly string[] = [],
     env: Record<string, string> = {},
+    prefix: readonly string[] = [],
   ): Promise<ControllerProcess> {
-    const child = spawn(
-      process.execPath,
-      [main, '--listen', '127.0.0.1:0', '--data-dir', dataDir, '--local-gateway', 'off', ...args],
-      { env: { PATH: process.env.PATH ?? '', ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
-    );
+    const defaults = ['--listen', '127.0.0.1:0', '--data-dir', dataDir, '--local-gateway', 'off'];
+    const [program = '', ...rest] = [...prefix, process.execPath, main, ...defaults, ...args];
+    const child = spawn(program, rest, {
+      env: { PATH: process.env.PATH ?? '', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const started = new ControllerProcess(child);
     t.after(() => started.kill('SIGKILL'));
     await new Promise<void>((resolve) => {

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { parseEndpoint } from '@sallyport/contract';
 import type { EnrolOutcome, GatewayDirectory, GatewayRecord } from '../../channel/types.ts';
+import { chunks } from '../../db/chunks.ts';
 import type { RowUpdate } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx, WriteContext } from '../../db/store.ts';
@@ -42,10 +43,11 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
     },
     lastOnline: (moments) => writeLastOnline(deps, moments),
     deviceSeen: async (tenant, moments) => {
-      await store.write(system(tenant), async (tx) => {
-        for (const [device, at] of moments)
-          await tx.scoped.updateTable('devices').set({ last_connection: at }).where('id', '=', device).execute();
-      });
+      for (const part of chunks([...moments], rowsPerWrite))
+        await store.write(system(tenant), async (tx) => {
+          for (const [device, at] of part)
+            await tx.scoped.updateTable('devices').set({ last_connection: at }).where('id', '=', device).execute();
+        });
     },
   };
 }
@@ -133,22 +135,27 @@ async function updateFacts(tx: Tx, row: GatewayRow, facts: RowUpdate<'gateways'>
   tx.changed({ kind: 'gateway', id: row.id, op: 'update', name: row.name, after: Object.fromEntries(news) });
 }
 
+/** Rows of one write behind: a few milliseconds. */
+const rowsPerWrite = 200;
+
 async function writeLastOnline(
   { store, onLastOnline }: DirectoryDeps,
   moments: ReadonlyMap<string, number>,
 ): Promise<void> {
-  if (moments.size === 0) return;
-  const rows = await agents(store)
-    .selectFrom('gateways')
-    .select(['id', 'tenant_id'])
-    .where('id', 'in', [...moments.keys()])
-    .execute();
-  for (const [tenant, gateways] of Map.groupBy(rows, (row) => row.tenant_id)) {
-    const known = new Map(gateways.map(({ id }) => [id, moments.get(id) ?? 0]));
-    await store.write(system(tenant), async (tx) => {
-      for (const [id, at] of known) await updateGateway(tx, id, { last_online: at });
-    });
-    onLastOnline(tenant, known);
+  // One write after the other, each of a size that nobody has to wait for.
+  for (const part of chunks([...moments.keys()], rowsPerWrite)) {
+    const rows = await agents(store)
+      .selectFrom('gateways')
+      .select(['id', 'tenant_id'])
+      .where('id', 'in', part)
+      .execute();
+    for (const [tenant, gateways] of Map.groupBy(rows, (row) => row.tenant_id)) {
+      const known = new Map(gateways.map(({ id }) => [id, moments.get(id) ?? 0]));
+      await store.write(system(tenant), async (tx) => {
+        for (const [id, at] of known) await updateGateway(tx, id, { last_online: at });
+      });
+      onLastOnline(tenant, known);
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseGatewayToken } from '@sallyport/contract/channel';
+import fc from 'fast-check';
 import { absent, present } from '../../testing/channel.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 
@@ -268,4 +269,41 @@ test('what agents report is no administrator’s change', async (t) => {
   await app.parts.directory.observed(made.id, { error: 'x' });
   await app.parts.directory.lastOnline(new Map([[made.id, app.clock.now]]));
   assert.equal(await revision(), before);
+});
+
+test('the list is always what reading one by one gives, whatever happens in between', async (t) => {
+  const app = await openTestApp(t);
+  const ids: string[] = [];
+  const oneByOne = async () => {
+    const answers = await Promise.all(ids.map((id) => app.request('GET', `${path}/${id}`)));
+    return answers.filter(({ status }) => status === 200).map(({ json: { statistics: _, ...same } }) => same);
+  };
+  const agree = async () => {
+    const [list, expected] = [(await app.request('GET', path)).json, await oneByOne()];
+    const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+    assert.deepEqual(list.toSorted(byId), expected.toSorted(byId));
+  };
+  const step = fc.tuple(fc.constantFrom('create', 'patch', 'delete', 'online', 'seen', 'error', 'list'), fc.nat(20));
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 6 }), async (rounds) => {
+      for (const round of rounds) {
+        await Promise.all(
+          round.map(async ([what, n]) => {
+            const id = ids[n % Math.max(1, ids.length)] ?? '';
+            if (what === 'create') ids.push((await create(app, { name: `g${n}` })).id);
+            else if (what === 'list') await app.request('GET', path);
+            else if (id === '') return;
+            else if (what === 'patch')
+              await app.request('PATCH', `${path}/${id}`, { body: { ...body, name: `p${n}` } });
+            else if (what === 'delete') await app.request('DELETE', `${path}/${id}`);
+            else if (what === 'online') app.channel.presences.set(id, { ...present, lastSeen: app.clock.now + n });
+            else if (what === 'seen') await app.parts.directory.lastOnline(new Map([[id, app.clock.now + n]]));
+            else await app.parts.directory.observed(id, { error: `e${n}` });
+          }),
+        );
+        await agree();
+      }
+    }),
+    { numRuns: 25 },
+  );
 });

@@ -21,6 +21,7 @@ export class GatewayLists {
     const list = this.#lists.get(tenant) ?? new TenantList(this.#openToken);
     this.#keep(tenant, list);
     await list.refresh(this.#store, tenant);
+    await list.prepare(this.#presence, withTokens);
     return list.text(this.#presence, withTokens);
   }
 
@@ -39,6 +40,9 @@ export class GatewayLists {
 }
 
 const keptTenants = 500;
+
+/** Texts made before others get their turn: a few milliseconds. */
+const textsPerSlice = 100;
 
 class TenantList {
   readonly #openToken: (row: GatewayRow) => string;
@@ -71,6 +75,16 @@ class TenantList {
         this.#refreshing = null;
       });
       await this.#refreshing;
+    }
+  }
+
+  /** Makes the texts of many gateways in slices, so that others get their turn; `text` finds them made. */
+  async prepare(presence: PresenceSource, withTokens: boolean): Promise<void> {
+    let made = 0;
+    for (const [id, text] of this.#texts) {
+      if (text.observe(presence.presence(id))) this.#joined = [];
+      if (!text.make(withTokens) || ++made % textsPerSlice !== 0) continue;
+      await new Promise((resolve) => setImmediate(resolve));
     }
   }
 

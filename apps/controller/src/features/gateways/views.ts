@@ -89,6 +89,13 @@ export class GatewayText {
     return true;
   }
 
+  /** Makes the text, if it is not there yet; true when there was something to do. */
+  make(withToken: boolean): boolean {
+    if ((withToken ? this.#clear : this.#masked) !== null) return false;
+    this.text(withToken);
+    return true;
+  }
+
   /** After `observe`. With the token readable, or masked. */
   text(withToken: boolean): string {
     if (withToken) {

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict';
+import { execFile, execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { whyNoLocalGateway } from './local-gateway.ts';
+import { ControllerProcess, testFolder } from './testing/controller-process.ts';
+
+const run = promisify(execFile);
+const key = 'k'.repeat(40);
+
+/** Why this machine cannot run the tests, or false. */
+async function missing(): Promise<string | false> {
+  const reason = whyNoLocalGateway();
+  if (reason !== null) return reason;
+  if (process.geteuid?.() !== 0) return 'network namespaces need root';
+  for (const program of ['ip', 'nft']) {
+    const there = await run(program, ['-V']).then(
+      () => true,
+      () => false,
+    );
+    if (!there) return `there is no ${program}`;
+  }
+  return false;
+}
+
+/** A network namespace of its own; whatever still runs in it afterwards is ended. */
+class Place {
+  readonly name = `sp-ctl-${randomBytes(3).toString('hex')}`;
+
+  constructor(t: TestContext) {
+    execFileSync('ip', ['netns', 'add', this.name]);
+    t.after(() => {
+      const pids = execFileSync('ip', ['netns', 'pids', this.name], { encoding: 'utf8' }).split('\n').filter(Boolean);
+      for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+      execFileSync('ip', ['netns', 'del', this.name]);
+    });
+    execFileSync('ip', ['-n', this.name, 'link', 'set', 'lo', 'up']);
+  }
+
+  start(t: TestContext, dataDir: string): Promise<ControllerProcess> {
+    const env = { SALLYPORT_BOOTSTRAP_API_KEY: key };
+    const prefix = ['ip', 'netns', 'exec', this.name];
+    return ControllerProcess.start(t, dataDir, ['--local-gateway', 'on', '--listen', '127.0.0.1:8080'], env, prefix);
+  }
+
+  async run(...command: string[]): Promise<string> {
+    return (await run('ip', ['netns', 'exec', this.name, ...command])).stdout;
+  }
+
+  /** The only gateway, once its status is the one asked for. */
+  async gateway(status: string): Promise<{ id: string; lastOnline: string }> {
+    const script = `console.log(await (await fetch('http://127.0.0.1:8080/tenants/gateways', { headers: { apikey: '${key}' } })).text())`;
+    for (const deadline = Date.now() + 20_000; Date.now() < deadline; await pause(100)) {
+      const [gateway] = JSON.parse(await this.run(process.execPath, '--input-type=module', '-e', script));
+      if (gateway?.status === status) return gateway;
+    }
+    throw new Error(`the local gateway was not ${status} in time`);
+  }
+
+  async dataPlane(): Promise<{ link: boolean; table: boolean }> {
+    const [links, tables] = [await this.run('ip', '-br', 'link'), await this.run('nft', 'list', 'tables')];
+    return { link: links.includes('sallyport0'), table: tables.includes('sallyport') };
+  }
+}
+
+test('a local gateway comes up with the controller and goes down with it', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const place = new Place(t);
+  const controller = await place.start(t, testFolder(t));
+  assert.match(controller.stdout, /Gateway +"local" is starting on this machine/);
+  await place.gateway('ONLINE');
+  assert.deepEqual(await place.dataPlane(), { link: true, table: true });
+  assert.equal(await controller.kill('SIGTERM'), 0);
+  assert.deepEqual(await place.dataPlane(), { link: false, table: false });
+});
+
+test('a controller that crashes leaves the data plane up, and the next one goes on with it', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const place = new Place(t);
+  const dataDir = testFolder(t);
+  const first = await place.start(t, dataDir);
+  const { id } = await place.gateway('ONLINE');
+  await first.kill('SIGKILL');
+  assert.deepEqual(await place.dataPlane(), { link: true, table: true });
+  const second = await place.start(t, dataDir);
+  assert.equal((await place.gateway('ONLINE')).id, id);
+  assert.equal(await second.kill('SIGINT'), 0);
+  assert.deepEqual(await place.dataPlane(), { link: false, table: false });
+});
