@@ -1,5 +1,5 @@
 import type { AccessType, GatewayIntent, PolicyType, RoleType } from '@sallyport/contract';
-import type { Insertable, Selectable, Updateable } from 'kysely';
+import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 
 /**
  * Tables as queries see them, the same in every dialect: text ids, integer epoch milliseconds, 0/1 booleans, JSON as
@@ -13,6 +13,12 @@ export interface Database {
   gateways: GatewayTable;
   deleted_gateways: { id: string; tenant_id: string; deleted_at: number };
   devices: DeviceTable;
+  users: UserTable;
+  groups: GroupTable;
+  group_members: { tenant_id: string; group_id: string; user_id: string; created_at: number };
+  roles: RoleTable;
+  user_roles: { tenant_id: string; user_id: string; role_id: string };
+  group_roles: { tenant_id: string; group_id: string; role_id: string };
   protocols: ProtocolTable;
   resources: ResourceTable;
   addresses: AddressTable;
@@ -22,6 +28,7 @@ export interface Database {
   policies: PolicyTable;
   policy_members: PolicyMemberTable;
   audit_events: AuditEventTable;
+  audit_anchors: { tenant_id: string; revision: number; seq: number; hash: string };
   change_log: ChangeLogTable;
   idempotency_keys: IdempotencyKeyTable;
 }
@@ -44,6 +51,9 @@ interface TenantTable {
   overlay_v6: string;
   mtu: number;
   lease_ms: number;
+  time_zone: Generated<string>;
+  audit_retention_days: number | null;
+  version: Generated<number>;
 }
 
 interface ApiKeyTable {
@@ -107,6 +117,7 @@ interface DeviceTable {
   last_connection: number | null;
   overlay_v4: string;
   overlay_v6: string;
+  source_ip: string | null;
 }
 
 interface ProtocolTable {
@@ -148,6 +159,52 @@ interface AdmissionRuleTable {
   has_time_constraint: Bit;
   rule: string | null;
   built_in: Bit;
+  version: Generated<number>;
+  time_zone: string | null;
+}
+
+interface UserTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  email: string;
+  email_key: string;
+  status: 'ACTIVE' | 'INVITED' | 'DEACTIVATED';
+  invited_at: number;
+  is_owner: Bit;
+  first_name: string | null;
+  last_name: string | null;
+  image: string | null;
+  department: string | null;
+  attributes: string;
+  max_devices: number | null;
+  last_connection: number | null;
+}
+
+interface GroupTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  version: number;
+  name: string;
+  description: string | null;
+  max_devices: number;
+  is_default: Bit;
+  is_saml_default: Bit;
+  idp_mapping: string;
+}
+
+interface RoleTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  updated_at: number;
+  name: string;
+  description: string | null;
+  type: RoleType;
 }
 
 interface PolicyTable {
