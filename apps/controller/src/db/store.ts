@@ -11,7 +11,10 @@ export type ObjectKind =
   | 'protocol'
   | 'resource'
   | 'policy'
-  | 'admission-rule';
+  | 'admission-rule'
+  | 'user'
+  | 'group'
+  | 'role';
 
 /** One object touched by a write. */
 export interface Change {

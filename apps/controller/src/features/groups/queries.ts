@@ -1,0 +1,49 @@
+import type { Group, Input } from '@sallyport/contract';
+import type { Scoped } from '../../db/scoped.ts';
+import { notFound } from '../../errors.ts';
+import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import { rolesById, rolesOfGroups } from '../roles/queries.ts';
+import { findGroup, findGroups, type GroupRow, membersOf, pageOfGroups } from './store.ts';
+import { groupView, memberView, type NestedGroup, nestedGroupView } from './views.ts';
+
+export { findDefaultGroup, findGroup, findGroups, type GroupRow } from './store.ts';
+export { type UserGroup, userGroupView } from './views.ts';
+
+const sortColumns = { id: 'id', name: 'name', createdAt: 'created_at', updatedAt: 'updated_at' } as const;
+
+/** One group and its version. */
+export async function getGroup(db: Scoped, id: string): Promise<{ body: Group; version: number }> {
+  const row = await findGroup(db, id);
+  const [body] = row === undefined ? [] : await views(db, [row]);
+  if (row === undefined || body === undefined) throw notFound();
+  return { body, version: row.version };
+}
+
+export async function listGroups(db: Scoped, query: Input<'listGroups'>['query']) {
+  const page = pageOf(query);
+  const { rows, total } = await pageOfGroups(db, sortOrder(query.sort, sortColumns), page);
+  return envelope(await views(db, rows), total, page);
+}
+
+/** Groups as policies carry them, by id. Ids of nobody are left out. */
+export async function nestedGroups(db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, NestedGroup>> {
+  const rows = await findGroups(db, [...new Set(ids)]);
+  return new Map(rows.map((row) => [row.id, nestedGroupView(row)]));
+}
+
+/** In order, with a fixed number of queries. */
+async function views(db: Scoped, rows: readonly GroupRow[]): Promise<Group[]> {
+  const ids = rows.map(({ id }) => id);
+  const members = Map.groupBy(await membersOf(db, ids), ({ group_id }) => group_id);
+  const given = await rolesOfGroups(db, ids);
+  const roles = await rolesById(db);
+  return rows.map((row) => {
+    const own = new Set(given.get(row.id));
+    const users = (members.get(row.id) ?? []).map(memberView);
+    return groupView(
+      row,
+      [...roles.values()].filter(({ id }) => own.has(id)),
+      users,
+    );
+  });
+}

@@ -1,0 +1,88 @@
+import { chunks, selectIn } from '../../db/chunks.ts';
+import type { Row, RowUpdate } from '../../db/schema.ts';
+import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+import type { Order, Page } from '../../http/paging.ts';
+
+export type GroupRow = Row<'groups'>;
+export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
+
+export const findGroup = (db: Scoped, id: string): Promise<GroupRow | undefined> =>
+  db.selectFrom('groups').selectAll().where('id', '=', id).executeTakeFirst();
+
+/** Rows in no particular order; ids of nobody are left out. */
+export const findGroups = (db: Scoped, ids: readonly string[]): Promise<GroupRow[]> =>
+  selectIn(ids, (part) => db.selectFrom('groups').selectAll().where('id', 'in', part).execute());
+
+export const findDefaultGroup = (db: Scoped): Promise<GroupRow> =>
+  db.selectFrom('groups').selectAll().where('is_default', '=', 1).executeTakeFirstOrThrow();
+
+/** The group that new users of the identity provider come into. */
+export const findSamlDefaultGroup = (db: Scoped): Promise<GroupRow> =>
+  db.selectFrom('groups').selectAll().where('is_saml_default', '=', 1).executeTakeFirstOrThrow();
+
+/** A page of the groups, in the order asked for and then in that of their creation, and how many there are. */
+export async function pageOfGroups(db: Scoped, sort: readonly Order<SortColumn>[], { limit, offset }: Page) {
+  const rows = await sort
+    .reduce((query, { column, direction }) => query.orderBy(column, direction), db.selectFrom('groups').selectAll())
+    .orderBy('created_at')
+    .orderBy('id')
+    .limit(limit)
+    .offset(offset)
+    .execute();
+  const { total } = await db
+    .selectFrom('groups')
+    .select((eb) => eb.fn.countAll<number>().as('total'))
+    .executeTakeFirstOrThrow();
+  return { rows, total };
+}
+
+/** Members of groups in the order in which they joined. */
+export const membersOf = (db: Scoped, groups: readonly string[]) =>
+  selectIn(groups, (part) =>
+    db
+      .selectFrom('group_members')
+      .innerJoin('users', 'users.id', 'group_members.user_id')
+      .select([
+        'group_members.group_id',
+        'group_members.created_at as joined_at',
+        'users.id',
+        'users.updated_at',
+        'users.email',
+        'users.first_name',
+        'users.last_name',
+      ])
+      .where('group_members.group_id', 'in', part)
+      .orderBy('group_members.created_at')
+      .orderBy('users.id')
+      .execute(),
+  );
+
+export async function insertGroup(tx: Tx, row: WithoutTenant<'groups'>): Promise<void> {
+  await tx.scoped.insertInto('groups', row).execute();
+}
+
+export async function updateGroup(tx: Tx, id: string, values: RowUpdate<'groups'>): Promise<void> {
+  await tx.scoped.updateTable('groups').set(values).where('id', '=', id).execute();
+}
+
+export async function bumpGroups(tx: Tx, ids: readonly string[]): Promise<void> {
+  for (const part of chunks(ids))
+    await tx.scoped
+      .updateTable('groups')
+      .set((eb) => ({ version: eb('version', '+', 1), updated_at: tx.now }))
+      .where('id', 'in', part)
+      .execute();
+}
+
+/** Memberships and roles go with it. */
+export async function deleteGroup(tx: Tx, id: string): Promise<void> {
+  await tx.scoped.deleteFrom('groups').where('id', '=', id).execute();
+}
+
+/** Makes the roles that a group gives exactly these. */
+export async function replaceGroupRoles(tx: Tx, group: string, roles: readonly string[]): Promise<void> {
+  await tx.scoped.deleteFrom('group_roles').where('group_id', '=', group).execute();
+  const rows = roles.map((role_id) => ({ group_id: group, role_id }));
+  for (const part of chunks(rows)) await tx.scoped.insertInto('group_roles', part).execute();
+}

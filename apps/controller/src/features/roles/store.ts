@@ -1,0 +1,23 @@
+import { selectIn } from '../../db/chunks.ts';
+import type { Row } from '../../db/schema.ts';
+import type { Scoped } from '../../db/scoped.ts';
+
+export type RoleRow = Row<'roles'>;
+
+/** A handful: every tenant has the same ones. */
+export const allRoles = (db: Scoped): Promise<RoleRow[]> => db.selectFrom('roles').selectAll().execute();
+
+export const findRole = (db: Scoped, id: string): Promise<RoleRow | undefined> =>
+  db.selectFrom('roles').selectAll().where('id', '=', id).executeTakeFirst();
+
+/** Roles that groups give to their members. */
+export const groupRoles = (db: Scoped, groups: readonly string[]) =>
+  selectIn(groups, (part) =>
+    db
+      .selectFrom('group_roles')
+      .select(['group_id', 'role_id'])
+      .where('group_id', 'in', part)
+      .orderBy('group_id')
+      .orderBy('role_id')
+      .execute(),
+  );

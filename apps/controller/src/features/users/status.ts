@@ -1,0 +1,13 @@
+import type { User } from '@sallyport/contract';
+import type { UserRow } from './store.ts';
+
+/** How long an invitation is good, milliseconds. */
+export const invitationMs = 7 * 24 * 3600 * 1000;
+
+/** The status as shown: an invitation ends by time alone, so its end is worked out and never stored. */
+export function statusOf(row: Pick<UserRow, 'status' | 'invited_at'>, now: number): User['status'] {
+  return row.status === 'INVITED' && row.invited_at <= lastInvitation(now) ? 'EXPIRED' : row.status;
+}
+
+/** Invitations of this moment and before have ended. */
+export const lastInvitation = (now: number): number => now - invitationMs;
