@@ -15,6 +15,7 @@ import {
   findDevices,
   insertDevice,
   isKeyTaken,
+  ownedDevices,
   updateDevice,
 } from './store.ts';
 
@@ -54,8 +55,17 @@ export async function setActive(tx: Tx, context: RequestContext, id: string, act
 
 /** Its overlay addresses rest before anybody else gets them. */
 export async function removeDevice(tx: Tx, context: RequestContext, id: string): Promise<void> {
-  const row = await existing(tx, context, id);
-  tx.changed({ kind: 'device', id, op: 'delete', name: row.name, before: audited(row), after: null });
+  await remove(tx, await existing(tx, context, id));
+}
+
+/** Removes every device of a user who goes. */
+export async function removeDevicesOf(tx: Tx, user: string): Promise<void> {
+  for (const row of await ownedDevices(tx.scoped, user)) await remove(tx, row);
+}
+
+async function remove(tx: Tx, row: DeviceRow): Promise<void> {
+  const { id, name } = row;
+  tx.changed({ kind: 'device', id, op: 'delete', name, before: audited(row), after: null });
   await cutFromPolicies(tx, 'device', id);
   await deleteDevice(tx, id);
   await freeOverlay(tx, row);

@@ -13,6 +13,10 @@ export const findDevice = (db: Scoped, id: string): Promise<DeviceRow | undefine
 export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceRow[]> =>
   selectIn(ids, (part) => db.selectFrom('devices').selectAll().where('id', 'in', part).execute());
 
+/** Devices of a user, in order of creation. */
+export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
+  db.selectFrom('devices').selectAll().where('user_id', '=', user).orderBy('created_at').orderBy('id').execute();
+
 /** A page of the devices, in the order asked for and then in that of their creation, and how many there are. */
 export async function pageOfDevices(db: Scoped, sort: readonly Order<SortColumn>[], { limit, offset }: Page) {
   const rows = await sort
