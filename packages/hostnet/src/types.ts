@@ -25,6 +25,16 @@ export interface FirewallDevice {
   readonly expiresAt: number | null;
 }
 
+/** Sources behind another gateway: every address of the prefixes is treated like a device of the profile. */
+export interface Site {
+  readonly id: string;
+  /** IPv4 and IPv6, `10.1.0.0/16`. Prefixes of different sites never overlap; overlay addresses are never meant. */
+  readonly prefixes: readonly string[];
+  readonly profile: string;
+  /** Epoch milliseconds, enforced by a kernel timeout; null: until the lease ends. */
+  readonly expiresAt: number | null;
+}
+
 /** A class of destination addresses that all policies treat alike. Ranges of different classes never overlap. */
 export interface AddressClass {
   readonly id: string;
@@ -59,6 +69,7 @@ export interface FirewallState {
   /** End of the lease, epoch milliseconds: from then on the kernel admits nothing, whatever the elements say. */
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
+  readonly sites: ReadonlyMap<string, Site>;
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly bundles: ReadonlyMap<string, Bundle>;

@@ -10,6 +10,7 @@ import {
   isOpen,
   type LocalFacts,
   peerOf,
+  siteOf,
 } from './wanted.ts';
 
 /** Steps of a change, each touching only what differs, to be carried out in this order. */
@@ -58,12 +59,14 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
   return {
     upsert: {
       devices: ofKind(come, 'device').map(firewallDeviceOf),
+      sites: ofKind(come, 'site').map(siteOf),
       classes: ofKind(come, 'class').map(addressClassOf),
       profiles: ofKind(come, 'profile'),
       bundles: ofKind(come, 'bundle'),
     },
     remove: {
       devices: ofKind(gone, 'device').map(({ id }) => id),
+      sites: ofKind(gone, 'site').map(({ id }) => id),
       classes: ofKind(gone, 'class').map(({ id }) => id),
       profiles: ofKind(gone, 'profile').map(({ id }) => id),
       bundles: ofKind(gone, 'bundle').map(({ id }) => id),

@@ -117,6 +117,11 @@ function faultOf(item: StateItem, gateway: GatewayItem | null, evidence: Evidenc
       const over = item.expiresAt !== null && item.expiresAt <= now;
       return over || firewall.devices.has(item.id) ? null : `device ${item.id} is not in the firewall`;
     }
+    case 'site': {
+      if (!open) return firewall.sites.has(item.id) ? `site ${item.id} is still in the firewall` : null;
+      const over = item.expiresAt !== null && item.expiresAt <= now;
+      return over || firewall.sites.has(item.id) ? null : `site ${item.id} is not in the firewall`;
+    }
     case 'class':
       return firewall.classes.has(item.id) === open ? null : `class ${item.id} is not as wanted`;
     case 'bundle':

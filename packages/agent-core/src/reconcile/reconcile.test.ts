@@ -5,7 +5,7 @@ import type { FoundFirewall } from '@sallyport/hostnet';
 import type { DeviceStatus, PeerConfig } from '@sallyport/wireguard';
 import fc from 'fast-check';
 import type { ItemChange } from '../session/types.ts';
-import { bundleItem, classItem, deviceItem, gatewayItem, probeItem, profileItem } from '../testing/items.ts';
+import { bundleItem, classItem, deviceItem, gatewayItem, probeItem, profileItem, siteItem } from '../testing/items.ts';
 import { planChange } from './change.ts';
 import { type Evidence, InForce } from './evidence.ts';
 import { deviceConfigOf, firewallStateOf, hostStateOf } from './wanted.ts';
@@ -54,7 +54,7 @@ describe('changes', () => {
         if (plan === null) return;
 
         const firewall = firewallStateOf(before, 0);
-        for (const kind of ['devices', 'classes', 'profiles', 'bundles'] as const) {
+        for (const kind of ['devices', 'sites', 'classes', 'profiles', 'bundles'] as const) {
           const there = new Map<string, { readonly id: string }>();
           for (const item of firewall[kind].values()) there.set(item.id, item);
           for (const id of plan.firewall.remove?.[kind] ?? []) there.delete(id);
@@ -98,6 +98,7 @@ describe('what is in force', () => {
     gatewayItem(),
     deviceItem(1),
     profileItem('p1', []),
+    siteItem('s1'),
     classItem('c1', ['10.0.0.1-10.0.0.9']),
     bundleItem('b1', [{ protocol: 'tcp', from: 1, to: 2, policy: 'p' }]),
     probeItem('x', '10.0.0.1', null),
@@ -122,6 +123,7 @@ describe('what is in force', () => {
     ['another port', (e) => ({ ...e, wireguard: { ...device(e), listenPort: 1 } })],
     ['another key', (e) => ({ ...e, publicKey: 'other' })],
     ['a missing element', (e) => ({ ...e, firewall: { ...e.firewall, devices: new Map() } })],
+    ['a missing site', (e) => ({ ...e, firewall: { ...e.firewall, sites: new Map() } })],
     ['a missing class', (e) => ({ ...e, firewall: { ...e.firewall, classes: new Map() } })],
     ['other rules', (e) => ({ ...e, firewall: { ...e.firewall, settings: null } })],
     ['a foreign element', (e) => ({ ...e, firewall: { ...e.firewall, differences: ['devices4: x is not ours'] } })],
@@ -193,10 +195,11 @@ function perfect(items: Items): Evidence {
     fwmark: 0,
     peers: new Map([...peers].map(([key, config]) => [key, { ...status(key), allowedIps: config.allowedIps }])),
   };
-  const { masquerade, draining, devices, classes, profiles, bundles } = state;
+  const { masquerade, draining, devices, sites, classes, profiles, bundles } = state;
   const firewall: FoundFirewall = {
     settings: { masquerade, draining },
     devices,
+    sites,
     classes,
     profiles,
     bundles,
@@ -230,6 +233,11 @@ function anyItems(): fc.Arbitrary<Items> {
       .record({ n, profile: fc.constantFrom('p1', 'p2', null), key: n })
       .map(({ n, profile, key }) =>
         deviceItem(n, { profile, publicKey: Buffer.alloc(32, n * 10 + (key % 2)).toString('base64') }),
+      ),
+    fc
+      .tuple(n, n, fc.option(n))
+      .map(([n, p, until]) =>
+        siteItem(`s${n}`, { prefixes: [`10.${n}.0.0/16`], profile: `p${p}`, expiresAt: until && until * 1000 }),
       ),
     n.map((n) => profileItem(`p${n}`, [{ class: `c${n}`, bundle: `b${n}`, expiresAt: null }])),
     fc.tuple(n, n).map(([n, last]) => classItem(`c${n}`, [`10.0.${n}.0-10.0.${n}.${last}`])),

@@ -1,6 +1,6 @@
 import { canonicalPrefix } from '@sallyport/contract';
-import type { ClassItem, DeviceItem, GatewayItem, StateItem } from '@sallyport/contract/channel';
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, HostState, Profile } from '@sallyport/hostnet';
+import type { ClassItem, DeviceItem, GatewayItem, SiteItem, StateItem } from '@sallyport/contract/channel';
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, HostState, Profile, Site } from '@sallyport/hostnet';
 import type { DeviceConfig, PeerConfig } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
@@ -25,16 +25,18 @@ export function gatewayOf(items: Items): GatewayItem | null {
 export function firewallStateOf(items: Items, leaseUntil: number): FirewallState {
   const gateway = gatewayOf(items);
   const devices = new Map<string, FirewallDevice>();
+  const sites = new Map<string, Site>();
   const classes = new Map<string, AddressClass>();
   const profiles = new Map<string, Profile>();
   const bundles = new Map<string, Bundle>();
   for (const item of isOpen(gateway) ? items.values() : []) {
     if (item.kind === 'device') devices.set(item.id, firewallDeviceOf(item));
+    else if (item.kind === 'site') sites.set(item.id, siteOf(item));
     else if (item.kind === 'class') classes.set(item.id, addressClassOf(item));
     else if (item.kind === 'profile') profiles.set(item.id, item);
     else if (item.kind === 'bundle') bundles.set(item.id, item);
   }
-  return { ...firewallSettingsOf(gateway), leaseUntil, devices, classes, profiles, bundles };
+  return { ...firewallSettingsOf(gateway), leaseUntil, devices, sites, classes, profiles, bundles };
 }
 
 export function firewallSettingsOf(gateway: GatewayItem | null): Pick<FirewallState, 'masquerade' | 'draining'> {
@@ -71,6 +73,10 @@ export function allowedIpsOf(device: DeviceItem): string[] {
 
 export function firewallDeviceOf({ id, addresses, profile, expiresAt }: DeviceItem): FirewallDevice {
   return { id, addresses, profile, expiresAt };
+}
+
+export function siteOf({ id, prefixes, profile, expiresAt }: SiteItem): Site {
+  return { id, prefixes, profile, expiresAt };
 }
 
 export function addressClassOf({ id, ranges }: ClassItem): AddressClass {

@@ -5,6 +5,7 @@ import type {
   GatewayItem,
   ProbeItem,
   ProfileItem,
+  SiteItem,
 } from '@sallyport/contract/channel';
 
 export function gatewayItem(over: Partial<GatewayItem> = {}): GatewayItem {
@@ -34,6 +35,10 @@ export function deviceItem(n: number, over: Partial<DeviceItem> = {}): DeviceIte
     expiresAt: null,
     ...over,
   };
+}
+
+export function siteItem(id: string, over: Partial<SiteItem> = {}): SiteItem {
+  return { kind: 'site', key: `site/${id}`, id, prefixes: ['10.1.0.0/16'], profile: 'p1', expiresAt: null, ...over };
 }
 
 export function profileItem(id: string, cells: ProfileItem['cells']): ProfileItem {

@@ -1,4 +1,4 @@
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
 import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
 import type { MapName } from './ruleset.ts';
@@ -22,6 +22,7 @@ export interface FoundFirewall {
   /** Null if the chains are not as loaded. */
   readonly settings: Pick<FirewallState, 'masquerade' | 'draining'> | null;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
+  readonly sites: ReadonlyMap<string, Site>;
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly bundles: ReadonlyMap<string, Bundle>;
@@ -59,6 +60,7 @@ export function mapBack(
   return {
     settings: chains.length === 0 ? { masquerade, draining } : null,
     devices: without(model.state.devices, blame.devices),
+    sites: without(model.state.sites, blame.sites),
     classes: without(model.state.classes, blame.classes),
     profiles: without(model.state.profiles, blame.profiles),
     bundles: without(model.state.bundles, blame.bundles),
@@ -70,6 +72,7 @@ function nothing(difference: string): FoundFirewall {
   return {
     settings: null,
     devices: new Map(),
+    sites: new Map(),
     classes: new Map(),
     profiles: new Map(),
     bundles: new Map(),
@@ -80,6 +83,7 @@ function nothing(difference: string): FoundFirewall {
 /** Finds the items that an element belongs to. */
 class Blame {
   readonly devices = new Set<string>();
+  readonly sites = new Set<string>();
   readonly classes = new Set<string>();
   readonly profiles = new Set<string>();
   readonly bundles = new Set<string>();
@@ -95,6 +99,10 @@ class Blame {
     this.sentences.push(`${map}: ${key} ${what}`);
     const { tables } = this.#model;
     if (map === 'devices4' || map === 'devices6') this.#device(key, foreignValue);
+    else if (map === 'sites4' || map === 'sites6') {
+      const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
+      add(this.sites, tables.sites.id(Number.parseInt(value ?? '', 16)));
+    } else if (map === 'site_profiles') this.#siteProfile(key, foreignValue);
     else if (map === 'classes4' || map === 'classes6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.classes, tables.classes.id(classNumber(value)));
@@ -103,7 +111,7 @@ class Blame {
     else if (map === 'tcp_ports' || map === 'udp_ports') {
       const ports = tables.ports[map === 'tcp_ports' ? 'tcp' : 'udp'];
       for (const bundle of ports.membersOf(key)) add(this.bundles, tables.bundles.id(bundle));
-    } else this.#everyDevice();
+    } else this.#everySource();
   }
 
   /** An address that nobody wanted spoils the profile that it was given. */
@@ -113,9 +121,16 @@ class Blame {
     if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
   }
 
-  /** Without a lease no device is admitted, whatever the other maps say. */
-  #everyDevice(): void {
+  #siteProfile(key: string, foreignValue: string | null): void {
+    const { tables } = this.#model;
+    add(this.sites, tables.sites.id(Number.parseInt(key, 16)));
+    if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
+  }
+
+  /** Without a lease no device and no site is admitted, whatever the other maps say. */
+  #everySource(): void {
     for (const id of this.#model.state.devices.keys()) this.devices.add(id);
+    for (const id of this.#model.state.sites.keys()) this.sites.add(id);
   }
 
   #ownerOf(address: string): string | undefined {

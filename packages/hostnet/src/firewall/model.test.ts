@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { parseAddress, parseRange } from '../ip.ts';
+import { parseAddress, parsePrefix, parseRange, prefixRange } from '../ip.ts';
 import { applyDelta, delta, state } from '../testing/arbitraries.ts';
 import type { Packet } from '../testing/emulator.ts';
 import { Emulator } from '../testing/emulator.ts';
@@ -26,12 +26,13 @@ describe('model', () => {
         settings: { draining: true, leaseUntil: 90_000 },
         upsert: {
           devices: [{ id: 'd1', addresses: ['100.64.0.2', 'fd7a:1::2'], profile: 'staff', expiresAt: 20_000 }],
+          sites: [{ id: 'branch', prefixes: ['10.1.0.0/16'], profile: 'staff', expiresAt: 30_000 }],
           bundles: [
             { id: 'web', grants: [{ protocol: 'tcp', from: 80, to: 85, policy: 'pol_1' }] },
             { id: 'db', grants: [{ protocol: 'tcp', from: 85, to: 90, policy: 'pol_9' }] },
           ],
         },
-        remove: { classes: ['lan'] },
+        remove: { classes: ['lan'], sites: ['old'] },
       },
       2000,
     );
@@ -66,9 +67,10 @@ describe('model', () => {
         const model = new FirewallModel(OPTIONS);
         model.load(wanted, 0, null);
         const items = <T>(map: ReadonlyMap<string, T>): T[] => [...map.values()].reverse();
-        const { devices, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
+        const { devices, sites, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
         const upsert = {
           devices: items(devices),
+          sites: items(sites),
           classes: items(classes),
           profiles: items(profiles),
           bundles: items(bundles),
@@ -131,6 +133,11 @@ const GOLDEN: FirewallState = {
     ['gone', { id: 'gone', addresses: ['100.64.0.4'], profile: 'staff', expiresAt: 900 }],
     ['none', { id: 'none', addresses: ['100.64.0.5'], profile: null, expiresAt: null }],
   ]),
+  sites: new Map([
+    ['branch', { id: 'branch', prefixes: ['10.1.0.0/16', 'fd11::/32'], profile: 'staff', expiresAt: 9000 }],
+    ['old', { id: 'old', prefixes: ['64.0.0.0/2'], profile: 'staff', expiresAt: null }],
+    ['over', { id: 'over', prefixes: ['192.0.2.0/24'], profile: 'staff', expiresAt: 1000 }],
+  ]),
   classes: new Map([
     ['lan', { id: 'lan', ranges: ['10.0.0.0-10.0.0.255', 'fd00:0::0-fd00::ff'] }],
     ['one', { id: 'one', ranges: ['10.0.1.0-10.0.1.0'] }],
@@ -163,7 +170,17 @@ const GOLDEN: FirewallState = {
   ]),
 };
 
-const DEVICES = ['100.64.0.1', '100.64.0.2', '100.64.0.4', '100.64.0.9', 'fd7a:1::1', 'fd7a:1::3'];
+const SITES = [
+  '192.168.0.7',
+  '192.168.1.255',
+  '192.168.2.0',
+  '100.63.255.255',
+  '100.128.0.0',
+  '100.64.9.9',
+  'fd20::1',
+  'fd7a:1::9',
+];
+const DEVICES = ['100.64.0.1', '100.64.0.2', '100.64.0.4', '100.64.0.9', 'fd7a:1::1', 'fd7a:1::3', ...SITES];
 const PORTS = [0, 1, 22, 80, 81, 443, 999, 1000, 1001, 65534, 65535];
 
 /** Every interesting packet, and with it every way in which a stale register could match. */
@@ -188,19 +205,30 @@ function decide(wanted: FirewallState, packet: Packet, now: number): string | nu
   const alive = (until: number | null): boolean => until === null || until > now;
   if (!alive(wanted.leaseUntil)) return null;
   const device = [...wanted.devices.values()].find(({ addresses }) => addresses.includes(packet.device));
-  if (!device || !alive(device.expiresAt) || device.profile === null) return null;
+  const source = device && alive(device.expiresAt) ? device : siteOf(wanted, packet.device);
+  if (!source || !alive(source.expiresAt) || source.profile === null) return null;
   const peer = parseAddress(packet.peer);
   const inside = (text: string): boolean => {
     const range = parseRange(text);
     return range.family === peer.family && range.first <= peer.value && peer.value <= range.last;
   };
   const found = [...wanted.classes.values()].find(({ ranges }) => ranges.some(inside));
-  const cell = wanted.profiles.get(device.profile)?.cells.find((each) => each.class === found?.id);
+  const cell = wanted.profiles.get(source.profile)?.cells.find((each) => each.class === found?.id);
   if (!cell || !alive(cell.expiresAt)) return null;
   const grant = wanted.bundles
     .get(cell.bundle)
     ?.grants.find(({ protocol, from, to }) => protocol === packet.protocol && from <= packet.port && packet.port <= to);
   return grant?.policy ?? null;
+}
+
+function siteOf(wanted: FirewallState, address: string) {
+  const { family, value } = parseAddress(address);
+  const inside = (prefix: string): boolean => {
+    const range = prefixRange(parsePrefix(prefix));
+    return range.family === family && range.first <= value && value <= range.last;
+  };
+  if (inside(OPTIONS.overlay.v4) || inside(OPTIONS.overlay.v6)) return undefined;
+  return [...wanted.sites.values()].find(({ prefixes }) => prefixes.some(inside));
 }
 
 function sizes(kernel: Emulator, now: number): Record<string, number> {

@@ -1,5 +1,5 @@
 import { HostNetError } from '../errors.ts';
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile } from '../types.ts';
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
 import type { TouchedMap } from './check.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
@@ -16,13 +16,14 @@ import { Tables } from './tables.ts';
 export class FirewallModel {
   readonly options: FirewallOptions;
   #state: HeldState = emptyState();
-  #tables = new Tables('a');
+  #tables: Tables;
   #sound = false;
   #touched: readonly TouchedMap[] = [];
 
   constructor(options: FirewallOptions) {
     tableName(options.interface);
     this.options = options;
+    this.#tables = new Tables('a', options.overlay);
   }
 
   /** The state that the last text stands for. */
@@ -46,7 +47,7 @@ export class FirewallModel {
   load(state: FirewallState, now: number, existing: Inventory | null): LoadTexts {
     this.#sound = false;
     this.#state = emptyState();
-    this.#tables = new Tables(freeGeneration(existing));
+    this.#tables = new Tables(freeGeneration(existing), this.options.overlay);
     this.#apply(wholeDelta(state));
     this.#tables.counters.takeChanges();
     for (const map of Object.values(this.#tables.maps)) map.takeChanges();
@@ -87,6 +88,7 @@ export class FirewallModel {
       for (const { id } of delta.upsert?.[kind] ?? []) this.#withdraw(kind, id);
     }
     for (const device of delta.upsert?.devices ?? []) this.#insert('devices', device, (t) => t.insertDevice(device));
+    for (const site of delta.upsert?.sites ?? []) this.#insert('sites', site, (t) => t.insertSite(site));
     for (const item of delta.upsert?.classes ?? []) this.#insert('classes', item, (t) => t.insertClass(item));
     for (const profile of delta.upsert?.profiles ?? [])
       this.#insert('profiles', profile, (t) => t.insertProfile(profile));
@@ -109,6 +111,7 @@ export class FirewallModel {
     if (!item) return;
     this.#state[kind].delete(id);
     if (kind === 'devices') tables.withdrawDevice(item as FirewallDevice);
+    else if (kind === 'sites') tables.withdrawSite(item as Site);
     else if (kind === 'classes') tables.withdrawClass(item as AddressClass);
     else if (kind === 'profiles') tables.withdrawProfile(item as Profile);
     else tables.withdrawBundle(item as Bundle);
@@ -130,6 +133,7 @@ export class FirewallModel {
 
 interface HeldState extends FirewallState {
   readonly devices: Map<string, FirewallDevice>;
+  readonly sites: Map<string, Site>;
   readonly classes: Map<string, AddressClass>;
   readonly profiles: Map<string, Profile>;
   readonly bundles: Map<string, Bundle>;
@@ -141,6 +145,7 @@ function emptyState(): HeldState {
     draining: false,
     leaseUntil: 0,
     devices: new Map(),
+    sites: new Map(),
     classes: new Map(),
     profiles: new Map(),
     bundles: new Map(),
@@ -153,6 +158,7 @@ function wholeDelta(state: FirewallState): FirewallDelta {
     settings: { masquerade, draining, leaseUntil },
     upsert: {
       devices: [...state.devices.values()],
+      sites: [...state.sites.values()],
       classes: [...state.classes.values()],
       profiles: [...state.profiles.values()],
       bundles: [...state.bundles.values()],

@@ -9,6 +9,7 @@ import { HostNetError } from '../errors.ts';
  * | mark     | 0x1                       | start value, and the key of the lease               |
  * | mark     | 0x10000001 … 0x1fffffff   | profile                                             |
  * | mark     | 0x20000001 … 0x2fffffff   | bundle                                              |
+ * | mark     | 0x30000001 … 0x3fffffff   | site                                                |
  * | priority | 0:0                       | start value                                         |
  * | priority | 1000:0001 … 1fff:ffff     | address class                                       |
  * | priority | 2000:0001, 2000:0002      | port class of ICMP echo, of all other IP protocols  |
@@ -19,6 +20,7 @@ import { HostNetError } from '../errors.ts';
  */
 export const PROFILE_BASE = 0x10000000;
 export const BUNDLE_BASE = 0x20000000;
+export const SITE_BASE = 0x30000000;
 export const CLASS_BASE = 0x10000000;
 export const PORT_CLASS_BASE = 0x20000000;
 export const START_MARK = 0x1;
@@ -33,6 +35,8 @@ export const FIRST_PORT_CLASS = PORT_CLASS_BASE + 0x10;
 export const CHECKED_MARK = 0x08000000;
 
 const SPACE = 0x10000000;
+/** Bits that tell which space a number belongs to. */
+export const SPACE_MASK = 0xf0000000;
 
 export function markText(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`;

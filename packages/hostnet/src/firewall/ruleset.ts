@@ -1,6 +1,15 @@
 import { HostNetError } from '../errors.ts';
 import { formatNetwork, parsePrefix } from '../ip.ts';
-import { CHECKED_MARK, classText, ICMP_PORT_CLASS, markText, OTHER_PORT_CLASS, START_MARK } from './registers.ts';
+import {
+  CHECKED_MARK,
+  classText,
+  ICMP_PORT_CLASS,
+  markText,
+  OTHER_PORT_CLASS,
+  PROFILE_BASE,
+  SPACE_MASK,
+  START_MARK,
+} from './registers.ts';
 
 /** What the table is built around; it does not change while the tunnel exists. */
 export interface FirewallOptions {
@@ -24,6 +33,9 @@ export type DropCounter = (typeof DROP_COUNTERS)[number];
 export const MAPS = [
   { name: 'devices4', type: 'ipv4_addr : mark', flags: 'timeout' },
   { name: 'devices6', type: 'ipv6_addr : mark', flags: 'timeout' },
+  { name: 'sites4', type: 'ipv4_addr : mark', flags: 'interval' },
+  { name: 'sites6', type: 'ipv6_addr : mark', flags: 'interval' },
+  { name: 'site_profiles', type: 'mark : mark', flags: 'timeout' },
   { name: 'classes4', type: 'ipv4_addr : classid', flags: 'interval' },
   { name: 'classes6', type: 'ipv6_addr : classid', flags: 'interval' },
   { name: 'cells', type: 'mark . classid : mark', flags: 'timeout' },
@@ -90,6 +102,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     { name: g('broken'), hook: '', rules: ['counter name drop_invalid drop'] },
     { name: g('icmp_error'), hook: '', rules: icmpErrorRules() },
     { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
+    { name: g('from_site'), hook: '', rules: siteRules(g, 'saddr', DENIED_IN) },
+    { name: g('to_site'), hook: '', rules: siteRules(g, 'daddr', DENIED_OUT) },
     { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel) },
     { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
     { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(tunnel, options.overlay) },
@@ -131,6 +145,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
 type Name = (name: string) => string;
 
 const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
+const DENIED_IN = 'counter name drop_denied_in drop';
+const DENIED_OUT = 'counter name drop_denied_out drop';
 const CLAMP = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu';
 
 /** Policy accept everywhere: only packets of the tunnel and of the overlay are ever dropped. */
@@ -148,38 +164,49 @@ function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string
 
 /** Original direction: the device is the source. In the input hook there is no outgoing interface to compare. */
 function fromTunnelRules(g: Name, tunnel: string): string[] {
-  const denied = 'counter name drop_denied_in drop';
   return [
-    `oifname ${tunnel} ${denied}`,
-    ...deviceRules(g, 'saddr', denied),
-    `ct direction reply ${denied}`,
+    `oifname ${tunnel} ${DENIED_IN}`,
+    ...deviceRules(g, 'saddr', DENIED_IN, 'from_site'),
+    `ct direction reply ${DENIED_IN}`,
     ...grantRules(g, 'daddr', 'dport', 'echo-request'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} goto ${g('admitted')}`,
-    denied,
+    DENIED_IN,
   ];
 }
 
 /** Reply direction: the same grants with source and destination turned round. */
 function toTunnelRules(g: Name): string[] {
-  const denied = 'counter name drop_denied_out drop';
   return [
-    ...deviceRules(g, 'daddr', denied),
-    `ct direction original ${denied}`,
+    ...deviceRules(g, 'daddr', DENIED_OUT, 'to_site'),
+    `ct direction original ${DENIED_OUT}`,
     ...grantRules(g, 'saddr', 'sport', 'echo-reply'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} accept`,
-    denied,
+    DENIED_OUT,
   ];
 }
 
-/** Both registers start from values that no later look-up knows; the lease must run and the device be admitted. */
-function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string): string[] {
+/**
+ * Both registers start from values that no later look-up knows; the lease must run, and the device, or the site that the
+ * address belongs to, be admitted.
+ */
+function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string, site: 'from_site' | 'to_site'): string[] {
   return [
     `meta mark set ${markText(START_MARK)} meta priority set 0:0`,
     `meta mark != @${g('lease')} ${denied}`,
     `meta mark set ip ${address} map @${g('devices4')}`,
     `meta mark set ip6 ${address} map @${g('devices6')}`,
-    `meta mark ${markText(START_MARK)} ${denied}`,
+    `meta mark ${markText(START_MARK)} jump ${g(site)}`,
     `ct state vmap { invalid : goto ${g('broken')}, related : jump ${g('icmp_error')} }`,
+  ];
+}
+
+/** Only for addresses that no device has. What has led to no profile ends here. */
+function siteRules(g: Name, address: 'saddr' | 'daddr', denied: string): string[] {
+  return [
+    `meta mark set ip ${address} map @${g('sites4')}`,
+    `meta mark set ip6 ${address} map @${g('sites6')}`,
+    `meta mark set meta mark map @${g('site_profiles')}`,
+    `meta mark & ${markText(SPACE_MASK)} != ${markText(PROFILE_BASE)} ${denied}`,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { HostNetError } from '../errors.ts';
-import { formatAddress, formatRange, parseAddress, parseRange } from '../ip.ts';
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, PortGrant, Profile } from '../types.ts';
+import { formatAddress, formatRange, parseAddress, parsePrefix, parseRange, prefixRange } from '../ip.ts';
+import type { AddressClass, Bundle, FirewallDevice, FirewallState, PortGrant, Profile, Site } from '../types.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
 export interface FirewallDelta {
@@ -11,19 +11,24 @@ export interface FirewallDelta {
 
 export interface FirewallItems {
   readonly devices: readonly FirewallDevice[];
+  readonly sites: readonly Site[];
   readonly classes: readonly AddressClass[];
   readonly profiles: readonly Profile[];
   readonly bundles: readonly Bundle[];
 }
 
 export type ItemKind = keyof FirewallItems;
-export const ITEM_KINDS = ['devices', 'classes', 'profiles', 'bundles'] as const satisfies readonly ItemKind[];
+export const ITEM_KINDS = ['devices', 'sites', 'classes', 'profiles', 'bundles'] as const satisfies readonly ItemKind[];
 
 /** Refuses what could not be turned into nft text unchanged and unambiguously. Throws `invalid-state`. */
 export function checkDelta(delta: FirewallDelta): void {
   for (const device of delta.upsert?.devices ?? []) {
     device.addresses.forEach(parseAddress);
     checkTime(device.expiresAt);
+  }
+  for (const site of delta.upsert?.sites ?? []) {
+    site.prefixes.forEach(parsePrefix);
+    checkTime(site.expiresAt);
   }
   for (const { ranges } of delta.upsert?.classes ?? []) ranges.forEach(parseRange);
   for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkTime(cell.expiresAt);
@@ -41,6 +46,20 @@ export function rangeKey(text: string): { family: 4 | 6; key: string } {
   const range = parseRange(text);
   return { family: range.family, key: formatRange(range) };
 }
+
+/** The ranges of a site's prefix without the overlay, whose addresses only ever belong to devices. */
+export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; keys: string[] } {
+  const { family, first, last } = prefixRange(parsePrefix(text));
+  const hole = prefixRange(parsePrefix(overlay[`v${family}`]));
+  if (hole.last < first || last < hole.first) return { family, keys: [formatRange({ family, first, last })] };
+  const parts = [
+    { family, first, last: hole.first - 1n },
+    { family, first: hole.last + 1n, last },
+  ];
+  return { family, keys: parts.filter((part) => part.first <= part.last).map(formatRange) };
+}
+
+type Overlay = { readonly v4: string; readonly v6: string };
 
 /**
  * Name of a policy's counter. Letters, digits and `-` stand for themselves, everything else is `_` and its code in

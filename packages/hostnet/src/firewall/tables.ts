@@ -1,4 +1,4 @@
-import type { AddressClass, Bundle, FirewallDevice, PortGrant, Profile } from '../types.ts';
+import type { AddressClass, Bundle, FirewallDevice, PortGrant, Profile, Site } from '../types.ts';
 import { Elements } from './elements.ts';
 import { PortSpace } from './ports.ts';
 import {
@@ -13,10 +13,11 @@ import {
   PORT_CLASS_BASE,
   PROFILE_BASE,
   Sequence,
+  SITE_BASE,
   START_MARK,
 } from './registers.ts';
-import type { Generation, MapName } from './ruleset.ts';
-import { addressKey, policyCounter, rangeKey } from './state.ts';
+import type { FirewallOptions, Generation, MapName } from './ruleset.ts';
+import { addressKey, policyCounter, rangeKey, siteRangeKeys } from './state.ts';
 
 /**
  * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn whole; a reference to
@@ -28,18 +29,24 @@ export class Tables {
   /** Counter names that some `allowed` element points at, as elements so that changes are recorded. */
   readonly counters: Elements;
   readonly profiles = new Numbering(PROFILE_BASE);
+  readonly sites = new Numbering(SITE_BASE);
   readonly bundles = new Numbering(BUNDLE_BASE);
   readonly classes = new Numbering(CLASS_BASE);
   readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
+  readonly #overlay: FirewallOptions['overlay'];
   readonly #counterUses = new Map<string, number>();
 
-  constructor(generation: Generation) {
+  constructor(generation: Generation, overlay: FirewallOptions['overlay']) {
     const timed = (name: MapName): Elements => new Elements(name, true, generation);
     const lasting = (name: MapName): Elements => new Elements(name, false, generation);
     this.generation = generation;
+    this.#overlay = overlay;
     this.maps = {
       devices4: timed('devices4'),
       devices6: timed('devices6'),
+      sites4: lasting('sites4'),
+      sites6: lasting('sites6'),
+      site_profiles: timed('site_profiles'),
       classes4: lasting('classes4'),
       classes6: lasting('classes6'),
       cells: timed('cells'),
@@ -65,7 +72,7 @@ export class Tables {
   settle(): void {
     this.ports.tcp.settle();
     this.ports.udp.settle();
-    for (const numbering of [this.profiles, this.bundles, this.classes]) numbering.settle();
+    for (const numbering of [this.profiles, this.sites, this.bundles, this.classes]) numbering.settle();
   }
 
   insertDevice(device: FirewallDevice): void {
@@ -84,6 +91,26 @@ export class Tables {
       this.maps[`devices${family}`].delete(key);
     }
     this.profiles.release(device.profile);
+  }
+
+  /** Ranges cannot expire one by one on every kernel, so they lead to the site's number, and that has the time limit. */
+  insertSite(site: Site): void {
+    const number = markText(this.sites.acquire(site.id));
+    for (const text of site.prefixes) {
+      const { family, keys } = siteRangeKeys(text, this.#overlay);
+      for (const key of keys) this.maps[`sites${family}`].add(key, number);
+    }
+    this.maps.site_profiles.add(number, markText(this.profiles.acquire(site.profile)), site.expiresAt);
+  }
+
+  withdrawSite(site: Site): void {
+    for (const text of site.prefixes) {
+      const { family, keys } = siteRangeKeys(text, this.#overlay);
+      for (const key of keys) this.maps[`sites${family}`].delete(key);
+    }
+    this.maps.site_profiles.delete(markText(this.sites.of(site.id)));
+    this.profiles.release(site.profile);
+    this.sites.release(site.id);
   }
 
   insertClass(item: AddressClass): void {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import type { DropCounter } from '../firewall/ruleset.ts';
 import { DROP_COUNTERS } from '../firewall/ruleset.ts';
 import { namespacesMissing, until } from '../testing/namespaces.ts';
 import {
@@ -29,22 +28,6 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
   });
   after(() => net.stop());
 
-  async function dropped(counter: DropCounter): Promise<number> {
-    return (await net.gateway.call('counters')).drops[counter].packets;
-  }
-
-  /** The attempt never succeeds, and it is our table that stops it. */
-  async function isDropped(counter: DropCounter, attempt: () => Promise<unknown>): Promise<void> {
-    const before = await dropped(counter);
-    let outcome = 'pending';
-    attempt().then(
-      () => (outcome = 'succeeded'),
-      (error: Error) => (outcome = error.message),
-    );
-    await until(`${counter} counts (outcome: ${outcome})`, async () => (await dropped(counter)) > before);
-    assert.equal(outcome, 'pending');
-  }
-
   async function load(change: Partial<FirewallState> = {}): Promise<void> {
     const now = Date.now();
     await net.gateway.call('load', { ...exampleState(now), ...change }, now);
@@ -66,19 +49,21 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     });
 
     it(`drops other ports, hosts, the gateway's own services, other devices: ${family}`, async () => {
-      await isDropped('denied_in', () => net.alice.call('open', 'x', RESOURCE[family], 81));
-      await isDropped('denied_in', () => net.alice.call('open', 'x', OTHER[family], 80));
-      await isDropped('denied_in', () => net.alice.call('ask', OTHER[family], 80, 'x'));
-      await isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY_LAN[family], 80));
-      await isDropped('denied_in', () => net.alice.call('open', 'x', family === 'v4' ? '100.64.0.1' : 'fd7a:1::1', 80));
-      await isDropped('denied_in', () => net.alice.call('open', 'x', BOB[family], 81));
-      await isDropped('denied_in', () => net.bob.call('open', 'x', RESOURCE[family], 80));
-      await isDropped('denied_in', () => net.bob.exec('ping', '-c', '1', '-W', '2', RESOURCE[family]));
+      await net.isDropped('denied_in', () => net.alice.call('open', 'x', RESOURCE[family], 81));
+      await net.isDropped('denied_in', () => net.alice.call('open', 'x', OTHER[family], 80));
+      await net.isDropped('denied_in', () => net.alice.call('ask', OTHER[family], 80, 'x'));
+      await net.isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY_LAN[family], 80));
+      await net.isDropped('denied_in', () =>
+        net.alice.call('open', 'x', family === 'v4' ? '100.64.0.1' : 'fd7a:1::1', 80),
+      );
+      await net.isDropped('denied_in', () => net.alice.call('open', 'x', BOB[family], 81));
+      await net.isDropped('denied_in', () => net.bob.call('open', 'x', RESOURCE[family], 80));
+      await net.isDropped('denied_in', () => net.bob.exec('ping', '-c', '1', '-W', '2', RESOURCE[family]));
     });
 
     it(`drops what the gateway or the network begins towards a device: ${family}`, async () => {
-      await isDropped('denied_out', () => net.gateway.call('open', 'x', ALICE[family], 81));
-      await isDropped('denied_out', () => net.resource.call('open', 'x', ALICE[family], 81));
+      await net.isDropped('denied_out', () => net.gateway.call('open', 'x', ALICE[family], 81));
+      await net.isDropped('denied_out', () => net.resource.call('open', 'x', ALICE[family], 81));
     });
   }
 
@@ -87,8 +72,8 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
       address add 100.64.0.99/32 dev lo
       address add fd7a:1::99/128 dev lo nodad`);
     const ping = ['ping', '-c', '1', '-W', '2', '-I'];
-    await isDropped('spoofed', () => net.resource.exec(...ping, '100.64.0.99', GATEWAY_LAN.v4));
-    await isDropped('spoofed', () => net.resource.exec(...ping, 'fd7a:1::99', GATEWAY_LAN.v6));
+    await net.isDropped('spoofed', () => net.resource.exec(...ping, '100.64.0.99', GATEWAY_LAN.v4));
+    await net.isDropped('spoofed', () => net.resource.exec(...ping, 'fd7a:1::99', GATEWAY_LAN.v6));
     assert.ok(await net.resource.succeeds('ping', '-c', '1', '-W', '3', GATEWAY_LAN.v4), 'foreign traffic passes');
   });
 
@@ -100,7 +85,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await net.alice.call('open', 'own4', GATEWAY_LAN.v4, 80);
     await net.alice.call('open', 'own6', GATEWAY_LAN.v6, 80);
     await echoes('own4', 'gateway');
-    await isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY_LAN.v4, 81));
+    await net.isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY_LAN.v4, 81));
     await load();
   });
 
@@ -110,11 +95,11 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
       await net.alice.call('open', id, RESOURCE[family], 8000);
       await until('ticks', async () => (await net.alice.call('heard', id)).length > 3);
       const ports = [{ protocol: 'tcp', from: 80, to: 80, policy: 'p-web' }] as const;
-      const before = await dropped('denied_out');
+      const before = await net.dropped('denied_out');
       await net.gateway.call('change', { upsert: { bundles: [{ id: 'http', grants: ports }] } }, Date.now());
-      await until('replies are dropped', async () => (await dropped('denied_out')) > before);
+      await until('replies are dropped', async () => (await net.dropped('denied_out')) > before);
       const heard = await net.alice.call('heard', id);
-      await isDropped('denied_in', async () => {
+      await net.isDropped('denied_in', async () => {
         await net.alice.call('say', id, 'still there?');
         await new Promise(() => {});
       });
@@ -197,7 +182,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY, flowsPerAddress: 3 });
     await load();
     for (const id of ['l1', 'l2', 'l3']) await net.alice.call('open', id, RESOURCE.v4, 80);
-    await isDropped('limit', () => net.alice.call('open', 'l4', RESOURCE.v4, 80));
+    await net.isDropped('limit', () => net.alice.call('open', 'l4', RESOURCE.v4, 80));
     await echoes('l1', 'goes on');
     await net.alice.call('open', 'l6', RESOURCE.v6, 80);
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });

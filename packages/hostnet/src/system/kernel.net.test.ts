@@ -6,7 +6,7 @@ import type { FirewallDelta, ItemKind } from '../firewall/state.ts';
 import { applyDelta, delta, state } from '../testing/arbitraries.ts';
 import { Namespace, namespacesMissing, until } from '../testing/namespaces.ts';
 import { exampleState, OVERLAY } from '../testing/topology.ts';
-import type { FirewallState } from '../types.ts';
+import type { FirewallState, Profile } from '../types.ts';
 
 const skip = await namespacesMissing();
 const TABLE = ['inet', 'sallyport_sp0'];
@@ -67,8 +67,10 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     const found = await space.call('readBack', now);
     assert.deepEqual(found.differences, []);
     assert.deepEqual(found.settings, { masquerade: wanted.masquerade, draining: wanted.draining });
-    const items = ({ devices, classes, profiles, bundles }: Pick<FirewallState, ItemKind>): unknown[] =>
-      [devices, classes, profiles, bundles].map((map) => [...map.values()].sort((a, b) => (a.id < b.id ? -1 : 1)));
+    const items = ({ devices, sites, classes, profiles, bundles }: Pick<FirewallState, ItemKind>): unknown[] =>
+      [devices, sites, classes, profiles, bundles].map((map) =>
+        [...map.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
+      );
     assert.deepEqual(items(found), items(wanted));
   }
 
@@ -87,6 +89,24 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
       'add element T devices4_G { 100.64.0.9 : 0x10000001 }',
       /not ours/,
       (f) => !f.profiles.has('staff'),
+    ],
+    [
+      'a site taken out',
+      'delete element T site_profiles_G { 0x30000001 }',
+      /is missing/,
+      (f) => !f.sites.has('branch'),
+    ],
+    [
+      'a site widened',
+      'add element T sites4_G { 10.5.0.0/16 : 0x30000001 }',
+      /not ours/,
+      (f) => !f.sites.has('branch'),
+    ],
+    [
+      'a site promoted',
+      'delete element T site_profiles_G { 0x30000001 }; add element T site_profiles_G { 0x30000001 : 0x10000001 }',
+      /is mapped to/,
+      (f) => !f.sites.has('branch'),
     ],
     ['a range put in', 'add element T classes4_G { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
     ['a port put in', 'add element T tcp_ports_G { 5000-6000 : 2000:12 }', /not ours/, () => true],
@@ -248,6 +268,22 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     await space.exec('nft', 'delete table ip filter; delete table inet fw');
   });
 
+  it('holds the whole public internet as one class, and cuts holes into it', async (t) => {
+    const before = { id: 'public', ranges: publicRanges(300) };
+    const cells = [{ class: 'public', bundle: 'http', expiresAt: null }];
+    const profiles = new Map([['staff', { id: 'staff', cells }]]);
+    const state = { ...exampleState(Date.now()), classes: new Map([['public', before]]), profiles };
+    await space.call('load', state, Date.now());
+    const started = performance.now();
+    const upsert = { classes: [{ id: 'public', ranges: publicRanges(301) }] };
+    assert.equal(await space.call('change', { upsert }, Date.now()), 'changed');
+    const changed = performance.now();
+    assert.deepEqual((await space.call('readBackTouched', Date.now())).differences, []);
+    const found = await space.call('readBack', Date.now());
+    assert.deepEqual([found.differences, found.classes.get('public')], [[], upsert.classes[0]]);
+    t.diagnostic(`${before.ranges.length} ranges, one more hole in ${Math.round(changed - started)} ms`);
+  });
+
   it('loads ten thousand devices and a thousand classes, and changes one of them', async (t) => {
     const now = Date.now();
     const large = largeState(now);
@@ -269,6 +305,23 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
 });
 
 type Found = Awaited<ReturnType<typeof import('../testing/worker.ts').methods.readBack>>;
+
+/** All of both families up to their last addresses, but for as many single addresses in each. */
+function publicRanges(holes: number): string[] {
+  const cut = (format: (n: number) => string, last: string): string[] => {
+    const starts = Array.from({ length: holes + 1 }, (_, index) => index * 0x10000);
+    return starts.map((start, index) => {
+      const next = starts[index + 1];
+      return `${format(start + 1)}-${next === undefined ? last : format(next - 1)}`;
+    });
+  };
+  const v4 = (n: number): string => `${1 + (n >>> 24)}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;
+  const v6 = (n: number): string => {
+    const [high, low] = [(n >>> 16).toString(16), (n & 0xffff).toString(16)];
+    return high === '0' ? `2000::${low}` : `2000::${high}:${low}`;
+  };
+  return [...cut(v4, '255.255.255.255'), ...cut(v6, 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')];
+}
 
 /** Ten thousand devices in ten profiles, a thousand classes of two ranges, all of them in every profile. */
 function largeState(now: number): FirewallState {
@@ -297,34 +350,44 @@ function largeState(now: number): FirewallState {
 }
 
 /** Times of the generated state are relative. The shortest are longer than a run, so that nothing expires by chance. */
-function shift<T extends Pick<FirewallState, 'leaseUntil' | 'devices' | 'profiles'>>(items: T, now: number): T {
+function shift(items: FirewallState, now: number): FirewallState {
   return {
     ...items,
     leaseUntil: items.leaseUntil + now,
-    devices: new Map(
-      [...items.devices].map(([id, device]) => [id, { ...device, expiresAt: later(device.expiresAt, now) }]),
-    ),
-    profiles: new Map(
-      [...items.profiles].map(([id, { cells }]) => [
-        id,
-        { id, cells: cells.map((cell) => ({ ...cell, expiresAt: later(cell.expiresAt, now) })) },
-      ]),
-    ),
+    devices: byId(shiftItems([...items.devices.values()], now)),
+    sites: byId(shiftItems([...items.sites.values()], now)),
+    profiles: byId(shiftProfiles([...items.profiles.values()], now)),
   };
 }
 
-function shiftDelta(change: FirewallDelta, now: number): FirewallDelta {
-  const { upsert, settings } = change;
-  if (!upsert?.devices || !upsert.profiles) return shiftLease(change, now);
-  const byId = <T extends { id: string }>(items: readonly T[]): Map<string, T> => new Map(items.map((i) => [i.id, i]));
-  const moved = shift({ leaseUntil: 0, devices: byId(upsert.devices), profiles: byId(upsert.profiles) }, now);
-  const items = { ...upsert, devices: [...moved.devices.values()], profiles: [...moved.profiles.values()] };
-  return shiftLease({ ...change, upsert: items, ...(settings ? { settings } : {}) }, now);
+function shiftDelta({ settings, upsert, remove }: FirewallDelta, now: number): FirewallDelta {
+  const { devices, sites, profiles } = upsert ?? {};
+  return {
+    ...(remove && { remove }),
+    ...(settings && {
+      settings: { ...settings, ...(settings.leaseUntil && { leaseUntil: settings.leaseUntil + now }) },
+    }),
+    ...(upsert && {
+      upsert: {
+        ...upsert,
+        ...(devices && { devices: shiftItems(devices, now) }),
+        ...(sites && { sites: shiftItems(sites, now) }),
+        ...(profiles && { profiles: shiftProfiles(profiles, now) }),
+      },
+    }),
+  };
 }
 
-function shiftLease(change: FirewallDelta, now: number): FirewallDelta {
-  if (change.settings?.leaseUntil === undefined) return change;
-  return { ...change, settings: { ...change.settings, leaseUntil: change.settings.leaseUntil + now } };
+function shiftProfiles(profiles: readonly Profile[], now: number): Profile[] {
+  return profiles.map(({ id, cells }) => ({ id, cells: shiftItems(cells, now) }));
+}
+
+function shiftItems<T extends { readonly expiresAt: number | null }>(items: readonly T[], now: number): T[] {
+  return items.map((item) => ({ ...item, expiresAt: later(item.expiresAt, now) }));
+}
+
+function byId<T extends { readonly id: string }>(items: readonly T[]): Map<string, T> {
+  return new Map(items.map((item) => [item.id, item]));
 }
 
 function later(time: number | null, now: number): number | null {

@@ -56,7 +56,11 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
     elements(body).map((element) => {
       if (!Array.isArray(element) || element.length !== 2) throw bad('a map element is no pair');
       const value = body.map === 'mark' ? markText(integer(element[1])) : text(element[1]);
-      return [readKey(element[0], map.flags === 'interval'), value];
+      const key =
+        name === 'site_profiles'
+          ? markText(integer(unwrap(element[0])))
+          : readKey(element[0], map.flags === 'interval');
+      return [key, value];
     }),
   );
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { FirewallDelta, FirewallItems } from '../firewall/state.ts';
-import type { AddressClass, Bundle, Cell, FirewallDevice, FirewallState, PortGrant, Profile } from '../types.ts';
+import type { AddressClass, Bundle, Cell, FirewallDevice, FirewallState, PortGrant, Profile, Site } from '../types.ts';
 
 /** Small worlds, so that random items meet each other. */
 const time = fc.option(
@@ -35,6 +35,15 @@ export const addressClass: fc.Arbitrary<AddressClass> = fc
       return [`10.0.0.${first}-10.0.0.${first + 7}`, `fd00::${hex(first)}-fd00::${hex(first + 7)}`];
     });
     return { id, ranges };
+  });
+
+/** Likewise each site has its own prefixes; the wide ones hold the overlay, which is not theirs. */
+export const site: fc.Arbitrary<Site> = fc
+  .record({ id: fc.constantFrom('s0', 's1'), profile: profileId, expiresAt: time, wide: fc.boolean() })
+  .map(({ wide, ...rest }) => {
+    const number = Number(rest.id.slice(1));
+    const [narrow, large] = number ? ['192.168.1.0/24', '100.0.0.0/8'] : ['192.168.0.0/24', 'fd00::/9'];
+    return { ...rest, prefixes: wide ? [narrow, large] : [narrow] };
   });
 
 export const profile: fc.Arbitrary<Profile> = fc
@@ -78,6 +87,7 @@ const some = <T extends { id: string }>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]
 
 const upsert: fc.Arbitrary<FirewallItems> = fc.record({
   devices: some(device),
+  sites: some(site),
   classes: some(addressClass),
   profiles: some(profile),
   bundles: some(bundle),
@@ -89,6 +99,7 @@ export const delta: fc.Arbitrary<FirewallDelta> = fc.record(
     remove: fc.record(
       {
         devices: fc.subarray(['d0', 'd1', 'd2', 'd3'], { maxLength: 1 }),
+        sites: fc.subarray(['s0', 's1'], { maxLength: 1 }),
         classes: fc.subarray(['c0', 'c1', 'c2', 'c3'], { maxLength: 1 }),
         profiles: fc.subarray(['p0', 'p1', 'p2'], { maxLength: 1 }),
         bundles: fc.subarray(['b0', 'b1', 'b2'], { maxLength: 1 }),
@@ -110,6 +121,7 @@ export const state: fc.Arbitrary<FirewallState> = fc
     draining,
     leaseUntil: 60_000,
     devices: byId(items.devices),
+    sites: byId(items.sites),
     classes: byId(items.classes),
     profiles: byId(items.profiles),
     bundles: byId(items.bundles),
@@ -131,6 +143,7 @@ export function applyDelta(before: FirewallState, change: FirewallDelta): Firewa
     ...before,
     ...change.settings,
     devices: merge(before.devices, change.remove?.devices, change.upsert?.devices),
+    sites: merge(before.sites, change.remove?.sites, change.upsert?.sites),
     classes: merge(before.classes, change.remove?.classes, change.upsert?.classes),
     profiles: merge(before.profiles, change.remove?.profiles, change.upsert?.profiles),
     bundles: merge(before.bundles, change.remove?.bundles, change.upsert?.bundles),

@@ -40,7 +40,10 @@ export class Emulator {
   decide(packet: Packet, now: number): string | null {
     if (!this.#get('lease', '0x00000001', now)) return null;
     const family = packet.device.includes(':') ? 6 : 4;
-    let mark = this.#get(`devices${family}`, packet.device, now)?.value;
+    const site = this.#inRange(`sites${family}`, packet.device);
+    let mark =
+      this.#get(`devices${family}`, packet.device, now)?.value ??
+      (site && this.#get('site_profiles', site, now)?.value);
     if (!mark) return null;
     let priority = this.#inRange(`classes${family}`, packet.peer) ?? '0:0';
     mark = this.#get('cells', `${mark} . ${priority}`, now)?.value ?? mark;
@@ -96,7 +99,7 @@ export class Emulator {
 
   #checkRanges(): void {
     for (const [name, map] of this.maps) {
-      if (!/^classes|_ports$/.test(name)) continue;
+      if (!/^classes|^sites|_ports$/.test(name)) continue;
       const ranges = [...map.keys()].map((key) => ends(name, key)).sort((a, b) => (a[0] < b[0] ? -1 : 1));
       for (const [index, range] of ranges.entries()) {
         const next = ranges[index + 1];

@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
+import type { DropCounter } from '../firewall/ruleset.ts';
 import type { FirewallState, HostState } from '../types.ts';
-import { Namespace } from './namespaces.ts';
+import { Namespace, until } from './namespaces.ts';
 
 export const OVERLAY = { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' } as const;
 export const ALICE = { v4: '100.64.0.2', v6: 'fd7a:1::2' } as const;
@@ -58,6 +60,23 @@ export class Topology {
     await Promise.all(this.#all.map((namespace) => namespace.stop()));
   }
 
+  /** Packets that the gateway's table has dropped for this reason. */
+  async dropped(counter: DropCounter): Promise<number> {
+    return (await this.gateway.call('counters')).drops[counter].packets;
+  }
+
+  /** Checks that the attempt never succeeds, and that it is our table that stops it. */
+  async isDropped(counter: DropCounter, attempt: () => Promise<unknown>): Promise<void> {
+    const before = await this.dropped(counter);
+    let outcome = 'pending';
+    attempt().then(
+      () => (outcome = 'succeeded'),
+      (error: Error) => (outcome = error.message),
+    );
+    await until(`${counter} counts (outcome: ${outcome})`, async () => (await this.dropped(counter)) > before);
+    assert.equal(outcome, 'pending');
+  }
+
   /** Without address resolution, which a tunnel does not have, both ends need one hardware address. */
   async makeTunnel(): Promise<void> {
     await this.gateway.ip(`link add sp0 type veth peer name wire0 netns ${this.wire.name}`);
@@ -113,7 +132,7 @@ export class Topology {
   }
 }
 
-/** Alice may reach port 80 and 8000 to 8010 of the resource and the far host, and ping them. Bob is known and may nothing. */
+/** Alice may reach port 80 and 8000 to 8010 of the resource and the far host, and ping them. Bob and a branch are known and may nothing. */
 export function exampleState(now: number): FirewallState {
   const single = (address: string): string => `${address}-${address}`;
   return {
@@ -124,6 +143,7 @@ export function exampleState(now: number): FirewallState {
       ['alice', { id: 'alice', addresses: [ALICE.v4, ALICE.v6], profile: 'staff', expiresAt: null }],
       ['bob', { id: 'bob', addresses: [BOB.v4, BOB.v6], profile: 'guests', expiresAt: null }],
     ]),
+    sites: new Map([['branch', { id: 'branch', prefixes: ['10.1.0.0/16'], profile: 'guests', expiresAt: null }]]),
     classes: new Map([
       ['web', { id: 'web', ranges: [RESOURCE, FAR].flatMap(({ v4, v6 }) => [single(v4), single(v6)]) }],
       ['idle', { id: 'idle', ranges: [single('10.9.0.77')] }],
