@@ -1,13 +1,57 @@
 import { randomUUIDv7 } from 'node:crypto';
-import type { NetworkProtocol } from '@sallyport/contract';
+import type { NetworkProtocol, RoleType } from '@sallyport/contract';
 import { encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
+import { defaultMaxDevices } from '../groups/commands.ts';
 
-/** What every tenant starts with: protocols, the rule that admits everybody, the default internet policy. */
+/**
+ * What every tenant starts with: roles and the group of those who are in no other, protocols, the rule that admits
+ * everybody, the default internet policy.
+ */
 export async function insertBuiltIns(tx: Tx): Promise<void> {
+  await insertDefaultGroup(tx, await insertRoles(tx));
   await insertProtocols(tx);
   const rule = await insertRule(tx);
   await insertInternetPolicy(tx, rule);
+}
+
+const roles: readonly { type: RoleType; name: string; description: string }[] = [
+  { type: 'OWNER', name: 'Owner', description: 'May do everything' },
+  { type: 'ADMIN', name: 'Admin', description: 'Manages the tenant' },
+  { type: 'AUDITOR', name: 'Auditor', description: 'Sees everything, changes nothing' },
+  { type: 'SUPPORT', name: 'Support', description: 'Sees objects and explains access' },
+  { type: 'BILLING', name: 'Billing', description: 'Sees no objects' },
+  { type: 'BASIC', name: 'User', description: 'Connects devices' },
+];
+
+/** Returns the id of the role of plain users. */
+async function insertRoles(tx: Tx): Promise<string> {
+  const rows = roles.map((role) => ({ id: randomUUIDv7(), created_at: tx.now, updated_at: tx.now, ...role }));
+  await tx.scoped.insertInto('roles', rows).execute();
+  for (const { id, name } of rows) tx.changed({ kind: 'role', id, op: 'create', name });
+  const basic = rows.find(({ type }) => type === 'BASIC');
+  if (basic === undefined) throw new Error('there is no role for plain users');
+  return basic.id;
+}
+
+async function insertDefaultGroup(tx: Tx, role: string): Promise<void> {
+  const id = randomUUIDv7();
+  const name = 'Default Group';
+  const row = {
+    id,
+    created_at: tx.now,
+    updated_at: tx.now,
+    version: 1,
+    name,
+    description: 'Everybody who is in no other group',
+    max_devices: defaultMaxDevices,
+    is_default: 1,
+    is_saml_default: 1,
+    idp_mapping: encodeJson([]),
+  };
+  await tx.scoped.insertInto('groups', row).execute();
+  await tx.scoped.insertInto('group_roles', { group_id: id, role_id: role }).execute();
+  tx.changed({ kind: 'group', id, op: 'create', name });
 }
 
 const tcp = (...ports: string[]): NetworkProtocol[] => ports.map((port) => ({ protocol: 'TCP', port }));

@@ -194,6 +194,11 @@ export async function deleteMembership(tx: Tx, user: string, group: string): Pro
   await tx.scoped.deleteFrom('group_members').where('user_id', '=', user).where('group_id', '=', group).execute();
 }
 
+/** Takes everybody out of a group. */
+export async function deleteMemberships(tx: Tx, group: string): Promise<void> {
+  await tx.scoped.deleteFrom('group_members').where('group_id', '=', group).execute();
+}
+
 /** Makes the roles set on a user exactly these. */
 export async function replaceUserRoles(tx: Tx, user: string, roles: readonly string[]): Promise<void> {
   await tx.scoped.deleteFrom('user_roles').where('user_id', '=', user).execute();

@@ -1,0 +1,74 @@
+import type { Input } from '@sallyport/contract';
+import { encodeJson } from '../../db/json.ts';
+import type { Tx } from '../../db/store.ts';
+import { ApiError } from '../../errors.ts';
+import type { RequestContext } from '../../http/handlers.ts';
+import { removeDevicesOf } from '../devices/commands.ts';
+import { recordMembers } from '../groups/tracking.ts';
+import { cutFromPolicies } from '../policies/cut.ts';
+import { existingParts, existingUser } from './existing.ts';
+import { deleteUser, type UserRow, updateUser } from './store.ts';
+import { auditedUsers, trackUsers } from './tracking.ts';
+
+/** Writes what an administrator may say of a user. What is left out stays, null takes it away. */
+export async function changeUser(
+  tx: Tx,
+  context: RequestContext,
+  id: string,
+  body: Input<'updateUser'>['body'],
+): Promise<void> {
+  const row = await existingUser(tx, context, id);
+  const text = (given: string | null | undefined, present: string | null) =>
+    given === undefined ? present : given || null;
+  const values = {
+    first_name: text(body.firstName, row.first_name),
+    last_name: text(body.lastName, row.last_name),
+    image: text(body.image, row.image),
+    department: text(body.department, row.department),
+    attributes: body.attributes === undefined ? row.attributes : attributesOf(body.attributes),
+    max_devices: body.maxDevices === undefined ? row.max_devices : body.maxDevices,
+  };
+  await trackUsers(tx, [id], () => updateUser(tx, id, values));
+}
+
+/** Policies and devices of the user are cut at once; everything stays for the day the user comes back. */
+export async function deactivateUser(tx: Tx, context: RequestContext, id: string): Promise<void> {
+  requireOther(await existingUser(tx, context, id));
+  await trackUsers(tx, [id], () => updateUser(tx, id, { status: 'DEACTIVATED' }), 'disconnect');
+}
+
+/** Who never took the invitation up is an invited user again. */
+export async function reactivateUser(tx: Tx, context: RequestContext, id: string): Promise<void> {
+  const row = await existingUser(tx, context, id);
+  if (row.status !== 'DEACTIVATED') return;
+  const status = row.last_connection === null ? 'INVITED' : 'ACTIVE';
+  await trackUsers(tx, [id], () => updateUser(tx, id, { status }));
+}
+
+/** Begins the seven days anew. Nothing is sent: the audit trail is where it shows. */
+export async function renewInvitation(tx: Tx, context: RequestContext, id: string): Promise<void> {
+  const row = await existingUser(tx, context, id);
+  if (row.status !== 'INVITED')
+    throw new ApiError('not_invited', `${row.email} is ${row.status}: only invited users are invited again`);
+  await trackUsers(tx, [id], () => updateUser(tx, id, { invited_at: tx.now }));
+}
+
+/** The user's devices go too; groups and policies lose the user. */
+export async function removeUser(tx: Tx, context: RequestContext, id: string): Promise<void> {
+  const { row, groups } = await existingParts(tx, context, id);
+  requireOther(row);
+  const before = (await auditedUsers(tx, [id])).get(id) ?? null;
+  tx.changed({ kind: 'user', id, op: 'delete', name: row.email, before, after: null });
+  await removeDevicesOf(tx, id);
+  await cutFromPolicies(tx, 'user', id);
+  await recordMembers(tx, groups, 'detach');
+  await deleteUser(tx, id);
+}
+
+function requireOther(row: UserRow): void {
+  if (row.is_owner === 1) throw new ApiError('last_owner', `${row.email} is the owner of the tenant`);
+}
+
+/** In one order, so that the same attributes are the same text. */
+const attributesOf = (attributes: Input<'updateUser'>['body']['attributes']): string =>
+  encodeJson(Object.fromEntries(Object.entries(attributes ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))));

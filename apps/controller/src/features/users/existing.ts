@@ -1,0 +1,19 @@
+import type { Tx } from '../../db/store.ts';
+import { notFound } from '../../errors.ts';
+import { type RequestContext, requireVersion } from '../../http/handlers.ts';
+import { findUser, type UserParts, type UserRow, withParts } from './store.ts';
+
+/** The user that a request is about, in the version that the caller has read. */
+export async function existingUser(tx: Tx, context: RequestContext, id: string): Promise<UserRow> {
+  const row = await findUser(tx.scoped, id);
+  if (row === undefined) throw notFound();
+  requireVersion(context, row.version);
+  return row;
+}
+
+/** The same with what hangs on the user. */
+export async function existingParts(tx: Tx, context: RequestContext, id: string): Promise<UserParts> {
+  const row = await existingUser(tx, context, id);
+  const [user = { row, groups: [], roles: [] }] = await withParts(tx.scoped, [row]);
+  return user;
+}

@@ -1,0 +1,114 @@
+import { scoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import type { Handlers } from '../../http/handlers.ts';
+import { changeUser, deactivateUser, reactivateUser, removeUser, renewInvitation } from './commands.ts';
+import { type GivenUser, inviteUsers } from './invite.ts';
+import { joinGroup, leaveGroup } from './memberships.ts';
+import { type UserQueries, userRoles } from './queries.ts';
+import { changeRoles } from './roles.ts';
+
+export interface UserRouteDeps {
+  readonly store: Store;
+  readonly users: UserQueries;
+}
+
+type UserOperation =
+  | 'createUsers'
+  | 'listUsers'
+  | 'getUser'
+  | 'updateUser'
+  | 'deleteUser'
+  | 'deactivateUser'
+  | 'reactivateUser'
+  | 'inviteUser';
+type BelongingOperation = 'listUserRoles' | 'updateUserRoles' | 'addUserGroup' | 'removeUserGroup';
+
+export function userRoutes(deps: UserRouteDeps): Handlers<UserOperation | BelongingOperation> {
+  return { ...ownRoutes(deps), ...belongingRoutes(deps) };
+}
+
+function ownRoutes({ store, users }: UserRouteDeps): Handlers<UserOperation> {
+  const answer = (tx: Tx, id: string) => users.get(tx.scoped, id);
+  return {
+    createUsers: { write: (tx, _context, { body }) => invite(tx, users, body) },
+    listUsers: {
+      read: ({ tenant }, { query }) =>
+        store.read(async (db) => ({ body: await users.list(scoped(db, tenant), query) })),
+    },
+    getUser: { read: ({ tenant }, { params }) => store.read((db) => users.get(scoped(db, tenant), params.id)) },
+    updateUser: {
+      write: async (tx, context, { params, body }) => {
+        await changeUser(tx, context, params.id, body);
+        return answer(tx, params.id);
+      },
+    },
+    deleteUser: {
+      write: async (tx, context, { params }) => {
+        await removeUser(tx, context, params.id);
+        return { body: undefined };
+      },
+    },
+    deactivateUser: {
+      write: async (tx, context, { params }) => {
+        await deactivateUser(tx, context, params.id);
+        return answer(tx, params.id);
+      },
+    },
+    reactivateUser: {
+      write: async (tx, context, { params }) => {
+        await reactivateUser(tx, context, params.id);
+        return answer(tx, params.id);
+      },
+    },
+    inviteUser: {
+      write: async (tx, context, { params }) => {
+        await renewInvitation(tx, context, params.id);
+        return { body: undefined };
+      },
+    },
+  };
+}
+
+/** Roles and groups of a user. */
+function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation> {
+  return {
+    listUserRoles: {
+      read: ({ tenant }, { params, query }) => {
+        const [rolesOnly, groupsOnly] = [query.rolesOnly === 'true', query.groupsOnly === 'true'];
+        // Both ask for what is neither set on the user nor given by a group alone: nothing is left out then.
+        const which =
+          rolesOnly === groupsOnly ? { own: true, inherited: true } : { own: rolesOnly, inherited: groupsOnly };
+        return store.read(async (db) => ({ body: await userRoles(scoped(db, tenant), params.id, which) }));
+      },
+    },
+    updateUserRoles: {
+      write: async (tx, context, { params, body }) => {
+        await changeRoles(tx, context, params.id, body);
+        return { body: undefined };
+      },
+    },
+    addUserGroup: {
+      write: async (tx, context, { params, body }) => {
+        await joinGroup(tx, context, params.id, body.groupId);
+        return { body: undefined };
+      },
+    },
+    removeUserGroup: {
+      write: async (tx, context, { params }) => {
+        await leaveGroup(tx, context, params.id, params.groupId);
+        return { body: undefined };
+      },
+    },
+  };
+}
+
+async function invite(tx: Tx, users: UserQueries, body: GivenUser | readonly GivenUser[]) {
+  if (isList(body)) {
+    const pointers = body.map((_, i) => `/${i}`);
+    return { body: await users.several(tx.scoped, await inviteUsers(tx, body, pointers)) };
+  }
+  const [id = ''] = await inviteUsers(tx, [body], ['']);
+  return users.get(tx.scoped, id);
+}
+
+const isList = (body: GivenUser | readonly GivenUser[]): body is readonly GivenUser[] => Array.isArray(body);
