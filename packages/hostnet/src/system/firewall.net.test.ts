@@ -132,6 +132,36 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     assert.ok(reloads > 3, `${reloads} reloads`);
   });
 
+  it('renews time limits and cuts holes under traffic without losing a packet', async () => {
+    await load();
+    const { devices } = exampleState(0);
+    let over = false;
+    const pings = [RESOURCE.v4, RESOURCE.v6].map((address) =>
+      net.alice.exec('ping', '-q', '-i', '0.0002', '-c', '100000', '-W', '2', address),
+    );
+    const done = Promise.all(pings).finally(() => (over = true));
+    let changes = 0;
+    while (!over) {
+      const now = Date.now();
+      const expiresAt = now + 60_000;
+      const hole = 2 * ++changes;
+      const v4 = [`1.0.0.0-10.200.0.${hole % 200}`, `10.200.0.${(hole % 200) + 2}-255.255.255.255`];
+      const v6 = [`2000::-fd0a::${hole.toString(16)}`, `fd0a::${(hole + 2).toString(16)}-ffff::`];
+      const upsert = {
+        devices: [...devices.values()].map((device) => ({ ...device, expiresAt })),
+        classes: [
+          { id: 'idle', ranges: [] },
+          { id: 'web', ranges: [...v4, ...v6] },
+        ],
+        profiles: [{ id: 'staff', cells: [{ class: 'web', bundle: 'http', expiresAt }] }],
+      };
+      assert.equal(await net.gateway.call('change', { upsert }, now), 'changed');
+    }
+    for (const output of await done) assert.match(output, /100000 packets transmitted, 100000 received/);
+    assert.ok(changes > 10, `${changes} changes`);
+    await load();
+  });
+
   it('keeps counting over reloads', async () => {
     const before = await net.gateway.call('counters');
     assert.ok((before.policies.get('p-ping')?.packets ?? 0) > 1000);

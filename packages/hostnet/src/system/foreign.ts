@@ -6,10 +6,10 @@ import { output, parseJson } from './run.ts';
 
 /**
  * Looks for somebody else's chains (Docker's, ufw's) that would drop the tunnel's traffic. Rules of the legacy iptables
- * back end are invisible to nft and so to this. Throws HostNetError.
+ * back end are invisible to nft and so to this. Costs nothing for elements of sets and maps. Throws HostNetError.
  */
 export async function findForeignDrops(tunnel: string): Promise<ForeignDrop[]> {
-  const answer = parseJson('nft', await output('nft', ['-j', 'list', 'ruleset']));
+  const answer = parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset']));
   return foreignDrops(readChains(answer), tableName(tunnel), tunnel);
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { Namespace, namespacesMissing } from '../testing/namespaces.ts';
+import { Namespace, namespacesMissing, until } from '../testing/namespaces.ts';
 import { OVERLAY } from '../testing/topology.ts';
 import type { HostState } from '../types.ts';
 
@@ -59,6 +59,44 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.deepEqual(await space.call('hostVerify', STATE), differences);
     assert.deepEqual((await space.call('hostUp', STATE)).differences, differences);
     assert.deepEqual(await space.call('hostVerify', STATE), []);
+  });
+
+  it('hands out the settings from before even if the kernel refuses an address', async () => {
+    await space.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0');
+    await space.call('hostKept');
+    await assert.rejects(space.call('hostUp', { ...STATE, addresses: ['100.64.0.1/32', 'ff02::9/128'] }), {
+      code: 'rejected',
+    });
+    assert.deepEqual(await space.call('hostKept'), [{ path: 'net/ipv4/ip_forward', value: '1', before: '0' }]);
+    assert.equal((await space.exec('sysctl', '-n', 'net.ipv4.ip_forward')).trim(), '1');
+  });
+
+  it('says at once that something of its own may have changed, and not of other things', async () => {
+    await space.call('hostUp', STATE);
+    await space.call('hostWatch', STATE);
+    const reportsGrow = async (what: string, change: () => Promise<unknown>): Promise<void> => {
+      const before = await space.call('hostReports');
+      await change();
+      await until(`a report of ${what}`, async () => (await space.call('hostReports')) > before);
+    };
+    await until('the monitor to run', async () => {
+      await space.ip('rule add pref 99 lookup main\n rule del pref 99 lookup main');
+      return (await space.call('hostReports')) > 0;
+    });
+    await reportsGrow('an address', () => space.ip('address del 100.64.0.1/32 dev sp0'));
+    await reportsGrow('an IPv6 address', () => space.ip('address del fd7a:1::1/128 dev sp0'));
+    await reportsGrow('a route', () => space.ip('route del 100.64.0.0/10 dev sp0'));
+    await reportsGrow('a blackhole', () => space.ip('-6 route del blackhole fd7a:1::/48 metric 4000000'));
+    await reportsGrow('a rule', () => space.ip('rule del pref 0 iif sp0'));
+    await reportsGrow('the MTU', () => space.ip('link set sp0 mtu 1400'));
+    const before = await space.call('hostReports');
+    await space.ip(
+      'address add 10.3.3.3/32 dev lan0\n route add blackhole 10.4.0.0/16\n route del blackhole 10.4.0.0/16',
+    );
+    await reportsGrow('the link, and nothing of the others', () => space.ip('tuntap del sp0 mode tun'));
+    assert.ok((await space.call('hostReports')) <= before + 2);
+    await space.call('hostUnwatch');
+    await space.ip('tuntap add sp0 mode tun');
   });
 
   it('keeps replies inside when the interface is gone', async () => {

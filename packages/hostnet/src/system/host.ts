@@ -6,6 +6,8 @@ import { planDown, planUp, ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import { sysctlPaths } from '../host/sysctls.ts';
 import type { HostState } from '../types.ts';
+import type { HostWatch } from './host-watch.ts';
+import { watchHost } from './host-watch.ts';
 import { readInterface, readRoutes, readRules } from './ip-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 
@@ -16,6 +18,8 @@ export interface UpResult {
   /** Settings that were changed, with their values from before: to be kept for `down`. */
   readonly sysctls: readonly SysctlChange[];
 }
+
+export type KeepSysctls = (changes: readonly SysctlChange[]) => Promise<void>;
 
 /** Link, addresses, routes, rules and sysctls of the network namespace of this process. */
 export class Host {
@@ -35,14 +39,16 @@ export class Host {
 
   /**
    * Brings the host to the wanted state; does nothing where it is there already. The interface must exist, and the
-   * firewall must be loaded. Throws HostNetError.
+   * firewall must be loaded. `keep` gets the settings with their values from before, and nothing is changed until it has
+   * stored them, so that they can be restored even if this fails half-way. Throws HostNetError.
    */
-  async up(state: HostState): Promise<UpResult> {
+  async up(state: HostState, keep: KeepSysctls = async () => {}): Promise<UpResult> {
     const found = await this.#find(state);
     const plan = planUp(state, found);
     if (!found.link) {
       throw new HostNetError('missing-interface', `interface ${state.interface} does not exist`);
     }
+    if (plan.sysctls.length > 0) await keep(plan.sysctls);
     await apply(plan);
     return { changed: plan.differences.length > 0, differences: plan.differences, sysctls: plan.sysctls };
   }
@@ -50,6 +56,11 @@ export class Host {
   /** One sentence for each thing that is not as wanted. */
   async verify(state: HostState): Promise<readonly string[]> {
     return planUp(state, await this.#find(state)).differences;
+  }
+
+  /** Calls `report` whenever something may have come to differ from the state, from now until it is closed. */
+  watch(state: HostState, report: () => void): HostWatch {
+    return watchHost(state, report);
   }
 
   /** Takes everything back that `up` did and restores the given settings. What is gone already is no error. */

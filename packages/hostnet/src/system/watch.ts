@@ -1,10 +1,7 @@
-import type { ChildProcess } from 'node:child_process';
-import { spawn } from 'node:child_process';
 import { readlink } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import type { Transaction } from '../firewall/monitor.ts';
 import { MonitorReader } from '../firewall/monitor.ts';
-import { TOOL_ENVIRONMENT } from './run.ts';
+import { Follower } from './follow.ts';
 
 export interface ForeignChange {
   /** `table`: our table was touched. `elsewhere`: other rules changed. `blind`: changes may have gone unseen for a moment. */
@@ -26,7 +23,6 @@ export interface Watch {
 
 /** Kernel constant: inode number of the machine's first process-id namespace (PROC_PID_INIT_INO). */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
-const RESTART_DELAY_MS = 1000;
 
 /** Follows `nft monitor`, and starts it again whenever it ends. */
 export async function watchTable(table: string, report: (change: ForeignChange) => void): Promise<Watch> {
@@ -35,21 +31,26 @@ export async function watchTable(table: string, report: (change: ForeignChange) 
 }
 
 class TableWatch implements Watch {
-  readonly #table: string;
   readonly #report: (change: ForeignChange) => void;
   /** Whether process ids as the kernel prints them are the ids that we see; else transactions are counted. */
   readonly #pids: boolean;
   readonly #ownPids = new Set<number>();
   #ownPending = 0;
-  #child: ChildProcess | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #closed = false;
+  readonly #follower: Follower;
 
   constructor(table: string, report: (change: ForeignChange) => void, pids: boolean) {
-    this.#table = table;
     this.#report = report;
     this.#pids = pids;
-    this.#start();
+    const reader = new MonitorReader(table);
+    this.#follower = new Follower({
+      tool: 'nft',
+      args: ['monitor'],
+      line: (text) => {
+        const transaction = reader.line(text);
+        if (transaction) this.#judge(transaction);
+      },
+      restarted: () => this.#restarted(),
+    });
   }
 
   expectOwn(): OwnTransaction {
@@ -62,37 +63,13 @@ class TableWatch implements Watch {
     };
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-    if (this.#timer) clearTimeout(this.#timer);
-    const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    child.kill();
-    await ended;
+  close(): Promise<void> {
+    return this.#follower.close();
   }
 
-  #start(): void {
-    const child = spawn('nft', ['monitor'], { env: TOOL_ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore'] });
-    this.#child = child;
-    const reader = new MonitorReader(this.#table);
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const transaction = reader.line(line);
-      if (transaction) this.#judge(transaction);
-    });
-    child.on('error', () => this.#restart());
-    child.on('close', () => this.#restart());
-  }
-
-  #restart(): void {
-    if (this.#closed || this.#timer) return;
+  #restarted(): void {
     this.#ownPending = 0;
-    this.#timer = setTimeout(() => {
-      this.#timer = null;
-      this.#start();
-      this.#report({ kind: 'blind', process: null });
-    }, RESTART_DELAY_MS);
-    this.#timer.unref();
+    this.#report({ kind: 'blind', process: null });
   }
 
   #judge({ pid, process, touched }: Transaction): void {

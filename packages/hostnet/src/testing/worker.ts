@@ -7,6 +7,7 @@ import type { SysctlChange } from '../host/sysctls.ts';
 import { Firewall } from '../system/firewall.ts';
 import { findForeignDrops } from '../system/foreign.ts';
 import { Host } from '../system/host.ts';
+import type { HostWatch } from '../system/host-watch.ts';
 import type { ForeignChange, Watch } from '../system/watch.ts';
 import type { FirewallState, HostState } from '../types.ts';
 
@@ -14,6 +15,9 @@ let firewall: Firewall | null = null;
 let watch: Watch | null = null;
 const changes: ForeignChange[] = [];
 const host = new Host();
+const kept: SysctlChange[] = [];
+let hostWatch: HostWatch | null = null;
+let hostReports = 0;
 const flows = new Map<string, net.Socket>();
 const received = new Map<string, string>();
 const ended = new Map<string, string>();
@@ -37,7 +41,15 @@ export const methods = {
   foreignChanges: async () => [...changes],
   foreignDrops: (name: string) => findForeignDrops(name),
   hostPreflight: () => host.preflight(),
-  hostUp: (state: HostState) => host.up(state),
+  hostUp: (state: HostState) => host.up(state, async (sysctls) => void kept.push(...sysctls)),
+  hostKept: async () => kept.splice(0),
+  hostWatch: async (state: HostState) => {
+    hostWatch = host.watch(state, () => {
+      hostReports += 1;
+    });
+  },
+  hostUnwatch: async () => hostWatch?.close(),
+  hostReports: async () => hostReports,
   hostVerify: (state: HostState) => host.verify(state),
   hostDown: (state: HostState, sysctls: readonly SysctlChange[]) => host.down(state, sysctls),
   serve,
