@@ -63,9 +63,16 @@ function fieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
       message: 'is not a known field',
     }));
   const where = pointer(prefix, issue.path);
+  if (issue.code === 'invalid_union') {
+    const meant = issue.errors.find((issues) => !issues.some(isOtherType)) ?? [];
+    if (meant.length > 0) return meant.flatMap((inner) => fieldErrors(inner, where));
+  }
   if (issue.code === 'invalid_type' && issue.input === undefined) return [{ pointer: where, message: 'is required' }];
   return [{ pointer: where, message: issue.message }];
 }
+
+/** The value is not even of the type that this member of a union asks for: another one was meant. */
+const isOtherType = ({ code, path }: z.core.$ZodIssue): boolean => code === 'invalid_type' && path.length === 0;
 
 /** JSON pointer (RFC 6901) into the body, or `query/name` and `path/name`. */
 function pointer(prefix: string, path: readonly PropertyKey[]): string {

@@ -23,6 +23,9 @@ export const makers = (app: TestApp) => {
       rest: Partial<RequestBody<'createResource'>> = {},
     ) => post('/tenants/resources')({ name, type: 'PRIVATE', addresses, ...rest }),
     device: (name: string) => post('/tenants/devices')({ name, publicKey: publicKeyOf(name) }),
+    user: (email: string, groups: readonly string[] = []) => post('/tenants/users')({ email, groups }),
+    group: (name: string, rest: Partial<RequestBody<'createGroup'>> = {}) =>
+      post('/tenants/groups')({ name, roles: [], ...rest }),
     policy: (name: string, rest: Partial<RequestBody<'createPolicy'>> = {}) =>
       post('/tenants/policies')({ name, action: true, type: 'PRIVATE', ...rest }),
     attach: async (resource: string, gateways: readonly string[]) => {

@@ -14,6 +14,10 @@ export interface Sample {
   readonly policy: string;
   readonly rule: string;
   readonly key: string;
+  readonly user: string;
+  readonly group: string;
+  /** Set on the user. */
+  readonly role: string;
 }
 
 export async function makeSample(app: TestApp): Promise<Sample> {
@@ -47,12 +51,26 @@ export async function makeSample(app: TestApp): Promise<Sample> {
   ).id;
   const rule = (await app.request('GET', '/tenants/admission-rules')).json[0].id;
   const key = (await post('/tenants/api-keys', { name: 'another' })).id;
-  return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key };
+  const people = await makePeople(app, post);
+  return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key, ...people };
+}
+
+/** A user in two groups with a role. */
+async function makePeople(app: TestApp, post: (path: string, body: object) => Promise<{ id: string }>) {
+  const get = async (path: string) => (await app.request('GET', path)).json;
+  const [main] = (await get('/tenants/groups')).data;
+  const roles = await get('/tenants/roles');
+  const role = roles.find(({ type }: { type: string }) => type === 'AUDITOR').id;
+  const group = (await post('/tenants/groups', { name: 'Staff', roles: [] })).id;
+  const user = (await post('/tenants/users', { email: 'jane@example.com', groups: [main.id, group] })).id;
+  const body = { addedRoles: [role], removedRoles: [] };
+  assert.equal((await app.request('PATCH', `/tenants/users/${user}/roles`, { body })).status, 200);
+  return { user, group, role };
 }
 
 /** A body that each operation takes, where it takes one. */
 export function validBody(name: OperationName, sample: Sample): Record<string, unknown> | undefined {
-  const { gateway, protocol, resource, device, policy, rule } = sample;
+  const { gateway, protocol, resource, device, policy, rule, group, role } = sample;
   const addresses = [{ address: '10.9.9.9', protocols: [protocol] }];
   const flags = { allGroups: false, allUsers: false, allDevices: false, allResources: false };
   const bodies: Partial<Record<OperationName, Record<string, unknown>>> = {
@@ -88,6 +106,12 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     },
     updatePolicy: { name: 'p', action: true, ...flags, devices: [device], resources: [resource], rule },
     reorderPolicies: { type: 'PRIVATE', policies: [policy] },
+    createUsers: { email: 'john@example.com', groups: [group] },
+    updateUser: { firstName: 'Jane', department: 'Engineering', attributes: { level: 3 }, maxDevices: 2 },
+    updateUserRoles: { addedRoles: [role], removedRoles: [] },
+    addUserGroup: { groupId: group },
+    createGroup: { name: 'Engineering', roles: [role], maxDevices: 3, idpMapping: ['eng'] },
+    updateGroup: { name: 'Engineering', roles: [role], maxDevices: 3, idpMapping: ['eng'] },
     createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
   };
   return bodies[name];
@@ -104,8 +128,13 @@ export function samplePath(path: string, sample: Sample): string {
     policies: 'policy',
     'admission-rules': 'rule',
     'api-keys': 'key',
+    users: 'user',
+    groups: 'group',
+    roles: 'role',
   };
   return path
     .replace(/\/([a-z-]+)\/\{id\}/, (_, family: string) => `/${family}/${sample[families[family] ?? 'gateway']}`)
-    .replace('{gatewayId}', sample.gateway);
+    .replace('{gatewayId}', sample.gateway)
+    .replace('{groupId}', sample.group)
+    .replace('{userId}', sample.user);
 }
