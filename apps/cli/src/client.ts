@@ -6,8 +6,9 @@ import {
   type RequestBody,
   type ResponseBody,
 } from '@sallyport/contract';
-import { type HttpAnswer, send } from './http.ts';
+import { type HttpAnswer, type HttpRequest, type HttpStream, openStream, send } from './http.ts';
 import { foreignAnswer, problemFailure } from './problem.ts';
+import { events, lines, type Piece } from './stream.ts';
 
 export interface Connection {
   /** Origin with an optional path, no slash at the end. */
@@ -20,7 +21,8 @@ export interface Connection {
 
 export interface Call<N extends OperationName> {
   readonly params?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string | undefined>>;
+  /** A list is sent as the same parameter several times. */
+  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: RequestBody<N>;
   /** Entity tag that the object must still have. */
   readonly ifMatch?: string | undefined;
@@ -41,6 +43,22 @@ export interface Client {
   call<N extends OperationName>(name: N, call?: Call<N>): Promise<Answer<ResponseBody<N>>>;
   /** Tries a write: what would change, nothing written. */
   dryRun<N extends OperationName>(name: N, call: Call<N>): Promise<Answer<DryRun>>;
+  /** Reads an answer that comes piece by piece. `lastEventId` resumes behind an event. */
+  stream<N extends StreamName>(name: N, call: StreamCall): AsyncGenerator<Item<ResponseBody<N>>>;
+}
+
+/** Operations that answer piece by piece. */
+export type StreamName = {
+  [N in OperationName]: (typeof operations)[N] extends { stream: string } ? N : never;
+}[OperationName];
+export type StreamCall = Pick<Call<OperationName>, 'query'> & { readonly lastEventId?: string | undefined };
+
+/** A piece of an answer: as it was sent, and as the contract reads it. */
+export interface Item<T> {
+  readonly text: string;
+  readonly body: T;
+  /** Id of a server-sent event. */
+  readonly id: string | undefined;
 }
 
 export function createClient(connection: Connection): Client {
@@ -57,6 +75,8 @@ export function createClient(connection: Connection): Client {
       });
       return readAnswer(connection, answer, DryRun) as Answer<DryRun>;
     },
+    stream: <N extends StreamName>(name: N, call: StreamCall) =>
+      readStream(connection, operations[name], call) as AsyncGenerator<Item<ResponseBody<N>>>,
   };
 }
 
@@ -68,22 +88,60 @@ function pathOf(operation: Operation, call: AnyCall): string {
     return encodeURIComponent(value);
   });
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(call.query ?? {})) if (value !== undefined) query.append(name, value);
+  for (const [name, value] of Object.entries(call.query ?? {}))
+    for (const one of value === undefined ? [] : [value].flat()) query.append(name, one);
   return query.size === 0 ? path : `${path}?${query}`;
 }
 
 async function request(connection: Connection, operation: Operation, call: AnyCall): Promise<HttpAnswer> {
-  const answer = await send({
-    target: { kind: 'url', url: connection.url + connection.basePath + pathOf(operation, call) },
-    method: operation.method,
-    headers: {
-      ...(connection.apiKey === undefined ? {} : { apikey: connection.apiKey }),
-      ...(call.ifMatch === undefined ? {} : { 'if-match': call.ifMatch }),
-    },
-    body: call.body,
-  });
+  const headers = call.ifMatch === undefined ? {} : { 'if-match': call.ifMatch };
+  const answer = await send(requestOf(connection, operation, call, headers));
   if (answer.status < 200 || answer.status > 299) throw problemFailure(answer, connection.url);
   return answer;
+}
+
+function requestOf(
+  connection: Connection,
+  operation: Operation,
+  call: AnyCall,
+  headers: Readonly<Record<string, string>>,
+): HttpRequest {
+  return {
+    target: { kind: 'url', url: connection.url + connection.basePath + pathOf(operation, call) },
+    method: operation.method,
+    headers: { ...(connection.apiKey === undefined ? {} : { apikey: connection.apiKey }), ...headers },
+    body: call.body,
+  };
+}
+
+/** A controller sends a sign of life more often than this. */
+const IDLE_MS = 90_000;
+
+async function* readStream(
+  connection: Connection,
+  operation: Operation,
+  call: StreamCall,
+): AsyncGenerator<Item<unknown>> {
+  const accept = operation.stream === 'sse' ? 'text/event-stream' : 'application/x-ndjson, application/json';
+  const resume = call.lastEventId === undefined ? {} : { 'last-event-id': call.lastEventId };
+  const stream = await openStream(requestOf(connection, operation, call, { accept, ...resume }), IDLE_MS);
+  try {
+    if (stream.status !== 200) throw problemFailure(await wholeAnswer(stream), connection.url);
+    const pieces: AsyncGenerator<Piece> = operation.stream === 'sse' ? events(stream.chunks) : lines(stream.chunks);
+    for await (const { text, id } of pieces) {
+      const parsed = operation.response?.safeParse(json(text));
+      if (parsed?.success !== true) throw foreignAnswer({ ...stream, text }, connection.url);
+      yield { text, body: parsed.data, id };
+    }
+  } finally {
+    stream.close();
+  }
+}
+
+async function wholeAnswer({ status, headers, chunks }: HttpStream): Promise<HttpAnswer> {
+  let text = '';
+  for await (const chunk of chunks) text += chunk;
+  return { status, headers, text };
 }
 
 function readAnswer(connection: Connection, answer: HttpAnswer, schema: Operation['response']): Answer<unknown> {

@@ -7,6 +7,7 @@ export const exitCodes = {
   notAllowed: 4,
   conflict: 5,
   unreachable: 6,
+  differs: 7,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
@@ -19,6 +20,7 @@ export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> 
   notAllowed: 'no valid API key, or its role does not allow this',
   conflict: 'in conflict with what exists, or the object has changed since it was read',
   unreachable: 'the controller cannot be reached',
+  differs: 'apply --dry-run: the tenant is not as the file says',
 };
 
 /** Everything that ends a command without success. `text` and `hint` are for people and carry no secret. */

@@ -33,12 +33,51 @@ export async function send(request: HttpRequest): Promise<HttpAnswer> {
   }
 }
 
-function exchange({ target, method, headers, body }: HttpRequest): Promise<HttpAnswer> {
+/** An answer that comes piece by piece. */
+export interface HttpStream {
+  readonly status: number;
+  readonly headers: Readonly<http.IncomingHttpHeaders>;
+  /** Text as it arrives. Rejects with a `Failure` (unreachable) when the connection breaks or falls silent. */
+  readonly chunks: AsyncIterable<string>;
+  close(): void;
+}
+
+/**
+ * Sends one request and gives its answer as soon as it begins, within 30 seconds; afterwards `idleMs` may pass between
+ * pieces.
+ */
+export async function openStream(request: HttpRequest, idleMs: number): Promise<HttpStream> {
+  const start = new AbortController();
+  const timer = setTimeout(() => start.abort(), ANSWER_MS);
+  try {
+    const incoming = await begin(request, start.signal);
+    clearTimeout(timer);
+    incoming.setTimeout(idleMs, () => incoming.destroy(Object.assign(new Error('silence'), { code: 'ETIMEDOUT' })));
+    const { statusCode: status = 0, headers } = incoming;
+    return { status, headers, chunks: chunksOf(incoming, request.target), close: () => incoming.destroy() };
+  } catch (error) {
+    clearTimeout(timer);
+    throw unreachable(request.target, error);
+  }
+}
+
+const ANSWER_MS = 30_000;
+
+async function exchange(request: HttpRequest): Promise<HttpAnswer> {
+  const incoming = await begin(request, AbortSignal.timeout(ANSWER_MS));
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  const text = Buffer.concat(chunks).toString('utf8');
+  return { status: incoming.statusCode ?? 0, headers: incoming.headers, text };
+}
+
+/** Sends a request and waits for the head of its answer. */
+function begin({ target, method, headers, body }: HttpRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const options: http.RequestOptions = {
     method,
     agent: false,
-    signal: AbortSignal.timeout(30_000),
+    signal,
     headers: {
       accept: 'application/json',
       connection: 'close',
@@ -49,17 +88,20 @@ function exchange({ target, method, headers, body }: HttpRequest): Promise<HttpA
   return new Promise((resolve, reject) => {
     const outgoing = open(target, options);
     outgoing.on('error', reject);
-    outgoing.on('response', (incoming) => {
-      const chunks: Buffer[] = [];
-      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-      incoming.on('error', reject);
-      incoming.on('end', () => {
-        const text = Buffer.concat(chunks).toString('utf8');
-        resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, text });
-      });
-    });
+    outgoing.on('response', resolve);
     outgoing.end(payload);
   });
+}
+
+async function* chunksOf(incoming: http.IncomingMessage, target: Target): AsyncGenerator<string> {
+  incoming.setEncoding('utf8');
+  try {
+    for await (const chunk of incoming) yield chunk;
+  } catch (error) {
+    throw unreachable(target, error);
+  } finally {
+    incoming.destroy();
+  }
 }
 
 function open(target: Target, options: http.RequestOptions): http.ClientRequest {
@@ -76,7 +118,7 @@ function unreachable(target: Target, error: unknown): Failure {
   return new Failure(exitCodes.unreachable, `Cannot reach the controller at ${where}: ${reason}`, { hint });
 }
 
-function explain(target: Target, code: string): [string, string] | undefined {
+function explain(target: Target, code: string): [string, string | undefined] | undefined {
   const socketHint =
     'Operator commands run on the controller’s host, as its user: give its data directory with --data-dir.';
   if (target.kind === 'socket') {
@@ -89,6 +131,7 @@ function explain(target: Target, code: string): [string, string] | undefined {
     return ['nothing listens there', 'Start the controller with `npm start`, or give its address with --url.'];
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['the host name is not known', 'Check --url.'];
   if (code === 'ABORT_ERR' || code === 'ETIMEDOUT') return ['no answer in time', 'Check --url and firewalls.'];
+  if (code === 'ECONNRESET') return ['the connection broke', undefined];
   if (code === 'EPROTO') return ['it does not speak TLS', 'Check whether the address starts with http:// or https://.'];
   if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code))
     return [

@@ -1,8 +1,8 @@
 import type { ResponseBody } from '@sallyport/contract';
 import type { Answer, Client } from './client.ts';
 
-export type PagedOperation = 'listDevices' | 'listResources';
-type Page = ResponseBody<'listDevices'> | ResponseBody<'listResources'>;
+export type PagedOperation = 'listDevices' | 'listResources' | 'listUsers' | 'listGroups';
+type Page = ResponseBody<PagedOperation>;
 
 /** Which part of a paged list is wanted; without limit and offset all of it. */
 export interface PageFlags {

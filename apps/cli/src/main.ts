@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 
 // Halves the time to start. The cache is the user's own folder: code is not taken from one that others can write to.
 const { XDG_CACHE_HOME, HOME } = process.env;
@@ -22,5 +23,6 @@ process.exitCode = await run(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   now: () => new Date(),
+  wait: (milliseconds) => wait(milliseconds),
   randomBytes,
 });

@@ -1,16 +1,23 @@
 import { Command, CommanderError } from 'commander';
+import { addAccess } from './commands/access.ts';
 import { addAccount } from './commands/account.ts';
 import { addAddresses } from './commands/addresses.ts';
+import { addAudit } from './commands/audit.ts';
+import { addChanges } from './commands/changes.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDevices } from './commands/devices.ts';
 import { addGateways } from './commands/gateways.ts';
+import { addGroups } from './commands/groups.ts';
 import { addKeys } from './commands/keys.ts';
 import { addPolicies } from './commands/policies.ts';
 import { addProtocols } from './commands/protocols.ts';
 import { addResources } from './commands/resources.ts';
+import { addRoles } from './commands/roles.ts';
 import { addRules } from './commands/rules.ts';
 import { addStatus } from './commands/status.ts';
+import { addSettings } from './commands/tenant-settings.ts';
 import { addTenants } from './commands/tenants.ts';
+import { addUsers } from './commands/users.ts';
 import { exitCodeMeanings, exitCodes, Failure } from './failure.ts';
 import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
 import { DEFAULT_URL } from './settings.ts';
@@ -58,13 +65,20 @@ function addFamilies(program: Command, session: Session): void {
   addProtocols(program, session);
   addAddresses(program, session);
   program.commandsGroup('Access:');
+  addUsers(program, session);
+  addGroups(program, session);
+  addRoles(program, session);
   addDevices(program, session);
   addPolicies(program, session);
   addRules(program, session);
+  addAccess(program, session);
   program.commandsGroup('Administration:');
   addStatus(program, session);
   addAccount(program, session);
   addKeys(program, session);
+  addAudit(program, session);
+  addChanges(program, session);
+  addSettings(program, session);
   addTenants(program, session);
   addCompletion(program, session);
   program.helpCommand(false);
@@ -81,6 +95,8 @@ Examples:
   sally resources create intranet --address 10.0.0.5 --protocol HTTPS --gateway berlin
   sally device add anna                                make a key and a configuration here
   sally policies create staff --allow --device anna --resource intranet
+  sally users invite anna@example.com --group Engineering
+  sally access explain anna 10.0.0.5:443               why it is allowed, or not
   sally status
 
 A name may stand wherever an id may, as long as only one object has it.

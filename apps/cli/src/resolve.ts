@@ -61,6 +61,29 @@ export const kinds = {
       return data.map((d) => ({ id: d.id, name: d.name, about: d.overlayAddresses?.join(', ') ?? d.hardwareId }));
     },
   },
+  user: {
+    word: 'user',
+    listCommand: 'sally users list',
+    find: async (api) => {
+      const { data } = (await listAll(api, 'listUsers')).body;
+      return data.map((u) => ({ id: u.id, name: u.email ?? '', about: u.status }));
+    },
+    matches: sameLetters,
+  },
+  group: {
+    word: 'group',
+    listCommand: 'sally groups list',
+    find: async (api) => {
+      const { data } = (await listAll(api, 'listGroups')).body;
+      return data.map((g) => ({ id: g.id, name: g.name, about: `${g.users.length} users` }));
+    },
+  },
+  role: {
+    word: 'role',
+    listCommand: 'sally roles list',
+    find: async (api) => (await api.call('listRoles')).body.map((r) => ({ id: r.id, name: r.name, about: r.type })),
+    matches: sameLetters,
+  },
   policy: {
     word: 'policy',
     listCommand: 'sally policies list',

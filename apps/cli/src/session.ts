@@ -20,6 +20,8 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   now(): Date;
+  /** Lets so many milliseconds pass. */
+  wait(milliseconds: number): Promise<void>;
   randomBytes(size: number): Uint8Array;
 }
 

@@ -28,12 +28,16 @@ export function details(fields: readonly (readonly [string, Cell | undefined])[]
 }
 
 const STATUS_STYLES: Readonly<Record<string, Style>> = {
+  ACTIVE: 'green',
   ONLINE: 'green',
   Online: 'green',
   ERROR: 'red',
   NOT_REACHABLE: 'red',
   OFFLINE: 'yellow',
   MAINTENANCE: 'yellow',
+  INVITED: 'yellow',
+  EXPIRED: 'yellow',
+  DEACTIVATED: 'yellow',
   Deactivated: 'yellow',
 };
 

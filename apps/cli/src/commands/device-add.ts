@@ -7,6 +7,7 @@ import { carriesAnything, configurationFileName, withPrivateKey } from '../devic
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { exists, type StagedSecret, stageSecret } from '../files.ts';
 import { qrCode } from '../qr.ts';
+import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
 import { clean, shellWord } from '../text.ts';
 import { type Device, showDevice } from './device-view.ts';
@@ -19,7 +20,7 @@ interface AddFlags {
   readonly qr?: boolean;
   readonly publicKey?: string;
   readonly hardwareId?: string;
-  readonly user?: string;
+  readonly owner?: string;
 }
 
 const EXAMPLES = `
@@ -44,7 +45,7 @@ export function addDeviceAdd(group: Command, session: Session): void {
     .option('--no-qr', 'show no QR code')
     .option('--public-key <key>', 'register a key that was made elsewhere; no file is written')
     .option('--hardware-id <text>', 'made from the key when left out')
-    .option('--user <id>', 'owner of the device')
+    .option('--owner <user>', 'user it belongs to, by e-mail address or id')
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, flags: AddFlags) =>
       flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags),
@@ -75,10 +76,11 @@ async function addWithNewKey(session: Session, name: string, flags: AddFlags): P
     throw new Failure(exitCodes.conflict, `${path} exists already`, {
       hint: 'Give --force to replace it, or --out FILE for another.',
     });
+  const owner = await ownerId(session, flags);
   const privateKey = privateKeyFrom(session.io.randomBytes(KEY_BYTES));
   // Stored before the device is registered: no crash in between can leave a device without its key.
   const staged = toStdout ? undefined : await stageSecret(path, `[Interface]\nPrivateKey = ${privateKey}\n`);
-  const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags), staged);
+  const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags, owner), staged);
   try {
     const text = withPrivateKey(await configuration(session, device.body.id), privateKey);
     await staged?.commit(text, { replace: flags.force === true });
@@ -91,13 +93,23 @@ async function addWithNewKey(session: Session, name: string, flags: AddFlags): P
 async function addForeign(session: Session, name: string, flags: AddFlags): Promise<void> {
   if (flags.out !== undefined || flags.qr === true)
     throw usage('With --public-key there is no private key here to write or show', 'See: sally device config --help');
-  const device = await register(session, bodyOf(name, flags.publicKey ?? '', flags), undefined);
+  const owner = await ownerId(session, flags);
+  const device = await register(session, bodyOf(name, flags.publicKey ?? '', flags, owner), undefined);
   showDevice(session, device);
   session.note(`Its configuration: sally device config ${device.body.id} --private-key-file FILE --out FILE`);
 }
 
-function bodyOf(name: string, publicKey: string, flags: AddFlags): RequestBody<'createDevice'> {
-  return { name, publicKey, ...given({ hardwareId: flags.hardwareId, user: flags.user }) };
+async function ownerId(session: Session, { owner }: AddFlags): Promise<string | undefined> {
+  return owner === undefined ? undefined : resolveId(await session.api(), kinds.user, owner);
+}
+
+function bodyOf(
+  name: string,
+  publicKey: string,
+  { hardwareId }: AddFlags,
+  user: string | undefined,
+): RequestBody<'createDevice'> {
+  return { name, publicKey, ...given({ hardwareId, user }) };
 }
 
 async function register(

@@ -16,9 +16,13 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
       ['Active', device.active ? 'yes' : 'no'],
       ['Addresses', device.overlayAddresses?.join(', ')],
       ['Public key', device.publicKey],
-      ['User', device.user === undefined ? undefined : (device.user.email ?? device.user.id)],
+      ['Owner', device.user === undefined ? undefined : (device.user.email ?? device.user.id)],
       ['Hardware id', device.hardwareId],
       ['App version', device.appVersion],
+      ['Seen from', seenFrom(device)],
+      ...Object.entries(device.posture ?? {}).map(
+        ([name, value]) => [`Posture ${name}`, typeof value === 'string' ? value : JSON.stringify(value)] as const,
+      ),
       ['Last connection', moment(device.lastConnection)],
       ['Updated at', moment(device.updatedAt)],
       ['ETag', etag],
@@ -30,7 +34,11 @@ export const deviceColumns: readonly Column<Device>[] = [
   { heading: 'NAME', cell: (d) => d.name },
   { heading: 'STATUS', cell: (d) => status(d.status) },
   { heading: 'ADDRESSES', cell: (d) => d.overlayAddresses?.join(', ') ?? '-' },
-  { heading: 'USER', cell: (d) => d.user?.email ?? d.user?.id ?? '-' },
+  { heading: 'OWNER', cell: (d) => d.user?.email ?? d.user?.id ?? '-' },
   { heading: 'LAST CONNECTION', cell: (d) => moment(d.lastConnection) },
   { heading: 'ID', cell: (d) => d.id },
 ];
+
+function seenFrom({ sourceIp, country }: Device): string | undefined {
+  return sourceIp === undefined ? undefined : sourceIp + (country === undefined ? '' : ` (${country})`);
+}

@@ -5,6 +5,7 @@ import type { Session, WriteFlags } from '../session.ts';
 import { clean } from '../text.ts';
 import { addDeviceAdd } from './device-add.ts';
 import { addDeviceConfig } from './device-config.ts';
+import { addDeviceUpdate } from './device-update.ts';
 import { deviceColumns, showDevice } from './device-view.ts';
 import { pages, writes } from './options.ts';
 
@@ -17,6 +18,7 @@ export function addDevices(program: Command, session: Session): void {
   addDeviceAdd(group, session);
   addDeviceConfig(group, session);
   addReads(group, session);
+  addDeviceUpdate(group, session);
   addWrites(group, session);
 }
 

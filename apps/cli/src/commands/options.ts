@@ -56,3 +56,45 @@ export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T
 export function clearable(text: string | undefined): string | null | undefined {
   return text === '' ? null : text;
 }
+
+/** A whole number of an option, 0 or more. */
+export function count(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^[0-9]{1,9}$/.test(text)) throw usage(`${option} takes a whole number, not ${JSON.stringify(text)}`);
+  return Number(text);
+}
+
+/** `before` with `KEY=VALUE` entries set and `KEY=` taken away; `read` makes the values. */
+export function pairs<V>(
+  option: string,
+  texts: readonly string[],
+  before: Readonly<Record<string, V>>,
+  read: (text: string) => V,
+): Record<string, V> {
+  const all = { ...before };
+  for (const text of texts) {
+    const [, key, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text) ?? [];
+    if (key === undefined || value === undefined)
+      throw usage(`${option} takes KEY=VALUE, not ${JSON.stringify(text)}`, 'A key is letters, digits and _.');
+    if (value === '') delete all[key];
+    else all[key] = read(value);
+  }
+  return all;
+}
+
+/** `true` and `false`, numbers, else text. */
+export function scalar(text: string): string | number | boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  return /^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?$/.test(text) ? Number(text) : text;
+}
+
+/** `["a","b"]`, else a scalar. */
+export function scalarOrList(text: string): string | number | boolean | string[] {
+  if (!text.startsWith('[')) return scalar(text);
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? value : text;
+  } catch {
+    return text;
+  }
+}

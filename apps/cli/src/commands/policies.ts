@@ -24,6 +24,9 @@ const EXAMPLES = `
 Examples:
   sally policies create staff --allow --all-devices --resource intranet
   sally policies create no-lab --deny --device anna --resource lab --type PRIVATE
+  sally policies create office --allow --group Engineering --rule 'Office hours' --all-resources
+  sally policies create exit --allow --type INTERNET --group Engineering --mode INTERNET_ACCESS_POINT --gateway berlin
+  sally policies create branch --allow --type SITETOSITE --source 192.168.7.0/24 --gateway paris --resource intranet
   sally policies move no-lab --top`;
 
 /** `sally policies …` */

@@ -1,15 +1,14 @@
 import type { Command } from 'commander';
 import type { Client } from '../client.ts';
 import { usage } from '../failure.ts';
-import { isId } from '../ids.ts';
 import { type Kind, kinds, resolveIds } from '../resolve.ts';
 import { repeated } from './options.ts';
 import type { Policy } from './policy-view.ts';
 
 /** The lists of a policy that hold objects, and how the command line calls them. */
 const lists = [
-  { field: 'users', all: 'allUsers', word: 'user', kind: undefined },
-  { field: 'groups', all: 'allGroups', word: 'group', kind: undefined },
+  { field: 'users', all: 'allUsers', word: 'user', kind: kinds.user },
+  { field: 'groups', all: 'allGroups', word: 'group', kind: kinds.group },
   { field: 'devices', all: 'allDevices', word: 'device', kind: kinds.device },
   { field: 'resources', all: 'allResources', word: 'resource', kind: kinds.resource },
   { field: 'gateways', all: undefined, word: 'gateway', kind: kinds.gateway },
@@ -17,7 +16,7 @@ const lists = [
   field: keyof Policy;
   all: keyof Policy | undefined;
   word: string;
-  kind: Kind | undefined;
+  kind: Kind;
 }[];
 
 type Word = (typeof lists)[number]['word'];
@@ -26,7 +25,7 @@ type AllFlag = 'allUsers' | 'allGroups' | 'allDevices' | 'allResources';
 
 /** What the options of `subjectOptions` give. */
 export type SubjectFlags = {
-  readonly [K in Word | `add${Capitalize<Word>}` | `remove${Capitalize<Word>}` | 'sourceIp']?: string[];
+  readonly [K in Word | `add${Capitalize<Word>}` | `remove${Capitalize<Word>}` | 'source']?: string[];
 } & { readonly [K in AllFlag]?: boolean };
 
 /** Fields of a policy's body that say who and what. */
@@ -45,7 +44,7 @@ export function subjectOptions(command: Command, { update = false } = {}): Comma
     if (all !== undefined) command.option(`--all-${field}`, `every ${word} there is`);
     if (all !== undefined && update) command.option(`--no-all-${field}`, `only the ${field} that are named`);
   }
-  return command.addOption(repeated('--source-ip <address>', 'IP address or CIDR range of the source, for SITETOSITE'));
+  return command.addOption(repeated('--source <address>', 'IP address or CIDR range behind --gateway, for SITETOSITE'));
 }
 
 /** The fields that the flags change, with names turned into ids. `before` is the policy as it is, in an update. */
@@ -57,23 +56,16 @@ export async function subjects(api: Client, flags: SubjectFlags, before: Policy 
     const start = flags[word];
     if (start !== undefined || add !== undefined || remove !== undefined) {
       const present = before?.[field]?.map(({ id }) => id) ?? [];
-      const ids = new Set(start === undefined ? present : await idsOf(api, word, kind, start));
-      for (const id of await idsOf(api, word, kind, add ?? [])) ids.add(id);
-      for (const id of await idsOf(api, word, kind, remove ?? []))
+      const ids = new Set(start === undefined ? present : await resolveIds(api, kind, start));
+      for (const id of await resolveIds(api, kind, add ?? [])) ids.add(id);
+      for (const id of await resolveIds(api, kind, remove ?? []))
         if (!ids.delete(id)) throw usage(`The policy does not name this ${word}: ${id}`);
       changed[field] = [...ids];
     }
     if (all !== undefined && flags[all] !== undefined) changed[all] = flags[all];
   }
-  if (flags.sourceIp !== undefined) changed.sourceIps = flags.sourceIp;
+  if (flags.source !== undefined) changed.sourceIps = flags.source;
   return changed;
-}
-
-async function idsOf(api: Client, word: Word, kind: Kind | undefined, texts: readonly string[]): Promise<string[]> {
-  if (kind !== undefined) return resolveIds(api, kind, texts);
-  const name = texts.find((text) => !isId(text));
-  if (name !== undefined) throw usage(`A ${word} is named by id here, not as ${JSON.stringify(name)}`);
-  return [...texts];
 }
 
 function capital<W extends Word>(word: W): Capitalize<W> {

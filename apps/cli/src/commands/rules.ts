@@ -1,12 +1,44 @@
 import type { AdmissionRule } from '@sallyport/contract';
 import type { Command } from 'commander';
+import type { Answer } from '../client.ts';
+import { Failure, usage } from '../failure.ts';
+import { readText } from '../files.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import type { Session } from '../session.ts';
+import { withCaret } from '../rule-text.ts';
+import { readAll, type Session, type WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
+import { clean, moment } from '../text.ts';
+import { clearable, given, onOff, writes } from './options.ts';
+
+interface RuleFlags {
+  readonly name?: string;
+  readonly rule?: string;
+  readonly file?: string;
+  readonly timeZone?: string;
+  readonly timeConstraint?: boolean;
+}
+
+const EXAMPLES = `
+A rule is a CEL expression over user, groups, device, posture, source and time.
+
+Examples:
+  sally rules create Engineering --rule "user.department == 'Engineering'"
+  sally rules create 'Office hours' --time-zone Europe/Zurich --rule "time.between('08:00', '18:00')"
+  sally rules create Inside --rule "source.inCidr(['10.0.0.0/8', '192.0.2.0/24']) || source.inCountry('CH')"
+  sally rules update Compliant --file compliant.cel`;
 
 /** `sally rules …` */
 export function addRules(program: Command, session: Session): void {
-  const group = program.command('rules').alias('rule').description('admission rules: conditions of allow policies');
+  const group = program
+    .command('rules')
+    .alias('rule')
+    .description('admission rules: conditions of allow policies')
+    .addHelpText('after', EXAMPLES);
+  addReads(group, session);
+  addWrites(group, session);
+}
+
+function addReads(group: Command, session: Session): void {
   group
     .command('list')
     .description('list admission rules')
@@ -21,13 +53,111 @@ export function addRules(program: Command, session: Session): void {
     .action(async (text: string) => {
       const api = await session.api();
       const id = await resolveId(api, kinds.rule, text);
-      session.show(await api.call('getAdmissionRule', { params: { id } }), (rule) => session.table(columns, [rule]));
+      showRule(session, await api.call('getAdmissionRule', { params: { id } }));
     });
+}
+
+function addWrites(group: Command, session: Session): void {
+  const create = group.command('create').argument('<name>').description('create an admission rule');
+  fields(create).action(async (name: string, flags: RuleFlags) => {
+    const rule = await ruleText(session, flags);
+    if (rule === undefined) throw usage('A rule needs a text', 'Give --rule TEXT or --file FILE.');
+    const body = { name, rule, hasTimeConstraint: flags.timeConstraint ?? asksForTime(rule), ...zone(flags) };
+    const api = await session.api();
+    showRule(session, await pointing(rule, () => api.call('createAdmissionRule', { body })));
+  });
+  const update = group
+    .command('update')
+    .argument('<rule>', 'name or id')
+    .description('change what is named here and keep the rest')
+    .option('--name <name>');
+  writes(fields(update), 'updateAdmissionRule').action(async (text: string, flags: RuleFlags & WriteFlags) =>
+    updateRule(session, text, flags),
+  );
+  const remove = group
+    .command('delete')
+    .argument('<rule>', 'name or id')
+    .description('delete an admission rule that no policy uses');
+  writes(remove, 'deleteAdmissionRule').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.rule, text);
+    const answer = await session.write('deleteAdmissionRule', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted admission rule ${clean(text)}.\n`);
+  });
+}
+
+/** Whether a rule speaks of the time; what `hasTimeConstraint` says unless it is given. */
+export const asksForTime = (rule: string): boolean => /(^|[^.\w])time\s*\./.test(rule);
+
+function fields(command: Command): Command {
+  return command
+    .option('--rule <text>', 'the expression')
+    .option('--file <file>', 'read the expression from a file; - is standard input')
+    .option('--time-zone <zone>', 'of its times, such as Europe/Zurich; empty: that of the tenant')
+    .addOption(onOff('--time-constraint <on|off>', 'whether it is about time; seen from the text when left out'));
+}
+
+async function updateRule(session: Session, text: string, flags: RuleFlags & WriteFlags): Promise<void> {
+  const named = await ruleText(session, flags);
+  if ([named, flags.name, flags.timeZone, flags.timeConstraint].every((value) => value === undefined))
+    throw usage('Nothing to change is named', 'See: sally rules update --help');
+  const api = await session.api();
+  const id = await resolveId(api, kinds.rule, text);
+  const before = await api.call('getAdmissionRule', { params: { id } });
+  const { name, hasTimeConstraint, timeZone } = before.body;
+  const rule = named ?? before.body.rule ?? '';
+  const body = {
+    ...given({ timeZone }),
+    ...zone(flags),
+    name: flags.name ?? name,
+    rule,
+    hasTimeConstraint: flags.timeConstraint ?? (named === undefined ? hasTimeConstraint : asksForTime(named)),
+  };
+  const call = { params: { id }, body, ifMatch: before.etag };
+  const answer = await pointing(rule, () => session.write('updateAdmissionRule', flags, call));
+  if (answer !== undefined) showRule(session, answer);
+}
+
+const zone = ({ timeZone }: RuleFlags) => given({ timeZone: clearable(timeZone) });
+
+async function ruleText(session: Session, { rule, file }: RuleFlags): Promise<string | undefined> {
+  if (rule !== undefined && file !== undefined) throw usage('--rule and --file shut each other out');
+  if (file === undefined) return rule;
+  const text = file === '-' ? await readAll(session.io.stdin) : await readText(file);
+  if (text === undefined) throw usage(`There is no file ${file}`);
+  return text.trimEnd();
+}
+
+/** Shows where in its text a rule is wrong. */
+async function pointing<T>(rule: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof Failure ? withCaret(error, rule) : error;
+  }
+}
+
+function showRule(session: Session, answer: Answer<AdmissionRule>): void {
+  session.show(answer, (rule, etag) => {
+    const [first = '-', ...more] = rule.rule?.split(/\r?\n/) ?? [];
+    return session.details([
+      ['Name', rule.name],
+      ['Id', rule.id],
+      ['Type', rule.type],
+      ['Rule', first],
+      ...more.map((line) => ['', line] as const),
+      ['About time', rule.hasTimeConstraint ? `yes, in ${rule.timeZone ?? 'the zone of the tenant'}` : 'no'],
+      ['Updated at', moment(rule.updatedAt)],
+      ['ETag', etag],
+    ]);
+  });
 }
 
 const columns: readonly Column<AdmissionRule>[] = [
   { heading: 'NAME', cell: (r) => r.name },
   { heading: 'TYPE', cell: (r) => r.type },
-  { heading: 'RULE', cell: (r) => r.rule ?? '-' },
+  { heading: 'RULE', cell: (r) => shortened(r.rule ?? '-') },
+  { heading: 'ZONE', cell: (r) => r.timeZone ?? '-' },
   { heading: 'ID', cell: (r) => r.id },
 ];
+
+const shortened = (text: string): string => (text.length > 60 ? `${text.slice(0, 59)}…` : text);

@@ -19,6 +19,10 @@ export interface Seen {
 export interface Reply {
   readonly status?: number;
   readonly body?: unknown;
+  /** Sent as it stands, instead of a body. */
+  readonly text?: string;
+  /** Breaks the connection off behind the text. */
+  readonly cut?: true;
   readonly headers?: Record<string, string>;
 }
 
@@ -72,8 +76,10 @@ async function answer(
   };
   seen.push(entry);
   const reply = url === '/readyz' ? { body: { status: 'ready' } } : replyTo(entry, found, replies);
-  const payload = reply.body === undefined ? '' : JSON.stringify(reply.body);
-  response.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers }).end(payload);
+  const payload = reply.text ?? (reply.body === undefined ? '' : JSON.stringify(reply.body));
+  response.writeHead(reply.status ?? 200, { 'content-type': 'application/json', ...reply.headers });
+  if (reply.cut === true) response.write(payload, () => response.destroy());
+  else response.end(payload);
 }
 
 interface Match {
@@ -85,7 +91,7 @@ function replyTo(entry: Seen, found: Match | undefined, replies: ApiServer['repl
   if (entry.headers.apikey !== API_KEY) return problem(401, 'unauthenticated');
   if (found === undefined) return problem(404, 'route_not_found');
   const operation: Operation = operations[found.name];
-  const query = Object.fromEntries(new URL(entry.url, 'http://x').searchParams);
+  const query = queryOf(entry.url);
   for (const [place, schema, value] of [
     ['path', operation.params, found.params],
     ['query', operation.query, query],
@@ -102,13 +108,31 @@ function replyTo(entry: Seen, found: Match | undefined, replies: ApiServer['repl
   }
   if (operation.body === undefined && entry.text !== '') return problem(400, 'invalid_request');
   const reply = replies.get(found.name)?.(entry) ?? usual(found.name, operation, query);
-  if ((reply.status ?? 200) < 300 && query['dry-run'] !== 'true') operation.response?.parse(reply.body);
+  const isPlain = operation.stream === undefined && query['dry-run'] !== 'true';
+  if ((reply.status ?? 200) < 300 && isPlain) operation.response?.parse(reply.body);
   return reply;
 }
 
-function usual(name: OperationName, operation: Operation, query: Record<string, string>): Reply {
+/** A parameter that is given several times is a list. */
+function queryOf(url: string): Record<string, string | string[] | undefined> {
+  const { searchParams } = new URL(url, 'http://x');
+  const values = [...new Set(searchParams.keys())].map((key) => {
+    const all = searchParams.getAll(key);
+    return [key, all.length === 1 ? all[0] : all] as const;
+  });
+  return Object.fromEntries(values);
+}
+
+/** One item of an answer that comes piece by piece. */
+export function pieceOf(kind: 'ndjson' | 'sse', body: unknown, id = 'r1'): string {
+  const text = JSON.stringify(body);
+  return kind === 'sse' ? `id: ${id}\nevent: change\ndata: ${text}\n\n` : `${text}\n`;
+}
+
+function usual(name: OperationName, operation: Operation, query: Record<string, unknown>): Reply {
   if (query['dry-run'] === 'true') return { body: fixtures.dryRun };
   const body = (fixtures.answers as Partial<Fixtures>)[name];
+  if (operation.stream !== undefined) return { text: pieceOf(operation.stream, body) };
   const headers = operation.status === 204 || Array.isArray(body) ? {} : { etag: '"7"' };
   return { status: operation.status, headers, ...(body === undefined ? {} : { body }) };
 }

@@ -82,6 +82,81 @@ export function rule(n: number, name: string): ResponseBody<'getAdmissionRule'> 
   return { id: uuid(n), ...stamps, name, type: 'ALLOW', hasTimeConstraint: false };
 }
 
+export function role(n: number, name: string, type: ResponseBody<'getRole'>['type']): ResponseBody<'getRole'> {
+  return { id: uuid(n), ...stamps, name, deleteable: false, type };
+}
+
+export function user(n: number, email: string): ResponseBody<'getUser'> {
+  return {
+    id: uuid(n),
+    ...stamps,
+    email,
+    status: 'ACTIVE',
+    firstName: 'Kept',
+    isOwner: false,
+    maxDevices: null,
+    attributes: { level: 3, office: 'Zurich' },
+    roles: [role(91, 'Admin', 'ADMIN')],
+    groups: [{ id: uuid(101), ...stamps, name: 'Engineering' }],
+    devices: [],
+  };
+}
+
+export function group(n: number, name: string): ResponseBody<'getGroup'> {
+  return {
+    id: uuid(n),
+    ...stamps,
+    name,
+    description: 'Kept',
+    roles: [role(92, 'User', 'BASIC')],
+    deleteable: true,
+    users: [{ id: uuid(111), ...stamps, email: 'anna@example.com' }],
+    maxDevices: 5,
+    isSamlDefaultGroup: false,
+    idpMapping: ['eng'],
+  };
+}
+
+export function auditEvent(n: number): ResponseBody<'exportAuditEvents'> {
+  return {
+    id: `${n}.0`,
+    at,
+    revision: n,
+    actor: { kind: 'api-key', id: uuid(81), name: 'ci' },
+    sourceIp: '192.0.2.7',
+    action: 'policy.update',
+    object: { kind: 'policy', id: uuid(61), name: 'staff' },
+    hash: 'b'.repeat(64),
+    previousHash: 'a'.repeat(64),
+  };
+}
+
+/** Anna's device may reach the intranet during office hours. */
+export const explanation: ResponseBody<'explainAccess'>['answers'][number] = {
+  device: { id: uuid(51), name: 'anna' },
+  allowed: true,
+  reason: 'Policy staff allows it',
+  at,
+  validUntil: '2026-11-01T18:00:00Z',
+  policy: uuid(61),
+  resources: [{ id: uuid(41), name: 'intranet' }],
+  policies: [
+    { id: uuid(62), name: 'lab', type: 'PRIVATE', order: 1, outcome: 'no-match', reason: 'Other resources' },
+    {
+      ...{ id: uuid(63), name: 'guests', type: 'PRIVATE', order: 2, outcome: 'skipped', reason: 'Rule not met' },
+      conditions: [{ expression: "groups.exists(g, g == 'Guests')", met: false, values: { groups: ['Engineering'] } }],
+    },
+    {
+      ...{ id: uuid(61), name: 'staff', type: 'PRIVATE', order: 3, outcome: 'allowed', reason: 'Owner in Engineering' },
+      conditions: [{ expression: "time.between('08:00', '18:00')", met: true, values: { 'time.hour': 10 } }],
+    },
+  ],
+  gateways: [
+    { id: uuid(11), name: 'berlin', status: 'ONLINE', chosen: true, reason: 'First that is up', applied: 'agrees' },
+    { id: uuid(12), name: 'paris', status: 'OFFLINE', chosen: false, reason: 'Not up', applied: 'unknown' },
+  ],
+};
+
 export function apiKey(n: number, name: string): ResponseBody<'createApiKey'> {
   return { id: uuid(n), createdAt: at, name, role: 'ADMIN', prefix: 'sk_abc' };
 }
@@ -111,6 +186,21 @@ const https = protocol(21, 'HTTPS', '443');
 const intranet = resource(41, 'intranet');
 const anna = device(51, 'anna');
 const builtIn = rule(71, 'Admission without Restrictions');
+
+const office = {
+  ...rule(72, 'Office hours'),
+  type: 'CUSTOM',
+  rule: "time.between('08:00', '18:00')",
+  hasTimeConstraint: true,
+  timeZone: 'Europe/Zurich',
+} as const;
+const annaUser = user(111, 'anna@example.com');
+const engineering = group(101, 'Engineering');
+const roles = [role(91, 'Admin', 'ADMIN'), role(92, 'User', 'BASIC'), role(93, 'Auditor', 'AUDITOR')];
+const tenant = {
+  ...{ id: uuid(1), createdAt: at, name: 'acme', timeZone: 'UTC', leaseSeconds: 86_400 },
+  ...{ auditRetentionDays: null, revision: 18, countries: false },
+};
 
 /** A small tenant: what each operation answers unless a test says otherwise. */
 export const fixtures = {
@@ -159,8 +249,47 @@ export const fixtures = {
     updatePolicy: policies[0] ?? policy(61, 'staff', 1),
     deletePolicy: undefined,
     reorderPolicies: policies,
-    listAdmissionRules: [builtIn],
-    getAdmissionRule: builtIn,
+    listAdmissionRules: [builtIn, office],
+    getAdmissionRule: office,
+    createAdmissionRule: office,
+    updateAdmissionRule: office,
+    deleteAdmissionRule: undefined,
+    updateDevice: { ...anna, posture: { os: 'linux' }, user: { id: uuid(111), lastConnection: at } },
+    createUsers: annaUser,
+    listUsers: page([annaUser]),
+    getUser: annaUser,
+    updateUser: annaUser,
+    deleteUser: undefined,
+    deactivateUser: { ...annaUser, status: 'DEACTIVATED' },
+    reactivateUser: annaUser,
+    inviteUser: undefined,
+    listUserRoles: annaUser.roles,
+    updateUserRoles: undefined,
+    addUserGroup: undefined,
+    removeUserGroup: undefined,
+    createGroup: engineering,
+    listGroups: page([engineering]),
+    getGroup: engineering,
+    updateGroup: engineering,
+    deleteGroup: undefined,
+    listRoles: roles,
+    getRole: role(91, 'Admin', 'ADMIN'),
+    listRoleUsers: [annaUser],
+    removeUserRole: undefined,
+    explainAccess: { answers: [explanation] },
+    accessMatrix: {
+      device: { id: uuid(51), name: 'anna' },
+      user: { id: uuid(111), email: 'anna@example.com' },
+      resource: { id: uuid(41), name: 'intranet' },
+      policies: [uuid(61)],
+      gateways: [uuid(11)],
+    },
+    listAuditEvents: page([auditEvent(17)]),
+    exportAuditEvents: auditEvent(17),
+    verifyAuditEvents: { intact: true, checked: 17, head: 'b'.repeat(64) },
+    followChanges: { revision: 18, changes: [{ kind: 'policy', id: uuid(61), op: 'update' }] },
+    getTenant: tenant,
+    updateTenant: tenant,
     createApiKey: { ...apiKey(81, 'ci'), key: 'sk_abcdefghijklmnopqrstuvwxyz' },
     listApiKeys: [apiKey(81, 'ci')],
     deleteApiKey: undefined,

@@ -19,6 +19,8 @@ export interface Circumstances {
   readonly env?: Environment;
   readonly stdin?: string;
   readonly tty?: boolean;
+  /** Whether standard input is a terminal. */
+  readonly stdinTty?: boolean;
   readonly columns?: number;
 }
 
@@ -34,10 +36,11 @@ export async function sally(
   const code = await run(args, {
     env: { ...environment(api), ...with_.env },
     version: '0.0.0',
-    stdin: Readable.from([with_.stdin ?? '']),
+    stdin: Object.assign(Readable.from([with_.stdin ?? '']), { isTTY: with_.stdinTty === true }),
     stdout: { ...terminal, write: (text: string) => (out += text) },
     stderr: { ...terminal, write: (text: string) => (err += text) },
     now: () => new Date('2026-11-23T12:00:00Z'),
+    wait: async () => {},
     randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
   });
   return { code, out, err };

@@ -1,0 +1,82 @@
+import { styleText } from 'node:util';
+import type { Explanation } from '@sallyport/contract';
+import type { Session } from '../session.ts';
+import { clean, moment } from '../text.ts';
+
+type Policy = Explanation['policies'][number];
+type Condition = NonNullable<Policy['conditions']>[number];
+type Gateway = Explanation['gateways'][number];
+
+/** Each explanation as a walk from the first policy to the gateway that carries the traffic. */
+export function renderExplanations(
+  session: Pick<Session, 'colour'>,
+  answers: readonly Explanation[],
+  from: string,
+  to: string,
+): string {
+  return answers.map((answer) => render(session.colour, answer, from, to)).join('\n');
+}
+
+function render(colour: boolean, answer: Explanation, from: string, to: string): string {
+  const verdict = answer.allowed ? 'allowed' : 'denied';
+  const who = answer.device?.name ?? from;
+  const until = answer.validUntil === undefined ? 'until something changes' : `until ${moment(answer.validUntil)}`;
+  const resources = answer.resources.map(({ name }) => clean(name)).join(', ') || 'none';
+  return [
+    `${mark(answer.allowed ? 'yes' : 'no', colour)} ${clean(who)} → ${clean(to)}: ${verdict}. ${clean(answer.reason)}`,
+    `  At ${moment(answer.at)}, ${until}. Resources with this address: ${resources}`,
+    ...section(
+      'Policies, as they were walked',
+      answer.policies.flatMap((policy) => policyLines(policy, colour)),
+    ),
+    ...section(
+      'Gateways',
+      answer.gateways.flatMap((gateway) => gatewayLines(gateway, colour)),
+    ),
+    '',
+  ].join('\n');
+}
+
+function section(title: string, lines: readonly string[]): string[] {
+  return [`  ${title}:`, ...(lines.length === 0 ? ['    none'] : lines.map((line) => `    ${line}`))];
+}
+
+function policyLines(policy: Policy, colour: boolean): string[] {
+  const { outcome, type, order, name, reason, conditions = [] } = policy;
+  const kind = outcome === 'allowed' ? 'yes' : outcome === 'denied' ? 'no' : 'none';
+  const head = `${mark(kind, colour)} ${type} ${order} ${clean(name)}: ${WORDS[outcome]}. ${clean(reason)}`;
+  return [head, ...conditions.map((condition) => conditionLine(condition, colour))];
+}
+
+const WORDS: Readonly<Record<Policy['outcome'], string>> = {
+  allowed: 'allows',
+  denied: 'denies',
+  skipped: 'skipped',
+  'no-match': 'does not match',
+};
+
+function conditionLine({ expression, met, values, reason }: Condition, colour: boolean): string {
+  const actual = Object.entries(values).map(
+    ([name, value]) => `${clean(name)} = ${clean(JSON.stringify(value) ?? '-')}`,
+  );
+  const more = [...actual, ...(reason === undefined ? [] : [clean(reason)])].join('; ');
+  return `    ${mark(met ? 'yes' : 'no', colour)} ${clean(expression)}${more === '' ? '' : `  (${more})`}`;
+}
+
+function gatewayLines({ name, status, chosen, reason, applied }: Gateway, colour: boolean): string[] {
+  const head = `${mark(chosen ? 'yes' : 'none', colour)} ${clean(name)} (${clean(status)}): ${chosen ? 'chosen' : 'not chosen'}. ${clean(reason)}`;
+  return [head, `    ${mark(APPLIED[applied][0], colour)} ${APPLIED[applied][1]}`];
+}
+
+const APPLIED: Readonly<Record<Gateway['applied'], readonly [Kind, string]>> = {
+  agrees: ['yes', 'what is in force there gives the same answer'],
+  differs: ['no', 'what is in force there gives another answer right now'],
+  unknown: ['none', 'what is in force there is not known'],
+};
+
+type Kind = 'yes' | 'no' | 'none';
+
+function mark(kind: Kind, colour: boolean): string {
+  const [sign, style] = ({ yes: ['✓', 'green'], no: ['✗', 'red'], none: ['–', 'dim'] } as const)[kind];
+  return colour ? styleText(style, sign, { validateStream: false }) : sign;
+}

@@ -1,0 +1,67 @@
+import type { Tenant } from '@sallyport/contract';
+import type { Command } from 'commander';
+import type { Answer } from '../client.ts';
+import { usage } from '../failure.ts';
+import type { Session, WriteFlags } from '../session.ts';
+import { moment } from '../text.ts';
+import { count, given, writes } from './options.ts';
+
+interface SettingsFlags {
+  readonly name?: string;
+  readonly timeZone?: string;
+  readonly lease?: string;
+  readonly auditRetention?: string;
+}
+
+/** `sally settings …` */
+export function addSettings(program: Command, session: Session): void {
+  const group = program.command('settings').description('settings of this tenant');
+  group
+    .command('get')
+    .description('show the settings')
+    .action(async () => showSettings(session, await (await session.api()).call('getTenant')));
+  const set = group
+    .command('set')
+    .description('change what is named here and keep the rest')
+    .option('--name <name>')
+    .option('--time-zone <zone>', 'of admission rules that name none, such as Europe/Zurich')
+    .option('--lease <span>', 'how long gateways go on without the controller: 3600s, 24h, 7d')
+    .option('--audit-retention <days>', 'how many days audit events are kept, or `forever`');
+  writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
+}
+
+async function setSettings(session: Session, flags: SettingsFlags & WriteFlags): Promise<void> {
+  const { name, timeZone, lease, auditRetention } = flags;
+  const changes = given({ name, timeZone, leaseSeconds: seconds(lease), auditRetentionDays: days(auditRetention) });
+  if (Object.keys(changes).length === 0) throw usage('Nothing to change is named', 'See: sally settings set --help');
+  const before = await (await session.api()).call('getTenant');
+  const body = { name: before.body.name, ...changes };
+  const answer = await session.write('updateTenant', flags, { body, ifMatch: before.etag });
+  if (answer !== undefined) showSettings(session, answer);
+}
+
+function seconds(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const [, amount, unit] = /^([1-9][0-9]{0,8})(s|h|d)?$/.exec(text) ?? [];
+  if (amount === undefined) throw usage(`Not a span: ${text}`, 'It looks like 3600s, 24h or 7d.');
+  return Number(amount) * (unit === 'd' ? 86_400 : unit === 'h' ? 3600 : 1);
+}
+
+const days = (text: string | undefined): number | null | undefined =>
+  text === 'forever' ? null : count('--audit-retention', text);
+
+function showSettings(session: Session, answer: Answer<Tenant>): void {
+  session.show(answer, (tenant, etag) =>
+    session.details([
+      ['Name', tenant.name],
+      ['Id', tenant.id],
+      ['Time zone', tenant.timeZone],
+      ['Lease', `${tenant.leaseSeconds} s: gateways go on so long without the controller`],
+      ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
+      ['Countries', tenant.countries ? 'known' : 'not known: country conditions fail (the operator gives a database)'],
+      ['Revision', String(tenant.revision)],
+      ['Created at', moment(tenant.createdAt)],
+      ['ETag', etag],
+    ]),
+  );
+}

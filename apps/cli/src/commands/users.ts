@@ -1,0 +1,156 @@
+import type { RequestBody } from '@sallyport/contract';
+import type { Command } from 'commander';
+import { usage } from '../failure.ts';
+import { listAll, type PageFlags } from '../lists.ts';
+import { kinds, resolveId, resolveIds } from '../resolve.ts';
+import type { Session, WriteFlags } from '../session.ts';
+import { clean } from '../text.ts';
+import { clearable, count, given, pages, pairs, repeated, scalarOrList, writes } from './options.ts';
+import { addUserGroups } from './user-groups.ts';
+import { addUserRoles } from './user-roles.ts';
+import { showUser, userColumns } from './user-view.ts';
+
+type Attribute = string | number | boolean | string[];
+
+interface UpdateFlags {
+  readonly firstName?: string;
+  readonly lastName?: string;
+  readonly image?: string;
+  readonly department?: string;
+  readonly attribute?: string[];
+  readonly maxDevices?: string;
+}
+
+const EXAMPLES = `
+Examples:
+  sally users invite anna@example.com ben@example.com --group Engineering
+  sally users update anna@example.com --department Engineering --attribute level=3 --attribute office=Zurich
+  sally users roles add anna@example.com Auditor
+  sally users groups add anna@example.com Support`;
+
+/** `sally users …` */
+export function addUsers(program: Command, session: Session): void {
+  const group = program
+    .command('users')
+    .alias('user')
+    .description('people, who own devices')
+    .addHelpText('after', EXAMPLES);
+  addReads(group, session);
+  addInvite(group, session);
+  addUpdate(group, session);
+  addStates(group, session);
+  addUserRoles(group, session);
+  addUserGroups(group, session);
+}
+
+function addReads(group: Command, session: Session): void {
+  pages(group.command('list').description('list users')).action(async (flags: PageFlags) => {
+    const answer = await listAll(await session.api(), 'listUsers', flags);
+    session.show(answer, ({ data }) =>
+      data.length === 0 ? 'No user here. Invite one: sally users invite EMAIL\n' : session.table(userColumns, data),
+    );
+  });
+  group
+    .command('get')
+    .argument('<user>', 'e-mail address or id')
+    .description('show a user')
+    .action(async (text: string) => {
+      const api = await session.api();
+      showUser(session, await api.call('getUser', { params: { id: await resolveId(api, kinds.user, text) } }));
+    });
+}
+
+function addInvite(group: Command, session: Session): void {
+  const invite = group
+    .command('invite')
+    .alias('create')
+    .argument('<emails...>')
+    .description('invite users: all of them or, when one cannot be, none')
+    .addOption(repeated('--group <group>', 'name or id; the default group when left out'));
+  writes(invite, 'createUsers').action(async (emails: string[], flags: WriteFlags & { group?: string[] }) => {
+    const groups = await resolveIds(await session.api(), kinds.group, flags.group ?? []);
+    const [first, ...others] = emails.map((email) => ({ email, groups }));
+    if (first === undefined) throw usage('Nobody is named');
+    const body = others.length === 0 ? first : [first, ...others];
+    const answer = await session.write('createUsers', flags, { body });
+    if (answer !== undefined) session.show(answer, (users) => session.table(userColumns, [users].flat()));
+  });
+}
+
+function addUpdate(group: Command, session: Session): void {
+  const update = group
+    .command('update')
+    .argument('<user>', 'e-mail address or id')
+    .description('change what is named here and keep the rest; empty text clears a field')
+    .option('--first-name <text>')
+    .option('--last-name <text>')
+    .option('--image <url>', 'URL or path of a picture')
+    .option('--department <text>', 'user.department of admission rules')
+    .addOption(repeated('--attribute <key=value>', 'user.attributes.KEY of admission rules; KEY= takes it away'))
+    .option('--max-devices <n>', 'how many devices; empty: what the groups allow');
+  writes(update, 'updateUser').action(async (text: string, flags: UpdateFlags & WriteFlags) => {
+    const { dryRun: _, ifMatch: __, ...named } = flags;
+    if (Object.keys(named).length === 0) throw usage('Nothing to change is named', 'See: sally users update --help');
+    const api = await session.api();
+    const id = await resolveId(api, kinds.user, text);
+    const before = await api.call('getUser', { params: { id } });
+    const { firstName, lastName, image, department, attributes, maxDevices } = before.body;
+    const kept = given({ firstName, lastName, image, department, attributes, maxDevices });
+    const body = { ...kept, ...changes(flags, attributes) };
+    const answer = await session.write('updateUser', flags, { params: { id }, body, ifMatch: before.etag });
+    if (answer !== undefined) showUser(session, answer);
+  });
+}
+
+function changes(flags: UpdateFlags, attributes: RequestBody<'updateUser'>['attributes']): RequestBody<'updateUser'> {
+  return given({
+    firstName: clearable(flags.firstName),
+    lastName: clearable(flags.lastName),
+    image: clearable(flags.image),
+    department: clearable(flags.department),
+    attributes:
+      flags.attribute === undefined
+        ? undefined
+        : pairs<Attribute>('--attribute', flags.attribute, attributes ?? {}, scalarOrList),
+    maxDevices: flags.maxDevices === '' ? null : count('--max-devices', flags.maxDevices),
+  });
+}
+
+function addStates(group: Command, session: Session): void {
+  const deactivate = group
+    .command('deactivate')
+    .argument('<user>', 'e-mail address or id')
+    .description('cut a user and all of the user’s devices off at once, keeping all data');
+  writes(deactivate, 'deactivateUser').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.user, text);
+    const answer = await session.write('deactivateUser', flags, { params: { id } });
+    if (answer !== undefined) showUser(session, answer);
+  });
+  group
+    .command('reactivate')
+    .argument('<user>', 'e-mail address or id')
+    .description('give a deactivated user access back')
+    .action(async (text: string) => {
+      const api = await session.api();
+      const id = await resolveId(api, kinds.user, text);
+      showUser(session, await api.call('reactivateUser', { params: { id } }));
+    });
+  group
+    .command('reinvite')
+    .argument('<user>', 'e-mail address or id')
+    .description('invite again: the invitation is good for another seven days')
+    .action(async (text: string) => {
+      const api = await session.api();
+      const id = await resolveId(api, kinds.user, text);
+      session.show(await api.call('inviteUser', { params: { id } }), () => `Invited ${clean(text)} again.\n`);
+    });
+  const remove = group
+    .command('delete')
+    .argument('<user>', 'e-mail address or id')
+    .description('delete a user with the user’s devices; try --dry-run first');
+  writes(remove, 'deleteUser').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.user, text);
+    const answer = await session.write('deleteUser', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted user ${clean(text)}.\n`);
+  });
+}

@@ -1,0 +1,39 @@
+/** One line, or the data of one server-sent event with its id. */
+export interface Piece {
+  readonly text: string;
+  readonly id: string | undefined;
+}
+
+/** Lines that hold something, of text that arrives in chunks cut anywhere; a last line without an end counts. */
+export async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<Piece> {
+  for await (const text of rawLines(chunks)) if (text !== '') yield { text, id: undefined };
+}
+
+/**
+ * Server-sent events (HTML Living Standard, section 9.2) that carry data. Comments, fields that are not known, and an
+ * event that the end cuts off are left out.
+ */
+export async function* events(chunks: AsyncIterable<string>): AsyncGenerator<Piece> {
+  let id: string | undefined;
+  let data: string[] = [];
+  for await (const line of rawLines(chunks)) {
+    if (line === '') {
+      if (data.length > 0) yield { text: data.join('\n'), id };
+      data = [];
+      continue;
+    }
+    const [, field, value = ''] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
+    if (field === 'data') data.push(value);
+    else if (field === 'id') id = value;
+  }
+}
+
+async function* rawLines(chunks: AsyncIterable<string>): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of chunks) {
+    const parts = (rest + chunk).split('\n');
+    rest = parts.pop() ?? '';
+    for (const part of parts) yield part.replace(/\r$/, '');
+  }
+  if (rest !== '') yield rest;
+}
