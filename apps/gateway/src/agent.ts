@@ -19,7 +19,7 @@ export interface AgentOptions {
   readonly session: Omit<SessionConfig, 'host'>;
   readonly facts: Omit<SessionConfig['host'], 'wireguard'>;
   readonly timing: SessionTiming;
-  readonly plane: Omit<PlaneOptions, 'onForeignChange'>;
+  readonly plane: Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift'>;
   readonly directory: StateDirectory;
   readonly endpoints: EndpointMemory;
   /** Called when the controller has accepted the identity; resolves when that is on disk. */
@@ -61,7 +61,11 @@ export class Agent {
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#plane = new DataPlane({ ...options.plane, onForeignChange: (change) => this.#foreignChange(change) });
+    this.#plane = new DataPlane({
+      ...options.plane,
+      onForeignChange: (change) => this.#foreignChange(change),
+      onHostDrift: ([first]) => this.#input({ kind: 'drift', reason: first ?? 'the host changed' }),
+    });
     this.#session = new AgentSession(this.#sessionConfig(), options.timing);
     const { directory, log, now } = options;
     this.#stateWriter = new LatestWriter(

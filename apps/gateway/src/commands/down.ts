@@ -26,6 +26,7 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
       endpoints,
       now: Date.now,
       onForeignChange: () => {},
+      onHostDrift: () => {},
     });
     const undone = await plane.down();
     await directory.remove('status.json');

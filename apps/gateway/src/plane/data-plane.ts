@@ -30,6 +30,7 @@ import type { StateDirectory } from '../state/directory.ts';
 import type { EndpointMemory } from '../state/endpoints.ts';
 import { mergeSavedHost, readSavedHost, writeSavedHost } from '../state/saved-host.ts';
 import { FirewallSide } from './firewall-side.ts';
+import { HostSide } from './host-side.ts';
 import { Mutex } from './mutex.ts';
 
 export interface PlaneOptions {
@@ -42,6 +43,8 @@ export interface PlaneOptions {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly onForeignChange: (change: ForeignChange) => void;
+  /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
+  readonly onHostDrift: (differences: readonly string[]) => void;
 }
 
 export interface PlaneResult {
@@ -69,6 +72,7 @@ export class DataPlane {
   readonly #facts: LocalFacts;
   readonly #firewall: FirewallSide;
   readonly #host = new Host();
+  readonly #hostSide: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
   #backend: WireGuardBackend | null = null;
@@ -84,6 +88,7 @@ export class DataPlane {
       endpointOf: (publicKey) => options.endpoints.of(publicKey),
     };
     this.#firewall = new FirewallSide(options.interface, options.onForeignChange);
+    this.#hostSide = new HostSide(this.#host, this.#mutex, options.onHostDrift);
   }
 
   /** How WireGuard runs here; null until it is known. */
@@ -120,6 +125,7 @@ export class DataPlane {
     return this.#mutex.run(async () => {
       const { interface: name, directory } = this.#options;
       const undone: string[] = [];
+      await this.#hostSide.stop();
       const saved = await readSavedHost(directory);
       const device = await this.#removeDevice(name, saved !== null);
       if (device !== null) undone.push(`interface ${name} with ${device.peers.size} peers`);
@@ -137,7 +143,10 @@ export class DataPlane {
 
   /** Lets go of what only the agent needs; the data plane stays. */
   stop(): Promise<void> {
-    return this.#mutex.run(() => this.#firewall.stop());
+    return this.#mutex.run(async () => {
+      await this.#hostSide.stop();
+      await this.#firewall.stop();
+    });
   }
 
   /** Table before interface, so that nothing passes unchecked; whatever is revoked ends with the table's transaction. */
@@ -232,8 +241,10 @@ export class DataPlane {
     if (JSON.stringify(saved?.host) !== JSON.stringify(state)) {
       await writeSavedHost(directory, mergeSavedHost(saved, state, []));
     }
-    const { changed, differences, sysctls } = await this.#host.up(state);
-    if (sysctls.length > 0) await writeSavedHost(directory, mergeSavedHost(saved, state, sysctls));
+    const { changed, differences } = await this.#host.up(state, (sysctls) =>
+      writeSavedHost(directory, mergeSavedHost(saved, state, sysctls)),
+    );
+    this.#hostSide.follow(state);
     return { drift: differences, left: changed ? await this.#host.verify(state) : [] };
   }
 

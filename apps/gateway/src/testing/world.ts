@@ -226,13 +226,17 @@ class ControllerProcess {
     const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
-    cleanup.add(async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGKILL');
-      await gone;
-    });
-    return new ControllerProcess(child);
+    const controller = new ControllerProcess(child);
+    cleanup.add(() => controller.kill());
+    return controller;
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
   }
 
   call<T>(call: ControllerCall): Promise<T> {

@@ -256,6 +256,21 @@ describe('deltas', () => {
     ]);
   });
 
+  it('of nothing but a time limit are carried out and reported, although the hash stays', () => {
+    const bench = new Bench().deployed();
+    bench.from(bench.controller.change([deviceItem(1, { expiresAt: 1000 })], [], bench.now));
+    bench.finish();
+    const { hash } = bench.controller;
+    const later = deviceItem(1, { expiresAt: 2000 });
+    const work = bench.work(bench.from(bench.controller.change([later], [], bench.now)));
+    assert.equal(bench.controller.hash, hash);
+    const before = deviceItem(1, { expiresAt: 1000 });
+    assert.deepEqual(work?.kind === 'change' && work.changes, [{ before, after: later }]);
+    const [report] = bench.sent(bench.finish());
+    assert.deepEqual(report?.type === 'applied' && report.revision, bench.controller.revision);
+    assert.deepEqual(JSON.parse(bench.session.stored(0) ?? '').snapshot.items.at(-1), later);
+  });
+
   it('that do not lead from here make it ask for a snapshot, once', () => {
     const bench = new Bench().deployed();
     bench.controller.change([deviceItem(1)], [], bench.now);

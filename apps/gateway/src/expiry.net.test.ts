@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bundleItem, profileItem } from '@sallyport/agent-core/testing';
+import { until, whyNoNamespaces } from '@sallyport/testkit';
+import { deployableWorld, reachable } from './testing/waits.ts';
+import { serverAddress, serverAddress6 } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+const cells = (expiresAt: number | null) => profileItem('p1', [{ class: 'c1', bundle: 'b1', expiresAt }]);
+const ports = bundleItem('b1', [
+  { protocol: 'tcp', from: 80, to: 80, policy: 'web' },
+  { protocol: 'udp', from: 80, to: 80, policy: 'web' },
+]);
+
+test('a limit that is put off again and again is never noticed by a stream', { skip }, async (t) => {
+  const made = await deployableWorld(t);
+  const { controller, device } = made;
+  made.startAgent();
+  await controller.change([ports, cells(Date.now() + 60_000), made.deviceItem({ expiresAt: Date.now() + 60_000 })]);
+  await made.applied();
+  await made.deviceUp();
+  await until('the tunnel', () => reachable(made));
+  const { hash } = await controller.state();
+  await device.startDatagrams('v4', serverAddress, 80, 2);
+  await device.startDatagrams('v6', serverAddress6, 80, 2);
+  let limit = 0;
+  for (let renewal = 0; renewal < 40; renewal++) {
+    limit = Date.now() + 60_000 + renewal;
+    const state = await controller.change([cells(limit), made.deviceItem({ expiresAt: limit })]);
+    assert.equal(state.hash, hash, 'the state is the same');
+    await made.applied();
+  }
+  const elements = await made.gateway.exec('nft', '-j', 'list', 'table', 'inet', `sallyport_${made.interface}`);
+  const limits = [...elements.matchAll(/"expires": (\d+)/g)].map((match) => Number(match[1]));
+  const soonest = Math.floor((limit - Date.now()) / 1000) - 1;
+  assert.ok(limits.length >= 3 && limits.every((seconds) => seconds >= soonest), `${limits} reached the kernel`);
+  for (const id of ['v4', 'v6']) {
+    const stream = await device.stopStream(id);
+    assert.ok(stream.sent > 500, `${stream.sent} sent`);
+    assert.equal(stream.received, stream.sent);
+  }
+  assert.ok(!made.agent.output.includes('mended'));
+});
+
+for (const [what, limited] of [
+  ['a device', (expiresAt: number) => ({ device: expiresAt, cell: null })],
+  ['a cell', (expiresAt: number) => ({ device: null, cell: expiresAt })],
+] as const) {
+  test(`${what} with a limit closes on time, with agent and controller dead`, { skip }, async (t) => {
+    const made = await deployableWorld(t);
+    const { controller, device } = made;
+    made.startAgent();
+    await controller.change([ports]);
+    await made.applied();
+    await made.deviceUp();
+    await until('the tunnel', () => reachable(made));
+    const end = Date.now() + 2_500;
+    const limits = limited(end);
+    await controller.change([cells(limits.cell), made.deviceItem({ expiresAt: limits.device })]);
+    await made.applied();
+    await made.agent.kill('SIGKILL');
+    await controller.kill();
+    await device.startDatagrams('s', serverAddress, 80, 5);
+    await until('echoes', async () => (await device.stream('s')).received > 5);
+    await until('silence', async () => (await device.stream('s')).silentMs > 1_000);
+    const { silentMs } = await device.stream('s');
+    const last = Date.now() - silentMs;
+    t.diagnostic(`the last answer came ${end - last} ms before the end`);
+    assert.ok(last <= end + 50, `${last - end} ms too late`);
+    assert.ok(last > end - 1_000, `${end - last} ms too early`);
+    assert.equal(await reachable(made), false);
+  });
+}
