@@ -53,6 +53,12 @@ export const settings: readonly Setting[] = [
     fallback: '`master.key` in the data directory',
     meaning: 'key that encrypts secrets at rest: 64 hexadecimal digits',
   },
+  {
+    name: 'SALLYPORT_COUNTRY_DATABASE_FILE',
+    fallback: 'none',
+    meaning:
+      'IP database in the MaxMind DB format, for the country of source addresses; without one, country conditions are never met',
+  },
   { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
   { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },
   {
@@ -71,6 +77,7 @@ export interface Config {
   readonly bootstrapApiKey: string | null;
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
+  readonly countryDatabaseFile: string | null;
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
   readonly logLevel: string;
 }
@@ -206,6 +213,7 @@ const shape = z.object({
     .optional(),
   SALLYPORT_LOCAL_GATEWAY: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
   SALLYPORT_MASTER_KEY_FILE: z.string().optional(),
+  SALLYPORT_COUNTRY_DATABASE_FILE: z.string().optional(),
   SALLYPORT_TLS_CERT_FILE: z.string().optional(),
   SALLYPORT_TLS_KEY_FILE: z.string().optional(),
   SALLYPORT_LOG_LEVEL: z
@@ -225,6 +233,7 @@ function configOf(values: z.output<typeof shape>): Config {
     bootstrapApiKey: values.SALLYPORT_BOOTSTRAP_API_KEY ?? null,
     localGateway: values.SALLYPORT_LOCAL_GATEWAY,
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },
+    countryDatabaseFile: values.SALLYPORT_COUNTRY_DATABASE_FILE ?? null,
     tls: tlsOf(values.SALLYPORT_TLS_CERT_FILE, values.SALLYPORT_TLS_KEY_FILE),
     logLevel: values.SALLYPORT_LOG_LEVEL,
   };

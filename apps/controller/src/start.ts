@@ -6,6 +6,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import { type App, createApp } from './app.ts';
 import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
+import { openCountries } from './countries.ts';
 import { openDatabase } from './db/open.ts';
 import { createStore, type Store } from './db/store.ts';
 import { createTenant, listTenants } from './features/tenants/commands.ts';
@@ -65,6 +66,7 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger) 
   // A database without its key cannot be read: never make another one beside it.
   const masterKey = loadMasterKey(config.masterKey.file, config.masterKey.mayCreate && !existsSync(file));
   const box = createSecretBox(masterKey);
+  const countries = openCountries(config.countryDatabaseFile);
   const store = createStore(openDatabase(file), Date.now);
   try {
     const identity = await loadIdentity(store, box);
@@ -75,6 +77,7 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger) 
       box,
       identity,
       version,
+      countries,
       metrics: createMetrics(),
       publicHost: () => publicHost(config),
       openChannel: (parts) =>

@@ -21,7 +21,8 @@ export async function admit(directory: GatewayDirectory, hello: Hello, proof: Pr
   if (record === null) return refused('unknown-gateway');
   if (record.identityKey !== null && sameKey(record.identityKey, identityKey)) {
     if (record.wireguardPublicKey !== wireguardPublicKey) {
-      await directory.wireguardKeyChanged(record.id, wireguardPublicKey);
+      const outcome = await directory.wireguardKeyChanged(record.id, wireguardPublicKey);
+      if (outcome === 'key-taken') return refused(outcome);
     }
     return { kind: 'admitted', record, enrolled: false };
   }

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { ControllerMessage } from '@sallyport/contract/channel';
 import { type Admission, admit } from './admission.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
+import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type Visitor } from './doorway.ts';
 import { type EntryHost, GatewayEntry } from './gateway-entry.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
@@ -26,6 +27,8 @@ export interface ChannelDeps {
   readonly timers?: Timers;
   /** Length of a tenant's leases, milliseconds. */
   readonly leaseMs: (tenant: string) => number;
+  /** Told at once when a device's tunnel comes from another address than before. */
+  readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
   readonly heartbeatMs?: number;
   readonly graceMs?: number;
   readonly log: Log;
@@ -45,7 +48,7 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
   return new ChannelServer(deps);
 }
 
-/** Handshakes kept in memory, of however many devices there ever were. */
+/** Handshakes and source addresses kept in memory, of however many devices there ever were. */
 const rememberedDevices = 500_000;
 
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
@@ -63,6 +66,7 @@ class ChannelServer implements AgentChannel {
   readonly #handshaking = new Set<Link>();
   readonly #live = new Set<Link>();
   readonly #handshakes = new Map<string, number>();
+  readonly #sources = new DeviceSources(rememberedDevices);
   readonly #listeners = new Set<(gateway: string) => void>();
   readonly #linkHost: LinkHost;
   readonly #entryHost: EntryHost;
@@ -90,9 +94,10 @@ class ChannelServer implements AgentChannel {
       answered: (link, ending) => this.#answered(link, ending),
     };
     const deviceHandshake = (device: string, at: number) => this.#deviceHandshake(device, at);
+    const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
     const deleted = (entry: GatewayEntry) => this.#deleted(entry);
     const shared = { clock, timers, limits, heartbeatMs, graceMs, log, states, observations, queue };
-    this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deleted };
+    this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deviceSource, deleted };
   }
 
   attach(server: Server): void {
@@ -282,6 +287,13 @@ class ChannelServer implements AgentChannel {
     this.#handshakes.set(device, at);
     const oldest = this.#handshakes.keys().next();
     if (this.#handshakes.size > rememberedDevices && !oldest.done) this.#handshakes.delete(oldest.value);
+  }
+
+  #deviceSource(tenant: string, report: SourceReport): void {
+    const source = this.#sources.seen(report);
+    if (source === null) return;
+    this.#observations.deviceMoved(tenant, report.device, source);
+    this.#deps.deviceMoved?.(tenant, report.device, source);
   }
 
   #presenceChanged(gateway: string): void {

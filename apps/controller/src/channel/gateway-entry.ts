@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Heartbeat, ProbeResult, StateDelta, StateItem } from '@sallyport/contract/channel';
+import type { SourceReport } from './device-sources.ts';
 import { endpointText } from './endpoint.ts';
 import { GatewayFeed } from './gateway-feed.ts';
 import type { ChannelLimits } from './limits.ts';
@@ -32,6 +33,7 @@ export interface EntryHost {
   readonly queue: WorkQueue;
   readonly presenceChanged: (gateway: string) => void;
   readonly deviceHandshake: (device: string, at: number) => void;
+  readonly deviceSource: (tenant: string, report: SourceReport) => void;
   /** The gateway was deleted; the entry is of no use any more. */
   readonly deleted: (entry: GatewayEntry) => void;
 }
@@ -204,8 +206,18 @@ export class GatewayEntry {
       this.#host.deviceHandshake(device, at);
       this.#host.observations.deviceSeen(this.tenant, device, at);
     }
+    this.#observeSources(message, skewMs, now);
     this.#presence.probed(message.probes);
     this.#presence.safeToStop(message.safeToStop);
+  }
+
+  /** An endpoint without a handshake is one that was configured, not one that was seen. */
+  #observeSources({ peers }: Heartbeat, skewMs: number, now: number): void {
+    for (const { device, endpoint, lastHandshake } of peers) {
+      if (endpoint === null || lastHandshake === null || !this.#presence.peers.expects(device)) continue;
+      const handshake = Math.min(lastHandshake - skewMs, now);
+      this.#host.deviceSource(this.tenant, { device, gateway: this.id, endpoint, handshake });
+    }
   }
 
   #watchClock(skewMs: number): void {

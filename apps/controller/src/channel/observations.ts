@@ -22,6 +22,7 @@ export class Observations {
   readonly #writing = new Map<string, Promise<void>>();
   #online = new Map<string, number>();
   #seen = new Map<string, Map<string, number>>();
+  #moved = new Map<string, Map<string, string>>();
   #flushing: Promise<void> = Promise.resolve();
 
   /** `written` is called with the gateway whenever facts of it have become durable. */
@@ -41,9 +42,12 @@ export class Observations {
   }
 
   deviceSeen(tenant: string, device: string, at: number): void {
-    let devices = this.#seen.get(tenant);
-    if (devices === undefined) this.#seen.set(tenant, (devices = new Map()));
+    const devices = ofTenant(this.#seen, tenant);
     devices.set(device, Math.max(at, devices.get(device) ?? 0));
+  }
+
+  deviceMoved(tenant: string, device: string, source: string): void {
+    ofTenant(this.#moved, tenant).set(device, source);
   }
 
   /** Forgets what is on its way for a gateway that is gone. */
@@ -60,9 +64,10 @@ export class Observations {
 
   async #flushNow(): Promise<void> {
     for (const gateway of this.#facts.keys()) this.#write(gateway);
-    const [online, seen] = [this.#online, this.#seen];
+    const [online, seen, moved] = [this.#online, this.#seen, this.#moved];
     this.#online = new Map();
     this.#seen = new Map();
+    this.#moved = new Map();
     for (const part of inParts(online)) {
       await this.#try(
         'last online',
@@ -83,7 +88,21 @@ export class Observations {
         );
       }
     }
+    for (const [tenant, devices] of moved) await this.#writeMoved(tenant, devices);
     await Promise.all(this.#writing.values());
+  }
+
+  async #writeMoved(tenant: string, devices: ReadonlyMap<string, string>): Promise<void> {
+    for (const part of inParts(devices)) {
+      await this.#try(
+        'device moved',
+        () => this.#directory.deviceMoved(tenant, part),
+        () => {
+          const newer = ofTenant(this.#moved, tenant);
+          for (const [device, source] of part) if (!newer.has(device)) newer.set(device, source);
+        },
+      );
+    }
   }
 
   #write(gateway: string): void {
@@ -121,10 +140,16 @@ export class Observations {
   }
 }
 
-function* inParts(moments: ReadonlyMap<string, number>): Generator<Map<string, number>> {
-  let part = new Map<string, number>();
-  for (const [key, at] of moments) {
-    part.set(key, at);
+function ofTenant<V>(tenants: Map<string, Map<string, V>>, tenant: string): Map<string, V> {
+  const known = tenants.get(tenant) ?? new Map<string, V>();
+  tenants.set(tenant, known);
+  return known;
+}
+
+function* inParts<V>(values: ReadonlyMap<string, V>): Generator<Map<string, V>> {
+  let part = new Map<string, V>();
+  for (const [key, value] of values) {
+    part.set(key, value);
     if (part.size < rowsPerWrite) continue;
     yield part;
     part = new Map();

@@ -38,6 +38,10 @@ export class PeerStatisticsBook {
     if (!this.#peers.has(device)) this.#peers.set(device, null);
   }
 
+  expects(device: string): boolean {
+    return this.#peers.has(device);
+  }
+
   forget(device: string): void {
     this.#peers.delete(device);
   }

@@ -17,6 +17,10 @@ const refusals: Record<RefusalCode, readonly [message: string, final: boolean]> 
   deleted: ['This gateway was deleted', true],
   'bad-token': ['The token is not valid for this gateway; copy the present one from the controller', true],
   'already-enrolled': ['Another host has used this token; re-key the gateway to enrol this one instead', true],
+  'key-taken': [
+    'A device of the tenant has the WireGuard key of this host; every host needs a key of its own, so remove the copy',
+    true,
+  ],
   'bad-identity': [
     'The identity of this agent is not the one that enrolled; re-key the gateway to enrol it anew',
     true,

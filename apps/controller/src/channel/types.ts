@@ -13,7 +13,8 @@ export interface GatewayRecord {
   readonly wireguardPublicKey: string | null;
 }
 
-export type EnrolOutcome = 'enrolled' | 'bad-token' | 'already-enrolled';
+/** `key-taken`: a device of the tenant has the WireGuard key. */
+export type EnrolOutcome = 'enrolled' | 'bad-token' | 'already-enrolled' | 'key-taken';
 
 /**
  * What the channel asks of the rest of the controller. Implemented over the database by the gateways feature, and in
@@ -29,7 +30,7 @@ export interface GatewayDirectory {
     keys: { identityKey: string; wireguardPublicKey: string },
   ): Promise<EnrolOutcome>;
   /** The agent moved to a host with another WireGuard key: it comes with the pinned identity. */
-  wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<void>;
+  wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'>;
   /** First time that the desired state was applied. Idempotent. */
   deployed(gateway: string, at: number): Promise<void>;
   /** Durable facts that change rarely: error reported or gone, endpoint seen. */
@@ -38,6 +39,8 @@ export interface GatewayDirectory {
   lastOnline(moments: ReadonlyMap<string, number>): Promise<void>;
   /** Last handshakes of devices, written behind in batches: device id to epoch milliseconds. */
   deviceSeen(tenant: string, moments: ReadonlyMap<string, number>): Promise<void>;
+  /** Source addresses of devices, written behind in batches: device id to IP address. */
+  deviceMoved(tenant: string, sources: ReadonlyMap<string, string>): Promise<void>;
 }
 
 /** Compiled desired state of gateways. Implemented by the tenant runtime. */

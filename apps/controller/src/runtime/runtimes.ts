@@ -1,10 +1,12 @@
 import { accessDifference, type World } from '@sallyport/policy';
+import { systemTimers, type Timers } from '../channel/timers.ts';
 import type { DesiredState, DesiredStates, StateChange } from '../channel/types.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Change, Store, Tx } from '../db/store.ts';
 import { notFound } from '../errors.ts';
 import type { AccessPreview } from '../http/operations.ts';
 import { type RuntimeHost, TenantRuntime } from './tenant-runtime.ts';
+import type { Whereabouts } from './whereabouts.ts';
 import { worldChanges } from './world-changes.ts';
 
 type Listener = (change: StateChange) => void;
@@ -15,6 +17,8 @@ export interface RuntimesDeps {
   /** Time that one step of compiling took, milliseconds. */
   readonly took: (ms: number) => void;
   readonly log: RuntimeHost['log'];
+  readonly whereabouts: Whereabouts;
+  readonly timers?: Timers;
 }
 
 /**
@@ -64,6 +68,12 @@ export class TenantRuntimes implements DesiredStates {
     return world;
   }
 
+  /** A device's tunnel comes from another address than before. */
+  deviceMoved(tenant: string, device: string, source: string): void {
+    this.#deps.whereabouts.moved(device, source);
+    this.#tenants.get(tenant)?.runtime.moved(device);
+  }
+
   /** Length of the tenant's leases; it is loaded by then, because a state of it was asked for. */
   leaseMs(tenant: string): number {
     return this.#tenants.get(tenant)?.runtime.leaseMs || defaultLeaseMs;
@@ -77,7 +87,8 @@ export class TenantRuntimes implements DesiredStates {
     const values = await worldChanges(tx.scoped, changes);
     return async () => {
       const before = await this.world(tx.tenant);
-      const { gained, lost, samples } = accessDifference(before, before.with(values), sampleLimit);
+      const after = before.with(values.map((value) => this.#deps.whereabouts.located(value)));
+      const { gained, lost, samples } = accessDifference(before, after, sampleLimit, this.#deps.store.now());
       return { gained, lost, samples: [...samples] };
     };
   }
@@ -89,12 +100,18 @@ export class TenantRuntimes implements DesiredStates {
 
   /** Drops tenants that nobody follows and nobody has asked for since `before`, epoch milliseconds. */
   dropIdle(before: number): void {
-    for (const [tenant, { usedAt }] of this.#tenants) {
+    for (const [tenant, { runtime, usedAt }] of this.#tenants) {
       if (usedAt >= before || this.#followed.get(tenant)?.size) continue;
+      runtime.stop();
       this.#tenants.delete(tenant);
       this.#followed.delete(tenant);
     }
     for (const [gateway, tenant] of this.#tenantOf) if (!this.#tenants.has(tenant)) this.#tenantOf.delete(gateway);
+  }
+
+  /** Nothing happens by itself any more. */
+  stop(): void {
+    for (const { runtime } of this.#tenants.values()) runtime.stop();
   }
 
   #runtime(tenant: string): TenantRuntime {
@@ -107,6 +124,7 @@ export class TenantRuntimes implements DesiredStates {
 
     const runtime = new TenantRuntime(tenant, {
       ...this.#deps,
+      timers: this.#deps.timers ?? systemTimers,
       deliver: (gateway, change) => {
         for (const listener of this.#listeners.get(gateway) ?? []) listener(change);
       },

@@ -1,10 +1,12 @@
 import { emptyStateHash, type Revision, type StateDelta } from '@sallyport/contract/channel';
-import { TenantCompiler, type World, type WorldChange } from '@sallyport/policy';
+import { TenantCompiler, type World, type WorldChange, type WorldDevice } from '@sallyport/policy';
+import { Alarm, type Timers } from '../channel/timers.ts';
 import type { DesiredState, StateChange } from '../channel/types.ts';
 import { scoped } from '../db/scoped.ts';
 import type { Change, Commit, Store } from '../db/store.ts';
+import type { Whereabouts } from './whereabouts.ts';
 import { asChanges, worldChanges } from './world-changes.ts';
-import { readWorld } from './world-rows.ts';
+import { readTenant, readWorld } from './world-rows.ts';
 
 export interface RuntimeHost {
   readonly store: Store;
@@ -13,18 +15,24 @@ export interface RuntimeHost {
   readonly deliver: (gateway: string, change: StateChange) => void;
   /** Gateways that somebody follows. */
   readonly followed: () => Iterable<string>;
+  readonly timers: Timers;
+  readonly whereabouts: Whereabouts;
   /** Time that one step of compiling took, milliseconds. */
   readonly took: (ms: number) => void;
   readonly log: { readonly error: (facts: object, text: string) => void };
 }
 
-/** One tenant's compiled state, kept up with commits. Commits that come together are followed together. */
+/**
+ * One tenant's compiled state, kept up with commits, with devices that move, and with the time while somebody follows it.
+ * Commits that come together are followed together.
+ */
 export class TenantRuntime {
   readonly #tenant: string;
   readonly #host: RuntimeHost;
   #compiler: TenantCompiler | null = null;
   /** Hash of each gateway's state, as the last change left it. */
   readonly #hashes = new Map<string, string>();
+  readonly #alarm: Alarm;
   #leaseMs = 0;
   #revision = 0;
   #pending: Commit[] = [];
@@ -33,6 +41,7 @@ export class TenantRuntime {
   constructor(tenant: string, host: RuntimeHost) {
     this.#tenant = tenant;
     this.#host = host;
+    this.#alarm = new Alarm(host.timers, host.store.now, () => this.#ring());
   }
 
   get leaseMs(): number {
@@ -51,7 +60,24 @@ export class TenantRuntime {
   /** Resolves once everything committed before the call is followed; null when the tenant does not exist. */
   async settled(): Promise<TenantCompiler | null> {
     if (this.#compiler === null || this.#pending.length > 0) await this.#work();
+    if (this.#compiler !== null) this.#keepTime(this.#compiler);
     return this.#compiler;
+  }
+
+  /** A device's tunnel comes from another place. Nothing is committed for it: the state changes within its revision. */
+  moved(id: string): void {
+    const compiler = this.#compiler;
+    const value = compiler?.world.devices.get(id);
+    if (compiler === null || value === undefined) return;
+    const change = this.#host.whereabouts.located({ kind: 'device', id, value });
+    if (sameLocation(value, change)) return;
+    this.#timed(() => this.#tell(compiler, compiler.apply([change], this.#host.store.now())));
+    this.#schedule(compiler);
+  }
+
+  /** Ends what it would do by itself. */
+  stop(): void {
+    this.#alarm.stop();
   }
 
   async world(): Promise<World | null> {
@@ -85,7 +111,7 @@ export class TenantRuntime {
     const world = await this.#host.store.read((db) => readWorld(scoped(db, this.#tenant)));
     if (world === null) return;
     const compiler = new TenantCompiler(world.settings);
-    this.#timed(() => compiler.apply(asChanges(world)));
+    this.#timed(() => compiler.apply(this.#located(asChanges(world)), this.#host.store.now()));
     for (const gateway of compiler.world.gateways.keys()) this.#hashes.set(gateway, compiler.hash(gateway));
     this.#compiler = compiler;
     this.#leaseMs = world.leaseMs;
@@ -98,17 +124,26 @@ export class TenantRuntime {
     const last = commits.at(-1);
     if (last !== undefined) {
       const changes = commits.flatMap((commit) => commit.changes);
-      const values = await this.#host.store.read((db) => worldChanges(scoped(db, this.#tenant), changes));
+      const { values, leaseMs } = await this.#host.store.read(async (db) => ({
+        values: await worldChanges(scoped(db, this.#tenant), changes),
+        leaseMs: changes.some(({ kind }) => kind === 'tenant') ? await this.#readLease(db) : this.#leaseMs,
+      }));
       // The rows may be those of a later commit already; its own turn then finds nothing new.
+      this.#leaseMs = leaseMs;
       this.#timed(() => this.#apply(compiler, changes, values, last.revision));
     }
     this.#pending.splice(0, upTo);
   }
 
+  async #readLease(db: Store['db']): Promise<number> {
+    return (await readTenant(scoped(db, this.#tenant)))?.leaseMs ?? this.#leaseMs;
+  }
+
   #apply(compiler: TenantCompiler, changes: readonly Change[], values: readonly WorldChange[], number: number): void {
     const followed = [...this.#host.followed()];
     const existed = new Set(followed.filter((gateway) => compiler.world.gateways.has(gateway)));
-    const deltas = compiler.apply(values.filter((value) => isNews(compiler.world, value)));
+    const news = this.#located(values).filter((value) => isNews(compiler.world, value));
+    const deltas = compiler.apply(news, this.#host.store.now());
     const revision = this.#at(number);
     this.#revision = number;
     const steps = this.#steps(compiler, deltas, revision);
@@ -122,6 +157,44 @@ export class TenantRuntime {
         deleted ? { kind: 'deleted' } : (steps.get(gateway) ?? { kind: 'revision', revision }),
       );
     }
+    this.#schedule(compiler);
+  }
+
+  /** Tells those who follow of changes that no commit has made. */
+  #tell(compiler: TenantCompiler, deltas: ReadonlyMap<string, StateDelta>): void {
+    const steps = this.#steps(compiler, deltas, this.#at(this.#revision));
+    for (const gateway of this.#host.followed()) {
+      const step = steps.get(gateway);
+      if (step !== undefined) this.#host.deliver(gateway, step);
+    }
+  }
+
+  #ring(): void {
+    const [follower] = this.#host.followed();
+    if (this.#compiler === null || follower === undefined) return;
+    try {
+      this.#keepTime(this.#compiler);
+    } catch (error) {
+      this.#host.log.error({ err: error, tenant: this.#tenant }, 'could not follow the time');
+    }
+  }
+
+  /** Does what has become due, and sets the alarm for what comes next. */
+  #keepTime(compiler: TenantCompiler): void {
+    const now = this.#host.store.now();
+    const due = compiler.nextDeadline?.() ?? null;
+    if (due !== null && due <= now) this.#timed(() => this.#tell(compiler, compiler.advance(now)));
+    this.#schedule(compiler);
+  }
+
+  /** Nobody is woken for a tenant that nobody follows: whoever asks for it later brings it up to the time first. */
+  #schedule(compiler: TenantCompiler): void {
+    const [follower] = this.#host.followed();
+    if (follower !== undefined) this.#alarm.set(compiler.nextDeadline?.() ?? null);
+  }
+
+  #located(changes: readonly WorldChange[]): WorldChange[] {
+    return changes.map((change) => this.#host.whereabouts.located(change));
   }
 
   #steps(
@@ -145,6 +218,11 @@ export class TenantRuntime {
     work();
     this.#host.took(performance.now() - began);
   }
+}
+
+function sameLocation(before: WorldDevice, change: WorldChange): boolean {
+  const after = change.kind === 'device' ? change.value : null;
+  return before.sourceIp === after?.sourceIp && before.country === after.country;
 }
 
 /** A gateway's row changes often in ways that decide nothing: its name, what its agent reports. */

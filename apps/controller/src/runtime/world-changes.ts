@@ -1,16 +1,26 @@
 import type { WorldChange } from '@sallyport/policy';
 import type { Scoped } from '../db/scoped.ts';
-import type { Change } from '../db/store.ts';
-import { readDevices, readGateways, readPolicies, readResources, readTenant, type readWorld } from './world-rows.ts';
+import type { Change, ObjectKind } from '../db/store.ts';
+import {
+  readDevices,
+  readGateways,
+  readGroups,
+  readPolicies,
+  readResources,
+  readRules,
+  readTenant,
+  readUsers,
+  type readWorld,
+} from './world-rows.ts';
 
-const kinds = ['gateway', 'device', 'resource', 'policy'] as const;
+const kinds = ['gateway', 'device', 'user', 'group', 'rule', 'resource', 'policy'] as const;
 type WorldKind = (typeof kinds)[number];
 
 /** What changes of objects mean for the world, read from the rows as they are now. */
 export async function worldChanges(db: Scoped, changes: readonly Change[]): Promise<WorldChange[]> {
   const found: WorldChange[] = [];
   for (const kind of kinds) {
-    const ids = [...new Set(changes.filter((change) => change.kind === kind).map(({ id }) => id))];
+    const ids = [...new Set(changes.filter((change) => change.kind === stored(kind)).map(({ id }) => id))];
     for (const part of slices(ids)) found.push(...(await read(db, kind, part)));
   }
   if (changes.some((change) => change.kind === 'tenant')) {
@@ -24,11 +34,16 @@ export async function worldChanges(db: Scoped, changes: readonly Change[]): Prom
 export function asChanges(world: NonNullable<Awaited<ReturnType<typeof readWorld>>>): WorldChange[] {
   return [
     ...world.gateways.map((value) => ({ kind: 'gateway' as const, id: value.id, value })),
+    ...world.groups.map((value) => ({ kind: 'group' as const, id: value.id, value })),
+    ...world.users.map((value) => ({ kind: 'user' as const, id: value.id, value })),
     ...world.devices.map((value) => ({ kind: 'device' as const, id: value.id, value })),
+    ...world.rules.map((value) => ({ kind: 'rule' as const, id: value.id, value })),
     ...world.resources.map((value) => ({ kind: 'resource' as const, id: value.id, value })),
     ...world.policies.map((value) => ({ kind: 'policy' as const, id: value.id, value })),
   ];
 }
+
+const stored = (kind: WorldKind): ObjectKind => (kind === 'rule' ? 'admission-rule' : kind);
 
 async function read(db: Scoped, kind: WorldKind, ids: readonly string[]): Promise<WorldChange[]> {
   switch (kind) {
@@ -36,6 +51,12 @@ async function read(db: Scoped, kind: WorldKind, ids: readonly string[]): Promis
       return paired(kind, ids, await readGateways(db, ids));
     case 'device':
       return paired(kind, ids, await readDevices(db, ids));
+    case 'user':
+      return paired(kind, ids, await readUsers(db, ids));
+    case 'group':
+      return paired(kind, ids, await readGroups(db, ids));
+    case 'rule':
+      return paired(kind, ids, await readRules(db, ids));
     case 'resource':
       return paired(kind, ids, await readResources(db, ids));
     case 'policy':

@@ -1,12 +1,16 @@
-import type { NetworkProtocol } from '@sallyport/contract';
+import { isIpText, type NetworkProtocol } from '@sallyport/contract';
 import type {
+  Attribute,
   PortRange,
   WorldAddress,
   WorldDevice,
   WorldGateway,
+  WorldGroup,
   WorldPolicy,
   WorldResource,
+  WorldRule,
   WorldSettings,
+  WorldUser,
 } from '@sallyport/policy';
 import { decodeJson } from '../db/json.ts';
 import type { Row } from '../db/schema.ts';
@@ -20,7 +24,11 @@ type Ids = readonly string[] | undefined;
 export async function readTenant(db: Scoped) {
   const row = await db.selectTenant().selectAll().executeTakeFirst();
   if (row === undefined) return null;
-  const settings: WorldSettings = { overlay: { v4: overlayV4, v6: row.overlay_v6 }, mtu: row.mtu };
+  const settings: WorldSettings = {
+    overlay: { v4: overlayV4, v6: row.overlay_v6 },
+    mtu: row.mtu,
+    timeZone: row.time_zone,
+  };
   return { settings, revision: row.revision, leaseMs: row.lease_ms };
 }
 
@@ -38,15 +46,55 @@ export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[
   }));
 }
 
+/** As the rows have them: without a country, and a source address that may be behind. */
 export async function readDevices(db: Scoped, ids?: Ids): Promise<WorldDevice[]> {
-  const all = db.selectFrom('devices').select(['id', 'active', 'user_id', 'public_key', 'overlay_v4', 'overlay_v6']);
+  const all = db
+    .selectFrom('devices')
+    .select(['id', 'name', 'active', 'user_id', 'hardware_id', 'app_version', 'posture', 'source_ip'])
+    .select(['public_key', 'overlay_v4', 'overlay_v6']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
   return rows.map((row) => ({
     id: row.id,
     active: row.active === 1,
     user: row.user_id,
+    name: row.name,
+    hardwareId: row.hardware_id,
+    appVersion: row.app_version,
+    posture: row.posture === null ? {} : decodeJson<Record<string, Attribute>>(row.posture),
+    sourceIp: row.source_ip,
+    country: null,
     publicKey: row.public_key,
     addresses: [row.overlay_v4, row.overlay_v6],
+  }));
+}
+
+export async function readUsers(db: Scoped, ids?: Ids): Promise<WorldUser[]> {
+  const all = db.selectFrom('users').select(['id', 'status', 'email', 'department', 'attributes']);
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  const groups = await readMemberships(db, ids);
+  return rows.map((row) => ({
+    id: row.id,
+    active: row.status === 'ACTIVE',
+    email: row.email,
+    department: row.department,
+    attributes: decodeJson<Record<string, Attribute>>(row.attributes),
+    groups: groups.get(row.id) ?? [],
+  }));
+}
+
+export async function readGroups(db: Scoped, ids?: Ids): Promise<WorldGroup[]> {
+  const all = db.selectFrom('groups').select(['id', 'name']);
+  return (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+}
+
+export async function readRules(db: Scoped, ids?: Ids): Promise<WorldRule[]> {
+  const all = db.selectFrom('admission_rules').select(['id', 'built_in', 'rule', 'time_zone']);
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  return rows.map((row) => ({
+    id: row.id,
+    unrestricted: row.built_in === 1,
+    source: row.rule ?? '',
+    timeZone: row.time_zone,
   }));
 }
 
@@ -65,12 +113,8 @@ export async function readResources(db: Scoped, ids?: Ids): Promise<WorldResourc
 }
 
 export async function readPolicies(db: Scoped, ids?: Ids): Promise<WorldPolicy[]> {
-  const all = db
-    .selectFrom('policies')
-    .innerJoin('admission_rules', 'admission_rules.id', 'policies.rule_id')
-    .selectAll('policies')
-    .select(['admission_rules.built_in', 'admission_rules.type as rule_type', 'admission_rules.rule']);
-  const rows = await (ids === undefined ? all : all.where('policies.id', 'in', ids)).execute();
+  const all = db.selectFrom('policies').selectAll();
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
   const members = await readMembers(db, ids);
   return rows.map((row) => ({
     id: row.id,
@@ -83,10 +127,22 @@ export async function readPolicies(db: Scoped, ids?: Ids): Promise<WorldPolicy[]
     allDevices: row.all_devices === 1,
     allResources: row.all_resources === 1,
     ...(members.get(row.id) ?? noMembers()),
-    rule: { id: row.rule_id, unrestricted: row.built_in === 1 && row.rule_type === 'ALLOW' && row.rule === null },
+    rule: row.rule_id,
+    mode: row.mode,
+    sourceIps: decodeJson<string[]>(row.source_ips),
   }));
 }
 
+/** Groups of users, ascending, so that the same memberships make the same world. */
+async function readMemberships(db: Scoped, users: Ids): Promise<Map<string, string[]>> {
+  const all = db.selectFrom('group_members').select(['user_id', 'group_id']).orderBy('group_id');
+  const rows = await (users === undefined ? all : all.where('user_id', 'in', users)).execute();
+  const byUser = new Map<string, string[]>();
+  for (const { user_id, group_id } of rows) push(byUser, user_id, group_id);
+  return byUser;
+}
+
+/** Names are left out: they are no addresses yet. */
 async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, WorldAddress[]>> {
   const all = db
     .selectFrom('addresses')
@@ -107,6 +163,7 @@ async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, Wo
   const byResource = new Map<string, WorldAddress[]>();
   for (const [id, protocols] of Map.groupBy(rows, (row) => row.id)) {
     const { resource_id, address } = protocols[0] ?? { resource_id: '', address: '' };
+    if (!isIpText(address)) continue;
     push(byResource, resource_id, { id, prefix: address, ports: protocols.flatMap(portsOf) });
   }
   return byResource;
@@ -173,7 +230,10 @@ export async function readWorld(db: Scoped) {
   if (tenant === null) return null;
   const gateways = await readGateways(db);
   const devices = await readDevices(db);
+  const users = await readUsers(db);
+  const groups = await readGroups(db);
+  const rules = await readRules(db);
   const resources = await readResources(db);
   const policies = await readPolicies(db);
-  return { ...tenant, gateways, devices, resources, policies };
+  return { ...tenant, gateways, devices, users, groups, rules, resources, policies };
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import pino from 'pino';
-import { type AppDeps, type ChannelParts, createApp } from '../app.ts';
+import { type App, type AppDeps, type ChannelParts, createApp } from '../app.ts';
+import { noCountries } from '../countries.ts';
 import { openDatabase } from '../db/open.ts';
 import { createStore, type Store } from '../db/store.ts';
 import { issueApiKey } from '../features/api-keys/keys.ts';
@@ -40,6 +41,7 @@ export interface TestTenant {
 }
 
 export interface TestApp {
+  readonly app: App<ScriptedChannel>;
   readonly store: Store;
   readonly clock: TestClock;
   readonly channel: ScriptedChannel;
@@ -52,7 +54,7 @@ export interface TestApp {
   /** GET without a key, of something that is not JSON. */
   text(path: string): Promise<TestAnswer>;
   /** A further key of the first tenant. */
-  key(role: 'ADMIN' | 'AUDITOR'): Promise<string>;
+  key(role: 'ADMIN' | 'AUDITOR' | 'SUPPORT'): Promise<string>;
 }
 
 export interface RequestOptions {
@@ -92,6 +94,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
     publicHost: async () => '192.0.2.10',
     metrics: createMetrics(),
     version: '0.0.0',
+    countries: noCountries,
     basePath: '',
     trustedProxies: [],
     tls: null,
@@ -104,6 +107,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
   const tenant = await newTenant(store, 'First');
   const other = await newTenant(store, 'Second');
   return {
+    app,
     store,
     clock,
     channel,
@@ -122,7 +126,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
         status: statusCode,
         headers: answered,
         text: payload,
-        json: payload === '' ? undefined : JSON.parse(payload),
+        json: parsed(payload, String(answered['content-type'])),
       };
     },
     text: async (url) => {
@@ -135,6 +139,16 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
         async (tx) => (await issueApiKey(tx, { name: role, role, expiresAt: null })).key,
       ),
   };
+}
+
+/** JSON as it is, JSON lines as a list of them; what is neither, not at all. */
+function parsed(payload: string, type: string): unknown {
+  if (type.startsWith('application/x-ndjson'))
+    return payload
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line));
+  return payload === '' || !type.includes('json') ? undefined : JSON.parse(payload);
 }
 
 const byTest = {

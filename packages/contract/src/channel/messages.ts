@@ -157,6 +157,7 @@ export const refusalCodes = [
   'deleted',
   'bad-token',
   'already-enrolled',
+  'key-taken',
   'bad-identity',
   'bad-signature',
   'bad-message',

@@ -42,7 +42,7 @@ export type Protocol = z.infer<typeof Protocol>;
 
 // ---- addresses
 
-/** What an address field takes: IPv4, IPv6 or CIDR. Names are refused in the feature, with a sentence of their own. */
+/** What an address field takes: IPv4, IPv6, CIDR or a host name. The feature checks which, with a sentence for each. */
 export const addressText = text(253, 1);
 export const isIpText = (value: string): boolean => canonicalPrefix(value) !== null;
 
@@ -110,13 +110,22 @@ export const Resource = z
     type: accessType,
     loadBalancingMode,
     status: z.enum(['ONLINE', 'OFFLINE']).optional().describe('Left out while no gateway is attached'),
+    unreachableReason: z.string().optional().describe('Why nobody can reach it, whatever policies say'),
     description: z.string().optional(),
     addresses: z.array(Address),
     gateways: z.array(Gateway),
   })
   .meta({ id: 'Resource' });
 export type Resource = z.infer<typeof Resource>;
-export const resourceReadOnly = ['id', 'createdAt', 'updatedAt', 'loadBalancingMode', 'status', 'gateways'] as const;
+export const resourceReadOnly = [
+  'id',
+  'createdAt',
+  'updatedAt',
+  'loadBalancingMode',
+  'status',
+  'unreachableReason',
+  'gateways',
+] as const;
 
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 

@@ -10,6 +10,9 @@ export class MemoryDirectory implements GatewayDirectory {
   readonly facts = new Map<string, { error?: string | null; discoveredEndpoint?: string | null }>();
   readonly online = new Map<string, number>();
   readonly seen = new Map<string, number>();
+  readonly sources = new Map<string, string>();
+  /** WireGuard keys that devices have. */
+  readonly deviceKeys = new Set<string>();
   /** Number of calls that write, by name. */
   readonly writes: Record<string, number> = {};
   /** Set: every call rejects. */
@@ -42,13 +45,16 @@ export class MemoryDirectory implements GatewayDirectory {
     if (this.secrets.get(gateway) !== secret) return 'bad-token';
     const row = this.row(gateway);
     if (row.identityKey !== null) return 'already-enrolled';
+    if (this.deviceKeys.has(keys.wireguardPublicKey)) return 'key-taken';
     Object.assign(row, keys);
     return 'enrolled';
   }
 
-  async wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<void> {
+  async wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'> {
     this.#check('wireguardKeyChanged');
+    if (this.deviceKeys.has(wireguardPublicKey)) return 'key-taken';
     this.row(gateway).wireguardPublicKey = wireguardPublicKey;
+    return 'changed';
   }
 
   async deployed(gateway: string, at: number): Promise<void> {
@@ -69,6 +75,11 @@ export class MemoryDirectory implements GatewayDirectory {
   async deviceSeen(tenant: string, moments: ReadonlyMap<string, number>): Promise<void> {
     this.#check('deviceSeen');
     for (const [device, at] of moments) this.seen.set(`${tenant}/${device}`, at);
+  }
+
+  async deviceMoved(tenant: string, sources: ReadonlyMap<string, string>): Promise<void> {
+    this.#check('deviceMoved');
+    for (const [device, source] of sources) this.sources.set(`${tenant}/${device}`, source);
   }
 
   #check(write?: string): void {

@@ -1,16 +1,23 @@
-import { scoped } from '../../db/scoped.ts';
+import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { changeRule, createRule, removeRule } from './commands.ts';
 import { findRules, listRules } from './store.ts';
 import { admissionRuleView } from './views.ts';
 
-export function admissionRuleRoutes({
-  store,
-}: {
-  readonly store: Store;
-}): Handlers<'listAdmissionRules' | 'getAdmissionRule'> {
+type AdmissionRuleOperation =
+  | 'createAdmissionRule'
+  | 'listAdmissionRules'
+  | 'getAdmissionRule'
+  | 'updateAdmissionRule'
+  | 'deleteAdmissionRule';
+
+export function admissionRuleRoutes({ store }: { readonly store: Store }): Handlers<AdmissionRuleOperation> {
   return {
+    createAdmissionRule: {
+      write: async (tx, _context, { body }) => get(tx.scoped, await createRule(tx, body)),
+    },
     listAdmissionRules: {
       read: async ({ tenant }) => {
         const rows = await listRules(scoped(store.db, tenant));
@@ -18,11 +25,26 @@ export function admissionRuleRoutes({
       },
     },
     getAdmissionRule: {
-      read: async ({ tenant }, { params }) => {
-        const [row] = await findRules(scoped(store.db, tenant), [params.id]);
-        if (row === undefined) throw notFound();
-        return { body: admissionRuleView(row) };
+      read: ({ tenant }, { params }) => get(scoped(store.db, tenant), params.id),
+    },
+    updateAdmissionRule: {
+      write: async (tx, context, { params, body }) => {
+        await changeRule(tx, context, params.id, body);
+        return get(tx.scoped, params.id);
+      },
+    },
+    deleteAdmissionRule: {
+      write: async (tx, context, { params }) => {
+        await removeRule(tx, context, params.id);
+        return { body: undefined };
       },
     },
   };
+}
+
+/** One rule and its version. */
+async function get(db: Scoped, id: string) {
+  const [row] = await findRules(db, [id]);
+  if (row === undefined) throw notFound();
+  return { body: admissionRuleView(row), version: row.version };
 }

@@ -9,4 +9,5 @@ export const admissionRuleView = (row: AdmissionRuleRow): AdmissionRule => ({
   type: row.type,
   hasTimeConstraint: row.has_time_constraint === 1,
   ...(row.rule === null ? {} : { rule: row.rule }),
+  ...(row.time_zone === null ? {} : { timeZone: row.time_zone }),
 });

@@ -1,12 +1,13 @@
 import { createHash, randomUUIDv7 } from 'node:crypto';
 import type { Input } from '@sallyport/contract';
-import { bit } from '../../db/json.ts';
+import { bit, decodeJson, encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { type Tracking, tracked } from '../../db/tracked.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 import { cutFromPolicies } from '../policies/cut.ts';
+import { acceptInvitation, deviceLimit } from '../users/queries.ts';
 import {
   bumpDevices,
   type DeviceRow,
@@ -20,12 +21,12 @@ import {
 } from './store.ts';
 
 export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']): Promise<string> {
-  if (body.user != null)
-    throw invalidField('/user', 'no user has this id: users come with a later version', 'invalid_reference');
+  const owner = body.user?.toLowerCase() ?? null;
   if (await isKeyTaken(tx.scoped, body.publicKey))
     throw new ApiError('public_key_taken', undefined, [
       { pointer: '/publicKey', message: 'is the key of another device or of a gateway' },
     ]);
+  if (owner !== null) await admitOwner(tx, owner);
   const id = randomUUIDv7();
   const row = {
     id,
@@ -34,17 +35,38 @@ export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']):
     version: 1,
     name: body.name,
     active: 1,
-    user_id: null,
+    user_id: owner,
     hardware_id: body.hardwareId ?? hardwareIdOf(body.publicKey),
     public_key: body.publicKey,
     app_version: null,
     posture: null,
     last_connection: null,
+    source_ip: null,
     ...(await takeOverlay(tx, 'device', id)),
   };
   await insertDevice(tx, row);
   tx.changed({ kind: 'device', id, op: 'create', name: row.name, before: null, after: audited(row) });
   return id;
+}
+
+/** An absent optional field keeps its value; null clears it, so that nobody owns the device or nothing is known of it. */
+export async function changeDevice(
+  tx: Tx,
+  context: RequestContext,
+  id: string,
+  body: Input<'updateDevice'>['body'],
+): Promise<void> {
+  const row = await existing(tx, context, id);
+  const owner = body.user === undefined ? row.user_id : (body.user?.toLowerCase() ?? null);
+  if (owner !== null && owner !== row.user_id) await admitOwner(tx, owner);
+  await tracked(tx, tracking, [id], () =>
+    updateDevice(tx, id, {
+      name: body.name,
+      user_id: owner,
+      posture: body.posture === undefined ? row.posture : postureText(body.posture),
+      app_version: body.appVersion === undefined ? row.app_version : body.appVersion || null,
+    }),
+  );
 }
 
 export async function setActive(tx: Tx, context: RequestContext, id: string, active: boolean): Promise<void> {
@@ -78,6 +100,21 @@ async function existing(tx: Tx, context: RequestContext, id: string): Promise<De
   return row;
 }
 
+/** A user gets one device more: as many as allowed, and the first one takes an invitation up. */
+async function admitOwner(tx: Tx, user: string): Promise<void> {
+  const devices = await deviceLimit(tx.scoped, user);
+  if (devices === undefined) throw invalidField('/user', 'is not the id of a user', 'invalid_reference');
+  const { limit, present } = devices;
+  if (present >= limit)
+    throw new ApiError('device_limit', `The user has ${present} of at most ${limit} devices`, [
+      { pointer: '/user', message: `has ${present} of at most ${limit} devices` },
+    ]);
+  await acceptInvitation(tx, user);
+}
+
+const postureText = (posture: object | null): string | null =>
+  posture === null || Object.keys(posture).length === 0 ? null : encodeJson(posture);
+
 const hardwareIdOf = (publicKey: string): string =>
   `wg-${createHash('sha256').update(publicKey).digest('hex').slice(0, 16)}`;
 
@@ -88,6 +125,15 @@ const tracking: Tracking = {
 };
 
 /** A device as the audit trail keeps it. */
-function audited({ id, name, active, hardware_id, public_key, overlay_v4, overlay_v6 }: Omit<DeviceRow, 'tenant_id'>) {
-  return { id, name, active, hardware_id, public_key, overlay_v4, overlay_v6 };
-}
+const audited = (row: Omit<DeviceRow, 'tenant_id'>) => ({
+  id: row.id,
+  name: row.name,
+  active: row.active,
+  user: row.user_id,
+  hardware_id: row.hardware_id,
+  public_key: row.public_key,
+  app_version: row.app_version,
+  posture: row.posture === null ? null : decodeJson<Record<string, unknown>>(row.posture),
+  overlay_v4: row.overlay_v4,
+  overlay_v6: row.overlay_v6,
+});

@@ -3,35 +3,52 @@ import type { Channel } from '../../channel/types.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import type { Whereabouts } from '../../runtime/whereabouts.ts';
+import { deviceUsers } from '../users/queries.ts';
 import { type DeviceRow, findDevice, findDevices, pageOfDevices } from './store.ts';
 import { deviceView } from './views.ts';
 
 export interface DeviceQueryDeps {
   readonly now: () => number;
   readonly channel: Pick<Channel, 'deviceLastHandshake'>;
+  readonly whereabouts: Pick<Whereabouts, 'of'>;
 }
 
 const sortColumns = { id: 'id', name: 'name', createdAt: 'created_at', updatedAt: 'updated_at' } as const;
 
-export function createDeviceQueries({ now, channel }: DeviceQueryDeps) {
-  const view = (row: DeviceRow): Device => deviceView(row, channel.deviceLastHandshake(row.id), now());
+export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
+  /** In order, with one query for the owners of all. */
+  const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> => {
+    const owners = await deviceUsers(
+      db,
+      rows.flatMap(({ user_id }) => user_id ?? []),
+    );
+    return rows.map((row) =>
+      deviceView(row, {
+        handshake: channel.deviceLastHandshake(row.id),
+        location: whereabouts.of(row.id, row.source_ip),
+        owner: owners.get(row.user_id ?? ''),
+        now: now(),
+      }),
+    );
+  };
   return {
-    view,
     /** One device and its version. */
     get: async (db: Scoped, id: string): Promise<{ body: Device; version: number }> => {
       const row = await findDevice(db, id);
-      if (row === undefined) throw notFound();
-      return { body: view(row), version: row.version };
+      const [body] = row === undefined ? [] : await views(db, [row]);
+      if (row === undefined || body === undefined) throw notFound();
+      return { body, version: row.version };
     },
     list: async (db: Scoped, query: Input<'listDevices'>['query']) => {
       const page = pageOf(query);
       const { rows, total } = await pageOfDevices(db, sortOrder(query.sort, sortColumns), page);
-      return envelope(rows.map(view), total, page);
+      return envelope(await views(db, rows), total, page);
     },
     /** Devices by id. Ids of nobody are left out. */
     nested: async (db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, Device>> => {
       const rows = await findDevices(db, [...new Set(ids)]);
-      return new Map(rows.map((row) => [row.id, view(row)]));
+      return new Map((await views(db, rows)).map((device) => [device.id, device]));
     },
   };
 }

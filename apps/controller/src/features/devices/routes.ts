@@ -4,7 +4,7 @@ import type { Store, Tx } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
-import { createDevice, removeDevice, setActive } from './commands.ts';
+import { changeDevice, createDevice, removeDevice, setActive } from './commands.ts';
 import { deviceConfiguration } from './configuration.ts';
 import type { DeviceQueries } from './queries.ts';
 import { findDevice } from './store.ts';
@@ -25,6 +25,7 @@ type DeviceOperation =
   | 'createDevice'
   | 'listDevices'
   | 'getDevice'
+  | 'updateDevice'
   | 'deleteDevice'
   | 'deactivateDevice'
   | 'reactivateDevice'
@@ -40,6 +41,12 @@ export function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
         store.read(async (db) => ({ body: await devices.list(scoped(db, tenant), query) })),
     },
     getDevice: { read: ({ tenant }, { params }) => devices.get(scoped(store.db, tenant), params.id) },
+    updateDevice: {
+      write: async (tx, context, { params, body }) => {
+        await changeDevice(tx, context, params.id, body);
+        return answer(tx, params.id);
+      },
+    },
     deleteDevice: {
       write: async (tx, context, { params }) => {
         await removeDevice(tx, context, params.id);
@@ -70,7 +77,7 @@ async function configurationOf({ store, gateways, worlds }: DeviceRouteDeps, ten
     const own = scoped(db, tenant);
     const device = await findDevice(own, id);
     if (device === undefined) throw notFound();
-    const reach = gatewaysFor(world, id);
+    const reach = gatewaysFor(world, id, store.now());
     return deviceConfiguration(device, world, reach, await gateways.nested(own, [...reach.keys()]));
   });
 }

@@ -1,12 +1,23 @@
 import type { Device } from '@sallyport/contract';
+import type { WorldDevice } from '@sallyport/policy';
 import { decodeJson } from '../../db/json.ts';
 import type { DeviceRow } from './store.ts';
 
 /** A device is Online while its last handshake with a gateway is not older than this, milliseconds. */
 export const onlineMs = 180_000;
 
-/** A device as answers carry it. `handshake`: the last one known, epoch milliseconds. */
-export function deviceView(row: DeviceRow, handshake: number | null, now: number): Device {
+/** What a device's row does not tell. */
+export interface DeviceFacts {
+  /** Last handshake known, epoch milliseconds. */
+  readonly handshake: number | null;
+  readonly location: Pick<WorldDevice, 'sourceIp' | 'country'>;
+  readonly owner: Device['user'] | undefined;
+  readonly now: number;
+}
+
+/** A device as answers carry it. */
+export function deviceView(row: DeviceRow, { handshake, location, owner, now }: DeviceFacts): Device {
+  const { sourceIp, country } = location;
   const lastConnection = Math.max(handshake ?? 0, row.last_connection ?? 0);
   return {
     id: row.id,
@@ -15,12 +26,15 @@ export function deviceView(row: DeviceRow, handshake: number | null, now: number
     name: row.name,
     active: row.active === 1,
     status: statusOf(row, handshake, now),
+    ...(owner === undefined ? {} : { user: owner }),
     hardwareId: row.hardware_id,
     publicKey: row.public_key,
     overlayAddresses: [row.overlay_v4, row.overlay_v6],
     ...(lastConnection === 0 ? {} : { lastConnection: iso(lastConnection) }),
     ...(row.posture === null ? {} : { posture: decodeJson<Record<string, unknown>>(row.posture) }),
     ...(row.app_version === null ? {} : { appVersion: row.app_version }),
+    ...(sourceIp === null ? {} : { sourceIp }),
+    ...(country === null ? {} : { country }),
   };
 }
 

@@ -7,14 +7,16 @@ import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
+import { cutFromPolicies } from '../policies/cut.ts';
+import { trackResources } from '../resources/tracking.ts';
 import { shownStatus } from './status.ts';
 import {
   attachedResources,
   deleteGateway,
+  detachEverywhere,
   findGateway,
   type GatewayRow,
   insertGateway,
-  policiesNaming,
   updateGateway,
 } from './store.ts';
 import { makeToken } from './token.ts';
@@ -94,16 +96,20 @@ export async function rekeyGateway(
   return save(tx, row, { ...makeToken(deps.box, id, deps.identity.fingerprint).kept, identity_key: null }, 'rekey');
 }
 
+/** Resources and policies lose it; a list of theirs that becomes empty stays empty. */
 export async function removeGateway(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existing(tx, context, id);
+  tx.changed({ kind: 'gateway', id, op: 'delete', name: row.name, before: audited(row), after: null });
   const resources = (await attachedResources(tx.scoped, [id])).get(id) ?? [];
-  const policies = await policiesNaming(tx, id);
+  await trackResources(
+    tx,
+    resources.map((resource) => resource.id),
+    () => detachEverywhere(tx, id),
+    'detach',
+  );
+  await cutFromPolicies(tx, 'gateway', id);
   await deleteGateway(tx, id);
   await freeOverlay(tx, row);
-  tx.changed({ kind: 'gateway', id, op: 'delete', name: row.name, before: audited(row), after: null });
-  for (const { id: resource, name } of resources)
-    tx.changed({ kind: 'resource', id: resource, op: 'update', name, action: 'detach' });
-  for (const policy of policies) tx.changed({ kind: 'policy', id: policy.id, op: 'update', name: policy.name });
 }
 
 async function existing(tx: Tx, context: RequestContext, id: string): Promise<GatewayRow> {

@@ -6,6 +6,7 @@ import type { RowUpdate } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx, WriteContext } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
+import { hasDeviceKey, noteHandshake, noteSource } from '../devices/facts.ts';
 import { findGateway, type GatewayRow, updateGateway } from './store.ts';
 
 export interface DirectoryDeps {
@@ -31,8 +32,11 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
       if (row === undefined) return 'bad-token';
       return store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, box, gateway, secret, keys));
     },
-    wireguardKeyChanged: (gateway, wireguardPublicKey) =>
-      observe(store, gateway, 'new WireGuard key', () => ({ wireguard_key: wireguardPublicKey })),
+    wireguardKeyChanged: async (gateway, wireguardPublicKey) => {
+      const found = await findAnywhere(store, gateway);
+      if (found === undefined) return 'changed';
+      return store.write(byAgent(found, 'new WireGuard key'), (tx) => newKey(tx, gateway, wireguardPublicKey));
+    },
     deployed: (gateway, at) => observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
     observed: async (gateway, { error, discoveredEndpoint }) => {
       const reachable = discoveredEndpoint ? await endpointForOthers(deps, discoveredEndpoint) : discoveredEndpoint;
@@ -45,8 +49,13 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
     deviceSeen: async (tenant, moments) => {
       for (const part of chunks([...moments], rowsPerWrite))
         await store.write(system(tenant), async (tx) => {
-          for (const [device, at] of part)
-            await tx.scoped.updateTable('devices').set({ last_connection: at }).where('id', '=', device).execute();
+          for (const [device, at] of part) await noteHandshake(tx, device, at);
+        });
+    },
+    deviceMoved: async (tenant, sources) => {
+      for (const part of chunks([...sources], rowsPerWrite))
+        await store.write(system(tenant), async (tx) => {
+          for (const [device, source] of part) await noteSource(tx, device, source);
         });
     },
   };
@@ -98,8 +107,16 @@ async function enrol(
   const row = await findGateway(tx.scoped, gateway);
   if (row === undefined || !sameText(row.token_hash, box.keyedHash(secret))) return 'bad-token';
   if (row.identity_key !== null) return 'already-enrolled';
+  if (await hasDeviceKey(tx.scoped, keys.wireguardPublicKey)) return 'key-taken';
   await updateFacts(tx, row, { identity_key: keys.identityKey, wireguard_key: keys.wireguardPublicKey });
   return 'enrolled';
+}
+
+async function newKey(tx: Tx, gateway: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'> {
+  if (await hasDeviceKey(tx.scoped, wireguardPublicKey)) return 'key-taken';
+  const row = await findGateway(tx.scoped, gateway);
+  if (row !== undefined) await updateFacts(tx, row, { wireguard_key: wireguardPublicKey });
+  return 'changed';
 }
 
 /** An agent that comes over loopback is on this machine: others reach it where they reach us. */

@@ -39,20 +39,13 @@ export async function updateGateway(tx: Tx, id: string, values: RowUpdate<'gatew
   await tx.scoped.updateTable('gateways').set(values).where('id', '=', id).execute();
 }
 
-/** Takes the gateway out with what names it; the tombstone tells its agent to undo everything. */
-export async function deleteGateway(tx: Tx, id: string): Promise<void> {
+/** Takes the gateway out of every resource. */
+export async function detachEverywhere(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('resource_gateways').where('gateway_id', '=', id).execute();
-  await tx.scoped.deleteFrom('policy_members').where('kind', '=', 'gateway').where('member_id', '=', id).execute();
+}
+
+/** Nothing names the gateway any more by then. The tombstone tells its agent to undo everything. */
+export async function deleteGateway(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('gateways').where('id', '=', id).execute();
   await tx.scoped.insertInto('deleted_gateways', { id, deleted_at: tx.now }).execute();
 }
-
-/** Policies that name the gateway. */
-export const policiesNaming = (tx: Tx, gateway: string): Promise<AttachedResource[]> =>
-  tx.scoped
-    .selectFrom('policy_members')
-    .innerJoin('policies', 'policies.id', 'policy_members.policy_id')
-    .select(['policies.id', 'policies.name'])
-    .where('policy_members.kind', '=', 'gateway')
-    .where('policy_members.member_id', '=', gateway)
-    .execute();

@@ -1,21 +1,26 @@
 import { randomUUIDv7 } from 'node:crypto';
 import { canonicalPrefix, type Input, type PolicyType } from '@sallyport/contract';
-import { bit, encodeJson } from '../../db/json.ts';
+import { bit, decodeJson, encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { builtInRule } from '../admission-rules/queries.ts';
+import { checkMeaning, type Shape } from './meaning.ts';
 import type { PolicyQueryDeps } from './queries.ts';
 import { checkMembers, checkRule, type GivenMembers } from './references.ts';
 import {
   deletePolicy,
   findPolicy,
   insertPolicy,
+  type MemberKind,
+  type Members,
   nextPosition,
+  type PolicyParts,
   type PolicyRow,
   replaceMembers,
   updatePolicy,
+  withMembers,
 } from './store.ts';
 import { auditedPolicies, trackPolicies } from './tracking.ts';
 
@@ -27,13 +32,12 @@ export async function createPolicy(
 ): Promise<string> {
   const builtIn = await builtInRule(tx.scoped);
   const rule = body.rule?.toLowerCase() ?? builtIn;
-  const members = membersOf(body);
+  const given = membersOf(body);
+  const columns = columnsOf(body.type, body, null);
   const errors = new FieldErrors();
-  if (body.type === 'INTERNET' || body.type === 'SITETOSITE')
-    errors.add('/type', `policies of type ${body.type} come with a later version`, 'not_supported_yet');
-  await checkMembers(tx, deps, body.type, members, errors);
+  await checkMembers(tx, deps, body.type, given, errors);
   await checkRule(tx, rule, { action: body.action, builtIn }, errors);
-  checkMeaning(body.type, body, errors);
+  checkMeaning(shapeOf(body.type, columns, given, noMembers), errors);
   errors.check();
   const id = randomUUIDv7();
   await insertPolicy(tx, {
@@ -44,19 +48,16 @@ export async function createPolicy(
     position: await nextPosition(tx.scoped, body.type),
     is_default: 0,
     type: body.type,
-    description: body.description || null,
-    mode: body.mode ?? null,
-    source_ips: sourceIps(body.sourceIps),
     rule_id: rule,
-    ...plainColumns(body),
+    ...columns,
   });
-  await writeMembers(tx, id, members);
+  await writeMembers(tx, id, given);
   const after = (await auditedPolicies(tx, [id])).get(id) ?? null;
   tx.changed({ kind: 'policy', id, op: 'create', name: body.name, before: null, after });
   return id;
 }
 
-/** An absent optional field keeps its value; null or an empty list clears it. A default policy stays as it is. */
+/** An absent optional field keeps its value; null or an empty list clears it. */
 export async function changePolicy(
   tx: Tx,
   context: RequestContext,
@@ -64,73 +65,86 @@ export async function changePolicy(
   id: string,
   body: Input<'updatePolicy'>['body'],
 ): Promise<void> {
-  const row = await existing(tx, context, id);
+  const { row, members } = await existing(tx, context, id);
   const rule = body.rule.toLowerCase();
-  const members = membersOf(body);
+  const given = membersOf(body);
+  const columns = columnsOf(row.type, body, row);
   const errors = new FieldErrors();
-  await checkMembers(tx, deps, row.type, members, errors);
+  await checkMembers(tx, deps, row.type, given, errors);
   await checkRule(tx, rule, { action: body.action, builtIn: await builtInRule(tx.scoped) }, errors);
-  checkMeaning(row.type, body, errors);
+  checkMeaning(shapeOf(row.type, columns, given, members), errors);
   errors.check();
+  const before = await auditedPolicies(tx, [id]);
   await trackPolicies(tx, [id], async () => {
-    await updatePolicy(tx, id, {
-      ...plainColumns(body),
-      rule_id: rule,
-      description: body.description === undefined ? row.description : body.description || null,
-      mode: body.mode === undefined ? row.mode : body.mode,
-      source_ips: body.sourceIps === undefined ? row.source_ips : sourceIps(body.sourceIps),
-    });
-    await writeMembers(tx, id, members);
+    await updatePolicy(tx, id, { ...columns, rule_id: rule });
+    await writeMembers(tx, id, given);
   });
-  const after = await findPolicy(tx.scoped, id);
-  if (row.is_default === 1 && after?.version !== row.version) throw new ApiError('built_in');
+  if (row.is_default === 1) checkDefault(before.get(id), (await auditedPolicies(tx, [id])).get(id));
 }
 
 export async function removePolicy(tx: Tx, context: RequestContext, id: string): Promise<void> {
-  const row = await existing(tx, context, id);
+  const { row } = await existing(tx, context, id);
   if (row.is_default === 1) throw new ApiError('built_in');
   const before = (await auditedPolicies(tx, [id])).get(id) ?? null;
   tx.changed({ kind: 'policy', id, op: 'delete', name: row.name, before, after: null });
   await deletePolicy(tx, id);
 }
 
-async function existing(tx: Tx, context: RequestContext, id: string): Promise<PolicyRow> {
+async function existing(tx: Tx, context: RequestContext, id: string): Promise<PolicyParts> {
   const row = await findPolicy(tx.scoped, id);
-  if (row === undefined) throw notFound();
-  requireVersion(context, row.version);
-  return row;
+  const [policy] = row === undefined ? [] : await withMembers(tx.scoped, [row]);
+  if (policy === undefined) throw notFound();
+  requireVersion(context, policy.row.version);
+  return policy;
 }
 
-/** Refuses what has no meaning for policies of a type: it would look as if it narrowed them. */
-function checkMeaning(
-  type: PolicyType,
-  body: Pick<Input<'createPolicy'>['body'], 'mode' | 'gateways' | 'sourceIps'>,
-  errors: FieldErrors,
-): void {
-  if (type === 'INTERNET') return;
-  if (body.mode != null) errors.add('/mode', 'is for policies of type INTERNET only');
-  if (body.gateways?.length)
-    errors.add('/gateways', `has no meaning yet for policies of type ${type}`, 'not_supported_yet');
-  if (body.sourceIps?.length)
-    errors.add('/sourceIps', `has no meaning yet for policies of type ${type}`, 'not_supported_yet');
+/** Of the default policy, its mode and its gateways may change: how those go out whom no other policy speaks of. */
+function checkDefault(before: object | undefined, after: object | undefined): void {
+  const rest = (policy: object | undefined) => encodeJson({ ...policy, mode: null, gateways: null });
+  if (rest(before) !== rest(after))
+    throw new ApiError('built_in', 'Of the default policy, only mode and gateways can be changed');
 }
 
-type Flags = Pick<
-  Input<'updatePolicy'>['body'],
-  'name' | 'action' | 'allGroups' | 'allUsers' | 'allDevices' | 'allResources'
->;
+type Body = Input<'createPolicy'>['body'] | Input<'updatePolicy'>['body'];
+type Columns = ReturnType<typeof columnsOf>;
 
-const plainColumns = (body: Flags) => ({
-  name: body.name,
-  action: bit(body.action),
-  all_groups: bit(body.allGroups),
-  all_users: bit(body.allUsers),
-  all_devices: bit(body.allDevices),
-  all_resources: bit(body.allResources),
-});
+/** Columns of what a request says; what it leaves out is as in `row`, or empty. */
+function columnsOf(type: PolicyType, body: Body, row: PolicyRow | null) {
+  const mode = body.mode === undefined ? (row?.mode ?? null) : body.mode;
+  return {
+    name: body.name,
+    action: bit(body.action),
+    all_groups: bit(body.allGroups),
+    all_users: bit(body.allUsers),
+    all_devices: bit(body.allDevices),
+    all_resources: bit(body.allResources),
+    description: body.description === undefined ? (row?.description ?? null) : body.description || null,
+    // An internet policy always has a mode: this one changes nothing for those whom it matches.
+    mode: mode ?? (type === 'INTERNET' ? ('LOCAL' as const) : null),
+    source_ips: body.sourceIps === undefined && row !== null ? row.source_ips : sourceIps(body.sourceIps),
+  };
+}
+
+const noMembers: Members = { group: [], user: [], device: [], resource: [], gateway: [] };
+
+function shapeOf(type: PolicyType, columns: Columns, given: GivenMembers, present: Members): Shape {
+  return {
+    type,
+    action: columns.action === 1,
+    mode: columns.mode,
+    allUsers: columns.all_users === 1,
+    allGroups: columns.all_groups === 1,
+    allDevices: columns.all_devices === 1,
+    users: given.users ?? present.user,
+    groups: given.groups ?? present.group,
+    devices: given.devices ?? present.device,
+    gateways: given.gateways ?? present.gateway,
+    sourceIps: decodeJson<string[]>(columns.source_ips),
+  };
+}
 
 /** UUIDs are equal whatever their letter case; null clears like an empty list. */
-function membersOf({ users, groups, devices, resources, gateways }: GivenMembers): GivenMembers {
+function membersOf({ users, groups, devices, resources, gateways }: Body): GivenMembers {
   const ids = (list: readonly string[] | null | undefined) =>
     list === undefined ? undefined : (list ?? []).map((id) => id.toLowerCase());
   return {
@@ -142,11 +156,13 @@ function membersOf({ users, groups, devices, resources, gateways }: GivenMembers
   };
 }
 
-async function writeMembers(tx: Tx, id: string, { devices, resources, gateways }: GivenMembers): Promise<void> {
-  if (devices != null) await replaceMembers(tx, id, 'device', devices);
-  if (resources != null) await replaceMembers(tx, id, 'resource', resources);
-  if (gateways != null) await replaceMembers(tx, id, 'gateway', gateways);
+async function writeMembers(tx: Tx, id: string, given: GivenMembers): Promise<void> {
+  const { groups, users, devices, resources, gateways } = given;
+  const lists = { group: groups, user: users, device: devices, resource: resources, gateway: gateways } as const;
+  for (const [kind, ids] of Object.entries(lists))
+    if (ids !== undefined) await replaceMembers(tx, id, kind as MemberKind, ids);
 }
 
+/** Canonical, and each once. */
 const sourceIps = (given: readonly string[] | null | undefined): string =>
-  encodeJson((given ?? []).map((prefix) => canonicalPrefix(prefix) ?? prefix));
+  encodeJson([...new Set((given ?? []).map((prefix) => canonicalPrefix(prefix) ?? prefix))]);

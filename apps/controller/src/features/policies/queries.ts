@@ -4,7 +4,9 @@ import { notFound } from '../../errors.ts';
 import { rulesById } from '../admission-rules/queries.ts';
 import type { DeviceQueries } from '../devices/queries.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
+import { nestedGroups } from '../groups/queries.ts';
 import { nestedResources } from '../resources/queries.ts';
+import type { UserQueries } from '../users/queries.ts';
 import {
   findPolicy,
   listPolicies,
@@ -19,13 +21,16 @@ import { policyView } from './views.ts';
 export interface PolicyQueryDeps {
   readonly devices: Pick<DeviceQueries, 'nested'>;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
+  readonly users: Pick<UserQueries, 'nested'>;
 }
 
-export function createPolicyQueries({ devices, gateways }: PolicyQueryDeps) {
+export function createPolicyQueries({ devices, gateways, users }: PolicyQueryDeps) {
   const views = async (db: Scoped, rows: readonly PolicyRow[]): Promise<Policy[]> => {
     const policies = await withMembers(db, rows);
     const ids = (kind: keyof Members) => [...new Set(policies.flatMap(({ members }) => members[kind]))];
     const named = {
+      groups: await nestedGroups(db, ids('group')),
+      users: await users.nested(db, ids('user')),
       devices: await devices.nested(db, ids('device')),
       resources: await nestedResources(db, ids('resource')),
       gateways: await gateways.nested(db, ids('gateway')),
@@ -49,6 +54,17 @@ export function createPolicyQueries({ devices, gateways }: PolicyQueryDeps) {
     ofType: async (db: Scoped, type: PolicyType): Promise<Policy[]> => views(db, await policiesOfType(db, type)),
   };
 }
+
+/** Policies that have an admission rule, in the order in which they are walked. */
+export const policiesWithRule = (db: Scoped, rule: string): Promise<{ readonly id: string; readonly name: string }[]> =>
+  db
+    .selectFrom('policies')
+    .select(['id', 'name'])
+    .where('rule_id', '=', rule)
+    .orderBy('type')
+    .orderBy('position')
+    .orderBy('id')
+    .execute();
 
 export type PolicyQueries = ReturnType<typeof createPolicyQueries>;
 

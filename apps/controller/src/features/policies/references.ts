@@ -1,36 +1,33 @@
-import type { PolicyType } from '@sallyport/contract';
+import type { AccessType, PolicyType } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';
 import { rulesById } from '../admission-rules/queries.ts';
+import { nestedGroups } from '../groups/queries.ts';
 import { nestedResources } from '../resources/queries.ts';
 import type { PolicyQueryDeps } from './queries.ts';
 
 /** What a request says a policy names: ids, undefined where it says nothing. */
-export interface GivenMembers {
-  readonly users?: readonly string[] | null | undefined;
-  readonly groups?: readonly string[] | null | undefined;
-  readonly devices?: readonly string[] | null | undefined;
-  readonly resources?: readonly string[] | null | undefined;
-  readonly gateways?: readonly string[] | null | undefined;
-}
+export type GivenMembers = Readonly<
+  Record<'users' | 'groups' | 'devices' | 'resources' | 'gateways', readonly string[] | undefined>
+>;
 
 /** Adds to `errors` what is wrong with the objects that a policy is to name. Ids are in lower case. */
 export async function checkMembers(
   tx: Tx,
-  { devices, gateways }: PolicyQueryDeps,
+  { devices, gateways, users }: PolicyQueryDeps,
   type: PolicyType,
   given: GivenMembers,
   errors: FieldErrors,
 ): Promise<void> {
-  noneYet('users', given.users, errors);
-  noneYet('groups', given.groups, errors);
+  checkIds('users', given.users, await users.nested(tx.scoped, given.users ?? []), errors);
+  checkIds('groups', given.groups, await nestedGroups(tx.scoped, given.groups ?? []), errors);
   checkIds('devices', given.devices, await devices.nested(tx.scoped, given.devices ?? []), errors);
   checkIds('gateways', given.gateways, await gateways.nested(tx.scoped, given.gateways ?? []), errors);
   const resources = await nestedResources(tx.scoped, given.resources ?? []);
   checkIds('resources', given.resources, resources, errors);
   for (const [i, id] of (given.resources ?? []).entries()) {
     const resource = resources.get(id);
-    if (resource !== undefined && resource.type !== type)
+    if (resource !== undefined && !fits(resource.type, type))
       errors.add(`/resources/${i}`, `is a resource of type ${resource.type}, the policy is of type ${type}`);
   }
 }
@@ -48,14 +45,13 @@ export async function checkRule(
     errors.add('/rule', 'a policy that denies takes the built-in rule only', 'rule_not_allowed');
 }
 
-function noneYet(field: 'users' | 'groups', ids: readonly string[] | null | undefined, errors: FieldErrors): void {
-  for (const i of (ids ?? []).keys())
-    errors.add(`/${field}/${i}`, `does not exist: ${field} come with a later version`, 'invalid_reference');
-}
+/** Site-to-site policies speak of what stands behind gateways, whichever of the two it is. */
+const fits = (resource: AccessType, policy: PolicyType): boolean =>
+  policy === 'SITETOSITE' ? resource !== 'INTERNET' : resource === policy;
 
 function checkIds(
   field: string,
-  ids: readonly string[] | null | undefined,
+  ids: readonly string[] | undefined,
   known: ReadonlyMap<string, unknown>,
   errors: FieldErrors,
 ): void {

@@ -6,9 +6,7 @@ import type { Tx } from '../../db/store.ts';
 
 export type PolicyRow = Row<'policies'>;
 export type MemberKind = Row<'policy_members'>['kind'];
-/** Kinds that exist in this version. */
-export const memberKinds = ['device', 'resource', 'gateway'] as const satisfies readonly MemberKind[];
-export type Members = Readonly<Record<(typeof memberKinds)[number], readonly string[]>>;
+export type Members = Readonly<Record<MemberKind, readonly string[]>>;
 
 /** A policy with the ids that it names, in order. */
 export interface PolicyParts {
@@ -59,7 +57,16 @@ export async function withMembers(db: Scoped, rows: readonly PolicyRow[]): Promi
   return rows.map((row) => {
     const members = byPolicy.get(row.id) ?? [];
     const ids = (kind: MemberKind) => members.filter((member) => member.kind === kind).map((m) => m.member_id);
-    return { row, members: { device: ids('device'), resource: ids('resource'), gateway: ids('gateway') } };
+    return {
+      row,
+      members: {
+        group: ids('group'),
+        user: ids('user'),
+        device: ids('device'),
+        resource: ids('resource'),
+        gateway: ids('gateway'),
+      },
+    };
   });
 }
 

@@ -26,6 +26,8 @@ const audited = ({ row, members }: PolicyParts) => ({
   allUsers: row.all_users === 1,
   allDevices: row.all_devices === 1,
   allResources: row.all_resources === 1,
+  groups: members.group,
+  users: members.user,
   devices: members.device,
   resources: members.resource,
   gateways: members.gateway,

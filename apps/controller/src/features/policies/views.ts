@@ -1,10 +1,14 @@
 import type { AdmissionRule, Device, Gateway, Policy } from '@sallyport/contract';
 import { decodeJson } from '../../db/json.ts';
+import type { NestedGroup } from '../groups/views.ts';
 import type { NestedResource } from '../resources/views.ts';
+import type { NestedUser } from '../users/queries.ts';
 import type { PolicyParts } from './store.ts';
 
 /** What policies name, by id. */
 export interface Named {
+  readonly groups: ReadonlyMap<string, NestedGroup>;
+  readonly users: ReadonlyMap<string, NestedUser>;
   readonly devices: ReadonlyMap<string, Device>;
   readonly resources: ReadonlyMap<string, NestedResource>;
   readonly gateways: ReadonlyMap<string, Gateway>;
@@ -29,8 +33,8 @@ export function policyView({ row, members }: PolicyParts, order: number, named: 
     allUsers: row.all_users === 1,
     allDevices: row.all_devices === 1,
     allResources: row.all_resources === 1,
-    groups: [],
-    users: [],
+    groups: found(members.group, named.groups),
+    users: found(members.user, named.users),
     devices: found(members.device, named.devices),
     resources: found(members.resource, named.resources),
     gateways: found(members.gateway, named.gateways),

@@ -5,6 +5,7 @@ import { tenantRow } from '../../db/tenant.ts';
 import type { FieldErrors } from '../../field-errors.ts';
 import { overlayV4 } from '../../overlay/allocator.ts';
 import { protocolsById } from '../protocols/queries.ts';
+import { canonicalName, nameRefusal } from './names.ts';
 
 /** An address as a request gives it. */
 export interface GivenAddress {
@@ -14,7 +15,7 @@ export interface GivenAddress {
 }
 
 /**
- * Checks addresses of one resource and returns them in canonical form: host bits cleared, ids in lower case. What is
+ * Checks addresses of one resource and returns them in canonical form: host bits cleared, names and ids in lower case. What is
  * wrong is added to `errors`; `pointers` has the JSON pointer of each address object.
  */
 export async function checkAddresses(
@@ -24,7 +25,7 @@ export async function checkAddresses(
   errors: FieldErrors,
 ): Promise<GivenAddress[]> {
   const canonical = given.map(({ address, protocols }) => ({
-    address: canonicalPrefix(address) ?? address,
+    address: canonicalPrefix(address) ?? canonicalName(address),
     protocols: protocols.map((id) => id.toLowerCase()),
   }));
   const reserved = reservedRanges(await settings(tx));
@@ -40,8 +41,8 @@ export async function checkAddresses(
 }
 
 async function settings(tx: Tx) {
-  const { overlay_v6, mtu } = await tenantRow(tx);
-  return { overlay: { v4: overlayV4, v6: overlay_v6 }, mtu };
+  const { overlay_v6, mtu, time_zone } = await tenantRow(tx);
+  return { overlay: { v4: overlayV4, v6: overlay_v6 }, mtu, timeZone: time_zone };
 }
 
 function checkText(
@@ -52,9 +53,8 @@ function checkText(
 ): void {
   const prefix = parsePrefix(address);
   if (prefix === null) {
-    if (looksLikeName(address))
-      errors.add(pointer, 'names come with a later version: give an IP address or a CIDR range', 'not_supported_yet');
-    else errors.add(pointer, 'must be an IPv4 or IPv6 address or a CIDR range');
+    const refusal = nameRefusal(address);
+    if (refusal !== null) errors.add(pointer, refusal);
     return;
   }
   const inside = reserved.find(
@@ -62,9 +62,6 @@ function checkText(
   );
   if (inside !== undefined) errors.add(pointer, `is inside ${inside.name}, which no resource can have`);
 }
-
-/** Letters and nothing that only IPv6 addresses, prefixes and URLs have; also `*.example.com`. */
-const looksLikeName = (text: string): boolean => /\p{L}/u.test(text) && /^[\p{L}\p{M}\p{N}*._-]+$/u.test(text);
 
 async function checkProtocols(
   tx: Tx,

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Input } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
-import { notFound } from '../../errors.ts';
+import { invalidField, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
@@ -24,8 +24,6 @@ export type GatewayLookup = Pick<GatewayQueries, 'nested'>;
 
 export async function createResource(tx: Tx, body: Input<'createResource'>['body']): Promise<string> {
   const errors = new FieldErrors();
-  if (body.type === 'INTERNET')
-    errors.add('/type', 'resources of type INTERNET come with a later version', 'not_supported_yet');
   const addresses = await checked(tx, body.addresses, errors);
   const id = randomUUIDv7();
   await insertResource(tx, {
@@ -87,6 +85,8 @@ export async function balanceLoad(
 ): Promise<void> {
   const present = await existing(tx, context, id);
   const wanted = body.gateways.map((gateway) => gateway.toLowerCase());
+  if (present.row.type === 'INTERNET' && wanted.length > 0)
+    throw invalidField('/gateways', 'a resource of type INTERNET has none: internet policies name the gateways');
   await checkGateways(tx, gateways, wanted);
   await trackResources(tx, [id], async () => {
     await updateResource(tx, id, { load_balancing_mode: body.loadBalancingMode });

@@ -1,4 +1,12 @@
-import type { AccessType, Address, Gateway, Policy, Protocol, Resource } from '@sallyport/contract';
+import {
+  type AccessType,
+  type Address,
+  type Gateway,
+  isIpText,
+  type Policy,
+  type Protocol,
+  type Resource,
+} from '@sallyport/contract';
 import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
 
 type Protocols = ReadonlyMap<string, Protocol>;
@@ -13,10 +21,12 @@ export function resourceView(
   protocols: Protocols,
   known: Gateways,
 ): Resource {
+  const reason = unreachableReason(row.type, addresses, gateways);
   const attached = gateways.flatMap((id) => known.get(id) ?? []);
   return {
     ...nestedResourceView(row),
     ...(attached.length === 0 ? {} : { status: attached.some(isOnline) ? 'ONLINE' : 'OFFLINE' }),
+    ...(reason === null ? {} : { unreachableReason: reason }),
     addresses: addresses.map((address) => addressView(address, row.type, protocols)),
     gateways: attached,
   };
@@ -25,7 +35,7 @@ export function resourceView(
 export const addressView = (address: AddressParts, type: AccessType, protocols: Protocols): Address => ({
   id: address.id,
   address: address.address,
-  isIp: true,
+  isIp: isIpText(address.address),
   type,
   protocols: address.protocols.flatMap((id) => protocols.get(id) ?? []),
 });
@@ -39,5 +49,17 @@ export const nestedResourceView = (row: ResourceRow): NestedResource => ({
   loadBalancingMode: row.load_balancing_mode,
   ...(row.description === null ? {} : { description: row.description }),
 });
+
+/** What keeps a resource from being reached, whatever policies say; null when nothing does. */
+function unreachableReason(
+  type: AccessType,
+  addresses: readonly AddressParts[],
+  gateways: readonly string[],
+): string | null {
+  if (addresses.length === 0) return 'It has no address';
+  if (!addresses.some(({ address }) => isIpText(address))) return 'It has names only, and names are not resolved yet';
+  if (type !== 'INTERNET' && gateways.length === 0) return 'No gateway carries it';
+  return null;
+}
 
 const isOnline = ({ status }: Gateway): boolean => status === 'ONLINE';
