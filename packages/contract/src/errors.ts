@@ -26,6 +26,7 @@ export const errorCatalogue = {
   overlay_exhausted: { status: 409, title: 'No overlay address is free' },
   not_deployed: { status: 409, title: 'The gateway has never been deployed' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
+  changes_gone: { status: 410, title: 'The change stream cannot go on from there' },
   precondition_failed: { status: 412, title: 'The object has changed since it was read' },
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'Only application/json is accepted' },
@@ -41,4 +42,9 @@ export type ErrorCode = keyof typeof errorCatalogue;
 export interface FieldError {
   readonly pointer: string;
   readonly message: string;
+  /** Place in a field of several lines, both from 1. */
+  readonly line?: number;
+  readonly column?: number;
+  /** What to do about it. */
+  readonly hint?: string;
 }

@@ -77,7 +77,17 @@ export const Problem = z
     code: z.string(),
     detail: z.string().optional(),
     requestId: z.string().optional(),
-    errors: z.array(z.object({ pointer: z.string(), message: z.string() })).optional(),
+    errors: z
+      .array(
+        z.object({
+          pointer: z.string(),
+          message: z.string(),
+          line: z.int().optional().describe('Place in a field of several lines, from 1'),
+          column: z.int().optional(),
+          hint: z.string().optional(),
+        }),
+      )
+      .optional(),
   })
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof Problem>;
