@@ -1,11 +1,17 @@
 import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { Timers } from './channel/timers.ts';
 import type { Channel, DesiredStates, GatewayDirectory } from './channel/types.ts';
+import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
 import { addressRoutes } from './features/addresses/routes.ts';
 import { admissionRuleRoutes } from './features/admission-rules/routes.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { apiKeyRoutes } from './features/api-keys/routes.ts';
+import { dropOldEvents } from './features/audit/retention.ts';
+import { auditRoutes } from './features/audit/routes.ts';
+import { ChangeFeed } from './features/changes/feed.ts';
+import { changeRoutes } from './features/changes/routes.ts';
 import { createDeviceQueries } from './features/devices/queries.ts';
 import { deviceRoutes } from './features/devices/routes.ts';
 import { createGatewayDirectory } from './features/gateways/directory.ts';
@@ -13,11 +19,16 @@ import { GatewayLists } from './features/gateways/list.ts';
 import { createGatewayQueries } from './features/gateways/queries.ts';
 import { gatewayRoutes } from './features/gateways/routes.ts';
 import { readToken } from './features/gateways/token.ts';
+import { groupRoutes } from './features/groups/routes.ts';
 import { createPolicyQueries } from './features/policies/queries.ts';
 import { policyRoutes } from './features/policies/routes.ts';
 import { protocolRoutes } from './features/protocols/routes.ts';
 import { createResourceQueries } from './features/resources/queries.ts';
 import { resourceRoutes } from './features/resources/routes.ts';
+import { roleRoutes } from './features/roles/routes.ts';
+import { tenantSettingsRoutes } from './features/tenant-settings/routes.ts';
+import { createUserQueries } from './features/users/queries.ts';
+import { userRoutes } from './features/users/routes.ts';
 import { installDocs } from './http/docs.ts';
 import type { Handlers } from './http/handlers.ts';
 import { installHealth } from './http/health.ts';
@@ -26,7 +37,9 @@ import { installMetrics, type Metrics } from './http/metrics.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { allowedMethods, registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
+import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
 import { TenantRuntimes } from './runtime/runtimes.ts';
+import { Whereabouts } from './runtime/whereabouts.ts';
 import type { SecretBox } from './secrets/box.ts';
 import type { ControllerIdentity } from './secrets/identity.ts';
 
@@ -35,6 +48,7 @@ export interface ChannelParts {
   readonly directory: GatewayDirectory;
   readonly states: DesiredStates;
   readonly leaseMs: (tenant: string) => number;
+  readonly deviceMoved: (tenant: string, device: string, source: string) => void;
 }
 
 export interface AppDeps<C extends Channel = Channel> {
@@ -47,10 +61,15 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly publicHost: () => Promise<string | null>;
   readonly metrics: Metrics;
   readonly version: string;
+  readonly countries: Countries;
+  /** For what happens by time alone; the system's when left out. */
+  readonly timers?: Timers;
   /** Path before every operation of the API, empty or like `/qa`. */
   readonly basePath: string;
   readonly trustedProxies: ServerOptions['trustedProxies'];
   readonly tls: ServerOptions['tls'];
+  /** Left out: those for use. */
+  readonly streamLimits?: StreamLimits;
 }
 
 export interface App<C extends Channel = Channel> {
@@ -67,18 +86,25 @@ export interface App<C extends Channel = Channel> {
 export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const { store, box, basePath, metrics } = deps;
   let stopping = false;
-  const runtimes = new TenantRuntimes({ ...deps, epoch: deps.identity.epoch, took: metrics.compiled });
+  const whereabouts = new Whereabouts(deps.countries);
+  const runtimes = new TenantRuntimes({ ...deps, whereabouts, epoch: deps.identity.epoch, took: metrics.compiled });
   const directory = createGatewayDirectory({
     ...deps,
     onLastOnline: (tenant, moments) => lists.lastOnline(tenant, moments),
   });
-  const channel = deps.openChannel({ directory, states: runtimes, leaseMs: (tenant) => runtimes.leaseMs(tenant) });
+  const channel = deps.openChannel({
+    directory,
+    states: runtimes,
+    leaseMs: (tenant) => runtimes.leaseMs(tenant),
+    deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
+  });
   const authenticator = new ApiKeyAuthenticator(store);
   const queries = createGatewayQueries(store, box, channel, runtimes);
   const lists = new GatewayLists(store, channel, (row) => readToken(box, row));
   const resources = createResourceQueries(queries);
-  const devices = createDeviceQueries({ now: store.now, channel });
-  const policies = createPolicyQueries({ devices, gateways: queries });
+  const devices = createDeviceQueries({ now: store.now, channel, whereabouts });
+  const users = createUserQueries({ now: store.now, devices });
+  const policies = createPolicyQueries({ devices, gateways: queries, users });
   const handlers: Handlers<OperationName> = {
     ...gatewayRoutes({ ...deps, channel, queries, lists }),
     ...apiKeyRoutes({ store, lastUsed: (id) => authenticator.lastUsed(id) }),
@@ -86,17 +112,25 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...resourceRoutes({ store, gateways: queries, resources }),
     ...addressRoutes({ store, resources }),
     ...deviceRoutes({ store, gateways: queries, devices, worlds: runtimes }),
-    ...policyRoutes({ store, gateways: queries, devices, policies }),
+    ...policyRoutes({ store, gateways: queries, devices, users, policies }),
+    ...userRoutes({ store, users }),
+    ...groupRoutes({ store }),
+    ...roleRoutes({ store, users }),
     ...admissionRuleRoutes({ store }),
+    ...auditRoutes({ store }),
+    ...changeRoutes({ feed: new ChangeFeed(store) }),
+    ...tenantSettingsRoutes({ store, countries: () => deps.countries.known }),
   };
 
   const server = createServer({ ...deps, allowedMethods: allowedMethods(basePath) });
-  metrics.follow({ channel, runtimes });
+  const streams = new OpenStreams();
+  metrics.follow({ channel, runtimes, streams });
   installMetrics(server, metrics);
   installHealth(server, { store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(basePath, deps.version));
   const preview = runtimes.preview.bind(runtimes);
-  registerOperations(server, basePath, { store, box, authenticator, preview }, handlers);
+  const operationDeps = { streamLimits, ...deps, authenticator, preview, streams };
+  registerOperations(server, basePath, operationDeps, handlers);
 
   return {
     server,
@@ -105,12 +139,14 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     maintain: async () => {
       await authenticator.flush();
       await forgetOldAnswers(store);
+      await dropOldEvents(store);
       runtimes.dropIdle(store.now() - idleMs);
     },
     stop: async () => {
       stopping = true;
       await channel.stop();
       await server.close();
+      runtimes.stop();
       await authenticator.flush();
     },
   };

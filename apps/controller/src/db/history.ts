@@ -33,6 +33,23 @@ export async function writeHistory(
   return revision;
 }
 
+/** An event of the audit trail as it is stored. */
+export type AuditEvent = Required<WithoutTenant<'audit_events'>>;
+
+/** Hash of an audit event: over its tenant, its columns as they are stored, and the hash of the event before it. */
+export function auditHash(tenant: string, event: Omit<AuditEvent, 'hash'>): string {
+  const { revision, seq, at, actor_kind, actor_id, actor_name, source_ip, request_id } = event;
+  const { action, kind, object_id, before, after, prev_hash } = event;
+  const who = [actor_kind, actor_id, actor_name, source_ip, request_id];
+  const what = [action, kind, object_id, before, after];
+  return createHash('sha256')
+    .update(encodeJson([tenant, revision, seq, at, ...who, ...what, prev_hash]))
+    .digest('hex');
+}
+
+/** What the first event of a tenant holds in the place of the hash before it. */
+export const genesisHash = '0'.repeat(64);
+
 async function takeRevision(tx: Tx): Promise<number> {
   const { rows } = await runCompiled(tx.db, 'take revision', [1, tx.tenant], () =>
     tx.db
@@ -57,8 +74,6 @@ async function insertAll<T extends 'audit_events' | 'change_log'>(
   for (const part of slices(rows)) await tx.scoped.insertInto(table, part).execute();
 }
 
-const genesis = '0'.repeat(64);
-
 async function lastHash(tx: Tx): Promise<string> {
   const last = await tx.scoped
     .selectFrom('audit_events')
@@ -67,10 +82,11 @@ async function lastHash(tx: Tx): Promise<string> {
     .orderBy('seq', 'desc')
     .limit(1)
     .executeTakeFirst();
-  return last?.hash ?? genesis;
+  if (last !== undefined) return last.hash;
+  // All were too old to be kept: the chain goes on from the last one that was dropped.
+  const anchor = await tx.scoped.selectFrom('audit_anchors').select('hash').executeTakeFirst();
+  return anchor?.hash ?? genesisHash;
 }
-
-type AuditEvent = Required<WithoutTenant<'audit_events'>>;
 
 function auditEvent(
   tx: Tx,
@@ -96,10 +112,7 @@ function auditEvent(
     after: change.after ? encodeJson(change.after) : null,
     prev_hash: previous,
   };
-  const hash = createHash('sha256')
-    .update(encodeJson([tx.tenant, ...Object.values(event)]))
-    .digest('hex');
-  return { ...event, hash };
+  return { ...event, hash: auditHash(tx.tenant, event) };
 }
 
 /** Rows per INSERT: SQLite takes a bounded number of parameters per statement. */

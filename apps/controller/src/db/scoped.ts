@@ -26,6 +26,7 @@ export interface Scoped {
   deleteFrom<T extends TenantScoped>(table: T): DeleteQueryBuilder<Database, T, DeleteResult>;
   /** From `tenants`, the tenant's own row. */
   selectTenant(): SelectQueryBuilder<Database, 'tenants', Record<never, never>>;
+  updateTenant(): UpdateQueryBuilder<Database, 'tenants', 'tenants', UpdateResult>;
   /** The tenant's own row, when the tenant comes into being. */
   insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
@@ -59,6 +60,7 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
     },
     updateTable: (table) => named(db.updateTable(table as 'gateways').where('tenant_id', '=', tenant)),
     selectTenant: () => db.selectFrom('tenants').where('id', '=', tenant),
+    updateTenant: () => db.updateTable('tenants').where('id', '=', tenant),
     insertTenant: (row) => db.insertInto('tenants').values({ ...row, id: tenant }),
     deleteFrom: (table) => named(db.deleteFrom(table as 'gateways').where('tenant_id', '=', tenant)),
   };

@@ -1,6 +1,7 @@
 import type { Input, OperationName, Output, Right, RoleType } from '@sallyport/contract';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
+import type { StreamAnswer } from './streams.ts';
 
 /** Who calls: an API key and what its role may do. */
 export interface Caller {
@@ -18,6 +19,8 @@ export interface RequestContext {
   readonly sourceIp: string;
   /** ETags of If-Match, `*` alone for any; null without the header. */
   readonly ifMatch: readonly string[] | null;
+  /** Last-Event-ID of a client that resumes a stream; null without the header. */
+  readonly lastEventId: string | null;
 }
 
 /** JSON that is ready to be sent: made by the feature from its schema, once per change. */
@@ -36,12 +39,20 @@ export interface Answer<N extends OperationName> {
 }
 
 /**
- * An operation is either a read, or a write that runs inside the transaction it is given: its answer is made before the
- * commit and sent after it. `?dry-run=true` runs the same function and undoes it.
+ * An operation is a read, or a write that runs inside the transaction it is given: its answer is made before the
+ * commit and sent after it; `?dry-run=true` runs the same function and undoes it. Or it is a stream, which goes on until
+ * its signal says that nobody reads any more; what fails before the returned promise resolves is answered as a problem.
  */
 export type Handler<N extends OperationName> =
   | { readonly read: (context: RequestContext, input: Input<N>) => Promise<Answer<N>> | Answer<N> }
-  | { readonly write: (tx: Tx, context: RequestContext, input: Input<N>) => Promise<Answer<N>> };
+  | { readonly write: (tx: Tx, context: RequestContext, input: Input<N>) => Promise<Answer<N>> }
+  | {
+      readonly stream: (
+        context: RequestContext,
+        input: Input<N>,
+        signal: AbortSignal,
+      ) => Promise<StreamAnswer<Output<N>>>;
+    };
 
 export type Handlers<N extends OperationName = OperationName> = { readonly [K in N]: Handler<K> };
 

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Channel } from '../channel/types.ts';
 
@@ -7,6 +7,7 @@ import type { Channel } from '../channel/types.ts';
 export interface Followed {
   readonly channel: Channel;
   readonly runtimes: { followedGateways(): Iterable<string> };
+  readonly streams: { readonly size: number };
 }
 
 /** Figures for Prometheus, in a registry of their own. */
@@ -15,6 +16,8 @@ export interface Metrics {
   request(route: string, method: string, status: number, seconds: number): void;
   /** One step of compiling desired states took this long, milliseconds. */
   readonly compiled: (ms: number) => void;
+  /** So many decisions were explained. */
+  readonly explained: (decisions: number) => void;
   text(): Promise<string>;
   readonly contentType: string;
 }
@@ -40,6 +43,11 @@ export function createMetrics(): Metrics {
     help: 'Steps of compiling that held the event loop for more than 20 ms',
     registers,
   });
+  const explained = new Counter({
+    name: 'sallyport_decisions_explained_total',
+    help: 'Access decisions explained to somebody',
+    registers,
+  });
   processGauges(registers);
   return {
     follow: (followed) => agentGauges(registers, followed),
@@ -48,6 +56,7 @@ export function createMetrics(): Metrics {
       compile.observe(ms / 1000);
       if (ms > 20) slow.inc();
     },
+    explained: (decisions) => explained.inc(decisions),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -57,10 +66,14 @@ export function installMetrics(app: FastifyInstance, metrics: Metrics): void {
   app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    metrics.request(route, request.method, reply.statusCode, reply.elapsedTime / 1000);
+    // How long a stream lasts is up to who reads it.
+    if (!isStream(request)) metrics.request(route, request.method, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
 }
+
+const isStream = (request: FastifyRequest): boolean =>
+  (request.routeOptions.config as { stream?: boolean }).stream === true;
 
 /** How often the event loop is asked, milliseconds. */
 const resolution = 20;
@@ -99,7 +112,7 @@ function processGauges(registers: Registry[]): void {
   });
 }
 
-function agentGauges(registers: Registry[], { channel, runtimes }: Followed): void {
+function agentGauges(registers: Registry[], { channel, runtimes, streams }: Followed): void {
   const presences = () => [...runtimes.followedGateways()].map((gateway) => channel.presence(gateway));
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
@@ -125,4 +138,5 @@ function agentGauges(registers: Registry[], { channel, runtimes }: Followed): vo
     'Connected agents that report an error',
     () => presences().filter(({ connected, error }) => connected && error !== null).length,
   );
+  gauge('sallyport_streams_open', 'Streams that are being answered', () => streams.size);
 }

@@ -8,6 +8,7 @@ import {
   resourceFilterFields,
 } from '@sallyport/contract';
 import { z } from 'zod';
+import { contentTypes } from './streams.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -91,7 +92,7 @@ const filterParameter: JsonObject = {
   schema: { type: 'object', additionalProperties: true },
 };
 
-function headers({ method, params }: Operation): JsonObject[] {
+function headers({ method, params, stream }: Operation): JsonObject[] {
   const header = (name: string, description: string) => ({
     name,
     in: 'header',
@@ -99,26 +100,34 @@ function headers({ method, params }: Operation): JsonObject[] {
     schema: { type: 'string' },
   });
   const list = [];
+  if (stream === 'sse') list.push(header('Last-Event-ID', 'Id of the last event that was seen: goes on behind it'));
   if (method !== 'GET') list.push(header('Idempotency-Key', 'A repeat within 24 hours gets the first answer again'));
   if (method !== 'GET' && params !== undefined)
     list.push(header('If-Match', 'ETag of the object as it was read; 412 when it has changed since'));
   return list;
 }
 
-function responses({ status, response, dryRun }: Operation, schemas: Components): JsonObject {
-  const json = (schema: JsonObject) => ({ content: { 'application/json': { schema } } });
+function responses({ status, response, dryRun, stream }: Operation, schemas: Components): JsonObject {
+  const type = stream === undefined ? 'application/json' : (contentTypes[stream].split(';')[0] ?? '');
+  const json = (schema: JsonObject) => ({ content: { [type]: { schema } } });
   const success = response === undefined ? null : schemas.output(response);
   const plan = dryRun ? ref('DryRun') : null;
   const bodies = [success, status === 200 ? plan : null].filter((schema) => schema !== null);
   const answer = bodies.length === 0 ? {} : json(bodies.length === 1 ? (bodies[0] as JsonObject) : { oneOf: bodies });
   return {
-    [status]: { description: response === undefined ? 'Done' : 'Success', ...answer },
+    [status]: { description: response === undefined ? 'Done' : success200[stream ?? 'whole'], ...answer },
     ...(plan !== null && status !== 200
       ? { 200: { description: 'What ?dry-run=true would change', ...json(plan) } }
       : {}),
     default: { $ref: '#/components/responses/Problem' },
   };
 }
+
+const success200 = {
+  whole: 'Success',
+  ndjson: 'JSON lines: the schema is that of one line',
+  sse: 'Server-Sent Events: the schema is that of the data of one event',
+};
 
 const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` });
 

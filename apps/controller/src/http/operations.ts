@@ -14,6 +14,7 @@ import {
   type RequestContext,
 } from './handlers.ts';
 import { type IdempotentRequest, idempotentRequest, onceOnly, RunningRequests, type Sent } from './idempotency.ts';
+import type { OpenStreams, StreamLimits } from './streams.ts';
 import { type RawInput, validateInput } from './validate.ts';
 
 /** What a dry run says about access. */
@@ -29,6 +30,8 @@ export interface OperationDeps {
   readonly authenticator: Authenticator;
   /** Called inside the transaction of a dry run; what it returns is called after that was undone. */
   readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
+  readonly streams: OpenStreams;
+  readonly streamLimits: StreamLimits;
 }
 
 /** Registers every operation of the contract that has a handler. */
@@ -39,13 +42,16 @@ export function registerOperations(
   handlers: Handlers,
 ): void {
   const running = new RunningRequests();
+  app.addHook('preClose', async () => deps.streams.endAll());
   for (const name of Object.keys(operations) as OperationName[]) {
     const handler = handlers[name] as AnyHandler;
     const operation: Operation = operations[name];
     app.route({
       method: operation.method,
       url: basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
-      config: { operation: name },
+      config: { operation: name, stream: operation.stream !== undefined },
+      // A stream has no length and no end to tell of.
+      ...(operation.stream === undefined ? {} : { exposeHeadRoute: false }),
       // Before the body is read: nobody without a key makes us parse anything.
       onRequest: async (request) => {
         callers.set(request, await authorise(deps.authenticator, request, operation));
@@ -94,6 +100,12 @@ async function serve(
   const context = contextOf(request);
   const once = operation.method === 'GET' ? null : idempotentOf(context, request);
   const input = validateInput(operation, request as RawInput) as AnyInput;
+  if ('stream' in handler) {
+    const stillAllowed = async () =>
+      (await authorise(deps.authenticator, request, operation).catch(() => null)) !== null;
+    const how = { limits: deps.streamLimits, stillAllowed };
+    return deps.streams.serve(operation, reply, how, (signal) => handler.stream(context, input, signal));
+  }
   if ('read' in handler) {
     const answer = await running.guard(once, async () => handler.read(context, input));
     return send(reply, operation.status, answer.version, bodyText(operation, answer));
@@ -115,7 +127,15 @@ async function serve(
 function contextOf(request: FastifyRequest): RequestContext {
   const caller = callers.get(request);
   if (caller === undefined) throw new ApiError('unauthenticated');
-  return { tenant: caller.tenant, caller, requestId: request.id, sourceIp: request.ip, ifMatch: parseIfMatch(request) };
+  const lastEventId = request.headers['last-event-id'];
+  return {
+    tenant: caller.tenant,
+    caller,
+    requestId: request.id,
+    sourceIp: request.ip,
+    ifMatch: parseIfMatch(request),
+    lastEventId: typeof lastEventId === 'string' ? lastEventId : null,
+  };
 }
 
 /** Strong comparison: a weak tag matches nothing (RFC 9110, 13.1.1). */

@@ -31,6 +31,7 @@ export const Condition = z
     reason: z.string().optional(),
   })
   .meta({ id: 'Condition' });
+export type Condition = z.infer<typeof Condition>;
 
 export const ExplainedPolicy = z
   .object({
@@ -43,6 +44,7 @@ export const ExplainedPolicy = z
     conditions: z.array(Condition).optional().describe('Of the admission rule, where it was evaluated'),
   })
   .meta({ id: 'ExplainedPolicy' });
+export type ExplainedPolicy = z.infer<typeof ExplainedPolicy>;
 
 export const ExplainedGateway = z
   .object({
@@ -56,6 +58,7 @@ export const ExplainedGateway = z
       .describe('Whether what is in force on the gateway gives the same answer right now'),
   })
   .meta({ id: 'ExplainedGateway' });
+export type ExplainedGateway = z.infer<typeof ExplainedGateway>;
 
 export const Explanation = z
   .object({

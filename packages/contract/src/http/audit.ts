@@ -48,6 +48,7 @@ export const AuditVerification = z
     head: z.string().describe('Hash of the newest event: keep it elsewhere to find a cut-off end'),
   })
   .meta({ id: 'AuditVerification' });
+export type AuditVerification = z.infer<typeof AuditVerification>;
 
 /** One event of the change stream; its id is the revision, for Last-Event-ID. */
 export const ChangeEvent = z
@@ -56,6 +57,7 @@ export const ChangeEvent = z
     changes: z.array(z.object({ kind: z.string(), id, op: z.enum(['create', 'update', 'delete', 'rekey']) })),
   })
   .meta({ id: 'ChangeEvent' });
+export type ChangeEvent = z.infer<typeof ChangeEvent>;
 export const changesQuery = z.strictObject({
   since: z.coerce.number().int().min(0).optional().describe('Revision after which to begin; Last-Event-ID wins'),
 });

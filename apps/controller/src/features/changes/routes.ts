@@ -1,0 +1,24 @@
+import { invalidField } from '../../errors.ts';
+import type { Handlers } from '../../http/handlers.ts';
+import type { ChangeFeed } from './feed.ts';
+
+export interface ChangeRouteDeps {
+  readonly feed: ChangeFeed;
+}
+
+export function changeRoutes({ feed }: ChangeRouteDeps): Handlers<'followChanges'> {
+  return {
+    followChanges: {
+      stream: async ({ tenant, lastEventId }, { query }, signal) => {
+        const since = lastEventId === null ? (query.since ?? null) : revisionOf(lastEventId);
+        const { start, batches } = await feed.follow(tenant, since, signal);
+        return { batches, position: { start: String(start), after: ({ revision }) => String(revision) } };
+      },
+    },
+  };
+}
+
+function revisionOf(lastEventId: string): number {
+  if (!/^\d{1,15}$/.test(lastEventId)) throw invalidField('header/last-event-id', 'must be the id of an event');
+  return Number(lastEventId);
+}

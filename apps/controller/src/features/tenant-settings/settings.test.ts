@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { assertRefused, lastChanges, revisionOf } from '../../testing/api.ts';
+import { openTestApp } from '../../testing/harness.ts';
+
+const path = '/tenants/settings';
+
+test('settings of a new tenant', async (t) => {
+  const app = await openTestApp(t);
+  const { json, headers } = await app.request('GET', path);
+  assert.deepEqual(json, {
+    id: app.tenant.id,
+    createdAt: new Date(app.clock.now).toISOString(),
+    name: 'First',
+    timeZone: 'UTC',
+    leaseSeconds: 86_400,
+    auditRetentionDays: null,
+    revision: await revisionOf(app),
+    countries: false,
+  });
+  assert.equal(headers.etag, '"1"');
+});
+
+test('what is given changes, what is left out stays, null takes a limit away', async (t) => {
+  const app = await openTestApp(t);
+  const patch = async (body: object) => (await app.request('PATCH', path, { body })).json;
+  const first = await patch({ name: 'Acme', timeZone: 'Europe/Zurich', leaseSeconds: 3600, auditRetentionDays: 30 });
+  assert.deepEqual(first, (await app.request('GET', path)).json);
+  assert.deepEqual(
+    [first.name, first.timeZone, first.leaseSeconds, first.auditRetentionDays],
+    ['Acme', 'Europe/Zurich', 3600, 30],
+  );
+  const second = await patch({ name: 'Acme', auditRetentionDays: null });
+  assert.deepEqual(second, { ...first, auditRetentionDays: null, revision: first.revision + 1 });
+  assert.equal(second.revision, await revisionOf(app));
+  assert.deepEqual(await lastChanges(app), ['updateTenant: tenant']);
+  const [event] = (await app.request('GET', '/tenants/audit-events?limit=1')).json.data;
+  assert.deepEqual([event.before.auditRetentionDays, event.after.auditRetentionDays], [30, null]);
+});
+
+test('writing back what was read changes nothing; a stale version is refused; a dry run only tells', async (t) => {
+  const app = await openTestApp(t);
+  const { json } = await app.request('GET', path);
+  const same = await app.request('PATCH', path, { body: json });
+  assert.deepEqual([same.status, same.json, same.headers.etag], [200, json, '"1"']);
+  const plan = await app.request('PATCH', `${path}?dry-run=true`, { body: { name: 'New' } });
+  assert.deepEqual(plan.json.changes, [{ action: 'update', kind: 'tenant', id: app.tenant.id, name: 'New' }]);
+  assert.deepEqual((await app.request('GET', path)).json, json);
+  await app.request('PATCH', path, { body: { name: 'New' }, headers: { 'if-match': '"1"' } });
+  const body = { name: 'Newer' };
+  await assertRefused(app, ['PATCH', path, { body, headers: { 'if-match': '"1"' } }], 412, 'precondition_failed');
+});
+
+test('what cannot be is refused by its field', async (t) => {
+  const app = await openTestApp(t);
+  for (const [field, value] of [
+    ['timeZone', 'Mars/Olympus'],
+    ['leaseSeconds', 299],
+    ['leaseSeconds', null],
+    ['auditRetentionDays', 0],
+    ['name', ''],
+    ['overlay', 'x'],
+  ] as const)
+    await assertRefused(app, ['PATCH', path, { body: { name: 'x', [field]: value } }], 400, 'invalid_request', [
+      `/${field}`,
+    ]);
+});
+
+test('only the owner changes them, and only those of the own tenant', async (t) => {
+  const app = await openTestApp(t);
+  const admin = await app.key('ADMIN');
+  assert.equal((await app.request('GET', path, { key: admin })).status, 200);
+  await assertRefused(app, ['PATCH', path, { key: admin, body: { name: 'x' } }], 403, 'forbidden');
+  await app.request('PATCH', path, { key: app.other.key, body: { name: 'Theirs' } });
+  assert.equal((await app.request('GET', path)).json.name, 'First');
+});

@@ -1,0 +1,54 @@
+import type { RequestBody, Tenant } from '@sallyport/contract';
+import type { Row, RowUpdate } from '../../db/schema.ts';
+import type { Scoped } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+
+type TenantRow = Row<'tenants'>;
+
+export const tenantRow = (db: Scoped): Promise<TenantRow> => db.selectTenant().selectAll().executeTakeFirstOrThrow();
+
+/** What is left out stays as it is; a limit of null takes the limit away. */
+export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody<'updateTenant'>): Promise<TenantRow> {
+  const { name, timeZone, leaseSeconds, auditRetentionDays } = wanted;
+  const values: RowUpdate<'tenants'> = {
+    name,
+    ...(timeZone === undefined ? {} : { time_zone: timeZone }),
+    ...(leaseSeconds === undefined ? {} : { lease_ms: leaseSeconds * 1000 }),
+    ...(auditRetentionDays === undefined ? {} : { audit_retention_days: auditRetentionDays }),
+  };
+  const news = Object.entries(values).filter(([column, value]) => row[column as keyof TenantRow] !== value);
+  if (news.length === 0) return row;
+  // The revision is taken as this write commits; the answer tells the one that it will be.
+  const changed = { ...Object.fromEntries(news), version: row.version + 1 };
+  await tx.scoped.updateTenant().set(changed).execute();
+  const after: TenantRow = { ...row, ...changed, revision: row.revision + 1 };
+  // What decides (the zone) and what is signed (the lease) reach the tenant's runtime by this change.
+  tx.changed({
+    kind: 'tenant',
+    id: row.id,
+    op: 'update',
+    name: after.name,
+    before: audited(row),
+    after: audited(after),
+  });
+  return after;
+}
+
+export const tenantView = (row: TenantRow, countries: boolean): Tenant => ({
+  id: row.id,
+  createdAt: new Date(row.created_at).toISOString(),
+  name: row.name,
+  timeZone: row.time_zone,
+  leaseSeconds: Math.round(row.lease_ms / 1000),
+  auditRetentionDays: row.audit_retention_days,
+  revision: row.revision,
+  countries,
+});
+
+const audited = ({ id, name, time_zone, lease_ms, audit_retention_days }: TenantRow) => ({
+  id,
+  name,
+  timeZone: time_zone,
+  leaseSeconds: Math.round(lease_ms / 1000),
+  auditRetentionDays: audit_retention_days,
+});

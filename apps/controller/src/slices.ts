@@ -1,0 +1,23 @@
+/** Lets everybody else run who waits for the event loop. */
+export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Longest time that a slice of a long work holds the event loop, milliseconds: well below the 20 that are noticed. */
+const sliceMs = 8;
+
+/**
+ * The items of a long work in batches, each of at most a slice of time, with a breath after each. A batch is empty when
+ * its slice has found nothing. Items that are null only say that the work has come further.
+ */
+export async function* inSlices<T>(items: Iterable<T | null>): AsyncGenerator<T[]> {
+  let batch: T[] = [];
+  let began = performance.now();
+  for (const item of items) {
+    if (item !== null) batch.push(item);
+    if (performance.now() - began < sliceMs) continue;
+    yield batch;
+    await breathe();
+    batch = [];
+    began = performance.now();
+  }
+  if (batch.length > 0) yield batch;
+}
