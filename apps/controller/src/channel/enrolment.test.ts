@@ -52,6 +52,25 @@ test('once enrolled the token is worth nothing and the identity everything', asy
   assert.equal(h.directory.writes.enrol, 2);
 });
 
+test('a host with the WireGuard key of a device is refused, at enrolment and later', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const identity = newAgent(id, token);
+  h.directory.deviceKeys.add(identity.wireguardPublicKey);
+  const copy = await ScriptedAgent.open(h.port, identity);
+  await copy.authenticate();
+  const refused = await copy.expect('refused');
+  assert.deepEqual([refused.code, refused.final], ['key-taken', true]);
+  assert.equal(h.directory.row(id).identityKey, null);
+
+  const own = await ScriptedAgent.connect(h.port, { ...identity, wireguardPublicKey: newAgent(id).wireguardPublicKey });
+  await own.cut();
+  const again = await ScriptedAgent.open(h.port, identity);
+  await again.authenticate();
+  assert.equal((await again.expect('refused')).code, 'key-taken');
+  assert.equal(h.directory.row(id).wireguardPublicKey, own.identity.wireguardPublicKey);
+});
+
 test('a wrong token of an enrolled gateway learns nothing', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();

@@ -22,7 +22,10 @@ export const makers = (app: TestApp) => {
       addresses: RequestBody<'createResource'>['addresses'],
       rest: Partial<RequestBody<'createResource'>> = {},
     ) => post('/tenants/resources')({ name, type: 'PRIVATE', addresses, ...rest }),
-    device: (name: string) => post('/tenants/devices')({ name, publicKey: publicKeyOf(name) }),
+    device: (name: string, rest: Partial<RequestBody<'createDevice'>> = {}) =>
+      post('/tenants/devices')({ name, publicKey: publicKeyOf(name), ...rest }),
+    rule: (name: string, rule: string, rest: Partial<RequestBody<'createAdmissionRule'>> = {}) =>
+      post('/tenants/admission-rules')({ name, rule, hasTimeConstraint: false, ...rest }),
     user: (email: string, groups: readonly string[] = []) => post('/tenants/users')({ email, groups }),
     group: (name: string, rest: Partial<RequestBody<'createGroup'>> = {}) =>
       post('/tenants/groups')({ name, roles: [], ...rest }),

@@ -58,10 +58,23 @@ test('a bad address is refused with the field', async (t) => {
     ['PUT', url, { body: { address, protocols } }] as ['PUT', string, object];
   await assertRefused(app, put('10.0.0.2'), 400, 'invalid_request', ['/address']);
   await assertRefused(app, put('127.0.0.1'), 400, 'invalid_request', ['/address']);
-  await assertRefused(app, put('host.example'), 400, 'not_supported_yet', ['/address']);
+  await assertRefused(app, put('*.host.example'), 400, 'invalid_request', ['/address']);
   await assertRefused(app, put('10.0.0.3', [first.id]), 400, 'invalid_reference', ['/protocols/0']);
   await assertRefused(app, put('10.0.0.3', []), 400, 'invalid_request', ['/protocols']);
   await assertRefused(app, ['PUT', url, { ...put('10.0.0.3')[2], key: app.other.key }], 404, 'not_found');
+});
+
+test('an address becomes a name, and an IP address again', async (t) => {
+  const { app, resource, web, read } = await start(t);
+  const [first] = resource.addresses;
+  const put = (address: string) =>
+    app.request('PUT', `${path}/${first.id}`, { body: { address, protocols: [web.id] } });
+  assert.deepEqual(
+    [(await put('Host.example.')).json.address, (await put('host.example')).json.isIp],
+    ['host.example', false],
+  );
+  assert.equal((await read(`${path}/${first.id}`)).address, 'host.example');
+  assert.equal((await put('10.0.0.9')).json.isIp, true);
 });
 
 test('an address is taken out of its resource, also the last one', async (t) => {

@@ -49,6 +49,100 @@ test('a device that cannot be is refused with the field', async (t) => {
   await refused({ active: true }, 'invalid_request', '/active');
 });
 
+test('a device belongs to a user, whose invitation it takes up, and shows its owner', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const anna = await make.user('anna@example.com');
+  assert.equal(anna.status, 'INVITED');
+  const laptop = await make.device('laptop', { user: anna.id.toUpperCase() });
+  const lastConnection = new Date(app.clock.now).toISOString();
+  assert.deepEqual(laptop.user, { id: anna.id, email: 'anna@example.com', lastConnection });
+  const user = (await app.request('GET', `/tenants/users/${anna.id}`)).json;
+  assert.deepEqual([user.status, user.devices], ['ACTIVE', [laptop]]);
+  assert.deepEqual((await app.request('GET', path)).json.data, [laptop]);
+
+  const late = await make.user('late@example.com');
+  app.clock.now += 8 * 24 * 3600 * 1000;
+  const body = { name: 'x', publicKey: publicKeyOf('x'), user: late.id };
+  await assertRefused(app, ['POST', path, { body }], 409, 'not_invited');
+});
+
+test('nobody has more devices than allowed', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const [anna, bert] = [await make.user('anna@example.com'), await make.user('bert@example.com')];
+  for (let n = 1; n <= 5; n++) await make.device(`laptop ${n}`, { user: anna.id });
+  const sixth = { name: 'x', publicKey: publicKeyOf('x'), user: anna.id };
+  await assertRefused(app, ['POST', path, { body: sixth }], 409, 'device_limit', ['/user']);
+  assert.match((await app.request('POST', path, { body: sixth })).json.detail, /has 5 of at most 5 devices/);
+
+  const other = await make.device('other', { user: bert.id });
+  const patch = (body: object) => ['PATCH', `${path}/${other.id}`, { body: { name: 'other', ...body } }] as const;
+  await assertRefused(app, [...patch({ user: anna.id })], 409, 'device_limit', ['/user']);
+  assert.equal((await app.request('PUT', `/tenants/users/${anna.id}`, { body: { maxDevices: 6 } })).status, 200);
+  assert.equal((await app.request(...patch({ user: anna.id }))).status, 200);
+  assert.equal((await app.request(...patch({ user: anna.id }))).status, 200, 'who is the owner stays it');
+  await assertRefused(app, ['POST', path, { body: sixth }], 409, 'device_limit', ['/user']);
+  assert.equal((await app.request('PUT', `/tenants/users/${bert.id}`, { body: { maxDevices: 0 } })).status, 200);
+  await assertRefused(app, [...patch({ user: bert.id })], 409, 'device_limit', ['/user']);
+});
+
+test('PATCH: name, owner, posture and version; an absent field stays, null clears it', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const anna = await make.user('anna@example.com');
+  const made = await make.device('laptop');
+  const url = `${path}/${made.id}`;
+  const patch = async (body: object) => {
+    const answer = await app.request('PATCH', url, { body });
+    assert.equal(answer.status, 200, answer.text);
+    return answer.json;
+  };
+  app.clock.now += 1000;
+  const posture = { diskEncrypted: true, os: 'linux', patchLevel: 7 };
+  const changed = await patch({ name: 'work', user: anna.id, posture, appVersion: '1.2.3' });
+  assert.deepEqual(
+    [changed.name, changed.user.id, changed.posture, changed.appVersion],
+    ['work', anna.id, posture, '1.2.3'],
+  );
+  assert.deepEqual([changed.publicKey, changed.overlayAddresses], [made.publicKey, made.overlayAddresses]);
+  assert.notEqual(changed.updatedAt, made.updatedAt);
+  const before = await revisionOf(app);
+  assert.deepEqual(await patch(changed), changed, 'what was read can be written back');
+  assert.deepEqual(await patch({ name: 'work' }), changed);
+  assert.equal(await revisionOf(app), before);
+  const cleared = await patch({ name: 'work', user: null, posture: null, appVersion: null });
+  assert.deepEqual(['user' in cleared, 'posture' in cleared, 'appVersion' in cleared], [false, false, false]);
+
+  const refused = (body: object, pointer: string, code: 'invalid_request' | 'invalid_reference' = 'invalid_request') =>
+    assertRefused(app, ['PATCH', url, { body: { name: 'x', ...body } }], 400, code, [pointer]);
+  await refused({ user: missing }, '/user', 'invalid_reference');
+  await refused({ posture: { 'disk encrypted': true } }, '/posture/disk encrypted');
+  await refused({ colour: 'red' }, '/colour');
+  const stale = { body: { name: 'x' }, headers: { 'if-match': '"1"' } };
+  await assertRefused(app, ['PATCH', url, stale], 412, 'precondition_failed');
+  await assertRefused(app, ['PATCH', url, { body: { name: 'x' }, key: app.other.key }], 404, 'not_found');
+});
+
+test('a device shows where its tunnel comes from, and the country of that', async (t) => {
+  const countries = { known: true, of: (ip: string) => (ip.startsWith('198.51.100.') ? 'CH' : null) };
+  const app = await openTestApp(t, { countries });
+  const { id } = await makers(app).device('laptop');
+  const read = async () => {
+    const { sourceIp, country } = (await app.request('GET', `${path}/${id}`)).json;
+    return [sourceIp, country];
+  };
+  assert.deepEqual(await read(), [undefined, undefined]);
+  await app.parts.directory.deviceMoved(app.tenant.id, new Map([[id, '198.51.100.7']]));
+  assert.deepEqual(await read(), ['198.51.100.7', 'CH']);
+  app.parts.deviceMoved(app.tenant.id, id, '203.0.113.9');
+  assert.deepEqual(await read(), ['203.0.113.9', undefined], 'at once, before it is written');
+  const before = await revisionOf(app);
+  await app.parts.directory.deviceMoved(app.other.id, new Map([[id, '192.0.2.1']]));
+  const row = await app.store.db.selectFrom('devices').select('source_ip').where('id', '=', id).executeTakeFirst();
+  assert.deepEqual([row?.source_ip, await revisionOf(app)], ['198.51.100.7', before], 'another tenant moves nothing');
+});
+
 test('a device is Online for three minutes after a handshake', async (t) => {
   const app = await openTestApp(t);
   const { id } = await makers(app).device('laptop');

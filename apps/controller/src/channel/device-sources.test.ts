@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DeviceSources } from './device-sources.ts';
+import { startChannel } from './testing/harness.ts';
+import { until } from './testing/manual-time.ts';
+import { deviceItem, gatewayItem } from './testing/memory-states.ts';
+import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
+
+const report = (gateway: string, endpoint: string, handshake: number) => ({
+  device: 'd',
+  gateway,
+  endpoint,
+  handshake,
+});
+
+test('an address is told once, in canonical form, and again when it is another one', () => {
+  const sources = new DeviceSources(10);
+  assert.equal(sources.seen(report('g', '198.51.100.7:1234', 1000)), '198.51.100.7');
+  assert.equal(sources.seen(report('g', '198.51.100.7:9999', 2000)), null, 'another port is the same address');
+  assert.equal(sources.seen(report('g', '[2001:DB8::0:7]:1', 2000)), '2001:db8::7');
+  assert.equal(sources.seen(report('g', '[::ffff:198.51.100.8]:1', 2000)), '198.51.100.8');
+  for (const endpoint of ['[fe80::1%eth0]:1', 'host.example:1', 'nonsense', ''])
+    assert.equal(sources.seen(report('g', endpoint, 3000)), null, endpoint);
+});
+
+test('the first gateway is believed while the session with it lasts, so that the address does not jump', () => {
+  const sources = new DeviceSources(10);
+  assert.equal(sources.seen(report('outside', '198.51.100.7:1', 1000)), '198.51.100.7');
+  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 181_000)), null);
+  assert.equal(sources.seen(report('outside', '198.51.100.9:1', 2000)), '198.51.100.9', 'it sees the device roam');
+  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 182_000)), null);
+  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 182_001)), '10.0.0.7');
+});
+
+test('a bounded number of devices is remembered, those heard of last', () => {
+  const sources = new DeviceSources(2);
+  const seen = (device: string) => sources.seen({ ...report('g', '198.51.100.7:1', 1000), device });
+  for (const device of ['a', 'b']) assert.notEqual(seen(device), null);
+  assert.equal(seen('a'), null);
+  assert.notEqual(seen('c'), null);
+  assert.equal(seen('a'), null);
+  assert.notEqual(seen('b'), null, 'it was forgotten');
+});
+
+test('an agent’s heartbeat tells where its devices are: at once, and behind to the directory', async (t) => {
+  const moved: string[][] = [];
+  const h = await startChannel(t, { deviceMoved: (...what) => void moved.push(what) });
+  const { id, token } = h.gateway([gatewayItem(), deviceItem('a'), deviceItem('b')]);
+  const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  await agent.expect('snapshot');
+  const peer = (device: string, endpoint: string | null, lastHandshake: number | null = h.time.clock()) => ({
+    device,
+    endpoint,
+    lastHandshake,
+    rxBytes: 1,
+    txBytes: 1,
+  });
+  const { tenant } = h.directory.row(id);
+  agent.beat(h.time.clock(), {
+    peers: [
+      peer('b', '198.51.100.8:1', null),
+      peer('stranger', '198.51.100.9:1'),
+      peer('b', null),
+      peer('a', '198.51.100.7:1'),
+    ],
+  });
+  await until(() => moved.length > 0, 'a device moves');
+  agent.beat(h.time.clock(), { peers: [peer('a', '198.51.100.7:2'), peer('b', '198.51.100.8:1')] });
+  await until(() => moved.length > 1, 'another device moves');
+  assert.deepEqual(moved, [
+    [tenant, 'a', '198.51.100.7'],
+    [tenant, 'b', '198.51.100.8'],
+  ]);
+  assert.equal(h.directory.sources.size, 0);
+  h.directory.broken = true;
+  h.time.advance(60_000);
+  await until(() => h.warnings().length > 0, 'the directory refuses');
+  h.directory.broken = false;
+  await h.channel.stop();
+  assert.deepEqual(Object.fromEntries(h.directory.sources), {
+    [`${tenant}/a`]: '198.51.100.7',
+    [`${tenant}/b`]: '198.51.100.8',
+  });
+});

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseGatewayToken } from '@sallyport/contract/channel';
+import { assertRefused, makers, publicKeyOf, revisionOf } from '../../testing/api.ts';
+import { openTestApp } from '../../testing/harness.ts';
+
+const path = '/tenants/gateways';
+const secretOf = (token: string): string => parseGatewayToken(token)?.secret ?? assert.fail(token);
+
+test('a gateway never gets the WireGuard key of a device, nor a device that of a gateway', async (t) => {
+  const app = await openTestApp(t);
+  const { device, gateway } = makers(app);
+  await device('laptop');
+  const made = await gateway('Berlin');
+  const { directory } = app.parts;
+  const secret = secretOf(made.token);
+  const enrol = (wireguardPublicKey: string) =>
+    directory.enrol(made.id, secret, { identityKey: 'identity', wireguardPublicKey });
+  assert.equal(await enrol(publicKeyOf('laptop')), 'key-taken');
+  assert.equal(await enrol(publicKeyOf('Berlin')), 'enrolled');
+  const before = await revisionOf(app);
+  assert.equal(await directory.wireguardKeyChanged(made.id, publicKeyOf('laptop')), 'key-taken');
+  assert.equal(await revisionOf(app), before);
+  assert.equal(await directory.wireguardKeyChanged(made.id, publicKeyOf('moved')), 'changed');
+  assert.equal((await app.request('GET', `${path}/${made.id}`)).json.publicKey, publicKeyOf('moved'));
+  const body = { name: 'x', publicKey: publicKeyOf('moved') };
+  await assertRefused(app, ['POST', '/tenants/devices', { body }], 409, 'public_key_taken', ['/publicKey']);
+});
+
+test('deleting a gateway cuts it out of resources and policies, each with a version and what it was', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const [gone, stays] = [await make.gateway('gone'), await make.gateway('stays')];
+  const { id: protocol } = await make.protocol('80');
+  const web = await make.resource('web', [{ address: '10.0.0.1', protocols: [protocol] }]);
+  await make.attach(web.id, [gone.id, stays.id]);
+  const mode = 'INTERNET_ACCESS_POINT';
+  const policy = await make.policy('out', { type: 'INTERNET', mode, gateways: [gone.id, stays.id] });
+  const url = `${path}/${gone.id}`;
+  const plan = await app.request('DELETE', `${url}?dry-run=true`);
+  assert.deepEqual(
+    plan.json.changes.map(({ action, kind, id }: Record<string, string>) => [action, kind, id]),
+    [
+      ['delete', 'gateway', gone.id],
+      ['detach', 'resource', web.id],
+      ['update', 'policy', policy.id],
+    ],
+  );
+  app.clock.now += 1000;
+  assert.equal((await app.request('DELETE', url)).status, 204);
+  for (const object of [`/tenants/resources/${web.id}`, `/tenants/policies/${policy.id}`]) {
+    const { json, headers } = await app.request('GET', object);
+    assert.deepEqual(
+      json.gateways.map(({ name }: { name: string }) => name),
+      ['stays'],
+    );
+    assert.equal(json.updatedAt, new Date(app.clock.now).toISOString());
+    assert.notEqual(headers.etag, '"1"');
+  }
+  const events = await app.store.db
+    .selectFrom('audit_events')
+    .select(['kind', 'before', 'after'])
+    .where('revision', '=', await revisionOf(app))
+    .where('tenant_id', '=', app.tenant.id)
+    .orderBy('seq')
+    .execute();
+  assert.deepEqual(
+    events.map(({ kind, before, after }) => [
+      kind,
+      JSON.parse(before ?? '{}').gateways,
+      JSON.parse(after ?? '{}').gateways,
+    ]),
+    [
+      ['gateway', undefined, undefined],
+      ['resource', [gone.id, stays.id], [stays.id]],
+      ['policy', [gone.id, stays.id], [stays.id]],
+    ],
+  );
+});
