@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Cleanup, Daemon } from '@sallyport/testkit';
-import { type AmountResult, amount, type PairedResult, paired } from './harness.ts';
+import { type AmountResult, amount, median, type PairedResult, paired } from './harness.ts';
 import { load, requestText } from './load.ts';
 import { apiKey, freePort, residentMegabytes, startController, temporaryFolder } from './processes.ts';
 
@@ -106,6 +106,59 @@ export async function starting(rounds: number): Promise<AmountResult[]> {
     atMost: 130,
   });
   return [ready, idle];
+}
+
+/** One page of 100 users of 10,000, each with a device, from anywhere in the list. */
+export async function users(rounds: number): Promise<AmountResult> {
+  return withCleanup(async (cleanup) => {
+    const { port } = await startController(cleanup);
+    await fillUsers(port, 10_000);
+    let offset = 0;
+    const page = async (): Promise<number> => {
+      offset = (offset + 3_700) % 10_000;
+      const from = performance.now();
+      const answer = await call(port, 'GET', `/tenants/users?limit=100&offset=${offset}`);
+      const took = performance.now() - from;
+      if ((answer as { data: unknown[] }).data.length !== 100) throw new Error('a page is not full');
+      return took;
+    };
+    const round = async (): Promise<number> => {
+      const times: number[] = [];
+      for (let n = 0; n < 50; n++) times.push(await page());
+      return median(times);
+    };
+    await round();
+    return amount('GET of 100 users of 10,000, with roles, groups and devices', 'ms', round, { rounds, atMost: 10 });
+  });
+}
+
+async function fillUsers(port: number, count: number): Promise<void> {
+  const groups: string[] = [];
+  for (const name of ['Engineering', 'Sales', 'Support'])
+    groups.push(((await call(port, 'POST', '/tenants/groups', { name, roles: [] })) as { id: string }).id);
+  for (let from = 0; from < count; from += 100) {
+    const body = Array.from({ length: 100 }, (_, i) => ({
+      email: `user${from + i}@example.com`,
+      groups: groups.slice(i % 3),
+    }));
+    const made = (await call(port, 'POST', '/tenants/users', body)) as { id: string }[];
+    const devices = made.map(({ id }) => ({
+      name: 'laptop',
+      publicKey: randomBytes(32).toString('base64').replace(/.=$/, 'A='),
+      user: id,
+    }));
+    await Promise.all(devices.map((device) => call(port, 'POST', '/tenants/devices', device)));
+  }
+}
+
+async function call(port: number, method: string, path: string, body?: object): Promise<unknown> {
+  const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+    method,
+    headers: { apikey: apiKey, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+  return answer.json();
 }
 
 async function withCleanup<T>(work: (cleanup: Cleanup) => Promise<T>): Promise<T> {

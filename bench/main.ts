@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { creating, listing, starting } from './controller.ts';
+import { creating, listing, starting, users } from './controller.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
 
 const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountResult)[]>> = {
   list: async (rounds) => [await listing(rounds)],
   create: async (rounds) => [await creating(rounds)],
+  users: async (rounds) => [await users(rounds)],
   start: (rounds) => starting(rounds),
   forward: (rounds) => forwarding(rounds),
 };
