@@ -104,7 +104,11 @@ export class ScriptedController {
     }
     if (this.identity !== hello.identityKey) return [refused('bad-identity')];
     const welcome = { type: 'welcome', now, heartbeatMs: this.heartbeatMs, name: 'test' } as const;
-    return [welcome, message.state?.hash === this.hash ? this.lease(now) : this.snapshot(now)];
+    // The hash alone would not do: time limits are not in it.
+    const { epoch, number } = this.revision;
+    const { revision, hash } = message.state ?? {};
+    const same = hash === this.hash && revision?.epoch === epoch && revision.number === number;
+    return [welcome, same ? this.lease(now) : this.snapshot(now)];
   }
 
   #transcript({ nonce, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {

@@ -4,7 +4,7 @@ import { StateHash } from '@sallyport/contract/channel';
 import { AgentSession } from '../session/session.ts';
 import type { Effect, Input, ItemChange, SessionConfig, Work } from '../session/types.ts';
 import { ScriptedController } from './controller.ts';
-import { classItem, deviceItem, gatewayItem, probeItem, profileItem } from './items.ts';
+import { classItem, deviceItem, gatewayItem, probeItem, profileItem, siteItem } from './items.ts';
 import { testKey } from './keys.ts';
 
 const gateway = '5b8e7f60-1111-4222-8333-444455556666';
@@ -78,6 +78,8 @@ export class Simulation {
     assert.equal(this.#session?.phase, 'live', 'the agent did not come back');
     assert.ok(this.#host !== null, 'the host is closed');
     assert.equal(StateHash.of(this.#host.items.values()).toString(), wanted, 'the host is not as wanted');
+    // Time limits are not in the hash.
+    assert.deepEqual(sorted(this.#host.items), sorted(this.#controller.items), 'the host has other items');
     const heard = this.#controller.heard.findLast((message) => message.type === 'heartbeat');
     assert.equal(heard?.type === 'heartbeat' && heard.hash, wanted, 'the controller does not know');
     assert.equal(JSON.parse(this.#disk.stored ?? '{}').snapshot.signed.statement.hash, wanted, 'the disk is behind');
@@ -93,6 +95,7 @@ export class Simulation {
     () => this.#change(),
     () => this.#change(),
     () => this.#renewLease(),
+    () => this.#renewLimit(),
     () => this.#loseConnection('the network'),
     () => this.#killAgent(),
     () => this.#session ?? this.#startAgent(),
@@ -110,9 +113,11 @@ export class Simulation {
 
   #change(): void {
     const n = 1 + this.#roll(6);
+    const expiresAt = this.#roll(2) === 0 ? null : this.#now + this.#roll(600_000);
     const item = this.#pick<StateItem>([
-      deviceItem(n, { profile: `p${this.#roll(3)}` }),
-      profileItem(`p${this.#roll(3)}`, [{ class: 'c1', bundle: `b${n}`, expiresAt: null }]),
+      deviceItem(n, { profile: `p${this.#roll(3)}`, expiresAt }),
+      siteItem(`s${n}`, { profile: `p${this.#roll(2)}`, expiresAt }),
+      profileItem(`p${this.#roll(3)}`, [{ class: 'c1', bundle: `b${this.#roll(2)}`, expiresAt }]),
       classItem(`c${n}`, [`10.0.${n}.0-10.0.${n}.${this.#roll(255)}`]),
       probeItem(`x${n}`, '10.0.0.1', 80 + this.#roll(3)),
       gatewayItem({ listenPort: 51820 + this.#roll(3) }),
@@ -120,6 +125,14 @@ export class Simulation {
     const removable = [...this.#controller.items.keys()].filter((key) => key !== 'gateway');
     const remove = this.#roll(3) === 0 && removable.length > 0 ? [this.#pick(removable)] : [];
     this.#say(this.#controller.change(remove.length > 0 ? [] : [item], remove, this.#now));
+  }
+
+  /** The same state with another time limit. */
+  #renewLimit(): void {
+    const timed = [...this.#controller.items.values()].filter(({ kind }) => kind === 'device' || kind === 'site');
+    if (timed.length === 0) return;
+    const item = { ...this.#pick(timed), expiresAt: this.#now + this.#roll(600_000) } as StateItem;
+    this.#say(this.#controller.change([item], [], this.#now));
   }
 
   #renewLease(): void {
@@ -379,6 +392,10 @@ export class Simulation {
   #note(text: string): void {
     this.#log.push(`${new Date(this.#now).toISOString()} ${text}`);
   }
+}
+
+function sorted(items: ReadonlyMap<string, StateItem>): [string, StateItem][] {
+  return [...items].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 /** Small seeded generator of numbers in [0, 1). */
