@@ -5,6 +5,7 @@ import { addAddresses } from './commands/addresses.ts';
 import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/changes.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addDeclared } from './commands/declared.ts';
 import { addDevices } from './commands/devices.ts';
 import { addGateways } from './commands/gateways.ts';
 import { addGroups } from './commands/groups.ts';
@@ -76,6 +77,7 @@ function addFamilies(program: Command, session: Session): void {
   addStatus(program, session);
   addAccount(program, session);
   addKeys(program, session);
+  addDeclared(program, session);
   addAudit(program, session);
   addChanges(program, session);
   addSettings(program, session);

@@ -20,3 +20,15 @@ export async function readHidden(io: Pick<Io, 'stdin' | 'stderr'>, question: str
     io.stderr.write('\n');
   }
 }
+
+/** Asks on the terminal, and gives the line that is typed; empty at its end. */
+export async function ask(io: Pick<Io, 'stdin' | 'stderr'>, question: string): Promise<string> {
+  io.stderr.write(question);
+  let typed = '';
+  for await (const chunk of io.stdin) {
+    typed += chunk.toString('utf8');
+    const end = typed.search(/[\r\n]/);
+    if (end !== -1) return typed.slice(0, end);
+  }
+  return typed;
+}

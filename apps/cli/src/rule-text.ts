@@ -28,6 +28,9 @@ export function pointAt(text: string, { line, column }: Place): string | undefin
   return `${head}${clean(source)}\n${' '.repeat(head.length + displayWidth(clean(source.slice(0, column - 1))))}^`;
 }
 
+/** Whether a rule speaks of the time; what `hasTimeConstraint` says unless it is given. */
+export const asksForTime = (rule: string): boolean => /(^|[^.\w])time\s*\./.test(rule);
+
 function placeOf(problemText: string | undefined): Place | undefined {
   if (problemText === undefined) return undefined;
   const problem = Problem.safeParse(JSON.parse(problemText)).data;

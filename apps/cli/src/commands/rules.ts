@@ -4,7 +4,7 @@ import type { Answer } from '../client.ts';
 import { Failure, usage } from '../failure.ts';
 import { readText } from '../files.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import { withCaret } from '../rule-text.ts';
+import { asksForTime, withCaret } from '../rule-text.ts';
 import { readAll, type Session, type WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment } from '../text.ts';
@@ -84,9 +84,6 @@ function addWrites(group: Command, session: Session): void {
     if (answer !== undefined) session.show(answer, () => `Deleted admission rule ${clean(text)}.\n`);
   });
 }
-
-/** Whether a rule speaks of the time; what `hasTimeConstraint` says unless it is given. */
-export const asksForTime = (rule: string): boolean => /(^|[^.\w])time\s*\./.test(rule);
 
 function fields(command: Command): Command {
   return command

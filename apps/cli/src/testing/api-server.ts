@@ -1,10 +1,14 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { TestContext } from 'node:test';
 import { type Operation, type OperationName, operations } from '@sallyport/contract';
 import { type Fixtures, fixtures } from './fixtures.ts';
 
 export const API_KEY = 'test-key-0123456789abcdef0123456789';
+
+/** Where the end of a test is heard of. */
+export interface Cleanup {
+  after(work: () => unknown): void;
+}
 
 /** A request as it arrived. */
 export interface Seen {
@@ -37,7 +41,7 @@ export interface ApiServer {
  * An HTTP server that speaks the contract: requests must fit the operation's schemas or are refused with a problem,
  * answers are the fixtures or what the test scripts, and must fit as well. Ends with the test.
  */
-export async function startApi(t: TestContext, basePath = ''): Promise<ApiServer> {
+export async function startApi(t: Cleanup, basePath = ''): Promise<ApiServer> {
   const seen: Seen[] = [];
   const replies: ApiServer['replies'] = new Map();
   const server = createServer((request, response) => {

@@ -1,0 +1,100 @@
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { applySteps } from '../declared/apply.ts';
+import { parseDeclaration } from '../declared/document.ts';
+import { exportTenant } from '../declared/export.ts';
+import { planFor, type Step } from '../declared/plan.ts';
+import { planJson, renderPlan, stepLine } from '../declared/plan-view.ts';
+import { readTenant } from '../declared/tenant.ts';
+import { exitCodes, Failure, usage } from '../failure.ts';
+import { readText, writeSecret } from '../files.ts';
+import { ask } from '../prompt.ts';
+import { readAll, type Session } from '../session.ts';
+
+interface ExportFlags {
+  readonly file?: string;
+  readonly force?: boolean;
+}
+
+interface ApplyFlags {
+  readonly file: string;
+  readonly prune?: boolean;
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
+
+const APPLY_HELP = `
+A plan is made and shown first: what it would create, update, delete and put in order. What the file does not name is
+left alone, unless --prune is given: then what a section of the file does not name is deleted. The first failure ends
+it; running it again goes on from there. A second run changes nothing.
+
+With --dry-run the exit code is 0 when there is nothing to do, and ${exitCodes.differs} when there is.
+
+Examples:
+  sally export -f tenant.yaml
+  sally apply -f tenant.yaml --dry-run
+  sally apply -f tenant.yaml --prune --yes`;
+
+/** `sally export`, `sally apply` */
+export function addDeclared(program: Command, session: Session): void {
+  program
+    .command('export')
+    .description('write what is declared in this tenant as a file: no devices, no secrets')
+    .option('-f, --file <file>', 'where to; - is standard output', '-')
+    .option('--force', 'replace the file')
+    .action(async (flags: ExportFlags) => exportTo(session, flags));
+  program
+    .command('apply')
+    .description('bring this tenant to what a file declares: plan, ask, carry out')
+    .requiredOption('-f, --file <file>', 'what to read; - is standard input')
+    .option('--prune', 'delete what the sections of the file do not name')
+    .option('-y, --yes', 'do not ask')
+    .option('--dry-run', 'show the plan and write nothing')
+    .addHelpText('after', APPLY_HELP)
+    .action(async (flags: ApplyFlags) => apply(session, flags));
+}
+
+async function exportTo(session: Session, { file = '-', force }: ExportFlags): Promise<void> {
+  const tenant = await readTenant(await session.api());
+  const text = exportTenant(tenant);
+  if (file === '-') return void session.out(text);
+  await writeSecret(file, text, { replace: force === true });
+  session.note(`Wrote ${file} (readable by you alone).`);
+}
+
+async function apply(session: Session, flags: ApplyFlags): Promise<void> {
+  const { file, yes = false, dryRun = false, prune = false } = flags;
+  if (session.json && !yes && !dryRun) throw usage('With --json nothing is asked', 'Give --yes or --dry-run.');
+  const text = file === '-' ? await readAll(session.io.stdin) : await readText(file);
+  if (text === undefined) throw usage(`There is no file ${file}`);
+  const name = file === '-' ? 'standard input' : basename(file);
+  const declaration = parseDeclaration(text, name);
+  const api = await session.api();
+  const steps = planFor(declaration, await readTenant(api), { prune, file: name });
+  if (!session.json) session.out(renderPlan(steps, session.colour));
+  if (dryRun) return reportDryRun(session, steps);
+  if (steps.length > 0) {
+    if (!yes) await confirm(session, steps.length);
+    await applySteps(api, steps, (step) => session.note(`Done: ${stepLine(step)}`));
+  }
+  if (session.json) session.out(planJson(steps, true));
+}
+
+function reportDryRun(session: Session, steps: readonly Step[]): void {
+  if (session.json) session.out(planJson(steps, false));
+  else session.out('Nothing was written.\n');
+  if (steps.length > 0)
+    throw new Failure(exitCodes.differs, 'The tenant is not as the file says', {
+      hint: 'Without --dry-run it is brought there.',
+    });
+}
+
+async function confirm(session: Session, steps: number): Promise<void> {
+  if (session.io.stdin.isTTY !== true)
+    throw usage(
+      'There is no terminal to ask on, so nothing was written',
+      'Give --yes to carry the plan out, or --dry-run to see it.',
+    );
+  const answer = await ask(session.io, `Carry out ${steps === 1 ? 'this step' : `these ${steps} steps`}? [y/N] `);
+  if (!/^(y|yes)$/i.test(answer.trim())) throw new Failure(exitCodes.failed, 'Nothing was written');
+}

@@ -1,0 +1,43 @@
+import type { Client } from '../client.ts';
+import { Failure } from '../failure.ts';
+import { withCaret } from '../rule-text.ts';
+import { clean } from '../text.ts';
+import type { Step } from './plan.ts';
+
+/**
+ * Carries the steps out one after the other, and tells of each. The first failure ends it: what was done stays, and is
+ * part of what the failure says.
+ */
+export async function applySteps(api: Client, steps: readonly Step[], tell: (step: Step) => void): Promise<void> {
+  const ids = new Map<string, string>();
+  for (const [done, step] of steps.entries()) {
+    try {
+      await step.carryOut(api, ids);
+    } catch (error) {
+      throw error instanceof Failure ? stopped(pointing(error, step), step, done, steps.length) : error;
+    }
+    tell(step);
+  }
+}
+
+/** Shows where in its text a rule is wrong. */
+function pointing(failure: Failure, { changes }: Step): Failure {
+  const rule = changes.find(({ field }) => field === 'rule')?.after;
+  return typeof rule === 'string' ? withCaret(failure, rule) : failure;
+}
+
+function stopped(failure: Failure, step: Step, done: number, all: number): Failure {
+  const { kind, name, action } = step;
+  const text = `Stopped at step ${done + 1} of ${all}: ${action} ${kind} ${clean(name)}\n${failure.message}\n${said(done)}`;
+  const hint = failure.hint ?? 'Run it again when the reason is gone: it goes on from here.';
+  const { problemText } = failure;
+  return new Failure(failure.exitCode, text, {
+    hint,
+    ...(problemText === undefined ? {} : { problemText }),
+  });
+}
+
+const said = (done: number): string =>
+  done === 0
+    ? 'No step before it was carried out.'
+    : `${done} ${done === 1 ? 'step was' : 'steps were'} carried out before and stay.`;

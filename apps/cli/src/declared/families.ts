@@ -1,0 +1,18 @@
+import type { Family, Items, SectionName } from './items.ts';
+import { gatewayFamily, protocolFamily, resourceFamily } from './network.ts';
+import { groupFamily, userFamily } from './people.ts';
+import { policyFamily, ruleFamily } from './rules-and-policies.ts';
+
+export const families: { readonly [S in SectionName]: Family<Items[S]> } = {
+  gateways: gatewayFamily,
+  protocols: protocolFamily,
+  resources: resourceFamily,
+  groups: groupFamily,
+  users: userFamily,
+  rules: ruleFamily,
+  policies: policyFamily,
+};
+
+/** Names of the fields of an item. */
+export const fieldNames = <I extends object>(family: Family<I>): (keyof I & string)[] =>
+  Object.keys(family.fields) as (keyof I & string)[];

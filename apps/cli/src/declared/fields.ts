@@ -1,0 +1,179 @@
+import { canonicalPrefix } from '@sallyport/contract';
+
+/** Kinds of objects that others refer to. */
+export type Target = 'gateways' | 'protocols' | 'resources' | 'groups' | 'users' | 'roles' | 'rules' | 'devices';
+
+/** Turns a reference into another form: a name of the file into a key, a key into an id or a name. */
+export type RefMap = (target: Target, text: string) => string;
+
+/** What a field holds, and how it stands in a file. */
+export interface Field<T> {
+  /** What a file means that leaves the field out: nothing (it must be there), "leave it alone", or a value. */
+  readonly absent: 'required' | 'kept' | { readonly value: T };
+  /** Reads what stands in the file. Throws `Misfit`. */
+  read(value: unknown): T;
+  /** The value with its references in another form. */
+  refs(value: T, map: RefMap): T;
+  /** Equal for values that mean the same. */
+  canonical(value: T): unknown;
+  /** As it stands in a file. */
+  write(value: T): unknown;
+}
+
+/** A value of the wrong kind, and where it is inside of the field. */
+export class Misfit extends Error {
+  readonly path: readonly (string | number)[];
+  constructor(message: string, path: readonly (string | number)[] = []) {
+    super(message);
+    this.path = path;
+  }
+}
+
+type Shape<T> = Pick<Field<T>, 'read'> & Partial<Omit<Field<T>, 'absent' | 'read'>>;
+
+const plain = {
+  refs: <T>(value: T): T => value,
+  canonical: (value: unknown) => value,
+  write: (value: unknown) => value,
+};
+
+export function required<T>(shape: Shape<T>): Field<T> {
+  return { ...plain, ...shape, absent: 'required' };
+}
+
+/** Left alone where the file does not name it. */
+export function kept<T>(shape: Shape<T>): Field<T> {
+  return { ...plain, ...shape, absent: 'kept' };
+}
+
+export function defaults<T>(shape: Shape<T>, value: T): Field<T> {
+  return { ...plain, ...shape, absent: { value } };
+}
+
+export const text: Shape<string> = {
+  read(value) {
+    if (typeof value !== 'string') throw new Misfit(`must be text, not ${kindOf(value)}; quote it`);
+    return value;
+  },
+};
+
+/** Text of several lines; blanks at the end do not count. */
+export const block: Shape<string> = {
+  read: (value) => text.read(value).trimEnd(),
+  canonical: (value) => value.trimEnd(),
+};
+
+export const flag: Shape<boolean> = {
+  read(value) {
+    if (typeof value !== 'boolean') throw new Misfit(`must be true or false, not ${kindOf(value)}`);
+    return value;
+  },
+};
+
+export const wholeNumber: Shape<number> = {
+  read(value) {
+    if (!Number.isSafeInteger(value) || Number(value) < 0)
+      throw new Misfit(`must be a whole number, not ${kindOf(value)}`);
+    return Number(value);
+  },
+};
+
+/** A port: a number in files, text on the wire. */
+export const port: Shape<string> = {
+  read: (value) => (typeof value === 'string' ? value : String(wholeNumber.read(value))),
+  write: (value) => (/^[0-9]+$/.test(value) ? Number(value) : value),
+};
+
+export function oneOf<const W extends string>(words: readonly W[]): Shape<W> {
+  return {
+    read(value) {
+      const word = words.find((known) => known === value);
+      if (word === undefined) throw new Misfit(`must be one of ${words.join(', ')}, not ${kindOf(value)}`);
+      return word;
+    },
+  };
+}
+
+export function orNull<T>(shape: Shape<T>): Shape<T | null> {
+  const { canonical = plain.canonical, write = plain.write } = shape;
+  return {
+    read: (value) => (value === null ? null : shape.read(value)),
+    canonical: (value) => (value === null ? null : canonical(value)),
+    write: (value) => (value === null ? null : write(value)),
+  };
+}
+
+export const texts: Shape<string[]> = {
+  read: (value) => list(value, text.read),
+  canonical: (value) => value.toSorted(),
+};
+
+/** Addresses and ranges, in any spelling and order. */
+export const prefixes: Shape<string[]> = {
+  read: texts.read,
+  canonical: (value) => value.map((entry) => canonicalPrefix(entry) ?? entry).toSorted(),
+};
+
+/** References by name or id; their order counts only when `ordered`. */
+export function refs(target: Target, { ordered = false } = {}): Shape<string[]> {
+  return {
+    read: texts.read,
+    refs: (value, map) => value.map((entry) => map(target, entry)),
+    canonical: (value) => (ordered ? value : value.toSorted()),
+  };
+}
+
+export function ref(target: Target): Shape<string> {
+  return { read: text.read, refs: (value, map) => (value === '' ? '' : map(target, value)) };
+}
+
+/** `all`, or references. */
+export function allOr(target: Target): Shape<'all' | string[]> {
+  const some = refs(target);
+  return {
+    read: (value) => {
+      if (value === 'all') return 'all';
+      if (!Array.isArray(value)) throw new Misfit(`must be all or a list, not ${kindOf(value)}`);
+      return some.read(value);
+    },
+    refs: (value, map) => (value === 'all' ? value : value.map((entry) => map(target, entry))),
+    canonical: (value) => (value === 'all' ? value : value.toSorted()),
+  };
+}
+
+/** A list, each entry read by `read`. */
+export function list<T>(value: unknown, read: (entry: unknown) => T): T[] {
+  if (!Array.isArray(value)) throw new Misfit(`must be a list, not ${kindOf(value)}`);
+  return value.map((entry, index) => within(index, () => read(entry)));
+}
+
+/** Says of a misfit inside of `work` that it stands below `step`. */
+export function within<T>(step: string | number, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof Misfit ? new Misfit(error.message, [step, ...error.path]) : error;
+  }
+}
+
+/** A map with known keys. */
+export function record(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
+  if (!isRecord(value)) throw new Misfit(`must be a map of names and values, not ${kindOf(value)}`);
+  for (const key of Object.keys(value))
+    if (!known.includes(key)) throw new Misfit(`is not known here; there are ${known.join(', ')}`, [key]);
+  return value;
+}
+
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isGiven<T>(value: T): value is Exclude<T, undefined> {
+  return value !== undefined;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'object' ? 'a map' : JSON.stringify(value);
+}

@@ -1,0 +1,187 @@
+import {
+  accessType,
+  canonicalPrefix,
+  type Gateway,
+  gatewayIntent,
+  loadBalancingMode,
+  type NetworkProtocol,
+  type Protocol,
+  type Resource,
+} from '@sallyport/contract';
+import {
+  defaults,
+  flag,
+  list,
+  Misfit,
+  oneOf,
+  orNull,
+  port,
+  record,
+  ref,
+  refs,
+  required,
+  text,
+  texts,
+  within,
+} from './fields.ts';
+import {
+  type Family,
+  type GatewayItem,
+  type Live,
+  type ProtocolItem,
+  type Request,
+  type ResourceItem,
+  request,
+  touches,
+} from './items.ts';
+
+export const gatewayFamily: Family<GatewayItem> = {
+  word: 'gateway',
+  fields: {
+    name: required(text),
+    description: defaults(text, ''),
+    port: defaults(port, '51820'),
+    endpoint: defaults(orNull(text), null),
+    masquerade: defaults(flag, true),
+    intent: defaults(oneOf(gatewayIntent.options), 'ACTIVE'),
+    relay: defaults(flag, false),
+  },
+  fixed: [],
+  showsBuiltIn: false,
+  nameOf: ({ name }) => name,
+  keyOf: ({ name }) => name,
+  read: async (api, id) => {
+    const { body, etag } = await api.call('getGateway', { params: { id } });
+    return { live: liveGateway(body), etag };
+  },
+  create: (item) => request('createGateway', { body: gatewayBody(item) }),
+  finish: (id, item) => [...(item.intent === 'ACTIVE' ? [] : [updateGateway(id, item)]), ...relay(id, item, false)],
+  change: (id, before, after, changed) => [
+    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent')
+      ? [updateGateway(id, after)]
+      : []),
+    ...relay(id, after, before.relay),
+  ],
+  remove: (id) => request('deleteGateway', { params: { id } }),
+};
+
+export function liveGateway(g: Gateway): Live<GatewayItem> {
+  const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
+  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay: g.relayEnabled ?? false };
+  return { id, item, builtIn: false };
+}
+
+function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade }: GatewayItem) {
+  return { name, description: description || null, wireguardPort, endpoint, masquerade };
+}
+
+const updateGateway = (id: string, item: GatewayItem): Request =>
+  request('updateGateway', { params: { id }, body: { ...gatewayBody(item), intent: item.intent } });
+
+function relay(id: string, after: GatewayItem, before: boolean): Request[] {
+  if (after.relay === before) return [];
+  return [request(after.relay ? 'enableRelay' : 'disableRelay', { params: { id } })];
+}
+
+export const protocolFamily: Family<ProtocolItem> = {
+  word: 'protocol',
+  fields: {
+    name: required(text),
+    ports: required({ ...texts, read: (value) => list(value, (entry) => portText(parsePort(text.read(entry)))) }),
+  },
+  fixed: ['ports'],
+  showsBuiltIn: false,
+  nameOf: ({ name }) => name,
+  keyOf: ({ name }) => name,
+  read: async (api, id) => {
+    const { body, etag } = await api.call('getProtocol', { params: { id } });
+    return { live: liveProtocol(body), etag };
+  },
+  create: ({ name, ports }) =>
+    request('createProtocol', { body: { name, networkProtocols: ports.map((entry) => parsePort(entry)) } }),
+  finish: () => [],
+  change: () => [],
+  remove: (id) => request('deleteProtocol', { params: { id } }),
+};
+
+export function liveProtocol({ id, name, networkProtocols, type }: Protocol): Live<ProtocolItem> {
+  return { id, item: { name, ports: networkProtocols.map(portText) }, builtIn: type !== 'CUSTOM' };
+}
+
+const portText = (entry: Protocol['networkProtocols'][number]): string =>
+  entry.port === undefined ? entry.protocol : `${entry.protocol} ${entry.port}`;
+
+function parsePort(entry: string): NetworkProtocol {
+  const [, protocol, range] = /^(TCP|UDP) +([0-9]+(?:-[0-9]+)?)$/i.exec(entry.trim()) ?? [];
+  if (/^icmp$/i.test(entry.trim())) return { protocol: 'ICMP' };
+  if (protocol === undefined || range === undefined)
+    throw new Misfit(`must look like TCP 443, UDP 5000-5100 or ICMP, not ${JSON.stringify(entry)}`);
+  return { protocol: protocol.toUpperCase() === 'TCP' ? 'TCP' : 'UDP', port: range };
+}
+
+type Addresses = ResourceItem['addresses'];
+const protocolRef = ref('protocols');
+
+export const resourceFamily: Family<ResourceItem> = {
+  word: 'resource',
+  fields: {
+    name: required(text),
+    type: defaults(oneOf(accessType.options), 'PRIVATE'),
+    description: defaults(text, ''),
+    addresses: required<Addresses>({
+      read: (value) => list(value, readAddress),
+      refs: (value, map) =>
+        value.map(({ address, protocols }) => ({
+          address,
+          protocols: protocols.map((entry) => protocolRef.refs?.(entry, map) ?? entry),
+        })),
+      canonical: (value) =>
+        value
+          .map(({ address, protocols }) => [canonicalPrefix(address) ?? address, protocols.toSorted()] as const)
+          .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+    }),
+    mode: defaults(oneOf(loadBalancingMode.options), 'MANUAL'),
+    gateways: defaults(refs('gateways', { ordered: true }), []),
+  },
+  fixed: ['type'],
+  showsBuiltIn: false,
+  nameOf: ({ name }) => name,
+  keyOf: ({ name }) => name,
+  read: async (api, id) => {
+    const { body, etag } = await api.call('getResource', { params: { id } });
+    return { live: liveResource(body), etag };
+  },
+  create: (item) => request('createResource', { body: { ...resourceBody(item), type: item.type } }),
+  finish: (id, item) => (item.mode === 'MANUAL' && item.gateways.length === 0 ? [] : [attach(id, item)]),
+  change: (id, _, after, changed) => [
+    ...(touches(changed, 'name', 'description', 'addresses')
+      ? [request('updateResource', { params: { id }, body: resourceBody(after) })]
+      : []),
+    ...(touches(changed, 'mode', 'gateways') ? [attach(id, after)] : []),
+  ],
+  remove: (id) => request('deleteResource', { params: { id } }),
+};
+
+export function liveResource(r: Resource): Live<ResourceItem> {
+  const addresses = r.addresses.map(({ address, protocols }) => ({ address, protocols: protocols.map((p) => p.id) }));
+  const gateways = r.gateways.map(({ id }) => id);
+  const { name, type, description = '', loadBalancingMode: mode } = r;
+  return { id: r.id, item: { name, type, description, addresses, mode, gateways }, builtIn: false };
+}
+
+function readAddress(value: unknown): Addresses[number] {
+  const { address, protocols } = record(value, ['address', 'protocols']);
+  return {
+    address: within('address', () => text.read(address)),
+    protocols: within('protocols', () => texts.read(protocols)),
+  };
+}
+
+const resourceBody = ({ name, description, addresses }: ResourceItem) => ({
+  name,
+  description: description || null,
+  addresses: addresses.map(({ address, protocols }) => ({ address, protocols })),
+});
+
+const attach = (id: string, { mode, gateways }: ResourceItem): Request =>
+  request('saveLoadBalancing', { params: { id }, body: { loadBalancingMode: mode, gateways } });

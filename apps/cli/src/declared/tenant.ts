@@ -1,0 +1,73 @@
+import type { Client } from '../client.ts';
+import { listAll } from '../lists.ts';
+import { families } from './families.ts';
+import type { Target } from './fields.ts';
+import type { Items, Live, SectionName } from './items.ts';
+import { liveGateway, liveProtocol, liveResource } from './network.ts';
+import { liveGroup, liveUser, ownRoles } from './people.ts';
+import { livePolicy, liveRule } from './rules-and-policies.ts';
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Everything that a file can describe or name. */
+export interface Tenant {
+  readonly name: string;
+  /** Policies stand in the order in which they are walked. */
+  readonly sections: { readonly [S in SectionName]: readonly Live<Items[S]>[] };
+  readonly devices: readonly Named[];
+  readonly roles: readonly Named[];
+}
+
+/** Reads the tenant. Not one moment of it: what changes meanwhile is noticed when it is written. */
+export async function readTenant(api: Client): Promise<Tenant> {
+  const settings = await api.call('getTenant');
+  const gateways = (await api.call('listGateways')).body.map(liveGateway);
+  const protocols = (await api.call('listProtocols')).body.map(liveProtocol);
+  const resources = (await listAll(api, 'listResources')).body.data.map(liveResource);
+  const groups = (await listAll(api, 'listGroups')).body.data.map(liveGroup);
+  const users = (await listAll(api, 'listUsers')).body.data;
+  const rules = (await api.call('listAdmissionRules')).body.map(liveRule);
+  const policies = (await api.call('listPolicies')).body.toSorted((a, b) => a.order - b.order).map(livePolicy);
+  const devices = (await listAll(api, 'listDevices')).body.data;
+  const roles = (await api.call('listRoles')).body;
+  const people = await inParallel(users, 8, async (user) =>
+    liveUser(user, user.roles.length === 0 ? [] : await ownRoles(api, user.id)),
+  );
+  return {
+    name: settings.body.name,
+    sections: { gateways, protocols, resources, groups, users: people, rules, policies },
+    devices,
+    roles,
+  };
+}
+
+/** Names and ids of all objects of a kind that others refer to. */
+export function namedOf(tenant: Tenant, target: Target): readonly Named[] {
+  if (target === 'devices' || target === 'roles') return tenant[target];
+  return namedIn(tenant, target);
+}
+
+/** The group that users are in who are in no other. */
+export function defaultGroup(tenant: Tenant): string | undefined {
+  return tenant.sections.groups.find(({ builtIn }) => builtIn)?.id;
+}
+
+/** The rule of policies that name none. */
+export function builtInRule(tenant: Tenant): string | undefined {
+  return tenant.sections.rules.find(({ builtIn }) => builtIn)?.id;
+}
+
+function namedIn<S extends SectionName>(tenant: Tenant, section: S): Named[] {
+  const family = families[section];
+  return tenant.sections[section].map(({ id, item }) => ({ id, name: family.nameOf(item) }));
+}
+
+async function inParallel<T, R>(items: readonly T[], width: number, work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let start = 0; start < items.length; start += width)
+    results.push(...(await Promise.all(items.slice(start, start + width).map(work))));
+  return results;
+}

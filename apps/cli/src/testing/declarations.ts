@@ -1,0 +1,91 @@
+import fc from 'fast-check';
+
+/** Random files for `sally apply`, each section about few names, so that one file after another meets the same. */
+const names = fc.uniqueArray(fc.constantFrom('a', 'B', 'c d', 'Zürich', '10', 'true', "it's", '- x: #'), {
+  maxLength: 4,
+});
+const description = fc.constantFrom('', 'some text', 'yes', '# no comment');
+
+function objects<T extends object>(fields: (name: string) => fc.Arbitrary<T>) {
+  return names.chain((all) => fc.tuple(...all.map((name) => fields(name).map((rest) => ({ name, ...rest })))));
+}
+
+const gateways = objects(() =>
+  fc.record({
+    description,
+    port: fc.constantFrom(51820, 51821),
+    endpoint: fc.constantFrom(null, 'vpn.example.com'),
+    masquerade: fc.boolean(),
+    intent: fc.constantFrom('ACTIVE', 'OFFLINE'),
+    relay: fc.boolean(),
+  }),
+);
+
+const groups = objects(() =>
+  fc.record({
+    description,
+    roles: fc.subarray(['Admin', 'User']),
+    maxDevices: fc.nat(9),
+    idpMapping: fc.subarray(['x', 'y']),
+  }),
+);
+
+const rules = objects(() => fc.record({ rule: fc.constantFrom('true', 'time.hour > 8\n&& true', ' false ') }));
+
+const some = (all: readonly string[]) => fc.shuffledSubarray([...all]);
+const allOr = (all: readonly string[]) => fc.oneof(fc.constant('all'), some(all));
+const named = (all: readonly { readonly name: string }[]): string[] => all.map(({ name }) => name);
+
+/** Every section; references are to what the same file names, or to what every tenant has. */
+export const declarations = fc.record({ gateways, groups, rules }).chain((base) => {
+  const resources = objects(() =>
+    fc.record({
+      description,
+      addresses: fc
+        .uniqueArray(fc.constantFrom('10.0.0.1', '10.1.0.0/16', 'fd00::1'), { minLength: 1 })
+        .map((all) => all.map((address) => ({ address, protocols: ['HTTPS'] }))),
+      mode: fc.constantFrom('MANUAL', 'AUTOMATIC'),
+      gateways: some(named(base.gateways)),
+    }),
+  );
+  const users = fc
+    .uniqueArray(fc.constantFrom('anna@example.com', 'Ben@example.com'), { maxLength: 2 })
+    .chain((emails) =>
+      fc.tuple(
+        ...emails.map((email) =>
+          fc.record({
+            email: fc.constant(email),
+            groups: some(named(base.groups)),
+            roles: some(['Admin', 'Auditor']),
+            active: fc.boolean(),
+            department: fc.constantFrom(null, 'Lab'),
+            attributes: fc.constantFrom({}, { level: 3, tags: ['a', 'b'] }),
+            maxDevices: fc.constantFrom(null, 3),
+          }),
+        ),
+      ),
+    );
+  return fc.record({ resources, users }).chain((more) => {
+    const policies = fc
+      .uniqueArray(fc.tuple(fc.constantFrom('p', 'q', 'r', 's'), fc.constantFrom('PRIVATE', 'SAAS')), {
+        selector: (pair) => pair.join(),
+        maxLength: 6,
+      })
+      .chain((all) =>
+        fc.tuple(
+          ...all.map(([name, type]) =>
+            fc.record({
+              ...{ name: fc.constant(name), type: fc.constant(type), description },
+              action: fc.constantFrom('allow', 'deny'),
+              rule: fc.constantFrom('Admission without Restrictions', ...named(base.rules)),
+              users: allOr(more.users.map(({ email }) => email)),
+              groups: allOr(named(base.groups)),
+              devices: allOr(['laptop', 'phone']),
+              resources: allOr(named(more.resources)),
+            }),
+          ),
+        ),
+      );
+    return fc.record({ policies }).map((last) => ({ ...base, ...more, ...last }));
+  });
+});
