@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { accessDifference, accessPairs } from './access.ts';
 import { evaluate } from './evaluate.ts';
 import { gatewaysFor } from './gateways-for.ts';
-import { allDestinations, allPorts, change, deviceIds, population } from './testing/arbitrary.ts';
+import { accessMatrix } from './matrix.ts';
+import { allDestinations, allPorts, change, deviceIds, instant, population } from './testing/arbitrary.ts';
 import { changesTo, settings } from './testing/build.ts';
 import { World } from './world.ts';
 
@@ -19,13 +20,13 @@ const twoWorlds = fc
 test('accessPairs is what evaluate lets each device reach of each resource, packet by packet', () => {
   let pairs = 0;
   fc.assert(
-    fc.property(population, (changes) => {
+    fc.property(population, instant, (changes, at) => {
       const world = World.empty(settings).with(changes);
-      const found = new Set([...accessPairs(world)].map(({ device, resource }) => `${device} ${resource}`));
-      assert.deepEqual(found, pairsByPacket(world));
+      const found = new Set([...accessPairs(world, at)].map(({ device, resource }) => `${device} ${resource}`));
+      assert.deepEqual(found, pairsByPacket(world, at));
       pairs += found.size;
     }),
-    { numRuns: 12 },
+    { numRuns: 8 },
   );
   assert.ok(pairs > 5, `random worlds must have access: ${pairs}`);
 });
@@ -33,11 +34,11 @@ test('accessPairs is what evaluate lets each device reach of each resource, pack
 test('accessDifference counts the pairs of one world that the other does not have', () => {
   let different = 0;
   fc.assert(
-    fc.property(twoWorlds, fc.nat(4), fc.boolean(), ([before, after], limit, rebuilt) => {
+    fc.property(twoWorlds, fc.nat(4), fc.boolean(), instant, ([before, after], limit, rebuilt, at) => {
       const given = rebuilt ? World.empty(after.settings).with(structuredClone(changesTo(after))) : after;
-      const difference = accessDifference(before, given, limit);
+      const difference = accessDifference(before, given, limit, at);
       const [old, now] = [before, after].map(
-        (world) => new Set([...accessPairs(world)].map(({ device, resource }) => `${device} ${resource}`)),
+        (world) => new Set([...accessPairs(world, at)].map(({ device, resource }) => `${device} ${resource}`)),
       ) as [Set<string>, Set<string>];
       const expected = { gained: now.difference(old), lost: old.difference(now) };
       assert.equal(difference.gained, expected.gained.size);
@@ -52,27 +53,59 @@ test('accessDifference counts the pairs of one world that the other does not hav
   assert.ok(different > 50, `random changes must change access: ${different}`);
 });
 
-test('gatewaysFor covers exactly the addresses that a device reaches, each once, by a gateway that admits it', () => {
-  let covered = 0;
+test('accessMatrix has the pairs with the policies and gateways that evaluate finds, and says until when', () => {
+  let rows = 0;
   fc.assert(
-    fc.property(population, fc.constantFrom(...deviceIds), (changes, device) => {
+    fc.property(population, instant, (changes, at) => {
       const world = World.empty(settings).with(changes);
-      const routes = [...gatewaysFor(world, device)].flatMap(([gateway, prefixes]) =>
+      const matrix = [...accessMatrix(world, at)];
+      assert.deepEqual(
+        matrix.map(({ device, resource }) => `${device} ${resource}`).sort(),
+        [...accessPairs(world, at)].map(({ device, resource }) => `${device} ${resource}`).sort(),
+      );
+      for (const row of matrix) {
+        const one = { devices: new Set([row.device]), resources: new Set([row.resource]) };
+        assert.deepEqual([...accessMatrix(world, at, one)], [row]);
+        assert.ok(row.policies.length > 0 && row.gateways.length > 0);
+        if (row.validUntil === null) continue;
+        assert.ok(row.validUntil > at);
+        const later = accessMatrix(world, row.validUntil - 1, one).find(({ resource }) => resource === row.resource);
+        for (const policy of row.policies)
+          assert.ok(later?.policies.includes(policy) || later !== undefined, 'still open just before');
+        rows++;
+      }
+    }),
+    { numRuns: 150 },
+  );
+  assert.ok(rows > 30, `random worlds must have rows that end: ${rows}`);
+});
+
+test('gatewaysFor leads exactly what a device reaches, by a gateway that admits it; the default routes lead the rest', () => {
+  let covered = 0;
+  let tunnels = 0;
+  fc.assert(
+    fc.property(population, fc.constantFrom(...deviceIds), instant, (changes, device, at) => {
+      const world = World.empty(settings).with(changes);
+      const routes = [...gatewaysFor(world, device, at)].flatMap(([gateway, prefixes]) =>
         prefixes.map((text) => ({ gateway, range: parsePrefix(text) ?? assert.fail(text) })),
       );
-      for (const [i, a] of routes.entries())
-        for (const b of routes.slice(i + 1)) assert.ok(!rangesOverlap(a.range, b.range), 'disjoint over gateways');
+      const tunnel = routes.some(({ range }) => range.length === 0);
+      if (tunnel) tunnels++;
+      else
+        for (const [i, a] of routes.entries())
+          for (const b of routes.slice(i + 1)) assert.ok(!rangesOverlap(a.range, b.range), 'disjoint over gateways');
       for (const destination of allDestinations) {
         const { family, value } = parseAddress(destination) ?? assert.fail(destination);
-        const route = routes.find(({ range }) => rangeContains(range, family, value));
-        const admits = (gateway?: string) =>
-          allPorts.some(
-            (p) =>
-              evaluate(world, { device, destination, ...p, at: 0, ...(gateway === undefined ? {} : { gateway }) })
-                .allowed,
+        const around = routes.filter(({ range }) => rangeContains(range, family, value));
+        const route = around.sort((a, b) => b.range.length - a.range.length)[0];
+        const decisionAt = (gateway?: string) =>
+          allPorts.map((p) =>
+            evaluate(world, { device, destination, ...p, at, ...(gateway === undefined ? {} : { gateway }) }),
           );
-        assert.equal(route !== undefined, admits(), destination);
-        if (route === undefined) continue;
+        const admits = (gateway?: string) => decisionAt(gateway).some(({ allowed }) => allowed);
+        if (!tunnel) assert.equal(route !== undefined, admits(), destination);
+        else if (admits()) assert.ok(route !== undefined, destination);
+        if (route === undefined || (tunnel && !admits())) continue;
         covered++;
         assert.ok(admits(route.gateway), `${route.gateway} admits ${destination}`);
         if (world.gateways.get(route.gateway)?.intent !== 'MAINTENANCE') continue;
@@ -80,19 +113,20 @@ test('gatewaysFor covers exactly the addresses that a device reaches, each once,
           assert.ok(intent !== 'ACTIVE' || !admits(id), `${id} is to carry ${destination}, not the drained gateway`);
       }
     }),
-    { numRuns: 40 },
+    { numRuns: 60 },
   );
   assert.ok(covered > 30, `random worlds must have routes: ${covered}`);
+  assert.ok(tunnels > 2, `random worlds must have full tunnels: ${tunnels}`);
 });
 
 /** Brute force over every address and port worth trying. */
-function pairsByPacket(world: World): Set<string> {
+function pairsByPacket(world: World, at: number): Set<string> {
   const pairs = new Set<string>();
   for (const device of world.devices.keys())
     for (const destination of allDestinations)
       for (const target of allPorts)
         for (const gateway of world.gateways.keys()) {
-          if (!evaluate(world, { device, destination, ...target, gateway, at: 0 }).allowed) continue;
+          if (!evaluate(world, { device, destination, ...target, gateway, at }).allowed) continue;
           const { family, value } = parseAddress(destination) ?? assert.fail(destination);
           for (const resource of world.resources.values()) {
             const hit = resource.addresses.some((address) => {

@@ -1,5 +1,6 @@
 import { computed } from './compile/maps.ts';
 import { Reach } from './compile/reach.ts';
+import { keyOf, type Term } from './compile/terms.ts';
 import type { WorldDevice, WorldPolicy, WorldResource } from './types.ts';
 import type { World } from './world.ts';
 
@@ -14,20 +15,21 @@ export interface AccessDifference {
   readonly samples: readonly (AccessPair & { readonly change: 'gained' | 'lost' })[];
 }
 
-/** Devices and the resources of which they may reach any part through any of the resource's gateways. */
-export function* accessPairs(world: World): Generator<AccessPair> {
-  const reach = new Reach(world);
-  for (const device of world.devices.values())
-    if (device.active)
-      for (const resource of reach.reachable(reach.policies.matched(device))) yield { device: device.id, resource };
+/** Devices and the resources of which they may reach any part through any of the resource's gateways at a moment. */
+export function* accessPairs(world: World, at: number): Generator<AccessPair> {
+  const reach = new Reach(world, at);
+  for (const device of world.devices.values()) {
+    const terms = reach.terms(device);
+    for (const resource of terms === null ? [] : reach.reachable(terms)) yield { device: device.id, resource };
+  }
 }
 
 /**
- * How many pairs a step from one world to another gives and takes, with at most `limit` samples of them. Objects that
- * both worlds share are taken as unchanged, so `after` is best made by `before.with(…)`.
+ * How many pairs a step from one world to another gives and takes at a moment, with at most `limit` samples of them.
+ * Objects that both worlds share are taken as unchanged, so `after` is best made by `before.with(…)`.
  */
-export function accessDifference(before: World, after: World, limit: number): AccessDifference {
-  const reaches = [new Reach(before), new Reach(after)] as const;
+export function accessDifference(before: World, after: World, limit: number, at: number): AccessDifference {
+  const reaches = [new Reach(before, at), new Reach(after, at)] as const;
   const samples: (AccessPair & { change: 'gained' | 'lost' })[] = [];
   const count = (change: 'gained' | 'lost', resources: ReadonlySet<string>, devices: readonly string[]): number => {
     for (const resource of resources)
@@ -46,19 +48,19 @@ export function accessDifference(before: World, after: World, limit: number): Ac
 type Pair<T> = readonly [before: T, after: T];
 type Reachable = ReadonlySet<string>;
 
-/** Devices that have the same policies in both worlds, with what these reach there. */
+/** Devices to which the same is said in both worlds, with what they reach there. */
 function groupsOf(devices: Iterable<Pair<WorldDevice | undefined>>, [before, after]: Pair<Reach>) {
-  const policiesIn = (reach: Reach, device: WorldDevice | undefined) =>
-    device?.active ? reach.policies.matched(device) : null;
-  const reachableIn = (reach: Reach, policies: string[] | null): Reachable =>
-    policies === null ? new Set() : reach.reachable(policies);
+  const termsIn = (reach: Reach, device: WorldDevice | undefined) =>
+    device === undefined ? null : reach.terms(device);
+  const reachableIn = (reach: Reach, terms: readonly Term[] | null): Reachable =>
+    terms === null ? new Set() : reach.reachable(terms);
 
   const groups = new Map<string, { old: Reachable; now: Reachable; devices: string[] }>();
   for (const [a, b] of devices) {
-    const policies = [policiesIn(before, a), policiesIn(after, b)] as const;
-    const group = computed(groups, JSON.stringify(policies), () => ({
-      old: reachableIn(before, policies[0]),
-      now: reachableIn(after, policies[1]),
+    const [old, now] = [termsIn(before, a), termsIn(after, b)];
+    const group = computed(groups, JSON.stringify([old && keyOf(old), now && keyOf(now)]), () => ({
+      old: reachableIn(before, old),
+      now: reachableIn(after, now),
       devices: [],
     }));
     group.devices.push((a ?? b)?.id as string);
@@ -66,28 +68,28 @@ function groupsOf(devices: Iterable<Pair<WorldDevice | undefined>>, [before, aft
   return groups.values();
 }
 
-/** Devices that changed, and those with a policy whose outcome may be another one. */
+/** Devices that changed, or whose owner did, and those with a policy whose outcome may be another one. */
 function* concernedDevices(
   before: World,
   after: World,
   reaches: Pair<Reach>,
 ): Generator<Pair<WorldDevice | undefined>> {
-  const concerned = before.settings === after.settings ? new Sources(concernedPolicies(before, after, reaches)) : null;
+  const concerned = before.settings === after.settings ? new Sources(before, after, reaches) : null;
   for (const [a, b] of pairsOf(before.devices, after.devices))
     if (a !== b || concerned === null || (a !== undefined && concerned.match(a))) yield [a, b];
 }
 
 /**
- * Policies that changed, or that speak of addresses of a changed resource or of a resource on a changed gateway. As the
- * versions of both worlds, since the sources may differ.
+ * Policies that changed, or whose rule did, or that speak of addresses of a changed resource or of a resource on a
+ * changed gateway. As the versions of both worlds, since the sources may differ.
  */
 function* concernedPolicies(before: World, after: World, reaches: Pair<Reach>): Generator<WorldPolicy> {
   for (const versions of changed(before.policies, after.policies)) for (const policy of versions) yield policy;
   const resources = new Set<WorldResource>(changed(before.resources, after.resources).flat());
-  const gateways = new Set(
-    changed(before.gateways, after.gateways).flatMap((versions) => versions.map(({ id }) => id)),
-  );
+  const gateways = idsOf(changed(before.gateways, after.gateways));
+  const rules = idsOf(changed(before.rules, after.rules));
   for (const { resources: index, policies } of reaches) {
+    for (const rule of rules) for (const id of policies.withRule(rule)) yield policies.get(id) as WorldPolicy;
     const ids = new Set([...gateways].flatMap((gateway) => [...index.attached(gateway)]));
     for (const resource of resources) for (const entry of index.near(resource)) ids.add(entry.resource.id);
     for (const id of ids) {
@@ -98,24 +100,33 @@ function* concernedPolicies(before: World, after: World, reaches: Pair<Reach>): 
   }
 }
 
-/** Sources of several policies together. */
+/** Whom a step may concern, by the policies that it concerns and by users and groups. */
 class Sources {
   #everyDevice = false;
   #everyUser = false;
   readonly #devices = new Set<string>();
   readonly #users = new Set<string>();
+  readonly #groups: Set<string>;
+  readonly #worlds: Pair<World>;
 
-  constructor(policies: Iterable<WorldPolicy>) {
-    for (const policy of new Set(policies)) {
+  constructor(before: World, after: World, reaches: Pair<Reach>) {
+    this.#worlds = [before, after];
+    this.#groups = idsOf(changed(before.groups, after.groups));
+    for (const id of idsOf(changed(before.users, after.users))) this.#users.add(id);
+    for (const policy of new Set(concernedPolicies(before, after, reaches))) {
       this.#everyDevice ||= policy.allDevices;
       this.#everyUser ||= policy.allUsers || policy.allGroups;
       for (const device of policy.devices) this.#devices.add(device);
       for (const user of policy.users) this.#users.add(user);
+      for (const group of policy.groups) this.#groups.add(group);
     }
   }
 
   match({ id, user }: WorldDevice): boolean {
-    return this.#everyDevice || this.#devices.has(id) || (user !== null && (this.#everyUser || this.#users.has(user)));
+    if (this.#everyDevice || this.#devices.has(id)) return true;
+    if (user === null) return false;
+    if (this.#everyUser || this.#users.has(user)) return true;
+    return this.#worlds.some((world) => world.users.get(user)?.groups.some((group) => this.#groups.has(group)));
   }
 }
 
@@ -129,4 +140,8 @@ function changed<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T
   return [...pairsOf(before, after)]
     .filter(([a, b]) => a !== b)
     .map((pair) => pair.filter((v) => v !== undefined) as T[]);
+}
+
+function idsOf(versions: readonly (readonly { readonly id: string }[])[]): Set<string> {
+  return new Set(versions.flat().map(({ id }) => id));
 }

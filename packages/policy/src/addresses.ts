@@ -22,6 +22,22 @@ export function reservedRanges(settings: WorldSettings): readonly ReservedRange[
   return [...overlay, ...special.map(([prefix, name]) => named(prefix, name))].sort(compareRanges);
 }
 
+/** Public unicast addresses, ascending: what internet policies are about, but for what resources cover. */
+export function publicRanges(settings: WorldSettings): readonly IpRange[] {
+  const holes = [...reservedRanges(settings), ...notPublic.map(prefixRange)];
+  return ['0.0.0.0/0', '2000::/3'].flatMap((prefix) => withoutRanges(prefixRange(prefix), holes));
+}
+
+/** Kinds of addresses under some settings. */
+export interface Realm {
+  readonly reserved: readonly ReservedRange[];
+  readonly public: readonly IpRange[];
+}
+
+export function realmOf(settings: WorldSettings): Realm {
+  return { reserved: reservedRanges(settings), public: publicRanges(settings) };
+}
+
 /** Ascending by family, first and last address. */
 export function compareRanges(a: IpRange, b: IpRange): number {
   return a.family - b.family || compareNumbers(a.first, b.first) || compareNumbers(a.last, b.last);
@@ -72,6 +88,16 @@ const special: readonly (readonly [string, string])[] = [
   ['::ffff:0:0/96', 'IPv4-mapped addresses'],
   ['fe80::/10', 'link-local addresses'],
   ['ff00::/8', 'multicast'],
+];
+
+/**
+ * Addresses that are not reached over the public internet (IANA special-purpose registries, RFC 1918, RFC 6598). IPv6
+ * prefixes in which IPv4 addresses hide are among them.
+ */
+const notPublic: readonly string[] = [
+  ...['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24'],
+  ...['192.168.0.0/16', '198.18.0.0/15', '198.51.100.0/24', '203.0.113.0/24', '240.0.0.0/4'],
+  ...['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'],
 ];
 
 function named(prefix: string, name: string): ReservedRange {

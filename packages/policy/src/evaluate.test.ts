@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evaluate } from './evaluate.ts';
-import { address, device, gateway, policy, resource, tcp, worldOf } from './testing/build.ts';
+import { address, device, gateway, policy, resource, rule, tcp, user, worldOf } from './testing/build.ts';
 import type { AccessQuery, Decision } from './types.ts';
 import type { World } from './world.ts';
 
 const everybody = { allDevices: true, allResources: true };
 
-function ask(world: World, given: Partial<AccessQuery> = {}): Decision {
+type DeviceQuery = AccessQuery & { device: string };
+
+function ask(world: World, given: Partial<DeviceQuery> = {}): Decision {
   return evaluate(world, { device: 'd1', destination: '10.0.0.1', protocol: 'tcp', port: 443, at: 0, ...given });
 }
 
@@ -45,27 +47,28 @@ test('reordering an allow for users and a deny for a device lets the device in o
 });
 
 test('an allow whose admission rule is not met is skipped and the walk goes on', () => {
-  const rule = { id: 'office hours', unrestricted: false };
   const resources = [resource('r', ['10.0.0.1'])];
-  const restricted = policy('restricted', 1, { ...everybody, rule });
-  assert.equal(ask(worldOf({ resources, policies: [restricted] })).allowed, false);
-  const decision = ask(worldOf({ resources, policies: [restricted, policy('next', 2, everybody)] }));
+  const restricted = policy('restricted', 1, { ...everybody, rule: 'never' });
+  const rules = [rule('never', 'false')];
+  assert.equal(ask(worldOf({ resources, rules, policies: [restricted] })).allowed, false);
+  const decision = ask(worldOf({ resources, rules, policies: [restricted, policy('next', 2, everybody)] }));
   assert.deepEqual(outcomes(decision), ['restricted skipped', 'next allowed']);
 });
 
 test('a deny is unconditional, whatever its rule', () => {
-  const rule = { id: 'rule', unrestricted: false };
-  const deny = policy('deny', 1, { ...everybody, allow: false, rule });
+  const deny = policy('deny', 1, { ...everybody, allow: false, rule: 'gone' });
   const world = worldOf({ resources: [resource('r', ['10.0.0.1'])], policies: [deny, policy('allow', 2, everybody)] });
   assert.deepEqual(outcomes(ask(world)), ['deny denied']);
 });
 
 test('the source lists are a union, and an all flag overrides its list', () => {
-  const reaches = (given: Parameters<typeof policy>[2], user: string | null) =>
+  const reaches = (given: Parameters<typeof policy>[2], owner: string | null) =>
     ask(
       worldOf({
-        devices: [device('d1', { user })],
+        devices: [device('d1', { user: owner })],
         resources: [resource('r', ['10.0.0.1'])],
+        users: [user('u', { groups: ['g'] })],
+        groups: [{ id: 'g', name: 'Group' }],
         policies: [policy('p', 1, { allResources: true, ...given })],
       }),
     ).allowed;
@@ -74,6 +77,8 @@ test('the source lists are a union, and an all flag overrides its list', () => {
   assert.equal(reaches({ users: ['other'], devices: ['other'] }, 'u'), false);
   assert.equal(reaches({ allUsers: true, users: ['other'] }, 'u'), true);
   assert.equal(reaches({ allGroups: true }, 'u'), true);
+  assert.equal(reaches({ groups: ['g'] }, 'u'), true);
+  assert.equal(reaches({ groups: ['other'] }, 'u'), false);
   assert.equal(reaches({ allDevices: true, devices: ['other'] }, null), true);
 });
 
@@ -114,19 +119,10 @@ test('each type has its own list: PRIVATE is walked before SAAS and speaks of it
   assert.equal(ask(worldOf({ resources, policies: [listed] })).allowed, false);
 });
 
-test('internet and site-to-site policies admit no packets, and the steps say so', () => {
-  const policies = (['INTERNET', 'SITETOSITE'] as const).map((type) => policy(type, 1, { ...everybody, type }));
-  const internet = resource('i', ['10.0.0.1'], { type: 'INTERNET' });
-  const decision = ask(worldOf({ resources: [internet], policies }));
-  assert.equal(decision.allowed, false);
-  assert.deepEqual(outcomes(decision), ['INTERNET skipped', 'SITETOSITE skipped']);
-  assert.match(decision.steps[0]?.reason ?? '', /internet policies admit no packets/);
-});
-
 test('an address matches by prefix, protocol and port', () => {
   const resources = [resource('r', [address('10.0.0.0/30', [tcp(443), tcp(8000, 8100)]), address('fd00::/64')])];
   const world = worldOf({ resources, policies: [policy('p', 1, everybody)] });
-  const reaches = (given: Partial<AccessQuery>) => ask(world, given).allowed;
+  const reaches = (given: Partial<DeviceQuery>) => ask(world, given).allowed;
   assert.equal(reaches({ destination: '10.0.0.3' }), true);
   assert.equal(reaches({ destination: '10.0.0.4' }), false);
   assert.equal(reaches({ port: 8100 }), true);

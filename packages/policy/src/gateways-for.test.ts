@@ -9,7 +9,7 @@ const two = [gateway('g1'), gateway('g2')];
 test('an address of several gateways goes to the first of the resource', () => {
   const resources = [resource('r', ['10.0.0.0/24', 'fd00::/64'], { gateways: ['g2', 'g1'] })];
   assert.deepEqual(
-    [...gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1')],
+    [...gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1', 0)],
     [['g2', ['10.0.0.0/24', 'fd00::/64']]],
   );
 });
@@ -20,7 +20,7 @@ test('a gateway in MAINTENANCE comes last, one that is OFFLINE not at all', () =
     resource('only', ['10.0.0.9'], { gateways: ['g1', 'g3'] }),
   ];
   const gateways = [gateway('g1', { intent: 'MAINTENANCE' }), gateway('g2'), gateway('g3', { intent: 'OFFLINE' })];
-  const routes = gatewaysFor(worldOf({ gateways, resources, policies }), 'd1');
+  const routes = gatewaysFor(worldOf({ gateways, resources, policies }), 'd1', 0);
   assert.deepEqual(Object.fromEntries(routes), { g2: ['10.0.0.1/32'], g1: ['10.0.0.9/32'] });
 });
 
@@ -29,7 +29,7 @@ test('a narrower resource of another gateway is cut out of a wider one', () => {
     resource('wide', ['10.0.0.0/30'], { gateways: ['g1'] }),
     resource('host', ['10.0.0.1'], { gateways: ['g2'] }),
   ];
-  const routes = gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1');
+  const routes = gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1', 0);
   assert.deepEqual(Object.fromEntries(routes), { g1: ['10.0.0.0/32', '10.0.0.2/31'], g2: ['10.0.0.1/32'] });
 });
 
@@ -38,5 +38,5 @@ test('a device without access, deactivated or unknown has no routes', () => {
   const devices = [device('d1'), device('off', { active: false })];
   const listed = [policy('p', 1, { devices: ['off'], allResources: true })];
   const world = worldOf({ resources, devices, policies: listed });
-  for (const id of ['d1', 'off', 'gone']) assert.equal(gatewaysFor(world, id).size, 0);
+  for (const id of ['d1', 'off', 'gone']) assert.equal(gatewaysFor(world, id, 0).size, 0);
 });

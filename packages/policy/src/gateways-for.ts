@@ -1,7 +1,9 @@
 import { type Family, type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
-import { compareNumbers, makeRange, mergeAdjacent } from './addresses.ts';
+import { compareNumbers, makeRange, mergeAdjacent, prefixRange, withoutRanges } from './addresses.ts';
 import { computed } from './compile/maps.ts';
 import { Reach } from './compile/reach.ts';
+import type { Term } from './compile/terms.ts';
+import { isAccessPoint, isWholeInternet } from './matching.ts';
 import { portsOverlap } from './ports.ts';
 import type { World } from './world.ts';
 
@@ -9,18 +11,63 @@ import type { World } from './world.ts';
  * Prefixes that a device may reach at least partly, by the gateway that carries them: what a plain WireGuard device has
  * as allowed IPs. Gateways that are OFFLINE carry nothing. No address is in two lists: the narrowest address of a
  * resource that covers it decides, by the order of the resource's gateways; gateways in MAINTENANCE come after all others.
- * Who asks for many devices of a world that stands still gives one `reach` of it to all calls.
+ * Where an internet policy closes the rest or leads it through a gateway, one gateway also has the default routes: the
+ * more specific prefixes of the others go before them. Who asks for many devices of a world that stands still gives one
+ * `reach` of it to all calls.
  */
 export function gatewaysFor(
   world: World,
   deviceId: string,
-  reach = new Reach(world),
+  at: number,
+  reach = new Reach(world, at),
 ): ReadonlyMap<string, readonly string[]> {
+  const device = world.devices.get(deviceId);
+  const terms = device === undefined ? null : reach.terms(device);
+  if (terms === null) return new Map();
+  const internet = fullTunnel(world, terms, reach);
   const ranges = new Map<string, IpRange[]>();
-  const claims = claimsOf(world, deviceId, reach);
+  const claims = claimsOf(world, terms, reach, internet?.policy ?? null);
   for (const family of [4, 6] as const)
     for (const { range, claim } of partition(claims, family)) computed(ranges, claim.gateway, () => []).push(range);
-  return new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
+  const routes = new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
+  const carrier = internet === null ? undefined : firstUsable(world, internet.gateways ?? routes.keys());
+  if (internet !== null && carrier !== undefined)
+    routes.set(carrier, [...(routes.get(carrier) ?? []), ...defaultRoutes(internet.local)]);
+  return routes;
+}
+
+/** How a device reaches the public internet when not by its own connection. */
+interface FullTunnel {
+  readonly policy: string;
+  /** In order; null: closed, so any that the device has. */
+  readonly gateways: readonly string[] | null;
+  /** Addresses that policies before it leave to the device's own connection. */
+  readonly local: readonly IpRange[];
+}
+
+function fullTunnel(world: World, terms: readonly Term[], reach: Reach): FullTunnel | null {
+  const met = new Set(terms.filter((term) => term.met).map(({ policy }) => policy)).union(reach.policies.universal);
+  const local: IpRange[] = [];
+  for (const policy of world.policiesOf('INTERNET')) {
+    if (!met.has(policy.id)) continue;
+    if (policy.mode === 'RESTRICTED' && isWholeInternet(policy)) return { policy: policy.id, gateways: null, local };
+    if (isAccessPoint(policy) && isWholeInternet(policy))
+      return { policy: policy.id, gateways: policy.gateways, local };
+    if (isAccessPoint(policy) || policy.mode === 'RESTRICTED') continue;
+    if (isWholeInternet(policy)) return null;
+    for (const id of policy.resources)
+      for (const { prefix } of world.resources.get(id)?.addresses ?? []) local.push(prefixRange(prefix));
+  }
+  return null;
+}
+
+function firstUsable(world: World, ids: Iterable<string>): string | undefined {
+  const usable = [...ids].filter((id) => (world.gateways.get(id)?.intent ?? 'OFFLINE') !== 'OFFLINE');
+  return usable.find((id) => world.gateways.get(id)?.intent === 'ACTIVE') ?? usable[0];
+}
+
+function defaultRoutes(local: readonly IpRange[]): string[] {
+  return ['0.0.0.0/0', '::/0'].flatMap((text) => withoutRanges(prefixRange(text), local)).flatMap(rangeToPrefixes);
 }
 
 interface Claim {
@@ -29,25 +76,37 @@ interface Claim {
   readonly drained: boolean;
   /** Length of the prefix by which the gateway carries the range. */
   readonly length: number;
-  /** Place of the gateway among those of the resource. */
+  /** Place of the gateway among those of the resource, or of the policy for the internet. */
   readonly place: number;
 }
 
-function claimsOf(world: World, deviceId: string, reach: Reach): Claim[] {
-  const device = world.devices.get(deviceId);
-  if (device === undefined || !device.active) return [];
-  const policies = reach.policies.matched(device);
+/** Claims of gateways; what the policy of the full tunnel opens needs none. */
+function claimsOf(world: World, terms: readonly Term[], reach: Reach, tunnel: string | null): Claim[] {
   const claims: Claim[] = [];
-  for (const gateway of reach.gatewaysOf(policies)) {
+  for (const gateway of reach.gatewaysOf(terms)) {
     const here = reach.gateway(gateway);
     const drained = world.gateways.get(gateway)?.intent === 'MAINTENANCE';
-    for (const cell of here.cells(policies))
-      for (const range of here.destinations.classes.get(cell.class)?.ranges ?? [])
-        for (const entry of reach.resources.overlapping(range)) {
-          const place = entry.resource.gateways.indexOf(gateway);
-          if (place < 0 || !portsOverlap(entry.ports, here.grants(cell))) continue;
-          claims.push({ gateway, range: intersection(range, entry.range), drained, length: entry.range.length, place });
+    for (const cell of here.cells(terms)) {
+      const { ranges, entries } = here.destinations.classes.get(cell.class) ?? { ranges: [], entries: [] };
+      const internet = entries.some(({ resource }) => resource.type === 'INTERNET');
+      const grants = here.grants(cell).filter(({ policy }) => policy !== tunnel);
+      const [first] = grants;
+      if (first === undefined) continue;
+      const order = internet ? (world.policies.get(first.policy)?.gateways ?? []) : null;
+      for (const range of ranges)
+        for (const entry of internet ? entries : reach.resources.overlapping(range)) {
+          const place = (order ?? entry.resource.gateways).indexOf(gateway);
+          if (place < 0 || !portsOverlap(entry.ports, grants)) continue;
+          if (rangesOverlap(range, entry.range))
+            claims.push({
+              gateway,
+              range: intersection(range, entry.range),
+              drained,
+              length: entry.range.length,
+              place,
+            });
         }
+    }
   }
   return claims;
 }

@@ -3,6 +3,17 @@ export { type ReservedRange, reservedRanges } from './addresses.ts';
 export { TenantCompiler } from './compile/compiler.ts';
 export { Reach } from './compile/reach.ts';
 export { evaluate } from './evaluate.ts';
+export { type ExplainedStep, type Explanation, explain, type GatewayChoice } from './explain.ts';
 export { gatewaysFor } from './gateways-for.ts';
+export { accessMatrix, type MatrixFilter, type MatrixRow } from './matrix.ts';
+export {
+  checkRule,
+  evaluateRule,
+  inputsOf,
+  type RuleCheck,
+  type RuleCondition,
+  type RuleInputs,
+  type RuleResult,
+} from './rules/index.ts';
 export * from './types.ts';
 export { World } from './world.ts';

@@ -41,6 +41,16 @@ export function portsOverlap(a: readonly PortRange[], b: readonly PortRange[]): 
   return a.some((x) => b.some((y) => x.protocol === y.protocol && x.from <= y.to && y.from <= x.to));
 }
 
+/** Whether some port is in the first list, but not in the second. Ranges of one list must not overlap. */
+export function uncovered(ports: readonly PortRange[], by: readonly PortRange[]): boolean {
+  return ports.some(({ protocol, from, to }) => {
+    let open: Interval[] = [[from, to]];
+    for (const other of by)
+      if (other.protocol === protocol) open = open.flatMap(([a, b]) => without(a, b, other.from, other.to));
+    return open.length > 0;
+  });
+}
+
 type Interval = readonly [from: number, to: number];
 
 const protocols: readonly DestinationProtocol[] = ['tcp', 'udp', 'icmp', 'other'];

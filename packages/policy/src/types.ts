@@ -132,9 +132,8 @@ export type WorldChange =
   | { readonly kind: 'resource'; readonly id: string; readonly value: WorldResource | null }
   | { readonly kind: 'policy'; readonly id: string; readonly value: WorldPolicy | null };
 
-/** Question: may this device reach this destination (through this gateway)? */
-export interface AccessQuery {
-  readonly device: string;
+/** Question: may this device, or a host at this address of a site, reach this destination (through this gateway)? */
+export type AccessQuery = {
   /** IP address. */
   readonly destination: string;
   readonly protocol: DestinationProtocol;
@@ -144,7 +143,7 @@ export interface AccessQuery {
   readonly gateway?: string;
   /** Epoch milliseconds. */
   readonly at: number;
-}
+} & ({ readonly device: string; readonly source?: never } | { readonly source: string; readonly device?: never });
 
 export type PolicyStep = {
   readonly policy: string;
@@ -153,19 +152,25 @@ export type PolicyStep = {
   readonly reason: string;
 };
 
-export type Decision =
+/** What is decided. */
+export type Verdict =
   | {
       readonly allowed: true;
       readonly policy: string;
+      /** Resources of the deciding policy that cover the destination; none for the public internet. */
       readonly resources: readonly string[];
+      /** Gateways through which it is allowed, those in MAINTENANCE last. */
       readonly gateways: readonly string[];
+      /** First moment at which the decision can be another one by itself; null: never. */
       readonly validUntil: number | null;
-      readonly steps: readonly PolicyStep[];
     }
   | {
       readonly allowed: false;
+      /** Policy that denies it; null: none allows it. */
       readonly policy: string | null;
       readonly reason: string;
       readonly validUntil: number | null;
-      readonly steps: readonly PolicyStep[];
     };
+
+/** A verdict with the policies that were walked up to it. */
+export type Decision = Verdict & { readonly steps: readonly PolicyStep[] };

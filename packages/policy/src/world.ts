@@ -1,31 +1,41 @@
 import type { PolicyType } from '@sallyport/contract';
-import type { WorldChange, WorldDevice, WorldGateway, WorldPolicy, WorldResource, WorldSettings } from './types.ts';
+import type {
+  WorldChange,
+  WorldDevice,
+  WorldGateway,
+  WorldGroup,
+  WorldPolicy,
+  WorldResource,
+  WorldRule,
+  WorldSettings,
+  WorldUser,
+} from './types.ts';
 
 /** Read-only world of one tenant. `with` makes another one and shares the objects that stay as they are. */
 export class World {
   static empty(settings: WorldSettings): World {
-    return new World(settings, new Map(), new Map(), new Map(), new Map());
+    return new World(settings, null);
   }
 
   readonly gateways: ReadonlyMap<string, WorldGateway>;
   readonly devices: ReadonlyMap<string, WorldDevice>;
+  readonly users: ReadonlyMap<string, WorldUser>;
+  readonly groups: ReadonlyMap<string, WorldGroup>;
+  readonly rules: ReadonlyMap<string, WorldRule>;
   readonly resources: ReadonlyMap<string, WorldResource>;
   readonly policies: ReadonlyMap<string, WorldPolicy>;
   protected currentSettings: WorldSettings;
   protected ordered: ReadonlyMap<PolicyType, readonly WorldPolicy[]> | null = null;
 
-  protected constructor(
-    settings: WorldSettings,
-    gateways: Map<string, WorldGateway>,
-    devices: Map<string, WorldDevice>,
-    resources: Map<string, WorldResource>,
-    policies: Map<string, WorldPolicy>,
-  ) {
+  protected constructor(settings: WorldSettings, from: World | null) {
     this.currentSettings = settings;
-    this.gateways = gateways;
-    this.devices = devices;
-    this.resources = resources;
-    this.policies = policies;
+    this.gateways = new Map(from?.gateways);
+    this.devices = new Map(from?.devices);
+    this.users = new Map(from?.users);
+    this.groups = new Map(from?.groups);
+    this.rules = new Map(from?.rules);
+    this.resources = new Map(from?.resources);
+    this.policies = new Map(from?.policies);
   }
 
   get settings(): WorldSettings {
@@ -49,13 +59,7 @@ export class World {
 /** A world that follows changes in place. Who hands it out hands it out as a `World`. */
 export class MutableWorld extends World {
   static copyOf(world: World): MutableWorld {
-    return new MutableWorld(
-      world.settings,
-      new Map(world.gateways),
-      new Map(world.devices),
-      new Map(world.resources),
-      new Map(world.policies),
-    );
+    return new MutableWorld(world.settings, world);
   }
 
   apply(change: WorldChange): void {
@@ -68,6 +72,15 @@ export class MutableWorld extends World {
         return;
       case 'device':
         put(this.devices, change.id, change.value);
+        return;
+      case 'user':
+        put(this.users, change.id, change.value);
+        return;
+      case 'group':
+        put(this.groups, change.id, change.value);
+        return;
+      case 'rule':
+        put(this.rules, change.id, change.value);
         return;
       case 'resource':
         put(this.resources, change.id, change.value);

@@ -1,24 +1,33 @@
-import type { WorldDevice } from '../types.ts';
 import { computed, Multimap } from './maps.ts';
+import { keyOf, type Term } from './terms.ts';
 
-/** Devices that have the same policies: what one may reach, all may reach. */
+/** Members, devices or sites, to whom the same policies say the same: what one may reach, all may reach. */
 export class Audience {
-  /** Sorted ids of the policies that match, without the universal ones. */
-  readonly policies: readonly string[];
-  readonly devices = new Set<string>();
+  readonly kind: 'device' | 'site';
+  /** Terms of the policies that match, without the universal ones, sorted by policy id. */
+  readonly terms: readonly Term[];
+  readonly key: string;
+  readonly members = new Set<string>();
   /** Gateways that have a place for it. */
   readonly gateways = new Set<string>();
 
-  constructor(policies: readonly string[]) {
-    this.policies = policies;
+  constructor(kind: 'device' | 'site', key: string, terms: readonly Term[]) {
+    this.kind = kind;
+    this.key = key;
+    this.terms = terms;
   }
 }
 
-/** Active devices grouped by their policies. */
+/** Living devices, or sites, grouped by what their policies say to them. */
 export class Audiences {
+  readonly #kind: 'device' | 'site';
   readonly #byKey = new Map<string, Audience>();
   readonly #byPolicy = new Multimap<Audience>();
-  readonly #byDevice = new Map<string, Audience>();
+  readonly #byMember = new Map<string, Audience>();
+
+  constructor(kind: 'device' | 'site') {
+    this.#kind = kind;
+  }
 
   all(): Iterable<Audience> {
     return this.#byKey.values();
@@ -28,30 +37,33 @@ export class Audiences {
     return this.#byPolicy.get(policy);
   }
 
-  of(device: string): Audience | undefined {
-    return this.#byDevice.get(device);
+  of(member: string): Audience | undefined {
+    return this.#byMember.get(member);
   }
 
-  /** Puts a device where its policies belong. A deactivated or absent one (null) belongs nowhere: undefined. */
-  assign(id: string, device: WorldDevice | null, policies: readonly string[]): Audience | undefined {
-    this.#byDevice.get(id)?.devices.delete(id);
-    this.#byDevice.delete(id);
-    if (device === null || !device.active) return undefined;
-    const audience = computed(this.#byKey, policies.join(' '), () => this.#found(policies));
-    audience.devices.add(id);
-    this.#byDevice.set(id, audience);
+  /** Puts a member where its terms belong; one without any (null) belongs nowhere: undefined. */
+  assign(member: string, terms: readonly Term[] | null): Audience | undefined {
+    const before = this.#byMember.get(member);
+    const key = terms === null ? null : keyOf(terms);
+    if (before !== undefined && before.key === key) return before;
+    before?.members.delete(member);
+    this.#byMember.delete(member);
+    if (terms === null || key === null) return undefined;
+    const audience = computed(this.#byKey, key, () => this.#found(key, terms));
+    audience.members.add(member);
+    this.#byMember.set(member, audience);
     return audience;
   }
 
-  /** Forgets an audience that has no devices any more. */
+  /** Forgets an audience that has no members any more. */
   dissolve(audience: Audience): void {
-    this.#byKey.delete(audience.policies.join(' '));
-    for (const policy of audience.policies) this.#byPolicy.delete(policy, audience);
+    this.#byKey.delete(audience.key);
+    for (const { policy } of audience.terms) this.#byPolicy.delete(policy, audience);
   }
 
-  #found(policies: readonly string[]): Audience {
-    const audience = new Audience(policies);
-    for (const policy of policies) this.#byPolicy.add(policy, audience);
+  #found(key: string, terms: readonly Term[]): Audience {
+    const audience = new Audience(this.#kind, key, terms);
+    for (const { policy } of terms) this.#byPolicy.add(policy, audience);
     return audience;
   }
 }

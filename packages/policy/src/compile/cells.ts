@@ -1,27 +1,31 @@
 import { contentId } from '@sallyport/contract/channel';
-import { type Grant, type PortRule, resolvePorts } from '../ports.ts';
-import { admission } from '../rules.ts';
+import { opensOn } from '../matching.ts';
+import { type Grant, type PortRule, resolvePorts, uncovered } from '../ports.ts';
 import type { PortRange } from '../types.ts';
 import type { PolicyPorts } from './destinations.ts';
 import { computed } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
+import { keyOf, plainTerm, type Term } from './terms.ts';
 
 /** What a profile may reach in one class. */
 export interface Cell {
   readonly class: string;
   readonly bundle: string;
+  /** First moment at which some port of it closes unless somebody finds otherwise; null: none does by itself. */
   readonly expiresAt: number | null;
 }
 
-/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and policies. */
+/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and terms. */
 export class CellResolver {
+  readonly #gateway: string;
   readonly #policies: PolicyIndex;
   readonly #ports = new Map<string, PolicyPorts>();
   readonly #known = new Map<string, Map<string, Cell | null>>();
   readonly #grants = new WeakMap<Cell, readonly Grant[]>();
-  #common: { rules: ReadonlyMap<string, readonly string[]>; cells: readonly Cell[] } | null = null;
+  #common: { terms: ReadonlyMap<string, readonly Term[]>; cells: readonly Cell[] } | null = null;
 
-  constructor(policies: PolicyIndex) {
+  constructor(gateway: string, policies: PolicyIndex) {
+    this.#gateway = gateway;
     this.#policies = policies;
   }
 
@@ -58,59 +62,86 @@ export class CellResolver {
     return this.#grants.get(cell) ?? [];
   }
 
-  /** Cells of the universal policies and of some others, sorted by class id. */
-  cells(own: readonly string[]): readonly Cell[] {
-    const common = (this.#common ??= this.#commonCells());
+  /** Cells of some terms, sorted by class id; for devices those of the universal policies among them. */
+  cells(own: readonly Term[], kind: 'device' | 'site'): readonly Cell[] {
+    const common = kind === 'device' ? (this.#common ??= this.#commonCells()) : nothingInCommon;
     if (own.length === 0) return common.cells;
-    const rules = new Map<string, string[]>();
-    for (const policy of own)
-      for (const classId of this.#ports.get(policy)?.keys() ?? [])
-        computed(rules, classId, () => [...(common.rules.get(classId) ?? [])]).push(policy);
-    const cells = this.#resolveAll(rules);
-    for (const cell of common.cells) if (!rules.has(cell.class)) cells.push(cell);
+    const terms = new Map<string, Term[]>();
+    for (const term of own)
+      for (const classId of this.#ports.get(term.policy)?.keys() ?? [])
+        computed(terms, classId, () => [...(common.terms.get(classId) ?? [])]).push(term);
+    const cells = this.#resolveAll(terms);
+    for (const cell of common.cells) if (!terms.has(cell.class)) cells.push(cell);
     return cells.sort(byClass);
   }
 
   #commonCells() {
-    const rules = new Map<string, string[]>();
+    const terms = new Map<string, Term[]>();
     for (const policy of this.#policies.universal)
-      for (const classId of this.#ports.get(policy)?.keys() ?? []) computed(rules, classId, () => []).push(policy);
-    return { rules, cells: this.#resolveAll(rules).sort(byClass) };
+      for (const classId of this.#ports.get(policy)?.keys() ?? [])
+        computed(terms, classId, () => []).push(plainTerm(policy));
+    return { terms, cells: this.#resolveAll(terms).sort(byClass) };
   }
 
-  #resolveAll(rules: ReadonlyMap<string, string[]>): Cell[] {
+  #resolveAll(all: ReadonlyMap<string, Term[]>): Cell[] {
     const cells: Cell[] = [];
-    for (const [classId, policies] of rules) {
-      if (policies.length > 1) policies.sort(this.#policies.compare);
+    for (const [classId, terms] of all) {
+      if (terms.length > 1) terms.sort((a, b) => this.#policies.compare(a.policy, b.policy));
       const known = computed(this.#known, classId, () => new Map<string, Cell | null>());
       if (known.size > knownLimit) known.clear();
-      const cell = computed(known, policies.join(' '), () => this.#resolve(classId, policies));
+      const cell = computed(known, keyOf(terms), () => this.#resolve(classId, terms));
       if (cell !== null) cells.push(cell);
     }
     return cells;
   }
 
-  #resolve(classId: string, ids: readonly string[]): Cell | null {
-    const rules = ids.flatMap((id): (PortRule & { validUntil: number | null })[] => {
-      const policy = this.#policies.get(id);
-      const ports = this.#ports.get(id)?.get(classId);
+  #resolve(classId: string, terms: readonly Term[]): Cell | null {
+    const rules = terms.flatMap((term): TimedRule[] => {
+      const policy = this.#policies.get(term.policy);
+      const ports = this.#ports.get(term.policy)?.get(classId);
       if (policy === undefined || ports === undefined) return [];
-      return [{ policy: id, allow: policy.allow, ports, validUntil: admission(policy).validUntil }];
+      return [{ policy: term.policy, allow: opensOn(policy, this.#gateway), ports, met: term.met, until: term.until }];
     });
-    const grants = resolvePorts(rules);
+    const grants = resolvePorts(rules.filter(({ met }) => met));
     if (grants.length === 0) return null;
     const bundle = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
-    const cell = { class: classId, bundle, expiresAt: earliest(rules.map((rule) => rule.validUntil)) };
+    const cell = { class: classId, bundle, expiresAt: expiryOf(rules, grants) };
     this.#grants.set(cell, grants);
     return cell;
   }
 }
 
-/** Results kept for one class: more are left over from policies that devices no longer have together. */
+type TimedRule = PortRule & Pick<Term, 'met' | 'until'>;
+
+/** Results kept for one class: more are left over from policies that members no longer have together. */
 const knownLimit = 5000;
 
-function earliest(times: readonly (number | null)[]): number | null {
-  return times.reduce((a, b) => (a === null ? b : b === null ? a : Math.min(a, b)), null);
+const nothingInCommon = { terms: new Map<string, readonly Term[]>(), cells: [] };
+
+/**
+ * First moment at which some grant is no longer sure. From its moment on an allow is taken as not met, whatever closes
+ * as met: so nothing stays open for longer than is known, and what other policies open as well does not close.
+ */
+function expiryOf(rules: readonly TimedRule[], grants: readonly Grant[]): number | null {
+  const moments = [...new Set(rules.flatMap(({ until }) => until ?? []))].sort((a, b) => a - b);
+  for (const moment of moments) {
+    const sure = rules.filter(({ allow, met, until }) => {
+      const over = until !== null && until <= moment;
+      return allow ? met && !over : met || over;
+    });
+    if (uncovered(grants, resolvePorts(sure))) return moment;
+  }
+  return null;
+}
+
+/** Latest expiry of some cells; null: one of them has none. */
+export function latestExpiry(cells: readonly Cell[]): number | null {
+  let latest = 0;
+  for (const { expiresAt } of cells) {
+    if (expiresAt === null) return null;
+    latest = Math.max(latest, expiresAt);
+  }
+  return latest;
 }
 
 function byClass(a: Cell, b: Cell): number {

@@ -15,17 +15,17 @@ export interface AddressClass {
 /**
  * Disjoint classes of the addresses that `attached` entries cover, in address order. The other entries only cut: they
  * belong to resources that some policy denies. Prefixes nest or are apart, so each distinct prefix, less those inside of
- * it, has one set of covering entries.
+ * it and its holes, has one set of covering entries.
  */
 export function addressClasses(
   entries: Iterable<Entry>,
   attached: (entry: Entry) => boolean,
-  reserved: readonly IpRange[],
+  holes: (range: IpRange) => readonly IpRange[],
 ): AddressClass[] {
   const groups = new Map<string, { nodes: Node[]; ranges: IpRange[] }>();
   for (const node of prefixTree(entries)) {
     if (!node.covering.some(attached)) continue;
-    const ranges = withoutRanges(node.range, [...node.children, ...reserved]);
+    const ranges = withoutRanges(node.range, [...node.children, ...holes(node.range)]);
     if (ranges.length === 0) continue;
     const signature = node.covering.map((entry) => entry.signature).join('\n');
     const group = groups.get(signature);

@@ -5,23 +5,38 @@ import { StateHash, StateItem } from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import { evaluate } from '../evaluate.ts';
 import { admits } from '../testing/admits.ts';
-import { allDestinations, allPorts, change, deviceIds, gatewayIds, packet, population } from '../testing/arbitrary.ts';
+import {
+  allDestinations,
+  allPorts,
+  change,
+  deviceIds,
+  gatewayIds,
+  instant,
+  packet,
+  population,
+} from '../testing/arbitrary.ts';
 import { changesTo, settings } from '../testing/build.ts';
 import { World } from '../world.ts';
 import { TenantCompiler } from './compiler.ts';
 
-const steps = fc.array(fc.array(change, { minLength: 1, maxLength: 3 }), { maxLength: 15 });
+/** Rounds of changes, each some time after the one before. */
+const pause = fc.oneof(fc.constant(0), fc.nat(3_600_000), fc.nat(5 * 86_400_000), fc.constant(40 * 86_400_000));
+const steps = fc.array(fc.tuple(fc.array(change, { maxLength: 3 }), pause), { maxLength: 15 });
 
 test('compiled items admit exactly the packets that evaluate allows, by the same policy', () => {
   let admitted = 0;
   fc.assert(
-    fc.property(population, fc.array(packet, { minLength: 30, maxLength: 60 }), (changes, packets) => {
-      const compiler = compiled(changes);
+    fc.property(population, fc.array(packet, { minLength: 30, maxLength: 60 }), instant, (changes, packets, at) => {
+      const compiler = compiled(changes, at);
       for (const gateway of gatewayIds) {
         const items = compiler.items(gateway);
         for (const one of packets) {
-          const decision = evaluate(compiler.world, { ...one, gateway, at: 0 });
-          assert.equal(admits(items, one), decision.allowed ? decision.policy : null, JSON.stringify({ gateway, one }));
+          const decision = evaluate(compiler.world, { ...one, gateway, at });
+          assert.equal(
+            admits(items, one, at),
+            decision.allowed ? decision.policy : null,
+            JSON.stringify({ gateway, one }),
+          );
           if (decision.allowed) admitted++;
         }
       }
@@ -33,8 +48,8 @@ test('compiled items admit exactly the packets that evaluate allows, by the same
 
 test('compiled items agree with evaluate on every address and port of a few worlds', () => {
   fc.assert(
-    fc.property(population, (changes) => {
-      const compiler = compiled(changes);
+    fc.property(population, instant, (changes, at) => {
+      const compiler = compiled(changes, at);
       for (const gateway of gatewayIds) {
         const items = compiler.items(gateway);
         for (const device of deviceIds)
@@ -42,8 +57,8 @@ test('compiled items agree with evaluate on every address and port of a few worl
             for (const port of [allPorts[4], allPorts[15], allPorts.at(-2), allPorts.at(-1)]) {
               if (port === undefined) continue;
               const one = { device, destination, ...port };
-              const decision = evaluate(compiler.world, { ...one, gateway, at: 0 });
-              assert.equal(admits(items, one), decision.allowed ? decision.policy : null, JSON.stringify(one));
+              const decision = evaluate(compiler.world, { ...one, gateway, at });
+              assert.equal(admits(items, one, at), decision.allowed ? decision.policy : null, JSON.stringify(one));
             }
       }
     }),
@@ -53,11 +68,11 @@ test('compiled items agree with evaluate on every address and port of a few worl
 
 test('without a gateway a packet is allowed exactly when some gateway admits it', () => {
   fc.assert(
-    fc.property(population, fc.array(packet, { minLength: 20, maxLength: 40 }), (changes, packets) => {
+    fc.property(population, fc.array(packet, { minLength: 20, maxLength: 40 }), instant, (changes, packets, at) => {
       const world = World.empty(settings).with(changes);
       for (const one of packets) {
-        const anywhere = evaluate(world, { ...one, at: 0 });
-        const through = gatewayIds.filter((gateway) => evaluate(world, { ...one, gateway, at: 0 }).allowed);
+        const anywhere = evaluate(world, { ...one, at });
+        const through = gatewayIds.filter((gateway) => evaluate(world, { ...one, gateway, at }).allowed);
         assert.equal(anywhere.allowed, through.length > 0);
         if (anywhere.allowed) assert.ok(anywhere.gateways.every((gateway) => through.includes(gateway)));
       }
@@ -66,14 +81,16 @@ test('without a gateway a packet is allowed exactly when some gateway admits it'
   );
 });
 
-test('any way to a world leads to the same items and hashes, and deltas say all that changed', () => {
+test('any way to a world and moment leads to the same items and hashes, and deltas say all that changed', () => {
   fc.assert(
-    fc.property(population, steps, (first, later) => {
+    fc.property(population, instant, steps, (first, start, later) => {
+      let now = start;
       const compiler = new TenantCompiler(settings);
       const mirror = new Map<string, Map<string, StateItem>>();
-      for (const changes of [first, ...later]) {
+      for (const [changes, wait] of [[first, 0] as const, ...later]) {
+        now += wait;
         const known = new Set(compiler.world.gateways.keys());
-        const deltas = compiler.apply(changes);
+        const deltas = compiler.apply(changes, now);
         for (const [gateway, delta] of deltas) {
           const copy = mirror.get(gateway) ?? new Map();
           mirror.set(gateway, copy);
@@ -85,7 +102,7 @@ test('any way to a world leads to the same items and hashes, and deltas say all 
         }
         for (const gateway of known) if (!compiler.world.gateways.has(gateway)) mirror.delete(gateway);
 
-        const scratch = compiled(changesTo(compiler.world));
+        const scratch = compiled(changesTo(compiler.world), now);
         for (const gateway of gatewayIds) {
           const items = byKey(compiler.items(gateway));
           assert.deepEqual(items, byKey(scratch.items(gateway)), `${gateway} as from scratch`);
@@ -93,8 +110,99 @@ test('any way to a world leads to the same items and hashes, and deltas say all 
           assert.equal(compiler.hash(gateway), scratch.hash(gateway));
           assert.equal(compiler.hash(gateway), StateHash.of(items.values()).toString());
         }
+        assert.equal(compiler.nextDeadline(), scratch.nextDeadline());
       }
     }),
+    { numRuns: 150 },
+  );
+});
+
+test('nothing stays open that evaluate closes, with nobody advancing; advancing in time, all is as evaluate says', () => {
+  let [closed, opened] = [0, 0];
+  fc.assert(
+    fc.property(population, instant, fc.array(packet, { minLength: 20, maxLength: 30 }), (changes, start, packets) => {
+      const compiler = compiled(changes, start);
+      for (let step = 0, now = start; step < 4; step++) {
+        const deadline = compiler.nextDeadline();
+        const moments = deadline === null ? [now + 86_400_000] : [deadline - 1, deadline, deadline + 5_400_000];
+        for (const gateway of gatewayIds) {
+          const items = compiler.items(gateway);
+          for (const at of moments)
+            for (const one of packets) {
+              const decision = evaluate(compiler.world, { ...one, gateway, at });
+              const admitted = admits(items, one, at);
+              const text = JSON.stringify({ gateway, one, at: new Date(at) });
+              if (at < (deadline ?? Infinity)) assert.equal(admitted, decision.allowed ? decision.policy : null, text);
+              else if (admitted !== null) assert.ok(decision.allowed, text);
+              if (at === deadline && decision.allowed && admitted === null) opened++;
+              if (admits(items, one, now) !== null && !decision.allowed) closed++;
+            }
+        }
+        if (deadline === null) break;
+        now = deadline;
+        compiler.advance(now);
+        for (const gateway of gatewayIds)
+          for (const one of packets) {
+            const decision = evaluate(compiler.world, { ...one, gateway, at: now });
+            const admitted = admits(compiler.items(gateway), one, now);
+            assert.equal(admitted, decision.allowed ? decision.policy : null, JSON.stringify({ gateway, one, now }));
+          }
+      }
+    }),
+    { numRuns: 80 },
+  );
+  assert.ok(closed > 20 && opened > 20, `windows must close and open: ${closed}, ${opened}`);
+});
+
+test('validUntil of a decision is the first moment at which the decision is another one', () => {
+  let ended = 0;
+  fc.assert(
+    fc.property(
+      population,
+      packet,
+      instant,
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 5 }),
+      (changes, one, at, parts) => {
+        const world = World.empty(settings).with(changes);
+        const { allowed, policy, validUntil } = evaluate(world, { ...one, at });
+        const end = validUntil ?? at + 20 * 86_400_000;
+        for (const part of [...parts, 0.999999]) {
+          const later = evaluate(world, { ...one, at: Math.min(end - 1, Math.floor(at + part * (end - at))) });
+          assert.deepEqual([later.allowed, later.policy], [allowed, policy]);
+        }
+        if (validUntil === null || validUntil - at >= 8 * 86_400_000) return;
+        const then = evaluate(world, { ...one, at: validUntil });
+        if (then.allowed === allowed && then.policy === policy)
+          assert.ok(validUntil - at > 86_400_000, 'as far as it looks');
+        else ended++;
+      },
+    ),
+    { numRuns: 4000 },
+  );
+  assert.ok(ended > 20, `random decisions must end: ${ended}`);
+});
+
+test('decide answers as evaluate does, after any changes', () => {
+  const rounds = fc.array(fc.array(change, { minLength: 1, maxLength: 3 }), { maxLength: 5 });
+  fc.assert(
+    fc.property(
+      population,
+      rounds,
+      fc.array(packet, { minLength: 10, maxLength: 20 }),
+      instant,
+      (first, later, packets, at) => {
+        const compiler = new TenantCompiler(settings);
+        for (const changes of [first, ...later]) {
+          compiler.apply(changes, at);
+          for (const one of packets)
+            for (const gateway of [null, ...gatewayIds.slice(0, 2)]) {
+              const query = { ...one, at, ...(gateway === null ? {} : { gateway }) };
+              const { steps: _, ...verdict } = evaluate(compiler.world, query);
+              assert.deepEqual(compiler.decide(query), verdict, JSON.stringify(query));
+            }
+        }
+      },
+    ),
     { numRuns: 150 },
   );
 });
@@ -103,16 +211,16 @@ test('items are valid on the wire, complete, without leftovers, and their classe
   fc.assert(
     fc.property(population, steps, (first, later) => {
       const compiler = compiled(first);
-      for (const changes of later) compiler.apply(changes);
+      for (const [changes] of later) compiler.apply(changes, 0);
       for (const gateway of compiler.world.gateways.keys()) assertWhole(compiler.items(gateway));
     }),
     { numRuns: 100 },
   );
 });
 
-function compiled(changes: Parameters<TenantCompiler['apply']>[0]): TenantCompiler {
+function compiled(changes: Parameters<TenantCompiler['apply']>[0], at = 0): TenantCompiler {
   const compiler = new TenantCompiler(settings);
-  compiler.apply(changes);
+  compiler.apply(changes, at);
   return compiler;
 }
 
@@ -124,11 +232,11 @@ function byKey(items: Iterable<StateItem>): Map<string, StateItem> {
 function assertWhole(items: readonly StateItem[]): void {
   const used = new Set([
     'gateway',
-    ...items.filter(({ kind }) => kind === 'probe' || kind === 'device').map((i) => i.key),
+    ...items.filter(({ kind }) => kind === 'probe' || kind === 'device' || kind === 'site').map((i) => i.key),
   ]);
   for (const item of items) {
     StateItem.parse(item);
-    if (item.kind === 'device') used.add(`profile/${item.profile}`);
+    if (item.kind === 'device' || item.kind === 'site') used.add(`profile/${item.profile}`);
     if (item.kind !== 'profile') continue;
     assert.ok(item.cells.length > 0, 'a profile without cells is no item');
     for (const cell of item.cells) used.add(`class/${cell.class}`).add(`bundle/${cell.bundle}`);

@@ -9,7 +9,7 @@ type Objects = Parameters<typeof changesOf>[0];
 
 function compiled(objects: Objects): TenantCompiler {
   const compiler = new TenantCompiler(settings);
-  compiler.apply(changesOf(objects));
+  compiler.apply(changesOf(objects), 0);
   return compiler;
 }
 
@@ -58,29 +58,29 @@ test('a device that only denies match is no device of the gateway', () => {
 test('only gateways whose state changed have a delta, and it says just what changed', () => {
   const compiler = compiled(office);
   const key = device('x').publicKey;
-  const deltas = compiler.apply(change({ devices: [device('d1', { publicKey: key })] }));
+  const deltas = compiler.apply(change({ devices: [device('d1', { publicKey: key })] }), 0);
   assert.deepEqual([...deltas.keys()], ['g1']);
   assert.deepEqual(
     deltas.get('g1')?.upserts.map((item) => item.key),
     ['device/d1'],
   );
   assert.deepEqual(deltas.get('g1')?.removes, []);
-  assert.equal(compiler.apply(change({ devices: [device('d3', { publicKey: key })] })).size, 0);
+  assert.equal(compiler.apply(change({ devices: [device('d3', { publicKey: key })] }), 0).size, 0);
 });
 
 test('a new gateway yields all of its items, a removed one nothing', () => {
   const compiler = compiled({ ...office, gateways: [] });
-  const delta = compiler.apply(change({ gateways: [gateway('g1')] })).get('g1');
+  const delta = compiler.apply(change({ gateways: [gateway('g1')] }), 0).get('g1');
   assert.deepEqual(delta?.upserts, compiler.items('g1'));
   assert.ok(compiler.items('g1').length > 4);
-  assert.equal(compiler.apply([{ kind: 'gateway', id: 'g1', value: null }]).size, 0);
+  assert.equal(compiler.apply([{ kind: 'gateway', id: 'g1', value: null }], 0).size, 0);
   assert.deepEqual(compiler.items('g1'), []);
   assert.equal(compiler.hash('g1'), '0'.repeat(64));
 });
 
 test('a deactivated device goes from every gateway, and with it what only it used', () => {
   const compiler = compiled(office);
-  const deltas = compiler.apply(change({ devices: [device('d2', { active: false })] }));
+  const deltas = compiler.apply(change({ devices: [device('d2', { active: false })] }), 0);
   assert.deepEqual(deltas.get('g1')?.removes, ['device/d2']);
   assert.deepEqual(
     deltas
@@ -93,20 +93,20 @@ test('a deactivated device goes from every gateway, and with it what only it use
 
 test('MAINTENANCE changes the gateway item only; OFFLINE leaves nothing else', () => {
   const compiler = compiled(office);
-  const drained = compiler.apply(change({ gateways: [gateway('g1', { intent: 'MAINTENANCE' })] })).get('g1');
+  const drained = compiler.apply(change({ gateways: [gateway('g1', { intent: 'MAINTENANCE' })] }), 0).get('g1');
   assert.deepEqual([drained?.upserts.map(({ key }) => key), drained?.removes], [['gateway'], []]);
-  compiler.apply(change({ gateways: [gateway('g1', { intent: 'OFFLINE' })] }));
+  compiler.apply(change({ gateways: [gateway('g1', { intent: 'OFFLINE' })] }), 0);
   assert.deepEqual(
     compiler.items('g1').map(({ key }) => key),
     ['gateway'],
   );
-  compiler.apply(change({ gateways: [gateway('g1')] }));
+  compiler.apply(change({ gateways: [gateway('g1')] }), 0);
   assert.equal(compiler.hash('g1'), compiled(office).hash('g1'));
 });
 
 test('settings reach every gateway', () => {
   const compiler = compiled(office);
-  const deltas = compiler.apply([{ kind: 'settings', value: { ...settings, mtu: 1400 } }]);
+  const deltas = compiler.apply([{ kind: 'settings', value: { ...settings, mtu: 1400 } }], 0);
   assert.deepEqual(
     [...deltas.values()].map(({ upserts }) => upserts.map(({ key }) => key)),
     [['gateway'], ['gateway']],
@@ -118,7 +118,7 @@ test('editing the ports of a resource renumbers neither devices nor profiles nor
   const compiler = compiled(office);
   const before = ofKind(compiler, 'class');
   const edited = resource('r1', [address('10.0.0.1', [tcp(22)], 'r1:10.0.0.1')]);
-  const delta = compiler.apply(change({ resources: [edited] })).get('g1');
+  const delta = compiler.apply(change({ resources: [edited] }), 0).get('g1');
   assert.deepEqual(delta?.upserts.map(({ kind }) => kind).sort(), ['bundle', 'probe', 'profile']);
   assert.deepEqual(
     delta?.removes.map((key) => key.split('/')[0]),
@@ -135,6 +135,7 @@ test('a resource around others cuts classes but keeps their ids', () => {
       resources: [resource('wide', ['10.0.0.0/24'])],
       policies: [policy('w', 0, { devices: ['d1'], resources: ['wide'] })],
     }),
+    0,
   );
   const classes = ofKind(compiler, 'class');
   assert.equal(classes.length, 2);
@@ -182,7 +183,7 @@ test('a deny of a resource on another gateway cuts the same addresses here', () 
   const resources = [resource('r1', ['10.0.0.0/24']), resource('r2', ['10.0.0.7'], { gateways: ['g2'] })];
   const compiler = compiled({ ...office, resources });
   const deny = policy('deny', 0, { devices: ['d1'], resources: ['r2'], allow: false });
-  assert.ok(compiler.apply(change({ policies: [deny] })).has('g1'));
+  assert.ok(compiler.apply(change({ policies: [deny] }), 0).has('g1'));
   const ranges = ofKind(compiler, 'class').map((c) => c.ranges);
   assert.deepEqual(ranges.sort(), [['10.0.0.0-10.0.0.6', '10.0.0.8-10.0.0.255'], ['10.0.0.7-10.0.0.7']]);
   const cells = ofKind(compiler, 'profile')
@@ -221,7 +222,7 @@ test('a malformed address is refused and nothing is changed', () => {
   const compiler = compiled(office);
   const hash = compiler.hash('g1');
   const changes = change({ devices: [device('d1', { active: false })], resources: [resource('r9', ['10.0.0.300'])] });
-  assert.throws(() => compiler.apply(changes), RangeError);
+  assert.throws(() => compiler.apply(changes, 0), RangeError);
   assert.equal(compiler.hash('g1'), hash);
   assert.equal(compiler.world.devices.get('d1')?.active, true);
 });

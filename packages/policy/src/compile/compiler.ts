@@ -1,32 +1,44 @@
 import { emptyStateHash, type StateDelta, type StateItem } from '@sallyport/contract/channel';
-import { prefixRange, type ReservedRange, reservedRanges } from '../addresses.ts';
-import type { WorldChange, WorldPolicy, WorldResource, WorldSettings } from '../types.ts';
+import { type Realm, realmOf } from '../addresses.ts';
+import { isAlive } from '../matching.ts';
+import { earliest } from '../moments.ts';
+import type { AccessQuery, Verdict, WorldChange, WorldSettings } from '../types.ts';
 import { MutableWorld, World } from '../world.ts';
-import { type Audience, Audiences } from './audiences.ts';
+import type { Audience } from './audiences.ts';
+import { Decider } from './decider.ts';
 import { Effects } from './effects.ts';
 import { GatewayState } from './gateway-state.ts';
+import { assertReadable, Intake } from './intake.ts';
 import { computed, Multimap } from './maps.ts';
+import { deviceTerms, Members, siteTerms } from './members.ts';
 import { PolicyIndex } from './policy-index.ts';
 import { ResourceIndex } from './resource-index.ts';
+import { type Site, sitesOf } from './sites.ts';
 
 /**
- * Desired states of all gateways of a tenant, kept up with changes of its world. The states are a function of the world
- * alone: any way to the same world leads to the same items and hashes.
+ * Desired states of all gateways of a tenant, kept up with changes of its world and with the time. The states are a
+ * function of world and time alone: any way to the same world and moment leads to the same items and hashes.
  */
 export class TenantCompiler {
   readonly #world: MutableWorld;
-  readonly #policies = new PolicyIndex();
+  readonly #policies: PolicyIndex;
   readonly #resources = new ResourceIndex();
-  readonly #audiences = new Audiences();
-  readonly #users = new Multimap();
   readonly #states = new Map<string, GatewayState>();
-  /** Gateways by policy that decides something there. */
+  readonly #devices = new Members('device');
+  readonly #siteMembers = new Members('site');
   readonly #touched = new Multimap();
-  #reserved: readonly ReservedRange[];
+  readonly #intake: Intake;
+  readonly #decider: Decider;
+  #sites: ReadonlyMap<string, Site> = new Map();
+  #realm: Realm;
+  #now = Number.NEGATIVE_INFINITY;
 
   constructor(settings: WorldSettings) {
     this.#world = MutableWorld.copyOf(World.empty(settings));
-    this.#reserved = reservedRanges(settings);
+    this.#policies = new PolicyIndex(this.#world);
+    this.#intake = new Intake(this.#world, this.#policies, this.#resources, this.#touched);
+    this.#decider = new Decider(this.#world, this.#policies, this.#resources);
+    this.#realm = realmOf(settings);
   }
 
   get world(): World {
@@ -43,50 +55,49 @@ export class TenantCompiler {
     return this.#states.get(gateway)?.store.hash ?? emptyStateHash;
   }
 
+  /** Answers as `evaluate` does on `world`, but for the steps, in microseconds. */
+  decide(query: AccessQuery): Verdict {
+    return this.#decider.decide(query);
+  }
+
   /**
-   * Follows changes, all at once. Returns what changed on each gateway whose state is another one now: for a new
-   * gateway everything, for a removed one nothing. Throws RangeError, and follows none, when an address is malformed.
+   * Epoch milliseconds at which something changes by itself, or is to be looked at again: then `advance` is due. What
+   * closes, closes without it, by the expiry of the items.
    */
-  apply(changes: readonly WorldChange[]): ReadonlyMap<string, StateDelta> {
+  nextDeadline(): number | null {
+    return earliest(this.#devices.admissions.nextDeadline(), this.#siteMembers.admissions.nextDeadline());
+  }
+
+  /** Follows the time. Returns what changed on each gateway whose state is another one now. */
+  advance(now: number): ReadonlyMap<string, StateDelta> {
+    return this.apply([], now);
+  }
+
+  /**
+   * Follows changes, all at once, and the time. Returns what changed on each gateway whose state is another one now: for
+   * a new gateway everything, for a removed one nothing. Throws RangeError, and follows none, when an address is malformed.
+   */
+  apply(changes: readonly WorldChange[], now: number): ReadonlyMap<string, StateDelta> {
     const effects = new Effects();
     // Later changes of one object replace earlier ones.
     const last = new Map(
       changes.map((change) => [change.kind === 'settings' ? '' : `${change.kind}/${change.id}`, change]),
     );
     for (const change of last.values()) assertReadable(change);
-    for (const change of last.values()) this.#take(change, effects);
+    for (const change of last.values())
+      if (change.kind === 'gateway') this.#takeGateway(change, effects);
+      else this.#intake.take(change, effects);
+    if (last.has('')) this.#realm = realmOf(this.#world.settings);
+    this.#takeTime(now, effects);
+    this.#cutSites(effects);
+    this.#decider.follow(last.values(), effects);
 
-    this.#regroupDevices(effects);
+    this.#regroup(effects);
     this.#renewInterfaces(effects);
     for (const [gateway, policies] of this.#renewDestinations(effects)) this.#placeAgain(gateway, policies, effects);
     this.#placeFounded(effects);
-    this.#renewDevices(effects);
+    this.#renewMembers(effects);
     return this.#settle(effects);
-  }
-
-  #take(change: WorldChange, effects: Effects): void {
-    switch (change.kind) {
-      case 'settings':
-        this.#world.apply(change);
-        this.#reserved = reservedRanges(change.value);
-        for (const id of this.#states.keys()) effects.rebuild.add(id);
-        for (const id of this.#states.keys()) effects.interfaces.add(id);
-        return;
-      case 'gateway':
-        this.#takeGateway(change, effects);
-        return;
-      case 'device':
-        this.#takeDevice(change, effects);
-        return;
-      case 'resource':
-        this.#world.apply(change);
-        this.#takeResource(change.id, change.value, effects);
-        return;
-      case 'policy':
-        this.#world.apply(change);
-        this.#takePolicy(change.id, change.value, effects);
-        return;
-    }
   }
 
   #takeGateway(change: WorldChange & { kind: 'gateway' }, effects: Effects): void {
@@ -106,88 +117,38 @@ export class TenantCompiler {
     this.#states.delete(id);
   }
 
-  #takeDevice(change: WorldChange & { kind: 'device' }, effects: Effects): void {
-    const { id, value } = change;
-    const old = this.#world.devices.get(id);
-    if (old?.user != null) this.#users.delete(old.user, id);
-    if (value?.user != null) this.#users.add(value.user, id);
-    this.#world.apply(change);
-    effects.rematch.add(id);
-    effects.changed.add(id);
+  /** Outcomes of rules that are no longer sure. A clock that was put back makes all that hang on the time unsure. */
+  #takeTime(now: number, effects: Effects): void {
+    const back = now < this.#now || effects.rezone;
+    this.#now = now;
+    for (const { kind, admissions } of [this.#devices, this.#siteMembers])
+      for (const member of back ? admissions.takeTimed() : admissions.takeDue(now))
+        effects.of(kind).rematch.add(member);
   }
 
-  /** A resource matters to its own gateways, and, when it is denied, to those that carry the same addresses. */
-  #takeResource(id: string, value: WorldResource | null, effects: Effects): void {
-    this.#markResource(id, effects);
-    this.#resources.set(id, value);
-    this.#markResource(id, effects);
-  }
-
-  #markResource(id: string, effects: Effects): void {
-    const resource = this.#resources.get(id);
-    if (resource === undefined) return;
-    for (const gateway of resource.gateways) effects.rebuild.add(gateway);
-    if (this.#policies.denies(resource)) this.#markOverlapping(id, effects);
-  }
-
-  #markOverlapping(resource: string, effects: Effects): void {
-    for (const { range } of this.#resources.entries(resource))
-      for (const entry of this.#resources.overlapping(range))
-        for (const gateway of entry.resource.gateways) effects.rebuild.add(gateway);
-  }
-
-  #takePolicy(id: string, value: WorldPolicy | null, effects: Effects): void {
-    const old = this.#policies.get(id) ?? null;
-    this.#policies.set(id, value);
-    const now = this.#policies.get(id) ?? null;
-    if (old?.allDevices || now?.allDevices) effects.universal.add(id);
-    if (sources(old) !== sources(now)) for (const policy of [old, now]) this.#rematchSources(policy, effects);
-    for (const gateway of this.#touched.get(id)) effects.concern(gateway, id);
-    if (destinations(old) !== destinations(now)) for (const policy of [old, now]) this.#markPolicy(policy, effects);
-  }
-
-  #rematchSources(policy: WorldPolicy | null, effects: Effects): void {
-    if (policy === null) return;
-    for (const device of policy.devices) effects.rematch.add(device);
-    for (const user of policy.users) for (const device of this.#users.get(user)) effects.rematch.add(device);
-    if (!policy.allUsers && !policy.allGroups) return;
-    for (const device of this.#world.devices.values()) if (device.user !== null) effects.rematch.add(device.id);
-  }
-
-  /** Gateways where the destinations of a policy are: an allow adds ports there, a deny may also cut other classes. */
-  #markPolicy(policy: WorldPolicy | null, effects: Effects): void {
-    if (policy === null) return;
-    if (policy.allResources) {
-      for (const id of this.#states.keys()) {
-        if (policy.allow) effects.concern(id, policy.id);
-        else effects.rebuild.add(id);
-      }
-      return;
-    }
-    for (const id of policy.resources) {
-      if (!policy.allow) this.#markOverlapping(id, effects);
-      else for (const gateway of this.#resources.get(id)?.gateways ?? []) effects.concern(gateway, policy.id);
+  #cutSites(effects: Effects): void {
+    if (!effects.resite) return;
+    const before = this.#sites;
+    const policies = [...this.#policies.sites].flatMap((id) => this.#policies.get(id) ?? []);
+    this.#sites = sitesOf(policies, this.#realm.reserved);
+    for (const id of new Set([...before.keys(), ...this.#sites.keys()])) {
+      effects.sites.rematch.add(id);
+      if (before.get(id)?.prefixes.join() !== this.#sites.get(id)?.prefixes.join()) effects.sites.changed.add(id);
     }
   }
 
-  #regroupDevices(effects: Effects): void {
-    const left = new Set<Audience>();
-    for (const id of effects.rematch) {
-      const device = this.#world.devices.get(id) ?? null;
-      const before = this.#audiences.of(id);
-      const now = this.#audiences.assign(id, device, device === null ? [] : this.#policies.matched(device));
-      if (before === now && !effects.changed.has(id)) continue;
-      effects.moved.add(id);
-      for (const gateway of before?.gateways ?? []) effects.renew(gateway, id);
-      if (before !== undefined) left.add(before);
-      if (now !== undefined && now.gateways.size === 0) effects.founded.add(now);
-    }
-    for (const audience of left) {
-      if (audience.devices.size > 0) continue;
-      for (const gateway of [...audience.gateways]) this.#states.get(gateway)?.remove(audience);
-      this.#audiences.dissolve(audience);
-      effects.founded.delete(audience);
-    }
+  #regroup(effects: Effects): void {
+    const zone = this.#world.settings.timeZone;
+    this.#devices.regroup(effects, this.#states, (id, ask) => {
+      const device = this.#world.devices.get(id);
+      if (device === undefined || !isAlive(this.#world, device)) return null;
+      return deviceTerms(this.#world, this.#policies, device, (rule, inputs) => ask(rule, inputs, this.#now, zone));
+    });
+    this.#siteMembers.regroup(effects, this.#states, (id, ask) => {
+      const policies = this.#sites.get(id)?.policies;
+      if (policies === undefined) return null;
+      return siteTerms(this.#world, this.#policies, policies, (rule, inputs) => ask(rule, inputs, this.#now, zone));
+    });
   }
 
   #renewInterfaces(effects: Effects): void {
@@ -207,16 +168,12 @@ export class TenantCompiler {
       const policies = effects.concerned.get(id) ?? new Set();
       for (const policy of policies) state.forget(policy);
       const changed = effects.rebuild.has(id)
-        ? state.rebuild(gateway, this.#resources, this.#reserved)
+        ? state.rebuild(gateway, this.#resources, this.#realm)
         : new Set([...policies].filter((policy) => state.refreshPolicy(policy)));
-      for (const policy of changed) this.#noteTouched(state, policy);
+      for (const policy of changed) this.#touched[state.touchedBy(policy) ? 'add' : 'delete'](policy, id);
       outcome.set(id, changed.union(policies));
     }
     return outcome;
-  }
-
-  #noteTouched(state: GatewayState, policy: string): void {
-    this.#touched[state.touchedBy(policy) ? 'add' : 'delete'](policy, state.id);
   }
 
   #placeAgain(gateway: string, policies: ReadonlySet<string>, effects: Effects): void {
@@ -226,34 +183,45 @@ export class TenantCompiler {
     if (policies.size === 0) return;
     const everybody = policies.values().some((p) => effects.universal.has(p) || this.#policies.universal.has(p));
     state.invalidate(policies, everybody);
-    const audiences = everybody
-      ? this.#audiences.all()
-      : new Set(policies.values().flatMap((policy) => this.#audiences.withPolicy(policy)));
-    for (const audience of audiences) this.#place(state, audience, effects);
+    for (const { audiences } of [this.#devices, this.#siteMembers]) {
+      const concerned = everybody
+        ? audiences.all()
+        : new Set(policies.values().flatMap((policy) => audiences.withPolicy(policy)));
+      for (const audience of concerned) this.#place(state, audience, effects);
+    }
   }
 
   #placeFounded(effects: Effects): void {
-    for (const audience of effects.founded)
-      for (const policy of [...audience.policies, ...this.#policies.universal])
+    for (const audience of effects.founded) {
+      const universal = audience.kind === 'device' ? this.#policies.universal : [];
+      for (const policy of [...audience.terms.map((term) => term.policy), ...universal])
         for (const gateway of this.#touched.get(policy)) {
           const state = this.#states.get(gateway);
           if (state !== undefined && !audience.gateways.has(gateway)) this.#place(state, audience, effects);
         }
+    }
   }
 
   #place(state: GatewayState, audience: Audience, effects: Effects): void {
     if (!state.place(audience)) return;
-    for (const device of audience.devices) effects.renew(state.id, device);
+    for (const member of audience.members) effects.of(audience.kind).renew(state.id, member);
   }
 
-  #renewDevices(effects: Effects): void {
-    for (const id of effects.moved)
-      for (const gateway of this.#audiences.of(id)?.gateways ?? []) effects.renew(gateway, id);
-    for (const [gateway, devices] of effects.renewed) {
-      effects.touched.add(gateway);
-      const state = this.#states.get(gateway);
-      for (const id of devices) state?.setDevice(id, this.#world.devices.get(id) ?? null, this.#audiences.of(id));
+  #renewMembers(effects: Effects): void {
+    for (const { kind, audiences } of [this.#devices, this.#siteMembers]) {
+      const { moved, renewed } = effects.of(kind);
+      for (const id of moved)
+        for (const gateway of audiences.of(id)?.gateways ?? []) effects.of(kind).renew(gateway, id);
+      for (const [gateway, members] of renewed) {
+        effects.touched.add(gateway);
+        for (const id of members) this.#setMember(kind, this.#states.get(gateway), id, audiences.of(id));
+      }
     }
+  }
+
+  #setMember(kind: 'device' | 'site', state: GatewayState | undefined, id: string, audience?: Audience): void {
+    if (kind === 'device') state?.setDevice(id, this.#world.devices.get(id) ?? null, audience);
+    else state?.setSite(id, this.#sites.get(id) ?? null, audience);
   }
 
   #settle(effects: Effects): Map<string, StateDelta> {
@@ -264,23 +232,4 @@ export class TenantCompiler {
     }
     return deltas;
   }
-}
-
-function assertReadable(change: WorldChange): void {
-  if (change.kind === 'settings') reservedRanges(change.value);
-  if (change.kind === 'resource') for (const { prefix } of change.value?.addresses ?? []) prefixRange(prefix);
-}
-
-/** Text that is equal when two policies have the same sources. */
-function sources(policy: WorldPolicy | null): string {
-  if (policy === null) return '';
-  const { allUsers, allGroups, allDevices, users, devices } = policy;
-  return JSON.stringify([allUsers, allGroups, allDevices, users, devices]);
-}
-
-/** Text that is equal when two policies do the same to the same destinations. */
-function destinations(policy: WorldPolicy | null): string {
-  if (policy === null) return '';
-  const { allow, type, allResources, resources } = policy;
-  return JSON.stringify([allow, type, allResources, resources]);
 }

@@ -1,7 +1,9 @@
-import type { IpRange } from '@sallyport/contract';
-import type { PortRange, WorldGateway, WorldPolicy } from '../types.ts';
+import type { AccessType, IpRange } from '@sallyport/contract';
+import { type Realm, withoutRanges } from '../addresses.ts';
+import { isWholeInternet, speaksOf } from '../matching.ts';
+import type { PortRange, WorldGateway, WorldPolicy, WorldResource } from '../types.ts';
 import { type AddressClass, addressClasses } from './classes.ts';
-import type { Entry } from './entries.ts';
+import { type Entry, entriesOf } from './entries.ts';
 import { computed } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import type { ResourceIndex } from './resource-index.ts';
@@ -15,7 +17,7 @@ export interface Destinations {
 
 export interface ResourceReach {
   readonly attached: boolean;
-  readonly type: string;
+  readonly type: AccessType;
   readonly ports: ReadonlyMap<string, readonly PortRange[]>;
 }
 
@@ -27,40 +29,74 @@ export function destinationsOf(
   gateway: WorldGateway | null,
   resources: ResourceIndex,
   policies: PolicyIndex,
-  reserved: readonly IpRange[],
+  realm: Realm,
 ): Destinations {
   if (gateway === null || gateway.intent === 'OFFLINE') return { classes: new Map(), byResource: new Map() };
   const attached = resources.attached(gateway.id);
   const own = [...attached].flatMap((id) => resources.entries(id));
   const denied = deniedEntries(own, attached, resources, policies);
-  const classes = addressClasses([...own, ...denied], (entry) => attached.has(entry.resource.id), reserved);
+  const classes = [
+    ...addressClasses(
+      [...own, ...denied],
+      (entry) => attached.has(entry.resource.id),
+      () => realm.reserved,
+    ),
+    ...(policies.accessPoints(gateway.id).size > 0 ? internetClasses(resources, realm) : []),
+  ];
   return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, attached) };
 }
 
 /** Where and on which ports a policy decides on a gateway. An allow only opens what is attached to it. */
 export function policyPorts(policy: WorldPolicy, { byResource }: Destinations): PolicyPorts {
   const ports = new Map<string, readonly PortRange[]>();
-  for (const id of policy.allResources ? byResource.keys() : new Set(policy.resources)) {
+  for (const id of resourcesOf(policy, byResource)) {
     const reach = byResource.get(id);
-    if (reach === undefined || reach.type !== policy.type || (policy.allow && !reach.attached)) continue;
+    if (reach === undefined || !speaksOf(policy.type, reach.type) || (policy.allow && !reach.attached)) continue;
     for (const [classId, ranges] of reach.ports) ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
   }
   return ports;
 }
 
-/** Policies that speak of any resource here. */
+/** Policies that speak of any destination here. */
 export function policiesAbout(
   { byResource }: Destinations,
   resources: ResourceIndex,
   policies: PolicyIndex,
 ): ReadonlySet<string> {
-  const ids = new Set<string>();
+  const ids = new Set<string>(byResource.has(publicInternet.id) ? policies.internet : []);
   for (const id of byResource.keys()) {
     const resource = resources.get(id);
     if (resource !== undefined) for (const policy of policies.of(resource)) ids.add(policy);
   }
   return ids;
 }
+
+function resourcesOf(policy: WorldPolicy, byResource: Destinations['byResource']): Iterable<string> {
+  if (policy.type === 'INTERNET' && isWholeInternet(policy)) return [publicInternet.id];
+  return policy.allResources ? byResource.keys() : new Set(policy.resources);
+}
+
+/** Classes of the public addresses that no attachable resource covers, on whatever gateway and port. */
+function internetClasses(resources: ResourceIndex, { public: open }: Realm): AddressClass[] {
+  const holes = (range: IpRange) => [
+    ...withoutRanges(range, open),
+    ...resources.overlapping(range).map((entry) => entry.range),
+  ];
+  return addressClasses([...entriesOf(publicInternet), ...resources.internet()], () => true, holes);
+}
+
+/** Stands for every public address; its id is no id of a resource. */
+export const publicInternet: WorldResource = {
+  id: 'internet',
+  type: 'INTERNET',
+  addresses: ['0.0.0.0/0', '::/0'].map((prefix) => ({
+    id: prefix,
+    prefix,
+    ports: (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({ protocol, from: 0, to: 65535 })),
+  })),
+  gateways: [],
+  mode: 'MANUAL',
+};
 
 /** Entries of resources of other gateways that cut into our own, because a policy denies them. */
 function deniedEntries(
@@ -85,7 +121,7 @@ function reachOf(classes: readonly AddressClass[], attached: ReadonlySet<string>
   for (const { id, entries } of classes)
     for (const { resource, ports } of entries) {
       const reach = computed(byResource, resource.id, () => ({
-        attached: attached.has(resource.id),
+        attached: attached.has(resource.id) || resource.type === 'INTERNET',
         type: resource.type,
         ports: new Map(),
       }));

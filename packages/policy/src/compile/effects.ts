@@ -11,21 +11,35 @@ export class Effects {
   readonly concerned = new Map<string, Set<string>>();
   /** Changed policies that are universal or were. */
   readonly universal = new Set<string>();
-  /** Devices to match with policies again, those of them that are changed, and those that end elsewhere. */
-  readonly rematch = new Set<string>();
-  readonly changed = new Set<string>();
-  readonly moved = new Set<string>();
+  readonly devices = new MemberEffects();
+  readonly sites = new MemberEffects();
+  /** Whether sites may be cut otherwise. */
+  resite = false;
+  /** Whether another zone is the tenant's. */
+  rezone = false;
   /** Audiences without a place yet. */
   readonly founded = new Set<Audience>();
-  /** Device items to renew by gateway. */
-  readonly renewed = new Map<string, Set<string>>();
   readonly touched = new Set<string>();
 
   concern(gateway: string, policy: string): void {
     computed(this.concerned, gateway, () => new Set()).add(policy);
   }
 
-  renew(gateway: string, device: string): void {
-    computed(this.renewed, gateway, () => new Set()).add(device);
+  of(kind: 'device' | 'site'): MemberEffects {
+    return kind === 'device' ? this.devices : this.sites;
+  }
+}
+
+/** The same of devices or of sites. */
+export class MemberEffects {
+  /** Members to match with policies again, those of them that are changed, and those that end elsewhere. */
+  readonly rematch = new Set<string>();
+  readonly changed = new Set<string>();
+  readonly moved = new Set<string>();
+  /** Items to renew by gateway. */
+  readonly renewed = new Map<string, Set<string>>();
+
+  renew(gateway: string, member: string): void {
+    computed(this.renewed, gateway, () => new Set()).add(member);
   }
 }

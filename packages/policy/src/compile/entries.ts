@@ -26,7 +26,8 @@ export class Entry {
   /** Id of the class that is named after this prefix. */
   get classId(): string {
     const { family, first, length } = this.range;
-    return (this.#classId ??= contentId('class', `${formatAddress(family, first)}/${length}`));
+    const kind = this.resource.type === 'INTERNET' ? 'internet' : 'class';
+    return (this.#classId ??= contentId(kind, `${formatAddress(family, first)}/${length}`));
   }
 }
 

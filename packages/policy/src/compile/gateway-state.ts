@@ -1,9 +1,10 @@
 import { formatRange, type IpRange } from '@sallyport/contract';
 import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
+import type { Realm } from '../addresses.ts';
 import type { Grant } from '../ports.ts';
 import type { WorldDevice, WorldGateway, WorldSettings } from '../types.ts';
 import type { Audience } from './audiences.ts';
-import { type Cell, CellResolver } from './cells.ts';
+import { type Cell, CellResolver, latestExpiry } from './cells.ts';
 import type { AddressClass } from './classes.ts';
 import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
 import { ItemStore } from './items.ts';
@@ -11,20 +12,26 @@ import { computed, References } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import { probeItems } from './probes.ts';
 import type { ResourceIndex } from './resource-index.ts';
+import type { Site } from './sites.ts';
+import { keyOf, type Term } from './terms.ts';
 
-/** Devices of a gateway that share their cells, because the same policies touch them there. */
+/** Devices, or sites, of a gateway that share their cells, because the same terms touch them there. */
 interface Profile {
+  readonly key: string;
   readonly id: string;
-  readonly policies: readonly string[];
+  readonly kind: 'device' | 'site';
+  readonly terms: readonly Term[];
   readonly audiences: Set<Audience>;
   cells: readonly Cell[];
+  /** Latest expiry of the cells. */
+  expiresAt: number | null;
   stale: boolean;
 }
 
-/** Where an audience is, and which profile its devices show: none while there is nothing to reach. */
+/** Where an audience is, and what its members show: nothing while there is nothing to reach. */
 interface Place {
   readonly profile: Profile;
-  readonly shown: string | null;
+  readonly shown: { readonly profile: string; readonly expiresAt: number | null } | null;
 }
 
 /**
@@ -50,7 +57,7 @@ export class GatewayState {
   constructor(id: string, policies: PolicyIndex) {
     this.id = id;
     this.#policies = policies;
-    this.#resolver = new CellResolver(policies);
+    this.#resolver = new CellResolver(id, policies);
   }
 
   renewInterface(gateway: WorldGateway, settings: WorldSettings): void {
@@ -58,10 +65,10 @@ export class GatewayState {
   }
 
   /** Renews probes and destinations; returns the policies whose ports changed here by that. */
-  rebuild(gateway: WorldGateway, resources: ResourceIndex, reserved: readonly IpRange[]): Set<string> {
-    this.#renewProbes(gateway, resources, reserved);
+  rebuild(gateway: WorldGateway, resources: ResourceIndex, realm: Realm): Set<string> {
+    this.#renewProbes(gateway, resources, realm.reserved);
     const old = this.#destinations;
-    this.#destinations = destinationsOf(gateway, resources, this.#policies, reserved);
+    this.#destinations = destinationsOf(gateway, resources, this.#policies, realm);
     for (const id of new Set([...old.classes.keys(), ...this.#destinations.classes.keys()]))
       if (!sameRanges(old.classes.get(id), this.#destinations.classes.get(id))) this.#dirtyClasses.add(id);
 
@@ -93,25 +100,27 @@ export class GatewayState {
   /** Profiles with any of these policies are no longer true. Their audiences are to be placed again. */
   invalidate(policies: ReadonlySet<string>, everything: boolean): void {
     for (const profile of this.#profiles.values())
-      profile.stale ||= everything || profile.policies.some((policy) => policies.has(policy));
+      profile.stale ||= everything || profile.terms.some(({ policy }) => policies.has(policy));
   }
 
-  /** Finds the profile of an audience; true when its devices have another one now, or none any more, or one at last. */
+  /** Finds the profile of an audience; true when its members show another one now, or none any more, or one at last. */
   place(audience: Audience): boolean {
     const before = this.#places.get(audience) ?? null;
-    const own = audience.policies.filter((policy) => this.touchedBy(policy));
-    if (own.length === 0 && !this.#touchedByUniversal()) {
+    const own = audience.terms.filter(({ policy }) => this.touchedBy(policy));
+    if (own.length === 0 && (audience.kind === 'site' || !this.#touchedByUniversal())) {
       this.remove(audience);
       return before !== null && before.shown !== null;
     }
-    const profile = computed(this.#profiles, own.join(' '), () => newProfile(own));
+    const key = `${audience.kind} ${keyOf(own)}`;
+    const profile = computed(this.#profiles, key, () => newProfile(key, audience.kind, own));
     if (profile.stale) this.#resolve(profile);
-    const shown = profile.cells.length > 0 ? profile.id : null;
+    const { id, expiresAt, cells } = profile;
+    const shown = cells.length > 0 ? { profile: id, expiresAt } : null;
     if (profile !== before?.profile) this.remove(audience);
     profile.audiences.add(audience);
     audience.gateways.add(this.id);
     this.#places.set(audience, { profile, shown });
-    return shown !== (before?.shown ?? null);
+    return shown?.profile !== before?.shown?.profile || shown?.expiresAt !== before?.shown?.expiresAt;
   }
 
   remove(audience: Audience): void {
@@ -130,14 +139,22 @@ export class GatewayState {
 
   /** Renews the item of a device; its audience must have been placed. */
   setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined): void {
-    const profile = (audience && this.#places.get(audience)?.shown) ?? null;
+    const shown = (audience && this.#places.get(audience)?.shown) ?? null;
     const key = `device/${id}`;
-    if (device === null || profile === null) {
+    if (device === null || shown === null) {
       this.store.remove(key);
       return;
     }
     const { publicKey, addresses } = device;
-    this.store.put({ kind: 'device', key, id, publicKey, addresses: [...addresses], profile, expiresAt: null });
+    this.store.put({ kind: 'device', key, id, publicKey, addresses: [...addresses], ...shown });
+  }
+
+  /** The same for a site. */
+  setSite(id: string, site: Site | null, audience: Audience | undefined): void {
+    const shown = (audience && this.#places.get(audience)?.shown) ?? null;
+    const key = `site/${id}`;
+    if (site === null || shown === null) this.store.remove(key);
+    else this.store.put({ kind: 'site', key, id, prefixes: [...site.prefixes], ...shown });
   }
 
   /** Ends a change: what is no longer used goes. Returns what changed, or null. */
@@ -157,8 +174,9 @@ export class GatewayState {
 
   #resolve(profile: Profile): void {
     const { id } = profile;
-    const cells = this.#resolver.cells(profile.policies);
+    const cells = this.#resolver.cells(profile.terms, profile.kind);
     profile.stale = false;
+    profile.expiresAt = latestExpiry(cells);
     if (sameCells(cells, profile.cells)) return;
     this.#setCells(profile, cells);
     const key = `profile/${id}`;
@@ -168,7 +186,7 @@ export class GatewayState {
 
   #drop(profile: Profile): void {
     this.#setCells(profile, []);
-    this.#profiles.delete(profile.policies.join(' '));
+    this.#profiles.delete(profile.key);
     this.store.remove(`profile/${profile.id}`);
   }
 
@@ -206,8 +224,9 @@ export class GatewayState {
   }
 }
 
-function newProfile(policies: readonly string[]): Profile {
-  return { id: contentId('profile', ...policies), policies, audiences: new Set(), cells: [], stale: true };
+function newProfile(key: string, kind: 'device' | 'site', terms: readonly Term[]): Profile {
+  const id = contentId(kind === 'device' ? 'profile' : 'site-profile', ...terms.map((term) => term.key));
+  return { key, id, kind, terms, audiences: new Set(), cells: [], expiresAt: null, stale: true };
 }
 
 function sameRanges(a: AddressClass | undefined, b: AddressClass | undefined): boolean {

@@ -2,6 +2,10 @@
 export class Multimap<V = string> {
   readonly #sets = new Map<string, Set<V>>();
 
+  keys(): Iterable<string> {
+    return this.#sets.keys();
+  }
+
   get(key: string): ReadonlySet<V> {
     return this.#sets.get(key) ?? new Set();
   }

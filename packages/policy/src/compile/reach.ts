@@ -1,49 +1,68 @@
-import { type ReservedRange, reservedRanges } from '../addresses.ts';
+import { type Realm, realmOf } from '../addresses.ts';
+import { isAccessPoint, isAlive } from '../matching.ts';
 import { portsOverlap } from '../ports.ts';
+import type { WorldDevice } from '../types.ts';
 import type { World } from '../world.ts';
 import { type Cell, CellResolver } from './cells.ts';
 import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
 import { computed } from './maps.ts';
+import { deviceTerms } from './members.ts';
+import { OutcomeCache } from './outcome-cache.ts';
 import { PolicyIndex } from './policy-index.ts';
 import { ResourceIndex } from './resource-index.ts';
+import { keyOf, type Term } from './terms.ts';
 
-/** What sets of policies reach in a world that stands still, worked out on demand. */
+/** What devices reach in a world that stands still, at one moment, worked out on demand. */
 export class Reach {
-  readonly policies = new PolicyIndex();
+  readonly at: number;
+  readonly policies: PolicyIndex;
   readonly resources = new ResourceIndex();
   readonly #world: World;
-  readonly #reserved: readonly ReservedRange[];
+  readonly #realm: Realm;
+  readonly #outcomes = new OutcomeCache();
   readonly #gateways = new Map<string, GatewayReach>();
   readonly #carriers = new Map<string, ReadonlySet<string>>();
   readonly #reachable = new Map<string, ReadonlySet<string>>();
 
-  constructor(world: World) {
+  constructor(world: World, at: number) {
+    this.at = at;
+    this.policies = new PolicyIndex(world);
     this.#world = world;
-    this.#reserved = reservedRanges(world.settings);
+    this.#realm = realmOf(world.settings);
     for (const [id, policy] of world.policies) this.policies.set(id, policy);
     for (const [id, resource] of world.resources) this.resources.set(id, resource);
   }
 
-  /** Gateways through which these policies and the universal ones may admit anything. */
-  gatewaysOf(policies: readonly string[]): Set<string> {
+  /** What policies say to a device, without the universal ones; null for one that nothing matches. */
+  terms(device: WorldDevice): readonly Term[] | null {
+    if (!isAlive(this.#world, device)) return null;
+    const { timeZone } = this.#world.settings;
+    return deviceTerms(this.#world, this.policies, device, (rule, inputs) =>
+      this.#outcomes.ask(rule, inputs, this.at, timeZone),
+    );
+  }
+
+  /** Gateways through which these terms and the universal policies may admit anything. */
+  gatewaysOf(terms: readonly Term[]): Set<string> {
     let ids = new Set<string>();
-    for (const policy of [...policies, ...this.policies.universal]) ids = ids.union(this.#carriersOf(policy));
+    for (const { policy } of terms) ids = ids.union(this.#carriersOf(policy));
+    for (const policy of this.policies.universal) ids = ids.union(this.#carriersOf(policy));
     return ids;
   }
 
   gateway(id: string): GatewayReach {
     return computed(this.#gateways, id, () => {
       const gateway = this.#world.gateways.get(id) ?? null;
-      const destinations = destinationsOf(gateway, this.resources, this.policies, this.#reserved);
-      return new GatewayReach(destinations, this.resources, this.policies);
+      const destinations = destinationsOf(gateway, this.resources, this.policies, this.#realm);
+      return new GatewayReach(id, destinations, this.resources, this.policies);
     });
   }
 
-  /** Resources that these policies and the universal ones open at least partly, through any gateway. */
-  reachable(policies: readonly string[]): ReadonlySet<string> {
-    return computed(this.#reachable, policies.join(' '), () => {
+  /** Resources that these terms and the universal policies open at least partly, through any gateway. */
+  reachable(terms: readonly Term[]): ReadonlySet<string> {
+    return computed(this.#reachable, keyOf(terms), () => {
       let ids: ReadonlySet<string> = new Set();
-      for (const gateway of this.gatewaysOf(policies)) ids = ids.union(this.gateway(gateway).reachable(policies));
+      for (const gateway of this.gatewaysOf(terms)) ids = ids.union(this.gateway(gateway).reachable(terms));
       return ids;
     });
   }
@@ -51,7 +70,9 @@ export class Reach {
   #carriersOf(id: string): ReadonlySet<string> {
     return computed(this.#carriers, id, () => {
       const policy = this.policies.get(id);
-      if (policy === undefined || !policy.allow) return new Set();
+      if (policy === undefined) return new Set();
+      if (policy.type === 'INTERNET') return new Set(isAccessPoint(policy) ? policy.gateways : []);
+      if (!policy.allow) return new Set();
       const named = policy.allResources
         ? this.#world.resources.values().toArray()
         : policy.resources.flatMap((resource) => this.#world.resources.get(resource) ?? []);
@@ -66,43 +87,48 @@ export class GatewayReach {
   readonly #resolver: CellResolver;
   readonly #touching: ReadonlySet<string>;
   readonly #reachable = new Map<string, ReadonlySet<string>>();
-  readonly #opened = new Map<string, readonly string[]>();
+  readonly #opened = new Map<string, ReadonlyMap<string, readonly string[]>>();
 
-  constructor(destinations: Destinations, resources: ResourceIndex, policies: PolicyIndex) {
+  constructor(id: string, destinations: Destinations, resources: ResourceIndex, policies: PolicyIndex) {
     this.destinations = destinations;
-    this.#resolver = new CellResolver(policies);
-    for (const id of policiesAbout(destinations, resources, policies)) {
-      const policy = policies.get(id);
-      if (policy !== undefined) this.#resolver.setPorts(id, policyPorts(policy, destinations));
+    this.#resolver = new CellResolver(id, policies);
+    for (const about of policiesAbout(destinations, resources, policies)) {
+      const policy = policies.get(about);
+      if (policy !== undefined) this.#resolver.setPorts(about, policyPorts(policy, destinations));
     }
     this.#touching = new Set(this.#resolver.touching);
   }
 
-  cells(policies: readonly string[]): readonly Cell[] {
-    return this.#resolver.cells(policies.filter((policy) => this.#touching.has(policy)));
+  cells(terms: readonly Term[]): readonly Cell[] {
+    return this.#resolver.cells(this.#own(terms), 'device');
   }
 
   grants(cell: Cell) {
     return this.#resolver.grants(cell);
   }
 
-  reachable(policies: readonly string[]): ReadonlySet<string> {
-    const own = policies.filter((policy) => this.#touching.has(policy));
-    return computed(this.#reachable, own.join(' '), () => {
+  reachable(terms: readonly Term[]): ReadonlySet<string> {
+    return computed(this.#reachable, keyOf(this.#own(terms)), () => {
       const ids = new Set<string>();
-      for (const cell of this.#resolver.cells(own)) for (const id of this.#openedBy(cell)) ids.add(id);
+      for (const cell of this.cells(terms)) for (const id of this.opened(cell).keys()) ids.add(id);
       return ids;
     });
   }
 
-  /** Attached resources of which a cell opens a port. */
-  #openedBy(cell: Cell): readonly string[] {
+  /** Attached resources of which a cell opens a port, with the policies that do. */
+  opened(cell: Cell): ReadonlyMap<string, readonly string[]> {
     return computed(this.#opened, `${cell.class} ${cell.bundle}`, () => {
-      const entries = this.destinations.classes.get(cell.class)?.entries ?? [];
-      return entries
-        .filter((entry) => this.destinations.byResource.get(entry.resource.id)?.attached)
-        .filter((entry) => portsOverlap(entry.ports, this.grants(cell)))
-        .map((entry) => entry.resource.id);
+      const opened = new Map<string, string[]>();
+      for (const { resource, ports } of this.destinations.classes.get(cell.class)?.entries ?? []) {
+        if (resource.type === 'INTERNET' || !this.destinations.byResource.get(resource.id)?.attached) continue;
+        for (const grant of this.grants(cell))
+          if (portsOverlap(ports, [grant])) computed(opened, resource.id, () => []).push(grant.policy);
+      }
+      return opened;
     });
+  }
+
+  #own(terms: readonly Term[]): Term[] {
+    return terms.filter(({ policy }) => this.#touching.has(policy));
   }
 }

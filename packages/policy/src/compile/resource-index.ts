@@ -1,15 +1,18 @@
 import type { IpRange } from '@sallyport/contract';
-import { isEnforced } from '../rules.ts';
+import { isAttachable } from '../matching.ts';
 import type { WorldResource } from '../types.ts';
 import { type Entry, EntryIndex, entriesOf } from './entries.ts';
 import { Multimap } from './maps.ts';
 
-/** Resources that packets can be admitted to, by gateway and by address. */
+/** Resources by gateway and by address. Those on the internet are apart: they are attached to no gateway. */
 export class ResourceIndex {
   readonly #resources = new Map<string, { resource: WorldResource; entries: readonly Entry[] }>();
   readonly #byGateway = new Multimap();
+  readonly #internet = new Map<string, readonly Entry[]>();
   #addresses: EntryIndex | null = null;
+  #internetAddresses: EntryIndex | null = null;
 
+  /** A resource that is attachable. */
   get(id: string): WorldResource | undefined {
     return this.#resources.get(id)?.resource;
   }
@@ -19,7 +22,10 @@ export class ResourceIndex {
     for (const gateway of old?.resource.gateways ?? []) this.#byGateway.delete(gateway, id);
     this.#resources.delete(id);
     this.#addresses = null;
-    if (resource === null || !isEnforced(resource.type)) return;
+    this.#internetAddresses = null;
+    this.#internet.delete(id);
+    if (resource?.type === 'INTERNET') this.#internet.set(id, entriesOf(resource));
+    if (resource === null || !isAttachable(resource.type)) return;
     this.#resources.set(id, { resource, entries: entriesOf(resource) });
     for (const gateway of resource.gateways) this.#byGateway.add(gateway, id);
   }
@@ -33,7 +39,18 @@ export class ResourceIndex {
     return this.#resources.get(id)?.entries ?? [];
   }
 
-  /** Every entry of any resource that has an address in a range. */
+  /** Entries of the resources on the internet. */
+  internet(): Entry[] {
+    return [...this.#internet.values()].flat();
+  }
+
+  /** Those of them that have an address in a range. */
+  internetOverlapping(range: IpRange): Entry[] {
+    this.#internetAddresses ??= new EntryIndex(this.internet());
+    return this.#internetAddresses.overlapping(range);
+  }
+
+  /** Every entry of any attachable resource that has an address in a range. */
   overlapping(range: IpRange): Entry[] {
     this.#addresses ??= new EntryIndex(this.#resources.values().flatMap(({ entries }) => entries));
     return this.#addresses.overlapping(range);

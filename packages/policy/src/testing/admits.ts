@@ -1,22 +1,41 @@
 import assert from 'node:assert/strict';
-import { parseAddress, parseRange, rangeContains } from '@sallyport/contract';
-import type { StateItem } from '@sallyport/contract/channel';
+import { parseAddress, parsePrefix, parseRange, rangeContains } from '@sallyport/contract';
+import type { SiteItem, StateItem } from '@sallyport/contract/channel';
 import type { Packet } from './arbitrary.ts';
 
-/** What a gateway does with a packet by its items: the policy that admits it, or null. */
-export function admits(items: readonly StateItem[], packet: Packet): string | null {
-  const device = find(items, 'device', packet.device);
-  const profile = device?.profile == null ? undefined : find(items, 'profile', device.profile);
+/**
+ * What a gateway does with a packet at a moment by its items, when nobody renews them: the policy that admits it, or null.
+ */
+export function admits(items: readonly StateItem[], packet: Packet, at = 0): string | null {
+  const from = packet.device === undefined ? siteOf(items, packet.source) : find(items, 'device', packet.device);
+  if (from?.profile == null || isOver(from.expiresAt, at)) return null;
+  const profile = find(items, 'profile', from.profile);
   const addressClass = classOf(items, packet.destination);
   const cell = profile?.cells.filter((c) => c.class === addressClass) ?? [];
   assert.ok(cell.length <= 1, 'at most one cell per class');
-  const bundle = cell[0] === undefined ? undefined : find(items, 'bundle', cell[0].bundle);
+  if (cell[0] === undefined || isOver(cell[0].expiresAt, at)) return null;
+  const bundle = find(items, 'bundle', cell[0].bundle);
   const port = packet.protocol === 'tcp' || packet.protocol === 'udp' ? packet.port : 0;
   const grants = (bundle?.grants ?? []).filter(
     (grant) => grant.protocol === packet.protocol && grant.from <= port && port <= grant.to,
   );
   assert.ok(grants.length <= 1, 'grants are disjoint');
   return grants[0]?.policy ?? null;
+}
+
+function isOver(expiresAt: number | null, at: number): boolean {
+  return expiresAt !== null && expiresAt <= at;
+}
+
+function siteOf(items: readonly StateItem[], source: string) {
+  const { family, value } = parseAddress(source) ?? assert.fail(source);
+  const sites = items.filter(
+    (item): item is SiteItem =>
+      item.kind === 'site' &&
+      item.prefixes.some((text) => rangeContains(parsePrefix(text) ?? assert.fail(text), family, value)),
+  );
+  assert.ok(sites.length <= 1, 'sites are disjoint');
+  return sites[0];
 }
 
 function classOf(items: readonly StateItem[], destination: string): string | null {

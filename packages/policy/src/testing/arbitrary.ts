@@ -1,14 +1,26 @@
 import fc from 'fast-check';
-import type { PortRange, WorldChange, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from '../types.ts';
-import { everyPort, gateway, settings } from './build.ts';
+import type {
+  PortRange,
+  WorldChange,
+  WorldDevice,
+  WorldGateway,
+  WorldGroup,
+  WorldPolicy,
+  WorldResource,
+  WorldRule,
+  WorldUser,
+} from '../types.ts';
+import { device, everyPort, gateway, rule, settings, user } from './build.ts';
 
 /** Random small worlds in which much overlaps: few ids, few prefixes, few ports. */
 
 export const gatewayIds = ['g1', 'g2', 'g3'];
 export const deviceIds = ['d1', 'd2', 'd3', 'd4', 'd5'];
-const userIds = ['u1', 'u2'];
+const userIds = ['u1', 'u2', 'u3'];
+const groupIds = ['ga', 'gb'];
+const ruleIds = ['built-in', 'r1', 'r2', 'r3'];
 const resourceIds = ['r1', 'r2', 'r3', 'r4', 'r5'];
-const policyIds = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6'];
+const policyIds = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9'];
 
 /** Nested, adjacent, apart, and across everything that never matches. */
 const prefixes = [
@@ -31,6 +43,9 @@ const prefixes = [
   'fd10::1',
   'fd50:1::7',
   'fe80::/9',
+  '8.8.0.0/16',
+  '8.8.8.8',
+  '2606:4700::/32',
 ];
 
 const destinations = [
@@ -41,6 +56,7 @@ const destinations = [
   ...['169.254.0.0', '169.255.0.0', '223.255.255.255', '224.0.0.1', '240.0.0.1', '255.255.255.254', '255.255.255.255'],
   ...['::', '::1', '::2', '::ffff:10.1.1.1', 'fd00::1', 'fd10::', 'fd10::1', 'fd10::2', 'fd10:ffff::', 'fd50:1::7'],
   ...['fd50:2::', 'fdff::1', 'fe00::1', 'fe7f::1', 'fe80::1', 'febf::1', 'fec0::1', 'feff::1', 'ff02::1', '2001::1'],
+  ...['8.8.7.255', '8.8.8.8', '8.9.0.0', '172.16.0.1', '192.168.1.1', '2606:4700::1', '2a00::1', '2001:db8::1'],
 ];
 
 const protocol = fc.constantFrom('tcp' as const, 'udp' as const, 'icmp' as const, 'other' as const);
@@ -74,13 +90,78 @@ const aGateway = fc
   })
   .map(({ id, ...given }): WorldGateway => gateway(id, given));
 
-const aDevice = fc.record({
-  id: fc.constantFrom(...deviceIds),
-  active: fc.constantFrom(true, true, true, false),
-  user: fc.option(fc.constantFrom(...userIds)),
-  publicKey: fc.constantFrom(...['a', 'b'].map((c) => `${c.repeat(43)}=`)),
-  addresses: fc.constant(['100.64.0.2']),
-}) satisfies fc.Arbitrary<WorldDevice>;
+const aDevice = fc
+  .record({
+    id: fc.constantFrom(...deviceIds),
+    active: fc.constantFrom(true, true, true, false),
+    user: fc.option(fc.constantFrom(...userIds), { freq: 4 }),
+    publicKey: fc.constantFrom(...['a', 'b'].map((c) => `${c.repeat(43)}=`)),
+    posture: fc.constantFrom({}, { compliant: true }, { compliant: false }, { compliant: 'yes' }),
+    country: fc.constantFrom(null, 'CH', 'DE'),
+    sourceIp: fc.constantFrom(null, '203.0.113.7', '10.9.0.1'),
+  })
+  .map(({ id, ...given }): WorldDevice => device(id, { ...given, addresses: ['100.64.0.2'] }));
+
+const aUser = fc
+  .record({
+    id: fc.constantFrom(...userIds),
+    active: fc.constantFrom(true, true, true, true, false),
+    department: fc.constantFrom(null, 'Engineering', 'Sales'),
+    groups: fc.subarray(groupIds),
+  })
+  .map(({ id, ...given }): WorldUser => user(id, given));
+
+const aGroup = fc
+  .record({ id: fc.constantFrom(...groupIds), name: fc.constantFrom('A', 'B') })
+  .map((given): WorldGroup => given);
+
+/** Conditions that depend on time, on other inputs, on both, and some that fail. */
+const condition = fc.constantFrom(
+  "time.between('08:00', '18:00')",
+  "time.between('22:00', '02:30')",
+  "time.weekday in ['SA', 'SU']",
+  "time.onWeekdays('MO', 'TU', 'SU')",
+  'time.hour < 12',
+  'time.minute >= 30',
+  "time.date == '2026-03-29'",
+  "time.before('2026-03-29T02:30')",
+  "time.after('2026-10-25T02:30')",
+  "user.department == 'Engineering'",
+  "'A' in groups",
+  'posture.compliant == true',
+  "source.inCountry('CH', 'AT')",
+  "source.inCidr('203.0.113.0/24')",
+  'true',
+);
+
+export const ruleSource = fc.oneof(
+  condition,
+  fc.tuple(condition, condition).map(([a, b]) => `${a} && ${b}`),
+  fc.tuple(condition, condition).map(([a, b]) => `!(${a}) || ${b}`),
+  fc.tuple(condition, condition, condition).map(([a, b, c]) => `(${a} || ${b}) && !(${c})`),
+);
+
+/** Zones with and without daylight saving, one of them with half an hour of it. */
+export const zoneName = fc.constantFrom(
+  'UTC',
+  'Europe/Zurich',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Asia/Kolkata',
+);
+
+/** Epoch milliseconds, often near a change of the clocks or on a full minute. */
+export const instant = fc.oneof(
+  fc.integer({ min: Date.UTC(2026, 2, 27), max: Date.UTC(2026, 3, 6) }),
+  fc.integer({ min: Date.UTC(2026, 9, 23), max: Date.UTC(2026, 10, 3) }),
+  fc
+    .integer({ min: Date.UTC(2026, 2, 27) / 60_000, max: Date.UTC(2026, 3, 6) / 60_000 })
+    .map((minutes) => minutes * 60_000),
+);
+
+const aRule = fc
+  .record({ id: fc.constantFrom(...ruleIds.slice(1)), source: ruleSource, timeZone: fc.option(zoneName) })
+  .map(({ id, source, timeZone }): WorldRule => rule(id, source, { timeZone }));
 
 const aResource = fc
   .record({
@@ -95,16 +176,15 @@ const aResource = fc
     return { ...given, addresses };
   });
 
+const sitePrefixes = ['192.168.0.0/16', '192.168.1.0/24', '192.168.1.7', '100.64.0.0/9', '0.0.0.0/0', 'fd20::/16'];
+const siteSources = ['192.168.0.1', '192.168.1.1', '192.168.1.7', '100.64.9.9', '10.1.1.1', 'fd20::1', '8.8.8.8'];
+
 const seldom = fc.constantFrom(true, false, false, false, false);
 
 const aPolicy = fc.record({
   id: fc.constantFrom(...policyIds),
   type: fc.constantFrom(
-    'PRIVATE' as const,
-    'PRIVATE' as const,
-    'PRIVATE' as const,
-    'SAAS' as const,
-    'INTERNET' as const,
+    ...(['PRIVATE', 'PRIVATE', 'PRIVATE', 'SAAS', 'INTERNET', 'INTERNET', 'SITETOSITE', 'SITETOSITE'] as const),
   ),
   order: fc.nat(6),
   allow: fc.constantFrom(true, true, false),
@@ -114,18 +194,25 @@ const aPolicy = fc.record({
   allDevices: seldom,
   allResources: seldom,
   users: fc.subarray(userIds),
-  groups: fc.constant(['group']),
+  groups: fc.subarray(groupIds, { maxLength: 1 }),
   devices: fc.subarray(deviceIds, { maxLength: 3 }),
-  resources: some(resourceIds),
-  gateways: fc.constant([]),
-  rule: fc.record({ id: fc.constant('rule'), unrestricted: fc.constantFrom(true, true, true, true, false) }),
+  resources: fc.oneof({ weight: 3, arbitrary: some(resourceIds) }, fc.constant([])),
+  gateways: shuffled(gatewayIds),
+  rule: fc.constantFrom(...ruleIds, 'built-in', 'built-in', 'gone'),
+  mode: fc.constantFrom(
+    'LOCAL' as const,
+    'RESTRICTED' as const,
+    ...Array(3).fill('INTERNET_ACCESS_POINT' as const),
+    null,
+  ),
+  sourceIps: fc.subarray(sitePrefixes, { maxLength: 3 }),
 }) satisfies fc.Arbitrary<WorldPolicy>;
 
 const overlays = ['100.64.0.0/10', '10.1.0.0/16'];
 
 const aSettings = fc
-  .record({ v4: fc.constantFrom(...overlays), mtu: fc.constantFrom(1280, 1420) })
-  .map(({ v4, mtu }) => ({ overlay: { ...settings.overlay, v4 }, mtu }));
+  .record({ v4: fc.constantFrom(...overlays), mtu: fc.constantFrom(1280, 1420), timeZone: zoneName })
+  .map(({ v4, mtu, timeZone }) => ({ overlay: { ...settings.overlay, v4 }, mtu, timeZone }));
 
 const set = <K extends string, V extends { id: string }>(kind: K, value: fc.Arbitrary<V>) =>
   value.map((object) => ({ kind, id: object.id, value: object }));
@@ -133,6 +220,9 @@ const set = <K extends string, V extends { id: string }>(kind: K, value: fc.Arbi
 const removal = fc.oneof(
   fc.constantFrom(...gatewayIds).map((id) => ({ kind: 'gateway' as const, id, value: null })),
   fc.constantFrom(...deviceIds).map((id) => ({ kind: 'device' as const, id, value: null })),
+  fc.constantFrom(...userIds).map((id) => ({ kind: 'user' as const, id, value: null })),
+  fc.constantFrom(...groupIds).map((id) => ({ kind: 'group' as const, id, value: null })),
+  fc.constantFrom(...ruleIds).map((id) => ({ kind: 'rule' as const, id, value: null })),
   fc.constantFrom(...resourceIds).map((id) => ({ kind: 'resource' as const, id, value: null })),
   fc.constantFrom(...policyIds).map((id) => ({ kind: 'policy' as const, id, value: null })),
 );
@@ -140,6 +230,9 @@ const removal = fc.oneof(
 export const change: fc.Arbitrary<WorldChange> = fc.oneof(
   { weight: 2, arbitrary: set('gateway' as const, aGateway) },
   { weight: 4, arbitrary: set('device' as const, aDevice) },
+  { weight: 3, arbitrary: set('user' as const, aUser) },
+  { weight: 1, arbitrary: set('group' as const, aGroup) },
+  { weight: 2, arbitrary: set('rule' as const, aRule) },
   { weight: 5, arbitrary: set('resource' as const, aResource) },
   { weight: 6, arbitrary: set('policy' as const, aPolicy) },
   { weight: 3, arbitrary: removal },
@@ -151,10 +244,13 @@ export const population: fc.Arbitrary<WorldChange[]> = fc
   .tuple(
     each(gatewayIds, aGateway, 'gateway' as const),
     each(deviceIds, aDevice, 'device' as const),
+    each(userIds, aUser, 'user' as const),
+    each(groupIds, aGroup, 'group' as const),
+    each(ruleIds.slice(1), aRule, 'rule' as const),
     each(resourceIds, aResource, 'resource' as const),
     each(policyIds, aPolicy, 'policy' as const),
   )
-  .map((parts) => parts.flat());
+  .map((parts) => [{ kind: 'rule', id: 'built-in', value: rule('built-in') }, ...parts.flat()]);
 
 function each<K extends string, V extends { id: string }>(ids: readonly string[], value: fc.Arbitrary<V>, kind: K) {
   const object = (id: string) =>
@@ -165,13 +261,14 @@ function each<K extends string, V extends { id: string }>(ids: readonly string[]
   return fc.tuple(...ids.map(object)).map((objects) => objects.filter((o) => o !== null));
 }
 
-export const packet = fc.record({
-  device: fc.constantFrom(...deviceIds),
-  destination: fc.constantFrom(...destinations),
-  protocol,
-  port,
-});
-export type Packet = typeof packet extends fc.Arbitrary<infer T> ? T : never;
+const target = { destination: fc.constantFrom(...destinations), protocol, port };
+export const devicePacket = fc.record({ device: fc.constantFrom(...deviceIds), ...target });
+const sitePacket = fc.record({ source: fc.constantFrom(...siteSources), ...target });
+export const packet = fc.oneof({ weight: 4, arbitrary: devicePacket }, { weight: 1, arbitrary: sitePacket });
+export type Packet = { destination: string; protocol: PortRange['protocol']; port: number } & (
+  | { device: string; source?: never }
+  | { source: string; device?: never }
+);
 
 /** Every address, and every port worth trying. */
 export const allDestinations: readonly string[] = destinations;

@@ -4,15 +4,22 @@ import type {
   WorldChange,
   WorldDevice,
   WorldGateway,
+  WorldGroup,
   WorldPolicy,
   WorldResource,
+  WorldRule,
   WorldSettings,
+  WorldUser,
 } from '../types.ts';
 import { World } from '../world.ts';
 
 /** Builders for tests: each object is the plainest one, but for what a test says of it. */
 
-export const settings: WorldSettings = { overlay: { v4: '100.64.0.0/10', v6: 'fd50:1::/48' }, mtu: 1280 };
+export const settings: WorldSettings = {
+  overlay: { v4: '100.64.0.0/10', v6: 'fd50:1::/48' },
+  mtu: 1280,
+  timeZone: 'UTC',
+};
 
 export const everyPort: readonly PortRange[] = (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({
   protocol,
@@ -29,7 +36,31 @@ export function gateway(id: string, given: Partial<WorldGateway> = {}): WorldGat
 
 export function device(id: string, given: Partial<WorldDevice> = {}): WorldDevice {
   const publicKey = Buffer.from(id.padEnd(32, '.')).toString('base64');
-  return { id, active: true, user: null, publicKey, addresses: ['100.64.0.9', 'fd50:1::9'], ...given };
+  return {
+    id,
+    active: true,
+    user: null,
+    name: id,
+    hardwareId: `hw-${id}`,
+    appVersion: null,
+    posture: {},
+    sourceIp: null,
+    country: null,
+    publicKey,
+    addresses: ['100.64.0.9', 'fd50:1::9'],
+    ...given,
+  };
+}
+
+/** An active user without groups. */
+export function user(id: string, given: Partial<WorldUser> = {}): WorldUser {
+  const email = `${id}@example.com`;
+  return { id, active: true, email, department: null, attributes: {}, groups: [], ...given };
+}
+
+/** A rule; without source the built-in one. */
+export function rule(id: string, source?: string, given: Partial<WorldRule> = {}): WorldRule {
+  return { id, unrestricted: source === undefined, source: source ?? '', timeZone: null, ...given };
 }
 
 export function address(prefix: string, ports: readonly PortRange[] = everyPort, id = prefix): WorldAddress {
@@ -63,7 +94,9 @@ export function policy(id: string, order: number, given: Partial<WorldPolicy> = 
     devices: [],
     resources: [],
     gateways: [],
-    rule: { id: 'built-in', unrestricted: true },
+    rule: 'built-in',
+    mode: null,
+    sourceIps: [],
     ...given,
   };
 }
@@ -71,12 +104,21 @@ export function policy(id: string, order: number, given: Partial<WorldPolicy> = 
 interface Objects {
   readonly gateways?: readonly WorldGateway[];
   readonly devices?: readonly WorldDevice[];
+  readonly users?: readonly WorldUser[];
+  readonly groups?: readonly WorldGroup[];
+  readonly rules?: readonly WorldRule[];
   readonly resources?: readonly WorldResource[];
   readonly policies?: readonly WorldPolicy[];
 }
 
-export function changesOf({ gateways = [], devices = [], resources = [], policies = [] }: Objects): WorldChange[] {
+/** Changes that set some objects, and the built-in rule. */
+export function changesOf(objects: Objects): WorldChange[] {
+  const { gateways = [], devices = [], users = [], groups = [], resources = [], policies = [] } = objects;
+  const rules = [rule('built-in'), ...(objects.rules ?? [])];
   return [
+    ...rules.map((value) => ({ kind: 'rule' as const, id: value.id, value })),
+    ...users.map((value) => ({ kind: 'user' as const, id: value.id, value })),
+    ...groups.map((value) => ({ kind: 'group' as const, id: value.id, value })),
     ...gateways.map((value) => ({ kind: 'gateway' as const, id: value.id, value })),
     ...devices.map((value) => ({ kind: 'device' as const, id: value.id, value })),
     ...resources.map((value) => ({ kind: 'resource' as const, id: value.id, value })),
@@ -86,18 +128,24 @@ export function changesOf({ gateways = [], devices = [], resources = [], policie
 
 /** Changes that make an empty world into this one. */
 export function changesTo(world: World): WorldChange[] {
+  const set = <K extends string, V extends { id: string }>(kind: K, objects: ReadonlyMap<string, V>) =>
+    [...objects.values()].map((value) => ({ kind, id: value.id, value }));
   return [
     { kind: 'settings', value: world.settings },
-    ...changesOf({
-      gateways: [...world.gateways.values()],
-      devices: [...world.devices.values()],
-      resources: [...world.resources.values()],
-      policies: [...world.policies.values()],
-    }),
+    ...set('gateway' as const, world.gateways),
+    ...set('device' as const, world.devices),
+    ...set('user' as const, world.users),
+    ...set('group' as const, world.groups),
+    ...set('rule' as const, world.rules),
+    ...set('resource' as const, world.resources),
+    ...set('policy' as const, world.policies),
   ];
 }
 
-/** A world with gateway `g1` and device `d1`, unless the test gives its own. */
+/** A world with gateway `g1` and device `d1`, and a user for every device that has one, unless the test gives its own. */
 export function worldOf(objects: Objects): World {
-  return World.empty(settings).with(changesOf({ gateways: [gateway('g1')], devices: [device('d1')], ...objects }));
+  const devices = objects.devices ?? [device('d1')];
+  const owners = new Set(devices.flatMap((d) => d.user ?? []));
+  const users = objects.users ?? [...owners].map((id) => user(id));
+  return World.empty(settings).with(changesOf({ gateways: [gateway('g1')], ...objects, devices, users }));
 }

@@ -1,0 +1,96 @@
+import { type Realm, realmOf } from '../addresses.ts';
+import { decideBy } from '../evaluate.ts';
+import { type Address, admitsPort, byId, type Destination, questionOf, type Source } from '../question.ts';
+import { inputsOf, type RuleInputs } from '../rules/index.ts';
+import type { AccessQuery, Verdict, WorldChange, WorldDevice, WorldPolicy, WorldResource } from '../types.ts';
+import type { World } from '../world.ts';
+import type { Effects } from './effects.ts';
+import { computed } from './maps.ts';
+import { OutcomeCache } from './outcome-cache.ts';
+import type { PolicyIndex } from './policy-index.ts';
+import type { ResourceIndex } from './resource-index.ts';
+
+/** Decides as `evaluate` does, but finds through indexes the few policies that could decide. */
+export class Decider {
+  readonly #world: World;
+  readonly #policies: PolicyIndex;
+  readonly #resources: ResourceIndex;
+  readonly #outcomes = new OutcomeCache();
+  readonly #sources = new Map<string, Known>();
+  readonly #about = new Map<string, readonly WorldPolicy[]>();
+  #realm: Realm | null = null;
+
+  constructor(world: World, policies: PolicyIndex, resources: ResourceIndex) {
+    this.#world = world;
+    this.#policies = policies;
+    this.#resources = resources;
+  }
+
+  decide(query: AccessQuery): Verdict {
+    const question = questionOf(this.#world, query, {
+      realm: (this.#realm ??= realmOf(this.#world.settings)),
+      destination: (address, asked) => this.#destination(address, asked),
+      device: (device, destination, internet) => this.#source(device, destination, internet),
+    });
+    if (typeof question === 'string') return { allowed: false, policy: null, reason: question, validUntil: null };
+    const { timeZone } = this.#world.settings;
+    return decideBy(
+      question,
+      (rule) => this.#outcomes.ask(rule, question.inputs, query.at, timeZone),
+      () => {},
+    );
+  }
+
+  /** Forgets what changes of the world made untrue; the effects say which devices may have other policies. */
+  follow(changes: Iterable<WorldChange>, effects: Effects): void {
+    for (const { kind } of changes) {
+      if (kind === 'settings') this.#realm = null;
+      if (kind === 'resource' || kind === 'policy') this.#about.clear();
+    }
+    if (effects.universal.size > 0) this.#sources.clear();
+    else for (const device of effects.devices.rematch) this.#sources.delete(device);
+  }
+
+  #destination({ family, value }: Address, query: AccessQuery): Destination {
+    const here = { family, first: value, last: value };
+    const around = this.#resources.overlapping(here);
+    const configured = around.length > 0;
+    const targets = new Set<WorldResource>();
+    for (const { resource, ports } of [...around, ...this.#resources.internetOverlapping(here)])
+      if (admitsPort(ports, query)) targets.add(resource);
+    return { configured, targets: targets.size > 1 ? [...targets].sort(byId) : [...targets] };
+  }
+
+  #source(device: WorldDevice, { targets }: Destination, internet: boolean): Source {
+    const { inputs, policies } = computed(this.#sources, device.id, () => ({
+      inputs: inputsOf(this.#world, device),
+      policies: new Set(this.#policies.matched(device)).union(this.#policies.universal),
+    }));
+    const fromSource = ({ id }: WorldPolicy) => policies.has(id);
+    return { inputs, policies: this.#candidates(targets, internet).filter(fromSource), fromSource };
+  }
+
+  /** Policies that could decide over some targets, in the order of the walk. */
+  #candidates(targets: readonly WorldResource[], internet: boolean): readonly WorldPolicy[] {
+    if (internet) return computed(this.#about, 'internet', () => this.#inOrder(this.#policies.internet));
+    const key = `resources ${targets.map(({ id }) => id).join(' ')}`;
+    if (!this.#about.has(key) && this.#about.size > aboutLimit) this.#about.clear();
+    return computed(this.#about, key, () => {
+      let ids = new Set<string>();
+      for (const target of targets) ids = ids.union(this.#policies.of(target));
+      return this.#inOrder(ids);
+    });
+  }
+
+  #inOrder(ids: Iterable<string>): WorldPolicy[] {
+    return [...ids].sort(this.#policies.compare).flatMap((id) => this.#policies.get(id) ?? []);
+  }
+}
+
+interface Known {
+  readonly inputs: RuleInputs;
+  readonly policies: ReadonlySet<string>;
+}
+
+/** Sets of targets whose policies are remembered. */
+const aboutLimit = 50_000;

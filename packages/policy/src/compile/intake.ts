@@ -1,0 +1,192 @@
+import { prefixRange, reservedRanges } from '../addresses.ts';
+import { isAccessPoint } from '../matching.ts';
+import type { WorldChange, WorldPolicy, WorldResource, WorldSettings } from '../types.ts';
+import type { MutableWorld } from '../world.ts';
+import type { Effects } from './effects.ts';
+import { Multimap } from './maps.ts';
+import type { PolicyIndex } from './policy-index.ts';
+import type { ResourceIndex } from './resource-index.ts';
+
+/** Throws RangeError when a change has an address that cannot be read. */
+export function assertReadable(change: WorldChange): void {
+  if (change.kind === 'settings') reservedRanges(change.value);
+  if (change.kind === 'resource') for (const { prefix } of change.value?.addresses ?? []) prefixRange(prefix);
+  if (change.kind === 'policy') for (const prefix of change.value?.sourceIps ?? []) prefixRange(prefix);
+}
+
+/** Takes changes into world and indexes, and says what is to be done again because of them. */
+export class Intake {
+  readonly #world: MutableWorld;
+  readonly #policies: PolicyIndex;
+  readonly #resources: ResourceIndex;
+  /** Gateways by policy that decides something there. */
+  readonly #touched: Multimap;
+  readonly #devicesOf = new Multimap();
+  readonly #usersOf = new Multimap();
+
+  constructor(world: MutableWorld, policies: PolicyIndex, resources: ResourceIndex, touched: Multimap) {
+    this.#world = world;
+    this.#policies = policies;
+    this.#resources = resources;
+    this.#touched = touched;
+  }
+
+  /** Takes any change but that of a gateway. */
+  take(change: Exclude<WorldChange, { kind: 'gateway' }>, effects: Effects): void {
+    switch (change.kind) {
+      case 'settings':
+        this.#takeSettings(change.value, effects);
+        return;
+      case 'device':
+        this.#takeDevice(change, effects);
+        return;
+      case 'user':
+        this.#takeUser(change, effects);
+        return;
+      case 'group':
+        this.#world.apply(change);
+        for (const user of this.#usersOf.get(change.id)) this.#rematchUser(user, effects);
+        return;
+      case 'rule':
+        this.#takeRule(change, effects);
+        return;
+      case 'resource':
+        this.#takeResource(change, effects);
+        return;
+      case 'policy':
+        this.#world.apply(change);
+        this.#takePolicy(change.id, change.value, effects);
+        return;
+    }
+  }
+
+  #takeSettings(value: WorldSettings, effects: Effects): void {
+    if (value.timeZone !== this.#world.settings.timeZone) effects.rezone = true;
+    this.#world.apply({ kind: 'settings', value });
+    effects.resite = true;
+    for (const id of this.#world.gateways.keys()) {
+      effects.rebuild.add(id);
+      effects.interfaces.add(id);
+    }
+  }
+
+  #takeDevice(change: WorldChange & { kind: 'device' }, effects: Effects): void {
+    const { id, value } = change;
+    const old = this.#world.devices.get(id);
+    if (old?.user != null) this.#devicesOf.delete(old.user, id);
+    if (value?.user != null) this.#devicesOf.add(value.user, id);
+    this.#world.apply(change);
+    effects.devices.rematch.add(id);
+    effects.devices.changed.add(id);
+  }
+
+  #takeUser(change: WorldChange & { kind: 'user' }, effects: Effects): void {
+    const { id, value } = change;
+    for (const group of this.#world.users.get(id)?.groups ?? []) this.#usersOf.delete(group, id);
+    for (const group of value?.groups ?? []) this.#usersOf.add(group, id);
+    this.#world.apply(change);
+    this.#rematchUser(id, effects);
+  }
+
+  /** Policies with another rule than before may hang on it or no longer, so they are taken as changed. */
+  #takeRule(change: WorldChange & { kind: 'rule' }, effects: Effects): void {
+    this.#world.apply(change);
+    for (const id of [...this.#policies.withRule(change.id)]) {
+      const policy = this.#policies.get(id);
+      if (policy === undefined || !policy.allow) continue;
+      this.#policies.set(id, policy);
+      if (policy.allDevices) effects.universal.add(id);
+      this.#rematchSources(policy, effects);
+      for (const gateway of this.#touched.get(id)) effects.concern(gateway, id);
+    }
+  }
+
+  /**
+   * A resource matters to its own gateways, to those that carry the same addresses when it is denied, and to those that
+   * lead to the rest of the internet.
+   */
+  #takeResource(change: WorldChange & { kind: 'resource' }, effects: Effects): void {
+    const { id, value } = change;
+    this.#world.apply(change);
+    this.#markResource(this.#resources.get(id), effects);
+    this.#resources.set(id, value);
+    this.#markResource(this.#resources.get(id), effects);
+    for (const gateway of this.#policies.accessPointGateways) effects.rebuild.add(gateway);
+  }
+
+  #markResource(resource: WorldResource | undefined, effects: Effects): void {
+    if (resource === undefined) return;
+    for (const gateway of resource.gateways) effects.rebuild.add(gateway);
+    if (this.#policies.denies(resource)) this.#markOverlapping(resource.id, effects);
+  }
+
+  #markOverlapping(resource: string, effects: Effects): void {
+    for (const { range } of this.#resources.entries(resource))
+      for (const entry of this.#resources.overlapping(range))
+        for (const gateway of entry.resource.gateways) effects.rebuild.add(gateway);
+  }
+
+  #takePolicy(id: string, value: WorldPolicy | null, effects: Effects): void {
+    const old = this.#policies.get(id) ?? null;
+    this.#policies.set(id, value);
+    const versions = [old, value].filter((policy) => policy !== null);
+    if (versions.some(({ allDevices }) => allDevices)) effects.universal.add(id);
+    if (sources(old) !== sources(value)) for (const policy of versions) this.#rematchSources(policy, effects);
+    for (const gateway of this.#touched.get(id)) effects.concern(gateway, id);
+    if (destinations(old) !== destinations(value)) for (const policy of versions) this.#markPolicy(policy, effects);
+  }
+
+  #rematchSources(policy: WorldPolicy, effects: Effects): void {
+    if (policy.type === 'SITETOSITE') {
+      effects.resite = true;
+      return;
+    }
+    if (policy.allDevices || policy.allUsers || policy.allGroups) {
+      for (const device of this.#world.devices.values())
+        if (policy.allDevices || device.user !== null) effects.devices.rematch.add(device.id);
+      return;
+    }
+    for (const device of policy.devices) effects.devices.rematch.add(device);
+    for (const user of policy.users) this.#rematchUser(user, effects);
+    for (const group of policy.groups) for (const user of this.#usersOf.get(group)) this.#rematchUser(user, effects);
+  }
+
+  #rematchUser(user: string, effects: Effects): void {
+    for (const device of this.#devicesOf.get(user)) effects.devices.rematch.add(device);
+  }
+
+  /** Gateways where the destinations of a policy are: an allow adds ports there, a deny may also cut other classes. */
+  #markPolicy(policy: WorldPolicy, effects: Effects): void {
+    if (policy.type === 'INTERNET') {
+      for (const gateway of this.#policies.accessPointGateways) effects.concern(gateway, policy.id);
+      if (isAccessPoint(policy)) for (const gateway of policy.gateways) effects.rebuild.add(gateway);
+      return;
+    }
+    if (policy.allResources) {
+      for (const id of this.#world.gateways.keys()) {
+        if (policy.allow) effects.concern(id, policy.id);
+        else effects.rebuild.add(id);
+      }
+      return;
+    }
+    for (const id of policy.resources) {
+      if (!policy.allow) this.#markOverlapping(id, effects);
+      else for (const gateway of this.#resources.get(id)?.gateways ?? []) effects.concern(gateway, policy.id);
+    }
+  }
+}
+
+/** Text that is equal when two policies have the same sources under the same condition. */
+function sources(policy: WorldPolicy | null): string {
+  if (policy === null) return '';
+  const { type, allow, rule, allUsers, allGroups, allDevices, users, groups, devices, sourceIps } = policy;
+  const sites = type === 'SITETOSITE' ? [policy.gateways.length > 0, sourceIps] : null;
+  return JSON.stringify([type, allow, rule, allUsers, allGroups, allDevices, users, groups, devices, sites]);
+}
+
+/** Text that is equal when two policies do the same to the same destinations. */
+function destinations(policy: WorldPolicy | null): string {
+  if (policy === null) return '';
+  const { allow, type, allResources, resources, mode } = policy;
+  return JSON.stringify([allow, type, allResources, resources, type === 'INTERNET' ? [mode, policy.gateways] : null]);
+}

@@ -1,0 +1,81 @@
+import { type Walk, walkPolicies } from './evaluate.ts';
+import { evaluateRule, type RuleCondition } from './rules/index.ts';
+import type { AccessQuery, PolicyStep, Verdict, WorldPolicy } from './types.ts';
+import type { World } from './world.ts';
+
+export type ExplainedStep = PolicyStep & {
+  readonly type: WorldPolicy['type'];
+  readonly order: number;
+  /** The admission rule that was asked, with why it is not met and until when it stays so. */
+  readonly rule?: {
+    readonly id: string;
+    readonly met: boolean;
+    readonly reason: string | null;
+    readonly validUntil: number | null;
+    readonly conditions: readonly RuleCondition[];
+  };
+};
+
+/** A gateway that could carry the destination by its resources or by the deciding policy. */
+export interface GatewayChoice {
+  readonly gateway: string;
+  readonly chosen: boolean;
+  readonly reason: string;
+}
+
+export interface Explanation {
+  readonly verdict: Verdict;
+  readonly steps: readonly ExplainedStep[];
+  readonly gateways: readonly GatewayChoice[];
+}
+
+/** The decision of `evaluate` with all that led to it: the policies up to the one that decides. */
+export function explain(world: World, query: AccessQuery): Explanation {
+  const walk = walkPolicies(world, query);
+  return { verdict: walk.verdict, steps: stepsOf(world, query, walk), gateways: choicesOf(world, walk) };
+}
+
+function stepsOf(world: World, query: AccessQuery, { question, walked }: Walk): ExplainedStep[] {
+  return walked.map(({ policy, judgement }) => {
+    const { id, type, order } = policy;
+    const { outcome, reason } = judgement;
+    const step = { policy: id, outcome, reason, type, order };
+    const rule = world.rules.get(policy.rule);
+    if (question === null || outcome === 'no-match' || !policy.allow) return step;
+    if (rule === undefined) {
+      const reason = 'the rule is not there';
+      return { ...step, rule: { id: policy.rule, met: false, reason, validUntil: null, conditions: [] } };
+    }
+    const {
+      met,
+      reason: why,
+      validUntil,
+      conditions,
+    } = evaluateRule(rule, question.inputs, query.at, world.settings.timeZone);
+    return { ...step, rule: { id: rule.id, met, reason: why, validUntil, conditions } };
+  });
+}
+
+function choicesOf(world: World, { verdict, question }: Walk): GatewayChoice[] {
+  if (question === null) return [];
+  const policy = verdict.policy === null ? undefined : world.policies.get(verdict.policy);
+  const ids = policy?.type === 'INTERNET' ? policy.gateways : question.targets.flatMap(({ gateways }) => gateways);
+  const carriers = verdict.allowed ? verdict.gateways : [];
+  const rest = [...new Set(ids)].filter((id) => !carriers.includes(id));
+  return [...carriers, ...rest].map((gateway) => ({
+    gateway,
+    chosen: gateway === carriers[0],
+    reason: choiceReason(world, gateway, carriers),
+  }));
+}
+
+function choiceReason(world: World, gateway: string, carriers: readonly string[]): string {
+  const intent = world.gateways.get(gateway)?.intent;
+  if (intent === undefined) return 'it does not exist';
+  if (intent === 'OFFLINE') return 'it is set to OFFLINE';
+  if (!carriers.includes(gateway)) return 'it does not carry what the deciding policy allows';
+  const drained = intent === 'MAINTENANCE';
+  if (gateway !== carriers[0])
+    return drained ? 'it is in MAINTENANCE: used when no other is left' : 'it comes later in order';
+  return drained ? 'it is in MAINTENANCE, but no other is left' : 'it is the first in order that is in service';
+}

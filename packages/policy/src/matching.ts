@@ -1,0 +1,68 @@
+import type { AccessType, PolicyType } from '@sallyport/contract';
+import type { WorldDevice, WorldPolicy, WorldResource, WorldRule } from './types.ts';
+import type { World } from './world.ts';
+
+/** Rules of evaluation that the reference evaluation and the compiler share. */
+
+/** Types whose policies are about devices, in the order in which they are walked. */
+export const deviceTypes = ['PRIVATE', 'SAAS', 'INTERNET'] as const;
+
+/** Whether resources of a type are reached through the gateways that they are attached to. */
+export function isAttachable(type: AccessType): boolean {
+  return type === 'PRIVATE' || type === 'SAAS';
+}
+
+/** Whether anything can match a device: it and its owner, if it has one, are active. */
+export function isAlive(world: World, device: WorldDevice): boolean {
+  return device.active && (device.user === null || world.users.get(device.user)?.active === true);
+}
+
+/** Groups of an owner that there are. */
+export function groupsOf(world: World, user: string): readonly string[] {
+  return (world.users.get(user)?.groups ?? []).filter((id) => world.groups.has(id));
+}
+
+/** Whether a device is a source of a policy: a union of the lists, where an `all` flag overrides its list. */
+export function matchesDevice(world: World, policy: WorldPolicy, device: WorldDevice): boolean {
+  if (policy.type === 'SITETOSITE' || !isAlive(world, device)) return false;
+  if (policy.allDevices || policy.devices.includes(device.id)) return true;
+  if (device.user === null) return false;
+  if (policy.allUsers || policy.users.includes(device.user)) return true;
+  const groups = groupsOf(world, device.user);
+  return policy.allGroups ? groups.length > 0 : groups.some((id) => policy.groups.includes(id));
+}
+
+/** Whether a policy speaks of a resource. A list names resources of the policy's own types only. */
+export function matchesResource(policy: WorldPolicy, resource: WorldResource): boolean {
+  return speaksOf(policy.type, resource.type) && (policy.allResources || policy.resources.includes(resource.id));
+}
+
+/** A policy between sites is about private and SaaS resources alike. */
+export function speaksOf(policy: PolicyType, resource: AccessType): boolean {
+  return policy === 'SITETOSITE' ? isAttachable(resource) : policy === resource;
+}
+
+/** Whether an internet policy is about every public destination. */
+export function isWholeInternet(policy: WorldPolicy): boolean {
+  return policy.allResources || policy.resources.length === 0;
+}
+
+/** Whether an internet policy lets packets through some gateways. */
+export function isAccessPoint(policy: WorldPolicy): boolean {
+  return policy.type === 'INTERNET' && policy.allow && policy.mode === 'INTERNET_ACCESS_POINT';
+}
+
+/** Whether a policy that is met opens what it is about on a gateway that carries it; otherwise it closes it there. */
+export function opensOn(policy: WorldPolicy, gateway: string): boolean {
+  return policy.type === 'INTERNET' ? isAccessPoint(policy) && policy.gateways.includes(gateway) : policy.allow;
+}
+
+/**
+ * The rule that a policy depends on: null when it depends on none, as a deny and an unrestricted allow do; undefined
+ * when its rule is not there, so that it is never met.
+ */
+export function conditionOf(world: World, policy: WorldPolicy): WorldRule | null | undefined {
+  if (!policy.allow) return null;
+  const rule = world.rules.get(policy.rule);
+  return rule?.unrestricted ? null : rule;
+}

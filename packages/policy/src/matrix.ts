@@ -1,0 +1,76 @@
+import { computed } from './compile/maps.ts';
+import { Reach } from './compile/reach.ts';
+import { keyOf, type Term } from './compile/terms.ts';
+import { earliest } from './moments.ts';
+import type { WorldDevice } from './types.ts';
+import type { World } from './world.ts';
+
+/** Rows in which a field is one of those given; a field that is left out takes all. */
+export interface MatrixFilter {
+  readonly devices?: ReadonlySet<string>;
+  readonly users?: ReadonlySet<string>;
+  readonly resources?: ReadonlySet<string>;
+  readonly gateways?: ReadonlySet<string>;
+  readonly policies?: ReadonlySet<string>;
+}
+
+export interface MatrixRow {
+  readonly device: string;
+  readonly resource: string;
+  /** Policies that open any part of the resource. */
+  readonly policies: readonly string[];
+  /** Gateways through which they do, in the order of the resource. */
+  readonly gateways: readonly string[];
+  /** First moment at which one of the policies may no longer open it; null: none by time alone. */
+  readonly validUntil: number | null;
+}
+
+/** Which devices reach which private and SaaS resources at a moment, row by row, devices in the order of the world. */
+export function* accessMatrix(world: World, at: number, filter: MatrixFilter = {}): Generator<MatrixRow> {
+  const reach = new Reach(world, at);
+  const known = new Map<string, readonly Row[]>();
+  for (const device of selected(world, filter)) {
+    const terms = reach.terms(device);
+    if (terms === null) continue;
+    if (known.size > knownLimit) known.clear();
+    const rows = computed(known, keyOf(terms), () => rowsOf(world, reach, terms, filter));
+    for (const row of rows) yield { device: device.id, ...row };
+  }
+}
+
+type Row = Omit<MatrixRow, 'device'>;
+
+/** Rows of so many sets of policies are kept: devices that share one mostly follow each other. */
+const knownLimit = 256;
+
+function* selected(world: World, { devices, users }: MatrixFilter): Generator<WorldDevice> {
+  for (const device of world.devices.values()) {
+    if (devices !== undefined && !devices.has(device.id)) continue;
+    if (users === undefined || (device.user !== null && users.has(device.user))) yield device;
+  }
+}
+
+function rowsOf(world: World, reach: Reach, terms: readonly Term[], filter: MatrixFilter): Row[] {
+  const found = new Map<string, { policies: Set<string>; gateways: Set<string> }>();
+  for (const gateway of reach.gatewaysOf(terms)) {
+    const here = reach.gateway(gateway);
+    for (const cell of here.cells(terms))
+      for (const [resource, policies] of here.opened(cell)) {
+        const row = computed(found, resource, () => ({ policies: new Set<string>(), gateways: new Set<string>() }));
+        row.gateways.add(gateway);
+        for (const policy of policies) row.policies.add(policy);
+      }
+  }
+  const untils = new Map(terms.map(({ policy, until }) => [policy, until]));
+  return [...found].flatMap(([resource, { policies, gateways }]): Row[] => {
+    if (!passes(filter.resources, [resource]) || !passes(filter.gateways, gateways)) return [];
+    if (!passes(filter.policies, policies)) return [];
+    const inOrder = world.resources.get(resource)?.gateways.filter((id) => gateways.has(id)) ?? [];
+    const validUntil = [...policies].reduce<number | null>((a, id) => earliest(a, untils.get(id) ?? null), null);
+    return [{ resource, policies: [...policies].sort(reach.policies.compare), gateways: inOrder, validUntil }];
+  });
+}
+
+function passes(wanted: ReadonlySet<string> | undefined, values: Iterable<string>): boolean {
+  return wanted === undefined || [...values].some((value) => wanted.has(value));
+}

@@ -1,0 +1,125 @@
+import { type IpRange, parseAddress, rangeContains } from '@sallyport/contract';
+import { prefixRange, type Realm, realmOf } from './addresses.ts';
+import { deviceTypes, isAlive, isAttachable, matchesDevice } from './matching.ts';
+import { inputsOf, type RuleInputs, siteInputs } from './rules/index.ts';
+import type { AccessQuery, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
+import type { World } from './world.ts';
+
+export type Address = NonNullable<ReturnType<typeof parseAddress>>;
+
+/** A query with what it means in a world. */
+export interface Question extends Source, Destination {
+  readonly world: World;
+  readonly query: AccessQuery;
+  /** Whether the destination is a public address that no private or SaaS resource covers. */
+  readonly internet: boolean;
+  /** Reason for a denial by no policy. */
+  readonly nothing: string;
+}
+
+export interface Source {
+  readonly inputs: RuleInputs;
+  /** Policies to walk, in order: at least those that could decide. */
+  readonly policies: readonly WorldPolicy[];
+  readonly fromSource: (policy: WorldPolicy) => boolean;
+}
+
+export interface Destination {
+  /** Whether a private or SaaS resource covers the address, on whatever port. */
+  readonly configured: boolean;
+  /** Resources that cover destination, protocol and port, by id. */
+  readonly targets: readonly WorldResource[];
+}
+
+/** Where questions find what they need: in the world itself, or in indexes of it. */
+export interface Lookup {
+  readonly realm: Realm;
+  readonly destination: (address: Address, query: AccessQuery) => Destination;
+  readonly device: (device: WorldDevice, destination: Destination, internet: boolean) => Source;
+}
+
+/** The question that a query is, or why it is denied whatever the policies say. */
+export function questionOf(world: World, query: AccessQuery, lookup: Lookup = plainLookup(world)): Question | string {
+  const source = query.device === undefined ? siteOf(world, query.source, lookup) : deviceOf(world, query.device);
+  if (typeof source === 'string') return source;
+  const address = parseAddress(query.destination);
+  if (address === null) return 'the destination is not an IP address';
+  const reserved = rangeAround(lookup.realm.reserved, address);
+  if (reserved !== undefined) return `the destination belongs to ${reserved.name}, where no resource can be`;
+  const obstacle = query.gateway === undefined ? null : obstacleAt(world.gateways.get(query.gateway));
+  if (obstacle !== null) return obstacle;
+
+  const destination = lookup.destination(address, query);
+  const { configured, targets } = destination;
+  const internet = !configured && rangeAround(lookup.realm.public, address) !== undefined;
+  const nothing = targets.length === 0 && !internet ? 'no resource covers this destination' : 'no policy allows it';
+  const { inputs, policies, fromSource } = 'id' in source ? lookup.device(source, destination, internet) : source;
+  return { world, query, configured, targets, internet, nothing, inputs, policies, fromSource };
+}
+
+/** The lookup that asks the world itself. */
+function plainLookup(world: World): Lookup {
+  return {
+    realm: realmOf(world.settings),
+    destination: (address, query) => {
+      const around = [...world.resources.values()].filter((resource) => covers(resource, address));
+      const targets = around.filter((resource) => covers(resource, address, query));
+      return { configured: around.some(({ type }) => isAttachable(type)), targets: targets.sort(byId) };
+    },
+    device: (device) => ({
+      inputs: inputsOf(world, device),
+      policies: deviceTypes.flatMap((type) => world.policiesOf(type)),
+      fromSource: (policy) => matchesDevice(world, policy, device),
+    }),
+  };
+}
+
+export function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+function deviceOf(world: World, id: string): WorldDevice | string {
+  const device = world.devices.get(id);
+  if (device === undefined) return 'unknown device';
+  if (!device.active) return 'the device is deactivated';
+  return isAlive(world, device) ? device : 'the owner of the device is not active';
+}
+
+function siteOf(world: World, text: string, { realm }: Lookup): Source | string {
+  const address = parseAddress(text);
+  if (address === null) return 'the source is not an IP address';
+  const reserved = rangeAround(realm.reserved, address);
+  if (reserved !== undefined) return `the source belongs to ${reserved.name}, where no site can be`;
+  return {
+    inputs: siteInputs,
+    policies: world.policiesOf('SITETOSITE'),
+    fromSource: ({ gateways, sourceIps }) =>
+      gateways.length > 0 && rangeAround(sourceIps.map(prefixRange), address) !== undefined,
+  };
+}
+
+function obstacleAt(gateway: WorldGateway | undefined): string | null {
+  if (gateway === undefined) return 'unknown gateway';
+  return gateway.intent === 'OFFLINE' ? 'the gateway is set to OFFLINE' : null;
+}
+
+/** Whether any address of a resource covers a destination, on the queried port or whatever port. */
+function covers(resource: WorldResource, { family, value }: Address, query?: AccessQuery): boolean {
+  return resource.addresses.some(
+    (address) =>
+      rangeContains(prefixRange(address.prefix), family, value) &&
+      (query === undefined || admitsPort(address.ports, query)),
+  );
+}
+
+/** Whether ports have the one that is asked for. */
+export function admitsPort(ports: WorldResource['addresses'][number]['ports'], query: AccessQuery): boolean {
+  const portless = query.protocol === 'icmp' || query.protocol === 'other';
+  return ports.some(
+    ({ protocol, from, to }) => protocol === query.protocol && (portless || (from <= query.port && query.port <= to)),
+  );
+}
+
+function rangeAround<R extends IpRange>(ranges: readonly R[], { family, value }: Address): R | undefined {
+  return ranges.find((range) => rangeContains(range, family, value));
+}

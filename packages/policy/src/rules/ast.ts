@@ -1,0 +1,61 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
+
+/** What of the variables an expression can ask for, as paths like `['user', 'attributes', 'level']`. */
+export function pathsOf(node: ASTNode): string[][] {
+  const paths = new Map<string, string[]>();
+  for (const path of pathsIn(node)) paths.set(path.join('\n'), path);
+  return [...paths.values()];
+}
+
+/** Parts that are joined by `&&` and `||` at the top of an expression; itself when there are none. */
+export function partsOf(node: ASTNode): ASTNode[] {
+  return node.op === '&&' || node.op === '||' ? node.args.flatMap(partsOf) : [node];
+}
+
+/** Parts of a node, one level down. */
+export function childrenOf(node: ASTNode): ASTNode[] {
+  switch (node.op) {
+    case 'value':
+    case 'id':
+      return [];
+    case '.':
+    case '.?':
+      return [node.args[0]];
+    case 'call':
+      return node.args[1];
+    case 'rcall':
+      return [node.args[1], ...node.args[2]];
+    case 'map':
+      return node.args.flat();
+    case '!_':
+    case '-_':
+      return [node.args];
+    default:
+      return node.args;
+  }
+}
+
+function* pathsIn(node: ASTNode): Generator<string[]> {
+  const path = pathOf(node);
+  if (path !== null) yield path;
+  else if (node.op === 'rcall' && node.args[0] === 'inCidr' && isVariable(node.args[1], 'source')) {
+    yield ['source', 'ip'];
+    for (const child of node.args[2]) yield* pathsIn(child);
+  } else if (node.op === 'rcall' && node.args[0] === 'inCountry' && isVariable(node.args[1], 'source')) {
+    yield ['source', 'country'];
+    for (const child of node.args[2]) yield* pathsIn(child);
+  } else for (const child of childrenOf(node)) yield* pathsIn(child);
+}
+
+/** Path of `a.b['c']`, or null. */
+function pathOf(node: ASTNode): string[] | null {
+  if (node.op === 'id') return [node.args];
+  if (node.op !== '.' && node.op !== '[]') return null;
+  const [parent, key] = [pathOf(node.args[0]), node.args[1]];
+  const name = typeof key === 'string' ? key : key.op === 'value' ? key.args : null;
+  return parent === null || typeof name !== 'string' ? null : [...parent, name];
+}
+
+function isVariable(node: ASTNode, name: string): boolean {
+  return node.op === 'id' && node.args === name;
+}

@@ -1,0 +1,126 @@
+import type { ASTNode, Environment } from '@marcbachmann/cel-js';
+import { childrenOf } from './ast.ts';
+import { assertCountry, fields, helpers, limits, plainFunctions, ruleCidr, theEnvironment } from './environment.ts';
+import { assertWeekday, localMoment, timeOfDay } from './time.ts';
+
+export type RuleCheck =
+  | { readonly ok: true }
+  | {
+      readonly ok: false;
+      /** Where it is wrong, both from 1. */
+      readonly line: number;
+      readonly column: number;
+      readonly message: string;
+      /** What to do about it. */
+      readonly hint: string;
+    };
+
+/** Whether a text is an admission rule: it parses, has types that fit, gives a boolean, and its cost is bounded. */
+export function checkRule(source: string): RuleCheck {
+  if (source.length > limits.length)
+    return wrong(source, limits.length, 'the rule is too long', `At most ${limits.length} characters.`);
+  const environment = theEnvironment();
+  const checked = environment.check(source);
+  const failure = checked.error;
+  if (failure?.name === 'ParseError') return failed(source, failure);
+  const problem = firstProblem(parse(environment, source), 0);
+  if (problem !== null) return wrong(source, problem.node.start, problem.message, problem.hint);
+  if (failure !== undefined) return failed(source, failure);
+  if (checked.type === 'bool') return { ok: true };
+  const hint = checked.type === 'dyn' ? 'Compare it with a value, as in `… == true`.' : 'Write a comparison.';
+  return wrong(source, 0, `a rule must be true or false, this one gives ${checked.type}`, hint);
+}
+
+interface Failure {
+  readonly code: string;
+  readonly summary: string;
+  readonly range?: { readonly start: number };
+}
+
+interface Problem {
+  readonly node: ASTNode;
+  readonly message: string;
+  readonly hint: string;
+}
+
+function parse(environment: Environment, source: string): ASTNode {
+  return environment.parse(source).ast;
+}
+
+function failed(source: string, { code, summary, range }: Failure): RuleCheck {
+  return wrong(source, range?.start ?? 0, summary, hintFor(code, summary));
+}
+
+function wrong(source: string, position: number, message: string, hint: string): RuleCheck {
+  const lines = source.slice(0, position).split('\n');
+  return { ok: false, line: lines.length, column: (lines.at(-1) as string).length + 1, message, hint };
+}
+
+function hintFor(code: string, summary: string): string {
+  if (code === 'unknown_variable') return 'Variables are user, groups, device, posture, source and time.';
+  if (code === 'no_such_key') {
+    const lists = Object.entries(fields).map(([name, own]) => `${name}: ${own.join(', ')}`);
+    return `Fields are ${lists.join('; ')}. What an identity provider tells is in user.attributes.`;
+  }
+  const helper = Object.keys(helpers).find((name) => summary.includes(`.${name}(`));
+  if (helper !== undefined) return `It is called as in ${helpers[helper]}.`;
+  if (code === 'limit_exceeded') return 'Split it into several rules, or use groups instead of long lists.';
+  if (code === 'no_such_overload') return 'Both sides need the same type: texts in quotes, numbers without.';
+  return "A rule is a condition as in user.department == 'Engineering' && time.between('08:00', '18:00').";
+}
+
+/** First call that a rule may not make, and first text that a helper would not understand. */
+function firstProblem(node: ASTNode, depth: number): Problem | null {
+  const walks = node.op === 'rcall' && loops.has(node.args[0]);
+  const problem = walks && depth >= limits.nesting ? tooDeep(node) : (callProblem(node) ?? textProblem(node));
+  if (problem !== null) return problem;
+  for (const child of childrenOf(node)) {
+    const found = firstProblem(child, depth + Number(walks));
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+const loops: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one']);
+
+function tooDeep(node: ASTNode): Problem {
+  return { node, message: `lists are walked more than ${limits.nesting} deep`, hint: 'Split it into several rules.' };
+}
+
+function callProblem(node: ASTNode): Problem | null {
+  if (node.op !== 'call' && node.op !== 'rcall') return null;
+  const [name] = node.args;
+  if (plainFunctions.has(name) || Object.hasOwn(helpers, name)) return null;
+  const ours = Object.values(helpers).join(', ');
+  const plain = [...plainFunctions].join(', ');
+  const instead = name === 'matches' ? 'Use contains, startsWith or endsWith. ' : '';
+  return {
+    node,
+    message: `there is no function ${name} in rules`,
+    hint: `${instead}Functions are ${plain}, and ${ours}.`,
+  };
+}
+
+function textProblem(node: ASTNode): Problem | null {
+  if (node.op !== 'rcall') return null;
+  const [name, , args] = node.args;
+  const check = textChecks[name];
+  if (check === undefined) return null;
+  for (const value of args.flatMap((arg) => (arg.op === 'list' ? arg.args : [arg])))
+    try {
+      if (value.op === 'value' && typeof value.args === 'string') check(value.args);
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      return { node: value, message: error.message, hint: `It is called as in ${helpers[name]}.` };
+    }
+  return null;
+}
+
+const textChecks: Readonly<Record<string, (text: string) => unknown>> = {
+  inCidr: ruleCidr,
+  inCountry: assertCountry,
+  between: timeOfDay,
+  onWeekdays: assertWeekday,
+  before: localMoment,
+  after: localMoment,
+};
