@@ -4,6 +4,7 @@ import type { Timers } from './channel/timers.ts';
 import type { Channel, DesiredStates, GatewayDirectory } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
+import { accessRoutes } from './features/access/routes.ts';
 import { addressRoutes } from './features/addresses/routes.ts';
 import { admissionRuleRoutes } from './features/admission-rules/routes.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
@@ -117,6 +118,14 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...groupRoutes({ store }),
     ...roleRoutes({ store, users }),
     ...admissionRuleRoutes({ store }),
+    ...accessRoutes({
+      store,
+      channel,
+      worlds: runtimes,
+      states: runtimes,
+      gateways: queries,
+      explained: metrics.explained,
+    }),
     ...auditRoutes({ store }),
     ...changeRoutes({ feed: new ChangeFeed(store) }),
     ...tenantSettingsRoutes({ store, countries: () => deps.countries.known }),

@@ -8,7 +8,10 @@ const entries = Object.entries(operations) as [OperationName, Operation][];
 
 /** Everything that a tenant can read of itself, and how far it has come. */
 async function wholeTenant(app: TestApp, key: string, tenant: string): Promise<string> {
-  const lists = entries.filter(([, { method, params }]) => method === 'GET' && params === undefined);
+  // A change stream has no end; what it shows is tested beside it.
+  const lists = entries.filter(
+    ([, { method, params, stream }]) => method === 'GET' && params === undefined && stream !== 'sse',
+  );
   const answers = await Promise.all(lists.map(([, { path }]) => app.request('GET', path, { key })));
   const { revision } = await app.store.db
     .selectFrom('tenants')

@@ -112,6 +112,8 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     addUserGroup: { groupId: group },
     createGroup: { name: 'Engineering', roles: [role], maxDevices: 3, idpMapping: ['eng'] },
     updateGroup: { name: 'Engineering', roles: [role], maxDevices: 3, idpMapping: ['eng'] },
+    explainAccess: { device, destination: '10.1.2.3', protocol: 'TCP', port: 8080, at: '2026-01-15T12:00:00Z' },
+    updateTenant: { name: 'Acme', timeZone: 'Europe/Zurich', leaseSeconds: 3600, auditRetentionDays: 30 },
     createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
   };
   return bodies[name];

@@ -1,0 +1,80 @@
+import type { ExplainedGateway, Gateway } from '@sallyport/contract';
+import type { StateItem } from '@sallyport/contract/channel';
+import { type AccessQuery, evaluate, type GatewayChoice, type World } from '@sallyport/policy';
+import type { Channel, DesiredStates } from '../../channel/types.ts';
+import { admittedBy } from './applied.ts';
+
+/** What is in force on a gateway: the items that its agent has confirmed, or null when nobody can tell. */
+export type InForce = ReadonlyMap<string, readonly StateItem[] | null>;
+
+/**
+ * Reads what is in force on gateways. That is known while the agent is connected and has confirmed exactly the desired
+ * state; in between, and while it is away, nobody can tell what it holds.
+ */
+export async function inForce(
+  gateways: Iterable<string>,
+  channel: Pick<Channel, 'presence'>,
+  states: Pick<DesiredStates, 'current'>,
+): Promise<InForce> {
+  const found = new Map<string, readonly StateItem[] | null>();
+  for (const gateway of gateways) {
+    const { connected, applied } = channel.presence(gateway);
+    const desired = connected && applied !== null ? await states.current(gateway) : null;
+    found.set(gateway, desired !== null && desired.hash === applied?.hash ? desired.items() : null);
+  }
+  return found;
+}
+
+/**
+ * Gateways as an explanation lists them. `choices` come in their order of priority; of those that carry the destination,
+ * the first that is online is chosen, and when none is, the first.
+ */
+export function explainedGateways(
+  choices: readonly GatewayChoice[],
+  carriers: readonly string[],
+  gateways: ReadonlyMap<string, Gateway>,
+  channel: Pick<Channel, 'presence'>,
+  applied: (gateway: string) => ExplainedGateway['applied'],
+): ExplainedGateway[] {
+  const online = (id: string) => {
+    const status = gateways.get(id)?.status;
+    return status === 'ONLINE' || (status === 'MAINTENANCE' && channel.presence(id).alive);
+  };
+  const chosen = carriers.find(online) ?? carriers[0];
+  return choices.flatMap(({ gateway: id, reason }) => {
+    const gateway = gateways.get(id);
+    if (gateway === undefined) return [];
+    const { name, status } = gateway;
+    const why = carriers.includes(id) ? choiceReason(id, chosen, carriers, gateway, online) : reason;
+    return [{ id, name, status, chosen: id === chosen, reason: why, applied: applied(id) }];
+  });
+}
+
+function choiceReason(
+  id: string,
+  chosen: string | undefined,
+  carriers: readonly string[],
+  { status }: Gateway,
+  online: (id: string) => boolean,
+): string {
+  const drained = status === 'MAINTENANCE' ? ', though in MAINTENANCE' : '';
+  if (id !== chosen) return online(id) ? `a gateway before it in order is online${drained}` : `it is ${status}`;
+  if (!online(id)) return `it is the first in order, and ${status}: none of them is online`;
+  return id === carriers[0]
+    ? `it is the first in order, and online${drained}`
+    : `it is the first in order that is online${drained}`;
+}
+
+/** Whether what is in force on a gateway does with the packet, at `now`, what is decided. */
+export function agreement(
+  world: World,
+  query: AccessQuery & { device: string },
+  gateway: string,
+  items: readonly StateItem[] | null,
+  now: number,
+): ExplainedGateway['applied'] {
+  if (items === null) return 'unknown';
+  const decided = evaluate(world, { ...query, gateway });
+  const admits = admittedBy(items, query, now) !== null;
+  return admits === decided.allowed ? 'agrees' : 'differs';
+}

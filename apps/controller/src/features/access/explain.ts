@@ -1,0 +1,164 @@
+import type { ExplainedPolicy, Explanation, Input } from '@sallyport/contract';
+import {
+  type AccessQuery,
+  type Explanation as Explained,
+  explain,
+  type World,
+  type WorldDevice,
+} from '@sallyport/policy';
+import type { Channel, DesiredStates } from '../../channel/types.ts';
+import { type Scoped, scoped } from '../../db/scoped.ts';
+import type { Store } from '../../db/store.ts';
+import { invalidField } from '../../errors.ts';
+import { breathe } from '../../slices.ts';
+import type { GatewayQueries } from '../gateways/queries.ts';
+import { agreement, explainedGateways, type InForce, inForce } from './carriers.ts';
+import { type Names, policyNames, resourceNames } from './store.ts';
+
+export interface AccessDeps {
+  readonly store: Store;
+  readonly worlds: { world(tenant: string): Promise<World> };
+  readonly states: Pick<DesiredStates, 'current'>;
+  readonly channel: Pick<Channel, 'presence'>;
+  readonly gateways: Pick<GatewayQueries, 'nested'>;
+}
+
+type Question = Input<'explainAccess'>['body'];
+
+/** Answers for the device, or for each device of the user, or for the user as if on a device that is not known yet. */
+export async function explainAccess(deps: AccessDeps, tenant: string, asked: Question): Promise<Explanation[]> {
+  const first = await answerAll(deps, tenant, asked);
+  // A commit between reading what is in force and deciding looks like a difference: what stays one, is one.
+  const differs = first.some(({ gateways }) => gateways.some(({ applied }) => applied === 'differs'));
+  return differs ? answerAll(deps, tenant, asked) : first;
+}
+
+async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Promise<Explanation[]> {
+  const now = deps.store.now();
+  const at = asked.at === undefined ? now : Date.parse(asked.at);
+  const { world, devices, known } = subject(await deps.worlds.world(tenant), asked);
+  const found: (Explained & { query: DeviceQuery })[] = [];
+  for (const device of devices) {
+    const query = queryOf(asked, device, at);
+    found.push({ ...explain(world, query), query });
+    await breathe();
+  }
+  const concerned = new Set(found.flatMap(({ gateways }) => gateways.map(({ gateway }) => gateway)));
+  const force = known ? await inForce(concerned, deps.channel, deps.states) : new Map();
+  return deps.store.read(async (db) => {
+    const names = await namesOf(deps, scoped(db, tenant), found, concerned);
+    return found.map((one) => view({ ...one, world, names, force, now, known, channel: deps.channel }));
+  });
+}
+
+type DeviceQuery = AccessQuery & { device: string };
+
+const queryOf = (asked: Question, device: string, at: number): DeviceQuery => ({
+  device,
+  destination: asked.destination,
+  protocol: ({ TCP: 'tcp', UDP: 'udp', ICMP: 'icmp' } as const)[asked.protocol],
+  port: asked.port ?? 0,
+  at,
+});
+
+/** Whom it is about. A user without devices is given one of which nothing is known. */
+function subject(
+  world: World,
+  { device, user }: Question,
+): { world: World; devices: readonly string[]; known: boolean } {
+  if (device !== undefined) {
+    if (!world.devices.has(device)) throw invalidField('/device', 'no device has this id', 'invalid_reference');
+    return { world, devices: [device], known: true };
+  }
+  if (user === undefined || !world.users.has(user))
+    throw invalidField('/user', 'no user has this id', 'invalid_reference');
+  const devices = [...world.devices.values()].filter((one) => one.user === user).map(({ id }) => id);
+  if (devices.length > 0) return { world, devices, known: true };
+  const value = unknownDevice(user);
+  return { world: world.with([{ kind: 'device', id: value.id, value }]), devices: [value.id], known: false };
+}
+
+const unknownDevice = (user: string): WorldDevice => ({
+  id: `any device of ${user}`,
+  active: true,
+  user,
+  name: '',
+  hardwareId: '',
+  appVersion: null,
+  posture: {},
+  sourceIp: null,
+  country: null,
+  publicKey: '',
+  addresses: [],
+});
+
+interface NamesOf {
+  readonly policies: Names;
+  readonly resources: Names;
+  readonly gateways: Awaited<ReturnType<GatewayQueries['nested']>>;
+}
+
+async function namesOf(
+  deps: AccessDeps,
+  db: Scoped,
+  found: readonly Explained[],
+  gateways: ReadonlySet<string>,
+): Promise<NamesOf> {
+  return {
+    policies: await policyNames(
+      db,
+      found.flatMap(({ steps }) => steps.map(({ policy }) => policy)),
+    ),
+    resources: await resourceNames(
+      db,
+      found.flatMap(({ verdict }) => (verdict.allowed ? verdict.resources : [])),
+    ),
+    gateways: await deps.gateways.nested(db, [...gateways]),
+  };
+}
+
+interface Told extends Explained {
+  readonly query: DeviceQuery;
+  readonly world: World;
+  readonly names: NamesOf;
+  readonly force: InForce;
+  readonly now: number;
+  readonly known: boolean;
+  readonly channel: AccessDeps['channel'];
+}
+
+function view({ verdict, steps, gateways, query, world, names, ...rest }: Told): Explanation {
+  const { force, now, known, channel } = rest;
+  const device = known ? world.devices.get(query.device) : undefined;
+  const applied = (gateway: string) => agreement(world, query, gateway, force.get(gateway) ?? null, now);
+  return {
+    ...(device === undefined ? {} : { device: { id: device.id, name: device.name } }),
+    allowed: verdict.allowed,
+    reason: verdict.allowed ? 'a policy allows it' : verdict.reason,
+    at: new Date(query.at).toISOString(),
+    ...(verdict.validUntil === null ? {} : { validUntil: new Date(verdict.validUntil).toISOString() }),
+    ...(verdict.policy === null ? {} : { policy: verdict.policy }),
+    resources: verdict.allowed ? verdict.resources.map((id) => ({ id, name: names.resources.get(id) ?? '' })) : [],
+    policies: steps.map((step) => policyStep(world, step, names.policies)),
+    gateways: explainedGateways(gateways, verdict.allowed ? verdict.gateways : [], names.gateways, channel, applied),
+  };
+}
+
+function policyStep(world: World, step: Explained['steps'][number], names: Names): ExplainedPolicy {
+  const { policy: id, type, outcome, rule } = step;
+  const why = outcome === 'skipped' && rule?.reason != null ? `: ${rule.reason}` : '';
+  const order = world.policies.get(id)?.isDefault === true ? shownLast(world, type) : step.order;
+  return {
+    id,
+    name: names.get(id) ?? '',
+    type,
+    order,
+    outcome,
+    reason: step.reason + why,
+    ...(rule === undefined ? {} : { conditions: rule.conditions.map((condition) => ({ ...condition })) }),
+  };
+}
+
+/** Default policies stand behind all others, which is how they are shown. */
+const shownLast = (world: World, type: ExplainedPolicy['type']): number =>
+  Math.max(0, ...world.policiesOf(type).flatMap(({ isDefault, order }) => (isDefault ? [] : [order]))) + 1;

@@ -1,0 +1,23 @@
+import type { Handlers } from '../../http/handlers.ts';
+import { type AccessDeps, explainAccess } from './explain.ts';
+import { matrix } from './matrix.ts';
+
+export interface AccessRouteDeps extends AccessDeps {
+  /** So many decisions were explained. */
+  readonly explained: (decisions: number) => void;
+}
+
+export function accessRoutes(deps: AccessRouteDeps): Handlers<'explainAccess' | 'accessMatrix'> {
+  return {
+    explainAccess: {
+      read: async ({ tenant }, { body }) => {
+        const answers = await explainAccess(deps, tenant, body);
+        deps.explained(answers.length);
+        return { body: { answers } };
+      },
+    },
+    accessMatrix: {
+      stream: async ({ tenant }, { query }) => ({ batches: await matrix(deps, tenant, query) }),
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { inSlices } from './slices.ts';
+
+/** Items that take a millisecond each; null where nothing was found. */
+function* slow<T>(items: readonly (T | null)[]): Generator<T | null> {
+  for (const item of items) {
+    const began = performance.now();
+    while (performance.now() - began < 1);
+    yield item;
+  }
+}
+
+test('a long work lets others run between its slices, also while it finds nothing', async () => {
+  let others = 0;
+  let over = false;
+  const other = () => {
+    others++;
+    if (!over) setImmediate(other);
+  };
+  setImmediate(other);
+  const batches: number[][] = [];
+  const items = Array.from({ length: 100 }, (_, n) => (n % 50 === 49 ? n : null));
+  for await (const batch of inSlices(slow(items))) batches.push(batch);
+  over = true;
+  assert.deepEqual(batches.flat(), [49, 99]);
+  assert.ok(batches.length >= 5 && batches.some((batch) => batch.length === 0));
+  assert.ok(others >= batches.length - 1, `${others} turns for others`);
+});
+
+test('short works come in one batch, and nothing comes of nothing', async () => {
+  const all = async (items: (number | null)[]) => {
+    const batches = [];
+    for await (const batch of inSlices(items)) batches.push(batch);
+    return batches;
+  };
+  assert.deepEqual(await all([1, null, 2]), [[1, 2]]);
+  assert.deepEqual(await all([]), []);
+});
