@@ -1,4 +1,5 @@
-import { Environment } from '@marcbachmann/cel-js';
+import { type ASTNode, Environment } from '@marcbachmann/cel-js';
+import { serialize } from '@marcbachmann/cel-js/serialize';
 import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
 import type { Attribute } from '../types.ts';
 import type { RuleInputs } from './inputs.ts';
@@ -44,6 +45,14 @@ export const fields: Readonly<Record<string, readonly string[]>> = {
 export function theEnvironment(): Environment {
   environment ??= ruleEnvironment();
   return environment;
+}
+
+/**
+ * Text of an expression. Stands here because the library's `serialize` cannot be loaded before its main module, which
+ * only an import after it in the same file makes sure of.
+ */
+export function textOf(node: ASTNode): string {
+  return serialize(node);
 }
 
 /** Values of the variables. What is null is left out: a rule that asks for it fails, and is not met. */

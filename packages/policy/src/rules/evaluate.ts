@@ -1,7 +1,7 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
-import { serialize } from '@marcbachmann/cel-js/serialize';
 import type { WorldRule } from '../types.ts';
 import { partsOf } from './ast.ts';
+import { textOf } from './environment.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
 import { Program, programOf, type Truth, zoneOf } from './program.ts';
 import { RuleTime } from './time.ts';
@@ -87,7 +87,7 @@ function ask(program: Program, inputs: RuleInputs, at: number, zone: Zone | null
 }
 
 function conditionOf(part: ASTNode, inputs: RuleInputs, at: number, zone: Zone | null): RuleCondition {
-  const expression = serialize(part);
+  const expression = textOf(part);
   const program = new Program(expression);
   const { met, reason } = ask(program, inputs, at, zone);
   const values: Record<string, unknown> = {};

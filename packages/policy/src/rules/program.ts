@@ -1,9 +1,8 @@
 import { type ASTNode, EvaluationError } from '@marcbachmann/cel-js';
-import { serialize } from '@marcbachmann/cel-js/serialize';
 import type { WorldRule } from '../types.ts';
 import { pathsOf } from './ast.ts';
 import { checkRule } from './check.ts';
-import { theEnvironment, variables } from './environment.ts';
+import { textOf, theEnvironment, variables } from './environment.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
 import type { RuleTime } from './time.ts';
 import { Zone } from './zone.ts';
@@ -88,5 +87,5 @@ function reasonOf(error: unknown): string {
   const { code, node, summary, cause } = error;
   if (cause instanceof Error) return cause.message;
   const unknown = code === 'no_such_key' || code === 'unknown_variable';
-  return unknown && node !== undefined ? `${serialize(node)} is not known` : summary;
+  return unknown && node !== undefined ? `${textOf(node)} is not known` : summary;
 }
