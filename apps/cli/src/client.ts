@@ -43,7 +43,7 @@ export interface Client {
   call<N extends OperationName>(name: N, call?: Call<N>): Promise<Answer<ResponseBody<N>>>;
   /** Tries a write: what would change, nothing written. */
   dryRun<N extends OperationName>(name: N, call: Call<N>): Promise<Answer<DryRun>>;
-  /** Reads an answer that comes piece by piece. `lastEventId` resumes behind an event. */
+  /** Reads an answer that comes piece by piece. */
   stream<N extends StreamName>(name: N, call: StreamCall): AsyncGenerator<Item<ResponseBody<N>>>;
 }
 
@@ -51,14 +51,18 @@ export interface Client {
 export type StreamName = {
   [N in OperationName]: (typeof operations)[N] extends { stream: string } ? N : never;
 }[OperationName];
-export type StreamCall = Pick<Call<OperationName>, 'query'> & { readonly lastEventId?: string | undefined };
+export interface StreamCall {
+  readonly query?: Call<OperationName>['query'];
+  /** Goes on behind this event. */
+  readonly lastEventId?: string | undefined;
+  /** Hears where the stream stands, before the item that stands there. */
+  onId?(id: string): void;
+}
 
 /** A piece of an answer: as it was sent, and as the contract reads it. */
 export interface Item<T> {
   readonly text: string;
   readonly body: T;
-  /** Id of a server-sent event. */
-  readonly id: string | undefined;
 }
 
 export function createClient(connection: Connection): Client {
@@ -129,9 +133,11 @@ async function* readStream(
     if (stream.status !== 200) throw problemFailure(await wholeAnswer(stream), connection.url);
     const pieces: AsyncGenerator<Piece> = operation.stream === 'sse' ? events(stream.chunks) : lines(stream.chunks);
     for await (const { text, id } of pieces) {
+      if (id !== undefined) call.onId?.(id);
+      if (text === undefined) continue;
       const parsed = operation.response?.safeParse(json(text));
       if (parsed?.success !== true) throw foreignAnswer({ ...stream, text }, connection.url);
-      yield { text, body: parsed.data, id };
+      yield { text, body: parsed.data };
     }
   } finally {
     stream.close();

@@ -40,6 +40,7 @@ const HINTS: Readonly<Record<string, string>> = {
   not_deployed: 'Run the gateway first: `sally gateways token NAME` and `sally gateway run`.',
   last_api_key: 'Create another OWNER key first: `sally keys create NAME --role OWNER`.',
   public_key_taken: 'Each device needs a key of its own: leave --public-key out and one is made.',
+  changes_gone: 'Read what you need anew, then follow without --since.',
   rate_limited: 'Wait a little, then repeat the command.',
   unavailable: 'Wait a little, then repeat the command.',
   internal: 'The controller’s log says more under this request id.',

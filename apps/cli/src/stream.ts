@@ -1,6 +1,8 @@
-/** One line, or the data of one server-sent event with its id. */
+/** One line, or one server-sent event. */
 export interface Piece {
-  readonly text: string;
+  /** undefined: an event without data, which only says where the stream stands. */
+  readonly text: string | undefined;
+  /** Id of the event, or of the last one that had one. */
   readonly id: string | undefined;
 }
 
@@ -10,15 +12,17 @@ export async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<Piec
 }
 
 /**
- * Server-sent events (HTML Living Standard, section 9.2) that carry data. Comments, fields that are not known, and an
- * event that the end cuts off are left out.
+ * Server-sent events (HTML Living Standard, section 9.2) that carry data or a new id. Comments, fields that are not
+ * known, and an event that the end cuts off are left out.
  */
 export async function* events(chunks: AsyncIterable<string>): AsyncGenerator<Piece> {
   let id: string | undefined;
+  let told: string | undefined;
   let data: string[] = [];
   for await (const line of rawLines(chunks)) {
     if (line === '') {
-      if (data.length > 0) yield { text: data.join('\n'), id };
+      if (data.length > 0 || id !== told) yield { text: data.length > 0 ? data.join('\n') : undefined, id };
+      told = id;
       data = [];
       continue;
     }

@@ -31,13 +31,15 @@ async function follow(session: Session, flags: FollowFlags): Promise<void> {
   const api = await session.api();
   let seen = 0;
   let lastEventId: string | undefined;
+  const onId = (id: string) => {
+    lastEventId = id;
+  };
   for (let pause = 0; seen < limit; pause = Math.min(Math.max(pause * 2, RETRY_MS.first), RETRY_MS.longest)) {
     if (pause > 0) await session.io.wait(pause);
     const query = lastEventId === undefined ? given({ since: since?.toString() }) : {};
     try {
-      for await (const event of api.stream('followChanges', { query, lastEventId })) {
+      for await (const event of api.stream('followChanges', { query, lastEventId, onId })) {
         print(session, event);
-        lastEventId = event.id ?? String(event.body.revision);
         seen += 1;
         pause = 0;
         if (seen >= limit) return;
