@@ -19,10 +19,12 @@ export interface Connection {
   readonly apiKey?: string;
 }
 
+/** Parameters of a query. A list is sent as the same parameter several times. */
+type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
 export interface Call<N extends OperationName> {
   readonly params?: Readonly<Record<string, string>>;
-  /** A list is sent as the same parameter several times. */
-  readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly query?: Query;
   readonly body?: RequestBody<N>;
   /** Entity tag that the object must still have. */
   readonly ifMatch?: string | undefined;
@@ -52,7 +54,7 @@ export type StreamName = {
   [N in OperationName]: (typeof operations)[N] extends { stream: string } ? N : never;
 }[OperationName];
 export interface StreamCall {
-  readonly query?: Call<OperationName>['query'];
+  readonly query?: Query;
   /** Goes on behind this event. */
   readonly lastEventId?: string | undefined;
   /** Hears where the stream stands, before the item that stands there. */

@@ -2,7 +2,7 @@ import type { Client } from '../client.ts';
 import { Failure } from '../failure.ts';
 import { withCaret } from '../rule-text.ts';
 import { clean } from '../text.ts';
-import type { Step } from './plan.ts';
+import type { Step } from './steps.ts';
 
 /**
  * Carries the steps out one after the other, and tells of each. The first failure ends it: what was done stays, and is

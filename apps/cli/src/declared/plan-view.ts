@@ -1,6 +1,6 @@
 import { styleText } from 'node:util';
 import { clean } from '../text.ts';
-import type { Change, Step } from './plan.ts';
+import type { Change, Step } from './steps.ts';
 
 /** The plan like a diff, and how much there is to do. */
 export function renderPlan(steps: readonly Step[], colour: boolean): string {
