@@ -4,7 +4,8 @@ import { CreateApiKey } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Actor, Store } from './db/store.ts';
-import { OperatorError } from './errors.ts';
+import { notFound, OperatorError } from './errors.ts';
+import { verifyAudit } from './features/audit/verify.ts';
 import { createTenant, listTenants, recoverTenant } from './features/tenants/commands.ts';
 import { createServer } from './http/server.ts';
 import { parseBody } from './http/validate.ts';
@@ -24,6 +25,11 @@ export function createOperatorServer(store: Store, log: FastifyBaseLogger): Fast
     const { name, role } = parseBody(NewKey, request.body);
     const key = await recoverTenant(store, operator, request.params.id.toLowerCase(), { name, role, expiresAt: null });
     return reply.code(201).send(key);
+  });
+  app.post<{ Params: { id: string } }>('/tenants/:id/audit/verify', async (request) => {
+    const tenant = request.params.id.toLowerCase();
+    if (!(await listTenants(store)).some(({ id }) => id === tenant)) throw notFound();
+    return verifyAudit(store, tenant);
   });
   return app;
 }

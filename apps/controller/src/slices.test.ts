@@ -36,4 +36,8 @@ test('short works come in one batch, and nothing comes of nothing', async () => 
   };
   assert.deepEqual(await all([1, null, 2]), [[1, 2]]);
   assert.deepEqual(await all([]), []);
+  const many = Array.from({ length: 1200 }, (_, n) => n);
+  const batches = await all(many);
+  assert.deepEqual(batches.flat(), many);
+  assert.ok(batches.every(({ length }) => length <= 500));
 });

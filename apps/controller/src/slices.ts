@@ -3,6 +3,8 @@ export const breathe = (): Promise<void> => new Promise((resolve) => setImmediat
 
 /** Longest time that a slice of a long work holds the event loop, milliseconds: well below the 20 that are noticed. */
 const sliceMs = 8;
+/** Items of a batch at most: somebody has work with each of them. */
+const batchSize = 500;
 
 /**
  * The items of a long work in batches, each of at most a slice of time, with a breath after each. A batch is empty when
@@ -13,7 +15,7 @@ export async function* inSlices<T>(items: Iterable<T | null>): AsyncGenerator<T[
   let began = performance.now();
   for (const item of items) {
     if (item !== null) batch.push(item);
-    if (performance.now() - began < sliceMs) continue;
+    if (batch.length < batchSize && performance.now() - began < sliceMs) continue;
     yield batch;
     await breathe();
     batch = [];

@@ -5,7 +5,7 @@ export { Reach } from './compile/reach.ts';
 export { evaluate } from './evaluate.ts';
 export { type ExplainedStep, type Explanation, explain, type GatewayChoice } from './explain.ts';
 export { gatewaysFor } from './gateways-for.ts';
-export { accessMatrix, type MatrixFilter, type MatrixRow } from './matrix.ts';
+export { accessMatrix, accessMatrixSteps, type MatrixFilter, type MatrixRow } from './matrix.ts';
 export {
   checkRule,
   evaluateRule,

@@ -27,6 +27,11 @@ export interface MatrixRow {
 
 /** Which devices reach which private and SaaS resources at a moment, row by row, devices in the order of the world. */
 export function* accessMatrix(world: World, at: number, filter: MatrixFilter = {}): Generator<MatrixRow> {
+  for (const row of accessMatrixSteps(world, at, filter)) if (row !== null) yield row;
+}
+
+/** The same with null after each device, also one that reaches nothing: a place to pause for who must not hold others up. */
+export function* accessMatrixSteps(world: World, at: number, filter: MatrixFilter = {}): Generator<MatrixRow | null> {
   const reach = new Reach(world, at);
   const known = new Map<string, readonly Row[]>();
   for (const device of selected(world, filter)) {
@@ -35,6 +40,7 @@ export function* accessMatrix(world: World, at: number, filter: MatrixFilter = {
     if (known.size > knownLimit) known.clear();
     const rows = computed(known, keyOf(terms), () => rowsOf(world, reach, terms, filter));
     for (const row of rows) yield { device: device.id, ...row };
+    yield null;
   }
 }
 

@@ -41,7 +41,7 @@ export interface TestTenant {
 }
 
 export interface TestApp {
-  readonly app: App<ScriptedChannel>;
+  readonly app: App;
   readonly store: Store;
   readonly clock: TestClock;
   readonly channel: ScriptedChannel;

@@ -1,5 +1,5 @@
 import type { Input, MatrixEntry } from '@sallyport/contract';
-import { accessMatrix, type MatrixFilter, type MatrixRow, type World } from '@sallyport/policy';
+import { accessMatrixSteps, type MatrixFilter, type MatrixRow, type World } from '@sallyport/policy';
 import { scoped } from '../../db/scoped.ts';
 import { inSlices } from '../../slices.ts';
 import type { AccessDeps } from './explain.ts';
@@ -14,7 +14,7 @@ export async function matrix(
   // A copy that stands still while the one that is followed goes on.
   const world = (await worlds.world(tenant)).with([]);
   const names = await resourceNames(scoped(store.db, tenant), world.resources.keys());
-  return entries(world, names, accessMatrix(world, store.now(), filterOf(query)));
+  return entries(world, names, accessMatrixSteps(world, store.now(), filterOf(query)));
 }
 
 async function* entries(world: World, names: Names, rows: Iterable<MatrixRow | null>): AsyncGenerator<MatrixEntry[]> {

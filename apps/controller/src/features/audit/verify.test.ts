@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import pino from 'pino';
+import { createOperatorServer } from '../../operator.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { makeSample } from '../../testing/sample.ts';
 
@@ -141,4 +143,19 @@ test('writes go on while the trail is verified', async (t) => {
   const writes = Array.from({ length: 40 }, (_, n) => app.request('POST', '/tenants/api-keys', body(n)));
   const results = await Promise.all([...writes.slice(0, 20), verify(app), ...writes.slice(20), verify(app)]);
   assert.deepEqual([results[20].intact, results.at(-1).intact], [true, true]);
+});
+
+test('the operator verifies any tenant, without a key', async (t) => {
+  const app = await openTestApp(t);
+  const operator = createOperatorServer(app.store, pino({ level: 'silent' }));
+  t.after(() => operator.close());
+  const ask = (id: string) => operator.inject({ method: 'POST', url: `/tenants/${id}/audit/verify` });
+  assert.deepEqual((await ask(app.tenant.id)).json(), await verify(app));
+  await app.store.db
+    .updateTable('audit_events')
+    .set({ action: 'nothing' })
+    .where('tenant_id', '=', app.other.id)
+    .execute();
+  assert.equal((await ask(app.other.id)).json().firstBad, '1.0');
+  assert.equal((await ask('nobody')).statusCode, 404);
 });
