@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { StateItem } from './state.ts';
 
 /**
@@ -9,9 +9,9 @@ export class StateHash {
   #sum = 0n;
 
   static of(items: Iterable<StateItem>): StateHash {
-    const hash = new StateHash();
-    for (const item of items) hash.add(item);
-    return hash;
+    const sum = new StateHash();
+    for (const item of items) sum.add(item);
+    return sum;
   }
 
   add(item: StateItem): void {
@@ -33,15 +33,14 @@ export const emptyStateHash = '0'.repeat(64);
 
 /** Short content hash for ids in compiled state: 128 bits, base64url. */
 export function contentId(...parts: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(`${part.length}:`).update(part);
-  return hash.digest().subarray(0, 16).toString('base64url');
+  const text = parts.map((part) => `${part.length}:${part}`).join('');
+  return hash('sha256', text, 'buffer').subarray(0, 16).toString('base64url');
 }
 
 const mask = (1n << 256n) - 1n;
 
 function itemHash(item: StateItem): bigint {
-  return BigInt(`0x${createHash('sha256').update(itemText(item)).digest('hex')}`);
+  return BigInt(`0x${hash('sha256', itemText(item))}`);
 }
 
 /** Text that says everything of an item but its expiry, with lists whose order means nothing in sorted order. */
