@@ -59,11 +59,19 @@ export function alive(element: Element, now: number): boolean {
 
 function elementText(key: string, element: Element, now: number): string {
   if (element.expiresAt === null) return valueText(key, element);
-  const timeout = Math.floor(element.expiresAt - now);
-  return element.value === null
-    ? `${key} timeout ${timeout}ms`
-    : `${key} timeout ${timeout}ms : ${quoted(element.value)}`;
+  const timeout = timeoutText(Math.floor(element.expiresAt - now));
+  return element.value === null ? `${key} timeout ${timeout}` : `${key} timeout ${timeout} : ${quoted(element.value)}`;
 }
+
+/** nft takes eight digits before a unit, and the kernel a little more than a hundred years. */
+function timeoutText(ms: number): string {
+  const bounded = Math.min(ms, LONGEST_DAYS * DAY_MS);
+  if (bounded < DAY_MS) return `${bounded}ms`;
+  return `${Math.floor(bounded / DAY_MS)}d${bounded % DAY_MS}ms`;
+}
+
+const DAY_MS = 86_400_000;
+const LONGEST_DAYS = 9999;
 
 function valueText(key: string, { value }: Element): string {
   return value === null ? key : `${key} : ${quoted(value)}`;

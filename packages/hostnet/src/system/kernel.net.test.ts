@@ -172,6 +172,23 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.deepEqual((await space.call('readBack', now)).differences, []);
   });
 
+  for (const days of [0.5, 1, 1.2, 8, 400, 1e6]) {
+    it(`takes a time limit of ${days} days`, async () => {
+      const now = Date.now();
+      const end = now + days * 86_400_000;
+      const example = exampleState(now);
+      const devices = [...example.devices.values()].map((device) => ({ ...device, expiresAt: end + 1 }));
+      await space.call('load', { ...example, leaseUntil: end, devices: byId(devices) }, now);
+      const profile = { id: 'guests', cells: [{ class: 'web', bundle: 'http', expiresAt: end + 1234 }] };
+      assert.equal(await space.call('change', { upsert: { profiles: [profile] } }, now), 'changed');
+      assert.deepEqual((await space.call('readBack', now)).differences, []);
+      const left = [...(await space.exec('nft', '-j', 'list', 'ruleset')).matchAll(/"expires": (\d+)/g)];
+      const wanted = Math.min(days, 9999) * 86_400;
+      assert.equal(left.length, 6);
+      for (const [, seconds] of left) assert.ok(Math.abs(Number(seconds) - wanted) < 30, `${seconds}`);
+    });
+  }
+
   it('replaces the table when the kernel refuses a delta', async () => {
     await space.exec('nft', 'delete', 'element', ...TABLE, await named('classes4'), '{ 10.9.0.77-10.9.0.77 }');
     assert.equal(await space.call('change', { remove: { classes: ['idle'] } }, Date.now()), 'reloaded');

@@ -79,9 +79,9 @@ export class Emulator {
   }
 
   #element(add: boolean, name: string, text: string, now: number): void {
-    const match = /^(.*?)(?: timeout (\d+)ms)?(?: : (\S+))?$/.exec(text);
+    const match = /^(.*?)(?: timeout (?:(\d+)d)?(\d+)ms)?(?: : (\S+))?$/.exec(text);
     if (!match) throw new Error(`not understood: ${text}`);
-    const [, key = '', timeout, quoted] = match;
+    const [, key = '', days = '0', timeout, quoted] = match;
     const value = quoted === undefined ? null : quoted.replaceAll('"', '');
     const map = this.#map(name);
     const existing = this.#get(name, key, now);
@@ -94,7 +94,10 @@ export class Emulator {
     if (existing && existing.value !== value) throw new Error(`EEXIST ${name} ${key}`);
     if (existing) return;
     if (name === 'allowed' && !this.counters.has(value ?? '')) throw new Error(`ENOENT counter ${value}`);
-    map.set(key, { value, deadline: timeout === undefined ? Number.POSITIVE_INFINITY : now + Number(timeout) });
+    map.set(key, {
+      value,
+      deadline: timeout === undefined ? Number.POSITIVE_INFINITY : now + Number(days) * 86_400_000 + Number(timeout),
+    });
   }
 
   #checkRanges(): void {
