@@ -46,7 +46,11 @@ test('keys made and deleted, operator actions and enrolments are events; the use
   const { json: gateway } = await app.request('POST', '/tenants/gateways', { body });
   const keys = { identityKey: publicKeyOf('identity'), wireguardPublicKey: publicKeyOf('wireguard') };
   const secret = parseGatewayToken(gateway.token)?.secret ?? '';
-  assert.equal(await app.parts.directory.enrol(gateway.id, secret, keys), 'enrolled');
+  const { directory } = app.parts;
+  assert.equal(await directory.enrol(gateway.id, secret, keys), 'enrolled');
+  // A copied token is worth an event, an agent that insists is not worth many, and a guess is worth none.
+  for (let n = 0; n < 3; n++) assert.equal(await directory.enrol(gateway.id, secret, keys), 'already-enrolled');
+  assert.equal(await directory.enrol(gateway.id, `${secret.slice(1)}x`, keys), 'bad-token');
   const actions = (await exported(app)).map(({ action, object }: { action: string; object: { kind: string } }) => [
     action,
     object.kind,
@@ -56,6 +60,7 @@ test('keys made and deleted, operator actions and enrolments are events; the use
     ['createApiKey', 'api-key'],
     ['deleteApiKey', 'api-key'],
     ['enrol', 'gateway'],
+    ['enrolment refused', 'gateway'],
   ])
     assert.ok(
       actions.some((action: string[]) => action.join() === expected.join()),

@@ -7,6 +7,7 @@ import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx, WriteContext } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { hasDeviceKey, noteHandshake, noteSource } from '../devices/facts.ts';
+import { RefusedEnrolments } from './refused-enrolments.ts';
 import { findGateway, type GatewayRow, updateGateway } from './store.ts';
 
 export interface DirectoryDeps {
@@ -21,6 +22,7 @@ export interface DirectoryDeps {
 /** What the agent channel asks of the database. A gateway id comes from the agent: its tenant is found here. */
 export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
   const { store, box } = deps;
+  const refused = new RefusedEnrolments(store);
   return {
     find: async (gateway) => {
       const row = await findAnywhere(store, gateway);
@@ -30,7 +32,9 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
     enrol: async (gateway, secret, keys) => {
       const row = await findAnywhere(store, gateway);
       if (row === undefined) return 'bad-token';
-      return store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, box, gateway, secret, keys));
+      const outcome = await store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, box, gateway, secret, keys));
+      await refused.note(row, outcome, byAgent(row, 'enrolment refused'));
+      return outcome;
     },
     wireguardKeyChanged: async (gateway, wireguardPublicKey) => {
       const found = await findAnywhere(store, gateway);

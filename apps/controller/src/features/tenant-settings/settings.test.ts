@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { assertRefused, lastChanges, revisionOf } from '../../testing/api.ts';
+import { assertRefused, lastChanges, makers, revisionOf } from '../../testing/api.ts';
 import { openTestApp } from '../../testing/harness.ts';
 
 const path = '/tenants/settings';
@@ -73,4 +73,27 @@ test('only the owner changes them, and only those of the own tenant', async (t) 
   await assertRefused(app, ['PATCH', path, { key: admin, body: { name: 'x' } }], 403, 'forbidden');
   await app.request('PATCH', path, { key: app.other.key, body: { name: 'Theirs' } });
   assert.equal((await app.request('GET', path)).json.name, 'First');
+});
+
+test('zone and lease count at once', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const gateway = await make.gateway('Berlin');
+  const https = await make.protocol('443');
+  const web = await make.resource('web', [{ address: '10.0.0.1', protocols: [https.id] }]);
+  await make.attach(web.id, [gateway.id]);
+  const device = await make.device('laptop');
+  const rule = await make.rule('by day', "time.between('08:00', '18:00')", { hasTimeConstraint: true });
+  await make.policy('web', { devices: [device.id], resources: [web.id], rule: rule.id });
+  const body = { device: device.id, destination: '10.0.0.1', protocol: 'TCP', port: 443 };
+  const allowed = async () => (await app.request('POST', '/tenants/access/explain', { body })).json.answers[0].allowed;
+  app.clock.now = Date.UTC(2026, 0, 15, 12);
+  assert.equal(await allowed(), true);
+  const patch = (settings: object) => app.request('PATCH', path, { body: { name: 'First', ...settings } });
+  await patch({ timeZone: 'Asia/Tokyo' });
+  assert.equal(await allowed(), false, 'it is nine in the evening there');
+  assert.equal(app.parts.leaseMs(app.tenant.id), 86_400_000);
+  await patch({ timeZone: 'UTC', leaseSeconds: 600 });
+  assert.equal(await allowed(), true);
+  assert.equal(app.parts.leaseMs(app.tenant.id), 600_000);
 });

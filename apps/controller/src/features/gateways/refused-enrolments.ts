@@ -1,0 +1,35 @@
+import type { EnrolOutcome } from '../../channel/types.ts';
+import type { Store, WriteContext } from '../../db/store.ts';
+import type { GatewayRow } from './store.ts';
+
+/** An agent tries again for as long as it runs: one event per gateway and hour tells as much. */
+const quietMs = 3_600_000;
+
+/**
+ * Audit events of enrolments that were refused to somebody who has the right token: it was copied, or the host changed its
+ * identity. Wrong tokens are not recorded: anybody could fill the trail with them.
+ */
+export class RefusedEnrolments {
+  readonly #store: Store;
+  readonly #notedAt = new Map<string, number>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async note(row: GatewayRow, outcome: EnrolOutcome, by: WriteContext): Promise<void> {
+    if (outcome === 'enrolled' || outcome === 'bad-token') return;
+    const now = this.#store.now();
+    if (now - (this.#notedAt.get(row.id) ?? Number.NEGATIVE_INFINITY) < quietMs) return;
+    this.#notedAt.set(row.id, now);
+    await this.#store.write(by, async (tx) => {
+      tx.changed({
+        kind: 'gateway',
+        id: row.id,
+        op: 'update',
+        name: row.name,
+        after: { name: row.name, refused: outcome },
+      });
+    });
+  }
+}
