@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { StateHash, type StateItem } from '@sallyport/contract/channel';
-import type { DesiredState, StateChange } from '../channel/types.ts';
+import { test } from 'node:test';
+import { StateHash } from '@sallyport/contract/channel';
+import type { DesiredState } from '../channel/types.ts';
 import { openTestApp, type TestApp } from '../testing/harness.ts';
-import { TenantRuntimes } from './runtimes.ts';
+import { Follower, freshRuntimes } from './testing/follower.ts';
 
 const devices = ['yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=', 'xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg='];
 
@@ -38,33 +38,6 @@ async function stateOf(app: TestApp, id: string): Promise<DesiredState> {
   const state = await app.parts.states.current(id);
   assert.ok(state !== null);
   return state;
-}
-
-/** Follows a gateway as an agent does: from a state, by deltas, each of which must lead on from the last. */
-class Follower {
-  readonly changes: StateChange[] = [];
-  readonly #items: Map<string, StateItem>;
-  #hash: string;
-
-  constructor(t: TestContext, app: TestApp, id: string, state: DesiredState) {
-    this.#items = new Map(state.items().map((item) => [item.key, item]));
-    this.#hash = state.hash;
-    t.after(app.parts.states.subscribe(id, (change) => this.#take(change)));
-  }
-
-  get hash(): string {
-    return this.#hash;
-  }
-
-  #take(change: StateChange): void {
-    this.changes.push(change);
-    if (change.kind !== 'delta') return;
-    assert.equal(change.from, this.#hash);
-    for (const key of change.delta.removes) this.#items.delete(key);
-    for (const item of change.delta.upserts) this.#items.set(item.key, item);
-    this.#hash = change.to;
-    assert.equal(StateHash.of(this.#items.values()).toString(), change.to);
-  }
 }
 
 const kinds = (state: DesiredState) => Object.groupBy(state.items(), ({ kind }) => kind);
@@ -126,12 +99,7 @@ test('deltas lead from state to state, in the order of revisions, to what a fres
     app.request('DELETE', `/tenants/policies/${policy.id}`),
   ]);
   await app.request('POST', `/tenants/devices/${phone.id}/reactivate`);
-  const fresh = new TenantRuntimes({
-    store: app.store,
-    epoch: 'other',
-    took: () => undefined,
-    log: { error: assert.fail },
-  });
+  const fresh = freshRuntimes(app);
   for (const { id, follower } of followers) {
     assert.equal((await stateOf(app, id)).hash, follower.hash);
     assert.equal((await fresh.current(id))?.hash, follower.hash);
@@ -214,12 +182,7 @@ test('a dry run counts who would gain and lose what, and names some', async (t) 
 
 test('a tenant that nobody follows is dropped, and comes back the same', async (t) => {
   const app = await openTestApp(t);
-  const runtimes = new TenantRuntimes({
-    store: app.store,
-    epoch: 'e',
-    took: () => undefined,
-    log: { error: assert.fail },
-  });
+  const runtimes = freshRuntimes(app);
   const one = await gateway(app, 'one');
   const before = await runtimes.current(one.id);
   const unsubscribe = runtimes.subscribe(one.id, () => undefined);

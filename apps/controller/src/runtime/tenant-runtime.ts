@@ -182,7 +182,7 @@ export class TenantRuntime {
   /** Does what has become due, and sets the alarm for what comes next. */
   #keepTime(compiler: TenantCompiler): void {
     const now = this.#host.store.now();
-    const due = compiler.nextDeadline?.() ?? null;
+    const due = compiler.nextDeadline();
     if (due !== null && due <= now) this.#timed(() => this.#tell(compiler, compiler.advance(now)));
     this.#schedule(compiler);
   }
@@ -190,7 +190,7 @@ export class TenantRuntime {
   /** Nobody is woken for a tenant that nobody follows: whoever asks for it later brings it up to the time first. */
   #schedule(compiler: TenantCompiler): void {
     const [follower] = this.#host.followed();
-    if (follower !== undefined) this.#alarm.set(compiler.nextDeadline?.() ?? null);
+    if (follower !== undefined) this.#alarm.set(compiler.nextDeadline());
   }
 
   #located(changes: readonly WorldChange[]): WorldChange[] {

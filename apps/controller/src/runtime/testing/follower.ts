@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { StateHash, type StateItem } from '@sallyport/contract/channel';
+import type { DesiredState, StateChange } from '../../channel/types.ts';
+import { noCountries } from '../../countries.ts';
+import type { TestApp } from '../../testing/harness.ts';
+import { TenantRuntimes } from '../runtimes.ts';
+import { Whereabouts } from '../whereabouts.ts';
+
+/** Runtimes that know nothing but the rows. */
+export const freshRuntimes = (app: TestApp): TenantRuntimes =>
+  new TenantRuntimes({
+    store: app.store,
+    epoch: 'other',
+    took: () => undefined,
+    log: { error: assert.fail },
+    whereabouts: new Whereabouts(noCountries),
+  });
+
+/** Follows a gateway as an agent does: from a state, by deltas, each of which must lead on from the last. */
+export class Follower {
+  readonly changes: StateChange[] = [];
+  readonly #items: Map<string, StateItem>;
+  #hash: string;
+
+  constructor(t: TestContext, app: TestApp, id: string, state: DesiredState) {
+    this.#items = new Map(state.items().map((item) => [item.key, item]));
+    this.#hash = state.hash;
+    t.after(app.parts.states.subscribe(id, (change) => this.#take(change)));
+  }
+
+  get items(): StateItem[] {
+    return [...this.#items.values()];
+  }
+
+  get hash(): string {
+    return this.#hash;
+  }
+
+  #take(change: StateChange): void {
+    this.changes.push(change);
+    if (change.kind !== 'delta') return;
+    assert.equal(change.from, this.#hash);
+    for (const key of change.delta.removes) this.#items.delete(key);
+    for (const item of change.delta.upserts) this.#items.set(item.key, item);
+    this.#hash = change.to;
+    assert.equal(StateHash.of(this.#items.values()).toString(), change.to);
+  }
+}
