@@ -1,16 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { test } from 'node:test';
-import { evaluate, type PortRange, World, type WorldChange } from '@sallyport/policy';
+import { evaluate, type PortRange, World, type WorldChange, type WorldPolicy } from '@sallyport/policy';
 import { type Host, until, whyNoNamespaces } from '@sallyport/testkit';
 import { Scenario } from '../lab/scenario.ts';
+import type { TestDevice } from '../lab/system.ts';
 
 /**
- * Overlapping resources under random policies, loaded through the API into the real gateway; every verdict that packets
- * meet must be the one that `evaluate` gives for the same world.
+ * Overlapping resources under random policies for devices, users and groups, with admission rules, loaded through the API
+ * into the real gateway; every verdict that packets meet must be the one that `evaluate` gives for the same world.
  */
-test('packets meet the verdicts of evaluate: overlapping CIDRs, port ranges, denies above and below allows', {
+test('packets meet the verdicts of evaluate: overlaps, denies and allows, users, groups, rules', {
   skip: whyNoNamespaces() ?? false,
+  timeout: 240_000,
 }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
@@ -21,48 +23,58 @@ test('packets meet the verdicts of evaluate: overlapping CIDRs, port ranges, den
       await server.listenUdp(port);
     }
   }
-  const laptop = await s.controller.addDevice('laptop');
-  const resources = [];
+  const people = await peopleOf(s);
+  const rules = await rulesOf(s);
+  const resources: MadeResource[] = [];
   for (const shape of shapes)
     resources.push({ id: await s.resource(shape.name, shape.addresses, shape.ports), ...shape });
-  // Something that is always allowed keeps the device a peer, whatever the rounds below deny.
+  // Something that is always allowed keeps the devices peers, whatever the rounds below deny.
   const anchor = await s.resource('anchor', ['10.20.0.1', 'fd20::1'], ['TCP 9']);
   await s.policy('anchor', { allDevices: true, resources: [anchor] });
   const everything = (text: string) => text.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.20.0.0/24, fd20::/64');
-  const device = await s.deviceUp('laptop', laptop, everything);
+  const hosts = await Promise.all(people.map(({ place, device }) => s.deviceUp(place, device, everything)));
 
   const seed = randomInt(2 ** 31);
   t.diagnostic(`seed ${seed}`);
   const random = generator(seed);
-  const met = new Set<boolean>();
-  for (let round = 0; round < 4; round++) {
-    const made: { id: string; allow: boolean; resources: string[] }[] = [];
-    for (let n = 0; n < 4; n++) {
-      const chosen = resources.filter(() => random() < 0.4).map((r) => r.id);
-      const allow = random() < 0.6;
-      const id = await s.policy(`p${n}`, { action: allow, devices: [laptop.id], resources: chosen });
-      made.push({ id, allow, resources: chosen });
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const subjects = [
+    ...people.flatMap(({ device, user, group }) => [{ devices: [device.id] }, { users: [user] }, { groups: [group] }]),
+    { allUsers: true },
+    { allGroups: true },
+    { allDevices: true },
+  ];
+  const met = new Map([true, false].map((verdict) => [verdict, 0]));
+  for (let round = 0; round < 5; round++) {
+    const made: MadePolicy[] = [];
+    for (let n = 0; n < 5; n++) {
+      const chosen = resources.filter(() => random() < 0.5).map((r) => r.id);
+      const allow = random() < 0.75;
+      const rule = allow ? pick(rules) : undefined;
+      const subject = pick(subjects);
+      const body = { action: allow, resources: chosen, ...subject, ...(rule && { rule: rule.id }) };
+      made.push({ id: await s.policy(`p${n}`, body), allow, resources: chosen, subject, rule: rule?.id ?? builtIn });
     }
     await s.converged();
-    await until('the tunnel', async () => (await evaluateOpen(device)) !== 'unreachable');
-    const world = World.empty(settings).with([
-      ...worldOf(s, laptop.id, laptop.addresses, resources),
-      ...made.map(policyOf),
-    ]);
-    const verdicts = await compare(
-      device,
-      world,
-      s.gatewayId,
-      laptop.id,
-      `seed ${seed}, round ${round}: ${JSON.stringify(made)}`,
-    );
-    for (const verdict of verdicts) met.add(verdict);
+    for (const host of hosts) await until('the tunnel', async () => (await tunnelOf(host)) !== 'unreachable');
+    const world = World.empty(settings).with([...worldOf(s, people, rules, resources), ...made.map(policyOf)]);
+    for (const [index, { device }] of people.entries()) {
+      const what = `seed ${seed}, round ${round}, device ${index}: ${JSON.stringify({ made, rules })}`;
+      for (const verdict of await compare(hosts[index] as Host, world, s.gatewayId, device.id, what)) {
+        met.set(verdict, (met.get(verdict) ?? 0) + 1);
+      }
+    }
     for (const { id } of made) await s.controller.call('deletePolicy', { params: { id } });
   }
-  assert.equal(met.size, 2, 'both verdicts were met');
+  t.diagnostic(`${met.get(true)} allowed, ${met.get(false)} denied`);
+  assert.ok(
+    [...met.values()].every((count) => count > 0),
+    'both verdicts were met',
+  );
 });
 
-const settings = { overlay: { v4: '100.64.0.0/10', v6: 'fd00:ffff::/48' }, mtu: 1280 };
+const builtIn = 'built-in';
+const settings = { overlay: { v4: '100.64.0.0/10', v6: 'fd00:ffff::/48' }, mtu: 1280, timeZone: 'UTC' };
 const ports = [7000, 7005, 7010];
 const destinations = ['10.20.0.10', '10.20.0.11', 'fd20::10', 'fd20::11'];
 const shapes = [
@@ -70,10 +82,75 @@ const shapes = [
   { name: 'web', addresses: ['10.20.0.10', 'fd20::10'], ports: ['TCP 7005-7010', 'UDP 7000'] },
   { name: 'pair', addresses: ['10.20.0.10/31', 'fd20::10/127'], ports: ['UDP 7000-7010'] },
   { name: 'printer', addresses: ['10.20.0.11', 'fd20::11'], ports: ['TCP 7010', 'ICMP'] },
+  { name: 'all', addresses: ['10.20.0.11', 'fd20::10'], ports: ['ALL'] },
 ] as const;
 
+type MadeResource = (typeof shapes)[number] & { readonly id: string };
+
+interface Person {
+  readonly place: 'laptop' | 'visitor';
+  readonly device: TestDevice;
+  readonly user: string;
+  readonly email: string;
+  readonly department: string;
+  readonly group: string;
+  readonly groupName: string;
+}
+
+/** Two people in groups of their own, with a device each. */
+function peopleOf(s: Scenario): Promise<Person[]> {
+  const wanted = [
+    { place: 'laptop', email: 'ada@example.test', department: 'Engineering', groupName: 'builders' },
+    { place: 'visitor', email: 'bob@example.test', department: 'Sales', groupName: 'sellers' },
+  ] as const;
+  return Promise.all(
+    wanted.map(async ({ place, email, department, groupName }) => {
+      const group = await s.controller.call('createGroup', { body: { name: groupName, roles: [] } });
+      const user = await s.controller.call('createUsers', { body: { email, groups: [group.id] } });
+      assert.ok(!Array.isArray(user));
+      await s.controller.call('updateUser', { params: { id: user.id }, body: { department } });
+      const device = await s.controller.addDevice(place, user.id);
+      return { place, device, user: user.id, email, department, group: group.id, groupName };
+    }),
+  );
+}
+
+interface MadeRule {
+  readonly id: string;
+  readonly source: string;
+}
+
+/** Conditions of which some are met now, and stay as they are for hours. */
+function rulesOf(s: Scenario): Promise<MadeRule[]> {
+  const hour = new Date().getUTCHours();
+  const clock = (hours: number) => `${String((hour + hours + 24) % 24).padStart(2, '0')}:00`;
+  const open = `time.between('${clock(-2)}', '${clock(3)}')`;
+  const closed = `time.between('${clock(6)}', '${clock(10)}')`;
+  const sources = [
+    "user.department == 'Engineering'",
+    "'sellers' in groups",
+    open,
+    closed,
+    `${closed} || user.email.endsWith('@example.test')`,
+    `${open} && device.name == 'visitor'`,
+    'posture.encrypted == true',
+  ];
+  return Promise.all(
+    sources.map(async (source, index) => {
+      const rule = {
+        name: `rule ${index}`,
+        rule: source,
+        hasTimeConstraint: source.includes('time.'),
+        timeZone: 'UTC',
+      };
+      const { id } = await s.controller.call('createAdmissionRule', { body: rule });
+      return { id, source };
+    }),
+  );
+}
+
 /** Whether the tunnel stands is not told by a denied packet: the gateway's reject or silence is fine, no route is not. */
-async function evaluateOpen(device: Host): Promise<string> {
+async function tunnelOf(device: Host): Promise<string> {
   const answer = await device.ping('10.20.0.10', { timeoutMs: 200 });
   return /unreachable|Network is/.test(answer) && !/filtered/i.test(answer) ? 'unreachable' : 'there';
 }
@@ -92,7 +169,7 @@ async function compare(device: Host, world: World, gateway: string, id: string, 
       return (await device[protocol](destination, port, { timeoutMs: 1000 })) === 'ok';
     }),
   );
-  const verdicts = probes.map((probe) => evaluate(world, { device: id, gateway, at: 0, ...probe }).allowed);
+  const verdicts = probes.map((probe) => evaluate(world, { device: id, gateway, at: Date.now(), ...probe }).allowed);
   const named = (list: readonly boolean[]) =>
     probes.map((p, i) => `${p.protocol} ${p.destination} ${p.port}: ${list[i]}`);
   assert.deepEqual(named(seen), named(verdicts), what);
@@ -101,14 +178,18 @@ async function compare(device: Host, world: World, gateway: string, id: string, 
 
 function worldOf(
   s: Scenario,
-  device: string,
-  addresses: readonly string[],
-  resources: readonly ((typeof shapes)[number] & { id: string })[],
+  people: readonly Person[],
+  rules: readonly MadeRule[],
+  resources: readonly MadeResource[],
 ): WorldChange[] {
   const gateway = { id: s.gatewayId, listenPort: 51820, addresses: [], intent: 'ACTIVE' as const, masquerade: true };
   return [
     { kind: 'gateway', id: gateway.id, value: gateway },
-    { kind: 'device', id: device, value: { id: device, active: true, user: null, publicKey: '', addresses } },
+    { kind: 'rule', id: builtIn, value: { id: builtIn, unrestricted: true, source: '', timeZone: null } },
+    ...rules.map(({ id, source }): WorldChange => {
+      return { kind: 'rule', id, value: { id, unrestricted: false, source, timeZone: 'UTC' } };
+    }),
+    ...people.flatMap(personOf),
     ...resources.map(
       ({ id, addresses, ports }): WorldChange => ({
         kind: 'resource',
@@ -118,44 +199,47 @@ function worldOf(
           type: 'PRIVATE',
           mode: 'MANUAL',
           gateways: [gateway.id],
-          addresses: addresses.map((prefix) => ({ id: `${id} ${prefix}`, prefix, ports: ports.map(rangeOf) })),
+          addresses: addresses.map((prefix) => ({ id: `${id} ${prefix}`, prefix, ports: ports.flatMap(rangesOf) })),
         },
       }),
     ),
   ];
 }
 
-function rangeOf(text: string): PortRange {
-  const [protocol = '', range] = text.toLowerCase().split(' ');
-  const [from = 0, to = range === undefined ? 65535 : from] = (range ?? '').split('-').filter(Boolean).map(Number);
-  return { protocol: protocol as PortRange['protocol'], from, to };
+function personOf({ place, device, user, email, department, group, groupName }: Person): WorldChange[] {
+  const unknown = { appVersion: null, posture: {}, sourceIp: null, country: null, publicKey: '' };
+  const machine = { id: device.id, active: true, user, name: place, hardwareId: '', addresses: device.addresses };
+  return [
+    { kind: 'group', id: group, value: { id: group, name: groupName } },
+    { kind: 'user', id: user, value: { id: user, active: true, email, department, attributes: {}, groups: [group] } },
+    { kind: 'device', id: device.id, value: { ...machine, ...unknown } },
+  ];
 }
 
-function policyOf(policy: { id: string; allow: boolean; resources: string[] }, order: number): WorldChange {
-  const none = {
-    allUsers: false,
-    allGroups: false,
-    allDevices: true,
-    allResources: false,
-    users: [],
-    groups: [],
-    devices: [],
-    gateways: [],
-  };
-  return {
-    kind: 'policy',
-    id: policy.id,
-    value: {
-      ...none,
-      id: policy.id,
-      type: 'PRIVATE',
-      order,
-      allow: policy.allow,
-      isDefault: false,
-      resources: policy.resources,
-      rule: { id: 'r', unrestricted: true },
-    },
-  };
+function rangesOf(text: string): PortRange[] {
+  if (text === 'ALL') return (['tcp', 'udp', 'icmp', 'other'] as const).map(whole);
+  const [protocol = '', range] = text.toLowerCase().split(' ');
+  const [from = 0, to = range === undefined ? 65535 : from] = (range ?? '').split('-').filter(Boolean).map(Number);
+  return [{ protocol: protocol as PortRange['protocol'], from, to }];
+}
+
+function whole(protocol: PortRange['protocol']): PortRange {
+  return { protocol, from: 0, to: 65535 };
+}
+
+interface MadePolicy {
+  readonly id: string;
+  readonly allow: boolean;
+  readonly resources: readonly string[];
+  readonly subject: Partial<WorldPolicy>;
+  readonly rule: string;
+}
+
+function policyOf({ id, allow, resources, subject, rule }: MadePolicy, order: number): WorldChange {
+  const flags = { allUsers: false, allGroups: false, allDevices: false, allResources: false, isDefault: false };
+  const lists = { users: [], groups: [], devices: [], gateways: [], sourceIps: [], mode: null };
+  const what = { id, type: 'PRIVATE', order, allow, resources, rule } as const;
+  return { kind: 'policy', id, value: { ...flags, ...lists, ...what, ...subject } };
 }
 
 /** Small seeded generator (mulberry32), so that a failing round can be played again. */

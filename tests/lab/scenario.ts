@@ -48,31 +48,46 @@ export class Scenario {
 
   async online(): Promise<void> {
     await this.controller.gatewayIs(this.gatewayId, 'ONLINE').catch((error) => {
-      throw new Error(
-        `${(error as Error).message}\nagent:\n${this.gateway.daemon.output.slice(-4000)}\ncontroller:\n${this.controller.daemon.output.slice(-4000)}`,
-      );
+      throw new Error(`${(error as Error).message}\n${this.#logs()}`);
     });
   }
 
-  converged(): Promise<void> {
-    return this.controller.converged(this.gatewayId);
+  #logs(): string {
+    const end = (output: string) => output.slice(-4000);
+    return `agent:\n${end(this.gateway.daemon.output)}\ncontroller:\n${end(this.controller.daemon.output)}`;
   }
 
-  /** A resource behind the gateway; `ports` like `TCP 80`, `UDP 5000-5100`, `ICMP`. Returns its id. */
+  async converged(): Promise<void> {
+    await this.controller.converged(this.gatewayId).catch((error) => {
+      throw new Error(`${(error as Error).message}\n${this.#logs()}`);
+    });
+  }
+
+  /** A resource behind the gateway; `ports` like `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. Returns its id. */
   async resource(name: string, addresses: readonly string[], ports: readonly string[]): Promise<string> {
-    const networkProtocols = ports.map((text) => {
-      const [protocol, port] = text.split(' ') as ['TCP' | 'UDP' | 'ICMP', string?];
-      return port === undefined ? { protocol } : { protocol, port };
-    });
-    const protocol = await this.controller.call('createProtocol', { body: { networkProtocols } });
+    const protocols = [await this.#protocol(ports)];
     const resource = await this.controller.call('createResource', {
-      body: { name, type: 'PRIVATE', addresses: addresses.map((address) => ({ address, protocols: [protocol.id] })) },
+      body: { name, type: 'PRIVATE', addresses: addresses.map((address) => ({ address, protocols })) },
     });
     await this.controller.call('saveLoadBalancing', {
       params: { id: resource.id },
       body: { loadBalancingMode: 'MANUAL', gateways: [this.gatewayId] },
     });
     return resource.id;
+  }
+
+  /** Id of a protocol of these ports. */
+  async #protocol(ports: readonly string[]): Promise<string> {
+    if (ports.includes('ALL')) {
+      const all = (await this.controller.call('listProtocols')).find(({ type }) => type === 'ALL');
+      if (all === undefined) throw new Error('there is no protocol of type ALL');
+      return all.id;
+    }
+    const networkProtocols = ports.map((text) => {
+      const [protocol, port] = text.split(' ') as ['TCP' | 'UDP' | 'ICMP', string?];
+      return port === undefined ? { protocol } : { protocol, port };
+    });
+    return (await this.controller.call('createProtocol', { body: { networkProtocols } })).id;
   }
 
   /** A policy at the end of its list. Returns its id. */

@@ -9,6 +9,9 @@ import { Cleanup, cable, Host, Namespace, uniqueTag } from '@sallyport/testkit';
  *   nat        203.0.113.30 ─┤                         └─ printer 10.20.0.11  fd20::11
  *      └── laptop 192.168.77.2 (behind the NAT)
  *   visitor    203.0.113.40 ─┘
+ *
+ * The addresses of the internet above are for documentation, so no policy takes them for public. What is public lies behind
+ * the gateway's default route: a server with 11.1.1.10 and 2a00:1::10, and 12.1.1.10 and 2a00:2::10 farther away.
  */
 export class SmallInternet {
   readonly tag = uniqueTag();
@@ -67,6 +70,7 @@ export class SmallInternet {
     await this.#plug('web', 'lan0', ['10.20.0.10/24', 'fd20::10/64'], 'lan');
     await this.#plug('printer', 'lan0', ['10.20.0.11/24', 'fd20::11/64'], 'lan');
     await this.#natted();
+    await this.#public();
   }
 
   async #bridge(name: Place): Promise<void> {
@@ -82,6 +86,18 @@ export class SmallInternet {
       { namespace: this.space(bridge), interface: port, addresses: [] },
     );
     await this.space(bridge).ip('link', 'set', port, 'master', 'br0');
+  }
+
+  async #public(): Promise<void> {
+    const [gateway, server] = [this.space('gateway'), this.space('server')];
+    await cable(
+      { namespace: gateway, interface: 'pub0', addresses: publicGateway.map(withNetwork) },
+      { namespace: server, interface: 'pub0', addresses: publicServer.near.map(withNetwork) },
+    );
+    for (const address of publicServer.far) {
+      await server.ip('address', 'add', address, 'dev', 'lo', ...(address.includes(':') ? ['nodad'] : []));
+    }
+    for (const address of publicServer.near) await gateway.ip('route', 'add', 'default', 'via', address);
   }
 
   async #natted(): Promise<void> {
@@ -100,6 +116,10 @@ export class SmallInternet {
   }
 }
 
+export const publicServer = { near: ['11.1.1.10', '2a00:1::10'], far: ['12.1.1.10', '2a00:2::10'] } as const;
+/** Of the gateway, on the way to the public server, which knows no other way back. */
+export const publicGateway = ['11.1.1.1', '2a00:1::1'] as const;
+
 export const places = [
   'internet',
   'lan',
@@ -110,5 +130,10 @@ export const places = [
   'visitor',
   'web',
   'printer',
+  'server',
 ] as const;
 export type Place = (typeof places)[number];
+
+function withNetwork(address: string): string {
+  return `${address}/${address.includes(':') ? 64 : 24}`;
+}

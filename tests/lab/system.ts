@@ -59,11 +59,12 @@ export class ControllerUnderTest {
         env: { SALLYPORT_BOOTSTRAP_API_KEY: this.apiKey },
       },
     );
-    await until(`the controller to be ready`, async () => {
-      if (!this.daemon.running) throw new Error(`the controller ended:\n${this.daemon.output}`);
+    await until('the controller to be ready', async () => {
+      if (!this.daemon.running) return true;
       const answer = await this.#host.http(`${this.url}/readyz`);
       return 'status' in answer && answer.status === 200;
     });
+    if (!this.daemon.running) throw new Error(`the controller ended:\n${this.daemon.output}`);
   }
 
   /** Calls an operation; anything but its success status throws with the problem. */
@@ -97,9 +98,13 @@ export class ControllerUnderTest {
 
   /** Waits until the gateway runs what the tenant's newest revision wants of it. */
   async converged(id: string): Promise<void> {
+    let last: unknown;
     await until(`gateway ${id} to have applied everything`, async () => {
-      const { statistics, status } = await this.call('getGateway', { params: { id } });
+      const { statistics, status, error } = await this.call('getGateway', { params: { id } });
+      last = { statistics, status, error };
       return status !== 'ERROR' && statistics?.lag === 0;
+    }).catch((error) => {
+      throw new Error(`${(error as Error).message}; it is ${JSON.stringify(last)}`);
     });
   }
 
@@ -120,10 +125,11 @@ export class ControllerUnderTest {
     return answer;
   }
 
-  /** Registers a plain device with a key made here; returns what wg-quick takes. */
-  async addDevice(name: string): Promise<TestDevice> {
+  /** Registers a plain device, somebody's or nobody's, with a key made here; returns what wg-quick takes. */
+  async addDevice(name: string, user?: string): Promise<TestDevice> {
     const keys = generateKeyPair();
-    const device = await this.call('createDevice', { body: { name, publicKey: keys.publicKey } });
+    const body = { name, publicKey: keys.publicKey, ...(user !== undefined && { user }) };
+    const device = await this.call('createDevice', { body });
     return { id: device.id, privateKey: keys.privateKey, addresses: device.overlayAddresses ?? [] };
   }
 
