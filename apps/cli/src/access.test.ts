@@ -11,18 +11,18 @@ test('an explanation is a walk: verdict, policies with reasons and conditions, g
   const outcome = await sally(api, ['access', 'explain', 'anna', '10.0.0.5:443']);
   assert.equal(
     outcome.out,
-    `✓ anna → 10.0.0.5 TCP 443: allowed. Policy staff allows it
-  At 2026-11-01 10:00:00Z, until 2026-11-01 18:00:00Z. Resources with this address: intranet
+    `✓ anna → 10.0.0.5 TCP 443: allowed; a policy allows it
+  At 2026-11-01 10:00:00Z, until 2026-11-01 18:00:00Z. Resources: intranet
   Policies, as they were walked:
-    – PRIVATE 1 lab: does not match. Other resources
-    – PRIVATE 2 guests: skipped. Rule not met
+    – PRIVATE 1 lab: does not match; none of its resources
+    – PRIVATE 2 guests: skipped; its admission rule is not met
         ✗ groups.exists(g, g == 'Guests')  (groups = ["Engineering"])
-    ✓ PRIVATE 3 staff: allows. Owner in Engineering
+    ✓ PRIVATE 3 staff: allows; it allows this destination
         ✓ time.between('08:00', '18:00')  (time.hour = 10)
   Gateways:
-    ✓ berlin (ONLINE): chosen. First that is up
+    ✓ berlin (ONLINE): chosen; it is the first in order
         ✓ what is in force there gives the same answer
-    – paris (OFFLINE): not chosen. Not up
+    – paris (OFFLINE): not chosen; it is offline
         – what is in force there is not known
 `,
   );
@@ -31,13 +31,20 @@ test('an explanation is a walk: verdict, policies with reasons and conditions, g
 
 test('a user is explained device by device, at another moment, and a denial is a denial', async (t) => {
   const api = await startApi(t);
-  const denied = { ...explanation, allowed: false, reason: 'No policy matches', policies: [], gateways: [] };
+  const denied = {
+    ...explanation,
+    allowed: false,
+    reason: 'no policy matches',
+    resources: [],
+    policies: [],
+    gateways: [],
+  };
   api.replies.set('explainAccess', () => ({ body: { answers: [explanation, denied] } }));
   const args = ['access', 'explain', '--user', 'anna@example.com', '[fd00::5]', '--at', '2026-12-24T19:00:00+01:00'];
   const outcome = await sally(api, args);
   assert.match(
     outcome.out,
-    /^✓ anna [\s\S]*\n\n✗ anna → fd00::5 ICMP: denied\. No policy matches\n[\s\S]*walked:\n {4}none\n/,
+    /^✓ anna [\s\S]*\n\n✗ anna → fd00::5 ICMP: denied; no policy matches\n {2}At [^\n]*00Z\.\n[\s\S]*walked:\n {4}none\n/,
   );
   assert.deepEqual(api.seen.at(-1)?.body, {
     ...{ user: uuid(111), destination: 'fd00::5', protocol: 'ICMP', at: '2026-12-24T18:00:00.000Z' },

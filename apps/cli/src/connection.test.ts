@@ -118,6 +118,10 @@ test('completion for bash completes commands, aliases and options', async (t) =>
   assert.deepEqual(complete('ga'), ['gateways', 'gateway']);
   assert.deepEqual(complete('gateway', 'ma'), ['maintenance']);
   assert.deepEqual(complete('--json', 'resources', 'create', 'x', '--addr'), ['--address']);
+  assert.deepEqual(complete('users', 'roles', 're'), ['remove']);
+  assert.deepEqual(complete('user', 'groups', 'a'), ['add']);
+  assert.deepEqual(complete('access', 'explain', '--prot'), ['--protocol']);
+  assert.deepEqual(complete('apply', '--pr'), ['--prune']);
   assert.deepEqual(complete('policies', 'update', '--base'), ['--base-path']);
   for (const shell of ['zsh', 'fish']) assert.match((await sally(undefined, ['completion', shell])).out, /base-path/);
 });

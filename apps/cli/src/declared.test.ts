@@ -74,7 +74,8 @@ test('a file makes a tenant: what it names refers to what it makes, and a second
   const { tenant, apply, exported } = await start(t);
   const first = await apply(OFFICE, '--yes');
   assert.equal(first.code, 0, first.err);
-  assert.match(first.out, /\+ gateway berlin\n {4}name: berlin\n {4}port: 51821\n/);
+  assert.match(first.out, /\+ gateway berlin\n {4}port: 51821\n {4}intent/);
+  assert.match(first.out, /addresses: \{address 10\.0\.0\.5, protocols HTTPS, web\}\n/);
   assert.match(first.out, /9 to create\.\n$/);
   assert.equal(first.err.match(/^Done: create /gm)?.length, 9);
   const [engineering] = tenant.groups.filter(({ body }) => body.name === 'Engineering');

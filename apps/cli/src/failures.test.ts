@@ -139,11 +139,23 @@ test('wrong usage: exit code 2', async (t) => {
 });
 
 test('help is no failure', async (t) => {
-  for (const args of [['--help'], ['gateways', '--help'], ['device', 'add', '--help']]) {
-    const outcome = await spawnSally(undefined, args, await folder(t));
+  const families = ['gateways', 'users', 'groups', 'roles', 'rules', 'access', 'audit', 'changes', 'settings', 'apply'];
+  const lines = [
+    ['--help'],
+    ['device', 'add', '--help'],
+    ['users', 'roles', '--help'],
+    ...families.map((f) => [f, '--help']),
+  ];
+  for (const args of lines) {
+    const outcome =
+      args[0] === '--help' ? await spawnSally(undefined, args, await folder(t)) : await sally(undefined, args);
     assert.deepEqual([outcome.code, outcome.err], [0, '']);
     assert.match(outcome.out, /^Usage: sally/);
   }
+  assert.match(
+    (await sally(undefined, ['--help'])).out,
+    /\n {2}7 {2}apply --dry-run: the tenant is not as the file says/,
+  );
   const version = await spawnSally(undefined, ['--version'], await folder(t));
   assert.match(version.out, /^[0-9]+\.[0-9]+\.[0-9]+\n$/);
 });

@@ -7,10 +7,13 @@ import { clean } from './text.ts';
 export function problemFailure(answer: HttpAnswer, where: string): Failure {
   const problem = readProblem(answer.text);
   if (problem === undefined) return foreignAnswer(answer, where);
+  const { title, detail = title } = problem;
   const lines = [
-    clean(problem.title),
-    ...(problem.detail === undefined || problem.detail === problem.title ? [] : [clean(problem.detail)]),
-    ...(problem.errors ?? []).map(({ pointer, message }) => `  ${clean(pointer)}: ${clean(message)}`),
+    clean(title),
+    ...(detail === title ? [] : [clean(detail)]),
+    ...(problem.errors ?? [])
+      .filter(({ message }) => !detail.startsWith(message))
+      .map(({ pointer, message }) => `  ${clean(pointer)}: ${clean(message)}`),
     ...(answer.status >= 500 && problem.requestId !== undefined ? [`  request ${clean(problem.requestId)}`] : []),
   ];
   const hint = HINTS[problem.code];

@@ -21,10 +21,10 @@ function render(colour: boolean, answer: Explanation, from: string, to: string):
   const verdict = answer.allowed ? 'allowed' : 'denied';
   const who = answer.device?.name ?? from;
   const until = answer.validUntil === undefined ? 'until something changes' : `until ${moment(answer.validUntil)}`;
-  const resources = answer.resources.map(({ name }) => clean(name)).join(', ') || 'none';
+  const resources = answer.resources.map(({ name }) => clean(name)).join(', ');
   return [
-    `${mark(answer.allowed ? 'yes' : 'no', colour)} ${clean(who)} → ${clean(to)}: ${verdict}. ${clean(answer.reason)}`,
-    `  At ${moment(answer.at)}, ${until}. Resources with this address: ${resources}`,
+    `${mark(answer.allowed ? 'yes' : 'no', colour)} ${clean(who)} → ${clean(to)}: ${verdict}; ${clean(answer.reason)}`,
+    `  At ${moment(answer.at)}, ${until}.${resources === '' ? '' : ` Resources: ${resources}`}`,
     ...section(
       'Policies, as they were walked',
       answer.policies.flatMap((policy) => policyLines(policy, colour)),
@@ -44,7 +44,7 @@ function section(title: string, lines: readonly string[]): string[] {
 function policyLines(policy: Policy, colour: boolean): string[] {
   const { outcome, type, order, name, reason, conditions = [] } = policy;
   const kind = outcome === 'allowed' ? 'yes' : outcome === 'denied' ? 'no' : 'none';
-  const head = `${mark(kind, colour)} ${type} ${order} ${clean(name)}: ${WORDS[outcome]}. ${clean(reason)}`;
+  const head = `${mark(kind, colour)} ${type} ${order} ${clean(name)}: ${WORDS[outcome]}; ${clean(reason)}`;
   return [head, ...conditions.map((condition) => conditionLine(condition, colour))];
 }
 
@@ -64,7 +64,7 @@ function conditionLine({ expression, met, values, reason }: Condition, colour: b
 }
 
 function gatewayLines({ name, status, chosen, reason, applied }: Gateway, colour: boolean): string[] {
-  const head = `${mark(chosen ? 'yes' : 'none', colour)} ${clean(name)} (${clean(status)}): ${chosen ? 'chosen' : 'not chosen'}. ${clean(reason)}`;
+  const head = `${mark(chosen ? 'yes' : 'none', colour)} ${clean(name)} (${clean(status)}): ${chosen ? 'chosen' : 'not chosen'}; ${clean(reason)}`;
   return [head, `    ${mark(APPLIED[applied][0], colour)} ${APPLIED[applied][1]}`];
 }
 

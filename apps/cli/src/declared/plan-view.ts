@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import { clean } from '../text.ts';
+import { isRecord } from './fields.ts';
 import type { Change, Step } from './steps.ts';
 
 /** The plan like a diff, and how much there is to do. */
@@ -36,7 +37,7 @@ function renderStep(step: Step, colour: boolean): string {
 }
 
 function changeLines({ field, before, after }: Change, action: Step['action']): string[] {
-  if (action === 'create') return [`    ${field}: ${valueText(after)}`];
+  if (action === 'create') return field === 'name' || field === 'email' ? [] : [`    ${field}: ${valueText(after)}`];
   if (Array.isArray(before) && Array.isArray(after) && action === 'update') return listLines(field, before, after);
   return [`    ${field}: ${valueText(before)} → ${valueText(after)}`];
 }
@@ -53,7 +54,9 @@ function listLines(field: string, before: readonly unknown[], after: readonly un
 function valueText(value: unknown): string {
   if (value === undefined || value === null || value === '') return '-';
   if (Array.isArray(value)) return value.length === 0 ? '-' : value.map(valueText).join(', ');
-  return clean(typeof value === 'string' ? value : JSON.stringify(value));
+  if (!isRecord(value)) return clean(String(value));
+  const entries = Object.entries(value).map(([key, entry]) => `${clean(key)} ${valueText(entry)}`);
+  return entries.length === 0 ? '-' : `{${entries.join(', ')}}`;
 }
 
 const WORDS: Readonly<Record<Step['action'], string>> = {

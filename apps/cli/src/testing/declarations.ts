@@ -36,9 +36,10 @@ const some = (all: readonly string[]) => fc.shuffledSubarray([...all]);
 const allOr = (all: readonly string[]) => fc.oneof(fc.constant('all'), some(all));
 const named = (all: readonly { readonly name: string }[]): string[] => all.map(({ name }) => name);
 
-/** Every section; references are to what the same file names, or to what every tenant has. */
+/** Every section, and nothing that a controller refuses: a policy that denies has no rule of its own, and names resources of its type. */
 export const declarations = fc.record({ gateways, groups, rules }).chain((base) => {
-  const resources = objects(() =>
+  // A type never changes, so it goes by the name.
+  const resources = objects((name) =>
     fc.record({
       description,
       addresses: fc
@@ -46,6 +47,7 @@ export const declarations = fc.record({ gateways, groups, rules }).chain((base) 
         .map((all) => all.map((address) => ({ address, protocols: ['HTTPS'] }))),
       mode: fc.constantFrom('MANUAL', 'AUTOMATIC'),
       gateways: some(named(base.gateways)),
+      type: fc.constant(name.length % 2 === 0 ? 'PRIVATE' : 'SAAS'),
     }),
   );
   const users = fc
@@ -74,15 +76,17 @@ export const declarations = fc.record({ gateways, groups, rules }).chain((base) 
       .chain((all) =>
         fc.tuple(
           ...all.map(([name, type]) =>
-            fc.record({
-              ...{ name: fc.constant(name), type: fc.constant(type), description },
-              action: fc.constantFrom('allow', 'deny'),
-              rule: fc.constantFrom('Admission without Restrictions', ...named(base.rules)),
-              users: allOr(more.users.map(({ email }) => email)),
-              groups: allOr(named(base.groups)),
-              devices: allOr(['laptop', 'phone']),
-              resources: allOr(named(more.resources)),
-            }),
+            fc.boolean().chain((allows) =>
+              fc.record({
+                ...{ name: fc.constant(name), type: fc.constant(type), description },
+                action: fc.constant(allows ? 'allow' : 'deny'),
+                rule: fc.constantFrom('Admission without Restrictions', ...(allows ? named(base.rules) : [])),
+                users: allOr(more.users.map(({ email }) => email)),
+                groups: allOr(named(base.groups)),
+                devices: allOr(['laptop', 'phone']),
+                resources: allOr(named(more.resources.filter((resource) => resource.type === type))),
+              }),
+            ),
           ),
         ),
       );

@@ -135,25 +135,46 @@ export function auditEvent(n: number): ResponseBody<'exportAuditEvents'> {
 export const explanation: ResponseBody<'explainAccess'>['answers'][number] = {
   device: { id: uuid(51), name: 'anna' },
   allowed: true,
-  reason: 'Policy staff allows it',
+  reason: 'a policy allows it',
   at,
   validUntil: '2026-11-01T18:00:00Z',
   policy: uuid(61),
   resources: [{ id: uuid(41), name: 'intranet' }],
   policies: [
-    { id: uuid(62), name: 'lab', type: 'PRIVATE', order: 1, outcome: 'no-match', reason: 'Other resources' },
+    { id: uuid(62), name: 'lab', type: 'PRIVATE', order: 1, outcome: 'no-match', reason: 'none of its resources' },
     {
-      ...{ id: uuid(63), name: 'guests', type: 'PRIVATE', order: 2, outcome: 'skipped', reason: 'Rule not met' },
+      ...{
+        id: uuid(63),
+        name: 'guests',
+        type: 'PRIVATE',
+        order: 2,
+        outcome: 'skipped',
+        reason: 'its admission rule is not met',
+      },
       conditions: [{ expression: "groups.exists(g, g == 'Guests')", met: false, values: { groups: ['Engineering'] } }],
     },
     {
-      ...{ id: uuid(61), name: 'staff', type: 'PRIVATE', order: 3, outcome: 'allowed', reason: 'Owner in Engineering' },
+      ...{
+        id: uuid(61),
+        name: 'staff',
+        type: 'PRIVATE',
+        order: 3,
+        outcome: 'allowed',
+        reason: 'it allows this destination',
+      },
       conditions: [{ expression: "time.between('08:00', '18:00')", met: true, values: { 'time.hour': 10 } }],
     },
   ],
   gateways: [
-    { id: uuid(11), name: 'berlin', status: 'ONLINE', chosen: true, reason: 'First that is up', applied: 'agrees' },
-    { id: uuid(12), name: 'paris', status: 'OFFLINE', chosen: false, reason: 'Not up', applied: 'unknown' },
+    {
+      id: uuid(11),
+      name: 'berlin',
+      status: 'ONLINE',
+      chosen: true,
+      reason: 'it is the first in order',
+      applied: 'agrees',
+    },
+    { id: uuid(12), name: 'paris', status: 'OFFLINE', chosen: false, reason: 'it is offline', applied: 'unknown' },
   ],
 };
 
