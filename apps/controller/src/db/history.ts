@@ -109,10 +109,16 @@ function auditEvent(
     kind: change.kind,
     object_id: change.id,
     before: change.before ? encodeJson(change.before) : null,
-    after: change.after ? encodeJson(change.after) : null,
+    after: afterOf(change),
     prev_hash: previous,
   };
   return { ...event, hash: auditHash(tx.tenant, event) };
+}
+
+/** An object that is another one only by what hangs on it, or by what is not told, is at least named. */
+function afterOf({ before, after, name, action }: Change): string | null {
+  if (after) return encodeJson(after);
+  return before || name === undefined ? null : encodeJson(action === undefined ? { name } : { name, action });
 }
 
 /** Rows per INSERT: SQLite takes a bounded number of parameters per statement. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AuditEvent } from '@sallyport/contract';
 import { parseGatewayToken } from '@sallyport/contract/channel';
 import { publicKeyOf } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
@@ -157,6 +158,19 @@ test('a trail that is longer than what is looked through at once is whole', asyn
   assert.deepEqual([page.total, page.data.map(({ revision }: { revision: number }) => revision)], [4, [6002, 3002]]);
   const across = await listed(app, 'limit=500&offset=4800');
   assert.deepEqual(across.data, whole.toReversed().slice(4800, 5300));
+});
+
+test('every event names its object and says what it was or became', async (t) => {
+  const app = await openTestApp(t);
+  const sample = await makeSample(app);
+  for (const path of [`gateways/${sample.gateway}`, `groups/${sample.group}`, `users/${sample.user}`])
+    assert.equal((await app.request('DELETE', `/tenants/${path}`)).status, 204);
+  const all: AuditEvent[] = await exported(app);
+  assert.ok(all.length > 25);
+  for (const { id, action, object, before, after } of all) {
+    assert.ok(object.name, `${id} ${action} ${object.kind}`);
+    assert.ok(before !== undefined || after !== undefined, `${id} ${action} ${object.kind}`);
+  }
 });
 
 test('no secret is in any event', async (t) => {

@@ -1,7 +1,7 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { NetworkProtocol, RoleType } from '@sallyport/contract';
 import { encodeJson } from '../../db/json.ts';
-import type { Tx } from '../../db/store.ts';
+import type { ObjectKind, Tx } from '../../db/store.ts';
 import { defaultMaxDevices } from '../groups/commands.ts';
 
 /**
@@ -28,7 +28,7 @@ const roles: readonly { type: RoleType; name: string; description: string }[] = 
 async function insertRoles(tx: Tx): Promise<string> {
   const rows = roles.map((role) => ({ id: randomUUIDv7(), created_at: tx.now, updated_at: tx.now, ...role }));
   await tx.scoped.insertInto('roles', rows).execute();
-  for (const { id, name } of rows) tx.changed({ kind: 'role', id, op: 'create', name });
+  for (const row of rows) created(tx, 'role', row);
   const basic = rows.find(({ type }) => type === 'BASIC');
   if (basic === undefined) throw new Error('there is no role for plain users');
   return basic.id;
@@ -51,7 +51,7 @@ async function insertDefaultGroup(tx: Tx, role: string): Promise<void> {
   };
   await tx.scoped.insertInto('groups', row).execute();
   await tx.scoped.insertInto('group_roles', { group_id: id, role_id: role }).execute();
-  tx.changed({ kind: 'group', id, op: 'create', name });
+  created(tx, 'group', row);
 }
 
 const tcp = (...ports: string[]): NetworkProtocol[] => ports.map((port) => ({ protocol: 'TCP', port }));
@@ -77,7 +77,7 @@ async function insertProtocols(tx: Tx): Promise<void> {
     network_protocols: encodeJson(networkProtocols),
   }));
   await tx.scoped.insertInto('protocols', rows).execute();
-  for (const { id, name } of rows) tx.changed({ kind: 'protocol', id, op: 'create', name });
+  for (const row of rows) created(tx, 'protocol', row);
 }
 
 async function insertRule(tx: Tx): Promise<string> {
@@ -94,7 +94,7 @@ async function insertRule(tx: Tx): Promise<string> {
     built_in: 1,
   };
   await tx.scoped.insertInto('admission_rules', row).execute();
-  tx.changed({ kind: 'admission-rule', id, op: 'create', name });
+  created(tx, 'admission-rule', row);
   return id;
 }
 
@@ -124,5 +124,9 @@ async function insertInternetPolicy(tx: Tx, rule: string): Promise<void> {
     rule_id: rule,
   };
   await tx.scoped.insertInto('policies', row).execute();
-  tx.changed({ kind: 'policy', id, op: 'create', name });
+  created(tx, 'policy', row);
+}
+
+function created(tx: Tx, kind: ObjectKind, row: { readonly id: string; readonly name: string }): void {
+  tx.changed({ kind, id: row.id, op: 'create', name: row.name, before: null, after: row });
 }
