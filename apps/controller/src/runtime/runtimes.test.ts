@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { StateHash } from '@sallyport/contract/channel';
 import type { DesiredState } from '../channel/types.ts';
+import { makers } from '../testing/api.ts';
 import { openTestApp, type TestApp } from '../testing/harness.ts';
 import { Follower, freshRuntimes } from './testing/follower.ts';
 
@@ -178,6 +179,43 @@ test('a dry run counts who would gain and lose what, and names some', async (t) 
     ],
   );
   assert.equal((await stateOf(app, one.id)).hash, before);
+});
+
+test('a dry run of what people and rules become counts who would gain and lose what', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const one = await gateway(app, 'one');
+  const web = await resource(app, 'web', '10.1.2.3', [one.id]);
+  const [staff, anna] = [await make.group('Staff'), await make.user('anna@example.com')];
+  const laptop = await make.device('laptop', { user: anna.id });
+  const rule = await make.rule('Engineers', "user.department == 'Engineering'");
+  await make.policy('p', { groups: [staff.id], resources: [web.id], rule: rule.id });
+  const plan = async (method: 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object) => {
+    const { status, json, text } = await app.request(
+      method,
+      `${path}?dry-run=true`,
+      body === undefined ? {} : { body },
+    );
+    assert.equal(status, 200, text);
+    return [json.gained, json.lost];
+  };
+  const [user, group, ruleUrl] = [
+    `/tenants/users/${anna.id}`,
+    `/tenants/groups/${staff.id}`,
+    `/tenants/admission-rules/${rule.id}`,
+  ];
+  const open = { name: 'Engineers', rule: 'true', hasTimeConstraint: false };
+  assert.deepEqual(await plan('POST', `${user}/groups`, { groupId: staff.id }), [0, 0], 'she is no engineer');
+  assert.deepEqual(await plan('PUT', ruleUrl, open), [0, 0], 'nor staff');
+  assert.equal((await app.request('PUT', user, { body: { department: 'Engineering' } })).status, 200);
+  assert.deepEqual(await plan('POST', `${user}/groups`, { groupId: staff.id }), [1, 0]);
+  assert.equal((await app.request('POST', `${user}/groups`, { body: { groupId: staff.id } })).status, 201);
+  assert.deepEqual(await plan('PUT', user, { department: null }), [0, 1]);
+  assert.deepEqual(await plan('PUT', ruleUrl, { ...open, rule: 'false' }), [0, 1]);
+  assert.deepEqual(await plan('PATCH', `${user}/deactivate`), [0, 1]);
+  assert.deepEqual(await plan('DELETE', user), [0, 1]);
+  assert.deepEqual(await plan('DELETE', group), [0, 1]);
+  assert.deepEqual(await plan('PATCH', `/tenants/devices/${laptop.id}`, { name: 'laptop', user: null }), [0, 1]);
 });
 
 test('a tenant that nobody follows is dropped, and comes back the same', async (t) => {

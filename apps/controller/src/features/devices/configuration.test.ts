@@ -99,3 +99,52 @@ test('a gateway that carries nothing for the device is not in its configuration'
   assert.match(text, /^# Nothing can be reached yet/);
   assert.doesNotMatch(text, /\[Peer\]/);
 });
+
+test('a gateway of the office hours is in the configuration at night too', async (t) => {
+  const { app, make, device, gateway, resource, configuration, set } = await start(t);
+  await set(gateway.id, { wireguard_key: publicKeyOf('Berlin') });
+  const open = await configuration();
+  const rule = await make.rule('Office', "time.between('08:00', '18:00') && source.inCidr('198.51.100.0/24')");
+  const [policy] = (await app.request('GET', '/tenants/policies')).json.filter(
+    ({ name }: { name: string }) => name === 'p',
+  );
+  const body = { name: 'p', action: true, rule: rule.id };
+  assert.equal((await app.request('PATCH', `/tenants/policies/${policy.id}`, { body })).status, 200);
+  app.clock.now = Date.UTC(2026, 0, 15, 23);
+  assert.deepEqual(await configuration(), open);
+  const deny = { action: false, devices: [device.id], resources: [resource.id] };
+  const { id } = await make.policy('deny', deny);
+  const policies = [id, policy.id];
+  const order = await app.request('PATCH', '/tenants/policies/reorder', { body: { type: 'PRIVATE', policies } });
+  assert.equal(order.status, 200);
+  assert.match((await configuration()).text, /^# Nothing can be reached yet/);
+});
+
+test('where an internet policy sends everything through gateways, so does the configuration', async (t) => {
+  const { make, app, gateway, configuration, set } = await start(t);
+  await set(gateway.id, { wireguard_key: publicKeyOf('Berlin') });
+  const second = await make.gateway('Hamburg', { endpoint: 'hamburg.example.com' });
+  await set(second.id, { wireguard_key: publicKeyOf('Hamburg') });
+  const allowed = async () => {
+    const { peers } = parseConfiguration((await configuration()).text, privateKeyPlaceholder);
+    const whole = (prefixes: readonly string[]) => ['0.0.0.0/0', '::/0'].every((all) => prefixes.includes(all));
+    return Object.fromEntries(peers.map(({ endpoint, allowedIps }) => [endpoint, whole(allowedIps)]));
+  };
+  const [berlin, hamburg] = ['vpn.example.com:51820', 'hamburg.example.com:51820'];
+  assert.deepEqual(await allowed(), { [berlin]: false });
+  const out = await make.policy('out', {
+    type: 'INTERNET',
+    mode: 'INTERNET_ACCESS_POINT',
+    allDevices: true,
+    gateways: [second.id],
+  });
+  assert.deepEqual(await allowed(), { [berlin]: false, [hamburg]: true });
+  const patch = (body: object) =>
+    app.request('PATCH', `/tenants/policies/${out.id}`, {
+      body: { name: 'out', action: true, rule: out.rule.id, allDevices: true, ...body },
+    });
+  assert.equal((await patch({ mode: 'RESTRICTED' })).status, 200);
+  assert.deepEqual(await allowed(), { [berlin]: true }, 'what goes nowhere goes through a gateway that it has');
+  assert.equal((await patch({ mode: 'LOCAL' })).status, 200);
+  assert.deepEqual(await allowed(), { [berlin]: false });
+});

@@ -6,6 +6,7 @@ import type { Handlers } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
 import { changeDevice, createDevice, removeDevice, setActive } from './commands.ts';
 import { deviceConfiguration } from './configuration.ts';
+import { withRulesMet } from './potential.ts';
 import type { DeviceQueries } from './queries.ts';
 import { findDevice } from './store.ts';
 
@@ -77,7 +78,7 @@ async function configurationOf({ store, gateways, worlds }: DeviceRouteDeps, ten
     const own = scoped(db, tenant);
     const device = await findDevice(own, id);
     if (device === undefined) throw notFound();
-    const reach = gatewaysFor(world, id, store.now());
+    const reach = gatewaysFor(withRulesMet(world), id, store.now());
     return deviceConfiguration(device, world, reach, await gateways.nested(own, [...reach.keys()]));
   });
 }
