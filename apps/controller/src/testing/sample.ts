@@ -49,11 +49,18 @@ export async function makeSample(app: TestApp): Promise<Sample> {
       resources: [resource],
     })
   ).id;
-  const rule = (await app.request('GET', '/tenants/admission-rules')).json[0].id;
+  const rule = (await post('/tenants/admission-rules', admissionRule)).id;
   const key = (await post('/tenants/api-keys', { name: 'another' })).id;
   const people = await makePeople(app, post);
   return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key, ...people };
 }
+
+const admissionRule = {
+  name: 'Engineers by day',
+  rule: "user.department == 'Engineering' && time.between('08:00', '18:00')",
+  hasTimeConstraint: true,
+  timeZone: 'Europe/Zurich',
+};
 
 /** A user in two groups with a role. */
 async function makePeople(app: TestApp, post: (path: string, body: object) => Promise<{ id: string }>) {
@@ -70,7 +77,7 @@ async function makePeople(app: TestApp, post: (path: string, body: object) => Pr
 
 /** A body that each operation takes, where it takes one. */
 export function validBody(name: OperationName, sample: Sample): Record<string, unknown> | undefined {
-  const { gateway, protocol, resource, device, policy, rule, group, role } = sample;
+  const { gateway, protocol, resource, device, policy, rule, group, role, user } = sample;
   const addresses = [{ address: '10.9.9.9', protocols: [protocol] }];
   const flags = { allGroups: false, allUsers: false, allDevices: false, allResources: false };
   const bodies: Partial<Record<OperationName, Record<string, unknown>>> = {
@@ -112,6 +119,9 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     addUserGroup: { groupId: group },
     createGroup: { name: 'Engineering', roles: [role], maxDevices: 3, idpMapping: ['eng'] },
     updateGroup: { name: 'Engineering', roles: [role], maxDevices: 3, idpMapping: ['eng'] },
+    updateDevice: { name: 'phone', user, posture: { encrypted: true, os: 'Linux' }, appVersion: '1.2' },
+    createAdmissionRule: admissionRule,
+    updateAdmissionRule: { ...admissionRule, name: 'Engineers' },
     explainAccess: { device, destination: '10.1.2.3', protocol: 'TCP', port: 8080, at: '2026-01-15T12:00:00Z' },
     updateTenant: { name: 'Acme', timeZone: 'Europe/Zurich', leaseSeconds: 3600, auditRetentionDays: 30 },
     createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
