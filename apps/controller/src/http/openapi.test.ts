@@ -52,3 +52,14 @@ test('the viewer is served from here, with everything that it loads', async (t) 
     assert.equal((await app.text(asset)).status, 200, asset);
   assert.match(String(page.headers['content-security-policy']), /default-src 'self'/);
 });
+
+test('streams are told by their media type, with the schema of one piece', () => {
+  const { paths } = document();
+  const content = (path: string) => paths[path].get.responses[200].content;
+  const schema = (name: string) => ({ schema: { $ref: `#/components/schemas/${name}` } });
+  assert.deepEqual(content('/tenants/access/matrix'), { 'application/x-ndjson': schema('MatrixEntry') });
+  assert.deepEqual(content('/tenants/audit-events/export'), { 'application/x-ndjson': schema('AuditEvent') });
+  assert.deepEqual(content('/tenants/changes'), { 'text/event-stream': schema('ChangeEvent') });
+  const names = paths['/tenants/changes'].get.parameters.map(({ name }: { name: string }) => name);
+  assert.deepEqual(names, ['since', 'Last-Event-ID']);
+});

@@ -66,7 +66,7 @@ export async function* allEvents(
 /** Events read at once. */
 const batchSize = 200;
 /** Revisions looked through at once. */
-const spanSize = 5000;
+const spanSize = 3000;
 
 function* spansUp({ first, last }: Span): Generator<Span> {
   for (let at = first; at <= last; at += spanSize) yield { first: at, last: Math.min(last, at + spanSize - 1) };
