@@ -2,10 +2,14 @@ import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely';
 
 export type Operator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte' | 'ilike' | 'in' | 'nin';
 
-/** Compares a text column, by code points. `values` has one entry, but for `in` and `nin`; `ilike` takes `%` for any text. */
-export function compare(column: string, operator: Operator, values: readonly string[]): RawBuilder<SqlBool> {
+/** Compares a text column (its name, or an expression), by code points. `values` has one entry, but for `in` and `nin`; `ilike` takes `%` for any text. */
+export function compare(
+  column: string | Expression<unknown>,
+  operator: Operator,
+  values: readonly string[],
+): RawBuilder<SqlBool> {
   const [value = ''] = values;
-  const ref = sql.ref(column);
+  const ref = typeof column === 'string' ? sql.ref(column) : column;
   switch (operator) {
     case 'in':
       return sql`${ref} in (${sql.join(values)})`;

@@ -37,10 +37,15 @@ test('answers may grow, requests may not', () => {
   ]);
 });
 
-test('optional query parameters are optional, and filters are there', () => {
-  const { parameters } = document().paths['/tenants/resources'].get;
-  assert.ok(parameters.every(({ required }: { required: boolean }) => !required));
-  assert.ok(parameters.some(({ name }: { name: string }) => name === 'filter'));
+test('optional query parameters are optional, and filters are there with their fields', () => {
+  for (const [path, field] of Object.entries({ resources: 'gateways.id', users: 'status', groups: 'users.id' })) {
+    const { parameters } = document().paths[`/tenants/${path}`].get;
+    assert.ok(parameters.every(({ required }: { required: boolean }) => !required));
+    const filter = parameters.find(({ name }: { name: string }) => name === 'filter');
+    assert.ok(filter.description.includes(field), path);
+  }
+  const { parameters } = document().paths['/tenants/devices'].get;
+  assert.ok(parameters.every(({ name }: { name: string }) => name !== 'filter'));
 });
 
 test('the viewer is served from here, with everything that it loads', async (t) => {

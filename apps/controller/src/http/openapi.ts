@@ -1,12 +1,4 @@
-import {
-  DryRun,
-  errorCatalogue,
-  filterOperators,
-  type Operation,
-  operations,
-  Problem,
-  resourceFilterFields,
-} from '@sallyport/contract';
+import { DryRun, errorCatalogue, filterOperators, type Operation, operations, Problem } from '@sallyport/contract';
 import { z } from 'zod';
 import { contentTypes } from './streams.ts';
 
@@ -56,6 +48,7 @@ function describe(operation: Operation, schemas: Components): JsonObject {
     parameters: [
       ...parameters('path', operation.params, schemas),
       ...parameters('query', operation.query, schemas),
+      ...(operation.filters === undefined ? [] : [filterParameter(operation.filters)]),
       ...headers(operation),
     ],
     ...(body === undefined
@@ -69,28 +62,24 @@ function parameters(place: 'path' | 'query', schema: z.ZodType | undefined, sche
   if (schema === undefined) return [];
   const { properties = {} } = schemas.inline(schema);
   const fields = schema instanceof z.ZodObject ? schema.shape : {};
-  const listed = Object.entries(properties as Record<string, JsonObject>).map(([name, { description, ...rest }]) => ({
+  return Object.entries(properties as Record<string, JsonObject>).map(([name, { description, ...rest }]) => ({
     name,
     in: place,
     required: place === 'path' || !fields[name]?.safeParse(undefined).success,
     ...(description === undefined ? {} : { description }),
     schema: rest,
   }));
-  return place === 'query' && takesFilters(schema) ? [...listed, filterParameter] : listed;
 }
 
-const takesFilters = (schema: z.ZodType): boolean =>
-  schema instanceof z.ZodObject && schema.def.catchall !== undefined && !(schema.def.catchall instanceof z.ZodNever);
-
-const filterParameter: JsonObject = {
+const filterParameter = (fields: readonly string[]): JsonObject => ({
   name: 'filter',
   in: 'query',
   required: false,
   style: 'deepObject',
   explode: true,
-  description: `filter[field][operator]=value; the operator is eq when left out. Fields: ${resourceFilterFields.join(', ')}. Operators: ${filterOperators.join(', ')}`,
+  description: `filter[field][operator]=value; the operator is eq when left out. Fields: ${fields.join(', ')}. Operators: ${filterOperators.join(', ')}`,
   schema: { type: 'object', additionalProperties: true },
-};
+});
 
 function headers({ method, params, stream }: Operation): JsonObject[] {
   const header = (name: string, description: string) => ({

@@ -43,4 +43,6 @@ export const Group = z
 export type Group = z.infer<typeof Group>;
 export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'users'] as const;
 export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
-export const groupQuery = z.strictObject(pageQuery);
+/** `filter[...]` parameters are read apart. */
+export const groupQuery = z.looseObject(pageQuery);
+export const groupFilterFields = ['id', 'name', 'roles.id', 'users.id'] as const;

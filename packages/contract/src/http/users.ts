@@ -74,4 +74,16 @@ export const userReadOnly = [
   'devices',
 ] as const;
 export const UserPage = paginated(User).meta({ id: 'UserPage' });
-export const userQuery = z.strictObject(pageQuery);
+/** `filter[...]` parameters are read apart. `roles.id`: set on the user or given by a group. */
+export const userQuery = z.looseObject(pageQuery);
+export const userFilterFields = [
+  'id',
+  'email',
+  'firstName',
+  'lastName',
+  'department',
+  'status',
+  'groups.id',
+  'roles.id',
+  'devices.id',
+] as const;

@@ -31,6 +31,8 @@ export interface Operation {
   readonly right: Right;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
+  /** Fields that `filter[field][operator]` parameters can name, beside what `query` has. */
+  readonly filters?: readonly string[];
   readonly body?: z.ZodType;
   /** Fields of the answer that a write takes and ignores. */
   readonly ignoredFields?: readonly string[];

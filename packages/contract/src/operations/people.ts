@@ -1,6 +1,14 @@
 import { z } from 'zod';
 import { id } from '../http/common.ts';
-import { CreateGroup, Group, GroupPage, groupQuery, groupReadOnly, UpdateGroup } from '../http/groups.ts';
+import {
+  CreateGroup,
+  Group,
+  GroupPage,
+  groupFilterFields,
+  groupQuery,
+  groupReadOnly,
+  UpdateGroup,
+} from '../http/groups.ts';
 import { Role, roleUsersQuery, userRolesQuery } from '../http/roles.ts';
 import {
   AddUserGroup,
@@ -9,6 +17,7 @@ import {
   UpdateUserRoles,
   User,
   UserPage,
+  userFilterFields,
   userQuery,
   userReadOnly,
 } from '../http/users.ts';
@@ -36,6 +45,7 @@ export const peopleOperations = define({
     right: 'read',
     summary: 'List users',
     query: userQuery,
+    filters: userFilterFields,
     status: 200,
     response: UserPage,
   },
@@ -109,7 +119,7 @@ export const peopleOperations = define({
     path: '/tenants/users/{id}/invite',
     tag: 'Users',
     right: 'write',
-    summary: 'Invite again',
+    summary: 'Renew an invitation for seven days; no mail is sent in this version',
     params: byId,
     query: noQuery,
     status: 201,
@@ -186,6 +196,7 @@ export const peopleOperations = define({
     right: 'read',
     summary: 'List groups',
     query: groupQuery,
+    filters: groupFilterFields,
     status: 200,
     response: GroupPage,
   },

@@ -3,6 +3,7 @@ import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
 import { rolesById, rolesOfGroups } from '../roles/queries.ts';
+import { groupFilters } from './filters.ts';
 import { findGroup, findGroups, type GroupRow, membersOf, pageOfGroups } from './store.ts';
 import { groupView, memberView, type NestedGroup, nestedGroupView } from './views.ts';
 
@@ -19,9 +20,10 @@ export async function getGroup(db: Scoped, id: string): Promise<{ body: Group; v
   return { body, version: row.version };
 }
 
-export async function listGroups(db: Scoped, query: Input<'listGroups'>['query']) {
-  const page = pageOf(query);
-  const { rows, total } = await pageOfGroups(db, sortOrder(query.sort, sortColumns), page);
+/** A page of the groups that fit the filters. */
+export async function listGroups(db: Scoped, { limit, offset, sort, ...rest }: Input<'listGroups'>['query']) {
+  const page = pageOf({ limit, offset });
+  const { rows, total } = await pageOfGroups(db, groupFilters(rest), sortOrder(sort, sortColumns), page);
   return envelope(await views(db, rows), total, page);
 }
 

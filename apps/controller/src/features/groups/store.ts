@@ -3,6 +3,7 @@ import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { Order, Page } from '../../http/paging.ts';
+import { type GroupFilter, matching } from './filters.ts';
 
 export type GroupRow = Row<'groups'>;
 export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
@@ -22,18 +23,21 @@ export const findSamlDefaultGroup = (db: Scoped): Promise<GroupRow> =>
   db.selectFrom('groups').selectAll().where('is_saml_default', '=', 1).executeTakeFirstOrThrow();
 
 /** A page of the groups, in the order asked for and then in that of their creation, and how many there are. */
-export async function pageOfGroups(db: Scoped, sort: readonly Order<SortColumn>[], { limit, offset }: Page) {
+export async function pageOfGroups(
+  db: Scoped,
+  filters: readonly GroupFilter[],
+  sort: readonly Order<SortColumn>[],
+  { limit, offset }: Page,
+) {
+  const found = matching(db, filters);
   const rows = await sort
-    .reduce((query, { column, direction }) => query.orderBy(column, direction), db.selectFrom('groups').selectAll())
-    .orderBy('created_at')
-    .orderBy('id')
+    .reduce((query, { column, direction }) => query.orderBy(`groups.${column}`, direction), found.selectAll('groups'))
+    .orderBy('groups.created_at')
+    .orderBy('groups.id')
     .limit(limit)
     .offset(offset)
     .execute();
-  const { total } = await db
-    .selectFrom('groups')
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
+  const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   return { rows, total };
 }
 

@@ -6,6 +6,7 @@ import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
 import type { DeviceQueries } from '../devices/queries.ts';
 import { findGroups } from '../groups/queries.ts';
 import { existingRole, rolesById, rolesOfGroups } from '../roles/queries.ts';
+import { userFilters } from './filters.ts';
 import { statusOf } from './status.ts';
 import {
   countDevices,
@@ -73,9 +74,11 @@ export function createUserQueries({ now, devices }: UserQueryDeps) {
         ids.flatMap((id) => rows.get(id) ?? []),
       );
     },
-    list: async (db: Scoped, query: Input<'listUsers'>['query']) => {
-      const page = pageOf(query);
-      const { rows, total } = await pageOfUsers(db, sortOrder(query.sort, sortColumns), page, now());
+    /** A page of the users who fit the filters. */
+    list: async (db: Scoped, { limit, offset, sort, ...rest }: Input<'listUsers'>['query']) => {
+      const page = pageOf({ limit, offset });
+      const order = sortOrder(sort, sortColumns);
+      const { rows, total } = await pageOfUsers(db, userFilters(rest), order, page, now());
       return envelope(await views(db, rows), total, page);
     },
     /** Users who have a role of their own; with `groups`, those too who have it through a group. */

@@ -4,6 +4,7 @@ import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { Order, Page } from '../../http/paging.ts';
+import { matching, type UserFilter } from './filters.ts';
 import { lastInvitation } from './status.ts';
 
 export type UserRow = Row<'users'>;
@@ -60,21 +61,20 @@ export type SortColumn = (typeof sortColumns)[keyof typeof sortColumns];
 /** A page of the users, in the order asked for and then in that of their creation, and how many there are. */
 export async function pageOfUsers(
   db: Scoped,
+  filters: readonly UserFilter[],
   sort: readonly Order<SortColumn>[],
   { limit, offset }: Page,
   now: number,
 ) {
+  const found = matching(db, filters, now);
   const rows = await sort
-    .reduce((query, order) => orderBy(query, order, now), db.selectFrom('users').selectAll('users'))
+    .reduce((query, order) => orderBy(query, order, now), found.selectAll('users'))
     .orderBy('users.created_at')
     .orderBy('users.id')
     .limit(limit)
     .offset(offset)
     .execute();
-  const { total } = await db
-    .selectFrom('users')
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
+  const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
   return { rows, total };
 }
 

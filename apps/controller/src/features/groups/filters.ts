@@ -1,0 +1,34 @@
+import type { groupFilterFields } from '@sallyport/contract';
+import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
+import type { Scoped } from '../../db/scoped.ts';
+import { type Filter, type FilterKind, positive, readFilters } from '../../http/filters.ts';
+
+type FilterField = (typeof groupFilterFields)[number];
+export type GroupFilter = Filter<FilterField>;
+
+const kinds: Readonly<Record<FilterField, FilterKind>> = { id: 'id', name: 'text', 'roles.id': 'id', 'users.id': 'id' };
+
+/** Reads the filters of a list of groups; anything else among the parameters is refused. */
+export const groupFilters = (parameters: Readonly<Record<string, unknown>>): GroupFilter[] =>
+  readFilters(parameters, kinds);
+
+/** Groups that fit every filter. */
+export function matching(db: Scoped, filters: readonly GroupFilter[]) {
+  return filters.reduce((query, filter) => query.where(condition(db, filter)), db.selectFrom('groups'));
+}
+
+function condition(db: Scoped, { field, operator, values }: GroupFilter) {
+  if (field === 'id' || field === 'name') return compare(`groups.${field}`, operator, values);
+  const { operator: found, opposite } = positive(operator);
+  const rows =
+    field === 'roles.id'
+      ? db
+          .selectFrom('group_roles')
+          .select('group_id')
+          .where(compare('role_id', found, values))
+      : db
+          .selectFrom('group_members')
+          .select('group_id')
+          .where(compare('user_id', found, values));
+  return opposite ? isNotAmong('groups.id', rows) : isAmong('groups.id', rows);
+}

@@ -1,0 +1,100 @@
+import { type userFilterFields, userStatus } from '@sallyport/contract';
+import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
+import type { Scoped } from '../../db/scoped.ts';
+import { type Filter, type FilterKind, type FilterOperator, positive, readFilters } from '../../http/filters.ts';
+import { lastInvitation } from './status.ts';
+
+type FilterField = (typeof userFilterFields)[number];
+export type UserFilter = Filter<FilterField>;
+
+const kinds: Readonly<Record<FilterField, FilterKind>> = {
+  id: 'id',
+  email: 'text',
+  firstName: 'text',
+  lastName: 'text',
+  department: 'text',
+  status: userStatus.options,
+  'groups.id': 'id',
+  'roles.id': 'id',
+  'devices.id': 'id',
+};
+
+/** Reads the filters of a list of users; anything else among the parameters is refused. */
+export const userFilters = (parameters: Readonly<Record<string, unknown>>): UserFilter[] =>
+  readFilters(parameters, kinds);
+
+/** Users who fit every filter. A text that a user does not have is empty; addresses have no letter case. */
+export function matching(db: Scoped, filters: readonly UserFilter[], now: number) {
+  return filters.reduce((query, filter) => narrow(db, query, filter, now), db.selectFrom('users'));
+}
+
+type UserQuery = ReturnType<typeof allUsers>;
+const allUsers = (db: Scoped) => db.selectFrom('users');
+
+function narrow(db: Scoped, query: UserQuery, { field, operator, values }: UserFilter, now: number): UserQuery {
+  switch (field) {
+    case 'id':
+      return query.where(compare('users.id', operator, values));
+    case 'email':
+      return query.where(
+        compare(
+          'users.email_key',
+          operator,
+          values.map((value) => value.toLowerCase()),
+        ),
+      );
+    case 'firstName':
+    case 'lastName':
+    case 'department':
+      return query.where((eb) => compare(eb.fn.coalesce(textColumns[field], eb.val('')), operator, values));
+    case 'status':
+      return query.where((eb) =>
+        compare(
+          eb
+            .case()
+            .when(eb('users.status', '=', 'INVITED').and('users.invited_at', '<=', lastInvitation(now)))
+            .then('EXPIRED')
+            .else(eb.ref('users.status'))
+            .end(),
+          operator,
+          values,
+        ),
+      );
+    default: {
+      const { operator: found, opposite } = positive(operator);
+      const rows = usersWith(db, field, found, values);
+      return query.where(opposite ? isNotAmong('users.id', rows) : isAmong('users.id', rows));
+    }
+  }
+}
+
+const textColumns = {
+  firstName: 'users.first_name',
+  lastName: 'users.last_name',
+  department: 'users.department',
+} as const;
+
+/** Query for the ids of the users of whom one of the related objects fits. */
+function usersWith(db: Scoped, field: FilterField, operator: FilterOperator, values: readonly string[]) {
+  if (field === 'groups.id')
+    return db
+      .selectFrom('group_members')
+      .select('group_members.user_id')
+      .where(compare('group_members.group_id', operator, values));
+  if (field === 'devices.id')
+    return db
+      .selectFrom('devices')
+      .select('devices.user_id')
+      .where('devices.user_id', 'is not', null)
+      .where(compare('devices.id', operator, values));
+  const given = db
+    .selectFrom('group_roles')
+    .innerJoin('group_members', 'group_members.group_id', 'group_roles.group_id')
+    .select('group_members.user_id')
+    .where(compare('group_roles.role_id', operator, values));
+  return db
+    .selectFrom('user_roles')
+    .select('user_roles.user_id')
+    .where(compare('user_roles.role_id', operator, values))
+    .union(given);
+}

@@ -1,0 +1,87 @@
+import { filterOperators, id as uuid } from '@sallyport/contract';
+import { FieldErrors } from '../field-errors.ts';
+
+export type FilterOperator = (typeof filterOperators)[number];
+
+/** What the values of a field are: any text, ids, or the words of a list. Ids and words are compared whole. */
+export type FilterKind = 'text' | 'id' | readonly string[];
+
+/** One condition of a list. `values` has one entry, but for `in` and `nin`. */
+export interface Filter<F extends string> {
+  readonly field: F;
+  readonly operator: FilterOperator;
+  readonly values: readonly string[];
+}
+
+/** Reads `filter[field][operator]=value` parameters; anything else among the parameters is refused. */
+export function readFilters<F extends string>(
+  parameters: Readonly<Record<string, unknown>>,
+  fields: Readonly<Record<F, FilterKind>>,
+): Filter<F>[] {
+  const errors = new FieldErrors();
+  const filters = Object.entries(parameters).flatMap(([name, given]) => {
+    const pointer = `query/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+    const parsed = parseName(name, fields);
+    if ('refusal' in parsed) {
+      errors.add(pointer, parsed.refusal);
+      return [];
+    }
+    const kind = fields[parsed.field];
+    // The same parameter twice is two conditions.
+    return [given].flat().map((text) => {
+      const filter = { ...parsed, values: valuesOf(kind, parsed.operator, String(text)) };
+      const refusal = refusalOf(kind, filter);
+      if (refusal !== null) errors.add(pointer, refusal);
+      return filter;
+    });
+  });
+  errors.check();
+  return filters;
+}
+
+/**
+ * A condition on one of many related objects: `ne` and `nin` are the opposite of `eq` and `in`. Returns the operator to
+ * look with, and whether what is found is to be left out.
+ */
+export function positive(operator: FilterOperator): { readonly operator: FilterOperator; readonly opposite: boolean } {
+  if (operator === 'ne') return { operator: 'eq', opposite: true };
+  if (operator === 'nin') return { operator: 'in', opposite: true };
+  return { operator, opposite: false };
+}
+
+type Name<F extends string> = Pick<Filter<F>, 'field' | 'operator'>;
+
+function parseName<F extends string>(
+  name: string,
+  fields: Readonly<Record<F, FilterKind>>,
+): Name<F> | { readonly refusal: string } {
+  const match = /^filter\[([^[\]]*)\](?:\[([^[\]]*)\])?$/.exec(name);
+  if (match === null) return { refusal: 'is not a known parameter' };
+  const [, field = '', operator = 'eq'] = match;
+  const known = Object.keys(fields) as F[];
+  if (!isOneOf(known, field)) return { refusal: `cannot be filtered by; the fields are ${known.join(', ')}` };
+  if (!isOneOf(filterOperators, operator))
+    return { refusal: `has an unknown operator; the operators are ${filterOperators.join(', ')}` };
+  return { field, operator };
+}
+
+const isOneOf = <T extends string>(list: readonly T[], text: string): text is T =>
+  (list as readonly string[]).includes(text);
+
+function valuesOf(kind: FilterKind, operator: FilterOperator, text: string): string[] {
+  const values = operator === 'in' || operator === 'nin' ? text.split(',') : [text];
+  return kind === 'id' ? values.map((value) => value.toLowerCase()) : values;
+}
+
+const whole: readonly FilterOperator[] = ['eq', 'ne', 'in', 'nin'];
+
+const longestPattern = 200;
+
+/** A value that no object can have is a mistake, and worth more than an empty list. */
+function refusalOf(kind: FilterKind, { operator, values }: Filter<string>): string | null {
+  if (operator === 'ilike' && values.some((pattern) => pattern.length > longestPattern))
+    return `must have at most ${longestPattern} characters`;
+  if (kind === 'text' || !whole.includes(operator)) return null;
+  if (kind === 'id') return values.every((value) => uuid.safeParse(value).success) ? null : 'must be a UUID';
+  return values.every((value) => kind.includes(value)) ? null : `must be one of ${kind.join(', ')}`;
+}
