@@ -9,9 +9,8 @@ import {
   returningPeer,
   type Work,
 } from '@sallyport/agent-core';
-import type { GatewayItem, StateItem } from '@sallyport/contract/channel';
+import type { StateItem } from '@sallyport/contract/channel';
 import type { ForeignChange, FoundFirewall } from '@sallyport/hostnet';
-import { Host } from '@sallyport/hostnet';
 import {
   type BackendChoice,
   type DeviceChange,
@@ -28,7 +27,7 @@ import {
 import { GatewayError } from '../failure.ts';
 import type { StateDirectory } from '../state/directory.ts';
 import type { EndpointMemory } from '../state/endpoints.ts';
-import { mergeSavedHost, readSavedHost, writeSavedHost } from '../state/saved-host.ts';
+import { readSavedHost } from '../state/saved-host.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 import { Mutex } from './mutex.ts';
@@ -71,8 +70,7 @@ export class DataPlane {
   readonly #publicKey: string;
   readonly #facts: LocalFacts;
   readonly #firewall: FirewallSide;
-  readonly #host = new Host();
-  readonly #hostSide: HostSide;
+  readonly #host: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
   #backend: WireGuardBackend | null = null;
@@ -88,7 +86,7 @@ export class DataPlane {
       endpointOf: (publicKey) => options.endpoints.of(publicKey),
     };
     this.#firewall = new FirewallSide(options.interface, options.onForeignChange);
-    this.#hostSide = new HostSide(this.#host, this.#mutex, options.onHostDrift);
+    this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
   }
 
   /** How WireGuard runs here; null until it is known. */
@@ -125,12 +123,12 @@ export class DataPlane {
     return this.#mutex.run(async () => {
       const { interface: name, directory } = this.#options;
       const undone: string[] = [];
-      await this.#hostSide.stop();
+      await this.#host.stop();
       const saved = await readSavedHost(directory);
       const device = await this.#removeDevice(name, saved !== null);
       if (device !== null) undone.push(`interface ${name} with ${device.peers.size} peers`);
       if (saved !== null) {
-        await this.#host.down(saved.host, saved.sysctls);
+        await this.#host.down(saved);
         undone.push('addresses, routes and rules');
         if (saved.sysctls.length > 0) undone.push(`settings ${saved.sysctls.map(({ path }) => path).join(', ')}`);
       }
@@ -144,7 +142,7 @@ export class DataPlane {
   /** Lets go of what only the agent needs; the data plane stays. */
   stop(): Promise<void> {
     return this.#mutex.run(async () => {
-      await this.#hostSide.stop();
+      await this.#host.stop();
       await this.#firewall.stop();
     });
   }
@@ -163,7 +161,7 @@ export class DataPlane {
     const backend = await this.#openBackend();
     const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
     const wireguard = await this.#loadDevice(backend, items);
-    const host = await this.#up(gateway);
+    const host = await this.#host.up(hostStateOf(gateway, this.#options.interface));
     await this.#firewall.checkForeignChains();
     const evidence = this.#evidence(wireguard.device, found, host.left, now);
     this.#inForce.examine(items, evidence);
@@ -186,7 +184,7 @@ export class DataPlane {
     }
     try {
       const device = await this.#changeDevice(backend, plan.wireguard);
-      const left = plan.host ? (await this.#up(gateway)).left : [];
+      const left = plan.host ? (await this.#host.up(hostStateOf(gateway, this.#options.interface))).left : [];
       const evidence = this.#evidence(device, await this.#firewall.readBackTouched(now), left, now);
       this.#inForce.examineTouched(changes, items, evidence);
       return { hash: this.#inForce.hash, mended: [] };
@@ -231,21 +229,6 @@ export class DataPlane {
     if (change.peers.some(isRemoval)) endpoints.learn((await backend.read(name))?.peers.values() ?? []);
     await backend.apply(name, change);
     return backend.read(name);
-  }
-
-  /** What is to be undone is on disk before it is done. */
-  async #up(gateway: GatewayItem): Promise<{ drift: readonly string[]; left: readonly string[] }> {
-    const { directory, interface: name } = this.#options;
-    const state = hostStateOf(gateway, name);
-    const saved = await readSavedHost(directory);
-    if (JSON.stringify(saved?.host) !== JSON.stringify(state)) {
-      await writeSavedHost(directory, mergeSavedHost(saved, state, []));
-    }
-    const { changed, differences } = await this.#host.up(state, (sysctls) =>
-      writeSavedHost(directory, mergeSavedHost(saved, state, sysctls)),
-    );
-    this.#hostSide.follow(state);
-    return { drift: differences, left: changed ? await this.#host.verify(state) : [] };
   }
 
   /**
