@@ -176,33 +176,29 @@ test('posture, owner and groups of a device decide as soon as they are written',
   assert.equal(open(), false);
   await request('POST', `/tenants/users/${anna.id}/groups`, { groupId: staff.id });
   assert.equal(open(), true);
-  for (const [close, reopen] of [
+  const rename = (name: string) => request('PUT', `/tenants/groups/${staff.id}`, { name, roles: [] });
+  const change = (body: object) => request('PATCH', url, { name: 'laptop', ...body });
+  const turns: [what: string, close: () => Promise<void>, reopen: () => Promise<void>][] = [
+    ['posture', () => change({ posture: null }), () => change({ posture: { diskEncrypted: true } })],
+    ['owner', () => change({ user: null }), () => change({ user: anna.id })],
+    ['department', () => department(null), () => department('Engineering')],
+    ['name of the group', () => rename('Others'), () => rename('Staff')],
     [
-      () => request('PATCH', url, { name: 'laptop', posture: null }),
-      () => request('PATCH', url, { name: 'laptop', posture: { diskEncrypted: true } }),
-    ],
-    [
-      () => request('PATCH', url, { name: 'laptop', user: null }),
-      () => request('PATCH', url, { name: 'laptop', user: anna.id }),
-    ],
-    [() => department(null), () => department('Engineering')],
-    [
-      () => request('PUT', `/tenants/groups/${staff.id}`, { name: 'Others', roles: [] }),
-      () => request('PUT', `/tenants/groups/${staff.id}`, { name: 'Staff', roles: [] }),
-    ],
-    [
+      'status',
       () => request('PATCH', `/tenants/users/${anna.id}/deactivate`),
       () => request('POST', `/tenants/users/${anna.id}/reactivate`),
     ],
     [
+      'membership',
       () => request('DELETE', `/tenants/users/${anna.id}/groups/${staff.id}`),
       () => request('POST', `/tenants/users/${anna.id}/groups`, { groupId: staff.id }),
     ],
-  ]) {
+  ];
+  for (const [what, close, reopen] of turns) {
     await close();
-    assert.equal(open(), false, close.toString());
+    assert.equal(open(), false, what);
     await reopen();
-    assert.equal(open(), true, reopen.toString());
+    assert.equal(open(), true, what);
   }
   await assertAsFresh(app, gateway, follower);
   await request('DELETE', `/tenants/groups/${staff.id}`);
