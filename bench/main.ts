@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { creating, listing, starting, users } from './controller.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
+import { compiling, deciding, membership, stateSize } from './policy.ts';
 
 const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountResult)[]>> = {
   list: async (rounds) => [await listing(rounds)],
@@ -10,6 +11,10 @@ const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountR
   users: async (rounds) => [await users(rounds)],
   start: (rounds) => starting(rounds),
   forward: (rounds) => forwarding(rounds),
+  decide: (rounds) => deciding(rounds),
+  compile: (rounds) => compiling(rounds),
+  membership: (rounds) => membership(rounds),
+  'state-size': () => stateSize(),
 };
 
 const help = `npm run bench [-- SUITE…] [--rounds N]
