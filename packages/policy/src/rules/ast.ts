@@ -35,6 +35,18 @@ export function childrenOf(node: ASTNode): ASTNode[] {
   }
 }
 
+/** Steps that an evaluation takes at most, where a list that is not written out has some length. */
+export function costOf(node: ASTNode, listLength: number): number {
+  let cost = 1;
+  for (const child of childrenOf(node)) cost += costOf(child, listLength);
+  if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return cost;
+  const [, list, body] = node.args;
+  const length = list.op === 'list' ? list.args.length : listLength;
+  return cost + length * body.reduce((sum, part) => sum + costOf(part, listLength), 0);
+}
+
+const walksOfLists: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one']);
+
 function* pathsIn(node: ASTNode): Generator<string[]> {
   const path = pathOf(node);
   if (path !== null) yield path;

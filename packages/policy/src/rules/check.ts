@@ -1,5 +1,5 @@
-import type { ASTNode, Environment } from '@marcbachmann/cel-js';
-import { childrenOf } from './ast.ts';
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { childrenOf, costOf } from './ast.ts';
 import { assertCountry, fields, helpers, limits, plainFunctions, ruleCidr, theEnvironment } from './environment.ts';
 import { assertWeekday, localMoment, timeOfDay } from './time.ts';
 
@@ -23,7 +23,8 @@ export function checkRule(source: string): RuleCheck {
   const checked = environment.check(source);
   const failure = checked.error;
   if (failure?.name === 'ParseError') return failed(source, failure);
-  const problem = firstProblem(parse(environment, source), 0);
+  const { ast } = environment.parse(source);
+  const problem = firstProblem(ast) ?? costProblem(ast);
   if (problem !== null) return wrong(source, problem.node.start, problem.message, problem.hint);
   if (failure !== undefined) return failed(source, failure);
   if (checked.type === 'bool') return { ok: true };
@@ -41,10 +42,6 @@ interface Problem {
   readonly node: ASTNode;
   readonly message: string;
   readonly hint: string;
-}
-
-function parse(environment: Environment, source: string): ASTNode {
-  return environment.parse(source).ast;
 }
 
 function failed(source: string, { code, summary, range }: Failure): RuleCheck {
@@ -70,21 +67,20 @@ function hintFor(code: string, summary: string): string {
 }
 
 /** First call that a rule may not make, and first text that a helper would not understand. */
-function firstProblem(node: ASTNode, depth: number): Problem | null {
-  const walks = node.op === 'rcall' && loops.has(node.args[0]);
-  const problem = walks && depth >= limits.nesting ? tooDeep(node) : (callProblem(node) ?? textProblem(node));
+function firstProblem(node: ASTNode): Problem | null {
+  const problem = callProblem(node) ?? textProblem(node);
   if (problem !== null) return problem;
   for (const child of childrenOf(node)) {
-    const found = firstProblem(child, depth + Number(walks));
+    const found = firstProblem(child);
     if (found !== null) return found;
   }
   return null;
 }
 
-const loops: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one']);
-
-function tooDeep(node: ASTNode): Problem {
-  return { node, message: `lists are walked more than ${limits.nesting} deep`, hint: 'Split it into several rules.' };
+function costProblem(node: ASTNode): Problem | null {
+  if (costOf(node, limits.listLength) <= limits.cost) return null;
+  const hint = 'Walk fewer lists, or do not walk one inside of another; split it into several rules.';
+  return { node, message: 'the rule may take too long', hint };
 }
 
 function callProblem(node: ASTNode): Problem | null {

@@ -5,7 +5,7 @@ import type { Attribute } from '../types.ts';
 import type { RuleInputs } from './inputs.ts';
 import { RuleTime } from './time.ts';
 
-/** Bounds of a rule: with them the dearest one that can be written costs well under a millisecond. */
+/** Bounds of a rule: with them the dearest one that can be written takes a fraction of a millisecond. */
 export const limits = {
   length: 4000,
   maxAstNodes: 1000,
@@ -13,8 +13,9 @@ export const limits = {
   maxListElements: 250,
   maxMapEntries: 0,
   maxCallArguments: 50,
-  /** Macros that walk a list, inside of each other. */
-  nesting: 2,
+  /** Steps of one evaluation, where a list that is not written in the rule counts as one of `listLength`. */
+  cost: 5000,
+  listLength: 100,
 } as const;
 
 /** CEL functions and macros that a rule may call, beside our own. All others build values or have no bound on cost. */
@@ -88,7 +89,7 @@ export function ruleCidr(text: string) {
 let environment: Environment | null = null;
 
 function ruleEnvironment(): Environment {
-  const { length: _, nesting: __, ...structure } = limits;
+  const { length: _, cost: __, listLength: ___, ...structure } = limits;
   const environment = new Environment({ limits: structure })
     .registerType('User', {
       ctor: RuleUser,
