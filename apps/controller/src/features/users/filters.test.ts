@@ -82,7 +82,7 @@ test('every operator on every field finds what a plain list would', async (t) =>
   const { app, all } = await world(t);
   const condition = fc.constantFrom(...userFilterFields).chain((field) => {
     const known = fc.constantFrom(...new Set(all.flatMap(textsOf[field])));
-    return fc.constantFrom(...operators).chain((operator) => {
+    return fc.constantFrom(...operators).chain((operator): fc.Arbitrary<Condition> => {
       if (operator === 'ilike')
         return fc.constantFrom(...patterns).map((value) => ({ field, operator, values: [value] }));
       const many = operator === 'in' || operator === 'nin';

@@ -2,7 +2,7 @@ import { type userFilterFields, userStatus } from '@sallyport/contract';
 import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { type Filter, type FilterKind, type FilterOperator, positive, readFilters } from '../../http/filters.ts';
-import { lastInvitation } from './status.ts';
+import { statusIn } from './status.ts';
 
 type FilterField = (typeof userFilterFields)[number];
 export type UserFilter = Filter<FilterField>;
@@ -48,18 +48,7 @@ function narrow(db: Scoped, query: UserQuery, { field, operator, values }: UserF
     case 'department':
       return query.where((eb) => compare(eb.fn.coalesce(textColumns[field], eb.val('')), operator, values));
     case 'status':
-      return query.where((eb) =>
-        compare(
-          eb
-            .case()
-            .when(eb('users.status', '=', 'INVITED').and('users.invited_at', '<=', lastInvitation(now)))
-            .then('EXPIRED')
-            .else(eb.ref('users.status'))
-            .end(),
-          operator,
-          values,
-        ),
-      );
+      return query.where((eb) => compare(statusIn(eb, now), operator, values));
     default: {
       const { operator: found, opposite } = positive(operator);
       const rows = usersWith(db, field, found, values);

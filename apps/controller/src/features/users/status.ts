@@ -1,4 +1,6 @@
 import type { User } from '@sallyport/contract';
+import type { ExpressionBuilder } from 'kysely';
+import type { Database } from '../../db/schema.ts';
 import type { UserRow } from './store.ts';
 
 /** How long an invitation is good, milliseconds. */
@@ -10,4 +12,13 @@ export function statusOf(row: Pick<UserRow, 'status' | 'invited_at'>, now: numbe
 }
 
 /** Invitations of this moment and before have ended. */
-export const lastInvitation = (now: number): number => now - invitationMs;
+const lastInvitation = (now: number): number => now - invitationMs;
+
+/** The status as shown, in SQL. */
+export const statusIn = (eb: ExpressionBuilder<Database, 'users'>, now: number) =>
+  eb
+    .case()
+    .when(eb('users.status', '=', 'INVITED').and('users.invited_at', '<=', lastInvitation(now)))
+    .then('EXPIRED')
+    .else(eb.ref('users.status'))
+    .end();

@@ -5,7 +5,7 @@ import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { Order, Page } from '../../http/paging.ts';
 import { matching, type UserFilter } from './filters.ts';
-import { lastInvitation } from './status.ts';
+import { statusIn } from './status.ts';
 
 export type UserRow = Row<'users'>;
 
@@ -102,16 +102,7 @@ function orderBy(query: UserQuery, { column, direction }: Order<SortColumn>, now
         direction,
       );
     case 'status':
-      return query.orderBy(
-        (eb) =>
-          eb
-            .case()
-            .when(eb('users.status', '=', 'INVITED').and('users.invited_at', '<=', lastInvitation(now)))
-            .then('EXPIRED')
-            .else(eb.ref('users.status'))
-            .end(),
-        direction,
-      );
+      return query.orderBy((eb) => statusIn(eb, now), direction);
     default:
       return query.orderBy(`users.${column}`, direction);
   }
