@@ -6,8 +6,8 @@ import { accessDifference, accessPairs } from './access.ts';
 import { evaluate } from './evaluate.ts';
 import { gatewaysFor } from './gateways-for.ts';
 import { accessMatrix } from './matrix.ts';
-import { allDestinations, allPorts, change, deviceIds, instant, population } from './testing/arbitrary.ts';
-import { changesTo, settings } from './testing/build.ts';
+import { allDestinations, allPorts, change, deviceIds, gatewayIds, instant, population } from './testing/arbitrary.ts';
+import { changesTo, policy, settings } from './testing/build.ts';
 import { World } from './world.ts';
 
 const twoWorlds = fc
@@ -26,9 +26,9 @@ test('accessPairs is what evaluate lets each device reach of each resource, pack
       assert.deepEqual(found, pairsByPacket(world, at));
       pairs += found.size;
     }),
-    { numRuns: 8 },
+    { numRuns: 6 },
   );
-  assert.ok(pairs > 5, `random worlds must have access: ${pairs}`);
+  assert.ok(pairs > 2, `random worlds must have access: ${pairs}`);
 });
 
 test('accessDifference counts the pairs of one world that the other does not have', () => {
@@ -84,12 +84,15 @@ test('gatewaysFor leads exactly what a device reaches, by a gateway that admits 
   let covered = 0;
   let tunnels = 0;
   fc.assert(
-    fc.property(population, fc.constantFrom(...deviceIds), instant, (changes, device, at) => {
-      const world = World.empty(settings).with(changes);
+    fc.property(population, fc.constantFrom(...deviceIds), instant, fc.boolean(), (changes, device, at, out) => {
+      const world = World.empty(settings).with(out ? [...changes, accessPoint] : changes);
       const routes = [...gatewaysFor(world, device, at)].flatMap(([gateway, prefixes]) =>
         prefixes.map((text) => ({ gateway, range: parsePrefix(text) ?? assert.fail(text) })),
       );
-      const tunnel = routes.some(({ range }) => range.length === 0);
+      const tunnel = ['127.0.0.1', 'ff02::1'].some((reserved) => {
+        const { family, value } = parseAddress(reserved) ?? assert.fail();
+        return routes.some(({ range }) => rangeContains(range, family, value));
+      });
       if (tunnel) tunnels++;
       else
         for (const [i, a] of routes.entries())
@@ -113,11 +116,23 @@ test('gatewaysFor leads exactly what a device reaches, by a gateway that admits 
           assert.ok(intent !== 'ACTIVE' || !admits(id), `${id} is to carry ${destination}, not the drained gateway`);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
-  assert.ok(covered > 30, `random worlds must have routes: ${covered}`);
+  assert.ok(covered > 20, `random worlds must have routes: ${covered}`);
   assert.ok(tunnels > 2, `random worlds must have full tunnels: ${tunnels}`);
 });
+
+const accessPoint = {
+  kind: 'policy' as const,
+  id: 'out',
+  value: policy('out', 7, {
+    type: 'INTERNET',
+    allDevices: true,
+    allResources: true,
+    mode: 'INTERNET_ACCESS_POINT',
+    gateways: gatewayIds,
+  }),
+};
 
 /** Brute force over every address and port worth trying. */
 function pairsByPacket(world: World, at: number): Set<string> {

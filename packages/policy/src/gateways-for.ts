@@ -4,7 +4,8 @@ import { computed } from './compile/maps.ts';
 import { Reach } from './compile/reach.ts';
 import type { Term } from './compile/terms.ts';
 import { isAccessPoint, isWholeInternet } from './matching.ts';
-import { portsOverlap } from './ports.ts';
+import { canonicalPorts, everyPort, portsOverlap, uncovered } from './ports.ts';
+import type { WorldPolicy } from './types.ts';
 import type { World } from './world.ts';
 
 /**
@@ -41,24 +42,37 @@ interface FullTunnel {
   readonly policy: string;
   /** In order; null: closed, so any that the device has. */
   readonly gateways: readonly string[] | null;
-  /** Addresses that policies before it leave to the device's own connection. */
+  /** Addresses that policies before it leave to the device's own connection, with every port: others stay inside. */
   readonly local: readonly IpRange[];
 }
 
 function fullTunnel(world: World, terms: readonly Term[], reach: Reach): FullTunnel | null {
   const met = new Set(terms.filter((term) => term.met).map(({ policy }) => policy)).union(reach.policies.universal);
   const local: IpRange[] = [];
+  const kept: IpRange[] = [];
   for (const policy of world.policiesOf('INTERNET')) {
     if (!met.has(policy.id)) continue;
-    if (policy.mode === 'RESTRICTED' && isWholeInternet(policy)) return { policy: policy.id, gateways: null, local };
-    if (isAccessPoint(policy) && isWholeInternet(policy))
-      return { policy: policy.id, gateways: policy.gateways, local };
-    if (isAccessPoint(policy) || policy.mode === 'RESTRICTED') continue;
-    if (isWholeInternet(policy)) return null;
-    for (const id of policy.resources)
-      for (const { prefix } of world.resources.get(id)?.addresses ?? []) local.push(prefixRange(prefix));
+    const closes = policy.mode === 'RESTRICTED' || !policy.allow;
+    if (isWholeInternet(policy)) {
+      if (closes) return { policy: policy.id, gateways: null, local };
+      return isAccessPoint(policy) ? { policy: policy.id, gateways: policy.gateways, local } : null;
+    }
+    const leaves = !closes && !isAccessPoint(policy);
+    for (const { range, whole } of internetRanges(world, policy))
+      if (!leaves) kept.push(range);
+      else if (whole) local.push(...withoutRanges(range, kept));
   }
   return null;
+}
+
+/** Ranges of the resources that an internet policy names, and whether they have every port. */
+function* internetRanges(world: World, policy: WorldPolicy): Generator<{ range: IpRange; whole: boolean }> {
+  for (const id of policy.resources) {
+    const resource = world.resources.get(id);
+    if (resource?.type !== 'INTERNET') continue;
+    for (const { prefix, ports } of resource.addresses)
+      yield { range: prefixRange(prefix), whole: !uncovered(everyPort, canonicalPorts(ports)) };
+  }
 }
 
 function firstUsable(world: World, ids: Iterable<string>): string | undefined {

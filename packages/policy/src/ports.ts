@@ -12,6 +12,13 @@ export interface Grant extends PortRange {
   readonly policy: string;
 }
 
+/** Every port of every protocol. */
+export const everyPort: readonly PortRange[] = (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({
+  protocol,
+  from: 0,
+  to: 65535,
+}));
+
 /** First match over the port space: disjoint grants, sorted, as few as can be. */
 export function resolvePorts(rules: readonly PortRule[]): Grant[] {
   return protocols.flatMap((protocol) => {

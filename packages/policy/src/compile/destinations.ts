@@ -1,6 +1,7 @@
 import type { AccessType, IpRange } from '@sallyport/contract';
 import { type Realm, withoutRanges } from '../addresses.ts';
 import { isWholeInternet, speaksOf } from '../matching.ts';
+import { everyPort } from '../ports.ts';
 import type { PortRange, WorldGateway, WorldPolicy, WorldResource } from '../types.ts';
 import { type AddressClass, addressClasses } from './classes.ts';
 import { type Entry, entriesOf } from './entries.ts';
@@ -89,11 +90,7 @@ function internetClasses(resources: ResourceIndex, { public: open }: Realm): Add
 export const publicInternet: WorldResource = {
   id: 'internet',
   type: 'INTERNET',
-  addresses: ['0.0.0.0/0', '::/0'].map((prefix) => ({
-    id: prefix,
-    prefix,
-    ports: (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({ protocol, from: 0, to: 65535 })),
-  })),
+  addresses: ['0.0.0.0/0', '::/0'].map((prefix) => ({ id: prefix, prefix, ports: everyPort })),
   gateways: [],
   mode: 'MANUAL',
 };

@@ -141,11 +141,9 @@ export class Intake {
       effects.resite = true;
       return;
     }
-    if (policy.allDevices || policy.allUsers || policy.allGroups) {
+    if (policy.allDevices || policy.allUsers || policy.allGroups)
       for (const device of this.#world.devices.values())
         if (policy.allDevices || device.user !== null) effects.devices.rematch.add(device.id);
-      return;
-    }
     for (const device of policy.devices) effects.devices.rematch.add(device);
     for (const user of policy.users) this.#rematchUser(user, effects);
     for (const group of policy.groups) for (const user of this.#usersOf.get(group)) this.#rematchUser(user, effects);
