@@ -34,6 +34,8 @@ export class AgentSession {
   #heartbeatAt: number | null = null;
   #collecting = false;
   #heardAt = 0;
+  /** Time of the last input. */
+  #now = 0;
   #awaitingSnapshot = false;
   readonly #heartbeats = new HeartbeatFilter();
   #effects: Effect[] = [];
@@ -72,6 +74,7 @@ export class AgentSession {
 
   handle(input: Input, moment: Moment): Effect[] {
     this.#effects = [];
+    this.#followClock(moment.now);
     const step = this.#steps[transitions[this.#phase][input.kind]];
     step(input as never, moment);
     this.#sendReports();
@@ -329,6 +332,18 @@ export class AgentSession {
     if (phase === 'live') return;
     this.#heartbeatAt = null;
     if (!isConnected(phase)) this.#openedAt = null;
+  }
+
+  /** When the clock was set back, what waits for time to pass moves with it; a lease ends at a moment, and stays. */
+  #followClock(now: number): void {
+    const back = this.#now - now;
+    this.#now = now;
+    if (back <= 0) return;
+    if (this.#phaseEnds !== null) this.#phaseEnds -= back;
+    if (this.#heartbeatAt !== null) this.#heartbeatAt -= back;
+    if (this.#openedAt !== null) this.#openedAt -= back;
+    this.#heardAt -= back;
+    this.#enforcement.clockWentBack(back);
   }
 
   #isCurrent(connection: number): boolean {
