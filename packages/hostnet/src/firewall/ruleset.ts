@@ -1,6 +1,14 @@
 import { HostNetError } from '../errors.ts';
 import { formatNetwork, parsePrefix } from '../ip.ts';
-import { CHECKED_MARK, classText, ICMP_PORT_CLASS, markText, OTHER_PORT_CLASS, START_MARK } from './registers.ts';
+import {
+  BUNDLE_BASE,
+  CHECKED_MARK,
+  classText,
+  ICMP_PORT_CLASS,
+  markText,
+  OTHER_PORT_CLASS,
+  START_MARK,
+} from './registers.ts';
 
 /** What the table is built around; it does not change while the tunnel exists. */
 export interface FirewallOptions {
@@ -88,7 +96,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
   const g = (name: string): string => generated(name, generation);
   return [
     { name: g('broken'), hook: '', rules: ['counter name drop_invalid drop'] },
-    { name: g('icmp_error'), hook: '', rules: icmpErrorRules() },
+    { name: g('icmp_from_tunnel'), hook: '', rules: icmpFromTunnelRules(options.overlay) },
+    { name: g('icmp_to_tunnel'), hook: '', rules: icmpToTunnelRules() },
     { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
     { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel) },
     { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
@@ -140,10 +149,11 @@ function base(type: string, hook: string, priority: string): string {
 
 function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string[] {
   const elsewhere = `iifname != ${tunnel} iifname != "lo" counter name drop_spoofed drop`;
-  return [
-    `ip saddr ${formatNetwork(parsePrefix(overlay.v4))} ${elsewhere}`,
-    `ip6 saddr ${formatNetwork(parsePrefix(overlay.v6))} ${elsewhere}`,
-  ];
+  return [`ip saddr ${network(overlay.v4)} ${elsewhere}`, `ip6 saddr ${network(overlay.v6)} ${elsewhere}`];
+}
+
+function network(prefix: string): string {
+  return formatNetwork(parsePrefix(prefix));
 }
 
 /** Original direction: the device is the source. In the input hook there is no outgoing interface to compare. */
@@ -153,7 +163,9 @@ function fromTunnelRules(g: Name, tunnel: string): string[] {
     `oifname ${tunnel} ${denied}`,
     ...deviceRules(g, 'saddr', denied),
     `ct direction reply ${denied}`,
-    ...grantRules(g, 'daddr', 'dport', 'echo-request'),
+    ...cellRules(g, 'daddr'),
+    `ct state vmap { related : jump ${g('icmp_from_tunnel')} }`,
+    ...portRules(g, 'dport', 'echo-request'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} goto ${g('admitted')}`,
     denied,
   ];
@@ -164,8 +176,10 @@ function toTunnelRules(g: Name): string[] {
   const denied = 'counter name drop_denied_out drop';
   return [
     ...deviceRules(g, 'daddr', denied),
+    `ct state vmap { related : jump ${g('icmp_to_tunnel')} }`,
     `ct direction original ${denied}`,
-    ...grantRules(g, 'saddr', 'sport', 'echo-reply'),
+    ...cellRules(g, 'saddr'),
+    ...portRules(g, 'sport', 'echo-reply'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} accept`,
     denied,
   ];
@@ -179,15 +193,20 @@ function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string): strin
     `meta mark set ip ${address} map @${g('devices4')}`,
     `meta mark set ip6 ${address} map @${g('devices6')}`,
     `meta mark ${markText(START_MARK)} ${denied}`,
-    `ct state vmap { invalid : goto ${g('broken')}, related : jump ${g('icmp_error')} }`,
+    `ct state invalid goto ${g('broken')}`,
   ];
 }
 
-function grantRules(g: Name, address: 'saddr' | 'daddr', port: 'sport' | 'dport', echo: string): string[] {
+function cellRules(g: Name, address: 'saddr' | 'daddr'): string[] {
   return [
     `meta priority set ip ${address} map @${g('classes4')}`,
     `meta priority set ip6 ${address} map @${g('classes6')}`,
     `meta mark set meta mark . meta priority map @${g('cells')}`,
+  ];
+}
+
+function portRules(g: Name, port: 'sport' | 'dport', echo: string): string[] {
+  return [
     `meta priority set tcp ${port} map @${g('tcp_ports')}`,
     `meta priority set udp ${port} map @${g('udp_ports')}`,
     `icmp type ${echo} meta priority set ${classText(ICMP_PORT_CLASS)}`,
@@ -196,8 +215,22 @@ function grantRules(g: Name, address: 'saddr' | 'daddr', port: 'sport' | 'dport'
   ];
 }
 
+/**
+ * An error is related to whatever flow it quotes, be it one of the gateway host or of its network. So a device's errors
+ * go only where it may send something anyway, and only about flows that came out of the tunnel. They say "unreachable"
+ * and nothing else: a device hands nothing on, so it has no path whose packets could be too big, and belief in such a
+ * size would slow down everybody.
+ */
+function icmpFromTunnelRules(overlay: FirewallOptions['overlay']): string[] {
+  const granted = `meta mark >= ${markText(BUNDLE_BASE)}`;
+  return [
+    `${granted} ct original ip saddr ${network(overlay.v4)} icmp type destination-unreachable icmp code != 4 ${CLEAR} accept`,
+    `${granted} ct original ip6 saddr ${network(overlay.v6)} icmpv6 type destination-unreachable ${CLEAR} accept`,
+  ];
+}
+
 /** Errors about a flow of an admitted device. What connection helpers expect is related too, and goes on to the grants. */
-function icmpErrorRules(): string[] {
+function icmpToTunnelRules(): string[] {
   return [
     `icmp type { destination-unreachable, time-exceeded, parameter-problem } ${CLEAR} accept`,
     `icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } ${CLEAR} accept`,
