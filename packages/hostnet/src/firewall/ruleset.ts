@@ -185,7 +185,10 @@ function toTunnelRules(g: Name): string[] {
   ];
 }
 
-/** Both registers start from values that no later look-up knows; the lease must run and the device be admitted. */
+/**
+ * Both registers start from values that no later look-up knows; the lease must run and the device be admitted. What
+ * somebody's rules keep from being tracked has no direction, so it could pass for a reply.
+ */
 function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string): string[] {
   return [
     `meta mark set ${markText(START_MARK)} meta priority set 0:0`,
@@ -193,7 +196,7 @@ function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string): strin
     `meta mark set ip ${address} map @${g('devices4')}`,
     `meta mark set ip6 ${address} map @${g('devices6')}`,
     `meta mark ${markText(START_MARK)} ${denied}`,
-    `ct state invalid goto ${g('broken')}`,
+    `ct state vmap { invalid : goto ${g('broken')}, untracked : goto ${g('broken')} }`,
   ];
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { DropCounter } from '../firewall/ruleset.ts';
 import { namespacesMissing, until } from '../testing/namespaces.ts';
-import { exchange, type Quoted, sendError } from '../testing/packets.ts';
+import { connectFrom, exchange, type Quoted, sendError } from '../testing/packets.ts';
 import { ALICE, exampleState, GATEWAY_LAN, HOST, OTHER, OVERLAY, RESOURCE, Topology } from '../testing/topology.ts';
 
 const skip = await namespacesMissing();
@@ -79,6 +79,21 @@ describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () 
       const before = await unreachables(family);
       await sendError(net.alice, 'unreachable', answer);
       await until('the resource hears of it', async () => (await unreachables(family)) === before + 1);
+    });
+
+    it(`what is not tracked does not pass for a reply: ${family}`, async (t) => {
+      if (!perl) return t.skip('needs perl');
+      await net.gateway.exec(
+        'nft',
+        'add table inet other; add chain inet other raw { type filter hook prerouting priority raw; }; add rule inet other raw tcp sport 8005 notrack',
+      );
+      const syn = { from: RESOURCE[family], fromPort: 8005, to: ALICE[family], toPort: 81 };
+      const admitted = async () => (await net.gateway.call('counters')).policies.get('p-web')?.packets;
+      const before = await admitted();
+      await isDropped('invalid', () => connectFrom(net.resource, syn));
+      assert.equal(await admitted(), before);
+      await net.gateway.exec('nft', 'delete', 'table', 'inet', 'other');
+      await isDropped('denied_out', () => connectFrom(net.resource, { ...syn, fromPort: 8006 }));
     });
   }
 });

@@ -39,6 +39,11 @@ export async function exchange(at: Namespace, { from, fromPort, to, toPort }: Qu
   await at.exec('perl', '-MSocket=:all', '-e', EXCHANGE, from, String(fromPort), to, String(toPort));
 }
 
+/** Begins a TCP connection from a port of choice, and gives up after two seconds. */
+export async function connectFrom(at: Namespace, { from, fromPort, to, toPort }: Quoted): Promise<void> {
+  await at.exec('perl', '-MSocket=:all', '-e', CONNECT, from, String(fromPort), to, String(toPort));
+}
+
 const END =
   'sub end { my ($a, $p) = @_; $a =~ /:/ ? pack_sockaddr_in6($p, inet_pton(AF_INET6, $a)) : pack_sockaddr_in($p, inet_pton(AF_INET, $a)) } ';
 const SEND_RAW = `${END} my ($to, $hex) = @ARGV; my $six = $to =~ /:/;
@@ -48,6 +53,9 @@ const EXCHANGE = `${END} my ($from, $fp, $to, $tp) = @ARGV; alarm 5;
   socket(my $s, $to =~ /:/ ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die "socket: $!";
   bind($s, end($from, $fp)) or die "bind: $!"; connect($s, end($to, $tp)) or die "connect: $!";
   send($s, "x", 0) or die "send: $!"; defined recv($s, my $answer, 9, 0) or die "recv: $!";`;
+const CONNECT = `${END} my ($from, $fp, $to, $tp) = @ARGV; alarm 2;
+  socket(my $s, $to =~ /:/ ? AF_INET6 : AF_INET, SOCK_STREAM, 0) or die "socket: $!";
+  bind($s, end($from, $fp)) or die "bind: $!"; connect($s, end($to, $tp)) or die "connect: $!";`;
 
 function quoteV4(quoted: Quoted): Buffer {
   const header = Buffer.from('4500001d000100004011000000000000000000000000', 'hex').subarray(0, 20);
