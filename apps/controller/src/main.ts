@@ -85,10 +85,11 @@ function returnMemory(): void {
 /** How long stopping in order may take: longer than the local gateway's own patience. */
 const patienceMs = 25_000;
 
-/** First signal: stop in order. Second: at once. */
+/** First signal: stop in order. Second: at once, but for a terminal that closes because of the first. */
 function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
+    if (stopping && signal === 'SIGHUP') return;
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, 'stopping');
@@ -104,5 +105,5 @@ function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
       },
     );
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 }
