@@ -46,6 +46,8 @@ export class TestAgent {
   /** How far the host's clock is ahead of the true time, milliseconds. */
   skewMs = 0;
   disk: Disk;
+  /** Types of what the controller has sent since the agent last started. */
+  heard: string[] = [];
   /** Code of the refusal that came last. */
   refused: string | null = null;
   tornDown = false;
@@ -91,6 +93,7 @@ export class TestAgent {
   start(): void {
     assert.equal(this.#session, null, 'it runs already');
     this.#session = new AgentSession(this.#config());
+    this.heard = [];
     this.#input({ kind: 'start', stored: this.disk.stored });
   }
 
@@ -216,7 +219,10 @@ export class TestAgent {
       if (this.#session === session) this.#input(input);
     };
     socket.on('open', () => tell({ kind: 'opened', connection, nonce: randomBytes(32).toString('base64') }));
-    socket.on('message', (data) => tell({ kind: 'message', connection, text: data.toString() }));
+    socket.on('message', (data) => {
+      this.heard.push(JSON.parse(data.toString()).type);
+      tell({ kind: 'message', connection, text: data.toString() });
+    });
     socket.on('pong', () => tell({ kind: 'pong', connection }));
     socket.on('error', () => undefined);
     socket.on('close', (code) => {
@@ -240,15 +246,14 @@ export class TestAgent {
   #apply(job: number, work: Work): void {
     this.#options.onWork(this, work);
     const frozen: Work = work.kind === 'load' ? { ...work, items: new Map(work.items) } : work;
-    const agentNow = this.now();
     if (!this.plane.working) return;
     this.#later(this.#options.jobMs(), () => {
       if (this.plane.failing) {
-        if (this.#options.dice() < 0.5) this.plane.perform(frozen, agentNow, true);
+        if (this.#options.dice() < 0.5) this.plane.perform(frozen, this.now(), true);
         this.#input({ kind: 'apply-failed', job, code: 'test', message: 'The plane is broken. Mend it.' });
         return;
       }
-      this.plane.perform(frozen, agentNow);
+      this.plane.perform(frozen, this.now());
       const hash = StateHash.of(this.plane.inForce.values()).toString();
       this.#input({ kind: 'applied', job, hash, tookMs: 1, mended: [] });
     });
