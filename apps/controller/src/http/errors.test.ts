@@ -58,7 +58,7 @@ test('a role does what it may and no more', async (t) => {
 test('unknown paths and methods are told apart', async (t) => {
   const app = await openTestApp(t);
   problem(await app.request('GET', '/tenants/nothing'), 'route_not_found');
-  problem(await app.request('GET', '/'), 'route_not_found');
+  problem(await app.request('GET', '/tenants'), 'route_not_found');
   const answer = await app.request('PUT', path, { body });
   problem(answer, 'method_not_allowed');
   assert.equal(answer.headers.allow, 'GET, POST');
