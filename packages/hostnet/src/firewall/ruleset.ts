@@ -129,6 +129,12 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       hook: base('filter', 'output', 'filter'),
       rules: [`oifname ${tunnel} goto ${g('to_tunnel')}`],
     },
+    // What our chains let through has its mark cleared. So if one of them is emptied by others, its packets end here.
+    ...(['input', 'forward'] as const).map((hook) => ({
+      name: `${hook}_backstop`,
+      hook: base('filter', hook, 'filter + 1'),
+      rules: [`iifname ${tunnel} meta mark & ${markText(CHECKED_MARK)} != 0 counter name drop_denied_in drop`],
+    })),
     {
       name: 'nat',
       hook: base('nat', 'postrouting', 'srcnat'),
