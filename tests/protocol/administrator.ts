@@ -35,14 +35,22 @@ export class Administrator {
     this.tenant = tenant;
   }
 
-  /** A new gateway; returns its id. */
+  /** A new gateway; returns its token. */
   async gateway(): Promise<string> {
     const made = await this.#send('POST', '/gateways', {
       name: 'gateway',
       wireguardPort: String(this.#roll(1000) + 1),
     });
     this.gateways.set(made.id, made.token);
-    return made.id;
+    return made.token;
+  }
+
+  /** Deletes a gateway; returns its id. */
+  async deleteGateway(): Promise<string> {
+    const id = pick(this.#dice, [...this.gateways.keys()]);
+    this.gateways.delete(id);
+    await this.#send('DELETE', `/gateways/${id}`);
+    return id;
   }
 
   /** Enough for devices to reach something through every gateway. */

@@ -31,6 +31,7 @@ export class World {
   readonly violations: string[] = [];
   #moves = 0;
   #requests = 0;
+  #standstill = 0;
 
   private constructor(seed: number) {
     this.dice = dice(seed);
@@ -93,9 +94,7 @@ export class World {
     const end = this.clock.now() + Math.ceil(ms);
     for (;;) {
       await this.settle();
-      const { next } = this.clock;
-      if (next === null || next > end) break;
-      this.clock.advanceTo(next);
+      if (!this.#step(end)) break;
     }
     this.clock.advanceTo(end);
     await this.settle();
@@ -107,9 +106,7 @@ export class World {
     for (;;) {
       await this.settle();
       if (await condition()) return this.clock.now() - start;
-      const { next } = this.clock;
-      if (next === null || next > start + withinMs) break;
-      this.clock.advanceTo(next);
+      if (!this.#step(start + withinMs)) break;
     }
     throw new Error(`not within ${withinMs} ms: ${what}\n${this.trace()}`);
   }
@@ -121,9 +118,8 @@ export class World {
       done = true;
     });
     finished.catch(() => undefined);
-    for (await this.settle(); !done && this.clock.next !== null; await this.settle()) {
-      this.clock.advanceTo(this.clock.next);
-    }
+    do await this.settle();
+    while (!done && this.#step(Number.POSITIVE_INFINITY));
     await finished;
   }
 
@@ -149,6 +145,16 @@ export class World {
     ].join('\n');
   }
 
+  /** Goes on to the next moment at which something is due; false when there is none before `end`. */
+  #step(end: number): boolean {
+    const { next } = this.clock;
+    if (next === null || next > end) return false;
+    this.#standstill = next > this.clock.now() ? 0 : this.#standstill + 1;
+    assert.ok(this.#standstill < 10_000, `something is due again and again at the same moment\n${this.trace()}`);
+    this.clock.advanceTo(next);
+    return true;
+  }
+
   readonly #moved = (): void => {
     this.#moves++;
   };
@@ -157,7 +163,8 @@ export class World {
   #check(agent: TestAgent, work: Work): void {
     if (work.kind === 'close') return;
     const { gateway } = agent;
-    const wrong = (what: string) => this.violations.push(`${what}\n${this.trace()}`);
+    const wrong = (what: string) =>
+      this.violations.push(this.violations.length === 0 ? `${what}\n${this.trace()}` : what);
     for (const item of work.items.values()) {
       const known = this.oracle.knows(gateway, StateHash.of([item]).toString());
       if (!known) wrong(`${item.key} of ${gateway} was never committed`);

@@ -43,7 +43,8 @@ export class Storm {
 
   /** One thing goes wrong, or gets better. */
   async blow(): Promise<void> {
-    const { dice, agents, controller } = this.#world;
+    const { dice, controller } = this.#world;
+    const agents = this.#world.agents.filter((agent) => !agent.tornDown);
     if (!controller.up) {
       if (dice() < 0.5) await controller.start();
       return;
@@ -62,7 +63,7 @@ export class Storm {
     for (const host of agents) {
       host.plane.failing = false;
       host.skewMs = 0;
-      if (host.session === null) host.start();
+      if (host.session === null && !host.tornDown) host.start();
     }
   }
 

@@ -12,9 +12,10 @@ for (const seed of [1, 2, 3, 4]) {
     for (const name of ['first', 'second']) {
       const admin = new Administrator(world, await world.controller.tenant(name));
       admins.push(admin);
-      for (let n = 0; n < 3; n++) world.host(admin.gateways.get(await admin.gateway()) ?? '').start();
+      for (let n = 0; n < 3; n++) world.host(await admin.gateway()).start();
       await admin.furnish();
     }
+    const deleted: string[] = [];
     const storm = new Storm(world);
     for (let round = 0; round < 3; round++) {
       for (let step = 0; step < 60; step++) {
@@ -23,14 +24,17 @@ for (const seed of [1, 2, 3, 4]) {
         await world.run(world.dice() < 0.2 ? world.dice() * 40_000 : world.dice() * 800);
       }
       await storm.calm();
-      await world.until('everything is as its rows say', () => converged(world, admins), 120_000);
+      const admin = pick(world.dice, admins);
+      deleted.push(await admin.deleteGateway());
+      world.host(await admin.gateway()).start();
+      await world.until('everything is as its rows say', () => converged(world, admins, deleted), 120_000);
     }
     const writes = admins.reduce((sum, admin) => sum + admin.writes, 0);
     assert.ok(writes > 200 && storm.kinds.size === storm.all, `${writes} writes, weather ${[...storm.kinds]}`);
   });
 }
 
-async function converged(world: World, admins: readonly Administrator[]): Promise<boolean> {
+async function converged(world: World, admins: readonly Administrator[], deleted: readonly string[]): Promise<boolean> {
   const { controller, oracle, agents } = world;
   for (const { tenant } of admins) {
     const truth = await oracle.compile(controller.store, tenant.id);
@@ -40,5 +44,5 @@ async function converged(world: World, admins: readonly Administrator[]): Promis
       if (host?.plane.hash !== hash || !presence.connected || !presence.converged) return false;
     }
   }
-  return true;
+  return deleted.every((gateway) => agents.find((agent) => agent.gateway === gateway)?.tornDown);
 }
