@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
+import { AgentSession, type Effect, type Input, type SessionConfig, type Work } from '@sallyport/agent-core';
+import { type TestKey, testKey } from '@sallyport/agent-core/testing';
 import { parseGatewayToken, StateHash } from '@sallyport/contract/channel';
 import type { WebSocket } from 'ws';
-import {
-  AgentSession,
-  type Effect,
-  type Input,
-  type SessionConfig,
-  type Work,
-} from '../../packages/agent-core/src/index.ts';
-import { type TestKey, testKey } from '../../packages/agent-core/src/testing/index.ts';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
 import { MemoryPlane } from './plane.ts';

@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { channelPath } from '@sallyport/contract/channel';
-import type { WebSocket } from 'ws';
+import { WebSocket } from 'ws';
 import { type App, createApp } from '../../apps/controller/src/app.ts';
 import { type AgentChannel, createChannel } from '../../apps/controller/src/channel/channel.ts';
 import { openDatabase } from '../../apps/controller/src/db/open.ts';
@@ -18,11 +17,6 @@ import type { Clock } from './clock.ts';
 import { collectLog, type LogLine } from './log.ts';
 import type { Oracle } from './oracle.ts';
 import { Wire } from './wire.ts';
-
-/** The WebSocket package, as the controller has it. */
-const { WebSocket: Client } = createRequire(new URL('../../apps/controller/package.json', import.meta.url))('ws') as {
-  WebSocket: typeof WebSocket;
-};
 
 export interface Answer {
   readonly status: number;
@@ -139,7 +133,7 @@ export class TestController {
     wire.controllerEnd.once('close', () => wires.delete(wire));
     app.server.server.emit('connection', wire.controllerEnd);
     const createConnection = () => wire.agentEnd as never;
-    const socket = new Client(`ws://controller${channelPath}`, { createConnection, perMessageDeflate: false });
+    const socket = new WebSocket(`ws://controller${channelPath}`, { createConnection, perMessageDeflate: false });
     return { socket, wire };
   }
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { inspect } from 'node:util';
+import type { Work } from '@sallyport/agent-core';
 import { StateHash } from '@sallyport/contract/channel';
-import type { Work } from '../../packages/agent-core/src/index.ts';
 import { TestAgent } from './agent.ts';
 import { Clock } from './clock.ts';
 import { type Answer, type Method, TestController } from './controller.ts';

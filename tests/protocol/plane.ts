@@ -1,5 +1,5 @@
+import type { Work } from '@sallyport/agent-core';
 import { StateHash, type StateItem } from '@sallyport/contract/channel';
-import type { Work } from '../../packages/agent-core/src/index.ts';
 import type { Clock } from './clock.ts';
 
 /**
