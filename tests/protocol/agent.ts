@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { AgentSession, type Effect, type Input, type SessionConfig, type Work } from '@sallyport/agent-core';
 import { type TestKey, testKey } from '@sallyport/agent-core/testing';
-import { parseGatewayToken, StateHash } from '@sallyport/contract/channel';
+import { type KeyExchange, keyExchange, parseGatewayToken, StateHash } from '@sallyport/contract/channel';
 import type { WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
@@ -163,7 +163,7 @@ export class TestAgent {
         this.#connect(effect.connection);
         return;
       case 'send':
-        this.#socket?.send(JSON.stringify(effect.message));
+        this.#socket?.send(effect.frame);
         return;
       case 'ping':
         this.#socket?.ping();
@@ -212,10 +212,14 @@ export class TestAgent {
     const tell = (input: Input) => {
       if (this.#session === session) this.#input(input);
     };
-    socket.on('open', () => tell({ kind: 'opened', connection, nonce: randomBytes(32).toString('base64') }));
-    socket.on('message', (data) => {
-      this.heard.push(JSON.parse(data.toString()).type);
-      tell({ kind: 'message', connection, text: data.toString() });
+    socket.on('open', () => {
+      const nonce = randomBytes(32).toString('base64');
+      const exchange = overheard(keyExchange('agent', randomBytes(32)), (text) => this.#hear(text));
+      tell({ kind: 'opened', connection, nonce, exchange });
+    });
+    socket.on('message', (data: Buffer, binary: boolean) => {
+      if (!binary) this.#hear(data.toString());
+      tell({ kind: 'message', connection, frame: binary ? data : data.toString() });
     });
     socket.on('pong', () => tell({ kind: 'pong', connection }));
     socket.on('error', () => undefined);
@@ -226,6 +230,10 @@ export class TestAgent {
     this.#sockets.add(socket);
     this.#socket = socket;
     this.#wire = wire;
+  }
+
+  #hear(text: string): void {
+    this.heard.push(JSON.parse(text).type);
   }
 
   /** Says goodbye and does not wait long for an answer. */
@@ -268,6 +276,23 @@ export class TestAgent {
       if (this.#session === session) run();
     });
   }
+}
+
+/** Tells what the agent reads of what is sealed for it. */
+function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExchange {
+  return {
+    publicKey: exchange.publicKey,
+    agree(peerKey, transcript) {
+      const channel = exchange.agree(peerKey, transcript);
+      if (channel === null) return null;
+      const open = (frame: Uint8Array) => {
+        const text = channel.open(frame);
+        if (text !== null) hear(text);
+        return text;
+      };
+      return { seal: (text) => channel.seal(text), open };
+    },
+  };
 }
 
 const quiet = { peers: [], policies: [], dropped: {}, probes: [], safeToStop: false };

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import type { AgentMessage, ControllerMessage } from '@sallyport/contract/channel';
-import { emptyStateHash } from '@sallyport/contract/channel';
+import { emptyStateHash, type KeyExchange, keyExchange } from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import { ScriptedController } from '../testing/controller.ts';
 import { deviceItem, gatewayItem } from '../testing/items.ts';
 import { testKey } from '../testing/keys.ts';
 import { AgentSession } from './session.ts';
 import { transitions } from './transitions.ts';
-import type { Effect, Input, SessionConfig, Work } from './types.ts';
+import type { Effect, Frame, Input, SessionConfig, Work } from './types.ts';
 
 const gateway = '5b8e7f60-1111-4222-8333-444455556666';
 const start = Date.UTC(2026, 0, 1);
@@ -52,17 +53,22 @@ class Bench {
     return effects;
   }
 
+  /** From the controller, sealed when it has to be. */
   from(message: ControllerMessage | string): Effect[] {
-    const text = typeof message === 'string' ? message : JSON.stringify(message);
-    return this.input({ kind: 'message', connection: this.connection, text });
+    return this.frame(this.controller.say(message));
+  }
+
+  /** From whoever carries the frames. */
+  frame(frame: Frame): Effect[] {
+    return this.input({ kind: 'message', connection: this.connection, frame });
   }
 
   /** Delivers what the agent sends and what the controller answers, until both are silent. */
   converse(effects: Effect[]): Effect[] {
     const seen = [...effects];
-    const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
-    for (const message of sent) {
-      for (const answer of this.controller.receive(message, this.now)) seen.push(...this.converse(this.from(answer)));
+    const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
+    for (const frame of sent) {
+      for (const answer of this.controller.receive(frame, this.now)) seen.push(...this.converse(this.from(answer)));
     }
     return seen;
   }
@@ -71,9 +77,14 @@ class Bench {
     return this.input({ kind: 'start', stored });
   }
 
-  open(): Effect[] {
+  /** The socket is open and the agent says hello. */
+  opened(exchange: KeyExchange = keyExchange('agent', randomBytes(32))): Effect[] {
     const nonce = Buffer.alloc(32, 3).toString('base64');
-    return this.converse(this.input({ kind: 'opened', connection: this.connection, nonce }));
+    return this.input({ kind: 'opened', connection: this.connection, nonce, exchange });
+  }
+
+  open(): Effect[] {
+    return this.converse(this.opened());
   }
 
   /** Loses the connection, waits for the next try, and lets it succeed. */
@@ -142,13 +153,9 @@ describe('first contact', () => {
   it('does not show the token to one that cannot sign', () => {
     const bench = new Bench();
     bench.start();
-    const [hello] = bench.input({
-      kind: 'opened',
-      connection: bench.connection,
-      nonce: Buffer.alloc(32).toString('base64'),
-    });
+    const [hello] = bench.opened();
     assert.ok(hello?.kind === 'send');
-    const [challenge] = bench.controller.receive(hello.message, bench.now);
+    const [challenge] = bench.controller.receive(hello.frame, bench.now);
     assert.ok(challenge?.type === 'challenge');
     const effects = bench.from({ ...challenge, signature: Buffer.alloc(64).toString('base64') });
     assert.ok(!JSON.stringify(effects).includes(token));
@@ -222,8 +229,8 @@ describe('hostile or broken controller', () => {
   it('does not believe that it was deleted before the controller has proven itself', () => {
     const bench = new Bench();
     bench.start();
-    bench.input({ kind: 'opened', connection: bench.connection, nonce: Buffer.alloc(32).toString('base64') });
-    const effects = bench.from({ type: 'refused', code: 'deleted', message: 'gone', final: true });
+    bench.opened();
+    const effects = bench.frame('{"type":"refused","code":"deleted","message":"gone","final":true}');
     assert.ok(!effects.some((effect) => effect.kind === 'tear-down'));
     assert.equal(bench.session.phase, 'waiting');
   });
@@ -238,6 +245,115 @@ describe('hostile or broken controller', () => {
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('somebody who carries the frames', () => {
+  const deleted: ControllerMessage = { type: 'refused', code: 'deleted', message: 'gone', final: true };
+  const attacks: [string, (bench: Bench) => readonly Frame[]][] = [
+    ['says in the clear that the gateway was deleted', () => [JSON.stringify(deleted)]],
+    ['says anything in the clear', (bench) => [JSON.stringify(bench.controller.snapshot(bench.now))]],
+    ['says it in a binary frame', () => [Buffer.from(JSON.stringify(deleted))]],
+    [
+      'repeats a frame',
+      (bench) => {
+        const frame = bench.controller.say(bench.controller.lease(bench.now));
+        return [frame, frame];
+      },
+    ],
+    [
+      'swaps two frames',
+      (bench) => {
+        const [first, second] = [say(bench, 1), say(bench, 2)];
+        return [second, first];
+      },
+    ],
+    ['holds a frame back', (bench) => [say(bench, 1), say(bench, 2)].slice(1)],
+    ['cuts a frame short', (bench) => [sealed(bench).subarray(0, -1)]],
+    ['sends an empty frame', () => [new Uint8Array(0)]],
+    ['adds to a frame', (bench) => [Buffer.concat([sealed(bench), Buffer.from('}')])]],
+    ['seals it with keys of its own', (bench) => [sealed(new Bench({ crypto: bench.identity }).deployed())]],
+    ['sends back what the agent said', (bench) => [lastSent(bench)]],
+  ];
+  for (const [name, attack] of attacks) {
+    it(`${name}: that ends the connection and changes nothing`, () => {
+      const bench = new Bench().deployed();
+      const frames = attack(bench);
+      const honest = frames.length - 1;
+      for (const frame of name === 'repeats a frame' ? frames.slice(0, honest) : []) bench.frame(frame);
+      const before = [bench.session.stored(0), bench.session.phase];
+      const effects = frames.slice(name === 'repeats a frame' ? honest : 0).flatMap((frame) => bench.frame(frame));
+      assert.ok(effects.some((effect) => effect.kind === 'close'));
+      assert.ok(!effects.some(({ kind }) => ['apply', 'persist', 'tear-down', 'refused', 'send'].includes(kind)));
+      assert.deepEqual(before, [bench.session.stored(0), 'live']);
+      assert.equal(bench.session.phase, 'waiting');
+    });
+  }
+
+  it('changes any one bit: that ends the connection and changes nothing', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.integer({ min: 0, max: 7 }), (place, bit) => {
+        const bench = new Bench().deployed();
+        const frame = Uint8Array.from(sealed(bench));
+        frame[place % frame.length] = (frame[place % frame.length] ?? 0) ^ (1 << bit);
+        const before = bench.session.stored(0);
+        assert.ok(bench.frame(frame).every(({ kind }) => kind === 'close' || kind === 'log'));
+        assert.deepEqual([bench.session.stored(0), bench.session.phase], [before, 'waiting']);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('cannot move the end of an access', () => {
+    const bench = new Bench().deployed();
+    const ends = deviceItem(1, { expiresAt: start + 1_000 });
+    const { upserts, ...delta } = bench.controller.change([ends], [], bench.now);
+    bench.frame(JSON.stringify({ ...delta, upserts: upserts.map((item) => ({ ...item, expiresAt: null })) }));
+    assert.equal(bench.session.phase, 'waiting');
+    assert.equal(bench.session.desired.items.has(ends.key), false);
+  });
+
+  it('does not see the token, nor the WireGuard key', () => {
+    const bench = new Bench();
+    bench.start();
+    const frames = bench.open().flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
+    assert.ok(bench.controller.heard.some((message) => message.type === 'authenticate' && message.token === token));
+    for (const frame of frames) {
+      const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString('latin1');
+      assert.ok(!text.includes(token) && !text.includes(Buffer.alloc(32, 1).toString('base64')));
+    }
+    assert.deepEqual(
+      frames.map((frame) => typeof frame),
+      ['string', 'object'],
+    );
+  });
+
+  it('cannot put a one-time key of its own into the handshake', () => {
+    const own = keyExchange('controller', randomBytes(32)).publicKey;
+    const useless = Buffer.alloc(32).toString('base64');
+    for (const swap of [own, useless]) {
+      const bench = new Bench();
+      bench.start();
+      const [hello] = bench.opened();
+      assert.ok(hello?.kind === 'send');
+      const [challenge] = bench.controller.receive(hello.frame, bench.now);
+      assert.ok(challenge?.type === 'challenge');
+      const effects = bench.frame(JSON.stringify({ ...challenge, ephemeral: swap }));
+      assert.deepEqual(bench.sent(effects), []);
+      assert.equal(bench.session.phase, 'waiting');
+    }
+  });
+
+  it('cannot refuse for good, only send the agent into another try', () => {
+    for (const code of ['unknown-gateway', 'bad-identity', 'taken-over', 'deleted'] as const) {
+      const bench = new Bench();
+      bench.start();
+      bench.opened();
+      const effects = bench.frame(JSON.stringify({ ...deleted, code }));
+      assert.ok(!effects.some(({ kind }) => kind === 'refused' || kind === 'tear-down'));
+      assert.equal(bench.session.phase, 'waiting');
+      assert.ok((bench.session.nextDeadline()?.at ?? Infinity) <= start + 15_000);
+    }
   });
 });
 
@@ -461,6 +577,21 @@ describe('heartbeats', () => {
     assert.deepEqual(beat([peer]), [peer]);
   });
 
+  it('go out every second at most and every minute at least, whatever the controller asks for', () => {
+    for (const [asked, taken] of [
+      [1, 1_000],
+      [5_000, 5_000],
+      [Number.MAX_SAFE_INTEGER, 60_000],
+    ] as const) {
+      const bench = new Bench();
+      bench.controller.heartbeatMs = asked;
+      bench.deployed();
+      bench.input({ kind: 'tick' });
+      bench.input({ kind: 'heartbeat-ready', data: { ...data, peers: [] } });
+      assert.equal((bench.session.nextDeadline()?.at ?? 0) - bench.now, Math.min(taken, 30_000));
+    }
+  });
+
   it('a controller that falls silent is left', () => {
     const bench = new Bench().deployed();
     bench.now += 10_000;
@@ -469,6 +600,23 @@ describe('heartbeats', () => {
     assert.ok(bench.input({ kind: 'tick' }).some((effect) => effect.kind === 'close'));
   });
 });
+
+/** The next frame of an honest controller: a new device. */
+function say(bench: Bench, device: number): Frame {
+  return bench.controller.say(bench.controller.change([deviceItem(device)], [], bench.now));
+}
+
+function sealed(bench: Bench): Uint8Array {
+  const frame = say(bench, 1);
+  assert.ok(typeof frame !== 'string');
+  return frame;
+}
+
+function lastSent(bench: Bench): Frame {
+  const sent = bench.effects.findLast((effect) => effect.kind === 'send');
+  assert.ok(sent !== undefined);
+  return sent.frame;
+}
 
 function other(bench: Bench): ScriptedController {
   const controller = new ScriptedController('00000000-0000-4000-8000-000000000000', bench.controller.key);
@@ -502,8 +650,13 @@ function anyInput(): fc.Arbitrary<Input> {
       kind: fc.constant('opened' as const),
       connection,
       nonce: fc.constant(Buffer.alloc(32).toString('base64')),
+      exchange: fc.constant(keyExchange('agent', Buffer.alloc(32, 5))),
     }),
-    fc.record({ kind: fc.constant('message' as const), connection, text: message }),
+    fc.record({
+      kind: fc.constant('message' as const),
+      connection,
+      frame: fc.oneof(message, fc.uint8Array({ maxLength: 40 })),
+    }),
     fc.record({ kind: fc.constant('closed' as const), connection, reason: fc.string() }),
     fc.record({
       kind: fc.constant('applied' as const),
