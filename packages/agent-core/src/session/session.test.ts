@@ -1,127 +1,15 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import type { AgentMessage, ControllerMessage } from '@sallyport/contract/channel';
-import { emptyStateHash, type KeyExchange, keyExchange } from '@sallyport/contract/channel';
+import type { ControllerMessage } from '@sallyport/contract/channel';
+import { emptyStateHash, keyExchange } from '@sallyport/contract/channel';
 import fc from 'fast-check';
+import { Bench, benchStart as start, benchToken as token } from '../testing/bench.ts';
 import { ScriptedController } from '../testing/controller.ts';
 import { deviceItem, gatewayItem } from '../testing/items.ts';
 import { testKey } from '../testing/keys.ts';
 import { AgentSession } from './session.ts';
 import { transitions } from './transitions.ts';
-import type { Effect, Frame, Input, SessionConfig, Work } from './types.ts';
-
-const gateway = '5b8e7f60-1111-4222-8333-444455556666';
-const start = Date.UTC(2026, 0, 1);
-const host = { hostname: 'h', os: 'linux', kernel: '6.1', wireguard: 'memory' } as const;
-const token = 'sgw_secret';
-
-/** A session joined to a controller by hand: every effect is kept, nothing happens by itself. */
-class Bench {
-  readonly controller = new ScriptedController(gateway);
-  readonly identity = testKey();
-  now = start;
-  session: AgentSession;
-  effects: Effect[] = [];
-  connection = 0;
-
-  constructor(over: Partial<SessionConfig> = {}) {
-    this.controller.token = token;
-    this.controller.items.set('gateway', gatewayItem());
-    this.session = new AgentSession(this.config(over));
-  }
-
-  config(over: Partial<SessionConfig> = {}): SessionConfig {
-    return {
-      gateway,
-      identityKey: this.identity.publicKey,
-      wireguardPublicKey: Buffer.alloc(32, 1).toString('base64'),
-      controllerKey: null,
-      enrolled: false,
-      token: { text: token, controllerFingerprint: this.identity.fingerprint(this.controller.key.publicKey) },
-      agentVersion: '0',
-      host,
-      crypto: this.identity,
-      ...over,
-    };
-  }
-
-  input(input: Input): Effect[] {
-    const effects = this.session.handle(input, { now: this.now, random: 0.5 });
-    this.effects.push(...effects);
-    for (const effect of effects) if (effect.kind === 'connect') this.connection = effect.connection;
-    return effects;
-  }
-
-  /** From the controller, sealed when it has to be. */
-  from(message: ControllerMessage | string): Effect[] {
-    return this.frame(this.controller.say(message));
-  }
-
-  /** From whoever carries the frames. */
-  frame(frame: Frame): Effect[] {
-    return this.input({ kind: 'message', connection: this.connection, frame });
-  }
-
-  /** Delivers what the agent sends and what the controller answers, until both are silent. */
-  converse(effects: Effect[]): Effect[] {
-    const seen = [...effects];
-    const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
-    for (const frame of sent) {
-      for (const answer of this.controller.receive(frame, this.now)) seen.push(...this.converse(this.from(answer)));
-    }
-    return seen;
-  }
-
-  start(stored: string | null = null): Effect[] {
-    return this.input({ kind: 'start', stored });
-  }
-
-  /** The socket is open and the agent says hello. */
-  opened(exchange: KeyExchange = keyExchange('agent', randomBytes(32))): Effect[] {
-    const nonce = Buffer.alloc(32, 3).toString('base64');
-    return this.input({ kind: 'opened', connection: this.connection, nonce, exchange });
-  }
-
-  open(): Effect[] {
-    return this.converse(this.opened());
-  }
-
-  /** Loses the connection, waits for the next try, and lets it succeed. */
-  reconnect(): Effect[] {
-    this.input({ kind: 'closed', connection: this.connection, reason: 'test' });
-    while (this.session.phase !== 'connecting') {
-      this.now = Math.max(this.now, this.session.nextDeadline()?.at ?? Infinity);
-      this.input({ kind: 'tick' });
-    }
-    return this.open();
-  }
-
-  /** Started, enrolled, and the first state applied. */
-  deployed(): this {
-    this.start();
-    this.finish();
-    this.open();
-    this.finish();
-    return this;
-  }
-
-  /** Reports the job that is running as done, as a perfect system would. */
-  finish(hash?: string): Effect[] {
-    const job = this.effects.findLast((effect) => effect.kind === 'apply');
-    assert.ok(job);
-    const desired = this.session.desired.statement?.hash ?? emptyStateHash;
-    return this.input({ kind: 'applied', job: job.job, hash: hash ?? desired, tookMs: 1, mended: [] });
-  }
-
-  work(effects: readonly Effect[]): Work | undefined {
-    return effects.find((effect) => effect.kind === 'apply')?.work;
-  }
-
-  sent(effects: readonly Effect[]): AgentMessage[] {
-    return effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
-  }
-}
+import type { Effect, Input } from './types.ts';
 
 describe('first contact', () => {
   it('enrols with the token, pins the key, and loads the snapshot', () => {
@@ -245,115 +133,6 @@ describe('hostile or broken controller', () => {
       }),
       { numRuns: 200 },
     );
-  });
-});
-
-describe('somebody who carries the frames', () => {
-  const deleted: ControllerMessage = { type: 'refused', code: 'deleted', message: 'gone', final: true };
-  const attacks: [string, (bench: Bench) => readonly Frame[]][] = [
-    ['says in the clear that the gateway was deleted', () => [JSON.stringify(deleted)]],
-    ['says anything in the clear', (bench) => [JSON.stringify(bench.controller.snapshot(bench.now))]],
-    ['says it in a binary frame', () => [Buffer.from(JSON.stringify(deleted))]],
-    [
-      'repeats a frame',
-      (bench) => {
-        const frame = bench.controller.say(bench.controller.lease(bench.now));
-        return [frame, frame];
-      },
-    ],
-    [
-      'swaps two frames',
-      (bench) => {
-        const [first, second] = [say(bench, 1), say(bench, 2)];
-        return [second, first];
-      },
-    ],
-    ['holds a frame back', (bench) => [say(bench, 1), say(bench, 2)].slice(1)],
-    ['cuts a frame short', (bench) => [sealed(bench).subarray(0, -1)]],
-    ['sends an empty frame', () => [new Uint8Array(0)]],
-    ['adds to a frame', (bench) => [Buffer.concat([sealed(bench), Buffer.from('}')])]],
-    ['seals it with keys of its own', (bench) => [sealed(new Bench({ crypto: bench.identity }).deployed())]],
-    ['sends back what the agent said', (bench) => [lastSent(bench)]],
-  ];
-  for (const [name, attack] of attacks) {
-    it(`${name}: that ends the connection and changes nothing`, () => {
-      const bench = new Bench().deployed();
-      const frames = attack(bench);
-      const honest = frames.length - 1;
-      for (const frame of name === 'repeats a frame' ? frames.slice(0, honest) : []) bench.frame(frame);
-      const before = [bench.session.stored(0), bench.session.phase];
-      const effects = frames.slice(name === 'repeats a frame' ? honest : 0).flatMap((frame) => bench.frame(frame));
-      assert.ok(effects.some((effect) => effect.kind === 'close'));
-      assert.ok(!effects.some(({ kind }) => ['apply', 'persist', 'tear-down', 'refused', 'send'].includes(kind)));
-      assert.deepEqual(before, [bench.session.stored(0), 'live']);
-      assert.equal(bench.session.phase, 'waiting');
-    });
-  }
-
-  it('changes any one bit: that ends the connection and changes nothing', () => {
-    fc.assert(
-      fc.property(fc.nat(), fc.integer({ min: 0, max: 7 }), (place, bit) => {
-        const bench = new Bench().deployed();
-        const frame = Uint8Array.from(sealed(bench));
-        frame[place % frame.length] = (frame[place % frame.length] ?? 0) ^ (1 << bit);
-        const before = bench.session.stored(0);
-        assert.ok(bench.frame(frame).every(({ kind }) => kind === 'close' || kind === 'log'));
-        assert.deepEqual([bench.session.stored(0), bench.session.phase], [before, 'waiting']);
-      }),
-      { numRuns: 50 },
-    );
-  });
-
-  it('cannot move the end of an access', () => {
-    const bench = new Bench().deployed();
-    const ends = deviceItem(1, { expiresAt: start + 1_000 });
-    const { upserts, ...delta } = bench.controller.change([ends], [], bench.now);
-    bench.frame(JSON.stringify({ ...delta, upserts: upserts.map((item) => ({ ...item, expiresAt: null })) }));
-    assert.equal(bench.session.phase, 'waiting');
-    assert.equal(bench.session.desired.items.has(ends.key), false);
-  });
-
-  it('does not see the token, nor the WireGuard key', () => {
-    const bench = new Bench();
-    bench.start();
-    const frames = bench.open().flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
-    assert.ok(bench.controller.heard.some((message) => message.type === 'authenticate' && message.token === token));
-    for (const frame of frames) {
-      const text = typeof frame === 'string' ? frame : Buffer.from(frame).toString('latin1');
-      assert.ok(!text.includes(token) && !text.includes(Buffer.alloc(32, 1).toString('base64')));
-    }
-    assert.deepEqual(
-      frames.map((frame) => typeof frame),
-      ['string', 'object'],
-    );
-  });
-
-  it('cannot put a one-time key of its own into the handshake', () => {
-    const own = keyExchange('controller', randomBytes(32)).publicKey;
-    const useless = Buffer.alloc(32).toString('base64');
-    for (const swap of [own, useless]) {
-      const bench = new Bench();
-      bench.start();
-      const [hello] = bench.opened();
-      assert.ok(hello?.kind === 'send');
-      const [challenge] = bench.controller.receive(hello.frame, bench.now);
-      assert.ok(challenge?.type === 'challenge');
-      const effects = bench.frame(JSON.stringify({ ...challenge, ephemeral: swap }));
-      assert.deepEqual(bench.sent(effects), []);
-      assert.equal(bench.session.phase, 'waiting');
-    }
-  });
-
-  it('cannot refuse for good, only send the agent into another try', () => {
-    for (const code of ['unknown-gateway', 'bad-identity', 'taken-over', 'deleted'] as const) {
-      const bench = new Bench();
-      bench.start();
-      bench.opened();
-      const effects = bench.frame(JSON.stringify({ ...deleted, code }));
-      assert.ok(!effects.some(({ kind }) => kind === 'refused' || kind === 'tear-down'));
-      assert.equal(bench.session.phase, 'waiting');
-      assert.ok((bench.session.nextDeadline()?.at ?? Infinity) <= start + 15_000);
-    }
   });
 });
 
@@ -600,23 +379,6 @@ describe('heartbeats', () => {
     assert.ok(bench.input({ kind: 'tick' }).some((effect) => effect.kind === 'close'));
   });
 });
-
-/** The next frame of an honest controller: a new device. */
-function say(bench: Bench, device: number): Frame {
-  return bench.controller.say(bench.controller.change([deviceItem(device)], [], bench.now));
-}
-
-function sealed(bench: Bench): Uint8Array {
-  const frame = say(bench, 1);
-  assert.ok(typeof frame !== 'string');
-  return frame;
-}
-
-function lastSent(bench: Bench): Frame {
-  const sent = bench.effects.findLast((effect) => effect.kind === 'send');
-  assert.ok(sent !== undefined);
-  return sent.frame;
-}
 
 function other(bench: Bench): ScriptedController {
   const controller = new ScriptedController('00000000-0000-4000-8000-000000000000', bench.controller.key);
