@@ -70,7 +70,16 @@ function bigState(input: PolicyInput): FirewallState {
       .filter((n) => n === 0 || n % 10 === profile % 10)
       .map((n) => ({ class: `c${n}`, bundle: 'b', expiresAt: null }));
   const profiles = new Map(Array.from({ length: 100 }, (_, n) => [`p${n}`, { id: `p${n}`, cells: cells(n) }]));
-  return { masquerade: true, draining: false, leaseUntil: Date.now() + 3_600_000, devices, classes, profiles, bundles };
+  return {
+    masquerade: true,
+    draining: false,
+    leaseUntil: Date.now() + 3_600_000,
+    devices,
+    classes,
+    profiles,
+    bundles,
+    sites: new Map(),
+  };
 }
 
 const [verb, json = ''] = process.argv.slice(2);

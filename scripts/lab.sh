@@ -1,9 +1,9 @@
 #!/bin/sh
-# Sets up what is missing, then becomes the lab
+# Sets up what is missing, then becomes the lab: a small internet in network namespaces.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 sh scripts/setup.sh test
 PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
-exec node  a small internet in network namespaces.:tests/lab/main.ts "$@"
+exec node tests/lab/main.ts "$@"

@@ -16,4 +16,6 @@ SALLYPORT_LOCAL_GATEWAY=$local_gateway sh "$root/scripts/setup.sh" start
 # The folders where nft, ip and wg live are often missing from a user's PATH.
 PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
+# On a terminal, people read: only what may need them. A service manager gets every line.
+if [ -t 2 ]; then SALLYPORT_LOG_LEVEL=${SALLYPORT_LOG_LEVEL:-warn}; export SALLYPORT_LOG_LEVEL; fi
 exec node "$root/apps/controller/src/main.ts" "$@"

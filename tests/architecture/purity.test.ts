@@ -14,7 +14,7 @@ const CORE: Record<string, string[]> = {
 const PURE_MODULES: Record<string, { names: RegExp; in: RegExp }> = {
   'node:crypto': {
     names:
-      /^(createHash|hash|createHmac|createPrivateKey|createPublicKey|createSecretKey|diffieHellman|hkdfSync|sign|verify|timingSafeEqual|KeyObject)$/,
+      /^(createCipheriv|createDecipheriv|createHash|hash|createHmac|createPrivateKey|createPublicKey|createSecretKey|diffieHellman|hkdfSync|sign|verify|timingSafeEqual|KeyObject)$/,
     in: /^packages\/(contract|wireguard)\//,
   },
 };

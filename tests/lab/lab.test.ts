@@ -4,6 +4,7 @@ import { Cleanup, Daemon, exec, until, whyNoNamespaces } from '@sallyport/testki
 
 const skip = whyNoNamespaces() ?? false;
 const program = new URL('./main.ts', import.meta.url).pathname;
+const root = new URL('../../', import.meta.url).pathname;
 
 async function leftOf(pid: number): Promise<string[]> {
   return (await exec('ip', ['netns', 'list'])).split('\n').filter((line) => line.startsWith(`lab-${pid}-`));
@@ -30,6 +31,13 @@ test('a lab that is interrupted in the middle leaves nothing behind', { skip }, 
   await until('the lab to end', () => !lab.running, { timeoutMs: 60_000 });
   assert.deepEqual(await leftOf(pid), []);
 });
+
+for (const script of ['lab', 'bench']) {
+  test(`npm run ${script} reaches its program`, async () => {
+    const help = await exec('npm', ['--silent', '--prefix', root, 'run', script, '--', '--help']);
+    assert.match(help, new RegExp(`npm run ${script}`));
+  });
+}
 
 test('a wrong option of the lab is refused with its help', async (t) => {
   const cleanup = new Cleanup();

@@ -1,5 +1,5 @@
 import { privateKeyPlaceholder } from '@sallyport/contract';
-import { parseKey, publicKeyOf } from '@sallyport/wireguard';
+import { parseConfiguration, parseKey, publicKeyOf } from '@sallyport/wireguard';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { readText } from './files.ts';
 
@@ -20,11 +20,22 @@ export function configurationFileName(deviceName: string): string {
   return `${stem || 'device'}.conf`;
 }
 
-/** The configuration with the private key where the controller left the placeholder. */
+/**
+ * The configuration with the private key where the controller left the placeholder. Only settings that we know are taken:
+ * wg-quick runs `PostUp` and its like as root, and the text came over the network.
+ */
 export function withPrivateKey(text: string, privateKey: string): string {
   const found = KEY_LINE.exec(text)?.[2];
   if (found !== privateKeyPlaceholder || text.split(privateKeyPlaceholder).length !== 2)
     throw new Failure(exitCodes.failed, 'The configuration has no place for the private key where one is expected');
+  try {
+    parseConfiguration(text, privateKeyPlaceholder);
+  } catch (error) {
+    throw new Failure(
+      exitCodes.failed,
+      `The controller sent a configuration that is not one: ${(error as Error).message}`,
+    );
+  }
   return text.replace(privateKeyPlaceholder, () => privateKey);
 }
 

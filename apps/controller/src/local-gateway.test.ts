@@ -65,17 +65,22 @@ class Place {
   }
 }
 
-test('a local gateway comes up with the controller and goes down with it', async (t) => {
-  const reason = await missing();
-  if (reason) return t.skip(reason);
-  const place = new Place(t);
-  const controller = await place.start(t, testFolder(t));
-  assert.match(controller.stdout, /Gateway +"local" is starting on this machine/);
-  await place.gateway('ONLINE');
-  assert.deepEqual(await place.dataPlane(), { link: true, table: true });
-  assert.equal(await controller.kill('SIGTERM'), 0);
-  assert.deepEqual(await place.dataPlane(), { link: false, table: false });
-});
+for (const [signal, how] of [
+  ['SIGTERM', 'is stopped'],
+  ['SIGHUP', 'loses its terminal'],
+] as const) {
+  test(`a local gateway comes up with the controller, and goes down with it when that ${how}`, async (t) => {
+    const reason = await missing();
+    if (reason) return t.skip(reason);
+    const place = new Place(t);
+    const controller = await place.start(t, testFolder(t));
+    assert.match(controller.stdout, /Gateway +"local" is starting on this machine/);
+    await place.gateway('ONLINE');
+    assert.deepEqual(await place.dataPlane(), { link: true, table: true });
+    assert.equal(await controller.kill(signal), 0);
+    assert.deepEqual(await place.dataPlane(), { link: false, table: false });
+  });
+}
 
 test('a controller that crashes leaves the data plane up, and the next one goes on with it', async (t) => {
   const reason = await missing();

@@ -22,6 +22,7 @@ export interface LocalGatewayOptions {
   /** The environment without our own settings. */
   readonly env: NodeJS.ProcessEnv;
   readonly log: {
+    readonly level?: string;
     readonly warn: (facts: object, text: string) => void;
     readonly error: (facts: object, text: string) => void;
   };
@@ -76,7 +77,13 @@ const steadyMs = 60_000;
 /** How long undoing may take before we go without it. */
 const patienceMs = 15_000;
 
-function spawnAgent({ controllerUrl, token, stateDir, env }: LocalGatewayOptions): ChildProcess {
+/** The agent knows fewer levels. */
+function agentLevel(level: string): string {
+  if (level === 'trace') return 'debug';
+  return level === 'fatal' || level === 'silent' ? 'error' : level;
+}
+
+function spawnAgent({ controllerUrl, token, stateDir, env, log }: LocalGatewayOptions): ChildProcess {
   const args = [
     gatewayMain,
     'run',
@@ -87,6 +94,8 @@ function spawnAgent({ controllerUrl, token, stateDir, env }: LocalGatewayOptions
     '--state-dir',
     stateDir,
     '--down-on-exit',
+    '--log-level',
+    agentLevel(log.level ?? 'info'),
   ];
   // Only this machine is between us, whatever address the controller listens on.
   if (controllerUrl.startsWith('http:')) args.push('--insecure');

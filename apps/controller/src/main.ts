@@ -85,12 +85,16 @@ function returnMemory(): void {
 /** How long stopping in order may take: longer than the local gateway's own patience. */
 const patienceMs = 25_000;
 
-/** First signal: stop in order. Second: at once. */
+/**
+ * First signal: stop in order. Another, a second later or more: at once. One press of Ctrl-C may come as several: from the
+ * terminal, handed on by npm, and as the end of the terminal.
+ */
 function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
-  let stopping = false;
+  let stoppingSince: number | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== null && Date.now() - stoppingSince < 1000) return;
+    if (stoppingSince !== null) process.exit(1);
+    stoppingSince = Date.now();
     log.info({ signal }, 'stopping');
     setTimeout(() => {
       log.error({}, 'stopping took too long');
@@ -104,5 +108,5 @@ function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
       },
     );
   };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, onSignal);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 }

@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { AgentSession, type Effect, type Input, type SessionConfig, type SessionTiming } from '@sallyport/agent-core';
-import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
+import {
+  AgentSession,
+  type Effect,
+  type Frame,
+  type Input,
+  type SessionConfig,
+  type SessionTiming,
+} from '@sallyport/agent-core';
+import { keyExchange, type ProbeItem, type ProbeResult } from '@sallyport/contract/channel';
 import type { ForeignChange } from '@sallyport/hostnet';
 import { ChannelSocket } from './channel/socket.ts';
 import { failureOf } from './failure.ts';
@@ -140,7 +147,7 @@ export class Agent {
         this.#connect(effect.connection);
         return;
       case 'send':
-        this.#socket?.send(JSON.stringify(effect.message));
+        this.#socket?.send(effect.frame);
         return;
       case 'ping':
         this.#socket?.ping();
@@ -178,11 +185,19 @@ export class Agent {
   #connect(connection: number): void {
     this.#socket?.close('another connection takes its place');
     this.#socket = new ChannelSocket(this.#options.url, {
-      opened: () => this.#input({ kind: 'opened', connection, nonce: randomBytes(32).toString('base64') }),
-      message: (text) => this.#input({ kind: 'message', connection, text }),
+      opened: () => {
+        const nonce = randomBytes(32).toString('base64');
+        this.#input({ kind: 'opened', connection, nonce, exchange: keyExchange('agent', randomBytes(32)) });
+      },
+      message: (frame) => this.#hear(connection, frame),
       pong: () => this.#input({ kind: 'pong', connection }),
       closed: (reason) => this.#input({ kind: 'closed', connection, reason }),
     });
+  }
+
+  #hear(connection: number, frame: Frame): void {
+    this.#input({ kind: 'message', connection, frame });
+    if (this.#session.phase === 'live') this.#socket?.trust();
   }
 
   async #pin(controllerKey: string): Promise<void> {

@@ -57,7 +57,7 @@ async function run(command: RunCommand): Promise<number> {
     log,
     now: Date.now,
     interrupted: new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => resolve());
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
     }),
   });
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Gate } from './gate.ts';
-import { FailureLimiter, sourceOf } from './source-limits.ts';
+import { Allowance } from './allowance.ts';
+import { Gate, type GateLimits } from './gate.ts';
+import { FailureLimiter, sourcesOf } from './source-limits.ts';
 import { startChannel } from './testing/harness.ts';
 import { ManualTime, until } from './testing/manual-time.ts';
 import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
@@ -36,48 +37,152 @@ test('a thousand agents that come at once are all served, in turns', async (t) =
   await until(() => h.channel.counters().connected === 0, 'all gone');
 });
 
+const bounds = { waitingUpgrades: 1_000, waitingPerSource: 1_000, pressureMs: 3_000, graceMs: 250 };
+
+/** A gate whose guests note what becomes of them. */
+function gateOf(change: Partial<GateLimits>) {
+  const time = new ManualTime();
+  const gate = new Gate({ handshakes: 4, handshakesPerSource: 2, ...bounds, ...change }, time.clock, time);
+  const noted = { started: [] as string[], dropped: [] as string[], evicted: [] as string[] };
+  const enter = (...sources: string[]) => {
+    const note = (kind: keyof typeof noted) => () => void noted[kind].push(sources[0] ?? '');
+    return gate.enter({ sources, start: note('started'), dropped: note('dropped'), evicted: note('evicted') });
+  };
+  return { gate, time, noted, enter };
+}
+
 test('the gate keeps its bounds, lets all in at last, and lets no source starve the others', () => {
-  const limits = { handshakes: 4, handshakesPerSource: 2, waitingUpgrades: 1_000 };
   fc.assert(
     fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 60 }), (sources) => {
-      const gate = new Gate(limits);
-      const running: string[] = [];
-      const order: string[] = [];
+      const { gate, noted } = gateOf({});
+      const running: { source: string; leave: () => void }[] = [];
       for (const source of sources) {
-        gate.enter(source, () => {
-          running.push(source);
-          order.push(source);
-        });
+        const guest = { sources: [source], dropped: assert.fail, evicted: assert.fail };
+        const start = () => {
+          noted.started.push(source);
+          running.push({ source, leave: () => place?.leave() });
+        };
+        const place = gate.enter({ ...guest, start });
         assert.ok(gate.running <= 4);
       }
       while (running.length > 0) {
-        for (const source of 'abc') assert.ok(running.filter((one) => one === source).length <= 2);
-        gate.leave(running.shift() ?? '');
+        for (const source of 'abc') assert.ok(running.filter((one) => one.source === source).length <= 2);
+        running.shift()?.leave();
       }
-      assert.equal(order.length, sources.length);
+      assert.equal(noted.started.length, sources.length);
       assert.deepEqual([gate.running, gate.waiting], [0, 0]);
     }),
   );
 });
 
+test('a source with fewer handshakes takes the place of the oldest of the source with most', () => {
+  const { gate, time, noted, enter } = gateOf({ handshakesPerSource: 3 });
+  for (const source of ['a', 'a', 'a', 'b']) enter(source);
+  time.advance(250);
+  enter('c');
+  assert.deepEqual([noted.started.at(-1), noted.evicted], ['c', ['a']]);
+  enter('b');
+  assert.deepEqual([noted.evicted, gate.waiting], [['a'], 1], 'nobody has two more than b');
+});
+
+test('a handshake that is only just there, or has proven something, keeps its place', () => {
+  const { time, noted, enter } = gateOf({ handshakesPerSource: 3 });
+  const places = ['a', 'a', 'a', 'b'].map((source) => enter(source));
+  enter('c');
+  time.advance(249);
+  assert.deepEqual(noted.evicted, []);
+  for (const place of places) place?.proven();
+  time.advance(10_000);
+  assert.deepEqual(noted.evicted, []);
+  places[0]?.leave();
+  assert.equal(noted.started.at(-1), 'c');
+});
+
+test('whoever is slow gives way when others wait for its place, and only then', () => {
+  const { gate, time, noted, enter } = gateOf({ handshakesPerSource: 2 });
+  for (const source of ['b', 'a', 'a']) enter(source);
+  time.advance(60_000);
+  assert.deepEqual(noted.evicted, []);
+  enter('a');
+  assert.deepEqual(noted.evicted, ['a'], 'b is not in the way');
+  assert.equal(gate.running, 3);
+  enter('a');
+  time.advance(0);
+  assert.deepEqual(noted.evicted, ['a', 'a']);
+  enter('a');
+  time.advance(2_999);
+  assert.equal(noted.evicted.length, 2);
+  time.advance(1);
+  assert.equal(noted.evicted.length, 3);
+});
+
+test('networks around a host are bounded too', () => {
+  const { gate, enter } = gateOf({ handshakes: 100, handshakesPerSource: 2 });
+  for (let host = 0; host < 30; host++) enter(`host ${host}`, `site ${host >> 3}`, 'provider');
+  assert.equal(gate.running, 8);
+  const one = gateOf({ handshakes: 100, handshakesPerSource: 2 });
+  for (let host = 0; host < 30; host++) one.enter(`host ${host}`, 'site', 'provider');
+  assert.equal(one.gate.running, 4);
+});
+
+test('who has gone waits no longer, and the longest queue makes room for others', () => {
+  const { gate, noted, enter } = gateOf({ handshakes: 1, waitingUpgrades: 10, waitingPerSource: 9 });
+  const running = enter('a');
+  const waiting = Array.from({ length: 9 }, () => enter('a'));
+  assert.equal(enter('a'), null, 'too many of one source');
+  for (const place of waiting.slice(0, 4)) place?.leave();
+  assert.equal(gate.waiting, 5);
+  for (let n = 0; n < 5; n++) enter(`b${n}`);
+  assert.notEqual(enter('c'), null);
+  assert.deepEqual([noted.dropped, gate.waiting], [['a', 'a', 'a'], 8]);
+  for (let n = 0; n < 2; n++) enter(`d${n}`);
+  assert.notEqual(enter('e'), null);
+  running?.leave();
+  assert.deepEqual(noted.started, ['a', 'a']);
+  gate.clear();
+  assert.equal(gate.waiting, 0);
+});
+
+test('an allowance is so much at once and so much a second', () => {
+  const allowance = new Allowance(10, 2, 0);
+  assert.deepEqual([allowance.spend(10, 0), allowance.spend(1, 0), allowance.spend(1, 1_000)], [true, false, true]);
+  const full = new Allowance(10, 2, 0);
+  assert.equal(full.spend(11, 1_000_000), false, 'what is not used is not saved up');
+  assert.equal(new Allowance(1, 1_000, 1_000).spend(2, 0), false, 'a clock that goes back gives nothing');
+});
+
 test('failures are counted, forgotten with time, and remembered of so many sources only', () => {
   const limiter = new FailureLimiter({ failures: 2, failureForgottenMs: 1_000, failingSources: 3 });
-  limiter.failed('a', 0);
-  assert.equal(limiter.waitMs('a', 0), 0);
-  limiter.failed('a', 0);
-  assert.equal(limiter.waitMs('a', 0), 1_000);
-  assert.equal(limiter.waitMs('a', 999), 1);
-  assert.equal(limiter.waitMs('a', 1_000), 0);
-  for (const source of 'bcdef') limiter.failed(source, 1_000);
+  limiter.failed(['a'], 0);
+  assert.equal(limiter.waitMs(['a'], 0), 0);
+  limiter.failed(['a'], 0);
+  assert.equal(limiter.waitMs(['a'], 0), 1_000);
+  assert.equal(limiter.waitMs(['a'], 999), 1);
+  assert.equal(limiter.waitMs(['a'], 1_000), 0);
+  for (const source of 'bcdef') limiter.failed([source], 1_000);
   assert.equal(limiter.size, 3);
-  assert.equal(limiter.waitMs('f', 10_000), 0);
+  assert.equal(limiter.waitMs(['f'], 10_000), 0);
   assert.equal(limiter.size, 2);
 });
 
-test('sources are IPv4 addresses and IPv6 networks of one host', () => {
-  assert.equal(sourceOf('192.0.2.1'), '192.0.2.1');
-  assert.equal(sourceOf('2001:db8::1'), sourceOf('2001:db8::ffff:1'));
-  assert.notEqual(sourceOf('2001:db8::1'), sourceOf('2001:db8:0:1::1'));
+test('networks around a host have more failures to spare, and not without end', () => {
+  const limiter = new FailureLimiter({ failures: 2, failureForgottenMs: 1_000, failingSources: 1_000 });
+  const from = (site: number, host: number) => [`host ${site}.${host}`, `site ${site}`, 'provider'];
+  for (let host = 0; host < 8; host++) limiter.failed(from(0, host), 0);
+  assert.ok(limiter.waitMs(from(0, 99), 0) > 0, 'its site has had enough');
+  assert.equal(limiter.waitMs(from(1, 0), 0), 0);
+  for (let n = 0; n < 24; n++) limiter.failed(from(1 + n, 0), 0);
+  assert.ok(limiter.waitMs(from(99, 0), 0) > 0, 'its provider has had enough');
+  assert.equal(limiter.waitMs(['elsewhere'], 0), 0);
+});
+
+test('sources are IPv4 addresses, and IPv6 networks of a host, a site and a provider’s customer', () => {
+  assert.deepEqual(sourcesOf('192.0.2.1'), ['192.0.2.1']);
+  assert.deepEqual(sourcesOf('2001:db8::1'), sourcesOf('2001:db8::ffff:1'));
+  const same = (a: string, b: string) => sourcesOf(a).map((source, width) => source === sourcesOf(b)[width]);
+  assert.deepEqual(same('2001:db8::1', '2001:db8:0:1::1'), [false, true, true]);
+  assert.deepEqual(same('2001:db8::1', '2001:db8:0:100::1'), [false, false, true]);
+  assert.deepEqual(same('2001:db8::1', '2001:db8:1::1'), [false, false, false]);
 });
 
 test('a queue does a slice at a time, and a task that waits already once', async () => {

@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server } from 'node:http';
-import type { ControllerMessage } from '@sallyport/contract/channel';
+import { type ControllerMessage, keyExchange } from '@sallyport/contract/channel';
 import { type Admission, admit } from './admission.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type Visitor } from './doorway.ts';
+import type { Place } from './gate.ts';
 import { type EntryHost, GatewayEntry } from './gateway-entry.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
@@ -63,7 +64,7 @@ class ChannelServer implements AgentChannel {
   readonly #entries = new Map<string, GatewayEntry>();
   readonly #links = new Set<Link>();
   /** Those of the links that still hold a place at the door, and those that were welcomed. */
-  readonly #handshaking = new Set<Link>();
+  readonly #handshaking = new Map<Link, Place>();
   readonly #live = new Set<Link>();
   readonly #handshakes = new Map<string, number>();
   readonly #sources = new DeviceSources(rememberedDevices);
@@ -83,7 +84,7 @@ class ChannelServer implements AgentChannel {
     const presenceChanged = (gateway: string) => this.#presenceChanged(gateway);
     const observations = (this.#observations = new Observations(directory, log, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
-    this.#doorway = new Doorway({ clock, limits, counters: this.#counters, queue, peerAddress, opened });
+    this.#doorway = new Doorway({ clock, timers, limits, counters: this.#counters, queue, peerAddress, opened });
     this.#linkHost = {
       clock,
       timers,
@@ -157,14 +158,16 @@ class ChannelServer implements AgentChannel {
     const nonce = Buffer.from(randomBytes(32)).toString('base64');
     // All agents of a busy tenant together hear of at most a thousand revisions a second.
     const revisionGapMs = () => Math.max(this.#limits.revisionGapMs, this.#live.size);
-    const session = new Session({ identity, nonce, heartbeatMs, limits: this.#limits, revisionGapMs }, clock());
-    const link = new Link(visitor, session, this.#linkHost);
+    const exchange = keyExchange('controller', randomBytes(32));
+    const settings = { identity, nonce, exchange, heartbeatMs, limits: this.#limits, revisionGapMs };
+    const link = new Link(visitor, new Session(settings, clock()), this.#linkHost);
     this.#links.add(link);
-    this.#handshaking.add(link);
+    this.#handshaking.set(link, visitor.place);
+    visitor.onEvicted(() => link.input({ type: 'evicted' }));
     link.start();
   }
 
-  #carryOut(link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'end' }>): void {
+  #carryOut(link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'seal' | 'end' }>): void {
     const entry = link.entry;
     if (effect.kind === 'admit') void this.#admit(link, effect.hello, effect.proof);
     else if (entry === null) return;
@@ -173,6 +176,7 @@ class ChannelServer implements AgentChannel {
   }
 
   async #admit(link: Link, hello: Hello, proof: Proof): Promise<void> {
+    this.#handshaking.get(link)?.proven();
     try {
       const admission = await admit(this.#deps.directory, hello, proof);
       if (admission.kind === 'admitted') {
@@ -243,7 +247,7 @@ class ChannelServer implements AgentChannel {
     this.#live.delete(link);
     this.#leaveDoor(link);
     if (link.entry !== null) this.#deps.log.debug({ gateway: link.entry.id, code }, 'agent gone');
-    if (phase !== 'live' && code !== 'busy' && code !== 'lost') this.#doorway.failed(link.source);
+    if (phase !== 'live' && code !== 'busy' && code !== 'lost') this.#doorway.failed(link.sources);
   }
 
   /** An agent that reads that it was replaced is a second one; a mere reconnect leaves a connection on which nobody answers. */
@@ -258,7 +262,8 @@ class ChannelServer implements AgentChannel {
   }
 
   #leaveDoor(link: Link): void {
-    if (this.#handshaking.delete(link)) this.#doorway.left(link.source);
+    this.#handshaking.get(link)?.leave();
+    this.#handshaking.delete(link);
   }
 
   #entry(record: GatewayRecord): GatewayEntry {

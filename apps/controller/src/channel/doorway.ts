@@ -5,23 +5,29 @@ import { channelPath } from '@sallyport/contract/channel';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ChannelCounters } from './counters.ts';
 import { plainAddress } from './endpoint.ts';
-import { Gate } from './gate.ts';
+import { Gate, type Place } from './gate.ts';
 import type { ChannelLimits } from './limits.ts';
-import { FailureLimiter, sourceOf } from './source-limits.ts';
+import { FailureLimiter, sourcesOf } from './source-limits.ts';
+import type { Timers } from './timers.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 /** An open WebSocket on which nothing was said yet. */
 export interface Visitor {
   readonly ws: WebSocket;
   readonly socket: Duplex;
-  /** Who counts as one when it comes to limits. */
-  readonly source: string;
+  /** Who counts as one when it comes to limits, from narrow to wide. */
+  readonly sources: readonly string[];
   /** Canonical address of the peer, when known. */
   readonly address: string | null;
+  /** Its place among the handshakes, to be given back when the handshake is over. */
+  readonly place: Place;
+  /** Called by whoever takes the visitor: what to do when its place is needed. */
+  readonly onEvicted: (evict: () => void) => void;
 }
 
 export interface DoorwayHost {
   readonly clock: () => number;
+  readonly timers: Timers;
   readonly limits: ChannelLimits;
   readonly counters: ChannelCounters;
   readonly queue: WorkQueue;
@@ -37,7 +43,6 @@ export class Doorway {
   readonly #server: WebSocketServer;
   readonly #gate: Gate;
   readonly #failures: FailureLimiter;
-  readonly #waiting = new Set<Duplex>();
   readonly #attached: { server: Server; listener: Upgrade }[] = [];
   #closing = false;
 
@@ -48,7 +53,7 @@ export class Doorway {
       maxPayload: host.limits.frameBytes,
       perMessageDeflate: false,
     });
-    this.#gate = new Gate(host.limits);
+    this.#gate = new Gate(host.limits, host.clock, host.timers);
     this.#failures = new FailureLimiter(host.limits);
   }
 
@@ -70,13 +75,8 @@ export class Doorway {
     this.#attached.push({ server, listener });
   }
 
-  /** The visitor's handshake is over; another may begin. */
-  left(source: string): void {
-    this.#gate.leave(source);
-  }
-
-  failed(source: string): void {
-    this.#failures.failed(source, this.#host.clock());
+  failed(sources: readonly string[]): void {
+    this.#failures.failed(sources, this.#host.clock());
   }
 
   /** Lets nobody in any more, and resolves when the last connection is closed. */
@@ -84,41 +84,63 @@ export class Doorway {
     this.#closing = true;
     for (const { server, listener } of this.#attached) server.off('upgrade', listener);
     this.#gate.clear();
-    for (const socket of this.#waiting) answer(socket, 503);
     await Promise.all([...this.#server.clients].map((ws) => once(ws, 'close')));
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const address = plainAddress(this.#host.peerAddress(request));
-    const source = sourceOf(address ?? 'unknown');
+    const sources = sourcesOf(address ?? 'unknown');
     socket.on('error', ignore);
-    if (this.#turnedAway(source, socket)) return;
-    const entered = this.#gate.enter(source, () => {
-      this.#host.queue.add(() => this.#open(request, socket, head, { source, address }));
+    if (this.#turnedAway(sources, socket)) return;
+    let evict: () => void = () => void socket.destroy();
+    const onEvicted = (run: () => void) => {
+      evict = run;
+    };
+    let waits = true;
+    // It says or ends something before its turn: it is gone, or no WebSocket client.
+    const restless = () => {
+      place?.leave();
+      socket.destroy();
+    };
+    const place = this.#gate.enter({
+      sources,
+      start: () => {
+        waits = false;
+        this.#host.queue.add(() => {
+          socket.off('readable', restless).off('close', restless);
+          if (place !== null) this.#open(request, socket, head, { sources, address, place, onEvicted });
+        });
+      },
+      dropped: () => {
+        waits = false;
+        socket.off('readable', restless).off('close', restless);
+        this.#overloaded(socket);
+      },
+      evicted: () => evict(),
     });
-    if (entered) {
-      this.#waiting.add(socket);
-      return;
-    }
-    this.#host.counters.overloaded++;
-    answer(socket, 503, 30);
+    if (place === null) this.#overloaded(socket);
+    else if (waits) socket.on('readable', restless).on('close', restless);
   }
 
-  #open(request: IncomingMessage, socket: Duplex, head: Buffer, who: Pick<Visitor, 'source' | 'address'>): void {
-    this.#waiting.delete(socket);
+  #open(request: IncomingMessage, socket: Duplex, head: Buffer, who: Omit<Visitor, 'ws' | 'socket'>): void {
     let opened = false;
-    if (!this.#closing && !socket.destroyed && !this.#turnedAway(who.source, socket)) {
+    if (!this.#closing && !socket.destroyed && !this.#turnedAway(who.sources, socket)) {
       this.#server.handleUpgrade(request, socket, head, (ws) => {
         opened = true;
         socket.off('error', ignore);
         this.#host.opened({ ws, socket, ...who });
       });
     }
-    if (!opened) this.left(who.source);
+    if (!opened) who.place.leave();
   }
 
-  #turnedAway(source: string, socket: Duplex): boolean {
-    const waitMs = this.#failures.waitMs(source, this.#host.clock());
+  #overloaded(socket: Duplex): void {
+    this.#host.counters.overloaded++;
+    answer(socket, 503, 30);
+  }
+
+  #turnedAway(sources: readonly string[], socket: Duplex): boolean {
+    const waitMs = this.#failures.waitMs(sources, this.#host.clock());
     if (waitMs === 0) return false;
     this.#host.counters.limited++;
     answer(socket, 429, Math.ceil(waitMs / 1000));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { channelPath, transcriptText } from '@sallyport/contract/channel';
+import { type AgentMessage, channelPath } from '@sallyport/contract/channel';
 import { newSigner } from './testing/agent-keys.ts';
 import { type Harness, startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
@@ -11,8 +11,11 @@ import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
 
 const key = Buffer.alloc(32, 1).toString('base64');
 const hello = (gateway: string) => {
-  return { type: 'hello', protocol: 1, gateway, nonce: key, identityKey: key, agentVersion: '1' } as const;
+  const keys = { nonce: key, ephemeral: key, identityKey: key };
+  return { type: 'hello', protocol: 1, gateway, ...keys, agentVersion: '1' } as const;
 };
+
+const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
 
 async function online(h: Harness) {
   const { id, token } = h.gateway();
@@ -36,6 +39,16 @@ async function upgradeStatus(port: number, path: string, headers: Record<string,
   return response.statusCode;
 }
 
+/** Asks for the WebSocket and says nothing more. */
+function silentUpgrade(port: number, source: string) {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  const headers = ['Host: h', 'Connection: upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'];
+  const named = [`Sec-WebSocket-Key: ${key.slice(0, 22)}==`, `X-Source: ${source}`];
+  socket.write(`${[`GET ${channelPath} HTTP/1.1`, ...headers, ...named].join('\r\n')}\r\n\r\n`);
+  return socket;
+}
+
 test('frames that are no messages end the connection and change nothing', async (t) => {
   const h = await startChannel(t);
   const frames: (string | Buffer)[] = [
@@ -56,7 +69,7 @@ test('frames that are no messages end the connection and change nothing', async 
     assert.equal(await peer.closed(), 1008);
   }
   const { id, agent } = await online(h);
-  agent.ws.send('{"type":"applied"}');
+  agent.sendText('{"type":"applied"}');
   assert.equal((await agent.expect('refused')).code, 'bad-message');
   await agent.closed();
   assert.equal(h.channel.presence(id).connected, false);
@@ -77,7 +90,7 @@ test('a frame too large for a stranger cuts the connection, and so does one too 
   await stranger.closed();
   assert.equal(h.channel.counters().ended['bad-message'], 1);
   const { id, agent } = await online(h);
-  agent.ws.send(JSON.stringify({ type: 'need-snapshot', reason: 'x'.repeat(200_000) }));
+  agent.send({ type: 'need-snapshot', reason: 'x'.repeat(200_000) });
   assert.equal(await agent.closed(), 1009);
   await until(() => !h.channel.presence(id).connected, 'cut');
 });
@@ -99,31 +112,23 @@ test('a signature of another key, or of the other side, proves nothing', async (
   assert.equal((await forger.expect('refused')).code, 'bad-signature');
 
   const mirror = await ScriptedAgent.open(h.port, newAgent(id, token));
-  const { publicKey: identityKey } = h.identity;
-  mirror.send({ ...hello(id), identityKey });
-  const { signature } = await mirror.expect('challenge');
-  const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
-  mirror.send({ type: 'authenticate', signature, wireguardPublicKey: key, host });
+  await mirror.greet({ identityKey: h.identity.publicKey });
+  const [challenge] = mirror.received;
+  assert.ok(challenge?.type === 'challenge');
+  mirror.send({ type: 'authenticate', signature: challenge.signature, wireguardPublicKey: key, host });
   assert.equal((await mirror.expect('refused')).code, 'bad-signature');
   assert.equal(h.channel.presence(id).connected, false);
 });
 
 test('the proof of one connection is worth nothing on another', async (t) => {
   const h = await startChannel(t);
-  const { id, agent } = await online(h);
+  const { agent } = await online(h);
   await agent.cut();
-  const { signer, wireguardPublicKey } = agent.identity;
+  const { wireguardPublicKey } = agent.identity;
   const first = await ScriptedAgent.open(h.port, agent.identity);
-  first.send({ ...hello(id), identityKey: signer.publicKey });
-  const challenge = await first.expect('challenge');
-  const transcript = { protocol: 1, gateway: id, agentNonce: key, controllerNonce: challenge.nonce };
-  const keys = { identityKey: signer.publicKey, controllerKey: challenge.controllerKey };
-  const signature = signer.sign(transcriptText('agent', { ...transcript, ...keys }));
-  const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
-
+  const signature = await first.greet();
   const replay = await ScriptedAgent.open(h.port, agent.identity);
-  replay.send({ ...hello(id), identityKey: signer.publicKey });
-  await replay.expect('challenge');
+  await replay.greet();
   replay.send({ type: 'authenticate', signature, wireguardPublicKey, host });
   assert.equal((await replay.expect('refused')).code, 'bad-signature');
   first.send({ type: 'authenticate', signature, wireguardPublicKey, host });
@@ -174,6 +179,106 @@ test('handshakes of one source wait their turn, and too many waiting are sent aw
   await first.cut();
   await opening;
   assert.notEqual(third, null);
+});
+
+const applied = (n: number): AgentMessage => {
+  return { type: 'applied', revision: { epoch: 'forged', number: n }, hash: 'f'.repeat(64), tookMs: n };
+};
+const tampering: Record<string, (agent: ScriptedAgent) => (string | Uint8Array)[]> = {
+  'a report in the clear': () => [JSON.stringify(applied(1))],
+  'a report in the clear, in a binary frame': () => [Buffer.from(JSON.stringify(applied(1)))],
+  'a frame sent twice': (agent) => {
+    const frame = agent.seal({ type: 'need-snapshot', reason: 'r' });
+    return [frame, frame];
+  },
+  'two frames swapped': (agent) => [agent.seal(applied(1)), agent.seal(applied(2))].reverse(),
+  'a frame held back': (agent) => [agent.seal(applied(1)), agent.seal(applied(2))].slice(1),
+  'a frame cut short': (agent) => [agent.seal(applied(1)).subarray(0, -1)],
+  'a frame with a flipped bit': (agent) => [agent.seal(applied(1)).map((byte, at) => (at === 20 ? byte ^ 1 : byte))],
+  'an empty frame': () => [new Uint8Array(0)],
+  'a frame of the controller sent back': (agent) => [agent.wire.findLast((frame) => frame[0] !== 0x7b) ?? ''],
+};
+for (const [what, tamper] of Object.entries(tampering)) {
+  test(`on the way, ${what}: the connection ends and nothing changes`, async (t) => {
+    const h = await startChannel(t);
+    const { id, agent } = await online(h);
+    for (const frame of tamper(agent)) agent.sendFrame(frame);
+    await agent.closed();
+    assert.equal(h.channel.counters().ended['bad-message'], 1);
+    assert.equal(h.channel.presence(id).applied, null);
+  });
+}
+
+test('what a relay reads of an enrolment is neither the token nor the WireGuard key, and it cannot swap them', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  await agent.expect('snapshot');
+  const wire = Buffer.concat(agent.wire).toString('latin1');
+  assert.ok(wire.includes(agent.identity.signer.publicKey), 'hello is in the clear');
+  const [, , secret = ''] = token.split('_');
+  for (const hidden of [secret, token, agent.identity.wireguardPublicKey, 'Debian', 'snapshot', 'welcome']) {
+    assert.ok(!wire.includes(hidden), hidden);
+  }
+  const before = h.directory.row(id).wireguardPublicKey;
+  const back = await ScriptedAgent.open(h.port, agent.identity);
+  const signature = await back.greet();
+  back.sendFrame(JSON.stringify({ type: 'authenticate', signature, wireguardPublicKey: key, host }));
+  await back.closed();
+  assert.equal(h.directory.row(id).wireguardPublicKey, before);
+});
+
+test('silent upgrades from a few addresses do not keep an agent out', async (t) => {
+  const h = await startChannel(t, { limits: { handshakes: 12, handshakesPerSource: 4, waitingUpgrades: 40 } });
+  const from = (source: string) => ({ 'x-source': source });
+  const silent = [];
+  for (let n = 0; n < 12; n++) {
+    silent.push(await ScriptedAgent.open(h.port, newAgent(h.gateway().id), from(`192.0.2.${n % 3}`)));
+  }
+  const waiting = Array.from({ length: 40 }, (_, n) => silentUpgrade(h.port, `192.0.2.${n % 4}`));
+  await until(() => h.channel.counters().waiting >= 30, 'the queue is long');
+  h.time.advance(250);
+  const { id, token } = h.gateway();
+  const agent = await ScriptedAgent.open(h.port, newAgent(id, token), from('198.51.100.1'));
+  await agent.authenticate();
+  await agent.expect('welcome');
+  assert.ok((h.channel.counters().ended.evicted ?? 0) > 0);
+  for (const socket of waiting) socket.destroy();
+  for (const peer of silent) peer.ws.terminate();
+  await until(() => h.channel.counters().waiting === 0, 'the gone wait no longer');
+});
+
+test('a peer that goes while it waits, or speaks before its turn, waits no longer', async (t) => {
+  const h = await startChannel(t, { limits: { handshakes: 1 } });
+  await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
+  const waiting = Array.from({ length: 3 }, () => silentUpgrade(h.port, '127.0.0.1'));
+  await until(() => h.channel.counters().waiting === 3, 'they wait');
+  waiting[0]?.end();
+  waiting[1]?.resetAndDestroy();
+  waiting[2]?.write('x');
+  await until(() => h.channel.counters().waiting === 0, 'they wait no longer');
+  waiting[2]?.destroy();
+});
+
+test('an agent has so many bytes to spend, and a heartbeat about ten thousand devices is not too many', async (t) => {
+  const h = await startChannel(t);
+  const { id, agent } = await online(h);
+  const peers = Array.from({ length: 10_000 }, (_, n) => ({
+    device: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
+    rxBytes: Number.MAX_SAFE_INTEGER,
+    txBytes: Number.MAX_SAFE_INTEGER,
+    lastHandshake: h.time.clock(),
+    endpoint: '[2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535',
+  }));
+  for (let beat = 0; beat < 6; beat++) {
+    agent.beat(h.time.clock(), { peers });
+    await until(() => h.channel.presence(id).lastSeen === h.time.clock(), 'heard');
+    h.time.advance(10_000);
+  }
+  assert.equal(agent.closeCode, null);
+  for (let n = 0; n < 20; n++) agent.beat(h.time.clock(), { peers });
+  assert.equal((await agent.expect('refused')).code, 'busy');
+  await agent.closed();
 });
 
 test('an agent that floods is cut, the others are served', async (t) => {

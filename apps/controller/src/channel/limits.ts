@@ -4,19 +4,26 @@ export interface ChannelLimits {
   readonly handshakeMs: number;
   /** Bytes that an agent may send before it has proven itself. */
   readonly handshakeBytes: number;
+  /** How long it may be while others wait for its place; of a source that has most, while others have fewer. */
+  readonly pressureMs: number;
+  readonly graceMs: number;
   /** Handshakes at the same time; further upgrades wait. */
   readonly handshakes: number;
   readonly handshakesPerSource: number;
   /** Upgrades that may wait; further ones get 503. */
   readonly waitingUpgrades: number;
+  readonly waitingPerSource: number;
   /** Failed handshakes of one source before it gets 429, and after how long one is forgotten. */
   readonly failures: number;
   readonly failureForgottenMs: number;
   /** Sources whose failures are remembered. */
   readonly failingSources: number;
+  /** Longest frame; a heartbeat about 10,000 devices fits into it twice. */
   readonly frameBytes: number;
   readonly messageBurst: number;
   readonly messagesPerSecond: number;
+  readonly byteBurst: number;
+  readonly bytesPerSecond: number;
   /** An agent with more than `highWater` unsent bytes gets nothing more until fewer than `lowWater` are left. */
   readonly highWater: number;
   readonly lowWater: number;
@@ -38,15 +45,20 @@ export interface ChannelLimits {
 export const defaultLimits: ChannelLimits = {
   handshakeMs: 10_000,
   handshakeBytes: 16 * 1024,
+  pressureMs: 3_000,
+  graceMs: 250,
   handshakes: 512,
   handshakesPerSource: 64,
   waitingUpgrades: 20_000,
+  waitingPerSource: 2_000,
   failures: 20,
   failureForgottenMs: 6_000,
   failingSources: 10_000,
-  frameBytes: 8 * 1024 * 1024,
+  frameBytes: 4 * 1024 * 1024,
   messageBurst: 200,
   messagesPerSecond: 100,
+  byteBurst: 8 * 1024 * 1024,
+  bytesPerSecond: 512 * 1024,
   highWater: 1024 * 1024,
   lowWater: 64 * 1024,
   stallMs: 60_000,

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
-import { AgentMessage, type ControllerMessage } from '@sallyport/contract/channel';
+import { AgentMessage, type ControllerMessage, type SealedChannel } from '@sallyport/contract/channel';
 import type { RawData, WebSocket } from 'ws';
+import { Allowance } from './allowance.ts';
 import type { GatewayEntry } from './gateway-entry.ts';
 import type { ChannelLimits } from './limits.ts';
 import type { Session, SessionEffect, SessionInput } from './session.ts';
@@ -13,7 +14,7 @@ export interface LinkHost {
   readonly timers: Timers;
   readonly limits: ChannelLimits;
   /** Effects that are not about the socket. */
-  readonly carryOut: (link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'end' }>) => void;
+  readonly carryOut: (link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'seal' | 'end' }>) => void;
   readonly sent: (message: ControllerMessage) => void;
   /** Called once, when the session is over. */
   readonly ended: (link: Link, ending: LinkEnding) => void;
@@ -24,12 +25,15 @@ export interface LinkHost {
 /** How long a peer has to close its side after being told to. */
 const lingerMs = 2_000;
 
+/** Endings after which nobody is there to say goodbye to. */
+const atOnce: ReadonlySet<LinkEnding['code']> = new Set(['stalled', 'silent', 'evicted']);
+
 /** RFC 6455, 7.1.5: no close frame came. */
 const closedAbnormally = 1006;
 
 /** The thin shell around one WebSocket: frames and time go into the session, its effects come out. */
 export class Link {
-  readonly source: string;
+  readonly sources: readonly string[];
   readonly address: string | null;
   readonly session: Session;
   /** The gateway that it was admitted for. */
@@ -38,25 +42,29 @@ export class Link {
   readonly #socket: Duplex;
   readonly #host: LinkHost;
   readonly #alarm: Alarm;
-  readonly #allowance: { left: number; at: number };
+  readonly #messages: Allowance;
+  readonly #bytes: Allowance;
+  #channel: SealedChannel | null = null;
   #congested = false;
   #ending: LinkEnding | null = null;
   #bytesBeforeProof = 0;
   #cancelLinger: (() => void) | null = null;
 
   constructor(
-    transport: { ws: WebSocket; socket: Duplex; source: string; address: string | null },
+    transport: { ws: WebSocket; socket: Duplex; sources: readonly string[]; address: string | null },
     session: Session,
     host: LinkHost,
   ) {
-    this.source = transport.source;
+    this.sources = transport.sources;
     this.address = transport.address;
     this.session = session;
     this.#ws = transport.ws;
     this.#socket = transport.socket;
     this.#host = host;
     this.#alarm = new Alarm(host.timers, host.clock, () => this.input({ type: 'time' }));
-    this.#allowance = { left: host.limits.messageBurst, at: host.clock() };
+    const { messageBurst, messagesPerSecond, byteBurst, bytesPerSecond } = host.limits;
+    this.#messages = new Allowance(messageBurst, messagesPerSecond, host.clock());
+    this.#bytes = new Allowance(byteBurst, bytesPerSecond, host.clock());
   }
 
   get over(): boolean {
@@ -66,8 +74,8 @@ export class Link {
   start(): void {
     this.#socket.on('data', this.#countBytes);
     this.#ws.on('message', (data, isBinary) => this.#frame(data, isBinary));
-    this.#ws.on('ping', () => this.#spend());
-    this.#ws.on('pong', () => this.#spend());
+    this.#ws.on('ping', () => this.#spend(0));
+    this.#ws.on('pong', () => this.#spend(0));
     // Protocol violations and resets; 'close' follows each of them.
     this.#ws.on('error', () => this.input({ type: 'lost' }));
     this.#ws.on('close', (code) => this.#closed(code));
@@ -90,21 +98,25 @@ export class Link {
   }
 
   #frame(data: RawData, isBinary: boolean): void {
-    if (this.over || !this.#spend()) return;
-    const message = isBinary ? null : parse(data);
-    this.input(message ?? { type: 'garbage' });
+    const bytes = bytesOf(data);
+    if (this.over || !this.#spend(bytes.length)) return;
+    const text = this.#plain(bytes, isBinary);
+    this.input((text === null ? null : parse(text)) ?? { type: 'garbage' });
   }
 
-  /** Takes one message off the allowance; ends the connection when there is none left. */
-  #spend(): boolean {
+  /** Null for what is not sealed as it must be, or is sealed too early. */
+  #plain(bytes: Buffer, isBinary: boolean): string | null {
+    if (this.#channel === null) return isBinary ? null : bytes.toString();
+    return isBinary ? this.#channel.open(bytes) : null;
+  }
+
+  /** Takes one message and its bytes off what the agent may send; ends the connection when it sends more. */
+  #spend(bytes: number): boolean {
     if (this.over) return false;
-    const { messageBurst, messagesPerSecond } = this.#host.limits;
     const now = this.#host.clock();
-    const gained = ((now - this.#allowance.at) / 1000) * messagesPerSecond;
-    this.#allowance.left = Math.min(messageBurst, this.#allowance.left + Math.max(0, gained)) - 1;
-    this.#allowance.at = now;
-    if (this.#allowance.left < 0) this.input({ type: 'rejected', code: 'busy' });
-    return this.#allowance.left >= 0;
+    const left = this.#messages.spend(1, now) && this.#bytes.spend(bytes, now);
+    if (!left) this.input({ type: 'rejected', code: 'busy' });
+    return left;
   }
 
   readonly #countBytes = (chunk: Buffer): void => {
@@ -117,13 +129,15 @@ export class Link {
 
   #perform(effect: SessionEffect): void {
     if (effect.kind === 'send') this.#send(effect.message);
+    else if (effect.kind === 'seal') this.#channel = effect.channel;
     else if (effect.kind === 'end') this.#end(effect);
     else this.#host.carryOut(this, effect);
   }
 
   #send(message: ControllerMessage): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    this.#ws.send(JSON.stringify(message), () => this.#flushed());
+    const text = JSON.stringify(message);
+    this.#ws.send(this.#channel === null ? text : this.#channel.seal(text), () => this.#flushed());
     this.#host.sent(message);
     if (!this.#congested && this.#ws.bufferedAmount > this.#host.limits.highWater) {
       this.#congested = true;
@@ -140,8 +154,9 @@ export class Link {
   #end(ending: LinkEnding): void {
     this.#alarm.stop();
     this.#ending = ending;
-    if (ending.code === 'stalled' || ending.code === 'silent') this.#ws.terminate();
+    if (atOnce.has(ending.code)) this.#ws.terminate();
     else if (ending.code !== 'lost') this.#close(1008);
+    this.#channel = null;
     this.#host.ended(this, ending);
   }
 
@@ -158,9 +173,14 @@ export class Link {
   }
 }
 
-function parse(data: RawData): AgentMessage | null {
+function bytesOf(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? Buffer.from(data) : data;
+}
+
+function parse(text: string): AgentMessage | null {
   try {
-    const parsed = AgentMessage.safeParse(JSON.parse(data.toString()));
+    const parsed = AgentMessage.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : null;
   } catch {
     return null;

@@ -9,6 +9,7 @@ const ignore = (): SessionEffect[] => [];
 const unexpected = (session: Session): SessionEffect[] => session.refuse('bad-message');
 const reject: Handler<Event<'rejected'>> = (session, { code }) => session.refuse(code);
 const lose = (session: Session): SessionEffect[] => session.end('lost');
+const evict = (session: Session): SessionEffect[] => session.end('evicted');
 const report: Handler<Report> = (session, message, now) => session.report(message, now);
 
 /** What each input does in each phase. Total: the compiler refuses a gap. */
@@ -22,6 +23,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     heartbeat: unexpected,
     probed: unexpected,
     garbage: unexpected,
+    evicted: evict,
     time: (session, _, now) => session.handshakeTime(now),
     admitted: ignore,
     rejected: reject,
@@ -41,6 +43,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     heartbeat: unexpected,
     probed: unexpected,
     garbage: unexpected,
+    evicted: evict,
     time: (session, _, now) => session.handshakeTime(now),
     admitted: ignore,
     rejected: reject,
@@ -60,6 +63,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     heartbeat: unexpected,
     probed: unexpected,
     garbage: unexpected,
+    evicted: ignore,
     time: ignore,
     admitted: (session, input, now) => session.admitted(input, now),
     rejected: reject,
@@ -79,6 +83,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     heartbeat: report,
     probed: report,
     garbage: unexpected,
+    evicted: ignore,
     time: (session, _, now) => session.liveTime(now),
     admitted: ignore,
     rejected: reject,
@@ -98,6 +103,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     heartbeat: ignore,
     probed: ignore,
     garbage: ignore,
+    evicted: ignore,
     time: ignore,
     admitted: ignore,
     rejected: ignore,

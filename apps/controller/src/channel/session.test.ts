@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AgentMessage, StateHash, transcriptText } from '@sallyport/contract/channel';
+import { type AgentMessage, keyExchange, StateHash, transcriptText } from '@sallyport/contract/channel';
 import { GatewayFeed } from './gateway-feed.ts';
 import { verifyText } from './keys.ts';
 import { defaultLimits } from './limits.ts';
@@ -14,6 +14,9 @@ const controller = newSigner();
 const agent = newSigner();
 const nonce = Buffer.alloc(32, 7).toString('base64');
 const agentNonce = Buffer.alloc(32, 9).toString('base64');
+const exchange = () => keyExchange('controller', Buffer.alloc(32, 1));
+const agentExchange = () => keyExchange('agent', Buffer.alloc(32, 2));
+const agentEphemeral = agentExchange().publicKey;
 const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
 const start = 1_000_000;
 const revision = { epoch: 'e', number: 1 };
@@ -26,6 +29,7 @@ const hello: Extract<AgentMessage, { type: 'hello' }> = {
   protocol: 1,
   gateway,
   nonce: agentNonce,
+  ephemeral: agentEphemeral,
   identityKey: agent.publicKey,
   agentVersion: '1',
 };
@@ -36,6 +40,8 @@ const transcript = {
   controllerNonce: nonce,
   identityKey: agent.publicKey,
   controllerKey: controller.publicKey,
+  agentEphemeral,
+  controllerEphemeral: exchange().publicKey,
 };
 const proof: Extract<AgentMessage, { type: 'authenticate' }> = {
   type: 'authenticate',
@@ -69,6 +75,7 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
   }),
   probed: () => ({ type: 'probed', request: 'r', hash: null, probes: [] }),
   garbage: () => ({ type: 'garbage' }),
+  evicted: () => ({ type: 'evicted' }),
   time: () => ({ type: 'time' }),
   admitted,
   rejected: () => ({ type: 'rejected', code: 'busy' }),
@@ -81,10 +88,8 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
 };
 
 function sessionIn(phase: Phase): Session {
-  const session = new Session(
-    { identity: controller, nonce, heartbeatMs: 10_000, limits: defaultLimits, revisionGapMs: () => 1_000 },
-    start,
-  );
+  const pace = { heartbeatMs: 10_000, limits: defaultLimits, revisionGapMs: () => 1_000 };
+  const session = new Session({ identity: controller, nonce, exchange: exchange(), ...pace }, start);
   const way: SessionInput[] = [hello, proof, admitted(), { type: 'lost' }];
   const steps = { greeting: 0, proving: 1, admitting: 2, live: 3, closed: 4 }[phase];
   for (const input of way.slice(0, steps)) session.handle(input, start);
@@ -103,12 +108,21 @@ function words(effects: readonly SessionEffect[]): string {
 
 const bad = 'bad-message end';
 const agentSpeaks = { applied: bad, failed: bad, 'need-snapshot': bad, heartbeat: bad, probed: bad, garbage: bad };
-const controllerTells = { time: '', admitted: '', changed: '', loaded: '', congested: '', drained: '', ask: '' };
+const controllerTells = {
+  evicted: '',
+  time: '',
+  admitted: '',
+  changed: '',
+  loaded: '',
+  congested: '',
+  drained: '',
+  ask: '',
+};
 const ends = { rejected: 'busy end', lost: 'end' };
 const before = { ...agentSpeaks, ...controllerTells, ...ends };
 const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]: string } } = {
-  greeting: { ...before, hello: 'challenge', authenticate: bad },
-  proving: { ...before, hello: bad, authenticate: 'admit' },
+  greeting: { ...before, hello: 'challenge seal', authenticate: bad, evicted: 'end' },
+  proving: { ...before, hello: bad, authenticate: 'admit', evicted: 'end' },
   admitting: { ...before, hello: bad, authenticate: bad, admitted: 'welcome snapshot' },
   live: {
     ...controllerTells,
@@ -150,9 +164,27 @@ test('the controller proves itself over what both sides said', () => {
   assert.ok(!verifyText(controller.publicKey, transcriptText('agent', transcript), effect.message.signature));
 });
 
+test('both sides come to the same keys, and a key that keeps no secret is refused in the clear', () => {
+  const effects = sessionIn('greeting').handle(hello, start);
+  const [seal] = effects.filter(({ kind }) => kind === 'seal');
+  assert.ok(seal?.kind === 'seal');
+  const channel = agentExchange().agree(exchange().publicKey, transcript);
+  assert.equal(channel?.open(seal.channel.seal('welcome')), 'welcome');
+  assert.equal(seal.channel.open(channel.seal('authenticate')), 'authenticate');
+  const weak = { ...hello, ephemeral: Buffer.alloc(32).toString('base64') };
+  assert.equal(words(sessionIn('greeting').handle(weak, start)), 'bad-message end');
+});
+
 test('a signature over anything else is refused', () => {
   const other = 'f'.repeat(43).concat('=');
-  for (const change of [{ controllerNonce: other }, { agentNonce: other }, { gateway: '' }, { controllerKey: other }]) {
+  for (const change of [
+    { controllerNonce: other },
+    { agentNonce: other },
+    { gateway: '' },
+    { controllerKey: other },
+    { agentEphemeral: other },
+    { controllerEphemeral: other },
+  ]) {
     const session = sessionIn('proving');
     const signature = agent.sign(transcriptText('agent', { ...transcript, ...change }));
     assert.equal(words(session.handle({ ...proof, signature }, start)), 'bad-signature end');

@@ -1,4 +1,4 @@
-import type { AgentMessage, ControllerMessage } from '@sallyport/contract/channel';
+import type { AgentMessage, ControllerMessage, KeyExchange, SealedChannel } from '@sallyport/contract/channel';
 import { channelProtocol, type Transcript, transcriptText } from '@sallyport/contract/channel';
 import { Delivery, type DeliverySettings, type DeliveryStep } from './delivery.ts';
 import type { GatewayFeed } from './gateway-feed.ts';
@@ -15,8 +15,10 @@ import type { DesiredState } from './types.ts';
 export type Phase = 'greeting' | 'proving' | 'admitting' | 'live' | 'closed';
 
 export type SessionEvent =
-  /** A frame that is no message of the protocol. */
+  /** A frame that is no message of the protocol, or not sealed as it must be. */
   | { readonly type: 'garbage' }
+  /** Others need the place of a handshake that has proven nothing yet. */
+  | { readonly type: 'evicted' }
   /** A deadline may have passed. */
   | { readonly type: 'time' }
   | {
@@ -46,6 +48,8 @@ export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed'>;
 
 export type SessionEffect =
   | DeliveryStep
+  /** After what was sent so far, nothing goes out or comes in but through this. */
+  | { readonly kind: 'seal'; readonly channel: SealedChannel }
   /** Ask the directory; answer with `admitted` or `rejected`. */
   | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof }
   /** Of a live agent only. */
@@ -53,7 +57,7 @@ export type SessionEffect =
   /** Close the connection, after what was sent. `phase` is the one in which it ended. */
   | {
       readonly kind: 'end';
-      readonly code: RefusalCode | 'handshake-time' | 'silent' | 'stalled' | 'lost';
+      readonly code: RefusalCode | 'handshake-time' | 'evicted' | 'silent' | 'stalled' | 'lost';
       readonly phase: Phase;
     };
 
@@ -61,6 +65,7 @@ export interface SessionSettings {
   readonly identity: ControllerIdentity;
   /** 32 random bytes, base64. */
   readonly nonce: string;
+  readonly exchange: KeyExchange;
   readonly heartbeatMs: number;
   readonly limits: ChannelLimits;
   readonly revisionGapMs: () => number;
@@ -109,15 +114,19 @@ export class Session {
     }
   }
 
-  /** Proves the controller before it learns anything of the agent that is secret. */
+  /** Proves the controller before it learns anything of the agent that is secret, and seals what comes after. */
   challenge(hello: Hello): SessionEffect[] {
     if (hello.protocol !== channelProtocol) return this.refuse('protocol');
+    const { identity, nonce, exchange } = this.#settings;
+    const transcript = this.#transcript(hello);
+    const channel = exchange.agree(hello.ephemeral, transcript);
+    if (channel === null) return this.refuse('bad-message');
     this.#hello = hello;
     this.#phase = 'proving';
-    const { identity, nonce } = this.#settings;
-    const signature = identity.sign(transcriptText('controller', this.#transcript(hello)));
-    const { publicKey: controllerKey } = identity;
-    return send({ type: 'challenge', protocol: channelProtocol, nonce, controllerKey, signature });
+    const signature = identity.sign(transcriptText('controller', transcript));
+    const keys = { nonce, ephemeral: exchange.publicKey, controllerKey: identity.publicKey };
+    const challenge = send({ type: 'challenge', protocol: channelProtocol, ...keys, signature });
+    return [...challenge, { kind: 'seal', channel }];
   }
 
   prove(proof: Proof): SessionEffect[] {
@@ -204,10 +213,11 @@ export class Session {
   }
 
   #transcript(hello: Hello): Transcript {
-    const { gateway, nonce: agentNonce, identityKey } = hello;
-    const { nonce: controllerNonce, identity } = this.#settings;
-    const { publicKey: controllerKey } = identity;
-    return { protocol: hello.protocol, gateway, agentNonce, controllerNonce, identityKey, controllerKey };
+    const { protocol, gateway, nonce: agentNonce, identityKey, ephemeral: agentEphemeral } = hello;
+    const { nonce: controllerNonce, identity, exchange } = this.#settings;
+    const keys = { identityKey, controllerKey: identity.publicKey };
+    const ephemerals = { agentEphemeral, controllerEphemeral: exchange.publicKey };
+    return { protocol, gateway, agentNonce, controllerNonce, ...keys, ...ephemerals };
   }
 
   #liveDeadline(): { at: number; why: string } {

@@ -58,7 +58,7 @@ test('a role does what it may and no more', async (t) => {
 test('unknown paths and methods are told apart', async (t) => {
   const app = await openTestApp(t);
   problem(await app.request('GET', '/tenants/nothing'), 'route_not_found');
-  problem(await app.request('GET', '/'), 'route_not_found');
+  problem(await app.request('GET', '/tenants'), 'route_not_found');
   const answer = await app.request('PUT', path, { body });
   problem(answer, 'method_not_allowed');
   assert.equal(answer.headers.allow, 'GET, POST');
@@ -164,4 +164,19 @@ test('a base path holds the API and nothing else', async (t) => {
   for (const plain of ['/healthz', '/readyz', '/openapi.json'])
     assert.equal((await app.request('GET', plain, { key: null })).status, 200);
   assert.equal((await app.request('GET', '/openapi.json')).json.servers[0].url, '/qa');
+});
+
+test('what the framework refuses before a route is known is a problem of ours', async (t) => {
+  const app = await openTestApp(t);
+  problem(await app.request('GET', '/tenants/%zz'), 'route_not_found');
+  problem(await app.request('QUERY' as 'GET', path), 'method_not_allowed');
+});
+
+test('bodies that are nested without end are refused before anything walks them', async (t) => {
+  const app = await openTestApp(t);
+  const deep = `{"name":${'['.repeat(200_000)}${']'.repeat(200_000)}}`;
+  const headers = { ...json, 'idempotency-key': 'deep' };
+  problem(await app.request('POST', path, { body: deep, headers }), 'malformed_json');
+  const flat = JSON.stringify({ name: '['.repeat(100), wireguardPort: '1' });
+  assert.equal((await app.request('POST', path, { body: flat, headers: json })).status, 201);
 });

@@ -12,6 +12,11 @@ export function installProblems(app: FastifyInstance, allowedMethods: (path: str
   });
 }
 
+/** Failures that the framework meets before a route is known, such as a path that cannot be decoded. */
+export function frameworkProblem(error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  sendProblem(request, reply, asApiError(error as FastifyError, request));
+}
+
 export function problemOf(error: ApiError, requestId: string): Problem {
   const { status, title } = errorCatalogue[error.code];
   return {
@@ -39,6 +44,8 @@ const ofFramework: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_json',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
   FST_ERR_BAD_URL: 'route_not_found',
+  // Only the method QUERY meets this, which no path takes.
+  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: 'method_not_allowed',
 };
 
 function asApiError(error: FastifyError, request: FastifyRequest): ApiError {

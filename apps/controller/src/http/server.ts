@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
 import { installBodyParser } from './body.ts';
-import { installProblems } from './problems.ts';
+import { frameworkProblem, installProblems } from './problems.ts';
 
 export interface ServerOptions {
   readonly log: FastifyBaseLogger;
@@ -22,6 +22,10 @@ export function createServer(options: ServerOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout: requestTimeoutMs,
+    frameworkErrors: (error, request, reply) => {
+      reply.headers(securityHeaders).header('x-request-id', request.id);
+      frameworkProblem(error, request, reply);
+    },
     ...(options.tls === null ? {} : { https: options.tls }),
   }) as FastifyInstance;
   installBodyParser(app);

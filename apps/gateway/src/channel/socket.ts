@@ -1,17 +1,24 @@
-import { WebSocket } from 'ws';
+import type { Duplex } from 'node:stream';
+import type { Frame } from '@sallyport/agent-core';
+import { type RawData, WebSocket } from 'ws';
 
 export interface SocketEvents {
   readonly opened: () => void;
-  readonly message: (text: string) => void;
+  readonly message: (frame: Frame) => void;
   readonly pong: () => void;
   /** Once, and nothing after it. */
   readonly closed: (reason: string) => void;
 }
 
+/** Bytes that are read before the controller has proven itself; a challenge and a welcome have about a thousand. */
+const strangerBytes = 64 * 1024;
+
 /** One WebSocket to the controller. */
 export class ChannelSocket {
   readonly #socket: WebSocket;
+  #transport: Duplex | null = null;
   #reason: string | null = null;
+  #bytes = 0;
 
   constructor(url: string, events: SocketEvents) {
     this.#socket = new WebSocket(url, {
@@ -20,12 +27,16 @@ export class ChannelSocket {
       perMessageDeflate: false,
       followRedirects: false,
     });
-    this.#socket.on('open', events.opened);
-    this.#socket.on('pong', events.pong);
-    this.#socket.on('message', (data, binary) => {
-      if (binary) this.close('the controller sent a binary frame');
-      else events.message(data.toString());
+    this.#socket.on('upgrade', ({ socket }) => {
+      this.#transport = socket;
     });
+    this.#socket.on('open', () => {
+      // After the listener of the WebSocket, so that what a piece says is known before the piece is counted.
+      this.#transport?.on('data', this.#count);
+      events.opened();
+    });
+    this.#socket.on('pong', events.pong);
+    this.#socket.on('message', (data, binary) => events.message(binary ? bytesOf(data) : data.toString()));
     this.#socket.on('error', (error) => {
       this.#reason ??= reasonOf(error);
     });
@@ -34,8 +45,13 @@ export class ChannelSocket {
     });
   }
 
-  send(text: string): void {
-    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(text);
+  /** The controller is who it should be: it may send whole states. */
+  trust(): void {
+    this.#transport?.off('data', this.#count);
+  }
+
+  send(frame: Frame): void {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(frame);
   }
 
   ping(): void {
@@ -49,6 +65,18 @@ export class ChannelSocket {
     this.#socket.close();
     setTimeout(() => this.#socket.terminate(), 1_000).unref();
   }
+
+  readonly #count = (piece: Uint8Array): void => {
+    this.#bytes += piece.length;
+    if (this.#bytes <= strangerBytes) return;
+    this.#reason ??= 'the other side sent too much before it had proven to be the controller';
+    this.#socket.terminate();
+  };
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (Array.isArray(data)) return Buffer.concat(data);
+  return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
 }
 
 /** A refused connection comes as several errors, one for each address. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GatewayError, UsageError } from '../failure.ts';
 
@@ -17,8 +17,10 @@ export class StateDirectory {
   static async open(path: string): Promise<StateDirectory> {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 });
+      await checkOwner(path);
       await chmod(path, 0o700);
     } catch (error) {
+      if (error instanceof UsageError) throw error;
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
       throw new UsageError(`--state-dir: ${path} cannot be used (${reason}): run as root, or choose another directory`);
     }
@@ -62,6 +64,17 @@ export class StateDirectory {
   async remove(file: StateFile): Promise<void> {
     await rm(join(this.path, file), { force: true });
   }
+}
+
+/** What lies in a directory of somebody else's was put there by somebody else: keys, and what `down` is to undo as root. */
+async function checkOwner(path: string): Promise<void> {
+  const found = await lstat(path);
+  if (!found.isDirectory())
+    throw new UsageError(`--state-dir: ${path} is not a directory of its own: links are not followed`);
+  if (found.uid !== process.geteuid?.())
+    throw new UsageError(
+      `--state-dir: ${path} belongs to another user (uid ${found.uid}): choose a directory of your own`,
+    );
 }
 
 async function writeDurably(path: string, text: string): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -170,5 +170,21 @@ describe('writer', () => {
     await writer.flush();
     assert.equal(written.at(-1), 5);
     assert.ok(written.length <= 2);
+  });
+});
+
+describe('a state directory of somebody else', () => {
+  it('is refused, and so is a link', async (t) => {
+    if (process.geteuid?.() !== 0) return t.skip('needs root to make a directory of another user');
+    const root = await mkdtemp(join(tmpdir(), 'sallyport-owner-'));
+    t.after(() => rm(root, { recursive: true, force: true }));
+    const foreign = join(root, 'foreign');
+    await mkdir(foreign);
+    await chown(foreign, 65534, 65534);
+    await assert.rejects(StateDirectory.open(foreign), /belongs to another user/);
+    await mkdir(join(root, 'own'));
+    await symlink(join(root, 'own'), join(root, 'link'));
+    await assert.rejects(StateDirectory.open(join(root, 'link')), /links are not followed/);
+    await StateDirectory.open(join(root, 'own'));
   });
 });

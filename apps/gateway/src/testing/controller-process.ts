@@ -1,12 +1,6 @@
 import { ScriptedController } from '@sallyport/agent-core/testing';
-import {
-  type AgentMessage,
-  AgentMessage as AgentMessageSchema,
-  type ControllerMessage,
-  channelPath,
-  type StateItem,
-} from '@sallyport/contract/channel';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type ControllerMessage, channelPath, type StateItem } from '@sallyport/contract/channel';
+import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 
 /** A scripted controller on a real socket, driven over IPC, so that it can live in the gateway's network namespace. */
 export type ControllerCall =
@@ -80,8 +74,10 @@ function serve(): void {
     return { controllerKey: key.publicKey, hash, revision: revision.number, connections: sockets.size };
   }
 
+  /** On the agent's newest connection: the only one that it listens to. */
   function broadcast(message: ControllerMessage): void {
-    for (const socket of sockets) socket.send(JSON.stringify(message));
+    const newest = [...sockets].at(-1);
+    if (newest !== undefined && controller !== null) newest.send(controller.say(message));
   }
 
   function listen({
@@ -93,15 +89,15 @@ function serve(): void {
     controller = new ScriptedController(gateway);
     controller.token = token;
     controller.leaseMs = leaseMs;
-    controller.heartbeatMs = 500;
+    controller.heartbeatMs = 1_000;
     const now = controller;
     const server = new WebSocketServer({ port, host: '127.0.0.1', path: channelPath });
     server.on('connection', (socket) => {
       sockets.add(socket);
       socket.on('close', () => sockets.delete(socket));
-      socket.on('message', (data) => {
-        const message: AgentMessage = AgentMessageSchema.parse(JSON.parse(data.toString()));
-        for (const reply of now.receive(message, Date.now())) socket.send(JSON.stringify(reply));
+      socket.on('message', (data: RawData, binary) => {
+        const frame = binary ? (data as Buffer) : data.toString();
+        for (const reply of now.receive(frame, Date.now())) socket.send(now.say(reply));
       });
     });
     return new Promise((resolve, reject) => {

@@ -106,6 +106,12 @@ export class Enforcement {
     return this.#next(moment.now);
   }
 
+  /** By so many milliseconds: waits move with it, the lease does not. */
+  clockWentBack(ms: number): void {
+    if (this.#retryAt !== null) this.#retryAt -= ms;
+    if (this.#sweepAt !== null) this.#sweepAt -= ms;
+  }
+
   deadlines(): Deadline[] {
     if (this.#running !== null) return [];
     const lease = this.#leaseDeadline();

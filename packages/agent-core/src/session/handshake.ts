@@ -2,6 +2,9 @@ import {
   type AgentMessage,
   type ControllerMessage,
   channelProtocol,
+  type KeyExchange,
+  type SealedChannel,
+  type Transcript,
   transcriptText,
 } from '@sallyport/contract/channel';
 import type { AppliedState, SessionConfig } from './types.ts';
@@ -16,8 +19,20 @@ export interface Trust {
   readonly enrolled: boolean;
 }
 
+/** What the agent has brought to this connection, for it alone. */
+export interface Opening {
+  readonly nonce: string;
+  readonly exchange: KeyExchange;
+}
+
 export type Answer =
-  | { readonly kind: 'authenticate'; readonly controllerKey: string; readonly message: AgentMessage }
+  | {
+      readonly kind: 'authenticate';
+      readonly controllerKey: string;
+      readonly channel: SealedChannel;
+      /** To be sealed like all that follows. */
+      readonly message: AgentMessage;
+    }
   | { readonly kind: 'distrust'; readonly reason: string };
 
 /**
@@ -27,19 +42,23 @@ export type Answer =
 export function answerChallenge(
   config: SessionConfig,
   trust: Trust,
-  nonce: string,
+  opening: Opening,
   challenge: Challenge,
   applied: AppliedState | null,
 ): Answer {
-  const reason = distrust(config, trust, nonce, challenge);
+  const transcript = transcriptOf(config, opening, challenge);
+  const reason = distrust(config, trust, transcript, challenge);
   if (reason !== null) return { kind: 'distrust', reason };
+  const channel = opening.exchange.agree(challenge.ephemeral, transcript);
+  if (channel === null) return { kind: 'distrust', reason: 'the controller sent a key that keeps no secret' };
   const { token, wireguardPublicKey, host, crypto } = config;
   return {
     kind: 'authenticate',
     controllerKey: challenge.controllerKey,
+    channel,
     message: {
       type: 'authenticate',
-      signature: crypto.sign(transcript('agent', config, nonce, challenge)),
+      signature: crypto.sign(transcriptText('agent', transcript)),
       ...(trust.enrolled || token === null ? {} : { token: token.text }),
       wireguardPublicKey,
       host,
@@ -48,7 +67,7 @@ export function answerChallenge(
   };
 }
 
-function distrust(config: SessionConfig, trust: Trust, nonce: string, challenge: Challenge): string | null {
+function distrust(config: SessionConfig, trust: Trust, transcript: Transcript, challenge: Challenge): string | null {
   const { controllerKey, protocol, signature } = challenge;
   if (protocol !== channelProtocol) {
     return `the controller speaks protocol ${protocol}, this agent ${channelProtocol}: bring both to the same version`;
@@ -60,18 +79,20 @@ function distrust(config: SessionConfig, trust: Trust, nonce: string, challenge:
   } else if (config.crypto.fingerprint(controllerKey) !== config.token.controllerFingerprint) {
     return 'this is not the controller that made the token';
   }
-  return config.crypto.verify(controllerKey, transcript('controller', config, nonce, challenge), signature)
+  return config.crypto.verify(controllerKey, transcriptText('controller', transcript), signature)
     ? null
     : 'the controller did not prove that it holds its key';
 }
 
-function transcript(side: 'agent' | 'controller', config: SessionConfig, nonce: string, challenge: Challenge): string {
-  return transcriptText(side, {
+function transcriptOf(config: SessionConfig, { nonce, exchange }: Opening, challenge: Challenge): Transcript {
+  return {
     protocol: challenge.protocol,
     gateway: config.gateway,
     agentNonce: nonce,
     controllerNonce: challenge.nonce,
     identityKey: config.identityKey,
     controllerKey: challenge.controllerKey,
-  });
+    agentEphemeral: exchange.publicKey,
+    controllerEphemeral: challenge.ephemeral,
+  };
 }

@@ -1,116 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { AgentMessage, ControllerMessage } from '@sallyport/contract/channel';
-import { emptyStateHash } from '@sallyport/contract/channel';
+import type { ControllerMessage } from '@sallyport/contract/channel';
+import { emptyStateHash, keyExchange } from '@sallyport/contract/channel';
 import fc from 'fast-check';
+import { Bench, benchStart as start, benchToken as token } from '../testing/bench.ts';
 import { ScriptedController } from '../testing/controller.ts';
 import { deviceItem, gatewayItem } from '../testing/items.ts';
 import { testKey } from '../testing/keys.ts';
 import { AgentSession } from './session.ts';
 import { transitions } from './transitions.ts';
-import type { Effect, Input, SessionConfig, Work } from './types.ts';
-
-const gateway = '5b8e7f60-1111-4222-8333-444455556666';
-const start = Date.UTC(2026, 0, 1);
-const host = { hostname: 'h', os: 'linux', kernel: '6.1', wireguard: 'memory' } as const;
-const token = 'sgw_secret';
-
-/** A session joined to a controller by hand: every effect is kept, nothing happens by itself. */
-class Bench {
-  readonly controller = new ScriptedController(gateway);
-  readonly identity = testKey();
-  now = start;
-  session: AgentSession;
-  effects: Effect[] = [];
-  connection = 0;
-
-  constructor(over: Partial<SessionConfig> = {}) {
-    this.controller.token = token;
-    this.controller.items.set('gateway', gatewayItem());
-    this.session = new AgentSession(this.config(over));
-  }
-
-  config(over: Partial<SessionConfig> = {}): SessionConfig {
-    return {
-      gateway,
-      identityKey: this.identity.publicKey,
-      wireguardPublicKey: Buffer.alloc(32, 1).toString('base64'),
-      controllerKey: null,
-      enrolled: false,
-      token: { text: token, controllerFingerprint: this.identity.fingerprint(this.controller.key.publicKey) },
-      agentVersion: '0',
-      host,
-      crypto: this.identity,
-      ...over,
-    };
-  }
-
-  input(input: Input): Effect[] {
-    const effects = this.session.handle(input, { now: this.now, random: 0.5 });
-    this.effects.push(...effects);
-    for (const effect of effects) if (effect.kind === 'connect') this.connection = effect.connection;
-    return effects;
-  }
-
-  from(message: ControllerMessage | string): Effect[] {
-    const text = typeof message === 'string' ? message : JSON.stringify(message);
-    return this.input({ kind: 'message', connection: this.connection, text });
-  }
-
-  /** Delivers what the agent sends and what the controller answers, until both are silent. */
-  converse(effects: Effect[]): Effect[] {
-    const seen = [...effects];
-    const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
-    for (const message of sent) {
-      for (const answer of this.controller.receive(message, this.now)) seen.push(...this.converse(this.from(answer)));
-    }
-    return seen;
-  }
-
-  start(stored: string | null = null): Effect[] {
-    return this.input({ kind: 'start', stored });
-  }
-
-  open(): Effect[] {
-    const nonce = Buffer.alloc(32, 3).toString('base64');
-    return this.converse(this.input({ kind: 'opened', connection: this.connection, nonce }));
-  }
-
-  /** Loses the connection, waits for the next try, and lets it succeed. */
-  reconnect(): Effect[] {
-    this.input({ kind: 'closed', connection: this.connection, reason: 'test' });
-    while (this.session.phase !== 'connecting') {
-      this.now = Math.max(this.now, this.session.nextDeadline()?.at ?? Infinity);
-      this.input({ kind: 'tick' });
-    }
-    return this.open();
-  }
-
-  /** Started, enrolled, and the first state applied. */
-  deployed(): this {
-    this.start();
-    this.finish();
-    this.open();
-    this.finish();
-    return this;
-  }
-
-  /** Reports the job that is running as done, as a perfect system would. */
-  finish(hash?: string): Effect[] {
-    const job = this.effects.findLast((effect) => effect.kind === 'apply');
-    assert.ok(job);
-    const desired = this.session.desired.statement?.hash ?? emptyStateHash;
-    return this.input({ kind: 'applied', job: job.job, hash: hash ?? desired, tookMs: 1, mended: [] });
-  }
-
-  work(effects: readonly Effect[]): Work | undefined {
-    return effects.find((effect) => effect.kind === 'apply')?.work;
-  }
-
-  sent(effects: readonly Effect[]): AgentMessage[] {
-    return effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
-  }
-}
+import type { Effect, Input } from './types.ts';
 
 describe('first contact', () => {
   it('enrols with the token, pins the key, and loads the snapshot', () => {
@@ -142,13 +41,9 @@ describe('first contact', () => {
   it('does not show the token to one that cannot sign', () => {
     const bench = new Bench();
     bench.start();
-    const [hello] = bench.input({
-      kind: 'opened',
-      connection: bench.connection,
-      nonce: Buffer.alloc(32).toString('base64'),
-    });
+    const [hello] = bench.opened();
     assert.ok(hello?.kind === 'send');
-    const [challenge] = bench.controller.receive(hello.message, bench.now);
+    const [challenge] = bench.controller.receive(hello.frame, bench.now);
     assert.ok(challenge?.type === 'challenge');
     const effects = bench.from({ ...challenge, signature: Buffer.alloc(64).toString('base64') });
     assert.ok(!JSON.stringify(effects).includes(token));
@@ -222,8 +117,8 @@ describe('hostile or broken controller', () => {
   it('does not believe that it was deleted before the controller has proven itself', () => {
     const bench = new Bench();
     bench.start();
-    bench.input({ kind: 'opened', connection: bench.connection, nonce: Buffer.alloc(32).toString('base64') });
-    const effects = bench.from({ type: 'refused', code: 'deleted', message: 'gone', final: true });
+    bench.opened();
+    const effects = bench.frame('{"type":"refused","code":"deleted","message":"gone","final":true}');
     assert.ok(!effects.some((effect) => effect.kind === 'tear-down'));
     assert.equal(bench.session.phase, 'waiting');
   });
@@ -366,6 +261,47 @@ describe('the lease', () => {
   });
 });
 
+describe('a clock that is set back', () => {
+  const hour = 3_600_000;
+  const waits = (bench: Bench) => (bench.session.nextDeadline()?.at ?? Number.POSITIVE_INFINITY) - bench.now;
+
+  it('does not keep the agent from trying again', () => {
+    const bench = new Bench().deployed();
+    bench.input({ kind: 'closed', connection: bench.connection, reason: 'test' });
+    bench.now -= hour;
+    bench.input({ kind: 'tick' });
+    assert.ok(waits(bench) <= 500, `the next try is in ${waits(bench)} ms`);
+    bench.now += waits(bench);
+    assert.ok(bench.input({ kind: 'tick' }).some(({ kind }) => kind === 'connect'));
+  });
+
+  it('does not stop heartbeats, sweeps and retries', () => {
+    const bench = new Bench().deployed();
+    bench.now -= hour;
+    bench.input({ kind: 'tick' });
+    assert.ok(waits(bench) <= 10_000, `the next heartbeat is in ${waits(bench)} ms`);
+    const load = bench.input({ kind: 'drift', reason: 'test' }).find(({ kind }) => kind === 'apply');
+    assert.ok(load?.kind === 'apply');
+    bench.input({ kind: 'apply-failed', job: load.job, code: 'test', message: 'test' });
+    bench.input({ kind: 'closed', connection: bench.connection, reason: 'test' });
+    bench.now -= hour;
+    bench.input({ kind: 'tick' });
+    assert.ok(waits(bench) <= 1_000, `the next attempt is in ${waits(bench)} ms`);
+  });
+
+  it('does not make the lease end earlier by the clock', () => {
+    const bench = new Bench().deployed();
+    bench.input({ kind: 'closed', connection: bench.connection, reason: 'test' });
+    bench.now -= 10_000;
+    bench.input({ kind: 'tick' });
+    bench.now = start + bench.controller.leaseMs - 1;
+    assert.notEqual(bench.work(bench.input({ kind: 'tick' }))?.kind, 'close');
+    bench.finish();
+    bench.now += 1;
+    assert.equal(bench.work(bench.input({ kind: 'tick' }))?.kind, 'close');
+  });
+});
+
 describe('cold start', () => {
   const restart = (now: number, tamper = (text: string) => text): Effect[] => {
     const bench = new Bench().deployed();
@@ -435,6 +371,21 @@ describe('heartbeats', () => {
     assert.deepEqual(beat([peer]), [peer]);
   });
 
+  it('go out every second at most and every minute at least, whatever the controller asks for', () => {
+    for (const [asked, taken] of [
+      [1, 1_000],
+      [5_000, 5_000],
+      [Number.MAX_SAFE_INTEGER, 60_000],
+    ] as const) {
+      const bench = new Bench();
+      bench.controller.heartbeatMs = asked;
+      bench.deployed();
+      bench.input({ kind: 'tick' });
+      bench.input({ kind: 'heartbeat-ready', data: { ...data, peers: [] } });
+      assert.equal((bench.session.nextDeadline()?.at ?? 0) - bench.now, Math.min(taken, 30_000));
+    }
+  });
+
   it('a controller that falls silent is left', () => {
     const bench = new Bench().deployed();
     bench.now += 10_000;
@@ -476,8 +427,13 @@ function anyInput(): fc.Arbitrary<Input> {
       kind: fc.constant('opened' as const),
       connection,
       nonce: fc.constant(Buffer.alloc(32).toString('base64')),
+      exchange: fc.constant(keyExchange('agent', Buffer.alloc(32, 5))),
     }),
-    fc.record({ kind: fc.constant('message' as const), connection, text: message }),
+    fc.record({
+      kind: fc.constant('message' as const),
+      connection,
+      frame: fc.oneof(message, fc.uint8Array({ maxLength: 40 })),
+    }),
     fc.record({ kind: fc.constant('closed' as const), connection, reason: fc.string() }),
     fc.record({
       kind: fc.constant('applied' as const),

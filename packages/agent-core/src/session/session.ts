@@ -1,18 +1,25 @@
-import { type AgentMessage, ControllerMessage, channelProtocol, type Refused } from '@sallyport/contract/channel';
+import {
+  type AgentMessage,
+  type ControllerMessage,
+  channelProtocol,
+  type Refused,
+  type SealedChannel,
+} from '@sallyport/contract/channel';
 import { backoffDelay } from '../backoff.ts';
 import { type Authority, DesiredState, type Verdict } from '../desired-state.ts';
 import { formatStoredState, readStoredState } from '../stored-state.ts';
 import { Enforcement } from './enforcement.ts';
-import { answerChallenge, type Challenge } from './handshake.ts';
+import { readFrame } from './frames.ts';
+import { answerChallenge, type Challenge, type Opening } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
-import { defaultTiming, type SessionTiming } from './timing.ts';
+import { defaultTiming, heartbeatInterval, type SessionTiming } from './timing.ts';
 import { expectedMessages, isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
 
 /**
  * The agent's side of the channel, without IO: inputs in, effects out, `nextDeadline` says when to send a `tick`. Effects
  * are to be carried out in their order. Nothing from the controller changes the state unless it is well-formed,
- * expected in the phase, and signed; anything else ends the connection.
+ * expected in the phase, sealed, and signed; anything else ends the connection.
  */
 export class AgentSession {
   readonly #config: SessionConfig;
@@ -29,11 +36,15 @@ export class AgentSession {
   #enrolled: boolean;
   /** Key that has proven itself on this connection. */
   #provenKey: string | null = null;
-  #nonce = '';
+  #opening: Opening | null = null;
+  /** Null until the controller has proven itself; from then on nothing goes in or out that it did not seal. */
+  #channel: SealedChannel | null = null;
   #heartbeatMs = 10_000;
   #heartbeatAt: number | null = null;
   #collecting = false;
   #heardAt = 0;
+  /** Time of the last input. */
+  #now = 0;
   #awaitingSnapshot = false;
   readonly #heartbeats = new HeartbeatFilter();
   #effects: Effect[] = [];
@@ -72,6 +83,7 @@ export class AgentSession {
 
   handle(input: Input, moment: Moment): Effect[] {
     this.#effects = [];
+    this.#followClock(moment.now);
     const step = this.#steps[transitions[this.#phase][input.kind]];
     step(input as never, moment);
     this.#sendReports();
@@ -109,14 +121,17 @@ export class AgentSession {
       if (!this.#isCurrent(input.connection)) return;
       this.#enter('greeting', moment.now + this.#timing.answerMs);
       this.#openedAt = moment.now;
-      this.#nonce = input.nonce;
+      const { nonce, exchange } = input;
+      this.#opening = { nonce, exchange };
       const { gateway, identityKey, agentVersion } = this.#config;
-      this.#send({ type: 'hello', protocol: channelProtocol, gateway, nonce: input.nonce, identityKey, agentVersion });
+      const keys = { nonce, ephemeral: exchange.publicKey, identityKey };
+      const hello: AgentMessage = { type: 'hello', protocol: channelProtocol, gateway, ...keys, agentVersion };
+      this.#push({ kind: 'send', connection: this.#connection, frame: JSON.stringify(hello), message: hello });
     },
     receive: (input, moment) => {
       if (!this.#isCurrent(input.connection)) return;
-      const message = parseMessage(input.text);
-      if (message === null) return this.#reject('the controller sent something that is not the protocol', moment);
+      const message = readFrame(input.frame, this.#channel);
+      if (typeof message === 'string') return this.#reject(message, moment);
       this.#heardAt = moment.now;
       if (!expectedMessages[this.#phase].includes(message.type)) {
         return this.#reject(`the controller sent ${message.type} out of turn`, moment);
@@ -231,12 +246,16 @@ export class AgentSession {
 
   #authenticate(challenge: Challenge, moment: Moment): void {
     const trust = { controllerKey: this.#controllerKey, enrolled: this.#enrolled };
-    const answer = answerChallenge(this.#config, trust, this.#nonce, challenge, this.#enforcement.applied);
+    const opening = this.#opening;
+    if (opening === null) return;
+    this.#opening = null;
+    const answer = answerChallenge(this.#config, trust, opening, challenge, this.#enforcement.applied);
     if (answer.kind === 'distrust') {
       this.#reject(answer.reason, moment, 'error');
       return;
     }
     this.#provenKey = answer.controllerKey;
+    this.#channel = answer.channel;
     this.#enter('authenticating', moment.now + this.#timing.answerMs);
     this.#send(answer.message);
   }
@@ -248,7 +267,7 @@ export class AgentSession {
       this.#controllerKey = this.#provenKey;
       this.#push({ kind: 'pin', controllerKey: this.#provenKey });
     }
-    this.#heartbeatMs = welcome.heartbeatMs;
+    this.#heartbeatMs = heartbeatInterval(welcome.heartbeatMs);
     this.#heartbeatAt = moment.now;
     this.#awaitingSnapshot = false;
     this.#heartbeats.reset();
@@ -260,10 +279,10 @@ export class AgentSession {
     if (this.#enforcement.failure !== null) this.#send(this.#enforcement.failure);
   }
 
-  /** Anybody on the way could say `deleted`: it counts only from a controller that has proven itself. */
+  /** Anybody on the way can say so in the clear, so that counts for no more than a lost connection. */
   #refused(refused: Refused, moment: Moment): void {
     const { code, message, final } = refused;
-    if (!final || (code === 'deleted' && this.#provenKey === null)) {
+    if (!final || this.#channel === null) {
       this.#reject(`the controller refused: ${message} (${code})`, moment);
       return;
     }
@@ -328,7 +347,22 @@ export class AgentSession {
     this.#phaseEnds = ends;
     if (phase === 'live') return;
     this.#heartbeatAt = null;
-    if (!isConnected(phase)) this.#openedAt = null;
+    if (isConnected(phase)) return;
+    this.#openedAt = null;
+    this.#opening = null;
+    this.#channel = null;
+  }
+
+  /** When the clock was set back, what waits for time to pass moves with it; a lease ends at a moment, and stays. */
+  #followClock(now: number): void {
+    const back = this.#now - now;
+    this.#now = now;
+    if (back <= 0) return;
+    if (this.#phaseEnds !== null) this.#phaseEnds -= back;
+    if (this.#heartbeatAt !== null) this.#heartbeatAt -= back;
+    if (this.#openedAt !== null) this.#openedAt -= back;
+    this.#heardAt -= back;
+    this.#enforcement.clockWentBack(back);
   }
 
   #isCurrent(connection: number): boolean {
@@ -340,8 +374,10 @@ export class AgentSession {
     if (this.#phase === 'live') for (const report of reports) this.#send(report);
   }
 
+  /** Everything but `hello` goes out sealed or not at all. */
   #send(message: AgentMessage): void {
-    this.#push({ kind: 'send', connection: this.#connection, message });
+    const frame = this.#channel?.seal(JSON.stringify(message));
+    if (frame !== undefined) this.#push({ kind: 'send', connection: this.#connection, frame, message });
   }
 
   #closeSocket(reason: string): void {
@@ -354,13 +390,5 @@ export class AgentSession {
 
   #push(...effects: Effect[]): void {
     this.#effects.push(...effects);
-  }
-}
-
-function parseMessage(text: string): ControllerMessage | null {
-  try {
-    return ControllerMessage.parse(JSON.parse(text));
-  } catch {
-    return null;
   }
 }

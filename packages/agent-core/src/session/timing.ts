@@ -25,3 +25,8 @@ export const defaultTiming: SessionTiming = {
   applyRetry: { firstMs: 1_000, maxMs: 30_000 },
   sweepMs: 30_000,
 };
+
+/** Between heartbeats, from what the controller asks for: neither a flood nor silence. */
+export function heartbeatInterval(askedMs: number): number {
+  return Math.min(Math.max(askedMs, 1_000), 60_000);
+}

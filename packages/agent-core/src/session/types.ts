@@ -1,4 +1,11 @@
-import type { AgentMessage, Heartbeat, ProbeResult, Revision, StateItem } from '@sallyport/contract/channel';
+import type {
+  AgentMessage,
+  Heartbeat,
+  KeyExchange,
+  ProbeResult,
+  Revision,
+  StateItem,
+} from '@sallyport/contract/channel';
 import type { AgentCrypto } from '../crypto.ts';
 
 /** Who the agent is. Nothing here changes while a session lives. */
@@ -45,11 +52,20 @@ export interface Moment {
   readonly random: number;
 }
 
+/** Of the WebSocket: text, or binary when it is sealed. */
+export type Frame = string | Uint8Array;
+
 export type Input =
   /** Once, first: what the disk holds, as text. */
   | { readonly kind: 'start'; readonly stored: string | null }
-  | { readonly kind: 'opened'; readonly connection: number; readonly nonce: string }
-  | { readonly kind: 'message'; readonly connection: number; readonly text: string }
+  /** `nonce` and `exchange` are for this connection alone. */
+  | {
+      readonly kind: 'opened';
+      readonly connection: number;
+      readonly nonce: string;
+      readonly exchange: KeyExchange;
+    }
+  | { readonly kind: 'message'; readonly connection: number; readonly frame: Frame }
   | { readonly kind: 'pong'; readonly connection: number }
   | { readonly kind: 'closed'; readonly connection: number; readonly reason: string }
   /** A job is done; `hash` is the state's as read back from the system, `mended` names what had drifted. */
@@ -94,7 +110,8 @@ export type Work =
 
 export type Effect =
   | { readonly kind: 'connect'; readonly connection: number }
-  | { readonly kind: 'send'; readonly connection: number; readonly message: AgentMessage }
+  /** `message` is what the frame says, for those who watch. Only `frame` goes out. */
+  | { readonly kind: 'send'; readonly connection: number; readonly frame: Frame; readonly message: AgentMessage }
   /** Ask the transport for a sign of life; answered by a `pong` input. */
   | { readonly kind: 'ping'; readonly connection: number }
   | { readonly kind: 'close'; readonly connection: number; readonly reason: string }

@@ -1,19 +1,23 @@
 import {
-  type AgentMessage,
+  AgentMessage,
   type ControllerMessage,
   channelProtocol,
+  type KeyExchange,
+  keyExchange,
   type Revision,
+  type SealedChannel,
   type SignedStatement,
   StateHash,
   type StateItem,
   statementText,
   transcriptText,
 } from '@sallyport/contract/channel';
+import type { Frame } from '../session/types.ts';
 import { type TestKey, testKey } from './keys.ts';
 
 /**
- * A controller of one gateway that keeps to the protocol, without IO: what the agent is tested against. `receive` takes what
- * the agent says on a connection and returns what the controller answers.
+ * A controller of one gateway that keeps to the protocol, without IO: what the agent is tested against. `receive` takes the
+ * frames of the agent's newest connection and returns what the controller answers, which `say` makes frames of, in order.
  */
 export class ScriptedController {
   readonly key: TestKey;
@@ -31,6 +35,9 @@ export class ScriptedController {
   /** Every statement that was ever signed, by its text. */
   readonly signed = new Set<string>();
   #hello: Extract<AgentMessage, { type: 'hello' }> | null = null;
+  #exchange: KeyExchange = keyExchange('controller', new Uint8Array(32));
+  #exchanges = 0;
+  #channel: SealedChannel | null = null;
   readonly #nonce = Buffer.alloc(32, 7).toString('base64');
 
   constructor(gateway: string, key: TestKey = testKey()) {
@@ -42,7 +49,9 @@ export class ScriptedController {
     return StateHash.of(this.items.values()).toString();
   }
 
-  receive(message: AgentMessage, now: number): ControllerMessage[] {
+  /** Throws when the agent does not keep to the protocol. */
+  receive(frame: Frame, now: number): ControllerMessage[] {
+    const message = AgentMessage.parse(JSON.parse(this.#plain(frame)));
     this.heard.push(message);
     switch (message.type) {
       case 'hello':
@@ -55,6 +64,13 @@ export class ScriptedController {
       default:
         return [];
     }
+  }
+
+  /** The next frame to the agent, sealed once the channel is. Text is taken as it is. */
+  say(message: ControllerMessage | string): Frame {
+    const text = typeof message === 'string' ? message : JSON.stringify(message);
+    const early = typeof message !== 'string' && message.type === 'challenge';
+    return this.#channel === null || early ? text : this.#channel.seal(text);
   }
 
   snapshot(now: number): Extract<ControllerMessage, { type: 'snapshot' }> {
@@ -86,10 +102,26 @@ export class ScriptedController {
     return { statement, signature: this.key.sign(text) };
   }
 
+  /** Only `hello` comes in the clear, and begins a connection. */
+  #plain(frame: Frame): string {
+    if (typeof frame === 'string') {
+      this.#channel = null;
+      return frame;
+    }
+    const text = this.#channel?.open(frame) ?? null;
+    if (text === null) throw new Error('the agent sent a frame that is not sealed for this connection');
+    return text;
+  }
+
   #challenge(hello: Extract<AgentMessage, { type: 'hello' }>): ControllerMessage {
-    const signature = this.key.sign(transcriptText('controller', this.#transcript(hello)));
+    this.#exchanges += 1;
+    this.#exchange = keyExchange('controller', Buffer.alloc(32, `scripted ${this.#exchanges}`));
+    const transcript = this.#transcript(hello);
+    this.#channel = this.#exchange.agree(hello.ephemeral, transcript);
+    const signature = this.key.sign(transcriptText('controller', transcript));
     const { publicKey: controllerKey } = this.key;
-    return { type: 'challenge', protocol: channelProtocol, nonce: this.#nonce, controllerKey, signature };
+    const { publicKey: ephemeral } = this.#exchange;
+    return { type: 'challenge', protocol: channelProtocol, nonce: this.#nonce, ephemeral, controllerKey, signature };
   }
 
   #admit(message: Extract<AgentMessage, { type: 'authenticate' }>, now: number): ControllerMessage[] {
@@ -111,7 +143,7 @@ export class ScriptedController {
     return [welcome, same ? this.lease(now) : this.snapshot(now)];
   }
 
-  #transcript({ nonce, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {
+  #transcript({ nonce, ephemeral, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {
     const { gateway } = this;
     const controllerKey = this.key.publicKey;
     return {
@@ -121,6 +153,8 @@ export class ScriptedController {
       controllerNonce: this.#nonce,
       identityKey,
       controllerKey,
+      agentEphemeral: ephemeral,
+      controllerEphemeral: this.#exchange.publicKey,
     };
   }
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { ControllerMessage, StateItem } from '@sallyport/contract/channel';
-import { StateHash } from '@sallyport/contract/channel';
+import { keyExchange, StateHash } from '@sallyport/contract/channel';
 import { AgentSession } from '../session/session.ts';
-import type { Effect, Input, ItemChange, SessionConfig, Work } from '../session/types.ts';
+import type { Effect, Frame, Input, ItemChange, SessionConfig, Work } from '../session/types.ts';
 import { ScriptedController } from './controller.ts';
 import { classItem, deviceItem, gatewayItem, probeItem, profileItem, siteItem } from './items.ts';
 import { testKey } from './keys.ts';
@@ -41,6 +41,8 @@ export class Simulation {
   /** Lease that was signed for a hash, the latest. */
   readonly #leases = new Map<string, number>();
   readonly #old: ControllerMessage[] = [];
+  /** Sealed ones, of all connections. */
+  readonly #frames: Uint8Array[] = [];
   #generation = 0;
   #deliveredAt = 0;
   #aliveSince = 0;
@@ -164,9 +166,15 @@ export class Simulation {
     this.#input({ kind: 'drift', reason: 'test' });
   }
 
-  /** Things that no honest controller says, on the connection itself. */
   #attack(): void {
     if (!this.#connected) return;
+    this.attacks += 1;
+    if (this.#roll(2) === 0) this.#attackByController();
+    else this.#attackByRelay();
+  }
+
+  /** Things that no honest controller says, on the sealed connection. */
+  #attackByController(): void {
     const { signed } = this.#controller.snapshot(this.#now);
     const extra = deviceItem(200);
     const forged = { ...signed, signature: this.#stranger.sign('forged') };
@@ -177,10 +185,24 @@ export class Simulation {
       { type: 'lease', signed: { ...signed, statement: { ...signed.statement, leaseUntil: this.#now * 2 } } },
       ...(this.#old.length > 0 ? [this.#pick(this.#old), this.#pick(this.#old)] : []),
     ]);
-    this.attacks += 1;
     this.#note(`attack ${typeof message === 'string' ? message : message.type}`);
-    const text = typeof message === 'string' ? message : JSON.stringify(message);
-    this.#input({ kind: 'message', connection: this.#connection, text });
+    this.#deliver(message);
+  }
+
+  /** What somebody on the way can do, who has all frames so far and no key. Whatever it is, it never tears anything down. */
+  #attackByRelay(): void {
+    const seen = this.#frames.length > 0 ? this.#pick(this.#frames) : new Uint8Array(40);
+    const flipped = Uint8Array.from(seen);
+    flipped[this.#roll(flipped.length)] = this.#roll(256);
+    const frame = this.#pick<Frame>([
+      seen,
+      flipped,
+      seen.subarray(0, this.#roll(seen.length)),
+      '{"type":"refused","code":"deleted","message":"","final":true}',
+      JSON.stringify(this.#controller.snapshot(this.#now)),
+    ]);
+    this.#note('attack by the relay');
+    this.#input({ kind: 'message', connection: this.#connection, frame });
   }
 
   #say(message: ControllerMessage): void {
@@ -196,14 +218,17 @@ export class Simulation {
     if (this.#old.length > 50) this.#old.shift();
   }
 
-  #deliver(message: ControllerMessage): void {
+  #deliver(message: ControllerMessage | string): void {
     const connection = this.#connection;
+    const frame = this.#controller.say(message);
+    if (typeof frame !== 'string') this.#frames.push(frame);
+    if (this.#frames.length > 50) this.#frames.shift();
     // A connection keeps the order of what is sent on it.
     this.#deliveredAt = Math.max(this.#deliveredAt, this.#now + this.#roll(50));
     this.#later(this.#deliveredAt - this.#now, 'message', () => {
       if (!this.#connected || connection !== this.#connection) return;
       if (this.#weather.lossy && this.#roll(6) === 0) this.#loseConnection('loss');
-      else this.#input({ kind: 'message', connection, text: JSON.stringify(message) });
+      else this.#input({ kind: 'message', connection, frame });
     });
   }
 
@@ -248,7 +273,7 @@ export class Simulation {
         this.#connect(effect.connection);
         return;
       case 'send':
-        this.#hear(effect.connection, effect.message);
+        this.#hear(effect.connection, effect.frame);
         return;
       case 'ping': {
         const { connection } = effect;
@@ -289,13 +314,15 @@ export class Simulation {
       if (connection !== this.#connection) return;
       if (this.#weather.down) return this.#input({ kind: 'closed', connection, reason: 'refused' });
       this.#connected = true;
-      this.#input({ kind: 'opened', connection, nonce: Buffer.alloc(32, connection % 250).toString('base64') });
+      const nonce = Buffer.alloc(32, connection % 250).toString('base64');
+      const exchange = keyExchange('agent', Buffer.alloc(32, `${this.#generation} ${connection}`));
+      this.#input({ kind: 'opened', connection, nonce, exchange });
     });
   }
 
-  #hear(connection: number, message: Parameters<ScriptedController['receive']>[0]): void {
+  #hear(connection: number, frame: Frame): void {
     if (!this.#connected || connection !== this.#connection) return;
-    for (const answer of this.#controller.receive(message, this.#now)) {
+    for (const answer of this.#controller.receive(frame, this.#now)) {
       this.#remember(answer);
       this.#deliver(answer);
     }

@@ -1,4 +1,5 @@
 export * from './hash.ts';
 export * from './messages.ts';
+export * from './seal.ts';
 export * from './state.ts';
 export * from './token.ts';

@@ -2,10 +2,11 @@ import { z } from 'zod';
 import { StateItem } from './state.ts';
 
 /**
- * The agent channel: one WebSocket per agent, JSON text frames, each one message of the unions below.
+ * The agent channel: one WebSocket per agent, each frame one message of the unions below, as JSON. `hello`, `challenge` and
+ * a `refused` before them are text frames; everything after `challenge` is sealed (`seal.ts`) and goes in binary frames.
  *
  * Protocol numbers, newest first; the controller speaks every one that is listed:
- *   1  2026-11-23  first version
+ *   1  2026-11-23  first version; sealed after `challenge` since the same day, before any release
  */
 export const channelProtocol = 1;
 export const channelPath = '/agent/channel';
@@ -38,18 +39,20 @@ export type SignedStatement = z.infer<typeof SignedStatement>;
 
 // ---- from the agent
 
-/** First message. Nothing secret: the controller has not proven itself yet. */
+/** First message, in the clear: nothing secret, the controller has not proven itself yet. */
 export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int().positive(),
   gateway: z.uuid(),
   nonce: key32,
+  /** The agent's X25519 key for this connection alone, raw. */
+  ephemeral: key32,
   /** The agent's Ed25519 identity key, raw. */
   identityKey: key32,
   agentVersion: z.string().max(64),
 });
 
-/** Proof of identity over the transcript; the token only at enrolment. */
+/** Proof of identity over the transcript; the token only at enrolment. The first sealed message. */
 export const Authenticate = z.strictObject({
   type: z.literal('authenticate'),
   signature,
@@ -140,6 +143,8 @@ export const Challenge = z.strictObject({
   type: z.literal('challenge'),
   protocol: z.int(),
   nonce: key32,
+  /** The controller's X25519 key for this connection alone, raw. */
+  ephemeral: key32,
   controllerKey: key32,
   signature,
 });
@@ -147,6 +152,7 @@ export const Challenge = z.strictObject({
 export const Welcome = z.strictObject({
   type: z.literal('welcome'),
   now: epochMs,
+  /** The agent takes no less than a second and no more than a minute. */
   heartbeatMs: z.int().positive(),
   name: z.string(),
 });
@@ -164,11 +170,14 @@ export const refusalCodes = [
   'taken-over',
   'busy',
 ] as const;
-/** The connection ends. `final`: trying again is pointless until a person acts; `deleted` also means: undo everything. */
+/**
+ * The connection ends. `final`: trying again is pointless until a person acts; `deleted` also means: undo everything. In the
+ * clear it means no more than that the connection ends, for anybody on the way could have said it.
+ */
 export const Refused = z.strictObject({
   type: z.literal('refused'),
   code: z.enum(refusalCodes),
-  message: z.string(),
+  message: z.string().max(500),
   final: z.boolean(),
 });
 export type Refused = z.infer<typeof Refused>;
@@ -217,19 +226,26 @@ export interface Transcript {
   readonly controllerNonce: string;
   readonly identityKey: string;
   readonly controllerKey: string;
+  readonly agentEphemeral: string;
+  readonly controllerEphemeral: string;
 }
 
-/** Text that both sides sign; `side` keeps one side's signature from being replayed as the other's. */
-export function transcriptText(side: 'agent' | 'controller', t: Transcript): string {
+/**
+ * Text that both sides sign, and from whose hash the keys of the connection come; `use` keeps one side's signature from
+ * being replayed as the other's.
+ */
+export function transcriptText(use: 'agent' | 'controller' | 'keys', t: Transcript): string {
   return [
     'sallyport-channel',
-    side,
+    use,
     t.protocol,
     t.gateway,
     t.agentNonce,
     t.controllerNonce,
     t.identityKey,
     t.controllerKey,
+    t.agentEphemeral,
+    t.controllerEphemeral,
   ].join('\n');
 }
 

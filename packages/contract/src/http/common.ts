@@ -1,13 +1,19 @@
 import { z } from 'zod';
 import { parseAddress } from '../ip.ts';
 
-/** Text without control characters (C0, DEL, C1), counted in UTF-16 code units. */
+/**
+ * Text without control characters (C0, DEL, C1), line and paragraph separators, or characters that turn the direction of what
+ * follows and so make one name look like another. Counted in UTF-16 code units.
+ */
 export const text = (max: number, min = 0) =>
   z
     .string()
     .min(min)
     .max(max)
-    .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must not contain control characters')
+    .regex(
+      /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/,
+      'must not contain control characters',
+    )
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 
 export const name = text(120, 1);
@@ -59,10 +65,14 @@ export const paginated = <T extends z.ZodType>(item: T) =>
 const listOf = (value: unknown): unknown =>
   value === undefined ? [] : [value].flat().flatMap((v) => (typeof v === 'string' ? v.split(',') : [v]));
 
+/** A whole number in a query: decimal digits and nothing else. */
+const count = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value), schema);
+
 /** Query of paged lists. `sort` is repeated or comma-joined, each `field`, `-field`, `field:asc` or `field:desc`. */
 export const pageQuery = {
-  limit: z.coerce.number().int().min(1).default(10).describe('Page size; more than 100 is taken as 100'),
-  offset: z.coerce.number().int().min(0).default(0),
+  limit: count(z.int().min(1).default(10)).describe('Page size; more than 100 is taken as 100'),
+  offset: count(z.int().min(0).default(0)),
   sort: z
     .preprocess(listOf, z.array(z.string()))
     .describe('field, -field, field:asc or field:desc; repeated or comma-joined'),

@@ -14,7 +14,7 @@ test('a gateway needs a name and a port as a string', () => {
   assert.ok(CreateGateway.safeParse({ name: 'name', wireguardPort: '51820' }).success);
   for (const wireguardPort of ['0', '65536', '51820x', '', '-1', '051820', 51820, null])
     fails(CreateGateway, { name: 'n', wireguardPort });
-  for (const name of ['', 'x'.repeat(121), 'a\nb', 'a\u0000', '\ud800', 5, null])
+  for (const name of ['', 'x'.repeat(121), 'a\nb', 'a\u0000', 'a\u202eb', 'a\u2028b', '\ud800', 5, null])
     fails(CreateGateway, { name, wireguardPort: '1' });
   fails(UpdateGateway, { name: 'n' });
   fails(UpdateGateway, { name: 'n', wireguardPort: '1', status: 'BROKEN' });

@@ -1,6 +1,7 @@
 import { HostNetError } from '../errors.ts';
 import { formatNetwork, parsePrefix } from '../ip.ts';
 import {
+  BUNDLE_BASE,
   CHECKED_MARK,
   classText,
   ICMP_PORT_CLASS,
@@ -100,7 +101,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
   const g = (name: string): string => generated(name, generation);
   return [
     { name: g('broken'), hook: '', rules: ['counter name drop_invalid drop'] },
-    { name: g('icmp_error'), hook: '', rules: icmpErrorRules() },
+    { name: g('icmp_from_tunnel'), hook: '', rules: icmpFromTunnelRules(options.overlay) },
+    { name: g('icmp_to_tunnel'), hook: '', rules: icmpToTunnelRules() },
     { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
     { name: g('from_site'), hook: '', rules: siteRules(g, 'saddr', DENIED_IN) },
     { name: g('to_site'), hook: '', rules: siteRules(g, 'daddr', DENIED_OUT) },
@@ -134,6 +136,12 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       hook: base('filter', 'output', 'filter'),
       rules: [`oifname ${tunnel} goto ${g('to_tunnel')}`],
     },
+    // What our chains let through has its mark cleared. So if one of them is emptied by others, its packets end here.
+    ...(['input', 'forward'] as const).map((hook) => ({
+      name: `${hook}_backstop`,
+      hook: base('filter', hook, 'filter + 1'),
+      rules: [`iifname ${tunnel} meta mark & ${markText(CHECKED_MARK)} != 0 counter name drop_denied_in drop`],
+    })),
     {
       name: 'nat',
       hook: base('nat', 'postrouting', 'srcnat'),
@@ -156,10 +164,11 @@ function base(type: string, hook: string, priority: string): string {
 
 function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string[] {
   const elsewhere = `iifname != ${tunnel} iifname != "lo" counter name drop_spoofed drop`;
-  return [
-    `ip saddr ${formatNetwork(parsePrefix(overlay.v4))} ${elsewhere}`,
-    `ip6 saddr ${formatNetwork(parsePrefix(overlay.v6))} ${elsewhere}`,
-  ];
+  return [`ip saddr ${network(overlay.v4)} ${elsewhere}`, `ip6 saddr ${network(overlay.v6)} ${elsewhere}`];
+}
+
+function network(prefix: string): string {
+  return formatNetwork(parsePrefix(prefix));
 }
 
 /** Original direction: the device is the source. In the input hook there is no outgoing interface to compare. */
@@ -168,7 +177,9 @@ function fromTunnelRules(g: Name, tunnel: string): string[] {
     `oifname ${tunnel} ${DENIED_IN}`,
     ...deviceRules(g, 'saddr', DENIED_IN, 'from_site'),
     `ct direction reply ${DENIED_IN}`,
-    ...grantRules(g, 'daddr', 'dport', 'echo-request'),
+    ...cellRules(g, 'daddr'),
+    `ct state vmap { related : jump ${g('icmp_from_tunnel')} }`,
+    ...portRules(g, 'dport', 'echo-request'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} goto ${g('admitted')}`,
     DENIED_IN,
   ];
@@ -178,8 +189,10 @@ function fromTunnelRules(g: Name, tunnel: string): string[] {
 function toTunnelRules(g: Name): string[] {
   return [
     ...deviceRules(g, 'daddr', DENIED_OUT, 'to_site'),
+    `ct state vmap { related : jump ${g('icmp_to_tunnel')} }`,
     `ct direction original ${DENIED_OUT}`,
-    ...grantRules(g, 'saddr', 'sport', 'echo-reply'),
+    ...cellRules(g, 'saddr'),
+    ...portRules(g, 'sport', 'echo-reply'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} accept`,
     DENIED_OUT,
   ];
@@ -187,7 +200,8 @@ function toTunnelRules(g: Name): string[] {
 
 /**
  * Both registers start from values that no later look-up knows; the lease must run, and the device, or the site that the
- * address belongs to, be admitted.
+ * address belongs to, be admitted. What somebody's rules keep from being tracked has no direction, so it could pass for a
+ * reply.
  */
 function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string, site: 'from_site' | 'to_site'): string[] {
   return [
@@ -196,7 +210,7 @@ function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string, site: 
     `meta mark set ip ${address} map @${g('devices4')}`,
     `meta mark set ip6 ${address} map @${g('devices6')}`,
     `meta mark ${markText(START_MARK)} jump ${g(site)}`,
-    `ct state vmap { invalid : goto ${g('broken')}, related : jump ${g('icmp_error')} }`,
+    `ct state vmap { invalid : goto ${g('broken')}, untracked : goto ${g('broken')} }`,
   ];
 }
 
@@ -210,11 +224,16 @@ function siteRules(g: Name, address: 'saddr' | 'daddr', denied: string): string[
   ];
 }
 
-function grantRules(g: Name, address: 'saddr' | 'daddr', port: 'sport' | 'dport', echo: string): string[] {
+function cellRules(g: Name, address: 'saddr' | 'daddr'): string[] {
   return [
     `meta priority set ip ${address} map @${g('classes4')}`,
     `meta priority set ip6 ${address} map @${g('classes6')}`,
     `meta mark set meta mark . meta priority map @${g('cells')}`,
+  ];
+}
+
+function portRules(g: Name, port: 'sport' | 'dport', echo: string): string[] {
+  return [
     `meta priority set tcp ${port} map @${g('tcp_ports')}`,
     `meta priority set udp ${port} map @${g('udp_ports')}`,
     `icmp type ${echo} meta priority set ${classText(ICMP_PORT_CLASS)}`,
@@ -223,8 +242,22 @@ function grantRules(g: Name, address: 'saddr' | 'daddr', port: 'sport' | 'dport'
   ];
 }
 
+/**
+ * An error is related to whatever flow it quotes, be it one of the gateway host or of its network. So a device's errors
+ * go only where it may send something anyway, and only about flows that came out of the tunnel. They say "unreachable"
+ * and nothing else: a device hands nothing on, so it has no path whose packets could be too big, and belief in such a
+ * size would slow down everybody.
+ */
+function icmpFromTunnelRules(overlay: FirewallOptions['overlay']): string[] {
+  const granted = `meta mark >= ${markText(BUNDLE_BASE)}`;
+  return [
+    `${granted} ct original ip saddr ${network(overlay.v4)} icmp type destination-unreachable icmp code != 4 ${CLEAR} accept`,
+    `${granted} ct original ip6 saddr ${network(overlay.v6)} icmpv6 type destination-unreachable ${CLEAR} accept`,
+  ];
+}
+
 /** Errors about a flow of an admitted device. What connection helpers expect is related too, and goes on to the grants. */
-function icmpErrorRules(): string[] {
+function icmpToTunnelRules(): string[] {
   return [
     `icmp type { destination-unreachable, time-exceeded, parameter-problem } ${CLEAR} accept`,
     `icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } ${CLEAR} accept`,

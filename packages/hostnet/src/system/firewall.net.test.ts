@@ -208,6 +208,20 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     assert.deepEqual((await net.gateway.call('readBack', Date.now())).differences, []);
   });
 
+  it('stays closed after somebody emptied one of its chains', async () => {
+    const table = await net.gateway.exec('nft', 'list', 'table', 'inet', 'sallyport_sp0');
+    const [checks = ''] = /\bfrom_tunnel\w*/.exec(table) ?? [];
+    for (const chain of ['forward', 'input', checks]) {
+      await net.gateway.exec('nft', 'flush', 'chain', 'inet', 'sallyport_sp0', chain);
+      for (const { v4, v6 } of chain === 'input' ? [GATEWAY_LAN] : [RESOURCE]) {
+        await net.isDropped('denied_in', () => net.alice.call('open', `emptied ${chain}`, v4, 80));
+        await net.isDropped('denied_in', () => net.alice.call('open', `emptied ${chain}`, v6, 80));
+      }
+      await load();
+      await net.alice.call('open', `mended ${chain}`, RESOURCE.v4, 80);
+    }
+  });
+
   it('bounds the flows of one device', async () => {
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY, flowsPerAddress: 3 });
     await load();

@@ -65,6 +65,8 @@ export class Host {
 
   /** Takes everything back that `up` did and restores the given settings. What is gone already is no error. */
   async down(state: HostState, sysctls: readonly SysctlChange[]): Promise<void> {
+    const foreign = sysctls.find(({ path }) => !/^net\/ipv[46](\/[A-Za-z0-9_:@-][A-Za-z0-9_.:@-]*)+$/.test(path));
+    if (foreign) throw new HostNetError('invalid-state', `not a network setting: ${JSON.stringify(foreign.path)}`);
     await apply(planDown(state, await this.#find(state)));
     for (const { path, before } of sysctls) {
       await writeFile(`/proc/sys/${path}`, before).catch((error: NodeJS.ErrnoException) => {

@@ -5,14 +5,16 @@ import {
   ControllerMessage,
   channelPath,
   channelProtocol,
+  keyExchange,
   type Revision,
+  type SealedChannel,
   type SignedStatement,
   StateHash,
   type StateItem,
   statementText,
   transcriptText,
 } from '@sallyport/contract/channel';
-import { WebSocket } from 'ws';
+import { type RawData, WebSocket } from 'ws';
 import { verifyText } from '../keys.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
 import { until } from './manual-time.ts';
@@ -43,13 +45,18 @@ export class ScriptedAgent {
   state: { revision: Revision; hash: string } | undefined;
   leaseUntil = 0;
   closeCode: number | null = null;
+  /** Everything that went over the wire, in both directions, as it was there. */
+  readonly wire: Buffer[] = [];
+  #channel: SealedChannel | null = null;
   #read = 0;
   #controllerKey = '';
 
   private constructor(identity: AgentIdentity, ws: WebSocket) {
     this.identity = identity;
     this.ws = ws;
-    ws.on('message', (data) => this.#take(ControllerMessage.parse(JSON.parse(data.toString()))));
+    ws.on('message', (data: RawData, binary) =>
+      this.#take(ControllerMessage.parse(this.#plain(data as Buffer, binary))),
+    );
     ws.on('close', (code) => {
       this.closeCode = code;
     });
@@ -83,25 +90,11 @@ export class ScriptedAgent {
   }
 
   async authenticate(change: Partial<Authenticate> = {}): Promise<void> {
-    const nonce = randomBytes(32).toString('base64');
-    const { gateway, signer, token, wireguardPublicKey } = this.identity;
-    const identityKey = signer.publicKey;
-    this.send({ type: 'hello', protocol: channelProtocol, gateway, nonce, identityKey, agentVersion: '0.1.0' });
-    const challenge = await this.expect('challenge');
-    const transcript = {
-      protocol: channelProtocol,
-      gateway,
-      agentNonce: nonce,
-      controllerNonce: challenge.nonce,
-      identityKey,
-      controllerKey: challenge.controllerKey,
-    };
-    if (!verifyText(challenge.controllerKey, transcriptText('controller', transcript), challenge.signature)) {
-      throw new Error('the controller did not prove itself');
-    }
+    const { token, wireguardPublicKey } = this.identity;
+    const signature = await this.greet();
     this.send({
       type: 'authenticate',
-      signature: signer.sign(transcriptText('agent', transcript)),
+      signature,
       ...(token === undefined ? {} : { token }),
       wireguardPublicKey,
       host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
@@ -110,8 +103,58 @@ export class ScriptedAgent {
     });
   }
 
+  /** Says hello, seals the connection on the challenge, and returns the signature that proves the agent. */
+  async greet(change: Partial<Extract<AgentMessage, { type: 'hello' }>> = {}): Promise<string> {
+    const nonce = randomBytes(32).toString('base64');
+    const { gateway, signer } = this.identity;
+    const exchange = keyExchange('agent', randomBytes(32));
+    const keys = { nonce, ephemeral: exchange.publicKey, identityKey: signer.publicKey };
+    const hello = {
+      type: 'hello',
+      protocol: channelProtocol,
+      gateway,
+      ...keys,
+      agentVersion: '0.1.0',
+      ...change,
+    } as const;
+    this.send(hello);
+    const challenge = await this.expect('challenge');
+    const transcript = {
+      protocol: hello.protocol,
+      gateway: hello.gateway,
+      agentNonce: hello.nonce,
+      controllerNonce: challenge.nonce,
+      identityKey: hello.identityKey,
+      controllerKey: challenge.controllerKey,
+      agentEphemeral: hello.ephemeral,
+      controllerEphemeral: challenge.ephemeral,
+    };
+    if (!verifyText(challenge.controllerKey, transcriptText('controller', transcript), challenge.signature)) {
+      throw new Error('the controller did not prove itself');
+    }
+    this.#channel = exchange.agree(challenge.ephemeral, transcript);
+    return signer.sign(transcriptText('agent', transcript));
+  }
+
   send(message: AgentMessage): void {
-    this.ws.send(JSON.stringify(message));
+    this.sendText(JSON.stringify(message));
+  }
+
+  /** Any text, sealed once the connection is. */
+  sendText(text: string): void {
+    this.sendFrame(this.#channel === null ? text : this.#channel.seal(text));
+  }
+
+  /** As it is. */
+  sendFrame(frame: string | Uint8Array): void {
+    this.wire.push(Buffer.from(frame));
+    this.ws.send(frame);
+  }
+
+  /** The next frame that it would send, for a test to do harm to. */
+  seal(message: AgentMessage): Uint8Array {
+    if (this.#channel === null) throw new Error('not sealed yet');
+    return this.#channel.seal(JSON.stringify(message));
   }
 
   /** Tells that the state it holds is in force. */
@@ -149,6 +192,14 @@ export class ScriptedAgent {
   async cut(): Promise<void> {
     this.ws.terminate();
     await this.closed();
+  }
+
+  #plain(data: Buffer, binary: boolean): unknown {
+    this.wire.push(data);
+    if (!binary && this.#channel !== null) throw new Error('the controller said something in the clear');
+    const text = binary ? this.#channel?.open(data) : data.toString();
+    if (text == null) throw new Error('a frame of the controller cannot be opened');
+    return JSON.parse(text);
   }
 
   #take(message: ControllerMessage): void {

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  type AgentMessage,
+  type ControllerMessage,
+  emptyStateHash,
+  type KeyExchange,
+  keyExchange,
+} from '@sallyport/contract/channel';
+import { AgentSession } from '../session/session.ts';
+import type { Effect, Frame, Input, SessionConfig, Work } from '../session/types.ts';
+import { ScriptedController } from './controller.ts';
+import { gatewayItem } from './items.ts';
+import { testKey } from './keys.ts';
+
+const gateway = '5b8e7f60-1111-4222-8333-444455556666';
+export const benchStart = Date.UTC(2026, 0, 1);
+const host = { hostname: 'h', os: 'linux', kernel: '6.1', wireguard: 'memory' } as const;
+export const benchToken = 'sgw_secret';
+
+/** A session joined to a controller by hand: every effect is kept, nothing happens by itself. */
+export class Bench {
+  readonly controller = new ScriptedController(gateway);
+  readonly identity = testKey();
+  now = benchStart;
+  session: AgentSession;
+  effects: Effect[] = [];
+  connection = 0;
+
+  constructor(over: Partial<SessionConfig> = {}) {
+    this.controller.token = benchToken;
+    this.controller.items.set('gateway', gatewayItem());
+    this.session = new AgentSession(this.config(over));
+  }
+
+  config(over: Partial<SessionConfig> = {}): SessionConfig {
+    return {
+      gateway,
+      identityKey: this.identity.publicKey,
+      wireguardPublicKey: Buffer.alloc(32, 1).toString('base64'),
+      controllerKey: null,
+      enrolled: false,
+      token: { text: benchToken, controllerFingerprint: this.identity.fingerprint(this.controller.key.publicKey) },
+      agentVersion: '0',
+      host,
+      crypto: this.identity,
+      ...over,
+    };
+  }
+
+  input(input: Input): Effect[] {
+    const effects = this.session.handle(input, { now: this.now, random: 0.5 });
+    this.effects.push(...effects);
+    for (const effect of effects) if (effect.kind === 'connect') this.connection = effect.connection;
+    return effects;
+  }
+
+  /** From the controller, sealed when it has to be. */
+  from(message: ControllerMessage | string): Effect[] {
+    return this.frame(this.controller.say(message));
+  }
+
+  /** From whoever carries the frames. */
+  frame(frame: Frame): Effect[] {
+    return this.input({ kind: 'message', connection: this.connection, frame });
+  }
+
+  /** Delivers what the agent sends and what the controller answers, until both are silent. */
+  converse(effects: Effect[]): Effect[] {
+    const seen = [...effects];
+    const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
+    for (const frame of sent) {
+      for (const answer of this.controller.receive(frame, this.now)) seen.push(...this.converse(this.from(answer)));
+    }
+    return seen;
+  }
+
+  start(stored: string | null = null): Effect[] {
+    return this.input({ kind: 'start', stored });
+  }
+
+  /** The socket is open and the agent says hello. */
+  opened(exchange: KeyExchange = keyExchange('agent', randomBytes(32))): Effect[] {
+    const nonce = Buffer.alloc(32, 3).toString('base64');
+    return this.input({ kind: 'opened', connection: this.connection, nonce, exchange });
+  }
+
+  open(): Effect[] {
+    return this.converse(this.opened());
+  }
+
+  /** Loses the connection, waits for the next try, and lets it succeed. */
+  reconnect(): Effect[] {
+    this.input({ kind: 'closed', connection: this.connection, reason: 'test' });
+    while (this.session.phase !== 'connecting') {
+      this.now = Math.max(this.now, this.session.nextDeadline()?.at ?? Infinity);
+      this.input({ kind: 'tick' });
+    }
+    return this.open();
+  }
+
+  /** Started, enrolled, and the first state applied. */
+  deployed(): this {
+    this.start();
+    this.finish();
+    this.open();
+    this.finish();
+    return this;
+  }
+
+  /** Reports the job that is running as done, as a perfect system would. */
+  finish(hash?: string): Effect[] {
+    const job = this.effects.findLast((effect) => effect.kind === 'apply');
+    assert.ok(job);
+    const desired = this.session.desired.statement?.hash ?? emptyStateHash;
+    return this.input({ kind: 'applied', job: job.job, hash: hash ?? desired, tookMs: 1, mended: [] });
+  }
+
+  work(effects: readonly Effect[]): Work | undefined {
+    return effects.find((effect) => effect.kind === 'apply')?.work;
+  }
+
+  sent(effects: readonly Effect[]): AgentMessage[] {
+    return effects.flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []));
+  }
+}

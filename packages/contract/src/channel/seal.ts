@@ -1,0 +1,115 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  createSecretKey,
+  diffieHellman,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
+import { type Transcript, transcriptText } from './messages.ts';
+
+/**
+ * Seals the agent channel inside of its WebSocket: X25519 (RFC 7748) between one-time keys, HKDF-SHA256 (RFC 5869) over
+ * the transcript of the handshake, AES-256-GCM. Whoever carries the frames can end the connection, and nothing else.
+ */
+
+/** One direction out, the other in. A frame is ciphertext and tag; its number is not sent, both sides count. */
+export interface SealedChannel {
+  /** The next frame out. */
+  seal(text: string): Uint8Array;
+  /** Text of the next frame in; null when it is not that, and for every frame after one that was not. */
+  open(frame: Uint8Array): string | null;
+}
+
+/** One side's one-time key. */
+export interface KeyExchange {
+  /** X25519, raw, base64. */
+  readonly publicKey: string;
+  /** The channel that both sides of this transcript share; null for a bad peer key. Good for one call, the secret is gone then. */
+  agree(peerKey: string, transcript: Transcript): SealedChannel | null;
+}
+
+export type Side = 'agent' | 'controller';
+
+/** From 32 random bytes, which are copied, and used for nothing else. */
+export function keyExchange(side: Side, randomBytes: Uint8Array): KeyExchange {
+  const der = Buffer.concat([pkcs8Prefix, randomBytes]);
+  let secret: KeyObject | null = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  der.fill(0);
+  const publicKey = createPublicKey(secret).export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+  return {
+    publicKey,
+    agree(peerKey, transcript) {
+      const shared = secret === null ? null : sharedSecret(secret, peerKey);
+      secret = null;
+      if (shared === null) return null;
+      const channel = sealedChannel(side, shared, transcript);
+      shared.fill(0);
+      return channel;
+    },
+  };
+}
+
+/** PKCS #8 of an X25519 key up to the key itself (RFC 8410 section 7). */
+const pkcs8Prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
+const tagBytes = 16;
+
+/** Null for a malformed key, and for one that makes the secret known to everybody (RFC 7748 section 6.1). */
+function sharedSecret(secret: KeyObject, peerKey: string): Buffer | null {
+  try {
+    const x = Buffer.from(peerKey, 'base64').toString('base64url');
+    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
+    const shared = diffieHellman({ privateKey: secret, publicKey });
+    return shared.some((byte) => byte !== 0) ? shared : null;
+  } catch {
+    return null;
+  }
+}
+
+function sealedChannel(side: Side, shared: Buffer, transcript: Transcript): SealedChannel {
+  const salt = createHash('sha256').update(transcriptText('keys', transcript)).digest();
+  const key = (from: Side): KeyObject => {
+    const bytes = Buffer.from(hkdfSync('sha256', shared, salt, `sallyport-channel ${from}`, 32));
+    const object = createSecretKey(bytes);
+    bytes.fill(0);
+    return object;
+  };
+  const [out, into] = [key(side), key(side === 'agent' ? 'controller' : 'agent')];
+  let sealed = 0;
+  let opened = 0;
+  let broken = false;
+  return {
+    seal: (text) => seal(out, sealed++, text),
+    open: (frame) => {
+      const text = broken ? null : open(into, opened++, frame);
+      broken = text === null;
+      return text;
+    },
+  };
+}
+
+/** Each key serves one direction of one connection, so its counter never repeats. */
+function nonce(count: number): Buffer {
+  const bytes = Buffer.alloc(12);
+  bytes.writeBigUInt64BE(BigInt(count), 4);
+  return bytes;
+}
+
+function seal(key: KeyObject, count: number, text: string): Uint8Array {
+  const cipher = createCipheriv('aes-256-gcm', key, nonce(count), { authTagLength: tagBytes });
+  return Buffer.concat([cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+}
+
+function open(key: KeyObject, count: number, frame: Uint8Array): string | null {
+  if (frame.length < tagBytes) return null;
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce(count), { authTagLength: tagBytes });
+  decipher.setAuthTag(frame.subarray(-tagBytes));
+  try {
+    return Buffer.concat([decipher.update(frame.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
+  } catch {
+    return null;
+  }
+}

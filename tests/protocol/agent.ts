@@ -1,0 +1,302 @@
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { AgentSession, type Effect, type Input, type SessionConfig, type Work } from '@sallyport/agent-core';
+import { type TestKey, testKey } from '@sallyport/agent-core/testing';
+import { type KeyExchange, keyExchange, parseGatewayToken, StateHash } from '@sallyport/contract/channel';
+import type { WebSocket } from 'ws';
+import type { Clock } from './clock.ts';
+import type { TestController } from './controller.ts';
+import { MemoryPlane } from './plane.ts';
+import type { Wire } from './wire.ts';
+
+export interface AgentOptions {
+  readonly clock: Clock;
+  readonly controller: TestController;
+  readonly token: string;
+  /** Source address of its connections. */
+  readonly source: string;
+  readonly moved: () => void;
+  /** Numbers in [0, 1). */
+  readonly dice: () => number;
+  /** How long a job of the data plane takes, milliseconds. */
+  readonly jobMs: () => number;
+  /** Called with every job before it is carried out. */
+  readonly onWork: (agent: TestAgent, work: Work) => void;
+}
+
+/** What survives the death of the process. */
+interface Disk {
+  readonly identity: TestKey;
+  readonly wireguardPublicKey: string;
+  readonly controllerKey: string | null;
+  readonly stored: string | null;
+}
+
+/** A host with a gateway's agent: the real session, a data plane in memory, a disk, and a clock that may be wrong. */
+export class TestAgent {
+  readonly gateway: string;
+  readonly plane: MemoryPlane;
+  readonly log: string[] = [];
+  /** How far the host's clock is ahead of the true time, milliseconds. */
+  skewMs = 0;
+  disk: Disk;
+  /** Types of what the controller has sent since the agent last started. */
+  heard: string[] = [];
+  /** Code of the refusal that came last. */
+  refused: string | null = null;
+  tornDown = false;
+  #token: string;
+  readonly #options: AgentOptions;
+  #session: AgentSession | null = null;
+  #inputs: Input[] = [];
+  #handling = false;
+  #socket: WebSocket | null = null;
+  #wire: Wire | null = null;
+  /** Those that are being closed included. */
+  readonly #sockets = new Set<WebSocket>();
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(options: AgentOptions, wireguardPublicKey = newWireguardKey()) {
+    this.#options = options;
+    this.#token = options.token;
+    const token = parseGatewayToken(options.token);
+    assert.ok(token !== null, 'a token that can be read');
+    this.gateway = token.gateway;
+    this.plane = new MemoryPlane(options.clock);
+    this.disk = { identity: testKey(), wireguardPublicKey, controllerKey: null, stored: null };
+  }
+
+  get session(): AgentSession | null {
+    return this.#session;
+  }
+
+  get live(): boolean {
+    return this.#session?.phase === 'live';
+  }
+
+  /** The connection that it has at present. */
+  get wire(): Wire | null {
+    return this.#wire;
+  }
+
+  now(): number {
+    return this.#options.clock.now() + this.skewMs;
+  }
+
+  /** The process starts, with what is on disk. */
+  start(): void {
+    assert.equal(this.#session, null, 'it runs already');
+    this.#session = new AgentSession(this.#config());
+    this.heard = [];
+    this.#input({ kind: 'start', stored: this.disk.stored });
+  }
+
+  /** The process dies: the kernel resets its connection, the data plane stays. */
+  kill(): void {
+    this.#session = null;
+    this.#inputs = [];
+    this.#cancelTimer();
+    this.#wire?.cut();
+    for (const socket of this.#sockets) socket.terminate();
+    this.#socket = this.#wire = null;
+  }
+
+  /** The process is told to stop, and says goodbye. */
+  stop(): void {
+    this.#input({ kind: 'stop' });
+    this.kill();
+  }
+
+  /** Forgets who it was, as a host that is set up anew, with another token. */
+  reinstall(token: string): void {
+    this.#token = token;
+    this.disk = { ...this.disk, identity: testKey(), controllerKey: null, stored: null };
+  }
+
+  /** A second host that is a copy of this one's disk. */
+  copyOf(): TestAgent {
+    const copy = new TestAgent(this.#options);
+    copy.disk = this.disk;
+    return copy;
+  }
+
+  /** Something else changes the system, and the agent is told. */
+  damage(key: string): void {
+    this.plane.damage(key);
+    this.#input({ kind: 'drift', reason: 'test' });
+  }
+
+  #config(): SessionConfig {
+    const { identity, wireguardPublicKey, controllerKey } = this.disk;
+    return {
+      gateway: this.gateway,
+      identityKey: identity.publicKey,
+      wireguardPublicKey,
+      controllerKey,
+      enrolled: controllerKey !== null,
+      token: { text: this.#token, controllerFingerprint: parseGatewayToken(this.#token)?.controllerFingerprint ?? '' },
+      agentVersion: '0',
+      host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
+      crypto: identity,
+    };
+  }
+
+  #input(input: Input): void {
+    this.#options.moved();
+    this.#inputs.push(input);
+    if (this.#handling) return;
+    this.#handling = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        const moment = { now: this.now(), random: this.#options.dice() };
+        for (const effect of this.#session?.handle(next, moment) ?? []) this.#perform(effect);
+      }
+    } finally {
+      this.#handling = false;
+    }
+    this.#arm();
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect.kind) {
+      case 'connect':
+        this.#connect(effect.connection);
+        return;
+      case 'send':
+        this.#socket?.send(effect.frame);
+        return;
+      case 'ping':
+        this.#socket?.ping();
+        return;
+      case 'close':
+        this.#close();
+        return;
+      case 'pin':
+        this.disk = { ...this.disk, controllerKey: effect.controllerKey };
+        return;
+      case 'persist':
+        this.#later(this.#options.dice() * 20, () => {
+          this.disk = { ...this.disk, stored: this.#session?.stored(this.now()) ?? null };
+        });
+        return;
+      case 'apply':
+        this.#apply(effect.job, effect.work);
+        return;
+      case 'collect-heartbeat':
+        this.#later(1, () => this.#input({ kind: 'heartbeat-ready', data: quiet }));
+        return;
+      case 'probe':
+        this.#later(1, () => this.#input({ kind: 'probed', request: effect.request, probes: [] }));
+        return;
+      case 'tear-down':
+        this.plane.tearDown();
+        this.tornDown = true;
+        return;
+      case 'refused':
+        this.refused = effect.code;
+        return;
+      case 'log':
+        this.log.push(`${effect.level} ${effect.message} ${JSON.stringify(effect.fields ?? {})}`);
+    }
+  }
+
+  #connect(connection: number): void {
+    this.#close();
+    const closed = (reason: string) => this.#input({ kind: 'closed', connection, reason });
+    if (!this.#options.controller.up) {
+      this.#later(1, () => closed('nobody listens'));
+      return;
+    }
+    const session = this.#session;
+    const { socket, wire } = this.#options.controller.dial(this.#options.source);
+    const tell = (input: Input) => {
+      if (this.#session === session) this.#input(input);
+    };
+    socket.on('open', () => {
+      const nonce = randomBytes(32).toString('base64');
+      const exchange = overheard(keyExchange('agent', randomBytes(32)), (text) => this.#hear(text));
+      tell({ kind: 'opened', connection, nonce, exchange });
+    });
+    socket.on('message', (data: Buffer, binary: boolean) => {
+      if (!binary) this.#hear(data.toString());
+      tell({ kind: 'message', connection, frame: binary ? data : data.toString() });
+    });
+    socket.on('pong', () => tell({ kind: 'pong', connection }));
+    socket.on('error', () => undefined);
+    socket.on('close', (code) => {
+      this.#sockets.delete(socket);
+      tell({ kind: 'closed', connection, reason: `closed with ${code}` });
+    });
+    this.#sockets.add(socket);
+    this.#socket = socket;
+    this.#wire = wire;
+  }
+
+  #hear(text: string): void {
+    this.heard.push(JSON.parse(text).type);
+  }
+
+  /** Says goodbye and does not wait long for an answer. */
+  #close(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket === null || socket.readyState === socket.CLOSED) return;
+    socket.close();
+    this.#options.clock.after(1_000, () => socket.terminate());
+  }
+
+  #apply(job: number, work: Work): void {
+    this.#options.onWork(this, work);
+    const frozen: Work = work.kind === 'load' ? { ...work, items: new Map(work.items) } : work;
+    if (!this.plane.working) return;
+    this.#later(this.#options.jobMs(), () => {
+      if (this.plane.failing) {
+        if (this.#options.dice() < 0.5) this.plane.perform(frozen, this.now(), true);
+        this.#input({ kind: 'apply-failed', job, code: 'test', message: 'The plane is broken. Mend it.' });
+        return;
+      }
+      this.plane.perform(frozen, this.now());
+      const hash = StateHash.of(this.plane.inForce.values()).toString();
+      this.#input({ kind: 'applied', job, hash, tookMs: 1, mended: [] });
+    });
+  }
+
+  #arm(): void {
+    this.#cancelTimer();
+    const deadline = this.#session?.nextDeadline() ?? null;
+    if (deadline === null) return;
+    const wait = Math.max(0, deadline.at - this.now());
+    this.#cancelTimer = this.#options.clock.after(wait, () => this.#input({ kind: 'tick' }));
+  }
+
+  /** After a while, if the process is still the same. */
+  #later(ms: number, run: () => void): void {
+    const session = this.#session;
+    this.#options.clock.after(ms, () => {
+      if (this.#session === session) run();
+    });
+  }
+}
+
+/** Tells what the agent reads of what is sealed for it. */
+function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExchange {
+  return {
+    publicKey: exchange.publicKey,
+    agree(peerKey, transcript) {
+      const channel = exchange.agree(peerKey, transcript);
+      if (channel === null) return null;
+      const open = (frame: Uint8Array) => {
+        const text = channel.open(frame);
+        if (text !== null) hear(text);
+        return text;
+      };
+      return { seal: (text) => channel.seal(text), open };
+    },
+  };
+}
+
+const quiet = { peers: [], policies: [], dropped: {}, probes: [], safeToStop: false };
+
+function newWireguardKey(): string {
+  return createHash('sha256').update(randomBytes(32)).digest('base64');
+}

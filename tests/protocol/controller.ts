@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { channelPath } from '@sallyport/contract/channel';
+import { WebSocket } from 'ws';
+import { type App, createApp } from '../../apps/controller/src/app.ts';
+import { type AgentChannel, createChannel } from '../../apps/controller/src/channel/channel.ts';
+import { noCountries } from '../../apps/controller/src/countries.ts';
+import { openDatabase } from '../../apps/controller/src/db/open.ts';
+import { createStore, type Store } from '../../apps/controller/src/db/store.ts';
+import { createTenant } from '../../apps/controller/src/features/tenants/commands.ts';
+import { createMetrics } from '../../apps/controller/src/http/metrics.ts';
+import { sourceAddress } from '../../apps/controller/src/http/source-address.ts';
+import { createSecretBox } from '../../apps/controller/src/secrets/box.ts';
+import { loadIdentity } from '../../apps/controller/src/secrets/identity.ts';
+import type { Clock } from './clock.ts';
+import { collectLog, type LogLine } from './log.ts';
+import type { Oracle } from './oracle.ts';
+import { Wire } from './wire.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly etag: string | undefined;
+  readonly text: string;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are checked by what the test asserts of them
+  readonly json: any;
+}
+
+export interface ControllerOptions {
+  readonly clock: Clock;
+  readonly oracle: Oracle;
+  readonly delayMs: () => number;
+  /** Called whenever something moves. */
+  readonly moved: () => void;
+}
+
+interface Running {
+  readonly app: App<AgentChannel>;
+  readonly store: Store;
+  readonly wires: Set<Wire>;
+}
+
+/** The whole controller on a database file of its own, without sockets; it can die, come back, and be set back to a backup. */
+export class TestController {
+  readonly log: LogLine[] = [];
+  readonly #options: ControllerOptions;
+  readonly #folders: string[] = [];
+  #file: string;
+  #running: Running | null = null;
+
+  constructor(options: ControllerOptions) {
+    this.#options = options;
+    this.#file = this.#newFile();
+  }
+
+  async start(): Promise<void> {
+    const { clock, oracle } = this.#options;
+    const store = oracle.watch(createStore(openDatabase(this.#file), clock.now));
+    const box = createSecretBox(Buffer.alloc(32, 7));
+    const identity = await loadIdentity(store, box);
+    const log = collectLog(this.log);
+    const app = createApp({
+      log,
+      store,
+      box,
+      identity,
+      openChannel: (parts) =>
+        createChannel({
+          ...parts,
+          identity,
+          clock: clock.now,
+          timers: clock,
+          randomBytes,
+          log,
+          peerAddress: sourceAddress([]),
+        }),
+      publicHost: async () => null,
+      countries: noCountries,
+      timers: clock,
+      metrics: createMetrics(),
+      version: '0.0.0',
+      basePath: '',
+      trustedProxies: [],
+      tls: null,
+    });
+    app.channel.attach(app.server.server);
+    await app.server.ready();
+    this.#running = { app, store, wires: new Set() };
+  }
+
+  get store(): Store {
+    return this.#up.store;
+  }
+
+  get app(): App<AgentChannel> {
+    return this.#up.app;
+  }
+
+  /** Ends as on SIGTERM. */
+  async stop(): Promise<void> {
+    const { app, store } = this.#up;
+    this.#running = null;
+    await app.stop();
+    await store.close();
+  }
+
+  /** Ends as on `kill -9`: what was committed is in the file, everybody's connection is reset, nothing else happens. */
+  async kill(): Promise<void> {
+    const { app, store, wires } = this.#up;
+    this.#file = this.backup();
+    this.#running = null;
+    for (const wire of wires) wire.cut();
+    await app.stop();
+    await store.close();
+  }
+
+  /** A copy of the database as it is on disk now; returns its place. */
+  backup(): string {
+    const copy = this.#newFile();
+    for (const part of ['', '-wal']) if (existsSync(this.#file + part)) copyFileSync(this.#file + part, copy + part);
+    return copy;
+  }
+
+  /** Stops, and puts a backup in the place of the database. */
+  async restore(backup: string): Promise<void> {
+    await this.stop();
+    this.#file = backup;
+  }
+
+  /** Opens a WebSocket to the channel. Throws while the controller is away. */
+  dial(source: string): { readonly socket: WebSocket; readonly wire: Wire } {
+    const { app, wires } = this.#up;
+    const wire = new Wire({ ...this.#options, source });
+    wires.add(wire);
+    wire.controllerEnd.once('close', () => wires.delete(wire));
+    app.server.server.emit('connection', wire.controllerEnd);
+    const createConnection = () => wire.agentEnd as never;
+    const socket = new WebSocket(`ws://controller${channelPath}`, { createConnection, perMessageDeflate: false });
+    return { socket, wire };
+  }
+
+  get up(): boolean {
+    return this.#running !== null;
+  }
+
+  async request(method: Method, url: string, key: string | null, body?: object, headers: object = {}): Promise<Answer> {
+    const {
+      statusCode,
+      headers: answered,
+      payload,
+    } = await this.#up.app.server.inject({
+      method,
+      url,
+      headers: { ...(key === null ? {} : { apikey: key }), ...headers },
+      ...(body === undefined ? {} : { payload: body }),
+    });
+    this.#options.moved();
+    const etag = answered.etag;
+    return { status: statusCode, etag, text: payload, json: payload === '' ? undefined : JSON.parse(payload) };
+  }
+
+  /** A new tenant; returns its id and an OWNER key. */
+  async tenant(name: string): Promise<{ id: string; key: string }> {
+    const { tenant, apiKey } = await createTenant(this.store, { kind: 'system', id: null, name: 'test' }, name);
+    return { id: tenant.id, key: apiKey.key };
+  }
+
+  async close(): Promise<void> {
+    if (this.#running !== null) await this.stop();
+    for (const folder of this.#folders) rmSync(folder, { recursive: true });
+  }
+
+  get #up(): Running {
+    if (this.#running === null) throw new Error('the controller is away');
+    return this.#running;
+  }
+
+  #newFile(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'sallyport-protocol-'));
+    this.#folders.push(folder);
+    return join(folder, 'sallyport.db');
+  }
+}
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import { inspect } from 'node:util';
+import type { Work } from '@sallyport/agent-core';
+import { StateHash } from '@sallyport/contract/channel';
+import { TestAgent } from './agent.ts';
+import { Clock } from './clock.ts';
+import { type Answer, type Method, TestController } from './controller.ts';
+import { dice } from './dice.ts';
+import { Oracle } from './oracle.ts';
+
+/** Turns of the event loop in which nothing moves, after which nothing will before time goes on. */
+const quietTurns = 6;
+
+export interface Tenant {
+  readonly id: string;
+  /** OWNER key. */
+  readonly key: string;
+}
+
+/** A controller and hosts with agents, joined by wires in memory, all in the time of one clock. */
+export class World {
+  readonly clock = new Clock();
+  readonly oracle = new Oracle();
+  readonly controller: TestController;
+  readonly agents: TestAgent[] = [];
+  readonly dice: () => number;
+  /** Longest time that a piece of a connection takes, and a job of a data plane, milliseconds. */
+  weather = { delayMs: 5, jobMs: 5 };
+  /** What was found that must never be. */
+  readonly violations: string[] = [];
+  #moves = 0;
+  #requests = 0;
+  #standstill = 0;
+
+  private constructor(seed: number) {
+    this.dice = dice(seed);
+    this.controller = new TestController({
+      clock: this.clock,
+      oracle: this.oracle,
+      delayMs: () => this.dice() * this.weather.delayMs,
+      moved: this.#moved,
+    });
+  }
+
+  /** Ends with the test. An error in the controller's log fails it. */
+  static async open(t: TestContext, seed = 1): Promise<World> {
+    const world = new World(seed);
+    await world.controller.start();
+    t.after(async () => {
+      for (const agent of world.agents) if (agent.session !== null) agent.kill();
+      await world.drive(world.controller.close());
+      const errors = world.controller.log.filter(({ level }) => level === 'error');
+      assert.deepEqual(errors, [], 'the controller logged errors');
+      assert.deepEqual(world.violations, []);
+    });
+    return world;
+  }
+
+  /** A host that has this token; its agent does not run yet. */
+  host(token: string): TestAgent {
+    const agent = new TestAgent({
+      clock: this.clock,
+      controller: this.controller,
+      token,
+      source: `198.51.100.${this.agents.length + 1}`,
+      moved: this.#moved,
+      dice: this.dice,
+      jobMs: () => this.dice() * this.weather.jobMs,
+      onWork: (host, work) => this.#check(host, work),
+    });
+    this.agents.push(agent);
+    return agent;
+  }
+
+  async request(tenant: Tenant, method: Method, path: string, body?: object, headers?: object): Promise<Answer> {
+    this.#requests++;
+    try {
+      return await this.controller.request(method, path, tenant.key, body, headers);
+    } finally {
+      this.#requests--;
+    }
+  }
+
+  /** A request that must succeed; returns the parsed answer. */
+  async ok(tenant: Tenant, method: Method, path: string, body?: object): Promise<Answer['json']> {
+    const answer = await this.request(tenant, method, path, body);
+    assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.json;
+  }
+
+  /** Time goes on, and everything that falls due happens at its time. */
+  async run(ms: number): Promise<void> {
+    const end = this.clock.now() + Math.ceil(ms);
+    for (;;) {
+      await this.settle();
+      if (!this.#step(end)) break;
+    }
+    this.clock.advanceTo(end);
+    await this.settle();
+  }
+
+  /** Time goes on until the condition holds, which must happen within so many milliseconds. Returns how many it took. */
+  async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<number> {
+    const start = this.clock.now();
+    for (;;) {
+      await this.settle();
+      if (await condition()) return this.clock.now() - start;
+      if (!this.#step(start + withinMs)) break;
+    }
+    throw new Error(`not within ${withinMs} ms: ${what}\n${this.trace()}`);
+  }
+
+  /** Time goes on until some work is done that needs it. */
+  async drive(work: Promise<void>): Promise<void> {
+    let done = false;
+    const finished = work.finally(() => {
+      done = true;
+    });
+    finished.catch(() => undefined);
+    do await this.settle();
+    while (!done && this.#step(Number.POSITIVE_INFINITY));
+    await finished;
+  }
+
+  /** Lets everything happen that can without time going on. */
+  async settle(): Promise<void> {
+    let quiet = 0;
+    for (let moves = this.#moves; quiet < quietTurns; moves = this.#moves) {
+      await new Promise((resolve) => setImmediate(resolve));
+      const still = moves === this.#moves && this.#requests === 0 && this.oracle.busy === 0;
+      quiet = still ? quiet + 1 : 0;
+    }
+  }
+
+  trace(): string {
+    const agents = this.agents.map(
+      (agent, n) => `host ${n}: ${agent.session?.phase ?? 'dead'}\n  ${agent.log.slice(-12).join('\n  ')}`,
+    );
+    return [
+      ...agents,
+      ...this.controller.log
+        .slice(-10)
+        .map(({ level, text, facts }) => `controller: ${level} ${text} ${inspect(facts, { depth: 3 })}`),
+    ].join('\n');
+  }
+
+  /** Goes on to the next moment at which something is due; false when there is none before `end`. */
+  #step(end: number): boolean {
+    const { next } = this.clock;
+    if (next === null || next > end) return false;
+    this.#standstill = next > this.clock.now() ? 0 : this.#standstill + 1;
+    assert.ok(this.#standstill < 10_000, `something is due again and again at the same moment\n${this.trace()}`);
+    this.clock.advanceTo(next);
+    return true;
+  }
+
+  readonly #moved = (): void => {
+    this.#moves++;
+  };
+
+  /** What every job must be, whatever the weather: true at its revision, signed, and within its lease. */
+  #check(agent: TestAgent, work: Work): void {
+    if (work.kind === 'close') return;
+    const { gateway } = agent;
+    const wrong = (what: string) =>
+      this.violations.push(this.violations.length === 0 ? `${what}\n${this.trace()}` : what);
+    for (const item of work.items.values()) {
+      const known = this.oracle.knows(gateway, StateHash.of([item]).toString());
+      if (!known) wrong(`${item.key} of ${gateway} was never committed`);
+    }
+    const statement = agent.session?.desired.statement;
+    if (!statement) return void wrong('a state without a statement');
+    const { revision, hash, leaseUntil } = statement;
+    const truths = this.oracle.truths(gateway).filter((truth) => truth.revision === revision.number);
+    if (!truths.some((truth) => truth.hash === hash))
+      wrong(`the state of ${gateway} at revision ${revision.number} is not what its rows say`);
+    if (work.leaseUntil !== leaseUntil || agent.now() >= leaseUntil) wrong('a lease that was not given, or is over');
+  }
+}

@@ -1,0 +1,18 @@
+import type { AppDeps } from '../../apps/controller/src/app.ts';
+
+export interface LogLine {
+  readonly level: 'warn' | 'error';
+  readonly text: string;
+  readonly facts: unknown;
+}
+
+/** A logger that keeps its warnings and errors. */
+export function collectLog(lines: LogLine[]): AppDeps['log'] {
+  const keep = (level: LogLine['level']) => (facts: unknown, text?: string) => {
+    lines.push({ level, text: text ?? String(facts), facts });
+  };
+  const quiet = () => undefined;
+  const log = { level: 'warn', trace: quiet, debug: quiet, info: quiet, silent: quiet };
+  const whole = { ...log, warn: keep('warn'), error: keep('error'), fatal: keep('error'), child: () => whole };
+  return whole as AppDeps['log'];
+}

@@ -1,0 +1,90 @@
+import { StateHash } from '@sallyport/contract/channel';
+import { TenantCompiler } from '@sallyport/policy';
+import { type Scoped, scoped } from '../../apps/controller/src/db/scoped.ts';
+import type { Store, Tx } from '../../apps/controller/src/db/store.ts';
+import { asChanges } from '../../apps/controller/src/runtime/world-changes.ts';
+import { readWorld } from '../../apps/controller/src/runtime/world-rows.ts';
+
+/** What the rows say that a gateway should have, at one revision. */
+export interface Truth {
+  readonly revision: number;
+  readonly hash: string;
+}
+
+/**
+ * Knows the truth of every revision: compiles the whole tenant from its rows inside of every write, before anybody else
+ * can see them.
+ */
+export class Oracle {
+  /** By gateway, in order of revision. */
+  readonly #truths = new Map<string, Truth[]>();
+  readonly #items = new Map<string, Set<string>>();
+
+  /** Queries under way. */
+  busy = 0;
+
+  /** A store whose writes are watched. */
+  watch(store: Store): Store {
+    return {
+      ...store,
+      read: (work) => this.#counted(store.read(work)),
+      write: (context, work) => this.#counted(store.write(context, (tx) => this.#watched(tx, work))),
+    };
+  }
+
+  /** States that a gateway should ever have had, oldest first. */
+  truths(gateway: string): readonly Truth[] {
+    return this.#truths.get(gateway) ?? [];
+  }
+
+  /** Whether an item, by its hash, was part of a gateway's state at some revision. */
+  knows(gateway: string, item: string): boolean {
+    return this.#items.get(gateway)?.has(item) ?? false;
+  }
+
+  /** Hash of what every gateway of a tenant should have now, by gateway. */
+  async compile(store: Store, tenant: string): Promise<Map<string, string>> {
+    const { world, compiler } = await store.read((db) => compileAll(scoped(db, tenant)));
+    return new Map(world.gateways.map(({ id }) => [id, compiler.hash(id)]));
+  }
+
+  async #counted<T>(work: Promise<T>): Promise<T> {
+    this.busy++;
+    try {
+      return await work;
+    } finally {
+      this.busy--;
+    }
+  }
+
+  async #watched<T>(tx: Tx, work: (tx: Tx) => Promise<T>): Promise<T> {
+    let changes = 0;
+    const changed: Tx['changed'] = (change) => {
+      changes++;
+      tx.changed(change);
+    };
+    const value = await work({ ...tx, changed });
+    if (changes > 0) await this.#record(tx);
+    return value;
+  }
+
+  async #record(tx: Tx): Promise<void> {
+    const { world, compiler } = await compileAll(scoped(tx.db, tx.tenant));
+    for (const { id } of world.gateways) {
+      const items = this.#items.get(id) ?? new Set();
+      this.#items.set(id, items);
+      for (const item of compiler.items(id)) items.add(StateHash.of([item]).toString());
+      const truths = this.#truths.get(id) ?? [];
+      this.#truths.set(id, truths);
+      truths.push({ revision: world.revision + 1, hash: compiler.hash(id) });
+    }
+  }
+}
+
+async function compileAll(db: Scoped) {
+  const world = await readWorld(db);
+  if (world === null) throw new Error('there is no such tenant');
+  const compiler = new TenantCompiler(world.settings);
+  compiler.apply(asChanges(world), 0);
+  return { world, compiler };
+}

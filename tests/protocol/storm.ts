@@ -1,0 +1,92 @@
+import type { TestAgent } from './agent.ts';
+import { pick } from './dice.ts';
+import type { World } from './harness.ts';
+
+/** Everything that goes wrong between a controller and its agents, at random. */
+export class Storm {
+  /** What has happened so far. */
+  readonly kinds = new Set<string>();
+  readonly #world: World;
+  readonly #mischief: Readonly<Record<string, (host: TestAgent) => void | Promise<void>>>;
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#mischief = {
+      'cut connection': (host) => host.wire?.cut(),
+      'half-open connection': (host) => host.wire?.halfOpen(),
+      'frozen network': (host) => this.#freeze(host),
+      'agent that does not read': (host) => this.#stopReading(host),
+      'agent killed': (host) => (host.session === null ? host.start() : host.kill()),
+      'agent restarted': (host) => {
+        if (host.session !== null) host.stop();
+        host.start();
+      },
+      'controller killed': () => this.#restart(() => world.controller.kill()),
+      'controller restarted': () => this.#restart(() => world.controller.stop()),
+      'broken data plane': (host) => {
+        host.plane.failing = !host.plane.failing;
+      },
+      'foreign program': (host) => host.damage(pick(world.dice, [...host.plane.inForce.keys(), 'gateway'])),
+      'clock step': (host) => {
+        host.skewMs = Math.floor((world.dice() - 0.5) * 7_200_000);
+      },
+      'slow network': () => {
+        world.weather = { delayMs: world.dice() * 2_000, jobMs: world.dice() * 500 };
+      },
+    };
+  }
+
+  /** Kinds of bad weather that there are. */
+  get all(): number {
+    return Object.keys(this.#mischief).length;
+  }
+
+  /** One thing goes wrong, or gets better. */
+  async blow(): Promise<void> {
+    const { dice, controller } = this.#world;
+    const agents = this.#world.agents.filter((agent) => !agent.tornDown);
+    if (!controller.up) {
+      if (dice() < 0.5) await controller.start();
+      return;
+    }
+    const [kind, happen] = pick(dice, Object.entries(this.#mischief));
+    if (kind.startsWith('controller') && dice() < 0.5) return;
+    this.kinds.add(kind);
+    await happen(pick(dice, agents));
+  }
+
+  /** Nothing goes wrong any more, and what did is put right. */
+  async calm(): Promise<void> {
+    const { agents, controller } = this.#world;
+    this.#world.weather = { delayMs: 5, jobMs: 5 };
+    if (!controller.up) await controller.start();
+    for (const host of agents) {
+      host.plane.failing = false;
+      host.skewMs = 0;
+      if (host.session === null && !host.tornDown) host.start();
+    }
+  }
+
+  async #restart(end: () => Promise<void>): Promise<void> {
+    await this.#world.drive(end());
+    if (this.#world.dice() < 0.7) await this.#world.controller.start();
+  }
+
+  #freeze(host: TestAgent): void {
+    const { wire } = host;
+    if (wire === null) return;
+    wire.frozen = true;
+    this.#world.clock.after(this.#world.dice() * 60_000, () => {
+      wire.frozen = false;
+    });
+  }
+
+  #stopReading(host: TestAgent): void {
+    const { wire } = host;
+    if (wire === null) return;
+    wire.agentReads = false;
+    this.#world.clock.after(this.#world.dice() * 60_000, () => {
+      wire.agentReads = true;
+    });
+  }
+}
