@@ -1,0 +1,249 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { test } from 'node:test';
+import { errorCatalogue } from '@sallyport/contract';
+import { revisionOf } from '../../apps/controller/src/testing/api.ts';
+import { listen } from '../../apps/controller/src/testing/event-stream.ts';
+import { openTestApp, type TestApp, type TestTenant } from '../../apps/controller/src/testing/harness.ts';
+import { Dice } from './dice.ts';
+import { spoilt } from './hostile.ts';
+import { misfits, type Schema, type Schemas } from './json-schema.ts';
+import { type DocumentedOperation, fittingRequest, type MadeRequest } from './request-maker.ts';
+
+/** Of both tenants together. */
+const requestCount = 10_000;
+/** No more requests are begun after this, milliseconds. */
+const timeLimit = 55_000;
+/** So many are made however slow the machine is. */
+const leastRequests = 1000;
+
+test('whatever is asked, tenants stay whole and apart, and every answer is one of the document', async (t) => {
+  const seed = randomInt(2 ** 31);
+  t.diagnostic(`seed ${seed}`);
+  const app = await openTestApp(t);
+  const url = await listen(app);
+  const document = JSON.parse((await app.text('/openapi.json')).text);
+  const shared = { app, url, schemas: document.components.schemas as Schemas, owners: new Map<string, string>() };
+  const routes = routesOf(document);
+  const first = await Side.open(shared, app.tenant, 'aurora', 'basalt');
+  const second = await Side.open(shared, app.other, 'basalt', 'aurora');
+  const started = performance.now();
+  const run = async (own: Side, other: Side, salt: number) => {
+    for (let i = 0; i < requestCount / 2; i++) {
+      if (i >= leastRequests / 2 && performance.now() - started > timeLimit) break;
+      const dice = new Dice(seed + salt + i * 2);
+      await own.ask(dice, routes, other, `seed ${seed}, ${own.marker} ${i}`);
+    }
+  };
+  await Promise.all([run(first, second, 0), run(second, first, 1)]);
+
+  const succeeded = new Set([...first.succeeded, ...second.succeeded]);
+  t.diagnostic(`${first.asked + second.asked} requests, ${first.taken + second.taken} successes`);
+  assert.ok(first.asked + second.asked >= leastRequests);
+  const never = routes.map(({ method, path }) => `${method} ${path}`).filter((route) => !succeeded.has(route));
+  t.diagnostic(`never succeeded: ${never.join(', ') || 'none'}`);
+  assert.ok(never.length < routes.length / 4, `most routes succeed at times, but not ${never.join(', ')}`);
+});
+
+// biome-ignore lint/suspicious/noExplicitAny: answers and documents are looked into freely
+type Json = any;
+
+interface Shared {
+  readonly app: TestApp;
+  readonly url: string;
+  readonly schemas: Schemas;
+  /** Whose an id or a secret is: the tenant that it was first answered to. */
+  readonly owners: Map<string, string>;
+}
+
+interface RawAnswer {
+  readonly status: number;
+  readonly type: string;
+  readonly text: string;
+}
+
+const longWord = /[A-Za-z0-9_-]{30,}/g;
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** One of the two tenants, with what it has learnt of itself. */
+class Side {
+  readonly marker: string;
+  readonly ids = new Map<string, string[]>();
+  readonly succeeded = new Set<string>();
+  asked = 0;
+  taken = 0;
+  #revision = 0;
+  readonly #shared: Shared;
+  readonly #tenant: TestTenant;
+  readonly #foreignMarker: string;
+
+  private constructor(shared: Shared, tenant: TestTenant, marker: string, foreignMarker: string) {
+    this.#shared = shared;
+    this.#tenant = tenant;
+    this.marker = marker;
+    this.#foreignMarker = foreignMarker;
+  }
+
+  static async open(shared: Shared, tenant: TestTenant, marker: string, foreignMarker: string): Promise<Side> {
+    const side = new Side(shared, tenant, marker, foreignMarker);
+    for (const family of ['roles', 'groups', 'protocols', 'admission-rules', 'policies']) {
+      const { json } = await shared.app.request('GET', `/tenants/${family}`, { key: tenant.key });
+      side.ids.set(
+        family,
+        (json.data ?? json).map(({ id }: { id: string }) => id),
+      );
+      side.#learn(json, JSON.stringify(json));
+    }
+    side.#revision = await revisionOf(shared.app, tenant);
+    return side;
+  }
+
+  async ask(dice: Dice, routes: readonly DocumentedOperation[], other: Side, place: string): Promise<void> {
+    const material = { schemas: this.#shared.schemas, marker: this.marker, ids: this.ids };
+    let route = dice.of(routes);
+    // Or else there would soon be nothing left.
+    if (route.method === 'DELETE' && dice.chance(0.6)) route = dice.of(routes);
+    const fitting = fittingRequest(dice, route, material);
+    const asked = dice.chance(0.5) ? fitting : spoilt(dice, fitting, [...other.ids.values()].flat());
+    const answer = await this.#send(asked);
+    this.asked++;
+    try {
+      await this.#judge(asked, answer, routes);
+    } catch (error) {
+      const shown = `${place}: ${JSON.stringify(asked)} answers ${answer.status} ${answer.text.slice(0, 1000)}`;
+      throw new Error(shown, { cause: error });
+    }
+  }
+
+  async #judge(asked: MadeRequest, answer: RawAnswer, routes: readonly DocumentedOperation[]): Promise<void> {
+    const { status, text } = answer;
+    assert.ok(status < 500, 'the server is to blame');
+    this.#assertOwn(asked, text);
+    const revision = await revisionOf(this.#shared.app, this.#tenant);
+    const dry = asked.query.some(([name, value]) => name === 'dry-run' && value === 'true');
+    if (status >= 400 || asked.method === 'GET' || dry) assert.equal(revision, this.#revision, 'nothing changes');
+    this.#revision = revision;
+    if (status >= 400) this.#assertProblem(answer);
+    else this.#assertFits(asked, answer, routes);
+  }
+
+  #assertProblem({ status, type, text }: RawAnswer): void {
+    assert.match(type, /^application\/problem\+json/);
+    const problem = JSON.parse(text);
+    const entry = errorCatalogue[problem.code as keyof typeof errorCatalogue];
+    assert.deepEqual([problem.status, entry?.status], [status, status]);
+    assert.deepEqual(misfits(problem, { $ref: '#/components/schemas/Problem' }, this.#shared.schemas), []);
+  }
+
+  #assertFits(
+    { method, path }: MadeRequest,
+    { status, type, text }: RawAnswer,
+    routes: readonly DocumentedOperation[],
+  ): void {
+    const route = routes.find((one) => one.method === method && matches(one.path, path));
+    assert.ok(route !== undefined, 'what succeeds is in the document');
+    this.taken++;
+    this.succeeded.add(`${route.method} ${route.path}`);
+    const documented = route.responses[status];
+    assert.ok(documented !== undefined, `${status} is in the document`);
+    const schema = documented.content?.[type.split(';')[0] ?? '']?.schema;
+    if (schema === undefined) assert.equal(text, '');
+    for (const piece of schema === undefined ? [] : pieces(type, text)) {
+      this.#learn(piece, JSON.stringify(piece));
+      assert.deepEqual(misfits(piece, schema as Schema, this.#shared.schemas), []);
+      const family = /^\/tenants\/([a-z-]+)$/.exec(route.path)?.[1];
+      if (status === 201 && family !== undefined)
+        for (const { id } of [piece].flat() as { id: string }[])
+          this.ids.set(family, [...(this.ids.get(family) ?? []), id]);
+      if (route.path === '/tenants/resources' && status === 201)
+        this.ids.set('addresses', [
+          ...(this.ids.get('addresses') ?? []),
+          ...(piece as Json).addresses.map((a: Json) => a.id),
+        ]);
+    }
+  }
+
+  /** Nothing in the answer is the other tenant's, but for what this very request named. */
+  #assertOwn(asked: MadeRequest, text: string): void {
+    assert.ok(!text.includes(this.#foreignMarker), 'a text of the other tenant');
+    const named = JSON.stringify(asked);
+    for (const [word] of text.matchAll(longWord)) {
+      const owner = this.#shared.owners.get(word);
+      assert.ok(owner === undefined || owner === this.marker || named.includes(word), `${word} is of the other tenant`);
+    }
+  }
+
+  #learn(value: Json, text: string): void {
+    const { owners } = this.#shared;
+    const take = (word: string) => owners.has(word) || owners.set(word, this.marker);
+    for (const [word] of text.matchAll(longWord)) if (uuid.test(word)) take(word);
+    for (const item of [value?.data ?? value].flat())
+      for (const secret of [item?.token, item?.key])
+        if (typeof secret === 'string') for (const [word] of secret.matchAll(longWord)) take(word);
+  }
+
+  async #send({ method, path, query, headers, body }: MadeRequest): Promise<RawAnswer> {
+    const payload = body === undefined ? undefined : JSON.stringify(body);
+    const type = payload === undefined ? {} : { 'content-type': 'application/json' };
+    const all = { apikey: this.#tenant.key, ...type, ...headers };
+    const target =
+      path +
+      (query.length === 0
+        ? ''
+        : `?${new URLSearchParams(query.map(([name, value]): [string, string] => [name, value]))}`);
+    if (path === '/tenants/changes') return overSocket(this.#shared.url + target, method, all, payload);
+    const answer = await this.#shared.app.app.server.inject({
+      method: method as 'GET',
+      url: target,
+      headers: all,
+      ...(payload === undefined ? {} : { payload }),
+    });
+    return { status: answer.statusCode, type: String(answer.headers['content-type'] ?? ''), text: answer.payload };
+  }
+}
+
+/** Takes the first piece of a stream, all of everything else. */
+async function overSocket(
+  url: string,
+  method: string,
+  headers: Record<string, string>,
+  payload?: string,
+): Promise<RawAnswer> {
+  const request = httpRequest(url, { method, headers, agent: false });
+  request.end(payload);
+  const [answer] = (await once(request, 'response')) as [IncomingMessage];
+  const type = String(answer.headers['content-type'] ?? '');
+  let text = '';
+  for await (const part of answer.setEncoding('utf8')) {
+    text += part;
+    if (type.startsWith('text/event-stream') && text.includes('\n\n')) break;
+  }
+  request.destroy();
+  return { status: answer.statusCode ?? 0, type, text };
+}
+
+/** JSON, lines of JSON, or what the whole events in it carry. */
+function pieces(type: string, text: string): unknown[] {
+  if (type.startsWith('application/x-ndjson'))
+    return text
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
+  if (!type.startsWith('text/event-stream')) return [JSON.parse(text)];
+  const whole = text.slice(0, text.lastIndexOf('\n\n') + 1);
+  return [...whole.matchAll(/^data: (.*)$/gm)].map(([, data = '']) => JSON.parse(data));
+}
+
+const matches = (pattern: string, path: string): boolean =>
+  new RegExp(`^${pattern.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`).test(path) &&
+  // A fixed path goes before one with a parameter.
+  (pattern.includes('{') ? !path.endsWith('/reorder') : true);
+
+function routesOf(document: Json): DocumentedOperation[] {
+  const methods = ['get', 'post', 'put', 'patch', 'delete'];
+  return Object.entries<Json>(document.paths).flatMap(([path, item]) =>
+    methods.filter((method) => item[method]).map((method) => ({ path, ...item[method], method: method.toUpperCase() })),
+  );
+}
