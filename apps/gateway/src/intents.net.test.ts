@@ -32,7 +32,7 @@ test('intents and settings', { skip }, async (t) => {
     await made.applied();
     const { received } = await made.device.stream('s');
     await until('more echoes', async () => (await made.device.stream('s')).received > received + 10);
-    assert.equal((await made.controller.lastHeard('heartbeat')).safeToStop, false);
+    await until('not safe to stop', async () => !(await made.controller.lastHeard('heartbeat')).safeToStop);
     assert.equal(await reachable(made), false);
     await made.device.stopStream('s');
     await until('safe to stop', async () => (await made.controller.lastHeard('heartbeat')).safeToStop);

@@ -53,8 +53,11 @@ export class Delivery {
 
   /** First message to an agent that has applied `reported`; `state` is the desired one. */
   start(reported: Position | undefined, state: DesiredState, now: number): DeliveryStep[] {
-    const serial = reported === undefined ? null : this.#feed.locate(reported);
-    if (reported === undefined || serial === null) return this.#snapshot(state, now);
+    const serial = reported === undefined ? null : this.#feed.locateReported(reported);
+    if (reported === undefined || serial === null) {
+      if (reported === undefined || this.#feed.locate(reported) === null) this.#feed.issued();
+      return this.#snapshot(state, now);
+    }
     this.#sent = { revision: reported.revision, hash: reported.hash, serial };
     return this.flush(now);
   }

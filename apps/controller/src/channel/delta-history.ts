@@ -24,18 +24,28 @@ export class DeltaHistory {
   readonly #bounds: HistoryBounds;
   #base: Position;
   #baseSerial: number;
+  readonly #first: number;
   #steps: Step[] = [];
   #items = 0;
 
   constructor(base: Position, serial: number, bounds: HistoryBounds) {
     this.#base = base;
     this.#baseSerial = serial;
+    this.#first = serial;
     this.#bounds = bounds;
   }
 
   /** Serial of the last state. */
   get serial(): number {
     return this.#baseSerial + this.#steps.length;
+  }
+
+  /**
+   * Whether a serial is the state that this history began with. Whoever reports that state has it by revision and hash; with
+   * which expiry times, nobody here has seen.
+   */
+  inherited(serial: number): boolean {
+    return serial === this.#first;
   }
 
   /** Appends a change that leads from the last state to `step`. */

@@ -15,6 +15,7 @@ export class GatewayFeed {
   readonly #bounds: HistoryBounds;
   #history: DeltaHistory | null = null;
   #desired: Position | null = null;
+  #issued = false;
 
   constructor(bounds: HistoryBounds) {
     this.#bounds = bounds;
@@ -65,6 +66,17 @@ export class GatewayFeed {
     return this.#history?.locate(position) ?? null;
   }
 
+  /** Serial of what an agent reports to have, expiry times included; null when nothing but a snapshot leads on from it. */
+  locateReported(position: Position): number | null {
+    const serial = this.locate(position);
+    return serial === null || (this.#history?.inherited(serial) && !this.#issued) ? null : serial;
+  }
+
+  /** To be called when an agent that had another state, or none, is sent this one: whoever reports it later has it from us. */
+  issued(): void {
+    this.#issued = true;
+  }
+
   /** What leads on from a serial, or null when that is not known any more. */
   pathFrom(serial: number): Path | null {
     const steps = this.#history?.since(serial) ?? null;
@@ -79,5 +91,6 @@ export class GatewayFeed {
 
   #restart(base: { revision: Revision; hash: string }): void {
     this.#history = new DeltaHistory(base, this.serial + 1, this.#bounds);
+    this.#issued = false;
   }
 }
