@@ -236,7 +236,8 @@ function assertWhole(items: readonly StateItem[]): void {
   ]);
   for (const item of items) {
     StateItem.parse(item);
-    if (item.kind === 'device' || item.kind === 'site') used.add(`profile/${item.profile}`);
+    // A device without a profile is a peer and nothing more: a rule waits to see where it comes from.
+    if ((item.kind === 'device' || item.kind === 'site') && item.profile !== null) used.add(`profile/${item.profile}`);
     if (item.kind !== 'profile') continue;
     assert.ok(item.cells.length > 0, 'a profile without cells is no item');
     for (const cell of item.cells) used.add(`class/${cell.class}`).add(`bundle/${cell.bundle}`);

@@ -13,7 +13,7 @@ import type { PolicyIndex } from './policy-index.ts';
 import { probeItems } from './probes.ts';
 import type { ResourceIndex } from './resource-index.ts';
 import type { Site } from './sites.ts';
-import { keyOf, type Term } from './terms.ts';
+import { isAwaiting, keyOf, type Term } from './terms.ts';
 
 /** Devices, or sites, of a gateway that share their cells, because the same terms touch them there. */
 interface Profile {
@@ -31,7 +31,7 @@ interface Profile {
 /** Where an audience is, and what its members show: nothing while there is nothing to reach. */
 interface Place {
   readonly profile: Profile;
-  readonly shown: { readonly profile: string; readonly expiresAt: number | null } | null;
+  readonly shown: { readonly profile: string | null; readonly expiresAt: number | null } | null;
 }
 
 /**
@@ -115,7 +115,8 @@ export class GatewayState {
     const profile = computed(this.#profiles, key, () => newProfile(key, audience.kind, own));
     if (profile.stale) this.#resolve(profile);
     const { id, expiresAt, cells } = profile;
-    const shown = cells.length > 0 ? { profile: id, expiresAt } : null;
+    const peer = audience.kind === 'device' && own.some(isAwaiting) ? { profile: null, expiresAt: null } : null;
+    const shown = cells.length > 0 ? { profile: id, expiresAt } : peer;
     if (profile !== before?.profile) this.remove(audience);
     profile.audiences.add(audience);
     audience.gateways.add(this.id);
@@ -153,8 +154,9 @@ export class GatewayState {
   setSite(id: string, site: Site | null, audience: Audience | undefined): void {
     const shown = (audience && this.#places.get(audience)?.shown) ?? null;
     const key = `site/${id}`;
-    if (site === null || shown === null) this.store.remove(key);
-    else this.store.put({ kind: 'site', key, id, prefixes: [...site.prefixes], ...shown });
+    const { profile = null, expiresAt = null } = shown ?? {};
+    if (site === null || profile === null) this.store.remove(key);
+    else this.store.put({ kind: 'site', key, id, prefixes: [...site.prefixes], profile, expiresAt });
   }
 
   /** Ends a change: what is no longer used goes. Returns what changed, or null. */

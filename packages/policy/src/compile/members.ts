@@ -1,5 +1,5 @@
 import { conditionOf } from '../matching.ts';
-import { inputsOf, type Outcome, type RuleInputs, siteInputs } from '../rules/index.ts';
+import { inputsOf, type Outcome, programOf, type RuleInputs, siteInputs } from '../rules/index.ts';
 import type { WorldDevice, WorldRule } from '../types.ts';
 import type { World } from '../world.ts';
 import { Admissions } from './admissions.ts';
@@ -67,6 +67,6 @@ function termsOf(world: World, policies: PolicyIndex, id: string, ask: (rule: Wo
   if (policy === undefined) return [];
   const rule = conditionOf(world, policy);
   if (rule === null) return [plainTerm(id)];
-  const term = rule === undefined ? null : termOf(policy, ask(rule));
+  const term = rule === undefined ? null : termOf(policy, ask(rule), programOf(rule)?.asksSource === true);
   return term === null ? [] : [term];
 }

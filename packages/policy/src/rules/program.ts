@@ -20,6 +20,8 @@ export class Program {
   readonly paths: readonly (readonly string[])[];
   readonly asksTime: boolean;
   readonly asksMinutes: boolean;
+  /** Asks where the device is. */
+  readonly asksSource: boolean;
   readonly #run: (variables: Record<string, unknown>) => unknown;
 
   /** Throws ParseError. */
@@ -28,6 +30,7 @@ export class Program {
     const paths = pathsOf(parsed.ast);
     this.ast = parsed.ast;
     this.paths = paths.filter(([root]) => root !== 'time');
+    this.asksSource = paths.some(([root]) => root === 'source');
     this.asksTime = paths.some(([root]) => root === 'time');
     this.asksMinutes = paths.some(([root, name]) => root === 'time' && name === 'minute');
     this.#run = parsed;
