@@ -29,4 +29,8 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     file: 'apps/controller/src/secrets/identity.ts',
     reason: 'the identity belongs to the controller, not to a tenant',
   },
+  {
+    file: 'apps/controller/src/secrets/identity.ts',
+    reason: 'the epoch belongs to the controller, not to a tenant',
+  },
 ];

@@ -59,6 +59,12 @@ export const settings: readonly Setting[] = [
     meaning:
       'IP database in the MaxMind DB format, for the country of source addresses; without one, country conditions are never met',
   },
+  {
+    name: 'SALLYPORT_NEW_EPOCH',
+    fallback: 'false',
+    meaning:
+      '`true`: for one start after the database was restored from a backup, so that gateways take it as the new truth instead of refusing to go back',
+  },
   { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
   { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },
   {
@@ -71,6 +77,8 @@ export const settings: readonly Setting[] = [
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
+  /** Begin another history of revisions, after the database was restored. */
+  readonly newEpoch: boolean;
   readonly basePath: string;
   readonly publicUrl: string | null;
   readonly trustedProxies: readonly string[];
@@ -214,6 +222,7 @@ const shape = z.object({
   SALLYPORT_LOCAL_GATEWAY: z.enum(['auto', 'on', 'off'], 'must be auto, on or off').default('auto'),
   SALLYPORT_MASTER_KEY_FILE: z.string().optional(),
   SALLYPORT_COUNTRY_DATABASE_FILE: z.string().optional(),
+  SALLYPORT_NEW_EPOCH: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SALLYPORT_TLS_CERT_FILE: z.string().optional(),
   SALLYPORT_TLS_KEY_FILE: z.string().optional(),
   SALLYPORT_LOG_LEVEL: z
@@ -234,6 +243,7 @@ function configOf(values: z.output<typeof shape>): Config {
     localGateway: values.SALLYPORT_LOCAL_GATEWAY,
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },
     countryDatabaseFile: values.SALLYPORT_COUNTRY_DATABASE_FILE ?? null,
+    newEpoch: values.SALLYPORT_NEW_EPOCH === 'true',
     tls: tlsOf(values.SALLYPORT_TLS_CERT_FILE, values.SALLYPORT_TLS_KEY_FILE),
     logLevel: values.SALLYPORT_LOG_LEVEL,
   };

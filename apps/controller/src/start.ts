@@ -15,7 +15,7 @@ import { createMetrics } from './http/metrics.ts';
 import { sourceAddress } from './http/source-address.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { createSecretBox, type SecretBox } from './secrets/box.ts';
-import { type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
+import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
 import { loadMasterKey } from './secrets/master-key.ts';
 
 export interface Started {
@@ -69,6 +69,7 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger) 
   const countries = openCountries(config.countryDatabaseFile);
   const store = createStore(openDatabase(file), Date.now);
   try {
+    if (config.newEpoch) await beginEpoch(store);
     const identity = await loadIdentity(store, box);
     const app = createApp({
       ...config,

@@ -42,6 +42,15 @@ export async function loadIdentity(store: Store, box: SecretBox): Promise<Contro
   return identity(made.key, made.epoch);
 }
 
+/** Begins another history of revisions: whatever agents have seen of this database before counts no more. */
+export async function beginEpoch(store: Store): Promise<void> {
+  await unscoped(store.db, 'the epoch belongs to the controller, not to a tenant')
+    .updateTable('meta')
+    .set({ value: randomUUID() })
+    .where('key', '=', 'epoch')
+    .execute();
+}
+
 function openKey(box: SecretBox, sealed: string): KeyObject {
   try {
     return createPrivateKey(box.open(sealed, 'identity'));

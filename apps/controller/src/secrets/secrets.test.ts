@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { testFolder } from '../testing/controller-process.ts';
 import { openTestStore } from '../testing/harness.ts';
 import { createSecretBox } from './box.ts';
-import { loadIdentity } from './identity.ts';
+import { beginEpoch, loadIdentity } from './identity.ts';
 import { loadMasterKey } from './master-key.ts';
 
 const box = createSecretBox(Buffer.alloc(32, 1));
@@ -56,4 +56,13 @@ test('the controller’s identity lives as long as its database, and signs', asy
   const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
   assert.ok(verify(null, Buffer.from('text'), key, Buffer.from(again.sign('text'), 'base64')));
   await assert.rejects(loadIdentity(store, createSecretBox(Buffer.alloc(32, 9))), /master key does not fit/);
+});
+
+test('a new epoch keeps the identity: agents know the controller, and take what it says as new', async (t) => {
+  const store = await openTestStore(t);
+  const first = await loadIdentity(store, box);
+  await beginEpoch(store);
+  const again = await loadIdentity(store, box);
+  assert.equal(again.publicKey, first.publicKey);
+  assert.notEqual(again.epoch, first.epoch);
 });
