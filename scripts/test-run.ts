@@ -61,8 +61,12 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<s
   yield { type: 'test:summary', data: {} };
 }
 
-/** One list of events per file, so that the reports of files that run at once do not mingle. */
+/**
+ * One list of events per file, so that the reports of files that run at once do not mingle. A file that fails is run once
+ * more, alone, and that counts; that it was unsteady is said, with what failed, so that nobody takes it for steady.
+ */
 async function* resultsInOrderOfEnd({ files, concurrency, timeout }: TestPass, signal: AbortSignal) {
+  const again: string[] = [];
   const waiting = [...files];
   const running = new Map<string, Promise<{ file: string; events: RunEvent[] }>>();
   while (waiting.length > 0 || running.size > 0) {
@@ -73,8 +77,21 @@ async function* resultsInOrderOfEnd({ files, concurrency, timeout }: TestPass, s
     if (running.size === 0) return;
     const { file, events } = await Promise.race(running.values());
     running.delete(file);
-    yield events;
+    const failures = signal.aborted ? [] : failuresOf(events);
+    if (failures.length > 0) again.push(file);
+    yield failures.length === 0 ? events : failures.map((failure) => diagnostic(`unsteady: ${file}: ${failure}`));
   }
+  for (const file of again) yield (await runFile(file, timeout, signal)).events;
+}
+
+/** Names of what failed, each with its error. */
+function failuresOf(events: readonly RunEvent[]): string[] {
+  return events
+    .filter(({ type }) => type === 'test:fail')
+    .map(({ data }) => {
+      const { error } = (data.details ?? {}) as { error?: { cause?: unknown; message?: string } };
+      return `${data.name}: ${String((error?.cause as Error | undefined)?.message ?? error?.message ?? error).split('\n')[0]}`;
+    });
 }
 
 /**
