@@ -18,7 +18,7 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const epochMs = z.int().nonnegative();
 const counter = z.int().nonnegative();
 
-/** Revisions are ordered within a database epoch only: a restored backup is another epoch. */
+/** Revisions are ordered within a database epoch only. An operator begins another one after restoring a backup. */
 export const Revision = z.strictObject({ epoch: z.string().max(64), number: z.int().nonnegative() });
 export type Revision = z.infer<typeof Revision>;
 
