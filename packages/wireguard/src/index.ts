@@ -11,6 +11,7 @@ export {
 export { type BackendChoice, type DetectOptions, detectBackend, openBackend } from './backends/detect.ts';
 export { type KernelOptions, kernelBackend } from './backends/kernel.ts';
 export { type MemoryBackendOptions, memoryBackend } from './backends/memory.ts';
+export { type ProbeFailure, type ProbeOptions, type ProbeResult, probeHandshake } from './backends/probe.ts';
 export { type UserspaceOptions, userspaceBackend } from './backends/userspace.ts';
 export type { Supervisor } from './backends/wireguard-go.ts';
 export {
@@ -24,6 +25,17 @@ export { parseConfiguration } from './configuration-parse.ts';
 export { diffDevice, isEmptyChange } from './diff.ts';
 export { WireGuardError, type WireGuardErrorCode } from './errors.ts';
 export { KEY_BYTES, parseKey, presharedKeyFrom, presharedKeyHash, privateKeyFrom, publicKeyOf } from './keys.ts';
+export {
+  type Authenticated,
+  type Ignored,
+  type IgnoredReason,
+  type KnownPeer,
+  type OpenedInitiation,
+  type PendingInitiation,
+  type Reply,
+  Responder,
+  type ResponderOptions,
+} from './noise/index.ts';
 export type {
   BackendKind,
   DeviceChange,
