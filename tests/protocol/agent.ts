@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { AgentSession, type Effect, type Input, type SessionConfig, type Work } from '@sallyport/agent-core';
 import { type TestKey, testKey } from '@sallyport/agent-core/testing';
-import { type KeyExchange, keyExchange, parseGatewayToken, StateHash } from '@sallyport/contract/channel';
+import { type KeyExchange, keyExchange, parseEnrolmentToken, StateHash } from '@sallyport/contract/channel';
 import type { WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
@@ -59,7 +59,7 @@ export class TestAgent {
   constructor(options: AgentOptions, wireguardPublicKey = newWireguardKey()) {
     this.#options = options;
     this.#token = options.token;
-    const token = parseGatewayToken(options.token);
+    const token = parseEnrolmentToken(options.token, 'gateway');
     assert.ok(token !== null, 'a token that can be read');
     this.gateway = token.gateway;
     this.plane = new MemoryPlane(options.clock);
@@ -134,7 +134,7 @@ export class TestAgent {
       wireguardPublicKey,
       controllerKey,
       enrolled: controllerKey !== null,
-      token: { text: this.#token, controllerFingerprint: parseGatewayToken(this.#token)?.controllerFingerprint ?? '' },
+      token: { text: this.#token, controllerFingerprint: parseEnrolmentToken(this.#token, 'gateway')?.controllerFingerprint ?? '' },
       agentVersion: '0',
       host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
       crypto: identity,

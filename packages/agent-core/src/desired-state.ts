@@ -4,7 +4,7 @@ import type { AgentCrypto } from './crypto.ts';
 
 /** Who may speak about whose state. */
 export interface Authority {
-  readonly gateway: string;
+  readonly agent: string;
   /** Ed25519 key of the controller, base64. */
   readonly controllerKey: string;
   readonly crypto: Pick<AgentCrypto, 'verify'>;
@@ -21,7 +21,7 @@ export type Verdict =
   | { readonly kind: 'hostile'; readonly reason: string };
 
 /**
- * What the controller says the gateway should be, with its signature. Only signed states get in, and none goes back behind
+ * What the controller says the gateway or device should be, with its signature. Only signed states get in, and none goes back behind
  * the present revision: within a database epoch numbers only grow, and another epoch must have been signed later.
  */
 export class DesiredState {
@@ -96,7 +96,7 @@ export class DesiredState {
 
   #check(signed: SignedStatement, authority: Authority): Verdict | null {
     const { statement, signature } = signed;
-    if (statement.gateway !== authority.gateway) return hostile('the statement is about another gateway');
+    if (statement.agent !== authority.agent) return hostile('the statement is about another agent');
     if (!authority.crypto.verify(authority.controllerKey, statementText(statement), signature)) {
       return hostile('the statement is not signed by the controller');
     }
@@ -117,7 +117,7 @@ export class DesiredState {
 
 /** The one key that an item may have. The hash covers the id, so the key must follow from it. */
 export function keyOf(item: StateItem): string {
-  return item.kind === 'gateway' ? 'gateway' : `${item.kind}/${item.id}`;
+  return item.kind === 'gateway' || item.kind === 'client' ? item.kind : `${item.kind}/${item.id}`;
 }
 
 function goesBack(current: Statement, next: Statement): Verdict | null {

@@ -4,6 +4,7 @@ export * from './http/api-keys.ts';
 export * from './http/audit.ts';
 export * from './http/common.ts';
 export * from './http/devices.ts';
+export * from './http/enrolment-keys.ts';
 export * from './http/gateways.ts';
 export * from './http/groups.ts';
 export * from './http/policies.ts';

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { accessOperations } from './operations/access.ts';
 import { apiKeyOperations } from './operations/api-keys.ts';
 import { deviceOperations } from './operations/devices.ts';
+import { enrolmentKeyOperations } from './operations/enrolment-keys.ts';
 import { gatewayOperations } from './operations/gateways.ts';
 import { peopleOperations } from './operations/people.ts';
 import { policyOperations } from './operations/policies.ts';
@@ -14,6 +15,7 @@ export const operations = {
   ...gatewayOperations,
   ...resourceOperations,
   ...deviceOperations,
+  ...enrolmentKeyOperations,
   ...policyOperations,
   ...peopleOperations,
   ...accessOperations,

@@ -1,4 +1,4 @@
-import { parseGatewayToken } from '@sallyport/contract/channel';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { canonicalKey, sameKey } from './keys.ts';
 import type { RefusalCode } from './refusals.ts';
 import type { Hello, Proof } from './session.ts';
@@ -18,7 +18,7 @@ export async function admit(directory: GatewayDirectory, hello: Hello, proof: Pr
   if (identityKey === null || wireguardPublicKey === null) return refused('bad-message');
   const record = await directory.find(hello.gateway);
   if (record === 'deleted') return refused('deleted');
-  if (record === null) return refused('unknown-gateway');
+  if (record === null) return refused('unknown-agent');
   if (record.identityKey !== null && sameKey(record.identityKey, identityKey)) {
     if (record.wireguardPublicKey !== wireguardPublicKey) {
       const outcome = await directory.wireguardKeyChanged(record.id, wireguardPublicKey);
@@ -35,7 +35,7 @@ async function enrol(
   tokenText: string | undefined,
   keys: { identityKey: string; wireguardPublicKey: string },
 ): Promise<Admission> {
-  const token = parseGatewayToken(tokenText ?? '');
+  const token = parseEnrolmentToken(tokenText ?? '', 'gateway');
   if (tokenText === undefined && record.identityKey !== null) return refused('bad-identity');
   if (token === null || token.gateway !== record.id) return refused('bad-token');
   // Also asked when an identity is pinned already: only who has the right token is told so.

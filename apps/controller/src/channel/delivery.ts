@@ -141,7 +141,7 @@ export class Delivery {
 
   #sign(position: Position, now: number): SignedStatement {
     const leaseUntil = now + this.#settings.leaseMs();
-    const statement = { gateway: this.#settings.gateway, ...position, issuedAt: now, leaseUntil };
+    const statement = { agent: this.#settings.agent, ...position, issuedAt: now, leaseUntil };
     this.#signedAt = now;
     this.#leaseUntil = leaseUntil;
     return { statement, signature: this.#settings.sign(statementText(statement)) };

@@ -92,7 +92,7 @@ test('each agent that may not enrol is refused, and nothing changes', async (t) 
     { agent: newAgent(mine.id), code: 'bad-token', final: true },
     { agent: newAgent(mine.id, 'nonsense'), code: 'bad-token', final: true },
     { agent: newAgent(mine.id, other.token), code: 'bad-token', final: true },
-    { agent: newAgent(unknown, mine.token), code: 'unknown-gateway', final: true },
+    { agent: newAgent(unknown, mine.token), code: 'unknown-agent', final: true },
     { agent: newAgent(gone.id, gone.token), code: 'deleted', final: true },
     {
       agent: { ...newAgent(mine.id, mine.token), wireguardPublicKey: `${'A'.repeat(43)}=` },

@@ -13,7 +13,7 @@ export function refusal(code: RefusalCode): Refused {
 
 const refusals: Record<RefusalCode, readonly [message: string, final: boolean]> = {
   protocol: ['This controller does not speak the protocol of this agent; update the older of the two', false],
-  'unknown-gateway': ['This controller does not know this gateway; check the controller address and the token', true],
+  'unknown-agent': ['This controller does not know this gateway; check the controller address and the token', true],
   deleted: ['This gateway was deleted', true],
   'bad-token': ['The token is not valid for this gateway; copy the present one from the controller', true],
   'already-enrolled': ['Another host has used this token; re-key the gateway to enrol this one instead', true],

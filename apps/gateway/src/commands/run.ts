@@ -1,7 +1,7 @@
 import { hostname, release, type as systemName } from 'node:os';
 import type { Readable } from 'node:stream';
 import { defaultTiming } from '@sallyport/agent-core';
-import { parseGatewayToken } from '@sallyport/contract/channel';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { publicKeyOf } from '@sallyport/wireguard';
 import { Agent, type Ending } from '../agent.ts';
 import type { RunCommand } from '../arguments.ts';
@@ -53,7 +53,7 @@ async function createAgent(
 ): Promise<Agent> {
   const crypto = identityCrypto(identity.identityPrivateKey);
   const endpoints = await EndpointMemory.load(directory);
-  const parsed = token === null ? null : parseGatewayToken(token);
+  const parsed = token === null ? null : parseEnrolmentToken(token, 'gateway');
   return new Agent({
     url: command.url,
     session: {

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { parseGatewayToken } from '@sallyport/contract/channel';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import { GatewayError, UsageError } from '../failure.ts';
 import type { StateDirectory } from './directory.ts';
@@ -45,7 +45,7 @@ export function chooseIdentity(known: Identity | null, token: string | null, sta
       'the gateway is not enrolled yet: give its token with --token-file, SALLYPORT_TOKEN_FILE or SALLYPORT_TOKEN',
     );
   }
-  const parsed = parseGatewayToken(token);
+  const parsed = parseEnrolmentToken(token, 'gateway');
   if (parsed === null)
     throw new UsageError('this is not a gateway token: it starts with sgw_ and is one line; copy it whole');
   if (known === null) return newIdentity(parsed.gateway);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
-import { formatGatewayToken } from '@sallyport/contract/channel';
+import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import { publicKeyOf } from '@sallyport/wireguard';
 import { readToken } from '../commands/token.ts';
 import { UsageError } from '../failure.ts';
@@ -24,7 +24,7 @@ async function temporary(t: TestContext): Promise<string> {
 
 function newToken(gateway: string = crypto.randomUUID()): string {
   const [secret, controllerFingerprint] = [32, 16].map((n) => randomBytes(n).toString('base64url')) as [string, string];
-  return formatGatewayToken({ gateway, secret, controllerFingerprint });
+  return formatEnrolmentToken({ role: 'gateway', gateway, secret, controllerFingerprint });
 }
 
 describe('state directory', () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleItem, classItem, deviceItem, gatewayItem, profileItem } from '@sallyport/agent-core/testing';
 import type { AgentMessage, DeviceItem, StateItem } from '@sallyport/contract/channel';
-import { formatGatewayToken } from '@sallyport/contract/channel';
+import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import { Cleanup, cable, Daemon, exec, Host, Namespace, uniqueTag, until } from '@sallyport/testkit';
 import { privateKeyFrom, publicKeyOf, userspaceBackend } from '@sallyport/wireguard';
 import type { ControllerCall, ControllerState } from './controller-process.ts';
@@ -180,7 +180,7 @@ export class World {
       leaseMs: 3_600_000,
     });
     const fingerprint = createHash('sha256').update(Buffer.from(controllerKey, 'base64')).digest().subarray(0, 16);
-    this.token = formatGatewayToken({
+    this.token = formatEnrolmentToken({
       gateway: this.gatewayId,
       secret,
       controllerFingerprint: fingerprint.toString('base64url'),

@@ -73,9 +73,9 @@ function distrust(config: SessionConfig, trust: Trust, transcript: Transcript, c
     return `the controller speaks protocol ${protocol}, this agent ${channelProtocol}: bring both to the same version`;
   }
   if (trust.enrolled) {
-    if (controllerKey !== trust.controllerKey) return 'this is not the controller that the gateway was enrolled with';
+    if (controllerKey !== trust.controllerKey) return 'this is not the controller that this agent was enrolled with';
   } else if (config.token === null) {
-    return 'the gateway is not enrolled and has no token';
+    return 'the agent is not enrolled and has no token';
   } else if (config.crypto.fingerprint(controllerKey) !== config.token.controllerFingerprint) {
     return 'this is not the controller that made the token';
   }
@@ -87,7 +87,8 @@ function distrust(config: SessionConfig, trust: Trust, transcript: Transcript, c
 function transcriptOf(config: SessionConfig, { nonce, exchange }: Opening, challenge: Challenge): Transcript {
   return {
     protocol: challenge.protocol,
-    gateway: config.gateway,
+    role: config.role,
+    agent: config.agent,
     agentNonce: nonce,
     controllerNonce: challenge.nonce,
     identityKey: config.identityKey,

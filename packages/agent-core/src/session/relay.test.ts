@@ -104,7 +104,7 @@ describe('somebody who carries the frames', () => {
   });
 
   it('cannot refuse for good, only send the agent into another try', () => {
-    for (const code of ['unknown-gateway', 'bad-identity', 'taken-over', 'deleted'] as const) {
+    for (const code of ['unknown-agent', 'bad-identity', 'taken-over', 'deleted'] as const) {
       const bench = new Bench();
       bench.start();
       bench.opened();

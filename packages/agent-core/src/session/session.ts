@@ -123,9 +123,9 @@ export class AgentSession {
       this.#openedAt = moment.now;
       const { nonce, exchange } = input;
       this.#opening = { nonce, exchange };
-      const { gateway, identityKey, agentVersion } = this.#config;
+      const { role, agent, identityKey, agentVersion } = this.#config;
       const keys = { nonce, ephemeral: exchange.publicKey, identityKey };
-      const hello: AgentMessage = { type: 'hello', protocol: channelProtocol, gateway, ...keys, agentVersion };
+      const hello: AgentMessage = { type: 'hello', protocol: channelProtocol, role, agent, ...keys, agentVersion };
       this.#push({ kind: 'send', connection: this.#connection, frame: JSON.stringify(hello), message: hello });
     },
     receive: (input, moment) => {
@@ -271,7 +271,7 @@ export class AgentSession {
     this.#heartbeatAt = moment.now;
     this.#awaitingSnapshot = false;
     this.#heartbeats.reset();
-    this.#log('info', 'connected', { gateway: this.#config.gateway, name: welcome.name });
+    this.#log('info', 'connected', { agent: this.#config.agent, name: welcome.name });
     const skew = welcome.now - moment.now;
     if (Math.abs(skew) > 60_000) {
       this.#log('warn', 'the clocks of this host and of the controller differ: set them by NTP', { skewMs: skew });
@@ -288,7 +288,7 @@ export class AgentSession {
     }
     this.#closeSocket('refused');
     if (code === 'deleted') {
-      this.#log('warn', 'the gateway was deleted: undoing everything');
+      this.#log('warn', 'deleted at the controller: undoing everything');
       this.#push({ kind: 'tear-down' });
       this.#enter('stopped', null);
       return;
@@ -299,8 +299,8 @@ export class AgentSession {
   }
 
   get #authority(): Authority {
-    const { gateway, crypto } = this.#config;
-    return { gateway, crypto, controllerKey: this.#controllerKey ?? '' };
+    const { agent, crypto } = this.#config;
+    return { agent, crypto, controllerKey: this.#controllerKey ?? '' };
   }
 
   #adopted(verdict: Verdict, moment: Moment): void {

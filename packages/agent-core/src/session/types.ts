@@ -1,5 +1,6 @@
 import type {
   AgentMessage,
+  AgentRole,
   Heartbeat,
   KeyExchange,
   ProbeResult,
@@ -10,7 +11,9 @@ import type { AgentCrypto } from '../crypto.ts';
 
 /** Who the agent is. Nothing here changes while a session lives. */
 export interface SessionConfig {
-  readonly gateway: string;
+  readonly role: AgentRole;
+  /** Id of the gateway or device. */
+  readonly agent: string;
   /** Ed25519 identity key, raw, base64. */
   readonly identityKey: string;
   readonly wireguardPublicKey: string;

@@ -35,7 +35,8 @@ export class Bench {
 
   config(over: Partial<SessionConfig> = {}): SessionConfig {
     return {
-      gateway,
+      role: 'gateway',
+      agent: gateway,
       identityKey: this.identity.publicKey,
       wireguardPublicKey: Buffer.alloc(32, 1).toString('base64'),
       controllerKey: null,

@@ -95,8 +95,8 @@ export class ScriptedController {
   }
 
   sign(now: number): SignedStatement {
-    const { gateway, revision, hash } = this;
-    const statement = { gateway, revision, hash, issuedAt: now, leaseUntil: now + this.leaseMs };
+    const { gateway: agent, revision, hash } = this;
+    const statement = { agent, revision, hash, issuedAt: now, leaseUntil: now + this.leaseMs };
     const text = statementText(statement);
     this.signed.add(text);
     return { statement, signature: this.key.sign(text) };
@@ -144,11 +144,12 @@ export class ScriptedController {
   }
 
   #transcript({ nonce, ephemeral, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {
-    const { gateway } = this;
+    const { gateway: agent } = this;
     const controllerKey = this.key.publicKey;
     return {
       protocol: channelProtocol,
-      gateway,
+      role: 'gateway' as const,
+      agent,
       agentNonce: nonce,
       controllerNonce: this.#nonce,
       identityKey,

@@ -18,6 +18,7 @@ export function gatewayItem(over: Partial<GatewayItem> = {}): GatewayItem {
     mtu: 1280,
     masquerade: true,
     intent: 'ACTIVE',
+    relayPorts: null,
     ...over,
   };
 }
@@ -31,6 +32,8 @@ export function deviceItem(n: number, over: Partial<DeviceItem> = {}): DeviceIte
     id,
     publicKey: Buffer.alloc(32, n).toString('base64'),
     addresses: [`100.64.1.${n}`, `fd00:5a11::1:${n.toString(16)}`],
+    via: null,
+    relay: null,
     profile: 'p1',
     expiresAt: null,
     ...over,

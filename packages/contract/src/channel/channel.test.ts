@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   emptyStateHash,
-  formatGatewayToken,
-  maskGatewayToken,
-  parseGatewayToken,
+  formatEnrolmentToken,
+  maskEnrolmentToken,
+  parseEnrolmentToken,
   StateHash,
   type StateItem,
 } from './index.ts';
@@ -16,6 +16,8 @@ const device = (n: number, expiresAt: number | null = null): StateItem => ({
   id: String(n),
   publicKey: `${'A'.repeat(43)}=`,
   addresses: [`100.64.0.${n % 250}`],
+  via: null,
+  relay: null,
   profile: 'p',
   expiresAt,
 });
@@ -42,13 +44,14 @@ test('renewed expiry is no change of state, another profile is', () => {
 
 test('a token names its gateway and the controller, and its mask hides the secret', () => {
   const token = {
-    gateway: '123e4567-e89b-12d3-a456-426614174000',
+    role: 'gateway' as const,
+    agent: '123e4567-e89b-12d3-a456-426614174000',
     secret: 's'.repeat(43),
     controllerFingerprint: 'f'.repeat(22),
   };
-  const text = formatGatewayToken(token);
-  assert.deepEqual(parseGatewayToken(`${text}\n`), token);
-  assert.ok(!maskGatewayToken(text).includes('s'.repeat(4)));
+  const text = formatEnrolmentToken(token);
+  assert.deepEqual(parseEnrolmentToken(`${text}\n`, 'gateway'), token);
+  assert.ok(!maskEnrolmentToken(text).includes('s'.repeat(4)));
   for (const bad of ['', 'sgw_', text.slice(1), `${text}x`, text.replace('sgw_', 'sgx_')])
-    assert.equal(parseGatewayToken(bad), null);
+    assert.equal(parseEnrolmentToken(bad, 'gateway'), null);
 });

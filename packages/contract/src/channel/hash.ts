@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import type { StateItem } from './state.ts';
+import type { PeerItem, StateItem } from './state.ts';
 
 /**
  * Hash of a state: the sum modulo 2^256 of the SHA-256 of its items, so that a change costs what it touches and two
@@ -47,7 +47,7 @@ function itemHash(item: StateItem): bigint {
 function itemText(item: StateItem): string {
   switch (item.kind) {
     case 'gateway': {
-      const { listenPort, addresses, overlay, mtu, masquerade, intent } = item;
+      const { listenPort, addresses, overlay, mtu, masquerade, intent, relayPorts } = item;
       return JSON.stringify([
         item.kind,
         listenPort,
@@ -57,10 +57,41 @@ function itemText(item: StateItem): string {
         mtu,
         masquerade,
         intent,
+        relayPorts && [relayPorts.from, relayPorts.to],
       ]);
     }
     case 'device':
-      return JSON.stringify([item.kind, item.id, item.publicKey, [...item.addresses].sort(), item.profile]);
+      return JSON.stringify([
+        item.kind,
+        item.id,
+        item.publicKey,
+        [...item.addresses].sort(),
+        item.profile,
+        item.via,
+        item.relay,
+      ]);
+    case 'client':
+      return JSON.stringify([item.kind, [...item.addresses].sort(), item.overlay.v4, item.overlay.v6, item.mtu]);
+    case 'beacon':
+      return JSON.stringify([item.kind, item.id, item.publicKey, item.endpoint]);
+    case 'peer':
+      return peerText(item);
+    case 'route':
+      return JSON.stringify([item.kind, item.id, item.mode, item.gateways, [...item.resources].sort()]);
+    case 'resource':
+      return JSON.stringify([item.kind, item.id, item.name, item.denied]);
+    case 'relay-point':
+      return JSON.stringify([item.kind, item.id, item.endpoint]);
+    case 'relay':
+      return JSON.stringify([
+        item.kind,
+        item.id,
+        item.port,
+        item.peers.map((p) => `${p.id} ${p.publicKey} ${p.endpoint}`).sort(),
+        item.bytesPerSecond,
+      ]);
+    case 'egress':
+      return JSON.stringify([item.kind, item.id, [...item.sources].sort(), [...item.destinations].sort()]);
     case 'site':
       return JSON.stringify([item.kind, item.id, [...item.prefixes].sort(), item.profile]);
     case 'class':
@@ -76,4 +107,21 @@ function itemText(item: StateItem): string {
     case 'probe':
       return JSON.stringify([item.kind, item.id, item.resource, item.target, item.port]);
   }
+}
+
+/** Endpoints, relays and routes stand in order of preference, so their order counts. */
+function peerText(item: PeerItem): string {
+  const { kind, id, name, publicKey, addresses, endpoints, relays, sources, standing, unreachable } = item;
+  return JSON.stringify([
+    kind,
+    id,
+    name,
+    publicKey,
+    [...addresses].sort(),
+    endpoints,
+    relays.map(({ gateway, endpoint }) => `${gateway} ${endpoint}`),
+    [...sources].sort(),
+    standing,
+    [...unreachable].sort(),
+  ]);
 }

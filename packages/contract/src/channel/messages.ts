@@ -27,7 +27,8 @@ export type Revision = z.infer<typeof Revision>;
  * `statementText`, with the controller's Ed25519 key.
  */
 export const Statement = z.strictObject({
-  gateway: z.uuid(),
+  /** Id of the gateway or device whose state it is. */
+  agent: z.uuid(),
   revision: Revision,
   hash,
   issuedAt: epochMs,
@@ -37,13 +38,19 @@ export type Statement = z.infer<typeof Statement>;
 export const SignedStatement = z.strictObject({ statement: Statement, signature });
 export type SignedStatement = z.infer<typeof SignedStatement>;
 
+/** What an agent is: a gateway, or a native device. Part of what both sides sign, so that neither passes for the other. */
+export const agentRole = z.enum(['gateway', 'device']);
+export type AgentRole = z.infer<typeof agentRole>;
+
 // ---- from the agent
 
 /** First message, in the clear: nothing secret, the controller has not proven itself yet. */
 export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int().positive(),
-  gateway: z.uuid(),
+  role: agentRole,
+  /** Id of the gateway, or of the device. */
+  agent: z.uuid(),
   nonce: key32,
   /** The agent's X25519 key for this connection alone, raw. */
   ephemeral: key32,
@@ -87,8 +94,9 @@ export const Failed = z.strictObject({
 /** The agent's state does not lead to the delta's `from`: it needs everything. */
 export const NeedSnapshot = z.strictObject({ type: z.literal('need-snapshot'), reason: z.string().max(500) });
 
+/** Of one WireGuard peer: a device, or a gateway. Beacons are not among them. */
 export const PeerStatistics = z.strictObject({
-  device: z.string().max(64),
+  peer: z.string().max(64),
   rxBytes: counter,
   txBytes: counter,
   lastHandshake: epochMs.nullable(),
@@ -103,6 +111,18 @@ export const ProbeResult = z.strictObject({
 });
 export type ProbeResult = z.infer<typeof ProbeResult>;
 
+/** How packets to a peer find their way: to the peer itself, or through the relay of this gateway. */
+export const pathVia = z.union([z.literal('direct'), z.uuid()]);
+
+/** The way to one gateway, as its own tunnel shows it; `rttMs` is null while nothing answers. */
+export const PathReport = z.strictObject({
+  peer: z.uuid(),
+  /** Null: none was found yet. */
+  via: pathVia.nullable(),
+  rttMs: z.number().nonnegative().nullable(),
+});
+export type PathReport = z.infer<typeof PathReport>;
+
 /** Every heartbeat interval. `peers` and `probes` carry only what changed since the last heartbeat of this connection. */
 export const Heartbeat = z.strictObject({
   type: z.literal('heartbeat'),
@@ -113,9 +133,33 @@ export const Heartbeat = z.strictObject({
   policies: z.array(z.strictObject({ policy: z.string().max(64), packets: counter, bytes: counter })),
   dropped: z.record(z.string().max(32), counter),
   probes: z.array(ProbeResult),
+  /** All gateways that the agent sends to. */
+  paths: z.array(PathReport),
+  /** Round-trip times to relay points, all that are known; null: no answer. */
+  relays: z.array(z.strictObject({ gateway: z.uuid(), rttMs: z.number().nonnegative().nullable() })),
   safeToStop: z.boolean(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
+
+/** Outcomes of probes that have just changed: whoever leads traffic to the resource must not wait for a heartbeat. */
+export const Noticed = z.strictObject({ type: z.literal('noticed'), probes: z.array(ProbeResult).max(10_000) });
+
+/**
+ * No packet gets through to this peer. The controller asks the peer to send (`punch`) and, with `relay`, has a relay
+ * forward between the two. Repeated while it lasts; the controller may ignore what comes too often.
+ */
+export const FindPath = z.strictObject({ type: z.literal('find-path'), peer: z.uuid(), relay: z.boolean() });
+
+/** Facts about the device, whole; sent after `welcome` and when they change. From devices only. */
+export const Posture = z.strictObject({
+  type: z.literal('posture'),
+  facts: z
+    .record(
+      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
+      z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
+    )
+    .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts'),
+});
 
 /** Answer to `probe`. */
 export const Probed = z.strictObject({
@@ -133,6 +177,9 @@ export const AgentMessage = z.discriminatedUnion('type', [
   NeedSnapshot,
   Heartbeat,
   Probed,
+  Noticed,
+  FindPath,
+  Posture,
 ]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
@@ -159,7 +206,7 @@ export const Welcome = z.strictObject({
 
 export const refusalCodes = [
   'protocol',
-  'unknown-gateway',
+  'unknown-agent',
   'deleted',
   'bad-token',
   'already-enrolled',
@@ -206,6 +253,14 @@ export const Lease = z.strictObject({ type: z.literal('lease'), signed: SignedSt
 /** Check these probes (all when empty) now and answer with `probed`. */
 export const Probe = z.strictObject({ type: z.literal('probe'), request: z.string().max(64) });
 
+/** This peer tries to reach the agent, from one of these addresses: send to them, so that both sides' NATs let it in. */
+export const Punch = z.strictObject({
+  type: z.literal('punch'),
+  peer: z.uuid(),
+  endpoints: z.array(z.string().max(80)).max(8),
+});
+export type Punch = z.infer<typeof Punch>;
+
 export const ControllerMessage = z.discriminatedUnion('type', [
   Challenge,
   Welcome,
@@ -214,6 +269,7 @@ export const ControllerMessage = z.discriminatedUnion('type', [
   Delta,
   Lease,
   Probe,
+  Punch,
 ]);
 export type ControllerMessage = z.infer<typeof ControllerMessage>;
 
@@ -221,7 +277,8 @@ export type ControllerMessage = z.infer<typeof ControllerMessage>;
 
 export interface Transcript {
   readonly protocol: number;
-  readonly gateway: string;
+  readonly role: AgentRole;
+  readonly agent: string;
   readonly agentNonce: string;
   readonly controllerNonce: string;
   readonly identityKey: string;
@@ -239,7 +296,8 @@ export function transcriptText(use: 'agent' | 'controller' | 'keys', t: Transcri
     'sallyport-channel',
     use,
     t.protocol,
-    t.gateway,
+    t.role,
+    t.agent,
     t.agentNonce,
     t.controllerNonce,
     t.identityKey,
@@ -250,7 +308,5 @@ export function transcriptText(use: 'agent' | 'controller' | 'keys', t: Transcri
 }
 
 export function statementText(s: Statement): string {
-  return ['sallyport-state', s.gateway, s.revision.epoch, s.revision.number, s.hash, s.issuedAt, s.leaseUntil].join(
-    '\n',
-  );
+  return ['sallyport-state', s.agent, s.revision.epoch, s.revision.number, s.hash, s.issuedAt, s.leaseUntil].join('\n');
 }

@@ -9,7 +9,8 @@ const key = (byte: number) => Buffer.alloc(32, byte).toString('base64');
 function transcript(change: Partial<Transcript> = {}): Transcript {
   return {
     protocol: 1,
-    gateway: '5b8e7f60-1111-4222-8333-444455556666',
+    role: 'gateway',
+    agent: '5b8e7f60-1111-4222-8333-444455556666',
     agentNonce: key(1),
     controllerNonce: key(2),
     identityKey: key(3),

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { parseEndpoint } from '../http/common.ts';
 import { parsePrefix, parseRange } from '../ip.ts';
 
 /**
- * Desired state of a gateway: a keyed set of items. A snapshot is all of them, a delta some. Items never depend on the
+ * Desired state of a gateway or of a native device: a keyed set of items. A snapshot is all of them, a delta some. Items never depend on the
  * order in which they arrive; a missing item that another one names admits nothing (fails closed).
  */
 
@@ -10,6 +11,11 @@ const address = z.string().refine((text) => parsePrefix(text) !== null && !text.
 const prefix = z.string().refine((text) => parsePrefix(text) !== null, 'must be an IP prefix');
 const range = z.string().refine((text) => parseRange(text) !== null, 'must be an address range first-last');
 const key = z.string().min(1).max(200);
+const endpoint = z
+  .string()
+  .max(300)
+  .refine((text) => parseEndpoint(text) !== null, 'must be host:port');
+const publicKey = z.string().length(44);
 const expiry = z.int().nonnegative().nullable().describe('Epoch milliseconds; null: until the lease ends');
 
 /** Singleton `gateway`: the interface and how the gateway behaves. */
@@ -22,6 +28,96 @@ export const GatewayItem = z.strictObject({
   mtu: z.int().min(576).max(9200),
   masquerade: z.boolean(),
   intent: z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']),
+  /** UDP ports of the relay, the first of which answers round-trip probes; null: this gateway relays for nobody. */
+  relayPorts: z.strictObject({ from: z.int().min(1).max(65535), to: z.int().min(1).max(65535) }).nullable(),
+});
+
+/** Singleton `client`: the interface of a native device. */
+export const ClientItem = z.strictObject({
+  kind: z.literal('client'),
+  key: z.literal('client'),
+  addresses: z.array(prefix).min(1).max(2),
+  overlay: z.strictObject({ v4: prefix, v6: prefix }),
+  mtu: z.int().min(576).max(9200),
+});
+
+/**
+ * `beacon/<n>`: a WireGuard peer without allowed IPs that is kept alive. It shows the controller which address the agent's own
+ * WireGuard socket has on the internet; two of them show whether that depends on who is asked.
+ */
+export const BeaconItem = z.strictObject({ kind: z.literal('beacon'), key, id: z.string(), publicKey, endpoint });
+
+/** `peer/<gatewayId>`: a gateway that the agent has a tunnel to. */
+export const PeerItem = z.strictObject({
+  kind: z.literal('peer'),
+  key,
+  id: z.uuid(),
+  name: z.string(),
+  publicKey,
+  /** Its overlay addresses, which the tunnel carries whatever else it does. */
+  addresses: z.array(address).min(1).max(2),
+  /** Where to try, best first; none: it has to come to us, or through a relay. */
+  endpoints: z.array(endpoint).max(8),
+  /** Where relays listen for this pair. */
+  relays: z.array(z.strictObject({ gateway: z.uuid(), endpoint })).max(4),
+  /** Prefixes from which it may send to us beside its own addresses: sites behind it, devices that come in through it. */
+  sources: z.array(prefix),
+  /** Whether it takes new flows. */
+  standing: z.enum(['ACTIVE', 'MAINTENANCE', 'ERROR']),
+  /** Resources that it says it cannot reach at present. */
+  unreachable: z.array(z.string()),
+  expiresAt: expiry,
+});
+
+/** `route/<prefix>`: destinations that one of these gateways carries. Prefixes may nest; the longest one counts. */
+export const RouteItem = z.strictObject({
+  kind: z.literal('route'),
+  key,
+  /** The prefix, canonical. */
+  id: prefix,
+  /** MANUAL: the first that is available. AUTOMATIC: spread over those with a like round-trip time. */
+  mode: z.enum(['MANUAL', 'AUTOMATIC']),
+  gateways: z.array(z.uuid()).min(1),
+  /** Resources with addresses in the prefix; none for the internet at large. */
+  resources: z.array(z.string()),
+});
+
+/** `resource/<id>`: what people on the device are told of a resource; decides nothing. */
+export const ResourceItem = z.strictObject({
+  kind: z.literal('resource'),
+  key,
+  id: z.string(),
+  name: z.string(),
+  /** Null: it may be reached. Else what is in the way, in a sentence. */
+  denied: z.string().nullable(),
+});
+
+/** `relay-point/<gatewayId>`: a relay whose round-trip time the agent measures. */
+export const RelayPointItem = z.strictObject({ kind: z.literal('relay-point'), key, id: z.uuid(), endpoint });
+
+/** `relay/<id>`: two peers between which the gateway forwards WireGuard datagrams that it cannot read. */
+export const RelayItem = z.strictObject({
+  kind: z.literal('relay'),
+  key,
+  id: z.string(),
+  port: z.int().min(1).max(65535),
+  /** Two. `endpoint`: where to look for a peer that has not spoken yet. */
+  peers: z.array(z.strictObject({ id: z.uuid(), publicKey, endpoint: endpoint.nullable() })).length(2),
+  bytesPerSecond: z.int().positive(),
+  expiresAt: expiry,
+});
+
+/**
+ * `egress/<id>`: sources behind this gateway that may begin flows to destinations behind another one. What they may do there
+ * is decided over there.
+ */
+export const EgressItem = z.strictObject({
+  kind: z.literal('egress'),
+  key,
+  id: z.string(),
+  sources: z.array(prefix).min(1),
+  destinations: z.array(prefix).min(1),
+  expiresAt: expiry,
 });
 
 /** `device/<id>`: a WireGuard peer and the profile that decides over its packets. */
@@ -29,8 +125,12 @@ export const DeviceItem = z.strictObject({
   kind: z.literal('device'),
   key,
   id: z.string(),
-  publicKey: z.string().length(44),
+  publicKey,
   addresses: z.array(address).min(1).max(2),
+  /** Gateway through which it comes in, decrypted there and sent on; null: it has a tunnel of its own to us. */
+  via: z.uuid().nullable(),
+  /** Where a relay listens for this device and us; null: there is none. */
+  relay: endpoint.nullable(),
   profile: key.nullable(),
   expiresAt: expiry,
 });
@@ -91,12 +191,20 @@ export const ProbeItem = z.strictObject({
 
 export const StateItem = z.discriminatedUnion('kind', [
   GatewayItem,
+  ClientItem,
   DeviceItem,
   SiteItem,
   ClassItem,
   BundleItem,
   ProfileItem,
   ProbeItem,
+  BeaconItem,
+  PeerItem,
+  RouteItem,
+  ResourceItem,
+  RelayPointItem,
+  RelayItem,
+  EgressItem,
 ]);
 export type StateItem = z.infer<typeof StateItem>;
 export type GatewayItem = z.infer<typeof GatewayItem>;
@@ -106,6 +214,15 @@ export type ClassItem = z.infer<typeof ClassItem>;
 export type BundleItem = z.infer<typeof BundleItem>;
 export type ProfileItem = z.infer<typeof ProfileItem>;
 export type ProbeItem = z.infer<typeof ProbeItem>;
+
+export type ClientItem = z.infer<typeof ClientItem>;
+export type BeaconItem = z.infer<typeof BeaconItem>;
+export type PeerItem = z.infer<typeof PeerItem>;
+export type RouteItem = z.infer<typeof RouteItem>;
+export type ResourceItem = z.infer<typeof ResourceItem>;
+export type RelayPointItem = z.infer<typeof RelayPointItem>;
+export type RelayItem = z.infer<typeof RelayItem>;
+export type EgressItem = z.infer<typeof EgressItem>;
 
 /** What changes between two states. */
 export interface StateDelta {

@@ -18,12 +18,18 @@ export const DeviceUser = z
   })
   .meta({ id: 'DeviceUser' });
 
+/** A gateway with relay enabled; every gateway's own tunnel when null. */
+const entryGateway = ref
+  .nullish()
+  .describe('Plain devices: the relaying gateway through which all traffic goes, and which fails over for the device');
+
 export const CreateDevice = z
   .strictObject({
     name,
     publicKey: wireguardPublicKey,
     hardwareId: text(200, 1).nullish().describe('Made from the key when left out'),
     user: ref.nullish().describe('Owner; a device without one matches `devices` and `allDevices` only'),
+    entryGateway,
   })
   .meta({ id: 'CreateDevice' });
 
@@ -41,6 +47,7 @@ export const UpdateDevice = z
     user: ref.nullish().describe('Owner; null gives the device to nobody'),
     posture: posture.nullish(),
     appVersion: text(64).nullish(),
+    entryGateway,
   })
   .meta({ id: 'UpdateDevice' });
 export const deviceReadOnly = [
@@ -54,8 +61,25 @@ export const deviceReadOnly = [
   'publicKey',
   'overlayAddresses',
   'sourceIp',
+  'kind',
+  'connected',
+  'agent',
+  'paths',
   'country',
 ] as const;
+
+export const deviceKind = z.enum(['NATIVE', 'PLAIN']).describe('NATIVE: runs the client; PLAIN: any WireGuard app');
+
+/** How a native device reaches a gateway, as its own tunnel shows it. */
+export const DevicePath = z
+  .object({
+    gateway: z.object({ id, name: z.string() }),
+    via: z.enum(['DIRECT', 'RELAYED', 'NONE']),
+    relay: z.object({ id, name: z.string() }).optional().describe('Gateway that relays'),
+    rttMs: z.number().optional().describe('Round-trip time through the tunnel; left out while nothing answers'),
+  })
+  .meta({ id: 'DevicePath' });
+export type DevicePath = z.infer<typeof DevicePath>;
 
 export const Device = z
   .object({
@@ -72,6 +96,14 @@ export const Device = z
     appVersion: z.string().optional(),
     publicKey: z.string().optional(),
     overlayAddresses: z.array(z.string()).optional(),
+    kind: deviceKind.optional(),
+    connected: z.boolean().optional().describe('NATIVE: whether the client is connected to the controller'),
+    agent: z
+      .object({ version: z.string(), hostname: z.string(), os: z.string(), kernel: z.string() })
+      .optional()
+      .describe('NATIVE: the client and its host, once it has connected'),
+    paths: z.array(DevicePath).optional().describe('NATIVE: in answers about one device'),
+    entryGateway: z.object({ id, name: z.string() }).optional(),
     sourceIp: z.string().optional().describe('Where its tunnel was last seen to come from'),
     country: z.string().optional().describe('Of that address, ISO 3166-1, where a country database is there'),
   })

@@ -7,6 +7,17 @@ export type GatewayStatus = z.infer<typeof gatewayStatus>;
 export const gatewayIntent = z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']);
 export type GatewayIntent = z.infer<typeof gatewayIntent>;
 
+/** First and last UDP port of the relay, `52000-52999`. */
+const relayPorts = z
+  .string()
+  .regex(/^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/, 'must be a range of UDP ports such as 52000-52999')
+  .refine((value) => {
+    const [from = 0, to = 0] = value.split('-').map(Number);
+    return from < to && to <= 65535;
+  }, 'must go from a lower to a higher UDP port, 65535 at most')
+  .optional()
+  .describe('UDP ports that the relay may use, 52000-52999 unless given; the first answers round-trip probes');
+
 export const CreateGateway = z
   .strictObject({
     name,
@@ -14,6 +25,7 @@ export const CreateGateway = z
     wireguardPort: portText,
     endpoint: endpoint.nullish(),
     masquerade: z.boolean().optional().describe('Hide devices behind the gateway towards resources; true unless given'),
+    relayPorts,
   })
   .meta({ id: 'CreateGateway' });
 
@@ -28,6 +40,7 @@ export const UpdateGateway = z
     wireguardPort: portText,
     endpoint: endpoint.nullish(),
     masquerade: z.boolean().optional(),
+    relayPorts,
   })
   .meta({ id: 'UpdateGateway' });
 
@@ -41,6 +54,8 @@ export const GatewayStatistics = z
     lastHandshake: timestamp.optional(),
     appliedRevision: z.int().optional().describe('Revision that the gateway reported as applied'),
     lag: z.int().optional().describe('Revisions of the tenant that touch this gateway and are not applied yet'),
+    relayed: z.int().optional().describe('Tunnels of others that the gateway relays'),
+    drainUntil: timestamp.optional().describe('In MAINTENANCE: when flows that remain are cut'),
     safeToStop: z.boolean().optional().describe('In MAINTENANCE: no flow runs through the gateway any more'),
   })
   .meta({ id: 'GatewayStatistics' });
@@ -63,7 +78,12 @@ export const Gateway = z
     autoDiscoverEndpoint: z.boolean().describe('True while no endpoint was given'),
     resources: z.array(GatewayResource).optional(),
     intent: gatewayIntent.optional(),
-    discoveredEndpoint: z.string().optional(),
+    discoveredEndpoint: z.string().optional().describe('Where the beacon, or else the channel, sees the gateway'),
+    natMapping: z
+      .enum(['ENDPOINT_INDEPENDENT', 'ENDPOINT_DEPENDENT'])
+      .optional()
+      .describe('As the beacon sees it; ENDPOINT_DEPENDENT: no discovered endpoint, others reach it through relays'),
+    relayPorts: z.string().optional(),
     masquerade: z.boolean().optional(),
     publicKey: z.string().optional().describe('WireGuard public key, once enrolled'),
     statistics: GatewayStatistics.optional(),
@@ -85,6 +105,7 @@ export const gatewayReadOnly = [
   'resources',
   'discoveredEndpoint',
   'publicKey',
+  'natMapping',
   'statistics',
 ] as const;
 

@@ -23,6 +23,12 @@ const writable = {
     .max(30 * 86_400)
     .optional()
     .describe('How long gateways go on without the controller; 86400 unless given'),
+  drainSeconds: z
+    .int()
+    .min(0)
+    .max(86_400)
+    .optional()
+    .describe('How long flows may go on through a gateway in MAINTENANCE; 300 unless given'),
   auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('null: audit events are kept for ever'),
 };
 export const UpdateTenant = z.strictObject(writable).meta({ id: 'UpdateTenant' });
@@ -34,6 +40,7 @@ export const Tenant = z
     name: z.string(),
     timeZone: z.string(),
     leaseSeconds: z.int(),
+    drainSeconds: z.int(),
     auditRetentionDays: z.int().nullable(),
     revision: z.int(),
     countries: z.boolean().describe('Whether a country database is there; without one, country conditions fail'),

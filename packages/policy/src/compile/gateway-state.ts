@@ -252,5 +252,6 @@ function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayIte
     mtu,
     masquerade,
     intent,
+    relayPorts: null,
   };
 }

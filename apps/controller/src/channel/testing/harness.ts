@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
-import { formatGatewayToken, type StateItem } from '@sallyport/contract/channel';
+import { formatEnrolmentToken, type StateItem } from '@sallyport/contract/channel';
 import { type AgentChannel, type ChannelDeps, createChannel } from '../channel.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
 import { ManualTime } from './manual-time.ts';
@@ -67,7 +67,7 @@ export async function startChannel(t: TestContext, change: Partial<ChannelDeps> 
     directory.add(id, secret);
     states.add(id, items);
     const controllerFingerprint = fingerprint.toString('base64url');
-    return { id, token: formatGatewayToken({ gateway: id, secret, controllerFingerprint }) };
+    return { id, token: formatEnrolmentToken({ role: 'gateway', gateway: id, secret, controllerFingerprint }) };
   };
   return { channel, port, time, directory, states, identity, lines, warnings, gateway };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AuditEvent } from '@sallyport/contract';
-import { parseGatewayToken } from '@sallyport/contract/channel';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { publicKeyOf } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { makeSample } from '../../testing/sample.ts';
@@ -46,7 +46,7 @@ test('keys made and deleted, operator actions and enrolments are events; the use
   const body = { name: 'Berlin', wireguardPort: '51820' };
   const { json: gateway } = await app.request('POST', '/tenants/gateways', { body });
   const keys = { identityKey: publicKeyOf('identity'), wireguardPublicKey: publicKeyOf('wireguard') };
-  const secret = parseGatewayToken(gateway.token)?.secret ?? '';
+  const secret = parseEnrolmentToken(gateway.token, 'gateway')?.secret ?? '';
   const { directory } = app.parts;
   assert.equal(await directory.enrol(gateway.id, secret, keys), 'enrolled');
   // A copied token is worth an event, an agent that insists is not worth many, and a guess is worth none.
@@ -192,7 +192,7 @@ test('no secret is in any event', async (t) => {
   const secrets = [
     app.tenant.key,
     key.key,
-    ...[made.token, rekeyed.json.token].map((token) => parseGatewayToken(token)?.secret ?? ''),
+    ...[made.token, rekeyed.json.token].map((token) => parseEnrolmentToken(token, 'gateway')?.secret ?? ''),
     ...gateways.flatMap(({ token_hash, token_ciphertext }) => [token_hash, token_ciphertext]),
     ...keys.map(({ hash }) => hash),
     ...kept.map(({ answer_ciphertext }) => answer_ciphertext),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseGatewayToken } from '@sallyport/contract/channel';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import { absent, present } from '../../testing/channel.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
@@ -10,7 +10,7 @@ const body = { name: 'Berlin', wireguardPort: '51820' };
 const token = /^sgw_[0-9a-f]{32}_[\w-]{43}_[\w-]{22}$/;
 
 const secretOf = (text: string): string => {
-  const parsed = parseGatewayToken(text);
+  const parsed = parseEnrolmentToken(text, 'gateway');
   assert.ok(parsed !== null, text);
   return parsed.secret;
 };

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseGatewayToken } from '@sallyport/contract/channel';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { assertRefused, makers, publicKeyOf, revisionOf } from '../../testing/api.ts';
 import { openTestApp } from '../../testing/harness.ts';
 
 const path = '/tenants/gateways';
-const secretOf = (token: string): string => parseGatewayToken(token)?.secret ?? assert.fail(token);
+const secretOf = (token: string): string => parseEnrolmentToken(token, 'gateway')?.secret ?? assert.fail(token);
 
 test('a gateway never gets the WireGuard key of a device, nor a device that of a gateway', async (t) => {
   const app = await openTestApp(t);

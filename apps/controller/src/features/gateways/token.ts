@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { formatGatewayToken, maskGatewayToken } from '@sallyport/contract/channel';
+import { formatEnrolmentToken, maskEnrolmentToken } from '@sallyport/contract/channel';
 import type { SecretBox } from '../../secrets/box.ts';
 
 /** A new token, and how it is kept: found by a keyed hash of its secret, readable with the master key only. */
 export function makeToken(box: SecretBox, gateway: string, controllerFingerprint: string) {
   const secret = randomBytes(32).toString('base64url');
-  const token = formatGatewayToken({ gateway, secret, controllerFingerprint });
+  const token = formatEnrolmentToken({ role: 'gateway', agent: gateway, secret, controllerFingerprint });
   return { token, kept: { token_hash: box.keyedHash(secret), token_ciphertext: box.seal(token, purpose(gateway)) } };
 }
 
@@ -14,6 +14,6 @@ export function readToken(box: SecretBox, row: { id: string; token_ciphertext: s
 }
 
 /** What callers see who may not deploy, and everybody in gateways nested in other objects. */
-export const maskedToken = (gateway: string): string => maskGatewayToken(`sgw_${gateway.replaceAll('-', '')}`);
+export const maskedToken = (gateway: string): string => maskEnrolmentToken(`sgw_${gateway.replaceAll('-', '')}`);
 
 const purpose = (gateway: string): string => `token ${gateway}`;

@@ -1,0 +1,23 @@
+import { z } from 'zod';
+import { id, name, ref, timestamp } from './common.ts';
+
+export const CreateEnrolmentKey = z
+  .strictObject({
+    name: name.nullish().describe('Name that the device will have; its host name when left out'),
+    user: ref.nullish().describe('Owner of the device; without one it matches `devices` and `allDevices` only'),
+    expiresAt: timestamp.nullish().describe('In 24 hours when left out; 30 days from now at most'),
+  })
+  .meta({ id: 'CreateEnrolmentKey' });
+
+export const EnrolmentKey = z
+  .object({
+    id: id.describe('Also the id that the device will have'),
+    createdAt: timestamp,
+    expiresAt: timestamp,
+    usedAt: timestamp.optional(),
+    name: z.string().optional(),
+    user: z.object({ id, email: z.string() }).optional(),
+    key: z.string().optional().describe('The key itself: only in the answer that creates it'),
+  })
+  .meta({ id: 'EnrolmentKey' });
+export type EnrolmentKey = z.infer<typeof EnrolmentKey>;

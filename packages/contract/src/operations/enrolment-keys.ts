@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import { CreateEnrolmentKey, EnrolmentKey } from '../http/enrolment-keys.ts';
+import { byId, define, noQuery } from './define.ts';
+
+export const enrolmentKeyOperations = define({
+  createEnrolmentKey: {
+    operationId: 'EnrolmentKeysController_create',
+    method: 'POST',
+    path: '/tenants/enrolment-keys',
+    tag: 'Enrolment keys',
+    right: 'write',
+    summary: 'Make a key with which one device can enrol once; the key is shown once',
+    query: noQuery,
+    body: CreateEnrolmentKey,
+    status: 201,
+    response: EnrolmentKey,
+  },
+  listEnrolmentKeys: {
+    operationId: 'EnrolmentKeysController_findAll',
+    method: 'GET',
+    path: '/tenants/enrolment-keys',
+    tag: 'Enrolment keys',
+    right: 'read',
+    summary: 'List enrolment keys that were made in the last 30 days, newest first',
+    query: noQuery,
+    status: 200,
+    response: z.array(EnrolmentKey),
+  },
+  deleteEnrolmentKey: {
+    operationId: 'EnrolmentKeysController_delete',
+    method: 'DELETE',
+    path: '/tenants/enrolment-keys/{id}',
+    tag: 'Enrolment keys',
+    right: 'write',
+    summary: 'Take an enrolment key back; a device that has used it stays',
+    params: byId,
+    query: noQuery,
+    status: 204,
+  },
+});
