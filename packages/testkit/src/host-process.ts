@@ -3,6 +3,7 @@ import dgram from 'node:dgram';
 import http from 'node:http';
 import net from 'node:net';
 import type { HttpAnswer, HttpInit, StreamState } from './host.ts';
+import { performSocket, type SocketCall } from './host-sockets.ts';
 
 /** What a Host asks its process for. */
 export type HostCall =
@@ -20,7 +21,8 @@ export type HostCall =
     }
   | { op: 'http'; url: string; init: HttpInit }
   | { op: 'stream-start' | 'datagrams-start'; id: string; address: string; port: number; everyMs: number }
-  | { op: 'stream-state' | 'stream-stop'; id: string };
+  | { op: 'stream-state' | 'stream-stop'; id: string }
+  | SocketCall;
 export interface HostReply {
   id: number;
   value?: unknown;
@@ -72,6 +74,8 @@ async function perform(call: HostCall): Promise<unknown> {
       return streams.get(call.id)?.state();
     case 'stream-stop':
       return stopStream(call.id);
+    default:
+      return performSocket(call);
   }
 }
 

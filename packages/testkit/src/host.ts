@@ -27,28 +27,28 @@ export class Host {
     });
     const host = new Host(namespace, child);
     cleanup.add(() => host.#stop());
-    await host.#call({ op: 'ready' });
+    await host.call({ op: 'ready' });
     return host;
   }
 
   /** Listens on TCP and answers each line with the same line; resolves when listening. */
   listenTcp(port: number, address = '::'): Promise<void> {
-    return this.#call({ op: 'listen-tcp', port, address }) as Promise<void>;
+    return this.call({ op: 'listen-tcp', port, address }) as Promise<void>;
   }
 
   /** Listens on UDP and echoes datagrams. */
   listenUdp(port: number, address = '::'): Promise<void> {
-    return this.#call({ op: 'listen-udp', port, address }) as Promise<void>;
+    return this.call({ op: 'listen-udp', port, address }) as Promise<void>;
   }
 
   /** Listens on HTTP and answers every request with `body`. */
   listenHttp(port: number, body: string, address = '::'): Promise<void> {
-    return this.#call({ op: 'listen-http', port, address, body }) as Promise<void>;
+    return this.call({ op: 'listen-http', port, address, body }) as Promise<void>;
   }
 
   /** `ok`, or the error code (`ECONNREFUSED`, `EHOSTUNREACH`, …), or `timeout`. A line is sent and must come back. */
   tcp(address: string, port: number, options: { timeoutMs?: number; from?: string } = {}): Promise<string> {
-    return this.#call({
+    return this.call({
       op: 'tcp',
       address,
       port,
@@ -58,7 +58,7 @@ export class Host {
   }
 
   udp(address: string, port: number, options: { timeoutMs?: number; from?: string } = {}): Promise<string> {
-    return this.#call({
+    return this.call({
       op: 'udp',
       address,
       port,
@@ -72,7 +72,7 @@ export class Host {
     address: string,
     options: { timeoutMs?: number; size?: number; dontFragment?: boolean; from?: string } = {},
   ): Promise<string> {
-    return this.#call({
+    return this.call({
       op: 'ping',
       address,
       timeoutMs: options.timeoutMs ?? 1000,
@@ -84,29 +84,30 @@ export class Host {
 
   /** An HTTP request from this host: status, headers and body, or the error code. */
   http(url: string, init: HttpInit = {}): Promise<HttpAnswer> {
-    return this.#call({ op: 'http', url, init }) as Promise<HttpAnswer>;
+    return this.call({ op: 'http', url, init }) as Promise<HttpAnswer>;
   }
 
   /** Opens a TCP connection that sends a numbered line every `everyMs` and counts the echoes, until stopped. */
   startStream(id: string, address: string, port: number, everyMs = 20): Promise<void> {
-    return this.#call({ op: 'stream-start', id, address, port, everyMs }) as Promise<void>;
+    return this.call({ op: 'stream-start', id, address, port, everyMs }) as Promise<void>;
   }
 
   /** The same with UDP datagrams: every one that does not come back is lost. */
   startDatagrams(id: string, address: string, port: number, everyMs = 20): Promise<void> {
-    return this.#call({ op: 'datagrams-start', id, address, port, everyMs }) as Promise<void>;
+    return this.call({ op: 'datagrams-start', id, address, port, everyMs }) as Promise<void>;
   }
 
   stream(id: string): Promise<StreamState> {
-    return this.#call({ op: 'stream-state', id }) as Promise<StreamState>;
+    return this.call({ op: 'stream-state', id }) as Promise<StreamState>;
   }
 
   /** Stops sending, waits for what is on its way, and returns the final counts. */
   stopStream(id: string): Promise<StreamState> {
-    return this.#call({ op: 'stream-stop', id }) as Promise<StreamState>;
+    return this.call({ op: 'stream-stop', id }) as Promise<StreamState>;
   }
 
-  #call(call: HostCall): Promise<unknown> {
+  /** For the helpers of this package that drive something inside the host process. */
+  call(call: HostCall): Promise<unknown> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
