@@ -3,13 +3,15 @@ import dgram from 'node:dgram';
 import http from 'node:http';
 import net from 'node:net';
 import type { HttpAnswer, HttpInit, StreamState } from './host.ts';
+import { type LinkCall, performLink } from './host-links.ts';
+import { performRequests, type RequestsCall } from './host-requests.ts';
 import { performSocket, type SocketCall } from './host-sockets.ts';
 
 /** What a Host asks its process for. */
 export type HostCall =
   | { op: 'ready' }
   | { op: 'listen-tcp' | 'listen-udp'; port: number; address: string }
-  | { op: 'listen-http'; port: number; address: string; body: string }
+  | { op: 'listen-http'; port: number; address: string; body?: string | undefined }
   | { op: 'tcp' | 'udp'; address: string; port: number; timeoutMs: number; from?: string | undefined }
   | {
       op: 'ping';
@@ -22,7 +24,9 @@ export type HostCall =
   | { op: 'http'; url: string; init: HttpInit }
   | { op: 'stream-start' | 'datagrams-start'; id: string; address: string; port: number; everyMs: number }
   | { op: 'stream-state' | 'stream-stop'; id: string }
-  | SocketCall;
+  | SocketCall
+  | LinkCall
+  | RequestsCall;
 export interface HostReply {
   id: number;
   value?: unknown;
@@ -52,7 +56,7 @@ async function perform(call: HostCall): Promise<unknown> {
       return listening(net.createServer(echo), call.port, call.address);
     case 'listen-http':
       return listening(
-        http.createServer((_, res) => res.end(call.body)),
+        http.createServer((req, res) => res.end(call.body ?? req.socket.remoteAddress?.replace(/^::ffff:/, ''))),
         call.port,
         call.address,
       );
@@ -74,8 +78,20 @@ async function perform(call: HostCall): Promise<unknown> {
       return streams.get(call.id)?.state();
     case 'stream-stop':
       return stopStream(call.id);
-    default:
+    case 'socket-open':
+    case 'socket-send':
+    case 'socket-inbox':
+    case 'socket-close':
       return performSocket(call);
+    case 'link-start':
+    case 'link-weather':
+    case 'link-counts':
+    case 'link-stop':
+      return performLink(call);
+    case 'requests-start':
+    case 'requests-take':
+    case 'requests-stop':
+      return performRequests(call);
   }
 }
 

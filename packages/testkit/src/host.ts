@@ -46,6 +46,11 @@ export class Host {
     return this.call({ op: 'listen-http', port, address, body }) as Promise<void>;
   }
 
+  /** Listens on HTTP and answers every request with the address that it came from. */
+  listenHttpSource(port: number, address = '::'): Promise<void> {
+    return this.call({ op: 'listen-http', port, address }) as Promise<void>;
+  }
+
   /** `ok`, or the error code (`ECONNREFUSED`, `EHOSTUNREACH`, …), or `timeout`. A line is sent and must come back. */
   tcp(address: string, port: number, options: { timeoutMs?: number; from?: string } = {}): Promise<string> {
     return this.call({
