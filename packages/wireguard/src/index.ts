@@ -11,7 +11,12 @@ export {
 export { type BackendChoice, type DetectOptions, detectBackend, openBackend } from './backends/detect.ts';
 export { type KernelOptions, kernelBackend } from './backends/kernel.ts';
 export { type MemoryBackendOptions, memoryBackend } from './backends/memory.ts';
-export { type ProbeFailure, type ProbeOptions, type ProbeResult, probeHandshake } from './backends/probe.ts';
+export {
+  type HandshakeProbeFailure,
+  type HandshakeProbeOptions,
+  type HandshakeProbeResult,
+  probeHandshake,
+} from './backends/probe.ts';
 export { type UserspaceOptions, userspaceBackend } from './backends/userspace.ts';
 export type { Supervisor } from './backends/wireguard-go.ts';
 export {

@@ -1,5 +1,5 @@
 /** What to knock at, and as whom. */
-export interface ProbeOptions {
+export interface HandshakeProbeOptions {
   /** Name or address, and port, of the WireGuard that is probed. */
   readonly endpoint: { readonly host: string; readonly port: number };
   /** Our own private key, base64. WireGuard answers known keys only: it must be that of a peer there (allowed IPs: none). */
@@ -22,9 +22,9 @@ export interface ProbeOptions {
  * - `bad-answer`: something answered, but not the holder of that public key (or with another preshared key).
  * - `cancelled`: the signal was aborted.
  */
-export type ProbeFailure = 'no-answer' | 'refused' | 'unreachable' | 'unresolved' | 'bad-answer' | 'cancelled';
+export type HandshakeProbeFailure = 'no-answer' | 'refused' | 'unreachable' | 'unresolved' | 'bad-answer' | 'cancelled';
 
-export type ProbeResult =
+export type HandshakeProbeResult =
   | {
       readonly ok: true;
       /** Milliseconds between the initiation that was answered and its answer. */
@@ -34,13 +34,13 @@ export type ProbeResult =
       /** Address and port that answered. */
       readonly to: string;
     }
-  | { readonly ok: false; readonly reason: ProbeFailure };
+  | { readonly ok: false; readonly reason: HandshakeProbeFailure };
 
 /**
  * Completes a real WireGuard handshake with an endpoint from a fresh UDP socket, and ends it with an empty data message, so
  * that the other side counts the handshake too. Sends an initiation every 500 ms until one is answered. Never rejects for
  * what the network does.
  */
-export async function probeHandshake(_options: ProbeOptions): Promise<ProbeResult> {
+export async function probeHandshake(_options: HandshakeProbeOptions): Promise<HandshakeProbeResult> {
   return { ok: false, reason: 'no-answer' };
 }

@@ -14,7 +14,7 @@ export interface ResponderOptions {
    * of the same size is let through, then the responder counts as under load (WireGuard paper, section 5.3).
    */
   readonly handshakesPerSecond?: number;
-  /** Peers remembered at most: sessions and newest timestamp. The one that was silent longest is forgotten. Default: 65,536. */
+  /** Peers remembered at most: sessions and newest timestamp. The one whose handshake is oldest is forgotten. Default: 65,536. */
   readonly maxPeers?: number;
 }
 
@@ -54,6 +54,12 @@ export interface Ignored {
   readonly reason: IgnoredReason;
 }
 
+/** The same for an initiator; `unexpected`: no answer to one of its initiations. */
+export interface InitiatorIgnored {
+  readonly kind: 'ignored';
+  readonly reason: Extract<IgnoredReason, 'malformed' | 'unexpected' | 'bad-mac' | 'forged'>;
+}
+
 /**
  * Send this datagram to the source, from the socket it came to. `peer`: whose initiation it answers; null for a cookie
  * reply, which proves nothing about anybody. A reply is no reason to believe in the source: wait for `authenticated`.
@@ -82,8 +88,8 @@ export interface Authenticated {
 }
 
 /**
- * A genuine initiation: only the holder of the private key of `peer` could have made it. Look the key up, then `accept` it
- * or let it go.
+ * A genuine initiation: only the holder of the private key of `peer` could have made it, though anybody who saw it may send
+ * it again. Look the key up, then `accept` it or let it go.
  */
 export interface OpenedInitiation {
   readonly kind: 'initiation';

@@ -1,0 +1,65 @@
+import { open, seal } from './aead.ts';
+import { encodeTransport, type TransportMessage } from './messages.ts';
+import { ReplayWindow } from './replay-window.ts';
+
+/** Milliseconds after which a session is over (WireGuard paper, section 6.1). */
+export const REJECT_AFTER_MS = 180_000;
+/** Counters from here on are neither sent nor taken (same section). */
+export const REJECT_AFTER_MESSAGES = (1n << 64n) - (1n << 13n) - 1n;
+
+export interface SessionKeys {
+  /** Public key of the other side, base64. */
+  readonly peer: string;
+  /** The index by which the other side names this session to us. */
+  readonly localIndex: number;
+  /** The index by which we name it to the other side. */
+  readonly remoteIndex: number;
+  /** 32 bytes each. */
+  readonly sendKey: Uint8Array;
+  readonly receiveKey: Uint8Array;
+  /** Milliseconds, on the clock that `now` of the methods is on. */
+  readonly createdAt: number;
+}
+
+export type Received =
+  /** Authentic, and not seen before. `keepalive`: it was empty. */
+  | { readonly kind: 'authentic'; readonly keepalive: boolean }
+  | { readonly kind: 'ignored'; readonly reason: 'unknown-session' | 'unauthentic' | 'repeated' };
+
+/** The keys that a handshake leaves on one side (sections 5.4.5 and 5.4.6). Of what is received, only that it was is told. */
+export class Session {
+  readonly keys: SessionKeys;
+  readonly #window = new ReplayWindow();
+  #sent = 0n;
+
+  constructor(keys: SessionKeys) {
+    this.keys = keys;
+  }
+
+  isOver(now: number): boolean {
+    return now - this.keys.createdAt >= REJECT_AFTER_MS || this.#sent >= REJECT_AFTER_MESSAGES;
+  }
+
+  /** An empty transport message, 32 bytes; null when the session is over. */
+  keepalive(now: number): Uint8Array | null {
+    if (this.isOver(now)) return null;
+    const counter = this.#sent++;
+    const sealed = seal(this.keys.sendKey, counter, NOTHING, NOTHING);
+    return encodeTransport({ receiverIndex: this.keys.remoteIndex, counter, sealed });
+  }
+
+  /** Takes a transport message whose receiver index is ours. */
+  receive(message: TransportMessage, now: number): Received {
+    const { receiverIndex, counter, sealed } = message;
+    if (receiverIndex !== this.keys.localIndex || this.isOver(now) || counter >= REJECT_AFTER_MESSAGES) {
+      return { kind: 'ignored', reason: 'unknown-session' };
+    }
+    if (!this.#window.isFresh(counter)) return { kind: 'ignored', reason: 'repeated' };
+    const plain = open(this.keys.receiveKey, counter, sealed, NOTHING);
+    if (plain === null) return { kind: 'ignored', reason: 'unauthentic' };
+    this.#window.take(counter);
+    return { kind: 'authentic', keepalive: plain.length === 0 };
+  }
+}
+
+const NOTHING = new Uint8Array(0);
