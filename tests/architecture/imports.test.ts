@@ -12,7 +12,7 @@ interface Rule {
 
 const LEAF = { imports: [], why: 'it is a leaf: it must be usable, and testable, alone' };
 const APP = {
-  imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core'],
+  imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime'],
   why: 'apps import packages, never each other: they meet on the wire, through the contract',
 };
 const CLOSED = { imports: ['contract'], why: 'it is a thin user of the contract' };
@@ -27,6 +27,10 @@ const RULES: Record<string, Rule> = {
     imports: ['contract'],
     typesOf: ['wireguard', 'hostnet'],
     why: 'the agents decide without IO: of wireguard and hostnet only types may come in (`import type`)',
+  },
+  'agent-runtime': {
+    imports: ['contract', 'wireguard', 'hostnet', 'agent-core'],
+    why: 'it is the event loop of agents: it joins the core to sockets and files, and knows no role',
   },
   testkit: {
     imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core'],

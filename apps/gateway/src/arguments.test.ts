@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { channelUrl, UsageError } from '@sallyport/agent-runtime';
 import { parseCommand } from './arguments.ts';
-import { channelUrl } from './controller-url.ts';
-import { UsageError } from './failure.ts';
 
 const run = ['run', '--controller', 'https://c.example'];
 

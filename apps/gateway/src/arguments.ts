@@ -1,7 +1,5 @@
 import { parseArgs } from 'node:util';
-import { channelUrl } from './controller-url.ts';
-import { UsageError } from './failure.ts';
-import { type LogLevel, logLevels } from './log.ts';
+import { channelUrl, type LogLevel, logLevels, UsageError } from '@sallyport/agent-runtime';
 
 export interface Place {
   readonly stateDir: string;

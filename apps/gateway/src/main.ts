@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
+import { createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
 import { gatewayStatus } from './commands/status.ts';
-import { failureOf, UsageError } from './failure.ts';
-import { createLog } from './log.ts';
 
 process.exitCode = await main(process.argv.slice(2));
 // Sockets that are being closed, or a standard input that stays open, must not keep a finished process alive.

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { EndpointMemory, lockAgent, StateDirectory } from '@sallyport/agent-runtime';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import type { Place } from '../arguments.ts';
 import { DataPlane } from '../plane/data-plane.ts';
-import { StateDirectory } from '../state/directory.ts';
-import { EndpointMemory } from '../state/endpoints.ts';
-import { lockAgent } from '../state/lock.ts';
 
 /**
  * Undoes everything that agents did on this host; keys and the last state stay, so that `run` can go on without a token.

@@ -1,18 +1,28 @@
 import { hostname, release, type as systemName } from 'node:os';
 import type { Readable } from 'node:stream';
 import { defaultTiming } from '@sallyport/agent-core';
+import {
+  Agent,
+  chooseIdentity,
+  type Ending,
+  EndpointMemory,
+  failureOf,
+  type Identity,
+  identityCrypto,
+  type Log,
+  lockAgent,
+  readIdentity,
+  readToken,
+  StateDirectory,
+  type TokenSources,
+  tokenHash,
+  writeIdentity,
+} from '@sallyport/agent-runtime';
 import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { publicKeyOf } from '@sallyport/wireguard';
-import { Agent, type Ending } from '../agent.ts';
 import type { RunCommand } from '../arguments.ts';
-import { identityCrypto } from '../crypto.ts';
-import { failureOf } from '../failure.ts';
-import type { Log } from '../log.ts';
-import { StateDirectory } from '../state/directory.ts';
-import { EndpointMemory } from '../state/endpoints.ts';
-import { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from '../state/identity.ts';
-import { lockAgent } from '../state/lock.ts';
-import { readToken, type TokenSources } from './token.ts';
+import { GatewayPlane } from '../plane/gateway-plane.ts';
+import { formatStatus } from '../state/status.ts';
 
 export interface RunContext {
   readonly version: string;
@@ -33,10 +43,10 @@ export async function runGateway(command: RunCommand, context: RunContext): Prom
     const known = await readIdentity(directory);
     const needed = known?.enrolledWith == null;
     const token = await readToken({ argument: command.tokenFile, ...context.token }, context.stdin, needed);
-    const identity = chooseIdentity(known, token, command.stateDir);
+    const identity = chooseIdentity('gateway', known, token, command.stateDir);
     if (identity !== known) await writeIdentity(directory, identity);
     const agent = await createAgent(command, context, directory, identity, token);
-    log.info('starting', { version: context.version, gateway: identity.gateway, interface: command.interface });
+    log.info('starting', { version: context.version, gateway: identity.agent, interface: command.interface });
     await agent.start();
     return await untilOver(agent, command, context);
   } finally {
@@ -57,7 +67,8 @@ async function createAgent(
   return new Agent({
     url: command.url,
     session: {
-      gateway: identity.gateway,
+      role: 'gateway',
+      agent: identity.agent,
       identityKey: crypto.publicKey,
       wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
       controllerKey: identity.controllerKey,
@@ -69,16 +80,17 @@ async function createAgent(
     },
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
-    plane: {
+    plane: new GatewayPlane({
       interface: command.interface,
       wireguard: command.wireguard,
       privateKey: identity.wireguardPrivateKey,
       directory,
       endpoints,
+      log,
       now,
-    },
+    }),
     directory,
-    endpoints,
+    status: formatStatus,
     onEnrolled: (controllerKey) =>
       writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
     log,

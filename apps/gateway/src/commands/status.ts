@@ -1,7 +1,5 @@
+import { lockHolder, readIdentity, StateDirectory } from '@sallyport/agent-runtime';
 import type { Place } from '../arguments.ts';
-import { StateDirectory } from '../state/directory.ts';
-import { readIdentity } from '../state/identity.ts';
-import { lockHolder } from '../state/lock.ts';
 import { readStatus, type Status } from '../state/status.ts';
 
 export interface StatusAnswer {
@@ -19,7 +17,7 @@ export async function gatewayStatus({ stateDir, json }: Place & { readonly json:
   ]);
   const running = pid !== null;
   const code = running && status?.applied != null && status.failure === null ? 0 : 1;
-  const gateway = identity?.gateway ?? null;
+  const gateway = identity?.agent ?? null;
   const enrolled = identity !== null && identity.enrolledWith !== null;
   if (json) return { text: `${JSON.stringify({ gateway, enrolled, running, ...status, pid })}\n`, code };
   if (gateway === null) return { text: `No gateway was ever run with ${stateDir}.\n`, code };

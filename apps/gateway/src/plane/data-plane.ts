@@ -9,6 +9,13 @@ import {
   returningPeer,
   type Work,
 } from '@sallyport/agent-core';
+import {
+  AgentError,
+  type EndpointMemory,
+  Mutex,
+  type PlaneResult,
+  type StateDirectory,
+} from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { ForeignChange, FoundFirewall } from '@sallyport/hostnet';
 import {
@@ -24,13 +31,9 @@ import {
   type WireGuardBackend,
   WireGuardError,
 } from '@sallyport/wireguard';
-import { GatewayError } from '../failure.ts';
-import type { StateDirectory } from '../state/directory.ts';
-import type { EndpointMemory } from '../state/endpoints.ts';
 import { readSavedHost } from '../state/saved-host.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
-import { Mutex } from './mutex.ts';
 
 export interface PlaneOptions {
   readonly interface: string;
@@ -44,13 +47,6 @@ export interface PlaneOptions {
   readonly onForeignChange: (change: ForeignChange) => void;
   /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
   readonly onHostDrift: (differences: readonly string[]) => void;
-}
-
-export interface PlaneResult {
-  /** Of the state that is in force. */
-  readonly hash: string;
-  /** What others had changed, a sentence each. */
-  readonly mended: readonly string[];
 }
 
 export interface PlaneStatistics {
@@ -151,7 +147,7 @@ export class DataPlane {
   async #load(items: Items, leaseUntil: number): Promise<PlaneResult> {
     const gateway = gatewayOf(items);
     if (gateway === null) {
-      throw new GatewayError(
+      throw new AgentError(
         'no-gateway-item',
         'The controller sent a state without the gateway itself: check its version',
       );

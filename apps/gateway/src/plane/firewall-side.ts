@@ -1,4 +1,5 @@
 import { firewallStateOf, gatewayOf, type ItemChange, planChange } from '@sallyport/agent-core';
+import { AgentError } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import {
   Firewall,
@@ -10,7 +11,6 @@ import {
   type HostState,
   type Watch,
 } from '@sallyport/hostnet';
-import { GatewayError } from '../failure.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 type Overlay = HostState['overlay'];
@@ -61,7 +61,7 @@ export class FirewallSide {
   }
 
   async change(delta: FirewallDelta, items: Items, now: number): Promise<void> {
-    if (this.#firewall === null) throw new GatewayError('internal', 'the firewall was never loaded');
+    if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     this.#items = null;
     await this.#firewall.change(delta, now);
     this.#items = new Map(items);
@@ -69,7 +69,7 @@ export class FirewallSide {
 
   /** Verifies what the last change touched. */
   async readBackTouched(now: number): Promise<FoundFirewall> {
-    if (this.#firewall === null) throw new GatewayError('internal', 'the firewall was never loaded');
+    if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     return this.#firewall.readBackTouched(now);
   }
 
@@ -88,7 +88,7 @@ export class FirewallSide {
     const [drop] = await findForeignDrops(this.#interface);
     if (drop === undefined) return;
     const where = `chain ${drop.chain} of table ${drop.family} ${drop.table}`;
-    throw new GatewayError(
+    throw new AgentError(
       'foreign-chain-drops',
       `The ${where} drops the tunnel's packets at the ${drop.hook} hook. Let them through: ${drop.fix}`,
     );

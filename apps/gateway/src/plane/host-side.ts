@@ -1,7 +1,6 @@
+import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
 import { Host, type HostState, type HostWatch } from '@sallyport/hostnet';
-import type { StateDirectory } from '../state/directory.ts';
 import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '../state/saved-host.ts';
-import type { Mutex } from './mutex.ts';
 
 /** Link, addresses, routes, rules and settings; looked at whenever the kernel says that they changed. */
 export class HostSide {

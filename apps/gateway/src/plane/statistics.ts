@@ -21,6 +21,8 @@ export class Statistics {
       policies,
       dropped: Object.fromEntries(Object.entries(counters?.drops ?? {}).map(([name, count]) => [name, count.packets])),
       probes: [...probes],
+      paths: [],
+      relays: [],
       safeToStop: intent === 'OFFLINE' || (intent === 'MAINTENANCE' && quiet),
     };
   }
@@ -46,7 +48,7 @@ function peersOf(items: ReadonlyMap<string, StateItem>, device: PlaneStatistics[
     const peer = item.kind === 'device' ? device?.peers.get(item.publicKey) : undefined;
     if (item.kind !== 'device' || peer === undefined) continue;
     const { rxBytes, txBytes, lastHandshake, endpoint = null } = peer;
-    peers.push({ device: item.id, rxBytes, txBytes, lastHandshake, endpoint });
+    peers.push({ peer: item.id, rxBytes, txBytes, lastHandshake, endpoint });
   }
   return peers;
 }

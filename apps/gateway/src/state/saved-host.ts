@@ -1,5 +1,5 @@
+import type { StateDirectory } from '@sallyport/agent-runtime';
 import type { HostState, SysctlChange } from '@sallyport/hostnet';
-import type { StateDirectory } from './directory.ts';
 
 /** What has to be undone on this host, and how the settings were before. */
 export interface SavedHost {

@@ -1,5 +1,5 @@
 import type { AgentSession } from '@sallyport/agent-core';
-import type { StateDirectory } from './directory.ts';
+import type { StateDirectory } from '@sallyport/agent-runtime';
 
 /** What an agent last said of itself, for `status`. */
 export interface Status {

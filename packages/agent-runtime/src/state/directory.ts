@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { GatewayError, UsageError } from '../failure.ts';
+import { AgentError, UsageError } from '../failure.ts';
 
-export type StateFile = 'identity.json' | 'state.json' | 'endpoints.json' | 'host.json' | 'status.json';
+export type StateFile = 'identity.json' | 'state.json' | 'endpoints.json' | 'host.json' | 'status.json' | 'paths.json';
 
 /** The agent's own directory (0700) with small files (0600) that are always whole: either the old text or the new. */
 export class StateDirectory {
@@ -39,7 +39,7 @@ export class StateDirectory {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-      throw new GatewayError(
+      throw new AgentError(
         'state-dir',
         `${join(this.path, file)} cannot be read (${code}): run as the user who owns it`,
       );
@@ -57,7 +57,7 @@ export class StateDirectory {
     } catch (error) {
       await rm(temporary, { force: true });
       const { code } = error as NodeJS.ErrnoException;
-      throw new GatewayError('state-dir', `${target} cannot be written (${code}): is the disk full or read-only?`);
+      throw new AgentError('state-dir', `${target} cannot be written (${code}): is the disk full or read-only?`);
     }
   }
 

@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { UsageError } from '../failure.ts';
+import { UsageError } from './failure.ts';
 
 /** Where a token may come from, best first. Null: not given. */
 export interface TokenSources {
-  /** `--token-file`; `-` is standard input. */
+  /** A file that an argument named; `-` is standard input. */
   readonly argument: string | null;
-  /** SALLYPORT_TOKEN_FILE. */
+  /** A file that an environment variable names. */
   readonly environmentFile: string | null;
-  /** SALLYPORT_TOKEN. */
+  /** An environment variable that is the token. */
   readonly environment: string | null;
 }
 

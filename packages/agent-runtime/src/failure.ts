@@ -8,12 +8,12 @@ export interface Failure {
 }
 
 /** Something that is wrong on this host, found by the agent itself. */
-export class GatewayError extends Error {
+export class AgentError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string) {
     super(message);
-    this.name = 'GatewayError';
+    this.name = 'AgentError';
     this.code = code;
   }
 }
@@ -33,7 +33,7 @@ export function failureOf(error: unknown): Failure {
       message: sentence(error.hint === null ? error.message : `${error.message}. ${error.hint}`),
     };
   }
-  if (error instanceof GatewayError) return { code: error.code, message: sentence(error.message) };
+  if (error instanceof AgentError) return { code: error.code, message: sentence(error.message) };
   const text = error instanceof Error ? error.message : String(error);
   return { code: 'internal', message: sentence(`Unexpected: ${text}`) };
 }

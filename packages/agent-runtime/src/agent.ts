@@ -7,17 +7,12 @@ import {
   type SessionConfig,
   type SessionTiming,
 } from '@sallyport/agent-core';
-import { keyExchange, type ProbeItem, type ProbeResult } from '@sallyport/contract/channel';
-import type { ForeignChange } from '@sallyport/hostnet';
-import { ChannelSocket } from './channel/socket.ts';
+import { keyExchange } from '@sallyport/contract/channel';
 import { failureOf } from './failure.ts';
 import type { Log } from './log.ts';
-import { DataPlane, type PlaneOptions } from './plane/data-plane.ts';
-import { probeAll } from './plane/probes.ts';
-import { hasLostPeers, Statistics } from './plane/statistics.ts';
+import type { AgentPlane } from './plane.ts';
+import { ChannelSocket } from './socket.ts';
 import type { StateDirectory } from './state/directory.ts';
-import type { EndpointMemory } from './state/endpoints.ts';
-import { formatStatus } from './state/status.ts';
 import { LatestWriter } from './writer.ts';
 
 export interface AgentOptions {
@@ -26,9 +21,10 @@ export interface AgentOptions {
   readonly session: Omit<SessionConfig, 'host'>;
   readonly facts: Omit<SessionConfig['host'], 'wireguard'>;
   readonly timing: SessionTiming;
-  readonly plane: Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift'>;
+  readonly plane: AgentPlane;
   readonly directory: StateDirectory;
-  readonly endpoints: EndpointMemory;
+  /** What `status.json` says. */
+  readonly status: (session: AgentSession, now: number) => string;
   /** Called when the controller has accepted the identity; resolves when that is on disk. */
   readonly onEnrolled: (controllerKey: string) => Promise<void>;
   readonly log: Log;
@@ -39,7 +35,7 @@ export interface AgentOptions {
 /** How an agent ends. */
 export type Ending =
   | { readonly kind: 'stopped' }
-  /** The gateway was deleted, and everything of it undone. */
+  /** It was deleted at the controller, and everything of it undone. */
   | { readonly kind: 'deleted'; readonly undone: readonly string[] }
   /** The controller will never have us: only at first contact, afterwards we go on trying. */
   | { readonly kind: 'refused'; readonly message: string };
@@ -50,8 +46,7 @@ export class Agent {
   readonly ended: Promise<Ending>;
   readonly #options: AgentOptions;
   readonly #session: AgentSession;
-  readonly #plane: DataPlane;
-  readonly #statistics = new Statistics();
+  readonly #plane: AgentPlane;
   readonly #stateWriter: LatestWriter;
   readonly #statusWriter: LatestWriter;
   readonly #inputs: Input[] = [];
@@ -59,20 +54,12 @@ export class Agent {
   #handling = false;
   #socket: ChannelSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
-  #elsewhereTimer: NodeJS.Timeout | null = null;
-  #probeTimer: NodeJS.Timeout | null = null;
-  #probes: readonly ProbeResult[] = [];
-  #probing: Promise<void> | null = null;
   #shownStatus = '';
   #end: (ending: Ending) => void = () => {};
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#plane = new DataPlane({
-      ...options.plane,
-      onForeignChange: (change) => this.#foreignChange(change),
-      onHostDrift: ([first]) => this.#input({ kind: 'drift', reason: first ?? 'the host changed' }),
-    });
+    this.#plane = options.plane;
     this.#session = new AgentSession(this.#sessionConfig(), options.timing);
     const { directory, log, now } = options;
     this.#stateWriter = new LatestWriter(
@@ -83,12 +70,17 @@ export class Agent {
       (error) => log.error('the state could not be stored', { reason: failureOf(error).message }),
     );
     this.#statusWriter = new LatestWriter(
-      () => directory.write('status.json', formatStatus(this.#session, now())),
+      () => directory.write('status.json', options.status(this.#session, now())),
       (error) => log.warn('the status could not be written', { reason: failureOf(error).message }),
     );
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
+  }
+
+  /** How things stand. A live view. */
+  get session(): Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'> {
+    return this.#session;
   }
 
   /** Starts from what is on disk. Returns when the first steps are under way. */
@@ -97,8 +89,11 @@ export class Agent {
       this.#options.log.error('WireGuard cannot run here yet', { reason: failureOf(error).message });
     });
     const stored = await this.#options.directory.read('state.json').catch(() => null);
+    this.#plane.begin(
+      (input) => this.#input(input),
+      () => this.#session.desired.items,
+    );
     this.#input({ kind: 'start', stored });
-    this.#scheduleProbes();
   }
 
   /** Ends the agent and leaves the data plane as it is. */
@@ -171,6 +166,9 @@ export class Agent {
       case 'probe':
         this.#track(this.#answerProbe(effect.request));
         return;
+      case 'punch':
+        this.#plane.punch({ type: 'punch', peer: effect.peer, endpoints: [...effect.endpoints] });
+        return;
       case 'tear-down':
         this.#track(this.#tearDown());
         return;
@@ -216,85 +214,28 @@ export class Agent {
       const tookMs = Math.round((performance.now() - began) * 10) / 10;
       this.#options.log.debug('applied', { kind: work.kind, tookMs });
       this.#input({ kind: 'applied', job, hash, tookMs, mended });
-      if (this.#probesAreStale()) this.#track(this.#runProbes());
-      await this.#saveEndpoints();
     } catch (error) {
       this.#input({ kind: 'apply-failed', job, ...failureOf(error) });
     }
   }
 
   async #collectHeartbeat(): Promise<void> {
-    const items = this.#session.desired.items;
-    try {
-      const statistics = await this.#plane.statistics();
-      if (this.#session.applied !== null && hasLostPeers(items, statistics.device)) {
-        this.#input({ kind: 'drift', reason: 'WireGuard has not the peers that it should have' });
-      }
-      this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, statistics, this.#probes) });
-      await this.#saveEndpoints();
-    } catch (error) {
-      this.#options.log.debug('no statistics', { reason: failureOf(error).message });
-      const nothing = { device: null, counters: null };
-      this.#input({ kind: 'heartbeat-ready', data: this.#statistics.heartbeat(items, nothing, this.#probes) });
-    }
-  }
-
-  async #saveEndpoints(): Promise<void> {
-    const { endpoints, directory, log } = this.#options;
-    await endpoints.save(directory).catch((error) => {
-      log.warn('the endpoints could not be stored', { reason: failureOf(error).message });
-    });
+    const { data, drift } = await this.#plane.heartbeat(this.#session.applied !== null);
+    if (drift !== null) this.#input({ kind: 'drift', reason: drift });
+    this.#input({ kind: 'heartbeat-ready', data });
   }
 
   async #answerProbe(request: string): Promise<void> {
-    await this.#runProbes();
-    this.#input({ kind: 'probed', request, probes: this.#probes });
-  }
-
-  /** One run at a time; who asks meanwhile gets the next. */
-  async #runProbes(): Promise<void> {
-    while (this.#probing !== null) await this.#probing;
-    this.#probing = (async () => {
-      this.#probes = await probeAll(this.#probeItems());
-    })();
-    await this.#probing;
-    this.#probing = null;
-  }
-
-  #probeItems(): ProbeItem[] {
-    return [...this.#session.desired.items.values()].filter((item) => item.kind === 'probe');
-  }
-
-  #probesAreStale(): boolean {
-    const known = new Set(this.#probes.map(({ id }) => id));
-    const wanted = this.#probeItems();
-    return wanted.length !== known.size || wanted.some(({ id }) => !known.has(id));
-  }
-
-  #scheduleProbes(): void {
-    this.#probeTimer = setInterval(() => this.#track(this.#runProbes()), probeEveryMs);
-    this.#probeTimer.unref();
-  }
-
-  /** Our own table is looked at at once; other rules change often on some hosts, so they are looked at together. */
-  #foreignChange({ kind, process }: ForeignChange): void {
-    const reason = `nftables changed${process === null ? '' : ` by ${process}`}`;
-    if (kind !== 'elsewhere') {
-      this.#input({ kind: 'drift', reason });
-      return;
-    }
-    this.#elsewhereTimer ??= setTimeout(() => {
-      this.#elsewhereTimer = null;
-      this.#input({ kind: 'drift', reason });
-    }, elsewhereDelayMs).unref();
+    this.#input({ kind: 'probed', request, probes: await this.#plane.probe() });
   }
 
   async #tearDown(): Promise<void> {
-    await this.#finishTimers();
+    this.#finishTimer();
     const undone = await this.#plane.down().catch((error) => {
       this.#options.log.error('not everything could be undone', { reason: failureOf(error).message });
       return [];
     });
+    await this.#plane.stop();
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
     for (const file of ['identity.json', 'state.json', 'endpoints.json', 'status.json'] as const) {
       await this.#options.directory.remove(file);
@@ -304,22 +245,20 @@ export class Agent {
 
   async #giveUp(message: string): Promise<void> {
     if (this.#session.phase !== 'stopped') this.#input({ kind: 'stop' });
-    await this.#finishTimers();
+    this.#finishTimer();
     this.#end({ kind: 'refused', message });
   }
 
   async #finish(): Promise<void> {
-    await this.#finishTimers();
+    this.#finishTimer();
     while (this.#jobs.size > 0) await Promise.all(this.#jobs);
     await this.#plane.stop();
-    await this.#saveEndpoints();
     this.#statusWriter.request();
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
   }
 
-  async #finishTimers(): Promise<void> {
-    for (const timer of [this.#timer, this.#elsewhereTimer]) if (timer !== null) clearTimeout(timer);
-    if (this.#probeTimer !== null) clearInterval(this.#probeTimer);
+  #finishTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
   #track(work: Promise<unknown>): void {
@@ -345,7 +284,5 @@ export class Agent {
   }
 }
 
-const probeEveryMs = 30_000;
-const elsewhereDelayMs = 2_000;
 /** Longer ones would overflow Node's timers. */
 const longestTimerMs = 2 ** 30;

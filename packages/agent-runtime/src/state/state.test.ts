@@ -7,14 +7,13 @@ import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import { publicKeyOf } from '@sallyport/wireguard';
-import { readToken } from '../commands/token.ts';
 import { UsageError } from '../failure.ts';
+import { readToken } from '../token.ts';
 import { LatestWriter } from '../writer.ts';
 import { StateDirectory } from './directory.ts';
 import { EndpointMemory } from './endpoints.ts';
 import { chooseIdentity, readIdentity, tokenHash, writeIdentity } from './identity.ts';
 import { lockAgent, lockHolder } from './lock.ts';
-import { mergeSavedHost } from './saved-host.ts';
 
 async function temporary(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'sallyport-state-'));
@@ -22,9 +21,9 @@ async function temporary(t: TestContext): Promise<string> {
   return path;
 }
 
-function newToken(gateway: string = crypto.randomUUID()): string {
+function newToken(agent: string = crypto.randomUUID()): string {
   const [secret, controllerFingerprint] = [32, 16].map((n) => randomBytes(n).toString('base64url')) as [string, string];
-  return formatEnrolmentToken({ role: 'gateway', gateway, secret, controllerFingerprint });
+  return formatEnrolmentToken({ role: 'gateway', agent, secret, controllerFingerprint });
 }
 
 describe('state directory', () => {
@@ -52,32 +51,47 @@ describe('identity', () => {
     const directory = await StateDirectory.open(await temporary(t));
     const gateway = crypto.randomUUID();
     const token = newToken(gateway);
-    const first = chooseIdentity(null, token, directory.path);
-    assert.equal(first.gateway, gateway);
+    const first = chooseIdentity('gateway', null, token, directory.path);
+    assert.equal(first.agent, gateway);
     assert.equal(publicKeyOf(first.wireguardPrivateKey).length, 44);
-    assert.equal(chooseIdentity(first, token, directory.path), first, 'a crash before the pin changes nothing');
+    assert.equal(
+      chooseIdentity('gateway', first, token, directory.path),
+      first,
+      'a crash before the pin changes nothing',
+    );
 
     const enrolled = { ...first, controllerKey: randomBytes(32).toString('base64'), enrolledWith: tokenHash(token) };
     await writeIdentity(directory, enrolled);
     assert.deepEqual(await readIdentity(directory), enrolled);
-    assert.equal(chooseIdentity(enrolled, null, directory.path), enrolled);
-    assert.equal(chooseIdentity(enrolled, token, directory.path), enrolled);
+    assert.equal(chooseIdentity('gateway', enrolled, null, directory.path), enrolled);
+    assert.equal(chooseIdentity('gateway', enrolled, token, directory.path), enrolled);
 
-    const rekeyed = chooseIdentity(enrolled, newToken(gateway), directory.path);
+    const rekeyed = chooseIdentity('gateway', enrolled, newToken(gateway), directory.path);
     assert.equal(rekeyed.enrolledWith, null);
     assert.notEqual(rekeyed.identityPrivateKey, enrolled.identityPrivateKey);
     assert.equal(rekeyed.wireguardPrivateKey, enrolled.wireguardPrivateKey);
   });
 
   it('refuses what it cannot work with, without repeating the token', () => {
-    const known = chooseIdentity(null, newToken(), '/s');
-    assert.throws(() => chooseIdentity(null, null, '/s'), /not enrolled yet/);
-    assert.throws(() => chooseIdentity(known, null, '/s'), /not enrolled yet/);
-    assert.throws(() => chooseIdentity(known, newToken(), '/s'), /belongs to gateway/);
+    const known = chooseIdentity('gateway', null, newToken(), '/s');
+    assert.throws(() => chooseIdentity('gateway', null, null, '/s'), /not enrolled yet/);
+    assert.throws(() => chooseIdentity('gateway', known, null, '/s'), /not enrolled yet/);
+    assert.throws(() => chooseIdentity('gateway', known, newToken(), '/s'), /belongs to gateway/);
     assert.throws(
-      () => chooseIdentity(null, 'sgw_hunter2', '/s'),
+      () => chooseIdentity('gateway', null, 'sgw_hunter2', '/s'),
       (error: Error) => error instanceof UsageError && !error.message.includes('hunter2'),
     );
+  });
+
+  it('of a device comes from its enrolment key, and another key needs it to be forgotten first', () => {
+    const key = (agent: string) => newToken(agent).replace('sgw_', 'sdk_');
+    const [one, two] = [crypto.randomUUID(), crypto.randomUUID()];
+    const first = chooseIdentity('device', null, key(one), '/s');
+    assert.equal(first.agent, one);
+    assert.equal(chooseIdentity('device', first, key(two), '/s').agent, two, 'a key that never enrolled binds nothing');
+    const enrolled = { ...first, enrolledWith: 'f'.repeat(64) };
+    assert.throws(() => chooseIdentity('device', enrolled, key(two), '/s'), /enrolled already/);
+    assert.throws(() => chooseIdentity('device', null, newToken(one), '/s'), /not an enrolment key/);
   });
 
   it('that is damaged is not overwritten', async (t) => {
@@ -140,13 +154,6 @@ describe('memory', () => {
     await directory.remove('endpoints.json');
     await again.save(directory);
     assert.equal(await directory.read('endpoints.json'), null);
-  });
-
-  it('of settings keeps the value from before the first change', () => {
-    const host = { interface: 'sp0', addresses: [], overlay: { v4: '100.64.0.0/10', v6: 'fd00::/48' }, mtu: 1280 };
-    const change = (before: string) => ({ path: 'net/ipv4/ip_forward', value: '1', before });
-    const first = mergeSavedHost(null, host, [change('0')]);
-    assert.deepEqual(mergeSavedHost(first, host, [change('1')]).sysctls, [change('0')]);
   });
 });
 

@@ -1,0 +1,13 @@
+export { Agent, type AgentOptions, type Ending } from './agent.ts';
+export { channelUrl } from './controller-url.ts';
+export { identityCrypto } from './crypto.ts';
+export { AgentError, type Failure, failureOf, UsageError } from './failure.ts';
+export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
+export { Mutex } from './mutex.ts';
+export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';
+export { StateDirectory, type StateFile } from './state/directory.ts';
+export { EndpointMemory } from './state/endpoints.ts';
+export { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
+export { type Lock, lockAgent, lockHolder } from './state/lock.ts';
+export { readToken, type TokenSources } from './token.ts';
+export { LatestWriter } from './writer.ts';
