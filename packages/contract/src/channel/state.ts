@@ -43,9 +43,16 @@ export const ClientItem = z.strictObject({
 
 /**
  * `beacon/<n>`: a WireGuard peer without allowed IPs that is kept alive. It shows the controller which address the agent's own
- * WireGuard socket has on the internet; two of them show whether that depends on who is asked.
+ * WireGuard socket has on the internet; two of them show whether that depends on who is asked. Without an endpoint it is
+ * nothing to send to: the peer may knock (`test-configuration` does), and is answered.
  */
-export const BeaconItem = z.strictObject({ kind: z.literal('beacon'), key, id: z.string(), publicKey, endpoint });
+export const BeaconItem = z.strictObject({
+  kind: z.literal('beacon'),
+  key,
+  id: z.string(),
+  publicKey,
+  endpoint: endpoint.nullable(),
+});
 
 /** `peer/<gatewayId>`: a gateway that the agent has a tunnel to. */
 export const PeerItem = z.strictObject({
