@@ -1,3 +1,8 @@
+import { randomBytes } from 'node:crypto';
+import { createSocket, type Socket } from 'node:dgram';
+import { lookup } from 'node:dns/promises';
+import { Initiator, tai64n } from '../noise/index.ts';
+
 /** What to knock at, and as whom. */
 export interface HandshakeProbeOptions {
   /** Name or address, and port, of the WireGuard that is probed. */
@@ -39,8 +44,132 @@ export type HandshakeProbeResult =
 /**
  * Completes a real WireGuard handshake with an endpoint from a fresh UDP socket, and ends it with an empty data message, so
  * that the other side counts the handshake too. Sends an initiation every 500 ms until one is answered. Never rejects for
- * what the network does.
+ * what the network does; rejects with `invalid` for malformed keys.
  */
-export async function probeHandshake(_options: HandshakeProbeOptions): Promise<HandshakeProbeResult> {
-  return { ok: false, reason: 'no-answer' };
+export async function probeHandshake(options: HandshakeProbeOptions): Promise<HandshakeProbeResult> {
+  const initiator = new Initiator(options);
+  const verdict = Promise.withResolvers<HandshakeProbeResult>();
+  const fail = (reason: HandshakeProbeFailure): void => verdict.resolve({ ok: false, reason });
+  const cancel = (): void => fail('cancelled');
+  const witness = new Witness(fail);
+  const timer = setTimeout(() => fail(witness.likeliest()), options.timeoutMs);
+  options.signal?.addEventListener('abort', cancel);
+  if (options.signal?.aborted) cancel();
+  const knocking = new Knocking(initiator, options.endpoint, witness, verdict.resolve);
+  try {
+    knocking.start();
+    return await verdict.promise;
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener('abort', cancel);
+    knocking.stop();
+  }
 }
+
+/** One socket that sends initiations until it is stopped. */
+class Knocking {
+  readonly #initiator: Initiator;
+  readonly #endpoint: HandshakeProbeOptions['endpoint'];
+  readonly #witness: Witness;
+  readonly #succeed: (result: HandshakeProbeResult) => void;
+  #socket: Socket | null = null;
+  #again: NodeJS.Timeout | undefined;
+  #lastTimestamp = 0;
+  #stopped = false;
+
+  constructor(
+    initiator: Initiator,
+    endpoint: HandshakeProbeOptions['endpoint'],
+    witness: Witness,
+    succeed: (result: HandshakeProbeResult) => void,
+  ) {
+    this.#initiator = initiator;
+    this.#endpoint = endpoint;
+    this.#witness = witness;
+    this.#succeed = succeed;
+  }
+
+  start(): void {
+    lookup(this.#endpoint.host).then(
+      ({ address, family }) => this.#connect(address, family),
+      () => this.#witness.sees('unresolved', 'for good'),
+    );
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#again);
+    this.#socket?.close();
+    this.#socket = null;
+  }
+
+  /** A connected socket hears of ICMP errors, and of nobody but the endpoint. */
+  #connect(address: string, family: number): void {
+    if (this.#stopped) return;
+    const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+    this.#socket = socket;
+    socket.on('error', (error) => this.#failed(error));
+    socket.on('message', (datagram) => this.#take(socket, datagram));
+    socket.on('connect', () => this.#knock(socket));
+    socket.connect(this.#endpoint.port, address);
+  }
+
+  #knock(socket: Socket): void {
+    this.#again = setTimeout(() => this.#knock(socket), AGAIN_MS);
+    this.#lastTimestamp = Math.max(Date.now(), this.#lastTimestamp + 1);
+    const datagram = this.#initiator.initiate({
+      ephemeral: randomBytes(32),
+      senderIndex: randomBytes(4).readUInt32LE(),
+      timestamp: tai64n(this.#lastTimestamp),
+      now: performance.now(),
+    });
+    socket.send(datagram, (error) => {
+      if (error !== null) this.#failed(error);
+    });
+  }
+
+  #take(socket: Socket, datagram: Uint8Array): void {
+    const now = performance.now();
+    const answer = this.#initiator.receive(datagram, now);
+    if (answer.kind === 'ignored') this.#witness.sees('bad-answer');
+    if (answer.kind !== 'session') return;
+    clearTimeout(this.#again);
+    const to = placeText(socket.remoteAddress());
+    const result = { ok: true, rttMs: answer.roundTripMs, from: placeText(socket.address()), to } as const;
+    const keepalive = answer.session.keepalive(now) ?? new Uint8Array(0);
+    socket.send(keepalive, () => this.#succeed(result));
+  }
+
+  #failed(error: NodeJS.ErrnoException): void {
+    if (this.#stopped) return;
+    if (error.code === 'ECONNREFUSED') this.#witness.sees('refused');
+    else if (this.#again === undefined) this.#witness.sees('unreachable', 'for good');
+    else this.#witness.sees('unreachable');
+  }
+}
+
+/** Weighs what was seen: what is seen twice is believed at once, for routers and restarting daemons err for a moment. */
+class Witness {
+  readonly #decide: (reason: HandshakeProbeFailure) => void;
+  readonly #seen = new Set<HandshakeProbeFailure>();
+
+  constructor(decide: (reason: HandshakeProbeFailure) => void) {
+    this.#decide = decide;
+  }
+
+  sees(reason: HandshakeProbeFailure, how: 'maybe' | 'for good' = 'maybe'): void {
+    if (this.#seen.has(reason) || how === 'for good') this.#decide(reason);
+    this.#seen.add(reason);
+  }
+
+  /** When time is up. */
+  likeliest(): HandshakeProbeFailure {
+    return [...this.#seen][0] ?? 'no-answer';
+  }
+}
+
+function placeText({ address, family, port }: { address: string; family: string; port: number }): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+const AGAIN_MS = 500;

@@ -1,0 +1,30 @@
+import { hasMac1, macKeysOf } from './macs.ts';
+import { decodeMessage } from './messages.ts';
+
+/** What anybody on the way can read of a datagram: type and key indices (WireGuard paper, section 5.4). */
+export type Header =
+  | { readonly kind: 'initiation'; readonly sender: number }
+  | { readonly kind: 'response'; readonly sender: number; readonly receiver: number }
+  | { readonly kind: 'cookie'; readonly receiver: number }
+  | { readonly kind: 'transport'; readonly receiver: number };
+
+/** Null for what is no WireGuard message. */
+export function headerOf(datagram: Uint8Array): Header | null {
+  const message = decodeMessage(datagram);
+  switch (message?.kind) {
+    case undefined:
+      return null;
+    case 'initiation':
+      return { kind: 'initiation', sender: message.sender };
+    case 'response':
+      return { kind: 'response', sender: message.sender, receiver: message.receiver };
+    default:
+      return { kind: message.kind, receiver: message.receiver };
+  }
+}
+
+/** Tells whether an initiation or response is for the holder of this public key (base64), by its MAC1. */
+export function addresseeTest(publicKey: string): (datagram: Uint8Array) => boolean {
+  const keys = macKeysOf(Buffer.from(publicKey, 'base64'));
+  return (datagram) => hasMac1(datagram, keys);
+}
