@@ -1,4 +1,5 @@
-import { Cleanup, cable, Host, Namespace, uniqueTag } from '@sallyport/testkit';
+import { Cleanup, cable } from '@sallyport/testkit';
+import { World } from './world.ts';
 
 /**
  * A small internet on this machine, in network namespaces:
@@ -13,20 +14,9 @@ import { Cleanup, cable, Host, Namespace, uniqueTag } from '@sallyport/testkit';
  * The addresses of the internet above are for documentation, so no policy takes them for public. What is public lies behind
  * the gateway's default route: a server with 11.1.1.10 and 2a00:1::10, and 12.1.1.10 and 2a00:2::10 farther away.
  */
-export class SmallInternet {
-  readonly tag = uniqueTag();
-  readonly cleanup: Cleanup;
-  readonly #prefix: string;
-  readonly #spaces = new Map<string, Namespace>();
-  readonly #hosts = new Map<string, Promise<Host>>();
-
-  private constructor(cleanup: Cleanup, prefix: string) {
-    this.cleanup = cleanup;
-    this.#prefix = prefix;
-  }
-
+export class SmallInternet extends World<Place> {
   /** `prefix` starts the names of all namespaces. */
-  static async create(cleanup = new Cleanup(), prefix = `sp-${uniqueTag()}-`): Promise<SmallInternet> {
+  static async create(cleanup = new Cleanup(), prefix?: string): Promise<SmallInternet> {
     const world = new SmallInternet(cleanup, prefix);
     try {
       await world.#build();
@@ -37,55 +27,19 @@ export class SmallInternet {
     return world;
   }
 
-  space(name: Place): Namespace {
-    const space = this.#spaces.get(name);
-    if (space === undefined) throw new Error(`no namespace ${name}`);
-    return space;
-  }
-
-  /** A host that acts in a namespace; started at first use. */
-  host(name: Place): Promise<Host> {
-    let host = this.#hosts.get(name);
-    if (host === undefined) {
-      host = Host.start(this.space(name), this.cleanup);
-      this.#hosts.set(name, host);
-    }
-    return host;
-  }
-
-  /** An interface name of this world's own: WireGuard's control sockets live in one folder for all namespaces. */
-  interfaceName(short: string): string {
-    return `${short}${this.tag}`;
-  }
-
   async #build(): Promise<void> {
-    for (const name of places) this.#spaces.set(name, await Namespace.create(`${this.#prefix}${name}`, this.cleanup));
-    await this.#bridge('internet');
-    await this.#plug('controller', 'wan0', ['203.0.113.10/24', '2001:db8:f::10/64'], 'internet');
-    await this.#plug('gateway', 'wan0', ['203.0.113.20/24', '2001:db8:f::20/64'], 'internet');
-    await this.#plug('nat', 'wan0', ['203.0.113.30/24'], 'internet');
-    await this.#plug('visitor', 'wan0', ['203.0.113.40/24', '2001:db8:f::40/64'], 'internet');
-    await this.#bridge('lan');
-    await this.#plug('gateway', 'lan0', ['10.20.0.1/24', 'fd20::1/64'], 'lan');
-    await this.#plug('web', 'lan0', ['10.20.0.10/24', 'fd20::10/64'], 'lan');
-    await this.#plug('printer', 'lan0', ['10.20.0.11/24', 'fd20::11/64'], 'lan');
+    await this.addSpaces(places);
+    await this.bridge('internet');
+    await this.plug('controller', 'wan0', ['203.0.113.10/24', '2001:db8:f::10/64'], 'internet');
+    await this.plug('gateway', 'wan0', ['203.0.113.20/24', '2001:db8:f::20/64'], 'internet');
+    await this.plug('nat', 'wan0', ['203.0.113.30/24'], 'internet');
+    await this.plug('visitor', 'wan0', ['203.0.113.40/24', '2001:db8:f::40/64'], 'internet');
+    await this.bridge('lan');
+    await this.plug('gateway', 'lan0', ['10.20.0.1/24', 'fd20::1/64'], 'lan');
+    await this.plug('web', 'lan0', ['10.20.0.10/24', 'fd20::10/64'], 'lan');
+    await this.plug('printer', 'lan0', ['10.20.0.11/24', 'fd20::11/64'], 'lan');
     await this.#natted();
     await this.#public();
-  }
-
-  async #bridge(name: Place): Promise<void> {
-    const space = this.space(name);
-    await space.ip('link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
-    await space.ip('link', 'set', 'br0', 'up');
-  }
-
-  async #plug(name: Place, device: string, addresses: readonly string[], bridge: Place): Promise<void> {
-    const port = `${name.slice(0, 8)}-${device.slice(0, 3)}`;
-    await cable(
-      { namespace: this.space(name), interface: device, addresses },
-      { namespace: this.space(bridge), interface: port, addresses: [] },
-    );
-    await this.space(bridge).ip('link', 'set', port, 'master', 'br0');
   }
 
   async #public(): Promise<void> {

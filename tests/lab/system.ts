@@ -5,7 +5,7 @@ import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallypor
 import { operations, privateKeyPlaceholder } from '@sallyport/contract';
 import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
 import { generateKeyPair } from './keys.ts';
-import type { Place, SmallInternet } from './small-internet.ts';
+import type { World } from './world.ts';
 
 const program = (path: string): string => new URL(`../../apps/${path}`, import.meta.url).pathname;
 
@@ -21,17 +21,17 @@ export class ControllerUnderTest {
   readonly url = 'http://203.0.113.10:8080';
   readonly apiKey = 'e2e-bootstrap-key-0123456789abcdefghij';
   readonly dataDir: string;
-  readonly #world: SmallInternet;
+  readonly #world: World;
   readonly #host: Host;
   daemon!: Daemon;
 
-  private constructor(world: SmallInternet, host: Host, dataDir: string) {
+  private constructor(world: World, host: Host, dataDir: string) {
     this.#world = world;
     this.#host = host;
     this.dataDir = dataDir;
   }
 
-  static async start(world: SmallInternet): Promise<ControllerUnderTest> {
+  static async start(world: World): Promise<ControllerUnderTest> {
     const controller = new ControllerUnderTest(
       world,
       await world.host('controller'),
@@ -154,22 +154,22 @@ export interface TestDevice {
 export class GatewayUnderTest {
   readonly interface: string;
   readonly stateDir: string;
-  readonly #world: SmallInternet;
-  readonly #place: Place;
+  readonly #world: World;
+  readonly #place: string;
   daemon!: Daemon;
 
-  private constructor(world: SmallInternet, place: Place, stateDir: string) {
+  private constructor(world: World, place: string, stateDir: string) {
     this.#world = world;
     this.#place = place;
     this.stateDir = stateDir;
-    this.interface = world.interfaceName(`g${place.slice(0, 2)}`);
+    this.interface = world.interfaceName(`g${place}`);
   }
 
   static async start(
-    world: SmallInternet,
+    world: World,
     controller: ControllerUnderTest,
     token: string,
-    place: Place = 'gateway',
+    place: string = 'gateway',
   ): Promise<GatewayUnderTest> {
     const gateway = new GatewayUnderTest(world, place, await temporaryFolder(world.cleanup));
     world.cleanup.add(async () => {
@@ -213,7 +213,7 @@ export class GatewayUnderTest {
 }
 
 /** Brings a plain device up with the system's wg-quick, as its owner would. */
-export async function wgQuickUp(world: SmallInternet, place: Place, configuration: string): Promise<string> {
+export async function wgQuickUp(world: World, place: string, configuration: string): Promise<string> {
   const folder = await temporaryFolder(world.cleanup);
   const name = world.interfaceName(place.slice(0, 3));
   const file = join(folder, `${name}.conf`);
