@@ -32,14 +32,20 @@ export { WireGuardError, type WireGuardErrorCode } from './errors.ts';
 export { KEY_BYTES, parseKey, presharedKeyFrom, presharedKeyHash, privateKeyFrom, publicKeyOf } from './keys.ts';
 export {
   type Authenticated,
+  addresseeTest,
+  type Header,
+  headerOf,
   type Ignored,
   type IgnoredReason,
+  Initiator,
   type KnownPeer,
   type OpenedInitiation,
   type PendingInitiation,
   type Reply,
   Responder,
   type ResponderOptions,
+  type Session,
+  tai64n,
 } from './noise/index.ts';
 export type {
   BackendKind,

@@ -15,11 +15,11 @@ export function headerOf(datagram: Uint8Array): Header | null {
     case undefined:
       return null;
     case 'initiation':
-      return { kind: 'initiation', sender: message.sender };
+      return { kind: 'initiation', sender: message.senderIndex };
     case 'response':
-      return { kind: 'response', sender: message.sender, receiver: message.receiver };
+      return { kind: 'response', sender: message.senderIndex, receiver: message.receiverIndex };
     default:
-      return { kind: message.kind, receiver: message.receiver };
+      return { kind: message.kind, receiver: message.receiverIndex };
   }
 }
 

@@ -1,3 +1,4 @@
+export { addresseeTest, type Header, headerOf } from './handshake-header.ts';
 export { type Answer, type Attempt, Initiator, type InitiatorOptions } from './initiator.ts';
 export { Responder } from './responder.ts';
 export type { Session } from './session.ts';

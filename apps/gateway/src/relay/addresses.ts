@@ -1,0 +1,15 @@
+import { isIPv6 } from 'node:net';
+import { canonicalEndpoint } from '@sallyport/wireguard';
+import type { Address } from './pair.ts';
+
+/** Canonical text of where a datagram came from; a dual-stack socket says IPv4 addresses as IPv6. */
+export function addressOf(host: string, port: number): Address {
+  const plain = host.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  return canonicalEndpoint(isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`);
+}
+
+/** Host as a dual-stack socket takes it, and port. */
+export function socketAddress(address: Address): { host: string; port: number } {
+  const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(address) ?? [];
+  return { host: bracketed ?? `::ffff:${plain}`, port: Number(port) };
+}

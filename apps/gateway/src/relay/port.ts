@@ -1,0 +1,82 @@
+import { createSocket, type Socket } from 'node:dgram';
+import type { RelayItem } from '@sallyport/contract/channel';
+import { addressOf, socketAddress } from './addresses.ts';
+import { Budget } from './budget.ts';
+import { type Learned, type PairPeer, RelayPair } from './pair.ts';
+
+export interface PortHost {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** An address of a peer was learned, or moved. */
+  readonly learned: (id: string, learned: Learned) => void;
+  readonly failed: (id: string, error: NodeJS.ErrnoException) => void;
+}
+
+export interface PortCounters {
+  forwarded: number;
+  bytes: number;
+  /** Beyond the rate of the pair. */
+  limited: number;
+  /** Neither a handshake of the pair nor data from a known address. */
+  strange: number;
+}
+
+/** One UDP port and the pair that it serves. */
+export class RelayPort {
+  readonly item: RelayItem;
+  readonly counters: PortCounters = { forwarded: 0, bytes: 0, limited: 0, strange: 0 };
+  readonly #host: PortHost;
+  readonly #pair: RelayPair;
+  readonly #budget: Budget;
+  readonly #socket: Socket;
+  #shown: string;
+
+  constructor(item: RelayItem, peers: readonly [PairPeer, PairPeer], learned: Learned, host: PortHost) {
+    this.item = item;
+    this.#host = host;
+    this.#pair = new RelayPair(peers, learned);
+    this.#budget = new Budget(item.bytesPerSecond, host.now());
+    this.#shown = learned.join();
+    this.#socket = createSocket({ type: 'udp6', recvBufferSize: bufferBytes, sendBufferSize: bufferBytes });
+    this.#socket.on('message', (datagram, { address, port }) => this.#receive(addressOf(address, port), datagram));
+    this.#socket.on('error', (error) => host.failed(item.id, error));
+    this.#socket.bind(item.port);
+    this.#socket.unref();
+  }
+
+  get learned(): Learned {
+    return this.#pair.learned;
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners('error');
+    this.#socket.on('error', () => {});
+    this.#socket.close();
+  }
+
+  #receive(from: string, datagram: Buffer): void {
+    const now = this.#host.now();
+    if (this.item.expiresAt !== null && now >= this.item.expiresAt) return;
+    const forwards = this.#pair.receive(from, datagram, now);
+    if (forwards.length === 0) this.counters.strange += 1;
+    for (const { to, datagram: out } of forwards) this.#send(to, out, now);
+    const shown = this.#pair.learned.join();
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#host.learned(this.item.id, this.#pair.learned);
+  }
+
+  #send(to: string, datagram: Uint8Array, now: number): void {
+    if (!this.#budget.take(datagram.length, now)) {
+      this.counters.limited += 1;
+      return;
+    }
+    const { host, port } = socketAddress(to);
+    this.counters.forwarded += 1;
+    this.counters.bytes += datagram.length;
+    // What cannot be sent is lost, as anywhere on the way.
+    this.#socket.send(datagram, port, host, () => {});
+  }
+}
+
+const bufferBytes = 4 * 1024 * 1024;

@@ -1,0 +1,149 @@
+import { lookup } from 'node:dns/promises';
+import type { Log } from '@sallyport/agent-runtime';
+import { parseEndpoint } from '@sallyport/contract';
+import type { GatewayItem, RelayItem, StateItem } from '@sallyport/contract/channel';
+import { addressOf } from './addresses.ts';
+import { RelayEcho } from './echo.ts';
+import type { Address, Learned, PairPeer } from './pair.ts';
+import { type PortCounters, type PortHost, RelayPort } from './port.ts';
+
+/** A pair as the kernel is to forward it. */
+export interface LearnedPair {
+  readonly item: RelayItem;
+  readonly learned: Learned;
+}
+
+export interface RelayHost {
+  readonly log: Log;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** What was learned by an earlier process, by relay id; and where it is kept. */
+  readonly remembered: ReadonlyMap<string, Learned>;
+  readonly remember: (learned: ReadonlyMap<string, Learned>) => void;
+  /** Makes the kernel forward these pairs and no others. Null: it cannot, so the process does. */
+  readonly forward: ((pairs: readonly LearnedPair[]) => Promise<void>) | null;
+}
+
+/** The relay of a gateway: a port for each pair that it is told of, the kernel for what is between learned addresses. */
+export class RelayServer {
+  readonly #host: RelayHost;
+  readonly #ports = new Map<string, { readonly text: string; readonly port: RelayPort }>();
+  readonly #learned: Map<string, Learned>;
+  readonly #portHost: PortHost;
+  #echo: { readonly port: number; readonly echo: RelayEcho } | null = null;
+  #forwarding: Promise<void> = Promise.resolve();
+
+  constructor(host: RelayHost) {
+    this.#host = host;
+    this.#learned = new Map(host.remembered);
+    this.#portHost = {
+      now: host.now,
+      learned: (id, learned) => this.#moved(id, learned),
+      failed: (id, error) => this.#failed(id, error),
+    };
+  }
+
+  /** Relays exactly what these items say. */
+  async apply(items: ReadonlyMap<string, StateItem>): Promise<void> {
+    const gateway = items.get('gateway');
+    this.#listen(gateway?.kind === 'gateway' && gateway.intent !== 'OFFLINE' ? gateway.relayPorts : null);
+    const wanted = new Map(relayItems(items).map((item) => [item.id, item]));
+    for (const [id, { text, port }] of this.#ports) {
+      const item = wanted.get(id);
+      if (item !== undefined && JSON.stringify(item) === text) wanted.delete(id);
+      else this.#close(id, port);
+    }
+    for (const item of wanted.values()) await this.#open(item);
+    this.#forget(new Set(relayItems(items).map(({ id }) => id)));
+    await this.#forward();
+  }
+
+  /** Pairs whose two ends are known. */
+  get relayed(): number {
+    return [...this.#ports.values()].filter(({ port }) => port.learned.every((address) => address !== null)).length;
+  }
+
+  counters(): ReadonlyMap<string, PortCounters> {
+    return new Map(this.#ports.entries().map(([id, { port }]) => [id, port.counters]));
+  }
+
+  /** Ends what the process does; the kernel goes on with what it was told. */
+  async stop(): Promise<void> {
+    for (const { port } of this.#ports.values()) port.close();
+    this.#ports.clear();
+    this.#listen(null);
+    await this.#forwarding;
+  }
+
+  #listen(ports: GatewayItem['relayPorts']): void {
+    if (ports?.from === this.#echo?.port) return;
+    this.#echo?.echo.close();
+    this.#echo = null;
+    if (ports === null) return;
+    const port = ports.from;
+    this.#echo = { port, echo: new RelayEcho(port, (error) => this.#failed(`port ${port}`, error)) };
+  }
+
+  async #open(item: RelayItem): Promise<void> {
+    const peers = (await Promise.all(item.peers.map(resolved))) as [PairPeer, PairPeer];
+    const port = new RelayPort(item, peers, this.#learned.get(item.id) ?? [null, null], this.#portHost);
+    this.#ports.set(item.id, { text: JSON.stringify(item), port });
+  }
+
+  #close(id: string, port: RelayPort): void {
+    port.close();
+    this.#ports.delete(id);
+  }
+
+  #moved(id: string, learned: Learned): void {
+    this.#learned.set(id, learned);
+    this.#host.remember(this.#learned);
+    void this.#forward();
+  }
+
+  #forget(kept: ReadonlySet<string>): void {
+    const gone = [...this.#learned.keys()].filter((id) => !kept.has(id));
+    for (const id of gone) this.#learned.delete(id);
+    if (gone.length > 0) this.#host.remember(this.#learned);
+  }
+
+  /** One after the other, and the last with what is known then. */
+  #forward(): Promise<void> {
+    const { forward, log } = this.#host;
+    if (forward === null) return Promise.resolve();
+    this.#forwarding = this.#forwarding.then(async () => {
+      const pairs = [...this.#ports.values()].map(({ port }) => ({ item: port.item, learned: port.learned }));
+      await forward(pairs).catch((error: Error) =>
+        log.warn('the kernel does not relay: this process does, which is slower', { reason: error.message }),
+      );
+    });
+    return this.#forwarding;
+  }
+
+  #failed(what: string, { code }: NodeJS.ErrnoException): void {
+    this.#host.log.warn('a relay port cannot be used: another program may have it; choose other relayPorts', {
+      relay: what,
+      code: code ?? null,
+    });
+  }
+}
+
+function relayItems(items: ReadonlyMap<string, StateItem>): RelayItem[] {
+  return [...items.values()].filter((item) => item.kind === 'relay');
+}
+
+/** A name that does not resolve is as good as no endpoint: the peer has to speak first. */
+async function resolved({ id, publicKey, endpoint }: RelayItem['peers'][number]): Promise<PairPeer> {
+  return { id, publicKey, endpoint: endpoint === null ? null : await resolve(endpoint) };
+}
+
+async function resolve(endpoint: string): Promise<Address | null> {
+  const parsed = parseEndpoint(endpoint);
+  if (parsed === null || parsed.port === null) return null;
+  try {
+    const { address } = await lookup(parsed.host);
+    return addressOf(address, parsed.port);
+  } catch {
+    return null;
+  }
+}
