@@ -1,4 +1,5 @@
 import type { AccessType, GatewayIntent, PolicyType } from '@sallyport/contract';
+import type { BeaconItem } from '@sallyport/contract/channel';
 
 /** Value that admission rules can ask for. */
 export type Attribute = string | number | boolean | null | readonly string[];
@@ -27,6 +28,8 @@ export interface WorldAddress {
 
 export interface WorldResource {
   readonly id: string;
+  /** For people on devices. */
+  readonly name: string;
   readonly type: AccessType;
   readonly addresses: readonly WorldAddress[];
   /** Attached gateways; the order is the priority in mode MANUAL. */
@@ -51,6 +54,12 @@ export interface WorldDevice {
   readonly publicKey: string;
   /** Overlay addresses, IPv4 then IPv6, without length. */
   readonly addresses: readonly string[];
+  /** Whether our client runs on it: then it is an agent and has a state of its own. */
+  readonly native: boolean;
+  /** Relaying gateway through which a plain device comes in for everything; null: straight to each gateway. */
+  readonly entryGateway: string | null;
+  /** Public `host:port` of its WireGuard socket, where a beacon knows one that is the same for all who ask; else null. */
+  readonly endpoint: string | null;
 }
 
 export interface WorldUser {
@@ -111,7 +120,36 @@ export interface WorldGateway {
   readonly addresses: readonly string[];
   readonly intent: GatewayIntent;
   readonly masquerade: boolean;
+  /** For people on devices. */
+  readonly name: string;
+  /** Of its WireGuard interface; null until it has enrolled. */
+  readonly publicKey: string | null;
+  /** Where it can be reached, `host:port`, best first. */
+  readonly endpoints: readonly string[];
+  /** Whether it forwards for others: encrypted datagrams between two agents, and plain devices that come in through it. */
+  readonly relayEnabled: boolean;
+  /** UDP ports for that, inclusive; the first answers round-trip probes, pairs get the others. */
+  readonly relayPorts: { readonly from: number; readonly to: number };
+  /** Whether its agent reports that applying failed. Changes without a commit. */
+  readonly failing: boolean;
+  /** Ids of the resources that it reports it cannot reach. Changes without a commit. */
+  readonly unreachable: readonly string[];
 }
+
+/** Two agents between which a gateway forwards, once both may talk to each other. */
+export interface WorldRelay {
+  readonly id: string;
+  /** Ids of two agents, a device and a gateway or two gateways, in any order. */
+  readonly a: string;
+  readonly b: string;
+  /** Gateway that forwards. */
+  readonly relay: string;
+  /** UDP port there, of this pair alone. */
+  readonly port: number;
+}
+
+/** One WireGuard responder of the controller's, as agents are told of it. */
+export type WorldBeacon = Readonly<Pick<BeaconItem, 'id' | 'publicKey' | 'endpoint'>>;
 
 export interface WorldSettings {
   /** Whole overlay per family. No resource ever matches inside of it. */
@@ -119,6 +157,8 @@ export interface WorldSettings {
   readonly mtu: number;
   /** IANA zone of rules that name none. */
   readonly timeZone: string;
+  /** Told to every agent. */
+  readonly beacons: readonly WorldBeacon[];
 }
 
 /** One change of the world: the object as it is now, or null when it is gone. */
@@ -130,7 +170,8 @@ export type WorldChange =
   | { readonly kind: 'group'; readonly id: string; readonly value: WorldGroup | null }
   | { readonly kind: 'rule'; readonly id: string; readonly value: WorldRule | null }
   | { readonly kind: 'resource'; readonly id: string; readonly value: WorldResource | null }
-  | { readonly kind: 'policy'; readonly id: string; readonly value: WorldPolicy | null };
+  | { readonly kind: 'policy'; readonly id: string; readonly value: WorldPolicy | null }
+  | { readonly kind: 'relay'; readonly id: string; readonly value: WorldRelay | null };
 
 /** Question: may this device, or a host at this address of a site, reach this destination (through this gateway)? */
 export type AccessQuery = {

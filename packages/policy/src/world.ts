@@ -5,6 +5,7 @@ import type {
   WorldGateway,
   WorldGroup,
   WorldPolicy,
+  WorldRelay,
   WorldResource,
   WorldRule,
   WorldSettings,
@@ -24,6 +25,7 @@ export class World {
   readonly rules: ReadonlyMap<string, WorldRule>;
   readonly resources: ReadonlyMap<string, WorldResource>;
   readonly policies: ReadonlyMap<string, WorldPolicy>;
+  readonly relays: ReadonlyMap<string, WorldRelay>;
   protected currentSettings: WorldSettings;
   protected ordered: ReadonlyMap<PolicyType, readonly WorldPolicy[]> | null = null;
 
@@ -36,6 +38,7 @@ export class World {
     this.rules = new Map(from?.rules);
     this.resources = new Map(from?.resources);
     this.policies = new Map(from?.policies);
+    this.relays = new Map(from?.relays);
   }
 
   get settings(): WorldSettings {
@@ -88,6 +91,9 @@ export class MutableWorld extends World {
       case 'policy':
         this.ordered = null;
         put(this.policies, change.id, change.value);
+        return;
+      case 'relay':
+        put(this.relays, change.id, change.value);
         return;
     }
   }

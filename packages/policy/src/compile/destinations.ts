@@ -89,6 +89,7 @@ function internetClasses(resources: ResourceIndex, { public: open }: Realm): Add
 /** Stands for every public address; its id is no id of a resource. */
 export const publicInternet: WorldResource = {
   id: 'internet',
+  name: 'internet',
   type: 'INTERNET',
   addresses: ['0.0.0.0/0', '::/0'].map((prefix) => ({ id: prefix, prefix, ports: everyPort })),
   gateways: [],

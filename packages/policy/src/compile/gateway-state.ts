@@ -147,7 +147,7 @@ export class GatewayState {
       return;
     }
     const { publicKey, addresses } = device;
-    this.store.put({ kind: 'device', key, id, publicKey, addresses: [...addresses], ...shown });
+    this.store.put({ kind: 'device', key, id, publicKey, addresses: [...addresses], via: null, relay: null, ...shown });
   }
 
   /** The same for a site. */
@@ -241,7 +241,7 @@ function sameCells(a: readonly Cell[], b: readonly Cell[]): boolean {
 }
 
 function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayItem {
-  const { listenPort, addresses, masquerade, intent } = gateway;
+  const { listenPort, addresses, masquerade, intent, relayEnabled, relayPorts } = gateway;
   const { overlay, mtu } = settings;
   return {
     kind: 'gateway',
@@ -252,6 +252,6 @@ function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayIte
     mtu,
     masquerade,
     intent,
-    relayPorts: null,
+    relayPorts: relayEnabled ? { from: relayPorts.from, to: relayPorts.to } : null,
   };
 }

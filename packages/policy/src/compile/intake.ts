@@ -57,6 +57,9 @@ export class Intake {
         this.#world.apply(change);
         this.#takePolicy(change.id, change.value, effects);
         return;
+      case 'relay':
+        this.#world.apply(change);
+        return;
     }
   }
 

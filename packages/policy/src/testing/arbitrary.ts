@@ -173,7 +173,7 @@ const aResource = fc
   })
   .map((given): WorldResource => {
     const addresses = given.addresses.map((address, i) => ({ id: `${given.id}a${i}`, ...address }));
-    return { ...given, addresses };
+    return { ...given, name: `Resource ${given.id}`, addresses };
   });
 
 const sitePrefixes = ['192.168.0.0/16', '192.168.1.0/24', '192.168.1.7', '100.64.0.0/9', '0.0.0.0/0', 'fd20::/16'];
@@ -212,7 +212,7 @@ const overlays = ['100.64.0.0/10', '10.1.0.0/16'];
 
 const aSettings = fc
   .record({ v4: fc.constantFrom(...overlays), mtu: fc.constantFrom(1280, 1420), timeZone: zoneName })
-  .map(({ v4, mtu, timeZone }) => ({ overlay: { ...settings.overlay, v4 }, mtu, timeZone }));
+  .map(({ v4, mtu, timeZone }) => ({ ...settings, overlay: { ...settings.overlay, v4 }, mtu, timeZone }));
 
 const set = <K extends string, V extends { id: string }>(kind: K, value: fc.Arbitrary<V>) =>
   value.map((object) => ({ kind, id: object.id, value: object }));

@@ -6,6 +6,7 @@ import type {
   WorldGateway,
   WorldGroup,
   WorldPolicy,
+  WorldRelay,
   WorldResource,
   WorldRule,
   WorldSettings,
@@ -19,6 +20,7 @@ export const settings: WorldSettings = {
   overlay: { v4: '100.64.0.0/10', v6: 'fd50:1::/48' },
   mtu: 1280,
   timeZone: 'UTC',
+  beacons: [],
 };
 
 export const everyPort: readonly PortRange[] = (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({
@@ -31,7 +33,21 @@ export const tcp = (from: number, to = from): PortRange => ({ protocol: 'tcp', f
 
 export function gateway(id: string, given: Partial<WorldGateway> = {}): WorldGateway {
   const addresses = ['100.64.0.1/10', 'fd50:1::1/48'];
-  return { id, listenPort: 51820, addresses, intent: 'ACTIVE', masquerade: true, ...given };
+  return {
+    id,
+    listenPort: 51820,
+    addresses,
+    intent: 'ACTIVE',
+    masquerade: true,
+    name: id,
+    publicKey: Buffer.from(id.padEnd(32, '-')).toString('base64'),
+    endpoints: [`${id}.example.net:51820`],
+    relayEnabled: false,
+    relayPorts: { from: 51900, to: 51999 },
+    failing: false,
+    unreachable: [],
+    ...given,
+  };
 }
 
 export function device(id: string, given: Partial<WorldDevice> = {}): WorldDevice {
@@ -48,6 +64,9 @@ export function device(id: string, given: Partial<WorldDevice> = {}): WorldDevic
     country: null,
     publicKey,
     addresses: ['100.64.0.9', 'fd50:1::9'],
+    native: false,
+    entryGateway: null,
+    endpoint: null,
     ...given,
   };
 }
@@ -74,7 +93,7 @@ export function resource(
   given: Partial<WorldResource> = {},
 ): WorldResource {
   const full = addresses.map((a) => (typeof a === 'string' ? address(a, everyPort, `${id}:${a}`) : a));
-  return { id, type: 'PRIVATE', addresses: full, gateways: ['g1'], mode: 'MANUAL', ...given };
+  return { id, name: id, type: 'PRIVATE', addresses: full, gateways: ['g1'], mode: 'MANUAL', ...given };
 }
 
 /** An allow of type PRIVATE without sources or destinations. */
@@ -109,11 +128,12 @@ interface Objects {
   readonly rules?: readonly WorldRule[];
   readonly resources?: readonly WorldResource[];
   readonly policies?: readonly WorldPolicy[];
+  readonly relays?: readonly WorldRelay[];
 }
 
 /** Changes that set some objects, and the built-in rule. */
 export function changesOf(objects: Objects): WorldChange[] {
-  const { gateways = [], devices = [], users = [], groups = [], resources = [], policies = [] } = objects;
+  const { gateways = [], devices = [], users = [], groups = [], resources = [], policies = [], relays = [] } = objects;
   const rules = [rule('built-in'), ...(objects.rules ?? [])];
   return [
     ...rules.map((value) => ({ kind: 'rule' as const, id: value.id, value })),
@@ -123,6 +143,7 @@ export function changesOf(objects: Objects): WorldChange[] {
     ...devices.map((value) => ({ kind: 'device' as const, id: value.id, value })),
     ...resources.map((value) => ({ kind: 'resource' as const, id: value.id, value })),
     ...policies.map((value) => ({ kind: 'policy' as const, id: value.id, value })),
+    ...relays.map((value) => ({ kind: 'relay' as const, id: value.id, value })),
   ];
 }
 
@@ -139,6 +160,7 @@ export function changesTo(world: World): WorldChange[] {
     ...set('rule' as const, world.rules),
     ...set('resource' as const, world.resources),
     ...set('policy' as const, world.policies),
+    ...set('relay' as const, world.relays),
   ];
 }
 
