@@ -35,6 +35,19 @@ export interface Site {
   readonly expiresAt: number | null;
 }
 
+/**
+ * Sources behind this gateway that may begin flows into the tunnel, to destinations behind another one. What they may do
+ * there is decided over there; replies come back, and nothing else from the tunnel is let in by it.
+ */
+export interface Egress {
+  readonly id: string;
+  /** IPv4 and IPv6, `10.1.0.0/16`. May overlap with other items; the overlay is never meant, whatever they hold of it. */
+  readonly sources: readonly string[];
+  readonly destinations: readonly string[];
+  /** Epoch milliseconds, enforced by a kernel timeout; null: until the lease ends. */
+  readonly expiresAt: number | null;
+}
+
 /** A class of destination addresses that all policies treat alike. Ranges of different classes never overlap. */
 export interface AddressClass {
   readonly id: string;
@@ -70,12 +83,13 @@ export interface FirewallState {
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
   readonly sites: ReadonlyMap<string, Site>;
+  readonly egress: ReadonlyMap<string, Egress>;
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly bundles: ReadonlyMap<string, Bundle>;
 }
 
-/** Link, addresses, routes and rules of the tunnel interface. */
+/** Link, addresses, routes and rules of a gateway's tunnel interface. */
 export interface HostState {
   /** Interface name, at most 15 characters. */
   readonly interface: string;
@@ -84,4 +98,54 @@ export interface HostState {
   /** Whole overlay, CIDR per family: routed into the tunnel, blackholed behind it, refused from anywhere else. */
   readonly overlay: { readonly v4: string; readonly v6: string };
   readonly mtu: number;
+  /**
+   * Further prefixes to route into the tunnel: destinations behind other gateways, sources of peers. Where the host's own
+   * network is in the way, that wins, and it is reported as a conflict.
+   */
+  readonly routes: readonly string[];
+}
+
+/** Link, addresses, routes and rules of a native device's tunnel interface. */
+export interface ClientHostState {
+  /** Interface name, at most 15 characters. */
+  readonly interface: string;
+  /** Own overlay addresses with prefix length, as in `HostState`. */
+  readonly addresses: readonly string[];
+  /** Whole overlay, CIDR per family: routed into the tunnel while there are prefixes. */
+  readonly overlay: { readonly v4: string; readonly v6: string };
+  readonly mtu: number;
+  /**
+   * Destinations to route into the tunnel; `0.0.0.0/0` and `::/0` make a full tunnel. They win over other routes that are
+   * not more specific, but for a network of the same prefix that the host is connected to. A single gateway address may
+   * be given beside the overlay, to win over a connected network. None: nothing is routed.
+   */
+  readonly prefixes: readonly string[];
+  /** Mark of the packets that WireGuard itself sends, which must not go into the tunnel. Not 0. */
+  readonly mark: number;
+  /** Number of a routing table that nobody else uses, 256 or more. */
+  readonly table: number;
+}
+
+/** One end of a relayed pair, as it was learned. */
+export interface RelaySide {
+  /** Where its datagrams come from, and are sent to. */
+  readonly address: string;
+  readonly port: number;
+  /** The relay's own address at which they arrive, and from which they are answered. */
+  readonly local: string;
+}
+
+/** Two ends between which WireGuard transport data is forwarded, at one UDP port that both send to. */
+export interface RelayPair {
+  /** Letters, digits and `-`, at most 64. */
+  readonly id: string;
+  /** Every pair has one of its own. */
+  readonly port: number;
+  /** Null: not known yet. Pairs that are not known on both sides, or of which the families differ, are left to the socket. */
+  readonly a: RelaySide | null;
+  readonly b: RelaySide | null;
+  /** Both directions together. */
+  readonly bytesPerSecond: number;
+  /** Epoch milliseconds, enforced by a kernel timeout; null: until it is removed. */
+  readonly expiresAt: number | null;
 }

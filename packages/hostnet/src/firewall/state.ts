@@ -1,6 +1,6 @@
 import { HostNetError } from '../errors.ts';
 import { formatAddress, formatRange, parseAddress, parsePrefix, parseRange, prefixRange } from '../ip.ts';
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, PortGrant, Profile, Site } from '../types.ts';
+import type { AddressClass, Bundle, Egress, FirewallDevice, FirewallState, PortGrant, Profile, Site } from '../types.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
 export interface FirewallDelta {
@@ -12,13 +12,14 @@ export interface FirewallDelta {
 export interface FirewallItems {
   readonly devices: readonly FirewallDevice[];
   readonly sites: readonly Site[];
+  readonly egress: readonly Egress[];
   readonly classes: readonly AddressClass[];
   readonly profiles: readonly Profile[];
   readonly bundles: readonly Bundle[];
 }
 
 export type ItemKind = keyof FirewallItems;
-export const ITEM_KINDS = ['devices', 'sites', 'classes', 'profiles', 'bundles'] as const satisfies readonly ItemKind[];
+export const ITEM_KINDS = ['devices', 'sites', 'egress', 'classes', 'profiles', 'bundles'] as const satisfies readonly ItemKind[];
 
 /** Refuses what could not be turned into nft text unchanged and unambiguously. Throws `invalid-state`. */
 export function checkDelta(delta: FirewallDelta): void {

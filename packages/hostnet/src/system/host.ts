@@ -13,8 +13,10 @@ import { failure, output, parseJson, run } from './run.ts';
 
 export interface UpResult {
   readonly changed: boolean;
-  /** What was not as wanted before. */
+  /** What was not as wanted before, and has been mended. */
   readonly differences: readonly string[];
+  /** What cannot be mended: prefixes that the host's own network has too. `verify` goes on naming them. */
+  readonly conflicts: readonly string[];
   /** Settings that were changed, with their values from before: to be kept for `down`. */
   readonly sysctls: readonly SysctlChange[];
 }
