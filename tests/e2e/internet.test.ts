@@ -34,7 +34,7 @@ test('internet policies: own connection, access point, restricted', { skip }, as
       const device = await s.deviceUp('laptop', laptop, greedy);
       await until('the tunnel', async () => (await device.tcp('10.20.0.10', 80)) === 'ok');
       for (const address of publicServer.near) await reachesNothing(device, address);
-      await s.world.space('laptop').ip('link', 'del', s.world.interfaceName('lap'));
+      await s.world.space('laptop').ip('link', 'del', s.world.interfaceName('laptop'));
     },
   );
 

@@ -104,7 +104,7 @@ test('a device reaches exactly what its policy allows', { skip }, async (t) => {
 
   await t.test("denied: another device's overlay address as source, from inside the tunnel", async () => {
     const [foreign = ''] = visitor.addresses;
-    const name = s.world.interfaceName('lap');
+    const name = s.world.interfaceName('laptop');
     await s.world.space('laptop').ip('addr', 'add', `${foreign}/32`, 'dev', name);
     assert.notEqual(await device.tcp('10.20.0.10', 80, { from: foreign, timeoutMs: 700 }), 'ok');
     assert.equal(await device.ping('10.20.0.10'), 'ok', 'its own address still works');

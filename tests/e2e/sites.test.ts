@@ -45,7 +45,7 @@ test('a site reaches exactly what its policy says', { skip: whyNoNamespaces() ??
 async function layPath(s: Scenario): Promise<void> {
   const [gateway, laptop] = [s.world.space('gateway'), s.world.space('laptop')];
   const { interface: tunnel } = s.gateway;
-  await laptop.ip('addr', 'add', `${branch}/32`, 'dev', s.world.interfaceName('lap'));
+  await laptop.ip('addr', 'add', `${branch}/32`, 'dev', s.world.interfaceName('laptop'));
   const [peer, allowed] = (await gateway.exec('wg', 'show', tunnel, 'allowed-ips')).trim().split('\t');
   assert.ok(peer && allowed);
   await gateway.exec('wg', 'set', tunnel, 'peer', peer, 'allowed-ips', `${allowed.replaceAll(' ', ',')},${branch}/32`);

@@ -215,7 +215,7 @@ export class GatewayUnderTest {
 /** Brings a plain device up with the system's wg-quick, as its owner would. */
 export async function wgQuickUp(world: World, place: string, configuration: string): Promise<string> {
   const folder = await temporaryFolder(world.cleanup);
-  const name = world.interfaceName(place.slice(0, 3));
+  const name = world.interfaceName(place);
   const file = join(folder, `${name}.conf`);
   await writeFile(file, configuration, { mode: 0o600 });
   const space = world.space(place);
