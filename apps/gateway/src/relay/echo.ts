@@ -1,7 +1,6 @@
 import { createSocket, type Socket } from 'node:dgram';
+import { relayProbeMagic as probeMagic } from '@sallyport/agent-runtime';
 
-/** First bytes of a round-trip probe; eight random ones and no more than 48 in all follow. */
-export const probeMagic = Buffer.from('SPRTT\0v1');
 const leastBytes = 16;
 const mostBytes = 64;
 

@@ -17,7 +17,8 @@ const concurrency = 32;
 
 type Outcome = Pick<ProbeResult, 'reachable' | 'detail' | 'rttMs'>;
 
-async function probe(item: ProbeItem, timeoutMs: number): Promise<ProbeResult> {
+/** Tries one target. Does not reject. */
+export async function probe(item: ProbeItem, timeoutMs: number): Promise<ProbeResult> {
   const outcome =
     item.port === null ? await ping(item.target, timeoutMs) : await tcp(item.target, item.port, timeoutMs);
   return { id: item.id, resource: item.resource, ...outcome };

@@ -1,0 +1,114 @@
+import { lookup } from 'node:dns/promises';
+import type { PathEffect, PathInput, Paths } from '@sallyport/agent-core';
+import type { DeviceStatus, PeerChange } from '@sallyport/wireguard';
+import { failureOf } from '../failure.ts';
+import type { Log } from '../log.ts';
+import type { PlaneInput } from '../plane.ts';
+import { askLiveness } from './liveness.ts';
+import { RelayMeter } from './relay-meter.ts';
+
+export interface PathHost {
+  /** Applies steps to the WireGuard device, after what was asked before. */
+  readonly apply: (peers: readonly PeerChange[]) => Promise<void>;
+  /** The WireGuard device as it is; null: it does not answer. */
+  readonly read: () => Promise<DeviceStatus | null>;
+  readonly tell: (input: PlaneInput) => void;
+  /** Something that people may look at has changed. */
+  readonly changed: () => void;
+  readonly log: Log;
+}
+
+/** Joins `Paths` to sockets, the WireGuard device and the clock. */
+export class PathRunner {
+  readonly #paths: Paths;
+  readonly #host: PathHost;
+  readonly #meter = new RelayMeter();
+  readonly #inputs: PathInput[] = [];
+  #handling = false;
+  #timer: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(paths: Paths, host: PathHost) {
+    this.#paths = paths;
+    this.#host = host;
+  }
+
+  /** Inputs that effects cause wait until all effects of the input before are carried out. */
+  input(input: PathInput): void {
+    if (this.#stopped) return;
+    this.#inputs.push(input);
+    if (this.#handling) return;
+    this.#handling = true;
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+        for (const effect of this.#paths.handle(next, performance.now())) this.#perform(effect);
+      }
+    } finally {
+      this.#handling = false;
+    }
+    this.#arm();
+  }
+
+  /** Leaves all paths as they are. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#meter.close();
+  }
+
+  #perform(effect: PathEffect): void {
+    switch (effect.kind) {
+      case 'wireguard':
+        void this.#apply(effect.peers);
+        return;
+      case 'probe':
+        void askLiveness(effect.address, effect.timeoutMs).then((rttMs) =>
+          this.input({ kind: 'probed', probe: effect.probe, rttMs }),
+        );
+        return;
+      case 'read-status':
+        void this.#read();
+        return;
+      case 'find-path':
+        this.#host.tell({ kind: 'find-path', peer: effect.peer, relay: effect.relay });
+        return;
+      case 'resolve':
+        void this.#resolve(effect.host);
+        return;
+      case 'measure':
+        void this.#meter
+          .measure(effect.endpoint)
+          .then((rttMs) => this.input({ kind: 'measured', relay: effect.relay, rttMs }));
+        return;
+      case 'changed':
+        for (const { level, message } of effect.what) this.#host.log[level === 'notice' ? 'info' : 'debug'](message);
+        this.#host.changed();
+    }
+  }
+
+  async #apply(peers: readonly PeerChange[]): Promise<void> {
+    try {
+      await this.#host.apply(peers);
+    } catch (error) {
+      // The plane's own sweep mends a device that is not as it should be.
+      this.#host.log.warn('a path could not be changed', { reason: failureOf(error).message });
+    }
+  }
+
+  async #read(): Promise<void> {
+    this.input({ kind: 'status', device: await this.#host.read().catch(() => null) });
+  }
+
+  async #resolve(host: string): Promise<void> {
+    const found = await lookup(host, { all: true }).catch(() => []);
+    this.input({ kind: 'resolved', host, addresses: found.map(({ address }) => address) });
+  }
+
+  #arm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const at = this.#paths.nextDeadline();
+    if (at === null || this.#stopped) return;
+    this.#timer = setTimeout(() => this.input({ kind: 'tick' }), Math.max(at - performance.now(), 0)).unref();
+  }
+}
