@@ -130,6 +130,8 @@ export interface WorldGateway {
   readonly relayEnabled: boolean;
   /** UDP ports for that, inclusive; the first answers round-trip probes, pairs get the others. */
   readonly relayPorts: { readonly from: number; readonly to: number };
+  /** In MAINTENANCE: when flows that remain are cut, epoch milliseconds; else null. */
+  readonly drainUntil: number | null;
   /** Whether its agent reports that applying failed. Changes without a commit. */
   readonly failing: boolean;
   /** Ids of the resources that it reports it cannot reach. Changes without a commit. */

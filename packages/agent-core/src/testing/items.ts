@@ -18,6 +18,7 @@ export function gatewayItem(over: Partial<GatewayItem> = {}): GatewayItem {
     mtu: 1280,
     masquerade: true,
     intent: 'ACTIVE',
+    drainUntil: null,
     relayPorts: null,
     ...over,
   };

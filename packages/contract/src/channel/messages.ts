@@ -149,6 +149,7 @@ export const Noticed = z.strictObject({ type: z.literal('noticed'), probes: z.ar
  * forward between the two. Repeated while it lasts; the controller may ignore what comes too often.
  */
 export const FindPath = z.strictObject({ type: z.literal('find-path'), peer: z.uuid(), relay: z.boolean() });
+export type FindPath = z.infer<typeof FindPath>;
 
 /** Facts about the device, whole; sent after `welcome` and when they change. From devices only. */
 export const Posture = z.strictObject({
@@ -160,6 +161,7 @@ export const Posture = z.strictObject({
     )
     .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts'),
 });
+export type Posture = z.infer<typeof Posture>;
 
 /** Answer to `probe`. */
 export const Probed = z.strictObject({
@@ -211,6 +213,8 @@ export const refusalCodes = [
   'bad-token',
   'already-enrolled',
   'key-taken',
+  'expired-token',
+  'device-limit',
   'bad-identity',
   'bad-signature',
   'bad-message',

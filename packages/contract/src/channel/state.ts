@@ -28,6 +28,8 @@ export const GatewayItem = z.strictObject({
   mtu: z.int().min(576).max(9200),
   masquerade: z.boolean(),
   intent: z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']),
+  /** In MAINTENANCE: when flows that remain are cut. Not in the hash: it is a moment, as the expiry of others. */
+  drainUntil: z.int().nonnegative().nullable().describe('Epoch milliseconds; null: nothing is cut'),
   /** UDP ports of the relay, the first of which answers round-trip probes; null: this gateway relays for nobody. */
   relayPorts: z.strictObject({ from: z.int().min(1).max(65535), to: z.int().min(1).max(65535) }).nullable(),
 });

@@ -241,7 +241,7 @@ function sameCells(a: readonly Cell[], b: readonly Cell[]): boolean {
 }
 
 function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayItem {
-  const { listenPort, addresses, masquerade, intent, relayEnabled, relayPorts } = gateway;
+  const { listenPort, addresses, masquerade, intent, drainUntil, relayEnabled, relayPorts } = gateway;
   const { overlay, mtu } = settings;
   return {
     kind: 'gateway',
@@ -252,6 +252,7 @@ function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayIte
     mtu,
     masquerade,
     intent,
+    drainUntil,
     relayPorts: relayEnabled ? { from: relayPorts.from, to: relayPorts.to } : null,
   };
 }

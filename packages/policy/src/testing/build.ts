@@ -44,6 +44,7 @@ export function gateway(id: string, given: Partial<WorldGateway> = {}): WorldGat
     endpoints: [`${id}.example.net:51820`],
     relayEnabled: false,
     relayPorts: { from: 51900, to: 51999 },
+    drainUntil: null,
     failing: false,
     unreachable: [],
     ...given,
