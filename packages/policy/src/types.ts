@@ -120,8 +120,6 @@ export interface WorldGateway {
   readonly addresses: readonly string[];
   readonly intent: GatewayIntent;
   readonly masquerade: boolean;
-  /** Epoch milliseconds at which flows that remain in MAINTENANCE are cut; null: not at all. */
-  readonly drainUntil: number | null;
   /** For people on devices. */
   readonly name: string;
   /** Of its WireGuard interface; null until it has enrolled. */
