@@ -7,6 +7,7 @@ import { addChanges } from './commands/changes.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDeclared } from './commands/declared.ts';
 import { addDevices } from './commands/devices.ts';
+import { addEnrolmentKeys } from './commands/enrolment-keys.ts';
 import { addGateways } from './commands/gateways.ts';
 import { addGroups } from './commands/groups.ts';
 import { addKeys } from './commands/keys.ts';
@@ -70,6 +71,7 @@ function addFamilies(program: Command, session: Session): void {
   addGroups(program, session);
   addRoles(program, session);
   addDevices(program, session);
+  addEnrolmentKeys(program, session);
   addPolicies(program, session);
   addRules(program, session);
   addAccess(program, session);

@@ -97,6 +97,16 @@ export const kinds = {
       (await api.call('listAdmissionRules')).body.map((r) => ({ id: r.id, name: r.name, about: r.type })),
     matches: sameLetters,
   },
+  enrolmentKey: {
+    word: 'enrolment key',
+    listCommand: 'sally enrolment-keys list',
+    find: async (api) =>
+      (await api.call('listEnrolmentKeys')).body.map((k) => ({
+        id: k.id,
+        name: k.name ?? '',
+        about: k.user?.email ?? '',
+      })),
+  },
   key: {
     word: 'API key',
     listCommand: 'sally keys list',

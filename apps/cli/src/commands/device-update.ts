@@ -10,6 +10,7 @@ interface UpdateFlags {
   readonly owner?: string;
   readonly posture?: string[];
   readonly appVersion?: string;
+  readonly entryGateway?: string;
 }
 
 const EXAMPLES = `
@@ -27,6 +28,7 @@ export function addDeviceUpdate(group: Command, session: Session): void {
     .option('--owner <user>', 'user it belongs to, by e-mail address or id; empty: nobody')
     .addOption(repeated('--posture <key=value>', 'posture.KEY of admission rules; KEY= takes it away'))
     .option('--app-version <text>', 'device.appVersion of admission rules')
+    .option('--entry-gateway <gateway>', 'plain devices: relaying gateway to come in through; empty: none')
     .addHelpText('after', EXAMPLES);
   writes(update, 'updateDevice').action(async (text: string, flags: UpdateFlags & WriteFlags) =>
     updateDevice(session, text, flags),
@@ -34,16 +36,17 @@ export function addDeviceUpdate(group: Command, session: Session): void {
 }
 
 async function updateDevice(session: Session, text: string, flags: UpdateFlags & WriteFlags): Promise<void> {
-  const { name, owner, posture, appVersion } = flags;
-  if ([name, owner, posture, appVersion].every((value) => value === undefined))
+  const { name, owner, posture, appVersion, entryGateway } = flags;
+  if ([name, owner, posture, appVersion, entryGateway].every((value) => value === undefined))
     throw usage('Nothing to change is named', 'See: sally devices update --help');
   const api = await session.api();
   const id = await resolveId(api, kinds.device, text);
   const user = owner ? await resolveId(api, kinds.user, owner) : clearable(owner);
+  const entry = entryGateway ? await resolveId(api, kinds.gateway, entryGateway) : clearable(entryGateway);
   const before = await api.call('getDevice', { params: { id } });
   const facts =
     posture === undefined ? undefined : pairs<Fact>('--posture', posture, plain(before.body.posture), scalar);
-  const changes = given({ user, posture: facts, appVersion: clearable(appVersion) });
+  const changes = given({ user, posture: facts, appVersion: clearable(appVersion), entryGateway: entry });
   const body = { name: name ?? before.body.name, ...changes };
   const answer = await session.write('updateDevice', flags, { params: { id }, body, ifMatch: before.etag });
   if (answer !== undefined) showDevice(session, answer);

@@ -1,4 +1,4 @@
-import type { ResponseBody } from '@sallyport/contract';
+import type { DevicePath, ResponseBody } from '@sallyport/contract';
 import type { Answer } from '../client.ts';
 import type { Session } from '../session.ts';
 import { type Column, status } from '../table.ts';
@@ -13,6 +13,10 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
       ['Name', device.name],
       ['Id', device.id],
       ['Status', status(device.status)],
+      ['Kind', device.kind],
+      ['Connected', device.connected === undefined ? undefined : device.connected ? 'yes' : 'no'],
+      ['Client', clientOf(device)],
+      ['Comes in through', device.entryGateway?.name],
       ['Active', device.active ? 'yes' : 'no'],
       ['Addresses', device.overlayAddresses?.join(', ')],
       ['Public key', device.publicKey],
@@ -23,6 +27,7 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
       ...Object.entries(device.posture ?? {}).map(
         ([name, value]) => [`Posture ${name}`, typeof value === 'string' ? value : JSON.stringify(value)] as const,
       ),
+      ...(device.paths ?? []).map((path) => [`To ${path.gateway.name}`, pathText(path)] as const),
       ['Last connection', moment(device.lastConnection)],
       ['Updated at', moment(device.updatedAt)],
       ['ETag', etag],
@@ -33,11 +38,21 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
 export const deviceColumns: readonly Column<Device>[] = [
   { heading: 'NAME', cell: (d) => d.name },
   { heading: 'STATUS', cell: (d) => status(d.status) },
+  { heading: 'KIND', cell: (d) => d.kind ?? '-' },
   { heading: 'ADDRESSES', cell: (d) => d.overlayAddresses?.join(', ') ?? '-' },
   { heading: 'OWNER', cell: (d) => d.user?.email ?? d.user?.id ?? '-' },
   { heading: 'LAST CONNECTION', cell: (d) => moment(d.lastConnection) },
   { heading: 'ID', cell: (d) => d.id },
 ];
+
+function clientOf({ agent }: Device): string | undefined {
+  return agent === undefined ? undefined : `${agent.version} on ${agent.hostname} (${agent.os} ${agent.kernel})`;
+}
+
+function pathText({ via, relay, rttMs }: DevicePath): string {
+  const way = { DIRECT: 'direct', RELAYED: `relayed by ${relay?.name ?? 'a gateway'}`, NONE: 'no way found yet' }[via];
+  return rttMs === undefined ? way : `${way}, ${rttMs.toFixed(1)} ms`;
+}
 
 function seenFrom({ sourceIp, country }: Device): string | undefined {
   return sourceIp === undefined ? undefined : sourceIp + (country === undefined ? '' : ` (${country})`);

@@ -35,7 +35,8 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Port', g.wireguardPort],
     ['Endpoint', endpoint ?? 'not known yet'],
     ['Public key', g.publicKey],
-    ['Relay', g.relayEnabled === undefined ? undefined : onOrOff(g.relayEnabled)],
+    ['NAT', natOf(g)],
+    ['Relay', relayOf(g)],
     ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
     ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
     ['Deployed on', moment(g.deployedOn)],
@@ -44,10 +45,26 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Traffic', s === undefined ? undefined : `${byteCount(s.bytesIn)} in, ${byteCount(s.bytesOut)} out`],
     ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
     ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
+    ['Drained by', moment(s?.drainUntil)],
     ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
     ['Updated at', moment(g.updatedAt)],
     ['ETag', etag],
   ];
+}
+
+function natOf({ natMapping }: Gateway): string | undefined {
+  if (natMapping === undefined) return undefined;
+  return natMapping === 'ENDPOINT_INDEPENDENT'
+    ? 'others reach it at the discovered endpoint'
+    : 'every destination sees another port: others reach it through a relay, or at a given endpoint';
+}
+
+function relayOf({ relayEnabled, relayPorts, statistics }: Gateway): string | undefined {
+  if (relayEnabled === undefined) return undefined;
+  if (!relayEnabled) return 'off';
+  const ports = relayPorts === undefined ? '' : `, UDP ports ${relayPorts}`;
+  const tunnels = statistics?.relayed === undefined ? '' : `, ${statistics.relayed} tunnels`;
+  return `on${ports}${tunnels}`;
 }
 
 const onOrOff = (value: boolean): string => (value ? 'on' : 'off');

@@ -19,6 +19,7 @@ interface GatewayFields {
   readonly endpoint?: string;
   readonly masquerade?: boolean;
   readonly intent?: GatewayIntent;
+  readonly relayPorts?: string;
 }
 
 /** `sally gateways …` */
@@ -70,7 +71,8 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--port <port>', 'UDP port of WireGuard', '51820')
     .option('--endpoint <host>', 'host name or IP address, with or without port; discovered when left out')
     .option('--description <text>')
-    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources (on unless given)'));
+    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources (on unless given)'))
+    .option('--relay-ports <from-to>', 'UDP ports of the relay (52000-52999 unless given)');
   create.action(async (name: string, flags: GatewayFields) => createGateway(session, name, flags));
 
   const update = group
@@ -82,6 +84,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--endpoint <host>')
     .option('--description <text>')
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources'))
+    .option('--relay-ports <from-to>', 'UDP ports of the relay')
     .addOption(choice('--intent <intent>', 'what is wanted of it', gatewayIntent.options));
   writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
     const changes = given({
@@ -91,6 +94,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
       description: clearable(flags.description),
       masquerade: flags.masquerade,
       intent: flags.intent,
+      relayPorts: flags.relayPorts,
     });
     if (Object.keys(changes).length === 0)
       throw usage('Nothing to change is named', 'See: sally gateways update --help');
@@ -143,7 +147,7 @@ function addActions(group: Command, session: Session): void {
   group
     .command('test')
     .argument('<gateway>', 'name or id')
-    .description('check agent, applied state and resources; exit code 1 when something is wrong')
+    .description('check endpoint, agent, applied state and resources; exit code 1 when something is wrong')
     .action(async (text: string) => testGateway(session, text));
 }
 
@@ -177,8 +181,12 @@ async function read(session: Session, text: string): Promise<Answer<Gateway>> {
 
 async function createGateway(session: Session, name: string, flags: GatewayFields): Promise<void> {
   const api = await session.api();
-  const { endpoint, description, masquerade } = flags;
-  const body = { name, wireguardPort: flags.port ?? '51820', ...given({ endpoint, description, masquerade }) };
+  const { endpoint, description, masquerade, relayPorts } = flags;
+  const body = {
+    name,
+    wireguardPort: flags.port ?? '51820',
+    ...given({ endpoint, description, masquerade, relayPorts }),
+  };
   const answer = await api.call('createGateway', { body });
   showGateway(session, answer);
   await sayHowToRun(session, answer.body);

@@ -10,6 +10,7 @@ interface SettingsFlags {
   readonly name?: string;
   readonly timeZone?: string;
   readonly lease?: string;
+  readonly drain?: string;
   readonly auditRetention?: string;
 }
 
@@ -26,13 +27,20 @@ export function addSettings(program: Command, session: Session): void {
     .option('--name <name>')
     .option('--time-zone <zone>', 'of admission rules that name none, such as Europe/Zurich')
     .option('--lease <span>', 'how long gateways go on without the controller: 3600s, 24h, 7d')
+    .option('--drain <span>', 'how long flows may go on through a gateway in MAINTENANCE: 300s, 1h')
     .option('--audit-retention <days>', 'how many days audit events are kept, or `forever`');
   writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
 }
 
 async function setSettings(session: Session, flags: SettingsFlags & WriteFlags): Promise<void> {
-  const { name, timeZone, lease, auditRetention } = flags;
-  const changes = given({ name, timeZone, leaseSeconds: seconds(lease), auditRetentionDays: days(auditRetention) });
+  const { name, timeZone, lease, drain, auditRetention } = flags;
+  const changes = given({
+    name,
+    timeZone,
+    leaseSeconds: seconds(lease),
+    drainSeconds: seconds(drain),
+    auditRetentionDays: days(auditRetention),
+  });
   if (Object.keys(changes).length === 0) throw usage('Nothing to change is named', 'See: sally settings set --help');
   const before = await (await session.api()).call('getTenant');
   const body = { name: before.body.name, ...changes };
@@ -42,10 +50,12 @@ async function setSettings(session: Session, flags: SettingsFlags & WriteFlags):
 
 function seconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
-  const [, amount, unit] = /^([1-9][0-9]{0,8})(s|h|d)?$/.exec(text) ?? [];
+  const [, amount, unit] = /^(0|[1-9][0-9]{0,8})(s|m|h|d)?$/.exec(text) ?? [];
   if (amount === undefined) throw usage(`Not a span: ${text}`, 'It looks like 3600s, 24h or 7d.');
-  return Number(amount) * (unit === 'd' ? 86_400 : unit === 'h' ? 3600 : 1);
+  return Number(amount) * (unitSeconds[unit ?? 's'] ?? 1);
 }
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
 const days = (text: string | undefined): number | null | undefined =>
   text === 'forever' ? null : count('--audit-retention', text);
@@ -57,6 +67,7 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['Id', tenant.id],
       ['Time zone', tenant.timeZone],
       ['Lease', `${tenant.leaseSeconds} s: gateways go on so long without the controller`],
+      ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE are cut`],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
       ['Countries', tenant.countries ? 'known' : 'not known: country conditions fail (the operator gives a database)'],
       ['Revision', String(tenant.revision)],

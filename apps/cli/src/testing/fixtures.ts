@@ -178,6 +178,14 @@ export const explanation: ResponseBody<'explainAccess'>['answers'][number] = {
   ],
 };
 
+const enrolmentKey: ResponseBody<'createEnrolmentKey'> = {
+  id: uuid(85),
+  createdAt: at,
+  expiresAt: '2026-11-02T10:00:00.000Z',
+  name: 'anna-laptop',
+  user: { id: uuid(111), email: 'anna@example.com' },
+};
+
 export function apiKey(n: number, name: string): ResponseBody<'createApiKey'> {
   return { id: uuid(n), createdAt: at, name, role: 'ADMIN', prefix: 'sk_abc' };
 }
@@ -219,7 +227,7 @@ const annaUser = user(111, 'anna@example.com');
 const engineering = group(101, 'Engineering');
 const roles = [role(91, 'Admin', 'ADMIN'), role(92, 'User', 'BASIC'), role(93, 'Auditor', 'AUDITOR')];
 const tenant = {
-  ...{ id: uuid(1), createdAt: at, name: 'acme', timeZone: 'UTC', leaseSeconds: 86_400 },
+  ...{ id: uuid(1), createdAt: at, name: 'acme', timeZone: 'UTC', leaseSeconds: 86_400, drainSeconds: 300 },
   ...{ auditRetentionDays: null, revision: 18, countries: false },
 };
 
@@ -311,6 +319,9 @@ export const fixtures = {
     followChanges: { revision: 18, changes: [{ kind: 'policy', id: uuid(61), op: 'update' }] },
     getTenant: tenant,
     updateTenant: tenant,
+    createEnrolmentKey: { ...enrolmentKey, key: `sdk_${'0'.repeat(31)}1_${'A'.repeat(43)}_${'B'.repeat(22)}` },
+    listEnrolmentKeys: [enrolmentKey],
+    deleteEnrolmentKey: undefined,
     createApiKey: { ...apiKey(81, 'ci'), key: 'sk_abcdefghijklmnopqrstuvwxyz' },
     listApiKeys: [apiKey(81, 'ci')],
     deleteApiKey: undefined,

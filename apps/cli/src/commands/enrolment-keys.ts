@@ -1,0 +1,108 @@
+import type { EnrolmentKey } from '@sallyport/contract';
+import type { Command } from 'commander';
+import type { Answer } from '../client.ts';
+import { exitCodes, Failure } from '../failure.ts';
+import { kinds, resolveId } from '../resolve.ts';
+import type { Session } from '../session.ts';
+import type { Column } from '../table.ts';
+import { clean, moment, shellWord } from '../text.ts';
+import { expiry } from './keys.ts';
+import { given, writes } from './options.ts';
+
+interface CreateFlags {
+  readonly name?: string;
+  readonly owner?: string;
+  readonly expires?: string;
+  readonly keyOnly?: boolean;
+}
+
+const EXAMPLES = `
+Examples, for a file that only you can read:
+  (umask 077; sally enrolment-keys create --owner anna@example.com --key-only > anna.key)
+and then, on the device:
+  sally up --controller https://… --enrolment-key-file anna.key`;
+
+/** `sally enrolment-keys …` */
+export function addEnrolmentKeys(program: Command, session: Session): void {
+  const group = program
+    .command('enrolment-keys')
+    .alias('enrolment-key')
+    .description('keys with which a device enrols itself, once each');
+  group
+    .command('list')
+    .description('list the enrolment keys of the last 30 days (not the keys themselves)')
+    .action(async () => {
+      const answer = await (await session.api()).call('listEnrolmentKeys');
+      session.show(answer, (keys) =>
+        keys.length === 0
+          ? 'There is no enrolment key. Make one: sally enrolment-keys create\n'
+          : session.table(columns(session.io.now()), keys),
+      );
+    });
+  group
+    .command('create')
+    .description('make a key for one device; it is shown once')
+    .option('--name <name>', 'of the device (its host name when left out)')
+    .option('--owner <user>', 'user it will belong to, by e-mail address or id')
+    .option('--expires <when>', 'a moment (2027-01-31T12:00:00Z) or a span from now (24h unless given, 30d at most)')
+    .option('--key-only', 'print the key and nothing else')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: CreateFlags) => create(session, flags));
+  const remove = group
+    .command('delete')
+    .argument('<key>', 'name or id')
+    .description('take an enrolment key back; a device that has used it stays');
+  writes(remove, 'deleteEnrolmentKey').action(async (text: string) => {
+    const api = await session.api();
+    const id = await resolveId(api, kinds.enrolmentKey, text);
+    const answer = await api.call('deleteEnrolmentKey', { params: { id } });
+    session.show(answer, () => `Deleted enrolment key ${clean(text)}.\n`);
+  });
+}
+
+async function create(session: Session, { name, owner, expires, keyOnly }: CreateFlags): Promise<void> {
+  const api = await session.api();
+  const user = owner === undefined ? undefined : await resolveId(api, kinds.user, owner);
+  const expiresAt = expires === undefined ? undefined : expiry(expires, session.io.now());
+  const answer = await api.call('createEnrolmentKey', { body: given({ name, user, expiresAt }) });
+  if (answer.body.key === undefined) throw new Failure(exitCodes.failed, 'The controller did not answer with the key');
+  if (keyOnly === true) session.out(`${answer.body.key}\n`);
+  else await showCreated(session, answer);
+}
+
+async function showCreated(session: Session, answer: Answer<EnrolmentKey>): Promise<void> {
+  session.show(answer, (key) =>
+    session.details([
+      ['Device', key.name ?? 'named after its host'],
+      ['Device id', key.id],
+      ['Owner', key.user?.email],
+      ['Expires', moment(key.expiresAt)],
+      ['Key', key.key],
+    ]),
+  );
+  if (session.json) return;
+  const { url } = await session.connection();
+  session.note(
+    [
+      '',
+      'The key is shown this once, and good for one device. Take it there in a file, and run on the device:',
+      `  sally up --controller ${shellWord(url)} --enrolment-key-file FILE`,
+    ].join('\n'),
+  );
+}
+
+function columns(now: Date): readonly Column<EnrolmentKey>[] {
+  return [
+    { heading: 'DEVICE', cell: (k) => k.name ?? '-' },
+    { heading: 'OWNER', cell: (k) => k.user?.email ?? '-' },
+    { heading: 'STATE', cell: (k) => stateOf(k, now) },
+    { heading: 'CREATED', cell: (k) => moment(k.createdAt) },
+    { heading: 'EXPIRES', cell: (k) => moment(k.expiresAt) },
+    { heading: 'ID', cell: (k) => k.id },
+  ];
+}
+
+function stateOf({ usedAt, expiresAt }: EnrolmentKey, now: Date): string {
+  if (usedAt !== undefined) return `used ${moment(usedAt)}`;
+  return Date.parse(expiresAt) <= now.getTime() ? 'expired' : 'unused';
+}
