@@ -11,9 +11,8 @@ export type Header =
 /** Null for what is no WireGuard message. */
 export function headerOf(datagram: Uint8Array): Header | null {
   const message = decodeMessage(datagram);
-  switch (message?.kind) {
-    case undefined:
-      return null;
+  if (message === null) return null;
+  switch (message.kind) {
     case 'initiation':
       return { kind: 'initiation', sender: message.senderIndex };
     case 'response':
