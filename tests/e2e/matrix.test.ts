@@ -74,7 +74,7 @@ test('packets meet the verdicts of evaluate: overlaps, denies and allows, users,
 });
 
 const builtIn = 'built-in';
-const settings = { overlay: { v4: '100.64.0.0/10', v6: 'fd00:ffff::/48' }, mtu: 1280, timeZone: 'UTC' };
+const settings = { overlay: { v4: '100.64.0.0/10', v6: 'fd00:ffff::/48' }, mtu: 1280, timeZone: 'UTC', beacons: [] };
 const ports = [7000, 7005, 7010];
 const destinations = ['10.20.0.10', '10.20.0.11', 'fd20::10', 'fd20::11'];
 const shapes = [
@@ -182,7 +182,11 @@ function worldOf(
   rules: readonly MadeRule[],
   resources: readonly MadeResource[],
 ): WorldChange[] {
-  const gateway = { id: s.gatewayId, listenPort: 51820, addresses: [], intent: 'ACTIVE' as const, masquerade: true };
+  const gateway = {
+    ...{ id: s.gatewayId, name: 'office', publicKey: null, listenPort: 51820, addresses: [], endpoints: [] },
+    ...{ intent: 'ACTIVE' as const, masquerade: true, relayEnabled: false, relayPorts: { from: 52000, to: 52999 } },
+    ...{ failing: false, unreachable: [] },
+  };
   return [
     { kind: 'gateway', id: gateway.id, value: gateway },
     { kind: 'rule', id: builtIn, value: { id: builtIn, unrestricted: true, source: '', timeZone: null } },
@@ -191,11 +195,12 @@ function worldOf(
     }),
     ...people.flatMap(personOf),
     ...resources.map(
-      ({ id, addresses, ports }): WorldChange => ({
+      ({ id, name, addresses, ports }): WorldChange => ({
         kind: 'resource',
         id,
         value: {
           id,
+          name,
           type: 'PRIVATE',
           mode: 'MANUAL',
           gateways: [gateway.id],
@@ -207,12 +212,13 @@ function worldOf(
 }
 
 function personOf({ place, device, user, email, department, group, groupName }: Person): WorldChange[] {
-  const unknown = { appVersion: null, posture: {}, sourceIp: null, country: null, publicKey: '' };
+  const unknown = { appVersion: null, posture: {}, sourceIp: null, country: null, publicKey: '', endpoint: null };
+  const plain = { native: false, entryGateway: null };
   const machine = { id: device.id, active: true, user, name: place, hardwareId: '', addresses: device.addresses };
   return [
     { kind: 'group', id: group, value: { id: group, name: groupName } },
     { kind: 'user', id: user, value: { id: user, active: true, email, department, attributes: {}, groups: [group] } },
-    { kind: 'device', id: device.id, value: { ...machine, ...unknown } },
+    { kind: 'device', id: device.id, value: { ...machine, ...plain, ...unknown } },
   ];
 }
 

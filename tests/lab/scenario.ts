@@ -1,5 +1,6 @@
 import type { RequestBody } from '@sallyport/contract';
 import { Cleanup, type Host } from '@sallyport/testkit';
+import { makePolicy, makeResource } from './administration.ts';
 import { SmallInternet } from './small-internet.ts';
 import { ControllerUnderTest, GatewayUnderTest, type TestDevice, wgQuickUp } from './system.ts';
 
@@ -64,39 +65,13 @@ export class Scenario {
   }
 
   /** A resource behind the gateway; `ports` like `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. Returns its id. */
-  async resource(name: string, addresses: readonly string[], ports: readonly string[]): Promise<string> {
-    const protocols = [await this.#protocol(ports)];
-    const resource = await this.controller.call('createResource', {
-      body: { name, type: 'PRIVATE', addresses: addresses.map((address) => ({ address, protocols })) },
-    });
-    await this.controller.call('saveLoadBalancing', {
-      params: { id: resource.id },
-      body: { loadBalancingMode: 'MANUAL', gateways: [this.gatewayId] },
-    });
-    return resource.id;
-  }
-
-  /** Id of a protocol of these ports. */
-  async #protocol(ports: readonly string[]): Promise<string> {
-    if (ports.includes('ALL')) {
-      const all = (await this.controller.call('listProtocols')).find(({ type }) => type === 'ALL');
-      if (all === undefined) throw new Error('there is no protocol of type ALL');
-      return all.id;
-    }
-    const networkProtocols = ports.map((text) => {
-      const [protocol, port] = text.split(' ') as ['TCP' | 'UDP' | 'ICMP', string?];
-      return port === undefined ? { protocol } : { protocol, port };
-    });
-    return (await this.controller.call('createProtocol', { body: { networkProtocols } })).id;
+  resource(name: string, addresses: readonly string[], ports: readonly string[]): Promise<string> {
+    return makeResource(this.controller, { name, addresses, ports, gateways: [this.gatewayId] });
   }
 
   /** A policy at the end of its list. Returns its id. */
-  async policy(name: string, body: Partial<RequestBody<'createPolicy'>>): Promise<string> {
-    const flags = { allGroups: false, allUsers: false, allDevices: false, allResources: false };
-    const policy = await this.controller.call('createPolicy', {
-      body: { name, action: true, type: 'PRIVATE', ...flags, ...body },
-    });
-    return policy.id;
+  policy(name: string, body: Partial<RequestBody<'createPolicy'>>): Promise<string> {
+    return makePolicy(this.controller, name, body);
   }
 
   /** Registers a device, and brings it up in a namespace with wg-quick once the gateway knows it. */

@@ -7,7 +7,8 @@ import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
 import { generateKeyPair } from './keys.ts';
 import type { World } from './world.ts';
 
-const program = (path: string): string => new URL(`../../apps/${path}`, import.meta.url).pathname;
+/** A program of ours. */
+export const program = (path: string): string => new URL(`../../apps/${path}`, import.meta.url).pathname;
 
 /** A folder of the test's own. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {

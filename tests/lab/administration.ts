@@ -1,0 +1,52 @@
+import type { RequestBody } from '@sallyport/contract';
+import type { ControllerUnderTest } from './system.ts';
+
+export interface ResourceWish {
+  readonly name: string;
+  readonly addresses: readonly string[];
+  /** Like `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. */
+  readonly ports: readonly string[];
+  /** Ids; their order is the priority in mode MANUAL. */
+  readonly gateways: readonly string[];
+  readonly mode?: 'MANUAL' | 'AUTOMATIC';
+}
+
+/** A private resource behind gateways. Returns its id. */
+export async function makeResource(controller: ControllerUnderTest, wish: ResourceWish): Promise<string> {
+  const protocols = [await makeProtocol(controller, wish.ports)];
+  const resource = await controller.call('createResource', {
+    body: { name: wish.name, type: 'PRIVATE', addresses: wish.addresses.map((address) => ({ address, protocols })) },
+  });
+  await controller.call('saveLoadBalancing', {
+    params: { id: resource.id },
+    body: { loadBalancingMode: wish.mode ?? 'MANUAL', gateways: [...wish.gateways] },
+  });
+  return resource.id;
+}
+
+/** A policy at the end of its list; what `body` leaves out selects nothing. Returns its id. */
+export async function makePolicy(
+  controller: ControllerUnderTest,
+  name: string,
+  body: Partial<RequestBody<'createPolicy'>>,
+): Promise<string> {
+  const flags = { allGroups: false, allUsers: false, allDevices: false, allResources: false };
+  const policy = await controller.call('createPolicy', {
+    body: { name, action: true, type: 'PRIVATE', ...flags, ...body },
+  });
+  return policy.id;
+}
+
+/** Id of a protocol of these ports. */
+async function makeProtocol(controller: ControllerUnderTest, ports: readonly string[]): Promise<string> {
+  if (ports.includes('ALL')) {
+    const all = (await controller.call('listProtocols')).find(({ type }) => type === 'ALL');
+    if (all === undefined) throw new Error('there is no protocol of type ALL');
+    return all.id;
+  }
+  const networkProtocols = ports.map((text) => {
+    const [protocol, port] = text.split(' ') as ['TCP' | 'UDP' | 'ICMP', string?];
+    return port === undefined ? { protocol } : { protocol, port };
+  });
+  return (await controller.call('createProtocol', { body: { networkProtocols } })).id;
+}

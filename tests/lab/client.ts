@@ -1,0 +1,129 @@
+import net from 'node:net';
+import { join } from 'node:path';
+import {
+  type ClientStatus,
+  LocalReply,
+  type LocalRequest,
+  type PingReply,
+  socketName,
+} from '@sallyport/contract/local';
+import { Daemon, type Host, until } from '@sallyport/testkit';
+import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
+import type { World } from './world.ts';
+
+/** The native client of a device, `sally up`, in a namespace. Its id is the device's. */
+export class ClientUnderTest {
+  readonly id: string;
+  readonly place: string;
+  readonly host: Host;
+  readonly interface: string;
+  readonly stateDir: string;
+  readonly #world: World;
+  daemon!: Daemon;
+
+  private constructor(world: World, place: string, host: Host, id: string, stateDir: string) {
+    this.#world = world;
+    this.place = place;
+    this.host = host;
+    this.id = id;
+    this.stateDir = stateDir;
+    this.interface = world.interfaceName(`d${place}`);
+  }
+
+  /** Starts the client with an enrolment key of its own; it belongs to `user`, or to nobody. */
+  static async up(
+    world: World,
+    controller: ControllerUnderTest,
+    place: string,
+    { user, args = [] }: { user?: string; args?: readonly string[] } = {},
+  ): Promise<ClientUnderTest> {
+    const body = { name: place, ...(user !== undefined && { user }) };
+    const { id, key } = await controller.call('createEnrolmentKey', { body });
+    const [host, folder] = [await world.host(place), await temporaryFolder(world.cleanup)];
+    const client = new ClientUnderTest(world, place, host, id, folder);
+    world.cleanup.add(async () => {
+      await client.down();
+    });
+    client.start(controller, key, args);
+    return client;
+  }
+
+  /** Starts it (again); a key is needed the first time only. */
+  start(controller: ControllerUnderTest, key?: string, args: readonly string[] = []): void {
+    this.daemon = Daemon.start(
+      [
+        ...[program('client/src/main.ts'), 'up', '--controller', controller.url, '--insecure', ...this.#where, ...args],
+        ...(key === undefined ? [] : ['--key-file', '-']),
+      ],
+      {
+        cleanup: this.#world.cleanup,
+        namespace: this.#world.space(this.place),
+        ...(key !== undefined && { input: `${key}\n` }),
+      },
+    );
+  }
+
+  /** `sally down`: what it printed. */
+  async down(): Promise<string> {
+    await this.daemon.kill('SIGKILL');
+    return this.run('down');
+  }
+
+  /** Runs another command of the client on this host. */
+  run(command: string, ...args: string[]): Promise<string> {
+    return this.#world
+      .space(this.place)
+      .exec(process.execPath, program('client/src/main.ts'), command, ...this.#where, ...args);
+  }
+
+  async status(): Promise<ClientStatus> {
+    const reply = await this.#ask({ op: 'status' });
+    if (reply.type !== 'status') throw new Error(JSON.stringify(reply));
+    return reply.status;
+  }
+
+  async ping(target: string, timeoutMs = 2000): Promise<PingReply> {
+    const reply = await this.#ask({ op: 'ping', target, timeoutMs });
+    if (reply.type !== 'ping') throw new Error(JSON.stringify(reply));
+    return reply;
+  }
+
+  /** Waits until the status is as wanted; the error tells how it is, and what the daemon said. */
+  async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = 20_000): Promise<ClientStatus> {
+    let last: unknown;
+    const look = async () => {
+      last = await this.status().catch((error: Error) => error.message);
+      return typeof last === 'object' && wanted(last as ClientStatus) ? (last as ClientStatus) : null;
+    };
+    return until(what, look, { timeoutMs, everyMs: 30 }).catch((error: Error) => {
+      throw new Error(`${error.message}; it is ${JSON.stringify(last, null, 1)}\n${this.daemon.output.slice(-4000)}`);
+    });
+  }
+
+  get #where(): string[] {
+    return ['--state-dir', this.stateDir, '--interface', this.interface];
+  }
+
+  /** The socket is a file, so it is reached from any namespace. */
+  #ask(request: LocalRequest): Promise<LocalReply> {
+    return new Promise((resolve, reject) => {
+      const socket = net.connect(join(this.stateDir, socketName));
+      let text = '';
+      socket.setEncoding('utf8').setTimeout(15_000, () => socket.destroy(new Error('the daemon does not answer')));
+      socket.on('error', reject);
+      socket.on('data', (data) => {
+        text += data;
+        const end = text.indexOf('\n');
+        if (end < 0) return;
+        socket.destroy();
+        try {
+          resolve(LocalReply.parse(JSON.parse(text.slice(0, end))));
+        } catch (error) {
+          reject(error);
+        }
+      });
+      socket.on('close', () => reject(new Error(`the daemon hung up: ${text}`)));
+      socket.write(`${JSON.stringify(request)}\n`);
+    });
+  }
+}
