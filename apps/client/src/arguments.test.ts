@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { clientStateDir } from '@sallyport/contract/local';
+import { defaultStateDir, parseCommand } from './arguments.ts';
+
+const refused = (...args: string[]) => {
+  try {
+    parseCommand(args);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return assert.fail(`taken: ${args.join(' ')}`);
+};
+
+test('what is not said is left to what was said before', () => {
+  assert.deepEqual(parseCommand(['up']), {
+    kind: 'up',
+    stateDir: '/var/lib/sallyport/client',
+    json: false,
+    controller: null,
+    insecure: null,
+    interface: null,
+    wireguard: null,
+    keyFile: null,
+    logLevel: 'info',
+    foreground: false,
+    timeoutMs: 15_000,
+  });
+  assert.equal(defaultStateDir, clientStateDir, 'the contract says the same');
+});
+
+test('the key never stands in the arguments, only where it is', () => {
+  const from = (...args: string[]) => {
+    const command = parseCommand(['up', ...args]);
+    return command.kind === 'up' ? command.keyFile : undefined;
+  };
+  assert.equal(from('--enrolment-key-stdin'), '-');
+  assert.equal(from('--enrolment-key-file', '-'), '-');
+  assert.equal(from('--enrolment-key-file', 'k'), 'k');
+  assert.match(refused('up', '--enrolment-key-stdin', '--enrolment-key-file', 'k'), /one of them/);
+  assert.match(refused('up', '--enrolment-key', 'sdk_x'), /Unknown option '--enrolment-key'/);
+});
+
+test('ping takes one target, a count and a time', () => {
+  assert.deepEqual(parseCommand(['ping', 'wiki', '-c', '2', '-W', '0.5', '--json']), {
+    kind: 'ping',
+    stateDir: defaultStateDir,
+    json: true,
+    target: 'wiki',
+    count: 2,
+    timeoutMs: 500,
+  });
+  assert.match(refused('ping'), /name a resource/);
+  assert.match(refused('ping', 'a', 'b'), /one target at a time/);
+  assert.match(refused('ping', 'a', '-c', '0'), /number from 1/);
+  assert.match(refused('ping', 'a', '-W', 'x'), /seconds/);
+});
+
+test('wrong usage names the argument', () => {
+  assert.match(refused('up', '--interface', '1x'), /--interface/);
+  assert.match(refused('up', '--interface', 'x'.repeat(16)), /--interface/);
+  assert.match(refused('up', '--wireguard', 'magic'), /not one of auto, kernel, userspace/);
+  assert.match(refused('up', '--controller', ''), /--controller: the value is empty/);
+  assert.match(refused('down', 'x'), /down: /);
+  assert.match(refused('fly'), /unknown command "fly"/);
+});
+
+test('help tells of every option that a command takes', () => {
+  for (const name of ['up', 'down', 'ping', 'netcheck', 'run']) {
+    const command = parseCommand([name, '--help']);
+    assert.ok(command.kind === 'help');
+    assert.match(command.text, /--state-dir/);
+  }
+});

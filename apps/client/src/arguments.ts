@@ -1,0 +1,199 @@
+import { parseArgs } from 'node:util';
+import { UsageError } from './failure.ts';
+import { helpOf, isCommandName } from './help.ts';
+
+/** Where a client keeps what is its own. */
+export interface Place {
+  readonly stateDir: string;
+}
+
+/** How a daemon is to run. Null: as it was told the last time, or the default. */
+export interface Settings {
+  /** As typed. */
+  readonly controller: string | null;
+  readonly insecure: boolean | null;
+  readonly interface: string | null;
+  readonly wireguard: 'auto' | 'kernel' | 'userspace' | null;
+}
+
+export interface RunCommand extends Place, Settings {
+  readonly kind: 'run';
+  /** Path, `-` for standard input, or null: not given. */
+  readonly keyFile: string | null;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+export interface UpCommand extends Place, Settings {
+  readonly kind: 'up';
+  readonly keyFile: string | null;
+  readonly foreground: boolean;
+  readonly timeoutMs: number;
+  readonly json: boolean;
+  readonly logLevel: RunCommand['logLevel'];
+}
+
+export type Command =
+  | RunCommand
+  | UpCommand
+  | ({ readonly kind: 'down'; readonly forget: boolean; readonly json: boolean } & Place)
+  | ({
+      readonly kind: 'ping';
+      readonly target: string;
+      readonly count: number;
+      readonly timeoutMs: number;
+      readonly json: boolean;
+    } & Place)
+  | ({ readonly kind: 'netcheck'; readonly controller: string | null; readonly json: boolean } & Place)
+  | { readonly kind: 'help'; readonly text: string }
+  | { readonly kind: 'version' };
+
+/** Same as `clientStateDir` of the contract, which is too much to load for a command that is to be quick. */
+export const defaultStateDir = '/var/lib/sallyport/client';
+export const defaultInterface = 'sallyport1';
+
+/** Reads the command line (without program and script). Throws UsageError with a sentence that names the argument. */
+export function parseCommand(args: readonly string[]): Command {
+  const [name = 'help', ...rest] = args;
+  if (name === '--version' || name === '-V') return { kind: 'version' };
+  if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help', text: helpOf(null) };
+  if (!isCommandName(name)) throw new UsageError(`unknown command ${JSON.stringify(name)}`);
+  const { values, positionals } = parseFlags(name, rest);
+  if (values.help === true) return { kind: 'help', text: helpOf(name) };
+  const stateDir = text(values, 'state-dir') ?? defaultStateDir;
+  const json = values.json === true;
+  switch (name) {
+    case 'run':
+      return { kind: 'run', stateDir, ...settings(values), ...start(values) };
+    case 'up':
+      return {
+        kind: 'up',
+        stateDir,
+        json,
+        ...settings(values),
+        ...start(values),
+        foreground: values.foreground === true,
+        timeoutMs: seconds(values, 'timeout', 15, 3600),
+      };
+    case 'down':
+      return { kind: 'down', stateDir, json, forget: values.forget === true };
+    case 'netcheck':
+      return { kind: 'netcheck', stateDir, json, controller: text(values, 'controller') };
+    case 'ping':
+      return {
+        kind: 'ping',
+        stateDir,
+        json,
+        target: target(positionals),
+        count: integer(values, 'count', 4, 1_000_000),
+        timeoutMs: Math.min(seconds(values, 'timeout', 2, 10), 10_000),
+      };
+  }
+}
+
+const common = { 'state-dir': { type: 'string' }, help: { type: 'boolean', short: 'h' } } as const;
+const json = { json: { type: 'boolean' } } as const;
+const running = {
+  controller: { type: 'string' },
+  'enrolment-key-file': { type: 'string' },
+  interface: { type: 'string' },
+  wireguard: { type: 'string' },
+  insecure: { type: 'boolean' },
+  'log-level': { type: 'string' },
+} as const;
+const options = {
+  run: { ...common, ...running },
+  up: {
+    ...common,
+    ...json,
+    ...running,
+    'enrolment-key-stdin': { type: 'boolean' },
+    foreground: { type: 'boolean' },
+    timeout: { type: 'string' },
+  },
+  down: { ...common, ...json, forget: { type: 'boolean' } },
+  ping: { ...common, ...json, count: { type: 'string', short: 'c' }, timeout: { type: 'string', short: 'W' } },
+  netcheck: { ...common, ...json, controller: { type: 'string' } },
+} as const;
+
+type Values = Readonly<Record<string, string | boolean | undefined>>;
+
+function parseFlags(command: keyof typeof options, args: readonly string[]): { values: Values; positionals: string[] } {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      options: options[command],
+      strict: true,
+      allowPositionals: command === 'ping',
+    });
+    return { values: values as Values, positionals };
+  } catch (error) {
+    throw new UsageError(`${command}: ${(error as Error).message.split('. ')[0]}`);
+  }
+}
+
+function settings(values: Values): Settings {
+  return {
+    controller: text(values, 'controller'),
+    insecure: values.insecure === true ? true : null,
+    interface: interfaceName(values),
+    wireguard: oneOf(values, 'wireguard', ['auto', 'kernel', 'userspace']),
+  };
+}
+
+function start(values: Values): Pick<RunCommand, 'keyFile' | 'logLevel'> {
+  const file = text(values, 'enrolment-key-file');
+  const stdin = values['enrolment-key-stdin'] === true;
+  if (stdin && file !== null && file !== '-') {
+    throw new UsageError('--enrolment-key-file and --enrolment-key-stdin: give one of them');
+  }
+  const logLevel = oneOf(values, 'log-level', ['debug', 'info', 'warn', 'error']) ?? 'info';
+  return { keyFile: stdin ? '-' : file, logLevel };
+}
+
+function target(positionals: readonly string[]): string {
+  const [first, ...more] = positionals;
+  if (first === undefined || first === '') throw new UsageError('ping: name a resource, a gateway or an address');
+  if (more.length > 0) throw new UsageError(`ping: one target at a time, not also ${more.join(' ')}`);
+  return first;
+}
+
+function interfaceName(values: Values): string | null {
+  const name = text(values, 'interface');
+  if (name === null || /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name)) return name;
+  throw new UsageError(
+    `--interface: ${JSON.stringify(name)} is no interface name (a letter, then up to 14 letters, digits, "_", ".", "-")`,
+  );
+}
+
+function text(values: Values, name: string): string | null {
+  const value = values[name];
+  if (value === undefined) return null;
+  if (typeof value !== 'string' || value === '') throw new UsageError(`--${name}: the value is empty`);
+  return value;
+}
+
+function integer(values: Values, name: string, otherwise: number, most: number): number {
+  const value = text(values, name);
+  if (value === null) return otherwise;
+  const number = Number(value);
+  if (/^\d+$/.test(value) && number >= 1 && number <= most) return number;
+  throw new UsageError(`--${name}: ${JSON.stringify(value)} is not a number from 1 to ${most}`);
+}
+
+/** In milliseconds. */
+function seconds(values: Values, name: string, otherwise: number, most: number): number {
+  const value = text(values, name);
+  if (value === null) return otherwise * 1000;
+  const number = Number(value);
+  if (/^\d+(\.\d+)?$/.test(value) && number > 0 && number <= most) return Math.max(50, Math.round(number * 1000));
+  throw new UsageError(`--${name}: ${JSON.stringify(value)} is not a number of seconds up to ${most}`);
+}
+
+function oneOf<T extends string>(values: Values, name: string, choices: readonly T[]): T | null {
+  const value = text(values, name);
+  if (value === null) return null;
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice === undefined)
+    throw new UsageError(`--${name}: ${JSON.stringify(value)} is not one of ${choices.join(', ')}`);
+  return choice;
+}

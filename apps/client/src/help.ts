@@ -1,0 +1,70 @@
+const names = ['up', 'down', 'ping', 'netcheck', 'run'] as const;
+export type CommandName = (typeof names)[number];
+
+export function isCommandName(text: string): text is CommandName {
+  return (names as readonly string[]).includes(text);
+}
+
+/** What a command takes; null: which commands there are. */
+export function helpOf(name: CommandName | null): string {
+  return name === null ? overview : `${helps[name]}\n${place}\n${exitCodes}`;
+}
+
+const overview = `Usage: sally <command> [options], on a device
+
+  up         Connect this device: enrols it the first time, then keeps its tunnel up.
+  status     Which gateway carries which resource, how, and what is denied and why.
+  ping       Ask a resource, a gateway or an address through the tunnel.
+  netcheck   Say what the network around this device lets through.
+  down       Disconnect, and undo everything on this host.
+
+--help after a command tells more.
+`;
+
+const place = `  --state-dir DIR            keys and last state (default /var/lib/sallyport/client)
+`;
+const exitCodes = 'Exit codes: 0 done, 1 failed, 2 wrong usage.\n';
+
+const running = `  --controller URL           address of the controller, https://…; needed the first time
+  --enrolment-key-file FILE  file with an enrolment key (sdk_…), - for standard input; needed until
+                             the device is enrolled (or SALLYPORT_ENROLMENT_KEY,
+                             SALLYPORT_ENROLMENT_KEY_FILE)
+  --interface NAME           tunnel interface (default sallyport1)
+  --wireguard KIND           auto (default), kernel or userspace
+  --insecure                 speak to a controller on another host without TLS
+  --log-level LEVEL          debug, info (default), warn or error`;
+
+const helps: Readonly<Record<CommandName, string>> = {
+  up: `Usage: sally up [options]
+
+Connects this device and returns when everything that it may reach can be reached. The keys are made here
+and stay here. What was given once is remembered: after the first time, sally up is enough.
+
+${running}
+  --enrolment-key-stdin      read the enrolment key from standard input
+  --foreground               stay, and log to standard error, instead of leaving a daemon
+  --timeout SECONDS          how long to wait (default 15); the daemon goes on trying
+  --json                     print the status as JSON`,
+  run: `Usage: sally client run [options]
+
+Runs the daemon itself, as sally up and the systemd unit do. The tunnel outlives it.
+
+${running}`,
+  down: `Usage: sally down [options]
+
+Ends the daemon and takes tunnel, routes, rules and settings back.
+
+  --forget                   remove the identity as well: coming back needs another enrolment key
+  --json                     print what was undone as JSON`,
+  ping: `Usage: sally ping NAME|ADDRESS[:PORT] [options]
+
+Asks the gateway that carries a target, and the target itself: by TCP where a port is given, else by ICMP.
+
+  -c, --count N              how often (default 4)
+  -W, --timeout SECONDS      how long to wait for each (default 2)
+  --json                     one line of JSON for each`,
+  netcheck: `Usage: sally netcheck [options]
+
+  --controller URL           controller to ask when no daemon runs
+  --json                     print it as JSON`,
+};

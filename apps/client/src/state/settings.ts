@@ -1,0 +1,48 @@
+import type { StateDirectory } from '@sallyport/agent-runtime';
+import type { Settings } from '../arguments.ts';
+
+/** What a client was told when it was brought up, and goes by until it is told otherwise. */
+export interface KnownSettings {
+  /** As typed. */
+  readonly controller: string;
+  readonly insecure: boolean;
+  readonly interface: string;
+  readonly wireguard: 'auto' | 'kernel' | 'userspace';
+}
+
+/** Null: never told, or the file is damaged. */
+export async function readSettings(directory: StateDirectory): Promise<KnownSettings | null> {
+  return parseSettings(await directory.read('client.json').catch(() => null));
+}
+
+export function parseSettings(text: string | null): KnownSettings | null {
+  try {
+    const { version, controller, insecure, interface: name, wireguard } = JSON.parse(text ?? 'null');
+    const whole =
+      version === 1 &&
+      typeof controller === 'string' &&
+      typeof insecure === 'boolean' &&
+      typeof name === 'string' &&
+      ['auto', 'kernel', 'userspace'].includes(wireguard);
+    return whole ? { controller, insecure, interface: name, wireguard } : null;
+  } catch {
+    return null;
+  }
+}
+
+export function writeSettings(directory: StateDirectory, settings: KnownSettings): Promise<void> {
+  return directory.write('client.json', `${JSON.stringify({ version: 1, ...settings })}\n`);
+}
+
+/** What is given now wins; `--insecure` holds for the controller with which it was given. Null: there is no controller. */
+export function mergeSettings(given: Settings, known: KnownSettings | null, name: string): KnownSettings | null {
+  const controller = given.controller ?? known?.controller ?? null;
+  if (controller === null) return null;
+  const same = controller === known?.controller;
+  return {
+    controller,
+    insecure: given.insecure ?? (same && known.insecure),
+    interface: given.interface ?? known?.interface ?? name,
+    wireguard: given.wireguard ?? known?.wireguard ?? 'auto',
+  };
+}
