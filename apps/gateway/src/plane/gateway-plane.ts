@@ -11,8 +11,8 @@ import {
 } from '@sallyport/agent-runtime';
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import type { ForeignChange } from '@sallyport/hostnet';
+import { Prober } from '../probing/prober.ts';
 import { DataPlane, type PlaneOptions } from './data-plane.ts';
-import { probeAll } from './probes.ts';
 import { hasLostPeers, Statistics } from './statistics.ts';
 
 export interface GatewayPlaneOptions extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift'> {
@@ -30,15 +30,14 @@ export class GatewayPlane implements AgentPlane {
   readonly #statistics = new Statistics();
   #tell: (input: PlaneInput) => void = () => {};
   #desired: () => Items = () => new Map();
-  #probes: readonly ProbeResult[] = [];
-  #probing: Promise<void> | null = null;
-  #probeTimer: NodeJS.Timeout | null = null;
+  readonly #prober: Prober;
   #elsewhereTimer: NodeJS.Timeout | null = null;
 
   constructor({ log, ...options }: GatewayPlaneOptions) {
     this.#log = log;
     this.#directory = options.directory;
     this.#endpoints = options.endpoints;
+    this.#prober = new Prober(options.now, (result) => this.#tell({ kind: 'noticed', probes: [result] }));
     this.#plane = new DataPlane({
       ...options,
       onForeignChange: (change) => this.#foreignChange(change),
@@ -57,12 +56,11 @@ export class GatewayPlane implements AgentPlane {
   begin(tell: (input: PlaneInput) => void, desired: () => Items): void {
     this.#tell = tell;
     this.#desired = desired;
-    this.#probeTimer = setInterval(() => void this.#runProbes(), probeEveryMs).unref();
   }
 
   async perform(work: Work): Promise<PlaneResult> {
     const result = await this.#plane.perform(work);
-    if (this.#probesAreStale()) void this.#runProbes();
+    this.#prober.expect(work.kind === 'close' ? [] : this.#probeItems());
     await this.#saveEndpoints();
     return result;
   }
@@ -74,19 +72,18 @@ export class GatewayPlane implements AgentPlane {
       const lost = applied && hasLostPeers(items, statistics.device);
       await this.#saveEndpoints();
       return {
-        data: this.#statistics.heartbeat(items, statistics, this.#probes),
+        data: this.#statistics.heartbeat(items, statistics, this.#prober.results),
         drift: lost ? 'WireGuard has not the peers that it should have' : null,
       };
     } catch (error) {
       this.#log.debug('no statistics', { reason: failureOf(error).message });
       const nothing = { device: null, counters: null };
-      return { data: this.#statistics.heartbeat(items, nothing, this.#probes), drift: null };
+      return { data: this.#statistics.heartbeat(items, nothing, this.#prober.results), drift: null };
     }
   }
 
-  async probe(): Promise<readonly ProbeResult[]> {
-    await this.#runProbes();
-    return this.#probes;
+  probe(): Promise<readonly ProbeResult[]> {
+    return this.#prober.all();
   }
 
   punch(_message: Punch): void {}
@@ -96,30 +93,14 @@ export class GatewayPlane implements AgentPlane {
   }
 
   async stop(): Promise<void> {
-    if (this.#probeTimer !== null) clearInterval(this.#probeTimer);
+    this.#prober.stop();
     if (this.#elsewhereTimer !== null) clearTimeout(this.#elsewhereTimer);
     await this.#plane.stop();
     await this.#saveEndpoints();
   }
 
-  /** One run at a time; who asks meanwhile gets the next. */
-  async #runProbes(): Promise<void> {
-    while (this.#probing !== null) await this.#probing;
-    this.#probing = (async () => {
-      this.#probes = await probeAll(this.#probeItems());
-    })();
-    await this.#probing;
-    this.#probing = null;
-  }
-
   #probeItems(): ProbeItem[] {
     return [...this.#desired().values()].filter((item) => item.kind === 'probe');
-  }
-
-  #probesAreStale(): boolean {
-    const known = new Set(this.#probes.map(({ id }) => id));
-    const wanted = this.#probeItems();
-    return wanted.length !== known.size || wanted.some(({ id }) => !known.has(id));
   }
 
   /** Our own table is looked at at once; other rules change often on some hosts, so they are looked at together. */
@@ -142,5 +123,4 @@ export class GatewayPlane implements AgentPlane {
   }
 }
 
-const probeEveryMs = 30_000;
 const elsewhereDelayMs = 2_000;
