@@ -185,7 +185,7 @@ function worldOf(
   const gateway = {
     ...{ id: s.gatewayId, name: 'office', publicKey: null, listenPort: 51820, addresses: [], endpoints: [] },
     ...{ intent: 'ACTIVE' as const, masquerade: true, relayEnabled: false, relayPorts: { from: 52000, to: 52999 } },
-    ...{ failing: false, unreachable: [] },
+    ...{ failing: false, unreachable: [], drainUntil: null },
   };
   return [
     { kind: 'gateway', id: gateway.id, value: gateway },
