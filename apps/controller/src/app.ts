@@ -1,7 +1,7 @@
 import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import type { Timers } from './channel/timers.ts';
-import type { Channel, DesiredStates, GatewayDirectory } from './channel/types.ts';
+import type { AgentDirectory, Channel, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
 import { accessRoutes } from './features/access/routes.ts';
@@ -13,8 +13,10 @@ import { dropOldEvents } from './features/audit/retention.ts';
 import { auditRoutes } from './features/audit/routes.ts';
 import { ChangeFeed } from './features/changes/feed.ts';
 import { changeRoutes } from './features/changes/routes.ts';
+import { createDeviceDirectory } from './features/devices/directory.ts';
 import { createDeviceQueries } from './features/devices/queries.ts';
 import { deviceRoutes } from './features/devices/routes.ts';
+import { enrolmentKeyRoutes } from './features/enrolment-keys/routes.ts';
 import { createGatewayDirectory } from './features/gateways/directory.ts';
 import { GatewayLists } from './features/gateways/list.ts';
 import { createGatewayQueries } from './features/gateways/queries.ts';
@@ -46,10 +48,11 @@ import type { ControllerIdentity } from './secrets/identity.ts';
 
 /** What the agent channel is built on. */
 export interface ChannelParts {
-  readonly directory: GatewayDirectory;
+  readonly directory: AgentDirectory;
   readonly states: DesiredStates;
   readonly leaseMs: (tenant: string) => number;
   readonly deviceMoved: (tenant: string, device: string, source: string) => void;
+  readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
 }
 
 export interface AppDeps<C extends Channel = Channel> {
@@ -89,15 +92,18 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   let stopping = false;
   const whereabouts = new Whereabouts(deps.countries);
   const runtimes = new TenantRuntimes({ ...deps, whereabouts, epoch: deps.identity.epoch, took: metrics.compiled });
-  const directory = createGatewayDirectory({
+  const { book: gatewayBook, ...ofGateways } = createGatewayDirectory({
     ...deps,
     onLastOnline: (tenant, moments) => lists.lastOnline(tenant, moments),
   });
+  const { book: deviceBook, ...ofDevices } = createDeviceDirectory(deps);
+  const directory = { agents: { gateway: gatewayBook, device: deviceBook }, ...ofGateways, ...ofDevices };
   const channel = deps.openChannel({
     directory,
     states: runtimes,
     leaseMs: (tenant) => runtimes.leaseMs(tenant),
     deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
+    unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
   });
   const authenticator = new ApiKeyAuthenticator(store);
   const queries = createGatewayQueries(store, box, channel, runtimes);
@@ -113,6 +119,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...resourceRoutes({ store, gateways: queries, resources }),
     ...addressRoutes({ store, resources }),
     ...deviceRoutes({ store, gateways: queries, devices, worlds: runtimes }),
+    ...enrolmentKeyRoutes(deps),
     ...policyRoutes({ store, gateways: queries, devices, users, policies }),
     ...userRoutes({ store, users }),
     ...groupRoutes({ store }),

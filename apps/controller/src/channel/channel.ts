@@ -1,11 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { type ControllerMessage, keyExchange } from '@sallyport/contract/channel';
 import { type Admission, admit } from './admission.ts';
+import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type Visitor } from './doorway.ts';
 import type { Place } from './gate.ts';
-import { type EntryHost, GatewayEntry } from './gateway-entry.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
@@ -15,11 +15,11 @@ import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
 import { type Hello, type Proof, Session, type SessionEffect } from './session.ts';
 import { systemTimers, type Timers } from './timers.ts';
-import type { Channel, DesiredStates, GatewayDirectory, GatewayPresence, GatewayRecord } from './types.ts';
+import type { AgentDirectory, AgentRecord, Channel, DesiredStates, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface ChannelDeps {
-  readonly directory: GatewayDirectory;
+  readonly directory: AgentDirectory;
   readonly states: DesiredStates;
   readonly identity: ControllerIdentity;
   /** Epoch milliseconds. */
@@ -30,6 +30,8 @@ export interface ChannelDeps {
   readonly leaseMs: (tenant: string) => number;
   /** Told at once when a device's tunnel comes from another address than before. */
   readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
+  /** Told when resources that a gateway cannot reach are others than before; ids, ascending. */
+  readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly heartbeatMs?: number;
   readonly graceMs?: number;
   readonly log: Log;
@@ -52,6 +54,7 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
 /** Handshakes and source addresses kept in memory, of however many devices there ever were. */
 const rememberedDevices = 500_000;
 
+type FindPathListener = Parameters<Channel['onFindPath']>[0];
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 
 class ChannelServer implements AgentChannel {
@@ -61,14 +64,15 @@ class ChannelServer implements AgentChannel {
   readonly #counters = newCounters();
   readonly #doorway: Doorway;
   readonly #observations: Observations;
-  readonly #entries = new Map<string, GatewayEntry>();
+  readonly #entries = new Map<string, AgentEntry>();
   readonly #links = new Set<Link>();
   /** Those of the links that still hold a place at the door, and those that were welcomed. */
   readonly #handshaking = new Map<Link, Place>();
   readonly #live = new Set<Link>();
   readonly #handshakes = new Map<string, number>();
   readonly #sources = new DeviceSources(rememberedDevices);
-  readonly #listeners = new Set<(gateway: string) => void>();
+  readonly #listeners = new Set<(agent: string) => void>();
+  readonly #pathListeners = new Set<FindPathListener>();
   readonly #linkHost: LinkHost;
   readonly #entryHost: EntryHost;
   #cancelFlush: () => void = () => {};
@@ -81,7 +85,7 @@ class ChannelServer implements AgentChannel {
     const { clock, log, directory, states, peerAddress } = deps;
     const { heartbeatMs = 10_000, graceMs = 15_000 } = deps;
     const queue = new WorkQueue(timers, clock);
-    const presenceChanged = (gateway: string) => this.#presenceChanged(gateway);
+    const presenceChanged = (agent: string) => this.#presenceChanged(agent);
     const observations = (this.#observations = new Observations(directory, log, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
     this.#doorway = new Doorway({ clock, timers, limits, counters: this.#counters, queue, peerAddress, opened });
@@ -96,9 +100,11 @@ class ChannelServer implements AgentChannel {
     };
     const deviceHandshake = (device: string, at: number) => this.#deviceHandshake(device, at);
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
-    const deleted = (entry: GatewayEntry) => this.#deleted(entry);
+    const deleted = (entry: AgentEntry) => this.#deleted(entry);
     const shared = { clock, timers, limits, heartbeatMs, graceMs, log, states, observations, queue };
-    this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deviceSource, deleted };
+    const { unreachable = () => {} } = deps;
+    const findPath: FindPathListener = (agent, request) => this.#findPath(agent, request);
+    this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deviceSource, unreachable, findPath, deleted };
   }
 
   attach(server: Server): void {
@@ -106,8 +112,8 @@ class ChannelServer implements AgentChannel {
     this.#flushLater();
   }
 
-  presence(gateway: string): GatewayPresence {
-    return this.#entries.get(gateway)?.view() ?? absent;
+  presence(agent: string): Presence {
+    return this.#entries.get(agent)?.view() ?? absent;
   }
 
   deviceLastHandshake(device: string): number | null {
@@ -118,8 +124,26 @@ class ChannelServer implements AgentChannel {
     return (await this.#entries.get(gateway)?.probe(timeoutMs)) ?? null;
   }
 
-  onPresence(listener: (gateway: string) => void): () => void {
-    const own = (gateway: string) => listener(gateway);
+  paths(agent: string) {
+    return this.#entries.get(agent)?.paths ?? [];
+  }
+
+  relayTimes(agent: string) {
+    return this.#entries.get(agent)?.relayTimes ?? new Map();
+  }
+
+  punch(agent: string, peer: string, endpoints: readonly string[]): boolean {
+    return this.#entries.get(agent)?.punch(peer, endpoints) ?? false;
+  }
+
+  onFindPath(listener: FindPathListener): () => void {
+    const own: FindPathListener = (agent, request) => listener(agent, request);
+    this.#pathListeners.add(own);
+    return () => this.#pathListeners.delete(own);
+  }
+
+  onPresence(listener: (agent: string) => void): () => void {
+    const own = (agent: string) => listener(agent);
     this.#listeners.add(own);
     return () => this.#listeners.delete(own);
   }
@@ -136,6 +160,7 @@ class ChannelServer implements AgentChannel {
 
   async #stop(): Promise<void> {
     this.#listeners.clear();
+    this.#pathListeners.clear();
     this.#cancelFlush();
     const closed = this.#doorway.close();
     for (const link of this.#links) link.goAway();
@@ -182,14 +207,14 @@ class ChannelServer implements AgentChannel {
       if (admission.kind === 'admitted') {
         if (admission.enrolled) this.#enrolled(link, admission.record);
         await this.#welcome(link, hello, proof, admission);
-      } else this.#refused(link, hello.gateway, admission.code);
+      } else this.#refused(link, hello, admission.code);
     } catch (error) {
-      this.#deps.log.warn({ err: error, gateway: hello.gateway }, 'could not decide whether to admit an agent');
+      this.#deps.log.warn({ err: error, [hello.role]: hello.agent }, 'could not decide whether to admit an agent');
       link.input({ type: 'rejected', code: 'busy' });
     }
   }
 
-  /** Follows the gateway first and looks again afterwards, so that no deletion or re-key in between goes unseen. */
+  /** Follows the agent's state first and looks again afterwards, so that no deletion or re-key in between goes unseen. */
   async #welcome(link: Link, hello: Hello, proof: Proof, admission: Admitted): Promise<void> {
     const { record: admitted, enrolled } = admission;
     if (link.over || this.#stopped !== null) return;
@@ -197,7 +222,10 @@ class ChannelServer implements AgentChannel {
     entry.open();
     const { generation } = entry;
     const { directory, states, leaseMs, log } = this.#deps;
-    const [record, state] = await Promise.all([directory.find(admitted.id), states.current(admitted.id)]);
+    const [record, state] = await Promise.all([
+      directory.agents[admitted.role].find(admitted.id),
+      states.current(admitted.id),
+    ]);
     if (link.over || this.#stopped !== null) return;
     const identityKey = record === null || record === 'deleted' ? null : record.identityKey;
     const same = identityKey !== null && sameKey(identityKey, canonicalKey(hello.identityKey) ?? '');
@@ -208,33 +236,33 @@ class ChannelServer implements AgentChannel {
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
     entry.install(link, record, state, { hello, proof, newHost });
-    log.debug({ gateway: entry.id, address: link.address }, 'agent connected');
+    log.debug({ [entry.role]: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
     const { name, tenant } = record;
     link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant) });
     this.#leaveDoor(link);
   }
 
-  async #load(link: Link, entry: GatewayEntry): Promise<void> {
+  async #load(link: Link, entry: AgentEntry): Promise<void> {
     try {
       const state = await this.#deps.states.current(entry.id);
       if (state !== null) entry.feed.loaded(state);
       link.input({ type: 'loaded', state });
     } catch (error) {
-      this.#deps.log.warn({ err: error, gateway: entry.id }, 'could not load the desired state');
+      this.#deps.log.warn({ err: error, [entry.role]: entry.id }, 'could not load the desired state');
       link.input({ type: 'rejected', code: 'busy' });
     }
   }
 
-  #enrolled(link: Link, record: GatewayRecord): void {
+  #enrolled(link: Link, record: AgentRecord): void {
     this.#counters.enrolled++;
-    this.#deps.log.info({ gateway: record.id, address: link.address }, 'gateway enrolled');
+    this.#deps.log.info({ [record.role]: record.id, address: link.address }, `${record.role} enrolled`);
   }
 
-  #refused(link: Link, gateway: string, code: RefusalCode): void {
-    const facts = { gateway, code, address: link.address };
+  #refused(link: Link, { role, agent }: Hello, code: RefusalCode): void {
+    const facts = { [role]: agent, code, address: link.address };
     if (code === 'already-enrolled')
-      this.#deps.log.warn(facts, 'a second agent came with the token of an enrolled gateway');
+      this.#deps.log.warn(facts, `a second agent came with the token of an enrolled ${role}`);
     else this.#deps.log.info(facts, 'agent refused');
     link.input({ type: 'rejected', code });
   }
@@ -246,7 +274,7 @@ class ChannelServer implements AgentChannel {
     link.entry?.release(link);
     this.#live.delete(link);
     this.#leaveDoor(link);
-    if (link.entry !== null) this.#deps.log.debug({ gateway: link.entry.id, code }, 'agent gone');
+    if (link.entry !== null) this.#deps.log.debug({ [link.entry.role]: link.entry.id, code }, 'agent gone');
     if (phase !== 'live' && code !== 'busy' && code !== 'lost') this.#doorway.failed(link.sources);
   }
 
@@ -254,11 +282,8 @@ class ChannelServer implements AgentChannel {
   #answered(link: Link, { code }: LinkEnding): void {
     if (code !== 'taken-over' || link.entry === null) return;
     this.#counters.takenOver++;
-    const facts = { gateway: link.entry.id, older: link.address, newer: link.entry.link?.address };
-    this.#deps.log.warn(
-      facts,
-      'two agents with the same identity; the newer took over; was the host of the gateway copied?',
-    );
+    const facts = { [link.entry.role]: link.entry.id, older: link.address, newer: link.entry.link?.address };
+    this.#deps.log.warn(facts, 'two agents with the same identity; the newer took over; was the host copied?');
   }
 
   #leaveDoor(link: Link): void {
@@ -266,15 +291,15 @@ class ChannelServer implements AgentChannel {
     this.#handshaking.delete(link);
   }
 
-  #entry(record: GatewayRecord): GatewayEntry {
+  #entry(record: AgentRecord): AgentEntry {
     const known = this.#entries.get(record.id);
     if (known !== undefined) return known;
-    const entry = new GatewayEntry(record, this.#entryHost);
+    const entry = new AgentEntry(record, this.#entryHost);
     this.#entries.set(record.id, entry);
     return entry;
   }
 
-  #deleted(entry: GatewayEntry): void {
+  #deleted(entry: AgentEntry): void {
     entry.stop();
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#observations.forget(entry.id);
@@ -301,12 +326,20 @@ class ChannelServer implements AgentChannel {
     this.#deps.deviceMoved?.(tenant, report.device, source);
   }
 
-  #presenceChanged(gateway: string): void {
-    for (const listener of this.#listeners) {
+  #findPath(agent: AgentRecord, request: Parameters<FindPathListener>[1]): void {
+    this.#tell(this.#pathListeners, agent.id, (listener) => listener(agent, request));
+  }
+
+  #presenceChanged(agent: string): void {
+    this.#tell(this.#listeners, agent, (listener) => listener(agent));
+  }
+
+  #tell<L>(listeners: ReadonlySet<L>, agent: string, call: (listener: L) => void): void {
+    for (const listener of listeners) {
       try {
-        listener(gateway);
+        call(listener);
       } catch (error) {
-        this.#deps.log.warn({ err: error, gateway }, 'a listener to presence failed');
+        this.#deps.log.warn({ err: error, agent }, 'a listener to the channel failed');
       }
     }
   }

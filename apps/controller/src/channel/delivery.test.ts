@@ -4,7 +4,7 @@ import { type ControllerMessage, type Revision, StateHash, type StateItem } from
 import fc from 'fast-check';
 import { Delivery, type DeliveryStep } from './delivery.ts';
 import { DeltaHistory } from './delta-history.ts';
-import { GatewayFeed } from './gateway-feed.ts';
+import { StateFeed } from './state-feed.ts';
 import { deviceItem, MemoryStates } from './testing/memory-states.ts';
 import type { DesiredState } from './types.ts';
 
@@ -62,7 +62,7 @@ class World {
   readonly states = new MemoryStates();
   readonly agent = new Believer();
   now = 0;
-  #feed = new GatewayFeed(bounds);
+  #feed = new StateFeed(bounds);
   #delivery = new Delivery(settings, this.#feed);
   #unsubscribe = () => {};
 
@@ -113,7 +113,7 @@ class World {
   }
 
   #follow(): void {
-    const feed = (this.#feed = new GatewayFeed(bounds));
+    const feed = (this.#feed = new StateFeed(bounds));
     this.#unsubscribe = this.states.subscribe(gateway, (change) => {
       if (change.kind === 'delta' || change.kind === 'revision') feed.changed(change);
     });

@@ -1,11 +1,11 @@
 import type { ControllerMessage, SignedStatement } from '@sallyport/contract/channel';
 import { statementText } from '@sallyport/contract/channel';
 import type { Position } from './delta-history.ts';
-import type { GatewayFeed, Path } from './gateway-feed.ts';
+import type { Path, StateFeed } from './state-feed.ts';
 import type { DesiredState } from './types.ts';
 
 export interface DeliverySettings {
-  readonly gateway: string;
+  readonly agent: string;
   readonly sign: (text: string) => string;
   /** Length of a lease that begins now, milliseconds. */
   readonly leaseMs: () => number;
@@ -31,7 +31,7 @@ type Plan = { readonly at: number } & (
  */
 export class Delivery {
   readonly #settings: DeliverySettings;
-  readonly #feed: GatewayFeed;
+  readonly #feed: StateFeed;
   /** What the agent has once it has read everything that was sent; null: nothing that could be built on. */
   #sent: (Position & { readonly serial: number }) | null = null;
   #loading = false;
@@ -41,7 +41,7 @@ export class Delivery {
   #snapshotAt = Number.NEGATIVE_INFINITY;
   #leaseUntil: number | null = null;
 
-  constructor(settings: DeliverySettings, feed: GatewayFeed) {
+  constructor(settings: DeliverySettings, feed: StateFeed) {
     this.#settings = settings;
     this.#feed = feed;
   }

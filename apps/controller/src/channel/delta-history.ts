@@ -1,6 +1,6 @@
 import type { Revision, StateDelta, StateItem } from '@sallyport/contract/channel';
 
-/** A state of a gateway: its hash, and a revision at which it held. */
+/** A state of an agent: its hash, and a revision at which it held. */
 export interface Position {
   readonly revision: Revision;
   readonly hash: string;
@@ -16,7 +16,7 @@ interface Step extends Position {
 }
 
 /**
- * The last changes of one gateway's desired state, so that an agent that was away for a moment gets what it missed and
+ * The last changes of one agent's desired state, so that an agent that was away for a moment gets what it missed and
  * not everything. Bounded in changes and in items. States are numbered by serials, because several may share a revision
  * (time passes without one) and even a hash (expiry times are not in it).
  */

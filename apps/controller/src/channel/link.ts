@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { AgentMessage, type ControllerMessage, type SealedChannel } from '@sallyport/contract/channel';
 import type { RawData, WebSocket } from 'ws';
+import type { AgentEntry } from './agent-entry.ts';
 import { Allowance } from './allowance.ts';
-import type { GatewayEntry } from './gateway-entry.ts';
 import type { ChannelLimits } from './limits.ts';
 import type { Session, SessionEffect, SessionInput } from './session.ts';
 import { Alarm, type Timers } from './timers.ts';
@@ -36,8 +36,8 @@ export class Link {
   readonly sources: readonly string[];
   readonly address: string | null;
   readonly session: Session;
-  /** The gateway that it was admitted for. */
-  entry: GatewayEntry | null = null;
+  /** The gateway or device that it was admitted for. */
+  entry: AgentEntry | null = null;
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
   readonly #host: LinkHost;

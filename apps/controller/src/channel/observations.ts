@@ -1,23 +1,23 @@
 import type { Log } from './log.ts';
-import type { GatewayDirectory } from './types.ts';
+import type { AgentDirectory, DeviceFacts, GatewayFacts } from './types.ts';
 
-interface Facts {
-  error?: string | null;
-  discoveredEndpoint?: string | null;
-  deployedAt?: number;
+/** Of one agent; what concerns the other role is left out. */
+interface Facts extends GatewayFacts {
+  readonly deployedAt?: number;
+  readonly told?: DeviceFacts;
 }
 
 const rowsPerWrite = 500;
 
 /**
- * What agents tell that must outlive the process, on its way to the directory. Facts of one gateway are written at once and
+ * What agents tell that must outlive the process, on its way to the directory. Facts of one agent are written at once and
  * one after the other, merged while a write runs; moments are collected and written in batches by `flush`. Nothing is lost when a write
  * fails: it is tried again with the next flush.
  */
 export class Observations {
-  readonly #directory: GatewayDirectory;
+  readonly #directory: AgentDirectory;
   readonly #log: Log;
-  readonly #written: (gateway: string) => void;
+  readonly #written: (agent: string) => void;
   readonly #facts = new Map<string, Facts>();
   readonly #writing = new Map<string, Promise<void>>();
   #online = new Map<string, number>();
@@ -25,16 +25,22 @@ export class Observations {
   #moved = new Map<string, Map<string, string>>();
   #flushing: Promise<void> = Promise.resolve();
 
-  /** `written` is called with the gateway whenever facts of it have become durable. */
-  constructor(directory: GatewayDirectory, log: Log, written: (gateway: string) => void) {
+  /** `written` is called with the agent whenever facts of it have become durable. */
+  constructor(directory: AgentDirectory, log: Log, written: (agent: string) => void) {
     this.#directory = directory;
     this.#log = log;
     this.#written = written;
   }
 
   observe(gateway: string, facts: Facts): void {
-    this.#facts.set(gateway, { ...this.#facts.get(gateway), ...facts });
+    this.#collect(gateway, facts);
     this.#write(gateway);
+  }
+
+  /** What a client tells of its device. `later`: with the next flush, because it tells so much. */
+  deviceTold(device: string, facts: DeviceFacts, later: boolean): void {
+    this.#collect(device, { told: { ...this.#facts.get(device)?.told, ...facts } });
+    if (!later) this.#write(device);
   }
 
   online(gateway: string, at: number): void {
@@ -50,10 +56,10 @@ export class Observations {
     ofTenant(this.#moved, tenant).set(device, source);
   }
 
-  /** Forgets what is on its way for a gateway that is gone. */
-  forget(gateway: string): void {
-    this.#facts.delete(gateway);
-    this.#online.delete(gateway);
+  /** Forgets what is on its way for an agent that is gone. */
+  forget(agent: string): void {
+    this.#facts.delete(agent);
+    this.#online.delete(agent);
   }
 
   /** Writes all that was collected, and tries again what failed before. Resolves when that is done, also when it failed. */
@@ -63,7 +69,7 @@ export class Observations {
   }
 
   async #flushNow(): Promise<void> {
-    for (const gateway of this.#facts.keys()) this.#write(gateway);
+    for (const agent of this.#facts.keys()) this.#write(agent);
     const [online, seen, moved] = [this.#online, this.#seen, this.#moved];
     this.#online = new Map();
     this.#seen = new Map();
@@ -105,27 +111,32 @@ export class Observations {
     }
   }
 
-  #write(gateway: string): void {
-    if (this.#writing.has(gateway)) return;
-    this.#writing.set(gateway, this.#writeFacts(gateway));
+  #collect(agent: string, facts: Facts): void {
+    this.#facts.set(agent, { ...this.#facts.get(agent), ...facts });
   }
 
-  async #writeFacts(gateway: string): Promise<void> {
-    for (let facts = this.#facts.get(gateway); facts !== undefined; facts = this.#facts.get(gateway)) {
-      this.#facts.delete(gateway);
-      const { deployedAt, ...observed } = facts;
+  #write(agent: string): void {
+    if (this.#writing.has(agent)) return;
+    this.#writing.set(agent, this.#writeFacts(agent));
+  }
+
+  async #writeFacts(agent: string): Promise<void> {
+    for (let facts = this.#facts.get(agent); facts !== undefined; facts = this.#facts.get(agent)) {
+      this.#facts.delete(agent);
+      const { deployedAt, told, ...observed } = facts;
       const done = await this.#try(
         'observation',
         async () => {
-          if (deployedAt !== undefined) await this.#directory.deployed(gateway, deployedAt);
-          if (Object.keys(observed).length > 0) await this.#directory.observed(gateway, observed);
+          if (deployedAt !== undefined) await this.#directory.deployed(agent, deployedAt);
+          if (told !== undefined) await this.#directory.deviceTold(agent, told);
+          if (Object.keys(observed).length > 0) await this.#directory.observed(agent, observed);
         },
-        () => this.#facts.set(gateway, { ...facts, ...this.#facts.get(gateway) }),
+        () => this.#facts.set(agent, mergedFacts(facts, this.#facts.get(agent))),
       );
       if (!done) break;
-      this.#written(gateway);
+      this.#written(agent);
     }
-    this.#writing.delete(gateway);
+    this.#writing.delete(agent);
   }
 
   async #try(what: string, write: () => Promise<void>, undo: () => void): Promise<boolean> {
@@ -138,6 +149,11 @@ export class Observations {
       return false;
     }
   }
+}
+
+function mergedFacts(older: Facts, newer: Facts | undefined): Facts {
+  const told = older.told === undefined ? {} : { told: { ...older.told, ...newer?.told } };
+  return { ...older, ...newer, ...told };
 }
 
 function ofTenant<V>(tenants: Map<string, Map<string, V>>, tenant: string): Map<string, V> {

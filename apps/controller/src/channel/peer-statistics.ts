@@ -1,5 +1,5 @@
 import type { Heartbeat } from '@sallyport/contract/channel';
-import type { GatewayCounters } from './types.ts';
+import type { PeerCounters } from './types.ts';
 
 type PeerStatistics = Heartbeat['peers'][number];
 
@@ -10,7 +10,7 @@ interface Peer {
   lastHandshake: number | null;
 }
 
-const none: GatewayCounters = { connectedDevices: 0, bytesIn: 0, bytesOut: 0, lastHandshake: null };
+const none: PeerCounters = { connectedDevices: 0, bytesIn: 0, bytesOut: 0, lastHandshake: null };
 
 /** WireGuard makes a new handshake every two minutes of traffic and gives a session up after three. */
 const connectedMs = 180_000;
@@ -25,7 +25,7 @@ export class PeerStatisticsBook {
   #bytesIn = 0;
   #bytesOut = 0;
   #lastHandshake: number | null = null;
-  #cached: { readonly second: number; readonly counters: GatewayCounters } | null = null;
+  #cached: { readonly second: number; readonly counters: PeerCounters } | null = null;
 
   /** The devices desired now, all of them. */
   expectOnly(devices: Iterable<string>): void {
@@ -53,22 +53,22 @@ export class PeerStatisticsBook {
   record(peers: readonly PeerStatistics[], skewMs: number, now: number): Map<string, number> {
     const seen = new Map<string, number>();
     for (const report of peers) {
-      const before = this.#peers.get(report.device);
+      const before = this.#peers.get(report.peer);
       if (before === undefined) continue;
       const handshake = report.lastHandshake === null ? null : Math.min(report.lastHandshake - skewMs, now);
       // The offset between the clocks is only known to within the time a heartbeat travels.
-      if (handshake !== null && handshake > (before?.lastHandshake ?? 0) + 1_000) seen.set(report.device, handshake);
+      if (handshake !== null && handshake > (before?.lastHandshake ?? 0) + 1_000) seen.set(report.peer, handshake);
       this.#bytesIn += growth(before?.rxBytes ?? 0, report.rxBytes);
       this.#bytesOut += growth(before?.txBytes ?? 0, report.txBytes);
-      const lastHandshake = seen.get(report.device) ?? before?.lastHandshake ?? null;
-      this.#peers.set(report.device, { rxBytes: report.rxBytes, txBytes: report.txBytes, lastHandshake });
+      const lastHandshake = seen.get(report.peer) ?? before?.lastHandshake ?? null;
+      this.#peers.set(report.peer, { rxBytes: report.rxBytes, txBytes: report.txBytes, lastHandshake });
       if (lastHandshake !== null) this.#lastHandshake = Math.max(this.#lastHandshake ?? 0, lastHandshake);
     }
     this.#cached = null;
     return seen;
   }
 
-  counters(now: number): GatewayCounters {
+  counters(now: number): PeerCounters {
     const second = Math.floor(now / 1000);
     if (this.#cached?.second === second) return this.#cached.counters;
     let connectedDevices = 0;
@@ -85,7 +85,7 @@ export class PeerStatisticsBook {
     return counters;
   }
 
-  static readonly none: GatewayCounters = none;
+  static readonly none: PeerCounters = none;
 }
 
 function growth(before: number, now: number): number {

@@ -1,7 +1,7 @@
-import type { ProbeResult } from '@sallyport/contract/channel';
+import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
 import type { Position } from './delta-history.ts';
 import { PeerStatisticsBook } from './peer-statistics.ts';
-import type { GatewayPresence } from './types.ts';
+import type { Presence } from './types.ts';
 
 export interface PresenceSettings {
   readonly heartbeatMs: number;
@@ -9,10 +9,10 @@ export interface PresenceSettings {
   readonly settleMs: number;
 }
 
-type Applied = NonNullable<GatewayPresence['applied']>;
+type Applied = NonNullable<Presence['applied']>;
 
-/** A gateway whose agent never connected to this process. */
-export const absent: GatewayPresence = {
+/** An agent that never connected to this process. */
+export const absent: Presence = {
   connected: false,
   alive: false,
   converged: false,
@@ -24,14 +24,15 @@ export const absent: GatewayPresence = {
   safeToStop: false,
 };
 
-/** What is known of one gateway's agent (design, section 4). Time comes in with each question. */
+/** What is known of one agent (design, section 4). Time comes in with each question. */
 export class AgentPresence {
   readonly #settings: PresenceSettings;
   readonly #wasDesired: (position: Position) => boolean;
   readonly #desiredHash: () => string | null;
   readonly peers = new PeerStatisticsBook();
   readonly #probes = new Map<string, ProbeResult>();
-  #expectedProbes = new Set<string>();
+  /** Resource of each probe that is desired. */
+  #expectedProbes = new Map<string, string>();
   #connected = false;
   #goneAt: number | null = null;
   #lastSeen: number | null = null;
@@ -113,13 +114,13 @@ export class AgentPresence {
   }
 
   /** The probes desired now, all of them. */
-  expectProbesOnly(ids: ReadonlySet<string>): void {
-    this.#expectedProbes = new Set(ids);
-    for (const id of this.#probes.keys()) if (!ids.has(id)) this.#probes.delete(id);
+  expectProbesOnly(probes: readonly ProbeItem[]): void {
+    this.#expectedProbes = new Map(probes.map(({ id, resource }) => [id, resource]));
+    for (const id of this.#probes.keys()) if (!this.#expectedProbes.has(id)) this.#probes.delete(id);
   }
 
-  expectProbe(id: string): void {
-    this.#expectedProbes.add(id);
+  expectProbe({ id, resource }: ProbeItem): void {
+    this.#expectedProbes.set(id, resource);
   }
 
   forgetProbe(id: string): void {
@@ -130,6 +131,16 @@ export class AgentPresence {
   /** Results of probes that nobody asked for are not kept. */
   probed(results: readonly ProbeResult[]): void {
     for (const result of results) if (this.#expectedProbes.has(result.id)) this.#probes.set(result.id, result);
+  }
+
+  /** Resources none of whose probes succeeds, ascending. One with an outcome still to come is not among them. */
+  unreachable(): string[] {
+    const failed = new Map<string, boolean>();
+    for (const [id, resource] of this.#expectedProbes) {
+      const fails = this.#probes.get(id)?.reachable === false;
+      failed.set(resource, fails && (failed.get(resource) ?? true));
+    }
+    return [...failed].flatMap(([resource, all]) => (all ? [resource] : [])).sort();
   }
 
   safeToStop(safe: boolean): void {
@@ -167,7 +178,7 @@ export class AgentPresence {
     return this.#appliedWasDesired && this.#behindSince !== null && now < this.#behindSince + settleMs;
   }
 
-  view(now: number): GatewayPresence {
+  view(now: number): Presence {
     const { peers } = this;
     return {
       connected: this.#connected,
@@ -203,7 +214,7 @@ export class AgentPresence {
 }
 
 /** Everything of a presence that the shown status depends on, as one comparable text. */
-export function shownBy(presence: GatewayPresence): string {
+export function shownBy(presence: Presence): string {
   const { connected, alive, converged, safeToStop, error } = presence;
   return JSON.stringify([connected, alive, converged, safeToStop, error]);
 }

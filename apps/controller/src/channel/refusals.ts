@@ -1,28 +1,53 @@
-import type { Refused } from '@sallyport/contract/channel';
+import type { AgentRole, Refused } from '@sallyport/contract/channel';
 
 export type RefusalCode = Refused['code'];
 
 /**
- * What an agent is told when its connection ends. The sentences say what to do and nothing about the gateway that the
- * other side need not know. `final`: a person must act first.
+ * What an agent is told when its connection ends. The sentences say what to do and nothing about the gateway or device that
+ * the other side need not know. `final`: a person must act first.
  */
-export function refusal(code: RefusalCode): Refused {
+export function refusal(code: RefusalCode, role: AgentRole): Refused {
   const [message, final] = refusals[code];
-  return { type: 'refused', code, message, final };
+  return { type: 'refused', code, message: typeof message === 'string' ? message : message[role], final };
 }
 
-const refusals: Record<RefusalCode, readonly [message: string, final: boolean]> = {
+type Sentence = string | Readonly<Record<AgentRole, string>>;
+
+const refusals: Record<RefusalCode, readonly [message: Sentence, final: boolean]> = {
   protocol: ['This controller does not speak the protocol of this agent; update the older of the two', false],
-  'unknown-agent': ['This controller does not know this gateway; check the controller address and the token', true],
-  deleted: ['This gateway was deleted', true],
-  'bad-token': ['The token is not valid for this gateway; copy the present one from the controller', true],
-  'already-enrolled': ['Another host has used this token; re-key the gateway to enrol this one instead', true],
-  'key-taken': [
-    'A device of the tenant has the WireGuard key of this host; every host needs a key of its own, so remove the copy',
+  'unknown-agent': [
+    {
+      gateway: 'This controller does not know this gateway; check the controller address and the token',
+      device: 'This controller does not know this device; check the controller address and the enrolment key',
+    },
     true,
   ],
+  deleted: [{ gateway: 'This gateway was deleted', device: 'This device was removed' }, true],
+  'bad-token': [
+    {
+      gateway: 'The token is not valid for this gateway; copy the present one from the controller',
+      device: 'The enrolment key is not valid; check that all of it was copied',
+    },
+    true,
+  ],
+  'expired-token': ['The enrolment key has expired; ask for another one', true],
+  'already-enrolled': [
+    {
+      gateway: 'Another host has used this token; re-key the gateway to enrol this one instead',
+      device: 'Another host has used this enrolment key, which enrols one device once; ask for another key',
+    },
+    true,
+  ],
+  'key-taken': [
+    'A device or gateway of the tenant has the WireGuard key of this host; every host needs a key of its own, so remove the copy',
+    true,
+  ],
+  'device-limit': ['The owner of this enrolment key has as many devices as allowed; remove one first', true],
   'bad-identity': [
-    'The identity of this agent is not the one that enrolled; re-key the gateway to enrol it anew',
+    {
+      gateway: 'The identity of this agent is not the one that enrolled; re-key the gateway to enrol it anew',
+      device: 'The identity of this client is not the one that enrolled; enrol this host as another device',
+    },
     true,
   ],
   'bad-signature': ['The signature does not prove the identity of this agent', false],

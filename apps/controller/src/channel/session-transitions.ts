@@ -11,6 +11,11 @@ const reject: Handler<Event<'rejected'>> = (session, { code }) => session.refuse
 const lose = (session: Session): SessionEffect[] => session.end('lost');
 const evict = (session: Session): SessionEffect[] => session.end('evicted');
 const report: Handler<Report> = (session, message, now) => session.report(message, now);
+/** What agents of one role only have to say. */
+const gatewayReport: Handler<Report> = (session, message, now) =>
+  session.role === 'gateway' ? session.report(message, now) : unexpected(session);
+const deviceReport: Handler<Report> = (session, message, now) =>
+  session.role === 'device' ? session.report(message, now) : unexpected(session);
 
 /** What each input does in each phase. Total: the compiler refuses a gap. */
 export const transitions: { readonly [P in Phase]: Row } = {
@@ -22,6 +27,9 @@ export const transitions: { readonly [P in Phase]: Row } = {
     'need-snapshot': unexpected,
     heartbeat: unexpected,
     probed: unexpected,
+    noticed: unexpected,
+    'find-path': unexpected,
+    posture: unexpected,
     garbage: unexpected,
     evicted: evict,
     time: (session, _, now) => session.handshakeTime(now),
@@ -32,6 +40,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     congested: ignore,
     drained: ignore,
     ask: ignore,
+    punched: ignore,
     lost: lose,
   },
   proving: {
@@ -42,6 +51,9 @@ export const transitions: { readonly [P in Phase]: Row } = {
     'need-snapshot': unexpected,
     heartbeat: unexpected,
     probed: unexpected,
+    noticed: unexpected,
+    'find-path': unexpected,
+    posture: unexpected,
     garbage: unexpected,
     evicted: evict,
     time: (session, _, now) => session.handshakeTime(now),
@@ -52,6 +64,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     congested: ignore,
     drained: ignore,
     ask: ignore,
+    punched: ignore,
     lost: lose,
   },
   admitting: {
@@ -62,6 +75,9 @@ export const transitions: { readonly [P in Phase]: Row } = {
     'need-snapshot': unexpected,
     heartbeat: unexpected,
     probed: unexpected,
+    noticed: unexpected,
+    'find-path': unexpected,
+    posture: unexpected,
     garbage: unexpected,
     evicted: ignore,
     time: ignore,
@@ -72,6 +88,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     congested: ignore,
     drained: ignore,
     ask: ignore,
+    punched: ignore,
     lost: lose,
   },
   live: {
@@ -81,7 +98,10 @@ export const transitions: { readonly [P in Phase]: Row } = {
     failed: report,
     'need-snapshot': (session, _, now) => session.needSnapshot(now),
     heartbeat: report,
-    probed: report,
+    probed: gatewayReport,
+    noticed: gatewayReport,
+    'find-path': report,
+    posture: deviceReport,
     garbage: unexpected,
     evicted: ignore,
     time: (session, _, now) => session.liveTime(now),
@@ -92,6 +112,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     congested: (session, _, now) => session.congested(now),
     drained: (session, _, now) => session.drained(now),
     ask: (_, { request }) => [{ kind: 'send', message: { type: 'probe', request } }],
+    punched: (_, { message }) => [{ kind: 'send', message }],
     lost: lose,
   },
   closed: {
@@ -102,6 +123,9 @@ export const transitions: { readonly [P in Phase]: Row } = {
     'need-snapshot': ignore,
     heartbeat: ignore,
     probed: ignore,
+    noticed: ignore,
+    'find-path': ignore,
+    posture: ignore,
     garbage: ignore,
     evicted: ignore,
     time: ignore,
@@ -112,6 +136,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
     congested: ignore,
     drained: ignore,
     ask: ignore,
+    punched: ignore,
     lost: ignore,
   },
 };

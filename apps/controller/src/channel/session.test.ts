@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AgentMessage, keyExchange, StateHash, transcriptText } from '@sallyport/contract/channel';
-import { GatewayFeed } from './gateway-feed.ts';
 import { verifyText } from './keys.ts';
 import { defaultLimits } from './limits.ts';
 import { type Phase, Session, type SessionEffect, type SessionInput } from './session.ts';
 import { transitions } from './session-transitions.ts';
+import { StateFeed } from './state-feed.ts';
 import { newSigner } from './testing/agent-keys.ts';
 import { gatewayItem } from './testing/memory-states.ts';
 
@@ -51,7 +51,7 @@ const proof: Extract<AgentMessage, { type: 'authenticate' }> = {
 };
 
 function admitted(): Extract<SessionInput, { type: 'admitted' }> {
-  const feed = new GatewayFeed(defaultLimits);
+  const feed = new StateFeed(defaultLimits);
   feed.loaded(state);
   return { type: 'admitted', name: 'Site', feed, state, leaseMs: () => 86_400_000 };
 }

@@ -1,11 +1,18 @@
-import type { AgentMessage, ControllerMessage, KeyExchange, SealedChannel } from '@sallyport/contract/channel';
+import type {
+  AgentMessage,
+  AgentRole,
+  ControllerMessage,
+  KeyExchange,
+  Punch,
+  SealedChannel,
+} from '@sallyport/contract/channel';
 import { channelProtocol, type Transcript, transcriptText } from '@sallyport/contract/channel';
 import { Delivery, type DeliverySettings, type DeliveryStep } from './delivery.ts';
-import type { GatewayFeed } from './gateway-feed.ts';
 import { type ControllerIdentity, verifyText } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
 import { type RefusalCode, refusal } from './refusals.ts';
 import { type Handler, transitions } from './session-transitions.ts';
+import type { StateFeed } from './state-feed.ts';
 import type { DesiredState } from './types.ts';
 
 /**
@@ -24,7 +31,7 @@ export type SessionEvent =
   | {
       readonly type: 'admitted';
       readonly name: string;
-      readonly feed: GatewayFeed;
+      readonly feed: StateFeed;
       readonly state: DesiredState;
       readonly leaseMs: () => number;
     }
@@ -36,6 +43,7 @@ export type SessionEvent =
   | { readonly type: 'congested' }
   | { readonly type: 'drained' }
   | { readonly type: 'ask'; readonly request: string }
+  | { readonly type: 'punched'; readonly message: Punch }
   /** The socket is gone. */
   | { readonly type: 'lost' };
 
@@ -44,7 +52,7 @@ export type SessionInput = AgentMessage | SessionEvent;
 type Message<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
 export type Hello = Message<'hello'>;
 export type Proof = Message<'authenticate'>;
-export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed'>;
+export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed' | 'noticed' | 'find-path' | 'posture'>;
 
 export type SessionEffect =
   | DeliveryStep
@@ -90,6 +98,11 @@ export class Session {
 
   get phase(): Phase {
     return this.#phase;
+  }
+
+  /** As the agent says; a gateway's until it has said anything. */
+  get role(): AgentRole {
+    return this.#hello?.role ?? 'gateway';
   }
 
   get leaseUntil(): number | null {
@@ -143,9 +156,8 @@ export class Session {
     const { identity, heartbeatMs, limits, revisionGapMs } = this.#settings;
     const { leaseMs, feed, state, name } = input;
     const { deltaGapMs, snapshotGapMs } = limits;
-    const gateway = this.#hello?.gateway ?? '';
     const settings: DeliverySettings = {
-      gateway,
+      agent: this.#hello?.agent ?? '',
       sign: identity.sign,
       leaseMs,
       revisionGapMs,
@@ -203,7 +215,7 @@ export class Session {
   }
 
   refuse(code: RefusalCode): SessionEffect[] {
-    return [...send(refusal(code)), ...this.end(code)];
+    return [...send(refusal(code, this.role)), ...this.end(code)];
   }
 
   end(code: Extract<SessionEffect, { kind: 'end' }>['code']): SessionEffect[] {
@@ -213,11 +225,11 @@ export class Session {
   }
 
   #transcript(hello: Hello): Transcript {
-    const { protocol, gateway, nonce: agentNonce, identityKey, ephemeral: agentEphemeral } = hello;
+    const { protocol, role, agent, nonce: agentNonce, identityKey, ephemeral: agentEphemeral } = hello;
     const { nonce: controllerNonce, identity, exchange } = this.#settings;
     const keys = { identityKey, controllerKey: identity.publicKey };
     const ephemerals = { agentEphemeral, controllerEphemeral: exchange.publicKey };
-    return { protocol, gateway, agentNonce, controllerNonce, ...keys, ...ephemerals };
+    return { protocol, role, agent, agentNonce, controllerNonce, ...keys, ...ephemerals };
   }
 
   #liveDeadline(): { at: number; why: string } {

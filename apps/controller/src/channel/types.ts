@@ -1,41 +1,88 @@
-import type { GatewayIntent } from '@sallyport/contract';
-import type { ProbeResult, Revision, StateDelta, StateItem } from '@sallyport/contract/channel';
+import type {
+  AgentRole,
+  FindPath,
+  PathReport,
+  ProbeResult,
+  Revision,
+  StateDelta,
+  StateItem,
+} from '@sallyport/contract/channel';
 
-/** What the channel needs to know of a gateway before it lets an agent in. */
-export interface GatewayRecord {
+/** What the channel needs to know of a gateway or device before it lets an agent in. */
+export interface AgentRecord {
+  readonly role: AgentRole;
+  /** Of the gateway or device; no two of either have the same. */
   readonly id: string;
   readonly tenant: string;
   readonly name: string;
-  readonly intent: GatewayIntent;
-  readonly wireguardPort: number;
   /** Pinned at enrolment, base64 of 32 bytes; null until then, and again after a re-key. */
   readonly identityKey: string | null;
   readonly wireguardPublicKey: string | null;
+  /** Of a gateway; null for a device. */
+  readonly wireguardPort: number | null;
 }
 
-/** `key-taken`: a device of the tenant has the WireGuard key. */
-export type EnrolOutcome = 'enrolled' | 'bad-token' | 'already-enrolled' | 'key-taken';
+/** What an agent shows when it enrols. */
+export interface EnrolmentKeys {
+  readonly identityKey: string;
+  readonly wireguardPublicKey: string;
+  /** Of the agent's host, as it says. */
+  readonly hostname: string;
+}
 
 /**
- * What the channel asks of the rest of the controller. Implemented over the database by the gateways feature, and in
- * memory by the channel's own tests.
+ * `expired-token`: the right one, too late. `key-taken`: a device or gateway of the tenant has the WireGuard key.
+ * `device-limit`: the owner of the device has as many as allowed.
  */
-export interface GatewayDirectory {
-  /** `deleted`: an id that existed once; its agent is told to undo everything. */
-  find(gateway: string): Promise<GatewayRecord | 'deleted' | null>;
+export type EnrolOutcome =
+  | 'enrolled'
+  | 'bad-token'
+  | 'expired-token'
+  | 'already-enrolled'
+  | 'key-taken'
+  | 'device-limit';
+
+/** The agents of one role. */
+export interface AgentBook {
+  /** `deleted`: an id that existed once; its agent is told to undo everything. A device that may enrol is found already. */
+  find(id: string): Promise<AgentRecord | 'deleted' | null>;
   /** Checks the token's secret and pins both keys, in one transaction. */
-  enrol(
-    gateway: string,
-    secret: string,
-    keys: { identityKey: string; wireguardPublicKey: string },
-  ): Promise<EnrolOutcome>;
-  /** The agent moved to a host with another WireGuard key: it comes with the pinned identity. */
-  wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'>;
-  /** First time that the desired state was applied. Idempotent. */
+  enrol(id: string, secret: string, keys: EnrolmentKeys): Promise<EnrolOutcome>;
+  /** The agent comes with the pinned identity and another WireGuard key. */
+  wireguardKeyChanged(id: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'>;
+}
+
+/** Durable facts about a gateway that change rarely; what is left out is as it was. */
+export interface GatewayFacts {
+  readonly error?: string | null;
+  /** `host:port`. Of the channel's source address, unless `mappingIndependent` comes with it. */
+  readonly discoveredEndpoint?: string | null;
+  /**
+   * From the beacon: whether the mapping of the gateway's WireGuard socket is the same for all destinations. While this is
+   * known, the channel's source address does not count. Null: the beacon knows nothing any more.
+   */
+  readonly mappingIndependent?: boolean | null;
+}
+
+/** What a device's client tells of it. */
+export interface DeviceFacts {
+  /** Whole. */
+  readonly posture?: Readonly<Record<string, string | number | boolean | null>>;
+  readonly agentVersion?: string;
+}
+
+/**
+ * What the channel asks of the rest of the controller. Implemented over the database by features, and in memory by the
+ * channel's own tests.
+ */
+export interface AgentDirectory {
+  readonly agents: Readonly<Record<AgentRole, AgentBook>>;
+  /** First time that a gateway's desired state was applied. Idempotent. */
   deployed(gateway: string, at: number): Promise<void>;
-  /** Durable facts that change rarely: error reported or gone, endpoint seen. */
-  observed(gateway: string, facts: { error?: string | null; discoveredEndpoint?: string | null }): Promise<void>;
-  /** Last moments known online, written behind in batches. */
+  observed(gateway: string, facts: GatewayFacts): Promise<void>;
+  /** Idempotent: what is known already is no change. */
+  deviceTold(device: string, facts: DeviceFacts): Promise<void>;
+  /** Last moments gateways were known online, written behind in batches. */
   lastOnline(moments: ReadonlyMap<string, number>): Promise<void>;
   /** Last handshakes of devices, written behind in batches: device id to epoch milliseconds. */
   deviceSeen(tenant: string, moments: ReadonlyMap<string, number>): Promise<void>;
@@ -43,12 +90,12 @@ export interface GatewayDirectory {
   deviceMoved(tenant: string, sources: ReadonlyMap<string, string>): Promise<void>;
 }
 
-/** Compiled desired state of gateways. Implemented by the tenant runtime. */
+/** Compiled desired state of gateways and native devices, by id. Implemented by the tenant runtime. */
 export interface DesiredStates {
-  /** State of a gateway now, or null when it does not exist. `hash` is StateHash of `items`. */
-  current(gateway: string): Promise<DesiredState | null>;
-  /** Called after every commit that may touch the gateway, in revision order. Returns the unsubscribe function. */
-  subscribe(gateway: string, listener: (change: StateChange) => void): () => void;
+  /** State of an agent now, or null when it does not exist. `hash` is StateHash of `items`. */
+  current(agent: string): Promise<DesiredState | null>;
+  /** Called after every commit that may touch the agent, in revision order. Returns the unsubscribe function. */
+  subscribe(agent: string, listener: (change: StateChange) => void): () => void;
 }
 
 export interface DesiredState {
@@ -65,14 +112,14 @@ export type StateChange =
       readonly to: string;
       readonly delta: StateDelta;
     }
-  /** The tenant moved on without touching this gateway. */
+  /** The tenant moved on without touching this agent. */
   | { readonly kind: 'revision'; readonly revision: Revision }
   /** Re-key: the present identity ends, the agent is refused from now on. */
   | { readonly kind: 'rekeyed' }
   | { readonly kind: 'deleted' };
 
-/** What is known of a gateway's agent right now. In memory, never in the database. */
-export interface GatewayPresence {
+/** What is known of an agent right now. In memory, never in the database. */
+export interface Presence {
   readonly connected: boolean;
   /** Connected, or gone for less than the grace, or heartbeats not missed yet. */
   readonly alive: boolean;
@@ -81,7 +128,8 @@ export interface GatewayPresence {
   readonly lastSeen: number | null;
   readonly error: string | null;
   readonly applied: { readonly revision: Revision; readonly hash: string; readonly tookMs: number } | null;
-  readonly statistics: GatewayCounters;
+  /** Of a gateway's devices. */
+  readonly statistics: PeerCounters;
   readonly probes: ReadonlyMap<string, ProbeResult>;
   readonly safeToStop: boolean;
   /** What the agent says of itself and its host; left out until one has connected. */
@@ -96,21 +144,29 @@ export interface AgentDescription {
   readonly wireguard: 'kernel' | 'userspace' | 'memory';
 }
 
-export interface GatewayCounters {
+export interface PeerCounters {
   readonly connectedDevices: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly lastHandshake: number | null;
 }
 
-/** What the rest of the controller asks of the channel. */
+/** What the rest of the controller asks of the channel. Agents are named by the id of their gateway or device. */
 export interface Channel {
-  presence(gateway: string): GatewayPresence;
+  presence(agent: string): Presence;
   /** Last handshake of a device with any gateway of its tenant in this process's lifetime, epoch milliseconds. */
   deviceLastHandshake(device: string): number | null;
   /** Asks the agent to probe everything now. Null when no agent is connected or none answers within the time. */
   probe(gateway: string, timeoutMs: number): Promise<readonly ProbeResult[] | null>;
-  /** Called when a gateway's shown status may have changed. */
-  onPresence(listener: (gateway: string) => void): () => void;
+  /** How the agent reaches the gateways that it has a tunnel to, as it last said; none while it is not connected. */
+  paths(agent: string): readonly PathReport[];
+  /** Round-trip times to relays that answer the agent, by the relaying gateway's id, milliseconds; none while it is not connected. */
+  relayTimes(agent: string): ReadonlyMap<string, number>;
+  /** Tells a connected agent that this peer tries to reach it from these endpoints; false when it is not connected. */
+  punch(agent: string, peer: string, endpoints: readonly string[]): boolean;
+  /** Called when an agent says that no packet gets through to a peer. It may name any peer, and as often as it likes. */
+  onFindPath(listener: (agent: AgentRecord, request: Pick<FindPath, 'peer' | 'relay'>) => void): () => void;
+  /** Called when what is shown of an agent may have changed. */
+  onPresence(listener: (agent: string) => void): () => void;
   stop(): Promise<void>;
 }

@@ -13,6 +13,9 @@ export interface Database {
   gateways: GatewayTable;
   deleted_gateways: { id: string; tenant_id: string; deleted_at: number };
   devices: DeviceTable;
+  deleted_devices: { id: string; tenant_id: string; deleted_at: number };
+  enrolment_keys: EnrolmentKeyTable;
+  relay_pairs: RelayPairTable;
   users: UserTable;
   groups: GroupTable;
   group_members: { tenant_id: string; group_id: string; user_id: string; created_at: number };
@@ -53,6 +56,7 @@ interface TenantTable {
   lease_ms: number;
   time_zone: Generated<string>;
   audit_retention_days: number | null;
+  drain_ms: Generated<number>;
   version: Generated<number>;
 }
 
@@ -99,6 +103,10 @@ interface GatewayTable {
   wireguard_key: string | null;
   overlay_v4: string;
   overlay_v6: string;
+  mapping_independent: Bit | null;
+  relay_from: Generated<number>;
+  relay_to: Generated<number>;
+  drain_since: number | null;
 }
 
 interface DeviceTable {
@@ -118,6 +126,32 @@ interface DeviceTable {
   overlay_v4: string;
   overlay_v6: string;
   source_ip: string | null;
+  identity_key: string | null;
+  reported_posture: string | null;
+  entry_gateway_id: string | null;
+  mapped_endpoint: string | null;
+}
+
+interface EnrolmentKeyTable {
+  id: string;
+  tenant_id: string;
+  created_at: number;
+  expires_at: number;
+  used_at: number | null;
+  name: string | null;
+  user_id: string | null;
+  secret_hash: string;
+}
+
+interface RelayPairTable {
+  id: string;
+  tenant_id: string;
+  a: string;
+  b: string;
+  relay_id: string;
+  port: number;
+  created_at: number;
+  needed_at: number;
 }
 
 interface ProtocolTable {

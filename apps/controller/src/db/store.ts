@@ -8,6 +8,8 @@ export type ObjectKind =
   | 'api-key'
   | 'gateway'
   | 'device'
+  | 'enrolment-key'
+  | 'relay'
   | 'protocol'
   | 'resource'
   | 'policy'

@@ -1,4 +1,4 @@
-import { accessDifference, type World } from '@sallyport/policy';
+import { accessDifference, type World, type WorldSettings } from '@sallyport/policy';
 import { systemTimers, type Timers } from '../channel/timers.ts';
 import type { DesiredState, DesiredStates, StateChange } from '../channel/types.ts';
 import { unscoped } from '../db/scoped.ts';
@@ -6,6 +6,7 @@ import type { Change, Store, Tx } from '../db/store.ts';
 import { notFound } from '../errors.ts';
 import type { AccessPreview } from '../http/operations.ts';
 import { type RuntimeHost, TenantRuntime } from './tenant-runtime.ts';
+import { VolatileFacts } from './volatile-facts.ts';
 import type { Whereabouts } from './whereabouts.ts';
 import { worldChanges } from './world-changes.ts';
 
@@ -18,6 +19,8 @@ export interface RuntimesDeps {
   readonly took: (ms: number) => void;
   readonly log: RuntimeHost['log'];
   readonly whereabouts: Whereabouts;
+  /** What agents are told of the controller's beacons; left out: there are none. */
+  readonly beacons?: () => WorldSettings['beacons'];
   readonly timers?: Timers;
 }
 
@@ -27,6 +30,7 @@ export interface RuntimesDeps {
  */
 export class TenantRuntimes implements DesiredStates {
   readonly #deps: RuntimesDeps;
+  readonly #facts: VolatileFacts;
   readonly #tenants = new Map<string, { runtime: TenantRuntime; usedAt: number }>();
   readonly #tenantOf = new Map<string, string>();
   readonly #listeners = new Map<string, Set<Listener>>();
@@ -35,6 +39,7 @@ export class TenantRuntimes implements DesiredStates {
 
   constructor(deps: RuntimesDeps) {
     this.#deps = deps;
+    this.#facts = new VolatileFacts(deps.whereabouts, deps.beacons ?? (() => []));
     deps.store.onCommit((commit) => this.#tenants.get(commit.tenant)?.runtime.accept(commit));
   }
 
@@ -70,8 +75,14 @@ export class TenantRuntimes implements DesiredStates {
 
   /** A device's tunnel comes from another address than before. */
   deviceMoved(tenant: string, device: string, source: string): void {
-    this.#deps.whereabouts.moved(device, source);
-    this.#tenants.get(tenant)?.runtime.moved(device);
+    this.#facts.moved(device, source);
+    this.#tenants.get(tenant)?.runtime.factsChanged('device', device);
+  }
+
+  /** A gateway cannot reach these resources now, and reaches all others of its own. */
+  unreachable(tenant: string, gateway: string, resources: readonly string[]): void {
+    this.#facts.unreachable(gateway, resources);
+    this.#tenants.get(tenant)?.runtime.factsChanged('gateway', gateway);
   }
 
   /** Length of the tenant's leases; it is loaded by then, because a state of it was asked for. */
@@ -87,7 +98,7 @@ export class TenantRuntimes implements DesiredStates {
     const values = await worldChanges(tx.scoped, changes);
     return async () => {
       const before = await this.world(tx.tenant);
-      const after = before.with(values.map((value) => this.#deps.whereabouts.located(value)));
+      const after = before.with(values.map((value) => this.#facts.current(value)));
       const { gained, lost, samples } = accessDifference(before, after, sampleLimit, this.#deps.store.now());
       return { gained, lost, samples: [...samples] };
     };
@@ -124,6 +135,7 @@ export class TenantRuntimes implements DesiredStates {
 
     const runtime = new TenantRuntime(tenant, {
       ...this.#deps,
+      facts: this.#facts,
       timers: this.#deps.timers ?? systemTimers,
       deliver: (gateway, change) => {
         for (const listener of this.#listeners.get(gateway) ?? []) listener(change);

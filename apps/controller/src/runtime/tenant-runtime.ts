@@ -1,10 +1,10 @@
 import { emptyStateHash, type Revision, type StateDelta } from '@sallyport/contract/channel';
-import { TenantCompiler, type World, type WorldChange, type WorldDevice } from '@sallyport/policy';
+import { TenantCompiler, type World, type WorldChange } from '@sallyport/policy';
 import { Alarm, type Timers } from '../channel/timers.ts';
 import type { DesiredState, StateChange } from '../channel/types.ts';
 import { scoped } from '../db/scoped.ts';
 import type { Change, Commit, Store } from '../db/store.ts';
-import type { Whereabouts } from './whereabouts.ts';
+import type { VolatileFacts } from './volatile-facts.ts';
 import { asChanges, worldChanges } from './world-changes.ts';
 import { readTenant, readWorld } from './world-rows.ts';
 
@@ -16,7 +16,7 @@ export interface RuntimeHost {
   /** Gateways that somebody follows. */
   readonly followed: () => Iterable<string>;
   readonly timers: Timers;
-  readonly whereabouts: Whereabouts;
+  readonly facts: VolatileFacts;
   /** Time that one step of compiling took, milliseconds. */
   readonly took: (ms: number) => void;
   readonly log: { readonly error: (facts: object, text: string) => void };
@@ -64,13 +64,13 @@ export class TenantRuntime {
     return this.#compiler;
   }
 
-  /** A device's tunnel comes from another place. Nothing is committed for it: the state changes within its revision. */
-  moved(id: string): void {
+  /** Facts of an object are others now. Nothing is committed for them: the state changes within its revision. */
+  factsChanged(kind: 'device' | 'gateway', id: string): void {
     const compiler = this.#compiler;
-    const value = compiler?.world.devices.get(id);
-    if (compiler === null || value === undefined) return;
-    const change = this.#host.whereabouts.located({ kind: 'device', id, value });
-    if (sameLocation(value, change)) return;
+    const known = compiler === null ? null : objectOf(compiler.world, kind, id);
+    if (compiler === null || known === null) return;
+    const change = this.#host.facts.current(known);
+    if (JSON.stringify(known) === JSON.stringify(change)) return;
     this.#timed(() => this.#tell(compiler, compiler.apply([change], this.#host.store.now())));
     this.#schedule(compiler);
   }
@@ -110,8 +110,8 @@ export class TenantRuntime {
   async #load(): Promise<void> {
     const world = await this.#host.store.read((db) => readWorld(scoped(db, this.#tenant)));
     if (world === null) return;
-    const compiler = new TenantCompiler(world.settings);
-    this.#timed(() => compiler.apply(this.#located(asChanges(world)), this.#host.store.now()));
+    const compiler = new TenantCompiler(this.#host.facts.settings(world.settings));
+    this.#timed(() => compiler.apply(this.#current(asChanges(world)), this.#host.store.now()));
     for (const gateway of compiler.world.gateways.keys()) this.#hashes.set(gateway, compiler.hash(gateway));
     this.#compiler = compiler;
     this.#leaseMs = world.leaseMs;
@@ -142,7 +142,7 @@ export class TenantRuntime {
   #apply(compiler: TenantCompiler, changes: readonly Change[], values: readonly WorldChange[], number: number): void {
     const followed = [...this.#host.followed()];
     const existed = new Set(followed.filter((gateway) => compiler.world.gateways.has(gateway)));
-    const news = this.#located(values).filter((value) => isNews(compiler.world, value));
+    const news = this.#current(values).filter((value) => isNews(compiler.world, value));
     const deltas = compiler.apply(news, this.#host.store.now());
     const revision = this.#at(number);
     this.#revision = number;
@@ -193,8 +193,8 @@ export class TenantRuntime {
     if (follower !== undefined) this.#alarm.set(compiler.nextDeadline());
   }
 
-  #located(changes: readonly WorldChange[]): WorldChange[] {
-    return changes.map((change) => this.#host.whereabouts.located(change));
+  #current(changes: readonly WorldChange[]): WorldChange[] {
+    return changes.map((change) => this.#host.facts.current(change));
   }
 
   #steps(
@@ -220,12 +220,16 @@ export class TenantRuntime {
   }
 }
 
-function sameLocation(before: WorldDevice, change: WorldChange): boolean {
-  const after = change.kind === 'device' ? change.value : null;
-  return before.sourceIp === after?.sourceIp && before.country === after.country;
+function objectOf(world: World, kind: 'device' | 'gateway', id: string): WorldChange | null {
+  if (kind === 'device') {
+    const value = world.devices.get(id);
+    return value === undefined ? null : { kind, id, value };
+  }
+  const value = world.gateways.get(id);
+  return value === undefined ? null : { kind, id, value };
 }
 
-/** A gateway's row changes often in ways that decide nothing: its name, what its agent reports. */
+/** A gateway's row changes often in ways that decide nothing. */
 function isNews(world: World, change: WorldChange): boolean {
   if (change.kind !== 'gateway') return true;
   const known = world.gateways.get(change.id) ?? null;

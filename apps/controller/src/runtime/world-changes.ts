@@ -2,10 +2,12 @@ import type { WorldChange } from '@sallyport/policy';
 import type { Scoped } from '../db/scoped.ts';
 import type { Change, ObjectKind } from '../db/store.ts';
 import {
+  drainingGateways,
   readDevices,
   readGateways,
   readGroups,
   readPolicies,
+  readRelays,
   readResources,
   readRules,
   readTenant,
@@ -13,17 +15,19 @@ import {
   type readWorld,
 } from './world-rows.ts';
 
-const kinds = ['gateway', 'device', 'user', 'group', 'rule', 'resource', 'policy'] as const;
+const kinds = ['gateway', 'device', 'user', 'group', 'rule', 'resource', 'policy', 'relay'] as const;
 type WorldKind = (typeof kinds)[number];
 
 /** What changes of objects mean for the world, read from the rows as they are now. */
 export async function worldChanges(db: Scoped, changes: readonly Change[]): Promise<WorldChange[]> {
   const found: WorldChange[] = [];
+  const ofTenant = changes.some((change) => change.kind === 'tenant');
   for (const kind of kinds) {
-    const ids = [...new Set(changes.filter((change) => change.kind === stored(kind)).map(({ id }) => id))];
+    const touched = changes.filter((change) => change.kind === stored(kind)).map(({ id }) => id);
+    const ids = [...new Set([...touched, ...(kind === 'gateway' && ofTenant ? await drainingGateways(db) : [])])];
     for (const part of slices(ids)) found.push(...(await read(db, kind, part)));
   }
-  if (changes.some((change) => change.kind === 'tenant')) {
+  if (ofTenant) {
     const row = await readTenant(db);
     if (row !== null) found.push({ kind: 'settings', value: row.settings });
   }
@@ -40,6 +44,7 @@ export function asChanges(world: NonNullable<Awaited<ReturnType<typeof readWorld
     ...world.rules.map((value) => ({ kind: 'rule' as const, id: value.id, value })),
     ...world.resources.map((value) => ({ kind: 'resource' as const, id: value.id, value })),
     ...world.policies.map((value) => ({ kind: 'policy' as const, id: value.id, value })),
+    ...world.relays.map((value) => ({ kind: 'relay' as const, id: value.id, value })),
   ];
 }
 
@@ -61,6 +66,8 @@ async function read(db: Scoped, kind: WorldKind, ids: readonly string[]): Promis
       return paired(kind, ids, await readResources(db, ids));
     case 'policy':
       return paired(kind, ids, await readPolicies(db, ids));
+    case 'relay':
+      return paired(kind, ids, await readRelays(db, ids));
   }
 }
 

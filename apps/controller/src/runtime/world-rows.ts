@@ -7,6 +7,7 @@ import type {
   WorldGateway,
   WorldGroup,
   WorldPolicy,
+  WorldRelay,
   WorldResource,
   WorldRule,
   WorldSettings,
@@ -15,12 +16,13 @@ import type {
 import { decodeJson } from '../db/json.ts';
 import type { Row } from '../db/schema.ts';
 import type { Scoped } from '../db/scoped.ts';
+import { gatewayEndpoints } from '../endpoints.ts';
 import { overlayV4 } from '../overlay/allocator.ts';
 
 /** Ids to read; left out: all of the tenant. */
 type Ids = readonly string[] | undefined;
 
-/** The tenant's row as settings of its world, with what the runtime needs beside it. */
+/** The tenant's row as settings of its world, without beacons, with what the runtime needs beside it. */
 export async function readTenant(db: Scoped) {
   const row = await db.selectTenant().selectAll().executeTakeFirst();
   if (row === undefined) return null;
@@ -28,21 +30,41 @@ export async function readTenant(db: Scoped) {
     overlay: { v4: overlayV4, v6: row.overlay_v6 },
     mtu: row.mtu,
     timeZone: row.time_zone,
+    beacons: [],
   };
   return { settings, revision: row.revision, leaseMs: row.lease_ms };
 }
 
+/** As the rows have them: without the resources that they cannot reach. */
 export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[]> {
   const all = db
     .selectFrom('gateways')
-    .select(['id', 'wireguard_port', 'overlay_v4', 'overlay_v6', 'intent', 'masquerade']);
+    .select(['id', 'name', 'wireguard_port', 'overlay_v4', 'overlay_v6', 'intent', 'masquerade', 'error'])
+    .select([
+      'wireguard_key',
+      'endpoint',
+      'discovered_endpoint',
+      'relay_enabled',
+      'relay_from',
+      'relay_to',
+      'drain_since',
+    ]);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  const { drain_ms } = await db.selectTenant().select('drain_ms').executeTakeFirstOrThrow();
   return rows.map((row) => ({
     id: row.id,
     listenPort: row.wireguard_port,
     addresses: [`${row.overlay_v4}/32`, `${row.overlay_v6}/128`],
     intent: row.intent,
     masquerade: row.masquerade === 1,
+    name: row.name,
+    publicKey: row.wireguard_key,
+    endpoints: gatewayEndpoints(row),
+    relayEnabled: row.relay_enabled === 1,
+    relayPorts: { from: row.relay_from, to: row.relay_to },
+    drainUntil: row.drain_since === null ? null : row.drain_since + drain_ms,
+    failing: row.error !== null,
+    unreachable: [],
   }));
 }
 
@@ -51,7 +73,8 @@ export async function readDevices(db: Scoped, ids?: Ids): Promise<WorldDevice[]>
   const all = db
     .selectFrom('devices')
     .select(['id', 'name', 'active', 'user_id', 'hardware_id', 'app_version', 'posture', 'source_ip'])
-    .select(['public_key', 'overlay_v4', 'overlay_v6']);
+    .select(['public_key', 'overlay_v4', 'overlay_v6', 'identity_key', 'reported_posture'])
+    .select(['entry_gateway_id', 'mapped_endpoint']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
   return rows.map((row) => ({
     id: row.id,
@@ -60,12 +83,33 @@ export async function readDevices(db: Scoped, ids?: Ids): Promise<WorldDevice[]>
     name: row.name,
     hardwareId: row.hardware_id,
     appVersion: row.app_version,
-    posture: row.posture === null ? {} : decodeJson<Record<string, Attribute>>(row.posture),
+    posture: postureOf(row),
     sourceIp: row.source_ip,
     country: null,
     publicKey: row.public_key,
     addresses: [row.overlay_v4, row.overlay_v6],
+    native: row.identity_key !== null,
+    entryGateway: row.entry_gateway_id,
+    endpoint: row.mapped_endpoint,
   }));
+}
+
+/** What is known of a device: what its client tells, and what administrators say, which counts more. */
+export function postureOf(row: Pick<Row<'devices'>, 'posture' | 'reported_posture'>): Record<string, Attribute> {
+  const facts = (text: string | null) => (text === null ? {} : decodeJson<Record<string, Attribute>>(text));
+  return { ...facts(row.reported_posture), ...facts(row.posture) };
+}
+
+/** Ids of gateways that drain: the tenant's settings say until when. */
+export async function drainingGateways(db: Scoped): Promise<string[]> {
+  const rows = await db.selectFrom('gateways').select('id').where('drain_since', 'is not', null).execute();
+  return rows.map(({ id }) => id);
+}
+
+export async function readRelays(db: Scoped, ids?: Ids): Promise<WorldRelay[]> {
+  const all = db.selectFrom('relay_pairs').select(['id', 'a', 'b', 'relay_id', 'port']);
+  const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
+  return rows.map(({ relay_id, ...pair }) => ({ ...pair, relay: relay_id }));
 }
 
 export async function readUsers(db: Scoped, ids?: Ids): Promise<WorldUser[]> {
@@ -99,12 +143,13 @@ export async function readRules(db: Scoped, ids?: Ids): Promise<WorldRule[]> {
 }
 
 export async function readResources(db: Scoped, ids?: Ids): Promise<WorldResource[]> {
-  const all = db.selectFrom('resources').select(['id', 'type', 'load_balancing_mode']);
+  const all = db.selectFrom('resources').select(['id', 'name', 'type', 'load_balancing_mode']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
   const addresses = await readAddresses(db, ids);
   const gateways = await readAttached(db, ids);
   return rows.map((row) => ({
     id: row.id,
+    name: row.name,
     type: row.type,
     mode: row.load_balancing_mode,
     addresses: addresses.get(row.id) ?? [],
@@ -235,5 +280,6 @@ export async function readWorld(db: Scoped) {
   const rules = await readRules(db);
   const resources = await readResources(db);
   const policies = await readPolicies(db);
-  return { ...tenant, gateways, devices, users, groups, rules, resources, policies };
+  const relays = await readRelays(db);
+  return { ...tenant, gateways, devices, users, groups, rules, resources, policies, relays };
 }

@@ -1,8 +1,8 @@
-import type { ProbeResult } from '@sallyport/contract/channel';
-import type { Channel, GatewayPresence } from '../channel/types.ts';
+import type { PathReport, ProbeResult } from '@sallyport/contract/channel';
+import type { Channel, Presence } from '../channel/types.ts';
 
 /** Presence of a gateway whose agent never came. */
-export const absent: GatewayPresence = {
+export const absent: Presence = {
   connected: false,
   alive: false,
   converged: false,
@@ -14,15 +14,15 @@ export const absent: GatewayPresence = {
   safeToStop: false,
 };
 
-export const present: GatewayPresence = { ...absent, connected: true, alive: true, converged: true };
+export const present: Presence = { ...absent, connected: true, alive: true, converged: true };
 
 /** A channel whose agents are what a test says they are. */
 export class ScriptedChannel implements Channel {
-  readonly presences = new Map<string, GatewayPresence>();
+  readonly presences = new Map<string, Presence>();
   readonly handshakes = new Map<string, number>();
   probes: readonly ProbeResult[] | null = null;
 
-  presence(gateway: string): GatewayPresence {
+  presence(gateway: string): Presence {
     return this.presences.get(gateway) ?? absent;
   }
 
@@ -32,6 +32,24 @@ export class ScriptedChannel implements Channel {
 
   async probe(): Promise<readonly ProbeResult[] | null> {
     return this.probes;
+  }
+
+  readonly pathReports = new Map<string, readonly PathReport[]>();
+
+  paths(agent: string): readonly PathReport[] {
+    return this.pathReports.get(agent) ?? [];
+  }
+
+  relayTimes(): ReadonlyMap<string, number> {
+    return new Map();
+  }
+
+  punch(): boolean {
+    return false;
+  }
+
+  onFindPath(): () => void {
+    return () => undefined;
   }
 
   onPresence(): () => void {

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
-import { formatEnrolmentToken, type StateItem } from '@sallyport/contract/channel';
+import { type AgentRole, formatEnrolmentToken, type StateItem } from '@sallyport/contract/channel';
 import { type AgentChannel, type ChannelDeps, createChannel } from '../channel.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
 import { ManualTime } from './manual-time.ts';
 import { MemoryDirectory } from './memory-directory.ts';
-import { MemoryStates } from './memory-states.ts';
+import { clientItem, MemoryStates } from './memory-states.ts';
 
 export interface Line {
   readonly level: 'debug' | 'info' | 'warn';
@@ -28,6 +28,8 @@ export interface Harness {
   readonly warnings: () => string[];
   /** A gateway with a state and a token: its id and the token. */
   readonly gateway: (items?: StateItem[]) => { id: string; token: string };
+  /** A device that can enrol, with the state that it will have. */
+  readonly device: (items?: StateItem[]) => { id: string; token: string };
 }
 
 /** The real channel on a real HTTP server on loopback, over a directory and states in memory and a manual clock. */
@@ -62,12 +64,14 @@ export async function startChannel(t: TestContext, change: Partial<ChannelDeps> 
   const { port } = server.address() as AddressInfo;
   const warnings = () => lines.filter((line) => line.level === 'warn').map((line) => line.text);
   const fingerprint = createHash('sha256').update(Buffer.from(identity.publicKey, 'base64')).digest().subarray(0, 16);
-  const gateway = (items?: StateItem[]) => {
+  const agent = (role: AgentRole, items?: StateItem[]) => {
     const [id, secret] = [randomUUID(), randomBytes(32).toString('base64url')];
-    directory.add(id, secret);
+    directory.add(id, secret, role);
     states.add(id, items);
     const controllerFingerprint = fingerprint.toString('base64url');
-    return { id, token: formatEnrolmentToken({ role: 'gateway', gateway: id, secret, controllerFingerprint }) };
+    return { id, token: formatEnrolmentToken({ role, agent: id, secret, controllerFingerprint }) };
   };
-  return { channel, port, time, directory, states, identity, lines, warnings, gateway };
+  const gateway = (items?: StateItem[]) => agent('gateway', items);
+  const device = (items: StateItem[] = [clientItem()]) => agent('device', items);
+  return { channel, port, time, directory, states, identity, lines, warnings, gateway, device };
 }

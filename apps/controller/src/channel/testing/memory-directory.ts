@@ -1,13 +1,17 @@
-import type { EnrolOutcome, GatewayDirectory, GatewayRecord } from '../types.ts';
+import type { AgentRole } from '@sallyport/contract/channel';
+import type { AgentBook, AgentDirectory, AgentRecord, DeviceFacts, GatewayFacts } from '../types.ts';
 
-type Row = { -readonly [K in keyof GatewayRecord]: GatewayRecord[K] };
+type Row = { -readonly [K in keyof AgentRecord]: AgentRecord[K] };
 
 /** The directory that the channel asks for, in memory, with what it was told. */
-export class MemoryDirectory implements GatewayDirectory {
+export class MemoryDirectory implements AgentDirectory {
   readonly rows = new Map<string, Row | 'deleted'>();
   readonly secrets = new Map<string, string>();
   readonly deployments = new Map<string, number>();
-  readonly facts = new Map<string, { error?: string | null; discoveredEndpoint?: string | null }>();
+  readonly facts = new Map<string, GatewayFacts>();
+  readonly told = new Map<string, DeviceFacts>();
+  /** Ids of tokens that came too late. */
+  readonly expired = new Set<string>();
   readonly online = new Map<string, number>();
   readonly seen = new Map<string, number>();
   readonly sources = new Map<string, string>();
@@ -18,43 +22,49 @@ export class MemoryDirectory implements GatewayDirectory {
   /** Set: every call rejects. */
   broken = false;
 
-  add(gateway: string, secret: string, tenant = 'tenant-1'): void {
+  add(id: string, secret: string, role: AgentRole = 'gateway'): void {
+    const wireguardPort = role === 'gateway' ? 51820 : null;
     const keys = { identityKey: null, wireguardPublicKey: null };
-    this.rows.set(gateway, { id: gateway, tenant, name: 'Site', intent: 'ACTIVE', wireguardPort: 51820, ...keys });
-    this.secrets.set(gateway, secret);
+    this.rows.set(id, { role, id, tenant: 'tenant-1', name: 'Site', wireguardPort, ...keys });
+    this.secrets.set(id, secret);
   }
 
   row(gateway: string): Row {
     const row = this.rows.get(gateway);
-    if (row === undefined || row === 'deleted') throw new Error('no such gateway');
+    if (row === undefined || row === 'deleted') throw new Error('no such agent');
     return row;
   }
 
-  async find(gateway: string): Promise<GatewayRecord | 'deleted' | null> {
-    this.#check();
-    const row = this.rows.get(gateway);
-    return row === undefined || row === 'deleted' ? (row ?? null) : { ...row };
-  }
+  readonly agents: AgentDirectory['agents'] = { gateway: this.#book('gateway'), device: this.#book('device') };
 
-  async enrol(
-    gateway: string,
-    secret: string,
-    keys: { identityKey: string; wireguardPublicKey: string },
-  ): Promise<EnrolOutcome> {
-    this.#check('enrol');
-    if (this.secrets.get(gateway) !== secret) return 'bad-token';
-    const row = this.row(gateway);
-    if (row.identityKey !== null) return 'already-enrolled';
-    if (this.deviceKeys.has(keys.wireguardPublicKey)) return 'key-taken';
-    Object.assign(row, keys);
-    return 'enrolled';
-  }
-
-  async wireguardKeyChanged(gateway: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'> {
-    this.#check('wireguardKeyChanged');
-    if (this.deviceKeys.has(wireguardPublicKey)) return 'key-taken';
-    this.row(gateway).wireguardPublicKey = wireguardPublicKey;
-    return 'changed';
+  #book(role: AgentRole): AgentBook {
+    const own = (id: string) => {
+      const row = this.rows.get(id);
+      return row !== undefined && row !== 'deleted' && row.role !== role ? undefined : row;
+    };
+    return {
+      find: async (id) => {
+        this.#check();
+        const row = own(id);
+        return row === undefined || row === 'deleted' ? (row ?? null) : { ...row };
+      },
+      enrol: async (id, secret, { identityKey, wireguardPublicKey }) => {
+        this.#check('enrol');
+        if (this.secrets.get(id) !== secret) return 'bad-token';
+        const row = this.row(id);
+        if (row.identityKey !== null) return 'already-enrolled';
+        if (this.expired.has(id)) return 'expired-token';
+        if (this.deviceKeys.has(wireguardPublicKey)) return 'key-taken';
+        Object.assign(row, { identityKey, wireguardPublicKey });
+        return 'enrolled';
+      },
+      wireguardKeyChanged: async (id, wireguardPublicKey) => {
+        this.#check('wireguardKeyChanged');
+        if (this.deviceKeys.has(wireguardPublicKey)) return 'key-taken';
+        this.row(id).wireguardPublicKey = wireguardPublicKey;
+        return 'changed';
+      },
+    };
   }
 
   async deployed(gateway: string, at: number): Promise<void> {
@@ -62,9 +72,14 @@ export class MemoryDirectory implements GatewayDirectory {
     if (!this.deployments.has(gateway)) this.deployments.set(gateway, at);
   }
 
-  async observed(gateway: string, facts: { error?: string | null; discoveredEndpoint?: string | null }): Promise<void> {
+  async observed(gateway: string, facts: GatewayFacts): Promise<void> {
     this.#check('observed');
     this.facts.set(gateway, { ...this.facts.get(gateway), ...facts });
+  }
+
+  async deviceTold(device: string, facts: DeviceFacts): Promise<void> {
+    this.#check('deviceTold');
+    this.told.set(device, { ...this.told.get(device), ...facts });
   }
 
   async lastOnline(moments: ReadonlyMap<string, number>): Promise<void> {

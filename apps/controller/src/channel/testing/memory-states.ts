@@ -1,4 +1,11 @@
-import { type DeviceItem, type GatewayItem, StateHash, type StateItem } from '@sallyport/contract/channel';
+import {
+  type ClientItem,
+  type DeviceItem,
+  type GatewayItem,
+  type PeerItem,
+  StateHash,
+  type StateItem,
+} from '@sallyport/contract/channel';
 import type { DesiredState, DesiredStates, StateChange } from '../types.ts';
 
 interface Tracked {
@@ -7,7 +14,7 @@ interface Tracked {
   readonly listeners: Set<(change: StateChange) => void>;
 }
 
-/** Desired states of one tenant's gateways, in memory, that tests change at will. */
+/** Desired states of one tenant's agents, in memory, that tests change at will. */
 export class MemoryStates implements DesiredStates {
   epoch = 'epoch-1';
   number = 1;
@@ -100,12 +107,35 @@ export function gatewayItem(change: Partial<GatewayItem> = {}): GatewayItem {
     mtu: 1280,
     masquerade: true,
     intent: 'ACTIVE',
+    drainUntil: null,
+    relayPorts: null,
     ...change,
   };
 }
 
 export function deviceItem(id: string, change: Partial<DeviceItem> = {}): DeviceItem {
   const publicKey = `${Buffer.from(id.padEnd(32, '.').slice(0, 32)).toString('base64')}`;
-  const item = { kind: 'device', key: `device/${id}`, id, publicKey, profile: null, expiresAt: null } as const;
+  const item = {
+    kind: 'device',
+    key: `device/${id}`,
+    id,
+    publicKey,
+    profile: null,
+    expiresAt: null,
+    via: null,
+    relay: null,
+  } as const;
   return { ...item, addresses: ['100.64.0.9'], ...change };
+}
+
+export function clientItem(): ClientItem {
+  const overlay = { v4: '100.64.0.0/10', v6: 'fd00::/48' };
+  return { kind: 'client', key: 'client', addresses: ['100.64.0.9/32'], overlay, mtu: 1280 };
+}
+
+export function peerItem(id: string): PeerItem {
+  const publicKey = `${Buffer.from(id.padEnd(32, '.').slice(0, 32)).toString('base64')}`;
+  const nothing = { endpoints: [], relays: [], sources: [], unreachable: [], expiresAt: null };
+  const named = { kind: 'peer', key: `peer/${id}`, id, name: 'Site', publicKey } as const;
+  return { ...named, addresses: ['100.64.0.1'], standing: 'ACTIVE', ...nothing };
 }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
   type AgentMessage,
+  type AgentRole,
   ControllerMessage,
   channelPath,
   channelProtocol,
@@ -25,15 +26,17 @@ type Authenticate = Extract<AgentMessage, { type: 'authenticate' }>;
 
 /** What an agent keeps when its connection goes: its keys, and the state that it holds. */
 export interface AgentIdentity {
-  readonly gateway: string;
+  readonly role: AgentRole;
+  /** Id of the gateway or device. */
+  readonly agent: string;
   readonly signer: Signer;
   readonly wireguardPublicKey: string;
   readonly token?: string;
 }
 
-export function newAgent(gateway: string, token?: string): AgentIdentity {
+export function newAgent(agent: string, token?: string, role: AgentRole = 'gateway'): AgentIdentity {
   const wireguardPublicKey = randomBytes(32).toString('base64');
-  return { gateway, signer: newSigner(), wireguardPublicKey, ...(token === undefined ? {} : { token }) };
+  return { role, agent, signer: newSigner(), wireguardPublicKey, ...(token === undefined ? {} : { token }) };
 }
 
 /** A real WebSocket peer that says what a test tells it to, and checks everything it is told. */
@@ -106,13 +109,14 @@ export class ScriptedAgent {
   /** Says hello, seals the connection on the challenge, and returns the signature that proves the agent. */
   async greet(change: Partial<Extract<AgentMessage, { type: 'hello' }>> = {}): Promise<string> {
     const nonce = randomBytes(32).toString('base64');
-    const { gateway, signer } = this.identity;
+    const { role, agent, signer } = this.identity;
     const exchange = keyExchange('agent', randomBytes(32));
     const keys = { nonce, ephemeral: exchange.publicKey, identityKey: signer.publicKey };
     const hello = {
       type: 'hello',
       protocol: channelProtocol,
-      gateway,
+      role,
+      agent,
       ...keys,
       agentVersion: '0.1.0',
       ...change,
@@ -121,7 +125,8 @@ export class ScriptedAgent {
     const challenge = await this.expect('challenge');
     const transcript = {
       protocol: hello.protocol,
-      gateway: hello.gateway,
+      role: hello.role,
+      agent: hello.agent,
       agentNonce: hello.nonce,
       controllerNonce: challenge.nonce,
       identityKey: hello.identityKey,
@@ -164,7 +169,7 @@ export class ScriptedAgent {
 
   beat(sentAt: number, change: Partial<Extract<AgentMessage, { type: 'heartbeat' }>> = {}): void {
     const { revision = null, hash = null } = this.state ?? {};
-    const nothing = { peers: [], policies: [], dropped: {}, probes: [], safeToStop: false };
+    const nothing = { peers: [], policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false };
     this.send({ type: 'heartbeat', sentAt, revision, hash, ...nothing, ...change });
   }
 
@@ -220,7 +225,7 @@ export class ScriptedAgent {
   #adopt({ statement, signature }: SignedStatement): void {
     if (!verifyText(this.#controllerKey, statementText(statement), signature))
       throw new Error('bad statement signature');
-    if (statement.gateway !== this.identity.gateway) throw new Error('a statement about another gateway');
+    if (statement.agent !== this.identity.agent) throw new Error('a statement about another agent');
     if (StateHash.of(this.items.values()).toString() !== statement.hash) throw new Error('items do not give the hash');
     this.state = { revision: statement.revision, hash: statement.hash };
     this.leaseUntil = statement.leaseUntil;

@@ -90,6 +90,9 @@ const unknownDevice = (user: string): WorldDevice => ({
   country: null,
   publicKey: '',
   addresses: [],
+  native: false,
+  entryGateway: null,
+  endpoint: null,
 });
 
 interface NamesOf {

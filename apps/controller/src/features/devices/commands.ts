@@ -1,13 +1,17 @@
 import { createHash, randomUUIDv7 } from 'node:crypto';
-import type { Input } from '@sallyport/contract';
-import { bit, decodeJson, encodeJson } from '../../db/json.ts';
+import { type ErrorCode, type Input, name as nameSchema } from '@sallyport/contract';
+import type { EnrolmentKeys, EnrolOutcome } from '../../channel/types.ts';
+import { bit, decodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { type Tracking, tracked } from '../../db/tracked.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
+import { endPairsOf } from '../gateways/relay-pairs.ts';
+import { isRelay } from '../gateways/relays.ts';
 import { cutFromPolicies } from '../policies/cut.ts';
 import { acceptInvitation, deviceLimit } from '../users/queries.ts';
+import { postureText } from './facts.ts';
 import {
   bumpDevices,
   type DeviceRow,
@@ -26,27 +30,73 @@ export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']):
     throw new ApiError('public_key_taken', undefined, [
       { pointer: '/publicKey', message: 'is the key of another device or of a gateway' },
     ]);
+  const entry = body.entryGateway?.toLowerCase() ?? null;
+  if (entry !== null) await requireRelay(tx, entry);
   if (owner !== null) await admitOwner(tx, owner);
   const id = randomUUIDv7();
+  const hardware_id = body.hardwareId ?? hardwareIdOf('wg', body.publicKey);
+  const key = { public_key: body.publicKey, identity_key: null };
+  await add(tx, { id, name: body.name, user_id: owner, hardware_id, entry_gateway_id: entry, ...key });
+  return id;
+}
+
+/** A native device comes into being: its id is the one of the key that it enrols with. */
+export async function enrolDevice(
+  tx: Tx,
+  wanted: { readonly id: string; readonly name: string | null; readonly user_id: string | null },
+  keys: EnrolmentKeys,
+): Promise<EnrolOutcome> {
+  if (await isKeyTaken(tx.scoped, keys.wireguardPublicKey)) return 'key-taken';
+  if (wanted.user_id !== null) {
+    try {
+      await admitOwner(tx, wanted.user_id);
+    } catch (error) {
+      const outcome = error instanceof ApiError ? refusedOwner[error.code] : undefined;
+      if (outcome === undefined) throw error;
+      return outcome;
+    }
+  }
+  await add(tx, {
+    id: wanted.id,
+    name: wanted.name ?? nameOf(keys.hostname),
+    user_id: wanted.user_id,
+    hardware_id: hardwareIdOf('id', keys.identityKey),
+    public_key: keys.wireguardPublicKey,
+    identity_key: keys.identityKey,
+    entry_gateway_id: null,
+  });
+  return 'enrolled';
+}
+
+/** An invitation that has expired ends the keys that were made under it. */
+const refusedOwner: Partial<Record<ErrorCode, EnrolOutcome>> = {
+  device_limit: 'device-limit',
+  not_invited: 'expired-token',
+};
+
+async function add(
+  tx: Tx,
+  given: Pick<
+    DeviceRow,
+    'id' | 'name' | 'user_id' | 'hardware_id' | 'public_key' | 'identity_key' | 'entry_gateway_id'
+  >,
+): Promise<void> {
   const row = {
-    id,
+    ...given,
     created_at: tx.now,
     updated_at: tx.now,
     version: 1,
-    name: body.name,
     active: 1,
-    user_id: owner,
-    hardware_id: body.hardwareId ?? hardwareIdOf(body.publicKey),
-    public_key: body.publicKey,
     app_version: null,
     posture: null,
+    reported_posture: null,
     last_connection: null,
     source_ip: null,
-    ...(await takeOverlay(tx, 'device', id)),
+    mapped_endpoint: null,
+    ...(await takeOverlay(tx, 'device', given.id)),
   };
   await insertDevice(tx, row);
-  tx.changed({ kind: 'device', id, op: 'create', name: row.name, before: null, after: audited(row) });
-  return id;
+  tx.changed({ kind: 'device', id: row.id, op: 'create', name: row.name, before: null, after: audited(row) });
 }
 
 /** An absent optional field keeps its value; null clears it, so that nobody owns the device or nothing is known of it. */
@@ -59,12 +109,16 @@ export async function changeDevice(
   const row = await existing(tx, context, id);
   const owner = body.user === undefined ? row.user_id : (body.user?.toLowerCase() ?? null);
   if (owner !== null && owner !== row.user_id) await admitOwner(tx, owner);
+  const entry = body.entryGateway === undefined ? row.entry_gateway_id : (body.entryGateway?.toLowerCase() ?? null);
+  if (entry !== null && entry !== row.entry_gateway_id) await requireEntry(tx, row, entry);
+  const native = row.identity_key !== null;
   await tracked(tx, tracking, [id], () =>
     updateDevice(tx, id, {
       name: body.name,
       user_id: owner,
-      posture: body.posture === undefined ? row.posture : postureText(body.posture),
-      app_version: body.appVersion === undefined ? row.app_version : body.appVersion || null,
+      posture: body.posture === undefined ? row.posture : ownPosture(row, body.posture ?? {}),
+      app_version: native || body.appVersion === undefined ? row.app_version : body.appVersion || null,
+      entry_gateway_id: entry,
     }),
   );
 }
@@ -89,7 +143,8 @@ async function remove(tx: Tx, row: DeviceRow): Promise<void> {
   const { id, name } = row;
   tx.changed({ kind: 'device', id, op: 'delete', name, before: audited(row), after: null });
   await cutFromPolicies(tx, 'device', id);
-  await deleteDevice(tx, id);
+  await endPairsOf(tx, id);
+  await deleteDevice(tx, row);
   await freeOverlay(tx, row);
 }
 
@@ -112,11 +167,43 @@ async function admitOwner(tx: Tx, user: string): Promise<void> {
   await acceptInvitation(tx, user);
 }
 
-const postureText = (posture: object | null): string | null =>
-  posture === null || Object.keys(posture).length === 0 ? null : encodeJson(posture);
+async function requireEntry(tx: Tx, row: DeviceRow, gateway: string): Promise<void> {
+  if (row.identity_key !== null)
+    throw invalidField('/entryGateway', 'is for plain devices: this one runs the client, which finds its own way');
+  await requireRelay(tx, gateway);
+}
 
-const hardwareIdOf = (publicKey: string): string =>
-  `wg-${createHash('sha256').update(publicKey).digest('hex').slice(0, 16)}`;
+async function requireRelay(tx: Tx, gateway: string): Promise<void> {
+  const relays = await isRelay(tx.scoped, gateway);
+  if (relays === undefined) throw invalidField('/entryGateway', 'is not the id of a gateway', 'invalid_reference');
+  if (!relays)
+    throw invalidField(
+      '/entryGateway',
+      'is a gateway that does not relay: enable its relay first',
+      'invalid_reference',
+    );
+}
+
+/**
+ * What administrators say of a device, of a posture that they give whole. What the client has told and nobody has
+ * contradicted stays the client's to tell, so that a device can be written back as it was read.
+ */
+function ownPosture(row: DeviceRow, given: object): string | null {
+  const told = row.reported_posture === null ? {} : decodeJson<Record<string, unknown>>(row.reported_posture);
+  const own = row.posture === null ? {} : decodeJson<Record<string, unknown>>(row.posture);
+  return postureText(
+    Object.fromEntries(Object.entries(given).filter(([fact, value]) => fact in own || told[fact] !== value)),
+  );
+}
+
+const hardwareIdOf = (kind: 'wg' | 'id', key: string): string =>
+  `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
+
+/** A name that the API would take, from what a host says of itself. */
+function nameOf(hostname: string): string {
+  const name = hostname.slice(0, 120).trim();
+  return nameSchema.safeParse(name).success ? name : 'device';
+}
 
 const tracking: Tracking = {
   kind: 'device',
@@ -136,4 +223,5 @@ const audited = (row: Omit<DeviceRow, 'tenant_id'>) => ({
   posture: row.posture === null ? null : decodeJson<Record<string, unknown>>(row.posture),
   overlay_v4: row.overlay_v4,
   overlay_v6: row.overlay_v6,
+  entry_gateway: row.entry_gateway_id,
 });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { type DeviceConfiguration, type Gateway, parseEndpoint, privateKeyPlaceholder } from '@sallyport/contract';
+import { type DeviceConfiguration, type Gateway, privateKeyPlaceholder } from '@sallyport/contract';
 import type { gatewaysFor, World } from '@sallyport/policy';
-import { checkHostEndpoint, configurationText, type PlainPeer, WireGuardError } from '@sallyport/wireguard';
+import { configurationText, type PlainPeer } from '@sallyport/wireguard';
+import { endpointWithPort } from '../../endpoints.ts';
 import type { DeviceRow } from './store.ts';
 
 /** Keeps the mapping of a NAT in front of the device open, seconds. */
@@ -44,20 +45,7 @@ function peerOf(gateway: Gateway, allowedIps: readonly string[]): PlainPeer | st
   if (gateway.publicKey === undefined) return 'it has not been deployed yet';
   const given = gateway.endpoint ?? gateway.discoveredEndpoint;
   if (given === undefined) return 'it has no endpoint: none was given and none has been discovered';
-  const endpoint = endpointOf(given, gateway.wireguardPort);
+  const endpoint = endpointWithPort(given, Number(gateway.wireguardPort));
   if (endpoint === null) return `WireGuard cannot use its endpoint ${given}`;
   return { publicKey: gateway.publicKey, endpoint, allowedIps, persistentKeepalive: keepalive };
-}
-
-/** Host and port as WireGuard takes them, or null. */
-function endpointOf(given: string, defaultPort: string): string | null {
-  const parsed = parseEndpoint(given);
-  if (parsed === null) return null;
-  const host = parsed.host.includes(':') ? `[${parsed.host}]` : parsed.host;
-  try {
-    return checkHostEndpoint(`${host}:${parsed.port ?? defaultPort}`);
-  } catch (error) {
-    if (error instanceof WireGuardError) return null;
-    throw error;
-  }
 }

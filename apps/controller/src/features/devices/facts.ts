@@ -1,7 +1,10 @@
+import type { DeviceFacts } from '../../channel/types.ts';
+import { encodeJson } from '../../db/json.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
+import { findDevice, updateDevice } from './store.ts';
 
-/** Facts of devices that gateways tell. They are no administrator's change: version and `updatedAt` stay. */
+/** Facts of devices that gateways and clients tell. They are no administrator's change: version and `updatedAt` stay. */
 
 /** Last handshake with any gateway, epoch milliseconds. */
 export async function noteHandshake(tx: Tx, device: string, at: number): Promise<void> {
@@ -11,6 +14,33 @@ export async function noteHandshake(tx: Tx, device: string, at: number): Promise
 /** IP address that its tunnel comes from. */
 export async function noteSource(tx: Tx, device: string, source: string): Promise<void> {
   await tx.scoped.updateTable('devices').set({ source_ip: source }).where('id', '=', device).execute();
+}
+
+/**
+ * What a device's own client tells. It decides over access, so it is a change, with an event in the audit trail, where it is
+ * different from what was told before.
+ */
+export async function noteTold(tx: Tx, device: string, { posture, agentVersion }: DeviceFacts): Promise<void> {
+  const row = await findDevice(tx.scoped, device);
+  if (row === undefined || row.identity_key === null) return;
+  const told = {
+    ...(posture === undefined ? {} : { reported_posture: postureText(posture) }),
+    ...(agentVersion === undefined ? {} : { app_version: agentVersion }),
+  };
+  const news = Object.entries(told).filter(([column, value]) => row[column as keyof typeof told] !== value);
+  if (news.length === 0) return;
+  await updateDevice(tx, device, told);
+  const after = {
+    ...('reported_posture' in Object.fromEntries(news) ? { reported_posture: posture } : {}),
+    ...('app_version' in Object.fromEntries(news) ? { app_version: agentVersion } : {}),
+  };
+  tx.changed({ kind: 'device', id: device, op: 'update', name: row.name, after });
+}
+
+/** In one order, so that the same facts are the same text. Null: there are none. */
+export function postureText(posture: object): string | null {
+  const facts = Object.entries(posture).sort(([a], [b]) => (a < b ? -1 : 1));
+  return facts.length === 0 ? null : encodeJson(Object.fromEntries(facts));
 }
 
 /** Whether a device of the tenant has the WireGuard key. */

@@ -57,6 +57,9 @@ export async function bumpDevices(tx: Tx, ids: readonly string[]): Promise<void>
       .execute();
 }
 
-export async function deleteDevice(tx: Tx, id: string): Promise<void> {
+/** The tombstone tells a client to undo everything. */
+export async function deleteDevice(tx: Tx, { id, identity_key }: DeviceRow): Promise<void> {
   await tx.scoped.deleteFrom('devices').where('id', '=', id).execute();
+  if (identity_key === null) return;
+  await tx.scoped.insertInto('deleted_devices', { id, deleted_at: tx.now }).execute();
 }

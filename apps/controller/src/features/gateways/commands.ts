@@ -9,6 +9,7 @@ import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { cutFromPolicies } from '../policies/cut.ts';
 import { trackResources } from '../resources/tracking.ts';
+import { endPairsOf, endPairsOutside } from './relay-pairs.ts';
 import { shownStatus } from './status.ts';
 import {
   attachedResources,
@@ -54,6 +55,9 @@ export async function createGateway(
     ...kept,
     identity_key: null,
     wireguard_key: null,
+    mapping_independent: null,
+    ...relayPorts(body.relayPorts ?? defaultRelayPorts),
+    drain_since: null,
     ...(await takeOverlay(tx, 'gateway', id)),
   };
   await insertGateway(tx, row);
@@ -76,13 +80,28 @@ export async function changeGateway(
     wireguard_port: Number(body.wireguardPort),
     endpoint: body.endpoint === undefined ? row.endpoint : body.endpoint,
     masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
-    intent: wantedIntent(row.intent, shownStatus(row, presence.presence(id)), body),
+    ...(body.relayPorts === undefined ? {} : relayPorts(body.relayPorts)),
+    ...drained(row, wantedIntent(row.intent, shownStatus(row, presence.presence(id)), body), tx.now),
   };
-  return save(tx, row, wanted);
+  const after = await save(tx, row, wanted);
+  if (body.relayPorts !== undefined) await endPairsOutside(tx, id, { from: after.relay_from, to: after.relay_to });
+  return after;
 }
 
 export async function setRelay(tx: Tx, context: RequestContext, id: string, enabled: boolean): Promise<GatewayRow> {
   return save(tx, await existing(tx, context, id), { relay_enabled: bit(enabled) });
+}
+
+const defaultRelayPorts = '52000-52999';
+
+function relayPorts(range: string): { relay_from: number; relay_to: number } {
+  const [relay_from = 0, relay_to = 0] = range.split('-').map(Number);
+  return { relay_from, relay_to };
+}
+
+/** The intent, and since when the gateway drains: its deadline is counted from there. */
+function drained(row: GatewayRow, intent: GatewayIntent, now: number): Pick<GatewayRow, 'intent' | 'drain_since'> {
+  return { intent, drain_since: intent === 'MAINTENANCE' ? (row.drain_since ?? now) : null };
 }
 
 /** New token, no identity until an agent enrols with it. The WireGuard key stays: the host may be the same. */
@@ -108,6 +127,7 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
     'detach',
   );
   await cutFromPolicies(tx, 'gateway', id);
+  await endPairsOf(tx, id);
   await deleteGateway(tx, id);
   await freeOverlay(tx, row);
 }
@@ -155,6 +175,9 @@ function audited({
   intent,
   relay_enabled,
   masquerade,
+  relay_from,
+  relay_to,
 }: Omit<GatewayRow, 'tenant_id'>) {
-  return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade };
+  const relay_ports = `${relay_from}-${relay_to}`;
+  return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade, relay_ports };
 }

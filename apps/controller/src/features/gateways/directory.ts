@@ -1,13 +1,15 @@
 import { timingSafeEqual } from 'node:crypto';
 import { parseEndpoint } from '@sallyport/contract';
-import type { EnrolOutcome, GatewayDirectory, GatewayRecord } from '../../channel/types.ts';
+import type { AgentBook, AgentRecord, EnrolmentKeys, EnrolOutcome, GatewayFacts } from '../../channel/types.ts';
 import { chunks } from '../../db/chunks.ts';
+import { byAgent, bySystem } from '../../db/contexts.ts';
+import { bit } from '../../db/json.ts';
 import type { RowUpdate } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
-import type { Store, Tx, WriteContext } from '../../db/store.ts';
+import type { Store, Tx } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
-import { hasDeviceKey, noteHandshake, noteSource } from '../devices/facts.ts';
-import { RefusedEnrolments } from './refused-enrolments.ts';
+import { RefusedEnrolments } from '../agents/refused-enrolments.ts';
+import { hasDeviceKey } from '../devices/facts.ts';
 import { findGateway, type GatewayRow, updateGateway } from './store.ts';
 
 export interface DirectoryDeps {
@@ -19,11 +21,11 @@ export interface DirectoryDeps {
   readonly publicHost: () => Promise<string | null>;
 }
 
-/** What the agent channel asks of the database. A gateway id comes from the agent: its tenant is found here. */
-export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
+/** What the agent channel asks of the database about gateways. An id comes from an agent: its tenant is found here. */
+export function createGatewayDirectory(deps: DirectoryDeps) {
   const { store, box } = deps;
   const refused = new RefusedEnrolments(store);
-  return {
+  const book: AgentBook = {
     find: async (gateway) => {
       const row = await findAnywhere(store, gateway);
       if (row !== undefined) return record(row);
@@ -33,7 +35,7 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
       const row = await findAnywhere(store, gateway);
       if (row === undefined) return 'bad-token';
       const outcome = await store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, box, gateway, secret, keys));
-      await refused.note(row, outcome, byAgent(row, 'enrolment refused'));
+      await refused.note('gateway', row, outcome, byAgent(row, 'enrolment refused'));
       return outcome;
     },
     wireguardKeyChanged: async (gateway, wireguardPublicKey) => {
@@ -41,27 +43,17 @@ export function createGatewayDirectory(deps: DirectoryDeps): GatewayDirectory {
       if (found === undefined) return 'changed';
       return store.write(byAgent(found, 'new WireGuard key'), (tx) => newKey(tx, gateway, wireguardPublicKey));
     },
-    deployed: (gateway, at) => observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
-    observed: async (gateway, { error, discoveredEndpoint }) => {
-      const reachable = discoveredEndpoint ? await endpointForOthers(deps, discoveredEndpoint) : discoveredEndpoint;
-      await observe(store, gateway, 'observed', () => ({
-        ...(error === undefined ? {} : { error }),
-        ...(reachable === undefined ? {} : { discovered_endpoint: reachable }),
-      }));
+  };
+  return {
+    book,
+    deployed: (gateway: string, at: number) =>
+      observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
+    observed: async (gateway: string, facts: GatewayFacts) => {
+      const { discoveredEndpoint: endpoint } = facts;
+      const reachable = endpoint ? { discoveredEndpoint: await endpointForOthers(deps, endpoint) } : {};
+      await observe(store, gateway, 'observed', (row) => observedFacts(row, { ...facts, ...reachable }));
     },
-    lastOnline: (moments) => writeLastOnline(deps, moments),
-    deviceSeen: async (tenant, moments) => {
-      for (const part of chunks([...moments], rowsPerWrite))
-        await store.write(system(tenant), async (tx) => {
-          for (const [device, at] of part) await noteHandshake(tx, device, at);
-        });
-    },
-    deviceMoved: async (tenant, sources) => {
-      for (const part of chunks([...sources], rowsPerWrite))
-        await store.write(system(tenant), async (tx) => {
-          for (const [device, source] of part) await noteSource(tx, device, source);
-        });
-    },
+    lastOnline: (moments: ReadonlyMap<string, number>) => writeLastOnline(deps, moments),
   };
 }
 
@@ -75,38 +67,36 @@ const wasDeleted = async (store: Store, gateway: string): Promise<boolean> =>
   (await agents(store).selectFrom('deleted_gateways').select('id').where('id', '=', gateway).executeTakeFirst()) !==
   undefined;
 
-const record = (row: GatewayRow): GatewayRecord => ({
+const record = (row: GatewayRow): AgentRecord => ({
+  role: 'gateway',
   id: row.id,
   tenant: row.tenant_id,
   name: row.name,
-  intent: row.intent,
-  wireguardPort: row.wireguard_port,
   identityKey: row.identity_key,
   wireguardPublicKey: row.wireguard_key,
+  wireguardPort: row.wireguard_port,
 });
 
-const byAgent = (row: GatewayRow, action: string): WriteContext => ({
-  tenant: row.tenant_id,
-  actor: { kind: 'agent', id: row.id, name: row.name },
-  action,
-  sourceIp: null,
-  requestId: null,
-});
-
-const system = (tenant: string): WriteContext => ({
-  tenant,
-  actor: { kind: 'system', id: null, name: 'controller' },
-  action: 'write behind',
-  sourceIp: null,
-  requestId: null,
-});
+/** What the beacon sees counts more than where the channel comes from. */
+function observedFacts(
+  row: GatewayRow,
+  { error, discoveredEndpoint, mappingIndependent }: GatewayFacts,
+): RowUpdate<'gateways'> {
+  const known = mappingIndependent !== undefined || row.mapping_independent === null;
+  const mapping = mappingIndependent ?? null;
+  return {
+    ...(error === undefined ? {} : { error }),
+    ...(discoveredEndpoint === undefined || !known ? {} : { discovered_endpoint: discoveredEndpoint }),
+    ...(mappingIndependent === undefined ? {} : { mapping_independent: mapping === null ? null : bit(mapping) }),
+  };
+}
 
 async function enrol(
   tx: Tx,
   box: SecretBox,
   gateway: string,
   secret: string,
-  keys: { identityKey: string; wireguardPublicKey: string },
+  keys: EnrolmentKeys,
 ): Promise<EnrolOutcome> {
   const row = await findGateway(tx.scoped, gateway);
   if (row === undefined || !sameText(row.token_hash, box.keyedHash(secret))) return 'bad-token';
@@ -141,7 +131,7 @@ async function observe(
   facts: (row: GatewayRow) => RowUpdate<'gateways'>,
 ) {
   const found = await findAnywhere(store, gateway);
-  if (found === undefined) return;
+  if (found === undefined || !areNews(found, facts(found))) return;
   await store.write(byAgent(found, action), async (tx) => {
     const row = await findGateway(tx.scoped, gateway);
     if (row !== undefined) await updateFacts(tx, row, facts(row));
@@ -150,11 +140,14 @@ async function observe(
 
 /** Facts are no administrator's change: version and `updatedAt` stay. */
 async function updateFacts(tx: Tx, row: GatewayRow, facts: RowUpdate<'gateways'>): Promise<void> {
+  if (!areNews(row, facts)) return;
   const news = Object.entries(facts).filter(([column, value]) => row[column as keyof GatewayRow] !== value);
-  if (news.length === 0) return;
   await updateGateway(tx, row.id, facts);
   tx.changed({ kind: 'gateway', id: row.id, op: 'update', name: row.name, after: Object.fromEntries(news) });
 }
+
+const areNews = (row: GatewayRow, facts: RowUpdate<'gateways'>): boolean =>
+  Object.entries(facts).some(([column, value]) => row[column as keyof GatewayRow] !== value);
 
 /** Rows of one write behind: a few milliseconds. */
 const rowsPerWrite = 200;
@@ -172,7 +165,7 @@ async function writeLastOnline(
       .execute();
     for (const [tenant, gateways] of Map.groupBy(rows, (row) => row.tenant_id)) {
       const known = new Map(gateways.map(({ id }) => [id, moments.get(id) ?? 0]));
-      await store.write(system(tenant), async (tx) => {
+      await store.write(bySystem(tenant, 'write behind'), async (tx) => {
         for (const [id, at] of known) await updateGateway(tx, id, { last_online: at });
       });
       onLastOnline(tenant, known);

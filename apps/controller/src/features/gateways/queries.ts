@@ -39,14 +39,16 @@ export function createGatewayQueries(
     created: (context, { row, token }) =>
       gatewayView(row, may(context, 'deploy') ? token : maskedToken(row.id), [], presence.presence(row.id)),
     get: async (context, id) => {
-      const { row, body } = await store.read(async (db) => {
-        const row = await findGateway(scoped(db, context.tenant), id);
+      const { row, body, drainMs } = await store.read(async (db) => {
+        const own = scoped(db, context.tenant);
+        const row = await findGateway(own, id);
         if (row === undefined) throw notFound();
-        return { row, body: await view(scoped(db, context.tenant), context, row) };
+        const { drain_ms: drainMs } = await own.selectTenant().select('drain_ms').executeTakeFirstOrThrow();
+        return { row, body: await view(own, context, row), drainMs };
       });
       const present = presence.presence(id);
       const desired = present.applied === null ? null : await states.current(id);
-      return { body: { ...body, statistics: gatewayStatistics(present, row, desired) }, version: row.version };
+      return { body: { ...body, statistics: gatewayStatistics(present, row, desired, drainMs) }, version: row.version };
     },
     nested: async (db, ids) => {
       if (ids.length === 0) return new Map();

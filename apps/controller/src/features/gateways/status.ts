@@ -1,11 +1,11 @@
 import type { GatewayStatus } from '@sallyport/contract';
-import type { GatewayPresence } from '../../channel/types.ts';
+import type { Presence } from '../../channel/types.ts';
 import type { Row } from '../../db/schema.ts';
 
 /** Status shown: the intent if it is not ACTIVE, else ERROR, else PENDING, else OFFLINE, else ONLINE. */
 export function shownStatus(
   row: Pick<Row<'gateways'>, 'intent' | 'deployed_on' | 'error'>,
-  presence: GatewayPresence,
+  presence: Presence,
 ): GatewayStatus {
   if (row.intent !== 'ACTIVE') return row.intent;
   if (shownError(row, presence) !== null) return 'ERROR';
@@ -14,14 +14,14 @@ export function shownStatus(
 }
 
 /** What the agent says now; while it is away, what it said last. */
-export function shownError(row: Pick<Row<'gateways'>, 'error'>, presence: GatewayPresence): string | null {
+export function shownError(row: Pick<Row<'gateways'>, 'error'>, presence: Presence): string | null {
   return presence.connected ? presence.error : row.error;
 }
 
 /** Last moment that the gateway was known online, epoch milliseconds. */
 export function lastOnline(
   row: Pick<Row<'gateways'>, 'last_online' | 'deployed_on'>,
-  presence: GatewayPresence,
+  presence: Presence,
 ): number | null {
   const seen = row.deployed_on === null ? null : presence.lastSeen;
   if (seen === null || row.last_online === null) return seen ?? row.last_online;

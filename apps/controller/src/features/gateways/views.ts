@@ -1,5 +1,5 @@
 import { Gateway } from '@sallyport/contract';
-import type { Channel, DesiredState, GatewayPresence } from '../../channel/types.ts';
+import type { Channel, DesiredState, Presence } from '../../channel/types.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
 import { maskedToken } from './token.ts';
@@ -9,7 +9,7 @@ export function gatewayView(
   row: GatewayRow,
   token: string,
   resources: readonly AttachedResource[],
-  presence: GatewayPresence,
+  presence: Presence,
 ): Gateway {
   return {
     id: row.id,
@@ -29,16 +29,27 @@ export function gatewayView(
     ...present('error', shownError(row, presence)),
     ...present('lastOnline', isoOrNull(lastOnline(row, presence))),
     ...present('endpoint', row.endpoint),
+    relayPorts: `${row.relay_from}-${row.relay_to}`,
     ...present('discoveredEndpoint', row.discovered_endpoint),
+    ...present('natMapping', natMapping(row)),
     ...present('publicKey', row.wireguard_key),
   };
 }
 
-/** What the published `connection statistics` are, for one gateway; `desired` is the state that it should have by now. */
+const natMapping = ({ mapping_independent }: GatewayRow) => {
+  if (mapping_independent === null) return null;
+  return mapping_independent === 1 ? ('ENDPOINT_INDEPENDENT' as const) : ('ENDPOINT_DEPENDENT' as const);
+};
+
+/**
+ * What the published `connection statistics` are, for one gateway; `desired` is the state that it should have by now,
+ * `drainMs` how long the tenant lets flows go on in MAINTENANCE.
+ */
 export function gatewayStatistics(
-  { statistics, applied, safeToStop }: GatewayPresence,
+  { statistics, applied, safeToStop }: Presence,
   row: GatewayRow,
-  desired: Pick<DesiredState, 'hash' | 'revision'> | null,
+  desired: DesiredState | null,
+  drainMs: number,
 ) {
   const { connectedDevices, bytesIn, bytesOut, lastHandshake } = statistics;
   return {
@@ -48,9 +59,13 @@ export function gatewayStatistics(
     ...present('lastHandshake', isoOrNull(lastHandshake)),
     ...present('appliedRevision', applied?.revision.number ?? null),
     ...present('lag', applied === null || desired === null ? null : lag(applied, desired)),
+    ...present('relayed', row.relay_enabled === 1 && desired !== null ? relayedBy(desired) : null),
+    ...present('drainUntil', isoOrNull(row.drain_since === null ? null : row.drain_since + drainMs)),
     ...present('safeToStop', row.intent === 'MAINTENANCE' ? safeToStop : null),
   };
 }
+
+const relayedBy = ({ items }: DesiredState): number => items().filter(({ kind }) => kind === 'relay').length;
 
 /** Revisions between what is applied and what should be; none where both states are the same. */
 function lag(
@@ -69,7 +84,7 @@ export class GatewayText {
   readonly row: GatewayRow;
   resources: readonly AttachedResource[];
   readonly #openToken: (row: GatewayRow) => string;
-  #presence: GatewayPresence | null = null;
+  #presence: Presence | null = null;
   #clear: string | null = null;
   #masked: string | null = null;
 
@@ -80,7 +95,7 @@ export class GatewayText {
   }
 
   /** Takes note of the agent's presence; true when that changes what is shown. */
-  observe(presence: GatewayPresence): boolean {
+  observe(presence: Presence): boolean {
     const before = this.#presence;
     this.#presence = presence;
     if (before !== null && shownAlike(this.row, before, presence)) return false;
@@ -112,7 +127,7 @@ export class GatewayText {
   }
 }
 
-function shownAlike(row: GatewayRow, a: GatewayPresence, b: GatewayPresence): boolean {
+function shownAlike(row: GatewayRow, a: Presence, b: Presence): boolean {
   return (
     shownStatus(row, a) === shownStatus(row, b) &&
     shownError(row, a) === shownError(row, b) &&

@@ -42,7 +42,7 @@ export async function checkAddresses(
 
 async function settings(tx: Tx) {
   const { overlay_v6, mtu, time_zone } = await tenantRow(tx);
-  return { overlay: { v4: overlayV4, v6: overlay_v6 }, mtu, timeZone: time_zone };
+  return { overlay: { v4: overlayV4, v6: overlay_v6 }, mtu, timeZone: time_zone, beacons: [] };
 }
 
 function checkText(

@@ -9,11 +9,12 @@ export const tenantRow = (db: Scoped): Promise<TenantRow> => db.selectTenant().s
 
 /** What is left out stays as it is; a limit of null takes the limit away. */
 export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody<'updateTenant'>): Promise<TenantRow> {
-  const { name, timeZone, leaseSeconds, auditRetentionDays } = wanted;
+  const { name, timeZone, leaseSeconds, drainSeconds, auditRetentionDays } = wanted;
   const values: RowUpdate<'tenants'> = {
     name,
     ...(timeZone === undefined ? {} : { time_zone: timeZone }),
     ...(leaseSeconds === undefined ? {} : { lease_ms: leaseSeconds * 1000 }),
+    ...(drainSeconds === undefined ? {} : { drain_ms: drainSeconds * 1000 }),
     ...(auditRetentionDays === undefined ? {} : { audit_retention_days: auditRetentionDays }),
   };
   const news = Object.entries(values).filter(([column, value]) => row[column as keyof TenantRow] !== value);
@@ -40,15 +41,17 @@ export const tenantView = (row: TenantRow, countries: boolean): Tenant => ({
   name: row.name,
   timeZone: row.time_zone,
   leaseSeconds: Math.round(row.lease_ms / 1000),
+  drainSeconds: Math.round(row.drain_ms / 1000),
   auditRetentionDays: row.audit_retention_days,
   revision: row.revision,
   countries,
 });
 
-const audited = ({ id, name, time_zone, lease_ms, audit_retention_days }: TenantRow) => ({
+const audited = ({ id, name, time_zone, lease_ms, drain_ms, audit_retention_days }: TenantRow) => ({
   id,
   name,
   timeZone: time_zone,
   leaseSeconds: Math.round(lease_ms / 1000),
+  drainSeconds: Math.round(drain_ms / 1000),
   auditRetentionDays: audit_retention_days,
 });

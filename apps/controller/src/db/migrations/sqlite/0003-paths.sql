@@ -54,3 +54,7 @@ CREATE TABLE relay_pairs (
   UNIQUE (relay_id, port)
 ) STRICT;
 CREATE INDEX relay_pairs_by_relay ON relay_pairs (tenant_id, relay_id);
+
+-- A WireGuard handshake names a key only.
+CREATE INDEX gateways_by_wireguard_key ON gateways (wireguard_key) WHERE wireguard_key IS NOT NULL;
+CREATE INDEX devices_by_public_key ON devices (public_key) WHERE identity_key IS NOT NULL;

@@ -8,10 +8,10 @@ export interface Path {
 }
 
 /**
- * What is desired of one gateway, followed from change to change. Changes may arrive before the state that they change
+ * What is desired of one agent, followed from change to change. Changes may arrive before the state that they change
  * has been loaded, so it takes both in any order.
  */
-export class GatewayFeed {
+export class StateFeed {
   readonly #bounds: HistoryBounds;
   #history: DeltaHistory | null = null;
   #desired: Position | null = null;

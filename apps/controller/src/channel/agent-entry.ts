@@ -1,24 +1,27 @@
 import { randomUUID } from 'node:crypto';
-import type { Heartbeat, ProbeResult, StateDelta, StateItem } from '@sallyport/contract/channel';
+import type {
+  AgentRole,
+  FindPath,
+  Heartbeat,
+  PathReport,
+  Posture,
+  ProbeResult,
+  StateDelta,
+  StateItem,
+} from '@sallyport/contract/channel';
 import type { SourceReport } from './device-sources.ts';
 import { endpointText } from './endpoint.ts';
-import { GatewayFeed } from './gateway-feed.ts';
 import type { ChannelLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 import type { Observations } from './observations.ts';
+import { PathBook } from './path-book.ts';
 import { AgentPresence, shownBy } from './presence.ts';
 import { ProbeRequests } from './probes.ts';
 import type { Hello, Proof, Report } from './session.ts';
+import { StateFeed } from './state-feed.ts';
 import { Alarm, type Timers } from './timers.ts';
-import type {
-  AgentDescription,
-  DesiredState,
-  DesiredStates,
-  GatewayPresence,
-  GatewayRecord,
-  StateChange,
-} from './types.ts';
+import type { AgentDescription, AgentRecord, DesiredState, DesiredStates, Presence, StateChange } from './types.ts';
 import type { WorkQueue } from './work-queue.ts';
 
 export interface EntryHost {
@@ -31,11 +34,14 @@ export interface EntryHost {
   readonly states: DesiredStates;
   readonly observations: Observations;
   readonly queue: WorkQueue;
-  readonly presenceChanged: (gateway: string) => void;
+  readonly presenceChanged: (agent: string) => void;
   readonly deviceHandshake: (device: string, at: number) => void;
   readonly deviceSource: (tenant: string, report: SourceReport) => void;
-  /** The gateway was deleted; the entry is of no use any more. */
-  readonly deleted: (entry: GatewayEntry) => void;
+  /** Resources that a gateway cannot reach are others than before. */
+  readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  readonly findPath: (agent: AgentRecord, request: Pick<FindPath, 'peer' | 'relay'>) => void;
+  /** The gateway or device was deleted; the entry is of no use any more. */
+  readonly deleted: (entry: AgentEntry) => void;
 }
 
 /** What an agent said before it was let in. */
@@ -48,35 +54,44 @@ export interface Introduction {
 
 const skewWarnMs = 60_000;
 
-/** One gateway whose agent is, or was, connected to this process: what it should be, what it is, and the link to it. */
-export class GatewayEntry {
+/** Between changes of what a client tells of its device that are taken at once. */
+const postureGapMs = 5_000;
+
+/** One gateway or native device whose agent is, or was, connected to this process: what it should be, what it is, and the link to it. */
+export class AgentEntry {
   readonly id: string;
   readonly tenant: string;
+  readonly role: AgentRole;
   readonly #host: EntryHost;
   readonly #presence: AgentPresence;
   readonly #probes: ProbeRequests;
+  readonly #paths = new PathBook();
   readonly #alarm: Alarm;
-  #feed: GatewayFeed;
+  #feed: StateFeed;
   #unsubscribe: (() => void) | null = null;
   #link: Link | null = null;
   #idleSince: number;
   #generation = 0;
   #leaseUntil: number | null = null;
-  #wireguardPort: number;
+  #record: AgentRecord;
   #shown = '';
   #deployed = false;
   #errorWritten: string | null | undefined;
   #endpointWritten: string | null = null;
   #skewed = false;
   #agent: AgentDescription | null = null;
+  #unreachable = '';
+  #versionTold: string | null = null;
+  #postureAt = Number.NEGATIVE_INFINITY;
 
-  constructor(record: GatewayRecord, host: EntryHost) {
+  constructor(record: AgentRecord, host: EntryHost) {
     this.id = record.id;
     this.tenant = record.tenant;
-    this.#wireguardPort = record.wireguardPort;
+    this.role = record.role;
+    this.#record = record;
     this.#host = host;
     this.#idleSince = host.clock();
-    this.#feed = new GatewayFeed(host.limits);
+    this.#feed = new StateFeed(host.limits);
     this.#presence = new AgentPresence(
       { heartbeatMs: host.heartbeatMs, graceMs: host.graceMs, settleMs: host.limits.settleMs },
       { wasDesired: (position) => this.#feed.wasDesired(position), hash: () => this.#feed.desired?.hash ?? null },
@@ -86,7 +101,7 @@ export class GatewayEntry {
     this.#shown = shownBy(this.view());
   }
 
-  get feed(): GatewayFeed {
+  get feed(): StateFeed {
     return this.#feed;
   }
 
@@ -99,7 +114,7 @@ export class GatewayEntry {
     return this.#generation;
   }
 
-  view(): GatewayPresence {
+  view(): Presence {
     const view = this.#presence.view(this.#host.clock());
     return this.#agent === null ? view : Object.assign(view, { agent: this.#agent });
   }
@@ -114,7 +129,7 @@ export class GatewayEntry {
   close(): void {
     this.#unsubscribe?.();
     this.#unsubscribe = null;
-    this.#feed = new GatewayFeed(this.#host.limits);
+    this.#feed = new StateFeed(this.#host.limits);
   }
 
   stop(): void {
@@ -123,20 +138,30 @@ export class GatewayEntry {
     this.#probes.abandon();
   }
 
-  /** The link's agent is this gateway's from now on, in place of any other. */
-  install(link: Link, record: GatewayRecord, state: DesiredState, said: Introduction): void {
+  get paths(): readonly PathReport[] {
+    return this.#paths.paths;
+  }
+
+  get relayTimes(): ReadonlyMap<string, number> {
+    return this.#paths.relayTimes;
+  }
+
+  /** The link's agent is the one of this entry from now on, in place of any other. */
+  install(link: Link, record: AgentRecord, state: DesiredState, said: Introduction): void {
     const now = this.#host.clock();
     const before = this.#link;
     this.#link = link;
     this.#feed.loaded(state);
     this.#expectOnly(state.items());
-    this.#wireguardPort = record.wireguardPort;
+    this.#record = record;
     this.#skewed = false;
     const { hello, proof, newHost } = said;
     this.#agent = { version: hello.agentVersion, ...proof.host };
     this.#presence.connected(proof.state ?? null, newHost, now);
     before?.input({ type: 'rejected', code: 'taken-over' });
-    this.#observeEndpoint();
+    this.#endpointWritten = null;
+    this.#observeEndpoint(record.wireguardPort);
+    this.#tellVersion(hello.agentVersion);
     this.#settled();
   }
 
@@ -149,6 +174,7 @@ export class GatewayEntry {
     this.#link = null;
     this.#idleSince = now;
     this.#presence.disconnected(now);
+    this.#paths.forget();
     this.#probes.abandon();
     this.#alarm.set(now + this.#host.limits.retentionMs);
     this.#settled();
@@ -162,16 +188,15 @@ export class GatewayEntry {
       this.#presence.applied({ revision, hash, tookMs }, 'acknowledged', now);
     } else if (message.type === 'failed') {
       this.#presence.failed(message.message.replace(/[\p{Cc}\p{Cf}]+/gu, ' '));
-      this.#host.log.info(
-        { gateway: this.id, code: message.code, error: message.message },
-        'gateway reported an error',
-      );
-    } else if (message.type === 'heartbeat') this.#heartbeat(message, now);
-    else {
-      this.#presence.probed(message.probes);
-      this.#probes.answered(message.request, message.probes);
-    }
+      this.#host.log.info({ ...this.#named, code: message.code, error: message.message }, 'agent reported an error');
+    } else this.#hear(message, now);
     this.#settled();
+  }
+
+  /** False when no agent is connected. */
+  punch(peer: string, endpoints: readonly string[]): boolean {
+    this.#link?.input({ type: 'punched', message: { type: 'punch', peer, endpoints: [...endpoints] } });
+    return this.#link !== null;
   }
 
   probe(timeoutMs: number): Promise<readonly ProbeResult[] | null> {
@@ -196,6 +221,27 @@ export class GatewayEntry {
     this.#settled();
   }
 
+  get #named() {
+    return { [this.role]: this.id };
+  }
+
+  #hear(message: Exclude<Report, { type: 'applied' | 'failed' }>, now: number): void {
+    if (message.type === 'heartbeat') this.#heartbeat(message, now);
+    else if (message.type === 'posture') this.#postureTold(message, now);
+    else if (message.type === 'find-path') this.#host.findPath(this.#record, message);
+    else {
+      this.#presence.probed(message.probes);
+      if (message.type === 'probed') this.#probes.answered(message.request, message.probes);
+    }
+  }
+
+  /** The first is known at once; of one that changes all the time, now and then. */
+  #postureTold({ facts }: Posture, now: number): void {
+    const soon = now - this.#postureAt < postureGapMs;
+    if (!soon) this.#postureAt = now;
+    this.#host.observations.deviceTold(this.id, { posture: facts }, soon);
+  }
+
   #heartbeat(message: Heartbeat, now: number): void {
     const skewMs = message.sentAt - now;
     this.#watchClock(skewMs);
@@ -207,13 +253,14 @@ export class GatewayEntry {
       this.#host.observations.deviceSeen(this.tenant, device, at);
     }
     this.#observeSources(message, skewMs, now);
+    this.#paths.record(message);
     this.#presence.probed(message.probes);
     this.#presence.safeToStop(message.safeToStop);
   }
 
   /** An endpoint without a handshake is one that was configured, not one that was seen. */
   #observeSources({ peers }: Heartbeat, skewMs: number, now: number): void {
-    for (const { device, endpoint, lastHandshake } of peers) {
+    for (const { peer: device, endpoint, lastHandshake } of peers) {
       if (endpoint === null || lastHandshake === null || !this.#presence.peers.expects(device)) continue;
       const handshake = Math.min(lastHandshake - skewMs, now);
       this.#host.deviceSource(this.tenant, { device, gateway: this.id, endpoint, handshake });
@@ -224,8 +271,8 @@ export class GatewayEntry {
     const skewed = Math.abs(skewMs) > skewWarnMs;
     if (skewed && !this.#skewed) {
       this.#host.log.warn(
-        { gateway: this.id, skewMs },
-        'the clock of the gateway host is wrong; leases end at wrong times',
+        { ...this.#named, skewMs },
+        "the clock of an agent's host is wrong; leases end at wrong times",
       );
     }
     this.#skewed = skewed;
@@ -247,13 +294,23 @@ export class GatewayEntry {
     const view = this.#presence.view(now);
     if (this.#link !== null) this.#note(view, now);
     this.#alarm.set(this.#presence.nextDeadline(now));
+    this.#tellUnreachable();
     const shown = shownBy(view);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#host.presenceChanged(this.id);
   }
 
-  #note(view: GatewayPresence, now: number): void {
+  #tellUnreachable(): void {
+    const resources = this.#presence.unreachable();
+    if (resources.join() === this.#unreachable) return;
+    this.#unreachable = resources.join();
+    this.#host.unreachable(this.tenant, this.id, resources);
+  }
+
+  /** What must outlive the process. Of devices, what gateways tell and the client's own messages do. */
+  #note(view: Presence, now: number): void {
+    if (this.role !== 'gateway') return;
     const { observations } = this.#host;
     // Until the agent has said that all is well, an error from before this process may still stand.
     const error = view.error ?? (view.converged && this.#presence.confirmed ? null : this.#errorWritten);
@@ -267,10 +324,16 @@ export class GatewayEntry {
     if (view.error === null && view.lastSeen !== null) observations.online(this.id, view.lastSeen);
   }
 
-  #observeEndpoint(): void {
+  #tellVersion(agentVersion: string): void {
+    if (this.role !== 'device' || agentVersion === this.#versionTold) return;
+    this.#versionTold = agentVersion;
+    this.#host.observations.deviceTold(this.id, { agentVersion }, false);
+  }
+
+  #observeEndpoint(wireguardPort: number | null): void {
     const address = this.#link?.address ?? null;
-    if (address === null) return;
-    const discoveredEndpoint = endpointText(address, this.#wireguardPort);
+    if (address === null || wireguardPort === null) return;
+    const discoveredEndpoint = endpointText(address, wireguardPort);
     if (discoveredEndpoint === this.#endpointWritten) return;
     this.#endpointWritten = discoveredEndpoint;
     this.#host.observations.observe(this.id, { discoveredEndpoint });
@@ -278,21 +341,20 @@ export class GatewayEntry {
 
   #expectOnly(items: readonly StateItem[]): void {
     this.#presence.peers.expectOnly(items.filter((item) => item.kind === 'device').map((item) => item.id));
-    this.#presence.expectProbesOnly(new Set(items.filter((item) => item.kind === 'probe').map((item) => item.id)));
+    this.#presence.expectProbesOnly(items.filter((item) => item.kind === 'probe'));
+    this.#paths.expectOnly(items);
   }
 
   #expect(delta: StateDelta): void {
+    this.#paths.expect(delta);
     for (const key of delta.removes) {
       if (key.startsWith('device/')) this.#presence.peers.forget(key.slice('device/'.length));
       else if (key.startsWith('probe/')) this.#presence.forgetProbe(key.slice('probe/'.length));
     }
     for (const item of delta.upserts) {
       if (item.kind === 'device') this.#presence.peers.expect(item.id);
-      else if (item.kind === 'probe') this.#presence.expectProbe(item.id);
-      else if (item.kind === 'gateway') {
-        this.#wireguardPort = item.listenPort;
-        this.#observeEndpoint();
-      }
+      else if (item.kind === 'probe') this.#presence.expectProbe(item);
+      else if (item.kind === 'gateway') this.#observeEndpoint(item.listenPort);
     }
   }
 }

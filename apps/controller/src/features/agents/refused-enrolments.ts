@@ -1,13 +1,12 @@
 import type { EnrolOutcome } from '../../channel/types.ts';
-import type { Store, WriteContext } from '../../db/store.ts';
-import type { GatewayRow } from './store.ts';
+import type { ObjectKind, Store, WriteContext } from '../../db/store.ts';
 
-/** An agent tries again for as long as it runs: one event per gateway and hour tells as much. */
+/** An agent tries again for as long as it runs: one event per agent and hour tells as much. */
 const quietMs = 3_600_000;
 
 /**
- * Audit events of enrolments that were refused to somebody who has the right token: it was copied, or the host changed its
- * identity. Wrong tokens are not recorded: anybody could fill the trail with them.
+ * Audit events of enrolments that were refused to somebody who has the right token: it was copied, came too late, or the host
+ * changed its identity. Wrong tokens are not recorded: anybody could fill the trail with them.
  */
 export class RefusedEnrolments {
   readonly #store: Store;
@@ -17,17 +16,22 @@ export class RefusedEnrolments {
     this.#store = store;
   }
 
-  async note(row: GatewayRow, outcome: EnrolOutcome, by: WriteContext): Promise<void> {
+  async note(
+    kind: ObjectKind,
+    row: { readonly id: string; readonly name: string | null },
+    outcome: EnrolOutcome,
+    by: WriteContext,
+  ): Promise<void> {
     if (outcome === 'enrolled' || outcome === 'bad-token') return;
     const now = this.#store.now();
     if (now - (this.#notedAt.get(row.id) ?? Number.NEGATIVE_INFINITY) < quietMs) return;
     this.#notedAt.set(row.id, now);
     await this.#store.write(by, async (tx) => {
       tx.changed({
-        kind: 'gateway',
+        kind,
         id: row.id,
         op: 'update',
-        name: row.name,
+        ...(row.name === null ? {} : { name: row.name }),
         after: { name: row.name, refused: outcome },
       });
     });

@@ -1,0 +1,37 @@
+import { timingSafeEqual } from 'node:crypto';
+import { unscoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import type { SecretBox } from '../../secrets/box.ts';
+import { audited } from './commands.ts';
+import { type EnrolmentKeyRow, findKey, markUsed } from './store.ts';
+
+/** A key by the id that a client names, of whichever tenant. */
+export const keyAnywhere = (store: Store, id: string): Promise<EnrolmentKeyRow | undefined> =>
+  unscoped(store.db, 'a client knows the id of its key only; the tenant comes from the row')
+    .selectFrom('enrolment_keys')
+    .selectAll()
+    .where('id', '=', id)
+    .executeTakeFirst();
+
+/** The key, if this secret opens it and it may be used now; else why not. */
+export async function openKey(
+  tx: Tx,
+  box: SecretBox,
+  id: string,
+  secret: string,
+): Promise<EnrolmentKeyRow | 'bad-token' | 'already-enrolled' | 'expired-token'> {
+  const row = await findKey(tx.scoped, id);
+  if (row === undefined || !sameText(row.secret_hash, box.keyedHash(secret))) return 'bad-token';
+  if (row.used_at !== null) return 'already-enrolled';
+  return row.expires_at <= tx.now ? 'expired-token' : row;
+}
+
+/** From now on nobody enrols with it. */
+export async function useUp(tx: Tx, row: EnrolmentKeyRow): Promise<void> {
+  await markUsed(tx, row.id);
+  const after = audited({ ...row, used_at: tx.now });
+  tx.changed({ kind: 'enrolment-key', id: row.id, op: 'update', before: audited(row), after });
+}
+
+const sameText = (a: string, b: string): boolean =>
+  a.length === b.length && timingSafeEqual(Buffer.from(a), Buffer.from(b));

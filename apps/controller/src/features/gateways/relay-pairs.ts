@@ -1,0 +1,36 @@
+import type { Tx } from '../../db/store.ts';
+
+/** Pairs that one of the ends, or the relay between them, has left: nobody forwards for them any more. */
+export async function endPairsOf(tx: Tx, agent: string): Promise<void> {
+  const pairs = await tx.scoped
+    .selectFrom('relay_pairs')
+    .select('id')
+    .where((eb) => eb.or([eb('a', '=', agent), eb('b', '=', agent), eb('relay_id', '=', agent)]))
+    .execute();
+  await endPairs(
+    tx,
+    pairs.map(({ id }) => id),
+  );
+}
+
+/** Pairs of a relay whose ports are not its own any more. */
+export async function endPairsOutside(tx: Tx, relay: string, ports: { from: number; to: number }): Promise<void> {
+  const pairs = await tx.scoped
+    .selectFrom('relay_pairs')
+    .select(['id', 'port'])
+    .where('relay_id', '=', relay)
+    .execute();
+  // The first port is for probes.
+  const outside = pairs.filter(({ port }) => port <= ports.from || port > ports.to);
+  await endPairs(
+    tx,
+    outside.map(({ id }) => id),
+  );
+}
+
+async function endPairs(tx: Tx, ids: readonly string[]): Promise<void> {
+  for (const id of ids) {
+    await tx.scoped.deleteFrom('relay_pairs').where('id', '=', id).execute();
+    tx.changed({ kind: 'relay', id, op: 'delete' });
+  }
+}
