@@ -1,17 +1,23 @@
-import type { DeviceItem, StateItem } from '@sallyport/contract/channel';
+import type { PeerItem, StateItem } from '@sallyport/contract/channel';
 import type { FirewallDelta } from '@sallyport/hostnet';
-import type { DeviceChange, PeerChange } from '@sallyport/wireguard';
+import type { DeviceChange, PeerChange, PeerConfig } from '@sallyport/wireguard';
 import type { ItemChange } from '../session/types.ts';
 import {
   addressClassOf,
+  allowedIpsOf,
+  egressOf,
   firewallDeviceOf,
   firewallSettingsOf,
   gatewayOf,
   isOpen,
-  type LocalFacts,
-  peerOf,
+  isTunnel,
+  type PeerSource,
+  prefixOf,
   siteOf,
+  type TunnelItem,
 } from './wanted.ts';
+
+type Items = ReadonlyMap<string, StateItem>;
 
 /** Steps of a change, each touching only what differs, to be carried out in this order. */
 export interface ChangePlan {
@@ -29,9 +35,9 @@ export interface ChangePlan {
  */
 export function planChange(
   changes: readonly ItemChange[],
-  items: ReadonlyMap<string, StateItem>,
+  items: Items,
   leaseUntil: number,
-  facts: Pick<LocalFacts, 'endpointOf'>,
+  peerConfig: PeerSource,
 ): ChangePlan | null {
   const gateway = gatewayOf(items);
   const moved = changes.find(({ before, after }) => (before ?? after)?.kind === 'gateway');
@@ -43,9 +49,9 @@ export function planChange(
     firewall: { settings: { ...firewallSettingsOf(gateway), leaseUntil }, ...firewallItems(effective) },
     wireguard: {
       ...(before !== null && before.listenPort !== gateway.listenPort && { listenPort: gateway.listenPort }),
-      peers: peerChanges(effective, facts),
+      peers: peerChanges(effective, items, peerConfig),
     },
-    host: before !== null,
+    host: before !== null || effective.some(movesRoutes),
   };
 }
 
@@ -60,6 +66,7 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
     upsert: {
       devices: ofKind(come, 'device').map(firewallDeviceOf),
       sites: ofKind(come, 'site').map(siteOf),
+      egress: ofKind(come, 'egress').map(egressOf),
       classes: ofKind(come, 'class').map(addressClassOf),
       profiles: ofKind(come, 'profile'),
       bundles: ofKind(come, 'bundle'),
@@ -67,6 +74,7 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
     remove: {
       devices: ofKind(gone, 'device').map(({ id }) => id),
       sites: ofKind(gone, 'site').map(({ id }) => id),
+      egress: ofKind(gone, 'egress').map(({ id }) => id),
       classes: ofKind(gone, 'class').map(({ id }) => id),
       profiles: ofKind(gone, 'profile').map(({ id }) => id),
       bundles: ofKind(gone, 'bundle').map(({ id }) => id),
@@ -74,25 +82,54 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
   };
 }
 
-/** A key that moves to another device is set, not removed. Setting takes the addresses from whoever had them. */
-function peerChanges(changes: readonly ItemChange[], facts: Pick<LocalFacts, 'endpointOf'>): PeerChange[] {
-  const before = changes.flatMap(({ before }) => (before?.kind === 'device' ? [before] : []));
-  const after = changes.flatMap(({ after }) => (after?.kind === 'device' ? [after] : []));
+/**
+ * Peers that go, peers that come and peers that change, in this order. A key that moves to another item is set, not removed.
+ * Setting takes the addresses from whoever had them.
+ */
+export function peerChanges(changes: readonly ItemChange[], items: Items, peerConfig: PeerSource): PeerChange[] {
+  const before = changes.flatMap(({ before }) => (before !== null && isTunnel(before) ? [before] : []));
+  const after = changes.flatMap(({ after }) => (after !== null && isTunnel(after) ? [after] : []));
   const kept = new Set(after.map(({ publicKey }) => publicKey));
-  const known = new Map(before.map((device) => [device.publicKey, device]));
+  const known = new Map(before.map((item) => [item.publicKey, item]));
+  const carrying = new Map(carriers(changes, items).map((item) => [item.publicKey, item]));
+  const others = [...carrying.values()].filter(({ publicKey }) => !kept.has(publicKey));
   return [
     ...before
       .filter(({ publicKey }) => !kept.has(publicKey))
       .map(({ publicKey }): PeerChange => ({ kind: 'remove', publicKey })),
     ...after
-      .filter((device) => !samePeer(known.get(device.publicKey), device))
-      .map((device): PeerChange => ({ kind: 'set', peer: settledPeer(known.get(device.publicKey), device, facts) })),
+      .filter((item) => !samePeer(known.get(item.publicKey), item) || carrying.has(item.publicKey))
+      .map((item): PeerChange => ({ kind: 'set', peer: settledPeer(known.get(item.publicKey), item, peerConfig) })),
+    ...others.map((item): PeerChange => ({ kind: 'set', peer: settledPeer(item, item, peerConfig) })),
   ];
 }
 
+/** Peers that may carry a route that changes, or carried it. */
+function carriers(changes: readonly ItemChange[], items: Items): PeerItem[] {
+  const routes = changes.flatMap(({ before, after }) => [before, after]).filter((item) => item?.kind === 'route');
+  const gateways = new Set(routes.flatMap((route) => route?.gateways ?? []));
+  return [...gateways].flatMap((id) => {
+    const item = items.get(`peer/${id}`);
+    return item?.kind === 'peer' ? [item] : [];
+  });
+}
+
+/** Whether link, addresses, routes or rules follow from the item. */
+export function movesRoutes({ before, after }: ItemChange): boolean {
+  return routesText(before) !== routesText(after);
+}
+
+function routesText(item: StateItem | null): string {
+  if (item?.kind === 'route') return prefixOf(item);
+  return item?.kind === 'peer' ? [...item.sources].sort().join() : '';
+}
+
 /** A peer that lives keeps its endpoint, which may have roamed. */
-function settledPeer(before: DeviceItem | undefined, device: DeviceItem, facts: Pick<LocalFacts, 'endpointOf'>) {
-  return before === undefined ? returningPeer(peerOf(device, facts)) : peerOf(device, { endpointOf: () => undefined });
+function settledPeer(before: TunnelItem | undefined, item: TunnelItem, peerConfig: PeerSource): PeerConfig {
+  const peer = peerConfig(item);
+  if (before === undefined) return item.kind === 'device' ? returningPeer(peer) : peer;
+  const { endpoint: _roams, ...rest } = peer;
+  return rest;
 }
 
 /** Keepalive makes the gateway speak first, so that a device with a dead session recovers in milliseconds. */
@@ -103,10 +140,11 @@ export function returningPeer<T extends { readonly endpoint?: string }>(peer: T)
 /** Until the next sweep turns it off again. */
 const returnKeepaliveSeconds = 25;
 
-function samePeer(a: DeviceItem | undefined, b: DeviceItem): boolean {
-  return (
-    a !== undefined && a.addresses.length === b.addresses.length && a.addresses.every((x) => b.addresses.includes(x))
-  );
+/** Endpoints are left to those who look for paths, so they make no other peer. */
+function samePeer(a: TunnelItem | undefined, b: TunnelItem): boolean {
+  if (a === undefined || a.kind !== b.kind) return false;
+  const [left, right] = [allowedIpsOf(a), allowedIpsOf(b)];
+  return left.length === right.length && left.every((prefix) => right.includes(prefix));
 }
 
 function ofKind<K extends StateItem['kind']>(items: readonly StateItem[], kind: K): Extract<StateItem, { kind: K }>[] {

@@ -1,9 +1,11 @@
-import type { DeviceItem, GatewayItem, StateItem } from '@sallyport/contract/channel';
+import type { GatewayItem, PeerItem, RouteItem, StateItem } from '@sallyport/contract/channel';
 import { StateHash } from '@sallyport/contract/channel';
 import type { FoundFirewall } from '@sallyport/hostnet';
 import type { DeviceStatus } from '@sallyport/wireguard';
 import type { ItemChange } from '../session/types.ts';
-import { allowedIpsOf, firewallSettingsOf, gatewayOf, isOpen } from './wanted.ts';
+import { allowedIpsOf, firewallSettingsOf, isTunnel, mayPass, prefixOf, type TunnelItem } from './wanted.ts';
+
+type Items = ReadonlyMap<string, StateItem>;
 
 /** What was read back from the system. */
 export interface Evidence {
@@ -11,7 +13,10 @@ export interface Evidence {
   readonly wireguard: DeviceStatus | null | undefined;
   /** Public key that the device should have. */
   readonly publicKey: string;
-  readonly firewall: FoundFirewall;
+  /** Mark that its packets should have; a gateway's have none. */
+  readonly fwmark?: number;
+  /** Null on a native device, which decides nothing. */
+  readonly firewall: FoundFirewall | null;
   /** What is not as wanted with link, addresses, routes, rules and sysctls, a sentence each. */
   readonly hostDifferences: readonly string[];
   /** Epoch milliseconds. */
@@ -22,9 +27,9 @@ export interface Evidence {
  * State that is in force, by what was found in the system. Its hash equals the desired state's if and only if the system is
  * exactly as desired.
  *
- * A device is in force when its peer and its firewall elements are; the gateway when key, port and rules are; probes are by
- * being accepted. With intent OFFLINE the opposite holds: devices and grants are in force when they are absent. An item whose
- * time is over may be there or not.
+ * A device is in force when its peer and its firewall elements are; the gateway when key, port and rules are; a route when one
+ * of its gateways has its prefix, whichever that is; probes, relays and what is for people by being accepted. With intent
+ * OFFLINE the opposite holds: peers and grants are in force when they are absent. An item whose time is over may be there or not.
  */
 export class InForce {
   #items = new Map<string, StateItem>();
@@ -41,26 +46,26 @@ export class InForce {
   }
 
   /** Judges every item, and whatever else is there. Returns a sentence for each thing that is not as desired. */
-  examine(items: ReadonlyMap<string, StateItem>, evidence: Evidence): string[] {
+  examine(items: Items, evidence: Evidence): string[] {
     this.#items = new Map();
     this.#hash = new StateHash();
-    const gateway = gatewayOf(items);
-    const faults = [...items.values()].flatMap((item) => this.#judge(item, gateway, evidence));
-    return this.#conclude([...faults, ...foreignPeers(items, gateway, evidence)], evidence);
+    const context = contextOf(items, evidence);
+    const faults = [...items.values()].flatMap((item) => this.#judge(item, context));
+    return this.#conclude([...faults, ...foreignPeers(context)], evidence);
   }
 
   /** Judges only what a change touched. */
-  examineTouched(changes: readonly ItemChange[], items: ReadonlyMap<string, StateItem>, evidence: Evidence): string[] {
-    const gateway = gatewayOf(items);
+  examineTouched(changes: readonly ItemChange[], items: Items, evidence: Evidence): string[] {
+    const context = contextOf(items, evidence);
     const faults = changes.flatMap(({ before, after }) => {
       this.#drop((before ?? after)?.key);
-      return [...leftPeers(before, items, evidence), ...(after === null ? [] : this.#judge(after, gateway, evidence))];
+      return [...leftPeers(before, context), ...(after === null ? [] : this.#judge(after, context))];
     });
     return this.#conclude(faults, evidence);
   }
 
-  #judge(item: StateItem, gateway: GatewayItem | null, evidence: Evidence): string[] {
-    const fault = faultOf(item, gateway, evidence);
+  #judge(item: StateItem, context: Context): string[] {
+    const fault = faultOf(item, context);
     if (fault !== null) return [fault];
     this.#items.set(item.key, item);
     this.#hash.add(item);
@@ -75,7 +80,7 @@ export class InForce {
   }
 
   #conclude(faults: readonly string[], evidence: Evidence): string[] {
-    const differences = [...evidence.firewall.differences, ...evidence.hostDifferences, ...faults];
+    const differences = [...(evidence.firewall?.differences ?? []), ...evidence.hostDifferences, ...faults];
     this.#spoiled = differences.length > 0;
     return differences;
   }
@@ -84,73 +89,118 @@ export class InForce {
 /** Never part of a desired state: keeps a system that holds more than it should from having the hash of one that does not. */
 const spoil: StateItem = { kind: 'probe', key: 'spoil', id: 'spoil', resource: '', target: '0.0.0.0', port: null };
 
-function foreignPeers(
-  items: ReadonlyMap<string, StateItem>,
-  gateway: GatewayItem | null,
-  { wireguard }: Evidence,
-): string[] {
-  const devices = isOpen(gateway) ? [...items.values()].filter((item) => item.kind === 'device') : [];
-  const expected = new Set(devices.map(({ publicKey }) => publicKey));
+interface Context extends Evidence {
+  readonly items: Items;
+  /** Whether peers and grants shall be there. */
+  readonly open: boolean;
+  /** Public keys of the peers that have a prefix. */
+  readonly owners: ReadonlyMap<string, string>;
+}
+
+function contextOf(items: Items, evidence: Evidence): Context {
+  const peers = [...(evidence.wireguard?.peers.values() ?? [])];
+  const owners = new Map(peers.flatMap(({ publicKey, allowedIps }) => allowedIps.map((ip) => [ip, publicKey])));
+  return { ...evidence, items, open: mayPass(items), owners };
+}
+
+function foreignPeers({ items, open, wireguard }: Context): string[] {
+  const expected = new Set(open ? [...items.values()].filter(isTunnel).map(({ publicKey }) => publicKey) : []);
   return [...(wireguard?.peers.keys() ?? [])]
     .filter((key) => !expected.has(key))
     .map((key) => `peer ${key} should not be there`);
 }
 
-/** The key that a device had before must be gone, unless another device has it now. */
-function leftPeers(before: StateItem | null, items: ReadonlyMap<string, StateItem>, { wireguard }: Evidence): string[] {
-  if (before?.kind !== 'device' || !wireguard?.peers.has(before.publicKey)) return [];
-  for (const item of items.values()) if (item.kind === 'device' && item.publicKey === before.publicKey) return [];
+/** The key that an item had before must be gone, unless another one has it now. */
+function leftPeers(before: StateItem | null, { items, wireguard }: Context): string[] {
+  if (before === null || !isTunnel(before) || !wireguard?.peers.has(before.publicKey)) return [];
+  for (const item of items.values()) if (isTunnel(item) && item.publicKey === before.publicKey) return [];
   return [`peer ${before.publicKey} should not be there`];
 }
 
-function faultOf(item: StateItem, gateway: GatewayItem | null, evidence: Evidence): string | null {
-  const { firewall, wireguard, now } = evidence;
-  const open = isOpen(gateway);
+function faultOf(item: StateItem, context: Context): string | null {
   switch (item.kind) {
     case 'gateway':
-      return gatewayFault(item, evidence);
+      return gatewayFault(item, context);
+    case 'client':
+      return interfaceFault(context);
     case 'probe':
+    case 'relay':
+    case 'relay-point':
+    case 'resource':
       return null;
-    case 'device': {
-      const fault = wireguard === undefined ? null : peerFault(item, wireguard, open);
-      if (fault !== null || !open) return fault;
-      const over = item.expiresAt !== null && item.expiresAt <= now;
-      return over || firewall.devices.has(item.id) ? null : `device ${item.id} is not in the firewall`;
-    }
-    case 'site': {
-      if (!open) return firewall.sites.has(item.id) ? `site ${item.id} is still in the firewall` : null;
-      const over = item.expiresAt !== null && item.expiresAt <= now;
-      return over || firewall.sites.has(item.id) ? null : `site ${item.id} is not in the firewall`;
-    }
+    case 'peer':
+    case 'beacon':
+      return peerFault(item, context);
+    case 'route':
+      return routeFault(item, context);
+    case 'device':
+      return (isTunnel(item) ? peerFault(item, context) : null) ?? (context.open ? elementFault(item, context) : null);
+    case 'site':
+    case 'egress':
     case 'class':
-      return firewall.classes.has(item.id) === open ? null : `class ${item.id} is not as wanted`;
     case 'bundle':
-      return firewall.bundles.has(item.id) === open ? null : `bundle ${item.id} is not as wanted`;
     case 'profile':
-      return firewall.profiles.has(item.id) === open ? null : `profile ${item.id} is not as wanted`;
+      return elementFault(item, context);
   }
 }
 
-function peerFault(item: DeviceItem, wireguard: DeviceStatus | null, open: boolean): string | null {
+const tables = {
+  device: 'devices',
+  site: 'sites',
+  egress: 'egress',
+  class: 'classes',
+  bundle: 'bundles',
+  profile: 'profiles',
+} as const;
+
+function elementFault(item: Extract<StateItem, { kind: keyof typeof tables }>, context: Context): string | null {
+  const { firewall, now, open } = context;
+  const over = 'expiresAt' in item && item.expiresAt !== null && item.expiresAt <= now;
+  const found = firewall?.[tables[item.kind]].has(item.id) ?? false;
+  if (found === open || (open && over)) return null;
+  return `${item.kind} ${item.id} is ${open ? 'not' : 'still'} in the firewall`;
+}
+
+function peerFault(item: TunnelItem, { wireguard, open, items }: Context): string | null {
+  if (wireguard === undefined) return null;
   const peer = wireguard?.peers.get(item.publicKey);
-  if (!open) return peer === undefined ? null : `device ${item.id} still has a peer`;
-  if (peer === undefined) return `device ${item.id} has no peer`;
-  return sameSet(peer.allowedIps, allowedIpsOf(item)) ? null : `the peer of device ${item.id} has other addresses`;
+  if (!open) return peer === undefined ? null : `${item.kind} ${item.id} still has a peer`;
+  if (peer === undefined) return `${item.kind} ${item.id} has no peer`;
+  const own = allowedIpsOf(item);
+  const further = peer.allowedIps.filter((prefix) => !own.includes(prefix));
+  const right =
+    own.every((prefix) => peer.allowedIps.includes(prefix)) &&
+    further.every((prefix) => item.kind === 'peer' && mayCarry(item, prefix, items));
+  return right ? null : `the peer of ${item.kind} ${item.id} has other addresses`;
 }
 
-function gatewayFault(item: GatewayItem, { wireguard, publicKey, firewall }: Evidence): string | null {
-  if (wireguard === null) return 'the WireGuard device does not run';
-  if (wireguard !== undefined) {
-    if (wireguard.publicKey !== publicKey) return 'the WireGuard device has another key';
-    if (wireguard.listenPort !== item.listenPort) return `WireGuard does not listen on port ${item.listenPort}`;
-  }
+function mayCarry(peer: PeerItem, prefix: string, items: Items): boolean {
+  const route = items.get(`route/${prefix}`);
+  return route?.kind === 'route' && route.gateways.includes(peer.id);
+}
+
+function routeFault(item: RouteItem, { wireguard, open, items, owners }: Context): string | null {
+  if (wireguard === undefined || !open || owners.has(prefixOf(item))) return null;
+  const carried = item.gateways.some((gateway) => items.has(`peer/${gateway}`));
+  return carried ? `no gateway carries ${item.id}` : null;
+}
+
+function gatewayFault(item: GatewayItem, context: Context): string | null {
+  const { wireguard, firewall } = context;
+  const fault = interfaceFault(context);
+  if (fault !== null) return fault;
+  if (wireguard && wireguard.listenPort !== item.listenPort)
+    return `WireGuard does not listen on port ${item.listenPort}`;
   const wanted = firewallSettingsOf(item);
-  const { settings } = firewall;
+  const settings = firewall?.settings ?? null;
   return settings?.masquerade === wanted.masquerade && settings.draining === wanted.draining
     ? null
     : 'the rules of the firewall are not as wanted';
 }
 
-function sameSet(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((text) => b.includes(text));
+function interfaceFault({ wireguard, publicKey, fwmark }: Context): string | null {
+  if (wireguard === null) return 'the WireGuard device does not run';
+  if (wireguard === undefined) return null;
+  if (wireguard.publicKey !== publicKey) return 'the WireGuard device has another key';
+  return wireguard.fwmark === (fwmark ?? 0) ? null : 'the packets of WireGuard have another mark';
 }

@@ -5,14 +5,39 @@ import type { FoundFirewall } from '@sallyport/hostnet';
 import type { DeviceStatus, PeerConfig } from '@sallyport/wireguard';
 import fc from 'fast-check';
 import type { ItemChange } from '../session/types.ts';
-import { bundleItem, classItem, deviceItem, gatewayItem, probeItem, profileItem, siteItem } from '../testing/items.ts';
-import { planChange } from './change.ts';
+import {
+  beaconItem,
+  bundleItem,
+  classItem,
+  clientItem,
+  deviceItem,
+  egressItem,
+  gatewayId,
+  gatewayItem,
+  peerItem,
+  probeItem,
+  profileItem,
+  relayPointItem,
+  routeItem,
+  siteItem,
+} from '../testing/items.ts';
+import { movesRoutes, peerChanges, planChange } from './change.ts';
 import { type Evidence, InForce } from './evidence.ts';
-import { deviceConfigOf, firewallStateOf, hostStateOf } from './wanted.ts';
+import {
+  clientConfigOf,
+  clientHostOf,
+  deviceConfigOf,
+  firewallStateOf,
+  hostStateOf,
+  prefixOf,
+  restingPeer,
+  type TunnelItem,
+} from './wanted.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
+type GatewayEvidence = Evidence & { readonly firewall: FoundFirewall };
 
-const facts = { interface: 'sp0', privateKey: 'unused', endpointOf: () => undefined };
+const facts = { interface: 'sp0', privateKey: 'unused', peerConfig: restingPeer };
 const publicKey = 'ours';
 
 describe('what items come to', () => {
@@ -25,12 +50,13 @@ describe('what items come to', () => {
   });
 
   it('a remembered endpoint is tried first', () => {
-    const { peers } = deviceConfigOf(items, { ...facts, endpointOf: () => '192.0.2.1:5' });
+    const peerConfig = (item: TunnelItem) => ({ ...restingPeer(item), endpoint: '192.0.2.1:5' });
+    const { peers } = deviceConfigOf(items, { ...facts, peerConfig });
     assert.equal([...peers.values()][0]?.endpoint, '192.0.2.1:5');
   });
 
   it('own addresses get their length', () => {
-    const { addresses } = hostStateOf(gatewayItem({ addresses: ['100.64.0.1', 'fd00::1/128'] }), 'sp0');
+    const { addresses } = hostStateOf(gatewayItem({ addresses: ['100.64.0.1', 'fd00::1/128'] }), new Map(), 'sp0');
     assert.deepEqual(addresses, ['100.64.0.1/32', 'fd00::1/128']);
   });
 
@@ -48,13 +74,13 @@ describe('changes', () => {
   it('lead where loading leads, whatever changes', () => {
     fc.assert(
       fc.property(anyItems(), anyItems(), (before, after) => {
-        const plan = planChange(differences(before, after), after, 1, facts);
+        const plan = planChange(differences(before, after), after, 1, carrying(after));
         const turned = intentOf(before) !== intentOf(after) && [intentOf(before), intentOf(after)].includes('OFFLINE');
         assert.equal(plan === null, turned);
         if (plan === null) return;
 
         const firewall = firewallStateOf(before, 0);
-        for (const kind of ['devices', 'sites', 'classes', 'profiles', 'bundles'] as const) {
+        for (const kind of ['devices', 'sites', 'egress', 'classes', 'profiles', 'bundles'] as const) {
           const there = new Map<string, { readonly id: string }>();
           for (const item of firewall[kind].values()) there.set(item.id, item);
           for (const id of plan.firewall.remove?.[kind] ?? []) there.delete(id);
@@ -64,26 +90,34 @@ describe('changes', () => {
         const { masquerade, draining } = firewallStateOf(after, 0);
         assert.deepEqual(plan.firewall.settings, { masquerade, draining, leaseUntil: 1 });
 
-        const peers = new Map<string, PeerConfig>(deviceConfigOf(before, facts).peers);
+        const peers = new Map<string, PeerConfig>(
+          deviceConfigOf(before, { ...facts, peerConfig: carrying(before) }).peers,
+        );
         for (const step of plan.wireguard.peers) {
           if (step.kind === 'remove') peers.delete(step.publicKey);
-          else peers.set(step.peer.publicKey, step.peer);
+          else setPeer(peers, step.peer);
         }
-        assert.deepEqual(sorted(peers), sorted(deviceConfigOf(after, facts).peers));
+        const wanted = deviceConfigOf(after, { ...facts, peerConfig: carrying(after) }).peers;
+        assert.deepEqual(sorted(peers), sorted(wanted));
+        const [from, to] = [hostRoutes(before), hostRoutes(after)];
+        if (from !== to) assert.equal(plan.host, true);
       }),
     );
   });
 
   it('of nothing but the lease touch no peer', () => {
     const items = mapOf([gatewayItem(), deviceItem(1)]);
-    const plan = planChange([], items, 5, facts);
+    const plan = planChange([], items, 5, restingPeer);
     assert.deepEqual([plan?.wireguard.peers, plan?.host, plan?.firewall.settings?.leaseUntil], [[], false, 5]);
   });
 
   it('remove peers before they add any, and let an endpoint that lives alone', () => {
     const before = mapOf([gatewayItem(), deviceItem(1), deviceItem(2)]);
     const after = mapOf([gatewayItem(), deviceItem(2, { addresses: ['100.64.1.9'] }), deviceItem(3)]);
-    const plan = planChange(differences(before, after), after, 1, { endpointOf: () => '192.0.2.1:5' });
+    const plan = planChange(differences(before, after), after, 1, (item) => ({
+      ...restingPeer(item),
+      endpoint: '192.0.2.1:5',
+    }));
     assert.deepEqual(
       plan?.wireguard.peers.map((step) =>
         step.kind === 'remove' ? 'remove' : [step.peer.endpoint, step.peer.persistentKeepalive],
@@ -102,10 +136,16 @@ describe('what is in force', () => {
     classItem('c1', ['10.0.0.1-10.0.0.9']),
     bundleItem('b1', [{ protocol: 'tcp', from: 1, to: 2, policy: 'p' }]),
     probeItem('x', '10.0.0.1', null),
+    peerItem(1, { sources: ['10.3.0.0/16'] }),
+    peerItem(2),
+    routeItem('10.2.0.0/16', [1, 2]),
+    beaconItem(1),
+    relayPointItem(3),
+    egressItem('e1'),
   ]);
   const wanted = StateHash.of(items.values()).toString();
 
-  const judge = (evidence: Evidence, of: Items = items) => {
+  const judge = (evidence: GatewayEvidence, of: Items = items) => {
     const inForce = new InForce();
     return { faults: inForce.examine(of, evidence), hash: inForce.hash };
   };
@@ -116,7 +156,7 @@ describe('what is in force', () => {
     assert.equal(judge(perfect(offline), offline).hash, StateHash.of(offline.values()).toString());
   });
 
-  const spoilt: [string, (evidence: Evidence) => Evidence][] = [
+  const spoilt: [string, (evidence: GatewayEvidence) => GatewayEvidence][] = [
     ['a missing peer', (e) => ({ ...e, wireguard: { ...device(e), peers: new Map() } })],
     ['a foreign peer', (e) => ({ ...e, wireguard: { ...device(e), peers: new Map([...device(e).peers, peer(9)]) } })],
     ['no device at all', (e) => ({ ...e, wireguard: null })],
@@ -127,6 +167,11 @@ describe('what is in force', () => {
     ['a missing class', (e) => ({ ...e, firewall: { ...e.firewall, classes: new Map() } })],
     ['other rules', (e) => ({ ...e, firewall: { ...e.firewall, settings: null } })],
     ['a foreign element', (e) => ({ ...e, firewall: { ...e.firewall, differences: ['devices4: x is not ours'] } })],
+    ['a missing egress', (e) => ({ ...e, firewall: { ...e.firewall, egress: new Map() } })],
+    ['a route that nobody carries', (e) => ({ ...e, wireguard: without(e, '10.2.0.0/16') })],
+    ['a source that is missing', (e) => ({ ...e, wireguard: without(e, '10.3.0.0/16') })],
+    ['a prefix at a peer that must not carry it', (e) => ({ ...e, wireguard: adding(e, '10.7.0.0/16') })],
+    ['a mark', (e) => ({ ...e, wireguard: { ...device(e), fwmark: 7 } })],
     ['a missing route', (e) => ({ ...e, hostDifferences: ['no route'] })],
   ];
   for (const [name, spoil] of spoilt) {
@@ -155,6 +200,28 @@ describe('what is in force', () => {
     );
   });
 
+  it('a route may be with any of its gateways', () => {
+    const evidence = perfect(items);
+    const peers = new Map(
+      [...device(evidence).peers].map(([key, peer]) => {
+        const allowedIps = peer.allowedIps.filter((prefix) => prefix !== '10.2.0.0/16');
+        return [
+          key,
+          { ...peer, allowedIps: key === peerItem(2).publicKey ? [...allowedIps, '10.2.0.0/16'] : allowedIps },
+        ];
+      }),
+    );
+    assert.equal(judge({ ...evidence, wireguard: { ...device(evidence), peers } }).hash, wanted);
+  });
+
+  it('a device that comes in through another gateway has no peer, and must not have one', () => {
+    const through = mapOf([gatewayItem(), deviceItem(1, { via: gatewayId(1) })]);
+    assert.deepEqual(judge(perfect(through), through).faults, []);
+    assert.equal(device(perfect(through)).peers.size, 0);
+    const evidence = { ...perfect(through), wireguard: device(perfect(mapOf([gatewayItem(), deviceItem(1)]))) };
+    assert.notDeepEqual(judge(evidence, through).faults, []);
+  });
+
   it('a peer that a change should have removed spoils it', () => {
     const inForce = new InForce();
     inForce.examine(items, perfect(items));
@@ -163,6 +230,91 @@ describe('what is in force', () => {
     assert.notEqual(inForce.hash, StateHash.of(after.values()).toString());
   });
 });
+
+describe('a native device', () => {
+  const items = mapOf([
+    clientItem(),
+    peerItem(1, { sources: ['10.9.0.0/16'] }),
+    routeItem('10.2.0.0/16', [1]),
+    beaconItem(1),
+  ]);
+  const client = { ...facts, peerConfig: carrying(items), fwmark: 7, listenPort: 0 };
+
+  it('has a peer for each gateway and beacon, and routes all prefixes', () => {
+    const config = clientConfigOf(items, client);
+    assert.deepEqual(
+      [...config.peers.values()].map(({ allowedIps }) => allowedIps),
+      [['100.64.0.1/32', '10.9.0.0/16', '10.2.0.0/16'], []],
+    );
+    const host = clientHostOf(clientItem(), items, { interface: 'sp0', mark: 7, table: 300 });
+    assert.deepEqual(host.prefixes, ['10.2.0.0/16', '10.9.0.0/16']);
+    assert.equal(config.fwmark, 7);
+  });
+
+  it('is in force without any firewall, by key, mark, peers and routes', () => {
+    const peers = new Map([...clientConfigOf(items, client).peers].map(([k, c]) => [k, { ...status(k), ...c }]));
+    const wireguard = { publicKey, listenPort: 5, fwmark: 7, peers };
+    const evidence: Evidence = { wireguard, publicKey, fwmark: 7, firewall: null, hostDifferences: [], now: 1 };
+    const faults = (over: Partial<Evidence>) => new InForce().examine(items, { ...evidence, ...over }).length;
+    assert.equal(faults({}), 0);
+    for (const over of [
+      { fwmark: 8 },
+      { publicKey: 'other' },
+      { wireguard: null },
+      { wireguard: { ...wireguard, peers: new Map() } },
+      { hostDifferences: ['no route'] },
+    ]) {
+      assert.ok(faults(over) > 0, JSON.stringify(over));
+    }
+  });
+
+  it('a change of endpoints, standing or names touches neither peers nor host', () => {
+    const peer = peerItem(1, { sources: ['10.9.0.0/16'] });
+    const after = { ...peer, endpoints: ['192.0.2.9:1'], standing: 'ERROR' as const, unreachable: ['r'], name: 'x' };
+    const change = { before: peer, after };
+    assert.deepEqual(peerChanges([change], items, restingPeer), []);
+    assert.equal(movesRoutes(change), false);
+    assert.equal(movesRoutes({ before: null, after: routeItem('10.4.0.0/16', [1]) }), true);
+  });
+});
+
+/** Each route at the first of its gateways that has a peer. */
+function carrying(items: Items): (item: TunnelItem) => PeerConfig {
+  return (item) => {
+    const peer = restingPeer(item);
+    const routes = [...items.values()].filter((route) => route.kind === 'route');
+    const carried = routes.filter(({ gateways }) => gateways.find((id) => items.has(`peer/${id}`)) === item.id);
+    return { ...peer, allowedIps: [...peer.allowedIps, ...carried.map(prefixOf).sort()] };
+  };
+}
+
+/** As a device does it: a prefix belongs to the peer that got it last. */
+function setPeer(peers: Map<string, PeerConfig>, peer: PeerConfig): void {
+  for (const [key, other] of peers) {
+    peers.set(key, { ...other, allowedIps: other.allowedIps.filter((prefix) => !peer.allowedIps.includes(prefix)) });
+  }
+  peers.set(peer.publicKey, peer);
+}
+
+function hostRoutes(items: Items): string {
+  return hostStateOf(gatewayItem(), items, 'sp0').routes.join();
+}
+
+function without(evidence: GatewayEvidence, prefix: string): DeviceStatus {
+  return withPrefixes(evidence, (prefixes) => prefixes.filter((text) => text !== prefix));
+}
+
+function adding(evidence: GatewayEvidence, prefix: string): DeviceStatus {
+  return withPrefixes(evidence, (prefixes, key) => (key === peerItem(2).publicKey ? [...prefixes, prefix] : prefixes));
+}
+
+function withPrefixes(
+  evidence: GatewayEvidence,
+  change: (prefixes: readonly string[], key: string) => readonly string[],
+): DeviceStatus {
+  const { peers, ...rest } = device(evidence);
+  return { ...rest, peers: new Map([...peers].map(([k, p]) => [k, { ...p, allowedIps: change(p.allowedIps, k) }])) };
+}
 
 function mapOf(items: readonly StateItem[]): Map<string, StateItem> {
   return new Map(items.map((item) => [item.key, item]));
@@ -185,21 +337,22 @@ function differences(before: Items, after: Items): ItemChange[] {
 }
 
 /** A system that shows exactly these items. */
-function perfect(items: Items): Evidence {
+function perfect(items: Items): GatewayEvidence {
   const state = firewallStateOf(items, 1);
   const gateway = items.get('gateway');
-  const { peers } = deviceConfigOf(items, facts);
+  const { peers } = deviceConfigOf(items, { ...facts, peerConfig: carrying(items) });
   const wireguard: DeviceStatus = {
     publicKey,
     listenPort: gateway?.kind === 'gateway' ? gateway.listenPort : 0,
     fwmark: 0,
     peers: new Map([...peers].map(([key, config]) => [key, { ...status(key), allowedIps: config.allowedIps }])),
   };
-  const { masquerade, draining, devices, sites, classes, profiles, bundles } = state;
+  const { masquerade, draining, devices, sites, egress, classes, profiles, bundles } = state;
   const firewall: FoundFirewall = {
     settings: { masquerade, draining },
     devices,
     sites,
+    egress,
     classes,
     profiles,
     bundles,
@@ -208,7 +361,7 @@ function perfect(items: Items): Evidence {
   return { wireguard, publicKey, firewall, hostDifferences: [], now: 1 };
 }
 
-function device({ wireguard }: Evidence): DeviceStatus {
+function device({ wireguard }: GatewayEvidence): DeviceStatus {
   assert.ok(wireguard);
   return wireguard;
 }
@@ -243,6 +396,11 @@ function anyItems(): fc.Arbitrary<Items> {
     fc.tuple(n, n).map(([n, last]) => classItem(`c${n}`, [`10.0.${n}.0-10.0.${n}.${last}`])),
     fc.tuple(n, n).map(([n, to]) => bundleItem(`b${n}`, [{ protocol: 'tcp', from: 1, to, policy: 'p' }])),
     n.map((n) => probeItem(`x${n}`, '10.0.0.1', n)),
+    fc.tuple(n, fc.boolean()).map(([n, site]) => peerItem(n, { sources: site ? [`10.${n + 20}.0.0/16`] : [] })),
+    fc.tuple(n, fc.uniqueArray(n, { minLength: 1 })).map(([n, by]) => routeItem(`10.${n + 10}.0.0/16`, by)),
+    n.map((n) => beaconItem(n)),
+    fc.tuple(n, n).map(([n, m]) => egressItem(`e${n}`, { sources: [`10.${m}.0.0/16`] })),
+    n.map((n) => deviceItem(n, { via: gatewayId(n) })),
   );
   const intent = fc.constantFrom('ACTIVE', 'ACTIVE', 'MAINTENANCE', 'OFFLINE');
   return fc

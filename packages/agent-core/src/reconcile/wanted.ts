@@ -1,6 +1,28 @@
 import { canonicalPrefix } from '@sallyport/contract';
-import type { ClassItem, DeviceItem, GatewayItem, SiteItem, StateItem } from '@sallyport/contract/channel';
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, HostState, Profile, Site } from '@sallyport/hostnet';
+import type {
+  BeaconItem,
+  ClassItem,
+  ClientItem,
+  DeviceItem,
+  EgressItem,
+  GatewayItem,
+  PeerItem,
+  RelayItem,
+  RouteItem,
+  SiteItem,
+  StateItem,
+} from '@sallyport/contract/channel';
+import type {
+  AddressClass,
+  Bundle,
+  ClientHostState,
+  Egress,
+  FirewallDevice,
+  FirewallState,
+  HostState,
+  Profile,
+  Site,
+} from '@sallyport/hostnet';
 import type { DeviceConfig, PeerConfig } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
@@ -11,9 +33,12 @@ export interface LocalFacts {
   readonly interface: string;
   /** WireGuard private key, base64. */
   readonly privateKey: string;
-  /** Last known endpoint of a public key, so that a peer that is added again recovers at once. */
-  readonly endpointOf: (publicKey: string) => string | undefined;
+  /** What the peer of an item should be at present: `Paths.peerConfig`. */
+  readonly peerConfig: PeerSource;
 }
+
+export type TunnelItem = PeerItem | BeaconItem | DeviceItem;
+export type PeerSource = (item: TunnelItem) => PeerConfig;
 
 /** The singleton, or null: a state without it can not be put in force. */
 export function gatewayOf(items: Items): GatewayItem | null {
@@ -26,49 +51,96 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   const gateway = gatewayOf(items);
   const devices = new Map<string, FirewallDevice>();
   const sites = new Map<string, Site>();
+  const egress = new Map<string, Egress>();
   const classes = new Map<string, AddressClass>();
   const profiles = new Map<string, Profile>();
   const bundles = new Map<string, Bundle>();
   for (const item of isOpen(gateway) ? items.values() : []) {
     if (item.kind === 'device') devices.set(item.id, firewallDeviceOf(item));
     else if (item.kind === 'site') sites.set(item.id, siteOf(item));
+    else if (item.kind === 'egress') egress.set(item.id, egressOf(item));
     else if (item.kind === 'class') classes.set(item.id, addressClassOf(item));
     else if (item.kind === 'profile') profiles.set(item.id, item);
     else if (item.kind === 'bundle') bundles.set(item.id, item);
   }
-  return { ...firewallSettingsOf(gateway), leaseUntil, devices, sites, classes, profiles, bundles };
+  return { ...firewallSettingsOf(gateway), leaseUntil, devices, sites, egress, classes, profiles, bundles };
 }
 
 export function firewallSettingsOf(gateway: GatewayItem | null): Pick<FirewallState, 'masquerade' | 'draining'> {
   return { masquerade: gateway?.masquerade ?? false, draining: gateway?.intent === 'MAINTENANCE' };
 }
 
-export function hostStateOf(gateway: GatewayItem, name: string): HostState {
+export function hostStateOf(gateway: GatewayItem, items: Items, name: string): HostState {
   const { addresses, overlay, mtu } = gateway;
-  return { interface: name, addresses: addresses.map(withLength), overlay, mtu };
+  return { interface: name, addresses: addresses.map(withLength), overlay, mtu, routes: routedPrefixes(items) };
 }
 
-/** The WireGuard device, whole. Without peers while the intent is OFFLINE. */
+/** Link, addresses, routes and rules of a native device. */
+export function clientHostOf(
+  client: ClientItem,
+  items: Items,
+  facts: Pick<ClientHostState, 'interface' | 'mark' | 'table'>,
+): ClientHostState {
+  const { addresses, overlay, mtu } = client;
+  return { ...facts, addresses: addresses.map(withLength), overlay, mtu, prefixes: routedPrefixes(items) };
+}
+
+/** The WireGuard device of a gateway, whole. Without peers while the intent is OFFLINE. */
 export function deviceConfigOf(items: Items, facts: LocalFacts): DeviceConfig {
   const gateway = gatewayOf(items);
-  const peers = new Map<string, PeerConfig>();
-  for (const item of isOpen(gateway) ? items.values() : []) {
-    if (item.kind === 'device') peers.set(item.publicKey, peerOf(item, facts));
-  }
-  return { privateKey: facts.privateKey, listenPort: gateway?.listenPort ?? 0, peers };
+  const { privateKey } = facts;
+  return { privateKey, listenPort: gateway?.listenPort ?? 0, peers: peersOf(items, facts) };
 }
 
-/**
- * A peer owns exactly its device's addresses. Its last endpoint is only where to try first: an endpoint that has roamed since
- * wins.
- */
-export function peerOf(device: DeviceItem, facts: Pick<LocalFacts, 'endpointOf'>): PeerConfig {
-  const endpoint = facts.endpointOf(device.publicKey);
-  return { publicKey: device.publicKey, allowedIps: allowedIpsOf(device), ...(endpoint && { endpoint }) };
+/** The WireGuard device of a native device, whole. `listenPort`: 0, or the one it had before, which NATs know already. */
+export function clientConfigOf(
+  items: Items,
+  facts: LocalFacts & { readonly fwmark: number; readonly listenPort: number },
+): DeviceConfig {
+  const { privateKey, fwmark, listenPort } = facts;
+  return { privateKey, fwmark, listenPort, peers: peersOf(items, facts) };
 }
 
-export function allowedIpsOf(device: DeviceItem): string[] {
-  return device.addresses.map(withLength);
+/** The singleton of a native device, or null. */
+export function clientOf(items: Items): ClientItem | null {
+  const item = items.get('client');
+  return item?.kind === 'client' ? item : null;
+}
+
+/** Pairs between which this gateway relays. Nothing while the intent is OFFLINE. */
+export function relayPairsOf(items: Items): RelayItem[] {
+  return isOpen(gatewayOf(items)) ? [...items.values()].filter((item) => item.kind === 'relay') : [];
+}
+
+/** Whether the item has a WireGuard peer of its own. A device that comes in through another gateway has none. */
+export function isTunnel(item: StateItem): item is TunnelItem {
+  return item.kind === 'peer' || item.kind === 'beacon' || (item.kind === 'device' && item.via === null);
+}
+
+/** Whether peers may be there at all. */
+export function mayPass(items: Items): boolean {
+  return isOpen(gatewayOf(items)) || clientOf(items) !== null;
+}
+
+/** A peer of which nothing is known beyond its item: no endpoint, no routes. */
+export function restingPeer(item: TunnelItem): PeerConfig {
+  return { publicKey: item.publicKey, allowedIps: allowedIpsOf(item) };
+}
+
+/** The allowed IPs that a peer has whatever routes it carries. */
+export function allowedIpsOf(item: TunnelItem): string[] {
+  if (item.kind === 'beacon') return [];
+  const own = item.addresses.map(withLength);
+  return item.kind === 'peer' ? [...new Set([...own, ...item.sources.map(withLength)])] : own;
+}
+
+/** Prefix of a route as WireGuard shows it. */
+export function prefixOf(route: RouteItem): string {
+  return withLength(route.id);
+}
+
+export function egressOf({ id, sources, destinations, expiresAt }: EgressItem): Egress {
+  return { id, sources, destinations, expiresAt };
 }
 
 export function firewallDeviceOf({ id, addresses, profile, expiresAt }: DeviceItem): FirewallDevice {
@@ -91,4 +163,22 @@ export function isOpen(gateway: GatewayItem | null): gateway is GatewayItem {
 function withLength(text: string): string {
   if (text.includes('/')) return text;
   return `${canonicalPrefix(text) ?? text}/${text.includes(':') ? 128 : 32}`;
+}
+
+function peersOf(items: Items, facts: LocalFacts): Map<string, PeerConfig> {
+  const peers = new Map<string, PeerConfig>();
+  for (const item of mayPass(items) ? items.values() : []) {
+    if (isTunnel(item)) peers.set(item.publicKey, facts.peerConfig(item));
+  }
+  return peers;
+}
+
+/** What has to go into the tunnel beside the overlay: destinations behind other gateways, and sources that come from there. */
+function routedPrefixes(items: Items): string[] {
+  if (!mayPass(items)) return [];
+  const prefixes = [...items.values()].flatMap((item) => {
+    if (item.kind === 'route') return [prefixOf(item)];
+    return item.kind === 'peer' ? item.sources.map(withLength) : [];
+  });
+  return [...new Set(prefixes)].sort();
 }

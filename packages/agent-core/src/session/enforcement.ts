@@ -204,7 +204,7 @@ export class Enforcement {
       return;
     }
     const message =
-      'The system does not show what was applied to it. Another program may be changing the tunnel interface or its nftables table; look for it and stop it. The gateway keeps trying.';
+      'The system does not show what was applied to it. Another program may be changing the tunnel interface or its nftables table; look for it and stop it. The agent keeps trying.';
     this.#fail({ type: 'failed', code: 'not-applied', message }, moment);
   }
 

@@ -1,24 +1,42 @@
-import type { Heartbeat } from '@sallyport/contract/channel';
+import type { Heartbeat, ProbeResult } from '@sallyport/contract/channel';
 import type { HeartbeatData } from './types.ts';
 
-/** Remembers what a connection has been told, so that heartbeats carry only what is new. */
+/** Remembers what a connection has been told, so that it is told only what is new. */
 export class HeartbeatFilter {
   #peers = new Map<string, string>();
   #probes = new Map<string, string>();
+  #reachable = new Map<string, boolean>();
 
   /** A new connection knows nothing. */
   reset(): void {
     this.#peers = new Map();
     this.#probes = new Map();
+    this.#reachable = new Map();
   }
 
   news(data: HeartbeatData): Pick<Heartbeat, 'peers' | 'probes'> {
+    this.#reachable = new Map(data.probes.map(({ id, reachable }) => [id, reachable]));
     return {
-      peers: changed(data.peers, (peer) => peer.device, this.#peers),
+      peers: changed(data.peers, (peer) => peer.peer, this.#peers),
       probes: changed(data.probes, (probe) => probe.id, this.#probes),
     };
   }
+
+  /**
+   * Of some probes, those that have another outcome than was told, as many at once as a message takes. Times and details
+   * can wait for the heartbeat.
+   */
+  noticed(probes: readonly ProbeResult[]): ProbeResult[][] {
+    const news = probes.filter(({ id, reachable }) => {
+      if (this.#reachable.get(id) === reachable) return false;
+      this.#reachable.set(id, reachable);
+      return true;
+    });
+    return Array.from({ length: Math.ceil(news.length / atOnce) }, (_, n) => news.slice(n * atOnce, (n + 1) * atOnce));
+  }
 }
+
+const atOnce = 10_000;
 
 function changed<T>(all: readonly T[], keyOf: (value: T) => string, known: Map<string, string>): T[] {
   const keys = new Set(all.map(keyOf));

@@ -355,8 +355,8 @@ describe('refusals', () => {
 });
 
 describe('heartbeats', () => {
-  const data = { policies: [], dropped: {}, probes: [], safeToStop: false };
-  const peer = { device: 'd1', rxBytes: 1, txBytes: 1, lastHandshake: null, endpoint: null };
+  const data = { policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false };
+  const peer = { peer: 'd1', rxBytes: 1, txBytes: 1, lastHandshake: null, endpoint: null };
 
   it('carry only the peers that changed, and all of them on a new connection', () => {
     const bench = new Bench().deployed();

@@ -12,7 +12,9 @@ import { Enforcement } from './enforcement.ts';
 import { readFrame } from './frames.ts';
 import { answerChallenge, type Challenge, type Opening } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
-import { defaultTiming, heartbeatInterval, type SessionTiming } from './timing.ts';
+import { Posture } from './posture.ts';
+import { Pulse } from './pulse.ts';
+import { defaultTiming, earliest, type SessionTiming } from './timing.ts';
 import { expectedMessages, isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
 
@@ -39,19 +41,19 @@ export class AgentSession {
   #opening: Opening | null = null;
   /** Null until the controller has proven itself; from then on nothing goes in or out that it did not seal. */
   #channel: SealedChannel | null = null;
-  #heartbeatMs = 10_000;
-  #heartbeatAt: number | null = null;
+  readonly #pulse: Pulse;
   #collecting = false;
-  #heardAt = 0;
   /** Time of the last input. */
   #now = 0;
   #awaitingSnapshot = false;
   readonly #heartbeats = new HeartbeatFilter();
+  readonly #posture = new Posture();
   #effects: Effect[] = [];
 
   constructor(config: SessionConfig, timing: SessionTiming = defaultTiming) {
     this.#config = config;
     this.#timing = timing;
+    this.#pulse = new Pulse(timing);
     this.#controllerKey = config.controllerKey;
     this.#enrolled = config.enrolled && config.controllerKey !== null;
     this.#enforcement = new Enforcement(this.#desired, timing);
@@ -93,21 +95,12 @@ export class AgentSession {
   /** The next moment at which a `tick` is due; null: only inputs can change anything. */
   nextDeadline(): Deadline | null {
     if (this.#phase === 'idle' || this.#phase === 'stopped') return null;
-    const all = [...this.#connectionDeadlines(), ...this.#enforcement.deadlines()];
-    return all.reduce<Deadline | null>((first, next) => (first === null || next.at < first.at ? next : first), null);
+    return earliest([...this.#connectionDeadlines(), ...this.#enforcement.deadlines()]);
   }
 
   #connectionDeadlines(): Deadline[] {
     const why = this.#phase === 'waiting' || this.#phase === 'refused' ? 'retry' : 'connect-timeout';
-    return [
-      ...(this.#phaseEnds === null ? [] : [{ at: this.#phaseEnds, why } as const]),
-      ...(this.#heartbeatAt === null ? [] : [{ at: this.#heartbeatAt, why: 'heartbeat' } as const]),
-      ...(this.#phase === 'live' ? [{ at: this.#heardAt + this.#silenceMs, why: 'silence' } as const] : []),
-    ];
-  }
-
-  get #silenceMs(): number {
-    return this.#heartbeatMs * this.#timing.silentHeartbeats;
+    return [...(this.#phaseEnds === null ? [] : [{ at: this.#phaseEnds, why } as const]), ...this.#pulse.deadlines()];
   }
 
   /** What the transition table is made of. */
@@ -118,7 +111,7 @@ export class AgentSession {
       this.#connect(moment);
     },
     hello: (input, moment) => {
-      if (!this.#isCurrent(input.connection)) return;
+      if (input.connection !== this.#connection) return;
       this.#enter('greeting', moment.now + this.#timing.answerMs);
       this.#openedAt = moment.now;
       const { nonce, exchange } = input;
@@ -129,20 +122,20 @@ export class AgentSession {
       this.#push({ kind: 'send', connection: this.#connection, frame: JSON.stringify(hello), message: hello });
     },
     receive: (input, moment) => {
-      if (!this.#isCurrent(input.connection)) return;
+      if (input.connection !== this.#connection) return;
       const message = readFrame(input.frame, this.#channel);
       if (typeof message === 'string') return this.#reject(message, moment);
-      this.#heardAt = moment.now;
+      this.#pulse.heard(moment.now);
       if (!expectedMessages[this.#phase].includes(message.type)) {
         return this.#reject(`the controller sent ${message.type} out of turn`, moment);
       }
       this.#receive(message, moment);
     },
     heard: (input, moment) => {
-      if (this.#isCurrent(input.connection)) this.#heardAt = moment.now;
+      if (input.connection === this.#connection) this.#pulse.heard(moment.now);
     },
     lost: (input, moment) => {
-      if (this.#isCurrent(input.connection)) this.#wait(input.reason, moment);
+      if (input.connection === this.#connection) this.#wait(input.reason, moment);
     },
     applied: (input, moment) => {
       if (input.mended.length > 0) {
@@ -166,10 +159,8 @@ export class AgentSession {
         sentAt: moment.now,
         revision: applied?.revision ?? null,
         hash: applied?.hash ?? null,
+        ...input.data,
         ...this.#heartbeats.news(input.data),
-        policies: input.data.policies,
-        dropped: input.data.dropped,
-        safeToStop: input.data.safeToStop,
       });
     },
     discardHeartbeat: () => {
@@ -179,6 +170,15 @@ export class AgentSession {
       const hash = this.#enforcement.applied?.hash ?? null;
       this.#send({ type: 'probed', request: input.request, hash, probes: [...input.probes] });
     },
+    noticed: (input) => {
+      for (const probes of this.#heartbeats.noticed(input.probes)) this.#send({ type: 'noticed', probes });
+    },
+    findPath: ({ peer, relay }) => this.#send({ type: 'find-path', peer, relay }),
+    posture: (input) => {
+      this.#posture.keep(input.facts);
+      this.#tellPosture();
+    },
+    keepPosture: (input) => this.#posture.keep(input.facts),
     giveUp: (_, moment) => {
       this.#push(...this.#enforcement.due(moment));
       if (this.#phaseEnds !== null && moment.now >= this.#phaseEnds) {
@@ -191,9 +191,8 @@ export class AgentSession {
     },
     beat: (_, moment) => {
       this.#push(...this.#enforcement.due(moment));
-      if (moment.now >= this.#heardAt + this.#silenceMs) return this.#reject('the controller fell silent', moment);
-      if (this.#heartbeatAt === null || moment.now < this.#heartbeatAt) return;
-      this.#heartbeatAt = moment.now + this.#heartbeatMs;
+      if (this.#pulse.isSilent(moment.now)) return this.#reject('the controller fell silent', moment);
+      if (!this.#pulse.beat(moment.now)) return;
       this.#push({ kind: 'ping', connection: this.#connection });
       if (this.#collecting) return;
       this.#collecting = true;
@@ -241,6 +240,9 @@ export class AgentSession {
         return;
       case 'probe':
         this.#push({ kind: 'probe', request: message.request });
+        return;
+      case 'punch':
+        this.#push({ kind: 'punch', peer: message.peer, endpoints: message.endpoints });
     }
   }
 
@@ -267,15 +269,14 @@ export class AgentSession {
       this.#controllerKey = this.#provenKey;
       this.#push({ kind: 'pin', controllerKey: this.#provenKey });
     }
-    this.#heartbeatMs = heartbeatInterval(welcome.heartbeatMs);
-    this.#heartbeatAt = moment.now;
+    this.#pulse.begin(welcome.heartbeatMs, moment.now);
     this.#awaitingSnapshot = false;
     this.#heartbeats.reset();
+    this.#posture.reset();
+    this.#tellPosture();
     this.#log('info', 'connected', { agent: this.#config.agent, name: welcome.name });
-    const skew = welcome.now - moment.now;
-    if (Math.abs(skew) > 60_000) {
-      this.#log('warn', 'the clocks of this host and of the controller differ: set them by NTP', { skewMs: skew });
-    }
+    const skewMs = welcome.now - moment.now;
+    if (Math.abs(skewMs) > 60_000) this.#log('warn', clocksDiffer, { skewMs });
     if (this.#enforcement.failure !== null) this.#send(this.#enforcement.failure);
   }
 
@@ -296,6 +297,11 @@ export class AgentSession {
     this.#log('error', 'the controller refused', { code, reason: message });
     this.#push({ kind: 'refused', code, message, enrolled: this.#enrolled });
     this.#enter('refused', moment.now + this.#timing.refusedMs);
+  }
+
+  #tellPosture(): void {
+    const facts = this.#config.role === 'device' ? this.#posture.news() : null;
+    if (facts !== null) this.#send({ type: 'posture', facts: { ...facts } });
   }
 
   get #authority(): Authority {
@@ -346,7 +352,7 @@ export class AgentSession {
     this.#phase = phase;
     this.#phaseEnds = ends;
     if (phase === 'live') return;
-    this.#heartbeatAt = null;
+    this.#pulse.end();
     if (isConnected(phase)) return;
     this.#openedAt = null;
     this.#opening = null;
@@ -359,14 +365,9 @@ export class AgentSession {
     this.#now = now;
     if (back <= 0) return;
     if (this.#phaseEnds !== null) this.#phaseEnds -= back;
-    if (this.#heartbeatAt !== null) this.#heartbeatAt -= back;
     if (this.#openedAt !== null) this.#openedAt -= back;
-    this.#heardAt -= back;
+    this.#pulse.clockWentBack(back);
     this.#enforcement.clockWentBack(back);
-  }
-
-  #isCurrent(connection: number): boolean {
-    return connection === this.#connection;
   }
 
   #sendReports(): void {
@@ -392,3 +393,5 @@ export class AgentSession {
     this.#effects.push(...effects);
   }
 }
+
+const clocksDiffer = 'the clocks of this host and of the controller differ: set them by NTP';

@@ -1,4 +1,5 @@
 import type { Backoff } from '../backoff.ts';
+import type { Deadline } from './types.ts';
 
 /** Every interval of a session, milliseconds. */
 export interface SessionTiming {
@@ -29,4 +30,8 @@ export const defaultTiming: SessionTiming = {
 /** Between heartbeats, from what the controller asks for: neither a flood nor silence. */
 export function heartbeatInterval(askedMs: number): number {
   return Math.min(Math.max(askedMs, 1_000), 60_000);
+}
+
+export function earliest(all: readonly Deadline[]): Deadline | null {
+  return all.reduce<Deadline | null>((first, next) => (first === null || next.at < first.at ? next : first), null);
 }

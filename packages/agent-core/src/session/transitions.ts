@@ -14,6 +14,11 @@ export interface Steps {
   readonly heartbeat: Step<'heartbeat-ready'>;
   readonly discardHeartbeat: Step<'heartbeat-ready'>;
   readonly probed: Step<'probed'>;
+  readonly noticed: Step<'noticed'>;
+  readonly findPath: Step<'find-path'>;
+  readonly posture: Step<'posture'>;
+  /** The facts wait for the next welcome. */
+  readonly keepPosture: Step<'posture'>;
   /** A phase that waits for the other side: it gives up at its end. */
   readonly giveUp: Step<'tick'>;
   /** A phase that waits for time to pass: it connects at its end. */
@@ -37,10 +42,14 @@ const always = {
   applied: 'applied',
   'apply-failed': 'applyFailed',
   drift: 'drift',
+  posture: 'keepPosture',
   stop: 'stop',
 } as const;
 
-const deaf = { opened: 'ignore', message: 'ignore', pong: 'ignore', closed: 'ignore', probed: 'ignore' } as const;
+/** What nobody would hear: the next connection is told everything anew. */
+const untold = { probed: 'ignore', noticed: 'ignore', 'find-path': 'ignore' } as const;
+
+const deaf = { ...untold, opened: 'ignore', message: 'ignore', pong: 'ignore', closed: 'ignore' } as const;
 
 const inert: Row = {
   ...deaf,
@@ -49,17 +58,18 @@ const inert: Row = {
   'apply-failed': 'ignore',
   drift: 'ignore',
   'heartbeat-ready': 'ignore',
+  posture: 'ignore',
   tick: 'ignore',
   stop: 'ignore',
 };
 
 const shaking = {
   ...always,
+  ...untold,
   opened: 'ignore',
   message: 'receive',
   pong: 'heard',
   closed: 'lost',
-  probed: 'ignore',
   'heartbeat-ready': 'discardHeartbeat',
   tick: 'giveUp',
 } as const;
@@ -68,23 +78,34 @@ const pausing = { ...always, ...deaf, 'heartbeat-ready': 'discardHeartbeat', tic
 
 /** The total transition table: every phase answers every input. */
 export const transitions: { readonly [P in Phase]: Row } = {
-  idle: { ...inert, start: 'start', stop: 'stop' },
+  idle: { ...inert, start: 'start', posture: 'keepPosture', stop: 'stop' },
   connecting: { ...shaking, opened: 'hello', message: 'ignore' },
   greeting: shaking,
   authenticating: shaking,
-  live: { ...shaking, 'heartbeat-ready': 'heartbeat', probed: 'probed', tick: 'beat' },
+  live: {
+    ...shaking,
+    'heartbeat-ready': 'heartbeat',
+    probed: 'probed',
+    noticed: 'noticed',
+    'find-path': 'findPath',
+    posture: 'posture',
+    tick: 'beat',
+  },
   waiting: pausing,
   refused: pausing,
   stopped: inert,
 };
 
-/** What the controller may say when. Anything else ends the connection. */
+/**
+ * What the controller may say when, to either role: a device answers `probe` with no results, because it has no probes. Anything
+ * else ends the connection.
+ */
 export const expectedMessages: { readonly [P in Phase]: readonly ControllerMessage['type'][] } = {
   idle: [],
   connecting: [],
   greeting: ['challenge', 'refused'],
   authenticating: ['welcome', 'refused'],
-  live: ['snapshot', 'delta', 'lease', 'probe', 'refused'],
+  live: ['snapshot', 'delta', 'lease', 'probe', 'punch', 'refused'],
   waiting: [],
   refused: [],
   stopped: [],

@@ -46,7 +46,7 @@ export type Phase =
   | 'waiting'
   /** The controller refused for good; tried again at long intervals, because people change their minds. */
   | 'refused'
-  /** Over: stopped, or the gateway was deleted. */
+  /** Over: stopped, or the agent was deleted. */
   | 'stopped';
 
 /** Time and chance, given with every input: epoch milliseconds, and a number in [0, 1). */
@@ -84,12 +84,23 @@ export type Input =
   | { readonly kind: 'drift'; readonly reason: string }
   | { readonly kind: 'heartbeat-ready'; readonly data: HeartbeatData }
   | { readonly kind: 'probed'; readonly request: string; readonly probes: readonly ProbeResult[] }
+  /** Outcomes of probes, all or some: what the controller does not know yet is sent at once. */
+  | { readonly kind: 'noticed'; readonly probes: readonly ProbeResult[] }
+  /** Of `Paths`. Dropped while there is no connection: it is asked again for as long as it is needed. */
+  | { readonly kind: 'find-path'; readonly peer: string; readonly relay: boolean }
+  /** Facts about the device, whole, whenever they have been looked at. Only devices have any. */
+  | { readonly kind: 'posture'; readonly facts: PostureFacts }
   /** A deadline has come, or may have. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'stop' };
 
 /** Whole statistics; the session sends of them what changed. */
-export type HeartbeatData = Pick<Heartbeat, 'peers' | 'policies' | 'dropped' | 'probes' | 'safeToStop'>;
+export type HeartbeatData = Pick<
+  Heartbeat,
+  'peers' | 'policies' | 'dropped' | 'probes' | 'paths' | 'relays' | 'safeToStop'
+>;
+
+export type PostureFacts = Extract<AgentMessage, { type: 'posture' }>['facts'];
 
 /** One item before and after; null: absent. */
 export interface ItemChange {
@@ -125,7 +136,9 @@ export type Effect =
   | { readonly kind: 'apply'; readonly job: number; readonly work: Work }
   | { readonly kind: 'collect-heartbeat' }
   | { readonly kind: 'probe'; readonly request: string }
-  /** The gateway was deleted: undo everything. */
+  /** For `Paths`: this peer, a gateway or a device, looks for a way to us. */
+  | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }
+  /** The agent was deleted: undo everything. */
   | { readonly kind: 'tear-down' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly enrolled: boolean }
   | {

@@ -1,10 +1,16 @@
 import type {
+  BeaconItem,
   BundleItem,
   ClassItem,
+  ClientItem,
   DeviceItem,
+  EgressItem,
   GatewayItem,
+  PeerItem,
   ProbeItem,
   ProfileItem,
+  RelayPointItem,
+  RouteItem,
   SiteItem,
 } from '@sallyport/contract/channel';
 
@@ -59,4 +65,54 @@ export function bundleItem(id: string, grants: BundleItem['grants']): BundleItem
 
 export function probeItem(id: string, target: string, port: number | null): ProbeItem {
   return { kind: 'probe', key: `probe/${id}`, id, resource: 'r1', target, port };
+}
+
+export function clientItem(over: Partial<ClientItem> = {}): ClientItem {
+  const overlay = { v4: '100.64.0.0/10', v6: 'fd00:5a11::/48' };
+  return { kind: 'client', key: 'client', addresses: ['100.64.9.9/32'], overlay, mtu: 1280, ...over };
+}
+
+/** Id of gateway number `n` (1 to 250). */
+export function gatewayId(n: number): string {
+  return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
+}
+
+/** Gateway number `n`, with a key, an address and an endpoint that follow from the number. */
+export function peerItem(n: number, over: Partial<PeerItem> = {}): PeerItem {
+  const id = gatewayId(n);
+  return {
+    kind: 'peer',
+    key: `peer/${id}`,
+    id,
+    name: `gateway ${n}`,
+    publicKey: Buffer.alloc(32, `gateway ${n} `).toString('base64'),
+    addresses: [`100.64.0.${n}`],
+    endpoints: [`192.0.2.${n}:51820`],
+    relays: [],
+    sources: [],
+    standing: 'ACTIVE',
+    unreachable: [],
+    expiresAt: null,
+    ...over,
+  };
+}
+
+/** By numbers of gateways. */
+export function routeItem(prefix: string, gateways: readonly number[], over: Partial<RouteItem> = {}): RouteItem {
+  const ids = gateways.map(gatewayId);
+  return { kind: 'route', key: `route/${prefix}`, id: prefix, mode: 'MANUAL', gateways: ids, resources: [], ...over };
+}
+
+export function beaconItem(n: number, endpoint: string | null = `203.0.113.1:${51818 + n}`): BeaconItem {
+  const publicKey = Buffer.alloc(32, `beacon ${n} `).toString('base64');
+  return { kind: 'beacon', key: `beacon/${n}`, id: `${n}`, publicKey, endpoint };
+}
+
+export function relayPointItem(n: number, endpoint = `198.51.100.${n}:51900`): RelayPointItem {
+  return { kind: 'relay-point', key: `relay-point/${gatewayId(n)}`, id: gatewayId(n), endpoint };
+}
+
+export function egressItem(id: string, over: Partial<EgressItem> = {}): EgressItem {
+  const lists = { sources: ['10.1.0.0/16'], destinations: ['10.2.0.0/16'] };
+  return { kind: 'egress', key: `egress/${id}`, id, ...lists, expiresAt: null, ...over };
 }

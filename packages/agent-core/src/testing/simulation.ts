@@ -250,7 +250,8 @@ export class Simulation {
 
   #config(): SessionConfig {
     return {
-      gateway,
+      role: 'gateway',
+      agent: gateway,
       identityKey: this.#identity.publicKey,
       wireguardPublicKey: Buffer.alloc(32, 3).toString('base64'),
       controllerKey: this.#disk.controllerKey,
@@ -296,7 +297,7 @@ export class Simulation {
         this.#later(5, 'heartbeat', () =>
           this.#input({
             kind: 'heartbeat-ready',
-            data: { peers: [], policies: [], dropped: {}, probes: [], safeToStop: false },
+            data: { peers: [], policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false },
           }),
         );
         return;
