@@ -41,7 +41,8 @@ test('everything wrong is said at once, and no secret is repeated', () => {
     SALLYPORT_DATABASE_URL: 'postgres://user:hunter2@db/x',
     SALLYPORT_BOOTSTRAP_API_KEY: 'too-short',
     SALLYPORT_LOCAL_GATEWAY: 'maybe',
-    SALLYPORT_BEACON_LISTEN: '0.0.0.0:51819',
+    SALLYPORT_BEACON_LISTEN: '0.0.0.0:65535',
+    SALLYPORT_BEACON_ENDPOINT: 'no:where',
   };
   assert.throws(
     () => readConfig(env, ['--nonsense', '--bootstrap-api-key', 'secret-on-command-line', '--data-dir']),
@@ -56,7 +57,8 @@ test('everything wrong is said at once, and no secret is repeated', () => {
         'SALLYPORT_DATABASE_URL is not supported yet',
         'SALLYPORT_BOOTSTRAP_API_KEY must be 32 to 256 visible ASCII characters',
         'SALLYPORT_LOCAL_GATEWAY must be auto, on or off',
-        'SALLYPORT_BEACON_LISTEN must be "off"',
+        'SALLYPORT_BEACON_LISTEN must be host:port, with a port below 65535, or off',
+        'SALLYPORT_BEACON_ENDPOINT must be a host name or IP address',
       ])
         assert.ok(message.includes(part), `${part} in:\n${message}`);
       assert.doesNotMatch(message, /hunter2|too-short|secret-on-command-line/);
@@ -84,6 +86,24 @@ test('listen addresses, ports and base paths that cannot be are refused', () => 
     if (listen !== '') assert.throws(() => config({}, '--listen', listen), /SALLYPORT_LISTEN must be/, listen);
   for (const path of ['qa', '/qa/', '/q a', '//', '/docs', '/metrics/x', '/agent'])
     assert.throws(() => config({}, '--api-base-path', path), /SALLYPORT_API_BASE_PATH/, path);
+});
+
+test('agents are told of a beacon where the public URL leads to us from elsewhere', () => {
+  const beacon = (env: Record<string, string>) => config(env).beacon;
+  assert.deepEqual(beacon({}), { listen: { host: '0.0.0.0', port: 51819 }, endpoint: null });
+  assert.equal(beacon({ SALLYPORT_BEACON_LISTEN: 'off' }).listen, null);
+  assert.deepEqual(beacon({ SALLYPORT_BEACON_LISTEN: '[::]:7' }).listen, { host: '::', port: 7 });
+  for (const local of ['http://localhost:8080', 'http://127.0.0.1', 'http://[::1]:1'])
+    assert.equal(beacon({ SALLYPORT_PUBLIC_URL: local }).endpoint, null, local);
+  const told = (env: Record<string, string>) => {
+    const { host, port } = beacon(env).endpoint ?? { host: 'nobody', port: null };
+    return [host, port];
+  };
+  assert.deepEqual(told({ SALLYPORT_PUBLIC_URL: 'https://vpn.example.com:8443' }), ['vpn.example.com', null]);
+  assert.deepEqual(told({ SALLYPORT_PUBLIC_URL: 'http://[2001:db8::1]' }), ['2001:db8::1', null]);
+  const url = { SALLYPORT_PUBLIC_URL: 'https://vpn.example.com' };
+  assert.deepEqual(told({ ...url, SALLYPORT_BEACON_ENDPOINT: '192.0.2.1:4500' }), ['192.0.2.1', 4500]);
+  assert.deepEqual(told({ SALLYPORT_BEACON_ENDPOINT: '[2001:db8::1]' }), ['2001:db8::1', null]);
 });
 
 test('help names every setting; version and help win over mistakes', () => {

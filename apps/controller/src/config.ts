@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { canonicalPrefix } from '@sallyport/contract';
+import { canonicalPrefix, parseEndpoint } from '@sallyport/contract';
 import { z } from 'zod';
+import type { BeaconSettings } from './beacon/beacon.ts';
 import { OperatorError } from './errors.ts';
+import { isLoopback } from './host-address.ts';
 
 export interface Setting {
   /** Environment variable. The flag is the same without the prefix: `--data-dir`. */
@@ -33,8 +35,13 @@ export const settings: readonly Setting[] = [
   },
   {
     name: 'SALLYPORT_BEACON_LISTEN',
-    fallback: 'off',
-    meaning: 'UDP beacon; anything but `off` is refused until there is one',
+    fallback: '0.0.0.0:51819',
+    meaning: 'UDP beacon, this port and the next one; `off` turns it off',
+  },
+  {
+    name: 'SALLYPORT_BEACON_ENDPOINT',
+    fallback: 'host of `SALLYPORT_PUBLIC_URL`',
+    meaning: 'where agents reach the beacon: host, or host:port when the first of its ports is another one out there',
   },
   {
     name: 'SALLYPORT_BOOTSTRAP_API_KEY',
@@ -82,6 +89,7 @@ export interface Config {
   readonly basePath: string;
   readonly publicUrl: string | null;
   readonly trustedProxies: readonly string[];
+  readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint'>;
   readonly bootstrapApiKey: string | null;
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
@@ -176,13 +184,17 @@ function fromFlags(argv: readonly string[], problems: string[]): Record<string, 
 
 const flagOf = (name: string): string => `--${name.slice('SALLYPORT_'.length).toLowerCase().replaceAll('_', '-')}`;
 
-const listen = z.string().transform((text, context) => {
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3] ?? Number.NaN);
-  if (match !== null && port <= 65535) return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
-  context.addIssue('must be host:port, for example 127.0.0.1:8080 or [::1]:8080');
-  return z.NEVER;
-});
+const listenForm = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/;
+
+/** With so many ports from the one that is named. */
+const listen = (ports: number, hint: string) =>
+  z.string().transform((text, context) => {
+    const match = listenForm.exec(text);
+    const port = Number(match?.[3] ?? Number.NaN);
+    if (match !== null && port <= 65536 - ports) return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
+    context.addIssue(`must be host:port, ${hint}`);
+    return z.NEVER;
+  });
 
 /** Paths of ours that a base path would hide. */
 const reserved = ['healthz', 'readyz', 'metrics', 'openapi.json', 'docs', 'agent', 'console'];
@@ -203,8 +215,15 @@ const proxies = z
     'must be IP addresses or prefixes, with commas between',
   );
 
+const beaconEndpoint = z.string().transform((text, context) => {
+  const parsed = parseEndpoint(text);
+  if (parsed !== null && parsed.port !== 65535) return parsed;
+  context.addIssue('must be a host name or IP address, with an optional port below 65535');
+  return z.NEVER;
+});
+
 const shape = z.object({
-  SALLYPORT_LISTEN: listen.prefault('127.0.0.1:8080'),
+  SALLYPORT_LISTEN: listen(1, 'for example 127.0.0.1:8080 or [::1]:8080').prefault('127.0.0.1:8080'),
   SALLYPORT_DATA_DIR: z.string().default('./data'),
   SALLYPORT_DATABASE_URL: z
     .undefined(
@@ -214,7 +233,12 @@ const shape = z.object({
   SALLYPORT_API_BASE_PATH: basePath.default(''),
   SALLYPORT_PUBLIC_URL: publicUrl.optional(),
   SALLYPORT_TRUSTED_PROXIES: proxies.optional(),
-  SALLYPORT_BEACON_LISTEN: z.literal('off', 'must be "off": this version has no beacon yet').optional(),
+  SALLYPORT_BEACON_LISTEN: z
+    .string()
+    .transform((text) => (text === 'off' ? null : text))
+    .pipe(listen(2, 'with a port below 65535, or off').nullable())
+    .prefault('0.0.0.0:51819'),
+  SALLYPORT_BEACON_ENDPOINT: beaconEndpoint.optional(),
   SALLYPORT_BOOTSTRAP_API_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 visible ASCII characters')
@@ -239,6 +263,10 @@ function configOf(values: z.output<typeof shape>): Config {
     basePath: values.SALLYPORT_API_BASE_PATH,
     publicUrl: values.SALLYPORT_PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     trustedProxies: values.SALLYPORT_TRUSTED_PROXIES ?? [],
+    beacon: {
+      listen: values.SALLYPORT_BEACON_LISTEN,
+      endpoint: values.SALLYPORT_BEACON_ENDPOINT ?? endpointOf(values.SALLYPORT_PUBLIC_URL),
+    },
     bootstrapApiKey: values.SALLYPORT_BOOTSTRAP_API_KEY ?? null,
     localGateway: values.SALLYPORT_LOCAL_GATEWAY,
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },
@@ -247,6 +275,13 @@ function configOf(values: z.output<typeof shape>): Config {
     tls: tlsOf(values.SALLYPORT_TLS_CERT_FILE, values.SALLYPORT_TLS_KEY_FILE),
     logLevel: values.SALLYPORT_LOG_LEVEL,
   };
+}
+
+/** Agents elsewhere would find themselves at a loopback address. */
+function endpointOf(publicUrl: string | undefined): BeaconSettings['endpoint'] {
+  if (publicUrl === undefined) return null;
+  const host = new URL(publicUrl).hostname.replace(/^\[|\]$/g, '');
+  return isLoopback(host) ? null : { host, port: null };
 }
 
 function tlsOf(certFile: string | undefined, keyFile: string | undefined): Config['tls'] {

@@ -12,3 +12,7 @@ export function hostAddress(): Promise<string | null> {
     });
   }).finally(() => socket.close());
 }
+
+/** Whether others cannot mean this machine by that name or address. */
+export const isLoopback = (host: string): boolean =>
+  host === '::1' || host === 'localhost' || /^127\.[0-9.]+$/.test(host);

@@ -1,0 +1,85 @@
+import type { Timers } from '../channel/timers.ts';
+import type { AgentDirectory } from '../channel/types.ts';
+import type { Store } from '../db/store.ts';
+import type { KnownAgent } from './known-agents.ts';
+import type { Mapping } from './mappings.ts';
+
+export interface AnnouncerDeps {
+  readonly store: Store;
+  readonly directory: Pick<AgentDirectory, 'observed'>;
+  readonly timers: Timers;
+  readonly log: { readonly warn: (facts: object, text: string) => void };
+}
+
+/** Least time between two writes for one agent, however often it moves, milliseconds. */
+const pauseMs = 1_000;
+
+/**
+ * Writes mappings to where everybody reads them: a gateway's discovered endpoint, a device's mapped endpoint. The first
+ * change is written at once; of those that follow quickly, the last.
+ */
+export class Announcer {
+  readonly #deps: AnnouncerDeps;
+  /** What is to be written next, of agents that were written a moment ago or are being written. */
+  readonly #busy = new Map<string, { next: Mapping | null; cancel: () => void }>();
+  #stopped = false;
+
+  constructor(deps: AnnouncerDeps) {
+    this.#deps = deps;
+  }
+
+  /** `undecided` takes nothing back but a device's endpoint: what was last seen of a gateway may still be right. */
+  tell(agent: KnownAgent, mapping: Mapping): void {
+    const busy = this.#busy.get(agent.id);
+    if (busy !== undefined) busy.next = mapping;
+    else if (!this.#stopped) this.#begin(agent, mapping);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const { cancel } of this.#busy.values()) cancel();
+    this.#busy.clear();
+  }
+
+  #begin(agent: KnownAgent, mapping: Mapping): void {
+    const busy = { next: null as Mapping | null, cancel: () => {} };
+    this.#busy.set(agent.id, busy);
+    this.#write(agent, mapping)
+      .catch((error) => {
+        this.#deps.log.warn({ err: error, agent: agent.id }, 'could not write an endpoint that the beacon saw');
+        busy.next ??= mapping;
+      })
+      .finally(() => {
+        if (this.#stopped) return;
+        busy.cancel = this.#deps.timers.after(pauseMs, () => {
+          this.#busy.delete(agent.id);
+          if (busy.next !== null) this.#begin(agent, busy.next);
+        });
+      });
+  }
+
+  async #write({ role, id, tenant }: KnownAgent, mapping: Mapping): Promise<void> {
+    const endpoint = mapping.kind === 'independent' ? mapping.endpoint : null;
+    if (role === 'device') return writeDevice(this.#deps.store, tenant, id, endpoint);
+    if (mapping.kind === 'undecided') return;
+    const mappingIndependent = mapping.kind === 'independent';
+    await this.#deps.directory.observed(id, { discoveredEndpoint: endpoint, mappingIndependent });
+  }
+}
+
+/** A fact, no administrator's change: version and `updatedAt` stay. */
+async function writeDevice(store: Store, tenant: string, id: string, endpoint: string | null): Promise<void> {
+  const actor = { kind: 'system', id: null, name: 'beacon' } as const;
+  const context = { tenant, actor, action: 'observed', sourceIp: null, requestId: null };
+  await store.write(context, async (tx) => {
+    const device = await tx.scoped
+      .selectFrom('devices')
+      .select(['name', 'mapped_endpoint'])
+      .where('id', '=', id)
+      .executeTakeFirst();
+    if (device === undefined || device.mapped_endpoint === endpoint) return;
+    await tx.scoped.updateTable('devices').set({ mapped_endpoint: endpoint }).where('id', '=', id).execute();
+    const [before, after] = [{ mappedEndpoint: device.mapped_endpoint }, { mappedEndpoint: endpoint }];
+    tx.changed({ kind: 'device', id, op: 'update', name: device.name, before, after });
+  });
+}

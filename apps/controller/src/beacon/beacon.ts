@@ -1,0 +1,162 @@
+import type { WorldBeacon } from '@sallyport/policy';
+import { systemTimers, type Timers } from '../channel/timers.ts';
+import type { AgentDirectory } from '../channel/types.ts';
+import type { Store } from '../db/store.ts';
+import { Announcer } from './announcer.ts';
+import { BeaconCounters } from './counters.ts';
+import type { BeaconKeys } from './keys.ts';
+import { type KnownAgent, KnownAgents } from './known-agents.ts';
+import { type Mapping, Mappings } from './mappings.ts';
+import { BeaconPort } from './port.ts';
+
+export interface BeaconSettings {
+  readonly keys: BeaconKeys;
+  /** UDP address, and the first of two ports from there; port 0: two that are free. Null: no beacon. */
+  readonly listen: { readonly host: string; readonly port: number } | null;
+  /** Host that agents are told, and its port where that is another one; null: they are told of no beacon. */
+  readonly endpoint: { readonly host: string; readonly port: number | null } | null;
+}
+
+export interface BeaconDeps extends BeaconSettings {
+  readonly store: Store;
+  readonly directory: Pick<AgentDirectory, 'observed'>;
+  /** Whether the agent's channel is up. */
+  readonly connected: (agent: string) => boolean;
+  readonly log: {
+    readonly info: (facts: object, text: string) => void;
+    readonly warn: (facts: object, text: string) => void;
+  };
+  readonly timers?: Timers;
+  /** Milliseconds that only count up; the process's when left out. */
+  readonly elapsed?: () => number;
+}
+
+/**
+ * Answers the WireGuard handshakes of agents on two UDP ports, and so sees the public address of each one's own WireGuard
+ * socket. It carries nothing and sends nothing by itself.
+ */
+export class Beacon {
+  readonly counters = new BeaconCounters();
+  readonly #deps: BeaconDeps;
+  readonly #known: KnownAgents;
+  readonly #mappings = new Mappings();
+  readonly #announcer: Announcer;
+  readonly #ports: readonly BeaconPort[];
+  readonly #agents = new Map<string, KnownAgent>();
+  readonly #elapsed: () => number;
+  #listening: number | null = null;
+
+  constructor(deps: BeaconDeps) {
+    this.#deps = deps;
+    this.#elapsed = deps.elapsed ?? (() => performance.now());
+    this.#known = new KnownAgents(deps.store, deps.log, (publicKey, agent) => this.#gone(publicKey, agent));
+    this.#announcer = new Announcer({ ...deps, timers: deps.timers ?? systemTimers });
+    this.#ports = deps.keys.ports.map(
+      ({ privateKey }, index) =>
+        new BeaconPort({
+          privateKey,
+          known: this.#known,
+          counters: this.counters,
+          seen: (agent, source) => this.#seen(agent, index === 0 ? 0 : 1, source),
+          log: deps.log,
+        }),
+    );
+  }
+
+  /** Opens both ports, or neither: then it says why, and the controller goes on without a beacon. */
+  async listen(): Promise<void> {
+    const { listen, endpoint, log } = this.#deps;
+    if (listen === null) return;
+    try {
+      this.#listening = await this.#open(listen.host, listen.port);
+    } catch (error) {
+      await Promise.all(this.#ports.map((port) => port.close()));
+      const { code, message } = error as NodeJS.ErrnoException;
+      log.warn(
+        { host: listen.host, ports: [listen.port, listen.port + 1], reason: code ?? message },
+        'there is no beacon: its UDP ports cannot be opened. Set SALLYPORT_BEACON_LISTEN to two free ports, or to off',
+      );
+      return;
+    }
+    if (endpoint === null)
+      log.info(
+        { port: this.#listening },
+        'agents are told of no beacon: set SALLYPORT_PUBLIC_URL or SALLYPORT_BEACON_ENDPOINT to where they reach it',
+      );
+  }
+
+  /** First of the two ports; null while it does not listen. */
+  get port(): number | null {
+    return this.#listening;
+  }
+
+  /** What agents are told: a peer for each port, and the key that knocks, which has no endpoint. */
+  peers(): WorldBeacon[] {
+    const { keys, endpoint } = this.#deps;
+    const peers: WorldBeacon[] = [{ id: 'probe', publicKey: keys.probe.publicKey, endpoint: null }];
+    if (endpoint === null || this.#listening === null) return peers;
+    const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+    const first = endpoint.port ?? this.#listening;
+    for (const [index, { publicKey }] of keys.ports.entries())
+      peers.push({ id: String(index + 1), publicKey, endpoint: `${host}:${first + index}` });
+    return peers;
+  }
+
+  mapping(agent: string): Mapping {
+    return this.#mappings.of(agent);
+  }
+
+  /** Agents by the kind of their mapping. */
+  kinds(): Readonly<Record<Mapping['kind'], number>> {
+    return this.#mappings.kinds();
+  }
+
+  /** Forgets the mappings of agents that nobody hears any more. To be called now and then. */
+  forgetSilent(): void {
+    for (const agent of this.#mappings.silent(this.#elapsed())) {
+      const known = this.#agents.get(agent);
+      if (this.#deps.connected(agent)) continue;
+      this.#forget(agent);
+      if (known !== undefined) this.#announcer.tell(known, { kind: 'undecided' });
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#listening = null;
+    this.#announcer.stop();
+    await Promise.all(this.#ports.map((port) => port.close()));
+  }
+
+  async #open(host: string, port: number): Promise<number> {
+    const [first, second] = this.#ports;
+    if (first === undefined || second === undefined) throw new Error('a beacon has two ports');
+    for (let attempt = 1; ; attempt++) {
+      const base = await first.listen(host, port);
+      try {
+        await second.listen(host, base + 1);
+        return base;
+      } catch (error) {
+        await Promise.all([first.close(), second.close()]);
+        if (port !== 0 || attempt === freePortAttempts) throw error;
+      }
+    }
+  }
+
+  #seen(agent: KnownAgent, port: 0 | 1, source: string): void {
+    this.#agents.set(agent.id, agent);
+    const mapping = this.#mappings.seen(agent.id, port, source, this.#elapsed());
+    if (mapping !== null) this.#announcer.tell(agent, mapping);
+  }
+
+  #gone(publicKey: string, agent: string): void {
+    for (const port of this.#ports) port.forget(publicKey);
+    this.#forget(agent);
+  }
+
+  #forget(agent: string): void {
+    this.#mappings.forget(agent);
+    this.#agents.delete(agent);
+  }
+}
+
+const freePortAttempts = 20;

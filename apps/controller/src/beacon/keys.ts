@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+import { privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
+import { unscoped } from '../db/scoped.ts';
+import type { Store } from '../db/store.ts';
+import { OperatorError } from '../errors.ts';
+import type { SecretBox } from '../secrets/box.ts';
+
+/** A WireGuard key of the controller's own, base64. */
+export interface OwnKey {
+  readonly privateKey: string;
+  readonly publicKey: string;
+}
+
+/**
+ * The controller's WireGuard keys: one for each of the beacon's ports, and one that knocks at gateways, which must not be
+ * one of those: WireGuard would follow it to the knocker's address and away from the beacon.
+ */
+export interface BeaconKeys {
+  readonly ports: readonly [OwnKey, OwnKey];
+  readonly probe: OwnKey;
+}
+
+/** Reads the keys from the database, made on the first start. The same in every replica. */
+export async function loadBeaconKeys(store: Store, box: SecretBox): Promise<BeaconKeys> {
+  const meta = unscoped(store.db, 'the keys of the beacon belong to the controller, not to a tenant');
+  const row = await meta.selectFrom('meta').select('value').where('key', '=', metaKey).executeTakeFirst();
+  if (row !== undefined) return keysOf(openKeys(box, row.value));
+  const made = [newPrivateKey(), newPrivateKey(), newPrivateKey()];
+  await meta
+    .insertInto('meta')
+    .values({ key: metaKey, value: box.seal(made.join(' '), metaKey) })
+    .execute();
+  return keysOf(made);
+}
+
+const metaKey = 'beacon-keys';
+
+function openKeys(box: SecretBox, sealed: string): string[] {
+  try {
+    return box.open(sealed, metaKey).split(' ');
+  } catch {
+    throw new OperatorError(
+      'the master key does not fit this database: restore the master.key file that belongs to it',
+    );
+  }
+}
+
+function keysOf(privateKeys: readonly string[]): BeaconKeys {
+  const [first, second, probe] = privateKeys.map((privateKey) => ({ privateKey, publicKey: publicKeyOf(privateKey) }));
+  if (first === undefined || second === undefined || probe === undefined)
+    throw new OperatorError('the keys of the beacon in the database are incomplete');
+  return { ports: [first, second], probe };
+}
+
+const newPrivateKey = (): string => privateKeyFrom(randomBytes(32));

@@ -1,0 +1,99 @@
+/**
+ * What is known of the NAT in front of an agent's WireGuard socket. `undecided`: not seen at both ports yet, or not at a
+ * comparable time. `independent`: the same `host:port` for whoever asks. `dependent`: another one for each destination.
+ */
+export type Mapping =
+  | { readonly kind: 'undecided' }
+  | { readonly kind: 'independent'; readonly endpoint: string }
+  | { readonly kind: 'dependent' };
+
+/** Where an agent was seen at one of the beacon's ports. Times in milliseconds of one clock. */
+interface Sight {
+  readonly endpoint: string;
+  /** Where it was seen before it moved; null: it has not moved. */
+  readonly before: string | null;
+  readonly movedAt: number;
+  readonly at: number;
+}
+
+interface Entry {
+  readonly sights: [Sight | null, Sight | null];
+  mapping: Mapping;
+}
+
+/**
+ * Judges the mapping of each agent by where its authenticated messages come from at two ports. An agent that moves is heard
+ * at one port first and up to a keepalive later at the other: until then the kind of its mapping stays what it was, and an
+ * independent one follows at once.
+ */
+export class Mappings {
+  readonly #entries = new Map<string, Entry>();
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** An authenticated message of the agent has come to a port. Returns the mapping when that changes it, else null. */
+  seen(agent: string, port: 0 | 1, endpoint: string, now: number): Mapping | null {
+    const entry = this.#entries.get(agent) ?? { sights: [null, null], mapping: undecided };
+    this.#entries.set(agent, entry);
+    entry.sights[port] = sight(entry.sights[port], endpoint, now);
+    const mapping = judge(entry, now);
+    if (sameMapping(mapping, entry.mapping)) return null;
+    entry.mapping = mapping;
+    return mapping;
+  }
+
+  of(agent: string): Mapping {
+    return this.#entries.get(agent)?.mapping ?? undecided;
+  }
+
+  forget(agent: string): void {
+    this.#entries.delete(agent);
+  }
+
+  /** Agents that have been silent at both ports for so long that a NAT will have forgotten them. */
+  silent(now: number): string[] {
+    return [...this.#entries].flatMap(([agent, { sights }]) =>
+      sights.some((seen) => seen !== null && now - seen.at < forgottenMs) ? [] : [agent],
+    );
+  }
+
+  /** How many agents have a mapping of each kind. */
+  kinds(): Readonly<Record<Mapping['kind'], number>> {
+    const counts = { undecided: 0, independent: 0, dependent: 0 };
+    for (const { mapping } of this.#entries.values()) counts[mapping.kind]++;
+    return counts;
+  }
+}
+
+const undecided: Mapping = { kind: 'undecided' };
+
+/** Nine keepalives. NATs must keep a UDP mapping for two minutes (RFC 4787, REQ-5). */
+const forgottenMs = 180_000;
+/** Sights this far apart are of the same time: an agent brings both peers up together. */
+const togetherMs = 5_000;
+
+function sight(before: Sight | null, endpoint: string, now: number): Sight {
+  if (before === null) return { endpoint, before: null, movedAt: now, at: now };
+  if (before.endpoint === endpoint) return { ...before, at: now };
+  return { endpoint, before: before.endpoint, movedAt: now, at: now };
+}
+
+function judge({ sights, mapping }: Entry, now: number): Mapping {
+  const [a, b] = sights.map((seen) => (seen !== null && now - seen.at < forgottenMs ? seen : null));
+  if (!a || !b) return follow(mapping, a ?? b ?? null);
+  if (a.endpoint === b.endpoint) return { kind: 'independent', endpoint: a.endpoint };
+  const [older, newer] = a.movedAt <= b.movedAt ? [a, b] : [b, a];
+  // Still seen where the other was before it moved: it was not heard since. Anything else is compared as of the same time.
+  const slackMs = newer.before === older.endpoint ? 0 : togetherMs;
+  return older.at <= newer.movedAt - slackMs ? follow(mapping, newer) : { kind: 'dependent' };
+}
+
+/** The kind as it was, at the newest place. */
+function follow(mapping: Mapping, newest: Sight | null): Mapping {
+  return mapping.kind === 'independent' && newest !== null ? { ...mapping, endpoint: newest.endpoint } : mapping;
+}
+
+const sameMapping = (a: Mapping, b: Mapping): boolean =>
+  a.kind === b.kind && (a.kind !== 'independent' || b.kind !== 'independent' || a.endpoint === b.endpoint);

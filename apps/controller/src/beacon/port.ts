@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { type Authenticated, type OpenedInitiation, Responder } from '@sallyport/wireguard';
+import { endpointText, plainAddress } from '../channel/endpoint.ts';
+import type { BeaconCounters } from './counters.ts';
+import type { KnownAgent, KnownAgents } from './known-agents.ts';
+
+export interface PortDeps {
+  readonly privateKey: string;
+  readonly known: KnownAgents;
+  readonly counters: BeaconCounters;
+  /** An authenticated message of an agent came from there (`host:port`). */
+  readonly seen: (agent: KnownAgent, source: string) => void;
+  readonly log: { readonly warn: (facts: object, text: string) => void };
+}
+
+/** Lookups in the database at a time; who comes meanwhile knocks again. */
+const lookupLimit = 256;
+
+/** One UDP port that answers WireGuard handshakes of known keys, and nothing else. */
+export class BeaconPort {
+  readonly #deps: PortDeps;
+  readonly #responder: Responder;
+  #socket: Socket | null = null;
+  #lookups = 0;
+
+  constructor(deps: PortDeps) {
+    this.#deps = deps;
+    this.#responder = new Responder({ privateKey: deps.privateKey, random: randomBytes });
+  }
+
+  /** Resolves with the port, or rejects with the system's error. An IPv6 host takes IPv4 too where the system lets it. */
+  listen(host: string, port: number): Promise<number> {
+    const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4' });
+    this.#socket = socket;
+    return new Promise((resolve, reject) => {
+      socket.once('error', reject);
+      socket.bind({ address: host, port, exclusive: true }, () => {
+        socket.removeListener('error', reject);
+        socket.on('error', (error) => this.#deps.log.warn({ err: error }, 'a socket of the beacon failed'));
+        socket.on('message', (datagram, from) => this.#take(socket, datagram, from));
+        resolve(socket.address().port);
+      });
+    });
+  }
+
+  /** Its sessions end at once. */
+  forget(publicKey: string): void {
+    this.#responder.forget(publicKey);
+  }
+
+  async close(): Promise<void> {
+    const socket = this.#socket;
+    this.#socket = null;
+    if (socket !== null) await new Promise<void>((resolve) => socket.close(() => resolve()));
+  }
+
+  #take(socket: Socket, datagram: Uint8Array, from: RemoteInfo): void {
+    const address = plainAddress(from.address);
+    if (address === null || from.port === 0) return;
+    const source = endpointText(address, from.port);
+    const result = this.#responder.open(datagram, source, performance.now());
+    if (result.kind === 'initiation') this.#initiated(socket, result, from);
+    else if (result.kind === 'authenticated') this.#authenticated(result);
+    else if (result.kind === 'ignored') this.#deps.counters.refused(result.reason);
+    else {
+      this.#deps.counters.refused('cookie');
+      this.#send(socket, result.datagram, from);
+    }
+  }
+
+  #initiated(socket: Socket, opened: OpenedInitiation, from: RemoteInfo): void {
+    const remembered = this.#deps.known.remembered(opened.peer);
+    if (remembered !== undefined) this.#answer(socket, opened, from, remembered);
+    else if (this.#lookups >= lookupLimit) this.#deps.counters.refused('busy');
+    else this.#lookUp(opened.peer, (agent) => this.#answer(socket, opened, from, agent));
+  }
+
+  #answer(socket: Socket, { pending }: OpenedInitiation, from: RemoteInfo, agent: KnownAgent | null): void {
+    const result =
+      agent === null
+        ? ({ kind: 'ignored', reason: 'unknown-peer' } as const)
+        : this.#responder.accept(pending, {}, performance.now());
+    if (result.kind === 'ignored') this.#deps.counters.refused(result.reason);
+    else this.#send(socket, result.datagram, from);
+  }
+
+  /** Only this moves a mapping: whoever sent it holds the agent's private key, and has read our answer. */
+  #authenticated({ peer, source, first }: Authenticated): void {
+    if (first) this.#deps.counters.handshake();
+    const agent = this.#deps.known.remembered(peer);
+    if (agent) this.#deps.seen(agent, source);
+    // A session of a key that is not remembered: looked up anew, for it may be nobody's by now.
+    else if (this.#lookups < lookupLimit)
+      this.#lookUp(peer, (found) => (found === null ? this.forget(peer) : this.#deps.seen(found, source)));
+  }
+
+  #lookUp(publicKey: string, found: (agent: KnownAgent | null) => void): void {
+    this.#lookups++;
+    this.#deps.known
+      .find(publicKey)
+      .then(found)
+      .catch((error) => this.#deps.log.warn({ err: error }, 'could not look up a key of the beacon'))
+      .finally(() => {
+        this.#lookups--;
+      });
+  }
+
+  #send(socket: Socket, datagram: Uint8Array, { address, port }: RemoteInfo): void {
+    if (socket !== this.#socket) return;
+    // Unreachable senders are nobody's concern: they knock again.
+    socket.send(datagram, port, address, () => {});
+  }
+}
