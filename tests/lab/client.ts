@@ -11,7 +11,7 @@ import { Daemon, type Host, until } from '@sallyport/testkit';
 import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
 import type { World } from './world.ts';
 
-/** The native client of a device, `sally up`, in a namespace. Its id is the device's. */
+/** The native client of a device, as `sally up` runs it, in a namespace. Its id is the device's. */
 export class ClientUnderTest {
   readonly id: string;
   readonly place: string;
@@ -50,10 +50,11 @@ export class ClientUnderTest {
 
   /** Starts it (again); a key is needed the first time only. */
   start(controller: ControllerUnderTest, key?: string, args: readonly string[] = []): void {
+    const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', controller.url];
     this.daemon = Daemon.start(
       [
-        ...[program('client/src/main.ts'), 'up', '--controller', controller.url, '--insecure', ...this.#where, ...args],
-        ...(key === undefined ? [] : ['--key-file', '-']),
+        ...[program('client/src/main.ts'), 'run', '--insecure', ...where, ...args],
+        ...(key === undefined ? [] : ['--enrolment-key-file', '-']),
       ],
       {
         cleanup: this.#world.cleanup,
@@ -69,11 +70,11 @@ export class ClientUnderTest {
     return this.run('down');
   }
 
-  /** Runs another command of the client on this host. */
+  /** Runs another command of `sally` on this host. */
   run(command: string, ...args: string[]): Promise<string> {
     return this.#world
       .space(this.place)
-      .exec(process.execPath, program('client/src/main.ts'), command, ...this.#where, ...args);
+      .exec(process.execPath, program('cli/src/main.ts'), command, '--state-dir', this.stateDir, ...args);
   }
 
   async status(): Promise<ClientStatus> {
@@ -98,10 +99,6 @@ export class ClientUnderTest {
     return until(what, look, { timeoutMs, everyMs: 30 }).catch((error: Error) => {
       throw new Error(`${error.message}; it is ${JSON.stringify(last, null, 1)}\n${this.daemon.output.slice(-4000)}`);
     });
-  }
-
-  get #where(): string[] {
-    return ['--state-dir', this.stateDir, '--interface', this.interface];
   }
 
   /** The socket is a file, so it is reached from any namespace. */

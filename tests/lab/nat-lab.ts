@@ -8,7 +8,7 @@ export interface LabPlan<Name extends string> {
   /** Hosts, and where each has its uplink: `internet`, or a NAT. */
   readonly hosts: Readonly<Record<Name, string>>;
   /** LANs, and the hosts that stand in them besides, first to last; each LAN has a server. */
-  readonly lans?: Readonly<Record<string, readonly Name[]>>;
+  readonly lans?: Readonly<Record<string, readonly NoInfer<Name>[]>>;
 }
 
 type NatKind = Pick<NatOptions, 'mapping' | 'filter' | 'timeouts' | 'hairpin'>;

@@ -1,0 +1,133 @@
+import { monotonicMs, type RequestSample, RequestStream } from '@sallyport/testkit';
+import { dice, pick } from '../protocol/dice.ts';
+import type { ClientUnderTest } from './client.ts';
+import { PathsScenario } from './paths-scenario.ts';
+
+export interface FaultReport {
+  /** What was done, and when, in seconds from the start. */
+  readonly story: readonly string[];
+  readonly requests: number;
+  readonly failed: number;
+  /** Longest time in which no request that began was answered. */
+  readonly longestGapMs: number;
+}
+
+type Gateway = 'east' | 'west';
+interface Fault {
+  readonly name: string;
+  begin(): Promise<unknown>;
+  end(): Promise<unknown>;
+  /** Whether it takes a gateway out of service. */
+  readonly gateway?: Gateway;
+}
+
+/**
+ * Faults at random under continuous requests of a device behind a NAT, to a server in the LAN of two gateways: agents and
+ * client killed, gateways cut off, their LAN cut off, the controller cut off or killed. At most one gateway is out of service
+ * at a time, so requests ought to go on. In the end all is mended, and everything has to converge; throws if it does not.
+ */
+export async function faultRun(
+  s: PathsScenario<Gateway | 'laptop'>,
+  { seed, durationMs, tell = () => undefined }: { seed: number; durationMs: number; tell?: (line: string) => void },
+): Promise<FaultReport> {
+  const client = await s.clientUp('laptop');
+  const stream = await RequestStream.start(client.host, s.url('office'), { everyMs: 50, timeoutMs: 1000 });
+  const from = (await stream.answered(0)).at;
+  const story: string[] = [];
+  const note = (line: string) => {
+    story.push(`${((monotonicMs() - from) / 1000).toFixed(1)} s: ${line}`);
+    tell(story.at(-1) ?? '');
+  };
+  const random = dice(seed);
+  const faults = faultsOf(s, client);
+  const active = new Set<Fault>();
+  while (monotonicMs() < from + durationMs) {
+    const fault = pick(random, faults);
+    if (active.delete(fault)) {
+      await fault.end();
+      note(`${fault.name} is over`);
+      // A gateway that is back needs its time before the other one may go.
+      if (fault.gateway !== undefined) await pause(4000);
+    } else if (fault.gateway === undefined || ![...active].some((other) => other.gateway !== undefined)) {
+      await fault.begin();
+      active.add(fault);
+      note(fault.name);
+    }
+    await pause(300 + random() * 4000);
+  }
+  for (const fault of active) await fault.end();
+  note('everything is mended');
+  const mended = monotonicMs();
+  await Promise.all([s.online('east'), s.online('west')]);
+  await s.converged();
+  await client.is(
+    'everything',
+    (status) => status.current && status.gateways.every(({ path }) => path === 'direct'),
+    90_000,
+  );
+  await stream.answered(mended, s.lab.lanAddress('east'), 60_000);
+  note('everything has converged');
+  return { story, ...summary(await stream.stop(), from) };
+}
+
+/** The lab of a fault run. */
+export function faultLab(): Promise<PathsScenario<Gateway | 'laptop'>> {
+  return PathsScenario.create({
+    nats: { home: {} },
+    hosts: { laptop: 'home', east: 'internet', west: 'internet' },
+    lans: { office: ['east', 'west'] },
+    gateways: { east: { endpoint: true }, west: { endpoint: true } },
+  });
+}
+
+function faultsOf(s: PathsScenario<Gateway | 'laptop'>, client: ClientUnderTest): Fault[] {
+  const { controller, lab } = s;
+  const ofGateways = (['east', 'west'] as const).flatMap((gateway): Fault[] => {
+    const { agent, token } = s.gateway(gateway);
+    const restore = () => lab.restore(gateway);
+    return [
+      { name: `${gateway} is cut off`, gateway, begin: () => lab.cut(gateway), end: restore },
+      { name: `${gateway} loses its cables`, gateway, begin: () => lab.cut(gateway, 'unplugged'), end: restore },
+      { name: `${gateway} loses its LAN`, gateway, begin: () => lab.cutLan(gateway), end: restore },
+      {
+        name: `the agent of ${gateway} is killed`,
+        begin: () => agent.daemon.kill('SIGKILL'),
+        end: async () => agent.start(controller, token),
+      },
+    ];
+  });
+  return [
+    ...ofGateways,
+    {
+      name: 'the controller is killed',
+      begin: () => controller.daemon.kill('SIGKILL'),
+      end: () => controller.start(),
+    },
+    {
+      name: 'the controller is cut off',
+      begin: () => lab.cut('controller'),
+      end: () => lab.restore('controller'),
+    },
+    {
+      name: 'the client is killed',
+      begin: () => client.daemon.kill('SIGKILL'),
+      end: async () => client.start(controller),
+      // Nobody moves a route while no client runs: not a moment for a gateway to go.
+      gateway: 'east',
+    },
+  ];
+}
+
+function summary(samples: readonly RequestSample[], from: number): Omit<FaultReport, 'story'> {
+  const counted = samples.filter(({ at }) => at >= from).sort((a, b) => a.at - b.at);
+  let last = from;
+  let longestGapMs = 0;
+  for (const { at, body } of counted) {
+    if (body === undefined) continue;
+    longestGapMs = Math.max(longestGapMs, at - last);
+    last = at;
+  }
+  return { requests: counted.length, failed: counted.filter(({ body }) => body === undefined).length, longestGapMs };
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
