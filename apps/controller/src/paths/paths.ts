@@ -1,0 +1,159 @@
+import type { World } from '@sallyport/policy';
+import type { Mapping } from '../beacon/mappings.ts';
+import type { AgentRecord, Channel, DesiredStates } from '../channel/types.ts';
+import type { Store } from '../db/store.ts';
+import { RequestRate } from './rate.ts';
+import { mayRelay, type Pair, type RatedRelay, rankRelays } from './relay-choice.ts';
+import { type AllocationOutcome, allocateRelay, endUnneeded, type RelayPairRow } from './relay-pairs.ts';
+
+export interface PathsDeps {
+  readonly store: Store;
+  readonly channel: Pick<Channel, 'presence' | 'paths' | 'relayTimes' | 'punch' | 'onFindPath'>;
+  readonly states: Pick<DesiredStates, 'current'>;
+  readonly worlds: { world(tenant: string): Promise<World> };
+  /** What the beacon knows of an agent at this moment. */
+  readonly mapping: (agent: string) => Mapping;
+  readonly log: { readonly warn: (facts: object, text: string) => void };
+}
+
+export interface PathCounters {
+  /** Requests of agents, by what became of them: `rate` and `stranger` are refused. */
+  readonly requests: Record<'served' | 'rate' | 'stranger', number>;
+  /** Agents told to send to a peer. */
+  punches: number;
+  /** Requests for a relay, by outcome. */
+  readonly relays: Record<AllocationOutcome, number>;
+}
+
+/** Brings agents together that do not reach each other: has both send at once, and else a relay forward between them. */
+export class Paths {
+  readonly counters: PathCounters = {
+    requests: { served: 0, rate: 0, stranger: 0 },
+    punches: 0,
+    relays: { kept: 0, allocated: 0, exhausted: 0, none: 0, gone: 0 },
+  };
+  readonly #deps: PathsDeps;
+  readonly #startedAt: number;
+  readonly #rate = new RequestRate({ everyMs: 1000, burst: 64, perSecond: 16, remembered: 100_000 });
+  /** Whom an agent may ask for, by the hash of the state that says so. */
+  readonly #peers = new Map<string, { readonly hash: string; readonly ids: ReadonlySet<string> }>();
+  readonly #unsubscribe: () => void;
+  #sweptAt: number;
+
+  constructor(deps: PathsDeps) {
+    this.#deps = deps;
+    this.#startedAt = this.#sweptAt = deps.store.now();
+    this.#unsubscribe = deps.channel.onFindPath((agent, request) => {
+      this.find(agent, request).catch((error) =>
+        deps.log.warn({ err: error, agent: agent.id, peer: request.peer }, 'could not find a path'),
+      );
+    });
+  }
+
+  /** Does what the request asks for, when the agent may ask for it. */
+  async find(agent: AgentRecord, { peer, relay }: { readonly peer: string; readonly relay: boolean }): Promise<void> {
+    const { requests } = this.counters;
+    if (!this.#rate.admits(agent.id, peer, this.#deps.store.now())) requests.rate++;
+    else if (!(await this.#mayAsk(agent.id, peer))) requests.stranger++;
+    else {
+      requests.served++;
+      const world = await this.#deps.worlds.world(agent.tenant);
+      this.#punch(world, agent.id, peer);
+      if (relay && isAgent(world, agent.id) && isAgent(world, peer))
+        await this.#relay(world, agent.tenant, agent.id, peer);
+    }
+  }
+
+  /** Ends pairs that nobody has needed for a day. To be called now and then. */
+  async sweep(): Promise<void> {
+    const now = this.#deps.store.now();
+    if (now - this.#sweptAt < sweepEveryMs) return;
+    this.#sweptAt = now;
+    await endUnneeded(this.#deps.store, now - unneededMs, (pair) => this.#used(pair));
+  }
+
+  stop(): void {
+    this.#unsubscribe();
+  }
+
+  /** Nobody learns of agents, or is bothered by one, with whom no policy connects it. */
+  async #mayAsk(agent: string, peer: string): Promise<boolean> {
+    const state = await this.#deps.states.current(agent);
+    if (state === null) return false;
+    const known = this.#peers.get(agent);
+    if (known?.hash === state.hash) return known.ids.has(peer);
+    const ids = state.items().flatMap((item) => (item.kind === 'peer' || item.kind === 'device' ? [item.id] : []));
+    const peers = { hash: state.hash, ids: new Set(ids) };
+    this.#peers.delete(agent);
+    this.#peers.set(agent, peers);
+    const [oldest] = this.#peers.keys();
+    if (this.#peers.size > rememberedStates && oldest !== undefined) this.#peers.delete(oldest);
+    return peers.ids.has(peer);
+  }
+
+  /** A NAT lets in what comes from where its own side has sent to: so both send, each to where the other is seen. */
+  #punch(world: World, agent: string, peer: string): void {
+    const { channel } = this.#deps;
+    const [own, theirs] = [this.#endpoints(world, agent), this.#endpoints(world, peer)];
+    if (own.length === 0 || !channel.punch(peer, agent, own)) return;
+    this.counters.punches++;
+    if (theirs.length > 0 && channel.punch(agent, peer, theirs)) this.counters.punches++;
+  }
+
+  /** Where an agent can be sent to. What the beacon sees now is newer than any row. */
+  #endpoints(world: World, id: string): string[] {
+    const mapping = this.#deps.mapping(id);
+    const seen = mapping.kind === 'independent' ? [mapping.endpoint] : [];
+    const gateway = world.gateways.get(id);
+    if (gateway !== undefined) return [...new Set([...seen, ...gateway.endpoints])].slice(0, endpointLimit);
+    const stored = world.devices.get(id)?.endpoint ?? null;
+    return mapping.kind !== 'undecided' || stored === null ? seen : [stored];
+  }
+
+  async #relay(world: World, tenant: string, agent: string, peer: string): Promise<void> {
+    const { store, channel, log } = this.#deps;
+    const pair = agent < peer ? { a: agent, b: peer } : { a: peer, b: agent };
+    const ranked = rankRelays(world, channel, pair);
+    const relays = ranked.map(({ gateway }) => gateway);
+    const outcome = await allocateRelay(store, tenant, pair, relays, (known) =>
+      this.#keeps(world, pair, known, ranked),
+    );
+    this.counters.relays[outcome]++;
+    if (outcome === 'exhausted')
+      log.warn(
+        { tenant, relays: relays.map(({ id }) => id) },
+        'relays have no port left: widen relayPorts, or add a relay',
+      );
+  }
+
+  /** A relay is given up when it is gone, and when it does not answer both ends although another one does. */
+  #keeps(world: World, pair: Pair, known: RelayPairRow, [best]: readonly RatedRelay[]): boolean {
+    const { channel, store } = this.#deps;
+    const relay = world.gateways.get(known.relay_id);
+    if (relay === undefined || !mayRelay(relay, pair)) return false;
+    const { alive, lastSeen } = channel.presence(relay.id);
+    const returning = lastSeen === null && store.now() - this.#startedAt < returnMs;
+    if (!alive && !returning) return false;
+    const answers = [pair.a, pair.b].every((end) => channel.relayTimes(end).has(relay.id));
+    return answers || !best?.measured || store.now() - known.created_at < trialMs;
+  }
+
+  #used({ a, b, relay_id }: RelayPairRow): boolean {
+    const through = (from: string, to: string) =>
+      this.#deps.channel.paths(from).some(({ peer, via }) => peer === to && via === relay_id);
+    return through(a, b) || through(b, a);
+  }
+}
+
+const isAgent = (world: World, id: string): boolean =>
+  world.gateways.has(id) || (world.devices.get(id)?.native ?? false);
+
+/** As many as a `punch` carries. */
+const endpointLimit = 8;
+const rememberedStates = 10_000;
+/** How long agents take to come back after the controller has started. */
+const returnMs = 15_000;
+/** How long a new relay has before it is measured against others. */
+const trialMs = 15_000;
+const unneededMs = 24 * 3600 * 1000;
+const sweepEveryMs = 600_000;

@@ -1,0 +1,41 @@
+/**
+ * Lets each key through once per interval and owner, and each owner so often in all (a leaky bucket). Of too many keys the
+ * oldest is forgotten. Times in milliseconds of one clock.
+ */
+export class RequestRate {
+  readonly #limits: RateLimits;
+  readonly #keys = new Map<string, number>();
+  readonly #owners = new Map<string, { level: number; at: number }>();
+
+  constructor(limits: RateLimits) {
+    this.#limits = limits;
+  }
+
+  admits(owner: string, key: string, now: number): boolean {
+    const { everyMs, burst, perSecond, remembered } = this.#limits;
+    const pair = `${owner} ${key}`;
+    const last = this.#keys.get(pair);
+    if (last !== undefined && now - last < everyMs) return false;
+    const bucket = this.#owners.get(owner);
+    const level = bucket === undefined ? 0 : Math.max(0, bucket.level - ((now - bucket.at) * perSecond) / 1000);
+    if (level + 1 > burst) return false;
+    renew(this.#keys, pair, now, remembered);
+    renew(this.#owners, owner, { level: level + 1, at: now }, remembered);
+    return true;
+  }
+}
+
+export interface RateLimits {
+  readonly everyMs: number;
+  readonly burst: number;
+  readonly perSecond: number;
+  /** Keys, and owners, kept at most. */
+  readonly remembered: number;
+}
+
+function renew<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > limit && oldest !== undefined) map.delete(oldest);
+}
