@@ -1,0 +1,173 @@
+import { monotonicMs, type NatBehaviour, RequestStream, until } from '@sallyport/testkit';
+import { PathsScenario } from './paths-scenario.ts';
+
+const friendly = { mapping: 'endpoint-independent', filter: 'dropped' } as const;
+const symmetric = { mapping: 'symmetric', filter: 'dropped' } as const;
+
+export interface Figure {
+  readonly name: string;
+  readonly unit: 'ms' | 'ratio';
+  /** One value for each round. */
+  readonly values: readonly number[];
+}
+
+/** The value below which this share of all values lies (nearest rank). */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
+}
+
+/**
+ * A native device under a stream of requests: the first gateway's host, or its LAN, is cut off without a word; milliseconds
+ * from before the cut until a request that began after it was answered through the other gateway.
+ */
+export async function failover(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
+  const s = await PathsScenario.create({
+    nats: { home: {} },
+    hosts: { laptop: 'home', east: 'internet', west: 'internet' },
+    lans: { office: ['east', 'west'] },
+    gateways: { east: { endpoint: true }, west: { endpoint: true } },
+  });
+  try {
+    await s.open('office', ['east', 'west']);
+    const { host } = await s.clientUp('laptop');
+    const stream = await RequestStream.start(host, s.url('office'), { everyMs: 20, timeoutMs: 400 });
+    const run = async (name: string, cut: () => Promise<void>): Promise<Figure> => {
+      const values: number[] = [];
+      for (let round = 0; round < rounds; round++) {
+        await s.lab.restore('east');
+        await calm(stream, s.lab.lanAddress('east'));
+        const from = monotonicMs();
+        await cut();
+        const { at, ms } = await stream.answered(from, s.lab.lanAddress('west'), 30_000);
+        values.push(at + ms - from);
+        tell(`${name}, round ${round + 1}: ${Math.round(at + ms - from)} ms`);
+      }
+      return { name, unit: 'ms', values };
+    };
+    return [
+      await run('gateway host cut off', () => s.lab.cut('east')),
+      await run('LAN behind the gateway cut off', () => s.lab.cutLan('east')),
+    ];
+  } finally {
+    await s.cleanup.run();
+  }
+}
+
+/** `sally up` of an enrolled device, from before the start of its process until the first answer through the tunnel. */
+export async function start(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
+  const s = await PathsScenario.create({
+    nats: { home: {} },
+    hosts: { laptop: 'home', east: 'internet' },
+    lans: { office: ['east'] },
+    gateways: { east: { endpoint: true } },
+  });
+  try {
+    await s.open('office', ['east']);
+    await s.converged();
+    const stream = await RequestStream.start(await s.lab.host('laptop'), s.url('office'), {
+      everyMs: 20,
+      timeoutMs: 200,
+    });
+    const values: number[] = [];
+    const laptop = await s.clientUp('laptop');
+    await stream.answered(0);
+    for (let round = 0; round < rounds; round++) {
+      await laptop.down();
+      const from = monotonicMs();
+      laptop.start(s.controller);
+      const { at, ms } = await stream.answered(from);
+      values.push(at + ms - from);
+      tell(`up, round ${round + 1}: ${Math.round(at + ms - from)} ms`);
+    }
+    return [{ name: 'up until the first answer', unit: 'ms', values }];
+  } finally {
+    await s.cleanup.run();
+  }
+}
+
+/** Device and gateway behind a NAT each, from the client's connection to the controller until the first answer, directly. */
+export async function direct(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
+  const s = await twoNats(friendly);
+  try {
+    const values: number[] = [];
+    const laptop = await s.clientUp('laptop');
+    const stream = await RequestStream.start(laptop.host, s.url('office'), { everyMs: 20, timeoutMs: 200 });
+    for (let round = 0; round < rounds; round++) {
+      await laptop.down();
+      const discovered = async () => {
+        const { discoveredEndpoint } = await s.controller.call('getGateway', { params: { id: s.gateway('gate').id } });
+        return discoveredEndpoint;
+      };
+      const before = await discovered();
+      await Promise.all([s.lab.nat('home').rebind(), s.lab.nat('site').rebind()]);
+      await until('the gateway’s new endpoint', async () => (await discovered()) !== before, { timeoutMs: 60_000 });
+      laptop.start(s.controller);
+      await laptop.is('connected', ({ controller, revision }) => controller.connected && revision !== null);
+      const ready = monotonicMs();
+      await laptop.is('a direct path', ({ gateways }) =>
+        gateways.some(({ name, path }) => name === 'gate' && path === 'direct'),
+      );
+      const directAt = monotonicMs();
+      const { at, ms } = await stream.answered(ready);
+      values.push(Math.max(at + ms, directAt) - ready);
+      tell(`direct, round ${round + 1}: ${Math.round(values.at(-1) ?? 0)} ms`);
+    }
+    return [{ name: 'direct tunnel between two NATs', unit: 'ms', values }];
+  } finally {
+    await s.cleanup.run();
+  }
+}
+
+/** TCP throughput through a relay over directly, in turns on the same lab. Needs iperf3. */
+export async function relay(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
+  const s = await twoNats(symmetric);
+  try {
+    const server = s.lab.address('office-web');
+    const laptop = await s.clientUp('laptop');
+    await s.lab.space('office-web').exec('iperf3', '-s', '-D', '-p', '80');
+    const values: number[] = [];
+    const through = async (path: 'direct' | 'relayed'): Promise<number> => {
+      await s.lab.nat('site').become(path === 'direct' ? friendly : symmetric);
+      await laptop.is(path, ({ gateways }) => gateways.some((g) => g.name === 'gate' && g.path === path), 120_000);
+      const text = await s.lab.space('laptop').exec('iperf3', '-J', '-c', server, '-p', '80', '-t', '4', '-O', '1');
+      return (JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received
+        .bits_per_second;
+    };
+    for (let round = 0; round < rounds; round++) {
+      const [relayed, directly] = [await through('relayed'), await through('direct')];
+      values.push(relayed / directly);
+      tell(`relay, round ${round + 1}: ${Math.round(relayed / 1e6)} of ${Math.round(directly / 1e6)} Mbit/s`);
+    }
+    return [{ name: 'throughput through a relay over direct', unit: 'ratio', values }];
+  } finally {
+    await s.cleanup.run();
+  }
+}
+
+async function twoNats(site: NatBehaviour): Promise<PathsScenario<'laptop' | 'gate' | 'hub'>> {
+  const s = await PathsScenario.create({
+    nats: { home: friendly, site },
+    hosts: { laptop: 'home', gate: 'site', hub: 'internet' },
+    lans: { office: ['gate'] },
+    gateways: { gate: {}, hub: { endpoint: true, relay: true } },
+  });
+  await s.open('office', ['gate']);
+  await s.converged();
+  return s;
+}
+
+/** Waits for a second of answers by this gateway without a failure. */
+async function calm(stream: RequestStream, gateway: string): Promise<void> {
+  let since = monotonicMs();
+  await until(
+    'calm',
+    async () => {
+      const recent = (await stream.samples()).filter(({ at }) => at >= since);
+      const bad = recent.findLast(({ body }) => body !== gateway);
+      if (bad !== undefined) since = bad.at + 0.001;
+      return (recent.at(-1)?.at ?? 0) > since + 1000;
+    },
+    { timeoutMs: 120_000 },
+  );
+}
