@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
+import { invalid } from '../errors.ts';
 import { Initiator, tai64n } from '../noise/index.ts';
 
 /** What to knock at, and as whom. */
@@ -44,10 +45,12 @@ export type HandshakeProbeResult =
 /**
  * Completes a real WireGuard handshake with an endpoint from a fresh UDP socket, and ends it with an empty data message, so
  * that the other side counts the handshake too. Sends an initiation every 500 ms until one is answered. Never rejects for
- * what the network does; rejects with `invalid` for malformed keys.
+ * what the network does; rejects with `invalid` for malformed keys or ports.
  */
 export async function probeHandshake(options: HandshakeProbeOptions): Promise<HandshakeProbeResult> {
   const initiator = new Initiator(options);
+  const { port } = options.endpoint;
+  if (!Number.isInteger(port) || port < 1 || port > 65535) throw invalid('a port is a number from 1 to 65535');
   const verdict = Promise.withResolvers<HandshakeProbeResult>();
   const fail = (reason: HandshakeProbeFailure): void => verdict.resolve({ ok: false, reason });
   const cancel = (): void => fail('cancelled');
@@ -90,10 +93,15 @@ class Knocking {
   }
 
   start(): void {
-    lookup(this.#endpoint.host).then(
-      ({ address, family }) => this.#connect(address, family),
-      () => this.#witness.sees('unresolved', 'for good'),
-    );
+    const { host } = this.#endpoint;
+    // The system takes an empty name for this very host.
+    if (host === '') return this.#witness.sees('unresolved', 'for good');
+    lookup(host)
+      .then(
+        ({ address, family }) => this.#connect(address, family),
+        () => this.#witness.sees('unresolved', 'for good'),
+      )
+      .catch(() => this.#witness.sees('unreachable', 'for good'));
   }
 
   stop(): void {

@@ -70,17 +70,16 @@ function round(v: Uint32Array, words: Uint32Array, order: Uint8Array): void {
     mix(v, i, i + 4, i + 8, i + 12, at(words, at(order, 2 * i)), at(words, at(order, 2 * i + 1)));
   }
   for (let i = 0; i < 4; i++) {
-    const [x, y] = [at(words, at(order, 8 + 2 * i)), at(words, at(order, 9 + 2 * i))];
-    mix(v, i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3), x, y);
+    const x = at(words, at(order, 8 + 2 * i));
+    mix(v, i, 4 + ((i + 1) & 3), 8 + ((i + 2) & 3), 12 + ((i + 3) & 3), x, at(words, at(order, 9 + 2 * i)));
   }
 }
 
 function mix(v: Uint32Array, a: number, b: number, c: number, d: number, x: number, y: number): void {
-  let [va, vb, vc, vd] = [at(v, a), at(v, b), at(v, c), at(v, d)];
-  va = (va + vb + x) | 0;
-  vd = rotateRight(vd ^ va, 16);
-  vc = (vc + vd) | 0;
-  vb = rotateRight(vb ^ vc, 12);
+  let va = (at(v, a) + at(v, b) + x) | 0;
+  let vd = rotateRight(at(v, d) ^ va, 16);
+  let vc = (at(v, c) + vd) | 0;
+  let vb = rotateRight(at(v, b) ^ vc, 12);
   va = (va + vb + y) | 0;
   vd = rotateRight(vd ^ va, 8);
   vc = (vc + vd) | 0;

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { hChaCha20, open, seal, xOpen, xSeal } from './aead.ts';
@@ -60,6 +60,15 @@ test('the keys of KDF1 to KDF3 are the chain of HMACs that the paper defines', (
   assert.deepEqual(kdf2(key, material).map(show), [first, second].map(show));
   assert.deepEqual(kdf3(key, material).map(show), [first, second, third].map(show));
   assert.equal(mac(key, material).length, 16);
+});
+
+test('HMAC agrees with that of node:crypto', () => {
+  const bytes = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), bytes, bytes, (key, a, b) => {
+      assert.equal(show(hmac(key, a, b)), createHmac('blake2s256', key).update(a).update(b).digest('hex'));
+    }),
+  );
 });
 
 test('ChaCha20-Poly1305 opens RFC 8439 appendix A.5, whose nonce has the form of ours, and nothing that was changed', () => {

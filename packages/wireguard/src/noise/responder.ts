@@ -96,7 +96,10 @@ export class Responder {
     return this.#openInitiation(message, source);
   }
 
-  /** The second half: makes the response, and a session that the peer's first transport message will confirm. */
+  /**
+   * The second half: makes the response, and a session that the peer's first transport message will confirm. Throws `invalid`
+   * for a malformed preshared key.
+   */
   accept(pending: PendingInitiation, known: KnownPeer, now: number): Reply | Ignored {
     const { peer, timestamp } = pending;
     this.#peers.sweep(now);
@@ -137,18 +140,19 @@ export class Responder {
   /** WireGuard paper, section 5.4.2, from the responder's side. */
   #openInitiation(message: InitiationMessage, source: string): OpenedInitiation | Ignored {
     const state = this.#start.copy();
-    const ephemeral = Uint8Array.from(message.ephemeral);
-    state.mixEphemeral(ephemeral);
-    const ephemeralSecret = agree(this.#own.privateKey, publicKeyObject(ephemeral));
+    state.mixEphemeral(message.ephemeral);
+    const ephemeralKey = publicKeyObject(message.ephemeral);
+    const ephemeralSecret = agree(this.#own.privateKey, ephemeralKey);
     const peerKey = ephemeralSecret && state.openAfter(ephemeralSecret, message.sealedStatic);
     if (peerKey === null) return ignored('forged');
-    const staticSecret = agree(this.#own.privateKey, publicKeyObject(peerKey));
+    const staticKey = publicKeyObject(peerKey);
+    const staticSecret = agree(this.#own.privateKey, staticKey);
     const timestamp = staticSecret && state.openAfter(staticSecret, message.sealedTimestamp);
     if (timestamp === null) return ignored('forged');
     const peer = Buffer.from(peerKey).toString('base64');
     const { chainingKey, hash } = state;
     const { senderIndex } = message;
-    const pending = { peer, source, timestamp, senderIndex, ephemeral, chainingKey, hash };
+    const pending = { peer, source, timestamp, senderIndex, ephemeralKey, staticKey, chainingKey, hash };
     return { kind: 'initiation', peer, timestamp, pending };
   }
 
@@ -159,12 +163,11 @@ export class Responder {
     now: number,
   ): { datagram: Uint8Array; session: Session } | null {
     const { peer, senderIndex: remoteIndex } = pending;
-    const peerKey = Buffer.from(peer, 'base64');
     const state = new SymmetricState(pending.chainingKey, pending.hash);
     const pair = keyPairOf(this.#random(32));
     state.mixEphemeral(pair.publicKey);
-    for (const key of [pending.ephemeral, peerKey]) {
-      const secret = agree(pair.privateKey, publicKeyObject(key));
+    for (const key of [pending.ephemeralKey, pending.staticKey]) {
+      const secret = agree(pair.privateKey, key);
       if (secret === null) return null;
       state.mixSecret(secret);
     }
@@ -172,7 +175,7 @@ export class Responder {
     const localIndex = this.#peers.freeIndex(Buffer.from(this.#random(4)).readUInt32LE());
     const message = { senderIndex: localIndex, receiverIndex: remoteIndex, ephemeral: pair.publicKey, sealedNothing };
     const datagram = encodeResponse(message);
-    stampMacs(datagram, macKeysOf(peerKey), null);
+    stampMacs(datagram, macKeysOf(Buffer.from(peer, 'base64')), null);
     const [receiveKey, sendKey] = state.split();
     return { datagram, session: new Session({ peer, localIndex, remoteIndex, sendKey, receiveKey, createdAt: now }) };
   }

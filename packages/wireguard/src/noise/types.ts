@@ -1,3 +1,5 @@
+import type { KeyObject } from 'node:crypto';
+
 /**
  * What the handshake speaks of. Keys are base64 text of 32 bytes as everywhere in this package. `now` is in milliseconds of a
  * clock that never goes back; only differences count. `source` is where a datagram came from, as text that names address
@@ -10,7 +12,7 @@ export interface ResponderOptions {
   /** Gives that many bytes nobody can guess (`randomBytes` of node:crypto; a seeded generator in simulations). */
   readonly random: (bytes: number) => Uint8Array;
   /**
-   * Handshakes per second that are answered without asking for a cookie first. Default: 500, about a fifth of one core. A burst
+   * Handshakes per second that are answered without asking for a cookie first. Default: 500, about a quarter of one core. A burst
    * of the same size is let through, then the responder counts as under load (WireGuard paper, section 5.3).
    */
   readonly handshakesPerSecond?: number;
@@ -105,7 +107,8 @@ export interface PendingInitiation {
   readonly source: string;
   readonly timestamp: Uint8Array;
   readonly senderIndex: number;
-  readonly ephemeral: Uint8Array;
+  readonly ephemeralKey: KeyObject;
+  readonly staticKey: KeyObject;
   readonly chainingKey: Uint8Array;
   readonly hash: Uint8Array;
 }
