@@ -95,8 +95,8 @@ class Knocking {
   start(): void {
     const { host } = this.#endpoint;
     // The system takes an empty name for this very host.
-    if (host === '') return this.#witness.sees('unresolved', 'for good');
-    lookup(host)
+    const found = host === '' ? Promise.reject(new Error('no name')) : lookup(host);
+    found
       .then(
         ({ address, family }) => this.#connect(address, family),
         () => this.#witness.sees('unresolved', 'for good'),
