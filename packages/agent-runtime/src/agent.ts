@@ -237,7 +237,7 @@ export class Agent {
     });
     await this.#plane.stop();
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
-    for (const file of ['identity.json', 'state.json', 'endpoints.json', 'status.json'] as const) {
+    for (const file of ['identity.json', 'state.json', 'endpoints.json', 'relay.json', 'status.json'] as const) {
       await this.#options.directory.remove(file);
     }
     this.#end({ kind: 'deleted', undone });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
+import { restingPeer } from '@sallyport/agent-core';
 import { EndpointMemory, lockAgent, StateDirectory } from '@sallyport/agent-runtime';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import type { Place } from '../arguments.ts';
@@ -22,6 +23,7 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
       privateKey: privateKeyFrom(randomBytes(32)),
       directory,
       endpoints,
+      peerConfig: restingPeer,
       now: Date.now,
       onForeignChange: () => {},
       onHostDrift: () => {},

@@ -81,6 +81,7 @@ async function createAgent(
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
     plane: new GatewayPlane({
+      gateway: identity.agent,
       interface: command.interface,
       wireguard: command.wireguard,
       privateKey: identity.wireguardPrivateKey,

@@ -5,6 +5,7 @@ import {
   InForce,
   type ItemChange,
   type LocalFacts,
+  type PeerSource,
   planChange,
   returningPeer,
   type Work,
@@ -42,6 +43,8 @@ export interface PlaneOptions {
   readonly privateKey: string;
   readonly directory: StateDirectory;
   readonly endpoints: EndpointMemory;
+  /** What the peer of an item should be at present. */
+  readonly peerConfig: PeerSource;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly onForeignChange: (change: ForeignChange) => void;
@@ -79,7 +82,7 @@ export class DataPlane {
     this.#facts = {
       interface: options.interface,
       privateKey: options.privateKey,
-      endpointOf: (publicKey) => options.endpoints.of(publicKey),
+      peerConfig: options.peerConfig,
     };
     this.#firewall = new FirewallSide(options.interface, options.onForeignChange);
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
@@ -112,6 +115,16 @@ export class DataPlane {
       if (device !== null) this.#options.endpoints.learn(device.peers.values());
       return { device, counters: await this.#firewall.counters() };
     });
+  }
+
+  /** Steps that come from paths, not from the state: endpoints, and which peer has which route. */
+  applyPeers(peers: readonly PeerChange[]): Promise<void> {
+    return this.#mutex.run(async () => (await this.#openBackend()).apply(this.#options.interface, { peers }));
+  }
+
+  /** The WireGuard device as it is; null: it does not answer. */
+  readDevice(): Promise<DeviceStatus | null> {
+    return this.#mutex.run(async () => (await this.#openBackend()).read(this.#options.interface));
   }
 
   /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
@@ -157,7 +170,7 @@ export class DataPlane {
     const backend = await this.#openBackend();
     const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
     const wireguard = await this.#loadDevice(backend, items);
-    const host = await this.#host.up(hostStateOf(gateway, this.#options.interface));
+    const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
     await this.#firewall.checkForeignChains();
     const evidence = this.#evidence(wireguard.device, found, host.left, now);
     this.#inForce.examine(items, evidence);
@@ -166,7 +179,7 @@ export class DataPlane {
   }
 
   async #change(changes: readonly ItemChange[], items: Items, leaseUntil: number): Promise<PlaneResult> {
-    const plan = this.#firewall.ready ? planChange(changes, items, leaseUntil, this.#facts) : null;
+    const plan = this.#firewall.ready ? planChange(changes, items, leaseUntil, this.#facts.peerConfig) : null;
     const gateway = gatewayOf(items);
     if (plan === null || gateway === null) return this.#load(items, leaseUntil);
     const now = this.#options.now();
@@ -180,7 +193,7 @@ export class DataPlane {
     }
     try {
       const device = await this.#changeDevice(backend, plan.wireguard);
-      const left = plan.host ? (await this.#host.up(hostStateOf(gateway, this.#options.interface))).left : [];
+      const left = plan.host ? (await this.#host.up(hostStateOf(gateway, items, this.#options.interface))).left : [];
       const evidence = this.#evidence(device, await this.#firewall.readBackTouched(now), left, now);
       this.#inForce.examineTouched(changes, items, evidence);
       return { hash: this.#inForce.hash, mended: [] };
@@ -275,6 +288,7 @@ function isRemoval(step: PeerChange): boolean {
 /** A peer that is new to the device and known to us is spoken to first. */
 function returning(step: PeerChange, before: DeviceStatus): PeerChange {
   if (step.kind === 'remove' || before.peers.has(step.peer.publicKey)) return step;
+  if (step.peer.persistentKeepalive !== undefined) return step;
   return { kind: 'set', peer: returningPeer(step.peer) };
 }
 

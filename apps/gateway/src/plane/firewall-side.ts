@@ -1,4 +1,4 @@
-import { firewallStateOf, gatewayOf, type ItemChange, planChange } from '@sallyport/agent-core';
+import { firewallStateOf, gatewayOf, type ItemChange, planChange, restingPeer } from '@sallyport/agent-core';
 import { AgentError } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import {
@@ -46,8 +46,7 @@ export class FirewallSide {
     now: number,
   ): Promise<{ found: FoundFirewall; drift: readonly string[] }> {
     const known = this.#items;
-    const plan =
-      known === null ? null : planChange(differences(known, items), items, leaseUntil, { endpointOf: () => undefined });
+    const plan = known === null ? null : planChange(differences(known, items), items, leaseUntil, restingPeer);
     if (plan === null || !sameOverlay(this.#overlay, overlay)) {
       await this.#replace(items, overlay, leaseUntil, now);
       return { found: await this.#open(overlay).readBack(now), drift: [] };

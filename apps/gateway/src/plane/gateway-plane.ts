@@ -1,48 +1,77 @@
-import type { Work } from '@sallyport/agent-core';
+import { type PathInput, Paths, type Work } from '@sallyport/agent-core';
 import {
   type AgentPlane,
   type EndpointMemory,
   failureOf,
   type HeartbeatReading,
+  LatestWriter,
   type Log,
+  PathRunner,
   type PlaneInput,
   type PlaneResult,
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
-import type { ForeignChange } from '@sallyport/hostnet';
+import type { ForeignChange, RelayTableApi } from '@sallyport/hostnet';
 import { Prober } from '../probing/prober.ts';
+import { forwardInKernel } from '../relay/kernel.ts';
+import { formatLearned, readLearned } from '../relay/memory.ts';
+import type { Learned } from '../relay/pair.ts';
+import { RelayServer } from '../relay/server.ts';
 import { DataPlane, type PlaneOptions } from './data-plane.ts';
 import { hasLostPeers, Statistics } from './statistics.ts';
 
-export interface GatewayPlaneOptions extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift'> {
+export interface GatewayPlaneOptions extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'peerConfig'> {
+  /** Own id. */
+  readonly gateway: string;
   readonly log: Log;
 }
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** What a gateway does with its state: the data plane, what it counts, and how its resources answer. */
+/** What a gateway does with its state: the data plane, the ways to its peers, its relay, and how its resources answer. */
 export class GatewayPlane implements AgentPlane {
   readonly #plane: DataPlane;
   readonly #directory: StateDirectory;
   readonly #endpoints: EndpointMemory;
   readonly #log: Log;
   readonly #statistics = new Statistics();
+  readonly #now: () => number;
+  readonly #paths: Paths;
+  readonly #runner: PathRunner;
+  readonly #relayTable: RelayTableApi | null = null;
+  readonly #relayWriter: LatestWriter;
+  #learned: ReadonlyMap<string, Learned> = new Map();
+  #relay: Promise<RelayServer> | null = null;
   #tell: (input: PlaneInput) => void = () => {};
   #desired: () => Items = () => new Map();
   readonly #prober: Prober;
   #elsewhereTimer: NodeJS.Timeout | null = null;
 
-  constructor({ log, ...options }: GatewayPlaneOptions) {
+  constructor({ log, gateway, ...options }: GatewayPlaneOptions) {
     this.#log = log;
     this.#directory = options.directory;
     this.#endpoints = options.endpoints;
+    this.#now = options.now;
+    this.#paths = new Paths({ agent: gateway, remembered: (publicKey) => options.endpoints.of(publicKey) });
     this.#prober = new Prober(options.now, (result) => this.#tell({ kind: 'noticed', probes: [result] }));
     this.#plane = new DataPlane({
       ...options,
+      peerConfig: (item) => this.#paths.peerConfig(item),
       onForeignChange: (change) => this.#foreignChange(change),
       onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed' }),
     });
+    this.#runner = new PathRunner(this.#paths, {
+      apply: (peers) => this.#plane.applyPeers(peers),
+      read: () => this.#plane.readDevice(),
+      tell: (input) => this.#tell(input),
+      changed: () => {},
+      log,
+    });
+    this.#relayWriter = new LatestWriter(
+      () => options.directory.write('relay.json', formatLearned(this.#learned)),
+      (error) => log.warn('what the relay has learned could not be stored', { reason: failureOf(error).message }),
+    );
   }
 
   get wireguardKind() {
@@ -59,8 +88,12 @@ export class GatewayPlane implements AgentPlane {
   }
 
   async perform(work: Work): Promise<PlaneResult> {
+    this.#runner.input(pathInput(work));
     const result = await this.#plane.perform(work);
     this.#prober.expect(work.kind === 'close' ? [] : this.#probeItems());
+    const relay = await this.#openRelay();
+    // Names may take time to resolve, and nobody's access hangs on a relay.
+    void relay.apply(work.kind === 'close' ? new Map() : new Map(work.items));
     await this.#saveEndpoints();
     return result;
   }
@@ -69,16 +102,17 @@ export class GatewayPlane implements AgentPlane {
     const items = this.#desired();
     try {
       const statistics = await this.#plane.statistics();
+      this.#runner.input({ kind: 'status', device: statistics.device });
       const lost = applied && hasLostPeers(items, statistics.device);
       await this.#saveEndpoints();
       return {
-        data: this.#statistics.heartbeat(items, statistics, this.#prober.results),
+        data: this.#statistics.heartbeat(items, statistics, this.#others(), this.#now()),
         drift: lost ? 'WireGuard has not the peers that it should have' : null,
       };
     } catch (error) {
       this.#log.debug('no statistics', { reason: failureOf(error).message });
       const nothing = { device: null, counters: null };
-      return { data: this.#statistics.heartbeat(items, nothing, this.#prober.results), drift: null };
+      return { data: this.#statistics.heartbeat(items, nothing, this.#others(), this.#now()), drift: null };
     }
   }
 
@@ -86,17 +120,46 @@ export class GatewayPlane implements AgentPlane {
     return this.#prober.all();
   }
 
-  punch(_message: Punch): void {}
+  punch({ peer, endpoints }: Punch): void {
+    this.#runner.input({ kind: 'punch', peer, endpoints });
+  }
 
-  down(): Promise<string[]> {
+  async down(): Promise<string[]> {
+    await this.#relayTable?.remove();
     return this.#plane.down();
   }
 
   async stop(): Promise<void> {
     this.#prober.stop();
+    this.#runner.stop();
+    await (await this.#relay)?.stop();
+    await this.#relayWriter.flush();
     if (this.#elsewhereTimer !== null) clearTimeout(this.#elsewhereTimer);
     await this.#plane.stop();
     await this.#saveEndpoints();
+  }
+
+  #others() {
+    const probes = [...this.#prober.results];
+    return { probes, paths: this.#paths.reports(), relays: [...this.#paths.relays()] };
+  }
+
+  #openRelay(): Promise<RelayServer> {
+    const table = this.#relayTable;
+    this.#relay ??= readLearned(this.#directory).then((remembered) => {
+      this.#learned = remembered;
+      return new RelayServer({
+        log: this.#log,
+        now: this.#now,
+        remembered,
+        remember: (learned) => {
+          this.#learned = learned;
+          this.#relayWriter.request();
+        },
+        forward: table === null ? null : (pairs) => forwardInKernel(table, pairs, this.#now()),
+      });
+    });
+    return this.#relay;
   }
 
   #probeItems(): ProbeItem[] {
@@ -121,6 +184,10 @@ export class GatewayPlane implements AgentPlane {
       this.#log.warn('the endpoints could not be stored', { reason: failureOf(error).message });
     });
   }
+}
+
+function pathInput(work: Work): PathInput {
+  return work.kind === 'close' ? { kind: 'closed' } : { kind: 'items', items: work.items };
 }
 
 const elsewhereDelayMs = 2_000;

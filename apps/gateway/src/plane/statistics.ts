@@ -1,5 +1,5 @@
-import { gatewayOf, type HeartbeatData, isOpen } from '@sallyport/agent-core';
-import type { ProbeResult, StateItem } from '@sallyport/contract/channel';
+import { gatewayOf, type HeartbeatData, isOpen, isTunnel } from '@sallyport/agent-core';
+import type { StateItem } from '@sallyport/contract/channel';
 import type { PlaneStatistics } from './data-plane.ts';
 
 /** Turns readings into heartbeats, and tells from one to the next whether traffic has ceased. */
@@ -9,21 +9,21 @@ export class Statistics {
   heartbeat(
     items: ReadonlyMap<string, StateItem>,
     { device, counters }: PlaneStatistics,
-    probes: readonly ProbeResult[],
+    others: Pick<HeartbeatData, 'probes' | 'paths' | 'relays'>,
+    now: number,
   ): HeartbeatData {
     const policies = [...(counters?.policies ?? [])].map(([policy, count]) => ({ policy, ...count }));
     const packets = policies.reduce((sum, { packets }) => sum + packets, 0);
     const quiet = this.#packets === packets;
     this.#packets = packets;
-    const intent = gatewayOf(items)?.intent ?? 'ACTIVE';
+    const { intent = 'ACTIVE', drainUntil = null } = gatewayOf(items) ?? {};
+    const drained = quiet || (drainUntil !== null && now >= drainUntil);
     return {
+      ...others,
       peers: peersOf(items, device),
       policies,
       dropped: Object.fromEntries(Object.entries(counters?.drops ?? {}).map(([name, count]) => [name, count.packets])),
-      probes: [...probes],
-      paths: [],
-      relays: [],
-      safeToStop: intent === 'OFFLINE' || (intent === 'MAINTENANCE' && quiet),
+      safeToStop: intent === 'OFFLINE' || (intent === 'MAINTENANCE' && drained),
     };
   }
 }
@@ -34,7 +34,7 @@ export function hasLostPeers(items: ReadonlyMap<string, StateItem>, device: Plan
   let expected = 0;
   if (isOpen(gatewayOf(items))) {
     for (const item of items.values()) {
-      if (item.kind !== 'device') continue;
+      if (!isTunnel(item)) continue;
       if (!device.peers.has(item.publicKey)) return true;
       expected += 1;
     }
@@ -45,8 +45,9 @@ export function hasLostPeers(items: ReadonlyMap<string, StateItem>, device: Plan
 function peersOf(items: ReadonlyMap<string, StateItem>, device: PlaneStatistics['device']): HeartbeatData['peers'] {
   const peers: HeartbeatData['peers'] = [];
   for (const item of items.values()) {
-    const peer = item.kind === 'device' ? device?.peers.get(item.publicKey) : undefined;
-    if (item.kind !== 'device' || peer === undefined) continue;
+    if (!isTunnel(item) || item.kind === 'beacon') continue;
+    const peer = device?.peers.get(item.publicKey);
+    if (peer === undefined) continue;
     const { rxBytes, txBytes, lastHandshake, endpoint = null } = peer;
     peers.push({ peer: item.id, rxBytes, txBytes, lastHandshake, endpoint });
   }

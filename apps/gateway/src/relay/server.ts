@@ -1,4 +1,5 @@
 import { lookup } from 'node:dns/promises';
+import { relayPairsOf } from '@sallyport/agent-core';
 import type { Log } from '@sallyport/agent-runtime';
 import { parseEndpoint } from '@sallyport/contract';
 import type { GatewayItem, RelayItem, StateItem } from '@sallyport/contract/channel';
@@ -31,6 +32,7 @@ export class RelayServer {
   readonly #learned: Map<string, Learned>;
   readonly #portHost: PortHost;
   #echo: { readonly port: number; readonly echo: RelayEcho } | null = null;
+  #applying: Promise<void> = Promise.resolve();
   #forwarding: Promise<void> = Promise.resolve();
 
   constructor(host: RelayHost) {
@@ -43,19 +45,10 @@ export class RelayServer {
     };
   }
 
-  /** Relays exactly what these items say. */
-  async apply(items: ReadonlyMap<string, StateItem>): Promise<void> {
-    const gateway = items.get('gateway');
-    this.#listen(gateway?.kind === 'gateway' && gateway.intent !== 'OFFLINE' ? gateway.relayPorts : null);
-    const wanted = new Map(relayItems(items).map((item) => [item.id, item]));
-    for (const [id, { text, port }] of this.#ports) {
-      const item = wanted.get(id);
-      if (item !== undefined && JSON.stringify(item) === text) wanted.delete(id);
-      else this.#close(id, port);
-    }
-    for (const item of wanted.values()) await this.#open(item);
-    this.#forget(new Set(relayItems(items).map(({ id }) => id)));
-    await this.#forward();
+  /** Relays exactly what these items say, once what was said before is done. Does not reject. */
+  apply(items: ReadonlyMap<string, StateItem>): Promise<void> {
+    this.#applying = this.#applying.then(() => this.#apply(items));
+    return this.#applying;
   }
 
   /** Pairs whose two ends are known. */
@@ -69,10 +62,26 @@ export class RelayServer {
 
   /** Ends what the process does; the kernel goes on with what it was told. */
   async stop(): Promise<void> {
+    await this.#applying;
     for (const { port } of this.#ports.values()) port.close();
     this.#ports.clear();
     this.#listen(null);
     await this.#forwarding;
+  }
+
+  async #apply(items: ReadonlyMap<string, StateItem>): Promise<void> {
+    const gateway = items.get('gateway');
+    this.#listen(gateway?.kind === 'gateway' && gateway.intent !== 'OFFLINE' ? gateway.relayPorts : null);
+    const relays = relayPairsOf(items);
+    const wanted = new Map(relays.map((item) => [item.id, item]));
+    for (const [id, { text, port }] of this.#ports) {
+      const item = wanted.get(id);
+      if (item !== undefined && JSON.stringify(item) === text) wanted.delete(id);
+      else this.#close(id, port);
+    }
+    for (const item of wanted.values()) await this.#open(item);
+    this.#forget(new Set(relays.map(({ id }) => id)));
+    await this.#forward();
   }
 
   #listen(ports: GatewayItem['relayPorts']): void {
@@ -126,10 +135,6 @@ export class RelayServer {
       code: code ?? null,
     });
   }
-}
-
-function relayItems(items: ReadonlyMap<string, StateItem>): RelayItem[] {
-  return [...items.values()].filter((item) => item.kind === 'relay');
 }
 
 /** A name that does not resolve is as good as no endpoint: the peer has to speak first. */

@@ -181,7 +181,8 @@ export class World {
     });
     const fingerprint = createHash('sha256').update(Buffer.from(controllerKey, 'base64')).digest().subarray(0, 16);
     this.token = formatEnrolmentToken({
-      gateway: this.gatewayId,
+      role: 'gateway',
+      agent: this.gatewayId,
       secret,
       controllerFingerprint: fingerprint.toString('base64url'),
     });

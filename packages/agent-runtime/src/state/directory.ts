@@ -3,7 +3,14 @@ import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promise
 import { join } from 'node:path';
 import { AgentError, UsageError } from '../failure.ts';
 
-export type StateFile = 'identity.json' | 'state.json' | 'endpoints.json' | 'host.json' | 'status.json' | 'client.json';
+export type StateFile =
+  | 'identity.json'
+  | 'state.json'
+  | 'endpoints.json'
+  | 'host.json'
+  | 'status.json'
+  | 'client.json'
+  | 'relay.json';
 
 /** The agent's own directory (0700) with small files (0600) that are always whole: either the old text or the new. */
 export class StateDirectory {

@@ -1,0 +1,46 @@
+import { createSocket } from 'node:dgram';
+import type { RelayPair, RelaySide, RelayTableApi } from '@sallyport/hostnet';
+import { addressOf, socketAddress } from './addresses.ts';
+import type { Address } from './pair.ts';
+import type { LearnedPair } from './server.ts';
+
+/** Makes the kernel forward what is between learned addresses. Rejects with what is in the way. */
+export async function forwardInKernel(table: RelayTableApi, pairs: readonly LearnedPair[], now: number): Promise<void> {
+  const [obstacle] = pairs.length === 0 ? [] : await table.obstacles();
+  if (obstacle !== undefined) {
+    await table.remove();
+    throw new Error(obstacle);
+  }
+  await table.apply(await Promise.all(pairs.map(kernelPair)), now);
+}
+
+async function kernelPair({ item, learned: [a, b] }: LearnedPair): Promise<RelayPair> {
+  const { id, port, bytesPerSecond, expiresAt } = item;
+  const [sideA, sideB] = await Promise.all([a, b].map((address) => (address === null ? null : sideOf(address))));
+  return { id, port, a: sideA ?? null, b: sideB ?? null, bytesPerSecond, expiresAt };
+}
+
+/** Null: there is no way to it at present. */
+async function sideOf(address: Address): Promise<RelaySide | null> {
+  const { host, port } = socketAddress(address);
+  const local = await localAddressTowards(host, port);
+  return local === null ? null : { address: address.replace(/^\[|\]?:\d+$/g, ''), port, local };
+}
+
+/** The own address that the kernel would send from; nothing is sent. */
+function localAddressTowards(host: string, port: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp6');
+    const end = (local: string | null): void => {
+      socket.removeAllListeners();
+      socket.on('error', () => {});
+      socket.close();
+      resolve(local);
+    };
+    socket.once('error', () => end(null));
+    socket.connect(port, host, () => {
+      const { address } = socket.address();
+      end(addressOf(address, 1).replace(/^\[|\]?:1$/g, ''));
+    });
+  });
+}
