@@ -87,20 +87,22 @@ test('what does not even know our public key costs none of that', () => {
 });
 
 test('under load one address, whatever its port, gets five handshakes at once and twenty a second', () => {
-  const { s } = crowded();
-  const attempts = Array.from({ length: 8 }, (_, i) => {
-    const initiator = initiatorOf(`peer ${i}`);
-    const source = `[2001:db8:0:1::${i}]:${4000 + i}`;
-    takeCookie(s, initiator, source);
-    return { initiation: s.initiation(initiator), source };
-  });
-  const take = (rows: typeof attempts) => rows.map(({ initiation, source }) => wordOf(s.handle(initiation, source)));
-  assert.deepEqual(take(attempts), [...Array(5).fill('reply'), ...Array(3).fill('rate')]);
-  s.now += 100;
-  assert.deepEqual(take(attempts.slice(5)), ['reply', 'reply', 'rate']);
-  const neighbour = initiatorOf('neighbour');
-  takeCookie(s, neighbour, '[2001:db8:0:2::1]:1');
-  s.shake(neighbour, '[2001:db8:0:2::1]:1');
+  const places = [(i: number) => `[2001:db8:0:1::${i}]:${4000 + i}`, (i: number) => `192.0.2.7:${4000 + i}`];
+  for (const place of places) {
+    const { s } = crowded();
+    const attempts = Array.from({ length: 8 }, (_, i) => {
+      const initiator = initiatorOf(`peer ${i}`);
+      takeCookie(s, initiator, place(i));
+      return { initiation: s.initiation(initiator), source: place(i) };
+    });
+    const take = (rows: typeof attempts) => rows.map(({ initiation, source }) => wordOf(s.handle(initiation, source)));
+    assert.deepEqual(take(attempts), [...Array(5).fill('reply'), ...Array(3).fill('rate')]);
+    s.now += 100;
+    assert.deepEqual(take(attempts.slice(5)), ['reply', 'reply', 'rate']);
+    const neighbour = initiatorOf('neighbour');
+    takeCookie(s, neighbour, '[2001:db8:0:2::1]:1');
+    s.shake(neighbour, '[2001:db8:0:2::1]:1');
+  }
 });
 
 function crowded(): { s: Stage; initiator: Initiator } {

@@ -58,7 +58,7 @@ export class PeerTable {
   /** The peer used this session; true when that confirms it. */
   confirm(session: Session, state: PeerState): boolean {
     if (state.next !== session) return false;
-    this.#drop(state.previous);
+    // `addNext` has dropped the one before.
     state.previous = state.current;
     state.current = session;
     state.next = null;
