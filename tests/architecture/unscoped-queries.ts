@@ -4,6 +4,10 @@
  */
 export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   {
+    file: 'apps/controller/src/beacon/announcer.ts',
+    reason: 'without a beacon, what it saw is void in every tenant',
+  },
+  {
     file: 'apps/controller/src/beacon/keys.ts',
     reason: 'the keys of the beacon belong to the controller, not to a tenant',
   },
@@ -29,6 +33,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/http/health.ts', reason: 'touches no table' },
   { file: 'apps/controller/src/http/idempotency.ts', reason: 'ageing is the same for every tenant' },
   { file: 'apps/controller/src/overlay/allocator.ts', reason: 'overlay numbers are unique across tenants' },
+  { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'ageing is the same for every tenant' },
   {
     file: 'apps/controller/src/runtime/runtimes.ts',
     reason: 'an agent knows its gateway id only; the tenant comes from the row',

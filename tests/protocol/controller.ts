@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { channelPath } from '@sallyport/contract/channel';
 import { WebSocket } from 'ws';
 import { type App, createApp } from '../../apps/controller/src/app.ts';
+import { loadBeaconKeys } from '../../apps/controller/src/beacon/keys.ts';
 import { type AgentChannel, createChannel } from '../../apps/controller/src/channel/channel.ts';
 import { noCountries } from '../../apps/controller/src/countries.ts';
 import { openDatabase } from '../../apps/controller/src/db/open.ts';
@@ -76,6 +77,7 @@ export class TestController {
           peerAddress: sourceAddress([]),
         }),
       publicHost: async () => null,
+      beacon: { keys: await loadBeaconKeys(store, box), listen: null, endpoint: null },
       countries: noCountries,
       timers: clock,
       metrics: createMetrics(),

@@ -1,6 +1,7 @@
 import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import type { Timers } from './channel/timers.ts';
+import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
+import { systemTimers, type Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
@@ -41,6 +42,7 @@ import { openApiDocument } from './http/openapi.ts';
 import { allowedMethods, registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
+import { Paths } from './paths/paths.ts';
 import { TenantRuntimes } from './runtime/runtimes.ts';
 import { Whereabouts } from './runtime/whereabouts.ts';
 import type { SecretBox } from './secrets/box.ts';
@@ -63,6 +65,7 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly openChannel: (parts: ChannelParts) => C;
   /** Host by which others reach this machine, or null. */
   readonly publicHost: () => Promise<string | null>;
+  readonly beacon: BeaconSettings;
   readonly metrics: Metrics;
   readonly version: string;
   readonly countries: Countries;
@@ -80,6 +83,8 @@ export interface App<C extends Channel = Channel> {
   readonly server: FastifyInstance;
   readonly channel: C;
   readonly runtimes: TenantRuntimes;
+  /** Answers nobody before it is told to listen. */
+  readonly beacon: Beacon;
   /** Writes what is kept in memory, drops what nobody needs. To be called now and then. */
   maintain(): Promise<void>;
   /** Ends the channel, then the requests under way, then writes what is kept in memory. The store stays open. */
@@ -91,7 +96,13 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const { store, box, basePath, metrics } = deps;
   let stopping = false;
   const whereabouts = new Whereabouts(deps.countries);
-  const runtimes = new TenantRuntimes({ ...deps, whereabouts, epoch: deps.identity.epoch, took: metrics.compiled });
+  const runtimes = new TenantRuntimes({
+    ...deps,
+    whereabouts,
+    epoch: deps.identity.epoch,
+    took: metrics.compiled,
+    beacons: () => beacon.peers(),
+  });
   const { book: gatewayBook, ...ofGateways } = createGatewayDirectory({
     ...deps,
     onLastOnline: (tenant, moments) => lists.lastOnline(tenant, moments),
@@ -105,6 +116,11 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
     unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
   });
+  const connected = (agent: string) => channel.presence(agent).connected;
+  const { log, timers = systemTimers } = deps;
+  const beacon = new Beacon({ ...deps.beacon, store, directory, connected, log, timers });
+  const mapping = (agent: string) => beacon.mapping(agent);
+  const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
   const authenticator = new ApiKeyAuthenticator(store);
   const queries = createGatewayQueries(store, box, channel, runtimes);
   const lists = new GatewayLists(store, channel, (row) => readToken(box, row));
@@ -140,7 +156,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
 
   const server = createServer({ ...deps, allowedMethods: allowedMethods(basePath) });
   const streams = new OpenStreams();
-  metrics.follow({ channel, runtimes, streams });
+  metrics.follow({ channel, runtimes, streams, beacon, paths });
   installMetrics(server, metrics);
   installHealth(server, { store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(basePath, deps.version));
@@ -152,7 +168,10 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     server,
     channel,
     runtimes,
+    beacon,
     maintain: async () => {
+      beacon.forgetSilent();
+      await paths.sweep();
       await authenticator.flush();
       await forgetOldAnswers(store);
       await dropOldEvents(store);
@@ -160,6 +179,8 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     },
     stop: async () => {
       stopping = true;
+      paths.stop();
+      await beacon.stop();
       await channel.stop();
       await server.close();
       runtimes.stop();

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { type App, createApp } from './app.ts';
+import { loadBeaconKeys } from './beacon/keys.ts';
 import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
 import { openCountries } from './countries.ts';
@@ -45,6 +46,8 @@ export async function startController(config: Config, version: string, log: Fast
     undo.push(() => operator.close());
     await listenOperator(operator, config.dataDir);
     undo.push(() => app.stop());
+    // What agents are told depends on whether it could open its ports.
+    await app.beacon.listen();
     await app.server.listen(config.listen);
     app.channel.attach(app.server.server);
     const upkeep = setInterval(() => {
@@ -79,6 +82,7 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger) 
       identity,
       version,
       countries,
+      beacon: { ...config.beacon, keys: await loadBeaconKeys(store, box) },
       metrics: createMetrics(),
       publicHost: () => publicHost(config),
       openChannel: (parts) =>

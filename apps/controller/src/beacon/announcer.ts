@@ -1,5 +1,7 @@
 import type { Timers } from '../channel/timers.ts';
 import type { AgentDirectory } from '../channel/types.ts';
+import { bySystem } from '../db/contexts.ts';
+import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
 import type { KnownAgent } from './known-agents.ts';
 import type { Mapping } from './mappings.ts';
@@ -28,7 +30,10 @@ export class Announcer {
     this.#deps = deps;
   }
 
-  /** `undecided` takes nothing back but a device's endpoint: what was last seen of a gateway may still be right. */
+  /**
+   * `undecided`: nobody hears the agent. What was last seen of a gateway stays, for it may well be right, until its channel
+   * says otherwise; a device's endpoint is taken back.
+   */
   tell(agent: KnownAgent, mapping: Mapping): void {
     const busy = this.#busy.get(agent.id);
     if (busy !== undefined) busy.next = mapping;
@@ -61,17 +66,28 @@ export class Announcer {
   async #write({ role, id, tenant }: KnownAgent, mapping: Mapping): Promise<void> {
     const endpoint = mapping.kind === 'independent' ? mapping.endpoint : null;
     if (role === 'device') return writeDevice(this.#deps.store, tenant, id, endpoint);
-    if (mapping.kind === 'undecided') return;
-    const mappingIndependent = mapping.kind === 'independent';
-    await this.#deps.directory.observed(id, { discoveredEndpoint: endpoint, mappingIndependent });
+    const facts =
+      mapping.kind === 'undecided'
+        ? { mappingIndependent: null }
+        : { discoveredEndpoint: endpoint, mappingIndependent: mapping.kind === 'independent' };
+    await this.#deps.directory.observed(id, facts);
   }
+}
+
+/** Without a beacon, what one has seen before says nothing. To be called before anybody has read it. */
+export async function forgetMappings(store: Store): Promise<void> {
+  const db = unscoped(store.db, 'without a beacon, what it saw is void in every tenant');
+  await db
+    .updateTable('gateways')
+    .set({ mapping_independent: null })
+    .where('mapping_independent', 'is not', null)
+    .execute();
+  await db.updateTable('devices').set({ mapped_endpoint: null }).where('mapped_endpoint', 'is not', null).execute();
 }
 
 /** A fact, no administrator's change: version and `updatedAt` stay. */
 async function writeDevice(store: Store, tenant: string, id: string, endpoint: string | null): Promise<void> {
-  const actor = { kind: 'system', id: null, name: 'beacon' } as const;
-  const context = { tenant, actor, action: 'observed', sourceIp: null, requestId: null };
-  await store.write(context, async (tx) => {
+  await store.write(bySystem(tenant, 'observed'), async (tx) => {
     const device = await tx.scoped
       .selectFrom('devices')
       .select(['name', 'mapped_endpoint'])

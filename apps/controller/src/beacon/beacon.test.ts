@@ -181,7 +181,8 @@ test('who is silent is forgotten once the channel is gone too; what was publishe
   beacon.forgetSilent();
   assert.deepEqual([beacon.mapping(gateway).kind, beacon.mapping(device).kind], ['undecided', 'undecided']);
   await endpoint(null);
-  assert.equal(told.length, 1);
+  await until(() => told.length === 2, 'the channel counts again');
+  assert.deepEqual(told[1], [gateway, { mappingIndependent: null }]);
 });
 
 test('a key that two tenants claim belongs to who had it first', async (t) => {
@@ -250,7 +251,15 @@ test('agents are told of both ports and of the key that knocks; without a place,
     connected: () => false,
     log,
   });
+  const gateway = await gatewayWith(app, publicKeys[0] ?? '');
+  await app.store.db.updateTable('gateways').set({ mapping_independent: 0 }).where('id', '=', gateway).execute();
   await late.listen();
+  const row = app.store.db.selectFrom('gateways').select('mapping_independent').where('id', '=', gateway);
+  assert.equal(
+    (await row.executeTakeFirstOrThrow()).mapping_independent,
+    null,
+    'what a beacon has said before is void',
+  );
   assert.deepEqual([late.port, late.peers()], [null, [knocks]]);
   assert.match(warnings.join(), /there is no beacon/);
   await late.stop();

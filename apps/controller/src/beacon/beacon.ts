@@ -2,7 +2,7 @@ import type { WorldBeacon } from '@sallyport/policy';
 import { systemTimers, type Timers } from '../channel/timers.ts';
 import type { AgentDirectory } from '../channel/types.ts';
 import type { Store } from '../db/store.ts';
-import { Announcer } from './announcer.ts';
+import { Announcer, forgetMappings } from './announcer.ts';
 import { BeaconCounters } from './counters.ts';
 import type { BeaconKeys } from './keys.ts';
 import { type KnownAgent, KnownAgents } from './known-agents.ts';
@@ -65,20 +65,10 @@ export class Beacon {
 
   /** Opens both ports, or neither: then it says why, and the controller goes on without a beacon. */
   async listen(): Promise<void> {
-    const { listen, endpoint, log } = this.#deps;
-    if (listen === null) return;
-    try {
-      this.#listening = await this.#open(listen.host, listen.port);
-    } catch (error) {
-      await Promise.all(this.#ports.map((port) => port.close()));
-      const { code, message } = error as NodeJS.ErrnoException;
-      log.warn(
-        { host: listen.host, ports: [listen.port, listen.port + 1], reason: code ?? message },
-        'there is no beacon: its UDP ports cannot be opened. Set SALLYPORT_BEACON_LISTEN to two free ports, or to off',
-      );
-      return;
-    }
-    if (endpoint === null)
+    const { listen, endpoint, store, log } = this.#deps;
+    if (listen !== null) await this.#tryPorts(listen);
+    if (this.#listening === null || endpoint === null) await forgetMappings(store);
+    if (this.#listening !== null && endpoint === null)
       log.info(
         { port: this.#listening },
         'agents are told of no beacon: set SALLYPORT_PUBLIC_URL or SALLYPORT_BEACON_ENDPOINT to where they reach it',
@@ -125,6 +115,19 @@ export class Beacon {
     this.#listening = null;
     this.#announcer.stop();
     await Promise.all(this.#ports.map((port) => port.close()));
+  }
+
+  async #tryPorts({ host, port }: NonNullable<BeaconSettings['listen']>): Promise<void> {
+    try {
+      this.#listening = await this.#open(host, port);
+    } catch (error) {
+      await Promise.all(this.#ports.map((each) => each.close()));
+      const { code, message } = error as NodeJS.ErrnoException;
+      this.#deps.log.warn(
+        { host, ports: [port, port + 1], reason: code ?? message },
+        'there is no beacon: its UDP ports cannot be opened. Set SALLYPORT_BEACON_LISTEN to two free ports, or to off',
+      );
+    }
   }
 
   async #open(host: string, port: number): Promise<number> {

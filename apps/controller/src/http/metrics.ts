@@ -1,13 +1,18 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { Beacon } from '../beacon/beacon.ts';
 import type { Channel } from '../channel/types.ts';
+import type { Paths } from '../paths/paths.ts';
+import { pathMetrics } from './path-metrics.ts';
 
 /** What the metrics look at when they are asked for. */
 export interface Followed {
   readonly channel: Channel;
   readonly runtimes: { followedGateways(): Iterable<string> };
   readonly streams: { readonly size: number };
+  readonly beacon: Pick<Beacon, 'counters' | 'kinds'>;
+  readonly paths: Pick<Paths, 'counters'>;
 }
 
 /** Figures for Prometheus, in a registry of their own. */
@@ -50,7 +55,10 @@ export function createMetrics(): Metrics {
   });
   processGauges(registers);
   return {
-    follow: (followed) => agentGauges(registers, followed),
+    follow: (followed) => {
+      agentGauges(registers, followed);
+      pathMetrics(registers, followed);
+    },
     request: (route, method, status, seconds) => requests.observe({ route, method, status }, seconds),
     compiled: (ms) => {
       compile.observe(ms / 1000);

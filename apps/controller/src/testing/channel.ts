@@ -40,16 +40,32 @@ export class ScriptedChannel implements Channel {
     return this.pathReports.get(agent) ?? [];
   }
 
-  relayTimes(): ReadonlyMap<string, number> {
-    return new Map();
+  /** Milliseconds by agent, then relay. */
+  readonly times = new Map<string, ReadonlyMap<string, number>>();
+
+  relayTimes(agent: string): ReadonlyMap<string, number> {
+    return this.times.get(agent) ?? new Map();
   }
 
-  punch(): boolean {
-    return false;
+  /** Who was told to send, to which peer, at which endpoints. */
+  readonly punches: (readonly [agent: string, peer: string, endpoints: readonly string[]])[] = [];
+
+  punch(agent: string, peer: string, endpoints: readonly string[]): boolean {
+    if (!this.presence(agent).connected) return false;
+    this.punches.push([agent, peer, endpoints]);
+    return true;
   }
 
-  onFindPath(): () => void {
-    return () => undefined;
+  readonly #pathSeekers = new Set<Parameters<Channel['onFindPath']>[0]>();
+
+  onFindPath(listener: Parameters<Channel['onFindPath']>[0]): () => void {
+    this.#pathSeekers.add(listener);
+    return () => this.#pathSeekers.delete(listener);
+  }
+
+  /** An agent asks. */
+  findPath(...question: Parameters<Parameters<Channel['onFindPath']>[0]>): void {
+    for (const listener of this.#pathSeekers) listener(...question);
   }
 
   onPresence(): () => void {

@@ -31,7 +31,8 @@ export class ControllerProcess {
     env: Record<string, string> = {},
     prefix: readonly string[] = [],
   ): Promise<ControllerProcess> {
-    const defaults = ['--listen', '127.0.0.1:0', '--data-dir', dataDir, '--local-gateway', 'off'];
+    const local = ['--listen', '127.0.0.1:0', '--beacon-listen', '127.0.0.1:0', '--local-gateway', 'off'];
+    const defaults = [...local, '--data-dir', dataDir];
     const [program = '', ...rest] = [...prefix, process.execPath, main, ...defaults, ...args];
     const child = spawn(program, rest, {
       env: { PATH: process.env.PATH ?? '', ...env },

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { InjectOptions } from 'fastify';
 import pino from 'pino';
 import { type App, type AppDeps, type ChannelParts, createApp } from '../app.ts';
+import { loadBeaconKeys } from '../beacon/keys.ts';
 import { noCountries } from '../countries.ts';
 import { openDatabase } from '../db/open.ts';
 import { createStore, type Store } from '../db/store.ts';
@@ -92,6 +93,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
       return channel;
     },
     publicHost: async () => '192.0.2.10',
+    beacon: { keys: await loadBeaconKeys(store, box), listen: null, endpoint: null },
     metrics: createMetrics(),
     version: '0.0.0',
     countries: noCountries,

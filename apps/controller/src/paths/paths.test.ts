@@ -1,0 +1,281 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import type { StateItem } from '@sallyport/contract/channel';
+import pino from 'pino';
+import type { Mapping } from '../beacon/mappings.ts';
+import { until } from '../channel/testing/manual-time.ts';
+import type { AgentRecord, DesiredState } from '../channel/types.ts';
+import { bySystem } from '../db/contexts.ts';
+import { absent, present } from '../testing/channel.ts';
+import { openTestApp, type TestApp } from '../testing/harness.ts';
+import { Paths } from './paths.ts';
+
+const publicKey = (n: number) => Buffer.alloc(32, n).toString('base64');
+let keys = 1;
+
+interface Tested {
+  readonly app: TestApp;
+  readonly paths: Paths;
+  readonly mappings: Map<string, Mapping>;
+  gateway(name: string, facts?: object): Promise<string>;
+  device(native?: boolean): Promise<string>;
+  /** Lets an agent's state have this peer. */
+  connect(agent: string, peer: string): void;
+  find(agent: string, peer: string, relay?: boolean): Promise<void>;
+  pairs(): Promise<{ a: string; b: string; relay_id: string; port: number; needed_at: number }[]>;
+}
+
+async function open(t: TestContext): Promise<Tested> {
+  const app = await openTestApp(t);
+  const mappings = new Map<string, Mapping>();
+  const peers = new Map<string, StateItem[]>();
+  const states = {
+    // Policies are compiled elsewhere; here a state is who is a peer of whom.
+    current: async (agent: string): Promise<DesiredState> => {
+      const items = peers.get(agent) ?? [];
+      return { revision: { epoch: 'e', number: items.length }, hash: String(items.length), items: () => items };
+    },
+  };
+  const paths = new Paths({
+    store: app.store,
+    channel: app.channel,
+    states,
+    worlds: app.app.runtimes,
+    mapping: (agent) => mappings.get(agent) ?? { kind: 'undecided' },
+    log: pino({ level: 'silent' }),
+  });
+  t.after(() => paths.stop());
+  const gateway = async (name: string, facts: object = {}) => {
+    const { json } = await app.request('POST', '/tenants/gateways', { body: { name, wireguardPort: '51820' } });
+    const row = { wireguard_key: publicKey(keys++), ...facts };
+    await put(app, 'gateway', json.id, row);
+    app.channel.presences.set(json.id, present);
+    return json.id as string;
+  };
+  const device = async (native = true) => {
+    const { json } = await app.request('POST', '/tenants/devices', {
+      body: { name: 'd', publicKey: publicKey(keys++) },
+    });
+    if (native) await put(app, 'device', json.id, { identity_key: 'x' });
+    app.channel.presences.set(json.id, present);
+    return json.id as string;
+  };
+  return {
+    app,
+    paths,
+    mappings,
+    gateway,
+    device,
+    connect: (agent, peer) => {
+      const item = { kind: 'peer', key: `peer/${peer}`, id: peer } as StateItem;
+      peers.set(agent, [...(peers.get(agent) ?? []), item]);
+    },
+    find: async (agent, peer, relay = false) => {
+      app.clock.now += 1000;
+      await paths.find(record(app, agent), { peer, relay });
+    },
+    pairs: () =>
+      app.store.db
+        .selectFrom('relay_pairs')
+        .select(['a', 'b', 'relay_id', 'port', 'needed_at'])
+        .orderBy('id')
+        .execute(),
+  };
+}
+
+/** What no request does: facts in a row, and the commit that tells of them. */
+async function put(app: TestApp, kind: 'gateway' | 'device', id: string, facts: object): Promise<void> {
+  await app.store.write(bySystem(app.tenant.id, 'test'), async (tx) => {
+    await tx.scoped.updateTable(`${kind}s`).set(facts).where('id', '=', id).execute();
+    tx.changed({ kind, id, op: 'update' });
+  });
+}
+
+const record = (app: TestApp, id: string): AgentRecord => ({
+  role: 'device',
+  id,
+  tenant: app.tenant.id,
+  name: 'x',
+  identityKey: null,
+  wireguardPublicKey: null,
+  wireguardPort: null,
+});
+
+const relaying = { relay_enabled: 1, endpoint: '192.0.2.1:51820', relay_from: 52000, relay_to: 52002 };
+const seen = (endpoint: string): Mapping => ({ kind: 'independent', endpoint });
+
+test('both are told to send, each to where the other is seen; a question comes through the channel', async (t) => {
+  const { app, paths, mappings, gateway, device, connect } = await open(t);
+  const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
+  connect(d, g);
+  mappings.set(d, seen('198.51.100.7:4500'));
+  mappings.set(g, seen('203.0.113.1:51820'));
+  app.channel.findPath(record(app, d), { peer: g, relay: false });
+  await until(() => app.channel.punches.length === 2, 'both are told');
+  assert.deepEqual(app.channel.punches, [
+    [g, d, ['198.51.100.7:4500']],
+    [d, g, ['203.0.113.1:51820', 'vpn.example.com:51820']],
+  ]);
+  assert.equal(paths.counters.punches, 2);
+});
+
+test('who cannot be sent to does not bother the peer; what the row says counts until the beacon speaks', async (t) => {
+  const { app, mappings, gateway, device, connect, find } = await open(t);
+  const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
+  connect(d, g);
+  await find(d, g);
+  assert.equal(app.channel.punches.length, 0);
+  await put(app, 'device', d, { mapped_endpoint: '192.0.2.9:9' });
+  mappings.set(d, { kind: 'dependent' });
+  await find(d, g);
+  assert.equal(app.channel.punches.length, 0);
+  mappings.delete(d);
+  await find(d, g);
+  assert.deepEqual(app.channel.punches[0], [g, d, ['192.0.2.9:9']]);
+  app.channel.presences.set(g, absent);
+  await find(d, g);
+  assert.equal(app.channel.punches.length, 2);
+});
+
+test('strangers learn nothing and bother nobody, and nobody asks twice a second', async (t) => {
+  const { app, paths, mappings, gateway, device, connect, find, pairs } = await open(t);
+  const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
+  await gateway('relay', relaying);
+  mappings.set(d, seen('198.51.100.7:4500'));
+  await find(d, g, true);
+  await find(d, randomUUID(), true);
+  assert.deepEqual([app.channel.punches.length, await pairs()], [0, []]);
+  connect(d, g);
+  await find(d, g);
+  await paths.find(record(app, d), { peer: g, relay: true });
+  assert.deepEqual(paths.counters.requests, { served: 1, rate: 1, stranger: 2 });
+  assert.deepEqual(await pairs(), []);
+});
+
+test('a pair gets the relay with the smallest sum of times and a port of its own, never the first', async (t) => {
+  const { app, gateway, device, connect, find, pairs } = await open(t);
+  const [near, far] = [await gateway('near', relaying), await gateway('far', relaying)];
+  const g = await gateway('g');
+  const devices = [await device(), await device(), await device()];
+  for (const d of devices) {
+    connect(d, g);
+    app.channel.times.set(
+      d,
+      new Map([
+        [near, 40],
+        [far, 30],
+      ]),
+    );
+  }
+  app.channel.times.set(
+    g,
+    new Map([
+      [near, 5],
+      [far, 50],
+    ]),
+  );
+  const revision = async () =>
+    (
+      await app.store.db
+        .selectFrom('tenants')
+        .select('revision')
+        .where('id', '=', app.tenant.id)
+        .executeTakeFirstOrThrow()
+    ).revision;
+  const before = await revision();
+  for (const d of devices) await find(d, g, true);
+  const made = await pairs();
+  assert.equal(await revision(), before + 3);
+  assert.deepEqual(made.map(({ relay_id }) => relay_id).sort(), [near, near, far].sort());
+  assert.deepEqual(new Set(made.map(({ relay_id, port }) => `${relay_id} ${port}`)).size, 3);
+  for (const { a, b, port } of made) assert.ok(a < b && port > 52000 && port <= 52002);
+
+  for (const d of devices) await find(g, d, true);
+  assert.deepEqual(await pairs(), made, 'the gateway may not ask for devices that are no peers of it');
+  connect(g, devices[0] ?? '');
+  await find(g, devices[0] ?? '', true);
+  assert.deepEqual([(await pairs()).length, await revision()], [3, before + 3]);
+});
+
+test('a relay that is gone is replaced in place, one that is only slow to return is kept, and ports run out', async (t) => {
+  const { app, paths, gateway, device, connect, find, pairs } = await open(t);
+  const [first, second] = [await gateway('1', relaying), await gateway('2', relaying)];
+  const g = await gateway('g');
+  const d = await device();
+  connect(d, g);
+  app.channel.presences.set(second, absent);
+  await find(d, g, true);
+  const [pair] = await pairs();
+  assert.equal(pair?.relay_id, first);
+  app.channel.presences.set(first, { ...absent, alive: true, lastSeen: app.clock.now });
+  app.channel.presences.set(second, present);
+  await find(d, g, true);
+  assert.equal((await pairs())[0]?.relay_id, first);
+  app.channel.presences.set(first, { ...absent, lastSeen: app.clock.now });
+  await find(d, g, true);
+  assert.deepEqual(
+    (await pairs()).map(({ relay_id }) => relay_id),
+    [second],
+  );
+
+  for (let n = 0; n < 2; n++) {
+    const another = await device();
+    connect(another, g);
+    await find(another, g, true);
+  }
+  assert.deepEqual(paths.counters.relays, { kept: 1, allocated: 3, exhausted: 1, none: 0, gone: 0 });
+});
+
+test('a relay that does not answer both ends gives way to one that does, after a trial', async (t) => {
+  const { app, gateway, device, connect, find, pairs } = await open(t);
+  const silent = await gateway('1', relaying);
+  const g = await gateway('g');
+  const d = await device();
+  connect(d, g);
+  await find(d, g, true);
+  const answering = await gateway('2', relaying);
+  for (const end of [d, g]) app.channel.times.set(end, new Map([[answering, 20]]));
+  await find(d, g, true);
+  assert.equal((await pairs())[0]?.relay_id, silent);
+  app.clock.now += 15_000;
+  await find(d, g, true);
+  assert.equal((await pairs())[0]?.relay_id, answering);
+});
+
+test('a plain device, and a relay that is one of the ends, off duty or nowhere, get no pair', async (t) => {
+  const { paths, gateway, device, connect, find, pairs } = await open(t);
+  const g = await gateway('g', relaying);
+  const [plain, native] = [await device(false), await device()];
+  for (const d of [plain, native]) {
+    connect(g, d);
+    await find(g, d, true);
+  }
+  await gateway('drains', { ...relaying, intent: 'MAINTENANCE' });
+  await gateway('nowhere', { ...relaying, endpoint: null });
+  await gateway('off', { ...relaying, relay_enabled: 0 });
+  await find(g, native, true);
+  assert.deepEqual([await pairs(), paths.counters.relays.none], [[], 2]);
+});
+
+test('pairs that nobody has needed for a day end; those that carry something, and those of deleted ends, do not linger', async (t) => {
+  const { app, paths, gateway, device, connect, find, pairs } = await open(t);
+  const relay = await gateway('relay', { ...relaying, relay_to: 52999 });
+  const g = await gateway('g');
+  const [used, unused, deleted] = [await device(), await device(), await device()];
+  for (const d of [used, unused, deleted]) {
+    connect(d, g);
+    await find(d, g, true);
+  }
+  await app.request('DELETE', `/tenants/devices/${deleted}`);
+  assert.equal((await pairs()).length, 2);
+  app.channel.pathReports.set(used, [{ peer: g, via: relay, rttMs: 30 }]);
+  app.clock.now += 25 * 3600 * 1000;
+  await paths.sweep();
+  const left = await pairs();
+  assert.deepEqual(
+    left.map(({ a, b }) => [a, b].includes(used)),
+    [true],
+  );
+  assert.equal(left[0]?.needed_at, app.clock.now);
+});
