@@ -22,6 +22,14 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/features/api-keys/authenticator.ts', reason: 'the key tells which tenant calls' },
   { file: 'apps/controller/src/features/audit/retention.ts', reason: 'ageing is the same for every tenant' },
   {
+    file: 'apps/controller/src/features/devices/directory.ts',
+    reason: 'a client knows the id of its device only; the tenant comes from the row',
+  },
+  {
+    file: 'apps/controller/src/features/enrolment-keys/redeem.ts',
+    reason: 'a client knows the id of its key only; the tenant comes from the row',
+  },
+  {
     file: 'apps/controller/src/features/gateways/directory.ts',
     reason: 'an agent knows its gateway id only; the tenant comes from the row',
   },

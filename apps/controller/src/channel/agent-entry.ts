@@ -159,7 +159,6 @@ export class AgentEntry {
     this.#agent = { version: hello.agentVersion, ...proof.host };
     this.#presence.connected(proof.state ?? null, newHost, now);
     before?.input({ type: 'rejected', code: 'taken-over' });
-    this.#endpointWritten = null;
     this.#observeEndpoint(record.wireguardPort);
     this.#tellVersion(hello.agentVersion);
     this.#settled();

@@ -24,7 +24,7 @@ async function beat(
   agent: ScriptedAgent,
   change: Parameters<ScriptedAgent['beat']>[1] = {},
 ): Promise<void> {
-  const { gateway } = agent.identity;
+  const { agent: gateway } = agent.identity;
   const safeToStop = !h.channel.presence(gateway).safeToStop;
   agent.beat(h.time.clock(), { safeToStop, ...change });
   await until(() => h.channel.presence(gateway).safeToStop === safeToStop, 'heartbeat taken in');
@@ -153,8 +153,8 @@ test('heartbeats count bytes across resets of the counters, and only devices of 
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   const now = h.time.clock();
-  const peer = (device: string, rxBytes: number, txBytes: number, lastHandshake: number | null) => {
-    return { device, rxBytes, txBytes, lastHandshake, endpoint: null };
+  const peer = (peer: string, rxBytes: number, txBytes: number, lastHandshake: number | null) => {
+    return { peer, rxBytes, txBytes, lastHandshake, endpoint: null };
   };
   await beat(h, agent, {
     peers: [peer('a', 100, 10, now - 5_000), peer('b', 7, 0, null), peer('stranger', 999, 999, now)],
@@ -179,7 +179,7 @@ test('handshakes are told by the clock of the controller, and a wrong clock is a
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   const ahead = h.time.clock() + 3_600_000;
-  const peers = [{ device: 'a', rxBytes: 1, txBytes: 1, lastHandshake: ahead - 2_000, endpoint: null }];
+  const peers = [{ peer: 'a', rxBytes: 1, txBytes: 1, lastHandshake: ahead - 2_000, endpoint: null }];
   await beat(h, agent, { sentAt: ahead, peers });
   await beat(h, agent, { sentAt: ahead });
   assert.equal(h.channel.deviceLastHandshake('a'), h.time.clock() - 2_000);
@@ -192,7 +192,7 @@ test('last contact and handshakes are written in batches, and not lost when the 
   const { id, agent } = await online(h);
   h.time.advance(4_000);
   const at = h.time.clock();
-  await beat(h, agent, { peers: [{ device: 'a', rxBytes: 1, txBytes: 1, lastHandshake: at, endpoint: null }] });
+  await beat(h, agent, { peers: [{ peer: 'a', rxBytes: 1, txBytes: 1, lastHandshake: at, endpoint: null }] });
   assert.equal(h.directory.online.size, 0);
   h.directory.broken = true;
   h.time.advance(6_000);

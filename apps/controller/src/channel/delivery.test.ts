@@ -11,7 +11,7 @@ import type { DesiredState } from './types.ts';
 const bounds = { historyDeltas: 4, historyItems: 40 };
 const gateway = 'g';
 const settings = {
-  gateway,
+  agent: gateway,
   sign: () => '',
   leaseMs: () => 86_400_000,
   revisionGapMs: () => 1_000,

@@ -48,8 +48,8 @@ test('an agent’s heartbeat tells where its devices are: at once, and behind to
   const { id, token } = h.gateway([gatewayItem(), deviceItem('a'), deviceItem('b')]);
   const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
   await agent.expect('snapshot');
-  const peer = (device: string, endpoint: string | null, lastHandshake: number | null = h.time.clock()) => ({
-    device,
+  const peer = (id: string, endpoint: string | null, lastHandshake: number | null = h.time.clock()) => ({
+    peer: id,
     endpoint,
     lastHandshake,
     rxBytes: 1,

@@ -10,9 +10,9 @@ import { until } from './testing/manual-time.ts';
 import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
 
 const key = Buffer.alloc(32, 1).toString('base64');
-const hello = (gateway: string) => {
+const hello = (agent: string) => {
   const keys = { nonce: key, ephemeral: key, identityKey: key };
-  return { type: 'hello', protocol: 1, gateway, ...keys, agentVersion: '1' } as const;
+  return { type: 'hello', protocol: 1, role: 'gateway', agent, ...keys, agentVersion: '1' } as const;
 };
 
 const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
@@ -79,7 +79,7 @@ test('frames that are no messages end the connection and change nothing', async 
 test('another protocol number is refused before anything else', async (t) => {
   const h = await startChannel(t);
   const peer = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
-  peer.send({ ...hello(peer.identity.gateway), protocol: 99 });
+  peer.send({ ...hello(peer.identity.agent), protocol: 99 });
   assert.equal((await peer.expect('refused')).code, 'protocol');
 });
 
@@ -139,7 +139,7 @@ test('a peer that does not finish the handshake is cut when its time is over', a
   const h = await startChannel(t);
   const silent = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
   const half = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
-  half.send(hello(half.identity.gateway));
+  half.send(hello(half.identity.agent));
   await half.expect('challenge');
   assert.equal(h.channel.counters().handshaking, 2);
   h.time.advance(9_999);
@@ -264,7 +264,7 @@ test('an agent has so many bytes to spend, and a heartbeat about ten thousand de
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   const peers = Array.from({ length: 10_000 }, (_, n) => ({
-    device: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
+    peer: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
     rxBytes: Number.MAX_SAFE_INTEGER,
     txBytes: Number.MAX_SAFE_INTEGER,
     lastHandshake: h.time.clock(),

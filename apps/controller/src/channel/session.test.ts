@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type AgentMessage, keyExchange, StateHash, transcriptText } from '@sallyport/contract/channel';
+import {
+  type AgentMessage,
+  type AgentRole,
+  keyExchange,
+  StateHash,
+  type Transcript,
+  transcriptText,
+} from '@sallyport/contract/channel';
 import { verifyText } from './keys.ts';
 import { defaultLimits } from './limits.ts';
 import { type Phase, Session, type SessionEffect, type SessionInput } from './session.ts';
@@ -27,15 +34,17 @@ const state = { revision, hash, items: () => items };
 const hello: Extract<AgentMessage, { type: 'hello' }> = {
   type: 'hello',
   protocol: 1,
-  gateway,
+  role: 'gateway',
+  agent: gateway,
   nonce: agentNonce,
   ephemeral: agentEphemeral,
   identityKey: agent.publicKey,
   agentVersion: '1',
 };
-const transcript = {
+const transcript: Transcript = {
   protocol: 1,
-  gateway,
+  role: 'gateway',
+  agent: gateway,
   agentNonce,
   controllerNonce: nonce,
   identityKey: agent.publicKey,
@@ -71,9 +80,14 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
     policies: [],
     dropped: {},
     probes: [],
+    paths: [],
+    relays: [],
     safeToStop: false,
   }),
   probed: () => ({ type: 'probed', request: 'r', hash: null, probes: [] }),
+  noticed: () => ({ type: 'noticed', probes: [] }),
+  'find-path': () => ({ type: 'find-path', peer: gateway, relay: false }),
+  posture: () => ({ type: 'posture', facts: {} }),
   garbage: () => ({ type: 'garbage' }),
   evicted: () => ({ type: 'evicted' }),
   time: () => ({ type: 'time' }),
@@ -84,13 +98,15 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
   congested: () => ({ type: 'congested' }),
   drained: () => ({ type: 'drained' }),
   ask: () => ({ type: 'ask', request: 'r' }),
+  punched: () => ({ type: 'punched', message: { type: 'punch', peer: gateway, endpoints: [] } }),
   lost: () => ({ type: 'lost' }),
 };
 
-function sessionIn(phase: Phase): Session {
+function sessionIn(phase: Phase, role: AgentRole = 'gateway'): Session {
   const pace = { heartbeatMs: 10_000, limits: defaultLimits, revisionGapMs: () => 1_000 };
   const session = new Session({ identity: controller, nonce, exchange: exchange(), ...pace }, start);
-  const way: SessionInput[] = [hello, proof, admitted(), { type: 'lost' }];
+  const signature = agent.sign(transcriptText('agent', { ...transcript, role }));
+  const way: SessionInput[] = [{ ...hello, role }, { ...proof, signature }, admitted(), { type: 'lost' }];
   const steps = { greeting: 0, proving: 1, admitting: 2, live: 3, closed: 4 }[phase];
   for (const input of way.slice(0, steps)) session.handle(input, start);
   assert.equal(session.phase, phase);
@@ -107,7 +123,17 @@ function words(effects: readonly SessionEffect[]): string {
 }
 
 const bad = 'bad-message end';
-const agentSpeaks = { applied: bad, failed: bad, 'need-snapshot': bad, heartbeat: bad, probed: bad, garbage: bad };
+const agentSpeaks = {
+  applied: bad,
+  failed: bad,
+  'need-snapshot': bad,
+  heartbeat: bad,
+  probed: bad,
+  noticed: bad,
+  'find-path': bad,
+  posture: bad,
+  garbage: bad,
+};
 const controllerTells = {
   evicted: '',
   time: '',
@@ -117,6 +143,7 @@ const controllerTells = {
   congested: '',
   drained: '',
   ask: '',
+  punched: '',
 };
 const ends = { rejected: 'busy end', lost: 'end' };
 const before = { ...agentSpeaks, ...controllerTells, ...ends };
@@ -134,6 +161,10 @@ const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]:
     failed: 'report',
     heartbeat: 'report',
     probed: 'report',
+    noticed: 'report',
+    'find-path': 'report',
+    posture: bad,
+    punched: 'punch',
     'need-snapshot': '',
     loaded: 'snapshot',
     ask: 'probe',
@@ -142,6 +173,9 @@ const expected: { readonly [P in Phase]: { readonly [N in SessionInput['type']]:
     ...Object.fromEntries(Object.keys(inputs).map((name) => [name, ''])),
   } as { readonly [N in SessionInput['type']]: string },
 };
+
+/** Of a device, what differs from a gateway. */
+const ofDevice: Partial<Record<SessionInput['type'], string>> = { probed: bad, noticed: bad, posture: 'report' };
 
 for (const phase of Object.keys(transitions) as Phase[]) {
   test(`every input in phase ${phase} does what the table says`, () => {
@@ -154,6 +188,13 @@ for (const phase of Object.keys(transitions) as Phase[]) {
     }
   });
 }
+
+test('a device has a posture to tell, and nothing to probe', () => {
+  for (const name of Object.keys(inputs) as SessionInput['type'][]) {
+    const effects = sessionIn('live', 'device').handle(inputs[name](), start);
+    assert.equal(words(effects), ofDevice[name] ?? expected.live[name], name);
+  }
+});
 
 test('the controller proves itself over what both sides said', () => {
   const session = sessionIn('greeting');
@@ -180,7 +221,8 @@ test('a signature over anything else is refused', () => {
   for (const change of [
     { controllerNonce: other },
     { agentNonce: other },
-    { gateway: '' },
+    { agent: '' },
+    { role: 'device' as const },
     { controllerKey: other },
     { agentEphemeral: other },
     { controllerEphemeral: other },

@@ -146,7 +146,7 @@ test('an agent that asks gets a snapshot, and not more than one a second', async
   const { agent } = await connected(h);
   for (let i = 0; i < 20; i++) agent.send({ type: 'need-snapshot', reason: 'test' });
   agent.beat(h.time.clock(), { safeToStop: true });
-  await until(() => h.channel.presence(agent.identity.gateway).safeToStop, 'all was read');
+  await until(() => h.channel.presence(agent.identity.agent).safeToStop, 'all was read');
   assert.equal(sent(h).snapshot, 1);
   h.time.advance(1_000);
   await agent.expect('snapshot');

@@ -59,7 +59,7 @@ export interface GatewayFacts {
   readonly discoveredEndpoint?: string | null;
   /**
    * From the beacon: whether the mapping of the gateway's WireGuard socket is the same for all destinations. While this is
-   * known, the channel's source address does not count. Null: the beacon knows nothing any more.
+   * known, the channel's source address does not count. Null: the beacon knows nothing any more, and it counts again.
    */
   readonly mappingIndependent?: boolean | null;
 }

@@ -14,6 +14,7 @@ export interface Sample {
   readonly policy: string;
   readonly rule: string;
   readonly key: string;
+  readonly enrolmentKey: string;
   readonly user: string;
   readonly group: string;
   /** Set on the user. */
@@ -51,8 +52,9 @@ export async function makeSample(app: TestApp): Promise<Sample> {
   ).id;
   const rule = (await post('/tenants/admission-rules', admissionRule)).id;
   const key = (await post('/tenants/api-keys', { name: 'another' })).id;
+  const enrolmentKey = (await post('/tenants/enrolment-keys', { name: 'tablet' })).id;
   const people = await makePeople(app, post);
-  return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key, ...people };
+  return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key, enrolmentKey, ...people };
 }
 
 const admissionRule = {
@@ -123,7 +125,14 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     createAdmissionRule: admissionRule,
     updateAdmissionRule: { ...admissionRule, name: 'Engineers' },
     explainAccess: { device, destination: '10.1.2.3', protocol: 'TCP', port: 8080, at: '2026-01-15T12:00:00Z' },
-    updateTenant: { name: 'Acme', timeZone: 'Europe/Zurich', leaseSeconds: 3600, auditRetentionDays: 30 },
+    updateTenant: {
+      name: 'Acme',
+      timeZone: 'Europe/Zurich',
+      leaseSeconds: 3600,
+      drainSeconds: 60,
+      auditRetentionDays: 30,
+    },
+    createEnrolmentKey: { name: 'phone', user },
     createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
   };
   return bodies[name];
@@ -140,6 +149,7 @@ export function samplePath(path: string, sample: Sample): string {
     policies: 'policy',
     'admission-rules': 'rule',
     'api-keys': 'key',
+    'enrolment-keys': 'enrolmentKey',
     users: 'user',
     groups: 'group',
     roles: 'role',

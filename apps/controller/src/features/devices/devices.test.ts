@@ -10,7 +10,8 @@ test('a device is created with overlay addresses and an id made from its key, an
   const app = await openTestApp(t);
   const made = await makers(app).device('laptop');
   const { id, hardwareId, createdAt, updatedAt, overlayAddresses, ...rest } = made;
-  assert.deepEqual(rest, { name: 'laptop', active: true, status: 'Offline', publicKey: publicKeyOf('laptop') });
+  const plain = { active: true, status: 'Offline', kind: 'PLAIN' };
+  assert.deepEqual(rest, { name: 'laptop', publicKey: publicKeyOf('laptop'), ...plain });
   assert.match(hardwareId, /^wg-[0-9a-f]{16}$/);
   assert.match(overlayAddresses[0], /^100\.64\.0\.\d+$/);
   assert.match(overlayAddresses[1], /^fd[0-9a-f:]+$/);

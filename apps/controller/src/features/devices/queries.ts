@@ -4,27 +4,35 @@ import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
 import type { Whereabouts } from '../../runtime/whereabouts.ts';
+import { gatewayNames } from '../gateways/facts.ts';
 import { deviceUsers } from '../users/queries.ts';
+import { devicePaths, gatewaysOnPaths } from './paths.ts';
 import { type DeviceRow, findDevice, findDevices, pageOfDevices } from './store.ts';
 import { deviceView } from './views.ts';
 
 export interface DeviceQueryDeps {
   readonly now: () => number;
-  readonly channel: Pick<Channel, 'deviceLastHandshake'>;
+  readonly channel: Pick<Channel, 'deviceLastHandshake' | 'presence' | 'paths'>;
   readonly whereabouts: Pick<Whereabouts, 'of'>;
 }
 
 const sortColumns = { id: 'id', name: 'name', createdAt: 'created_at', updatedAt: 'updated_at' } as const;
 
 export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
-  /** In order, with one query for the owners of all. */
+  /** In order, with one query for the owners of all, and one for their entry gateways. */
   const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> => {
     const owners = await deviceUsers(
       db,
       rows.flatMap(({ user_id }) => user_id ?? []),
     );
+    const entries = await gatewayNames(
+      db,
+      rows.flatMap(({ entry_gateway_id }) => entry_gateway_id ?? []),
+    );
     return rows.map((row) =>
       deviceView(row, {
+        presence: channel.presence(row.id),
+        entryGateway: entries.get(row.entry_gateway_id ?? ''),
         handshake: channel.deviceLastHandshake(row.id),
         location: whereabouts.of(row.id, row.source_ip),
         owner: owners.get(row.user_id ?? ''),
@@ -33,12 +41,15 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
     );
   };
   return {
-    /** One device and its version. */
+    /** One device, with its paths, and its version. */
     get: async (db: Scoped, id: string): Promise<{ body: Device; version: number }> => {
       const row = await findDevice(db, id);
       const [body] = row === undefined ? [] : await views(db, [row]);
       if (row === undefined || body === undefined) throw notFound();
-      return { body, version: row.version };
+      if (row.identity_key === null) return { body, version: row.version };
+      const reports = channel.paths(id);
+      const paths = devicePaths(reports, await gatewayNames(db, gatewaysOnPaths(reports)));
+      return { body: { ...body, paths }, version: row.version };
     },
     list: async (db: Scoped, query: Input<'listDevices'>['query']) => {
       const page = pageOf(query);

@@ -1,7 +1,7 @@
 import { gatewaysFor, type World } from '@sallyport/policy';
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
-import { notFound } from '../../errors.ts';
+import { ApiError, notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
 import { changeDevice, createDevice, removeDevice, setActive } from './commands.ts';
@@ -78,6 +78,7 @@ async function configurationOf({ store, gateways, worlds }: DeviceRouteDeps, ten
     const own = scoped(db, tenant);
     const device = await findDevice(own, id);
     if (device === undefined) throw notFound();
+    if (device.identity_key !== null) throw new ApiError('native_device');
     const reach = gatewaysFor(withRulesMet(world), id, store.now());
     return deviceConfiguration(device, world, reach, await gateways.nested(own, [...reach.keys()]));
   });

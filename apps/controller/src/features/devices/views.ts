@@ -1,6 +1,7 @@
 import type { Device } from '@sallyport/contract';
 import type { WorldDevice } from '@sallyport/policy';
-import { decodeJson } from '../../db/json.ts';
+import type { Presence } from '../../channel/types.ts';
+import { postureOf } from '../../runtime/world-rows.ts';
 import type { DeviceRow } from './store.ts';
 
 /** A device is Online while its last handshake with a gateway is not older than this, milliseconds. */
@@ -12,12 +13,18 @@ export interface DeviceFacts {
   readonly handshake: number | null;
   readonly location: Pick<WorldDevice, 'sourceIp' | 'country'>;
   readonly owner: Device['user'] | undefined;
+  /** Of the device's own agent. */
+  readonly presence: Presence;
+  /** Name of the gateway that the row names. */
+  readonly entryGateway: string | undefined;
   readonly now: number;
 }
 
 /** A device as answers carry it. */
-export function deviceView(row: DeviceRow, { handshake, location, owner, now }: DeviceFacts): Device {
+export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
+  const { handshake, location, owner, now } = facts;
   const { sourceIp, country } = location;
+  const posture = postureOf(row);
   const lastConnection = Math.max(handshake ?? 0, row.last_connection ?? 0);
   return {
     id: row.id,
@@ -31,11 +38,23 @@ export function deviceView(row: DeviceRow, { handshake, location, owner, now }: 
     publicKey: row.public_key,
     overlayAddresses: [row.overlay_v4, row.overlay_v6],
     ...(lastConnection === 0 ? {} : { lastConnection: iso(lastConnection) }),
-    ...(row.posture === null ? {} : { posture: decodeJson<Record<string, unknown>>(row.posture) }),
+    ...(Object.keys(posture).length === 0 ? {} : { posture }),
     ...(row.app_version === null ? {} : { appVersion: row.app_version }),
     ...(sourceIp === null ? {} : { sourceIp }),
     ...(country === null ? {} : { country }),
+    ...wayOf(row, facts),
   };
+}
+
+/** What tells native devices from plain ones. */
+function wayOf(row: DeviceRow, { presence, entryGateway }: DeviceFacts): Partial<Device> {
+  if (row.identity_key === null) {
+    const entry = entryGateway === undefined ? null : { id: row.entry_gateway_id ?? '', name: entryGateway };
+    return { kind: 'PLAIN', ...(entry === null ? {} : { entryGateway: entry }) };
+  }
+  if (presence.agent === undefined) return { kind: 'NATIVE', connected: presence.connected };
+  const { version, hostname, os, kernel } = presence.agent;
+  return { kind: 'NATIVE', connected: presence.connected, agent: { version, hostname, os, kernel } };
 }
 
 function statusOf(row: DeviceRow, handshake: number | null, now: number): Device['status'] {

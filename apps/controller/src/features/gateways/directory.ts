@@ -25,6 +25,7 @@ export interface DirectoryDeps {
 export function createGatewayDirectory(deps: DirectoryDeps) {
   const { store, box } = deps;
   const refused = new RefusedEnrolments(store);
+  const sources = new ChannelSources();
   const book: AgentBook = {
     find: async (gateway) => {
       const row = await findAnywhere(store, gateway);
@@ -48,7 +49,8 @@ export function createGatewayDirectory(deps: DirectoryDeps) {
     book,
     deployed: (gateway: string, at: number) =>
       observe(store, gateway, 'deployed', (row) => ({ deployed_on: row.deployed_on ?? at })),
-    observed: async (gateway: string, facts: GatewayFacts) => {
+    observed: async (gateway: string, told: GatewayFacts) => {
+      const facts = sources.merge(gateway, told);
       const { discoveredEndpoint: endpoint } = facts;
       const reachable = endpoint ? { discoveredEndpoint: await endpointForOthers(deps, endpoint) } : {};
       await observe(store, gateway, 'observed', (row) => observedFacts(row, { ...facts, ...reachable }));
@@ -76,6 +78,18 @@ const record = (row: GatewayRow): AgentRecord => ({
   wireguardPublicKey: row.wireguard_key,
   wireguardPort: row.wireguard_port,
 });
+
+/** Where the channels of gateways come from, for when the beacon has lost sight of one. */
+class ChannelSources {
+  readonly #endpoints = new Map<string, string>();
+
+  merge(gateway: string, facts: GatewayFacts): GatewayFacts {
+    const { discoveredEndpoint, mappingIndependent } = facts;
+    if (mappingIndependent === null) return { ...facts, discoveredEndpoint: this.#endpoints.get(gateway) ?? null };
+    if (mappingIndependent === undefined && discoveredEndpoint) this.#endpoints.set(gateway, discoveredEndpoint);
+    return facts;
+  }
+}
 
 /** What the beacon sees counts more than where the channel comes from. */
 function observedFacts(

@@ -38,6 +38,7 @@ test('a new gateway has exactly the fields of the published page, and ours', asy
     resources: [],
     intent: 'ACTIVE',
     masquerade: true,
+    relayPorts: '52000-52999',
   });
 });
 
@@ -177,19 +178,19 @@ test('a re-key renews the token and ends the identity; key and status stay', asy
   const app = await openTestApp(t);
   const made = await create(app);
   const secret = secretOf(made.token);
-  const keys = { identityKey: 'i'.repeat(43), wireguardPublicKey: 'w'.repeat(43) };
+  const keys = { identityKey: 'i'.repeat(43), wireguardPublicKey: 'w'.repeat(43), hostname: 'h' };
   const { directory } = app.parts;
-  assert.equal(await directory.enrol(made.id, secret, keys), 'enrolled');
+  assert.equal(await directory.agents.gateway.enrol(made.id, secret, keys), 'enrolled');
   await directory.deployed(made.id, app.clock.now);
   app.channel.presences.set(made.id, present);
   const rekeyed = (await app.request('POST', `${path}/${made.id}/rekey`)).json;
   assert.notEqual(rekeyed.token, made.token);
   assert.deepEqual([rekeyed.status, rekeyed.publicKey], ['ONLINE', keys.wireguardPublicKey]);
-  const record = await directory.find(made.id);
+  const record = await directory.agents.gateway.find(made.id);
   assert.ok(record !== null && record !== 'deleted');
   assert.deepEqual([record.identityKey, record.wireguardPublicKey], [null, keys.wireguardPublicKey]);
-  assert.equal(await directory.enrol(made.id, secret, keys), 'bad-token');
-  assert.equal(await directory.enrol(made.id, secretOf(rekeyed.token), keys), 'enrolled');
+  assert.equal(await directory.agents.gateway.enrol(made.id, secret, keys), 'bad-token');
+  assert.equal(await directory.agents.gateway.enrol(made.id, secretOf(rekeyed.token), keys), 'enrolled');
 });
 
 test('enable-relay and disable-relay say what they did', async (t) => {
@@ -209,10 +210,14 @@ test('a deleted gateway is gone, and its agent is told so', async (t) => {
   assert.equal((await app.request('GET', `${path}/${made.id}`)).status, 404);
   assert.equal((await app.request('DELETE', `${path}/${made.id}`)).status, 404);
   assert.deepEqual((await app.request('GET', path)).json, []);
-  assert.equal(await app.parts.directory.find(made.id), 'deleted');
-  assert.equal(await app.parts.directory.find('00000000-0000-4000-8000-000000000000'), null);
+  assert.equal(await app.parts.directory.agents.gateway.find(made.id), 'deleted');
+  assert.equal(await app.parts.directory.agents.gateway.find('00000000-0000-4000-8000-000000000000'), null);
   assert.equal(
-    await app.parts.directory.enrol(made.id, secretOf(made.token), { identityKey: 'a', wireguardPublicKey: 'b' }),
+    await app.parts.directory.agents.gateway.enrol(made.id, secretOf(made.token), {
+      identityKey: 'a',
+      wireguardPublicKey: 'b',
+      hostname: 'h',
+    }),
     'bad-token',
   );
 });

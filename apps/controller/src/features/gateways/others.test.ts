@@ -15,13 +15,13 @@ test('a gateway never gets the WireGuard key of a device, nor a device that of a
   const { directory } = app.parts;
   const secret = secretOf(made.token);
   const enrol = (wireguardPublicKey: string) =>
-    directory.enrol(made.id, secret, { identityKey: 'identity', wireguardPublicKey });
+    directory.agents.gateway.enrol(made.id, secret, { identityKey: 'identity', wireguardPublicKey, hostname: 'h' });
   assert.equal(await enrol(publicKeyOf('laptop')), 'key-taken');
   assert.equal(await enrol(publicKeyOf('Berlin')), 'enrolled');
   const before = await revisionOf(app);
-  assert.equal(await directory.wireguardKeyChanged(made.id, publicKeyOf('laptop')), 'key-taken');
+  assert.equal(await directory.agents.gateway.wireguardKeyChanged(made.id, publicKeyOf('laptop')), 'key-taken');
   assert.equal(await revisionOf(app), before);
-  assert.equal(await directory.wireguardKeyChanged(made.id, publicKeyOf('moved')), 'changed');
+  assert.equal(await directory.agents.gateway.wireguardKeyChanged(made.id, publicKeyOf('moved')), 'changed');
   assert.equal((await app.request('GET', `${path}/${made.id}`)).json.publicKey, publicKeyOf('moved'));
   const body = { name: 'x', publicKey: publicKeyOf('moved') };
   await assertRefused(app, ['POST', '/tenants/devices', { body }], 409, 'public_key_taken', ['/publicKey']);

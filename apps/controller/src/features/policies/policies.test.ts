@@ -43,7 +43,7 @@ test('a policy is created with objects in place of ids and with the built-in rul
     sourceIps: [],
     rule,
   });
-  const { publicKey, overlayAddresses, ...nestedDevice } = device;
+  const { publicKey, overlayAddresses, kind, ...nestedDevice } = device;
   assert.deepEqual(devices, [nestedDevice]);
   const { addresses, gateways, unreachableReason, ...nestedResource } = resource;
   assert.deepEqual(resources, [nestedResource]);

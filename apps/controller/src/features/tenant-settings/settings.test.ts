@@ -14,6 +14,7 @@ test('settings of a new tenant', async (t) => {
     name: 'First',
     timeZone: 'UTC',
     leaseSeconds: 86_400,
+    drainSeconds: 300,
     auditRetentionDays: null,
     revision: await revisionOf(app),
     countries: false,
