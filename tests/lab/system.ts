@@ -49,6 +49,8 @@ export class ControllerUnderTest {
         program('controller/src/main.ts'),
         '--listen',
         '203.0.113.10:8080',
+        '--public-url',
+        this.url,
         '--data-dir',
         this.dataDir,
         '--local-gateway',
