@@ -16,7 +16,10 @@ export interface ResponderOptions {
    * of the same size is let through, then the responder counts as under load (WireGuard paper, section 5.3).
    */
   readonly handshakesPerSecond?: number;
-  /** Peers remembered at most: sessions and newest timestamp, about 4 KB each. The one whose handshake is oldest is forgotten. Default: 65,536. */
+  /**
+   * Peers remembered at most: sessions and newest timestamp, about 4 KB each. The one whose handshake is oldest is forgotten.
+   * Default: 65,536.
+   */
   readonly maxPeers?: number;
 }
 
