@@ -1,11 +1,11 @@
-import { type Family, type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
-import { compareNumbers, makeRange, mergeAdjacent, prefixRange, withoutRanges } from './addresses.ts';
+import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
+import { mergeAdjacent } from './addresses.ts';
+import { fullTunnel } from './compile/full-tunnel.ts';
 import { computed } from './compile/maps.ts';
 import { Reach } from './compile/reach.ts';
+import { intersection, sweep } from './compile/sweep.ts';
 import type { Term } from './compile/terms.ts';
-import { isAccessPoint, isWholeInternet } from './matching.ts';
-import { canonicalPorts, everyPort, portsOverlap, uncovered } from './ports.ts';
-import type { WorldPolicy } from './types.ts';
+import { portsOverlap } from './ports.ts';
 import type { World } from './world.ts';
 
 /**
@@ -25,63 +25,21 @@ export function gatewaysFor(
   const device = world.devices.get(deviceId);
   const terms = device === undefined ? null : reach.terms(device);
   if (terms === null) return new Map();
-  const internet = fullTunnel(world, terms, reach);
+  const internet = fullTunnel(world, reach.policies, terms);
   const ranges = new Map<string, IpRange[]>();
   const claims = claimsOf(world, terms, reach, internet?.policy ?? null);
-  for (const family of [4, 6] as const)
-    for (const { range, claim } of partition(claims, family)) computed(ranges, claim.gateway, () => []).push(range);
+  for (const { range, covering } of sweep(claims))
+    computed(ranges, (covering.toSorted(compareClaims)[0] as Claim).gateway, () => []).push(range);
   const routes = new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
   const carrier = internet === null ? undefined : firstUsable(world, internet.gateways ?? routes.keys());
   if (internet !== null && carrier !== undefined)
-    routes.set(carrier, [...(routes.get(carrier) ?? []), ...defaultRoutes(internet.local)]);
+    routes.set(carrier, [...(routes.get(carrier) ?? []), ...internet.prefixes]);
   return routes;
-}
-
-/** How a device reaches the public internet when not by its own connection. */
-interface FullTunnel {
-  readonly policy: string;
-  /** In order; null: closed, so any that the device has. */
-  readonly gateways: readonly string[] | null;
-  /** Addresses that policies before it leave to the device's own connection, with every port: others stay inside. */
-  readonly local: readonly IpRange[];
-}
-
-function fullTunnel(world: World, terms: readonly Term[], reach: Reach): FullTunnel | null {
-  const met = new Set(terms.filter((term) => term.met).map(({ policy }) => policy)).union(reach.policies.universal);
-  const local: IpRange[] = [];
-  const kept: IpRange[] = [];
-  for (const policy of world.policiesOf('INTERNET')) {
-    if (!met.has(policy.id)) continue;
-    const closes = policy.mode === 'RESTRICTED' || !policy.allow;
-    if (isWholeInternet(policy)) {
-      if (closes) return { policy: policy.id, gateways: null, local };
-      return isAccessPoint(policy) ? { policy: policy.id, gateways: policy.gateways, local } : null;
-    }
-    const leaves = !closes && !isAccessPoint(policy);
-    for (const { range, whole } of internetRanges(world, policy))
-      if (!leaves) kept.push(range);
-      else if (whole) local.push(...withoutRanges(range, kept));
-  }
-  return null;
-}
-
-/** Ranges of the resources that an internet policy names, and whether they have every port. */
-function* internetRanges(world: World, policy: WorldPolicy): Generator<{ range: IpRange; whole: boolean }> {
-  for (const id of policy.resources) {
-    const resource = world.resources.get(id);
-    if (resource?.type !== 'INTERNET') continue;
-    for (const { prefix, ports } of resource.addresses)
-      yield { range: prefixRange(prefix), whole: !uncovered(everyPort, canonicalPorts(ports)) };
-  }
 }
 
 function firstUsable(world: World, ids: Iterable<string>): string | undefined {
   const usable = [...ids].filter((id) => (world.gateways.get(id)?.intent ?? 'OFFLINE') !== 'OFFLINE');
   return usable.find((id) => world.gateways.get(id)?.intent === 'ACTIVE') ?? usable[0];
-}
-
-function defaultRoutes(local: readonly IpRange[]): string[] {
-  return ['0.0.0.0/0', '::/0'].flatMap((text) => withoutRanges(prefixRange(text), local)).flatMap(rangeToPrefixes);
 }
 
 interface Claim {
@@ -125,25 +83,6 @@ function claimsOf(world: World, terms: readonly Term[], reach: Reach, tunnel: st
   return claims;
 }
 
-/** Cuts overlapping claims so that each address has the best one, in address order. */
-function partition(all: readonly Claim[], family: Family): { range: IpRange; claim: Claim }[] {
-  const claims = all
-    .filter(({ range }) => range.family === family)
-    .sort((a, b) => compareNumbers(a.range.first, b.range.first));
-  const cuts = [...new Set(claims.flatMap(({ range }) => [range.first, range.last + 1n]))].sort(compareNumbers);
-  const parts: { range: IpRange; claim: Claim }[] = [];
-  let active: Claim[] = [];
-  let next = 0;
-  for (const [i, first] of cuts.slice(0, -1).entries()) {
-    const range = makeRange(family, first, (cuts[i + 1] as bigint) - 1n);
-    active = active.filter((claim) => rangesOverlap(claim.range, range));
-    for (let claim = claims[next]; claim?.range.first === first; claim = claims[++next]) active.push(claim);
-    const best = active.toSorted(compareClaims)[0];
-    if (best !== undefined) parts.push({ range, claim: best });
-  }
-  return parts;
-}
-
 function compareClaims(a: Claim, b: Claim): number {
   return (
     Number(a.drained) - Number(b.drained) ||
@@ -151,10 +90,4 @@ function compareClaims(a: Claim, b: Claim): number {
     a.place - b.place ||
     (a.gateway < b.gateway ? -1 : a.gateway > b.gateway ? 1 : 0)
   );
-}
-
-function intersection(a: IpRange, b: IpRange): IpRange {
-  const [, first = a.first] = [a.first, b.first].sort(compareNumbers);
-  const [last = a.last] = [a.last, b.last].sort(compareNumbers);
-  return makeRange(a.family, first, last);
 }

@@ -86,29 +86,32 @@ test('any way to a world and moment leads to the same items and hashes, and delt
     fc.property(population, instant, steps, (first, start, later) => {
       let now = start;
       const compiler = new TenantCompiler(settings);
+      for (const device of deviceIds) compiler.follow(device);
       const mirror = new Map<string, Map<string, StateItem>>();
       for (const [changes, wait] of [[first, 0] as const, ...later]) {
         now += wait;
-        const known = new Set(compiler.world.gateways.keys());
+        const known = new Set([...compiler.world.gateways.keys(), ...compiler.world.devices.keys()]);
         const deltas = compiler.apply(changes, now);
-        for (const [gateway, delta] of deltas) {
-          const copy = mirror.get(gateway) ?? new Map();
-          mirror.set(gateway, copy);
+        for (const [agent, delta] of deltas) {
+          const copy = mirror.get(agent) ?? new Map();
+          mirror.set(agent, copy);
           for (const key of delta.removes) assert.ok(copy.delete(key), `removes what is not there: ${key}`);
           for (const item of delta.upserts) {
             assert.notDeepEqual(copy.get(item.key), item, 'an upsert changes something');
             copy.set(item.key, item);
           }
         }
-        for (const gateway of known) if (!compiler.world.gateways.has(gateway)) mirror.delete(gateway);
+        for (const agent of known)
+          if (!compiler.world.gateways.has(agent) && !compiler.world.devices.has(agent)) mirror.delete(agent);
 
         const scratch = compiled(changesTo(compiler.world), now);
-        for (const gateway of gatewayIds) {
-          const items = byKey(compiler.items(gateway));
-          assert.deepEqual(items, byKey(scratch.items(gateway)), `${gateway} as from scratch`);
-          assert.deepEqual(items, byKey([...(mirror.get(gateway)?.values() ?? [])]), `${gateway} as by deltas`);
-          assert.equal(compiler.hash(gateway), scratch.hash(gateway));
-          assert.equal(compiler.hash(gateway), StateHash.of(items.values()).toString());
+        for (const device of deviceIds) scratch.follow(device);
+        for (const agent of [...gatewayIds, ...deviceIds]) {
+          const items = byKey(compiler.items(agent));
+          assert.deepEqual(items, byKey(scratch.items(agent)), `${agent} as from scratch`);
+          assert.deepEqual(items, byKey([...(mirror.get(agent)?.values() ?? [])]), `${agent} as by deltas`);
+          assert.equal(compiler.hash(agent), scratch.hash(agent));
+          assert.equal(compiler.hash(agent), StateHash.of(items.values()).toString());
         }
         assert.equal(compiler.nextDeadline(), scratch.nextDeadline());
       }
@@ -213,6 +216,10 @@ test('items are valid on the wire, complete, without leftovers, and their classe
       const compiler = compiled(first);
       for (const [changes] of later) compiler.apply(changes, 0);
       for (const gateway of compiler.world.gateways.keys()) assertWhole(compiler.items(gateway));
+      for (const device of deviceIds) {
+        compiler.follow(device);
+        for (const item of compiler.items(device)) StateItem.parse(withUuids(item));
+      }
     }),
     { numRuns: 100 },
   );
@@ -228,14 +235,24 @@ function byKey(items: Iterable<StateItem>): Map<string, StateItem> {
   return new Map([...items].sort((a, b) => (a.key < b.key ? -1 : 1)).map((item) => [item.key, item]));
 }
 
+/** The worlds of these tests have short ids. */
+function withUuids(item: StateItem): unknown {
+  return JSON.parse(
+    JSON.stringify(item).replace(
+      /"([gd])([1-9])"/g,
+      (_, kind, n) => `"0000000${n}-0000-4000-8000-${(kind as string).repeat(12).replaceAll('g', 'a')}"`,
+    ),
+  );
+}
+
 /** Every item is used, and every item that another one names is there. */
 function assertWhole(items: readonly StateItem[]): void {
   const used = new Set([
     'gateway',
-    ...items.filter(({ kind }) => kind === 'probe' || kind === 'device' || kind === 'site').map((i) => i.key),
+    ...items.filter(({ kind }) => !['profile', 'class', 'bundle'].includes(kind)).map((i) => i.key),
   ]);
   for (const item of items) {
-    StateItem.parse(item);
+    StateItem.parse(withUuids(item));
     // A device without a profile is a peer and nothing more: a rule waits to see where it comes from.
     if ((item.kind === 'device' || item.kind === 'site') && item.profile !== null) used.add(`profile/${item.profile}`);
     if (item.kind !== 'profile') continue;

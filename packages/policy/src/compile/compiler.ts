@@ -1,19 +1,22 @@
-import { emptyStateHash, type StateDelta, type StateItem } from '@sallyport/contract/channel';
-import { type Realm, realmOf } from '../addresses.ts';
+import type { StateDelta, StateItem } from '@sallyport/contract/channel';
+import { realmOf } from '../addresses.ts';
 import { isAlive } from '../matching.ts';
 import { earliest } from '../moments.ts';
 import type { AccessQuery, Verdict, WorldChange, WorldSettings } from '../types.ts';
 import { MutableWorld, World } from '../world.ts';
 import type { Audience } from './audiences.ts';
 import { Decider } from './decider.ts';
+import { DeviceStates } from './device-states.ts';
 import { Effects } from './effects.ts';
 import { GatewayState } from './gateway-state.ts';
 import { assertReadable, Intake } from './intake.ts';
 import { computed, Multimap } from './maps.ts';
 import { deviceTerms, Members, siteTerms } from './members.ts';
+import { Pairs } from './pairs.ts';
 import { PolicyIndex } from './policy-index.ts';
 import { ResourceIndex } from './resource-index.ts';
 import { type Site, sitesOf } from './sites.ts';
+import { Tenant } from './tenant.ts';
 
 /**
  * Desired states of all gateways of a tenant, kept up with changes of its world and with the time. The states are a
@@ -29,30 +32,43 @@ export class TenantCompiler {
   readonly #touched = new Multimap();
   readonly #intake: Intake;
   readonly #decider: Decider;
+  readonly #tenant: Tenant;
+  readonly #pairs: Pairs;
+  readonly #clients: DeviceStates;
   #sites: ReadonlyMap<string, Site> = new Map();
-  #realm: Realm;
   #now = Number.NEGATIVE_INFINITY;
 
   constructor(settings: WorldSettings) {
     this.#world = MutableWorld.copyOf(World.empty(settings));
     this.#policies = new PolicyIndex(this.#world);
-    this.#intake = new Intake(this.#world, this.#policies, this.#resources, this.#touched);
+    this.#tenant = new Tenant(this.#world, this.#policies, this.#resources, this.#states, realmOf(settings));
+    this.#pairs = new Pairs(this.#tenant);
+    this.#intake = new Intake(this.#world, this.#policies, this.#resources, this.#touched, this.#pairs);
     this.#decider = new Decider(this.#world, this.#policies, this.#resources);
-    this.#realm = realmOf(settings);
+    this.#clients = new DeviceStates(this.#tenant, this.#pairs, (id) => this.#devices.audiences.of(id));
   }
 
   get world(): World {
     return this.#world;
   }
 
-  /** Items of a gateway; none when it is unknown. */
-  items(gateway: string): StateItem[] {
-    return this.#states.get(gateway)?.store.all() ?? [];
+  /** Keeps the state of a native device up from here on; its owner is whoever follows it. */
+  follow(device: string): void {
+    this.#clients.follow(device);
   }
 
-  /** State hash of a gateway, as `StateHash` over its items. */
-  hash(gateway: string): string {
-    return this.#states.get(gateway)?.store.hash ?? emptyStateHash;
+  unfollow(device: string): void {
+    this.#clients.unfollow(device);
+  }
+
+  /** Items of a gateway or of a followed device; none when it is unknown. */
+  items(agent: string): StateItem[] {
+    return this.#states.get(agent)?.store.all() ?? this.#clients.items(agent);
+  }
+
+  /** State hash of the same, as `StateHash` over its items. */
+  hash(agent: string): string {
+    return this.#states.get(agent)?.store.hash ?? this.#clients.hash(agent);
   }
 
   /** Answers as `evaluate` does on `world`, but for the steps, in microseconds. */
@@ -68,14 +84,14 @@ export class TenantCompiler {
     return earliest(this.#devices.admissions.nextDeadline(), this.#siteMembers.admissions.nextDeadline());
   }
 
-  /** Follows the time. Returns what changed on each gateway whose state is another one now. */
+  /** Follows the time. Returns what changed for each gateway and followed device whose state is another one now. */
   advance(now: number): ReadonlyMap<string, StateDelta> {
     return this.apply([], now);
   }
 
   /**
-   * Follows changes, all at once, and the time. Returns what changed on each gateway whose state is another one now: for
-   * a new gateway everything, for a removed one nothing. Throws RangeError, and follows none, when an address is malformed.
+   * Follows changes, all at once, and the time. Returns what changed for each gateway and followed device whose state is
+   * another one now: for a new one everything, for a removed one nothing. Throws RangeError, and follows none, when an address is malformed.
    */
   apply(changes: readonly WorldChange[], now: number): ReadonlyMap<string, StateDelta> {
     const effects = new Effects();
@@ -87,7 +103,7 @@ export class TenantCompiler {
     for (const change of last.values())
       if (change.kind === 'gateway') this.#takeGateway(change, effects);
       else this.#intake.take(change, effects);
-    if (last.has('')) this.#realm = realmOf(this.#world.settings);
+    if (last.has('')) this.#tenant.realm = realmOf(this.#world.settings);
     this.#takeTime(now, effects);
     this.#cutSites(effects);
     this.#decider.follow(last.values(), effects);
@@ -97,13 +113,15 @@ export class TenantCompiler {
     for (const [gateway, policies] of this.#renewDestinations(effects)) this.#placeAgain(gateway, policies, effects);
     this.#placeFounded(effects);
     this.#renewMembers(effects);
-    return this.#settle(effects);
+    this.#renewCommon(effects);
+    this.#pairs.renew(effects.pairs, effects.touched);
+    return new Map([...this.#settle(effects), ...this.#clients.renew(effects)]);
   }
 
   #takeGateway(change: WorldChange & { kind: 'gateway' }, effects: Effects): void {
     const { id, value } = change;
     const old = this.#world.gateways.get(id);
-    this.#world.apply(change);
+    this.#intake.takeGateway(change, effects);
     if (value !== null) {
       computed(this.#states, id, () => new GatewayState(id, this.#policies));
       effects.interfaces.add(id);
@@ -130,7 +148,7 @@ export class TenantCompiler {
     if (!effects.resite) return;
     const before = this.#sites;
     const policies = [...this.#policies.sites].flatMap((id) => this.#policies.get(id) ?? []);
-    this.#sites = sitesOf(policies, this.#realm.reserved);
+    this.#sites = sitesOf(policies, this.#tenant.realm.reserved);
     for (const id of new Set([...before.keys(), ...this.#sites.keys()])) {
       effects.sites.rematch.add(id);
       if (before.get(id)?.prefixes.join() !== this.#sites.get(id)?.prefixes.join()) effects.sites.changed.add(id);
@@ -168,7 +186,7 @@ export class TenantCompiler {
       const policies = effects.concerned.get(id) ?? new Set();
       for (const policy of policies) state.forget(policy);
       const changed = effects.rebuild.has(id)
-        ? state.rebuild(gateway, this.#resources, this.#realm)
+        ? state.rebuild(gateway, this.#resources, this.#tenant.realm)
         : new Set([...policies].filter((policy) => state.refreshPolicy(policy)));
       for (const policy of changed) this.#touched[state.touchedBy(policy) ? 'add' : 'delete'](policy, id);
       outcome.set(id, changed.union(policies));
@@ -203,6 +221,7 @@ export class TenantCompiler {
   }
 
   #place(state: GatewayState, audience: Audience, effects: Effects): void {
+    effects.placed.add(audience);
     if (!state.place(audience)) return;
     for (const member of audience.members) effects.of(audience.kind).renew(state.id, member);
   }
@@ -214,14 +233,43 @@ export class TenantCompiler {
         for (const gateway of audiences.of(id)?.gateways ?? []) effects.of(kind).renew(gateway, id);
       for (const [gateway, members] of renewed) {
         effects.touched.add(gateway);
+        if (kind === 'device') this.#markPairs(gateway, members, effects);
         for (const id of members) this.#setMember(kind, this.#states.get(gateway), id, audiences.of(id));
       }
     }
   }
 
   #setMember(kind: 'device' | 'site', state: GatewayState | undefined, id: string, audience?: Audience): void {
-    if (kind === 'device') state?.setDevice(id, this.#world.devices.get(id) ?? null, audience);
-    else state?.setSite(id, this.#sites.get(id) ?? null, audience);
+    if (state === undefined) return;
+    if (kind === 'site') state.setSite(id, this.#sites.get(id) ?? null, audience);
+    else {
+      const relay = this.#pairs.between(id, state.id)[0]?.endpoint ?? null;
+      state.setDevice(id, this.#world.devices.get(id) ?? null, audience, relay);
+    }
+  }
+
+  /** A pair is relayed, and its device told so, while the gateway grants anything to the device. */
+  #markPairs(gateway: string, devices: ReadonlySet<string>, effects: Effects): void {
+    for (const id of this.#pairs.withAgent(gateway)) {
+      const { a, b } = this.#world.relays.get(id) ?? { a: '', b: '' };
+      for (const end of [a, b])
+        if (devices.has(end)) {
+          effects.pairs.add(id);
+          effects.clients.add(end);
+        }
+    }
+  }
+
+  #renewCommon(effects: Effects): void {
+    if (!effects.common) return;
+    const common = this.#tenant.common();
+    for (const [id, { store }] of this.#states) {
+      store.replace(
+        'common',
+        common.filter((item) => item.kind === 'beacon' || item.id !== id),
+      );
+      effects.touched.add(id);
+    }
   }
 
   #settle(effects: Effects): Map<string, StateDelta> {

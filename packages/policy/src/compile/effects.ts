@@ -19,7 +19,21 @@ export class Effects {
   rezone = false;
   /** Audiences without a place yet. */
   readonly founded = new Set<Audience>();
+  /** Audiences that were placed anew on some gateway. */
+  readonly placed = new Set<Audience>();
   readonly touched = new Set<string>();
+  /** Policies for which other gateways may be the way now, or other resources the end of it. */
+  readonly steering = new Set<string>();
+  /** Gateways of which peers may be told otherwise. */
+  readonly peers = new Set<string>();
+  /** Gateways of which other gateways may be told otherwise, or that reach others otherwise. */
+  readonly links = new Set<string>();
+  /** Pairs between which a gateway may relay otherwise, and devices that may be told so. */
+  readonly pairs = new Set<string>();
+  readonly clients = new Set<string>();
+  /** Whether all agents may be told otherwise of beacons and relays. */
+  common = false;
+  settings = false;
 
   concern(gateway: string, policy: string): void {
     computed(this.concerned, gateway, () => new Set()).add(policy);

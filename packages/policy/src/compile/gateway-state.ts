@@ -1,10 +1,11 @@
-import { formatRange, type IpRange } from '@sallyport/contract';
+import { formatRange } from '@sallyport/contract';
 import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
 import type { Realm } from '../addresses.ts';
 import type { Grant } from '../ports.ts';
 import type { WorldDevice, WorldGateway, WorldSettings } from '../types.ts';
 import type { Audience } from './audiences.ts';
 import { type Cell, CellResolver, latestExpiry } from './cells.ts';
+import type { Reached } from './claims.ts';
 import type { AddressClass } from './classes.ts';
 import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
 import { ItemStore } from './items.ts';
@@ -52,7 +53,6 @@ export class GatewayState {
   readonly #dirtyClasses = new Set<string>();
   readonly #dirtyBundles = new Map<string, readonly Grant[]>();
   readonly #abandoned = new Set<Profile>();
-  #probes = new Set<string>();
 
   constructor(id: string, policies: PolicyIndex) {
     this.id = id;
@@ -66,7 +66,7 @@ export class GatewayState {
 
   /** Renews probes and destinations; returns the policies whose ports changed here by that. */
   rebuild(gateway: WorldGateway, resources: ResourceIndex, realm: Realm): Set<string> {
-    this.#renewProbes(gateway, resources, realm.reserved);
+    this.store.replace('probes', gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, realm.reserved));
     const old = this.#destinations;
     this.#destinations = destinationsOf(gateway, resources, this.#policies, realm);
     for (const id of new Set([...old.classes.keys(), ...this.#destinations.classes.keys()]))
@@ -124,6 +124,14 @@ export class GatewayState {
     return shown?.profile !== before?.shown?.profile || shown?.expiresAt !== before?.shown?.expiresAt;
   }
 
+  /** What an audience may reach here. */
+  *reached(audience: Audience): Generator<Reached> {
+    for (const cell of this.#places.get(audience)?.profile.cells ?? []) {
+      const found = this.#destinations.classes.get(cell.class);
+      if (found !== undefined) yield { class: found, grants: this.#resolver.grants(cell), expiresAt: cell.expiresAt };
+    }
+  }
+
   remove(audience: Audience): void {
     const place = this.#places.get(audience);
     if (place === undefined) return;
@@ -138,8 +146,8 @@ export class GatewayState {
     for (const audience of [...this.#places.keys()]) this.remove(audience);
   }
 
-  /** Renews the item of a device; its audience must have been placed. */
-  setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined): void {
+  /** Renews the item of a device; its audience must have been placed. `relay`: where one listens for the two. */
+  setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined, relay: string | null): void {
     const shown = (audience && this.#places.get(audience)?.shown) ?? null;
     const key = `device/${id}`;
     if (device === null || shown === null) {
@@ -147,7 +155,17 @@ export class GatewayState {
       return;
     }
     const { publicKey, addresses } = device;
-    this.store.put({ kind: 'device', key, id, publicKey, addresses: [...addresses], via: null, relay: null, ...shown });
+    const granted = shown.profile === null ? null : relay;
+    this.store.put({
+      kind: 'device',
+      key,
+      id,
+      publicKey,
+      addresses: [...addresses],
+      via: null,
+      relay: granted,
+      ...shown,
+    });
   }
 
   /** The same for a site. */
@@ -215,14 +233,6 @@ export class GatewayState {
     const key = `bundle/${id}`;
     if (!this.#bundles.has(id)) this.store.remove(key);
     else this.store.put({ kind: 'bundle', key, id, grants: [...grants] });
-  }
-
-  #renewProbes(gateway: WorldGateway, resources: ResourceIndex, reserved: readonly IpRange[]): void {
-    const probes = gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, reserved);
-    const keys = new Set(probes.map((probe) => probe.key));
-    for (const key of this.#probes.difference(keys)) this.store.remove(key);
-    for (const probe of probes) this.store.put(probe);
-    this.#probes = keys;
   }
 }
 

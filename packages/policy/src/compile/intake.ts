@@ -1,9 +1,12 @@
 import { prefixRange, reservedRanges } from '../addresses.ts';
 import { isAccessPoint } from '../matching.ts';
-import type { WorldChange, WorldPolicy, WorldResource, WorldSettings } from '../types.ts';
+import type { WorldChange, WorldGateway, WorldPolicy, WorldRelay, WorldResource, WorldSettings } from '../types.ts';
 import type { MutableWorld } from '../world.ts';
 import type { Effects } from './effects.ts';
+import { entriesOf } from './entries.ts';
+import { relayPoint } from './facts.ts';
 import { Multimap } from './maps.ts';
+import type { Pairs } from './pairs.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import type { ResourceIndex } from './resource-index.ts';
 
@@ -21,14 +24,16 @@ export class Intake {
   readonly #resources: ResourceIndex;
   /** Gateways by policy that decides something there. */
   readonly #touched: Multimap;
+  readonly #pairs: Pairs;
   readonly #devicesOf = new Multimap();
   readonly #usersOf = new Multimap();
 
-  constructor(world: MutableWorld, policies: PolicyIndex, resources: ResourceIndex, touched: Multimap) {
+  constructor(world: MutableWorld, policies: PolicyIndex, resources: ResourceIndex, touched: Multimap, pairs: Pairs) {
     this.#world = world;
     this.#policies = policies;
     this.#resources = resources;
     this.#touched = touched;
+    this.#pairs = pairs;
   }
 
   /** Takes any change but that of a gateway. */
@@ -58,8 +63,25 @@ export class Intake {
         this.#takePolicy(change.id, change.value, effects);
         return;
       case 'relay':
-        this.#world.apply(change);
+        this.#takeRelay(change, effects);
         return;
+    }
+  }
+
+  /** Takes a gateway; its state is somebody else's. */
+  takeGateway(change: WorldChange & { kind: 'gateway' }, effects: Effects): void {
+    const { id, value } = change;
+    const old = this.#world.gateways.get(id) ?? null;
+    this.#world.apply(change);
+    effects.peers.add(id);
+    effects.links.add(id);
+    this.#markPairs(id, effects);
+    if (relayPoint(old)?.endpoint !== relayPoint(value)?.endpoint || old === null) effects.common = true;
+    if (service(old) === service(value)) return;
+    for (const policy of this.#policies.accessPoints(id)) effects.steering.add(policy);
+    for (const attached of this.#resources.attached(id)) {
+      const resource = this.#resources.get(attached);
+      if (resource !== undefined) this.#markWays(resource, effects);
     }
   }
 
@@ -67,6 +89,8 @@ export class Intake {
     if (value.timeZone !== this.#world.settings.timeZone) effects.rezone = true;
     this.#world.apply({ kind: 'settings', value });
     effects.resite = true;
+    effects.settings = true;
+    effects.common = true;
     for (const id of this.#world.gateways.keys()) {
       effects.rebuild.add(id);
       effects.interfaces.add(id);
@@ -81,6 +105,7 @@ export class Intake {
     this.#world.apply(change);
     effects.devices.rematch.add(id);
     effects.devices.changed.add(id);
+    this.#markPairs(id, effects);
   }
 
   #takeUser(change: WorldChange & { kind: 'user' }, effects: Effects): void {
@@ -110,11 +135,22 @@ export class Intake {
    */
   #takeResource(change: WorldChange & { kind: 'resource' }, effects: Effects): void {
     const { id, value } = change;
+    const old = this.#world.resources.get(id);
     this.#world.apply(change);
     this.#markResource(this.#resources.get(id), effects);
     this.#resources.set(id, value);
     this.#markResource(this.#resources.get(id), effects);
+    for (const version of [old, value]) if (version != null) this.#markWays(version, effects);
     for (const gateway of this.#policies.accessPointGateways) effects.rebuild.add(gateway);
+  }
+
+  /** Ways lead to the resource, or around it on the internet. */
+  #markWays(resource: WorldResource, effects: Effects): void {
+    for (const policy of this.#policies.of(resource)) effects.steering.add(policy);
+    if (resource.type === 'INTERNET') return;
+    for (const { range } of entriesOf(resource))
+      for (const around of this.#resources.internetOverlapping(range))
+        for (const policy of this.#policies.of(around.resource)) effects.steering.add(policy);
   }
 
   #markResource(resource: WorldResource | undefined, effects: Effects): void {
@@ -133,10 +169,27 @@ export class Intake {
     const old = this.#policies.get(id) ?? null;
     this.#policies.set(id, value);
     const versions = [old, value].filter((policy) => policy !== null);
+    effects.steering.add(id);
     if (versions.some(({ allDevices }) => allDevices)) effects.universal.add(id);
     if (sources(old) !== sources(value)) for (const policy of versions) this.#rematchSources(policy, effects);
     for (const gateway of this.#touched.get(id)) effects.concern(gateway, id);
     if (destinations(old) !== destinations(value)) for (const policy of versions) this.#markPolicy(policy, effects);
+  }
+
+  #takeRelay(change: WorldChange & { kind: 'relay' }, effects: Effects): void {
+    const { id, value } = change;
+    const old = this.#world.relays.get(id);
+    if (old !== undefined) this.#pairs.link(old, 'delete');
+    if (value !== null) this.#pairs.link(value, 'add');
+    this.#world.apply(change);
+    for (const pair of [old, value]) if (pair != null) markPair(pair, effects);
+  }
+
+  #markPairs(agent: string, effects: Effects): void {
+    for (const id of this.#pairs.withAgent(agent)) {
+      const pair = this.#world.relays.get(id);
+      if (pair !== undefined) markPair(pair, effects);
+    }
   }
 
   #rematchSources(policy: WorldPolicy, effects: Effects): void {
@@ -175,6 +228,24 @@ export class Intake {
       else for (const gateway of this.#resources.get(id)?.gateways ?? []) effects.concern(gateway, policy.id);
     }
   }
+}
+
+/** The pair itself, and what its ends are told of it. */
+function markPair({ id, a, b }: WorldRelay, effects: Effects): void {
+  effects.pairs.add(id);
+  for (const [end, other] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    effects.clients.add(end);
+    effects.links.add(end);
+    effects.devices.renew(other, end);
+  }
+}
+
+/** Text that is equal when two versions of a gateway can carry the same. */
+function service(gateway: WorldGateway | null): string {
+  return gateway === null ? '' : `${gateway.intent === 'OFFLINE'} ${gateway.publicKey === null}`;
 }
 
 /** Text that is equal when two policies have the same sources under the same condition. */

@@ -5,9 +5,14 @@ export class ItemStore {
   readonly #items = new Map<string, StateItem>();
   readonly #hash = new StateHash();
   readonly #before = new Map<string, StateItem | null>();
+  readonly #sections = new Map<string, ReadonlySet<string>>();
 
   all(): StateItem[] {
     return [...this.#items.values()];
+  }
+
+  get(key: string): StateItem | undefined {
+    return this.#items.get(key);
   }
 
   get hash(): string {
@@ -31,6 +36,15 @@ export class ItemStore {
     this.#items.delete(key);
   }
 
+  /** Puts the items of a section of the state; those that it had and has no longer go. */
+  replace(section: string, items: readonly StateItem[]): void {
+    const keys = new Set(items.map(({ key }) => key));
+    for (const key of this.#sections.get(section)?.difference(keys) ?? []) this.remove(key);
+    for (const item of items) this.put(item);
+    if (keys.size > 0) this.#sections.set(section, keys);
+    else this.#sections.delete(section);
+  }
+
   /** Difference to the state at the last call, or null when there is none. */
   takeDelta(): StateDelta | null {
     const upserts: StateItem[] = [];
@@ -51,6 +65,6 @@ export class ItemStore {
 }
 
 /** Items are made in one canonical form, lists sorted, so equal content is equal text. */
-function same(a: StateItem, b: StateItem): boolean {
+export function same(a: StateItem, b: StateItem): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

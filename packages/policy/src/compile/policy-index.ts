@@ -40,6 +40,11 @@ export class PolicyIndex {
     return this.#internet;
   }
 
+  /** The same in the order of the walk. */
+  internetInOrder(): readonly WorldPolicy[] {
+    return [...this.#internet].sort(this.compare).flatMap((id) => this.get(id) ?? []);
+  }
+
   /** Policies between sites. */
   get sites(): ReadonlySet<string> {
     return this.#sites;

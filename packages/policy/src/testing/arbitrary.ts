@@ -6,6 +6,7 @@ import type {
   WorldGateway,
   WorldGroup,
   WorldPolicy,
+  WorldRelay,
   WorldResource,
   WorldRule,
   WorldUser,
@@ -20,6 +21,7 @@ const userIds = ['u1', 'u2', 'u3'];
 const groupIds = ['ga', 'gb'];
 const ruleIds = ['built-in', 'r1', 'r2', 'r3'];
 const resourceIds = ['r1', 'r2', 'r3', 'r4', 'r5'];
+const relayIds = ['x1', 'x2', 'x3', 'x4'];
 const policyIds = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9'];
 
 /** Nested, adjacent, apart, and across everything that never matches. */
@@ -76,6 +78,8 @@ const some = (ids: readonly string[]) => fc.subarray([...ids], { minLength: 1, m
 const shuffled = (ids: readonly string[]) =>
   fc.oneof({ weight: 4, arbitrary: fc.shuffledSubarray([...ids], { minLength: 1 }) }, fc.constant([]));
 
+const seldom = fc.constantFrom(true, false, false, false, false);
+
 const aGateway = fc
   .record({
     id: fc.constantFrom(...gatewayIds),
@@ -87,6 +91,12 @@ const aGateway = fc
       'OFFLINE' as const,
     ),
     masquerade: fc.boolean(),
+    publicKey: fc.constantFrom(...['c', 'd', 'c', 'd'].map((c) => `${c.repeat(43)}=`), null),
+    endpoints: fc.constantFrom(['gw.example.net:51820'], ['198.51.100.1:51820', '[2001:db8::1]:51820'], []),
+    relayEnabled: fc.boolean(),
+    relayPorts: fc.constantFrom({ from: 51900, to: 51999 }, { from: 51950, to: 51999 }),
+    failing: seldom,
+    unreachable: fc.subarray(resourceIds),
   })
   .map(({ id, ...given }): WorldGateway => gateway(id, given));
 
@@ -99,6 +109,8 @@ const aDevice = fc
     posture: fc.constantFrom({}, { compliant: true }, { compliant: false }, { compliant: 'yes' }),
     country: fc.constantFrom(null, 'CH', 'DE'),
     sourceIp: fc.constantFrom(null, '203.0.113.7', '10.9.0.1'),
+    native: fc.constantFrom(true, true, true, false),
+    endpoint: fc.constantFrom(null, '203.0.113.7:40000'),
   })
   .map(({ id, ...given }): WorldDevice => device(id, { ...given, addresses: ['100.64.0.2'] }));
 
@@ -169,17 +181,16 @@ const aResource = fc
     type: fc.constantFrom('PRIVATE' as const, 'PRIVATE' as const, 'SAAS' as const, 'INTERNET' as const),
     addresses: fc.array(fc.record({ prefix: fc.constantFrom(...prefixes), ports }), { minLength: 1, maxLength: 3 }),
     gateways: shuffled(gatewayIds),
-    mode: fc.constant('MANUAL' as const),
+    mode: fc.constantFrom('MANUAL' as const, 'AUTOMATIC' as const),
+    name: fc.constantFrom('wiki', 'git'),
   })
   .map((given): WorldResource => {
     const addresses = given.addresses.map((address, i) => ({ id: `${given.id}a${i}`, ...address }));
-    return { ...given, name: `Resource ${given.id}`, addresses };
+    return { ...given, addresses };
   });
 
 const sitePrefixes = ['192.168.0.0/16', '192.168.1.0/24', '192.168.1.7', '100.64.0.0/9', '0.0.0.0/0', 'fd20::/16'];
 const siteSources = ['192.168.0.1', '192.168.1.1', '192.168.1.7', '100.64.9.9', '10.1.1.1', 'fd20::1', '8.8.8.8'];
-
-const seldom = fc.constantFrom(true, false, false, false, false);
 
 const aPolicy = fc.record({
   id: fc.constantFrom(...policyIds),
@@ -210,9 +221,25 @@ const aPolicy = fc.record({
 
 const overlays = ['100.64.0.0/10', '10.1.0.0/16'];
 
+const beacon = { id: '1', publicKey: `${'e'.repeat(43)}=`, endpoint: 'beacon.example.net:51819' };
+
 const aSettings = fc
-  .record({ v4: fc.constantFrom(...overlays), mtu: fc.constantFrom(1280, 1420), timeZone: zoneName })
-  .map(({ v4, mtu, timeZone }) => ({ ...settings, overlay: { ...settings.overlay, v4 }, mtu, timeZone }));
+  .record({
+    v4: fc.constantFrom(...overlays),
+    mtu: fc.constantFrom(1280, 1420),
+    timeZone: zoneName,
+    beacons: fc.constantFrom([], [beacon]),
+  })
+  .map(({ v4, ...given }) => ({ overlay: { ...settings.overlay, v4 }, ...given }));
+
+/** Between any agents, mostly a device and a gateway; some at ports that the relay does not have. */
+const aRelay = fc.record({
+  id: fc.constantFrom(...relayIds),
+  a: fc.constantFrom(...deviceIds, ...deviceIds, ...gatewayIds),
+  b: fc.constantFrom(...gatewayIds),
+  relay: fc.constantFrom(...gatewayIds),
+  port: fc.constantFrom(51900, 51901, 51960, 52000),
+}) satisfies fc.Arbitrary<WorldRelay>;
 
 const set = <K extends string, V extends { id: string }>(kind: K, value: fc.Arbitrary<V>) =>
   value.map((object) => ({ kind, id: object.id, value: object }));
@@ -225,6 +252,7 @@ const removal = fc.oneof(
   fc.constantFrom(...ruleIds).map((id) => ({ kind: 'rule' as const, id, value: null })),
   fc.constantFrom(...resourceIds).map((id) => ({ kind: 'resource' as const, id, value: null })),
   fc.constantFrom(...policyIds).map((id) => ({ kind: 'policy' as const, id, value: null })),
+  fc.constantFrom(...relayIds).map((id) => ({ kind: 'relay' as const, id, value: null })),
 );
 
 export const change: fc.Arbitrary<WorldChange> = fc.oneof(
@@ -235,6 +263,7 @@ export const change: fc.Arbitrary<WorldChange> = fc.oneof(
   { weight: 2, arbitrary: set('rule' as const, aRule) },
   { weight: 5, arbitrary: set('resource' as const, aResource) },
   { weight: 6, arbitrary: set('policy' as const, aPolicy) },
+  { weight: 2, arbitrary: set('relay' as const, aRelay) },
   { weight: 3, arbitrary: removal },
   { weight: 1, arbitrary: aSettings.map((value) => ({ kind: 'settings' as const, value })) },
 );
@@ -249,6 +278,7 @@ export const population: fc.Arbitrary<WorldChange[]> = fc
     each(ruleIds.slice(1), aRule, 'rule' as const),
     each(resourceIds, aResource, 'resource' as const),
     each(policyIds, aPolicy, 'policy' as const),
+    each(relayIds, aRelay, 'relay' as const),
   )
   .map((parts) => [{ kind: 'rule', id: 'built-in', value: rule('built-in') }, ...parts.flat()]);
 

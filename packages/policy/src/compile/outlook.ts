@@ -1,0 +1,97 @@
+import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
+import type { Audience } from './audiences.ts';
+import { refusals } from './denials.ts';
+import { peerItem } from './facts.ts';
+import { type FullTunnel, fullTunnel } from './full-tunnel.ts';
+import { Layer } from './layer.ts';
+import { type Carrier, latest, type Routing, routeItem, routingOf } from './routing.ts';
+import type { Tenant } from './tenant.ts';
+import { isAwaiting } from './terms.ts';
+
+/** A policy that names a device, but whose rule is not met. */
+export interface Unmet {
+  readonly policy: string;
+  readonly reason: string;
+}
+
+/** What devices see to whom policies say the same, also in refusing. */
+export class Outlook {
+  readonly key: string;
+  readonly audience: Audience;
+  readonly unmet: readonly Unmet[];
+  /** Followed devices. */
+  readonly members = new Set<string>();
+  /** Routes and resources. */
+  routes = Layer.empty;
+  /** Peers of members for whom no gateway relays. */
+  peers = Layer.empty;
+  #carriers: ReadonlyMap<string, Carrier> = new Map();
+
+  constructor(key: string, audience: Audience, unmet: readonly Unmet[]) {
+    this.key = key;
+    this.audience = audience;
+    this.unmet = unmet;
+  }
+
+  /** Ids of the gateways that members have a tunnel to. */
+  get gateways(): Iterable<string> {
+    return this.#carriers.keys();
+  }
+
+  /** Finds the ways anew. */
+  renew(tenant: Tenant): void {
+    const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.terms);
+    const routing = routingOf(tenant.claims(this.audience, tunnel?.policy ?? null), tenant.policies);
+    const carriers = new Map(routing.carriers);
+    const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
+    this.#await(carriers, tenant);
+    this.#carriers = carriers;
+    this.routes = this.routes.replacedBy([...routes, ...this.#resources(routing, tenant)]);
+    this.renewPeers(tenant);
+  }
+
+  /** Only takes note that a gateway is another one now. */
+  renewPeers(tenant: Tenant): void {
+    this.peers = this.peers.replacedBy(this.peersWith(tenant, () => []));
+  }
+
+  peersWith(tenant: Tenant, relays: (gateway: string) => PeerItem['relays']): StateItem[] {
+    return [...this.#carriers].flatMap(([id, { expiresAt, resources }]) => {
+      const gateway = tenant.usable(id);
+      return gateway === null ? [] : [peerItem(gateway, { resources, relays: relays(id), sources: [], expiresAt })];
+    });
+  }
+
+  /** Where a device is, only a gateway can tell that has it as a peer. */
+  #await(carriers: Map<string, Carrier>, tenant: Tenant): void {
+    for (const id of this.audience.gateways) {
+      const state = tenant.usable(id) === null ? undefined : tenant.states.get(id);
+      if (state === undefined || carriers.has(id)) continue;
+      if (this.audience.terms.some((term) => isAwaiting(term) && state.touchedBy(term.policy)))
+        carriers.set(id, { expiresAt: null, resources: new Set() });
+    }
+  }
+
+  #resources(routing: Routing, tenant: Tenant): ResourceItem[] {
+    return refusals(this.audience.terms, this.unmet, routing, tenant).map(({ resource: { id, name }, denied }) => ({
+      kind: 'resource',
+      key: `resource/${id}`,
+      id,
+      name,
+      denied,
+    }));
+  }
+}
+
+/** Default routes: by the gateways of the policy, or, where it closes the internet, by any gateway that there is anyway. */
+function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>, tenant: Tenant) {
+  if (tunnel === null) return [];
+  const gateways = (tunnel.gateways ?? [...carriers.keys()].sort()).filter((id) => tenant.usable(id) !== null);
+  if (gateways.length === 0) return [];
+  if (tunnel.gateways !== null)
+    for (const id of gateways) {
+      const { expiresAt = tunnel.until, resources = new Set<string>() } = carriers.get(id) ?? {};
+      carriers.set(id, { expiresAt: latest(expiresAt, tunnel.until), resources });
+    }
+  return tunnel.prefixes.map((prefix) => routeItem(prefix, { mode: 'MANUAL', gateways, resources: [] }));
+}

@@ -1,0 +1,112 @@
+import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
+import type { RouteItem } from '@sallyport/contract/channel';
+import { mergeAdjacent } from '../addresses.ts';
+import type { Claim } from './claims.ts';
+import { computed } from './maps.ts';
+import type { PolicyIndex } from './policy-index.ts';
+import { sweep } from './sweep.ts';
+
+/** What a gateway carries for somebody. */
+export interface Carrier {
+  /** When the last of it ends; null: some of it does not end. */
+  expiresAt: number | null;
+  readonly resources: Set<string>;
+}
+
+/** Which gateways may carry which addresses, for a device or a gateway that has a tunnel to each of them. */
+export interface Routing {
+  readonly routes: readonly RouteItem[];
+  readonly carriers: ReadonlyMap<string, Carrier>;
+  /** Claims by which a part is carried, with that part. */
+  readonly carried: readonly { readonly range: IpRange; readonly claim: Claim }[];
+  /** Resources of which some address goes where it is carried. */
+  readonly steered: ReadonlySet<string>;
+  /** Resources whose addresses go elsewhere, with the resource that is in the way. */
+  readonly shadowed: ReadonlyMap<string, string>;
+}
+
+/**
+ * One set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. A claim of
+ * the gateway `self` needs no route and is the strongest of its length: what it carries itself it reaches by itself.
+ */
+export function routingOf(claims: readonly Claim[], policies: PolicyIndex, self: string | null = null): Routing {
+  const routes = new Map<string, { route: Omit<RouteItem, 'kind' | 'key' | 'id'>; ranges: IpRange[] }>();
+  const carriers = new Map<string, Carrier>();
+  const carried: { range: IpRange; claim: Claim }[] = [];
+  const steered = new Set<string>();
+  const shadowed = new Map<string, string>();
+  const compare = (a: Claim, b: Claim) => compareClaims(a, b, policies, self);
+  for (const { range, covering } of sweep(claims)) {
+    const best = covering.toSorted(compare)[0] as Claim;
+    if (best.gateway === self) continue;
+    const gateways = candidatesOf(best, covering);
+    const used = covering.filter(({ gateway }) => gateways.includes(gateway));
+    for (const claim of used) {
+      carried.push({ range, claim });
+      carry(carriers, claim);
+    }
+    for (const claim of covering) {
+      if (isSteered(claim, best.mode, gateways, used)) steered.add(claim.resource.id);
+      else if (!shadowed.has(claim.resource.id)) shadowed.set(claim.resource.id, best.resource.id);
+    }
+    const resources = [...new Set(used.map(({ resource }) => resource.id))].sort();
+    const route = { mode: best.mode, gateways, resources };
+    computed(routes, JSON.stringify(route), () => ({ route, ranges: [] })).ranges.push(range);
+  }
+  for (const id of steered) shadowed.delete(id);
+  return { routes: [...routes.values()].flatMap(routeItems), carriers, carried, steered, shadowed };
+}
+
+/** Adds what a claim needs of its gateway. */
+export function carry(carriers: Map<string, Carrier>, { gateway, resource, expiresAt }: Claim): void {
+  const carrier = computed(carriers, gateway, () => ({ expiresAt, resources: new Set<string>() }));
+  carrier.expiresAt = latest(carrier.expiresAt, expiresAt);
+  carrier.resources.add(resource.id);
+}
+
+/** The later of two moments; null is never. */
+export function latest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
+}
+
+export function routeItem(id: string, route: Omit<RouteItem, 'kind' | 'key' | 'id'>): RouteItem {
+  return { kind: 'route', key: `route/${id}`, id, ...route };
+}
+
+function routeItems({ route, ranges }: { route: Omit<RouteItem, 'kind' | 'key' | 'id'>; ranges: IpRange[] }) {
+  return mergeAdjacent(ranges)
+    .flatMap(rangeToPrefixes)
+    .map((prefix) => routeItem(prefix, route));
+}
+
+function compareClaims(a: Claim, b: Claim, policies: PolicyIndex, self: string | null): number {
+  return (
+    b.length - a.length ||
+    Number(b.gateway === self) - Number(a.gateway === self) ||
+    policies.compare(a.policies[0] ?? '', b.policies[0] ?? '') ||
+    compareText(a.resource.id, b.resource.id) ||
+    compareText(a.gateway, b.gateway)
+  );
+}
+
+/** Gateways by which the resource of the best claim can be reached there, in its order. */
+function candidatesOf(best: Claim, covering: readonly Claim[]): string[] {
+  const alike = covering.filter(({ resource, order }) => resource === best.resource && order === best.order);
+  const ids = new Set(alike.map(({ gateway }) => gateway));
+  return best.order.filter((id) => ids.delete(id));
+}
+
+/** Whether packets to the resource of a claim go to a gateway that admits them, as long as nothing fails. */
+function isSteered(
+  { resource }: Claim,
+  mode: RouteItem['mode'],
+  gateways: readonly string[],
+  used: readonly Claim[],
+): boolean {
+  const carries = (id: string) => used.some((claim) => claim.resource === resource && claim.gateway === id);
+  return mode === 'MANUAL' ? carries(gateways[0] as string) : gateways.every(carries);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
