@@ -31,6 +31,16 @@ test('a probe goes on when a datagram is lost, and through a cookie', async () =
   assert.equal(other.taken, 4, 'lost, cookie, initiation, keepalive');
 });
 
+test('a data message is sent once, with the size that was asked for, and waited for in vain', async () => {
+  await using other = await openOther();
+  const result = await probeHandshake({ ...optionsFor(other), padding: { bytes: 1280, timeoutMs: 100 } });
+  assert.ok(result.ok && !result.acknowledged, JSON.stringify(result));
+  assert.deepEqual(
+    other.authenticated.map(({ first, keepalive }) => ({ first, keepalive })),
+    [{ first: true, keepalive: false }],
+  );
+});
+
 test('an answer that is no handshake is a bad answer, silence is none', async () => {
   await using echo = await openOther({ echo: true });
   assert.deepEqual(await probeHandshake(optionsFor(echo)), { ok: false, reason: 'bad-answer' });

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
 import { invalid } from '../errors.ts';
-import { Initiator, tai64n } from '../noise/index.ts';
+import { Initiator, type Session, tai64n } from '../noise/index.ts';
+import { decodeMessage } from '../noise/messages.ts';
 
 /** What to knock at, and as whom. */
 export interface HandshakeProbeOptions {
@@ -16,6 +17,11 @@ export interface HandshakeProbeOptions {
   readonly presharedKey?: string;
   /** Milliseconds until we give up. */
   readonly timeoutMs: number;
+  /**
+   * After the handshake, send a data message with so many bytes inside, once, and wait for it to be acknowledged, which takes
+   * WireGuard ten seconds. The UDP payload is 32 bytes longer, and goes out unfragmented where the system looks for path MTUs.
+   */
+  readonly padding?: { readonly bytes: number; readonly timeoutMs: number };
   /** Gives up at once, as `cancelled`. */
   readonly signal?: AbortSignal;
 }
@@ -39,6 +45,8 @@ export type HandshakeProbeResult =
       readonly from: string;
       /** Address and port that answered. */
       readonly to: string;
+      /** Whether the data message was acknowledged; without `padding`, false. */
+      readonly acknowledged: boolean;
     }
   | { readonly ok: false; readonly reason: HandshakeProbeFailure };
 
@@ -55,10 +63,12 @@ export async function probeHandshake(options: HandshakeProbeOptions): Promise<Ha
   const fail = (reason: HandshakeProbeFailure): void => verdict.resolve({ ok: false, reason });
   const cancel = (): void => fail('cancelled');
   const witness = new Witness(fail);
+  const { padding = null } = options;
   const timer = setTimeout(() => fail(witness.likeliest()), options.timeoutMs);
   options.signal?.addEventListener('abort', cancel);
   if (options.signal?.aborted) cancel();
-  const knocking = new Knocking(initiator, options.endpoint, witness, verdict.resolve);
+  const greeted = (): void => clearTimeout(timer);
+  const knocking = new Knocking(initiator, options.endpoint, padding, witness, { greeted, succeed: verdict.resolve });
   try {
     knocking.start();
     return await verdict.promise;
@@ -69,27 +79,44 @@ export async function probeHandshake(options: HandshakeProbeOptions): Promise<Ha
   }
 }
 
+interface KnockingEvents {
+  /** The handshake is done. */
+  readonly greeted: () => void;
+  readonly succeed: (result: HandshakeProbeResult) => void;
+}
+
+interface Waiting {
+  readonly session: Session;
+  readonly done: (acknowledged: boolean) => void;
+}
+
 /** One socket that sends initiations until it is stopped. */
 class Knocking {
   readonly #initiator: Initiator;
   readonly #endpoint: HandshakeProbeOptions['endpoint'];
+  readonly #padding: HandshakeProbeOptions['padding'] | null;
   readonly #witness: Witness;
-  readonly #succeed: (result: HandshakeProbeResult) => void;
+  readonly #events: KnockingEvents;
   #socket: Socket | null = null;
   #again: NodeJS.Timeout | undefined;
+  #patience: NodeJS.Timeout | undefined;
+  /** Waits for the data message to be acknowledged. */
+  #waiting: Waiting | null = null;
   #lastTimestamp = 0;
   #stopped = false;
 
   constructor(
     initiator: Initiator,
     endpoint: HandshakeProbeOptions['endpoint'],
+    padding: HandshakeProbeOptions['padding'] | null,
     witness: Witness,
-    succeed: (result: HandshakeProbeResult) => void,
+    events: KnockingEvents,
   ) {
     this.#initiator = initiator;
     this.#endpoint = endpoint;
+    this.#padding = padding;
     this.#witness = witness;
-    this.#succeed = succeed;
+    this.#events = events;
   }
 
   start(): void {
@@ -107,6 +134,7 @@ class Knocking {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#again);
+    clearTimeout(this.#patience);
     this.#socket?.close();
     this.#socket = null;
   }
@@ -138,18 +166,40 @@ class Knocking {
 
   #take(socket: Socket, datagram: Uint8Array): void {
     const now = performance.now();
+    if (this.#waiting !== null) {
+      this.#takeData(this.#waiting, datagram, now);
+      return;
+    }
     const answer = this.#initiator.receive(datagram, now);
     if (answer.kind === 'ignored') this.#witness.sees('bad-answer');
     if (answer.kind !== 'session') return;
     clearTimeout(this.#again);
-    const to = placeText(socket.remoteAddress());
-    const result = { ok: true, rttMs: answer.roundTripMs, from: placeText(socket.address()), to } as const;
-    const keepalive = answer.session.keepalive(now) ?? new Uint8Array(0);
-    socket.send(keepalive, () => this.#succeed(result));
+    this.#events.greeted();
+    const places = { from: placeText(socket.address()), to: placeText(socket.remoteAddress()) };
+    const done = (acknowledged: boolean): void =>
+      this.#events.succeed({ ok: true, rttMs: answer.roundTripMs, ...places, acknowledged });
+    this.#confirm(socket, answer.session, done, now);
+  }
+
+  /** The first data message, empty or not, tells the other side that the handshake is done. */
+  #confirm(socket: Socket, session: Session, done: (acknowledged: boolean) => void, now: number): void {
+    if (this.#padding === null || this.#padding === undefined) {
+      socket.send(session.keepalive(now) ?? new Uint8Array(0), () => done(false));
+      return;
+    }
+    this.#waiting = { session, done };
+    this.#patience = setTimeout(() => done(false), this.#padding.timeoutMs);
+    // That it is too long for the way is told by its silence.
+    socket.send(session.padding(this.#padding.bytes, now) ?? new Uint8Array(0), () => {});
+  }
+
+  #takeData({ session, done }: Waiting, datagram: Uint8Array, now: number): void {
+    const message = decodeMessage(datagram);
+    if (message?.kind === 'transport' && session.receive(message, now).kind === 'authentic') done(true);
   }
 
   #failed(error: NodeJS.ErrnoException): void {
-    if (this.#stopped) return;
+    if (this.#stopped || this.#waiting !== null) return;
     if (error.code === 'ECONNREFUSED') this.#witness.sees('refused');
     else if (this.#again === undefined) this.#witness.sees('unreachable', 'for good');
     else this.#witness.sees('unreachable');

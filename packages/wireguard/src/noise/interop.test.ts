@@ -180,6 +180,22 @@ test('the probe completes a handshake with wireguard-go, or says what came of it
   assert.equal(await reasonOf({ endpoint: { host: 'gateway.invalid', port: 9 } }), 'unresolved');
 });
 
+test('wireguard-go acknowledges a data message of any size that arrives, although it is no packet', {
+  skip,
+  timeout,
+}, async () => {
+  await using socket = await openRemoteSocket(namespace);
+  await introduce({ publicKey: publicKeyFor('measurer'), allowedIps: [] });
+  const result = await socket.probe({
+    endpoint: { host: '127.0.0.1', port: DEVICE_PORT },
+    privateKey: privateKeyFor('measurer'),
+    publicKey: publicKeyFor('device'),
+    timeoutMs: 10_000,
+    padding: { bytes: 1420, timeoutMs: 20_000 },
+  });
+  assert.ok(result.ok && result.acknowledged, JSON.stringify(result));
+});
+
 async function introduce(peer: PeerConfig): Promise<void> {
   await backend.apply(link, { peers: [{ kind: 'set', peer }] });
 }
