@@ -84,6 +84,7 @@ async function build(cleanup: Cleanup): Promise<Lab> {
     addresses: ['100.64.0.1/32'],
     overlay,
     mtu: 1280,
+    routes: [],
   } satisfies HostState);
   await sender.ip('addr', 'add', `${device}/32`, 'dev', names.sender);
   await sender.ip('link', 'set', names.sender, 'mtu', '1280', 'up');

@@ -20,6 +20,7 @@ export const benchSettings = {
   overlay: { v4: '100.64.0.0/10', v6: 'fd50:1::/48' },
   mtu: 1280,
   timeZone: 'Europe/Zurich',
+  beacons: [],
 } as const;
 
 /** Two devices a user; three groups a user, two of them of the user's own site. The same size gives the same tenant. */
@@ -104,7 +105,21 @@ function gatewayChange(i: number): WorldChange {
   return {
     kind: 'gateway',
     id,
-    value: { id, listenPort: 51820, addresses, intent: 'ACTIVE', masquerade: true },
+    value: {
+      id,
+      name: id,
+      listenPort: 51820,
+      addresses,
+      intent: 'ACTIVE',
+      masquerade: true,
+      publicKey: `${String(i).padStart(43, 'G')}=`,
+      endpoints: [`203.0.113.${i % 250}:51820`],
+      relayEnabled: false,
+      relayPorts: { from: 52000, to: 52999 },
+      drainUntil: null,
+      failing: false,
+      unreachable: [],
+    },
   };
 }
 
@@ -124,6 +139,9 @@ function deviceChange(i: number): WorldChange {
       sourceIp: '203.0.113.7',
       country: i % 2 === 0 ? 'CH' : 'US',
       publicKey: `${String(i).padStart(43, 'A')}=`,
+      native: true,
+      entryGateway: null,
+      endpoint: null,
       addresses: [`100.${64 + (i >> 16)}.${(i >> 8) & 255}.${i & 255}`, `fd50:1::${(i + 16).toString(16)}`],
     },
   };
@@ -140,7 +158,7 @@ function resourceChange(i: number, size: TenantSize): WorldChange {
   }));
   const site = i % sitesOf(size);
   const gateways = [`gateway${2 * site}`, `gateway${2 * site + 1}`];
-  return { kind: 'resource', id, value: { id, type: 'PRIVATE', addresses, gateways, mode: 'MANUAL' } };
+  return { kind: 'resource', id, value: { id, name: id, type: 'PRIVATE', addresses, gateways, mode: 'MANUAL' } };
 }
 
 /** Mostly allows of a few groups to a few resources; the first for all users, some denies, one internet access point. */

@@ -120,7 +120,7 @@ const { privateKey } = generateKeyPairSync('ed25519');
 /** What goes to a gateway, as text. */
 function message(gateway: string, hash: string, delta: StateDelta): string {
   const revision = { epoch: 'epoch', number: 1 };
-  const statement = { gateway, revision, hash, issuedAt: at, leaseUntil: at + 86_400_000 };
+  const statement = { agent: gateway, revision, hash, issuedAt: at, leaseUntil: at + 86_400_000 };
   const signature = sign(null, Buffer.from(statementText(statement)), privateKey).toString('base64');
   return JSON.stringify({ type: 'delta', from: hash, ...delta, signed: { statement, signature } });
 }
