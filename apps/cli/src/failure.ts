@@ -39,6 +39,16 @@ export class Failure extends Error {
   }
 }
 
+/** Ends a command with an exit code, everything having been said already. */
+export class Finished extends Error {
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode) {
+    super(`finished with exit code ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
 /** A command line that cannot be carried out as it stands. */
 export function usage(text: string, hint?: string): Failure {
   return new Failure(exitCodes.usage, text, { hint });

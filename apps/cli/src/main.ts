@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
@@ -25,4 +26,12 @@ process.exitCode = await run(process.argv.slice(2), {
   now: () => new Date(),
   wait: (milliseconds) => wait(milliseconds),
   randomBytes,
+  argv: process.argv.slice(2),
+  runClient: (args) =>
+    new Promise((resolve, reject) => {
+      const program = new URL('../../client/src/main.ts', import.meta.url).pathname;
+      const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
+      child.once('error', reject);
+      child.once('exit', (code) => resolve(code ?? 1));
+    }),
 });

@@ -4,6 +4,7 @@ import { addAccount } from './commands/account.ts';
 import { addAddresses } from './commands/addresses.ts';
 import { addAudit } from './commands/audit.ts';
 import { addChanges } from './commands/changes.ts';
+import { addClient } from './commands/client.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDeclared } from './commands/declared.ts';
 import { addDevices } from './commands/devices.ts';
@@ -20,7 +21,7 @@ import { addStatus } from './commands/status.ts';
 import { addSettings } from './commands/tenant-settings.ts';
 import { addTenants } from './commands/tenants.ts';
 import { addUsers } from './commands/users.ts';
-import { exitCodeMeanings, exitCodes, Failure } from './failure.ts';
+import { exitCodeMeanings, exitCodes, Failure, Finished } from './failure.ts';
 import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
 import { DEFAULT_URL } from './settings.ts';
 
@@ -75,8 +76,10 @@ function addFamilies(program: Command, session: Session): void {
   addPolicies(program, session);
   addRules(program, session);
   addAccess(program, session);
-  program.commandsGroup('Administration:');
+  program.commandsGroup('This host as a device:');
   addStatus(program, session);
+  addClient(program, session);
+  program.commandsGroup('Administration:');
   addAccount(program, session);
   addKeys(program, session);
   addDeclared(program, session);
@@ -111,6 +114,7 @@ ${codes.join('\n')}`;
 
 /** Tells people (or, with --json, programs) why it failed. */
 function report(error: unknown, io: Io, json: boolean): number {
+  if (error instanceof Finished) return error.exitCode;
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   const failure = error instanceof Failure ? error : internal(error, io);
   if (json) {

@@ -23,6 +23,12 @@ export interface Io {
   /** Lets so many milliseconds pass. */
   wait(milliseconds: number): Promise<void>;
   randomBytes(size: number): Uint8Array;
+  /** Words of the command line as they came. */
+  readonly argv?: readonly string[];
+  /** Runs the program of devices, whose output goes where ours does. Gives its exit code. */
+  runClient?(args: readonly string[]): Promise<number>;
+  /** State directory of the device that this host may be, unless one is named. Default: where devices have theirs. */
+  readonly clientStateDir?: string;
 }
 
 /** Options that every command takes. */

@@ -16,20 +16,22 @@ export interface Settings {
   readonly wireguard: 'auto' | 'kernel' | 'userspace' | null;
 }
 
-export interface RunCommand extends Place, Settings {
-  readonly kind: 'run';
+/** What a daemon is started with. */
+export interface RunSettings extends Place, Settings {
   /** Path, `-` for standard input, or null: not given. */
   readonly keyFile: string | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-export interface UpCommand extends Place, Settings {
+export interface RunCommand extends RunSettings {
+  readonly kind: 'run';
+}
+
+export interface UpCommand extends RunSettings {
   readonly kind: 'up';
-  readonly keyFile: string | null;
   readonly foreground: boolean;
   readonly timeoutMs: number;
   readonly json: boolean;
-  readonly logLevel: RunCommand['logLevel'];
 }
 
 export type Command =
@@ -140,7 +142,7 @@ function settings(values: Values): Settings {
   };
 }
 
-function start(values: Values): Pick<RunCommand, 'keyFile' | 'logLevel'> {
+function start(values: Values): Pick<RunSettings, 'keyFile' | 'logLevel'> {
   const file = text(values, 'enrolment-key-file');
   const stdin = values['enrolment-key-stdin'] === true;
   if (stdin && file !== null && file !== '-') {

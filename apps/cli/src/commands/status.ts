@@ -1,25 +1,42 @@
+import { type ClientStatus, clientStateDir } from '@sallyport/contract/local';
 import type { Command } from 'commander';
-import { exitCodes, Failure } from '../failure.ts';
+import type { Connection } from '../client.ts';
+import { askDevice } from '../device-socket.ts';
+import { exitCodes, Failure, Finished } from '../failure.ts';
 import { send } from '../http.ts';
 import type { Session } from '../session.ts';
+import { isWell, renderDevice } from './device-status.ts';
 import { gatewayColumns } from './gateway-view.ts';
 
 /** `sally status` */
 export function addStatus(program: Command, session: Session): void {
   program
     .command('status')
-    .description('show whether the controller is ready, the gateways, and how much there is of everything')
-    .action(async () => showStatus(session));
+    .description('show how this host stands as a device, then the controller with what it has')
+    .option('--state-dir <dir>', `state directory of the device on this host (default ${clientStateDir})`)
+    .action(async (flags: { stateDir?: string }) => showStatus(session, flags.stateDir));
 }
 
-async function showStatus(session: Session): Promise<void> {
+/** The controller is asked as well where this host is no device, or an API key is known. */
+async function showStatus(session: Session, named: string | undefined): Promise<void> {
+  const here = await askDevice(named ?? session.io.clientStateDir ?? clientStateDir);
+  if (here.kind === 'closed')
+    session.note('This host is a device of another user: run this as root to see its part (sudo sally status).');
+  const device = here.kind === 'status' ? here.status : undefined;
+  if (device !== undefined && !session.json) session.out(renderDevice(session, device));
   const connection = await session.connection();
-  const ready =
-    (await send({ target: { kind: 'url', url: `${connection.url}/readyz` }, method: 'GET' })).status === 200;
-  const tenant = connection.apiKey === undefined ? undefined : await readTenant(session);
-  if (session.json) session.out(`${JSON.stringify({ url: connection.url, ready, ...tenant })}\n`);
+  if (here.kind === 'none' || connection.apiKey !== undefined) await showController(session, connection, device);
+  else if (session.json) session.out(`${JSON.stringify({ device })}\n`);
+  if (device !== undefined && !isWell(device)) throw new Finished(exitCodes.failed);
+}
+
+async function showController(session: Session, { url, apiKey }: Connection, device: ClientStatus | undefined) {
+  const ready = (await send({ target: { kind: 'url', url: `${url}/readyz` }, method: 'GET' })).status === 200;
+  const tenant = apiKey === undefined ? undefined : await readTenant(session);
+  if (session.json) session.out(`${JSON.stringify({ ...(device && { device }), url, ready, ...tenant })}\n`);
   else {
-    session.out(session.details([['Controller', `${connection.url}: ${ready ? 'ready' : 'not ready'}`]]));
+    if (device !== undefined) session.out('\n');
+    session.out(session.details([['Controller', `${url}: ${ready ? 'ready' : 'not ready'}`]]));
     if (tenant === undefined) session.note('No API key is known, so this is all. Sign in: sally login');
     else session.out(renderTenant(session, tenant));
   }

@@ -42,6 +42,7 @@ export async function sally(
     now: () => new Date('2026-11-23T12:00:00Z'),
     wait: async () => {},
     randomBytes: (size) => crypto.getRandomValues(new Uint8Array(size)),
+    clientStateDir: '/nonexistent',
   });
   return { code, out, err };
 }

@@ -31,7 +31,9 @@ export type GatewayStatus = z.infer<typeof GatewayStatus>;
 export const RouteStatus = z.strictObject({
   prefix: z.string(),
   mode: z.enum(['MANUAL', 'AUTOMATIC']),
-  gateways: z.array(z.string()).describe('Those that may carry it, in order'),
+  gateways: z
+    .array(z.strictObject({ id: z.string(), against: z.string().nullable().describe('Null: nothing') }))
+    .describe('Those that may carry it, in order, and what speaks against each'),
   carrier: z.string().nullable().describe('Id of the gateway; null: none can at present'),
   why: z.string().describe('Why it is this one, or none'),
 });
@@ -58,6 +60,7 @@ export const ClientStatus = z.strictObject({
   current: z.boolean().describe('What is in force is the newest that the controller has sent'),
   leaseUntil: timestamp.nullable(),
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
+  notes: z.array(z.string()).describe('What stands in the way on this host, a sentence each'),
   gateways: z.array(GatewayStatus),
   routes: z.array(RouteStatus),
   resources: z.array(ResourceStatus),

@@ -1,0 +1,84 @@
+import type { Netcheck, PingReply } from '@sallyport/contract/local';
+import { CommandError, UsageError } from '../failure.ts';
+import { LocalConnection } from '../local/client.ts';
+import { netcheckText, pingText } from './tell.ts';
+
+export interface Output {
+  readonly out: (text: string) => void;
+  readonly error: (text: string) => void;
+}
+
+interface PingCommand {
+  readonly stateDir: string;
+  readonly target: string;
+  readonly count: number;
+  readonly timeoutMs: number;
+  readonly json: boolean;
+}
+
+/** Asks a target again and again, a second apart. 0: the last one was answered. */
+export async function pingTarget(command: PingCommand, { out }: Output): Promise<number> {
+  const { target, count, timeoutMs, json } = command;
+  const daemon = await openDaemon(command.stateDir);
+  let last: PingReply | null = null;
+  for (let n = 0; n < count; n++) {
+    if (n > 0) await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const reply = await daemon.ask({ op: 'ping', target, timeoutMs });
+    if (reply?.type === 'failed') throw new CommandError(reply.message);
+    if (reply?.type !== 'ping') throw new CommandError('the daemon has ended meanwhile');
+    out(json ? `${JSON.stringify(reply)}\n` : pingText(reply));
+    last = reply;
+  }
+  daemon.close();
+  const answered = last?.rttMs != null || (last?.gatewayRttMs != null && last.detail.startsWith('the gateway'));
+  return answered ? 0 : 1;
+}
+
+interface NetcheckCommand {
+  readonly stateDir: string;
+  readonly controller: string | null;
+  readonly json: boolean;
+}
+
+/** 0: nothing stands in the way. Without a daemon it looks itself, and knows no relays. */
+export async function checkNetwork(command: NetcheckCommand, { out }: Output): Promise<number> {
+  const daemon = await reachDaemon(command.stateDir);
+  const reply = daemon === null ? await checkAlone(command) : await daemon.ask({ op: 'netcheck' });
+  daemon?.close();
+  if (reply?.type !== 'netcheck')
+    throw new CommandError(reply?.type === 'failed' ? reply.message : 'the daemon has ended meanwhile');
+  out(command.json ? `${JSON.stringify(reply)}\n` : netcheckText(reply));
+  return reply.advice.length === 0 ? 0 : 1;
+}
+
+async function checkAlone({ stateDir, controller }: NetcheckCommand): Promise<Netcheck> {
+  const { StateDirectory } = await import('@sallyport/agent-runtime');
+  const { readSettings } = await import('../state/settings.ts');
+  const { netcheck } = await import('../netcheck/netcheck.ts');
+  const known = await readSettings(StateDirectory.at(stateDir)).catch(() => null);
+  const url = controller ?? known?.controller;
+  if (url === undefined)
+    throw new UsageError('netcheck: no daemon runs here, and no controller is known: give --controller URL');
+  return netcheck({
+    controller: url,
+    connected: false,
+    items: new Map(),
+    interface: known?.interface ?? '',
+    wireguard: null,
+  });
+}
+
+async function openDaemon(stateDir: string): Promise<LocalConnection> {
+  const daemon = await reachDaemon(stateDir);
+  if (daemon === null) throw new CommandError('this device is not connected: run sally up');
+  return daemon;
+}
+
+/** Null: none runs. */
+export async function reachDaemon(stateDir: string): Promise<LocalConnection | null> {
+  return LocalConnection.open(stateDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EACCES' || error.code === 'EPERM')
+      throw new CommandError('the daemon belongs to another user: run this as root (sudo sally …)');
+    throw error;
+  });
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EndpointMemory, lockAgent, lockHolder, StateDirectory } from '@sallyport/agent-runtime';
+import { privateKeyFrom } from '@sallyport/wireguard';
+import { defaultInterface } from '../arguments.ts';
+import { CommandError } from '../failure.ts';
+import { LocalConnection } from '../local/client.ts';
+import { Tunnel } from '../plane/tunnel.ts';
+import { readSavedHost } from '../state/saved-host.ts';
+import { readSettings } from '../state/settings.ts';
+import { stopUnit } from './systemd.ts';
+
+export interface DownCommand {
+  readonly stateDir: string;
+  readonly forget: boolean;
+}
+
+/**
+ * Ends the daemon and undoes everything that daemons did on this host; what was not there is no failure. Returns what was
+ * undone, a phrase each. `kill` ends a process that does not listen to us.
+ */
+export async function downClient(
+  { stateDir, forget }: DownCommand,
+  kill: (pid: number) => void,
+): Promise<readonly string[]> {
+  if (!existsSync(stateDir)) return [];
+  const stopped = await stopDaemon(stateDir, kill);
+  const directory = StateDirectory.at(stateDir);
+  const lock = await lockAgent(stateDir, 'sallyport-client');
+  try {
+    const endpoints = await EndpointMemory.load(directory);
+    const saved = await readSavedHost(directory);
+    const settings = await readSettings(directory);
+    const tunnel = new Tunnel({
+      interface: saved?.host.interface ?? settings?.interface ?? defaultInterface,
+      wireguard: 'auto',
+      // Removing needs no key.
+      privateKey: privateKeyFrom(randomBytes(32)),
+      directory,
+      endpoints,
+      now: Date.now,
+      peerConfig: ({ publicKey }) => ({ publicKey, allowedIps: [] }),
+      coming: () => {},
+      closing: () => {},
+      onHostDrift: () => {},
+    });
+    const undone = await tunnel.down();
+    await directory.remove('status.json');
+    if (forget) await forgetDevice(directory);
+    else await endpoints.save(directory);
+    return [...(stopped ? ['the daemon'] : []), ...undone, ...(forget ? ['identity and settings'] : [])];
+  } finally {
+    await lock.release();
+  }
+}
+
+async function forgetDevice(directory: StateDirectory): Promise<void> {
+  for (const file of ['identity.json', 'state.json', 'endpoints.json', 'client.json'] as const) {
+    await directory.remove(file);
+  }
+  await rm(join(directory.path, 'enrolment.key'), { force: true });
+}
+
+/** True when there was one. */
+async function stopDaemon(stateDir: string, kill: (pid: number) => void): Promise<boolean> {
+  await stopUnit(stateDir);
+  const pid = await lockHolder(stateDir);
+  if (pid === null) return false;
+  const daemon = await LocalConnection.open(stateDir).catch(() => null);
+  daemon?.send({ op: 'stop' });
+  if (await gone(stateDir, daemon === null ? 1_000 : longestStopMs)) return true;
+  // The tunnel does not depend on it, so nothing is lost with it.
+  kill(pid);
+  if (await gone(stateDir, 2_000)) return true;
+  throw new CommandError(`the daemon with process id ${pid} does not end: end it, and run sally down again`);
+}
+
+/** As long as it takes to stop in good order. */
+const longestStopMs = 10_000;
+
+async function gone(stateDir: string, ms: number): Promise<boolean> {
+  const end = performance.now() + ms;
+  while ((await lockHolder(stateDir)) !== null) {
+    if (performance.now() > end) return false;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return true;
+}

@@ -1,0 +1,195 @@
+import { hostname, release, type as systemName } from 'node:os';
+import type { Readable } from 'node:stream';
+import { defaultTiming } from '@sallyport/agent-core';
+import {
+  Agent,
+  channelUrl,
+  chooseIdentity,
+  type Ending,
+  EndpointMemory,
+  failureOf,
+  type Identity,
+  identityCrypto,
+  type Log,
+  lockAgent,
+  readIdentity,
+  readToken,
+  StateDirectory,
+  type TokenSources,
+  tokenHash,
+  writeIdentity,
+} from '@sallyport/agent-runtime';
+import { parseEnrolmentToken } from '@sallyport/contract/channel';
+import { publicKeyOf } from '@sallyport/wireguard';
+import { defaultInterface, type RunSettings } from '../arguments.ts';
+import { answer, type DaemonParts, statusNow } from '../daemon.ts';
+import { UsageError } from '../failure.ts';
+import { LocalServer } from '../local/server.ts';
+import { ClientPlane } from '../plane/client-plane.ts';
+import { readPosture } from '../posture/read.ts';
+import { type KnownSettings, mergeSettings, readSettings, writeSettings } from '../state/settings.ts';
+
+export interface RunContext {
+  readonly version: string;
+  readonly pid: number;
+  readonly key: Omit<TokenSources, 'argument'>;
+  readonly stdin: Readable;
+  readonly log: Log;
+  readonly now: () => number;
+  /** Resolves when the process was asked to end. */
+  readonly interrupted: Promise<void>;
+}
+
+/** Runs the daemon until it is over. Returns the exit code. Throws UsageError. */
+export async function runClient(command: RunSettings, context: RunContext): Promise<number> {
+  const { log } = context;
+  const directory = await StateDirectory.open(command.stateDir);
+  // Mark and routing table are the host's, so a second client would take them from the first, whatever its interface.
+  const lock = await lockAgent(command.stateDir, 'sallyport-client');
+  try {
+    const known = await readSettings(directory);
+    const settings = mergeSettings(command, known, defaultInterface);
+    if (settings === null) throw new UsageError('--controller URL is missing: it is needed the first time');
+    const url = channelUrl(settings.controller, settings.insecure);
+    const { identity, key } = await whoWeAre(command, context, directory);
+    if (JSON.stringify(settings) !== JSON.stringify(known)) await writeSettings(directory, settings);
+    const parts = await createParts(settings, url, context, directory, identity, key);
+    log.info('starting', { version: context.version, device: identity.agent, interface: settings.interface });
+    return await serve(parts, command, context);
+  } finally {
+    await lock.release();
+  }
+}
+
+/** `key`: as text, while it may still be needed. */
+async function whoWeAre(
+  command: RunSettings,
+  context: RunContext,
+  directory: StateDirectory,
+): Promise<{ identity: Identity; key: string | null }> {
+  const known = await readIdentity(directory);
+  const needed = known?.enrolledWith == null;
+  const key = await readToken({ argument: command.keyFile, ...context.key }, context.stdin, needed);
+  // Whoever wrote it may go, and a terminal is not the daemon's.
+  if (command.keyFile === '-') context.stdin.destroy();
+  const identity = chooseIdentity('device', known, key, command.stateDir);
+  if (identity !== known) await writeIdentity(directory, identity);
+  return { identity, key };
+}
+
+interface Parts extends DaemonParts {
+  readonly stopped: Promise<void>;
+}
+
+async function createParts(
+  settings: KnownSettings,
+  url: string,
+  context: RunContext,
+  directory: StateDirectory,
+  identity: Identity,
+  key: string | null,
+): Promise<Parts> {
+  const { version, pid, log, now } = context;
+  const endpoints = await EndpointMemory.load(directory);
+  const plane = new ClientPlane({
+    interface: settings.interface,
+    wireguard: settings.wireguard,
+    privateKey: identity.wireguardPrivateKey,
+    device: identity.agent,
+    readPosture: () => readPosture(version),
+    directory,
+    endpoints,
+    log,
+    now,
+  });
+  let enrolled = identity.enrolledWith !== null;
+  let stop: () => void = () => {};
+  const stopped = new Promise<void>((resolve) => {
+    stop = resolve;
+  });
+  const agent = new Agent({
+    url,
+    session: sessionOf(identity, key, version),
+    facts: { hostname: hostname(), os: systemName(), kernel: release() },
+    timing: defaultTiming,
+    plane,
+    directory,
+    status: () => `${JSON.stringify(statusNow(parts))}\n`,
+    onEnrolled: async (controllerKey) => {
+      await writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(key ?? '') });
+      enrolled = true;
+    },
+    log,
+    now,
+  });
+  const about = { version, pid, device: identity.agent, interface: settings.interface };
+  const parts = { agent, plane, about, controller: settings.controller, isEnrolled: () => enrolled, stop, stopped };
+  return parts;
+}
+
+function sessionOf(identity: Identity, key: string | null, agentVersion: string) {
+  const crypto = identityCrypto(identity.identityPrivateKey);
+  const parsed = key === null ? null : parseEnrolmentToken(key, 'device');
+  return {
+    role: 'device' as const,
+    agent: identity.agent,
+    identityKey: crypto.publicKey,
+    wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
+    controllerKey: identity.controllerKey,
+    enrolled: identity.enrolledWith !== null,
+    token: key === null || parsed === null ? null : { text: key, controllerFingerprint: parsed.controllerFingerprint },
+    agentVersion,
+    crypto,
+  };
+}
+
+async function serve(parts: Parts, command: RunSettings, context: RunContext): Promise<number> {
+  const { agent, stopped } = parts;
+  const server = await LocalServer.listen(command.stateDir, (request) => answer(parts, request));
+  try {
+    await agent.start();
+    const why = await Promise.race([
+      agent.ended,
+      stopped.then(() => 'asked' as const),
+      context.interrupted.then(() => 'interrupted' as const),
+    ]);
+    if (typeof why !== 'string') return await reportEnding(why, agent, context.log);
+    await within(agent.stop(), longestStopMs);
+    context.log.info('stopped: the tunnel goes on without the daemon', { why });
+    return 0;
+  } finally {
+    await server.close();
+  }
+}
+
+/** A program that we wait for must not keep the daemon from ending. */
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  await Promise.race([work, late]);
+  clearTimeout(timer);
+}
+
+const longestStopMs = 8_000;
+
+async function reportEnding(ending: Ending, agent: Agent, log: Log): Promise<number> {
+  switch (ending.kind) {
+    case 'stopped':
+      return 0;
+    case 'deleted':
+      log.info('this device was deleted at the controller', { undone: ending.undone.join('; ') });
+      return 0;
+    case 'refused': {
+      await within(agent.stop(), longestStopMs);
+      await agent.down().catch((error) => log.error('not everything could be undone', reasonOf(error)));
+      log.error('the controller will not enrol this device', { reason: ending.message });
+      return 1;
+    }
+  }
+}
+
+function reasonOf(error: unknown) {
+  return { reason: failureOf(error).message };
+}

@@ -1,0 +1,146 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { ClientStatus } from '@sallyport/contract/local';
+import type { UpCommand } from '../arguments.ts';
+import { CommandError, UsageError } from '../failure.ts';
+import { isReady } from '../state/readiness.ts';
+import { type Output, reachDaemon } from './ask.ts';
+import { lastFailure } from './log-tail.ts';
+import { unitIsEnabled } from './systemd.ts';
+import { reachableText } from './tell.ts';
+import { untilReady } from './wait.ts';
+
+export interface UpContext extends Output {
+  /** Program and first arguments with which a daemon starts, before `run`. */
+  readonly program: readonly [string, ...string[]];
+  /** What the daemon may know of our environment: where the enrolment key is, and certificates. */
+  readonly environment: NodeJS.ProcessEnv;
+  /** Whether standard error is a terminal. */
+  readonly terminal: boolean;
+}
+
+/** Connects this device, or says that it is. 0: everything that may be reached can be. */
+export async function upClient(command: UpCommand, context: UpContext): Promise<number> {
+  checkPrivilege();
+  const running = await reachDaemon(command.stateDir);
+  const started = running === null ? await startDaemon(command, context) : null;
+  try {
+    const status = await untilReady({
+      daemon: running,
+      stateDir: command.stateDir,
+      timeoutMs: command.timeoutMs,
+      failed: () => started?.failed() ?? null,
+      progress: context.terminal && !command.json ? (line) => context.error(`\r\u001b[K${line}`) : () => {},
+      accept: (first) => checkController(command, first),
+    });
+    return tell(status, running !== null, command, context);
+  } finally {
+    await started?.leave();
+  }
+}
+
+/** Read rather than asked of the daemon, so that nothing is left behind where it cannot work. */
+function checkPrivilege(): void {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
+  if (((BigInt(`0x${effective}`) >> capNetAdmin) & 1n) === 1n) return;
+  throw new CommandError(
+    'a tunnel changes the network of this machine, which takes root or CAP_NET_ADMIN: run it with sudo',
+  );
+}
+
+const capNetAdmin = 12n;
+
+function checkController({ controller }: UpCommand, status: ClientStatus): void {
+  if (controller === null || sameAddress(controller, status.controller.url)) return;
+  throw new UsageError(
+    `this device is connected to ${status.controller.url} already: run "sally down --forget" before you connect it to ${controller}`,
+  );
+}
+
+function sameAddress(a: string, b: string): boolean {
+  const host = (text: string) => URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`)?.host;
+  return a === b || (host(a) !== undefined && host(a) === host(b));
+}
+
+function tell(status: ClientStatus, was: boolean, command: UpCommand, { out, error, terminal }: UpContext): number {
+  if (command.json) {
+    out(`${JSON.stringify(status)}\n`);
+    return isReady(status) ? 0 : 1;
+  }
+  if (terminal) error('\r\u001b[K');
+  const { url, connected } = status.controller;
+  const where = connected ? `connected to ${url}` : `going by what ${url} said last, for it does not answer`;
+  out(`${was ? 'Already up' : 'Up'}: ${where}. From here:\n${reachableText(status)}`);
+  for (const note of status.notes) out(`${note}\n`);
+  if (isReady(status)) return 0;
+  error('Not everything can be reached yet; the daemon goes on trying. See sally status.\n');
+  return 1;
+}
+
+interface Started {
+  /** Why it has ended; null: it runs. */
+  failed(): Promise<string> | null;
+  /** Lets it go on alone. */
+  leave(): Promise<void>;
+}
+
+async function startDaemon(command: UpCommand, context: UpContext): Promise<Started | null> {
+  if (await unitIsEnabled(command.stateDir)) {
+    const { startByUnit } = await import('./up-by-unit.ts');
+    await startByUnit(command, context.environment);
+    return null;
+  }
+  const stateDir = resolve(command.stateDir);
+  await mkdir(stateDir, { recursive: true, mode: 0o700 });
+  const log = await openLog(join(stateDir, 'client.log'));
+  const { size } = await log.stat();
+  const child = spawnDaemon(command, context, stateDir, log);
+  let code: number | null = null;
+  child.once('exit', (exitCode) => {
+    code = exitCode ?? 1;
+  });
+  child.once('error', () => {
+    code ??= 1;
+  });
+  return {
+    failed: () => (code === null ? null : readFile(join(stateDir, 'client.log'), 'utf8').then(lastFailure(size))),
+    leave: async () => {
+      child.unref();
+      await log.close();
+    },
+  };
+}
+
+/** In a session of its own, so that it outlives the terminal. The key goes by file, by standard input or by environment. */
+function spawnDaemon(command: UpCommand, context: UpContext, stateDir: string, log: FileHandle): ChildProcess {
+  const { keyFile, controller, insecure, wireguard, logLevel } = command;
+  const value = (name: string, text: string | null): string[] => (text === null ? [] : [name, text]);
+  const [file, ...first] = context.program;
+  const args = [
+    ...first,
+    'run',
+    ...['--state-dir', stateDir, '--log-level', logLevel],
+    ...value('--controller', controller),
+    ...value('--interface', command.interface),
+    ...value('--wireguard', wireguard),
+    ...value('--enrolment-key-file', keyFile === null || keyFile === '-' ? keyFile : resolve(keyFile)),
+    ...(insecure === true ? ['--insecure'] : []),
+  ];
+  const stdin = keyFile === '-' ? 'inherit' : 'ignore';
+  return spawn(file, args, {
+    detached: true,
+    cwd: '/',
+    env: context.environment,
+    stdio: [stdin, log.fd, log.fd],
+  });
+}
+
+async function openLog(path: string): Promise<FileHandle> {
+  const before = await stat(path).catch(() => null);
+  if (before !== null && before.size > longestLog) await rename(path, `${path}.old`);
+  return open(path, 'a', 0o600);
+}
+
+const longestLog = 4 << 20;

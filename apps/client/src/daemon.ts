@@ -1,0 +1,59 @@
+import type { Agent } from '@sallyport/agent-runtime';
+import type { ClientStatus, LocalReply, LocalRequest } from '@sallyport/contract/local';
+import { netcheck } from './netcheck/netcheck.ts';
+import { ping } from './ping/ping.ts';
+import type { ClientPlane } from './plane/client-plane.ts';
+import { clientStatusOf, type StatusSources } from './state/status.ts';
+
+export interface DaemonParts {
+  readonly agent: Agent;
+  readonly plane: ClientPlane;
+  readonly about: Pick<StatusSources, 'version' | 'pid' | 'device' | 'interface'>;
+  /** As typed. */
+  readonly controller: string;
+  readonly isEnrolled: () => boolean;
+  /** Asks the daemon to end. */
+  readonly stop: () => void;
+}
+
+/** What the daemon says of itself. */
+export function statusNow(parts: DaemonParts): ClientStatus {
+  const { agent, plane, about, controller } = parts;
+  return clientStatusOf({
+    ...about,
+    controller,
+    session: agent.session,
+    view: plane.view,
+    enrolled: parts.isEnrolled(),
+    wireguard: plane.wireguardKind,
+    notes: plane.conflicts,
+    facts: plane.facts,
+  });
+}
+
+/** Answers what comes in on the local socket. */
+export async function answer(parts: DaemonParts, request: LocalRequest): Promise<LocalReply> {
+  const { agent, plane, about, controller } = parts;
+  const { items } = agent.session.desired;
+  switch (request.op) {
+    case 'status':
+    case 'follow':
+      return { type: 'status', status: statusNow(parts) };
+    case 'ping':
+      return ping(request.target, { items, view: plane.view, timeoutMs: request.timeoutMs });
+    case 'netcheck':
+      return netcheck({
+        controller,
+        connected: agent.session.phase === 'live',
+        items,
+        interface: about.interface,
+        wireguard: plane.wireguardKind,
+      });
+    case 'posture':
+      await plane.readPosture();
+      return { type: 'done' };
+    case 'stop':
+      parts.stop();
+      return { type: 'done' };
+  }
+}

@@ -1,0 +1,103 @@
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { type LocalReply, LocalRequest, maxLine, socketName } from '@sallyport/contract/local';
+
+/** What the daemon answers. What it throws is told as it is. */
+export type LocalHandler = (request: LocalRequest) => Promise<LocalReply> | LocalReply;
+
+/** The daemon's socket in its state directory, for its owner alone. The directory must be locked: an old socket is replaced. */
+export class LocalServer {
+  readonly #server: Server;
+  readonly #path: string;
+  readonly #sockets = new Set<Socket>();
+
+  private constructor(server: Server, path: string) {
+    this.#server = server;
+    this.#path = path;
+  }
+
+  static async listen(stateDir: string, handler: LocalHandler): Promise<LocalServer> {
+    const path = join(stateDir, socketName);
+    await rm(path, { force: true });
+    const server = createServer();
+    const local = new LocalServer(server, path);
+    server.on('connection', (socket) => local.#serve(socket, handler));
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(path, resolve);
+    });
+    // The directory keeps everybody else out already, also between these two steps.
+    await chmod(path, 0o600);
+    return local;
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+    await rm(this.#path, { force: true });
+  }
+
+  /** Requests of one connection are answered one after another. */
+  #serve(socket: Socket, handler: LocalHandler): void {
+    this.#sockets.add(socket);
+    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('error', () => {});
+    socket.setEncoding('utf8');
+    let text = '';
+    let turn: Promise<void> = Promise.resolve();
+    socket.on('data', (data: string) => {
+      text += data;
+      for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
+        const line = text.slice(0, end);
+        text = text.slice(end + 1);
+        turn = turn.then(() => this.#answer(socket, handler, line));
+      }
+      if (text.length > maxLine) socket.destroy();
+    });
+  }
+
+  async #answer(socket: Socket, handler: LocalHandler, line: string): Promise<void> {
+    const request = parse(line);
+    if (request?.op === 'follow') return follow(socket, handler);
+    send(socket, await replyTo(request, handler));
+  }
+}
+
+/** Looks often, but only while somebody does: far cheaper than every part telling of every change. */
+async function follow(socket: Socket, handler: LocalHandler): Promise<void> {
+  let sent = '';
+  const look = async (): Promise<void> => {
+    const reply = await replyTo({ op: 'status' }, handler);
+    const text = JSON.stringify(reply);
+    if (text !== sent) send(socket, reply);
+    sent = text;
+  };
+  await look();
+  const timer = setInterval(() => void look(), followMs);
+  await new Promise((resolve) => socket.once('close', resolve));
+  clearInterval(timer);
+}
+
+const followMs = 10;
+
+async function replyTo(request: LocalRequest | null, handler: LocalHandler): Promise<LocalReply> {
+  if (request === null) return { type: 'failed', message: 'this is no request that the daemon knows' };
+  try {
+    return await handler(request);
+  } catch (error) {
+    return { type: 'failed', message: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function send(socket: Socket, reply: LocalReply): void {
+  if (socket.writable) socket.write(`${JSON.stringify(reply)}\n`);
+}
+
+function parse(line: string): LocalRequest | null {
+  try {
+    return LocalRequest.parse(JSON.parse(line));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
+
+process.exitCode = await main(process.argv.slice(2));
+// Sockets that are being closed, or a standard input that stays open, must not keep a finished process alive.
+process.exit();
+
+/** Commands are loaded one by one: most need little, and `up` has to be quick. */
+async function main(args: readonly string[]): Promise<number> {
+  const output = {
+    out: (text: string) => void process.stdout.write(text),
+    error: (text: string) => void process.stderr.write(text),
+  };
+  let json = args.includes('--json');
+  try {
+    const command = parseCommand(args);
+    json = 'json' in command && command.json;
+    switch (command.kind) {
+      case 'help':
+        output.out(command.text);
+        return 0;
+      case 'version':
+        output.out(`sally client ${version()}\n`);
+        return 0;
+      case 'run':
+        return await run(command);
+      case 'up':
+        return command.foreground ? await run(command) : await up(command, output);
+      case 'down': {
+        const { downClient } = await import('./commands/down.ts');
+        const undone = await downClient(command, (pid) => void process.kill(pid, 'SIGKILL'));
+        if (command.json) output.out(`${JSON.stringify({ undone })}\n`);
+        else
+          output.out(
+            undone.length === 0 ? 'Nothing to undo.\n' : `Undone:\n${undone.map((what) => `  ${what}\n`).join('')}`,
+          );
+        return 0;
+      }
+      case 'ping':
+        return await (await import('./commands/ask.ts')).pingTarget(command, output);
+      case 'netcheck':
+        return await (await import('./commands/ask.ts')).checkNetwork(command, output);
+    }
+  } catch (error) {
+    return report(error, json);
+  }
+}
+
+async function up(command: UpCommand, output: { out: (text: string) => void; error: (text: string) => void }) {
+  const { upClient } = await import('./commands/up.ts');
+  return upClient(command, {
+    ...output,
+    program: [process.execPath, new URL(import.meta.url).pathname],
+    environment: process.env,
+    terminal: process.stderr.isTTY === true,
+  });
+}
+
+async function run(command: RunSettings): Promise<number> {
+  const { SALLYPORT_ENROLMENT_KEY: environment = null, SALLYPORT_ENROLMENT_KEY_FILE: environmentFile = null } =
+    process.env;
+  // Children must not inherit it.
+  delete process.env.SALLYPORT_ENROLMENT_KEY;
+  const { createLog, failureOf } = await import('@sallyport/agent-runtime');
+  const { runClient } = await import('./commands/run.ts');
+  const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
+  process.on('uncaughtException', (error) => {
+    log.error('crashed: the tunnel goes on without the daemon', { reason: failureOf(error).message });
+    process.exit(1);
+  });
+  return runClient(command, {
+    version: version(),
+    pid: process.pid,
+    key: { environment, environmentFile },
+    stdin: process.stdin,
+    log,
+    now: Date.now,
+    interrupted: new Promise((resolve) => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
+    }),
+  });
+}
+
+async function report(error: unknown, json: boolean): Promise<number> {
+  const known = error instanceof Error && ['UsageError', 'CommandError'].includes(error.name);
+  const message = known ? error.message : (await import('@sallyport/agent-runtime')).failureOf(error).message;
+  const code = error instanceof Error && error.name === 'UsageError' ? 2 : 1;
+  process.stderr.write(json ? `${JSON.stringify({ title: message, exitCode: code })}\n` : `sally: ${message}\n`);
+  return code;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
+}

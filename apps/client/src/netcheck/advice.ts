@@ -1,0 +1,28 @@
+import type { Netcheck } from '@sallyport/contract/local';
+
+/** What follows from the facts for a person; nothing when all is well. */
+export function adviceOn({ controller, relays, uplink, tunnelMtu, ipv4, ipv6 }: Omit<Netcheck, 'advice'>): string[] {
+  const advice: string[] = [];
+  if (!ipv4 && !ipv6) advice.push('This device has no address beyond itself: connect it to a network.');
+  if (controller.rttMs === null)
+    advice.push('The controller cannot be reached. The tunnel goes on as it is until the lease ends.');
+  else if (!controller.connected)
+    advice.push('The controller can be reached, but the daemon is not connected: see its log.');
+  if (relays.length > 0 && relays.every(({ rttMs }) => rttMs === null))
+    advice.push('No relay point answers: a firewall on the way probably stops UDP, which WireGuard needs.');
+  const overhead = ipv6 ? outerIpv6 : outerIpv4;
+  if (uplink !== null && tunnelMtu !== null && uplink.mtu > 0 && uplink.mtu < tunnelMtu + overhead)
+    advice.push(
+      `Packets of the tunnel (${tunnelMtu} bytes and ${overhead} around them) do not fit into those of ${uplink.interface} (${uplink.mtu}): an administrator should lower the tunnel's MTU.`,
+    );
+  const skew = controller.clockSkewMs ?? 0;
+  if (Math.abs(skew) > 60_000)
+    advice.push(
+      `This clock is ${Math.round(Math.abs(skew) / 1000)} s ${skew > 0 ? 'ahead of' : 'behind'} the controller's: leases and time windows suffer. Set it (timedatectl set-ntp true).`,
+    );
+  return advice;
+}
+
+/** IP and UDP headers around a packet of the tunnel, and WireGuard's own 32 bytes. */
+const outerIpv4 = 60;
+const outerIpv6 = 80;

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { RelayMeter } from '@sallyport/agent-runtime';
+import type { RelayPointItem, StateItem } from '@sallyport/contract/channel';
+import type { Netcheck } from '@sallyport/contract/local';
+import { type DefaultRoute, defaultRoutes } from '../plane/network-watch.ts';
+import { gatewayName } from '../state/status.ts';
+import { adviceOn } from './advice.ts';
+import { askController } from './controller.ts';
+
+export interface NetcheckContext {
+  /** As typed; null: none is known. */
+  readonly controller: string;
+  /** Whether the daemon's channel is up. */
+  readonly connected: boolean;
+  readonly items: ReadonlyMap<string, StateItem>;
+  readonly interface: string;
+  readonly wireguard: Netcheck['wireguard'];
+}
+
+/** Looks at the network around this device: a second or two. */
+export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
+  const { items, interface: own } = context;
+  const [controller, relays, routes] = await Promise.all([
+    askController(context.controller),
+    measureRelays(items),
+    defaultRoutes(own),
+  ]);
+  const client = items.get('client');
+  const facts = {
+    type: 'netcheck' as const,
+    controller: { url: context.controller, connected: context.connected, ...controller },
+    relays,
+    ipv4: reaches(4, routes, own),
+    ipv6: reaches(6, routes, own),
+    uplink: await uplinkOf(routes),
+    tunnelMtu: client?.kind === 'client' ? client.mtu : null,
+    wireguard: context.wireguard,
+  };
+  return { ...facts, advice: adviceOn(facts) };
+}
+
+async function measureRelays(items: NetcheckContext['items']): Promise<Netcheck['relays']> {
+  const points = [...items.values()].filter((item): item is RelayPointItem => item.kind === 'relay-point');
+  const meter = new RelayMeter();
+  const found = await Promise.all(
+    points.map(async ({ id, endpoint }) => {
+      const rttMs = await meter.measure(endpoint);
+      const name = gatewayName(id, items);
+      return { gateway: id, name: name === id ? null : name, endpoint, rttMs: rttMs && Math.round(rttMs * 100) / 100 };
+    }),
+  );
+  meter.close();
+  return found;
+}
+
+/** A default route, or an address of more than local meaning beside the tunnel's own. */
+function reaches(family: 4 | 6, routes: readonly DefaultRoute[], own: string): boolean {
+  if (routes.some((route) => route.family === family)) return true;
+  return Object.entries(networkInterfaces()).some(
+    ([name, list]) =>
+      name !== own &&
+      (list ?? []).some(
+        (entry) => entry.family === `IPv${family}` && !entry.internal && !/^(fe80:|169\.254\.)/i.test(entry.address),
+      ),
+  );
+}
+
+async function uplinkOf(routes: readonly DefaultRoute[]): Promise<Netcheck['uplink']> {
+  const [best] = [...routes].sort((a, b) => a.family - b.family || a.metric - b.metric);
+  if (best === undefined) return null;
+  const text = await readFile(`/sys/class/net/${best.interface}/mtu`, 'utf8').catch(() => '');
+  const address = networkInterfaces()[best.interface]?.find(({ family }) => family === `IPv${best.family}`)?.address;
+  return { interface: best.interface, mtu: Number(text.trim()) || 0, source: address ?? null };
+}

@@ -1,0 +1,108 @@
+import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
+import type { PathsView } from '@sallyport/agent-core';
+import { askLiveness } from '@sallyport/agent-runtime';
+import type { StateItem } from '@sallyport/contract/channel';
+import type { PingReply } from '@sallyport/contract/local';
+import { gatewayName } from '../state/status.ts';
+import { findTarget } from './target.ts';
+
+export interface PingContext {
+  readonly items: ReadonlyMap<string, StateItem>;
+  readonly view: PathsView;
+  readonly timeoutMs: number;
+}
+
+interface Answer {
+  readonly rttMs: number | null;
+  readonly detail: string;
+}
+
+/** Asks the gateway that carries a target, and the target itself. Throws when nobody knows what is meant. */
+export async function ping(text: string, context: PingContext): Promise<PingReply> {
+  const { items, view, timeoutMs } = context;
+  const target = findTarget(text, items, view);
+  if (target.kind === 'none') throw new Error(target.why);
+  const path = view.paths.find(({ peer }) => peer === target.gateway);
+  const own = target.gateway === null ? null : overlayAddress(target.gateway, items);
+  const routed = target.kind === 'gateway' || target.routed;
+  const [gatewayRttMs, answer] = await Promise.all([
+    own === null ? null : askLiveness(own, timeoutMs).then(rounded),
+    target.kind === 'gateway' ? null : askTarget(target, timeoutMs),
+  ]);
+  return {
+    type: 'ping',
+    target: text,
+    address: target.address,
+    gateway: target.gateway === null ? null : { id: target.gateway, name: gatewayName(target.gateway, items) },
+    path: routed ? (path?.state ?? null) : 'local',
+    relay: path?.relay == null ? null : { id: path.relay, name: gatewayName(path.relay, items) },
+    gatewayRttMs,
+    rttMs: answer?.rttMs ?? null,
+    detail: answer?.detail ?? (gatewayRttMs === null ? 'the gateway does not answer' : 'the gateway answers'),
+  };
+}
+
+function askTarget(
+  { address, port }: { readonly address: string | null; readonly port: number | null },
+  timeoutMs: number,
+): Promise<Answer> {
+  if (address === null)
+    return Promise.resolve({ rttMs: null, detail: 'a network has no address to ask: name one of its addresses' });
+  return port === null ? echo(address, timeoutMs) : open(address, port, timeoutMs);
+}
+
+function overlayAddress(gateway: string, items: PingContext['items']): string | null {
+  const item = items.get(`peer/${gateway}`);
+  return item?.kind === 'peer' ? (item.addresses[0] ?? null) : null;
+}
+
+/** A refusal by the target's own kernel is an answer as well: it lives, and packets get there and back. */
+function open(host: string, port: number, timeoutMs: number): Promise<Answer> {
+  return new Promise((resolve) => {
+    const began = performance.now();
+    const socket = connect({ host, port });
+    const end = (rttMs: number | null, detail: string): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve({ rttMs, detail });
+    };
+    const timer = setTimeout(() => end(null, `TCP port ${port}: no answer`), timeoutMs);
+    socket.once('connect', () => end(rounded(performance.now() - began), `TCP port ${port} answers`));
+    socket.on('error', ({ code }: NodeJS.ErrnoException) => {
+      if (code === 'ECONNREFUSED') end(rounded(performance.now() - began), `TCP port ${port} is refused`);
+      else end(null, `TCP port ${port}: ${reasons[code ?? ''] ?? code ?? 'failed'}`);
+    });
+  });
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  EHOSTUNREACH: 'no way to the host, or policy does not allow it',
+  ENETUNREACH: 'no route to the network',
+  EACCES: 'policy does not allow it',
+};
+
+/** One ICMP echo by the system's `ping`, which may open the socket where we may not. */
+function echo(address: string, timeoutMs: number): Promise<Answer> {
+  return new Promise((resolve) => {
+    const args = ['-n', '-c', '1', '-W', String(Math.max(1, Math.ceil(timeoutMs / 1000))), address];
+    const env = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
+    execFile('ping', args, { env, timeout: timeoutMs + 1_000 }, (error, stdout) => {
+      if ((error as NodeJS.ErrnoException | null)?.code === 'ENOENT') {
+        return resolve({ rttMs: null, detail: 'ICMP: ping is not installed (apt-get install iputils-ping)' });
+      }
+      const rtt = /\btime[=<]([\d.]+) ms/.exec(stdout)?.[1];
+      if (rtt !== undefined) return resolve({ rttMs: Number(rtt), detail: 'ICMP echo answers' });
+      resolve({
+        rttMs: null,
+        detail: 'ICMP echo: no answer; policy may allow other protocols only (try ADDRESS:PORT)',
+      });
+    });
+  });
+}
+
+function rounded(rttMs: number): number;
+function rounded(rttMs: number | null): number | null;
+function rounded(rttMs: number | null): number | null {
+  return rttMs === null ? null : Math.round(rttMs * 100) / 100;
+}

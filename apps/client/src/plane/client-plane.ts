@@ -1,0 +1,177 @@
+import { Paths, type PathsView, type Work } from '@sallyport/agent-core';
+import {
+  type AgentPlane,
+  type EndpointMemory,
+  failureOf,
+  type HeartbeatReading,
+  type Log,
+  PathRunner,
+  type PlaneInput,
+  type PlaneResult,
+  type StateDirectory,
+} from '@sallyport/agent-runtime';
+import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
+import type { DeviceStatus } from '@sallyport/wireguard';
+import type { Facts } from '../posture/read.ts';
+import { NetworkWatch } from './network-watch.ts';
+import { Tunnel, type TunnelOptions } from './tunnel.ts';
+
+export interface ClientPlaneOptions
+  extends Pick<TunnelOptions, 'interface' | 'wireguard' | 'privateKey' | 'directory' | 'endpoints' | 'now'> {
+  /** Id of the device. */
+  readonly device: string;
+  /** Facts about this machine, as they are now. */
+  readonly readPosture: () => Promise<Facts>;
+  readonly log: Log;
+}
+
+type Items = ReadonlyMap<string, StateItem>;
+
+/** What a native device does with its state: one tunnel, and the ways to the gateways at its other end. */
+export class ClientPlane implements AgentPlane {
+  readonly #options: ClientPlaneOptions;
+  readonly #log: Log;
+  readonly #directory: StateDirectory;
+  readonly #endpoints: EndpointMemory;
+  readonly #paths: Paths;
+  readonly #runner: PathRunner;
+  readonly #tunnel: Tunnel;
+  #tell: (input: PlaneInput) => void = () => {};
+  #desired: () => Items = () => new Map();
+  #facts: Facts = {};
+  #postureTimer: NodeJS.Timeout | null = null;
+  #network: NetworkWatch | null = null;
+
+  constructor({ readPosture, log, device, ...options }: ClientPlaneOptions) {
+    this.#options = { readPosture, log, device, ...options };
+    this.#log = log;
+    this.#directory = options.directory;
+    this.#endpoints = options.endpoints;
+    this.#paths = new Paths({ agent: device, remembered: (publicKey) => options.endpoints.of(publicKey) });
+    this.#tunnel = new Tunnel({
+      ...options,
+      peerConfig: (item) => this.#paths.peerConfig(item),
+      coming: (items, found) => {
+        this.#runner.input({ kind: 'status', device: found });
+        this.#runner.input({ kind: 'items', items });
+      },
+      closing: () => this.#runner.input({ kind: 'closed' }),
+      onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed' }),
+    });
+    this.#runner = new PathRunner(this.#paths, {
+      apply: (peers) => this.#tunnel.apply(peers),
+      read: () => this.#tunnel.read(),
+      tell: (input) => this.#tell(input),
+      changed: () => {},
+      log,
+    });
+  }
+
+  get wireguardKind() {
+    return this.#tunnel.wireguardKind;
+  }
+
+  /** Gateways and routes, as they stand now. */
+  get view(): PathsView {
+    return this.#paths.view();
+  }
+
+  /** Facts as last read. */
+  get facts(): Facts {
+    return this.#facts;
+  }
+
+  /** Where the host's own network is in the way of a route, a sentence each. */
+  get conflicts(): readonly string[] {
+    return this.#tunnel.conflicts;
+  }
+
+  detect(): Promise<void> {
+    return this.#tunnel.detect();
+  }
+
+  begin(tell: (input: PlaneInput) => void, desired: () => Items): void {
+    this.#tell = tell;
+    this.#desired = desired;
+    void this.readPosture();
+    this.#postureTimer = setInterval(() => void this.readPosture(), postureEveryMs).unref();
+    this.#network = new NetworkWatch(this.#options.interface, () => {
+      this.#log.info('the network of this host has changed');
+      this.#runner.input({ kind: 'network-changed' });
+    });
+  }
+
+  /** Looks at the machine now; the session tells the controller if anything is another. Does not reject. */
+  async readPosture(): Promise<void> {
+    try {
+      this.#facts = await this.#options.readPosture();
+      this.#tell({ kind: 'posture', facts: this.#facts });
+    } catch (error) {
+      this.#log.warn('facts about this device could not be read', { reason: failureOf(error).message });
+    }
+  }
+
+  async perform(work: Work): Promise<PlaneResult> {
+    const result = await this.#tunnel.perform(work);
+    void this.#saveEndpoints();
+    return result;
+  }
+
+  async heartbeat(applied: boolean): Promise<HeartbeatReading> {
+    const device = await this.#tunnel.read().catch(() => null);
+    await this.#saveEndpoints();
+    const peers = peersOf(this.#desired());
+    const statistics = peers.flatMap(({ id, publicKey }) => {
+      const peer = device?.peers.get(publicKey);
+      if (peer === undefined) return [];
+      const { rxBytes, txBytes, lastHandshake, endpoint = null } = peer;
+      return [{ peer: id, rxBytes, txBytes, lastHandshake, endpoint }];
+    });
+    const paths = this.#paths.reports();
+    const relays = [...this.#paths.relays()];
+    return {
+      data: { peers: statistics, policies: [], dropped: {}, probes: [], paths, relays, safeToStop: false },
+      drift: applied ? lostPeer(peers, device) : null,
+    };
+  }
+
+  /** A device has no resources of its own. */
+  async probe(): Promise<readonly ProbeResult[]> {
+    return [];
+  }
+
+  punch({ peer, endpoints }: Punch): void {
+    this.#runner.input({ kind: 'punch', peer, endpoints });
+  }
+
+  down(): Promise<string[]> {
+    return this.#tunnel.down();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#postureTimer !== null) clearInterval(this.#postureTimer);
+    this.#network?.close();
+    this.#runner.stop();
+    await this.#tunnel.stop();
+    await this.#saveEndpoints();
+  }
+
+  async #saveEndpoints(): Promise<void> {
+    await this.#endpoints.save(this.#directory).catch((error) => {
+      this.#log.warn('the endpoints could not be stored', { reason: failureOf(error).message });
+    });
+  }
+}
+
+const postureEveryMs = 60_000;
+
+function peersOf(items: Items): PeerItem[] {
+  return [...items.values()].filter((item) => item.kind === 'peer');
+}
+
+/** Between the sweeps: a peer that is being made anew may be missing for a moment, a device that is dead has none. */
+function lostPeer(peers: readonly PeerItem[], device: DeviceStatus | null): string | null {
+  if (device === null) return 'WireGuard does not answer';
+  const lost = peers.find(({ publicKey }) => !device.peers.has(publicKey));
+  return lost === undefined ? null : `WireGuard has no peer for gateway ${lost.name}`;
+}

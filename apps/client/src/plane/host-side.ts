@@ -1,0 +1,92 @@
+import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
+import { ClientHost, type ClientHostState, type HostWatch } from '@sallyport/hostnet';
+import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '../state/saved-host.ts';
+
+/** Link, addresses, routes, rules and settings of the device; looked at whenever the kernel says that they changed. */
+export class HostSide {
+  readonly #host = new ClientHost();
+  readonly #directory: StateDirectory;
+  readonly #mutex: Mutex;
+  readonly #report: (differences: readonly string[]) => void;
+  #saved: SavedHost | null | undefined;
+  #state: ClientHostState | null = null;
+  #watch: HostWatch | null = null;
+  #conflicts: readonly string[] = [];
+
+  /** What is reported was found while nothing else held the mutex, so it is not our own work half done. */
+  constructor(directory: StateDirectory, mutex: Mutex, report: (differences: readonly string[]) => void) {
+    this.#directory = directory;
+    this.#mutex = mutex;
+    this.#report = report;
+  }
+
+  /** Where the host's own network is in the way of a route, a sentence each. */
+  get conflicts(): readonly string[] {
+    return this.#conflicts;
+  }
+
+  /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
+  async up(state: ClientHostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
+    const saved = await this.#read();
+    if (JSON.stringify(saved?.host) !== JSON.stringify(state)) await this.#keep(mergeSavedHost(saved, state, []));
+    const { changed, differences, conflicts } = await this.#host.up(state, (sysctls) =>
+      this.#keep(mergeSavedHost(saved, state, sysctls)),
+    );
+    this.#conflicts = conflicts;
+    this.#follow(state);
+    return { drift: differences, left: changed ? await this.#differences(state) : [] };
+  }
+
+  /** Nothing is routed into the tunnel any more. */
+  async close(): Promise<void> {
+    const saved = await this.#read();
+    if (saved !== null && saved.host.prefixes.length > 0) await this.up({ ...saved.host, prefixes: [] });
+  }
+
+  async down({ host, sysctls }: SavedHost): Promise<void> {
+    await this.stop();
+    await this.#host.down(host, sysctls);
+    await this.#directory.remove('host.json');
+    this.#saved = null;
+  }
+
+  /** Ends the watch; everything stays as it is. */
+  async stop(): Promise<void> {
+    const watch = this.#watch;
+    this.#state = null;
+    this.#watch = null;
+    await watch?.close();
+  }
+
+  async #read(): Promise<SavedHost | null> {
+    this.#saved ??= await readSavedHost(this.#directory);
+    return this.#saved;
+  }
+
+  async #keep(saved: SavedHost): Promise<void> {
+    this.#saved = saved;
+    await writeSavedHost(this.#directory, saved);
+  }
+
+  /** The host's own network goes before the tunnel: that is no fault, and nothing that could be mended. */
+  async #differences(state: ClientHostState): Promise<readonly string[]> {
+    const conflicts = new Set(this.#conflicts);
+    return (await this.#host.verify(state)).filter((difference) => !conflicts.has(difference));
+  }
+
+  #follow(state: ClientHostState): void {
+    if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
+    void this.#watch?.close();
+    this.#state = state;
+    this.#watch = this.#host.watch(state, () => this.#look(state));
+  }
+
+  #look(state: ClientHostState): void {
+    void this.#mutex.run(async () => {
+      if (this.#state !== state) return;
+      // What cannot be looked at is for the next sweep to say.
+      const differences = await this.#differences(state).catch(() => []);
+      if (differences.length > 0) this.#report(differences);
+    });
+  }
+}

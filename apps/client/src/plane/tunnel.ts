@@ -1,0 +1,267 @@
+import {
+  clientConfigOf,
+  clientHostOf,
+  clientOf,
+  InForce,
+  type ItemChange,
+  movesRoutes,
+  type PeerSource,
+  peerChanges,
+  type Work,
+} from '@sallyport/agent-core';
+import {
+  AgentError,
+  type EndpointMemory,
+  Mutex,
+  type PlaneResult,
+  type StateDirectory,
+} from '@sallyport/agent-runtime';
+import type { StateItem } from '@sallyport/contract/channel';
+import type { ClientHostState } from '@sallyport/hostnet';
+import {
+  type BackendChoice,
+  type DeviceChange,
+  type DeviceStatus,
+  detectBackend,
+  diffDevice,
+  isEmptyChange,
+  openBackend,
+  type PeerChange,
+  publicKeyOf,
+  type WireGuardBackend,
+  WireGuardError,
+} from '@sallyport/wireguard';
+import { readSavedHost } from '../state/saved-host.ts';
+import { HostSide } from './host-side.ts';
+
+export interface TunnelOptions {
+  readonly interface: string;
+  readonly wireguard: BackendChoice;
+  /** WireGuard private key, base64. */
+  readonly privateKey: string;
+  readonly directory: StateDirectory;
+  readonly endpoints: EndpointMemory;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  /** What the peer of an item should be at present. */
+  readonly peerConfig: PeerSource;
+  /** Called before items are put in force, with the device as it is before. */
+  readonly coming: (items: Items, device: DeviceStatus) => void;
+  /** Called before everything is closed. */
+  readonly closing: () => void;
+  /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
+  readonly onHostDrift: (differences: readonly string[]) => void;
+}
+
+type Items = ReadonlyMap<string, StateItem>;
+
+/**
+ * WireGuard and host of a device's one tunnel interface. Everything is idempotent: what is as wanted is not touched, so a new
+ * daemon on a living tunnel disturbs nothing. Calls run one after another. Failures are thrown: see `failureOf`.
+ */
+export class Tunnel {
+  readonly #options: TunnelOptions;
+  readonly #publicKey: string;
+  readonly #host: HostSide;
+  readonly #inForce = new InForce();
+  readonly #mutex = new Mutex();
+  #backend: WireGuardBackend | null = null;
+  /** Whether this daemon has brought everything up once: later differences are others' work. */
+  #settled = false;
+
+  constructor(options: TunnelOptions) {
+    this.#options = options;
+    this.#publicKey = publicKeyOf(options.privateKey);
+    this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
+  }
+
+  /** How WireGuard runs here; null until it is known. */
+  get wireguardKind(): WireGuardBackend['kind'] | null {
+    return this.#backend?.kind ?? null;
+  }
+
+  /** Where the host's own network is in the way, a sentence each. */
+  get conflicts(): readonly string[] {
+    return this.#host.conflicts;
+  }
+
+  /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
+  async detect(): Promise<void> {
+    await this.#mutex.run(() => this.#openBackend());
+    // Starting WireGuard takes as long as being welcomed by the controller. What goes wrong is found by the first job.
+    void this.#mutex.run(async () => this.#backend?.ensure(this.#options.interface)).catch(() => {});
+  }
+
+  perform(work: Work): Promise<PlaneResult> {
+    return this.#mutex.run(async () => {
+      if (work.kind === 'close') return this.#close();
+      if (work.kind === 'change') return this.#change(work.changes, work.items);
+      return this.#load(work.items);
+    });
+  }
+
+  /** The device as it is; null: it does not answer. */
+  read(): Promise<DeviceStatus | null> {
+    return this.#mutex.run(async () => {
+      const device = await (await this.#openBackend()).read(this.#options.interface);
+      if (device !== null) this.#options.endpoints.learn(device.peers.values());
+      return device;
+    });
+  }
+
+  /** Applies steps to peers. Those of a device that is gone come with the next load. */
+  apply(peers: readonly PeerChange[]): Promise<void> {
+    return this.#mutex.run(async () => {
+      if (!this.#settled) return;
+      await (await this.#openBackend()).apply(this.#options.interface, { peers });
+    });
+  }
+
+  /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
+  down(): Promise<string[]> {
+    return this.#mutex.run(async () => {
+      const { interface: name, directory } = this.#options;
+      this.#settled = false;
+      await this.#host.stop();
+      const saved = await readSavedHost(directory);
+      const device = await this.#removeDevice(name, saved !== null);
+      const undone = device === null ? [] : [`interface ${name} with ${device.peers.size} peers`];
+      if (saved === null) return undone;
+      await this.#host.down(saved);
+      undone.push('addresses, routes and rules');
+      if (saved.sysctls.length > 0) undone.push(`settings ${saved.sysctls.map(({ path }) => path).join(', ')}`);
+      return undone;
+    });
+  }
+
+  /** Lets go of what only the daemon needs; the tunnel stays. */
+  stop(): Promise<void> {
+    return this.#mutex.run(() => this.#host.stop());
+  }
+
+  /** WireGuard before routes: what is routed into a tunnel without its mark would go round in circles. */
+  async #load(items: Items): Promise<PlaneResult> {
+    const hostState = this.#hostState(items);
+    const settled = this.#settled;
+    const backend = await this.#openBackend();
+    const { device, drift } = await this.#loadDevice(backend, items);
+    const host = await this.#host.up(hostState);
+    this.#inForce.examine(items, this.#evidence(device, host.left));
+    this.#settled = true;
+    return { hash: this.#inForce.hash, mended: settled ? [...drift, ...host.drift] : [] };
+  }
+
+  async #change(changes: readonly ItemChange[], items: Items): Promise<PlaneResult> {
+    const moved = changes.some(({ before, after }) => (before ?? after)?.kind === 'client');
+    if (!this.#settled || moved) return this.#load(items);
+    try {
+      const device = await this.#changePeers(changes, items);
+      const { left } = changes.some(movesRoutes) ? await this.#host.up(this.#hostState(items)) : { left: [] };
+      this.#inForce.examineTouched(changes, items, this.#evidence(device, left));
+      return { hash: this.#inForce.hash, mended: [] };
+    } catch (error) {
+      if (error instanceof WireGuardError && error.code === 'not-running') return this.#load(items);
+      throw error;
+    }
+  }
+
+  async #close(): Promise<PlaneResult> {
+    const { interface: name, endpoints, closing } = this.#options;
+    closing();
+    const backend = await this.#openBackend();
+    const device = await backend.read(name);
+    if (device !== null) {
+      endpoints.learn(device.peers.values());
+      await backend.apply(name, {
+        peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })),
+      });
+    }
+    await this.#host.close();
+    this.#settled = false;
+    return { hash: '', mended: [] };
+  }
+
+  async #loadDevice(
+    backend: WireGuardBackend,
+    items: Items,
+  ): Promise<{ device: DeviceStatus | null; drift: string[] }> {
+    const { interface: name, endpoints, privateKey, peerConfig, coming } = this.#options;
+    await backend.ensure(name);
+    const before = (await backend.read(name)) ?? emptyDevice;
+    endpoints.learn(before.peers.values());
+    coming(items, before);
+    const facts = { interface: name, privateKey, peerConfig, fwmark, listenPort: before.listenPort };
+    const change = diffDevice(before, clientConfigOf(items, facts));
+    if (isEmptyChange(change)) return { device: before, drift: [] };
+    await backend.apply(name, change);
+    return { device: await backend.read(name), drift: driftOf(change, before) };
+  }
+
+  /** Undefined: nothing was touched, so nothing was looked at. */
+  async #changePeers(changes: readonly ItemChange[], items: Items): Promise<DeviceStatus | null | undefined> {
+    const { interface: name, endpoints, peerConfig, coming } = this.#options;
+    const backend = await this.#openBackend();
+    const before = (await backend.read(name)) ?? emptyDevice;
+    endpoints.learn(before.peers.values());
+    coming(items, before);
+    const peers = peerChanges(changes, items, peerConfig);
+    if (peers.length === 0) return undefined;
+    await backend.apply(name, { peers });
+    return backend.read(name);
+  }
+
+  #hostState(items: Items): ClientHostState {
+    const client = clientOf(items);
+    if (client !== null)
+      return clientHostOf(client, items, { interface: this.#options.interface, mark: fwmark, table });
+    const message = 'The controller sent a state without the device itself: check its version';
+    throw new AgentError('no-client-item', message);
+  }
+
+  #evidence(wireguard: DeviceStatus | null | undefined, hostDifferences: readonly string[]) {
+    const now = this.#options.now();
+    return { wireguard, publicKey: this.#publicKey, fwmark, firewall: null, hostDifferences, now };
+  }
+
+  /** By whatever runs it, without the tools that only making one needs. `ours`: also a link without a living device. */
+  async #removeDevice(name: string, ours: boolean): Promise<DeviceStatus | null> {
+    const userspace = openBackend('userspace');
+    const kernel = openBackend('kernel');
+    const device = (await userspace.read(name)) ?? (await kernel.read(name).catch(() => null));
+    if (device === null && !ours) return null;
+    if (device !== null) this.#options.endpoints.learn(device.peers.values());
+    try {
+      await userspace.remove(name);
+    } catch (error) {
+      if (!(error instanceof WireGuardError) || error.code !== 'name-taken') throw error;
+      // A link of another kind is removed only if it is WireGuard and we brought it up.
+      if (device === null) return null;
+      await kernel.remove(name);
+    }
+    return device;
+  }
+
+  async #openBackend(): Promise<WireGuardBackend> {
+    this.#backend ??= openBackend(await detectBackend(this.#options.wireguard));
+    return this.#backend;
+  }
+}
+
+/** On WireGuard's own datagrams, so that they go past the tunnel. One device per network namespace, so one number will do. */
+export const fwmark = 0x5a11_0001;
+/** Routing table of the tunnel. */
+export const table = 0x5a11;
+
+const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
+
+/** Endpoints and prefixes of peers move by our own doing all the time; only what nobody of ours does is drift. */
+function driftOf(change: DeviceChange, before: DeviceStatus): string[] {
+  return [
+    ...(change.privateKey === undefined ? [] : ['WireGuard had another key']),
+    ...(change.fwmark === undefined ? [] : ['WireGuard marked its packets differently']),
+    ...change.peers.flatMap((step) => {
+      if (step.kind === 'remove') return [`peer ${step.publicKey} was not ours`];
+      return before.peers.has(step.peer.publicKey) ? [] : [`peer ${step.peer.publicKey} was missing`];
+    }),
+  ];
+}

@@ -1,0 +1,85 @@
+import { type AgentSession, clientOf, type PathsView } from '@sallyport/agent-core';
+import type { StateItem } from '@sallyport/contract/channel';
+import type { ClientStatus, GatewayStatus, ResourceStatus, RouteStatus } from '@sallyport/contract/local';
+import type { Facts } from '../posture/read.ts';
+
+/** What a status is made from. */
+export interface StatusSources {
+  readonly session: Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'>;
+  readonly view: PathsView;
+  readonly version: string;
+  readonly pid: number | null;
+  readonly device: string;
+  readonly enrolled: boolean;
+  readonly interface: string;
+  readonly wireguard: ClientStatus['wireguard'];
+  readonly controller: string;
+  readonly notes: readonly string[];
+  readonly facts: Facts;
+}
+
+type Items = ReadonlyMap<string, StateItem>;
+
+export function clientStatusOf(sources: StatusSources): ClientStatus {
+  const { phase, applied, desired, failure } = sources.session;
+  const { items, statement } = desired;
+  return {
+    version: sources.version,
+    pid: sources.pid,
+    device: sources.device,
+    enrolled: sources.enrolled,
+    interface: sources.interface,
+    wireguard: sources.wireguard,
+    addresses: clientOf(items)?.addresses ?? [],
+    controller: { url: sources.controller, connected: phase === 'live', phase },
+    revision: applied?.revision.number ?? null,
+    current: applied !== null && applied.hash === statement?.hash,
+    leaseUntil: statement === null ? null : new Date(statement.leaseUntil).toISOString(),
+    error: failure && { code: failure.code, message: failure.message },
+    notes: [...sources.notes],
+    gateways: sources.view.paths.map((path) => gatewayStatus(path, items)),
+    routes: sources.view.routes.map(routeStatus),
+    resources: [...items.values()].flatMap((item) => (item.kind === 'resource' ? [resourceStatus(item, items)] : [])),
+    posture: { ...sources.facts },
+  };
+}
+
+function gatewayStatus(path: PathsView['paths'][number], items: Items): GatewayStatus {
+  const item = items.get(`peer/${path.peer}`);
+  return {
+    id: path.peer,
+    name: path.name,
+    addresses: item?.kind === 'peer' ? [...item.addresses] : [],
+    standing: path.standing,
+    path: path.state,
+    relay: path.relay === null ? null : { id: path.relay, name: gatewayName(path.relay, items) },
+    endpoint: path.endpoint,
+    rttMs: path.rttMs === null ? null : Math.round(path.rttMs * 100) / 100,
+    lastHandshake: path.lastHandshake === null ? null : new Date(path.lastHandshake).toISOString(),
+    rxBytes: path.rxBytes,
+    txBytes: path.txBytes,
+  };
+}
+
+/** A relay need not carry anything for this device, and then is known by its id only. */
+export function gatewayName(id: string, items: Items): string {
+  const item = items.get(`peer/${id}`);
+  return item?.kind === 'peer' ? item.name : id;
+}
+
+function routeStatus({ prefix, mode, gateways, carrier, why }: PathsView['routes'][number]): RouteStatus {
+  return {
+    prefix,
+    mode,
+    gateways: gateways.map(({ gateway, against }) => ({ id: gateway, against })),
+    carrier,
+    why,
+  };
+}
+
+function resourceStatus({ id, name, denied }: Extract<StateItem, { kind: 'resource' }>, items: Items): ResourceStatus {
+  const routes = [...items.values()].flatMap((item) =>
+    item.kind === 'route' && item.resources.includes(id) ? [item.id] : [],
+  );
+  return { id, name, denied, routes };
+}
