@@ -16,7 +16,7 @@ import type { Frame } from '../session/types.ts';
 import { type TestKey, testKey } from './keys.ts';
 
 /**
- * A controller of one gateway that keeps to the protocol, without IO: what the agent is tested against. `receive` takes the
+ * A controller of one agent that keeps to the protocol, without IO: what the agent is tested against. `receive` takes the
  * frames of the agent's newest connection and returns what the controller answers, which `say` makes frames of, in order.
  */
 export class ScriptedController {
@@ -143,12 +143,12 @@ export class ScriptedController {
     return [welcome, same ? this.lease(now) : this.snapshot(now)];
   }
 
-  #transcript({ nonce, ephemeral, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {
+  #transcript({ role, nonce, ephemeral, identityKey }: Extract<AgentMessage, { type: 'hello' }>) {
     const { gateway: agent } = this;
     const controllerKey = this.key.publicKey;
     return {
       protocol: channelProtocol,
-      role: 'gateway' as const,
+      role,
       agent,
       agentNonce: nonce,
       controllerNonce: this.#nonce,
