@@ -44,7 +44,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'ageing is the same for every tenant' },
   {
     file: 'apps/controller/src/runtime/runtimes.ts',
-    reason: 'an agent knows its gateway id only; the tenant comes from the row',
+    reason: 'an agent knows its own id only; the tenant comes from the row',
   },
   {
     file: 'apps/controller/src/secrets/identity.ts',

@@ -9,7 +9,7 @@ import { pathMetrics } from './path-metrics.ts';
 /** What the metrics look at when they are asked for. */
 export interface Followed {
   readonly channel: Channel;
-  readonly runtimes: { followedGateways(): Iterable<string> };
+  readonly runtimes: { followedAgents(): Iterable<string> };
   readonly streams: { readonly size: number };
   readonly beacon: Pick<Beacon, 'counters' | 'kinds'>;
   readonly paths: Pick<Paths, 'counters'>;
@@ -121,7 +121,7 @@ function processGauges(registers: Registry[]): void {
 }
 
 function agentGauges(registers: Registry[], { channel, runtimes, streams }: Followed): void {
-  const presences = () => [...runtimes.followedGateways()].map((gateway) => channel.presence(gateway));
+  const presences = () => [...runtimes.followedAgents()].map((agent) => channel.presence(agent));
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
       name,

@@ -152,7 +152,7 @@ test('one tenant’s changes never reach the gateways of another', async (t) => 
   assert.deepEqual(follower.changes, []);
   assert.deepEqual(
     state.items().map(({ kind }) => kind),
-    ['gateway'],
+    ['gateway', 'beacon'],
   );
 });
 

@@ -34,7 +34,7 @@ export class TenantRuntimes implements DesiredStates {
   readonly #tenants = new Map<string, { runtime: TenantRuntime; usedAt: number }>();
   readonly #tenantOf = new Map<string, string>();
   readonly #listeners = new Map<string, Set<Listener>>();
-  /** Gateways with listeners, by tenant, as soon as that is known. */
+  /** Agents with listeners, by tenant, as soon as that is known. */
   readonly #followed = new Map<string, Set<string>>();
 
   constructor(deps: RuntimesDeps) {
@@ -43,26 +43,29 @@ export class TenantRuntimes implements DesiredStates {
     deps.store.onCommit((commit) => this.#tenants.get(commit.tenant)?.runtime.accept(commit));
   }
 
-  async current(gateway: string): Promise<DesiredState | null> {
-    const tenant = await this.#findTenant(gateway);
-    return tenant === null ? null : this.#runtime(tenant).current(gateway);
+  async current(agent: string): Promise<DesiredState | null> {
+    const tenant = await this.#findTenant(agent);
+    return tenant === null ? null : this.#runtime(tenant).current(agent);
   }
 
-  subscribe(gateway: string, listener: Listener): () => void {
-    const listeners = this.#listeners.get(gateway) ?? new Set();
-    this.#listeners.set(gateway, listeners.add(listener));
-    const tenant = this.#tenantOf.get(gateway);
-    if (tenant !== undefined) this.#follow(tenant, gateway);
+  /** A device's changes are told from the first time on that its state is asked for. */
+  subscribe(agent: string, listener: Listener): () => void {
+    const listeners = this.#listeners.get(agent) ?? new Set();
+    this.#listeners.set(agent, listeners.add(listener));
+    const tenant = this.#tenantOf.get(agent);
+    if (tenant !== undefined) this.#follow(tenant, agent);
     return () => {
       listeners.delete(listener);
-      if (listeners.size > 0 || this.#listeners.get(gateway) !== listeners) return;
-      this.#listeners.delete(gateway);
-      this.#followed.get(this.#tenantOf.get(gateway) ?? '')?.delete(gateway);
+      if (listeners.size > 0 || this.#listeners.get(agent) !== listeners) return;
+      this.#listeners.delete(agent);
+      const tenant = this.#tenantOf.get(agent) ?? '';
+      this.#followed.get(tenant)?.delete(agent);
+      this.#tenants.get(tenant)?.runtime.unfollowed(agent);
     };
   }
 
-  /** Gateways whose agents somebody serves. */
-  followedGateways(): Iterable<string> {
+  /** Agents that somebody serves. */
+  followedAgents(): Iterable<string> {
     return this.#listeners.keys();
   }
 
@@ -117,7 +120,7 @@ export class TenantRuntimes implements DesiredStates {
       this.#tenants.delete(tenant);
       this.#followed.delete(tenant);
     }
-    for (const [gateway, tenant] of this.#tenantOf) if (!this.#tenants.has(tenant)) this.#tenantOf.delete(gateway);
+    for (const [agent, tenant] of this.#tenantOf) if (!this.#tenants.has(tenant)) this.#tenantOf.delete(agent);
   }
 
   /** Nothing happens by itself any more. */
@@ -137,31 +140,36 @@ export class TenantRuntimes implements DesiredStates {
       ...this.#deps,
       facts: this.#facts,
       timers: this.#deps.timers ?? systemTimers,
-      deliver: (gateway, change) => {
-        for (const listener of this.#listeners.get(gateway) ?? []) listener(change);
+      deliver: (agent, change) => {
+        for (const listener of this.#listeners.get(agent) ?? []) listener(change);
       },
+      isFollowed: (agent) => this.#listeners.has(agent),
       followed: () => this.#followed.get(tenant) ?? [],
     });
     this.#tenants.set(tenant, { runtime, usedAt });
     return runtime;
   }
 
-  async #findTenant(gateway: string): Promise<string | null> {
-    const known = this.#tenantOf.get(gateway);
+  async #findTenant(agent: string): Promise<string | null> {
+    const known = this.#tenantOf.get(agent);
     if (known !== undefined) return known;
-    const row = await unscoped(this.#deps.store.db, 'an agent knows its gateway id only; the tenant comes from the row')
-      .selectFrom('gateways')
-      .select('tenant_id')
-      .where('id', '=', gateway)
-      .executeTakeFirst();
-    if (row === undefined) return null;
-    this.#tenantOf.set(gateway, row.tenant_id);
-    if (this.#listeners.has(gateway)) this.#follow(row.tenant_id, gateway);
-    return row.tenant_id;
+    const tenant = await this.#readTenant(agent);
+    if (tenant === null) return null;
+    this.#tenantOf.set(agent, tenant);
+    if (this.#listeners.has(agent)) this.#follow(tenant, agent);
+    return tenant;
   }
 
-  #follow(tenant: string, gateway: string): void {
-    this.#followed.set(tenant, (this.#followed.get(tenant) ?? new Set()).add(gateway));
+  async #readTenant(agent: string): Promise<string | null> {
+    const rows = unscoped(this.#deps.store.db, 'an agent knows its own id only; the tenant comes from the row');
+    const gateway = await rows.selectFrom('gateways').select('tenant_id').where('id', '=', agent).executeTakeFirst();
+    if (gateway !== undefined) return gateway.tenant_id;
+    const device = await rows.selectFrom('devices').select('tenant_id').where('id', '=', agent).executeTakeFirst();
+    return device?.tenant_id ?? null;
+  }
+
+  #follow(tenant: string, agent: string): void {
+    this.#followed.set(tenant, (this.#followed.get(tenant) ?? new Set()).add(agent));
   }
 }
 

@@ -12,9 +12,10 @@ export interface RuntimeHost {
   readonly store: Store;
   /** Epoch of the database, the first half of every revision. */
   readonly epoch: string;
-  readonly deliver: (gateway: string, change: StateChange) => void;
-  /** Gateways that somebody follows. */
+  readonly deliver: (agent: string, change: StateChange) => void;
+  /** Agents that somebody follows. */
   readonly followed: () => Iterable<string>;
+  readonly isFollowed: (agent: string) => boolean;
   readonly timers: Timers;
   readonly facts: VolatileFacts;
   /** Time that one step of compiling took, milliseconds. */
@@ -30,8 +31,10 @@ export class TenantRuntime {
   readonly #tenant: string;
   readonly #host: RuntimeHost;
   #compiler: TenantCompiler | null = null;
-  /** Hash of each gateway's state, as the last change left it. */
+  /** Hash of the state of each gateway and of each device that is kept up, as the last change left it. */
   readonly #hashes = new Map<string, string>();
+  /** Native devices whose states are kept up. */
+  readonly #devices = new Set<string>();
   readonly #alarm: Alarm;
   #leaseMs = 0;
   #revision = 0;
@@ -84,11 +87,29 @@ export class TenantRuntime {
     return (await this.settled())?.world ?? null;
   }
 
-  async current(gateway: string): Promise<DesiredState | null> {
+  /** State of a gateway or native device. That of a device is kept up from then on, if somebody follows it. */
+  async current(agent: string): Promise<DesiredState | null> {
     const compiler = await this.settled();
-    if (compiler === null || !compiler.world.gateways.has(gateway)) return null;
-    const items = compiler.items(gateway);
-    return { revision: this.#at(this.#revision), hash: compiler.hash(gateway), items: () => items };
+    if (compiler === null || !isAgent(compiler.world, agent)) return null;
+    const kept = this.#devices.has(agent) || compiler.world.gateways.has(agent);
+    if (!kept) this.#keepUp(compiler, agent);
+    const items = compiler.items(agent);
+    const state = { revision: this.#at(this.#revision), hash: compiler.hash(agent), items: () => items };
+    if (!kept && !this.#host.isFollowed(agent)) this.unfollowed(agent);
+    return state;
+  }
+
+  /** Nobody follows the agent any more. */
+  unfollowed(agent: string): void {
+    if (!this.#devices.delete(agent)) return;
+    this.#compiler?.unfollow(agent);
+    this.#hashes.delete(agent);
+  }
+
+  #keepUp(compiler: TenantCompiler, device: string): void {
+    compiler.follow(device);
+    this.#devices.add(device);
+    this.#hashes.set(device, compiler.hash(device));
   }
 
   #at(number: number): Revision {
@@ -141,21 +162,19 @@ export class TenantRuntime {
 
   #apply(compiler: TenantCompiler, changes: readonly Change[], values: readonly WorldChange[], number: number): void {
     const followed = [...this.#host.followed()];
-    const existed = new Set(followed.filter((gateway) => compiler.world.gateways.has(gateway)));
+    const existed = new Set(followed.filter((agent) => isAgent(compiler.world, agent)));
     const news = this.#current(values).filter((value) => isNews(compiler.world, value));
     const deltas = compiler.apply(news, this.#host.store.now());
     const revision = this.#at(number);
     this.#revision = number;
     const steps = this.#steps(compiler, deltas, revision);
     for (const { kind, id, op } of changes) if (kind === 'gateway' && op === 'delete') this.#hashes.delete(id);
+    for (const id of existed) if (!isAgent(compiler.world, id)) this.unfollowed(id);
     const rekeyed = new Set(changes.filter(({ op }) => op === 'rekey').map(({ id }) => id));
-    for (const gateway of followed) {
-      if (rekeyed.has(gateway)) this.#host.deliver(gateway, { kind: 'rekeyed' });
-      const deleted = existed.has(gateway) && !compiler.world.gateways.has(gateway);
-      this.#host.deliver(
-        gateway,
-        deleted ? { kind: 'deleted' } : (steps.get(gateway) ?? { kind: 'revision', revision }),
-      );
+    for (const agent of followed) {
+      if (rekeyed.has(agent)) this.#host.deliver(agent, { kind: 'rekeyed' });
+      const deleted = existed.has(agent) && !isAgent(compiler.world, agent);
+      this.#host.deliver(agent, deleted ? { kind: 'deleted' } : (steps.get(agent) ?? { kind: 'revision', revision }));
     }
     this.#schedule(compiler);
   }
@@ -163,9 +182,9 @@ export class TenantRuntime {
   /** Tells those who follow of changes that no commit has made. */
   #tell(compiler: TenantCompiler, deltas: ReadonlyMap<string, StateDelta>): void {
     const steps = this.#steps(compiler, deltas, this.#at(this.#revision));
-    for (const gateway of this.#host.followed()) {
-      const step = steps.get(gateway);
-      if (step !== undefined) this.#host.deliver(gateway, step);
+    for (const agent of this.#host.followed()) {
+      const step = steps.get(agent);
+      if (step !== undefined) this.#host.deliver(agent, step);
     }
   }
 
@@ -203,11 +222,11 @@ export class TenantRuntime {
     revision: Revision,
   ): Map<string, StateChange> {
     const steps = new Map<string, StateChange>();
-    for (const [gateway, delta] of deltas) {
-      const from = this.#hashes.get(gateway) ?? emptyStateHash;
-      const to = compiler.hash(gateway);
-      this.#hashes.set(gateway, to);
-      steps.set(gateway, { kind: 'delta', revision, from, to, delta });
+    for (const [agent, delta] of deltas) {
+      const from = this.#hashes.get(agent) ?? emptyStateHash;
+      const to = compiler.hash(agent);
+      this.#hashes.set(agent, to);
+      steps.set(agent, { kind: 'delta', revision, from, to, delta });
     }
 
     return steps;
@@ -218,6 +237,11 @@ export class TenantRuntime {
     work();
     this.#host.took(performance.now() - began);
   }
+}
+
+/** Whether the id is one of a gateway or of a device that runs our client. */
+function isAgent(world: World, id: string): boolean {
+  return world.gateways.has(id) || world.devices.get(id)?.native === true;
 }
 
 function objectOf(world: World, kind: 'device' | 'gateway', id: string): WorldChange | null {

@@ -7,7 +7,7 @@ import type { TestApp } from '../../testing/harness.ts';
 import { TenantRuntimes } from '../runtimes.ts';
 import { Whereabouts } from '../whereabouts.ts';
 
-/** Runtimes that know nothing but the rows. */
+/** Runtimes that know nothing but the rows, and the beacons. */
 export const freshRuntimes = (app: TestApp): TenantRuntimes =>
   new TenantRuntimes({
     store: app.store,
@@ -15,6 +15,7 @@ export const freshRuntimes = (app: TestApp): TenantRuntimes =>
     took: () => undefined,
     log: { error: assert.fail },
     whereabouts: new Whereabouts(noCountries),
+    beacons: () => app.app.beacon.peers(),
   });
 
 /** Follows a gateway as an agent does: from a state, by deltas, each of which must lead on from the last. */
