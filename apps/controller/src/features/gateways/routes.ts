@@ -1,3 +1,4 @@
+import type { BeaconKeys } from '../../beacon/keys.ts';
 import type { Channel } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
@@ -7,9 +8,10 @@ import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
 import type { GatewayLists } from './list.ts';
+import { outsideWith } from './outside.ts';
 import type { GatewayQueries } from './queries.ts';
 import { attachedResources, findGateway, type GatewayRow } from './store.ts';
-import { testConfiguration } from './test-configuration.ts';
+import { ConfigurationTests, type Tested } from './test-configuration.ts';
 
 export interface GatewayRouteDeps {
   readonly store: Store;
@@ -18,6 +20,8 @@ export interface GatewayRouteDeps {
   readonly channel: Channel;
   readonly queries: GatewayQueries;
   readonly lists: GatewayLists;
+  /** With whose probe key gateways are knocked at. */
+  readonly beacon: { readonly keys: Pick<BeaconKeys, 'probe'> };
 }
 
 type GatewayOperation =
@@ -33,6 +37,7 @@ type GatewayOperation =
 
 export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
   const { store, queries, lists, channel } = deps;
+  const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey));
   const commandDeps = { ...deps, presence: channel };
   const answer = async (tx: Tx, context: RequestContext, row: GatewayRow) => ({
     body: await queries.view(tx.scoped, context, row),
@@ -67,8 +72,8 @@ export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation
     },
     testGateway: {
       read: async (context, { params }) => {
-        const { row, resources } = await store.read((db) => withResources(scoped(db, context.tenant), params.id));
-        return { body: await testConfiguration(channel, row, resources) };
+        const tested = await store.read((db) => testedGateway(scoped(db, context.tenant), params.id));
+        return { body: await tests.run(tested) };
       },
     },
     rekeyGateway: {
@@ -78,8 +83,9 @@ export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation
   };
 }
 
-async function withResources(db: Scoped, id: string) {
+async function testedGateway(db: Scoped, id: string): Promise<Tested> {
   const row = await findGateway(db, id);
   if (row === undefined) throw notFound();
-  return { row, resources: (await attachedResources(db, [id])).get(id) ?? [] };
+  const { mtu } = await db.selectTenant().select('mtu').executeTakeFirstOrThrow();
+  return { row, resources: (await attachedResources(db, [id])).get(id) ?? [], mtu };
 }

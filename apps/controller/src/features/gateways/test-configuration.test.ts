@@ -1,32 +1,197 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { present } from '../../testing/channel.ts';
-import { openTestApp } from '../../testing/harness.ts';
+import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { type TestContext, test } from 'node:test';
+import {
+  type HandshakeProbeResult,
+  privateKeyFrom,
+  probeHandshake,
+  publicKeyOf,
+  Responder,
+} from '@sallyport/wireguard';
+import { present, ScriptedChannel } from '../../testing/channel.ts';
+import { openTestApp, type TestApp } from '../../testing/harness.ts';
+import type { Outside } from './outside.ts';
+import type { GatewayRow } from './store.ts';
+import { ConfigurationTests } from './test-configuration.ts';
 
-test('test-configuration says what was found, and what was not probed', async (t) => {
+const body = { name: 'Berlin', wireguardPort: '51820' };
+const probeKey = privateKeyFrom(randomBytes(32));
+
+/** Row of a gateway that was created through the API, with facts that only agents tell. */
+async function gatewayRow(app: TestApp, facts: Partial<GatewayRow>): Promise<GatewayRow> {
+  const { json } = await app.request('POST', '/tenants/gateways', { body });
+  const rows = app.store.db.selectFrom('gateways').selectAll().where('id', '=', json.id);
+  return { ...(await rows.executeTakeFirstOrThrow()), deployed_on: 1, wireguard_key: publicKeyOf(probeKey), ...facts };
+}
+
+/** Runs the test with a network that is as the test says. */
+async function run(row: GatewayRow, network: Partial<Outside>, presence = present) {
+  const channel = new ScriptedChannel();
+  channel.presences.set(row.id, presence);
+  channel.probes = [];
+  const outside: Outside = {
+    probeKey,
+    probe: async () => assert.fail('nothing is to be knocked at'),
+    addresses: async () => ['192.0.2.7'],
+    pathMtu: async () => 1500,
+    ...network,
+  };
+  return new ConfigurationTests(channel, outside).run({ row, resources: [], mtu: 1280 });
+}
+
+const answers = (acknowledged: boolean, to = '192.0.2.7:51820'): HandshakeProbeResult => ({
+  ok: true,
+  rttMs: 12.3,
+  from: '198.51.100.1:40000',
+  to,
+  acknowledged,
+});
+
+/** What WireGuard is on the wire: answers handshakes, and acknowledges data that fits, without the ten seconds. */
+async function openWireGuard(t: TestContext, largest: number) {
+  const privateKey = privateKeyFrom(randomBytes(32));
+  const responder = new Responder({ privateKey, random: randomBytes });
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  t.after(() => socket.close());
+  const sizes: number[] = [];
+  socket.on('message', (datagram, { address, port }) => {
+    const known = (key: string) => (key === publicKeyOf(probeKey) ? {} : null);
+    sizes.push(datagram.length);
+    if (datagram.length > largest) return;
+    const result = responder.handle(datagram, `${address}:${port}`, performance.now(), known);
+    if (result.kind === 'reply') socket.send(result.datagram, port, address);
+    if (result.kind !== 'authenticated' || result.keepalive) return;
+    socket.send(responder.keepalive(result.peer, performance.now()) ?? new Uint8Array(0), port, address);
+  });
+  return { endpoint: `127.0.0.1:${socket.address().port}`, publicKey: publicKeyOf(privateKey), sizes };
+}
+
+test('what can be known of a gateway over the API, before it is deployed and once an agent is there', async (t) => {
   const app = await openTestApp(t);
   const { json: made } = await app.request('POST', '/tenants/gateways', {
-    body: { name: 'Berlin', wireguardPort: '51820' },
+    body: { ...body, endpoint: 'gateway.invalid' },
   });
-  const run = async () => (await app.request('POST', `/tenants/gateways/${made.id}/test-configuration`)).json;
+  const test = async () => (await app.request('POST', `/tenants/gateways/${made.id}/test-configuration`)).json;
 
-  const away = await run();
+  const away = await test();
   assert.equal(away.status, 'NOT_REACHABLE');
-  assert.match(away.details, /never been deployed.*Not probed: resources, and the WireGuard port from outside/);
+  assert.match(away.details, /never been deployed.*the name gateway\.invalid has no address \(E/);
+  assert.match(away.error, /run the gateway with its token.*gateway\.invalid cannot be resolved.*correct it in DNS/);
+
+  await app.request('PATCH', `/tenants/gateways/${made.id}`, { body: { ...body, endpoint: '192.0.2.1' } });
+  const resolved = await test();
+  assert.match(resolved.details, /Endpoint: 192\.0\.2\.1:51820, as given\. Not known before the gateway is deployed/);
+  assert.doesNotMatch(resolved.error, /192/);
 
   app.channel.presences.set(made.id, present);
-  const silent = await run();
+  const silent = await test();
   assert.equal(silent.status, 'ERROR');
   assert.match(silent.error, /did not answer within 10 seconds/);
 
   await app.parts.directory.deployed(made.id, app.clock.now);
   app.channel.probes = [];
-  const fine = await run();
+  const fine = await test();
   assert.deepEqual([fine.status, fine.error], ['ONLINE', undefined]);
-  assert.match(fine.details, /desired state is applied.*none attached.*Not probed: the WireGuard port from outside/);
+  assert.match(fine.details, /desired state is applied.*none attached.*Not probed: other networks/);
 
   app.channel.presences.set(made.id, { ...present, converged: false, error: 'Port 51820 is taken.' });
-  const failing = await run();
+  const failing = await test();
   assert.deepEqual([failing.status, failing.error], ['ERROR', 'Port 51820 is taken.']);
   assert.match(failing.details, /not applied yet/);
+
+  const { key } = app.other;
+  assert.equal((await app.request('POST', `/tenants/gateways/${made.id}/test-configuration`, { key })).status, 404);
+});
+
+test('a real handshake from outside, a full packet, and where they were sent from', async (t) => {
+  const app = await openTestApp(t);
+  const wireguard = await openWireGuard(t, 2000);
+  const row = await gatewayRow(app, { endpoint: wireguard.endpoint, wireguard_key: wireguard.publicKey });
+  const { status, details, error } = await run(row, { probe: probeHandshake });
+  assert.deepEqual([status, error], ['ONLINE', undefined]);
+  assert.match(details ?? '', /answers a handshake at 127\.0\.0\.1:\d+ in \d+ ms, knocked at from 127\.0\.0\.1:\d+ in/);
+  assert.match(details ?? '', /a full packet \(1340 bytes, 1280 in the tunnel\) arrives/);
+  assert.deepEqual(wireguard.sizes, [148, 1312]);
+});
+
+test('who asks while a test runs shares it', async (t) => {
+  const app = await openTestApp(t);
+  const row = await gatewayRow(app, { endpoint: '192.0.2.7' });
+  const channel = new ScriptedChannel();
+  const hold = Promise.withResolvers<HandshakeProbeResult>();
+  let knocked = 0;
+  const probe = () => {
+    knocked++;
+    return hold.promise;
+  };
+  const tests = new ConfigurationTests(channel, {
+    probeKey,
+    probe,
+    addresses: async () => [],
+    pathMtu: async () => 1500,
+  });
+  const tested = { row, resources: [], mtu: 1280 };
+  const both = [tests.run(tested), tests.run(tested)];
+  hold.resolve(answers(true));
+  const [first, second] = await Promise.all(both);
+  assert.deepEqual([first, knocked], [second, 1]);
+});
+
+test('WireGuard that is not found says why, and what to open; the agent decides the status', async (t) => {
+  const app = await openTestApp(t);
+  const given = await gatewayRow(app, { endpoint: 'vpn.example.com', discovered_endpoint: '203.0.113.9:51820' });
+  const failing = async (reason: Exclude<HandshakeProbeResult, { ok: true }>['reason']) =>
+    run(given, { probe: async () => ({ ok: false, reason }) });
+  const silent = await failing('no-answer');
+  assert.equal(silent.status, 'ONLINE');
+  assert.match(silent.details ?? '', /as given; vpn\.example\.com is 192\.0\.2\.7\. WireGuard: does not answer at vpn/);
+  assert.match(silent.error ?? '', /open that UDP port in every firewall.*lead to UDP 51820 of the gateway/);
+  assert.match((await failing('refused')).error ?? '', /does not listen/);
+  assert.match((await failing('bad-answer')).error ?? '', /is not what answers/);
+
+  const elsewhere = await run(given, {
+    probe: async ({ endpoint }) =>
+      endpoint.host === '203.0.113.9' ? answers(false) : { ok: false, reason: 'no-answer' },
+  });
+  assert.match(elsewhere.error ?? '', /It does answer at 203\.0\.113\.9:51820\./);
+  const slow = await run(given, { addresses: async () => [] });
+  assert.match(slow.error ?? '', /vpn\.example\.com cannot be resolved/);
+});
+
+test('an endpoint that the beacon sees may be closed to strangers; without one there is nothing to knock at', async (t) => {
+  const app = await openTestApp(t);
+  const row = await gatewayRow(app, {
+    endpoint: null,
+    discovered_endpoint: '198.51.100.9:4242',
+    mapping_independent: 1,
+  });
+  const closed = await run(row, { probe: async () => ({ ok: false, reason: 'no-answer' }) });
+  assert.deepEqual([closed.status, closed.error], ['ONLINE', undefined]);
+  assert.match(closed.details ?? '', /as the beacon sees.*keeps strangers out.*plain ones need an endpoint/);
+  const guessed = { ...row, mapping_independent: null };
+  assert.match(
+    (await run(guessed, { probe: async () => ({ ok: false, reason: 'no-answer' }) })).error ?? '',
+    /open that/,
+  );
+  const dependent = await run({ ...row, discovered_endpoint: null, mapping_independent: 0 }, {});
+  assert.match(dependent.details ?? '', /shows each peer another address.*through relays/);
+  assert.match((await run({ ...guessed, discovered_endpoint: null }, {})).details ?? '', /none is discovered before/);
+});
+
+test('a way that is too narrow for full packets is told with the MTU to set', async (t) => {
+  const app = await openTestApp(t);
+  const row = await gatewayRow(app, { endpoint: '192.0.2.7' });
+  const told = await run(row, { probe: async () => answers(true), pathMtu: async () => 1300 });
+  assert.match(told.error ?? '', /1340 bytes do not fit.*set the tenant's MTU to 1240 or less/);
+  const six = await run(row, { probe: async () => answers(true, '[2001:db8::7]:51820'), pathMtu: async () => 1340 });
+  assert.match(six.error ?? '', /1360 bytes do not fit.*to 1260 or less/);
+  const swallowed = await run(row, { probe: async ({ padding }) => answers((padding?.bytes ?? 0) < 1000) });
+  assert.match(swallowed.error ?? '', /1340 bytes get lost.*lower than 1280/);
+  const mute = await run(row, { probe: async () => answers(false) });
+  assert.deepEqual([mute.error, /MTU: not known/.test(mute.details ?? '')], [undefined, true]);
+  const unknown = await run(row, { probe: async () => answers(true), pathMtu: async () => null });
+  assert.match(unknown.details ?? '', /a full packet .* arrives/);
 });

@@ -1,70 +1,113 @@
 import type { TestConfiguration } from '@sallyport/contract';
 import type { ProbeResult } from '@sallyport/contract/channel';
-import type { Channel } from '../../channel/types.ts';
+import type { Channel, Presence } from '../../channel/types.ts';
+import { type Finding, found, wrong } from './findings.ts';
+import { knockFromOutside, type Outside } from './outside.ts';
 import { shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
+
+/** A gateway as it is to be tested. */
+export interface Tested {
+  readonly row: GatewayRow;
+  readonly resources: readonly AttachedResource[];
+  /** Largest packet inside of the tunnel. */
+  readonly mtu: number;
+}
 
 /** How long the agent may take to probe everything, milliseconds. */
 const probeTimeoutMs = 10_000;
 
-/** Checks the agent, what it has applied, and its resources as seen from where it stands. Says what was not probed. */
-export async function testConfiguration(
-  channel: Pick<Channel, 'presence' | 'probe'>,
+/** Tests gateways, each once at a time: who asks for one that is being tested gets the same answer. */
+export class ConfigurationTests {
+  readonly #channel: Pick<Channel, 'presence' | 'probe'>;
+  readonly #outside: Outside;
+  readonly #running = new Map<string, Promise<TestConfiguration>>();
+
+  constructor(channel: Pick<Channel, 'presence' | 'probe'>, outside: Outside) {
+    this.#channel = channel;
+    this.#outside = outside;
+  }
+
+  /**
+   * Whether the endpoint resolves and WireGuard answers there, the agent is connected and has applied the desired state,
+   * resources can be reached from where it stands, and full packets fit. Says what failed, what to do, and what was not probed.
+   */
+  run(gateway: Tested): Promise<TestConfiguration> {
+    const { id } = gateway.row;
+    const running = this.#running.get(id) ?? this.#test(gateway).finally(() => this.#running.delete(id));
+    this.#running.set(id, running);
+    return running;
+  }
+
+  async #test({ row, resources, mtu }: Tested): Promise<TestConfiguration> {
+    const before = this.#channel.presence(row.id);
+    const [outside, probes] = await Promise.all([
+      knockFromOutside(this.#outside, row, mtu),
+      before.connected ? this.#channel.probe(row.id, probeTimeoutMs) : null,
+    ]);
+    const presence = this.#channel.presence(row.id);
+    const inside = before.connected
+      ? [agentFinding(row, presence, probes), resourceFinding(probes, resources)]
+      : [away(row), found('Resources: not probed.')];
+    return answer(statusOf(row, before, presence, probes), [...inside, ...outside, notProbed]);
+  }
+}
+
+/** `error` is what failed, without what is only worth knowing. */
+function answer(status: TestConfiguration['status'], findings: readonly Finding[]): TestConfiguration {
+  const errors = findings.flatMap(({ error }) => error ?? []);
+  const details = findings.map(({ sentence }) => sentence).join(' ');
+  return { status, details, ...(errors.length === 0 ? {} : { error: errors.join(' ') }) };
+}
+
+function statusOf(
   row: GatewayRow,
-  resources: readonly AttachedResource[],
-): Promise<TestConfiguration> {
-  const before = channel.presence(row.id);
-  if (!before.connected)
-    return { status: 'NOT_REACHABLE', details: notConnected(row), error: 'No agent is connected.' };
-  const probes = await channel.probe(row.id, probeTimeoutMs);
-  const presence = channel.presence(row.id);
-  const error = shownError(row, presence);
-  if (error !== null) return { status: 'ERROR', details: sentences(probes, resources, presence.converged), error };
-  if (probes === null)
-    return {
-      status: 'ERROR',
-      details: notProbed,
-      error: `The agent did not answer within ${probeTimeoutMs / 1000} seconds.`,
-    };
-  const shown = shownStatus(row, presence);
-  return {
-    status:
-      shown === 'ONLINE' || shown === 'MAINTENANCE' ? shown : shown === 'OFFLINE' ? 'NOT_REACHABLE' : 'UNRECOGNIZED',
-    details: sentences(probes, resources, presence.converged),
-    ...unreachable(probes, resources),
-  };
-}
-
-const notProbed = 'Not probed: the WireGuard port from outside.';
-
-function notConnected(row: GatewayRow): string {
-  const first =
-    row.deployed_on === null ? 'It has never been deployed.' : 'Its last state stays in force until its lease ends.';
-  return `Agent: not connected. ${first} Not probed: resources, and the WireGuard port from outside.`;
-}
-
-function sentences(
+  before: Presence,
+  presence: Presence,
   probes: readonly ProbeResult[] | null,
-  resources: readonly AttachedResource[],
-  converged: boolean,
-): string {
-  const applied = converged ? 'the desired state is applied' : 'the desired state is not applied yet';
-  return [`Agent: connected, ${applied}.`, resourceSentence(probes, resources), notProbed].join(' ');
+): TestConfiguration['status'] {
+  if (!before.connected) return 'NOT_REACHABLE';
+  if (shownError(row, presence) !== null || probes === null) return 'ERROR';
+  const shown = shownStatus(row, presence);
+  if (shown === 'ONLINE' || shown === 'MAINTENANCE') return shown;
+  return shown === 'OFFLINE' ? 'NOT_REACHABLE' : 'UNRECOGNIZED';
 }
 
-function resourceSentence(probes: readonly ProbeResult[] | null, resources: readonly AttachedResource[]): string {
-  if (probes === null) return 'Resources: not probed.';
-  if (resources.length === 0) return 'Resources: none attached.';
-  const found = probes.map(
-    (probe) => `${nameOf(resources, probe)} ${probe.reachable ? 'reachable' : 'not reachable'} (${probe.detail})`,
+const notProbed = found('Not probed: other networks than those of the controller and the gateway.');
+
+const away = ({ deployed_on }: GatewayRow): Finding =>
+  wrong(
+    deployed_on === null
+      ? 'Agent: not connected. It has never been deployed.'
+      : 'Agent: not connected. Its last state stays in force until its lease ends.',
+    deployed_on === null
+      ? 'No agent is connected: run the gateway with its token.'
+      : 'No agent is connected: see whether it runs on the gateway, and reaches the controller.',
   );
-  return found.length === 0 ? 'Resources: nothing in them can be probed.' : `Resources: ${found.join('; ')}.`;
+
+function agentFinding(row: GatewayRow, presence: Presence, probes: readonly ProbeResult[] | null): Finding {
+  const { converged } = presence;
+  const sentence = `Agent: connected, ${converged ? 'the desired state is applied' : 'the desired state is not applied yet'}.`;
+  const failure = shownError(row, presence);
+  if (failure !== null) return wrong(sentence, failure);
+  if (probes === null) return wrong(sentence, `The agent did not answer within ${probeTimeoutMs / 1000} seconds.`);
+  return converged ? found(sentence) : wrong(sentence, 'The desired state is not applied yet: test again in a moment.');
 }
 
-function unreachable(probes: readonly ProbeResult[], resources: readonly AttachedResource[]): { error?: string } {
-  const names = new Set(probes.filter((probe) => !probe.reachable).map((probe) => nameOf(resources, probe)));
-  return names.size === 0 ? {} : { error: `Not reachable from the gateway: ${[...names].join(', ')}.` };
+function resourceFinding(probes: readonly ProbeResult[] | null, resources: readonly AttachedResource[]): Finding {
+  if (probes === null) return found('Resources: not probed.');
+  if (resources.length === 0) return found('Resources: none attached.');
+  const nameOf = ({ resource }: ProbeResult) => resources.find(({ id }) => id === resource)?.name ?? resource;
+  const outcomes = probes.map(
+    (probe) => `${nameOf(probe)} ${probe.reachable ? 'reachable' : 'not reachable'} (${probe.detail})`,
+  );
+  const silent = resources.filter(({ id }) => !probes.some(({ resource }) => resource === id)).map(({ name }) => name);
+  if (silent.length > 0) outcomes.push(`nothing in ${silent.join(', ')} can be probed`);
+  const sentence = `Resources: ${outcomes.join('; ')}.`;
+  const failed = new Set(probes.filter(({ reachable }) => !reachable).map(nameOf));
+  if (failed.size === 0) return found(sentence);
+  return wrong(
+    sentence,
+    `Not reachable from the gateway: ${[...failed].join(', ')}. Check that they are up, and that routes and firewalls let the gateway in.`,
+  );
 }
-
-const nameOf = (resources: readonly AttachedResource[], probe: ProbeResult): string =>
-  resources.find(({ id }) => id === probe.resource)?.name ?? probe.resource;
