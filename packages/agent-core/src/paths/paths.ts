@@ -1,6 +1,23 @@
-import type { BeaconItem, DeviceItem, PathReport, PeerItem } from '@sallyport/contract/channel';
-import type { PeerConfig } from '@sallyport/wireguard';
-import type { PathEffect, PathInput, PathsConfig, PathsView, RelayTimes } from './types.ts';
+import type { BeaconItem, DeviceItem, PathReport, PeerItem, StateItem } from '@sallyport/contract/channel';
+import type { PeerChange, PeerConfig } from '@sallyport/wireguard';
+import { isTunnel, mayPass, restingPeer } from '../reconcile/wanted.ts';
+import { type Carrier, type Move, RouteChooser } from './chooser.ts';
+import { DeviceSide, type Look } from './devices.ts';
+import { type FinderEffect, PathFinder } from './finder.ts';
+import { Names } from './names.ts';
+import { keepaliveSeconds, Outbox } from './outbox.ts';
+import { RelayMeter } from './relay-times.ts';
+import type { Candidate } from './search.ts';
+import { Traffic } from './traffic.ts';
+import {
+  defaultPathsTiming,
+  type PathEffect,
+  type PathInput,
+  type PathsConfig,
+  type PathsTiming,
+  type PathsView,
+  type RelayTimes,
+} from './types.ts';
 
 /**
  * The ways to all gateways of a state, and which of them carries each route; on a gateway also where its devices are found.
@@ -9,35 +26,347 @@ import type { PathEffect, PathInput, PathsConfig, PathsView, RelayTimes } from '
  * The plane asks `peerConfig` when it loads or changes a device, so that it never undoes what is decided here.
  */
 export class Paths {
-  constructor(_config: PathsConfig) {}
+  readonly #config: PathsConfig;
+  readonly #timing: PathsTiming;
+  readonly #names = new Names();
+  readonly #outbox = new Outbox();
+  readonly #chooser: RouteChooser;
+  readonly #devices: DeviceSide;
+  readonly #meter: RelayMeter;
+  #peers = new Map<string, Tunnel>();
+  #beacons: BeaconItem[] = [];
+  #probes = 0;
+  /** Whose probe it is. */
+  readonly #probing = new Map<number, string>();
+  #look: Look = { device: null, at: -Infinity };
+  #lookAt = Infinity;
+  #shownAt = -Infinity;
+  #chosenAt = -Infinity;
+  #carriersChanged = false;
+  #now = 0;
+
+  constructor(config: PathsConfig) {
+    this.#config = config;
+    this.#timing = { ...defaultPathsTiming, ...config.timing };
+    this.#chooser = new RouteChooser(config.agent, this.#timing.holdMs);
+    this.#devices = new DeviceSide(this.#timing, this.#names, this.#outbox, config.remembered);
+    this.#meter = new RelayMeter(this.#timing);
+  }
 
   /** `now`: milliseconds of a clock that never goes back. */
-  handle(_input: PathInput, _now: number): PathEffect[] {
-    throw new Error('not yet');
+  handle(input: PathInput, now: number): PathEffect[] {
+    this.#now = now;
+    this.#take(input);
+    this.#due();
+    return this.#outbox.take();
   }
 
   /** Null: only inputs can change anything. */
   nextDeadline(): number | null {
-    return null;
+    const all = [this.#lookAt, this.#devices.nextDeadline(), this.#meter.nextDeadline(), this.#chooser.nextDeadline()];
+    for (const { finder } of this.#peers.values()) all.push(finder.nextDeadline());
+    const at = Math.min(...all);
+    return at === Infinity ? null : at;
   }
 
   /** What the WireGuard peer of an item should be at present. Endpoints are IP addresses; absent while none is known. */
-  peerConfig(_item: PeerItem | BeaconItem | DeviceItem): PeerConfig {
-    throw new Error('not yet');
+  peerConfig(item: PeerItem | BeaconItem | DeviceItem): PeerConfig {
+    if (item.kind === 'device') return this.#devices.peerConfig(item, this.#now);
+    const peer = restingPeer(item);
+    const carried = item.kind === 'peer' ? this.#chooser.carriedBy(item.id) : [];
+    const endpoint = item.kind === 'peer' ? this.#endpointOf(item) : this.#beaconAt(item);
+    // A beacon without an endpoint is there to be heard, not to be spoken to.
+    const silent = item.kind === 'beacon' && item.endpoint === null;
+    return {
+      ...peer,
+      allowedIps: [...new Set([...peer.allowedIps, ...carried])],
+      ...(endpoint && { endpoint }),
+      ...(silent ? {} : { persistentKeepalive: keepaliveSeconds }),
+    };
   }
 
   /** For `sally status`. */
   view(): PathsView {
-    return { paths: [], routes: [] };
+    const paths = [...this.#peers].map(([peer, { item, finder }]) => ({
+      peer,
+      name: item.name,
+      state: finder.state,
+      relay: finder.relay,
+      endpoint: finder.status?.endpoint ?? finder.endpoint,
+      rttMs: finder.rttMs,
+      lastHandshake: finder.status?.lastHandshake ?? null,
+      rxBytes: finder.status?.rxBytes ?? 0,
+      txBytes: finder.status?.txBytes ?? 0,
+      standing: item.standing,
+    }));
+    return { paths, routes: this.#chooser.view(this.#carriers()) };
   }
 
   /** For heartbeats: the way to every gateway. */
   reports(): PathReport[] {
-    return [];
+    return [...this.#peers].map(([peer, { finder }]) => ({
+      peer,
+      via: finder.isUp ? (finder.relay ?? 'direct') : null,
+      rttMs: finder.rttMs,
+    }));
   }
 
   /** For heartbeats: relay points that were measured. */
   relays(): RelayTimes {
-    return [];
+    return this.#meter.times();
+  }
+
+  #take(input: PathInput): void {
+    switch (input.kind) {
+      case 'items':
+        this.#takeItems(mayPass(input.items) ? [...input.items.values()] : []);
+        return;
+      case 'closed':
+        this.#takeItems([]);
+        return;
+      case 'probed':
+        this.#probed(input.probe, input.rttMs);
+        return;
+      case 'status':
+        this.#seen({ device: input.device, at: this.#now });
+        return;
+      case 'punch':
+        this.#punched(input.peer, input.endpoints);
+        return;
+      case 'network-changed':
+        this.#networkChanged();
+        return;
+      case 'resolved':
+        this.#resolved(input.host, input.addresses);
+        return;
+      case 'measured':
+        this.#meter.measured(input.relay, input.rttMs, this.#now);
+        return;
+      case 'tick':
+        return;
+    }
+  }
+
+  #due(): void {
+    const now = this.#now;
+    for (const tunnel of this.#peers.values()) {
+      if (tunnel.finder.nextDeadline() <= now) this.#follow(tunnel, tunnel.finder.tick(now));
+    }
+    this.#devices.tick(now);
+    if (now >= this.#lookAt) this.#readStatus();
+    this.#outbox.push(...this.#meter.due((endpoint) => this.#names.endpointsOf(endpoint, now)[0], now));
+    this.#setPeers(this.#choose(), () => true);
+    for (const host of this.#names.takeQuestions(now)) this.#outbox.push({ kind: 'resolve', host });
+  }
+
+  // ---- items
+
+  #takeItems(items: readonly StateItem[]): void {
+    const now = this.#now;
+    const before = this.#peers;
+    const peers = items.filter((item) => item.kind === 'peer');
+    this.#peers = new Map(peers.map((item) => [item.id, this.#tunnel(item, before.get(item.id))]));
+    this.#beacons = items.filter((item) => item.kind === 'beacon');
+    for (const item of this.#beacons) this.#beaconAt(item);
+    this.#devices.setItems(
+      items.filter((item) => item.kind === 'device').filter((item) => isTunnel(item)),
+      this.#look,
+      now,
+    );
+    this.#meter.setPoints(
+      items.filter((item) => item.kind === 'relay-point'),
+      now,
+    );
+    this.#lookAt = this.#peers.size === 0 ? Infinity : Math.min(this.#lookAt, now + this.#timing.statusMs);
+    this.#takeRoutes(items, before);
+    for (const tunnel of this.#peers.values()) {
+      const known = before.get(tunnel.item.id)?.finder === tunnel.finder;
+      const effects = known ? tunnel.finder.offer(this.#candidates(tunnel.item), now) : this.#start(tunnel);
+      this.#follow(tunnel, effects);
+    }
+  }
+
+  /** Peers that are new get what they carry from the plane, which makes them. */
+  #takeRoutes(items: readonly StateItem[], before: ReadonlyMap<string, Tunnel>): void {
+    this.#chooser.setRoutes(items.filter((item) => item.kind === 'route'));
+    const until = this.#now + this.#timing.candidateMs;
+    for (const { item } of this.#peers.values()) {
+      if (before.has(item.id)) continue;
+      const found = this.#look.device?.peers.get(item.publicKey)?.allowedIps ?? [];
+      for (const prefix of found) this.#chooser.adopt(prefix, item.id, until);
+    }
+    this.#carriersChanged = true;
+    const moves = this.#choose();
+    this.#setPeers(moves, (id) => before.get(id)?.item.publicKey === this.#peers.get(id)?.item.publicKey);
+  }
+
+  /** A gateway with another key is another peer. */
+  #tunnel(item: PeerItem, known: Tunnel | undefined): Tunnel {
+    if (known !== undefined && known.item.publicKey === item.publicKey) return { ...known, item };
+    const finder = new PathFinder(this.#timing, () => {
+      this.#probes += 1;
+      return this.#probes;
+    });
+    return { item, finder, traffic: new Traffic() };
+  }
+
+  #start({ item, finder }: Tunnel): FinderEffect[] {
+    const present = this.#look.device?.peers.get(item.publicKey)?.endpoint;
+    return finder.start(this.#candidates(item), present ?? this.#config.remembered(item.publicKey), this.#now);
+  }
+
+  #candidates(item: PeerItem): Candidate[] {
+    const direct = item.endpoints.map((endpoint) => ({ endpoint, relay: null }));
+    const relays = item.relays.map(({ gateway, endpoint }) => ({ endpoint, relay: gateway }));
+    return [...direct, ...relays].flatMap(({ endpoint, relay }) =>
+      this.#names.endpointsOf(endpoint, this.#now).map((resolved) => ({ endpoint: resolved, relay })),
+    );
+  }
+
+  #endpointOf(item: PeerItem): string | undefined {
+    return this.#peers.get(item.id)?.finder.endpoint ?? this.#candidates(item)[0]?.endpoint;
+  }
+
+  #beaconAt({ endpoint }: BeaconItem): string | undefined {
+    return endpoint === null ? undefined : this.#names.endpointsOf(endpoint, this.#now)[0];
+  }
+
+  // ---- what comes in
+
+  #probed(probe: number, rttMs: number | null): void {
+    const tunnel = this.#peers.get(this.#probing.get(probe) ?? '');
+    this.#probing.delete(probe);
+    if (tunnel !== undefined) this.#follow(tunnel, tunnel.finder.probed(probe, rttMs, this.#now));
+  }
+
+  #seen(look: Look): void {
+    this.#look = look;
+    for (const tunnel of this.#peers.values()) {
+      const { item, finder, traffic } = tunnel;
+      const status = look.device?.peers.get(item.publicKey) ?? null;
+      this.#follow(tunnel, finder.setActive(traffic.seen(status, look.at), look.at));
+      this.#follow(tunnel, finder.seen(status, look.at));
+    }
+    this.#devices.seen(look);
+  }
+
+  #punched(id: string, endpoints: readonly string[]): void {
+    const addresses = endpoints.flatMap((endpoint) => this.#names.endpointsOf(endpoint, this.#now));
+    const tunnel = this.#peers.get(id);
+    if (tunnel !== undefined) this.#follow(tunnel, tunnel.finder.punch(addresses, this.#now));
+    else if (this.#devices.has(id)) {
+      this.#devices.call(id, addresses, this.#look, this.#now);
+      this.#showSelf();
+    }
+  }
+
+  #networkChanged(): void {
+    for (const tunnel of this.#peers.values()) this.#follow(tunnel, tunnel.finder.networkChanged(this.#now));
+    this.#showSelf();
+    this.#meter.hurry(this.#now);
+  }
+
+  #resolved(host: string, addresses: readonly string[]): void {
+    if (!this.#names.resolved(host, addresses, this.#now)) return;
+    for (const tunnel of this.#peers.values()) {
+      this.#follow(tunnel, tunnel.finder.offer(this.#candidates(tunnel.item), this.#now));
+    }
+    const beacons = this.#beacons.filter(({ endpoint }) => endpoint?.startsWith(`${host}:`));
+    this.#outbox.wireguard(beacons.map((item) => ({ kind: 'set', peer: this.peerConfig(item) })));
+    this.#devices.resolved(host, this.#look, this.#now);
+    this.#meter.hurry(this.#now);
+  }
+
+  // ---- what goes out
+
+  #follow(tunnel: Tunnel, effects: readonly FinderEffect[]): void {
+    for (const effect of effects) {
+      if (effect.kind === 'aim') this.#outbox.aim(this.peerConfig(tunnel.item), effect.endpoint, effect.anew);
+      else if (effect.kind === 'probe') this.#probe(tunnel, effect.probe);
+      else if (effect.kind === 'find-path') {
+        this.#outbox.push({ kind: 'find-path', peer: tunnel.item.id, relay: effect.relay });
+      } else if (effect.kind === 'read-status') this.#readStatus();
+      else if (effect.kind === 'show-self') this.#showSelf();
+      else this.#changed(tunnel);
+    }
+  }
+
+  #probe({ item, traffic }: Tunnel, probe: number): void {
+    traffic.probed();
+    this.#probing.set(probe, item.id);
+    const [address = ''] = item.addresses;
+    this.#outbox.push({ kind: 'probe', probe, peer: item.id, address, timeoutMs: probeTimeoutMs });
+  }
+
+  #changed({ item, finder }: Tunnel): void {
+    this.#carriersChanged = true;
+    const { state, relay, endpoint } = finder;
+    const how = relay === null ? '' : ` by ${this.#nameOf(relay)}`;
+    const where = endpoint === null ? '' : ` at ${endpoint}`;
+    this.#outbox.tell(state === 'searching' ? 'detail' : 'notice', `${item.name} is ${state}${how}${where}`);
+  }
+
+  /** The mapping of our own socket may be another: whoever is asked for it has to see it. */
+  #showSelf(): void {
+    if (this.#now - this.#shownAt < showPauseMs) return;
+    this.#shownAt = this.#now;
+    for (const item of this.#beacons) if (item.endpoint !== null) this.#outbox.poke(this.peerConfig(item), false);
+  }
+
+  #readStatus(): void {
+    if (this.#peers.size > 0) this.#lookAt = this.#now + this.#timing.statusMs;
+    this.#outbox.readStatus();
+  }
+
+  // ---- routes
+
+  /** Round-trip times vary all the time: they are looked at now and then, everything else at once. */
+  #choose(): Move[] {
+    const now = this.#now;
+    const due = now >= this.#chooser.nextDeadline() || now - this.#chosenAt >= chooseMs;
+    if (!this.#carriersChanged && !due) return [];
+    this.#carriersChanged = false;
+    this.#chosenAt = now;
+    return this.#chooser.choose(this.#carriers(), now);
+  }
+
+  /** Whoever gains a prefix comes first, so that it never belongs to nobody in between. */
+  #setPeers(moves: readonly Move[], mayTouch: (gateway: string) => boolean): void {
+    const touched = new Set([...moves.map(({ to }) => to), ...moves.map(({ from }) => from)]);
+    const tunnels = [...touched].flatMap((id) => (id !== null && mayTouch(id) ? (this.#peers.get(id) ?? []) : []));
+    this.#outbox.wireguard(
+      tunnels.map(({ item }): PeerChange => {
+        const { endpoint: _stays, ...peer } = this.peerConfig(item);
+        return { kind: 'set', peer };
+      }),
+    );
+    for (const { prefix, from, to } of moves) {
+      this.#outbox.tell('detail', `${prefix} goes from ${this.#nameOf(from)} to ${this.#nameOf(to)}`);
+    }
+  }
+
+  #carriers(): Map<string, Carrier> {
+    return new Map(
+      [...this.#peers].map(([id, { item, finder }]) => {
+        const { name, standing } = item;
+        const { isUp: up, rttMs, readyAt } = finder;
+        const unreachable = new Set(item.unreachable);
+        return [id, { name, standing, unreachable, up, rttMs, readyAt, owns: new Set(restingPeer(item).allowedIps) }];
+      }),
+    );
+  }
+
+  #nameOf(gateway: string | null): string {
+    return gateway === null ? 'nobody' : (this.#peers.get(gateway)?.item.name ?? gateway);
   }
 }
+
+interface Tunnel {
+  readonly item: PeerItem;
+  readonly finder: PathFinder;
+  readonly traffic: Traffic;
+}
+
+const probeTimeoutMs = 2_000;
+const showPauseMs = 1_000;
+const chooseMs = 1_000;

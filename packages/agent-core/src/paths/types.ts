@@ -1,4 +1,4 @@
-import type { PathReport, RouteItem, StateItem } from '@sallyport/contract/channel';
+import type { RouteItem, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus, PeerChange } from '@sallyport/wireguard';
 
 /**
@@ -20,7 +20,10 @@ export type PathInput =
   | { readonly kind: 'closed' }
   /** Outcome of a `probe` effect; null: no answer, or it could not be sent. Say it as soon as it is known, also late. */
   | { readonly kind: 'probed'; readonly probe: number; readonly rttMs: number | null }
-  /** The WireGuard device as it is, whether asked for or not. Null: it does not answer. */
+  /**
+   * The WireGuard device as it is, whether asked for or not. Null: it does not answer. Given before the first items, it
+   * lets a device that has outlived the agent go on as it is.
+   */
   | { readonly kind: 'status'; readonly device: DeviceStatus | null }
   /** `punch` of the session. */
   | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }

@@ -1,0 +1,139 @@
+import type { PeerStatus } from '@sallyport/wireguard';
+import type { PathsTiming } from './types.ts';
+
+export type CallerEffect =
+  /** Set the endpoint and send something there at once; `anew`: create the peer anew, for it has no session to send with. */
+  | { readonly kind: 'poke'; readonly device: string; readonly endpoint: string; readonly anew: boolean }
+  /** Set the endpoint and send nothing. */
+  | { readonly kind: 'aim'; readonly device: string; readonly endpoint: string }
+  | { readonly kind: 'read-status' };
+
+interface Call {
+  readonly endpoints: readonly string[];
+  readonly relay: string | null;
+  before: PeerStatus | null;
+  beforeAt: number;
+  tries: number;
+  /** Endpoint of the relay, when a direct one has been set in its place for a moment. */
+  home: string | null;
+  nextAt: number;
+}
+
+/**
+ * Devices that look for a way to this gateway. One that is silent is sent to, where it is said to be, until it is heard; one
+ * that is heard through a relay is sent to directly once; one that is heard is left alone, because it shows itself where
+ * it is.
+ */
+export class Callers {
+  readonly #timing: PathsTiming;
+  readonly #calls = new Map<string, Call>();
+
+  constructor(timing: PathsTiming) {
+    this.#timing = timing;
+  }
+
+  /** `endpoints`: where it is said to be. `last`: the newest look at the device, and when that was. */
+  call(
+    device: string,
+    endpoints: readonly string[],
+    relay: string | null,
+    last: { readonly peer: PeerStatus | null; readonly at: number },
+    now: number,
+  ): CallerEffect[] {
+    const present = this.#calls.get(device);
+    if (present !== undefined && present.home !== null) return [];
+    const known = last.peer !== null && now - last.at < freshMs;
+    this.#calls.set(device, {
+      endpoints,
+      relay,
+      before: present?.before ?? (known ? last.peer : null),
+      beforeAt: present?.beforeAt ?? (known ? last.at : now),
+      tries: 0,
+      home: null,
+      nextAt: now + listenMs,
+    });
+    return [{ kind: 'read-status' }];
+  }
+
+  /** Only these devices exist. */
+  keep(devices: ReadonlySet<string>): void {
+    for (const device of this.#calls.keys()) if (!devices.has(device)) this.#calls.delete(device);
+  }
+
+  /** The WireGuard device was looked at. */
+  seen(peerOf: (device: string) => PeerStatus | undefined, now: number): CallerEffect[] {
+    return [...this.#calls].flatMap(([device, call]) => {
+      const peer = peerOf(device);
+      return peer === undefined ? [] : this.#judge(device, call, peer, now);
+    });
+  }
+
+  tick(now: number): CallerEffect[] {
+    const due = [...this.#calls.values()].filter(({ nextAt }) => now >= nextAt);
+    for (const call of due) call.nextAt = now + listenMs;
+    return due.length === 0 ? [] : [{ kind: 'read-status' }];
+  }
+
+  nextDeadline(): number {
+    return Math.min(Infinity, ...[...this.#calls.values()].map(({ nextAt }) => nextAt));
+  }
+
+  #judge(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
+    if (call.home !== null) return this.#goHome(device, call, call.home, peer, now);
+    const { before } = call;
+    if (before === null) {
+      call.before = peer;
+      call.beforeAt = now;
+      return [];
+    }
+    if (peer.rxBytes > before.rxBytes || (peer.lastHandshake !== before.lastHandshake && peer.lastHandshake !== null)) {
+      return this.#heard(device, call, peer, now);
+    }
+    if (now - call.beforeAt < listenMs) return [];
+    return this.#knock(device, call, peer, now);
+  }
+
+  /** Nothing came since the last look: on to the next place, the relay last. */
+  #knock(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
+    const places = [...call.endpoints, ...(call.relay === null ? [] : [call.relay])];
+    const endpoint = places[call.tries % Math.max(places.length, 1)];
+    if (endpoint === undefined || call.tries >= rounds * places.length) {
+      this.#calls.delete(device);
+      return [];
+    }
+    call.tries += 1;
+    call.before = peer;
+    call.beforeAt = now;
+    call.nextAt = now + this.#timing.candidateMs;
+    // Counters of a peer that is created anew begin at zero.
+    const anew = peer.lastHandshake === null || call.tries > places.length;
+    if (anew) call.before = { ...peer, rxBytes: 0 };
+    return [{ kind: 'poke', device, endpoint, anew }];
+  }
+
+  #heard(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
+    const [direct] = call.endpoints;
+    if (call.relay === null || peer.endpoint !== call.relay || direct === undefined) {
+      this.#calls.delete(device);
+      return [];
+    }
+    call.home = call.relay;
+    call.before = peer;
+    call.nextAt = now + this.#timing.trialMs;
+    return [{ kind: 'poke', device, endpoint: direct, anew: false }];
+  }
+
+  /** Back to the relay, unless the device has come to where it was sent to. */
+  #goHome(device: string, call: Call, home: string, peer: PeerStatus, now: number): CallerEffect[] {
+    if (now < call.nextAt && peer.rxBytes === call.before?.rxBytes) return [];
+    this.#calls.delete(device);
+    const came = peer.rxBytes !== call.before?.rxBytes;
+    return came || peer.endpoint === home ? [] : [{ kind: 'aim', device, endpoint: home }];
+  }
+}
+
+/** Silence of so long is silence: a device that looks for a way sends several times a second. */
+const listenMs = 500;
+/** A look so old says what the device did before it called. */
+const freshMs = 1_500;
+const rounds = 3;

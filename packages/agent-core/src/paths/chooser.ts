@@ -1,0 +1,226 @@
+import { contentId, type RouteItem } from '@sallyport/contract/channel';
+import { prefixOf } from '../reconcile/wanted.ts';
+import type { RouteView } from './types.ts';
+
+/** What a gateway has to be judged by. Only gateways that we have a tunnel to are given. */
+export interface Carrier {
+  readonly name: string;
+  readonly standing: 'ACTIVE' | 'MAINTENANCE' | 'ERROR';
+  readonly unreachable: ReadonlySet<string>;
+  /** Its tunnel answers. */
+  readonly up: boolean;
+  /** Null unless `up`. */
+  readonly rttMs: number | null;
+  /** From when on it may take routes from one that works. */
+  readonly readyAt: number;
+  /** Prefixes that are its own in any case: its addresses, and what comes from behind it. */
+  readonly owns: ReadonlySet<string>;
+}
+
+export interface Move {
+  readonly prefix: string;
+  readonly from: string | null;
+  readonly to: string | null;
+}
+
+/**
+ * Which gateway carries each route (docs/paths.md, "Which gateway carries a route"). A route stays where it is unless
+ * there is a cause to move it, and is never without a carrier while one of its gateways has a tunnel.
+ */
+export class RouteChooser {
+  readonly #agent: string;
+  readonly #holdMs: number;
+  #routes = new Map<string, RouteItem>();
+  #carriers = new Map<string, string>();
+  #carried = new Map<string, Set<string>>();
+  /** When a gateway was last seen unfit for a route although its tunnel answers, by `prefix gateway`. */
+  #unfitAt = new Map<string, number>();
+  #hashes = new Map<string, string>();
+  readonly #adopted = new Map<string, number>();
+  #nextAt = Infinity;
+
+  constructor(agent: string, holdMs: number) {
+    this.#agent = agent;
+    this.#holdMs = holdMs;
+  }
+
+  setRoutes(routes: Iterable<RouteItem>): void {
+    this.#routes = new Map([...routes].map((route) => [prefixOf(route), route]));
+    this.#unfitAt = new Map([...this.#unfitAt].filter(([key]) => this.#routes.has(key.split(' ')[0] ?? '')));
+    this.#hashes = new Map([...this.#hashes].filter(([key]) => this.#routes.has(key.split(' ')[0] ?? '')));
+  }
+
+  /** A prefix was found with this gateway, and stays there for a while even if nothing is known of its tunnel yet. */
+  adopt(prefix: string, gateway: string, until: number): void {
+    if (this.#carriers.has(prefix) || !this.#routes.has(prefix)) return;
+    this.#move({ prefix, from: null, to: gateway });
+    this.#adopted.set(prefix, until);
+  }
+
+  /** Prefixes that a gateway carries, sorted. */
+  carriedBy(gateway: string): string[] {
+    return [...(this.#carried.get(gateway) ?? [])].sort();
+  }
+
+  /** Looks at every route anew. Only what moves is returned; routes that have gone are among it. */
+  choose(gateways: ReadonlyMap<string, Carrier>, now: number): Move[] {
+    this.#nextAt = Infinity;
+    const moves: Move[] = [];
+    for (const [prefix, from] of this.#carriers) if (!this.#routes.has(prefix)) moves.push({ prefix, from, to: null });
+    for (const [prefix, route] of this.#routes) {
+      const from = this.#carriers.get(prefix) ?? null;
+      const to = this.#carrierOf(prefix, route, gateways, now);
+      if (from !== to) moves.push({ prefix, from, to });
+    }
+    for (const move of moves) this.#move(move);
+    return moves;
+  }
+
+  /** When waiting ends for a gateway that was lost and is back. */
+  nextDeadline(): number {
+    return this.#nextAt;
+  }
+
+  view(gateways: ReadonlyMap<string, Carrier>): RouteView[] {
+    return [...this.#routes].map(([prefix, route]) => {
+      const carrier = this.#carriers.get(prefix) ?? null;
+      return {
+        prefix,
+        mode: route.mode,
+        resources: route.resources,
+        carrier,
+        why: why(prefix, route, carrier, gateways),
+        gateways: route.gateways.map((gateway) => ({ gateway, against: against(route, gateways.get(gateway)) })),
+      };
+    });
+  }
+
+  #move({ prefix, from, to }: Move): void {
+    if (from !== null) this.#carried.get(from)?.delete(prefix);
+    if (from !== null) this.#adopted.delete(prefix);
+    if (to === null) this.#carriers.delete(prefix);
+    else {
+      this.#carriers.set(prefix, to);
+      const carried = this.#carried.get(to) ?? new Set();
+      this.#carried.set(to, carried.add(prefix));
+    }
+  }
+
+  #carrierOf(prefix: string, route: RouteItem, gateways: ReadonlyMap<string, Carrier>, now: number): string | null {
+    for (const [id, { owns }] of gateways) if (owns.has(prefix)) return id;
+    const all = route.gateways.flatMap((id, order) => {
+      const carrier = gateways.get(id);
+      return carrier === undefined ? [] : [this.#judge(prefix, route, id, order, carrier, now)];
+    });
+    if (this.#isAdopted(prefix, all, now)) return this.#carriers.get(prefix) ?? null;
+    const best = Math.min(...all.map(({ unfit }) => unfit));
+    const fit = all.filter(({ unfit }) => unfit === best);
+    const present = fit.find(({ id }) => id === this.#carriers.get(prefix));
+    if (present !== undefined && best >= down) return present.id;
+    const ready = fit.filter(({ readyAt }) => readyAt <= now);
+    if (present === undefined) return this.#pick(prefix, route, ready.length > 0 ? ready : fit)?.id ?? null;
+    return this.#displace(prefix, route, present, ready, fit)?.id ?? present.id;
+  }
+
+  #isAdopted(prefix: string, all: readonly Judged[], now: number): boolean {
+    const until = this.#adopted.get(prefix) ?? -Infinity;
+    const present = all.find(({ id }) => id === this.#carriers.get(prefix));
+    if (now < until && present !== undefined && present.unfit >= down) {
+      this.#wake(until);
+      return true;
+    }
+    this.#adopted.delete(prefix);
+    return false;
+  }
+
+  #judge(prefix: string, route: RouteItem, id: string, order: number, carrier: Carrier, now: number): Judged {
+    const unfit = unfitness(route, carrier);
+    const key = `${prefix} ${id}`;
+    if (unfit > 0 && unfit < down) this.#unfitAt.set(key, now);
+    const fitAt = unfit === 0 ? (this.#unfitAt.get(key) ?? -Infinity) + this.#holdMs : -Infinity;
+    return { id, order, unfit, rttMs: carrier.rttMs, readyAt: Math.max(carrier.readyAt, fitAt) };
+  }
+
+  /** Another one that takes the route from a carrier that works as well; undefined: there is no cause. */
+  #displace(
+    prefix: string,
+    route: RouteItem,
+    present: Judged,
+    ready: readonly Judged[],
+    fit: readonly Judged[],
+  ): Judged | undefined {
+    for (const { readyAt } of fit) if (!ready.some((other) => other.readyAt === readyAt)) this.#wake(readyAt);
+    if (route.mode === 'MANUAL') return ready.find(({ order }) => order < present.order);
+    const best = Math.min(...ready.map(timeOf));
+    if (timeOf(present) <= 2 * best + 20) return undefined;
+    return this.#pick(prefix, route, ready);
+  }
+
+  #pick(prefix: string, route: RouteItem, fit: readonly Judged[]): Judged | undefined {
+    if (route.mode === 'MANUAL') return fit[0];
+    const best = Math.min(...fit.map(timeOf));
+    const alike = fit.filter((judged) => timeOf(judged) <= 1.5 * best + 10 || best === Infinity);
+    const hashed = alike.map((judged) => ({ judged, hash: this.#hash(prefix, judged.id) }));
+    return hashed.reduce<(typeof hashed)[number] | undefined>(
+      (highest, next) => (highest === undefined || next.hash > highest.hash ? next : highest),
+      undefined,
+    )?.judged;
+  }
+
+  #hash(prefix: string, gateway: string): string {
+    const key = `${prefix} ${gateway}`;
+    const known = this.#hashes.get(key);
+    if (known !== undefined) return known;
+    const hash = contentId(this.#agent, prefix, gateway);
+    this.#hashes.set(key, hash);
+    return hash;
+  }
+
+  #wake(at: number): void {
+    this.#nextAt = Math.min(this.#nextAt, at);
+  }
+}
+
+interface Judged {
+  readonly id: string;
+  readonly order: number;
+  readonly unfit: number;
+  readonly rttMs: number | null;
+  readonly readyAt: number;
+}
+
+/** Paths that are down come after everything else, so that a wrong report never closes what works. */
+const down = 1_000_000;
+
+/** 0: fit. The higher, the less it should carry the route; resources that it cannot reach count each. */
+function unfitness(route: RouteItem, { up, standing, unreachable }: Carrier): number {
+  if (!up) return down;
+  const missing = route.resources.filter((resource) => unreachable.has(resource)).length;
+  if (missing > 0) return 2 + Math.min(missing, down / 2);
+  return standing === 'ACTIVE' ? 0 : standing === 'MAINTENANCE' ? 1 : 2;
+}
+
+function timeOf({ rttMs }: Judged): number {
+  return rttMs ?? Infinity;
+}
+
+function against(route: RouteItem, carrier: Carrier | undefined): string | null {
+  if (carrier === undefined) return 'there is no tunnel to it';
+  const { up, standing, unreachable } = carrier;
+  if (!up) return 'it does not answer';
+  if (route.resources.some((resource) => unreachable.has(resource))) return 'it cannot reach the resource';
+  if (standing === 'MAINTENANCE') return 'it is in maintenance';
+  return standing === 'ERROR' ? 'it reports an error' : null;
+}
+
+function why(prefix: string, route: RouteItem, carrier: string | null, gateways: ReadonlyMap<string, Carrier>): string {
+  const chosen = carrier === null ? undefined : gateways.get(carrier);
+  if (chosen === undefined) return 'None of its gateways has a tunnel to here.';
+  if (chosen.owns.has(prefix)) return `${chosen.name} is where it is.`;
+  const reason = against(route, chosen);
+  if (reason !== null) return `${chosen.name}, although ${reason}: no gateway of it is better.`;
+  if (route.gateways.length === 1) return `${chosen.name} is its only gateway.`;
+  return route.mode === 'MANUAL'
+    ? `${chosen.name} is the first in its order that works.`
+    : `${chosen.name} is among its quickest gateways.`;
+}

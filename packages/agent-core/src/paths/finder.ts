@@ -1,0 +1,377 @@
+import type { PeerStatus } from '@sallyport/wireguard';
+import { Liveness } from './liveness.ts';
+import { type Candidate, Search, type SearchStep } from './search.ts';
+import { Trial } from './trial.ts';
+import type { PathState, PathsTiming } from './types.ts';
+
+export type FinderEffect =
+  /** Set the peer's endpoint; `anew`: create the peer anew, so that it begins a handshake at once. */
+  | { readonly kind: 'aim'; readonly endpoint: string; readonly anew: boolean }
+  /** Ask for a sign of life, and say the outcome under this number. */
+  | { readonly kind: 'probe'; readonly probe: number }
+  | { readonly kind: 'find-path'; readonly relay: boolean }
+  | { readonly kind: 'read-status' }
+  /** The own mapping may have moved: let the beacons see where we are. */
+  | { readonly kind: 'show-self' }
+  /** The state or the endpoint is another. */
+  | { readonly kind: 'changed' };
+
+/**
+ * Finds and keeps the way to one peer that answers liveness probes: the state table of docs/paths.md. The peer exists
+ * already, at the endpoint of `aim`; it is the plane that creates and removes it.
+ */
+export class PathFinder {
+  readonly #timing: PathsTiming;
+  readonly #nextProbe: () => number;
+  readonly #liveness: Liveness;
+  #candidates: readonly Candidate[] = [];
+  #punched: readonly Candidate[] = [];
+  #worked: Candidate | null = null;
+  /** As aimed at or read, whichever is newer. */
+  #endpoint: string | null = null;
+  #status: PeerStatus | null = null;
+  /** Before the peer was created anew: a look that comes late may still show it. */
+  #former: PeerStatus | null = null;
+  #search: Search | null = null;
+  #trial: Trial | null = null;
+  #retryMs: number;
+  #retryAt = Infinity;
+  #punchedAt = -Infinity;
+  #wasUp = false;
+  #upAt = 0;
+  /** Since when it is this way, direct or by a relay. */
+  #wayAt = 0;
+  #losses = 0;
+  /** When the session showed life last; null: not since the peer was created. */
+  #heardAt: number | null = null;
+  #effects: FinderEffect[] = [];
+
+  constructor(timing: PathsTiming, nextProbe: () => number) {
+    this.#timing = timing;
+    this.#nextProbe = nextProbe;
+    this.#liveness = new Liveness(timing);
+    this.#retryMs = timing.firstRetryMs;
+  }
+
+  get state(): PathState {
+    if (this.#search !== null) return this.#wasUp ? 'lost' : 'searching';
+    return this.relay === null ? 'direct' : 'relayed';
+  }
+
+  get isUp(): boolean {
+    return this.#search === null;
+  }
+
+  /** Gateway whose relay is in use; null: none, or there is no way. */
+  get relay(): string | null {
+    if (this.#search !== null) return null;
+    if (this.#trial !== null && this.#worked !== null) return this.#worked.relay;
+    return this.#relayAt(this.#endpoint);
+  }
+
+  get endpoint(): string | null {
+    return this.#endpoint;
+  }
+
+  get rttMs(): number | null {
+    return this.#search === null ? this.#liveness.rttMs : null;
+  }
+
+  get status(): PeerStatus | null {
+    return this.#status;
+  }
+
+  /** From when on a path that was lost may take routes from another one that works. */
+  get readyAt(): number {
+    if (this.#losses === 0) return this.#upAt;
+    return this.#upAt + Math.min(this.#timing.holdMs * 2 ** (this.#losses - 1), longestHoldMs);
+  }
+
+  /** Once. `remembered` is where the peer was before this agent began. */
+  start(candidates: readonly Candidate[], remembered: string | undefined, now: number): FinderEffect[] {
+    return this.#run(now, () => {
+      this.#candidates = candidates;
+      if (remembered !== undefined) this.#worked = { endpoint: remembered, relay: this.#relayAt(remembered) };
+      this.#beginSearch(now, false);
+      const [first = null] = this.#order();
+      this.#search?.begin(first, now);
+      this.#endpoint = first?.endpoint ?? null;
+      this.#effects.push({ kind: 'read-status' });
+    });
+  }
+
+  /** The items, or what names resolve to, have changed. */
+  offer(candidates: readonly Candidate[], now: number): FinderEffect[] {
+    return this.#run(now, () => {
+      const known = new Set(this.#candidates.map(({ endpoint }) => endpoint));
+      const fresh = candidates.filter(({ endpoint }) => !known.has(endpoint));
+      this.#candidates = candidates;
+      if (fresh.length === 0) return;
+      this.#retryMs = this.#timing.firstRetryMs;
+      this.#search?.hurry(now);
+      const relay = fresh.find((candidate) => candidate.relay !== null);
+      // The other side is told of a new relay at the same moment, and turns to it as well.
+      if (relay !== undefined && this.#search !== null) this.#interrupt(relay, now);
+      if (fresh.some((candidate) => candidate.relay === null) && this.state === 'relayed') this.#retryAt = now;
+    });
+  }
+
+  /** The other side sends from these addresses now. */
+  punch(endpoints: readonly string[], now: number): FinderEffect[] {
+    return this.#run(now, () => {
+      this.#punched = endpoints.map((endpoint) => ({ endpoint, relay: this.#relayAt(endpoint) }));
+      const [first] = this.#punched;
+      if (first === undefined) return;
+      if (this.#search !== null) this.#interrupt(first, now);
+      else if (this.#trial !== null) this.#trial.add(this.#direct());
+      else if (this.state === 'relayed' && now - this.#punchedAt >= punchPauseMs) {
+        this.#punchedAt = now;
+        this.#beginTrial(now);
+      }
+    });
+  }
+
+  networkChanged(now: number): FinderEffect[] {
+    return this.#run(now, () => {
+      this.#retryMs = this.#timing.firstRetryMs;
+      this.#search?.hurry(now);
+      if (this.#trial !== null) return;
+      this.#liveness.hurry();
+      if (this.state === 'relayed') this.#retryAt = Math.min(this.#retryAt, now + this.#timing.candidateMs);
+    });
+  }
+
+  /** `rttMs` null: no answer. */
+  probed(probe: number, rttMs: number | null, now: number): FinderEffect[] {
+    return this.#run(now, () => {
+      if (this.#trial?.answered(rttMs === null ? -1 : probe, now)) this.#effects.push({ kind: 'read-status' });
+      else if (rttMs === null) this.#liveness.failed(probe);
+      else if (this.#liveness.answered(probe, rttMs)) {
+        this.#heardAt = now;
+        if (this.#search !== null) this.#becomeUp(now);
+      }
+    });
+  }
+
+  /** The peer as the device shows it; null: it is not there. */
+  seen(status: PeerStatus | null, now: number): FinderEffect[] {
+    return this.#run(now, () => {
+      const grown = status !== null && hasGrown(this.#status ?? this.#former, status);
+      this.#status = status;
+      if (status === null) return;
+      if (grown) this.#heardAt = now;
+      if (this.#search !== null) this.#seenInSearch(this.#search, grown, status, now);
+      else if (this.#trial?.isAway) this.#seenInTrial(this.#trial, status, now);
+      else this.#moved(status.endpoint ?? null);
+    });
+  }
+
+  /** Whether traffic goes out to the peer. */
+  setActive(active: boolean, now: number): FinderEffect[] {
+    if (this.#liveness.active === active) return [];
+    return this.#run(now, () => {
+      this.#liveness.active = active;
+    });
+  }
+
+  tick(now: number): FinderEffect[] {
+    return this.#run(now, () => {});
+  }
+
+  nextDeadline(): number {
+    const all = [this.#liveness.deadline() ?? Infinity, this.#search?.deadline() ?? Infinity, this.#retryAt];
+    return Math.min(...all, this.#trial?.deadline() ?? Infinity);
+  }
+
+  #run(now: number, step: () => void): FinderEffect[] {
+    this.#effects = [];
+    const before = `${this.state} ${this.relay} ${this.#endpoint}`;
+    step();
+    this.#due(now);
+    if (before !== `${this.state} ${this.relay} ${this.#endpoint}`) this.#effects.push({ kind: 'changed' });
+    return this.#effects;
+  }
+
+  #due(now: number): void {
+    this.#liveness.look(now);
+    if (this.#search === null && this.#trial === null && this.#liveness.isLost) this.#lose(now);
+    if (this.#search !== null) for (const step of this.#search.due(this.#order(), now)) this.#take(step, now);
+    if (this.#search?.isResting) this.#liveness.pause();
+    if (this.#trial !== null) this.#try(this.#trial, now);
+    if (now >= this.#retryAt) this.#retry(now);
+    if (this.#liveness.isDue(now)) this.#probe((probe) => this.#liveness.sent(probe, now));
+  }
+
+  // ---- searching
+
+  #beginSearch(now: number, urgent: boolean): void {
+    this.#search = new Search(this.#timing, now, urgent);
+    this.#trial = null;
+    this.#retryAt = Infinity;
+    this.#liveness.restart();
+  }
+
+  #lose(now: number): void {
+    const quick = now - this.#wayAt < this.#timing.longestPauseMs;
+    if (!quick && this.state === 'direct') this.#retryMs = this.#timing.firstRetryMs;
+    this.#losses = now - this.#upAt >= forgiveMs ? 1 : this.#losses + 1;
+    const relay = quick ? this.#candidates.find((candidate) => candidate.relay !== null) : undefined;
+    if (relay !== undefined && this.#relayAt(this.#endpoint) === null) this.#worked = relay;
+    this.#beginSearch(now, true);
+    const [first = null] = this.#order();
+    this.#search?.begin(first?.endpoint === this.#endpoint ? first : null, now);
+    this.#effects.push({ kind: 'read-status' }, { kind: 'show-self' });
+  }
+
+  #take(step: SearchStep, now: number): void {
+    if (step.kind === 'look') this.#effects.push({ kind: 'read-status' });
+    else if (step.kind === 'ask') this.#effects.push({ kind: 'find-path', relay: step.relay });
+    else {
+      if (step.candidate !== null) this.#aim(step.candidate.endpoint, now);
+      this.#liveness.restart();
+    }
+  }
+
+  #interrupt(candidate: Candidate, now: number): void {
+    if (!this.#search?.interrupt(candidate, now)) return;
+    this.#aim(candidate.endpoint, now);
+    this.#liveness.restart();
+  }
+
+  #seenInSearch(search: Search, grown: boolean, status: PeerStatus, now: number): void {
+    this.#endpoint = status.endpoint ?? this.#endpoint;
+    if (!grown) search.despair(now);
+    else {
+      if (search.isResting) this.#liveness.restart();
+      search.hope(now);
+    }
+  }
+
+  /** A handshake begins at once with a peer that is created anew; a session that may still be good is kept at first. */
+  #aim(endpoint: string, now: number): void {
+    const fresh = this.#heardAt !== null && now - this.#heardAt < sessionMs && (this.#search?.round ?? 0) === 0;
+    if (!fresh) {
+      this.#heardAt = null;
+      this.#former = this.#status ?? this.#former;
+      this.#status = null;
+    }
+    if (!fresh || endpoint !== this.#endpoint) this.#effects.push({ kind: 'aim', endpoint, anew: !fresh });
+    this.#endpoint = endpoint;
+  }
+
+  #becomeUp(now: number): void {
+    this.#search = null;
+    this.#wasUp = true;
+    this.#upAt = now;
+    this.#wayAt = now;
+    this.#effects.push({ kind: 'read-status' });
+    this.#settle(now);
+  }
+
+  // ---- up
+
+  /** The peer has roamed, or an answer has shown where it is. */
+  #moved(endpoint: string | null): void {
+    const relayed = this.relay !== null;
+    this.#endpoint = endpoint ?? this.#endpoint;
+    this.#remember();
+    if (!relayed && this.relay !== null && this.#retryAt === Infinity) this.#retryAt = this.#upAt + this.#retryMs;
+    if (relayed && this.relay === null) this.#retryAt = Infinity;
+  }
+
+  #settle(now: number): void {
+    this.#remember();
+    this.#retryAt = this.relay === null ? Infinity : now + this.#retryMs;
+  }
+
+  #remember(): void {
+    if (this.#endpoint !== null) this.#worked = { endpoint: this.#endpoint, relay: this.#relayAt(this.#endpoint) };
+  }
+
+  // ---- from the relay to a direct way
+
+  #retry(now: number): void {
+    this.#retryAt = Infinity;
+    if (this.state !== 'relayed' || this.#trial !== null) return;
+    this.#effects.push({ kind: 'find-path', relay: false });
+    this.#beginTrial(now);
+  }
+
+  #beginTrial(now: number): void {
+    this.#trial = new Trial(this.#timing, now);
+    this.#trial.add(this.#direct());
+    this.#retryAt = Infinity;
+    this.#try(this.#trial, now);
+  }
+
+  #try(trial: Trial, now: number): void {
+    const step = trial.due(now);
+    if (step?.kind === 'try') {
+      this.#liveness.pause();
+      this.#aimAt(step.endpoint);
+      this.#probe((probe) => trial.sent(probe));
+    } else if (step?.kind === 'home') {
+      if (this.#worked !== null) this.#aimAt(this.#worked.endpoint);
+      this.#liveness.hurry();
+    }
+    if (!trial.isOver) return;
+    this.#trial = null;
+    this.#retryMs = Math.min(this.#retryMs * 2, this.#timing.lastRetryMs);
+    this.#retryAt = now + this.#retryMs;
+  }
+
+  #aimAt(endpoint: string): void {
+    this.#endpoint = endpoint;
+    this.#effects.push({ kind: 'aim', endpoint, anew: false });
+  }
+
+  #seenInTrial(trial: Trial, status: PeerStatus, now: number): void {
+    if (!trial.seen(this.#relayAt(status.endpoint ?? null) !== null)) return;
+    this.#endpoint = status.endpoint ?? this.#endpoint;
+    this.#trial = null;
+    // So that a direct way that does not last is tried again later and later.
+    this.#retryMs = Math.min(this.#retryMs * 2, this.#timing.lastRetryMs);
+    this.#wayAt = now;
+    this.#liveness.restart();
+    this.#settle(now);
+  }
+
+  #probe(sent: (probe: number) => void): void {
+    const probe = this.#nextProbe();
+    sent(probe);
+    this.#effects.push({ kind: 'probe', probe });
+  }
+
+  #direct(): string[] {
+    return [...this.#punched, ...this.#candidates]
+      .filter(({ relay }) => relay === null)
+      .map(({ endpoint }) => endpoint);
+  }
+
+  /** Best first. A relay that worked last stands first too, so that losing it is not the end of relaying. */
+  #order(): Candidate[] {
+    const direct = this.#candidates.filter(({ relay }) => relay === null);
+    const relays = this.#candidates.filter(({ relay }) => relay !== null);
+    const all = [...(this.#worked === null ? [] : [this.#worked]), ...direct, ...this.#punched, ...relays];
+    return [...new Map(all.map((candidate) => [candidate.endpoint, candidate])).values()].slice(0, mostCandidates);
+  }
+
+  #relayAt(endpoint: string | null): string | null {
+    return this.#candidates.find((candidate) => candidate.endpoint === endpoint)?.relay ?? null;
+  }
+}
+
+/** A session may be used for so long after the last sign of it: WireGuard drops it after 180 s. */
+const sessionMs = 150_000;
+/** Losses before a path that then held for so long do not count. */
+const forgiveMs = 60_000;
+const longestHoldMs = 60_000;
+const punchPauseMs = 2_000;
+const mostCandidates = 12;
+
+/** Whether something came from the peer between two looks. Counters begin at zero when the peer is created anew. */
+function hasGrown(before: PeerStatus | null, status: PeerStatus): boolean {
+  const { rxBytes, lastHandshake } = status;
+  if (rxBytes === 0 && lastHandshake === null) return false;
+  return before === null || rxBytes !== before.rxBytes || lastHandshake !== before.lastHandshake;
+}

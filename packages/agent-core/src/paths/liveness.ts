@@ -1,0 +1,119 @@
+import type { PathsTiming } from './types.ts';
+
+interface Sent {
+  readonly at: number;
+  missAt: number;
+  missed: boolean;
+  postponed: boolean;
+}
+
+/** Whether one path answers: when to send the next probe, and how many have been missed in a row. */
+export class Liveness {
+  readonly #timing: PathsTiming;
+  readonly #sent = new Map<number, Sent>();
+  #samples: number[] = [];
+  #misses = 0;
+  #lastAt = -Infinity;
+  #paused = false;
+
+  /** Whether traffic goes out: then it is probed more often. */
+  active = false;
+
+  constructor(timing: PathsTiming) {
+    this.#timing = timing;
+  }
+
+  /** The least of the last answers, because load and handshakes only ever add to it. */
+  get rttMs(): number | null {
+    return this.#samples.length === 0 ? null : Math.min(...this.#samples);
+  }
+
+  /** So many were missed in a row that the path is not there any more. */
+  get isLost(): boolean {
+    return this.#misses >= this.#timing.misses;
+  }
+
+  /** Forgets everything; the next probe is due at once. */
+  restart(): void {
+    this.#samples = [];
+    this.hurry();
+  }
+
+  /** Like `restart`, but what is known of the path stays. */
+  hurry(): void {
+    this.#sent.clear();
+    this.#misses = 0;
+    this.#lastAt = -Infinity;
+    this.#paused = false;
+  }
+
+  /** Nothing is sent and nothing is missed until `hurry`. */
+  pause(): void {
+    this.#paused = true;
+    this.#sent.clear();
+  }
+
+  isDue(now: number): boolean {
+    return !this.#paused && now >= this.#dueAt;
+  }
+
+  sent(probe: number, now: number): void {
+    this.#lastAt = now;
+    this.#sent.set(probe, { at: now, missAt: now + this.#patienceMs, missed: false, postponed: false });
+  }
+
+  /**
+   * Counts what was missed. A look that itself comes late blames nobody: the answer may lie here unread, so it is given a
+   * little longer.
+   */
+  look(now: number): void {
+    for (const [probe, sent] of this.#sent) {
+      if (now - sent.at >= forgetMs) this.#sent.delete(probe);
+      if (sent.missed || now < sent.missAt) continue;
+      if (now - sent.missAt > lateMs && !sent.postponed) {
+        sent.missAt = now + lateMs / 2;
+        sent.postponed = true;
+      } else {
+        sent.missed = true;
+        this.#misses += 1;
+      }
+    }
+  }
+
+  /** False: not one of ours. An answer that comes late is still a sign of life. */
+  answered(probe: number, rttMs: number): boolean {
+    if (!this.#sent.delete(probe)) return false;
+    this.#misses = 0;
+    this.#samples = [...this.#samples, rttMs].slice(-sampleCount);
+    return true;
+  }
+
+  /** The probe could not be sent, or whatever is at the other end made no sense. */
+  failed(probe: number): void {
+    const sent = this.#sent.get(probe);
+    if (sent === undefined) return;
+    this.#sent.delete(probe);
+    if (!sent.missed) this.#misses += 1;
+  }
+
+  deadline(): number | null {
+    if (this.#paused) return null;
+    const misses = [...this.#sent.values()].filter(({ missed }) => !missed).map(({ missAt }) => missAt);
+    return Math.min(this.#dueAt, ...misses);
+  }
+
+  get #dueAt(): number {
+    const often = this.active || this.#misses > 0 || this.#samples.length < sampleCount;
+    return this.#lastAt + (often ? this.#timing.probeMs : this.#timing.idleProbeMs);
+  }
+
+  get #patienceMs(): number {
+    return Math.max(this.#timing.missMs, Math.min(3 * Math.max(0, ...this.#samples), longestPatienceMs));
+  }
+}
+
+const sampleCount = 5;
+const lateMs = 150;
+const longestPatienceMs = 1_000;
+/** Longer than an answer is waited for. */
+const forgetMs = 3_000;

@@ -1,0 +1,50 @@
+import { formatAddress, parseAddress, parseEndpoint } from '@sallyport/contract';
+
+/** Host names of endpoints and the addresses that they have. WireGuard itself takes addresses only. */
+export class Names {
+  readonly #known = new Map<string, { addresses: readonly string[]; at: number }>();
+  readonly #asked = new Map<string, number>();
+  #wanted = new Set<string>();
+
+  /** Endpoints by address, in canonical text; none while the name is not known. Unknown and old names are asked for. */
+  endpointsOf(endpoint: string, now: number): string[] {
+    const parsed = parseEndpoint(endpoint);
+    if (parsed === null || parsed.port === null) return [];
+    const { host, port } = parsed;
+    const literal = withPort(host, port);
+    if (literal !== null) return [literal];
+    const known = this.#known.get(host);
+    const asked = this.#asked.get(host) ?? -Infinity;
+    if (now - (known?.at ?? -Infinity) >= staleMs && now - asked >= askAgainMs) this.#wanted.add(host);
+    return (known?.addresses ?? []).flatMap((address) => withPort(address, port) ?? []).slice(0, perName);
+  }
+
+  /** Names to look up, that are not being looked up already. */
+  takeQuestions(now: number): string[] {
+    const wanted = [...this.#wanted];
+    this.#wanted = new Set();
+    for (const host of wanted) this.#asked.set(host, now);
+    return wanted;
+  }
+
+  /** True: something else than before. A name that fails at present keeps what it had. */
+  resolved(host: string, addresses: readonly string[], now: number): boolean {
+    this.#asked.set(host, now);
+    if (addresses.length === 0) return false;
+    const before = this.#known.get(host)?.addresses ?? [];
+    this.#known.set(host, { addresses, at: now });
+    return before.join() !== addresses.join();
+  }
+}
+
+const staleMs = 60_000;
+const askAgainMs = 5_000;
+/** Of a name with many addresses, so many are tried. */
+const perName = 3;
+
+function withPort(host: string, port: number): string | null {
+  const address = parseAddress(host);
+  if (address === null) return null;
+  const text = formatAddress(address.family, address.value);
+  return address.family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
+}

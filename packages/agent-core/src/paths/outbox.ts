@@ -1,0 +1,53 @@
+import type { PeerChange, PeerConfig } from '@sallyport/wireguard';
+import type { PathEffect, PathNews } from './types.ts';
+
+/** Effects of one input, in order. */
+export class Outbox {
+  #effects: PathEffect[] = [];
+  #news: PathNews[] = [];
+
+  take(): PathEffect[] {
+    const news: PathEffect[] = this.#news.length === 0 ? [] : [{ kind: 'changed', what: this.#news }];
+    const effects = [...this.#effects, ...news];
+    this.#effects = [];
+    this.#news = [];
+    return effects;
+  }
+
+  push(...effects: readonly PathEffect[]): void {
+    this.#effects.push(...effects);
+  }
+
+  tell(level: PathNews['level'], message: string): void {
+    this.#news.push({ level, message });
+  }
+
+  /** One look is enough. */
+  readStatus(): void {
+    if (!this.#effects.some(({ kind }) => kind === 'read-status')) this.push({ kind: 'read-status' });
+  }
+
+  wireguard(peers: readonly PeerChange[]): void {
+    if (peers.length > 0) this.push({ kind: 'wireguard', peers });
+  }
+
+  /** `anew`: create the peer anew, so that it begins a handshake with the first packet instead of waiting. */
+  aim(peer: PeerConfig, endpoint: string, anew: boolean): void {
+    const { publicKey } = peer;
+    const set: PeerChange = { kind: 'set', peer: { ...peer, endpoint } };
+    this.wireguard(anew ? [{ kind: 'remove', publicKey }, set] : [set]);
+  }
+
+  /** Makes the peer be sent to at once: a keepalive that is turned on is sent immediately. */
+  poke(peer: PeerConfig, anew: boolean): void {
+    const { persistentKeepalive: _on, ...quiet } = peer;
+    const { publicKey } = peer;
+    this.wireguard([
+      anew ? { kind: 'remove', publicKey } : { kind: 'set', peer: quiet },
+      { kind: 'set', peer: { ...peer, persistentKeepalive: keepaliveSeconds } },
+    ]);
+  }
+}
+
+/** Shorter than NATs forget: 120 s at the earliest by RFC 4787, in practice 30 s. */
+export const keepaliveSeconds = 20;

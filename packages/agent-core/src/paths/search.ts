@@ -1,0 +1,142 @@
+import type { PathsTiming } from './types.ts';
+
+/** Where a peer may be found. */
+export interface Candidate {
+  /** Address and port, canonical. */
+  readonly endpoint: string;
+  /** Gateway whose relay this is; null: the peer itself. */
+  readonly relay: string | null;
+}
+
+/** What to do next in a search. */
+export type SearchStep =
+  | { readonly kind: 'try'; readonly candidate: Candidate | null }
+  /** Look at the device, so that a handshake that has just come through is not thrown away. */
+  | { readonly kind: 'look' }
+  | { readonly kind: 'ask'; readonly relay: boolean };
+
+/**
+ * Goes through candidates again and again. Each has its time; one from which something came gets more. A null candidate is
+ * whatever endpoint the peer has already.
+ */
+export class Search {
+  readonly #timing: PathsTiming;
+  #round = 0;
+  #index = 0;
+  #candidate: Candidate | null = null;
+  #stage: 'open' | 'looking' | 'hopeful' | 'resting' = 'open';
+  #beganAt: number;
+  #endsAt: number;
+  #askAt: number;
+  #askedAt = -Infinity;
+
+  constructor(timing: PathsTiming, now: number, urgent: boolean) {
+    this.#timing = timing;
+    this.#beganAt = now;
+    this.#endsAt = now + timing.candidateMs;
+    this.#askAt = urgent ? now : now + timing.probeMs;
+  }
+
+  get round(): number {
+    return this.#round;
+  }
+
+  get candidate(): Candidate | null {
+    return this.#candidate;
+  }
+
+  get isResting(): boolean {
+    return this.#stage === 'resting';
+  }
+
+  /** First try; null: where the peer is at present, and then the candidates from the first. */
+  begin(candidate: Candidate | null, now: number): void {
+    if (candidate === null) this.#index = -1;
+    this.#try(candidate, now);
+  }
+
+  /** Something came from the peer: it is given time to answer. */
+  hope(now: number): void {
+    if (this.#stage === 'hopeful') return;
+    if (this.#stage === 'resting') this.#try(null, now);
+    this.#stage = 'hopeful';
+    this.#endsAt = now + hopeFactor * this.#timing.candidateMs;
+  }
+
+  /** The device was looked at and nothing had come: no reason to wait any longer. */
+  despair(now: number): void {
+    if (this.#stage === 'looking') this.#endsAt = now;
+  }
+
+  /** The other side sends at this moment, so this candidate goes first. False: what is under way promises more. */
+  interrupt(candidate: Candidate, now: number): boolean {
+    if (this.#stage === 'hopeful') return false;
+    if (this.#candidate?.endpoint === candidate.endpoint && now - this.#beganAt < this.#timing.probeMs) return false;
+    this.#try(candidate, now);
+    return true;
+  }
+
+  /** As good as new: after changes of networks, names or items. */
+  hurry(now: number): void {
+    if (this.#stage !== 'resting') return;
+    this.#endsAt = now;
+    this.#round = Math.min(this.#round, restlessRounds - 1);
+  }
+
+  due(candidates: readonly Candidate[], now: number): SearchStep[] {
+    const steps: SearchStep[] = [];
+    if (now >= this.#endsAt) steps.push(...this.#advance(candidates, now));
+    if (now >= this.#askAt && now - this.#askedAt >= this.#timing.candidateMs / 2) {
+      this.#askAt = Infinity;
+      this.#askedAt = now;
+      steps.push({ kind: 'ask', relay: this.#round >= directRounds });
+    }
+    return steps;
+  }
+
+  deadline(): number {
+    return Math.min(this.#endsAt, Math.max(this.#askAt, this.#askedAt + this.#timing.candidateMs / 2));
+  }
+
+  #advance(candidates: readonly Candidate[], now: number): SearchStep[] {
+    if (this.#stage === 'open') {
+      this.#stage = 'looking';
+      this.#endsAt = now + lookMs;
+      return [{ kind: 'look' }];
+    }
+    if (this.#stage === 'resting') this.#index = 0;
+    else this.#index += 1;
+    if (this.#index >= candidates.length && this.#stage !== 'resting') {
+      this.#round += 1;
+      this.#index = 0;
+      const restMs = this.#restMs;
+      if (restMs > 0) {
+        this.#stage = 'resting';
+        this.#endsAt = now + restMs;
+        return [];
+      }
+    }
+    this.#try(candidates[this.#index] ?? null, now);
+    this.#askAt = now;
+    return [{ kind: 'try', candidate: this.#candidate }];
+  }
+
+  get #restMs(): number {
+    const grown = this.#timing.candidateMs * 2 ** Math.min(this.#round - restlessRounds, 10);
+    return this.#round < restlessRounds ? 0 : Math.min(this.#timing.longestPauseMs, grown);
+  }
+
+  #try(candidate: Candidate | null, now: number): void {
+    this.#candidate = candidate;
+    this.#stage = 'open';
+    this.#beganAt = now;
+    this.#endsAt = now + this.#timing.candidateMs;
+  }
+}
+
+const lookMs = 250;
+const hopeFactor = 3;
+/** Rounds before a relay is asked for. */
+const directRounds = 2;
+/** Rounds without a pause between them. */
+const restlessRounds = 5;

@@ -1,0 +1,291 @@
+import type { BeaconItem, DeviceItem, PeerItem, RouteItem, StateItem } from '@sallyport/contract/channel';
+import { Paths } from '../paths/paths.ts';
+import type { PathEffect, PathInput, PathState } from '../paths/types.ts';
+import { clientConfigOf } from '../reconcile/wanted.ts';
+import { beaconItem, clientItem, deviceItem, gatewayId, gatewayItem, peerItem, routeItem } from './items.ts';
+import { type Datagram, type NatKind, Network, portOf } from './network.ts';
+import { type Sealed, SimulatedTunnel } from './tunnel.ts';
+
+const controllerIp = '203.0.113.1';
+const relayIp = '198.51.100.250';
+const relayGateway = gatewayId(250);
+
+/** An agent: the real `Paths`, a simulated tunnel, and a host on the simulated network. */
+export class PathAgent {
+  readonly id: string;
+  readonly ip: string;
+  readonly tunnel: SimulatedTunnel;
+  readonly paths: Paths;
+  readonly #world: PathWorld;
+  readonly #asked = new Map<number, { readonly at: number; readonly done: (rttMs: number) => void }>();
+  #asks = 0;
+  #armedAt = Infinity;
+  /** Every state that the path to a peer went through, with its time. */
+  readonly history: { readonly at: number; readonly peer: string; readonly state: PathState }[] = [];
+  moves = 0;
+
+  constructor(world: PathWorld, id: string, ip: string, publicKey: string, nat: NatKind) {
+    this.#world = world;
+    this.id = id;
+    this.ip = ip;
+    this.tunnel = new SimulatedTunnel(world.network, ip, publicKey, (ask) => this.#answered(ask));
+    this.paths = new Paths({ agent: id, remembered: () => undefined });
+    world.network.attach(ip, nat, (datagram) => this.tunnel.receive(datagram));
+  }
+
+  /** As the event loop of a plane would: first `Paths`, then the device. */
+  take(items: readonly StateItem[]): void {
+    const map = new Map(items.map((item) => [item.key, item]));
+    this.input({ kind: 'items', items: map });
+    const peerConfig = (item: Parameters<Paths['peerConfig']>[0]) => this.paths.peerConfig(item);
+    const facts = { interface: 'sp0', privateKey: '', peerConfig, fwmark: 0, listenPort: 0 };
+    const { peers } = clientConfigOf(map, facts);
+    for (const key of this.tunnel.peers.keys()) {
+      if (!peers.has(key)) this.tunnel.apply([{ kind: 'remove', publicKey: key }]);
+    }
+    for (const [key, peer] of peers) {
+      const { endpoint: _roams, ...rest } = peer;
+      this.tunnel.apply([{ kind: 'set', peer: this.tunnel.peers.has(key) ? rest : peer }]);
+    }
+  }
+
+  input(input: PathInput): void {
+    const effects = this.paths.handle(input, this.#world.network.now);
+    for (const effect of effects) this.#perform(effect);
+    this.#arm();
+  }
+
+  /** One request through whichever peer owns the prefix. */
+  request(prefix: string, done: () => void): void {
+    const owner = this.ownerOf(prefix);
+    if (owner !== null) this.#ask(owner, done);
+  }
+
+  ownerOf(prefix: string): string | null {
+    for (const [key, { config }] of this.tunnel.peers) if (config.allowedIps.includes(prefix)) return key;
+    return null;
+  }
+
+  state(peer: string): PathState | undefined {
+    return this.paths.view().paths.find((path) => path.peer === peer)?.state;
+  }
+
+  #perform(effect: PathEffect): void {
+    const { network } = this.#world;
+    switch (effect.kind) {
+      case 'wireguard':
+        this.tunnel.apply(effect.peers);
+        return;
+      case 'probe': {
+        const key = this.#world.keyOf(effect.peer);
+        const over = this.#ask(key, (rttMs) => this.input({ kind: 'probed', probe: effect.probe, rttMs }));
+        network.after(effect.timeoutMs, () => {
+          if (this.#asked.delete(over)) this.input({ kind: 'probed', probe: effect.probe, rttMs: null });
+        });
+        return;
+      }
+      case 'read-status':
+        network.after(2, () => this.input({ kind: 'status', device: this.tunnel.status() }));
+        return;
+      case 'find-path':
+        network.after(20, () => this.#world.findPath(this, effect.peer, effect.relay));
+        return;
+      case 'changed':
+        for (const { peer, state } of this.paths.view().paths) this.#record(peer, state);
+        return;
+      case 'resolve':
+      case 'measure':
+        return;
+    }
+  }
+
+  #record(peer: string, state: PathState): void {
+    const last = this.history.findLast((entry) => entry.peer === peer);
+    if (last?.state !== state) this.history.push({ at: this.#world.network.now, peer, state });
+  }
+
+  #ask(publicKey: string, done: (rttMs: number) => void): number {
+    this.#asks += 1;
+    this.#asked.set(this.#asks, { at: this.#world.network.now, done });
+    this.tunnel.send(publicKey, { kind: 'ask', id: this.#asks });
+    return this.#asks;
+  }
+
+  #answered(ask: number): void {
+    const asked = this.#asked.get(ask);
+    this.#asked.delete(ask);
+    asked?.done(this.#world.network.now - asked.at);
+  }
+
+  #arm(): void {
+    const at = this.paths.nextDeadline();
+    if (at === null || at >= this.#armedAt) return;
+    const { network } = this.#world;
+    this.#armedAt = Math.max(at, network.now);
+    const armedAt = this.#armedAt;
+    network.after(armedAt - network.now, () => {
+      if (this.#armedAt !== armedAt) return;
+      this.#armedAt = Infinity;
+      this.input({ kind: 'tick' });
+    });
+  }
+}
+
+/**
+ * Devices, gateways, NATs, a relay, and a controller with beacons that tells each side of the other, all in simulated time. The
+ * controller can be away: then nobody is told anything.
+ */
+export class PathWorld {
+  readonly network: Network;
+  readonly device: PathAgent;
+  readonly gateways: PathAgent[];
+  /** Whether a relay may be had. */
+  relaying = true;
+  away = false;
+  routes: RouteItem[];
+  /** What is said of gateways beside where they are. */
+  readonly facts = new Map<string, Partial<PeerItem>>();
+  readonly #mapped = new Map<string, Map<number, string>>();
+  readonly #pairs = new Map<string, number>();
+  readonly #sides = new Map<number, Map<string, string>>();
+  readonly #told = new Map<string, number>();
+  readonly #items: DeviceItem;
+
+  constructor(
+    dice: () => number,
+    nats: { readonly device: NatKind; readonly gateways: readonly NatKind[] },
+    latencyMs?: (from: string, to: string) => number,
+  ) {
+    this.network = new Network(dice, latencyMs);
+    this.network.attach(controllerIp, 'open', (datagram) => this.#beacon(datagram));
+    this.network.attach(relayIp, 'open', (datagram) => this.#relay(datagram));
+    const id = '11111111-1111-4111-8111-111111111111';
+    this.#items = deviceItem(1, { id, key: `device/${id}` });
+    this.device = new PathAgent(this, id, '198.18.0.1', this.#items.publicKey, nats.device);
+    this.gateways = nats.gateways.map((nat, n) => {
+      const { id: gateway, publicKey } = peerItem(n + 1);
+      return new PathAgent(this, gateway, `198.19.0.${n + 1}`, publicKey, nat);
+    });
+    this.routes = [
+      routeItem(
+        '10.1.0.0/16',
+        this.gateways.map((_, n) => n + 1),
+      ),
+    ];
+  }
+
+  /** Gateways first; their beacons have seen them when the device comes. */
+  start(): this {
+    for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
+    this.network.run(200);
+    this.device.take(this.#stateOf(this.device));
+    return this;
+  }
+
+  keyOf(gateway: string): string {
+    const found = this.gateways.find(({ id }) => id === gateway);
+    if (found === undefined) throw new Error(`no gateway ${gateway}`);
+    return found.tunnel.publicKey;
+  }
+
+  /** Everybody hears what is new. */
+  tell(): void {
+    if (this.away) return;
+    for (const agent of [...this.gateways, this.device]) agent.take(this.#stateOf(agent));
+  }
+
+  findPath(agent: PathAgent, peer: string, relay: boolean): void {
+    if (this.away || this.network.isDead(agent.ip)) return;
+    const other = this.gateways.find(({ id }) => id === peer);
+    if (other === undefined || this.network.now - (this.#told.get(peer) ?? -Infinity) < 900) return;
+    this.#told.set(peer, this.network.now);
+    this.network.after(20, () => {
+      this.#punch(other, agent);
+      this.#punch(agent, other);
+      if (!relay || !this.relaying || this.#pairs.has(peer)) return;
+      const port = 51_900 + this.#pairs.size;
+      this.#pairs.set(peer, port);
+      this.#sides.set(port, new Map());
+      this.tell();
+    });
+  }
+
+  /** Everyone who owns the prefix at the device; a device of one owner has one. */
+  ownerOf(prefix: string): string | null {
+    const key = this.device.ownerOf(prefix);
+    return this.gateways.find(({ tunnel }) => tunnel.publicKey === key)?.id ?? null;
+  }
+
+  killRelay(dead = true): void {
+    this.network.kill(relayIp, dead);
+  }
+
+  #punch(to: PathAgent, about: PathAgent): void {
+    const endpoint = this.#mappingOf(about);
+    if (this.away || this.network.isDead(to.ip) || endpoint === null) return;
+    to.input({ kind: 'punch', peer: about.id, endpoints: [endpoint] });
+  }
+
+  #stateOf(agent: PathAgent): StateItem[] {
+    const beacons: BeaconItem[] = [beaconItem(1), beaconItem(2)];
+    if (agent !== this.device) {
+      const port = this.#pairs.get(agent.id);
+      const relay = port === undefined ? null : `${relayIp}:${port}`;
+      return [gatewayItem(), ...beacons, { ...this.#items, relay }];
+    }
+    return [clientItem(), ...beacons, ...this.routes, ...this.gateways.map((gateway, n) => this.#peer(gateway, n))];
+  }
+
+  #peer(gateway: PathAgent, n: number): PeerItem {
+    const port = this.#pairs.get(gateway.id);
+    const mapping = this.#mappingOf(gateway);
+    const endpoints = mapping === null ? [] : [mapping];
+    const relays = port === undefined ? [] : [{ gateway: relayGateway, endpoint: `${relayIp}:${port}` }];
+    return peerItem(n + 1, { endpoints, relays, ...this.facts.get(gateway.id) });
+  }
+
+  #mappingOf(agent: PathAgent): string | null {
+    const seen = new Set(this.#mapped.get(agent.tunnel.publicKey)?.values() ?? []);
+    return seen.size === 1 ? ([...seen][0] ?? null) : null;
+  }
+
+  #beacon({ src, dst, body }: Datagram): void {
+    const packet = body as Sealed;
+    const port = portOf(dst);
+    const answer = (reply: Sealed): void => this.network.send(controllerIp, src, reply, port);
+    if (packet.kind === 'initiation') {
+      answer({ kind: 'response', from: packet.to, to: packet.from, session: packet.session });
+      this.#learn(packet.from, port, src);
+    } else if (packet.kind === 'data') {
+      const agent = [this.device, ...this.gateways].find(({ ip }) => packet.session.startsWith(`${ip} `));
+      if (agent !== undefined) this.#learn(agent.tunnel.publicKey, port, src);
+    }
+  }
+
+  #learn(publicKey: string, port: number, src: string): void {
+    const mapped = this.#mapped.get(publicKey) ?? new Map();
+    this.#mapped.set(publicKey, mapped);
+    if (mapped.get(port) === src) return;
+    mapped.set(port, src);
+    if (publicKey !== this.device.tunnel.publicKey && mapped.size > 1) this.network.after(20, () => this.tell());
+  }
+
+  #relay({ src, dst, body }: Datagram): void {
+    const packet = body as Sealed;
+    const port = portOf(dst);
+    const sides = this.#sides.get(port);
+    if (sides === undefined) return;
+    if (packet.kind !== 'data') sides.set(packet.from, src);
+    const from = [...sides].find(([, address]) => address === src)?.[0];
+    const to = [...sides].find(([key]) => key !== from)?.[1] ?? this.#publicSide(port, from);
+    if (from !== undefined && to !== null) this.network.send(relayIp, to, body, port);
+  }
+
+  /** Where to look for a side that has not spoken yet. */
+  #publicSide(port: number, from: string | undefined): string | null {
+    const pair = [...this.#pairs].find(([, allocated]) => allocated === port);
+    const gateway = this.gateways.find(({ id }) => id === pair?.[0]);
+    if (gateway === undefined) return null;
+    return this.#mappingOf(from === gateway.tunnel.publicKey ? this.device : gateway);
+  }
+}
