@@ -70,10 +70,11 @@ export class Pairs {
     return { kind: 'relay', key: `relay/${id}`, id, port, peers: [a, b], bytesPerSecond: pairRate, expiresAt };
   }
 
-  /** Null: the gateway does not relay for the pair, or not at that port. */
+  /** Null: the gateway does not relay for the pair, or not at that port, or an end is no tunnel's end. */
   #endpoint({ a, b, relay, port }: WorldRelay): string | null {
     const gateway = this.#tenant.world.gateways.get(relay);
     if (gateway === undefined || a === b || relay === a || relay === b) return null;
+    if ([a, b].some((end) => this.#tenant.states.has(end) && this.#tenant.usable(end) === null)) return null;
     const { from, to } = gateway.relayPorts;
     return from < port && port <= to ? relayEndpoint(gateway, port) : null;
   }
