@@ -1,4 +1,5 @@
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
+import type { AddressClass, Bundle, Egress, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
+import { egressIds } from './egress.ts';
 import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
 import type { MapName } from './ruleset.ts';
@@ -23,6 +24,7 @@ export interface FoundFirewall {
   readonly settings: Pick<FirewallState, 'masquerade' | 'draining'> | null;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
   readonly sites: ReadonlyMap<string, Site>;
+  readonly egress: ReadonlyMap<string, Egress>;
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly bundles: ReadonlyMap<string, Bundle>;
@@ -61,6 +63,7 @@ export function mapBack(
     settings: chains.length === 0 ? { masquerade, draining } : null,
     devices: without(model.state.devices, blame.devices),
     sites: without(model.state.sites, blame.sites),
+    egress: without(model.state.egress, blame.egress),
     classes: without(model.state.classes, blame.classes),
     profiles: without(model.state.profiles, blame.profiles),
     bundles: without(model.state.bundles, blame.bundles),
@@ -73,6 +76,7 @@ function nothing(difference: string): FoundFirewall {
     settings: null,
     devices: new Map(),
     sites: new Map(),
+    egress: new Map(),
     classes: new Map(),
     profiles: new Map(),
     bundles: new Map(),
@@ -84,6 +88,7 @@ function nothing(difference: string): FoundFirewall {
 class Blame {
   readonly devices = new Set<string>();
   readonly sites = new Set<string>();
+  readonly egress = new Set<string>();
   readonly classes = new Set<string>();
   readonly profiles = new Set<string>();
   readonly bundles = new Set<string>();
@@ -111,6 +116,16 @@ class Blame {
     else if (map === 'tcp_ports' || map === 'udp_ports') {
       const ports = tables.ports[map === 'tcp_ports' ? 'tcp' : 'udp'];
       for (const bundle of ports.membersOf(key)) add(this.bundles, tables.bundles.id(bundle));
+    } else if (map === 'egress_pairs') {
+      const [from, to] = key.split(' . ');
+      this.#egressGroup(tables.egressSources.id(Number.parseInt(from ?? '', 16)));
+      this.#egressGroup(tables.egressDestinations.id(classNumber(to ?? null)));
+    } else if (map === 'egress_sources4' || map === 'egress_sources6') {
+      const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
+      this.#egressGroup(tables.egressSources.id(Number.parseInt(value ?? '', 16)));
+    } else if (map === 'egress_destinations4' || map === 'egress_destinations6') {
+      const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
+      this.#egressGroup(tables.egressDestinations.id(classNumber(value)));
     } else this.#everySource();
   }
 
@@ -127,10 +142,15 @@ class Blame {
     if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
   }
 
-  /** Without a lease no device and no site is admitted, whatever the other maps say. */
+  #egressGroup(group: string | undefined): void {
+    for (const id of group === undefined ? [] : egressIds(group)) this.egress.add(id);
+  }
+
+  /** Without a lease nobody is admitted, whatever the other maps say. */
   #everySource(): void {
     for (const id of this.#model.state.devices.keys()) this.devices.add(id);
     for (const id of this.#model.state.sites.keys()) this.sites.add(id);
+    for (const id of this.#model.state.egress.keys()) this.egress.add(id);
   }
 
   #ownerOf(address: string): string | undefined {

@@ -32,7 +32,7 @@ describe('model', () => {
             { id: 'db', grants: [{ protocol: 'tcp', from: 85, to: 90, policy: 'pol_9' }] },
           ],
         },
-        remove: { classes: ['lan'], sites: ['old'] },
+        remove: { classes: ['lan'], sites: ['old'], egress: ['one'] },
       },
       2000,
     );
@@ -67,10 +67,11 @@ describe('model', () => {
         const model = new FirewallModel(OPTIONS);
         model.load(wanted, 0, null);
         const items = <T>(map: ReadonlyMap<string, T>): T[] => [...map.values()].reverse();
-        const { devices, sites, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
+        const { devices, sites, egress, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
         const upsert = {
           devices: items(devices),
           sites: items(sites),
+          egress: items(egress),
           classes: items(classes),
           profiles: items(profiles),
           bundles: items(bundles),
@@ -138,6 +139,10 @@ const GOLDEN: FirewallState = {
     ['old', { id: 'old', prefixes: ['64.0.0.0/2'], profile: 'staff', expiresAt: null }],
     ['over', { id: 'over', prefixes: ['192.0.2.0/24'], profile: 'staff', expiresAt: 1000 }],
   ]),
+  egress: new Map([
+    ['one', { id: 'one', sources: ['10.7.0.0/16'], destinations: ['10.8.0.0/16', 'fd08::/16'], expiresAt: 9000 }],
+    ['two', { id: 'two', sources: ['10.7.4.0/24', '100.64.0.0/9'], destinations: ['10.8.0.0/15'], expiresAt: null }],
+  ]),
   classes: new Map([
     ['lan', { id: 'lan', ranges: ['10.0.0.0-10.0.0.255', 'fd00:0::0-fd00::ff'] }],
     ['one', { id: 'one', ranges: ['10.0.1.0-10.0.1.0'] }],
@@ -181,6 +186,18 @@ const SITES = [
   'fd7a:1::9',
 ];
 const DEVICES = ['100.64.0.1', '100.64.0.2', '100.64.0.4', '100.64.0.9', 'fd7a:1::1', 'fd7a:1::3', ...SITES];
+const SOURCES = ['10.6.255.255', '10.7.0.0', '10.7.4.9', '10.7.5.255', '10.8.0.0', '100.64.0.5', '9.9.9.9', 'fd07::1'];
+const DESTINATIONS = [
+  '10.8.0.0',
+  '10.8.4.0',
+  '10.8.7.255',
+  '10.8.8.0',
+  '10.9.0.0',
+  '11.0.0.0',
+  'fd08::1',
+  'fd7a:1::1',
+  'fe::1',
+];
 const PORTS = [0, 1, 22, 80, 81, 443, 999, 1000, 1001, 65534, 65535];
 
 /** Every interesting packet, and with it every way in which a stale register could match. */
@@ -192,6 +209,13 @@ function checkDecisions(kernel: Emulator, wanted: FirewallState, now: number): v
         for (const port of PORTS) check({ device: address, peer, protocol, port });
       }
       for (const protocol of ['icmp', 'other'] as const) check({ device: address, peer, protocol, port: 0 });
+    }
+  }
+
+  for (const from of SOURCES) {
+    for (const to of DESTINATIONS) {
+      if (from.includes(':') !== to.includes(':')) continue;
+      assert.equal(kernel.decideEgress(from, to, now), decideEgress(wanted, from, to, now), `${from} to ${to}`);
     }
   }
 
@@ -221,14 +245,28 @@ function decide(wanted: FirewallState, packet: Packet, now: number): string | nu
   return grant?.policy ?? null;
 }
 
-function siteOf(wanted: FirewallState, address: string) {
+function decideEgress(wanted: FirewallState, from: string, to: string, now: number): boolean {
+  const alive = (until: number | null): boolean => until === null || until > now;
+  if (!alive(wanted.leaseUntil) || inOverlay(from) || inOverlay(to)) return false;
+  return [...wanted.egress.values()].some(
+    ({ sources, destinations, expiresAt }) =>
+      alive(expiresAt) && sources.some((prefix) => inside(prefix, from)) && destinations.some((p) => inside(p, to)),
+  );
+}
+
+function inside(prefix: string, address: string): boolean {
   const { family, value } = parseAddress(address);
-  const inside = (prefix: string): boolean => {
-    const range = prefixRange(parsePrefix(prefix));
-    return range.family === family && range.first <= value && value <= range.last;
-  };
-  if (inside(OPTIONS.overlay.v4) || inside(OPTIONS.overlay.v6)) return undefined;
-  return [...wanted.sites.values()].find(({ prefixes }) => prefixes.some(inside));
+  const range = prefixRange(parsePrefix(prefix));
+  return range.family === family && range.first <= value && value <= range.last;
+}
+
+function inOverlay(address: string): boolean {
+  return inside(OPTIONS.overlay.v4, address) || inside(OPTIONS.overlay.v6, address);
+}
+
+function siteOf(wanted: FirewallState, address: string) {
+  if (inOverlay(address)) return undefined;
+  return [...wanted.sites.values()].find(({ prefixes }) => prefixes.some((prefix) => inside(prefix, address)));
 }
 
 function sizes(kernel: Emulator, now: number): Record<string, number> {

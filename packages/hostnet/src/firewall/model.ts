@@ -1,5 +1,5 @@
 import { HostNetError } from '../errors.ts';
-import type { AddressClass, Bundle, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
+import type { AddressClass, Bundle, Egress, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
 import type { TouchedMap } from './check.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
@@ -89,6 +89,7 @@ export class FirewallModel {
     }
     for (const device of delta.upsert?.devices ?? []) this.#insert('devices', device, (t) => t.insertDevice(device));
     for (const site of delta.upsert?.sites ?? []) this.#insert('sites', site, (t) => t.insertSite(site));
+    for (const item of delta.upsert?.egress ?? []) this.#insert('egress', item, (t) => t.insertEgress(item));
     for (const item of delta.upsert?.classes ?? []) this.#insert('classes', item, (t) => t.insertClass(item));
     for (const profile of delta.upsert?.profiles ?? [])
       this.#insert('profiles', profile, (t) => t.insertProfile(profile));
@@ -112,6 +113,7 @@ export class FirewallModel {
     this.#state[kind].delete(id);
     if (kind === 'devices') tables.withdrawDevice(item as FirewallDevice);
     else if (kind === 'sites') tables.withdrawSite(item as Site);
+    else if (kind === 'egress') tables.withdrawEgress(item as Egress);
     else if (kind === 'classes') tables.withdrawClass(item as AddressClass);
     else if (kind === 'profiles') tables.withdrawProfile(item as Profile);
     else tables.withdrawBundle(item as Bundle);
@@ -134,6 +136,7 @@ export class FirewallModel {
 interface HeldState extends FirewallState {
   readonly devices: Map<string, FirewallDevice>;
   readonly sites: Map<string, Site>;
+  readonly egress: Map<string, Egress>;
   readonly classes: Map<string, AddressClass>;
   readonly profiles: Map<string, Profile>;
   readonly bundles: Map<string, Bundle>;
@@ -146,6 +149,7 @@ function emptyState(): HeldState {
     leaseUntil: 0,
     devices: new Map(),
     sites: new Map(),
+    egress: new Map(),
     classes: new Map(),
     profiles: new Map(),
     bundles: new Map(),
@@ -159,6 +163,7 @@ function wholeDelta(state: FirewallState): FirewallDelta {
     upsert: {
       devices: [...state.devices.values()],
       sites: [...state.sites.values()],
+      egress: [...state.egress.values()],
       classes: [...state.classes.values()],
       profiles: [...state.profiles.values()],
       bundles: [...state.bundles.values()],

@@ -1,5 +1,12 @@
 import { HostNetError } from '../errors.ts';
-import { formatNetwork, parsePrefix } from '../ip.ts';
+import {
+  egressErrorRules,
+  egressInRules,
+  egressOutRules,
+  forwardRules,
+  livenessInput,
+  livenessOutput,
+} from './path-rules.ts';
 import {
   BUNDLE_BASE,
   CHECKED_MARK,
@@ -11,6 +18,7 @@ import {
   SPACE_MASK,
   START_MARK,
 } from './registers.ts';
+import { CLEAR, DENIED_IN, DENIED_OUT, type Name, network, startRules } from './rule-text.ts';
 
 /** What the table is built around; it does not change while the tunnel exists. */
 export interface FirewallOptions {
@@ -43,15 +51,22 @@ export const MAPS = [
   { name: 'tcp_ports', type: 'inet_service : classid', flags: 'interval' },
   { name: 'udp_ports', type: 'inet_service : classid', flags: 'interval' },
   { name: 'allowed', type: 'mark . classid : counter', flags: null },
+  { name: 'egress_sources4', type: 'ipv4_addr : mark', flags: 'interval' },
+  { name: 'egress_sources6', type: 'ipv6_addr : mark', flags: 'interval' },
+  { name: 'egress_destinations4', type: 'ipv4_addr : classid', flags: 'interval' },
+  { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
 ] as const;
-export type MapName = (typeof MAPS)[number]['name'] | 'lease';
-export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), 'lease'];
+export type MapName = (typeof MAPS)[number]['name'] | 'egress_pairs' | 'lease';
+export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), 'egress_pairs', 'lease'];
 
 /** The lease is one element whose timeout is its end; so it costs one element to renew it. */
 export const GENERATED_SETS = [
+  { name: 'egress_pairs', spec: 'type mark . classid; flags timeout;' },
   { name: 'lease', spec: 'type mark; flags timeout;' },
   { name: 'flows4', spec: 'type ipv4_addr; size 65535; flags dynamic;' },
   { name: 'flows6', spec: 'type ipv6_addr; size 65535; flags dynamic;' },
+  { name: 'live4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
+  { name: 'live6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
 ] as const;
 
 /** Letter at the end of the names of all maps, sets and regular chains that were loaded together. */
@@ -106,35 +121,41 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
     { name: g('from_site'), hook: '', rules: siteRules(g, 'saddr', DENIED_IN) },
     { name: g('to_site'), hook: '', rules: siteRules(g, 'daddr', DENIED_OUT) },
-    { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel) },
+    { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel, options.overlay) },
     { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
+    { name: g('egress_errors'), hook: '', rules: egressErrorRules(g) },
+    { name: g('egress_in'), hook: '', rules: egressInRules(g) },
+    { name: g('egress_out'), hook: '', rules: egressOutRules(g, tunnel) },
     { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(tunnel, options.overlay) },
     // Behind mangle, so that a foreign rule which restores marks from conntrack cannot wipe the bit out.
     {
       name: 'checked',
       hook: base('filter', 'prerouting', 'dstnat - 1'),
-      rules: [`iifname ${tunnel} meta mark set meta mark | ${markText(CHECKED_MARK)}`],
+      rules: [`iifname ${tunnel} ${CHECKED}`],
+    },
+    // The kernel's reverse path filter looks packets up as if they came from where they go. So what goes into the tunnel meets
+    // the policy rule that prohibits unmarked packets from it. Only now is it known where answers to masqueraded flows go.
+    {
+      name: 'returning',
+      hook: base('filter', 'prerouting', 'dstnat + 1'),
+      rules: [`meta nfproto ipv4 iifname != { ${tunnel}, "lo" } fib daddr oifname ${tunnel} ${CHECKED}`],
     },
     {
       name: 'input',
       hook: base('filter', 'input', 'filter'),
-      rules: [`iifname ${tunnel} goto ${g('from_tunnel')}`],
+      rules: [...livenessInput(g, tunnel, options.overlay), `iifname ${tunnel} goto ${g('from_tunnel')}`],
     },
-    // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by.
+    // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by. For
+    // the like reason `fib` is asked in a chain that nothing but this one goes to.
     {
       name: 'forward',
       hook: base('filter', 'forward', 'filter'),
-      rules: [
-        `iifname ${tunnel} ${CLAMP}`,
-        `oifname ${tunnel} ${CLAMP}`,
-        `iifname ${tunnel} goto ${g('from_tunnel')}`,
-        `oifname ${tunnel} goto ${g('to_tunnel')}`,
-      ],
+      rules: [`iifname ${tunnel} ${CLAMP}`, `oifname ${tunnel} ${CLAMP}`, ...forwardRules(g, tunnel)],
     },
     {
       name: 'output',
       hook: base('filter', 'output', 'filter'),
-      rules: [`oifname ${tunnel} goto ${g('to_tunnel')}`],
+      rules: [...livenessOutput(tunnel, options.overlay), `oifname ${tunnel} goto ${g('to_tunnel')}`],
     },
     // What our chains let through has its mark cleared. So if one of them is emptied by others, its packets end here.
     ...(['input', 'forward'] as const).map((hook) => ({
@@ -150,12 +171,9 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
   ];
 }
 
-type Name = (name: string) => string;
-
-const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
-const DENIED_IN = 'counter name drop_denied_in drop';
-const DENIED_OUT = 'counter name drop_denied_out drop';
 const CLAMP = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu';
+
+const CHECKED = `meta mark set meta mark | ${markText(CHECKED_MARK)}`;
 
 /** Policy accept everywhere: only packets of the tunnel and of the overlay are ever dropped. */
 function base(type: string, hook: string, priority: string): string {
@@ -167,14 +185,14 @@ function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string
   return [`ip saddr ${network(overlay.v4)} ${elsewhere}`, `ip6 saddr ${network(overlay.v6)} ${elsewhere}`];
 }
 
-function network(prefix: string): string {
-  return formatNetwork(parsePrefix(prefix));
-}
-
-/** Original direction: the device is the source. In the input hook there is no outgoing interface to compare. */
-function fromTunnelRules(g: Name, tunnel: string): string[] {
+/**
+ * Original direction: the device is the source. What turns round in the tunnel is for another gateway to pass on, never for
+ * another device. In the input hook there is no outgoing interface to compare.
+ */
+function fromTunnelRules(g: Name, tunnel: string, overlay: FirewallOptions['overlay']): string[] {
   return [
-    `oifname ${tunnel} ${DENIED_IN}`,
+    `oifname ${tunnel} ip daddr ${network(overlay.v4)} ${DENIED_IN}`,
+    `oifname ${tunnel} ip6 daddr ${network(overlay.v6)} ${DENIED_IN}`,
     ...deviceRules(g, 'saddr', DENIED_IN, 'from_site'),
     `ct direction reply ${DENIED_IN}`,
     ...cellRules(g, 'daddr'),
@@ -199,14 +217,12 @@ function toTunnelRules(g: Name): string[] {
 }
 
 /**
- * Both registers start from values that no later look-up knows; the lease must run, and the device, or the site that the
- * address belongs to, be admitted. What somebody's rules keep from being tracked has no direction, so it could pass for a
- * reply.
+ * The device, or the site that the address belongs to, must be admitted. What somebody's rules keep from being tracked has
+ * no direction, so it could pass for a reply.
  */
 function deviceRules(g: Name, address: 'saddr' | 'daddr', denied: string, site: 'from_site' | 'to_site'): string[] {
   return [
-    `meta mark set ${markText(START_MARK)} meta priority set 0:0`,
-    `meta mark != @${g('lease')} ${denied}`,
+    ...startRules(g, denied),
     `meta mark set ip ${address} map @${g('devices4')}`,
     `meta mark set ip6 ${address} map @${g('devices6')}`,
     `meta mark ${markText(START_MARK)} jump ${g(site)}`,

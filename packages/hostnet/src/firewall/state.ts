@@ -1,6 +1,15 @@
 import { HostNetError } from '../errors.ts';
 import { formatAddress, formatRange, parseAddress, parsePrefix, parseRange, prefixRange } from '../ip.ts';
-import type { AddressClass, Bundle, Egress, FirewallDevice, FirewallState, PortGrant, Profile, Site } from '../types.ts';
+import type {
+  AddressClass,
+  Bundle,
+  Egress,
+  FirewallDevice,
+  FirewallState,
+  PortGrant,
+  Profile,
+  Site,
+} from '../types.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
 export interface FirewallDelta {
@@ -19,7 +28,14 @@ export interface FirewallItems {
 }
 
 export type ItemKind = keyof FirewallItems;
-export const ITEM_KINDS = ['devices', 'sites', 'egress', 'classes', 'profiles', 'bundles'] as const satisfies readonly ItemKind[];
+export const ITEM_KINDS = [
+  'devices',
+  'sites',
+  'egress',
+  'classes',
+  'profiles',
+  'bundles',
+] as const satisfies readonly ItemKind[];
 
 /** Refuses what could not be turned into nft text unchanged and unambiguously. Throws `invalid-state`. */
 export function checkDelta(delta: FirewallDelta): void {
@@ -30,6 +46,11 @@ export function checkDelta(delta: FirewallDelta): void {
   for (const site of delta.upsert?.sites ?? []) {
     site.prefixes.forEach(parsePrefix);
     checkTime(site.expiresAt);
+  }
+  for (const { sources, destinations, expiresAt } of delta.upsert?.egress ?? []) {
+    sources.forEach(parsePrefix);
+    destinations.forEach(parsePrefix);
+    checkTime(expiresAt);
   }
   for (const { ranges } of delta.upsert?.classes ?? []) ranges.forEach(parseRange);
   for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkTime(cell.expiresAt);

@@ -1,10 +1,13 @@
-import type { AddressClass, Bundle, FirewallDevice, PortGrant, Profile, Site } from '../types.ts';
+import type { AddressClass, Bundle, Egress, FirewallDevice, PortGrant, Profile, Site } from '../types.ts';
+import { type EgressRange, planEgress } from './egress.ts';
 import { Elements } from './elements.ts';
 import { PortSpace } from './ports.ts';
 import {
   BUNDLE_BASE,
   CLASS_BASE,
   classText,
+  EGRESS_DESTINATION_BASE,
+  EGRESS_SOURCE_BASE,
   FIRST_PORT_CLASS,
   ICMP_PORT_CLASS,
   markText,
@@ -32,9 +35,15 @@ export class Tables {
   readonly sites = new Numbering(SITE_BASE);
   readonly bundles = new Numbering(BUNDLE_BASE);
   readonly classes = new Numbering(CLASS_BASE);
+  /** Groups of egress items, by the name that `planEgress` gives them. */
+  readonly egressSources = new Numbering(EGRESS_SOURCE_BASE);
+  readonly egressDestinations = new Numbering(EGRESS_DESTINATION_BASE);
   readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
   readonly #overlay: FirewallOptions['overlay'];
   readonly #counterUses = new Map<string, number>();
+  readonly #egress = new Map<string, Egress>();
+  #egressGroups: { readonly sources: readonly string[]; readonly destinations: readonly string[] } | null = null;
+  #egressChanged = false;
 
   constructor(generation: Generation, overlay: FirewallOptions['overlay']) {
     const timed = (name: MapName): Elements => new Elements(name, true, generation);
@@ -53,6 +62,11 @@ export class Tables {
       tcp_ports: lasting('tcp_ports'),
       udp_ports: lasting('udp_ports'),
       allowed: lasting('allowed'),
+      egress_sources4: lasting('egress_sources4'),
+      egress_sources6: lasting('egress_sources6'),
+      egress_destinations4: lasting('egress_destinations4'),
+      egress_destinations6: lasting('egress_destinations6'),
+      egress_pairs: timed('egress_pairs'),
       lease: timed('lease'),
     };
     this.counters = new Elements('counters', false, generation);
@@ -72,7 +86,9 @@ export class Tables {
   settle(): void {
     this.ports.tcp.settle();
     this.ports.udp.settle();
+    if (this.#egressChanged) this.#arrangeEgress();
     for (const numbering of [this.profiles, this.sites, this.bundles, this.classes]) numbering.settle();
+    for (const numbering of [this.egressSources, this.egressDestinations]) numbering.settle();
   }
 
   insertDevice(device: FirewallDevice): void {
@@ -111,6 +127,16 @@ export class Tables {
     this.maps.site_profiles.delete(markText(this.sites.of(site.id)));
     this.profiles.release(site.profile);
     this.sites.release(site.id);
+  }
+
+  insertEgress(item: Egress): void {
+    this.#egress.set(item.id, item);
+    this.#egressChanged = true;
+  }
+
+  withdrawEgress({ id }: Egress): void {
+    this.#egress.delete(id);
+    this.#egressChanged = true;
   }
 
   insertClass(item: AddressClass): void {
@@ -182,11 +208,50 @@ export class Tables {
     this.counters.delete(counter);
   }
 
+  /**
+   * Items may overlap each other, so all are arranged anew; they are as few as a gateway's connections to others. Groups
+   * that stay keep their numbers, and elements that stay are no change.
+   */
+  #arrangeEgress(): void {
+    this.#egressChanged = false;
+    for (const name of EGRESS_MAPS) {
+      const map = this.maps[name];
+      for (const key of [...map.current.keys()]) map.delete(key);
+    }
+    const plan = planEgress(this.#egress.values(), this.#overlay);
+    const groups = { sources: groupsOf(plan.sources), destinations: groupsOf(plan.destinations) };
+    for (const group of groups.sources) this.egressSources.acquire(group);
+    for (const group of groups.destinations) this.egressDestinations.acquire(group);
+    for (const group of this.#egressGroups?.sources ?? []) this.egressSources.release(group);
+    for (const group of this.#egressGroups?.destinations ?? []) this.egressDestinations.release(group);
+    this.#egressGroups = groups;
+    for (const { family, key, group } of plan.sources)
+      this.maps[`egress_sources${family}`].add(key, markText(this.egressSources.of(group)));
+    for (const { family, key, group } of plan.destinations)
+      this.maps[`egress_destinations${family}`].add(key, classText(this.egressDestinations.of(group)));
+    for (const { sources, destinations, expiresAt } of plan.pairs) {
+      const key = pair(this.egressSources.of(sources), this.egressDestinations.of(destinations));
+      this.maps.egress_pairs.add(key, null, expiresAt);
+    }
+  }
+
   #insertGrant(bundle: number, { protocol, from, to, policy }: PortGrant): void {
     if (protocol === 'icmp') this.join(bundle, ICMP_PORT_CLASS, policy);
     else if (protocol === 'other') this.join(bundle, OTHER_PORT_CLASS, policy);
     else this.ports[protocol].add(bundle, from, to, policy);
   }
+}
+
+const EGRESS_MAPS = [
+  'egress_sources4',
+  'egress_sources6',
+  'egress_destinations4',
+  'egress_destinations6',
+  'egress_pairs',
+] as const;
+
+function groupsOf(ranges: readonly EgressRange[]): readonly string[] {
+  return [...new Set(ranges.map(({ group }) => group))];
 }
 
 function pair(mark: number, classNumber: number): string {

@@ -6,16 +6,28 @@ export interface FoundHost {
   readonly link: { readonly mtu: number; readonly up: boolean } | null;
   /** Addresses on the tunnel interface, with prefix length; without IPv6 link-local ones. */
   readonly addresses: readonly string[];
+  /** Of the main table, with our protocol number. */
   readonly routes: readonly FoundRoute[];
+  /** Of the main table, everybody else's that lead somewhere; may be left out when no further routes are wanted. */
+  readonly foreign: readonly ForeignRoute[];
   /** In the order in which the kernel looks at them. */
   readonly rules: { readonly v4: readonly FoundRule[]; readonly v6: readonly FoundRule[] };
   /** Value of each sysctl that `sysctlPaths` asks for; missing files are left out. */
   readonly sysctls: ReadonlyMap<string, string>;
 }
 
-/** A route of the main table that carries our protocol number, and points into the tunnel or is a blackhole. */
+/** Somebody else's route. */
+export interface ForeignRoute {
+  /** Canonical prefix, `0.0.0.0/0` and `::/0` for default routes. */
+  readonly destination: string;
+  readonly device: string;
+  /** Whether the network is right behind the device, without a router. */
+  readonly connected: boolean;
+}
+
+/** A route that carries our protocol number, and points into the tunnel or nowhere. */
 export interface FoundRoute {
-  readonly kind: 'unicast' | 'blackhole';
+  readonly kind: 'unicast' | 'blackhole' | 'unreachable' | 'throw';
   readonly destination: string;
   readonly metric: number;
 }

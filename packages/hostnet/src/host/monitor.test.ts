@@ -7,6 +7,7 @@ const STATE = {
   addresses: ['100.64.0.1/32'],
   overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' },
   mtu: 1280,
+  routes: ['10.1.0.0/16', 'fd11::/32'],
 };
 
 it('picks the changes that can matter out of all', () => {
@@ -18,6 +19,10 @@ it('picks the changes that can matter out of all', () => {
     '[ROUTE]Deleted blackhole 100.64.0.0/10 proto 83 metric 4000000 ',
     '[ROUTE]Deleted blackhole fd7a:1::/48 dev lo proto 83 metric 4000000 pref medium',
     '[RULE]Deleted 0:\tfrom all fwmark 0/0x8000000 iif sp0 prohibit',
+    '[ROUTE]10.1.0.0/24 dev eth0 proto kernel scope link src 10.1.0.9 ',
+    '[ROUTE]Deleted 10.0.0.0/8 via 10.9.0.1 dev eth0 ',
+    '[ROUTE]10.1.7.7 via 10.9.0.1 dev eth0 ',
+    '[ROUTE]unreachable fd11:0:5::/48 dev lo metric 1024 pref medium',
     '[RULE]5:\tfrom all to 1.2.3.4 lookup main',
   ];
   const others = [

@@ -1,17 +1,22 @@
 import { formatNetwork, parsePrefix } from '../ip.ts';
 import type { HostState } from '../types.ts';
+import { overlap } from './overlap.ts';
 
 /** Arguments of `ip` that make it print every change, one a line, each with a label in front. */
 export const MONITOR_ARGUMENTS = ['-o', 'monitor', 'label', 'link', 'address', 'route', 'rule'] as const;
 
 /**
  * Whether a line of `ip monitor` can be about something that `planUp` looks at: the tunnel interface, a route of the
- * overlay, or any policy rule, since others can come to stand before ours.
+ * overlay or in the way of one that is wanted, or any policy rule, since others can come to stand before ours.
  */
 export function concernsHost(state: HostState, line: string): boolean {
   if (line.startsWith('[RULE]')) return true;
   const words = line.split(/[\s:\\]+/);
   if (words.some((word) => word.replace(/@.*$/, '') === state.interface)) return true;
   const overlay = [state.overlay.v4, state.overlay.v6].map((text) => formatNetwork(parsePrefix(text)));
-  return line.split(/\s+/).some((word) => overlay.includes(word.replace(/^\[ROUTE\]/, '')));
+  const found = /^\[ROUTE\](?:Deleted )?(?:[a-z]+ )??([0-9a-f.:]+)(?:\/(\d+))?\s/.exec(line);
+  if (!found) return false;
+  const [, address = '', length = address.includes(':') ? '128' : '32'] = found;
+  const route = `${address}/${length}`;
+  return overlay.includes(route) || state.routes.some((prefix) => overlap(prefix, route) !== 'apart');
 }

@@ -10,6 +10,7 @@ const STATE: HostState = {
   addresses: ['100.64.0.1/32', 'fd7a:1::1/128'],
   overlay: { v4: '100.64.0.0/10', v6: 'fd7a:1::/48' },
   mtu: 1280,
+  routes: [],
 };
 const LOCAL = lookup(0, 'local');
 const PRISTINE: FoundHost = {
@@ -17,6 +18,7 @@ const PRISTINE: FoundHost = {
   link: { mtu: 1420, up: false },
   addresses: [],
   routes: [],
+  foreign: [],
   rules: { v4: [LOCAL, lookup(32766, 'main')], v6: [LOCAL, lookup(32766, 'main')] },
   sysctls: new Map(),
 };
@@ -106,6 +108,57 @@ address del fd7a:1::1/128 dev sp0
     );
   });
 
+  it('routes further prefixes, with a blackhole behind each, and takes old ones away', () => {
+    const found: FoundHost = {
+      ...PRISTINE,
+      link: { mtu: 1280, up: true },
+      addresses: STATE.addresses,
+      routes: [
+        { kind: 'unicast', destination: '100.64.0.0/10', metric: 0 },
+        { kind: 'unicast', destination: 'fd7a:1::/48', metric: 1024 },
+        { kind: 'unicast', destination: '10.6.0.0/16', metric: 0 },
+        { kind: 'blackhole', destination: '100.64.0.0/10', metric: 4_000_000 },
+        { kind: 'blackhole', destination: 'fd7a:1::/48', metric: 4_000_000 },
+        { kind: 'blackhole', destination: '10.6.0.0/16', metric: 4_000_000 },
+      ],
+      rules: { v4: [prohibit('sp0'), LOCAL], v6: [prohibit('sp0'), LOCAL] },
+    };
+    const plan = planUp({ ...STATE, routes: ['10.7.0.1/16', '10.7.0.0/16', 'fd11::/32'] }, found);
+    assert.equal(
+      plan.ip4,
+      `route add blackhole 10.7.0.0/16 metric 4000000 proto 83
+route del blackhole 10.6.0.0/16 metric 4000000 proto 83
+route del 10.6.0.0/16 dev sp0
+route add 10.7.0.0/16 dev sp0 proto 83
+`,
+    );
+    assert.equal(
+      plan.ip6,
+      `route add blackhole fd11::/32 metric 4000000 proto 83
+route add fd11::/32 dev sp0 proto 83
+`,
+    );
+    assert.deepEqual(plan.conflicts, []);
+  });
+
+  it("lets the host's own network win, and says so", () => {
+    const foreign = [
+      { destination: '0.0.0.0/0', device: 'eth0', connected: false },
+      { destination: '10.0.0.0/8', device: 'eth0', connected: false },
+      { destination: '10.1.0.0/16', device: 'eth1', connected: true },
+      { destination: '10.2.3.0/24', device: 'docker0', connected: true },
+      { destination: '10.3.0.0/16', device: 'eth0', connected: false },
+    ];
+    const routes = ['10.1.5.0/24', '10.2.0.0/16', '10.3.0.0/16', '10.4.0.0/16'];
+    const plan = planUp({ ...STATE, routes }, { ...PRISTINE, foreign });
+    assert.deepEqual(plan.ip4.match(/(?<=route add )10\.\S+/g), ['10.2.0.0/16', '10.4.0.0/16']);
+    assert.deepEqual(plan.conflicts, [
+      '10.1.5.0/24 is not routed into the tunnel: the host has 10.1.0.0/16 on eth1',
+      '10.2.3.0/24 of 10.2.0.0/16 does not go into the tunnel: the host has it on docker0',
+      '10.3.0.0/16 is not routed into the tunnel: the host has 10.3.0.0/16 on eth0',
+    ]);
+  });
+
   it('leaves IPv6 out where there is none, and inside a tunnel too narrow for it', () => {
     assert.equal(planUp(STATE, { ...PRISTINE, ipv6: false }).ip6, '');
     assert.doesNotMatch(planUp({ ...STATE, mtu: 1220 }, PRISTINE).ip6, /address|dev sp0 proto/);
@@ -123,6 +176,7 @@ describe('sysctls', () => {
     const found = new Map([
       ['net/ipv4/ip_forward', '0'],
       ['net/ipv4/conf/sp0/rp_filter', '1'],
+      ['net/ipv4/conf/all/src_valid_mark', '0'],
       ['net/ipv6/conf/all/forwarding', '0'],
       ['net/ipv6/conf/all/force_forwarding', '0'],
       ['net/ipv6/conf/default/force_forwarding', '0'],
@@ -133,6 +187,7 @@ describe('sysctls', () => {
     assert.deepEqual(planSysctls('sp0', found), [
       { path: 'net/ipv4/ip_forward', value: '1', before: '0' },
       { path: 'net/ipv4/conf/sp0/rp_filter', value: '2', before: '1' },
+      { path: 'net/ipv4/conf/all/src_valid_mark', value: '1', before: '0' },
       { path: 'net/ipv6/conf/default/force_forwarding', value: '1', before: '0' },
       { path: 'net/ipv6/conf/sp0/force_forwarding', value: '1', before: '0' },
     ]);

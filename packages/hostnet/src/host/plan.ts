@@ -4,6 +4,7 @@ import { tableName } from '../firewall/ruleset.ts';
 import { formatAddress, formatNetwork, parsePrefix } from '../ip.ts';
 import type { HostState } from '../types.ts';
 import type { FoundHost, FoundRule } from './found.ts';
+import { chooseGatewayRoutes } from './overlap.ts';
 import type { SysctlChange } from './sysctls.ts';
 import { planSysctls } from './sysctls.ts';
 
@@ -13,8 +14,10 @@ export interface HostPlan {
   /** Text for `ip -4 -batch -` and `ip -6 -batch -`. */
   readonly ip4: string;
   readonly ip6: string;
-  /** One sentence for each thing that is not as wanted. */
+  /** One sentence for each thing that is not as wanted, and that the plan mends. */
   readonly differences: readonly string[];
+  /** One sentence for each prefix that the host's own network has too, or a part of it. The plan leaves those alone. */
+  readonly conflicts: readonly string[];
 }
 
 /** Marks our routes and rules as ours; a number that no routing daemon has registered. */
@@ -28,13 +31,18 @@ export const BLACKHOLE_METRIC = 4_000_000;
 export function planUp(state: HostState, found: FoundHost): HostPlan {
   tableName(state.interface);
   const batch = new Batch();
+  const { wanted, conflicts } = chooseGatewayRoutes(state.routes, found.foreign);
+  const destinations = (family: 4 | 6): string[] => [
+    network(state, family),
+    ...wanted.filter((prefix) => parsePrefix(prefix).family === family),
+  ];
   for (const family of families(found)) {
     planRule(batch, state, family, found.rules[`v${family}`]);
-    planBlackhole(batch, state, family, found);
+    planBlackholes(batch, destinations(family), family, found);
   }
-  if (found.link) planLink(batch, state, found);
+  if (found.link) planLink(batch, state, found, destinations);
   else batch.differences.push(`interface ${state.interface} does not exist`);
-  return batch.plan(planSysctls(state.interface, found.sysctls));
+  return batch.plan(planSysctls(state.interface, found.sysctls), conflicts);
 }
 
 /** Takes back rules, routes and addresses, whatever of them is there. Sysctls are restored from what `up` returned. */
@@ -44,19 +52,20 @@ export function planDown(state: HostState, found: FoundHost): HostPlan {
     for (const rule of found.rules[`v${family}`]) {
       if (isOurs(rule, state)) batch.add(family, 'a rule is there', `rule del ${ruleText(state)}`);
     }
-    const overlay = network(state, family);
-    for (const route of found.routes) {
-      if (route.destination !== overlay) continue;
-      batch.add(family, `route ${overlay} is there`, `route del ${routeText(state, family, route.kind)}`);
+    for (const { destination, kind } of found.routes) {
+      if (parsePrefix(destination).family !== family || (kind !== 'unicast' && kind !== 'blackhole')) continue;
+      const text = kind === 'unicast' ? unicastText(state, destination) : blackholeText(destination);
+      batch.add(family, `route ${destination} is there`, `route del ${text}`);
     }
   }
   for (const text of found.addresses) {
     batch.add(parsePrefix(text).family, `address ${text} is there`, `address del ${text} dev ${state.interface}`);
   }
-  return batch.plan([]);
+  return batch.plan([], []);
 }
 
-class Batch {
+/** Collects commands with what they mend. */
+export class Batch {
   readonly differences: string[] = [];
   readonly #lines: Record<4 | 6, string[]> = { 4: [], 6: [] };
 
@@ -65,7 +74,7 @@ class Batch {
     this.#lines[family].push(...lines);
   }
 
-  plan(sysctls: readonly SysctlChange[]): HostPlan {
+  plan(sysctls: readonly SysctlChange[], conflicts: readonly string[]): HostPlan {
     const text = (lines: string[]): string => lines.map((line) => `${line}\n`).join('');
     const settings = sysctls.map(({ path, value, before }) => `${path} is ${before}, not ${value}`);
     return {
@@ -73,6 +82,7 @@ class Batch {
       ip4: text(this.#lines[4]),
       ip6: text(this.#lines[6]),
       differences: [...this.differences, ...settings],
+      conflicts,
     };
   }
 }
@@ -112,21 +122,39 @@ function planRule(batch: Batch, state: HostState, family: 4 | 6, rules: readonly
  */
 const LOCAL_LOOKUP = 'lookup local protocol 2';
 
-function planBlackhole(batch: Batch, state: HostState, family: 4 | 6, found: FoundHost): void {
-  const overlay = network(state, family);
-  const there = found.routes.some(
-    (route) => route.kind === 'blackhole' && route.destination === overlay && route.metric === BLACKHOLE_METRIC,
+/** Behind every route into the tunnel, so that nothing goes elsewhere when the interface is gone. */
+function planBlackholes(batch: Batch, wanted: readonly string[], family: 4 | 6, found: FoundHost): void {
+  const there = found.routes.filter(
+    ({ kind, destination, metric }) =>
+      kind === 'blackhole' && metric === BLACKHOLE_METRIC && parsePrefix(destination).family === family,
   );
-  if (!there) batch.add(family, `no blackhole for ${overlay}`, `route add ${routeText(state, family, 'blackhole')}`);
+  for (const destination of wanted) {
+    if (there.some((route) => route.destination === destination)) continue;
+    batch.add(family, `no blackhole for ${destination}`, `route add ${blackholeText(destination)}`);
+  }
+  for (const { destination } of there) {
+    if (wanted.includes(destination)) continue;
+    batch.add(family, `blackhole ${destination} is old`, `route del ${blackholeText(destination)}`);
+  }
 }
 
-function planLink(batch: Batch, state: HostState, found: FoundHost): void {
+function planLink(batch: Batch, state: HostState, found: FoundHost, wanted: (family: 4 | 6) => string[]): void {
+  planInterface(batch, state, found);
+  for (const family of familiesInside(state, found)) planRoutes(batch, state, family, wanted(family), found);
+}
+
+/** MTU, addresses, and that the link is up. Throws `invalid-state`. */
+export function planInterface(
+  batch: Batch,
+  state: Pick<HostState, 'interface' | 'addresses' | 'mtu'>,
+  found: Pick<FoundHost, 'ipv6' | 'link' | 'addresses'>,
+): void {
   const device = `dev ${state.interface}`;
   if (!Number.isInteger(state.mtu) || state.mtu < 576 || state.mtu > 65_535) {
     throw new HostNetError('invalid-state', `not a usable MTU: ${state.mtu}`);
   }
   if (found.link?.mtu !== state.mtu) batch.add(4, `MTU is ${found.link?.mtu}`, `link set ${device} mtu ${state.mtu}`);
-  const inside = families(found).filter((family) => family === 4 || state.mtu >= IPV6_MINIMUM_MTU);
+  const inside = familiesInside(state, found);
   const wanted = new Set(state.addresses.map(canonical).filter((text) => inside.includes(parsePrefix(text).family)));
   // New addresses come first: with the last IPv4 address the kernel takes the interface's routes away.
   for (const text of wanted) {
@@ -140,31 +168,38 @@ function planLink(batch: Batch, state: HostState, found: FoundHost): void {
       batch.add(parsePrefix(text).family, `address ${text} is not ours`, `address del ${text} ${device}`);
   }
   if (!found.link?.up) batch.add(4, 'the link is down', `link set ${device} up`);
-  for (const family of inside) planRoutes(batch, state, family, found);
 }
 
-function planRoutes(batch: Batch, state: HostState, family: 4 | 6, found: FoundHost): void {
-  const overlay = network(state, family);
+function planRoutes(batch: Batch, state: HostState, family: 4 | 6, wanted: readonly string[], found: FoundHost): void {
   const ours = found.routes.filter(
     ({ kind, destination }) => kind === 'unicast' && parsePrefix(destination).family === family,
   );
   for (const { destination } of ours) {
-    if (destination === overlay) continue;
+    if (wanted.includes(destination)) continue;
     batch.add(family, `route ${destination} is old`, `route del ${destination} dev ${state.interface}`);
   }
-  if (ours.some(({ destination }) => destination === overlay)) return;
-  batch.add(family, `no route for ${overlay}`, `route add ${routeText(state, family, 'unicast')}`);
+  for (const prefix of wanted) {
+    if (ours.some(({ destination }) => destination === prefix)) continue;
+    batch.add(family, `no route for ${prefix}`, `route add ${unicastText(state, prefix)}`);
+  }
 }
 
-function families(found: FoundHost): readonly (4 | 6)[] {
+/** Families that the tunnel carries. */
+export function familiesInside({ mtu }: Pick<HostState, 'mtu'>, found: Pick<FoundHost, 'ipv6'>): readonly (4 | 6)[] {
+  return families(found).filter((family) => family === 4 || mtu >= IPV6_MINIMUM_MTU);
+}
+
+/** Families that the host has. */
+export function families(found: Pick<FoundHost, 'ipv6'>): readonly (4 | 6)[] {
   return found.ipv6 ? [4, 6] : [4];
 }
 
-function routeText(state: HostState, family: 4 | 6, kind: 'unicast' | 'blackhole'): string {
-  const overlay = network(state, family);
-  return kind === 'unicast'
-    ? `${overlay} dev ${state.interface} proto ${ROUTE_PROTOCOL}`
-    : `blackhole ${overlay} metric ${BLACKHOLE_METRIC} proto ${ROUTE_PROTOCOL}`;
+function unicastText(state: HostState, destination: string): string {
+  return `${destination} dev ${state.interface} proto ${ROUTE_PROTOCOL}`;
+}
+
+function blackholeText(destination: string): string {
+  return `blackhole ${destination} metric ${BLACKHOLE_METRIC} proto ${ROUTE_PROTOCOL}`;
 }
 
 function ruleText(state: HostState): string {
@@ -185,6 +220,7 @@ function network(state: HostState, family: 4 | 6): string {
   return formatNetwork(parsePrefix(state.overlay[`v${family}`]));
 }
 
+/** An address with its prefix length, host bits kept. */
 function canonical(text: string): string {
   const prefix = parsePrefix(text);
   return `${formatAddress(prefix)}/${prefix.length}`;

@@ -14,15 +14,28 @@ export function sysctlPaths(tunnel: string, interfaces: readonly string[]): stri
   return [
     'net/ipv4/ip_forward',
     `net/ipv4/conf/${tunnel}/rp_filter`,
+    SOURCE_MARK,
+    ...redirects(tunnel),
     `${V6}/${tunnel}/disable_ipv6`,
     `${V6}/all/forwarding`,
     ...interfaces.flatMap((name) => [`${V6}/${name}/force_forwarding`, `${V6}/${name}/accept_ra`]),
   ];
 }
 
+/** Whether the reverse path filter heeds a packet's mark: else our rule about unmarked packets would meet all of them. */
+export const SOURCE_MARK = 'net/ipv4/conf/all/src_valid_mark';
+
+/**
+ * What turns round in the tunnel is no mistake of its sender, and telling it so would use up the kernel's allowance for
+ * errors that matter. An interface sends redirects if it or `all` says so.
+ */
+function redirects(tunnel: string): string[] {
+  return ['all', tunnel].map((name) => `net/ipv4/conf/${name}/send_redirects`);
+}
+
 /**
  * Forwarding for both families, and a loose reverse path filter on the tunnel (the kernel takes the higher number of
- * `all` and the interface's, and loose is the highest). IPv6 forwarding is switched for all interfaces at once and
+ * `all` and the interface's, and loose is the highest) that heeds marks; no redirects. IPv6 forwarding is switched for all interfaces at once and
  * stops a host from heeding router advertisements. Where the kernel has `force_forwarding` (Linux 6.17), which does
  * not, that is used, on every interface since it counts where a packet comes in; else those that heeded
  * advertisements are told to go on (`accept_ra` 2).
@@ -35,6 +48,8 @@ export function planSysctls(tunnel: string, found: ReadonlyMap<string, string>):
   };
   want('net/ipv4/ip_forward', '1');
   want(`net/ipv4/conf/${tunnel}/rp_filter`, '2');
+  want(SOURCE_MARK, '1');
+  for (const path of redirects(tunnel)) want(path, '0');
   want(`${V6}/${tunnel}/disable_ipv6`, '0');
   if (found.get(`${V6}/all/forwarding`) === '1') return changes;
   if (found.has(FORCE_DEFAULT)) {

@@ -67,6 +67,13 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     });
   }
 
+  it('lets answers through whatever the reverse path filter of the network interface', async () => {
+    for (const strictness of [1, 2, 0]) {
+      await net.gateway.exec('sysctl', '-qw', `net.ipv4.conf.lan0.rp_filter=${strictness}`);
+      assert.equal(await net.alice.call('ask', RESOURCE.v4, 80, 'question'), 'question');
+    }
+  });
+
   it('drops overlay sources that come from the network', async () => {
     await net.resource.ip(`
       address add 100.64.0.99/32 dev lo

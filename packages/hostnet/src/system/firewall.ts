@@ -44,10 +44,14 @@ export class Firewall {
   /** Has the kernel try the whole table without keeping it. Throws `missing-tool`, `no-privilege`, `unsupported-kernel`. */
   async preflight(): Promise<void> {
     const empty = { masquerade: true, draining: true, leaseUntil: 0 };
-    const none = { devices: new Map(), sites: new Map(), classes: new Map(), profiles: new Map(), bundles: new Map() };
+    const none = { devices: new Map(), sites: new Map(), egress: new Map(), classes: new Map() };
     // Under another name, since it must not meet what is there.
     const model = new FirewallModel({ ...this.#model.options, interface: 'preflight' });
-    await output('nft', ['--check', '-f', '-'], model.load({ ...empty, ...none }, 0, null).swap);
+    await output(
+      'nft',
+      ['--check', '-f', '-'],
+      model.load({ ...empty, ...none, profiles: new Map(), bundles: new Map() }, 0, null).swap,
+    );
   }
 
   /** Makes the table say this state, whatever it held; loses no packet and no count. Throws HostNetError. */
@@ -87,8 +91,8 @@ export class Firewall {
       if (texts === null || this.#rules === null) return this.#readBack(now);
       const results = await Promise.all(texts.map((text) => run('nft', ['--check', '-f', '-'], text)));
       if (results.some(({ code }) => code !== 0)) return this.#readBack(now);
-      const { masquerade, draining, devices, sites, classes, profiles, bundles } = this.#model.state;
-      return { settings: { masquerade, draining }, devices, sites, classes, profiles, bundles, differences: [] };
+      const { masquerade, draining, leaseUntil: _, ...items } = this.#model.state;
+      return { settings: { masquerade, draining }, ...items, differences: [] };
     });
   }
 

@@ -10,6 +10,7 @@ const STATE: HostState = {
   addresses: ['100.64.0.1/32', 'fd7a:1::1/128'],
   overlay: OVERLAY,
   mtu: 1280,
+  routes: [],
 };
 
 describe('host', { skip, timeout: 30_000 }, () => {
@@ -32,7 +33,12 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.equal(up.changed, true);
     assert.ok(up.sysctls.some(({ path, before }) => path === 'net/ipv4/ip_forward' && before === '0'));
     assert.deepEqual(await space.call('hostVerify', STATE), []);
-    assert.deepEqual(await space.call('hostUp', STATE), { changed: false, differences: [], sysctls: [] });
+    assert.deepEqual(await space.call('hostUp', STATE), {
+      changed: false,
+      differences: [],
+      conflicts: [],
+      sysctls: [],
+    });
     const rules = (await space.exec('ip', '-6', 'rule')).split('\n');
     assert.match(rules[0] ?? '', /^0:\s+from all fwmark 0\/0x8000000 iif sp0.* prohibit/);
     assert.match(rules[1] ?? '', /^0:\s+from all lookup local\s*$/);
@@ -120,6 +126,32 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.match(await space.exec('ip', 'route', 'get', '100.64.0.2'), /dev sp0/);
   });
 
+  it("routes further prefixes, but for what is the host's own network", async () => {
+    await space.ip('address add 10.5.0.9/16 dev lan0\n link set lan0 up\n address add 10.6.6.9/24 dev lan0');
+    const state = { ...STATE, routes: ['10.5.5.0/24', '10.6.0.0/16', '10.7.0.0/16', 'fd11::/32'] };
+    const conflicts = [
+      '10.5.5.0/24 is not routed into the tunnel: the host has 10.5.0.0/16 on lan0',
+      '10.6.6.0/24 of 10.6.0.0/16 does not go into the tunnel: the host has it on lan0',
+    ];
+    assert.deepEqual((await space.call('hostUp', state)).conflicts, conflicts);
+    assert.deepEqual(await space.call('hostVerify', state), conflicts);
+    assert.deepEqual(await space.call('hostUp', state), { changed: false, differences: [], conflicts, sysctls: [] });
+    const device = async (address: string) => / dev (\S+)/.exec(await space.exec('ip', 'route', 'get', address))?.[1];
+    assert.deepEqual(await Promise.all(['10.5.5.5', '10.6.6.6', '10.6.7.7', 'fd11::5'].map(device)), [
+      'lan0',
+      'lan0',
+      'sp0',
+      'sp0',
+    ]);
+    await space.ip('address del 10.5.0.9/16 dev lan0');
+    assert.deepEqual((await space.call('hostUp', state)).differences, [
+      'IPv4: no blackhole for 10.5.5.0/24',
+      'IPv4: no route for 10.5.5.0/24',
+    ]);
+    await space.call('hostUp', STATE);
+    assert.doesNotMatch(await space.exec('ip', 'route'), /10\.[567]\.\S+ (dev sp0|proto 83)/);
+  });
+
   it('refuses to stand behind a foreign rule of priority 0', async () => {
     await space.exec('ip', 'rule', 'del', 'pref', '0', 'iif', 'sp0');
     await space.exec('ip', 'rule', 'add', 'pref', '0', 'from', '192.0.2.1', 'lookup', 'main');
@@ -130,7 +162,7 @@ describe('host', { skip, timeout: 30_000 }, () => {
   /** Rules, routes, addresses and sysctls. The local rule is renewed, which shows nowhere. */
   async function snapshot(): Promise<string> {
     const script = `for f in -4 -6; do ip $f rule; ip $f route show table all; done
-      ip -o address show dev sp0; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/sp0/rp_filter
+      ip -o address show dev sp0; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/sp0/rp_filter /proc/sys/net/ipv4/conf/all/src_valid_mark /proc/sys/net/ipv4/conf/all/send_redirects
       grep . /proc/sys/net/ipv6/conf/*/forwarding /proc/sys/net/ipv6/conf/*/accept_ra
       grep -s . /proc/sys/net/ipv6/conf/*/force_forwarding`;
     return space.exec('sh', '-c', script);

@@ -8,7 +8,7 @@ import { sysctlPaths } from '../host/sysctls.ts';
 import type { HostState } from '../types.ts';
 import type { HostWatch } from './host-watch.ts';
 import { watchHost } from './host-watch.ts';
-import { readInterface, readRoutes, readRules } from './ip-json.ts';
+import { readForeignRoutes, readInterface, readRoutes, readRules } from './ip-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 
 export interface UpResult {
@@ -52,12 +52,14 @@ export class Host {
     }
     if (plan.sysctls.length > 0) await keep(plan.sysctls);
     await apply(plan);
-    return { changed: plan.differences.length > 0, differences: plan.differences, sysctls: plan.sysctls };
+    const { differences, conflicts, sysctls } = plan;
+    return { changed: differences.length > 0, differences, conflicts, sysctls };
   }
 
-  /** One sentence for each thing that is not as wanted. */
+  /** One sentence for each thing that is not as wanted, conflicts with the host's own network among them. */
   async verify(state: HostState): Promise<readonly string[]> {
-    return planUp(state, await this.#find(state)).differences;
+    const { differences, conflicts } = planUp(state, await this.#find(state));
+    return [...differences, ...conflicts];
   }
 
   /** Calls `report` whenever something may have come to differ from the state, from now until it is closed. */
@@ -85,19 +87,25 @@ export class Host {
     const json = async (...args: string[]): Promise<unknown> => parseJson('ip', (await output('ip', args)) || '[]');
     const routes = async (family: string): Promise<unknown> =>
       json(family, '-j', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL));
-    const [device, rules4, rules6, routes4, routes6, sysctls] = await Promise.all([
+    // Only to be compared with further routes, and it may be the whole internet's.
+    const main = async (family: string): Promise<unknown> =>
+      state.routes.length === 0 ? [] : json(family, '-j', 'route', 'show', 'table', 'main');
+    const [device, rules4, rules6, routes4, routes6, main4, main6, sysctls] = await Promise.all([
       findInterface(state.interface),
       json('-4', '-j', 'rule', 'show'),
       ipv6 ? json('-6', '-j', 'rule', 'show') : [],
       routes('-4'),
       ipv6 ? routes('-6') : [],
+      main('-4'),
+      ipv6 ? main('-6') : [],
       findSysctls(state.interface),
     ]);
     return {
       ipv6,
       ...device,
       rules: { v4: readRules(rules4), v6: readRules(rules6) },
-      routes: [...readRoutes(routes4, state.interface), ...readRoutes(routes6, state.interface)],
+      routes: [...readRoutes(routes4, state.interface, 4), ...readRoutes(routes6, state.interface, 6)],
+      foreign: [...readForeignRoutes(main4, 4), ...readForeignRoutes(main6, 6)],
       sysctls,
     };
   }

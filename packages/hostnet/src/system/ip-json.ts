@@ -1,5 +1,6 @@
 import { HostNetError } from '../errors.ts';
-import type { FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
+import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
+import { ROUTE_PROTOCOL } from '../host/plan.ts';
 import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
 import type { JsonObject } from './nft-json.ts';
 import { isObject } from './nft-json.ts';
@@ -14,15 +15,28 @@ export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addres
   return { link: { mtu: integer(entry.mtu), up: entry.flags.includes('UP') }, addresses };
 }
 
-/** Reads `ip -j route show`; keeps blackholes and routes into the tunnel. Throws `bad-output`. */
-export function readRoutes(answer: unknown, tunnel: string): FoundRoute[] {
+/** Reads `ip -j route show` of one family; keeps routes into the tunnel and those that lead nowhere. Throws `bad-output`. */
+export function readRoutes(answer: unknown, tunnel: string, family: 4 | 6): FoundRoute[] {
   const routes: FoundRoute[] = [];
   for (const route of objects(answer)) {
-    const kind = route.type === 'blackhole' ? 'blackhole' : 'unicast';
+    const kind = NOWHERE.find((type) => type === route.type) ?? 'unicast';
     if (kind === 'unicast' && (route.type !== undefined || route.dev !== tunnel)) continue;
-    routes.push({ kind, destination: destination(text(route.dst)), metric: integer(route.metric ?? 0) });
+    routes.push({ kind, destination: destination(text(route.dst), family), metric: integer(route.metric ?? 0) });
   }
   return routes;
+}
+
+const NOWHERE = ['blackhole', 'unreachable', 'throw'] as const;
+
+/** Reads `ip -j route show` of one family; keeps what is not ours and leads somewhere. Throws `bad-output`. */
+export function readForeignRoutes(answer: unknown, family: 4 | 6): ForeignRoute[] {
+  return objects(answer)
+    .filter((route) => route.type === undefined && route.protocol !== String(ROUTE_PROTOCOL))
+    .map((route) => ({
+      destination: destination(text(route.dst), family),
+      device: typeof route.dev === 'string' ? route.dev : 'several interfaces',
+      connected: typeof route.dev === 'string' && route.gateway === undefined && route.via === undefined,
+    }));
 }
 
 /** Reads `ip -j rule show`. Throws `bad-output`. */
@@ -50,8 +64,8 @@ const PLAIN_RULE_KEYS = new Set([
   'protocol',
 ]);
 
-function destination(dst: string): string {
-  if (dst === 'default') return dst;
+function destination(dst: string, family: 4 | 6): string {
+  if (dst === 'default') return family === 4 ? '0.0.0.0/0' : '::/0';
   return dst.includes('/') ? formatNetwork(parsePrefix(dst)) : `${dst}/${dst.includes(':') ? 128 : 32}`;
 }
 

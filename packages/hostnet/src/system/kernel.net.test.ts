@@ -19,7 +19,8 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
   });
   after(() => space.stop());
   beforeEach(async () => {
-    await space.call('load', exampleState(Date.now()), Date.now());
+    const out = { id: 'out', sources: ['10.9.0.0/24'], destinations: ['10.1.0.0/16'], expiresAt: null };
+    await space.call('load', { ...exampleState(Date.now()), egress: new Map([['out', out]]) }, Date.now());
   });
 
   it('passes its own preflight, which leaves nothing behind', async () => {
@@ -67,8 +68,8 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     const found = await space.call('readBack', now);
     assert.deepEqual(found.differences, []);
     assert.deepEqual(found.settings, { masquerade: wanted.masquerade, draining: wanted.draining });
-    const items = ({ devices, sites, classes, profiles, bundles }: Pick<FirewallState, ItemKind>): unknown[] =>
-      [devices, sites, classes, profiles, bundles].map((map) =>
+    const items = ({ devices, sites, egress, classes, profiles, bundles }: Pick<FirewallState, ItemKind>): unknown[] =>
+      [devices, sites, egress, classes, profiles, bundles].map((map) =>
         [...map.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
       );
     assert.deepEqual(items(found), items(wanted));
@@ -108,6 +109,18 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
       /is mapped to/,
       (f) => !f.sites.has('branch'),
     ],
+    [
+      'egress taken out',
+      'delete element T egress_pairs_G { 0x40000001 . 3000:1 }',
+      /is missing/,
+      (f) => !f.egress.has('out'),
+    ],
+    [
+      'egress widened',
+      'add element T egress_sources4_G { 10.5.0.0/16 : 0x40000001 }',
+      /not ours/,
+      (f) => !f.egress.has('out'),
+    ],
     ['a range put in', 'add element T classes4_G { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
     ['a port put in', 'add element T tcp_ports_G { 5000-6000 : 2000:12 }', /not ours/, () => true],
     [
@@ -123,7 +136,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
       (f) => !f.bundles.has('http'),
     ],
     ['a lease stretched away', 'delete element T lease_G { 1 }', /is missing/, (f) => f.devices.size === 0],
-    ['a rule put in', 'insert rule T from_tunnel_G accept', /has 20 rules, not 19/, (f) => f.settings === null],
+    ['a rule put in', 'insert rule T from_tunnel_G accept', /has 21 rules, not 20/, (f) => f.settings === null],
     ['a chain emptied', 'flush chain T guard', /has 0 rules/, (f) => f.settings === null],
     ['a chain added', 'add chain T mine', /chain mine is not ours/, (f) => f.settings === null],
     [

@@ -49,7 +49,7 @@ export function isObject(value: unknown): value is JsonObject {
 /** What others put into our table, and flows, is known by name only. */
 function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string | null> {
   const name = text(body.name).replace(/_[abc]$/, '');
-  if (kind === 'set') return name === 'lease' ? readLease(body) : new Map();
+  if (kind === 'set') return name === 'lease' || name === 'egress_pairs' ? readSet(name, body) : new Map();
   const map = MAPS.find((known) => known.name === name);
   if (!map) return new Map();
   return new Map(
@@ -65,8 +65,13 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
   );
 }
 
-function readLease(body: JsonObject): Map<string, null> {
-  return new Map(elements(body).map((element) => [markText(integer(unwrap(element))), null]));
+function readSet(name: 'lease' | 'egress_pairs', body: JsonObject): Map<string, null> {
+  return new Map(
+    elements(body).map((element) => [
+      name === 'lease' ? markText(integer(unwrap(element))) : readKey(element, false),
+      null,
+    ]),
+  );
 }
 
 function elements(body: JsonObject): readonly unknown[] {

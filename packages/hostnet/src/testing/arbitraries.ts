@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import type { FirewallDelta, FirewallItems } from '../firewall/state.ts';
-import type { AddressClass, Bundle, Cell, FirewallDevice, FirewallState, PortGrant, Profile, Site } from '../types.ts';
+import type {
+  AddressClass,
+  Bundle,
+  Cell,
+  Egress,
+  FirewallDevice,
+  FirewallState,
+  PortGrant,
+  Profile,
+  Site,
+} from '../types.ts';
 
 /** Small worlds, so that random items meet each other. */
 const time = fc.option(
@@ -46,6 +56,20 @@ export const site: fc.Arbitrary<Site> = fc
     return { ...rest, prefixes: wide ? [narrow, large] : [narrow] };
   });
 
+/** Items of egress overlap as they like, the overlay too. */
+export const egress: fc.Arbitrary<Egress> = fc
+  .record({
+    id: fc.constantFrom('e0', 'e1', 'e2'),
+    sources: prefixes('10.7.0.0/16', '10.7.4.0/24', '10.7.5.0/24', '0.0.0.0/0', 'fd07::/16'),
+    destinations: prefixes('10.8.0.0/16', '10.8.4.0/22', '10.0.0.0/8', 'fd08::/16', '::/0'),
+    expiresAt: time,
+  })
+  .map((item) => ({ ...item }));
+
+function prefixes(...texts: string[]): fc.Arbitrary<string[]> {
+  return fc.uniqueArray(fc.constantFrom(...texts), { minLength: 1, maxLength: 3 });
+}
+
 export const profile: fc.Arbitrary<Profile> = fc
   .tuple(
     profileId,
@@ -88,6 +112,7 @@ const some = <T extends { id: string }>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]
 const upsert: fc.Arbitrary<FirewallItems> = fc.record({
   devices: some(device),
   sites: some(site),
+  egress: some(egress),
   classes: some(addressClass),
   profiles: some(profile),
   bundles: some(bundle),
@@ -100,6 +125,7 @@ export const delta: fc.Arbitrary<FirewallDelta> = fc.record(
       {
         devices: fc.subarray(['d0', 'd1', 'd2', 'd3'], { maxLength: 1 }),
         sites: fc.subarray(['s0', 's1'], { maxLength: 1 }),
+        egress: fc.subarray(['e0', 'e1', 'e2'], { maxLength: 1 }),
         classes: fc.subarray(['c0', 'c1', 'c2', 'c3'], { maxLength: 1 }),
         profiles: fc.subarray(['p0', 'p1', 'p2'], { maxLength: 1 }),
         bundles: fc.subarray(['b0', 'b1', 'b2'], { maxLength: 1 }),
@@ -122,6 +148,7 @@ export const state: fc.Arbitrary<FirewallState> = fc
     leaseUntil: 60_000,
     devices: byId(items.devices),
     sites: byId(items.sites),
+    egress: byId(items.egress),
     classes: byId(items.classes),
     profiles: byId(items.profiles),
     bundles: byId(items.bundles),
@@ -144,6 +171,7 @@ export function applyDelta(before: FirewallState, change: FirewallDelta): Firewa
     ...change.settings,
     devices: merge(before.devices, change.remove?.devices, change.upsert?.devices),
     sites: merge(before.sites, change.remove?.sites, change.upsert?.sites),
+    egress: merge(before.egress, change.remove?.egress, change.upsert?.egress),
     classes: merge(before.classes, change.remove?.classes, change.upsert?.classes),
     profiles: merge(before.profiles, change.remove?.profiles, change.upsert?.profiles),
     bundles: merge(before.bundles, change.remove?.bundles, change.upsert?.bundles),

@@ -53,6 +53,15 @@ export class Emulator {
     return this.#get('allowed', `${mark} . ${priority}`, now)?.value ?? null;
   }
 
+  /** Whether a flow from behind this gateway may go into the tunnel. */
+  decideEgress(source: string, destination: string, now: number): boolean {
+    if (!this.#get('lease', '0x00000001', now)) return false;
+    const family = source.includes(':') ? 6 : 4;
+    const from = this.#inRange(`egress_sources${family}`, source) ?? '0x00000001';
+    const to = this.#inRange(`egress_destinations${family}`, destination) ?? '0:0';
+    return this.#get('egress_pairs', `${from} . ${to}`, now) !== null;
+  }
+
   #command(line: string, now: number): void {
     const match = /^(add|delete|flush) (table|map|set|chain|rule|counter|element) inet \S+ ?(\S*) ?(.*)$/.exec(line);
     if (!match) throw new Error(`not understood: ${line}`);
@@ -102,7 +111,7 @@ export class Emulator {
 
   #checkRanges(): void {
     for (const [name, map] of this.maps) {
-      if (!/^classes|^sites|_ports$/.test(name)) continue;
+      if (!/^classes|^sites|^egress_(sources|destinations)|_ports$/.test(name)) continue;
       const ranges = [...map.keys()].map((key) => ends(name, key)).sort((a, b) => (a[0] < b[0] ? -1 : 1));
       for (const [index, range] of ranges.entries()) {
         const next = ranges[index + 1];

@@ -16,6 +16,7 @@ export const HOST: HostState = {
   addresses: ['100.64.0.1/32', 'fd7a:1::1/128'],
   overlay: OVERLAY,
   mtu: 1500,
+  routes: [],
 };
 
 /**
@@ -144,6 +145,7 @@ export function exampleState(now: number): FirewallState {
       ['bob', { id: 'bob', addresses: [BOB.v4, BOB.v6], profile: 'guests', expiresAt: null }],
     ]),
     sites: new Map([['branch', { id: 'branch', prefixes: ['10.1.0.0/16'], profile: 'guests', expiresAt: null }]]),
+    egress: new Map(),
     classes: new Map([
       ['web', { id: 'web', ranges: [RESOURCE, FAR].flatMap(({ v4, v6 }) => [single(v4), single(v6)]) }],
       ['idle', { id: 'idle', ranges: [single('10.9.0.77')] }],

@@ -1,0 +1,91 @@
+import { CLEAR, DENIED_IN, DENIED_OUT, type Name, network, type Overlay, START, startRules } from './rule-text.ts';
+
+/**
+ * Liveness: a SYN to port 1 of the gateway's own overlay addresses is refused with a reset, whatever is granted, and even
+ * when the lease has ended, since it says nothing but that this host lives. Who asked is known by the address that the
+ * tunnel has checked; each is answered a few times a second, one packet for one. No socket has a part in it.
+ */
+export function livenessInput(g: Name, tunnel: string, overlay: Overlay): string[] {
+  const rules = (ip: 'ip' | 'ip6', v: 4 | 6): string[] => {
+    const within = `iifname ${tunnel} ${ip} saddr ${network(overlay[`v${v}`])} ${ip} daddr ${network(overlay[`v${v}`])}`;
+    return [
+      `${within} tcp dport 1 ${SYN} update @${g(`live${v}`)} { ${ip} saddr ${ANSWERS} } reject with tcp reset`,
+      `${within} tcp sport 1 ${RESET} ct direction reply ${CLEAR} accept`,
+    ];
+  };
+  return [...rules('ip', 4), ...rules('ip6', 6)];
+}
+
+/** Our answers, and our own questions to other gateways. */
+export function livenessOutput(tunnel: string, overlay: Overlay): string[] {
+  return (['ip', 'ip6'] as const).flatMap((ip) => {
+    const prefix = network(overlay[ip === 'ip' ? 'v4' : 'v6']);
+    const within = `oifname ${tunnel} ${ip} saddr ${prefix} ${ip} daddr ${prefix}`;
+    return [`${within} tcp sport 1 ${RESET} accept`, `${within} tcp dport 1 ${SYN} accept`];
+  });
+}
+
+const SYN = 'tcp flags & (fin | syn | rst | ack) == syn';
+const RESET = 'tcp flags & (fin | syn | rst | ack) == rst | ack';
+const ANSWERS = 'limit rate 20/second burst 40 packets';
+
+/**
+ * Forwarded packets. Replies that turn round in the tunnel belong to devices that come in through this gateway; other
+ * replies out of the tunnel can only be answers to egress. Original direction into the tunnel, and not out of it, is egress.
+ * What has no direction is not tracked, and ends with the others.
+ */
+export function forwardRules(g: Name, tunnel: string): string[] {
+  return [
+    `iifname ${tunnel} oifname ${tunnel} ct direction reply goto ${g('to_tunnel')}`,
+    `iifname ${tunnel} ct direction reply goto ${g('egress_in')}`,
+    `iifname ${tunnel} goto ${g('from_tunnel')}`,
+    `oifname ${tunnel} ct direction original goto ${g('egress_out')}`,
+    `oifname ${tunnel} goto ${g('to_tunnel')}`,
+  ];
+}
+
+/** From the site's network into the tunnel. A source that answers would reach through the tunnel is not from that network. */
+export function egressOutRules(g: Name, tunnel: string): string[] {
+  return [
+    ...startRules(g, DENIED_OUT),
+    `fib saddr oifname ${tunnel} ${DENIED_OUT}`,
+    `ct state related jump ${g('egress_errors')}`,
+    ...pairRules(g, 'saddr', 'daddr'),
+    `meta mark . meta priority @${g('egress_pairs')} ${CLEAR} goto ${g('admitted')}`,
+    DENIED_OUT,
+  ];
+}
+
+/** Answers to it. */
+export function egressInRules(g: Name): string[] {
+  return [
+    ...startRules(g, DENIED_IN),
+    `ct state related jump ${g('egress_errors')}`,
+    ...pairRules(g, 'daddr', 'saddr'),
+    `meta mark . meta priority @${g('egress_pairs')} ${CLEAR} accept`,
+    DENIED_IN,
+  ];
+}
+
+/** Errors come from any router on the way, so the flow that they quote decides. */
+export function egressErrorRules(g: Name): string[] {
+  const admitted = `meta mark . meta priority @${g('egress_pairs')}`;
+  return [
+    `meta mark set ct original ip saddr map @${g('egress_sources4')}`,
+    `meta mark set ct original ip6 saddr map @${g('egress_sources6')}`,
+    `meta priority set ct original ip daddr map @${g('egress_destinations4')}`,
+    `meta priority set ct original ip6 daddr map @${g('egress_destinations6')}`,
+    `${admitted} icmp type { destination-unreachable, time-exceeded, parameter-problem } ${CLEAR} accept`,
+    `${admitted} icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem } ${CLEAR} accept`,
+    START,
+  ];
+}
+
+function pairRules(g: Name, source: 'saddr' | 'daddr', destination: 'saddr' | 'daddr'): string[] {
+  return [
+    `meta mark set ip ${source} map @${g('egress_sources4')}`,
+    `meta mark set ip6 ${source} map @${g('egress_sources6')}`,
+    `meta priority set ip ${destination} map @${g('egress_destinations4')}`,
+    `meta priority set ip6 ${destination} map @${g('egress_destinations6')}`,
+  ];
+}

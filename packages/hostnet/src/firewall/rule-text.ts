@@ -1,0 +1,22 @@
+import { formatNetwork, parsePrefix } from '../ip.ts';
+import { markText, START_MARK } from './registers.ts';
+
+/** Whole overlay, CIDR per family. */
+export type Overlay = { readonly v4: string; readonly v6: string };
+
+/** Name of a map, set or chain in the generation that is being written. */
+export type Name = (name: string) => string;
+
+export const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
+export const START = `meta mark set ${markText(START_MARK)} meta priority set 0:0`;
+export const DENIED_IN = 'counter name drop_denied_in drop';
+export const DENIED_OUT = 'counter name drop_denied_out drop';
+
+/** Both registers start from values that no later look-up knows, and the lease must run. */
+export function startRules(g: Name, denied: string): string[] {
+  return [START, `meta mark != @${g('lease')} ${denied}`];
+}
+
+export function network(prefix: string): string {
+  return formatNetwork(parsePrefix(prefix));
+}
