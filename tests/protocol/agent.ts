@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { AgentSession, type Effect, type Input, type SessionConfig, type Work } from '@sallyport/agent-core';
+import {
+  AgentSession,
+  type Effect,
+  type Input,
+  type PostureFacts,
+  type SessionConfig,
+  type Work,
+} from '@sallyport/agent-core';
 import { type TestKey, testKey } from '@sallyport/agent-core/testing';
-import { type KeyExchange, keyExchange, parseEnrolmentToken, StateHash } from '@sallyport/contract/channel';
+import {
+  type AgentRole,
+  type EnrolmentToken,
+  type KeyExchange,
+  keyExchange,
+  parseEnrolmentToken,
+  StateHash,
+} from '@sallyport/contract/channel';
 import type { WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
@@ -32,9 +46,11 @@ interface Disk {
   readonly stored: string | null;
 }
 
-/** A host with a gateway's agent: the real session, a data plane in memory, a disk, and a clock that may be wrong. */
+/** A host with the agent of a gateway or device: the real session, a data plane in memory, a disk, and a clock that may be wrong. */
 export class TestAgent {
-  readonly gateway: string;
+  readonly role: AgentRole;
+  /** Of the gateway or device. */
+  readonly id: string;
   readonly plane: MemoryPlane;
   readonly log: string[] = [];
   /** How far the host's clock is ahead of the true time, milliseconds. */
@@ -59,9 +75,9 @@ export class TestAgent {
   constructor(options: AgentOptions, wireguardPublicKey = newWireguardKey()) {
     this.#options = options;
     this.#token = options.token;
-    const token = parseEnrolmentToken(options.token, 'gateway');
-    assert.ok(token !== null, 'a token that can be read');
-    this.gateway = token.gateway;
+    const token = readToken(options.token);
+    this.role = token.role;
+    this.id = token.agent;
     this.plane = new MemoryPlane(options.clock);
     this.disk = { identity: testKey(), wireguardPublicKey, controllerKey: null, stored: null };
   }
@@ -126,15 +142,24 @@ export class TestAgent {
     this.#input({ kind: 'drift', reason: 'test' });
   }
 
+  /** The client looks at its device. */
+  look(facts: PostureFacts): void {
+    this.#input({ kind: 'posture', facts });
+  }
+
   #config(): SessionConfig {
     const { identity, wireguardPublicKey, controllerKey } = this.disk;
     return {
-      gateway: this.gateway,
+      role: this.role,
+      agent: this.id,
       identityKey: identity.publicKey,
       wireguardPublicKey,
       controllerKey,
       enrolled: controllerKey !== null,
-      token: { text: this.#token, controllerFingerprint: parseEnrolmentToken(this.#token, 'gateway')?.controllerFingerprint ?? '' },
+      token: {
+        text: this.#token,
+        controllerFingerprint: readToken(this.#token).controllerFingerprint,
+      },
       agentVersion: '0',
       host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
       crypto: identity,
@@ -278,6 +303,12 @@ export class TestAgent {
   }
 }
 
+function readToken(text: string): EnrolmentToken {
+  const token = parseEnrolmentToken(text, 'gateway') ?? parseEnrolmentToken(text, 'device');
+  assert.ok(token !== null, 'a token that can be read');
+  return token;
+}
+
 /** Tells what the agent reads of what is sealed for it. */
 function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExchange {
   return {
@@ -295,7 +326,7 @@ function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExch
   };
 }
 
-const quiet = { peers: [], policies: [], dropped: {}, probes: [], safeToStop: false };
+const quiet = { peers: [], policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false };
 
 function newWireguardKey(): string {
   return createHash('sha256').update(randomBytes(32)).digest('base64');

@@ -86,6 +86,7 @@ export class TestController {
       trustedProxies: [],
       tls: null,
     });
+    oracle.beacons = () => app.beacon.peers();
     app.channel.attach(app.server.server);
     await app.server.ready();
     this.#running = { app, store, wires: new Set() };

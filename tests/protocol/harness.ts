@@ -162,19 +162,19 @@ export class World {
   /** What every job must be, whatever the weather: true at its revision, signed, and within its lease. */
   #check(agent: TestAgent, work: Work): void {
     if (work.kind === 'close') return;
-    const { gateway } = agent;
+    const { id } = agent;
     const wrong = (what: string) =>
       this.violations.push(this.violations.length === 0 ? `${what}\n${this.trace()}` : what);
     for (const item of work.items.values()) {
-      const known = this.oracle.knows(gateway, StateHash.of([item]).toString());
-      if (!known) wrong(`${item.key} of ${gateway} was never committed`);
+      const known = this.oracle.knows(id, StateHash.of([item]).toString());
+      if (!known) wrong(`${item.key} of ${id} was never committed`);
     }
     const statement = agent.session?.desired.statement;
     if (!statement) return void wrong('a state without a statement');
     const { revision, hash, leaseUntil } = statement;
-    const truths = this.oracle.truths(gateway).filter((truth) => truth.revision === revision.number);
+    const truths = this.oracle.truths(id).filter((truth) => truth.revision === revision.number);
     if (!truths.some((truth) => truth.hash === hash))
-      wrong(`the state of ${gateway} at revision ${revision.number} is not what its rows say`);
+      wrong(`the state of ${id} at revision ${revision.number} is not what its rows say`);
     if (work.leaseUntil !== leaseUntil || agent.now() >= leaseUntil) wrong('a lease that was not given, or is over');
   }
 }

@@ -74,7 +74,7 @@ test('a host that starts with its clock set back does not open what it has store
   assert.ok(admits(small));
   const warnings = world.controller.log.map(({ text }) => text);
   assert.ok(
-    warnings.some((text) => /clock of the gateway host is wrong/.test(text)),
+    warnings.some((text) => /clock of an agent's host is wrong/.test(text)),
     warnings.join(),
   );
 });

@@ -1,11 +1,11 @@
 import { StateHash } from '@sallyport/contract/channel';
-import { TenantCompiler } from '@sallyport/policy';
+import { TenantCompiler, type WorldSettings } from '@sallyport/policy';
 import { type Scoped, scoped } from '../../apps/controller/src/db/scoped.ts';
 import type { Store, Tx } from '../../apps/controller/src/db/store.ts';
 import { asChanges } from '../../apps/controller/src/runtime/world-changes.ts';
 import { readWorld } from '../../apps/controller/src/runtime/world-rows.ts';
 
-/** What the rows say that a gateway should have, at one revision. */
+/** What the rows say that an agent should have, at one revision. */
 export interface Truth {
   readonly revision: number;
   readonly hash: string;
@@ -16,12 +16,15 @@ export interface Truth {
  * can see them.
  */
 export class Oracle {
-  /** By gateway, in order of revision. */
+  /** By gateway or device, in order of revision. */
   readonly #truths = new Map<string, Truth[]>();
   readonly #items = new Map<string, Set<string>>();
 
   /** Queries under way. */
   busy = 0;
+
+  /** Of the controller, which tells all agents of them. */
+  beacons: () => WorldSettings['beacons'] = () => [];
 
   /** A store whose writes are watched. */
   watch(store: Store): Store {
@@ -32,19 +35,19 @@ export class Oracle {
     };
   }
 
-  /** States that a gateway should ever have had, oldest first. */
-  truths(gateway: string): readonly Truth[] {
-    return this.#truths.get(gateway) ?? [];
+  /** States that an agent should ever have had, oldest first. */
+  truths(agent: string): readonly Truth[] {
+    return this.#truths.get(agent) ?? [];
   }
 
-  /** Whether an item, by its hash, was part of a gateway's state at some revision. */
-  knows(gateway: string, item: string): boolean {
-    return this.#items.get(gateway)?.has(item) ?? false;
+  /** Whether an item, by its hash, was part of an agent's state at some revision. */
+  knows(agent: string, item: string): boolean {
+    return this.#items.get(agent)?.has(item) ?? false;
   }
 
   /** Hash of what every gateway of a tenant should have now, by gateway. */
   async compile(store: Store, tenant: string): Promise<Map<string, string>> {
-    const { world, compiler } = await store.read((db) => compileAll(scoped(db, tenant)));
+    const { world, compiler } = await store.read((db) => this.#compileAll(scoped(db, tenant)));
     return new Map(world.gateways.map(({ id }) => [id, compiler.hash(id)]));
   }
 
@@ -69,8 +72,10 @@ export class Oracle {
   }
 
   async #record(tx: Tx): Promise<void> {
-    const { world, compiler } = await compileAll(scoped(tx.db, tx.tenant));
-    for (const { id } of world.gateways) {
+    const { world, compiler } = await this.#compileAll(scoped(tx.db, tx.tenant));
+    const devices = world.devices.filter(({ native }) => native);
+    for (const { id } of devices) compiler.follow(id);
+    for (const { id } of [...world.gateways, ...devices]) {
       const items = this.#items.get(id) ?? new Set();
       this.#items.set(id, items);
       for (const item of compiler.items(id)) items.add(StateHash.of([item]).toString());
@@ -79,12 +84,12 @@ export class Oracle {
       truths.push({ revision: world.revision + 1, hash: compiler.hash(id) });
     }
   }
-}
 
-async function compileAll(db: Scoped) {
-  const world = await readWorld(db);
-  if (world === null) throw new Error('there is no such tenant');
-  const compiler = new TenantCompiler(world.settings);
-  compiler.apply(asChanges(world), 0);
-  return { world, compiler };
+  async #compileAll(db: Scoped) {
+    const world = await readWorld(db);
+    if (world === null) throw new Error('there is no such tenant');
+    const compiler = new TenantCompiler({ ...world.settings, beacons: this.beacons() });
+    compiler.apply(asChanges(world), 0);
+    return { world, compiler };
+  }
 }

@@ -39,10 +39,10 @@ async function converged(world: World, admins: readonly Administrator[], deleted
   for (const { tenant } of admins) {
     const truth = await oracle.compile(controller.store, tenant.id);
     for (const [gateway, hash] of truth) {
-      const host = agents.find((agent) => agent.gateway === gateway);
+      const host = agents.find((agent) => agent.id === gateway);
       const presence = controller.app.channel.presence(gateway);
       if (host?.plane.hash !== hash || !presence.connected || !presence.converged) return false;
     }
   }
-  return deleted.every((gateway) => agents.find((agent) => agent.gateway === gateway)?.tornDown);
+  return deleted.every((gateway) => agents.find((agent) => agent.id === gateway)?.tornDown);
 }
