@@ -122,7 +122,7 @@ export class ControllerUnderTest {
       method,
       headers: { apikey: this.apiKey, 'content-type': 'application/json' },
       ...(input.body === undefined ? {} : { body: JSON.stringify(input.body) }),
-      timeoutMs: 10_000,
+      timeoutMs: 35_000,
     });
     if ('error' in answer) throw new Error(`${method} ${url}: ${answer.error}`);
     return answer;

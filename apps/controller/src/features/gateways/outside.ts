@@ -39,7 +39,7 @@ export async function knockFromOutside(outside: Outside, row: GatewayRow, mtu: n
   return [...resolved, answered(place, result), await measured(outside, row.wireguard_key, result, mtu)];
 }
 
-const handshakeTimeoutMs = 5_000;
+const handshakeTimeoutMs = 4_000;
 /** WireGuard acknowledges data after ten seconds in which it had nothing to send. */
 const acknowledgeTimeoutMs = 11_500;
 
