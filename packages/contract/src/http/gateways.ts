@@ -8,12 +8,13 @@ export const gatewayIntent = z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']);
 export type GatewayIntent = z.infer<typeof gatewayIntent>;
 
 /** First and last UDP port of the relay, `52000-52999`. */
+const portRange = /^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/;
 const relayPorts = z
   .string()
-  .regex(/^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/, 'must be a range of UDP ports such as 52000-52999')
+  .regex(portRange, 'must be a range of UDP ports such as 52000-52999')
   .refine((value) => {
     const [from = 0, to = 0] = value.split('-').map(Number);
-    return from < to && to <= 65535;
+    return !portRange.test(value) || (from < to && to <= 65535);
   }, 'must go from a lower to a higher UDP port, 65535 at most')
   .optional()
   .describe('UDP ports that the relay may use, 52000-52999 unless given; the first answers round-trip probes');
