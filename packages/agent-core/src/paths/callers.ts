@@ -16,6 +16,9 @@ interface Call {
   tries: number;
   /** Endpoint of the relay, when a direct one has been set in its place for a moment. */
   home: string | null;
+  /** When it is put back. */
+  homeAt: number;
+  /** When the device has to be looked at. */
   nextAt: number;
 }
 
@@ -50,6 +53,7 @@ export class Callers {
       beforeAt: present?.beforeAt ?? (known ? last.at : now),
       tries: 0,
       home: null,
+      homeAt: 0,
       nextAt: now + listenMs,
     });
     return [{ kind: 'read-status' }];
@@ -81,6 +85,8 @@ export class Callers {
   #judge(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
     if (call.home !== null) return this.#goHome(device, call, call.home, peer, now);
     const { before } = call;
+    // Never heard, so there is nothing to listen for.
+    if (peer.lastHandshake === null && call.tries === 0) return this.#knock(device, call, peer, now);
     if (before === null) {
       call.before = peer;
       call.beforeAt = now;
@@ -93,9 +99,11 @@ export class Callers {
     return this.#knock(device, call, peer, now);
   }
 
-  /** Nothing came since the last look: on to the next place, the relay last. */
+  /** Nothing came since the last look: on to the next place. A relay comes last, unless it is where the device was. */
   #knock(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
-    const places = [...call.endpoints, ...(call.relay === null ? [] : [call.relay])];
+    const relays = call.relay === null ? [] : [call.relay];
+    const relayed = peer.endpoint === call.relay;
+    const places = relayed ? [...relays, ...call.endpoints] : [...call.endpoints, ...relays];
     const endpoint = places[call.tries % Math.max(places.length, 1)];
     if (endpoint === undefined || call.tries >= rounds * places.length) {
       this.#calls.delete(device);
@@ -105,8 +113,8 @@ export class Callers {
     call.before = peer;
     call.beforeAt = now;
     call.nextAt = now + this.#timing.candidateMs;
-    // Counters of a peer that is created anew begin at zero.
-    const anew = peer.lastHandshake === null || call.tries > places.length;
+    // A relay learns an end by its handshakes alone.
+    const anew = peer.lastHandshake === null || call.tries > places.length || endpoint === call.relay;
     if (anew) call.before = { ...peer, rxBytes: 0 };
     return [{ kind: 'poke', device, endpoint, anew }];
   }
@@ -119,13 +127,14 @@ export class Callers {
     }
     call.home = call.relay;
     call.before = peer;
-    call.nextAt = now + this.#timing.trialMs;
+    call.homeAt = now + this.#timing.trialMs;
+    call.nextAt = call.homeAt;
     return [{ kind: 'poke', device, endpoint: direct, anew: false }];
   }
 
   /** Back to the relay, unless the device has come to where it was sent to. */
   #goHome(device: string, call: Call, home: string, peer: PeerStatus, now: number): CallerEffect[] {
-    if (now < call.nextAt && peer.rxBytes === call.before?.rxBytes) return [];
+    if (now < call.homeAt && peer.rxBytes === call.before?.rxBytes) return [];
     this.#calls.delete(device);
     const came = peer.rxBytes !== call.before?.rxBytes;
     return came || peer.endpoint === home ? [] : [{ kind: 'aim', device, endpoint: home }];
@@ -133,7 +142,7 @@ export class Callers {
 }
 
 /** Silence of so long is silence: a device that looks for a way sends several times a second. */
-const listenMs = 500;
+const listenMs = 300;
 /** A look so old says what the device did before it called. */
 const freshMs = 1_500;
 const rounds = 3;

@@ -145,8 +145,10 @@ export class PathFinder {
   probed(probe: number, rttMs: number | null, now: number): FinderEffect[] {
     return this.#run(now, () => {
       if (this.#trial?.answered(rttMs === null ? -1 : probe, now)) this.#effects.push({ kind: 'read-status' });
-      else if (rttMs === null) this.#liveness.failed(probe);
-      else if (this.#liveness.answered(probe, rttMs)) {
+      else if (rttMs === null) {
+        this.#liveness.failed(probe);
+        if (this.#search !== null) this.#liveness.soon(now);
+      } else if (this.#liveness.answered(probe, rttMs)) {
         this.#heardAt = now;
         if (this.#search !== null) this.#becomeUp(now);
       }
@@ -220,6 +222,7 @@ export class PathFinder {
     this.#beginSearch(now, true);
     const [first = null] = this.#order();
     this.#search?.begin(first?.endpoint === this.#endpoint ? first : null, now);
+    if (this.#search?.candidate?.relay) this.#aim(this.#search.candidate, now);
     this.#effects.push({ kind: 'read-status' }, { kind: 'show-self' });
   }
 
@@ -227,14 +230,14 @@ export class PathFinder {
     if (step.kind === 'look') this.#effects.push({ kind: 'read-status' });
     else if (step.kind === 'ask') this.#effects.push({ kind: 'find-path', relay: step.relay });
     else {
-      if (step.candidate !== null) this.#aim(step.candidate.endpoint, now);
+      if (step.candidate !== null) this.#aim(step.candidate, now);
       this.#liveness.restart();
     }
   }
 
   #interrupt(candidate: Candidate, now: number): void {
     if (!this.#search?.interrupt(candidate, now)) return;
-    this.#aim(candidate.endpoint, now);
+    this.#aim(candidate, now);
     this.#liveness.restart();
   }
 
@@ -248,8 +251,10 @@ export class PathFinder {
   }
 
   /** A handshake begins at once with a peer that is created anew; a session that may still be good is kept at first. */
-  #aim(endpoint: string, now: number): void {
-    const fresh = this.#heardAt !== null && now - this.#heardAt < sessionMs && (this.#search?.round ?? 0) === 0;
+  #aim({ endpoint, relay }: Candidate, now: number): void {
+    const alive = this.#heardAt !== null && now - this.#heardAt < sessionMs;
+    // A relay learns an end by its handshakes alone.
+    const fresh = alive && relay === null && this.#search?.round === 0;
     if (!fresh) {
       this.#heardAt = null;
       this.#former = this.#status ?? this.#former;

@@ -96,6 +96,11 @@ export class Liveness {
     if (!sent.missed) this.#misses += 1;
   }
 
+  /** The next probe is due in a moment: the last one did not even get out. */
+  soon(now: number): void {
+    this.#lastAt = Math.min(this.#lastAt, now + soonMs - this.#timing.probeMs);
+  }
+
   deadline(): number | null {
     if (this.#paused) return null;
     const misses = [...this.#sent.values()].filter(({ missed }) => !missed).map(({ missAt }) => missAt);
@@ -114,6 +119,7 @@ export class Liveness {
 
 const sampleCount = 5;
 const lateMs = 150;
+const soonMs = 100;
 const longestPatienceMs = 1_000;
 /** Longer than an answer is waited for. */
 const forgetMs = 3_000;

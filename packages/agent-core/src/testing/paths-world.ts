@@ -78,6 +78,10 @@ export class PathAgent {
         return;
       case 'probe': {
         const key = this.#world.keyOf(effect.peer);
+        if (!this.tunnel.peers.has(key)) {
+          network.after(1, () => this.input({ kind: 'probed', probe: effect.probe, rttMs: null }));
+          return;
+        }
         const over = this.#ask(key, (rttMs) => this.input({ kind: 'probed', probe: effect.probe, rttMs }));
         network.after(effect.timeoutMs, () => {
           if (this.#asked.delete(over)) this.input({ kind: 'probed', probe: effect.probe, rttMs: null });
@@ -150,6 +154,7 @@ export class PathWorld {
   readonly #sides = new Map<number, Map<string, string>>();
   readonly #told = new Map<string, number>();
   readonly #items: DeviceItem;
+  #started = false;
 
   constructor(
     dice: () => number,
@@ -178,6 +183,7 @@ export class PathWorld {
   start(): this {
     for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
     this.network.run(200);
+    this.#started = true;
     this.device.take(this.#stateOf(this.device));
     return this;
   }
@@ -191,7 +197,8 @@ export class PathWorld {
   /** Everybody hears what is new. */
   tell(): void {
     if (this.away) return;
-    for (const agent of [...this.gateways, this.device]) agent.take(this.#stateOf(agent));
+    for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
+    if (this.#started) this.device.take(this.#stateOf(this.device));
   }
 
   findPath(agent: PathAgent, peer: string, relay: boolean): void {
@@ -222,8 +229,8 @@ export class PathWorld {
 
   #punch(to: PathAgent, about: PathAgent): void {
     const endpoint = this.#mappingOf(about);
-    if (this.away || this.network.isDead(to.ip) || endpoint === null) return;
-    to.input({ kind: 'punch', peer: about.id, endpoints: [endpoint] });
+    if (this.away || this.network.isDead(to.ip)) return;
+    to.input({ kind: 'punch', peer: about.id, endpoints: endpoint === null ? [] : [endpoint] });
   }
 
   #stateOf(agent: PathAgent): StateItem[] {

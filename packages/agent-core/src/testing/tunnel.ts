@@ -16,6 +16,8 @@ interface Peer {
   session: string | null;
   /** The one before, with which packets on the way are still opened. */
   earlier: string | null;
+  sessionAt: number;
+  initiator: boolean;
   pending: string | null;
   initiatedAt: number;
   queued: Payload | null;
@@ -79,6 +81,7 @@ export class SimulatedTunnel {
     const peer = this.#peers.get(publicKey);
     if (peer === undefined || peer.endpoint === undefined) return;
     const { now } = this.#network;
+    if (now - peer.sessionAt >= 180_000) peer.session = null;
     if (peer.session === null) {
       peer.queued = payload;
       this.#initiate(publicKey, peer);
@@ -86,7 +89,9 @@ export class SimulatedTunnel {
     }
     if (payload.kind === 'ask') peer.unansweredSince ??= now;
     this.#emit(peer, { kind: 'data', session: peer.session, payload }, payload.kind === 'keepalive' ? 32 : 96);
-    if (peer.unansweredSince !== null && now - peer.unansweredSince >= 15_000) this.#initiate(publicKey, peer);
+    const stale = now - peer.sessionAt >= (peer.initiator ? 120_000 : 165_000);
+    if (stale || (peer.unansweredSince !== null && now - peer.unansweredSince >= 15_000))
+      this.#initiate(publicKey, peer);
   }
 
   receive({ src, body }: Datagram): void {
@@ -158,6 +163,8 @@ export class SimulatedTunnel {
     peer.endpoint = src;
     peer.earlier = peer.session;
     peer.session = session;
+    peer.sessionAt = this.#network.now;
+    peer.initiator = session.startsWith(`${this.#ip} `);
     peer.rxBytes += bytes;
     peer.lastHandshake = 1_000_000 + this.#network.now;
     peer.unansweredSince = null;
@@ -184,6 +191,8 @@ function newPeer(config: PeerConfig): Peer {
     endpoint: config.endpoint,
     session: null,
     earlier: null,
+    sessionAt: -Infinity,
+    initiator: false,
     pending: null,
     initiatedAt: -Infinity,
     queued: null,
