@@ -19,6 +19,7 @@ export { findForeignDrops } from './system/foreign.ts';
 export type { KeepSysctls, UpResult } from './system/host.ts';
 export { Host } from './system/host.ts';
 export type { HostWatch } from './system/host-watch.ts';
-export type { RelayCount, RelayTableApi } from './system/relay.ts';
+export type { RelayCount } from './system/relay.ts';
+export { RelayTable } from './system/relay.ts';
 export type { ForeignChange, Watch } from './system/watch.ts';
 export type * from './types.ts';

@@ -64,7 +64,7 @@ function elementText(key: string, element: Element, now: number): string {
 }
 
 /** nft takes eight digits before a unit, and the kernel a little more than a hundred years. */
-function timeoutText(ms: number): string {
+export function timeoutText(ms: number): string {
   const bounded = Math.min(ms, LONGEST_DAYS * DAY_MS);
   if (bounded < DAY_MS) return `${bounded}ms`;
   return `${Math.floor(bounded / DAY_MS)}d${bounded % DAY_MS}ms`;

@@ -74,7 +74,7 @@ function readSet(name: 'lease' | 'egress_pairs', body: JsonObject): Map<string, 
   );
 }
 
-function elements(body: JsonObject): readonly unknown[] {
+export function elements(body: JsonObject): readonly unknown[] {
   const list = body.elem ?? [];
   if (!Array.isArray(list)) throw bad('elements are no list');
   return list;
@@ -94,7 +94,7 @@ function readKey(key: unknown, interval: boolean): string {
   return interval ? `${endText(value)}-${endText(value)}` : endText(value);
 }
 
-function unwrap(key: unknown): unknown {
+export function unwrap(key: unknown): unknown {
   return isObject(key) && isObject(key.elem) ? key.elem.val : key;
 }
 
@@ -107,20 +107,20 @@ function endText(value: unknown): string {
   return typeof value === 'number' ? String(integer(value)) : formatAddress(parseAddress(text(value)));
 }
 
-function readCount(body: JsonObject): Count {
+export function readCount(body: JsonObject): Count {
   return { packets: integer(body.packets), bytes: integer(body.bytes) };
 }
 
-function text(value: unknown): string {
+export function text(value: unknown): string {
   if (typeof value !== 'string') throw bad('a text is missing');
   return value;
 }
 
-function integer(value: unknown): number {
+export function integer(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw bad('a number is missing');
   return value;
 }
 
-function bad(what: string): HostNetError {
+export function bad(what: string): HostNetError {
   return new HostNetError('bad-output', `the answer of nft is not understood: ${what}`);
 }

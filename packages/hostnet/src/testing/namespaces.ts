@@ -41,6 +41,11 @@ export class Namespace {
   async start(): Promise<void> {
     await exec('ip', ['netns', 'add', this.name]);
     await this.exec('ip', 'link', 'set', 'lo', 'up');
+    await this.restartWorker();
+  }
+
+  /** Begins another worker after one was killed. */
+  async restartWorker(): Promise<void> {
     const child = fork(new URL('worker.ts', import.meta.url), {
       execPath: 'ip',
       execArgv: ['netns', 'exec', this.name, process.execPath],

@@ -8,8 +8,9 @@ import { Firewall } from '../system/firewall.ts';
 import { findForeignDrops } from '../system/foreign.ts';
 import { Host } from '../system/host.ts';
 import type { HostWatch } from '../system/host-watch.ts';
+import { RelayTable } from '../system/relay.ts';
 import type { ForeignChange, Watch } from '../system/watch.ts';
-import type { FirewallState, HostState } from '../types.ts';
+import type { FirewallState, HostState, RelayPair } from '../types.ts';
 
 let firewall: Firewall | null = null;
 let watch: Watch | null = null;
@@ -18,6 +19,9 @@ const host = new Host();
 const kept: SysctlChange[] = [];
 let hostWatch: HostWatch | null = null;
 let hostReports = 0;
+const relay = new RelayTable();
+const sockets = new Map<string, dgram.Socket>();
+const arrived = new Map<string, Datagram[]>();
 const flows = new Map<string, net.Socket>();
 const received = new Map<string, string>();
 const ended = new Map<string, string>();
@@ -60,6 +64,14 @@ export const methods = {
   ended: async (id: string) => ended.get(id) ?? null,
   close: async (id: string) => void flows.get(id)?.destroy(),
   ask,
+  relayApply: (pairs: readonly RelayPair[], now: number) => relay.apply(pairs, now),
+  relayCounters: () => relay.counters(),
+  relayVerify: (now: number) => relay.verify(now),
+  relayObstacles: () => relay.obstacles(),
+  relayRemove: () => relay.remove(),
+  bind,
+  send,
+  datagrams: async (id: string) => arrived.get(id) ?? [],
 };
 export type Methods = typeof methods;
 
@@ -127,6 +139,28 @@ function ask(address: string, port: number, text: string, localAddress?: string)
     });
     socket.bind(0, localAddress, send);
   });
+}
+
+export interface Datagram {
+  readonly from: string;
+  readonly port: number;
+  readonly hex: string;
+}
+
+/** A UDP socket that remembers what comes. */
+async function bind(id: string, address: string, port: number): Promise<void> {
+  const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  const datagrams: Datagram[] = [];
+  sockets.set(id, socket);
+  arrived.set(id, datagrams);
+  socket.on('message', (data, from) =>
+    datagrams.push({ from: from.address, port: from.port, hex: data.toString('hex') }),
+  );
+  await new Promise<void>((resolve) => socket.bind(port, address, resolve));
+}
+
+async function send(id: string, hex: string, address: string, port: number): Promise<void> {
+  await new Promise((resolve) => sockets.get(id)?.send(Buffer.from(hex, 'hex'), port, address, resolve));
 }
 
 process.on('message', (message) => {
