@@ -10,6 +10,7 @@ import { DeviceStates } from './device-states.ts';
 import { Effects } from './effects.ts';
 import { GatewayState } from './gateway-state.ts';
 import { assertReadable, Intake } from './intake.ts';
+import { Links } from './links.ts';
 import { computed, Multimap } from './maps.ts';
 import { deviceTerms, Members, siteTerms } from './members.ts';
 import { Pairs } from './pairs.ts';
@@ -17,6 +18,7 @@ import { PolicyIndex } from './policy-index.ts';
 import { ResourceIndex } from './resource-index.ts';
 import { type Site, sitesOf } from './sites.ts';
 import { Tenant } from './tenant.ts';
+import { tripOf } from './trips.ts';
 
 /**
  * Desired states of all gateways of a tenant, kept up with changes of its world and with the time. The states are a
@@ -34,6 +36,7 @@ export class TenantCompiler {
   readonly #decider: Decider;
   readonly #tenant: Tenant;
   readonly #pairs: Pairs;
+  readonly #links: Links;
   readonly #clients: DeviceStates;
   #sites: ReadonlyMap<string, Site> = new Map();
   #now = Number.NEGATIVE_INFINITY;
@@ -45,6 +48,7 @@ export class TenantCompiler {
     this.#pairs = new Pairs(this.#tenant);
     this.#intake = new Intake(this.#world, this.#policies, this.#resources, this.#touched, this.#pairs);
     this.#decider = new Decider(this.#world, this.#policies, this.#resources);
+    this.#links = new Links(this.#tenant, this.#pairs);
     this.#clients = new DeviceStates(this.#tenant, this.#pairs, (id) => this.#devices.audiences.of(id));
   }
 
@@ -113,6 +117,7 @@ export class TenantCompiler {
     for (const [gateway, policies] of this.#renewDestinations(effects)) this.#placeAgain(gateway, policies, effects);
     this.#placeFounded(effects);
     this.#renewMembers(effects);
+    this.#renewLinks(effects);
     this.#renewCommon(effects);
     this.#pairs.renew(effects.pairs, effects.touched);
     return new Map([...this.#settle(effects), ...this.#clients.renew(effects)]);
@@ -257,6 +262,28 @@ export class TenantCompiler {
           effects.pairs.add(id);
           effects.clients.add(end);
         }
+    }
+  }
+
+  #renewLinks(effects: Effects): void {
+    const { audiences } = this.#siteMembers;
+    const stale = new Set(effects.settings ? this.#sites.keys() : effects.sites.rematch);
+    for (const { kind, members } of effects.placed) if (kind === 'site') for (const id of members) stale.add(id);
+    for (const policy of effects.steering)
+      for (const { members } of audiences.withPolicy(policy)) for (const id of members) stale.add(id);
+    for (const gateway of effects.service) for (const id of this.#links.behind(gateway)) stale.add(id);
+    for (const id of stale) {
+      const [site, audience] = [this.#sites.get(id), audiences.of(id)];
+      const gatewaysOf = (policy: string) => this.#policies.get(policy)?.gateways ?? [];
+      const trip =
+        site === undefined || audience === undefined
+          ? null
+          : tripOf(this.#tenant, id, site.prefixes, this.#tenant.claims(audience, null), gatewaysOf);
+      this.#links.set(id, trip);
+    }
+    for (const gateway of this.#links.renew(effects.rebuild, effects.links)) {
+      effects.touched.add(gateway);
+      for (const pair of this.#pairs.withAgent(gateway)) effects.pairs.add(pair);
     }
   }
 

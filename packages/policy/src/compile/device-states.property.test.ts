@@ -177,8 +177,11 @@ function opened(changes: readonly WorldChange[]): WorldChange[] {
   const all = policy('all', 9, { allDevices: true, allResources: true });
   return [
     ...changes.map((change): WorldChange => {
-      if (change.kind !== 'gateway' || change.value === null) return change;
-      return { ...change, value: { ...change.value, relayEnabled: true, endpoints } };
+      const { kind, value } = change;
+      if (value === null) return change;
+      if (kind === 'gateway') return { ...change, value: { ...value, relayEnabled: true, endpoints } };
+      if (kind === 'relay') return { ...change, value: { ...value, port: 51960 } };
+      return kind === 'device' ? { ...change, value: { ...value, active: true, user: null } } : change;
     }),
     { kind: 'policy', id: 'all', value: all },
   ];

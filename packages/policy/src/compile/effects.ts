@@ -26,6 +26,8 @@ export class Effects {
   readonly steering = new Set<string>();
   /** Gateways of which peers may be told otherwise. */
   readonly peers = new Set<string>();
+  /** Gateways that came into service, or went. */
+  readonly service = new Set<string>();
   /** Gateways of which other gateways may be told otherwise, or that reach others otherwise. */
   readonly links = new Set<string>();
   /** Pairs between which a gateway may relay otherwise, and devices that may be told so. */

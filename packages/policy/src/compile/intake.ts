@@ -78,6 +78,7 @@ export class Intake {
     this.#markPairs(id, effects);
     if (relayPoint(old)?.endpoint !== relayPoint(value)?.endpoint || old === null) effects.common = true;
     if (service(old) === service(value)) return;
+    effects.service.add(id);
     for (const policy of this.#policies.accessPoints(id)) effects.steering.add(policy);
     for (const attached of this.#resources.attached(id)) {
       const resource = this.#resources.get(attached);
