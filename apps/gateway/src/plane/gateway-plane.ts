@@ -12,7 +12,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
-import type { ForeignChange, RelayTableApi } from '@sallyport/hostnet';
+import { type ForeignChange, RelayTable } from '@sallyport/hostnet';
 import { Prober } from '../probing/prober.ts';
 import { forwardInKernel } from '../relay/kernel.ts';
 import { formatLearned, readLearned } from '../relay/memory.ts';
@@ -39,7 +39,7 @@ export class GatewayPlane implements AgentPlane {
   readonly #now: () => number;
   readonly #paths: Paths;
   readonly #runner: PathRunner;
-  readonly #relayTable: RelayTableApi | null = null;
+  readonly #relayTable = new RelayTable();
   readonly #relayWriter: LatestWriter;
   #learned: ReadonlyMap<string, Learned> = new Map();
   #relay: Promise<RelayServer> | null = null;
@@ -125,7 +125,7 @@ export class GatewayPlane implements AgentPlane {
   }
 
   async down(): Promise<string[]> {
-    await this.#relayTable?.remove();
+    await this.#relayTable.remove();
     return this.#plane.down();
   }
 
@@ -145,7 +145,6 @@ export class GatewayPlane implements AgentPlane {
   }
 
   #openRelay(): Promise<RelayServer> {
-    const table = this.#relayTable;
     this.#relay ??= readLearned(this.#directory).then((remembered) => {
       this.#learned = remembered;
       return new RelayServer({
@@ -156,7 +155,7 @@ export class GatewayPlane implements AgentPlane {
           this.#learned = learned;
           this.#relayWriter.request();
         },
-        forward: table === null ? null : (pairs) => forwardInKernel(table, pairs, this.#now()),
+        forward: (pairs) => forwardInKernel(this.#relayTable, pairs, this.#now()),
       });
     });
     return this.#relay;

@@ -1,11 +1,11 @@
 import { createSocket } from 'node:dgram';
-import type { RelayPair, RelaySide, RelayTableApi } from '@sallyport/hostnet';
+import type { RelayPair, RelaySide, RelayTable } from '@sallyport/hostnet';
 import { addressOf, socketAddress } from './addresses.ts';
 import type { Address } from './pair.ts';
 import type { LearnedPair } from './server.ts';
 
 /** Makes the kernel forward what is between learned addresses. Rejects with what is in the way. */
-export async function forwardInKernel(table: RelayTableApi, pairs: readonly LearnedPair[], now: number): Promise<void> {
+export async function forwardInKernel(table: RelayTable, pairs: readonly LearnedPair[], now: number): Promise<void> {
   const [obstacle] = pairs.length === 0 ? [] : await table.obstacles();
   if (obstacle !== undefined) {
     await table.remove();

@@ -5,6 +5,7 @@ import type { ItemChange } from '../session/types.ts';
 import {
   addressClassOf,
   allowedIpsOf,
+  closesAt,
   egressOf,
   firewallDeviceOf,
   firewallSettingsOf,
@@ -46,7 +47,10 @@ export function planChange(
   if (before !== null && (isOpen(before) !== isOpen(gateway) || !sameOverlay(before, gateway))) return null;
   const effective = isOpen(gateway) ? changes : [];
   return {
-    firewall: { settings: { ...firewallSettingsOf(gateway), leaseUntil }, ...firewallItems(effective) },
+    firewall: {
+      settings: { ...firewallSettingsOf(gateway), leaseUntil: closesAt(gateway, leaseUntil) },
+      ...firewallItems(effective),
+    },
     wireguard: {
       ...(before !== null && before.listenPort !== gateway.listenPort && { listenPort: gateway.listenPort }),
       peers: peerChanges(effective, items, peerConfig),

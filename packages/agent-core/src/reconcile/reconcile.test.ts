@@ -109,6 +109,10 @@ describe('changes', () => {
     const items = mapOf([gatewayItem(), deviceItem(1)]);
     const plan = planChange([], items, 5, restingPeer);
     assert.deepEqual([plan?.wireguard.peers, plan?.host, plan?.firewall.settings?.leaseUntil], [[], false, 5]);
+    const draining = mapOf([gatewayItem({ intent: 'MAINTENANCE', drainUntil: 3 }), deviceItem(1)]);
+    assert.equal(planChange([], draining, 5, restingPeer)?.firewall.settings?.leaseUntil, 3, 'what is drained is cut');
+    assert.equal(firewallStateOf(draining, 2).leaseUntil, 2);
+    assert.equal(firewallStateOf(mapOf([gatewayItem({ drainUntil: 3 })]), 5).leaseUntil, 5, 'only while it drains');
   });
 
   it('remove peers before they add any, and let an endpoint that lives alone', () => {

@@ -63,11 +63,26 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
     else if (item.kind === 'profile') profiles.set(item.id, item);
     else if (item.kind === 'bundle') bundles.set(item.id, item);
   }
-  return { ...firewallSettingsOf(gateway), leaseUntil, devices, sites, egress, classes, profiles, bundles };
+  return {
+    ...firewallSettingsOf(gateway),
+    leaseUntil: closesAt(gateway, leaseUntil),
+    devices,
+    sites,
+    egress,
+    classes,
+    profiles,
+    bundles,
+  };
 }
 
 export function firewallSettingsOf(gateway: GatewayItem | null): Pick<FirewallState, 'masquerade' | 'draining'> {
   return { masquerade: gateway?.masquerade ?? false, draining: gateway?.intent === 'MAINTENANCE' };
+}
+
+/** When the kernel shuts by itself: with the lease, or when what a drained gateway still carries is cut. */
+export function closesAt(gateway: GatewayItem | null, leaseUntil: number): number {
+  const drainUntil = gateway?.intent === 'MAINTENANCE' ? gateway.drainUntil : null;
+  return drainUntil === null ? leaseUntil : Math.min(drainUntil, leaseUntil);
 }
 
 export function hostStateOf(gateway: GatewayItem, items: Items, name: string): HostState {
