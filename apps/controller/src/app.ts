@@ -118,7 +118,8 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   });
   const connected = (agent: string) => channel.presence(agent).connected;
   const { log, timers = systemTimers } = deps;
-  const beacon = new Beacon({ ...deps.beacon, store, directory, connected, log, timers });
+  const deviceMapped = runtimes.deviceMapped.bind(runtimes);
+  const beacon = new Beacon({ ...deps.beacon, store, directory, deviceMapped, connected, log, timers });
   const mapping = (agent: string) => beacon.mapping(agent);
   const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
   const authenticator = new ApiKeyAuthenticator(store);

@@ -35,7 +35,7 @@ export const settings: readonly Setting[] = [
   },
   {
     name: 'SALLYPORT_BEACON_LISTEN',
-    fallback: '0.0.0.0:51819',
+    fallback: '0.0.0.0:51818',
     meaning: 'UDP beacon, this port and the next one; `off` turns it off',
   },
   {
@@ -237,7 +237,7 @@ const shape = z.object({
     .string()
     .transform((text) => (text === 'off' ? null : text))
     .pipe(listen(2, 'with a port below 65535, or off').nullable())
-    .prefault('0.0.0.0:51819'),
+    .prefault('0.0.0.0:51818'),
   SALLYPORT_BEACON_ENDPOINT: beaconEndpoint.optional(),
   SALLYPORT_BOOTSTRAP_API_KEY: z
     .string()

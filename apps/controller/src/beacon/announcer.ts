@@ -9,6 +9,8 @@ import type { Mapping } from './mappings.ts';
 export interface AnnouncerDeps {
   readonly store: Store;
   readonly directory: Pick<AgentDirectory, 'observed'>;
+  /** Told before the row is written: a device's endpoint changes without a commit, as its source address does. */
+  readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
   readonly timers: Timers;
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
@@ -65,7 +67,11 @@ export class Announcer {
 
   async #write({ role, id, tenant }: KnownAgent, mapping: Mapping): Promise<void> {
     const endpoint = mapping.kind === 'independent' ? mapping.endpoint : null;
-    if (role === 'device') return writeDevice(this.#deps.store, tenant, id, endpoint);
+    if (role === 'device') {
+      this.#deps.deviceMapped(tenant, id, endpoint);
+      await writeDevice(this.#deps.store, tenant, id, endpoint);
+      return;
+    }
     const facts =
       mapping.kind === 'undecided'
         ? { mappingIndependent: null }
@@ -85,17 +91,9 @@ export async function forgetMappings(store: Store): Promise<void> {
   await db.updateTable('devices').set({ mapped_endpoint: null }).where('mapped_endpoint', 'is not', null).execute();
 }
 
-/** A fact, no administrator's change: version and `updatedAt` stay. */
+/** A fact, no administrator's change, and too frequent for the audit trail: version and revision stay. */
 async function writeDevice(store: Store, tenant: string, id: string, endpoint: string | null): Promise<void> {
   await store.write(bySystem(tenant, 'observed'), async (tx) => {
-    const device = await tx.scoped
-      .selectFrom('devices')
-      .select(['name', 'mapped_endpoint'])
-      .where('id', '=', id)
-      .executeTakeFirst();
-    if (device === undefined || device.mapped_endpoint === endpoint) return;
     await tx.scoped.updateTable('devices').set({ mapped_endpoint: endpoint }).where('id', '=', id).execute();
-    const [before, after] = [{ mappedEndpoint: device.mapped_endpoint }, { mappedEndpoint: endpoint }];
-    tx.changed({ kind: 'device', id, op: 'update', name: device.name, before, after });
   });
 }

@@ -40,6 +40,7 @@ async function openBeacon(t: TestContext, settings: Partial<BeaconDeps> = {}): P
     endpoint: null,
     store: app.store,
     directory: { observed: async (id, facts) => void told.push([id, facts]) },
+    deviceMapped: app.app.runtimes.deviceMapped.bind(app.app.runtimes),
     connected: (agent) => connected.has(agent),
     log: { info: () => {}, warn: (_, text) => warnings.push(text) },
     ...settings,
@@ -138,12 +139,23 @@ test('of devices, native and active ones are answered; their endpoint stands in 
   await deviceWith(app, plain.publicKey, false);
   const row = () => app.store.db.selectFrom('devices').selectAll().where('id', '=', device).executeTakeFirstOrThrow();
   const version = (await row()).version;
-  await greet(native);
   const mapped = async (wanted: string | null) => {
     while ((await row()).mapped_endpoint !== wanted) await new Promise((resolve) => setImmediate(resolve));
   };
+  const revision = async () =>
+    (
+      await app.store.db
+        .selectFrom('tenants')
+        .select('revision')
+        .where('id', '=', app.tenant.id)
+        .executeTakeFirstOrThrow()
+    ).revision;
+  const before = await revision();
+  await app.app.runtimes.world(app.tenant.id);
+  await greet(native);
   await mapped(native.endpoint);
-  assert.equal((await row()).version, version);
+  assert.deepEqual([(await row()).version, await revision()], [version, before]);
+  assert.equal((await app.app.runtimes.world(app.tenant.id)).devices.get(device)?.endpoint, native.endpoint);
 
   assert.equal(await plain.initiate(base, keys.ports[0].publicKey, 1), null);
   assert.equal(beacon.counters.refusals.get('unknown-peer'), 1);
@@ -248,6 +260,7 @@ test('agents are told of both ports and of the key that knocks; without a place,
     endpoint,
     store: app.store,
     directory: { observed: async () => {} },
+    deviceMapped: () => {},
     connected: () => false,
     log,
   });

@@ -20,6 +20,8 @@ export interface BeaconSettings {
 export interface BeaconDeps extends BeaconSettings {
   readonly store: Store;
   readonly directory: Pick<AgentDirectory, 'observed'>;
+  /** Told of a device's endpoint at once; its row follows. */
+  readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
   /** Whether the agent's channel is up. */
   readonly connected: (agent: string) => boolean;
   readonly log: {

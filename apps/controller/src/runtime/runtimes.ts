@@ -82,6 +82,12 @@ export class TenantRuntimes implements DesiredStates {
     this.#tenants.get(tenant)?.runtime.factsChanged('device', device);
   }
 
+  /** A device can be sent to from anywhere at this endpoint now, or at none that is known. */
+  deviceMapped(tenant: string, device: string, endpoint: string | null): void {
+    this.#facts.mapped(device, endpoint);
+    this.#tenants.get(tenant)?.runtime.factsChanged('device', device);
+  }
+
   /** A gateway cannot reach these resources now, and reaches all others of its own. */
   unreachable(tenant: string, gateway: string, resources: readonly string[]): void {
     this.#facts.unreachable(gateway, resources);
