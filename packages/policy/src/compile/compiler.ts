@@ -267,7 +267,8 @@ export class TenantCompiler {
 
   #renewLinks(effects: Effects): void {
     const { audiences } = this.#siteMembers;
-    const stale = new Set(effects.settings ? this.#sites.keys() : effects.sites.rematch);
+    const stale = new Set(effects.sites.rematch);
+    if (effects.settings) for (const id of this.#sites.keys()) stale.add(id);
     for (const { kind, members } of effects.placed) if (kind === 'site') for (const id of members) stale.add(id);
     for (const policy of effects.steering)
       for (const { members } of audiences.withPolicy(policy)) for (const id of members) stale.add(id);
