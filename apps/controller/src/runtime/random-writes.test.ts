@@ -3,6 +3,7 @@ import { type TestContext, test } from 'node:test';
 import type { StateItem } from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import { makers, publicKeyOf } from '../testing/api.ts';
+import { nativeDevice } from '../testing/enrol.ts';
 import { openTestApp, type TestApp } from '../testing/harness.ts';
 import { ClockTimers } from './testing/clock-timers.ts';
 import { Follower, freshRuntimes } from './testing/follower.ts';
@@ -32,6 +33,8 @@ class Tenant {
     policies: [],
   };
   gateways: string[] = [];
+  /** Devices that run the client. They are among the others too. */
+  natives: string[] = [];
   #made = 0;
 
   constructor(app: TestApp, timers: ClockTimers) {
@@ -42,7 +45,13 @@ class Tenant {
   async fill(): Promise<void> {
     const make = makers(this.app);
     const { id: protocol } = await make.protocol('80');
-    for (const name of ['one', 'two']) this.gateways.push((await make.gateway(name)).id);
+    for (const name of ['one', 'two']) {
+      const { id } = await make.gateway(name, { endpoint: `${name}.example.com` });
+      await this.app.parts.directory.agents.gateway.wireguardKeyChanged(id, publicKeyOf(name));
+      this.gateways.push(id);
+    }
+    for (const name of ['laptop', 'phone']) this.natives.push((await nativeDevice(this.app, name)).id);
+    this.ids.devices.push(...this.natives);
     for (const [i, address] of ['10.0.0.0/8', '10.1.0.0/16', '10.1.2.3', 'fd00::/8'].entries()) {
       const type = i === 3 ? 'SAAS' : 'PRIVATE';
       const { id } = await make.resource(`r${i}`, [{ address, protocols: [protocol] }], { type });
@@ -108,6 +117,18 @@ class Tenant {
       this.app.parts.deviceMoved(this.app.tenant.id, device, source);
       await this.app.parts.directory.deviceMoved(this.app.tenant.id, new Map([[device, source]]));
     },
+    tell: async (a: number, b: number) => {
+      const device = this.natives[a % this.natives.length] ?? '';
+      await this.app.parts.directory.deviceTold(device, { posture: { diskEncrypted: b % 2 === 0 } });
+    },
+    relay: (a: number, b: number) =>
+      this.#send('POST', 'gateways', this.gateways[a % 2], b % 2 === 0 ? '/enable-relay' : '/disable-relay'),
+    drain: (a: number, b: number) =>
+      this.#send('PATCH', 'gateways', this.gateways[a % 2], '', {
+        name: 'gateway',
+        wireguardPort: '51820',
+        intent: (['ACTIVE', 'MAINTENANCE', 'OFFLINE'] as const)[b % 3],
+      }),
     wait: async (a: number, b: number) => this.timers.advanceTo(this.app.clock.now + (a * 31 + b) * 60_000),
   };
 
@@ -199,10 +220,13 @@ async function start(t: TestContext) {
   const tenant = new Tenant(app, timers);
   await tenant.fill();
   const followers = await Promise.all(
-    tenant.gateways.map(async (id) => {
+    [...tenant.gateways, ...tenant.natives].map(async (id) => {
       const state = await app.parts.states.current(id);
       assert.ok(state !== null);
-      return { id, follower: new Follower(t, app, id, state) };
+      const follower = new Follower(t, app, id, state);
+      // From here on it is followed, and kept up.
+      await app.parts.states.current(id);
+      return { id, follower };
     }),
   );
   return { app, tenant, followers };
@@ -222,14 +246,22 @@ test('whatever is written, whoever moves and however time passes, states are tho
         const fresh = freshRuntimes(app);
         for (const { id, follower } of followers) {
           const state = await app.parts.states.current(id);
+          if (state === null) {
+            assert.ok(
+              follower.changes.some(({ kind }) => kind === 'deleted'),
+              `${name}: a device went with its owner`,
+            );
+            continue;
+          }
           const expected = (await fresh.current(id))?.items() ?? [];
           assert.deepEqual(sorted(follower.items), sorted(expected), name);
-          assert.equal(follower.hash, state?.hash);
+          assert.equal(follower.hash, state.hash);
           kinds = kinds.union(new Set(expected.map(({ kind }) => kind)));
         }
       }
     }),
-    { numRuns: 8 },
+    { numRuns: 8, endOnFailure: true },
   );
-  for (const kind of ['device', 'site', 'profile']) assert.ok(kinds.has(kind), `some state has had a ${kind}`);
+  for (const kind of ['device', 'site', 'profile', 'client', 'peer', 'route', 'resource'])
+    assert.ok(kinds.has(kind), `some state has had a ${kind}`);
 });
