@@ -61,6 +61,8 @@ export class TestAgent {
   /** Code of the refusal that came last. */
   refused: string | null = null;
   tornDown = false;
+  /** Where it was told to send, by peer. */
+  readonly punches = new Map<string, readonly string[]>();
   #token: string;
   readonly #options: AgentOptions;
   #session: AgentSession | null = null;
@@ -147,6 +149,11 @@ export class TestAgent {
     this.#input({ kind: 'posture', facts });
   }
 
+  /** Nothing gets through to this peer. */
+  findPath(peer: string, relay: boolean): void {
+    this.#input({ kind: 'find-path', peer, relay });
+  }
+
   #config(): SessionConfig {
     const { identity, wireguardPublicKey, controllerKey } = this.disk;
     return {
@@ -219,6 +226,9 @@ export class TestAgent {
         return;
       case 'refused':
         this.refused = effect.code;
+        return;
+      case 'punch':
+        this.punches.set(effect.peer, effect.endpoints);
         return;
       case 'log':
         this.log.push(`${effect.level} ${effect.message} ${JSON.stringify(effect.fields ?? {})}`);
