@@ -279,3 +279,19 @@ test('pairs that nobody has needed for a day end; those that carry something, an
   );
   assert.equal(left[0]?.needed_at, app.clock.now);
 });
+
+test('what the beacon and paths have done stands in the metrics', async (t) => {
+  const { app, gateway, device } = await open(t);
+  const [g, d] = [await gateway('g'), await device()];
+  app.channel.findPath(record(app, d), { peer: g, relay: true });
+  const refused = /^sallyport_path_requests_total\{outcome="stranger"\} 1$/m;
+  while (!refused.test((await app.text('/metrics')).text)) await new Promise((resolve) => setImmediate(resolve));
+  const { text } = await app.text('/metrics');
+  for (const row of [
+    'sallyport_beacon_handshakes_total 0',
+    'sallyport_beacon_agents{mapping="independent"} 0',
+    'sallyport_path_punches_total 0',
+    'sallyport_relay_requests_total{outcome="exhausted"} 0',
+  ])
+    assert.ok(text.includes(`\n${row}\n`), row);
+});
