@@ -46,7 +46,9 @@ async function layPath(s: Scenario): Promise<void> {
   const [gateway, laptop] = [s.world.space('gateway'), s.world.space('laptop')];
   const { interface: tunnel } = s.gateway;
   await laptop.ip('addr', 'add', `${branch}/32`, 'dev', s.world.interfaceName('laptop'));
-  const [peer, allowed] = (await gateway.exec('wg', 'show', tunnel, 'allowed-ips')).trim().split('\t');
+  const peers = (await gateway.exec('wg', 'show', tunnel, 'allowed-ips')).trim().split('\n');
+  // Beacons have no allowed IPs.
+  const [peer, allowed] = peers.map((line) => line.split('\t')).find(([, ips]) => ips !== '(none)') ?? [];
   assert.ok(peer && allowed);
   await gateway.exec('wg', 'set', tunnel, 'peer', peer, 'allowed-ips', `${allowed.replaceAll(' ', ',')},${branch}/32`);
   await gateway.ip('route', 'add', '172.30.0.0/16', 'dev', tunnel);
