@@ -14,9 +14,15 @@ export function concernsHost(state: HostState, line: string): boolean {
   const words = line.split(/[\s:\\]+/);
   if (words.some((word) => word.replace(/@.*$/, '') === state.interface)) return true;
   const overlay = [state.overlay.v4, state.overlay.v6].map((text) => formatNetwork(parsePrefix(text)));
-  const found = /^\[ROUTE\](?:Deleted )?(?:[a-z]+ )??([0-9a-f.:]+)(?:\/(\d+))?\s/.exec(line);
-  if (!found) return false;
-  const [, address = '', length = address.includes(':') ? '128' : '32'] = found;
-  const route = `${address}/${length}`;
+  const route = routeOf(line);
+  if (route === null) return false;
   return overlay.includes(route) || state.routes.some((prefix) => overlap(prefix, route) !== 'apart');
+}
+
+/** The prefix that a line about a route speaks of; null for default routes and other lines. */
+export function routeOf(line: string): string | null {
+  const found = /^\[ROUTE\](?:Deleted )?(?:[a-z]+ )??([0-9a-f.:]+)(?:\/(\d+))?\s/.exec(line);
+  if (!found) return null;
+  const [, address = '', length = address.includes(':') ? '128' : '32'] = found;
+  return `${address}/${length}`;
 }

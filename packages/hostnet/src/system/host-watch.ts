@@ -1,6 +1,5 @@
-import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
-import type { HostState } from '../types.ts';
 import { Follower } from './follow.ts';
+import type { Tool } from './run.ts';
 
 export interface HostWatch {
   close(): Promise<void>;
@@ -9,11 +8,18 @@ export interface HostWatch {
 /** Reports that come sooner after the one before are joined into one. */
 const QUIET_MS = 1000;
 
+/** A program that prints changes, and which of its lines matter. */
+export interface ChangeSource {
+  readonly tool: Tool;
+  readonly args: readonly string[];
+  readonly concerns: (line: string) => boolean;
+}
+
 /**
- * Calls `report` as soon as something changed that `Host.verify` looks at (but for sysctls, of which the kernel says
- * nothing), by whomever: the caller looks whether all is still as wanted.
+ * Calls `report` as soon as something changed that `verify` looks at (but for sysctls, of which the kernel says nothing),
+ * by whomever: the caller looks whether all is still as wanted.
  */
-export function watchHost(state: HostState, report: () => void): HostWatch {
+export function watchHost(sources: readonly ChangeSource[], report: () => void): HostWatch {
   let quiet: NodeJS.Timeout | null = null;
   let again = false;
   const changed = (): void => {
@@ -29,18 +35,14 @@ export function watchHost(state: HostState, report: () => void): HostWatch {
     again = false;
     report();
   };
-  const follower = new Follower({
-    tool: 'ip',
-    args: MONITOR_ARGUMENTS,
-    line: (text) => {
-      if (concernsHost(state, text)) changed();
-    },
-    restarted: changed,
-  });
+  const followers = sources.map(
+    ({ tool, args, concerns }) =>
+      new Follower({ tool, args, line: (text) => void (concerns(text) && changed()), restarted: changed }),
+  );
   return {
     close: async () => {
       if (quiet) clearTimeout(quiet);
-      await follower.close();
+      await Promise.all(followers.map((follower) => follower.close()));
     },
   };
 }

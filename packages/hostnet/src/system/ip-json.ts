@@ -1,3 +1,4 @@
+import { FIRST_RULE, LAST_RULE, ruleText } from '../client/plan.ts';
 import { HostNetError } from '../errors.ts';
 import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
 import { ROUTE_PROTOCOL } from '../host/plan.ts';
@@ -37,6 +38,29 @@ export function readForeignRoutes(answer: unknown, family: 4 | 6): ForeignRoute[
       device: typeof route.dev === 'string' ? route.dev : 'several interfaces',
       connected: typeof route.dev === 'string' && route.gateway === undefined && route.via === undefined,
     }));
+}
+
+/** How many routes of a listing do not carry our protocol number. Throws `bad-output`. */
+export function countStrangers(answer: unknown): number {
+  return objects(answer).filter((route) => route.protocol !== String(ROUTE_PROTOCOL)).length;
+}
+
+/** Reads from `ip -j rule show` the rules of a native device, as `ruleText` spells them. Throws `bad-output`. */
+export function readClientRules(answer: unknown): string[] {
+  return objects(answer)
+    .filter(({ priority, protocol }) => {
+      const number = integer(priority);
+      return protocol === String(ROUTE_PROTOCOL) && number >= FIRST_RULE && number <= LAST_RULE;
+    })
+    .map((rule) =>
+      ruleText({
+        priority: integer(rule.priority),
+        not: 'not' in rule,
+        mark: rule.fwmark === undefined ? null : Number(rule.fwmark),
+        table: rule.table === undefined ? text(rule.action) : `lookup ${text(rule.table)}`,
+        suppress: rule.suppress_prefixlen !== undefined,
+      }),
+    );
 }
 
 /** Reads `ip -j rule show`. Throws `bad-output`. */

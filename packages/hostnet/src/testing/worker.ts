@@ -4,13 +4,14 @@ import net from 'node:net';
 import type { FirewallOptions } from '../firewall/ruleset.ts';
 import type { FirewallDelta } from '../firewall/state.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
+import { ClientHost } from '../system/client-host.ts';
 import { Firewall } from '../system/firewall.ts';
 import { findForeignDrops } from '../system/foreign.ts';
 import { Host } from '../system/host.ts';
 import type { HostWatch } from '../system/host-watch.ts';
 import { RelayTable } from '../system/relay.ts';
 import type { ForeignChange, Watch } from '../system/watch.ts';
-import type { FirewallState, HostState, RelayPair } from '../types.ts';
+import type { ClientHostState, FirewallState, HostState, RelayPair } from '../types.ts';
 
 let firewall: Firewall | null = null;
 let watch: Watch | null = null;
@@ -19,6 +20,7 @@ const host = new Host();
 const kept: SysctlChange[] = [];
 let hostWatch: HostWatch | null = null;
 let hostReports = 0;
+const client = new ClientHost();
 const relay = new RelayTable();
 const sockets = new Map<string, dgram.Socket>();
 const arrived = new Map<string, Datagram[]>();
@@ -64,6 +66,16 @@ export const methods = {
   ended: async (id: string) => ended.get(id) ?? null,
   close: async (id: string) => void flows.get(id)?.destroy(),
   ask,
+  clientPreflight: () => client.preflight(),
+  clientUp: (state: ClientHostState) => client.up(state, async (sysctls) => void kept.push(...sysctls)),
+  clientVerify: (state: ClientHostState) => client.verify(state),
+  clientDrops: (name: string) => client.drops(name),
+  clientDown: (state: ClientHostState, sysctls: readonly SysctlChange[]) => client.down(state, sysctls),
+  clientWatch: async (state: ClientHostState) => {
+    hostWatch = client.watch(state, () => {
+      hostReports += 1;
+    });
+  },
   relayApply: (pairs: readonly RelayPair[], now: number) => relay.apply(pairs, now),
   relayCounters: () => relay.counters(),
   relayVerify: (now: number) => relay.verify(now),

@@ -1,0 +1,75 @@
+import { markText } from '../firewall/registers.ts';
+import { network } from '../firewall/rule-text.ts';
+import { tableName } from '../firewall/ruleset.ts';
+import { formatAddress, parsePrefix } from '../ip.ts';
+import type { ClientHostState } from '../types.ts';
+
+/**
+ * One transaction that makes the device's table anew. Only answers come in through the tunnel; nobody's packets are handed on
+ * into it or out of it; nobody on other networks reaches the device's overlay address or passes for a member of the overlay.
+ *
+ * Answers to WireGuard's own packets get their mark, by which a strict reverse path filter knows that they do not belong into
+ * the tunnel.
+ */
+export function clientRuleset(state: ClientHostState): string {
+  const table = `inet ${tableName(state.interface)}`;
+  const chains = clientChains(state);
+  const lines = [
+    `add table ${table}`,
+    `delete table ${table}`,
+    `add table ${table}`,
+    ...CLIENT_DROPS.map((name) => `add counter ${table} drop_${name}`),
+    ...chains.map(({ name, hook }) => `add chain ${table} ${name} { type filter hook ${hook}; policy accept; }`),
+    ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule ${table} ${name} ${rule}`)),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Why packets were dropped: from other networks to or as the overlay, not asked for, to be handed on. */
+export const CLIENT_DROPS = ['spoofed', 'unasked', 'forwarded'] as const;
+
+function clientChains(state: ClientHostState): { name: string; hook: string; rules: string[] }[] {
+  const tunnel = `"${state.interface}"`;
+  const mark = markText(state.mark);
+  return [
+    { name: 'guard', hook: 'prerouting priority raw', rules: guardRules(state, tunnel) },
+    {
+      name: 'input',
+      hook: 'input priority filter',
+      rules: [
+        `iifname ${tunnel} ct state established accept`,
+        `iifname ${tunnel} ct state related meta l4proto { icmp, ipv6-icmp } accept`,
+        `iifname ${tunnel} counter name drop_unasked drop`,
+      ],
+    },
+    {
+      name: 'forward',
+      hook: 'forward priority filter',
+      rules: ['iifname', 'oifname'].map((way) => `${way} ${tunnel} counter name drop_forwarded drop`),
+    },
+    {
+      name: 'mark_out',
+      hook: 'postrouting priority mangle',
+      rules: [`oifname != ${tunnel} meta l4proto udp meta mark ${mark} ct mark set ${mark}`],
+    },
+    {
+      name: 'mark_in',
+      hook: 'prerouting priority mangle',
+      rules: [`iifname != ${tunnel} meta l4proto udp ct direction reply ct mark ${mark} meta mark set ${mark}`],
+    },
+  ];
+}
+
+/** An overlay source is refused where an answer to it would go into the tunnel: another network may use such addresses too. */
+function guardRules({ addresses, overlay }: ClientHostState, tunnel: string): string[] {
+  const elsewhere = `iifname != { ${tunnel}, "lo" }`;
+  const drop = 'counter name drop_spoofed drop';
+  return ([4, 6] as const).flatMap((family) => {
+    const ip = family === 4 ? 'ip' : 'ip6';
+    const own = addresses.map(parsePrefix).filter((address) => address.family === family);
+    return [
+      ...own.map((address) => `${ip} daddr ${formatAddress(address)} ${elsewhere} ${drop}`),
+      `${ip} saddr ${network(overlay[`v${family}`])} ${elsewhere} fib saddr oifname ${tunnel} ${drop}`,
+    ];
+  });
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, it } from 'node:test';
+import { Namespace, namespacesMissing, until } from '../testing/namespaces.ts';
+import { OVERLAY } from '../testing/topology.ts';
+import type { ClientHostState } from '../types.ts';
+
+const skip = await namespacesMissing();
+const OWN = { v4: '100.64.0.7', v6: 'fd7a:1::7' } as const;
+/** Behind the tunnel: a gateway's overlay address, and a resource. */
+const GATEWAY = { v4: '100.64.0.1', v6: 'fd7a:1::1' } as const;
+const RESOURCE = { v4: '10.5.0.9', v6: 'fd11::9' } as const;
+/** On the device's network: the device, and the router, which has an address of the internet too. */
+const DEVICE = { v4: '10.50.0.5', v6: 'fd50::5' } as const;
+const ROUTER = { v4: '10.50.0.1', v6: 'fd50::1' } as const;
+const INTERNET = { v4: '198.51.100.1', v6: '2001:db8::1' } as const;
+const FAMILIES = ['v4', 'v6'] as const;
+const MARK = 0xca6d;
+const STATE: ClientHostState = {
+  interface: 'sal0',
+  addresses: [`${OWN.v4}/32`, `${OWN.v6}/128`],
+  overlay: OVERLAY,
+  mtu: 1400,
+  prefixes: ['10.5.0.0/16', 'fd11::/32'],
+  mark: MARK,
+  table: 51821,
+};
+const FULL: ClientHostState = { ...STATE, prefixes: ['0.0.0.0/0', '::/0'] };
+
+describe('client host', { skip, timeout: 60_000 }, () => {
+  const device = new Namespace('d');
+  const tunnel = new Namespace('t');
+  const router = new Namespace('n');
+
+  before(async () => {
+    await Promise.all([device, tunnel, router].map((space) => space.start()));
+    await device.ip(`
+      link add lan0 type veth peer name lan netns ${router.name}
+      link set lan0 addrgenmode none
+      address add ${DEVICE.v4}/24 dev lan0
+      address add ${DEVICE.v6}/64 dev lan0 nodad
+      link set lan0 up
+      route add default via ${ROUTER.v4}
+      -6 route add default via ${ROUTER.v6}`);
+    await router.ip(`
+      address add ${ROUTER.v4}/24 dev lan
+      address add ${ROUTER.v6}/64 dev lan nodad
+      address add ${INTERNET.v4}/32 dev lo
+      address add ${INTERNET.v6}/128 dev lo nodad
+      link set lan up
+      route add ${DEVICE.v4} dev lan src ${INTERNET.v4}
+      route add ${DEVICE.v6} dev lan src ${INTERNET.v6}
+      route add 100.64.0.0/10 via ${DEVICE.v4}
+      route add 10.5.0.0/16 via ${DEVICE.v4}
+      route add fd7a:1::/48 via ${DEVICE.v6}
+      route add fd11::/32 via ${DEVICE.v6}`);
+    await device.exec('sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1', 'net.ipv4.conf.lan0.rp_filter=1');
+    await router.call('serve', 80);
+    await tunnel.call('serve', 80);
+    await device.call('serve', 80);
+  });
+  after(() => Promise.all([device, tunnel, router].map((space) => space.stop())));
+  afterEach(async () => {
+    await device.call('clientDown', STATE, await device.call('hostKept'));
+    await device.succeeds('ip', 'link', 'del', 'sal0');
+  });
+
+  /** The tunnel interface, whose other end is everything behind the tunnel. */
+  async function makeTunnel(): Promise<void> {
+    await device.ip(`link add sal0 type veth peer name far netns ${tunnel.name}`);
+    for (const [space, name] of [
+      [device, 'sal0'],
+      [tunnel, 'far'],
+    ] as const) {
+      await space.ip(`link set ${name} address 02:00:00:00:00:01 arp off addrgenmode none`);
+    }
+    await tunnel.ip('link set far up');
+    for (const { v4, v6 } of [GATEWAY, RESOURCE])
+      await tunnel.ip(`address add ${v4}/32 dev far\n address add ${v6}/128 dev far nodad`);
+    await tunnel.ip('route add default dev far\n -6 route add default dev far');
+  }
+
+  async function up(state: ClientHostState): Promise<void> {
+    await makeTunnel();
+    await device.call('clientUp', state);
+    assert.deepEqual(await device.call('clientVerify', state), []);
+  }
+
+  async function talks(address: string): Promise<void> {
+    await device.call('open', address, address, 80);
+    await device.call('say', address, 'hello');
+    await until('echo', async () => (await device.call('heard', address)) === 'hello');
+  }
+
+  /** The interface that a packet would go out by; `nowhere` if none. */
+  async function way(address: string, mark = 0): Promise<string> {
+    const args = ['ip', 'route', 'get', address, ...(mark ? ['mark', String(mark)] : [])];
+    const text = await device.exec(...args).catch(() => '');
+    return / dev (\S+)/.exec(text)?.[1] ?? 'nowhere';
+  }
+
+  async function snapshot(): Promise<string> {
+    const script = `for f in -4 -6; do ip $f rule; ip $f route show table all; done; nft list ruleset
+      ip -o address show dev sal0; cat /proc/sys/net/ipv4/conf/all/src_valid_mark`;
+    return device.exec('sh', '-c', script);
+  }
+
+  async function isDropped(
+    reason: 'spoofed' | 'unasked' | 'forwarded',
+    attempt: () => Promise<unknown>,
+  ): Promise<void> {
+    const before = (await device.call('clientDrops', 'sal0'))[reason];
+    let outcome = 'pending';
+    attempt().then(
+      () => (outcome = 'succeeded'),
+      (error: Error) => (outcome = error.message),
+    );
+    await until(`${reason} counts`, async () => (await device.call('clientDrops', 'sal0'))[reason] > before);
+    assert.equal(outcome, 'pending');
+  }
+
+  it('says that the interface is missing', async () => {
+    await device.call('clientPreflight');
+    await assert.rejects(device.call('clientUp', STATE), { code: 'missing-interface' });
+  });
+
+  it('comes up, has then nothing to do, and goes down without a trace, even by another process', async () => {
+    await makeTunnel();
+    for (const state of [STATE, FULL]) {
+      const before = await snapshot();
+      const first = await device.call('clientUp', state);
+      assert.equal(first.changed, true);
+      assert.deepEqual(await device.call('clientVerify', state), []);
+      assert.deepEqual(await device.call('clientUp', state), {
+        changed: false,
+        differences: [],
+        conflicts: [],
+        sysctls: [],
+      });
+      await device.killWorker();
+      await device.restartWorker();
+      await device.call('clientDown', state, first.sysctls);
+      await device.ip('link set sal0 down mtu 1500');
+      assert.equal(await snapshot(), before);
+      await device.call('clientDown', state, []);
+    }
+    await device.call('serve', 80);
+  });
+
+  for (const family of FAMILIES) {
+    it(`splits: what is wanted goes into the tunnel, the rest and WireGuard itself do not: ${family}`, async () => {
+      await up(STATE);
+      await talks(RESOURCE[family]);
+      assert.equal(await way(RESOURCE[family]), 'sal0');
+      assert.equal(await way(GATEWAY[family]), 'sal0');
+      assert.equal(await way(RESOURCE[family], MARK), 'lan0');
+      assert.equal(await way(INTERNET[family]), 'lan0');
+      await talks(INTERNET[family]);
+    });
+
+    it(`takes everything: all but the host's own network and WireGuard itself: ${family}`, async () => {
+      await up(FULL);
+      assert.equal(await way(INTERNET[family]), 'sal0');
+      assert.equal(await way(INTERNET[family], MARK), 'lan0');
+      assert.equal(await way(ROUTER[family]), 'lan0');
+      await talks(RESOURCE[family]);
+      await talks(ROUTER[family]);
+    });
+
+    it(`hears answers to its marked packets through a strict reverse path filter: ${family}`, async (t) => {
+      if (!(await device.succeeds('perl', '-MSocket=:all', '-e', '1'))) return t.skip('needs perl');
+      await up(FULL);
+      await device.exec('perl', '-MSocket=:all', '-e', MARKED, INTERNET[family], '80', String(MARK));
+    });
+
+    it(`leads nowhere when the interface is gone, and out again when nothing is wanted: ${family}`, async () => {
+      for (const [state, target] of [
+        [STATE, RESOURCE],
+        [FULL, INTERNET],
+      ] as const) {
+        await up(state);
+        await device.ip('link del sal0');
+        assert.equal(await way(target[family]), 'nowhere');
+        assert.equal(await way(target[family], MARK), 'lan0');
+        assert.equal(await way(ROUTER[family]), 'lan0');
+        await makeTunnel();
+        await device.call('clientUp', state);
+        assert.equal(await way(target[family]), 'sal0');
+        await device.call('clientUp', { ...state, prefixes: [] });
+        assert.equal(await way(target[family]), 'lan0');
+        assert.doesNotMatch(await device.exec('ip', 'rule'), /proto 83/);
+        await device.ip('link del sal0');
+      }
+    });
+
+    it(`lets nobody in through the tunnel, and no neighbour through the device: ${family}`, async () => {
+      await up(STATE);
+      await device.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
+      for (const address of [OWN, DEVICE]) {
+        await isDropped('unasked', () => tunnel.call('open', 'x', address[family], 80, GATEWAY[family]));
+      }
+      await isDropped('spoofed', () => router.call('open', 'x', OWN[family], 80));
+      await isDropped('forwarded', () => router.call('open', 'x', RESOURCE[family], 80));
+      await isDropped('forwarded', () => tunnel.call('open', 'x', ROUTER[family], 80, RESOURCE[family]));
+      await router.ip(`address add ${family === 'v4' ? '100.64.0.99/32' : 'fd7a:1::99/128 nodad'} dev lo`);
+      // The reverse path filter of IPv4 comes later than our table.
+      const spoofed = family === 'v4' ? '100.64.0.99' : 'fd7a:1::99';
+      await isDropped('spoofed', () => router.call('open', 'x', DEVICE[family], 80, spoofed));
+      await router.call('open', 'plain', DEVICE[family], 80);
+      await talks(RESOURCE[family]);
+    });
+  }
+
+  it("keeps the host's own network outside, follows its changes, and says so", async () => {
+    await up(STATE);
+    await device.call('clientWatch', STATE);
+    const reports = () => device.call('hostReports');
+    await until('the monitors to run', async () => {
+      await device.ip('rule add pref 99 lookup main\n rule del pref 99 lookup main');
+      return (await reports()) > 0;
+    });
+    const before = await reports();
+    await device.ip('address add 10.5.7.5/24 dev lan0');
+    await until('a report', async () => (await reports()) > before);
+    const conflict = '10.5.7.0/24 of 10.5.0.0/16 does not go into the tunnel: the host has it on lan0';
+    assert.deepEqual((await device.call('clientUp', STATE)).conflicts, [conflict]);
+    assert.deepEqual(await device.call('clientVerify', STATE), [conflict]);
+    assert.deepEqual([await way('10.5.7.9'), await way('10.5.8.9')], ['lan0', 'sal0']);
+    const narrow = { ...STATE, prefixes: ['10.5.7.0/24', '10.5.7.9/32'] };
+    assert.deepEqual((await device.call('clientUp', narrow)).conflicts, [
+      '10.5.7.0/24 does not go into the tunnel: it is on lan0',
+      '10.5.7.9/32 goes into the tunnel, not to 10.5.7.0/24 on lan0',
+    ]);
+    assert.deepEqual([await way('10.5.7.9'), await way('10.5.7.10')], ['sal0', 'lan0']);
+    await device.ip('address del 10.5.7.5/24 dev lan0');
+    await device.call('clientUp', STATE);
+    assert.deepEqual([await way('10.5.7.9'), await device.call('clientVerify', STATE)], ['sal0', []]);
+    await device.call('hostUnwatch');
+  });
+
+  it('mends what somebody changed, and touches nothing of others', async () => {
+    await device.ip('rule add pref 5182 from 192.0.2.1 lookup 77\n rule add pref 99 fwmark 0x1 lookup main');
+    await device.exec('nft', 'add table inet other; add chain inet other input { type filter hook input priority 0; }');
+    const others = () =>
+      device.exec('sh', '-c', 'ip rule | grep -E "lookup 77|fwmark 0x1 "; nft list table inet other');
+    const before = await others();
+    await up(FULL);
+    await device.exec('nft', 'flush', 'chain', 'inet', 'sallyport_sal0', 'input');
+    await device.ip('rule del pref 5183\n route del default dev sal0 table 51821\n address del fd7a:1::7/128 dev sal0');
+    const differences = [
+      'the table that protects the device is not as loaded',
+      'IPv6: address fd7a:1::7/128 is missing',
+      'IPv4: no unicast route for 0.0.0.0/0',
+      'IPv4: no rule pref 5183 not fwmark 0xca6d lookup 51821 protocol 83',
+    ];
+    assert.deepEqual(await device.call('clientVerify', FULL), differences);
+    assert.deepEqual((await device.call('clientUp', FULL)).differences, differences);
+    assert.deepEqual(await device.call('clientVerify', FULL), []);
+    await device.call('clientDown', FULL, []);
+    assert.equal(await others(), before);
+    await device.ip('rule del pref 5182\n rule del pref 99');
+    await device.exec('nft', 'delete', 'table', 'inet', 'other');
+  });
+
+  it('refuses a routing table that somebody else uses', async () => {
+    await makeTunnel();
+    await device.ip(`route add 192.0.2.0/24 via ${ROUTER.v4} table 51821`);
+    await assert.rejects(device.call('clientUp', STATE), { code: 'rejected', hint: /another table/ });
+    await device.ip('route flush table 51821');
+  });
+});
+
+/** Sends a datagram from a socket with a mark (SO_MARK), and waits for the echo. */
+const MARKED = `my ($to, $port, $mark) = @ARGV; alarm 5;
+  socket(my $s, $to =~ /:/ ? AF_INET6 : AF_INET, SOCK_DGRAM, 0) or die "socket: $!";
+  setsockopt($s, SOL_SOCKET, 36, pack("L", $mark)) or die "SO_MARK: $!";
+  my $end = $to =~ /:/ ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $to)) : pack_sockaddr_in($port, inet_pton(AF_INET, $to));
+  defined send($s, "x", 0, $end) or die "send: $!"; defined recv($s, my $answer, 9, 0) or die "recv: $!";`;

@@ -1,0 +1,85 @@
+import { access, readFile, writeFile } from 'node:fs/promises';
+import { HostNetError } from '../errors.ts';
+import type { FoundHost } from '../host/found.ts';
+import type { HostPlan } from '../host/plan.ts';
+import type { SysctlChange } from '../host/sysctls.ts';
+import { readInterface } from './ip-json.ts';
+import { failure, output, parseJson, run } from './run.ts';
+
+const CAP_NET_ADMIN = 12n;
+const ROOT_HINT = 'Run as root, or give the process CAP_NET_ADMIN.';
+
+/** Throws `missing-tool` or `no-privilege`. */
+export async function checkTools(): Promise<void> {
+  await output('ip', ['-V']);
+  await output('nft', ['--version']);
+  const status = await readFile('/proc/self/status', 'utf8');
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  if (((effective >> CAP_NET_ADMIN) & 1n) === 0n) {
+    throw new HostNetError('no-privilege', 'the process may not change the network', ROOT_HINT);
+  }
+}
+
+/** Settings first: IPv6 may be switched off on the interface, and then it takes no address. */
+export async function applyPlan(plan: HostPlan): Promise<void> {
+  for (const { path, value } of plan.sysctls) {
+    await writeFile(`/proc/sys/${path}`, value).catch((error) => readOnly(path, error));
+  }
+  if (plan.ip4) await output('ip', ['-4', '-batch', '-'], plan.ip4);
+  if (plan.ip6) await output('ip', ['-6', '-batch', '-'], plan.ip6);
+}
+
+/** Takes settings back; those of interfaces that are gone are no error. Throws `invalid-state` on what is no network setting. */
+export async function restoreSysctls(sysctls: readonly SysctlChange[]): Promise<void> {
+  checkSysctls(sysctls);
+  for (const { path, before } of sysctls) {
+    await writeFile(`/proc/sys/${path}`, before).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw readOnly(path, error);
+    });
+  }
+}
+
+/** What was stored may have been changed by others. */
+export function checkSysctls(sysctls: readonly SysctlChange[]): void {
+  const foreign = sysctls.find(({ path }) => !/^net\/ipv[46](\/[A-Za-z0-9_:@-][A-Za-z0-9_.:@-]*)+$/.test(path));
+  if (foreign) throw new HostNetError('invalid-state', `not a network setting: ${JSON.stringify(foreign.path)}`);
+}
+
+/** Answer of `ip -j`; what there is nothing of is an empty list, and so is a routing table that nobody has used. */
+export async function ipJson(...args: string[]): Promise<unknown> {
+  const result = await run('ip', args);
+  if (result.code === 0) return parseJson('ip', result.stdout || '[]');
+  if (/FIB table does not exist/.test(result.stderr)) return [];
+  throw failure('ip', result);
+}
+
+export async function findInterface(name: string): Promise<Pick<FoundHost, 'link' | 'addresses'>> {
+  const result = await run('ip', ['-j', 'address', 'show', 'dev', name]);
+  if (result.code === 0) return readInterface(parseJson('ip', result.stdout));
+  if (/does not exist/.test(result.stderr)) return { link: null, addresses: [] };
+  throw failure('ip', result);
+}
+
+export function hasIpv6(): Promise<boolean> {
+  return access('/proc/sys/net/ipv6').then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Those that the kernel has. */
+export async function readSysctls(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const values = await Promise.all(
+    paths.map(async (path): Promise<[string, string] | null> => {
+      const value = await readFile(`/proc/sys/${path}`, 'utf8').catch(() => null);
+      return value === null ? null : [path, value.trim()];
+    }),
+  );
+  return new Map(values.filter((entry) => entry !== null));
+}
+
+export function readOnly(path: string, cause: unknown): never {
+  const setting = path.replaceAll('/', '.');
+  const hint = `Make /proc/sys writable, or set it outside: sysctl -w ${setting} (for a container: --sysctl).`;
+  throw new HostNetError('no-privilege', `cannot set ${setting}`, hint, { cause });
+}
