@@ -1,6 +1,7 @@
 import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
 import { mergeAdjacent } from './addresses.ts';
-import { fullTunnel } from './compile/full-tunnel.ts';
+import { entryOf } from './compile/facts.ts';
+import { type FullTunnel, fullTunnel } from './compile/full-tunnel.ts';
 import { computed } from './compile/maps.ts';
 import { Reach } from './compile/reach.ts';
 import { intersection, sweep } from './compile/sweep.ts';
@@ -13,7 +14,8 @@ import type { World } from './world.ts';
  * as allowed IPs. Gateways that are OFFLINE carry nothing. No address is in two lists: the narrowest address of a
  * resource that covers it decides, by the order of the resource's gateways; gateways in MAINTENANCE come after all others.
  * Where an internet policy closes the rest or leads it through a gateway, one gateway also has the default routes: the
- * more specific prefixes of the others go before them. Who asks for many devices of a world that stands still gives one
+ * more specific prefixes of the others go before them. A device that comes in through one gateway has all of it there. Who
+ * asks for many devices of a world that stands still gives one
  * `reach` of it to all calls.
  */
 export function gatewaysFor(
@@ -24,17 +26,25 @@ export function gatewaysFor(
 ): ReadonlyMap<string, readonly string[]> {
   const device = world.devices.get(deviceId);
   const terms = device === undefined ? null : reach.terms(device);
-  if (terms === null) return new Map();
+  if (device === undefined || terms === null) return new Map();
   const internet = fullTunnel(world, reach.policies, terms);
   const ranges = new Map<string, IpRange[]>();
   const claims = claimsOf(world, terms, reach, internet?.policy ?? null);
   for (const { range, covering } of sweep(claims))
     computed(ranges, (covering.toSorted(compareClaims)[0] as Claim).gateway, () => []).push(range);
+  const entry = entryOf(world, device);
+  if (entry !== null) return atEntry(entry, [...ranges.values()].flat(), internet);
   const routes = new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
   const carrier = internet === null ? undefined : firstUsable(world, internet.gateways ?? routes.keys());
   if (internet !== null && carrier !== undefined)
     routes.set(carrier, [...(routes.get(carrier) ?? []), ...internet.prefixes]);
   return routes;
+}
+
+/** Everything at one gateway, which passes on what it does not carry itself. */
+function atEntry(entry: string, ranges: readonly IpRange[], internet: FullTunnel | null): Map<string, string[]> {
+  const prefixes = [...mergeAdjacent(ranges).flatMap(rangeToPrefixes), ...(internet?.prefixes ?? [])];
+  return new Map(prefixes.length === 0 ? [] : [[entry, prefixes]]);
 }
 
 function firstUsable(world: World, ids: Iterable<string>): string | undefined {

@@ -10,24 +10,29 @@ export interface AddressClass {
   readonly ranges: readonly IpRange[];
   /** One entry for each distinct resource and port set that covers the class. */
   readonly entries: readonly Entry[];
+  /** Whether the narrowest prefix around it is one that the gateway carries itself: then it is not passed on to others. */
+  readonly local: boolean;
 }
 
+/** Who carries an entry: the gateway, or only others to which it passes packets on. Null: it only cuts the others. */
+export type Carriage = 'own' | 'passing' | null;
+
 /**
- * Disjoint classes of the addresses that `attached` entries cover, in address order. The other entries only cut: they
- * belong to resources that some policy denies. Prefixes nest or are apart, so each distinct prefix, less those inside of
+ * Disjoint classes of the addresses that carried entries cover, in address order. The other entries only cut: they belong to
+ * resources that some policy denies. Prefixes nest or are apart, so each distinct prefix, less those inside of
  * it and its holes, has one set of covering entries.
  */
 export function addressClasses(
   entries: Iterable<Entry>,
-  attached: (entry: Entry) => boolean,
+  carriage: (entry: Entry) => Carriage,
   holes: (range: IpRange) => readonly IpRange[],
 ): AddressClass[] {
   const groups = new Map<string, { nodes: Node[]; ranges: IpRange[] }>();
-  for (const node of prefixTree(entries)) {
-    if (!node.covering.some(attached)) continue;
+  for (const node of prefixTree(entries, carriage)) {
+    if (node.carriage === null) continue;
     const ranges = withoutRanges(node.range, [...node.children, ...holes(node.range)]);
     if (ranges.length === 0) continue;
-    const signature = node.covering.map((entry) => entry.signature).join('\n');
+    const signature = [node.carriage, ...node.covering.map((entry) => entry.signature)].join('\n');
     const group = groups.get(signature);
     if (group === undefined) groups.set(signature, { nodes: [node], ranges });
     else {
@@ -36,8 +41,8 @@ export function addressClasses(
     }
   }
   return [...groups.values()].map(({ nodes: [first], ranges }) => {
-    const { id, covering } = first as Node;
-    return { id, ranges: mergeAdjacent(ranges), entries: covering };
+    const { id, covering, carriage } = first as Node;
+    return { id, ranges: mergeAdjacent(ranges), entries: covering, local: carriage === 'own' };
   });
 }
 
@@ -49,9 +54,13 @@ interface Node {
   readonly children: IpRange[];
   /** Entries of this prefix and of those around it, one for each signature, sorted by it. */
   covering: readonly Entry[];
+  /** Of the narrowest of them that is carried, `own` before `passing`. */
+  carriage: Carriage;
+  /** Whether an entry of this very prefix is the gateway's own. */
+  own: boolean;
 }
 
-function prefixTree(entries: Iterable<Entry>): Node[] {
+function prefixTree(entries: Iterable<Entry>, carriage: (entry: Entry) => Carriage): Node[] {
   const nodes: Node[] = [];
   let open: Node | null = null;
   for (const entry of [...entries].sort(compareEntries)) {
@@ -63,12 +72,17 @@ function prefixTree(entries: Iterable<Entry>): Node[] {
         parent: open,
         children: [],
         covering: open?.covering ?? [],
+        carriage: open?.carriage ?? null,
+        own: false,
       };
       open?.children.push(entry.range);
       nodes.push(node);
       open = node;
     }
     open.covering = withEntry(open.covering, entry);
+    const by = carriage(entry);
+    if (by === 'own' || (by === 'passing' && !open.own)) open.carriage = by;
+    open.own ||= by === 'own';
   }
   return nodes;
 }

@@ -6,10 +6,13 @@ import type { AccessQuery, Verdict, WorldChange, WorldSettings } from '../types.
 import { MutableWorld, World } from '../world.ts';
 import type { Audience } from './audiences.ts';
 import { Decider } from './decider.ts';
+import type { Passing } from './destinations.ts';
 import { DeviceStates } from './device-states.ts';
 import { Effects } from './effects.ts';
+import { entryOf } from './facts.ts';
 import { GatewayState } from './gateway-state.ts';
 import { assertReadable, Intake } from './intake.ts';
+import { Journeys } from './journeys.ts';
 import { Links } from './links.ts';
 import { computed, Multimap } from './maps.ts';
 import { deviceTerms, Members, siteTerms } from './members.ts';
@@ -18,7 +21,6 @@ import { PolicyIndex } from './policy-index.ts';
 import { ResourceIndex } from './resource-index.ts';
 import { type Site, sitesOf } from './sites.ts';
 import { Tenant } from './tenant.ts';
-import { tripOf } from './trips.ts';
 
 /**
  * Desired states of all gateways of a tenant, kept up with changes of its world and with the time. The states are a
@@ -37,6 +39,7 @@ export class TenantCompiler {
   readonly #tenant: Tenant;
   readonly #pairs: Pairs;
   readonly #links: Links;
+  readonly #journeys: Journeys;
   readonly #clients: DeviceStates;
   #sites: ReadonlyMap<string, Site> = new Map();
   #now = Number.NEGATIVE_INFINITY;
@@ -49,6 +52,7 @@ export class TenantCompiler {
     this.#intake = new Intake(this.#world, this.#policies, this.#resources, this.#touched, this.#pairs);
     this.#decider = new Decider(this.#world, this.#policies, this.#resources);
     this.#links = new Links(this.#tenant, this.#pairs);
+    this.#journeys = new Journeys(this.#tenant, this.#links, this.#siteMembers.audiences, this.#devices.audiences);
     this.#clients = new DeviceStates(this.#tenant, this.#pairs, (id) => this.#devices.audiences.of(id));
   }
 
@@ -110,6 +114,8 @@ export class TenantCompiler {
     if (last.has('')) this.#tenant.realm = realmOf(this.#world.settings);
     this.#takeTime(now, effects);
     this.#cutSites(effects);
+    for (const id of effects.entries)
+      if (this.#states.get(id)?.isEntry !== this.#intake.isEntry(id)) effects.rebuild.add(id);
     this.#decider.follow(last.values(), effects);
 
     this.#regroup(effects);
@@ -162,16 +168,29 @@ export class TenantCompiler {
 
   #regroup(effects: Effects): void {
     const zone = this.#world.settings.timeZone;
-    this.#devices.regroup(effects, this.#states, (id, ask) => {
-      const device = this.#world.devices.get(id);
-      if (device === undefined || !isAlive(this.#world, device)) return null;
-      return deviceTerms(this.#world, this.#policies, device, (rule, inputs) => ask(rule, inputs, this.#now, zone));
-    });
-    this.#siteMembers.regroup(effects, this.#states, (id, ask) => {
-      const policies = this.#sites.get(id)?.policies;
-      if (policies === undefined) return null;
-      return siteTerms(this.#world, this.#policies, policies, (rule, inputs) => ask(rule, inputs, this.#now, zone));
-    });
+    this.#devices.regroup(
+      effects,
+      this.#states,
+      (id, ask) => {
+        const device = this.#world.devices.get(id);
+        if (device === undefined || !isAlive(this.#world, device)) return null;
+        return deviceTerms(this.#world, this.#policies, device, (rule, inputs) => ask(rule, inputs, this.#now, zone));
+      },
+      (id) => {
+        const device = this.#world.devices.get(id);
+        return device === undefined ? null : entryOf(this.#world, device);
+      },
+    );
+    this.#siteMembers.regroup(
+      effects,
+      this.#states,
+      (id, ask) => {
+        const policies = this.#sites.get(id)?.policies;
+        if (policies === undefined) return null;
+        return siteTerms(this.#world, this.#policies, policies, (rule, inputs) => ask(rule, inputs, this.#now, zone));
+      },
+      () => null,
+    );
   }
 
   #renewInterfaces(effects: Effects): void {
@@ -191,12 +210,18 @@ export class TenantCompiler {
       const policies = effects.concerned.get(id) ?? new Set();
       for (const policy of policies) state.forget(policy);
       const changed = effects.rebuild.has(id)
-        ? state.rebuild(gateway, this.#resources, this.#tenant.realm)
+        ? state.rebuild(gateway, this.#resources, this.#tenant.realm, this.#passing(id))
         : new Set([...policies].filter((policy) => state.refreshPolicy(policy)));
       for (const policy of changed) this.#touched[state.touchedBy(policy) ? 'add' : 'delete'](policy, id);
       outcome.set(id, changed.union(policies));
     }
     return outcome;
+  }
+
+  /** What a gateway passes on for the devices that come in through it; null when none do. */
+  #passing(id: string): Passing | null {
+    if (!this.#intake.isEntry(id)) return null;
+    return ({ gateways }) => gateways.some((other) => other !== id && this.#tenant.usable(other) !== null);
   }
 
   #placeAgain(gateway: string, policies: ReadonlySet<string>, effects: Effects): void {
@@ -266,22 +291,7 @@ export class TenantCompiler {
   }
 
   #renewLinks(effects: Effects): void {
-    const { audiences } = this.#siteMembers;
-    const stale = new Set(effects.sites.rematch);
-    if (effects.settings) for (const id of this.#sites.keys()) stale.add(id);
-    for (const { kind, members } of effects.placed) if (kind === 'site') for (const id of members) stale.add(id);
-    for (const policy of effects.steering)
-      for (const { members } of audiences.withPolicy(policy)) for (const id of members) stale.add(id);
-    for (const gateway of effects.service) for (const id of this.#links.behind(gateway)) stale.add(id);
-    for (const id of stale) {
-      const [site, audience] = [this.#sites.get(id), audiences.of(id)];
-      const gatewaysOf = (policy: string) => this.#policies.get(policy)?.gateways ?? [];
-      const trip =
-        site === undefined || audience === undefined
-          ? null
-          : tripOf(this.#tenant, id, site.prefixes, this.#tenant.claims(audience, null), gatewaysOf);
-      this.#links.set(id, trip);
-    }
+    this.#journeys.renew(effects, this.#sites);
     for (const gateway of this.#links.renew(effects.rebuild, effects.links)) {
       effects.touched.add(gateway);
       for (const pair of this.#pairs.withAgent(gateway)) effects.pairs.add(pair);

@@ -3,7 +3,7 @@ import { type Realm, withoutRanges } from '../addresses.ts';
 import { isWholeInternet, speaksOf } from '../matching.ts';
 import { everyPort } from '../ports.ts';
 import type { PortRange, WorldGateway, WorldPolicy, WorldResource } from '../types.ts';
-import { type AddressClass, addressClasses } from './classes.ts';
+import { type AddressClass, addressClasses, type Carriage } from './classes.ts';
 import { type Entry, entriesOf } from './entries.ts';
 import { computed } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -17,43 +17,57 @@ export interface Destinations {
 }
 
 export interface ResourceReach {
-  readonly attached: boolean;
+  readonly carriage: Carriage;
   readonly type: AccessType;
   readonly ports: ReadonlyMap<string, readonly PortRange[]>;
+  /** Classes among them that are not passed on. */
+  readonly local: ReadonlySet<string>;
 }
 
 /** Ports of one policy by class id. */
 export type PolicyPorts = ReadonlyMap<string, readonly PortRange[]>;
 
-/** Destinations of a gateway; none when it is absent or OFFLINE. */
+/** Whether a gateway can pass packets on to some other one that carries a resource. */
+export type Passing = (resource: WorldResource) => boolean;
+
+/** Destinations of a gateway; none when it is absent or OFFLINE. `passing`: for one through which devices come in. */
 export function destinationsOf(
   gateway: WorldGateway | null,
   resources: ResourceIndex,
   policies: PolicyIndex,
   realm: Realm,
+  passing: Passing | null = null,
 ): Destinations {
   if (gateway === null || gateway.intent === 'OFFLINE') return { classes: new Map(), byResource: new Map() };
   const attached = resources.attached(gateway.id);
-  const own = [...attached].flatMap((id) => resources.entries(id));
-  const denied = deniedEntries(own, attached, resources, policies);
+  const carriage = ({ resource }: Entry): Carriage => {
+    if (attached.has(resource.id)) return 'own';
+    return passing?.(resource) === true ? 'passing' : null;
+  };
+  const carried = passing === null ? [...attached].flatMap((id) => resources.entries(id)) : [...resources.all()];
+  const kept = passing === null ? carried : carried.filter((entry) => carriage(entry) !== null);
+  const denied = deniedEntries(kept, (entry) => carriage(entry) !== null, resources, policies);
   const classes = [
-    ...addressClasses(
-      [...own, ...denied],
-      (entry) => attached.has(entry.resource.id),
-      () => realm.reserved,
-    ),
+    ...addressClasses([...kept, ...denied], carriage, () => realm.reserved),
     ...(policies.accessPoints(gateway.id).size > 0 ? internetClasses(resources, realm) : []),
   ];
-  return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, attached) };
+  return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, carriage) };
 }
 
-/** Where and on which ports a policy decides on a gateway. An allow only opens what is attached to it. */
-export function policyPorts(policy: WorldPolicy, { byResource }: Destinations): PolicyPorts {
+/**
+ * Where and on which ports a policy decides on a gateway. An allow only opens what is attached to it, and to who comes in
+ * through it also what it passes on.
+ */
+export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, comesIn = false): PolicyPorts {
   const ports = new Map<string, readonly PortRange[]>();
   for (const id of resourcesOf(policy, byResource)) {
     const reach = byResource.get(id);
-    if (reach === undefined || !speaksOf(policy.type, reach.type) || (policy.allow && !reach.attached)) continue;
-    for (const [classId, ranges] of reach.ports) ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
+    if (reach === undefined || !speaksOf(policy.type, reach.type)) continue;
+    for (const [classId, ranges] of reach.ports) {
+      const passed = comesIn && reach.carriage === 'passing' && !reach.local.has(classId);
+      if (policy.allow && reach.carriage !== 'own' && !passed) continue;
+      ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
+    }
   }
   return ports;
 }
@@ -83,7 +97,7 @@ function internetClasses(resources: ResourceIndex, { public: open }: Realm): Add
     ...withoutRanges(range, open),
     ...resources.overlapping(range).map((entry) => entry.range),
   ];
-  return addressClasses([...entriesOf(publicInternet), ...resources.internet()], () => true, holes);
+  return addressClasses([...entriesOf(publicInternet), ...resources.internet()], () => 'own', holes);
 }
 
 /** Stands for every public address; its id is no id of a resource. */
@@ -96,10 +110,10 @@ export const publicInternet: WorldResource = {
   mode: 'MANUAL',
 };
 
-/** Entries of resources of other gateways that cut into our own, because a policy denies them. */
+/** Entries of other resources that cut into our own, because a policy denies them. */
 function deniedEntries(
   own: readonly Entry[],
-  attached: ReadonlySet<string>,
+  isOwn: (entry: Entry) => boolean,
   resources: ResourceIndex,
   policies: PolicyIndex,
 ): Set<Entry> {
@@ -107,23 +121,29 @@ function deniedEntries(
   const found = new Set<Entry>();
   for (const entry of own.flatMap(({ range }) => resources.overlapping(range))) {
     const { id } = entry.resource;
-    if (attached.has(id)) continue;
+    if (isOwn(entry)) continue;
     if (!denied.has(id)) denied.set(id, policies.denies(entry.resource));
     if (denied.get(id)) found.add(entry);
   }
   return found;
 }
 
-function reachOf(classes: readonly AddressClass[], attached: ReadonlySet<string>): Map<string, ResourceReach> {
-  const byResource = new Map<string, ResourceReach & { ports: Map<string, readonly PortRange[]> }>();
-  for (const { id, entries } of classes)
-    for (const { resource, ports } of entries) {
+function reachOf(classes: readonly AddressClass[], carriage: (entry: Entry) => Carriage): Map<string, ResourceReach> {
+  const byResource = new Map<
+    string,
+    ResourceReach & { ports: Map<string, readonly PortRange[]>; local: Set<string> }
+  >();
+  for (const { id, entries, local } of classes)
+    for (const entry of entries) {
+      const { resource, ports } = entry;
       const reach = computed(byResource, resource.id, () => ({
-        attached: attached.has(resource.id) || resource.type === 'INTERNET',
+        carriage: resource.type === 'INTERNET' ? 'own' : carriage(entry),
         type: resource.type,
         ports: new Map(),
+        local: new Set<string>(),
       }));
       reach.ports.set(id, [...(reach.ports.get(id) ?? []), ...ports]);
+      if (local) reach.local.add(id);
     }
   return byResource;
 }

@@ -4,6 +4,7 @@ import { inputsOf, whyUnmet } from '../rules/index.ts';
 import type { WorldDevice, WorldSettings } from '../types.ts';
 import type { Audience } from './audiences.ts';
 import type { Effects } from './effects.ts';
+import { hostPrefix } from './facts.ts';
 import { deltaOf, hashOf, Layer } from './layer.ts';
 import { Multimap } from './maps.ts';
 import { Outlook, type Unmet } from './outlook.ts';
@@ -220,7 +221,7 @@ function clientItem({ addresses }: WorldDevice, { overlay, mtu }: WorldSettings)
   return {
     kind: 'client',
     key: 'client',
-    addresses: addresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}`),
+    addresses: addresses.map(hostPrefix),
     overlay: { v4: overlay.v4, v6: overlay.v6 },
     mtu,
   };

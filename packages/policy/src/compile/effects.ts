@@ -21,6 +21,10 @@ export class Effects {
   readonly founded = new Set<Audience>();
   /** Audiences that were placed anew on some gateway. */
   readonly placed = new Set<Audience>();
+  /** Gateways through which devices may come in now, or no longer. */
+  readonly entries = new Set<string>();
+  /** Audiences of devices that come in through a gateway, with other members or ways now. */
+  readonly entering = new Set<Audience>();
   readonly touched = new Set<string>();
   /** Policies for which other gateways may be the way now, or other resources the end of it. */
   readonly steering = new Set<string>();

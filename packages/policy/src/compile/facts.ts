@@ -1,12 +1,29 @@
 import { parseEndpoint } from '@sallyport/contract';
 import type { BeaconItem, PeerItem, RelayPointItem } from '@sallyport/contract/channel';
-import type { WorldGateway, WorldSettings } from '../types.ts';
+import type { WorldDevice, WorldGateway, WorldSettings } from '../types.ts';
+import type { World } from '../world.ts';
 
 /** What agents are told of gateways and beacons. */
+
+/** Address as a prefix. */
+export function hostPrefix(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`;
+}
 
 /** Whether others can have a tunnel to a gateway. */
 export function isUsable(gateway: WorldGateway | undefined): gateway is WorldGateway & { readonly publicKey: string } {
   return gateway !== undefined && gateway.publicKey !== null && gateway.intent !== 'OFFLINE';
+}
+
+/** Gateway through which a plain device comes in wherever it goes; null: straight to each gateway. */
+export function entryOf(world: World, device: WorldDevice): string | null {
+  const gateway = device.native || device.entryGateway === null ? undefined : world.gateways.get(device.entryGateway);
+  return isEntry(gateway) ? device.entryGateway : null;
+}
+
+/** Whether devices can come in through a gateway to go on to others. */
+export function isEntry(gateway: WorldGateway | undefined): boolean {
+  return isUsable(gateway) && gateway.relayEnabled;
 }
 
 export function standingOf({ intent, failing }: WorldGateway): PeerItem['standing'] {

@@ -7,7 +7,7 @@ import type { Audience } from './audiences.ts';
 import { type Cell, CellResolver, latestExpiry } from './cells.ts';
 import type { Reached } from './claims.ts';
 import type { AddressClass } from './classes.ts';
-import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
+import { type Destinations, destinationsOf, type Passing, policiesAbout, policyPorts } from './destinations.ts';
 import { ItemStore } from './items.ts';
 import { computed, References } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -21,6 +21,7 @@ interface Profile {
   readonly key: string;
   readonly id: string;
   readonly kind: 'device' | 'site';
+  readonly resolver: CellResolver;
   readonly terms: readonly Term[];
   readonly audiences: Set<Audience>;
   cells: readonly Cell[];
@@ -44,6 +45,10 @@ export class GatewayState {
   readonly store = new ItemStore();
   readonly #policies: PolicyIndex;
   readonly #resolver: CellResolver;
+  /** The same for those who come in through this gateway to go on to others. */
+  readonly #entryResolver: CellResolver;
+  /** Whether that is kept up. */
+  isEntry = false;
   #destinations: Destinations = { classes: new Map(), byResource: new Map() };
   readonly #profiles = new Map<string, Profile>();
   readonly #places = new Map<Audience, Place>();
@@ -58,43 +63,57 @@ export class GatewayState {
     this.id = id;
     this.#policies = policies;
     this.#resolver = new CellResolver(id, policies);
+    this.#entryResolver = new CellResolver(id, policies);
   }
 
   renewInterface(gateway: WorldGateway, settings: WorldSettings): void {
     this.store.put(gatewayItem(gateway, settings));
   }
 
-  /** Renews probes and destinations; returns the policies whose ports changed here by that. */
-  rebuild(gateway: WorldGateway, resources: ResourceIndex, realm: Realm): Set<string> {
+  /**
+   * Renews probes and destinations; returns the policies whose ports changed here by that. `passing`: what it passes on, when
+   * devices come in through it.
+   */
+  rebuild(gateway: WorldGateway, resources: ResourceIndex, realm: Realm, passing: Passing | null): Set<string> {
     this.store.replace('probes', gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, realm.reserved));
     const old = this.#destinations;
-    this.#destinations = destinationsOf(gateway, resources, this.#policies, realm);
+    this.#destinations = destinationsOf(gateway, resources, this.#policies, realm, passing);
+    this.isEntry = passing !== null;
     for (const id of new Set([...old.classes.keys(), ...this.#destinations.classes.keys()]))
       if (!sameRanges(old.classes.get(id), this.#destinations.classes.get(id))) this.#dirtyClasses.add(id);
 
     const about = policiesAbout(this.#destinations, resources, this.#policies);
-    const concerned = new Set(this.#resolver.touching).union(about);
+    const concerned = this.touching.union(about);
     return new Set([...concerned].filter((policy) => this.refreshPolicy(policy)));
   }
 
   /** Renews where a policy decides on this gateway; true when that changed. */
   refreshPolicy(id: string): boolean {
     const policy = this.#policies.get(id);
-    return this.#resolver.setPorts(id, policy === undefined ? new Map() : policyPorts(policy, this.#destinations));
+    const ports = (comesIn: boolean) =>
+      policy === undefined ? new Map() : policyPorts(policy, this.#destinations, comesIn);
+    const own = this.#resolver.setPorts(id, ports(false));
+    return this.#entryResolver.setPorts(id, this.isEntry ? ports(true) : new Map()) || own;
   }
 
   /** Policies that decide anything here. */
-  get touching(): Iterable<string> {
-    return this.#resolver.touching;
+  get touching(): Set<string> {
+    return new Set([...this.#resolver.touching, ...this.#entryResolver.touching]);
   }
 
   touchedBy(policy: string): boolean {
-    return this.#resolver.ports(policy) !== undefined;
+    return this.#resolver.ports(policy) !== undefined || this.#entryResolver.ports(policy) !== undefined;
+  }
+
+  /** Whether a policy decides anything here for an audience that it is about. */
+  touches(audience: Audience, policy: string): boolean {
+    return this.#resolverFor(audience).ports(policy) !== undefined;
   }
 
   /** Takes note that a policy is another one now, be it only in its order. */
   forget(policy: string): void {
     this.#resolver.forget(policy);
+    this.#entryResolver.forget(policy);
   }
 
   /** Profiles with any of these policies are no longer true. Their audiences are to be placed again. */
@@ -106,13 +125,15 @@ export class GatewayState {
   /** Finds the profile of an audience; true when its members show another one now, or none any more, or one at last. */
   place(audience: Audience): boolean {
     const before = this.#places.get(audience) ?? null;
-    const own = audience.terms.filter(({ policy }) => this.touchedBy(policy));
-    if (own.length === 0 && (audience.kind === 'site' || !this.#touchedByUniversal())) {
+    const resolver = this.#resolverFor(audience);
+    const own = audience.terms.filter(({ policy }) => resolver.ports(policy) !== undefined);
+    if (own.length === 0 && (audience.kind === 'site' || !this.#touchedByUniversal(resolver))) {
       this.remove(audience);
       return before !== null && before.shown !== null;
     }
-    const key = `${audience.kind} ${keyOf(own)}`;
-    const profile = computed(this.#profiles, key, () => newProfile(key, audience.kind, own));
+    const name = audience.kind === 'site' ? 'site-profile' : resolver === this.#resolver ? 'profile' : 'entry-profile';
+    const key = `${name} ${keyOf(own)}`;
+    const profile = computed(this.#profiles, key, () => newProfile(key, name, audience.kind, resolver, own));
     if (profile.stale) this.#resolve(profile);
     const { id, expiresAt, cells } = profile;
     const peer = audience.kind === 'device' && own.some(isAwaiting) ? { profile: null, expiresAt: null } : null;
@@ -126,9 +147,10 @@ export class GatewayState {
 
   /** What an audience may reach here. */
   *reached(audience: Audience): Generator<Reached> {
-    for (const cell of this.#places.get(audience)?.profile.cells ?? []) {
+    const { cells, resolver } = this.#places.get(audience)?.profile ?? { cells: [], resolver: this.#resolver };
+    for (const cell of cells) {
       const found = this.#destinations.classes.get(cell.class);
-      if (found !== undefined) yield { class: found, grants: this.#resolver.grants(cell), expiresAt: cell.expiresAt };
+      if (found !== undefined) yield { class: found, grants: resolver.grants(cell), expiresAt: cell.expiresAt };
     }
   }
 
@@ -155,14 +177,15 @@ export class GatewayState {
       return;
     }
     const { publicKey, addresses } = device;
-    const granted = shown.profile === null ? null : relay;
+    const via = audience?.entry === this.id ? null : (audience?.entry ?? null);
+    const granted = shown.profile === null || via !== null ? null : relay;
     this.store.put({
       kind: 'device',
       key,
       id,
       publicKey,
       addresses: [...addresses],
-      via: null,
+      via,
       relay: granted,
       ...shown,
     });
@@ -188,13 +211,17 @@ export class GatewayState {
     return this.store.takeDelta();
   }
 
-  #touchedByUniversal(): boolean {
-    return this.#policies.universal.values().some((policy) => this.touchedBy(policy));
+  #resolverFor({ entry }: Audience): CellResolver {
+    return entry === this.id ? this.#entryResolver : this.#resolver;
+  }
+
+  #touchedByUniversal(resolver: CellResolver): boolean {
+    return this.#policies.universal.values().some((policy) => resolver.ports(policy) !== undefined);
   }
 
   #resolve(profile: Profile): void {
     const { id } = profile;
-    const cells = this.#resolver.cells(profile.terms, profile.kind);
+    const cells = profile.resolver.cells(profile.terms, profile.kind);
     profile.stale = false;
     profile.expiresAt = latestExpiry(cells);
     if (sameCells(cells, profile.cells)) return;
@@ -213,7 +240,7 @@ export class GatewayState {
   #setCells(profile: Profile, cells: readonly Cell[]): void {
     for (const cell of cells) {
       if (this.#classes.add(cell.class)) this.#dirtyClasses.add(cell.class);
-      if (this.#bundles.add(cell.bundle)) this.#dirtyBundles.set(cell.bundle, this.#resolver.grants(cell));
+      if (this.#bundles.add(cell.bundle)) this.#dirtyBundles.set(cell.bundle, profile.resolver.grants(cell));
     }
     for (const cell of profile.cells) {
       if (this.#classes.drop(cell.class)) this.#dirtyClasses.add(cell.class);
@@ -236,9 +263,15 @@ export class GatewayState {
   }
 }
 
-function newProfile(key: string, kind: 'device' | 'site', terms: readonly Term[]): Profile {
-  const id = contentId(kind === 'device' ? 'profile' : 'site-profile', ...terms.map((term) => term.key));
-  return { key, id, kind, terms, audiences: new Set(), cells: [], expiresAt: null, stale: true };
+function newProfile(
+  key: string,
+  name: string,
+  kind: 'device' | 'site',
+  resolver: CellResolver,
+  terms: readonly Term[],
+): Profile {
+  const id = contentId(name, ...terms.map((term) => term.key));
+  return { key, id, kind, resolver, terms, audiences: new Set(), cells: [], expiresAt: null, stale: true };
 }
 
 function sameRanges(a: AddressClass | undefined, b: AddressClass | undefined): boolean {

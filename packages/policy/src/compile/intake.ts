@@ -4,7 +4,7 @@ import type { WorldChange, WorldGateway, WorldPolicy, WorldRelay, WorldResource,
 import type { MutableWorld } from '../world.ts';
 import type { Effects } from './effects.ts';
 import { entriesOf } from './entries.ts';
-import { relayPoint } from './facts.ts';
+import { isEntry, relayPoint } from './facts.ts';
 import { Multimap } from './maps.ts';
 import type { Pairs } from './pairs.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -26,6 +26,8 @@ export class Intake {
   readonly #touched: Multimap;
   readonly #pairs: Pairs;
   readonly #devicesOf = new Multimap();
+  /** Plain devices by the gateway through which they are to come in. */
+  readonly #entering = new Multimap();
   readonly #usersOf = new Multimap();
 
   constructor(world: MutableWorld, policies: PolicyIndex, resources: ResourceIndex, touched: Multimap, pairs: Pairs) {
@@ -77,13 +79,28 @@ export class Intake {
     effects.links.add(id);
     this.#markPairs(id, effects);
     if (relayPoint(old)?.endpoint !== relayPoint(value)?.endpoint || old === null) effects.common = true;
+    if (isEntry(old ?? undefined) !== isEntry(value ?? undefined)) {
+      for (const device of this.#entering.get(id)) effects.devices.rematch.add(device);
+      effects.entries.add(id);
+    }
     if (service(old) === service(value)) return;
     effects.service.add(id);
+    this.#markEntries(effects);
     for (const policy of this.#policies.accessPoints(id)) effects.steering.add(policy);
     for (const attached of this.#resources.attached(id)) {
       const resource = this.#resources.get(attached);
       if (resource !== undefined) this.#markWays(resource, effects);
     }
+  }
+
+  /** Gateways through which devices come in to go on to others. */
+  isEntry(id: string): boolean {
+    return this.#entering.get(id).size > 0 && isEntry(this.#world.gateways.get(id));
+  }
+
+  /** Those gateways know of all that the others carry. */
+  #markEntries(effects: Effects): void {
+    for (const id of this.#entering.keys()) if (this.isEntry(id)) effects.rebuild.add(id);
   }
 
   #takeSettings(value: WorldSettings, effects: Effects): void {
@@ -101,6 +118,14 @@ export class Intake {
   #takeDevice(change: WorldChange & { kind: 'device' }, effects: Effects): void {
     const { id, value } = change;
     const old = this.#world.devices.get(id);
+    for (const [version, action] of [
+      [old, 'delete'],
+      [value, 'add'],
+    ] as const) {
+      if (version == null || version.native || version.entryGateway === null) continue;
+      this.#entering[action](version.entryGateway, id);
+      effects.entries.add(version.entryGateway);
+    }
     if (old?.user != null) this.#devicesOf.delete(old.user, id);
     if (value?.user != null) this.#devicesOf.add(value.user, id);
     this.#world.apply(change);
@@ -143,6 +168,7 @@ export class Intake {
     this.#markResource(this.#resources.get(id), effects);
     for (const version of [old, value]) if (version != null) this.#markWays(version, effects);
     for (const gateway of this.#policies.accessPointGateways) effects.rebuild.add(gateway);
+    this.#markEntries(effects);
   }
 
   /** Ways lead to the resource, or around it on the internet. */
@@ -217,6 +243,8 @@ export class Intake {
       if (isAccessPoint(policy)) for (const gateway of policy.gateways) effects.rebuild.add(gateway);
       return;
     }
+    if (!policy.allow) this.#markEntries(effects);
+    else for (const id of this.#entering.keys()) effects.concern(id, policy.id);
     if (policy.allResources) {
       for (const id of this.#world.gateways.keys()) {
         if (policy.allow) effects.concern(id, policy.id);

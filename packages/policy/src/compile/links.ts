@@ -89,7 +89,8 @@ export class Links {
 
   #itemsOf(id: string): StateItem[] {
     const { routing, trips } = this.#outward.get(id) ?? { routing: null, trips: new Map<string, never>() };
-    const egress = [...trips].map(([trip, { sources, destinations, expiresAt }]): StateItem => {
+    const sites = [...trips].filter(([, { kind }]) => kind === 'site');
+    const egress = sites.map(([trip, { sources, destinations, expiresAt }]): StateItem => {
       const common = { sources: [...sources], destinations: [...destinations], expiresAt };
       return { kind: 'egress', key: `egress/${trip}`, id: trip, ...common };
     });

@@ -34,17 +34,23 @@ export class Members {
     this.audiences = new Audiences(kind);
   }
 
-  /** Finds the audiences of the members to be matched again. `terms` of a member that is not there, or dead, are null. */
+  /**
+   * Finds the audiences of the members to be matched again. `terms` of a member that is not there, or dead, are null;
+   * `entry` is the gateway through which it comes in.
+   */
   regroup(
     effects: Effects,
     states: ReadonlyMap<string, GatewayState>,
     terms: (member: string, ask: ReturnType<Admissions['ask']>) => readonly Term[] | null,
+    entry: (member: string) => string | null,
   ): void {
     const own = effects.of(this.kind);
     const left = new Set<Audience>();
     for (const id of own.rematch) {
       const before = this.audiences.of(id);
-      const now = this.audiences.assign(id, terms(id, this.admissions.ask(id)));
+      const now = this.audiences.assign(id, terms(id, this.admissions.ask(id)), entry(id));
+      for (const audience of [before, now])
+        if (audience != null && audience.entry !== null) effects.entering.add(audience);
       if (before === now && !own.changed.has(id)) continue;
       own.moved.add(id);
       for (const gateway of before?.gateways ?? []) own.renew(gateway, id);

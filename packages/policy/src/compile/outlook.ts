@@ -67,7 +67,7 @@ export class Outlook {
     for (const id of this.audience.gateways) {
       const state = tenant.usable(id) === null ? undefined : tenant.states.get(id);
       if (state === undefined || carriers.has(id)) continue;
-      if (this.audience.terms.some((term) => isAwaiting(term) && state.touchedBy(term.policy)))
+      if (this.audience.terms.some((term) => isAwaiting(term) && state.touches(this.audience, term.policy)))
         carriers.set(id, { expiresAt: null, resources: new Set() });
     }
   }

@@ -120,7 +120,7 @@ export class GatewayReach {
     return computed(this.#opened, `${cell.class} ${cell.bundle}`, () => {
       const opened = new Map<string, string[]>();
       for (const { resource, ports } of this.destinations.classes.get(cell.class)?.entries ?? []) {
-        if (resource.type === 'INTERNET' || !this.destinations.byResource.get(resource.id)?.attached) continue;
+        if (resource.type === 'INTERNET' || this.destinations.byResource.get(resource.id)?.carriage !== 'own') continue;
         for (const grant of this.grants(cell))
           if (portsOverlap(ports, [grant])) computed(opened, resource.id, () => []).push(grant.policy);
       }

@@ -39,6 +39,11 @@ export class ResourceIndex {
     return this.#resources.get(id)?.entries ?? [];
   }
 
+  /** Entries of all attachable resources. */
+  all(): Iterable<Entry> {
+    return this.#resources.values().flatMap(({ entries }) => entries);
+  }
+
   /** Entries of the resources on the internet. */
   internet(): Entry[] {
     return [...this.#internet.values()].flat();

@@ -8,6 +8,8 @@ import type { Tenant } from './tenant.ts';
 /** What is behind one or several gateways and goes out to what others carry. */
 export interface Trip {
   readonly id: string;
+  /** Sites need leave to go out, devices that come in are let on by what they are granted. */
+  readonly kind: 'site' | 'entry';
   /** Its addresses. */
   readonly sources: readonly string[];
   /** Gateways that it may be behind, best first, whether they are in service or not. */
@@ -23,6 +25,7 @@ export interface Outward {
 }
 
 export interface OutwardTrip {
+  readonly kind: Trip['kind'];
   readonly sources: readonly string[];
   readonly destinations: readonly string[];
   readonly carriers: ReadonlyMap<string, Carrier>;
@@ -33,6 +36,7 @@ export interface OutwardTrip {
 export function tripOf(
   tenant: Tenant,
   id: string,
+  kind: Trip['kind'],
   sources: readonly string[],
   claims: readonly Claim[],
   behind: (policy: string) => readonly string[],
@@ -44,7 +48,7 @@ export function tripOf(
       origins.add(gateway);
       if (gateway !== claim.gateway && tenant.usable(gateway) !== null) computed(legs, gateway, () => []).push(claim);
     }
-  return { id, sources, origins: [...origins], legs };
+  return { id, kind, sources, origins: [...origins], legs };
 }
 
 /** Ways out of a gateway; what it carries itself needs none. */
@@ -62,10 +66,16 @@ export function outwardOf(tenant: Tenant, gateway: string, trips: Iterable<Trip>
     carry(carriers, claim);
   }
   const outward = new Map<string, OutwardTrip>();
-  for (const [{ id, sources }, { ranges, carriers }] of parts) {
+  for (const [{ id, kind, sources }, { ranges, carriers }] of parts) {
     const destinations = mergeAdjacent([...ranges.values()]).flatMap(rangeToPrefixes);
     const [first, ...rest] = [...carriers.values()].map(({ expiresAt }) => expiresAt);
-    outward.set(id, { sources, destinations, carriers, expiresAt: rest.reduce<number | null>(latest, first ?? null) });
+    outward.set(id, {
+      kind,
+      sources,
+      destinations,
+      carriers,
+      expiresAt: rest.reduce<number | null>(latest, first ?? null),
+    });
   }
   return { routing, trips: outward };
 }
