@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { lstatSync, readFileSync } from 'node:fs';
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { join } from 'node:path';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -15,6 +17,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const command = parseCommand(args);
     json = 'json' in command && command.json;
+    if ('stateDir' in command) keepCompiled(command.stateDir);
     switch (command.kind) {
       case 'help':
         output.out(command.text);
@@ -46,6 +49,21 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+/**
+ * Starts in a third of the time. Compiled code is kept beside the program, else with the state, and is taken only from where
+ * nobody but us can write.
+ */
+function keepCompiled(stateDir: string): void {
+  const modules = new URL('../../../node_modules', import.meta.url).pathname;
+  if (isOurs(modules)) enableCompileCache(join(modules, '.cache/sallyport'));
+  else if (isOurs(stateDir)) enableCompileCache(join(stateDir, 'cache'));
+}
+
+function isOurs(path: string): boolean {
+  const folder = lstatSync(path, { throwIfNoEntry: false });
+  return folder?.isDirectory() === true && folder.uid === process.geteuid?.() && (folder.mode & 0o022) === 0;
+}
+
 async function up(command: UpCommand, output: { out: (text: string) => void; error: (text: string) => void }) {
   const { upClient } = await import('./commands/up.ts');
   return upClient(command, {
@@ -63,6 +81,8 @@ async function run(command: RunSettings): Promise<number> {
   delete process.env.SALLYPORT_ENROLMENT_KEY;
   const { createLog, failureOf } = await import('@sallyport/agent-runtime');
   const { runClient } = await import('./commands/run.ts');
+  // A daemon that is killed could not do it at its end.
+  setTimeout(flushCompileCache, 2_000).unref();
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
   process.on('uncaughtException', (error) => {
     log.error('crashed: the tunnel goes on without the daemon', { reason: failureOf(error).message });

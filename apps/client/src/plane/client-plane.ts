@@ -95,10 +95,7 @@ export class ClientPlane implements AgentPlane {
     this.#desired = desired;
     void this.readPosture();
     this.#postureTimer = setInterval(() => void this.readPosture(), postureEveryMs).unref();
-    this.#network = new NetworkWatch(this.#options.interface, () => {
-      this.#log.info('the network of this host has changed');
-      this.#runner.input({ kind: 'network-changed' });
-    });
+    this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged());
   }
 
   /** Looks at the machine now; the session tells the controller if anything is another. Does not reject. */
@@ -154,6 +151,14 @@ export class ClientPlane implements AgentPlane {
     this.#runner.stop();
     await this.#tunnel.stop();
     await this.#saveEndpoints();
+  }
+
+  async #networkChanged(): Promise<void> {
+    this.#log.info('the network of this host has changed');
+    await this.#tunnel.refreshEndpoints().catch((error) => {
+      this.#log.warn('the endpoints could not be refreshed', { reason: failureOf(error).message });
+    });
+    this.#runner.input({ kind: 'network-changed' });
   }
 
   async #saveEndpoints(): Promise<void> {

@@ -27,6 +27,8 @@ import {
   isEmptyChange,
   openBackend,
   type PeerChange,
+  type PeerConfig,
+  type PeerStatus,
   publicKeyOf,
   type WireGuardBackend,
   WireGuardError,
@@ -114,6 +116,20 @@ export class Tunnel {
     return this.#mutex.run(async () => {
       if (!this.#settled) return;
       await (await this.#openBackend()).apply(this.#options.interface, { peers });
+    });
+  }
+
+  /**
+   * Tells WireGuard the endpoints that it has once more. wireguard-go remembers from which own address it sends to each of
+   * them, and goes on with one that this host has lost until its next handshake fails.
+   */
+  refreshEndpoints(): Promise<void> {
+    return this.#mutex.run(async () => {
+      const { interface: name } = this.#options;
+      const backend = await this.#openBackend();
+      const peers = [...((await backend.read(name))?.peers.values() ?? [])];
+      const known = peers.filter(({ endpoint }) => endpoint !== undefined);
+      await backend.apply(name, { peers: known.map((peer) => ({ kind: 'set', peer: configOf(peer) })) });
     });
   }
 
@@ -253,6 +269,15 @@ export const fwmark = 0x5a11_0001;
 export const table = 0x5a11;
 
 const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
+
+function configOf({ publicKey, endpoint, allowedIps, persistentKeepalive }: PeerStatus): PeerConfig {
+  return {
+    publicKey,
+    allowedIps,
+    ...(endpoint !== undefined && { endpoint }),
+    ...(persistentKeepalive !== undefined && { persistentKeepalive }),
+  };
+}
 
 /** Endpoints and prefixes of peers move by our own doing all the time; only what nobody of ours does is drift. */
 function driftOf(change: DeviceChange, before: DeviceStatus): string[] {

@@ -39,7 +39,9 @@ export function clientStatusOf(sources: StatusSources): ClientStatus {
     notes: [...sources.notes],
     gateways: sources.view.paths.map((path) => gatewayStatus(path, items)),
     routes: sources.view.routes.map(routeStatus),
-    resources: [...items.values()].flatMap((item) => (item.kind === 'resource' ? [resourceStatus(item, items)] : [])),
+    resources: [...items.values()].flatMap((item) =>
+      item.kind === 'resource' ? [resourceStatus(item, sources.view)] : [],
+    ),
     posture: { ...sources.facts },
   };
 }
@@ -77,9 +79,10 @@ function routeStatus({ prefix, mode, gateways, carrier, why }: PathsView['routes
   };
 }
 
-function resourceStatus({ id, name, denied }: Extract<StateItem, { kind: 'resource' }>, items: Items): ResourceStatus {
-  const routes = [...items.values()].flatMap((item) =>
-    item.kind === 'route' && item.resources.includes(id) ? [item.id] : [],
-  );
+function resourceStatus(
+  { id, name, denied }: Extract<StateItem, { kind: 'resource' }>,
+  view: PathsView,
+): ResourceStatus {
+  const routes = view.routes.filter(({ resources }) => resources.includes(id)).map(({ prefix }) => prefix);
   return { id, name, denied, routes };
 }

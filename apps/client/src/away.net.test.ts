@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { holds, until, whyNoNamespaces } from '@sallyport/testkit';
+import { networkText, serverAddress, World } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+test('kill -9 of the daemon loses no packet, nor does the one that takes over', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.up();
+  await world.is(
+    'everything to be in force',
+    ({ current, gateways }) => current && gateways.every(({ path }) => path === 'direct'),
+  );
+  const { device } = world;
+  await device.startDatagrams('datagrams', serverAddress, 81, 10);
+  await device.startStream('stream', serverAddress, 80, 10);
+  const passes = async (more: number) => {
+    const { received } = await device.stream('datagrams');
+    await until('traffic', async () => (await device.stream('datagrams')).received > received + more);
+  };
+  await passes(20);
+  await world.daemon.kill('SIGKILL');
+  await passes(50);
+  world.startDaemon([], '\n');
+  await world.is('the new daemon', ({ current, controller }) => current && controller.connected);
+  await world.is('its paths', ({ gateways }) => gateways.every(({ path }) => path === 'direct'));
+  await passes(50);
+  await world.daemon.kill('SIGTERM');
+  await passes(20);
+  const [datagrams, stream] = [await device.stopStream('datagrams'), await device.stopStream('stream')];
+  assert.equal(datagrams.received, datagrams.sent, 'datagrams lost');
+  assert.equal(stream.received, stream.sent, 'lines lost');
+});
+
+test('without its controller a device starts from what it knows, until the lease is over', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.up();
+  await world.controller.call({ op: 'lease', leaseMs: 12_000 });
+  await until('the lease to be stored', async () => {
+    const stored = JSON.parse(await readFile(join(world.stateDir, 'state.json'), 'utf8'));
+    return stored.snapshot.signed.statement.leaseUntil < Date.now() + 12_500;
+  });
+  await world.controller.kill();
+  await world.daemon.kill('SIGKILL');
+  // As after a boot: nothing of the tunnel is left but what is on the disk.
+  await world.device.namespace.ip('link', 'del', world.interface);
+  assert.equal(await world.answers(), false);
+  world.startDaemon([], '\n');
+  await world.reaches();
+  const { controller } = await world.status();
+  assert.equal(controller.connected, false);
+  await until('the lease to end', async () => !(await world.answers()), { timeoutMs: 20_000 });
+  await until('no route and no peer to be left', async () => {
+    const routes = await world.device.namespace.ip('route', 'show', 'table', 'all');
+    const peers = await world.device.namespace.exec('wg', 'show', world.interface, 'peers');
+    return !routes.includes(serverAddress) && peers.trim() === '';
+  });
+  assert.match((await world.status()).error?.message ?? '', /lease/);
+  assert.equal(await holds(async () => !(await world.answers()), 1_000), true);
+});
+
+test('a device that was deleted undoes itself', { skip }, async (t) => {
+  const world = await World.create(t);
+  const before = await networkText(world.device.namespace);
+  await world.up();
+  await world.controller.call({
+    op: 'say',
+    message: { type: 'refused', code: 'deleted', message: 'This device was deleted.', final: true },
+  });
+  await until('the daemon to end', () => !world.daemon.running);
+  assert.equal(world.daemon.child.exitCode, 0, world.daemon.output);
+  assert.equal(await networkText(world.device.namespace), before);
+});

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PingReply } from '@sallyport/contract/local';
+import { lastFailure } from './log-tail.ts';
+import { pingText } from './tell.ts';
+
+test('a ping says which gateway, how, and both times', () => {
+  const reply: PingReply = {
+    type: 'ping',
+    target: 'wiki',
+    address: '10.0.0.1',
+    gateway: { id: 'g', name: 'berlin' },
+    path: 'direct',
+    relay: null,
+    gatewayRttMs: 3,
+    rttMs: 4,
+    detail: 'TCP port 80 answers',
+  };
+  assert.equal(
+    pingText(reply),
+    'wiki (10.0.0.1) through berlin, direct: gateway 3 ms, target 4 ms (TCP port 80 answers)\n',
+  );
+  const relayed = { ...reply, path: 'relayed' as const, relay: { id: 'r', name: 'paris' } };
+  assert.match(pingText(relayed), /through berlin, relayed by paris:/);
+  const gateway = { ...reply, target: 'berlin', address: '100.64.0.1', rttMs: null, detail: 'the gateway answers' };
+  assert.equal(pingText(gateway), 'berlin (100.64.0.1), direct: 3 ms\n');
+  const local = { ...reply, target: '10.0.0.1', gateway: null, path: 'local' as const, gatewayRttMs: null };
+  assert.match(pingText(local), /^10\.0\.0\.1 is not reached through the tunnel: 4 ms/);
+});
+
+test('why a daemon ended is the last failure in its log since it was started', () => {
+  const old = `${JSON.stringify({ level: 'error', message: 'old' })}\n`;
+  const line = (level: string, message: string, reason?: string) => `${JSON.stringify({ level, message, reason })}\n`;
+  const since = lastFailure(old.length);
+  assert.equal(
+    since(`${old}${line('info', 'starting')}${line('error', 'refused', 'Used already.')}${line('info', 'x')}`),
+    'refused: Used already.',
+  );
+  assert.equal(since(`${old}sally: --controller URL is missing\n`), '--controller URL is missing');
+  assert.equal(since(old), 'the daemon ended without a word');
+});

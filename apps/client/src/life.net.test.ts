@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { whyNoNamespaces } from '@sallyport/testkit';
+import { networkText, World } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+test('a device enrols, reaches its resource, and down puts everything back', { skip }, async (t) => {
+  const world = await World.create(t);
+  const before = await networkText(world.device.namespace);
+  await world.up();
+  const status = await world.is(
+    'the way to both gateways',
+    ({ gateways }) => gateways.length === 2 && gateways.every(({ path }) => path === 'direct'),
+  );
+  assert.equal(status.enrolled, true);
+  assert.deepEqual(
+    status.routes.map(({ prefix, carrier }) => [prefix, carrier]),
+    [['10.20.0.10/32', world.gateway(1).item().id]],
+  );
+  assert.deepEqual(status.resources, [{ id: 'wiki', name: 'wiki', denied: null, routes: ['10.20.0.10/32'] }]);
+  const text = await world.command('down');
+  assert.match(text, /the daemon[\s\S]*interface/);
+  assert.equal(await networkText(world.device.namespace), before);
+  assert.equal(await world.command('down'), 'Nothing to undo.\n');
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import type { Netcheck } from '@sallyport/contract/local';
+import { LocalReply } from '@sallyport/contract/local';
+import { parseRoutes4, parseRoutes6 } from '../plane/network-watch.ts';
+import { adviceOn } from './advice.ts';
+import { askController, httpUrl, skewOf } from './controller.ts';
+import { netcheck } from './netcheck.ts';
+
+const well: Omit<Netcheck, 'advice'> = {
+  type: 'netcheck',
+  controller: { url: 'u', connected: true, rttMs: 1, detail: '', clockSkewMs: 0 },
+  relays: [{ gateway: 'g', name: 'g', endpoint: '192.0.2.1:1', rttMs: 3 }],
+  ipv4: true,
+  ipv6: false,
+  uplink: { interface: 'eth0', mtu: 1500, source: null },
+  tunnelMtu: 1280,
+  wireguard: 'kernel',
+};
+
+test('advice is given where something is wrong, and only there', () => {
+  assert.deepEqual(adviceOn(well), []);
+  const about = (over: Partial<typeof well>) => adviceOn({ ...well, ...over }).join('\n');
+  assert.match(about({ controller: { ...well.controller, rttMs: null } }), /controller cannot be reached/);
+  assert.match(about({ controller: { ...well.controller, connected: false } }), /daemon is not connected/);
+  assert.match(about({ controller: { ...well.controller, clockSkewMs: -90_000 } }), /90 s behind/);
+  assert.match(about({ relays: [{ gateway: 'g', name: null, endpoint: 'e', rttMs: null }] }), /stops UDP/);
+  assert.match(about({ uplink: { interface: 'ppp0', mtu: 1300, source: null } }), /do not fit .* ppp0 \(1300\)/);
+  assert.match(about({ ipv4: false }), /connect it to a network/);
+});
+
+test('default routes are read from what the kernel prints', () => {
+  const v4 = [
+    'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
+    'eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0',
+    'eth0\t000200C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0',
+  ].join('\n');
+  assert.deepEqual(parseRoutes4(v4), [{ family: 4, interface: 'eth0', via: '010200C0', metric: 100 }]);
+  const zero = '0'.repeat(32);
+  const v6 = [
+    `${zero} 00 ${zero} 00 fd000000000000000000000000000001 00000400 00000002 00000000 00000003     eth0`,
+    `${zero} 00 ${zero} 00 ${zero} ffffffff 00000001 00000000 00200200       lo`,
+    `fe800000000000000000000000000000 40 ${zero} 00 ${zero} 00000100 00000001 00000000 00000001     eth0`,
+  ].join('\n');
+  assert.deepEqual(
+    parseRoutes6(v6).map((route) => [route.interface, route.metric]),
+    [['eth0', 1024]],
+  );
+});
+
+test('the controller is asked for its time as well', async (t) => {
+  const server = createServer((_, response) => {
+    response.setHeader('date', new Date(Date.now() - 3_600_000).toUTCString());
+    response.end('ok');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const answer = await askController(`http://127.0.0.1:${port}`);
+  assert.ok(answer.rttMs !== null && answer.rttMs >= 0);
+  assert.ok(Math.abs((answer.clockSkewMs ?? 0) - 3_600_000) < 5_000);
+  const whole = await netcheck({
+    ...{ controller: `ws://127.0.0.1:${port}`, connected: false, items: new Map(), interface: '', wireguard: null },
+  });
+  assert.ok(LocalReply.safeParse(whole).success);
+  const nobody = await askController('http://127.0.0.1:9');
+  assert.equal(nobody.rttMs, null);
+});
+
+test('addresses and times in all their forms', () => {
+  assert.equal(httpUrl('vpn.example')?.href, 'https://vpn.example/');
+  assert.equal(httpUrl('wss://vpn.example:8443/x')?.href, 'https://vpn.example:8443/');
+  assert.equal(httpUrl('ftp://x'), null);
+  const date = 'Mon, 23 Nov 2026 12:00:00 GMT';
+  assert.equal(skewOf(date, Date.parse(date) + 900), 0);
+  assert.equal(skewOf(date, Date.parse(date) + 60_000), 60_000);
+  assert.equal(skewOf('nonsense', 0), null);
+  assert.equal(skewOf(null, 0), null);
+});

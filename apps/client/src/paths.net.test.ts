@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { routeItem } from '@sallyport/agent-core/testing';
+import { until, whyNoNamespaces } from '@sallyport/testkit';
+import { publicAddress, serverAddress, World } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+test('when its gateway is cut off, a route goes to the next one, and back', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.up();
+  const [first, second] = [world.gateway(1).item().id, world.gateway(2).item().id];
+  await world.is('both paths', ({ gateways }) => gateways.every(({ path }) => path === 'direct'));
+  const began = performance.now();
+  await world.switch.ip('link', 'set', 'gw1', 'nomaster');
+  await world.is('the second gateway to carry', ({ routes }) => routes[0]?.carrier === second);
+  await world.reaches();
+  t.diagnostic(`moved within ${Math.round(performance.now() - began)} ms`);
+  assert.ok(performance.now() - began < 8_000);
+  await world.switch.ip('link', 'set', 'gw1', 'master', 'br0');
+  await world.is('the first one to carry again', ({ routes }) => routes[0]?.carrier === first, 30_000);
+  await world.reaches();
+});
+
+test('a device that moves to another network goes on within two seconds', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.controller.change(world.items());
+  world.startDaemon(['--log-level', 'debug']);
+  await world.admitted();
+  await world.reaches();
+  const { namespace } = world.device;
+  await world.is('both paths', ({ gateways }) => gateways.every(({ path }) => path === 'direct'));
+  const began = performance.now();
+  await namespace.ip('addr', 'add', '192.0.2.77/24', 'dev', 'eth0');
+  await namespace.ip('addr', 'del', '192.0.2.2/24', 'dev', 'eth0');
+  await namespace.ip('addr', 'replace', '192.0.2.77/24', 'dev', 'eth0');
+  await until('an answer from the new address', () => world.answers(), { everyMs: 10 });
+  const took = performance.now() - began;
+  t.diagnostic(`healed within ${Math.round(took)} ms`);
+  assert.ok(took < 2_000, `took ${took} ms`);
+});
+
+test('a full tunnel carries everything but itself and what is next door', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.up();
+  assert.equal(await world.answers(publicAddress), false, 'split tunnel');
+  await world.controller.change([routeItem('0.0.0.0/0', [1])]);
+  await world.reaches(publicAddress);
+  await world.reaches(serverAddress);
+  assert.notEqual(
+    await world.device.tcp('192.0.2.10', 7000, { timeoutMs: 500 }),
+    'timeout',
+    'the neighbour is reached',
+  );
+  const { wireguardPublicKey } = await lastAuthentication(world);
+  const quiet = await world.gateway(1).transfer(wireguardPublicKey);
+  await world.reaches(publicAddress);
+  const grown = (await world.gateway(1).transfer(wireguardPublicKey)) - quiet;
+  assert.ok(grown < 100_000, `a few packets became ${grown} bytes`);
+  await world.controller.change([], ['route/0.0.0.0/0']);
+  await until('the split tunnel to be back', async () => !(await world.answers(publicAddress)));
+  await world.reaches(serverAddress);
+});
+
+async function lastAuthentication(world: World) {
+  const message = (await world.controller.heard()).findLast(({ type }) => type === 'authenticate');
+  if (message?.type !== 'authenticate') throw new Error('it never authenticated');
+  return message;
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PathsView, RouteView } from '@sallyport/agent-core';
+import { gatewayId, peerItem, routeItem } from '@sallyport/agent-core/testing';
+import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
+import { findTarget } from './target.ts';
+
+const resource = (id: string, name: string, denied: string | null = null): ResourceItem => ({
+  ...{ kind: 'resource', key: `resource/${id}`, id, name, denied },
+});
+const route = (prefix: string, carrier: string | null): RouteView => ({
+  ...{ prefix, mode: 'MANUAL', resources: [], carrier, why: '', gateways: [] },
+});
+const all: StateItem[] = [
+  peerItem(1, { name: 'berlin', addresses: ['100.64.0.1'] }),
+  resource('r1', 'Wiki'),
+  resource('r2', 'net'),
+  resource('r3', 'payroll', 'no policy'),
+  resource('r4', 'twice'),
+  resource('r5', 'twice'),
+  routeItem('10.20.0.10', [1], { resources: ['r1'] }),
+  routeItem('10.30.0.0/16', [1], { resources: ['r2'] }),
+];
+const items = new Map(all.map((item) => [item.key, item]));
+const view: PathsView = {
+  paths: [],
+  routes: [route('10.20.0.10/32', gatewayId(1)), route('10.30.0.0/16', gatewayId(1)), route('10.0.0.0/8', null)],
+};
+const find = (text: string) => findTarget(text, items, view);
+
+test('a resource is asked at its address, a network only through its gateway', () => {
+  const at = { kind: 'address', gateway: gatewayId(1), routed: true };
+  assert.deepEqual(find('wiki'), { ...at, address: '10.20.0.10', port: null });
+  assert.deepEqual(find('r1:443'), { ...at, address: '10.20.0.10', port: 443 });
+  assert.deepEqual(find('net'), { ...at, address: null, port: null });
+});
+
+test('an address goes to the narrowest route, or past the tunnel', () => {
+  const to = (address: string, gateway: string | null, routed: boolean, port: number | null = null) => ({
+    ...{ kind: 'address', gateway, routed, address, port },
+  });
+  assert.deepEqual(find('10.30.9.9:80'), to('10.30.9.9', gatewayId(1), true, 80));
+  assert.deepEqual(find('10.40.0.1'), to('10.40.0.1', null, true));
+  assert.deepEqual(find('192.0.2.1'), to('192.0.2.1', null, false));
+  assert.deepEqual(find('[2001:db8::1]:22'), to('2001:db8::1', null, false, 22));
+});
+
+test('a gateway is meant by name, id or overlay address', () => {
+  const gateway = { kind: 'gateway', gateway: gatewayId(1), address: '100.64.0.1' };
+  for (const text of ['berlin', 'BERLIN', gatewayId(1), '100.64.0.1']) assert.deepEqual(find(text), gateway);
+});
+
+test('what is denied, ambiguous or unknown is said', () => {
+  const why = (text: string) => {
+    const target = find(text);
+    return target.kind === 'none' ? target.why : target;
+  };
+  assert.equal(why('payroll'), 'payroll is denied: no policy');
+  assert.equal(why('twice'), 'twice is the name of several: say which by its id (r4, r5)');
+  assert.match(String(why('nothing')), /no resource, gateway or address "nothing"/);
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { AgentSession, PathsView } from '@sallyport/agent-core';
+import { clientItem, gatewayId, peerItem, routeItem } from '@sallyport/agent-core/testing';
+import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
+import { ClientStatus } from '@sallyport/contract/local';
+import { isReady, uncarried } from './readiness.ts';
+import { mergeSavedHost } from './saved-host.ts';
+import { mergeSettings, parseSettings } from './settings.ts';
+import { clientStatusOf } from './status.ts';
+
+const nothing = { controller: null, insecure: null, interface: null, wireguard: null };
+const known = { controller: 'http://a', insecure: true, interface: 'x', wireguard: 'kernel' } as const;
+
+test('what was said once holds until something else is said', () => {
+  assert.equal(mergeSettings(nothing, null, 'sallyport1'), null);
+  assert.deepEqual(mergeSettings(nothing, known, 'sallyport1'), known);
+  assert.deepEqual(mergeSettings({ ...nothing, controller: 'http://b' }, null, 'sallyport1'), {
+    ...{ controller: 'http://b', insecure: false, interface: 'sallyport1', wireguard: 'auto' },
+  });
+  const moved = mergeSettings({ ...nothing, controller: 'http://b' }, known, 'sallyport1');
+  assert.equal(moved?.insecure, false, 'leave to go without TLS was for the other controller');
+});
+
+test('settings that are not whole are none', () => {
+  assert.deepEqual(parseSettings(JSON.stringify({ version: 1, ...known })), known);
+  for (const text of [null, '', '{}', JSON.stringify({ version: 2, ...known }), '{"version":1,"controller":5}'])
+    assert.equal(parseSettings(text), null);
+});
+
+test('settings of the host from before us win', () => {
+  const host = { interface: 'x' } as never;
+  const change = (path: string, before: string) => ({ path, before, value: '1' });
+  const first = mergeSavedHost(null, host, [change('a', '0')]);
+  const second = mergeSavedHost(first, host, [change('a', '1'), change('b', '0')]);
+  assert.deepEqual(second.sysctls, [change('a', '0'), change('b', '0')]);
+});
+
+test('a status tells who carries what, and is ready when all is carried', () => {
+  const wiki: ResourceItem = { kind: 'resource', key: 'resource/w', id: 'w', name: 'wiki', denied: null };
+  const denied: ResourceItem = { ...wiki, key: 'resource/d', id: 'd', denied: 'no' };
+  const all: StateItem[] = [clientItem(), peerItem(1), routeItem('10.0.0.1', [1], { resources: ['w'] }), wiki, denied];
+  const desired = { items: new Map(all.map((item) => [item.key, item])), statement: null };
+  const path = { peer: gatewayId(1), name: 'gateway 1', relay: null, endpoint: null, rttMs: 1.23456, lastHandshake: 0 };
+  const counts = { rxBytes: 1, txBytes: 2, standing: 'ACTIVE' as const };
+  const view = (state: 'direct' | 'lost'): PathsView => ({
+    paths: [{ ...path, ...counts, state }],
+    routes: [
+      {
+        ...{ prefix: '10.0.0.1/32', mode: 'MANUAL', resources: ['w'], carrier: gatewayId(1), why: 'first' },
+        gateways: [{ gateway: gatewayId(1), against: null }],
+      },
+    ],
+  });
+  const status = (state: 'direct' | 'lost') =>
+    clientStatusOf({
+      session: { phase: 'live', applied: null, desired, failure: null } as unknown as AgentSession,
+      view: view(state),
+      ...{ version: '1', pid: 1, device: 'd', enrolled: true, interface: 'i', wireguard: null },
+      ...{ controller: 'c', notes: [], facts: {} },
+    });
+  const up = status('direct');
+  assert.deepEqual(ClientStatus.parse(up), up);
+  assert.equal(up.gateways[0]?.rttMs, 1.23);
+  assert.deepEqual(
+    up.resources.map(({ name, denied, routes }) => [name, denied, routes]),
+    [
+      ['wiki', null, ['10.0.0.1/32']],
+      ['wiki', 'no', []],
+    ],
+  );
+  assert.deepEqual(uncarried(up), []);
+  assert.equal(isReady(up), false, 'nothing is in force');
+  assert.equal(isReady({ ...up, current: true }), true);
+  assert.equal(isReady({ ...status('lost'), current: true }), false);
+});

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { LocalReply } from '@sallyport/contract/local';
+import { until, whyNoNamespaces } from '@sallyport/testkit';
+import { networkText, serverAddress, World } from './testing/world.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+test('sally up leaves a daemon when all is reached, says so twice, and down ends it', { skip }, async (t) => {
+  const world = await World.create(t);
+  const before = await networkText(world.device.namespace);
+  await world.controller.change(world.items());
+  const keyFile = join(world.stateDir, 'key');
+  await writeFile(keyFile, world.key, { mode: 0o600 });
+  const where = ['--controller', world.url, '--insecure', '--interface', world.interface];
+  const admitted = admit(world);
+  const first = await world.command('up', ...where, '--enrolment-key-file', keyFile);
+  await admitted;
+  assert.match(first, /^Up: connected to http[\s\S]*wiki: through gateway 1, direct/);
+  assert.equal(await world.answers(), true);
+  const log = await readFile(join(world.stateDir, 'client.log'), 'utf8');
+  assert.ok(!log.includes(world.key.slice(0, 60)), 'the key is not in the log');
+  assert.match(await world.command('up'), /^Already up: connected/);
+  await assert.rejects(
+    world.command('up', '--controller', 'http://other.example'),
+    /is connected to http:\/\/192\.0\.2\.10/,
+  );
+
+  await t.test('ping, netcheck and posture', async () => {
+    assert.match(
+      await world.command('ping', 'wiki:80', '-c', '1'),
+      /through gateway 1, direct: gateway .* ms, target .* ms/,
+    );
+    assert.match(
+      await world.command('ping', 'gateway 2', '-c', '1'),
+      /^gateway 2 \(100\.64\.0\.2\), direct: [\d.]+ ms\n$/,
+    );
+    const json = JSON.parse(await world.command('ping', serverAddress, '-c', '1', '--json'));
+    assert.equal(LocalReply.parse(json).type, 'ping');
+    assert.ok(json.rttMs > 0, json.detail);
+    await assert.rejects(world.command('ping', 'nowhere', '-c', '1'), /no resource, gateway or address/);
+    const check = await world.ask({ op: 'netcheck' });
+    assert.ok(check.type === 'netcheck' && check.controller.connected && check.tunnelMtu === 1280);
+    await world.ask({ op: 'posture' });
+    const told = await until('posture', async () =>
+      (await world.controller.heard()).find(({ type }) => type === 'posture'),
+    );
+    assert.equal(told.type === 'posture' && told.facts.os, 'linux');
+  });
+
+  assert.match(await world.command('down'), /the daemon/);
+  assert.equal(await networkText(world.device.namespace), before);
+  assert.match(await world.command('up'), /^Up: connected/, 'what was said once is enough');
+  assert.match(await world.command('down', '--forget'), /identity and settings/);
+  await assert.rejects(world.command('up'), /--controller URL is missing/);
+  await assert.rejects(world.command('up', ...where), /not enrolled yet/);
+});
+
+test('sally up says what is in the way, and leaves nothing behind', { skip }, async (t) => {
+  const world = await World.create(t);
+  const before = await networkText(world.device.namespace);
+  const where = ['--controller', world.url, '--insecure', '--interface', world.interface];
+  await assert.rejects(world.command('up', '--controller', 'ftp://x', '--timeout', '5'), /use https:/);
+  await assert.rejects(world.command('up', ...where.slice(0, 2)), /without TLS/);
+  const keyFile = join(world.stateDir, 'key');
+  await writeFile(keyFile, world.key);
+  await world.controller.call({
+    op: 'refuse',
+    refusal: { type: 'refused', code: 'expired-token', message: 'The enrolment key has expired.', final: true },
+  });
+  await assert.rejects(world.command('up', ...where, '--enrolment-key-file', keyFile), /The enrolment key has expired/);
+  await until('the daemon to be gone', async () => (await networkText(world.device.namespace)) === before);
+});
+
+async function admit(world: World): Promise<void> {
+  const heard = await until('the device to enrol', async () =>
+    (await world.controller.heard()).find(({ type }) => type === 'authenticate'),
+  );
+  if (heard.type !== 'authenticate') return;
+  await Promise.all(world.gateways.map((gateway) => gateway.admit(heard.wireguardPublicKey, ['100.64.9.9'])));
+}
