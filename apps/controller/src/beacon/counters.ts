@@ -1,6 +1,9 @@
 import type { IgnoredReason } from '@sallyport/wireguard';
 
-/** Why a datagram did not get through. `cookie`: under load, and asked for proof of its address. `busy`: too many lookups. */
+/**
+ * Why a datagram did not get through. `cookie`: under load, and asked for proof of its address. `busy`: too much work, or too
+ * many lookups.
+ */
 export type BeaconRefusal = IgnoredReason | 'cookie' | 'busy';
 
 /** What the beacon has done since the process began. */

@@ -4,6 +4,7 @@ import { type Authenticated, type OpenedInitiation, Responder } from '@sallyport
 import { endpointText, plainAddress } from '../channel/endpoint.ts';
 import type { BeaconCounters } from './counters.ts';
 import type { KnownAgent, KnownAgents } from './known-agents.ts';
+import { WorkBudget } from './work-budget.ts';
 
 export interface PortDeps {
   readonly privateKey: string;
@@ -14,6 +15,9 @@ export interface PortDeps {
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
+/** Part of the event loop that handshakes of one port may take, and how far they may run ahead: agents come back together. */
+const handshakeShare = 0.15;
+const handshakeBurstMs = 150;
 /** Lookups in the database at a time; who comes meanwhile knocks again. */
 const lookupLimit = 256;
 
@@ -21,6 +25,7 @@ const lookupLimit = 256;
 export class BeaconPort {
   readonly #deps: PortDeps;
   readonly #responder: Responder;
+  readonly #budget = new WorkBudget(handshakeShare, handshakeBurstMs);
   #socket: Socket | null = null;
   #lookups = 0;
 
@@ -59,7 +64,14 @@ export class BeaconPort {
     const address = plainAddress(from.address);
     if (address === null || from.port === 0) return;
     const source = endpointText(address, from.port);
-    const result = this.#responder.open(datagram, source, performance.now());
+    const began = performance.now();
+    // The rest of the controller runs on the same loop: a beacon that is flooded waits, everything else goes on.
+    if (isInitiation(datagram) && !this.#budget.admits(began)) {
+      this.#deps.counters.refused('busy');
+      return;
+    }
+    const result = this.#responder.open(datagram, source, began);
+    if (isInitiation(datagram)) this.#budget.spent(performance.now() - began);
     if (result.kind === 'initiation') this.#initiated(socket, result, from);
     else if (result.kind === 'authenticated') this.#authenticated(result);
     else if (result.kind === 'ignored') this.#deps.counters.refused(result.reason);
@@ -77,10 +89,12 @@ export class BeaconPort {
   }
 
   #answer(socket: Socket, { pending }: OpenedInitiation, from: RemoteInfo, agent: KnownAgent | null): void {
+    const began = performance.now();
     const result =
       agent === null
         ? ({ kind: 'ignored', reason: 'unknown-peer' } as const)
-        : this.#responder.accept(pending, {}, performance.now());
+        : this.#responder.accept(pending, {}, began);
+    this.#budget.spent(performance.now() - began);
     if (result.kind === 'ignored') this.#deps.counters.refused(result.reason);
     else this.#send(socket, result.datagram, from);
   }
@@ -112,3 +126,6 @@ export class BeaconPort {
     socket.send(datagram, port, address, () => {});
   }
 }
+
+/** WireGuard paper, section 5.4.2. */
+const isInitiation = (datagram: Uint8Array): boolean => datagram.length === 148 && datagram[0] === 1;
