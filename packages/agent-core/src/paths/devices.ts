@@ -18,6 +18,10 @@ export class DeviceSide {
   readonly #remembered: (publicKey: string) => string | undefined;
   readonly #callers: Callers;
   #items = new Map<string, DeviceItem>();
+  /** Received from devices that have a relay, at the last watch. */
+  #heard = new Map<string, number>();
+  #watchAt = Infinity;
+  #watching = false;
 
   constructor(
     timing: PathsTiming,
@@ -40,6 +44,9 @@ export class DeviceSide {
     const before = this.#items;
     this.#items = new Map(items.map((item) => [item.id, item]));
     this.#callers.keep(new Set(this.#items.keys()));
+    for (const id of this.#heard.keys()) if (!this.#items.has(id)) this.#heard.delete(id);
+    const relayed = items.some(({ relay }) => relay !== null);
+    this.#watchAt = relayed ? Math.min(this.#watchAt, now + watchMs) : Infinity;
     for (const item of items) {
       if (item.relay !== null && item.relay !== before.get(item.id)?.relay) this.call(item.id, [], look, now);
     }
@@ -58,10 +65,15 @@ export class DeviceSide {
       this.#callers.seen((device) => this.#peerOf(device, look), look.at),
       look.at,
     );
+    if (this.#watching) this.#watch(look);
   }
 
   tick(now: number): void {
     this.#follow(this.#callers.tick(now), now);
+    if (now < this.#watchAt) return;
+    this.#watchAt = now + watchMs;
+    this.#watching = true;
+    this.#outbox.readStatus();
   }
 
   /** A relay's name has another address. */
@@ -70,7 +82,7 @@ export class DeviceSide {
   }
 
   nextDeadline(): number {
-    return this.#callers.nextDeadline();
+    return Math.min(this.#callers.nextDeadline(), this.#watchAt);
   }
 
   /** A relay forgets an end that is silent, and so do the NATs before it: hence the keepalive. */
@@ -78,6 +90,21 @@ export class DeviceSide {
     const endpoint = this.#remembered(item.publicKey) ?? this.#relayOf(item, now) ?? undefined;
     const keepalive = item.relay === null ? {} : { persistentKeepalive: keepaliveSeconds };
     return { ...restingPeer(item), ...(endpoint && { endpoint }), ...keepalive };
+  }
+
+  /**
+   * A device that has a relay and is silent may be looking for us there in vain, because our own NAT has moved and the relay
+   * does not know it. That must not need a controller.
+   */
+  #watch(look: Look): void {
+    this.#watching = false;
+    for (const { id, relay } of this.#items.values()) {
+      const rxBytes = this.#peerOf(id, look)?.rxBytes;
+      if (relay === null || rxBytes === undefined) continue;
+      const before = this.#heard.get(id);
+      this.#heard.set(id, rxBytes);
+      if (before === rxBytes) this.call(id, [], look, look.at);
+    }
   }
 
   #follow(effects: readonly CallerEffect[], now: number): void {
@@ -103,3 +130,6 @@ export class DeviceSide {
     return item === undefined ? undefined : look.device?.peers.get(item.publicKey);
   }
 }
+
+/** A native device is heard every five seconds. */
+const watchMs = 10_000;

@@ -35,6 +35,7 @@ export class Paths {
   readonly #meter: RelayMeter;
   #peers = new Map<string, Tunnel>();
   #beacons: BeaconItem[] = [];
+  #items: readonly StateItem[] = [];
   #probes = 0;
   /** Whose probe it is. */
   readonly #probing = new Map<number, string>();
@@ -162,6 +163,9 @@ export class Paths {
   // ---- items
 
   #takeItems(items: readonly StateItem[]): void {
+    // A sweep brings what is known, and is no cause to move anything.
+    if (sameItems(this.#items, items)) return;
+    this.#items = items;
     const now = this.#now;
     const before = this.#peers;
     const peers = items.filter((item) => item.kind === 'peer');
@@ -370,3 +374,7 @@ interface Tunnel {
 const probeTimeoutMs = 2_000;
 const showPauseMs = 1_000;
 const chooseMs = 1_000;
+
+function sameItems(a: readonly StateItem[], b: readonly StateItem[]): boolean {
+  return a.length === b.length && a.every((item, n) => item === b[n]);
+}

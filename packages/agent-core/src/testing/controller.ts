@@ -1,5 +1,6 @@
 import {
   AgentMessage,
+  type AgentRole,
   type ControllerMessage,
   channelProtocol,
   type KeyExchange,
@@ -24,6 +25,8 @@ export class ScriptedController {
   readonly gateway: string;
   readonly items = new Map<string, StateItem>();
   readonly heard: AgentMessage[] = [];
+  /** What it takes the agent for; null: what the agent says it is. */
+  role: AgentRole | null = null;
   leaseMs = 60_000;
   heartbeatMs = 10_000;
   revision: Revision = { epoch: 'e1', number: 1 };
@@ -148,7 +151,7 @@ export class ScriptedController {
     const controllerKey = this.key.publicKey;
     return {
       protocol: channelProtocol,
-      role,
+      role: this.role ?? role,
       agent,
       agentNonce: nonce,
       controllerNonce: this.#nonce,

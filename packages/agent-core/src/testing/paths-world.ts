@@ -20,6 +20,8 @@ export class PathAgent {
   readonly #asked = new Map<number, { readonly at: number; readonly done: (rttMs: number) => void }>();
   #asks = 0;
   #armedAt = Infinity;
+  #tickedAt = 0;
+  #ticks = 0;
   /** Every state that the path to a peer went through, with its time. */
   readonly history: { readonly at: number; readonly peer: string; readonly state: PathState }[] = [];
   moves = 0;
@@ -130,6 +132,9 @@ export class PathAgent {
     network.after(armedAt - network.now, () => {
       if (this.#armedAt !== armedAt) return;
       this.#armedAt = Infinity;
+      this.#ticks = this.#tickedAt === network.now ? this.#ticks + 1 : 0;
+      this.#tickedAt = network.now;
+      if (this.#ticks > 50) throw new Error('a deadline that has passed stays due');
       this.input({ kind: 'tick' });
     });
   }
@@ -229,7 +234,7 @@ export class PathWorld {
 
   #punch(to: PathAgent, about: PathAgent): void {
     const endpoint = this.#mappingOf(about);
-    if (this.away || this.network.isDead(to.ip)) return;
+    if (this.away || this.network.isDead(to.ip) || endpoint === null) return;
     to.input({ kind: 'punch', peer: about.id, endpoints: endpoint === null ? [] : [endpoint] });
   }
 
