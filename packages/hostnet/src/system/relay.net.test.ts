@@ -159,7 +159,8 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
     const many = Array.from({ length: 500 }, (_, index) =>
       pair('v4', { id: `many-${index}`, port: 53_000 + index, a: side(A.v4, 6000 + index, RELAY_A.v4) }),
     );
-    const ids = await apply([...many, pair('v4'), pair('v6', { b: null })]);
+    const fast = pair('v4', { bytesPerSecond: Number.MAX_SAFE_INTEGER });
+    const ids = await apply([...many, fast, pair('v6', { b: null })]);
     assert.equal(ids.size, 501);
     await arrives(b, 'v4', () => a.call('send', 'v4', DATA, RELAY_A.v4, 52_001));
     await apply([...many.slice(1), pair('v4')]);
