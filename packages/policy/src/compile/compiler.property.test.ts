@@ -16,6 +16,7 @@ import {
   population,
 } from '../testing/arbitrary.ts';
 import { changesTo, settings } from '../testing/build.ts';
+import { admittedBy } from '../testing/entry.ts';
 import { World } from '../world.ts';
 import { TenantCompiler } from './compiler.ts';
 
@@ -31,13 +32,9 @@ test('compiled items admit exactly the packets that evaluate allows, by the same
       for (const gateway of gatewayIds) {
         const items = compiler.items(gateway);
         for (const one of packets) {
-          const decision = evaluate(compiler.world, { ...one, gateway, at });
-          assert.equal(
-            admits(items, one, at),
-            decision.allowed ? decision.policy : null,
-            JSON.stringify({ gateway, one }),
-          );
-          if (decision.allowed) admitted++;
+          const by = admittedBy(compiler.world, one, gateway, at);
+          assert.equal(admits(items, one, at), by, JSON.stringify({ gateway, one }));
+          if (by !== null) admitted++;
         }
       }
     }),
@@ -57,8 +54,11 @@ test('compiled items agree with evaluate on every address and port of a few worl
             for (const port of [allPorts[4], allPorts[15], allPorts.at(-2), allPorts.at(-1)]) {
               if (port === undefined) continue;
               const one = { device, destination, ...port };
-              const decision = evaluate(compiler.world, { ...one, gateway, at });
-              assert.equal(admits(items, one, at), decision.allowed ? decision.policy : null, JSON.stringify(one));
+              assert.equal(
+                admits(items, one, at),
+                admittedBy(compiler.world, one, gateway, at),
+                JSON.stringify({ gateway, one }),
+              );
             }
       }
     }),
@@ -132,13 +132,13 @@ test('nothing stays open that evaluate closes, with nobody advancing; advancing 
           const items = compiler.items(gateway);
           for (const at of moments)
             for (const one of packets) {
-              const decision = evaluate(compiler.world, { ...one, gateway, at });
+              const by = admittedBy(compiler.world, one, gateway, at);
               const admitted = admits(items, one, at);
               const text = JSON.stringify({ gateway, one, at: new Date(at) });
-              if (at < (deadline ?? Infinity)) assert.equal(admitted, decision.allowed ? decision.policy : null, text);
-              else if (admitted !== null) assert.ok(decision.allowed, text);
-              if (at === deadline && decision.allowed && admitted === null) opened++;
-              if (admits(items, one, now) !== null && !decision.allowed) closed++;
+              if (at < (deadline ?? Infinity)) assert.equal(admitted, by, text);
+              else if (admitted !== null) assert.ok(by !== null, text);
+              if (at === deadline && by !== null && admitted === null) opened++;
+              if (admits(items, one, now) !== null && by === null) closed++;
             }
         }
         if (deadline === null) break;
@@ -146,9 +146,8 @@ test('nothing stays open that evaluate closes, with nobody advancing; advancing 
         compiler.advance(now);
         for (const gateway of gatewayIds)
           for (const one of packets) {
-            const decision = evaluate(compiler.world, { ...one, gateway, at: now });
-            const admitted = admits(compiler.items(gateway), one, now);
-            assert.equal(admitted, decision.allowed ? decision.policy : null, JSON.stringify({ gateway, one, now }));
+            const by = admittedBy(compiler.world, one, gateway, now);
+            assert.equal(admits(compiler.items(gateway), one, now), by, JSON.stringify({ gateway, one, now }));
           }
       }
     }),

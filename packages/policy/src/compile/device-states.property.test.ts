@@ -120,6 +120,7 @@ test('a pair is relayed exactly while the gateway grants the device anything and
         const [gateway, by] = [world.gateways.get(b), world.gateways.get(relay)];
         const items = gatewayIds.flatMap((g) => ofKind(compiler.items(g), 'relay').filter((item) => item.id === id));
         if (device === undefined) continue;
+        const { native } = device;
         const usable = gateway !== undefined && gateway.publicKey !== null && gateway.intent !== 'OFFLINE';
         const reached =
           by?.relayEnabled === true &&
@@ -129,7 +130,10 @@ test('a pair is relayed exactly while the gateway grants the device anything and
           by.relayPorts.from < port &&
           port <= by.relayPorts.to &&
           relay !== b;
-        assert.equal(items.length, usable && reached && admitsAnything({ compiler, world, at }, a, b) ? 1 : 0);
+        assert.equal(
+          items.length,
+          native && usable && reached && admitsAnything({ compiler, world, at }, a, b) ? 1 : 0,
+        );
         const told = ofKind(compiler.items(b), 'device').find((item) => item.id === a)?.relay ?? null;
         if (items.length === 0 && ![...world.relays.values()].some((r) => r.id !== id && r.a === a && r.b === b))
           assert.equal(told, null);
@@ -181,7 +185,7 @@ function opened(changes: readonly WorldChange[]): WorldChange[] {
       if (value === null) return change;
       if (kind === 'gateway') return { ...change, value: { ...value, relayEnabled: true, endpoints } };
       if (kind === 'relay') return { ...change, value: { ...value, port: 51960 } };
-      return kind === 'device' ? { ...change, value: { ...value, active: true, user: null } } : change;
+      return kind === 'device' ? { ...change, value: { ...value, active: true, native: true, user: null } } : change;
     }),
     { kind: 'policy', id: 'all', value: all },
   ];

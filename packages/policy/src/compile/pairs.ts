@@ -74,9 +74,14 @@ export class Pairs {
   #endpoint({ a, b, relay, port }: WorldRelay): string | null {
     const gateway = this.#tenant.world.gateways.get(relay);
     if (gateway === undefined || a === b || relay === a || relay === b) return null;
-    if ([a, b].some((end) => this.#tenant.states.has(end) && this.#tenant.usable(end) === null)) return null;
+    if (!this.#isEnd(a) || !this.#isEnd(b)) return null;
     const { from, to } = gateway.relayPorts;
     return from < port && port <= to ? relayEndpoint(gateway, port) : null;
+  }
+
+  /** Whether an agent can have a tunnel; plain devices are no agents. */
+  #isEnd(id: string): boolean {
+    return this.#tenant.usable(id) !== null || this.#tenant.world.devices.get(id)?.native === true;
   }
 
   #side(id: string): Side | null {

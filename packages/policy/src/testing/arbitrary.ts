@@ -100,6 +100,9 @@ const aGateway = fc
   })
   .map(({ id, ...given }): WorldGateway => gateway(id, given));
 
+/** Of a device; no two devices share one. */
+const addressesOf = (id: string) => [`100.64.0.${id.slice(1)}`];
+
 const aDevice = fc
   .record({
     id: fc.constantFrom(...deviceIds),
@@ -109,10 +112,11 @@ const aDevice = fc
     posture: fc.constantFrom({}, { compliant: true }, { compliant: false }, { compliant: 'yes' }),
     country: fc.constantFrom(null, 'CH', 'DE'),
     sourceIp: fc.constantFrom(null, '203.0.113.7', '10.9.0.1'),
-    native: fc.constantFrom(true, true, true, false),
+    native: fc.constantFrom(true, true, false),
     endpoint: fc.constantFrom(null, '203.0.113.7:40000'),
+    entryGateway: fc.option(fc.constantFrom(...gatewayIds)),
   })
-  .map(({ id, ...given }): WorldDevice => device(id, { ...given, addresses: ['100.64.0.2'] }));
+  .map(({ id, ...given }): WorldDevice => device(id, { ...given, addresses: addressesOf(id) }));
 
 const aUser = fc
   .record({
@@ -293,7 +297,11 @@ export const population: fc.Arbitrary<WorldChange[]> = fc
 function each<K extends string, V extends { id: string }>(ids: readonly string[], value: fc.Arbitrary<V>, kind: K) {
   const object = (id: string) =>
     fc.option(
-      value.map((v) => ({ kind, id, value: { ...v, id } })),
+      value.map((v) => ({
+        kind,
+        id,
+        value: { ...v, id, ...(kind === 'device' ? { addresses: addressesOf(id) } : {}) },
+      })),
       { freq: 8 },
     );
   return fc.tuple(...ids.map(object)).map((objects) => objects.filter((o) => o !== null));

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import type { StateItem } from '@sallyport/contract/channel';
+import fc from 'fast-check';
+import { admits } from '../testing/admits.ts';
+import { allDestinations, allPorts, gatewayIds, instant, population } from '../testing/arbitrary.ts';
+import { policy, settings } from '../testing/build.ts';
+import type { WorldChange } from '../types.ts';
+import { TenantCompiler } from './compiler.ts';
+import { entryOf } from './facts.ts';
+
+test('what its gateway lets through for a device that comes in there goes on to gateways that know whose it is', () => {
+  let [passed, kept, peers] = [0, 0, 0];
+  fc.assert(
+    fc.property(population, instant, (changes, at) => {
+      const compiler = new TenantCompiler(settings);
+      compiler.apply(comingIn(changes), at);
+      const { world } = compiler;
+      for (const device of world.devices.values()) {
+        const entry = entryOf(world, device);
+        if (entry === null) continue;
+        for (const id of gatewayIds) {
+          const item = ofKind(compiler.items(id), 'device').find((one) => one.id === device.id);
+          if (item !== undefined) assert.equal(item.via, id === entry ? null : entry);
+          if (item !== undefined && id !== entry) peers++;
+        }
+        const items = compiler.items(entry);
+        for (const destination of allDestinations)
+          for (const port of allPorts) {
+            const packet = { device: device.id, destination, ...port };
+            if (admits(items, packet, at) === null) continue;
+            const route = ofKind(items, 'route').find(({ id }) => isIn(destination, [id]));
+            if (route === undefined) {
+              kept++;
+              assert.ok(compiler.decide({ ...packet, at, gateway: entry }).allowed, 'it carries that itself');
+              continue;
+            }
+            for (const carrier of route.gateways) {
+              const peer = ofKind(compiler.items(carrier), 'peer').find(({ id }) => id === entry);
+              assert.ok(peer !== undefined, `${carrier} knows ${entry}`);
+              if (admits(compiler.items(carrier), packet, at) === null) continue;
+              passed++;
+              for (const address of device.addresses)
+                assert.ok(isIn(address, peer.sources), `${address} at ${carrier}`);
+            }
+          }
+      }
+    }),
+    { numRuns: 60 },
+  );
+  assert.ok(passed > 50 && kept > 50 && peers > 10, `${passed}, ${kept}, ${peers}`);
+});
+
+/** The same changes with plain devices, gateways that relay, and a policy that opens much. */
+function comingIn(changes: readonly WorldChange[]): WorldChange[] {
+  const all = policy('all', 9, { allDevices: true, allResources: true });
+  return [
+    ...changes.map((change): WorldChange => {
+      if (change.kind === 'gateway' && change.value !== null)
+        return { ...change, value: { ...change.value, relayEnabled: true } };
+      if (change.kind === 'device' && change.value !== null)
+        return { ...change, value: { ...change.value, native: false, active: true, user: null } };
+      return change;
+    }),
+    { kind: 'policy', id: 'all', value: all },
+  ];
+}
+
+function ofKind<K extends StateItem['kind']>(items: readonly StateItem[], kind: K) {
+  return items.filter((item): item is StateItem & { kind: K } => item.kind === kind);
+}
+
+function isIn(address: string, prefixes: readonly string[]): boolean {
+  const { family, value } = parseAddress(address) ?? assert.fail(address);
+  return prefixes.some((prefix) => rangeContains(parsePrefix(prefix) ?? assert.fail(prefix), family, value));
+}
