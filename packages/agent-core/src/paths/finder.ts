@@ -24,6 +24,8 @@ export class PathFinder {
   readonly #timing: PathsTiming;
   readonly #nextProbe: () => number;
   readonly #liveness: Liveness;
+  /** Before that nothing is known, so routes that were found elsewhere stay there. */
+  #started = false;
   #candidates: readonly Candidate[] = [];
   #punched: readonly Candidate[] = [];
   #worked: Candidate | null = null;
@@ -54,12 +56,12 @@ export class PathFinder {
   }
 
   get state(): PathState {
-    if (this.#search !== null) return this.#wasUp ? 'lost' : 'searching';
+    if (!this.isUp) return this.#wasUp ? 'lost' : 'searching';
     return this.relay === null ? 'direct' : 'relayed';
   }
 
   get isUp(): boolean {
-    return this.#search === null;
+    return this.#started && this.#search === null;
   }
 
   /** Gateway whose relay is in use; null: none, or there is no way. */
@@ -90,6 +92,7 @@ export class PathFinder {
   /** Once. `remembered` is where the peer was before this agent began. */
   start(candidates: readonly Candidate[], remembered: string | undefined, now: number): FinderEffect[] {
     return this.#run(now, () => {
+      this.#started = true;
       this.#candidates = candidates;
       if (remembered !== undefined) this.#worked = { endpoint: remembered, relay: this.#relayAt(remembered) };
       this.#beginSearch(now, false);
