@@ -119,7 +119,10 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const connected = (agent: string) => channel.presence(agent).connected;
   const { log, timers = systemTimers } = deps;
   const deviceMapped = runtimes.deviceMapped.bind(runtimes);
-  const beacon = new Beacon({ ...deps.beacon, store, directory, deviceMapped, connected, log, timers });
+  const mapped = (agent: string): void => {
+    paths.mapped(agent).catch((error) => log.warn({ err: error, agent }, 'could not tell where an agent is seen'));
+  };
+  const beacon = new Beacon({ ...deps.beacon, store, directory, deviceMapped, mapped, connected, log, timers });
   const mapping = (agent: string) => beacon.mapping(agent);
   const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
   const authenticator = new ApiKeyAuthenticator(store);

@@ -22,6 +22,8 @@ export interface BeaconDeps extends BeaconSettings {
   readonly directory: Pick<AgentDirectory, 'observed'>;
   /** Told of a device's endpoint at once; its row follows. */
   readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
+  /** Told when it is known, or known anew, where an agent can be sent to. */
+  readonly mapped: (agent: string) => void;
   /** Whether the agent's channel is up. */
   readonly connected: (agent: string) => boolean;
   readonly log: {
@@ -150,7 +152,9 @@ export class Beacon {
   #seen(agent: KnownAgent, port: 0 | 1, source: string): void {
     this.#agents.set(agent.id, agent);
     const mapping = this.#mappings.seen(agent.id, port, source, this.#elapsed());
-    if (mapping !== null) this.#announcer.tell(agent, mapping);
+    if (mapping === null) return;
+    if (mapping.kind === 'independent') this.#deps.mapped(agent.id);
+    this.#announcer.tell(agent, mapping);
   }
 
   #gone(publicKey: string, agent: string): void {

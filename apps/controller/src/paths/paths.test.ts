@@ -138,7 +138,25 @@ test('who cannot be sent to does not bother the peer; what the row says counts u
   assert.equal(app.channel.punches.length, 2);
 });
 
-test('strangers learn nothing and bother nobody, and nobody asks twice a second', async (t) => {
+test('who asks before the beacon has seen it is served as soon as that has happened, if that is soon', async (t) => {
+  const { app, paths, mappings, gateway, device, connect, find } = await open(t);
+  const [g, d] = [await gateway('g'), await device()];
+  connect(d, g);
+  await find(d, g);
+  assert.equal(app.channel.punches.length, 0);
+  mappings.set(d, seen('198.51.100.7:4500'));
+  await paths.mapped(d);
+  assert.deepEqual(app.channel.punches, [[g, d, ['198.51.100.7:4500']]]);
+  await paths.mapped(d);
+  mappings.delete(d);
+  await find(d, g);
+  app.clock.now += 3_001;
+  mappings.set(d, seen('198.51.100.8:4500'));
+  await paths.mapped(d);
+  assert.equal(app.channel.punches.length, 1);
+});
+
+test('strangers learn nothing and bother nobody, and nobody asks the same again and again', async (t) => {
   const { app, paths, mappings, gateway, device, connect, find, pairs } = await open(t);
   const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
   await gateway('relay', relaying);
@@ -148,9 +166,10 @@ test('strangers learn nothing and bother nobody, and nobody asks twice a second'
   assert.deepEqual([app.channel.punches.length, await pairs()], [0, []]);
   connect(d, g);
   await find(d, g);
-  await paths.find(record(app, d), { peer: g, relay: true });
+  await paths.find(record(app, d), { peer: g, relay: false });
   assert.deepEqual(paths.counters.requests, { served: 1, rate: 1, stranger: 2 });
-  assert.deepEqual(await pairs(), []);
+  await paths.find(record(app, d), { peer: g, relay: true });
+  assert.equal((await pairs()).length, 1);
 });
 
 test('a pair gets the relay with the smallest sum of times and a port of its own, never the first', async (t) => {

@@ -34,7 +34,9 @@ export class Paths {
   };
   readonly #deps: PathsDeps;
   readonly #startedAt: number;
-  readonly #rate = new RequestRate({ everyMs: 1000, burst: 64, perSecond: 16, remembered: 100_000 });
+  readonly #rate = new RequestRate({ everyMs: 450, burst: 64, perSecond: 16, remembered: 100_000 });
+  /** Peers that agents asked for before the beacon had seen them, and when. */
+  readonly #unseen = new Map<string, { readonly tenant: string; readonly peers: Map<string, number> }>();
   /** Whom an agent may ask for, by the hash of the state that says so. */
   readonly #peers = new Map<string, { readonly hash: string; readonly ids: ReadonlySet<string> }>();
   readonly #unsubscribe: () => void;
@@ -53,15 +55,26 @@ export class Paths {
   /** Does what the request asks for, when the agent may ask for it. */
   async find(agent: AgentRecord, { peer, relay }: { readonly peer: string; readonly relay: boolean }): Promise<void> {
     const { requests } = this.counters;
-    if (!this.#rate.admits(agent.id, peer, this.#deps.store.now())) requests.rate++;
+    if (!this.#rate.admits(agent.id, `${peer} ${relay}`, this.#deps.store.now())) requests.rate++;
     else if (!(await this.#mayAsk(agent.id, peer))) requests.stranger++;
     else {
       requests.served++;
       const world = await this.#deps.worlds.world(agent.tenant);
-      this.#punch(world, agent.id, peer);
+      if (!this.#punch(world, agent.id, peer)) this.#wait(agent, peer);
       if (relay && isAgent(world, agent.id) && isAgent(world, peer))
         await this.#relay(world, agent.tenant, agent.id, peer);
     }
+  }
+
+  /** The beacon has seen where an agent can be sent to: what it asked for just before comes true now. */
+  async mapped(agent: string): Promise<void> {
+    const waiting = this.#unseen.get(agent);
+    if (waiting === undefined) return;
+    this.#unseen.delete(agent);
+    const world = await this.#deps.worlds.world(waiting.tenant);
+    const since = this.#deps.store.now() - unseenMs;
+    for (const [peer, at] of waiting.peers)
+      if (at >= since && (await this.#mayAsk(agent, peer))) this.#punch(world, agent, peer);
   }
 
   /** Ends pairs that nobody has needed for a day. To be called now and then. */
@@ -91,13 +104,27 @@ export class Paths {
     return peers.ids.has(peer);
   }
 
-  /** A NAT lets in what comes from where its own side has sent to: so both send, each to where the other is seen. */
-  #punch(world: World, agent: string, peer: string): void {
+  #wait({ id, tenant }: AgentRecord, peer: string): void {
+    const waiting = this.#unseen.get(id) ?? { tenant, peers: new Map<string, number>() };
+    waiting.peers.set(peer, this.#deps.store.now());
+    this.#unseen.delete(id);
+    this.#unseen.set(id, waiting);
+    const [oldest] = this.#unseen.keys();
+    if (this.#unseen.size > rememberedStates && oldest !== undefined) this.#unseen.delete(oldest);
+  }
+
+  /**
+   * A NAT lets in what comes from where its own side has sent to: so both send, each to where the other is seen. False: it
+   * is not known where the agent could be sent to.
+   */
+  #punch(world: World, agent: string, peer: string): boolean {
     const { channel } = this.#deps;
     const [own, theirs] = [this.#endpoints(world, agent), this.#endpoints(world, peer)];
-    if (own.length === 0 || !channel.punch(peer, agent, own)) return;
+    if (own.length === 0) return false;
+    if (!channel.punch(peer, agent, own)) return true;
     this.counters.punches++;
     if (theirs.length > 0 && channel.punch(agent, peer, theirs)) this.counters.punches++;
+    return true;
   }
 
   /** Where an agent can be sent to. What the beacon sees now is newer than any row. */
@@ -151,6 +178,8 @@ const isAgent = (world: World, id: string): boolean =>
 /** As many as a `punch` carries. */
 const endpointLimit = 8;
 const rememberedStates = 10_000;
+/** How long a request waits for the beacon. */
+const unseenMs = 3_000;
 /** How long agents take to come back after the controller has started. */
 const returnMs = 15_000;
 /** How long a new relay has before it is measured against others. */
