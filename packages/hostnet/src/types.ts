@@ -137,7 +137,7 @@ export interface RelaySide {
 
 /** Two ends between which WireGuard transport data is forwarded, at one UDP port that both send to. */
 export interface RelayPair {
-  /** Letters, digits and `-`, at most 64. */
+  /** At most 100 letters, digits and `-`; other characters count for more. */
   readonly id: string;
   /** Every pair has one of its own. */
   readonly port: number;

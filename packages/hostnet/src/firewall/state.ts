@@ -84,23 +84,29 @@ export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; 
 type Overlay = { readonly v4: string; readonly v6: string };
 
 /**
- * Name of a policy's counter. Letters, digits and `-` stand for themselves, everything else is `_` and its code in
- * hexadecimal between underscores, so that the id can be read back from the kernel.
+ * An id as part of a name in the kernel, from which it can be read back: letters, digits and `-` stand for themselves,
+ * everything else is its code in hexadecimal between underscores.
  */
+export function escapeId(id: string): string {
+  return id.replace(/[^A-Za-z0-9-]/gu, (char) => `_${(char.codePointAt(0) ?? 0).toString(16)}_`);
+}
+
+/** Null if it was not made by `escapeId`. */
+export function unescapeId(text: string): string | null {
+  if (!/^(?:[A-Za-z0-9-]|_(?:10[0-9a-f]{4}|[0-9a-f]{1,5})_)+$/.test(text)) return null;
+  return text.replace(/_([0-9a-f]+)_/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)));
+}
+
+/** Name of a policy's counter. */
 export function policyCounter(policy: string): string {
-  const escaped = policy.replace(/[^A-Za-z0-9-]/gu, (char) => `_${(char.codePointAt(0) ?? 0).toString(16)}_`);
-  const name = `policy.${escaped}`;
+  const name = `policy.${escapeId(policy)}`;
   if (policy === '' || name.length > 120) throw new HostNetError('invalid-state', 'a policy id is empty or too long');
   return name;
 }
 
 /** The policy of a counter, or null if the counter is not a policy's. */
 export function counterPolicy(name: string): string | null {
-  const match = /^policy\.((?:[A-Za-z0-9-]|_[0-9a-f]{1,6}_)+)$/.exec(name);
-  if (!match) return null;
-  return (match[1] as string).replace(/_([0-9a-f]+)_/g, (_, hex: string) =>
-    String.fromCodePoint(Number.parseInt(hex, 16)),
-  );
+  return name.startsWith('policy.') ? unescapeId(name.slice('policy.'.length)) : null;
 }
 
 function checkGrants(bundle: Bundle): void {

@@ -1,5 +1,6 @@
 import { HostNetError } from '../errors.ts';
 import { markText } from '../firewall/registers.ts';
+import { escapeId, unescapeId } from '../firewall/state.ts';
 import { formatAddress, parseAddress } from '../ip.ts';
 import type { RelayPair, RelaySide } from '../types.ts';
 import { RELAY_MAPS, RELAY_MARK, type RelayMapName } from './ruleset.ts';
@@ -43,12 +44,13 @@ export function relayContent(pairs: readonly RelayPair[], now: number): RelayCon
 
 /** Names of the counters of a pair, by the side that sends. */
 export function counterName(id: string, side: 'a' | 'b'): string {
-  return `from_${side}.${id}`;
+  return `from_${side}.${escapeId(id)}`;
 }
 
 export function counterOwner(name: string): { readonly id: string; readonly side: 'a' | 'b' } | null {
-  const match = /^from_([ab])\.([A-Za-z0-9-]+)$/.exec(name);
-  return match ? { id: match[2] as string, side: match[1] as 'a' | 'b' } : null;
+  const match = /^from_([ab])\.(.+)$/.exec(name);
+  const id = match ? unescapeId(match[2] as string) : null;
+  return id === null ? null : { id, side: match?.[1] as 'a' | 'b' };
 }
 
 interface End {
@@ -107,19 +109,20 @@ function addPair({ maps, limits, counters }: Mutable, pair: RelayPair, { family,
 
 function checkPair(pair: RelayPair, ids: ReadonlySet<string>, ports: ReadonlySet<number>): void {
   const { id, port, bytesPerSecond, expiresAt } = pair;
-  const fault = !/^[A-Za-z0-9-]{1,64}$/.test(id)
-    ? 'its id is malformed'
-    : ids.has(id)
-      ? 'it is given twice'
-      : ports.has(port)
-        ? `port ${port} is another pair's`
-        : ![port, pair.a?.port ?? 1, pair.b?.port ?? 1].every(isPort)
-          ? 'a port is malformed'
-          : !Number.isSafeInteger(bytesPerSecond) || bytesPerSecond < 1
-            ? 'its rate is malformed'
-            : expiresAt !== null && !Number.isFinite(expiresAt)
-              ? 'its expiry is malformed'
-              : null;
+  const fault =
+    id === '' || escapeId(id).length > 100
+      ? 'its id is empty or too long'
+      : ids.has(id)
+        ? 'it is given twice'
+        : ports.has(port)
+          ? `port ${port} is another pair's`
+          : ![port, pair.a?.port ?? 1, pair.b?.port ?? 1].every(isPort)
+            ? 'a port is malformed'
+            : !Number.isSafeInteger(bytesPerSecond) || bytesPerSecond < 1
+              ? 'its rate is malformed'
+              : expiresAt !== null && !Number.isFinite(expiresAt)
+                ? 'its expiry is malformed'
+                : null;
   if (fault !== null) throw new HostNetError('invalid-state', `relay pair ${JSON.stringify(id)}: ${fault}`);
 }
 

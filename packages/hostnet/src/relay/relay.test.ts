@@ -60,7 +60,8 @@ describe('relay table', () => {
     const broken: RelayPair[][] = [
       [FOUR, { ...SIX, id: FOUR.id }],
       [FOUR, { ...SIX, port: FOUR.port }],
-      [{ ...FOUR, id: 'x" }' }],
+      [{ ...FOUR, id: '' }],
+      [{ ...FOUR, id: 'x'.repeat(101) }],
       [{ ...FOUR, port: 0 }],
       [{ ...FOUR, bytesPerSecond: 0 }],
       [{ ...FOUR, expiresAt: Number.NaN }],
@@ -72,6 +73,8 @@ describe('relay table', () => {
 
   it('finds the pair of a counter again', () => {
     assert.deepEqual(counterOwner(counterName('pair-4', 'b')), { id: 'pair-4', side: 'b' });
-    assert.equal(counterOwner('policy.x'), null);
+    assert.deepEqual(counterOwner(counterName('a:b" }/ü', 'a')), { id: 'a:b" }/ü', side: 'a' });
+    assert.match(counterName('x" }', 'a'), /^[a-z0-9_.]+$/);
+    for (const strange of ['policy.x', 'from_a.', 'from_a._ffffff_']) assert.equal(counterOwner(strange), null);
   });
 });
