@@ -19,10 +19,18 @@ export class ClientUnderTest {
   readonly interface: string;
   readonly stateDir: string;
   readonly #world: World;
+  readonly #controller: ControllerUnderTest;
   daemon!: Daemon;
 
-  private constructor(world: World, place: string, host: Host, id: string, stateDir: string) {
+  private constructor(
+    { world, controller }: { world: World; controller: ControllerUnderTest },
+    place: string,
+    host: Host,
+    id: string,
+    stateDir: string,
+  ) {
     this.#world = world;
+    this.#controller = controller;
     this.place = place;
     this.host = host;
     this.id = id;
@@ -40,17 +48,17 @@ export class ClientUnderTest {
     const body = { name: place, ...(user !== undefined && { user }) };
     const { id, key } = await controller.call('createEnrolmentKey', { body });
     const [host, folder] = [await world.host(place), await temporaryFolder(world.cleanup)];
-    const client = new ClientUnderTest(world, place, host, id, folder);
+    const client = new ClientUnderTest({ world, controller }, place, host, id, folder);
     world.cleanup.add(async () => {
       await client.down();
     });
-    client.start(controller, key, args);
+    client.start(key, args);
     return client;
   }
 
   /** Starts it (again); a key is needed the first time only. */
-  start(controller: ControllerUnderTest, key?: string, args: readonly string[] = []): void {
-    const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', controller.url];
+  start(key?: string, args: readonly string[] = []): void {
+    const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', this.#controller.url];
     this.daemon = Daemon.start(
       [
         ...[program('client/src/main.ts'), 'run', '--insecure', ...where, ...args],
@@ -72,9 +80,8 @@ export class ClientUnderTest {
 
   /** Runs another command of `sally` on this host. */
   run(command: string, ...args: string[]): Promise<string> {
-    return this.#world
-      .space(this.place)
-      .exec(process.execPath, program('cli/src/main.ts'), command, '--state-dir', this.stateDir, ...args);
+    const sally = new URL('../../bin/sally', import.meta.url).pathname;
+    return this.#world.space(this.place).exec(sally, command, '--state-dir', this.stateDir, ...args);
   }
 
   async status(): Promise<ClientStatus> {
@@ -97,7 +104,9 @@ export class ClientUnderTest {
       return typeof last === 'object' && wanted(last as ClientStatus) ? (last as ClientStatus) : null;
     };
     return until(what, look, { timeoutMs, everyMs: 30 }).catch((error: Error) => {
-      throw new Error(`${error.message}; it is ${JSON.stringify(last, null, 1)}\n${this.daemon.output.slice(-4000)}`);
+      const [ours, theirs] = [this, this.#controller].map(({ daemon }) => daemon.output.slice(-3000));
+      const state = JSON.stringify(last, null, 1);
+      throw new Error(`${error.message}; it is ${state}\nclient:\n${ours}\ncontroller:\n${theirs}`);
     });
   }
 

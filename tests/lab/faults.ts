@@ -111,7 +111,7 @@ function faultsOf(s: PathsScenario<Gateway | 'laptop'>, client: ClientUnderTest)
     {
       name: 'the client is killed',
       begin: () => client.daemon.kill('SIGKILL'),
-      end: async () => client.start(controller),
+      end: async () => client.start(),
       // Nobody moves a route while no client runs: not a moment for a gateway to go.
       gateway: 'east',
     },

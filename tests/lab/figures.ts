@@ -75,7 +75,7 @@ export async function start(rounds: number, tell: (line: string) => void): Promi
     for (let round = 0; round < rounds; round++) {
       await laptop.down();
       const from = monotonicMs();
-      laptop.start(s.controller);
+      laptop.start();
       const { at, ms } = await stream.answered(from);
       values.push(at + ms - from);
       tell(`up, round ${round + 1}: ${Math.round(at + ms - from)} ms`);
@@ -102,7 +102,7 @@ export async function direct(rounds: number, tell: (line: string) => void): Prom
       const before = await discovered();
       await Promise.all([s.lab.nat('home').rebind(), s.lab.nat('site').rebind()]);
       await until('the gateway’s new endpoint', async () => (await discovered()) !== before, { timeoutMs: 60_000 });
-      laptop.start(s.controller);
+      laptop.start();
       await laptop.is('connected', ({ controller, revision }) => controller.connected && revision !== null);
       const ready = monotonicMs();
       await laptop.is('a direct path', ({ gateways }) =>

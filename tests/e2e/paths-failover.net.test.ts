@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { monotonicMs, RequestStream, until, whyNoNamespaces } from '@sallyport/testkit';
+import { PathsScenario } from '../lab/paths-scenario.ts';
+import { wgQuickUp } from '../lab/system.ts';
+
+const skip = whyNoNamespaces() ?? false;
+
+/** Two gateways in one LAN, a third one that relays, and devices behind a NAT. */
+async function threeGateways(t: { after(step: () => Promise<void>): void }, mode: 'MANUAL' | 'AUTOMATIC' = 'MANUAL') {
+  const s = await PathsScenario.create({
+    nats: { home: {} },
+    hosts: { laptop: 'home', plain: 'home', east: 'internet', west: 'internet', hub: 'internet' },
+    lans: { office: ['east', 'west'] },
+    gateways: { east: { endpoint: true }, west: { endpoint: true }, hub: { endpoint: true, relay: true } },
+  });
+  t.after(() => s.cleanup.run());
+  const resource = await s.open('office', ['east', 'west'], { mode });
+  const via = { east: s.lab.lanAddress('east'), west: s.lab.lanAddress('west') };
+  return { s, resource, via };
+}
+
+/** The same with a native device, whose requests run. */
+async function pair(t: { after(step: () => Promise<void>): void }, mode: 'MANUAL' | 'AUTOMATIC' = 'MANUAL') {
+  const { s, resource, via } = await threeGateways(t, mode);
+  const laptop = await s.clientUp('laptop');
+  const stream = await RequestStream.start(laptop.host, s.url('office'), { everyMs: 25, timeoutMs: 400 });
+  await laptop.is('both tunnels', ({ gateways }) => gateways.filter(({ path }) => path === 'direct').length >= 2);
+  return { s, resource, via, laptop, stream };
+}
+
+test('MANUAL: the first gateway carries; faults move the route to the second, and back', { skip }, async (t) => {
+  const { s, resource, via, laptop, stream } = await pair(t);
+  await stream.answered(monotonicMs(), via.east);
+
+  for (const { name, fault, limitMs } of [
+    { name: 'the gateway’s host is cut off', fault: () => s.lab.cut('east'), limitMs: 1500 },
+    { name: 'its cable is pulled', fault: () => s.lab.cut('east', 'unplugged'), limitMs: 1500 },
+    { name: 'its LAN is cut off', fault: () => s.lab.cutLan('east'), limitMs: 3000 },
+  ]) {
+    await t.test(name, async (part) => {
+      const at = monotonicMs();
+      await fault();
+      const first = await stream.answered(at, via.west);
+      const ms = first.at + first.ms - at;
+      part.diagnostic(`through the other gateway after ${Math.round(ms)} ms`);
+      assert.ok(ms < limitMs, `${ms} ms`);
+      await s.lab.restore('east');
+      await stream.answered(monotonicMs(), via.east, 60_000);
+    });
+  }
+
+  await t.test('kill -9 of a gateway’s agent moves nothing', async () => {
+    const at = monotonicMs();
+    await s.gateway('east').agent.daemon.kill('SIGKILL');
+    await s.controller.gatewayIs(s.gateway('east').id, 'OFFLINE', 40_000);
+    await stream.answered(monotonicMs() + 1000);
+    const samples = (await stream.samples()).filter((sample) => sample.at >= at);
+    assert.ok(samples.every(({ body }) => body === via.east));
+    s.gateway('east').agent.start(s.controller, s.gateway('east').token);
+    await s.online('east');
+  });
+
+  await t.test(
+    'a controller that is dead or cut off moves nothing, and a gateway’s death is survived without it',
+    async () => {
+      const at = monotonicMs();
+      await s.lab.cut('controller');
+      await laptop.is('no controller', ({ controller }) => !controller.connected, 60_000);
+      const calm = (await stream.samples()).filter((sample) => sample.at >= at);
+      assert.ok(calm.every(({ body }) => body === via.east));
+      const cutAt = monotonicMs();
+      await s.lab.cut('east');
+      const { at: began, ms } = await stream.answered(cutAt, via.west);
+      assert.ok(began + ms - cutAt < 1500, `${began + ms - cutAt} ms`);
+      await s.lab.restore('east');
+      await stream.answered(monotonicMs(), via.east, 60_000);
+      await s.lab.restore('controller');
+      await s.online('east');
+      await s.online('west');
+    },
+  );
+
+  await t.test('MAINTENANCE drains: new flows elsewhere, then safe to stop', async () => {
+    const params = { id: s.gateway('east').id };
+    await s.controller.call('updateGateway', {
+      params,
+      body: { name: 'east', wireguardPort: '51820', intent: 'MAINTENANCE' },
+    });
+    const drainedAt = (await stream.answered(monotonicMs(), via.west)).at;
+    // Told after two heartbeats without traffic.
+    const safe = async () => (await s.controller.call('getGateway', { params })).statistics?.safeToStop === true;
+    await until('safe to stop', safe, { timeoutMs: 45_000 });
+    await s.controller.call('updateGateway', {
+      params,
+      body: { name: 'east', wireguardPort: '51820', intent: 'ACTIVE' },
+    });
+    await stream.answered(monotonicMs(), via.east);
+    const failed = (await stream.samples()).filter(({ at, error }) => at >= drainedAt && error !== undefined);
+    assert.deepEqual(failed, []);
+  });
+
+  await t.test('the order of the resource decides', async () => {
+    await s.controller.call('saveLoadBalancing', {
+      params: { id: resource },
+      body: { loadBalancingMode: 'MANUAL', gateways: [s.gateway('west').id, s.gateway('east').id] },
+    });
+    await stream.answered(monotonicMs(), via.west);
+  });
+});
+
+test('AUTOMATIC: a carrier is chosen, kept while it is well, and left when it is not', { skip }, async (t) => {
+  const { s, via, stream } = await pair(t, 'AUTOMATIC');
+  const { body } = await stream.answered(monotonicMs());
+  const [ours, other] = body === via.east ? (['east', 'west'] as const) : (['west', 'east'] as const);
+  const settled = monotonicMs();
+  await stream.answered(settled + 1500);
+  assert.ok((await stream.samples()).filter(({ at }) => at >= settled).every((sample) => sample.body === body));
+  await s.lab.cut(ours);
+  await stream.answered(monotonicMs(), via[other], 5000);
+});
+
+test('a plain device that comes in through a relaying gateway fails over between the others', { skip }, async (t) => {
+  const { s, via } = await threeGateways(t);
+  const device = await s.controller.addDevice('plain');
+  await s.controller.call('updateDevice', {
+    params: { id: device.id },
+    body: { name: 'plain', entryGateway: s.gateway('hub').id },
+  });
+  await s.converged();
+  await wgQuickUp(s.lab, 'plain', await s.controller.deviceConfiguration(device));
+  const stream = await RequestStream.start(await s.lab.host('plain'), s.url('office'), { everyMs: 50, timeoutMs: 500 });
+  await stream.answered(monotonicMs(), via.east);
+  await s.lab.cut('east');
+  await stream.answered(monotonicMs(), via.west);
+});
