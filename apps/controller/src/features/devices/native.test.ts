@@ -14,14 +14,15 @@ test('the client and its host are shown once it has connected, and its paths by 
   const [berlin, hamburg] = [await make.gateway('Berlin'), await make.gateway('Hamburg')];
   const device = await nativeDevice(app, 'laptop');
   const agent = { version: '1.2.0', hostname: 'desk', os: 'Debian 13', kernel: '6.12', wireguard: 'kernel' } as const;
-  app.channel.presences.set(device.id, { ...present, agent });
+  assert.deepEqual([device.status, device.lastConnection], ['Offline', undefined]);
+  app.channel.presences.set(device.id, { ...present, lastSeen: app.clock.now, agent });
   app.channel.pathReports.set(device.id, [
     { peer: hamburg.id, via: berlin.id, rttMs: 12.5 },
     { peer: berlin.id, via: 'direct', rttMs: 3 },
     { peer: '00000000-0000-4000-8000-000000000000', via: null, rttMs: null },
   ]);
-  const { connected, agent: shown, paths } = await get(app, device.id);
-  assert.equal(connected, true);
+  const { connected, status, lastConnection, agent: shown, paths } = await get(app, device.id);
+  assert.deepEqual([connected, status, lastConnection], [true, 'Online', '2026-01-15T12:00:00.000Z']);
   assert.deepEqual(shown, { version: '1.2.0', hostname: 'desk', os: 'Debian 13', kernel: '6.12' });
   assert.deepEqual(paths, [
     { gateway: { id: berlin.id, name: 'Berlin' }, via: 'DIRECT', rttMs: 3 },

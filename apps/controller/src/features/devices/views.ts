@@ -4,7 +4,7 @@ import type { Presence } from '../../channel/types.ts';
 import { postureOf } from '../../runtime/world-rows.ts';
 import type { DeviceRow } from './store.ts';
 
-/** A device is Online while its last handshake with a gateway is not older than this, milliseconds. */
+/** A device is Online while its last handshake with a gateway is not older than this, milliseconds, or its client connected. */
 export const onlineMs = 180_000;
 
 /** What a device's row does not tell. */
@@ -22,17 +22,17 @@ export interface DeviceFacts {
 
 /** A device as answers carry it. */
 export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
-  const { handshake, location, owner, now } = facts;
+  const { handshake, location, owner } = facts;
   const { sourceIp, country } = location;
   const posture = postureOf(row);
-  const lastConnection = Math.max(handshake ?? 0, row.last_connection ?? 0);
+  const lastConnection = Math.max(handshake ?? 0, row.last_connection ?? 0, facts.presence.lastSeen ?? 0);
   return {
     id: row.id,
     createdAt: iso(row.created_at),
     updatedAt: iso(row.updated_at),
     name: row.name,
     active: row.active === 1,
-    status: statusOf(row, handshake, now),
+    status: statusOf(row, facts),
     ...(owner === undefined ? {} : { user: owner }),
     hardwareId: row.hardware_id,
     publicKey: row.public_key,
@@ -57,8 +57,9 @@ function wayOf(row: DeviceRow, { presence, entryGateway }: DeviceFacts): Partial
   return { kind: 'NATIVE', connected: presence.connected, agent: { version, hostname, os, kernel } };
 }
 
-function statusOf(row: DeviceRow, handshake: number | null, now: number): Device['status'] {
+function statusOf(row: DeviceRow, { handshake, presence, now }: DeviceFacts): Device['status'] {
   if (row.active !== 1) return 'Deactivated';
+  if (presence.connected) return 'Online';
   return handshake !== null && now - handshake <= onlineMs ? 'Online' : 'Offline';
 }
 
