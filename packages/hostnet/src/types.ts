@@ -105,6 +105,14 @@ export interface HostState {
   readonly routes: readonly string[];
 }
 
+/** A service that is always reached past the tunnel: without it, nothing could be learned that brings a dead tunnel back. */
+export interface DirectTarget {
+  /** One address, without prefix length. */
+  readonly address: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+}
+
 /** Link, addresses, routes and rules of a native device's tunnel interface. */
 export interface ClientHostState {
   /** Interface name, at most 15 characters. */
@@ -124,6 +132,8 @@ export interface ClientHostState {
   readonly mark: number;
   /** Number of a routing table that nobody else uses, 256 or more. */
   readonly table: number;
+  /** Absent: none. */
+  readonly direct?: readonly DirectTarget[];
 }
 
 /** One end of a relayed pair, as it was learned. */

@@ -111,6 +111,20 @@ address del fd7a:1::7/128 dev sal0
     }
   });
 
+  it('what is always reached past the tunnel is looked up before it, also where that is split', () => {
+    const direct = [
+      { address: '10.5.0.1', protocol: 'tcp', port: 443 },
+      { address: 'fd11:0::1', protocol: 'udp', port: 51900 },
+    ] as const;
+    const rule = 'pref 5180 to 10.5.0.1 ipproto tcp dport 443 lookup main protocol 83';
+    assert.deepEqual(wantedRules({ ...STATE, direct }, 4), [rule, RULE]);
+    const rule6 = 'pref 5180 to fd11::1 ipproto udp dport 51900 lookup main protocol 83';
+    assert.equal(wantedRules({ ...FULL, direct }, 6)[0], rule6);
+    assert.deepEqual(wantedRules({ ...STATE, direct, prefixes: [] }, 4), []);
+    const port = { address: '10.5.0.1', protocol: 'tcp', port: 0 } as const;
+    assert.throws(() => planClientUp({ ...STATE, direct: [port] }, PRISTINE), /not a target/);
+  });
+
   it('reads the ruleset as golden text', () => {
     assert.equal(clientRuleset(STATE), readFileSync(new URL('golden.nft', import.meta.url), 'utf8'));
   });

@@ -3,8 +3,8 @@ import { tableName } from '../firewall/ruleset.ts';
 import type { FoundRoute } from '../host/found.ts';
 import { Batch, families, familiesInside, type HostPlan, planInterface, ROUTE_PROTOCOL } from '../host/plan.ts';
 import { SOURCE_MARK, type SysctlChange } from '../host/sysctls.ts';
-import { parsePrefix } from '../ip.ts';
-import type { ClientHostState } from '../types.ts';
+import { formatAddress, parseAddress, parsePrefix } from '../ip.ts';
+import type { ClientHostState, DirectTarget } from '../types.ts';
 import type { FoundClient } from './found.ts';
 import { isDefault, isFull, planClientRoutes } from './routes.ts';
 
@@ -12,6 +12,7 @@ import { isDefault, isFull, planClientRoutes } from './routes.ts';
 export const UNREACHABLE_METRIC = 4_000_000;
 
 /** Priorities of our policy rules: after the local table, before everybody's rules but those that mean to be early. */
+export const DIRECT_RULE = 5180;
 export const FIRST_RULE = 5181;
 export const LAST_RULE = 5184;
 
@@ -67,8 +68,9 @@ export function wantedRules(state: ClientHostState, family: 4 | 6): string[] {
   const table = `lookup ${state.table}`;
   const rule = { not: true, mark: state.mark };
   const first = ruleText({ ...rule, priority: FIRST_RULE, table, suppress: true });
-  if (!isFull(state, family)) return [first];
+  if (!isFull(state, family)) return [...directRules(state, family), first];
   return [
+    ...directRules(state, family),
     first,
     ruleText({ not: false, mark: null, priority: FIRST_RULE + 1, table: 'lookup main', suppress: true }),
     ruleText({ ...rule, priority: FIRST_RULE + 2, table, suppress: false }),
@@ -76,18 +78,31 @@ export function wantedRules(state: ClientHostState, family: 4 | 6): string[] {
   ];
 }
 
+/** What has to be reached past the tunnel is looked up as if there were none. */
+function directRules({ direct = [] }: ClientHostState, family: 4 | 6): string[] {
+  const targets = direct.filter(({ address }) => parseAddress(address).family === family);
+  const rules = targets.map((target) => {
+    const to = { ...target, address: formatAddress(parseAddress(target.address)) };
+    return ruleText({ priority: DIRECT_RULE, not: false, mark: null, to, table: 'lookup main', suppress: false });
+  });
+  return [...new Set(rules)];
+}
+
 export interface RuleParts {
   readonly priority: number;
   readonly not: boolean;
   readonly mark: number | null;
+  /** Absent: wherever it goes. */
+  readonly to?: DirectTarget;
   /** `lookup` and the table, or `unreachable`. */
   readonly table: string;
   readonly suppress: boolean;
 }
 
 /** A rule as `ip rule add` and `ip rule del` take it. */
-export function ruleText({ priority, not, mark, table, suppress }: RuleParts): string {
-  const words = [`pref ${priority}`, not && 'not', mark !== null && `fwmark 0x${mark.toString(16)}`, table];
+export function ruleText({ priority, not, mark, to, table, suppress }: RuleParts): string {
+  const target = to && `to ${to.address} ipproto ${to.protocol} dport ${to.port}`;
+  const words = [`pref ${priority}`, not && 'not', mark !== null && `fwmark 0x${mark.toString(16)}`, target, table];
   return [...words, suppress && 'suppress_prefixlength 0', `protocol ${ROUTE_PROTOCOL}`].filter(Boolean).join(' ');
 }
 
@@ -144,9 +159,14 @@ function planRules(batch: Batch, family: 4 | 6, wanted: readonly string[], found
   for (const rule of there) if (!wanted.includes(rule)) batch.add(family, `rule ${rule} is old`, `rule del ${rule}`);
 }
 
-function checkState({ interface: name, mark, table, prefixes }: ClientHostState): void {
+function checkState({ interface: name, mark, table, prefixes, direct = [] }: ClientHostState): void {
   tableName(name);
   prefixes.forEach(parsePrefix);
+  for (const { address, protocol, port } of direct) {
+    parseAddress(address);
+    const fits = ['tcp', 'udp'].includes(protocol) && Number.isInteger(port) && port > 0 && port < 65_536;
+    if (!fits) throw new HostNetError('invalid-state', `not a target: ${address} ${protocol} ${port}`);
+  }
   const isNumber = (value: number, least: number): boolean =>
     Number.isInteger(value) && value >= least && value <= 0xffffffff;
   if (!isNumber(mark, 1)) throw new HostNetError('invalid-state', `not a usable mark: ${mark}`);

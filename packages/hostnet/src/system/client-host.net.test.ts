@@ -166,6 +166,16 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       await talks(ROUTER[family]);
     });
 
+    it(`reaches past a full tunnel what it always has to reach, and nothing else there: ${family}`, async () => {
+      const direct = [{ address: INTERNET[family], protocol: 'tcp', port: 80 }] as const;
+      await up({ ...FULL, direct });
+      await talks(INTERNET[family]);
+      assert.equal(await way(INTERNET[family]), 'sal0', 'other ports of it');
+      await device.call('clientUp', FULL);
+      assert.deepEqual(await device.call('clientVerify', FULL), []);
+      assert.doesNotMatch(await device.exec('ip', family === 'v4' ? '-4' : '-6', 'rule'), /dport/);
+    });
+
     it(`hears answers to its marked packets through a strict reverse path filter: ${family}`, async (t) => {
       if (!(await device.succeeds('perl', '-MSocket=:all', '-e', '1'))) return t.skip('needs perl');
       await up(FULL);

@@ -1,8 +1,9 @@
-import { FIRST_RULE, LAST_RULE, ruleText } from '../client/plan.ts';
+import { DIRECT_RULE, LAST_RULE, ruleText } from '../client/plan.ts';
 import { HostNetError } from '../errors.ts';
 import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
 import { ROUTE_PROTOCOL } from '../host/plan.ts';
 import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
+import type { DirectTarget } from '../types.ts';
 import type { JsonObject } from './nft-json.ts';
 import { isObject } from './nft-json.ts';
 
@@ -50,17 +51,23 @@ export function readClientRules(answer: unknown): string[] {
   return objects(answer)
     .filter(({ priority, protocol }) => {
       const number = integer(priority);
-      return protocol === String(ROUTE_PROTOCOL) && number >= FIRST_RULE && number <= LAST_RULE;
+      return protocol === String(ROUTE_PROTOCOL) && number >= DIRECT_RULE && number <= LAST_RULE;
     })
     .map((rule) =>
       ruleText({
         priority: integer(rule.priority),
         not: 'not' in rule,
         mark: rule.fwmark === undefined ? null : Number(rule.fwmark),
+        ...(rule.dst !== undefined && { to: targetOf(rule) }),
         table: rule.table === undefined ? text(rule.action) : `lookup ${text(rule.table)}`,
         suppress: rule.suppress_prefixlen !== undefined,
       }),
     );
+}
+
+/** `dst` has no length when it is one address. */
+function targetOf({ dst, ipproto, dport }: Readonly<Record<string, unknown>>): DirectTarget {
+  return { address: text(dst), protocol: ipproto === 'udp' ? 'udp' : 'tcp', port: Number(dport ?? 0) };
 }
 
 /** Reads `ip -j rule show`. Throws `bad-output`. */
