@@ -138,7 +138,7 @@ test('who cannot be sent to does not bother the peer; what the row says counts u
   assert.equal(app.channel.punches.length, 2);
 });
 
-test('who asks before the beacon has seen it is served as soon as that has happened, if that is soon', async (t) => {
+test('who asks is served again when the beacon sees either end for the first time, or elsewhere, if that is soon', async (t) => {
   const { app, paths, mappings, gateway, device, connect, find } = await open(t);
   const [g, d] = [await gateway('g'), await device()];
   connect(d, g);
@@ -147,13 +147,15 @@ test('who asks before the beacon has seen it is served as soon as that has happe
   mappings.set(d, seen('198.51.100.7:4500'));
   await paths.mapped(d);
   assert.deepEqual(app.channel.punches, [[g, d, ['198.51.100.7:4500']]]);
-  await paths.mapped(d);
-  mappings.delete(d);
-  await find(d, g);
+  mappings.set(g, seen('203.0.113.1:49772'));
+  await paths.mapped(g);
+  assert.deepEqual(app.channel.punches.slice(1), [
+    [g, d, ['198.51.100.7:4500']],
+    [d, g, ['203.0.113.1:49772']],
+  ]);
   app.clock.now += 3_001;
-  mappings.set(d, seen('198.51.100.8:4500'));
-  await paths.mapped(d);
-  assert.equal(app.channel.punches.length, 1);
+  for (const end of [d, g]) await paths.mapped(end);
+  assert.equal(app.channel.punches.length, 3);
 });
 
 test('strangers learn nothing and bother nobody, and nobody asks the same again and again', async (t) => {

@@ -3,8 +3,10 @@ import type { Mapping } from '../beacon/mappings.ts';
 import type { AgentRecord, Channel, DesiredStates } from '../channel/types.ts';
 import type { Store } from '../db/store.ts';
 import { RequestRate } from './rate.ts';
+import { RecentRequests } from './recent-requests.ts';
 import { mayRelay, type Pair, type RatedRelay, rankRelays } from './relay-choice.ts';
 import { type AllocationOutcome, allocateRelay, endUnneeded, type RelayPairRow } from './relay-pairs.ts';
+import { renew } from './renew.ts';
 
 export interface PathsDeps {
   readonly store: Store;
@@ -35,8 +37,7 @@ export class Paths {
   readonly #deps: PathsDeps;
   readonly #startedAt: number;
   readonly #rate = new RequestRate({ everyMs: 450, burst: 64, perSecond: 16, remembered: 100_000 });
-  /** Peers that agents asked for before the beacon had seen them, and when. */
-  readonly #unseen = new Map<string, { readonly tenant: string; readonly peers: Map<string, number> }>();
+  readonly #recent = new RecentRequests(recentMs);
   /** Whom an agent may ask for, by the hash of the state that says so. */
   readonly #peers = new Map<string, { readonly hash: string; readonly ids: ReadonlySet<string> }>();
   readonly #unsubscribe: () => void;
@@ -60,21 +61,17 @@ export class Paths {
     else {
       requests.served++;
       const world = await this.#deps.worlds.world(agent.tenant);
-      if (!this.#punch(world, agent.id, peer)) this.#wait(agent, peer);
+      this.#recent.add({ tenant: agent.tenant, agent: agent.id, peer }, this.#deps.store.now());
+      this.#punch(world, agent.id, peer);
       if (relay && isAgent(world, agent.id) && isAgent(world, peer))
         await this.#relay(world, agent.tenant, agent.id, peer);
     }
   }
 
-  /** The beacon has seen where an agent can be sent to: what it asked for just before comes true now. */
-  async mapped(agent: string): Promise<void> {
-    const waiting = this.#unseen.get(agent);
-    if (waiting === undefined) return;
-    this.#unseen.delete(agent);
-    const world = await this.#deps.worlds.world(waiting.tenant);
-    const since = this.#deps.store.now() - unseenMs;
-    for (const [peer, at] of waiting.peers)
-      if (at >= since && (await this.#mayAsk(agent, peer))) this.#punch(world, agent, peer);
+  /** The beacon sees an agent in another place: those who look for it, or whom it looks for, are told at once. */
+  async mapped(end: string): Promise<void> {
+    for (const { tenant, agent, peer } of this.#recent.of(end, this.#deps.store.now()))
+      if (await this.#mayAsk(agent, peer)) this.#punch(await this.#deps.worlds.world(tenant), agent, peer);
   }
 
   /** Ends pairs that nobody has needed for a day. To be called now and then. */
@@ -97,34 +94,17 @@ export class Paths {
     if (known?.hash === state.hash) return known.ids.has(peer);
     const ids = state.items().flatMap((item) => (item.kind === 'peer' || item.kind === 'device' ? [item.id] : []));
     const peers = { hash: state.hash, ids: new Set(ids) };
-    this.#peers.delete(agent);
-    this.#peers.set(agent, peers);
-    const [oldest] = this.#peers.keys();
-    if (this.#peers.size > rememberedStates && oldest !== undefined) this.#peers.delete(oldest);
+    renew(this.#peers, agent, peers, rememberedStates);
     return peers.ids.has(peer);
   }
 
-  #wait({ id, tenant }: AgentRecord, peer: string): void {
-    const waiting = this.#unseen.get(id) ?? { tenant, peers: new Map<string, number>() };
-    waiting.peers.set(peer, this.#deps.store.now());
-    this.#unseen.delete(id);
-    this.#unseen.set(id, waiting);
-    const [oldest] = this.#unseen.keys();
-    if (this.#unseen.size > rememberedStates && oldest !== undefined) this.#unseen.delete(oldest);
-  }
-
-  /**
-   * A NAT lets in what comes from where its own side has sent to: so both send, each to where the other is seen. False: it
-   * is not known where the agent could be sent to.
-   */
-  #punch(world: World, agent: string, peer: string): boolean {
+  /** A NAT lets in what comes from where its own side has sent to: so both send, each to where the other is seen. */
+  #punch(world: World, agent: string, peer: string): void {
     const { channel } = this.#deps;
     const [own, theirs] = [this.#endpoints(world, agent), this.#endpoints(world, peer)];
-    if (own.length === 0) return false;
-    if (!channel.punch(peer, agent, own)) return true;
+    if (own.length === 0 || !channel.punch(peer, agent, own)) return;
     this.counters.punches++;
     if (theirs.length > 0 && channel.punch(agent, peer, theirs)) this.counters.punches++;
-    return true;
   }
 
   /** Where an agent can be sent to. What the beacon sees now is newer than any row. */
@@ -178,8 +158,8 @@ const isAgent = (world: World, id: string): boolean =>
 /** As many as a `punch` carries. */
 const endpointLimit = 8;
 const rememberedStates = 10_000;
-/** How long a request waits for the beacon. */
-const unseenMs = 3_000;
+/** How long a request is worth answering again: by then it is asked again. */
+const recentMs = 3_000;
 /** How long agents take to come back after the controller has started. */
 const returnMs = 15_000;
 /** How long a new relay has before it is measured against others. */

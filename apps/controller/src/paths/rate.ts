@@ -1,3 +1,5 @@
+import { renew } from './renew.ts';
+
 /**
  * Lets each key through once per interval and owner, and each owner so often in all (a leaky bucket). Of too many keys the
  * oldest is forgotten. Times in milliseconds of one clock.
@@ -31,11 +33,4 @@ export interface RateLimits {
   readonly perSecond: number;
   /** Keys, and owners, kept at most. */
   readonly remembered: number;
-}
-
-function renew<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > limit && oldest !== undefined) map.delete(oldest);
 }
