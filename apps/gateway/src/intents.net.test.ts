@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { gatewayItem } from '@sallyport/agent-core/testing';
 import { until, whyNoNamespaces } from '@sallyport/testkit';
 import { deployableWorld, reachable } from './testing/waits.ts';
-import { serverAddress, wireguardPort } from './testing/world.ts';
+import { lastHeard, serverAddress, wireguardPort } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
@@ -18,7 +18,7 @@ test('intents and settings', { skip }, async (t) => {
     await made.controller.change([gatewayItem({ listenPort: wireguardPort, intent: 'OFFLINE' })]);
     await made.applied();
     assert.equal(await reachable(made), false);
-    await until('safe to stop', async () => (await made.controller.lastHeard('heartbeat')).safeToStop);
+    await until('safe to stop', async () => (await lastHeard(made.controller, 'heartbeat')).safeToStop);
     await made.controller.change([gatewayItem({ listenPort: wireguardPort })]);
     await made.applied();
     // The peer came back with its last endpoint, so the gateway speaks first.
@@ -32,10 +32,10 @@ test('intents and settings', { skip }, async (t) => {
     await made.applied();
     const { received } = await made.device.stream('s');
     await until('more echoes', async () => (await made.device.stream('s')).received > received + 10);
-    await until('not safe to stop', async () => !(await made.controller.lastHeard('heartbeat')).safeToStop);
+    await until('not safe to stop', async () => !(await lastHeard(made.controller, 'heartbeat')).safeToStop);
     assert.equal(await reachable(made), false);
     await made.device.stopStream('s');
-    await until('safe to stop', async () => (await made.controller.lastHeard('heartbeat')).safeToStop);
+    await until('safe to stop', async () => (await lastHeard(made.controller, 'heartbeat')).safeToStop);
   });
 
   await t.test('another port moves the listener', async () => {

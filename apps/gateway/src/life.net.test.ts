@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until, whyNoNamespaces } from '@sallyport/testkit';
-import { serverAddress, serverAddress6, traces, World } from './testing/world.ts';
+import { lastHeard, serverAddress, serverAddress6, traces, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
@@ -22,7 +22,7 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
     assert.equal(await device.udp(serverAddress, 80, { timeoutMs: 500 }), 'timeout');
     assert.equal(await device.tcp('10.20.0.1', 22, { timeoutMs: 500 }), 'timeout');
     const heartbeat = await until('a heartbeat with the device', async () => {
-      const last = await controller.lastHeard('heartbeat');
+      const last = await lastHeard(controller, 'heartbeat');
       return last.policies.some(({ packets }) => packets > 0) && last;
     });
     assert.equal(heartbeat.hash, (await controller.state()).hash);

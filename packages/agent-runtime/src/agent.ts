@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { LookupFunction } from 'node:net';
 import {
   AgentSession,
   type Effect,
@@ -18,6 +19,8 @@ import { LatestWriter } from './writer.ts';
 export interface AgentOptions {
   /** WebSocket address of the channel. */
   readonly url: string;
+  /** Resolves its host name. Default: as the system does. */
+  readonly lookup?: LookupFunction;
   readonly session: Omit<SessionConfig, 'host'>;
   readonly facts: Omit<SessionConfig['host'], 'wireguard'>;
   readonly timing: SessionTiming;
@@ -182,15 +185,16 @@ export class Agent {
 
   #connect(connection: number): void {
     this.#socket?.close('another connection takes its place');
-    this.#socket = new ChannelSocket(this.#options.url, {
+    const events = {
       opened: () => {
         const nonce = randomBytes(32).toString('base64');
         this.#input({ kind: 'opened', connection, nonce, exchange: keyExchange('agent', randomBytes(32)) });
       },
-      message: (frame) => this.#hear(connection, frame),
+      message: (frame: Frame) => this.#hear(connection, frame),
       pong: () => this.#input({ kind: 'pong', connection }),
-      closed: (reason) => this.#input({ kind: 'closed', connection, reason }),
-    });
+      closed: (reason: string) => this.#input({ kind: 'closed', connection, reason }),
+    };
+    this.#socket = new ChannelSocket(this.#options.url, events, this.#options.lookup);
   }
 
   #hear(connection: number, frame: Frame): void {

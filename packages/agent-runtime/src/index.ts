@@ -5,6 +5,13 @@ export { AgentError, type Failure, failureOf, UsageError } from './failure.ts';
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
 export { askLiveness, livenessPort } from './paths/liveness.ts';
+export {
+  type DefaultRoute,
+  defaultRoutes,
+  NetworkWatch,
+  parseRoutes4,
+  parseRoutes6,
+} from './paths/network-watch.ts';
 export { RelayMeter, relayProbeMagic } from './paths/relay-meter.ts';
 export { type PathHost, PathRunner } from './paths/runner.ts';
 export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';

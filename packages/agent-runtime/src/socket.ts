@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Frame } from '@sallyport/agent-core';
 import { type RawData, WebSocket } from 'ws';
@@ -20,12 +21,13 @@ export class ChannelSocket {
   #reason: string | null = null;
   #bytes = 0;
 
-  constructor(url: string, events: SocketEvents) {
+  constructor(url: string, events: SocketEvents, lookup?: LookupFunction) {
     this.#socket = new WebSocket(url, {
       handshakeTimeout: 10_000,
       maxPayload: 64 * 1024 * 1024,
       perMessageDeflate: false,
       followRedirects: false,
+      ...(lookup && { lookup }),
     });
     this.#socket.on('upgrade', ({ socket }) => {
       this.#transport = socket;

@@ -42,6 +42,7 @@ export async function downClient(
       endpoints,
       now: Date.now,
       peerConfig: ({ publicKey }) => ({ publicKey, allowedIps: [] }),
+      direct: () => [],
       coming: () => {},
       closing: () => {},
       onHostDrift: () => {},

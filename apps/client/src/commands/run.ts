@@ -26,7 +26,9 @@ import { answer, type DaemonParts, statusNow } from '../daemon.ts';
 import { UsageError } from '../failure.ts';
 import { LocalServer } from '../local/server.ts';
 import { ClientPlane } from '../plane/client-plane.ts';
+import { ControllerAddress } from '../plane/controller-address.ts';
 import { readPosture } from '../posture/read.ts';
+import { readSavedHost } from '../state/saved-host.ts';
 import { type KnownSettings, mergeSettings, readSettings, writeSettings } from '../state/settings.ts';
 
 export interface RunContext {
@@ -91,12 +93,15 @@ async function createParts(
 ): Promise<Parts> {
   const { version, pid, log, now } = context;
   const endpoints = await EndpointMemory.load(directory);
-  const plane = new ClientPlane({
+  const before = (await readSavedHost(directory))?.host.direct ?? [];
+  const controller = new ControllerAddress(url, before, () => plane.directChanged());
+  const plane: ClientPlane = new ClientPlane({
     interface: settings.interface,
     wireguard: settings.wireguard,
     privateKey: identity.wireguardPrivateKey,
     device: identity.agent,
     readPosture: () => readPosture(version),
+    direct: () => controller.targets,
     directory,
     endpoints,
     log,
@@ -109,6 +114,7 @@ async function createParts(
   });
   const agent = new Agent({
     url,
+    lookup: controller.lookup,
     session: sessionOf(identity, key, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,

@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { RelayMeter } from '@sallyport/agent-runtime';
+import { type DefaultRoute, defaultRoutes, RelayMeter } from '@sallyport/agent-runtime';
 import type { RelayPointItem, StateItem } from '@sallyport/contract/channel';
 import type { Netcheck } from '@sallyport/contract/local';
-import { type DefaultRoute, defaultRoutes } from '../plane/network-watch.ts';
 import { gatewayName } from '../state/status.ts';
 import { adviceOn } from './advice.ts';
 import { askController } from './controller.ts';

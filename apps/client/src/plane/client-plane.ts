@@ -5,6 +5,7 @@ import {
   failureOf,
   type HeartbeatReading,
   type Log,
+  NetworkWatch,
   PathRunner,
   type PlaneInput,
   type PlaneResult,
@@ -13,11 +14,10 @@ import {
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus } from '@sallyport/wireguard';
 import type { Facts } from '../posture/read.ts';
-import { NetworkWatch } from './network-watch.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
 
 export interface ClientPlaneOptions
-  extends Pick<TunnelOptions, 'interface' | 'wireguard' | 'privateKey' | 'directory' | 'endpoints' | 'now'> {
+  extends Pick<TunnelOptions, 'interface' | 'wireguard' | 'privateKey' | 'directory' | 'endpoints' | 'now' | 'direct'> {
   /** Id of the device. */
   readonly device: string;
   /** Facts about this machine, as they are now. */
@@ -96,6 +96,11 @@ export class ClientPlane implements AgentPlane {
     void this.readPosture();
     this.#postureTimer = setInterval(() => void this.readPosture(), postureEveryMs).unref();
     this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged());
+  }
+
+  /** What is reached past the tunnel has changed. */
+  directChanged(): void {
+    this.#tell({ kind: 'drift', reason: 'the controller has another address' });
   }
 
   /** Looks at the machine now; the session tells the controller if anything is another. Does not reject. */

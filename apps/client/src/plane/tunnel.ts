@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import {
   clientConfigOf,
   clientHostOf,
@@ -17,7 +18,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import type { ClientHostState } from '@sallyport/hostnet';
+import type { ClientHostState, DirectTarget } from '@sallyport/hostnet';
 import {
   type BackendChoice,
   type DeviceChange,
@@ -47,6 +48,8 @@ export interface TunnelOptions {
   readonly now: () => number;
   /** What the peer of an item should be at present. */
   readonly peerConfig: PeerSource;
+  /** What is reached past the tunnel, whatever is routed into it. */
+  readonly direct: () => readonly DirectTarget[];
   /** Called before items are put in force, with the device as it is before. */
   readonly coming: (items: Items, device: DeviceStatus) => void;
   /** Called before everything is closed. */
@@ -228,8 +231,11 @@ export class Tunnel {
 
   #hostState(items: Items): ClientHostState {
     const client = clientOf(items);
-    if (client !== null)
-      return clientHostOf(client, items, { interface: this.#options.interface, mark: fwmark, table });
+    const { interface: name, direct } = this.#options;
+    if (client !== null) {
+      const targets = [...direct(), ...relayPoints(items)];
+      return { ...clientHostOf(client, items, { interface: name, mark: fwmark, table }), direct: targets };
+    }
     const message = 'The controller sent a state without the device itself: check its version';
     throw new AgentError('no-client-item', message);
   }
@@ -267,6 +273,16 @@ export class Tunnel {
 export const fwmark = 0x5a11_0001;
 /** Routing table of the tunnel. */
 export const table = 0x5a11;
+
+/** Their round-trip times are those of datagrams that WireGuard would send there, which go past the tunnel. */
+function relayPoints(items: Items): DirectTarget[] {
+  return [...items.values()].flatMap((item): DirectTarget[] => {
+    if (item.kind !== 'relay-point') return [];
+    const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(item.endpoint) ?? [];
+    const address = bracketed ?? plain ?? '';
+    return isIP(address) === 0 ? [] : [{ address, protocol: 'udp', port: Number(port) }];
+  });
+}
 
 const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
 

@@ -93,6 +93,11 @@ export class DataPlane {
     return this.#backend?.kind ?? null;
   }
 
+  /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
+  get conflicts(): readonly string[] {
+    return this.#host.conflicts;
+  }
+
   /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
   detect(): Promise<void> {
     return this.#mutex.run(async () => {

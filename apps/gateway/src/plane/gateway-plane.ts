@@ -6,6 +6,7 @@ import {
   type HeartbeatReading,
   LatestWriter,
   type Log,
+  NetworkWatch,
   PathRunner,
   type PlaneInput,
   type PlaneResult,
@@ -46,6 +47,9 @@ export class GatewayPlane implements AgentPlane {
   #tell: (input: PlaneInput) => void = () => {};
   #desired: () => Items = () => new Map();
   readonly #prober: Prober;
+  readonly #interface: string;
+  #network: NetworkWatch | null = null;
+  #conflicts = '';
   #elsewhereTimer: NodeJS.Timeout | null = null;
 
   constructor({ log, gateway, ...options }: GatewayPlaneOptions) {
@@ -53,6 +57,7 @@ export class GatewayPlane implements AgentPlane {
     this.#directory = options.directory;
     this.#endpoints = options.endpoints;
     this.#now = options.now;
+    this.#interface = options.interface;
     this.#paths = new Paths({ agent: gateway, remembered: (publicKey) => options.endpoints.of(publicKey) });
     this.#prober = new Prober(options.now, (result) => this.#tell({ kind: 'noticed', probes: [result] }));
     this.#plane = new DataPlane({
@@ -85,11 +90,16 @@ export class GatewayPlane implements AgentPlane {
   begin(tell: (input: PlaneInput) => void, desired: () => Items): void {
     this.#tell = tell;
     this.#desired = desired;
+    this.#network = new NetworkWatch(this.#interface, () => {
+      this.#log.info('the network of this host has changed');
+      this.#runner.input({ kind: 'network-changed' });
+    });
   }
 
   async perform(work: Work): Promise<PlaneResult> {
     this.#runner.input(pathInput(work));
     const result = await this.#plane.perform(work);
+    this.#tellConflicts();
     this.#prober.expect(work.kind === 'close' ? [] : this.#probeItems());
     const relay = await this.#openRelay();
     // Names may take time to resolve, and nobody's access hangs on a relay.
@@ -130,6 +140,7 @@ export class GatewayPlane implements AgentPlane {
   }
 
   async stop(): Promise<void> {
+    this.#network?.close();
     this.#prober.stop();
     this.#runner.stop();
     await (await this.#relay)?.stop();
@@ -137,6 +148,14 @@ export class GatewayPlane implements AgentPlane {
     if (this.#elsewhereTimer !== null) clearTimeout(this.#elsewhereTimer);
     await this.#plane.stop();
     await this.#saveEndpoints();
+  }
+
+  /** Nothing that we could mend, so people are told. */
+  #tellConflicts(): void {
+    const shown = this.#plane.conflicts.join(' ');
+    if (shown !== this.#conflicts && shown !== '')
+      this.#log.warn('the network of this host is in the way', { what: shown });
+    this.#conflicts = shown;
   }
 
   #others() {

@@ -10,6 +10,12 @@ export class HostSide {
   readonly #report: (differences: readonly string[]) => void;
   #state: HostState | null = null;
   #watch: HostWatch | null = null;
+  #conflicts: readonly string[] = [];
+
+  /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
+  get conflicts(): readonly string[] {
+    return this.#conflicts;
+  }
 
   /** What is reported was found while nothing else held the mutex, so it is not our own work half done. */
   constructor(directory: StateDirectory, mutex: Mutex, report: (differences: readonly string[]) => void) {
@@ -24,11 +30,12 @@ export class HostSide {
     if (JSON.stringify(saved?.host) !== JSON.stringify(state)) {
       await writeSavedHost(this.#directory, mergeSavedHost(saved, state, []));
     }
-    const { changed, differences } = await this.#host.up(state, (sysctls) =>
+    const { changed, differences, conflicts } = await this.#host.up(state, (sysctls) =>
       writeSavedHost(this.#directory, mergeSavedHost(saved, state, sysctls)),
     );
     this.#follow(state);
-    return { drift: differences, left: changed ? await this.#host.verify(state) : [] };
+    this.#conflicts = conflicts;
+    return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
   async down({ host, sysctls }: SavedHost): Promise<void> {
@@ -44,6 +51,12 @@ export class HostSide {
     await watch?.close();
   }
 
+  /** Where the host's own network is in the way nothing can be mended: that is for people. */
+  async #differences(state: HostState): Promise<string[]> {
+    const conflicts = new Set(this.#conflicts);
+    return (await this.#host.verify(state)).filter((difference) => !conflicts.has(difference));
+  }
+
   #follow(state: HostState): void {
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
     void this.#watch?.close();
@@ -55,7 +68,7 @@ export class HostSide {
     void this.#mutex.run(async () => {
       if (this.#state !== state) return;
       // What cannot be looked at is for the next sweep to say.
-      const differences = await this.#host.verify(state).catch(() => []);
+      const differences = await this.#differences(state).catch(() => []);
       if (differences.length > 0) this.#report(differences);
     });
   }

@@ -1,14 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundleItem, classItem, deviceItem, gatewayItem, profileItem } from '@sallyport/agent-core/testing';
+import { ControllerProcess, type ControllerState } from '@sallyport/agent-runtime/testing';
 import type { AgentMessage, DeviceItem, StateItem } from '@sallyport/contract/channel';
 import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import { Cleanup, cable, Daemon, exec, Host, Namespace, uniqueTag, until } from '@sallyport/testkit';
 import { privateKeyFrom, publicKeyOf, userspaceBackend } from '@sallyport/wireguard';
-import type { ControllerCall, ControllerState } from './controller-process.ts';
 
 /** Where things are: the device at 192.0.2.2, the gateway at 192.0.2.1 and 10.20.0.1, the private server at 10.20.0.10. */
 export const serverAddress = '10.20.0.10';
@@ -117,7 +116,7 @@ export class World {
     this.cleanup.add(async () => {
       await namespace.ip('link', 'del', name);
     });
-    const { wireguardPublicKey } = await this.controller.lastHeard('authenticate');
+    const { wireguardPublicKey } = await lastHeard(this.controller, 'authenticate');
     await userspaceBackend().apply(name, {
       privateKey: this.#devicePrivateKey,
       peers: [
@@ -170,12 +169,14 @@ export class World {
 
   async #startController(): Promise<void> {
     const secret = randomBytes(32).toString('base64url');
-    this.controller = await ControllerProcess.start(this.gateway, this.cleanup);
+    this.controller = ControllerProcess.start(this.gateway.name);
+    this.cleanup.add(() => this.controller.kill());
     // The token holds the controller's fingerprint, so the key must be known first.
     const { controllerKey } = await this.controller.call<ControllerState>({
       op: 'listen',
       port: controllerPort,
-      gateway: this.gatewayId,
+      host: '127.0.0.1',
+      agent: this.gatewayId,
       token: null,
       leaseMs: 3_600_000,
     });
@@ -188,6 +189,18 @@ export class World {
     });
     await this.controller.call({ op: 'expect-token', token: this.token });
   }
+}
+
+/** The last message of this type that the agent has said, once there is one. */
+export function lastHeard<T extends AgentMessage['type']>(
+  controller: ControllerProcess,
+  type: T,
+): Promise<Extract<AgentMessage, { type: T }>> {
+  return until(`the agent to say ${type}`, async () =>
+    (await controller.heard()).findLast(
+      (message): message is Extract<AgentMessage, { type: T }> => message.type === type,
+    ),
+  ) as Promise<Extract<AgentMessage, { type: T }>>;
 }
 
 /** What is left of a data plane in a namespace: a line for each trace. */
@@ -206,63 +219,3 @@ export async function traces(namespace: Namespace, name: string): Promise<string
 }
 
 const mainProgram = new URL('../main.ts', import.meta.url).pathname;
-
-class ControllerProcess {
-  readonly #child: ChildProcess;
-  readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
-  #next = 1;
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-    child.on('message', ({ id, value, error }: { id: number; value?: unknown; error?: string }) => {
-      const pending = this.#pending.get(id);
-      this.#pending.delete(id);
-      if (error === undefined) pending?.resolve(value);
-      else pending?.reject(new Error(error));
-    });
-  }
-
-  static async start(namespace: Namespace, cleanup: Cleanup): Promise<ControllerProcess> {
-    const program = new URL('./controller-process.ts', import.meta.url).pathname;
-    const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
-      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    });
-    const controller = new ControllerProcess(child);
-    cleanup.add(() => controller.kill());
-    return controller;
-  }
-
-  async kill(): Promise<void> {
-    const child = this.#child;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGKILL');
-    await gone;
-  }
-
-  call<T>(call: ControllerCall): Promise<T> {
-    const id = this.#next++;
-    return new Promise<T>((resolve, reject) => {
-      this.#pending.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.#child.send({ id, call }, (error) => error && reject(error));
-    });
-  }
-
-  change(upserts: readonly StateItem[], removes: readonly string[] = []): Promise<ControllerState> {
-    return this.call({ op: 'change', upserts, removes });
-  }
-
-  state(): Promise<ControllerState> {
-    return this.call({ op: 'state' });
-  }
-
-  heard(): Promise<AgentMessage[]> {
-    return this.call({ op: 'heard' });
-  }
-
-  async lastHeard<T extends AgentMessage['type']>(type: T): Promise<Extract<AgentMessage, { type: T }>> {
-    return until(`the agent to say ${type}`, async () =>
-      (await this.heard()).findLast((message): message is Extract<AgentMessage, { type: T }> => message.type === type),
-    ) as Promise<Extract<AgentMessage, { type: T }>>;
-  }
-}
