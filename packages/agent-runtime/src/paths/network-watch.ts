@@ -34,6 +34,8 @@ async function fingerprint(own: string): Promise<string> {
   const addresses = Object.entries(networkInterfaces())
     .filter(([name]) => name !== own && name !== 'lo')
     .flatMap(([name, list]) => (list ?? []).map(({ cidr }) => `${name} ${cidr}`))
+    // Links come and go with containers, and lead nowhere.
+    .filter((text) => !/ (fe80:|169\.254\.)/i.test(text))
     .sort();
   return JSON.stringify([addresses, await defaultRoutes(own)]);
 }
