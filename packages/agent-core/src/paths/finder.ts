@@ -38,6 +38,8 @@ export class PathFinder {
   #trial: Trial | null = null;
   #retryMs: number;
   #retryAt = Infinity;
+  /** Whether the other side has been asked to take part in the next trial. */
+  #asked = false;
   #punchedAt = -Infinity;
   #wasUp = false;
   #upAt = 0;
@@ -301,13 +303,20 @@ export class PathFinder {
   #retry(now: number): void {
     this.#retryAt = Infinity;
     if (this.state !== 'relayed' || this.#trial !== null) return;
+    if (this.#asked) {
+      this.#beginTrial(now);
+      return;
+    }
+    // Best when the other side tries at the same moment: a punch to both begins it. Without one it begins alone.
+    this.#asked = true;
+    this.#retryAt = now + this.#timing.trialMs;
     this.#effects.push({ kind: 'find-path', relay: false });
-    this.#beginTrial(now);
   }
 
   #beginTrial(now: number): void {
-    this.#trial = new Trial(this.#timing, now);
+    this.#trial = new Trial(this.#timing, this.#liveness.rttMs, now);
     this.#trial.add(this.#direct());
+    this.#asked = false;
     this.#retryAt = Infinity;
     this.#try(this.#trial, now);
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { dice } from '../testing/dice.ts';
 import { gatewayId } from '../testing/items.ts';
 import type { NatKind } from '../testing/network.ts';
 import { PathWorld } from '../testing/paths-world.ts';
@@ -193,14 +194,4 @@ describe('a path in any weather', () => {
 
 function isUp(world: PathWorld): boolean {
   return world.device.state(first) === 'direct' || world.device.state(first) === 'relayed';
-}
-
-function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

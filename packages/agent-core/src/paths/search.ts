@@ -29,6 +29,7 @@ export class Search {
   #endsAt: number;
   #askAt: number;
   #askedAt = -Infinity;
+  #interruptedAt = -Infinity;
 
   constructor(timing: PathsTiming, now: number, urgent: boolean) {
     this.#timing = timing;
@@ -68,10 +69,18 @@ export class Search {
     if (this.#stage === 'looking') this.#endsAt = now;
   }
 
-  /** The other side sends at this moment, so this candidate goes first. False: what is under way promises more. */
+  /**
+   * The other side sends at this moment, so this candidate goes first, and the one that gives way comes after it. False: what
+   * is under way shall not give way, else candidates that need longer than the news would never have their time.
+   */
   interrupt(candidate: Candidate, now: number): boolean {
-    if (this.#stage === 'hopeful') return false;
-    if (this.#candidate?.endpoint === candidate.endpoint && now - this.#beganAt < this.#timing.probeMs) return false;
+    const { candidateMs, probeMs } = this.#timing;
+    const same = this.#candidate?.endpoint === candidate.endpoint;
+    const relaying = this.#candidate?.relay != null && this.#stage !== 'resting';
+    if (this.#stage === 'hopeful' || (same && now - this.#beganAt < probeMs)) return false;
+    if (candidate.relay === null && (relaying || now - this.#interruptedAt < 2 * candidateMs)) return false;
+    this.#interruptedAt = now;
+    if (!same) this.#index -= 1;
     this.#try(candidate, now);
     return true;
   }
@@ -105,7 +114,7 @@ export class Search {
       return [{ kind: 'look' }];
     }
     if (this.#stage === 'resting') this.#index = 0;
-    else this.#index += 1;
+    else this.#index = Math.max(this.#index + 1, 0);
     if (this.#index >= candidates.length && this.#stage !== 'resting') {
       this.#round += 1;
       this.#index = 0;

@@ -10,6 +10,7 @@ export type TrialStep = { readonly kind: 'try'; readonly endpoint: string } | { 
  */
 export class Trial {
   readonly #timing: PathsTiming;
+  readonly #patienceMs: number;
   readonly #queue: string[] = [];
   readonly #known = new Set<string>();
   #current: string | null = null;
@@ -19,8 +20,10 @@ export class Trial {
   /** Something has answered, and the device has to show where it came from. */
   #answered = false;
 
-  constructor(timing: PathsTiming, now: number) {
+  /** `rttMs`: through the relay. What does not answer in a few times that does not answer, and traffic need not wait longer. */
+  constructor(timing: PathsTiming, rttMs: number | null, now: number) {
     this.#timing = timing;
+    this.#patienceMs = Math.min(timing.trialMs, Math.max(shortestMs, 4 * (rttMs ?? timing.trialMs) + shortestMs / 2));
     this.#at = now;
   }
 
@@ -52,11 +55,11 @@ export class Trial {
     if (this.#current === null) {
       this.#current = this.#queue.shift() ?? null;
       if (this.#current === null) return null;
-      this.#endsAt = now + this.#timing.trialMs;
+      this.#endsAt = now + this.#patienceMs;
       this.#probes = new Set();
     }
     this.#answered = false;
-    this.#at = Math.min(now + this.#timing.trialMs / 3, this.#endsAt);
+    this.#at = Math.min(now + this.#patienceMs / 3, this.#endsAt);
     return { kind: 'try', endpoint: this.#current };
   }
 
@@ -68,7 +71,7 @@ export class Trial {
   answered(probe: number, now: number): boolean {
     if (this.#current === null || !this.#probes.has(probe)) return false;
     this.#answered = true;
-    this.#at = now + this.#timing.trialMs / 3;
+    this.#at = now + this.#patienceMs / 3;
     return true;
   }
 
@@ -83,3 +86,5 @@ export class Trial {
     return this.#at;
   }
 }
+
+const shortestMs = 200;

@@ -140,13 +140,19 @@ export class PathAgent {
   }
 }
 
+export interface PathWorldNats {
+  /** One device, or several. */
+  readonly device: NatKind | readonly NatKind[];
+  readonly gateways: readonly NatKind[];
+}
+
 /**
  * Devices, gateways, NATs, a relay, and a controller with beacons that tells each side of the other, all in simulated time. The
  * controller can be away: then nobody is told anything.
  */
 export class PathWorld {
   readonly network: Network;
-  readonly device: PathAgent;
+  readonly devices: PathAgent[];
   readonly gateways: PathAgent[];
   /** Whether a relay may be had. */
   relaying = true;
@@ -155,41 +161,44 @@ export class PathWorld {
   /** What is said of gateways beside where they are. */
   readonly facts = new Map<string, Partial<PeerItem>>();
   readonly #mapped = new Map<string, Map<number, string>>();
+  /** Port by device and gateway. */
   readonly #pairs = new Map<string, number>();
   readonly #sides = new Map<number, Map<string, string>>();
   readonly #told = new Map<string, number>();
-  readonly #items: DeviceItem;
+  readonly #items = new Map<string, DeviceItem>();
   #started = false;
 
-  constructor(
-    dice: () => number,
-    nats: { readonly device: NatKind; readonly gateways: readonly NatKind[] },
-    latencyMs?: (from: string, to: string) => number,
-  ) {
+  constructor(dice: () => number, nats: PathWorldNats, latencyMs?: (from: string, to: string) => number) {
     this.network = new Network(dice, latencyMs);
     this.network.attach(controllerIp, 'open', (datagram) => this.#beacon(datagram));
     this.network.attach(relayIp, 'open', (datagram) => this.#relay(datagram));
-    const id = '11111111-1111-4111-8111-111111111111';
-    this.#items = deviceItem(1, { id, key: `device/${id}` });
-    this.device = new PathAgent(this, id, '198.18.0.1', this.#items.publicKey, nats.device);
+    this.devices = [nats.device].flat().map((nat, n) => {
+      const id = `11111111-1111-4111-8111-${`${n + 1}`.padStart(12, '0')}`;
+      const item = deviceItem(n + 1, { id, key: `device/${id}` });
+      this.#items.set(id, item);
+      return new PathAgent(this, id, `198.18.0.${n + 1}`, item.publicKey, nat);
+    });
     this.gateways = nats.gateways.map((nat, n) => {
       const { id: gateway, publicKey } = peerItem(n + 1);
       return new PathAgent(this, gateway, `198.19.0.${n + 1}`, publicKey, nat);
     });
-    this.routes = [
-      routeItem(
-        '10.1.0.0/16',
-        this.gateways.map((_, n) => n + 1),
-      ),
-    ];
+    const all = this.gateways.map((_, n) => n + 1);
+    this.routes = [routeItem('10.1.0.0/16', all)];
   }
 
-  /** Gateways first; their beacons have seen them when the device comes. */
+  /** The first device. */
+  get device(): PathAgent {
+    const [device] = this.devices;
+    if (device === undefined) throw new Error('there is no device');
+    return device;
+  }
+
+  /** Gateways first; their beacons have seen them when the devices come. */
   start(): this {
     for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
     this.network.run(200);
     this.#started = true;
-    this.device.take(this.#stateOf(this.device));
+    for (const device of this.devices) device.take(this.#stateOf(device));
     return this;
   }
 
@@ -203,53 +212,58 @@ export class PathWorld {
   tell(): void {
     if (this.away) return;
     for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
-    if (this.#started) this.device.take(this.#stateOf(this.device));
+    if (this.#started) for (const device of this.devices) device.take(this.#stateOf(device));
   }
 
   findPath(agent: PathAgent, peer: string, relay: boolean): void {
     if (this.away || this.network.isDead(agent.ip)) return;
     const other = this.gateways.find(({ id }) => id === peer);
-    if (other === undefined || this.network.now - (this.#told.get(peer) ?? -Infinity) < 900) return;
-    this.#told.set(peer, this.network.now);
+    const pair = `${agent.id} ${peer}`;
+    if (other === undefined || this.network.now - (this.#told.get(pair) ?? -Infinity) < 900) return;
+    this.#told.set(pair, this.network.now);
     this.network.after(20, () => {
       this.#punch(other, agent);
       this.#punch(agent, other);
-      if (!relay || !this.relaying || this.#pairs.has(peer)) return;
+      if (!relay || !this.relaying || this.#pairs.has(pair)) return;
       const port = 51_900 + this.#pairs.size;
-      this.#pairs.set(peer, port);
+      this.#pairs.set(pair, port);
       this.#sides.set(port, new Map());
       this.tell();
     });
   }
 
-  /** Everyone who owns the prefix at the device; a device of one owner has one. */
-  ownerOf(prefix: string): string | null {
-    const key = this.device.ownerOf(prefix);
-    return this.gateways.find(({ tunnel }) => tunnel.publicKey === key)?.id ?? null;
+  /** The gateway that a device's tunnel sends a prefix to. */
+  ownerOf(prefix: string, device = this.device): PathAgent | null {
+    const key = device.ownerOf(prefix);
+    return this.gateways.find(({ tunnel }) => tunnel.publicKey === key) ?? null;
   }
 
   killRelay(dead = true): void {
     this.network.kill(relayIp, dead);
   }
 
+  /** Nobody is told of an agent of which it is not known where it is. */
   #punch(to: PathAgent, about: PathAgent): void {
     const endpoint = this.#mappingOf(about);
     if (this.away || this.network.isDead(to.ip) || endpoint === null) return;
-    to.input({ kind: 'punch', peer: about.id, endpoints: endpoint === null ? [] : [endpoint] });
+    to.input({ kind: 'punch', peer: about.id, endpoints: [endpoint] });
   }
 
   #stateOf(agent: PathAgent): StateItem[] {
     const beacons: BeaconItem[] = [beaconItem(1), beaconItem(2)];
-    if (agent !== this.device) {
-      const port = this.#pairs.get(agent.id);
-      const relay = port === undefined ? null : `${relayIp}:${port}`;
-      return [gatewayItem(), ...beacons, { ...this.#items, relay }];
+    if (this.devices.includes(agent)) {
+      const peers = this.gateways.map((gateway, n) => this.#peer(agent, gateway, n));
+      return [clientItem(), ...beacons, ...this.routes, ...peers];
     }
-    return [clientItem(), ...beacons, ...this.routes, ...this.gateways.map((gateway, n) => this.#peer(gateway, n))];
+    const devices = [...this.#items.values()].map((item) => {
+      const port = this.#pairs.get(`${item.id} ${agent.id}`);
+      return { ...item, relay: port === undefined ? null : `${relayIp}:${port}` };
+    });
+    return [gatewayItem(), ...beacons, ...devices];
   }
 
-  #peer(gateway: PathAgent, n: number): PeerItem {
-    const port = this.#pairs.get(gateway.id);
+  #peer(device: PathAgent, gateway: PathAgent, n: number): PeerItem {
+    const port = this.#pairs.get(`${device.id} ${gateway.id}`);
     const mapping = this.#mappingOf(gateway);
     const endpoints = mapping === null ? [] : [mapping];
     const relays = port === undefined ? [] : [{ gateway: relayGateway, endpoint: `${relayIp}:${port}` }];
@@ -264,12 +278,12 @@ export class PathWorld {
   #beacon({ src, dst, body }: Datagram): void {
     const packet = body as Sealed;
     const port = portOf(dst);
-    const answer = (reply: Sealed): void => this.network.send(controllerIp, src, reply, port);
     if (packet.kind === 'initiation') {
-      answer({ kind: 'response', from: packet.to, to: packet.from, session: packet.session });
-      this.#learn(packet.from, port, src);
+      const { from, to, session } = packet;
+      this.network.send(controllerIp, src, { kind: 'response', from: to, to: from, session }, port);
+      this.#learn(from, port, src);
     } else if (packet.kind === 'data') {
-      const agent = [this.device, ...this.gateways].find(({ ip }) => packet.session.startsWith(`${ip} `));
+      const agent = [...this.devices, ...this.gateways].find(({ ip }) => packet.session.startsWith(`${ip} `));
       if (agent !== undefined) this.#learn(agent.tunnel.publicKey, port, src);
     }
   }
@@ -279,7 +293,8 @@ export class PathWorld {
     this.#mapped.set(publicKey, mapped);
     if (mapped.get(port) === src) return;
     mapped.set(port, src);
-    if (publicKey !== this.device.tunnel.publicKey && mapped.size > 1) this.network.after(20, () => this.tell());
+    const isGateway = this.gateways.some(({ tunnel }) => tunnel.publicKey === publicKey);
+    if (isGateway && mapped.size > 1) this.network.after(20, () => this.tell());
   }
 
   #relay({ src, dst, body }: Datagram): void {
@@ -295,9 +310,10 @@ export class PathWorld {
 
   /** Where to look for a side that has not spoken yet. */
   #publicSide(port: number, from: string | undefined): string | null {
-    const pair = [...this.#pairs].find(([, allocated]) => allocated === port);
-    const gateway = this.gateways.find(({ id }) => id === pair?.[0]);
-    if (gateway === undefined) return null;
-    return this.#mappingOf(from === gateway.tunnel.publicKey ? this.device : gateway);
+    const [pair] = [...this.#pairs].find(([, allocated]) => allocated === port) ?? [''];
+    const [device, gateway] = pair.split(' ');
+    const ends = [...this.devices, ...this.gateways].filter(({ id }) => id === device || id === gateway);
+    const other = ends.find(({ tunnel }) => tunnel.publicKey !== from);
+    return other === undefined ? null : this.#mappingOf(other);
   }
 }

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { dice, type NatKind, type PathAgent, PathWorld, routeItem } from '@sallyport/agent-core/testing';
+
+/**
+ * Many devices and gateways, the real `Paths` on both sides, against a model of what must hold: whatever happened, a while
+ * later every route that can be carried is carried by a gateway that may and can, and nothing moves without a cause.
+ */
+
+const steadyMs = 90_000;
+const kinds: readonly NatKind[] = ['open', 'independent', 'symmetric'];
+
+class Model {
+  readonly world: PathWorld;
+  readonly roll: () => number;
+  readonly dead = new Set<PathAgent>();
+  readonly lanDead = new Set<PathAgent>();
+  readonly log: string[] = [];
+  #nats: NatKind[];
+
+  constructor(seed: number) {
+    this.roll = dice(seed);
+    const device = [this.one(kinds), this.one(kinds), this.one(kinds)];
+    this.#nats = [this.one(kinds), this.one(kinds), 'open'];
+    const far = (a: string, b: string) => (`${a} ${b}`.includes('198.19.0.3') ? 25 : 8);
+    this.world = new PathWorld(this.roll, { device, gateways: this.#nats }, far);
+    this.world.routes = [
+      routeItem('10.1.0.0/16', [1, 2, 3], { resources: ['r1'] }),
+      routeItem('10.2.0.0/16', [2, 1], { resources: ['r2'] }),
+      routeItem('10.3.0.0/16', [1, 2, 3], { mode: 'AUTOMATIC', resources: ['r3'] }),
+      routeItem('0.0.0.0/0', [3, 2]),
+    ];
+  }
+
+  one<T>(list: readonly T[]): T {
+    return list[Math.floor(this.roll() * list.length)] as T;
+  }
+
+  /** Gateways that should carry a route now: up, and with its resources in reach, if there are any such. */
+  best(prefix: string): PathAgent[] {
+    const route = this.world.routes.find(({ id }) => id === prefix);
+    const all = this.world.gateways.filter(({ id }) => route?.gateways.includes(id));
+    const alive = all.filter((gateway) => !this.dead.has(gateway));
+    const reaching = alive.filter((gateway) => route?.resources.length === 0 || !this.lanDead.has(gateway));
+    return reaching.length > 0 ? reaching : alive;
+  }
+
+  fault(): void {
+    const gateway = this.one(this.world.gateways);
+    const name = this.one(['die', 'die', 'lan', 'rebind', 'rebind device', 'relay', 'away', 'loss', 'network']);
+    this.log.push(`${this.world.network.now} ${name} ${gateway.ip}`);
+    if (name === 'die') this.#die(gateway);
+    else if (name === 'lan') this.#lan(gateway);
+    else if (name === 'rebind') this.world.network.rebind(gateway.ip);
+    else if (name === 'rebind device') this.world.network.rebind(this.one(this.world.devices).ip);
+    else if (name === 'relay') this.world.killRelay(this.roll() < 0.5);
+    else if (name === 'away') this.#away(!this.world.away);
+    else if (name === 'loss') this.world.network.loss = this.world.network.loss > 0 ? 0 : 0.05;
+    else this.one(this.world.devices).input({ kind: 'network-changed' });
+  }
+
+  calm(): void {
+    this.world.network.loss = 0;
+    this.world.killRelay(false);
+    this.#away(false);
+  }
+
+  story(): string {
+    const facts = `dead ${[...this.dead].map(({ ip }) => ip)}, LAN dead ${[...this.lanDead].map(({ ip }) => ip)}`;
+    const paths = this.world.devices.map((device) =>
+      device.paths.view().paths.map(({ name, state, rttMs }) => `${name} ${state} ${rttMs}`),
+    );
+    return [this.#nats.join(), facts, ...this.log, JSON.stringify(paths, null, 1)].join('\n');
+  }
+
+  #die(gateway: PathAgent): void {
+    const dies = !this.dead.has(gateway);
+    if (dies) this.dead.add(gateway);
+    else this.dead.delete(gateway);
+    this.world.network.kill(gateway.ip, dies);
+  }
+
+  /** The gateway sees it with its probes and says so, if there is anybody to say it to. */
+  #lan(gateway: PathAgent): void {
+    if (this.lanDead.has(gateway)) this.lanDead.delete(gateway);
+    else this.lanDead.add(gateway);
+    this.world.network.after(1_300, () => {
+      const unreachable = this.lanDead.has(gateway) ? ['r1', 'r2', 'r3'] : [];
+      this.world.facts.set(gateway.id, { unreachable });
+      this.world.tell();
+    });
+  }
+
+  #away(away: boolean): void {
+    this.world.away = away;
+    if (!away) this.world.tell();
+  }
+}
+
+describe('routes of many devices in any weather', () => {
+  for (let seed = 1; seed <= 25; seed += 1) {
+    it(`are carried by whoever can, seed ${seed}`, () => {
+      const model = new Model(seed);
+      const { world } = model;
+      world.start();
+      for (let n = 0; n < 20; n += 1) {
+        world.network.run(Math.floor(model.roll() ** 2 * 20_000));
+        model.fault();
+        for (const device of world.devices) checkOwners(device, model);
+      }
+      model.calm();
+      world.network.run(steadyMs);
+      for (const device of world.devices) {
+        checkOwners(device, model);
+        for (const { prefix, carrier } of device.paths.view().routes) {
+          const best = model.best(prefix);
+          const where = `${prefix} of ${device.ip} is with ${carrier}`;
+          if (best.length === 0) assert.notEqual(carrier, null, model.story());
+          else
+            assert.ok(
+              best.some(({ id }) => id === carrier),
+              `${where}\n${model.story()}`,
+            );
+          let answered = false;
+          // More than one, because a direct way may be tried at this moment.
+          for (let n = 0; n < 4; n += 1) {
+            device.request(prefix, () => {
+              answered = true;
+            });
+            world.network.run(250);
+          }
+          assert.equal(answered, best.length > 0, `${where}\n${model.story()}`);
+        }
+      }
+      const before = carriers(world);
+      world.away = true;
+      world.network.run(300_000);
+      assert.deepEqual(carriers(world), before, `moved while nothing happened\n${model.story()}`);
+    });
+  }
+});
+
+describe('failover', () => {
+  const busy = (seed: number) => {
+    const world = new PathWorld(dice(seed), { device: 'independent', gateways: ['open', 'independent'] });
+    world.routes = [routeItem('10.1.0.0/16', [1, 2], { resources: ['r'] })];
+    const seen = { answeredAt: 0 };
+    const request = (): void => {
+      const owner = world.ownerOf('10.1.0.0/16');
+      const reaches = owner !== null && world.facts.get(owner.id) !== dark;
+      world.device.request('10.1.0.0/16', () => {
+        if (reaches) seen.answeredAt = world.network.now;
+      });
+      world.network.after(20, request);
+    };
+    world.start();
+    request();
+    world.network.run(10_000 + Math.floor(world.network.dice() * 3_000));
+    assert.equal(world.ownerOf('10.1.0.0/16'), world.gateways[0]);
+    return { world, seen };
+  };
+  const dark = {};
+
+  it('from a gateway that dies under traffic takes little more than a second, whether the controller is there or not', () => {
+    const times = Array.from({ length: 50 }, (_, seed) => {
+      const { world, seen } = busy(seed);
+      world.away = seed % 2 === 0;
+      world.network.kill('198.19.0.1');
+      const at = world.network.now;
+      return world.network.until(() => seen.answeredAt > at + 50, 10_000);
+    }).sort((a, b) => a - b);
+    assert.ok((times[47] ?? Infinity) <= 1_200, `${times}`);
+    assert.ok((times[49] ?? Infinity) <= 1_500, `${times}`);
+  });
+
+  it('from a gateway that cannot reach the resource is as quick as the news of it', () => {
+    const { world, seen } = busy(1);
+    const [first] = world.gateways;
+    world.facts.set(first?.id ?? '', dark);
+    const at = world.network.now;
+    world.network.after(1_300, () => {
+      world.facts.set(first?.id ?? '', { unreachable: ['r'] });
+      world.tell();
+    });
+    assert.ok(world.network.until(() => seen.answeredAt > at + 50, 10_000) <= 1_500);
+    assert.equal(world.ownerOf('10.1.0.0/16'), world.gateways[1]);
+  });
+
+  it('to a gateway in maintenance does not happen while another one is there, and nothing is lost on the way', () => {
+    const { world, seen } = busy(2);
+    const [first] = world.gateways;
+    world.facts.set(first?.id ?? '', { standing: 'MAINTENANCE' });
+    world.tell();
+    const end = world.network.now + 5_000;
+    let longest = 0;
+    while (world.network.now < end) {
+      world.network.run(20);
+      longest = Math.max(longest, world.network.now - seen.answeredAt);
+    }
+    assert.equal(world.ownerOf('10.1.0.0/16'), world.gateways[1]);
+    assert.ok(longest <= 100, `${longest} ms without an answer`);
+  });
+});
+
+/** The tunnel sends each prefix where `Paths` says, and to one peer alone. */
+function checkOwners(device: PathAgent, model: Model): void {
+  for (const { prefix, carrier } of device.paths.view().routes) {
+    const owners = [...device.tunnel.peers].filter(([, { config }]) => config.allowedIps.includes(prefix));
+    assert.ok(owners.length <= 1, `${prefix} belongs to two peers\n${model.story()}`);
+    assert.equal(model.world.ownerOf(prefix, device)?.id ?? null, carrier, model.story());
+  }
+}
+
+function carriers(world: PathWorld): unknown {
+  return world.devices.map((device) => device.paths.view().routes.map(({ prefix, carrier }) => [prefix, carrier]));
+}
