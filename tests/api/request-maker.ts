@@ -128,12 +128,14 @@ const familyOf: Readonly<Record<string, string>> = {
   device: 'devices',
   resource: 'resources',
   gateway: 'gateways',
+  entryGateway: 'gateways',
   groupId: 'groups',
   addedRoles: 'roles',
   removedRoles: 'roles',
 };
 
 const hints: Readonly<Record<string, (dice: Dice) => string>> = {
+  relayPorts: (dice) => `${40_000 + dice.below(100)}-${41_000 + dice.below(100)}`,
   wireguardPort: (dice) => String(1024 + dice.below(60_000)),
   port: (dice) => dice.of(['443', '53', '5000-5100', String(1 + dice.below(65_535))]),
   endpoint: (dice) => dice.of(['vpn.example.com', '192.0.2.1:51820', '[2001:db8::1]:51820']),
