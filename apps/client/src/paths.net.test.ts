@@ -62,6 +62,30 @@ test('a full tunnel carries everything but itself and what is next door', { skip
   await world.reaches(serverAddress);
 });
 
+test('a full tunnel that is dead does not keep the controller away, which alone can bring it back', {
+  skip,
+}, async (t) => {
+  const world = await World.create(t);
+  // The controller is where only the default route leads: through the tunnel, were it not for the exception.
+  const { namespace } = world.device;
+  await namespace.ip('addr', 'del', '192.0.2.2/24', 'dev', 'eth0');
+  await namespace.ip('addr', 'add', '192.0.2.2/32', 'dev', 'eth0');
+  for (const one of ['192.0.2.11', '192.0.2.12']) await namespace.ip('route', 'add', one, 'dev', 'eth0');
+  await namespace.ip('route', 'add', 'default', 'via', '192.0.2.12', 'onlink', 'dev', 'eth0');
+  await world.gateway(2).namespace.sysctl('net.ipv4.ip_forward', 1);
+  await world.up();
+  await world.controller.change([routeItem('0.0.0.0/0', [1])]);
+  await world.reaches(publicAddress);
+  await world.switch.ip('link', 'set', 'gw1', 'nomaster');
+  await world.is('the tunnel to be lost', ({ gateways }) => gateways.some(({ path }) => path === 'lost'));
+  assert.equal(await world.answers(publicAddress), false);
+  await world.controller.call({ op: 'drop' });
+  await world.is('the connection to be lost', ({ controller }) => !controller.connected);
+  await world.is('the controller to be reached again', ({ controller }) => controller.connected);
+  await world.controller.change([routeItem('0.0.0.0/0', [2])]);
+  await world.reaches(publicAddress);
+});
+
 async function lastAuthentication(world: World) {
   const message = (await world.controller.heard()).findLast(({ type }) => type === 'authenticate');
   if (message?.type !== 'authenticate') throw new Error('it never authenticated');
