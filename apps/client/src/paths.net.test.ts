@@ -71,9 +71,11 @@ test('a full tunnel that is dead does not keep the controller away, which alone 
   await namespace.ip('addr', 'del', '192.0.2.2/24', 'dev', 'eth0');
   await namespace.ip('addr', 'add', '192.0.2.2/32', 'dev', 'eth0');
   for (const one of ['192.0.2.11', '192.0.2.12']) await namespace.ip('route', 'add', one, 'dev', 'eth0');
-  await namespace.ip('route', 'add', 'default', 'via', '192.0.2.12', 'onlink', 'dev', 'eth0');
-  await world.gateway(2).namespace.sysctl('net.ipv4.ip_forward', 1);
+  await world.switch.ip('addr', 'add', '192.0.2.1/24', 'dev', 'br0');
+  await world.switch.sysctl('net.ipv4.ip_forward', 1);
+  await namespace.ip('route', 'add', 'default', 'via', '192.0.2.1', 'onlink', 'dev', 'eth0');
   await world.up();
+  await world.is('both paths', ({ gateways }) => gateways.every(({ path }) => path === 'direct'));
   await world.controller.change([routeItem('0.0.0.0/0', [1])]);
   await world.reaches(publicAddress);
   await world.switch.ip('link', 'set', 'gw1', 'nomaster');

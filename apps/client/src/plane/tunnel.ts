@@ -73,6 +73,8 @@ export class Tunnel {
   #backend: WireGuardBackend | null = null;
   /** Whether this daemon has brought everything up once: later differences are others' work. */
   #settled = false;
+  /** Items that were last put in force. */
+  #loaded: Items = new Map();
 
   constructor(options: TunnelOptions) {
     this.#options = options;
@@ -161,12 +163,14 @@ export class Tunnel {
   /** WireGuard before routes: what is routed into a tunnel without its mark would go round in circles. */
   async #load(items: Items): Promise<PlaneResult> {
     const hostState = this.#hostState(items);
-    const settled = this.#settled;
+    // What is other than before because the items are is our own doing.
+    const settled = this.#settled && sameItems(this.#loaded, items);
     const backend = await this.#openBackend();
     const { device, drift } = await this.#loadDevice(backend, items);
     const host = await this.#host.up(hostState);
     this.#inForce.examine(items, this.#evidence(device, host.left));
     this.#settled = true;
+    this.#loaded = new Map(items);
     return { hash: this.#inForce.hash, mended: settled ? [...drift, ...host.drift] : [] };
   }
 
@@ -177,6 +181,7 @@ export class Tunnel {
       const device = await this.#changePeers(changes, items);
       const { left } = changes.some(movesRoutes) ? await this.#host.up(this.#hostState(items)) : { left: [] };
       this.#inForce.examineTouched(changes, items, this.#evidence(device, left));
+      this.#loaded = new Map(items);
       return { hash: this.#inForce.hash, mended: [] };
     } catch (error) {
       if (error instanceof WireGuardError && error.code === 'not-running') return this.#load(items);
@@ -273,6 +278,11 @@ export class Tunnel {
 export const fwmark = 0x5a11_0001;
 /** Routing table of the tunnel. */
 export const table = 0x5a11;
+
+/** Items are never changed in place, so those that are the same object are the same. */
+function sameItems(a: Items, b: Items): boolean {
+  return a.size === b.size && [...a].every(([key, item]) => b.get(key) === item);
+}
 
 /** Their round-trip times are those of datagrams that WireGuard would send there, which go past the tunnel. */
 function relayPoints(items: Items): DirectTarget[] {
