@@ -5,6 +5,13 @@ export class Names {
   readonly #known = new Map<string, { addresses: readonly string[]; at: number }>();
   readonly #asked = new Map<string, number>();
   #wanted = new Set<string>();
+  /** Needed and not known. */
+  #missing = new Set<string>();
+
+  /** The items are others: only what is needed from now on is looked up. */
+  begin(): void {
+    this.#missing = new Set();
+  }
 
   /** Endpoints by address, in canonical text; none while the name is not known. Unknown and old names are asked for. */
   endpointsOf(endpoint: string, now: number): string[] {
@@ -14,6 +21,7 @@ export class Names {
     const literal = withPort(host, port);
     if (literal !== null) return [literal];
     const known = this.#known.get(host);
+    if (known === undefined) this.#missing.add(host);
     const asked = this.#asked.get(host) ?? -Infinity;
     if (now - (known?.at ?? -Infinity) >= staleMs && now - asked >= askAgainMs) this.#wanted.add(host);
     return (known?.addresses ?? []).flatMap((address) => withPort(address, port) ?? []).slice(0, perName);
@@ -21,10 +29,11 @@ export class Names {
 
   /** Names to look up, that are not being looked up already. */
   takeQuestions(now: number): string[] {
-    const wanted = [...this.#wanted];
+    const overdue = [...this.#missing].filter((host) => now - (this.#asked.get(host) ?? -Infinity) >= askAgainMs);
+    const wanted = new Set([...this.#wanted, ...overdue]);
     this.#wanted = new Set();
     for (const host of wanted) this.#asked.set(host, now);
-    return wanted;
+    return [...wanted];
   }
 
   /** True: something else than before. A name that fails at present keeps what it had. */
@@ -33,7 +42,12 @@ export class Names {
     if (addresses.length === 0) return false;
     const before = this.#known.get(host)?.addresses ?? [];
     this.#known.set(host, { addresses, at: now });
+    this.#missing.delete(host);
     return before.join() !== addresses.join();
+  }
+
+  nextDeadline(): number {
+    return Math.min(Infinity, ...[...this.#missing].map((host) => (this.#asked.get(host) ?? -Infinity) + askAgainMs));
   }
 }
 

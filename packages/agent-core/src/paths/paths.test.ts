@@ -31,6 +31,33 @@ describe('a path', () => {
   }
 });
 
+describe('a path between gateways, which both look for it', () => {
+  const second = gatewayId(2);
+  for (const [one, other, state] of [
+    ['open', 'open', 'direct'],
+    ['open', 'symmetric', 'direct'],
+    ['independent', 'independent', 'direct'],
+    ['independent', 'symmetric', 'relayed'],
+    ['symmetric', 'symmetric', 'relayed'],
+  ] as const) {
+    it(`that are ${one} and ${other} is ${state}, also after both NATs have forgotten it`, () => {
+      const world = new PathWorld(dice(1), { device: [], gateways: [one, other], sites: true }).start();
+      const [a, b] = world.gateways;
+      const both = () => a?.state(second) === state && b?.state(first) === state;
+      const limitMs = state === 'direct' ? 2_000 : 8_000;
+      assert.ok(world.network.until(both, limitMs) <= limitMs, `${a?.state(second)} ${b?.state(first)}`);
+      world.network.run(60_000);
+      for (const { ip } of world.gateways) world.network.rebind(ip);
+      world.network.run(30_000);
+      assert.ok(both(), `${a?.state(second)} ${b?.state(first)}`);
+      const { length } = a?.history ?? [];
+      world.network.run(600_000);
+      assert.ok(both());
+      assert.equal(a?.history.length, length);
+    });
+  }
+});
+
 describe('a path that is up', () => {
   const up = (device: NatKind, gateway: NatKind, seed = 1) => {
     const world = new PathWorld(dice(seed), { device, gateways: [gateway] }).start();

@@ -66,7 +66,7 @@ export class Paths {
   nextDeadline(): number | null {
     const all = [this.#lookAt, this.#devices.nextDeadline(), this.#meter.nextDeadline(), this.#chooser.nextDeadline()];
     for (const { finder } of this.#peers.values()) all.push(finder.nextDeadline());
-    const at = Math.min(...all);
+    const at = Math.min(...all, this.#names.nextDeadline());
     return at === Infinity ? null : at;
   }
 
@@ -166,6 +166,7 @@ export class Paths {
     // A sweep brings what is known, and is no cause to move anything.
     if (sameItems(this.#items, items)) return;
     this.#items = items;
+    this.#names.begin();
     const now = this.#now;
     const before = this.#peers;
     const peers = items.filter((item) => item.kind === 'peer');
@@ -288,6 +289,8 @@ export class Paths {
       if (effect.kind === 'aim') this.#outbox.aim(this.peerConfig(tunnel.item), effect.endpoint, effect.anew);
       else if (effect.kind === 'probe') this.#probe(tunnel, effect.probe);
       else if (effect.kind === 'find-path') {
+        // Names that are old are looked up anew.
+        this.#candidates(tunnel.item);
         this.#outbox.push({ kind: 'find-path', peer: tunnel.item.id, relay: effect.relay });
       } else if (effect.kind === 'read-status') this.#readStatus();
       else if (effect.kind === 'show-self') this.#showSelf();

@@ -144,6 +144,8 @@ export interface PathWorldNats {
   /** One device, or several. */
   readonly device: NatKind | readonly NatKind[];
   readonly gateways: readonly NatKind[];
+  /** Whether gateways have tunnels to each other. */
+  readonly sites?: boolean;
 }
 
 /**
@@ -161,14 +163,16 @@ export class PathWorld {
   /** What is said of gateways beside where they are. */
   readonly facts = new Map<string, Partial<PeerItem>>();
   readonly #mapped = new Map<string, Map<number, string>>();
-  /** Port by device and gateway. */
+  /** Port by the two ends. */
   readonly #pairs = new Map<string, number>();
   readonly #sides = new Map<number, Map<string, string>>();
   readonly #told = new Map<string, number>();
   readonly #items = new Map<string, DeviceItem>();
+  readonly #sites: boolean;
   #started = false;
 
   constructor(dice: () => number, nats: PathWorldNats, latencyMs?: (from: string, to: string) => number) {
+    this.#sites = nats.sites ?? false;
     this.network = new Network(dice, latencyMs);
     this.network.attach(controllerIp, 'open', (datagram) => this.#beacon(datagram));
     this.network.attach(relayIp, 'open', (datagram) => this.#relay(datagram));
@@ -218,9 +222,10 @@ export class PathWorld {
   findPath(agent: PathAgent, peer: string, relay: boolean): void {
     if (this.away || this.network.isDead(agent.ip)) return;
     const other = this.gateways.find(({ id }) => id === peer);
-    const pair = `${agent.id} ${peer}`;
-    if (other === undefined || this.network.now - (this.#told.get(pair) ?? -Infinity) < 900) return;
-    this.#told.set(pair, this.network.now);
+    const pair = pairOf(agent.id, peer);
+    const asked = `${agent.id} ${peer}`;
+    if (other === undefined || this.network.now - (this.#told.get(asked) ?? -Infinity) < 900) return;
+    this.#told.set(asked, this.network.now);
     this.network.after(20, () => {
       this.#punch(other, agent);
       this.#punch(agent, other);
@@ -256,14 +261,16 @@ export class PathWorld {
       return [clientItem(), ...beacons, ...this.routes, ...peers];
     }
     const devices = [...this.#items.values()].map((item) => {
-      const port = this.#pairs.get(`${item.id} ${agent.id}`);
+      const port = this.#pairs.get(pairOf(item.id, agent.id));
       return { ...item, relay: port === undefined ? null : `${relayIp}:${port}` };
     });
-    return [gatewayItem(), ...beacons, ...devices];
+    const others = this.#sites ? this.gateways.filter((gateway) => gateway !== agent) : [];
+    const peers = others.map((gateway) => this.#peer(agent, gateway, this.gateways.indexOf(gateway)));
+    return [gatewayItem(), ...beacons, ...devices, ...peers];
   }
 
-  #peer(device: PathAgent, gateway: PathAgent, n: number): PeerItem {
-    const port = this.#pairs.get(`${device.id} ${gateway.id}`);
+  #peer(agent: PathAgent, gateway: PathAgent, n: number): PeerItem {
+    const port = this.#pairs.get(pairOf(agent.id, gateway.id));
     const mapping = this.#mappingOf(gateway);
     const endpoints = mapping === null ? [] : [mapping];
     const relays = port === undefined ? [] : [{ gateway: relayGateway, endpoint: `${relayIp}:${port}` }];
@@ -316,4 +323,8 @@ export class PathWorld {
     const other = ends.find(({ tunnel }) => tunnel.publicKey !== from);
     return other === undefined ? null : this.#mappingOf(other);
   }
+}
+
+function pairOf(a: string, b: string): string {
+  return [a, b].sort().join(' ');
 }
