@@ -73,7 +73,7 @@ export class DeviceSide {
     if (now < this.#watchAt) return;
     this.#watchAt = now + watchMs;
     this.#watching = true;
-    this.#outbox.readStatus();
+    this.#outbox.readStatus(now, false);
   }
 
   /** A relay's name has another address. */
@@ -110,7 +110,7 @@ export class DeviceSide {
   #follow(effects: readonly CallerEffect[], now: number): void {
     for (const effect of effects) {
       if (effect.kind === 'read-status') {
-        this.#outbox.readStatus();
+        this.#outbox.readStatus(now, false);
         continue;
       }
       const item = this.#items.get(effect.device);

@@ -202,6 +202,16 @@ describe('devices of a gateway', () => {
     assert.ok(sets.some((change) => change.kind === 'set' && change.peer.endpoint === '198.51.100.250:51901'));
   });
 
+  it('cost one look at a time, however many call', () => {
+    const all = Array.from({ length: 200 }, (_, n) => deviceItem(n + 1));
+    const paths = new Paths(config);
+    paths.handle(items(gatewayItem(), ...all), 0);
+    const calls = all.flatMap(({ id }) => paths.handle({ ...punch, peer: id }, 10));
+    assert.equal(ofKind(calls, 'read-status').length, 1);
+    const set = changes(paths.handle(status(...all.map(({ publicKey }) => ({ publicKey }))), 20));
+    assert.equal(set.filter(({ kind }) => kind === 'remove').length, 200);
+  });
+
   it('that are not ours are not heard of', () => {
     assert.deepEqual(gateway().handle({ ...punch, peer: gatewayId(78) }, 10), []);
   });

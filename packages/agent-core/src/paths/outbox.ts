@@ -5,6 +5,8 @@ import type { PathEffect, PathNews } from './types.ts';
 export class Outbox {
   #effects: PathEffect[] = [];
   #news: PathNews[] = [];
+  #askedAt = -Infinity;
+  #again = false;
 
   take(): PathEffect[] {
     const news: PathEffect[] = this.#news.length === 0 ? [] : [{ kind: 'changed', what: this.#news }];
@@ -22,9 +24,22 @@ export class Outbox {
     this.#news.push({ level, message });
   }
 
-  /** One look is enough. */
-  readStatus(): void {
-    if (!this.#effects.some(({ kind }) => kind === 'read-status')) this.push({ kind: 'read-status' });
+  /**
+   * One look at a time, for with thousands of peers it is dear. `fresh`: what is on its way will not do, because something has
+   * just happened.
+   */
+  readStatus(now: number, fresh: boolean): void {
+    if (now - this.#askedAt >= givenUpMs) {
+      this.#askedAt = now;
+      this.push({ kind: 'read-status' });
+    } else if (fresh && !this.#effects.some(({ kind }) => kind === 'read-status')) this.#again = true;
+  }
+
+  /** The device was looked at. */
+  looked(now: number): void {
+    this.#askedAt = -Infinity;
+    if (this.#again) this.readStatus(now, false);
+    this.#again = false;
   }
 
   wireguard(peers: readonly PeerChange[]): void {
@@ -51,3 +66,6 @@ export class Outbox {
 
 /** Shorter than NATs forget: 120 s at the earliest by RFC 4787, in practice 30 s. */
 export const keepaliveSeconds = 20;
+
+/** A look that has not come by then is not coming. */
+const givenUpMs = 5_000;

@@ -154,7 +154,7 @@ export class Paths {
       if (tunnel.finder.nextDeadline() <= now) this.#follow(tunnel, tunnel.finder.tick(now));
     }
     this.#devices.tick(now);
-    if (now >= this.#lookAt) this.#readStatus();
+    if (now >= this.#lookAt) this.#readStatus(false);
     this.#outbox.push(...this.#meter.due((endpoint) => this.#names.endpointsOf(endpoint, now)[0], now));
     this.#setPeers(this.#choose(), () => true);
     for (const host of this.#names.takeQuestions(now)) this.#outbox.push({ kind: 'resolve', host });
@@ -246,6 +246,7 @@ export class Paths {
 
   #seen(look: Look): void {
     this.#look = look;
+    this.#outbox.looked(look.at);
     for (const tunnel of this.#peers.values()) {
       const { item, finder, traffic } = tunnel;
       const status = look.device?.peers.get(item.publicKey) ?? null;
@@ -292,7 +293,7 @@ export class Paths {
         // Names that are old are looked up anew.
         this.#candidates(tunnel.item);
         this.#outbox.push({ kind: 'find-path', peer: tunnel.item.id, relay: effect.relay });
-      } else if (effect.kind === 'read-status') this.#readStatus();
+      } else if (effect.kind === 'read-status') this.#readStatus(true);
       else if (effect.kind === 'show-self') this.#showSelf();
       else this.#changed(tunnel);
     }
@@ -320,9 +321,10 @@ export class Paths {
     for (const item of this.#beacons) if (item.endpoint !== null) this.#outbox.poke(this.peerConfig(item), false);
   }
 
-  #readStatus(): void {
-    if (this.#peers.size > 0) this.#lookAt = this.#now + this.#timing.statusMs;
-    this.#outbox.readStatus();
+  #readStatus(fresh: boolean): void {
+    const dearMs = this.#look.device?.peers.size ?? 0;
+    if (this.#peers.size > 0) this.#lookAt = this.#now + this.#timing.statusMs + dearMs;
+    this.#outbox.readStatus(this.#now, fresh);
   }
 
   // ---- routes

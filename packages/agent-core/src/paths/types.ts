@@ -129,7 +129,7 @@ export interface PathsTiming {
   readonly longestPauseMs: number;
   /** A gateway that was lost must answer so long before it takes routes from one that works. */
   readonly holdMs: number;
-  /** Between reads of the device. Reading is dear with thousands of peers. */
+  /** Between reads of the device, and a millisecond more for each peer: reading thousands is dear. */
   readonly statusMs: number;
   /** Between measurements of relay points. */
   readonly relayMs: number;
