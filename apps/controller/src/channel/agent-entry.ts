@@ -80,7 +80,7 @@ export class AgentEntry {
   #endpointWritten: string | null = null;
   #skewed = false;
   #agent: AgentDescription | null = null;
-  #unreachable = '';
+  #unreachable: readonly string[] = [];
   #versionTold: string | null = null;
   #postureAt = Number.NEGATIVE_INFINITY;
 
@@ -214,9 +214,11 @@ export class AgentEntry {
       return;
     }
     this.#feed.changed(change);
-    if (change.kind === 'delta') this.#expect(change.delta);
-    this.#presence.desiredMoved(now);
     if (this.#link !== null) this.#host.queue.add(this.#link.pump);
+    // Most revisions touch few of the many who hear of them: nothing else is another one by that.
+    if (change.kind === 'revision') return;
+    this.#expect(change.delta);
+    this.#presence.desiredMoved(now);
     this.#settled();
   }
 
@@ -301,10 +303,11 @@ export class AgentEntry {
   }
 
   #tellUnreachable(): void {
-    const resources = this.#presence.unreachable();
-    if (resources.join() === this.#unreachable) return;
-    this.#unreachable = resources.join();
-    this.#host.unreachable(this.tenant, this.id, resources);
+    const { unreachable } = this.#presence;
+    if (unreachable === this.#unreachable) return;
+    const same = unreachable.join() === this.#unreachable.join();
+    this.#unreachable = unreachable;
+    if (!same) this.#host.unreachable(this.tenant, this.id, unreachable);
   }
 
   /** What must outlive the process. Of devices, what gateways tell and the client's own messages do. */

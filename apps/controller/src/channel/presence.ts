@@ -33,6 +33,8 @@ export class AgentPresence {
   readonly #probes = new Map<string, ProbeResult>();
   /** Resource of each probe that is desired. */
   #expectedProbes = new Map<string, string>();
+  /** Null: to be worked out anew. */
+  #unreachable: readonly string[] | null = null;
   #connected = false;
   #goneAt: number | null = null;
   #lastSeen: number | null = null;
@@ -115,26 +117,35 @@ export class AgentPresence {
 
   /** The probes desired now, all of them. */
   expectProbesOnly(probes: readonly ProbeItem[]): void {
+    this.#unreachable = null;
     this.#expectedProbes = new Map(probes.map(({ id, resource }) => [id, resource]));
     for (const id of this.#probes.keys()) if (!this.#expectedProbes.has(id)) this.#probes.delete(id);
   }
 
   expectProbe({ id, resource }: ProbeItem): void {
+    this.#unreachable = null;
     this.#expectedProbes.set(id, resource);
   }
 
   forgetProbe(id: string): void {
+    this.#unreachable = null;
     this.#expectedProbes.delete(id);
     this.#probes.delete(id);
   }
 
   /** Results of probes that nobody asked for are not kept. */
   probed(results: readonly ProbeResult[]): void {
+    if (results.length > 0) this.#unreachable = null;
     for (const result of results) if (this.#expectedProbes.has(result.id)) this.#probes.set(result.id, result);
   }
 
   /** Resources none of whose probes succeeds, ascending. One with an outcome still to come is not among them. */
-  unreachable(): string[] {
+  get unreachable(): readonly string[] {
+    this.#unreachable ??= this.#findUnreachable();
+    return this.#unreachable;
+  }
+
+  #findUnreachable(): string[] {
     const failed = new Map<string, boolean>();
     for (const [id, resource] of this.#expectedProbes) {
       const fails = this.#probes.get(id)?.reachable === false;

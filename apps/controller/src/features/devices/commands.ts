@@ -16,6 +16,7 @@ import {
   bumpDevices,
   type DeviceRow,
   deleteDevice,
+  devicesThrough,
   findDevice,
   findDevices,
   insertDevice,
@@ -132,6 +133,14 @@ export async function setActive(tx: Tx, context: RequestContext, id: string, act
 /** Its overlay addresses rest before anybody else gets them. */
 export async function removeDevice(tx: Tx, context: RequestContext, id: string): Promise<void> {
   await remove(tx, await existing(tx, context, id));
+}
+
+/** Devices that come in through a gateway that goes are on their own again. */
+export async function leaveEntry(tx: Tx, gateway: string): Promise<void> {
+  const ids = await devicesThrough(tx.scoped, gateway);
+  await tracked(tx, tracking, ids, async () => {
+    for (const id of ids) await updateDevice(tx, id, { entry_gateway_id: null });
+  });
 }
 
 /** Removes every device of a user who goes. */

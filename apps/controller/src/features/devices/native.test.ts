@@ -126,8 +126,13 @@ test('a native device needs no configuration and finds its own way; a plain one 
   assert.equal(cleared.json.entryGateway, undefined);
   await app.request('POST', `/tenants/gateways/${berlin.id}/enable-relay`);
   await app.request('PATCH', `${path}/${plain.id}`, { body: { name: 'phone', entryGateway } });
+  const before = await get(app, plain.id);
+  app.clock.now += 1000;
   assert.equal((await app.request('DELETE', `/tenants/gateways/${berlin.id}`)).status, 204);
-  assert.equal((await get(app, plain.id)).entryGateway, undefined);
+  const after = await get(app, plain.id);
+  assert.equal(after.entryGateway, undefined);
+  assert.notEqual(after.updatedAt, before.updatedAt);
+  assert.equal((await app.app.runtimes.world(app.tenant.id)).devices.get(plain.id)?.entryGateway, null);
 });
 
 const keys = (name: string) => ({

@@ -17,6 +17,12 @@ export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceR
 export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
   db.selectFrom('devices').selectAll().where('user_id', '=', user).orderBy('created_at').orderBy('id').execute();
 
+/** Ids of devices that come in through a gateway. */
+export async function devicesThrough(db: Scoped, gateway: string): Promise<string[]> {
+  const rows = await db.selectFrom('devices').select('id').where('entry_gateway_id', '=', gateway).execute();
+  return rows.map(({ id }) => id);
+}
+
 /** A page of the devices, in the order asked for and then in that of their creation, and how many there are. */
 export async function pageOfDevices(db: Scoped, sort: readonly Order<SortColumn>[], { limit, offset }: Page) {
   const rows = await sort

@@ -7,6 +7,7 @@ import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
+import { leaveEntry } from '../devices/commands.ts';
 import { cutFromPolicies } from '../policies/cut.ts';
 import { trackResources } from '../resources/tracking.ts';
 import { endPairsOf, endPairsOutside } from './relay-pairs.ts';
@@ -128,6 +129,7 @@ export async function removeGateway(tx: Tx, context: RequestContext, id: string)
   );
   await cutFromPolicies(tx, 'gateway', id);
   await endPairsOf(tx, id);
+  await leaveEntry(tx, id);
   await deleteGateway(tx, id);
   await freeOverlay(tx, row);
 }

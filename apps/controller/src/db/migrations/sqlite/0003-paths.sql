@@ -6,6 +6,7 @@ ALTER TABLE devices ADD COLUMN identity_key TEXT;
 ALTER TABLE devices ADD COLUMN reported_posture TEXT;
 -- Gateway through which a plain device comes in.
 ALTER TABLE devices ADD COLUMN entry_gateway_id TEXT REFERENCES gateways (id) ON DELETE SET NULL;
+CREATE INDEX devices_by_entry ON devices (entry_gateway_id);
 -- Public endpoint of the device's WireGuard socket, as the beacon sees it; null: none, or it depends on the destination.
 ALTER TABLE devices ADD COLUMN mapped_endpoint TEXT;
 
@@ -22,6 +23,7 @@ CREATE TABLE enrolment_keys (
   secret_hash TEXT NOT NULL
 ) STRICT;
 CREATE INDEX enrolment_keys_by_tenant ON enrolment_keys (tenant_id, created_at);
+CREATE INDEX enrolment_keys_by_user ON enrolment_keys (user_id);
 
 -- Devices that are gone, so that their clients undo everything when they come back.
 CREATE TABLE deleted_devices (
