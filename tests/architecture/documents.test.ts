@@ -60,6 +60,8 @@ const OF_OTHER_PROGRAMS = new Set([
   'SALLYPORT_API_KEY',
   'SALLYPORT_API_KEY_FILE',
   'SALLYPORT_DEBUG',
+  'SALLYPORT_ENROLMENT_KEY',
+  'SALLYPORT_ENROLMENT_KEY_FILE',
 ]);
 
 /** The cells of all rows of a Markdown file's tables. */
