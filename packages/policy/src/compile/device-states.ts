@@ -76,7 +76,8 @@ export class DeviceStates {
     if (effects.settings) for (const id of this.#followed.keys()) dirty.add(id);
     for (const outlook of stale) if (outlook.members.size > 0) this.#renewOutlook(outlook, dirty);
     for (const gateway of effects.peers)
-      for (const outlook of this.#byGateway.get(gateway)) if (!stale.has(outlook)) this.#renewPeers(outlook, dirty);
+      for (const outlook of this.#byGateway.get(gateway))
+        if (!stale.has(outlook)) this.#renewPeers(outlook, gateway, dirty);
     return this.#settle(dirty);
   }
 
@@ -171,9 +172,9 @@ export class DeviceStates {
     if (routes !== outlook.routes || peers !== outlook.peers) for (const id of outlook.members) dirty.add(id);
   }
 
-  #renewPeers(outlook: Outlook, dirty: Set<string>): void {
+  #renewPeers(outlook: Outlook, gateway: string, dirty: Set<string>): void {
     const { peers } = outlook;
-    outlook.renewPeers(this.#tenant);
+    outlook.renewPeers(this.#tenant, gateway);
     if (peers !== outlook.peers) for (const id of outlook.members) dirty.add(id);
   }
 

@@ -150,7 +150,7 @@ export class GatewayState {
     const { cells, resolver } = this.#places.get(audience)?.profile ?? { cells: [], resolver: this.#resolver };
     for (const cell of cells) {
       const found = this.#destinations.classes.get(cell.class);
-      if (found !== undefined) yield { class: found, grants: resolver.grants(cell), expiresAt: cell.expiresAt };
+      if (found !== undefined) yield { cell, class: found, grants: resolver.grants(cell) };
     }
   }
 

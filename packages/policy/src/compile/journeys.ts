@@ -41,7 +41,7 @@ export class Journeys {
     const audience = this.#sites.of(id);
     if (site === undefined || audience === undefined) return null;
     const behind = (policy: string) => this.#tenant.policies.get(policy)?.gateways ?? [];
-    return tripOf(this.#tenant, id, 'site', site.prefixes, this.#tenant.claims(audience, null), behind);
+    return tripOf(this.#tenant, id, 'site', site.prefixes, this.#tenant.claims(audience), behind);
   }
 
   #staleEntries(effects: Effects): Set<Audience> {
@@ -61,7 +61,7 @@ export class Journeys {
     const { entry, members } = audience;
     if (entry === null || members.size === 0) return null;
     const sources = [...members].sort().flatMap((id) => this.#tenant.world.devices.get(id)?.addresses ?? []);
-    const claims = this.#tenant.claims(audience, null).filter(({ resource }) => isAttachable(resource.type));
+    const claims = this.#tenant.claims(audience).filter(({ resource }) => isAttachable(resource.type));
     return tripOf(this.#tenant, entryTrip(audience), 'entry', sources.map(hostPrefix), claims, () => [entry]);
   }
 }

@@ -19,6 +19,10 @@ export class Layer {
     return upserts.length + removes.length === 0 ? this : next;
   }
 
+  get(key: string): StateItem | undefined {
+    return this.#items.get(key);
+  }
+
   all(): Iterable<StateItem> {
     return this.#items.values();
   }

@@ -45,7 +45,7 @@ export class Links {
    * `changed`: gateways of which others are told otherwise. Returns those whose items were renewed.
    */
   renew(rebuilt: Iterable<string>, changed: Iterable<string>): Set<string> {
-    for (const id of rebuilt) if (this.#outward.has(id)) this.#stale.add(id);
+    for (const id of rebuilt) if (this.#byOrigin.get(id).size > 0) this.#stale.add(id);
     const dirty = new Set<string>();
     for (const id of this.#stale) for (const gateway of this.#renewOutward(id)) dirty.add(gateway);
     this.#stale.clear();

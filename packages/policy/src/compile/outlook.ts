@@ -25,6 +25,7 @@ export class Outlook {
   routes = Layer.empty;
   /** Peers of members for whom no gateway relays. */
   peers = Layer.empty;
+  #routing: Routing | null = null;
   #carriers: ReadonlyMap<string, Carrier> = new Map();
 
   constructor(key: string, audience: Audience, unmet: readonly Unmet[]) {
@@ -41,7 +42,8 @@ export class Outlook {
   /** Finds the ways anew. */
   renew(tenant: Tenant): void {
     const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.terms);
-    const routing = routingOf(tenant.claims(this.audience, tunnel?.policy ?? null), tenant.policies);
+    const routing = routingOf(tenant.claims(this.audience), tenant.policies, null, this.#routing);
+    this.#routing = routing;
     const carriers = new Map(routing.carriers);
     const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
     this.#await(carriers, tenant);
@@ -50,16 +52,24 @@ export class Outlook {
     this.renewPeers(tenant);
   }
 
-  /** Only takes note that a gateway is another one now. */
-  renewPeers(tenant: Tenant): void {
-    this.peers = this.peers.replacedBy(this.peersWith(tenant, () => []));
+  /** Only takes note that gateways, or only one, are others now. */
+  renewPeers(tenant: Tenant, only?: string): void {
+    const peers = [...this.#carriers.keys()].flatMap((id) => {
+      const known = only === undefined || id === only ? undefined : this.peers.get(`peer/${id}`);
+      return known ?? this.#peer(id, tenant, []) ?? [];
+    });
+    this.peers = this.peers.replacedBy(peers);
   }
 
   peersWith(tenant: Tenant, relays: (gateway: string) => PeerItem['relays']): StateItem[] {
-    return [...this.#carriers].flatMap(([id, { expiresAt, resources }]) => {
-      const gateway = tenant.usable(id);
-      return gateway === null ? [] : [peerItem(gateway, { resources, relays: relays(id), sources: [], expiresAt })];
-    });
+    return [...this.#carriers.keys()].flatMap((id) => this.#peer(id, tenant, relays(id)) ?? []);
+  }
+
+  #peer(id: string, tenant: Tenant, relays: PeerItem['relays']): PeerItem | null {
+    const [gateway, carrier] = [tenant.usable(id), this.#carriers.get(id)];
+    if (gateway === null || carrier === undefined) return null;
+    const { resources, expiresAt } = carrier;
+    return peerItem(gateway, { resources, relays, sources: [], expiresAt });
   }
 
   /** Where a device is, only a gateway can tell that has it as a peer. */

@@ -16,6 +16,8 @@ export interface Carrier {
 /** Which gateways may carry which addresses, for a device or a gateway that has a tunnel to each of them. */
 export interface Routing {
   readonly routes: readonly RouteItem[];
+  /** The same by what they say, with the addresses that they are about. */
+  readonly groups: ReadonlyMap<string, RouteGroup>;
   readonly carriers: ReadonlyMap<string, Carrier>;
   /** Claims by which a part is carried, with that part. */
   readonly carried: readonly { readonly range: IpRange; readonly claim: Claim }[];
@@ -25,11 +27,22 @@ export interface Routing {
   readonly shadowed: ReadonlyMap<string, string>;
 }
 
+interface RouteGroup {
+  readonly ranges: IpRange[];
+  readonly routes: readonly RouteItem[];
+}
+
 /**
  * One set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. A claim of
- * the gateway `self` needs no route and is the strongest of its length: what it carries itself it reaches by itself.
+ * the gateway `self` needs no route and is the strongest of its length: what it carries itself it reaches by itself. Routes that are as they were `before` are the same
+ * objects.
  */
-export function routingOf(claims: readonly Claim[], policies: PolicyIndex, self: string | null = null): Routing {
+export function routingOf(
+  claims: readonly Claim[],
+  policies: PolicyIndex,
+  self: string | null = null,
+  before: Routing | null = null,
+): Routing {
   const routes = new Map<string, { route: Omit<RouteItem, 'kind' | 'key' | 'id'>; ranges: IpRange[] }>();
   const carriers = new Map<string, Carrier>();
   const carried: { range: IpRange; claim: Claim }[] = [];
@@ -54,7 +67,17 @@ export function routingOf(claims: readonly Claim[], policies: PolicyIndex, self:
     computed(routes, JSON.stringify(route), () => ({ route, ranges: [] })).ranges.push(range);
   }
   for (const id of steered) shadowed.delete(id);
-  return { routes: [...routes.values()].flatMap(routeItems), carriers, carried, steered, shadowed };
+  const groups = new Map(
+    routes.entries().map(([key, { route, ranges }]) => [key, groupOf(route, ranges, before?.groups.get(key))]),
+  );
+  return {
+    routes: [...groups.values()].flatMap((group) => group.routes),
+    groups,
+    carriers,
+    carried,
+    steered,
+    shadowed,
+  };
 }
 
 /** Adds what a claim needs of its gateway. */
@@ -73,10 +96,21 @@ export function routeItem(id: string, route: Omit<RouteItem, 'kind' | 'key' | 'i
   return { kind: 'route', key: `route/${id}`, id, ...route };
 }
 
-function routeItems({ route, ranges }: { route: Omit<RouteItem, 'kind' | 'key' | 'id'>; ranges: IpRange[] }) {
-  return mergeAdjacent(ranges)
-    .flatMap(rangeToPrefixes)
-    .map((prefix) => routeItem(prefix, route));
+function groupOf(
+  route: Omit<RouteItem, 'kind' | 'key' | 'id'>,
+  ranges: IpRange[],
+  before: RouteGroup | undefined,
+): RouteGroup {
+  if (before !== undefined && sameRanges(before.ranges, ranges)) return before;
+  const prefixes = mergeAdjacent(ranges).flatMap(rangeToPrefixes);
+  return { ranges, routes: prefixes.map((prefix) => routeItem(prefix, route)) };
+}
+
+function sameRanges(a: readonly IpRange[], b: readonly IpRange[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every(({ family, first, last }, i) => family === b[i]?.family && first === b[i]?.first && last === b[i]?.last)
+  );
 }
 
 function compareClaims(a: Claim, b: Claim, policies: PolicyIndex, self: string | null): number {

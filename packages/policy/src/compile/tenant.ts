@@ -45,10 +45,10 @@ export class Tenant {
     return [...beaconItems(this.world.settings), ...gateways.flatMap((gateway) => relayPoint(gateway) ?? [])];
   }
 
-  /** Claims of usable gateways for an audience, without those of the policy that is its full tunnel. */
-  claims(audience: Audience, tunnel: string | null): Claim[] {
+  /** Claims of usable gateways for an audience. */
+  claims(audience: Audience): Claim[] {
     const usable = [...audience.gateways].sort().filter((id) => this.usable(id) !== null);
     const states = usable.flatMap((id) => this.states.get(id) ?? []);
-    return this.#claims.of(audience, states, tunnel);
+    return this.#claims.of(audience, states);
   }
 }

@@ -53,8 +53,9 @@ export function tripOf(
 
 /** Ways out of a gateway; what it carries itself needs none. */
 export function outwardOf(tenant: Tenant, gateway: string, trips: Iterable<Trip>): Outward {
+  // Who may reach the same has the same claims, so each trip gets copies of its own.
   const owners = new Map<Claim, Trip>();
-  for (const trip of trips) for (const claim of trip.legs.get(gateway) ?? []) owners.set(claim, trip);
+  for (const trip of trips) for (const claim of trip.legs.get(gateway) ?? []) owners.set({ ...claim }, trip);
   const claims = [...owners.keys()];
   const routing = routingOf([...claims, ...ownClaims(tenant, gateway, claims)], tenant.policies, gateway);
   const parts = new Map<Trip, { ranges: Map<string, IpRange>; carriers: Map<string, Carrier> }>();
