@@ -135,6 +135,10 @@ test('bin/sally finds the repository through symbolic links', async (t) => {
   assert.match(outcome.out, /^Usage: sally/);
   const agent = await spawnProgram(join(dir, 'sally'), ['gateway', 'run', '--help'], dir, {});
   assert.match(agent.out, /^Usage: sally gateway </, 'the agent is started, not the command line');
+  const device = await spawnProgram(join(dir, 'sally'), ['netcheck', '--help'], dir, {});
+  assert.match(device.out, /^Usage: sally netcheck \[options\]\n[\s\S]*when no daemon runs/, 'so is that of devices');
+  const late = await spawnProgram(join(dir, 'sally'), ['--json', 'ping', 'x', '--state-dir', dir], dir, {});
+  assert.deepEqual([late.code, JSON.parse(late.err).title], [1, 'this device is not connected: run sally up']);
 });
 
 test('bin/sally without any Node.js says what to do', async (t) => {

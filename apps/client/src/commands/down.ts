@@ -33,21 +33,8 @@ export async function downClient(
     const endpoints = await EndpointMemory.load(directory);
     const saved = await readSavedHost(directory);
     const settings = await readSettings(directory);
-    const tunnel = new Tunnel({
-      interface: saved?.host.interface ?? settings?.interface ?? defaultInterface,
-      wireguard: 'auto',
-      // Removing needs no key.
-      privateKey: privateKeyFrom(randomBytes(32)),
-      directory,
-      endpoints,
-      now: Date.now,
-      peerConfig: ({ publicKey }) => ({ publicKey, allowedIps: [] }),
-      direct: () => [],
-      coming: () => {},
-      closing: () => {},
-      onHostDrift: () => {},
-    });
-    const undone = await tunnel.down();
+    const name = saved?.host.interface ?? settings?.interface ?? defaultInterface;
+    const undone = await undoTunnel(name, directory, endpoints);
     await directory.remove('status.json');
     if (forget) await forgetDevice(directory);
     else await endpoints.save(directory);
@@ -55,6 +42,25 @@ export async function downClient(
   } finally {
     await lock.release();
   }
+}
+
+/** Undoes the tunnel of an interface; says what was undone. */
+export function undoTunnel(name: string, directory: StateDirectory, endpoints: EndpointMemory): Promise<string[]> {
+  const tunnel = new Tunnel({
+    interface: name,
+    wireguard: 'auto',
+    // Removing needs no key.
+    privateKey: privateKeyFrom(randomBytes(32)),
+    directory,
+    endpoints,
+    now: Date.now,
+    peerConfig: ({ publicKey }) => ({ publicKey, allowedIps: [] }),
+    direct: () => [],
+    coming: () => {},
+    closing: () => {},
+    onHostDrift: () => {},
+  });
+  return tunnel.down();
 }
 
 async function forgetDevice(directory: StateDirectory): Promise<void> {

@@ -30,6 +30,7 @@ import { ControllerAddress } from '../plane/controller-address.ts';
 import { readPosture } from '../posture/read.ts';
 import { readSavedHost } from '../state/saved-host.ts';
 import { type KnownSettings, mergeSettings, readSettings, writeSettings } from '../state/settings.ts';
+import { undoTunnel } from './down.ts';
 
 export interface RunContext {
   readonly version: string;
@@ -93,8 +94,11 @@ async function createParts(
 ): Promise<Parts> {
   const { version, pid, log, now } = context;
   const endpoints = await EndpointMemory.load(directory);
-  const before = (await readSavedHost(directory))?.host.direct ?? [];
-  const controller = new ControllerAddress(url, before, () => plane.directChanged());
+  const before = (await readSavedHost(directory))?.host ?? null;
+  // Two interfaces would share the mark and the routing table.
+  if (before !== null && before.interface !== settings.interface)
+    await undoTunnel(before.interface, directory, endpoints);
+  const controller = new ControllerAddress(url, before?.direct ?? [], () => plane.directChanged());
   const plane: ClientPlane = new ClientPlane({
     interface: settings.interface,
     wireguard: settings.wireguard,

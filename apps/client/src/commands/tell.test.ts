@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { PingReply } from '@sallyport/contract/local';
-import { lastFailure } from './log-tail.ts';
+import { lastComplaint, lastFailure } from './log-tail.ts';
 import { pingText } from './tell.ts';
 
 test('a ping says which gateway, how, and both times', () => {
@@ -38,4 +38,7 @@ test('why a daemon ended is the last failure in its log since it was started', (
   );
   assert.equal(since(`${old}sally: --controller URL is missing\n`), '--controller URL is missing');
   assert.equal(since(old), 'the daemon ended without a word');
+  const complaint = lastComplaint(old.length);
+  assert.equal(complaint(`${old}${line('warn', 'no way', 'It is far.')}${line('info', 'x')}`), 'no way: It is far.');
+  assert.equal(complaint(`${old}${line('info', 'x')}`), null);
 });

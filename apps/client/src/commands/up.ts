@@ -7,7 +7,7 @@ import type { UpCommand } from '../arguments.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { isReady } from '../state/readiness.ts';
 import { type Output, reachDaemon } from './ask.ts';
-import { lastFailure } from './log-tail.ts';
+import { lastComplaint, lastFailure } from './log-tail.ts';
 import { unitIsEnabled } from './systemd.ts';
 import { reachableText } from './tell.ts';
 import { untilReady } from './wait.ts';
@@ -32,6 +32,7 @@ export async function upClient(command: UpCommand, context: UpContext): Promise<
       stateDir: command.stateDir,
       timeoutMs: command.timeoutMs,
       failed: () => started?.failed() ?? null,
+      complaint: async () => (await started?.complaint()) ?? null,
       progress: context.terminal && !command.json ? (line) => context.error(`\r\u001b[K${line}`) : () => {},
       accept: (first) => checkController(command, first),
     });
@@ -82,6 +83,7 @@ function tell(status: ClientStatus, was: boolean, command: UpCommand, { out, err
 interface Started {
   /** Why it has ended; null: it runs. */
   failed(): Promise<string> | null;
+  complaint(): Promise<string | null>;
   /** Lets it go on alone. */
   leave(): Promise<void>;
 }
@@ -104,8 +106,10 @@ async function startDaemon(command: UpCommand, context: UpContext): Promise<Star
   child.once('error', () => {
     code ??= 1;
   });
+  const text = () => readFile(join(stateDir, 'client.log'), 'utf8');
   return {
-    failed: () => (code === null ? null : readFile(join(stateDir, 'client.log'), 'utf8').then(lastFailure(size))),
+    failed: () => (code === null ? null : text().then(lastFailure(size))),
+    complaint: () => text().then(lastComplaint(size)),
     leave: async () => {
       child.unref();
       await log.close();

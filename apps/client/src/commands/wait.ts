@@ -11,6 +11,8 @@ export interface WaitOptions {
   readonly timeoutMs: number;
   /** Why the daemon has ended; null: it runs, or somebody else looks after it. */
   readonly failed: () => Promise<string> | null;
+  /** What it complained of last; null: of nothing. */
+  readonly complaint: () => Promise<string | null>;
   readonly progress: (line: string) => void;
   /** Called with the first status; throws when this is not the daemon that is meant. */
   readonly accept: (status: ClientStatus) => void;
@@ -40,7 +42,7 @@ async function follow(daemon: LocalConnection, late: Promise<null>, options: Wai
   daemon.send({ op: 'follow' });
   for (;;) {
     const reply = await Promise.race([daemon.next().then((next) => ({ next })), late]);
-    if (reply === null) return outOfTime(status, options);
+    if (reply === null) return await outOfTime(status, options);
     if (reply.next === null) throw await ended(options);
     if (reply.next.type !== 'status') continue;
     if (status === null) options.accept(reply.next.status);
@@ -65,9 +67,11 @@ const failsForGood: ReadonlySet<string> = new Set([
   'name-taken',
 ]);
 
-function outOfTime(status: ClientStatus | null, { timeoutMs }: WaitOptions): ClientStatus {
+async function outOfTime(status: ClientStatus | null, { timeoutMs, complaint }: WaitOptions): Promise<ClientStatus> {
   if (status?.current) return status;
-  const waited = `after ${Math.round(timeoutMs / 1000)} s: ${progressText(status)}`;
+  const said = status?.error == null ? await complaint() : null;
+  const reason = [progressText(status), ...(said === null ? [] : [said])].join('; ');
+  const waited = `after ${Math.round(timeoutMs / 1000)} s: ${reason.replace(/\.$/, '')}`;
   throw new CommandError(`not connected ${waited}. The daemon goes on trying; sally down ends it`);
 }
 
