@@ -24,3 +24,17 @@ test('a device enrols, reaches its resource, and down puts everything back', { s
   assert.equal(await networkText(world.device.namespace), before);
   assert.equal(await world.command('down'), 'Nothing to undo.\n');
 });
+
+test('a device that is given another interface leaves nothing of the old one', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.up();
+  await world.is('everything to be in force', ({ current }) => current);
+  await world.daemon.kill('SIGTERM');
+  const other = `spx${world.tag}`;
+  world.startDaemon(['--interface', other], '\n');
+  await world.is('the other interface', (status) => status.interface === other && status.current);
+  await world.reaches();
+  const text = await networkText(world.device.namespace);
+  assert.ok(!text.includes(world.interface), text);
+  assert.ok(text.includes(other));
+});

@@ -65,6 +65,12 @@ test('sally up says what is in the way, and leaves nothing behind', { skip }, as
   await assert.rejects(world.command('up', '--controller', 'ftp://x', '--timeout', '5'), /use https:/);
   await assert.rejects(world.command('up', ...where.slice(0, 2)), /without TLS/);
   const keyFile = join(world.stateDir, 'key');
+  await writeFile(keyFile, `${world.key.slice(0, -22)}${'A'.repeat(22)}`);
+  await assert.rejects(
+    world.command('up', ...where, '--enrolment-key-file', keyFile, '--timeout', '4'),
+    /not connected after 4 s: enrolling at http[^;]*; .*(fingerprint|not the controller|another controller)/i,
+  );
+  await world.command('down', '--forget');
   await writeFile(keyFile, world.key);
   await world.controller.call({
     op: 'refuse',
