@@ -71,13 +71,15 @@ export async function faultRun(
 }
 
 /** The lab of a fault run. */
-export function faultLab(): Promise<PathsScenario<Gateway | 'laptop'>> {
-  return PathsScenario.create({
+export async function faultLab(): Promise<PathsScenario<Gateway | 'laptop'>> {
+  const s = await PathsScenario.create({
     nats: { home: {} },
     hosts: { laptop: 'home', east: 'internet', west: 'internet' },
     lans: { office: ['east', 'west'] },
     gateways: { east: { endpoint: true }, west: { endpoint: true } },
   });
+  await s.open('office', ['east', 'west']);
+  return s;
 }
 
 function faultsOf(s: PathsScenario<Gateway | 'laptop'>, client: ClientUnderTest): Fault[] {

@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { randomInt } from 'node:crypto';
+import { test } from 'node:test';
+import { whyNoNamespaces } from '@sallyport/testkit';
+import { faultLab, faultRun } from '../lab/faults.ts';
+
+test('a minute of faults at random, under requests: they go on, and all converges', {
+  skip: whyNoNamespaces() ?? false,
+}, async (t) => {
+  const s = await faultLab();
+  t.after(() => s.cleanup.run());
+  const seed = randomInt(2 ** 31);
+  t.diagnostic(`seed ${seed}`);
+  const report = await faultRun(s, { seed, durationMs: 60_000 });
+  t.diagnostic(
+    `${report.failed} of ${report.requests} requests failed, longest gap ${Math.round(report.longestGapMs)} ms`,
+  );
+  assert.ok(report.longestGapMs < 5000, report.story.join('\n'));
+});
