@@ -132,4 +132,4 @@ export class DeviceSide {
 }
 
 /** A native device is heard every five seconds. */
-const watchMs = 10_000;
+const watchMs = 6_000;
