@@ -49,6 +49,7 @@ class Tenant {
       const { id } = await make.gateway(name, { endpoint: `${name}.example.com` });
       await this.app.parts.directory.agents.gateway.wireguardKeyChanged(id, publicKeyOf(name));
       this.gateways.push(id);
+      await this.#request('POST', `/tenants/gateways/${id}/enable-relay`);
     }
     for (const name of ['laptop', 'phone']) this.natives.push((await nativeDevice(this.app, name)).id);
     this.ids.devices.push(...this.natives);
@@ -117,6 +118,11 @@ class Tenant {
       this.app.parts.deviceMoved(this.app.tenant.id, device, source);
       await this.app.parts.directory.deviceMoved(this.app.tenant.id, new Map([[device, source]]));
     },
+    enter: (a: number, b: number) =>
+      this.#send('PATCH', 'devices', this.#one('devices', a), '', {
+        name: 'd',
+        entryGateway: b % 3 === 0 ? null : this.gateways[b % 2],
+      }),
     tell: async (a: number, b: number) => {
       const device = this.natives[a % this.natives.length] ?? '';
       await this.app.parts.directory.deviceTold(device, { posture: { diskEncrypted: b % 2 === 0 } });
