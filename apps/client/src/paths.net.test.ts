@@ -38,6 +38,10 @@ test('a device that moves to another network goes on within two seconds', { skip
   const took = performance.now() - began;
   t.diagnostic(`healed within ${Math.round(took)} ms`);
   assert.ok(took < 2_000, `took ${took} ms`);
+  await until('the connection from the old address to be left', () =>
+    world.daemon.output.includes('this host has another address now'),
+  );
+  await world.is('the controller to be connected again', ({ controller }) => controller.connected);
 });
 
 test('a full tunnel carries everything but itself and what is next door', { skip }, async (t) => {

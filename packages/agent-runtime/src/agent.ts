@@ -95,6 +95,7 @@ export class Agent {
     this.#plane.begin(
       (input) => this.#input(input),
       () => this.#session.desired.items,
+      () => this.#socket?.leaveStranded(),
     );
     this.#input({ kind: 'start', stored });
   }

@@ -29,8 +29,11 @@ export interface AgentPlane {
   readonly wireguardKind: WireGuardBackend['kind'] | null;
   /** Finds out how WireGuard can run here. Rejects with what is in the way, and tries again with the next job. */
   detect(): Promise<void>;
-  /** Called once, before anything else but `detect`: from now on the plane may tell things, and look at the desired items. */
-  begin(tell: (input: PlaneInput) => void, desired: () => Items): void;
+  /**
+   * Called once, before anything else but `detect`: from now on the plane may tell things, and look at the desired items. It
+   * calls `moved` when this host's own addresses have changed, so that a connection that is dead by that is not waited for.
+   */
+  begin(tell: (input: PlaneInput) => void, desired: () => Items, moved: () => void): void;
   /** Rejections are told to the controller: see `failureOf`. */
   perform(work: Work): Promise<PlaneResult>;
   /** `applied`: whether the state was last seen in force. Does not reject. */

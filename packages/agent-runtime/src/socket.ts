@@ -1,4 +1,5 @@
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket as NetSocket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Frame } from '@sallyport/agent-core';
 import { type RawData, WebSocket } from 'ws';
@@ -60,6 +61,14 @@ export class ChannelSocket {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
+  /** Ends a connection from an address that this host has no longer: nothing would ever come back on it. */
+  leaveStranded(): void {
+    const { localAddress } = (this.#transport ?? {}) as Partial<Pick<NetSocket, 'localAddress'>>;
+    if (localAddress === undefined || hasAddress(localAddress.replace(/^::ffff:/, ''))) return;
+    this.#reason ??= 'this host has another address now';
+    this.#socket.terminate();
+  }
+
   /** Says goodbye, and does not wait long for an answer. */
   close(reason: string): void {
     this.#reason ??= reason;
@@ -74,6 +83,11 @@ export class ChannelSocket {
     this.#reason ??= 'the other side sent too much before it had proven to be the controller';
     this.#socket.terminate();
   };
+}
+
+function hasAddress(address: string): boolean {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  return all.some((own) => own.address === address) || address === '::1';
 }
 
 function bytesOf(data: RawData): Uint8Array {

@@ -90,12 +90,12 @@ export class ClientPlane implements AgentPlane {
     return this.#tunnel.detect();
   }
 
-  begin(tell: (input: PlaneInput) => void, desired: () => Items): void {
+  begin(tell: (input: PlaneInput) => void, desired: () => Items, moved: () => void): void {
     this.#tell = tell;
     this.#desired = desired;
     void this.readPosture();
     this.#postureTimer = setInterval(() => void this.readPosture(), postureEveryMs).unref();
-    this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged());
+    this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged(moved));
   }
 
   /** What is reached past the tunnel has changed. */
@@ -158,8 +158,9 @@ export class ClientPlane implements AgentPlane {
     await this.#saveEndpoints();
   }
 
-  async #networkChanged(): Promise<void> {
+  async #networkChanged(moved: () => void): Promise<void> {
     this.#log.info('the network of this host has changed');
+    moved();
     await this.#tunnel.refreshEndpoints().catch((error) => {
       this.#log.warn('the endpoints could not be refreshed', { reason: failureOf(error).message });
     });
