@@ -6,6 +6,7 @@ import type { Audience } from './audiences.ts';
 import type { Cell } from './cells.ts';
 import type { AddressClass } from './classes.ts';
 import { publicInternet } from './destinations.ts';
+import type { Entry } from './entries.ts';
 import type { GatewayState } from './gateway-state.ts';
 import type { PolicyIndex } from './policy-index.ts';
 import type { ResourceIndex } from './resource-index.ts';
@@ -27,6 +28,8 @@ export interface Claim {
   readonly length: number;
   /** Policies that are met and name the resource to open it, in the order of the walk. */
   readonly policies: readonly string[];
+  /** Order of the first of them. */
+  readonly rank: number;
   /** Gateways among which there is a choice, best first: of the resource, or of the policy for the internet. */
   readonly order: readonly string[];
   readonly mode: 'MANUAL' | 'AUTOMATIC';
@@ -82,7 +85,7 @@ export class Claims {
         const { gateways: order, mode } = entry.resource;
         if (!order.includes(gateway) || !portsOverlap(entry.ports, reached.grants)) continue;
         const policies = met(entry.resource);
-        if (policies.length > 0) yield { ...this.#claim(gateway, range, entry, reached), policies, order, mode };
+        if (policies.length > 0) yield { ...this.#claim(gateway, range, entry, reached, policies), order, mode };
       }
   }
 
@@ -100,12 +103,40 @@ export class Claims {
         for (const range of ranges)
           for (const own of this.#resources.internetOverlapping(range))
             if (own.signature === entry.signature)
-              yield { ...this.#claim(gateway, range, own, reached), policies: [policy], order, mode: 'MANUAL' };
+              yield { ...this.#claim(gateway, range, own, reached, [policy]), order, mode: 'MANUAL' };
     }
   }
 
-  #claim(gateway: string, range: IpRange, entry: AddressClass['entries'][number], { cell: { expiresAt } }: Reached) {
-    const { resource } = entry;
-    return { gateway, range: intersection(range, entry.range), resource, length: entry.range.length, expiresAt };
+  #claim(
+    gateway: string,
+    range: IpRange,
+    { resource, range: prefix }: Entry,
+    { cell: { expiresAt } }: Reached,
+    policies: readonly string[],
+  ) {
+    const rank = this.#policies.get(policies[0] ?? '')?.order ?? 0;
+    const { length } = prefix;
+    return { gateway, range: intersection(range, prefix), resource, length, policies, rank, expiresAt };
   }
+}
+
+/** Whether two lists of claims lead to the same routing. */
+export function sameClaims(a: readonly Claim[], b: readonly Claim[]): boolean {
+  return a.length === b.length && a.every((claim, i) => claim === b[i] || sameClaim(claim, b[i] as Claim));
+}
+
+function sameClaim(a: Claim, b: Claim): boolean {
+  return (
+    a.gateway === b.gateway &&
+    a.range.family === b.range.family &&
+    a.range.first === b.range.first &&
+    a.range.last === b.range.last &&
+    a.resource.id === b.resource.id &&
+    a.length === b.length &&
+    a.rank === b.rank &&
+    a.mode === b.mode &&
+    a.expiresAt === b.expiresAt &&
+    a.order.join() === b.order.join() &&
+    a.policies.join() === b.policies.join()
+  );
 }

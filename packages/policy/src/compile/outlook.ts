@@ -1,5 +1,6 @@
 import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
 import type { Audience } from './audiences.ts';
+import { type Claim, sameClaims } from './claims.ts';
 import { refusals } from './denials.ts';
 import { peerItem } from './facts.ts';
 import { type FullTunnel, fullTunnel } from './full-tunnel.ts';
@@ -25,6 +26,7 @@ export class Outlook {
   routes = Layer.empty;
   /** Peers of members for whom no gateway relays. */
   peers = Layer.empty;
+  #claims: readonly Claim[] = [];
   #routing: Routing | null = null;
   #carriers: ReadonlyMap<string, Carrier> = new Map();
 
@@ -42,8 +44,7 @@ export class Outlook {
   /** Finds the ways anew. */
   renew(tenant: Tenant): void {
     const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.terms);
-    const routing = routingOf(tenant.claims(this.audience), tenant.policies, null, this.#routing);
-    this.#routing = routing;
+    const routing = this.#route(tenant);
     const carriers = new Map(routing.carriers);
     const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
     this.#await(carriers, tenant);
@@ -70,6 +71,14 @@ export class Outlook {
     if (gateway === null || carrier === undefined) return null;
     const { resources, expiresAt } = carrier;
     return peerItem(gateway, { resources, relays, sources: [], expiresAt });
+  }
+
+  #route(tenant: Tenant): Routing {
+    const claims = tenant.claims(this.audience);
+    if (this.#routing !== null && sameClaims(this.#claims, claims)) return this.#routing;
+    this.#claims = claims;
+    this.#routing = routingOf(claims, tenant.policies, null, this.#routing);
+    return this.#routing;
   }
 
   /** Where a device is, only a gateway can tell that has it as a peer. */

@@ -1,6 +1,7 @@
 import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
 import type { RouteItem } from '@sallyport/contract/channel';
 import { mergeAdjacent } from '../addresses.ts';
+import { isAttachable } from '../matching.ts';
 import type { Claim } from './claims.ts';
 import { computed } from './maps.ts';
 import type { PolicyIndex } from './policy-index.ts';
@@ -125,7 +126,10 @@ function compareClaims(a: Claim, b: Claim, policies: PolicyIndex, self: string |
 
 /** Gateways by which the resource of the best claim can be reached there, in its order. */
 function candidatesOf(best: Claim, covering: readonly Claim[]): string[] {
-  const alike = covering.filter(({ resource, order }) => resource === best.resource && order === best.order);
+  const alike = covering.filter(
+    ({ resource, policies }) =>
+      resource.id === best.resource.id && (isAttachable(resource.type) || policies[0] === best.policies[0]),
+  );
   const ids = new Set(alike.map(({ gateway }) => gateway));
   return best.order.filter((id) => ids.delete(id));
 }
@@ -137,7 +141,7 @@ function isSteered(
   gateways: readonly string[],
   used: readonly Claim[],
 ): boolean {
-  const carries = (id: string) => used.some((claim) => claim.resource === resource && claim.gateway === id);
+  const carries = (id: string) => used.some((claim) => claim.resource.id === resource.id && claim.gateway === id);
   return mode === 'MANUAL' ? carries(gateways[0] as string) : gateways.every(carries);
 }
 

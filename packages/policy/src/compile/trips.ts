@@ -94,6 +94,7 @@ function ownClaims({ resources }: Tenant, gateway: string, claims: readonly Clai
     resource,
     length: range.length,
     policies: [],
+    rank: 0,
     order: resource.gateways,
     mode: resource.mode,
     expiresAt: null,
