@@ -10,8 +10,8 @@ export interface AddressClass {
   readonly ranges: readonly IpRange[];
   /** One entry for each distinct resource and port set that covers the class. */
   readonly entries: readonly Entry[];
-  /** Whether the narrowest prefix around it is one that the gateway carries itself: then it is not passed on to others. */
-  readonly local: boolean;
+  /** Signatures of those by which packets are passed on to others: narrower than what the gateway carries itself. */
+  readonly passing: ReadonlySet<string>;
 }
 
 /** Who carries an entry: the gateway, or only others to which it passes packets on. Null: it only cuts the others. */
@@ -29,10 +29,11 @@ export function addressClasses(
 ): AddressClass[] {
   const groups = new Map<string, { nodes: Node[]; ranges: IpRange[] }>();
   for (const node of prefixTree(entries, carriage)) {
-    if (node.carriage === null) continue;
+    if (!node.carried) continue;
     const ranges = withoutRanges(node.range, [...node.children, ...holes(node.range)]);
     if (ranges.length === 0) continue;
-    const signature = [node.carriage, ...node.covering.map((entry) => entry.signature)].join('\n');
+    const passes = ({ signature }: Entry) => (node.passing.has(signature) ? '+' : '') + signature;
+    const signature = node.covering.map(passes).join('\n');
     const group = groups.get(signature);
     if (group === undefined) groups.set(signature, { nodes: [node], ranges });
     else {
@@ -41,8 +42,8 @@ export function addressClasses(
     }
   }
   return [...groups.values()].map(({ nodes: [first], ranges }) => {
-    const { id, covering, carriage } = first as Node;
-    return { id, ranges: mergeAdjacent(ranges), entries: covering, local: carriage === 'own' };
+    const { id, covering, passing } = first as Node;
+    return { id, ranges: mergeAdjacent(ranges), entries: covering, passing };
   });
 }
 
@@ -54,8 +55,9 @@ interface Node {
   readonly children: IpRange[];
   /** Entries of this prefix and of those around it, one for each signature, sorted by it. */
   covering: readonly Entry[];
-  /** Of the narrowest of them that is carried, `own` before `passing`. */
-  carriage: Carriage;
+  /** Whether any of them is carried, by whomever. */
+  carried: boolean;
+  passing: ReadonlySet<string>;
   /** Whether an entry of this very prefix is the gateway's own. */
   own: boolean;
 }
@@ -72,7 +74,8 @@ function prefixTree(entries: Iterable<Entry>, carriage: (entry: Entry) => Carria
         parent: open,
         children: [],
         covering: open?.covering ?? [],
-        carriage: open?.carriage ?? null,
+        carried: open?.carried ?? false,
+        passing: open?.passing ?? new Set(),
         own: false,
       };
       open?.children.push(entry.range);
@@ -81,8 +84,10 @@ function prefixTree(entries: Iterable<Entry>, carriage: (entry: Entry) => Carria
     }
     open.covering = withEntry(open.covering, entry);
     const by = carriage(entry);
-    if (by === 'own' || (by === 'passing' && !open.own)) open.carriage = by;
+    open.carried ||= by !== null;
     open.own ||= by === 'own';
+    if (by === 'own') open.passing = new Set();
+    else if (by === 'passing' && !open.own) open.passing = new Set([...open.passing, entry.signature]);
   }
   return nodes;
 }

@@ -20,8 +20,8 @@ export interface ResourceReach {
   readonly carriage: Carriage;
   readonly type: AccessType;
   readonly ports: ReadonlyMap<string, readonly PortRange[]>;
-  /** Classes among them that are not passed on. */
-  readonly local: ReadonlySet<string>;
+  /** Those of them by which packets are passed on to others. */
+  readonly passed: ReadonlyMap<string, readonly PortRange[]>;
 }
 
 /** Ports of one policy by class id. */
@@ -63,11 +63,9 @@ export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, c
   for (const id of resourcesOf(policy, byResource)) {
     const reach = byResource.get(id);
     if (reach === undefined || !speaksOf(policy.type, reach.type)) continue;
-    for (const [classId, ranges] of reach.ports) {
-      const passed = comesIn && reach.carriage === 'passing' && !reach.local.has(classId);
-      if (policy.allow && reach.carriage !== 'own' && !passed) continue;
+    const passed = comesIn ? reach.passed : new Map<string, never>();
+    for (const [classId, ranges] of !policy.allow || reach.carriage === 'own' ? reach.ports : passed)
       ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
-    }
   }
   return ports;
 }
@@ -129,21 +127,19 @@ function deniedEntries(
 }
 
 function reachOf(classes: readonly AddressClass[], carriage: (entry: Entry) => Carriage): Map<string, ResourceReach> {
-  const byResource = new Map<
-    string,
-    ResourceReach & { ports: Map<string, readonly PortRange[]>; local: Set<string> }
-  >();
-  for (const { id, entries, local } of classes)
+  type Ports = Map<string, readonly PortRange[]>;
+  const byResource = new Map<string, ResourceReach & { ports: Ports; passed: Ports }>();
+  for (const { id, entries, passing } of classes)
     for (const entry of entries) {
       const { resource, ports } = entry;
       const reach = computed(byResource, resource.id, () => ({
         carriage: resource.type === 'INTERNET' ? 'own' : carriage(entry),
         type: resource.type,
         ports: new Map(),
-        local: new Set<string>(),
+        passed: new Map(),
       }));
       reach.ports.set(id, [...(reach.ports.get(id) ?? []), ...ports]);
-      if (local) reach.local.add(id);
+      if (passing.has(entry.signature)) reach.passed.set(id, [...(reach.passed.get(id) ?? []), ...ports]);
     }
   return byResource;
 }

@@ -2,25 +2,43 @@ import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
 import { entryOf, isUsable } from '../compile/facts.ts';
 import { evaluate } from '../evaluate.ts';
 import { isAttachable } from '../matching.ts';
-import type { WorldPolicy } from '../types.ts';
+import { admitsPort } from '../question.ts';
+import type { WorldPolicy, WorldResource } from '../types.ts';
 import { compareWithinType, type World } from '../world.ts';
 import type { Packet } from './arbitrary.ts';
 
 /**
  * Policy by which a gateway is to let a packet through, or null. Where the device comes in through it, it lets through what
- * any other gateway does to which it can pass the packet on: whatever it does not carry itself by as narrow a prefix.
+ * other gateways do to which it can pass the packet on: for resources with a narrower prefix than what it carries itself.
  */
 export function admittedBy(world: World, packet: Packet, gateway: string, at: number): string | null {
   const own = policyAt(world, packet, gateway, at);
   const device = packet.device === undefined ? undefined : world.devices.get(packet.device);
   if (device === undefined || entryOf(world, device) !== gateway) return own;
-  if (narrowest(world, packet, gateway, true) >= narrowest(world, packet, gateway, false)) return own;
+  const length = ownLength(world, packet, gateway);
   const others = [...world.gateways.values()].filter((other) => other.id !== gateway && isUsable(other));
-  const passed = others
-    .flatMap(({ id }) => world.policies.get(policyAt(world, packet, id, at) ?? '') ?? [])
-    .filter(({ type }) => type !== 'INTERNET');
-  const all = [...(world.policies.has(own ?? '') ? [world.policies.get(own ?? '') as WorldPolicy] : []), ...passed];
+  const passed = others.flatMap(({ id }) => passedOn(world, packet, { from: gateway, to: id, length }, at) ?? []);
+  const all = [...passed, world.policies.get(own ?? '')].filter((policy) => policy !== undefined);
   return all.sort((a, b) => rank(a) - rank(b) || compareWithinType(a, b))[0]?.id ?? null;
+}
+
+/** First policy by which another gateway admits the packet for a resource with a prefix longer than a length. */
+function passedOn(
+  world: World,
+  packet: Packet,
+  way: { from: string; to: string; length: number },
+  at: number,
+): WorldPolicy | null {
+  const decision = evaluate(world, { ...packet, gateway: way.to, at });
+  const policy = decision.allowed ? world.policies.get(decision.policy) : undefined;
+  if (!decision.allowed || policy === undefined) return null;
+  const narrow = decision.resources.some((id) => {
+    const { type = 'INTERNET', gateways = [] } = world.resources.get(id) ?? {};
+    if (!isAttachable(type) || !gateways.includes(way.to) || gateways.includes(way.from)) return false;
+    return longest(world, packet, ({ id: other }) => other === id, packet) > way.length;
+  });
+  if (narrow) return policy;
+  return passedOn(world.with([{ kind: 'policy', id: policy.id, value: null }]), packet, way, at);
 }
 
 function policyAt(world: World, packet: Packet, gateway: string, at: number): string | null {
@@ -28,15 +46,22 @@ function policyAt(world: World, packet: Packet, gateway: string, at: number): st
   return decision.allowed ? decision.policy : null;
 }
 
-/** Length of the narrowest prefix around a destination, of what a gateway carries, or of what only others do; else -1. */
-function narrowest(world: World, { destination }: Packet, gateway: string, own: boolean): number {
+/** Length of the narrowest prefix by which a gateway carries a destination itself, on whatever port; else -1. */
+function ownLength(world: World, packet: Packet, gateway: string): number {
+  return longest(world, packet, ({ type, gateways }) => isAttachable(type) && gateways.includes(gateway), null);
+}
+
+function longest(
+  world: World,
+  { destination }: Packet,
+  counts: (resource: WorldResource) => boolean,
+  ports: Packet | null,
+): number {
   const { family, value } = parseAddress(destination) ?? { family: 4, value: 0n };
   const lengths = [...world.resources.values()]
-    .filter(({ type, gateways }) => {
-      if (!isAttachable(type) || gateways.includes(gateway) !== own) return false;
-      return own || gateways.some((id) => isUsable(world.gateways.get(id)));
-    })
+    .filter(counts)
     .flatMap(({ addresses }) => addresses)
+    .filter((address) => ports === null || admitsPort(address.ports, { ...ports, at: 0 }))
     .flatMap(({ prefix }) => parsePrefix(prefix) ?? [])
     .filter((range) => rangeContains(range, family, value))
     .map(({ length }) => length);
