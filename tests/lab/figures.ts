@@ -1,4 +1,5 @@
 import { monotonicMs, type NatBehaviour, RequestStream, until } from '@sallyport/testkit';
+import { makeResource } from './administration.ts';
 import { PathsScenario } from './paths-scenario.ts';
 
 const friendly = { mapping: 'endpoint-independent', filter: 'dropped' } as const;
@@ -93,6 +94,7 @@ export async function direct(rounds: number, tell: (line: string) => void): Prom
     const values: number[] = [];
     const laptop = await s.clientUp('laptop');
     const stream = await RequestStream.start(laptop.host, s.url('office'), { everyMs: 20, timeoutMs: 200 });
+    await stream.answered(0);
     for (let round = 0; round < rounds; round++) {
       await laptop.down();
       const discovered = async () => {
@@ -125,12 +127,15 @@ export async function relay(rounds: number, tell: (line: string) => void): Promi
   try {
     const server = s.lab.address('office-web');
     const laptop = await s.clientUp('laptop');
-    await s.lab.space('office-web').exec('iperf3', '-s', '-D', '-p', '80');
+    const wish = { name: 'iperf3', addresses: [server], ports: ['TCP 5201'], gateways: [s.gateway('gate').id] };
+    await s.policy('everybody to iperf3', { allDevices: true, resources: [await makeResource(s.controller, wish)] });
+    await s.converged();
+    await s.lab.space('office-web').exec('iperf3', '-s', '-D');
     const values: number[] = [];
     const through = async (path: 'direct' | 'relayed'): Promise<number> => {
       await s.lab.nat('site').become(path === 'direct' ? friendly : symmetric);
       await laptop.is(path, ({ gateways }) => gateways.some((g) => g.name === 'gate' && g.path === path), 120_000);
-      const text = await s.lab.space('laptop').exec('iperf3', '-J', '-c', server, '-p', '80', '-t', '4', '-O', '1');
+      const text = await s.lab.space('laptop').exec('iperf3', '-J', '-c', server, '-t', '4', '-O', '1');
       return (JSON.parse(text) as { end: { sum_received: { bits_per_second: number } } }).end.sum_received
         .bits_per_second;
     };
