@@ -5,6 +5,7 @@ import { type CallerEffect, Callers } from './callers.ts';
 import type { Names } from './names.ts';
 import { keepaliveSeconds, type Outbox } from './outbox.ts';
 import type { PathsTiming } from './types.ts';
+import { SilenceWatch } from './watch.ts';
 
 export interface Look {
   readonly device: DeviceStatus | null;
@@ -18,8 +19,7 @@ export class DeviceSide {
   readonly #remembered: (publicKey: string) => string | undefined;
   readonly #callers: Callers;
   #items = new Map<string, DeviceItem>();
-  /** Received from devices that have a relay, at the last watch. */
-  #heard = new Map<string, number>();
+  readonly #silence = new SilenceWatch();
   #watchAt = Infinity;
   #watching = false;
 
@@ -44,9 +44,8 @@ export class DeviceSide {
     const before = this.#items;
     this.#items = new Map(items.map((item) => [item.id, item]));
     this.#callers.keep(new Set(this.#items.keys()));
-    for (const id of this.#heard.keys()) if (!this.#items.has(id)) this.#heard.delete(id);
-    const relayed = items.some(({ relay }) => relay !== null);
-    this.#watchAt = relayed ? Math.min(this.#watchAt, now + watchMs) : Infinity;
+    this.#silence.keep(new Set(this.#items.keys()));
+    this.#watchAt = items.length === 0 ? Infinity : Math.min(this.#watchAt, now + calmMs);
     for (const item of items) {
       if (item.relay !== null && item.relay !== before.get(item.id)?.relay) this.call(item.id, [], look, now);
     }
@@ -60,18 +59,19 @@ export class DeviceSide {
     this.#follow(this.#callers.call(device, endpoints, this.#relayOf(item, now), last, now), now);
   }
 
-  seen(look: Look): void {
+  /** True: our own mapping may be another. */
+  seen(look: Look): boolean {
     this.#follow(
       this.#callers.seen((device) => this.#peerOf(device, look), look.at),
       look.at,
     );
-    if (this.#watching) this.#watch(look);
+    return this.#watching && this.#watch(look);
   }
 
   tick(now: number): void {
     this.#follow(this.#callers.tick(now), now);
     if (now < this.#watchAt) return;
-    this.#watchAt = now + watchMs;
+    this.#watchAt = Infinity;
     this.#watching = true;
     this.#outbox.readStatus(now, false);
   }
@@ -93,18 +93,30 @@ export class DeviceSide {
   }
 
   /**
-   * A device that has a relay and is silent may be looking for us there in vain, because our own NAT has moved and the relay
-   * does not know it. That must not need a controller.
+   * A device may be looking for us in vain because our own NAT has moved: it is sent to where it was last, and if it has a
+   * relay, that is told where we are. None of that must need a controller. True: one has fallen silent suddenly.
    */
-  #watch(look: Look): void {
+  #watch(look: Look): boolean {
     this.#watching = false;
-    for (const { id, relay } of this.#items.values()) {
-      const rxBytes = this.#peerOf(id, look)?.rxBytes;
-      if (relay === null || rxBytes === undefined) continue;
-      const before = this.#heard.get(id);
-      this.#heard.set(id, rxBytes);
-      if (before === rxBytes) this.call(id, [], look, look.at);
+    let sudden = false;
+    for (const item of this.#items.values()) {
+      const peer = this.#peerOf(item.id, look);
+      const silence = peer === undefined ? null : this.#silence.seen(item.id, peer, look.at);
+      if (silence === 'long' && item.relay !== null) this.call(item.id, [], look, look.at);
+      if (silence === 'sudden') this.#remind(item, look.at);
+      sudden ||= silence === 'sudden';
     }
+    // Looking at thousands is dear.
+    const dearMs = look.device?.peers.size ?? 0;
+    this.#watchAt = look.at + dearMs + (this.#silence.isBusy ? busyMs : calmMs);
+    return sudden;
+  }
+
+  /** One keepalive, wherever the device is. */
+  #remind(item: DeviceItem, now: number): void {
+    const { endpoint: _stays, ...peer } = this.peerConfig(item, now);
+    this.#outbox.poke(peer, false);
+    if (peer.persistentKeepalive === undefined) this.#outbox.wireguard([{ kind: 'set', peer }]);
   }
 
   #follow(effects: readonly CallerEffect[], now: number): void {
@@ -131,5 +143,6 @@ export class DeviceSide {
   }
 }
 
-/** A native device is heard every five seconds. */
-const watchMs = 6_000;
+/** Between looks while devices use their tunnels, and while none does. */
+const busyMs = 500;
+const calmMs = 2_000;

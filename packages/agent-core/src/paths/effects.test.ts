@@ -179,7 +179,6 @@ describe('devices of a gateway', () => {
     paths.handle(punch, 300);
     assert.deepEqual(heard(196, 302), []);
     assert.deepEqual(changes(paths.handle({ kind: 'tick' }, 5_000)), []);
-    assert.equal(paths.nextDeadline(), null);
   });
 
   it('that have fallen silent are sent to, with the session that they may still have', () => {
@@ -191,6 +190,30 @@ describe('devices of a gateway', () => {
     const [quiet, set] = look(402);
     assert.equal(quiet?.kind === 'set' && quiet.peer.persistentKeepalive, undefined);
     assert.equal(set?.kind === 'set' && set.peer.endpoint, '198.51.100.7:40000');
+  });
+
+  it('that suddenly fall silent are reminded once of where we are', () => {
+    const paths = gateway();
+    let [now, rxBytes] = [0, 0];
+    const look = (grows: boolean) => {
+      now = paths.nextDeadline() ?? Infinity;
+      assert.equal(ofKind(paths.handle({ kind: 'tick' }, now), 'read-status').length, 1);
+      rxBytes += grows ? 96 : 0;
+      const seen = { publicKey: device.publicKey, lastHandshake: 1, rxBytes, endpoint: '198.51.100.7:1' };
+      return changes(paths.handle(status(seen), now + 2));
+    };
+    for (let n = 0; n < 6; n += 1) assert.deepEqual(look(true), []);
+    assert.ok((paths.nextDeadline() ?? Infinity) - now <= 510);
+    const sets = look(false).map((change) => change.kind === 'set' && change.peer);
+    assert.deepEqual(
+      sets.map((peer) => peer && [peer.endpoint, peer.persistentKeepalive]),
+      [
+        [undefined, undefined],
+        [undefined, 20],
+        [undefined, undefined],
+      ],
+    );
+    for (let n = 0; n < 6; n += 1) assert.deepEqual(look(false), []);
   });
 
   it('with a relay are looked for there and kept there', () => {

@@ -114,9 +114,9 @@ export class PathFinder {
       if (fresh.length === 0) return;
       this.#retryMs = this.#timing.firstRetryMs;
       this.#search?.hurry(now);
-      const relay = fresh.find((candidate) => candidate.relay !== null);
       // The other side is told of a new relay at the same moment, and turns to it as well.
-      if (relay !== undefined && this.#search !== null) this.#interrupt(relay, now);
+      const [first] = [...fresh.filter(({ relay }) => relay !== null), ...fresh];
+      if (first !== undefined && this.#search !== null) this.#interrupt(first, now);
       if (fresh.some((candidate) => candidate.relay === null) && this.state === 'relayed') this.#retryAt = now;
     });
   }

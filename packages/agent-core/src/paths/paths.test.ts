@@ -109,10 +109,12 @@ describe('a path that is up', () => {
           world.network.after(50, request);
         };
         request();
-        world.network.rebind(who === 'device' ? world.device.ip : (world.gateways[0]?.ip ?? ''));
+        world.rebind(who === 'device' ? world.device : (world.gateways[0] ?? world.device));
         const at = world.network.now;
+        // A relay learns where the gateway is by a handshake, which ends the session: not before the silence is sure.
+        const limitMs = who === 'gateway' && world.device.state(first) === 'relayed' ? 9_000 : 2_000;
         const tookMs = world.network.until(() => answeredAt > at + 100, 10_000);
-        assert.ok(tookMs <= 2_000, `${tookMs} ms`);
+        assert.ok(tookMs <= limitMs, `${tookMs} ms`);
       });
     }
   }

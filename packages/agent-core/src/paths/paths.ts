@@ -253,7 +253,7 @@ export class Paths {
       this.#follow(tunnel, finder.setActive(traffic.seen(status, look.at), look.at));
       this.#follow(tunnel, finder.seen(status, look.at));
     }
-    this.#devices.seen(look);
+    if (this.#devices.seen(look)) this.#showSelf();
   }
 
   #punched(id: string, endpoints: readonly string[]): void {

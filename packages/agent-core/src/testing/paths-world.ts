@@ -166,6 +166,7 @@ export class PathWorld {
   /** Port by the two ends. */
   readonly #pairs = new Map<string, number>();
   readonly #sides = new Map<number, Map<string, string>>();
+  readonly #deafUntil = new Map<string, number>();
   readonly #told = new Map<string, number>();
   readonly #items = new Map<string, DeviceItem>();
   readonly #sites: boolean;
@@ -243,6 +244,12 @@ export class PathWorld {
     return this.gateways.find(({ tunnel }) => tunnel.publicKey === key) ?? null;
   }
 
+  /** The NAT of an agent forgets everything: what comes from the controller, too, until the agent speaks to it next. */
+  rebind(agent: PathAgent): void {
+    this.network.rebind(agent.ip);
+    this.#deafUntil.set(agent.id, this.network.now + 10_000);
+  }
+
   killRelay(dead = true): void {
     this.network.kill(relayIp, dead);
   }
@@ -251,6 +258,7 @@ export class PathWorld {
   #punch(to: PathAgent, about: PathAgent): void {
     const endpoint = this.#mappingOf(about);
     if (this.away || this.network.isDead(to.ip) || endpoint === null) return;
+    if (this.network.now < (this.#deafUntil.get(to.id) ?? 0)) return;
     to.input({ kind: 'punch', peer: about.id, endpoints: [endpoint] });
   }
 

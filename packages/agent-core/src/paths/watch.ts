@@ -1,0 +1,49 @@
+import type { PeerStatus } from '@sallyport/wireguard';
+
+interface Heard {
+  rxBytes: number;
+  /** Looks in a row at which something had come. */
+  streak: number;
+  /** Since when nothing has. */
+  silentSince: number;
+}
+
+/** What a look at a device of a gateway calls for. */
+export type Silence = 'sudden' | 'long' | null;
+
+/**
+ * Notices devices that fall silent. A device that uses its tunnel is heard several times a second, so sudden silence means that
+ * it has stopped, or that our own NAT no longer lets it in: then it must hear from us, and the controller may not reach us
+ * either.
+ */
+export class SilenceWatch {
+  #heard = new Map<string, Heard>();
+
+  keep(devices: ReadonlySet<string>): void {
+    for (const device of this.#heard.keys()) if (!devices.has(device)) this.#heard.delete(device);
+  }
+
+  /** Whether any device uses its tunnel: then it is worth to look often. */
+  get isBusy(): boolean {
+    for (const { streak } of this.#heard.values()) if (streak > 0) return true;
+    return false;
+  }
+
+  seen(device: string, { rxBytes }: PeerStatus, now: number): Silence {
+    const heard = this.#heard.get(device);
+    if (heard === undefined || heard.rxBytes !== rxBytes) {
+      this.#heard.set(device, { rxBytes, streak: (heard?.streak ?? -1) + 1, silentSince: now });
+      return null;
+    }
+    const sudden = heard.streak >= streakOfUse;
+    heard.streak = 0;
+    if (sudden) return 'sudden';
+    if (now - heard.silentSince < longMs) return null;
+    heard.silentSince = now;
+    return 'long';
+  }
+}
+
+const streakOfUse = 3;
+/** A native device is heard every five seconds. */
+const longMs = 6_000;
