@@ -15,6 +15,9 @@ export interface SocketEvents {
 /** Bytes that are read before the controller has proven itself; a challenge and a welcome have about a thousand. */
 const strangerBytes = 64 * 1024;
 
+/** Of silence, before the kernel asks whether the other side is there. Costs neither process anything. */
+const keepAliveMs = 1_000;
+
 /** One WebSocket to the controller. */
 export class ChannelSocket {
   readonly #socket: WebSocket;
@@ -31,6 +34,8 @@ export class ChannelSocket {
       ...(lookup && { lookup }),
     });
     this.#socket.on('upgrade', ({ socket }) => {
+      // The kernel speaks now and then, so that NATs on the way know us again soon when they have forgotten.
+      socket.setKeepAlive(true, keepAliveMs);
       this.#transport = socket;
     });
     this.#socket.on('open', () => {

@@ -87,11 +87,12 @@ export class GatewayPlane implements AgentPlane {
     return this.#plane.detect();
   }
 
-  begin(tell: (input: PlaneInput) => void, desired: () => Items): void {
+  begin(tell: (input: PlaneInput) => void, desired: () => Items, moved: () => void): void {
     this.#tell = tell;
     this.#desired = desired;
     this.#network = new NetworkWatch(this.#interface, () => {
       this.#log.info('the network of this host has changed');
+      moved();
       this.#runner.input({ kind: 'network-changed' });
     });
   }
