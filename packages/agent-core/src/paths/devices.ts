@@ -145,4 +145,4 @@ export class DeviceSide {
 
 /** Between looks while devices use their tunnels, and while none does. */
 const busyMs = 500;
-const calmMs = 2_000;
+const calmMs = 1_000;

@@ -198,7 +198,7 @@ describe('devices of a gateway', () => {
     const look = (grows: boolean) => {
       now = paths.nextDeadline() ?? Infinity;
       assert.equal(ofKind(paths.handle({ kind: 'tick' }, now), 'read-status').length, 1);
-      rxBytes += grows ? 96 : 0;
+      rxBytes += grows ? 480 : 0;
       const seen = { publicKey: device.publicKey, lastHandshake: 1, rxBytes, endpoint: '198.51.100.7:1' };
       return changes(paths.handle(status(seen), now + 2));
     };

@@ -2,8 +2,8 @@ import type { PeerStatus } from '@sallyport/wireguard';
 
 interface Heard {
   rxBytes: number;
-  /** Looks in a row at which something had come. */
-  streak: number;
+  /** Whether more has come than from a device that only keeps its path, and something at every look since then. */
+  inUse: boolean;
   /** Since when nothing has. */
   silentSince: number;
 }
@@ -25,18 +25,19 @@ export class SilenceWatch {
 
   /** Whether any device uses its tunnel: then it is worth to look often. */
   get isBusy(): boolean {
-    for (const { streak } of this.#heard.values()) if (streak > 0) return true;
+    for (const { inUse } of this.#heard.values()) if (inUse) return true;
     return false;
   }
 
   seen(device: string, { rxBytes }: PeerStatus, now: number): Silence {
     const heard = this.#heard.get(device);
     if (heard === undefined || heard.rxBytes !== rxBytes) {
-      this.#heard.set(device, { rxBytes, streak: (heard?.streak ?? -1) + 1, silentSince: now });
+      const inUse = heard !== undefined && (heard.inUse || rxBytes - heard.rxBytes >= usedBytes);
+      this.#heard.set(device, { rxBytes, inUse, silentSince: now });
       return null;
     }
-    const sudden = heard.streak >= streakOfUse;
-    heard.streak = 0;
+    const sudden = heard.inUse;
+    heard.inUse = false;
     if (sudden) return 'sudden';
     if (now - heard.silentSince < longMs) return null;
     heard.silentSince = now;
@@ -44,6 +45,7 @@ export class SilenceWatch {
   }
 }
 
-const streakOfUse = 3;
+/** Three packets: between two looks, an idle device sends one. */
+const usedBytes = 250;
 /** A native device is heard every five seconds. */
 const longMs = 6_000;
