@@ -99,7 +99,8 @@ export class TenantCompiler {
 
   /**
    * Follows changes, all at once, and the time. Returns what changed for each gateway and followed device whose state is
-   * another one now: for a new one everything, for a removed one nothing. Throws RangeError, and follows none, when an address is malformed.
+   * another one now: for a new one everything, for a removed one nothing. Throws RangeError, and follows none, when an
+   * address is malformed.
    */
   apply(changes: readonly WorldChange[], now: number): ReadonlyMap<string, StateDelta> {
     const effects = new Effects();

@@ -4,6 +4,7 @@ import { type Claim, sameClaims } from './claims.ts';
 import { refusals } from './denials.ts';
 import { peerItem } from './facts.ts';
 import { type FullTunnel, fullTunnel } from './full-tunnel.ts';
+import { same } from './items.ts';
 import { Layer } from './layer.ts';
 import { type Carrier, latest, type Routing, routeItem, routingOf } from './routing.ts';
 import type { Tenant } from './tenant.ts';
@@ -55,9 +56,13 @@ export class Outlook {
 
   /** Only takes note that gateways, or only one, are others now. */
   renewPeers(tenant: Tenant, only?: string): void {
+    const known = (id: string) => this.peers.get(`peer/${id}`);
+    const changed = only === undefined ? null : this.#peer(only, tenant, []);
+    const before = only === undefined ? undefined : known(only);
+    if (changed !== null && before !== undefined && same(before, changed)) return;
     const peers = [...this.#carriers.keys()].flatMap((id) => {
-      const known = only === undefined || id === only ? undefined : this.peers.get(`peer/${id}`);
-      return known ?? this.#peer(id, tenant, []) ?? [];
+      const kept = only === undefined || id === only ? undefined : known(id);
+      return kept ?? this.#peer(id, tenant, []) ?? [];
     });
     this.peers = this.peers.replacedBy(peers);
   }
