@@ -2,8 +2,12 @@ import { isIPv6 } from 'node:net';
 import { canonicalEndpoint } from '@sallyport/wireguard';
 import type { Address } from './pair.ts';
 
-/** Canonical text of where a datagram came from; a dual-stack socket says IPv4 addresses as IPv6. */
-export function addressOf(host: string, port: number): Address {
+/**
+ * Canonical text of where a datagram came from; a dual-stack socket says IPv4 addresses as IPv6. Null: nothing can be sent
+ * there. Anybody can write 0 as the port that he sends from.
+ */
+export function addressOf(host: string, port: number): Address | null {
+  if (port === 0) return null;
   const plain = host.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
   return canonicalEndpoint(isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`);
 }

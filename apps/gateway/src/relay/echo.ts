@@ -11,7 +11,7 @@ export class RelayEcho {
   constructor(port: number, failed: (error: NodeJS.ErrnoException) => void) {
     this.#socket = createSocket('udp6');
     this.#socket.on('message', (datagram, { address, port: from }) => {
-      if (isProbe(datagram)) this.#socket.send(datagram, from, address, () => {});
+      if (from !== 0 && isProbe(datagram)) this.#socket.send(datagram, from, address, () => {});
     });
     this.#socket.on('error', failed);
     this.#socket.bind(port);

@@ -40,7 +40,7 @@ function localAddressTowards(host: string, port: number): Promise<string | null>
     socket.once('error', () => end(null));
     socket.connect(port, host, () => {
       const { address } = socket.address();
-      end(addressOf(address, 1).replace(/^\[|\]?:1$/g, ''));
+      end(addressOf(address, 1)?.replace(/^\[|\]?:1$/g, '') ?? null);
     });
   });
 }

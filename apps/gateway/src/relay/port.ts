@@ -2,7 +2,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import type { RelayItem } from '@sallyport/contract/channel';
 import { addressOf, socketAddress } from './addresses.ts';
 import { Budget } from './budget.ts';
-import { type Learned, type PairPeer, RelayPair } from './pair.ts';
+import { type Address, type Learned, type PairPeer, RelayPair } from './pair.ts';
 
 export interface PortHost {
   /** Epoch milliseconds. */
@@ -54,8 +54,9 @@ export class RelayPort {
     this.#socket.close();
   }
 
-  #receive(from: string, datagram: Buffer): void {
+  #receive(from: Address | null, datagram: Buffer): void {
     const now = this.#host.now();
+    if (from === null) return;
     if (this.item.expiresAt !== null && now >= this.item.expiresAt) return;
     const forwards = this.#pair.receive(from, datagram, now);
     if (forwards.length === 0) this.counters.strange += 1;
