@@ -10,6 +10,8 @@ export interface FaultReport {
   readonly failed: number;
   /** Longest time in which no request that began was answered. */
   readonly longestGapMs: number;
+  /** When it began, in seconds from the start. */
+  readonly longestGapAt: number;
 }
 
 type Gateway = 'east' | 'west';
@@ -123,13 +125,15 @@ function faultsOf(s: PathsScenario<Gateway | 'laptop'>, client: ClientUnderTest)
 function summary(samples: readonly RequestSample[], from: number): Omit<FaultReport, 'story'> {
   const counted = samples.filter(({ at }) => at >= from).sort((a, b) => a.at - b.at);
   let last = from;
-  let longestGapMs = 0;
+  let longest = { gap: 0, at: from };
   for (const { at, body } of counted) {
     if (body === undefined) continue;
-    longestGapMs = Math.max(longestGapMs, at - last);
+    if (at - last > longest.gap) longest = { gap: at - last, at: last };
     last = at;
   }
-  return { requests: counted.length, failed: counted.filter(({ body }) => body === undefined).length, longestGapMs };
+  const failed = counted.filter(({ body }) => body === undefined).length;
+  const longestGapAt = (longest.at - from) / 1000;
+  return { requests: counted.length, failed, longestGapMs: longest.gap, longestGapAt };
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
