@@ -158,6 +158,23 @@ test('who asks is served again when the beacon sees either end for the first tim
   assert.equal(app.channel.punches.length, 3);
 });
 
+test('an agent that is seen elsewhere with every packet is told of now and then', async (t) => {
+  const { app, paths, mappings, gateway, device, connect, find } = await open(t);
+  const d = await device();
+  for (const g of [await gateway('g'), await gateway('h')]) {
+    connect(d, g);
+    await find(d, g);
+  }
+  for (let port = 1; port <= 100; port++) {
+    mappings.set(d, seen(`198.51.100.7:${port}`));
+    await paths.mapped(d);
+  }
+  assert.equal(app.channel.punches.length, 2);
+  app.clock.now += 450;
+  await paths.mapped(d);
+  assert.deepEqual(app.channel.punches[2]?.[2], ['198.51.100.7:100']);
+});
+
 test('strangers learn nothing and bother nobody, and nobody asks the same again and again', async (t) => {
   const { app, paths, mappings, gateway, device, connect, find, pairs } = await open(t);
   const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];

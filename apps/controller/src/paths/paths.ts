@@ -68,8 +68,12 @@ export class Paths {
     }
   }
 
-  /** The beacon sees an agent in another place: those who look for it, or whom it looks for, are told at once. */
+  /**
+   * The beacon sees an agent in another place: those who look for it, or whom it looks for, are told at once, but not of
+   * one that moves with every packet. They would be sent wherever it says it is.
+   */
   async mapped(end: string): Promise<void> {
+    if (!this.#rate.admits(end, 'mapped', this.#deps.store.now())) return;
     for (const { tenant, agent, peer } of this.#recent.of(end, this.#deps.store.now()))
       if (await this.#mayAsk(agent, peer)) this.#punch(await this.#deps.worlds.world(tenant), agent, peer);
   }
