@@ -15,9 +15,10 @@ test('two peers that nobody knows find each other by their handshakes, and their
   assert.deepEqual(destinations(pair.receive(gatewayAt, theirs, start + 100)), [deviceAt, gatewayAt]);
   const response = gateway.answer(first, start + 101);
   assert.deepEqual(destinations(pair.receive(gatewayAt, response, start + 101)), [deviceAt]);
-  assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
+  assert.deepEqual(pair.learned, [null, null], 'anybody could have written both');
   const data = device.finish(response, start + 102);
   assert.deepEqual(destinations(pair.receive(deviceAt, data, start + 102)), [gatewayAt]);
+  assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
   assert.equal(gateway.accepts(data, start + 102), true);
 });
 
@@ -70,6 +71,71 @@ test('an initiation that is overheard and repeated faster than it is answered mo
   assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
 });
 
+test('who answers himself, knowing both public keys, becomes neither end', () => {
+  const { pair, device, gateway } = connected();
+  const forged = newPeer(gateway.publicKey).initiate(start + 1);
+  pair.receive(strangerAt, forged, start + 1);
+  const answer = device.forgedAnswer(forged, start + 2);
+  pair.receive(strangerAt, answer, start + 2);
+  pair.receive(strangerAt, dataFor(answer.subarray(4, 8)), start + 3);
+  assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
+});
+
+test('who claims to be an end gets handshakes that are for it, and becomes it by no answer that he makes up', () => {
+  const { pair, device, gateway } = connected();
+  pair.receive(strangerAt, newPeer(device.publicKey).initiate(start + 100), start + 100);
+  const caught = device.initiate(start + 200);
+  assert.deepEqual(destinations(pair.receive(deviceAt, caught, start + 200)), [strangerAt, gatewayAt]);
+  pair.receive(strangerAt, device.forgedAnswer(caught, start + 300), start + 300);
+  assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
+  const answer = gateway.answer(caught, start + 400);
+  assert.deepEqual(destinations(pair.receive(gatewayAt, answer, start + 400)), [deviceAt], 'the real one still counts');
+  pair.receive(deviceAt, device.finish(answer, start + 500), start + 500);
+  assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
+});
+
+test('an end that moved while the other one looks for it is followed', () => {
+  const { pair, device, gateway } = connected();
+  const movedAt = '203.0.113.10:1024';
+  const theirs = gateway.initiate(start + 1_000);
+  pair.receive(movedAt, theirs, start + 1_000);
+  const first = device.initiate(start + 1_000);
+  assert.ok(destinations(pair.receive(deviceAt, first, start + 1_000)).includes(movedAt));
+  pair.receive(movedAt, gateway.answer(first, start + 1_000), start + 1_000);
+  assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
+  assert.deepEqual(destinations(pair.receive(deviceAt, device.answer(theirs, start + 1_001), start + 1_001)), [
+    movedAt,
+  ]);
+  assert.deepEqual(pair.learned, [deviceAt, movedAt]);
+});
+
+test('two ends that both moved are followed when no session of before can be alive', () => {
+  const { pair, device, gateway } = connected();
+  const [deviceNow, gatewayNow] = ['198.51.100.8:1', '203.0.113.10:2'];
+  const meet = (at: number) => {
+    pair.receive(gatewayNow, gateway.initiate(at), at);
+    const first = device.initiate(at);
+    pair.receive(deviceNow, first, at);
+    const answer = gateway.answer(first, at);
+    pair.receive(gatewayNow, answer, at);
+    pair.receive(deviceNow, device.finish(answer, at), at);
+    return pair.learned;
+  };
+  assert.deepEqual(meet(start + 1_000), [deviceAt, gatewayAt]);
+  assert.deepEqual(meet(start + 181_000), [deviceNow, gatewayNow]);
+});
+
+test('nobody is sent more handshakes than he has sent, and one', () => {
+  const { pair, device, gateway } = connected();
+  pair.receive(strangerAt, newPeer(device.publicKey).initiate(start), start);
+  let sent = 0;
+  for (let n = 1; n <= 20; n++) {
+    const forged = newPeer(gateway.publicKey).initiate(start + n);
+    sent += destinations(pair.receive(`192.0.2.7:${n}`, forged, start + n)).filter((to) => to === strangerAt).length;
+  }
+  assert.ok(sent <= 2, `${sent}`);
+});
+
 test('an answer that comes too late moves nobody', () => {
   const { pair, device, gateway } = world(gatewayAt);
   const first = device.initiate(start);
@@ -104,6 +170,13 @@ function connected() {
   return made;
 }
 
+function dataFor(receiver: Uint8Array): Buffer {
+  const data = Buffer.alloc(32);
+  data.writeUInt32LE(4, 0);
+  data.set(receiver, 4);
+  return data;
+}
+
 /** A WireGuard peer that can begin and answer handshakes. */
 function newPeer(other: string, privateKey = privateKeyFrom(randomBytes(32))) {
   const initiator = new Initiator({ privateKey, publicKey: other });
@@ -131,6 +204,17 @@ function newPeer(other: string, privateKey = privateKeyFrom(randomBytes(32))) {
       const data = session.keepalive(now);
       assert.ok(data !== null);
       return data;
+    },
+    /** What a stranger can make: an answer for this peer that has the right MAC1 and index, and means nothing to it. */
+    forgedAnswer(initiation: Uint8Array, now: number): Uint8Array {
+      const stranger = privateKeyFrom(randomBytes(32));
+      const senderIndex = Buffer.from(initiation).readUInt32LE(4);
+      const begun = new Initiator({ privateKey, publicKey: publicKeyOf(stranger) });
+      const first = begun.initiate({ ephemeral: randomBytes(32), senderIndex, timestamp: tai64n(now), now });
+      const made = new Responder({ privateKey: stranger, random: (count) => randomBytes(count) });
+      const result = made.handle(first, 'anywhere', now, () => ({}));
+      assert.ok(result.kind === 'reply');
+      return result.datagram;
     },
     accepts: (data: Uint8Array, now: number) => handle(data, now).kind === 'authenticated',
   };
