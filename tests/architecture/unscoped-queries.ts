@@ -16,6 +16,10 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'a WireGuard handshake names a key only; the tenant comes from the row',
   },
   {
+    file: 'apps/controller/src/features/agents/wireguard-keys.ts',
+    reason: 'a WireGuard key is the key of one agent, whatever its tenant',
+  },
+  {
     file: 'apps/controller/src/features/api-keys/authenticator.ts',
     reason: 'moments of use of all tenants are written together',
   },

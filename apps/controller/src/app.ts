@@ -103,11 +103,14 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     took: metrics.compiled,
     beacons: () => beacon.peers(),
   });
+  const { ports, probe } = deps.beacon.keys;
+  const reservedKeys = new Set([...ports, probe].map(({ publicKey }) => publicKey));
   const { book: gatewayBook, ...ofGateways } = createGatewayDirectory({
     ...deps,
+    reservedKeys,
     onLastOnline: (tenant, moments) => lists.lastOnline(tenant, moments),
   });
-  const { book: deviceBook, ...ofDevices } = createDeviceDirectory(deps);
+  const { book: deviceBook, ...ofDevices } = createDeviceDirectory({ ...deps, reservedKeys });
   const directory = { agents: { gateway: gatewayBook, device: deviceBook }, ...ofGateways, ...ofDevices };
   const channel = deps.openChannel({
     directory,

@@ -39,7 +39,7 @@ const refusals: Record<RefusalCode, readonly [message: Sentence, final: boolean]
     true,
   ],
   'key-taken': [
-    'A device or gateway of the tenant has the WireGuard key of this host; every host needs a key of its own, so remove the copy',
+    'Another device or gateway has the WireGuard key of this host; every host needs a key of its own, so remove the copy',
     true,
   ],
   'device-limit': ['The owner of this enrolment key has as many devices as allowed; remove one first', true],

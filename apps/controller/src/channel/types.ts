@@ -31,7 +31,7 @@ export interface EnrolmentKeys {
 }
 
 /**
- * `expired-token`: the right one, too late. `key-taken`: a device or gateway of the tenant has the WireGuard key.
+ * `expired-token`: the right one, too late. `key-taken`: the WireGuard key is somebody else's.
  * `device-limit`: the owner of the device has as many as allowed.
  */
 export type EnrolOutcome =

@@ -41,13 +41,12 @@ export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']):
   return id;
 }
 
-/** A native device comes into being: its id is the one of the key that it enrols with. */
+/** A native device comes into being: its id is the one of the key that it enrols with. Its WireGuard key is nobody else's. */
 export async function enrolDevice(
   tx: Tx,
   wanted: { readonly id: string; readonly name: string | null; readonly user_id: string | null },
   keys: EnrolmentKeys,
 ): Promise<EnrolOutcome> {
-  if (await isKeyTaken(tx.scoped, keys.wireguardPublicKey)) return 'key-taken';
   if (wanted.user_id !== null) {
     try {
       await admitOwner(tx, wanted.user_id);

@@ -5,18 +5,22 @@ import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { RefusedEnrolments } from '../agents/refused-enrolments.ts';
+import { isForeignKey } from '../agents/wireguard-keys.ts';
 import { keyAnywhere, openKey, useUp } from '../enrolment-keys/redeem.ts';
 import { enrolDevice } from './commands.ts';
 import { noteHandshake, noteSource, noteTold } from './facts.ts';
-import { type DeviceRow, findDevice, isKeyTaken, updateDevice } from './store.ts';
+import { type DeviceRow, findDevice, updateDevice } from './store.ts';
 
 export interface DeviceDirectoryDeps {
   readonly store: Store;
   readonly box: SecretBox;
+  /** WireGuard keys of the controller's own, base64. */
+  readonly reservedKeys: ReadonlySet<string>;
 }
 
 /** What the agent channel asks of the database about devices. An id comes from a client: its tenant is found here. */
-export function createDeviceDirectory({ store, box }: DeviceDirectoryDeps) {
+export function createDeviceDirectory(deps: DeviceDirectoryDeps) {
+  const { store } = deps;
   const refused = new RefusedEnrolments(store);
   const book: AgentBook = {
     find: async (id) => {
@@ -29,14 +33,14 @@ export function createDeviceDirectory({ store, box }: DeviceDirectoryDeps) {
     enrol: async (id, secret, keys) => {
       const key = await keyAnywhere(store, id);
       if (key === undefined) return 'bad-token';
-      const outcome = await store.write(byAgent(key, 'enrol'), (tx) => enrol(tx, box, id, secret, keys));
+      const outcome = await store.write(byAgent(key, 'enrol'), (tx) => enrol(tx, deps, id, secret, keys));
       await refused.note('enrolment-key', key, outcome, byAgent(key, 'enrolment refused'));
       return outcome;
     },
     wireguardKeyChanged: async (id, key) => {
       const found = await findAnywhere(store, id);
       if (found === undefined) return 'changed';
-      return store.write(byAgent(found, 'new WireGuard key'), (tx) => newKey(tx, id, key));
+      return store.write(byAgent(found, 'new WireGuard key'), (tx) => newKey(tx, deps, id, key));
     },
   };
   return {
@@ -86,18 +90,30 @@ const record = (
   wireguardPort: null,
 });
 
-async function enrol(tx: Tx, box: SecretBox, id: string, secret: string, keys: EnrolmentKeys): Promise<EnrolOutcome> {
+async function enrol(
+  tx: Tx,
+  { box, reservedKeys }: DeviceDirectoryDeps,
+  id: string,
+  secret: string,
+  keys: EnrolmentKeys,
+): Promise<EnrolOutcome> {
   const key = await openKey(tx, box, id, secret);
   if (typeof key === 'string') return key;
+  if (await isForeignKey(tx, id, keys.wireguardPublicKey, reservedKeys)) return 'key-taken';
   const outcome = await enrolDevice(tx, key, keys);
   if (outcome === 'enrolled') await useUp(tx, key);
   return outcome;
 }
 
-async function newKey(tx: Tx, id: string, key: string): Promise<'changed' | 'key-taken'> {
+async function newKey(
+  tx: Tx,
+  { reservedKeys }: DeviceDirectoryDeps,
+  id: string,
+  key: string,
+): Promise<'changed' | 'key-taken'> {
   const row = await findDevice(tx.scoped, id);
   if (row === undefined || row.public_key === key) return 'changed';
-  if (await isKeyTaken(tx.scoped, key)) return 'key-taken';
+  if (await isForeignKey(tx, id, key, reservedKeys)) return 'key-taken';
   await updateDevice(tx, id, { public_key: key });
   tx.changed({ kind: 'device', id, op: 'update', name: row.name, after: { public_key: key } });
   return 'changed';

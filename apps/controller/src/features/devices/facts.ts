@@ -1,6 +1,5 @@
 import type { DeviceFacts } from '../../channel/types.ts';
 import { encodeJson } from '../../db/json.ts';
-import type { Scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import { findDevice, updateDevice } from './store.ts';
 
@@ -41,10 +40,4 @@ export async function noteTold(tx: Tx, device: string, { posture, agentVersion }
 export function postureText(posture: object): string | null {
   const facts = Object.entries(posture).sort(([a], [b]) => (a < b ? -1 : 1));
   return facts.length === 0 ? null : encodeJson(Object.fromEntries(facts));
-}
-
-/** Whether a device of the tenant has the WireGuard key. */
-export async function hasDeviceKey(db: Scoped, key: string): Promise<boolean> {
-  const device = await db.selectFrom('devices').select('id').where('public_key', '=', key).executeTakeFirst();
-  return device !== undefined;
 }

@@ -9,12 +9,14 @@ import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { RefusedEnrolments } from '../agents/refused-enrolments.ts';
-import { hasDeviceKey } from '../devices/facts.ts';
+import { isForeignKey } from '../agents/wireguard-keys.ts';
 import { findGateway, type GatewayRow, updateGateway } from './store.ts';
 
 export interface DirectoryDeps {
   readonly store: Store;
   readonly box: SecretBox;
+  /** WireGuard keys of the controller's own, base64. */
+  readonly reservedKeys: ReadonlySet<string>;
   /** Told of moments written to rows outside of a commit: tenant, then gateway id to epoch milliseconds. */
   readonly onLastOnline: (tenant: string, moments: ReadonlyMap<string, number>) => void;
   /** Host by which others reach this machine, or null. */
@@ -23,7 +25,7 @@ export interface DirectoryDeps {
 
 /** What the agent channel asks of the database about gateways. An id comes from an agent: its tenant is found here. */
 export function createGatewayDirectory(deps: DirectoryDeps) {
-  const { store, box } = deps;
+  const { store } = deps;
   const refused = new RefusedEnrolments(store);
   const sources = new ChannelSources();
   const book: AgentBook = {
@@ -35,14 +37,16 @@ export function createGatewayDirectory(deps: DirectoryDeps) {
     enrol: async (gateway, secret, keys) => {
       const row = await findAnywhere(store, gateway);
       if (row === undefined) return 'bad-token';
-      const outcome = await store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, box, gateway, secret, keys));
+      const outcome = await store.write(byAgent(row, 'enrol'), (tx) => enrol(tx, deps, gateway, secret, keys));
       await refused.note('gateway', row, outcome, byAgent(row, 'enrolment refused'));
       return outcome;
     },
     wireguardKeyChanged: async (gateway, wireguardPublicKey) => {
       const found = await findAnywhere(store, gateway);
       if (found === undefined) return 'changed';
-      return store.write(byAgent(found, 'new WireGuard key'), (tx) => newKey(tx, gateway, wireguardPublicKey));
+      return store.write(byAgent(found, 'new WireGuard key'), (tx) =>
+        newKey(tx, gateway, wireguardPublicKey, deps.reservedKeys),
+      );
     },
   };
   return {
@@ -107,7 +111,7 @@ function observedFacts(
 
 async function enrol(
   tx: Tx,
-  box: SecretBox,
+  { box, reservedKeys }: DirectoryDeps,
   gateway: string,
   secret: string,
   keys: EnrolmentKeys,
@@ -115,13 +119,18 @@ async function enrol(
   const row = await findGateway(tx.scoped, gateway);
   if (row === undefined || !sameText(row.token_hash, box.keyedHash(secret))) return 'bad-token';
   if (row.identity_key !== null) return 'already-enrolled';
-  if (await hasDeviceKey(tx.scoped, keys.wireguardPublicKey)) return 'key-taken';
+  if (await isForeignKey(tx, gateway, keys.wireguardPublicKey, reservedKeys)) return 'key-taken';
   await updateFacts(tx, row, { identity_key: keys.identityKey, wireguard_key: keys.wireguardPublicKey });
   return 'enrolled';
 }
 
-async function newKey(tx: Tx, gateway: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'> {
-  if (await hasDeviceKey(tx.scoped, wireguardPublicKey)) return 'key-taken';
+async function newKey(
+  tx: Tx,
+  gateway: string,
+  wireguardPublicKey: string,
+  reserved: ReadonlySet<string>,
+): Promise<'changed' | 'key-taken'> {
+  if (await isForeignKey(tx, gateway, wireguardPublicKey, reserved)) return 'key-taken';
   const row = await findGateway(tx.scoped, gateway);
   if (row !== undefined) await updateFacts(tx, row, { wireguard_key: wireguardPublicKey });
   return 'changed';

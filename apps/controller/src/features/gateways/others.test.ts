@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEnrolmentToken } from '@sallyport/contract/channel';
+import { loadBeaconKeys } from '../../beacon/keys.ts';
+import { createSecretBox } from '../../secrets/box.ts';
 import { assertRefused, makers, publicKeyOf, revisionOf } from '../../testing/api.ts';
-import { openTestApp } from '../../testing/harness.ts';
+import { makeKey, nativeDevice } from '../../testing/enrol.ts';
+import { openTestApp, type TestApp } from '../../testing/harness.ts';
 
 const path = '/tenants/gateways';
+/** Public keys of the controller's own. */
+async function loadedBeacon({ store }: TestApp): Promise<{ keys: string[] }> {
+  const { ports, probe } = await loadBeaconKeys(store, createSecretBox(Buffer.alloc(32, 7)));
+  return { keys: [...ports, probe].map(({ publicKey }) => publicKey) };
+}
 const secretOf = (token: string): string => parseEnrolmentToken(token, 'gateway')?.secret ?? assert.fail(token);
 
 test('a gateway never gets the WireGuard key of a device, nor a device that of a gateway', async (t) => {
@@ -25,6 +33,31 @@ test('a gateway never gets the WireGuard key of a device, nor a device that of a
   assert.equal((await app.request('GET', `${path}/${made.id}`)).json.publicKey, publicKeyOf('moved'));
   const body = { name: 'x', publicKey: publicKeyOf('moved') };
   await assertRefused(app, ['POST', '/tenants/devices', { body }], 409, 'public_key_taken', ['/publicKey']);
+});
+
+test('nobody gets the WireGuard key of an agent, of whichever tenant, nor one of the controller', async (t) => {
+  const app = await openTestApp(t);
+  const { gateway: books, device: devices } = app.parts.directory.agents;
+  const enrol = async (name: string, wireguardPublicKey: string, key: string) => {
+    const { json } = await app.request('POST', path, { body: { name, wireguardPort: '51820' }, key });
+    const keys = { identityKey: publicKeyOf(`identity of ${name}`), wireguardPublicKey, hostname: 'h' };
+    return [await books.enrol(json.id, secretOf(json.token), keys), json.id] as const;
+  };
+  const [outcome, first] = await enrol('first', publicKeyOf('first'), app.tenant.key);
+  assert.equal(outcome, 'enrolled');
+  const native = await nativeDevice(app, 'laptop');
+  const { keys } = await loadedBeacon(app);
+  for (const key of [app.tenant.key, app.other.key])
+    for (const taken of [publicKeyOf('first'), publicKeyOf('laptop'), ...keys])
+      assert.equal((await enrol('late', taken, key))[0], 'key-taken');
+  for (const taken of [publicKeyOf('first'), ...keys])
+    assert.equal(await devices.wireguardKeyChanged(native.id, taken), 'key-taken');
+  for (const taken of [publicKeyOf('laptop'), ...keys])
+    assert.equal(await books.wireguardKeyChanged(first, taken), 'key-taken');
+  assert.equal(await books.wireguardKeyChanged(first, publicKeyOf('first')), 'changed');
+  const reserved = await makeKey(app);
+  const own = { identityKey: publicKeyOf('i'), wireguardPublicKey: keys[0] ?? '', hostname: 'h' };
+  assert.equal(await devices.enrol(reserved.id, reserved.secret, own), 'key-taken');
 });
 
 test('deleting a gateway cuts it out of resources and policies, each with a version and what it was', async (t) => {

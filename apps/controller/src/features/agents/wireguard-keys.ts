@@ -1,0 +1,27 @@
+import { unscoped } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+
+/**
+ * Whether the WireGuard key that an agent comes with is somebody else's: of a device or gateway of its tenant, of an agent of
+ * any tenant, or one of the controller's own (`reserved`). Nothing proves that an agent holds the private half, and the
+ * beacon tells agents apart by their keys, as WireGuard tells peers apart.
+ */
+export async function isForeignKey(
+  tx: Tx,
+  agent: string,
+  key: string,
+  reserved: ReadonlySet<string>,
+): Promise<boolean> {
+  if (reserved.has(key)) return true;
+  const agents = unscoped(tx.db, 'a WireGuard key is the key of one agent, whatever its tenant');
+  const gateway = agents.selectFrom('gateways').select('id').where('wireguard_key', '=', key).where('id', '!=', agent);
+  const native = agents
+    .selectFrom('devices')
+    .select('id')
+    .where('public_key', '=', key)
+    .where('identity_key', 'is not', null)
+    .where('id', '!=', agent);
+  const device = tx.scoped.selectFrom('devices').select('id').where('public_key', '=', key).where('id', '!=', agent);
+  for (const query of [gateway, native, device]) if ((await query.executeTakeFirst()) !== undefined) return true;
+  return false;
+}
