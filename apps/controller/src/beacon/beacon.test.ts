@@ -209,6 +209,26 @@ test('a key that two tenants claim belongs to who had it first', async (t) => {
   assert.equal(told[0]?.[0], first);
 });
 
+test('an agent with another key than before is answered under that one alone, and by nobody once it is deleted', async (t) => {
+  const { app, beacon, keys, base, told, knocker, greet } = await openBeacon(t);
+  const [before, after] = [await knocker(), await knocker()];
+  const id = await gatewayWith(app, before.publicKey);
+  await greet(before);
+  await until(() => told.length === 1, 'it is known');
+  const old = await before.initiate(base, keys.ports[0].publicKey);
+  assert.ok(old !== null);
+  // Read between the commit and the news of it.
+  await app.store.db.updateTable('gateways').set({ wireguard_key: after.publicKey }).where('id', '=', id).execute();
+  assert.ok((await after.initiate(base, keys.ports[0].publicKey)) !== null);
+  before.keepalive(old, base);
+  await until(() => beacon.counters.refusals.get('unknown-session') === 1, 'the sessions of the other key have ended');
+  await app.request('POST', `/tenants/gateways/${id}/enable-relay`);
+  assert.equal(await before.initiate(base, keys.ports[0].publicKey, 1), null);
+  assert.ok((await after.initiate(base, keys.ports[0].publicKey)) !== null);
+  assert.equal((await app.request('DELETE', `/tenants/gateways/${id}`)).status, 204);
+  assert.equal(await after.initiate(base, keys.ports[0].publicKey, 1), null);
+});
+
 test('a stranger that becomes a gateway is answered from its commit on', async (t) => {
   const { app, keys, base, knocker } = await openBeacon(t);
   const agent = await knocker();

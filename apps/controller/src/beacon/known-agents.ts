@@ -80,6 +80,9 @@ export class KnownAgents {
       if (this.#strangers.size > rememberedKeys && oldest !== undefined) this.#strangers.delete(oldest);
       return null;
     }
+    // Found under another key before the news of that commit: it has the older one no longer.
+    const before = this.#byKey.get(this.#keyOf.get(found.id) ?? '');
+    if (before !== undefined && before.publicKey !== publicKey) this.#drop(before);
     this.#byKey.set(publicKey, found);
     this.#keyOf.set(found.id, publicKey);
     const [oldest] = this.#byKey.values();
@@ -108,7 +111,7 @@ export class KnownAgents {
 
   #drop(agent: KnownAgent): void {
     this.#byKey.delete(agent.publicKey);
-    this.#keyOf.delete(agent.id);
+    if (this.#keyOf.get(agent.id) === agent.publicKey) this.#keyOf.delete(agent.id);
     this.#gone(agent.publicKey, agent.id);
   }
 }
