@@ -318,6 +318,21 @@ test('pairs that nobody has needed for a day end; those that carry something, an
   assert.equal(left[0]?.needed_at, app.clock.now);
 });
 
+test('a pair that is asked for while others of its age end stays', async (t) => {
+  const { app, paths, gateway, device, connect, find, pairs } = await open(t);
+  await gateway('relay', relaying);
+  const [g, d] = [await gateway('g'), await device()];
+  connect(d, g);
+  await find(d, g, true);
+  app.clock.now += 25 * 3600 * 1000;
+  const sweep = paths.sweep();
+  await Promise.all([sweep, paths.find(record(app, d), { peer: g, relay: true })]);
+  assert.deepEqual(
+    (await pairs()).map(({ needed_at }) => needed_at),
+    [app.clock.now],
+  );
+});
+
 test('what the beacon and paths have done stands in the metrics', async (t) => {
   const { app, gateway, device } = await open(t);
   const [g, d] = [await gateway('g'), await device()];

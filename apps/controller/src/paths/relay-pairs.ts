@@ -52,7 +52,11 @@ export async function endUnneeded(store: Store, before: number, used: (pair: Rel
     .execute();
   for (const [tenant, pairs] of Map.groupBy(old, (row) => row.tenant_id))
     await store.write(bySystem(tenant, 'relay'), async (tx) => {
-      for (const pair of pairs) await (used(pair) ? need(tx, pair) : end(tx, pair));
+      for (const { a, b } of pairs) {
+        // By now it may have been asked for, or be gone.
+        const pair = await findPair(tx.scoped, { a, b });
+        if (pair !== undefined && pair.needed_at < before) await (used(pair) ? need(tx, pair) : end(tx, pair));
+      }
     });
 }
 
