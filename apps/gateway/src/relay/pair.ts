@@ -42,6 +42,8 @@ interface Side {
   readonly peer: PairPeer;
   readonly isAddressee: (datagram: Uint8Array) => boolean;
   learned: Address | null;
+  /** Where somebody got handshakes for it, for he has answered. Newest last. */
+  reached: Address[];
   /** Newest last, one for each address. */
   offers: Offer[];
   /** Index of its initiation that was answered last. */
@@ -106,7 +108,8 @@ export class RelayPair {
   #heldFor(side: Side, other: Side, from: Address, now: number): Forward[] {
     const { held } = other;
     const offer = side.offers.at(-1);
-    if (held === null || now - held.at >= heldMs || side.learned === from || offer === undefined) return [];
+    const late = held === null || now - held.at >= heldMs;
+    if (late || side.learned === from || side.reached.includes(from) || offer === undefined) return [];
     offer.left -= 1;
     return [{ to: from, datagram: held.datagram }];
   }
@@ -125,6 +128,7 @@ export class RelayPair {
     else if (now - this.#provenAt >= sessionMs) {
       const meeting = { initiator: other, at: [offer.from, from], index: sender, since: now } as const;
       this.#meetings = [...this.#meetings, meeting].slice(-maxOffers);
+      side.reached = [...side.reached.filter((place) => place !== from), from].slice(-maxReached);
     }
     other.answered = receiver;
     return [{ to: offer.from, datagram }];
@@ -135,6 +139,7 @@ export class RelayPair {
     this.#meetings = [];
     for (const side of this.#sides) {
       side.learned = side === initiator ? initiatorAt : responderAt;
+      side.reached = [];
       side.offers = side === initiator ? [] : side.offers;
       side.held = side === initiator ? null : side.held;
     }
@@ -172,13 +177,22 @@ const offerMs = 6_000;
 const heldMs = 5_000;
 /** Addresses at which a peer may be thought to be at a time. */
 const maxOffers = 4;
+const maxReached = 2;
 /** Handshakes that one initiation of unknown origin may bring to where it says that it came from. */
 const mostToOffer = 2;
 /** WireGuard sessions end (paper, section 6.1), and those that live are renewed long before. */
 const sessionMs = 180_000;
 
 function newSide(peer: PairPeer, learned: Address | null): Side {
-  return { peer, isAddressee: addresseeTest(peer.publicKey), learned, offers: [], answered: null, held: null };
+  return {
+    peer,
+    isAddressee: addresseeTest(peer.publicKey),
+    learned,
+    reached: [],
+    offers: [],
+    answered: null,
+    held: null,
+  };
 }
 
 /** Each initiation has an index of its own: the same one from elsewhere was overheard. */
@@ -191,8 +205,8 @@ function isKnown({ learned, peer }: Side, place: Address): boolean {
 }
 
 /** Where a peer may be found: where it is known to be, where it was told to be, and where somebody says he is it. */
-function places({ learned, peer, offers }: Side, now: number): Address[] {
-  const known = [learned, peer.endpoint].filter((place) => place !== null);
+function places({ learned, peer, reached, offers }: Side, now: number): Address[] {
+  const known = [learned, peer.endpoint, ...reached].filter((place) => place !== null);
   const claimed = offers.filter(({ from, at, left }) => now - at < offerMs && left > 0 && !known.includes(from));
   for (const offer of claimed) offer.left -= 1;
   return [...new Set([...known, ...claimed.map(({ from }) => from)])];
