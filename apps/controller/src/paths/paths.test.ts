@@ -318,6 +318,20 @@ test('pairs that nobody has needed for a day end; those that carry something, an
   assert.equal(left[0]?.needed_at, app.clock.now);
 });
 
+test('the WireGuard port of a relay is no port of a pair', async (t) => {
+  const { gateway, device, connect, find, pairs } = await open(t);
+  await gateway('relay', { ...relaying, relay_from: 51819, relay_to: 51821 });
+  const g = await gateway('g');
+  for (const d of [await device(), await device()]) {
+    connect(d, g);
+    await find(d, g, true);
+  }
+  assert.deepEqual(
+    (await pairs()).map(({ port }) => port),
+    [51821],
+  );
+});
+
 test('a pair that is asked for while others of its age end stays', async (t) => {
   const { app, paths, gateway, device, connect, find, pairs } = await open(t);
   await gateway('relay', relaying);

@@ -81,10 +81,10 @@ async function bothExist(db: Scoped, { a, b }: Pair): Promise<boolean> {
   return gateways.length + devices.length === 2;
 }
 
-/** A port of the relay that no pair has, never the first, which answers probes. Null: there is none. */
-async function freePort(db: Scoped, { id, relayPorts }: WorldGateway): Promise<number | null> {
+/** A port of the relay that no pair has, never the first, which answers probes, nor WireGuard's. Null: there is none. */
+async function freePort(db: Scoped, { id, listenPort, relayPorts }: WorldGateway): Promise<number | null> {
   const rows = await db.selectFrom('relay_pairs').select('port').where('relay_id', '=', id).execute();
-  const taken = new Set(rows.map(({ port }) => port));
+  const taken = new Set([listenPort, ...rows.map(({ port }) => port)]);
   const count = relayPorts.to - relayPorts.from;
   // From anywhere in the range: a port that has just been given back is not the next one given.
   const start = count > 0 ? randomInt(count) : 0;

@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { GatewayIntent, GatewayStatus, Input } from '@sallyport/contract';
 import { bit } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
-import { notFound } from '../../errors.ts';
+import { invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 import type { SecretBox } from '../../secrets/box.ts';
@@ -57,7 +57,7 @@ export async function createGateway(
     identity_key: null,
     wireguard_key: null,
     mapping_independent: null,
-    ...relayPorts(body.relayPorts ?? defaultRelayPorts),
+    ...relayPorts(body.relayPorts, body.wireguardPort),
     drain_since: null,
     ...(await takeOverlay(tx, 'gateway', id)),
   };
@@ -81,11 +81,13 @@ export async function changeGateway(
     wireguard_port: Number(body.wireguardPort),
     endpoint: body.endpoint === undefined ? row.endpoint : body.endpoint,
     masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
-    ...(body.relayPorts === undefined ? {} : relayPorts(body.relayPorts)),
+    ...(body.relayPorts === undefined || body.relayPorts === relayRange(row)
+      ? {}
+      : relayPorts(body.relayPorts, body.wireguardPort)),
     ...drained(row, wantedIntent(row.intent, shownStatus(row, presence.presence(id)), body), tx.now),
   };
   const after = await save(tx, row, wanted);
-  if (body.relayPorts !== undefined) await endPairsOutside(tx, id, { from: after.relay_from, to: after.relay_to });
+  await endPairsOutside(tx, id, after);
   return after;
 }
 
@@ -95,8 +97,14 @@ export async function setRelay(tx: Tx, context: RequestContext, id: string, enab
 
 const defaultRelayPorts = '52000-52999';
 
-function relayPorts(range: string): { relay_from: number; relay_to: number } {
-  const [relay_from = 0, relay_to = 0] = range.split('-').map(Number);
+const relayRange = ({ relay_from, relay_to }: Pick<GatewayRow, 'relay_from' | 'relay_to'>): string =>
+  `${relay_from}-${relay_to}`;
+
+/** Where WireGuard's port is one of them, pairs get the others; but the first answers probes. */
+function relayPorts(given: string | undefined, wireguardPort: string): { relay_from: number; relay_to: number } {
+  const [relay_from = 0, relay_to = 0] = (given ?? defaultRelayPorts).split('-').map(Number);
+  if (given !== undefined && relay_from === Number(wireguardPort))
+    throw invalidField('/relayPorts', 'must not begin with the WireGuard port');
   return { relay_from, relay_to };
 }
 
@@ -180,6 +188,6 @@ function audited({
   relay_from,
   relay_to,
 }: Omit<GatewayRow, 'tenant_id'>) {
-  const relay_ports = `${relay_from}-${relay_to}`;
+  const relay_ports = relayRange({ relay_from, relay_to });
   return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade, relay_ports };
 }

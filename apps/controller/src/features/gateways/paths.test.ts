@@ -29,7 +29,7 @@ test('ports of the relay are kept, shown, and told to a gateway that relays', as
   const { json } = await app.request('PATCH', `${path}/${id}`, { body: { ...body, relayPorts: '41000-41009' } });
   assert.equal(json.relayPorts, '41000-41009');
   assert.equal((await app.request('PATCH', `${path}/${id}`, { body })).json.relayPorts, '41000-41009');
-  for (const relayPorts of ['41000', '41009-41000', '0-9', '65000-65536'])
+  for (const relayPorts of ['41000', '41009-41000', '0-9', '65000-65536', '51820-51829'])
     await assertRefused(app, ['PATCH', `${path}/${id}`, { body: { ...body, relayPorts } }], 400, 'invalid_request', [
       '/relayPorts',
     ]);

@@ -13,15 +13,20 @@ export async function endPairsOf(tx: Tx, agent: string): Promise<void> {
   );
 }
 
-/** Pairs of a relay whose ports are not its own any more. */
-export async function endPairsOutside(tx: Tx, relay: string, ports: { from: number; to: number }): Promise<void> {
+/** Pairs of a relay whose ports are not for it to give any more: outside of its range, or WireGuard's. */
+export async function endPairsOutside(
+  tx: Tx,
+  relay: string,
+  ports: { readonly relay_from: number; readonly relay_to: number; readonly wireguard_port: number },
+): Promise<void> {
   const pairs = await tx.scoped
     .selectFrom('relay_pairs')
     .select(['id', 'port'])
     .where('relay_id', '=', relay)
     .execute();
   // The first port is for probes.
-  const outside = pairs.filter(({ port }) => port <= ports.from || port > ports.to);
+  const { relay_from: from, relay_to: to, wireguard_port } = ports;
+  const outside = pairs.filter(({ port }) => port <= from || port > to || port === wireguard_port);
   await endPairs(
     tx,
     outside.map(({ id }) => id),
