@@ -36,6 +36,7 @@ import {
 } from '@sallyport/wireguard';
 import { readSavedHost } from '../state/saved-host.ts';
 import { HostSide } from './host-side.ts';
+import { currentSteps } from './steps.ts';
 
 export interface TunnelOptions {
   readonly interface: string;
@@ -120,7 +121,8 @@ export class Tunnel {
   apply(peers: readonly PeerChange[]): Promise<void> {
     return this.#mutex.run(async () => {
       if (!this.#settled) return;
-      await (await this.#openBackend()).apply(this.#options.interface, { peers });
+      const current = currentSteps(peers, this.#loaded, this.#options.peerConfig);
+      await (await this.#openBackend()).apply(this.#options.interface, { peers: current });
     });
   }
 

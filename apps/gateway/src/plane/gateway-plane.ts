@@ -59,7 +59,10 @@ export class GatewayPlane implements AgentPlane {
     this.#now = options.now;
     this.#interface = options.interface;
     this.#paths = new Paths({ agent: gateway, remembered: (publicKey) => options.endpoints.of(publicKey) });
-    this.#prober = new Prober(options.now, (result) => this.#tell({ kind: 'noticed', probes: [result] }));
+    this.#prober = new Prober(
+      () => performance.now(),
+      (result) => this.#tell({ kind: 'noticed', probes: [result] }),
+    );
     this.#plane = new DataPlane({
       ...options,
       peerConfig: (item) => this.#paths.peerConfig(item),

@@ -13,8 +13,8 @@ export class Statistics {
     now: number,
   ): HeartbeatData {
     const policies = [...(counters?.policies ?? [])].map(([policy, count]) => ({ policy, ...count }));
-    const packets = policies.reduce((sum, { packets }) => sum + packets, 0);
-    const quiet = this.#packets === packets;
+    const packets = counters === null ? null : policies.reduce((sum, { packets }) => sum + packets, 0);
+    const quiet = packets !== null && this.#packets === packets;
     this.#packets = packets;
     const { intent = 'ACTIVE', drainUntil = null } = gatewayOf(items) ?? {};
     const drained = quiet || (drainUntil !== null && now >= drainUntil);

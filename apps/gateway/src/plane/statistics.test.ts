@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GatewayItem } from '@sallyport/contract/channel';
+import { Statistics } from './statistics.ts';
+
+const gateway: GatewayItem = {
+  kind: 'gateway',
+  key: 'gateway',
+  listenPort: 51820,
+  addresses: ['100.64.0.1/32'],
+  overlay: { v4: '100.64.0.0/10', v6: 'fd00:5a11::/48' },
+  mtu: 1280,
+  masquerade: true,
+  intent: 'MAINTENANCE',
+  drainUntil: 10_000,
+  relayPorts: null,
+};
+const items = new Map([[gateway.key, gateway]]);
+const others = { probes: [], paths: [], relays: [] };
+const unread = { device: null, counters: null };
+
+test('a gateway that cannot be looked at is not called quiet', () => {
+  const statistics = new Statistics();
+  const safe = (now: number) => statistics.heartbeat(items, unread, others, now).safeToStop;
+  assert.deepEqual([safe(0), safe(1_000), safe(2_000)], [false, false, false]);
+  assert.equal(safe(10_000), true, 'what is left has been cut');
+});
+
+test('a drained gateway through which nothing has passed for a while is safe to stop', () => {
+  const statistics = new Statistics();
+  const safe = (packets: number) => {
+    const counters = { policies: new Map([['p', { packets, bytes: 0 }]]), drops: {} } as never;
+    return statistics.heartbeat(items, { device: null, counters }, others, 0).safeToStop;
+  };
+  assert.deepEqual([safe(1), safe(2), safe(2)], [false, false, true]);
+});
