@@ -86,7 +86,8 @@ export const RouteItem = z.strictObject({
   id: prefix,
   /** MANUAL: the first that is available. AUTOMATIC: spread over those with a like round-trip time. */
   mode: z.enum(['MANUAL', 'AUTOMATIC']),
-  gateways: z.array(z.uuid()).min(1),
+  /** In order of preference. None: the prefix leads nowhere. */
+  gateways: z.array(z.uuid()),
   /** Resources with addresses in the prefix; none for the internet at large. */
   resources: z.array(z.string()),
 });

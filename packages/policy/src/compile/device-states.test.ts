@@ -151,6 +151,18 @@ test('a full tunnel has the default routes at every access point, and tells noth
   );
 });
 
+test('the internet stays closed to a full tunnel when no gateway can carry it', () => {
+  const out = { type: 'INTERNET', allDevices: true, allResources: true } as const;
+  const tunnel = policy('out', 1, { ...out, mode: 'INTERNET_ACCESS_POINT', gateways: ['g1'] });
+  const compiler = following({ gateways: [gateway('g1', { intent: 'OFFLINE' })], policies: [tunnel] });
+  const nowhere = { '0.0.0.0/0': 'MANUAL ', '::/0': 'MANUAL ' };
+  assert.deepEqual(routes(compiler), nowhere);
+  assert.deepEqual(routes(following({ policies: [policy('shut', 1, { ...out, mode: 'RESTRICTED' })] })), nowhere);
+  assert.deepEqual(routes(following({ policies: [policy('own', 1, { ...out, mode: 'LOCAL' })] })), {});
+  compiler.apply([{ kind: 'gateway', id: 'g1', value: gateway('g1') }], 0);
+  assert.deepEqual(routes(compiler), { '0.0.0.0/0': 'MANUAL g1', '::/0': 'MANUAL g1' });
+});
+
 test('a tunnel expires with the last that it carries, and health is told to those whom it concerns', () => {
   const open = { allDevices: true, rule: 'hours' };
   const compiler = following({

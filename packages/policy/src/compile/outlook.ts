@@ -107,11 +107,13 @@ export class Outlook {
   }
 }
 
-/** Default routes: by the gateways of the policy, or, where it closes the internet, by any gateway that there is anyway. */
+/**
+ * Default routes: by the gateways of the policy, or, where it closes the internet, by any gateway that there is anyway. Where
+ * there is none they lead nowhere: what is not to take the device's own connection must not fall back to it.
+ */
 function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>, tenant: Tenant) {
   if (tunnel === null) return [];
   const gateways = (tunnel.gateways ?? [...carriers.keys()].sort()).filter((id) => tenant.usable(id) !== null);
-  if (gateways.length === 0) return [];
   if (tunnel.gateways !== null)
     for (const id of gateways) {
       const { expiresAt = tunnel.until, resources = new Set<string>() } = carriers.get(id) ?? {};
