@@ -5,7 +5,7 @@ import { Multimap } from './maps.ts';
 import type { Tenant } from './tenant.ts';
 
 /** Bytes per second that a gateway forwards for one pair. */
-const pairRate = 12_500_000;
+const pairRate = 125_000_000;
 
 type Side = RelayItem['peers'][number];
 
