@@ -5,6 +5,7 @@ import {
   emptyStateHash,
   formatEnrolmentToken,
   maskEnrolmentToken,
+  Posture,
   parseEnrolmentToken,
   StateHash,
   type StateItem,
@@ -40,6 +41,14 @@ test('renewed expiry is no change of state, another profile is', () => {
     StateHash.of([device(1)]).toString(),
     StateHash.of([{ ...device(1), profile: 'q' } as StateItem]).toString(),
   );
+});
+
+test('what a client tells of its device is bounded as a whole', () => {
+  const facts = (count: number, length: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`fact${i}`, 'x'.repeat(length)]));
+  const taken = (given: object) => Posture.safeParse({ type: 'posture', facts: given }).success;
+  assert.deepEqual([taken(facts(100, 60)), taken(facts(1, 1000)), taken(facts(8, 1000))], [true, true, true]);
+  assert.deepEqual([taken(facts(101, 1)), taken(facts(1, 1001)), taken(facts(9, 1000))], [false, false, false]);
 });
 
 test('a token names its gateway and the controller, and its mask hides the secret', () => {

@@ -159,7 +159,9 @@ export const Posture = z.strictObject({
       z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
       z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
     )
-    .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts'),
+    .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts')
+    // Every change stands in the audit trail.
+    .refine((facts) => JSON.stringify(facts).length <= 8_192, 'must have at most 8192 characters'),
 });
 export type Posture = z.infer<typeof Posture>;
 
