@@ -262,7 +262,26 @@ test('a relay that is gone is replaced in place, one that is only slow to return
     connect(another, g);
     await find(another, g, true);
   }
-  assert.deepEqual(paths.counters.relays, { kept: 1, allocated: 3, exhausted: 1, none: 0, gone: 0 });
+  assert.deepEqual(paths.counters.relays, { kept: 1, allocated: 3, exhausted: 1, none: 0, gone: 0, away: 0 });
+});
+
+test('who looks for a peer that is away takes no port of a relay, and keeps the one that there is', async (t) => {
+  const { app, paths, gateway, device, connect, find, pairs } = await open(t);
+  await gateway('relay', relaying);
+  const g = await gateway('g');
+  const [first, second] = [await device(), await device()];
+  for (const d of [first, second]) connect(d, g);
+  await find(first, g, true);
+  app.channel.presences.set(g, { ...absent, lastSeen: app.clock.now });
+  for (const d of [first, second]) await find(d, g, true);
+  assert.deepEqual(
+    (await pairs()).map(({ a, b }) => [a, b].includes(first)),
+    [true],
+  );
+  assert.equal(paths.counters.relays.away, 2);
+  app.channel.presences.set(g, present);
+  await find(second, g, true);
+  assert.equal((await pairs()).length, 2);
 });
 
 test('a relay that does not answer both ends gives way to one that does, after a trial', async (t) => {

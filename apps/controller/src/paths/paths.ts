@@ -23,8 +23,8 @@ export interface PathCounters {
   readonly requests: Record<'served' | 'rate' | 'stranger', number>;
   /** Agents told to send to a peer. */
   punches: number;
-  /** Requests for a relay, by outcome. */
-  readonly relays: Record<AllocationOutcome, number>;
+  /** Requests for a relay, by outcome; `away`: the peer could not be told of one. */
+  readonly relays: Record<AllocationOutcome | 'away', number>;
 }
 
 /** Brings agents together that do not reach each other: has both send at once, and else a relay forward between them. */
@@ -32,7 +32,7 @@ export class Paths {
   readonly counters: PathCounters = {
     requests: { served: 0, rate: 0, stranger: 0 },
     punches: 0,
-    relays: { kept: 0, allocated: 0, exhausted: 0, none: 0, gone: 0 },
+    relays: { kept: 0, allocated: 0, exhausted: 0, none: 0, gone: 0, away: 0 },
   };
   readonly #deps: PathsDeps;
   readonly #startedAt: number;
@@ -123,6 +123,11 @@ export class Paths {
 
   async #relay(world: World, tenant: string, agent: string, peer: string): Promise<void> {
     const { store, channel, log } = this.#deps;
+    // Everybody looks for a gateway that has died: each with a port of its own, they would leave none to others.
+    if (!channel.presence(peer).alive) {
+      this.counters.relays.away++;
+      return;
+    }
     const pair = agent < peer ? { a: agent, b: peer } : { a: peer, b: agent };
     const ranked = rankRelays(world, channel, pair);
     const relays = ranked.map(({ gateway }) => gateway);
