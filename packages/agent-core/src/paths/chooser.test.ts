@@ -49,6 +49,23 @@ describe('MANUAL', () => {
     assert.equal(order(0, { 2: { rttMs: 500 }, 3: { rttMs: 1 } }), gatewayId(2));
   });
 
+  it('where all are said to be of no use, goes once to the one of which that was said first', () => {
+    const made = chooser(routeItem('10.0.0.0/16', [1, 2], { resources: ['r'] }));
+    const missing = { unreachable: new Set(['r']) };
+    assert.equal(order(0, { 1: {}, 2: missing }, made), gatewayId(1));
+    assert.equal(order(5_000, { 1: missing, 2: missing }, made), gatewayId(2), 'that may be out of date');
+    assert.equal(order(60_000, { 1: missing, 2: missing }, made), gatewayId(2), 'and stays');
+    assert.equal(order(61_000, { 1: {}, 2: missing }, made), gatewayId(1));
+    const together = chooser(routeItem('10.0.0.0/16', [1, 2], { resources: ['r'] }));
+    order(0, { 1: {}, 2: {} }, together);
+    assert.equal(order(1_000, { 1: {}, 2: missing }, together), gatewayId(1));
+    assert.equal(
+      order(1_500, { 1: missing, 2: missing }, together),
+      gatewayId(1),
+      'reports of one moment move nothing',
+    );
+  });
+
   it('without any that is fit goes by MAINTENANCE, ERROR, unreachable, down', () => {
     const made = (list: Parameters<typeof gateways>[0]) =>
       order(0, list, chooser(routeItem('10.0.0.0/16', [1, 2, 3, 4], { resources: ['r'] })));
@@ -190,6 +207,7 @@ describe('whatever happens', () => {
     fc.assert(
       fc.property(routes, fc.array(moment, { minLength: 1, maxLength: 8 }), (items, moments) => {
         const made = chooser(...items);
+        const missedSince = new Map<string, number>();
         let now = 0;
         for (const [list, ms] of moments) {
           now += ms;
@@ -200,6 +218,10 @@ describe('whatever happens', () => {
               return there ? [[gatewayId(n + 1), fact] as const] : [];
             }),
           );
+          for (const [id, facts] of present) {
+            if (rank(facts) !== 3) missedSince.delete(id);
+            else missedSince.set(id, missedSince.get(id) ?? now);
+          }
           const before = new Map(made.view(present).map(({ prefix, carrier }) => [prefix, carrier]));
           const moves = made.choose(present, now);
           assert.deepEqual(made.choose(present, now), []);
@@ -224,7 +246,11 @@ describe('whatever happens', () => {
             const worse = rank(present.get(from)) > rank(present.get(id));
             const order = item?.mode === 'MANUAL' && item.gateways.indexOf(id) < item.gateways.indexOf(from);
             const nearer = (present.get(from)?.rttMs ?? 0) > (2 * (present.get(id)?.rttMs ?? Infinity)) / 1.5;
-            assert.ok(worse || order || (item?.mode === 'AUTOMATIC' && nearer), `${prefix} moved without a cause`);
+            const staler = (missedSince.get(id) ?? Infinity) + 1_000 < (missedSince.get(from) ?? -Infinity);
+            assert.ok(
+              worse || order || staler || (item?.mode === 'AUTOMATIC' && nearer),
+              `${prefix} moved without a cause`,
+            );
           }
         }
       }),

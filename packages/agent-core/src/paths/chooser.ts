@@ -35,6 +35,8 @@ export class RouteChooser {
   #carried = new Map<string, Set<string>>();
   /** When a gateway was last seen unfit for a route although its tunnel answers, by `prefix gateway`. */
   #unfitAt = new Map<string, number>();
+  /** Since when a gateway has been said to miss resources of a route, by `prefix gateway`. */
+  readonly #missedSince = new Map<string, number>();
   #hashes = new Map<string, string>();
   readonly #adopted = new Map<string, number>();
   #nextAt = Infinity;
@@ -117,6 +119,7 @@ export class RouteChooser {
     const fit = all.filter(({ unfit }) => unfit === best);
     const present = fit.find(({ id }) => id === this.#carriers.get(prefix));
     if (present !== undefined && best >= down) return present.id;
+    if (misses(best)) return stalest(fit, present).id;
     const ready = fit.filter(({ readyAt }) => readyAt <= now);
     if (present === undefined) return this.#pick(prefix, route, ready.length > 0 ? ready : fit)?.id ?? null;
     return this.#displace(prefix, route, present, ready, fit)?.id ?? present.id;
@@ -137,8 +140,11 @@ export class RouteChooser {
     const unfit = unfitness(route, carrier);
     const key = `${prefix} ${id}`;
     if (unfit > 0 && unfit < down) this.#unfitAt.set(key, now);
+    const missedSince = misses(unfit) ? (this.#missedSince.get(key) ?? now) : null;
+    if (missedSince === null) this.#missedSince.delete(key);
+    else this.#missedSince.set(key, missedSince);
     const fitAt = unfit === 0 ? (this.#unfitAt.get(key) ?? -Infinity) + this.#holdMs : -Infinity;
-    return { id, order, unfit, rttMs: carrier.rttMs, readyAt: Math.max(carrier.readyAt, fitAt) };
+    return { id, order, unfit, missedSince, rttMs: carrier.rttMs, readyAt: Math.max(carrier.readyAt, fitAt) };
   }
 
   /** Another one that takes the route from a carrier that works as well; undefined: there is no cause. */
@@ -185,6 +191,8 @@ interface Judged {
   readonly id: string;
   readonly order: number;
   readonly unfit: number;
+  /** Null: it misses nothing. */
+  readonly missedSince: number | null;
   readonly rttMs: number | null;
   readonly readyAt: number;
 }
@@ -198,6 +206,21 @@ function unfitness(route: RouteItem, { up, standing, unreachable }: Carrier): nu
   const missing = route.resources.filter((resource) => unreachable.has(resource)).length;
   if (missing > 0) return 2 + Math.min(missing, down / 2);
   return standing === 'ACTIVE' ? 0 : standing === 'MAINTENANCE' ? 1 : 2;
+}
+
+/** Whether it is said not to reach resources of the route, and its tunnel answers. */
+function misses(unfit: number): boolean {
+  return unfit > 2 && unfit < down;
+}
+
+/**
+ * Where all are said to be of no use, the oldest report is the likeliest to be out of date: a gateway that has just come back
+ * may not have told so yet. Reports of one moment move nothing.
+ */
+function stalest(fit: readonly Judged[], present: Judged | undefined): Judged {
+  const since = ({ missedSince }: Judged): number => missedSince ?? Infinity;
+  const oldest = fit.reduce((first, next) => (since(next) < since(first) ? next : first));
+  return present !== undefined && since(present) <= since(oldest) + 1_000 ? present : oldest;
 }
 
 function timeOf({ rttMs }: Judged): number {
