@@ -15,6 +15,7 @@ import type { ChannelLimits } from './limits.ts';
 import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 import type { Observations } from './observations.ts';
+import { Pace } from './pace.ts';
 import { PathBook } from './path-book.ts';
 import { AgentPresence, shownBy } from './presence.ts';
 import { ProbeRequests } from './probes.ts';
@@ -81,6 +82,8 @@ export class AgentEntry {
   #skewed = false;
   #agent: AgentDescription | null = null;
   #unreachable: readonly string[] = [];
+  /** Each change is work for every device that the gateway carries something for. */
+  readonly #unreachablePace = new Pace(500, 8_000);
   #versionTold: string | null = null;
   #postureAt = Number.NEGATIVE_INFINITY;
 
@@ -295,19 +298,26 @@ export class AgentEntry {
     const view = this.#presence.view(now);
     if (this.#link !== null) this.#note(view, now);
     this.#alarm.set(this.#presence.nextDeadline(now));
-    this.#tellUnreachable();
+    this.#tellUnreachable(now);
     const shown = shownBy(view);
     if (shown === this.#shown) return;
     this.#shown = shown;
     this.#host.presenceChanged(this.id);
   }
 
-  #tellUnreachable(): void {
+  #tellUnreachable(now: number): void {
     const { unreachable } = this.#presence;
     if (unreachable === this.#unreachable) return;
     const same = unreachable.join() === this.#unreachable.join();
+    const { next } = this.#unreachablePace;
+    if (!same && now < next) {
+      this.#alarm.set(next);
+      return;
+    }
     this.#unreachable = unreachable;
-    if (!same) this.#host.unreachable(this.tenant, this.id, unreachable);
+    if (same) return;
+    this.#unreachablePace.went(now);
+    this.#host.unreachable(this.tenant, this.id, unreachable);
   }
 
   /** What must outlive the process. Of devices, what gateways tell and the client's own messages do. */

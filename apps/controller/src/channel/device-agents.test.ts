@@ -168,12 +168,27 @@ test('a resource is unreachable when every probe of it fails, as probes say and 
   agent.send({ type: 'noticed', probes: [result('a2', false)] });
   await until(() => told.length === 1, 'both fail');
   assert.deepEqual(told, [[tenant, id, ['a']]]);
+  h.time.advance(500);
   agent.beat(h.time.clock(), { probes: [result('b1', false)] });
   await until(() => told.length === 2, 'the other one fails too');
   assert.deepEqual(told[1], [tenant, id, ['a', 'b']]);
   h.states.change(id, [], ['probe/b1']);
+  assert.equal(told.length, 2, 'not so soon');
+  h.time.advance(1_000);
   assert.deepEqual(told[2], [tenant, id, ['a']]);
+  h.time.advance(8_001);
   agent.send({ type: 'noticed', probes: [result('a1', true)] });
   await until(() => told.length === 4, 'one answers again');
   assert.deepEqual(told[3], [tenant, id, []]);
+  const { length } = h.lines;
+  for (let n = 0; n < 50; n++)
+    agent.send({ type: 'noticed', probes: [result('a1', n % 2 === 1), result('a2', false)] });
+  agent.send({ type: 'failed', code: 'x', message: 'after all of it' });
+  await until(() => h.lines.length > length, 'everything before was heard');
+  assert.equal(told.length, 4, 'the last of it is as it was told');
+  agent.send({ type: 'noticed', probes: [result('a1', false)] });
+  agent.send({ type: 'failed', code: 'x', message: 'after that too' });
+  await until(() => h.lines.length > length + 1, 'that is heard');
+  h.time.advance(500);
+  assert.deepEqual(told.slice(4), [[tenant, id, ['a']]]);
 });
