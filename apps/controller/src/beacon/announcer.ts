@@ -15,12 +15,14 @@ export interface AnnouncerDeps {
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
-/** Least time between two writes for one agent, however often it moves, milliseconds. */
-const pauseMs = 1_000;
+/** Time between two writes for one agent, milliseconds: at least, and at most for one that moves all the time. */
+const leastPauseMs = 1_000;
+const mostPauseMs = 32_000;
 
 /**
  * Writes mappings to where everybody reads them: a gateway's discovered endpoint, a device's mapped endpoint. The first
- * change is written at once; of those that follow quickly, the last.
+ * change is written at once; of those that follow quickly, the last, after a pause that doubles while they go on: each is
+ * news to everybody who has a tunnel to the agent.
  */
 export class Announcer {
   readonly #deps: AnnouncerDeps;
@@ -39,7 +41,7 @@ export class Announcer {
   tell(agent: KnownAgent, mapping: Mapping): void {
     const busy = this.#busy.get(agent.id);
     if (busy !== undefined) busy.next = mapping;
-    else if (!this.#stopped) this.#begin(agent, mapping);
+    else if (!this.#stopped) this.#begin(agent, mapping, leastPauseMs);
   }
 
   stop(): void {
@@ -48,7 +50,7 @@ export class Announcer {
     this.#busy.clear();
   }
 
-  #begin(agent: KnownAgent, mapping: Mapping): void {
+  #begin(agent: KnownAgent, mapping: Mapping, pauseMs: number): void {
     const busy = { next: null as Mapping | null, cancel: () => {} };
     this.#busy.set(agent.id, busy);
     this.#write(agent, mapping)
@@ -60,7 +62,7 @@ export class Announcer {
         if (this.#stopped) return;
         busy.cancel = this.#deps.timers.after(pauseMs, () => {
           this.#busy.delete(agent.id);
-          if (busy.next !== null) this.#begin(agent, busy.next);
+          if (busy.next !== null) this.#begin(agent, busy.next, Math.min(mostPauseMs, 2 * pauseMs));
         });
       });
   }
