@@ -86,6 +86,32 @@ test('a port that is taken is said, and the others go on', async (t) => {
   assert.match(said.join(), /relay port cannot be used/);
 });
 
+test('a port that another program has given back is taken when the state is looked at again', async (t) => {
+  const [other, taken] = [await socket(t), createSocket('udp4')];
+  await new Promise<void>((resolve) => taken.bind(0, '127.0.0.1', resolve));
+  const said: string[] = [];
+  const server = new RelayServer({
+    log: { ...log, warn: (_message, fields) => said.push(String(fields?.relay)) },
+    now: Date.now,
+    remembered: new Map(),
+    remember: () => {},
+    forward: null,
+  });
+  t.after(() => server.stop());
+  const { port } = taken.address();
+  const [relayed = 0] = await freePorts(1);
+  const keys = [privateKeyFrom(randomBytes(32)), privateKeyFrom(randomBytes(32))].map(publicKeyOf) as [string, string];
+  const state = items(port, [relayItem(relayed, keys, other.address().port)]);
+  const meter = new RelayMeter();
+  t.after(() => meter.close());
+  await server.apply(state);
+  assert.equal(await meter.measure(`127.0.0.1:${port}`), null);
+  assert.deepEqual(said, [`port ${port}`]);
+  await new Promise<void>((resolve) => taken.close(resolve));
+  await server.apply(state);
+  assert.ok((await meter.measure(`127.0.0.1:${port}`)) !== null);
+});
+
 function items(port: number, relays: readonly RelayItem[]): Map<string, StateItem> {
   return new Map<string, StateItem>([
     ['gateway', gatewayItem(port)],

@@ -28,7 +28,8 @@ export interface RelayHost {
 /** The relay of a gateway: a port for each pair that it is told of, the kernel for what is between learned addresses. */
 export class RelayServer {
   readonly #host: RelayHost;
-  readonly #ports = new Map<string, { readonly text: string; readonly port: RelayPort }>();
+  /** `text`: the item as opened; empty: the port failed, and is opened anew when the state is looked at again. */
+  readonly #ports = new Map<string, { text: string; readonly port: RelayPort }>();
   readonly #learned: Map<string, Learned>;
   readonly #portHost: PortHost;
   #echo: { readonly port: number; readonly echo: RelayEcho } | null = null;
@@ -41,7 +42,11 @@ export class RelayServer {
     this.#portHost = {
       now: host.now,
       learned: (id, learned) => this.#moved(id, learned),
-      failed: (id, error) => this.#failed(id, error),
+      failed: (id, error) => {
+        const failed = this.#ports.get(id);
+        if (failed !== undefined) failed.text = '';
+        this.#failed(id, error);
+      },
     };
   }
 
@@ -74,13 +79,16 @@ export class RelayServer {
     this.#listen(gateway?.kind === 'gateway' && gateway.intent !== 'OFFLINE' ? gateway.relayPorts : null);
     const relays = relayPairsOf(items);
     const wanted = new Map(relays.map((item) => [item.id, item]));
-    for (const [id, { text, port }] of this.#ports) {
-      const item = wanted.get(id);
-      if (item !== undefined && JSON.stringify(item) === text) wanted.delete(id);
-      else this.#close(id, port);
-    }
-    for (const item of wanted.values()) await this.#open(item);
-    this.#forget(new Set(relays.map(({ id }) => id)));
+    const gone = [...this.#ports].filter(([id]) => !wanted.has(id));
+    for (const [id, { port }] of gone) this.#close(id, port);
+    this.#forget(new Set(wanted.keys()));
+    // What ends does not wait for names.
+    if (gone.length > 0) await this.#forward();
+    const changed = relays.filter((item) => this.#ports.get(item.id)?.text !== JSON.stringify(item));
+    const found = await Promise.all(changed.map(async (item) => [item, await peersOf(item)] as const));
+    // All of them first: one may take the port of another.
+    for (const { id } of changed) this.#ports.get(id)?.port.close();
+    for (const [item, peers] of found) this.#open(item, peers);
     await this.#forward();
   }
 
@@ -90,11 +98,14 @@ export class RelayServer {
     this.#echo = null;
     if (ports === null) return;
     const port = ports.from;
-    this.#echo = { port, echo: new RelayEcho(port, (error) => this.#failed(`port ${port}`, error)) };
+    const echo = new RelayEcho(port, (error) => {
+      if (this.#echo?.echo === echo) this.#listen(null);
+      this.#failed(`port ${port}`, error);
+    });
+    this.#echo = { port, echo };
   }
 
-  async #open(item: RelayItem): Promise<void> {
-    const peers = (await Promise.all(item.peers.map(resolved))) as [PairPeer, PairPeer];
+  #open(item: RelayItem, peers: readonly [PairPeer, PairPeer]): void {
     const port = new RelayPort(item, peers, this.#learned.get(item.id) ?? [null, null], this.#portHost);
     this.#ports.set(item.id, { text: JSON.stringify(item), port });
   }
@@ -135,6 +146,10 @@ export class RelayServer {
       code: code ?? null,
     });
   }
+}
+
+async function peersOf({ peers }: RelayItem): Promise<[PairPeer, PairPeer]> {
+  return (await Promise.all(peers.map(resolved))) as [PairPeer, PairPeer];
 }
 
 /** A name that does not resolve is as good as no endpoint: the peer has to speak first. */
