@@ -82,8 +82,9 @@ export class AgentEntry {
   #skewed = false;
   #agent: AgentDescription | null = null;
   #unreachable: readonly string[] = [];
-  /** Each change is work for every device that the gateway carries something for. */
+  /** Each change of these is work for every device that the gateway carries something for. */
   readonly #unreachablePace = new Pace(500, 8_000);
+  readonly #errorPace = new Pace(500, 8_000);
   #versionTold: string | null = null;
   #postureAt = Number.NEGATIVE_INFINITY;
 
@@ -326,14 +327,21 @@ export class AgentEntry {
     const { observations } = this.#host;
     // Until the agent has said that all is well, an error from before this process may still stand.
     const error = view.error ?? (view.converged && this.#presence.confirmed ? null : this.#errorWritten);
-    if (error !== undefined && error !== this.#errorWritten) {
-      this.#errorWritten = error;
-      observations.observe(this.id, { error });
-    }
+    if (error !== undefined && error !== this.#errorWritten) this.#noteError(error, now);
     if (!view.converged) return;
     if (!this.#deployed) observations.observe(this.id, { deployedAt: now });
     this.#deployed = true;
     if (view.error === null && view.lastSeen !== null) observations.online(this.id, view.lastSeen);
+  }
+
+  #noteError(error: string | null, now: number): void {
+    if (now < this.#errorPace.next) {
+      this.#alarm.set(this.#errorPace.next);
+      return;
+    }
+    if (this.#errorWritten !== undefined) this.#errorPace.went(now);
+    this.#errorWritten = error;
+    this.#host.observations.observe(this.id, { error });
   }
 
   #tellVersion(agentVersion: string): void {

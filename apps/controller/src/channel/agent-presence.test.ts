@@ -129,9 +129,21 @@ test('an error is shown and durable until something applies', async (t) => {
   await beat(h, agent);
   assert.notEqual(h.channel.presence(id).error, null);
   agent.apply();
-  await until(() => h.directory.facts.get(id)?.error === null, 'error gone');
-  assert.equal(h.channel.presence(id).error, null);
+  await until(() => h.channel.presence(id).error === null, 'error gone');
+  h.time.advance(500);
+  await until(() => h.directory.facts.get(id)?.error === null, 'durably');
   assert.ok(events.length >= 2);
+  const writes = () => h.directory.writes.observed ?? 0;
+  const before = writes();
+  for (let n = 0; n < 30; n++) {
+    agent.send({ type: 'failed', code: 'x', message: `no. ${n}` });
+    agent.apply();
+  }
+  agent.send({ type: 'failed', code: 'x', message: 'the last' });
+  await until(() => h.channel.presence(id).error === 'the last', 'all of it is heard');
+  h.time.advance(1_000);
+  await until(() => h.directory.facts.get(id)?.error === 'the last', 'the last is durable');
+  assert.equal(writes(), before + 1);
 });
 
 test('an error from before a restart of the controller goes once the agent confirms its state', async (t) => {
