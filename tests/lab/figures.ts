@@ -19,8 +19,8 @@ export function percentile(values: readonly number[], share: number): number {
 }
 
 /**
- * A native device under a stream of requests: the first gateway's host, or its LAN, is cut off without a word; milliseconds
- * from before the cut until a request that began after it was answered through the other gateway.
+ * A native device under a stream of requests: the host of the gateway that carries it, or its LAN, is cut off without a word;
+ * milliseconds from before the cut until a request that began after it was answered through the other gateway.
  */
 export async function failover(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
   const s = await PathsScenario.create({
@@ -30,25 +30,35 @@ export async function failover(rounds: number, tell: (line: string) => void): Pr
     gateways: { east: { endpoint: true }, west: { endpoint: true } },
   });
   try {
-    await s.open('office', ['east', 'west']);
-    const { host } = await s.clientUp('laptop');
-    const stream = await RequestStream.start(host, s.url('office'), { everyMs: 20, timeoutMs: 400 });
-    const run = async (name: string, cut: () => Promise<void>): Promise<Figure> => {
+    await s.open('office', ['east', 'west'], { mode: 'AUTOMATIC' });
+    const laptop = await s.clientUp('laptop');
+    const stream = await RequestStream.start(laptop.host, s.url('office'), { everyMs: 20, timeoutMs: 400 });
+    const run = async (name: string, cut: (gateway: 'east' | 'west') => Promise<void>): Promise<Figure> => {
       const values: number[] = [];
       for (let round = 0; round < rounds; round++) {
-        await s.lab.restore('east');
-        await calm(stream, s.lab.lanAddress('east'));
+        await laptop.is(
+          'both gateways fit',
+          ({ routes }) =>
+            routes.every(
+              (route) => route.gateways.length === 2 && route.gateways.every(({ against }) => against === null),
+            ),
+          60_000,
+        );
+        const carrier = await calm(stream);
+        const east = carrier === s.lab.lanAddress('east');
+        const [lost, other] = east ? (['east', 'west'] as const) : (['west', 'east'] as const);
         const from = monotonicMs();
-        await cut();
-        const { at, ms } = await stream.answered(from, s.lab.lanAddress('west'), 30_000);
+        await cut(lost);
+        const { at, ms } = await stream.answered(from, s.lab.lanAddress(other), 30_000);
         values.push(at + ms - from);
         tell(`${name}, round ${round + 1}: ${Math.round(at + ms - from)} ms`);
+        await s.lab.restore(lost);
       }
       return { name, unit: 'ms', values };
     };
     return [
-      await run('gateway host cut off', () => s.lab.cut('east')),
-      await run('LAN behind the gateway cut off', () => s.lab.cutLan('east')),
+      await run('gateway host cut off', (gateway) => s.lab.cut(gateway)),
+      await run('LAN behind the gateway cut off', (gateway) => s.lab.cutLan(gateway)),
     ];
   } finally {
     await s.cleanup.run();
@@ -162,16 +172,18 @@ async function twoNats(site: NatBehaviour): Promise<PathsScenario<'laptop' | 'ga
   return s;
 }
 
-/** Waits for a second of answers by this gateway without a failure. */
-async function calm(stream: RequestStream, gateway: string): Promise<void> {
-  let since = monotonicMs();
-  await until(
+/** Waits for a second of answers without a failure, all by one gateway: its address. */
+async function calm(stream: RequestStream): Promise<string> {
+  const since = monotonicMs();
+  return until(
     'calm',
     async () => {
-      const recent = (await stream.samples()).filter(({ at }) => at >= since);
-      const bad = recent.findLast(({ body }) => body !== gateway);
-      if (bad !== undefined) since = bad.at + 0.001;
-      return (recent.at(-1)?.at ?? 0) > since + 1000;
+      const samples = await stream.samples();
+      const newest = samples.at(-1);
+      const recent = samples.filter(({ at }) => at >= since && at > (newest?.at ?? 0) - 1000);
+      const calm =
+        recent.length > 10 && (newest?.at ?? 0) > since + 1000 && recent.every(({ body }) => body === newest?.body);
+      return calm ? (newest?.body ?? null) : null;
     },
     { timeoutMs: 120_000 },
   );
