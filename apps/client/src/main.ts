@@ -65,11 +65,14 @@ function isOurs(path: string): boolean {
 }
 
 async function up(command: UpCommand, output: { out: (text: string) => void; error: (text: string) => void }) {
-  const { upClient } = await import('./commands/up.ts');
+  const [{ upClient }, { daemonEnvironment }] = await Promise.all([
+    import('./commands/up.ts'),
+    import('./commands/environment.ts'),
+  ]);
   return upClient(command, {
     ...output,
     program: [process.execPath, new URL(import.meta.url).pathname],
-    environment: process.env,
+    environment: daemonEnvironment(process.env),
     terminal: process.stderr.isTTY === true,
   });
 }

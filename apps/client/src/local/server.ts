@@ -67,6 +67,7 @@ export class LocalServer {
 /** Looks often, but only while somebody does: far cheaper than every part telling of every change. */
 async function follow(socket: Socket, handler: LocalHandler): Promise<void> {
   let sent = '';
+  if (socket.destroyed) return;
   const look = async (): Promise<void> => {
     const reply = await replyTo({ op: 'status' }, handler);
     const text = JSON.stringify(reply);

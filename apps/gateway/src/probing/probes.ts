@@ -53,6 +53,9 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
 };
 
+/** Until a program runs. */
+const startMs = 200;
+
 /** One ICMP echo by the system's `ping`, which may open the socket where we may not. */
 function ping(target: string, timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
@@ -60,7 +63,7 @@ function ping(target: string, timeoutMs: number): Promise<Outcome> {
     const child = spawn('ping', ['-n', '-c', '1', '-W', seconds, target], {
       env: { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: timeoutMs + 2_000,
+      timeout: timeoutMs + startMs,
     });
     let output = '';
     child.stdout.on('data', (data: Buffer) => {

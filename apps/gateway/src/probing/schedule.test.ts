@@ -41,6 +41,20 @@ test('a dead target is told within two seconds, and not for a single lost answer
   assert.ok(now < 4_000);
 });
 
+test('a dead target that is only pinged is told within three seconds as well', () => {
+  const schedule = new ProbeSchedule();
+  schedule.expect([item('a', null)], 0);
+  schedule.take(0);
+  schedule.done(answer('a', true), 1);
+  let now = 1;
+  for (let told = false; !told; ) {
+    now = schedule.nextDeadline() ?? 0;
+    now += (schedule.take(now)[0]?.timeoutMs ?? 0) + 200;
+    told = schedule.done(answer('a', false), now) !== null;
+  }
+  assert.ok(now <= 3_001, `${now}`);
+});
+
 test('a target that comes back is told at once', () => {
   const schedule = new ProbeSchedule();
   schedule.expect([item('a')], 0);

@@ -77,14 +77,16 @@ export class ProbeSchedule {
   }
 
   #intervalMs({ item }: Target): number {
-    const least = item.port === null ? leastPingMs : leastMs;
-    return Math.min(mostMs, Math.max(least, this.#targets.size * perTargetMs));
+    const count = this.#targets.size;
+    const dear = item.port === null ? Math.min(count * perPingMs, mostPingMs) : 0;
+    return Math.min(mostMs, Math.max(leastMs, dear, count * perTargetMs));
   }
 }
 
 const leastMs = 1_000;
-/** An echo takes a process. */
-const leastPingMs = 5_000;
+/** An echo takes a process, so few of them are sent as often as connections are tried. */
+const perPingMs = 200;
+const mostPingMs = 5_000;
 const mostMs = 30_000;
 const perTargetMs = 40;
 const recheckMs = 200;
@@ -98,6 +100,6 @@ function newTarget(item: ProbeItem, dueAt: number): Target {
 
 /** A target that always answers in a millisecond is not waited for three seconds. */
 function timeoutOf(item: ProbeItem, usualMs: number | null): number {
-  if (usualMs === null || item.port === null) return 3_000;
-  return Math.min(3_000, Math.max(300, usualMs * 6 + 100));
+  if (usualMs === null) return 3_000;
+  return Math.min(3_000, Math.max(item.port === null ? 700 : 300, usualMs * 6 + 100));
 }

@@ -1,0 +1,7 @@
+/** What a daemon may know of the environment of whoever starts it: where the enrolment key is, certificates, and the usual. */
+export function daemonEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(environment).filter(([name]) => allowed.test(name)));
+}
+
+const allowed =
+  /^(PATH|HOME|USER|LANG|LC_[A-Z]+|TZ|TMPDIR|NODE_[A-Z0-9_]+|SSL_CERT_(FILE|DIR)|SALLYPORT_ENROLMENT_KEY(_FILE)?)$/;
