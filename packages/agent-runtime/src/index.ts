@@ -19,5 +19,6 @@ export { StateDirectory, type StateFile } from './state/directory.ts';
 export { EndpointMemory } from './state/endpoints.ts';
 export { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
 export { type Lock, lockAgent, lockHolder } from './state/lock.ts';
+export { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from './state/saved-host.ts';
 export { readToken, type TokenSources } from './token.ts';
 export { LatestWriter } from './writer.ts';

@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EndpointMemory, lockAgent, lockHolder, StateDirectory } from '@sallyport/agent-runtime';
+import { EndpointMemory, lockAgent, lockHolder, readSavedHost, StateDirectory } from '@sallyport/agent-runtime';
+import type { ClientHostState } from '@sallyport/hostnet';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import { defaultInterface } from '../arguments.ts';
 import { CommandError } from '../failure.ts';
 import { LocalConnection } from '../local/client.ts';
 import { Tunnel } from '../plane/tunnel.ts';
-import { readSavedHost } from '../state/saved-host.ts';
 import { readSettings } from '../state/settings.ts';
 import { stopUnit } from './systemd.ts';
 
@@ -31,7 +31,7 @@ export async function downClient(
   const lock = await lockAgent(stateDir, 'sallyport-client');
   try {
     const endpoints = await EndpointMemory.load(directory);
-    const saved = await readSavedHost(directory);
+    const saved = await readSavedHost<ClientHostState>(directory);
     const settings = await readSettings(directory);
     const name = saved?.host.interface ?? settings?.interface ?? defaultInterface;
     const undone = await undoTunnel(name, directory, endpoints);

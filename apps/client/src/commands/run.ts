@@ -13,6 +13,7 @@ import {
   type Log,
   lockAgent,
   readIdentity,
+  readSavedHost,
   readToken,
   StateDirectory,
   type TokenSources,
@@ -20,6 +21,7 @@ import {
   writeIdentity,
 } from '@sallyport/agent-runtime';
 import { parseEnrolmentToken } from '@sallyport/contract/channel';
+import type { ClientHostState } from '@sallyport/hostnet';
 import { publicKeyOf } from '@sallyport/wireguard';
 import { defaultInterface, type RunSettings } from '../arguments.ts';
 import { answer, type DaemonParts, statusNow } from '../daemon.ts';
@@ -28,7 +30,6 @@ import { LocalServer } from '../local/server.ts';
 import { ClientPlane } from '../plane/client-plane.ts';
 import { ControllerAddress } from '../plane/controller-address.ts';
 import { readPosture } from '../posture/read.ts';
-import { readSavedHost } from '../state/saved-host.ts';
 import { type KnownSettings, mergeSettings, readSettings, writeSettings } from '../state/settings.ts';
 import { undoTunnel } from './down.ts';
 
@@ -94,7 +95,7 @@ async function createParts(
 ): Promise<Parts> {
   const { version, pid, log, now } = context;
   const endpoints = await EndpointMemory.load(directory);
-  const before = (await readSavedHost(directory))?.host ?? null;
+  const before = (await readSavedHost<ClientHostState>(directory))?.host ?? null;
   // Two interfaces would share the mark and the routing table.
   if (before !== null && before.interface !== settings.interface)
     await undoTunnel(before.interface, directory, endpoints);

@@ -1,6 +1,6 @@
 import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
+import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
 import { ClientHost, type ClientHostState, type HostWatch } from '@sallyport/hostnet';
-import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '../state/saved-host.ts';
 
 /** Link, addresses, routes, rules and settings of the device; looked at whenever the kernel says that they changed. */
 export class HostSide {
@@ -8,7 +8,7 @@ export class HostSide {
   readonly #directory: StateDirectory;
   readonly #mutex: Mutex;
   readonly #report: (differences: readonly string[]) => void;
-  #saved: SavedHost | null | undefined;
+  #saved: SavedHost<ClientHostState> | null | undefined;
   #state: ClientHostState | null = null;
   #watch: HostWatch | null = null;
   #conflicts: readonly string[] = [];
@@ -43,7 +43,7 @@ export class HostSide {
     if (saved !== null && saved.host.prefixes.length > 0) await this.up({ ...saved.host, prefixes: [] });
   }
 
-  async down({ host, sysctls }: SavedHost): Promise<void> {
+  async down({ host, sysctls }: SavedHost<ClientHostState>): Promise<void> {
     await this.stop();
     await this.#host.down(host, sysctls);
     await this.#directory.remove('host.json');
@@ -58,12 +58,12 @@ export class HostSide {
     await watch?.close();
   }
 
-  async #read(): Promise<SavedHost | null> {
-    this.#saved ??= await readSavedHost(this.#directory);
+  async #read(): Promise<SavedHost<ClientHostState> | null> {
+    this.#saved ??= await readSavedHost<ClientHostState>(this.#directory);
     return this.#saved;
   }
 
-  async #keep(saved: SavedHost): Promise<void> {
+  async #keep(saved: SavedHost<ClientHostState>): Promise<void> {
     this.#saved = saved;
     await writeSavedHost(this.#directory, saved);
   }

@@ -15,6 +15,7 @@ import {
   type EndpointMemory,
   Mutex,
   type PlaneResult,
+  readSavedHost,
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
@@ -34,7 +35,6 @@ import {
   type WireGuardBackend,
   WireGuardError,
 } from '@sallyport/wireguard';
-import { readSavedHost } from '../state/saved-host.ts';
 import { HostSide } from './host-side.ts';
 import { currentSteps } from './steps.ts';
 
@@ -146,7 +146,7 @@ export class Tunnel {
       const { interface: name, directory } = this.#options;
       this.#settled = false;
       await this.#host.stop();
-      const saved = await readSavedHost(directory);
+      const saved = await readSavedHost<ClientHostState>(directory);
       const device = await this.#removeDevice(name, saved !== null);
       const undone = device === null ? [] : [`interface ${name} with ${device.peers.size} peers`];
       if (saved === null) return undone;

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentSession, PathsView } from '@sallyport/agent-core';
 import { clientItem, gatewayId, peerItem, routeItem } from '@sallyport/agent-core/testing';
+import { mergeSavedHost } from '@sallyport/agent-runtime';
 import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
 import { ClientStatus } from '@sallyport/contract/local';
 import { isReady, uncarried } from './readiness.ts';
-import { mergeSavedHost } from './saved-host.ts';
 import { mergeSettings, parseSettings } from './settings.ts';
 import { clientStatusOf } from './status.ts';
 

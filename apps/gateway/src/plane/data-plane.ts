@@ -15,10 +15,11 @@ import {
   type EndpointMemory,
   Mutex,
   type PlaneResult,
+  readSavedHost,
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import type { ForeignChange, FoundFirewall } from '@sallyport/hostnet';
+import type { ForeignChange, FoundFirewall, HostState } from '@sallyport/hostnet';
 import {
   type BackendChoice,
   type DeviceChange,
@@ -32,7 +33,6 @@ import {
   type WireGuardBackend,
   WireGuardError,
 } from '@sallyport/wireguard';
-import { readSavedHost } from '../state/saved-host.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 
@@ -138,7 +138,7 @@ export class DataPlane {
       const { interface: name, directory } = this.#options;
       const undone: string[] = [];
       await this.#host.stop();
-      const saved = await readSavedHost(directory);
+      const saved = await readSavedHost<HostState>(directory);
       const device = await this.#removeDevice(name, saved !== null);
       if (device !== null) undone.push(`interface ${name} with ${device.peers.size} peers`);
       if (saved !== null) {
@@ -215,7 +215,7 @@ export class DataPlane {
     if (device === null) return { hash: '', mended: [] };
     endpoints.learn(device.peers.values());
     await backend.apply(name, { peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })) });
-    const saved = await readSavedHost(directory);
+    const saved = await readSavedHost<HostState>(directory);
     if (saved !== null) await this.#firewall.close(saved.host.overlay, now());
     return { hash: '', mended: [] };
   }

@@ -102,14 +102,18 @@ export class GatewayPlane implements AgentPlane {
 
   async perform(work: Work): Promise<PlaneResult> {
     this.#runner.input(pathInput(work));
-    const result = await this.#plane.perform(work);
-    this.#tellConflicts();
-    this.#prober.expect(work.kind === 'close' ? [] : this.#probeItems());
-    const relay = await this.#openRelay();
-    // Names may take time to resolve, and nobody's access hangs on a relay.
-    void relay.apply(work.kind === 'close' ? new Map() : new Map(work.items));
-    await this.#saveEndpoints();
-    return result;
+    try {
+      const result = await this.#plane.perform(work);
+      this.#tellConflicts();
+      return result;
+    } finally {
+      // Also where the tunnel is in trouble: pairs that have ended end.
+      this.#prober.expect(work.kind === 'close' ? [] : this.#probeItems());
+      const relay = await this.#openRelay();
+      // Names may take time to resolve, and nobody's access hangs on a relay.
+      void relay.apply(work.kind === 'close' ? new Map() : new Map(work.items));
+      await this.#saveEndpoints();
+    }
   }
 
   async heartbeat(applied: boolean): Promise<HeartbeatReading> {
@@ -139,6 +143,8 @@ export class GatewayPlane implements AgentPlane {
   }
 
   async down(): Promise<string[]> {
+    // Else a handshake that comes meanwhile would make the table anew.
+    await (await this.#relay)?.apply(new Map());
     await this.#relayTable.remove();
     return this.#plane.down();
   }

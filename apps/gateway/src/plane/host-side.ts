@@ -1,6 +1,6 @@
 import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
+import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
 import { Host, type HostState, type HostWatch } from '@sallyport/hostnet';
-import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '../state/saved-host.ts';
 
 /** Link, addresses, routes, rules and settings; looked at whenever the kernel says that they changed. */
 export class HostSide {
@@ -26,7 +26,7 @@ export class HostSide {
 
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
   async up(state: HostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
-    const saved = await readSavedHost(this.#directory);
+    const saved = await readSavedHost<HostState>(this.#directory);
     if (JSON.stringify(saved?.host) !== JSON.stringify(state)) {
       await writeSavedHost(this.#directory, mergeSavedHost(saved, state, []));
     }
@@ -38,7 +38,7 @@ export class HostSide {
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
-  async down({ host, sysctls }: SavedHost): Promise<void> {
+  async down({ host, sysctls }: SavedHost<HostState>): Promise<void> {
     await this.stop();
     await this.#host.down(host, sysctls);
   }

@@ -1,17 +1,19 @@
 import type { StateDirectory } from '@sallyport/agent-runtime';
-import type { HostState, SysctlChange } from '@sallyport/hostnet';
+import type { SysctlChange } from '@sallyport/hostnet';
 
 /** What has to be undone on this host, and how the settings were before. */
-export interface SavedHost {
-  readonly host: HostState;
+export interface SavedHost<H> {
+  readonly host: H;
   /** With the value from before the first change of each. */
   readonly sysctls: readonly SysctlChange[];
 }
 
 /** Null when nothing was ever brought up, or the file is damaged. */
-export async function readSavedHost(directory: StateDirectory): Promise<SavedHost | null> {
+export async function readSavedHost<H extends { readonly interface: string }>(
+  directory: StateDirectory,
+): Promise<SavedHost<H> | null> {
   try {
-    const { host, sysctls } = JSON.parse((await directory.read('host.json')) ?? 'null') as SavedHost;
+    const { host, sysctls } = JSON.parse((await directory.read('host.json')) ?? 'null') as SavedHost<H>;
     return typeof host.interface === 'string' && Array.isArray(sysctls) ? { host, sysctls } : null;
   } catch {
     return null;
@@ -19,12 +21,12 @@ export async function readSavedHost(directory: StateDirectory): Promise<SavedHos
 }
 
 /** Adds what was changed now; what was saved earlier wins, since it is from before us. */
-export function mergeSavedHost(saved: SavedHost | null, host: HostState, changed: readonly SysctlChange[]): SavedHost {
+export function mergeSavedHost<H>(saved: SavedHost<H> | null, host: H, changed: readonly SysctlChange[]): SavedHost<H> {
   const known = new Map((saved?.sysctls ?? []).map((change) => [change.path, change]));
   const sysctls = [...known.values(), ...changed.filter(({ path }) => !known.has(path))];
   return { host, sysctls };
 }
 
-export function writeSavedHost(directory: StateDirectory, saved: SavedHost): Promise<void> {
+export function writeSavedHost<H>(directory: StateDirectory, saved: SavedHost<H>): Promise<void> {
   return directory.write('host.json', JSON.stringify(saved));
 }
