@@ -98,6 +98,11 @@ async function enrol(
   keys: EnrolmentKeys,
 ): Promise<EnrolOutcome> {
   const key = await openKey(tx, box, id, secret);
+  if (key === 'already-enrolled') {
+    // The same client, whose connection ended before it heard so: nobody else has its identity.
+    const device = await findDevice(tx.scoped, id);
+    return device?.identity_key === keys.identityKey ? 'enrolled' : key;
+  }
   if (typeof key === 'string') return key;
   if (await isForeignKey(tx, id, keys.wireguardPublicKey, reservedKeys)) return 'key-taken';
   const outcome = await enrolDevice(tx, key, keys);

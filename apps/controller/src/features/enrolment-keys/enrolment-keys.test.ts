@@ -91,6 +91,18 @@ test('a key without a name gives the name of the host, or a plain one where that
   assert.equal((await deviceOf(app, bad.id)).json.name, 'device');
 });
 
+test('a client that comes again before it has heard that it is enrolled is the same one', async (t) => {
+  const app = await openTestApp(t);
+  const key = await makeKey(app);
+  assert.deepEqual(await Promise.all([enrolWith(app, key, 'desk'), enrolWith(app, key, 'desk')]), [
+    'enrolled',
+    'enrolled',
+  ]);
+  assert.equal(await enrolWith(app, key, 'copy'), 'already-enrolled');
+  assert.equal(await enrolWith(app, { ...key, secret: 'x'.repeat(43) }, 'desk'), 'bad-token');
+  assert.equal((await app.request('GET', '/tenants/devices')).json.total, 1);
+});
+
 test('late keys, keys taken back, and WireGuard keys of others enrol nobody', async (t) => {
   const app = await openTestApp(t);
   await makers(app).device('laptop');

@@ -118,7 +118,8 @@ async function enrol(
 ): Promise<EnrolOutcome> {
   const row = await findGateway(tx.scoped, gateway);
   if (row === undefined || !sameText(row.token_hash, box.keyedHash(secret))) return 'bad-token';
-  if (row.identity_key !== null) return 'already-enrolled';
+  // The same agent may come again, when its connection ended before it heard so.
+  if (row.identity_key !== null) return row.identity_key === keys.identityKey ? 'enrolled' : 'already-enrolled';
   if (await isForeignKey(tx, gateway, keys.wireguardPublicKey, reservedKeys)) return 'key-taken';
   await updateFacts(tx, row, { identity_key: keys.identityKey, wireguard_key: keys.wireguardPublicKey });
   return 'enrolled';

@@ -26,6 +26,7 @@ test('a gateway never gets the WireGuard key of a device, nor a device that of a
     directory.agents.gateway.enrol(made.id, secret, { identityKey: 'identity', wireguardPublicKey, hostname: 'h' });
   assert.equal(await enrol(publicKeyOf('laptop')), 'key-taken');
   assert.equal(await enrol(publicKeyOf('Berlin')), 'enrolled');
+  assert.equal(await enrol(publicKeyOf('Berlin')), 'enrolled', 'it has not heard of it');
   const before = await revisionOf(app);
   assert.equal(await directory.agents.gateway.wireguardKeyChanged(made.id, publicKeyOf('laptop')), 'key-taken');
   assert.equal(await revisionOf(app), before);
