@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { restingPeer } from '@sallyport/agent-core';
 import { EndpointMemory, lockAgent, StateDirectory } from '@sallyport/agent-runtime';
+import { RelayTable } from '@sallyport/hostnet';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import type { Place } from '../arguments.ts';
 import { DataPlane } from '../plane/data-plane.ts';
@@ -28,7 +29,8 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
       onForeignChange: () => {},
       onHostDrift: () => {},
     });
-    const undone = await plane.down();
+    const relayed = await new RelayTable(name).remove();
+    const undone = [...(relayed ? ['nftables table of the relay'] : []), ...(await plane.down())];
     await directory.remove('status.json');
     if (exists) await endpoints.save(directory);
     return undone.length === 0 ? 'Nothing to undo.\n' : `Undone:\n${undone.map((what) => `  ${what}\n`).join('')}`;

@@ -40,7 +40,7 @@ export class GatewayPlane implements AgentPlane {
   readonly #now: () => number;
   readonly #paths: Paths;
   readonly #runner: PathRunner;
-  readonly #relayTable = new RelayTable();
+  readonly #relayTable: RelayTable;
   readonly #relayWriter: LatestWriter;
   #learned: ReadonlyMap<string, Learned> = new Map();
   #relay: Promise<RelayServer> | null = null;
@@ -58,6 +58,7 @@ export class GatewayPlane implements AgentPlane {
     this.#endpoints = options.endpoints;
     this.#now = options.now;
     this.#interface = options.interface;
+    this.#relayTable = new RelayTable(options.interface);
     this.#paths = new Paths({ agent: gateway, remembered: (publicKey) => options.endpoints.of(publicKey) });
     this.#prober = new Prober(
       () => performance.now(),
@@ -145,8 +146,8 @@ export class GatewayPlane implements AgentPlane {
   async down(): Promise<string[]> {
     // Else a handshake that comes meanwhile would make the table anew.
     await (await this.#relay)?.apply(new Map());
-    await this.#relayTable.remove();
-    return this.#plane.down();
+    const relayed = await this.#relayTable.remove();
+    return [...(relayed ? ['nftables table of the relay'] : []), ...(await this.#plane.down())];
   }
 
   async stop(): Promise<void> {

@@ -215,7 +215,13 @@ export async function traces(namespace: Namespace, name: string): Promise<string
     exec('pgrep', ['-af', `wireguard-go ${name}`]).catch(() => ''),
   ]);
   const all = [links, rules4, rules6, routes4, routes6, tables, processes].join('\n').split('\n');
-  return all.filter((line) => line.includes(name) || line.includes('blackhole') || /\b100\.64\.|fd00:5a11/.test(line));
+  return all.filter(
+    (line) =>
+      line.includes(name) ||
+      /\bsallyport[_-]/.test(line) ||
+      line.includes('blackhole') ||
+      /\b100\.64\.|fd00:5a11/.test(line),
+  );
 }
 
 const mainProgram = new URL('../main.ts', import.meta.url).pathname;

@@ -1,13 +1,13 @@
 import { timeoutText } from '../firewall/render.ts';
 import type { RelayContent, RelayElement } from './pairs.ts';
-import { RELAY_MAPS, RELAY_TABLE } from './ruleset.ts';
+import { RELAY_MAPS } from './ruleset.ts';
 
 /**
  * One transaction from what the kernel holds to what it should; null if nothing differs. Objects come before the elements
  * that point at them and go after. A value cannot be changed in place, and a timed element may be gone already: see
  * `renderChanges` of the firewall.
  */
-export function relayChange(before: RelayContent, after: RelayContent, now: number): string | null {
+export function relayChange(table: string, before: RelayContent, after: RelayContent, now: number): string | null {
   const gone: string[] = [];
   const come: string[] = [];
   for (const { name, timed } of RELAY_MAPS) {
@@ -17,10 +17,11 @@ export function relayChange(before: RelayContent, after: RelayContent, now: numb
     const fresh = [...wants].filter(([key, element]) => !same(element, had.get(key)));
     if (timed) {
       const revived = stale.map(([key, { value }]) => `${key} : ${value}`);
-      gone.push(...elements('add', name, revived));
+      gone.push(...elements(table, 'add', name, revived));
     }
     gone.push(
       ...elements(
+        table,
         'delete',
         name,
         stale.map(([key]) => key),
@@ -28,6 +29,7 @@ export function relayChange(before: RelayContent, after: RelayContent, now: numb
     );
     come.push(
       ...elements(
+        table,
         'add',
         name,
         fresh.map(([key, element]) => elementText(key, element, now)),
@@ -35,12 +37,12 @@ export function relayChange(before: RelayContent, after: RelayContent, now: numb
     );
   }
   const lines = [
-    ...added(before.limits, after.limits).map((name) => `add limit ${RELAY_TABLE} ${name} ${after.limits.get(name)}`),
-    ...added(before.counters, after.counters).map((name) => `add counter ${RELAY_TABLE} ${name}`),
+    ...added(before.limits, after.limits).map((name) => `add limit ${table} ${name} ${after.limits.get(name)}`),
+    ...added(before.counters, after.counters).map((name) => `add counter ${table} ${name}`),
     ...gone,
     ...come,
-    ...added(after.limits, before.limits).map((name) => `delete limit ${RELAY_TABLE} ${name}`),
-    ...added(after.counters, before.counters).map((name) => `delete counter ${RELAY_TABLE} ${name}`),
+    ...added(after.limits, before.limits).map((name) => `delete limit ${table} ${name}`),
+    ...added(after.counters, before.counters).map((name) => `delete counter ${table} ${name}`),
   ];
   return lines.length === 0 ? null : lines.map((line) => `${line}\n`).join('');
 }
@@ -60,10 +62,10 @@ function elementText(key: string, { value, expiresAt }: RelayElement, now: numbe
   return `${key}${timeout} : ${/^(limit_|from_)/.test(value) ? `"${value}"` : value}`;
 }
 
-function elements(verb: 'add' | 'delete', map: string, texts: readonly string[]): string[] {
+function elements(table: string, verb: 'add' | 'delete', map: string, texts: readonly string[]): string[] {
   const lines: string[] = [];
   for (let start = 0; start < texts.length; start += CHUNK) {
-    lines.push(`${verb} element ${RELAY_TABLE} ${map} { ${texts.slice(start, start + CHUNK).join(', ')} }`);
+    lines.push(`${verb} element ${table} ${map} { ${texts.slice(start, start + CHUNK).join(', ')} }`);
   }
   return lines;
 }

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { RelayPair, RelaySide } from '../types.ts';
 import { relayChange } from './change.ts';
 import { counterName, counterOwner, relayContent } from './pairs.ts';
-import { relayRuleset } from './ruleset.ts';
+import { relayRuleset, relayTable } from './ruleset.ts';
 
 const A: RelaySide = { address: '198.51.100.7', port: 40001, local: '203.0.113.1' };
 const B: RelaySide = { address: '192.0.2.9', port: 51820, local: '203.0.113.2' };
@@ -17,6 +17,7 @@ const SIX: RelayPair = {
   bytesPerSecond: 500,
   expiresAt: null,
 };
+const TABLE = relayTable('sp0');
 const NONE = relayContent([], 0);
 
 describe('relay table', () => {
@@ -30,16 +31,16 @@ describe('relay table', () => {
       2000,
     );
     const texts = [
-      relayRuleset(),
-      relayChange(NONE, both, 1000),
-      relayChange(both, moved, 2000),
-      relayChange(moved, NONE, 3000),
+      relayRuleset(TABLE),
+      relayChange(TABLE, NONE, both, 1000),
+      relayChange(TABLE, both, moved, 2000),
+      relayChange(TABLE, moved, NONE, 3000),
     ];
     assert.equal(texts.join('\n'), readFileSync(new URL('golden.nft', import.meta.url), 'utf8'));
   });
 
   it('has nothing to change for what is there already', () => {
-    assert.equal(relayChange(relayContent([FOUR, SIX], 1000), relayContent([SIX, FOUR], 5000), 5000), null);
+    assert.equal(relayChange(TABLE, relayContent([FOUR, SIX], 1000), relayContent([SIX, FOUR], 5000), 5000), null);
   });
 
   it('leaves to the socket what the kernel cannot do', () => {

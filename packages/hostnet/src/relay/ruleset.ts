@@ -1,3 +1,5 @@
+import { tableName } from '../firewall/ruleset.ts';
+
 /**
  * The table that forwards WireGuard transport data (paper section 5.4.6: type 4, then three zero bytes) between learned
  * ends, without connection tracking. A datagram is known by where it comes from and where it arrives; that gives a number,
@@ -6,8 +8,14 @@
  * Destination and port are rewritten before routing. The source is rewritten behind it: an own address as source of a packet that
  * arrives would be taken for a forgery.
  */
-export const RELAY_TABLE = 'inet sallyport_relay';
-export const RELAY_TABLE_NAME = 'sallyport_relay';
+export function relayTable(interfaceName: string): string {
+  return `inet ${relayTableName(interfaceName)}`;
+}
+
+/** Of a gateway's own, for a host may have several. */
+export function relayTableName(interfaceName: string): string {
+  return tableName(interfaceName).replace('_', '-relay_');
+}
 
 export const RELAY_MAPS = [
   { name: 'ways4', type: 'ipv4_addr . inet_service . ipv4_addr . inet_service : mark', timed: true },
@@ -27,16 +35,16 @@ export type RelayMapName = (typeof RELAY_MAPS)[number]['name'];
 export const RELAY_MARK = 0x50000000;
 
 /** Makes the table without elements; changes nothing in one that is there but its rules, which are written anew. */
-export function relayRuleset(): string {
-  const lines = [`add table ${RELAY_TABLE}`];
+export function relayRuleset(table: string): string {
+  const lines = [`add table ${table}`];
   for (const { name, type, timed } of RELAY_MAPS) {
-    lines.push(`add map ${RELAY_TABLE} ${name} { type ${type};${timed ? ' flags timeout;' : ''} }`);
+    lines.push(`add map ${table} ${name} { type ${type};${timed ? ' flags timeout;' : ''} }`);
   }
   for (const { name, hook } of RELAY_CHAINS) {
-    lines.push(`add chain ${RELAY_TABLE} ${name}${hook}`, `flush chain ${RELAY_TABLE} ${name}`);
+    lines.push(`add chain ${table} ${name}${hook}`, `flush chain ${table} ${name}`);
   }
   for (const { name, rules } of RELAY_CHAINS) {
-    for (const rule of rules) lines.push(`add rule ${RELAY_TABLE} ${name} ${rule}`);
+    for (const rule of rules) lines.push(`add rule ${table} ${name} ${rule}`);
   }
   return lines.map((line) => `${line}\n`).join('');
 }

@@ -168,7 +168,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
   });
 
   it('sees what others changed, and mends it', async () => {
-    const table = 'inet sallyport_relay';
+    const table = 'inet sallyport-relay_sp0';
     for (const [command, difference] of [
       [`delete element ${table} to_port { ${0x50000000 + 52_001 * 2} }`, /relay to_port: .* is not as wanted/],
       [`flush chain ${table} way4`, /chain way4 is not as loaded/],

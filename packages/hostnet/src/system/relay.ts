@@ -1,7 +1,7 @@
 import type { Count } from '../firewall/load.ts';
 import { relayChange } from '../relay/change.ts';
 import { counterOwner, type RelayContent, relayContent } from '../relay/pairs.ts';
-import { RELAY_MAPS, RELAY_RULE_COUNTS, RELAY_TABLE, RELAY_TABLE_NAME, relayRuleset } from '../relay/ruleset.ts';
+import { RELAY_MAPS, RELAY_RULE_COUNTS, relayRuleset, relayTable, relayTableName } from '../relay/ruleset.ts';
 import type { RelayPair } from '../types.ts';
 import { readChains } from './foreign.ts';
 import { type RelayListing, readRelay } from './relay-json.ts';
@@ -15,7 +15,7 @@ export interface RelayCount {
 }
 
 /**
- * Forwards WireGuard transport data between learned ends, in the kernel: the table `sallyport_relay`, which outlives the
+ * Forwards WireGuard transport data between learned ends, in the kernel: a table of the interface's own, which outlives the
  * process. Handshakes and datagrams of unknown sources go to the socket on the port, as without it. The host must forward
  * (`Host.up`). Calls are carried out one after another; `now` is epoch milliseconds throughout.
  */
@@ -23,6 +23,15 @@ export class RelayTable {
   /** What the kernel holds by our own doing; null: it has to be looked at. */
   #held: { readonly content: RelayContent; readonly rules: RelayListing['rules'] } | null = null;
   #queue: Promise<unknown> = Promise.resolve();
+  readonly #name: string;
+  /** With its family. */
+  readonly #table: string;
+
+  /** Throws `invalid-state` on a name that an interface cannot have. */
+  constructor(interfaceName: string) {
+    this.#name = relayTableName(interfaceName);
+    this.#table = relayTable(interfaceName);
+  }
 
   /**
    * Makes the table say exactly these pairs; what is there already is not touched and goes on counting. Resolves with the
@@ -41,7 +50,7 @@ export class RelayTable {
   counters(): Promise<ReadonlyMap<string, RelayCount>> {
     return this.#enqueue(async () => {
       const result = new Map<string, { fromA: Count; fromB: Count }>();
-      for (const [name, count] of (await list('-jt'))?.counts ?? []) {
+      for (const [name, count] of (await list(this.#name, '-jt'))?.counts ?? []) {
         const owner = counterOwner(name);
         if (!owner) continue;
         const known = result.get(owner.id) ?? { fromA: NOTHING, fromB: NOTHING };
@@ -55,7 +64,7 @@ export class RelayTable {
   verify(now: number): Promise<readonly string[]> {
     return this.#enqueue(async () => {
       const held = this.#held;
-      const found = await list('-j');
+      const found = await list(this.#name, '-j');
       if (held === null || found === null) {
         this.#held = null;
         return [found === null ? 'the relay table does not exist' : 'the relay table was never applied'];
@@ -77,11 +86,13 @@ export class RelayTable {
       .map(({ family, table, name }) => `chain ${name} of table ${family} ${table} drops what is forwarded`);
   }
 
-  /** Removes the table; no error if there is none. */
-  remove(): Promise<void> {
+  /** Removes the table. True when there was one. */
+  remove(): Promise<boolean> {
     return this.#enqueue(async () => {
       this.#held = null;
-      await output('nft', ['-f', '-'], `add table ${RELAY_TABLE}\ndelete table ${RELAY_TABLE}\n`);
+      if ((await list(this.#name, '-jt')) === null) return false;
+      await output('nft', ['-f', '-'], `add table ${this.#table}\ndelete table ${this.#table}\n`);
+      return true;
     });
   }
 
@@ -89,7 +100,7 @@ export class RelayTable {
   async #carryOver(wanted: RelayContent, now: number): Promise<boolean> {
     const held = this.#held;
     if (held === null) return false;
-    const text = relayChange(held.content, wanted, now);
+    const text = relayChange(this.#table, held.content, wanted, now);
     if (text === null) return true;
     this.#held = null;
     if ((await run('nft', ['-f', '-'], text)).code !== 0) return false;
@@ -100,14 +111,19 @@ export class RelayTable {
   /** Builds on what an earlier process left, so that nothing is lost meanwhile; if that does not do, on nothing. */
   async #load(wanted: RelayContent, now: number): Promise<void> {
     this.#held = null;
-    const found = await list('-j').catch(() => null);
+    // Undefined: it is there, and makes no sense.
+    const found = await list(this.#name, '-j').catch(() => undefined);
+    if (found === null && wanted.ids.size === 0) return;
     const empty = relayContent([], now);
-    const text = relayRuleset() + (relayChange(found?.content ?? empty, wanted, now) ?? '');
-    if ((await run('nft', ['-f', '-'], text)).code !== 0) {
-      const anew = `add table ${RELAY_TABLE}\ndelete table ${RELAY_TABLE}\n${relayRuleset()}`;
-      await output('nft', ['-f', '-'], anew + (relayChange(empty, wanted, now) ?? ''));
+    const change = (before: RelayContent): string => {
+      return relayRuleset(this.#table) + (relayChange(this.#table, before, wanted, now) ?? '');
+    };
+    const built = found !== undefined && (await run('nft', ['-f', '-'], change(found?.content ?? empty))).code === 0;
+    if (!built) {
+      const anew = `add table ${this.#table}\ndelete table ${this.#table}\n`;
+      await output('nft', ['-f', '-'], anew + change(empty));
     }
-    this.#held = { content: wanted, rules: (await list('-jt'))?.rules ?? new Map() };
+    this.#held = { content: wanted, rules: (await list(this.#name, '-jt'))?.rules ?? new Map() };
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {
@@ -120,8 +136,8 @@ export class RelayTable {
 const NOTHING: Count = { packets: 0, bytes: 0 };
 
 /** Null if there is no table. */
-async function list(flags: '-j' | '-jt'): Promise<RelayListing | null> {
-  const result = await run('nft', [flags, 'list', 'table', 'inet', RELAY_TABLE_NAME]);
+async function list(name: string, flags: '-j' | '-jt'): Promise<RelayListing | null> {
+  const result = await run('nft', [flags, 'list', 'table', 'inet', name]);
   if (result.code === 0) return readRelay(parseJson('nft', result.stdout));
   if (/No such file or directory/.test(result.stderr)) return null;
   throw failure('nft', result);
