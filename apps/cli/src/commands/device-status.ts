@@ -8,7 +8,7 @@ export function renderDevice(session: Session, status: ClientStatus): string {
   const { controller, addresses, wireguard, interface: name, pid } = status;
   const fields = session.details([
     ['This device', `${status.device}${status.enrolled ? '' : ' (not enrolled yet)'}`],
-    ['Daemon', pid === null ? 'does not run; the tunnel goes on until the lease ends' : `runs, process ${pid}`],
+    ['Daemon', pid === null ? 'does not run; the tunnel stays as it is, and gateways decide' : `runs, process ${pid}`],
     ['Controller', `${controller.url}: ${controller.connected ? 'connected' : `not connected (${controller.phase})`}`],
     ['Tunnel', [name, ...addresses, ...(wireguard === null ? [] : [`WireGuard in ${places[wireguard]}`])].join(', ')],
     ['State', stateOf(status)],
