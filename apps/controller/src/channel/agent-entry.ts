@@ -309,16 +309,16 @@ export class AgentEntry {
   #tellUnreachable(now: number): void {
     const { unreachable } = this.#presence;
     if (unreachable === this.#unreachable) return;
-    const same = unreachable.join() === this.#unreachable.join();
     const { next } = this.#unreachablePace;
-    if (!same && now < next) {
-      this.#alarm.set(next);
-      return;
-    }
-    this.#unreachable = unreachable;
+    const early = now < next;
+    // What is lost is told at once, so that devices go elsewhere; what is back waits, or a flapping one would busy everybody.
+    const told = early ? [...new Set([...this.#unreachable, ...unreachable])].sort() : unreachable;
+    if (early) this.#alarm.set(next);
+    const same = told.join() === this.#unreachable.join();
+    if (!same || !early) this.#unreachable = told;
     if (same) return;
     this.#unreachablePace.went(now);
-    this.#host.unreachable(this.tenant, this.id, unreachable);
+    this.#host.unreachable(this.tenant, this.id, told);
   }
 
   /** What must outlive the process. Of devices, what gateways tell and the client's own messages do. */
