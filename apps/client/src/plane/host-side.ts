@@ -37,12 +37,6 @@ export class HostSide {
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
-  /** Nothing is routed into the tunnel any more. */
-  async close(): Promise<void> {
-    const saved = await this.#read();
-    if (saved !== null && saved.host.prefixes.length > 0) await this.up({ ...saved.host, prefixes: [] });
-  }
-
   async down({ host, sysctls }: SavedHost<ClientHostState>): Promise<void> {
     await this.stop();
     await this.#host.down(host, sysctls);
