@@ -244,30 +244,30 @@ test('whatever is written, whoever moves and however time passes, states are tho
   const names = Object.keys((await start(t)).tenant.steps) as (keyof Tenant['steps'])[];
   const step = fc.tuple(fc.constantFrom(...names), fc.nat(60), fc.nat(60));
   let kinds = new Set<string>();
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 30 }), async (steps) => {
-      const { app, tenant, followers } = await start(t);
-      for (const [name, a, b] of steps) {
-        await tenant.steps[name](a, b);
-        const fresh = freshRuntimes(app);
-        for (const { id, follower } of followers) {
-          const state = await app.parts.states.current(id);
-          if (state === null) {
-            assert.ok(
-              follower.changes.some(({ kind }) => kind === 'deleted'),
-              `${name}: a device went with its owner`,
-            );
-            continue;
-          }
-          const expected = (await fresh.current(id))?.items() ?? [];
-          assert.deepEqual(sorted(follower.items), sorted(expected), name);
-          assert.equal(follower.hash, state.hash);
-          kinds = kinds.union(new Set(expected.map(({ kind }) => kind)));
+  const property = fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 30 }), async (steps) => {
+    const { app, tenant, followers } = await start(t);
+    for (const [name, a, b] of steps) {
+      await tenant.steps[name](a, b);
+      const fresh = freshRuntimes(app);
+      for (const { id, follower } of followers) {
+        const state = await app.parts.states.current(id);
+        if (state === null) {
+          assert.ok(
+            follower.changes.some(({ kind }) => kind === 'deleted'),
+            `${name}: a device went with its owner`,
+          );
+          continue;
         }
+        const expected = (await fresh.current(id))?.items() ?? [];
+        assert.deepEqual(sorted(follower.items), sorted(expected), name);
+        assert.equal(follower.hash, state.hash);
+        kinds = kinds.union(new Set(expected.map(({ kind }) => kind)));
       }
-    }),
-    { numRuns: 8, endOnFailure: true },
-  );
-  for (const kind of ['device', 'site', 'profile', 'client', 'peer', 'route', 'resource'])
-    assert.ok(kinds.has(kind), `some state has had a ${kind}`);
+    }
+  });
+  const wanted = ['device', 'site', 'profile', 'client', 'peer', 'route', 'resource'];
+  // Chance may leave a kind out of a few runs, not out of many.
+  for (let batch = 0; batch < 6 && (batch === 0 || !wanted.every((kind) => kinds.has(kind))); batch++)
+    await fc.assert(property, { numRuns: 8, endOnFailure: true });
+  for (const kind of wanted) assert.ok(kinds.has(kind), `some state has had a ${kind}`);
 });
