@@ -9,20 +9,18 @@ import {
   EndpointMemory,
   failureOf,
   type Identity,
-  identityCrypto,
   type Log,
   lockAgent,
   readIdentity,
   readSavedHost,
   readToken,
   StateDirectory,
+  sessionConfigOf,
   type TokenSources,
   tokenHash,
   writeIdentity,
 } from '@sallyport/agent-runtime';
-import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import type { ClientHostState } from '@sallyport/hostnet';
-import { publicKeyOf } from '@sallyport/wireguard';
 import { defaultInterface, type RunSettings } from '../arguments.ts';
 import { answer, type DaemonParts, statusNow } from '../daemon.ts';
 import { UsageError } from '../failure.ts';
@@ -120,7 +118,7 @@ async function createParts(
   const agent = new Agent({
     url,
     lookup: controller.lookup,
-    session: sessionOf(identity, key, version),
+    session: sessionConfigOf('device', identity, key, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
     plane,
@@ -136,22 +134,6 @@ async function createParts(
   const about = { version, pid, device: identity.agent, interface: settings.interface };
   const parts = { agent, plane, about, controller: settings.controller, isEnrolled: () => enrolled, stop, stopped };
   return parts;
-}
-
-function sessionOf(identity: Identity, key: string | null, agentVersion: string) {
-  const crypto = identityCrypto(identity.identityPrivateKey);
-  const parsed = key === null ? null : parseEnrolmentToken(key, 'device');
-  return {
-    role: 'device' as const,
-    agent: identity.agent,
-    identityKey: crypto.publicKey,
-    wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
-    controllerKey: identity.controllerKey,
-    enrolled: identity.enrolledWith !== null,
-    token: key === null || parsed === null ? null : { text: key, controllerFingerprint: parsed.controllerFingerprint },
-    agentVersion,
-    crypto,
-  };
 }
 
 async function serve(parts: Parts, command: RunSettings, context: RunContext): Promise<number> {

@@ -8,18 +8,16 @@ import {
   EndpointMemory,
   failureOf,
   type Identity,
-  identityCrypto,
   type Log,
   lockAgent,
   readIdentity,
   readToken,
   StateDirectory,
+  sessionConfigOf,
   type TokenSources,
   tokenHash,
   writeIdentity,
 } from '@sallyport/agent-runtime';
-import { parseEnrolmentToken } from '@sallyport/contract/channel';
-import { publicKeyOf } from '@sallyport/wireguard';
 import type { RunCommand } from '../arguments.ts';
 import { GatewayPlane } from '../plane/gateway-plane.ts';
 import { formatStatus } from '../state/status.ts';
@@ -61,23 +59,10 @@ async function createAgent(
   identity: Identity,
   token: string | null,
 ): Promise<Agent> {
-  const crypto = identityCrypto(identity.identityPrivateKey);
   const endpoints = await EndpointMemory.load(directory);
-  const parsed = token === null ? null : parseEnrolmentToken(token, 'gateway');
   return new Agent({
     url: command.url,
-    session: {
-      role: 'gateway',
-      agent: identity.agent,
-      identityKey: crypto.publicKey,
-      wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
-      controllerKey: identity.controllerKey,
-      enrolled: identity.enrolledWith !== null,
-      token:
-        token === null || parsed === null ? null : { text: token, controllerFingerprint: parsed.controllerFingerprint },
-      agentVersion: version,
-      crypto,
-    },
+    session: sessionConfigOf('gateway', identity, token, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
     plane: new GatewayPlane({

@@ -1,0 +1,28 @@
+import type { SessionConfig } from '@sallyport/agent-core';
+import { type AgentRole, parseEnrolmentToken } from '@sallyport/contract/channel';
+import { publicKeyOf } from '@sallyport/wireguard';
+import { identityCrypto } from './crypto.ts';
+import type { Identity } from './state/identity.ts';
+
+/** Who an agent is to the controller. `token`: as text, while it may still be needed to enrol. */
+export function sessionConfigOf(
+  role: AgentRole,
+  identity: Identity,
+  token: string | null,
+  agentVersion: string,
+): Omit<SessionConfig, 'host'> {
+  const crypto = identityCrypto(identity.identityPrivateKey);
+  const parsed = token === null ? null : parseEnrolmentToken(token, role);
+  return {
+    role,
+    agent: identity.agent,
+    identityKey: crypto.publicKey,
+    wireguardPublicKey: publicKeyOf(identity.wireguardPrivateKey),
+    controllerKey: identity.controllerKey,
+    enrolled: identity.enrolledWith !== null,
+    token:
+      token === null || parsed === null ? null : { text: token, controllerFingerprint: parsed.controllerFingerprint },
+    agentVersion,
+    crypto,
+  };
+}
