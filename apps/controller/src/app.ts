@@ -39,7 +39,7 @@ import { installHealth } from './http/health.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
 import { installMetrics, type Metrics } from './http/metrics.ts';
 import { openApiDocument } from './http/openapi.ts';
-import { allowedMethods, registerOperations } from './http/operations.ts';
+import { registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
 import { Paths } from './paths/paths.ts';
@@ -161,7 +161,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...tenantSettingsRoutes({ store, countries: () => deps.countries.known }),
   };
 
-  const server = createServer({ ...deps, allowedMethods: allowedMethods(basePath) });
+  const server = createServer(deps);
   const streams = new OpenStreams();
   metrics.follow({ channel, runtimes, streams, beacon, paths });
   installMetrics(server, metrics);

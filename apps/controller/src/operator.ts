@@ -15,7 +15,7 @@ import { parseBody } from './http/validate.ts';
  * no key. JSON over HTTP, failures as everywhere.
  */
 export function createOperatorServer(store: Store, log: FastifyBaseLogger): FastifyInstance {
-  const app = createServer({ log, trustedProxies: [], tls: null, allowedMethods: () => [] });
+  const app = createServer({ log, trustedProxies: [], tls: null });
   app.get('/tenants', async () => (await listTenants(store)).map(({ id, name }) => ({ id, name })));
   app.post('/tenants', async (request, reply) => {
     const { name } = parseBody(NewTenant, request.body);

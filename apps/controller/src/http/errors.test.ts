@@ -61,7 +61,7 @@ test('unknown paths and methods are told apart', async (t) => {
   problem(await app.request('GET', '/tenants'), 'route_not_found');
   const answer = await app.request('PUT', path, { body });
   problem(answer, 'method_not_allowed');
-  assert.equal(answer.headers.allow, 'GET, POST');
+  assert.equal(answer.headers.allow, 'GET, HEAD, POST');
 });
 
 test('what is not JSON in UTF-8, of a sane size, is refused', async (t) => {

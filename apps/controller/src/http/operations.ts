@@ -59,20 +59,30 @@ export function registerOperations(
       handler: (request, reply) => serve(deps, running, name, operation, handler, request, reply),
     });
   }
+  refuseShadowed(app, basePath);
 }
 
-/** Methods that a path takes, as the Allow header lists them; empty for an unknown path. */
-export function allowedMethods(basePath: string): (path: string) => readonly string[] {
-  const patterns = Object.values<Operation>(operations).map(({ method, path }) => ({
-    method,
-    pattern: new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}/?$`),
-  }));
-  return (path) => {
-    if (!path.startsWith(basePath)) return [];
-    const below = path.slice(basePath.length);
-    return [...new Set(patterns.filter(({ pattern }) => pattern.test(below)).map(({ method }) => method))].sort();
-  };
+/**
+ * A path without parameters that fits another operation's pattern takes only its own methods: GET /policies/reorder is no
+ * GET /policies/{id}.
+ */
+function refuseShadowed(app: FastifyInstance, basePath: string): void {
+  const all = Object.values<Operation>(operations);
+  for (const path of new Set(all.map(({ path }) => path).filter((path) => !path.includes('{')))) {
+    const own = all.filter((operation) => operation.path === path).map(({ method }) => method);
+    const shadowing = all.filter((operation) => operation.path !== path && patternOf(operation).test(path));
+    for (const method of new Set(shadowing.map(({ method }) => method)))
+      if (!own.includes(method))
+        app.route({
+          method,
+          url: basePath + path,
+          config: { refused: true },
+          handler: (_, reply) => reply.callNotFound(),
+        });
+  }
 }
+
+const patternOf = ({ path }: Operation): RegExp => new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`);
 
 type AnyHandler = Handler<OperationName>;
 type AnyInput = Parameters<Extract<AnyHandler, { read: unknown }>['read']>[1];

@@ -1,15 +1,22 @@
 import { type ErrorCode, errorCatalogue, type FieldError, type Problem } from '@sallyport/contract';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { ApiError } from '../errors.ts';
+import type { AllowedMethods } from './allowed-methods.ts';
 
 /** Makes every failure of the server an RFC 9457 problem of our catalogue. What is not ours is told as `internal`. */
-export function installProblems(app: FastifyInstance, allowedMethods: (path: string) => readonly string[]): void {
-  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(request, reply, asApiError(error, request)));
-  app.setNotFoundHandler((request, reply) => {
+export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods): void {
+  const refuse = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = allowedMethods(request.url.split('?')[0] ?? '');
     if (methods.length === 0) return sendProblem(request, reply, new ApiError('route_not_found'));
     return sendProblem(request, reply.header('allow', methods.join(', ')), new ApiError('method_not_allowed'));
+  };
+  app.setErrorHandler<FastifyError>((error, request, reply) => sendProblem(request, reply, asApiError(error, request)));
+  // Before the body is read: a body, or a missing one, must not hide that the path does not take the method.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404 || request.routeOptions.config.refused === true) refuse(request, reply);
+    else done();
   });
+  app.setNotFoundHandler(refuse);
 }
 
 /** Failures that the framework meets before a route is known, such as a path that cannot be decoded. */
@@ -44,8 +51,7 @@ const ofFramework: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_json',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_json',
   FST_ERR_BAD_URL: 'route_not_found',
-  // Only the method QUERY meets this, which no path takes.
-  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: 'method_not_allowed',
+  FST_ERR_MAX_PARAM_LENGTH: 'route_not_found',
 };
 
 function asApiError(error: FastifyError, request: FastifyRequest): ApiError {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify';
+import { collectRoutes } from './allowed-methods.ts';
 import { installBodyParser } from './body.ts';
 import { frameworkProblem, installProblems } from './problems.ts';
 
@@ -8,7 +9,6 @@ export interface ServerOptions {
   /** Addresses and prefixes whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
-  readonly allowedMethods: (path: string) => readonly string[];
 }
 
 /** A bare server with our body parser, failures, request ids and security headers. */
@@ -18,7 +18,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     trustProxy: options.trustedProxies.length === 0 ? false : [...options.trustedProxies],
     genReqId: (request) => givenRequestId(request.headers['x-request-id']) ?? randomUUID(),
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 200 },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength },
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout: requestTimeoutMs,
@@ -29,14 +29,17 @@ export function createServer(options: ServerOptions): FastifyInstance {
     ...(options.tls === null ? {} : { https: options.tls }),
   }) as FastifyInstance;
   installBodyParser(app);
-  installProblems(app, options.allowedMethods);
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
     done();
   });
+  installProblems(app, collectRoutes(app));
   if (options.log.level === 'debug' || options.log.level === 'trace') logRequests(app);
   return app;
 }
+
+/** Longer than any path that Node takes (16 KiB of headers): schemas judge parameters, not the router. */
+const maxParamLength = 65_536;
 
 /** How long a client may take to send a request. */
 const requestTimeoutMs = 30_000;

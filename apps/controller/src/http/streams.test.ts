@@ -33,12 +33,7 @@ async function serving(
   kind: 'ndjson' | 'sse' = 'ndjson',
 ) {
   const streams = new OpenStreams();
-  const server = createServer({
-    log: pino({ level: 'silent' }),
-    trustedProxies: [],
-    tls: null,
-    allowedMethods: () => [],
-  });
+  const server = createServer({ log: pino({ level: 'silent' }), trustedProxies: [], tls: null });
   const how = { limits: { ...streamLimits, ...given }, stillAllowed: async () => given.stillAllowed?.() ?? true };
   server.get('/numbers', (_request, reply) => streams.serve({ ...operation, stream: kind }, reply, how, begin));
   server.addHook('preClose', async () => streams.endAll());

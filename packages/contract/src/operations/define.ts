@@ -46,7 +46,6 @@ export interface Operation {
 }
 
 export const byId = z.strictObject({ id });
-export const anyId = z.strictObject({ id: z.string().max(100) });
 /** Query flag of writes that can be tried without effect. */
 export const dryRunQuery = z.strictObject({ 'dry-run': z.enum(['true', 'false']).optional() });
 export const noQuery = z.strictObject({});

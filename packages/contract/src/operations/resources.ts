@@ -16,7 +16,7 @@ import {
   UpdateAddress,
   UpdateResource,
 } from '../http/resources.ts';
-import { anyId, byId, define, dryRunQuery, noQuery } from './define.ts';
+import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
 export const resourceOperations = define({
   createProtocol: {
@@ -85,7 +85,7 @@ export const resourceOperations = define({
     tag: 'Addresses',
     right: 'read',
     summary: 'Get an address',
-    params: anyId,
+    params: byId,
     query: noQuery,
     status: 200,
     response: Address,
@@ -97,7 +97,7 @@ export const resourceOperations = define({
     tag: 'Addresses',
     right: 'write',
     summary: 'Change an address or its protocols',
-    params: anyId,
+    params: byId,
     query: dryRunQuery,
     dryRun: true,
     body: UpdateAddress,
@@ -112,7 +112,7 @@ export const resourceOperations = define({
     tag: 'Addresses',
     right: 'write',
     summary: 'Take an address out of its resource',
-    params: anyId,
+    params: byId,
     query: dryRunQuery,
     dryRun: true,
     status: 204,
@@ -124,7 +124,7 @@ export const resourceOperations = define({
     tag: 'Addresses',
     right: 'read',
     summary: 'Gateways that carry an address',
-    params: anyId,
+    params: byId,
     query: noQuery,
     status: 200,
     response: z.array(Gateway),
