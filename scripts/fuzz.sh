@@ -1,0 +1,9 @@
+#!/bin/sh
+# Sets up what is missing, then becomes the fuzzer.
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+sh scripts/setup.sh test
+PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
+export PATH
+exec node tests/fuzz/main.ts "$@"
