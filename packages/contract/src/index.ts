@@ -14,3 +14,4 @@ export * from './http/tenant.ts';
 export * from './http/users.ts';
 export * from './ip.ts';
 export * from './operations.ts';
+export * from './secrets.ts';

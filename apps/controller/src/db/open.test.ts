@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -72,3 +72,29 @@ test('columns hold what they are declared for', async (t) => {
     ),
   );
 });
+
+test('answers that were kept when callers of a tenant shared them are deleted', async (t) => {
+  const file = join(folder(t), 'sallyport.db');
+  const before = databaseBefore(file, '0005');
+  before.exec(`
+    INSERT INTO tenants (id, created_at, name, overlay_v6) VALUES ('t', 1, 'x', 'fd00::');
+    INSERT INTO idempotency_keys VALUES ('t', 'k', 1, 'h', 201, 'an answer with a token');`);
+  before.close();
+  const db = openDatabase(file);
+  t.after(() => db.destroy());
+  assert.deepEqual(await db.selectFrom('idempotency_keys').selectAll().execute(), []);
+  assert.equal((await db.selectFrom('tenants').select('id').execute()).length, 1);
+});
+
+/** A database as it was before a migration. */
+function databaseBefore(file: string, migration: string): DatabaseSync {
+  const sources = join(import.meta.dirname, 'migrations', 'sqlite');
+  const raw = new DatabaseSync(file);
+  raw.exec('CREATE TABLE migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT');
+  for (const name of readdirSync(sources).sort()) {
+    if (name >= migration) break;
+    raw.exec(readFileSync(join(sources, name), 'utf8'));
+    raw.prepare('INSERT INTO migrations VALUES (?, 1)').run(name);
+  }
+  return raw;
+}

@@ -300,6 +300,7 @@ interface ChangeLogTable {
 
 interface IdempotencyKeyTable {
   tenant_id: string;
+  actor_id: string;
   key: string;
   created_at: number;
   request_hash: string;

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { type Operation, withoutSecrets } from '@sallyport/contract';
 import { decodeJson, encodeJson } from '../db/json.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store, Tx } from '../db/store.ts';
@@ -14,6 +15,8 @@ export interface Sent {
 
 export interface IdempotentRequest {
   readonly tenant: string;
+  /** Id of the API key that asks. Another caller with the same Idempotency-Key makes a request of its own. */
+  readonly actor: string;
   readonly key: string;
   readonly hash: string;
 }
@@ -23,7 +26,7 @@ export const idempotencyMs = 24 * 3600 * 1000;
 
 /** The request's Idempotency-Key and what it was used with; null without the header. */
 export function idempotentRequest(
-  tenant: string,
+  caller: { readonly tenant: string; readonly keyId: string },
   header: unknown,
   method: string,
   url: string,
@@ -37,7 +40,7 @@ export function idempotentRequest(
   const hash = createHash('sha256')
     .update(encodeJson([method, url, body ?? null]))
     .digest('hex');
-  return { tenant, key: header, hash };
+  return { tenant: caller.tenant, actor: caller.keyId, key: header, hash };
 }
 
 /** Marks requests with a key as running, so that a repeat that overtakes the first is told so. */
@@ -46,7 +49,7 @@ export class RunningRequests {
 
   async guard<T>(request: IdempotentRequest | null, work: () => Promise<T>): Promise<T> {
     if (request === null) return work();
-    const name = `${request.tenant} ${request.key}`;
+    const name = `${request.tenant} ${request.actor} ${request.key}`;
     if (this.#running.has(name)) throw new ApiError('idempotency_in_progress');
     this.#running.add(name);
     try {
@@ -58,37 +61,50 @@ export class RunningRequests {
 }
 
 /**
- * The answer of an earlier request with this key, or that of `work`, which is kept in the same transaction: either
- * both the effect and its answer are there after a crash, or neither.
+ * Returns the answer of the caller's earlier request with this key, without its secrets; or that of `work`, which is kept
+ * in the same transaction: after a crash both the effect and its answer are there, or neither.
  */
 export async function onceOnly(
   tx: Tx,
   box: SecretBox,
+  operation: Operation,
   request: IdempotentRequest | null,
   work: () => Promise<Sent>,
-): Promise<Sent> {
-  if (request === null) return work();
-  const purpose = `idempotency ${request.tenant}`;
+): Promise<Sent & { readonly replayed: boolean }> {
+  if (request === null) return { ...(await work()), replayed: false };
+  const purpose = `idempotency ${request.tenant} ${request.actor}`;
   const kept = await tx.scoped
     .selectFrom('idempotency_keys')
     .selectAll()
+    .where('actor_id', '=', request.actor)
     .where('key', '=', request.key)
     .executeTakeFirst();
   if (kept !== undefined && kept.created_at > tx.now - idempotencyMs) {
     if (kept.request_hash !== request.hash) throw new ApiError('idempotency_key_reused');
-    return decodeJson<Sent>(box.open(kept.answer_ciphertext, purpose));
+    return { ...decodeJson<Sent>(box.open(kept.answer_ciphertext, purpose)), replayed: true };
   }
   const sent = await work();
-  await tx.scoped.deleteFrom('idempotency_keys').where('key', '=', request.key).execute();
+  const place = { actor_id: request.actor, key: request.key };
+  await tx.scoped
+    .deleteFrom('idempotency_keys')
+    .where('actor_id', '=', place.actor_id)
+    .where('key', '=', place.key)
+    .execute();
   const row = {
-    key: request.key,
+    ...place,
     created_at: tx.now,
     request_hash: request.hash,
     status: sent.status,
-    answer_ciphertext: box.seal(encodeJson(sent), purpose),
+    answer_ciphertext: box.seal(encodeJson({ ...sent, body: keptBody(operation, sent.body) }), purpose),
   };
   await tx.scoped.insertInto('idempotency_keys', row).execute();
-  return sent;
+  return { ...sent, replayed: false };
+}
+
+/** A secret leaves the controller in the first answer only. */
+function keptBody({ response }: Operation, body: string | null): string | null {
+  if (body === null || response === undefined) return null;
+  return encodeJson(withoutSecrets(response, decodeJson<unknown>(body)));
 }
 
 /** Removes answers that are too old to be asked for. */

@@ -90,7 +90,13 @@ function headers({ method, params, stream }: Operation): JsonObject[] {
   });
   const list = [];
   if (stream === 'sse') list.push(header('Last-Event-ID', 'Id of the last event that was seen: goes on behind it'));
-  if (method !== 'GET') list.push(header('Idempotency-Key', 'A repeat within 24 hours gets the first answer again'));
+  if (method !== 'GET')
+    list.push(
+      header(
+        'Idempotency-Key',
+        'A repeat by the same API key within 24 hours gets the first answer again, without its secrets',
+      ),
+    );
   if (method !== 'GET' && params !== undefined)
     list.push(header('If-Match', 'ETag of the object as it was read; 412 when it has changed since'));
   return list;

@@ -127,10 +127,11 @@ async function serve(
   }
   const sent = await running.guard(once, () =>
     deps.store.write(by, (tx) =>
-      onceOnly(tx, deps.box, once, async () => sentOf(operation, await handler.write(tx, context, input))),
+      onceOnly(tx, deps.box, operation, once, async () => sentOf(operation, await handler.write(tx, context, input))),
     ),
   );
   if (sent.etag !== null) reply.header('etag', sent.etag);
+  if (sent.replayed) reply.header('idempotency-replayed', 'true');
   return send(reply, sent.status, undefined, sent.body);
 }
 
@@ -156,7 +157,7 @@ function parseIfMatch(request: FastifyRequest): readonly string[] | null {
 
 function idempotentOf(context: RequestContext, request: FastifyRequest): IdempotentRequest | null {
   return idempotentRequest(
-    context.tenant,
+    context.caller,
     request.headers['idempotency-key'],
     request.method,
     request.url,

@@ -32,13 +32,13 @@ test('writing back what was read changes nothing', async (t) => {
   assert.deepEqual(written.json, made);
 });
 
-test('a repeat with the same Idempotency-Key gets the first answer, exactly', async (t) => {
+test('a repeat with the same Idempotency-Key gets the first answer, exactly, but for the token', async (t) => {
   const app = await openTestApp(t);
   const once = { body, headers: { 'idempotency-key': 'k-1' } };
   const first = await app.request('POST', path, once);
   app.clock.now += 5000;
   const second = await app.request('POST', path, once);
-  assert.equal(second.text, first.text);
+  assert.equal(second.text, first.text.replace(first.json.token, `${first.json.token.slice(0, 36)}_…`));
   assert.deepEqual([second.status, second.headers.etag], [201, '"1"']);
   assert.equal((await app.request('GET', path)).json.length, 1);
   const reused = await app.request('POST', path, { ...once, body: { ...body, name: 'Other' } });

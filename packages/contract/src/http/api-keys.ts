@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { secret } from '../secrets.ts';
 import { id, name, timestamp } from './common.ts';
 
 /** Role types of the reference that a key may act with; what each may call stands with the operations. */
@@ -25,7 +26,7 @@ export const ApiKey = z
     prefix: z.string().describe('First characters of the key, to tell keys apart'),
     expiresAt: timestamp.optional(),
     lastUsedAt: timestamp.optional(),
-    key: z.string().optional().describe('The key itself: only in the answer that creates it'),
+    key: secret(z.string().optional().describe('The key itself: only in the answer that creates it')),
   })
   .meta({ id: 'ApiKey' });
 export type ApiKey = z.infer<typeof ApiKey>;

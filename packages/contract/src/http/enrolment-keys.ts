@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { secret } from '../secrets.ts';
 import { id, name, ref, timestamp } from './common.ts';
 
 export const CreateEnrolmentKey = z
@@ -17,7 +18,7 @@ export const EnrolmentKey = z
     usedAt: timestamp.optional(),
     name: z.string().optional(),
     user: z.object({ id, email: z.string() }).optional(),
-    key: z.string().optional().describe('The key itself: only in the answer that creates it'),
+    key: secret(z.string().optional().describe('The key itself: only in the answer that creates it')),
   })
   .meta({ id: 'EnrolmentKey' });
 export type EnrolmentKey = z.infer<typeof EnrolmentKey>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { secret } from '../secrets.ts';
 import { description, endpoint, id, name, portText, timestamp } from './common.ts';
 
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
@@ -72,7 +73,7 @@ export const Gateway = z
     wireguardPort: z.string(),
     status: gatewayStatus,
     error: z.string().optional(),
-    token: z.string().describe('Enrolment token; masked for keys that may not deploy'),
+    token: secret(z.string().describe('Enrolment token; masked for keys that may not deploy')),
     lastOnline: timestamp.optional(),
     relayEnabled: z.boolean().optional(),
     endpoint: z.string().optional().describe('As given by the administrator'),
