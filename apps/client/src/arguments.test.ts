@@ -19,6 +19,7 @@ test('what is not said is left to what was said before', () => {
     json: false,
     controller: null,
     insecure: null,
+    caFile: null,
     interface: null,
     wireguard: null,
     keyFile: null,

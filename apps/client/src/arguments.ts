@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { UsageError } from './failure.ts';
 import { helpOf, isCommandName } from './help.ts';
@@ -12,6 +13,8 @@ export interface Settings {
   /** As typed. */
   readonly controller: string | null;
   readonly insecure: boolean | null;
+  /** Absolute path of certificates to trust besides those of the system. */
+  readonly caFile: string | null;
   readonly interface: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace' | null;
 }
@@ -45,7 +48,12 @@ export type Command =
       readonly timeoutMs: number;
       readonly json: boolean;
     } & Place)
-  | ({ readonly kind: 'netcheck'; readonly controller: string | null; readonly json: boolean } & Place)
+  | ({
+      readonly kind: 'netcheck';
+      readonly controller: string | null;
+      readonly caFile: string | null;
+      readonly json: boolean;
+    } & Place)
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' };
 
@@ -53,8 +61,10 @@ export type Command =
 export const defaultStateDir = '/var/lib/sallyport/client';
 export const defaultInterface = 'sallyport1';
 
-/** Reads the command line (without program and script). Throws UsageError with a sentence that names the argument. */
-export function parseCommand(args: readonly string[]): Command {
+/**
+ * Reads the command line (without program and script). `caFile`: as the environment names it; an argument wins. Throws UsageError with a sentence that names the argument.
+ */
+export function parseCommand(args: readonly string[], caFile: string | null = null): Command {
   const [name = 'help', ...rest] = args;
   if (name === '--version' || name === '-V') return { kind: 'version' };
   if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help', text: helpOf(null) };
@@ -65,13 +75,13 @@ export function parseCommand(args: readonly string[]): Command {
   const json = values.json === true;
   switch (name) {
     case 'run':
-      return { kind: 'run', stateDir, ...settings(values), ...start(values) };
+      return { kind: 'run', stateDir, ...settings(values, caFile), ...start(values) };
     case 'up':
       return {
         kind: 'up',
         stateDir,
         json,
-        ...settings(values),
+        ...settings(values, caFile),
         ...start(values),
         foreground: values.foreground === true,
         timeoutMs: seconds(values, 'timeout', 15, 3600),
@@ -79,7 +89,13 @@ export function parseCommand(args: readonly string[]): Command {
     case 'down':
       return { kind: 'down', stateDir, json, forget: values.forget === true };
     case 'netcheck':
-      return { kind: 'netcheck', stateDir, json, controller: text(values, 'controller') };
+      return {
+        kind: 'netcheck',
+        stateDir,
+        json,
+        controller: text(values, 'controller'),
+        caFile: fileOf(values, caFile),
+      };
     case 'ping':
       return {
         kind: 'ping',
@@ -96,6 +112,7 @@ const common = { 'state-dir': { type: 'string' }, help: { type: 'boolean', short
 const json = { json: { type: 'boolean' } } as const;
 const running = {
   controller: { type: 'string' },
+  'ca-file': { type: 'string' },
   'enrolment-key-file': { type: 'string' },
   interface: { type: 'string' },
   wireguard: { type: 'string' },
@@ -114,7 +131,7 @@ const options = {
   },
   down: { ...common, ...json, forget: { type: 'boolean' } },
   ping: { ...common, ...json, count: { type: 'string', short: 'c' }, timeout: { type: 'string', short: 'W' } },
-  netcheck: { ...common, ...json, controller: { type: 'string' } },
+  netcheck: { ...common, ...json, controller: { type: 'string' }, 'ca-file': { type: 'string' } },
 } as const;
 
 type Values = Readonly<Record<string, string | boolean | undefined>>;
@@ -133,10 +150,17 @@ function parseFlags(command: keyof typeof options, args: readonly string[]): { v
   }
 }
 
-function settings(values: Values): Settings {
+/** Absolute, for daemons stand elsewhere. */
+function fileOf(values: Values, fromEnvironment: string | null): string | null {
+  const file = text(values, 'ca-file') ?? fromEnvironment;
+  return file === null ? null : resolve(file);
+}
+
+function settings(values: Values, caFile: string | null): Settings {
   return {
     controller: text(values, 'controller'),
     insecure: values.insecure === true ? true : null,
+    caFile: fileOf(values, caFile),
     interface: interfaceName(values),
     wireguard: oneOf(values, 'wireguard', ['auto', 'kernel', 'userspace']),
   };

@@ -11,6 +11,7 @@ export interface DaemonParts {
   readonly about: Pick<StatusSources, 'version' | 'pid' | 'device' | 'interface'>;
   /** As typed. */
   readonly controller: string;
+  readonly caFile: string | null;
   readonly isEnrolled: () => boolean;
   /** Asks the daemon to end. */
   readonly stop: () => void;
@@ -33,7 +34,7 @@ export function statusNow(parts: DaemonParts): ClientStatus {
 
 /** Answers what comes in on the local socket. */
 export async function answer(parts: DaemonParts, request: LocalRequest): Promise<LocalReply> {
-  const { agent, plane, about, controller } = parts;
+  const { agent, plane, about, controller, caFile } = parts;
   const { items } = agent.session.desired;
   switch (request.op) {
     case 'status':
@@ -44,6 +45,7 @@ export async function answer(parts: DaemonParts, request: LocalRequest): Promise
     case 'netcheck':
       return netcheck({
         controller,
+        caFile,
         connected: agent.session.phase === 'live',
         items,
         interface: about.interface,

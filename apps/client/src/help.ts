@@ -31,6 +31,8 @@ const running = `  --controller URL           address of the controller, https:/
                              SALLYPORT_ENROLMENT_KEY_FILE)
   --interface NAME           tunnel interface (default sallyport1)
   --wireguard KIND           auto (default), kernel or userspace
+  --ca-file FILE             trust the certificate authorities, or the controller's own certificate,
+                             of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure                 speak to a controller on another host without TLS
   --log-level LEVEL          debug, info (default), warn or error`;
 
@@ -66,5 +68,6 @@ Asks the gateway that carries a target, and the target itself: by TCP where a po
   netcheck: `Usage: sally netcheck [options]
 
   --controller URL           controller to ask when no daemon runs
+  --ca-file FILE             certificates to trust for that (or SALLYPORT_CA_FILE)
   --json                     print it as JSON`,
 };

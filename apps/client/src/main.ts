@@ -15,7 +15,7 @@ async function main(args: readonly string[]): Promise<number> {
   };
   let json = args.includes('--json');
   try {
-    const command = parseCommand(args);
+    const command = parseCommand(args, process.env.SALLYPORT_CA_FILE || null);
     json = 'json' in command && command.json;
     if ('stateDir' in command) keepCompiled(command.stateDir);
     switch (command.kind) {

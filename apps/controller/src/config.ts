@@ -94,7 +94,7 @@ export interface Config {
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
   readonly countryDatabaseFile: string | null;
-  readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
+  readonly tls: { readonly certFile: string; readonly cert: Buffer; readonly key: Buffer } | null;
   readonly logLevel: string;
 }
 
@@ -130,6 +130,7 @@ const ofOthers = [
   'SALLYPORT_URL',
   'SALLYPORT_API_KEY',
   'SALLYPORT_API_KEY_FILE',
+  'SALLYPORT_CA_FILE',
   'SALLYPORT_DEBUG',
 ];
 
@@ -292,5 +293,5 @@ function tlsOf(certFile: string | undefined, keyFile: string | undefined): Confi
   const cert = readFile('SALLYPORT_TLS_CERT_FILE', certFile, problems);
   const key = readFile('SALLYPORT_TLS_KEY_FILE', keyFile, problems);
   if (problems.length > 0) throw new OperatorError(problems.join('\n'));
-  return { cert, key };
+  return { certFile: resolve(certFile), cert, key };
 }

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { whyNoLocalGateway } from './local-gateway.ts';
+import { selfSigned } from './testing/certificates.ts';
 import { ControllerProcess, testFolder } from './testing/controller-process.ts';
 
 const run = promisify(execFile);
@@ -27,6 +28,7 @@ async function missing(): Promise<string | false> {
 
 /** A network namespace of its own; whatever still runs in it afterwards is ended. */
 class Place {
+  #scheme = 'http';
   readonly name = `sp-ctl-${randomBytes(3).toString('hex')}`;
 
   constructor(t: TestContext) {
@@ -39,10 +41,12 @@ class Place {
     execFileSync('ip', ['-n', this.name, 'link', 'set', 'lo', 'up']);
   }
 
-  start(t: TestContext, dataDir: string): Promise<ControllerProcess> {
+  start(t: TestContext, dataDir: string, args: readonly string[] = []): Promise<ControllerProcess> {
+    this.#scheme = args.includes('--tls-cert-file') ? 'https' : 'http';
     const env = { SALLYPORT_BOOTSTRAP_API_KEY: key };
     const prefix = ['ip', 'netns', 'exec', this.name];
-    return ControllerProcess.start(t, dataDir, ['--local-gateway', 'on', '--listen', '127.0.0.1:8080'], env, prefix);
+    const all = ['--local-gateway', 'on', '--listen', '127.0.0.1:8080', ...args];
+    return ControllerProcess.start(t, dataDir, all, env, prefix);
   }
 
   async run(...command: string[]): Promise<string> {
@@ -51,9 +55,11 @@ class Place {
 
   /** The only gateway, once its status is the one asked for. */
   async gateway(status: string): Promise<{ id: string; lastOnline: string }> {
-    const script = `console.log(await (await fetch('http://127.0.0.1:8080/tenants/gateways', { headers: { apikey: '${key}' } })).text())`;
+    const script = `console.log(await (await fetch('${this.#scheme}://127.0.0.1:8080/tenants/gateways', { headers: { apikey: '${key}' } })).text())`;
     for (const deadline = Date.now() + 20_000; Date.now() < deadline; await pause(100)) {
-      const [gateway] = JSON.parse(await this.run(process.execPath, '--input-type=module', '-e', script));
+      const [gateway] = JSON.parse(
+        await this.run('env', 'NODE_TLS_REJECT_UNAUTHORIZED=0', process.execPath, '--input-type=module', '-e', script),
+      );
       if (gateway?.status === status) return gateway;
     }
     throw new Error(`the local gateway was not ${status} in time`);
@@ -95,4 +101,15 @@ test('a controller that crashes leaves the data plane up, and the next one goes 
   assert.equal((await place.gateway('ONLINE')).id, id);
   assert.equal(await second.kill('SIGINT'), 0);
   assert.deepEqual(await place.dataPlane(), { link: false, table: false });
+});
+
+test('a local gateway trusts the certificate of its controller, whoever signed it and whatever it is called', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const { cert, key: keyFile } = selfSigned(testFolder(t), 'vpn.example');
+  const place = new Place(t);
+  const tls = ['--tls-cert-file', cert, '--tls-key-file', keyFile, '--public-url', 'https://vpn.example'];
+  const controller = await place.start(t, testFolder(t), tls);
+  await place.gateway('ONLINE');
+  assert.equal(await controller.kill('SIGTERM'), 0);
 });

@@ -17,6 +17,8 @@ export function whyNoLocalGateway(): string | null {
 export interface LocalGatewayOptions {
   /** Address of the controller for this machine. */
   readonly controllerUrl: string;
+  /** The controller's own certificate, which the gateway trusts under any name; null: no TLS. */
+  readonly caFile: string | null;
   readonly token: string;
   readonly stateDir: string;
   /** The environment without our own settings. */
@@ -83,7 +85,7 @@ function agentLevel(level: string): string {
   return level === 'fatal' || level === 'silent' ? 'error' : level;
 }
 
-function spawnAgent({ controllerUrl, token, stateDir, env, log }: LocalGatewayOptions): ChildProcess {
+function spawnAgent({ controllerUrl, caFile, token, stateDir, env, log }: LocalGatewayOptions): ChildProcess {
   const args = [
     gatewayMain,
     'run',
@@ -98,7 +100,8 @@ function spawnAgent({ controllerUrl, token, stateDir, env, log }: LocalGatewayOp
     agentLevel(log.level ?? 'info'),
   ];
   // Only this machine is between us, whatever address the controller listens on.
-  if (controllerUrl.startsWith('http:')) args.push('--insecure');
+  if (caFile === null) args.push('--insecure');
+  else args.push('--ca-file', caFile);
   const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'inherit', 'inherit'] });
   child.stdin?.on('error', () => undefined);
   child.stdin?.write(`${token}\n`);

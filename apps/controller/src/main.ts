@@ -67,10 +67,16 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
   if (reason !== null) return none(`none on this machine: ${reason}`);
   const token = await localGatewayToken({ store, ...secrets });
   if (token === null) return none('none on this machine: the local one was deleted');
-  const controllerUrl = config.tls === null ? localUrl : (config.publicUrl ?? localUrl);
   const stateDir = join(config.dataDir, 'gateway');
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SALLYPORT_')));
-  const gateway = runLocalGateway({ controllerUrl, token, stateDir, env, log });
+  const gateway = runLocalGateway({
+    controllerUrl: localUrl,
+    caFile: config.tls?.certFile ?? null,
+    token,
+    stateDir,
+    env,
+    log,
+  });
   return { text: '"local" is starting on this machine', stop: () => gateway.stop() };
 }
 

@@ -13,6 +13,7 @@ describe('command line', () => {
       interface: 'sallyport0',
       url: 'wss://c.example/agent/channel',
       tokenFile: null,
+      caFile: null,
       wireguard: 'auto',
       downOnExit: false,
       logLevel: 'info',

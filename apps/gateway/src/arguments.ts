@@ -10,6 +10,8 @@ export interface RunCommand extends Place {
   readonly kind: 'run';
   /** WebSocket address of the channel. */
   readonly url: string;
+  /** Certificates to trust besides those of the system, or null. */
+  readonly caFile: string | null;
   /** Path, `-` for standard input, or null: not given. */
   readonly tokenFile: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
@@ -59,6 +61,8 @@ Options of run:
   --token-file FILE      file with the gateway's token, - for standard input; needed until the
                          gateway is enrolled (or SALLYPORT_TOKEN, SALLYPORT_TOKEN_FILE)
   --wireguard KIND       auto (default), kernel or userspace
+  --ca-file FILE         trust the certificate authorities, or the controller's own certificate,
+                         of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure             speak to a controller on another host without TLS
   --down-on-exit         undo everything on SIGINT and SIGTERM
   --log-level LEVEL      debug, info (default), warn or error
@@ -78,6 +82,7 @@ const options = {
   run: {
     ...placeOptions,
     controller: { type: 'string' },
+    'ca-file': { type: 'string' },
     'token-file': { type: 'string' },
     wireguard: { type: 'string' },
     insecure: { type: 'boolean' },
@@ -104,6 +109,7 @@ function runSettings(values: Values): Omit<RunCommand, 'kind' | keyof Place> {
   if (controller === null) throw new UsageError('run: --controller URL is missing');
   return {
     url: channelUrl(controller, values.insecure === true),
+    caFile: text(values, 'ca-file'),
     tokenFile: text(values, 'token-file'),
     wireguard: oneOf(values, 'wireguard', ['auto', 'kernel', 'userspace'], 'auto'),
     downOnExit: values['down-on-exit'] === true,

@@ -42,6 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function run(command: RunCommand): Promise<number> {
   const { SALLYPORT_TOKEN: environment = null, SALLYPORT_TOKEN_FILE: environmentFile = null } = process.env;
+  const { SALLYPORT_CA_FILE: caFile = null } = process.env;
   // Children must not inherit it.
   delete process.env.SALLYPORT_TOKEN;
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
@@ -52,6 +53,7 @@ async function run(command: RunCommand): Promise<number> {
   return runGateway(command, {
     version: version(),
     token: { environment, environmentFile },
+    caFile: caFile || null,
     stdin: process.stdin,
     log,
     now: Date.now,

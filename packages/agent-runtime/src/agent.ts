@@ -9,6 +9,7 @@ import {
   type SessionTiming,
 } from '@sallyport/agent-core';
 import { keyExchange } from '@sallyport/contract/channel';
+import type { TlsTrust } from './ca-file.ts';
 import { failureOf } from './failure.ts';
 import type { Log } from './log.ts';
 import type { AgentPlane } from './plane.ts';
@@ -21,6 +22,8 @@ export interface AgentOptions {
   readonly url: string;
   /** Resolves its host name. Default: as the system does. */
   readonly lookup?: LookupFunction;
+  /** Certificates to trust besides those of the system; asked for each connection. */
+  readonly trust?: () => TlsTrust | undefined;
   readonly session: Omit<SessionConfig, 'host'>;
   readonly facts: Omit<SessionConfig['host'], 'wireguard'>;
   readonly timing: SessionTiming;
@@ -185,6 +188,7 @@ export class Agent {
   }
 
   #connect(connection: number): void {
+    const { url, lookup, trust } = this.#options;
     this.#socket?.close('another connection takes its place');
     const events = {
       opened: () => {
@@ -195,7 +199,7 @@ export class Agent {
       pong: () => this.#input({ kind: 'pong', connection }),
       closed: (reason: string) => this.#input({ kind: 'closed', connection, reason }),
     };
-    this.#socket = new ChannelSocket(this.#options.url, events, this.#options.lookup);
+    this.#socket = new ChannelSocket(url, events, lookup, trust?.());
   }
 
   #hear(connection: number, frame: Frame): void {

@@ -18,10 +18,7 @@ export class AgentError extends Error {
   }
 }
 
-/** The command line, the environment or what they name is wrong: the process ends with exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+export { UsageError } from './usage-error.ts';
 
 /** What to report of anything that was thrown. Messages of the packages never hold secrets; others are not passed on whole. */
 export function failureOf(error: unknown): Failure {

@@ -1,4 +1,5 @@
 export { Agent, type AgentOptions, type Ending } from './agent.ts';
+export { followCaFile, readCaFile, type TlsTrust } from './ca-file.ts';
 export { channelUrl } from './controller-url.ts';
 export { identityCrypto } from './crypto.ts';
 export { AgentError, type Failure, failureOf, UsageError } from './failure.ts';

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Frame } from '@sallyport/agent-core';
 import { type RawData, WebSocket } from 'ws';
+import type { TlsTrust } from './ca-file.ts';
 
 export interface SocketEvents {
   readonly opened: () => void;
@@ -25,13 +26,14 @@ export class ChannelSocket {
   #reason: string | null = null;
   #bytes = 0;
 
-  constructor(url: string, events: SocketEvents, lookup?: LookupFunction) {
+  constructor(url: string, events: SocketEvents, lookup?: LookupFunction, trust?: TlsTrust) {
     this.#socket = new WebSocket(url, {
       handshakeTimeout: 10_000,
       maxPayload: 64 * 1024 * 1024,
       perMessageDeflate: false,
       followRedirects: false,
       ...(lookup && { lookup }),
+      ...trust,
     });
     this.#socket.on('upgrade', ({ socket }) => {
       // The kernel speaks now and then, so that NATs on the way know us again soon when they have forgotten.
@@ -110,7 +112,10 @@ function reasonOf(error: Error & { code?: string }): string {
 const advices: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'is the controller running?',
   ENOTFOUND: 'check the host name',
-  SELF_SIGNED_CERT_IN_CHAIN: 'point NODE_EXTRA_CA_CERTS at your certificate authority',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'point NODE_EXTRA_CA_CERTS at the certificate',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'point NODE_EXTRA_CA_CERTS at your certificate authority',
+  SELF_SIGNED_CERT_IN_CHAIN: 'name the file of your certificate authority with --ca-file',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'name the file of the certificate with --ca-file',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'name the file of your certificate authority with --ca-file',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'name the file of your certificate authority with --ca-file',
+  CERT_HAS_EXPIRED: 'renew the certificate of the controller, or set the clock of this host',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'use a name that the certificate holds, or name its file with --ca-file',
 };

@@ -19,6 +19,7 @@ export function addClient(program: Command, session: Session): void {
     '--enrolment-key-stdin',
     '--interface <name>',
     '--wireguard <kind>',
+    '--ca-file <file>',
     '--insecure',
     '--foreground',
     '--timeout <seconds>',
@@ -26,7 +27,7 @@ export function addClient(program: Command, session: Session): void {
   ]);
   add('down', 'disconnect this host, and undo everything', ['--forget']);
   add('ping', 'ask a resource, a gateway or an address through the tunnel', ['-c, --count <n>', '-W, --timeout <s>']);
-  add('netcheck', 'say what the network around this host lets through', ['--controller <url>']);
+  add('netcheck', 'say what the network around this host lets through', ['--controller <url>', '--ca-file <file>']);
 }
 
 async function runClient(name: string, command: Command, session: Session): Promise<void> {

@@ -37,6 +37,7 @@ export async function pingTarget(command: PingCommand, { out }: Output): Promise
 interface NetcheckCommand {
   readonly stateDir: string;
   readonly controller: string | null;
+  readonly caFile: string | null;
   readonly json: boolean;
 }
 
@@ -51,7 +52,7 @@ export async function checkNetwork(command: NetcheckCommand, { out }: Output): P
   return reply.advice.length === 0 ? 0 : 1;
 }
 
-async function checkAlone({ stateDir, controller }: NetcheckCommand): Promise<Netcheck> {
+async function checkAlone({ stateDir, controller, caFile }: NetcheckCommand): Promise<Netcheck> {
   const { StateDirectory } = await import('@sallyport/agent-runtime');
   const { readSettings } = await import('../state/settings.ts');
   const { netcheck } = await import('../netcheck/netcheck.ts');
@@ -61,6 +62,7 @@ async function checkAlone({ stateDir, controller }: NetcheckCommand): Promise<Ne
     throw new UsageError('netcheck: no daemon runs here, and no controller is known: give --controller URL');
   return netcheck({
     controller: url,
+    caFile: caFile ?? known?.caFile ?? null,
     connected: false,
     items: new Map(),
     interface: known?.interface ?? '',

@@ -4,4 +4,4 @@ export function daemonEnvironment(environment: NodeJS.ProcessEnv): NodeJS.Proces
 }
 
 const allowed =
-  /^(PATH|HOME|USER|LANG|LC_[A-Z]+|TZ|TMPDIR|NODE_[A-Z0-9_]+|SSL_CERT_(FILE|DIR)|SALLYPORT_ENROLMENT_KEY(_FILE)?)$/;
+  /^(PATH|HOME|USER|LANG|LC_[A-Z]+|TZ|TMPDIR|NODE_[A-Z0-9_]+|SSL_CERT_(FILE|DIR)|SALLYPORT_CA_FILE|SALLYPORT_ENROLMENT_KEY(_FILE)?)$/;

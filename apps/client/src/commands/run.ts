@@ -3,11 +3,13 @@ import type { Readable } from 'node:stream';
 import { defaultTiming } from '@sallyport/agent-core';
 import {
   Agent,
+  type AgentOptions,
   channelUrl,
   chooseIdentity,
   type Ending,
   EndpointMemory,
   failureOf,
+  followCaFile,
   type Identity,
   type Log,
   lockAgent,
@@ -53,9 +55,10 @@ export async function runClient(command: RunSettings, context: RunContext): Prom
     const settings = mergeSettings(command, known, defaultInterface);
     if (settings === null) throw new UsageError('--controller URL is missing: it is needed the first time');
     const url = channelUrl(settings.controller, settings.insecure);
+    const trust = followCaFile(settings.caFile);
     const { identity, key } = await whoWeAre(command, context, directory);
     if (JSON.stringify(settings) !== JSON.stringify(known)) await writeSettings(directory, settings);
-    const parts = await createParts(settings, url, context, directory, identity, key);
+    const parts = await createParts(settings, { url, trust }, context, directory, identity, key);
     log.info('starting', { version: context.version, device: identity.agent, interface: settings.interface });
     return await serve(parts, command, context);
   } finally {
@@ -85,7 +88,7 @@ interface Parts extends DaemonParts {
 
 async function createParts(
   settings: KnownSettings,
-  url: string,
+  { url, trust }: Pick<AgentOptions, 'url' | 'trust'>,
   context: RunContext,
   directory: StateDirectory,
   identity: Identity,
@@ -117,6 +120,7 @@ async function createParts(
   });
   const agent = new Agent({
     url,
+    ...(trust && { trust }),
     lookup: controller.lookup,
     session: sessionConfigOf('device', identity, key, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
@@ -132,7 +136,8 @@ async function createParts(
     now,
   });
   const about = { version, pid, device: identity.agent, interface: settings.interface };
-  const parts = { agent, plane, about, controller: settings.controller, isEnrolled: () => enrolled, stop, stopped };
+  const { controller: typed, caFile } = settings;
+  const parts = { agent, plane, about, controller: typed, caFile, isEnrolled: () => enrolled, stop, stopped };
   return parts;
 }
 

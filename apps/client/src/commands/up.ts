@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { readCaFile } from '@sallyport/agent-runtime/ca-file';
 import type { ClientStatus } from '@sallyport/contract/local';
 import type { UpCommand } from '../arguments.ts';
 import { CommandError, UsageError } from '../failure.ts';
@@ -24,6 +25,7 @@ export interface UpContext extends Output {
 /** Connects this device, or says that it is. 0: everything that may be reached can be. */
 export async function upClient(command: UpCommand, context: UpContext): Promise<number> {
   checkPrivilege();
+  if (command.caFile !== null) readCaFile(command.caFile);
   const running = await reachDaemon(command.stateDir);
   const started = running === null ? await startDaemon(command, context) : null;
   try {
@@ -119,7 +121,7 @@ async function startDaemon(command: UpCommand, context: UpContext): Promise<Star
 
 /** In a session of its own, so that it outlives the terminal. The key goes by file, by standard input or by environment. */
 function spawnDaemon(command: UpCommand, context: UpContext, stateDir: string, log: FileHandle): ChildProcess {
-  const { keyFile, controller, insecure, wireguard, logLevel } = command;
+  const { keyFile, controller, insecure, caFile, wireguard, logLevel } = command;
   const value = (name: string, text: string | null): string[] => (text === null ? [] : [name, text]);
   const [file, ...first] = context.program;
   const args = [
@@ -127,6 +129,7 @@ function spawnDaemon(command: UpCommand, context: UpContext, stateDir: string, l
     'run',
     ...['--state-dir', stateDir, '--log-level', logLevel],
     ...value('--controller', controller),
+    ...value('--ca-file', caFile),
     ...value('--interface', command.interface),
     ...value('--wireguard', wireguard),
     ...value('--enrolment-key-file', keyFile === null || keyFile === '-' ? keyFile : resolve(keyFile)),

@@ -1,30 +1,39 @@
+import { request as requestPlain } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { connect } from 'node:net';
+import { readCaFile } from '@sallyport/agent-runtime/ca-file';
 import type { Netcheck } from '@sallyport/contract/local';
 
 type Answer = Pick<Netcheck['controller'], 'rttMs' | 'detail' | 'clockSkewMs'>;
 
 /** How long the controller takes to answer, and what time it has there. `text`: its address as people type it. */
-export async function askController(text: string): Promise<Answer> {
+export async function askController(text: string, caFile: string | null = null): Promise<Answer> {
   const url = httpUrl(text);
   if (url === null) return { rttMs: null, detail: 'its address is not known', clockSkewMs: null };
   const rttMs = await openTime(url);
   if (rttMs === null)
     return { rttMs, detail: 'no TCP connection: is it running, does a firewall stop it?', clockSkewMs: null };
   try {
-    const answer = await fetch(new URL('/healthz', url), {
-      signal: AbortSignal.timeout(timeoutMs),
-      redirect: 'manual',
-    });
-    await answer.arrayBuffer();
-    return { rttMs, detail: `answers (${answer.status})`, clockSkewMs: skewOf(answer.headers.get('date'), Date.now()) };
+    const { status, date } = await health(url, caFile);
+    return { rttMs, detail: `answers (${status})`, clockSkewMs: skewOf(date, Date.now()) };
   } catch (error) {
-    const { message, cause } = error as Error;
-    return {
-      rttMs,
-      detail: `TCP works, HTTP fails: ${cause instanceof Error ? cause.message : message}`,
-      clockSkewMs: null,
-    };
+    return { rttMs, detail: `TCP works, HTTP fails: ${(error as Error).message}`, clockSkewMs: null };
   }
+}
+
+function health(url: URL, caFile: string | null): Promise<{ status: number; date: string | null }> {
+  const options = { signal: AbortSignal.timeout(timeoutMs), agent: false as const };
+  const trust = caFile === null ? {} : readCaFile(caFile);
+  return new Promise((resolve, reject) => {
+    const path = new URL('/healthz', url);
+    const sent = url.protocol === 'https:' ? requestTls(path, { ...options, ...trust }) : requestPlain(path, options);
+    sent.once('error', reject);
+    sent.once('response', (answer) => {
+      answer.destroy();
+      resolve({ status: answer.statusCode ?? 0, date: answer.headers.date ?? null });
+    });
+    sent.end();
+  });
 }
 
 const timeoutMs = 3_000;

@@ -10,6 +10,8 @@ import { askController } from './controller.ts';
 export interface NetcheckContext {
   /** As typed; null: none is known. */
   readonly controller: string;
+  /** Certificates to trust besides those of the system; null: none. */
+  readonly caFile?: string | null;
   /** Whether the daemon's channel is up. */
   readonly connected: boolean;
   readonly items: ReadonlyMap<string, StateItem>;
@@ -21,7 +23,7 @@ export interface NetcheckContext {
 export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
   const { items, interface: own } = context;
   const [controller, relays, routes] = await Promise.all([
-    askController(context.controller),
+    askController(context.controller, context.caFile ?? null),
     measureRelays(items),
     defaultRoutes(own),
   ]);

@@ -6,6 +6,8 @@ export interface KnownSettings {
   /** As typed. */
   readonly controller: string;
   readonly insecure: boolean;
+  /** Certificates to trust besides those of the system. */
+  readonly caFile: string | null;
   readonly interface: string;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
 }
@@ -17,14 +19,15 @@ export async function readSettings(directory: StateDirectory): Promise<KnownSett
 
 export function parseSettings(text: string | null): KnownSettings | null {
   try {
-    const { version, controller, insecure, interface: name, wireguard } = JSON.parse(text ?? 'null');
+    const { version, controller, insecure, caFile = null, interface: name, wireguard } = JSON.parse(text ?? 'null');
     const whole =
       version === 1 &&
       typeof controller === 'string' &&
       typeof insecure === 'boolean' &&
+      (caFile === null || typeof caFile === 'string') &&
       typeof name === 'string' &&
       ['auto', 'kernel', 'userspace'].includes(wireguard);
-    return whole ? { controller, insecure, interface: name, wireguard } : null;
+    return whole ? { controller, insecure, caFile, interface: name, wireguard } : null;
   } catch {
     return null;
   }
@@ -34,7 +37,7 @@ export function writeSettings(directory: StateDirectory, settings: KnownSettings
   return directory.write('client.json', `${JSON.stringify({ version: 1, ...settings })}\n`);
 }
 
-/** What is given now wins; `--insecure` holds for the controller with which it was given. Null: there is no controller. */
+/** What is given now wins; `--insecure` and `--ca-file` hold for the controller with which they were given. Null: there is no controller. */
 export function mergeSettings(given: Settings, known: KnownSettings | null, name: string): KnownSettings | null {
   const controller = given.controller ?? known?.controller ?? null;
   if (controller === null) return null;
@@ -42,6 +45,7 @@ export function mergeSettings(given: Settings, known: KnownSettings | null, name
   return {
     controller,
     insecure: given.insecure ?? (same && known.insecure),
+    caFile: given.caFile ?? (same ? known.caFile : null),
     interface: given.interface ?? known?.interface ?? name,
     wireguard: given.wireguard ?? known?.wireguard ?? 'auto',
   };

@@ -9,17 +9,23 @@ import { isReady, uncarried } from './readiness.ts';
 import { mergeSettings, parseSettings } from './settings.ts';
 import { clientStatusOf } from './status.ts';
 
-const nothing = { controller: null, insecure: null, interface: null, wireguard: null };
-const known = { controller: 'http://a', insecure: true, interface: 'x', wireguard: 'kernel' } as const;
+const nothing = { controller: null, insecure: null, caFile: null, interface: null, wireguard: null };
+const known = {
+  controller: 'http://a',
+  insecure: true,
+  caFile: '/ca.pem',
+  interface: 'x',
+  wireguard: 'kernel',
+} as const;
 
 test('what was said once holds until something else is said', () => {
   assert.equal(mergeSettings(nothing, null, 'sallyport1'), null);
   assert.deepEqual(mergeSettings(nothing, known, 'sallyport1'), known);
   assert.deepEqual(mergeSettings({ ...nothing, controller: 'http://b' }, null, 'sallyport1'), {
-    ...{ controller: 'http://b', insecure: false, interface: 'sallyport1', wireguard: 'auto' },
+    ...{ controller: 'http://b', insecure: false, caFile: null, interface: 'sallyport1', wireguard: 'auto' },
   });
   const moved = mergeSettings({ ...nothing, controller: 'http://b' }, known, 'sallyport1');
-  assert.equal(moved?.insecure, false, 'leave to go without TLS was for the other controller');
+  assert.deepEqual([moved?.insecure, moved?.caFile], [false, null], 'these were about the other controller');
 });
 
 test('settings that are not whole are none', () => {

@@ -51,7 +51,7 @@ export class ControllerProcess {
 
   /** Address that it greeted with. */
   get url(): string {
-    const url = /Address +(http:\S+)/.exec(this.stdout)?.[1];
+    const url = /Address +(https?:\S+)/.exec(this.stdout)?.[1];
     if (url === undefined) throw new Error(`it did not start:\n${this.stdout}\n${this.stderr}`);
     return url;
   }

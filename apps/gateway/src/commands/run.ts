@@ -3,10 +3,12 @@ import type { Readable } from 'node:stream';
 import { defaultTiming } from '@sallyport/agent-core';
 import {
   Agent,
+  type AgentOptions,
   chooseIdentity,
   type Ending,
   EndpointMemory,
   failureOf,
+  followCaFile,
   type Identity,
   type Log,
   lockAgent,
@@ -25,6 +27,8 @@ import { formatStatus } from '../state/status.ts';
 export interface RunContext {
   readonly version: string;
   readonly token: Omit<TokenSources, 'argument'>;
+  /** As the environment names it; an argument wins. */
+  readonly caFile?: string | null;
   readonly stdin: Readable;
   readonly log: Log;
   readonly now: () => number;
@@ -35,6 +39,7 @@ export interface RunContext {
 /** Runs the agent until it is over. Returns the exit code. Throws UsageError. */
 export async function runGateway(command: RunCommand, context: RunContext): Promise<number> {
   const { log } = context;
+  const trust = trustOf(command, context);
   const directory = await StateDirectory.open(command.stateDir);
   const lock = await lockAgent(command.stateDir, command.interface);
   try {
@@ -43,7 +48,7 @@ export async function runGateway(command: RunCommand, context: RunContext): Prom
     const token = await readToken({ argument: command.tokenFile, ...context.token }, context.stdin, needed);
     const identity = chooseIdentity('gateway', known, token, command.stateDir);
     if (identity !== known) await writeIdentity(directory, identity);
-    const agent = await createAgent(command, context, directory, identity, token);
+    const agent = await createAgent(command, { ...context, trust }, directory, identity, token);
     log.info('starting', { version: context.version, gateway: identity.agent, interface: command.interface });
     await agent.start();
     return await untilOver(agent, command, context);
@@ -52,9 +57,13 @@ export async function runGateway(command: RunCommand, context: RunContext): Prom
   }
 }
 
+function trustOf({ caFile }: RunCommand, context: RunContext) {
+  return followCaFile(caFile ?? context.caFile ?? null, caFile === null ? 'SALLYPORT_CA_FILE' : '--ca-file');
+}
+
 async function createAgent(
   command: RunCommand,
-  { version, log, now }: RunContext,
+  { version, log, now, trust }: RunContext & Pick<AgentOptions, 'trust'>,
   directory: StateDirectory,
   identity: Identity,
   token: string | null,
@@ -62,6 +71,7 @@ async function createAgent(
   const endpoints = await EndpointMemory.load(directory);
   return new Agent({
     url: command.url,
+    ...(trust && { trust }),
     session: sessionConfigOf('gateway', identity, token, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
