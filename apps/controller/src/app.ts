@@ -38,6 +38,7 @@ import type { Handlers } from './http/handlers.ts';
 import { installHealth } from './http/health.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
 import { installMetrics, type Metrics } from './http/metrics.ts';
+import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
@@ -87,7 +88,10 @@ export interface App<C extends Channel = Channel> {
   readonly beacon: Beacon;
   /** Writes what is kept in memory, drops what nobody needs. To be called now and then. */
   maintain(): Promise<void>;
-  /** Ends the channel, then the requests under way, then writes what is kept in memory. The store stays open. */
+  /**
+   * Ends the channel and the requests under way, those of slow clients after a second, then writes what is kept in
+   * memory. The store stays open.
+   */
   stop(): Promise<void>;
 }
 
@@ -162,6 +166,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   };
 
   const server = createServer(deps);
+  const sockets = new OpenSockets(server.server);
   const streams = new OpenStreams();
   metrics.follow({ channel, runtimes, streams, beacon, paths });
   installMetrics(server, metrics);
@@ -187,9 +192,8 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     stop: async () => {
       stopping = true;
       paths.stop();
-      await beacon.stop();
-      await channel.stop();
-      await server.close();
+      sockets.cutAfter(stopGraceMs);
+      await Promise.all([beacon.stop(), channel.stop(), server.close()]);
       runtimes.stop();
       await authenticator.flush();
     },

@@ -33,8 +33,8 @@ async function run(config: Config): Promise<void> {
     throw error;
   });
   stopOnSignals(log, async () => {
-    await gateway.stop();
-    await controller.stop();
+    const stopped = await Promise.allSettled([gateway.stop(), controller.stop()]);
+    for (const step of stopped) if (step.status === 'rejected') throw step.reason;
   });
   returnMemory();
   process.stdout.write(greeting(controller, gateway.text));

@@ -7,6 +7,7 @@ import type { Actor, Store } from './db/store.ts';
 import { notFound, OperatorError } from './errors.ts';
 import { verifyAudit } from './features/audit/verify.ts';
 import { createTenant, listTenants, recoverTenant } from './features/tenants/commands.ts';
+import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { createServer } from './http/server.ts';
 import { parseBody } from './http/validate.ts';
 
@@ -16,6 +17,8 @@ import { parseBody } from './http/validate.ts';
  */
 export function createOperatorServer(store: Store, log: FastifyBaseLogger): FastifyInstance {
   const app = createServer({ log, trustedProxies: [], tls: null });
+  const sockets = new OpenSockets(app.server);
+  app.addHook('preClose', async () => sockets.cutAfter(stopGraceMs));
   app.get('/tenants', async () => (await listTenants(store)).map(({ id, name }) => ({ id, name })));
   app.post('/tenants', async (request, reply) => {
     const { name } = parseBody(NewTenant, request.body);

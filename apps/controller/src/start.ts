@@ -36,7 +36,10 @@ export interface Started {
 export async function startController(config: Config, version: string, log: FastifyBaseLogger): Promise<Started> {
   const undo: (() => Promise<unknown>)[] = [];
   const stop = async () => {
-    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+    const failures: unknown[] = [];
+    for (let step = undo.pop(); step !== undefined; step = undo.pop())
+      await step().catch((error: unknown) => failures.push(error));
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const { store, app, secrets } = await openApp(config, version, log);

@@ -59,6 +59,9 @@ function asApiError(error: FastifyError, request: FastifyRequest): ApiError {
   const code = ofFramework[error.code];
   if (code !== undefined) return new ApiError(code);
   if (error.code?.startsWith('FST_ERR_CTP')) return new ApiError('malformed_json');
+  // The connection ended before the body did: there is no client left to answer.
+  if (error.code === 'ECONNRESET' && request.raw.destroyed && !request.raw.complete)
+    return new ApiError('malformed_json');
   request.log.error({ err: error }, 'a request failed inside of the controller');
   return new ApiError('internal');
 }
