@@ -55,6 +55,7 @@ test('docs/settings.md holds the table of settings of config.ts', async () => {
 /** Variables that `sally` reads, documented beside the controller's. */
 const OF_OTHER_PROGRAMS = new Set([
   'SALLYPORT_CA_FILE',
+  'SALLYPORT_INSECURE',
   'SALLYPORT_TOKEN',
   'SALLYPORT_TOKEN_FILE',
   'SALLYPORT_URL',

@@ -17,6 +17,10 @@ export interface Connection {
   readonly basePath: string;
   /** Absent: requests go without one and are refused. */
   readonly apiKey?: string;
+  /** Lets the key go over http:// to another host. */
+  readonly insecure?: boolean;
+  /** Certificate authorities to trust beside those of the system, as PEM. */
+  readonly ca?: string;
 }
 
 /** Parameters of a query. A list is sent as the same parameter several times. */
@@ -112,8 +116,9 @@ function requestOf(
   call: AnyCall,
   headers: Readonly<Record<string, string>>,
 ): HttpRequest {
+  const { insecure, ca } = connection;
   return {
-    target: { kind: 'url', url: connection.url + connection.basePath + pathOf(operation, call) },
+    target: { kind: 'url', url: connection.url + connection.basePath + pathOf(operation, call), insecure, ca },
     method: operation.method,
     headers: { ...(connection.apiKey === undefined ? {} : { apikey: connection.apiKey }), ...headers },
     body: call.body,

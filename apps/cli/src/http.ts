@@ -1,10 +1,19 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { exitCodes, Failure } from './failure.ts';
+import { getCACertificates } from 'node:tls';
+import { isLoopbackHost } from '@sallyport/contract';
+import { exitCodes, Failure, usage } from './failure.ts';
 
 /** Where a request goes: an absolute http or https address, or a path on a Unix socket. */
 export type Target =
-  | { readonly kind: 'url'; readonly url: string }
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      /** Lets a key go over http:// to another host. */
+      readonly insecure?: boolean | undefined;
+      /** Certificate authorities to trust beside those of the system, as PEM. */
+      readonly ca?: string | undefined;
+    }
   | { readonly kind: 'socket'; readonly socketPath: string; readonly path: string };
 
 export interface HttpRequest {
@@ -71,8 +80,22 @@ async function exchange(request: HttpRequest): Promise<HttpAnswer> {
   return { status: incoming.statusCode ?? 0, headers: incoming.headers, text };
 }
 
+/** Throws a `Failure` where a key for `url` would cross a network unencrypted. */
+export function checkEncrypted(url: string, insecure = false): void {
+  const { protocol, hostname, host } = new URL(url);
+  if (protocol !== 'http:' || insecure || isLoopbackHost(hostname)) return;
+  throw usage(
+    `The API key would go to ${host} unencrypted, for everybody on the way to read`,
+    'Use https://, or add --insecure where you trust the network between.',
+  );
+}
+
 /** Sends a request and waits for the head of its answer. */
-function begin({ target, method, headers, body }: HttpRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
+async function begin(
+  { target, method, headers = {}, body }: HttpRequest,
+  signal: AbortSignal,
+): Promise<http.IncomingMessage> {
+  if (target.kind === 'url' && headers.apikey !== undefined) checkEncrypted(target.url, target.insecure);
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const options: http.RequestOptions = {
     method,
@@ -107,10 +130,13 @@ async function* chunksOf(incoming: http.IncomingMessage, target: Target): AsyncG
 function open(target: Target, options: http.RequestOptions): http.ClientRequest {
   if (target.kind === 'socket')
     return http.request({ ...options, socketPath: target.socketPath, path: target.path, host: 'localhost' });
-  return target.url.startsWith('https:') ? https.request(target.url, options) : http.request(target.url, options);
+  if (!target.url.startsWith('https:')) return http.request(target.url, options);
+  const trusted = target.ca === undefined ? {} : { ca: [...getCACertificates('default'), target.ca] };
+  return https.request(target.url, { ...options, ...trusted });
 }
 
 function unreachable(target: Target, error: unknown): Failure {
+  if (error instanceof Failure) return error;
   const where = target.kind === 'socket' ? target.socketPath : new URL(target.url).origin;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const said = error instanceof Error ? error.message : String(error);
@@ -136,7 +162,7 @@ function explain(target: Target, code: string): [string, string | undefined] | u
   if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code))
     return [
       `its certificate is not trusted (${code})`,
-      'Trust its certificate authority with NODE_EXTRA_CA_CERTS=FILE.',
+      'Name the file of its certificate authority with --ca-file FILE or SALLYPORT_CA_FILE.',
     ];
   return undefined;
 }

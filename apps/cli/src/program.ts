@@ -24,6 +24,7 @@ import { addUsers } from './commands/users.ts';
 import { exitCodeMeanings, exitCodes, Failure, Finished } from './failure.ts';
 import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
 import { DEFAULT_URL } from './settings.ts';
+import { cleanLines, safeJson } from './text.ts';
 
 /** Carries out one command line (without the program's own name). Gives the exit code and never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -45,7 +46,10 @@ export function createProgram(io: Io): Command {
     .usage('[options] <command>')
     .version(io.version)
     .exitOverride()
-    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(cleanLines(text)),
+      writeErr: (text) => io.stderr.write(cleanLines(text)),
+    })
     .configureHelp({ showGlobalOptions: true })
     .showHelpAfterError('(--help after a command tells more)')
     .option('--url <url>', `address of the controller (SALLYPORT_URL; else as stored, else ${DEFAULT_URL})`)
@@ -55,7 +59,9 @@ export function createProgram(io: Io): Command {
       'file with the API key (SALLYPORT_API_KEY_FILE, or SALLYPORT_API_KEY); - is standard input',
     )
     .option('--data-dir <dir>', 'data directory of the controller on this host (SALLYPORT_DATA_DIR), for tenants')
-    .option('--json', 'print answers exactly as the controller gave them')
+    .option('--ca-file <file>', 'certificate authority to trust beside those of the system (SALLYPORT_CA_FILE)')
+    .option('--insecure', 'let the API key go over http:// to another host (SALLYPORT_INSECURE=on)')
+    .option('--json', 'print answers as the controller gave them; failures as JSON on standard error')
     .addHelpText('after', helpEnd());
   addFamilies(program, session);
   return program;
@@ -119,9 +125,11 @@ function report(error: unknown, io: Io, json: boolean): number {
   const failure = error instanceof Failure ? error : internal(error, io);
   if (json) {
     const own = { title: failure.message, ...(failure.hint === undefined ? {} : { detail: failure.hint }) };
-    io.stderr.write(`${failure.problemText ?? JSON.stringify({ ...own, exitCode: failure.exitCode })}\n`);
+    io.stderr.write(`${safeJson(failure.problemText ?? JSON.stringify({ ...own, exitCode: failure.exitCode }))}\n`);
   } else {
-    io.stderr.write(`sally: ${failure.message}\n${failure.hint === undefined ? '' : `Hint: ${failure.hint}\n`}`);
+    io.stderr.write(
+      cleanLines(`sally: ${failure.message}\n${failure.hint === undefined ? '' : `Hint: ${failure.hint}\n`}`),
+    );
   }
   return failure.exitCode;
 }

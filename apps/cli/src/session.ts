@@ -4,6 +4,7 @@ import { type Answer, type Call, type Client, type Connection, createClient } fr
 import { renderDryRun, withNames } from './dry-run.ts';
 import { type ConnectionFlags, type Environment, resolveConnection } from './settings.ts';
 import { type Cell, type Column, details, table } from './table.ts';
+import { cleanLines, safeJson } from './text.ts';
 
 /** A stream that commands write to. */
 export interface Output {
@@ -53,7 +54,7 @@ export interface Session {
   readonly colour: boolean;
   connection(): Promise<Connection>;
   api(): Promise<Client>;
-  /** Writes text to standard output. */
+  /** Writes text to standard output, without anything that could deceive its reader. */
   out(text: string): void;
   /** Writes a line for people to standard error. */
   note(text: string): void;
@@ -83,8 +84,8 @@ export function createSession(io: Io, flags: () => GlobalFlags): Session {
     colour: io.stdout.isTTY === true && !io.env.NO_COLOR && io.env.TERM !== 'dumb',
     connection: () => (connection ??= resolveConnection(flags(), io.env, () => readAll(io.stdin))),
     api: async () => createClient(await session.connection()),
-    out: (text) => void io.stdout.write(text),
-    note: (text) => void io.stderr.write(`${text}\n`),
+    out: (text) => void io.stdout.write(session.json ? safeJson(text) : cleanLines(text, session)),
+    note: (text) => void io.stderr.write(`${cleanLines(text)}\n`),
     table: (columns, items) => table(columns, items, session.colour),
     details: (fields) => details(fields, session.colour),
     show: (answer, render) => session.out(session.json ? exact(answer.text) : render(answer.body, answer.etag)),

@@ -1,5 +1,6 @@
 import { rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { createSecureContext } from 'node:tls';
 import type { Connection } from './client.ts';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { makePrivateFolder, readText, writeSecret } from './files.ts';
@@ -11,6 +12,8 @@ export interface Stored {
   readonly url: string;
   readonly basePath: string;
   readonly apiKey: string;
+  /** File with certificate authorities, absolute. */
+  readonly caFile?: string;
 }
 
 /** What the command line says about the connection. */
@@ -19,6 +22,9 @@ export interface ConnectionFlags {
   readonly basePath?: string;
   /** `-` is standard input. */
   readonly apiKeyFile?: string;
+  /** Lets the key go over http:// to another host. */
+  readonly insecure?: boolean;
+  readonly caFile?: string;
 }
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
@@ -47,7 +53,29 @@ export async function resolveConnection(
   );
   const given = await givenKey(flags, env, readStdin);
   const apiKey = given ?? (sameUrl ? stored.apiKey : undefined);
-  return { url, basePath, ...(apiKey === undefined ? {} : { apiKey }) };
+  const transport = await resolveTransport(flags, env, sameUrl ? stored.caFile : undefined);
+  return { url, basePath, ...transport, ...(apiKey === undefined ? {} : { apiKey }) };
+}
+
+/** How requests travel: whether a key may go unencrypted, and whom to trust beside the authorities of the system. */
+export async function resolveTransport(
+  flags: ConnectionFlags,
+  env: Environment,
+  storedCaFile?: string,
+): Promise<{ insecure: boolean; ca?: string; caFile?: string }> {
+  const insecure = flags.insecure ?? env.SALLYPORT_INSECURE === 'on';
+  const path = flags.caFile ?? (env.SALLYPORT_CA_FILE || storedCaFile);
+  if (path === undefined) return { insecure };
+  const ca = await readText(path);
+  if (ca === undefined) throw usage(`There is no file ${path} with certificate authorities`);
+  try {
+    createSecureContext({ ca });
+  } catch {
+    throw usage(`${path} holds no certificate`, 'It is a PEM file: -----BEGIN CERTIFICATE-----');
+  }
+  if (!ca.includes('-----BEGIN CERTIFICATE-----'))
+    throw usage(`${path} holds no certificate`, 'It is a PEM file: -----BEGIN CERTIFICATE-----');
+  return { insecure, ca, caFile: resolve(path) };
 }
 
 /** An API key as people hand it over: visible ASCII, blanks around it ignored. */
@@ -121,9 +149,9 @@ async function givenKey(
 
 function parseStored(text: string): Stored | undefined {
   try {
-    const { url, basePath, apiKey } = JSON.parse(text);
-    const fits = [url, basePath, apiKey].every((value) => typeof value === 'string');
-    return fits ? { url, basePath, apiKey } : undefined;
+    const { url, basePath, apiKey, caFile } = JSON.parse(text);
+    const fits = [url, basePath, apiKey, caFile ?? ''].every((value) => typeof value === 'string');
+    return fits ? { url, basePath, apiKey, ...(caFile === undefined ? {} : { caFile }) } : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,4 @@
-/** Control and direction-changing characters cannot reach the terminal: what names and errors say is not ours. */
-export function clean(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, ' ');
-}
+export { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 
 /** A word of a command line that a POSIX shell reads as exactly `text`. */
 export function shellWord(text: string): string {

@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -9,11 +10,11 @@ process.exit();
 
 /** Commands are loaded one by one: most need little, and `up` has to be quick. */
 async function main(args: readonly string[]): Promise<number> {
-  const output = {
-    out: (text: string) => void process.stdout.write(text),
-    error: (text: string) => void process.stderr.write(text),
-  };
   let json = args.includes('--json');
+  const output = {
+    out: (text: string) => void process.stdout.write(json ? safeJson(text) : cleanLines(text)),
+    error: (text: string) => void process.stderr.write(cleanLines(text)),
+  };
   try {
     const command = parseCommand(args, process.env.SALLYPORT_CA_FILE || null);
     json = 'json' in command && command.json;
@@ -73,7 +74,7 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
     ...output,
     program: [process.execPath, new URL(import.meta.url).pathname],
     environment: daemonEnvironment(process.env),
-    terminal: process.stderr.isTTY === true,
+    progress: process.stderr.isTTY === true ? (line) => void process.stderr.write(`\r\u001b[K${clean(line)}`) : null,
   });
 }
 
@@ -108,7 +109,7 @@ async function report(error: unknown, json: boolean): Promise<number> {
   const known = error instanceof Error && ['UsageError', 'CommandError'].includes(error.name);
   const message = known ? error.message : (await import('@sallyport/agent-runtime')).failureOf(error).message;
   const code = error instanceof Error && error.name === 'UsageError' ? 2 : 1;
-  process.stderr.write(json ? `${JSON.stringify({ title: message, exitCode: code })}\n` : `sally: ${message}\n`);
+  process.stderr.write(json ? jsonLine({ title: message, exitCode: code }) : cleanLines(`sally: ${message}\n`));
   return code;
 }
 

@@ -2,12 +2,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import pino from 'pino';
+import { cleanLines } from '@sallyport/contract/text';
+import type pino from 'pino';
 import { type Config, helpText, readConfig } from './config.ts';
 import { OperatorError } from './errors.ts';
 import { localGatewayToken } from './features/gateways/local.ts';
 import { greeting } from './greeting.ts';
 import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
+import { createLog, standardError } from './log.ts';
 import { type Started, startController } from './start.ts';
 
 const version = String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
@@ -19,12 +21,12 @@ try {
   else await run(invocation.config);
 } catch (error) {
   if (!(error instanceof OperatorError)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  process.stderr.write(cleanLines(`${error.message}\n`));
   process.exitCode = 1;
 }
 
 async function run(config: Config): Promise<void> {
-  const log = createLog(config.logLevel);
+  const log = createLog(config.logLevel, standardError());
   const controller = await startController(config, version, log).catch((error: NodeJS.ErrnoException) => {
     throw listenFailure(config, error) ?? error;
   });
@@ -38,13 +40,6 @@ async function run(config: Config): Promise<void> {
   });
   returnMemory();
   process.stdout.write(greeting(controller, gateway.text));
-}
-
-/** Lines of JSON on standard error; what must not be in them is cut out wherever it stands. */
-function createLog(level: string): pino.Logger {
-  const secret = ['apikey', 'token', 'authorization', 'cookie'];
-  const paths = secret.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
-  return pino({ level, redact: { paths, censor: '[secret]' } }, pino.destination({ dest: 2, sync: true }));
 }
 
 function listenFailure({ listen: { host, port } }: Config, { code }: NodeJS.ErrnoException): OperatorError | null {

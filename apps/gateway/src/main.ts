@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
+import { cleanLines, safeJson } from '@sallyport/contract/text';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
@@ -21,21 +22,21 @@ async function main(args: readonly string[]): Promise<number> {
         return 0;
       case 'status': {
         const { text, code } = await gatewayStatus(command);
-        process.stdout.write(text);
+        process.stdout.write(command.json ? safeJson(text) : cleanLines(text));
         return code;
       }
       case 'down':
-        process.stdout.write(await downGateway(command));
+        process.stdout.write(cleanLines(await downGateway(command)));
         return 0;
       case 'run':
         return await run(command);
     }
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`sally gateway: ${error.message}\n`);
+      process.stderr.write(cleanLines(`sally gateway: ${error.message}\n`));
       return 2;
     }
-    process.stderr.write(`sally gateway: ${failureOf(error).message}\n`);
+    process.stderr.write(cleanLines(`sally gateway: ${failureOf(error).message}\n`));
     return 1;
   }
 }

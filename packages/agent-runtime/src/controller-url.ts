@@ -1,4 +1,4 @@
-import { channelPath } from '@sallyport/contract/channel';
+import { channelPath, isLoopbackHost } from '@sallyport/contract/channel';
 import { UsageError } from './failure.ts';
 
 /**
@@ -16,7 +16,7 @@ export function channelUrl(text: string, insecure: boolean): string {
     throw new UsageError('--controller: the address must not hold a password');
   if (url.search !== '' || url.hash !== '')
     throw new UsageError('--controller: the address must not have a query or fragment');
-  if (scheme === 'ws:' && !insecure && !isLoopback(url.hostname)) {
+  if (scheme === 'ws:' && !insecure && !isLoopbackHost(url.hostname)) {
     throw new UsageError(
       `--controller: ${url.host} would be spoken to without TLS. Use https://, or add --insecure if the network between is trusted.`,
     );
@@ -26,7 +26,3 @@ export function channelUrl(text: string, insecure: boolean): string {
 }
 
 const schemes: Readonly<Record<string, string>> = { 'http:': 'ws:', 'https:': 'wss:', 'ws:': 'ws:', 'wss:': 'wss:' };
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
-}

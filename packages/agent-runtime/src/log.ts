@@ -1,3 +1,5 @@
+import { jsonLine } from '@sallyport/contract/text';
+
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
@@ -18,7 +20,7 @@ export function createLog(level: LogLevel, write: (line: string) => void, now: (
   const least = logLevels.indexOf(level);
   const at = (index: number) => (message: string, fields?: LogFields) => {
     if (index < least) return;
-    write(`${JSON.stringify({ time: new Date(now()).toISOString(), level: logLevels[index], message, ...fields })}\n`);
+    write(jsonLine({ time: new Date(now()).toISOString(), level: logLevels[index], message, ...fields }));
   };
   return { debug: at(0), info: at(1), warn: at(2), error: at(3) };
 }

@@ -1,9 +1,19 @@
 import type { Command } from 'commander';
 import { createClient } from '../client.ts';
 import { usage } from '../failure.ts';
+import { checkEncrypted } from '../http.ts';
 import { readHidden } from '../prompt.ts';
 import { readAll, type Session } from '../session.ts';
-import { checkApiKey, checkBasePath, checkUrl, DEFAULT_URL, removeStored, writeStored } from '../settings.ts';
+import {
+  checkApiKey,
+  checkBasePath,
+  checkUrl,
+  DEFAULT_URL,
+  removeStored,
+  resolveTransport,
+  writeStored,
+} from '../settings.ts';
+import { given } from './options.ts';
 
 /** `sally login`, `sally logout` */
 export function addAccount(program: Command, session: Session): void {
@@ -26,15 +36,11 @@ async function login(session: Session): Promise<void> {
   if (flags.apiKeyFile !== undefined) throw usage('login reads the key from standard input', 'sally login < FILE');
   const url = checkUrl(flags.url ?? (io.env.SALLYPORT_URL || DEFAULT_URL));
   const basePath = checkBasePath(flags.basePath ?? io.env.SALLYPORT_API_BASE_PATH ?? '');
+  const { insecure, ca, caFile } = await resolveTransport(flags, io.env);
+  checkEncrypted(url, insecure);
   const typed = io.stdin.isTTY === true ? await readHidden(io, `API key for ${url}: `) : await readAll(io.stdin);
   const apiKey = checkApiKey(typed, io.stdin.isTTY === true ? 'What was typed' : 'Standard input');
-  await createClient({ url, basePath, apiKey }).call('listGateways');
-  const path = await writeStored(io.env, { url, basePath, apiKey });
+  await createClient({ url, basePath, apiKey, insecure, ...given({ ca }) }).call('listGateways');
+  const path = await writeStored(io.env, { url, basePath, apiKey, ...given({ caFile }) });
   session.note(`Signed in to ${url}. Stored in ${path} (readable by you alone).`);
-  if (isPlainAndFar(url)) session.note('Note: http:// sends the key unencrypted; use https:// beyond this machine.');
-}
-
-function isPlainAndFar(url: string): boolean {
-  const { protocol, hostname } = new URL(url);
-  return protocol === 'http:' && !/^(localhost|127\.[0-9.]+|\[::1\])$/.test(hostname);
 }

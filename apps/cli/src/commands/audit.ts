@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
-import { clean, moment } from '../text.ts';
+import { clean, moment, safeJson } from '../text.ts';
 import { given } from './options.ts';
 
 interface Filters {
@@ -32,7 +32,7 @@ export function addAudit(program: Command, session: Session): void {
   filters(group.command('export').description('print audit events as JSON lines, oldest first')).action(
     async (flags: Filters) => {
       const events = (await session.api()).stream('exportAuditEvents', { query: queryOf(session, flags) });
-      for await (const { text } of events) session.out(`${text}\n`);
+      for await (const { text } of events) session.out(`${safeJson(text)}\n`);
     },
   );
   group

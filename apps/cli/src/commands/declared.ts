@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Command } from 'commander';
 import { applySteps } from '../declared/apply.ts';
 import { parseDeclaration } from '../declared/document.ts';
-import { exportTenant } from '../declared/export.ts';
+import { exportedValue, exportTenant } from '../declared/export.ts';
 import { planFor } from '../declared/plan.ts';
 import { planJson, renderPlan, stepLine } from '../declared/plan-view.ts';
 import type { Step } from '../declared/steps.ts';
@@ -11,6 +11,7 @@ import { exitCodes, Failure, usage } from '../failure.ts';
 import { readText, writeSecret } from '../files.ts';
 import { ask } from '../prompt.ts';
 import { readAll, type Session } from '../session.ts';
+import { jsonLine } from '../text.ts';
 
 interface ExportFlags {
   readonly file?: string;
@@ -40,7 +41,7 @@ Examples:
 export function addDeclared(program: Command, session: Session): void {
   program
     .command('export')
-    .description('write what is declared in this tenant as a file: no devices, no secrets')
+    .description('write what is declared in this tenant as a file: no devices, no secrets; with --json as JSON')
     .option('-f, --file <file>', 'where to; - is standard output', '-')
     .option('--force', 'replace the file')
     .action(async (flags: ExportFlags) => exportTo(session, flags));
@@ -57,7 +58,7 @@ export function addDeclared(program: Command, session: Session): void {
 
 async function exportTo(session: Session, { file = '-', force }: ExportFlags): Promise<void> {
   const tenant = await readTenant(await session.api());
-  const text = exportTenant(tenant);
+  const text = session.json ? jsonLine(exportedValue(tenant)) : exportTenant(tenant);
   if (file === '-') return void session.out(text);
   await writeSecret(file, text, { replace: force === true });
   session.note(`Wrote ${file} (readable by you alone).`);

@@ -216,7 +216,7 @@ async function testGateway(session: Session, text: string): Promise<void> {
   const answer = await api.call('testGateway', { params: { id } });
   session.show(answer, (result) => {
     const said = [result.details, result.error, result._error].filter((part) => part !== undefined);
-    const lines = said.flatMap((part) => part.split('\n')).map((line) => `${clean(line)}\n`);
+    const lines = said.flatMap((part) => part.split('\n')).map((line) => `- ${clean(line)}\n`);
     return session.details([['Status', status(result.status)]]) + lines.join('');
   });
   const { status: outcome } = answer.body;

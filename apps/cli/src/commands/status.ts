@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Connection } from '../client.ts';
 import { askDevice } from '../device-socket.ts';
 import { exitCodes, Failure, Finished } from '../failure.ts';
-import { send } from '../http.ts';
+import { checkEncrypted, send } from '../http.ts';
 import type { Session } from '../session.ts';
 import { isWell, renderDevice } from './device-status.ts';
 import { gatewayColumns } from './gateway-view.ts';
@@ -30,8 +30,13 @@ async function showStatus(session: Session, named: string | undefined): Promise<
   if (device !== undefined && !isWell(device)) throw new Finished(exitCodes.failed);
 }
 
-async function showController(session: Session, { url, apiKey }: Connection, device: ClientStatus | undefined) {
-  const ready = (await send({ target: { kind: 'url', url: `${url}/readyz` }, method: 'GET' })).status === 200;
+async function showController(
+  session: Session,
+  { url, apiKey, insecure, ca }: Connection,
+  device: ClientStatus | undefined,
+) {
+  if (apiKey !== undefined) checkEncrypted(url, insecure);
+  const ready = (await send({ target: { kind: 'url', url: `${url}/readyz`, ca }, method: 'GET' })).status === 200;
   const tenant = apiKey === undefined ? undefined : await readTenant(session);
   if (session.json) session.out(`${JSON.stringify({ ...(device && { device }), url, ready, ...tenant })}\n`);
   else {

@@ -1,18 +1,24 @@
 import { Document, type Scalar, visit } from 'yaml';
 import { isId } from '../ids.ts';
+import { clean, safeJson } from '../text.ts';
 import { families, fieldNames } from './families.ts';
 import { type Field, isGiven, type RefMap } from './fields.ts';
 import { type Items, type Live, type SectionName, sectionNames } from './items.ts';
 import { builtInRule, namedOf, type Tenant } from './tenant.ts';
 
-/** What a tenant is, as a file for `sally apply`. The same tenant gives the same text. */
-export function exportTenant(tenant: Tenant): string {
+/** What a tenant is, for `sally apply`. The same tenant gives the same value. */
+export function exportedValue(tenant: Tenant): object {
   const names = nameMap(tenant);
   const sections = Object.fromEntries(sectionNames.map((section) => [section, sectionOf(tenant, section, names)]));
-  const document = new Document({ version: 1, ...sections });
+  return { version: 1, ...sections };
+}
+
+/** What a tenant is, as a YAML file for `sally apply`. The same tenant gives the same text. */
+export function exportTenant(tenant: Tenant): string {
+  const document = new Document(exportedValue(tenant));
   document.commentBefore = HEADER;
-  visit(document, { Scalar: (_, node) => asBlock(node) });
-  return document.toString({ lineWidth: 0 });
+  visit(document, { Scalar: (_, node) => style(node) });
+  return safeJson(document.toString({ lineWidth: 0, doubleQuotedMinMultiLineLength: Number.MAX_SAFE_INTEGER }));
 }
 
 const HEADER = ` The declared state of a tenant, written by \`sally export\`. Bring a tenant to it with \`sally apply -f FILE\`.
@@ -89,7 +95,10 @@ function writeField<T>(field: Field<T>, value: T, names: RefMap): unknown {
   return unsaid || nothing ? undefined : field.write(field.refs(value, names));
 }
 
-/** Text of several lines keeps its lines. */
-function asBlock(node: Scalar): void {
-  if (typeof node.value === 'string' && /\n./s.test(node.value)) node.type = 'BLOCK_LITERAL';
+/** Text of several lines keeps its lines; text that could deceive its reader is quoted, so that it can be escaped. */
+function style(node: Scalar): void {
+  if (typeof node.value !== 'string') return;
+  const lines = node.value.replaceAll('\n', '');
+  if (clean(lines) !== lines) node.type = 'QUOTE_DOUBLE';
+  else if (/\n./s.test(node.value)) node.type = 'BLOCK_LITERAL';
 }

@@ -1,4 +1,5 @@
 import type { ClientStatus, Netcheck, PingReply } from '@sallyport/contract/local';
+import { clean } from '@sallyport/contract/text';
 
 /** What the commands say to people. */
 
@@ -16,7 +17,7 @@ export function reachableText(status: ClientStatus): string {
   const full = status.routes.filter(({ prefix }) => prefix === '0.0.0.0/0' || prefix === '::/0');
   if (full.length > 0)
     lines.push(`  everything else: through the tunnel (${full.map(({ prefix }) => prefix).join(', ')})`);
-  return lines.length === 0 ? 'Nothing may be reached from this device yet.\n' : `${lines.join('\n')}\n`;
+  return lines.length === 0 ? 'Nothing may be reached from this device yet.\n' : `${lines.map(clean).join('\n')}\n`;
 }
 
 export function wayText({ name, path, relay, rttMs }: ClientStatus['gateways'][number]): string {
@@ -37,16 +38,20 @@ export function progressText(status: ClientStatus | null): string {
 }
 
 export function pingText(reply: PingReply): string {
+  return `${clean(pingLine(reply))}\n`;
+}
+
+function pingLine(reply: PingReply): string {
   const { target, address, gateway, path, relay, gatewayRttMs, rttMs, detail } = reply;
   const name = address === null || address === target ? target : `${target} (${address})`;
   const time = (ms: number | null) => (ms === null ? 'no answer' : `${ms} ms`);
-  if (path === 'local') return `${name} is not reached through the tunnel: ${time(rttMs)}, ${detail}\n`;
-  if (gateway === null) return `${name}: no gateway carries it at present; ${detail}\n`;
+  if (path === 'local') return `${name} is not reached through the tunnel: ${time(rttMs)}, ${detail}`;
+  if (gateway === null) return `${name}: no gateway carries it at present; ${detail}`;
   const way = path === 'relayed' ? `relayed by ${relay?.name ?? 'another gateway'}` : (path ?? 'unknown');
   const same = target === gateway.name || target === gateway.id || (rttMs === null && detail.startsWith('the gateway'));
   return same
-    ? `${name}, ${way}: ${time(gatewayRttMs)}\n`
-    : `${name} through ${gateway.name}, ${way}: gateway ${time(gatewayRttMs)}, target ${time(rttMs)} (${detail})\n`;
+    ? `${name}, ${way}: ${time(gatewayRttMs)}`
+    : `${name} through ${gateway.name}, ${way}: gateway ${time(gatewayRttMs)}, target ${time(rttMs)} (${detail})`;
 }
 
 export function netcheckText(check: Netcheck): string {
@@ -76,6 +81,6 @@ export function netcheckText(check: Netcheck): string {
       `${name ?? gateway} at ${endpoint}: ${rttMs === null ? 'no answer' : `${rttMs} ms`}`,
     ]),
   ];
-  const text = rows.map(([name, value]) => `${name.padEnd(12)} ${value}\n`).join('');
-  return `${text}${check.advice.map((line) => `\n${line}\n`).join('')}`;
+  const text = rows.map(([name, value]) => `${name.padEnd(12)} ${clean(value)}\n`).join('');
+  return `${text}${check.advice.map((line) => `\n${clean(line)}\n`).join('')}`;
 }

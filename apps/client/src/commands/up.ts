@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, readFile, rename, stat } from 'node:fs/pr
 import { join, resolve } from 'node:path';
 import { readCaFile } from '@sallyport/agent-runtime/ca-file';
 import type { ClientStatus } from '@sallyport/contract/local';
+import { clean } from '@sallyport/contract/text';
 import type { UpCommand } from '../arguments.ts';
 import { CommandError, UsageError } from '../failure.ts';
 import { isReady } from '../state/readiness.ts';
@@ -18,8 +19,8 @@ export interface UpContext extends Output {
   readonly program: readonly [string, ...string[]];
   /** What the daemon may know of our environment: where the enrolment key is, and certificates. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Whether standard error is a terminal. */
-  readonly terminal: boolean;
+  /** Replaces the last line of a terminal; null: standard error is none. */
+  readonly progress: ((line: string) => void) | null;
 }
 
 /** Connects this device, or says that it is. 0: everything that may be reached can be. */
@@ -35,7 +36,7 @@ export async function upClient(command: UpCommand, context: UpContext): Promise<
       timeoutMs: command.timeoutMs,
       failed: () => started?.failed() ?? null,
       complaint: async () => (await started?.complaint()) ?? null,
-      progress: context.terminal && !command.json ? (line) => context.error(`\r\u001b[K${line}`) : () => {},
+      progress: (command.json ? null : context.progress) ?? (() => {}),
       accept: (first) => checkController(command, first),
     });
     return tell(status, running !== null, command, context);
@@ -67,16 +68,16 @@ function sameAddress(a: string, b: string): boolean {
   return a === b || (host(a) !== undefined && host(a) === host(b));
 }
 
-function tell(status: ClientStatus, was: boolean, command: UpCommand, { out, error, terminal }: UpContext): number {
+function tell(status: ClientStatus, was: boolean, command: UpCommand, { out, error, progress }: UpContext): number {
   if (command.json) {
     out(`${JSON.stringify(status)}\n`);
     return isReady(status) ? 0 : 1;
   }
-  if (terminal) error('\r\u001b[K');
+  progress?.('');
   const { url, connected } = status.controller;
   const where = connected ? `connected to ${url}` : `going by what ${url} said last, for it does not answer`;
   out(`${was ? 'Already up' : 'Up'}: ${where}. From here:\n${reachableText(status)}`);
-  for (const note of status.notes) out(`${note}\n`);
+  for (const note of status.notes) out(`${clean(note)}\n`);
   if (isReady(status)) return 0;
   error('Not everything can be reached yet; the daemon goes on trying. See sally status.\n');
   return 1;

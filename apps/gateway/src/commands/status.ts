@@ -1,4 +1,5 @@
 import { lockHolder, readIdentity, StateDirectory } from '@sallyport/agent-runtime';
+import { clean } from '@sallyport/contract/text';
 import type { Place } from '../arguments.ts';
 import { readStatus, type Status } from '../state/status.ts';
 
@@ -37,5 +38,5 @@ function describe(gateway: string, enrolled: boolean, pid: number | null, status
     if (leaseUntil !== null) lines.push(['lease until', leaseUntil]);
     if (failure !== null) lines.push(['error', `${failure.message} (${failure.code})`]);
   }
-  return lines.map(([name, value]) => `${name.padEnd(12)} ${value}\n`).join('');
+  return lines.map(([name, value]) => `${name.padEnd(12)} ${clean(value)}\n`).join('');
 }

@@ -1,3 +1,4 @@
+export { isLoopbackHost } from '../loopback.ts';
 export * from './hash.ts';
 export * from './messages.ts';
 export * from './seal.ts';
