@@ -37,7 +37,7 @@ import { installDocs } from './http/docs.ts';
 import type { Handlers } from './http/handlers.ts';
 import { installHealth } from './http/health.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
-import { installMetrics, type Metrics } from './http/metrics.ts';
+import { type Metrics, measureRequests } from './http/metrics.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
@@ -169,7 +169,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const sockets = new OpenSockets(server.server);
   const streams = new OpenStreams();
   metrics.follow({ channel, runtimes, streams, beacon, paths });
-  installMetrics(server, metrics);
+  measureRequests(server, metrics);
   installHealth(server, { store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(basePath, deps.version));
   const preview = runtimes.preview.bind(runtimes);

@@ -84,7 +84,7 @@ test('secrets may stand in files, but not twice', (t) => {
 test('listen addresses, ports and base paths that cannot be are refused', () => {
   for (const listen of ['127.0.0.1', ':', '127.0.0.1:65536', '127.0.0.1:x', '::1:80', ''])
     if (listen !== '') assert.throws(() => config({}, '--listen', listen), /SALLYPORT_LISTEN must be/, listen);
-  for (const path of ['qa', '/qa/', '/q a', '//', '/docs', '/metrics/x', '/agent'])
+  for (const path of ['qa', '/qa/', '/q a', '//', '/docs', '/docs/x', '/agent'])
     assert.throws(() => config({}, '--api-base-path', path), /SALLYPORT_API_BASE_PATH/, path);
 });
 

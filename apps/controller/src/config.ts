@@ -44,6 +44,12 @@ export const settings: readonly Setting[] = [
     meaning: 'where agents reach the beacon: host, or host:port when the first of its ports is another one out there',
   },
   {
+    name: 'SALLYPORT_METRICS_LISTEN',
+    fallback: '127.0.0.1:9464',
+    meaning:
+      'Prometheus metrics of the whole controller at `/metrics`, without a key; keep it on loopback or on a network that only the operator reaches; `off` turns it off',
+  },
+  {
     name: 'SALLYPORT_BOOTSTRAP_API_KEY',
     fallback: 'none',
     meaning:
@@ -90,6 +96,7 @@ export interface Config {
   readonly publicUrl: string | null;
   readonly trustedProxies: readonly string[];
   readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint'>;
+  readonly metricsListen: { readonly host: string; readonly port: number } | null;
   readonly bootstrapApiKey: string | null;
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
@@ -198,8 +205,14 @@ const listen = (ports: number, hint: string) =>
     return z.NEVER;
   });
 
+const listenOrOff = (ports: number, hint: string) =>
+  z
+    .string()
+    .transform((text) => (text === 'off' ? null : text))
+    .pipe(listen(ports, hint).nullable());
+
 /** Paths of ours that a base path would hide. */
-const reserved = ['healthz', 'readyz', 'metrics', 'openapi.json', 'docs', 'agent', 'console'];
+const reserved = ['healthz', 'readyz', 'openapi.json', 'docs', 'agent', 'console'];
 const basePath = z
   .string()
   .regex(/^(\/[A-Za-z0-9._~-]+)*$/, 'must be empty or like /qa')
@@ -235,12 +248,9 @@ const shape = z.object({
   SALLYPORT_API_BASE_PATH: basePath.default(''),
   SALLYPORT_PUBLIC_URL: publicUrl.optional(),
   SALLYPORT_TRUSTED_PROXIES: proxies.optional(),
-  SALLYPORT_BEACON_LISTEN: z
-    .string()
-    .transform((text) => (text === 'off' ? null : text))
-    .pipe(listen(2, 'with a port below 65535, or off').nullable())
-    .prefault('0.0.0.0:51818'),
+  SALLYPORT_BEACON_LISTEN: listenOrOff(2, 'with a port below 65535, or off').prefault('0.0.0.0:51818'),
   SALLYPORT_BEACON_ENDPOINT: beaconEndpoint.optional(),
+  SALLYPORT_METRICS_LISTEN: listenOrOff(1, 'for example 127.0.0.1:9464, or off').prefault('127.0.0.1:9464'),
   SALLYPORT_BOOTSTRAP_API_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 visible ASCII characters')
@@ -269,6 +279,7 @@ function configOf(values: z.output<typeof shape>): Config {
       listen: values.SALLYPORT_BEACON_LISTEN,
       endpoint: values.SALLYPORT_BEACON_ENDPOINT ?? endpointOf(values.SALLYPORT_PUBLIC_URL),
     },
+    metricsListen: values.SALLYPORT_METRICS_LISTEN,
     bootstrapApiKey: values.SALLYPORT_BOOTSTRAP_API_KEY ?? null,
     localGateway: values.SALLYPORT_LOCAL_GATEWAY,
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },

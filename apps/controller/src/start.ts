@@ -12,7 +12,8 @@ import { openDatabase } from './db/open.ts';
 import { createStore, type Store } from './db/store.ts';
 import { createTenant, listTenants } from './features/tenants/commands.ts';
 import { hostAddress } from './host-address.ts';
-import { createMetrics } from './http/metrics.ts';
+import { createMetrics, type Metrics } from './http/metrics.ts';
+import { listenMetrics } from './http/metrics-listener.ts';
 import { sourceAddress } from './http/source-address.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { createSecretBox, type SecretBox } from './secrets/box.ts';
@@ -42,7 +43,8 @@ export async function startController(config: Config, version: string, log: Fast
     if (failures.length > 0) throw failures[0];
   };
   try {
-    const { store, app, secrets } = await openApp(config, version, log);
+    const metrics = createMetrics();
+    const { store, app, secrets } = await openApp(config, version, log, metrics);
     undo.push(() => store.close());
     const firstKey = await firstTenant(store, config, log);
     const operator = createOperatorServer(store, log);
@@ -53,6 +55,9 @@ export async function startController(config: Config, version: string, log: Fast
     await app.beacon.listen();
     await app.server.listen(config.listen);
     app.channel.attach(app.server.server);
+    const figures = await listenMetrics(config.metricsListen, metrics, log);
+    undo.push(() => figures.close());
+    if (figures.url !== null) log.info({ url: figures.url }, 'metrics are served');
     const upkeep = setInterval(() => {
       app.maintain().catch((error) => log.error({ err: error }, 'upkeep failed'));
     }, upkeepMs);
@@ -67,7 +72,7 @@ export async function startController(config: Config, version: string, log: Fast
 
 const upkeepMs = 30_000;
 
-async function openApp(config: Config, version: string, log: FastifyBaseLogger) {
+async function openApp(config: Config, version: string, log: FastifyBaseLogger, metrics: Metrics) {
   const file = join(config.dataDir, 'sallyport.db');
   // A database without its key cannot be read: never make another one beside it.
   const masterKey = loadMasterKey(config.masterKey.file, config.masterKey.mayCreate && !existsSync(file));
@@ -86,7 +91,7 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger) 
       version,
       countries,
       beacon: { ...config.beacon, keys: await loadBeaconKeys(store, box) },
-      metrics: createMetrics(),
+      metrics,
       publicHost: () => publicHost(config),
       openChannel: (parts) =>
         createChannel({

@@ -70,8 +70,8 @@ export function createMetrics(): Metrics {
   };
 }
 
-export function installMetrics(app: FastifyInstance, metrics: Metrics): void {
-  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()));
+/** Measures every request of the server. */
+export function measureRequests(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
     // How long a stream lasts is up to who reads it.

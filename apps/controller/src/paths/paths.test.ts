@@ -371,8 +371,8 @@ test('what the beacon and paths have done stands in the metrics', async (t) => {
   const [g, d] = [await gateway('g'), await device()];
   app.channel.findPath(record(app, d), { peer: g, relay: true });
   const refused = /^sallyport_path_requests_total\{outcome="stranger"\} 1$/m;
-  while (!refused.test((await app.text('/metrics')).text)) await new Promise((resolve) => setImmediate(resolve));
-  const { text } = await app.text('/metrics');
+  while (!refused.test(await app.metrics())) await new Promise((resolve) => setImmediate(resolve));
+  const text = await app.metrics();
   for (const row of [
     'sallyport_beacon_handshakes_total 0',
     'sallyport_beacon_agents{mapping="independent"} 0',

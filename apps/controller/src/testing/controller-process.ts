@@ -31,7 +31,16 @@ export class ControllerProcess {
     env: Record<string, string> = {},
     prefix: readonly string[] = [],
   ): Promise<ControllerProcess> {
-    const local = ['--listen', '127.0.0.1:0', '--beacon-listen', '127.0.0.1:0', '--local-gateway', 'off'];
+    const local = [
+      '--listen',
+      '127.0.0.1:0',
+      '--beacon-listen',
+      '127.0.0.1:0',
+      '--metrics-listen',
+      'off',
+      '--local-gateway',
+      'off',
+    ];
     const defaults = [...local, '--data-dir', dataDir];
     const [program = '', ...rest] = [...prefix, process.execPath, main, ...defaults, ...args];
     const child = spawn(program, rest, {

@@ -52,6 +52,8 @@ export interface TestApp {
   readonly other: TestTenant;
   /** A request with the first tenant's OWNER key, unless another key is given. */
   request(method: Method, path: string, options?: RequestOptions): Promise<TestAnswer>;
+  /** The metrics, as a scrape gets them. */
+  metrics(): Promise<string>;
   /** GET without a key, of something that is not JSON. */
   text(path: string): Promise<TestAnswer>;
   /** A further key of the first tenant. */
@@ -131,6 +133,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
         json: parsed(payload, String(answered['content-type'])),
       };
     },
+    metrics: () => deps.metrics.text(),
     text: async (url) => {
       const { statusCode, headers, payload } = await app.server.inject({ method: 'GET', url });
       return { status: statusCode, headers, text: payload, json: undefined };

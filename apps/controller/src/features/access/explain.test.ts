@@ -272,7 +272,7 @@ test('decisions explained are counted, and only who may diagnose asks', async (t
   const app = await openTestApp(t);
   const { device, packet } = await network(app);
   await askOne(app, { device: device.id, ...packet });
-  assert.match((await app.text('/metrics')).text, /^sallyport_decisions_explained_total 1$/m);
+  assert.match(await app.metrics(), /^sallyport_decisions_explained_total 1$/m);
   const key = await app.key('AUDITOR');
   assert.equal(
     (await app.request('POST', path, { body: { device: device.id, ...packet }, key })).json.code,

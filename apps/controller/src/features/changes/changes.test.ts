@@ -182,7 +182,7 @@ test('a key that is deleted follows no longer: the stream ends before anything m
 
 test('streams that are open are counted, and end with their clients and with the controller', async (t) => {
   const app = await openTestApp(t);
-  const open = async () => /^sallyport_streams_open (\d+)$/m.exec((await app.text('/metrics')).text)?.[1];
+  const open = async () => /^sallyport_streams_open (\d+)$/m.exec(await app.metrics())?.[1];
   const [first, second] = [await follow(t, app), await follow(t, app)];
   assert.equal(await open(), '2');
   first.close();
