@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pointAt } from './rule-text.ts';
 import { type ApiServer, problem, startApi } from './testing/api-server.ts';
-import { device, group, page, role, user, uuid } from './testing/fixtures.ts';
+import { device, group, page, role, rule, user, uuid } from './testing/fixtures.ts';
 import { folder, sally } from './testing/run.ts';
 
 const lastWrite = (api: ApiServer) => api.seen.filter(({ method }) => method !== 'GET').at(-1);
@@ -156,6 +156,17 @@ test('the text of a rule comes from an option, a file or standard input', async 
   assert.deepEqual(lastWrite(api)?.body, {
     ...{ name: 'y', rule: "time.between('08:00', '18:00')", hasTimeConstraint: true, timeZone: 'Europe/Zurich' },
   });
+});
+
+test('a broken rule is shown with its problem', async (t) => {
+  const api = await startApi(t);
+  const problem = { line: 1, column: 4, message: '+ adds numbers only', hint: 'Compare the parts.' };
+  api.replies.set('listAdmissionRules', () => ({ body: [{ ...rule(7, 'Old'), problem }] }));
+  api.replies.set('getAdmissionRule', () => ({ body: { ...rule(7, 'Old'), problem } }));
+  assert.match((await sally(api, ['rules', 'list'])).out, /Old +BROKEN/);
+  const { out } = await sally(api, ['rules', 'get', 'Old']);
+  assert.match(out, /Problem +broken, so never met: line 1, column 4: \+ adds numbers only\. Compare the parts\./);
+  assert.deepEqual(JSON.parse((await sally(api, ['rules', 'get', 'Old', '--json'])).out).problem, problem);
 });
 
 test('a wrong rule is shown with a caret under the place', async (t) => {

@@ -13,7 +13,9 @@ export {
   type RuleCheck,
   type RuleCondition,
   type RuleInputs,
+  type RuleProblem,
   type RuleResult,
+  ruleProblem,
 } from './rules/index.ts';
 export * from './types.ts';
 export { World } from './world.ts';

@@ -142,6 +142,7 @@ function showRule(session: Session, answer: Answer<AdmissionRule>): void {
       ['Type', rule.type],
       ['Rule', first],
       ...more.map((line) => ['', line] as const),
+      ['Problem', rule.problem === undefined ? undefined : problemText(rule.problem)],
       ['About time', rule.hasTimeConstraint ? `yes, in ${rule.timeZone ?? 'the zone of the tenant'}` : 'no'],
       ['Updated at', moment(rule.updatedAt)],
       ['ETag', etag],
@@ -149,9 +150,13 @@ function showRule(session: Session, answer: Answer<AdmissionRule>): void {
   });
 }
 
+/** A broken rule stays as it was written, and is never met. */
+const problemText = ({ line, column, message, hint }: NonNullable<AdmissionRule['problem']>): string =>
+  `broken, so never met: line ${line}, column ${column}: ${message}. ${hint}`;
+
 const columns: readonly Column<AdmissionRule>[] = [
   { heading: 'NAME', cell: (r) => r.name },
-  { heading: 'TYPE', cell: (r) => r.type },
+  { heading: 'TYPE', cell: (r) => (r.problem === undefined ? r.type : 'BROKEN') },
   { heading: 'RULE', cell: (r) => shortened(r.rule ?? '-') },
   { heading: 'ZONE', cell: (r) => r.timeZone ?? '-' },
   { heading: 'ID', cell: (r) => r.id },

@@ -118,7 +118,7 @@ const ruleWritable = {
 };
 export const CreateAdmissionRule = z.strictObject(ruleWritable).meta({ id: 'CreateAdmissionRule' });
 export const UpdateAdmissionRule = z.strictObject(ruleWritable).meta({ id: 'UpdateAdmissionRule' });
-export const admissionRuleReadOnly = ['id', 'createdAt', 'updatedAt', 'type'] as const;
+export const admissionRuleReadOnly = ['id', 'createdAt', 'updatedAt', 'type', 'problem'] as const;
 
 export const AdmissionRule = z
   .object({
@@ -130,6 +130,15 @@ export const AdmissionRule = z
     hasTimeConstraint: z.boolean(),
     rule: z.string().optional(),
     timeZone: z.string().optional(),
+    problem: z
+      .object({
+        line: z.int().describe('From 1'),
+        column: z.int().describe('From 1'),
+        message: z.string(),
+        hint: z.string().describe('What to do about it'),
+      })
+      .optional()
+      .describe('Why the rule is broken, and so never met: an earlier version accepted it. Left out: it is not broken'),
   })
   .meta({ id: 'AdmissionRule' });
 export type AdmissionRule = z.infer<typeof AdmissionRule>;

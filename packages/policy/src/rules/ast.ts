@@ -37,12 +37,14 @@ export function childrenOf(node: ASTNode): ASTNode[] {
 
 /** Steps that an evaluation takes at most, where a list that is not written out has some length. */
 export function costOf(node: ASTNode, listLength: number): number {
-  let cost = 1;
-  for (const child of childrenOf(node)) cost += costOf(child, listLength);
-  if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return cost;
+  if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return 1 + costOfAll(childrenOf(node), listLength);
   const [, list, body] = node.args;
   const length = list.op === 'list' ? list.args.length : listLength;
-  return cost + length * body.reduce((sum, part) => sum + costOf(part, listLength), 0);
+  return 1 + costOf(list, listLength) + (1 + length) * costOfAll(body, listLength);
+}
+
+function costOfAll(nodes: readonly ASTNode[], listLength: number): number {
+  return nodes.reduce((sum, node) => sum + costOf(node, listLength), 0);
 }
 
 const walksOfLists: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one']);

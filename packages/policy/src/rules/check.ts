@@ -1,6 +1,15 @@
-import type { ASTNode } from '@marcbachmann/cel-js';
+import type { ASTNode, Environment } from '@marcbachmann/cel-js';
 import { childrenOf, costOf } from './ast.ts';
-import { assertCountry, fields, helpers, limits, plainFunctions, ruleCidr, theEnvironment } from './environment.ts';
+import {
+  assertCountry,
+  environmentForChecks,
+  fields,
+  helpers,
+  limits,
+  noteRefused,
+  plainFunctions,
+  ruleCidr,
+} from './environment.ts';
 import { assertWeekday, localMoment, timeOfDay } from './time.ts';
 
 export type RuleCheck =
@@ -19,14 +28,28 @@ export type RuleCheck =
 export function checkRule(source: string): RuleCheck {
   if (source.length > limits.length)
     return wrong(source, limits.length, 'the rule is too long', `At most ${limits.length} characters.`);
-  const environment = theEnvironment();
-  const checked = environment.check(source);
-  const failure = checked.error;
-  if (failure?.name === 'ParseError') return failed(source, failure);
-  const { ast } = environment.parse(source);
-  const problem = firstProblem(ast) ?? costProblem(ast);
+  try {
+    const check = checkedBy(environmentForChecks(), source);
+    if (!check.ok) noteRefused(source);
+    return check;
+  } catch (error) {
+    noteRefused(source);
+    // A text that nests deeper than the parser can follow ends in a RangeError.
+    if (isFailure(error)) return failed(source, error);
+    return wrong(source, 0, 'the rule cannot be read', 'Write fewer operators and brackets inside of each other.');
+  }
+}
+
+/** Throws ParseError. */
+function checkedBy(environment: Environment, source: string): RuleCheck {
+  const parsed = environment.parse(source);
+  const { ast } = parsed;
+  const problem = firstProblem(ast, (node) => callProblem(node) ?? textProblem(node)) ?? costProblem(ast);
   if (problem !== null) return wrong(source, problem.node.start, problem.message, problem.hint);
-  if (failure !== undefined) return failed(source, failure);
+  const checked = parsed.check();
+  if (checked.error !== undefined) return failed(source, checked.error);
+  const growth = firstProblem(ast, growthProblem);
+  if (growth !== null) return wrong(source, growth.node.start, growth.message, growth.hint);
   if (checked.type === 'bool') return { ok: true };
   const hint = checked.type === 'dyn' ? 'Compare it with a value, as in `… == true`.' : 'Write a comparison.';
   return wrong(source, 0, `a rule must be true or false, this one gives ${checked.type}`, hint);
@@ -42,6 +65,10 @@ interface Problem {
   readonly node: ASTNode;
   readonly message: string;
   readonly hint: string;
+}
+
+function isFailure(error: unknown): error is Failure {
+  return error instanceof Error && error.name === 'ParseError';
 }
 
 function failed(source: string, { code, summary, range }: Failure): RuleCheck {
@@ -66,15 +93,29 @@ function hintFor(code: string, summary: string): string {
   return "A rule is a condition as in user.department == 'Engineering' && time.between('08:00', '18:00').";
 }
 
-/** First call that a rule may not make, and first text that a helper would not understand. */
-function firstProblem(node: ASTNode): Problem | null {
-  const problem = callProblem(node) ?? textProblem(node);
+/** First part of a rule with a problem. */
+function firstProblem(node: ASTNode, problemOf: (node: ASTNode) => Problem | null): Problem | null {
+  const problem = problemOf(node);
   if (problem !== null) return problem;
   for (const child of childrenOf(node)) {
-    const found = firstProblem(child);
+    const found = firstProblem(child, problemOf);
     if (found !== null) return found;
   }
   return null;
+}
+
+/** What would make values larger than those that are given: they could double with each step. */
+function growthProblem(node: ASTNode): Problem | null {
+  if (node.op === 'value' && typeof node.args === 'bigint' && node.args > 2n ** 63n)
+    return { node, message: 'the number is too large', hint: 'Numbers go up to 9223372036854775807.' };
+  if (node.op !== '+' || !node.args.some(isJoin)) return null;
+  const hint = 'Compare the parts one by one, as in `a == … && b == …`, or use startsWith and endsWith.';
+  return { node, message: '+ adds numbers only, it joins no texts and no lists', hint };
+}
+
+/** Whether the operand is a text, a list or bytes, by the type that the check has left at it. */
+function isJoin(node: ASTNode & { readonly checkedType?: { readonly name: string } }): boolean {
+  return /^(dyn<)?(string|list|bytes)\b/.test(node.checkedType?.name ?? '');
 }
 
 function costProblem(node: ASTNode): Problem | null {

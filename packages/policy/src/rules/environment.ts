@@ -49,6 +49,21 @@ export function theEnvironment(): Environment {
 }
 
 /**
+ * The same for texts of which nothing is known yet. The library remembers each name of a function that it was asked for,
+ * so this one is made again after so much refused text: names that somebody makes up take no memory for long.
+ */
+export function environmentForChecks(): Environment {
+  if (refusedCharacters > 200_000) checking = null;
+  if (checking === null) refusedCharacters = 0;
+  checking ??= ruleEnvironment();
+  return checking;
+}
+
+export function noteRefused(source: string): void {
+  refusedCharacters += source.length;
+}
+
+/**
  * Text of an expression. Stands here because the library's `serialize` cannot be loaded before its main module, which
  * only an import after it in the same file makes sure of.
  */
@@ -87,6 +102,8 @@ export function ruleCidr(text: string) {
 }
 
 let environment: Environment | null = null;
+let checking: Environment | null = null;
+let refusedCharacters = 0;
 
 function ruleEnvironment(): Environment {
   const { length: _, cost: __, listLength: ___, ...structure } = limits;

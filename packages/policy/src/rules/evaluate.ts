@@ -3,6 +3,7 @@ import type { WorldRule } from '../types.ts';
 import { partsOf } from './ast.ts';
 import { textOf } from './environment.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
+import { brokenReason } from './problem.ts';
 import { Program, programOf, type Truth, zoneOf } from './program.ts';
 import { RuleTime } from './time.ts';
 import type { Zone } from './zone.ts';
@@ -61,7 +62,7 @@ export function evaluateRule(rule: WorldRule, inputs: RuleInputs, at: number, zo
   const outcome = ruleOutcome(rule, inputs, at, zone);
   if (rule.unrestricted) return { ...outcome, conditions: [], reason: null };
   const program = programOf(rule);
-  if (program === null) return { ...outcome, conditions: [], reason: 'the text of the rule cannot be read' };
+  if (program === null) return { ...outcome, conditions: [], reason: brokenReason(rule) };
   const wallClock = zoneOf(rule.timeZone ?? zone);
   const conditions = partsOf(program.ast).map((part) => conditionOf(part, inputs, at, wallClock));
   const { reason } = ask(program, inputs, at, wallClock);

@@ -1,9 +1,11 @@
 import { type ASTNode, EvaluationError } from '@marcbachmann/cel-js';
 import type { WorldRule } from '../types.ts';
 import { pathsOf } from './ast.ts';
-import { checkRule } from './check.ts';
+import { Budget, evaluationSteps, OverBudget } from './budget.ts';
 import { textOf, theEnvironment, variables } from './environment.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
+import { Meter } from './metered.ts';
+import { ruleProblem } from './problem.ts';
 import type { RuleTime } from './time.ts';
 import { Zone } from './zone.ts';
 
@@ -23,10 +25,15 @@ export class Program {
   /** Asks where the device is. */
   readonly asksSource: boolean;
   readonly #run: (variables: Record<string, unknown>) => unknown;
+  readonly #meter: Meter;
 
-  /** Throws ParseError. */
+  /** The text must be a rule, or a part of one. */
   constructor(source: string) {
     const parsed = theEnvironment().parse(source);
+    // Types stay at the nodes, and evaluations go by them.
+    const { error } = parsed.check();
+    if (error !== undefined) throw error;
+    this.#meter = new Meter(parsed.ast);
     const paths = pathsOf(parsed.ast);
     this.ast = parsed.ast;
     this.paths = paths.filter(([root]) => root !== 'time');
@@ -42,22 +49,24 @@ export class Program {
     return JSON.stringify(this.paths.map((path) => valueAt(inputs, path) ?? null));
   }
 
-  evaluate(inputs: RuleInputs, time: RuleTime | null): Truth {
+  evaluate(inputs: RuleInputs, time: RuleTime | null, budget = new Budget(evaluationSteps)): Truth {
     try {
-      const result = this.#run(variables(inputs, time));
+      const result = this.#meter.run(budget, () => this.#run(variables(inputs, time)));
+      // `||`, `&&`, `all` and `exists` pass over errors, also over that one.
+      if (budget.exhausted) throw new OverBudget();
       if (typeof result === 'boolean') return { met: result, reason: result ? null : 'it is not true' };
       return { met: false, reason: 'it is neither true nor false' };
     } catch (error) {
-      return { met: false, reason: reasonOf(error) };
+      return { met: false, reason: budget.exhausted ? new OverBudget().message : reasonOf(error) };
     }
   }
 }
 
-/** Program of a rule; null when its text is no rule, which is never met. Remembered with the rule object. */
+/** Program of a rule; null when it is broken, and so is never met. Remembered with the rule object. */
 export function programOf(rule: WorldRule): Program | null {
   const known = programs.get(rule);
   if (known !== undefined) return known;
-  const program = checkRule(rule.source).ok ? new Program(rule.source) : null;
+  const program = ruleProblem(rule.source) === null ? new Program(rule.source) : null;
   programs.set(rule, program);
   return program;
 }

@@ -2,6 +2,7 @@ import type { WorldRule } from '../types.ts';
 import { partsOf } from './ast.ts';
 import { textOf } from './environment.ts';
 import type { RuleInputs } from './inputs.ts';
+import { brokenReason } from './problem.ts';
 import { Program, programOf } from './program.ts';
 
 /**
@@ -11,7 +12,7 @@ import { Program, programOf } from './program.ts';
 export function whyUnmet(rule: WorldRule | undefined, inputs: RuleInputs): string {
   if (rule === undefined) return 'the rule is not there';
   const program = programOf(rule);
-  if (program === null) return 'the text of the rule cannot be read';
+  if (program === null) return brokenReason(rule);
   const failing = timelessParts(rule, program).flatMap(({ text, part }) => {
     const { met, reason } = part.evaluate(inputs, null);
     return met ? [] : [reason === null || reason === 'it is not true' ? `${text} is not true` : reason];

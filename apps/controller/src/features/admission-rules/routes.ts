@@ -1,7 +1,9 @@
+import type { AdmissionRule } from '@sallyport/contract';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { inSlices } from '../../slices.ts';
 import { changeRule, createRule, removeRule } from './commands.ts';
 import { findRules, listRules } from './store.ts';
 import { admissionRuleView } from './views.ts';
@@ -21,7 +23,9 @@ export function admissionRuleRoutes({ store }: { readonly store: Store }): Handl
     listAdmissionRules: {
       read: async ({ tenant }) => {
         const rows = await listRules(scoped(store.db, tenant));
-        return { body: rows.map(admissionRuleView) };
+        const body: AdmissionRule[] = [];
+        for await (const views of inSlices(rows.values().map(admissionRuleView))) body.push(...views);
+        return { body };
       },
     },
     getAdmissionRule: {

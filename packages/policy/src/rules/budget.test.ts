@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { device, rule, settings, user } from '../testing/build.ts';
+import { World } from '../world.ts';
+import { Budget, evaluationSteps } from './budget.ts';
+import { checkRule } from './check.ts';
+import { evaluateRule, ruleOutcome } from './evaluate.ts';
+import { inputsOf } from './inputs.ts';
+import { Program } from './program.ts';
+import { whyUnmet } from './unmet.ts';
+
+const at = Date.UTC(2026, 10, 23, 17, 30);
+const attributes = { tags: Array.from({ length: 1000 }, (_, i) => 'a'.repeat(900) + i), level: 3 };
+const world = World.empty(settings).with([
+  { kind: 'user', id: 'u', value: user('u', { department: 'Engineering', attributes }) },
+]);
+const inputs = inputsOf(world, device('d', { user: 'u' }));
+
+/** Rules of `depth` walks inside of each other, each over one value that is made of the one before. */
+function nested(depth: number, seed: string, next: (value: string) => string, last: (value: string) => string): string {
+  let body = last(`v${depth}`);
+  for (let i = depth; i > 0; i--) body = `[${next(`v${i - 1}`)}].all(v${i}, ${body})`;
+  return `[${seed}].all(v0, ${body})`;
+}
+
+/** Compares two lists of lists of lists …, each of which holds the one before eight times. */
+function twins(depth: number): string {
+  let body = `v${depth} == w${depth}`;
+  const eight = (value: string) => `[[${Array(8).fill(value).join(', ')}]]`;
+  for (let i = depth; i > 0; i--) body = `${eight(`v${i - 1}`)}.all(v${i}, ${eight(`w${i - 1}`)}.all(w${i}, ${body}))`;
+  return `[[1, 2]].all(v0, [[1, 2]].all(w0, ${body}))`;
+}
+
+const list = `[${Array(50).fill(1).join(',')}]`;
+const doubling = {
+  lists: nested(
+    6,
+    list,
+    (v) => `${v}+${v}`,
+    (v) => `size(${v}) > 0`,
+  ),
+  texts: nested(
+    6,
+    `'${'a'.repeat(1000)}'`,
+    (v) => `${v}+${v}`,
+    (v) => `${v}.contains('b')`,
+  ),
+};
+
+test('a rule that joins lists or texts is refused', () => {
+  for (const source of [
+    ...Object.values(doubling),
+    "user.department + 'x' == 'ax'",
+    "user.attributes.level + 'x' == '3x'",
+    "'a' + user.attributes.level == 'a3'",
+    'size([1] + [2]) == 2',
+    "size(b'a' + b'a') == 2",
+    "groups.exists(g, g + g == 'aa')",
+  ]) {
+    const check = checkRule(source);
+    assert.ok(!check.ok, source);
+    assert.match(check.message, /\+ adds numbers only/, source);
+  }
+  for (const source of ['user.attributes.level + 1 > 3', '1 + 2 == 3', '1.5 + 2.0 == 3.5', 'time.hour + 1 > 0'])
+    assert.deepEqual(checkRule(source), { ok: true }, source);
+});
+
+test('a number that no integer holds is refused, and so is a text too deep for the parser', () => {
+  assert.ok(!checkRule(`${'9'.repeat(3000)} % 7 == 0`).ok);
+  assert.ok(checkRule('user.attributes.level > -9223372036854775808').ok);
+  for (const source of [`${'!'.repeat(3990)}true`, `${'-'.repeat(3990)}1 > 0`]) assert.ok(!checkRule(source).ok);
+});
+
+test('what joins unseen by the check is an error when it is evaluated', () => {
+  const source = nested(
+    4,
+    "dyn('a')",
+    (v) => `${v}+${v}`,
+    (v) => `size(string(${v})) > 0`,
+  );
+  assert.deepEqual(checkRule(source), { ok: true });
+  const { met, reason } = evaluateRule(rule('r', source), inputs, at, 'UTC');
+  assert.deepEqual([met, reason], [false, '+ adds numbers only']);
+});
+
+test('a rule that was stored before it was refused is broken and never met, and its reason says so', () => {
+  for (const source of Object.values(doubling)) {
+    const stored = rule('r', source);
+    assert.deepEqual(ruleOutcome(stored, inputs, at, 'UTC'), { met: false, validUntil: null, dueAt: null });
+    for (const reason of [evaluateRule(stored, inputs, at, 'UTC').reason, whyUnmet(stored, inputs)])
+      assert.match(reason ?? '', /^the rule is broken: line 1, column \d+: \+ adds numbers only/);
+  }
+});
+
+const dear = {
+  'lists that hold others many times, compared': twins(6),
+  'a search that compares each character with each': `user.attributes.tags.exists(t, t.contains('${'a'.repeat(300)}b${'a'.repeat(300)}'))`,
+  'an error for each element': `user.attributes.tags.exists(t, ${Array(8).fill("user.attributes.gone == 'x'").join(' || ')})`,
+  'texts made small and large': `user.attributes.tags.exists(t, ${Array(8).fill("t.upperAscii().lowerAscii() == 'x'").join(' || ')})`,
+  'prefixes read again and again': `user.attributes.tags.exists(t, source.inCidr('10.0.0.0/8', '10.0.0.0/8', '10.0.0.0/8'))`,
+};
+
+test('an evaluation ends with its budget, whatever it does, and is not met', () => {
+  for (const [name, source] of Object.entries(dear))
+    for (const text of [source, `(${source}) || true`, `!(${source}) || true`, `true || (${source}) || true`]) {
+      const program = new Program(text);
+      const budget = new Budget(evaluationSteps);
+      const { met, reason } = program.evaluate(inputs, null, budget);
+      if (text.startsWith('true')) assert.deepEqual([met, budget.exhausted], [true, false], name);
+      else {
+        assert.ok(budget.exhausted, name);
+        assert.equal(met, false, name);
+        assert.match(reason ?? '', /needs more than the 50000 steps/, name);
+      }
+    }
+});
+
+test('explain says that a rule went over its budget', () => {
+  const source = dear['a search that compares each character with each'];
+  assert.deepEqual(checkRule(source), { ok: true });
+  const { met, reason, conditions } = evaluateRule(rule('r', source), inputs, at, 'UTC');
+  assert.equal(met, false);
+  assert.match(reason ?? '', /needs more than the 50000 steps/);
+  assert.match(conditions[0]?.reason ?? '', /needs more than/);
+  assert.match(whyUnmet(rule('r', source), inputs), /needs more than/);
+});
+
+test('steps grow with what is done', () => {
+  const steps = (source: string) => {
+    const budget = new Budget(evaluationSteps);
+    new Program(source).evaluate(inputs, null, budget);
+    return evaluationSteps - budget.left;
+  };
+  assert.ok(steps("user.department == 'x'") < 10);
+  assert.ok(steps('[1, 2, 3].all(x, x > 0)') > 3 * 3);
+  assert.ok(steps("user.attributes.tags.exists(t, t == 'x')") > 1000);
+  assert.ok(steps('has(user.attributes.tags) && size(user.attributes.tags) == 1000') < 20);
+  assert.ok(steps('!(1 > 2) ? -1 < 0 : [1][0] == 1') >= 9);
+});

@@ -1,0 +1,125 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { childrenOf } from './ast.ts';
+import { type Budget, OverBudget } from './budget.ts';
+import { isJoined, weightOf } from './weight.ts';
+
+/** Takes from a budget what evaluations of one parsed tree cost. */
+export class Meter {
+  #budget: Budget | null = null;
+  #errorSteps = 0;
+  #charged: unknown = null;
+
+  /** Meters a tree that was type-checked. It must be evaluated inside `run` from here on. */
+  constructor(root: ASTNode) {
+    // Errors of the library quote the whole text.
+    this.#errorSteps = 30 + Math.ceil(root.input.length / 8);
+    this.#meter(root as unknown as Node);
+  }
+
+  run<T>(budget: Budget, evaluate: () => T): T {
+    this.#budget = budget;
+    try {
+      return evaluate();
+    } finally {
+      this.#budget = null;
+      this.#charged = null;
+    }
+  }
+
+  #take(steps: number): void {
+    if (this.#budget === null) throw new Error('a rule is evaluated without a budget');
+    this.#budget.take(steps);
+  }
+
+  #meter(node: Node): void {
+    const evaluate = this.#weighed(node);
+    node.evaluate = (evaluator, _node, context) => {
+      this.#take(1);
+      try {
+        return evaluate(evaluator, node, context);
+      } catch (error) {
+        this.#takeError(error);
+        throw error;
+      }
+    };
+    for (const part of partsOf(node)) this.#meter(part);
+  }
+
+  /** Each error once, where it comes from. */
+  #takeError(error: unknown): void {
+    if (error === this.#charged || error instanceof OverBudget) return;
+    this.#charged = error;
+    this.#take(this.#errorSteps);
+  }
+
+  #weighed(node: Node): Evaluate {
+    const { alternate, macro, evaluate } = node.meta;
+    if (alternate !== undefined) return (evaluator, _node, context) => evaluator.run(alternate, context);
+    if (macro !== undefined) return (evaluator, _node, context) => macro.evaluate(evaluator, macro, context);
+    if (node.op === 'rcall') return this.#weighedCall(node, node.args[0] as string, node.receiverWithArgs as Node[]);
+    if (node.op === 'call') return this.#weighedCall(node, node.args[0] as string, node.args[1] as Node[]);
+    return weighedOperators.has(node.op) ? this.#weighedOperator(node) : evaluate;
+  }
+
+  #weighedOperator(node: Node): Evaluate {
+    const { op, left, right } = node as Node & { left: Node; right: Node };
+    return (evaluator, _node, context) => {
+      const values = [evaluator.run(left, context), evaluator.run(right, context)];
+      if (op === '+' && values.some(isJoined)) throw new RangeError('+ adds numbers only');
+      this.#take(weightOf(op, values));
+      return (node.handle as OperatorHandle)(values[0], values[1], node, evaluator);
+    };
+  }
+
+  #weighedCall(node: Node, name: string, args: readonly Node[]): Evaluate {
+    const method = node.op === 'rcall';
+    return (evaluator, _node, context) => {
+      // From the last to the first, as the library does: the first error is what people are told.
+      const values = args.toReversed().map((arg) => evaluator.run(arg, context));
+      values.reverse();
+      this.#take(weightOf(name, values));
+      const handle = node.handle as CallHandle;
+      return method ? handle(values, evaluator, node) : handle(values, node, evaluator);
+    };
+  }
+}
+
+/** What the library makes of nodes when it checks types. It is not declared; tests of metering notice when it changes. */
+type Node = Omit<ASTNode, 'args'> & {
+  args: readonly unknown[] & { iterable?: Node; init?: Node; step?: Node };
+  evaluate: Evaluate;
+  readonly meta: { alternate?: Node; macro?: { evaluate: MacroEvaluate }; evaluate: Evaluate };
+  readonly left?: Node;
+  readonly right?: Node;
+  readonly receiverWithArgs?: readonly Node[];
+  readonly handle?: unknown;
+};
+type Evaluator = { run(node: Node, context: unknown): unknown };
+type Evaluate = (evaluator: Evaluator, node: Node, context: unknown) => unknown;
+type MacroEvaluate = (evaluator: Evaluator, macro: object, context: unknown) => unknown;
+type OperatorHandle = (left: unknown, right: unknown, node: Node, evaluator: Evaluator) => unknown;
+type CallHandle = (values: unknown[], ...rest: [Node, Evaluator] | [Evaluator, Node]) => unknown;
+
+const weighedOperators: ReadonlySet<string> = new Set([
+  '==',
+  '!=',
+  'in',
+  '+',
+  '-',
+  '*',
+  '/',
+  '%',
+  '<',
+  '<=',
+  '>',
+  '>=',
+]);
+
+/** Nodes that are evaluated on behalf of one: of a macro those that it was made into. */
+function partsOf(node: Node): readonly Node[] {
+  if (node.meta.alternate !== undefined) return [node.meta.alternate];
+  const op: string = node.op;
+  if (op === 'comprehension') return [node.args.iterable, node.args.init, node.args.step] as Node[];
+  if (op.startsWith('accu')) return [];
+  return childrenOf(node as unknown as ASTNode) as unknown as Node[];
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { makers } from '../../apps/controller/src/testing/api.ts';
+import { openTestApp, type TestApp } from '../../apps/controller/src/testing/harness.ts';
+
+const rules = '/tenants/admission-rules';
+
+/** Rules that made the value before twice as large with each step: a version that took them ended by memory. */
+const doubling = (seed: string, last: (value: string) => string): string => {
+  const steps = [1, 2, 3, 4].reduceRight(
+    (body, i) =>
+      `[${Array(30)
+        .fill(`v${i - 1}`)
+        .join('+')}].all(v${i}, ${body})`,
+    last('v4'),
+  );
+  return `[${seed}].all(v0, ${steps})`;
+};
+const lists = doubling(`[${Array(50).fill(1)}]`, (v) => `size(${v}) > 0`);
+const texts = doubling(`'${'a'.repeat(200)}'`, (v) => `${v}.contains('b')`);
+
+/** A tenant with devices that a rule of this text lets in to a resource. */
+async function tenantWith(app: TestApp, devices: number) {
+  const make = makers(app);
+  const gateway = await make.gateway('office');
+  const https = await make.protocol('443');
+  const web = await make.resource('web', [{ address: '10.0.0.0/24', protocols: [https.id] }]);
+  await make.attach(web.id, [gateway.id]);
+  const made = [];
+  for (let i = 0; i < devices; i++) made.push(await make.device(`laptop ${i}`));
+  const rule = await make.rule('Staff', 'true');
+  await make.policy('Web', { allDevices: true, resources: [web.id], rule: rule.id });
+  return { gateway, device: made[0].id as string, rule: rule.id as string };
+}
+
+/** Puts a text where an earlier version left it. Nothing in memory knows of it. */
+async function storeAsBefore(app: TestApp, rule: string, text: string): Promise<void> {
+  await app.store.db.updateTable('admission_rules').set({ rule: text }).where('id', '=', rule).execute();
+}
+
+const question = (device: string) => ({ device, destination: '10.0.0.7', protocol: 'TCP', port: 443 });
+
+test('a rule whose values double is refused', async (t) => {
+  const app = await openTestApp(t);
+  for (const rule of [lists, texts]) {
+    assert.ok(rule.length <= 4000);
+    const { status, json } = await app.request('POST', rules, { body: { name: 'x', rule, hasTimeConstraint: false } });
+    assert.deepEqual([status, json.code], [400, 'invalid_rule']);
+    assert.match(json.detail, /\+ adds numbers only/);
+  }
+});
+
+test('a stored rule whose values double is shown as broken, is not met, and stops nothing', async (t) => {
+  for (const text of [lists, texts]) {
+    const app = await openTestApp(t);
+    const { gateway, device, rule } = await tenantWith(app, 2);
+    await storeAsBefore(app, rule, text);
+
+    assert.ok((await app.parts.states.current(gateway.id)) !== null);
+    const shown = (await app.request('GET', `${rules}/${rule}`)).json;
+    assert.equal(shown.rule, text);
+    assert.match(shown.problem.message, /\+ adds numbers only/);
+    assert.ok(shown.problem.line === 1 && shown.problem.column > 1 && shown.problem.hint.length > 10);
+    const all = (await app.request('GET', rules)).json;
+    assert.deepEqual(
+      all.map(({ problem }: { problem?: object }) => problem),
+      [undefined, shown.problem],
+    );
+
+    const [answer] = (await app.request('POST', '/tenants/access/explain', { body: question(device) })).json.answers;
+    assert.equal(answer.allowed, false);
+    assert.match(answer.policies[0].reason, /the rule is broken: line 1, column \d+: \+ adds numbers only/);
+    assert.deepEqual((await app.request('GET', '/tenants/access/matrix')).json, []);
+
+    const body = { name: 'Staff', rule: "device.name != ''", hasTimeConstraint: false };
+    const mended = await app.request('PUT', `${rules}/${rule}`, { body });
+    assert.deepEqual([mended.status, mended.json.problem], [200, undefined]);
+    const [after] = (await app.request('POST', '/tenants/access/explain', { body: question(device) })).json.answers;
+    assert.equal(after.allowed, true);
+  }
+});
