@@ -5,6 +5,7 @@ import { systemTimers, type Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
+import type { EgressSettings } from './egress/targets.ts';
 import { accessRoutes } from './features/access/routes.ts';
 import { addressRoutes } from './features/addresses/routes.ts';
 import { admissionRuleRoutes } from './features/admission-rules/routes.ts';
@@ -68,6 +69,8 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly publicHost: () => Promise<string | null>;
   readonly beacon: BeaconSettings;
   readonly metrics: Metrics;
+  /** Where the controller may call on behalf of tenants. */
+  readonly egress: EgressSettings;
   readonly version: string;
   readonly countries: Countries;
   /** For what happens by time alone; the system's when left out. */
