@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { runStoppable } from '@sallyport/testkit';
 import { creating, listing, starting, users } from './controller.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
@@ -50,5 +49,4 @@ async function main(): Promise<number> {
   return results.every((result) => result.reached) ? 0 : 1;
 }
 
-// Work that was interrupted still waits for something: nothing of it is needed any more.
-process.exit(await runStoppable(process, main));
+process.exitCode = await main();

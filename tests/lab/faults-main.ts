@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { runStoppable, whyNoNamespaces } from '@sallyport/testkit';
+import { whyNoNamespaces } from '@sallyport/testkit';
 import { faultLab, faultRun } from './faults.ts';
 
 const { values } = parseArgs({
@@ -10,16 +10,16 @@ if (why !== null) {
   console.error(`A fault run ${why}.`);
   process.exit(1);
 }
-
-async function main(): Promise<number> {
-  const scenario = await faultLab();
+const scenario = await faultLab();
+try {
+  const durationMs = Number(values.minutes) * 60_000;
   const { story: _, ...figures } = await faultRun(scenario, {
     seed: Number(values.seed),
-    durationMs: Number(values.minutes) * 60_000,
+    durationMs,
     tell: console.log,
   });
   console.log(JSON.stringify(figures));
-  return 0;
+} finally {
+  await scenario.cleanup.run();
 }
-
-process.exit(await runStoppable(process, main));
+process.exit(0);

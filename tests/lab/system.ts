@@ -1,5 +1,4 @@
-import { mkdtempSync } from 'node:fs';
-import { rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
@@ -13,9 +12,7 @@ export const program = (path: string): string => new URL(`../../apps/${path}`, i
 
 /** A folder of the test's own. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
-  cleanup.check();
-  // Made and registered in one go, so that a program that is stopped leaves none behind.
-  const folder = mkdtempSync(join(tmpdir(), 'sallyport-'));
+  const folder = await mkdtemp(join(tmpdir(), 'sallyport-'));
   cleanup.add(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

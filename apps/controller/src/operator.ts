@@ -1,8 +1,10 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { CreateApiKey } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Snapshots } from './backup/snapshot.ts';
 import type { Actor, Store } from './db/store.ts';
 import { notFound, OperatorError } from './errors.ts';
 import { verifyAudit } from './features/audit/verify.ts';
@@ -15,7 +17,11 @@ import { parseBody } from './http/validate.ts';
  * What only the operator may do, over a socket that only the controller's own user can open: whoever can reach it needs
  * no key. JSON over HTTP, failures as everywhere.
  */
-export function createOperatorServer(store: Store, log: FastifyBaseLogger): FastifyInstance {
+export function createOperatorServer(
+  store: Store,
+  log: FastifyBaseLogger,
+  snapshots: Pick<Snapshots, 'take'>,
+): FastifyInstance {
   const app = createServer({ log, trustedProxies: [], tls: null });
   const sockets = new OpenSockets(app.server);
   app.addHook('preClose', async () => sockets.cutAfter(stopGraceMs));
@@ -33,6 +39,17 @@ export function createOperatorServer(store: Store, log: FastifyBaseLogger): Fast
     const tenant = request.params.id.toLowerCase();
     if (!(await listTenants(store)).some(({ id }) => id === tenant)) throw notFound();
     return verifyAudit(store, tenant);
+  });
+  app.get('/backup', async (request, reply) => {
+    const { size, pieces, discard } = await snapshots.take();
+    log.info({ bytes: size }, 'a backup is being taken');
+    const stream = Readable.from(pieces, { objectMode: false });
+    // Also when it was never read, because the other side has gone.
+    stream.once('close', () => {
+      discard().catch((error) => log.warn({ err: error }, 'a backup could not be closed'));
+    });
+    if (request.raw.destroyed) stream.destroy();
+    return reply.header('content-length', size).type('application/octet-stream').send(stream);
   });
   return app;
 }

@@ -1,24 +1,24 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import type { FastifyBaseLogger } from 'fastify';
 import { type App, createApp } from './app.ts';
+import { beginAfterRestore } from './backup/restored.ts';
+import { removePartial, Snapshots } from './backup/snapshot.ts';
 import { loadBeaconKeys } from './beacon/keys.ts';
 import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
 import { openCountries } from './countries.ts';
-import { openDatabase } from './db/open.ts';
+import { openDataDirectory } from './data-directory.ts';
 import { createStore, type Store } from './db/store.ts';
 import { createTenant, listTenants } from './features/tenants/commands.ts';
 import { hostAddress } from './host-address.ts';
 import { createMetrics, type Metrics } from './http/metrics.ts';
 import { listenMetrics } from './http/metrics-listener.ts';
 import { sourceAddress } from './http/source-address.ts';
+import { listenFailure } from './listen-failure.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { createSecretBox, type SecretBox } from './secrets/box.ts';
 import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
-import { loadMasterKey } from './secrets/master-key.ts';
 
 export interface Started {
   /** Where it listens, as this machine reaches it. */
@@ -44,16 +44,23 @@ export async function startController(config: Config, version: string, log: Fast
   };
   try {
     const metrics = createMetrics();
-    const { store, app, secrets } = await openApp(config, version, log, metrics);
+    const { database, store, app, secrets } = await openApp(config, version, log, metrics);
     undo.push(() => store.close());
+    const { file: masterKeyFile } = config.masterKey;
+    const source = { database, dataDir: config.dataDir, masterKeyFile, version, now: Date.now };
+    const snapshots = new Snapshots(source);
+    await removePartial(config.dataDir);
+    undo.push(() => snapshots.stop());
     const firstKey = await firstTenant(store, config, log);
-    const operator = createOperatorServer(store, log);
+    const operator = createOperatorServer(store, log, snapshots);
     undo.push(() => operator.close());
     await listenOperator(operator, config.dataDir);
     undo.push(() => app.stop());
     // What agents are told depends on whether it could open its ports.
     await app.beacon.listen();
-    await app.server.listen(config.listen);
+    await app.server.listen(config.listen).catch((error) => {
+      throw listenFailure('SALLYPORT_LISTEN', config.listen, error);
+    });
     app.channel.attach(app.server.server);
     const figures = await listenMetrics(config.metricsListen, metrics, log);
     undo.push(() => figures.close());
@@ -73,14 +80,17 @@ export async function startController(config: Config, version: string, log: Fast
 const upkeepMs = 30_000;
 
 async function openApp(config: Config, version: string, log: FastifyBaseLogger, metrics: Metrics) {
-  const file = join(config.dataDir, 'sallyport.db');
-  // A database without its key cannot be read: never make another one beside it.
-  const masterKey = loadMasterKey(config.masterKey.file, config.masterKey.mayCreate && !existsSync(file));
-  const box = createSecretBox(masterKey);
   const countries = openCountries(config.countryDatabaseFile);
-  const store = createStore(openDatabase(file), Date.now);
+  const { database, masterKey, settle } = openDataDirectory(config);
+  const box = createSecretBox(masterKey);
+  const store = createStore(database, Date.now);
   try {
-    if (config.newEpoch) await beginEpoch(store);
+    // First, for this fails when the key is another one: then nothing is changed.
+    await loadIdentity(store, box);
+    settle();
+    const madeAt = await beginAfterRestore(store);
+    if (madeAt !== null) log.warn({ madeAt }, restoredText);
+    else if (config.newEpoch) await beginEpoch(store);
     const identity = await loadIdentity(store, box);
     const app = createApp({
       ...config,
@@ -103,12 +113,15 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger, 
           peerAddress: sourceAddress(config.trustedProxies),
         }),
     });
-    return { store, app, secrets: { box, identity } };
+    return { database, store, app, secrets: { box, identity } };
   } catch (error) {
     await store.close();
     throw error;
   }
 }
+
+const restoredText =
+  'this database comes from a backup: a new epoch begins, so that agents take it as the new truth; enrolment keys that were open have ended';
 
 /** On an empty database: the first tenant, with the key that was given or a new one. */
 async function firstTenant(store: Store, config: Config, log: FastifyBaseLogger): Promise<Started['firstKey']> {

@@ -35,9 +35,6 @@ import {
   touches,
 } from './items.ts';
 
-/** What the controller gives a gateway that names none. */
-const DEFAULT_RELAY_PORTS = '52000-52999';
-
 export const gatewayFamily: Family<GatewayItem> = {
   word: 'gateway',
   fields: {
@@ -48,7 +45,6 @@ export const gatewayFamily: Family<GatewayItem> = {
     masquerade: defaults(flag, true),
     intent: defaults(oneOf(gatewayIntent.options), 'ACTIVE'),
     relay: defaults(flag, false),
-    relayPorts: defaults(text, DEFAULT_RELAY_PORTS),
   },
   fixed: [],
   showsBuiltIn: false,
@@ -61,7 +57,7 @@ export const gatewayFamily: Family<GatewayItem> = {
   create: (item) => request('createGateway', { body: gatewayBody(item) }),
   finish: (id, item) => [...(item.intent === 'ACTIVE' ? [] : [updateGateway(id, item)]), ...relay(id, item, false)],
   change: (id, before, after, changed) => [
-    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent', 'relayPorts')
+    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent')
       ? [updateGateway(id, after)]
       : []),
     ...relay(id, after, before.relay),
@@ -71,13 +67,12 @@ export const gatewayFamily: Family<GatewayItem> = {
 
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
-  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS } = g;
-  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts };
+  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay: g.relayEnabled ?? false };
   return { id, item, builtIn: false };
 }
 
-function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade, relayPorts }: GatewayItem) {
-  return { name, description: description || null, wireguardPort, endpoint, masquerade, relayPorts };
+function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade }: GatewayItem) {
+  return { name, description: description || null, wireguardPort, endpoint, masquerade };
 }
 
 const updateGateway = (id: string, item: GatewayItem): Request =>

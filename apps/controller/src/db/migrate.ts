@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { OperatorError } from '../errors.ts';
 
 /**
  * Brings a database forward to the newest migration, each in a transaction of its own. Forward only: a database that is
  * newer than this program is refused.
  */
 export function migrate(database: DatabaseSync): void {
+  refuseForeign(database);
   database.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT');
   const applied = database.prepare('SELECT name FROM migrations ORDER BY name').all();
   const done = new Set(applied.map((row) => String(row.name)));
@@ -14,12 +16,24 @@ export function migrate(database: DatabaseSync): void {
     .filter((name) => name.endsWith('.sql'))
     .sort();
   const foreign = [...done].filter((name) => !known.includes(name));
-  if (foreign.length > 0) throw new Error(`the database was written by a newer version (${foreign.join(', ')})`);
+  if (foreign.length > 0)
+    throw new OperatorError(
+      `the database was written by a newer version of Sallyport (${foreign.join(', ')}): start that version, or bring back a backup that this one made`,
+    );
   for (const name of known) if (!done.has(name)) apply(database, name);
 }
 
 // Compiled code runs from dist/, the SQL stays with the sources.
 const folder = join(import.meta.dirname.replace(/([\\/])dist([\\/]db)$/, '$1src$2'), 'migrations', 'sqlite');
+
+/** Another program's database may lie under this name. */
+function refuseForeign(database: DatabaseSync): void {
+  const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+  if (tables.length === 0 || tables.some(({ name }) => name === 'migrations')) return;
+  throw new OperatorError(
+    `${database.location() ?? 'the database'} is a database of another program: name another SALLYPORT_DATA_DIR`,
+  );
+}
 
 function apply(database: DatabaseSync, name: string): void {
   database.exec('BEGIN IMMEDIATE');

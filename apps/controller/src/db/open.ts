@@ -3,21 +3,57 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Kysely } from 'kysely';
 import { OperatorError } from '../errors.ts';
+import { attempt } from '../system-error.ts';
+import { type CopyOptions, copyDatabase } from './copy.ts';
 import { sqliteDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
+/** The database in one file, of which a copy can be made while it is used. */
+export class EmbeddedDatabase extends Kysely<Database> {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync) {
+    super({ dialect: sqliteDialect(database) });
+    this.#database = database;
+  }
+
+  /** Bytes of the whole database. */
+  size(): number {
+    const pragma = (name: string) => Number(Object.values(this.#database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+    return pragma('page_count') * pragma('page_size');
+  }
+
+  /** Whether a controller has ever started with it. */
+  hasIdentity(): boolean {
+    return this.#database.prepare("SELECT 1 FROM meta WHERE key = 'identity'").get() !== undefined;
+  }
+
+  /** Makes a new file that holds everything that was committed when the copy ended. Rejects when `signal` aborts. */
+  copyTo(file: string, options: CopyOptions): Promise<void> {
+    return copyDatabase(this.#database, file, options);
+  }
+
+  /** For when nothing has used it yet; otherwise `destroy`. */
+  closeNow(): void {
+    this.#database.close();
+  }
+}
+
 /**
  * Opens the embedded database, alone: nobody else can open the file until it is closed. Migrates it to the present
- * schema. Commits are on disk when they return.
+ * schema. Commits are on disk when they return. Throws OperatorError when the file cannot be used.
  */
-export function openDatabase(file: string): Kysely<Database> {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  // Never opened here once it exists: closing any descriptor of a file gives up all locks that this process has on it.
-  if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
-  chmodSync(file, 0o600);
-  const database = new DatabaseSync(file);
+export function openDatabase(file: string): EmbeddedDatabase {
+  attempt(`the database ${file} cannot be opened`, () => {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    // Never opened here once it exists: closing any descriptor of a file gives up all locks that this process has on it.
+    if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
+    chmodSync(file, 0o600);
+  });
+  let database: DatabaseSync | null = null;
   try {
+    database = new DatabaseSync(file);
     // Exclusive before WAL: then the index of the log stays in this process's memory, with no shared file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
@@ -27,12 +63,30 @@ export function openDatabase(file: string): Kysely<Database> {
     database.exec('PRAGMA wal_autocheckpoint = 4000');
     migrate(database);
   } catch (error) {
-    database.close();
-    throw isBusy(error) ? new OperatorError(`another controller uses this data directory: ${dirname(file)}`) : error;
+    database?.close();
+    throw openFailure(error, file);
   }
-  return new Kysely<Database>({ dialect: sqliteDialect(database) });
+  return new EmbeddedDatabase(database);
 }
 
-const SQLITE_BUSY = 5;
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_BUSY;
+/** What SQLite said, in words. */
+function openFailure(error: unknown, file: string): unknown {
+  const said = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  if (!(said instanceof Error) || !('errcode' in said)) return error;
+  const sentence = sentences.get(Number(said.errcode) & 0xff);
+  return sentence === undefined ? error : new OperatorError(sentence(file));
+}
+
+/** By primary result code (https://www.sqlite.org/rescode.html). */
+const sentences: ReadonlyMap<number, (file: string) => string> = new Map([
+  [5, (file) => `another controller uses this data directory: ${dirname(file)}`],
+  [8, (file) => `the database ${file} cannot be written: the file or its file system is read-only`],
+  [10, (file) => `the database ${file} cannot be read or written: the disk failed or is full`],
+  [11, (file) => damaged(file)],
+  [13, (file) => `the database ${file} cannot be written: the disk is full; make room first`],
+  [14, (file) => `the database ${file} cannot be opened: is it a file, and does it belong to this user?`],
+  [26, (file) => damaged(file)],
+]);
+
+const damaged = (file: string): string =>
+  `the database ${file} is damaged, or is not a database: bring it back from a backup (sally operator restore FILE --replace)`;

@@ -7,6 +7,8 @@ import {
   randomUUID,
   sign,
 } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { Database } from '../db/schema.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
 import { OperatorError } from '../errors.ts';
@@ -44,11 +46,12 @@ export async function loadIdentity(store: Store, box: SecretBox): Promise<Contro
 
 /** Begins another history of revisions: whatever agents have seen of this database before counts no more. */
 export async function beginEpoch(store: Store): Promise<void> {
-  await unscoped(store.db, 'the epoch belongs to the controller, not to a tenant')
-    .updateTable('meta')
-    .set({ value: randomUUID() })
-    .where('key', '=', 'epoch')
-    .execute();
+  await setEpoch(unscoped(store.db, 'the epoch belongs to the controller, not to a tenant'));
+}
+
+/** As `beginEpoch`, in a transaction of the caller's. */
+export async function setEpoch(meta: Kysely<Database>): Promise<void> {
+  await meta.updateTable('meta').set({ value: randomUUID() }).where('key', '=', 'epoch').execute();
 }
 
 function openKey(box: SecretBox, sealed: string): KeyObject {

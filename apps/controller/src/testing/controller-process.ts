@@ -25,7 +25,7 @@ export class ControllerProcess {
 
   /** Resolves once it has greeted, or has ended. `prefix`: a program that runs it, with its arguments. */
   static async start(
-    t: TestContext,
+    t: Pick<TestContext, 'after'>,
     dataDir: string,
     args: readonly string[] = [],
     env: Record<string, string> = {},
@@ -68,10 +68,6 @@ export class ControllerProcess {
   /** API key that it has printed, or null. */
   get printedKey(): string | null {
     return /API key +(sak_\S+)/.exec(this.stdout)?.[1] ?? null;
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid;
   }
 
   get exitCode(): number | null {

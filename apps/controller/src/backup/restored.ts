@@ -1,0 +1,35 @@
+import { bySystem } from '../db/contexts.ts';
+import { unscoped } from '../db/scoped.ts';
+import type { Store } from '../db/store.ts';
+import { listTenants } from '../features/tenants/commands.ts';
+import { setEpoch } from '../secrets/identity.ts';
+import { copyMarker } from './marker.ts';
+
+/**
+ * When the database is a copy that no controller has started with yet: begins a new epoch, because agents may know later
+ * revisions than the copy has, and ends the enrolment keys that are still open, because they may have been used since.
+ * Returns when the copy was made, or null. A controller that dies in between does it again.
+ */
+export async function beginAfterRestore(store: Store): Promise<string | null> {
+  const meta = unscoped(store.db, 'the epoch belongs to the controller, not to a tenant');
+  const marker = await meta.selectFrom('meta').select('value').where('key', '=', copyMarker).executeTakeFirst();
+  if (marker === undefined) return null;
+  for (const { id, name } of await listTenants(store)) await noteRestore(store, id, name, marker.value);
+  await meta.transaction().execute(async (own) => {
+    await setEpoch(own);
+    await own.deleteFrom('meta').where('key', '=', copyMarker).execute();
+  });
+  return marker.value;
+}
+
+async function noteRestore(store: Store, tenant: string, name: string, copiedAt: string): Promise<void> {
+  await store.write(bySystem(tenant, 'restore backup'), async (tx) => {
+    tx.changed({ kind: 'tenant', id: tenant, op: 'update', name, after: { restoredFrom: copiedAt } });
+    await tx.scoped
+      .updateTable('enrolment_keys')
+      .set({ expires_at: tx.now })
+      .where('used_at', 'is', null)
+      .where('expires_at', '>', tx.now)
+      .execute();
+  });
+}

@@ -1,0 +1,78 @@
+import { randomBytes } from 'node:crypto';
+import { accessSync, constants, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from './config.ts';
+import { type EmbeddedDatabase, openDatabase } from './db/open.ts';
+import { OperatorError } from './errors.ts';
+import { readMasterKey, syncDirectory, writeMasterKey } from './secrets/master-key.ts';
+import { attempt } from './system-error.ts';
+
+/** Stands in a data directory while a restore replaces its files. */
+export const restoreMarker = 'restore.pending';
+
+export interface DataDirectory {
+  readonly database: EmbeddedDatabase;
+  readonly masterKey: Buffer;
+  /** To be called once the database holds something that was sealed with the master key. */
+  settle(): void;
+}
+
+/**
+ * Opens the database and the master key that belongs to it, or makes both where there is neither. A database and a key
+ * without the other are refused: a new one would hide that something was lost. Throws OperatorError.
+ */
+export function openDataDirectory({ dataDir, masterKey }: Pick<Config, 'dataDir' | 'masterKey'>): DataDirectory {
+  prepare(dataDir);
+  const file = join(dataDir, 'sallyport.db');
+  if (!existsSync(file)) refuseLoneKey(masterKey, dataDir);
+  const database = openDatabase(file);
+  try {
+    const fresh = !database.hasIdentity();
+    if (fresh) refuseLoneKey(masterKey, dataDir);
+    return { database, ...keyFor(masterKey, dataDir, fresh) };
+  } catch (error) {
+    database.closeNow();
+    throw error;
+  }
+}
+
+function prepare(dataDir: string): void {
+  const setting = `SALLYPORT_DATA_DIR: ${dataDir}`;
+  const found = attempt(`${setting} cannot be used`, () => statSync(dataDir, { throwIfNoEntry: false }));
+  if (found !== undefined && !found.isDirectory())
+    throw new OperatorError(`${setting} is a file and not a directory: name a directory, or remove the file`);
+  attempt(`${setting} cannot be made`, () => mkdirSync(dataDir, { recursive: true, mode: 0o700 }));
+  attempt(`${setting} cannot be written`, () => accessSync(dataDir, constants.R_OK | constants.W_OK | constants.X_OK));
+  if (existsSync(join(dataDir, restoreMarker)))
+    throw new OperatorError(
+      `${setting} holds the pieces of a restore that was interrupted: run "sally operator restore FILE --replace" again`,
+    );
+}
+
+/** Only a key that an earlier start made here: one that the operator named may be new. */
+function refuseLoneKey({ file, mayCreate }: Config['masterKey'], dataDir: string): void {
+  if (!mayCreate || !existsSync(file)) return;
+  throw new OperatorError(
+    `there is a master.key in ${dataDir} but no database that it belongs to: sallyport.db is lost. Bring it back (sally operator restore FILE --replace), or move master.key away to begin with an empty installation`,
+  );
+}
+
+/**
+ * A new key waits under another name until the database holds something that was sealed with it, so that a first start
+ * that is interrupted leaves nothing that looks like a loss.
+ */
+function keyFor({ file, mayCreate }: Config['masterKey'], dataDir: string, fresh: boolean) {
+  const waiting = join(dataDir, 'master.key.new');
+  const settle = (): void => {
+    if (!mayCreate || !existsSync(waiting)) return;
+    if (existsSync(file)) rmSync(waiting);
+    else renameSync(waiting, file);
+    syncDirectory(dataDir);
+  };
+  if (!mayCreate || existsSync(file)) return { masterKey: readMasterKey(file), settle };
+  if (fresh) return { masterKey: writeMasterKey(waiting, randomBytes(32)), settle };
+  if (existsSync(waiting)) return { masterKey: readMasterKey(waiting), settle };
+  throw new OperatorError(
+    `there is a database in ${dataDir} but no master.key: neither is of use without the other. Bring back the master.key that belongs to it, or both with "sally operator restore FILE --replace"`,
+  );
+}
