@@ -1,3 +1,4 @@
+export * from './bounds.ts';
 export * from './errors.ts';
 export * from './http/access.ts';
 export * from './http/api-keys.ts';

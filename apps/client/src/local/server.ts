@@ -1,7 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { type LocalReply, LocalRequest, maxLine, socketName } from '@sallyport/contract/local';
+import { type LocalReply, LocalRequest, maxRequest, readBounded, socketName } from '@sallyport/contract/local';
 
 /** What the daemon answers. What it throws is told as it is. */
 export type LocalHandler = (request: LocalRequest) => Promise<LocalReply> | LocalReply;
@@ -53,7 +53,7 @@ export class LocalServer {
         text = text.slice(end + 1);
         turn = turn.then(() => this.#answer(socket, handler, line));
       }
-      if (text.length > maxLine) socket.destroy();
+      if (text.length > maxRequest) socket.destroy();
     });
   }
 
@@ -96,9 +96,5 @@ function send(socket: Socket, reply: LocalReply): void {
 }
 
 function parse(line: string): LocalRequest | null {
-  try {
-    return LocalRequest.parse(JSON.parse(line));
-  } catch {
-    return null;
-  }
+  return readBounded(line, LocalRequest, { length: maxRequest, commas: 20, depth: 2 });
 }

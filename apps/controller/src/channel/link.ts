@@ -1,5 +1,11 @@
 import type { Duplex } from 'node:stream';
-import { AgentMessage, type ControllerMessage, type SealedChannel } from '@sallyport/contract/channel';
+import {
+  type AgentMessage,
+  type ControllerMessage,
+  liveBounds,
+  readAgentMessage,
+  type SealedChannel,
+} from '@sallyport/contract/channel';
 import type { RawData, WebSocket } from 'ws';
 import type { AgentEntry } from './agent-entry.ts';
 import { Allowance } from './allowance.ts';
@@ -28,6 +34,9 @@ const lingerMs = 2_000;
 /** Endings after which nobody is there to say goodbye to. */
 const atOnce: ReadonlySet<LinkEnding['code']> = new Set(['stalled', 'silent', 'evicted']);
 
+/** Of one read from the socket, twice: what may come with the end of one message and with the beginning of the next. */
+const chunkBytes = 128 * 1024;
+
 /** RFC 6455, 7.1.5: no close frame came. */
 const closedAbnormally = 1006;
 
@@ -48,6 +57,8 @@ export class Link {
   #congested = false;
   #ending: LinkEnding | null = null;
   #bytesBeforeProof = 0;
+  /** Received since the last whole message, the piece with its end included. */
+  #unread = 0;
   #cancelLinger: (() => void) | null = null;
 
   constructor(
@@ -98,10 +109,17 @@ export class Link {
   }
 
   #frame(data: RawData, isBinary: boolean): void {
+    this.#unread = 0;
     const bytes = bytesOf(data);
     if (this.over || !this.#spend(bytes.length)) return;
     const text = this.#plain(bytes, isBinary);
-    this.input((text === null ? null : parse(text)) ?? { type: 'garbage' });
+    this.input((text === null ? null : this.#read(text)) ?? { type: 'garbage' });
+  }
+
+  /** Only what the role may say in this phase is looked at; while the directory is asked, that is nothing. */
+  #read(text: string): AgentMessage | null {
+    const { phase, role } = this.session;
+    return phase === 'admitting' || phase === 'closed' ? null : readAgentMessage(text, phase, role);
   }
 
   /** Null for what is not sealed as it must be, or is sealed too early. */
@@ -119,10 +137,14 @@ export class Link {
     return left;
   }
 
+  /** Ends the connection before more than the largest message of the role and phase was buffered. */
   readonly #countBytes = (chunk: Buffer): void => {
-    if (this.session.phase === 'live') this.#socket.off('data', this.#countBytes);
-    this.#bytesBeforeProof += chunk.length;
-    if (this.session.phase === 'live' || this.#bytesBeforeProof <= this.#host.limits.handshakeBytes) return;
+    const live = this.session.phase === 'live';
+    this.#unread += chunk.length;
+    if (!live) this.#bytesBeforeProof += chunk.length;
+    const { handshakeBytes, frameBytes } = this.#host.limits;
+    const most = Math.min(frameBytes, liveBounds[this.session.role].length) + chunkBytes;
+    if (live ? this.#unread <= most : this.#bytesBeforeProof <= handshakeBytes) return;
     this.input({ type: 'garbage' });
     this.#ws.terminate();
   };
@@ -176,13 +198,4 @@ export class Link {
 function bytesOf(data: RawData): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data);
   return data instanceof ArrayBuffer ? Buffer.from(data) : data;
-}
-
-function parse(text: string): AgentMessage | null {
-  try {
-    const parsed = AgentMessage.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : null;
-  } catch {
-    return null;
-  }
 }

@@ -1,11 +1,21 @@
+import { excessOf, type JsonBounds } from '@sallyport/contract';
 import type { FastifyInstance } from 'fastify';
 import { ApiError } from '../errors.ts';
 
 /** Largest body taken, in bytes. */
 export const bodyLimit = 1024 * 1024;
 
-/** Deepest nesting taken: far beyond any schema of ours, far below what exhausts the stack of whoever walks it. */
-const depthLimit = 64;
+/**
+ * Nesting far beyond any schema of ours, and far below what exhausts the stack of whoever walks it. The most values that fit
+ * into a body of this size and mean something are references by id, 39 bytes each.
+ */
+const bounds: JsonBounds = { length: bodyLimit, commas: 50_000, depth: 64 };
+
+const excesses = {
+  length: 'The body is too long',
+  depth: `The body is nested deeper than ${bounds.depth} levels`,
+  commas: `The body holds more than ${bounds.commas} values`,
+} as const;
 
 /**
  * Only JSON in UTF-8 is read. An empty body is none, whatever its Content-Type says: many clients send
@@ -31,7 +41,8 @@ function parseJson(bytes: Buffer): unknown {
   } catch {
     throw new ApiError('malformed_json', 'The body is not valid UTF-8');
   }
-  if (isDeep(text)) throw new ApiError('malformed_json', `The body is nested deeper than ${depthLimit} levels`);
+  const excess = excessOf(text, bounds);
+  if (excess !== null) throw new ApiError('malformed_json', excesses[excess]);
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -39,21 +50,4 @@ function parseJson(bytes: Buffer): unknown {
     const place = /position (\d+)/.exec(error instanceof Error ? error.message : '')?.[1];
     throw new ApiError('malformed_json', place === undefined ? undefined : `The mistake is at position ${place}`);
   }
-}
-
-/** Counts brackets outside of strings: cheap, and before anything recursive sees the text. */
-function isDeep(text: string): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (inString) {
-      if (character === '\\') at++;
-      else if (character === '"') inString = false;
-    } else if (character === '"') inString = true;
-    else if (character === '{' || character === '[') {
-      if (++depth > depthLimit) return true;
-    } else if (character === '}' || character === ']') depth--;
-  }
-  return false;
 }

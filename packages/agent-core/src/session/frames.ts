@@ -1,18 +1,19 @@
-import { ControllerMessage, type SealedChannel } from '@sallyport/contract/channel';
-import type { Frame } from './types.ts';
+import { type ControllerMessage, readControllerMessage, type SealedChannel } from '@sallyport/contract/channel';
+import type { Frame, Phase } from './types.ts';
 
 /**
  * What a frame from the controller says, or in words why it says nothing. Before there is a channel only text is taken,
- * afterwards only what the controller sealed.
+ * afterwards only what the controller sealed, and of that only what belongs into the phase.
  */
-export function readFrame(frame: Frame, channel: SealedChannel | null): ControllerMessage | string {
+export function readFrame(frame: Frame, channel: SealedChannel | null, phase: Phase): ControllerMessage | string {
   const text = plain(frame, channel);
   if (text === null) return 'a frame came that the controller did not send, or not in this place';
-  try {
-    return ControllerMessage.parse(JSON.parse(text));
-  } catch {
-    return 'the controller sent something that is not the protocol';
-  }
+  const message = isTalking(phase) ? readControllerMessage(text, phase) : null;
+  return message ?? 'the controller sent something that is not the protocol, or out of turn';
+}
+
+function isTalking(phase: Phase): phase is 'greeting' | 'authenticating' | 'live' {
+  return phase === 'greeting' || phase === 'authenticating' || phase === 'live';
 }
 
 function plain(frame: Frame, channel: SealedChannel | null): string | null {

@@ -15,7 +15,7 @@ import { HeartbeatFilter } from './heartbeat-filter.ts';
 import { Posture } from './posture.ts';
 import { Pulse } from './pulse.ts';
 import { defaultTiming, earliest, type SessionTiming } from './timing.ts';
-import { expectedMessages, isConnected, type Steps, transitions } from './transitions.ts';
+import { isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
 
 /**
@@ -123,12 +123,9 @@ export class AgentSession {
     },
     receive: (input, moment) => {
       if (input.connection !== this.#connection) return;
-      const message = readFrame(input.frame, this.#channel);
+      const message = readFrame(input.frame, this.#channel, this.#phase);
       if (typeof message === 'string') return this.#reject(message, moment);
       this.#pulse.heard(moment.now);
-      if (!expectedMessages[this.#phase].includes(message.type)) {
-        return this.#reject(`the controller sent ${message.type} out of turn`, moment);
-      }
       this.#receive(message, moment);
     },
     heard: (input, moment) => {

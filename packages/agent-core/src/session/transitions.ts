@@ -1,4 +1,3 @@
-import type { ControllerMessage } from '@sallyport/contract/channel';
 import type { Input, Moment, Phase } from './types.ts';
 
 /** What the session can do on an input. */
@@ -94,21 +93,6 @@ export const transitions: { readonly [P in Phase]: Row } = {
   waiting: pausing,
   refused: pausing,
   stopped: inert,
-};
-
-/**
- * What the controller may say when, to either role: a device answers `probe` with no results, because it has no probes. Anything
- * else ends the connection.
- */
-export const expectedMessages: { readonly [P in Phase]: readonly ControllerMessage['type'][] } = {
-  idle: [],
-  connecting: [],
-  greeting: ['challenge', 'refused'],
-  authenticating: ['welcome', 'refused'],
-  live: ['snapshot', 'delta', 'lease', 'probe', 'punch', 'refused'],
-  waiting: [],
-  refused: [],
-  stopped: [],
 };
 
 export function isConnected(phase: Phase): boolean {

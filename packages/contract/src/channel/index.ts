@@ -1,4 +1,7 @@
 export { isLoopbackHost } from '../loopback.ts';
+
+export * from './frames.ts';
+
 export * from './hash.ts';
 export * from './messages.ts';
 export * from './seal.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { StateItem } from './state.ts';
+import { list, recordOf } from '../bounds.ts';
+import { mostItems, StateItem } from './state.ts';
 
 /**
  * The agent channel: one WebSocket per agent, each frame one message of the unions below, as JSON. `hello`, `challenge` and
@@ -129,20 +130,20 @@ export const Heartbeat = z.strictObject({
   sentAt: epochMs,
   revision: Revision.nullable(),
   hash: hash.nullable(),
-  peers: z.array(PeerStatistics),
-  policies: z.array(z.strictObject({ policy: z.string().max(64), packets: counter, bytes: counter })),
-  dropped: z.record(z.string().max(32), counter),
-  probes: z.array(ProbeResult),
+  peers: list(PeerStatistics, 30_000),
+  policies: list(z.strictObject({ policy: z.string().max(64), packets: counter, bytes: counter }), 30_000),
+  dropped: recordOf(z.string().max(32), counter, 64),
+  probes: list(ProbeResult, 30_000),
   /** All gateways that the agent sends to. */
-  paths: z.array(PathReport),
+  paths: list(PathReport, 10_000),
   /** Round-trip times to relay points, all that are known; null: no answer. */
-  relays: z.array(z.strictObject({ gateway: z.uuid(), rttMs: z.number().nonnegative().nullable() })),
+  relays: list(z.strictObject({ gateway: z.uuid(), rttMs: z.number().nonnegative().nullable() }), 10_000),
   safeToStop: z.boolean(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
 /** Outcomes of probes that have just changed: whoever leads traffic to the resource must not wait for a heartbeat. */
-export const Noticed = z.strictObject({ type: z.literal('noticed'), probes: z.array(ProbeResult).max(10_000) });
+export const Noticed = z.strictObject({ type: z.literal('noticed'), probes: list(ProbeResult, 10_000) });
 
 /**
  * No packet gets through to this peer. The controller asks the peer to send (`punch`) and, with `relay`, has a relay
@@ -154,12 +155,11 @@ export type FindPath = z.infer<typeof FindPath>;
 /** Facts about the device, whole; sent after `welcome` and when they change. From devices only. */
 export const Posture = z.strictObject({
   type: z.literal('posture'),
-  facts: z
-    .record(
-      z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
-      z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
-    )
-    .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts')
+  facts: recordOf(
+    z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
+    z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
+    100,
+  )
     // Every change stands in the audit trail.
     .refine((facts) => JSON.stringify(facts).length <= 8_192, 'must have at most 8192 characters'),
 });
@@ -170,21 +170,18 @@ export const Probed = z.strictObject({
   type: z.literal('probed'),
   request: z.string().max(64),
   hash: hash.nullable(),
-  probes: z.array(ProbeResult),
+  probes: list(ProbeResult, 30_000),
 });
 
-export const AgentMessage = z.discriminatedUnion('type', [
-  Hello,
-  Authenticate,
-  Applied,
-  Failed,
-  NeedSnapshot,
-  Heartbeat,
-  Probed,
-  Noticed,
-  FindPath,
-  Posture,
-]);
+const ofBoth = [Applied, Failed, NeedSnapshot, Heartbeat, FindPath] as const;
+
+/** What an agent of each role may say once it was welcomed. */
+export const LiveMessage = {
+  gateway: z.discriminatedUnion('type', [...ofBoth, Probed, Noticed]),
+  device: z.discriminatedUnion('type', [...ofBoth, Posture]),
+} as const;
+
+export const AgentMessage = z.discriminatedUnion('type', [Hello, Authenticate, ...ofBoth, Probed, Noticed, Posture]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
 // ---- from the controller
@@ -205,7 +202,7 @@ export const Welcome = z.strictObject({
   now: epochMs,
   /** The agent takes no less than a second and no more than a minute. */
   heartbeatMs: z.int().positive(),
-  name: z.string(),
+  name: z.string().max(200),
 });
 
 export const refusalCodes = [
@@ -238,7 +235,7 @@ export type Refused = z.infer<typeof Refused>;
 /** Everything. The agent drops whatever is not in it. */
 export const Snapshot = z.strictObject({
   type: z.literal('snapshot'),
-  items: z.array(StateItem),
+  items: list(StateItem, mostItems),
   signed: SignedStatement,
 });
 export type Snapshot = z.infer<typeof Snapshot>;
@@ -247,8 +244,8 @@ export type Snapshot = z.infer<typeof Snapshot>;
 export const Delta = z.strictObject({
   type: z.literal('delta'),
   from: hash,
-  upserts: z.array(StateItem),
-  removes: z.array(z.string()),
+  upserts: list(StateItem, mostItems),
+  removes: list(z.string().max(200), mostItems),
   signed: SignedStatement,
 });
 export type Delta = z.infer<typeof Delta>;
@@ -263,7 +260,7 @@ export const Probe = z.strictObject({ type: z.literal('probe'), request: z.strin
 export const Punch = z.strictObject({
   type: z.literal('punch'),
   peer: z.uuid(),
-  endpoints: z.array(z.string().max(80)).max(8),
+  endpoints: list(z.string().max(80), 8),
 });
 export type Punch = z.infer<typeof Punch>;
 

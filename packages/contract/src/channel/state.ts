@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { list } from '../bounds.ts';
 import { parseEndpoint } from '../http/common.ts';
 import { parsePrefix, parseRange } from '../ip.ts';
 
@@ -7,10 +8,25 @@ import { parsePrefix, parseRange } from '../ip.ts';
  * order in which they arrive; a missing item that another one names admits nothing (fails closed).
  */
 
-const address = z.string().refine((text) => parsePrefix(text) !== null && !text.includes('/'), 'must be an IP address');
-const prefix = z.string().refine((text) => parsePrefix(text) !== null, 'must be an IP prefix');
-const range = z.string().refine((text) => parseRange(text) !== null, 'must be an address range first-last');
+/** Items of a state. */
+export const mostItems = 500_000;
+/** Bound of lists that grow with the tenant: prefixes, ranges, ports, cells, references. */
+const many = 100_000;
+
+const address = z
+  .string()
+  .max(64, { abort: true })
+  .refine((text) => parsePrefix(text) !== null && !text.includes('/'), 'must be an IP address');
+const prefix = z
+  .string()
+  .max(64, { abort: true })
+  .refine((text) => parsePrefix(text) !== null, 'must be an IP prefix');
+const range = z
+  .string()
+  .max(128, { abort: true })
+  .refine((text) => parseRange(text) !== null, 'must be an address range first-last');
 const key = z.string().min(1).max(200);
+const id = z.string().max(200);
 const endpoint = z
   .string()
   .max(300)
@@ -23,7 +39,7 @@ export const GatewayItem = z.strictObject({
   kind: z.literal('gateway'),
   key: z.literal('gateway'),
   listenPort: z.int().min(1).max(65535),
-  addresses: z.array(prefix).min(1).max(2),
+  addresses: list(prefix, 2).min(1),
   overlay: z.strictObject({ v4: prefix, v6: prefix }),
   mtu: z.int().min(576).max(9200),
   masquerade: z.boolean(),
@@ -38,7 +54,7 @@ export const GatewayItem = z.strictObject({
 export const ClientItem = z.strictObject({
   kind: z.literal('client'),
   key: z.literal('client'),
-  addresses: z.array(prefix).min(1).max(2),
+  addresses: list(prefix, 2).min(1),
   overlay: z.strictObject({ v4: prefix, v6: prefix }),
   mtu: z.int().min(576).max(9200),
 });
@@ -51,7 +67,7 @@ export const ClientItem = z.strictObject({
 export const BeaconItem = z.strictObject({
   kind: z.literal('beacon'),
   key,
-  id: z.string(),
+  id,
   publicKey,
   endpoint: endpoint.nullable(),
 });
@@ -61,20 +77,20 @@ export const PeerItem = z.strictObject({
   kind: z.literal('peer'),
   key,
   id: z.uuid(),
-  name: z.string(),
+  name: z.string().max(200),
   publicKey,
   /** Its overlay addresses, which the tunnel carries whatever else it does. */
-  addresses: z.array(address).min(1).max(2),
+  addresses: list(address, 2).min(1),
   /** Where to try, best first; none: it has to come to us, or through a relay. */
-  endpoints: z.array(endpoint).max(8),
+  endpoints: list(endpoint, 8),
   /** Where relays listen for this pair. */
-  relays: z.array(z.strictObject({ gateway: z.uuid(), endpoint })).max(4),
+  relays: list(z.strictObject({ gateway: z.uuid(), endpoint }), 4),
   /** Prefixes from which it may send to us beside its own addresses: sites behind it, devices that come in through it. */
-  sources: z.array(prefix),
+  sources: list(prefix, many),
   /** Whether it takes new flows. */
   standing: z.enum(['ACTIVE', 'MAINTENANCE', 'ERROR']),
   /** Resources that it says it cannot reach at present. */
-  unreachable: z.array(z.string()),
+  unreachable: list(id, many),
   expiresAt: expiry,
 });
 
@@ -87,19 +103,19 @@ export const RouteItem = z.strictObject({
   /** MANUAL: the first that is available. AUTOMATIC: spread over those with a like round-trip time. */
   mode: z.enum(['MANUAL', 'AUTOMATIC']),
   /** In order of preference. None: the prefix leads nowhere. */
-  gateways: z.array(z.uuid()),
+  gateways: list(z.uuid(), many),
   /** Resources with addresses in the prefix; none for the internet at large. */
-  resources: z.array(z.string()),
+  resources: list(id, many),
 });
 
 /** `resource/<id>`: what people on the device are told of a resource; decides nothing. */
 export const ResourceItem = z.strictObject({
   kind: z.literal('resource'),
   key,
-  id: z.string(),
-  name: z.string(),
+  id,
+  name: z.string().max(200),
   /** Null: it may be reached. Else what is in the way, in a sentence. */
-  denied: z.string().nullable(),
+  denied: z.string().max(2000).nullable(),
 });
 
 /** `relay-point/<gatewayId>`: a relay whose round-trip time the agent measures. */
@@ -109,7 +125,7 @@ export const RelayPointItem = z.strictObject({ kind: z.literal('relay-point'), k
 export const RelayItem = z.strictObject({
   kind: z.literal('relay'),
   key,
-  id: z.string(),
+  id,
   port: z.int().min(1).max(65535),
   /** Two. `endpoint`: where to look for a peer that has not spoken yet. */
   peers: z.array(z.strictObject({ id: z.uuid(), publicKey, endpoint: endpoint.nullable() })).length(2),
@@ -124,9 +140,9 @@ export const RelayItem = z.strictObject({
 export const EgressItem = z.strictObject({
   kind: z.literal('egress'),
   key,
-  id: z.string(),
-  sources: z.array(prefix).min(1),
-  destinations: z.array(prefix).min(1),
+  id,
+  sources: list(prefix, many).min(1),
+  destinations: list(prefix, many).min(1),
   expiresAt: expiry,
 });
 
@@ -134,9 +150,9 @@ export const EgressItem = z.strictObject({
 export const DeviceItem = z.strictObject({
   kind: z.literal('device'),
   key,
-  id: z.string(),
+  id,
   publicKey,
-  addresses: z.array(address).min(1).max(2),
+  addresses: list(address, 2).min(1),
   /** Gateway through which it comes in, decrypted there and sent on; null: it has a tunnel of its own to us. */
   via: z.uuid().nullable(),
   /** Where a relay listens for this device and us; null: there is none. */
@@ -149,8 +165,8 @@ export const DeviceItem = z.strictObject({
 export const SiteItem = z.strictObject({
   kind: z.literal('site'),
   key,
-  id: z.string(),
-  prefixes: z.array(prefix).min(1),
+  id,
+  prefixes: list(prefix, many).min(1),
   profile: key,
   expiresAt: expiry,
 });
@@ -159,41 +175,40 @@ export const SiteItem = z.strictObject({
 export const ClassItem = z.strictObject({
   kind: z.literal('class'),
   key,
-  id: z.string(),
-  ranges: z.array(range).min(1),
+  id,
+  ranges: list(range, many).min(1),
 });
 
 /** `bundle/<id>`: ports admitted together, disjoint per protocol, each with the policy that counts them. */
 export const BundleItem = z.strictObject({
   kind: z.literal('bundle'),
   key,
-  id: z.string(),
-  grants: z
-    .array(
-      z.strictObject({
-        protocol: z.enum(['tcp', 'udp', 'icmp', 'other']),
-        from: z.int().min(0).max(65535),
-        to: z.int().min(0).max(65535),
-        policy: z.string(),
-      }),
-    )
-    .min(1),
+  id,
+  grants: list(
+    z.strictObject({
+      protocol: z.enum(['tcp', 'udp', 'icmp', 'other']),
+      from: z.int().min(0).max(65535),
+      to: z.int().min(0).max(65535),
+      policy: id,
+    }),
+    many,
+  ).min(1),
 });
 
 /** `profile/<id>`: what all devices of this profile may reach; at most one cell per class. */
 export const ProfileItem = z.strictObject({
   kind: z.literal('profile'),
   key,
-  id: z.string(),
-  cells: z.array(z.strictObject({ class: z.string(), bundle: z.string(), expiresAt: expiry })),
+  id,
+  cells: list(z.strictObject({ class: id, bundle: id, expiresAt: expiry }), many),
 });
 
 /** `probe/<addressId>`: an address of an attached resource that the gateway checks from where it stands. */
 export const ProbeItem = z.strictObject({
   kind: z.literal('probe'),
   key,
-  id: z.string(),
-  resource: z.string(),
+  id,
+  resource: id,
   target: address,
   /** TCP port to connect to, or null: ICMP echo. */
   port: z.int().min(1).max(65535).nullable(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { list } from '../bounds.ts';
 import { parseAddress } from '../ip.ts';
 import { id, ref, timestamp } from './common.ts';
 import { policyType } from './policies.ts';
@@ -7,7 +8,10 @@ export const Explain = z
   .strictObject({
     device: ref.optional(),
     user: ref.optional().describe('Asked for each of the user’s devices; for the user alone when there is none'),
-    destination: z.string().refine((text) => parseAddress(text) !== null, 'must be an IP address'),
+    destination: z
+      .string()
+      .max(64, { abort: true })
+      .refine((text) => parseAddress(text) !== null, 'must be an IP address'),
     protocol: z.enum(['TCP', 'UDP', 'ICMP']),
     port: z.int().min(1).max(65535).optional(),
     at: timestamp.optional().describe('Now when left out'),
@@ -77,12 +81,14 @@ export type Explanation = z.infer<typeof Explanation>;
 
 export const ExplainAnswer = z.object({ answers: z.array(Explanation).min(1) }).meta({ id: 'ExplainAnswer' });
 
+const several = z.union([id, list(id, 1_000)]);
+
 /** Filters narrow the matrix; each may be repeated. */
 export const matrixQuery = z.strictObject({
-  device: z.union([id, z.array(id)]).optional(),
-  user: z.union([id, z.array(id)]).optional(),
-  resource: z.union([id, z.array(id)]).optional(),
-  gateway: z.union([id, z.array(id)]).optional(),
+  device: several.optional(),
+  user: several.optional(),
+  resource: several.optional(),
+  gateway: several.optional(),
 });
 
 /** One line of the matrix: this device can reach (a part of) this resource. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { list } from '../bounds.ts';
 import { parseAddress } from '../ip.ts';
 
 /**
@@ -19,10 +20,13 @@ export const text = (max: number, min = 0) =>
 export const name = text(120, 1);
 export const description = text(1000);
 export const id = z.uuid();
-export const timestamp = z.iso.datetime();
+export const timestamp = z.iso.datetime().max(40);
+
+/** A field that a request may carry back from an answer. It is not looked at. */
+export const ignored = z.unknown();
 
 /** Reference to another object: its id, or the object itself as an answer carries it, so that answers can be written back. */
-export const ref = z.union([id, z.looseObject({ id }).transform((object) => object.id)]);
+export const ref = z.union([id, z.object({ id }).transform((object) => object.id)]);
 
 /** UDP port as the published page has it: a decimal string. */
 export const portText = z
@@ -74,7 +78,7 @@ export const pageQuery = {
   limit: count(z.int().min(1).default(10)).describe('Page size; more than 100 is taken as 100'),
   offset: count(z.int().min(0).default(0)),
   sort: z
-    .preprocess(listOf, z.array(z.string()))
+    .preprocess(listOf, list(z.string().max(100), 20))
     .describe('field, -field, field:asc or field:desc; repeated or comma-joined'),
 };
 

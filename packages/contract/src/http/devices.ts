@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bounded } from '../bounds.ts';
 import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 
 export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
@@ -34,12 +35,14 @@ export const CreateDevice = z
   .meta({ id: 'CreateDevice' });
 
 /** Facts about a device that admission rules can ask for: `posture.diskEncrypted`. */
-export const posture = z
-  .record(
+export const posture = bounded(
+  z.record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
     z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
-  )
-  .refine((facts) => Object.keys(facts).length <= 100, 'must have at most 100 facts');
+  ),
+  100,
+  'must have at most 100 facts',
+);
 
 export const UpdateDevice = z
   .strictObject({

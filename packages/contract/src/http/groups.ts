@@ -1,14 +1,15 @@
 import { z } from 'zod';
+import { bounded, list } from '../bounds.ts';
 import { description, id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 import { Role } from './roles.ts';
 
 const writable = {
   name,
   description: description.nullish(),
-  roles: z.array(ref).max(100),
+  roles: list(ref, 100),
   maxDevices: z.int().min(0).max(10_000).optional().describe('Devices per member; 5 unless given'),
   isSamlDefaultGroup: z.boolean().optional(),
-  idpMapping: z.array(text(200, 1)).max(100).optional().describe('Names of groups at the identity provider'),
+  idpMapping: list(text(200, 1), 100).optional().describe('Names of groups at the identity provider'),
 };
 
 export const CreateGroup = z.strictObject(writable).meta({ id: 'CreateGroup' });
@@ -44,5 +45,5 @@ export type Group = z.infer<typeof Group>;
 export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'users'] as const;
 export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
 /** `filter[...]` parameters are read apart. */
-export const groupQuery = z.looseObject(pageQuery);
+export const groupQuery = bounded(z.looseObject(pageQuery), 100, 'has too many parameters');
 export const groupFilterFields = ['id', 'name', 'roles.id', 'users.id'] as const;

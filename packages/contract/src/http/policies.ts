@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { list } from '../bounds.ts';
 import { canonicalPrefix } from '../ip.ts';
 import { description, id, name, ref, timestamp } from './common.ts';
 import { deviceStatus } from './devices.ts';
@@ -10,10 +11,14 @@ export const policyType = z.enum(['PRIVATE', 'SAAS', 'INTERNET', 'SITETOSITE']);
 export type PolicyType = z.infer<typeof policyType>;
 export const policyMode = z.enum(['LOCAL', 'RESTRICTED', 'INTERNET_ACCESS_POINT']);
 
-const ids = z.array(ref).max(10_000);
-const sourceIps = z
-  .array(z.string().refine((value) => canonicalPrefix(value) !== null, 'must be an IP address or a CIDR range'))
-  .max(1000);
+const ids = list(ref, 10_000);
+const sourceIps = list(
+  z
+    .string()
+    .max(64, { abort: true })
+    .refine((value) => canonicalPrefix(value) !== null, 'must be an IP address or a CIDR range'),
+  1000,
+);
 
 const writable = {
   name,
@@ -50,7 +55,7 @@ export const UpdatePolicy = z.strictObject({ ...writable, ...flags, rule: ref })
 export const ReorderPolicies = z
   .strictObject({
     type: policyType,
-    policies: z.array(id).max(10_000).describe('Every non-default policy of this type, first is highest'),
+    policies: list(id, 10_000).describe('Every non-default policy of this type, first is highest'),
   })
   .meta({ id: 'ReorderPolicies' });
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { bounded, list } from '../bounds.ts';
 import { canonicalPrefix } from '../ip.ts';
-import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { id, ignored, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 import { Gateway } from './gateways.ts';
 
 export const accessType = z.enum(['PRIVATE', 'SAAS', 'INTERNET']);
@@ -27,7 +28,7 @@ export const NetworkProtocol = z
 export type NetworkProtocol = z.infer<typeof NetworkProtocol>;
 
 export const CreateProtocol = z
-  .strictObject({ name: name.nullish(), networkProtocols: z.array(NetworkProtocol).min(1).max(100) })
+  .strictObject({ name: name.nullish(), networkProtocols: list(NetworkProtocol, 100).min(1) })
   .meta({ id: 'CreateProtocol' });
 
 export const Protocol = z
@@ -47,7 +48,7 @@ export const addressText = text(253, 1);
 export const isIpText = (value: string): boolean => canonicalPrefix(value) !== null;
 
 export const UpdateAddress = z
-  .strictObject({ address: addressText, protocols: z.array(ref).min(1).max(100) })
+  .strictObject({ address: addressText, protocols: list(ref, 100).min(1) })
   .meta({ id: 'UpdateAddress' });
 
 export const Address = z
@@ -65,10 +66,10 @@ const resourceDescription = text(120);
 export const ResourceAddressInput = z
   .strictObject({
     address: addressText,
-    protocols: z.array(ref).min(1).max(100),
-    id: z.unknown().optional(),
-    isIp: z.unknown().optional(),
-    type: z.unknown().optional(),
+    protocols: list(ref, 100).min(1),
+    id: ignored.optional(),
+    isIp: ignored.optional(),
+    type: ignored.optional(),
   })
   .transform(({ address, protocols }) => ({ address, protocols }))
   .meta({ id: 'ResourceAddressInput' });
@@ -78,7 +79,7 @@ export const CreateResource = z
     name: resourceName,
     type: accessType,
     description: resourceDescription.nullish(),
-    addresses: z.array(ResourceAddressInput).min(1).max(1000),
+    addresses: list(ResourceAddressInput, 1000).min(1),
   })
   .meta({ id: 'CreateResource' });
 
@@ -87,17 +88,14 @@ export const UpdateResource = z
     name: resourceName,
     type: accessType.optional().describe('Cannot change after creation'),
     description: resourceDescription.nullish(),
-    addresses: z.array(ResourceAddressInput).min(1).max(1000),
+    addresses: list(ResourceAddressInput, 1000).min(1),
   })
   .meta({ id: 'UpdateResource' });
 
 export const LoadBalancing = z
   .strictObject({
     loadBalancingMode,
-    gateways: z
-      .array(id)
-      .max(100)
-      .describe('Complete list; order is priority in MANUAL; a gateway left out is detached'),
+    gateways: list(id, 100).describe('Complete list; order is priority in MANUAL; a gateway left out is detached'),
   })
   .meta({ id: 'LoadBalancing' });
 
@@ -130,7 +128,7 @@ export const resourceReadOnly = [
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 
 /** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
-export const resourceQuery = z.looseObject(pageQuery);
+export const resourceQuery = bounded(z.looseObject(pageQuery), 100, 'has too many parameters');
 export const resourceFilterFields = [
   'id',
   'name',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { bounded, list } from '../bounds.ts';
 import { id, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 import { Device } from './devices.ts';
 import { Role } from './roles.ts';
@@ -7,18 +8,20 @@ export const email = z.email().max(254);
 export const userStatus = z.enum(['ACTIVE', 'INVITED', 'EXPIRED', 'DEACTIVATED']);
 
 /** Attributes of an identity provider (or given here) that admission rules can ask for: `user.attributes.department`. */
-export const userAttributes = z
-  .record(
+export const userAttributes = bounded(
+  z.record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
-    z.union([z.string().max(1000), z.number(), z.boolean(), z.array(z.string().max(1000)).max(1000)]),
-  )
-  .refine((attributes) => Object.keys(attributes).length <= 100, 'must have at most 100 attributes');
+    z.union([z.string().max(1000), z.number(), z.boolean(), list(z.string().max(1000), 1000)]),
+  ),
+  100,
+  'must have at most 100 attributes',
+);
 
 export const CreateUser = z
-  .strictObject({ email, groups: z.array(ref).max(100).describe('May be empty: then the default group') })
+  .strictObject({ email, groups: list(ref, 100).describe('May be empty: then the default group') })
   .meta({ id: 'CreateUser' });
 /** One user, or 1 to 100 at once: all or none. */
-export const CreateUsers = z.union([CreateUser, z.array(CreateUser).min(1).max(100)]);
+export const CreateUsers = z.union([CreateUser, list(CreateUser, 100).min(1)]);
 
 export const UpdateUser = z
   .strictObject({
@@ -32,7 +35,7 @@ export const UpdateUser = z
   .meta({ id: 'UpdateUser' });
 
 export const UpdateUserRoles = z
-  .strictObject({ addedRoles: z.array(ref).max(100), removedRoles: z.array(ref).max(100) })
+  .strictObject({ addedRoles: list(ref, 100), removedRoles: list(ref, 100) })
   .meta({ id: 'UpdateUserRoles' });
 export const AddUserGroup = z.strictObject({ groupId: id }).meta({ id: 'AddUserGroup' });
 
@@ -75,7 +78,7 @@ export const userReadOnly = [
 ] as const;
 export const UserPage = paginated(User).meta({ id: 'UserPage' });
 /** `filter[...]` parameters are read apart. `roles.id`: set on the user or given by a group. */
-export const userQuery = z.looseObject(pageQuery);
+export const userQuery = bounded(z.looseObject(pageQuery), 100, 'has too many parameters');
 export const userFilterFields = [
   'id',
   'email',

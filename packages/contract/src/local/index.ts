@@ -1,2 +1,3 @@
+export { readBounded } from '../bounds.ts';
 export * from './messages.ts';
 export * from './status.ts';

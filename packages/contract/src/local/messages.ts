@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { ClientStatus } from './status.ts';
+import { list } from '../bounds.ts';
+import { ClientStatus, line, many, word } from './status.ts';
 
 /**
  * The local socket of a device's daemon (`client.sock` in its state directory, 0600): lines of JSON, each request answered by
@@ -10,8 +11,10 @@ export const socketName = 'client.sock';
 export const clientStateDir = '/var/lib/sallyport/client';
 /** Beside the socket: the last status that a daemon wrote, for when none runs. */
 export const statusName = 'status.json';
-/** Longer lines end the connection. */
+/** Longer answers end the connection. */
 export const maxLine = 4 << 20;
+/** Longer requests do. */
+export const maxRequest = 4_096;
 
 export const LocalRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('status') }),
@@ -31,14 +34,14 @@ const rtt = z.number().nonnegative().nullable();
 /** The way that packets to a target take, and how long there and back took; null: no answer. */
 export const PingReply = z.strictObject({
   type: z.literal('ping'),
-  target: z.string(),
-  address: z.string().nullable().describe('That was asked; null: only the gateway was'),
-  gateway: z.strictObject({ id: z.string(), name: z.string() }).nullable(),
+  target: word,
+  address: word.nullable().describe('That was asked; null: only the gateway was'),
+  gateway: z.strictObject({ id: word, name: word }).nullable(),
   path: z.enum(['searching', 'direct', 'relayed', 'lost', 'local']).nullable(),
-  relay: z.strictObject({ id: z.string(), name: z.string() }).nullable(),
+  relay: z.strictObject({ id: word, name: word }).nullable(),
   gatewayRttMs: rtt.describe('To the gateway’s kernel and back through the tunnel'),
   rttMs: rtt.describe('To the target itself; null: it did not answer, or it is a gateway'),
-  detail: z.string(),
+  detail: line,
 });
 export type PingReply = z.infer<typeof PingReply>;
 
@@ -46,21 +49,19 @@ export type PingReply = z.infer<typeof PingReply>;
 export const Netcheck = z.strictObject({
   type: z.literal('netcheck'),
   controller: z.strictObject({
-    url: z.string(),
+    url: word,
     connected: z.boolean(),
     rttMs: rtt.describe('To open a TCP connection'),
-    detail: z.string(),
+    detail: line,
     clockSkewMs: z.number().nullable().describe('How far this clock is ahead of the controller’s'),
   }),
-  relays: z.array(
-    z.strictObject({ gateway: z.string(), name: z.string().nullable(), endpoint: z.string(), rttMs: rtt }),
-  ),
+  relays: list(z.strictObject({ gateway: word, name: word.nullable(), endpoint: word, rttMs: rtt }), many),
   ipv4: z.boolean().describe('A default route, or an address of more than local meaning'),
   ipv6: z.boolean(),
-  uplink: z.strictObject({ interface: z.string(), mtu: z.int(), source: z.string().nullable() }).nullable(),
+  uplink: z.strictObject({ interface: word, mtu: z.int(), source: word.nullable() }).nullable(),
   tunnelMtu: z.int().nullable(),
   wireguard: z.enum(['kernel', 'userspace', 'memory']).nullable(),
-  advice: z.array(z.string()),
+  advice: list(line, many),
 });
 export type Netcheck = z.infer<typeof Netcheck>;
 
@@ -69,6 +70,6 @@ export const LocalReply = z.discriminatedUnion('type', [
   PingReply,
   Netcheck,
   z.strictObject({ type: z.literal('done') }),
-  z.strictObject({ type: z.literal('failed'), message: z.string() }),
+  z.strictObject({ type: z.literal('failed'), message: line }),
 ]);
 export type LocalReply = z.infer<typeof LocalReply>;
