@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { runStoppable } from '@sallyport/testkit';
 import { creating, listing, starting, users } from './controller.ts';
 import { forwarding } from './forward.ts';
 import { type AmountResult, type PairedResult, row } from './harness.ts';
@@ -49,4 +50,5 @@ async function main(): Promise<number> {
   return results.every((result) => result.reached) ? 0 : 1;
 }
 
-process.exitCode = await main();
+// Work that was interrupted still waits for something: nothing of it is needed any more.
+process.exit(await runStoppable(process, main));

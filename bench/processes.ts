@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +8,9 @@ import { type Cleanup, Daemon, until } from '@sallyport/testkit';
 export const apiKey = 'bench-bootstrap-key-0123456789abcdef';
 
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-bench-'));
+  cleanup.check();
+  // Made and registered in one go, so that a program that is stopped leaves none behind.
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   cleanup.add(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

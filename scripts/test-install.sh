@@ -91,6 +91,7 @@ try_in_copy() {
   run=$(mktemp -d "$cache/run.XXXXXX")
   inside=
   trap 'clean_up' EXIT
+  trap 'exit 129' HUP
   trap 'exit 130' INT
   trap 'exit 143' TERM
   say "copying the bare system, cloning $(git rev-parse --short HEAD)"
@@ -129,6 +130,8 @@ outer_settings() {
 }
 
 clean_up() {
+  # Ctrl-C under npm arrives twice: what has begun is finished.
+  trap '' HUP INT TERM PIPE
   if [ -n "$inside" ]; then
     # unshare ignores softer signals while it waits; its death is the death of all that runs inside.
     kill -KILL "$inside" 2>/dev/null || true

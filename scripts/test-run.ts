@@ -35,6 +35,8 @@ const SUMMARY_LINE = new RegExp(`^(${Object.values(COUNTERS).join('|')}|duration
 export async function runPasses(passes: TestPass[], signal: AbortSignal): Promise<Totals> {
   const counts = new Map<string, number>();
   const report = Readable.from(allEvents(passes, signal, counts)).compose(new spec());
+  // When the reader of our output goes away, the rest of the report still has to be drained.
+  process.stdout.once('unpipe', () => report.resume());
   report.pipe(process.stdout, { end: false });
   await finished(report);
   const count = (name: keyof typeof COUNTERS) => counts.get(name) ?? 0;

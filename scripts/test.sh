@@ -6,4 +6,4 @@ cd "$root"
 sh scripts/setup.sh test
 PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
-exec node scripts/test.ts "$@"
+exec sh scripts/private-namespaces.sh node scripts/test.ts "$@"

@@ -1,8 +1,11 @@
 // Type check, lint and every test; or, with files or folders as arguments, only those tests.
 // Run by test.sh. Exit code 0 when all of it passes.
 import { spawnSync } from 'node:child_process';
+import { writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import process from 'node:process';
+import { stopRequested } from '@sallyport/signals';
+import { endLeftovers, leavesNothing } from './leftovers.ts';
 import { selectTestFiles } from './test-files.ts';
 import { runPasses, type TestPass } from './test-run.ts';
 
@@ -26,8 +29,12 @@ async function main(paths: string[]): Promise<void> {
     steps.push(check('lint', 'biome', ['check', '--error-on-warnings', '--diagnostic-level=warn', '.']));
   }
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() => {
+    process.stderr.write('\nStopping the tests. Press Ctrl-C three times within a second to end at once.\n');
+    interrupted.abort();
+  });
   const { passed, failed, skipped } = await runPasses(passes(files), interrupted.signal);
+  if (interrupted.signal.aborted) endLeftovers();
 
   const broken = steps.filter((step) => !step.passed).map((step) => step.name);
   const times = steps.map((step) => `${step.name} ${step.seconds.toFixed(1)} s, `).join('');
@@ -36,6 +43,12 @@ async function main(paths: string[]): Promise<void> {
   if (interrupted.signal.aborted) console.log('interrupted');
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   process.exitCode = failed > 0 || broken.length > 0 || interrupted.signal.aborted ? 1 : 0;
+}
+
+function left(): string {
+  endLeftovers();
+  if (leavesNothing()) return 'Nothing is left: the processes of the tests have been killed.\n';
+  return 'Processes and network namespaces of tests may be left. To see them: ip netns list\n';
 }
 
 /** End-to-end tests start whole topologies and wait for time-outs more than they work: they go last, two files at a time. */

@@ -12,7 +12,7 @@ interface Rule {
 
 const LEAF = { imports: [], why: 'it is a leaf: it must be usable, and testable, alone' };
 const APP = {
-  imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime'],
+  imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'signals'],
   why: 'apps import packages, never each other: they meet on the wire, through the contract',
 };
 const CLOSED = { imports: ['contract'], why: 'it is a thin user of the contract' };
@@ -22,6 +22,7 @@ const RULES: Record<string, Rule> = {
   contract: LEAF,
   wireguard: LEAF,
   hostnet: LEAF,
+  signals: LEAF,
   policy: { imports: ['contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
   'agent-core': {
     imports: ['contract'],
@@ -33,10 +34,10 @@ const RULES: Record<string, Rule> = {
     why: 'it is the event loop of agents: it joins the core to sockets and files, and knows no role',
   },
   testkit: {
-    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core'],
+    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'signals'],
     why: 'it serves tests of packages',
   },
-  controller: { ...APP, imports: ['contract', 'policy', 'wireguard'] },
+  controller: { ...APP, imports: ['contract', 'policy', 'wireguard', 'signals'] },
   gateway: APP,
   client: APP,
   cli: { ...APP, imports: ['contract', 'wireguard', 'hostnet', 'agent-core'] },

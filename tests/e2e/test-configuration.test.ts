@@ -26,7 +26,7 @@ test('test-configuration knocks at the gateway from outside, with full packets',
     assert.deepEqual([status, error], ['ONLINE', undefined], details);
     assert.match(
       details,
-      /answers a handshake at 203\.0\.113\.20:51820 in \d+ ms, knocked at from 203\.0\.113\.10:\d+/,
+      /answers a handshake at 203\.0\.113\.20:51820 in \d+ ms, knocked at from the controller's own network/,
     );
     assert.match(details, /a full packet \(1340 bytes, 1280 in the tunnel\) arrives/);
   });
@@ -52,6 +52,6 @@ test('test-configuration knocks at the gateway from outside, with full packets',
     );
     const { status, error = '' } = await run();
     assert.equal(status, 'ONLINE');
-    assert.match(error, /WireGuard does not answer at 203\.0\.113\.20:51820: open that UDP port in every firewall/);
+    assert.match(error, /WireGuard does not answer at 203\.0\.113\.20:51820: .*open that UDP port in every firewall/);
   });
 });

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { whyNoNamespaces } from '@sallyport/testkit';
+import { runStoppable, whyNoNamespaces } from '@sallyport/testkit';
 import { faultLab, faultRun } from './faults.ts';
 
 const { values } = parseArgs({
@@ -10,16 +10,16 @@ if (why !== null) {
   console.error(`A fault run ${why}.`);
   process.exit(1);
 }
-const scenario = await faultLab();
-try {
-  const durationMs = Number(values.minutes) * 60_000;
+
+async function main(): Promise<number> {
+  const scenario = await faultLab();
   const { story: _, ...figures } = await faultRun(scenario, {
     seed: Number(values.seed),
-    durationMs,
+    durationMs: Number(values.minutes) * 60_000,
     tell: console.log,
   });
   console.log(JSON.stringify(figures));
-} finally {
-  await scenario.cleanup.run();
+  return 0;
 }
-process.exit(0);
+
+process.exit(await runStoppable(process, main));

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { whyNoNamespaces } from '@sallyport/testkit';
+import { runStoppable, whyNoNamespaces } from '@sallyport/testkit';
 import { direct, type Figure, failover, percentile, relay, start } from './figures.ts';
 
 const suites: Record<string, (rounds: number, tell: (line: string) => void) => Promise<Figure[]>> = {
@@ -24,16 +24,20 @@ if (values.help || unknown.length > 0 || why !== null) {
   console.error(why === null ? help : `Measuring ${why}.`);
   process.exit(values.help ? 0 : 2);
 }
-const rows: string[] = [];
-for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
-  for (const figure of (await suites[name]?.(Number(values.rounds), (line) => console.error(line))) ?? []) {
-    const shown = [0.5, 0.95, 1].map((share) => percentile(figure.values, share).toFixed(figure.unit === 'ms' ? 0 : 2));
-    rows.push(`| ${figure.name} | ${figure.values.length} | ${shown.join(' | ')} | ${figure.unit} |`);
+
+async function main(): Promise<number> {
+  const rows: string[] = [];
+  for (const name of positionals.length > 0 ? positionals : Object.keys(suites)) {
+    for (const figure of (await suites[name]?.(Number(values.rounds), (line) => console.error(line))) ?? []) {
+      const shown = [0.5, 0.95, 1].map((share) =>
+        percentile(figure.values, share).toFixed(figure.unit === 'ms' ? 0 : 2),
+      );
+      rows.push(`| ${figure.name} | ${figure.values.length} | ${shown.join(' | ')} | ${figure.unit} |`);
+    }
   }
+  console.log('| figure | rounds | median | p95 | worst | unit |\n| --- | ---: | ---: | ---: | ---: | --- |');
+  console.log(rows.join('\n'));
+  return 0;
 }
-console.log(
-  ['| figure | rounds | median | p95 | worst | unit |', '| --- | ---: | ---: | ---: | ---: | --- |', ...rows].join(
-    '\n',
-  ),
-);
-process.exit(0);
+
+process.exit(await runStoppable(process, main));

@@ -1,4 +1,6 @@
-import { Cleanup, exec, removeNamespace, whyNoNamespaces } from '@sallyport/testkit';
+import { writeSync } from 'node:fs';
+import { exitCodeOf, stopRequested } from '@sallyport/signals';
+import { Cleanup, cleanUpEverything, exec, removeNamespace, whyNoNamespaces } from '@sallyport/testkit';
 import { places, SmallInternet } from './small-internet.ts';
 import { type Narrator, tellStory } from './story.ts';
 
@@ -46,25 +48,39 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`The lab ${why}.`);
     return 1;
   }
+  const stopped = stopRequested(process, {
+    closedOutput: 'stop',
+    write: (text) => writeSync(2, text),
+    left: () => `Left behind, until the next lab starts: network namespaces that begin with ${prefix}
+To remove them: ip netns list | sed -n 's/^\\(${prefix}[a-z]*\\).*/\\1/p' | while read n; do ip netns pids $n | xargs -r kill -9; ip netns del $n; done
+`,
+  });
+  console.log(`The network namespaces of this lab begin with ${prefix}`);
   await removeLabs((pid) => !alive(pid));
-  const cleanup = new Cleanup();
-  const stopped = new Promise<number>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve(130));
+  let told = false;
+  const interrupted = stopped.then((reason) => {
+    console.log('\nStopping: taking everything down. Press Ctrl-C three times within a second to end at once.');
+    return told ? 0 : exitCodeOf(reason);
   });
   try {
-    return await Promise.race([stopped, play(cleanup, args.includes('--once'), stopped)]);
+    const story = play(args.includes('--once')).then(async (code) => {
+      told = true;
+      return code ?? (await interrupted);
+    });
+    return await Promise.race([interrupted, story]);
   } catch (error) {
     console.error(`\n${paint(31, 'The story does not hold:')} ${(error as Error).message}`);
     return 1;
   } finally {
-    await cleanup.run().catch(() => undefined);
+    await cleanUpEverything();
     await removeLabs((pid) => pid === process.pid);
     console.log('\nEverything is taken down.');
   }
 }
 
-async function play(cleanup: Cleanup, once: boolean, stopped: Promise<number>): Promise<number> {
-  const world = await SmallInternet.create(cleanup, prefix);
+/** Returns the exit code, or null when the lab stays up. */
+async function play(once: boolean): Promise<number | null> {
+  const world = await SmallInternet.create(new Cleanup(), prefix);
   const { controller } = await tellStory(world, narrator);
   console.log(`\n${paint(1, 'Every step held.')}`);
   if (once) return 0;
@@ -77,8 +93,7 @@ The lab stays up until Ctrl-C. In another terminal, as root:
   ip netns exec ${prefix}gateway nft list ruleset
   namespaces: ${places.map((place) => prefix + place).join(' ')}
 `);
-  await stopped;
-  return 0;
+  return null;
 }
 
 /** Namespaces of labs, whose names carry the process id: those of a lab that was killed, or what its own clean-up left. */

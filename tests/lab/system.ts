@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
@@ -12,7 +13,9 @@ export const program = (path: string): string => new URL(`../../apps/${path}`, i
 
 /** A folder of the test's own. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'sallyport-'));
+  cleanup.check();
+  // Made and registered in one go, so that a program that is stopped leaves none behind.
+  const folder = mkdtempSync(join(tmpdir(), 'sallyport-'));
   cleanup.add(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -81,6 +81,7 @@ export class TestController {
       countries: noCountries,
       timers: clock,
       metrics: createMetrics(),
+      egress: { allow: [], deny: [], details: false },
       version: '0.0.0',
       basePath: '',
       trustedProxies: [],

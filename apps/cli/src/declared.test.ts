@@ -249,7 +249,7 @@ test('a file with mistakes is refused with every line, before anything is read o
   };
   await refused(
     'gatways: []\ngateways:\n  - name: 5\n    prot: 1\n  - port: 51820\ngroups: {}\nusers:\n  - email: a@b.example\n    groups: admins\n    active: "yes"\n',
-    /bad\.yaml:1: gatways is not known here; there are version, gateways/,
+    /bad\.yaml:1: gatways is not known here; there are version, settings, gateways/,
     /bad\.yaml:3: gateways\[1\]\.name must be text, not 5; quote it/,
     /bad\.yaml:4: gateways\[1\]\.prot is not known here; there are name, /,
     /bad\.yaml:5: gateways\[2\] needs name/,

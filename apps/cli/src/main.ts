@@ -32,6 +32,8 @@ process.exitCode = await run(process.argv.slice(2), {
       const program = new URL('../../client/src/main.ts', import.meta.url).pathname;
       const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
       child.once('error', reject);
+      // The client decides how it ends; without this, it would go on writing after us.
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
       child.once('exit', (code) => resolve(code ?? 1));
     }),
 });

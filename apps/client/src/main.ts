@@ -1,7 +1,8 @@
-import { lstatSync, readFileSync } from 'node:fs';
+import { lstatSync, readFileSync, writeSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
+import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/signals';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 process.exitCode = await main(process.argv.slice(2));
@@ -31,6 +32,7 @@ async function main(args: readonly string[]): Promise<number> {
       case 'up':
         return command.foreground ? await run(command) : await up(command, output);
       case 'down': {
+        untilStopped(command.stateDir);
         const { downClient } = await import('./commands/down.ts');
         const undone = await downClient(command, (pid) => void process.kill(pid, 'SIGKILL'));
         if (command.json) output.out(`${JSON.stringify({ undone })}\n`);
@@ -70,12 +72,19 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
     import('./commands/up.ts'),
     import('./commands/environment.ts'),
   ]);
-  return upClient(command, {
+  const interrupted = untilStopped(command.stateDir).then((reason) => {
+    output.error(
+      '\nsally: no longer waiting. A client that has started goes on in the background: "sally status" shows it, "sally down" ends it.\n',
+    );
+    return exitCodeOf(reason);
+  });
+  const connected = upClient(command, {
     ...output,
     program: [process.execPath, new URL(import.meta.url).pathname],
     environment: daemonEnvironment(process.env),
     progress: process.stderr.isTTY === true ? (line) => void process.stderr.write(`\r\u001b[K${clean(line)}`) : null,
   });
+  return Promise.race([interrupted, connected]);
 }
 
 async function run(command: RunSettings): Promise<number> {
@@ -99,9 +108,16 @@ async function run(command: RunSettings): Promise<number> {
     stdin: process.stdin,
     log,
     now: Date.now,
-    interrupted: new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
-    }),
+    interrupted: untilStopped(command.stateDir),
+  });
+}
+
+/** Keeps the process alive through signals while it works, up to the third within a second. */
+function untilStopped(stateDir: string): Promise<StopReason> {
+  return stopRequested(process, {
+    closedOutput: 'continue',
+    write: (text) => writeSync(2, text),
+    left: () => `The tunnel may still be there.\nTo remove it: sally down --state-dir ${stateDir}\n`,
   });
 }
 

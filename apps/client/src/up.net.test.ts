@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { LocalReply } from '@sallyport/contract/local';
-import { until, whyNoNamespaces } from '@sallyport/testkit';
-import { networkText, serverAddress, World } from './testing/world.ts';
+import { Cleanup, Daemon, until, whyNoNamespaces } from '@sallyport/testkit';
+import { mainProgram, networkText, serverAddress, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
@@ -87,3 +88,27 @@ async function admit(world: World): Promise<void> {
   if (heard.type !== 'authenticate') return;
   await Promise.all(world.gateways.map((gateway) => gateway.admit(heard.wireguardPublicKey, ['100.64.9.9'])));
 }
+
+test('sally up that is interrupted twice says how to go on, and leaves a daemon that down ends', {
+  skip,
+}, async (t) => {
+  const world = await World.create(t);
+  const before = await networkText(world.device.namespace);
+  const keyFile = join(world.stateDir, 'key');
+  await writeFile(keyFile, world.key, { mode: 0o600 });
+  const cleanup = new Cleanup();
+  t.after(() => cleanup.run());
+  // Nothing listens there, so it waits.
+  const where = ['--controller', 'http://192.0.2.10:9', '--insecure', '--interface', world.interface];
+  const args = ['up', '--state-dir', world.stateDir, ...where, '--enrolment-key-file', keyFile];
+  const up = Daemon.start([mainProgram, ...args], { cleanup, namespace: world.device.namespace });
+  await until('the daemon', () => world.ask({ op: 'status' }).catch(() => null));
+  const ended = up.kill('SIGINT');
+  await pause(10);
+  up.child.kill('SIGINT');
+  await ended;
+  assert.equal(up.child.exitCode, 130, up.output);
+  assert.match(up.output, /no longer waiting.*"sally status" shows it, "sally down" ends it/);
+  assert.match(await world.command('down', '--forget'), /the daemon/);
+  assert.equal(await networkText(world.device.namespace), before);
+});

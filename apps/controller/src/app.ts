@@ -2,9 +2,10 @@ import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
 import { systemTimers, type Timers } from './channel/timers.ts';
-import type { AgentDirectory, Channel, DesiredStates } from './channel/types.ts';
+import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
+import type { EgressSettings } from './egress/targets.ts';
 import { accessRoutes } from './features/access/routes.ts';
 import { addressRoutes } from './features/addresses/routes.ts';
 import { admissionRuleRoutes } from './features/admission-rules/routes.ts';
@@ -33,6 +34,9 @@ import { roleRoutes } from './features/roles/routes.ts';
 import { tenantSettingsRoutes } from './features/tenant-settings/routes.ts';
 import { createUserQueries } from './features/users/queries.ts';
 import { userRoutes } from './features/users/routes.ts';
+import { type ConnectionLimits, connectionLimits } from './http/connection-limits.ts';
+import { Connections, installConnections } from './http/connections.ts';
+import { descriptorLimit } from './http/descriptors.ts';
 import { installDocs } from './http/docs.ts';
 import type { Handlers } from './http/handlers.ts';
 import { installHealth } from './http/health.ts';
@@ -42,6 +46,7 @@ import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
+import { proxyTest, sourceAddress } from './http/source-address.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
 import { Paths } from './paths/paths.ts';
 import { TenantRuntimes } from './runtime/runtimes.ts';
@@ -56,6 +61,7 @@ export interface ChannelParts {
   readonly leaseMs: (tenant: string) => number;
   readonly deviceMoved: (tenant: string, device: string, source: string) => void;
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  readonly connections: ConnectionGuard;
 }
 
 export interface AppDeps<C extends Channel = Channel> {
@@ -68,6 +74,8 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly publicHost: () => Promise<string | null>;
   readonly beacon: BeaconSettings;
   readonly metrics: Metrics;
+  /** Where the controller may call on behalf of tenants. */
+  readonly egress: EgressSettings;
   readonly version: string;
   readonly countries: Countries;
   /** For what happens by time alone; the system's when left out. */
@@ -76,6 +84,8 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly basePath: string;
   readonly trustedProxies: ServerOptions['trustedProxies'];
   readonly tls: ServerOptions['tls'];
+  /** Left out: those that the system's limit of open files gives. */
+  readonly connectionLimits?: ConnectionLimits;
   /** Left out: those for use. */
   readonly streamLimits?: StreamLimits;
 }
@@ -99,6 +109,13 @@ export interface App<C extends Channel = Channel> {
 export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const { store, box, basePath, metrics } = deps;
   let stopping = false;
+  const connections = new Connections({
+    limits: deps.connectionLimits ?? connectionLimits(descriptorLimit()),
+    log: deps.log,
+    isProxy: proxyTest(deps.trustedProxies),
+    sourceAddress: sourceAddress(deps.trustedProxies),
+    clock: store.now,
+  });
   const whereabouts = new Whereabouts(deps.countries);
   const runtimes = new TenantRuntimes({
     ...deps,
@@ -122,6 +139,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     leaseMs: (tenant) => runtimes.leaseMs(tenant),
     deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
     unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
+    connections,
   });
   const connected = (agent: string) => channel.presence(agent).connected;
   const { log, timers = systemTimers } = deps;
@@ -167,13 +185,15 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
 
   const server = createServer(deps);
   const sockets = new OpenSockets(server.server);
+  installConnections(server, connections);
   const streams = new OpenStreams();
-  metrics.follow({ channel, runtimes, streams, beacon, paths });
+  metrics.follow({ channel, connections, runtimes, streams, beacon, paths });
   measureRequests(server, metrics);
   installHealth(server, { store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(basePath, deps.version));
   const preview = runtimes.preview.bind(runtimes);
-  const operationDeps = { streamLimits, ...deps, authenticator, preview, streams };
+  const known = connections.known.bind(connections);
+  const operationDeps = { streamLimits, ...deps, authenticator, preview, streams, known };
   registerOperations(server, basePath, operationDeps, handlers);
 
   return {

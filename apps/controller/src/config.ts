@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { canonicalPrefix, parseEndpoint } from '@sallyport/contract';
 import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
+import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
 import { readTls, type Tls } from './tls.ts';
@@ -49,6 +50,22 @@ export const settings: readonly Setting[] = [
     fallback: '127.0.0.1:9464',
     meaning:
       'Prometheus metrics of the whole controller at `/metrics`, without a key; keep it on loopback or on a network that only the operator reaches; `off` turns it off',
+  },
+  {
+    name: 'SALLYPORT_EGRESS_ALLOW',
+    fallback: 'none',
+    meaning:
+      'addresses and prefixes, with commas between, that calls made for tenants may reach although they are not public',
+  },
+  {
+    name: 'SALLYPORT_EGRESS_DENY',
+    fallback: 'none',
+    meaning: 'addresses and prefixes that no call made for a tenant reaches; wins over `SALLYPORT_EGRESS_ALLOW`',
+  },
+  {
+    name: 'SALLYPORT_EGRESS_DETAILS',
+    fallback: 'false',
+    meaning: '`true`: tenants see addresses that names resolved to, and why a call failed',
   },
   {
     name: 'SALLYPORT_BOOTSTRAP_API_KEY',
@@ -98,6 +115,7 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint'>;
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
+  readonly egress: EgressSettings;
   readonly bootstrapApiKey: string | null;
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
@@ -225,7 +243,7 @@ const publicUrl = z
   .url({ protocol: /^https?$/ })
   .refine((text) => !/[?#]/.test(text), 'takes no query and no fragment');
 
-const proxies = z
+const prefixes = z
   .string()
   .transform((text) => text.split(',').map((part) => part.trim()))
   .refine(
@@ -250,9 +268,12 @@ const shape = z.object({
     .optional(),
   SALLYPORT_API_BASE_PATH: basePath.default(''),
   SALLYPORT_PUBLIC_URL: publicUrl.optional(),
-  SALLYPORT_TRUSTED_PROXIES: proxies.optional(),
+  SALLYPORT_TRUSTED_PROXIES: prefixes.optional(),
   SALLYPORT_BEACON_LISTEN: listenOrOff(2, 'with a port below 65535, or off').prefault('0.0.0.0:51818'),
   SALLYPORT_BEACON_ENDPOINT: beaconEndpoint.optional(),
+  SALLYPORT_EGRESS_ALLOW: prefixes.optional(),
+  SALLYPORT_EGRESS_DENY: prefixes.optional(),
+  SALLYPORT_EGRESS_DETAILS: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SALLYPORT_METRICS_LISTEN: listenOrOff(1, 'for example 127.0.0.1:9464, or off').prefault('127.0.0.1:9464'),
   SALLYPORT_BOOTSTRAP_API_KEY: z
     .string()
@@ -283,6 +304,11 @@ function configOf(values: z.output<typeof shape>): Config {
       endpoint: values.SALLYPORT_BEACON_ENDPOINT ?? endpointOf(values.SALLYPORT_PUBLIC_URL),
     },
     metricsListen: values.SALLYPORT_METRICS_LISTEN,
+    egress: {
+      allow: values.SALLYPORT_EGRESS_ALLOW ?? [],
+      deny: values.SALLYPORT_EGRESS_DENY ?? [],
+      details: values.SALLYPORT_EGRESS_DETAILS === 'true',
+    },
     bootstrapApiKey: values.SALLYPORT_BOOTSTRAP_API_KEY ?? null,
     localGateway: values.SALLYPORT_LOCAL_GATEWAY,
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },

@@ -71,9 +71,10 @@ class Place {
   }
 }
 
-for (const [signal, how] of [
-  ['SIGTERM', 'is stopped'],
-  ['SIGHUP', 'loses its terminal'],
+for (const [signal, how, again] of [
+  ['SIGTERM', 'is stopped', false],
+  ['SIGHUP', 'loses its terminal', true],
+  ['SIGINT', 'is interrupted twice within 10 ms', true],
 ] as const) {
   test(`a local gateway comes up with the controller, and goes down with it when that ${how}`, async (t) => {
     const reason = await missing();
@@ -83,10 +84,33 @@ for (const [signal, how] of [
     assert.match(controller.stdout, /Gateway +"local" is starting on this machine/);
     await place.gateway('ONLINE');
     assert.deepEqual(await place.dataPlane(), { link: true, table: true });
-    assert.equal(await controller.kill(signal), 0);
+    const ended = controller.kill(signal);
+    if (again) await pause(10).then(() => controller.kill(signal));
+    assert.equal(await ended, 0);
     assert.deepEqual(await place.dataPlane(), { link: false, table: false });
   });
 }
+
+test('three signals within a second end a controller at once, and it says what is left', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const place = new Place(t);
+  const dataDir = testFolder(t);
+  const controller = await place.start(t, dataDir);
+  await place.gateway('ONLINE');
+  // A gateway that cannot end keeps the controller waiting.
+  const agent = (await run('pgrep', ['-f', `gateway/src/main.ts.*${dataDir}`])).stdout.trim();
+  process.kill(Number(agent), 'SIGSTOP');
+  const ended = controller.kill('SIGINT');
+  while (controller.exitCode === null) {
+    await pause(60);
+    controller.kill('SIGINT');
+  }
+  process.kill(Number(agent), 'SIGKILL');
+  assert.equal(await ended, 130);
+  const command = /^To remove them: bin\/(sally gateway down .*)$/m.exec(controller.stderr)?.[1];
+  assert.equal(command, `sally gateway down --state-dir ${dataDir}/gateway`);
+});
 
 test('a controller that crashes leaves the data plane up, and the next one goes on with it', async (t) => {
   const reason = await missing();

@@ -102,7 +102,8 @@ function spawnAgent({ controllerUrl, caFile, token, stateDir, env, log }: LocalG
   // Only this machine is between us, whatever address the controller listens on.
   if (caFile === null) args.push('--insecure');
   else args.push('--ca-file', caFile);
-  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'inherit', 'inherit'] });
+  // In a session of its own: a Ctrl-C in the terminal reaches us alone, and we end it in order.
+  const child = spawn(process.execPath, args, { env, stdio: ['pipe', 'inherit', 'inherit'], detached: true });
   child.stdin?.on('error', () => undefined);
   child.stdin?.write(`${token}\n`);
   return child;

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { cleanLines } from '@sallyport/contract/text';
+import { type StopReason, stopRequested } from '@sallyport/signals';
 import type pino from 'pino';
 import { type Config, helpText, readConfig } from './config.ts';
 import { OperatorError } from './errors.ts';
@@ -27,22 +28,26 @@ try {
 
 async function run(config: Config): Promise<void> {
   const log = createLog(config.logLevel, standardError());
+  const stopped = untilStopped(config);
   if (config.tls?.warning) log.warn({}, config.tls.warning);
   const controller = await startController(config, version, log);
   const gateway = await startLocalGateway(config, controller, log).catch(async (error) => {
     await controller.stop();
     throw error;
   });
-  stopOnSignals(log, async () => {
-    const stopped = await Promise.allSettled([gateway.stop(), controller.stop()]);
-    for (const step of stopped) if (step.status === 'rejected') throw step.reason;
+  stopped.then((reason) => {
+    if (process.stderr.isTTY && gateway.running) process.stderr.write(gatewayGoesDown);
+    return stopInOrder(log, reason, async () => {
+      const steps = await Promise.allSettled([gateway.stop(), controller.stop()]);
+      for (const step of steps) if (step.status === 'rejected') throw step.reason;
+    });
   });
   returnMemory();
-  process.stdout.write(greeting(controller, gateway.text));
+  process.stdout.write(greeting(controller, gateway));
 }
 
 async function startLocalGateway(config: Config, { store, secrets, localUrl }: Started, log: pino.Logger) {
-  const none = (text: string) => ({ text, stop: async () => undefined });
+  const none = (text: string) => ({ text, running: false, stop: async () => undefined });
   if (config.localGateway === 'off') return none('none on this machine (SALLYPORT_LOCAL_GATEWAY is off)');
   const reason = whyNoLocalGateway();
   if (reason !== null && config.localGateway === 'on')
@@ -60,8 +65,12 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
     env,
     log,
   });
-  return { text: '"local" is starting on this machine', stop: () => gateway.stop() };
+  return { text: '"local" is starting on this machine', running: true, stop: () => gateway.stop() };
 }
+
+const gatewayGoesDown = `
+Stopping. The tunnels of the local gateway go down with it. Press Ctrl-C three times within a second to end at once.
+`;
 
 /** Loading a program takes far more memory than running it; V8 would keep that for the life of an idle process. */
 function returnMemory(): void {
@@ -74,28 +83,31 @@ function returnMemory(): void {
 /** How long stopping in order may take: longer than the local gateway's own patience. */
 const patienceMs = 25_000;
 
-/**
- * First signal: stop in order. Another, a second later or more: at once. One press of Ctrl-C may come as several: from the
- * terminal, handed on by npm, and as the end of the terminal.
- */
-function stopOnSignals(log: pino.Logger, stop: () => Promise<void>): void {
-  let stoppingSince: number | null = null;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stoppingSince !== null && Date.now() - stoppingSince < 1000) return;
-    if (stoppingSince !== null) process.exit(1);
-    stoppingSince = Date.now();
-    log.info({ signal }, 'stopping');
-    setTimeout(() => {
-      log.error({}, 'stopping took too long');
-      process.exit(1);
-    }, patienceMs).unref();
-    stop().then(
-      () => process.exit(0),
-      (error) => {
-        log.error({ err: error }, 'could not stop in order');
-        process.exit(1);
-      },
-    );
-  };
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+/** Listens for signals from the first moment on: a gateway that has started must not miss the end of its controller. */
+function untilStopped(config: Config): Promise<StopReason> {
+  return stopRequested(process, {
+    closedOutput: 'continue',
+    write: (text) => writeSync(2, text),
+    left: () =>
+      config.localGateway === 'off'
+        ? 'No acknowledged change is lost.\n'
+        : `No acknowledged change is lost. The tunnels of the local gateway may still be up.
+To remove them: bin/sally gateway down --state-dir ${join(config.dataDir, 'gateway')}
+`,
+  });
+}
+
+async function stopInOrder(log: pino.Logger, reason: StopReason, stop: () => Promise<void>): Promise<void> {
+  log.info({ signal: reason }, 'stopping');
+  setTimeout(() => {
+    log.error({}, 'stopping took too long');
+    process.exit(1);
+  }, patienceMs).unref();
+  try {
+    await stop();
+    process.exit(0);
+  } catch (error) {
+    log.error({ err: error }, 'could not stop in order');
+    process.exit(1);
+  }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { holds, until, whyNoNamespaces } from '@sallyport/testkit';
 import { deployableWorld, fails, reachable } from './testing/waits.ts';
 import { traces } from './testing/world.ts';
@@ -22,16 +23,22 @@ test('without the controller', { skip }, async (t) => {
     await until('the tunnel', () => reachable(made));
   });
 
-  await t.test('SIGTERM leaves the data plane, --down-on-exit takes it down', async () => {
-    await made.agent.kill('SIGTERM');
-    assert.equal(made.agent.child.exitCode, 0);
-    assert.equal(await reachable(made), true);
-    made.startAgent([...away, '--down-on-exit'], '\n');
-    await made.agent.says(/starting/);
-    await made.agent.kill('SIGTERM');
-    assert.equal(made.agent.child.exitCode, 0, made.agent.output);
-    assert.deepEqual(await traces(made.gateway, made.interface), []);
-  });
+  await t.test(
+    'SIGTERM leaves the data plane, --down-on-exit takes it down, also when it is interrupted twice',
+    async () => {
+      await made.agent.kill('SIGTERM');
+      assert.equal(made.agent.child.exitCode, 0);
+      assert.equal(await reachable(made), true);
+      made.startAgent([...away, '--down-on-exit'], '\n');
+      await made.agent.says(/starting/);
+      const ended = made.agent.kill('SIGINT');
+      await pause(10);
+      made.agent.child.kill('SIGINT');
+      await ended;
+      assert.equal(made.agent.child.exitCode, 0, made.agent.output);
+      assert.deepEqual(await traces(made.gateway, made.interface), []);
+    },
+  );
 
   await t.test('a parent that dies is no reason to take it down', async () => {
     made.startAgent([...away, '--down-on-exit'], '\n');

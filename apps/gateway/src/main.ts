@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, safeJson } from '@sallyport/contract/text';
+import { stopRequested } from '@sallyport/signals';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
@@ -26,6 +27,7 @@ async function main(args: readonly string[]): Promise<number> {
         return code;
       }
       case 'down':
+        untilStopped(command);
         process.stdout.write(cleanLines(await downGateway(command)));
         return 0;
       case 'run':
@@ -58,9 +60,18 @@ async function run(command: RunCommand): Promise<number> {
     stdin: process.stdin,
     log,
     now: Date.now,
-    interrupted: new Promise((resolve) => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
-    }),
+    interrupted: untilStopped(command),
+  });
+}
+
+/** Keeps the process alive through signals while it works, up to the third within a second. */
+function untilStopped({ stateDir, interface: link }: { stateDir: string; interface: string }): Promise<unknown> {
+  return stopRequested(process, {
+    closedOutput: 'continue',
+    write: (text) => writeSync(2, text),
+    left: () => `The tunnel ${link} and its firewall may still be there.
+To remove them: sally gateway down --state-dir ${stateDir} --interface ${link}
+`,
   });
 }
 

@@ -21,6 +21,7 @@ export class Daemon {
     const command = [process.execPath, ...args];
     const [file = '', ...rest] =
       options.namespace === undefined ? command : ['ip', 'netns', 'exec', options.namespace.name, ...command];
+    options.cleanup.check();
     const child = spawn(file, rest, {
       stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
       env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '/', ...options.env },

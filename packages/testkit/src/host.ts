@@ -22,6 +22,7 @@ export class Host {
 
   static async start(namespace: Namespace, cleanup: Cleanup): Promise<Host> {
     const program = new URL('./host-process.ts', import.meta.url).pathname;
+    cleanup.check();
     const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });

@@ -9,6 +9,7 @@ export * from './link.ts';
 export * from './nat.ts';
 export * from './netns.ts';
 export * from './requests.ts';
+export * from './stoppable.ts';
 export * from './udp-link.ts';
 export * from './udp-socket.ts';
 export * from './wait.ts';

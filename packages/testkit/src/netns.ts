@@ -1,10 +1,8 @@
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
-import { promisify } from 'node:util';
+import { text } from 'node:stream/consumers';
 import type { Cleanup } from './cleanup.ts';
-
-const run = promisify(execFile);
 
 /** Why network-namespace tests cannot run here, or null when they can. */
 export function whyNoNamespaces(): string | null {
@@ -18,15 +16,19 @@ export function whyNoNamespaces(): string | null {
   return null;
 }
 
-/** Runs a program and returns its output; the error carries what it said. */
+/**
+ * Runs a program and returns its output; the error carries what it said. The program has a session of its own, so that a
+ * Ctrl-C in the terminal reaches us alone and not the command that is cleaning up.
+ */
 export async function exec(file: string, args: readonly string[]): Promise<string> {
-  try {
-    const { stdout } = await run(file, [...args], { maxBuffer: 64 << 20 });
-    return stdout;
-  } catch (error) {
-    const { stderr = '', stdout = '' } = error as { stderr?: string; stdout?: string };
-    throw new Error(`${file} ${args.join(' ')}: ${stderr || stdout || (error as Error).message}`, { cause: error });
-  }
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const ended = new Promise<string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve(code === 0 ? '' : `ended with ${code ?? signal}`));
+  });
+  const [stdout, stderr, failure] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  if (failure !== '') throw new Error(`${file} ${args.join(' ')}: ${stderr || stdout || failure}`);
+  return stdout;
 }
 
 /** Short unique text for names of namespaces and interfaces, so that tests can run side by side. */
@@ -34,15 +36,20 @@ export const uniqueTag = (): string => randomBytes(3).toString('hex');
 
 /** Ends what still runs in a namespace, which would keep it alive, and removes it. */
 export async function removeNamespace(name: string): Promise<void> {
-  const pids = (await exec('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
-  for (const pid of pids) {
-    try {
-      process.kill(Number(pid), 'SIGKILL');
-    } catch {
-      // It ended by itself meanwhile.
-    }
+  const pids = async () => (await exec('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
+  // What was starting at this moment shows up in the next round.
+  for (let left = await pids(), round = 0; left.length > 0 && round < 50; left = await pids(), round++) {
+    for (const pid of left) end(Number(pid));
   }
   await exec('ip', ['netns', 'del', name]);
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself meanwhile.
+  }
 }
 
 /** A network namespace of the test's own, removed with the cleanup. */
@@ -54,8 +61,19 @@ export class Namespace {
   }
 
   static async create(name: string, cleanup: Cleanup): Promise<Namespace> {
-    await exec('ip', ['netns', 'add', name]);
-    cleanup.add(() => removeNamespace(name));
+    cleanup.check();
+    const made = exec('ip', ['netns', 'add', name]);
+    // Registered before it is there: a program may be stopped at this moment.
+    cleanup.add(async () => {
+      if (
+        await made.then(
+          () => true,
+          () => false,
+        )
+      )
+        await removeNamespace(name);
+    });
+    await made;
     const namespace = new Namespace(name);
     await namespace.ip('link', 'set', 'lo', 'up');
     return namespace;

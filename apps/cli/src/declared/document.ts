@@ -86,12 +86,14 @@ function readSection<S extends SectionName>(
   lineOf: (path: Path) => number,
 ): Declared<Items[S]>[] {
   if (value === null) return [];
-  if (!Array.isArray(value)) {
+  const { single } = families[section];
+  if (single !== true && !Array.isArray(value)) {
     report([section], 'must be a list');
     return [];
   }
-  return value.flatMap((entry: unknown, index): Declared<Items[S]>[] => {
-    const path = [section, index];
+  const entries: unknown[] = single === true ? [value] : (value as unknown[]);
+  return entries.flatMap((entry, index): Declared<Items[S]>[] => {
+    const path = single === true ? [section] : [section, index];
     if (!isRecord(entry)) {
       report(path, 'must be a map of names and values');
       return [];

@@ -9,7 +9,12 @@ import { builtInRule, namedOf, type Tenant } from './tenant.ts';
 /** What a tenant is, for `sally apply`. The same tenant gives the same value. */
 export function exportedValue(tenant: Tenant): object {
   const names = nameMap(tenant);
-  const sections = Object.fromEntries(sectionNames.map((section) => [section, sectionOf(tenant, section, names)]));
+  const sections = Object.fromEntries(
+    sectionNames.map((section) => {
+      const all = sectionOf(tenant, section, names);
+      return [section, families[section].single === true ? all[0] : all];
+    }),
+  );
   return { version: 1, ...sections };
 }
 
@@ -26,7 +31,7 @@ const HEADER = ` The declared state of a tenant, written by \`sally export\`. Br
  Others are named; an id stands only where a name is that of several objects. A field that is left out has its default;
  names, department, attributes, picture and device limit of users are left alone. An object that is left out is left
  alone unless --prune is given, and so is a section that is left out. The order of policies is the order of the walk.
- Enrolment tokens, keys and devices are not in here.`;
+ Enrolment tokens, keys, devices and the name of the tenant are not in here.`;
 
 /** Ids to names; an id stays where its name is not that of one object alone. */
 export function nameMap(tenant: Tenant): RefMap {
@@ -81,7 +86,12 @@ function fileForm<S extends SectionName>(section: S, item: Items[S], names: RefM
   const family = families[section];
   const entries = fieldNames(family).flatMap((name): [string, unknown][] => {
     const value = item[name];
-    if (!isGiven(value) || (section === 'policies' && name === 'rule' && value === rule)) return [];
+    if (
+      !isGiven(value) ||
+      family.notExported?.includes(name) ||
+      (section === 'policies' && name === 'rule' && value === rule)
+    )
+      return [];
     const written = writeField(family.fields[name], value, names);
     return written === undefined ? [] : [[name, written]];
   });

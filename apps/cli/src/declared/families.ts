@@ -2,8 +2,10 @@ import type { Family, Items, SectionName } from './items.ts';
 import { gatewayFamily, protocolFamily, resourceFamily } from './network.ts';
 import { groupFamily, userFamily } from './people.ts';
 import { policyFamily, ruleFamily } from './rules-and-policies.ts';
+import { settingsFamily } from './settings.ts';
 
 export const families: { readonly [S in SectionName]: Family<Items[S]> } = {
+  settings: settingsFamily,
   gateways: gatewayFamily,
   protocols: protocolFamily,
   resources: resourceFamily,

@@ -1,11 +1,23 @@
 import type { AccessType, GatewayIntent, OperationName, Policy, PolicyType, Resource, User } from '@sallyport/contract';
 import type { Answer, Call, Client } from '../client.ts';
+import type { Problem } from './document.ts';
 import type { Field } from './fields.ts';
+import type { Match } from './match.ts';
 
 /*
  * What a file says about each kind of object, and what a tenant has, in the same form. References are names in a file,
  * and keys everywhere else: the id of an object that exists, or `+section/name` of one that the file adds.
  */
+
+/** The settings of the tenant itself; there is one of these, and it always exists. */
+export interface SettingsItem {
+  /** Which tenant it is: exported files do not say, so that applying one elsewhere renames nothing. */
+  name?: string;
+  timeZone?: string;
+  leaseSeconds?: number;
+  drainSeconds?: number;
+  auditRetentionDays?: number | 'forever';
+}
 
 export interface GatewayItem {
   name: string;
@@ -16,6 +28,7 @@ export interface GatewayItem {
   masquerade: boolean;
   intent: GatewayIntent;
   relay: boolean;
+  relayPorts: string;
 }
 
 export interface ProtocolItem {
@@ -81,6 +94,7 @@ export interface PolicyItem {
 }
 
 export interface Items {
+  settings: SettingsItem;
   gateways: GatewayItem;
   protocols: ProtocolItem;
   resources: ResourceItem;
@@ -93,6 +107,7 @@ export type SectionName = keyof Items;
 
 /** Every section, each behind those that it refers to. */
 export const sectionNames = [
+  'settings',
   'gateways',
   'protocols',
   'resources',
@@ -131,8 +146,14 @@ export interface Family<I extends object> {
   readonly fields: { readonly [K in keyof I]-?: Field<Exclude<I[K], undefined>> };
   /** What cannot change once it stands. */
   readonly fixed: readonly (keyof I)[];
+  /** Fields that files may hold and exports leave out. */
+  readonly notExported?: readonly (keyof I)[];
+  /** There is exactly one, always: in files it is a map, not a list. */
+  readonly single?: true;
   /** Whether built-in objects stand in files, too. */
   readonly showsBuiltIn: boolean;
+  /** Objects in the order in which they must be written, unless that of the file will do. */
+  inOrder?(all: readonly Match<I>[], problems: Problem[]): readonly Match<I>[];
   nameOf(item: I): string;
   /** Equal for items that mean the same object. */
   keyOf(item: I): string;

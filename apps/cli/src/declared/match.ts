@@ -21,6 +21,7 @@ export function matchAll(declaration: Declaration, tenant: Tenant, problems: Pro
   const match = <S extends SectionName>(section: S) =>
     matchSection(section, declaration[section] ?? [], tenant.sections[section], problems);
   return {
+    settings: match('settings'),
     gateways: match('gateways'),
     protocols: match('protocols'),
     resources: match('resources'),

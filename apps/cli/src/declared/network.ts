@@ -35,6 +35,9 @@ import {
   touches,
 } from './items.ts';
 
+/** What the controller gives a gateway that names none. */
+const DEFAULT_RELAY_PORTS = '52000-52999';
+
 export const gatewayFamily: Family<GatewayItem> = {
   word: 'gateway',
   fields: {
@@ -45,6 +48,7 @@ export const gatewayFamily: Family<GatewayItem> = {
     masquerade: defaults(flag, true),
     intent: defaults(oneOf(gatewayIntent.options), 'ACTIVE'),
     relay: defaults(flag, false),
+    relayPorts: defaults(text, DEFAULT_RELAY_PORTS),
   },
   fixed: [],
   showsBuiltIn: false,
@@ -57,7 +61,7 @@ export const gatewayFamily: Family<GatewayItem> = {
   create: (item) => request('createGateway', { body: gatewayBody(item) }),
   finish: (id, item) => [...(item.intent === 'ACTIVE' ? [] : [updateGateway(id, item)]), ...relay(id, item, false)],
   change: (id, before, after, changed) => [
-    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent')
+    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent', 'relayPorts')
       ? [updateGateway(id, after)]
       : []),
     ...relay(id, after, before.relay),
@@ -67,12 +71,13 @@ export const gatewayFamily: Family<GatewayItem> = {
 
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
-  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay: g.relayEnabled ?? false };
+  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS } = g;
+  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts };
   return { id, item, builtIn: false };
 }
 
-function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade }: GatewayItem) {
-  return { name, description: description || null, wireguardPort, endpoint, masquerade };
+function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade, relayPorts }: GatewayItem) {
+  return { name, description: description || null, wireguardPort, endpoint, masquerade, relayPorts };
 }
 
 const updateGateway = (id: string, item: GatewayItem): Request =>

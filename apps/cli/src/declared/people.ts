@@ -23,7 +23,24 @@ export const groupFamily: Family<GroupItem> = {
   },
   create: (item) => request('createGroup', { body: groupBody(item) }),
   finish: () => [],
-  change: (id, _, after) => [request('updateGroup', { params: { id }, body: groupBody(after) })],
+  // One group always is the default of SAML. It loses this when another one takes over, and not before.
+  change: (id, before, after) => {
+    const isSamlDefaultGroup = before.isSamlDefaultGroup || after.isSamlDefaultGroup;
+    return [request('updateGroup', { params: { id }, body: groupBody({ ...after, isSamlDefaultGroup }) })];
+  },
+  inOrder: (all, problems) => {
+    const chosen = all.filter(({ declared }) => declared.item.isSamlDefaultGroup);
+    const deposed = all.find(
+      ({ declared, live }) => live?.item.isSamlDefaultGroup && !declared.item.isSamlDefaultGroup,
+    );
+    const wrong = chosen[1] ?? (chosen.length === 0 ? deposed : undefined);
+    if (wrong !== undefined)
+      problems.push({
+        line: wrong.declared.lineOf('isSamlDefaultGroup'),
+        message: `group ${JSON.stringify(wrong.declared.item.name)}: isSamlDefaultGroup must be true for one group exactly`,
+      });
+    return [...all.filter((match) => !chosen.includes(match)), ...chosen];
+  },
   remove: (id) => request('deleteGroup', { params: { id } }),
 };
 

@@ -55,12 +55,14 @@ function unnamed<S extends SectionName>(
 }
 
 function sectionSteps<S extends SectionName>(section: S, context: Context): Step[] {
-  return context.matches[section].flatMap((match: Match<Items[S]>): Step[] => {
+  const family = families[section];
+  const all: readonly Match<Items[S]>[] = context.matches[section];
+  return (family.inOrder?.(all, context.problems) ?? all).flatMap((match): Step[] => {
     const item = resolved(section, match, context);
     if (item === undefined) return [];
     return match.live === undefined
-      ? [createStep(families[section], match, item, context)]
-      : updateSteps(families[section], match, match.live, item, context);
+      ? [createStep(family, match, item, context)]
+      : updateSteps(family, match, match.live, item, context);
   });
 }
 

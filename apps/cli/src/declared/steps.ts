@@ -116,6 +116,7 @@ const CONDITIONAL: ReadonlySet<string> = new Set([
   'updateUser',
   'updateAdmissionRule',
   'updatePolicy',
+  'updateTenant',
 ]);
 
 /** Stands for ids that are not known yet, where a body is checked before anything is written. */

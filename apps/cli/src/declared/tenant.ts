@@ -6,6 +6,7 @@ import type { Items, Live, SectionName } from './items.ts';
 import { liveGateway, liveProtocol, liveResource } from './network.ts';
 import { liveGroup, liveUser, ownRoles } from './people.ts';
 import { livePolicy, liveRule } from './rules-and-policies.ts';
+import { liveSettings } from './settings.ts';
 
 interface Named {
   readonly id: string;
@@ -14,7 +15,6 @@ interface Named {
 
 /** Everything that a file can describe or name. */
 export interface Tenant {
-  readonly name: string;
   /** Policies stand in the order in which they are walked. */
   readonly sections: { readonly [S in SectionName]: readonly Live<Items[S]>[] };
   readonly devices: readonly Named[];
@@ -23,7 +23,7 @@ export interface Tenant {
 
 /** Reads the tenant. Not one moment of it: what changes meanwhile is noticed when it is written. */
 export async function readTenant(api: Client): Promise<Tenant> {
-  const settings = await api.call('getTenant');
+  const settings = [liveSettings((await api.call('getTenant')).body)];
   const gateways = (await api.call('listGateways')).body.map(liveGateway);
   const protocols = (await api.call('listProtocols')).body.map(liveProtocol);
   const resources = (await listAll(api, 'listResources')).body.data.map(liveResource);
@@ -37,8 +37,7 @@ export async function readTenant(api: Client): Promise<Tenant> {
     liveUser(user, user.roles.length === 0 ? [] : await ownRoles(api, user.id)),
   );
   return {
-    name: settings.body.name,
-    sections: { gateways, protocols, resources, groups, users: people, rules, policies },
+    sections: { settings, gateways, protocols, resources, groups, users: people, rules, policies },
     devices,
     roles,
   };

@@ -18,8 +18,16 @@ const gateways = objects(() =>
     masquerade: fc.boolean(),
     intent: fc.constantFrom('ACTIVE', 'OFFLINE'),
     relay: fc.boolean(),
+    relayPorts: fc.constantFrom('52000-52999', '53000-53010'),
   }),
 );
+
+const settings = fc.record({
+  timeZone: fc.constantFrom('UTC', 'Europe/Zurich'),
+  leaseSeconds: fc.constantFrom(300, 86_400),
+  drainSeconds: fc.constantFrom(0, 300),
+  auditRetentionDays: fc.constantFrom('forever', 30),
+});
 
 const groups = objects(() =>
   fc.record({
@@ -37,7 +45,7 @@ const allOr = (all: readonly string[]) => fc.oneof(fc.constant('all'), some(all)
 const named = (all: readonly { readonly name: string }[]): string[] => all.map(({ name }) => name);
 
 /** Every section, and nothing that a controller refuses: a policy that denies has no rule of its own, and names resources of its type. */
-export const declarations = fc.record({ gateways, groups, rules }).chain((base) => {
+export const declarations = fc.record({ settings, gateways, groups, rules }).chain((base) => {
   // A type never changes, so it goes by the name.
   const resources = objects((name) =>
     fc.record({

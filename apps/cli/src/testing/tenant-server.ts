@@ -1,6 +1,6 @@
 import type { OperationName, Policy, RequestBody, ResponseBody } from '@sallyport/contract';
 import { type ApiServer, problem, type Reply, type Seen } from './api-server.ts';
-import { device, gateway, page, role, rule, uuid } from './fixtures.ts';
+import { device, fixtures, gateway, page, role, rule, uuid } from './fixtures.ts';
 
 type Body<N extends OperationName> = RequestBody<N>;
 interface Stored<B> {
@@ -12,6 +12,7 @@ type ResourceBody = Body<'createResource'> & Body<'saveLoadBalancing'>;
 
 /** A tenant that remembers what is written: enough of the API for export and apply, by the contract's own schemas. */
 export class TenantServer {
+  settings: Partial<Body<'updateTenant'>> = {};
   readonly gateways: Stored<Body<'createGateway'> & { intent?: string | undefined; relay?: boolean }>[] = [];
   readonly protocols: Stored<Body<'createProtocol'>>[] = [];
   readonly resources: Stored<ResourceBody>[] = [];
@@ -55,7 +56,13 @@ export class TenantServer {
       return stored;
     };
     const user = (id: string) => get(this.users, id).body;
+    const tenant = () => ({ ...fixtures.answers.getTenant, ...this.settings }) as ResponseBody<'getTenant'>;
     return {
+      getTenant: tenant,
+      updateTenant: (body) => {
+        this.settings = { ...this.settings, ...body };
+        return tenant();
+      },
       listGateways: () => this.gateways.map(asGateway),
       getGateway: (_, id) => asGateway(get(this.gateways, id)),
       createGateway: (body) => asGateway(make(this.gateways, body)),
@@ -208,9 +215,10 @@ const described = ({ description }: { description?: string | null | undefined })
 
 function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody<'getGateway'> {
   const { description: _, endpoint: __, ...rest } = gateway(1, body.name);
-  const { endpoint, masquerade = true, intent = 'ACTIVE', relay = false, wireguardPort } = body;
+  const { endpoint, masquerade = true, intent = 'ACTIVE', relay = false, wireguardPort, relayPorts } = body;
   return {
     ...{ ...rest, id, wireguardPort, masquerade, relayEnabled: relay, ...described(body) },
+    ...(relayPorts ? { relayPorts } : {}),
     ...(endpoint ? { endpoint } : {}),
     intent: intent === 'MAINTENANCE' || intent === 'OFFLINE' ? intent : 'ACTIVE',
   };

@@ -41,7 +41,7 @@ export interface RunContext {
   readonly log: Log;
   readonly now: () => number;
   /** Resolves when the process was asked to end. */
-  readonly interrupted: Promise<void>;
+  readonly interrupted: Promise<unknown>;
 }
 
 /** Runs the daemon until it is over. Returns the exit code. Throws UsageError. */

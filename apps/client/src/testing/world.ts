@@ -20,7 +20,7 @@ export const serverAddress = '10.20.0.10';
 /** What only a full tunnel leads to. */
 export const publicAddress = '11.1.1.10';
 const controllerPort = 7000;
-const mainProgram = new URL('../main.ts', import.meta.url).pathname;
+export const mainProgram = new URL('../main.ts', import.meta.url).pathname;
 
 /**
  * A device (192.0.2.2), two gateways (192.0.2.11 and .12) and a scripted controller (192.0.2.10) at one switch, in namespaces

@@ -4,7 +4,7 @@ import { type Admission, admit } from './admission.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
-import { Doorway, type Visitor } from './doorway.ts';
+import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import type { Place } from './gate.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
@@ -15,7 +15,7 @@ import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
 import { type Hello, type Proof, Session, type SessionEffect } from './session.ts';
 import { systemTimers, type Timers } from './timers.ts';
-import type { AgentDirectory, AgentRecord, Channel, DesiredStates, Presence } from './types.ts';
+import type { AgentDirectory, AgentRecord, Channel, ConnectionGuard, DesiredStates, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface ChannelDeps {
@@ -37,6 +37,7 @@ export interface ChannelDeps {
   readonly log: Log;
   /** Source address of a request; which proxies to believe is the caller's business. */
   readonly peerAddress: (request: IncomingMessage) => string;
+  readonly connections?: ConnectionGuard;
   readonly limits?: Partial<ChannelLimits>;
 }
 
@@ -88,7 +89,17 @@ class ChannelServer implements AgentChannel {
     const presenceChanged = (agent: string) => this.#presenceChanged(agent);
     const observations = (this.#observations = new Observations(directory, log, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
-    this.#doorway = new Doorway({ clock, timers, limits, counters: this.#counters, queue, peerAddress, opened });
+    const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) => deps.connections?.upgrading(...who) ?? true;
+    this.#doorway = new Doorway({
+      clock,
+      timers,
+      limits,
+      counters: this.#counters,
+      queue,
+      peerAddress,
+      mayUpgrade,
+      opened,
+    });
     this.#linkHost = {
       clock,
       timers,
@@ -238,6 +249,7 @@ class ChannelServer implements AgentChannel {
     entry.install(link, record, state, { hello, proof, newHost });
     log.debug({ [entry.role]: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
+    this.#deps.connections?.proven(link.socket);
     const { name, tenant } = record;
     link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant) });
     this.#leaveDoor(link);

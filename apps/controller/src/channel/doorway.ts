@@ -32,6 +32,8 @@ export interface DoorwayHost {
   readonly counters: ChannelCounters;
   readonly queue: WorkQueue;
   readonly peerAddress: (request: IncomingMessage) => string;
+  /** False: the source of the request has too many connections under way. */
+  readonly mayUpgrade: (request: IncomingMessage, socket: Duplex) => boolean;
   readonly opened: (visitor: Visitor) => void;
 }
 
@@ -92,6 +94,10 @@ export class Doorway {
     const sources = sourcesOf(address ?? 'unknown');
     socket.on('error', ignore);
     if (this.#turnedAway(sources, socket)) return;
+    if (!this.#host.mayUpgrade(request, socket)) {
+      this.#overloaded(socket);
+      return;
+    }
     let evict: () => void = () => void socket.destroy();
     const onEvicted = (run: () => void) => {
       evict = run;

@@ -48,7 +48,7 @@ export class Link {
   /** The gateway or device that it was admitted for. */
   entry: AgentEntry | null = null;
   readonly #ws: WebSocket;
-  readonly #socket: Duplex;
+  readonly socket: Duplex;
   readonly #host: LinkHost;
   readonly #alarm: Alarm;
   readonly #messages: Allowance;
@@ -70,7 +70,7 @@ export class Link {
     this.address = transport.address;
     this.session = session;
     this.#ws = transport.ws;
-    this.#socket = transport.socket;
+    this.socket = transport.socket;
     this.#host = host;
     this.#alarm = new Alarm(host.timers, host.clock, () => this.input({ type: 'time' }));
     const { messageBurst, messagesPerSecond, byteBurst, bytesPerSecond } = host.limits;
@@ -83,7 +83,7 @@ export class Link {
   }
 
   start(): void {
-    this.#socket.on('data', this.#countBytes);
+    this.socket.on('data', this.#countBytes);
     this.#ws.on('message', (data, isBinary) => this.#frame(data, isBinary));
     this.#ws.on('ping', () => this.#spend(0));
     this.#ws.on('pong', () => this.#spend(0));

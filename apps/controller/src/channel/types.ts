@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type {
   AgentRole,
   FindPath,
@@ -152,6 +154,14 @@ export interface PeerCounters {
 }
 
 /** What the rest of the controller asks of the channel. Agents are named by the id of their gateway or device. */
+/** Who counts the connections of the listener, agents' among them. */
+export interface ConnectionGuard {
+  /** The connection becomes a WebSocket. False: the source of the request has too many. */
+  upgrading(request: IncomingMessage, socket: Duplex): boolean;
+  /** An agent has proven itself on this connection. */
+  proven(socket: Duplex): void;
+}
+
 export interface Channel {
   presence(agent: string): Presence;
   /** Last handshake of a device with any gateway of its tenant in this process's lifetime, epoch milliseconds. */

@@ -4,6 +4,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { Beacon } from '../beacon/beacon.ts';
 import type { Channel } from '../channel/types.ts';
 import type { Paths } from '../paths/paths.ts';
+import type { Connections } from './connections.ts';
 import { pathMetrics } from './path-metrics.ts';
 
 /** What the metrics look at when they are asked for. */
@@ -11,6 +12,7 @@ export interface Followed {
   readonly channel: Channel;
   readonly runtimes: { followedAgents(): Iterable<string> };
   readonly streams: { readonly size: number };
+  readonly connections: Pick<Connections, 'open' | 'counters'>;
   readonly beacon: Pick<Beacon, 'counters' | 'kinds'>;
   readonly paths: Pick<Paths, 'counters'>;
 }
@@ -120,7 +122,7 @@ function processGauges(registers: Registry[]): void {
   });
 }
 
-function agentGauges(registers: Registry[], { channel, runtimes, streams }: Followed): void {
+function agentGauges(registers: Registry[], { channel, runtimes, streams, connections }: Followed): void {
   const presences = () => [...runtimes.followedAgents()].map((agent) => channel.presence(agent));
   const gauge = (name: string, help: string, value: () => number) =>
     new Gauge({
@@ -147,4 +149,12 @@ function agentGauges(registers: Registry[], { channel, runtimes, streams }: Foll
     () => presences().filter(({ connected, error }) => connected && error !== null).length,
   );
   gauge('sallyport_streams_open', 'Streams that are being answered', () => streams.size);
+  gauge('sallyport_connections_open', 'Connections of the listener', () => connections.open);
+  const { counters } = connections;
+  gauge(
+    'sallyport_connections_refused',
+    'Connections and requests refused because of their number',
+    () => counters.refused,
+  );
+  gauge('sallyport_connections_evicted', 'Connections ended to make room for others', () => counters.evicted);
 }

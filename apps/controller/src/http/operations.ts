@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { type Operation, type OperationName, operations } from '@sallyport/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
@@ -30,6 +31,8 @@ export interface OperationDeps {
   readonly authenticator: Authenticator;
   /** Called inside the transaction of a dry run; what it returns is called after that was undone. */
   readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
+  /** Told of connections on which a key has proven itself. */
+  readonly known: (socket: Duplex) => void;
   readonly streams: OpenStreams;
   readonly streamLimits: StreamLimits;
 }
@@ -55,6 +58,7 @@ export function registerOperations(
       // Before the body is read: nobody without a key makes us parse anything.
       onRequest: async (request) => {
         callers.set(request, await authorise(deps.authenticator, request, operation));
+        deps.known(request.raw.socket);
       },
       handler: (request, reply) => serve(deps, running, name, operation, handler, request, reply),
     });

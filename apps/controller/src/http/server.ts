@@ -22,12 +22,20 @@ export function createServer(options: ServerOptions): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     requestTimeout: requestTimeoutMs,
+    connectionTimeout: silentMs,
+    keepAliveTimeout: options.trustedProxies.length === 0 ? keepAliveMs : proxyKeepAliveMs,
     frameworkErrors: (error, request, reply) => {
       reply.headers(securityHeaders).header('x-request-id', request.id);
       frameworkProblem(error, request, reply);
     },
-    ...(options.tls === null ? {} : { https: options.tls }),
+    ...(options.tls === null
+      ? { http: early }
+      : { https: { ...options.tls, ...early, handshakeTimeout: early.headersTimeout } }),
   }) as FastifyInstance;
+  // A connection that cannot be accepted (no more open files) is told of here. Unheard, it would end the process.
+  app.server.on('error', (error) => {
+    if (app.server.listening) options.log.error({ err: error }, 'the listener failed');
+  });
   installBodyParser(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.headers(securityHeaders).header('x-request-id', request.id);
@@ -43,6 +51,16 @@ const maxParamLength = 65_536;
 
 /** How long a client may take to send a request. */
 const requestTimeoutMs = 30_000;
+
+/** How long it may take to finish a TLS handshake, or the head of a request, and how often that is looked at. */
+const early = { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 };
+
+/** How long nothing may move on a connection while it is answered. Streams send something much more often. */
+const silentMs = 120_000;
+
+/** How long a connection may rest between requests. Proxies, which must not meet one that just ends, let go after 60 s. */
+const keepAliveMs = 10_000;
+const proxyKeepAliveMs = 75_000;
 
 function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {

@@ -6,11 +6,7 @@ import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
  * first address from the right that is no trusted proxy counts; what stands left of it anybody can have written.
  */
 export function sourceAddress(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
-  const trusted = trustedProxies.flatMap((text) => parsePrefix(text) ?? []);
-  const isTrusted = (text: string): boolean => {
-    const address = parseAddress(text);
-    return address !== null && trusted.some((range) => rangeContains(range, address.family, address.value));
-  };
+  const isTrusted = proxyTest(trustedProxies);
   return (request) => {
     const forwarded = [request.headers['x-forwarded-for'] ?? []].flat().join(',').split(',');
     const hops = [...forwarded.map((hop) => hop.trim()).filter((hop) => hop !== ''), peerOf(request)];
@@ -19,6 +15,15 @@ export function sourceAddress(trustedProxies: readonly string[]): (request: Inco
       if (!isTrusted(hop) || parseAddress(unmapped(hops[at - 1] ?? '')) === null) return hop;
     }
     return unmapped(hops[0] ?? '');
+  };
+}
+
+/** Tells addresses of trusted proxies from others. */
+export function proxyTest(trustedProxies: readonly string[]): (address: string) => boolean {
+  const trusted = trustedProxies.flatMap((text) => parsePrefix(text) ?? []);
+  return (text) => {
+    const address = parseAddress(text);
+    return address !== null && trusted.some((range) => rangeContains(range, address.family, address.value));
   };
 }
 

@@ -70,6 +70,10 @@ export class ControllerProcess {
     return /API key +(sak_\S+)/.exec(this.stdout)?.[1] ?? null;
   }
 
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
   get exitCode(): number | null {
     return this.#child.exitCode;
   }

@@ -97,6 +97,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
     publicHost: async () => '192.0.2.10',
     beacon: { keys: await loadBeaconKeys(store, box), listen: null, endpoint: null },
     metrics: createMetrics(),
+    egress: { allow: [], deny: [], details: false },
     version: '0.0.0',
     countries: noCountries,
     basePath: '',

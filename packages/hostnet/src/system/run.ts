@@ -23,7 +23,8 @@ export function run(
   onStart?: (pid: number) => void,
 ): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(tool, args, { env: TOOL_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'] });
+    // In a session of its own: a Ctrl-C in our terminal must not end the command that is undoing something.
+    const child = spawn(tool, args, { env: TOOL_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     if (child.pid !== undefined) onStart?.(child.pid);

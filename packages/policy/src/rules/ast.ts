@@ -35,16 +35,24 @@ export function childrenOf(node: ASTNode): ASTNode[] {
   }
 }
 
-/** Steps that an evaluation takes at most, where a list that is not written out has some length. */
-export function costOf(node: ASTNode, listLength: number): number {
-  if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return 1 + costOfAll(childrenOf(node), listLength);
+/**
+ * Steps that an evaluation takes at most, where a list that is not written out has some length, and parts that are known
+ * already take one each.
+ */
+export function costOf(node: ASTNode, listLength: number, known?: ReadonlySet<ASTNode>): number {
+  if (known?.has(node)) return 1;
+  const sum = (nodes: readonly ASTNode[]) => nodes.reduce((cost, part) => cost + costOf(part, listLength, known), 0);
+  if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return 1 + sum(childrenOf(node));
   const [, list, body] = node.args;
   const length = list.op === 'list' ? list.args.length : listLength;
-  return 1 + costOf(list, listLength) + (1 + length) * costOfAll(body, listLength);
+  return 1 + sum([list]) + (1 + length) * sum(body);
 }
 
-function costOfAll(nodes: readonly ASTNode[], listLength: number): number {
-  return nodes.reduce((sum, node) => sum + costOf(node, listLength), 0);
+/** `list.all(variable, body)` and the like; null for another node. */
+export function walkOf(node: ASTNode): { list: ASTNode; variable: string; body: ASTNode } | null {
+  if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return null;
+  const [, list, [variable, body]] = node.args;
+  return variable?.op === 'id' && body !== undefined ? { list, variable: variable.args, body } : null;
 }
 
 const walksOfLists: ReadonlySet<string> = new Set(['all', 'exists', 'exists_one']);

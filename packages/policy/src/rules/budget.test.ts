@@ -4,8 +4,9 @@ import { device, rule, settings, user } from '../testing/build.ts';
 import { World } from '../world.ts';
 import { Budget, evaluationSteps } from './budget.ts';
 import { checkRule } from './check.ts';
-import { evaluateRule, ruleOutcome } from './evaluate.ts';
+import { evaluateRule } from './evaluate.ts';
 import { inputsOf } from './inputs.ts';
+import { ruleOutcome } from './outcome.ts';
 import { Program } from './program.ts';
 import { whyUnmet } from './unmet.ts';
 

@@ -3,20 +3,50 @@ import { childrenOf } from './ast.ts';
 import { type Budget, OverBudget } from './budget.ts';
 import { isJoined, weightOf } from './weight.ts';
 
+/** What a part of a tree came to. */
+type Result = { readonly value: unknown } | { readonly error: unknown };
+
+/** What the constants of a tree came to, in their order. */
+export type Settled = ReadonlyMap<object, Result>;
+
 /** Takes from a budget what evaluations of one parsed tree cost. */
 export class Meter {
   #budget: Budget | null = null;
   #errorSteps = 0;
   #charged: unknown = null;
+  #settling: Map<object, Result> | null = null;
+  #settled: Settled = new Map();
 
-  /** Meters a tree that was type-checked. It must be evaluated inside `run` from here on. */
-  constructor(root: ASTNode) {
+  /**
+   * Meters a tree that was type-checked. It must be evaluated inside `settle` or `run` from here on. The constants are
+   * parts of it, none the whole, that `settle` evaluates for all runs.
+   */
+  constructor(root: ASTNode, constants: readonly ASTNode[]) {
     // Errors of the library quote the whole text.
     this.#errorSteps = 30 + Math.ceil(root.input.length / 8);
-    this.#meter(root as unknown as Node);
+    const node = root as unknown as Node;
+    this.#meter(node);
+    this.#settleAt(node, constants as unknown as readonly Node[]);
   }
 
-  run<T>(budget: Budget, evaluate: () => T): T {
+  /** Evaluates the constants: `evaluate` evaluates the tree. */
+  settle(budget: Budget, evaluate: () => unknown): Settled {
+    const settled = new Map<object, Result>();
+    this.#settling = settled;
+    try {
+      this.#with(budget, evaluate);
+    } finally {
+      this.#settling = null;
+    }
+    return settled;
+  }
+
+  run<T>(budget: Budget, settled: Settled, evaluate: () => T): T {
+    this.#settled = settled;
+    return this.#with(budget, evaluate);
+  }
+
+  #with<T>(budget: Budget, evaluate: () => T): T {
     this.#budget = budget;
     try {
       return evaluate();
@@ -24,6 +54,32 @@ export class Meter {
       this.#budget = null;
       this.#charged = null;
     }
+  }
+
+  #settleAt(root: Node, constants: readonly Node[]): void {
+    const whole = root.evaluate;
+    const parts = constants.map((node) => [node, node.evaluate] as const);
+    root.evaluate = (evaluator, node, context) => {
+      if (this.#settling === null) return whole(evaluator, node, context);
+      for (const [part, evaluate] of parts)
+        this.#settling.set(
+          part,
+          resultOf(() => evaluate(evaluator, part, context)),
+        );
+      return null;
+    };
+    for (const node of constants) node.evaluate = () => this.#known(node);
+  }
+
+  #known(node: Node): unknown {
+    const result = this.#settled.get(node);
+    if (result === undefined) throw new Error('a rule is evaluated before its constants');
+    if (!('error' in result)) {
+      this.#take(1);
+      return result.value;
+    }
+    this.#take(result.error instanceof OverBudget ? Number.POSITIVE_INFINITY : 1);
+    throw result.error;
   }
 
   #take(steps: number): void {
@@ -81,6 +137,14 @@ export class Meter {
       const handle = node.handle as CallHandle;
       return method ? handle(values, evaluator, node) : handle(values, node, evaluator);
     };
+  }
+}
+
+function resultOf(evaluate: () => unknown): Result {
+  try {
+    return { value: evaluate() };
+  } catch (error) {
+    return { error };
   }
 }
 

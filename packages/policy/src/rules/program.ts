@@ -1,12 +1,15 @@
 import { type ASTNode, EvaluationError } from '@marcbachmann/cel-js';
 import type { WorldRule } from '../types.ts';
-import { pathsOf } from './ast.ts';
+import { costOf, pathsOf } from './ast.ts';
 import { Budget, evaluationSteps, OverBudget } from './budget.ts';
+import { constantsOf } from './constants.ts';
 import { textOf, theEnvironment, variables } from './environment.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
-import { Meter } from './metered.ts';
+import { KnownOutcomes } from './known.ts';
+import { Meter, type Settled } from './metered.ts';
 import { ruleProblem } from './problem.ts';
 import type { RuleTime } from './time.ts';
+import { type Timing, timingOf } from './timing.ts';
 import { Zone } from './zone.ts';
 
 /** What one evaluation says: an expression that cannot be evaluated is not met, and `reason` says why. */
@@ -21,9 +24,13 @@ export class Program {
   /** What it can ask for, but for the time. */
   readonly paths: readonly (readonly string[])[];
   readonly asksTime: boolean;
-  readonly asksMinutes: boolean;
+  /** When its answers about the time can change. */
+  readonly timing: Timing;
   /** Asks where the device is. */
   readonly asksSource: boolean;
+  /** What is remembered of it. */
+  readonly known = new KnownOutcomes();
+  readonly #constants: ReadonlySet<ASTNode>;
   readonly #run: (variables: Record<string, unknown>) => unknown;
   readonly #meter: Meter;
 
@@ -33,13 +40,14 @@ export class Program {
     // Types stay at the nodes, and evaluations go by them.
     const { error } = parsed.check();
     if (error !== undefined) throw error;
-    this.#meter = new Meter(parsed.ast);
     const paths = pathsOf(parsed.ast);
     this.ast = parsed.ast;
     this.paths = paths.filter(([root]) => root !== 'time');
     this.asksSource = paths.some(([root]) => root === 'source');
     this.asksTime = paths.some(([root]) => root === 'time');
-    this.asksMinutes = paths.some(([root, name]) => root === 'time' && name === 'minute');
+    this.timing = timingOf(parsed.ast);
+    this.#constants = new Set(this.asksTime ? constantsOf(parsed.ast) : []);
+    this.#meter = new Meter(parsed.ast, [...this.#constants]);
     this.#run = parsed;
   }
 
@@ -49,9 +57,26 @@ export class Program {
     return JSON.stringify(this.paths.map((path) => valueAt(inputs, path) ?? null));
   }
 
+  /** Steps that an evaluation takes at most, constants settled, with lists up to a length. */
+  stepsOf(listLength: number): number {
+    return costOf(this.ast, listLength, this.#constants);
+  }
+
+  /** Evaluates what does not hang on the time. */
+  settle(inputs: RuleInputs): SettledProgram {
+    const given = variables(inputs, null);
+    const settled = this.#meter.settle(new Budget(evaluationSteps), () => this.#run(given));
+    const ask = (time: RuleTime | null, budget: Budget) => this.#ask(settled, withTime(given, time), budget);
+    return { settled, ask };
+  }
+
   evaluate(inputs: RuleInputs, time: RuleTime | null, budget = new Budget(evaluationSteps)): Truth {
+    return this.settle(inputs).ask(time, budget);
+  }
+
+  #ask(settled: Settled, given: Record<string, unknown>, budget: Budget): Truth {
     try {
-      const result = this.#meter.run(budget, () => this.#run(variables(inputs, time)));
+      const result = this.#meter.run(budget, settled, () => this.#run(given));
       // `||`, `&&`, `all` and `exists` pass over errors, also over that one.
       if (budget.exhausted) throw new OverBudget();
       if (typeof result === 'boolean') return { met: result, reason: result ? null : 'it is not true' };
@@ -60,6 +85,17 @@ export class Program {
       return { met: false, reason: budget.exhausted ? new OverBudget().message : reasonOf(error) };
     }
   }
+}
+
+/** A program for some inputs, to be asked at any time. */
+export interface SettledProgram {
+  readonly settled: Settled;
+  /** A budget is for one evaluation. */
+  ask(time: RuleTime | null, budget: Budget): Truth;
+}
+
+function withTime(given: Record<string, unknown>, time: RuleTime | null): Record<string, unknown> {
+  return time === null ? given : { ...given, time };
 }
 
 /** Program of a rule; null when it is broken, and so is never met. Remembered with the rule object. */

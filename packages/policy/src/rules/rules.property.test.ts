@@ -4,8 +4,9 @@ import fc from 'fast-check';
 import { instant, ruleSource, zoneName } from '../testing/arbitrary.ts';
 import { device, rule, settings, user } from '../testing/build.ts';
 import { World } from '../world.ts';
-import { evaluateRule, ruleOutcome } from './evaluate.ts';
+import { evaluateRule } from './evaluate.ts';
 import { inputsOf, siteInputs } from './inputs.ts';
+import { ruleOutcome } from './outcome.ts';
 import { RuleTime } from './time.ts';
 import { Zone } from './zone.ts';
 
@@ -28,20 +29,19 @@ test('a rule stays as it is up to validUntil and is otherwise then, over changes
       instant,
       fc.array(fc.double({ min: 0, max: 1, noNaN: true })),
       (source, zone, at, parts) => {
-        const one = rule('r', source);
-        const { met, validUntil } = ruleOutcome(one, inputs, at, zone);
+        const { met, validUntil } = ruleOutcome(rule('r', source), inputs, at, zone);
         const end = validUntil ?? at + 400 * day;
         assert.ok(end > at);
         for (const part of [...parts, 0.5, 1 - Number.EPSILON]) {
           const moment = Math.min(end - 1, Math.floor(at + part * (end - at)));
           assert.equal(
-            ruleOutcome(one, inputs, moment, zone).met,
+            ruleOutcome(rule('r', source), inputs, moment, zone).met,
             met,
             `${source} ${zone} ${new Date(moment).toISOString()}`,
           );
         }
         if (validUntil === null) return;
-        if (ruleOutcome(one, inputs, validUntil, zone).met !== met) changed++;
+        if (ruleOutcome(rule('r', source), inputs, validUntil, zone).met !== met) changed++;
         else {
           far++;
           assert.ok(validUntil - at >= (source.includes('minute') ? day : 8 * day), 'only given up when far away');

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { device, rule, settings, user } from '../testing/build.ts';
 import { World } from '../world.ts';
 import { checkRule } from './check.ts';
-import { evaluateRule, ruleOutcome } from './evaluate.ts';
+import { evaluateRule } from './evaluate.ts';
 import { inputsOf, siteInputs } from './inputs.ts';
+import { ruleOutcome } from './outcome.ts';
 
 const at = Date.UTC(2026, 10, 23, 17, 30);
 const attributes = { level: 3, tags: ['x', 'y'], contractor: false, left: null };

@@ -1,3 +1,4 @@
+import type { Timing } from './timing.ts';
 import type { Zone } from './zone.ts';
 
 export const weekdays = ['MO', 'TU', 'WE', 'TH', 'FR', 'SA', 'SU'] as const;
@@ -14,9 +15,12 @@ export class RuleTime {
   /** Wall clock as if it were UTC, and its midnight. */
   readonly #local: number;
   readonly #midnight: number;
+  readonly #timing: Pick<Timing, 'hours' | 'minutes'>;
 
-  constructor(at: number, zone: Zone) {
+  /** `timing` says which hours and minutes are told apart by who asks. */
+  constructor(at: number, zone: Zone, timing: Pick<Timing, 'hours' | 'minutes'> = { hours: null, minutes: null }) {
     this.#at = at;
+    this.#timing = timing;
     this.#zone = zone;
     this.#offset = zone.offset(at);
     this.#local = at + this.#offset;
@@ -24,13 +28,15 @@ export class RuleTime {
   }
 
   get hour(): bigint {
-    this.#until(Math.floor(this.#local / hour) * hour + hour);
-    return BigInt(Math.floor((this.#local - this.#midnight) / hour));
+    const now = Math.floor((this.#local - this.#midnight) / hour);
+    this.#until(this.#midnight + nextCut(this.#timing.hours, now, 24) * hour);
+    return BigInt(now);
   }
 
   get minute(): bigint {
-    this.#until(Math.floor(this.#local / minute) * minute + minute);
-    return BigInt(Math.floor((this.#local % hour) / minute));
+    const now = Math.floor((this.#local % hour) / minute);
+    this.#until(Math.floor(this.#local / hour) * hour + nextCut(this.#timing.minutes, now, 60) * minute);
+    return BigInt(now);
   }
 
   get weekday(): string {
@@ -62,7 +68,9 @@ export class RuleTime {
   }
 
   before(text: string): boolean {
-    const threshold = this.#zone.firstAt(localMoment(text));
+    const local = localMoment(text);
+    if (Math.abs(local - this.#local) > farAway) return this.#beforeFar(local);
+    const threshold = this.#zone.firstAt(local);
     if (threshold > this.#at) this.boundary = Math.min(this.boundary, threshold);
     return this.#at < threshold;
   }
@@ -71,10 +79,22 @@ export class RuleTime {
     return !this.before(text);
   }
 
+  /** Far from now no offset of a zone matters, and working that one out is dear. */
+  #beforeFar(local: number): boolean {
+    if (local < this.#local) return false;
+    this.boundary = Math.min(this.boundary, local - 2 * day);
+    return true;
+  }
+
   /** The answer given holds until the wall clock shows this, or is put forward or back. */
   #until(local: number): void {
     this.boundary = Math.min(this.boundary, local - this.#offset, this.#zone.nextTransition(this.#at));
   }
+}
+
+/** The first value after `now` at which an answer can change, or the end. */
+function nextCut(cuts: readonly number[] | null, now: number, end: number): number {
+  return cuts === null ? now + 1 : (cuts.find((cut) => cut > now) ?? end);
 }
 
 /** Milliseconds since midnight of `HH:MM`; `24:00` is the end of the day. Throws RangeError. */
@@ -103,3 +123,5 @@ export function assertWeekday(name: string): void {
 const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
+/** Longer than rules look ahead. */
+const farAway = 30 * day;

@@ -12,8 +12,6 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** An open file that the program sees as /dev/fd/3. */
   readonly inputFd?: number;
-  /** Run it as leader of a session of its own, out of reach of our terminal and process group. */
-  readonly ownSession?: boolean;
 }
 
 export interface CommandResult {
@@ -33,7 +31,8 @@ export function tryCommand(
       cwd: '/',
       env: { PATH: options.path ?? SYSTEM_PATH, LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'pipe', options.inputFd ?? 'ignore'],
-      detached: options.ownSession ?? false,
+      // In a session of its own, out of reach of our terminal: Ctrl-C must neither interrupt an undo nor end a daemon.
+      detached: true,
     });
     const output = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const) {

@@ -15,7 +15,7 @@ export async function startWireGuardGo(name: string, supervisor: Supervisor, opt
     await runCommand('systemd-run', systemdArguments(name, await foreignNamespace()), options);
   } else {
     // Without -f it opens TUN and socket, says on its output what fails, and only then leaves a daemon behind.
-    await runCommand('wireguard-go', [name], { ...options, ownSession: true });
+    await runCommand('wireguard-go', [name], options);
   }
 }
 

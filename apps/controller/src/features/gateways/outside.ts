@@ -1,7 +1,9 @@
-import { lookup } from 'node:dns/promises';
-import { isIpText, parseEndpoint } from '@sallyport/contract';
+import { parseAddress, parseEndpoint } from '@sallyport/contract';
 import { type HandshakeProbeFailure, type HandshakeProbeResult, probeHandshake } from '@sallyport/wireguard';
+import { Egress } from '../../egress/egress.ts';
+import { type EgressSettings, isOwnAddress } from '../../egress/targets.ts';
 import { endpointWithPort } from '../../endpoints.ts';
+import { isLoopback } from '../../host-address.ts';
 import { type Finding, found, wrong } from './findings.ts';
 import { pathMtu } from './path-mtu.ts';
 import type { GatewayRow } from './store.ts';
@@ -11,32 +13,50 @@ export interface Outside {
   /** Private key of the controller's that gateways know, base64. */
   readonly probeKey: string;
   readonly probe: typeof probeHandshake;
-  readonly addresses: (name: string) => Promise<string[]>;
+  readonly egress: Pick<Egress, 'target'>;
   readonly pathMtu: typeof pathMtu;
+  /** Whether the tenant sees addresses that names resolved to, the controller's own, and why a knock failed. */
+  readonly details: boolean;
+  /** Waits for so many milliseconds. */
+  readonly pause: (ms: number) => Promise<void>;
 }
 
-export const outsideWith = (probeKey: string): Outside => ({
+export const outsideWith = (probeKey: string, settings: EgressSettings): Outside => ({
   probeKey,
   probe: probeHandshake,
-  addresses: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+  egress: new Egress(settings),
   pathMtu,
+  details: settings.details,
+  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
 });
 
-/** Whether the endpoint leads to the gateway's WireGuard, as seen from the controller, and carries full packets of this MTU. */
+/**
+ * Whether the endpoint leads to the gateway's WireGuard, as seen from the controller, and carries full packets of this MTU.
+ * Without details a tenant learns whether its own gateway answers, and nothing else about the network of the controller:
+ * every failure says the same after the same time.
+ */
 export async function knockFromOutside(outside: Outside, row: GatewayRow, mtu: number): Promise<Finding[]> {
   const endpoint = row.endpoint ?? row.discovered_endpoint;
   const place = endpoint === null ? null : endpointWithPort(endpoint, row.wireguard_port);
   if (place === null) return [noEndpoint(row)];
-  const resolved = row.endpoint === null ? [discovered(row, place)] : await given(outside, place);
-  if (resolved.some(({ error }) => error !== undefined)) return resolved;
+  const way = { outside, row, place };
   if (row.wireguard_key === null)
     return [
-      ...resolved,
+      ...(await beforeDeployment(way)),
       found('Not known before the gateway is deployed: whether its WireGuard port answers, and the MTU.'),
     ];
-  const result = await knock(outside, row.wireguard_key, place, mtu);
-  if (!result.ok) return [...resolved, await unanswered(outside, row, row.wireguard_key, place, result.reason)];
-  return [...resolved, answered(place, result), await measured(outside, row.wireguard_key, result, mtu)];
+  const result = await knock(outside, row, row.wireguard_key, place, mtu);
+  const named = row.endpoint === null ? discovered(row, place) : given(way, result.address);
+  if (result.ok) return [named, answered(way, result), await measured(outside, row, row.wireguard_key, result, mtu)];
+  if (outside.details && result.code !== undefined) return [unresolved(hostOf(place), result.code)];
+  return [named, await unanswered(way, row.wireguard_key, result.reason)];
+}
+
+/** A knock at one gateway's endpoint. */
+interface Way {
+  readonly outside: Outside;
+  readonly row: GatewayRow;
+  readonly place: string;
 }
 
 const handshakeTimeoutMs = 4_000;
@@ -56,17 +76,23 @@ function discovered(row: GatewayRow, place: string): Finding {
   return found(`Endpoint: none given; discovered ${place}, ${by}.`);
 }
 
-async function given({ addresses }: Outside, place: string): Promise<Finding[]> {
-  const host = parseEndpoint(place)?.host ?? place;
-  if (isIpText(host)) return [found(`Endpoint: ${place}, as given.`)];
-  try {
-    const known = await withTimeout(addresses(host));
-    if (known.length > 0) return [found(`Endpoint: ${place}, as given; ${host} is ${known.join(', ')}.`)];
-    return [unresolved(host, 'no address')];
-  } catch (error) {
-    return [unresolved(host, (error as NodeJS.ErrnoException).code ?? 'timeout')];
-  }
+const given = ({ outside, place }: Way, address: string | null): Finding => {
+  const host = hostOf(place);
+  const is = outside.details && address !== null && address !== host ? `; ${host} is ${address}` : '';
+  return found(`Endpoint: ${place}, as given${is}.`);
+};
+
+/** Only with details: whether a name resolves in the controller's network is nothing that tenants may ask. */
+async function beforeDeployment(way: Way): Promise<Finding[]> {
+  const { outside, row, place } = way;
+  if (row.endpoint === null) return [discovered(row, place)];
+  if (!outside.details) return [given(way, null)];
+  const target = await outside.egress.target(hostOf(place), 'knock', { timeoutMs: handshakeTimeoutMs });
+  if (target.ok) return [given(way, target.address)];
+  return target.reason === 'unresolved' ? [unresolved(hostOf(place), target.code)] : [given(way, null)];
 }
+
+const hostOf = (place: string): string => parseEndpoint(place)?.host ?? place;
 
 const unresolved = (host: string, code: string): Finding =>
   wrong(
@@ -74,62 +100,91 @@ const unresolved = (host: string, code: string): Finding =>
     `The name ${host} cannot be resolved (${code}): correct it in DNS, or give the gateway another endpoint.`,
   );
 
-async function withTimeout<T>(work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('too late')), handshakeTimeoutMs);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}
+/** What a knock came to. `address`: where it went; `code`: of the resolver. */
+type Knock =
+  | (Extract<HandshakeProbeResult, { ok: true }> & { readonly address: string })
+  | {
+      readonly ok: false;
+      readonly reason: HandshakeProbeFailure | 'forbidden';
+      readonly address: string | null;
+      readonly code?: string;
+    };
 
-function knock(
-  outside: Outside,
-  publicKey: string,
-  place: string,
-  bytes: number | null,
-): Promise<HandshakeProbeResult> {
-  const { host = '', port } = parseEndpoint(place) ?? {};
-  return outside.probe({
-    endpoint: { host, port: port ?? 0 },
-    privateKey: outside.probeKey,
-    publicKey,
-    timeoutMs: handshakeTimeoutMs,
-    ...(bytes === null ? {} : { padding: { bytes, timeoutMs: acknowledgeTimeoutMs } }),
-  });
-}
-
-type Answered = Extract<HandshakeProbeResult, { ok: true }>;
-
-const answered = (place: string, { rttMs, from }: Answered): Finding =>
-  found(
-    `WireGuard: answers a handshake at ${place} in ${Math.ceil(rttMs)} ms, knocked at from ${from} in the controller's own network; other networks may see it otherwise.`,
-  );
-
-/** An endpoint that was only discovered may be closed to who is not expected: NATs are opened from both sides. */
-async function unanswered(
+/** A failure is told when the time is up, so that its time tells nothing either. */
+async function knock(
   outside: Outside,
   row: GatewayRow,
   publicKey: string,
   place: string,
-  reason: HandshakeProbeFailure,
+  bytes: number | null,
+): Promise<Knock> {
+  const until = performance.now() + handshakeTimeoutMs;
+  const result = await knockNow(outside, row, publicKey, place, bytes, until);
+  if (!result.ok) await outside.pause(Math.max(0, until - performance.now()));
+  return result;
+}
+
+async function knockNow(
+  outside: Outside,
+  row: GatewayRow,
+  publicKey: string,
+  place: string,
+  bytes: number | null,
+  until: number,
+): Promise<Knock> {
+  const { host = '', port } = parseEndpoint(place) ?? {};
+  const options = { timeoutMs: handshakeTimeoutMs, ofThisMachine: runsHere(row) };
+  const target = await outside.egress.target(host, 'knock', options);
+  if (!target.ok) return { ...target, address: null };
+  const { address } = target;
+  const result = await outside.probe({
+    endpoint: { host: address, port: port ?? 0 },
+    privateKey: outside.probeKey,
+    publicKey,
+    timeoutMs: Math.max(1, until - performance.now()),
+    ...(bytes === null ? {} : { padding: { bytes, timeoutMs: acknowledgeTimeoutMs } }),
+  });
+  return { ...result, address };
+}
+
+/** Whether the gateway's agent is on this machine: its channel comes over loopback, and has our name or address then. */
+function runsHere({ discovered_endpoint }: GatewayRow): boolean {
+  const host = discovered_endpoint === null ? null : (parseEndpoint(discovered_endpoint)?.host ?? null);
+  return host !== null && (parseAddress(host) === null || isLoopback(host) || isOwnAddress(host));
+}
+
+type Answered = Extract<Knock, { ok: true }>;
+
+const answered = ({ outside, place }: Way, { rttMs, from }: Answered): Finding =>
+  found(
+    `WireGuard: answers a handshake at ${place} in ${Math.ceil(rttMs)} ms, knocked at from ${outside.details ? `${from} in ` : ''}the controller's own network; other networks may see it otherwise.`,
+  );
+
+/** An endpoint that was only discovered may be closed to who is not expected: NATs are opened from both sides. */
+async function unanswered(
+  { outside, row, place }: Way,
+  publicKey: string,
+  reason: HandshakeProbeFailure | 'forbidden',
 ): Promise<Finding> {
-  const sentence = `WireGuard: ${reasons[reason]} at ${place}, knocked at from the controller's own network.`;
+  const what = reasons[outside.details ? reason : 'no-answer'];
+  const sentence = `WireGuard: ${what} at ${place}, knocked at from the controller's own network.`;
   if (row.endpoint === null && row.mapping_independent === 1)
     return found(
       `${sentence} A NAT or firewall keeps strangers out there; native devices get in because both sides send, plain ones need an endpoint that is open.`,
     );
   const other = row.discovered_endpoint;
   const elsewhere =
-    row.endpoint !== null && other !== null && other !== place && (await knock(outside, publicKey, other, null)).ok
+    row.endpoint !== null && other !== null && other !== place && (await knock(outside, row, publicKey, other, null)).ok
       ? ` It does answer at ${other}.`
       : '';
-  return wrong(
-    sentence + elsewhere,
-    `WireGuard ${reasons[reason]} at ${place}: open that UDP port in every firewall on the way, and let port forwarding lead to UDP ${row.wireguard_port} of the gateway.${elsewhere}`,
-  );
+  return wrong(sentence + elsewhere, `${advice(row, place, what)}${elsewhere}`);
 }
 
-const reasons: Readonly<Record<HandshakeProbeFailure, string>> = {
+const advice = ({ wireguard_port }: GatewayRow, place: string, what: string): string =>
+  `WireGuard ${what} at ${place}: check that this leads to the gateway, open that UDP port in every firewall on the way, and let port forwarding lead to UDP ${wireguard_port} of the gateway.`;
+
+const reasons: Readonly<Record<HandshakeProbeFailure | 'forbidden', string>> = {
+  forbidden: 'may not be knocked at (SALLYPORT_EGRESS_ALLOW)',
   'no-answer': 'does not answer',
   refused: 'does not listen (the port is closed)',
   unreachable: 'cannot be reached (no route)',
@@ -141,6 +196,7 @@ const reasons: Readonly<Record<HandshakeProbeFailure, string>> = {
 /** Sent once, unfragmented: did it arrive, and has a router said meanwhile that it is too long? */
 async function measured(
   outside: Outside,
+  row: GatewayRow,
   publicKey: string,
   { to, acknowledged }: Answered,
   mtu: number,
@@ -155,7 +211,7 @@ async function measured(
       `Packets of ${size} bytes do not fit the way to the gateway: set the tenant's MTU to ${known - overhead} or less.`,
     );
   if (acknowledged) return found(`MTU: a full packet (${size} bytes, ${mtu} in the tunnel) arrives at the gateway.`);
-  const small = await knock(outside, publicKey, to, 16);
+  const small = await knock(outside, row, publicKey, to, 16);
   if (!small.ok || !small.acknowledged)
     return found('MTU: not known, because the gateway acknowledges no packet of any size.');
   return wrong(

@@ -2,6 +2,7 @@ import type { BeaconKeys } from '../../beacon/keys.ts';
 import type { Channel } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
+import type { EgressSettings } from '../../egress/targets.ts';
 import { notFound } from '../../errors.ts';
 import { type Handlers, JsonText, may, type RequestContext } from '../../http/handlers.ts';
 import type { SecretBox } from '../../secrets/box.ts';
@@ -12,6 +13,7 @@ import { outsideWith } from './outside.ts';
 import type { GatewayQueries } from './queries.ts';
 import { attachedResources, findGateway, type GatewayRow } from './store.ts';
 import { ConfigurationTests, type Tested } from './test-configuration.ts';
+import { TestPace } from './test-pace.ts';
 
 export interface GatewayRouteDeps {
   readonly store: Store;
@@ -20,6 +22,8 @@ export interface GatewayRouteDeps {
   readonly channel: Channel;
   readonly queries: GatewayQueries;
   readonly lists: GatewayLists;
+  /** Which places may be knocked at, and what tenants are told of it. */
+  readonly egress: EgressSettings;
   /** With whose probe key gateways are knocked at. */
   readonly beacon: { readonly keys: Pick<BeaconKeys, 'probe'> };
 }
@@ -37,7 +41,8 @@ type GatewayOperation =
 
 export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
   const { store, queries, lists, channel } = deps;
-  const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey));
+  const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey, deps.egress));
+  const pace = new TestPace();
   const commandDeps = { ...deps, presence: channel };
   const answer = async (tx: Tx, context: RequestContext, row: GatewayRow) => ({
     body: await queries.view(tx.scoped, context, row),
@@ -72,6 +77,7 @@ export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation
     },
     testGateway: {
       read: async (context, { params }) => {
+        pace.begin(context.tenant, store.now());
         const tested = await store.read((db) => testedGateway(scoped(db, context.tenant), params.id));
         return { body: await tests.run(tested) };
       },

@@ -10,6 +10,7 @@ import {
   publicKeyOf,
   Responder,
 } from '@sallyport/wireguard';
+import { Egress } from '../../egress/egress.ts';
 import { present, ScriptedChannel } from '../../testing/channel.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import type { Outside } from './outside.ts';
@@ -26,6 +27,10 @@ async function gatewayRow(app: TestApp, facts: Partial<GatewayRow>): Promise<Gat
   return { ...(await rows.executeTakeFirstOrThrow()), deployed_on: 1, wireguard_key: publicKeyOf(probeKey), ...facts };
 }
 
+const resolves = (...addresses: string[]) => new Egress({ allow: ['127.0.0.1'], deny: [] }, async () => addresses);
+/** Nothing waits, and everything is told. */
+const open = { egress: resolves('192.0.2.7'), pathMtu: async () => 1500, details: true, pause: async () => {} };
+
 /** Runs the test with a network that is as the test says. */
 async function run(row: GatewayRow, network: Partial<Outside>, presence = present) {
   const channel = new ScriptedChannel();
@@ -34,8 +39,7 @@ async function run(row: GatewayRow, network: Partial<Outside>, presence = presen
   const outside: Outside = {
     probeKey,
     probe: async () => assert.fail('nothing is to be knocked at'),
-    addresses: async () => ['192.0.2.7'],
-    pathMtu: async () => 1500,
+    ...open,
     ...network,
   };
   return new ConfigurationTests(channel, outside).run({ row, resources: [], mtu: 1280 });
@@ -78,8 +82,8 @@ test('what can be known of a gateway over the API, before it is deployed and onc
 
   const away = await test();
   assert.equal(away.status, 'NOT_REACHABLE');
-  assert.match(away.details, /never been deployed.*the name gateway\.invalid has no address \(E/);
-  assert.match(away.error, /run the gateway with its token.*gateway\.invalid cannot be resolved.*correct it in DNS/);
+  assert.match(away.details, /never been deployed.*Endpoint: gateway\.invalid:51820, as given\. Not known/);
+  assert.match(away.error, /run the gateway with its token/);
 
   await app.request('PATCH', `/tenants/gateways/${made.id}`, { body: { ...body, endpoint: '192.0.2.1' } });
   const resolved = await test();
@@ -130,8 +134,7 @@ test('who asks while a test runs shares it', async (t) => {
   const tests = new ConfigurationTests(channel, {
     probeKey,
     probe,
-    addresses: async () => [],
-    pathMtu: async () => 1500,
+    ...open,
   });
   const tested = { row, resources: [], mtu: 1280 };
   const both = [tests.run(tested), tests.run(tested)];
@@ -157,7 +160,7 @@ test('WireGuard that is not found says why, and what to open; the agent decides 
       endpoint.host === '203.0.113.9' ? answers(false) : { ok: false, reason: 'no-answer' },
   });
   assert.match(elsewhere.error ?? '', /It does answer at 203\.0\.113\.9:51820\./);
-  const slow = await run(given, { addresses: async () => [] });
+  const slow = await run(given, { egress: resolves() });
   assert.match(slow.error ?? '', /vpn\.example\.com cannot be resolved/);
 });
 

@@ -1,0 +1,83 @@
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as plainRequest,
+  type RequestOptions,
+} from 'node:http';
+import { request as tlsRequest } from 'node:https';
+import type { Egress } from './egress.ts';
+
+export interface EgressRequest {
+  /** `http:` or `https:`, without user and password. */
+  readonly url: string;
+  readonly method?: 'GET' | 'POST';
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** For everything, from the name to the last byte. */
+  readonly timeoutMs: number;
+  /** Longest answer that is read. */
+  readonly maxBytes: number;
+  /** Certificates to trust beside those of the system, PEM. */
+  readonly ca?: string;
+}
+
+export type EgressFailure = 'bad-url' | 'unresolved' | 'forbidden' | 'unreachable' | 'timeout' | 'too-large';
+
+export type EgressAnswer =
+  | { readonly ok: true; readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer }
+  | { readonly ok: false; readonly reason: EgressFailure };
+
+/**
+ * One HTTP request to a URL that a tenant has named. It goes to the address that was checked, with the URL's name in
+ * `Host` and TLS. A redirect is an answer like any other. Never rejects for what the network does.
+ */
+export async function egressRequest(egress: Egress, wanted: EgressRequest): Promise<EgressAnswer> {
+  const url = usableUrl(wanted.url);
+  if (url === null) return { ok: false, reason: 'bad-url' };
+  const signal = AbortSignal.timeout(wanted.timeoutMs);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const target = await egress.target(host, 'request', wanted);
+  if (!target.ok) return { ok: false, reason: signal.aborted ? 'timeout' : target.reason };
+  try {
+    return await send(url, target, wanted, signal);
+  } catch {
+    return { ok: false, reason: signal.aborted ? 'timeout' : 'unreachable' };
+  }
+}
+
+function usableUrl(text: string): URL | null {
+  const url = URL.parse(text);
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) return null;
+  return url.username === '' && url.password === '' ? url : null;
+}
+
+function send(
+  url: URL,
+  { address, family }: { readonly address: string; readonly family: 4 | 6 },
+  { method = 'GET', headers = {}, body, maxBytes, ca }: EgressRequest,
+  signal: AbortSignal,
+): Promise<EgressAnswer> {
+  const lookup: NonNullable<RequestOptions['lookup']> = (_host, options, done) => {
+    if (options.all === true) done(null, [{ address, family }]);
+    else done(null, address, family);
+  };
+  const options = { method, headers, lookup, signal, agent: false, ...(ca === undefined ? {} : { ca }) };
+  return new Promise((resolve, reject) => {
+    const sent = (url.protocol === 'https:' ? tlsRequest : plainRequest)(url, options, (answer) => {
+      read(answer, maxBytes).then(resolve, reject);
+    });
+    sent.on('error', reject).end(body);
+  });
+}
+
+async function read(answer: IncomingMessage, maxBytes: number): Promise<EgressAnswer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    // Leaving the loop destroys the answer and its connection.
+    if (bytes > maxBytes) return { ok: false, reason: 'too-large' };
+    chunks.push(chunk);
+  }
+  return { ok: true, status: answer.statusCode ?? 0, headers: answer.headers, body: Buffer.concat(chunks) };
+}

@@ -1,0 +1,46 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { childrenOf, walkOf } from './ast.ts';
+
+/**
+ * Largest parts of an expression that say the same whatever the time is, without what is written out. None where the
+ * whole is one.
+ */
+export function constantsOf(ast: ASTNode): readonly ASTNode[] {
+  return scan(ast).constants;
+}
+
+interface Scanned {
+  readonly node: ASTNode;
+  /** Names that it depends on: `time`, and variables of the walks around it. */
+  readonly names: ReadonlySet<string>;
+  /** Constants inside of it; empty when it is one itself. */
+  readonly constants: readonly ASTNode[];
+}
+
+function scan(node: ASTNode, variables: ReadonlySet<string> = new Set(['time'])): Scanned {
+  if (node.op === 'id') return { node, names: new Set(variables.has(node.args) ? [node.args] : []), constants: [] };
+  const walk = walkOf(node);
+  if (walk === null)
+    return joined(
+      node,
+      childrenOf(node).map((child) => scan(child, variables)),
+    );
+  const { list, variable, body } = walk;
+  const inside = scan(body, new Set([...variables, variable]));
+  const names = new Set(inside.names);
+  names.delete(variable);
+  return joined(node, [scan(list, variables), inside], names);
+}
+
+function joined(node: ASTNode, parts: readonly Scanned[], own?: ReadonlySet<string>): Scanned {
+  const names =
+    own === undefined
+      ? new Set(parts.flatMap((part) => [...part.names]))
+      : new Set([...own, ...(parts[0]?.names ?? [])]);
+  if (names.size === 0) return { node, names, constants: [] };
+  const constants = parts.flatMap((part) => {
+    if (part.names.size > 0) return part.constants;
+    return part.node.op === 'value' ? [] : [part.node];
+  });
+  return { node, names, constants };
+}

@@ -1,0 +1,124 @@
+import type { WorldRule } from '../types.ts';
+import { Budget, evaluationSteps, OverBudget, walkSteps } from './budget.ts';
+import type { RuleInputs } from './inputs.ts';
+import type { Outcome } from './known.ts';
+import type { Settled } from './metered.ts';
+import { type Program, programOf, type SettledProgram, type Truth, zoneOf } from './program.ts';
+import { RuleTime } from './time.ts';
+import type { Zone } from './zone.ts';
+
+/** Outcome of a rule for some inputs at a moment; `zone` is the tenant's and holds where the rule names none. */
+export function ruleOutcome(rule: WorldRule, inputs: RuleInputs, at: number, zone: string): Outcome {
+  if (rule.unrestricted) return { met: true, validUntil: null, dueAt: null };
+  const program = programOf(rule);
+  if (program === null) return never;
+  const name = rule.timeZone ?? zone;
+  const wallClock = zoneOf(name);
+  const settled = program.settle(inputs);
+  if (!program.asksTime || wallClock === null) {
+    const { met } = settled.ask(null, new Budget(evaluationSteps));
+    return { met, validUntil: null, dueAt: null };
+  }
+  // Who comes to the same with all that does not hang on the time shares one walk.
+  const key = `${name} ${keyOf(settled.settled)}`;
+  const known = program.known.get(key, at);
+  if (known !== null) return known;
+  const outcome = walk(program, settled, at, wallClock);
+  program.known.set(key, at, outcome);
+  return outcome;
+}
+
+export interface Answer extends Truth {
+  /** First moment at which the time may give another answer. */
+  readonly boundary: number;
+}
+
+/** Asks a program at a moment; without a zone the time is not known. */
+export function askAt(
+  program: Program,
+  settled: SettledProgram,
+  at: number,
+  zone: Zone | null,
+  budget = new Budget(evaluationSteps),
+): Answer {
+  const time = program.asksTime && zone !== null ? new RuleTime(at, zone, program.timing) : null;
+  const truth = settled.ask(time, budget);
+  return { ...truth, boundary: time?.boundary ?? Number.POSITIVE_INFINITY };
+}
+
+/** Looks ahead for the first change: from each moment at which an answer about the time may change to the next. */
+function walk(program: Program, settled: SettledProgram, at: number, zone: Zone): Outcome {
+  let left = walkSteps;
+  const ask = (moment: number) => {
+    const given = Math.min(evaluationSteps, left);
+    const budget = new Budget(given);
+    const answer = askAt(program, settled, moment, zone, budget);
+    left -= given - Math.max(0, budget.left);
+    return { ...answer, exhausted: budget.exhausted };
+  };
+  const first = ask(at);
+  const { met } = first;
+  const grid = gridOf(program, settled.settled);
+  const [recheck, horizon] = [lineAfter(at, grid), lineAfter(at, grid) + grid];
+  let next = first;
+  while (next.boundary < horizon) {
+    const { boundary } = next;
+    // What was not looked at is not open. What is closed stays so for a while.
+    if (left <= 0 || first.exhausted) return met ? until(boundary) : until(lineAfter(at, hour));
+    next = ask(boundary);
+    if (next.met !== met) return until(boundary);
+  }
+  if (next.boundary === Number.POSITIVE_INFINITY) return { met, validUntil: null, dueAt: null };
+  return { met, validUntil: horizon, dueAt: recheck };
+
+  function until(moment: number): Outcome {
+    return { met, validUntil: moment, dueAt: moment };
+  }
+}
+
+const never: Outcome = { met: false, validUntil: null, dueAt: null };
+
+/**
+ * How far ahead changes are looked for: to the second line of a grid, so that asking at another moment between two lines
+ * gives the same answer. Asking again at each line leaves a whole period in hand. The grid is the widest for which the
+ * steps of a walk suffice.
+ */
+function gridOf(program: Program, settled: Settled): number {
+  const { perDay, asksMinutes } = program.timing;
+  const steps = program.stepsOf(Math.max(100, longestOf(settled)));
+  const fits = (grid: number) => ((2 * grid * perDay) / day + 4) * steps <= walkSteps;
+  return (asksMinutes ? grids.slice(1) : grids).find(fits) ?? 10 * minute;
+}
+
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+const grids: readonly number[] = [8 * day, day, 6 * hour, hour, 10 * minute];
+
+function lineAfter(at: number, grid: number): number {
+  return Math.floor(at / grid) * grid + grid;
+}
+
+function longestOf(settled: Settled): number {
+  let longest = 0;
+  for (const result of settled.values())
+    if ('value' in result && Array.isArray(result.value)) longest = Math.max(longest, result.value.length);
+  return longest;
+}
+
+/** Equal texts: what hangs on the time cannot tell these apart. */
+function keyOf(settled: Settled): string {
+  const values = [...settled.values()].map((result) =>
+    'value' in result ? result : { [tag]: result.error instanceof OverBudget ? 'over budget' : 'error' },
+  );
+  return JSON.stringify(values, (_, value) => (isPlain(value) ? value : { [tag]: `${typeof value} ${value}` }));
+}
+
+/** Begins the names that no value can have. */
+const tag = '\u0000';
+
+/** Whether JSON tells the value apart from all others. */
+function isPlain(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
+  return typeof value !== 'bigint';
+}

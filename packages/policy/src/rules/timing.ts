@@ -1,0 +1,99 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
+import { childrenOf } from './ast.ts';
+
+/** At which hours or minutes an answer can change: those given, or any. Sorted. */
+type Cuts = readonly number[] | null;
+
+/** When answers of an expression about the time can change. */
+export interface Timing {
+  readonly hours: Cuts;
+  /** Minutes of each hour. */
+  readonly minutes: Cuts;
+  readonly asksMinutes: boolean;
+  /** How often in a day, at most. */
+  readonly perDay: number;
+}
+
+export function timingOf(ast: ASTNode): Timing {
+  const found: Found = { hours: [], minutes: [], others: 0 };
+  look(ast, found);
+  const [hours, minutes] = [cutsOf(found.hours, 24), cutsOf(found.minutes, 60)];
+  const byHours = found.hours?.length === 0 ? 0 : (hours?.length ?? 23) + 1;
+  const byMinutes = found.minutes?.length === 0 ? 0 : 24 * ((minutes?.length ?? 59) + 1);
+  const perDay = Math.min(minutesOfDay, found.others + byHours + byMinutes);
+  return { hours, minutes, asksMinutes: found.minutes?.length !== 0, perDay };
+}
+
+interface Found {
+  /** Values at which answers can change; null: any. */
+  hours: number[] | null;
+  minutes: number[] | null;
+  /** Changes of everything else, a day. */
+  others: number;
+}
+
+const minutesOfDay = 1440;
+
+function look(node: ASTNode, found: Found): void {
+  const compared = comparison(node);
+  const called = node.op === 'rcall' && isTime(node.args[1]);
+  if (compared !== null) note(found, compared.field, compared.values);
+  else if (node.op === '.' && isTime(node.args[0])) note(found, node.args[1], null);
+  else if (isTime(node)) noteAny(found);
+  else {
+    if (called) found.others += changesOf(node.args[0], node.args[2]);
+    for (const child of called ? node.args[2] : childrenOf(node)) look(child, found);
+  }
+}
+
+/** Methods on times and dates change at each of them, that on weekdays at midnight. */
+function changesOf(method: string, args: readonly ASTNode[]): number {
+  if (method === 'onWeekdays') return 1;
+  return args.every(({ op }) => op === 'value') ? args.length : minutesOfDay;
+}
+
+/** `null`: it is asked for in a way that can change at any of its values. */
+function note(found: Found, field: string, values: readonly number[] | null): void {
+  if (field === 'hour') found.hours = values === null ? null : (found.hours?.concat(values) ?? null);
+  else if (field === 'minute') found.minutes = values === null ? null : (found.minutes?.concat(values) ?? null);
+  else if (field === 'weekday' || field === 'date') found.others++;
+  else noteAny(found);
+}
+
+/** The time is handed on: anything can be asked of it. */
+function noteAny(found: Found): void {
+  found.hours = null;
+  found.minutes = null;
+  found.others += minutesOfDay;
+}
+
+/** `time.hour < 8`, `30 == time.minute`, `time.hour in [8, 9]`: answers can change where the value becomes or leaves one. */
+function comparison(node: ASTNode): { field: string; values: number[] } | null {
+  if (!comparisons.has(node.op)) return null;
+  const [left, right] = node.args as [ASTNode, ASTNode];
+  const field = fieldOf(left) ?? fieldOf(right);
+  if (field === null) return null;
+  const other = fieldOf(left) === null ? left : right;
+  const given = node.op === 'in' && other.op === 'list' && other === right ? other.args : [other];
+  const values = given.map((one) =>
+    one.op === 'value' && typeof one.args === 'bigint' ? Number(one.args) : Number.NaN,
+  );
+  return values.every(Number.isSafeInteger) ? { field, values: values.flatMap((value) => [value, value + 1]) } : null;
+}
+
+const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
+
+/** `hour` or `minute` when the node asks for it. */
+function fieldOf(node: ASTNode): string | null {
+  if (node.op !== '.' || !isTime(node.args[0])) return null;
+  return node.args[1] === 'hour' || node.args[1] === 'minute' ? node.args[1] : null;
+}
+
+function isTime(node: ASTNode): boolean {
+  return node.op === 'id' && node.args === 'time';
+}
+
+function cutsOf(values: readonly number[] | null, end: number): Cuts {
+  if (values === null) return null;
+  return [...new Set(values)].filter((value) => value > 0 && value < end).sort((a, b) => a - b);
+}

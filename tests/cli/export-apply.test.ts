@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startController } from './real-tenant.ts';
+
+/** A tenant with a value that is no default in every field that a file can hold. */
+const RICH = `
+settings:
+  timeZone: Europe/Zurich
+  leaseSeconds: 7200
+  drainSeconds: 60
+  auditRetentionDays: 30
+gateways:
+  - name: berlin
+    description: main site
+    port: 51999
+    endpoint: vpn.example.com:51999
+    masquerade: false
+    intent: MAINTENANCE
+    relay: true
+    relayPorts: 53000-53999
+  - name: paris
+protocols:
+  - name: web
+    ports: [TCP 80, UDP 5000-5100, ICMP]
+resources:
+  - name: intranet
+    description: the intranet
+    addresses:
+      - address: 10.0.0.5
+        protocols: [HTTPS, web]
+      - address: fd00::/64
+        protocols: [web]
+    mode: AUTOMATIC
+    gateways: [paris, berlin]
+  - name: cloud
+    type: SAAS
+    addresses:
+      - address: app.example.com
+        protocols: [HTTPS]
+groups:
+  - name: Engineering
+    description: who builds
+    roles: [User]
+    maxDevices: 7
+    isSamlDefaultGroup: true
+    idpMapping: [eng]
+users:
+  - email: anna@example.com
+    groups: [Engineering]
+    roles: [Auditor]
+    firstName: Anna
+    lastName: Muster
+    image: /anna.png
+    department: Lab
+    attributes: { level: 3, offices: [Zurich, Bern], admin: true, note: x }
+    maxDevices: 2
+  - email: ben@example.com
+    active: false
+rules:
+  - name: Office hours
+    timeZone: Europe/Zurich
+    hasTimeConstraint: true
+    rule: |
+      time.between('08:00', '18:00')
+      && 'Engineering' in groups
+policies:
+  - name: staff
+    description: by day
+    action: allow
+    rule: Office hours
+    groups: [Engineering]
+    resources: [intranet]
+  - name: no-lab
+    action: deny
+    users: [anna@example.com]
+    resources: all
+  - name: cloud
+    type: SAAS
+    action: allow
+    groups: all
+    resources: [cloud]
+  - name: sites
+    type: SITETOSITE
+    action: allow
+    resources: [intranet]
+    sourceIps: [192.0.2.0/24]
+    gateways: [berlin]
+  - name: out
+    type: INTERNET
+    action: allow
+    mode: INTERNET_ACCESS_POINT
+    groups: all
+    gateways: [paris]
+`;
+
+/** Ids, moments and counters, in which two tenants differ. */
+const OWN = /^(id|createdAt|updatedAt|token|revision|publicKey|name)$/;
+
+function withoutOwn(value: unknown, keepName = true): unknown {
+  if (Array.isArray(value)) return value.map((entry) => withoutOwn(entry));
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([key]) => !OWN.test(key) || (key === 'name' && keepName));
+  return Object.fromEntries(entries.map(([key, entry]) => [key, withoutOwn(entry)]));
+}
+
+const LISTS = ['gateways', 'resources', 'protocols', 'groups', 'users', 'rules', 'policies'];
+
+test('a rich tenant goes whole through a file into an empty one', async (t) => {
+  const controller = await startController(t);
+  const { first } = controller;
+  const applied = await first.run(['apply', '-f', '-', '--yes'], { stdin: RICH });
+  assert.equal(applied.code, 0, applied.err);
+  const exported = await first.ok('export');
+
+  const second = await controller.tenant('second');
+  const copied = await second.run(['apply', '-f', '-', '--yes'], { stdin: exported });
+  assert.equal(copied.code, 0, copied.err);
+  assert.equal(await second.ok('export'), exported);
+  const again = await second.run(['apply', '-f', '-', '--dry-run', '--prune'], { stdin: exported });
+  assert.deepEqual(
+    [again.code, again.out],
+    [0, 'Nothing to do: the tenant is as the file says.\nNothing was written.\n'],
+  );
+
+  const read = async (tenant: typeof first, ...args: string[]) => JSON.parse(await tenant.ok(...args, '--json'));
+  for (const list of LISTS) {
+    const sorted = (body: unknown) =>
+      JSON.stringify(
+        [withoutOwn((body as { data?: unknown }).data ?? body)]
+          .flat()
+          .map((one) => JSON.stringify(one))
+          .sort(),
+      );
+    assert.equal(sorted(await read(second, list, 'list')), sorted(await read(first, list, 'list')), list);
+  }
+  assert.deepEqual(
+    withoutOwn(await read(second, 'settings', 'get'), false),
+    withoutOwn(await read(first, 'settings', 'get'), false),
+  );
+});
+
+test('a change of any setting, or of relay ports, is seen by a dry run and put back', async (t) => {
+  const { first } = await startController(t);
+  await first.run(['apply', '-f', '-', '--yes'], { stdin: RICH });
+  const exported = await first.ok('export', '--json');
+  for (const change of [
+    ['settings', 'set', '--time-zone', 'UTC'],
+    ['settings', 'set', '--lease', '1h'],
+    ['settings', 'set', '--drain', '5m'],
+    ['settings', 'set', '--audit-retention', 'forever'],
+    ['gateways', 'update', 'berlin', '--relay-ports', '54000-54999'],
+  ]) {
+    await first.ok(...change);
+    const seen = await first.run(['apply', '-f', '-', '--dry-run'], { stdin: exported });
+    assert.equal(seen.code, 7, `${change.join(' ')}: ${seen.out}${seen.err}`);
+    assert.match(seen.out, /1 to update/);
+    const back = await first.run(['apply', '-f', '-', '--yes'], { stdin: exported });
+    assert.equal(back.code, 0, back.err);
+    assert.equal(await first.ok('export', '--json'), exported);
+  }
+});
+
+test('applying a file to another tenant does not rename it, unless the file names it', async (t) => {
+  const controller = await startController(t);
+  const second = await controller.tenant('second');
+  const copied = await second.run(['apply', '-f', '-', '--yes'], { stdin: await controller.first.ok('export') });
+  assert.equal(copied.code, 0, copied.err);
+  assert.match(await second.ok('settings', 'get'), /^Name +second\n/);
+  await second.run(['apply', '-f', '-', '--yes'], { stdin: 'settings: { name: third }' });
+  assert.match(await second.ok('settings', 'get'), /^Name +third\n/);
+});
+
+test('a wrong setting is refused with its line', async (t) => {
+  const { first } = await startController(t);
+  const wrong = await first.run(['apply', '-f', '-', '--yes'], {
+    stdin: 'settings:\n  leaseSeconds: 1d\n  auditRetentionDays: never\n  lease: 3\n',
+  });
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.err, /standard input:2: settings\.leaseSeconds must be a whole number/);
+  assert.match(wrong.err, /standard input:3: settings\.auditRetentionDays must be a whole number of days, or forever/);
+  assert.match(wrong.err, /standard input:4: settings\.lease is not known here/);
+});
