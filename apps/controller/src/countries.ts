@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { parseAddress } from '@sallyport/contract';
-import { Reader } from 'mmdb-lib';
 import { OperatorError } from './errors.ts';
+import { MmdbReader } from './mmdb.ts';
 
 /** Country of IP addresses, by a database file of the operator. */
 export interface Countries {
@@ -15,18 +14,27 @@ export const noCountries: Countries = { known: false, of: () => null };
 
 /**
  * Reads a database in MaxMind's DB format, in which a record's `country.iso_code` says the country. It is read once. Throws
- * OperatorError when the file cannot be read or is none.
+ * OperatorError when the file cannot be read or is none. The country of an address whose record is malformed is unknown;
+ * the first such record is told to `malformed`, with the address.
  */
-export function openCountries(file: string | null): Countries {
+export function openCountries(file: string | null, malformed: (error: Error, ip: string) => void): Countries {
   if (file === null) return noCountries;
   const reader = readerOf(file);
-  return {
-    known: true,
-    of: (ip) => (parseAddress(ip) === null ? null : codeOf(reader.get(ip))),
+  let told = false;
+  const of = (ip: string): string | null => {
+    try {
+      const code = reader.text(ip, ['country', 'iso_code']);
+      return code !== null && /^[A-Z]{2}$/.test(code) ? code : null;
+    } catch (error) {
+      if (!told) malformed(error as Error, ip);
+      told = true;
+      return null;
+    }
   };
+  return { known: true, of };
 }
 
-function readerOf(file: string): Reader<never> {
+function readerOf(file: string): MmdbReader {
   const setting = 'SALLYPORT_COUNTRY_DATABASE_FILE';
   let content: Buffer;
   try {
@@ -36,17 +44,8 @@ function readerOf(file: string): Reader<never> {
     throw new OperatorError(`${setting}: ${file} cannot be read (${code})`);
   }
   try {
-    const reader = new Reader<never>(content);
-    // What is no database often shows only when it is asked.
-    reader.get('192.0.2.1');
-    return reader;
+    return new MmdbReader(content);
   } catch {
     throw new OperatorError(`${setting}: ${file} is not an IP database in the MaxMind DB format (.mmdb)`);
   }
-}
-
-/** Files of any maker are taken: what has no such field, or another kind of value there, says nothing. */
-function codeOf(record: unknown): string | null {
-  const code = (record as { country?: { iso_code?: unknown } } | null)?.country?.iso_code;
-  return typeof code === 'string' && /^[A-Z]{2}$/.test(code) ? code : null;
 }

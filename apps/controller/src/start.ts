@@ -80,7 +80,9 @@ export async function startController(config: Config, version: string, log: Fast
 const upkeepMs = 30_000;
 
 async function openApp(config: Config, version: string, log: FastifyBaseLogger, metrics: Metrics) {
-  const countries = openCountries(config.countryDatabaseFile);
+  const countries = openCountries(config.countryDatabaseFile, (err, ip) =>
+    log.warn({ err, ip }, 'the country database is malformed: countries of some addresses are unknown'),
+  );
   const { database, masterKey, settle } = openDataDirectory(config);
   const box = createSecretBox(masterKey);
   const store = createStore(database, Date.now);

@@ -1,14 +1,17 @@
 /**
- * A database in the MaxMind DB format, version 2.0, with one record `{country: {iso_code}}` per IPv4 prefix. Tree of 24-bit
- * records without the part for IPv6; see the published format description.
+ * A database in the MaxMind DB format, version 2.0, with one record `{country: {iso_code}}` per IPv4 prefix; with the part for
+ * IPv6 when `ipVersion` is 6. See the published format description.
  */
-export function countryDatabase(countries: Readonly<Record<string, string>>): Buffer {
+export function countryDatabase(
+  countries: Readonly<Record<string, string>>,
+  { recordBits = 24, ipVersion = 4 }: { recordBits?: 24 | 28 | 32; ipVersion?: 4 | 6 } = {},
+): Buffer {
   const nodes: [Branch, Branch][] = [[null, null]];
   const data: Buffer[] = [];
   let dataSize = 0;
   for (const [prefix, country] of Object.entries(countries)) {
     const record = encode({ country: { iso_code: country } });
-    insert(nodes, prefix, { offset: dataSize });
+    insert(nodes, prefix, ipVersion === 6 ? 96 : 0, { offset: dataSize });
     data.push(record);
     dataSize += record.length;
   }
@@ -16,17 +19,17 @@ export function countryDatabase(countries: Readonly<Record<string, string>>): Bu
     if (branch === null) return nodes.length;
     return typeof branch === 'number' ? branch : nodes.length + 16 + branch.offset;
   };
-  const tree = Buffer.concat(nodes.map(([left, right]) => Buffer.concat([uint24(value(left)), uint24(value(right))])));
+  const tree = Buffer.concat(nodes.map(([left, right]) => node(recordBits, value(left), value(right))));
   const metadata = {
     binary_format_major_version: 2,
     binary_format_minor_version: 0,
     build_epoch: 1_700_000_000,
     database_type: 'Test-Country',
     description: { en: 'test' },
-    ip_version: 4,
+    ip_version: ipVersion,
     languages: [],
     node_count: nodes.length,
-    record_size: 24,
+    record_size: recordBits,
   };
   const marker = Buffer.concat([Buffer.from('abcdef', 'hex'), Buffer.from('MaxMind.com')]);
   return Buffer.concat([tree, Buffer.alloc(16), ...data, marker, encode(metadata)]);
@@ -35,12 +38,13 @@ export function countryDatabase(countries: Readonly<Record<string, string>>): Bu
 /** Null: not found. A number: the next node. */
 type Branch = null | number | { readonly offset: number };
 
-function insert(nodes: [Branch, Branch][], prefix: string, leaf: Branch): void {
+/** `zeros` bits come before those of the prefix. */
+function insert(nodes: [Branch, Branch][], prefix: string, zeros: number, leaf: Branch): void {
   const [address = '', length = '32'] = prefix.split('/');
   const bits = address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
   let node = 0;
-  for (let depth = 0; depth < Number(length); depth++) {
-    const side = Math.floor(bits / 2 ** (31 - depth)) % 2 === 0 ? 0 : 1;
+  for (let depth = -zeros; depth < Number(length); depth++) {
+    const side = depth < 0 || Math.floor(bits / 2 ** (31 - depth)) % 2 === 0 ? 0 : 1;
     const here = nodes[node] as [Branch, Branch];
     if (depth === Number(length) - 1) here[side] = leaf;
     else if (typeof here[side] === 'number') node = here[side];
@@ -51,7 +55,17 @@ function insert(nodes: [Branch, Branch][], prefix: string, leaf: Branch): void {
   }
 }
 
-const uint24 = (value: number): Buffer => Buffer.from([value >> 16, value >> 8, value]);
+/** The lower bits of each side in whole bytes; with 28 bits the two rests share a byte between them. */
+function node(recordBits: 24 | 28 | 32, left: number, right: number): Buffer {
+  const bytes = recordBits === 32 ? 4 : 3;
+  const low = (value: number) => {
+    const buffer = Buffer.alloc(bytes);
+    buffer.writeUIntBE(value % 2 ** (8 * bytes), 0, bytes);
+    return buffer;
+  };
+  const middle = recordBits === 28 ? [((left >> 24) << 4) | (right >> 24)] : [];
+  return Buffer.concat([low(left), Buffer.from(middle), low(right)]);
+}
 
 type Value = string | number | readonly Value[] | { readonly [key: string]: Value };
 
