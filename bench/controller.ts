@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { Cleanup, Daemon } from '@sallyport/testkit';
 import { type AmountResult, amount, type PairedResult, paired } from './harness.ts';
@@ -35,7 +36,7 @@ export async function listing(rounds: number): Promise<PairedResult> {
     const file = join(await temporaryFolder(cleanup), 'objects.json');
     await writeFile(file, list);
     const barePort = await freePort();
-    const bare = Daemon.start([new URL('./bare-server.ts', import.meta.url).pathname, file, String(barePort)], {
+    const bare = Daemon.start([fileURLToPath(new URL('./bare-server.ts', import.meta.url)), file, String(barePort)], {
       cleanup,
     });
     await bare.says(/ready/);
@@ -61,7 +62,7 @@ export async function creating(rounds: number): Promise<PairedResult> {
     const file = join(await temporaryFolder(cleanup), 'raw.sqlite');
     const raw = async (): Promise<number> => {
       const { stdout } = await run(process.execPath, [
-        new URL('./raw-inserts.ts', import.meta.url).pathname,
+        fileURLToPath(new URL('./raw-inserts.ts', import.meta.url)),
         file,
         '1500',
       ]);

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { CHECKED_MARK, type HostState } from '@sallyport/hostnet';
 import { Cleanup, cable, Namespace, uniqueTag, until, whyNoNamespaces } from '@sallyport/testkit';
 import type { DeviceInput, PeerInput, PolicyInput } from './forward-host.ts';
@@ -126,7 +127,7 @@ async function inside(namespace: Namespace, verb: string, input: object): Promis
   return (
     await namespace.exec(
       process.execPath,
-      new URL('./forward-host.ts', import.meta.url).pathname,
+      fileURLToPath(new URL('./forward-host.ts', import.meta.url)),
       verb,
       JSON.stringify(input),
     )

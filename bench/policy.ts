@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync, sign } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type StateDelta, statementText } from '@sallyport/contract/channel';
 import { type AccessQuery, TenantCompiler } from '@sallyport/policy';
@@ -45,7 +46,7 @@ export async function deciding(rounds: number): Promise<AmountResult[]> {
 export async function compiling(rounds: number): Promise<AmountResult[]> {
   const runs: { milliseconds: number; megabytes: number }[] = [];
   for (let round = 0; round < rounds; round++) {
-    const file = new URL('./policy-compile.ts', import.meta.url).pathname;
+    const file = fileURLToPath(new URL('./policy-compile.ts', import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, [file]);
     runs.push(JSON.parse(stdout));
   }

@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Cleanup, Daemon, until } from '@sallyport/testkit';
 
 export const apiKey = 'bench-bootstrap-key-0123456789abcdef';
@@ -39,7 +40,7 @@ export async function startController(cleanup: Cleanup): Promise<RunningControll
   const from = performance.now();
   const daemon = Daemon.start(
     [
-      new URL('../apps/controller/src/main.ts', import.meta.url).pathname,
+      fileURLToPath(new URL('../apps/controller/src/main.ts', import.meta.url)),
       '--listen',
       `127.0.0.1:${port}`,
       '--data-dir',

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up what is missing, then becomes the fuzzer.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(CDPATH= cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 sh scripts/setup.sh test
 PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin

@@ -1,14 +1,14 @@
-# The half of setup.sh that looks after node_modules. Sourced; uses say and fail.
+# The half of setup.sh that looks after node_modules. Sourced; uses say, fail and $profile.
 
+# Holds what node_modules was last found to be good for, and its fingerprint.
 stamp=node_modules/.sallyport-setup
 
-# True when node_modules is what package-lock.json says, and its Node runs here.
+# True when node_modules is what package-lock.json says, as far as the profile needs it, and Node runs here.
 npm_ready() {
   [ -d node_modules ] || return 1
-  if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ]; then
-    pinned_node_runs || [ "$(pinned_node_name)" = none ]
-    return
-  fi
+  case "$(cat "$stamp" 2>/dev/null)" in
+    "$profile $(fingerprint)" | "test $(fingerprint)") node_runs && return ;;
+  esac
   adopt_install
 }
 
@@ -19,11 +19,34 @@ fingerprint() {
 
 pinned_node_runs() { node_modules/.bin/node --version >/dev/null 2>&1; }
 
-# An install made by hand (`npm install`, `npm ci`) is as good as ours when it is whole.
+# The pinned Node, or a Node of the system that is new enough.
+node_runs() { pinned_node_runs || own_node_runs; }
+
+own_node_runs() {
+  own_major=$(PATH=$(path_without_node_modules) && node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
+  [ "${own_major:-0}" -ge 24 ]
+}
+
+run_node() {
+  if pinned_node_runs; then node_modules/.bin/node "$@"; else (PATH=$(path_without_node_modules) && node "$@"); fi
+}
+
+# An install made by hand (`npm install`, `npm ci --omit=dev`) is as good as ours when it is whole.
 adopt_install() {
-  [ -f node_modules/.package-lock.json ] && pinned_node_runs || return 1
-  node_modules/.bin/node scripts/check-install.ts || return 1
-  fingerprint >"$stamp" 2>/dev/null || true
+  [ -f node_modules/.package-lock.json ] && node_runs || return 1
+  run_node scripts/check-install.ts "$profile" || return 1
+  write_stamp || true
+}
+
+write_stamp() { printf '%s %s\n' "$profile" "$(fingerprint)" 2>/dev/null >"$stamp"; }
+
+# An install for production stays one: only tests need the rest.
+wanted_dev() {
+  if [ "$profile" = start ] && [ -f node_modules/.package-lock.json ] && ! [ -e node_modules/.bin/tsc ]; then
+    echo --omit=dev
+  else
+    echo --include=dev
+  fi
 }
 
 install_npm_packages() {
@@ -34,20 +57,22 @@ install_npm_packages() {
   [ -w . ] || fail "$(pwd) cannot be written by $(id -un 2>/dev/null || id -u), so npm packages cannot be installed there"
 
   [ "$(pinned_node_name)" != none ] || check_own_node
+  dev=$(wanted_dev)
   say "installing the locked npm packages into node_modules (npm ci)"
   rm -f "$stamp" || fail "$(pwd)/node_modules belongs to somebody else; remove it or run as its owner"
   # Old npm versions warn that some packages ask for a newer Node than theirs: these run on the pinned Node, so only
   # errors are shown, and npm 8 (which would leave such packages out when they are optional) is told of the newer one.
-  # No package of ours needs an install script, so none may run.
+  # No package of ours needs an install script, so none may run. Without a network npm would try for minutes.
   (
     PATH=$outside_path
     if [ "${npm_version%%.*}" -le 8 ]; then export npm_config_node_version=24.21.0; fi
-    npm_with_cache ci --include=dev --include=optional --ignore-scripts --no-audit --no-fund --loglevel=error 9>&- >&2
+    npm_with_cache ci "$dev" --include=optional --ignore-scripts --no-audit --no-fund --loglevel=error \
+      --prefer-offline --fetch-retry-mintimeout=500 --fetch-retry-maxtimeout=2000 --fetch-timeout=60000 9>&- >&2
   ) || fail 'npm ci failed, see above. Mend the cause and run the same command again.'
 
   link_pinned_node
   check_pinned_node
-  fingerprint >"$stamp"
+  write_stamp
 }
 
 # npm runs scripts with node_modules/.bin first, where `node` is the pinned one: a distribution's npm belongs to the
@@ -68,7 +93,8 @@ path_without_node_modules() {
 
 # npm wants a cache folder; without a home folder to hold it, it goes beside the checkout's other caches.
 npm_with_cache() {
-  if mkdir -p "${npm_config_cache:-${HOME:-/nonexistent}/.npm}" 2>/dev/null; then
+  cache=${npm_config_cache:-${HOME:+$HOME/.npm}}
+  if [ -n "$cache" ] && mkdir -p "$cache" 2>/dev/null && [ -w "$cache" ]; then
     npm "$@"
   else
     npm_config_cache=$(pwd)/.cache/npm npm "$@"
@@ -93,8 +119,7 @@ link_pinned_node() {
 
 # Without a pinned Node for this machine, any Node from 24 on that is in PATH will do.
 check_own_node() {
-  own_major=$(PATH=$outside_path && node --version 2>/dev/null | sed 's/^v\([0-9]*\).*/\1/')
-  [ "${own_major:-0}" -ge 24 ] || fail "no Node is pinned for $(uname -sm): put Node 24 or later first in PATH"
+  own_node_runs || fail "no Node is pinned for $(uname -sm): put Node 24 or later first in PATH"
 }
 
 check_pinned_node() {

@@ -97,6 +97,7 @@ install_known() {
 }
 
 apt() {
-  DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -y -q -o DPkg::Lock::Timeout=120 -o APT::Get::Assume-Yes=true \
+  DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -y -q -o DPkg::Lock::Timeout=120 -o Acquire::Retries=1 \
+    -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20 -o APT::Get::Assume-Yes=true \
     "$@" >>"$apt_log" 2>&1 </dev/null 9>&-
 }

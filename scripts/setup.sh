@@ -9,7 +9,7 @@
 set -eu
 
 profile=${1:-start}
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 # A user's PATH often lacks the folders where nft, ip and wg live.
 PATH=$PATH:/usr/sbin:/sbin
 . scripts/setup-npm.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up what is missing, then becomes the controller, so that signals reach it. Arguments are the controller's.
 set -eu
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(CDPATH= cd "$(dirname "$0")/.." && pwd)
 
 # A flag wins over the environment; set-up must know, too, whether a gateway is wanted on this machine.
 local_gateway=${SALLYPORT_LOCAL_GATEWAY:-auto}

@@ -8,7 +8,7 @@
 # mount and process namespaces of its own, so that nothing is left behind, however it ends.
 set -eu
 
-cd "$(dirname "$0")/.."
+CDPATH= cd "$(dirname "$0")/.."
 only=all
 suite=bookworm
 cache=$(pwd)/.cache/install-test

@@ -105,3 +105,8 @@ test('no program is run through a shell or blocks the event loop', () => {
   );
   assertNone([...findings(sources, /\bshell\s*:\s*true\b/g, why), ...imported, ...blocking]);
 });
+
+test('file paths are not taken from the pathname of a URL', () => {
+  const why = 'it keeps %20 for a blank, so nothing works in a folder whose name has one: use fileURLToPath';
+  assertNone(findings(sources, /\bimport\.meta\.url\s*\)\s*\.\s*pathname\b/g, why));
+});

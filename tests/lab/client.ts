@@ -1,5 +1,6 @@
 import net from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import {
   type ClientStatus,
   LocalReply,
@@ -80,7 +81,7 @@ export class ClientUnderTest {
 
   /** Runs another command of `sally` on this host. */
   run(command: string, ...args: string[]): Promise<string> {
-    const sally = new URL('../../bin/sally', import.meta.url).pathname;
+    const sally = fileURLToPath(new URL('../../bin/sally', import.meta.url));
     return this.#world.space(this.place).exec(sally, command, '--state-dir', this.stateDir, ...args);
   }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Cleanup, Daemon, exec, until, whyNoNamespaces } from '@sallyport/testkit';
 
 const skip = whyNoNamespaces() ?? false;
-const program = new URL('./main.ts', import.meta.url).pathname;
-const root = new URL('../../', import.meta.url).pathname;
+const program = fileURLToPath(new URL('./main.ts', import.meta.url));
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 async function leftOf(pid: number): Promise<string[]> {
   return (await exec('ip', ['netns', 'list'])).split('\n').filter((line) => line.startsWith(`lab-${pid}-`));

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Cleanup, Daemon, exec, uniqueTag, until, whyNoNamespaces } from '@sallyport/testkit';
 
 const skip = whyNoNamespaces() ?? false;
-const root = new URL('../../', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** A test file that makes a namespace, leaves a process in it and one outside, and then waits for ever. */
 function endlessTest(t: TestContext) {

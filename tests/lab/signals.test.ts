@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { exec, until, whyNoNamespaces } from '@sallyport/testkit';
 
 const skip = whyNoNamespaces() ?? false;
-const root = new URL('../../', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../../', import.meta.url));
 const patient = { timeoutMs: 90_000 };
 
 /** A lab that was started by some command, found by the line that it prints first. */

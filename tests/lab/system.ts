@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
 import { operations, privateKeyPlaceholder } from '@sallyport/contract';
 import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
@@ -9,7 +10,7 @@ import { generateKeyPair } from './keys.ts';
 import type { World } from './world.ts';
 
 /** A program of ours. */
-export const program = (path: string): string => new URL(`../../apps/${path}`, import.meta.url).pathname;
+export const program = (path: string): string => fileURLToPath(new URL(`../../apps/${path}`, import.meta.url));
 
 /** A folder of the test's own. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {

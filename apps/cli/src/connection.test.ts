@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { chmod, copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { API_KEY, startApi } from './testing/api-server.ts';
@@ -141,16 +141,28 @@ test('bin/sally finds the repository through symbolic links', async (t) => {
   assert.deepEqual([late.code, JSON.parse(late.err).title], [1, 'this device is not connected: run sally up']);
 });
 
-test('bin/sally without any Node.js says what to do', async (t) => {
+test('bin/sally without Node.js or packages names the one command that sets it up', async (t) => {
   const dir = await folder(t);
-  const copy = join(dir, 'bin/sally');
-  await mkdir(join(dir, 'bin'));
+  const copy = join(dir, "it's a checkout/bin/sally");
+  await mkdir(dirname(copy), { recursive: true });
   await copyFile(program, copy);
-  for (const name of ['dirname', 'readlink']) await symlink(`/usr/bin/${name}`, join(dir, 'bin', name));
-  const none = await spawnProgram('/bin/sh', [copy, 'status'], dir, { PATH: join(dir, 'bin') });
+  const tools = join(dir, 'tools');
+  await mkdir(tools);
+  for (const name of ['dirname', 'readlink', 'sed']) await symlink(`/usr/bin/${name}`, join(tools, name));
+  const sally = (env: object = {}) => spawnProgram('/bin/sh', [copy, 'status'], dir, { PATH: tools, ...env });
+  const none = await sally();
   assert.equal(none.code, 1);
-  assert.match(none.err, /Node\.js is missing\.\nsally: Run 'npm install'/);
-  await writeFile(join(dir, 'bin/node'), '#!/bin/sh\necho 20\n', { mode: 0o755 });
-  const old = await spawnProgram('/bin/sh', [copy, 'status'], dir, { PATH: join(dir, 'bin') });
-  assert.match(old.err, /older than Node\.js 24/);
+  assert.match(none.err, /^sally: There is no Node\.js 24 yet\. Set this checkout up with one command/);
+  const command = /^sally: {3}(sh .*)$/m.exec(none.err)?.[1] ?? '';
+  const echoed = await spawnProgram('/bin/sh', ['-c', `echo ${command}`], dir, { PATH: '/usr/bin:/bin' });
+  assert.equal(
+    echoed.out,
+    `sh ${join(dir, "it's a checkout/scripts/setup.sh")}\n`,
+    'the path can be typed as it stands',
+  );
+  assert.match((await sally({ SUDO_USER: 'anna' })).err, /sudo sh /);
+  await writeFile(join(tools, 'node'), '#!/bin/sh\necho v20.1.0\n', { mode: 0o755 });
+  assert.match((await sally()).err, /no Node\.js 24 yet \(.*\/node is older\)/);
+  await writeFile(join(tools, 'node'), '#!/bin/sh\necho v24.1.0\n', { mode: 0o755 });
+  assert.match((await sally()).err, /The packages are not installed yet/);
 });

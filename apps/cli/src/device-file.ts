@@ -1,7 +1,10 @@
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { privateKeyPlaceholder } from '@sallyport/contract';
 import { parseConfiguration, parseKey, publicKeyOf } from '@sallyport/wireguard';
 import { exitCodes, Failure, usage } from './failure.ts';
-import { readText } from './files.ts';
+import { exists, readText } from './files.ts';
+import type { Environment } from './settings.ts';
 
 const KEY_LINE = /^([ \t]*PrivateKey[ \t]*=[ \t]*)(\S+)[ \t]*$/m;
 
@@ -18,6 +21,43 @@ export function configurationFileName(deviceName: string): string {
     .slice(0, 15)
     .replace(/[-.]+$/, '');
   return `${stem || 'device'}.conf`;
+}
+
+/** Where a device's configuration is looked for, in this order. */
+export function usualPaths(deviceName: string, env: Environment): string[] {
+  const folder = devicesFolder(env);
+  const name = configurationFileName(deviceName);
+  return [name, ...(folder === null ? [] : [join(folder, name)])];
+}
+
+/**
+ * Where a new configuration goes when no file is named: this folder, unless it is part of a git work tree or of this
+ * program, where a private key could be committed. Then the user's own folder for devices. Throws when there is none.
+ */
+export async function newPath(deviceName: string, env: Environment): Promise<{ path: string; elsewhere: boolean }> {
+  const name = configurationFileName(deviceName);
+  if (!(await isCheckout(resolve('.')))) return { path: resolve(name), elsewhere: false };
+  const folder = devicesFolder(env);
+  if (folder === null)
+    throw usage(
+      'A private key does not belong in this folder: it is part of a git work tree',
+      'Name a file: --out FILE',
+    );
+  return { path: join(folder, name), elsewhere: true };
+}
+
+function devicesFolder({ XDG_CONFIG_HOME, HOME }: Environment): string | null {
+  const base = XDG_CONFIG_HOME || (HOME ? join(HOME, '.config') : null);
+  return base === null ? null : join(base, 'sallyport', 'devices');
+}
+
+const ownRoot = resolve(fileURLToPath(new URL('../../..', import.meta.url)));
+
+async function isCheckout(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = dirname(at)) {
+    if (at === ownRoot || (await exists(join(at, '.git')))) return true;
+    if (at === dirname(at)) return false;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { privateKeyPlaceholder } from '@sallyport/contract';
@@ -45,6 +45,39 @@ test('device add: the file has the key and is for its owner alone, the requests 
     assert.ok(!whole.includes(key) && !whole.includes(hex) && !whole.includes(key.slice(0, 20)));
   }
   assert.ok(!`${outcome.out}${outcome.err}`.includes(key), 'nor is it printed');
+});
+
+test('device add in a git work tree writes to the folder for devices, and device config finds it there', async (t) => {
+  const api = await startWithDevice(t);
+  const [home, tree] = [await folder(t), await folder(t)];
+  await mkdir(join(tree, '.git'));
+  await mkdir(join(tree, 'inner'));
+  const env = { HOME: home };
+  const add = await spawnSally(api, ['device', 'add', "Anna's phone"], join(tree, 'inner'), { env });
+  assert.equal(add.code, 0, add.err);
+  assert.deepEqual([await readdir(tree), await readdir(join(tree, 'inner'))], [['.git', 'inner'], []]);
+  const path = join(home, '.config/sallyport/devices/Anna-s-phone.conf');
+  assert.ok(add.err.includes(`is in ${path} (readable by you alone)`), add.err);
+  assert.equal((await stat(path)).mode & 0o777, 0o600);
+  assert.equal((await stat(join(home, '.config/sallyport/devices'))).mode & 0o777, 0o700);
+  const show = await spawnSally(api, ['device', 'config', "Anna's phone"], tree, { env });
+  assert.ok(show.err.includes(`${path} is up to date`), show.err);
+  const renewed = join(home, 'renewed.conf');
+  const out = await spawnSally(api, ['device', 'config', "Anna's phone", '--out', renewed], tree, { env });
+  assert.equal(out.code, 0, out.err);
+  assert.equal(await readFile(renewed, 'utf8'), await readFile(path, 'utf8'));
+});
+
+test('device add in a git work tree, without a home folder, asks for a file and registers nothing', async (t) => {
+  const api = await startWithDevice(t);
+  const tree = await folder(t);
+  await mkdir(join(tree, '.git'));
+  const outcome = await spawnSally(api, ['device', 'add', 'a'], tree, { env: { HOME: '' } });
+  assert.equal(outcome.code, 2);
+  assert.match(outcome.err, /part of a git work tree\nHint: Name a file: --out FILE/);
+  assert.deepEqual([api.seen.length, await readdir(tree)], [0, ['.git']]);
+  assert.equal((await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf'], tree)).code, 0);
+  assert.deepEqual(await readdir(tree), ['.git', 'a.conf']);
 });
 
 test('device add does not replace a file, and then registers nothing', async (t) => {

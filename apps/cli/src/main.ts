@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 // Halves the time to start. The cache is the user's own folder: code is not taken from one that others can write to.
 const { XDG_CACHE_HOME, HOME } = process.env;
@@ -29,7 +30,7 @@ process.exitCode = await run(process.argv.slice(2), {
   argv: process.argv.slice(2),
   runClient: (args) =>
     new Promise((resolve, reject) => {
-      const program = new URL('../../client/src/main.ts', import.meta.url).pathname;
+      const program = fileURLToPath(new URL('../../client/src/main.ts', import.meta.url));
       const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
       child.once('error', reject);
       // The client decides how it ends; without this, it would go on writing after us.

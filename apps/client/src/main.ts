@@ -1,6 +1,7 @@
 import { lstatSync, readFileSync, writeSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/signals';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
@@ -57,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
  * nobody but us can write.
  */
 function keepCompiled(stateDir: string): void {
-  const modules = new URL('../../../node_modules', import.meta.url).pathname;
+  const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
   if (isOurs(modules)) enableCompileCache(join(modules, '.cache/sallyport'));
   else if (isOurs(stateDir)) enableCompileCache(join(stateDir, 'cache'));
 }
@@ -80,7 +81,7 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
   });
   const connected = upClient(command, {
     ...output,
-    program: [process.execPath, new URL(import.meta.url).pathname],
+    program: [process.execPath, fileURLToPath(import.meta.url)],
     environment: daemonEnvironment(process.env),
     progress: process.stderr.isTTY === true ? (line) => void process.stderr.write(`\r\u001b[K${clean(line)}`) : null,
   });

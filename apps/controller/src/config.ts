@@ -20,7 +20,7 @@ export interface Setting {
 
 /** Every setting of the controller. `docs/settings.md` holds the same table; a test compares the two. */
 export const settings: readonly Setting[] = [
-  { name: 'SALLYPORT_LISTEN', fallback: '127.0.0.1:8080', meaning: 'API and console' },
+  { name: 'SALLYPORT_LISTEN', fallback: '127.0.0.1:8080', meaning: 'API, and the channel of agents' },
   { name: 'SALLYPORT_DATA_DIR', fallback: './data', meaning: 'database file, keys, operator socket' },
   {
     name: 'SALLYPORT_DATABASE_URL',

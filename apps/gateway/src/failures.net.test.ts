@@ -4,6 +4,7 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Cleanup, Daemon, until, whyNoNamespaces } from '@sallyport/testkit';
 import { deployableWorld, fails, reachable, recovers } from './testing/waits.ts';
 import { wireguardPort } from './testing/world.ts';
@@ -65,7 +66,7 @@ test('without privileges it says so, through the controller', { skip }, async (t
   const stateDir = await mkdtemp(join(tmpdir(), 'sallyport-nobody-'));
   cleanup.add(() => rm(stateDir, { recursive: true, force: true }));
   await chmod(stateDir, 0o777);
-  const program = new URL('./main.ts', import.meta.url).pathname;
+  const program = fileURLToPath(new URL('./main.ts', import.meta.url));
   const run = [process.execPath, program, 'run', '--controller', 'http://127.0.0.1:7000', '--token-file', '-'];
   const identity = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
   const where = ['--state-dir', join(stateDir, 'state'), '--interface', made.interface];

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { Cleanup } from './cleanup.ts';
 import type { HostCall, HostReply } from './host-process.ts';
 import type { Namespace } from './netns.ts';
@@ -21,7 +22,7 @@ export class Host {
   }
 
   static async start(namespace: Namespace, cleanup: Cleanup): Promise<Host> {
-    const program = new URL('./host-process.ts', import.meta.url).pathname;
+    const program = fileURLToPath(new URL('./host-process.ts', import.meta.url));
     cleanup.check();
     const child = spawn('ip', ['netns', 'exec', namespace.name, process.execPath, program], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],

@@ -1,11 +1,11 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { RequestBody } from '@sallyport/contract';
 import { KEY_BYTES, privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
-import { carriesAnything, configurationFileName, withPrivateKey } from '../device-file.ts';
+import { carriesAnything, newPath, withPrivateKey } from '../device-file.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
-import { exists, type StagedSecret, stageSecret } from '../files.ts';
+import { exists, makePrivateFolder, type StagedSecret, stageSecret } from '../files.ts';
 import { qrCode } from '../qr.ts';
 import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
@@ -39,7 +39,10 @@ export function addDeviceAdd(group: Command, session: Session): void {
     .alias('create')
     .argument('<name>')
     .description('make a key here, register the device, and write a configuration for any WireGuard app')
-    .option('--out <file>', 'where to write the configuration, 0600 (./NAME.conf; - is standard output)')
+    .option(
+      '--out <file>',
+      'where to write the configuration, 0600 (./NAME.conf, in a git work tree ~/.config/sallyport/devices/NAME.conf; - is standard output)',
+    )
     .option('--force', 'replace the file')
     .option('--qr', 'show the QR code also where standard output is no terminal')
     .option('--no-qr', 'show no QR code')
@@ -71,7 +74,8 @@ export function sayWhenIdle(session: Session, name: string, text: string): void 
 async function addWithNewKey(session: Session, name: string, flags: AddFlags): Promise<void> {
   const toStdout = flags.out === '-';
   if (toStdout && session.json) throw usage('--out - and --json both want standard output');
-  const path = resolve(flags.out ?? configurationFileName(name));
+  const { path, elsewhere } =
+    flags.out === undefined ? await newPath(name, session.io.env) : { path: resolve(flags.out), elsewhere: false };
   if (!toStdout && flags.force !== true && (await exists(path)))
     throw new Failure(exitCodes.conflict, `${path} exists already`, {
       hint: 'Give --force to replace it, or --out FILE for another.',
@@ -79,6 +83,7 @@ async function addWithNewKey(session: Session, name: string, flags: AddFlags): P
   const owner = await ownerId(session, flags);
   const privateKey = privateKeyFrom(session.io.randomBytes(KEY_BYTES));
   // Stored before the device is registered: no crash in between can leave a device without its key.
+  if (elsewhere) await makePrivateFolder(dirname(path));
   const staged = toStdout ? undefined : await stageSecret(path, `[Interface]\nPrivateKey = ${privateKey}\n`);
   const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags, owner), staged);
   try {

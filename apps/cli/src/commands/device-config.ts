@@ -2,12 +2,13 @@ import { resolve } from 'node:path';
 import type { ResponseBody } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
-import { checkBelongs, configurationFileName, outdatedLines, readPrivateKey, withPrivateKey } from '../device-file.ts';
+import { checkBelongs, outdatedLines, readPrivateKey, usualPaths, withPrivateKey } from '../device-file.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { exists, readText, writeSecret } from '../files.ts';
 import { qrCode } from '../qr.ts';
 import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
+import type { Environment } from '../settings.ts';
 import { clean, shellWord } from '../text.ts';
 import { sayWhenIdle } from './device-add.ts';
 import type { Device } from './device-view.ts';
@@ -30,7 +31,8 @@ interface Present {
 
 const EXAMPLES = `
 Without --out it is printed with a placeholder where the private key goes.
-With --out the private key comes from --private-key-file, else from FILE itself, else from ./NAME.conf.
+With --out the private key comes from --private-key-file, else from FILE itself, else from ./NAME.conf,
+else from ~/.config/sallyport/devices/NAME.conf.
 
 Examples:
   sally device config anna-phone --check anna-phone.conf
@@ -69,9 +71,9 @@ async function fetchPresent(session: Session, text: string): Promise<Present> {
 async function print(session: Session, { device, configuration }: Present): Promise<void> {
   session.show(configuration, ({ text }) => (text.endsWith('\n') ? text : `${text}\n`));
   session.note(`Revision ${clean(configuration.body.revision)}`);
-  const path = configurationFileName(device.name);
-  const stored = await readText(path);
-  if (stored !== undefined) {
+  for (const path of usualPaths(device.name, session.io.env)) {
+    const stored = await readText(path);
+    if (stored === undefined) continue;
     const current = outdatedLines(stored, configuration.body.text).length === 0;
     session.note(current ? `${path} is up to date.` : `${path} is outdated. Renew it: ${renewal(device, path)}`);
   }
@@ -97,7 +99,7 @@ async function check(session: Session, { device, configuration }: Present, path:
 
 async function renew(session: Session, { device, configuration }: Present, flags: ConfigFlags): Promise<void> {
   const out = flags.out === undefined ? undefined : resolve(flags.out);
-  const key = await privateKeyFor(device, flags);
+  const key = await privateKeyFor(device, flags, session.io.env);
   const text = withPrivateKey(configuration.body.text, key);
   if (out !== undefined) {
     await writeSecret(out, text, { replace: flags.force === true || (await holdsKey(out, key)) });
@@ -108,15 +110,15 @@ async function renew(session: Session, { device, configuration }: Present, flags
   sayWhenIdle(session, device.name, text);
 }
 
-async function privateKeyFor(device: Device, { privateKeyFile, out }: ConfigFlags): Promise<string> {
-  const usual = configurationFileName(device.name);
-  for (const path of privateKeyFile === undefined ? [out, usual] : [privateKeyFile]) {
+async function privateKeyFor(device: Device, { privateKeyFile, out }: ConfigFlags, env: Environment): Promise<string> {
+  const usual = usualPaths(device.name, env);
+  for (const path of privateKeyFile === undefined ? [out, ...usual] : [privateKeyFile]) {
     const key = path === undefined || !(await exists(path)) ? undefined : await readPrivateKey(path);
     if (key === undefined || path === undefined) continue;
     checkBelongs(key, device.publicKey, path);
     return key;
   }
-  const looked = privateKeyFile ?? [out, usual].filter((path) => path !== undefined).join(' and ');
+  const looked = privateKeyFile ?? [out, ...usual].filter((path) => path !== undefined).join(' and ');
   throw new Failure(exitCodes.notFound, `No private key was found in ${looked}`, {
     hint: 'Name the file that holds it with --private-key-file. The controller does not have it.',
   });

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { clientItem, routeItem } from '@sallyport/agent-core/testing';
 import { ControllerProcess, type ControllerState } from '@sallyport/agent-runtime/testing';
 import {
@@ -20,7 +21,7 @@ export const serverAddress = '10.20.0.10';
 /** What only a full tunnel leads to. */
 export const publicAddress = '11.1.1.10';
 const controllerPort = 7000;
-export const mainProgram = new URL('../main.ts', import.meta.url).pathname;
+export const mainProgram = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /**
  * A device (192.0.2.2), two gateways (192.0.2.11 and .12) and a scripted controller (192.0.2.10) at one switch, in namespaces

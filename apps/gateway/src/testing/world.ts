@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { bundleItem, classItem, deviceItem, gatewayItem, profileItem } from '@sallyport/agent-core/testing';
 import { ControllerProcess, type ControllerState } from '@sallyport/agent-runtime/testing';
 import type { AgentMessage, DeviceItem, StateItem } from '@sallyport/contract/channel';
@@ -224,4 +225,4 @@ export async function traces(namespace: Namespace, name: string): Promise<string
   );
 }
 
-const mainProgram = new URL('../main.ts', import.meta.url).pathname;
+const mainProgram = fileURLToPath(new URL('../main.ts', import.meta.url));

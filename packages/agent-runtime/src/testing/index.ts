@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { AgentMessage, StateItem } from '@sallyport/contract/channel';
 import type { ControllerCall, ControllerState } from './controller-program.ts';
 
@@ -26,7 +27,7 @@ export class ControllerProcess {
 
   /** `namespace`: name of the network namespace to live in. */
   static start(namespace: string): ControllerProcess {
-    const program = new URL('./controller-program.ts', import.meta.url).pathname;
+    const program = fileURLToPath(new URL('./controller-program.ts', import.meta.url));
     return new ControllerProcess(
       spawn('ip', ['netns', 'exec', namespace, process.execPath, program], {
         stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
