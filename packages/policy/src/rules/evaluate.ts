@@ -1,12 +1,10 @@
-import type { ASTNode } from '@marcbachmann/cel-js';
 import type { WorldRule } from '../types.ts';
-import { partsOf } from './ast.ts';
-import { textOf } from './environment.ts';
+import { Budget, evaluationSteps } from './budget.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
 import type { Outcome } from './known.ts';
 import { askAt, ruleOutcome } from './outcome.ts';
 import { brokenReason } from './problem.ts';
-import { Program, programOf, zoneOf } from './program.ts';
+import { type Part, programOf, zoneOf } from './program.ts';
 import { RuleTime } from './time.ts';
 import type { Zone } from './zone.ts';
 
@@ -33,19 +31,20 @@ export function evaluateRule(rule: WorldRule, inputs: RuleInputs, at: number, zo
   const program = programOf(rule);
   if (program === null) return { ...outcome, conditions: [], reason: brokenReason(rule) };
   const wallClock = zoneOf(rule.timeZone ?? zone);
-  const conditions = partsOf(program.ast).map((part) => conditionOf(part, inputs, at, wallClock));
-  const { reason } = askAt(program, program.settle(inputs), at, wallClock);
+  const settled = program.settle(inputs);
+  const conditions = program.parts.map((part) => {
+    const { met, reason } = askAt(program, settled, at, wallClock, new Budget(evaluationSteps), part.node);
+    return { ...conditionOf(part, inputs, at, wallClock), met, ...(reason === null ? {} : { reason }) };
+  });
+  const { reason } = askAt(program, settled, at, wallClock);
   return { ...outcome, conditions, reason };
 }
 
-function conditionOf(part: ASTNode, inputs: RuleInputs, at: number, zone: Zone | null): RuleCondition {
-  const expression = textOf(part);
-  const program = new Program(expression);
-  const { met, reason } = askAt(program, program.settle(inputs), at, zone);
+function conditionOf({ expression, paths, asksTime }: Part, inputs: RuleInputs, at: number, zone: Zone | null) {
   const values: Record<string, unknown> = {};
-  for (const path of program.paths) values[path.join('.')] = valueAt(inputs, path) ?? null;
-  if (program.asksTime) values.time = zone === null ? null : wallClock(at, zone);
-  return { expression, met, values, ...(reason === null ? {} : { reason }) };
+  for (const path of paths) values[path.join('.')] = valueAt(inputs, path) ?? null;
+  if (asksTime) values.time = zone === null ? null : wallClock(at, zone);
+  return { expression, values };
 }
 
 function wallClock(at: number, zone: Zone): string {

@@ -16,6 +16,7 @@ export class Meter {
   #charged: unknown = null;
   #settling: Map<object, Result> | null = null;
   #settled: Settled = new Map();
+  #part: Node | null = null;
 
   /**
    * Meters a tree that was type-checked. It must be evaluated inside `settle` or `run` from here on. The constants are
@@ -23,7 +24,7 @@ export class Meter {
    */
   constructor(root: ASTNode, constants: readonly ASTNode[]) {
     // Errors of the library quote the whole text.
-    this.#errorSteps = 30 + Math.ceil(root.input.length / 8);
+    this.#errorSteps = 60 + Math.ceil(root.input.length / 8);
     const node = root as unknown as Node;
     this.#meter(node);
     this.#settleAt(node, constants as unknown as readonly Node[]);
@@ -41,16 +42,26 @@ export class Meter {
     return settled;
   }
 
-  run<T>(budget: Budget, settled: Settled, evaluate: () => T): T {
+  /** Evaluates the tree, or a part of it that no walk of a list is around. */
+  run<T>(budget: Budget, settled: Settled, part: ASTNode | null, evaluate: () => T): T {
     this.#settled = settled;
-    return this.#with(budget, evaluate);
+    this.#part = part as unknown as Node | null;
+    try {
+      return this.#with(budget, evaluate);
+    } finally {
+      this.#part = null;
+    }
   }
 
   #with<T>(budget: Budget, evaluate: () => T): T {
     this.#budget = budget;
+    const { stackTraceLimit } = Error;
+    // Most of what an error costs, and never looked at.
+    Error.stackTraceLimit = 0;
     try {
       return evaluate();
     } finally {
+      Error.stackTraceLimit = stackTraceLimit;
       this.#budget = null;
       this.#charged = null;
     }
@@ -60,6 +71,9 @@ export class Meter {
     const whole = root.evaluate;
     const parts = constants.map((node) => [node, node.evaluate] as const);
     root.evaluate = (evaluator, node, context) => {
+      const asked = this.#part;
+      this.#part = null;
+      if (asked !== null && asked !== root) return evaluator.run(asked, context);
       if (this.#settling === null) return whole(evaluator, node, context);
       for (const [part, evaluate] of parts)
         this.#settling.set(

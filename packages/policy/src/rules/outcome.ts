@@ -1,3 +1,4 @@
+import type { ASTNode } from '@marcbachmann/cel-js';
 import type { WorldRule } from '../types.ts';
 import { Budget, evaluationSteps, OverBudget, walkSteps } from './budget.ts';
 import type { RuleInputs } from './inputs.ts';
@@ -33,16 +34,17 @@ export interface Answer extends Truth {
   readonly boundary: number;
 }
 
-/** Asks a program at a moment; without a zone the time is not known. */
+/** Asks a program, or a part of it, at a moment; without a zone the time is not known. */
 export function askAt(
   program: Program,
   settled: SettledProgram,
   at: number,
   zone: Zone | null,
   budget = new Budget(evaluationSteps),
+  part: ASTNode | null = null,
 ): Answer {
   const time = program.asksTime && zone !== null ? new RuleTime(at, zone, program.timing) : null;
-  const truth = settled.ask(time, budget);
+  const truth = settled.ask(time, budget, part);
   return { ...truth, boundary: time?.boundary ?? Number.POSITIVE_INFINITY };
 }
 

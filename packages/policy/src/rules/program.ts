@@ -1,6 +1,6 @@
 import { type ASTNode, EvaluationError } from '@marcbachmann/cel-js';
 import type { WorldRule } from '../types.ts';
-import { costOf, pathsOf } from './ast.ts';
+import { costOf, partsOf, pathsOf } from './ast.ts';
 import { Budget, evaluationSteps, OverBudget } from './budget.ts';
 import { constantsOf } from './constants.ts';
 import { textOf, theEnvironment, variables } from './environment.ts';
@@ -33,8 +33,9 @@ export class Program {
   readonly #constants: ReadonlySet<ASTNode>;
   readonly #run: (variables: Record<string, unknown>) => unknown;
   readonly #meter: Meter;
+  #parts: readonly Part[] | null = null;
 
-  /** The text must be a rule, or a part of one. */
+  /** The text must be a rule. */
   constructor(source: string) {
     const parsed = theEnvironment().parse(source);
     // Types stay at the nodes, and evaluations go by them.
@@ -66,17 +67,29 @@ export class Program {
   settle(inputs: RuleInputs): SettledProgram {
     const given = variables(inputs, null);
     const settled = this.#meter.settle(new Budget(evaluationSteps), () => this.#run(given));
-    const ask = (time: RuleTime | null, budget: Budget) => this.#ask(settled, withTime(given, time), budget);
-    return { settled, ask };
+    return {
+      settled,
+      ask: (time, budget, part = null) => this.#ask(settled, withTime(given, time), budget, part),
+    };
+  }
+
+  /** The parts that `&&` and `||` join, for people. */
+  get parts(): readonly Part[] {
+    this.#parts ??= partsOf(this.ast).map((node) => {
+      const paths = pathsOf(node);
+      const [timed, timeless] = [paths.some(([root]) => root === 'time'), paths.filter(([root]) => root !== 'time')];
+      return { node, expression: textOf(node), paths: timeless, asksTime: timed };
+    });
+    return this.#parts;
   }
 
   evaluate(inputs: RuleInputs, time: RuleTime | null, budget = new Budget(evaluationSteps)): Truth {
     return this.settle(inputs).ask(time, budget);
   }
 
-  #ask(settled: Settled, given: Record<string, unknown>, budget: Budget): Truth {
+  #ask(settled: Settled, given: Record<string, unknown>, budget: Budget, part: ASTNode | null): Truth {
     try {
-      const result = this.#meter.run(budget, settled, () => this.#run(given));
+      const result = this.#meter.run(budget, settled, part, () => this.#run(given));
       // `||`, `&&`, `all` and `exists` pass over errors, also over that one.
       if (budget.exhausted) throw new OverBudget();
       if (typeof result === 'boolean') return { met: result, reason: result ? null : 'it is not true' };
@@ -90,8 +103,16 @@ export class Program {
 /** A program for some inputs, to be asked at any time. */
 export interface SettledProgram {
   readonly settled: Settled;
-  /** A budget is for one evaluation. */
-  ask(time: RuleTime | null, budget: Budget): Truth;
+  /** Evaluates the whole or one of its parts. A budget is for one evaluation. */
+  ask(time: RuleTime | null, budget: Budget, part?: ASTNode | null): Truth;
+}
+
+export interface Part {
+  readonly node: ASTNode;
+  readonly expression: string;
+  /** What it asks for, but for the time. */
+  readonly paths: readonly (readonly string[])[];
+  readonly asksTime: boolean;
 }
 
 function withTime(given: Record<string, unknown>, time: RuleTime | null): Record<string, unknown> {

@@ -6,6 +6,7 @@ import { checkRule } from './check.ts';
 import { evaluateRule } from './evaluate.ts';
 import { inputsOf, siteInputs } from './inputs.ts';
 import { ruleOutcome } from './outcome.ts';
+import { whyUnmet } from './unmet.ts';
 
 const at = Date.UTC(2026, 10, 23, 17, 30);
 const attributes = { level: 3, tags: ['x', 'y'], contractor: false, left: null };
@@ -173,4 +174,14 @@ test('a rule whose text cannot be read is never met', () => {
   const { met, reason } = evaluateRule(rule('r', 'user.'), inputs, at, 'UTC');
   assert.equal(met, false);
   assert.match(reason ?? '', /^the rule is broken: line 1, column 6: .*EOF/);
+});
+
+test('parts are told of any rule, also where their text cannot be parsed again', () => {
+  const { met, conditions } = result('double(user.attributes.level) < 1e308 && 1e-7 < 1.0 && time.hour > 3');
+  assert.equal(met, true);
+  assert.deepEqual(
+    conditions.map(({ met }) => met),
+    [true, true, true],
+  );
+  assert.match(whyUnmet(rule('r', 'user.attributes.level > 1e308 && time.hour > 3'), inputs), /is not true/);
 });
