@@ -32,15 +32,24 @@ export interface HttpAnswer {
 
 /**
  * Sends one request and reads the whole answer, whatever its status. Redirects are not followed, so that a key never
- * goes where it was not sent. Rejects with a `Failure` (unreachable) when no answer comes within 30 seconds.
+ * goes where it was not sent. Where the controller says that it was too much, and for how long, the request waits and
+ * is sent again, for a minute at most. Rejects with a `Failure` (unreachable) when no answer comes within 30 seconds.
  */
 export async function send(request: HttpRequest): Promise<HttpAnswer> {
   try {
-    return await exchange(request);
+    for (let waited = 0; ; ) {
+      const answer = await exchange(request);
+      const seconds = answer.status === 429 ? Number(answer.headers['retry-after'] ?? Number.NaN) : Number.NaN;
+      if (!(seconds > 0 && waited + seconds <= LONGEST_WAIT_S)) return answer;
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      waited += seconds;
+    }
   } catch (error) {
     throw unreachable(request.target, error);
   }
 }
+
+const LONGEST_WAIT_S = 60;
 
 /** An answer that comes piece by piece. */
 export interface HttpStream {

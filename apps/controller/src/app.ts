@@ -1,6 +1,7 @@
 import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
+import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { systemTimers, type Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
@@ -84,6 +85,8 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly basePath: string;
   readonly trustedProxies: ServerOptions['trustedProxies'];
   readonly tls: ServerOptions['tls'];
+  /** Left out: the default. */
+  readonly writeRate?: WriteRate;
   /** Left out: those that the system's limit of open files gives. */
   readonly connectionLimits?: ConnectionLimits;
   /** Left out: those for use. */
@@ -193,7 +196,9 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   installDocs(server, () => openApiDocument(basePath, deps.version));
   const preview = runtimes.preview.bind(runtimes);
   const known = connections.known.bind(connections);
-  const operationDeps = { streamLimits, ...deps, authenticator, preview, streams, known };
+  const writes = new WriteBudget(deps.writeRate ?? defaultWriteRate, store.now);
+  const spendWrite = writes.spend.bind(writes);
+  const operationDeps = { streamLimits, ...deps, authenticator, preview, streams, known, spendWrite };
   registerOperations(server, basePath, operationDeps, handlers);
 
   return {

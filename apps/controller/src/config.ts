@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path';
 import { canonicalPrefix, parseEndpoint } from '@sallyport/contract';
 import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
+import { defaultQuotas, type QuotaLimits, quotaNames } from './budgets/quotas.ts';
+import { defaultWriteRate, type WriteRate } from './budgets/write-budget.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
@@ -68,6 +70,17 @@ export const settings: readonly Setting[] = [
     meaning: '`true`: tenants see addresses that names resolved to, and why a call failed',
   },
   {
+    name: 'SALLYPORT_TENANT_QUOTAS',
+    fallback: 'generous, see below',
+    meaning:
+      'how many objects of a kind a tenant may have: `devices=500,gateways=20`, kinds that are left out keep the default',
+  },
+  {
+    name: 'SALLYPORT_TENANT_WRITES_PER_SECOND',
+    fallback: '50',
+    meaning: 'writes of one tenant through the API on the long run; 200 seconds of them may come at once',
+  },
+  {
     name: 'SALLYPORT_BOOTSTRAP_API_KEY',
     fallback: 'none',
     meaning:
@@ -116,6 +129,8 @@ export interface Config {
   readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint'>;
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
   readonly egress: EgressSettings;
+  readonly quotas: QuotaLimits;
+  readonly writeRate: WriteRate;
   readonly bootstrapApiKey: string | null;
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
@@ -258,6 +273,20 @@ const beaconEndpoint = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+const quotas = z.string().transform((text, context): QuotaLimits => {
+  const given = text.split(',').filter((part) => part.trim() !== '');
+  const limits: Record<string, number> = {};
+  for (const part of given) {
+    const [, name = '', most = ''] = /^\s*([a-z-]+)=(\d{1,9})\s*$/.exec(part) ?? [];
+    if (!(quotaNames as string[]).includes(name)) {
+      context.addIssue(`must be like devices=500,gateways=20; it takes ${quotaNames.join(', ')}`);
+      return z.NEVER;
+    }
+    limits[name] = Number(most);
+  }
+  return { ...defaultQuotas, ...limits };
+});
+
 const shape = z.object({
   SALLYPORT_LISTEN: listen(1, 'for example 127.0.0.1:8080 or [::1]:8080').prefault('127.0.0.1:8080'),
   SALLYPORT_DATA_DIR: z.string().default('./data'),
@@ -275,6 +304,11 @@ const shape = z.object({
   SALLYPORT_EGRESS_DENY: prefixes.optional(),
   SALLYPORT_EGRESS_DETAILS: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SALLYPORT_METRICS_LISTEN: listenOrOff(1, 'for example 127.0.0.1:9464, or off').prefault('127.0.0.1:9464'),
+  SALLYPORT_TENANT_QUOTAS: quotas.prefault(''),
+  SALLYPORT_TENANT_WRITES_PER_SECOND: z
+    .string()
+    .regex(/^[1-9]\d{0,5}$/, 'must be a whole number from 1')
+    .default(String(defaultWriteRate.perSecond)),
   SALLYPORT_BOOTSTRAP_API_KEY: z
     .string()
     .regex(/^[\x21-\x7e]{32,256}$/, 'must be 32 to 256 visible ASCII characters')
@@ -309,6 +343,8 @@ function configOf(values: z.output<typeof shape>): Config {
       deny: values.SALLYPORT_EGRESS_DENY ?? [],
       details: values.SALLYPORT_EGRESS_DETAILS === 'true',
     },
+    quotas: values.SALLYPORT_TENANT_QUOTAS,
+    writeRate: { ...defaultWriteRate, perSecond: Number(values.SALLYPORT_TENANT_WRITES_PER_SECOND) },
     bootstrapApiKey: values.SALLYPORT_BOOTSTRAP_API_KEY ?? null,
     localGateway: values.SALLYPORT_LOCAL_GATEWAY,
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },

@@ -6,12 +6,15 @@ export class ApiError extends Error {
   readonly code: ErrorCode;
   readonly detail: string | undefined;
   readonly fields: readonly FieldError[];
+  /** Seconds after which it may be tried again. */
+  readonly retryAfter: number | undefined;
 
-  constructor(code: ErrorCode, detail?: string, fields: readonly FieldError[] = []) {
+  constructor(code: ErrorCode, detail?: string, fields: readonly FieldError[] = [], retryAfter?: number) {
     super(detail ?? errorCatalogue[code].title);
     this.code = code;
     this.detail = detail;
     this.fields = fields;
+    this.retryAfter = retryAfter;
   }
 }
 

@@ -5,6 +5,7 @@ import { type App, createApp } from './app.ts';
 import { beginAfterRestore } from './backup/restored.ts';
 import { removePartial, Snapshots } from './backup/snapshot.ts';
 import { loadBeaconKeys } from './beacon/keys.ts';
+import { Quotas } from './budgets/quotas.ts';
 import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
 import { openCountries } from './countries.ts';
@@ -85,7 +86,8 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger, 
   );
   const { database, masterKey, settle } = openDataDirectory(config);
   const box = createSecretBox(masterKey);
-  const store = createStore(database, Date.now);
+  const quotas = new Quotas(config.quotas);
+  const store = createStore(database, Date.now, quotas.check.bind(quotas));
   try {
     // First, for this fails when the key is another one: then nothing is changed.
     await loadIdentity(store, box);

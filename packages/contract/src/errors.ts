@@ -19,6 +19,7 @@ export const errorCatalogue = {
   native_device: { status: 409, title: 'The device runs the client, which needs no configuration' },
   last_api_key: { status: 409, title: 'The last key that may manage keys cannot be removed' },
   built_in: { status: 409, title: 'A built-in object cannot be changed or deleted' },
+  quota_exceeded: { status: 409, title: 'The tenant has as many objects of this kind as it may have' },
   device_limit: { status: 409, title: 'The user has as many devices as allowed' },
   email_taken: { status: 409, title: 'A user with this e-mail address exists' },
   last_group: { status: 409, title: 'A user is always in at least one group' },

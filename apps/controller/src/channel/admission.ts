@@ -12,7 +12,12 @@ export type Admission =
  * Decides whether an agent that has proven to hold its identity key may be this gateway's or device's. The identity key decides; the token
  * only enrols, and opens nothing once an identity is pinned. Rejects when the directory does.
  */
-export async function admit(directory: AgentDirectory, hello: Hello, proof: Proof): Promise<Admission> {
+export async function admit(
+  directory: AgentDirectory,
+  hello: Hello,
+  proof: Proof,
+  mayChangeKey: (record: AgentRecord) => boolean,
+): Promise<Admission> {
   const identityKey = canonicalKey(hello.identityKey);
   const wireguardPublicKey = canonicalKey(proof.wireguardPublicKey);
   if (identityKey === null || wireguardPublicKey === null) return refused('bad-message');
@@ -22,6 +27,8 @@ export async function admit(directory: AgentDirectory, hello: Hello, proof: Proo
   if (record === null) return refused('unknown-agent');
   if (record.identityKey !== null && sameKey(record.identityKey, identityKey)) {
     if (record.wireguardPublicKey !== wireguardPublicKey) {
+      // It comes back later, with the key that it has then.
+      if (!mayChangeKey(record)) return refused('busy');
       const outcome = await book.wireguardKeyChanged(record.id, wireguardPublicKey);
       if (outcome === 'key-taken') return refused(outcome);
     }

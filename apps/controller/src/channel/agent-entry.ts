@@ -244,7 +244,7 @@ export class AgentEntry {
   #postureTold({ facts }: Posture, now: number): void {
     const soon = now - this.#postureAt < postureGapMs;
     if (!soon) this.#postureAt = now;
-    this.#host.observations.deviceTold(this.id, { posture: facts }, soon);
+    this.#host.observations.deviceTold(this.tenant, this.id, { posture: facts }, soon);
   }
 
   #heartbeat(message: Heartbeat, now: number): void {
@@ -329,7 +329,7 @@ export class AgentEntry {
     const error = view.error ?? (view.converged && this.#presence.confirmed ? null : this.#errorWritten);
     if (error !== undefined && error !== this.#errorWritten) this.#noteError(error, now);
     if (!view.converged) return;
-    if (!this.#deployed) observations.observe(this.id, { deployedAt: now });
+    if (!this.#deployed) observations.observe(this.tenant, this.id, { deployedAt: now });
     this.#deployed = true;
     if (view.error === null && view.lastSeen !== null) observations.online(this.id, view.lastSeen);
   }
@@ -341,13 +341,13 @@ export class AgentEntry {
     }
     if (this.#errorWritten !== undefined) this.#errorPace.went(now);
     this.#errorWritten = error;
-    this.#host.observations.observe(this.id, { error });
+    this.#host.observations.observe(this.tenant, this.id, { error });
   }
 
   #tellVersion(agentVersion: string): void {
     if (this.role !== 'device' || agentVersion === this.#versionTold) return;
     this.#versionTold = agentVersion;
-    this.#host.observations.deviceTold(this.id, { agentVersion }, false);
+    this.#host.observations.deviceTold(this.tenant, this.id, { agentVersion }, false);
   }
 
   #observeEndpoint(wireguardPort: number | null): void {
@@ -356,7 +356,7 @@ export class AgentEntry {
     const discoveredEndpoint = endpointText(address, wireguardPort);
     if (discoveredEndpoint === this.#endpointWritten) return;
     this.#endpointWritten = discoveredEndpoint;
-    this.#host.observations.observe(this.id, { discoveredEndpoint });
+    this.#host.observations.observe(this.tenant, this.id, { discoveredEndpoint });
   }
 
   #expectOnly(items: readonly StateItem[]): void {

@@ -19,4 +19,15 @@ export class Allowance {
     this.#at = now;
     return this.#left >= 0;
   }
+
+  /** Spends only what is there. Zero, or milliseconds until there is so much; more than ever fits counts as all of it. */
+  take(amount: number, now: number): number {
+    const needed = Math.min(amount, this.#burst);
+    this.spend(0, now);
+    if (this.#left >= needed) {
+      this.#left -= needed;
+      return 0;
+    }
+    return Math.ceil(((needed - this.#left) / this.#perSecond) * 1000);
+  }
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { type ControllerMessage, keyExchange } from '@sallyport/contract/channel';
 import { type Admission, admit } from './admission.ts';
+import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
@@ -65,6 +66,7 @@ class ChannelServer implements AgentChannel {
   readonly #counters = newCounters();
   readonly #doorway: Doorway;
   readonly #observations: Observations;
+  readonly #budget: AgentBudget;
   readonly #entries = new Map<string, AgentEntry>();
   readonly #links = new Set<Link>();
   /** Those of the links that still hold a place at the door, and those that were welcomed. */
@@ -86,8 +88,9 @@ class ChannelServer implements AgentChannel {
     const { clock, log, directory, states, peerAddress } = deps;
     const { heartbeatMs = 10_000, graceMs = 15_000 } = deps;
     const queue = new WorkQueue(timers, clock);
+    const budget = (this.#budget = new AgentBudget(limits.storePace, clock));
     const presenceChanged = (agent: string) => this.#presenceChanged(agent);
-    const observations = (this.#observations = new Observations(directory, log, presenceChanged));
+    const observations = (this.#observations = new Observations(directory, log, budget, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
     const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) => deps.connections?.upgrading(...who) ?? true;
     this.#doorway = new Doorway({
@@ -177,7 +180,7 @@ class ChannelServer implements AgentChannel {
     for (const link of this.#links) link.goAway();
     for (const entry of this.#entries.values()) entry.stop();
     await closed;
-    await this.#observations.flush();
+    await this.#observations.finish();
   }
 
   #flushLater(): void {
@@ -214,7 +217,9 @@ class ChannelServer implements AgentChannel {
   async #admit(link: Link, hello: Hello, proof: Proof): Promise<void> {
     this.#handshaking.get(link)?.proven();
     try {
-      const admission = await admit(this.#deps.directory, hello, proof);
+      const admission = await admit(this.#deps.directory, hello, proof, ({ tenant, id }) =>
+        this.#budget.spend('key', tenant, id),
+      );
       if (admission.kind === 'admitted') {
         if (admission.enrolled) this.#enrolled(link, admission.record);
         await this.#welcome(link, hello, proof, admission);

@@ -1,3 +1,5 @@
+import { defaultStorePace, type StorePace } from './agent-budget.ts';
+
 /** Bounds and paces of the channel. Milliseconds, bytes or counts, as the names say. */
 export interface ChannelLimits {
   /** From the upgrade to the welcome, without the time that the controller itself takes. */
@@ -40,6 +42,7 @@ export interface ChannelLimits {
   /** How long an agent that had applied what was desired may take for the next change before it counts as behind. */
   readonly settleMs: number;
   readonly writeBehindMs: number;
+  readonly storePace: StorePace;
 }
 
 export const defaultLimits: ChannelLimits = {
@@ -70,4 +73,5 @@ export const defaultLimits: ChannelLimits = {
   revisionGapMs: 1_000,
   settleMs: 15_000,
   writeBehindMs: 10_000,
+  storePace: defaultStorePace,
 };

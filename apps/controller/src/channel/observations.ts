@@ -1,3 +1,4 @@
+import type { AgentBudget } from './agent-budget.ts';
 import type { Log } from './log.ts';
 import type { AgentDirectory, DeviceFacts, GatewayFacts } from './types.ts';
 
@@ -17,29 +18,32 @@ const rowsPerWrite = 500;
 export class Observations {
   readonly #directory: AgentDirectory;
   readonly #log: Log;
+  readonly #budget: AgentBudget;
   readonly #written: (agent: string) => void;
-  readonly #facts = new Map<string, Facts>();
+  readonly #facts = new Map<string, { readonly tenant: string; readonly facts: Facts }>();
   readonly #writing = new Map<string, Promise<void>>();
   #online = new Map<string, number>();
   #seen = new Map<string, Map<string, number>>();
   #moved = new Map<string, Map<string, string>>();
   #flushing: Promise<void> = Promise.resolve();
+  #finishing = false;
 
   /** `written` is called with the agent whenever facts of it have become durable. */
-  constructor(directory: AgentDirectory, log: Log, written: (agent: string) => void) {
+  constructor(directory: AgentDirectory, log: Log, budget: AgentBudget, written: (agent: string) => void) {
     this.#directory = directory;
     this.#log = log;
+    this.#budget = budget;
     this.#written = written;
   }
 
-  observe(gateway: string, facts: Facts): void {
-    this.#collect(gateway, facts);
+  observe(tenant: string, gateway: string, facts: Facts): void {
+    this.#collect(gateway, facts, tenant);
     this.#write(gateway);
   }
 
   /** What a client tells of its device. `later`: with the next flush, because it tells so much. */
-  deviceTold(device: string, facts: DeviceFacts, later: boolean): void {
-    this.#collect(device, { told: { ...this.#facts.get(device)?.told, ...facts } });
+  deviceTold(tenant: string, device: string, facts: DeviceFacts, later: boolean): void {
+    this.#collect(device, { told: { ...this.#facts.get(device)?.facts.told, ...facts } }, tenant);
     if (!later) this.#write(device);
   }
 
@@ -66,6 +70,12 @@ export class Observations {
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#flushNow());
     return this.#flushing;
+  }
+
+  /** Writes all of it, also what would wait for its turn: nobody will be there to do it later. */
+  finish(): Promise<void> {
+    this.#finishing = true;
+    return this.flush();
   }
 
   async #flushNow(): Promise<void> {
@@ -111,17 +121,25 @@ export class Observations {
     }
   }
 
-  #collect(agent: string, facts: Facts): void {
-    this.#facts.set(agent, { ...this.#facts.get(agent), ...facts });
+  #collect(agent: string, facts: Facts, tenant: string): void {
+    this.#facts.set(agent, { tenant, facts: { ...this.#facts.get(agent)?.facts, ...facts } });
   }
 
   #write(agent: string): void {
-    if (this.#writing.has(agent)) return;
+    if (this.#writing.has(agent) || !this.#mayWrite(agent)) return;
     this.#writing.set(agent, this.#writeFacts(agent));
   }
 
+  /** What comes too fast is merged into its newest state and waits for a flush. */
+  #mayWrite(agent: string): boolean {
+    const news = this.#facts.get(agent);
+    if (news === undefined) return false;
+    return this.#finishing || this.#budget.spend('facts', news.tenant, agent);
+  }
+
   async #writeFacts(agent: string): Promise<void> {
-    for (let facts = this.#facts.get(agent); facts !== undefined; facts = this.#facts.get(agent)) {
+    for (let news = this.#facts.get(agent); news !== undefined; news = this.#facts.get(agent)) {
+      const { tenant, facts } = news;
       this.#facts.delete(agent);
       const { deployedAt, told, ...observed } = facts;
       const done = await this.#try(
@@ -131,10 +149,11 @@ export class Observations {
           if (told !== undefined) await this.#directory.deviceTold(agent, told);
           if (Object.keys(observed).length > 0) await this.#directory.observed(agent, observed);
         },
-        () => this.#facts.set(agent, mergedFacts(facts, this.#facts.get(agent))),
+        () => this.#facts.set(agent, { tenant, facts: mergedFacts(facts, this.#facts.get(agent)?.facts) }),
       );
       if (!done) break;
       this.#written(agent);
+      if (!this.#mayWrite(agent)) break;
     }
     this.#writing.delete(agent);
   }

@@ -42,7 +42,10 @@ const refusals: Record<RefusalCode, readonly [message: Sentence, final: boolean]
     'Another device or gateway has the WireGuard key of this host; every host needs a key of its own, so remove the copy',
     true,
   ],
-  'device-limit': ['The owner of this enrolment key has as many devices as allowed; remove one first', true],
+  'device-limit': [
+    'The owner of this enrolment key, or the whole organisation, has as many devices as allowed; remove one first',
+    true,
+  ],
   'bad-identity': [
     {
       gateway: 'The identity of this agent is not the one that enrolled; re-key the gateway to enrol it anew',

@@ -34,7 +34,7 @@ export interface EnrolmentKeys {
 
 /**
  * `expired-token`: the right one, too late. `key-taken`: the WireGuard key is somebody else's.
- * `device-limit`: the owner of the device has as many as allowed.
+ * `device-limit`: the owner of the device, or the tenant, has as many as allowed.
  */
 export type EnrolOutcome =
   | 'enrolled'

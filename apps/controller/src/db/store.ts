@@ -89,7 +89,10 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export function createStore(db: Kysely<Database>, now: () => number): Store {
+/** Looks at the changes of a write within it; what it throws undoes the write. */
+export type WriteCheck = (tx: Tx, changes: readonly Change[]) => Promise<void>;
+
+export function createStore(db: Kysely<Database>, now: () => number, check: WriteCheck = async () => {}): Store {
   const listeners: ((commit: Commit) => void)[] = [];
   const heads: ChainHeads = new Map();
   const writer = new GroupWriter(db, {
@@ -103,8 +106,8 @@ export function createStore(db: Kysely<Database>, now: () => number): Store {
     now,
     read: (work) => db.connection().execute(work),
     write: (context, work) =>
-      writer.submit((trx) => runWrite(trx, context, now(), work, heads)) as ReturnType<typeof work>,
-    dryRun: (context, work, look) => dryRun(db, context, now(), work, look),
+      writer.submit((trx) => runWrite(trx, context, now(), work, check, heads)) as ReturnType<typeof work>,
+    dryRun: (context, work, look) => dryRun(db, context, now(), work, check, look),
     onCommit: (listener) => {
       listeners.push(listener);
     },
@@ -214,11 +217,13 @@ async function runWrite(
   context: WriteContext,
   now: number,
   work: (tx: Tx) => Promise<unknown>,
+  check: WriteCheck,
   heads: ChainHeads,
 ): Promise<Written> {
   const { tx, changes } = openTx(db, context.tenant, now);
   const value = await work(tx);
   if (changes.length === 0) return { value, commit: null };
+  await check(tx, changes);
   const revision = await writeHistory(tx, context, changes, heads);
   return { value, commit: { tenant: context.tenant, revision, changes } };
 }
@@ -228,12 +233,14 @@ async function dryRun<T>(
   context: WriteContext,
   now: number,
   work: (tx: Tx) => Promise<unknown>,
+  check: WriteCheck,
   look: (tx: Tx, changes: readonly Change[]) => Promise<T>,
 ): Promise<T> {
   const trx = await db.startTransaction().execute();
   try {
     const { tx, changes } = openTx(trx, context.tenant, now);
     await work(tx);
+    await check(tx, changes);
     return await look(tx, changes);
   } finally {
     await trx.rollback().execute();

@@ -33,6 +33,8 @@ export interface OperationDeps {
   readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
   /** Told of connections on which a key has proven itself. */
   readonly known: (socket: Duplex) => void;
+  /** Takes a write off what the tenant may; throws `rate_limited`. Bytes of the body. */
+  readonly spendWrite: (tenant: string, bytes: number) => void;
   readonly streams: OpenStreams;
   readonly streamLimits: StreamLimits;
 }
@@ -124,6 +126,7 @@ async function serve(
     const answer = await running.guard(once, async () => handler.read(context, input));
     return send(reply, operation.status, answer.version, bodyText(operation, answer));
   }
+  deps.spendWrite(context.tenant, bodyBytes(request));
   const by = writeContext(context, name);
   if ((input.query as { 'dry-run'?: string } | undefined)?.['dry-run'] === 'true') {
     const { changes, access } = await deps.store.dryRun(by, (tx) => handler.write(tx, context, input), planOf(deps));
@@ -137,6 +140,11 @@ async function serve(
   if (sent.etag !== null) reply.header('etag', sent.etag);
   if (sent.replayed) reply.header('idempotency-replayed', 'true');
   return send(reply, sent.status, undefined, sent.body);
+}
+
+function bodyBytes({ headers, body }: FastifyRequest): number {
+  const length = headers['content-length'];
+  return length === undefined ? (JSON.stringify(body) ?? '').length : Number(length);
 }
 
 function contextOf(request: FastifyRequest): RequestContext {

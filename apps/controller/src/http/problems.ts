@@ -39,6 +39,7 @@ export function problemOf(error: ApiError, requestId: string): Problem {
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, error: ApiError): FastifyReply {
   const problem = problemOf(error, request.id);
+  if (error.retryAfter !== undefined) reply.header('retry-after', error.retryAfter);
   return reply
     .code(problem.status)
     .type('application/problem+json')

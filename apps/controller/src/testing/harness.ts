@@ -9,7 +9,7 @@ import { type App, type AppDeps, type ChannelParts, createApp } from '../app.ts'
 import { loadBeaconKeys } from '../beacon/keys.ts';
 import { noCountries } from '../countries.ts';
 import { openDatabase } from '../db/open.ts';
-import { createStore, type Store } from '../db/store.ts';
+import { createStore, type Store, type WriteCheck } from '../db/store.ts';
 import { issueApiKey } from '../features/api-keys/keys.ts';
 import { createTenant } from '../features/tenants/commands.ts';
 import { createMetrics } from '../http/metrics.ts';
@@ -23,11 +23,11 @@ export class TestClock {
 }
 
 /** A store on a database file of its own, cloned from a migrated template, closed and removed after the test. */
-export async function openTestStore(t: TestContext, clock = new TestClock()): Promise<Store> {
+export async function openTestStore(t: TestContext, clock = new TestClock(), check?: WriteCheck): Promise<Store> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
   const file = join(folder, 'sallyport.db');
   copyFileSync(await template(), file);
-  const store = createStore(openDatabase(file), () => clock.now);
+  const store = createStore(openDatabase(file), () => clock.now, check);
   cleanUp(t, async () => {
     await store.close();
     rmSync(folder, { recursive: true });

@@ -3,6 +3,7 @@ import { chunks } from '../../db/chunks.ts';
 import { byAgent, bySystem } from '../../db/contexts.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
+import { ApiError } from '../../errors.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { RefusedEnrolments } from '../agents/refused-enrolments.ts';
 import { isForeignKey } from '../agents/wireguard-keys.ts';
@@ -33,7 +34,9 @@ export function createDeviceDirectory(deps: DeviceDirectoryDeps) {
     enrol: async (id, secret, keys) => {
       const key = await keyAnywhere(store, id);
       if (key === undefined) return 'bad-token';
-      const outcome = await store.write(byAgent(key, 'enrol'), (tx) => enrol(tx, deps, id, secret, keys));
+      const outcome = await store
+        .write(byAgent(key, 'enrol'), (tx) => enrol(tx, deps, id, secret, keys))
+        .catch(tooManyDevices);
       await refused.note('enrolment-key', key, outcome, byAgent(key, 'enrolment refused'));
       return outcome;
     },
@@ -89,6 +92,11 @@ const record = (
   wireguardPublicKey,
   wireguardPort: null,
 });
+
+function tooManyDevices(error: unknown): EnrolOutcome {
+  if (error instanceof ApiError && error.code === 'quota_exceeded') return 'device-limit';
+  throw error;
+}
 
 async function enrol(
   tx: Tx,

@@ -15,7 +15,7 @@ test('settings of a new tenant', async (t) => {
     timeZone: 'UTC',
     leaseSeconds: 86_400,
     drainSeconds: 300,
-    auditRetentionDays: null,
+    auditRetentionDays: 400,
     revision: await revisionOf(app),
     countries: false,
   });

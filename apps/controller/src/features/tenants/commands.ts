@@ -47,7 +47,7 @@ export function listTenants(store: Store) {
     .execute();
 }
 
-const tenantDefaults = { revision: 0, mtu: 1280, lease_ms: 24 * 3600 * 1000 };
+const tenantDefaults = { revision: 0, mtu: 1280, lease_ms: 24 * 3600 * 1000, audit_retention_days: 400 };
 
 /** Unique local prefix (RFC 4193): fd, then 40 random bits, then a subnet of ours to count in. */
 function randomOverlay(globalId: Buffer): string {

@@ -1,0 +1,79 @@
+import type { Change, ObjectKind, Tx } from '../db/store.ts';
+import { ApiError } from '../errors.ts';
+
+/** What a tenant may have, with the objects that count and how many there may be unless the operator says otherwise. */
+const counted = {
+  gateways: { kind: 'gateway', table: 'gateways', most: 1_000 },
+  devices: { kind: 'device', table: 'devices', most: 100_000 },
+  'enrolment-keys': { kind: 'enrolment-key', table: 'enrolment_keys', most: 100_000 },
+  users: { kind: 'user', table: 'users', most: 100_000 },
+  groups: { kind: 'group', table: 'groups', most: 10_000 },
+  resources: { kind: 'resource', table: 'resources', most: 20_000 },
+  addresses: { kind: 'resource', table: 'addresses', most: 100_000 },
+  policies: { kind: 'policy', table: 'policies', most: 20_000 },
+  'admission-rules': { kind: 'admission-rule', table: 'admission_rules', most: 2_000 },
+  protocols: { kind: 'protocol', table: 'protocols', most: 10_000 },
+  'api-keys': { kind: 'api-key', table: 'api_keys', most: 1_000 },
+} as const satisfies Record<string, { kind: ObjectKind; table: string; most: number }>;
+
+export type QuotaName = keyof typeof counted;
+export type QuotaLimits = Readonly<Record<QuotaName, number>>;
+
+export const quotaNames = Object.keys(counted) as QuotaName[];
+
+export const defaultQuotas = Object.fromEntries(quotaNames.map((name) => [name, counted[name].most])) as QuotaLimits;
+
+/**
+ * Refuses writes that give a tenant more objects of a kind than it may have. A tenant that has too many already, because
+ * the operator lowered the number, may change and delete them. Objects are counted once; what is left is then used up
+ * before they are counted again, so that a write costs the same however many there are.
+ */
+export class Quotas {
+  readonly #limits: QuotaLimits;
+  readonly #left = new Map<string, number>();
+
+  constructor(limits: QuotaLimits = defaultQuotas) {
+    this.#limits = limits;
+  }
+
+  /** To be called in the write, after its work. Throws `quota_exceeded`. */
+  async check(tx: Tx, changes: readonly Change[]): Promise<void> {
+    for (const name of quotaNames) {
+      const more = added(name, changes);
+      if (more > 0) await this.#spend(tx, name, more);
+    }
+  }
+
+  async #spend(tx: Tx, name: QuotaName, more: number): Promise<void> {
+    const key = `${tx.tenant} ${name}`;
+    const known = this.#left.get(key) ?? 0;
+    if (known >= more) {
+      this.#left.set(key, known - more);
+      return;
+    }
+    this.#left.delete(key);
+    const most = this.#limits[name];
+    const { count } = await tx.scoped
+      .selectFrom(counted[name].table)
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .executeTakeFirstOrThrow();
+    if (count > most) throw new ApiError('quota_exceeded', `The tenant may have ${most} ${name.replace('-', ' ')}`);
+    this.#left.set(key, most - count);
+  }
+}
+
+/** A write that is undone has used some up: they are counted again earlier, which is all. */
+function added(name: QuotaName, changes: readonly Change[]): number {
+  let count = 0;
+  for (const { kind, op, before, after } of changes) {
+    if (kind !== counted[name].kind) continue;
+    if (name === 'addresses') count += Math.max(0, addressesIn(after) - addressesIn(before));
+    else if (op === 'create') count++;
+  }
+  return count;
+}
+
+function addressesIn(resource: object | null | undefined): number {
+  const addresses = (resource as { addresses?: unknown } | null | undefined)?.addresses;
+  return Array.isArray(addresses) ? addresses.length : 0;
+}

@@ -1,0 +1,39 @@
+import { Allowance } from '../channel/allowance.ts';
+import { ApiError } from '../errors.ts';
+
+export interface WriteRate {
+  /** Writes a second of one tenant, on the long run. A write of many bytes counts as several. */
+  readonly perSecond: number;
+  /** So many seconds' worth may come at once. */
+  readonly burstSeconds: number;
+}
+
+export const defaultWriteRate: WriteRate = { perSecond: 50, burstSeconds: 200 };
+
+/** Bounds the writes of each tenant, so that one alone can neither fill the disk quickly nor hold up the others. */
+export class WriteBudget {
+  readonly #rate: WriteRate;
+  readonly #now: () => number;
+  readonly #tenants = new Map<string, Allowance>();
+
+  constructor(rate: WriteRate, now: () => number) {
+    this.#rate = rate;
+    this.#now = now;
+  }
+
+  /** Throws `rate_limited`. */
+  spend(tenant: string, bytes: number): void {
+    const { perSecond, burstSeconds } = this.#rate;
+    const now = this.#now();
+    const known = this.#tenants.get(tenant) ?? new Allowance(perSecond * burstSeconds, perSecond, now);
+    this.#tenants.set(tenant, known);
+    const cost = 1 + bytes / bytesPerWrite;
+    const waitMs = known.take(cost, now);
+    if (waitMs === 0) return;
+    const detail = `The tenant may write ${perSecond} times a second, fewer times when it writes much at once`;
+    throw new ApiError('rate_limited', detail, [], Math.ceil(waitMs / 1000));
+  }
+}
+
+/** A body of so many bytes counts as one more write. */
+const bytesPerWrite = 8_192;
