@@ -54,6 +54,8 @@ test('docs/settings.md holds the table of settings of config.ts', async () => {
 
 /** Variables that `sally` reads, documented beside the controller's. */
 const OF_OTHER_PROGRAMS = new Set([
+  'SALLYPORT_BACKUP_PASSPHRASE',
+  'SALLYPORT_BACKUP_PASSPHRASE_FILE',
   'SALLYPORT_CA_FILE',
   'SALLYPORT_INSECURE',
   'SALLYPORT_TOKEN',

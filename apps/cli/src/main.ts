@@ -28,13 +28,17 @@ process.exitCode = await run(process.argv.slice(2), {
   wait: (milliseconds) => wait(milliseconds),
   randomBytes,
   argv: process.argv.slice(2),
-  runClient: (args) =>
-    new Promise((resolve, reject) => {
-      const program = fileURLToPath(new URL('../../client/src/main.ts', import.meta.url));
-      const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
-      child.once('error', reject);
-      // The client decides how it ends; without this, it would go on writing after us.
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
-      child.once('exit', (code) => resolve(code ?? 1));
-    }),
+  runClient: (args) => runProgram('../../client/src/main.ts', args),
+  runOperator: (args) => runProgram('../../controller/src/backup/main.ts', args),
 });
+
+function runProgram(path: string, args: readonly string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const program = fileURLToPath(new URL(path, import.meta.url));
+    const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
+    child.once('error', reject);
+    // The program decides how it ends; without this, it would go on writing after us.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
+    child.once('exit', (code) => resolve(code ?? 1));
+  });
+}

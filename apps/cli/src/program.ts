@@ -12,6 +12,7 @@ import { addEnrolmentKeys } from './commands/enrolment-keys.ts';
 import { addGateways } from './commands/gateways.ts';
 import { addGroups } from './commands/groups.ts';
 import { addKeys } from './commands/keys.ts';
+import { addOperator } from './commands/operator.ts';
 import { addPolicies } from './commands/policies.ts';
 import { addProtocols } from './commands/protocols.ts';
 import { addResources } from './commands/resources.ts';
@@ -93,6 +94,7 @@ function addFamilies(program: Command, session: Session): void {
   addChanges(program, session);
   addSettings(program, session);
   addTenants(program, session);
+  addOperator(program, session);
   addCompletion(program, session);
   program.helpCommand(false);
 }

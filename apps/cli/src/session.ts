@@ -28,6 +28,8 @@ export interface Io {
   readonly argv?: readonly string[];
   /** Runs the program of devices, whose output goes where ours does. Gives its exit code. */
   runClient?(args: readonly string[]): Promise<number>;
+  /** Runs the program that makes and restores backups, likewise. */
+  runOperator?(args: readonly string[]): Promise<number>;
   /** State directory of the device that this host may be, unless one is named. Default: where devices have theirs. */
   readonly clientStateDir?: string;
 }

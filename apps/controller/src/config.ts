@@ -107,7 +107,7 @@ export const settings: readonly Setting[] = [
     name: 'SALLYPORT_NEW_EPOCH',
     fallback: 'false',
     meaning:
-      '`true`: for one start after the database was restored from a backup, so that gateways take it as the new truth instead of refusing to go back',
+      '`true`: for one start with a copy of the database that was made by hand, so that gateways take it as the new truth instead of refusing to go back',
   },
   { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
   { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },

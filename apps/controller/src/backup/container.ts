@@ -19,17 +19,24 @@ const tagBytes = 16;
 const chunkBytes = 64 * 1024;
 const lastMark = 0x8000_0000;
 
-/** scrypt with 128 MiB of memory: OWASP's recommendation. */
-const cost = { logN: 17, r: 8, p: 1 } as const;
-/** What a file may ask of the reader. */
-const dearest = { logN: 20, r: 16, p: 4 } as const;
+/** Work of scrypt: N is 2 to the power of `logN`. */
+export interface Cost {
+  readonly logN: number;
+  readonly r: number;
+  readonly p: number;
+}
 
-/** Passphrases, and why one is asked for. */
+/** scrypt with 128 MiB of memory: OWASP's recommendation. */
+const cost: Cost = { logN: 17, r: 8, p: 1 };
+/** What a file may ask of the reader. */
+const dearest: Cost = { logN: 20, r: 16, p: 4 };
+
+/** Called when the file is encrypted. */
 export type AskPassphrase = () => Promise<string>;
 
 /** Wraps `content` for a file. `passphrase`: null leaves it readable. */
-export async function* seal(content: Pieces, passphrase: string | null): AsyncGenerator<Buffer> {
-  const head = newHead(passphrase !== null);
+export async function* seal(content: Pieces, passphrase: string | null, work: Cost = cost): AsyncGenerator<Buffer> {
+  const head = newHead(passphrase === null ? null : work);
   yield head;
   const tagger = await taggerOf(head, passphrase);
   const reader = new ByteReader(content);
@@ -133,10 +140,11 @@ function frame(length: number, last: boolean): Buffer {
   return field;
 }
 
-function newHead(encrypted: boolean): Buffer {
-  const fixed = Buffer.concat([magic, Buffer.from([formatVersion, encrypted ? kinds.encrypted : kinds.plain])]);
-  if (!encrypted) return fixed;
-  return Buffer.concat([fixed, Buffer.from([cost.logN, cost.r, cost.p]), randomBytes(saltBytes)]);
+function newHead(work: Cost | null): Buffer {
+  const kind = work === null ? kinds.plain : kinds.encrypted;
+  const fixed = Buffer.concat([magic, Buffer.from([formatVersion, kind])]);
+  if (work === null) return fixed;
+  return Buffer.concat([fixed, Buffer.from([work.logN, work.r, work.p]), randomBytes(saltBytes)]);
 }
 
 async function readHead(reader: ByteReader): Promise<{ head: Buffer; encrypted: boolean }> {

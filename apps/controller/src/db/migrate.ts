@@ -10,17 +10,30 @@ import { OperatorError } from '../errors.ts';
 export function migrate(database: DatabaseSync): void {
   refuseForeign(database);
   database.exec('CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT');
-  const applied = database.prepare('SELECT name FROM migrations ORDER BY name').all();
-  const done = new Set(applied.map((row) => String(row.name)));
-  const known = readdirSync(folder)
-    .filter((name) => name.endsWith('.sql'))
-    .sort();
-  const foreign = [...done].filter((name) => !known.includes(name));
+  const foreign = unknownMigrations(database);
   if (foreign.length > 0)
     throw new OperatorError(
       `the database was written by a newer version of Sallyport (${foreign.join(', ')}): start that version, or bring back a backup that this one made`,
     );
-  for (const name of known) if (!done.has(name)) apply(database, name);
+  const done = appliedMigrations(database);
+  for (const name of knownMigrations()) if (!done.has(name)) apply(database, name);
+}
+
+/** Migrations of a newer version that a database has been through. */
+export function unknownMigrations(database: DatabaseSync): string[] {
+  const known = knownMigrations();
+  return [...appliedMigrations(database)].filter((name) => !known.includes(name));
+}
+
+function appliedMigrations(database: DatabaseSync): Set<string> {
+  const applied = database.prepare('SELECT name FROM migrations ORDER BY name').all();
+  return new Set(applied.map((row) => String(row.name)));
+}
+
+function knownMigrations(): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.sql'))
+    .sort();
 }
 
 // Compiled code runs from dist/, the SQL stays with the sources.

@@ -54,6 +54,16 @@ export async function setEpoch(meta: Kysely<Database>): Promise<void> {
   await meta.updateTable('meta').set({ value: randomUUID() }).where('key', '=', 'epoch').execute();
 }
 
+/** Whether the box belongs to the database whose identity was sealed so. */
+export function identityFits(box: SecretBox, sealed: string): boolean {
+  try {
+    openKey(box, sealed);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function openKey(box: SecretBox, sealed: string): KeyObject {
   try {
     return createPrivateKey(box.open(sealed, 'identity'));

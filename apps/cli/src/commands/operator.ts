@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { type ExitCode, exitCodes, Failure, Finished } from '../failure.ts';
+import type { Session } from '../session.ts';
+
+/**
+ * `sally operator …`: a program of the controller's, which `bin/sally` starts without going through here. The commands
+ * stand here for the help and for completion, and for options of `sally` that are written before them.
+ */
+export function addOperator(program: Command, session: Session): void {
+  const group = program.command('operator').description('backups, on the controller’s own host');
+  const add = (name: string, description: string, options: readonly string[]): void => {
+    const command = group.command(name).description(description).allowUnknownOption().helpOption(false);
+    for (const option of [...options, '--passphrase-file <file>', '--help']) command.option(option);
+    command.argument('[args...]').action(() => runOperator(name, session));
+  };
+  add('backup', 'write database, master key and local gateway into one file', ['--plain', '--force', '--verify']);
+  add('restore', 'put a backup into a data directory', ['--replace', '--dry-run', '--master-key-file <file>']);
+}
+
+async function runOperator(name: string, session: Session): Promise<void> {
+  const { runOperator: start, argv } = session.io;
+  if (start === undefined || argv === undefined) {
+    throw new Failure(exitCodes.usage, `sally operator ${name} is a program of its own`, {
+      hint: `Start it as bin/sally operator ${name}.`,
+    });
+  }
+  const rest = argv.slice(argv.indexOf('operator') + 2);
+  const { dataDir } = session.flags;
+  const folder =
+    dataDir === undefined || rest.some((word) => word.startsWith('--data-dir')) ? [] : ['--data-dir', dataDir];
+  const json = session.json && !rest.includes('--json') ? ['--json'] : [];
+  const code = await start([name, ...rest, ...folder, ...json]);
+  if (code !== exitCodes.ok) throw new Finished(code as ExitCode);
+}
