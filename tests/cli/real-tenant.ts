@@ -25,7 +25,8 @@ export interface RealController {
 export async function startController(t: TestContext, args: readonly string[] = []): Promise<RealController> {
   const dataDir = testFolder(t);
   const controller = await ControllerProcess.start(t, dataDir, args);
-  const { url, printedKey } = controller;
+  const { printedKey, stdout } = controller;
+  const url = /\(here: (http:\S+)\)/.exec(stdout)?.[1] ?? controller.url;
   assert.ok(printedKey !== null, controller.stderr);
   return {
     url,

@@ -7,12 +7,14 @@ import {
   type ResponseBody,
 } from '@sallyport/contract';
 import { type HttpAnswer, type HttpRequest, type HttpStream, openStream, send } from './http.ts';
-import { foreignAnswer, problemFailure } from './problem.ts';
+import { foreignAnswer, type NameField, problemFailure } from './problem.ts';
 import { events, lines, type Piece } from './stream.ts';
 
 export interface Connection {
   /** Origin with an optional path, no slash at the end. */
   readonly url: string;
+  /** Nobody named the address: it is the one of a controller on this host. */
+  readonly assumed?: boolean;
   /** Of the published API: empty or `/…`. */
   readonly basePath: string;
   /** Absent: requests go without one and are refused. */
@@ -21,6 +23,8 @@ export interface Connection {
   readonly insecure?: boolean;
   /** Certificate authorities to trust beside those of the system, as PEM. */
   readonly ca?: string;
+  /** For problems with a field; the pointer itself when left out. */
+  readonly nameField?: NameField;
 }
 
 /** Parameters of a query. A list is sent as the same parameter several times. */
@@ -106,7 +110,7 @@ function pathOf(operation: Operation, call: AnyCall): string {
 async function request(connection: Connection, operation: Operation, call: AnyCall): Promise<HttpAnswer> {
   const headers = call.ifMatch === undefined ? {} : { 'if-match': call.ifMatch };
   const answer = await send(requestOf(connection, operation, call, headers));
-  if (answer.status < 200 || answer.status > 299) throw problemFailure(answer, connection.url);
+  if (answer.status < 200 || answer.status > 299) throw problemFailure(answer, connection.url, connection.nameField);
   return answer;
 }
 
@@ -137,7 +141,7 @@ async function* readStream(
   const resume = call.lastEventId === undefined ? {} : { 'last-event-id': call.lastEventId };
   const stream = await openStream(requestOf(connection, operation, call, { accept, ...resume }), IDLE_MS);
   try {
-    if (stream.status !== 200) throw problemFailure(await wholeAnswer(stream), connection.url);
+    if (stream.status !== 200) throw problemFailure(await wholeAnswer(stream), connection.url, connection.nameField);
     const pieces: AsyncGenerator<Piece> = operation.stream === 'sse' ? events(stream.chunks) : lines(stream.chunks);
     for await (const { text, id } of pieces) {
       if (id !== undefined) call.onId?.(id);

@@ -50,7 +50,10 @@ test('flags go before the environment; keys come from files, never from argument
   assert.equal((await sally(undefined, [...byFile, join(dir, 'none')], { env })).code, 2);
   const fileEnv = { SALLYPORT_API_KEY_FILE: join(dir, 'key'), SALLYPORT_URL: api.url };
   assert.equal((await sally(undefined, ['gateways', 'list'], { env: fileEnv })).code, 0);
-  assert.match((await sally(undefined, ['gateways', 'list', '--api-key', API_KEY])).err, /unknown option/);
+  assert.match(
+    (await sally(undefined, ['gateways', 'list', '--api-key', API_KEY])).err,
+    /Unknown option '--api-key'\nHint: Did you mean --api-key-file\?/,
+  );
 });
 
 test('status counts, with and without a key', async (t) => {

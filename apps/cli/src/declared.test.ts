@@ -249,9 +249,9 @@ test('a file with mistakes is refused with every line, before anything is read o
   };
   await refused(
     'gatways: []\ngateways:\n  - name: 5\n    prot: 1\n  - port: 51820\ngroups: {}\nusers:\n  - email: a@b.example\n    groups: admins\n    active: "yes"\n',
-    /bad\.yaml:1: gatways is not known here; there are version, settings, gateways/,
+    /bad\.yaml:1: gatways is not known here\. Did you mean gateways\?/,
     /bad\.yaml:3: gateways\[1\]\.name must be text, not 5; quote it/,
-    /bad\.yaml:4: gateways\[1\]\.prot is not known here; there are name, /,
+    /bad\.yaml:4: gateways\[1\]\.prot is not known here\. Did you mean port\?/,
     /bad\.yaml:5: gateways\[2\] needs name/,
     /bad\.yaml:6: groups must be a list/,
     /bad\.yaml:9: users\[1\]\.groups must be a list, not "admins"/,
@@ -275,7 +275,7 @@ test('a file with mistakes is refused with every line, before anything is read o
   await refused('groups:\n  - name: a\n  - name: a\n', /:3: group "a" is described twice, first in line 2/);
   await refused('policies:\n  - name: x\n    action: allow\n    groups: [Nobody]\n', /:4: .*no group called "Nobody"/);
   await refused(`groups:\n  - name: x\n    id: ${uuid(77)}\n`, /:2: .*nothing in this tenant has/);
-  await refused('gateways:\n  - name: ok\n    port: 99999\n', /:2: gateway "ok": wireguardPort must be a port number/);
+  await refused('gateways:\n  - name: ok\n    port: 99999\n', /:2: gateway "ok": port must be a port number/);
   await refused('protocols:\n  - name: HTTPS\n    ports: [TCP 8443]\n', /:3: protocol "HTTPS": ports cannot change/);
   assert.deepEqual(tenant.writes, []);
 });

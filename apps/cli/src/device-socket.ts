@@ -8,6 +8,8 @@ export type DeviceHere =
   | { readonly kind: 'none' }
   /** It is one, but another user's. */
   | { readonly kind: 'closed' }
+  /** It was one, and `sally up` connects it again. */
+  | { readonly kind: 'down'; readonly controller: string }
   /** `pid` null in the status: no daemon runs, and this is what the last one said. */
   | { readonly kind: 'status'; readonly status: ClientStatus };
 
@@ -28,7 +30,7 @@ export async function askDevice(stateDir: string): Promise<DeviceHere> {
 /** What a daemon that is gone wrote last. */
 async function lastWords(stateDir: string): Promise<DeviceHere> {
   const text = await readFile(join(stateDir, statusName), 'utf8').catch(() => null);
-  if (text === null) return { kind: 'none' };
+  if (text === null) return wentDown(stateDir);
   const parsed = ClientStatus.safeParse(json(text));
   if (!parsed.success) return { kind: 'none' };
   const { controller } = parsed.data;
@@ -36,6 +38,13 @@ async function lastWords(stateDir: string): Promise<DeviceHere> {
     kind: 'status',
     status: { ...parsed.data, pid: null, controller: { ...controller, connected: false, phase: 'stopped' } },
   };
+}
+
+/** What `sally up` goes by when it is told nothing. */
+async function wentDown(stateDir: string): Promise<DeviceHere> {
+  const known = json(await readFile(join(stateDir, 'client.json'), 'utf8').catch(() => 'null'));
+  const controller = (known as { controller?: unknown } | null)?.controller;
+  return typeof controller === 'string' ? { kind: 'down', controller } : { kind: 'none' };
 }
 
 /** One line for one line. */

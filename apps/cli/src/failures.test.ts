@@ -23,14 +23,14 @@ test('a problem is printed with title, detail, each bad field and a hint; exit c
   assert.equal(outcome.out, '');
   assert.equal(
     outcome.err,
-    'sally: Title of invalid_request\nTwo fields are wrong.\n  /wireguardPort: must be a port\n  /name: too [31m long\n',
+    'sally: Title of invalid_request\nTwo fields are wrong.\n  --port 51820: must be a port\n  <name> x: too [31m long\n',
   );
 });
 
 test('the contract itself refuses a wrong port, field by field', async (t) => {
   const outcome = await sally(await startApi(t), ['gateways', 'create', 'x', '--port', '65536']);
   assert.equal(outcome.code, 2);
-  assert.match(outcome.err, /\/wireguardPort: must be a port number/);
+  assert.match(outcome.err, /--port 65536: must be a port number, 1 to 65535\n/);
 });
 
 const statuses: readonly [number, string, number, RegExp][] = [
@@ -90,8 +90,8 @@ test('wrong usage: exit code 2', async (t) => {
   const lines: [string[], RegExp][] = [
     [[], /Usage: sally/],
     [['gatways', 'list'], /Did you mean gateways/],
-    [['gateways', 'get'], /missing required argument/],
-    [['gateways', 'list', '--nope'], /unknown option/],
+    [['gateways', 'get'], /Missing required argument/],
+    [['gateways', 'list', '--nope'], /Unknown option/],
     [['gateways', 'update', 'berlin'], /Nothing to change/],
     [['gateways', 'run'], /program of its own/],
     [['policies', 'create', 'x'], /--allow or --deny/],
@@ -180,7 +180,10 @@ test('an unknown name says what is like it', async (t) => {
   api.replies.set('listGateways', () => ({ body: [gateway(11, 'Berlin East'), gateway(12, 'paris')] }));
   const outcome = await sally(api, ['gateways', 'get', 'berlin']);
   assert.equal(outcome.code, 3);
-  assert.match(outcome.err, /no gateway called "berlin"\nHint: Like it: 'Berlin East'/);
+  assert.match(
+    outcome.err,
+    /no gateway called "berlin"\nHint: Did you mean 'Berlin East'\? What there is: sally gateways list/,
+  );
 });
 
 test('names are found on later pages too', async (t) => {

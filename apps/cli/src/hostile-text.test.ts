@@ -174,7 +174,10 @@ test('hostile text in any answer steers no terminal and begins no line', async (
     const plain = await sally(api, words);
     assertHarmless(command, `${plain.out}${plain.err}`);
     const coloured = await sally(api, words, { tty: true });
-    assertHarmless(`${command} on a terminal`, `${coloured.out}${coloured.err}`.replace(/\u001b\[[0-9;]+m/g, ''));
+    assertHarmless(
+      `${command} on a terminal`,
+      `${coloured.out}${coloured.err}`.replace(/\u001b\[[0-9;]+m|\r\u001b\[K/g, ''),
+    );
   }
 });
 

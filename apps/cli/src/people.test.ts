@@ -178,7 +178,7 @@ test('a wrong rule is shown with a caret under the place', async (t) => {
   assert.equal(outcome.code, 2);
   assert.match(
     outcome.err,
-    /\/rule: line 2, column 6: unknown variable usr\n {2}2 \| {3}&& usr\.email == ""\n {11}\^\nHint: /,
+    /--rule: line 2, column 6: unknown variable usr\n {2}2 \| {3}&& usr\.email == ""\n {11}\^\nHint: /,
   );
   const json = await sally(api, ['rules', 'create', 'x', '--rule', 'true\n  && usr', '--json']);
   assert.equal(JSON.parse(json.err).code, 'invalid_rule');

@@ -3,8 +3,11 @@ import { type ExitCode, exitCodes, Failure } from './failure.ts';
 import type { HttpAnswer } from './http.ts';
 import { clean } from './text.ts';
 
+/** What a person calls the field that a JSON pointer names. */
+export type NameField = (pointer: string) => string;
+
 /** The failure that a refused request ends in: title, detail, each bad field on a line of its own, and a hint. */
-export function problemFailure(answer: HttpAnswer, where: string): Failure {
+export function problemFailure(answer: HttpAnswer, where: string, nameField: NameField = String): Failure {
   const problem = readProblem(answer.text);
   if (problem === undefined) return foreignAnswer(answer, where);
   const { title, detail = title } = problem;
@@ -13,7 +16,7 @@ export function problemFailure(answer: HttpAnswer, where: string): Failure {
     ...(detail === title ? [] : [clean(detail)]),
     ...(problem.errors ?? [])
       .filter(({ message }) => !detail.startsWith(message))
-      .map(({ pointer, message }) => `  ${clean(pointer)}: ${clean(message)}`),
+      .map(({ pointer, message }) => `  ${clean(nameField(pointer))}: ${clean(message)}`),
     ...(answer.status >= 500 && problem.requestId !== undefined ? [`  request ${clean(problem.requestId)}`] : []),
   ];
   const hint = HINTS[problem.code];

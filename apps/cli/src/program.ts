@@ -25,7 +25,8 @@ import { addUsers } from './commands/users.ts';
 import { exitCodeMeanings, exitCodes, Failure, Finished } from './failure.ts';
 import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
 import { DEFAULT_URL } from './settings.ts';
-import { cleanLines, safeJson } from './text.ts';
+import { cleanLines, jsonLine, safeJson } from './text.ts';
+import { usageFailure } from './usage-errors.ts';
 
 /** Carries out one command line (without the program's own name). Gives the exit code and never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -34,14 +35,23 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
-    return report(error, io, program.opts<GlobalFlags>().json === true || argv.includes('--json'));
+    const failure = error instanceof CommanderError ? usageFailure(error, program, argv) : error;
+    return report(failure, io, program.opts<GlobalFlags>().json === true || argv.includes('--json'));
   }
 }
 
 /** The whole tree of commands. */
 export function createProgram(io: Io): Command {
   const program = new Command('sally');
-  const session: Session = createSession(io, () => program.opts<GlobalFlags>());
+  let running: Command | undefined;
+  program.hook('preAction', (_, command) => {
+    running = command;
+  });
+  const session: Session = createSession(
+    io,
+    () => program.opts<GlobalFlags>(),
+    () => running,
+  );
   program
     .description('Sallyport: who may reach what, through which gateways, over WireGuard.')
     .usage('[options] <command>')
@@ -50,9 +60,11 @@ export function createProgram(io: Io): Command {
     .configureOutput({
       writeOut: (text) => io.stdout.write(cleanLines(text)),
       writeErr: (text) => io.stderr.write(cleanLines(text)),
+      // Errors are reported like every other failure.
+      outputError: () => {},
     })
+    .showSuggestionAfterError(false)
     .configureHelp({ showGlobalOptions: true })
-    .showHelpAfterError('(--help after a command tells more)')
     .option('--url <url>', `address of the controller (SALLYPORT_URL; else as stored, else ${DEFAULT_URL})`)
     .option('--base-path <path>', 'path of the API below it (SALLYPORT_API_BASE_PATH), such as /qa')
     .option(
@@ -123,17 +135,24 @@ ${codes.join('\n')}`;
 /** Tells people (or, with --json, programs) why it failed. */
 function report(error: unknown, io: Io, json: boolean): number {
   if (error instanceof Finished) return error.exitCode;
-  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
   const failure = error instanceof Failure ? error : internal(error, io);
   if (json) {
-    const own = { title: failure.message, ...(failure.hint === undefined ? {} : { detail: failure.hint }) };
-    io.stderr.write(`${safeJson(failure.problemText ?? JSON.stringify({ ...own, exitCode: failure.exitCode }))}\n`);
+    io.stderr.write(
+      failure.problemText === undefined ? jsonLine(ownProblem(failure)) : `${safeJson(failure.problemText)}\n`,
+    );
   } else {
     io.stderr.write(
       cleanLines(`sally: ${failure.message}\n${failure.hint === undefined ? '' : `Hint: ${failure.hint}\n`}`),
     );
   }
   return failure.exitCode;
+}
+
+/** A failure of our own in the form of the controller's problems. */
+function ownProblem({ exitCode, message, hint }: Failure): object {
+  const [name = 'failed'] = Object.entries(exitCodes).find(([, code]) => code === exitCode) ?? [];
+  const code = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return { code, title: message, ...(hint === undefined ? {} : { detail: hint }), exitCode };
 }
 
 function internal(error: unknown, io: Io): Failure {

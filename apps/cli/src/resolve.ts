@@ -3,7 +3,7 @@ import type { Client } from './client.ts';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { isId } from './ids.ts';
 import { listAll } from './lists.ts';
-import { clean, shellWord } from './text.ts';
+import { clean, hintFor } from './text.ts';
 
 /** A kind of object that people name. */
 export interface Kind {
@@ -144,14 +144,9 @@ function pick(kind: Kind, text: string, all: readonly Named[]): Named {
 }
 
 function notFound(kind: Kind, text: string, all: readonly Named[]): Failure {
-  const like = all.filter(({ name }) => isLike(name.toLowerCase(), text.toLowerCase())).slice(0, 5);
-  const names = like.map(({ name }) => shellWord(clean(name))).join(', ');
-  const hint = names === '' ? `What there is: ${kind.listCommand}` : `Like it: ${names}`;
+  const names = all.map(({ name }) => name);
+  const hint = hintFor(text, names, `What there is: ${kind.listCommand}`);
   return new Failure(exitCodes.notFound, `There is no ${kind.word} called ${JSON.stringify(text)}`, { hint });
-}
-
-function isLike(name: string, text: string): boolean {
-  return text !== '' && (name.includes(text) || text.includes(name));
 }
 
 function protocolNames(address: ResponseBody<'getAddress'>): string {

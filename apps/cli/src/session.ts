@@ -1,7 +1,9 @@
 import { styleText } from 'node:util';
 import type { DryRun, OperationName, ResponseBody } from '@sallyport/contract';
+import type { Command } from 'commander';
 import { type Answer, type Call, type Client, type Connection, createClient } from './client.ts';
 import { renderDryRun, withNames } from './dry-run.ts';
+import { typedName } from './field-names.ts';
 import { type ConnectionFlags, type Environment, resolveConnection } from './settings.ts';
 import { type Cell, type Column, details, table } from './table.ts';
 import { cleanLines, safeJson } from './text.ts';
@@ -56,6 +58,8 @@ export interface Session {
   readonly colour: boolean;
   connection(): Promise<Connection>;
   api(): Promise<Client>;
+  /** What the person at the command line typed for the field that a problem points to. */
+  nameField(pointer: string): string;
   /** Writes text to standard output, without anything that could deceive its reader. */
   out(text: string): void;
   /** Writes a line for people to standard error. */
@@ -72,8 +76,12 @@ export interface Session {
   ): Promise<Answer<ResponseBody<N>> | undefined>;
 }
 
-/** `flags` is asked when a command runs, after the command line has been read. */
-export function createSession(io: Io, flags: () => GlobalFlags): Session {
+/** `flags` and `running`, the command that runs, are asked after the command line has been read. */
+export function createSession(
+  io: Io,
+  flags: () => GlobalFlags,
+  running: () => Command | undefined = () => undefined,
+): Session {
   let connection: Promise<Connection> | undefined;
   const session: Session = {
     io,
@@ -85,7 +93,8 @@ export function createSession(io: Io, flags: () => GlobalFlags): Session {
     },
     colour: io.stdout.isTTY === true && !io.env.NO_COLOR && io.env.TERM !== 'dumb',
     connection: () => (connection ??= resolveConnection(flags(), io.env, () => readAll(io.stdin))),
-    api: async () => createClient(await session.connection()),
+    nameField: (pointer) => typedName(pointer, running()),
+    api: async () => createClient({ ...(await session.connection()), nameField: session.nameField }),
     out: (text) => void io.stdout.write(session.json ? safeJson(text) : cleanLines(text, session)),
     note: (text) => void io.stderr.write(`${cleanLines(text)}\n`),
     table: (columns, items) => table(columns, items, session.colour),

@@ -54,7 +54,8 @@ export async function resolveConnection(
   const given = await givenKey(flags, env, readStdin);
   const apiKey = given ?? (sameUrl ? stored.apiKey : undefined);
   const transport = await resolveTransport(flags, env, sameUrl ? stored.caFile : undefined);
-  return { url, basePath, ...transport, ...(apiKey === undefined ? {} : { apiKey }) };
+  const assumed = flags.url === undefined && !env.SALLYPORT_URL && stored === undefined;
+  return { url, assumed, basePath, ...transport, ...(apiKey === undefined ? {} : { apiKey }) };
 }
 
 /** How requests travel: whether a key may go unencrypted, and whom to trust beside the authorities of the system. */

@@ -1,8 +1,11 @@
-export { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
+import { didYouMean } from '@sallyport/contract/text';
 
-/** A word of a command line that a POSIX shell reads as exactly `text`. */
-export function shellWord(text: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+export { clean, cleanLines, didYouMean, jsonLine, safeJson, shellWord } from '@sallyport/contract/text';
+
+/** What a name may have meant, and where to look. */
+export function hintFor(text: string, names: Iterable<string>, where: string): string {
+  const like = didYouMean(text, names);
+  return like === undefined ? where : `${like} ${where}`;
 }
 
 /** Columns that `text` takes in a terminal: combining marks none, wide East Asian characters and emoji two. */

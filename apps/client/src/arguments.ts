@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { withHint } from '@sallyport/contract/text';
 import { UsageError } from './failure.ts';
-import { helpOf, isCommandName } from './help.ts';
+import { commandNames, helpOf, isCommandName } from './help.ts';
 
 /** Where a client keeps what is its own. */
 export interface Place {
@@ -68,7 +69,8 @@ export function parseCommand(args: readonly string[], caFile: string | null = nu
   const [name = 'help', ...rest] = args;
   if (name === '--version' || name === '-V') return { kind: 'version' };
   if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help', text: helpOf(null) };
-  if (!isCommandName(name)) throw new UsageError(`unknown command ${JSON.stringify(name)}`);
+  if (!isCommandName(name))
+    throw new UsageError(withHint(`unknown command ${JSON.stringify(name)}`, name, commandNames));
   const { values, positionals } = parseFlags(name, rest);
   if (values.help === true) return { kind: 'help', text: helpOf(name) };
   const stateDir = text(values, 'state-dir') ?? defaultStateDir;
@@ -146,7 +148,9 @@ function parseFlags(command: keyof typeof options, args: readonly string[]): { v
     });
     return { values: values as Values, positionals };
   } catch (error) {
-    throw new UsageError(`${command}: ${(error as Error).message.split('. ')[0]}`);
+    const said = (error as Error).message.split('. ')[0] ?? '';
+    const names = Object.keys(options[command]).map((name) => `--${name}`);
+    throw new UsageError(withHint(`${command}: ${said}`, /'(--[^']*)'/.exec(said)?.[1] ?? '', names));
   }
 }
 

@@ -1,8 +1,8 @@
-const names = ['up', 'down', 'ping', 'netcheck', 'run'] as const;
-export type CommandName = (typeof names)[number];
+export const commandNames = ['up', 'down', 'ping', 'netcheck', 'run'] as const;
+export type CommandName = (typeof commandNames)[number];
 
 export function isCommandName(text: string): text is CommandName {
-  return (names as readonly string[]).includes(text);
+  return (commandNames as readonly string[]).includes(text);
 }
 
 /** What a command takes; null: which commands there are. */

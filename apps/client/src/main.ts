@@ -83,6 +83,7 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
     ...output,
     program: [process.execPath, fileURLToPath(import.meta.url)],
     environment: daemonEnvironment(process.env),
+    kill: (pid) => void process.kill(pid, 'SIGKILL'),
     progress: process.stderr.isTTY === true ? (line) => void process.stderr.write(`\r\u001b[K${clean(line)}`) : null,
   });
   return Promise.race([interrupted, connected]);
@@ -126,7 +127,11 @@ async function report(error: unknown, json: boolean): Promise<number> {
   const known = error instanceof Error && ['UsageError', 'CommandError'].includes(error.name);
   const message = known ? error.message : (await import('@sallyport/agent-runtime')).failureOf(error).message;
   const code = error instanceof Error && error.name === 'UsageError' ? 2 : 1;
-  process.stderr.write(json ? jsonLine({ title: message, exitCode: code }) : cleanLines(`sally: ${message}\n`));
+  process.stderr.write(
+    json
+      ? jsonLine({ code: code === 2 ? 'usage' : 'failed', title: message, exitCode: code })
+      : cleanLines(`sally: ${message}\n`),
+  );
   return code;
 }
 

@@ -26,7 +26,7 @@ test('sally up leaves a daemon when all is reached, says so twice, and down ends
   assert.match(await world.command('up'), /^Already up: connected/);
   await assert.rejects(
     world.command('up', '--controller', 'http://other.example'),
-    /is connected to http:\/\/192\.0\.2\.10/,
+    /belongs to http:\/\/192\.0\.2\.10/,
   );
 
   await t.test('ping, netcheck and posture', async () => {
@@ -79,6 +79,24 @@ test('sally up says what is in the way, and leaves nothing behind', { skip }, as
   });
   await assert.rejects(world.command('up', ...where, '--enrolment-key-file', keyFile), /The enrolment key has expired/);
   await until('the daemon to be gone', async () => (await networkText(world.device.namespace)) === before);
+});
+
+test('sally up goes on to another address after one that was wrong', { skip }, async (t) => {
+  const world = await World.create(t);
+  await world.controller.change(world.items());
+  const keyFile = join(world.stateDir, 'key');
+  await writeFile(keyFile, world.key, { mode: 0o600 });
+  const own = ['--insecure', '--interface', world.interface, '--enrolment-key-file', keyFile];
+  await assert.rejects(
+    world.command('up', '--controller', 'http://192.0.2.99:7000', ...own, '--timeout', '1'),
+    /not connected after 1 s: enrolling at http:\/\/192\.0\.2\.99/,
+  );
+  const admitted = admit(world);
+  assert.match(
+    await world.command('up', '--controller', world.url, ...own),
+    /^Up: connected to http:\/\/192\.0\.2\.10/,
+  );
+  await admitted;
 });
 
 async function admit(world: World): Promise<void> {

@@ -73,6 +73,8 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly openChannel: (parts: ChannelParts) => C;
   /** Host by which others reach this machine, or null. */
   readonly publicHost: () => Promise<string | null>;
+  /** Address at which others reach the controller, as the operator names it. */
+  readonly publicUrl?: string | null;
   readonly beacon: BeaconSettings;
   readonly metrics: Metrics;
   /** Where the controller may call on behalf of tenants. */
@@ -183,7 +185,11 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     }),
     ...auditRoutes({ store }),
     ...changeRoutes({ feed: new ChangeFeed(store) }),
-    ...tenantSettingsRoutes({ store, countries: () => deps.countries.known }),
+    ...tenantSettingsRoutes({
+      store,
+      countries: () => deps.countries.known,
+      publicUrl: deps.publicUrl ?? null,
+    }),
   };
 
   const server = createServer(deps);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { channelUrl, type LogLevel, logLevels, UsageError } from '@sallyport/agent-runtime';
+import { withHint } from '@sallyport/contract/text';
 
 export interface Place {
   readonly stateDir: string;
@@ -32,7 +33,8 @@ export function parseCommand(args: readonly string[]): Command {
   if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help' };
   if (name === '--version' || name === '-V' || name === 'version') return { kind: 'version' };
   if (name !== 'run' && name !== 'down' && name !== 'status') {
-    throw new UsageError(`unknown command ${JSON.stringify(name)}: it is run, down or status`);
+    const message = `unknown command ${JSON.stringify(name)}: it is run, down or status`;
+    throw new UsageError(withHint(message, name, ['run', 'down', 'status']));
   }
   const values = parseFlags(name, rest);
   if (values.help === true) return { kind: 'help' };
@@ -100,7 +102,9 @@ function parseFlags(command: keyof typeof options, args: readonly string[]): Val
     return parseArgs({ args: [...args], options: options[command], strict: true, allowPositionals: false })
       .values as Values;
   } catch (error) {
-    throw new UsageError(`${command}: ${(error as Error).message.split('. ')[0]}`);
+    const said = (error as Error).message.split('. ')[0] ?? '';
+    const names = Object.keys(options[command]).map((name) => `--${name}`);
+    throw new UsageError(withHint(`${command}: ${said}`, /'(--[^']*)'/.exec(said)?.[1] ?? '', names));
   }
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
-import { cleanLines, safeJson } from '@sallyport/contract/text';
+import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { stopRequested } from '@sallyport/signals';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
@@ -35,12 +35,17 @@ async function main(args: readonly string[]): Promise<number> {
     }
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(cleanLines(`sally gateway: ${error.message}\n`));
-      return 2;
+      return complain(error.message, 2, args);
     }
-    process.stderr.write(cleanLines(`sally gateway: ${failureOf(error).message}\n`));
-    return 1;
+    return complain(failureOf(error).message, 1, args);
   }
+}
+
+function complain(message: string, exitCode: 1 | 2, args: readonly string[]): number {
+  const code = exitCode === 2 ? 'usage' : 'failed';
+  const line = jsonLine({ code, title: message, exitCode });
+  process.stderr.write(args.includes('--json') ? line : cleanLines(`sally gateway: ${message}\n`));
+  return exitCode;
 }
 
 async function run(command: RunCommand): Promise<number> {

@@ -17,6 +17,7 @@ export { RelayMeter, relayProbeMagic } from './paths/relay-meter.ts';
 export { type PathHost, PathRunner } from './paths/runner.ts';
 export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';
 export { sessionConfigOf } from './session-config.ts';
+export { stateAccess } from './state/access.ts';
 export { StateDirectory, type StateFile } from './state/directory.ts';
 export { EndpointMemory } from './state/endpoints.ts';
 export { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';

@@ -16,4 +16,5 @@ export * from './http/users.ts';
 export * from './ip.ts';
 export * from './loopback.ts';
 export * from './operations.ts';
+export * from './plain-errors.ts';
 export * from './secrets.ts';

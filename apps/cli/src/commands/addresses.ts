@@ -55,6 +55,7 @@ export const addressColumns: readonly Column<Address>[] = [
   { heading: 'ADDRESS', cell: (a) => a.address },
   { heading: 'PROTOCOLS', cell: (a) => a.protocols.map(({ name }) => name).join(', ') },
   { heading: 'TYPE', cell: (a) => a.type },
+  { heading: 'ENFORCED', cell: (a) => (a.isIp ? 'yes' : 'no: names are not resolved yet') },
   { heading: 'ID', cell: (a) => a.id },
 ];
 

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { type CompletionWords, completionScript, shells } from '../completion.ts';
 import { usage } from '../failure.ts';
 import type { Session } from '../session.ts';
+import { hintFor } from '../text.ts';
 
 /** `sally completion` */
 export function addCompletion(program: Command, session: Session): void {
@@ -19,7 +20,8 @@ Examples:
     )
     .action((text: string) => {
       const shell = shells.find((known) => known === text);
-      if (shell === undefined) throw usage(`No completion for ${text}`, `There is one for ${shells.join(', ')}.`);
+      if (shell === undefined)
+        throw usage(`No completion for ${text}`, hintFor(text, shells, `There is one for ${shells.join(', ')}.`));
       session.out(completionScript(shell, completionWords(program)));
     });
 }

@@ -6,6 +6,7 @@ import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment, shellWord } from '../text.ts';
+import { controllerUrl } from './controller-url.ts';
 import { expiry } from './keys.ts';
 import { given, writes } from './options.ts';
 
@@ -81,7 +82,7 @@ async function showCreated(session: Session, answer: Answer<EnrolmentKey>): Prom
     ]),
   );
   if (session.json) return;
-  const { url } = await session.connection();
+  const url = await controllerUrl(session);
   session.note(
     [
       '',

@@ -7,6 +7,8 @@ import { kinds, resolveId } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { status } from '../table.ts';
 import { clean, shellWord } from '../text.ts';
+import { whileWaiting } from '../waiting.ts';
+import { controllerUrl } from './controller-url.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
 import { choice, clearable, given, onOff, writes } from './options.ts';
 
@@ -213,20 +215,24 @@ async function printToken(session: Session, text: string): Promise<void> {
 async function testGateway(session: Session, text: string): Promise<void> {
   const api = await session.api();
   const id = await resolveId(api, kinds.gateway, text);
-  const answer = await api.call('testGateway', { params: { id } });
+  const answer = await whileWaiting(session, `Testing gateway ${text}`, api.call('testGateway', { params: { id } }));
   session.show(answer, (result) => {
     const said = [result.details, result.error, result._error].filter((part) => part !== undefined);
     const lines = said.flatMap((part) => part.split('\n')).map((line) => `- ${clean(line)}\n`);
     return session.details([['Status', status(result.status)]]) + lines.join('');
   });
-  const { status: outcome } = answer.body;
-  if (outcome !== 'ONLINE' && outcome !== 'MAINTENANCE')
-    throw new Failure(exitCodes.failed, `The test of gateway ${clean(text)} ended in ${outcome}`);
+  const { status: outcome, error, _error } = answer.body;
+  const well = (outcome === 'ONLINE' || outcome === 'MAINTENANCE') && error === undefined && _error === undefined;
+  if (!well)
+    throw new Failure(
+      exitCodes.failed,
+      `The test of gateway ${clean(text)} found something wrong: ${clean(error ?? _error ?? outcome)}`,
+    );
 }
 
 async function sayHowToRun(session: Session, gateway: Gateway): Promise<void> {
   if (session.json) return;
-  const { url } = await session.connection();
+  const url = await controllerUrl(session);
   const file = `${gateway.name.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+/, '') || 'gateway'}.token`;
   session.note(
     [

@@ -1,6 +1,7 @@
 import { type Operation, type OperationName, operations } from '@sallyport/contract';
 import { type Command, Option } from 'commander';
 import { usage } from '../failure.ts';
+import { didYouMean } from '../text.ts';
 
 /** Gives a command the options that its write takes: trying it, and the entity tag that must still hold. */
 export function writes(command: Command, ...names: OperationName[]): Command {
@@ -24,7 +25,8 @@ export function pages(command: Command): Command {
 export function choice(flags: string, about: string, values: readonly string[]): Option {
   return new Option(flags, `${about}: ${values.join(', ')}`).argParser((text: string) => {
     const word = text.toUpperCase();
-    if (!values.includes(word)) throw usage(`${flags.split(' ')[0]} takes one of ${values.join(', ')}, not ${text}`);
+    if (!values.includes(word))
+      throw usage(`${flags.split(' ')[0]} takes one of ${values.join(', ')}, not ${text}`, didYouMean(text, values));
     return word;
   });
 }

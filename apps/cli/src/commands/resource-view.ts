@@ -1,7 +1,7 @@
 import type { ResponseBody } from '@sallyport/contract';
 import type { Answer } from '../client.ts';
 import type { Session } from '../session.ts';
-import { type Column, status } from '../table.ts';
+import { type Cell, type Column, status } from '../table.ts';
 import { moment } from '../text.ts';
 import { addressColumns } from './addresses.ts';
 
@@ -16,6 +16,7 @@ export function showResource(session: Session, answer: Answer<Resource>): void {
       ['Id', resource.id],
       ['Type', resource.type],
       ['Status', resource.status === undefined ? undefined : status(resource.status)],
+      ['Not reached', resource.unreachableReason],
       ['Description', resource.description],
       ['Gateways', gateways || '- (attach one: sally resources attach RESOURCE GATEWAY)'],
       ['Order', resource.loadBalancingMode === 'MANUAL' ? 'MANUAL: first gateway first' : 'AUTOMATIC'],
@@ -29,11 +30,18 @@ export function showResource(session: Session, answer: Answer<Resource>): void {
 export const resourceColumns: readonly Column<Resource>[] = [
   { heading: 'NAME', cell: (r) => r.name },
   { heading: 'TYPE', cell: (r) => r.type },
-  { heading: 'STATUS', cell: (r) => status(r.status) },
+  { heading: 'STATUS', cell: statusOf },
   { heading: 'ADDRESSES', cell: (r) => firstOf(r.addresses.map(({ address }) => address)) },
   { heading: 'GATEWAYS', cell: (r) => firstOf(r.gateways.map(({ name }) => name)) },
   { heading: 'ID', cell: (r) => r.id },
 ];
+
+/** A resource that no policy can open says so where others say that they are online. */
+function statusOf({ status: word, addresses, unreachableReason }: Resource): Cell {
+  if (unreachableReason === undefined || addresses.length === 0) return status(word);
+  if (addresses.some(({ isIp }) => isIp)) return status(word);
+  return { text: 'NOT ENFORCED: names only', style: 'yellow' };
+}
 
 function firstOf(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(', ');

@@ -25,9 +25,19 @@ async function showStatus(session: Session, named: string | undefined): Promise<
   const device = here.kind === 'status' ? here.status : undefined;
   if (device !== undefined && !session.json) session.out(renderDevice(session, device));
   const connection = await session.connection();
+  if (here.kind === 'down') sayDown(session, here.controller);
+  else if (here.kind === 'none' && connection.assumed === true) sayNothingKnown(session, connection);
   if (here.kind === 'none' || connection.apiKey !== undefined) await showController(session, connection, device);
-  else if (session.json) session.out(`${JSON.stringify({ device })}\n`);
-  if (device !== undefined && !isWell(device)) throw new Finished(exitCodes.failed);
+  else if (session.json) session.out(`${JSON.stringify({ device: device ?? null })}\n`);
+  if (here.kind === 'down' || (device !== undefined && !isWell(device))) throw new Finished(exitCodes.failed);
+}
+
+function sayDown(session: Session, controller: string): void {
+  session.note(`This device is disconnected from ${controller}. Connect it again: sudo sally up`);
+}
+
+function sayNothingKnown(session: Session, { url }: Connection): void {
+  session.note(`This host is no device, and no controller is configured, so ${url} is tried (sally login, or --url).`);
 }
 
 async function showController(

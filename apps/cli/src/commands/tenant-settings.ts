@@ -69,6 +69,7 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['Lease', `${tenant.leaseSeconds} s: gateways go on so long without the controller`],
       ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE are cut`],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
+      ['Public URL', tenant.publicUrl ?? 'not set (SALLYPORT_PUBLIC_URL of the controller)'],
       ['Countries', tenant.countries ? 'known' : 'not known: country conditions fail (the operator gives a database)'],
       ['Revision', String(tenant.revision)],
       ['Created at', moment(tenant.createdAt)],

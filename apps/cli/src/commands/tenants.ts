@@ -6,7 +6,7 @@ import { type HttpAnswer, send } from '../http.ts';
 import { isId } from '../ids.ts';
 import { problemFailure } from '../problem.ts';
 import type { Session } from '../session.ts';
-import { clean } from '../text.ts';
+import { clean, hintFor } from '../text.ts';
 import { keyRoles, showNewKey } from './keys.ts';
 import { choice } from './options.ts';
 
@@ -71,17 +71,22 @@ async function ask(session: Session, method: string, path: string, body?: unknow
   const folder = session.flags.dataDir ?? (session.io.env.SALLYPORT_DATA_DIR || './data');
   const socketPath = resolve(folder, 'operator.sock');
   const answer = await send({ target: { kind: 'socket', socketPath, path }, method, body });
-  if (answer.status < 200 || answer.status > 299) throw problemFailure(answer, socketPath);
+  if (answer.status < 200 || answer.status > 299) throw problemFailure(answer, socketPath, session.nameField);
   return answer;
 }
 
 async function tenantId(session: Session, text: string): Promise<string> {
   if (isId(text)) return text;
-  const found = readTenants(await ask(session, 'GET', '/tenants')).filter(({ name }) => name === text);
+  const all = readTenants(await ask(session, 'GET', '/tenants'));
+  const found = all.filter(({ name }) => name === text);
   const [first, second] = found;
   if (first === undefined)
     throw new Failure(exitCodes.notFound, `There is no tenant called ${JSON.stringify(text)}`, {
-      hint: 'What there is: sally tenants list',
+      hint: hintFor(
+        text,
+        all.map(({ name }) => name),
+        'What there is: sally tenants list',
+      ),
     });
   if (second === undefined) return first.id;
   throw usage(

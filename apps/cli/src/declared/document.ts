@@ -3,7 +3,7 @@ import { usage } from '../failure.ts';
 import { isId } from '../ids.ts';
 import { clean } from '../text.ts';
 import { families, fieldNames } from './families.ts';
-import { type Field, isRecord, Misfit } from './fields.ts';
+import { type Field, isRecord, Misfit, unknown } from './fields.ts';
 import { type Items, type SectionName, sectionNames } from './items.ts';
 
 type Path = readonly (string | number)[];
@@ -72,7 +72,7 @@ function readSections(root: unknown, report: Report, lineOf: (path: Path) => num
   }
   for (const key of Object.keys(root))
     if (key !== 'version' && !sectionNames.some((name) => name === key))
-      report([key], `is not known here; there are version, ${sectionNames.join(', ')}`);
+      report([key], unknown(key, ['version', ...sectionNames]));
   if (root.version !== undefined && root.version !== 1) report(['version'], 'must be 1');
   const read = <S extends SectionName>(section: S) =>
     Object.hasOwn(root, section) ? { [section]: readSection(section, root[section], report, lineOf) } : {};
@@ -122,8 +122,7 @@ function readItem<S extends SectionName>(
     report(path, message);
   };
   for (const key of Object.keys(entry))
-    if (key !== 'id' && !names.some((name) => name === key))
-      wrong([key], `is not known here; there are ${names.join(', ')}`);
+    if (key !== 'id' && !names.some((name) => name === key)) wrong([key], unknown(key, names));
   const item: Partial<Items[S]> = {};
   for (const name of names) {
     const value = readField(family.fields[name], entry, name, wrong);

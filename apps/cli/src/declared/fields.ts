@@ -1,4 +1,5 @@
 import { canonicalPrefix } from '@sallyport/contract';
+import { didYouMean } from '../text.ts';
 
 /** Kinds of objects that others refer to. */
 export type Target = 'gateways' | 'protocols' | 'resources' | 'groups' | 'users' | 'roles' | 'rules' | 'devices';
@@ -156,11 +157,16 @@ export function within<T>(step: string | number, work: () => T): T {
   }
 }
 
+/** What to say of a key that a map does not have. */
+export function unknown(key: string, known: readonly string[]): string {
+  const like = didYouMean(key, known);
+  return like === undefined ? `is not known here; there are ${known.join(', ')}` : `is not known here. ${like}`;
+}
+
 /** A map with known keys. */
 export function record(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
   if (!isRecord(value)) throw new Misfit(`must be a map of names and values, not ${kindOf(value)}`);
-  for (const key of Object.keys(value))
-    if (!known.includes(key)) throw new Misfit(`is not known here; there are ${known.join(', ')}`, [key]);
+  for (const key of Object.keys(value)) if (!known.includes(key)) throw new Misfit(unknown(key, known), [key]);
   return value;
 }
 

@@ -1,4 +1,5 @@
 import { isId } from '../ids.ts';
+import { didYouMean } from '../text.ts';
 import type { Declaration, Declared, Problem } from './document.ts';
 import { families } from './families.ts';
 import { Misfit, type RefMap, type Target } from './fields.ts';
@@ -46,7 +47,11 @@ export function keyMap(tenant: Tenant, matches: Matches, gone: ReadonlySet<strin
     if (first !== undefined) return first.key;
     if (hits.length > 0)
       throw new Misfit(`: the ${word} ${JSON.stringify(text)} is not in the file, so --prune deletes it`);
-    throw new Misfit(`: there is no ${word} called ${JSON.stringify(text)}`);
+    const like = didYouMean(
+      text,
+      all.map(({ name }) => name),
+    );
+    throw new Misfit(`: there is no ${word} called ${JSON.stringify(text)}${like === undefined ? '' : `. ${like}`}`);
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Operation, operations } from '@sallyport/contract';
+import { type Operation, operations, plainError } from '@sallyport/contract';
 import type { Request } from './items.ts';
 
 interface Issue {
@@ -10,15 +10,22 @@ interface Issue {
 /** What the contract says against the body of a request, known before anything is sent. */
 export function wrongFields({ name, body }: Request): string[] {
   const operation: Operation = operations[name];
-  const result = operation.body?.safeParse(body);
+  const result = operation.body?.safeParse(body, { error: plainError });
   if (result === undefined || result.success) return [];
   return result.error.issues
     .flatMap((issue) => innermost(issue as Issue))
     .map(({ path, message }) => {
-      const where = path.map(String).join('.');
+      const where = path.map((step) => (typeof step === 'string' ? (IN_FILES[step] ?? step) : String(step))).join('.');
       return where === '' ? message : `${where} ${message}`;
     });
 }
+
+/** Fields that files call otherwise. */
+const IN_FILES: Readonly<Record<string, string>> = {
+  wireguardPort: 'port',
+  loadBalancingMode: 'mode',
+  networkProtocols: 'ports',
+};
 
 /** Of a value that fits none of several forms, what the first form says. */
 function innermost(issue: Issue): Issue[] {

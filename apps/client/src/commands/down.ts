@@ -1,8 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EndpointMemory, lockAgent, lockHolder, readSavedHost, StateDirectory } from '@sallyport/agent-runtime';
+import {
+  EndpointMemory,
+  lockAgent,
+  lockHolder,
+  readSavedHost,
+  StateDirectory,
+  stateAccess,
+} from '@sallyport/agent-runtime';
 import type { ClientHostState } from '@sallyport/hostnet';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import { defaultInterface } from '../arguments.ts';
@@ -25,7 +31,10 @@ export async function downClient(
   { stateDir, forget }: DownCommand,
   kill: (pid: number) => void,
 ): Promise<readonly string[]> {
-  if (!existsSync(stateDir)) return [];
+  const access = await stateAccess(stateDir);
+  if (access === 'absent') return [];
+  if (access === 'closed')
+    throw new CommandError(`${stateDir} belongs to another user: run this as root (sudo sally down)`);
   const stopped = await stopDaemon(stateDir, kill);
   const directory = StateDirectory.at(stateDir);
   const lock = await lockAgent(stateDir, 'sallyport-client');

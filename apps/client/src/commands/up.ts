@@ -7,6 +7,7 @@ import type { ClientStatus } from '@sallyport/contract/local';
 import { clean } from '@sallyport/contract/text';
 import type { UpCommand } from '../arguments.ts';
 import { CommandError, UsageError } from '../failure.ts';
+import type { LocalConnection } from '../local/client.ts';
 import { isReady } from '../state/readiness.ts';
 import { type Output, reachDaemon } from './ask.ts';
 import { lastComplaint, lastFailure } from './log-tail.ts';
@@ -19,6 +20,8 @@ export interface UpContext extends Output {
   readonly program: readonly [string, ...string[]];
   /** What the daemon may know of our environment: where the enrolment key is, and certificates. */
   readonly environment: NodeJS.ProcessEnv;
+  /** Ends a process that does not listen to us. */
+  readonly kill: (pid: number) => void;
   /** Replaces the last line of a terminal; null: standard error is none. */
   readonly progress: ((line: string) => void) | null;
 }
@@ -27,7 +30,7 @@ export interface UpContext extends Output {
 export async function upClient(command: UpCommand, context: UpContext): Promise<number> {
   checkPrivilege();
   if (command.caFile !== null) readCaFile(command.caFile);
-  const running = await reachDaemon(command.stateDir);
+  const running = await daemonToKeep(command, context.kill);
   const started = running === null ? await startDaemon(command, context) : null;
   try {
     const status = await untilReady({
@@ -45,6 +48,23 @@ export async function upClient(command: UpCommand, context: UpContext): Promise<
   }
 }
 
+/**
+ * The daemon that runs, if any. One that never got in, when something else is to be tried now, is ended and forgotten:
+ * it would hold on to an address or key that was wrong.
+ */
+async function daemonToKeep(command: UpCommand, kill: UpContext['kill']): Promise<LocalConnection | null> {
+  const running = await reachDaemon(command.stateDir);
+  const { controller, keyFile, insecure, caFile } = command;
+  const changes = [controller, keyFile, insecure, caFile].some((value) => value !== null);
+  if (running === null || !changes) return running;
+  const reply = await running.ask({ op: 'status' });
+  if (reply?.type === 'status' && reply.status.enrolled) return running;
+  running.close();
+  const { downClient } = await import('./down.ts');
+  await downClient({ stateDir: command.stateDir, forget: false }, kill);
+  return null;
+}
+
 /** Read rather than asked of the daemon, so that nothing is left behind where it cannot work. */
 function checkPrivilege(): void {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
@@ -59,7 +79,7 @@ const capNetAdmin = 12n;
 function checkController({ controller }: UpCommand, status: ClientStatus): void {
   if (controller === null || sameAddress(controller, status.controller.url)) return;
   throw new UsageError(
-    `this device is connected to ${status.controller.url} already: run "sally down --forget" before you connect it to ${controller}`,
+    `this device belongs to ${status.controller.url}: run "sally down --forget" before you connect it to ${controller}`,
   );
 }
 

@@ -1,4 +1,4 @@
-import type { FieldError, Operation } from '@sallyport/contract';
+import { type FieldError, type Operation, plainError } from '@sallyport/contract';
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
 
@@ -13,7 +13,7 @@ export function validateInput(operation: Operation, raw: RawInput): RawInput {
   const errors: FieldError[] = [];
   const check = (schema: z.ZodType | undefined, value: unknown, prefix: string): unknown => {
     if (schema === undefined) return undefined;
-    const result = schema.safeParse(value);
+    const result = schema.safeParse(value, { error: plainError });
     if (result.success) return result.data;
     errors.push(...result.error.issues.flatMap((issue) => fieldErrors(issue, prefix)));
     return undefined;
@@ -30,7 +30,7 @@ export function validateInput(operation: Operation, raw: RawInput): RawInput {
 
 /** A body that is not part of the API's table, checked the same way. */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
-  const result = schema.safeParse(body);
+  const result = schema.safeParse(body, { error: plainError });
   if (result.success) return result.data;
   throw new ApiError(
     'invalid_request',
@@ -67,7 +67,6 @@ function fieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
     const meant = issue.errors.find((issues) => !issues.some(isOtherType)) ?? [];
     if (meant.length > 0) return meant.flatMap((inner) => fieldErrors(inner, where));
   }
-  if (issue.code === 'invalid_type' && issue.input === undefined) return [{ pointer: where, message: 'is required' }];
   return [{ pointer: where, message: issue.message }];
 }
 

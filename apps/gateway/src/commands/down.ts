@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { restingPeer } from '@sallyport/agent-core';
-import { EndpointMemory, lockAgent, StateDirectory } from '@sallyport/agent-runtime';
+import { EndpointMemory, lockAgent, StateDirectory, stateAccess, UsageError } from '@sallyport/agent-runtime';
 import { RelayTable } from '@sallyport/hostnet';
 import { privateKeyFrom } from '@sallyport/wireguard';
 import type { Place } from '../arguments.ts';
@@ -13,7 +12,10 @@ import { DataPlane } from '../plane/data-plane.ts';
  */
 export async function downGateway({ stateDir, interface: name }: Place): Promise<string> {
   const directory = StateDirectory.at(stateDir);
-  const exists = existsSync(stateDir);
+  const access = await stateAccess(stateDir);
+  if (access === 'closed')
+    throw new UsageError(`${stateDir} belongs to another user: run this as root (sudo sally gateway down)`);
+  const exists = access === 'ours';
   const lock = exists ? await lockAgent(stateDir, name) : null;
   try {
     const endpoints = await EndpointMemory.load(directory);

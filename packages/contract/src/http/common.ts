@@ -31,8 +31,8 @@ export const ref = z.union([id, z.object({ id }).transform((object) => object.id
 /** UDP port as the published page has it: a decimal string. */
 export const portText = z
   .string()
-  .regex(/^[1-9][0-9]{0,4}$/, 'must be a port number as a string, "1" to "65535"')
-  .refine((value) => Number(value) <= 65535, 'must be a port number as a string, "1" to "65535"');
+  .regex(/^[1-9][0-9]{0,4}$/, 'must be a port number, 1 to 65535')
+  .refine((value) => Number(value) <= 65535, 'must be a port number, 1 to 65535');
 
 const hostName =
   /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;

@@ -43,8 +43,12 @@ export const Tenant = z
     drainSeconds: z.int(),
     auditRetentionDays: z.int().nullable(),
     revision: z.int(),
+    publicUrl: z
+      .string()
+      .optional()
+      .describe('Address at which agents and people reach the controller; left out where the operator names none'),
     countries: z.boolean().describe('Whether a country database is there; without one, country conditions fail'),
   })
   .meta({ id: 'Tenant' });
 export type Tenant = z.infer<typeof Tenant>;
-export const tenantReadOnly = ['id', 'createdAt', 'revision', 'countries'] as const;
+export const tenantReadOnly = ['id', 'createdAt', 'revision', 'publicUrl', 'countries'] as const;

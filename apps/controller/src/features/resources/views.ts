@@ -15,17 +15,18 @@ type Gateways = ReadonlyMap<string, Gateway>;
 /** A resource as other objects carry it. */
 export type NestedResource = NonNullable<Policy['resources']>[number];
 
-/** A resource as answers carry it. It is ONLINE when a gateway that carries it is. */
+/** A resource as answers carry it. It is ONLINE when a gateway that carries it is, and enforces one of its addresses. */
 export function resourceView(
   { row, addresses, gateways }: ResourceParts,
   protocols: Protocols,
   known: Gateways,
 ): Resource {
   const reason = unreachableReason(row.type, addresses, gateways);
+  const enforced = addresses.some(({ address }) => isIpText(address));
   const attached = gateways.flatMap((id) => known.get(id) ?? []);
   return {
     ...nestedResourceView(row),
-    ...(attached.length === 0 ? {} : { status: attached.some(isOnline) ? 'ONLINE' : 'OFFLINE' }),
+    ...(attached.length === 0 ? {} : { status: enforced && attached.some(isOnline) ? 'ONLINE' : 'OFFLINE' }),
     ...(reason === null ? {} : { unreachableReason: reason }),
     addresses: addresses.map((address) => addressView(address, row.type, protocols)),
     gateways: attached,

@@ -7,14 +7,21 @@ export interface TenantSettingsDeps {
   readonly store: Store;
   /** Whether a country database is there. */
   readonly countries: () => boolean;
+  /** Address that others reach the controller at; null: not known. */
+  readonly publicUrl: string | null;
 }
 
-export function tenantSettingsRoutes({ store, countries }: TenantSettingsDeps): Handlers<'getTenant' | 'updateTenant'> {
+export function tenantSettingsRoutes({
+  store,
+  countries,
+  publicUrl,
+}: TenantSettingsDeps): Handlers<'getTenant' | 'updateTenant'> {
+  const about = () => ({ countries: countries(), publicUrl });
   return {
     getTenant: {
       read: async ({ tenant }) => {
         const row = await tenantRow(scoped(store.db, tenant));
-        return { body: tenantView(row, countries()), version: row.version };
+        return { body: tenantView(row, about()), version: row.version };
       },
     },
     updateTenant: {
@@ -22,7 +29,7 @@ export function tenantSettingsRoutes({ store, countries }: TenantSettingsDeps): 
         const row = await tenantRow(tx.scoped);
         requireVersion(context, row.version);
         const after = await changeSettings(tx, row, body);
-        return { body: tenantView(after, countries()), version: after.version };
+        return { body: tenantView(after, about()), version: after.version };
       },
     },
   };

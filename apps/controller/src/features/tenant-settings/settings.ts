@@ -35,7 +35,13 @@ export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody
   return after;
 }
 
-export const tenantView = (row: TenantRow, countries: boolean): Tenant => ({
+/** What a tenant's answer tells of the controller. */
+export interface About {
+  readonly countries: boolean;
+  readonly publicUrl: string | null;
+}
+
+export const tenantView = (row: TenantRow, { countries, publicUrl }: About): Tenant => ({
   id: row.id,
   createdAt: new Date(row.created_at).toISOString(),
   name: row.name,
@@ -44,6 +50,7 @@ export const tenantView = (row: TenantRow, countries: boolean): Tenant => ({
   drainSeconds: Math.round(row.drain_ms / 1000),
   auditRetentionDays: row.audit_retention_days,
   revision: row.revision,
+  ...(publicUrl === null ? {} : { publicUrl }),
   countries,
 });
 

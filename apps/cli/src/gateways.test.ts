@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startApi } from './testing/api-server.ts';
+import { fixtures, resource } from './testing/fixtures.ts';
+import { folder, sally } from './testing/run.ts';
+
+test('a test that finds an error fails, whatever status it ends in', async (t) => {
+  const api = await startApi(t);
+  assert.equal((await sally(api, ['gateways', 'test', 'berlin'])).code, 0);
+  for (const field of ['error', '_error']) {
+    api.replies.set('testGateway', () => ({ body: { status: 'ONLINE', [field]: 'UDP 51820 does not answer' } }));
+    const { code, out, err } = await sally(api, ['gateways', 'test', 'berlin']);
+    assert.equal(code, 1);
+    assert.match(out, /- UDP 51820 does not answer\n/);
+    assert.match(err, /gateway berlin found something wrong: UDP 51820 does not answer/);
+  }
+});
+
+test('a test says on a terminal that it goes on, and nowhere else', async (t) => {
+  const api = await startApi(t);
+  const shown = await sally(api, ['gateways', 'test', 'berlin'], { tty: true });
+  assert.match(shown.err, /Testing gateway berlin … 0 s/);
+  assert.ok(shown.err.endsWith('\r\u001b[K'), 'the line is taken away');
+  assert.equal((await sally(api, ['gateways', 'test', 'berlin'])).err, '');
+});
+
+test('a new gateway is to be run with the public address of the controller', async (t) => {
+  const api = await startApi(t);
+  const here = await sally(api, ['gateways', 'create', 'x']);
+  assert.match(here.err, /is an address of this host alone[\s\S]*SALLYPORT_PUBLIC_URL/);
+  const publicUrl = 'https://vpn.example.com';
+  api.replies.set('getTenant', () => ({ body: { ...fixtures.answers.getTenant, publicUrl } }));
+  for (const command of [
+    ['gateways', 'create', 'x'],
+    ['gateways', 'rekey', 'berlin'],
+    ['enrolment-keys', 'create'],
+  ]) {
+    const { err } = await sally(api, command);
+    assert.match(err, / --controller https:\/\/vpn\.example\.com /, command.join(' '));
+    assert.doesNotMatch(err, /127\.0\.0\.1/);
+  }
+});
+
+test('a resource of names alone does not look as if it were reached', async (t) => {
+  const api = await startApi(t);
+  const names = {
+    ...resource(41, 'intranet'),
+    ...{ status: 'OFFLINE' as const, unreachableReason: 'It has names only, and names are not resolved yet' },
+    addresses: resource(41, 'x').addresses.map((one) => ({ ...one, address: 'wiki.example.com', isIp: false })),
+  };
+  api.replies.set('getResource', () => ({ body: names }));
+  api.replies.set('listResources', () => ({ body: { ...fixtures.answers.listResources, data: [names] } }));
+  assert.match((await sally(api, ['resources', 'list'])).out, /intranet +PRIVATE +NOT ENFORCED: names only/);
+  const { out } = await sally(api, ['resources', 'get', 'intranet']);
+  assert.match(out, /Not reached +It has names only/);
+  assert.match(out, /wiki\.example\.com +HTTPS +PRIVATE +no: names are not resolved yet/);
+});
+
+test('status of a device that went down speaks of that, not of a controller on this host', async (t) => {
+  const dir = await folder(t);
+  await writeFile(join(dir, 'client.json'), JSON.stringify({ version: 1, controller: 'https://c.example' }));
+  const down = await sally(undefined, ['status', '--state-dir', dir]);
+  assert.deepEqual([down.code, down.out], [1, '']);
+  assert.equal(down.err, 'This device is disconnected from https://c.example. Connect it again: sudo sally up\n');
+  const json = await sally(undefined, ['status', '--state-dir', dir, '--json']);
+  assert.deepEqual(JSON.parse(json.out), { device: null });
+});
