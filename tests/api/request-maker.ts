@@ -143,10 +143,13 @@ const hints: Readonly<Record<string, (dice: Dice) => string>> = {
     dice.of([`10.${dice.below(256)}.0.0/16`, `10.1.2.${dice.below(256)}`, 'app.example.com', '2001:db8::7']),
   destination: (dice) => dice.of(['10.1.2.3', '198.51.100.7', '8.8.8.8', '2001:db8::7']),
   sourceIps: (dice) => dice.of(['192.168.1.0/24', '10.0.0.0/8', '2001:db8::/64']),
-  publicKey: (dice) =>
-    createHash('sha256')
+  publicKey: (dice) => {
+    const bytes = createHash('sha256')
       .update(String(dice.below(1e9)))
-      .digest('base64'),
+      .digest();
+    bytes[31] = (bytes[31] ?? 0) & 0x7f;
+    return bytes.toString('base64');
+  },
   timeZone: (dice) => dice.of(['Europe/Zurich', 'UTC', 'America/New_York']),
   sort: (dice) => dice.of(['name', '-name', 'id:desc', 'createdAt']),
   rule: (dice) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { pick } from './dice.ts';
 import type { Tenant, World } from './harness.ts';
+import { deviceKey } from './keys.ts';
 
 /** Addresses that overlap, nest and repeat. */
 const addresses = [
@@ -106,7 +106,7 @@ export class Administrator {
   }
 
   async #newDevice(): Promise<void> {
-    const publicKey = createHash('sha256').update(String(this.#dice())).digest('base64');
+    const publicKey = deviceKey(String(this.#dice()));
     this.#keep(this.#devices, await this.#send('POST', '/devices', { name: 'device', publicKey }));
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import {
   AgentSession,
   type Effect,
@@ -17,6 +17,7 @@ import {
   parseEnrolmentToken,
   StateHash,
 } from '@sallyport/contract/channel';
+import { privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
 import type { WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
@@ -339,5 +340,5 @@ function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExch
 const quiet = { peers: [], policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false };
 
 function newWireguardKey(): string {
-  return createHash('sha256').update(randomBytes(32)).digest('base64');
+  return publicKeyOf(privateKeyFrom(randomBytes(32)));
 }

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import type { TestAgent } from './agent.ts';
 import { type Tenant, World } from './harness.ts';
+import { deviceKey } from './keys.ts';
 
 /** One tenant with a gateway through which one device reaches one web server. */
 export interface SmallWorld {
@@ -35,7 +35,7 @@ export async function furnish(world: World, tenant: Tenant): Promise<SmallWorld>
   const resource = await post('resources', { name: 'web', type: 'PRIVATE', addresses });
   const attach = { loadBalancingMode: 'MANUAL', gateways: [gateway.id] };
   await world.ok(tenant, 'PUT', `/tenants/resources/${resource.id}/load-balancing`, attach);
-  const publicKey = createHash('sha256').update(tenant.id).digest('base64');
+  const publicKey = deviceKey(tenant.id);
   const device = await post('devices', { name: 'laptop', publicKey });
   const allow = { name: 'allow', action: true, type: 'PRIVATE', devices: [device.id], resources: [resource.id] };
   const policy = await post('policies', allow);

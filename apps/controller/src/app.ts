@@ -168,7 +168,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...protocolRoutes({ store }),
     ...resourceRoutes({ store, gateways: queries, resources }),
     ...addressRoutes({ store, resources }),
-    ...deviceRoutes({ store, gateways: queries, devices, worlds: runtimes }),
+    ...deviceRoutes({ store, gateways: queries, devices, worlds: runtimes, reservedKeys }),
     ...enrolmentKeyRoutes(deps),
     ...policyRoutes({ store, gateways: queries, devices, users, policies }),
     ...userRoutes({ store, users }),

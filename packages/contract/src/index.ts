@@ -18,3 +18,4 @@ export * from './loopback.ts';
 export * from './operations.ts';
 export * from './plain-errors.ts';
 export * from './secrets.ts';
+export * from './wireguard-key.ts';

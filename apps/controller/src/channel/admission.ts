@@ -1,3 +1,4 @@
+import { isWireguardKey } from '@sallyport/contract';
 import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { canonicalKey, sameKey } from './keys.ts';
 import type { RefusalCode } from './refusals.ts';
@@ -19,8 +20,8 @@ export async function admit(
   mayChangeKey: (record: AgentRecord) => boolean,
 ): Promise<Admission> {
   const identityKey = canonicalKey(hello.identityKey);
-  const wireguardPublicKey = canonicalKey(proof.wireguardPublicKey);
-  if (identityKey === null || wireguardPublicKey === null) return refused('bad-message');
+  const { wireguardPublicKey } = proof;
+  if (identityKey === null || !isWireguardKey(wireguardPublicKey)) return refused('bad-message');
   const book = directory.agents[hello.role];
   const record = await book.find(hello.agent);
   if (record === 'deleted') return refused('deleted');

@@ -4,7 +4,11 @@ import type { ErrorCode, RequestBody } from '@sallyport/contract';
 import type { TestApp, TestTenant } from './harness.ts';
 
 /** A WireGuard public key that belongs to a name. */
-export const publicKeyOf = (name: string): string => createHash('sha256').update(name).digest('base64');
+export function publicKeyOf(name: string): string {
+  const bytes = createHash('sha256').update(name).digest();
+  bytes[31] = (bytes[31] ?? 0) & 0x7f;
+  return bytes.toString('base64');
+}
 
 /** Makers of objects through the API, one per kind. They return the object as answered. */
 export const makers = (app: TestApp) => {

@@ -1,13 +1,17 @@
 import { z } from 'zod';
 import { bounded } from '../bounds.ts';
+import { isWireguardKey, wireguardKeyForm } from '../wireguard-key.ts';
 import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 
 export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
 
-/** Curve25519 public key in base64: 32 bytes, 44 characters, and the two spare bits zero. */
 export const wireguardPublicKey = z
   .string()
-  .regex(/^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/, 'must be a WireGuard public key (32 bytes in base64)');
+  .regex(wireguardKeyForm, 'must be a WireGuard public key (32 bytes in base64)')
+  .refine(
+    (key) => !wireguardKeyForm.test(key) || isWireguardKey(key),
+    'is a key that keeps no secret: make a new key pair',
+  );
 
 export const DeviceUser = z
   .object({

@@ -15,6 +15,7 @@ import {
   statementText,
   transcriptText,
 } from '@sallyport/contract/channel';
+import { privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
 import { type RawData, WebSocket } from 'ws';
 import { verifyText } from '../keys.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
@@ -30,13 +31,16 @@ export interface AgentIdentity {
   /** Id of the gateway or device. */
   readonly agent: string;
   readonly signer: Signer;
+  readonly wireguardPrivateKey: string;
   readonly wireguardPublicKey: string;
   readonly token?: string;
 }
 
 export function newAgent(agent: string, token?: string, role: AgentRole = 'gateway'): AgentIdentity {
-  const wireguardPublicKey = randomBytes(32).toString('base64');
-  return { role, agent, signer: newSigner(), wireguardPublicKey, ...(token === undefined ? {} : { token }) };
+  const wireguardPrivateKey = privateKeyFrom(randomBytes(32));
+  const wireguardPublicKey = publicKeyOf(wireguardPrivateKey);
+  const keys = { signer: newSigner(), wireguardPrivateKey, wireguardPublicKey };
+  return { role, agent, ...keys, ...(token === undefined ? {} : { token }) };
 }
 
 /** A real WebSocket peer that says what a test tells it to, and checks everything it is told. */

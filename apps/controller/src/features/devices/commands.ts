@@ -25,12 +25,18 @@ import {
   updateDevice,
 } from './store.ts';
 
-export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']): Promise<string> {
+/**
+ * Registers a plain device. `reserved`: the controller's own keys. Only the device's first handshake proves that it holds the
+ * private half of its key; until then the key is a name.
+ */
+export async function createDevice(
+  tx: Tx,
+  body: Input<'createDevice'>['body'],
+  reserved: ReadonlySet<string>,
+): Promise<string> {
   const owner = body.user?.toLowerCase() ?? null;
-  if (await isKeyTaken(tx.scoped, body.publicKey))
-    throw new ApiError('public_key_taken', undefined, [
-      { pointer: '/publicKey', message: 'is the key of another device or of a gateway' },
-    ]);
+  if (reserved.has(body.publicKey)) throw keyTaken('is a key of the controller');
+  if (await isKeyTaken(tx.scoped, body.publicKey)) throw keyTaken('is the key of another device or of a gateway');
   const entry = body.entryGateway?.toLowerCase() ?? null;
   if (entry !== null) await requireRelay(tx, entry);
   if (owner !== null) await admitOwner(tx, owner);
@@ -40,6 +46,8 @@ export async function createDevice(tx: Tx, body: Input<'createDevice'>['body']):
   await add(tx, { id, name: body.name, user_id: owner, hardware_id, entry_gateway_id: entry, ...key });
   return id;
 }
+
+const keyTaken = (message: string): ApiError => invalidField('/publicKey', message, 'public_key_taken');
 
 /** A native device comes into being: its id is the one of the key that it enrols with. Its WireGuard key is nobody else's. */
 export async function enrolDevice(

@@ -20,6 +20,8 @@ export interface DeviceRouteDeps {
   readonly devices: DeviceQueries;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
   readonly worlds: Worlds;
+  /** WireGuard keys of the controller's own, base64. */
+  readonly reservedKeys: ReadonlySet<string>;
 }
 
 type DeviceOperation =
@@ -33,10 +35,10 @@ type DeviceOperation =
   | 'getDeviceConfiguration';
 
 export function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
-  const { store, devices } = deps;
+  const { store, devices, reservedKeys } = deps;
   const answer = (tx: Tx, id: string) => devices.get(tx.scoped, id);
   return {
-    createDevice: { write: async (tx, _context, { body }) => answer(tx, await createDevice(tx, body)) },
+    createDevice: { write: async (tx, _context, { body }) => answer(tx, await createDevice(tx, body, reservedKeys)) },
     listDevices: {
       read: ({ tenant }, { query }) =>
         store.read(async (db) => ({ body: await devices.list(scoped(db, tenant), query) })),
