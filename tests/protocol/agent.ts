@@ -8,7 +8,7 @@ import {
   type SessionConfig,
   type Work,
 } from '@sallyport/agent-core';
-import { type TestKey, testKey } from '@sallyport/agent-core/testing';
+import { type TestKey, type TestWireguardKey, testKey, testWireguardKey } from '@sallyport/agent-core/testing';
 import {
   type AgentRole,
   type EnrolmentToken,
@@ -17,7 +17,6 @@ import {
   parseEnrolmentToken,
   StateHash,
 } from '@sallyport/contract/channel';
-import { privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
 import type { WebSocket } from 'ws';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
@@ -42,7 +41,7 @@ export interface AgentOptions {
 /** What survives the death of the process. */
 interface Disk {
   readonly identity: TestKey;
-  readonly wireguardPublicKey: string;
+  readonly wireguard: TestWireguardKey;
   readonly controllerKey: string | null;
   readonly stored: string | null;
 }
@@ -75,14 +74,14 @@ export class TestAgent {
   readonly #sockets = new Set<WebSocket>();
   #cancelTimer: () => void = () => undefined;
 
-  constructor(options: AgentOptions, wireguardPublicKey = newWireguardKey()) {
+  constructor(options: AgentOptions) {
     this.#options = options;
     this.#token = options.token;
     const token = readToken(options.token);
     this.role = token.role;
     this.id = token.agent;
     this.plane = new MemoryPlane(options.clock);
-    this.disk = { identity: testKey(), wireguardPublicKey, controllerKey: null, stored: null };
+    this.disk = { identity: testKey(), wireguard: testWireguardKey(), controllerKey: null, stored: null };
   }
 
   get session(): AgentSession | null {
@@ -156,12 +155,12 @@ export class TestAgent {
   }
 
   #config(): SessionConfig {
-    const { identity, wireguardPublicKey, controllerKey } = this.disk;
+    const { identity, wireguard, controllerKey } = this.disk;
     return {
       role: this.role,
       agent: this.id,
       identityKey: identity.publicKey,
-      wireguardPublicKey,
+      wireguardPublicKey: wireguard.publicKey,
       controllerKey,
       enrolled: controllerKey !== null,
       token: {
@@ -170,7 +169,7 @@ export class TestAgent {
       },
       agentVersion: '0',
       host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
-      crypto: identity,
+      crypto: { ...identity, provePossession: wireguard.provePossession },
     };
   }
 
@@ -334,11 +333,8 @@ function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExch
       };
       return { seal: (text) => channel.seal(text), open };
     },
+    proves: (key, proof, transcript) => exchange.proves(key, proof, transcript),
   };
 }
 
 const quiet = { peers: [], policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false };
-
-function newWireguardKey(): string {
-  return publicKeyOf(privateKeyFrom(randomBytes(32)));
-}

@@ -44,8 +44,8 @@ test('a device enrols once and gets its way to the gateway that it is admitted a
   assert.ok(peer?.kind === 'peer');
   const device = small.host.plane.inForce.get(`device/${id}`);
   assert.ok(device?.kind === 'device');
-  assert.equal(peer.publicKey, small.host.disk.wireguardPublicKey);
-  assert.equal(device.publicKey, client.disk.wireguardPublicKey);
+  assert.equal(peer.publicKey, small.host.disk.wireguard.publicKey);
+  assert.equal(device.publicKey, client.disk.wireguard.publicKey);
   const shown = await world.ok(tenant, 'GET', `/tenants/devices/${id}`);
   assert.deepEqual([shown.kind, shown.connected, shown.agent.hostname], ['NATIVE', true, 'host']);
 

@@ -1,4 +1,6 @@
-/** Ed25519 and hashes as pure functions, injected. Keys and signatures are base64 of the raw bytes. */
+import type { Transcript } from '@sallyport/contract/channel';
+
+/** Ed25519, X25519 and hashes as pure functions, injected. Keys and signatures are base64 of the raw bytes. */
 export interface AgentCrypto {
   /** Signature of the agent's identity key over the text (UTF-8). Deterministic (RFC 8032). */
   sign(text: string): string;
@@ -6,4 +8,9 @@ export interface AgentCrypto {
   verify(publicKey: string, text: string, signature: string): boolean;
   /** SHA-256 of the raw key, its first 16 bytes, base64url: the form in which tokens carry it. */
   fingerprint(publicKey: string): string;
+  /**
+   * Proof that the agent holds its WireGuard key, for the controller's one-time key of this transcript; null when that
+   * key keeps no secret.
+   */
+  provePossession(controllerEphemeral: string, transcript: Transcript): string | null;
 }

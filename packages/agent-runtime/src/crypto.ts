@@ -1,8 +1,15 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import type { AgentCrypto } from '@sallyport/agent-core';
+import { provePossession } from '@sallyport/contract/channel';
 
-/** Ed25519 of the agent's identity. `seed` are the 32 bytes of the private key (RFC 8032), base64. */
-export function identityCrypto(seed: string): AgentCrypto & { readonly publicKey: string } {
+/**
+ * Functions of the agent's keys. `seed` are the 32 bytes of its Ed25519 identity key (RFC 8032), base64; with the private
+ * WireGuard key, base64.
+ */
+export function identityCrypto(
+  seed: string,
+  wireguardPrivateKey: string,
+): AgentCrypto & { readonly publicKey: string } {
   const privateKey = createPrivateKey({
     key: Buffer.concat([pkcs8Prefix, Buffer.from(seed, 'base64')]),
     format: 'der',
@@ -18,6 +25,7 @@ export function identityCrypto(seed: string): AgentCrypto & { readonly publicKey
     verify: verifyText,
     fingerprint: (key) =>
       createHash('sha256').update(Buffer.from(key, 'base64')).digest().subarray(0, 16).toString('base64url'),
+    provePossession: (ephemeral, transcript) => provePossession(wireguardPrivateKey, ephemeral, transcript),
   };
 }
 

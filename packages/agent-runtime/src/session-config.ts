@@ -11,7 +11,7 @@ export function sessionConfigOf(
   token: string | null,
   agentVersion: string,
 ): Omit<SessionConfig, 'host'> {
-  const crypto = identityCrypto(identity.identityPrivateKey);
+  const crypto = identityCrypto(identity.identityPrivateKey, identity.wireguardPrivateKey);
   const parsed = token === null ? null : parseEnrolmentToken(token, role);
   return {
     role,

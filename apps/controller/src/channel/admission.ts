@@ -9,14 +9,21 @@ export type Admission =
   | { readonly kind: 'admitted'; readonly record: AgentRecord; readonly enrolled: boolean }
   | { readonly kind: 'refused'; readonly code: RefusalCode };
 
+/** What an agent that has proven its identity key has shown. */
+export interface Shown {
+  readonly hello: Hello;
+  readonly proof: Proof;
+  /** It has proven that it holds its WireGuard key too. */
+  readonly holdsKey: boolean;
+}
+
 /**
  * Decides whether an agent that has proven to hold its identity key may be this gateway's or device's. The identity key decides; the token
  * only enrols, and opens nothing once an identity is pinned. Rejects when the directory does.
  */
 export async function admit(
   directory: AgentDirectory,
-  hello: Hello,
-  proof: Proof,
+  { hello, proof, holdsKey }: Shown,
   mayChangeKey: (record: AgentRecord) => boolean,
 ): Promise<Admission> {
   const identityKey = canonicalKey(hello.identityKey);
@@ -28,6 +35,7 @@ export async function admit(
   if (record === null) return refused('unknown-agent');
   if (record.identityKey !== null && sameKey(record.identityKey, identityKey)) {
     if (record.wireguardPublicKey !== wireguardPublicKey) {
+      if (!holdsKey) return refused('protocol');
       // It comes back later, with the key that it has then.
       if (!mayChangeKey(record)) return refused('busy');
       const outcome = await book.wireguardKeyChanged(record.id, wireguardPublicKey);
@@ -35,6 +43,8 @@ export async function admit(
     }
     return { kind: 'admitted', record, enrolled: false };
   }
+  // A new key must be proven, which agents of protocol 1 cannot do.
+  if (!holdsKey) return refused('protocol');
   return enrol(book, record, proof.token, { identityKey, wireguardPublicKey, hostname: proof.host.hostname });
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Harness, startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
 import { deviceItem, gatewayItem } from './testing/memory-states.ts';
-import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
+import { newAgent, ScriptedAgent, withNewKey } from './testing/scripted-agent.ts';
 
 const probe = { kind: 'probe', key: 'probe/p1', id: 'p1', resource: 'r1', target: '10.0.0.1', port: 80 } as const;
 
@@ -102,8 +102,7 @@ test('an agent that starts anew on the same host is no outage while it looks at 
   await until(() => h.channel.presence(id).converged, 'converged');
 
   await again.cut();
-  const { wireguardPublicKey } = newAgent(id);
-  await ScriptedAgent.connect(h.port, { ...agent.identity, wireguardPublicKey });
+  await ScriptedAgent.connect(h.port, withNewKey(agent.identity));
   assert.equal(h.channel.presence(id).converged, false);
 });
 

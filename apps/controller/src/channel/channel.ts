@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { type ControllerMessage, keyExchange } from '@sallyport/contract/channel';
-import { type Admission, admit } from './admission.ts';
+import { type Admission, admit, type Shown } from './admission.ts';
 import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
 import { type ChannelCounters, newCounters } from './counters.ts';
@@ -208,16 +208,17 @@ class ChannelServer implements AgentChannel {
 
   #carryOut(link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'seal' | 'end' }>): void {
     const entry = link.entry;
-    if (effect.kind === 'admit') void this.#admit(link, effect.hello, effect.proof);
+    if (effect.kind === 'admit') void this.#admit(link, effect);
     else if (entry === null) return;
     else if (effect.kind === 'report') entry.report(effect.message);
     else void this.#load(link, entry);
   }
 
-  async #admit(link: Link, hello: Hello, proof: Proof): Promise<void> {
+  async #admit(link: Link, shown: Shown): Promise<void> {
+    const { hello, proof } = shown;
     this.#handshaking.get(link)?.proven();
     try {
-      const admission = await admit(this.#deps.directory, hello, proof, ({ tenant, id }) =>
+      const admission = await admit(this.#deps.directory, shown, ({ tenant, id }) =>
         this.#budget.spend('key', tenant, id),
       );
       if (admission.kind === 'admitted') {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
 import { deviceItem } from './testing/memory-states.ts';
-import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
+import { newAgent, ScriptedAgent, withNewKey } from './testing/scripted-agent.ts';
 
 test('an agent with the token enrols, gets everything, and is online once it has applied it', async (t) => {
   const h = await startChannel(t);
@@ -63,7 +63,7 @@ test('a host with the WireGuard key of a device is refused, at enrolment and lat
   assert.deepEqual([refused.code, refused.final], ['key-taken', true]);
   assert.equal(h.directory.row(id).identityKey, null);
 
-  const own = await ScriptedAgent.connect(h.port, { ...identity, wireguardPublicKey: newAgent(id).wireguardPublicKey });
+  const own = await ScriptedAgent.connect(h.port, withNewKey(identity));
   await own.cut();
   const again = await ScriptedAgent.open(h.port, identity);
   await again.authenticate();
@@ -96,7 +96,7 @@ test('each agent that may not enrol is refused, and nothing changes', async (t) 
     { agent: newAgent(gone.id, gone.token), code: 'deleted', final: true },
     {
       agent: { ...newAgent(mine.id, mine.token), wireguardPublicKey: `${'A'.repeat(43)}=` },
-      code: 'bad-message',
+      code: 'bad-possession',
       final: false,
     },
   ];
@@ -117,7 +117,7 @@ test('a host that was rebuilt with the identity brings its new WireGuard key', a
   const { id, token } = h.gateway();
   const identity = newAgent(id, token);
   await (await ScriptedAgent.connect(h.port, identity)).cut();
-  const moved = { ...identity, wireguardPublicKey: newAgent(id).wireguardPublicKey };
+  const moved = withNewKey(identity);
   await ScriptedAgent.connect(h.port, moved);
   assert.equal(h.directory.row(id).wireguardPublicKey, moved.wireguardPublicKey);
 });

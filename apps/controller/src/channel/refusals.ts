@@ -54,6 +54,7 @@ const refusals: Record<RefusalCode, readonly [message: Sentence, final: boolean]
     true,
   ],
   'bad-signature': ['The signature does not prove the identity of this agent', false],
+  'bad-possession': ['The agent did not prove that it holds its WireGuard key', false],
   'bad-message': ['The agent sent a message that is not part of the protocol', false],
   'taken-over': ['Another connection with the identity of this agent took its place', true],
   busy: ['The controller cannot serve this agent now; try again later', false],

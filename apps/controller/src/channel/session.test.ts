@@ -4,6 +4,7 @@ import {
   type AgentMessage,
   type AgentRole,
   keyExchange,
+  provePossession,
   StateHash,
   type Transcript,
   transcriptText,
@@ -23,6 +24,7 @@ const nonce = Buffer.alloc(32, 7).toString('base64');
 const agentNonce = Buffer.alloc(32, 9).toString('base64');
 const exchange = () => keyExchange('controller', Buffer.alloc(32, 1));
 const agentExchange = () => keyExchange('agent', Buffer.alloc(32, 2));
+const wireguardPrivate = Buffer.alloc(32, 3);
 const agentEphemeral = agentExchange().publicKey;
 const host = { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' } as const;
 const start = 1_000_000;
@@ -33,7 +35,7 @@ const state = { revision, hash, items: () => items };
 
 const hello: Extract<AgentMessage, { type: 'hello' }> = {
   type: 'hello',
-  protocol: 1,
+  protocol: 2,
   role: 'gateway',
   agent: gateway,
   nonce: agentNonce,
@@ -42,7 +44,7 @@ const hello: Extract<AgentMessage, { type: 'hello' }> = {
   agentVersion: '1',
 };
 const transcript: Transcript = {
-  protocol: 1,
+  protocol: 2,
   role: 'gateway',
   agent: gateway,
   agentNonce,
@@ -55,9 +57,15 @@ const transcript: Transcript = {
 const proof: Extract<AgentMessage, { type: 'authenticate' }> = {
   type: 'authenticate',
   signature: agent.sign(transcriptText('agent', transcript)),
-  wireguardPublicKey: agentNonce,
+  wireguardPublicKey: keyExchange('agent', wireguardPrivate).publicKey,
+  wireguardProof: possession(transcript),
   host,
 };
+
+function possession(of: Transcript): string {
+  const made = provePossession(wireguardPrivate.toString('base64'), of.controllerEphemeral, of);
+  return made ?? assert.fail('a good key');
+}
 
 function admitted(): Extract<SessionInput, { type: 'admitted' }> {
   const feed = new StateFeed(defaultLimits);
@@ -105,8 +113,10 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
 function sessionIn(phase: Phase, role: AgentRole = 'gateway'): Session {
   const pace = { heartbeatMs: 10_000, limits: defaultLimits, revisionGapMs: () => 1_000 };
   const session = new Session({ identity: controller, nonce, exchange: exchange(), ...pace }, start);
-  const signature = agent.sign(transcriptText('agent', { ...transcript, role }));
-  const way: SessionInput[] = [{ ...hello, role }, { ...proof, signature }, admitted(), { type: 'lost' }];
+  const said = { ...transcript, role };
+  const signature = agent.sign(transcriptText('agent', said));
+  const whole = { ...proof, signature, wireguardProof: possession(said) };
+  const way: SessionInput[] = [{ ...hello, role }, whole, admitted(), { type: 'lost' }];
   const steps = { greeting: 0, proving: 1, admitting: 2, live: 3, closed: 4 }[phase];
   for (const input of way.slice(0, steps)) session.handle(input, start);
   assert.equal(session.phase, phase);

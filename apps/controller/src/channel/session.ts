@@ -6,7 +6,7 @@ import type {
   Punch,
   SealedChannel,
 } from '@sallyport/contract/channel';
-import { channelProtocol, type Transcript, transcriptText } from '@sallyport/contract/channel';
+import { channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
 import { Delivery, type DeliverySettings, type DeliveryStep } from './delivery.ts';
 import { type ControllerIdentity, verifyText } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
@@ -59,7 +59,7 @@ export type SessionEffect =
   /** After what was sent so far, nothing goes out or comes in but through this. */
   | { readonly kind: 'seal'; readonly channel: SealedChannel }
   /** Ask the directory; answer with `admitted` or `rejected`. */
-  | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof }
+  | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof; readonly holdsKey: boolean }
   /** Of a live agent only. */
   | { readonly kind: 'report'; readonly message: Report }
   /** Close the connection, after what was sent. `phase` is the one in which it ended. */
@@ -129,7 +129,7 @@ export class Session {
 
   /** Proves the controller before it learns anything of the agent that is secret, and seals what comes after. */
   challenge(hello: Hello): SessionEffect[] {
-    if (hello.protocol !== channelProtocol) return this.refuse('protocol');
+    if (!channelProtocols.includes(hello.protocol)) return this.refuse('protocol');
     const { identity, nonce, exchange } = this.#settings;
     const transcript = this.#transcript(hello);
     const channel = exchange.agree(hello.ephemeral, transcript);
@@ -138,18 +138,23 @@ export class Session {
     this.#phase = 'proving';
     const signature = identity.sign(transcriptText('controller', transcript));
     const keys = { nonce, ephemeral: exchange.publicKey, controllerKey: identity.publicKey };
-    const challenge = send({ type: 'challenge', protocol: channelProtocol, ...keys, signature });
+    const challenge = send({ type: 'challenge', protocol: hello.protocol, ...keys, signature });
     return [...challenge, { kind: 'seal', channel }];
   }
 
   prove(proof: Proof): SessionEffect[] {
     const hello = this.#hello;
     if (hello === null) return this.refuse('bad-message');
-    const text = transcriptText('agent', this.#transcript(hello));
-    if (!verifyText(hello.identityKey, text, proof.signature)) return this.refuse('bad-signature');
+    const transcript = this.#transcript(hello);
+    const { wireguardPublicKey, wireguardProof } = proof;
+    const holdsKey = this.#settings.exchange.proves(wireguardPublicKey, wireguardProof, transcript);
+    if (!verifyText(hello.identityKey, transcriptText('agent', transcript), proof.signature))
+      return this.refuse('bad-signature');
+    const mayLeaveOut = hello.protocol < 2 && wireguardProof === undefined;
+    if (!holdsKey && !mayLeaveOut) return this.refuse('bad-possession');
     this.#proof = proof;
     this.#phase = 'admitting';
-    return [{ kind: 'admit', hello, proof }];
+    return [{ kind: 'admit', hello, proof, holdsKey }];
   }
 
   admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {

@@ -50,8 +50,10 @@ export function answerChallenge(
   const reason = distrust(config, trust, transcript, challenge);
   if (reason !== null) return { kind: 'distrust', reason };
   const channel = opening.exchange.agree(challenge.ephemeral, transcript);
-  if (channel === null) return { kind: 'distrust', reason: 'the controller sent a key that keeps no secret' };
+  if (channel === null) return { kind: 'distrust', reason: keepsNoSecret };
   const { token, wireguardPublicKey, host, crypto } = config;
+  const wireguardProof = crypto.provePossession(challenge.ephemeral, transcript);
+  if (wireguardProof === null) return { kind: 'distrust', reason: keepsNoSecret };
   return {
     kind: 'authenticate',
     controllerKey: challenge.controllerKey,
@@ -61,11 +63,14 @@ export function answerChallenge(
       signature: crypto.sign(transcriptText('agent', transcript)),
       ...(trust.enrolled || token === null ? {} : { token: token.text }),
       wireguardPublicKey,
+      wireguardProof,
       host,
       ...(applied === null ? {} : { state: applied }),
     },
   };
 }
+
+const keepsNoSecret = 'the controller sent a key that keeps no secret';
 
 function distrust(config: SessionConfig, trust: Trust, transcript: Transcript, challenge: Challenge): string | null {
   const { controllerKey, protocol, signature } = challenge;

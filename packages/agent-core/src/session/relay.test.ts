@@ -31,7 +31,7 @@ describe('somebody who carries the frames', () => {
     ['cuts a frame short', (bench) => [sealed(bench).subarray(0, -1)]],
     ['sends an empty frame', () => [new Uint8Array(0)]],
     ['adds to a frame', (bench) => [Buffer.concat([sealed(bench), Buffer.from('}')])]],
-    ['seals it with keys of its own', (bench) => [sealed(new Bench({ crypto: bench.identity }).deployed())]],
+    ['seals it with keys of its own', (bench) => [sealed(new Bench({ crypto: bench.config().crypto }).deployed())]],
     ['sends back what the agent said', (bench) => [lastSent(bench)]],
   ];
   for (const [name, attack] of attacks) {

@@ -11,7 +11,7 @@ import { AgentSession } from '../session/session.ts';
 import type { Effect, Frame, Input, SessionConfig, Work } from '../session/types.ts';
 import { ScriptedController } from './controller.ts';
 import { gatewayItem } from './items.ts';
-import { testKey } from './keys.ts';
+import { testKey, testWireguardKey } from './keys.ts';
 
 const gateway = '5b8e7f60-1111-4222-8333-444455556666';
 export const benchStart = Date.UTC(2026, 0, 1);
@@ -22,6 +22,7 @@ export const benchToken = 'sgw_secret';
 export class Bench {
   readonly controller = new ScriptedController(gateway);
   readonly identity = testKey();
+  readonly wireguard = testWireguardKey();
   now = benchStart;
   session: AgentSession;
   effects: Effect[] = [];
@@ -38,13 +39,13 @@ export class Bench {
       role: 'gateway',
       agent: gateway,
       identityKey: this.identity.publicKey,
-      wireguardPublicKey: Buffer.alloc(32, 1).toString('base64'),
+      wireguardPublicKey: this.wireguard.publicKey,
       controllerKey: null,
       enrolled: false,
       token: { text: benchToken, controllerFingerprint: this.identity.fingerprint(this.controller.key.publicKey) },
       agentVersion: '0',
       host,
-      crypto: this.identity,
+      crypto: { ...this.identity, provePossession: this.wireguard.provePossession },
       ...over,
     };
   }

@@ -133,6 +133,8 @@ export class ScriptedController {
     if (hello === null) return [refused('bad-message')];
     const text = transcriptText('agent', this.#transcript(hello));
     if (!this.key.verify(hello.identityKey, text, message.signature)) return [refused('bad-signature')];
+    if (!this.#exchange.proves(message.wireguardPublicKey, message.wireguardProof, this.#transcript(hello)))
+      return [refused('bad-possession')];
     if (this.identity === null) {
       if (message.token !== this.token) return [refused('bad-token')];
       this.identity = hello.identityKey;

@@ -4,13 +4,15 @@ import {
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
+  randomBytes,
   sign,
   verify,
 } from 'node:crypto';
+import { keyExchange, provePossession } from '@sallyport/contract/channel';
 import type { AgentCrypto } from '../crypto.ts';
 
 /** An Ed25519 key with the functions that sessions take. */
-export interface TestKey extends AgentCrypto {
+export interface TestKey extends Omit<AgentCrypto, 'provePossession'> {
   readonly publicKey: string;
 }
 
@@ -23,6 +25,20 @@ export function testKey(seed?: Uint8Array): TestKey {
     sign: (text) => sign(null, Buffer.from(text), privateKey).toString('base64'),
     verify: verifySignature,
     fingerprint,
+  };
+}
+
+/** A WireGuard key with the function that sessions take. */
+export interface TestWireguardKey extends Pick<AgentCrypto, 'provePossession'> {
+  readonly publicKey: string;
+}
+
+/** A key made from 32 bytes, or a random one. */
+export function testWireguardKey(seed: Uint8Array = randomBytes(32)): TestWireguardKey {
+  const privateKey = Buffer.from(seed).toString('base64');
+  return {
+    publicKey: keyExchange('agent', seed).publicKey,
+    provePossession: (ephemeral, transcript) => provePossession(privateKey, ephemeral, transcript),
   };
 }
 

@@ -5,7 +5,7 @@ import { AgentSession } from '../session/session.ts';
 import type { Effect, Frame, Input, ItemChange, SessionConfig, Work } from '../session/types.ts';
 import { ScriptedController } from './controller.ts';
 import { classItem, deviceItem, gatewayItem, probeItem, profileItem, siteItem } from './items.ts';
-import { testKey } from './keys.ts';
+import { testKey, testWireguardKey } from './keys.ts';
 
 const gateway = '5b8e7f60-1111-4222-8333-444455556666';
 const token = 'sgw_secret';
@@ -27,6 +27,7 @@ export class Simulation {
   readonly #dice: () => number;
   readonly #controller: ScriptedController;
   readonly #identity;
+  readonly #wireguard = testWireguardKey(new Uint8Array(32).fill(3));
   readonly #stranger = testKey(new Uint8Array(32).fill(9));
   readonly #log: string[] = [];
   #events: Event[] = [];
@@ -253,13 +254,13 @@ export class Simulation {
       role: 'gateway',
       agent: gateway,
       identityKey: this.#identity.publicKey,
-      wireguardPublicKey: Buffer.alloc(32, 3).toString('base64'),
+      wireguardPublicKey: this.#wireguard.publicKey,
       controllerKey: this.#disk.controllerKey,
       enrolled: this.#disk.controllerKey !== null,
       token: { text: token, controllerFingerprint: this.#identity.fingerprint(this.#controller.key.publicKey) },
       agentVersion: '0',
       host: { hostname: 'h', os: 'o', kernel: 'k', wireguard: 'memory' },
-      crypto: this.#identity,
+      crypto: { ...this.#identity, provePossession: this.#wireguard.provePossession },
     };
   }
 

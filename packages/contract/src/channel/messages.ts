@@ -6,10 +6,16 @@ import { mostItems, StateItem } from './state.ts';
  * The agent channel: one WebSocket per agent, each frame one message of the unions below, as JSON. `hello`, `challenge` and
  * a `refused` before them are text frames; everything after `challenge` is sealed (`seal.ts`) and goes in binary frames.
  *
- * Protocol numbers, newest first; the controller speaks every one that is listed:
+ * Protocol numbers, newest first:
+ *   2  2026-11-29  `authenticate` carries `wireguardProof`; a WireGuard key that the controller does not know yet needs it
  *   1  2026-11-23  first version; sealed after `challenge` since the same day, before any release
+ *
+ * An agent speaks one number. The controller speaks its own and the one before, and answers in the number of the agent's
+ * `hello`, so controllers are updated first. A new number is taken when an old agent would be refused or misunderstood;
+ * a field that is optional and may be left out needs none. A number that is two behind is taken off the list.
  */
-export const channelProtocol = 1;
+export const channelProtocol = 2;
+export const channelProtocols: readonly number[] = [channelProtocol, channelProtocol - 1];
 export const channelPath = '/agent/channel';
 
 const base64 = (bytes: number) => z.string().regex(new RegExp(`^[A-Za-z0-9+/]{${Math.ceil((bytes * 4) / 3)}}={0,2}$`));
@@ -66,6 +72,8 @@ export const Authenticate = z.strictObject({
   signature,
   token: z.string().max(400).optional(),
   wireguardPublicKey: key32,
+  /** Shows that the agent holds the private half (`possession.ts`). Left out by agents of protocol 1 only. */
+  wireguardProof: key32.optional(),
   host: z.strictObject({
     hostname: z.string().max(255),
     os: z.string().max(200),
@@ -216,6 +224,7 @@ export const refusalCodes = [
   'device-limit',
   'bad-identity',
   'bad-signature',
+  'bad-possession',
   'bad-message',
   'taken-over',
   'busy',
@@ -294,7 +303,7 @@ export interface Transcript {
  * Text that both sides sign, and from whose hash the keys of the connection come; `use` keeps one side's signature from
  * being replayed as the other's.
  */
-export function transcriptText(use: 'agent' | 'controller' | 'keys', t: Transcript): string {
+export function transcriptText(use: 'agent' | 'controller' | 'keys' | 'possession', t: Transcript): string {
   return [
     'sallyport-channel',
     use,

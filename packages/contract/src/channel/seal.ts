@@ -1,15 +1,7 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  createSecretKey,
-  diffieHellman,
-  hkdfSync,
-  type KeyObject,
-} from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHash, createSecretKey, hkdfSync, type KeyObject } from 'node:crypto';
 import { type Transcript, transcriptText } from './messages.ts';
+import { proofText, sameProof } from './possession.ts';
+import { privateKeyObject, publicText, sharedSecret } from './x25519.ts';
 
 /**
  * Seals the agent channel inside of its WebSocket: X25519 (RFC 7748) between one-time keys, HKDF-SHA256 (RFC 5869) over
@@ -28,46 +20,47 @@ export interface SealedChannel {
 export interface KeyExchange {
   /** X25519, raw, base64. */
   readonly publicKey: string;
-  /** The channel that both sides of this transcript share; null for a bad peer key. Good for one call, the secret is gone then. */
+  /** The channel that both sides of this transcript share; null for a bad peer key. Good for one call. */
   agree(peerKey: string, transcript: Transcript): SealedChannel | null;
+  /**
+   * Of the controller, after `agree`: whether the proof shows that the agent holds the private half of this WireGuard key.
+   * Good for one call; the secret is gone then. Without a proof it only forgets the secret.
+   */
+  proves(wireguardPublicKey: string, proof: string | undefined, transcript: Transcript): boolean;
 }
 
 export type Side = 'agent' | 'controller';
 
 /** From 32 random bytes, which are copied, and used for nothing else. */
 export function keyExchange(side: Side, randomBytes: Uint8Array): KeyExchange {
-  const der = Buffer.concat([pkcs8Prefix, randomBytes]);
-  let secret: KeyObject | null = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
-  der.fill(0);
-  const publicKey = createPublicKey(secret).export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+  let secret: KeyObject | null = privateKeyObject(randomBytes);
+  let agreed = false;
+  const forget = (): void => {
+    secret = null;
+  };
   return {
-    publicKey,
+    publicKey: publicText(secret),
     agree(peerKey, transcript) {
-      const shared = secret === null ? null : sharedSecret(secret, peerKey);
-      secret = null;
+      const shared = secret === null || agreed ? null : sharedSecret(secret, peerKey);
+      agreed = true;
+      // The controller still checks which WireGuard key the agent holds.
+      if (side === 'agent' || shared === null) forget();
       if (shared === null) return null;
       const channel = sealedChannel(side, shared, transcript);
       shared.fill(0);
       return channel;
     },
+    proves(wireguardPublicKey, proof, transcript) {
+      const shared = secret === null || proof === undefined ? null : sharedSecret(secret, wireguardPublicKey);
+      forget();
+      return (
+        shared !== null && proof !== undefined && sameProof(proofText(shared, wireguardPublicKey, transcript), proof)
+      );
+    },
   };
 }
 
-/** PKCS #8 of an X25519 key up to the key itself (RFC 8410 section 7). */
-const pkcs8Prefix = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const tagBytes = 16;
-
-/** Null for a malformed key, and for one that makes the secret known to everybody (RFC 7748 section 6.1). */
-function sharedSecret(secret: KeyObject, peerKey: string): Buffer | null {
-  try {
-    const x = Buffer.from(peerKey, 'base64').toString('base64url');
-    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
-    const shared = diffieHellman({ privateKey: secret, publicKey });
-    return shared.some((byte) => byte !== 0) ? shared : null;
-  } catch {
-    return null;
-  }
-}
 
 function sealedChannel(side: Side, shared: Buffer, transcript: Transcript): SealedChannel {
   const salt = createHash('sha256').update(transcriptText('keys', transcript)).digest();

@@ -7,6 +7,7 @@ import {
   channelPath,
   channelProtocol,
   keyExchange,
+  provePossession,
   type Revision,
   type SealedChannel,
   type SignedStatement,
@@ -24,6 +25,7 @@ import { until } from './manual-time.ts';
 export type Received<T extends ControllerMessage['type']> = Extract<ControllerMessage, { type: T }>;
 
 type Authenticate = Extract<AgentMessage, { type: 'authenticate' }>;
+type Hello = Extract<AgentMessage, { type: 'hello' }>;
 
 /** What an agent keeps when its connection goes: its keys, and the state that it holds. */
 export interface AgentIdentity {
@@ -34,6 +36,12 @@ export interface AgentIdentity {
   readonly wireguardPrivateKey: string;
   readonly wireguardPublicKey: string;
   readonly token?: string;
+}
+
+/** The same agent with another WireGuard key. */
+export function withNewKey(identity: AgentIdentity): AgentIdentity {
+  const { wireguardPrivateKey, wireguardPublicKey } = newAgent(identity.agent);
+  return { ...identity, wireguardPrivateKey, wireguardPublicKey };
 }
 
 export function newAgent(agent: string, token?: string, role: AgentRole = 'gateway'): AgentIdentity {
@@ -57,6 +65,8 @@ export class ScriptedAgent {
   #channel: SealedChannel | null = null;
   #read = 0;
   #controllerKey = '';
+  /** Proof for the agent's WireGuard key, once it has greeted. */
+  possession = '';
 
   private constructor(identity: AgentIdentity, ws: WebSocket) {
     this.identity = identity;
@@ -96,14 +106,15 @@ export class ScriptedAgent {
     return agent;
   }
 
-  async authenticate(change: Partial<Authenticate> = {}): Promise<void> {
+  async authenticate(change: Partial<Authenticate> = {}, said: Partial<Hello> = {}): Promise<void> {
     const { token, wireguardPublicKey } = this.identity;
-    const signature = await this.greet();
+    const signature = await this.greet(said);
     this.send({
       type: 'authenticate',
       signature,
       ...(token === undefined ? {} : { token }),
       wireguardPublicKey,
+      wireguardProof: this.possession,
       host: { hostname: 'host', os: 'Debian 13', kernel: '6.12', wireguard: 'memory' },
       ...(this.state === undefined ? {} : { state: this.state }),
       ...change,
@@ -111,7 +122,7 @@ export class ScriptedAgent {
   }
 
   /** Says hello, seals the connection on the challenge, and returns the signature that proves the agent. */
-  async greet(change: Partial<Extract<AgentMessage, { type: 'hello' }>> = {}): Promise<string> {
+  async greet(change: Partial<Hello> = {}): Promise<string> {
     const nonce = randomBytes(32).toString('base64');
     const { role, agent, signer } = this.identity;
     const exchange = keyExchange('agent', randomBytes(32));
@@ -142,6 +153,7 @@ export class ScriptedAgent {
       throw new Error('the controller did not prove itself');
     }
     this.#channel = exchange.agree(challenge.ephemeral, transcript);
+    this.possession = provePossession(this.identity.wireguardPrivateKey, challenge.ephemeral, transcript) ?? '';
     return signer.sign(transcriptText('agent', transcript));
   }
 

@@ -3,8 +3,8 @@ import type { Tx } from '../../db/store.ts';
 
 /**
  * Whether the WireGuard key that an agent comes with is somebody else's: of a device or gateway of its tenant, of an agent of
- * any tenant, or one of the controller's own (`reserved`). Nothing proves that an agent holds the private half, and the
- * beacon tells agents apart by their keys, as WireGuard tells peers apart.
+ * any tenant, or one of the controller's own (`reserved`). The channel has checked that the agent holds the private half, so
+ * a copied host is what this finds. The beacon tells agents apart by their keys, as WireGuard tells peers apart.
  */
 export async function isForeignKey(
   tx: Tx,
