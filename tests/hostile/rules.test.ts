@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { makers } from '../../apps/controller/src/testing/api.ts';
 import { openTestApp, type TestApp } from '../../apps/controller/src/testing/harness.ts';
+import { Program } from '../../packages/policy/src/rules/program.ts';
 
 const rules = '/tenants/admission-rules';
 
@@ -37,6 +38,9 @@ async function tenantWith(app: TestApp, devices: number) {
 async function storeAsBefore(app: TestApp, rule: string, text: string): Promise<void> {
   await app.store.db.updateTable('admission_rules').set({ rule: text }).where('id', '=', rule).execute();
 }
+
+/** Legal, dear, and not the same for any two devices. */
+const dear = `[${Array.from({ length: 240 }, (_, i) => i)}].all(x, string(x + time.minute) != device.id)`;
 
 const question = (device: string) => ({ device, destination: '10.0.0.7', protocol: 'TCP', port: 443 });
 
@@ -79,3 +83,69 @@ test('a stored rule whose values double is shown as broken, is not met, and stop
     assert.equal(after.allowed, true);
   }
 });
+
+test('others are served while dear rules of many devices are evaluated', async (t) => {
+  const app = await openTestApp(t);
+  const devices = 60;
+  const { gateway, device, rule } = await tenantWith(app, devices);
+  const body = { name: 'Staff', rule: dear, hasTimeConstraint: true };
+  const url = `${rules}/${rule}`;
+  for (const [what, work] of Object.entries<() => Promise<unknown>>({
+    compile: () => app.parts.states.current(gateway.id),
+    // A new text, so that nothing is remembered of it.
+    change: async () => {
+      assert.equal((await app.request('PUT', url, { body: { ...body, rule: `${dear} && true` } })).status, 200);
+      return app.parts.states.current(gateway.id);
+    },
+    matrix: () => app.request('GET', '/tenants/access/matrix'),
+    explain: () => app.request('POST', '/tenants/access/explain', { body: question(device) }),
+  })) {
+    if (what === 'compile') assert.equal((await app.request('PUT', url, { body })).status, 200);
+    const evaluated = evaluations(t);
+    const most = await mostBetweenTurns(() => evaluated.count, work);
+    // Each evaluation is far shorter than a slice. A work that does not pause makes all of them in one turn.
+    if (what === 'compile' || what === 'change')
+      assert.ok(evaluated.count > 10 * devices, `${what}: ${evaluated.count}`);
+    assert.ok(most < 5 * devices, `${what}: ${most} evaluations in one turn, of ${evaluated.count}`);
+    const other = await app.request('GET', rules, { key: app.other.key });
+    assert.equal(other.status, 200);
+    evaluated.stop();
+  }
+});
+
+/** Counts evaluations of rules. */
+function evaluations(t: TestContext) {
+  const counted = { count: 0, stop: () => {} };
+  const settle = Program.prototype.settle;
+  Program.prototype.settle = function (inputs) {
+    const settled = settle.call(this, inputs);
+    return {
+      ...settled,
+      ask: (...args) => {
+        counted.count++;
+        return settled.ask(...args);
+      },
+    };
+  };
+  counted.stop = () => {
+    Program.prototype.settle = settle;
+  };
+  t.after(counted.stop);
+  return counted;
+}
+
+/** The most by which a count grows from one turn of the event loop to the next while some work is done. */
+async function mostBetweenTurns(count: () => number, work: () => Promise<unknown>): Promise<number> {
+  let [most, before, done] = [0, count(), false];
+  const watched = (async () => {
+    while (!done) {
+      await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, count() - before);
+      before = count();
+    }
+  })();
+  await work();
+  done = true;
+  await watched;
+  return most;
+}

@@ -23,3 +23,8 @@ export async function* inSlices<T>(items: Iterable<T | null>): AsyncGenerator<T[
   }
   if (batch.length > 0) yield batch;
 }
+
+/** Does a long work whose steps give nothing. */
+export async function doInSlices(steps: Iterable<null>): Promise<void> {
+  for await (const _ of inSlices(steps));
+}

@@ -1,4 +1,5 @@
-import { type Walk, walkPolicies } from './evaluate.ts';
+import { evaluateAhead } from './ahead.ts';
+import { type Walk, type WalkedPolicy, walkPolicies } from './evaluate.ts';
 import { evaluateRule, type RuleCondition } from './rules/index.ts';
 import type { AccessQuery, PolicyStep, Verdict, WorldPolicy } from './types.ts';
 import type { World } from './world.ts';
@@ -31,29 +32,45 @@ export interface Explanation {
 
 /** The decision of `evaluate` with all that led to it: the policies up to the one that decides. */
 export function explain(world: World, query: AccessQuery): Explanation {
-  const walk = walkPolicies(world, query);
-  return { verdict: walk.verdict, steps: stepsOf(world, query, walk), gateways: choicesOf(world, walk) };
+  for (const explanation of explainSteps(world, query)) if (explanation !== null) return explanation;
+  throw new Error('an explanation ends with what it came to');
 }
 
-function stepsOf(world: World, query: AccessQuery, { question, walked }: Walk): ExplainedStep[] {
-  return walked.map(({ policy, judgement }) => {
-    const { id, type, order } = policy;
-    const { outcome, reason } = judgement;
-    const step = { policy: id, outcome, reason, type, order };
-    const rule = world.rules.get(policy.rule);
-    if (question === null || outcome === 'no-match' || !policy.allow) return step;
-    if (rule === undefined) {
-      const reason = 'the rule is not there';
-      return { ...step, rule: { id: policy.rule, met: false, reason, validUntil: null, conditions: [] } };
-    }
-    const {
-      met,
-      reason: why,
-      validUntil,
-      conditions,
-    } = evaluateRule(rule, question.inputs, query.at, world.settings.timeZone);
-    return { ...step, rule: { id: rule.id, met, reason: why, validUntil, conditions } };
-  });
+/** The same after nulls, each a place to pause for who must not hold others up. */
+export function* explainSteps(world: World, query: AccessQuery): Generator<Explanation | null> {
+  const device = query.device === undefined ? undefined : world.devices.get(query.device);
+  if (device !== undefined) yield* evaluateAhead(world, query.at, [device]);
+  const walk = walkPolicies(world, query);
+  const steps: ExplainedStep[] = [];
+  for (const walked of walk.walked) {
+    steps.push(stepOf(world, query, walk.question, walked));
+    yield null;
+  }
+  yield { verdict: walk.verdict, steps, gateways: choicesOf(world, walk) };
+}
+
+function stepOf(
+  world: World,
+  query: AccessQuery,
+  question: Walk['question'],
+  { policy, judgement }: WalkedPolicy,
+): ExplainedStep {
+  const { id, type, order } = policy;
+  const { outcome, reason } = judgement;
+  const step = { policy: id, outcome, reason, type, order };
+  const rule = world.rules.get(policy.rule);
+  if (question === null || outcome === 'no-match' || !policy.allow) return step;
+  if (rule === undefined) {
+    const reason = 'the rule is not there';
+    return { ...step, rule: { id: policy.rule, met: false, reason, validUntil: null, conditions: [] } };
+  }
+  const {
+    met,
+    reason: why,
+    validUntil,
+    conditions,
+  } = evaluateRule(rule, question.inputs, query.at, world.settings.timeZone);
+  return { ...step, rule: { id: rule.id, met, reason: why, validUntil, conditions } };
 }
 
 function choicesOf(world: World, { verdict, question }: Walk): GatewayChoice[] {

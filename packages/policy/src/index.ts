@@ -1,9 +1,10 @@
 export { type AccessDifference, type AccessPair, accessDifference, accessPairs } from './access.ts';
 export { type ReservedRange, reservedRanges } from './addresses.ts';
+export { asksDearly, evaluateAhead } from './ahead.ts';
 export { TenantCompiler } from './compile/compiler.ts';
 export { Reach } from './compile/reach.ts';
 export { evaluate } from './evaluate.ts';
-export { type ExplainedStep, type Explanation, explain, type GatewayChoice } from './explain.ts';
+export { type ExplainedStep, type Explanation, explain, explainSteps, type GatewayChoice } from './explain.ts';
 export { gatewaysFor } from './gateways-for.ts';
 export { accessMatrix, accessMatrixSteps, type MatrixFilter, type MatrixRow } from './matrix.ts';
 export {

@@ -1,3 +1,4 @@
+import { evaluateAhead } from './ahead.ts';
 import { computed } from './compile/maps.ts';
 import { Reach } from './compile/reach.ts';
 import { keyOf, type Term } from './compile/terms.ts';
@@ -32,6 +33,7 @@ export function* accessMatrix(world: World, at: number, filter: MatrixFilter = {
 
 /** The same with null after each device, also one that reaches nothing: a place to pause for who must not hold others up. */
 export function* accessMatrixSteps(world: World, at: number, filter: MatrixFilter = {}): Generator<MatrixRow | null> {
+  yield* evaluateAhead(world, at, selected(world, filter));
   const reach = new Reach(world, at);
   const known = new Map<string, readonly Row[]>();
   for (const device of selected(world, filter)) {

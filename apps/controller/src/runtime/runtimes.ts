@@ -1,10 +1,11 @@
-import { accessDifference, type World, type WorldSettings } from '@sallyport/policy';
+import { accessDifference, evaluateAhead, type World, type WorldSettings } from '@sallyport/policy';
 import { systemTimers, type Timers } from '../channel/timers.ts';
 import type { DesiredState, DesiredStates, StateChange } from '../channel/types.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Change, Store, Tx } from '../db/store.ts';
 import { notFound } from '../errors.ts';
 import type { AccessPreview } from '../http/operations.ts';
+import { doInSlices } from '../slices.ts';
 import { type RuntimeHost, TenantRuntime } from './tenant-runtime.ts';
 import { VolatileFacts } from './volatile-facts.ts';
 import type { Whereabouts } from './whereabouts.ts';
@@ -108,6 +109,7 @@ export class TenantRuntimes implements DesiredStates {
     return async () => {
       const before = await this.world(tx.tenant);
       const after = before.with(values.map((value) => this.#facts.current(value)));
+      for (const world of [before, after]) await doInSlices(evaluateAhead(world, this.#deps.store.now()));
       const { gained, lost, samples } = accessDifference(before, after, sampleLimit, this.#deps.store.now());
       return { gained, lost, samples: [...samples] };
     };

@@ -1,9 +1,17 @@
 import { emptyStateHash, type Revision, type StateDelta } from '@sallyport/contract/channel';
-import { TenantCompiler, type World, type WorldChange } from '@sallyport/policy';
+import {
+  asksDearly,
+  evaluateAhead,
+  TenantCompiler,
+  type World,
+  type WorldChange,
+  type WorldDevice,
+} from '@sallyport/policy';
 import { Alarm, type Timers } from '../channel/timers.ts';
 import type { DesiredState, StateChange } from '../channel/types.ts';
 import { scoped } from '../db/scoped.ts';
 import type { Change, Commit, Store } from '../db/store.ts';
+import { doInSlices } from '../slices.ts';
 import type { VolatileFacts } from './volatile-facts.ts';
 import { asChanges, worldChanges } from './world-changes.ts';
 import { readTenant, readWorld } from './world-rows.ts';
@@ -40,6 +48,7 @@ export class TenantRuntime {
   #revision = 0;
   #pending: Commit[] = [];
   #working: Promise<void> | null = null;
+  #stopped = false;
 
   constructor(tenant: string, host: RuntimeHost) {
     this.#tenant = tenant;
@@ -63,7 +72,7 @@ export class TenantRuntime {
   /** Resolves once everything committed before the call is followed; null when the tenant does not exist. */
   async settled(): Promise<TenantCompiler | null> {
     if (this.#compiler === null || this.#pending.length > 0) await this.#work();
-    if (this.#compiler !== null) this.#keepTime(this.#compiler);
+    if (this.#compiler !== null) await this.#keepTime(this.#compiler);
     return this.#compiler;
   }
 
@@ -80,6 +89,7 @@ export class TenantRuntime {
 
   /** Ends what it would do by itself. */
   stop(): void {
+    this.#stopped = true;
     this.#alarm.stop();
   }
 
@@ -132,7 +142,9 @@ export class TenantRuntime {
     const world = await this.#host.store.read((db) => readWorld(scoped(db, this.#tenant)));
     if (world === null) return;
     const compiler = new TenantCompiler(this.#host.facts.settings(world.settings));
-    this.#timed(() => compiler.apply(this.#current(asChanges(world)), this.#host.store.now()));
+    const changes = asChanges(world);
+    if (asksDearly(world.rules)) await this.#evaluateAhead(compiler.world.with(this.#current(changes)));
+    this.#timed(() => compiler.apply(this.#current(changes), this.#host.store.now()));
     for (const gateway of compiler.world.gateways.keys()) this.#hashes.set(gateway, compiler.hash(gateway));
     this.#compiler = compiler;
     this.#leaseMs = world.leaseMs;
@@ -151,9 +163,24 @@ export class TenantRuntime {
       }));
       // The rows may be those of a later commit already; its own turn then finds nothing new.
       this.#leaseMs = leaseMs;
+      await this.#evaluateChanged(compiler.world, values);
       this.#timed(() => this.#apply(compiler, changes, values, last.revision));
     }
     this.#pending.splice(0, upTo);
+  }
+
+  /** Rules are evaluated before the compile that asks for them, which cannot pause. */
+  #evaluateAhead(world: World, devices?: Iterable<WorldDevice>): Promise<void> {
+    return doInSlices(evaluateAhead(world, this.#host.store.now(), devices));
+  }
+
+  async #evaluateChanged(world: World, values: readonly WorldChange[]): Promise<void> {
+    const rules = values.flatMap((change) => (change.kind === 'rule' && change.value !== null ? [change.value] : []));
+    if (!asksDearly(world.rules.values()) && !asksDearly(rules)) return;
+    const news = this.#current(values).filter((value) => isNews(world, value));
+    const next = world.with(news);
+    const devices = news.flatMap((change) => (change.kind === 'device' ? (change.value ?? []) : []));
+    await this.#evaluateAhead(next, news.every(({ kind }) => ownKinds.has(kind)) ? devices : undefined);
   }
 
   async #readLease(db: Store['db']): Promise<number> {
@@ -191,25 +218,23 @@ export class TenantRuntime {
   #ring(): void {
     const [follower] = this.#host.followed();
     if (this.#compiler === null || follower === undefined) return;
-    try {
-      this.#keepTime(this.#compiler);
-    } catch (error) {
-      this.#host.log.error({ err: error, tenant: this.#tenant }, 'could not follow the time');
-    }
+    this.#keepTime(this.#compiler).catch((error) =>
+      this.#host.log.error({ err: error, tenant: this.#tenant }, 'could not follow the time'),
+    );
   }
 
   /** Does what has become due, and sets the alarm for what comes next. */
-  #keepTime(compiler: TenantCompiler): void {
-    const now = this.#host.store.now();
-    const due = compiler.nextDeadline();
-    if (due !== null && due <= now) this.#timed(() => this.#tell(compiler, compiler.advance(now)));
+  async #keepTime(compiler: TenantCompiler): Promise<void> {
+    const isDue = () => (compiler.nextDeadline() ?? Number.POSITIVE_INFINITY) <= this.#host.store.now();
+    if (isDue() && asksDearly(compiler.world.rules.values())) await this.#evaluateAhead(compiler.world.with([]));
+    if (isDue()) this.#timed(() => this.#tell(compiler, compiler.advance(this.#host.store.now())));
     this.#schedule(compiler);
   }
 
   /** Nobody is woken for a tenant that nobody follows: whoever asks for it later brings it up to the time first. */
   #schedule(compiler: TenantCompiler): void {
     const [follower] = this.#host.followed();
-    if (follower !== undefined) this.#alarm.set(compiler.nextDeadline());
+    if (follower !== undefined && !this.#stopped) this.#alarm.set(compiler.nextDeadline());
   }
 
   #current(changes: readonly WorldChange[]): WorldChange[] {
@@ -238,6 +263,9 @@ export class TenantRuntime {
     this.#host.took(performance.now() - began);
   }
 }
+
+/** Kinds of objects whose changes make no rule of another device another one. */
+const ownKinds: ReadonlySet<WorldChange['kind']> = new Set(['device', 'gateway', 'resource', 'relay']);
 
 /** Whether the id is one of a gateway or of a device that runs our client. */
 function isAgent(world: World, id: string): boolean {

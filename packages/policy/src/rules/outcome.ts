@@ -14,6 +14,12 @@ export function ruleOutcome(rule: WorldRule, inputs: RuleInputs, at: number, zon
   const program = programOf(rule);
   if (program === null) return never;
   const name = rule.timeZone ?? zone;
+  return program.isDear
+    ? remembered(program, `${name} of ${program.key(inputs)}`, at, () => outcomeOf(program, inputs, at, name))
+    : outcomeOf(program, inputs, at, name);
+}
+
+function outcomeOf(program: Program, inputs: RuleInputs, at: number, name: string): Outcome {
   const wallClock = zoneOf(name);
   const settled = program.settle(inputs);
   if (!program.asksTime || wallClock === null) {
@@ -21,10 +27,13 @@ export function ruleOutcome(rule: WorldRule, inputs: RuleInputs, at: number, zon
     return { met, validUntil: null, dueAt: null };
   }
   // Who comes to the same with all that does not hang on the time shares one walk.
-  const key = `${name} ${keyOf(settled.settled)}`;
+  return remembered(program, `${name} ${keyOf(settled.settled)}`, at, () => walk(program, settled, at, wallClock));
+}
+
+function remembered(program: Program, key: string, at: number, make: () => Outcome): Outcome {
   const known = program.known.get(key, at);
   if (known !== null) return known;
-  const outcome = walk(program, settled, at, wallClock);
+  const outcome = make();
   program.known.set(key, at, outcome);
   return outcome;
 }

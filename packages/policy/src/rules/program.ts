@@ -28,6 +28,8 @@ export class Program {
   readonly timing: Timing;
   /** Asks where the device is. */
   readonly asksSource: boolean;
+  /** An evaluation may take long enough to hold others up. */
+  readonly isDear: boolean;
   /** What is remembered of it. */
   readonly known = new KnownOutcomes();
   readonly #constants: ReadonlySet<ASTNode>;
@@ -49,6 +51,7 @@ export class Program {
     this.timing = timingOf(parsed.ast);
     this.#constants = new Set(this.asksTime ? constantsOf(parsed.ast) : []);
     this.#meter = new Meter(parsed.ast, [...this.#constants]);
+    this.isDear = costOf(parsed.ast, 100) > 100 || /\bcontains\b/.test(source);
     this.#run = parsed;
   }
 

@@ -2,7 +2,7 @@ import type { ExplainedPolicy, Explanation, Input } from '@sallyport/contract';
 import {
   type AccessQuery,
   type Explanation as Explained,
-  explain,
+  explainSteps,
   type World,
   type WorldDevice,
 } from '@sallyport/policy';
@@ -10,7 +10,7 @@ import type { Channel, DesiredStates } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { invalidField } from '../../errors.ts';
-import { breathe } from '../../slices.ts';
+import { breathe, inSlices } from '../../slices.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
 import { agreement, explainedGateways, type InForce, inForce } from './carriers.ts';
 import { type Names, policyNames, resourceNames } from './store.ts';
@@ -40,7 +40,8 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
   const found: (Explained & { query: DeviceQuery })[] = [];
   for (const device of devices) {
     const query = queryOf(asked, device, at);
-    found.push({ ...explain(world, query), query });
+    for await (const batch of inSlices(explainSteps(world, query)))
+      found.push(...batch.map((explained) => ({ ...explained, query })));
     await breathe();
   }
   const concerned = new Set(found.flatMap(({ gateways }) => gateways.map(({ gateway }) => gateway)));
