@@ -48,7 +48,10 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/features/tenants/commands.ts', reason: 'the operator sees all tenants' },
   { file: 'apps/controller/src/http/health.ts', reason: 'touches no table' },
   { file: 'apps/controller/src/http/idempotency.ts', reason: 'ageing is the same for every tenant' },
-  { file: 'apps/controller/src/overlay/allocator.ts', reason: 'overlay numbers are unique across tenants' },
+  {
+    file: 'apps/controller/src/overlay/blocks.ts',
+    reason: 'blocks of overlay numbers are unique across tenants',
+  },
   { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'ageing is the same for every tenant' },
   {
     file: 'apps/controller/src/runtime/runtimes.ts',

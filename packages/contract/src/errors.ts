@@ -25,7 +25,7 @@ export const errorCatalogue = {
   last_group: { status: 409, title: 'A user is always in at least one group' },
   last_owner: { status: 409, title: 'The tenant needs its owner' },
   not_invited: { status: 409, title: 'The user has no pending invitation' },
-  overlay_exhausted: { status: 409, title: 'No overlay address is free' },
+  overlay_exhausted: { status: 409, title: 'The tenant has no overlay address left' },
   not_deployed: { status: 409, title: 'The gateway has never been deployed' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
   changes_gone: { status: 410, title: 'The change stream cannot go on from there' },

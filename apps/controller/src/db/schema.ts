@@ -10,6 +10,7 @@ export interface Database {
   tenants: TenantTable;
   api_keys: ApiKeyTable;
   overlay_leases: OverlayLeaseTable;
+  overlay_blocks: { block: number; tenant_id: string; used: number };
   gateways: GatewayTable;
   deleted_gateways: { id: string; tenant_id: string; deleted_at: number };
   devices: DeviceTable;

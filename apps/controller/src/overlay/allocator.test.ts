@@ -45,38 +45,78 @@ test('addresses are unique across tenants and lie in the overlay of their tenant
   }
 });
 
-test('a freed address rests longer than the lease before it is given again', async (t) => {
+test('tenants take numbers from blocks of their own', async (t) => {
+  const { store, tenants } = await open(t);
+  const owner = new Map<number, string | undefined>();
+  for (let n = 0; n < 700; n++) {
+    const tenant = tenants[n % 2];
+    const { overlay_v4 } = await write(store, tenant, (tx) => takeOverlay(tx, 'device', `d${n}`));
+    const block = Number(parsePrefix(overlay_v4)?.first ?? 0n) >> 8;
+    assert.equal(owner.get(block) ?? tenant, tenant);
+    owner.set(block, tenant);
+  }
+  assert.equal(owner.size, 4);
+});
+
+test('a tenant takes its own rested numbers first, after longer than the lease', async (t) => {
   const { clock, store, tenants } = await open(t);
   const [tenant] = tenants;
-  const first = await write(store, tenant, (tx) => takeOverlay(tx, 'device', 'first'));
-  // Only the last number is left fresh.
-  await write(store, tenant, async (tx) => {
-    const row = {
-      number: 2 ** 22 - 2,
-      tenant_id: tx.tenant,
-      owner_kind: 'device' as const,
-      owner_id: 'last',
-      rests_until: null,
-    };
-    await tx.db.insertInto('overlay_leases').values(row).execute();
-  });
+  const take = (of: string | undefined, name: string) => write(store, of, (tx) => takeOverlay(tx, 'device', name));
+  const first = await take(tenant, 'first');
+  const second = await take(tenant, 'second');
+  for (const gone of [first, second]) {
+    await write(store, tenant, (tx) => freeOverlay(tx, gone));
+    clock.now += 1;
+  }
+  clock.now += 2 * day - 3;
+  assert.ok(![first.overlay_v4, second.overlay_v4].includes((await take(tenant, 'early')).overlay_v4));
+  clock.now += 1;
+  assert.notEqual((await take(tenants[1], 'of the other')).overlay_v4, first.overlay_v4);
+  assert.deepEqual(await take(tenant, 'late'), first);
+  assert.notEqual((await take(tenant, 'early again')).overlay_v4, second.overlay_v4);
+  clock.now += 1;
+  assert.deepEqual(await take(tenant, 'later'), second);
+});
+
+/** As if the tenant had used up so many more blocks. */
+async function useBlocks(store: Store, tenant: string | undefined, from: number, count: number): Promise<void> {
+  const rows = Array.from({ length: count }, (_, at) => ({ block: from + at, tenant_id: tenant ?? '', used: 256 }));
+  for (let at = 0; at < count; at += 200) {
+    await store.db
+      .insertInto('overlay_blocks')
+      .values(rows.slice(at, at + 200))
+      .execute();
+  }
+}
+
+test('however many tenants take all they can, there is something left for another one', async (t) => {
+  const { store, tenants } = await open(t);
+  let used = 0;
+  for (let hostile = 0; hostile < 20; hostile++) {
+    const { tenant } = await createTenant(store, actor, `hostile ${hostile}`);
+    const free = 2 ** 14 - used;
+    // It has just fewer than a quarter of what is free: the next block is its last.
+    const most = Math.ceil(free / 5);
+    await useBlocks(store, tenant.id, used, most);
+    used += most;
+    await assert.rejects(
+      write(store, tenant.id, (tx) => takeOverlay(tx, 'device', 'more')),
+      { code: 'overlay_exhausted' },
+    );
+  }
+  for (const tenant of tenants)
+    for (let n = 0; n < 300; n++) await write(store, tenant, (tx) => takeOverlay(tx, 'device', `${tenant} ${n}`));
+});
+
+test('a tenant that is refused is told when its next freed address can be used', async (t) => {
+  const { clock, store, tenants } = await open(t);
+  const freed = await write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'freed'));
+  await write(store, tenants[0], (tx) => freeOverlay(tx, freed));
+  await store.db.updateTable('overlay_blocks').set({ used: 256 }).execute();
+  await useBlocks(store, tenants[0], 1, 2 ** 13);
   await assert.rejects(
-    write(store, tenant, (tx) => takeOverlay(tx, 'device', 'early')),
-    { code: 'overlay_exhausted' },
-  );
-  await write(store, tenant, (tx) => freeOverlay(tx, first));
-  clock.now += day;
-  await assert.rejects(
-    write(store, tenant, (tx) => takeOverlay(tx, 'device', 'early')),
-    { code: 'overlay_exhausted' },
-  );
-  clock.now += day;
-  const again = await write(store, tenants[1], (tx) => takeOverlay(tx, 'device', 'late'));
-  assert.equal(again.overlay_v4, first.overlay_v4);
-  assert.notEqual(again.overlay_v6, first.overlay_v6);
-  await assert.rejects(
-    write(store, tenant, (tx) => takeOverlay(tx, 'device', 'next')),
-    { code: 'overlay_exhausted' },
+    write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'refused')),
+    { code: 'overlay_exhausted', message: new RegExp(new Date(clock.now + 2 * day).toISOString()) },
   );
 });
 

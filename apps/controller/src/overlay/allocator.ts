@@ -1,7 +1,7 @@
 import { formatAddress, parseAddress, parsePrefix } from '@sallyport/contract';
-import { unscoped } from '../db/scoped.ts';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
+import { blockSize, takeBlock } from './blocks.ts';
 
 /** IPv4 overlay of the controller, unique across tenants (RFC 6598 shared address space). */
 export const overlayV4 = '100.64.0.0/10';
@@ -12,35 +12,21 @@ export interface OverlayAddresses {
 }
 
 /**
- * Gives an object of the tenant its two overlay addresses. Numbers never used come first, then the one that has rested
- * longest: an address must not reach a new owner while a gateway may still admit the old one.
+ * Gives an object of the tenant its two overlay addresses. The tenant's own numbers come first, the one that has rested
+ * longest: an address must not reach a new owner while a gateway may still admit the old one. Then come numbers of its
+ * blocks that were never used, then those of a new block.
  */
 export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: string): Promise<OverlayAddresses> {
-  const leases = unscoped(tx.db, 'overlay numbers are unique across tenants');
-  const { highest } = await leases
-    .selectFrom('overlay_leases')
-    .select((eb) => eb.fn.max('number').as('highest'))
-    .executeTakeFirstOrThrow();
   const values = { owner_kind: kind, owner_id: owner, rests_until: null };
-  const fresh = Number(highest ?? 0) + 1;
-  if (fresh < numbers) {
-    await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
-    return addressesOf(tx, fresh);
+  const rested = await restedNumber(tx);
+  if (rested !== null) {
+    await tx.scoped.updateTable('overlay_leases').set(values).where('number', '=', rested).execute();
+    return addressesOf(tx, rested);
   }
-  const rested = await leases
-    .selectFrom('overlay_leases')
-    .select('number')
-    .where('rests_until', '<=', tx.now)
-    .orderBy('rests_until')
-    .limit(1)
-    .executeTakeFirst();
-  if (rested === undefined) throw new ApiError('overlay_exhausted');
-  await leases
-    .updateTable('overlay_leases')
-    .set({ tenant_id: tx.tenant, ...values })
-    .where('number', '=', rested.number)
-    .execute();
-  return addressesOf(tx, rested.number);
+  const fresh = (await freshNumber(tx)) ?? (await takeBlock(tx, numbers));
+  if (fresh === null) throw new ApiError('overlay_exhausted', await whenAgain(tx));
+  await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
+  return addressesOf(tx, fresh);
 }
 
 /** Takes the addresses of an object back; they rest for twice the tenant's lease. */
@@ -56,6 +42,41 @@ export async function freeOverlay(tx: Tx, { overlay_v4 }: Pick<OverlayAddresses,
 const v4 = parsePrefix(overlayV4) ?? { first: 0n, last: 0n };
 /** Numbers from 1; the last address of the range is not given either. */
 const numbers = Number(v4.last - v4.first);
+
+async function restedNumber(tx: Tx): Promise<number | null> {
+  const row = await tx.scoped
+    .selectFrom('overlay_leases')
+    .select('number')
+    .where('rests_until', '<=', tx.now)
+    .orderBy('rests_until')
+    .limit(1)
+    .executeTakeFirst();
+  return row?.number ?? null;
+}
+
+async function freshNumber(tx: Tx): Promise<number | null> {
+  const row = await tx.scoped
+    .selectFrom('overlay_blocks')
+    .select(['block', 'used'])
+    .where('used', '<', blockSize)
+    .limit(1)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const number = row.block * blockSize + row.used;
+  if (number >= numbers) return null;
+  const used = row.used + 1;
+  await tx.scoped.updateTable('overlay_blocks').set({ used }).where('block', '=', row.block).execute();
+  return number;
+}
+
+async function whenAgain(tx: Tx): Promise<string> {
+  const { next } = await tx.scoped
+    .selectFrom('overlay_leases')
+    .select((eb) => eb.fn.min('rests_until').as('next'))
+    .executeTakeFirstOrThrow();
+  const free = next === null ? '' : `; the next one that was freed can be used from ${new Date(next).toISOString()}`;
+  return `The tenant has its share of the overlay addresses${free}`;
+}
 
 function numberOf(overlayAddress: string): number {
   const address = parseAddress(overlayAddress);

@@ -1,0 +1,42 @@
+import { unscoped } from '../db/scoped.ts';
+import type { Tx } from '../db/store.ts';
+
+/** Numbers of a block. A tenant takes numbers from its own blocks only, so tenants do not meet at every number. */
+export const blockSize = 256;
+
+/**
+ * Gives the tenant another block and takes the first number of it. A tenant gets its first block while there is one, and a
+ * further one while it has fewer than a quarter of those that are still free: one that has many leaves most of the rest
+ * to others, however often this happens. Null: it gets none. `numbers`: those of the whole overlay, the last not given.
+ */
+export async function takeBlock(tx: Tx, numbers: number): Promise<number | null> {
+  const { own, taken } = await unscoped(tx.db, 'blocks of overlay numbers are unique across tenants')
+    .selectFrom('overlay_blocks')
+    .select((eb) => [
+      eb.fn.countAll<number>().as('taken'),
+      eb.fn.countAll<number>().filterWhere('tenant_id', '=', tx.tenant).as('own'),
+    ])
+    .executeTakeFirstOrThrow();
+  const free = Math.floor(numbers / blockSize) - taken;
+  if (free < 1 || (own > 0 && own >= free / 4)) return null;
+  const block = await firstFree(tx);
+  // Number 0 is the address of the network itself.
+  const first = block === 0 ? 1 : 0;
+  await tx.scoped.insert('overlay_blocks', { block, used: first + 1 });
+  return block * blockSize + first;
+}
+
+async function firstFree(tx: Tx): Promise<number> {
+  const blocks = unscoped(tx.db, 'blocks of overlay numbers are unique across tenants');
+  const zero = await blocks.selectFrom('overlay_blocks').select('block').where('block', '=', 0).executeTakeFirst();
+  if (zero === undefined) return 0;
+  const { block } = await blocks
+    .selectFrom('overlay_blocks as taken')
+    .leftJoin('overlay_blocks as next', (join) => join.on((eb) => eb('next.block', '=', eb('taken.block', '+', 1))))
+    .where('next.block', 'is', null)
+    .select('taken.block')
+    .orderBy('taken.block')
+    .limit(1)
+    .executeTakeFirstOrThrow();
+  return block + 1;
+}
