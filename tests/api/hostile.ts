@@ -23,6 +23,9 @@ const oddPath = [
   '%F0%9F%98%80',
   '%',
   'a'.repeat(190),
+  'a'.repeat(230),
+  'a'.repeat(5000),
+  'reorder',
   '00000000-0000-4000-8000-000000000000',
 ];
 const oddHeaders: readonly (readonly [string, string])[] = [
@@ -33,6 +36,8 @@ const oddHeaders: readonly (readonly [string, string])[] = [
   ['if-match', 'W/"1", *, nonsense'],
   ['idempotency-key', 'shared-by-both-tenants'],
   ['idempotency-key', 'x'.repeat(400)],
+  ['idempotency-key', ''],
+  ['idempotency-key', 'with a blank'],
   ['last-event-id', '-1'],
   ['last-event-id', 'nonsense'],
   ['x-request-id', "'; DROP"],
@@ -42,18 +47,21 @@ const oddHeaders: readonly (readonly [string, string])[] = [
   ['authorization', 'Bearer x'],
 ];
 
+const oddMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'QUERY', 'PROPFIND', 'LINK'];
+const oddParameters = [
+  ...['unheardOf', 'limit', 'offset', 'sort', 'from', 'to', 'since', 'device', 'groups', 'rolesOnly', 'dry-run'],
+  ...['filter[a', 'filter[id]', 'filter[name][like]', 'filter[status][in]', '__proto__'],
+];
+
 /** The same request with one thing wrong or surprising about it. `foreign`: ids of another tenant. */
 export function spoilt(dice: Dice, request: MadeRequest, foreign: readonly string[]): MadeRequest {
   const header = dice.of(oddHeaders);
   const ways: (() => MadeRequest)[] = [
-    () => ({ ...request, method: dice.of(['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) }),
+    () => ({ ...request, method: dice.of(oddMethods) }),
     () => ({ ...request, headers: { ...request.headers, [header[0]]: header[1] } }),
     () => ({
       ...request,
-      query: [
-        ...request.query,
-        [dice.of(['unheardOf', 'limit', 'dry-run', 'filter[a', '__proto__']), dice.of(oddText)],
-      ],
+      query: [...request.query, [dice.of(oddParameters), dice.of(oddText)]],
     }),
     () => ({ ...request, path: withSegment(request.path, dice.of(oddPath)) }),
     () => ({ ...request, path: withSegment(request.path, dice.of(foreign)) }),

@@ -2,13 +2,14 @@
 export interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];
-  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly properties?: Readonly<Record<string, Schema | false>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean | Schema;
   readonly propertyNames?: Schema;
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
+  readonly allOf?: readonly Schema[];
   readonly enum?: readonly unknown[];
   readonly format?: string;
   readonly pattern?: string;
@@ -35,10 +36,12 @@ export function resolved(schema: Schema, schemas: Schemas): Schema {
 export function misfits(value: unknown, given: Schema, schemas: Schemas, place = ''): string[] {
   const schema = resolved(given, schemas);
   for (const keyword of Object.keys(schema)) if (!known.has(keyword)) throw new Error(`unknown keyword ${keyword}`);
-  const { anyOf, oneOf } = schema;
+  const { anyOf, oneOf, allOf = [] } = schema;
   const fitting = (options: readonly Schema[]) => options.filter((s) => misfits(value, s, schemas, place).length === 0);
   if (anyOf !== undefined && fitting(anyOf).length === 0) return [`${place} fits none of its forms`];
   if (oneOf !== undefined && fitting(oneOf).length !== 1) return [`${place} fits not one of its forms alone`];
+  const failed = allOf.flatMap((part) => misfits(value, part, schemas, place));
+  if (failed.length > 0) return failed;
   if (schema.enum !== undefined && !schema.enum.includes(value)) return [`${place} is not in its list`];
   if (schema.type !== undefined && ![schema.type].flat().some((type) => isOf(value, type)))
     return [`${place} is not of type ${schema.type}`];
@@ -51,7 +54,7 @@ export function misfits(value: unknown, given: Schema, schemas: Schemas, place =
 const annotations = ['description', 'default', 'title'];
 const applied = ['$ref', 'type', 'properties', 'required', 'additionalProperties', 'propertyNames', 'items', 'anyOf'];
 const bounds = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'];
-const known = new Set([...annotations, ...applied, ...bounds, 'oneOf', 'enum', 'format', 'pattern']);
+const known = new Set([...annotations, ...applied, ...bounds, 'oneOf', 'allOf', 'enum', 'format', 'pattern']);
 
 function isOf(value: unknown, type: string): boolean {
   if (type === 'null') return value === null;
@@ -63,7 +66,11 @@ function isOf(value: unknown, type: string): boolean {
 
 const formats: Readonly<Record<string, RegExp>> = {
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
-  'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z$/,
+  'date-time': /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/,
+  ipv4: /^\d{1,3}([.]\d{1,3}){3}$/,
+  ipv6: /^[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*$/,
+  'port-range': /^\d+-\d+$/,
+  'port-or-range': /^\d+(-\d+)?$/,
   email: /^[^@\s]+@[^@\s]+$/,
 };
 

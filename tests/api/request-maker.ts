@@ -17,7 +17,7 @@ export interface DocumentedOperation {
   readonly path: string;
   readonly parameters: readonly Parameter[];
   readonly requestBody?: { readonly content: Content };
-  readonly responses: Readonly<Record<string, { readonly content?: Content }>>;
+  readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: Content }>>;
 }
 
 export interface MadeRequest {
@@ -42,7 +42,8 @@ export function fittingRequest(dice: Dice, operation: DocumentedOperation, mater
   const query: [string, string][] = [];
   for (const { name, in: place, schema } of parameters) {
     if (place !== 'query' || !dice.chance(0.3)) continue;
-    query.push(name === 'filter' ? filter(dice, material) : [name, String(fitting(dice, schema, name, material))]);
+    const filtered = name.startsWith('filter[');
+    query.push(filtered ? filter(dice, name, material) : [name, String(fitting(dice, schema, name, material))]);
   }
   const schema = requestBody?.content['application/json']?.schema;
   return {
@@ -51,34 +52,20 @@ export function fittingRequest(dice: Dice, operation: DocumentedOperation, mater
       whole.replace(`{${name}}`, idOf(dice, name === 'id' ? (family ?? '') : `${name.replace('Id', '')}s`, material)),
     ),
     query,
-    headers: {},
+    headers: dice.chance(0.1) ? { 'idempotency-key': `key-${dice.below(1e6)}` } : {},
     ...(schema === undefined ? {} : { body: fitting(dice, schema, '', material) }),
   };
 }
 
-function filter(dice: Dice, { marker, ids }: Material): [string, string] {
-  const field = dice.of([
-    'id',
-    'name',
-    'type',
-    'status',
-    'email',
-    'users.id',
-    'roles.id',
-    'gateways.id',
-    'policies.id',
-  ]);
+function filter(dice: Dice, name: string, { marker, ids }: Material): [string, string] {
   const operator = dice.of(['', '[eq]', '[ne]', '[gt]', '[lte]', '[ilike]', '[in]', '[nin]']);
-  return [
-    `filter[${field}]${operator}`,
-    dice.of([marker, '%a%', 'PRIVATE', 'ACTIVE', dice.of(ids.get('users') ?? [''])]),
-  ];
+  return [name + operator, dice.of([marker, '%a%', 'PRIVATE', 'ACTIVE', dice.of(ids.get('users') ?? [''])])];
 }
 
 /** A value of a schema. `name` is the field it stands in. */
 function fitting(dice: Dice, given: Schema, name: string, material: Material): unknown {
   const form = resolved(given, material.schemas);
-  const schema = typeof form.type === 'object' ? { ...form, type: dice.of(form.type) } : form;
+  const schema = chosenForm(dice, typeof form.type === 'object' ? { ...form, type: dice.of(form.type) } : form);
   const hinted = hints[name];
   if (hinted !== undefined && schema.type === 'string' && schema.format !== 'uuid') return hinted(dice);
   const options = schema.anyOf ?? schema.oneOf;
@@ -98,17 +85,30 @@ function fitting(dice: Dice, given: Schema, name: string, material: Material): u
   return schema.type === 'string' ? `${material.marker} ${dice.below(1e6)}` : { a: 1 };
 }
 
+/** An object whose fields depend on each other, in one of its forms. */
+function chosenForm(dice: Dice, { allOf, oneOf, ...schema }: Schema): Schema {
+  if (schema.type !== 'object') return { ...schema, ...(allOf && { allOf }), ...(oneOf && { oneOf }) };
+  const forms = [
+    ...(allOf ?? []).map((part) => chosenForm(dice, { type: 'object', ...part })),
+    ...(oneOf ? [dice.of(oneOf)] : []),
+  ];
+  return {
+    ...schema,
+    properties: Object.assign({}, schema.properties, ...forms.map(({ properties }) => properties)),
+    required: [...(schema.required ?? []), ...forms.flatMap(({ required = [] }) => required)],
+  };
+}
+
 function fittingObject(dice: Dice, schema: Schema, material: Material, name: string): Record<string, unknown> {
   const { properties = {}, required = [], additionalProperties: more } = schema;
   const chosen = Object.entries(properties).filter(([key]) => required.includes(key) || dice.chance(0.3));
   const made = Object.fromEntries(
-    chosen.map(([key, own]) => [key, fitting(dice, own, key === 'id' ? name : key, material)]),
+    chosen.flatMap(([key, own]) =>
+      own === false ? [] : [[key, fitting(dice, own, key === 'id' ? name : key, material)]],
+    ),
   );
   if (typeof more === 'object' && chosen.length === 0)
     made[dice.of(['os', 'level'])] = fitting(dice, more, 'value', material);
-  if (made.protocol === 'ICMP') delete made.port;
-  else if (properties.protocol !== undefined && properties.port !== undefined)
-    made.port = fitting(dice, properties.port, 'port', material);
   return made;
 }
 

@@ -98,7 +98,7 @@ export function createClient(connection: Connection): Client {
 function pathOf(operation: Operation, call: AnyCall): string {
   const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = call.params?.[name];
-    if (value === undefined) throw new TypeError(`${operation.operationId} needs the parameter ${name}`);
+    if (value === undefined) throw new TypeError(`${operation.method} ${operation.path} needs the parameter ${name}`);
     return encodeURIComponent(value);
   });
   const query = new URLSearchParams();

@@ -94,10 +94,10 @@ test('no message of the local socket has a string, list, record or nesting witho
 });
 
 test('no request of the HTTP API has a string, list, record or nesting without a bound', () => {
-  const found = Object.values(operations).flatMap((operation: Operation) =>
+  const found = Object.entries<Operation>(operations).flatMap(([name, operation]) =>
     (['params', 'query', 'body'] as const).flatMap((part) => {
       const schema = operation[part];
-      return schema === undefined ? [] : unbounded(schema, `${operation.operationId} ${part}`);
+      return schema === undefined ? [] : unbounded(schema, `${name} ${part}`);
     }),
   );
   assert.deepEqual(found, []);

@@ -9,6 +9,8 @@ import { policyOperations } from './operations/policies.ts';
 import { resourceOperations } from './operations/resources.ts';
 
 export { dryRunQuery, type Operation, type Right, rightsOfRole } from './operations/define.ts';
+export { failuresOf } from './operations/failures.ts';
+export { tags } from './operations/tags.ts';
 
 /** Every operation of the API, by name. */
 export const operations = {

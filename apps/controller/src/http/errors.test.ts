@@ -136,6 +136,10 @@ test('ids and query parameters are checked as well', async (t) => {
   assert.equal(id.json.errors[0].pointer, 'path/id');
   const query = await app.request('GET', `${path}?page=1`);
   assert.deepEqual(query.json.errors, [{ pointer: 'query/page', message: 'is not a known field' }]);
+  for (const list of ['/tenants/users', '/tenants/groups', '/tenants/resources', '/tenants/devices']) {
+    const hidden = await app.request('GET', `${list}?__proto__=x`);
+    assert.deepEqual(hidden.json.errors, [{ pointer: 'query/__proto__', message: 'is not a known field' }], list);
+  }
   problem(await app.request('GET', `${path}/00000000-0000-4000-8000-000000000000`), 'not_found');
 });
 

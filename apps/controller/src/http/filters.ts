@@ -1,10 +1,5 @@
-import { filterOperators, id as uuid } from '@sallyport/contract';
+import { type FilterKind, type FilterOperator, filterOperators, longestPattern, id as uuid } from '@sallyport/contract';
 import { FieldErrors } from '../field-errors.ts';
-
-export type FilterOperator = (typeof filterOperators)[number];
-
-/** What the values of a field are: any text, ids, or the words of a list. Ids and words are compared whole. */
-export type FilterKind = 'text' | 'id' | readonly string[];
 
 /** One condition of a list. `values` has one entry, but for `in` and `nin`. */
 export interface Filter<F extends string> {
@@ -74,8 +69,6 @@ function valuesOf(kind: FilterKind, operator: FilterOperator, text: string): str
 }
 
 const whole: readonly FilterOperator[] = ['eq', 'ne', 'in', 'nin'];
-
-const longestPattern = 200;
 
 /** A value that no object can have is a mistake, and worth more than an empty list. */
 function refusalOf(kind: FilterKind, { operator, values }: Filter<string>): string | null {

@@ -21,6 +21,9 @@ export interface IdempotentRequest {
   readonly hash: string;
 }
 
+/** 1 to 200 visible ASCII characters. */
+export const idempotencyKeyPattern = '^[!-~]{1,200}$';
+
 /** How long an answer is kept for repeats. */
 export const idempotencyMs = 24 * 3600 * 1000;
 
@@ -33,7 +36,7 @@ export function idempotentRequest(
   body: unknown,
 ): IdempotentRequest | null {
   if (header === undefined) return null;
-  if (typeof header !== 'string' || !/^[\x21-\x7e]{1,200}$/.test(header))
+  if (typeof header !== 'string' || !new RegExp(idempotencyKeyPattern).test(header))
     throw new ApiError('invalid_request', undefined, [
       { pointer: 'header/idempotency-key', message: 'must be 1 to 200 visible ASCII characters' },
     ]);

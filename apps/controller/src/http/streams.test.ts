@@ -13,10 +13,9 @@ const piece = z.object({ n: z.int() });
 type Piece = z.infer<typeof piece>;
 
 const operation: Operation = {
-  operationId: 'Test_stream',
   method: 'GET',
   path: '/numbers',
-  tag: 'Test',
+  tag: 'Changes',
   summary: 'Numbers',
   right: 'read',
   status: 200,

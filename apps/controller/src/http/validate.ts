@@ -18,8 +18,13 @@ export function validateInput(operation: Operation, raw: RawInput): RawInput {
     errors.push(...result.error.issues.flatMap((issue) => fieldErrors(issue, prefix)));
     return undefined;
   };
+  // Assigning this name sets a prototype, so no schema sees it.
+  const given = Object.entries(raw.query as object);
+  const named = Object.fromEntries(given.filter(([name]) => name !== '__proto__'));
+  if (given.length > Object.keys(named).length)
+    errors.push({ pointer: 'query/__proto__', message: 'is not a known field' });
   const params = check(operation.params, lowerCaseIds(raw.params), 'path');
-  const query = check(operation.query, { ...(raw.query as object) }, 'query');
+  const query = check(operation.query, named, 'query');
   const body =
     operation.body === undefined
       ? noBody(raw.body, errors)

@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { type ErrorCode, failuresOf, type Operation, operations } from '@sallyport/contract';
 import type { InjectOptions } from 'fastify';
 import pino from 'pino';
 import { type App, type AppDeps, type ChannelParts, createApp } from '../app.ts';
@@ -127,6 +128,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
       };
       if (body !== undefined) options.payload = body as object;
       const { statusCode, headers: answered, payload } = await app.server.inject(options);
+      assertDocumented(method, path.slice((overrides.basePath ?? '').length), payload);
       return {
         status: statusCode,
         headers: answered,
@@ -145,6 +147,18 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
         async (tx) => (await issueApiKey(tx, { name: role, role, expiresAt: null })).key,
       ),
   };
+}
+
+/** Asserts that a failure is one that the contract, and so the document, has for the operation. */
+function assertDocumented(method: string, path: string, payload: string): void {
+  const code = /"type":"urn:sallyport:error:(\w+)"/.exec(payload)?.[1] as ErrorCode | undefined;
+  if (code === undefined || code === 'method_not_allowed' || code === 'route_not_found') return;
+  const asked = path.split('?')[0] ?? '';
+  const operation = Object.values<Operation>(operations)
+    .filter((one) => one.method === method && new RegExp(`^${one.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(asked))
+    .sort((a, b) => a.path.split('{').length - b.path.split('{').length)[0];
+  if (operation === undefined) return;
+  assert.ok(failuresOf(operation).includes(code), `${method} ${operation.path} does not have ${code} in its table`);
 }
 
 /** JSON as it is, JSON lines as a list of them; what is neither, not at all. */

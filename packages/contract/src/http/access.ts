@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { list } from '../bounds.ts';
 import { parseAddress } from '../ip.ts';
-import { id, ref, timestamp } from './common.ts';
+import { id, moment, portWhereNeeded, ref, timestamp } from './common.ts';
 import { policyType } from './policies.ts';
 
 export const Explain = z
@@ -11,10 +11,11 @@ export const Explain = z
     destination: z
       .string()
       .max(64, { abort: true })
-      .refine((text) => parseAddress(text) !== null, 'must be an IP address'),
+      .refine((text) => parseAddress(text) !== null, 'must be an IP address')
+      .meta({ anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] }),
     protocol: z.enum(['TCP', 'UDP', 'ICMP']),
     port: z.int().min(1).max(65535).optional(),
-    at: timestamp.optional().describe('Now when left out'),
+    at: moment.optional().describe('Now when left out'),
   })
   .refine((q) => (q.device === undefined) !== (q.user === undefined), {
     message: 'give either a device or a user',
@@ -24,7 +25,18 @@ export const Explain = z
     message: 'TCP and UDP need a port, ICMP takes none',
     path: ['port'],
   })
-  .meta({ id: 'Explain' });
+  .meta({
+    id: 'Explain',
+    allOf: [
+      {
+        oneOf: [
+          { required: ['device'], properties: { user: false } },
+          { required: ['user'], properties: { device: false } },
+        ],
+      },
+      { oneOf: portWhereNeeded },
+    ],
+  });
 
 /** A condition of an admission rule with what it met. */
 export const Condition = z

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { secret } from '../secrets.ts';
-import { id, name, timestamp } from './common.ts';
+import { id, moment, name, timestamp } from './common.ts';
 
 /** Role types of the reference that a key may act with; what each may call stands with the operations. */
 export const roleType = z.enum(['OWNER', 'ADMIN', 'DEFAULT', 'BASIC', 'BILLING', 'AUDITOR', 'SUPPORT']);
@@ -13,7 +13,7 @@ export const CreateApiKey = z
       .enum(['OWNER', 'ADMIN', 'AUDITOR'])
       .default('ADMIN')
       .describe('OWNER and ADMIN may change things, OWNER may manage keys, AUDITOR reads'),
-    expiresAt: timestamp.nullish().describe('Never when left out'),
+    expiresAt: moment.nullish().describe('Never when left out'),
   })
   .meta({ id: 'CreateApiKey' });
 

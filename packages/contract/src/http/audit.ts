@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { id, paginated, timestamp } from './common.ts';
+import { count, id, moment, paginated, timestamp, wholeNumber } from './common.ts';
 
 export const AuditEvent = z
   .object({
@@ -24,8 +24,8 @@ export const AuditEvent = z
 export type AuditEvent = z.infer<typeof AuditEvent>;
 
 const filters = {
-  from: timestamp.optional(),
-  to: timestamp.optional(),
+  from: moment.optional(),
+  to: moment.optional(),
   actor: z.string().max(200).optional(),
   action: z.string().max(200).optional(),
   kind: z.string().max(50).optional(),
@@ -33,8 +33,8 @@ const filters = {
 };
 export const auditQuery = z.strictObject({
   ...filters,
-  limit: z.coerce.number().int().min(1).default(50).describe('More than 500 is taken as 500'),
-  offset: z.coerce.number().int().min(0).default(0),
+  limit: count(wholeNumber(1).default(50)).describe('Page size; more than 500 is taken as 500'),
+  offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
 });
 export const auditExportQuery = z.strictObject(filters);
 export const AuditPage = paginated(AuditEvent).meta({ id: 'AuditPage' });
@@ -59,5 +59,5 @@ export const ChangeEvent = z
   .meta({ id: 'ChangeEvent' });
 export type ChangeEvent = z.infer<typeof ChangeEvent>;
 export const changesQuery = z.strictObject({
-  since: z.coerce.number().int().min(0).optional().describe('Revision after which to begin; Last-Event-ID wins'),
+  since: count(wholeNumber(0).optional()).describe('Revision after which to begin; Last-Event-ID wins'),
 });

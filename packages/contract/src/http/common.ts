@@ -21,6 +21,8 @@ export const name = text(120, 1);
 export const description = text(1000);
 export const id = z.uuid();
 export const timestamp = z.iso.datetime().max(40);
+/** A moment that a client gives: with any offset from UTC. */
+export const moment = z.iso.datetime({ offset: true }).max(40);
 
 /** A field that a request may carry back from an answer. It is not looked at. */
 export const ignored = z.unknown();
@@ -28,11 +30,11 @@ export const ignored = z.unknown();
 /** Reference to another object: its id, or the object itself as an answer carries it, so that answers can be written back. */
 export const ref = z.union([id, z.object({ id }).transform((object) => object.id)]);
 
+/** 1 to 65535. */
+const portPattern = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})';
+
 /** UDP port as the published page has it: a decimal string. */
-export const portText = z
-  .string()
-  .regex(/^[1-9][0-9]{0,4}$/, 'must be a port number, 1 to 65535')
-  .refine((value) => Number(value) <= 65535, 'must be a port number, 1 to 65535');
+export const portText = z.string().regex(new RegExp(`^${portPattern}$`), 'must be a port number, 1 to 65535');
 
 const hostName =
   /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
@@ -51,10 +53,36 @@ export function parseEndpoint(value: string): { host: string; port: number | nul
   return hostName.test(host) ? { host, port } : null;
 }
 
+// What the checks above and below take, as JSON Schema for the document.
+const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
+const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
+const ipv4Pattern = `${octet}([.]${octet}){3}`;
+const namePattern = `(?![0-9.]+(:|$))(?=[^:]{1,253}(:|$))${label}([.]${label})*`;
+const ipv6Whole = '([0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}';
+const endpointForms = [
+  { pattern: `^${namePattern}(:${portPattern})?$` },
+  { pattern: `^${ipv4Pattern}(:${portPattern})?$` },
+  { format: 'ipv6' },
+  { pattern: `^\\[${ipv6Whole}\\](:${portPattern})?$` },
+];
+export const prefixForms = [
+  { format: 'ipv4' },
+  { pattern: `^${ipv4Pattern}/(3[0-2]|[12]?[0-9])$` },
+  { format: 'ipv6' },
+  { pattern: `^${ipv6Whole}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$` },
+];
+export const addressForms = [...prefixForms, { pattern: `^${namePattern}$` }];
+/** TCP and UDP need a port, ICMP takes none. */
+export const portWhereNeeded = [
+  { required: ['port'], properties: { protocol: { enum: ['TCP', 'UDP'] } } },
+  { properties: { protocol: { enum: ['ICMP'] }, port: false } },
+];
+
 export const endpoint = z
   .string()
   .max(300)
-  .refine((value) => parseEndpoint(value) !== null, 'must be a host name or IP address, with an optional port');
+  .refine((value) => parseEndpoint(value) !== null, 'must be a host name or IP address, with an optional port')
+  .meta({ anyOf: endpointForms });
 
 export const paginated = <T extends z.ZodType>(item: T) =>
   z.object({
@@ -69,18 +97,41 @@ export const paginated = <T extends z.ZodType>(item: T) =>
 const listOf = (value: unknown): unknown =>
   value === undefined ? [] : [value].flat().flatMap((v) => (typeof v === 'string' ? v.split(',') : [v]));
 
-/** A whole number in a query: decimal digits and nothing else. */
-const count = <T extends z.ZodType>(schema: T) =>
+/** A whole number in a query: one to fifteen decimal digits and nothing else. */
+export const count = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value), schema);
+export const wholeNumber = (least: 0 | 1) => z.int().min(least).max(999_999_999_999_999);
 
 /** Query of paged lists. `sort` is repeated or comma-joined, each `field`, `-field`, `field:asc` or `field:desc`. */
-export const pageQuery = {
-  limit: count(z.int().min(1).default(10)).describe('Page size; more than 100 is taken as 100'),
-  offset: count(z.int().min(0).default(0)),
-  sort: z
-    .preprocess(listOf, list(z.string().max(100), 20))
-    .describe('field, -field, field:asc or field:desc; repeated or comma-joined'),
+export const pageQuery = (sortFields: readonly string[]) => {
+  const fields = sortFields.join('|');
+  return {
+    limit: count(wholeNumber(1).default(10)).describe('Page size; more than 100 is taken as 100'),
+    offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
+    sort: z
+      .preprocess(
+        listOf,
+        list(
+          z
+            .string()
+            .max(100)
+            .meta({ pattern: `^(-?(${fields})|(${fields}):(asc|desc))$` }),
+          20,
+        ),
+      )
+      .describe('field, -field, field:asc or field:desc; repeated or comma-joined'),
+  };
 };
+
+export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', 'in', 'nin'] as const;
+export type FilterOperator = (typeof filterOperators)[number];
+
+/** What the values of a filter's field are: any text, ids, or the words of a list. Ids and words are compared whole. */
+export type FilterKind = 'text' | 'id' | readonly string[];
+export type Filters = Readonly<Record<string, FilterKind>>;
+
+/** Most characters of an `ilike` pattern. */
+export const longestPattern = 200;
 
 /** RFC 9457 problem details with the code of our catalogue. */
 export const Problem = z

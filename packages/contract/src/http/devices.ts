@@ -118,7 +118,8 @@ export const Device = z
 export type Device = z.infer<typeof Device>;
 
 export const DevicePage = paginated(Device).meta({ id: 'DevicePage' });
-export const deviceQuery = z.strictObject(pageQuery);
+export const deviceSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
+export const deviceQuery = z.strictObject(pageQuery(deviceSortFields));
 
 export const DeviceConfiguration = z
   .object({

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { secret } from '../secrets.ts';
-import { id, name, ref, timestamp } from './common.ts';
+import { id, moment, name, ref, timestamp } from './common.ts';
 
 export const CreateEnrolmentKey = z
   .strictObject({
     name: name.nullish().describe('Name that the device will have; its host name when left out'),
     user: ref.nullish().describe('Owner of the device; without one it matches `devices` and `allDevices` only'),
-    expiresAt: timestamp.nullish().describe('In 24 hours when left out; 30 days from now at most'),
+    expiresAt: moment.nullish().describe('In 24 hours when left out; 30 days from now at most'),
   })
   .meta({ id: 'CreateEnrolmentKey' });
 

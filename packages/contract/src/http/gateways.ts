@@ -17,6 +17,7 @@ const relayPorts = z
     const [from = 0, to = 0] = value.split('-').map(Number);
     return !portRange.test(value) || (from < to && to <= 65535);
   }, 'must go from a lower to a higher UDP port, 65535 at most')
+  .meta({ format: 'port-range' })
   .optional()
   .describe('UDP ports that the relay may use, 52000-52999 unless given; the first answers round-trip probes');
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bounded, list } from '../bounds.ts';
-import { description, id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { description, type Filters, id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 import { Role } from './roles.ts';
 
 const writable = {
@@ -45,5 +45,6 @@ export type Group = z.infer<typeof Group>;
 export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'users'] as const;
 export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
 /** `filter[...]` parameters are read apart. */
-export const groupQuery = bounded(z.looseObject(pageQuery), 100, 'has too many parameters');
-export const groupFilterFields = ['id', 'name', 'roles.id', 'users.id'] as const;
+export const groupSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
+export const groupQuery = bounded(z.looseObject(pageQuery(groupSortFields)), 100, 'has too many parameters');
+export const groupFilters = { id: 'id', name: 'text', 'roles.id': 'id', 'users.id': 'id' } as const satisfies Filters;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { list } from '../bounds.ts';
 import { canonicalPrefix } from '../ip.ts';
-import { description, id, name, ref, timestamp } from './common.ts';
+import { description, id, name, prefixForms, ref, timestamp } from './common.ts';
 import { deviceStatus } from './devices.ts';
 import { Gateway } from './gateways.ts';
 import { accessType, loadBalancingMode } from './resources.ts';
@@ -16,7 +16,8 @@ const sourceIps = list(
   z
     .string()
     .max(64, { abort: true })
-    .refine((value) => canonicalPrefix(value) !== null, 'must be an IP address or a CIDR range'),
+    .refine((value) => canonicalPrefix(value) !== null, 'must be an IP address or a CIDR range')
+    .meta({ anyOf: prefixForms }),
   1000,
 );
 

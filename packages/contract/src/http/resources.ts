@@ -1,7 +1,19 @@
 import { z } from 'zod';
 import { bounded, list } from '../bounds.ts';
 import { canonicalPrefix } from '../ip.ts';
-import { id, ignored, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import {
+  addressForms,
+  type Filters,
+  id,
+  ignored,
+  name,
+  pageQuery,
+  paginated,
+  portWhereNeeded,
+  ref,
+  text,
+  timestamp,
+} from './common.ts';
 import { Gateway } from './gateways.ts';
 
 export const accessType = z.enum(['PRIVATE', 'SAAS', 'INTERNET']);
@@ -16,7 +28,8 @@ const portOrRange = z
   .refine((value) => {
     const [first = 0, last = first] = value.split('-').map(Number);
     return first <= last && last <= 65535;
-  }, 'must be a port or an ascending range within 1 to 65535');
+  }, 'must be a port or an ascending range within 1 to 65535')
+  .meta({ format: 'port-or-range' });
 
 export const NetworkProtocol = z
   .strictObject({ protocol: z.enum(['TCP', 'UDP', 'ICMP']), port: portOrRange.optional() })
@@ -24,7 +37,7 @@ export const NetworkProtocol = z
     message: 'TCP and UDP need a port, ICMP takes none',
     path: ['port'],
   })
-  .meta({ id: 'NetworkProtocol' });
+  .meta({ id: 'NetworkProtocol', oneOf: portWhereNeeded });
 export type NetworkProtocol = z.infer<typeof NetworkProtocol>;
 
 export const CreateProtocol = z
@@ -44,7 +57,7 @@ export type Protocol = z.infer<typeof Protocol>;
 // ---- addresses
 
 /** What an address field takes: IPv4, IPv6, CIDR or a host name. The feature checks which, with a sentence for each. */
-export const addressText = text(253, 1);
+export const addressText = text(253, 1).meta({ anyOf: addressForms });
 export const isIpText = (value: string): boolean => canonicalPrefix(value) !== null;
 
 export const UpdateAddress = z
@@ -128,13 +141,13 @@ export const resourceReadOnly = [
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 
 /** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
-export const resourceQuery = bounded(z.looseObject(pageQuery), 100, 'has too many parameters');
-export const resourceFilterFields = [
-  'id',
-  'name',
-  'type',
-  'gateways.id',
-  'policies.id',
-  'addresses.protocols.id',
-] as const;
-export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', 'in', 'nin'] as const;
+export const resourceSortFields = ['id', 'name'] as const;
+export const resourceQuery = bounded(z.looseObject(pageQuery(resourceSortFields)), 100, 'has too many parameters');
+export const resourceFilters = {
+  id: 'id',
+  name: 'text',
+  type: accessType.options,
+  'gateways.id': 'id',
+  'policies.id': 'id',
+  'addresses.protocols.id': 'id',
+} as const satisfies Filters;

@@ -83,9 +83,8 @@ test('a public key has 32 bytes in canonical base64', () => {
     fails(CreateDevice, { name: 'd', publicKey });
 });
 
-test('operations are unique by id and by method and path, and every error code has a 4xx or 5xx status', () => {
+test('operations are unique by method and path, and every error code has a 4xx or 5xx status', () => {
   const all = Object.values(operations);
-  assert.equal(new Set(all.map((o) => o.operationId)).size, all.length);
   assert.equal(new Set(all.map((o) => `${o.method} ${o.path}`)).size, all.length);
   for (const { status } of Object.values(errorCatalogue)) assert.ok(status >= 400 && status < 600);
 });

@@ -12,7 +12,12 @@ export const timeZone = z
     } catch {
       return false;
     }
-  }, 'must be a time zone of the IANA database, such as Europe/Zurich');
+  }, 'must be a time zone of the IANA database, such as Europe/Zurich')
+  .meta({
+    id: 'TimeZone',
+    description: 'Time zone of the IANA database; older names such as US/Pacific are taken too',
+    enum: [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])].sort(),
+  });
 
 const writable = {
   name,

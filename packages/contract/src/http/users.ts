@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { bounded, list } from '../bounds.ts';
-import { id, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { type Filters, id, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 import { Device } from './devices.ts';
 import { Role } from './roles.ts';
 
@@ -78,15 +78,25 @@ export const userReadOnly = [
 ] as const;
 export const UserPage = paginated(User).meta({ id: 'UserPage' });
 /** `filter[...]` parameters are read apart. `roles.id`: set on the user or given by a group. */
-export const userQuery = bounded(z.looseObject(pageQuery), 100, 'has too many parameters');
-export const userFilterFields = [
+export const userSortFields = [
   'id',
   'email',
+  'createdAt',
+  'updatedAt',
+  'lastConnection',
   'firstName',
   'lastName',
-  'department',
   'status',
-  'groups.id',
-  'roles.id',
-  'devices.id',
 ] as const;
+export const userQuery = bounded(z.looseObject(pageQuery(userSortFields)), 100, 'has too many parameters');
+export const userFilters = {
+  id: 'id',
+  email: 'text',
+  firstName: 'text',
+  lastName: 'text',
+  department: 'text',
+  status: userStatus.options,
+  'groups.id': 'id',
+  'roles.id': 'id',
+  'devices.id': 'id',
+} as const satisfies Filters;

@@ -13,7 +13,6 @@ import { define, dryRunQuery, noQuery } from './define.ts';
 
 export const accessOperations = define({
   explainAccess: {
-    operationId: 'AccessController_explain',
     method: 'POST',
     path: '/tenants/access/explain',
     tag: 'Access',
@@ -23,9 +22,9 @@ export const accessOperations = define({
     body: Explain,
     status: 200,
     response: ExplainAnswer,
+    failures: ['invalid_reference'],
   },
   accessMatrix: {
-    operationId: 'AccessController_matrix',
     method: 'GET',
     path: '/tenants/access/matrix',
     tag: 'Access',
@@ -38,7 +37,6 @@ export const accessOperations = define({
   },
 
   listAuditEvents: {
-    operationId: 'AuditController_findAll',
     method: 'GET',
     path: '/tenants/audit-events',
     tag: 'Audit',
@@ -49,7 +47,6 @@ export const accessOperations = define({
     response: AuditPage,
   },
   exportAuditEvents: {
-    operationId: 'AuditController_export',
     method: 'GET',
     path: '/tenants/audit-events/export',
     tag: 'Audit',
@@ -61,7 +58,6 @@ export const accessOperations = define({
     stream: 'ndjson',
   },
   verifyAuditEvents: {
-    operationId: 'AuditController_verify',
     method: 'GET',
     path: '/tenants/audit-events/verify',
     tag: 'Audit',
@@ -72,7 +68,6 @@ export const accessOperations = define({
     response: AuditVerification,
   },
   followChanges: {
-    operationId: 'ChangesController_follow',
     method: 'GET',
     path: '/tenants/changes',
     tag: 'Changes',
@@ -85,7 +80,6 @@ export const accessOperations = define({
   },
 
   getTenant: {
-    operationId: 'TenantController_find',
     method: 'GET',
     path: '/tenants/settings',
     tag: 'Settings',
@@ -96,12 +90,12 @@ export const accessOperations = define({
     response: Tenant,
   },
   updateTenant: {
-    operationId: 'TenantController_update',
     method: 'PATCH',
     path: '/tenants/settings',
     tag: 'Settings',
     right: 'own',
     summary: 'Change settings of the tenant',
+    versioned: true,
     query: dryRunQuery,
     dryRun: true,
     body: UpdateTenant,

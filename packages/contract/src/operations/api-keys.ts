@@ -4,7 +4,6 @@ import { byId, define, noQuery } from './define.ts';
 
 export const apiKeyOperations = define({
   createApiKey: {
-    operationId: 'ApiKeysController_create',
     method: 'POST',
     path: '/tenants/api-keys',
     tag: 'API keys',
@@ -16,7 +15,6 @@ export const apiKeyOperations = define({
     response: ApiKey,
   },
   listApiKeys: {
-    operationId: 'ApiKeysController_findAll',
     method: 'GET',
     path: '/tenants/api-keys',
     tag: 'API keys',
@@ -27,7 +25,6 @@ export const apiKeyOperations = define({
     response: z.array(ApiKey),
   },
   deleteApiKey: {
-    operationId: 'ApiKeysController_delete',
     method: 'DELETE',
     path: '/tenants/api-keys/{id}',
     tag: 'API keys',
@@ -36,5 +33,6 @@ export const apiKeyOperations = define({
     params: byId,
     query: noQuery,
     status: 204,
+    failures: ['last_api_key'],
   },
 });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import type { ErrorCode } from '../errors.ts';
 import type { RoleType } from '../http/api-keys.ts';
-import { id } from '../http/common.ts';
+import { type FilterKind, id } from '../http/common.ts';
+import type { Tag } from './tags.ts';
 
 /**
  * What a caller may do. `read`: see the tenant's objects; `write`: change them; `deploy`: see enrolment tokens; `diagnose`: test and
@@ -19,20 +21,21 @@ export const rightsOfRole: Readonly<Record<RoleType, readonly Right[]>> = {
   DEFAULT: [],
 };
 
-/** One operation of the HTTP API. Server, OpenAPI document, CLI and tests are all made from this table. */
+/** One operation of the HTTP API. Server, OpenAPI document, CLI and tests are all made from this table.
+ * Its name in the table is its operation id. */
 export interface Operation {
-  /** Name in the published reference, where one is known. */
-  readonly operationId: string;
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Below the base path; path parameters as `{id}`. */
   readonly path: string;
-  readonly tag: string;
+  readonly tag: Tag;
   readonly summary: string;
+  /** Says what the summary and the rest of this table do not. */
+  readonly description?: string;
   readonly right: Right;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
-  /** Fields that `filter[field][operator]` parameters can name, beside what `query` has. */
-  readonly filters?: readonly string[];
+  /** Fields that `filter[field][operator]` parameters can name, beside what `query` has, and what their values are. */
+  readonly filters?: Readonly<Record<string, FilterKind>>;
   readonly body?: z.ZodType;
   /** Fields of the answer that a write takes and ignores. */
   readonly ignoredFields?: readonly string[];
@@ -43,6 +46,10 @@ export interface Operation {
   readonly stream?: 'ndjson' | 'sse';
   /** Takes `?dry-run=true`, which answers 200 with DryRun and writes nothing. */
   readonly dryRun?: true;
+  /** Its answers have an ETag and it takes If-Match: 412 when the object has changed. */
+  readonly versioned?: true;
+  /** Codes that only operations like this one answer with; those that follow from the rest stand in failures.ts. */
+  readonly failures?: readonly ErrorCode[];
 }
 
 export const byId = z.strictObject({ id });

@@ -4,7 +4,6 @@ import { byId, define, noQuery } from './define.ts';
 
 export const enrolmentKeyOperations = define({
   createEnrolmentKey: {
-    operationId: 'EnrolmentKeysController_create',
     method: 'POST',
     path: '/tenants/enrolment-keys',
     tag: 'Enrolment keys',
@@ -14,9 +13,9 @@ export const enrolmentKeyOperations = define({
     body: CreateEnrolmentKey,
     status: 201,
     response: EnrolmentKey,
+    failures: ['invalid_reference'],
   },
   listEnrolmentKeys: {
-    operationId: 'EnrolmentKeysController_findAll',
     method: 'GET',
     path: '/tenants/enrolment-keys',
     tag: 'Enrolment keys',
@@ -27,7 +26,6 @@ export const enrolmentKeyOperations = define({
     response: z.array(EnrolmentKey),
   },
   deleteEnrolmentKey: {
-    operationId: 'EnrolmentKeysController_delete',
     method: 'DELETE',
     path: '/tenants/enrolment-keys/{id}',
     tag: 'Enrolment keys',

@@ -1,4 +1,4 @@
-import type { Device, Input } from '@sallyport/contract';
+import type { Device, deviceSortFields, Input } from '@sallyport/contract';
 import type { Channel } from '../../channel/types.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
@@ -16,7 +16,12 @@ export interface DeviceQueryDeps {
   readonly whereabouts: Pick<Whereabouts, 'of'>;
 }
 
-const sortColumns = { id: 'id', name: 'name', createdAt: 'created_at', updatedAt: 'updated_at' } as const;
+const sortColumns = {
+  id: 'id',
+  name: 'name',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+} as const satisfies Record<(typeof deviceSortFields)[number], string>;
 
 export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
   /** In order, with one query for the owners of all, and one for their entry gateways. */

@@ -1,16 +1,14 @@
-import type { groupFilterFields } from '@sallyport/contract';
+import { groupFilters as fields } from '@sallyport/contract';
 import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
-import { type Filter, type FilterKind, positive, readFilters } from '../../http/filters.ts';
+import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
-type FilterField = (typeof groupFilterFields)[number];
+type FilterField = keyof typeof fields;
 export type GroupFilter = Filter<FilterField>;
-
-const kinds: Readonly<Record<FilterField, FilterKind>> = { id: 'id', name: 'text', 'roles.id': 'id', 'users.id': 'id' };
 
 /** Reads the filters of a list of groups; anything else among the parameters is refused. */
 export const groupFilters = (parameters: Readonly<Record<string, unknown>>): GroupFilter[] =>
-  readFilters(parameters, kinds);
+  readFilters(parameters, fields);
 
 /** Groups that fit every filter. */
 export function matching(db: Scoped, filters: readonly GroupFilter[]) {

@@ -1,4 +1,4 @@
-import type { Group, Input } from '@sallyport/contract';
+import type { Group, groupSortFields, Input } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
@@ -10,7 +10,12 @@ import { groupView, memberView, type NestedGroup, nestedGroupView } from './view
 export { findDefaultGroup, findGroup, findGroups, type GroupRow } from './store.ts';
 export { type UserGroup, userGroupView } from './views.ts';
 
-const sortColumns = { id: 'id', name: 'name', createdAt: 'created_at', updatedAt: 'updated_at' } as const;
+const sortColumns = {
+  id: 'id',
+  name: 'name',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+} as const satisfies Record<(typeof groupSortFields)[number], string>;
 
 /** One group and its version. */
 export async function getGroup(db: Scoped, id: string): Promise<{ body: Group; version: number }> {

@@ -1,23 +1,14 @@
-import { accessType, type resourceFilterFields } from '@sallyport/contract';
+import { type FilterOperator, resourceFilters as fields } from '@sallyport/contract';
 import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
-import { type Filter, type FilterKind, type FilterOperator, positive, readFilters } from '../../http/filters.ts';
+import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
-type FilterField = (typeof resourceFilterFields)[number];
+type FilterField = keyof typeof fields;
 export type ResourceFilter = Filter<FilterField>;
-
-const kinds: Readonly<Record<FilterField, FilterKind>> = {
-  id: 'id',
-  name: 'text',
-  type: accessType.options,
-  'gateways.id': 'id',
-  'policies.id': 'id',
-  'addresses.protocols.id': 'id',
-};
 
 /** Reads the filters of a list of resources; anything else among the parameters is refused. */
 export const resourceFilters = (parameters: Readonly<Record<string, unknown>>): ResourceFilter[] =>
-  readFilters(parameters, kinds);
+  readFilters(parameters, fields);
 
 /**
  * Resources that fit every filter. A resource has many gateways, policies and protocols: a filter on them asks for one

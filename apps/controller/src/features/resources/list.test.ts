@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { filterOperators, resourceFilterFields } from '@sallyport/contract';
+import { filterOperators, resourceFilters } from '@sallyport/contract';
 import fc from 'fast-check';
 import { assertRefused, makers } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
@@ -59,7 +59,7 @@ async function world(t: TestContext): Promise<{ app: TestApp; all: readonly Know
 }
 
 type Condition = {
-  field: (typeof resourceFilterFields)[number];
+  field: keyof typeof resourceFilters;
   operator: (typeof filterOperators)[number];
   values: string[];
 };
@@ -104,7 +104,9 @@ const patterns = ['%', 'web', '%EB%', '%eb%', 'w_b', '%Ä%', '%äP%', 'zoË', '%
 const valuesOf = (all: readonly Known[], { field, operator }: Pick<Condition, 'field' | 'operator'>): string[] =>
   operator === 'ilike' && field === 'name' ? patterns : [...new Set(all.flatMap((resource) => resource[field]))];
 
-const names = resourceFilterFields.flatMap((field) => filterOperators.map((operator) => ({ field, operator })));
+const names = (Object.keys(resourceFilters) as Condition['field'][]).flatMap((field) =>
+  filterOperators.map((operator) => ({ field, operator })),
+);
 
 const conditions = (all: readonly Known[]): fc.Arbitrary<Condition> =>
   fc.constantFrom(...names).chain(({ field, operator }) => {

@@ -1,4 +1,4 @@
-import type { Address, Gateway, Resource } from '@sallyport/contract';
+import type { Address, Gateway, Resource, resourceSortFields } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, type Page, pageOf, sortOrder } from '../../http/paging.ts';
@@ -18,6 +18,8 @@ import { addressView, type NestedResource, nestedResourceView, resourceView } fr
 
 /** Query of a list: the page, the order, and filters under names of their own. */
 type ListQuery = Page & { readonly sort: readonly string[]; readonly [parameter: string]: unknown };
+
+const sortColumns = { id: 'id', name: 'name' } as const satisfies Record<(typeof resourceSortFields)[number], string>;
 
 export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) {
   const views = async (db: Scoped, rows: readonly ResourceRow[]): Promise<Resource[]> => {
@@ -41,7 +43,7 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
     list: async (db: Scoped, { limit, offset, sort, ...rest }: ListQuery) => {
       const page = pageOf({ limit, offset });
       const found = matching(db, resourceFilters(rest));
-      const rows = await sortOrder(sort, { id: 'id', name: 'name' } as const)
+      const rows = await sortOrder(sort, sortColumns)
         .reduce(
           (query, { column, direction }) => query.orderBy(`resources.${column}`, direction),
           found.selectAll('resources'),

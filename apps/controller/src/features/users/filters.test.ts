@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type filterOperators, type User, userFilterFields } from '@sallyport/contract';
+import { type filterOperators, type User, userFilters } from '@sallyport/contract';
 import fc from 'fast-check';
 import { assertRefused, makers } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
@@ -8,7 +8,7 @@ import { giveDevice, roleOf } from '../../testing/people.ts';
 import { invitationMs } from './queries.ts';
 
 const path = '/tenants/users';
-type Field = (typeof userFilterFields)[number];
+type Field = keyof typeof userFilters;
 type Operator = (typeof filterOperators)[number];
 const operators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', 'in', 'nin'] as const satisfies readonly Operator[];
 
@@ -80,7 +80,7 @@ const patterns = ['%', 'anna', '%NN%', 'zoË', 'a_a', 'b*b', '%@EXAMPLE.com', ''
 
 test('every operator on every field finds what a plain list would', async (t) => {
   const { app, all } = await world(t);
-  const condition = fc.constantFrom(...userFilterFields).chain((field) => {
+  const condition = fc.constantFrom(...(Object.keys(userFilters) as Field[])).chain((field) => {
     const known = fc.constantFrom(...new Set(all.flatMap(textsOf[field])));
     return fc.constantFrom(...operators).chain((operator): fc.Arbitrary<Condition> => {
       if (operator === 'ilike')

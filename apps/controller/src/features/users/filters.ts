@@ -1,27 +1,15 @@
-import { type userFilterFields, userStatus } from '@sallyport/contract';
+import { type FilterOperator, userFilters as fields } from '@sallyport/contract';
 import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
-import { type Filter, type FilterKind, type FilterOperator, positive, readFilters } from '../../http/filters.ts';
+import { type Filter, positive, readFilters } from '../../http/filters.ts';
 import { statusIn } from './status.ts';
 
-type FilterField = (typeof userFilterFields)[number];
+type FilterField = keyof typeof fields;
 export type UserFilter = Filter<FilterField>;
-
-const kinds: Readonly<Record<FilterField, FilterKind>> = {
-  id: 'id',
-  email: 'text',
-  firstName: 'text',
-  lastName: 'text',
-  department: 'text',
-  status: userStatus.options,
-  'groups.id': 'id',
-  'roles.id': 'id',
-  'devices.id': 'id',
-};
 
 /** Reads the filters of a list of users; anything else among the parameters is refused. */
 export const userFilters = (parameters: Readonly<Record<string, unknown>>): UserFilter[] =>
-  readFilters(parameters, kinds);
+  readFilters(parameters, fields);
 
 /** Users who fit every filter. A text that a user does not have is empty; addresses have no letter case. */
 export function matching(db: Scoped, filters: readonly UserFilter[], now: number) {

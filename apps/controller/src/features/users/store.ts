@@ -1,3 +1,4 @@
+import type { userSortFields } from '@sallyport/contract';
 import { chunks, selectIn } from '../../db/chunks.ts';
 import { latest } from '../../db/latest.ts';
 import type { Row, RowUpdate } from '../../db/schema.ts';
@@ -55,7 +56,7 @@ export const sortColumns = {
   firstName: 'first_name',
   lastName: 'last_name',
   status: 'status',
-} as const;
+} as const satisfies Record<(typeof userSortFields)[number], string>;
 export type SortColumn = (typeof sortColumns)[keyof typeof sortColumns];
 
 /** A page of the users, in the order asked for and then in that of their creation, and how many there are. */

@@ -1,0 +1,76 @@
+import { type ErrorCode, errorCatalogue, failuresOf, type Operation } from '@sallyport/contract';
+import { type Components, type JsonObject, ref } from './openapi-schemas.ts';
+import { contentTypes } from './streams.ts';
+
+/** Returns the answers of an operation by status: its success, its dry run, and each failure that it can meet. */
+export const responsesOf = (operation: Operation, schemas: Components, failures: FailureResponses): JsonObject => ({
+  ...successes(operation, schemas),
+  ...failures.of(operation),
+});
+
+function successes(operation: Operation, schemas: Components): JsonObject {
+  const { status, response, dryRun, stream, versioned } = operation;
+  const type = stream === undefined ? 'application/json' : (contentTypes[stream].split(';')[0] ?? '');
+  const json = (schema: JsonObject) => ({ content: { [type]: { schema } } });
+  const plan = dryRun ? ref('DryRun') : null;
+  if (response === undefined) return { [status]: { description: withoutBody(operation) }, ...planOf(operation) };
+  const success = schemas.output(response);
+  const schema = plan !== null && status === 200 ? { oneOf: [success, plan] } : success;
+  const etag = versioned && status !== 204 ? { headers: { ETag: { $ref: '#/components/headers/ETag' } } } : {};
+  return { [status]: { description: successTexts[stream ?? 'whole'], ...etag, ...json(schema) }, ...planOf(operation) };
+}
+
+/** A dry run answers 200, beside a success that has another status. */
+const planOf = ({ status, dryRun }: Operation): JsonObject =>
+  dryRun && status !== 200
+    ? {
+        200: {
+          description: 'What the request would change (?dry-run=true)',
+          content: { 'application/json': { schema: ref('DryRun') } },
+        },
+      }
+    : {};
+
+/** OpenAPI has no way to say that a body with a schema may be missing: the one operation like this says it in words. */
+const withoutBody = ({ status, dryRun }: Operation): string =>
+  dryRun && status === 200
+    ? 'Done; without a body, but for ?dry-run=true, which answers a DryRun as JSON'
+    : 'Done; without a body';
+
+const successTexts = {
+  whole: 'Success',
+  ndjson: 'JSON lines: the schema is that of one line',
+  sse: 'Server-Sent Events: the schema is that of the data of one event',
+};
+
+/** Failures as shared responses, one for each set of codes that some operation can answer with at one status. */
+export class FailureResponses {
+  readonly #shared = new Map<string, JsonObject>();
+
+  of(operation: Operation): JsonObject {
+    const byStatus = Map.groupBy(failuresOf(operation), (code) => errorCatalogue[code].status);
+    return Object.fromEntries([...byStatus].map(([status, codes]) => [status, this.#reference(codes)]));
+  }
+
+  all(): JsonObject {
+    return Object.fromEntries([...this.#shared].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
+
+  #reference(codes: readonly ErrorCode[]): JsonObject {
+    const name = codes.join('.');
+    if (!this.#shared.has(name)) this.#shared.set(name, problemResponse(codes));
+    return { $ref: `#/components/responses/${name}` };
+  }
+}
+
+const problemResponse = (codes: readonly ErrorCode[]): JsonObject => ({
+  description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}`).join('; '),
+  ...(codes.includes('rate_limited')
+    ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } }
+    : {}),
+  content: {
+    'application/problem+json': {
+      schema: { allOf: [ref('Problem'), { type: 'object', properties: { code: { type: 'string', enum: codes } } }] },
+    },
+  },
+});

@@ -1,0 +1,22 @@
+/** Families of operations, in the order in which the document shows them. */
+export const tags = {
+  Gateways: 'Gateways run in private networks and enforce the access of devices to resources.',
+  Resources: 'A resource is one or more addresses in a network behind gateways, or on the internet.',
+  Protocols: 'A protocol is a named set of transport protocols and ports, which addresses of resources refer to.',
+  Addresses: 'An address belongs to one resource and has its own protocols.',
+  Devices: 'A device reaches resources through WireGuard: with the client (native) or with any WireGuard app (plain).',
+  'Enrolment keys': 'An enrolment key lets one native device register itself once.',
+  Policies: 'Policies say in order who may reach what; the first match decides.',
+  'Admission rules':
+    'An admission rule is a CEL condition on person, device, place and time that a policy can ask for.',
+  Users: 'Users own devices, are in groups and have roles.',
+  Groups: 'A group gives its users access, roles and a device limit.',
+  Roles: 'A role says what its users may do in this system.',
+  Access: 'These operations explain who can reach what, and why.',
+  Audit: 'Every change is an audit event, chained to the one before by its hash.',
+  Changes: 'The change stream tells programs what has changed.',
+  Settings: 'Settings hold for the whole tenant.',
+  'API keys': 'An API key selects the tenant and acts with a role.',
+} as const;
+
+export type Tag = keyof typeof tags;
