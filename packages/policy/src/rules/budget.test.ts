@@ -2,12 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { device, rule, settings, user } from '../testing/build.ts';
 import { World } from '../world.ts';
-import { Budget, evaluationSteps } from './budget.ts';
+import { Budget, Budgets, evaluationSteps, OverBudget } from './budget.ts';
 import { checkRule } from './check.ts';
 import { evaluateRule } from './evaluate.ts';
 import { inputsOf } from './inputs.ts';
 import { ruleOutcome } from './outcome.ts';
-import { Program } from './program.ts';
+import { ruleProblem } from './problem.ts';
+import { Program, programOf } from './program.ts';
 import { whyUnmet } from './unmet.ts';
 
 const at = Date.UTC(2026, 10, 23, 17, 30);
@@ -137,4 +138,27 @@ test('steps grow with what is done', () => {
   assert.ok(steps("user.attributes.tags.exists(t, t == 'x')") > 1000);
   assert.ok(steps('has(user.attributes.tags) && size(user.attributes.tags) == 1000') < 20);
   assert.ok(steps('!(1 > 2) ? -1 < 0 : [1][0] == 1') >= 9);
+});
+
+test('what a rule is told of takes no more steps for many parts, and little room', (t) => {
+  const part = "user.attributes.tags.exists(t, t == 'x')";
+  const source = Array(30).fill(part).join(' || ');
+  assert.match(ruleProblem(source)?.message ?? '', /may take too long/);
+  const few = Array(11).fill(part).join(' || ');
+  assert.deepEqual(checkRule(few), { ok: true });
+  const { conditions } = evaluateRule(rule('r', few), inputs, at, 'UTC');
+  assert.equal(conditions.length, 11);
+  assert.ok(JSON.stringify(conditions).length < 11 * 6000);
+  const told = conditions[0]?.values['user.attributes.tags'] as string[];
+  assert.deepEqual([told.length, told.at(-1)], [21, '… and 980 more']);
+  assert.ok((programOf(rule('r', few))?.key(inputs).length ?? 1000) < 1000);
+  const budgets = new Budgets();
+  const given = Array.from({ length: 20 }, () =>
+    budgets.spend((budget) => {
+      const { left } = budget;
+      t.assert.throws(() => budget.take(left + 1), OverBudget);
+      return left;
+    }),
+  );
+  assert.deepEqual(given.slice(0, 6), [50_000, 50_000, 50_000, 49_997, 1000, 1000]);
 });

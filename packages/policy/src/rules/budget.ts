@@ -31,6 +31,25 @@ export class Budget {
   }
 }
 
+/** Budgets for the parts of a rule, one after the other, that are spent together like those of a look ahead. */
+export class Budgets {
+  #left = walkSteps;
+
+  /** Gives what the work returns. */
+  spend<T>(work: (budget: Budget) => T): T {
+    const given = Math.min(evaluationSteps, Math.max(leastSteps, this.#left));
+    const budget = new Budget(given);
+    try {
+      return work(budget);
+    } finally {
+      this.#left -= given - budget.left;
+    }
+  }
+}
+
+/** Steps of a part whatever the others took. */
+const leastSteps = 1000;
+
 export class OverBudget extends Error {
   constructor() {
     super(`it needs more than the ${evaluationSteps} steps that an evaluation may take`);

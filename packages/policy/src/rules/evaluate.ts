@@ -1,5 +1,5 @@
 import type { WorldRule } from '../types.ts';
-import { Budget, evaluationSteps } from './budget.ts';
+import { Budgets } from './budget.ts';
 import { type RuleInputs, valueAt } from './inputs.ts';
 import type { Outcome } from './known.ts';
 import { askAt, ruleOutcome } from './outcome.ts';
@@ -32,8 +32,9 @@ export function evaluateRule(rule: WorldRule, inputs: RuleInputs, at: number, zo
   if (program === null) return { ...outcome, conditions: [], reason: brokenReason(rule) };
   const wallClock = zoneOf(rule.timeZone ?? zone);
   const settled = program.settle(inputs);
+  const budgets = new Budgets();
   const conditions = program.parts.map((part) => {
-    const { met, reason } = askAt(program, settled, at, wallClock, new Budget(evaluationSteps), part.node);
+    const { met, reason } = budgets.spend((budget) => askAt(program, settled, at, wallClock, budget, part.node));
     return { ...conditionOf(part, inputs, at, wallClock), met, ...(reason === null ? {} : { reason }) };
   });
   const { reason } = askAt(program, settled, at, wallClock);
@@ -42,10 +43,20 @@ export function evaluateRule(rule: WorldRule, inputs: RuleInputs, at: number, zo
 
 function conditionOf({ expression, paths, asksTime }: Part, inputs: RuleInputs, at: number, zone: Zone | null) {
   const values: Record<string, unknown> = {};
-  for (const path of paths) values[path.join('.')] = valueAt(inputs, path) ?? null;
+  for (const path of paths) values[path.join('.')] = shown(valueAt(inputs, path) ?? null);
   if (asksTime) values.time = zone === null ? null : wallClock(at, zone);
   return { expression, values };
 }
+
+/** A value as people are shown it: each part of a rule may tell it again. */
+function shown(value: unknown): unknown {
+  if (typeof value === 'string' && value.length > shownCharacters) return `${value.slice(0, shownCharacters)}…`;
+  if (!Array.isArray(value) || value.length <= shownElements) return Array.isArray(value) ? value.map(shown) : value;
+  return [...value.slice(0, shownElements).map(shown), `… and ${value.length - shownElements} more`];
+}
+
+const shownCharacters = 200;
+const shownElements = 20;
 
 function wallClock(at: number, zone: Zone): string {
   const time = new RuleTime(at, zone);

@@ -23,7 +23,6 @@ export class KnownOutcomes {
   }
 
   set(key: string, from: number, outcome: Outcome): void {
-    if (key.length > longestKey) return;
     characters += key.length + 100;
     if (characters > mostCharacters) {
       characters = key.length;
@@ -37,6 +36,5 @@ export class KnownOutcomes {
 
 // One bound for all rules together: when it is reached, all begin again.
 const mostCharacters = 50_000_000;
-const longestKey = 20_000;
 let characters = 0;
 let generation = 0;

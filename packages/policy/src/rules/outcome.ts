@@ -27,7 +27,9 @@ function outcomeOf(program: Program, inputs: RuleInputs, at: number, name: strin
     return { met, validUntil: null, dueAt: null };
   }
   // Who comes to the same with all that does not hang on the time shares one walk.
-  return remembered(program, `${name} ${keyOf(settled.settled)}`, at, () => walk(program, settled, at, wallClock));
+  const key = keyOf(settled.settled);
+  const look = () => walk(program, settled, at, wallClock);
+  return key === null ? look() : remembered(program, `${name} ${key}`, at, look);
 }
 
 function remembered(program: Program, key: string, at: number, make: () => Outcome): Outcome {
@@ -117,13 +119,27 @@ function longestOf(settled: Settled): number {
   return longest;
 }
 
-/** Equal texts: what hangs on the time cannot tell these apart. */
-function keyOf(settled: Settled): string {
+/** Equal texts: what hangs on the time cannot tell these apart. Null for values that are too large to be compared. */
+function keyOf(settled: Settled): string | null {
+  let room = longestKey;
   const values = [...settled.values()].map((result) =>
     'value' in result ? result : { [tag]: result.error instanceof OverBudget ? 'over budget' : 'error' },
   );
-  return JSON.stringify(values, (_, value) => (isPlain(value) ? value : { [tag]: `${typeof value} ${value}` }));
+  const plain = (_: string, value: unknown) => {
+    room -= typeof value === 'string' ? value.length : 10;
+    if (room < 0) throw tooLong;
+    return isPlain(value) ? value : { [tag]: `${typeof value} ${value}` };
+  };
+  try {
+    return JSON.stringify(values, plain);
+  } catch (error) {
+    if (error === tooLong) return null;
+    throw error;
+  }
 }
+
+const longestKey = 10_000;
+const tooLong = new RangeError('the values are too large for a key');
 
 /** Begins the names that no value can have. */
 const tag = '\u0000';

@@ -1,4 +1,5 @@
 import { type ASTNode, EvaluationError } from '@marcbachmann/cel-js';
+import { contentId } from '@sallyport/contract/channel';
 import type { WorldRule } from '../types.ts';
 import { costOf, partsOf, pathsOf } from './ast.ts';
 import { Budget, evaluationSteps, OverBudget } from './budget.ts';
@@ -58,7 +59,9 @@ export class Program {
   /** Equal texts: the rule cannot tell the inputs apart. */
   key(inputs: RuleInputs): string {
     if (this.paths.length === 0) return '';
-    return JSON.stringify(this.paths.map((path) => valueAt(inputs, path) ?? null));
+    const key = JSON.stringify(this.paths.map((path) => valueAt(inputs, path) ?? null));
+    // Keys are kept for each rule: long attributes are not copied for each of them.
+    return key.length <= shortKey ? key : contentId(key);
   }
 
   /** Steps that an evaluation takes at most, constants settled, with lists up to a length. */
@@ -117,6 +120,8 @@ export interface Part {
   readonly paths: readonly (readonly string[])[];
   readonly asksTime: boolean;
 }
+
+const shortKey = 1000;
 
 function withTime(given: Record<string, unknown>, time: RuleTime | null): Record<string, unknown> {
   return time === null ? given : { ...given, time };

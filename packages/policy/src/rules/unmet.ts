@@ -1,5 +1,5 @@
 import type { WorldRule } from '../types.ts';
-import { Budget, evaluationSteps } from './budget.ts';
+import { Budgets } from './budget.ts';
 import type { RuleInputs } from './inputs.ts';
 import { brokenReason } from './problem.ts';
 import { programOf } from './program.ts';
@@ -13,9 +13,10 @@ export function whyUnmet(rule: WorldRule | undefined, inputs: RuleInputs): strin
   const program = programOf(rule);
   if (program === null) return brokenReason(rule);
   const settled = program.settle(inputs);
+  const budgets = new Budgets();
   const failing = program.parts.flatMap(({ node, expression, asksTime }) => {
     if (asksTime) return [];
-    const { met, reason } = settled.ask(null, new Budget(evaluationSteps), node);
+    const { met, reason } = budgets.spend((budget) => settled.ask(null, budget, node));
     return met ? [] : [reason === null || reason === 'it is not true' ? `${expression} is not true` : reason];
   });
   if (failing.length > 0) return [...new Set(failing)].join(', ');
