@@ -2,7 +2,7 @@ import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
-import { systemTimers, type Timers } from './channel/timers.ts';
+import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
 import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
@@ -111,7 +111,10 @@ export interface App<C extends Channel = Channel> {
 }
 
 /** The whole controller but for listening, signals and the database file. */
-export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
+export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
+  const { log } = given;
+  const timers = guardedTimers(given.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed'));
+  const deps = { ...given, timers };
   const { store, box, basePath, metrics } = deps;
   let stopping = false;
   const connections = new Connections({
@@ -147,7 +150,6 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     connections,
   });
   const connected = (agent: string) => channel.presence(agent).connected;
-  const { log, timers = systemTimers } = deps;
   const deviceMapped = runtimes.deviceMapped.bind(runtimes);
   const mapped = (agent: string): void => {
     paths.mapped(agent).catch((error) => log.warn({ err: error, agent }, 'could not tell where an agent is seen'));

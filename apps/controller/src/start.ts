@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { guarded } from '@sallyport/contract/guard';
 import type { FastifyBaseLogger } from 'fastify';
 import { type App, createApp } from './app.ts';
 import { beginAfterRestore } from './backup/restored.ts';
@@ -66,9 +67,13 @@ export async function startController(config: Config, version: string, log: Fast
     const figures = await listenMetrics(config.metricsListen, metrics, log);
     undo.push(() => figures.close());
     if (figures.url !== null) log.info({ url: figures.url }, 'metrics are served');
-    const upkeep = setInterval(() => {
-      app.maintain().catch((error) => log.error({ err: error }, 'upkeep failed'));
-    }, upkeepMs);
+    const upkeep = setInterval(
+      guarded(
+        (err) => log.error({ err }, 'upkeep failed'),
+        () => app.maintain(),
+      ),
+      upkeepMs,
+    );
     undo.push(async () => clearInterval(upkeep));
     const localUrl = localUrlOf(config, app.server.server.address() as AddressInfo);
     return { localUrl, publicUrl: config.publicUrl ?? localUrl, firstKey, store, app, secrets, stop };
@@ -87,7 +92,9 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger, 
   const { database, masterKey, settle } = openDataDirectory(config);
   const box = createSecretBox(masterKey);
   const quotas = new Quotas(config.quotas);
-  const store = createStore(database, Date.now, quotas.check.bind(quotas));
+  const store = createStore(database, Date.now, quotas.check.bind(quotas), (err) =>
+    log.error({ err }, 'a part of the controller could not follow a commit'),
+  );
   try {
     // First, for this fails when the key is another one: then nothing is changed.
     await loadIdentity(store, box);

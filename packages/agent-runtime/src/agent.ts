@@ -61,6 +61,7 @@ export class Agent {
   #socket: ChannelSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
   #shownStatus = '';
+  #failedAt = Number.NEGATIVE_INFINITY;
   #end: (ending: Ending) => void = () => {};
 
   constructor(options: AgentOptions) {
@@ -132,15 +133,29 @@ export class Agent {
     if (this.#handling) return;
     this.#handling = true;
     try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        const moment = { now: this.#options.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
-        for (const effect of this.#session.handle(next, moment)) this.#perform(effect);
-      }
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#handle(next);
     } finally {
       this.#handling = false;
     }
     this.#arm();
     this.#showStatus();
+  }
+
+  /** Does not throw: what goes wrong ends the connection, after which everything is compared from the start. */
+  #handle(input: Input): void {
+    try {
+      const moment = { now: this.#options.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
+      for (const effect of this.#session.handle(input, moment)) this.#perform(effect);
+    } catch (error) {
+      this.#failed(`on ${input.kind}`, error);
+    }
+  }
+
+  #failed(what: string, error: unknown): void {
+    this.#failedAt = performance.now();
+    const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#options.log.error(`this program failed ${what}; the connection begins again`, { cause });
+    this.#socket?.cut('this program failed');
   }
 
   #perform(effect: Effect): void {
@@ -198,6 +213,7 @@ export class Agent {
       message: (frame: Frame) => this.#hear(connection, frame),
       pong: () => this.#input({ kind: 'pong', connection }),
       closed: (reason: string) => this.#input({ kind: 'closed', connection, reason }),
+      failed: (error: unknown) => this.#failed('on its connection', error),
     };
     this.#socket = new ChannelSocket(url, events, lookup, trust?.());
   }
@@ -271,7 +287,7 @@ export class Agent {
   }
 
   #track(work: Promise<unknown>): void {
-    const job = work.finally(() => this.#jobs.delete(job));
+    const job = work.catch((error) => this.#failed('at a task', error)).finally(() => this.#jobs.delete(job));
     this.#jobs.add(job);
   }
 
@@ -280,7 +296,9 @@ export class Agent {
     this.#timer = null;
     const deadline = this.#session.nextDeadline();
     if (deadline === null) return;
-    const delay = Math.min(Math.max(deadline.at - this.#options.now(), 0), longestTimerMs);
+    // A moment that fails may be due again at once.
+    const pause = performance.now() - this.#failedAt < pauseMs ? pauseMs : 0;
+    const delay = Math.min(Math.max(deadline.at - this.#options.now(), pause), longestTimerMs);
     this.#timer = setTimeout(() => this.#input({ kind: 'tick' }), delay);
   }
 
@@ -292,6 +310,9 @@ export class Agent {
     this.#statusWriter.request();
   }
 }
+
+/** After a failure of this program itself. */
+const pauseMs = 1_000;
 
 /** Longer ones would overflow Node's timers. */
 const longestTimerMs = 2 ** 30;

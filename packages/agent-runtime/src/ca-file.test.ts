@@ -48,7 +48,7 @@ async function visit(t: TestContext, path: (name: string) => string, host: strin
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
   return new Promise<string>((closed) => {
-    const events = { opened: () => {}, pong: () => {}, message: () => {}, closed };
+    const events = { opened: () => {}, pong: () => {}, message: () => {}, closed, failed: assert.ifError };
     new ChannelSocket(
       `wss://${host}:${port}`,
       events,

@@ -21,6 +21,7 @@ async function visit(t: TestContext, serve: (socket: WebSocket) => void, trusts:
       opened: () => {},
       pong: () => {},
       closed: resolve,
+      failed: assert.ifError,
       message: (frame) => {
         frames.push(frame);
         if (trusts(frame)) socket.trust();

@@ -2,6 +2,7 @@ import type { LookupFunction, Socket as NetSocket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Frame } from '@sallyport/agent-core';
+import { guarded } from '@sallyport/contract/guard';
 import { type RawData, WebSocket } from 'ws';
 import type { TlsTrust } from './ca-file.ts';
 
@@ -11,6 +12,8 @@ export interface SocketEvents {
   readonly pong: () => void;
   /** Once, and nothing after it. */
   readonly closed: (reason: string) => void;
+  /** One of these threw. The connection is cut. */
+  readonly failed: (error: unknown) => void;
 }
 
 /** Bytes that are read before the controller has proven itself; a challenge and a welcome have about a thousand. */
@@ -35,24 +38,31 @@ export class ChannelSocket {
       ...(lookup && { lookup }),
       ...trust,
     });
+    const guard = <A extends unknown[]>(run: (...values: A) => unknown) =>
+      guarded((error) => {
+        events.failed(error);
+        this.cut('this program failed on what came');
+      }, run);
     this.#socket.on('upgrade', ({ socket }) => {
       // The kernel speaks now and then, so that NATs on the way know us again soon when they have forgotten.
       socket.setKeepAlive(true, keepAliveMs);
       this.#transport = socket;
     });
-    this.#socket.on('open', () => {
+    const open = () => {
       // After the listener of the WebSocket, so that what a piece says is known before the piece is counted.
       this.#transport?.on('data', this.#count);
       events.opened();
-    });
-    this.#socket.on('pong', events.pong);
-    this.#socket.on('message', (data, binary) => events.message(binary ? bytesOf(data) : data.toString()));
+    };
+    const message = (data: RawData, binary: boolean) => events.message(binary ? bytesOf(data) : data.toString());
+    this.#socket.on('open', guard(open));
+    this.#socket.on('pong', guard(events.pong));
+    this.#socket.on('message', guard(message));
     this.#socket.on('error', (error) => {
       this.#reason ??= reasonOf(error);
     });
-    this.#socket.on('close', (code, reason) => {
+    const close = (code: number, reason: Buffer) =>
       events.closed(this.#reason ?? (reason.length > 0 ? reason.toString() : `closed with code ${code}`));
-    });
+    this.#socket.on('close', guard(close));
   }
 
   /** The controller is who it should be: it may send whole states. */
@@ -66,6 +76,12 @@ export class ChannelSocket {
 
   ping(): void {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
+  }
+
+  /** Ends the connection without a word; `closed` follows. */
+  cut(reason: string): void {
+    this.#reason ??= reason;
+    this.#socket.terminate();
   }
 
   /** Ends a connection from an address that this host has no longer: nothing would ever come back on it. */

@@ -35,7 +35,8 @@ export class LatestWriter {
     do {
       this.#again = false;
       const began = performance.now();
-      await this.#write().catch(this.#failed);
+      // What throws before its first await counts too.
+      await Promise.resolve().then(this.#write).catch(this.#failed);
       if (this.#again && !this.#flushing) await pause((performance.now() - began) * pauseFactor);
     } while (this.#again);
     this.#running = null;

@@ -143,7 +143,11 @@ async function createParts(
 
 async function serve(parts: Parts, command: RunSettings, context: RunContext): Promise<number> {
   const { agent, stopped } = parts;
-  const server = await LocalServer.listen(command.stateDir, (request) => answer(parts, request));
+  const server = await LocalServer.listen(
+    command.stateDir,
+    (request) => answer(parts, request),
+    (error) => context.log.error('a connection to the local socket failed', { reason: failureOf(error).message }),
+  );
   try {
     await agent.start();
     const why = await Promise.race([

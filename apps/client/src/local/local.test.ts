@@ -32,7 +32,7 @@ const status = (over: Partial<ClientStatus> = {}): ClientStatus => ({
 async function serve(t: TestContext, handler: LocalHandler): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'sallyport-local-'));
   await chmod(folder, 0o700);
-  const server = await LocalServer.listen(folder, handler);
+  const server = await LocalServer.listen(folder, handler, assert.ifError);
   t.after(async () => {
     await server.close();
     await rm(folder, { recursive: true });
@@ -98,7 +98,7 @@ test('what is no request is refused, and what never ends is cut off', async (t) 
 test('no daemon is no failure, and an old socket gives way', async (t) => {
   const folder = await serve(t, () => ({ type: 'done' }));
   assert.equal(await LocalConnection.open(join(folder, 'nowhere')), null);
-  const second = await LocalServer.listen(folder, () => ({ type: 'failed', message: 'second' }));
+  const second = await LocalServer.listen(folder, () => ({ type: 'failed', message: 'second' }), assert.ifError);
   const connection = await LocalConnection.open(folder);
   assert.deepEqual(await connection?.ask({ op: 'stop' }), { type: 'failed', message: 'second' });
   await second.close();

@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { guarded } from '@sallyport/contract/guard';
 import { type LocalReply, LocalRequest, maxRequest, readBounded, socketName } from '@sallyport/contract/local';
 
 /** What the daemon answers. What it throws is told as it is. */
@@ -10,19 +11,22 @@ export type LocalHandler = (request: LocalRequest) => Promise<LocalReply> | Loca
 export class LocalServer {
   readonly #server: Server;
   readonly #path: string;
+  readonly #failed: (error: unknown) => void;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, path: string) {
+  private constructor(server: Server, path: string, failed: (error: unknown) => void) {
+    this.#failed = failed;
     this.#server = server;
     this.#path = path;
   }
 
-  static async listen(stateDir: string, handler: LocalHandler): Promise<LocalServer> {
+  /** `failed`: the connection of a caller failed, and was ended. */
+  static async listen(stateDir: string, handler: LocalHandler, failed: (error: unknown) => void): Promise<LocalServer> {
     const path = join(stateDir, socketName);
     await rm(path, { force: true });
     const server = createServer();
-    const local = new LocalServer(server, path);
-    server.on('connection', (socket) => local.#serve(socket, handler));
+    const local = new LocalServer(server, path, failed);
+    server.on('connection', (socket) => local.#guard(socket, () => local.#serve(socket, handler))());
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(path, resolve);
@@ -38,6 +42,13 @@ export class LocalServer {
     await rm(this.#path, { force: true });
   }
 
+  #guard<A extends unknown[]>(socket: Socket, run: (...values: A) => unknown): (...values: A) => void {
+    return guarded((error) => {
+      this.#failed(error);
+      socket.destroy();
+    }, run);
+  }
+
   /** Requests of one connection are answered one after another. */
   #serve(socket: Socket, handler: LocalHandler): void {
     this.#sockets.add(socket);
@@ -46,15 +57,17 @@ export class LocalServer {
     socket.setEncoding('utf8');
     let text = '';
     let turn: Promise<void> = Promise.resolve();
-    socket.on('data', (data: string) => {
+    const take = (data: string): void => {
       text += data;
       for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
         const line = text.slice(0, end);
         text = text.slice(end + 1);
         turn = turn.then(() => this.#answer(socket, handler, line));
+        this.#guard(socket, () => turn)();
       }
       if (text.length > maxRequest) socket.destroy();
-    });
+    };
+    socket.on('data', this.#guard(socket, take));
   }
 
   async #answer(socket: Socket, handler: LocalHandler, line: string): Promise<void> {
@@ -75,7 +88,7 @@ async function follow(socket: Socket, handler: LocalHandler): Promise<void> {
     sent = text;
   };
   await look();
-  const timer = setInterval(() => void look(), followMs);
+  const timer = setInterval(() => void look().catch(() => socket.destroy()), followMs);
   await new Promise((resolve) => socket.once('close', resolve));
   clearInterval(timer);
 }

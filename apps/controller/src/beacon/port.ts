@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { guarded, occasionally } from '@sallyport/contract/guard';
 import { type Authenticated, type OpenedInitiation, Responder } from '@sallyport/wireguard';
 import { endpointText, plainAddress } from '../channel/endpoint.ts';
 import type { BeaconCounters } from './counters.ts';
@@ -43,7 +44,8 @@ export class BeaconPort {
       socket.bind({ address: host, port, exclusive: true }, () => {
         socket.removeListener('error', reject);
         socket.on('error', (error) => this.#deps.log.warn({ err: error }, 'a socket of the beacon failed'));
-        socket.on('message', (datagram, from) => this.#take(socket, datagram, from));
+        const take = (datagram: Uint8Array, from: RemoteInfo) => this.#take(socket, datagram, from);
+        socket.on('message', guarded(this.#failed, take));
         resolve(socket.address().port);
       });
     });
@@ -59,6 +61,12 @@ export class BeaconPort {
     this.#socket = null;
     if (socket !== null) await new Promise<void>((resolve) => socket.close(() => resolve()));
   }
+
+  /** Anybody can send datagrams: one that makes trouble is dropped, and told now and then. */
+  readonly #failed = occasionally(
+    (err, before) => this.#deps.log.warn({ err, before }, 'a datagram to the beacon failed'),
+    () => performance.now(),
+  );
 
   #take(socket: Socket, datagram: Uint8Array, from: RemoteInfo): void {
     const address = plainAddress(from.address);

@@ -15,7 +15,7 @@ import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
 import { type Hello, type Proof, Session, type SessionEffect } from './session.ts';
-import { systemTimers, type Timers } from './timers.ts';
+import { guardedTimers, systemTimers, type Timers } from './timers.ts';
 import type { AgentDirectory, AgentRecord, Channel, ConnectionGuard, DesiredStates, Presence } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
@@ -84,8 +84,11 @@ class ChannelServer implements AgentChannel {
   constructor(deps: ChannelDeps) {
     this.#deps = deps;
     const limits = (this.#limits = { ...defaultLimits, ...deps.limits });
-    const timers = (this.#timers = deps.timers ?? systemTimers);
-    const { clock, log, directory, states, peerAddress } = deps;
+    const { log } = deps;
+    const timers = (this.#timers = guardedTimers(deps.timers ?? systemTimers, (err) =>
+      log.warn({ err }, 'a timer of the agent channel failed'),
+    ));
+    const { clock, directory, states, peerAddress } = deps;
     const { heartbeatMs = 10_000, graceMs = 15_000 } = deps;
     const queue = new WorkQueue(timers, clock);
     const budget = (this.#budget = new AgentBudget(limits.storePace, clock));
@@ -102,6 +105,7 @@ class ChannelServer implements AgentChannel {
       peerAddress,
       mayUpgrade,
       opened,
+      failed: (err) => log.warn({ err }, 'an upgrade to the agent channel failed'),
     });
     this.#linkHost = {
       clock,
@@ -111,6 +115,7 @@ class ChannelServer implements AgentChannel {
       sent: (message) => this.#sent(message),
       ended: (link, ending) => this.#ended(link, ending),
       answered: (link, ending) => this.#answered(link, ending),
+      failed: (link, err) => this.#linkFailed(link, err),
     };
     const deviceHandshake = (device: string, at: number) => this.#deviceHandshake(device, at);
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
@@ -186,9 +191,12 @@ class ChannelServer implements AgentChannel {
   #flushLater(): void {
     this.#cancelFlush();
     this.#cancelFlush = this.#timers.after(this.#limits.writeBehindMs, () => {
-      void this.#observations.flush().then(() => {
-        if (this.#stopped === null) this.#flushLater();
-      });
+      void this.#observations
+        .flush()
+        .catch((err) => this.#deps.log.warn({ err }, 'what agents told could not be written'))
+        .then(() => {
+          if (this.#stopped === null) this.#flushLater();
+        });
     });
   }
 
@@ -302,6 +310,11 @@ class ChannelServer implements AgentChannel {
     this.#counters.takenOver++;
     const facts = { [link.entry.role]: link.entry.id, older: link.address, newer: link.entry.link?.address };
     this.#deps.log.warn(facts, 'two agents with the same identity; the newer took over; was the host copied?');
+  }
+
+  #linkFailed(link: Link, err: unknown): void {
+    const facts = link.entry === null ? {} : { [link.entry.role]: link.entry.id };
+    this.#deps.log.warn({ err, ...facts, address: link.address }, 'the connection of an agent failed');
   }
 
   #leaveDoor(link: Link): void {

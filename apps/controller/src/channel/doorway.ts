@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { channelPath } from '@sallyport/contract/channel';
+import { guarded } from '@sallyport/contract/guard';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { ChannelCounters } from './counters.ts';
 import { plainAddress } from './endpoint.ts';
@@ -35,6 +36,8 @@ export interface DoorwayHost {
   /** False: the source of the request has too many connections under way. */
   readonly mayUpgrade: (request: IncomingMessage, socket: Duplex) => boolean;
   readonly opened: (visitor: Visitor) => void;
+  /** A callback threw; the socket that it was about is cut. */
+  readonly failed: (error: unknown) => void;
 }
 
 type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
@@ -68,11 +71,12 @@ export class Doorway {
   }
 
   attach(server: Server): void {
-    const listener: Upgrade = (request, socket, head) => {
-      const [path] = (request.url ?? '').split('?');
-      if (path === channelPath) this.#upgrade(request, socket, head);
-      else if (server.listenerCount('upgrade') === 1) answer(socket, 404);
-    };
+    const listener: Upgrade = (request, socket, head) =>
+      this.#guard(socket, () => {
+        const [path] = (request.url ?? '').split('?');
+        if (path === channelPath) this.#upgrade(request, socket, head);
+        else if (server.listenerCount('upgrade') === 1) answer(socket, 404);
+      });
     server.on('upgrade', listener);
     this.#attached.push({ server, listener });
   }
@@ -87,6 +91,15 @@ export class Doorway {
     for (const { server, listener } of this.#attached) server.off('upgrade', listener);
     this.#gate.clear();
     await Promise.all([...this.#server.clients].map((ws) => once(ws, 'close')));
+  }
+
+  #guard(socket: Duplex, run: () => void, undo = (): void => {}): void {
+    const failed = (error: unknown): void => {
+      this.#host.failed(error);
+      socket.destroy();
+      undo();
+    };
+    guarded(failed, run)();
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -114,7 +127,9 @@ export class Doorway {
         waits = false;
         this.#host.queue.add(() => {
           socket.off('readable', restless).off('close', restless);
-          if (place !== null) this.#open(request, socket, head, { sources, address, place, onEvicted });
+          if (place === null) return;
+          const open = () => this.#open(request, socket, head, { sources, address, place, onEvicted });
+          this.#guard(socket, open, () => place.leave());
         });
       },
       dropped: () => {

@@ -6,6 +6,7 @@ import {
   readAgentMessage,
   type SealedChannel,
 } from '@sallyport/contract/channel';
+import { guarded } from '@sallyport/contract/guard';
 import type { RawData, WebSocket } from 'ws';
 import type { AgentEntry } from './agent-entry.ts';
 import { Allowance } from './allowance.ts';
@@ -26,6 +27,8 @@ export interface LinkHost {
   readonly ended: (link: Link, ending: LinkEnding) => void;
   /** The peer has answered the end of its session, so it was there to read it. */
   readonly answered: (link: Link, ending: LinkEnding) => void;
+  /** A callback of the connection threw. It is cut after this. */
+  readonly failed: (link: Link, error: unknown) => void;
 }
 
 /** How long a peer has to close its side after being told to. */
@@ -59,6 +62,7 @@ export class Link {
   #bytesBeforeProof = 0;
   /** Received since the last whole message, the piece with its end included. */
   #unread = 0;
+  #failed = false;
   #cancelLinger: (() => void) | null = null;
 
   constructor(
@@ -84,23 +88,50 @@ export class Link {
 
   start(): void {
     this.socket.on('data', this.#countBytes);
-    this.#ws.on('message', (data, isBinary) => this.#frame(data, isBinary));
-    this.#ws.on('ping', () => this.#spend(0));
-    this.#ws.on('pong', () => this.#spend(0));
+    const guard = <A extends unknown[]>(run: (...values: A) => unknown) => guarded(this.#fail, run);
+    this.#ws.on(
+      'message',
+      guard((data: RawData, isBinary: boolean) => this.#frame(data, isBinary)),
+    );
+    this.#ws.on(
+      'ping',
+      guard(() => this.#spend(0)),
+    );
+    this.#ws.on(
+      'pong',
+      guard(() => this.#spend(0)),
+    );
     // Protocol violations and resets; 'close' follows each of them.
     this.#ws.on('error', () => this.input({ type: 'lost' }));
-    this.#ws.on('close', (code) => this.#closed(code));
+    this.#ws.on(
+      'close',
+      guard((code: number) => this.#closed(code)),
+    );
     this.#alarm.set(this.session.nextDeadline()?.at ?? null);
   }
 
   /** The feed moved. A field, so that a queue knows it by identity. */
   readonly pump = (): void => this.input({ type: 'changed' });
 
+  /** Does not throw: what goes wrong with one connection ends that connection. */
   input(input: SessionInput): void {
     if (this.over) return;
-    for (const effect of this.session.handle(input, this.#host.clock())) this.#perform(effect);
-    if (!this.over) this.#alarm.set(this.session.nextDeadline()?.at ?? null);
+    try {
+      for (const effect of this.session.handle(input, this.#host.clock())) this.#perform(effect);
+      if (!this.over) this.#alarm.set(this.session.nextDeadline()?.at ?? null);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
+
+  readonly #fail = (error: unknown): void => {
+    this.#host.failed(this, error);
+    this.#ws.terminate();
+    // Once: where the end of the session itself fails, nothing is left to try.
+    if (this.#failed) return;
+    this.#failed = true;
+    this.input({ type: 'lost' });
+  };
 
   /** Ends the connection because the controller goes away. */
   goAway(): void {

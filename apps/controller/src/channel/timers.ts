@@ -1,3 +1,5 @@
+import { guarded } from '@sallyport/contract/guard';
+
 /** Where delays come from; a test passes its own. */
 export interface Timers {
   /** Runs once after a delay in milliseconds. Returns what calls it off. */
@@ -15,6 +17,14 @@ export const systemTimers: Timers = {
     setImmediate(run);
   },
 };
+
+/** Timers whose callbacks may fail without harm to the process. */
+export function guardedTimers(timers: Timers, failed: (error: unknown) => void): Timers {
+  return {
+    after: (ms, run) => timers.after(ms, guarded(failed, run)),
+    soon: (run) => timers.soon(guarded(failed, run)),
+  };
+}
 
 const longestMs = 3_600_000;
 

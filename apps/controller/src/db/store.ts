@@ -1,3 +1,4 @@
+import { guarded } from '@sallyport/contract/guard';
 import { CompiledQuery, type Kysely } from 'kysely';
 import { type ChainHeads, writeHistory } from './history.ts';
 import type { Database } from './schema.ts';
@@ -83,7 +84,7 @@ export interface Store {
     work: (tx: Tx) => Promise<unknown>,
     look: (tx: Tx, changes: readonly Change[]) => Promise<T>,
   ): Promise<T>;
-  /** Called after each commit, in commit order, before the writer's promise resolves. Must not throw. */
+  /** Called after each commit, in commit order, before the writer's promise resolves. What it throws is told and goes no further. */
   onCommit(listener: (commit: Commit) => void): void;
   /** Waits for the writes under way and closes the database. */
   close(): Promise<void>;
@@ -92,12 +93,20 @@ export interface Store {
 /** Looks at the changes of a write within it; what it throws undoes the write. */
 export type WriteCheck = (tx: Tx, changes: readonly Change[]) => Promise<void>;
 
-export function createStore(db: Kysely<Database>, now: () => number, check: WriteCheck = async () => {}): Store {
+/** `listenerFailed` gets what listeners to commits throw: the write that they were told of is done by then. */
+export function createStore(
+  db: Kysely<Database>,
+  now: () => number,
+  check: WriteCheck = async () => {},
+  listenerFailed: (error: unknown) => void = (error) => {
+    throw error;
+  },
+): Store {
   const listeners: ((commit: Commit) => void)[] = [];
   const heads: ChainHeads = new Map();
   const writer = new GroupWriter(db, {
     committed: (commit) => {
-      for (const listener of listeners) listener(commit);
+      for (const listener of listeners) guarded(listenerFailed, listener)(commit);
     },
     undone: () => heads.clear(),
   });

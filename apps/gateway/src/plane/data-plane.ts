@@ -13,6 +13,7 @@ import {
 import {
   AgentError,
   type EndpointMemory,
+  failureOf,
   Mutex,
   type PlaneResult,
   readSavedHost,
@@ -84,7 +85,9 @@ export class DataPlane {
       privateKey: options.privateKey,
       peerConfig: options.peerConfig,
     };
-    this.#firewall = new FirewallSide(options.interface, options.onForeignChange);
+    this.#firewall = new FirewallSide(options.interface, options.onForeignChange, (error) =>
+      options.onHostDrift([`what nftables reports could not be followed: ${failureOf(error).message}`]),
+    );
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
   }
 

@@ -19,14 +19,17 @@ type Overlay = HostState['overlay'];
 export class FirewallSide {
   readonly #interface: string;
   readonly #onForeignChange: (change: ForeignChange) => void;
+  readonly #watchFailed: (error: unknown) => void;
   #firewall: Firewall | null = null;
   #overlay: Overlay | null = null;
   #watch: Watch | null = null;
   /** Items that the table was made from; null: it is not known to be right. */
   #items: Map<string, StateItem> | null = null;
 
-  constructor(name: string, onForeignChange: (change: ForeignChange) => void) {
+  /** `watchFailed`: what nftables reports could not be followed, and may have been missed. */
+  constructor(name: string, onForeignChange: (change: ForeignChange) => void, watchFailed: (error: unknown) => void) {
     this.#interface = name;
+    this.#watchFailed = watchFailed;
     this.#onForeignChange = onForeignChange;
   }
 
@@ -115,7 +118,7 @@ export class FirewallSide {
     const firewall = this.#open(overlay);
     await firewall.load(firewallStateOf(items, leaseUntil), now);
     this.#items = new Map(items);
-    this.#watch ??= await firewall.watch(this.#onForeignChange);
+    this.#watch ??= await firewall.watch(this.#onForeignChange, this.#watchFailed);
   }
 
   #open(overlay: Overlay): Firewall {

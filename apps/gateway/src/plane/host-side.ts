@@ -1,5 +1,5 @@
 import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
-import { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
+import { failureOf, mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
 import { Host, type HostState, type HostWatch } from '@sallyport/hostnet';
 
 /** Link, addresses, routes, rules and settings; looked at whenever the kernel says that they changed. */
@@ -61,7 +61,11 @@ export class HostSide {
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
     void this.#watch?.close();
     this.#state = state;
-    this.#watch = this.#host.watch(state, () => this.#look(state));
+    this.#watch = this.#host.watch(
+      state,
+      () => this.#look(state),
+      (error) => this.#report([`what the host reports could not be followed: ${failureOf(error).message}`]),
+    );
   }
 
   #look(state: HostState): void {

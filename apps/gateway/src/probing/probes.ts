@@ -19,8 +19,8 @@ type Outcome = Pick<ProbeResult, 'reachable' | 'detail' | 'rttMs'>;
 
 /** Tries one target. Does not reject. */
 export async function probe(item: ProbeItem, timeoutMs: number): Promise<ProbeResult> {
-  const outcome =
-    item.port === null ? await ping(item.target, timeoutMs) : await tcp(item.target, item.port, timeoutMs);
+  const trial = item.port === null ? ping(item.target, timeoutMs) : tcp(item.target, item.port, timeoutMs);
+  const outcome = await trial.catch((error: Error) => ({ reachable: false, detail: `not tried: ${error.message}` }));
   return { id: item.id, resource: item.resource, ...outcome };
 }
 

@@ -1,5 +1,6 @@
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { relayProbeMagic as probeMagic } from '@sallyport/agent-runtime';
+import { guarded } from '@sallyport/contract/guard';
 
 const leastBytes = 16;
 const mostBytes = 64;
@@ -8,11 +9,13 @@ const mostBytes = 64;
 export class RelayEcho {
   readonly #socket: Socket;
 
-  constructor(port: number, failed: (error: NodeJS.ErrnoException) => void) {
+  /** `failed` gets errors of the socket, which end it; `broken` what a datagram did to this program. */
+  constructor(port: number, failed: (error: NodeJS.ErrnoException) => void, broken: (error: unknown) => void) {
     this.#socket = createSocket('udp6');
-    this.#socket.on('message', (datagram, { address, port: from }) => {
+    const echo = (datagram: Buffer, { address, port: from }: RemoteInfo): void => {
       if (from !== 0 && isProbe(datagram)) this.#socket.send(datagram, from, address, () => {});
-    });
+    };
+    this.#socket.on('message', guarded(broken, echo));
     this.#socket.on('error', failed);
     this.#socket.bind(port);
     this.#socket.unref();

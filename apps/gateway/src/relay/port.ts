@@ -1,5 +1,6 @@
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { RelayItem } from '@sallyport/contract/channel';
+import { guarded } from '@sallyport/contract/guard';
 import { addressOf, socketAddress } from './addresses.ts';
 import { Budget } from './budget.ts';
 import { type Address, type Learned, type PairPeer, RelayPair } from './pair.ts';
@@ -10,6 +11,8 @@ export interface PortHost {
   /** An address of a peer was learned, or moved. */
   readonly learned: (id: string, learned: Learned) => void;
   readonly failed: (id: string, error: NodeJS.ErrnoException) => void;
+  /** A datagram made this program fail. It was dropped. */
+  readonly broken: (error: unknown) => void;
 }
 
 export interface PortCounters {
@@ -38,7 +41,9 @@ export class RelayPort {
     this.#budget = new Budget(item.bytesPerSecond, host.now());
     this.#shown = learned.join();
     this.#socket = createSocket({ type: 'udp6', recvBufferSize: bufferBytes, sendBufferSize: bufferBytes });
-    this.#socket.on('message', (datagram, { address, port }) => this.#receive(addressOf(address, port), datagram));
+    const receive = (datagram: Buffer, { address, port }: RemoteInfo) =>
+      this.#receive(addressOf(address, port), datagram);
+    this.#socket.on('message', guarded(host.broken, receive));
     this.#socket.on('error', (error) => host.failed(item.id, error));
     this.#socket.bind(item.port);
     this.#socket.unref();

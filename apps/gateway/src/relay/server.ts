@@ -3,6 +3,7 @@ import { relayPairsOf } from '@sallyport/agent-core';
 import type { Log } from '@sallyport/agent-runtime';
 import { parseEndpoint } from '@sallyport/contract';
 import type { GatewayItem, RelayItem, StateItem } from '@sallyport/contract/channel';
+import { occasionally } from '@sallyport/contract/guard';
 import { addressOf } from './addresses.ts';
 import { RelayEcho } from './echo.ts';
 import type { Address, Learned, PairPeer } from './pair.ts';
@@ -36,12 +37,22 @@ export class RelayServer {
   #applying: Promise<void> = Promise.resolve();
   #forwarding: Promise<void> = Promise.resolve();
 
+  /** Strangers can send datagrams to a relay: what they break is told now and then. */
+  readonly #broken = occasionally(
+    (error, before) => {
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#host.log.error('the relay failed on what it was told or sent', { cause, before });
+    },
+    () => this.#host.now(),
+  );
+
   constructor(host: RelayHost) {
     this.#host = host;
     this.#learned = new Map(host.remembered);
     this.#portHost = {
       now: host.now,
       learned: (id, learned) => this.#moved(id, learned),
+      broken: this.#broken,
       failed: (id, error) => {
         const failed = this.#ports.get(id);
         if (failed !== undefined) failed.text = '';
@@ -52,7 +63,7 @@ export class RelayServer {
 
   /** Relays exactly what these items say, once what was said before is done. Does not reject. */
   apply(items: ReadonlyMap<string, StateItem>): Promise<void> {
-    this.#applying = this.#applying.then(() => this.#apply(items));
+    this.#applying = this.#applying.then(() => this.#apply(items)).catch(this.#broken);
     return this.#applying;
   }
 
@@ -98,10 +109,14 @@ export class RelayServer {
     this.#echo = null;
     if (ports === null) return;
     const port = ports.from;
-    const echo = new RelayEcho(port, (error) => {
-      if (this.#echo?.echo === echo) this.#listen(null);
-      this.#failed(`port ${port}`, error);
-    });
+    const echo = new RelayEcho(
+      port,
+      (error) => {
+        if (this.#echo?.echo === echo) this.#listen(null);
+        this.#failed(`port ${port}`, error);
+      },
+      this.#broken,
+    );
     this.#echo = { port, echo };
   }
 
@@ -131,12 +146,13 @@ export class RelayServer {
   #forward(): Promise<void> {
     const { forward, log } = this.#host;
     if (forward === null) return Promise.resolve();
-    this.#forwarding = this.#forwarding.then(async () => {
+    const turn = this.#forwarding.then(async () => {
       const pairs = [...this.#ports.values()].map(({ port }) => ({ item: port.item, learned: port.learned }));
       await forward(pairs).catch((error: Error) =>
         log.warn('the kernel does not relay: this process does, which is slower', { reason: error.message }),
       );
     });
+    this.#forwarding = turn.catch(this.#broken);
     return this.#forwarding;
   }
 

@@ -15,7 +15,8 @@ export class NetworkWatch {
     const look = async (): Promise<void> => {
       if (this.#looking) return;
       this.#looking = true;
-      const now = await fingerprint(own);
+      // What cannot be read now is read the next time.
+      const now = await fingerprint(own).catch(() => this.#seen);
       this.#looking = false;
       const before = this.#seen;
       this.#seen = now;

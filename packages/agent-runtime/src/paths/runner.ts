@@ -27,6 +27,7 @@ export class PathRunner {
   #handling = false;
   #timer: NodeJS.Timeout | null = null;
   #stopped = false;
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(paths: Paths, host: PathHost) {
     this.#paths = paths;
@@ -40,13 +41,22 @@ export class PathRunner {
     if (this.#handling) return;
     this.#handling = true;
     try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        for (const effect of this.#paths.handle(next, performance.now())) this.#perform(effect);
-      }
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#handle(next);
     } finally {
       this.#handling = false;
     }
     this.#arm();
+  }
+
+  /** Does not throw: paths are looked for again with the next input. */
+  #handle(input: PathInput): void {
+    try {
+      for (const effect of this.#paths.handle(input, performance.now())) this.#perform(effect);
+    } catch (error) {
+      this.#failedAt = performance.now();
+      const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#host.log.error(`finding paths failed on ${input.kind}`, { cause });
+    }
   }
 
   /** Leaves all paths as they are. */
@@ -109,6 +119,11 @@ export class PathRunner {
     this.#timer = null;
     const at = this.#paths.nextDeadline();
     if (at === null || this.#stopped) return;
-    this.#timer = setTimeout(() => this.input({ kind: 'tick' }), Math.max(at - performance.now(), 0)).unref();
+    // A moment that fails may be due again at once.
+    const pause = performance.now() - this.#failedAt < pauseMs ? pauseMs : 0;
+    this.#timer = setTimeout(() => this.input({ kind: 'tick' }), Math.max(at - performance.now(), pause)).unref();
   }
 }
+
+/** After a failure of this program itself. */
+const pauseMs = 1_000;

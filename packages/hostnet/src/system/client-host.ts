@@ -83,13 +83,13 @@ export class ClientHost {
    * Calls `report` whenever something may have come to differ from the state, or its conflicts with the host's network to
    * change, from now until it is closed; also after our own changes.
    */
-  watch(state: ClientHostState, report: () => void): HostWatch {
+  watch(state: ClientHostState, report: () => void, failed: (error: unknown) => void): HostWatch {
     const reader = new MonitorReader(tableName(state.interface));
     const sources = [
       { tool: 'ip', args: MONITOR_ARGUMENTS, concerns: (line: string) => concernsClient(state, line) },
       { tool: 'nft', args: ['monitor'], concerns: (line: string) => reader.line(line)?.touched === true },
     ] as const;
-    return watchHost(sources, report);
+    return watchHost(sources, report, failed);
   }
 
   /** Takes everything back and restores the given settings, after a crash too. What is gone already is no error. */

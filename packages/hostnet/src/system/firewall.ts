@@ -111,9 +111,9 @@ export class Firewall {
     });
   }
 
-  /** Reports changes that others make to the ruleset, from now until it is closed. */
-  async watch(onForeignChange: (change: ForeignChange) => void): Promise<Watch> {
-    const watch = await watchTable(this.#table, onForeignChange);
+  /** Reports changes that others make to the ruleset, from now until it is closed; `failed`: a report failed. */
+  async watch(onForeignChange: (change: ForeignChange) => void, failed: (error: unknown) => void): Promise<Watch> {
+    const watch = await watchTable(this.#table, onForeignChange, failed);
     this.#watches.add(watch);
     const close = watch.close.bind(watch);
     watch.close = async () => {

@@ -9,6 +9,8 @@ export interface FollowOptions {
   readonly line: (text: string) => void;
   /** It runs again after it ended, so lines may be missing. */
   readonly restarted: () => void;
+  /** One of these threw. The program is started again, because what it said may be lost. */
+  readonly failed: (error: unknown) => void;
 }
 
 const RESTART_DELAY_MS = 1000;
@@ -39,9 +41,18 @@ export class Follower {
     const { tool, args, line } = this.#options;
     const child = spawn(tool, args, { env: TOOL_ENVIRONMENT, stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
-    createInterface({ input: child.stdout }).on('line', line);
+    createInterface({ input: child.stdout }).on('line', (text) => this.#guard(() => line(text)));
     child.on('error', () => this.#restart());
     child.on('close', () => this.#restart());
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#options.failed(error);
+      this.#child?.kill();
+    }
   }
 
   #restart(): void {
@@ -49,7 +60,7 @@ export class Follower {
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#start();
-      this.#options.restarted();
+      this.#guard(() => this.#options.restarted());
     }, RESTART_DELAY_MS);
     this.#timer.unref();
   }

@@ -17,9 +17,13 @@ export interface ChangeSource {
 
 /**
  * Calls `report` as soon as something changed that `verify` looks at (but for sysctls, of which the kernel says nothing),
- * by whomever: the caller looks whether all is still as wanted.
+ * by whomever: the caller looks whether all is still as wanted. What goes wrong with a report goes to `failed`.
  */
-export function watchHost(sources: readonly ChangeSource[], report: () => void): HostWatch {
+export function watchHost(
+  sources: readonly ChangeSource[],
+  report: () => void,
+  failed: (error: unknown) => void,
+): HostWatch {
   let quiet: NodeJS.Timeout | null = null;
   let again = false;
   const changed = (): void => {
@@ -29,7 +33,11 @@ export function watchHost(sources: readonly ChangeSource[], report: () => void):
     }
     quiet = setTimeout(() => {
       quiet = null;
-      if (again) changed();
+      try {
+        if (again) changed();
+      } catch (error) {
+        failed(error);
+      }
     }, QUIET_MS);
     quiet.unref();
     again = false;
@@ -37,7 +45,7 @@ export function watchHost(sources: readonly ChangeSource[], report: () => void):
   };
   const followers = sources.map(
     ({ tool, args, concerns }) =>
-      new Follower({ tool, args, line: (text) => void (concerns(text) && changed()), restarted: changed }),
+      new Follower({ tool, args, line: (text) => void (concerns(text) && changed()), restarted: changed, failed }),
   );
   return {
     close: async () => {

@@ -67,8 +67,12 @@ export class Host {
   }
 
   /** Calls `report` whenever something may have come to differ from the state, from now until it is closed. */
-  watch(state: HostState, report: () => void): HostWatch {
-    return watchHost([{ tool: 'ip', args: MONITOR_ARGUMENTS, concerns: (line) => concernsHost(state, line) }], report);
+  watch(state: HostState, report: () => void, failed: (error: unknown) => void): HostWatch {
+    return watchHost(
+      [{ tool: 'ip', args: MONITOR_ARGUMENTS, concerns: (line) => concernsHost(state, line) }],
+      report,
+      failed,
+    );
   }
 
   /** Takes everything back that `up` did and restores the given settings. What is gone already is no error. */

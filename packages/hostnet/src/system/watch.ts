@@ -24,10 +24,14 @@ export interface Watch {
 /** Kernel constant: inode number of the machine's first process-id namespace (PROC_PID_INIT_INO). */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 
-/** Follows `nft monitor`, and starts it again whenever it ends. */
-export async function watchTable(table: string, report: (change: ForeignChange) => void): Promise<Watch> {
+/** Follows `nft monitor`, and starts it again whenever it ends. What goes wrong with a report goes to `failed`. */
+export async function watchTable(
+  table: string,
+  report: (change: ForeignChange) => void,
+  failed: (error: unknown) => void,
+): Promise<Watch> {
   const pids = (await readlink('/proc/self/ns/pid').catch(() => '')) === FIRST_PID_NAMESPACE;
-  return new TableWatch(table, report, pids);
+  return new TableWatch(table, report, failed, pids);
 }
 
 class TableWatch implements Watch {
@@ -38,7 +42,7 @@ class TableWatch implements Watch {
   #ownPending = 0;
   readonly #follower: Follower;
 
-  constructor(table: string, report: (change: ForeignChange) => void, pids: boolean) {
+  constructor(table: string, report: (change: ForeignChange) => void, failed: (error: unknown) => void, pids: boolean) {
     this.#report = report;
     this.#pids = pids;
     const reader = new MonitorReader(table);
@@ -50,6 +54,7 @@ class TableWatch implements Watch {
         if (transaction) this.#judge(transaction);
       },
       restarted: () => this.#restarted(),
+      failed,
     });
   }
 

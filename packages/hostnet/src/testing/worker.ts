@@ -19,6 +19,9 @@ const changes: ForeignChange[] = [];
 const host = new Host();
 const kept: SysctlChange[] = [];
 let hostWatch: HostWatch | null = null;
+const rethrow = (error: unknown): never => {
+  throw error;
+};
 let hostReports = 0;
 const client = new ClientHost();
 const relay = new RelayTable('sp0');
@@ -42,7 +45,7 @@ export const methods = {
   readBackTouched: (now: number) => wall().readBackTouched(now),
   counters: () => wall().counters(),
   remove: () => wall().remove(),
-  watch: async () => void (watch = await wall().watch((change) => void changes.push(change))),
+  watch: async () => void (watch = await wall().watch((change) => void changes.push(change), rethrow)),
   unwatch: async () => watch?.close(),
   foreignChanges: async () => [...changes],
   foreignDrops: (name: string) => findForeignDrops(name),
@@ -50,9 +53,7 @@ export const methods = {
   hostUp: (state: HostState) => host.up(state, async (sysctls) => void kept.push(...sysctls)),
   hostKept: async () => kept.splice(0),
   hostWatch: async (state: HostState) => {
-    hostWatch = host.watch(state, () => {
-      hostReports += 1;
-    });
+    hostWatch = host.watch(state, () => void hostReports++, rethrow);
   },
   hostUnwatch: async () => hostWatch?.close(),
   hostReports: async () => hostReports,
@@ -72,9 +73,7 @@ export const methods = {
   clientDrops: (name: string) => client.drops(name),
   clientDown: (state: ClientHostState, sysctls: readonly SysctlChange[]) => client.down(state, sysctls),
   clientWatch: async (state: ClientHostState) => {
-    hostWatch = client.watch(state, () => {
-      hostReports += 1;
-    });
+    hostWatch = client.watch(state, () => void hostReports++, rethrow);
   },
   relayApply: (pairs: readonly RelayPair[], now: number) => relay.apply(pairs, now),
   relayCounters: () => relay.counters(),
