@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -63,6 +66,12 @@ class Place {
       if (gateway?.status === status) return gateway;
     }
     throw new Error(`the local gateway was not ${status} in time`);
+  }
+
+  /** Asks the API from inside; the status of its answer. */
+  async call(method: string, path: string): Promise<number> {
+    const script = `console.log((await fetch('${this.#scheme}://127.0.0.1:8080${path}', { method: '${method}', headers: { apikey: '${key}' } })).status)`;
+    return Number(await this.run(process.execPath, '--input-type=module', '-e', script));
   }
 
   async dataPlane(): Promise<{ link: boolean; table: boolean }> {
@@ -134,6 +143,54 @@ test('a local gateway trusts the certificate of its controller, whoever signed i
   const place = new Place(t);
   const tls = ['--tls-cert-file', cert, '--tls-key-file', keyFile, '--public-url', 'https://vpn.example'];
   const controller = await place.start(t, testFolder(t), tls);
+  await place.gateway('ONLINE');
+  assert.equal(await controller.kill('SIGTERM'), 0);
+});
+
+const identityOf = (dataDir: string): string => readFileSync(join(dataDir, 'gateway', 'identity.json'), 'utf8');
+
+test('a local gateway comes back by itself when its directory and the database are not of the same time', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const [dataDir, older] = [testFolder(t), testFolder(t)];
+  const copy = (from: string, to: string) =>
+    cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+  const place = new Place(t);
+  const second = await place.start(t, dataDir);
+  await place.gateway('ONLINE');
+  assert.equal(await second.kill('SIGTERM'), 0);
+  const identity = identityOf(dataDir);
+
+  await t.test('the database is older than the identity', async () => {
+    copy(dataDir, older);
+    const raw = new DatabaseSync(join(older, 'sallyport.db'));
+    raw.exec('UPDATE gateways SET identity_key = NULL');
+    raw.close();
+    const controller = await place.start(t, older, ['--new-epoch', 'true']);
+    await place.gateway('ONLINE');
+    assert.equal(await controller.kill('SIGTERM'), 0);
+    assert.notEqual(identityOf(older), identity);
+  });
+  await t.test('the identity is lost', async () => {
+    rmSync(join(dataDir, 'gateway'), { recursive: true });
+    const controller = await place.start(t, dataDir);
+    await place.gateway('ONLINE');
+    assert.equal(await controller.kill('SIGTERM'), 0);
+    assert.notEqual(identityOf(dataDir), identity);
+  });
+});
+
+test('a local gateway that is re-keyed while it runs enrols again, and the data plane stays', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const [place, dataDir] = [new Place(t), testFolder(t)];
+  const controller = await place.start(t, dataDir);
+  const { id } = await place.gateway('ONLINE');
+  const identity = identityOf(dataDir);
+  assert.equal(await place.call('POST', `/tenants/gateways/${id}/rekey`), 201);
+  assert.deepEqual(await place.dataPlane(), { link: true, table: true });
+  for (const deadline = Date.now() + 20_000; identityOf(dataDir) === identity; await pause(50))
+    assert.ok(Date.now() < deadline, 'the agent took another identity');
   await place.gateway('ONLINE');
   assert.equal(await controller.kill('SIGTERM'), 0);
 });

@@ -19,7 +19,8 @@ export interface LocalGatewayOptions {
   readonly controllerUrl: string;
   /** The controller's own certificate, which the gateway trusts under any name; null: no TLS. */
   readonly caFile: string | null;
-  readonly token: string;
+  /** Asked at each start of the agent; null: the gateway was deleted. */
+  readonly token: () => Promise<string | null>;
   readonly stateDir: string;
   /** The environment without our own settings. */
   readonly env: NodeJS.ProcessEnv;
@@ -31,6 +32,8 @@ export interface LocalGatewayOptions {
 }
 
 export interface LocalGateway {
+  /** Starts the agent again, because its token is another one now. The data plane goes on meanwhile. */
+  renew(): void;
   /** Takes the gateway down with everything it has set up. */
   stop(): Promise<void>;
 }
@@ -45,23 +48,42 @@ export function runLocalGateway(options: LocalGatewayOptions): LocalGateway {
   let retry: NodeJS.Timeout | null = null;
   let delayMs = shortestDelayMs;
 
-  const start = (): void => {
+  let renewals = 0;
+
+  const start = async (): Promise<void> => {
+    const before = renewals;
+    const token = await options.token();
+    if (stopping) return;
+    if (renewals !== before) return start();
+    if (token === null) return options.log.warn({}, 'there is no local gateway any more: it was deleted');
     const startedAt = Date.now();
-    child = spawnAgent(options);
+    child = spawnAgent(options, token);
     child.once('exit', (code, signal) => {
       child = null;
       if (stopping) return;
+      if (renewals !== before) return begin();
       if (code === 0) return options.log.warn({}, 'the local gateway has ended: it was deleted or stopped');
       if (code === wrongUsage)
         return options.log.error({ code }, 'the local gateway cannot run; its own line above says why');
       delayMs = Date.now() - startedAt > steadyMs ? shortestDelayMs : Math.min(delayMs * 2, longestDelayMs);
       options.log.warn({ code, signal, retryInMs: delayMs }, 'the local gateway has ended and is started again');
-      retry = setTimeout(start, delayMs);
+      retry = setTimeout(begin, delayMs);
     });
   };
-  start();
+  const begin = (): void => {
+    start().catch((error) => {
+      options.log.error({ err: error }, 'the local gateway could not be started');
+      retry = setTimeout(begin, longestDelayMs);
+    });
+  };
+  begin();
 
   return {
+    renew: () => {
+      renewals++;
+      // An agent whose standard input ends leaves everything as it is.
+      child?.stdin?.end();
+    },
     stop: async () => {
       stopping = true;
       if (retry !== null) clearTimeout(retry);
@@ -85,7 +107,7 @@ function agentLevel(level: string): string {
   return level === 'fatal' || level === 'silent' ? 'error' : level;
 }
 
-function spawnAgent({ controllerUrl, caFile, token, stateDir, env, log }: LocalGatewayOptions): ChildProcess {
+function spawnAgent({ controllerUrl, caFile, stateDir, env, log }: LocalGatewayOptions, token: string): ChildProcess {
   const args = [
     gatewayMain,
     'run',

@@ -7,8 +7,9 @@ import { type StopReason, stopRequested } from '@sallyport/signals';
 import type pino from 'pino';
 import { type Config, helpText, readConfig } from './config.ts';
 import { OperatorError } from './errors.ts';
-import { localGatewayToken } from './features/gateways/local.ts';
+import { localGatewayId, localGatewayToken } from './features/gateways/local.ts';
 import { greeting } from './greeting.ts';
+import { readLocalAgent } from './local-agent.ts';
 import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
 import { createLog, standardError } from './log.ts';
 import { type Started, startController } from './start.ts';
@@ -53,9 +54,9 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
   if (reason !== null && config.localGateway === 'on')
     throw new OperatorError(`no local gateway is possible: ${reason}`);
   if (reason !== null) return none(`none on this machine: ${reason}`);
-  const token = await localGatewayToken({ store, ...secrets });
-  if (token === null) return none('none on this machine: the local one was deleted');
   const stateDir = join(config.dataDir, 'gateway');
+  const token = () => localGatewayToken({ store, ...secrets, agent: () => readLocalAgent(stateDir) });
+  if ((await token()) === null) return none('none on this machine: the local one was deleted');
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SALLYPORT_')));
   const gateway = runLocalGateway({
     controllerUrl: localUrl,
@@ -64,6 +65,10 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
     stateDir,
     env,
     log,
+  });
+  const own = await localGatewayId(store);
+  store.onCommit(({ changes }) => {
+    if (changes.some(({ kind, id, op }) => kind === 'gateway' && id === own && op === 'rekey')) gateway.renew();
   });
   return { text: '"local" is starting on this machine', running: true, stop: () => gateway.stop() };
 }

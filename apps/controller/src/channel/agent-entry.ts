@@ -6,6 +6,7 @@ import type {
   PathReport,
   Posture,
   ProbeResult,
+  Revision,
   StateDelta,
   StateItem,
 } from '@sallyport/contract/channel';
@@ -55,6 +56,9 @@ export interface Introduction {
 
 const skewWarnMs = 60_000;
 
+const olderDatabase =
+  'The agent knows a later revision than the database of the controller has, and does not go back. The database seems to be an older copy: start the controller once with --new-epoch true.';
+
 /** Between changes of what a client tells of its device that are taken at once. */
 const postureGapMs = 5_000;
 
@@ -86,6 +90,8 @@ export class AgentEntry {
   readonly #unreachablePace = new Pace(500, 8_000);
   readonly #errorPace = new Pace(500, 8_000);
   #versionTold: string | null = null;
+  /** Revision for which it was said that the database is older. */
+  #laterTold: number | null = null;
   #postureAt = Number.NEGATIVE_INFINITY;
 
   constructor(record: AgentRecord, host: EntryHost) {
@@ -162,10 +168,20 @@ export class AgentEntry {
     const { hello, proof, newHost } = said;
     this.#agent = { version: hello.agentVersion, ...proof.host };
     this.#presence.connected(proof.state ?? null, newHost, now);
+    this.#compareRevisions(proof.state?.revision ?? null, state);
     before?.input({ type: 'rejected', code: 'taken-over' });
     this.#observeEndpoint(record.wireguardPort);
     this.#tellVersion(hello.agentVersion);
     this.#settled();
+  }
+
+  /** An agent that knows a later revision than the database has would not go back: the database is an older copy. */
+  #compareRevisions(known: Revision | null, { revision }: DesiredState): void {
+    if (known === null || known.epoch !== revision.epoch || known.number <= revision.number) return;
+    this.#presence.failed(olderDatabase);
+    if (this.#laterTold === known.number) return;
+    this.#laterTold = known.number;
+    this.#host.log.warn({ ...this.#named, known: known.number, database: revision.number }, olderDatabase);
   }
 
   /** The link is over. */

@@ -17,6 +17,8 @@ export interface Trust {
   readonly controllerKey: string | null;
   /** Whether the controller knows our identity key. */
   readonly enrolled: boolean;
+  /** Whether the token goes along although we are enrolled: this controller has refused us without it. */
+  readonly offersToken: boolean;
 }
 
 /** What the agent has brought to this connection, for it alone. */
@@ -37,7 +39,8 @@ export type Answer =
 
 /**
  * Checks that the controller is the right one and that it holds its key, and only then proves who we are. The token goes
- * to nobody else: before enrolment its fingerprint says which key is right, afterwards the pinned key does and the token stays home.
+ * to nobody else: before enrolment its fingerprint says which key is right, afterwards the pinned key does, and the
+ * token goes along only when that controller has lost the enrolment, as an older database has.
  */
 export function answerChallenge(
   config: SessionConfig,
@@ -61,7 +64,7 @@ export function answerChallenge(
     message: {
       type: 'authenticate',
       signature: crypto.sign(transcriptText('agent', transcript)),
-      ...(trust.enrolled || token === null ? {} : { token: token.text }),
+      ...((trust.enrolled && !trust.offersToken) || token === null ? {} : { token: token.text }),
       wireguardPublicKey,
       wireguardProof,
       host,

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import type { ControllerMessage } from '@sallyport/contract/channel';
 import { emptyStateHash, keyExchange } from '@sallyport/contract/channel';
 import fc from 'fast-check';
-import { Bench, benchStart as start, benchToken as token } from '../testing/bench.ts';
+import { Bench, benchToken, benchStart as start, benchToken as token } from '../testing/bench.ts';
 import { ScriptedController } from '../testing/controller.ts';
 import { deviceItem, gatewayId, gatewayItem } from '../testing/items.ts';
 import { testKey } from '../testing/keys.ts';
@@ -329,7 +329,7 @@ describe('cold start', () => {
 });
 
 describe('refusals', () => {
-  const refused = (code: 'deleted' | 'bad-identity' | 'busy', final: boolean) => {
+  const refused = (code: 'deleted' | 'bad-identity' | 'taken-over' | 'busy', final: boolean) => {
     const bench = new Bench();
     bench.controller.refusal = { type: 'refused', code, message: 'because', final };
     bench.start();
@@ -341,11 +341,30 @@ describe('refusals', () => {
     assert.equal(bench.session.phase, 'stopped');
     assert.equal(bench.session.nextDeadline(), null);
   });
-  it('final: reported, and tried again only much later', () => {
+  it('final: reported, and tried again within 30 seconds, for a database may be restored', () => {
     const { bench, effects } = refused('bad-identity', true);
     assert.ok(effects.some((effect) => effect.kind === 'refused' && !effect.enrolled));
     bench.finish();
+    const wait = (bench.session.nextDeadline()?.at ?? 0) - start;
+    assert.ok(wait >= 15_000 && wait <= 30_000, `${wait}`);
+  });
+  it('taken over: tried again only much later, or two hosts would fight', () => {
+    const { bench } = refused('taken-over', true);
+    bench.finish();
     assert.ok((bench.session.nextDeadline()?.at ?? 0) >= start + 60_000);
+  });
+  it('of an enrolled agent that the database has lost: the next try brings the token, later ones do not', () => {
+    const bench = new Bench().deployed();
+    bench.controller.identity = null;
+    const tokens = (effects: ReturnType<Bench['open']>) =>
+      bench.sent(effects).flatMap((message) => (message.type === 'authenticate' ? [message.token] : []));
+    assert.deepEqual(tokens(bench.reconnect()), [undefined]);
+    assert.equal(bench.session.phase, 'refused');
+    bench.now = bench.session.nextDeadline()?.at ?? Infinity;
+    bench.input({ kind: 'tick' });
+    assert.deepEqual(tokens(bench.open()), [benchToken]);
+    assert.equal(bench.session.phase, 'live');
+    assert.deepEqual(tokens(bench.reconnect()), [undefined]);
   });
   it('not final: tried again soon', () => {
     const { bench } = refused('busy', false);

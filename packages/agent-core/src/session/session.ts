@@ -14,7 +14,7 @@ import { answerChallenge, type Challenge, type Opening } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
 import { Posture } from './posture.ts';
 import { Pulse } from './pulse.ts';
-import { defaultTiming, earliest, type SessionTiming } from './timing.ts';
+import { defaultTiming, earliest, refusalDelay, type SessionTiming } from './timing.ts';
 import { isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
 
@@ -36,6 +36,8 @@ export class AgentSession {
   #phaseEnds: number | null = null;
   #controllerKey: string | null;
   #enrolled: boolean;
+  /** The controller has lost our enrolment. */
+  #offersToken = false;
   /** Key that has proven itself on this connection. */
   #provenKey: string | null = null;
   #opening: Opening | null = null;
@@ -244,7 +246,7 @@ export class AgentSession {
   }
 
   #authenticate(challenge: Challenge, moment: Moment): void {
-    const trust = { controllerKey: this.#controllerKey, enrolled: this.#enrolled };
+    const trust = { controllerKey: this.#controllerKey, enrolled: this.#enrolled, offersToken: this.#offersToken };
     const opening = this.#opening;
     if (opening === null) return;
     this.#opening = null;
@@ -261,6 +263,7 @@ export class AgentSession {
 
   #welcomed(welcome: Extract<ControllerMessage, { type: 'welcome' }>, moment: Moment): void {
     this.#enter('live', null);
+    this.#offersToken = false;
     if (!this.#enrolled && this.#provenKey !== null) {
       this.#enrolled = true;
       this.#controllerKey = this.#provenKey;
@@ -293,7 +296,8 @@ export class AgentSession {
     }
     this.#log('error', 'the controller refused', { code, reason: message });
     this.#push({ kind: 'refused', code, message, enrolled: this.#enrolled });
-    this.#enter('refused', moment.now + this.#timing.refusedMs);
+    this.#offersToken = code === 'bad-token';
+    this.#enter('refused', moment.now + refusalDelay(this.#timing, code, moment.random));
   }
 
   #tellPosture(): void {

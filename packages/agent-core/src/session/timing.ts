@@ -1,4 +1,4 @@
-import type { Backoff } from '../backoff.ts';
+import { type Backoff, backoffDelay } from '../backoff.ts';
 import type { Deadline } from './types.ts';
 
 /** Every interval of a session, milliseconds. */
@@ -6,8 +6,10 @@ export interface SessionTiming {
   /** For the socket, the challenge and the welcome, each. */
   readonly answerMs: number;
   readonly reconnect: Backoff;
-  /** Between tries after a refusal that is final. */
-  readonly refusedMs: number;
+  /** Between tries after a refusal that is final: a restored or repaired database may know the agent again. */
+  readonly refused: Backoff;
+  /** Between tries of an agent whose identity another host uses too: the two must not fight. */
+  readonly takenOverMs: number;
   /** A connection that lived so long was a good one: the next back-off starts anew. */
   readonly goodAfterMs: number;
   /** Unanswered heartbeats after which the connection is taken for dead. */
@@ -20,12 +22,18 @@ export interface SessionTiming {
 export const defaultTiming: SessionTiming = {
   answerMs: 10_000,
   reconnect: { firstMs: 500, maxMs: 15_000 },
-  refusedMs: 300_000,
+  refused: { firstMs: 30_000, maxMs: 30_000 },
+  takenOverMs: 300_000,
   goodAfterMs: 10_000,
   silentHeartbeats: 3,
   applyRetry: { firstMs: 1_000, maxMs: 30_000 },
   sweepMs: 30_000,
 };
+
+/** How long an agent waits after a final refusal, milliseconds. `random` is in [0, 1). */
+export function refusalDelay({ refused, takenOverMs }: SessionTiming, code: string, random: number): number {
+  return code === 'taken-over' ? takenOverMs : backoffDelay(refused, 0, random);
+}
 
 /** Between heartbeats, from what the controller asks for: neither a flood nor silence. */
 export function heartbeatInterval(askedMs: number): number {

@@ -120,8 +120,17 @@ export async function rekeyGateway(
   deps: GatewayCommandDeps,
   id: string,
 ): Promise<GatewayRow> {
-  const row = await existing(tx, context, id);
-  return save(tx, row, { ...makeToken(deps.box, id, deps.identity.fingerprint).kept, identity_key: null }, 'rekey');
+  return renewToken(tx, deps, await existing(tx, context, id));
+}
+
+/** As `rekeyGateway`, when the controller itself wants it. */
+export function renewToken(
+  tx: Tx,
+  deps: Pick<GatewayCommandDeps, 'box' | 'identity'>,
+  row: GatewayRow,
+): Promise<GatewayRow> {
+  const { kept } = makeToken(deps.box, row.id, deps.identity.fingerprint);
+  return save(tx, row, { ...kept, identity_key: null }, 'rekey');
 }
 
 /** Resources and policies lose it; a list of theirs that becomes empty stays empty. */

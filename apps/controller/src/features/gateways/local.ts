@@ -1,41 +1,70 @@
+import { createHash } from 'node:crypto';
+import { sameKey } from '../../channel/keys.ts';
+import { bySystem } from '../../db/contexts.ts';
 import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, WriteContext } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { listTenants } from '../tenants/commands.ts';
-import { createGateway } from './commands.ts';
-import { findGateway } from './store.ts';
+import { createGateway, renewToken } from './commands.ts';
+import { findGateway, type GatewayRow } from './store.ts';
 import { readToken } from './token.ts';
 
 export interface LocalGatewayDeps {
   readonly store: Store;
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;
+  /** Who the agent on this machine is, from its state directory; null: it has no identity yet. */
+  readonly agent: () => LocalAgent | null;
+}
+
+export interface LocalAgent {
+  readonly gateway: string;
+  /** Raw Ed25519 public key, base64. */
+  readonly identityKey: string;
+  /** SHA-256 of the token that enrolled it, hexadecimal; null: it is not enrolled. */
+  readonly enrolledWith: string | null;
 }
 
 /**
  * Token of the gateway that runs beside the controller: made once, in the first tenant. Null when an administrator has
- * deleted it since: that was an order.
+ * deleted it since: that was an order. When the database and the agent's directory are not of the same time, as after a
+ * restore of one of them, the agent gets a new token: both belong to this controller.
  */
 export async function localGatewayToken(deps: LocalGatewayDeps): Promise<string | null> {
   const { store, box } = deps;
-  const meta = unscoped(store.db, 'which gateway is the local one belongs to the controller');
-  const known = await meta.selectFrom('meta').select('value').where('key', '=', 'local_gateway').executeTakeFirst();
+  const known = await localGatewayId(store);
   const tenant = (await listTenants(store))[0]?.id;
   if (tenant === undefined) return null;
-  if (known === undefined) return makeLocalGateway(deps, tenant);
-  const row = await findGateway(scoped(store.db, tenant), known.value);
-  return row === undefined ? null : readToken(box, row);
+  if (known === null) return makeLocalGateway(deps, tenant);
+  const row = await findGateway(scoped(store.db, tenant), known);
+  if (row === undefined) return null;
+  if (fits(deps, row)) return readToken(box, row);
+  const renewed = await store.write(bySystem(tenant, 'enrol local gateway again'), async (tx) => {
+    const now = await findGateway(tx.scoped, known);
+    return now === undefined ? null : renewToken(tx, deps, now);
+  });
+  return renewed === null ? null : readToken(box, renewed);
+}
+
+/** Null: there was never one. */
+export async function localGatewayId({ db }: Pick<Store, 'db'>): Promise<string | null> {
+  const meta = unscoped(db, 'which gateway is the local one belongs to the controller');
+  const row = await meta.selectFrom('meta').select('value').where('key', '=', 'local_gateway').executeTakeFirst();
+  return row?.value ?? null;
+}
+
+/** Whether the agent can connect with the present token, or as what it is. */
+function fits({ box, agent }: LocalGatewayDeps, row: GatewayRow): boolean {
+  const local = agent();
+  if (local?.gateway !== row.id) return row.identity_key === null;
+  if (row.identity_key !== null) return sameKey(local.identityKey, row.identity_key);
+  // An agent that was enrolled with this token keeps it to itself.
+  return local.enrolledWith !== createHash('sha256').update(readToken(box, row)).digest('hex');
 }
 
 async function makeLocalGateway({ store, box, identity }: LocalGatewayDeps, tenant: string): Promise<string> {
-  const context: WriteContext = {
-    tenant,
-    actor: { kind: 'system', id: null, name: 'local gateway' },
-    action: 'make local gateway',
-    sourceIp: null,
-    requestId: null,
-  };
+  const context: WriteContext = { ...bySystem(tenant, 'make local gateway'), actor: localGateway };
   return store.write(context, async (tx) => {
     const body = { name: 'local', wireguardPort: '51820', description: 'Runs beside the controller' };
     const { row, token } = await createGateway(tx, { box, identity }, body);
@@ -44,3 +73,5 @@ async function makeLocalGateway({ store, box, identity }: LocalGatewayDeps, tena
     return token;
   });
 }
+
+const localGateway = { kind: 'system', id: null, name: 'local gateway' } as const;
