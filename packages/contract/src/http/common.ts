@@ -74,8 +74,8 @@ export const prefixForms = [
 export const addressForms = [...prefixForms, { pattern: `^${namePattern}$` }];
 /** TCP and UDP need a port, ICMP takes none. */
 export const portWhereNeeded = [
-  { required: ['port'], properties: { protocol: { enum: ['TCP', 'UDP'] } } },
-  { properties: { protocol: { enum: ['ICMP'] }, port: false } },
+  { required: ['protocol', 'port'], properties: { protocol: { enum: ['TCP', 'UDP'] } } },
+  { required: ['protocol'], properties: { protocol: { enum: ['ICMP'] }, port: false } },
 ];
 
 export const endpoint = z
