@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { parseEnrolmentToken } from '@sallyport/contract/channel';
-import { newAgent, ScriptedAgent } from '../../apps/controller/src/channel/testing/scripted-agent.ts';
+import { newAgent, ScriptedAgent, withNewKey } from '../../apps/controller/src/channel/testing/scripted-agent.ts';
 import { ControllerProcess, testFolder } from '../../apps/controller/src/testing/controller-process.ts';
 
 test('a device that comes back again and again with another key has few of them stored', async (t) => {
@@ -20,9 +19,8 @@ test('a device that comes back again and again with another key has few of them 
   const before = Number((await call('GET', '/tenants/settings')).revision);
   let admitted = 0;
   for (let count = 0; count < 80; count++) {
-    const wireguardPublicKey = randomBytes(32).toString('base64');
     try {
-      await (await ScriptedAgent.connect(port, { ...identity, wireguardPublicKey })).cut();
+      await (await ScriptedAgent.connect(port, withNewKey(identity))).cut();
       admitted++;
     } catch (error) {
       assert.match(String(error), /busy/);
