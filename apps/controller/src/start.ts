@@ -11,6 +11,7 @@ import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
 import { openCountries } from './countries.ts';
 import { openDataDirectory } from './data-directory.ts';
+import { checkpointWhenIdle } from './db/checkpoints.ts';
 import { createStore, type Store } from './db/store.ts';
 import { createTenant, listTenants } from './features/tenants/commands.ts';
 import { hostAddress } from './host-address.ts';
@@ -48,6 +49,9 @@ export async function startController(config: Config, version: string, log: Fast
     const metrics = createMetrics();
     const { database, store, app, secrets } = await openApp(config, version, log, metrics);
     undo.push(() => store.close());
+    undo.push(
+      checkpointWhenIdle(database, (error) => log.error({ err: error }, 'the log was not moved into the database')),
+    );
     const { file: masterKeyFile } = config.masterKey;
     const source = { database, dataDir: config.dataDir, masterKeyFile, version, now: Date.now };
     const snapshots = new Snapshots(source);
