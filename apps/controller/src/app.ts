@@ -228,7 +228,8 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
       sockets.cutAfter(stopGraceMs);
       await Promise.all([beacon.stop(), channel.stop(), server.close()]);
       runtimes.stop();
-      await authenticator.flush();
+      // Moments of use are worth no failed stop: the disk may be full.
+      await authenticator.flush().catch((error) => log.warn({ err: error }, 'could not note when keys were used'));
     },
   };
 }

@@ -35,6 +35,7 @@ export const errorCatalogue = {
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used with another request' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The controller failed' },
+  storage_full: { status: 503, title: 'The disk of the controller is full: nothing can be written' },
   unavailable: { status: 503, title: 'The controller cannot serve this now' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -35,7 +35,10 @@ function sqliteDriver(database: DatabaseSync, connection: SqliteConnection): Dri
     releaseConnection: async () => undefined,
     beginTransaction: () => run('BEGIN IMMEDIATE'),
     commitTransaction: () => run('COMMIT'),
-    rollbackTransaction: () => run('ROLLBACK'),
+    // SQLite ends some transactions by itself, for example when the disk is full. Then this would fail, and hide why.
+    rollbackTransaction: async () => {
+      if (database.isTransaction) await run('ROLLBACK');
+    },
     savepoint: (_, name) => run(`SAVEPOINT "${name}"`),
     rollbackToSavepoint: (_, name) => run(`ROLLBACK TO "${name}"`),
     releaseSavepoint: (_, name) => run(`RELEASE "${name}"`),

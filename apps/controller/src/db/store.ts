@@ -3,6 +3,7 @@ import { CompiledQuery, type Kysely } from 'kysely';
 import { type ChainHeads, writeHistory } from './history.ts';
 import type { Database } from './schema.ts';
 import { type Scoped, scoped } from './scoped.ts';
+import { isStorageFull } from './storage.ts';
 
 export type ObjectKind =
   | 'tenant'
@@ -86,6 +87,8 @@ export interface Store {
   ): Promise<T>;
   /** Called after each commit, in commit order, before the writer's promise resolves. What it throws is told and goes no further. */
   onCommit(listener: (commit: Commit) => void): void;
+  /** Whether the last write failed because the disk is full. */
+  storageFull(): boolean;
   /** Waits for the writes under way and closes the database. */
   close(): Promise<void>;
 }
@@ -120,6 +123,7 @@ export function createStore(
     onCommit: (listener) => {
       listeners.push(listener);
     },
+    storageFull: () => writer.storageFull,
     close: async () => {
       await writer.idle();
       await db.destroy();
@@ -152,6 +156,7 @@ class GroupWriter {
   readonly #events: WriterEvents;
   readonly #queue: Job[] = [];
   #draining: Promise<void> | null = null;
+  #storageFull = false;
 
   constructor(db: Kysely<Database>, events: WriterEvents) {
     this.#db = db;
@@ -163,6 +168,10 @@ class GroupWriter {
       this.#queue.push({ run, resolve, reject });
       this.#draining ??= this.#drain();
     });
+  }
+
+  get storageFull(): boolean {
+    return this.#storageFull;
   }
 
   async idle(): Promise<void> {
@@ -180,20 +189,23 @@ class GroupWriter {
 
   async #commit(group: readonly Job[]): Promise<void> {
     const done: (() => void)[] = [];
+    const failures: unknown[] = [];
     try {
       await this.#db.transaction().execute(async (trx) => {
-        for (const job of group) done.push(await this.#attempt(trx, job));
+        for (const job of group) done.push(await this.#attempt(trx, job, failures));
       });
     } catch (error) {
       this.#events.undone();
+      this.#storageFull = isStorageFull(error);
       for (const job of group) job.reject(error);
       return;
     }
+    this.#storageFull = failures.some(isStorageFull);
     for (const settle of done) settle();
   }
 
   /** Runs one job in a savepoint; returns what to do once the group is on disk. */
-  async #attempt(trx: Kysely<Database>, job: Job): Promise<() => void> {
+  async #attempt(trx: Kysely<Database>, job: Job, failures: unknown[]): Promise<() => void> {
     await savepoint(trx, 'SAVEPOINT job');
     try {
       const { value, commit } = await job.run(trx);
@@ -204,8 +216,14 @@ class GroupWriter {
       };
     } catch (error) {
       this.#events.undone();
-      await savepoint(trx, 'ROLLBACK TO job');
-      await savepoint(trx, 'RELEASE job');
+      try {
+        await savepoint(trx, 'ROLLBACK TO job');
+        await savepoint(trx, 'RELEASE job');
+      } catch {
+        // The whole transaction is gone, and with it the other jobs: they fail for the same reason.
+        throw error;
+      }
+      failures.push(error);
       return () => job.reject(error);
     }
   }

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import { sql } from 'kysely';
 import { unscoped } from '../db/scoped.ts';
+import { probeStorage } from '../db/storage.ts';
 import type { Store } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 
@@ -10,8 +11,9 @@ export interface HealthDeps {
   readonly stopping: () => boolean;
 }
 
-/** `/healthz`: the process lives. `/readyz`: it can serve, that is, its database answers and it is not stopping. */
+/** `/healthz`: the process lives. `/readyz`: it can serve, that is, its database answers and can be written, and it is not stopping. */
 export function installHealth(app: FastifyInstance, { store, stopping }: HealthDeps): void {
+  const probe = storageProbe(store);
   app.get('/healthz', async () => ({ status: 'ok' }));
   app.get('/readyz', async (request) => {
     if (stopping()) throw new ApiError('unavailable', 'The controller is stopping');
@@ -21,6 +23,18 @@ export function installHealth(app: FastifyInstance, { store, stopping }: HealthD
       request.log.error({ err: error }, 'the database does not answer');
       throw new ApiError('unavailable', 'The database does not answer');
     }
+    if (store.storageFull()) await probe();
     return { status: 'ready' };
   });
 }
+
+/** Tries to write, at most once a second however often it is asked. */
+function storageProbe(store: Store): () => Promise<void> {
+  let running: Promise<void> | null = null;
+  return async () => {
+    running ??= probeStorage(store).finally(() => setTimeout(() => (running = null), probeEveryMs).unref());
+    await running;
+  };
+}
+
+const probeEveryMs = 1_000;

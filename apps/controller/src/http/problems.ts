@@ -1,5 +1,6 @@
 import { type ErrorCode, errorCatalogue, type FieldError, type Problem } from '@sallyport/contract';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isStorageFull } from '../db/storage.ts';
 import { ApiError } from '../errors.ts';
 import type { AllowedMethods } from './allowed-methods.ts';
 
@@ -63,6 +64,20 @@ function asApiError(error: FastifyError, request: FastifyRequest): ApiError {
   // The connection ended before the body did: there is no client left to answer.
   if (error.code === 'ECONNRESET' && request.raw.destroyed && !request.raw.complete)
     return new ApiError('malformed_json');
+  if (isStorageFull(error)) return storageFull(error, request);
   request.log.error({ err: error }, 'a request failed inside of the controller');
   return new ApiError('internal');
+}
+
+let storageFullToldAt = Number.NEGATIVE_INFINITY;
+/** The log may be on the same disk, so it is not told of every request. */
+const storageFullToldEveryMs = 10_000;
+
+function storageFull(error: Error, request: FastifyRequest): ApiError {
+  const now = performance.now();
+  if (now - storageFullToldAt > storageFullToldEveryMs) {
+    storageFullToldAt = now;
+    request.log.error({ err: error }, 'nothing can be written: the disk that holds the database is full');
+  }
+  return new ApiError('storage_full', undefined, [], 10);
 }

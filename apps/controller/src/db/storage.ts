@@ -1,0 +1,24 @@
+import { unscoped } from './scoped.ts';
+import type { Store } from './store.ts';
+
+/** SQLite's primary code for a disk that has no room for what is to be written. */
+const SQLITE_FULL = 13;
+
+/** Whether the database refused a write because it cannot grow. */
+export function isStorageFull(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_FULL;
+}
+
+/** Writes something small, so that a database that could not grow is found to be able to again. Rejects as long as not. */
+export async function probeStorage(store: Store): Promise<void> {
+  const actor = { kind: 'system', id: null, name: 'controller' } as const;
+  const context = { tenant: '', actor, action: 'probe storage', sourceIp: null, requestId: null };
+  await store.write(context, async (tx) => {
+    const value = String(tx.now);
+    await unscoped(tx.db, 'whether the disk has room is the same for every tenant')
+      .insertInto('meta')
+      .values({ key: 'storage probe', value })
+      .onConflict((conflict) => conflict.column('key').doUpdateSet({ value }))
+      .execute();
+  });
+}
