@@ -85,16 +85,22 @@ export class ScriptedAgent {
     port: number,
     identity: AgentIdentity,
     headers: Record<string, string> = {},
+    localAddress = '127.0.0.1',
   ): Promise<ScriptedAgent> {
-    const ws = new WebSocket(`ws://127.0.0.1:${port}${channelPath}`, { headers });
+    const ws = new WebSocket(`ws://127.0.0.1:${port}${channelPath}`, { headers, localAddress });
     const agent = new ScriptedAgent(identity, ws);
     await once(ws, 'open');
     return agent;
   }
 
   /** Opens, shakes hands, and waits for the first state. `from` is whose state it goes on with. */
-  static async connect(port: number, identity: AgentIdentity, from?: ScriptedAgent): Promise<ScriptedAgent> {
-    const agent = await ScriptedAgent.open(port, identity);
+  static async connect(
+    port: number,
+    identity: AgentIdentity,
+    from?: ScriptedAgent,
+    localAddress?: string,
+  ): Promise<ScriptedAgent> {
+    const agent = await ScriptedAgent.open(port, identity, {}, localAddress);
     if (from?.state !== undefined) {
       agent.state = from.state;
       for (const [key, item] of from.items) agent.items.set(key, item);
