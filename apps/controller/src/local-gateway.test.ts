@@ -70,8 +70,17 @@ class Place {
 
   /** Asks the API from inside; the status of its answer. */
   async call(method: string, path: string): Promise<number> {
-    const script = `console.log((await fetch('${this.#scheme}://127.0.0.1:8080${path}', { method: '${method}', headers: { apikey: '${key}' } })).status)`;
-    return Number(await this.run(process.execPath, '--input-type=module', '-e', script));
+    return Number(await this.#fetch(method, path, 'status'));
+  }
+
+  /** Asks the API from inside; the text of its answer. */
+  text(method: string, path: string): Promise<string> {
+    return this.#fetch(method, path, 'text()');
+  }
+
+  #fetch(method: string, path: string, part: 'status' | 'text()'): Promise<string> {
+    const script = `const answer = await fetch('${this.#scheme}://127.0.0.1:8080${path}', { method: '${method}', headers: { apikey: '${key}' } }); console.log(await answer.${part})`;
+    return this.run(process.execPath, '--input-type=module', '-e', script);
   }
 
   async dataPlane(): Promise<{ link: boolean; table: boolean }> {
@@ -193,4 +202,20 @@ test('a local gateway that is re-keyed while it runs enrols again, and the data 
     assert.ok(Date.now() < deadline, 'the agent took another identity');
   await place.gateway('ONLINE');
   assert.equal(await controller.kill('SIGTERM'), 0);
+});
+
+test('test-configuration knocks at a local gateway, at an address of this machine', async (t) => {
+  const reason = await missing();
+  if (reason) return t.skip(reason);
+  const place = new Place(t);
+  await place.run('ip', 'link', 'add', 'lan0', 'type', 'veth', 'peer', 'name', 'lan1');
+  await place.run('ip', 'link', 'set', 'lan1', 'up');
+  await place.run('ip', 'address', 'add', '192.168.77.5/24', 'dev', 'lan0');
+  await place.run('ip', 'link', 'set', 'lan0', 'up');
+  await place.run('ip', 'route', 'add', 'default', 'dev', 'lan0');
+  await place.start(t, testFolder(t));
+  const { id } = await place.gateway('ONLINE');
+  const { status, details, error } = JSON.parse(await place.text('POST', `/tenants/gateways/${id}/test-configuration`));
+  assert.deepEqual([status, error], ['ONLINE', undefined], details);
+  assert.match(details, /discovered 192\.168\.77\.5:51820.*answers a handshake at 192\.168\.77\.5:51820/);
 });
