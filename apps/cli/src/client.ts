@@ -23,6 +23,8 @@ export interface Connection {
   readonly insecure?: boolean;
   /** Certificate authorities to trust beside those of the system, as PEM. */
   readonly ca?: string;
+  /** How long an answer may take, in milliseconds; 30 seconds when left out. */
+  readonly answerMs?: number;
   /** For problems with a field; the pointer itself when left out. */
   readonly nameField?: NameField;
 }
@@ -120,8 +122,9 @@ function requestOf(
   call: AnyCall,
   headers: Readonly<Record<string, string>>,
 ): HttpRequest {
-  const { insecure, ca } = connection;
+  const { insecure, ca, answerMs } = connection;
   return {
+    answerMs,
     target: { kind: 'url', url: connection.url + connection.basePath + pathOf(operation, call), insecure, ca },
     method: operation.method,
     headers: { ...(connection.apiKey === undefined ? {} : { apikey: connection.apiKey }), ...headers },

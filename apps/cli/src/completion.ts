@@ -4,7 +4,7 @@ export type CompletionWords = readonly (readonly [path: string, words: readonly 
 export const shells = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof shells)[number];
 
-/** A script that completes commands and options, and leaves everything else to file names. */
+/** A script that completes commands, options and names of objects, and leaves everything else to file names. */
 export function completionScript(shell: Shell, words: CompletionWords): string {
   return { bash, zsh, fish }[shell](words);
 }
@@ -28,7 +28,19 @@ function bash(words: CompletionWords): string {
   return `# bash completion of sally
 _sally() {
 ${walk(words, `"\${COMP_WORDS[@]:1:COMP_CWORD-1}"`)}
-  COMPREPLY=($(compgen -W "$offer" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  local cur="\${COMP_WORDS[COMP_CWORD]}" word plain='' IFS=$' \\t\\n'
+  for word in $offer; do [[ $word == -* ]] || plain+=" $word"; done
+  if [[ $cur == -* ]]; then
+    COMPREPLY=($(compgen -W "$offer" -- "$cur"))
+  elif [ -n "$plain" ]; then
+    COMPREPLY=($(compgen -W "$plain" -- "$cur"))
+  else
+    # Names of objects, as the controller tells them.
+    COMPREPLY=()
+    while IFS= read -r word; do COMPREPLY+=("$(printf %q "$word")"); done < <(
+      "\${COMP_WORDS[0]}" __complete "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null
+    )
+  fi
 }
 complete -o default -F _sally sally
 `;
@@ -39,14 +51,35 @@ function zsh(words: CompletionWords): string {
 # zsh completion of sally
 _sally() {
 ${walk(words, `"\${(@)words[2,CURRENT-1]}"`)}
-  compadd -- \${=offer} || _files
+  local cur="\${words[CURRENT]}"
+  local -a all plain names
+  all=(\${=offer})
+  plain=(\${all:#-*})
+  if [[ $cur == -* ]]; then
+    compadd -- $all
+  elif (( $#plain )); then
+    compadd -- $plain
+  else
+    # Names of objects, as the controller tells them.
+    names=("\${(@f)$("\${words[1]}" __complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    names=(\${names:#})
+    (( $#names )) && compadd -- $names || _files
+  fi
 }
 compdef _sally sally
 `;
 }
 
+const isLeaf = (after: readonly string[]): boolean => after.every((word) => word.startsWith('-'));
+
+/** Names of objects, as the controller tells them. */
+const NAMES = `\n            sally __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null`;
+
 function fish(words: CompletionWords): string {
-  const cases = words.map(([path, after]) => `        case '${path}'\n            printf '%s\\n' ${after.join(' ')}`);
+  const cases = words.map(
+    ([path, after]) =>
+      `        case '${path}'\n            printf '%s\\n' ${after.join(' ')}${isLeaf(after) ? NAMES : ''}`,
+  );
   const steps = words.flatMap(([path]) => (path === '' ? [] : [`'${path}'`]));
   return `# fish completion of sally
 function __sally_words

@@ -22,6 +22,8 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** How long the answer may take; 30 seconds when left out. */
+  readonly answerMs?: number | undefined;
 }
 
 export interface HttpAnswer {
@@ -82,7 +84,7 @@ export async function openStream(request: HttpRequest, idleMs: number): Promise<
 const ANSWER_MS = 30_000;
 
 async function exchange(request: HttpRequest): Promise<HttpAnswer> {
-  const incoming = await begin(request, AbortSignal.timeout(ANSWER_MS));
+  const incoming = await begin(request, AbortSignal.timeout(request.answerMs ?? ANSWER_MS));
   const chunks: Buffer[] = [];
   for await (const chunk of incoming) chunks.push(chunk);
   const text = Buffer.concat(chunks).toString('utf8');

@@ -1,28 +1,6 @@
-import { Command, CommanderError } from 'commander';
-import { addAccess } from './commands/access.ts';
-import { addAccount } from './commands/account.ts';
-import { addAddresses } from './commands/addresses.ts';
-import { addAudit } from './commands/audit.ts';
-import { addChanges } from './commands/changes.ts';
-import { addClient } from './commands/client.ts';
-import { addCompletion } from './commands/completion.ts';
-import { addDeclared } from './commands/declared.ts';
-import { addDevices } from './commands/devices.ts';
-import { addEnrolmentKeys } from './commands/enrolment-keys.ts';
-import { addGateways } from './commands/gateways.ts';
-import { addGroups } from './commands/groups.ts';
-import { addKeys } from './commands/keys.ts';
-import { addOperator } from './commands/operator.ts';
-import { addPolicies } from './commands/policies.ts';
-import { addProtocols } from './commands/protocols.ts';
-import { addResources } from './commands/resources.ts';
-import { addRoles } from './commands/roles.ts';
-import { addRules } from './commands/rules.ts';
-import { addStatus } from './commands/status.ts';
-import { addSettings } from './commands/tenant-settings.ts';
-import { addTenants } from './commands/tenants.ts';
-import { addUsers } from './commands/users.ts';
+import { Command, CommanderError, Help } from 'commander';
 import { exitCodeMeanings, exitCodes, Failure, Finished } from './failure.ts';
+import { type AddFamily, addFamilies, type Family, loadFamilies } from './families.ts';
 import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
 import { DEFAULT_URL } from './settings.ts';
 import { cleanLines, jsonLine, safeJson } from './text.ts';
@@ -30,7 +8,8 @@ import { usageFailure } from './usage-errors.ts';
 
 /** Carries out one command line (without the program's own name). Gives the exit code and never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
-  const program = createProgram(io);
+  if (argv[0] === '__complete') return (await import('./complete.ts')).complete(argv.slice(1), io);
+  const program = createProgram(io, await loadFamilies(argv.includes('completion') ? undefined : argv));
   try {
     await program.parseAsync(argv, { from: 'user' });
     return exitCodes.ok;
@@ -40,8 +19,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** The whole tree of commands. */
-export function createProgram(io: Io): Command {
+/** The tree of commands, as far as it is loaded. */
+export function createProgram(io: Io, loaded: ReadonlyMap<Family, AddFamily>): Command {
   const program = new Command('sally');
   let running: Command | undefined;
   program.hook('preAction', (_, command) => {
@@ -64,7 +43,7 @@ export function createProgram(io: Io): Command {
       outputError: () => {},
     })
     .showSuggestionAfterError(false)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })
     .option('--url <url>', `address of the controller (SALLYPORT_URL; else as stored, else ${DEFAULT_URL})`)
     .option('--base-path <path>', 'path of the API below it (SALLYPORT_API_BASE_PATH), such as /qa')
     .option(
@@ -76,39 +55,15 @@ export function createProgram(io: Io): Command {
     .option('--insecure', 'let the API key go over http:// to another host (SALLYPORT_INSECURE=on)')
     .option('--json', 'print answers as the controller gave them; failures as JSON on standard error')
     .addHelpText('after', helpEnd());
-  addFamilies(program, session);
+  addFamilies(program, session, loaded);
+  program.helpCommand(false);
   return program;
 }
 
-function addFamilies(program: Command, session: Session): void {
-  program.commandsGroup('Network:');
-  addGateways(program, session);
-  addResources(program, session);
-  addProtocols(program, session);
-  addAddresses(program, session);
-  program.commandsGroup('Access:');
-  addUsers(program, session);
-  addGroups(program, session);
-  addRoles(program, session);
-  addDevices(program, session);
-  addEnrolmentKeys(program, session);
-  addPolicies(program, session);
-  addRules(program, session);
-  addAccess(program, session);
-  program.commandsGroup('This host as a device:');
-  addStatus(program, session);
-  addClient(program, session);
-  program.commandsGroup('Administration:');
-  addAccount(program, session);
-  addKeys(program, session);
-  addDeclared(program, session);
-  addAudit(program, session);
-  addChanges(program, session);
-  addSettings(program, session);
-  addTenants(program, session);
-  addOperator(program, session);
-  addCompletion(program, session);
-  program.helpCommand(false);
+/** A command of the first level in the list of all: the same whether it is loaded or not. */
+function termOf(this: Help, command: Command): string {
+  if (command.parent?.parent !== null) return Help.prototype.subcommandTerm.call(this, command);
+  return [command.name(), ...command.aliases()].join('|');
 }
 
 function helpEnd(): string {
@@ -125,6 +80,8 @@ Examples:
   sally users invite anna@example.com --group Engineering
   sally access explain anna 10.0.0.5:443               why it is allowed, or not
   sally status
+
+To type sally instead of npx sally, which is faster as well: sudo bin/sally install-path
 
 A name may stand wherever an id may, as long as only one object has it.
 

@@ -1,7 +1,7 @@
 import { styleText } from 'node:util';
 import type { DryRun, OperationName, ResponseBody } from '@sallyport/contract';
 import type { Command } from 'commander';
-import { type Answer, type Call, type Client, type Connection, createClient } from './client.ts';
+import type { Answer, Call, Client, Connection } from './client.ts';
 import { renderDryRun, withNames } from './dry-run.ts';
 import { typedName } from './field-names.ts';
 import { type ConnectionFlags, type Environment, resolveConnection } from './settings.ts';
@@ -94,7 +94,10 @@ export function createSession(
     colour: io.stdout.isTTY === true && !io.env.NO_COLOR && io.env.TERM !== 'dumb',
     connection: () => (connection ??= resolveConnection(flags(), io.env, () => readAll(io.stdin))),
     nameField: (pointer) => typedName(pointer, running()),
-    api: async () => createClient({ ...(await session.connection()), nameField: session.nameField }),
+    api: async () => {
+      const { createClient } = await import('./client.ts');
+      return createClient({ ...(await session.connection()), nameField: session.nameField });
+    },
     out: (text) => void io.stdout.write(session.json ? safeJson(text) : cleanLines(text, session)),
     note: (text) => void io.stderr.write(`${cleanLines(text)}\n`),
     table: (columns, items) => table(columns, items, session.colour),

@@ -1,6 +1,5 @@
 import { rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { createSecureContext } from 'node:tls';
 import type { Connection } from './client.ts';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { makePrivateFolder, readText, writeSecret } from './files.ts';
@@ -69,6 +68,7 @@ export async function resolveTransport(
   if (path === undefined) return { insecure };
   const ca = await readText(path);
   if (ca === undefined) throw usage(`There is no file ${path} with certificate authorities`);
+  const { createSecureContext } = await import('node:tls');
   try {
     createSecureContext({ ca });
   } catch {

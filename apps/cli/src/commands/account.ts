@@ -43,4 +43,6 @@ async function login(session: Session): Promise<void> {
   await createClient({ url, basePath, apiKey, insecure, ...given({ ca }) }).call('listGateways');
   const path = await writeStored(io.env, { url, basePath, apiKey, ...given({ caFile }) });
   session.note(`Signed in to ${url}. Stored in ${path} (readable by you alone).`);
+  if (io.env.npm_command === 'exec')
+    session.note('To type `sally` instead of `npx sally`, which is faster as well: sudo bin/sally install-path');
 }

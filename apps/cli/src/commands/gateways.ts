@@ -1,5 +1,4 @@
 import { type GatewayIntent, gatewayIntent, type RequestBody } from '@sallyport/contract';
-import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
@@ -205,6 +204,7 @@ async function change(session: Session, text: string, flags: WriteFlags, changes
 
 async function printToken(session: Session, text: string): Promise<void> {
   const { body } = await read(session, text);
+  const { parseEnrolmentToken } = await import('@sallyport/contract/channel');
   if (parseEnrolmentToken(body.token, 'gateway') === null)
     throw new Failure(exitCodes.notAllowed, 'This API key may not see the tokens of gateways', {
       hint: 'Use a key with the role ADMIN or OWNER.',

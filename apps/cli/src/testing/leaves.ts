@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
+import { loadFamilies } from '../families.ts';
 import { createProgram } from '../program.ts';
 
 /** Every command that does something, by the words that lead to it. */
-export function leafCommands(): string[] {
-  const program = createProgram({
+export async function leafCommands(): Promise<string[]> {
+  const io = {
     env: {},
     version: '0.0.0',
     stdin: process.stdin,
@@ -11,8 +12,9 @@ export function leafCommands(): string[] {
     stderr: { write: () => true },
     now: () => new Date(0),
     wait: async () => {},
-    randomBytes: (size) => new Uint8Array(size),
-  });
+    randomBytes: (size: number) => new Uint8Array(size),
+  };
+  const program = createProgram(io, await loadFamilies());
   const walk = (command: Command, path: string): string[] =>
     command.commands.length === 0
       ? [path]
