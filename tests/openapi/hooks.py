@@ -16,6 +16,8 @@ STATE_DEPENDENT_MESSAGES = {
     "must be in the future",
     "must be at most 30 days from now",
 }
+# An order names every policy that there is.
+INCOMPLETE = "must be complete; missing: "
 # Overlay, loopback and the like: the tenant's own range is among them.
 RESERVED = "which no resource can have"
 
@@ -34,7 +36,7 @@ def depends_on_state(problem):
 
 
 def is_of_state(message):
-    return message in STATE_DEPENDENT_MESSAGES or message.endswith(RESERVED)
+    return message in STATE_DEPENDENT_MESSAGES or message.startswith(INCOMPLETE) or message.endswith(RESERVED)
 
 
 ports = st.integers(min_value=1, max_value=65535)

@@ -51,7 +51,8 @@ function convert(
       // Answers may grow: a client made from this document must not refuse a field that it does not know.
       if (io === 'output') delete jsonSchema.additionalProperties;
       // The pattern of a format repeats it at length, or says less; the bounds of a safe integer say nothing.
-      if (jsonSchema.format !== undefined) delete jsonSchema.pattern;
+      // An e-mail address has to fit both: the format alone allows more than the server does.
+      if (jsonSchema.format !== undefined && jsonSchema.format !== 'email') delete jsonSchema.pattern;
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
       delete jsonSchema.id;
