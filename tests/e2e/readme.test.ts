@@ -31,6 +31,7 @@ interface Step {
   readonly after?: (story: Story) => Promise<void>;
 }
 
+const patient = { timeoutMs: 90_000 };
 const online = /local[^\n]*ONLINE/;
 
 const steps: readonly Step[] = [
@@ -141,7 +142,7 @@ const steps: readonly Step[] = [
       await story.carry('.config/sallyport/devices/phone.conf', 'phone', 'phone.conf');
       const phone = story.world.machine('phone');
       assert.equal((await phone.run('wg-quick down ./phone.conf; wg-quick up ./phone.conf', { home: true })).code, 0);
-      await until('the phone to come in through local', () => story.reaches('phone', 'https://10.20.0.10'));
+      await until('the phone to come in through local', () => story.reaches('phone', 'https://10.20.0.10'), patient);
       assert.match((await phone.run('wg show')).output, /endpoint: 203\.0\.113\.10:/);
       assert.doesNotMatch((await phone.run('wg show')).output, /endpoint: 203\.0\.113\.20:/);
     },
@@ -153,7 +154,7 @@ const steps: readonly Step[] = [
     after: async (story) => {
       await story.untilSays('laptop', 'sudo bin/sally status', /Wiki[^\n]*office/);
       await story.world.cut('office');
-      await until('the next gateway', () => story.reaches('laptop', 'https://10.20.0.10'));
+      await until('the next gateway', () => story.reaches('laptop', 'https://10.20.0.10'), patient);
     },
   },
   {
@@ -227,10 +228,14 @@ class Story {
 
   async untilSays(on: MachineName, command: string, pattern: RegExp): Promise<void> {
     let last = '';
-    await until(`${command} to say ${pattern}`, async () => {
-      last = (await this.world.machine(on).run(command)).output;
-      return pattern.test(last);
-    }).catch((error) => {
+    await until(
+      `${command} to say ${pattern}`,
+      async () => {
+        last = (await this.world.machine(on).run(command)).output;
+        return pattern.test(last);
+      },
+      patient,
+    ).catch((error) => {
       throw new Error(`${(error as Error).message}; it said:\n${last}`);
     });
   }

@@ -156,7 +156,7 @@ test('bin/sally without Node.js or packages names the one command that sets it u
   const none = await sally();
   assert.equal(none.code, 1);
   assert.match(none.err, /^sally: There is no Node\.js 24 yet\. Set this checkout up with one command/);
-  const command = /^sally: {3}(sh .*)$/m.exec(none.err)?.[1] ?? '';
+  const command = /^ {2}(sh .*)$/m.exec(none.err)?.[1] ?? '';
   const echoed = await spawnProgram('/bin/sh', ['-c', `echo ${command}`], dir, { PATH: '/usr/bin:/bin' });
   assert.equal(
     echoed.out,
