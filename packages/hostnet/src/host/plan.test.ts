@@ -175,6 +175,7 @@ describe('sysctls', () => {
   it('uses force_forwarding where the kernel has it, on every interface', () => {
     const found = new Map([
       ['net/ipv4/ip_forward', '0'],
+      ['net/ipv4/ip_early_demux', '1'],
       ['net/ipv4/conf/sp0/rp_filter', '1'],
       ['net/ipv4/conf/all/src_valid_mark', '0'],
       ['net/ipv6/conf/all/forwarding', '0'],
@@ -186,6 +187,7 @@ describe('sysctls', () => {
     ]);
     assert.deepEqual(planSysctls('sp0', found), [
       { path: 'net/ipv4/ip_forward', value: '1', before: '0' },
+      { path: 'net/ipv4/ip_early_demux', value: '0', before: '1' },
       { path: 'net/ipv4/conf/sp0/rp_filter', value: '2', before: '1' },
       { path: 'net/ipv4/conf/all/src_valid_mark', value: '1', before: '0' },
       { path: 'net/ipv6/conf/default/force_forwarding', value: '1', before: '0' },

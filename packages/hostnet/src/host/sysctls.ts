@@ -13,6 +13,7 @@ const FORCE_DEFAULT = `${V6}/default/force_forwarding`;
 export function sysctlPaths(tunnel: string, interfaces: readonly string[]): string[] {
   return [
     'net/ipv4/ip_forward',
+    EARLY_DEMUX,
     `net/ipv4/conf/${tunnel}/rp_filter`,
     SOURCE_MARK,
     ...redirects(tunnel),
@@ -21,6 +22,12 @@ export function sysctlPaths(tunnel: string, interfaces: readonly string[]): stri
     ...interfaces.flatMap((name) => [`${V6}/${name}/force_forwarding`, `${V6}/${name}/accept_ra`]),
   ];
 }
+
+/**
+ * Whether packets of established connections to the host itself skip the routing rules, in both families. Then a flushed
+ * ruleset would not end them, since our rule would never see them.
+ */
+export const EARLY_DEMUX = 'net/ipv4/ip_early_demux';
 
 /** Whether the reverse path filter heeds a packet's mark: else our rule about unmarked packets would meet all of them. */
 export const SOURCE_MARK = 'net/ipv4/conf/all/src_valid_mark';
@@ -35,7 +42,7 @@ function redirects(tunnel: string): string[] {
 
 /**
  * Forwarding for both families, and a loose reverse path filter on the tunnel (the kernel takes the higher number of
- * `all` and the interface's, and loose is the highest) that heeds marks; no redirects. IPv6 forwarding is switched for all interfaces at once and
+ * `all` and the interface's, and loose is the highest) that heeds marks; no redirects, no early demultiplexing. IPv6 forwarding is switched for all interfaces at once and
  * stops a host from heeding router advertisements. Where the kernel has `force_forwarding` (Linux 6.17), which does
  * not, that is used, on every interface since it counts where a packet comes in; else those that heeded
  * advertisements are told to go on (`accept_ra` 2).
@@ -47,6 +54,7 @@ export function planSysctls(tunnel: string, found: ReadonlyMap<string, string>):
     if (before !== undefined && before !== value) changes.push({ path, value, before });
   };
   want('net/ipv4/ip_forward', '1');
+  want(EARLY_DEMUX, '0');
   want(`net/ipv4/conf/${tunnel}/rp_filter`, '2');
   want(SOURCE_MARK, '1');
   for (const path of redirects(tunnel)) want(path, '0');

@@ -4,7 +4,7 @@ import type { FoundHost } from '../host/found.ts';
 import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import { planDown, planUp, ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
-import { sysctlPaths } from '../host/sysctls.ts';
+import { EARLY_DEMUX, sysctlPaths } from '../host/sysctls.ts';
 import type { HostState } from '../types.ts';
 import {
   applyPlan,
@@ -114,5 +114,11 @@ const FORWARD = 'net/ipv4/ip_forward';
 
 async function findSysctls(tunnel: string): Promise<ReadonlyMap<string, string>> {
   const interfaces = await readdir('/proc/sys/net/ipv6/conf').catch(() => []);
-  return readSysctls(sysctlPaths(tunnel, interfaces));
+  const found = await readSysctls(sysctlPaths(tunnel, interfaces));
+  // It only guards against a flushed ruleset, so a container that cannot set it still gets a gateway.
+  const writable = await access(`/proc/sys/${EARLY_DEMUX}`, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  return writable ? found : new Map([...found].filter(([path]) => path !== EARLY_DEMUX));
 }
