@@ -1,8 +1,8 @@
 import * as http from 'node:http';
 import * as https from 'node:https';
-import { getCACertificates } from 'node:tls';
 import { isLoopbackHost } from '@sallyport/contract';
 import { exitCodes, Failure, usage } from './failure.ts';
+import { trustOf } from './tls-trust.ts';
 
 /** Where a request goes: an absolute http or https address, or a path on a Unix socket. */
 export type Target =
@@ -142,7 +142,7 @@ function open(target: Target, options: http.RequestOptions): http.ClientRequest 
   if (target.kind === 'socket')
     return http.request({ ...options, socketPath: target.socketPath, path: target.path, host: 'localhost' });
   if (!target.url.startsWith('https:')) return http.request(target.url, options);
-  const trusted = target.ca === undefined ? {} : { ca: [...getCACertificates('default'), target.ca] };
+  const trusted = target.ca === undefined ? {} : trustOf(target.ca);
   return https.request(target.url, { ...options, ...trusted });
 }
 

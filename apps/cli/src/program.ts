@@ -51,7 +51,10 @@ export function createProgram(io: Io, loaded: ReadonlyMap<Family, AddFamily>): C
       'file with the API key (SALLYPORT_API_KEY_FILE, or SALLYPORT_API_KEY); - is standard input',
     )
     .option('--data-dir <dir>', 'data directory of the controller on this host (SALLYPORT_DATA_DIR), for tenants')
-    .option('--ca-file <file>', 'certificate authority to trust beside those of the system (SALLYPORT_CA_FILE)')
+    .option(
+      '--ca-file <file>',
+      'certificate authority, or the controller’s own certificate, to trust (SALLYPORT_CA_FILE)',
+    )
     .option('--insecure', 'let the API key go over http:// to another host (SALLYPORT_INSECURE=on)')
     .option('--json', 'print answers as the controller gave them; failures as JSON on standard error')
     .addHelpText('after', helpEnd());

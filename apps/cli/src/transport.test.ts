@@ -62,14 +62,14 @@ test('a redirect to http:// is not followed', async (t) => {
   assert.equal(api.seen.length, 1);
 });
 
-async function startTls(t: TestContext): Promise<{ url: string; ca: string }> {
+async function startTls(t: TestContext, name = 'localhost'): Promise<{ url: string; ca: string }> {
   const dir = await folder(t);
   const [key, ca] = [join(dir, 'key.pem'), join(dir, 'ca.pem')];
   execFileSync(
     'openssl',
     [
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key, '-out', ca],
-      ...['-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost'],
+      ...['-days', '2', '-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`],
     ],
     { stdio: 'ignore' },
   );
@@ -105,4 +105,14 @@ test('a certificate authority of one’s own is trusted with --ca-file, SALLYPOR
     const wrong = await sally(undefined, [...list, '--ca-file', join(dir, file)], { env });
     assert.deepEqual([wrong.code, said.test(wrong.err)], [2, true]);
   }
+});
+
+test('the certificate of the server itself is trusted under any name, another one is not', async (t) => {
+  const { url, ca } = await startTls(t, 'vpn.example');
+  const other = await startTls(t, 'vpn.example');
+  const list = ['gateways', 'list', '--url', url, '--ca-file'];
+  const env = { SALLYPORT_API_KEY: API_KEY };
+  const trusted = await sally(undefined, [...list, ca], { env });
+  assert.equal(trusted.code, 0, trusted.err);
+  assert.equal((await sally(undefined, [...list, other.ca], { env })).code, 6);
 });
