@@ -13,11 +13,15 @@ export class TestPace {
   begin(tenant: string, now: number): void {
     const rested = Math.max(now, this.#restedAt.get(tenant) ?? 0);
     const owed = rested - now + restMs;
-    if (owed > burst * restMs)
-      throw new ApiError(
-        'rate_limited',
-        `A tenant may test ${burst} gateways at once, and one more every ${restMs / 1000} seconds: try again in ${Math.ceil((owed - burst * restMs) / 1000)} seconds`,
-      );
+    if (owed > burst * restMs) throw tooOften(Math.ceil((owed - burst * restMs) / 1000));
     this.#restedAt.set(tenant, rested + restMs);
   }
 }
+
+const tooOften = (seconds: number): ApiError =>
+  new ApiError(
+    'rate_limited',
+    `A tenant may test ${burst} gateways at once, and one more every ${restMs / 1000} seconds: try again in ${seconds} seconds`,
+    [],
+    seconds,
+  );
