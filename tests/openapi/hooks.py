@@ -13,6 +13,7 @@ STATE_DEPENDENT = {
     "precondition_failed",
 }
 STATE_DEPENDENT_MESSAGES = {
+    "is in this resource already",
     "must be in the future",
     "must be at most 30 days from now",
 }

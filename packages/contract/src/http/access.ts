@@ -93,9 +93,9 @@ export type Explanation = z.infer<typeof Explanation>;
 
 export const ExplainAnswer = z.object({ answers: z.array(Explanation).min(1) }).meta({ id: 'ExplainAnswer' });
 
-const several = z.union([id, list(id, 1_000)]);
+const several = z.union([id, list(id, 80)]);
 
-/** Filters narrow the matrix; each may be repeated. */
+/** Filters narrow the matrix; each may be repeated, together as often as a URL has room for. */
 export const matrixQuery = z.strictObject({
   device: several.optional(),
   user: several.optional(),
