@@ -60,6 +60,7 @@ export class Agent {
   #handling = false;
   #socket: ChannelSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #storing: NodeJS.Timeout | null = null;
   #shownStatus = '';
   #failedAt = Number.NEGATIVE_INFINITY;
   #end: (ending: Ending) => void = () => {};
@@ -72,9 +73,13 @@ export class Agent {
     this.#stateWriter = new LatestWriter(
       async () => {
         const text = this.#session.stored(now());
-        if (text !== null) await directory.write('state.json', text);
+        // A state that was replaced may grant what was taken since: it must not be what a later start begins with.
+        if (text !== null) await directory.writeOrForget('state.json', text);
       },
-      (error) => log.error('the state could not be stored', { reason: failureOf(error).message }),
+      (error) => {
+        log.error('the state could not be stored', { reason: failureOf(error).message });
+        this.#storeLater();
+      },
     );
     this.#statusWriter = new LatestWriter(
       () => directory.write('status.json', options.status(this.#session, now())),
@@ -282,8 +287,15 @@ export class Agent {
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
   }
 
+  /** The disk may have room by then. */
+  #storeLater(): void {
+    if (this.#storing !== null) clearTimeout(this.#storing);
+    this.#storing = setTimeout(() => this.#stateWriter.request(), storeAgainMs).unref();
+  }
+
   #finishTimer(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#storing !== null) clearTimeout(this.#storing);
   }
 
   #track(work: Promise<unknown>): void {
@@ -313,6 +325,9 @@ export class Agent {
 
 /** After a failure of this program itself. */
 const pauseMs = 1_000;
+
+/** Between attempts to store the state on a disk that did not take it. */
+const storeAgainMs = 10_000;
 
 /** Longer ones would overflow Node's timers. */
 const longestTimerMs = 2 ** 30;

@@ -18,7 +18,7 @@ export { type PathHost, PathRunner } from './paths/runner.ts';
 export type { AgentPlane, HeartbeatReading, PlaneInput, PlaneResult } from './plane.ts';
 export { sessionConfigOf } from './session-config.ts';
 export { stateAccess } from './state/access.ts';
-export { StateDirectory, type StateFile } from './state/directory.ts';
+export { StateDirectory, type StateFile, StateWriteError } from './state/directory.ts';
 export { EndpointMemory } from './state/endpoints.ts';
 export { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
 export { type Lock, lockAgent, lockHolder } from './state/lock.ts';

@@ -17,6 +17,7 @@ import {
   readSavedHost,
   readToken,
   StateDirectory,
+  StateWriteError,
   sessionConfigOf,
   type TokenSources,
   tokenHash,
@@ -57,13 +58,21 @@ export async function runClient(command: RunSettings, context: RunContext): Prom
     const url = channelUrl(settings.controller, settings.insecure);
     const trust = followCaFile(settings.caFile);
     const { identity, key } = await whoWeAre(command, context, directory);
-    if (JSON.stringify(settings) !== JSON.stringify(known)) await writeSettings(directory, settings);
+    if (JSON.stringify(settings) !== JSON.stringify(known)) await keepSettings(directory, settings, log);
     const parts = await createParts(settings, { url, trust }, context, directory, identity, key);
     log.info('starting', { version: context.version, device: identity.agent, interface: settings.interface });
     return await serve(parts, command, context);
   } finally {
     await lock.release();
   }
+}
+
+/** A disk that takes nothing keeps no daemon from running; it starts as it did before the next time. */
+async function keepSettings(directory: StateDirectory, settings: KnownSettings, log: Log): Promise<void> {
+  await writeSettings(directory, settings).catch((error) => {
+    if (!(error instanceof StateWriteError && error.diskRefuses)) throw error;
+    log.error('the settings could not be stored', reasonOf(error));
+  });
 }
 
 /** `key`: as text, while it may still be needed. */

@@ -9,6 +9,8 @@ export class HostSide {
   readonly #mutex: Mutex;
   readonly #report: (differences: readonly string[]) => void;
   #saved: SavedHost<ClientHostState> | null | undefined;
+  /** The disk did not take what is in memory. */
+  #unsaved = false;
   #state: ClientHostState | null = null;
   #watch: HostWatch | null = null;
   #conflicts: readonly string[] = [];
@@ -28,7 +30,8 @@ export class HostSide {
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
   async up(state: ClientHostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
     const saved = await this.#read();
-    if (JSON.stringify(saved?.host) !== JSON.stringify(state)) await this.#keep(mergeSavedHost(saved, state, []));
+    if (this.#unsaved || JSON.stringify(saved?.host) !== JSON.stringify(state))
+      await this.#keep(mergeSavedHost(saved, state, []));
     const { changed, differences, conflicts } = await this.#host.up(state, (sysctls) =>
       this.#keep(mergeSavedHost(saved, state, sysctls)),
     );
@@ -59,7 +62,7 @@ export class HostSide {
 
   async #keep(saved: SavedHost<ClientHostState>): Promise<void> {
     this.#saved = saved;
-    await writeSavedHost(this.#directory, saved);
+    this.#unsaved = !(await writeSavedHost(this.#directory, saved));
   }
 
   /** The host's own network goes before the tunnel: that is no fault, and nothing that could be mended. */

@@ -9,6 +9,8 @@ export class HostSide {
   readonly #mutex: Mutex;
   readonly #report: (differences: readonly string[]) => void;
   #state: HostState | null = null;
+  /** What the disk did not take. */
+  #unsaved: SavedHost<HostState> | null = null;
   #watch: HostWatch | null = null;
   #conflicts: readonly string[] = [];
 
@@ -26,19 +28,19 @@ export class HostSide {
 
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
   async up(state: HostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
-    const saved = await readSavedHost<HostState>(this.#directory);
-    if (JSON.stringify(saved?.host) !== JSON.stringify(state)) {
-      await writeSavedHost(this.#directory, mergeSavedHost(saved, state, []));
-    }
+    const saved = this.#unsaved ?? (await readSavedHost<HostState>(this.#directory));
+    if (this.#unsaved !== null || JSON.stringify(saved?.host) !== JSON.stringify(state))
+      await this.#keep(mergeSavedHost(saved, state, []));
     const { changed, differences, conflicts } = await this.#host.up(state, (sysctls) =>
-      writeSavedHost(this.#directory, mergeSavedHost(saved, state, sysctls)),
+      this.#keep(mergeSavedHost(saved, state, sysctls)),
     );
     this.#follow(state);
     this.#conflicts = conflicts;
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
-  async down({ host, sysctls }: SavedHost<HostState>): Promise<void> {
+  async down(saved: SavedHost<HostState>): Promise<void> {
+    const { host, sysctls } = this.#unsaved ?? saved;
     await this.stop();
     await this.#host.down(host, sysctls);
   }
@@ -49,6 +51,10 @@ export class HostSide {
     this.#state = null;
     this.#watch = null;
     await watch?.close();
+  }
+
+  async #keep(saved: SavedHost<HostState>): Promise<void> {
+    this.#unsaved = (await writeSavedHost(this.#directory, saved)) ? null : saved;
   }
 
   /** Where the host's own network is in the way nothing can be mended: that is for people. */

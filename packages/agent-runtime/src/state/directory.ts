@@ -62,14 +62,57 @@ export class StateDirectory {
       await rename(temporary, target);
       await syncDirectory(this.path);
     } catch (error) {
-      await rm(temporary, { force: true });
-      const { code } = error as NodeJS.ErrnoException;
-      throw new AgentError('state-dir', `${target} cannot be written (${code}): is the disk full or read-only?`);
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw new StateWriteError(target, (error as NodeJS.ErrnoException).code ?? 'unknown');
+    }
+  }
+
+  /**
+   * Replaces the file like `write`. Where the disk takes no new file, the old text must not stay: the new one is written
+   * over it, and if that fails too, the file goes. What a crash leaves half written, the reader must be able to tell.
+   */
+  async writeOrForget(file: StateFile, text: string): Promise<void> {
+    try {
+      await this.write(file, text);
+    } catch (error) {
+      const target = join(this.path, file);
+      try {
+        await overwrite(target, text);
+      } catch {
+        await rm(target, { force: true });
+        await syncDirectory(this.path);
+        throw error;
+      }
     }
   }
 
   async remove(file: StateFile): Promise<void> {
     await rm(join(this.path, file), { force: true });
+  }
+}
+
+/** A file of the state directory could not be written; the old one, if there was one, is still there. */
+export class StateWriteError extends AgentError {
+  /** The disk takes nothing at the moment, whoever writes. */
+  readonly diskRefuses: boolean;
+
+  constructor(target: string, reason: string) {
+    super('state-dir', `${target} cannot be written (${reason}): is the disk full or read-only?`);
+    this.diskRefuses = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(reason);
+  }
+}
+
+/** Into the blocks that the file has already, as far as they go. */
+async function overwrite(path: string, text: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    const bytes = Buffer.from(text);
+    let at = 0;
+    while (at < bytes.length) at += (await file.write(bytes, at, bytes.length - at, at)).bytesWritten;
+    await file.truncate(bytes.length);
+    await file.sync();
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, link, mkdir, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { UsageError } from '../failure.ts';
 
@@ -30,7 +30,7 @@ export async function lockAgent(stateDir: string, interfaceName: string, runDir 
 
 /** Process id of the agent that holds a state directory, or null. */
 export async function lockHolder(stateDir: string): Promise<number | null> {
-  return livingHolder(await readFile(join(stateDir, 'agent.lock'), 'utf8').catch(() => ''));
+  return livingHolder((await holderText(join(stateDir, 'agent.lock'))) ?? '');
 }
 
 /** Where the directory for running programs cannot be written, the kernel's own refusals have to do. */
@@ -45,34 +45,41 @@ async function lockInterface(interfaceName: string, runDir: string): Promise<Loc
   return acquire(join(runDir, `${interfaceName}-${namespace}.lock`), `the interface ${interfaceName}`);
 }
 
+/**
+ * A lock is a symbolic link whose target names the process: it is made whole or not at all, and takes no room on a full
+ * disk. Where a disk takes not even that, the agent goes without: it must enforce all the same.
+ */
 async function acquire(path: string, what: string): Promise<Lock> {
   const mine = `${process.pid} ${await startTime(process.pid)}`;
-  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
-  await writeFile(temporary, mine, { mode: 0o600 });
-  try {
-    for (let attempt = 0; attempt < 5; attempt++) {
-      if (await tryLink(temporary, path)) return { release: () => release(path, mine) };
-      const held = await readFile(path, 'utf8').catch(() => null);
-      if (held === null) continue;
-      const pid = await livingHolder(held);
-      if (pid !== null)
-        throw new UsageError(`${what} is in use by the agent with process id ${pid}; stop that one first`);
-      await removeStale(path, held);
-    }
-  } finally {
-    await rm(temporary, { force: true });
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const outcome = await tryLink(mine, path);
+    if (outcome === 'made') return { release: () => release(path, mine) };
+    if (outcome === 'no room') return { release: async () => undefined };
+    const held = await holderText(path);
+    if (held === null) continue;
+    const pid = await livingHolder(held);
+    if (pid !== null)
+      throw new UsageError(`${what} is in use by the agent with process id ${pid}; stop that one first`);
+    await removeStale(path, held);
   }
   throw new UsageError(`${what} is being locked by several agents at once; start one of them again (lock ${path})`);
 }
 
-async function tryLink(from: string, to: string): Promise<boolean> {
+async function tryLink(mine: string, path: string): Promise<'made' | 'taken' | 'no room'> {
   try {
-    await link(from, to);
-    return true;
+    await symlink(mine, path);
+    return 'made';
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw new UsageError(`the lock ${to} cannot be made in ${dirname(to)} (${(error as NodeJS.ErrnoException).code})`);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return 'taken';
+    if (code === 'ENOSPC' || code === 'EDQUOT') return 'no room';
+    throw new UsageError(`the lock ${path} cannot be made in ${dirname(path)} (${code})`);
   }
+}
+
+/** Null when there is no lock. Agents of older versions wrote the same text into a file. */
+async function holderText(path: string): Promise<string | null> {
+  return readlink(path).catch(() => readFile(path, 'utf8').catch(() => null));
 }
 
 /** Takes it aside first: if somebody was faster and it is theirs by now, it is put back. */
@@ -83,12 +90,13 @@ async function removeStale(path: string, held: string): Promise<void> {
   } catch {
     return;
   }
-  if ((await readFile(aside, 'utf8')) !== held) await tryLink(aside, path);
+  const taken = await holderText(aside);
+  if (taken !== null && taken !== held) await tryLink(taken, path);
   await rm(aside, { force: true });
 }
 
 async function release(path: string, mine: string): Promise<void> {
-  if ((await readFile(path, 'utf8').catch(() => null)) === mine) await rm(path, { force: true });
+  if ((await holderText(path)) === mine) await rm(path, { force: true });
 }
 
 async function livingHolder(text: string): Promise<number | null> {

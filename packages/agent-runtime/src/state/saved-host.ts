@@ -1,5 +1,5 @@
-import type { StateDirectory } from '@sallyport/agent-runtime';
 import type { SysctlChange } from '@sallyport/hostnet';
+import { type StateDirectory, StateWriteError } from './directory.ts';
 
 /** What has to be undone on this host, and how the settings were before. */
 export interface SavedHost<H> {
@@ -27,6 +27,16 @@ export function mergeSavedHost<H>(saved: SavedHost<H> | null, host: H, changed: 
   return { host, sysctls };
 }
 
-export function writeSavedHost<H>(directory: StateDirectory, saved: SavedHost<H>): Promise<void> {
-  return directory.write('host.json', JSON.stringify(saved));
+/**
+ * True once it is on disk. False: the disk takes nothing at the moment. Then the caller goes on, because what is to be
+ * taken away matters more than what can be undone, keeps it in memory, and writes it later.
+ */
+export async function writeSavedHost<H>(directory: StateDirectory, saved: SavedHost<H>): Promise<boolean> {
+  try {
+    await directory.write('host.json', JSON.stringify(saved));
+    return true;
+  } catch (error) {
+    if (error instanceof StateWriteError && error.diskRefuses) return false;
+    throw error;
+  }
 }

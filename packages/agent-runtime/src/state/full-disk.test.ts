@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { it, type TestContext } from 'node:test';
+import { StateDirectory, StateWriteError } from './directory.ts';
+import { lockAgent, lockHolder } from './lock.ts';
+import { readSavedHost, writeSavedHost } from './saved-host.ts';
+
+/** A small file system, unmounted after the test; null, with the test skipped, where none can be mounted. */
+async function smallDisk(t: TestContext, options: string) {
+  if (process.geteuid?.() !== 0) {
+    t.skip('needs root to mount a small file system');
+    return null;
+  }
+  const path = await mkdtemp(join(tmpdir(), 'sallyport-small-'));
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `${options},mode=700`, 'tmpfs', path]);
+  t.after(async () => {
+    execFileSync('umount', ['--lazy', path]);
+    await rm(path, { recursive: true });
+  });
+  return { path, directory: await StateDirectory.open(path) };
+}
+
+function fill(path: string): void {
+  const file = openSync(join(path, 'fill'), 'w');
+  try {
+    for (;;) writeSync(file, Buffer.alloc(4096));
+  } catch {}
+  closeSync(file);
+}
+
+const refused = (error: unknown) => error instanceof StateWriteError && error.diskRefuses;
+
+it('an agent locks a full directory, and the lock holds', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  await writeFile(join(disk.path, 'agent.lock'), `${process.pid} 1`);
+  fill(disk.path);
+  const lock = await lockAgent(disk.path, `full${process.pid}`, join(disk.path, 'run'));
+  assert.equal(await lockHolder(disk.path), process.pid);
+  await assert.rejects(lockAgent(disk.path, 'other', join(disk.path, 'run')), /is in use by the agent/);
+  await lock.release();
+  assert.equal(await lockHolder(disk.path), null);
+});
+
+it('an agent goes without a lock where not even a name can be made', async (t) => {
+  const disk = await smallDisk(t, 'size=64k,nr_inodes=3');
+  if (disk === null) return;
+  await writeFile(join(disk.path, 'one'), '');
+  await writeFile(join(disk.path, 'two'), '');
+  const lock = await lockAgent(disk.path, `full${process.pid}`, join(disk.path, 'run'));
+  await lock.release();
+});
+
+it('a text that must not stay is replaced in its place on a full disk', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  const { directory, path } = disk;
+  await directory.write('state.json', 'what was granted '.repeat(100));
+  fill(path);
+  await assert.rejects(directory.write('state.json', 'less'), refused);
+  assert.match((await directory.read('state.json')) ?? '', /granted/, 'write alone leaves it');
+  await directory.writeOrForget('state.json', 'less');
+  assert.equal(await directory.read('state.json'), 'less');
+  assert.deepEqual(readdirSync(path).sort(), ['fill', 'state.json'], 'nothing half written is left');
+});
+
+it('a text that must not stay goes where the new one does not fit', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  const { directory, path } = disk;
+  await directory.write('state.json', 'what was granted');
+  fill(path);
+  await assert.rejects(directory.writeOrForget('state.json', 'much '.repeat(10_000)), refused);
+  assert.equal(await directory.read('state.json'), null);
+  await directory.writeOrForget('state.json', 'there is room again');
+  assert.equal(await directory.read('state.json'), 'there is room again');
+});
+
+it('what is to be undone is not lost, and nobody waits for it, when the disk is full', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  const saved = { host: { interface: 'sp0' }, sysctls: [] };
+  assert.equal(await writeSavedHost(disk.directory, saved), true);
+  fill(disk.path);
+  assert.equal(await writeSavedHost(disk.directory, { ...saved, host: { interface: 'sp1' } }), false);
+  assert.deepEqual(await readSavedHost(disk.directory), saved);
+});
