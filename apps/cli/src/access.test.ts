@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { destinationOf } from './commands/access.ts';
+import { destinationOf } from './commands/destinations.ts';
 import { events, lines } from './stream.ts';
 import { pieceOf, problem, startApi } from './testing/api-server.ts';
 import { auditEvent, explanation, fixtures, uuid } from './testing/fixtures.ts';

@@ -12,15 +12,19 @@ export interface Kind {
   readonly listCommand: string;
   /** All that exist. */
   find(api: Client): Promise<readonly Named[]>;
+  /** Says more about objects of one name, so that people can tell them apart. */
+  tell?(api: Client, namesakes: readonly Named[]): Promise<readonly Named[]>;
   /** Whether the text means this name; equality when left out. */
   matches?(name: string, text: string): boolean;
 }
 
-interface Named {
+export interface Named {
   readonly id: string;
   readonly name: string;
   /** Tells namesakes apart. */
   readonly about?: string;
+  /** Id of the user that it belongs to. */
+  readonly owner?: string | undefined;
 }
 
 const sameLetters = (name: string, text: string): boolean => name.toLowerCase() === text.toLowerCase();
@@ -58,7 +62,19 @@ export const kinds = {
     listCommand: 'sally devices list',
     find: async (api) => {
       const { data } = (await listAll(api, 'listDevices')).body;
-      return data.map((d) => ({ id: d.id, name: d.name, about: d.overlayAddresses?.join(', ') ?? d.hardwareId }));
+      return data.map((d) => ({
+        ...{ id: d.id, name: d.name, owner: d.user?.id },
+        about: d.overlayAddresses?.join(', ') ?? d.hardwareId,
+      }));
+    },
+    tell: async (api, namesakes) => {
+      const { data } = (await listAll(api, 'listUsers')).body;
+      const emails = new Map(data.map(({ id, email }) => [id, email]));
+      return namesakes.map((device) => {
+        const { owner, about } = device;
+        const whose = owner === undefined ? 'no owner' : `owner ${emails.get(owner) ?? owner}`;
+        return { ...device, about: `${whose}, ${about}` };
+      });
     },
   },
   user: {
@@ -120,23 +136,24 @@ export const kinds = {
  */
 export async function resolveId(api: Client, kind: Kind, text: string): Promise<string> {
   if (isId(text)) return text;
-  return pick(kind, text, await kind.find(api)).id;
+  return (await pick(api, kind, text, await kind.find(api))).id;
 }
 
 /** Ids of several names, with one look at the list, in the order given. */
 export async function resolveIds(api: Client, kind: Kind, texts: readonly string[]): Promise<string[]> {
   if (texts.every(isId)) return [...texts];
   const all = await kind.find(api);
-  return texts.map((text) => (isId(text) ? text : pick(kind, text, all).id));
+  return Promise.all(texts.map(async (text) => (isId(text) ? text : (await pick(api, kind, text, all)).id)));
 }
 
-function pick(kind: Kind, text: string, all: readonly Named[]): Named {
+async function pick(api: Client, kind: Kind, text: string, all: readonly Named[]): Promise<Named> {
   const exact = all.filter(({ name }) => name === text);
   const found = exact.length > 0 ? exact : all.filter(({ name }) => kind.matches?.(name, text) ?? false);
   const [first, second] = found;
   if (first === undefined) throw notFound(kind, text, all);
   if (second === undefined) return first;
-  const lines = found.map(({ id, name, about }) => `  ${id}  ${clean(name)}${about ? `  (${clean(about)})` : ''}`);
+  const told = (await kind.tell?.(api, found)) ?? found;
+  const lines = told.map(({ id, name, about }) => `  ${id}  ${clean(name)}${about ? `  (${clean(about)})` : ''}`);
   throw usage(
     `${found.length} objects are called ${JSON.stringify(text)}; which ${kind.word} is meant?\n${lines.join('\n')}`,
     'Give the id instead of the name.',

@@ -60,7 +60,8 @@ Ends the daemon and takes tunnel, routes, rules and settings back.
   --json                     print what was undone as JSON`,
   ping: `Usage: sally ping NAME|ADDRESS[:PORT] [options]
 
-Asks the gateway that carries a target, and the target itself: by TCP where a port is given, else by ICMP.
+Asks the gateway that carries a target, and the target itself: by TCP where a port is given, else by
+ICMP and on the TCP ports 443, 80 and 22. UDP is not tried.
 
   -c, --count N              how often (default 4)
   -W, --timeout SECONDS      how long to wait for each (default 2)

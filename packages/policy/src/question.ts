@@ -52,9 +52,17 @@ export function questionOf(world: World, query: AccessQuery, lookup: Lookup = pl
   const destination = lookup.destination(address, query);
   const { configured, targets } = destination;
   const internet = !configured && rangeAround(lookup.realm.public, address) !== undefined;
-  const nothing = targets.length === 0 && !internet ? 'no resource covers this destination' : 'no policy allows it';
+  const uncovered = configured ? otherPort(query) : 'no resource covers this destination';
+  const nothing = targets.length === 0 && !internet ? uncovered : 'no policy allows it';
   const { inputs, policies, fromSource } = 'id' in source ? lookup.device(source, destination, internet) : source;
   return { world, query, configured, targets, internet, nothing, inputs, policies, fromSource };
+}
+
+/** A resource has the address, and another port than the one that is asked for. */
+function otherPort({ protocol, port }: AccessQuery): string {
+  const asked =
+    protocol === 'tcp' || protocol === 'udp' ? `${protocol.toUpperCase()} port ${port}` : protocol.toUpperCase();
+  return `a resource covers this address, but not ${protocol === 'other' ? 'this protocol' : asked}`;
 }
 
 /** The lookup that asks the world itself. */

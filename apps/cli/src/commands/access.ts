@@ -1,11 +1,12 @@
-import { parseAddress, parseEndpoint, type RequestBody } from '@sallyport/contract';
 import type { Command } from 'commander';
 import { usage } from '../failure.ts';
 import { kinds, resolveId, resolveIds } from '../resolve.ts';
 import type { Session } from '../session.ts';
+import { jsonLine } from '../text.ts';
 import { renderExplanations } from './access-view.ts';
+import { destinationOf, isAddress, resourceTargets, type Target } from './destinations.ts';
 import { showMatrix } from './matrix.ts';
-import { choice, count, given, repeated } from './options.ts';
+import { choice, given, repeated } from './options.ts';
 
 interface ExplainFlags {
   readonly user?: string;
@@ -24,6 +25,7 @@ interface MatrixFlags {
 const EXAMPLES = `
 Examples:
   sally access explain anna-laptop 10.0.0.5:443
+  sally access explain anna-laptop intranet              at its addresses and ports
   sally access explain --user anna@example.com [fd00::5]:22
   sally access explain anna-laptop 10.0.0.5 --protocol icmp --at 2026-12-24T18:00:00Z
   sally access matrix --resource intranet
@@ -39,7 +41,7 @@ export function addAccess(program: Command, session: Session): void {
     .command('explain')
     .usage('[options] (DEVICE | --user USER) DESTINATION[:PORT]')
     .argument('<from>', 'device, by name or id; left out with --user')
-    .argument('[destination]', 'IP address, with or without port')
+    .argument('[destination]', 'IP address or resource, with or without port')
     .description('walk the policies for one connection and say why it is allowed or not')
     .option('--user <user>', 'e-mail address or id: asked for each of the user’s devices')
     .addOption(
@@ -63,33 +65,29 @@ export function addAccess(program: Command, session: Session): void {
 async function explain(session: Session, from: string, to: string | undefined, flags: ExplainFlags): Promise<void> {
   if ((flags.user === undefined) === (to === undefined))
     throw usage('Name a device or --user, and one destination', 'sally access explain anna-laptop 10.0.0.5:443');
-  const target = destinationOf(to ?? from, flags);
   const at = flags.at === undefined ? undefined : momentOf(flags.at);
+  const text = to ?? from;
   const api = await session.api();
+  const targets = isAddress(text) ? [destinationOf(text, flags)] : await resourceTargets(api, text, flags);
   const subject =
     flags.user === undefined
       ? { device: await resolveId(api, kinds.device, from) }
       : { user: await resolveId(api, kinds.user, flags.user) };
-  const answer = await api.call('explainAccess', { body: { ...subject, ...target, ...given({ at }) } });
-  const what = `${target.destination} ${target.protocol}${target.port === undefined ? '' : ` ${target.port}`}`;
-  session.show(answer, (body) => renderExplanations(session, body.answers, flags.user ?? from, what));
+  const answers = [];
+  for (const target of targets)
+    answers.push(await api.call('explainAccess', { body: { ...subject, ...target, ...given({ at }) } }));
+  const [first] = answers;
+  if (session.json && first !== undefined && answers.length === 1) return session.show(first, () => '');
+  const all = answers.map(({ body }) => body.answers);
+  if (session.json) return session.out(jsonLine({ answers: all.flat() }));
+  const who = flags.user ?? from;
+  session.out(all.map((one, index) => renderExplanations(session, one, who, words(targets[index]))).join('\n'));
 }
 
-type Target = Pick<RequestBody<'explainAccess'>, 'destination' | 'protocol' | 'port'>;
-
-/** `10.0.0.5:443`, `[fd00::5]:22`, or an address with `--port` and `--protocol`. */
-export function destinationOf(text: string, flags: ExplainFlags): Target {
-  const found = parseEndpoint(text);
-  if (found === null || parseAddress(found.host) === null)
-    throw usage(`Not an IP address: ${text}`, 'It looks like 10.0.0.5:443, 10.0.0.5 or [fd00::5]:22');
-  const port = found.port ?? count('--port', flags.port);
-  if (found.port !== null && flags.port !== undefined && String(found.port) !== flags.port)
-    throw usage('The destination names another port than --port');
-  const protocol = flags.protocol ?? (port === undefined ? 'ICMP' : 'TCP');
-  if ((protocol === 'ICMP') !== (port === undefined))
-    throw usage(protocol === 'ICMP' ? 'ICMP has no port' : `${protocol} needs a port`, 'sally access explain --help');
-  return { destination: found.host, protocol, ...(port === undefined ? {} : { port }) };
-}
+const words = (target: Target | undefined): string =>
+  target === undefined
+    ? ''
+    : `${target.destination} ${target.protocol}${target.port === undefined ? '' : ` ${target.port}`}`;
 
 function momentOf(text: string): string {
   const time = Date.parse(text);

@@ -49,7 +49,28 @@ function askTarget(
 ): Promise<Answer> {
   if (address === null)
     return Promise.resolve({ rttMs: null, detail: 'a network has no address to ask: name one of its addresses' });
-  return port === null ? echo(address, timeoutMs) : open(address, port, timeoutMs);
+  return port === null ? askAnyhow(address, timeoutMs) : open(address, port, timeoutMs);
+}
+
+/** What is tried where no port is named. A device is not told which ports a policy opens. */
+const commonPorts = [443, 80, 22];
+
+/** By ICMP and on common TCP ports at once: the first answer counts. UDP has none that all servers give. */
+async function askAnyhow(address: string, timeoutMs: number): Promise<Answer> {
+  const tries = [echo(address, timeoutMs), ...commonPorts.map((port) => open(address, port, timeoutMs))];
+  const answered = tries.map(async (one) => {
+    const answer = await one;
+    if (answer.rttMs === null) throw new Error(answer.detail);
+    return answer;
+  });
+  const first = await Promise.any(answered).catch(() => null);
+  if (first !== null) return first;
+  const [icmp] = await Promise.all(tries);
+  const ports = commonPorts.join(', ');
+  return {
+    rttMs: null,
+    detail: `${icmp?.detail ?? 'ICMP: no answer'}; TCP ports ${ports}: no answer. Name another port (NAME:PORT)`,
+  };
 }
 
 function overlayAddress(gateway: string, items: PingContext['items']): string | null {
@@ -95,7 +116,7 @@ function echo(address: string, timeoutMs: number): Promise<Answer> {
       if (rtt !== undefined) return resolve({ rttMs: Number(rtt), detail: 'ICMP echo answers' });
       resolve({
         rttMs: null,
-        detail: 'ICMP echo: no answer; policy may allow other protocols only (try ADDRESS:PORT)',
+        detail: 'ICMP echo: no answer',
       });
     });
   });
