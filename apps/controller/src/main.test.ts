@@ -3,6 +3,7 @@ import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ControllerProcess, testFolder } from './testing/controller-process.ts';
 
 const get = async (url: string, key?: string) => {
@@ -125,4 +126,15 @@ test('no secret reaches the log, not even when everything is logged', async (t) 
   assert.match(controller.stderr, /"status":201/);
   assert.ok(!controller.stderr.includes(key));
   assert.ok(!controller.stderr.includes(token));
+});
+
+test('a controller goes on when the reader of its output has ended, and stops in order', async (t) => {
+  const controller = await ControllerProcess.start(t, testFolder(t), ['--log-level', 'trace']);
+  const key = controller.printedKey ?? '';
+  controller.closeOutputs();
+  for (let i = 0; i < 3; i++) assert.equal((await get(`${controller.url}/tenants/gateways`, key)).status, 200);
+  const ended = controller.kill('SIGINT');
+  await pause(10);
+  controller.kill('SIGINT');
+  assert.equal(await ended, 0);
 });

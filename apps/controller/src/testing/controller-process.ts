@@ -78,6 +78,12 @@ export class ControllerProcess {
     return this.#child.exitCode;
   }
 
+  /** As when the reader of both outputs has ended. */
+  closeOutputs(): void {
+    this.#child.stdout?.destroy();
+    this.#child.stderr?.destroy();
+  }
+
   /** Sends the signal and waits for the end. */
   async kill(signal: NodeJS.Signals): Promise<number | null> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return this.#child.exitCode;
