@@ -48,6 +48,7 @@ export async function answer(parts: DaemonParts, request: LocalRequest): Promise
         caFile,
         connected: agent.session.phase === 'live',
         items,
+        handshakes: await plane.handshakes(),
         interface: about.interface,
         wireguard: plane.wireguardKind,
       });

@@ -65,6 +65,7 @@ async function checkAlone({ stateDir, controller, caFile }: NetcheckCommand): Pr
     caFile: caFile ?? known?.caFile ?? null,
     connected: false,
     items: new Map(),
+    handshakes: new Map(),
     interface: known?.interface ?? '',
     wireguard: null,
   });

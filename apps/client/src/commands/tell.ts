@@ -76,6 +76,10 @@ export function netcheckText(check: Netcheck): string {
     ],
     ['tunnel MTU', check.tunnelMtu === null ? 'not known yet' : String(check.tunnelMtu)],
     ['WireGuard', check.wireguard ?? 'not known yet'],
+    ...check.beacons.map(({ endpoint, answers }): [string, string] => [
+      'beacon',
+      `${endpoint}: ${answers ? 'answers' : 'no answer'}`,
+    ]),
     ...relays.map(({ name, gateway, endpoint, rttMs }): [string, string] => [
       'relay',
       `${name ?? gateway} at ${endpoint}: ${rttMs === null ? 'no answer' : `${rttMs} ms`}`,

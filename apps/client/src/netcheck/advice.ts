@@ -1,7 +1,15 @@
 import type { Netcheck } from '@sallyport/contract/local';
 
 /** What follows from the facts for a person; nothing when all is well. */
-export function adviceOn({ controller, relays, uplink, tunnelMtu, ipv4, ipv6 }: Omit<Netcheck, 'advice'>): string[] {
+export function adviceOn({
+  controller,
+  relays,
+  beacons,
+  uplink,
+  tunnelMtu,
+  ipv4,
+  ipv6,
+}: Omit<Netcheck, 'advice'>): string[] {
   const advice: string[] = [];
   if (!ipv4 && !ipv6) advice.push('This device has no address beyond itself: connect it to a network.');
   if (controller.rttMs === null)
@@ -10,6 +18,10 @@ export function adviceOn({ controller, relays, uplink, tunnelMtu, ipv4, ipv6 }: 
     advice.push('The controller can be reached, but the daemon is not connected: see its log.');
   if (relays.length > 0 && relays.every(({ rttMs }) => rttMs === null))
     advice.push('No relay point answers: a firewall on the way probably stops UDP, which WireGuard needs.');
+  if (beacons.length > 0 && beacons.every(({ answers }) => !answers))
+    advice.push(
+      'No beacon of the controller answers: UDP to its ports is stopped on the way, so direct ways through NATs are hard to find.',
+    );
   const overhead = ipv6 ? outerIpv6 : outerIpv4;
   if (uplink !== null && tunnelMtu !== null && uplink.mtu > 0 && uplink.mtu < tunnelMtu + overhead)
     advice.push(

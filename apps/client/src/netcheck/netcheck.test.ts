@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { beaconItem } from '@sallyport/agent-core/testing';
 import { parseRoutes4, parseRoutes6 } from '@sallyport/agent-runtime';
 import type { Netcheck } from '@sallyport/contract/local';
 import { LocalReply } from '@sallyport/contract/local';
+import { netcheckText } from '../commands/tell.ts';
 import { adviceOn } from './advice.ts';
 import { askController, httpUrl, skewOf } from './controller.ts';
 import { netcheck } from './netcheck.ts';
@@ -13,6 +15,7 @@ const well: Omit<Netcheck, 'advice'> = {
   type: 'netcheck',
   controller: { url: 'u', connected: true, rttMs: 1, detail: '', clockSkewMs: 0 },
   relays: [{ gateway: 'g', name: 'g', endpoint: '192.0.2.1:1', rttMs: 3 }],
+  beacons: [{ endpoint: '192.0.2.10:51818', answers: true }],
   ipv4: true,
   ipv6: false,
   uplink: { interface: 'eth0', mtu: 1500, source: null },
@@ -27,6 +30,7 @@ test('advice is given where something is wrong, and only there', () => {
   assert.match(about({ controller: { ...well.controller, connected: false } }), /daemon is not connected/);
   assert.match(about({ controller: { ...well.controller, clockSkewMs: -90_000 } }), /90 s behind/);
   assert.match(about({ relays: [{ gateway: 'g', name: null, endpoint: 'e', rttMs: null }] }), /stops UDP/);
+  assert.match(about({ beacons: [{ endpoint: 'e', answers: false }] }), /No beacon of the controller answers/);
   assert.match(about({ uplink: { interface: 'ppp0', mtu: 1300, source: null } }), /do not fit .* ppp0 \(1300\)/);
   assert.match(about({ ipv4: false }), /connect it to a network/);
 });
@@ -63,10 +67,36 @@ test('the controller is asked for its time as well', async (t) => {
   assert.ok(Math.abs((answer.clockSkewMs ?? 0) - 3_600_000) < 5_000);
   const whole = await netcheck({
     ...{ controller: `ws://127.0.0.1:${port}`, connected: false, items: new Map(), interface: '', wireguard: null },
+    handshakes: new Map(),
   });
   assert.ok(LocalReply.safeParse(whole).success);
   const nobody = await askController('http://127.0.0.1:9');
   assert.equal(nobody.rttMs, null);
+});
+
+test('a beacon answers when WireGuard has shaken hands with it lately', async () => {
+  const beacons = [beaconItem(1), beaconItem(2), beaconItem(3), beaconItem(4, null)];
+  const check = await netcheck({
+    ...{ controller: 'ftp://x', connected: false, interface: '', wireguard: null },
+    items: new Map(beacons.map((item) => [item.key, item])),
+    handshakes: new Map([
+      [beaconItem(1).publicKey, Date.now() - 1_000],
+      [beaconItem(2).publicKey, Date.now() - 3_600_000],
+      [beaconItem(3).publicKey, null],
+    ]),
+  });
+  assert.deepEqual(
+    check.beacons.map(({ endpoint, answers }) => [endpoint, answers]),
+    [
+      ['203.0.113.1:51819', true],
+      ['203.0.113.1:51820', false],
+      ['203.0.113.1:51821', false],
+    ],
+  );
+  assert.match(
+    netcheckText(check),
+    /^beacon +203\.0\.113\.1:51819: answers\nbeacon +203\.0\.113\.1:51820: no answer$/m,
+  );
 });
 
 test('addresses and times in all their forms', () => {

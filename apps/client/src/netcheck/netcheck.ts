@@ -15,6 +15,8 @@ export interface NetcheckContext {
   /** Whether the daemon's channel is up. */
   readonly connected: boolean;
   readonly items: ReadonlyMap<string, StateItem>;
+  /** When each WireGuard peer answered last, by public key, in epoch milliseconds. */
+  readonly handshakes: ReadonlyMap<string, number | null>;
   readonly interface: string;
   readonly wireguard: Netcheck['wireguard'];
 }
@@ -32,6 +34,7 @@ export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
     type: 'netcheck' as const,
     controller: { url: context.controller, connected: context.connected, ...controller },
     relays,
+    beacons: beaconsOf(items, context.handshakes, Date.now()),
     ipv4: reaches(4, routes, own),
     ipv6: reaches(6, routes, own),
     uplink: await uplinkOf(routes),
@@ -40,6 +43,22 @@ export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
   };
   return { ...facts, advice: adviceOn(facts) };
 }
+
+/** WireGuard itself speaks to the beacons all the time, so they need not be asked. */
+function beaconsOf(
+  items: NetcheckContext['items'],
+  handshakes: NetcheckContext['handshakes'],
+  now: number,
+): Netcheck['beacons'] {
+  return [...items.values()].flatMap((item) => {
+    if (item.kind !== 'beacon' || item.endpoint === null) return [];
+    const last = handshakes.get(item.publicKey) ?? null;
+    return [{ endpoint: item.endpoint, answers: last !== null && now - last < handshakeMs }];
+  });
+}
+
+/** WireGuard makes a new handshake every two minutes while it sends; a try takes up to 90 seconds. */
+const handshakeMs = 210_000;
 
 async function measureRelays(items: NetcheckContext['items']): Promise<Netcheck['relays']> {
   const points = [...items.values()].filter((item): item is RelayPointItem => item.kind === 'relay-point');

@@ -137,6 +137,12 @@ export class ClientPlane implements AgentPlane {
     };
   }
 
+  /** When each WireGuard peer answered last, by public key, in epoch milliseconds. */
+  async handshakes(): Promise<ReadonlyMap<string, number | null>> {
+    const device = await this.#tunnel.read().catch(() => null);
+    return new Map([...(device?.peers ?? [])].map(([key, { lastHandshake }]) => [key, lastHandshake]));
+  }
+
   /** A device has no resources of its own. */
   async probe(): Promise<readonly ProbeResult[]> {
     return [];

@@ -56,6 +56,10 @@ export const Netcheck = z.strictObject({
     clockSkewMs: z.number().nullable().describe('How far this clock is ahead of the controller’s'),
   }),
   relays: list(z.strictObject({ gateway: word, name: word.nullable(), endpoint: word, rttMs: rtt }), many),
+  beacons: list(
+    z.strictObject({ endpoint: word, answers: z.boolean().describe('To a handshake within the last minutes') }),
+    many,
+  ),
   ipv4: z.boolean().describe('A default route, or an address of more than local meaning'),
   ipv6: z.boolean(),
   uplink: z.strictObject({ interface: word, mtu: z.int(), source: word.nullable() }).nullable(),
