@@ -6,6 +6,15 @@ import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text'
 import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/signals';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
+// A reader that goes away early ends what is written for it alone; a log without a reader ends nothing.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(0);
+});
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
 process.exitCode = await main(process.argv.slice(2));
 // Sockets that are being closed, or a standard input that stays open, must not keep a finished process alive.
 process.exit();
