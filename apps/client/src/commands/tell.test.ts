@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { PingReply } from '@sallyport/contract/local';
+import type { ClientStatus, Netcheck, PingReply } from '@sallyport/contract/local';
 import { lastComplaint, lastFailure } from './log-tail.ts';
-import { pingText } from './tell.ts';
+import { netcheckText, pingText, reachableText } from './tell.ts';
 
 test('a ping says which gateway, how, and both times', () => {
   const reply: PingReply = {
@@ -41,4 +41,37 @@ test('why a daemon ended is the last failure in its log since it was started', (
   const complaint = lastComplaint(old.length);
   assert.equal(complaint(`${old}${line('warn', 'no way', 'It is far.')}${line('info', 'x')}`), 'no way: It is far.');
   assert.equal(complaint(`${old}${line('info', 'x')}`), null);
+});
+
+test('names and reasons that others wrote begin no line and steer no terminal', () => {
+  const hostile = 'x\u001b[2J\nINJECTED\u009b31m\u202e\u200b\u2028';
+  const reply: PingReply = {
+    ...{ type: 'ping', target: hostile, address: null, gateway: { id: 'g', name: hostile }, path: 'direct' },
+    ...{ relay: null, gatewayRttMs: 3, rttMs: 4, detail: hostile },
+  };
+  const gateway: ClientStatus['gateways'][number] = {
+    ...{ id: 'g', name: hostile, addresses: [], standing: 'ACTIVE', path: 'relayed', endpoint: null, rttMs: null },
+    ...{ relay: { id: 'r', name: hostile }, lastHandshake: null, rxBytes: 0, txBytes: 0 },
+  };
+  const status: Pick<ClientStatus, 'gateways' | 'routes' | 'resources'> = {
+    gateways: [gateway],
+    routes: [{ prefix: '10.0.0.1', mode: 'MANUAL', gateways: [], carrier: 'g', why: hostile }],
+    resources: [
+      { id: '1', name: hostile, denied: null, routes: ['10.0.0.1'] },
+      { id: '2', name: hostile, denied: hostile, routes: [] },
+    ],
+  };
+  const check: Netcheck = {
+    ...{ type: 'netcheck', ipv4: true, ipv6: true, uplink: null, tunnelMtu: null, wireguard: null, beacons: [] },
+    controller: { url: hostile, connected: true, rttMs: 1, detail: hostile, clockSkewMs: 0 },
+    relays: [{ gateway: 'g', name: hostile, endpoint: hostile, rttMs: null }],
+    advice: [hostile],
+  };
+  for (const text of [pingText(reply), reachableText(status as ClientStatus), netcheckText(check)]) {
+    assert.match(text, /INJECTED/);
+    for (const line of text.split('\n')) {
+      assert.doesNotMatch(line, /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+      assert.doesNotMatch(line, /^\s*INJECTED/);
+    }
+  }
 });
