@@ -51,7 +51,7 @@ export function misfits(value: unknown, given: Schema, schemas: Schemas, place =
   return typeof value === 'object' && value !== null ? objectMisfits(value, schema, schemas, place) : [];
 }
 
-const annotations = ['description', 'default', 'title'];
+const annotations = ['description', 'default', 'title', 'x-secret'];
 const applied = ['$ref', 'type', 'properties', 'required', 'additionalProperties', 'propertyNames', 'items', 'anyOf'];
 const bounds = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems'];
 const known = new Set([...annotations, ...applied, ...bounds, 'oneOf', 'allOf', 'enum', 'format', 'pattern']);

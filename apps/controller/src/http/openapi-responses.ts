@@ -9,16 +9,27 @@ export const responsesOf = (operation: Operation, schemas: Components, failures:
 });
 
 function successes(operation: Operation, schemas: Components): JsonObject {
-  const { status, response, dryRun, stream, versioned } = operation;
+  const { method, status, response, dryRun, stream, versioned } = operation;
   const type = stream === undefined ? 'application/json' : (contentTypes[stream].split(';')[0] ?? '');
   const json = (schema: JsonObject) => ({ content: { [type]: { schema } } });
   const plan = dryRun ? ref('DryRun') : null;
-  if (response === undefined) return { [status]: { description: withoutBody(operation) }, ...planOf(operation) };
+  const named = [
+    ...(versioned && status !== 204 ? ['ETag'] : []),
+    ...(method === 'GET' ? [] : ['Idempotency-Replayed']),
+  ];
+  const headers = headersOf(named);
+  if (response === undefined)
+    return { [status]: { description: withoutBody(operation), ...headers }, ...planOf(operation) };
   const success = schemas.output(response);
   const schema = plan !== null && status === 200 ? { oneOf: [success, plan] } : success;
-  const etag = versioned && status !== 204 ? { headers: { ETag: { $ref: '#/components/headers/ETag' } } } : {};
-  return { [status]: { description: successTexts[stream ?? 'whole'], ...etag, ...json(schema) }, ...planOf(operation) };
+  const description = successTexts[stream ?? 'whole'];
+  return { [status]: { description, ...headers, ...json(schema) }, ...planOf(operation) };
 }
+
+const headersOf = (names: readonly string[]): JsonObject =>
+  names.length === 0
+    ? {}
+    : { headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])) };
 
 /** A dry run answers 200, beside a success that has another status. */
 const planOf = ({ status, dryRun }: Operation): JsonObject =>
@@ -65,9 +76,7 @@ export class FailureResponses {
 
 const problemResponse = (codes: readonly ErrorCode[]): JsonObject => ({
   description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}`).join('; '),
-  ...(codes.includes('rate_limited')
-    ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } }
-    : {}),
+  ...headersOf(codes.some((code) => code === 'rate_limited' || code === 'storage_full') ? ['Retry-After'] : []),
   content: {
     'application/problem+json': {
       schema: { allOf: [ref('Problem'), { type: 'object', properties: { code: { type: 'string', enum: codes } } }] },

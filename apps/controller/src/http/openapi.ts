@@ -33,6 +33,10 @@ export function openApiDocument(basePath: string, version: string): JsonObject {
       responses: failures.all(),
       headers: {
         ETag: { description: 'Version of the object, for If-Match', schema: { type: 'string' } },
+        'Idempotency-Replayed': {
+          description: '`true` where an earlier request with this Idempotency-Key is answered again, without secrets',
+          schema: { type: 'string', const: 'true' },
+        },
         'Retry-After': {
           description: 'Seconds to wait, where they are known',
           schema: { type: 'integer', minimum: 0 },

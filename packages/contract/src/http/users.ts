@@ -4,7 +4,11 @@ import { type Filters, id, pageQuery, paginated, ref, text, timestamp } from './
 import { Device } from './devices.ts';
 import { Role } from './roles.ts';
 
-export const email = z.email().max(254);
+/** An e-mail address. The part before `@` has 64 characters at most (RFC 5321, section 4.5.3.1). */
+export const email = z
+  .email()
+  .max(254)
+  .refine((address) => address.lastIndexOf('@') <= 64, 'must have at most 64 characters before @');
 export const userStatus = z.enum(['ACTIVE', 'INVITED', 'EXPIRED', 'DEACTIVATED']);
 
 /** Attributes of an identity provider (or given here) that admission rules can ask for: `user.attributes.department`. */

@@ -23,6 +23,7 @@ const notGet: readonly ErrorCode[] = [
   'unsupported_media_type',
   'idempotency_in_progress',
   'idempotency_key_reused',
+  'storage_full',
 ];
 
 const implied = ({ method, params, stream, versioned }: Operation): readonly ErrorCode[] => [

@@ -39,6 +39,13 @@ test('an invited user is in the default group, has its role, and is read back th
   assert.deepEqual(await lastChanges(app), ['createUsers: user', 'createUsers: group']);
 });
 
+test('an address whose part before @ is longer than mail allows is refused', async (t) => {
+  const { app, make } = await start(t);
+  await make.user(`${'a'.repeat(64)}@example.com`);
+  const body = { email: `${'a'.repeat(65)}@example.com`, groups: [] };
+  await assertRefused(app, ['POST', '/tenants/users', { body }], 400, 'invalid_request', ['/email']);
+});
+
 test('groups of a request are taken exactly, as ids of any letter case or as objects', async (t) => {
   const { app, make } = await start(t);
   const [a, b] = [await make.group('a'), await make.group('b')];
