@@ -79,6 +79,7 @@ function bigState(input: PolicyInput): FirewallState {
     profiles,
     bundles,
     sites: new Map(),
+    gateways: new Map(),
     egress: new Map(),
   };
 }

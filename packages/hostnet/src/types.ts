@@ -35,6 +35,15 @@ export interface Site {
   readonly expiresAt: number | null;
 }
 
+/** Another gateway that the tunnel leads to: errors that it sends itself are believed. */
+export interface PeerGateway {
+  readonly id: string;
+  /** Single overlay addresses without prefix length, IPv4 and IPv6. */
+  readonly addresses: readonly string[];
+  /** Epoch milliseconds, enforced by a kernel timeout; null: until the lease ends. */
+  readonly expiresAt: number | null;
+}
+
 /**
  * Sources behind this gateway that may begin flows into the tunnel, to destinations behind another one. What they may do
  * there is decided over there; replies come back, and nothing else from the tunnel is let in by it.
@@ -83,6 +92,7 @@ export interface FirewallState {
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
   readonly sites: ReadonlyMap<string, Site>;
+  readonly gateways: ReadonlyMap<string, PeerGateway>;
   readonly egress: ReadonlyMap<string, Egress>;
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;

@@ -13,6 +13,7 @@ import {
   isOpen,
   isTunnel,
   type PeerSource,
+  peerGatewayOf,
   prefixOf,
   siteOf,
   type TunnelItem,
@@ -70,6 +71,7 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
     upsert: {
       devices: ofKind(come, 'device').map(firewallDeviceOf),
       sites: ofKind(come, 'site').map(siteOf),
+      gateways: ofKind(come, 'peer').map(peerGatewayOf),
       egress: ofKind(come, 'egress').map(egressOf),
       classes: ofKind(come, 'class').map(addressClassOf),
       profiles: ofKind(come, 'profile'),
@@ -78,6 +80,7 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
     remove: {
       devices: ofKind(gone, 'device').map(({ id }) => id),
       sites: ofKind(gone, 'site').map(({ id }) => id),
+      gateways: ofKind(gone, 'peer').map(({ id }) => id),
       egress: ofKind(gone, 'egress').map(({ id }) => id),
       classes: ofKind(gone, 'class').map(({ id }) => id),
       profiles: ofKind(gone, 'profile').map(({ id }) => id),

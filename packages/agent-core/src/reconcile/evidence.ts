@@ -129,6 +129,7 @@ function faultOf(item: StateItem, context: Context): string | null {
     case 'resource':
       return null;
     case 'peer':
+      return peerFault(item, context) ?? (context.firewall === null ? null : elementFault(item, context));
     case 'beacon':
       return peerFault(item, context);
     case 'route':
@@ -147,6 +148,7 @@ function faultOf(item: StateItem, context: Context): string | null {
 const tables = {
   device: 'devices',
   site: 'sites',
+  peer: 'gateways',
   egress: 'egress',
   class: 'classes',
   bundle: 'bundles',

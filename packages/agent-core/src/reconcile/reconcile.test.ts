@@ -168,6 +168,7 @@ describe('what is in force', () => {
     ['another key', (e) => ({ ...e, publicKey: 'other' })],
     ['a missing element', (e) => ({ ...e, firewall: { ...e.firewall, devices: new Map() } })],
     ['a missing site', (e) => ({ ...e, firewall: { ...e.firewall, sites: new Map() } })],
+    ['a gateway whose errors are not believed', (e) => ({ ...e, firewall: { ...e.firewall, gateways: new Map() } })],
     ['a missing class', (e) => ({ ...e, firewall: { ...e.firewall, classes: new Map() } })],
     ['other rules', (e) => ({ ...e, firewall: { ...e.firewall, settings: null } })],
     ['a foreign element', (e) => ({ ...e, firewall: { ...e.firewall, differences: ['devices4: x is not ours'] } })],
@@ -351,11 +352,12 @@ function perfect(items: Items): GatewayEvidence {
     fwmark: 0,
     peers: new Map([...peers].map(([key, config]) => [key, { ...status(key), allowedIps: config.allowedIps }])),
   };
-  const { masquerade, draining, devices, sites, egress, classes, profiles, bundles } = state;
+  const { masquerade, draining, devices, sites, gateways, egress, classes, profiles, bundles } = state;
   const firewall: FoundFirewall = {
     settings: { masquerade, draining },
     devices,
     sites,
+    gateways,
     egress,
     classes,
     profiles,

@@ -20,6 +20,7 @@ import type {
   FirewallDevice,
   FirewallState,
   HostState,
+  PeerGateway,
   Profile,
   Site,
 } from '@sallyport/hostnet';
@@ -51,6 +52,7 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   const gateway = gatewayOf(items);
   const devices = new Map<string, FirewallDevice>();
   const sites = new Map<string, Site>();
+  const gateways = new Map<string, PeerGateway>();
   const egress = new Map<string, Egress>();
   const classes = new Map<string, AddressClass>();
   const profiles = new Map<string, Profile>();
@@ -58,6 +60,7 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   for (const item of isOpen(gateway) ? items.values() : []) {
     if (item.kind === 'device') devices.set(item.id, firewallDeviceOf(item));
     else if (item.kind === 'site') sites.set(item.id, siteOf(item));
+    else if (item.kind === 'peer') gateways.set(item.id, peerGatewayOf(item));
     else if (item.kind === 'egress') egress.set(item.id, egressOf(item));
     else if (item.kind === 'class') classes.set(item.id, addressClassOf(item));
     else if (item.kind === 'profile') profiles.set(item.id, item);
@@ -68,6 +71,7 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
     leaseUntil: closesAt(gateway, leaseUntil),
     devices,
     sites,
+    gateways,
     egress,
     classes,
     profiles,
@@ -152,6 +156,10 @@ export function allowedIpsOf(item: TunnelItem): string[] {
 /** Prefix of a route as WireGuard shows it. */
 export function prefixOf(route: RouteItem): string {
   return withLength(route.id);
+}
+
+export function peerGatewayOf({ id, addresses, expiresAt }: PeerItem): PeerGateway {
+  return { id, addresses, expiresAt };
 }
 
 export function egressOf({ id, sources, destinations, expiresAt }: EgressItem): Egress {

@@ -1,4 +1,13 @@
-import type { AddressClass, Bundle, Egress, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
+import type {
+  AddressClass,
+  Bundle,
+  Egress,
+  FirewallDevice,
+  FirewallState,
+  PeerGateway,
+  Profile,
+  Site,
+} from '../types.ts';
 import { egressIds } from './egress.ts';
 import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
@@ -24,6 +33,7 @@ export interface FoundFirewall {
   readonly settings: Pick<FirewallState, 'masquerade' | 'draining'> | null;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
   readonly sites: ReadonlyMap<string, Site>;
+  readonly gateways: ReadonlyMap<string, PeerGateway>;
   readonly egress: ReadonlyMap<string, Egress>;
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;
@@ -63,6 +73,7 @@ export function mapBack(
     settings: chains.length === 0 ? { masquerade, draining } : null,
     devices: without(model.state.devices, blame.devices),
     sites: without(model.state.sites, blame.sites),
+    gateways: without(model.state.gateways, blame.gateways),
     egress: without(model.state.egress, blame.egress),
     classes: without(model.state.classes, blame.classes),
     profiles: without(model.state.profiles, blame.profiles),
@@ -76,6 +87,7 @@ function nothing(difference: string): FoundFirewall {
     settings: null,
     devices: new Map(),
     sites: new Map(),
+    gateways: new Map(),
     egress: new Map(),
     classes: new Map(),
     profiles: new Map(),
@@ -88,6 +100,7 @@ function nothing(difference: string): FoundFirewall {
 class Blame {
   readonly devices = new Set<string>();
   readonly sites = new Set<string>();
+  readonly gateways = new Set<string>();
   readonly egress = new Set<string>();
   readonly classes = new Set<string>();
   readonly profiles = new Set<string>();
@@ -107,7 +120,8 @@ class Blame {
     else if (map === 'sites4' || map === 'sites6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.sites, tables.sites.id(Number.parseInt(value ?? '', 16)));
-    } else if (map === 'site_profiles') this.#siteProfile(key, foreignValue);
+    } else if (map === 'gateways4' || map === 'gateways6') this.#gateway(key);
+    else if (map === 'site_profiles') this.#siteProfile(key, foreignValue);
     else if (map === 'classes4' || map === 'classes6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.classes, tables.classes.id(classNumber(value)));
@@ -136,6 +150,11 @@ class Blame {
     if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
   }
 
+  #gateway(key: string): void {
+    for (const { id, addresses } of this.#model.state.gateways.values())
+      if (addresses.some((text) => addressKey(text).key === key)) this.gateways.add(id);
+  }
+
   #siteProfile(key: string, foreignValue: string | null): void {
     const { tables } = this.#model;
     add(this.sites, tables.sites.id(Number.parseInt(key, 16)));
@@ -150,6 +169,7 @@ class Blame {
   #everySource(): void {
     for (const id of this.#model.state.devices.keys()) this.devices.add(id);
     for (const id of this.#model.state.sites.keys()) this.sites.add(id);
+    for (const id of this.#model.state.gateways.keys()) this.gateways.add(id);
     for (const id of this.#model.state.egress.keys()) this.egress.add(id);
   }
 

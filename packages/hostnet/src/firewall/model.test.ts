@@ -67,10 +67,12 @@ describe('model', () => {
         const model = new FirewallModel(OPTIONS);
         model.load(wanted, 0, null);
         const items = <T>(map: ReadonlyMap<string, T>): T[] => [...map.values()].reverse();
-        const { devices, sites, egress, classes, profiles, bundles, masquerade, draining, leaseUntil } = wanted;
+        const { devices, sites, gateways, egress, classes, profiles, bundles, masquerade, draining, leaseUntil } =
+          wanted;
         const upsert = {
           devices: items(devices),
           sites: items(sites),
+          gateways: items(gateways),
           egress: items(egress),
           classes: items(classes),
           profiles: items(profiles),
@@ -139,6 +141,7 @@ const GOLDEN: FirewallState = {
     ['old', { id: 'old', prefixes: ['64.0.0.0/2'], profile: 'staff', expiresAt: null }],
     ['over', { id: 'over', prefixes: ['192.0.2.0/24'], profile: 'staff', expiresAt: 1000 }],
   ]),
+  gateways: new Map([['next', { id: 'next', addresses: ['100.64.9.1', 'fd7a:1:9::1'], expiresAt: 8000 }]]),
   egress: new Map([
     ['one', { id: 'one', sources: ['10.7.0.0/16'], destinations: ['10.8.0.0/16', 'fd08::/16'], expiresAt: 9000 }],
     ['two', { id: 'two', sources: ['10.7.4.0/24', '100.64.0.0/9'], destinations: ['10.8.0.0/15'], expiresAt: null }],

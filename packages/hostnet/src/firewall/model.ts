@@ -1,5 +1,14 @@
 import { HostNetError } from '../errors.ts';
-import type { AddressClass, Bundle, Egress, FirewallDevice, FirewallState, Profile, Site } from '../types.ts';
+import type {
+  AddressClass,
+  Bundle,
+  Egress,
+  FirewallDevice,
+  FirewallState,
+  PeerGateway,
+  Profile,
+  Site,
+} from '../types.ts';
 import type { TouchedMap } from './check.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
@@ -89,6 +98,7 @@ export class FirewallModel {
     }
     for (const device of delta.upsert?.devices ?? []) this.#insert('devices', device, (t) => t.insertDevice(device));
     for (const site of delta.upsert?.sites ?? []) this.#insert('sites', site, (t) => t.insertSite(site));
+    for (const item of delta.upsert?.gateways ?? []) this.#insert('gateways', item, (t) => t.insertGateway(item));
     for (const item of delta.upsert?.egress ?? []) this.#insert('egress', item, (t) => t.insertEgress(item));
     for (const item of delta.upsert?.classes ?? []) this.#insert('classes', item, (t) => t.insertClass(item));
     for (const profile of delta.upsert?.profiles ?? [])
@@ -113,6 +123,7 @@ export class FirewallModel {
     this.#state[kind].delete(id);
     if (kind === 'devices') tables.withdrawDevice(item as FirewallDevice);
     else if (kind === 'sites') tables.withdrawSite(item as Site);
+    else if (kind === 'gateways') tables.withdrawGateway(item as PeerGateway);
     else if (kind === 'egress') tables.withdrawEgress(item as Egress);
     else if (kind === 'classes') tables.withdrawClass(item as AddressClass);
     else if (kind === 'profiles') tables.withdrawProfile(item as Profile);
@@ -136,6 +147,7 @@ export class FirewallModel {
 interface HeldState extends FirewallState {
   readonly devices: Map<string, FirewallDevice>;
   readonly sites: Map<string, Site>;
+  readonly gateways: Map<string, PeerGateway>;
   readonly egress: Map<string, Egress>;
   readonly classes: Map<string, AddressClass>;
   readonly profiles: Map<string, Profile>;
@@ -149,6 +161,7 @@ function emptyState(): HeldState {
     leaseUntil: 0,
     devices: new Map(),
     sites: new Map(),
+    gateways: new Map(),
     egress: new Map(),
     classes: new Map(),
     profiles: new Map(),
@@ -163,6 +176,7 @@ function wholeDelta(state: FirewallState): FirewallDelta {
     upsert: {
       devices: [...state.devices.values()],
       sites: [...state.sites.values()],
+      gateways: [...state.gateways.values()],
       egress: [...state.egress.values()],
       classes: [...state.classes.values()],
       profiles: [...state.profiles.values()],

@@ -1,4 +1,14 @@
-import { CLEAR, DENIED_IN, DENIED_OUT, type Name, network, type Overlay, START, startRules } from './rule-text.ts';
+import {
+  CLEAR,
+  DENIED_IN,
+  DENIED_OUT,
+  fromGateways,
+  type Name,
+  network,
+  type Overlay,
+  START,
+  startRules,
+} from './rule-text.ts';
 
 /**
  * Liveness: a SYN to port 1 of the gateway's own overlay addresses is refused with a reset, whatever is granted, and even
@@ -36,7 +46,7 @@ const ANSWERS = 'limit rate 20/second burst 40 packets';
  */
 export function forwardRules(g: Name, tunnel: string): string[] {
   return [
-    `iifname ${tunnel} oifname ${tunnel} ct direction reply goto ${g('to_tunnel')}`,
+    `iifname ${tunnel} oifname ${tunnel} ct direction reply goto ${g('turned')}`,
     `iifname ${tunnel} ct direction reply goto ${g('egress_in')}`,
     `iifname ${tunnel} goto ${g('from_tunnel')}`,
     `oifname ${tunnel} ct direction original goto ${g('egress_out')}`,
@@ -56,18 +66,20 @@ export function egressOutRules(g: Name, tunnel: string): string[] {
   ];
 }
 
-/** Answers to it. */
+/** Answers to it. Errors are believed from the destinations and from gateways, since anybody in the tunnel could send one. */
 export function egressInRules(g: Name): string[] {
+  const paired = `meta mark . meta priority @${g('egress_pairs')}`;
   return [
     ...startRules(g, DENIED_IN),
-    `ct state related jump ${g('egress_errors')}`,
     ...pairRules(g, 'daddr', 'saddr'),
-    `meta mark . meta priority @${g('egress_pairs')} ${CLEAR} accept`,
+    `${paired} ct state != related ${CLEAR} accept`,
+    `${paired} ct state related jump ${g('egress_errors')}`,
+    ...fromGateways(g, 'egress_errors'),
     DENIED_IN,
   ];
 }
 
-/** Errors come from any router on the way, so the flow that they quote decides. */
+/** Errors whose sender is believed: the flow that they quote decides. */
 export function egressErrorRules(g: Name): string[] {
   const admitted = `meta mark . meta priority @${g('egress_pairs')}`;
   return [

@@ -17,6 +17,14 @@ export function startRules(g: Name, denied: string): string[] {
   return [START, `meta mark != @${g('lease')} ${denied}`];
 }
 
+/** Sends errors that other gateways send themselves to a chain. */
+export function fromGateways(g: Name, chain: string): string[] {
+  return [
+    `ct state related ip saddr @${g('gateways4')} jump ${g(chain)}`,
+    `ct state related ip6 saddr @${g('gateways6')} jump ${g(chain)}`,
+  ];
+}
+
 export function network(prefix: string): string {
   return formatNetwork(parsePrefix(prefix));
 }

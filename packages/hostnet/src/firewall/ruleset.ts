@@ -18,7 +18,7 @@ import {
   SPACE_MASK,
   START_MARK,
 } from './registers.ts';
-import { CLEAR, DENIED_IN, DENIED_OUT, type Name, network, startRules } from './rule-text.ts';
+import { CLEAR, DENIED_IN, DENIED_OUT, fromGateways, type Name, network, startRules } from './rule-text.ts';
 
 /** What the table is built around; it does not change while the tunnel exists. */
 export interface FirewallOptions {
@@ -56,13 +56,17 @@ export const MAPS = [
   { name: 'egress_destinations4', type: 'ipv4_addr : classid', flags: 'interval' },
   { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
 ] as const;
-export type MapName = (typeof MAPS)[number]['name'] | 'egress_pairs' | 'lease';
-export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), 'egress_pairs', 'lease'];
+/** Sets of which the elements come from the state; the kernel fills the others itself. */
+export const SET_NAMES = ['egress_pairs', 'lease', 'gateways4', 'gateways6'] as const;
+export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number];
+export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), ...SET_NAMES];
 
 /** The lease is one element whose timeout is its end; so it costs one element to renew it. */
 export const GENERATED_SETS = [
   { name: 'egress_pairs', spec: 'type mark . classid; flags timeout;' },
   { name: 'lease', spec: 'type mark; flags timeout;' },
+  { name: 'gateways4', spec: 'type ipv4_addr; flags timeout;' },
+  { name: 'gateways6', spec: 'type ipv6_addr; flags timeout;' },
   { name: 'flows4', spec: 'type ipv4_addr; size 65535; flags dynamic;' },
   { name: 'flows6', spec: 'type ipv6_addr; size 65535; flags dynamic;' },
   { name: 'live4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
@@ -123,6 +127,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     { name: g('to_site'), hook: '', rules: siteRules(g, 'daddr', DENIED_OUT) },
     { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel, options.overlay) },
     { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
+    { name: g('turned'), hook: '', rules: turnedRules(g) },
     { name: g('egress_errors'), hook: '', rules: egressErrorRules(g) },
     { name: g('egress_in'), hook: '', rules: egressInRules(g) },
     { name: g('egress_out'), hook: '', rules: egressOutRules(g, tunnel) },
@@ -203,13 +208,36 @@ function fromTunnelRules(g: Name, tunnel: string, overlay: FirewallOptions['over
   ];
 }
 
-/** Reply direction: the same grants with source and destination turned round. */
+/**
+ * Reply direction: the same grants with source and destination turned round. The packets come from this host or its network,
+ * where any router may send errors.
+ */
 function toTunnelRules(g: Name): string[] {
   return [
     ...deviceRules(g, 'daddr', DENIED_OUT, 'to_site'),
     `ct state vmap { related : jump ${g('icmp_to_tunnel')} }`,
     `ct direction original ${DENIED_OUT}`,
     ...cellRules(g, 'saddr'),
+    ...grantedReplies(g),
+  ];
+}
+
+/**
+ * The same for replies that turn round in the tunnel. Anybody in it could send an error about the flow of another one, so
+ * only gateways are believed, and those that the device may reach.
+ */
+function turnedRules(g: Name): string[] {
+  return [
+    ...deviceRules(g, 'daddr', DENIED_OUT, 'to_site'),
+    ...fromGateways(g, 'icmp_to_tunnel'),
+    ...cellRules(g, 'saddr'),
+    `meta mark >= ${markText(BUNDLE_BASE)} ct state related jump ${g('icmp_to_tunnel')}`,
+    ...grantedReplies(g),
+  ];
+}
+
+function grantedReplies(g: Name): string[] {
+  return [
     ...portRules(g, 'sport', 'echo-reply'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} accept`,
     DENIED_OUT,

@@ -6,6 +6,7 @@ import type {
   Egress,
   FirewallDevice,
   FirewallState,
+  PeerGateway,
   PortGrant,
   Profile,
   Site,
@@ -21,6 +22,7 @@ export interface FirewallDelta {
 export interface FirewallItems {
   readonly devices: readonly FirewallDevice[];
   readonly sites: readonly Site[];
+  readonly gateways: readonly PeerGateway[];
   readonly egress: readonly Egress[];
   readonly classes: readonly AddressClass[];
   readonly profiles: readonly Profile[];
@@ -31,6 +33,7 @@ export type ItemKind = keyof FirewallItems;
 export const ITEM_KINDS = [
   'devices',
   'sites',
+  'gateways',
   'egress',
   'classes',
   'profiles',
@@ -39,9 +42,9 @@ export const ITEM_KINDS = [
 
 /** Refuses what could not be turned into nft text unchanged and unambiguously. Throws `invalid-state`. */
 export function checkDelta(delta: FirewallDelta): void {
-  for (const device of delta.upsert?.devices ?? []) {
-    device.addresses.forEach(parseAddress);
-    checkTime(device.expiresAt);
+  for (const member of [...(delta.upsert?.devices ?? []), ...(delta.upsert?.gateways ?? [])]) {
+    member.addresses.forEach(parseAddress);
+    checkTime(member.expiresAt);
   }
   for (const site of delta.upsert?.sites ?? []) {
     site.prefixes.forEach(parsePrefix);

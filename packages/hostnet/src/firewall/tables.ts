@@ -1,4 +1,4 @@
-import type { AddressClass, Bundle, Egress, FirewallDevice, PortGrant, Profile, Site } from '../types.ts';
+import type { AddressClass, Bundle, Egress, FirewallDevice, PeerGateway, PortGrant, Profile, Site } from '../types.ts';
 import { type EgressRange, planEgress } from './egress.ts';
 import { Elements } from './elements.ts';
 import { PortSpace } from './ports.ts';
@@ -55,6 +55,8 @@ export class Tables {
       devices6: timed('devices6'),
       sites4: lasting('sites4'),
       sites6: lasting('sites6'),
+      gateways4: timed('gateways4'),
+      gateways6: timed('gateways6'),
       site_profiles: timed('site_profiles'),
       classes4: lasting('classes4'),
       classes6: lasting('classes6'),
@@ -127,6 +129,20 @@ export class Tables {
     this.maps.site_profiles.delete(markText(this.sites.of(site.id)));
     this.profiles.release(site.profile);
     this.sites.release(site.id);
+  }
+
+  insertGateway({ addresses, expiresAt }: PeerGateway): void {
+    for (const text of addresses) {
+      const { family, key } = addressKey(text);
+      this.maps[`gateways${family}`].add(key, null, expiresAt);
+    }
+  }
+
+  withdrawGateway({ addresses }: PeerGateway): void {
+    for (const text of addresses) {
+      const { family, key } = addressKey(text);
+      this.maps[`gateways${family}`].delete(key);
+    }
   }
 
   insertEgress(item: Egress): void {

@@ -44,7 +44,7 @@ export class Firewall {
   /** Has the kernel try the whole table without keeping it. Throws `missing-tool`, `no-privilege`, `unsupported-kernel`. */
   async preflight(): Promise<void> {
     const empty = { masquerade: true, draining: true, leaseUntil: 0 };
-    const none = { devices: new Map(), sites: new Map(), egress: new Map(), classes: new Map() };
+    const none = { devices: new Map(), sites: new Map(), gateways: new Map(), egress: new Map(), classes: new Map() };
     // Under another name, since it must not meet what is there.
     const model = new FirewallModel({ ...this.#model.options, interface: 'preflight' });
     await output(

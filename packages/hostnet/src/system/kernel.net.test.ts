@@ -68,8 +68,16 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     const found = await space.call('readBack', now);
     assert.deepEqual(found.differences, []);
     assert.deepEqual(found.settings, { masquerade: wanted.masquerade, draining: wanted.draining });
-    const items = ({ devices, sites, egress, classes, profiles, bundles }: Pick<FirewallState, ItemKind>): unknown[] =>
-      [devices, sites, egress, classes, profiles, bundles].map((map) =>
+    const items = ({
+      devices,
+      sites,
+      gateways,
+      egress,
+      classes,
+      profiles,
+      bundles,
+    }: Pick<FirewallState, ItemKind>): unknown[] =>
+      [devices, sites, gateways, egress, classes, profiles, bundles].map((map) =>
         [...map.values()].sort((a, b) => (a.id < b.id ? -1 : 1)),
       );
     assert.deepEqual(items(found), items(wanted));

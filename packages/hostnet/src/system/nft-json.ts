@@ -2,7 +2,7 @@ import { HostNetError } from '../errors.ts';
 import type { Listing } from '../firewall/found.ts';
 import type { Count, Inventory } from '../firewall/load.ts';
 import { markText } from '../firewall/registers.ts';
-import { MAPS } from '../firewall/ruleset.ts';
+import { MAPS, SET_NAMES } from '../firewall/ruleset.ts';
 import { formatAddress, formatRange, parseAddress, parsePrefix, prefixRange } from '../ip.ts';
 
 export type JsonObject = { readonly [key: string]: unknown };
@@ -49,7 +49,7 @@ export function isObject(value: unknown): value is JsonObject {
 /** What others put into our table, and flows, is known by name only. */
 function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string | null> {
   const name = text(body.name).replace(/_[abc]$/, '');
-  if (kind === 'set') return name === 'lease' || name === 'egress_pairs' ? readSet(name, body) : new Map();
+  if (kind === 'set') return SET_NAMES.some((known) => known === name) ? readSet(name, body) : new Map();
   const map = MAPS.find((known) => known.name === name);
   if (!map) return new Map();
   return new Map(
@@ -65,7 +65,7 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
   );
 }
 
-function readSet(name: 'lease' | 'egress_pairs', body: JsonObject): Map<string, null> {
+function readSet(name: string, body: JsonObject): Map<string, null> {
   return new Map(
     elements(body).map((element) => [
       name === 'lease' ? markText(integer(unwrap(element))) : readKey(element, false),

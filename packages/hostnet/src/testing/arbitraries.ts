@@ -7,6 +7,7 @@ import type {
   Egress,
   FirewallDevice,
   FirewallState,
+  PeerGateway,
   PortGrant,
   Profile,
   Site,
@@ -55,6 +56,14 @@ export const site: fc.Arbitrary<Site> = fc
     const [narrow, large] = number ? ['192.168.1.0/24', '100.0.0.0/8'] : ['192.168.0.0/24', 'fd00::/9'];
     return { ...rest, prefixes: wide ? [narrow, large] : [narrow] };
   });
+
+export const gateway: fc.Arbitrary<PeerGateway> = fc
+  .record({ id: fc.constantFrom('g0', 'g1'), expiresAt: time })
+  .map(({ id, expiresAt }) => ({
+    id,
+    expiresAt,
+    addresses: [`100.64.9.${id.slice(1)}`, `fd7a:1:0:9::${id.slice(1)}`],
+  }));
 
 /** Items of egress overlap as they like, the overlay too. */
 export const egress: fc.Arbitrary<Egress> = fc
@@ -112,6 +121,7 @@ const some = <T extends { id: string }>(item: fc.Arbitrary<T>): fc.Arbitrary<T[]
 const upsert: fc.Arbitrary<FirewallItems> = fc.record({
   devices: some(device),
   sites: some(site),
+  gateways: some(gateway),
   egress: some(egress),
   classes: some(addressClass),
   profiles: some(profile),
@@ -125,6 +135,7 @@ export const delta: fc.Arbitrary<FirewallDelta> = fc.record(
       {
         devices: fc.subarray(['d0', 'd1', 'd2', 'd3'], { maxLength: 1 }),
         sites: fc.subarray(['s0', 's1'], { maxLength: 1 }),
+        gateways: fc.subarray(['g0', 'g1'], { maxLength: 1 }),
         egress: fc.subarray(['e0', 'e1', 'e2'], { maxLength: 1 }),
         classes: fc.subarray(['c0', 'c1', 'c2', 'c3'], { maxLength: 1 }),
         profiles: fc.subarray(['p0', 'p1', 'p2'], { maxLength: 1 }),
@@ -148,6 +159,7 @@ export const state: fc.Arbitrary<FirewallState> = fc
     leaseUntil: 60_000,
     devices: byId(items.devices),
     sites: byId(items.sites),
+    gateways: byId(items.gateways),
     egress: byId(items.egress),
     classes: byId(items.classes),
     profiles: byId(items.profiles),
@@ -171,6 +183,7 @@ export function applyDelta(before: FirewallState, change: FirewallDelta): Firewa
     ...change.settings,
     devices: merge(before.devices, change.remove?.devices, change.upsert?.devices),
     sites: merge(before.sites, change.remove?.sites, change.upsert?.sites),
+    gateways: merge(before.gateways, change.remove?.gateways, change.upsert?.gateways),
     egress: merge(before.egress, change.remove?.egress, change.upsert?.egress),
     classes: merge(before.classes, change.remove?.classes, change.upsert?.classes),
     profiles: merge(before.profiles, change.remove?.profiles, change.upsert?.profiles),

@@ -145,6 +145,7 @@ export function exampleState(now: number): FirewallState {
       ['bob', { id: 'bob', addresses: [BOB.v4, BOB.v6], profile: 'guests', expiresAt: null }],
     ]),
     sites: new Map([['branch', { id: 'branch', prefixes: ['10.1.0.0/16'], profile: 'guests', expiresAt: null }]]),
+    gateways: new Map(),
     egress: new Map(),
     classes: new Map([
       ['web', { id: 'web', ranges: [RESOURCE, FAR].flatMap(({ v4, v6 }) => [single(v4), single(v6)]) }],
