@@ -25,6 +25,8 @@ interface Connection {
   /** Requests that are not answered. */
   readonly requests: Set<IncomingMessage>;
   upgraded: boolean;
+  /** When it began what it does, epoch milliseconds. */
+  since: number;
   proven: boolean;
   /** Its source has as many as it may have, and this one is behind a proxy. */
   over: boolean;
@@ -42,6 +44,8 @@ export class Connections {
   readonly #unproven = new Set<Connection>();
   /** Idle ones of sources that have never proven anything; longest idle first. */
   readonly #idle = new Set<Connection>();
+  /** The others of these sources, in the order in which they began what they do. */
+  readonly #begun = new Set<Connection>();
   readonly #known = new Set<string>();
   #proven = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -77,7 +81,7 @@ export class Connections {
     const connection = this.#bySocket.get(socket);
     if (connection === undefined) return true;
     connection.upgraded = true;
-    this.#idle.delete(connection);
+    this.#begins(connection);
     return this.#sourceOfRequest(connection, request);
   }
 
@@ -113,13 +117,13 @@ export class Connections {
     const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
     const proxied = this.#deps.isProxy(address);
     const sources = proxied ? [] : sourcesOf(address);
-    const upgraded = false;
     const connection = {
       socket,
       proxied,
       sources,
       requests: new Set<IncomingMessage>(),
-      upgraded,
+      upgraded: false,
+      since: this.#deps.clock(),
       proven: false,
       over: false,
     };
@@ -141,7 +145,7 @@ export class Connections {
   #requested(request: IncomingMessage, response: ServerResponse): void {
     const connection = this.#bySocket.get(request.socket);
     if (connection === undefined) return;
-    this.#idle.delete(connection);
+    this.#begins(connection);
     connection.requests.add(request);
     connection.over = !this.#sourceOfRequest(connection, request);
     response.once('close', () => {
@@ -163,8 +167,16 @@ export class Connections {
     return room;
   }
 
+  #begins(connection: Connection): void {
+    this.#idle.delete(connection);
+    this.#begun.delete(connection);
+    connection.since = this.#deps.clock();
+    if (!this.#isKnown(connection)) this.#begun.add(connection);
+  }
+
   /** To the end of those that are idle. */
   #rests(connection: Connection): void {
+    this.#begun.delete(connection);
     this.#idle.delete(connection);
     if (!connection.proxied && !this.#isKnown(connection)) this.#idle.add(connection);
   }
@@ -189,19 +201,32 @@ export class Connections {
     if (greediest !== null && this.#sources.count(greediest) > own + 1 && this.#evictFrom(greediest, true)) return true;
     const [idlest] = this.#idle;
     if (idlest !== undefined) return this.#evict(idlest);
-    return own > 0 && this.#evictFrom(newcomer.sources.at(-1) ?? '', false);
+    return this.#evictSlowest() || (own > 0 && this.#evictFrom(newcomer.sources.at(-1) ?? '', false));
   }
 
-  /** Ends the connection that is missed least: an idle one, one that has not sent its request, at need the oldest. */
+  /** Of those that began a request or a handshake and have taken longer for it than they need. */
+  #evictSlowest(): boolean {
+    const late = this.#deps.clock() - slowMs;
+    for (const connection of this.#begun) {
+      if (connection.since > late) return false;
+      if (connection.upgraded || isUnfinished(connection)) return this.#evict(connection);
+    }
+    return false;
+  }
+
+  /**
+   * Ends the connection that is missed least: an idle one, one that has not sent its request, at need the newest. Handshakes
+   * of agents that began long ago are nearly done, and the gate ends those that are not.
+   */
   #evictFrom(source: string, atNeed: boolean): boolean {
     let unfinished: Connection | null = null;
-    let oldest: Connection | null = null;
+    let newest: Connection | null = null;
     for (const connection of this.#sources.of(source)) {
-      oldest ??= connection;
       if (connection.requests.size === 0 && !connection.upgraded) return this.#evict(connection);
       if (unfinished === null && isUnfinished(connection)) unfinished = connection;
+      newest = connection;
     }
-    const victim = unfinished ?? (atNeed ? oldest : null);
+    const victim = unfinished ?? (atNeed ? newest : null);
     return victim !== null && this.#evict(victim);
   }
 
@@ -238,6 +263,7 @@ export class Connections {
 
   #forget(connection: Connection): void {
     this.#idle.delete(connection);
+    this.#begun.delete(connection);
     this.#unproven.delete(connection);
     for (const source of connection.sources) this.#sources.remove(source, connection);
   }
@@ -264,12 +290,14 @@ export function installConnections(app: FastifyInstance, connections: Connection
   });
 }
 
-/** Its request or its handshake is not complete. */
-const isUnfinished = ({ upgraded, requests }: Connection): boolean =>
-  upgraded || [...requests].some(({ complete }) => !complete);
+/** Its request is not complete. */
+const isUnfinished = ({ requests }: Connection): boolean => [...requests].some(({ complete }) => !complete);
 
 const peerOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
   `${remoteAddress} ${remotePort} ${localAddress}`;
+
+/** A request or a handshake that takes longer gives way when there are too many connections. */
+const slowMs = 1_000;
 
 /** Sources that are remembered as known. */
 const knownSources = 20_000;
