@@ -88,7 +88,7 @@ async function play(once: boolean): Promise<number | null> {
 The lab stays up until Ctrl-C. In another terminal, as root:
 
   ip netns exec ${prefix}laptop curl http://10.20.0.10/
-  export SALLYPORT_URL=${controller.url} SALLYPORT_API_KEY=${controller.apiKey}
+  export SALLYPORT_URL=${controller.url} SALLYPORT_API_KEY=${controller.apiKey} SALLYPORT_INSECURE=on
   ip netns exec ${prefix}controller bin/sally gateways list
   ip netns exec ${prefix}gateway nft list ruleset
   namespaces: ${places.map((place) => prefix + place).join(' ')}

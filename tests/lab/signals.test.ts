@@ -103,8 +103,11 @@ for (const [when, pattern] of moments) {
 
 test('npm run lab in a terminal leaves nothing after Ctrl-C is pressed twice', { skip }, async (t) => {
   const lab = new Lab(t, ['script', '-qefc', 'npm run lab', '/dev/null'], 'pipe');
-  await lab.says(/The lab stays up until Ctrl-C/);
+  await lab.says(/namespaces: lab-/);
   const processes = await lab.processes();
+  const hints = lab.output.split(/\r?\n/).filter((line) => /^ {2}(ip netns exec|export)/.test(line));
+  const shown = await exec('sh', ['-ec', `cd '${root}'\n${hints.join('\n')}`]);
+  assert.match(shown, /private page[\s\S]*office[\s\S]*ONLINE[\s\S]*table inet/, 'the commands that it shows work');
   lab.child.stdin?.write('\x03');
   await lab.says(/Stopping/);
   await until('a second to pass since the first signals', () => pause(1100).then(() => true));
