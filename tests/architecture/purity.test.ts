@@ -106,6 +106,23 @@ test('no program is run through a shell or blocks the event loop', () => {
   assertNone([...findings(sources, /\bshell\s*:\s*true\b/g, why), ...imported, ...blocking]);
 });
 
+/** Programs that handle signals by themselves, and why. */
+const OWN_SIGNALS: Record<string, string> = {
+  'apps/cli/src/main.ts': 'hands signals on to the client, which decides how it ends',
+};
+
+test('programs handle signals by packages/signals', () => {
+  const why = 'one Ctrl-C may arrive twice, and a clean-up must outlive that: use stopRequested';
+  const files = sources.filter(({ path }) => !OWN_SIGNALS[path]);
+  assertNone(
+    findings(files, /\bprocess\s*\.\s*(on|once|addListener)\s*\(\s*signal\b/g, why).concat(
+      files.flatMap(({ path, source }) =>
+        /\bprocess\s*\.\s*(on|once|addListener)\s*\(\s*['"]SIG/.test(source) ? [`${path}: ${why}`] : [],
+      ),
+    ),
+  );
+});
+
 test('file paths are not taken from the pathname of a URL', () => {
   const why = 'it keeps %20 for a blank, so nothing works in a folder whose name has one: use fileURLToPath';
   assertNone(findings(sources, /\bimport\.meta\.url\s*\)\s*\.\s*pathname\b/g, why));

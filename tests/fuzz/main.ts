@@ -1,7 +1,9 @@
 // Feeds every fuzz target, or one, with seeded inputs for some minutes. Run by fuzz.sh.
 import { randomInt } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
+import { stopRequested } from '@sallyport/signals';
 import { fuzz } from './runner.ts';
 import { findTargets } from './targets.ts';
 
@@ -37,7 +39,10 @@ async function main(args: string[]): Promise<number> {
   const milliseconds = (number('minutes', values.minutes, 0) * 60_000) / chosen.length;
   const inputs = Math.floor(number('inputs', values.inputs, 1));
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort());
+  const left = () => 'Nothing is left.\n';
+  stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() =>
+    interrupted.abort(),
+  );
   let failures = 0;
   for (const file of chosen) {
     console.log(`${file.name}: from seed ${seed}`);

@@ -1,12 +1,13 @@
 // Starts a controller of its own on loopback and lets the tools judge its document and its answers. Run by
 // scripts/test-openapi.sh, which has installed them.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { stopRequested } from '@sallyport/signals';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 
 const tools = fileURLToPath(new URL('../../.cache/openapi/', import.meta.url));
@@ -39,7 +40,10 @@ async function main(args: string[]): Promise<number> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-openapi-'));
   ends.push(() => rmSync(folder, { recursive: true, force: true }));
   const interrupted = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
+  const left = () => `A controller on loopback may still run, with its files in ${folder}\n`;
+  stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() =>
+    interrupted.abort(),
+  );
   try {
     return await judge(folder, values, (end) => ends.push(end as () => unknown), interrupted.signal);
   } finally {

@@ -1,4 +1,4 @@
-/** What asked a program to end. `EPIPE`: the reader of its standard output is gone. */
+/** What asked a program to end. `EPIPE`: its standard output cannot be written any more. */
 export type StopReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'EPIPE';
 
 /** What is needed of `process`. Only a `main.ts` has it to give. */
@@ -11,13 +11,13 @@ export interface Program {
 
 interface Output {
   write(text: string): unknown;
-  on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
+  on(event: 'error', listener: () => void): unknown;
 }
 
 export interface StopOptions {
   /** Called when the program is ended before it has cleaned up: what is left, and how to remove it. */
   readonly left: () => string;
-  /** When the reader of standard output goes away: ask to stop, or continue without output. */
+  /** When standard output cannot be written any more: ask to stop, or continue without output. */
   readonly closedOutput: 'stop' | 'continue';
   /** Writes to standard error before the program ends. */
   readonly write: (text: string) => void;
@@ -42,13 +42,11 @@ export function stopRequested(program: Program, options: StopOptions): Promise<S
       });
     }
     program.on('SIGHUP', () => resolve('SIGHUP'));
-    program.stdout.on('error', (error) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    // A closed pipe, a terminal that is gone, a full disk: nothing can be said there any more.
+    program.stdout.on('error', () => {
       if (options.closedOutput === 'stop') resolve('EPIPE');
     });
-    program.stderr.on('error', (error) => {
-      if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-    });
+    program.stderr.on('error', () => undefined);
   });
 }
 

@@ -1,7 +1,8 @@
-import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
+import { createReadStream, mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cleanLines } from '@sallyport/contract/text';
+import { stopRequested } from '@sallyport/signals';
 import { OperatorError } from '../errors.ts';
 import { isSystemError, systemReason } from '../system-error.ts';
 import { type Command, helpText, parseCommand, UsageError } from './arguments.ts';
@@ -16,8 +17,11 @@ import { refuseTaken, writeStream, writeWhole } from './write.ts';
 
 const { SALLYPORT_BACKUP_PASSPHRASE: environment = null } = process.env;
 const stopped = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
-  process.on(signal, () => stopped.abort(new OperatorError('stopped: nothing was written')));
+stopRequested(process, {
+  closedOutput: 'continue',
+  write: (text) => writeSync(2, text),
+  left: () => 'Unfinished files, whose names end in .partial, may be left. Remove them; nothing reads them.\n',
+}).then(() => stopped.abort(new OperatorError('stopped: nothing was written')));
 
 process.exitCode = await main(process.argv.slice(2));
 process.exit();
