@@ -63,12 +63,17 @@ export function oddJson(random: Random): unknown {
     () => random() < 0.5,
     () => pick(random, oddNumbers),
     () => oddText(random),
-    () => Array(size(random, 200_000)).fill(pick(random, [0, '', null, {}, []])),
+    () => wide(random),
     () => Object.fromEntries(Array.from({ length: size(random, 20_000) }, (_, i) => [`${i}`, i])),
-    () => nested(size(random, 5_000), random() < 0.5),
+    () => nested(size(random, 800), random() < 0.5),
     () => JSON.parse(`{"__proto__": {"polluted": true}, "x": ${below(random, 9)}}`),
   ];
   return pick(random, kinds)();
+}
+
+function wide(random: Random): unknown[] {
+  const make = pick(random, [() => 0, () => '', () => null, () => ({}), () => []]);
+  return Array.from({ length: size(random, mostValues) }, make);
 }
 
 function nested(depth: number, list: boolean): unknown {
@@ -80,8 +85,30 @@ function nested(depth: number, list: boolean): unknown {
 /** A copy of a JSON value with one to some places spoilt. */
 export function spoiltJson(random: Random, sample: unknown): unknown {
   let value = structuredClone(sample);
-  for (let left = size(random, 4); left > 0; left--) value = spoilOnce(random, value);
+  for (let left = size(random, 4); left > 0 && weight(value, mostValues) < mostValues; left--)
+    value = spoilOnce(random, value);
   return value;
+}
+
+/** Making an input must cost little, because its making is measured too. */
+const mostValues = 40_000;
+
+/** Values within a value, up to a limit; characters count a little. */
+function weight(value: unknown, limit: number): number {
+  let count = 1;
+  if (typeof value === 'string') return 1 + value.length / 20;
+  if (typeof value !== 'object' || value === null) return count;
+  for (const key in value) {
+    if (count >= limit) break;
+    count += weight((value as Record<string, unknown>)[key], limit - count);
+  }
+  return count;
+}
+
+function repeat(list: unknown[], index: number, times: number): void {
+  const most = Math.floor(mostValues / weight(list[index], mostValues));
+  // Copies: a change within one must not be a change within all.
+  for (let left = Math.min(times, most); left > 0; left--) list.push(structuredClone(list[index]));
 }
 
 function spoilOnce(random: Random, value: unknown): unknown {
@@ -92,7 +119,7 @@ function spoilOnce(random: Random, value: unknown): unknown {
   if (Array.isArray(parent)) {
     const index = Number(key);
     if (action < 0.25) parent.splice(index, 1);
-    else if (action < 0.5) for (let n = size(random, 50_000); n > 0; n--) parent.push(parent[index]);
+    else if (action < 0.5) repeat(parent, index, size(random, 50_000));
     else parent[index] = random() < 0.5 ? oddJson(random) : near(random, parent[index]);
   } else if (action < 0.2) delete parent[key];
   else if (action < 0.3) parent[pick(random, ['extra', '', 'x'.repeat(500), 'toString'])] = oddJson(random);

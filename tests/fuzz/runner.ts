@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Bounds, Order, Summary } from './feeder.ts';
 import type { TargetFile } from './targets.ts';
 
@@ -45,6 +45,8 @@ async function feed(order: Order, heapMegabytes: number, signal: AbortSignal | u
   const child = fork(join(import.meta.dirname, 'feeder.ts'), [JSON.stringify(order)], {
     execArgv: ['--expose-gc', `--max-old-space-size=${heapMegabytes}`],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    // What a target leaves behind goes with the folder of this run.
+    env: { ...process.env, TMPDIR: dirname(order.current) },
     ...(signal && { signal }),
   });
   let said = '';

@@ -126,5 +126,5 @@ function longestZeroRun(parts: readonly bigint[]): { start: number; length: numb
 }
 
 function invalid(what: string, text: string): HostNetError {
-  return new HostNetError('invalid-state', `not a valid ${what}: ${JSON.stringify(text)}`);
+  return new HostNetError('invalid-state', `not a valid ${what}: ${JSON.stringify(text.slice(0, 100))}`);
 }

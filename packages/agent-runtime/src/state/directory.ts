@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { chmod, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AgentError, UsageError } from '../failure.ts';
 
@@ -11,6 +11,17 @@ export type StateFile =
   | 'status.json'
   | 'client.json'
   | 'relay.json';
+
+/** A state of 500,000 items, the endpoints of 50,000 peers, a status of as many routes. */
+const mostBytes: Readonly<Record<StateFile, number>> = {
+  'identity.json': 64 << 10,
+  'client.json': 64 << 10,
+  'host.json': 16 << 20,
+  'status.json': 64 << 20,
+  'endpoints.json': 16 << 20,
+  'relay.json': 16 << 20,
+  'state.json': 256 << 20,
+};
 
 /** The agent's own directory (0700) with small files (0600) that are always whole: either the old text or the new. */
 export class StateDirectory {
@@ -39,17 +50,19 @@ export class StateDirectory {
     return new StateDirectory(path);
   }
 
-  /** Null when there is no such file. */
+  /** Null when there is no such file. Throws AgentError when it cannot be read, or is larger than any that we write. */
   async read(file: StateFile): Promise<string | null> {
+    const path = join(this.path, file);
     try {
-      return await readFile(join(this.path, file), 'utf8');
+      const { size } = await stat(path);
+      if (size > mostBytes[file])
+        throw new AgentError('state-dir', `${path} has ${size} bytes and is damaged: remove it`);
+      return await readFile(path, 'utf8');
     } catch (error) {
+      if (error instanceof AgentError) throw error;
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'ENOENT' || code === 'ENOTDIR') return null;
-      throw new AgentError(
-        'state-dir',
-        `${join(this.path, file)} cannot be read (${code}): run as the user who owns it`,
-      );
+      throw new AgentError('state-dir', `${path} cannot be read (${code}): run as the user who owns it`);
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, readdir, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -37,6 +37,14 @@ describe('state directory', () => {
     assert.equal((await stat(join(path, 'state.json'))).mode & 0o777, 0o600);
     assert.deepEqual(await readdir(path), ['state.json']);
     assert.equal(await directory.read('identity.json'), null);
+  });
+
+  it('reads no file that is larger than any of its kind', async (t) => {
+    const path = await temporary(t);
+    const directory = await StateDirectory.open(path);
+    await directory.write('identity.json', '{}');
+    await truncate(join(path, 'identity.json'), 2 ** 40);
+    await assert.rejects(directory.read('identity.json'), /identity\.json has 1099511627776 bytes and is damaged/);
   });
 
   it('says what is wrong with it', async (t) => {

@@ -80,6 +80,11 @@ export class ScriptedAgent {
     ws.on('error', () => {});
   }
 
+  /** On a WebSocket that somebody else opens. */
+  static over(ws: WebSocket, identity: AgentIdentity): ScriptedAgent {
+    return new ScriptedAgent(identity, ws);
+  }
+
   /** Opens the WebSocket and says nothing yet. */
   static async open(
     port: number,
