@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { createTenant } from '../features/tenants/commands.ts';
 import { openTestStore } from '../testing/harness.ts';
 import { scoped } from './scoped.ts';
-import type { Commit, Store, Tx, WriteContext } from './store.ts';
+import { type Commit, createStore, type Store, type Tx, type WriteContext } from './store.ts';
 
 const actor = { kind: 'system', id: null, name: 'test' } as const;
 
@@ -46,6 +46,22 @@ test('concurrent writes share a commit, and each takes the next revision in orde
     commits.map(({ changes }) => changes[0]?.id),
     ids,
   );
+});
+
+test('a listener that throws is told, the write is answered, and the other listeners hear of it', async (t) => {
+  const { store: made, tenant, context } = await open(t);
+  const failures: unknown[] = [];
+  const store = createStore(made.db, made.now, undefined, (error) => failures.push(error));
+  const heard: number[] = [];
+  const cause = new Error('the cause');
+  store.onCommit(() => {
+    throw cause;
+  });
+  store.onCommit(({ revision }) => heard.push(revision));
+  await Promise.all(['one', 'two'].map((id) => store.write(context, (tx) => touch(tx, id))));
+  assert.deepEqual((await names(store, tenant)).sort(), ['one', 'two']);
+  assert.equal(heard.length, 2);
+  assert.deepEqual(failures, [cause, cause]);
 });
 
 test('a write that throws is undone alone and takes no revision', async (t) => {
