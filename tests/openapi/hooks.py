@@ -17,6 +17,16 @@ STATE_DEPENDENT_MESSAGES = {
     "must be in the future",
     "must be at most 30 days from now",
 }
+# Fields that only policies of some types have. The type is in the request or, for PATCH, in the stored policy.
+OF_POLICY_TYPES = (
+    "is for policies of type ",
+    "are for policies of type ",
+    "has no meaning for policies of type ",
+    "have no meaning for policies of type ",
+    "must be true for policies of type ",
+    "must name at least one gateway",
+    "must have at least one address or range of the site",
+)
 # An order names every policy that there is.
 INCOMPLETE = "must be complete; missing: "
 # Overlay, loopback and the like: the tenant's own range is among them.
@@ -37,7 +47,9 @@ def depends_on_state(problem):
 
 
 def is_of_state(message):
-    return message in STATE_DEPENDENT_MESSAGES or message.startswith(INCOMPLETE) or message.endswith(RESERVED)
+    if message in STATE_DEPENDENT_MESSAGES or message.endswith(RESERVED):
+        return True
+    return message.startswith((INCOMPLETE, *OF_POLICY_TYPES))
 
 
 ports = st.integers(min_value=1, max_value=65535)
