@@ -29,6 +29,16 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
     assert.ok((heartbeat.dropped.denied_in ?? 0) > 0);
   });
 
+  await t.test('does not make its host a router for others', async () => {
+    const { namespace } = world.server;
+    await namespace.ip('route', 'add', '192.0.2.0/24', 'via', '10.20.0.1');
+    await until('a packet to be dropped', async () => {
+      assert.notEqual(await world.server.ping('192.0.2.2'), 'ok');
+      return ((await lastHeard(controller, 'heartbeat')).dropped.transit ?? 0) > 0;
+    });
+    await namespace.ip('route', 'del', '192.0.2.0/24');
+  });
+
   await t.test('revoking cuts a living flow', async () => {
     await device.startStream('s', serverAddress, 80);
     await until('echoes', async () => (await device.stream('s')).received > 5);

@@ -83,11 +83,23 @@ export interface Bundle {
   readonly grants: readonly PortGrant[];
 }
 
+/** Packets of others that this host forwards though they concern no tunnel. */
+export interface Transit {
+  /** Families in which they are dropped, because forwarding is on only for us. None: they are left alone. */
+  readonly families: readonly (4 | 6)[];
+  /** All bridges: what one hands on between its own ports passes. */
+  readonly bridges: readonly string[];
+  /** Bridges to which only containers and virtual machines of this host belong: these may begin flows. */
+  readonly virtual: readonly string[];
+}
+
 /** Everything that the gateway's nftables table says. Allow-only: what no cell admits is dropped. */
 export interface FirewallState {
   readonly masquerade: boolean;
   /** Intent MAINTENANCE: flows that exist go on, new ones are rejected with ICMP administratively prohibited. */
   readonly draining: boolean;
+  /** Absent: packets of others are left alone. */
+  readonly transit?: Transit;
   /** End of the lease, epoch milliseconds: from then on the kernel admits nothing, whatever the elements say. */
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;

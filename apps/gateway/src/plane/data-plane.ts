@@ -176,6 +176,7 @@ export class DataPlane {
     const settled = this.#settled;
     const now = this.#options.now();
     const backend = await this.#openBackend();
+    this.#firewall.setTransit(await this.#host.transit(this.#options.interface));
     const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
     const wireguard = await this.#loadDevice(backend, items);
     const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
@@ -190,6 +191,8 @@ export class DataPlane {
     const plan = this.#firewall.ready ? planChange(changes, items, leaseUntil, this.#facts.peerConfig) : null;
     const gateway = gatewayOf(items);
     if (plan === null || gateway === null) return this.#load(items, leaseUntil);
+    if (plan.host && this.#firewall.setTransit(await this.#host.transit(this.#options.interface)))
+      return this.#load(items, leaseUntil);
     const now = this.#options.now();
     const backend = await this.#openBackend();
     try {
@@ -219,7 +222,10 @@ export class DataPlane {
     endpoints.learn(device.peers.values());
     await backend.apply(name, { peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })) });
     const saved = await readSavedHost<HostState>(directory);
-    if (saved !== null) await this.#firewall.close(saved.host.overlay, now());
+    if (saved !== null) {
+      this.#firewall.setTransit(await this.#host.transit(name));
+      await this.#firewall.close(saved.host.overlay, now());
+    }
     return { hash: '', mended: [] };
   }
 

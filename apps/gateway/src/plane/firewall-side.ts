@@ -5,10 +5,12 @@ import {
   Firewall,
   type FirewallCounters,
   type FirewallDelta,
+  type FirewallState,
   type ForeignChange,
   type FoundFirewall,
   findForeignDrops,
   type HostState,
+  type Transit,
   type Watch,
 } from '@sallyport/hostnet';
 
@@ -23,6 +25,7 @@ export class FirewallSide {
   #firewall: Firewall | null = null;
   #overlay: Overlay | null = null;
   #watch: Watch | null = null;
+  #transit: Transit | null = null;
   /** Items that the table was made from; null: it is not known to be right. */
   #items: Map<string, StateItem> | null = null;
 
@@ -36,6 +39,13 @@ export class FirewallSide {
   /** Whether a change can build on what is there. */
   get ready(): boolean {
     return this.#items !== null;
+  }
+
+  /** Where packets of others may pass, from the next load on. Returns whether that differs from before. */
+  setTransit(transit: Transit): boolean {
+    const same = JSON.stringify(transit) === JSON.stringify(this.#transit);
+    this.#transit = transit;
+    return !same;
   }
 
   /**
@@ -54,7 +64,9 @@ export class FirewallSide {
       await this.#replace(items, overlay, leaseUntil, now);
       return { found: await this.#open(overlay).readBack(now), drift: [] };
     }
-    await this.change(plan.firewall, items, now);
+    const transit = this.#transit;
+    const settings = { ...plan.firewall.settings, ...(transit && { transit }) };
+    await this.change({ ...plan.firewall, settings }, items, now);
     const firewall = this.#open(overlay);
     const found = await firewall.readBack(now);
     if (found.differences.length === 0) return { found, drift: [] };
@@ -78,7 +90,7 @@ export class FirewallSide {
   /** A table that admits nothing. */
   async close(overlay: Overlay, now: number): Promise<void> {
     this.#items = null;
-    await this.#open(overlay).load(firewallStateOf(new Map(), 0), now);
+    await this.#open(overlay).load(this.#stateOf(new Map(), 0), now);
   }
 
   async counters(): Promise<FirewallCounters | null> {
@@ -116,9 +128,14 @@ export class FirewallSide {
   async #replace(items: Items, overlay: Overlay, leaseUntil: number, now: number): Promise<void> {
     this.#items = null;
     const firewall = this.#open(overlay);
-    await firewall.load(firewallStateOf(items, leaseUntil), now);
+    await firewall.load(this.#stateOf(items, leaseUntil), now);
     this.#items = new Map(items);
     this.#watch ??= await firewall.watch(this.#onForeignChange, this.#watchFailed);
+  }
+
+  #stateOf(items: Items, leaseUntil: number): FirewallState {
+    const transit = this.#transit;
+    return { ...firewallStateOf(items, leaseUntil), ...(transit && { transit }) };
   }
 
   #open(overlay: Overlay): Firewall {

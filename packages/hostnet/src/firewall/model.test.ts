@@ -129,6 +129,7 @@ describe('model', () => {
 const GOLDEN: FirewallState = {
   masquerade: true,
   draining: false,
+  transit: { families: [4, 6], bridges: ['br0', 'docker0'], virtual: ['docker0'] },
   leaseUntil: 61_000,
   devices: new Map([
     ['d1', { id: 'd1', addresses: ['100.64.0.2', 'fd7a:1::2'], profile: 'staff', expiresAt: null }],

@@ -79,7 +79,8 @@ export class FirewallModel {
     if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
     checkDelta(delta);
     const before = this.#state;
-    const settings = { masquerade: before.masquerade, draining: before.draining };
+    const { masquerade, draining, transit } = before;
+    const settings = { masquerade, draining, ...(transit && { transit }) };
     this.#sound = false;
     this.#apply(delta);
     this.#sound = true;
@@ -170,9 +171,9 @@ function emptyState(): HeldState {
 }
 
 function wholeDelta(state: FirewallState): FirewallDelta {
-  const { masquerade, draining, leaseUntil } = state;
+  const { masquerade, draining, leaseUntil, transit } = state;
   return {
-    settings: { masquerade, draining, leaseUntil },
+    settings: { masquerade, draining, leaseUntil, ...(transit && { transit }) },
     upsert: {
       devices: [...state.devices.values()],
       sites: [...state.sites.values()],

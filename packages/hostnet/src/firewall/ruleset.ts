@@ -1,4 +1,5 @@
 import { HostNetError } from '../errors.ts';
+import type { Transit } from '../types.ts';
 import {
   egressErrorRules,
   egressInRules,
@@ -19,6 +20,7 @@ import {
   START_MARK,
 } from './registers.ts';
 import { CLEAR, DENIED_IN, DENIED_OUT, fromGateways, type Name, network, startRules } from './rule-text.ts';
+import { OPEN_TRANSIT, transitRules } from './transit.ts';
 
 /** What the table is built around; it does not change while the tunnel exists. */
 export interface FirewallOptions {
@@ -33,10 +35,11 @@ export interface FirewallOptions {
 export interface FirewallSettings {
   readonly masquerade: boolean;
   readonly draining: boolean;
+  readonly transit?: Transit;
 }
 
 /** Why packets were dropped. The counter is called `drop_` and this, since `limit` is a word of nft's own. */
-export const DROP_COUNTERS = ['spoofed', 'denied_in', 'denied_out', 'invalid', 'limit'] as const;
+export const DROP_COUNTERS = ['spoofed', 'denied_in', 'denied_out', 'invalid', 'limit', 'transit'] as const;
 export type DropCounter = (typeof DROP_COUNTERS)[number];
 
 export const MAPS = [
@@ -155,7 +158,12 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     {
       name: 'forward',
       hook: base('filter', 'forward', 'filter'),
-      rules: [`iifname ${tunnel} ${CLAMP}`, `oifname ${tunnel} ${CLAMP}`, ...forwardRules(g, tunnel)],
+      rules: [
+        `iifname ${tunnel} ${CLAMP}`,
+        `oifname ${tunnel} ${CLAMP}`,
+        ...forwardRules(g, tunnel),
+        ...transitRules(settings.transit ?? OPEN_TRANSIT),
+      ],
     },
     {
       name: 'output',
@@ -180,7 +188,7 @@ const CLAMP = 'tcp flags & (syn | rst) == syn tcp option maxseg size set rt mtu'
 
 const CHECKED = `meta mark set meta mark | ${markText(CHECKED_MARK)}`;
 
-/** Policy accept everywhere: only packets of the tunnel and of the overlay are ever dropped. */
+/** Policy accept everywhere: dropped are packets of the tunnel and of the overlay, and what only we let this host forward. */
 function base(type: string, hook: string, priority: string): string {
   return ` { type ${type} hook ${hook} priority ${priority}; policy accept; }`;
 }

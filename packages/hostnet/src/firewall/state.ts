@@ -11,10 +11,11 @@ import type {
   Profile,
   Site,
 } from '../types.ts';
+import { checkTransit } from './transit.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
 export interface FirewallDelta {
-  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil'>>;
+  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit'>>;
   readonly upsert?: Partial<FirewallItems>;
   readonly remove?: { readonly [K in keyof FirewallItems]?: readonly string[] };
 }
@@ -58,6 +59,7 @@ export function checkDelta(delta: FirewallDelta): void {
   for (const { ranges } of delta.upsert?.classes ?? []) ranges.forEach(parseRange);
   for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkTime(cell.expiresAt);
   for (const bundle of delta.upsert?.bundles ?? []) checkGrants(bundle);
+  if (delta.settings?.transit !== undefined) checkTransit(delta.settings.transit);
   if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
 }
 

@@ -3,7 +3,7 @@ export interface FoundHost {
   /** Whether the kernel has IPv6 at all. */
   readonly ipv6: boolean;
   /** Null if the interface does not exist. */
-  readonly link: { readonly mtu: number; readonly up: boolean } | null;
+  readonly link: { readonly mtu: number; readonly up: boolean; readonly group?: string } | null;
   /** Addresses on the tunnel interface, with prefix length; without IPv6 link-local ones. */
   readonly addresses: readonly string[];
   /** Of the main table, with our protocol number. */

@@ -15,7 +15,7 @@ const STATE: HostState = {
 const LOCAL = lookup(0, 'local');
 const PRISTINE: FoundHost = {
   ipv6: true,
-  link: { mtu: 1420, up: false },
+  link: { mtu: 1420, up: false, group: 'default' },
   addresses: [],
   routes: [],
   foreign: [],
@@ -37,6 +37,7 @@ route add blackhole 100.64.0.0/10 metric 4000000 proto 83
 link set dev sp0 mtu 1280
 address replace 100.64.0.1/32 dev sp0 noprefixroute
 link set dev sp0 up
+link set dev sp0 group 83
 route add 100.64.0.0/10 dev sp0 proto 83
 `,
     );
@@ -78,7 +79,7 @@ route add fd7a:1::/48 dev sp0 proto 83
   it('replaces addresses and routes of an earlier state, new ones first', () => {
     const found: FoundHost = {
       ...PRISTINE,
-      link: { mtu: 1280, up: true },
+      link: { mtu: 1280, up: true, group: '83' },
       addresses: ['100.64.7.7/32', 'fd7a:1::1/128'],
       routes: [
         { kind: 'unicast', destination: '100.96.0.0/12', metric: 0 },
@@ -111,7 +112,7 @@ address del fd7a:1::1/128 dev sp0
   it('routes further prefixes, with a blackhole behind each, and takes old ones away', () => {
     const found: FoundHost = {
       ...PRISTINE,
-      link: { mtu: 1280, up: true },
+      link: { mtu: 1280, up: true, group: '83' },
       addresses: STATE.addresses,
       routes: [
         { kind: 'unicast', destination: '100.64.0.0/10', metric: 0 },

@@ -1,6 +1,7 @@
 import { HostNetError } from '../errors.ts';
 import { CHECKED_MARK } from '../firewall/registers.ts';
 import { tableName } from '../firewall/ruleset.ts';
+import { TUNNEL_GROUP } from '../firewall/transit.ts';
 import { formatAddress, formatNetwork, parsePrefix } from '../ip.ts';
 import type { HostState } from '../types.ts';
 import type { FoundHost, FoundRule } from './found.ts';
@@ -140,6 +141,10 @@ function planBlackholes(batch: Batch, wanted: readonly string[], family: 4 | 6, 
 
 function planLink(batch: Batch, state: HostState, found: FoundHost, wanted: (family: 4 | 6) => string[]): void {
   planInterface(batch, state, found);
+  const group = String(TUNNEL_GROUP);
+  if (found.link?.group !== group) {
+    batch.add(4, 'the link is not marked as a tunnel', `link set dev ${state.interface} group ${group}`);
+  }
   for (const family of familiesInside(state, found)) planRoutes(batch, state, family, wanted(family), found);
 }
 

@@ -4,8 +4,9 @@ import type { FoundHost } from '../host/found.ts';
 import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import { planDown, planUp, ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
-import { EARLY_DEMUX, sysctlPaths } from '../host/sysctls.ts';
-import type { HostState } from '../types.ts';
+import { EARLY_DEMUX, planSysctls, sysctlPaths } from '../host/sysctls.ts';
+import { planTransit } from '../host/transit.ts';
+import type { HostState, Transit } from '../types.ts';
 import {
   applyPlan,
   checkSysctls,
@@ -19,7 +20,7 @@ import {
 } from './host-io.ts';
 import type { HostWatch } from './host-watch.ts';
 import { watchHost } from './host-watch.ts';
-import { readForeignRoutes, readRoutes, readRules } from './ip-json.ts';
+import { readForeignRoutes, readLinks, readRoutes, readRules } from './ip-json.ts';
 
 export interface UpResult {
   readonly changed: boolean;
@@ -58,6 +59,16 @@ export class Host {
     await applyPlan(plan);
     const { differences, conflicts, sysctls } = plan;
     return { changed: differences.length > 0, differences, conflicts, sysctls };
+  }
+
+  /**
+   * Where packets of others may pass, once `up` was or will be called. `changed`: settings that we have changed before,
+   * with their values from before.
+   */
+  async transit(tunnel: string, changed: readonly SysctlChange[]): Promise<Transit> {
+    const pending = planSysctls(tunnel, await findSysctls(tunnel));
+    const links = await ipJson('-j', '-d', 'link', 'show');
+    return planTransit(tunnel, [...changed, ...pending], readLinks(links));
   }
 
   /** One sentence for each thing that is not as wanted, conflicts with the host's own network among them. */

@@ -2,6 +2,7 @@ import { DIRECT_RULE, LAST_RULE, ruleText } from '../client/plan.ts';
 import { HostNetError } from '../errors.ts';
 import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
 import { ROUTE_PROTOCOL } from '../host/plan.ts';
+import type { FoundLink } from '../host/transit.ts';
 import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
 import type { DirectTarget } from '../types.ts';
 import type { JsonObject } from './nft-json.ts';
@@ -14,7 +15,8 @@ export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addres
   const addresses = objects(entry.addr_info ?? [])
     .filter((address) => address.scope !== 'link' || address.family === 'inet')
     .map((address) => `${formatAddress(parseAddress(text(address.local)))}/${integer(address.prefixlen)}`);
-  return { link: { mtu: integer(entry.mtu), up: entry.flags.includes('UP') }, addresses };
+  const link = { mtu: integer(entry.mtu), up: entry.flags.includes('UP'), group: String(entry.group ?? '') };
+  return { link, addresses };
 }
 
 /** Reads `ip -j route show` of one family; keeps routes into the tunnel and those that lead nowhere. Throws `bad-output`. */
@@ -26,6 +28,17 @@ export function readRoutes(answer: unknown, tunnel: string, family: 4 | 6): Foun
     routes.push({ kind, destination: destination(text(route.dst), family), metric: integer(route.metric ?? 0) });
   }
   return routes;
+}
+
+/** Reads `ip -j -d link show`. Throws `bad-output`. */
+export function readLinks(answer: unknown): FoundLink[] {
+  return objects(answer)
+    .filter(({ ifname }) => ifname !== undefined)
+    .map(({ ifname, linkinfo, master }) => ({
+      name: text(ifname),
+      kind: isObject(linkinfo) && typeof linkinfo.info_kind === 'string' ? linkinfo.info_kind : null,
+      master: typeof master === 'string' ? master : null,
+    }));
 }
 
 const NOWHERE = ['blackhole', 'unreachable', 'throw'] as const;
