@@ -71,3 +71,29 @@ for (const [what, limited] of [
     assert.equal(await reachable(made), false);
   });
 }
+
+test('what is granted for good stays when a window of the same cell ends, with agent and controller dead', {
+  skip,
+}, async (t) => {
+  const made = await deployableWorld(t);
+  const { controller, device } = made;
+  made.startAgent();
+  const lasting = bundleItem('b2', [{ protocol: 'udp', from: 80, to: 80, policy: 'web' }]);
+  await controller.change([ports, lasting]);
+  await made.applied();
+  await made.deviceUp();
+  await until('the tunnel', () => reachable(made));
+  const end = Date.now() + 4_000;
+  const cell = { class: 'c1', bundle: 'b1', expiresAt: end, after: [{ bundle: 'b2', expiresAt: null }] };
+  await controller.change([profileItem('p1', [cell])]);
+  await made.applied();
+  assert.equal(await reachable(made), true);
+  await made.agent.kill('SIGKILL');
+  await controller.kill();
+  await device.startDatagrams('lasting', serverAddress, 80, 5);
+  await until('the end of the window', async () => Date.now() > end && !(await reachable(made)));
+  const { received } = await device.stream('lasting');
+  await until('echoes after the window', async () => (await device.stream('lasting')).received > received + 20);
+  const { sent, received: answered } = await device.stopStream('lasting');
+  assert.ok(sent - answered <= 1, `${answered} of ${sent} were answered`);
+});

@@ -1,4 +1,4 @@
-import { Snapshot } from '@sallyport/contract/channel';
+import { channelProtocol, Snapshot } from '@sallyport/contract/channel';
 import { type Authority, DesiredState } from './desired-state.ts';
 
 /**
@@ -8,11 +8,12 @@ import { type Authority, DesiredState } from './desired-state.ts';
 export function formatStoredState(desired: DesiredState, now: number): string | null {
   if (desired.signed === null) return null;
   const snapshot = { type: 'snapshot', items: [...desired.items.values()], signed: desired.signed } satisfies Snapshot;
-  return JSON.stringify({ version: 1, storedAt: now, snapshot });
+  return JSON.stringify({ version: 1, protocol: channelProtocol, storedAt: now, snapshot });
 }
 
 export type StoredOutcome =
-  | { readonly kind: 'usable'; readonly desired: DesiredState }
+  /** `complete`: false when it was received in an older protocol, in which items may lack what newer ones say. */
+  | { readonly kind: 'usable'; readonly desired: DesiredState; readonly complete: boolean }
   /** True and signed, but not to be started from; it still tells the revision behind which nothing may go. */
   | { readonly kind: 'expired'; readonly desired: DesiredState; readonly reason: string }
   | { readonly kind: 'invalid'; readonly reason: string };
@@ -21,7 +22,7 @@ export type StoredOutcome =
 export function readStoredState(text: string, authority: Authority, now: number): StoredOutcome {
   const stored = parseStored(text);
   if (stored === null) return { kind: 'invalid', reason: 'the stored state is damaged' };
-  const { storedAt, snapshot } = stored;
+  const { storedAt, snapshot, complete } = stored;
   const desired = new DesiredState();
   const verdict = desired.adoptSnapshot(snapshot, authority);
   if (verdict.kind !== 'adopted')
@@ -31,15 +32,15 @@ export function readStoredState(text: string, authority: Authority, now: number)
   }
   if (now >= snapshot.signed.statement.leaseUntil)
     return { kind: 'expired', desired, reason: 'the lease of the state is over' };
-  return { kind: 'usable', desired };
+  return { kind: 'usable', desired, complete };
 }
 
-function parseStored(text: string): { storedAt: number; snapshot: Snapshot } | null {
+function parseStored(text: string): { storedAt: number; snapshot: Snapshot; complete: boolean } | null {
   const value = parseJson(text) as Record<string, unknown> | null | undefined;
   if (typeof value !== 'object' || value === null || value.version !== 1) return null;
   const snapshot = Snapshot.safeParse(value.snapshot);
   if (!snapshot.success || typeof value.storedAt !== 'number') return null;
-  return { storedAt: value.storedAt, snapshot: snapshot.data };
+  return { storedAt: value.storedAt, snapshot: snapshot.data, complete: value.protocol === channelProtocol };
 }
 
 function parseJson(text: string): unknown {

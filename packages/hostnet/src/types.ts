@@ -64,11 +64,19 @@ export interface AddressClass {
   readonly ranges: readonly string[];
 }
 
+/** A bundle that the kernel goes on with when the one before has expired. */
+export interface Successor {
+  readonly bundle: string;
+  readonly expiresAt: number | null;
+}
+
 /** What a profile may do in one class: the bundle of ports that it gets there. */
 export interface Cell {
   readonly class: string;
   readonly bundle: string;
   readonly expiresAt: number | null;
+  /** In order of their expiry, three at most; absent: nothing stays open. */
+  readonly after?: readonly Successor[] | undefined;
 }
 
 /** Devices with the same outcome share a profile. At most one cell per class. */

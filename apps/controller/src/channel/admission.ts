@@ -9,12 +9,10 @@ export type Admission =
   | { readonly kind: 'admitted'; readonly record: AgentRecord; readonly enrolled: boolean }
   | { readonly kind: 'refused'; readonly code: RefusalCode };
 
-/** What an agent that has proven its identity key has shown. */
+/** What an agent has shown that has proven its identity key and its WireGuard key. */
 export interface Shown {
   readonly hello: Hello;
   readonly proof: Proof;
-  /** It has proven that it holds its WireGuard key too. */
-  readonly holdsKey: boolean;
 }
 
 /**
@@ -23,7 +21,7 @@ export interface Shown {
  */
 export async function admit(
   directory: AgentDirectory,
-  { hello, proof, holdsKey }: Shown,
+  { hello, proof }: Shown,
   mayChangeKey: (record: AgentRecord) => boolean,
 ): Promise<Admission> {
   const identityKey = canonicalKey(hello.identityKey);
@@ -35,7 +33,6 @@ export async function admit(
   if (record === null) return refused('unknown-agent');
   if (record.identityKey !== null && sameKey(record.identityKey, identityKey)) {
     if (record.wireguardPublicKey !== wireguardPublicKey) {
-      if (!holdsKey) return refused('protocol');
       // It comes back later, with the key that it has then.
       if (!mayChangeKey(record)) return refused('busy');
       const outcome = await book.wireguardKeyChanged(record.id, wireguardPublicKey);
@@ -43,8 +40,6 @@ export async function admit(
     }
     return { kind: 'admitted', record, enrolled: false };
   }
-  // A new key must be proven, which agents of protocol 1 cannot do.
-  if (!holdsKey) return refused('protocol');
   return enrol(book, record, proof.token, { identityKey, wireguardPublicKey, hostname: proof.host.hostname });
 }
 

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type ControllerMessage, type Revision, StateHash, type StateItem } from '@sallyport/contract/channel';
+import {
+  type ControllerMessage,
+  channelProtocol,
+  type Revision,
+  StateHash,
+  type StateItem,
+} from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import { Delivery, type DeliveryStep } from './delivery.ts';
 import { DeltaHistory } from './delta-history.ts';
+import { itemsFor } from './items-for.ts';
 import { StateFeed } from './state-feed.ts';
 import { deviceItem, MemoryStates } from './testing/memory-states.ts';
 import type { DesiredState } from './types.ts';
@@ -12,6 +19,7 @@ const bounds = { historyDeltas: 4, historyItems: 40 };
 const gateway = 'g';
 const settings = {
   agent: gateway,
+  items: itemsFor(channelProtocol),
   sign: () => '',
   leaseMs: () => 86_400_000,
   revisionGapMs: () => 1_000,

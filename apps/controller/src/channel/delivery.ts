@@ -1,11 +1,14 @@
 import type { ControllerMessage, SignedStatement } from '@sallyport/contract/channel';
 import { statementText } from '@sallyport/contract/channel';
 import type { Position } from './delta-history.ts';
+import type { ItemsFor } from './items-for.ts';
 import type { Path, StateFeed } from './state-feed.ts';
 import type { DesiredState } from './types.ts';
 
 export interface DeliverySettings {
   readonly agent: string;
+  /** Items as the agent understands them. */
+  readonly items: ItemsFor;
   readonly sign: (text: string) => string;
   /** Length of a lease that begins now, milliseconds. */
   readonly leaseMs: () => number;
@@ -118,7 +121,8 @@ export class Delivery {
     const serial = this.#feed.locate(position);
     this.#sent = serial === null ? null : { ...position, serial };
     this.#sentAt = this.#snapshotAt = now;
-    return [{ kind: 'send', message: { type: 'snapshot', items: state.items(), signed: this.#sign(position, now) } }];
+    const items = this.#settings.items(state.items());
+    return [{ kind: 'send', message: { type: 'snapshot', items, signed: this.#sign(position, now) } }];
   }
 
   #delta(delta: ReturnType<NonNullable<Path['delta']>>, now: number): DeliveryStep[] {
@@ -127,9 +131,10 @@ export class Delivery {
     const from = this.#sent.hash;
     this.#sent = { ...desired, serial: this.#feed.serial };
     this.#sentAt = now;
-    const { upserts, removes } = delta;
+    const upserts = this.#settings.items(delta.upserts);
+    const removes = [...delta.removes];
     const signed = this.#sign(desired, now);
-    return [{ kind: 'send', message: { type: 'delta', from, upserts: [...upserts], removes: [...removes], signed } }];
+    return [{ kind: 'send', message: { type: 'delta', from, upserts, removes, signed } }];
   }
 
   #lease(now: number): DeliveryStep[] {

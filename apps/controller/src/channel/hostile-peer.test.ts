@@ -115,7 +115,13 @@ test('a signature of another key, or of the other side, proves nothing', async (
   await mirror.greet({ identityKey: h.identity.publicKey });
   const [challenge] = mirror.received;
   assert.ok(challenge?.type === 'challenge');
-  mirror.send({ type: 'authenticate', signature: challenge.signature, wireguardPublicKey: key, host });
+  mirror.send({
+    type: 'authenticate',
+    signature: challenge.signature,
+    wireguardPublicKey: key,
+    wireguardProof: key,
+    host,
+  });
   assert.equal((await mirror.expect('refused')).code, 'bad-signature');
   assert.equal(h.channel.presence(id).connected, false);
 });
@@ -129,7 +135,7 @@ test('the proof of one connection is worth nothing on another', async (t) => {
   const signature = await first.greet();
   const replay = await ScriptedAgent.open(h.port, agent.identity);
   await replay.greet();
-  replay.send({ type: 'authenticate', signature, wireguardPublicKey, host });
+  replay.send({ type: 'authenticate', signature, wireguardPublicKey, wireguardProof: key, host });
   assert.equal((await replay.expect('refused')).code, 'bad-signature');
   first.send({ type: 'authenticate', signature, wireguardPublicKey, wireguardProof: first.possession, host });
   await first.expect('welcome');

@@ -6,8 +6,9 @@ import type {
   Punch,
   SealedChannel,
 } from '@sallyport/contract/channel';
-import { channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
+import { channelProtocol, channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
 import { Delivery, type DeliverySettings, type DeliveryStep } from './delivery.ts';
+import { itemsFor } from './items-for.ts';
 import { type ControllerIdentity, verifyText } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
 import { type RefusalCode, refusal } from './refusals.ts';
@@ -59,7 +60,7 @@ export type SessionEffect =
   /** After what was sent so far, nothing goes out or comes in but through this. */
   | { readonly kind: 'seal'; readonly channel: SealedChannel }
   /** Ask the directory; answer with `admitted` or `rejected`. */
-  | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof; readonly holdsKey: boolean }
+  | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof }
   /** Of a live agent only. */
   | { readonly kind: 'report'; readonly message: Report }
   /** Close the connection, after what was sent. `phase` is the one in which it ended. */
@@ -150,11 +151,10 @@ export class Session {
     const holdsKey = this.#settings.exchange.proves(wireguardPublicKey, wireguardProof, transcript);
     if (!verifyText(hello.identityKey, transcriptText('agent', transcript), proof.signature))
       return this.refuse('bad-signature');
-    const mayLeaveOut = hello.protocol < 2 && wireguardProof === undefined;
-    if (!holdsKey && !mayLeaveOut) return this.refuse('bad-possession');
+    if (!holdsKey) return this.refuse('bad-possession');
     this.#proof = proof;
     this.#phase = 'admitting';
-    return [{ kind: 'admit', hello, proof, holdsKey }];
+    return [{ kind: 'admit', hello, proof }];
   }
 
   admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
@@ -163,6 +163,7 @@ export class Session {
     const { deltaGapMs, snapshotGapMs } = limits;
     const settings: DeliverySettings = {
       agent: this.#hello?.agent ?? '',
+      items: itemsFor(this.#hello?.protocol ?? channelProtocol),
       sign: identity.sign,
       leaseMs,
       revisionGapMs,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { channelProtocol, type StateItem } from '@sallyport/contract/channel';
 import { type Harness, startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
 import { deviceItem, gatewayItem } from './testing/memory-states.ts';
@@ -194,4 +195,34 @@ test('an agent that never reads again is cut', async (t) => {
   }
   assert.equal(h.channel.counters().ended.stalled, 1);
   assert.equal(h.channel.presence(id).connected, false);
+});
+
+test('an agent of the protocol before gets cells without successors, and the same hash', async (t) => {
+  const h = await startChannel(t);
+  const profile = (expiresAt: number): StateItem => ({
+    kind: 'profile',
+    key: 'profile/p',
+    id: 'p',
+    cells: [{ class: 'c', bundle: 'b', expiresAt, after: [{ bundle: 'rest', expiresAt: null }] }],
+  });
+  const { id, token } = h.gateway([gatewayItem(), profile(h.time.clock() + 5_000)]);
+  const identity = newAgent(id, token);
+  const cells = (agent: ScriptedAgent) => {
+    const item = agent.items.get('profile/p');
+    return item?.kind === 'profile' ? item.cells.map((cell) => 'after' in cell) : [];
+  };
+  const older = await ScriptedAgent.open(h.port, identity);
+  await older.authenticate({}, { protocol: channelProtocol - 1 });
+  await until(() => cells(older).length > 0, 'a snapshot');
+  assert.deepEqual(cells(older), [false]);
+  h.time.advance(2_000);
+  const changed = older.received.length;
+  h.states.change(id, [profile(h.time.clock() + 9_000)]);
+  await until(() => older.received.length > changed, 'a delta');
+  assert.deepEqual(cells(older), [false]);
+  const { state } = older;
+  await older.cut();
+  const newer = await ScriptedAgent.connect(h.port, identity);
+  assert.deepEqual(cells(newer), [true]);
+  assert.equal(newer.state?.hash, state?.hash);
 });

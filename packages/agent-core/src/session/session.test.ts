@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ControllerMessage } from '@sallyport/contract/channel';
-import { emptyStateHash, keyExchange } from '@sallyport/contract/channel';
+import { channelProtocol, emptyStateHash, keyExchange } from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import { Bench, benchToken, benchStart as start, benchToken as token } from '../testing/bench.ts';
 import { ScriptedController } from '../testing/controller.ts';
@@ -316,6 +316,22 @@ describe('cold start', () => {
     const effects = restart(start + 1_000);
     assert.equal(kindOf(effects), 'load');
     assert.ok(effects.some((effect) => effect.kind === 'connect'));
+  });
+  it('asks for everything when the stored state came in an older protocol', () => {
+    const bench = new Bench().deployed();
+    const stored = bench.session.stored(bench.now) ?? '';
+    const older = stored.replace(`"protocol":${channelProtocol}`, `"protocol":${channelProtocol - 1}`);
+    assert.notEqual(older, stored);
+    for (const [text, known] of [
+      [stored, true],
+      [older, false],
+    ] as const) {
+      bench.session = new AgentSession(bench.config({ enrolled: true, controllerKey: bench.controller.key.publicKey }));
+      assert.equal(kindOf(bench.start(text)), 'load');
+      bench.finish();
+      const said = bench.sent(bench.open()).find(({ type }) => type === 'authenticate');
+      assert.equal(said?.type === 'authenticate' && said.state !== undefined, known);
+    }
   });
   it('stays closed when the lease is over', () => assert.equal(kindOf(restart(start + 60_000)), 'close'));
   it('stays closed when the clock is behind', () => assert.equal(kindOf(restart(start - 1)), 'close'));

@@ -14,6 +14,7 @@ import { answerChallenge, type Challenge, type Opening } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
 import { Posture } from './posture.ts';
 import { Pulse } from './pulse.ts';
+import { skewWarning } from './skew.ts';
 import { defaultTiming, earliest, refusalDelay, type SessionTiming } from './timing.ts';
 import { isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
@@ -48,6 +49,8 @@ export class AgentSession {
   /** Time of the last input. */
   #now = 0;
   #awaitingSnapshot = false;
+  /** The stored state came in an older protocol, so the next connection asks for everything. */
+  #incomplete = false;
   readonly #heartbeats = new HeartbeatFilter();
   readonly #posture = new Posture();
   #effects: Effect[] = [];
@@ -198,7 +201,8 @@ export class AgentSession {
       this.#push({ kind: 'collect-heartbeat' });
     },
     stop: () => {
-      if (isConnected(this.#phase)) this.#closeSocket('the agent stops');
+      if (isConnected(this.#phase))
+        this.#push({ kind: 'close', connection: this.#connection, reason: 'the agent stops' });
       this.#enter('stopped', null);
     },
     ignore: () => {},
@@ -210,6 +214,7 @@ export class AgentSession {
     if (outcome.kind !== 'usable') this.#log('warn', 'not starting from the stored state', { reason: outcome.reason });
     if (outcome.kind === 'invalid') return outcome.reason;
     this.#desired = outcome.desired;
+    this.#incomplete = outcome.kind === 'usable' && !outcome.complete;
     this.#enforcement = new Enforcement(this.#desired, this.#timing);
     return outcome.kind === 'usable' ? null : outcome.reason;
   }
@@ -227,6 +232,7 @@ export class AgentSession {
         return;
       case 'snapshot':
         this.#awaitingSnapshot = false;
+        this.#incomplete = false;
         this.#adopted(this.#desired.adoptSnapshot(message, this.#authority), moment);
         return;
       case 'delta':
@@ -250,7 +256,8 @@ export class AgentSession {
     const opening = this.#opening;
     if (opening === null) return;
     this.#opening = null;
-    const answer = answerChallenge(this.#config, trust, opening, challenge, this.#enforcement.applied);
+    const applied = this.#incomplete ? null : this.#enforcement.applied;
+    const answer = answerChallenge(this.#config, trust, opening, challenge, applied);
     if (answer.kind === 'distrust') {
       this.#reject(answer.reason, moment, 'error');
       return;
@@ -275,8 +282,7 @@ export class AgentSession {
     this.#posture.reset();
     this.#tellPosture();
     this.#log('info', 'connected', { agent: this.#config.agent, name: welcome.name });
-    const skewMs = welcome.now - moment.now;
-    if (Math.abs(skewMs) > 60_000) this.#log('warn', clocksDiffer, { skewMs });
+    this.#push(...skewWarning(welcome.now - moment.now));
     if (this.#enforcement.failure !== null) this.#send(this.#enforcement.failure);
   }
 
@@ -287,7 +293,7 @@ export class AgentSession {
       this.#reject(`the controller refused: ${message} (${code})`, moment);
       return;
     }
-    this.#closeSocket('refused');
+    this.#push({ kind: 'close', connection: this.#connection, reason: 'refused' });
     if (code === 'deleted') {
       this.#log('warn', 'deleted at the controller: undoing everything');
       this.#push({ kind: 'tear-down' });
@@ -337,7 +343,7 @@ export class AgentSession {
 
   /** Ends the connection because of what the other side did, and tries again later. */
   #reject(reason: string, moment: Moment, level: 'warn' | 'error' = 'warn'): void {
-    this.#closeSocket(reason);
+    this.#push({ kind: 'close', connection: this.#connection, reason });
     this.#wait(reason, moment, level);
   }
 
@@ -382,10 +388,6 @@ export class AgentSession {
     if (frame !== undefined) this.#push({ kind: 'send', connection: this.#connection, frame, message });
   }
 
-  #closeSocket(reason: string): void {
-    this.#push({ kind: 'close', connection: this.#connection, reason });
-  }
-
   #log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, string | number>): void {
     this.#push({ kind: 'log', level, message, ...(fields && { fields }) });
   }
@@ -394,5 +396,3 @@ export class AgentSession {
     this.#effects.push(...effects);
   }
 }
-
-const clocksDiffer = 'the clocks of this host and of the controller differ: set them by NTP';

@@ -7,14 +7,14 @@ import { mostItems, StateItem } from './state.ts';
  * a `refused` before them are text frames; everything after `challenge` is sealed (`seal.ts`) and goes in binary frames.
  *
  * Protocol numbers, newest first:
+ *   3  2026-11-29  cells have `after`; an agent of protocol 2 gets them without
  *   2  2026-11-29  `authenticate` carries `wireguardProof`; a WireGuard key that the controller does not know yet needs it
- *   1  2026-11-23  first version; sealed after `challenge` since the same day, before any release
  *
  * An agent speaks one number. The controller speaks its own and the one before, and answers in the number of the agent's
  * `hello`, so controllers are updated first. A new number is taken when an old agent would be refused or misunderstood;
  * a field that is optional and may be left out needs none. A number that is two behind is taken off the list.
  */
-export const channelProtocol = 2;
+export const channelProtocol = 3;
 export const channelProtocols: readonly number[] = [channelProtocol, channelProtocol - 1];
 export const channelPath = '/agent/channel';
 
@@ -72,8 +72,8 @@ export const Authenticate = z.strictObject({
   signature,
   token: z.string().max(400).optional(),
   wireguardPublicKey: key32,
-  /** Shows that the agent holds the private half (`possession.ts`). Left out by agents of protocol 1 only. */
-  wireguardProof: key32.optional(),
+  /** Shows that the agent holds the private half (`possession.ts`). */
+  wireguardProof: key32,
   host: z.strictObject({
     hostname: z.string().max(255),
     os: z.string().max(200),

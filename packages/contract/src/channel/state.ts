@@ -195,12 +195,31 @@ export const BundleItem = z.strictObject({
   ).min(1),
 });
 
+/** Bundles of a cell that follow its first one. */
+export const mostSuccessors = 3;
+
+/** A bundle that takes over when the one before expires, and its own expiry. */
+export const Successor = z.strictObject({ bundle: id, expiresAt: expiry });
+export type Successor = z.infer<typeof Successor>;
+
+/**
+ * The bundle of a profile in one class. `after` lists what stays open when the bundle expires and the controller sends
+ * nothing: each successor holds less than the one before and expires later. Like expiry times it is not in the hash.
+ */
+export const Cell = z.strictObject({
+  class: id,
+  bundle: id,
+  expiresAt: expiry,
+  after: list(Successor, mostSuccessors).optional(),
+});
+export type Cell = z.infer<typeof Cell>;
+
 /** `profile/<id>`: what all devices of this profile may reach; at most one cell per class. */
 export const ProfileItem = z.strictObject({
   kind: z.literal('profile'),
   key,
   id,
-  cells: list(z.strictObject({ class: id, bundle: id, expiresAt: expiry }), many),
+  cells: list(Cell, many),
 });
 
 /** `probe/<addressId>`: an address of an attached resource that the gateway checks from where it stands. */
@@ -248,6 +267,18 @@ export type ResourceItem = z.infer<typeof ResourceItem>;
 export type RelayPointItem = z.infer<typeof RelayPointItem>;
 export type RelayItem = z.infer<typeof RelayItem>;
 export type EgressItem = z.infer<typeof EgressItem>;
+
+/** Returns the bundle that a cell admits at `now`, epoch milliseconds, when its item is not renewed; null: none. */
+export function bundleAt(cell: Cell, now: number): string | null {
+  const current = [cell, ...(cell.after ?? [])].find(({ expiresAt }) => expiresAt === null || now < expiresAt);
+  return current?.bundle ?? null;
+}
+
+/** Returns when the last bundle of a cell expires; null: none does before the lease. */
+export function endOf({ expiresAt, after }: Cell): number | null {
+  const last = after?.at(-1);
+  return last === undefined ? expiresAt : last.expiresAt;
+}
 
 /** What changes between two states. */
 export interface StateDelta {

@@ -12,7 +12,7 @@ import { egressIds } from './egress.ts';
 import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
 import type { MapName } from './ruleset.ts';
-import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
+import { CELL_MAPS, GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
 import { addressKey } from './state.ts';
 
 /** The table as the kernel lists it. */
@@ -125,7 +125,7 @@ class Blame {
     else if (map === 'classes4' || map === 'classes6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.classes, tables.classes.id(classNumber(value)));
-    } else if (map === 'cells') add(this.profiles, tables.profiles.id(Number.parseInt(key, 16)));
+    } else if (isCellMap(map)) add(this.profiles, tables.profiles.id(Number.parseInt(key, 16)));
     else if (map === 'allowed') add(this.bundles, tables.bundles.id(Number.parseInt(key, 16)));
     else if (map === 'tcp_ports' || map === 'udp_ports') {
       const ports = tables.ports[map === 'tcp_ports' ? 'tcp' : 'udp'];
@@ -211,6 +211,10 @@ function strayMaps(model: FirewallModel, listing: Listing): string[] {
 function classNumber(value: string | null): number {
   const match = /^([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(value ?? '');
   return match ? Number.parseInt(match[1] as string, 16) * 0x10000 + Number.parseInt(match[2] as string, 16) : 0;
+}
+
+function isCellMap(map: MapName): boolean {
+  return CELL_MAPS.some((name) => name === map);
 }
 
 function add(set: Set<string>, id: string | undefined): void {

@@ -158,7 +158,15 @@ const GOLDEN: FirewallState = {
         id: 'staff',
         cells: [
           { class: 'lan', bundle: 'web', expiresAt: null },
-          { class: 'one', bundle: 'web', expiresAt: 3000 },
+          {
+            class: 'one',
+            bundle: 'web',
+            expiresAt: 3000,
+            after: [
+              { bundle: 'web', expiresAt: 4000 },
+              { bundle: 'web', expiresAt: null },
+            ],
+          },
         ],
       },
     ],
@@ -242,9 +250,9 @@ function decide(wanted: FirewallState, packet: Packet, now: number): string | nu
   };
   const found = [...wanted.classes.values()].find(({ ranges }) => ranges.some(inside));
   const cell = wanted.profiles.get(source.profile)?.cells.find((each) => each.class === found?.id);
-  if (!cell || !alive(cell.expiresAt)) return null;
+  const open = cell && [cell, ...(cell.after ?? [])].find(({ expiresAt }) => alive(expiresAt));
   const grant = wanted.bundles
-    .get(cell.bundle)
+    .get(open?.bundle ?? '')
     ?.grants.find(({ protocol, from, to }) => protocol === packet.protocol && from <= packet.port && packet.port <= to);
   return grant?.policy ?? null;
 }

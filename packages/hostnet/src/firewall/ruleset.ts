@@ -42,6 +42,9 @@ export interface FirewallSettings {
 export const DROP_COUNTERS = ['spoofed', 'denied_in', 'denied_out', 'invalid', 'limit', 'transit'] as const;
 export type DropCounter = (typeof DROP_COUNTERS)[number];
 
+/** The bundle of a cell, and those that are looked up in turn when it has expired. */
+export const CELL_MAPS = ['cells', 'cells_after1', 'cells_after2', 'cells_after3'] as const;
+
 export const MAPS = [
   { name: 'devices4', type: 'ipv4_addr : mark', flags: 'timeout' },
   { name: 'devices6', type: 'ipv6_addr : mark', flags: 'timeout' },
@@ -50,7 +53,7 @@ export const MAPS = [
   { name: 'site_profiles', type: 'mark : mark', flags: 'timeout' },
   { name: 'classes4', type: 'ipv4_addr : classid', flags: 'interval' },
   { name: 'classes6', type: 'ipv6_addr : classid', flags: 'interval' },
-  { name: 'cells', type: 'mark . classid : mark', flags: 'timeout' },
+  ...CELL_MAPS.map((name) => ({ name, type: 'mark . classid : mark', flags: 'timeout' }) as const),
   { name: 'tcp_ports', type: 'inet_service : classid', flags: 'interval' },
   { name: 'udp_ports', type: 'inet_service : classid', flags: 'interval' },
   { name: 'allowed', type: 'mark . classid : counter', flags: null },
@@ -125,6 +128,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     { name: g('broken'), hook: '', rules: ['counter name drop_invalid drop'] },
     { name: g('icmp_from_tunnel'), hook: '', rules: icmpFromTunnelRules(options.overlay) },
     { name: g('icmp_to_tunnel'), hook: '', rules: icmpToTunnelRules() },
+    { name: g('successors'), hook: '', rules: successorRules(g) },
     { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
     { name: g('from_site'), hook: '', rules: siteRules(g, 'saddr', DENIED_IN) },
     { name: g('to_site'), hook: '', rules: siteRules(g, 'daddr', DENIED_OUT) },
@@ -281,7 +285,13 @@ function cellRules(g: Name, address: 'saddr' | 'daddr'): string[] {
     `meta priority set ip ${address} map @${g('classes4')}`,
     `meta priority set ip6 ${address} map @${g('classes6')}`,
     `meta mark set meta mark . meta priority map @${g('cells')}`,
+    `meta mark & ${markText(SPACE_MASK)} == ${markText(PROFILE_BASE)} jump ${g('successors')}`,
   ];
+}
+
+/** For packets whose cell is missing or has expired. A bundle's mark is no key of a cell, so the first bundle found stays. */
+function successorRules(g: Name): string[] {
+  return CELL_MAPS.slice(1).map((name) => `meta mark set meta mark . meta priority map @${g(name)}`);
 }
 
 function portRules(g: Name, port: 'sport' | 'dport', echo: string): string[] {

@@ -3,6 +3,7 @@ import { formatAddress, formatRange, parseAddress, parsePrefix, parseRange, pref
 import type {
   AddressClass,
   Bundle,
+  Cell,
   Egress,
   FirewallDevice,
   FirewallState,
@@ -11,6 +12,7 @@ import type {
   Profile,
   Site,
 } from '../types.ts';
+import { CELL_MAPS } from './ruleset.ts';
 import { checkTransit } from './transit.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
@@ -57,7 +59,7 @@ export function checkDelta(delta: FirewallDelta): void {
     checkTime(expiresAt);
   }
   for (const { ranges } of delta.upsert?.classes ?? []) ranges.forEach(parseRange);
-  for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkTime(cell.expiresAt);
+  for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkCell(cell);
   for (const bundle of delta.upsert?.bundles ?? []) checkGrants(bundle);
   if (delta.settings?.transit !== undefined) checkTransit(delta.settings.transit);
   if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
@@ -130,6 +132,13 @@ function checkPorts(bundle: string, { protocol, from, to }: PortGrant): void {
   const known = ['tcp', 'udp', 'icmp', 'other'].includes(protocol);
   if (known && Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= 0xffff) return;
   throw new HostNetError('invalid-state', `bundle ${bundle}: not a grant: ${protocol} ${from}-${to}`);
+}
+
+function checkCell({ class: of, expiresAt, after = [] }: Cell): void {
+  checkTime(expiresAt);
+  for (const successor of after) checkTime(successor.expiresAt);
+  if (after.length < CELL_MAPS.length) return;
+  throw new HostNetError('invalid-state', `the cell of class ${of} has ${after.length} successors`);
 }
 
 function checkTime(value: number | null): void {

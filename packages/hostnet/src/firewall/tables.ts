@@ -1,4 +1,15 @@
-import type { AddressClass, Bundle, Egress, FirewallDevice, PeerGateway, PortGrant, Profile, Site } from '../types.ts';
+import type {
+  AddressClass,
+  Bundle,
+  Cell,
+  Egress,
+  FirewallDevice,
+  PeerGateway,
+  PortGrant,
+  Profile,
+  Site,
+  Successor,
+} from '../types.ts';
 import { type EgressRange, planEgress } from './egress.ts';
 import { Elements } from './elements.ts';
 import { PortSpace } from './ports.ts';
@@ -19,7 +30,7 @@ import {
   SITE_BASE,
   START_MARK,
 } from './registers.ts';
-import type { FirewallOptions, Generation, MapName } from './ruleset.ts';
+import { CELL_MAPS, type FirewallOptions, type Generation, type MapName } from './ruleset.ts';
 import { addressKey, policyCounter, rangeKey, siteRangeKeys } from './state.ts';
 
 /**
@@ -61,6 +72,9 @@ export class Tables {
       classes4: lasting('classes4'),
       classes6: lasting('classes6'),
       cells: timed('cells'),
+      cells_after1: timed('cells_after1'),
+      cells_after2: timed('cells_after2'),
+      cells_after3: timed('cells_after3'),
       tcp_ports: lasting('tcp_ports'),
       udp_ports: lasting('udp_ports'),
       allowed: lasting('allowed'),
@@ -174,17 +188,21 @@ export class Tables {
   insertProfile(profile: Profile): void {
     const mark = this.profiles.acquire(profile.id);
     for (const cell of profile.cells) {
-      const bundle = markText(this.bundles.acquire(cell.bundle));
-      this.maps.cells.add(pair(mark, this.classes.acquire(cell.class)), bundle, cell.expiresAt);
+      const key = pair(mark, this.classes.acquire(cell.class));
+      for (const [map, { bundle, expiresAt }] of steps(cell))
+        this.maps[map].add(key, markText(this.bundles.acquire(bundle)), expiresAt);
     }
   }
 
   withdrawProfile(profile: Profile): void {
     const mark = this.profiles.of(profile.id);
     for (const cell of profile.cells) {
-      this.maps.cells.delete(pair(mark, this.classes.of(cell.class)));
+      const key = pair(mark, this.classes.of(cell.class));
+      for (const [map, { bundle }] of steps(cell)) {
+        this.maps[map].delete(key);
+        this.bundles.release(bundle);
+      }
       this.classes.release(cell.class);
-      this.bundles.release(cell.bundle);
     }
     this.profiles.release(profile.id);
   }
@@ -265,6 +283,15 @@ const EGRESS_MAPS = [
   'egress_destinations6',
   'egress_pairs',
 ] as const;
+
+/** The bundles of a cell, each with the map that holds it. */
+function steps(cell: Cell): [(typeof CELL_MAPS)[number], Successor][] {
+  const all: readonly Successor[] = [cell, ...(cell.after ?? [])];
+  return CELL_MAPS.flatMap((map, i): [typeof map, Successor][] => {
+    const step = all[i];
+    return step === undefined ? [] : [[map, step]];
+  });
+}
 
 function groupsOf(ranges: readonly EgressRange[]): readonly string[] {
   return [...new Set(ranges.map(({ group }) => group))];

@@ -1,4 +1,4 @@
-import { contentId } from '@sallyport/contract/channel';
+import { contentId, endOf, type Cell as ItemCell, mostSuccessors, type Successor } from '@sallyport/contract/channel';
 import { opensOn } from '../matching.ts';
 import { type Grant, type PortRule, resolvePorts, uncovered } from '../ports.ts';
 import type { PortRange } from '../types.ts';
@@ -8,12 +8,7 @@ import type { PolicyIndex } from './policy-index.ts';
 import { keyOf, plainTerm, type Term } from './terms.ts';
 
 /** What a profile may reach in one class. */
-export interface Cell {
-  readonly class: string;
-  readonly bundle: string;
-  /** First moment at which some port of it closes unless somebody finds otherwise; null: none does by itself. */
-  readonly expiresAt: number | null;
-}
+export type Cell = Readonly<ItemCell>;
 
 /** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and terms. */
 export class CellResolver {
@@ -21,7 +16,7 @@ export class CellResolver {
   readonly #policies: PolicyIndex;
   readonly #ports = new Map<string, PolicyPorts>();
   readonly #known = new Map<string, Map<string, Cell | null>>();
-  readonly #grants = new WeakMap<Cell, readonly Grant[]>();
+  readonly #steps = new WeakMap<Cell, readonly Step[]>();
   #common: { terms: ReadonlyMap<string, readonly Term[]>; cells: readonly Cell[] } | null = null;
 
   constructor(gateway: string, policies: PolicyIndex) {
@@ -57,9 +52,14 @@ export class CellResolver {
     for (const classId of this.#ports.get(policy)?.keys() ?? []) this.#known.delete(classId);
   }
 
-  /** What a cell of this resolver admits. */
+  /** What a cell of this resolver admits now. */
   grants(cell: Cell): readonly Grant[] {
-    return this.#grants.get(cell) ?? [];
+    return this.#steps.get(cell)?.[0]?.grants ?? [];
+  }
+
+  /** The bundles of a cell, the present one first. */
+  steps(cell: Cell): readonly Step[] {
+    return this.#steps.get(cell) ?? [];
   }
 
   /** Cells of some terms, sorted by class id; for devices those of the universal policies among them. */
@@ -104,9 +104,11 @@ export class CellResolver {
     });
     const grants = resolvePorts(rules.filter(({ met }) => met));
     if (grants.length === 0) return null;
-    const bundle = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
-    const cell = { class: classId, bundle, expiresAt: expiryOf(rules, grants) };
-    this.#grants.set(cell, grants);
+    const steps = stepsOf(rules, grants);
+    const [{ bundle, expiresAt }, ...later] = steps;
+    const after = later.map((step): Successor => ({ bundle: step.bundle, expiresAt: step.expiresAt }));
+    const cell: Cell = { class: classId, bundle, expiresAt, ...(after.length > 0 && { after }) };
+    this.#steps.set(cell, steps);
     return cell;
   }
 }
@@ -118,28 +120,74 @@ const knownLimit = 5000;
 
 const nothingInCommon = { terms: new Map<string, readonly Term[]>(), cells: [] };
 
+/** One bundle of a cell, and the first moment at which some port of it is no longer sure; null: all are sure. */
+interface Step {
+  readonly bundle: string;
+  readonly grants: readonly Grant[];
+  readonly expiresAt: number | null;
+}
+
 /**
- * First moment at which some grant is no longer sure. From its moment on an allow is taken as not met, whatever closes
- * as met: so nothing stays open for longer than is known, and what other policies open as well does not close.
+ * Returns the present bundle of a cell and its successors. A moment begins a successor when some port of the bundle before
+ * is no longer sure. When there are more moments than successors, the last successor is what no moment closes.
  */
-function expiryOf(rules: readonly TimedRule[], grants: readonly Grant[]): number | null {
+function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[]): [Step, ...Step[]] {
   const moments = [...new Set(rules.flatMap(({ until }) => until ?? []))].sort((a, b) => a - b);
-  for (const moment of moments) {
-    const sure = rules.filter(({ allow, met, until }) => {
+  const [first, ...later] = grantsInTurn(rules, grants, moments);
+  return [stepOf(first, later[0]), ...later.map((step, i) => stepOf(step, later[i + 1])).filter(isOpen)];
+}
+
+interface Turn {
+  readonly from: number;
+  readonly grants: readonly Grant[];
+}
+
+function grantsInTurn(rules: readonly TimedRule[], grants: readonly Grant[], moments: number[]): [Turn, ...Turn[]] {
+  const turns: [Turn, ...Turn[]] = [{ from: Number.NEGATIVE_INFINITY, grants }];
+  for (const from of moments) {
+    const next = { from, grants: sureAt(rules, from) };
+    const last = turns.at(-1) as Turn;
+    if (!uncovered(last.grants, next.grants)) continue;
+    if (turns.length < mostSuccessors) turns.push(next);
+    else return [...turns, ...lastTurns(next, sureAt(rules, Number.POSITIVE_INFINITY), rules, moments)];
+  }
+  return turns;
+}
+
+/** Prefers what stays open for good over one more step that closes everything at its end. */
+function lastTurns(next: Turn, forGood: readonly Grant[], rules: readonly TimedRule[], moments: number[]): Turn[] {
+  if (forGood.length > 0) return [{ from: next.from, grants: forGood }];
+  const end = moments.find((from) => uncovered(next.grants, sureAt(rules, from)));
+  return end === undefined ? [next] : [next, { from: end, grants: [] }];
+}
+
+/**
+ * Ports that are open from a moment on, whatever rules turn out to say. An allow whose time is over is taken as not met, a
+ * rule that closes as met: so nothing stays open for longer than is known, and what other policies open does not close.
+ */
+function sureAt(rules: readonly TimedRule[], moment: number): Grant[] {
+  return resolvePorts(
+    rules.filter(({ allow, met, until }) => {
       const over = until !== null && until <= moment;
       return allow ? met && !over : met || over;
-    });
-    if (uncovered(grants, resolvePorts(sure))) return moment;
-  }
-  return null;
+    }),
+  );
 }
+
+function stepOf({ grants }: Turn, next: Turn | undefined): Step {
+  const bundle = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
+  return { bundle, grants, expiresAt: next?.from ?? null };
+}
+
+const isOpen = ({ grants }: Step): boolean => grants.length > 0;
 
 /** Latest expiry of some cells; null: one of them has none. */
 export function latestExpiry(cells: readonly Cell[]): number | null {
   let latest = 0;
-  for (const { expiresAt } of cells) {
-    if (expiresAt === null) return null;
-    latest = Math.max(latest, expiresAt);
+  for (const cell of cells) {
+    const end = endOf(cell);
+    if (end === null) return null;
+    latest = Math.max(latest, end);
   }
   return latest;
 }

@@ -1,4 +1,5 @@
 import type { IpRange } from '@sallyport/contract';
+import { endOf } from '@sallyport/contract/channel';
 import { isWholeInternet, matchesResource } from '../matching.ts';
 import { type Grant, portsOverlap } from '../ports.ts';
 import type { WorldResource } from '../types.ts';
@@ -111,11 +112,12 @@ export class Claims {
     gateway: string,
     range: IpRange,
     { resource, range: prefix }: Entry,
-    { cell: { expiresAt } }: Reached,
+    { cell }: Reached,
     policies: readonly string[],
   ) {
     const rank = this.#policies.get(policies[0] ?? '')?.order ?? 0;
     const { length } = prefix;
+    const expiresAt = endOf(cell);
     return { gateway, range: intersection(range, prefix), resource, length, policies, rank, expiresAt };
   }
 }

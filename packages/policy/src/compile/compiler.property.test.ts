@@ -15,7 +15,7 @@ import {
   packet,
   population,
 } from '../testing/arbitrary.ts';
-import { changesTo, settings } from '../testing/build.ts';
+import { changesOf, changesTo, policy, rule, settings } from '../testing/build.ts';
 import { admittedBy } from '../testing/entry.ts';
 import { World } from '../world.ts';
 import { TenantCompiler } from './compiler.ts';
@@ -156,6 +156,29 @@ test('nothing stays open that evaluate closes, with nobody advancing; advancing 
   assert.ok(closed > 4 && opened > 4, `windows must close and open: ${closed}, ${opened}`);
 });
 
+test('what no moment closes stays open with nobody advancing, whatever windows it shares a cell with', () => {
+  let [lasting, besideWindows] = [0, 0];
+  fc.assert(
+    fc.property(population, instant, fc.array(packet, { minLength: 20, maxLength: 40 }), (changes, now, packets) => {
+      const compiler = compiled([...changes, ...windowsFor(now)], now);
+      for (const gateway of gatewayIds) {
+        const items = compiler.items(gateway);
+        for (const one of packets) {
+          const { allowed, validUntil } = evaluate(compiler.world, { ...one, gateway, at: now });
+          if (!allowed || validUntil !== null || admits(items, one, now) === null) continue;
+          const later = admits(items, one, now + 400 * 86_400_000);
+          assert.notEqual(later, null, JSON.stringify({ gateway, one }));
+          lasting++;
+        }
+        for (const item of items)
+          if (item.kind === 'profile') besideWindows += item.cells.filter(({ after }) => after !== undefined).length;
+      }
+    }),
+    { numRuns: 150 },
+  );
+  assert.ok(lasting > 20 && besideWindows > 3, `${lasting} lasting grants, ${besideWindows} cells with successors`);
+});
+
 test('validUntil of a decision is the first moment at which the decision is another one', () => {
   let ended = 0;
   fc.assert(
@@ -224,6 +247,18 @@ test('items are valid on the wire, complete, without leftovers, and their classe
   );
 });
 
+/** Policies that open everything, one resource for three hours and the rest for thirty. */
+function windowsFor(now: number): ReturnType<typeof changesOf> {
+  const until = (hours: number) => `time.before('${new Date(now + hours * 3_600_000).toISOString().slice(0, 16)}')`;
+  return changesOf({
+    rules: [rule('soon', until(3)), rule('later', until(30))],
+    policies: [
+      policy('soon', 2000, { allDevices: true, resources: ['r1'], rule: 'soon' }),
+      policy('later', 2001, { allDevices: true, allResources: true, rule: 'later' }),
+    ],
+  });
+}
+
 function compiled(changes: Parameters<TenantCompiler['apply']>[0], at = 0): TenantCompiler {
   const compiler = new TenantCompiler(settings);
   compiler.apply(changes, at);
@@ -256,7 +291,10 @@ function assertWhole(items: readonly StateItem[]): void {
     if ((item.kind === 'device' || item.kind === 'site') && item.profile !== null) used.add(`profile/${item.profile}`);
     if (item.kind !== 'profile') continue;
     assert.ok(item.cells.length > 0, 'a profile without cells is no item');
-    for (const cell of item.cells) used.add(`class/${cell.class}`).add(`bundle/${cell.bundle}`);
+    for (const cell of item.cells) {
+      used.add(`class/${cell.class}`);
+      for (const { bundle } of [cell, ...(cell.after ?? [])]) used.add(`bundle/${bundle}`);
+    }
   }
   assert.deepEqual(new Set(items.map(({ key }) => key)), used);
 

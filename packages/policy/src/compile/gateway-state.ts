@@ -240,11 +240,13 @@ export class GatewayState {
   #setCells(profile: Profile, cells: readonly Cell[]): void {
     for (const cell of cells) {
       if (this.#classes.add(cell.class)) this.#dirtyClasses.add(cell.class);
-      if (this.#bundles.add(cell.bundle)) this.#dirtyBundles.set(cell.bundle, profile.resolver.grants(cell));
+      for (const { bundle, grants } of profile.resolver.steps(cell))
+        if (this.#bundles.add(bundle)) this.#dirtyBundles.set(bundle, grants);
     }
     for (const cell of profile.cells) {
       if (this.#classes.drop(cell.class)) this.#dirtyClasses.add(cell.class);
-      if (this.#bundles.drop(cell.bundle)) this.#dirtyBundles.set(cell.bundle, []);
+      for (const { bundle } of profile.resolver.steps(cell))
+        if (this.#bundles.drop(bundle)) this.#dirtyBundles.set(bundle, []);
     }
     profile.cells = cells;
   }

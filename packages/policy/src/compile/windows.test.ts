@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StateItem } from '@sallyport/contract/channel';
-import { changesOf, device, gateway, policy, resource, rule, settings, user } from '../testing/build.ts';
+import { address, changesOf, device, gateway, policy, resource, rule, settings, tcp, user } from '../testing/build.ts';
 import { TenantCompiler } from './compiler.ts';
 
 const at = (hour: number, day = 23) => Date.UTC(2026, 10, day, hour);
@@ -17,6 +17,42 @@ const objects = {
 function compiled(policies: Parameters<typeof policy>[], hour: number): TenantCompiler {
   const compiler = new TenantCompiler(settings);
   compiler.apply(changesOf({ ...objects, policies: policies.map((given) => policy(...given)) }), at(hour));
+  return compiler;
+}
+
+/** Each bundle of each cell: its ports and its expiry. */
+const bundles = (items: readonly StateItem[]) =>
+  items.flatMap((item) =>
+    item.kind !== 'profile'
+      ? []
+      : item.cells.map((cell) =>
+          [cell, ...(cell.after ?? [])].map(({ bundle, expiresAt }) => {
+            const found = items.find((other) => other.kind === 'bundle' && other.id === bundle);
+            const ports = found?.kind === 'bundle' ? found.grants.map(({ from }) => from) : [];
+            return [ports.join('+'), expiresAt] as const;
+          }),
+        ),
+  );
+
+/** A compiler in which TCP port 80 is open for good and others until a moment each, all at one address. */
+function withPorts(windows: ReadonlyMap<number, string>): TenantCompiler {
+  const compiler = new TenantCompiler(settings);
+  const ports = [80, ...windows.keys()];
+  compiler.apply(
+    changesOf({
+      ...objects,
+      rules: [...windows].map(([port, end]) => rule(`w${port}`, `time.between('08:00', '${end}')`)),
+      resources: ports.map((port) => resource(`r${port}`, [address('10.0.0.1', [tcp(port)], `a${port}`)])),
+      policies: ports.map((port, order) =>
+        policy(`p${port}`, order + 1, {
+          allDevices: true,
+          resources: [`r${port}`],
+          ...(windows.has(port) && { rule: `w${port}` }),
+        }),
+      ),
+    }),
+    at(9),
+  );
   return compiler;
 }
 
@@ -50,6 +86,54 @@ test('what another policy opens as well does not close with the window', () => {
   assert.deepEqual(expiries(compiler.items('g1')), [null, null, null]);
   const delta = compiler.advance(at(18)).get('g1');
   assert.ok(delta?.upserts.some((item) => item.kind === 'bundle' && item.grants.every((g) => g.policy === 'q')));
+});
+
+test('a window closes its own ports; what is open for good at the same address stays', () => {
+  const compiler = withPorts(new Map([[81, '18:00']]));
+  const items = compiler.items('g1');
+  assert.deepEqual(bundles(items), [
+    [
+      ['80+81', at(18)],
+      ['80', null],
+    ],
+  ]);
+  assert.deepEqual(
+    items.flatMap((item) => (item.kind === 'device' ? [item.expiresAt] : [])),
+    [null, null],
+  );
+  const hash = compiler.hash('g1');
+  compiler.advance(at(18));
+  assert.notEqual(compiler.hash('g1'), hash);
+  assert.deepEqual(bundles(compiler.items('g1')), [[['80', null]]]);
+});
+
+test('windows that end one after another close in turn', () => {
+  const compiler = withPorts(
+    new Map([
+      [81, '18:00'],
+      [82, '20:00'],
+    ]),
+  );
+  assert.deepEqual(bundles(compiler.items('g1')), [
+    [
+      ['80+81+82', at(18)],
+      ['80+82', at(20)],
+      ['80', null],
+    ],
+  ]);
+});
+
+test('with more windows than successors the last ones close early, and never what is open for good', () => {
+  const ends = ['15:00', '16:00', '17:00', '18:00', '19:00'];
+  const compiler = withPorts(new Map(ends.map((end, i) => [81 + i, end])));
+  assert.deepEqual(bundles(compiler.items('g1')), [
+    [
+      ['80+81+82+83+84+85', at(15)],
+      ['80+82+83+84+85', at(16)],
+      ['80+83+84+85', at(17)],
+      ['80', null],
+    ],
+  ]);
 });
 
 test('what closes the internet later ends what an access point opens now', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parseAddress, parsePrefix, parseRange, rangeContains } from '@sallyport/contract';
-import type { SiteItem, StateItem } from '@sallyport/contract/channel';
+import { bundleAt, type SiteItem, type StateItem } from '@sallyport/contract/channel';
 import type { Packet } from './arbitrary.ts';
 
 /**
@@ -13,8 +13,9 @@ export function admits(items: readonly StateItem[], packet: Packet, at = 0): str
   const addressClass = classOf(items, packet.destination);
   const cell = profile?.cells.filter((c) => c.class === addressClass) ?? [];
   assert.ok(cell.length <= 1, 'at most one cell per class');
-  if (cell[0] === undefined || isOver(cell[0].expiresAt, at)) return null;
-  const bundle = find(items, 'bundle', cell[0].bundle);
+  const open = cell[0] === undefined ? null : bundleAt(cell[0], at);
+  if (open === null) return null;
+  const bundle = find(items, 'bundle', open);
   const port = packet.protocol === 'tcp' || packet.protocol === 'udp' ? packet.port : 0;
   const grants = (bundle?.grants ?? []).filter(
     (grant) => grant.protocol === packet.protocol && grant.from <= port && port <= grant.to,

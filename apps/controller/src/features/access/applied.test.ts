@@ -73,6 +73,14 @@ test('an item that is missing, or that names no other, admits nothing', () => {
   );
 });
 
+test('a cell whose first bundle is over admits what its successor holds, until that is over', () => {
+  const cell = { class: 'c', bundle: 'b', expiresAt: now, after: [{ bundle: 'rest', expiresAt: now + 10 }] };
+  const rest = { ...bundle, key: 'bundle/rest', id: 'rest', grants: [{ ...bundle.grants[0], policy: 'rest' }] };
+  const all = [device, { ...profile, cells: [cell] }, destinations, bundle, rest] as unknown as StateItem[];
+  const admitted = [now - 1, now, now + 9, now + 10].map((moment) => admittedBy(all, packet, moment));
+  assert.deepEqual(admitted, ['web', 'rest', 'rest', null]);
+});
+
 test('devices and cells that are over admit nothing, from that very moment', () => {
   const until = (expiresAt: number) => [
     [{ ...device, expiresAt }, ...items.slice(1)],

@@ -1,5 +1,5 @@
 import { parseAddress, parseRange, rangeContains } from '@sallyport/contract';
-import type { StateItem } from '@sallyport/contract/channel';
+import { bundleAt, type StateItem } from '@sallyport/contract/channel';
 import type { DestinationProtocol } from '@sallyport/policy';
 
 /** A packet of a device, as its gateway sees it. */
@@ -23,8 +23,8 @@ export function admittedBy(items: readonly StateItem[], packet: Packet, now: num
   const destination = classOf(items, packet.destination);
   if (profile?.kind !== 'profile' || destination === null) return null;
   const cell = profile.cells.find((cell) => cell.class === destination);
-  if (cell === undefined || isOver(cell, now)) return null;
-  const bundle = items.find((item) => item.kind === 'bundle' && item.id === cell.bundle);
+  const open = cell === undefined ? null : bundleAt(cell, now);
+  const bundle = items.find((item) => item.kind === 'bundle' && item.id === open);
   if (bundle?.kind !== 'bundle') return null;
   const portless = packet.protocol === 'icmp' || packet.protocol === 'other';
   const fits = ({ protocol, from, to }: (typeof bundle.grants)[number]) =>
