@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
@@ -49,6 +49,20 @@ test('docs/settings.md holds the table of settings of config.ts', async () => {
     ...[...documented.keys()]
       .filter((name) => name.startsWith('SALLYPORT_') && !names.has(name) && !OF_OTHER_PROGRAMS.has(name))
       .map((name) => `docs/settings.md explains ${name}, which apps/controller/src/config.ts does not have`),
+  ]);
+});
+
+test('docs/security.md names tests that exist, and every hostile test', () => {
+  const named = new Set(readText('docs/security.md').match(/[\w./-]+\.test\.ts/g));
+  assert.ok(named.size > 20, 'docs/security.md names the test of each attack');
+  const hostile = readdirSync(join(root, 'tests/hostile')).filter((name) => name.endsWith('.test.ts'));
+  assertNone([
+    ...[...named]
+      .filter((path) => !existsSync(join(root, path)))
+      .map((path) => `docs/security.md names ${path}, which does not exist`),
+    ...hostile
+      .filter((name) => !named.has(`tests/hostile/${name}`))
+      .map((name) => `docs/security.md needs a line for the attack of tests/hostile/${name}`),
   ]);
 });
 
