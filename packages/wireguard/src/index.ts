@@ -17,6 +17,7 @@ export {
   type HandshakeProbeResult,
   probeHandshake,
 } from './backends/probe.ts';
+export { TunnelPeer, type TunnelPeerOptions } from './backends/tunnel-peer.ts';
 export { type UserspaceOptions, userspaceBackend } from './backends/userspace.ts';
 export type { Supervisor } from './backends/wireguard-go.ts';
 export {

@@ -19,8 +19,14 @@ import {
   readSavedHost,
   type StateDirectory,
 } from '@sallyport/agent-runtime';
-import type { StateItem } from '@sallyport/contract/channel';
-import type { ForeignChange, FoundFirewall, HostState } from '@sallyport/hostnet';
+import type { ProbeItem, StateItem } from '@sallyport/contract/channel';
+import {
+  type ForeignChange,
+  type FoundFirewall,
+  type HostState,
+  probeSources,
+  type TracedDrop,
+} from '@sallyport/hostnet';
 import {
   type BackendChoice,
   type DeviceChange,
@@ -34,6 +40,8 @@ import {
   type WireGuardBackend,
   WireGuardError,
 } from '@sallyport/wireguard';
+import type { PathVerdict } from '../probing/path-check.ts';
+import type { ProbePlane, ProbeWay } from '../probing/tunnel-probe.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 
@@ -51,6 +59,8 @@ export interface PlaneOptions {
   readonly onForeignChange: (change: ForeignChange) => void;
   /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
   readonly onHostDrift: (differences: readonly string[]) => void;
+  /** What is known of the way from the tunnel to the resources. */
+  readonly path: () => PathVerdict;
 }
 
 export interface PlaneStatistics {
@@ -65,7 +75,7 @@ type Items = ReadonlyMap<string, StateItem>;
  * WireGuard, firewall and host of one tunnel interface. Everything is idempotent: what is as wanted is not touched, so a
  * new agent on a living data plane disturbs nothing. Calls run one after another. Failures are thrown: see `failureOf`.
  */
-export class DataPlane {
+export class DataPlane implements ProbePlane {
   readonly #options: PlaneOptions;
   readonly #publicKey: string;
   readonly #facts: LocalFacts;
@@ -74,6 +84,8 @@ export class DataPlane {
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
   #backend: WireGuardBackend | null = null;
+  /** Public key of the peer that probes come from; it is in no state. */
+  #probeKey: string | null = null;
   /** Whether this agent has brought everything up once: later differences are others' work. */
   #settled = false;
 
@@ -119,7 +131,7 @@ export class DataPlane {
   /** What passed and who is there. */
   statistics(): Promise<PlaneStatistics> {
     return this.#mutex.run(async () => {
-      const device = await (await this.#openBackend()).read(this.#options.interface);
+      const device = await this.#read();
       if (device !== null) this.#options.endpoints.learn(device.peers.values());
       return { device, counters: await this.#firewall.counters() };
     });
@@ -132,7 +144,31 @@ export class DataPlane {
 
   /** The WireGuard device as it is; null: it does not answer. */
   readDevice(): Promise<DeviceStatus | null> {
-    return this.#mutex.run(async () => (await this.#openBackend()).read(this.#options.interface));
+    return this.#mutex.run(() => this.#read());
+  }
+
+  admitProbes(publicKey: string, targets: readonly ProbeItem[]): Promise<ProbeWay | null> {
+    return this.#mutex.run(async () => {
+      const backend = await this.#openBackend();
+      const device = await backend.read(this.#options.interface);
+      const { overlay } = this.#firewall;
+      if (overlay === null || device === null || device.listenPort === 0) return null;
+      if (!(await this.#firewall.admitProbes(targets))) return null;
+      const sources = probeSources(overlay);
+      const peers: PeerChange[] = [];
+      const old = this.#probeKey;
+      if (old !== null && old !== publicKey) peers.push({ kind: 'remove', publicKey: old });
+      if (!device.peers.has(publicKey)) {
+        peers.push({ kind: 'set', peer: { publicKey, allowedIps: [`${sources.v4}/32`, `${sources.v6}/128`] } });
+      }
+      this.#probeKey = publicKey;
+      if (peers.length > 0) await backend.apply(this.#options.interface, { peers });
+      return { port: device.listenPort, publicKey: this.#publicKey, sources };
+    });
+  }
+
+  traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {
+    return this.#firewall.traceProbes(send, timeoutMs);
   }
 
   /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
@@ -180,7 +216,7 @@ export class DataPlane {
     const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
     const wireguard = await this.#loadDevice(backend, items);
     const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
-    await this.#firewall.checkForeignChains();
+    await this.#checkPath();
     const evidence = this.#evidence(wireguard.device, found, host.left, now);
     this.#inForce.examine(items, evidence);
     this.#settled = true;
@@ -235,13 +271,13 @@ export class DataPlane {
   ): Promise<{ device: DeviceStatus | null; drift: string[] }> {
     const { interface: name, endpoints } = this.#options;
     await backend.ensure(name);
-    const before = (await backend.read(name)) ?? emptyDevice;
+    const before = (await this.#read()) ?? emptyDevice;
     endpoints.learn(before.peers.values());
     const change = diffDevice(before, deviceConfigOf(items, this.#facts));
     if (isEmptyChange(change)) return { device: before, drift: [] };
     const peers = change.peers.map((step) => returning(step, before));
     await backend.apply(name, { ...change, peers });
-    return { device: await backend.read(name), drift: deviceDrift(change, before) };
+    return { device: await this.#read(), drift: deviceDrift(change, before) };
   }
 
   /** Undefined: nothing was touched, so nothing was looked at. */
@@ -249,9 +285,9 @@ export class DataPlane {
     if (isEmptyChange(change)) return undefined;
     const { interface: name, endpoints } = this.#options;
     // The firewall has cut them already; where they were last is what brings them back at once if they return.
-    if (change.peers.some(isRemoval)) endpoints.learn((await backend.read(name))?.peers.values() ?? []);
+    if (change.peers.some(isRemoval)) endpoints.learn((await this.#read())?.peers.values() ?? []);
     await backend.apply(name, change);
-    return backend.read(name);
+    return this.#read();
   }
 
   /**
@@ -285,6 +321,22 @@ export class DataPlane {
     now: number,
   ) {
     return { wireguard, publicKey: this.#publicKey, firewall, hostDifferences, now };
+  }
+
+  /** The device without the peer of the probes. Null: it does not answer. */
+  async #read(): Promise<DeviceStatus | null> {
+    const device = await (await this.#openBackend()).read(this.#options.interface);
+    if (device === null || this.#probeKey === null || !device.peers.has(this.#probeKey)) return device;
+    const peers = new Map(device.peers);
+    peers.delete(this.#probeKey);
+    return { ...device, peers };
+  }
+
+  /** Throws what is in the way of the tunnel's packets. What cannot be measured is guessed from the look of foreign chains. */
+  async #checkPath(): Promise<void> {
+    const verdict = this.#options.path();
+    if (typeof verdict === 'object') throw new AgentError(verdict.code, verdict.message);
+    if (verdict === 'unknown') await this.#firewall.checkForeignChains();
   }
 
   async #openBackend(): Promise<WireGuardBackend> {

@@ -1,6 +1,6 @@
 import { firewallStateOf, gatewayOf, type ItemChange, planChange, restingPeer } from '@sallyport/agent-core';
 import { AgentError } from '@sallyport/agent-runtime';
-import type { StateItem } from '@sallyport/contract/channel';
+import type { ProbeItem, StateItem } from '@sallyport/contract/channel';
 import {
   Firewall,
   type FirewallCounters,
@@ -10,6 +10,7 @@ import {
   type FoundFirewall,
   findForeignDrops,
   type HostState,
+  type TracedDrop,
   type Transit,
   type Watch,
 } from '@sallyport/hostnet';
@@ -95,6 +96,21 @@ export class FirewallSide {
 
   async counters(): Promise<FirewallCounters | null> {
     return this.#firewall === null ? null : this.#firewall.counters();
+  }
+
+  /** The overlay that the table was made for; null: there is no table. */
+  get overlay(): Overlay | null {
+    return this.#items === null ? null : this.#overlay;
+  }
+
+  /** False: not now. */
+  async admitProbes(targets: readonly ProbeItem[]): Promise<boolean> {
+    const wanted = targets.map(({ target, port }) => ({ address: target, port }));
+    return this.#firewall === null ? false : this.#firewall.admitProbes(wanted);
+  }
+
+  async traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {
+    return this.#firewall === null ? null : this.#firewall.traceProbes(send, timeoutMs);
   }
 
   /** Throws when somebody else's chain drops what ours admits. */

@@ -1,4 +1,4 @@
-import { type PathInput, Paths, type Work } from '@sallyport/agent-core';
+import { gatewayOf, isOpen, type PathInput, Paths, type Work } from '@sallyport/agent-core';
 import {
   type AgentPlane,
   type EndpointMemory,
@@ -14,7 +14,9 @@ import {
 } from '@sallyport/agent-runtime';
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import { type ForeignChange, RelayTable } from '@sallyport/hostnet';
+import { PathCheck, type PathVerdict } from '../probing/path-check.ts';
 import { Prober } from '../probing/prober.ts';
+import { TunnelProbe } from '../probing/tunnel-probe.ts';
 import { forwardInKernel } from '../relay/kernel.ts';
 import { formatLearned, readLearned } from '../relay/memory.ts';
 import type { Learned } from '../relay/pair.ts';
@@ -22,7 +24,8 @@ import { RelayServer } from '../relay/server.ts';
 import { DataPlane, type PlaneOptions } from './data-plane.ts';
 import { hasLostPeers, Statistics } from './statistics.ts';
 
-export interface GatewayPlaneOptions extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'peerConfig'> {
+export interface GatewayPlaneOptions
+  extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'path' | 'peerConfig'> {
   /** Own id. */
   readonly gateway: string;
   readonly log: Log;
@@ -47,6 +50,7 @@ export class GatewayPlane implements AgentPlane {
   #tell: (input: PlaneInput) => void = () => {};
   #desired: () => Items = () => new Map();
   readonly #prober: Prober;
+  readonly #pathCheck: PathCheck;
   readonly #interface: string;
   #network: NetworkWatch | null = null;
   #conflicts = '';
@@ -69,6 +73,17 @@ export class GatewayPlane implements AgentPlane {
       peerConfig: (item) => this.#paths.peerConfig(item),
       onForeignChange: (change) => this.#foreignChange(change),
       onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed' }),
+      path: () => this.#pathCheck.verdict,
+    });
+    this.#pathCheck = new PathCheck({
+      interface: options.interface,
+      probe: new TunnelProbe(this.#plane),
+      gateway: () => {
+        const item = gatewayOf(this.#desired());
+        return item && { masquerade: item.masquerade, overlay: item.overlay.v4 };
+      },
+      changed: (verdict) =>
+        this.#tell({ kind: 'drift', reason: `the way to the resources: ${wordOf(verdict)}`, cured: true }),
     });
     this.#runner = new PathRunner(this.#paths, {
       apply: (peers) => this.#plane.applyPeers(peers),
@@ -98,11 +113,13 @@ export class GatewayPlane implements AgentPlane {
       this.#log.info('the network of this host has changed');
       moved();
       this.#runner.input({ kind: 'network-changed' });
+      this.#pathCheck.soon();
     });
   }
 
   async perform(work: Work): Promise<PlaneResult> {
     this.#runner.input(pathInput(work));
+    this.#pathCheck.expect(work.kind === 'close' ? [] : this.#measurable());
     try {
       const result = await this.#plane.perform(work);
       this.#tellConflicts();
@@ -135,8 +152,21 @@ export class GatewayPlane implements AgentPlane {
     }
   }
 
-  probe(): Promise<readonly ProbeResult[]> {
-    return this.#prober.all();
+  /** From this host, and then through the tunnel what answers it. */
+  async probe(): Promise<readonly ProbeResult[]> {
+    const results = await this.#prober.all();
+    const reached = new Set(results.filter(({ reachable }) => reachable).map(({ id }) => id));
+    const examined = await this.#pathCheck
+      .examine(this.#measurable().filter(({ id }) => reached.has(id)))
+      .catch(() => null);
+    const blocked = new Set(examined?.blocked.map(({ id }) => id));
+    const detail = `It answers the gateway, but not through the tunnel. ${examined?.failure?.message ?? ''}`.slice(
+      0,
+      300,
+    );
+    return results.map((result) =>
+      blocked.has(result.id) ? { id: result.id, resource: result.resource, reachable: false, detail } : result,
+    );
   }
 
   punch({ peer, endpoints }: Punch): void {
@@ -153,6 +183,7 @@ export class GatewayPlane implements AgentPlane {
   async stop(): Promise<void> {
     this.#network?.close();
     this.#prober.stop();
+    this.#pathCheck.stop();
     this.#runner.stop();
     await (await this.#relay)?.stop();
     await this.#relayWriter.flush();
@@ -195,6 +226,14 @@ export class GatewayPlane implements AgentPlane {
     return [...this.#desired().values()].filter((item) => item.kind === 'probe');
   }
 
+  /** What a device could reach through the tunnel, were it let. */
+  #measurable(): ProbeItem[] {
+    const gateway = gatewayOf(this.#desired());
+    if (!isOpen(gateway)) return [];
+    const v6 = gateway.mtu >= leastMtuOfIpv6;
+    return this.#probeItems().filter(({ target }) => v6 || !target.includes(':'));
+  }
+
   /** Our own table is looked at at once; other rules change often on some hosts, so they are looked at together. */
   #foreignChange({ kind, process }: ForeignChange): void {
     const reason = `nftables changed${process === null ? '' : ` by ${process}`}`;
@@ -202,9 +241,10 @@ export class GatewayPlane implements AgentPlane {
       this.#tell({ kind: 'drift', reason });
       return;
     }
+    this.#pathCheck.soon();
     this.#elsewhereTimer ??= setTimeout(() => {
       this.#elsewhereTimer = null;
-      this.#tell({ kind: 'drift', reason });
+      this.#tell({ kind: 'drift', reason, cured: true });
     }, elsewhereDelayMs).unref();
   }
 
@@ -219,4 +259,9 @@ function pathInput(work: Work): PathInput {
   return work.kind === 'close' ? { kind: 'closed' } : { kind: 'items', items: work.items };
 }
 
+function wordOf(verdict: PathVerdict): string {
+  return typeof verdict === 'object' ? 'blocked' : verdict;
+}
+
 const elsewhereDelayMs = 2_000;
+const leastMtuOfIpv6 = 1280;

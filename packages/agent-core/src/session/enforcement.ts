@@ -74,8 +74,12 @@ export class Enforcement {
     return this.#next(moment.now);
   }
 
-  drift(moment: Moment): Effect[] {
+  /** `cured`: what failed may work now, so the next try waits no longer than the first one did. */
+  drift(moment: Moment, cured: boolean): Effect[] {
     this.#want('load');
+    if (cured && this.#retryAt !== null) {
+      this.#retryAt = Math.min(this.#retryAt, moment.now + this.#timing.applyRetry.firstMs);
+    }
     return this.#next(moment.now);
   }
 

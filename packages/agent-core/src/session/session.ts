@@ -151,7 +151,7 @@ export class AgentSession {
     },
     drift: (input, moment) => {
       this.#log('info', 'checking the system', { reason: input.reason });
-      this.#push(...this.#enforcement.drift(moment));
+      this.#push(...this.#enforcement.drift(moment, input.cured ?? false));
     },
     heartbeat: (input, moment) => {
       this.#collecting = false;

@@ -81,7 +81,8 @@ export type Input =
     }
   | { readonly kind: 'apply-failed'; readonly job: number; readonly code: string; readonly message: string }
   /** The system changed behind our back. */
-  | { readonly kind: 'drift'; readonly reason: string }
+  /** Something on the host has changed. `cured`: what failed before may work now. */
+  | { readonly kind: 'drift'; readonly reason: string; readonly cured?: boolean }
   | { readonly kind: 'heartbeat-ready'; readonly data: HeartbeatData }
   | { readonly kind: 'probed'; readonly request: string; readonly probes: readonly ProbeResult[] }
   /** Outcomes of probes, all or some: what the controller does not know yet is sent at once. */

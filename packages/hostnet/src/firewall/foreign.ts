@@ -64,24 +64,35 @@ function matches(pattern: string, name: string): boolean {
   return /[*+]$/.test(pattern) ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }
 
-/** By the tool that seems to own the chain. */
-function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tunnel: string): string {
+/** What an operator can type so that the chain at a hook lets the tunnel through, by the tool that seems to own it. */
+export function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tunnel: string): string {
   const { family, table, name, hook } = chain;
   const has = (prefix: string): boolean =>
     chains.some((c) => c.family === family && c.table === table && c.name.startsWith(prefix));
-  if (has('ufw')) {
+  if (table === 'firewalld') {
+    return `firewall-cmd --permanent --zone=trusted --add-interface=${tunnel}; firewall-cmd --reload`;
+  }
+  if (has('ufw') && (hook === 'forward' || hook === 'input')) {
     return hook === 'forward'
       ? `ufw route allow in on ${tunnel}; ufw route allow out on ${tunnel}`
       : `ufw allow in on ${tunnel}`;
   }
-  if (table === 'filter' && family !== 'inet' && name === name.toUpperCase()) {
-    const tool = family === 'ip6' ? 'ip6tables' : 'iptables';
+  if (family !== 'inet' && IPTABLES.includes(table) && name === name.toUpperCase()) {
+    const tool = `${family === 'ip6' ? 'ip6tables' : 'iptables'}${table === 'filter' ? '' : ` -t ${table}`}`;
     const target = hook === 'forward' && has('DOCKER-USER') ? 'DOCKER-USER' : name;
-    const rules = [`${tool} -I ${target} -i ${tunnel} -j ACCEPT`];
-    if (hook === 'forward') rules.push(`${tool} -I ${target} -o ${tunnel} -j ACCEPT`);
-    return rules.join('; ');
+    return directions(hook)
+      .map((way) => `${tool} -I ${target} -${way === 'iifname' ? 'i' : 'o'} ${tunnel} -j ACCEPT`)
+      .join('; ');
   }
-  const rules = [`nft insert rule ${family} ${table} ${name} iifname ${tunnel} accept`];
-  if (hook === 'forward') rules.push(`nft insert rule ${family} ${table} ${name} oifname ${tunnel} accept`);
-  return rules.join('; ');
+  return directions(hook)
+    .map((way) => `nft insert rule ${family} ${table} ${name} ${way} ${tunnel} accept`)
+    .join('; ');
+}
+
+const IPTABLES = ['filter', 'raw', 'mangle', 'nat', 'security'];
+
+/** Ways in which a hook sees packets of the tunnel. */
+function directions(hook: string | null): ('iifname' | 'oifname')[] {
+  if (hook === 'forward') return ['iifname', 'oifname'];
+  return hook === 'output' || hook === 'postrouting' ? ['oifname'] : ['iifname'];
 }

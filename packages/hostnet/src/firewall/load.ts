@@ -1,3 +1,4 @@
+import { PROBE_COUNTER } from './probe-rules.ts';
 import { renderAll } from './render.ts';
 import type { FirewallOptions, FirewallSettings, Ruleset } from './ruleset.ts';
 import { DROP_COUNTERS, GENERATED_SETS, type Generation, generated, MAPS, ruleset, tableName } from './ruleset.ts';
@@ -51,7 +52,7 @@ export function loadTexts(
   const rules = ruleset(options, settings, tables.generation);
   const regular = rules.filter(({ hook }) => hook === '');
   const bases = rules.filter(({ hook }) => hook !== '');
-  const counters = [...DROP_COUNTERS.map((name) => `drop_${name}`), ...tables.counters.current.keys()];
+  const counters = [...DROP_COUNTERS.map((name) => `drop_${name}`), PROBE_COUNTER, ...tables.counters.current.keys()];
   const beside = [...objects(table, tables.generation), ...chains(table, regular)];
   for (const map of Object.values(tables.maps)) beside.push(...renderAll(table, map, now));
   const prepare = [`add table ${table}`, ...counters.map((name) => `add counter ${table} ${name}`), ...beside];

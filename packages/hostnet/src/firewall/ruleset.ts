@@ -8,6 +8,7 @@ import {
   livenessInput,
   livenessOutput,
 } from './path-rules.ts';
+import { PROBE_SETS, probesIn, probesOut } from './probe-rules.ts';
 import {
   BUNDLE_BASE,
   CHECKED_MARK,
@@ -77,6 +78,7 @@ export const GENERATED_SETS = [
   { name: 'flows6', spec: 'type ipv6_addr; size 65535; flags dynamic;' },
   { name: 'live4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
   { name: 'live6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
+  ...PROBE_SETS,
 ] as const;
 
 /** Letter at the end of the names of all maps, sets and regular chains that were loaded together. */
@@ -130,8 +132,16 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     { name: g('icmp_to_tunnel'), hook: '', rules: icmpToTunnelRules() },
     { name: g('successors'), hook: '', rules: successorRules(g) },
     { name: g('admitted'), hook: '', rules: admittedRules(g, options.flowsPerAddress ?? 4096, settings.draining) },
-    { name: g('from_site'), hook: '', rules: siteRules(g, 'saddr', DENIED_IN) },
-    { name: g('to_site'), hook: '', rules: siteRules(g, 'daddr', DENIED_OUT) },
+    {
+      name: g('from_site'),
+      hook: '',
+      rules: [...probesIn(g, options.overlay), ...siteRules(g, 'saddr', DENIED_IN)],
+    },
+    {
+      name: g('to_site'),
+      hook: '',
+      rules: [...probesOut(g, options.overlay), ...siteRules(g, 'daddr', DENIED_OUT)],
+    },
     { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel, options.overlay) },
     { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
     { name: g('turned'), hook: '', rules: turnedRules(g) },

@@ -4,13 +4,16 @@ import type { FoundFirewall, Listing } from '../firewall/found.ts';
 import { mapBack } from '../firewall/found.ts';
 import type { Count, Inventory, LoadTexts } from '../firewall/load.ts';
 import { FirewallModel } from '../firewall/model.ts';
+import { admitProbesText, type ProbeTarget } from '../firewall/probe-rules.ts';
 import type { DropCounter, FirewallOptions } from '../firewall/ruleset.ts';
-import { DROP_COUNTERS, tableName } from '../firewall/ruleset.ts';
+import { DROP_COUNTERS, generated, tableName } from '../firewall/ruleset.ts';
 import type { FirewallDelta } from '../firewall/state.ts';
 import { counterPolicy } from '../firewall/state.ts';
+import { type TracedDrop, traceText, untraceText } from '../firewall/trace.ts';
 import type { FirewallState } from '../types.ts';
 import { readInventory, readListing } from './nft-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
+import { followProbes } from './trace.ts';
 import type { ForeignChange, Watch } from './watch.ts';
 import { watchTable } from './watch.ts';
 
@@ -96,6 +99,33 @@ export class Firewall {
     });
   }
 
+  /**
+   * Lets probes through to these targets, for some seconds, and to no others. False: the table is not there, or has just been
+   * made by others.
+   */
+  admitProbes(targets: readonly ProbeTarget[]): Promise<boolean> {
+    return this.#enqueue(async () => {
+      const { generation } = this.#model.tables;
+      const text = admitProbesText(`inet ${this.#table}`, (name) => generated(name, generation), targets);
+      return (await this.#transact(text)).code === 0;
+    });
+  }
+
+  /**
+   * Finds the rule of somebody else that drops probes or their answers. `send` sends a probe to an admitted target, and is
+   * called again and again. Null: none was seen to drop any.
+   */
+  async traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {
+    const { options } = this.#model;
+    // Not in the queue, where changes would have to wait for it.
+    await this.#transact(traceText(options));
+    try {
+      return await followProbes(options.interface, send, timeoutMs);
+    } finally {
+      await this.#transact(untraceText(options.interface));
+    }
+  }
+
   /** Packets and bytes by policy and by reason of dropping, since the table was first loaded. */
   counters(): Promise<FirewallCounters> {
     return this.#enqueue(async () => {
@@ -128,6 +158,7 @@ export class Firewall {
     return this.#enqueue(async () => {
       this.#rules = null;
       await this.#mustCommit(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
+      await this.#transact(untraceText(this.#model.options.interface));
       this.#inStep = false;
     });
   }

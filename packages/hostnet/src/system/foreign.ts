@@ -1,6 +1,7 @@
 import type { ForeignChain, ForeignDrop, ForeignRule } from '../firewall/foreign.ts';
-import { foreignDrops } from '../firewall/foreign.ts';
+import { fixFor, foreignDrops } from '../firewall/foreign.ts';
 import { tableName } from '../firewall/ruleset.ts';
+import type { TracedDrop } from '../firewall/trace.ts';
 import { isObject, nftObjects } from './nft-json.ts';
 import { output, parseJson } from './run.ts';
 
@@ -11,6 +12,20 @@ import { output, parseJson } from './run.ts';
 export async function findForeignDrops(tunnel: string): Promise<ForeignDrop[]> {
   const answer = parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset']));
   return foreignDrops(readChains(answer), tableName(tunnel), tunnel);
+}
+
+/** Where a probe was seen to end, in words, and what lets it through. */
+export async function explainDrop(drop: TracedDrop, tunnel: string): Promise<{ place: string; fix: string }> {
+  const { family, table, chain: name, base, rule } = drop;
+  const chains = readChains(parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset'])));
+  const known = chains.find((c) => c.family === family && c.table === table && c.name === base);
+  const chain = known ?? { family, table, name: base, hook: null, policy: null, rules: [] };
+  const hook = chain.hook === null ? '' : ` at the ${chain.hook} hook`;
+  const by = rule === null ? 'its policy' : `the rule "${rule}"`;
+  return {
+    place: `chain ${name} of table ${family} ${table}${hook} drops them (${by})`,
+    fix: fixFor(chain, chains, tunnel),
+  };
 }
 
 /** Chains of all tables with their rules, reduced to interfaces, verdicts and jumps. Throws `bad-output`. */

@@ -48,6 +48,20 @@ test('of a message with a payload only that it came is told', () => {
   assert.ok(result.kind === 'authenticated' && result.first && !result.keepalive);
 });
 
+test('a packet comes out as it went in, padded, once, and at the right session only', () => {
+  const keys = { peer: 'p', sendKey: Buffer.alloc(32, 1), receiveKey: Buffer.alloc(32, 2), createdAt: 0 };
+  const here = new Session({ ...keys, localIndex: 1, remoteIndex: 2 });
+  const turned = { ...keys, sendKey: keys.receiveKey, receiveKey: keys.sendKey };
+  const there = new Session({ ...turned, localIndex: 2, remoteIndex: 1 });
+  const elsewhere = new Session({ ...turned, localIndex: 3, remoteIndex: 1 });
+  const message = decoded(here.transport(Buffer.from('a packet'), 0) ?? assert.fail());
+  assert.equal(elsewhere.open(message, 0), null);
+  assert.equal(Buffer.from(there.open(message, 0) ?? assert.fail()).toString(), `a packet${'\0'.repeat(8)}`);
+  assert.equal(there.open(message, 0), null, 'repeated');
+  assert.equal(here.open(message, 0), null, 'it was not sealed for this side');
+  assert.equal(here.transport(Buffer.from('late'), REJECT_AFTER_MS), null);
+});
+
 test('without the same preshared key on both sides there is no session', () => {
   const s = stage();
   const right = { presharedKey: presharedKeyFor('a') };

@@ -26,7 +26,7 @@ export type Received =
   | { readonly kind: 'authentic'; readonly keepalive: boolean }
   | { readonly kind: 'ignored'; readonly reason: 'unknown-session' | 'unauthentic' | 'repeated' };
 
-/** The keys that a handshake leaves on one side (sections 5.4.5 and 5.4.6). Of what is received, only that it was is told. */
+/** The keys that a handshake leaves on one side (sections 5.4.5 and 5.4.6). `receive` tells only that something arrived. */
 export class Session {
   readonly keys: SessionKeys;
   readonly #window = new ReplayWindow();
@@ -65,6 +65,22 @@ export class Session {
     if (plain === null) return { kind: 'ignored', reason: 'unauthentic' };
     this.#window.take(counter);
     return { kind: 'authentic', keepalive: plain.length === 0 };
+  }
+
+  /** A transport message that carries an IP packet; null when the session is over. */
+  transport(packet: Uint8Array, now: number): Uint8Array | null {
+    const padded = new Uint8Array(Math.ceil(packet.length / 16) * 16);
+    padded.set(packet);
+    return this.#send(padded, now);
+  }
+
+  /** What a transport message carries, padding included; null: it is not authentic, was seen before, or is of another session. */
+  open({ receiverIndex, counter, sealed }: TransportMessage, now: number): Uint8Array | null {
+    if (receiverIndex !== this.keys.localIndex || this.isOver(now) || counter >= REJECT_AFTER_MESSAGES) return null;
+    if (!this.#window.isFresh(counter)) return null;
+    const plain = open(this.keys.receiveKey, counter, sealed, NOTHING);
+    if (plain !== null) this.#window.take(counter);
+    return plain;
   }
 
   #send(plain: Uint8Array, now: number): Uint8Array | null {

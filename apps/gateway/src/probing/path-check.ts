@@ -1,0 +1,158 @@
+import type { Failure } from '@sallyport/agent-runtime';
+import type { ProbeItem } from '@sallyport/contract/channel';
+import { explainDrop, type TracedDrop } from '@sallyport/hostnet';
+import { probe } from './probes.ts';
+import type { TunnelProbe } from './tunnel-probe.ts';
+
+/**
+ * What is known of the way from the tunnel to the resources. `pending`: it is being measured. `unknown`: it cannot be
+ * measured, because there is nothing to ask or nothing could be sent. Else what is in the way.
+ */
+export type PathVerdict = 'pending' | 'unknown' | 'passes' | Failure;
+
+export interface PathCheckOptions {
+  readonly interface: string;
+  readonly probe: TunnelProbe;
+  /** Whether what comes from the tunnel leaves with an address of this host; and the overlay, to name it. */
+  readonly gateway: () => { readonly masquerade: boolean; readonly overlay: string } | null;
+  /** The verdict is another one. */
+  readonly changed: (verdict: PathVerdict) => void;
+}
+
+/**
+ * Measures whether packets of the tunnel get to the resources and back: at the start, after each change of foreign rules,
+ * and at intervals. Something is in the way only if a resource answers this host and not the tunnel.
+ */
+export class PathCheck {
+  readonly #options: PathCheckOptions;
+  #targets: readonly ProbeItem[] = [];
+  #text = '';
+  #next = 0;
+  #blocked: readonly string[] = [];
+  #verdict: PathVerdict = 'unknown';
+  #timer: NodeJS.Timeout | null = null;
+  #running = false;
+  #again = false;
+  #stopped = false;
+
+  constructor(options: PathCheckOptions) {
+    this.#options = options;
+  }
+
+  get verdict(): PathVerdict {
+    return this.#verdict;
+  }
+
+  /** What there is to ask. Nothing: the way cannot be measured. */
+  expect(targets: readonly ProbeItem[]): void {
+    const text = JSON.stringify(targets);
+    if (text === this.#text) return;
+    this.#text = text;
+    this.#targets = targets;
+    if (targets.length === 0) this.#verdict = 'unknown';
+    else if (this.#verdict === 'unknown') this.#verdict = 'pending';
+    this.soon();
+  }
+
+  /** Something has changed that may stand in the way. */
+  soon(): void {
+    this.#again = this.#running;
+    if (!this.#running) this.#arm(soonMs);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+  }
+
+  /** Those that answer this host and not the tunnel, with what is in the way of the first. */
+  async examine(
+    items: readonly ProbeItem[],
+  ): Promise<{ blocked: readonly ProbeItem[]; failure: Failure | null } | null> {
+    const { probe } = this.#options;
+    const heard = await probe.answered(items, firstMs);
+    if (heard === null) return null;
+    const suspects = await answering(items.filter(({ id }) => !heard.has(id)).slice(0, mostSuspects));
+    const [suspect] = suspects;
+    if (suspect === undefined) return none;
+    const drop = await probe.trace(suspect, traceMs);
+    if (drop !== null) return { blocked: suspects, failure: await this.#failure(suspect, drop) };
+    const heardNow = await probe.answered(suspects, secondMs);
+    if (heardNow === null) return null;
+    const blocked = await answering(suspects.filter(({ id }) => !heardNow.has(id)));
+    return blocked[0] === undefined ? none : { blocked, failure: await this.#failure(blocked[0], null) };
+  }
+
+  #arm(ms: number): void {
+    if (this.#stopped) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#round(), ms).unref();
+  }
+
+  async #round(): Promise<void> {
+    this.#running = true;
+    this.#again = false;
+    const result = this.#targets.length === 0 ? null : await this.examine(this.#pick()).catch(() => null);
+    this.#running = false;
+    this.#conclude(result);
+    this.#arm(this.#again ? againMs : intervalMs);
+  }
+
+  #conclude(result: Awaited<ReturnType<PathCheck['examine']>>): void {
+    this.#blocked = result?.blocked.map(({ id }) => id) ?? [];
+    // A resource that is gone meanwhile says nothing of those that are there.
+    if (this.#blocked.length > 0 && !this.#targets.some(({ id }) => this.#blocked.includes(id))) {
+      this.#again = true;
+      return;
+    }
+    const verdict = result === null ? 'unknown' : (result.failure ?? 'passes');
+    const same = JSON.stringify(verdict) === JSON.stringify(this.#verdict);
+    this.#verdict = verdict;
+    if (!same && !this.#stopped) this.#options.changed(verdict);
+  }
+
+  /** Those that were blocked, and then some of the others, by turns. */
+  #pick(): ProbeItem[] {
+    const first = this.#targets.filter(({ id }) => this.#blocked.includes(id));
+    const count = Math.min(this.#targets.length, mostAtOnce);
+    const others = Array.from({ length: count }, (_, i) => this.#targets[(this.#next + i) % this.#targets.length]);
+    this.#next = (this.#next + count) % this.#targets.length;
+    return [...new Set([...first, ...others])].filter((item) => item !== undefined);
+  }
+
+  async #failure(item: ProbeItem, drop: TracedDrop | null): Promise<Failure> {
+    const { interface: name, gateway } = this.#options;
+    const to = `${item.target}${item.port === null ? '' : ` port ${item.port}`}`;
+    if (drop !== null) {
+      const { place, fix } = await explainDrop(drop, name);
+      const what = drop.of === 'probe' ? `Packets of the tunnel to ${to}` : `Answers of ${to} to the tunnel`;
+      const message = `${what} do not get through, though this host gets an answer: ${place}. Let them through: ${fix}`;
+      return { code: 'foreign-chain-drops', message };
+    }
+    const { masquerade = true, overlay = '' } = gateway() ?? {};
+    const route = masquerade
+      ? ''
+      : ` Masquerading is off, so the network of the resource must route ${overlay} to this host.`;
+    const message = `Packets of the tunnel get no answer from ${to}, though this host does, and no nftables rule drops them.${route} Look for rules of the legacy iptables (iptables-legacy -S), policy rules (ip rule) and routes that concern ${name}.`;
+    return { code: 'path-blocked', message };
+  }
+}
+
+const none = { blocked: [], failure: null } as const;
+
+/** Those that answer this host now. */
+async function answering(items: readonly ProbeItem[]): Promise<ProbeItem[]> {
+  const results = await Promise.all(items.map((item) => probe(item, hostMs)));
+  return items.filter((_, i) => results[i]?.reachable === true);
+}
+
+/** Many resources take turns. */
+const mostAtOnce = 32;
+const mostSuspects = 8;
+const soonMs = 100;
+const againMs = 500;
+const intervalMs = 10_000;
+const firstMs = 800;
+const traceMs = 1_500;
+const secondMs = 2_000;
+const hostMs = 3_000;

@@ -1,0 +1,79 @@
+import { formatAddress, parsePrefix, prefixRange } from '../ip.ts';
+import { CLEAR, type Name, type Overlay } from './rule-text.ts';
+
+/** Something that a probe is let through to: a TCP port, or ICMP echo (`port` null). */
+export interface ProbeTarget {
+  /** Without prefix length. */
+  readonly address: string;
+  readonly port: number | null;
+}
+
+/**
+ * The agent sends probes through the tunnel as a peer of its own, so that they meet every rule that a device's packets meet.
+ * Its addresses are the last of the overlay, which no device gets. It is let through to the elements of these sets and to
+ * nothing else; elements live for seconds.
+ */
+export const PROBE_SETS = [
+  { name: 'probed4', spec: 'type ipv4_addr . inet_service; flags timeout;' },
+  { name: 'probed6', spec: 'type ipv6_addr . inet_service; flags timeout;' },
+  { name: 'pinged4', spec: 'type ipv4_addr; flags timeout;' },
+  { name: 'pinged6', spec: 'type ipv6_addr; flags timeout;' },
+] as const;
+
+/** Counts what probes send and get, so that no policy's counter has it. */
+export const PROBE_COUNTER = 'probes';
+
+/** Milliseconds for which a target is admitted. */
+const ADMITTED_MS = 15_000;
+
+/** The addresses that probes come from. */
+export function probeSources({ v4, v6 }: Overlay): { readonly v4: string; readonly v6: string } {
+  return { v4: lastOf(v4), v6: lastOf(v6) };
+}
+
+/** To be met by sources that no device has. */
+export function probesIn(g: Name, overlay: Overlay): string[] {
+  const source = probeSources(overlay);
+  return [
+    `ip saddr ${source.v4} ip daddr . tcp dport @${g('probed4')} ${LET_THROUGH}`,
+    `ip6 saddr ${source.v6} ip6 daddr . tcp dport @${g('probed6')} ${LET_THROUGH}`,
+    `ip saddr ${source.v4} icmp type echo-request ip daddr @${g('pinged4')} ${LET_THROUGH}`,
+    `ip6 saddr ${source.v6} icmpv6 type echo-request ip6 daddr @${g('pinged6')} ${LET_THROUGH}`,
+  ];
+}
+
+/** Their answers. */
+export function probesOut(g: Name, overlay: Overlay): string[] {
+  const source = probeSources(overlay);
+  const reply = `ct direction reply`;
+  return [
+    `ip daddr ${source.v4} ${reply} ip saddr . tcp sport @${g('probed4')} ${LET_THROUGH}`,
+    `ip6 daddr ${source.v6} ${reply} ip6 saddr . tcp sport @${g('probed6')} ${LET_THROUGH}`,
+    `ip daddr ${source.v4} ${reply} icmp type echo-reply ip saddr @${g('pinged4')} ${LET_THROUGH}`,
+    `ip6 daddr ${source.v6} ${reply} icmpv6 type echo-reply ip6 saddr @${g('pinged6')} ${LET_THROUGH}`,
+  ];
+}
+
+/** Text of a transaction that lets probes through to these targets and no others. */
+export function admitProbesText(table: string, g: Name, targets: readonly ProbeTarget[]): string {
+  const elements = new Map<string, Set<string>>();
+  for (const { address, port } of targets) {
+    const name = `${port === null ? 'pinged' : 'probed'}${address.includes(':') ? 6 : 4}`;
+    const key = port === null ? address : `${address} . ${port}`;
+    elements.set(name, (elements.get(name) ?? new Set()).add(`${key} timeout ${ADMITTED_MS}ms`));
+  }
+  const lines = PROBE_SETS.flatMap(({ name }) => [
+    `flush set ${table} ${g(name)}`,
+    ...(elements.has(name)
+      ? [`add element ${table} ${g(name)} { ${[...(elements.get(name) ?? [])].join(', ')} }`]
+      : []),
+  ]);
+  return `${lines.join('\n')}\n`;
+}
+
+const LET_THROUGH = `counter name ${PROBE_COUNTER} ${CLEAR} accept`;
+
+function lastOf(prefix: string): string {
+  const { family, last } = prefixRange(parsePrefix(prefix));
+  return formatAddress({ family, value: last });
+}

@@ -1,0 +1,37 @@
+import { type TracedDrop, TraceReader } from '../firewall/trace.ts';
+import { Follower } from './follow.ts';
+
+/**
+ * Follows probes through the rules of this host. `send` sends one, and is called again until somebody's rule is seen to drop
+ * it. Null: none was seen in time. The kernel must have been told to trace probes.
+ */
+export async function followProbes(
+  interfaceName: string,
+  send: () => void,
+  timeoutMs: number,
+): Promise<TracedDrop | null> {
+  const reader = new TraceReader(interfaceName);
+  const { promise, resolve } = Promise.withResolvers<TracedDrop | null>();
+  const follower = new Follower({
+    tool: 'nft',
+    args: ['monitor', 'trace'],
+    line: (text) => {
+      const drop = reader.line(text);
+      if (drop !== null) resolve(drop);
+    },
+    restarted: () => {},
+    failed: () => {},
+  });
+  const again = setInterval(send, AGAIN_MS);
+  const timeout = setTimeout(() => resolve(null), timeoutMs);
+  try {
+    return await promise;
+  } finally {
+    clearInterval(again);
+    clearTimeout(timeout);
+    await follower.close();
+  }
+}
+
+/** The first ones may come before nft listens. */
+const AGAIN_MS = 100;
