@@ -27,7 +27,8 @@ export function statusNow(parts: DaemonParts): ClientStatus {
     view: plane.view,
     enrolled: parts.isEnrolled(),
     wireguard: plane.wireguardKind,
-    notes: plane.conflicts,
+    notes: plane.contests.conflicts,
+    contests: plane.contests.contests,
     facts: plane.facts,
   });
 }

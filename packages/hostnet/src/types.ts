@@ -153,17 +153,37 @@ export interface ClientHostState {
   readonly overlay: { readonly v4: string; readonly v6: string };
   readonly mtu: number;
   /**
-   * Destinations to route into the tunnel; `0.0.0.0/0` and `::/0` make a full tunnel. They win over other routes that are
-   * not more specific, but for a network of the same prefix that the host is connected to. A single gateway address may
-   * be given beside the overlay, to win over a connected network. None: nothing is routed.
+   * Destinations to route into the tunnel; `0.0.0.0/0` and `::/0` make a full tunnel. They win over every route that the
+   * host has or learns. A single gateway address may be given beside the overlay, to win over a connected network. None:
+   * nothing is routed.
    */
   readonly prefixes: readonly string[];
+  /** Those of `prefixes` that no resource asks for: the internet of a full tunnel. Default routes are always meant. */
+  readonly internet?: readonly string[];
+  /** Which part of local networks a full tunnel leaves to the host. Absent: resolvers (port 53). */
+  readonly localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
   /** Mark of the packets that WireGuard itself sends, which must not go into the tunnel. Not 0. */
   readonly mark: number;
   /** Number of a routing table that nobody else uses, 256 or more. */
   readonly table: number;
   /** Absent: none. */
   readonly direct?: readonly DirectTarget[];
+  /** User whose sockets reach `direct`. Absent: everybody's, so a name that resolves to a resource opens its port. */
+  readonly uid?: number;
+}
+
+/** A prefix of the tunnel that the host's own network has too, or a part of it, and which of the two packets follow. */
+export interface RouteContest {
+  /** Of the tunnel. */
+  readonly prefix: string;
+  /** Of the host. */
+  readonly route: string;
+  readonly device: string;
+  /** `connected`: a network at the device. `learned`: any other route. `own`: an address of the host. */
+  readonly kind: 'connected' | 'learned' | 'own';
+  readonly winner: 'tunnel' | 'host';
+  /** Whether resolvers of the network are reached past the tunnel. */
+  readonly resolvers: boolean;
 }
 
 /** One end of a relayed pair, as it was learned. */

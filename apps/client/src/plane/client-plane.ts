@@ -14,6 +14,7 @@ import {
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus } from '@sallyport/wireguard';
 import type { Facts } from '../posture/read.ts';
+import type { Contests } from './host-side.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
 
 export interface ClientPlaneOptions
@@ -81,9 +82,9 @@ export class ClientPlane implements AgentPlane {
     return this.#facts;
   }
 
-  /** Where the host's own network is in the way of a route, a sentence each. */
-  get conflicts(): readonly string[] {
-    return this.#tunnel.conflicts;
+  /** What the host's own network has of the tunnel's prefixes, and in words. */
+  get contests(): Contests {
+    return this.#tunnel.contests;
   }
 
   detect(): Promise<void> {

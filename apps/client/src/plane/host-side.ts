@@ -1,6 +1,11 @@
 import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
 import { failureOf, mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
-import { ClientHost, type ClientHostState, type HostWatch } from '@sallyport/hostnet';
+import { ClientHost, type ClientHostState, type HostWatch, type RouteContest } from '@sallyport/hostnet';
+
+export interface Contests {
+  readonly conflicts: readonly string[];
+  readonly contests: readonly RouteContest[];
+}
 
 /** Link, addresses, routes, rules and settings of the device; looked at whenever the kernel says that they changed. */
 export class HostSide {
@@ -13,7 +18,7 @@ export class HostSide {
   #unsaved = false;
   #state: ClientHostState | null = null;
   #watch: HostWatch | null = null;
-  #conflicts: readonly string[] = [];
+  #contests: Contests = { conflicts: [], contests: [] };
 
   /** What is reported was found while nothing else held the mutex, so it is not our own work half done. */
   constructor(directory: StateDirectory, mutex: Mutex, report: (differences: readonly string[]) => void) {
@@ -22,9 +27,9 @@ export class HostSide {
     this.#report = report;
   }
 
-  /** Where the host's own network is in the way of a route, a sentence each. */
-  get conflicts(): readonly string[] {
-    return this.#conflicts;
+  /** What the host's own network has of the tunnel's prefixes, and in words. As of the last change that the kernel told of. */
+  get contests(): Contests {
+    return this.#contests;
   }
 
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
@@ -32,10 +37,10 @@ export class HostSide {
     const saved = await this.#read();
     if (this.#unsaved || JSON.stringify(saved?.host) !== JSON.stringify(state))
       await this.#keep(mergeSavedHost(saved, state, []));
-    const { changed, differences, conflicts } = await this.#host.up(state, (sysctls) =>
+    const { changed, differences, ...contests } = await this.#host.up(state, (sysctls) =>
       this.#keep(mergeSavedHost(saved, state, sysctls)),
     );
-    this.#conflicts = conflicts;
+    this.#contests = contests;
     this.#follow(state);
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
@@ -65,10 +70,10 @@ export class HostSide {
     this.#unsaved = !(await writeSavedHost(this.#directory, saved));
   }
 
-  /** The host's own network goes before the tunnel: that is no fault, and nothing that could be mended. */
   async #differences(state: ClientHostState): Promise<readonly string[]> {
-    const conflicts = new Set(this.#conflicts);
-    return (await this.#host.verify(state)).filter((difference) => !conflicts.has(difference));
+    const { differences, ...contests } = await this.#host.look(state);
+    this.#contests = contests;
+    return differences;
   }
 
   #follow(state: ClientHostState): void {

@@ -35,7 +35,7 @@ import {
   type WireGuardBackend,
   WireGuardError,
 } from '@sallyport/wireguard';
-import { HostSide } from './host-side.ts';
+import { type Contests, HostSide } from './host-side.ts';
 import { currentSteps } from './steps.ts';
 
 export interface TunnelOptions {
@@ -88,9 +88,9 @@ export class Tunnel {
     return this.#backend?.kind ?? null;
   }
 
-  /** Where the host's own network is in the way, a sentence each. */
-  get conflicts(): readonly string[] {
-    return this.#host.conflicts;
+  /** What the host's own network has of the tunnel's prefixes, and in words. */
+  get contests(): Contests {
+    return this.#host.contests;
   }
 
   /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
@@ -241,7 +241,8 @@ export class Tunnel {
     const { interface: name, direct } = this.#options;
     if (client !== null) {
       const targets = [...direct(), ...relayPoints(items)];
-      return { ...clientHostOf(client, items, { interface: name, mark: fwmark, table }), direct: targets };
+      const facts = { interface: name, mark: fwmark, table };
+      return { ...clientHostOf(client, items, facts), direct: targets, ...ownSockets };
     }
     const message = 'The controller sent a state without the device itself: check its version';
     throw new AgentError('no-client-item', message);
@@ -280,6 +281,12 @@ export class Tunnel {
 export const fwmark = 0x5a11_0001;
 /** Routing table of the tunnel. */
 export const table = 0x5a11;
+
+/**
+ * The controller's name resolves to what the network says, so past the tunnel it is reached by the daemon only: a resolver
+ * that names a resource's address gets nobody else's packets. The kernel's reverse path filter asks as root.
+ */
+const ownSockets = process.getuid?.() === 0 ? { uid: 0 } : {};
 
 /** Items are never changed in place, so those that are the same object are the same. */
 function sameItems(a: Items, b: Items): boolean {

@@ -1,6 +1,7 @@
 import { type AgentSession, clientOf, type PathsView } from '@sallyport/agent-core';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { ClientStatus, GatewayStatus, ResourceStatus, RouteStatus } from '@sallyport/contract/local';
+import type { RouteContest } from '@sallyport/hostnet';
 import type { Facts } from '../posture/read.ts';
 
 /** What a status is made from. */
@@ -15,6 +16,7 @@ export interface StatusSources {
   readonly wireguard: ClientStatus['wireguard'];
   readonly controller: string;
   readonly notes: readonly string[];
+  readonly contests?: readonly RouteContest[];
   readonly facts: Facts;
 }
 
@@ -37,6 +39,7 @@ export function clientStatusOf(sources: StatusSources): ClientStatus {
     leaseUntil: statement === null ? null : new Date(statement.leaseUntil).toISOString(),
     error: failure && { code: failure.code, message: failure.message },
     notes: [...sources.notes],
+    contests: (sources.contests ?? []).map((contest) => ({ ...contest })),
     gateways: sources.view.paths.map((path) => gatewayStatus(path, items)),
     routes: sources.view.routes.map(routeStatus),
     resources: [...items.values()].flatMap((item) =>

@@ -101,7 +101,14 @@ export function clientHostOf(
   facts: Pick<ClientHostState, 'interface' | 'mark' | 'table'>,
 ): ClientHostState {
   const { addresses, overlay, mtu } = client;
-  return { ...facts, addresses: addresses.map(withLength), overlay, mtu, prefixes: routedPrefixes(items) };
+  const internet = [...items.values()].flatMap((item) => (isInternet(item) ? [prefixOf(item)] : []));
+  const prefixes = routedPrefixes(items);
+  return { ...facts, addresses: addresses.map(withLength), overlay, mtu, prefixes, internet: internet.sort() };
+}
+
+/** Routes of a full tunnel: no resource has addresses there. */
+function isInternet(item: StateItem): item is RouteItem {
+  return item.kind === 'route' && item.resources.length === 0;
 }
 
 /** The WireGuard device of a gateway, whole. Without peers while the intent is OFFLINE. */

@@ -55,6 +55,17 @@ export const ResourceStatus = z.strictObject({
 });
 export type ResourceStatus = z.infer<typeof ResourceStatus>;
 
+/** A prefix of the tunnel that the device's own network has too, or a part of it. */
+export const RouteContest = z.strictObject({
+  prefix: word.describe('Of the tunnel'),
+  route: word.describe('Of the device’s own network'),
+  device: word.describe('Interface of that route'),
+  kind: z.enum(['connected', 'learned', 'own']).describe('A network at the interface, another route, an own address'),
+  winner: z.enum(['tunnel', 'host']).describe('Which of the two packets follow'),
+  resolvers: z.boolean().describe('Port 53 of the network is reached past the tunnel'),
+});
+export type RouteContest = z.infer<typeof RouteContest>;
+
 export const ClientStatus = z.strictObject({
   version: word.describe('Of the client'),
   pid: z.int().nullable().describe('Null: no daemon runs; what it applied last goes on until the lease ends'),
@@ -69,6 +80,7 @@ export const ClientStatus = z.strictObject({
   leaseUntil: timestamp.nullable(),
   error: z.strictObject({ code: word, message: line }).nullable(),
   notes: list(line, many).describe('What stands in the way on this host, a sentence each'),
+  contests: list(RouteContest, many).describe('What the device’s own network has of the tunnel’s prefixes').optional(),
   gateways: list(GatewayStatus, many),
   routes: list(RouteStatus, many),
   resources: list(ResourceStatus, many),

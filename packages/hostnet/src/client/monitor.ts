@@ -1,7 +1,6 @@
 import { routeOf } from '../host/monitor.ts';
 import { overlap } from '../host/overlap.ts';
 import type { ClientHostState } from '../types.ts';
-import { isDefault } from './routes.ts';
 
 /**
  * Whether a line of `ip monitor` can be about something that `planClientUp` looks at: the tunnel interface, its routing table,
@@ -17,5 +16,5 @@ export function concernsClient(state: ClientHostState, line: string): boolean {
   const route = routeOf(line);
   if (route === null || state.prefixes.length === 0) return false;
   const wanted = [state.overlay.v4, state.overlay.v6, ...state.prefixes];
-  return wanted.some((prefix) => !isDefault(prefix) && overlap(prefix, route) !== 'apart');
+  return wanted.some((prefix) => overlap(prefix, route) !== 'apart');
 }

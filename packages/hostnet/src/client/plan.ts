@@ -3,21 +3,22 @@ import { tableName } from '../firewall/ruleset.ts';
 import type { FoundRoute } from '../host/found.ts';
 import { Batch, families, familiesInside, type HostPlan, planInterface, ROUTE_PROTOCOL } from '../host/plan.ts';
 import { SOURCE_MARK, type SysctlChange } from '../host/sysctls.ts';
-import { formatAddress, parseAddress, parsePrefix } from '../ip.ts';
-import type { ClientHostState, DirectTarget } from '../types.ts';
+import { parseAddress, parsePrefix } from '../ip.ts';
+import type { ClientHostState, RouteContest } from '../types.ts';
 import type { FoundClient } from './found.ts';
-import { isDefault, isFull, planClientRoutes } from './routes.ts';
+import { contestText, planClientRoutes } from './routes.ts';
+import { wantedRules } from './rules.ts';
 
 /** Worse than the route into the tunnel, so that it counts only when that is gone with the interface. */
 export const UNREACHABLE_METRIC = 4_000_000;
 
-/** Priorities of our policy rules: after the local table, before everybody's rules but those that mean to be early. */
-export const DIRECT_RULE = 5180;
-export const FIRST_RULE = 5181;
-export const LAST_RULE = 5184;
+/** `conflicts` says the contests in words. */
+export interface ClientPlan extends HostPlan {
+  readonly contests: readonly RouteContest[];
+}
 
 /** Throws `invalid-state` on a malformed state, `rejected` if the routing table is somebody else's. */
-export function planClientUp(state: ClientHostState, found: FoundClient): HostPlan {
+export function planClientUp(state: ClientHostState, found: FoundClient): ClientPlan {
   checkState(state);
   if (found.strangers > 0) {
     const hint = 'Choose another table number for the tunnel.';
@@ -26,21 +27,20 @@ export function planClientUp(state: ClientHostState, found: FoundClient): HostPl
   const batch = new Batch();
   if (found.link) planInterface(batch, state, found);
   else batch.differences.push(`interface ${state.interface} does not exist`);
-  const { inside, thrown, conflicts } = planClientRoutes(state, found.foreign);
+  const { inside, thrown, resolvers, contests } = planClientRoutes(state, found);
   const carried = found.link ? familiesInside(state, found) : [];
   for (const family of families(found)) {
     const of = (prefixes: readonly string[]): string[] => prefixes.filter((p) => parsePrefix(p).family === family);
     const routes = [
       ...of(thrown).map((destination): Wanted => ({ kind: 'throw', destination })),
-      ...of(inside).flatMap((destination): Wanted[] =>
-        isDefault(destination) ? [] : [{ kind: 'unreachable', destination }],
-      ),
+      ...of(inside).map((destination): Wanted => ({ kind: 'unreachable', destination })),
       ...(carried.includes(family) ? of(inside) : []).map((destination): Wanted => ({ kind: 'unicast', destination })),
     ];
     planRoutes(batch, state, family, routes, found);
-    planRules(batch, family, wantedRules(state, family), found);
+    planRules(batch, family, wantedRules(state, family, resolvers), found);
   }
-  return batch.plan(planSysctls(state.interface, found.sysctls), conflicts);
+  const plan = batch.plan(planSysctls(state.interface, found.sysctls), contests.map(contestText));
+  return { ...plan, contests };
 }
 
 /** Takes back rules, routes and addresses, whatever of them is there. */
@@ -55,55 +55,6 @@ export function planClientDown(state: ClientHostState, found: FoundClient): Host
     batch.add(parsePrefix(text).family, `address ${text} is there`, `address del ${text} dev ${state.interface}`);
   }
   return batch.plan([], []);
-}
-
-/**
- * Packets of WireGuard itself carry the mark and pass by. Of our table everything counts at once but a default route, which
- * comes after whatever the main table knows more specifically. When that is gone with the interface, the last rule keeps
- * everything inside: a route that leads nowhere would not, since it cannot be made to come after the main table. Without prefixes
- * there are no rules.
- */
-export function wantedRules(state: ClientHostState, family: 4 | 6): string[] {
-  if (state.prefixes.length === 0) return [];
-  const table = `lookup ${state.table}`;
-  const rule = { not: true, mark: state.mark };
-  const first = ruleText({ ...rule, priority: FIRST_RULE, table, suppress: true });
-  if (!isFull(state, family)) return [...directRules(state, family), first];
-  return [
-    ...directRules(state, family),
-    first,
-    ruleText({ not: false, mark: null, priority: FIRST_RULE + 1, table: 'lookup main', suppress: true }),
-    ruleText({ ...rule, priority: FIRST_RULE + 2, table, suppress: false }),
-    ruleText({ ...rule, priority: LAST_RULE, table: 'unreachable', suppress: false }),
-  ];
-}
-
-/** What has to be reached past the tunnel is looked up as if there were none. */
-function directRules({ direct = [] }: ClientHostState, family: 4 | 6): string[] {
-  const targets = direct.filter(({ address }) => parseAddress(address).family === family);
-  const rules = targets.map((target) => {
-    const to = { ...target, address: formatAddress(parseAddress(target.address)) };
-    return ruleText({ priority: DIRECT_RULE, not: false, mark: null, to, table: 'lookup main', suppress: false });
-  });
-  return [...new Set(rules)];
-}
-
-export interface RuleParts {
-  readonly priority: number;
-  readonly not: boolean;
-  readonly mark: number | null;
-  /** Absent: wherever it goes. */
-  readonly to?: DirectTarget;
-  /** `lookup` and the table, or `unreachable`. */
-  readonly table: string;
-  readonly suppress: boolean;
-}
-
-/** A rule as `ip rule add` and `ip rule del` take it. */
-export function ruleText({ priority, not, mark, to, table, suppress }: RuleParts): string {
-  const target = to && `to ${to.address} ipproto ${to.protocol} dport ${to.port}`;
-  const words = [`pref ${priority}`, not && 'not', mark !== null && `fwmark 0x${mark.toString(16)}`, target, table];
-  return [...words, suppress && 'suppress_prefixlength 0', `protocol ${ROUTE_PROTOCOL}`].filter(Boolean).join(' ');
 }
 
 /** The settings to look at. */
@@ -128,27 +79,33 @@ interface Wanted {
   readonly destination: string;
 }
 
-/** What is thrown back comes first and goes last, so that the host's own network is never cut off. */
+/** What is thrown back comes first and goes last, so that what is left to the host is never cut off meanwhile. */
 function planRoutes(batch: Batch, state: ClientHostState, family: 4 | 6, wanted: Wanted[], found: FoundClient): void {
   const there = found.routes.filter(({ destination }) => parsePrefix(destination).family === family);
+  const [known, kept] = [new Set(there.map(routeKey)), new Set(wanted.map(routeKey))];
   for (const route of wanted) {
-    if (there.some((other) => sameRoute(other, route))) continue;
+    if (known.has(routeKey(route))) continue;
     batch.add(family, `no ${route.kind} route for ${route.destination}`, `route add ${routeText(state, route)}`);
   }
-  const old = there.filter((route) => !wanted.some((other) => sameRoute(route, other)));
+  const old = there.filter((route) => !kept.has(routeKey(route)));
   for (const { kind, destination, metric } of [...old].reverse()) {
     const text = routeText(state, { kind: kind === 'blackhole' ? 'unicast' : kind, destination }, metric);
     batch.add(family, `${kind} route ${destination} is old`, `route del ${text}`);
   }
 }
 
-function sameRoute(a: Pick<FoundRoute, 'kind' | 'destination'>, b: Wanted): boolean {
-  return a.kind === b.kind && a.destination === b.destination;
+function routeKey({ kind, destination }: Pick<FoundRoute, 'kind' | 'destination'>): string {
+  return `${kind} ${destination}`;
 }
 
+/**
+ * Of global scope, although there is no router: when somebody adds a route, the kernel looks for its router among routes of
+ * narrower scope only (for IPv6 in the main table), so the LAN's router is found past the tunnel and nothing else is.
+ */
 function routeText(state: ClientHostState, { kind, destination }: Wanted, metric?: number): string {
   const end = `table ${state.table} proto ${ROUTE_PROTOCOL}`;
-  if (kind === 'unicast') return `${destination} dev ${state.interface} ${end}`;
+  const scope = destination.includes(':') ? '' : ' scope global';
+  if (kind === 'unicast') return `${destination} dev ${state.interface}${scope} ${end}`;
   if (kind === 'throw') return `throw ${destination} ${end}`;
   return `unreachable ${destination} metric ${metric ?? UNREACHABLE_METRIC} ${end}`;
 }
@@ -159,9 +116,17 @@ function planRules(batch: Batch, family: 4 | 6, wanted: readonly string[], found
   for (const rule of there) if (!wanted.includes(rule)) batch.add(family, `rule ${rule} is old`, `rule del ${rule}`);
 }
 
-function checkState({ interface: name, mark, table, prefixes, direct = [] }: ClientHostState): void {
+function checkState({
+  interface: name,
+  mark,
+  table,
+  prefixes,
+  internet = [],
+  direct = [],
+  uid = 0,
+}: ClientHostState): void {
   tableName(name);
-  prefixes.forEach(parsePrefix);
+  [...prefixes, ...internet].forEach(parsePrefix);
   for (const { address, protocol, port } of direct) {
     parseAddress(address);
     const fits = ['tcp', 'udp'].includes(protocol) && Number.isInteger(port) && port > 0 && port < 65_536;
@@ -169,6 +134,7 @@ function checkState({ interface: name, mark, table, prefixes, direct = [] }: Cli
   }
   const isNumber = (value: number, least: number): boolean =>
     Number.isInteger(value) && value >= least && value <= 0xffffffff;
+  if (!isNumber(uid, 0)) throw new HostNetError('invalid-state', `not a user: ${uid}`);
   if (!isNumber(mark, 1)) throw new HostNetError('invalid-state', `not a usable mark: ${mark}`);
   if (!isNumber(table, 256)) throw new HostNetError('invalid-state', `not a usable table: ${table}`);
 }

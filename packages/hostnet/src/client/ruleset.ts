@@ -8,8 +8,8 @@ import type { ClientHostState } from '../types.ts';
  * One transaction that makes the device's table anew. Only answers come in through the tunnel; nobody's packets are handed on
  * into it or out of it; nobody on other networks reaches the device's overlay address or passes for a member of the overlay.
  *
- * Answers to WireGuard's own packets get their mark, by which a strict reverse path filter knows that they do not belong into
- * the tunnel.
+ * Answers to WireGuard's own packets get their mark, ICMP errors about them too, by which a strict reverse path filter knows
+ * that they do not belong into the tunnel.
  */
 export function clientRuleset(state: ClientHostState): string {
   const table = `inet ${tableName(state.interface)}`;
@@ -55,7 +55,9 @@ function clientChains(state: ClientHostState): { name: string; hook: string; rul
     {
       name: 'mark_in',
       hook: 'prerouting priority mangle',
-      rules: [`iifname != ${tunnel} meta l4proto udp ct direction reply ct mark ${mark} meta mark set ${mark}`],
+      rules: ['udp', '{ icmp, ipv6-icmp }'].map(
+        (what) => `iifname != ${tunnel} meta l4proto ${what} ct direction reply ct mark ${mark} meta mark set ${mark}`,
+      ),
     },
   ];
 }

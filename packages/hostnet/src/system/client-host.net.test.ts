@@ -92,8 +92,8 @@ describe('client host', { skip, timeout: 60_000 }, () => {
   }
 
   /** The interface that a packet would go out by; `nowhere` if none. */
-  async function way(address: string, mark = 0): Promise<string> {
-    const args = ['ip', 'route', 'get', address, ...(mark ? ['mark', String(mark)] : [])];
+  async function way(address: string, mark = 0, more: readonly string[] = []): Promise<string> {
+    const args = ['ip', 'route', 'get', address, ...(mark ? ['mark', String(mark)] : []), ...more];
     const text = await device.exec(...args).catch(() => '');
     return / dev (\S+)/.exec(text)?.[1] ?? 'nowhere';
   }
@@ -130,12 +130,8 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       const first = await device.call('clientUp', state);
       assert.equal(first.changed, true);
       assert.deepEqual(await device.call('clientVerify', state), []);
-      assert.deepEqual(await device.call('clientUp', state), {
-        changed: false,
-        differences: [],
-        conflicts: [],
-        sysctls: [],
-      });
+      const { changed, differences, sysctls } = await device.call('clientUp', state);
+      assert.deepEqual([changed, differences, sysctls], [false, [], []]);
       await device.killWorker();
       await device.restartWorker();
       await device.call('clientDown', state, first.sysctls);
@@ -157,13 +153,23 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       await talks(INTERNET[family]);
     });
 
-    it(`takes everything: all but the host's own network and WireGuard itself: ${family}`, async () => {
+    it(`takes everything but WireGuard itself, and the local network as the setting says: ${family}`, async () => {
       await up(FULL);
       assert.equal(await way(INTERNET[family]), 'sal0');
       assert.equal(await way(INTERNET[family], MARK), 'lan0');
-      assert.equal(await way(ROUTER[family]), 'lan0');
       await talks(RESOURCE[family]);
-      await talks(ROUTER[family]);
+      for (const [localNetwork, resolver, others] of [
+        ['CLOSED', 'sal0', 'sal0'],
+        ['OPEN', 'lan0', 'lan0'],
+        ['RESOLVERS', 'lan0', 'sal0'],
+      ] as const) {
+        const state = { ...FULL, localNetwork };
+        await device.call('clientUp', state);
+        assert.deepEqual(await device.call('clientVerify', state), []);
+        const ways = [await way(ROUTER[family], 0, ['ipproto', 'udp', 'dport', '53']), await way(ROUTER[family])];
+        assert.deepEqual(ways, [resolver, others], localNetwork);
+      }
+      assert.equal(await way(ROUTER[family], MARK), 'lan0');
     });
 
     it(`reaches past a full tunnel what it always has to reach, and nothing else there: ${family}`, async () => {
@@ -173,7 +179,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       assert.equal(await way(INTERNET[family]), 'sal0', 'other ports of it');
       await device.call('clientUp', FULL);
       assert.deepEqual(await device.call('clientVerify', FULL), []);
-      assert.doesNotMatch(await device.exec('ip', family === 'v4' ? '-4' : '-6', 'rule'), /dport/);
+      assert.doesNotMatch(await device.exec('ip', family === 'v4' ? '-4' : '-6', 'rule'), /dport 80/);
     });
 
     it(`hears answers to its marked packets through a strict reverse path filter: ${family}`, async (t) => {
@@ -191,7 +197,6 @@ describe('client host', { skip, timeout: 60_000 }, () => {
         await device.ip('link del sal0');
         assert.equal(await way(target[family]), 'nowhere');
         assert.equal(await way(target[family], MARK), 'lan0');
-        assert.equal(await way(ROUTER[family]), 'lan0');
         await makeTunnel();
         await device.call('clientUp', state);
         assert.equal(await way(target[family]), 'sal0');
@@ -220,32 +225,80 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it("keeps the host's own network outside, follows its changes, and says so", async () => {
-    await up(STATE);
-    await device.call('clientWatch', STATE);
-    const reports = () => device.call('hostReports');
-    await until('the monitors to run', async () => {
-      await device.ip('rule add pref 99 lookup main\n rule del pref 99 lookup main');
-      return (await reports()) > 0;
+  for (const family of FAMILIES) {
+    const to = { v4: '10.5.7.9', v6: 'fd11:0:7::9' }[family];
+    const narrow = { v4: '10.5.7.0/24', v6: 'fd11:0:7::/64' }[family];
+    const wide = { v4: ['0.0.0.0/1', '128.0.0.0/1'], v6: ['::/1', '8000::/1'] }[family];
+    const own = { v4: '10.5.7.5/24', v6: 'fd11:0:7::5/64' }[family];
+
+    it(`wins over routes that the host learns, from the first packet on, and says so: ${family}`, async () => {
+      await up(STATE);
+      await device.call('clientWatch', STATE);
+      const reports = () => device.call('hostReports');
+      await until('the monitors to run', async () => {
+        await device.ip('rule add pref 99 lookup main\n rule del pref 99 lookup main');
+        return (await reports()) > 0;
+      });
+      const before = await reports();
+      for (const route of [`${to}`, narrow]) await device.ip(`route add ${route} via ${ROUTER[family]} proto dhcp`);
+      assert.equal(await way(to), 'sal0');
+      await until('a report', async () => (await reports()) > before);
+      await device.call('hostUnwatch');
+      assert.deepEqual(await device.call('clientVerify', STATE), [], 'there is nothing to mend');
+      const { contests } = await device.call('clientLook', STATE);
+      assert.deepEqual(
+        contests.map(({ kind, winner }) => [kind, winner]),
+        [
+          ['learned', 'tunnel'],
+          ['learned', 'tunnel'],
+        ],
+      );
+      await device.ip(`address add ${own} dev lan0${family === 'v6' ? ' nodad' : ''}`);
+      assert.equal(await way(to), 'sal0', 'a network numbered like a resource');
+      for (const route of [`${to}`, narrow]) await device.ip(`route del ${route} via ${ROUTER[family]} proto dhcp`);
+      await device.ip(`address del ${own} dev lan0`);
     });
-    const before = await reports();
-    await device.ip('address add 10.5.7.5/24 dev lan0');
-    await until('a report', async () => (await reports()) > before);
-    const conflict = '10.5.7.0/24 of 10.5.0.0/16 does not go into the tunnel: the host has it on lan0';
-    assert.deepEqual((await device.call('clientUp', STATE)).conflicts, [conflict]);
-    assert.deepEqual(await device.call('clientVerify', STATE), [conflict]);
-    assert.deepEqual([await way('10.5.7.9'), await way('10.5.8.9')], ['lan0', 'sal0']);
-    const narrow = { ...STATE, prefixes: ['10.5.7.0/24', '10.5.7.9/32'] };
-    assert.deepEqual((await device.call('clientUp', narrow)).conflicts, [
-      '10.5.7.0/24 does not go into the tunnel: it is on lan0',
-      '10.5.7.9/32 goes into the tunnel, not to 10.5.7.0/24 on lan0',
-    ]);
-    assert.deepEqual([await way('10.5.7.9'), await way('10.5.7.10')], ['sal0', 'lan0']);
-    await device.ip('address del 10.5.7.5/24 dev lan0');
-    await device.call('clientUp', STATE);
-    assert.deepEqual([await way('10.5.7.9'), await device.call('clientVerify', STATE)], ['sal0', []]);
-    await device.call('hostUnwatch');
-  });
+
+    it(`lets no pushed route out of a full tunnel, in any setting: ${family}`, async () => {
+      for (const localNetwork of ['CLOSED', 'RESOLVERS', 'OPEN'] as const) {
+        await up({ ...FULL, localNetwork });
+        for (const route of wide) await device.ip(`route add ${route} via ${ROUTER[family]} proto dhcp`);
+        await device.call('clientUp', { ...FULL, localNetwork });
+        for (const address of [INTERNET[family], to]) assert.equal(await way(address), 'sal0');
+        await device.ip('link del sal0');
+        for (const address of [INTERNET[family], to]) assert.equal(await way(address), 'nowhere');
+        for (const route of wide) await device.ip(`route del ${route} via ${ROUTER[family]} proto dhcp`);
+      }
+    });
+
+    it(`reaches the controller past the tunnel for one user only, whatever its name resolves to: ${family}`, async () => {
+      const direct = [{ address: RESOURCE[family], protocol: 'tcp', port: 443 }] as const;
+      await up({ ...STATE, direct, uid: 0 });
+      const as = (uid: string) => way(RESOURCE[family], 0, ['ipproto', 'tcp', 'dport', '443', 'uid', uid]);
+      assert.deepEqual([await as('0'), await as('1000')], ['lan0', 'sal0']);
+    });
+
+    it(`finds the router of routes that are added later past the tunnel: ${family}`, async () => {
+      await up({ ...FULL, localNetwork: 'CLOSED' });
+      const others = { v4: '203.0.113.0/24', v6: '2001:db8:9::/48' }[family];
+      const show = () => device.exec('ip', family === 'v4' ? '-4' : '-6', 'route', 'show', others);
+      for (const place of ['', ' dev lan0']) {
+        await device.ip(`route add ${others} via ${ROUTER[family]}${place} proto dhcp`);
+        assert.match(await show(), / dev lan0 /);
+        await device.ip(`route del ${others} proto dhcp`);
+      }
+      const again = `${family === 'v4' ? '' : '-6 '}route replace default via ${ROUTER[family]} dev lan0`;
+      await device.ip(again);
+    });
+
+    it(`lets leases be renewed through any tunnel: ${family}`, async () => {
+      await up(FULL);
+      const [from, port] = family === 'v4' ? ['68', '67'] : ['546', '547'];
+      const renewal = ['ipproto', 'udp', 'sport', from ?? '', 'dport', port ?? ''];
+      assert.equal(await way(ROUTER[family], 0, renewal), 'lan0');
+      assert.equal(await way(ROUTER[family], 0, ['ipproto', 'udp', 'dport', port ?? '']), 'sal0');
+    });
+  }
 
   it('mends what somebody changed, and touches nothing of others', async () => {
     await device.ip('rule add pref 5182 from 192.0.2.1 lookup 77\n rule add pref 99 fwmark 0x1 lookup main');
@@ -255,12 +308,12 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     const before = await others();
     await up(FULL);
     await device.exec('nft', 'flush', 'chain', 'inet', 'sallyport_sal0', 'input');
-    await device.ip('rule del pref 5183\n route del default dev sal0 table 51821\n address del fd7a:1::7/128 dev sal0');
+    await device.ip('rule del pref 5181\n route del default dev sal0 table 51821\n address del fd7a:1::7/128 dev sal0');
     const differences = [
       'the table that protects the device is not as loaded',
       'IPv6: address fd7a:1::7/128 is missing',
       'IPv4: no unicast route for 0.0.0.0/0',
-      'IPv4: no rule pref 5183 not fwmark 0xca6d lookup 51821 protocol 83',
+      'IPv4: no rule pref 5181 not fwmark 0xca6d lookup 51821 protocol 83',
     ];
     assert.deepEqual(await device.call('clientVerify', FULL), differences);
     assert.deepEqual((await device.call('clientUp', FULL)).differences, differences);

@@ -7,7 +7,7 @@ import { MonitorReader } from '../firewall/monitor.ts';
 import { tableName } from '../firewall/ruleset.ts';
 import { MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
-import type { ClientHostState } from '../types.ts';
+import type { ClientHostState, RouteContest } from '../types.ts';
 import type { KeepSysctls, UpResult } from './host.ts';
 import {
   applyPlan,
@@ -20,11 +20,20 @@ import {
   restoreSysctls,
 } from './host-io.ts';
 import { type HostWatch, watchHost } from './host-watch.ts';
-import { countStrangers, readClientRules, readForeignRoutes, readRoutes } from './ip-json.ts';
+import { countStrangers, hostRoutes, readClientLinks, readClientRules, readRoutes } from './ip-json.ts';
 import { nftObjects } from './nft-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 
 const PROTECTION = 'the table that protects the device is not as loaded';
+
+/** What was found: differences from the wanted state, and contests with the host's own network, in words too. */
+export interface ClientLook {
+  readonly differences: readonly string[];
+  readonly conflicts: readonly string[];
+  readonly contests: readonly RouteContest[];
+}
+
+export interface ClientUpResult extends UpResult, ClientLook {}
 
 /**
  * The network of a native device: link, addresses, the routing table and rules of its tunnel, settings, and a small
@@ -48,7 +57,7 @@ export class ClientHost {
    * Brings the host to the wanted state; does nothing where it is there already. The interface must exist. `keep` gets the
    * settings with their values from before, and nothing is changed until it has stored them. Throws HostNetError.
    */
-  async up(state: ClientHostState, keep: KeepSysctls = async () => {}): Promise<UpResult> {
+  async up(state: ClientHostState, keep: KeepSysctls = async () => {}): Promise<ClientUpResult> {
     const plan = planClientUp(state, await find(state));
     if (plan.differences.includes(`interface ${state.interface} does not exist`)) {
       throw new HostNetError('missing-interface', `interface ${state.interface} does not exist`);
@@ -59,14 +68,15 @@ export class ClientHost {
     if (!guarded) await this.#load(text, state.interface);
     await applyPlan(plan);
     const differences = [...(guarded ? [] : [PROTECTION]), ...plan.differences];
-    return { changed: differences.length > 0, differences, conflicts: plan.conflicts, sysctls: plan.sysctls };
+    const { conflicts, contests, sysctls } = plan;
+    return { changed: differences.length > 0, differences, conflicts, contests, sysctls };
   }
 
-  /** One sentence for each thing that is not as wanted, conflicts with the host's own network among them. */
-  async verify(state: ClientHostState): Promise<readonly string[]> {
-    const { differences, conflicts } = planClientUp(state, await find(state));
+  /** One sentence for each thing that is not as wanted, and what of the host's own network is in the way as it is now. */
+  async look(state: ClientHostState): Promise<ClientLook> {
+    const { differences, conflicts, contests } = planClientUp(state, await find(state));
     const guarded = await this.#isLoaded(clientRuleset(state), state.interface);
-    return [...(guarded ? [] : [PROTECTION]), ...differences, ...conflicts];
+    return { differences: [...(guarded ? [] : [PROTECTION]), ...differences], conflicts, contests };
   }
 
   /** Packets dropped since the table was loaded, by reason. */
@@ -118,8 +128,9 @@ async function find(state: ClientHostState): Promise<FoundClient> {
   const ipv6 = await hasIpv6();
   const table = (family: string, name: string): Promise<unknown> =>
     ipv6 || family === '-4' ? ipJson(family, '-j', 'route', 'show', 'table', name) : Promise.resolve([]);
-  const [device, rules4, rules6, own4, own6, main4, main6, sysctls] = await Promise.all([
+  const [device, links, rules4, rules6, own4, own6, main4, main6, sysctls] = await Promise.all([
     findInterface(state.interface),
+    ipJson('-j', '-d', 'address', 'show').then((answer) => readClientLinks(answer, state.interface)),
     ipJson('-4', '-j', 'rule', 'show'),
     ipv6 ? ipJson('-6', '-j', 'rule', 'show') : [],
     table('-4', String(state.table)),
@@ -133,7 +144,8 @@ async function find(state: ClientHostState): Promise<FoundClient> {
     ...device,
     routes: [...readRoutes(own4, state.interface, 4), ...readRoutes(own6, state.interface, 6)],
     strangers: countStrangers(own4) + countStrangers(own6),
-    foreign: [...readForeignRoutes(main4, 4), ...readForeignRoutes(main6, 6)],
+    foreign: [...hostRoutes(main4, 4, links), ...hostRoutes(main6, 6, links)],
+    own: links.own,
     rules: { v4: readClientRules(rules4), v6: readClientRules(rules6) },
     sysctls,
   };

@@ -1,10 +1,10 @@
-import { DIRECT_RULE, LAST_RULE, ruleText } from '../client/plan.ts';
+import type { FoundClient, HostRoute } from '../client/found.ts';
+import { DIRECT_RULE, LAST_RULE, type RuleTarget, ruleText } from '../client/rules.ts';
 import { HostNetError } from '../errors.ts';
 import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
 import { ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { FoundLink } from '../host/transit.ts';
 import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
-import type { DirectTarget } from '../types.ts';
 import type { JsonObject } from './nft-json.ts';
 import { isObject } from './nft-json.ts';
 
@@ -71,7 +71,7 @@ export function readClientRules(answer: unknown): string[] {
         priority: integer(rule.priority),
         not: 'not' in rule,
         mark: rule.fwmark === undefined ? null : Number(rule.fwmark),
-        ...(rule.dst !== undefined && { to: targetOf(rule) }),
+        ...(rule.ipproto !== undefined && { to: targetOf(rule) }),
         table: rule.table === undefined ? text(rule.action) : `lookup ${text(rule.table)}`,
         suppress: rule.suppress_prefixlen !== undefined,
       }),
@@ -79,8 +79,61 @@ export function readClientRules(answer: unknown): string[] {
 }
 
 /** `dst` has no length when it is one address. */
-function targetOf({ dst, ipproto, dport }: Readonly<Record<string, unknown>>): DirectTarget {
-  return { address: text(dst), protocol: ipproto === 'udp' ? 'udp' : 'tcp', port: Number(dport ?? 0) };
+function targetOf(rule: JsonObject): RuleTarget {
+  const { dst, dstlen, ipproto, sport, dport, uid_start: uid } = rule;
+  return {
+    ...(dst !== undefined && { to: dstlen === undefined ? text(dst) : `${text(dst)}/${integer(dstlen)}` }),
+    protocol: ipproto === 'udp' ? 'udp' : 'tcp',
+    ...(sport !== undefined && { from: Number(sport) }),
+    port: Number(dport ?? 0),
+    ...(uid !== undefined && { uid: integer(uid) }),
+  };
+}
+
+/**
+ * Networks that interfaces have an address in, addresses, and bridges at which there are virtual ports only. From `ip -j -d
+ * address show`, which lists links too. Throws `bad-output`.
+ */
+export function readClientLinks(answer: unknown, tunnel: string): ClientLinks {
+  const links = objects(answer).filter(({ ifname }) => ifname !== undefined && ifname !== 'lo' && ifname !== tunnel);
+  const networks = new Set<string>();
+  const own: FoundClient['own'][number][] = [];
+  for (const { ifname, addr_info } of links)
+    for (const { local, prefixlen, scope } of objects(addr_info ?? [])) {
+      if (local === undefined || (scope === 'link' && text(local).includes(':'))) continue;
+      const address = formatAddress(parseAddress(text(local)));
+      const network = formatNetwork(parsePrefix(`${address}/${integer(prefixlen)}`));
+      networks.add(`${text(ifname)} ${network}`);
+      own.push({ address, device: text(ifname) });
+    }
+  const kinds = readLinks(answer);
+  const solid = new Set(kinds.filter(({ kind }) => !virtualPorts.has(kind ?? '')).map(({ master }) => master));
+  const bridges = kinds.filter(({ name, kind }) => kind === 'bridge' && !solid.has(name));
+  return { networks, own, internal: new Set(bridges.map(({ name }) => name)) };
+}
+
+export interface ClientLinks {
+  /** `device network` each. */
+  readonly networks: ReadonlySet<string>;
+  readonly own: FoundClient['own'];
+  /** Names of bridges. */
+  readonly internal: ReadonlySet<string>;
+}
+
+/** What containers and virtual machines of this host are plugged in with. */
+const virtualPorts: ReadonlySet<string> = new Set(['veth', 'tun']);
+
+/** A route that was learned may look connected: only an address in just that network makes it so. */
+export function hostRoutes(
+  answer: unknown,
+  family: 4 | 6,
+  { networks, internal }: Pick<ClientLinks, 'networks' | 'internal'>,
+): HostRoute[] {
+  return readForeignRoutes(answer, family).map((route) => ({
+    ...route,
+    connected: route.connected && networks.has(`${route.device} ${route.destination}`),
+    internal: internal.has(route.device),
+  }));
 }
 
 /** Reads `ip -j rule show`. Throws `bad-output`. */

@@ -70,7 +70,8 @@ export const methods = {
   ask,
   clientPreflight: () => client.preflight(),
   clientUp: (state: ClientHostState) => client.up(state, async (sysctls) => void kept.push(...sysctls)),
-  clientVerify: (state: ClientHostState) => client.verify(state),
+  clientVerify: async (state: ClientHostState) => (await client.look(state)).differences,
+  clientLook: (state: ClientHostState) => client.look(state),
   clientDrops: (name: string) => client.drops(name),
   clientDown: (state: ClientHostState, sysctls: readonly SysctlChange[]) => client.down(state, sysctls),
   clientWatch: async (state: ClientHostState) => {

@@ -1,0 +1,70 @@
+import { formatAddress, parsePrefix, prefixRange } from '../ip.ts';
+
+type Family = 4 | 6;
+
+/** Prefixes that are asked how they nest with others. A question costs the same whether it holds ten or 100,000. */
+export class PrefixSet {
+  readonly #known = new Set<string>();
+  readonly #lengths: Record<Family, number[]>;
+  readonly #starts: Record<Family, { readonly first: bigint; readonly text: string }[]> = { 4: [], 6: [] };
+
+  /** Prefixes in canonical spelling. */
+  constructor(prefixes: Iterable<string>) {
+    const lengths = { 4: new Set<number>(), 6: new Set<number>() };
+    for (const text of prefixes) {
+      const { family, value, length } = parsePrefix(text);
+      this.#known.add(text);
+      lengths[family].add(length);
+      this.#starts[family].push({ first: value, text });
+    }
+    const descending = (numbers: Set<number>): number[] => [...numbers].sort((a, b) => b - a);
+    this.#lengths = { 4: descending(lengths[4]), 6: descending(lengths[6]) };
+    for (const starts of Object.values(this.#starts))
+      starts.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0));
+  }
+
+  has(text: string): boolean {
+    return this.#known.has(text);
+  }
+
+  /** Whether it holds any prefix of the family. */
+  hasFamily(family: Family): boolean {
+    return this.#starts[family].length > 0;
+  }
+
+  /** The longest prefix that holds all of the given one, or equals it. */
+  around(text: string): string | undefined {
+    const prefix = parsePrefix(text);
+    for (const length of this.#lengths[prefix.family]) {
+      if (length > prefix.length) continue;
+      const { family, first } = prefixRange({ ...prefix, length });
+      const candidate = `${formatAddress({ family, value: first })}/${length}`;
+      if (this.#known.has(candidate)) return candidate;
+    }
+    return undefined;
+  }
+
+  /** A prefix that lies within the given one and is longer. */
+  within(text: string): string | undefined {
+    const prefix = parsePrefix(text);
+    const { first, last } = prefixRange(prefix);
+    const starts = this.#starts[prefix.family];
+    for (let at = lowerBound(starts, first); at < starts.length; at++) {
+      const candidate = starts[at];
+      if (candidate === undefined || candidate.first > last) return undefined;
+      // Those that begin at the same address may be the prefix itself, or wider.
+      if (parsePrefix(candidate.text).length > prefix.length) return candidate.text;
+    }
+    return undefined;
+  }
+}
+
+function lowerBound(starts: readonly { readonly first: bigint }[], wanted: bigint): number {
+  let [low, high] = [0, starts.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((starts[middle]?.first ?? 0n) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
