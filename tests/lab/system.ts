@@ -140,8 +140,11 @@ export class ControllerUnderTest {
     return { id: device.id, privateKey: keys.privateKey, addresses: device.overlayAddresses ?? [] };
   }
 
-  async deviceConfiguration(device: TestDevice): Promise<string> {
-    const { text } = await this.call('getDeviceConfiguration', { params: { id: device.id } });
+  /** What the owner of a device exports; `query` such as `?ipv6=false`. */
+  async deviceConfiguration(device: TestDevice, query = ''): Promise<string> {
+    const answer = await this.#send('getDeviceConfiguration', { params: { id: device.id } }, query);
+    if (answer.status !== 200) throw new Error(answer.body);
+    const { text } = operations.getDeviceConfiguration.response.parse(JSON.parse(answer.body));
     return text.replace(privateKeyPlaceholder, device.privateKey);
   }
 }

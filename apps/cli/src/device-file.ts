@@ -110,6 +110,12 @@ export function outdatedLines(stored: string, present: string): string[] {
   return reordered ? ['~ the same lines in another order or number'] : [...gone, ...fresh];
 }
 
+/** Whether a stored configuration was made for a host without IPv6. */
+export function lacksIpv6(stored: string): boolean {
+  const addresses = settings(stored).filter((line) => line.startsWith('Address = '));
+  return addresses.length > 0 && addresses.every((line) => !line.includes(':'));
+}
+
 /** Whether any peer carries anything for the device. */
 export function carriesAnything(text: string): boolean {
   return /^[ \t]*AllowedIPs[ \t]*=[ \t]*\S/m.test(text);

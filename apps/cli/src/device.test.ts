@@ -219,3 +219,42 @@ test('comments, blanks and the private key do not make a file outdated', () => {
     '+ MTU = 1280',
   ]);
 });
+
+test('device config and add: notes of the controller are shown', async (t) => {
+  const api = await startWithDevice(t);
+  const notes = ['Outside of the tunnel: 203.0.113.20\u001b[2J'];
+  api.replies.set('getDeviceConfiguration', () => ({ body: { revision: 'r1', text: configuration, notes } }));
+  for (const args of [
+    ['config', uuid(51)],
+    ['add', 'a', '--out', '-'],
+  ]) {
+    const { err } = await sally(api, ['device', ...args]);
+    assert.match(err, /^Note: Outside of the tunnel: 203\.0\.113\.20/m);
+    assert.ok(!err.includes('\u001b'));
+  }
+});
+
+test('device config and add: --no-ipv6 is asked of the controller, and a stored file keeps it', async (t) => {
+  const api = await startWithDevice(t);
+  const dir = await folder(t);
+  const full = configuration.replace('100.64.0.2/32', '100.64.0.2/32, fd00::2/128');
+  api.replies.set('getDeviceConfiguration', ({ url }) => {
+    const six = !url.endsWith('?ipv6=false');
+    return { body: { revision: six ? 'r6' : 'r4', text: six ? full : configuration } };
+  });
+  const inDir = async (...args: string[]) => {
+    const outcome = await spawnSally(api, ['device', ...args], dir);
+    assert.equal(outcome.code, 0, outcome.err);
+    return outcome;
+  };
+  const stored = () => readFile(join(dir, 'a.conf'), 'utf8');
+  await inDir('add', 'a', '--no-ipv6', '--out', 'a.conf');
+  assert.doesNotMatch(await stored(), /fd00::2/);
+  assert.match((await inDir('config', uuid(51), '--check', 'a.conf')).out, /up to date \(revision r4\)/);
+  await inDir('config', uuid(51), '--out', 'a.conf');
+  assert.doesNotMatch(await stored(), /fd00::2/);
+  assert.doesNotMatch((await inDir('config', uuid(51), '--no-ipv6')).out, /fd00::2/);
+  await inDir('config', uuid(51), '--ipv6', '--out', 'a.conf');
+  assert.match(await stored(), /fd00::2/);
+  assert.match((await inDir('config', uuid(51), '--check', 'a.conf')).out, /up to date \(revision r6\)/);
+});

@@ -170,7 +170,7 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
     ...protocolRoutes({ store }),
     ...resourceRoutes({ store, gateways: queries, resources }),
     ...addressRoutes({ store, resources }),
-    ...deviceRoutes({ store, gateways: queries, devices, worlds: runtimes, reservedKeys }),
+    ...deviceRoutes({ ...deps, gateways: queries, devices, worlds: runtimes, reservedKeys }),
     ...enrolmentKeyRoutes(deps),
     ...policyRoutes({ store, gateways: queries, devices, users, policies }),
     ...userRoutes({ store, users }),

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { RequestBody } from '@sallyport/contract';
+import type { RequestBody, ResponseBody } from '@sallyport/contract';
 import { KEY_BYTES, privateKeyFrom, publicKeyOf } from '@sallyport/wireguard';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
@@ -21,6 +21,7 @@ interface AddFlags {
   readonly publicKey?: string;
   readonly hardwareId?: string;
   readonly owner?: string;
+  readonly ipv6: boolean;
 }
 
 const EXAMPLES = `
@@ -48,11 +49,25 @@ export function addDeviceAdd(group: Command, session: Session): void {
     .option('--no-qr', 'show no QR code')
     .option('--public-key <key>', 'register a key that was made elsewhere; no file is written')
     .option('--hardware-id <text>', 'made from the key when left out')
+    .option(...noIpv6Option)
     .option('--owner <user>', 'user it belongs to, by e-mail address or id')
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, flags: AddFlags) =>
       flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags),
     );
+}
+
+export const noIpv6Option = [
+  '--no-ipv6',
+  'a configuration without IPv6 addresses, for hosts where IPv6 is switched off and wg-quick stops at them',
+] as const;
+
+/** The part of a call for the configuration that says whether it has IPv6 addresses. */
+export const configurationQuery = (ipv6: boolean | undefined) => (ipv6 === false ? { query: { ipv6: 'false' } } : {});
+
+/** Says what the configuration leaves out of the tunnel. */
+export function sayNotes(session: Session, { notes = [] }: ResponseBody<'getDeviceConfiguration'>): void {
+  for (const note of notes) session.note(`Note: ${clean(note)}`);
 }
 
 /** Says what to do when no gateway carries anything for a device. */
@@ -87,11 +102,13 @@ async function addWithNewKey(session: Session, name: string, flags: AddFlags): P
   const staged = toStdout ? undefined : await stageSecret(path, `[Interface]\nPrivateKey = ${privateKey}\n`);
   const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags, owner), staged);
   try {
-    const text = withPrivateKey(await configuration(session, device.body.id), privateKey);
+    const { body } = await configuration(session, device.body.id, flags);
+    const text = withPrivateKey(body.text, privateKey);
     await staged?.commit(text, { replace: flags.force === true });
     report(session, device, text, toStdout ? undefined : path, flags);
+    sayNotes(session, body);
   } catch (error) {
-    throw staged === undefined ? error : unfinished(error, device.body.id, staged, path);
+    throw staged === undefined ? error : unfinished(error, device.body.id, staged, path, flags);
   }
 }
 
@@ -101,8 +118,12 @@ async function addForeign(session: Session, name: string, flags: AddFlags): Prom
   const owner = await ownerId(session, flags);
   const device = await register(session, bodyOf(name, flags.publicKey ?? '', flags, owner), undefined);
   showDevice(session, device);
-  session.note(`Its configuration: sally device config ${device.body.id} --private-key-file FILE --out FILE`);
+  session.note(
+    `Its configuration: sally device config ${device.body.id}${ipv6Flag(flags)} --private-key-file FILE --out FILE`,
+  );
 }
+
+const ipv6Flag = ({ ipv6 }: AddFlags): string => (ipv6 ? '' : ' --no-ipv6');
 
 async function ownerId(session: Session, { owner }: AddFlags): Promise<string | undefined> {
   return owner === undefined ? undefined : resolveId(await session.api(), kinds.user, owner);
@@ -130,9 +151,9 @@ async function register(
   }
 }
 
-async function configuration(session: Session, id: string): Promise<string> {
+async function configuration(session: Session, id: string, { ipv6 }: AddFlags) {
   const api = await session.api();
-  return (await api.call('getDeviceConfiguration', { params: { id } })).body.text;
+  return api.call('getDeviceConfiguration', { params: { id }, ...configurationQuery(ipv6) });
 }
 
 function report(
@@ -157,13 +178,13 @@ function report(
 }
 
 /** The device is registered and its key is on the disk: nothing is lost, say how to go on. */
-function unfinished(error: unknown, id: string, staged: StagedSecret, path: string): unknown {
+function unfinished(error: unknown, id: string, staged: StagedSecret, path: string, flags: AddFlags): unknown {
   if (!(error instanceof Failure)) return error;
   return new Failure(
     error.exitCode,
     `The device was registered, but its configuration is not in ${path}: ${error.message}`,
     {
-      hint: `Its private key is in ${staged.path}. Go on with:\n  sally device config ${id} --private-key-file ${shellWord(staged.path)} --out FILE`,
+      hint: `Its private key is in ${staged.path}. Go on with:\n  sally device config ${id}${ipv6Flag(flags)} --private-key-file ${shellWord(staged.path)} --out FILE`,
     },
   );
 }

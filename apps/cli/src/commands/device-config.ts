@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { ResponseBody } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
-import { checkBelongs, outdatedLines, readPrivateKey, usualPaths, withPrivateKey } from '../device-file.ts';
+import { checkBelongs, lacksIpv6, outdatedLines, readPrivateKey, usualPaths, withPrivateKey } from '../device-file.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { exists, readText, writeSecret } from '../files.ts';
 import { qrCode } from '../qr.ts';
@@ -10,7 +10,7 @@ import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
 import type { Environment } from '../settings.ts';
 import { clean, shellWord } from '../text.ts';
-import { sayWhenIdle } from './device-add.ts';
+import { configurationQuery, noIpv6Option, sayNotes, sayWhenIdle } from './device-add.ts';
 import type { Device } from './device-view.ts';
 
 type Configuration = ResponseBody<'getDeviceConfiguration'>;
@@ -21,9 +21,11 @@ interface ConfigFlags {
   readonly qr?: boolean;
   readonly privateKeyFile?: string;
   readonly check?: string;
+  /** Undefined: as in the stored file, else with IPv6. */
+  readonly ipv6?: boolean;
 }
 
-/** The device, what the controller says of it now, and where its owner keeps it. */
+/** The device and what the controller says of it now. */
 interface Present {
   readonly device: Device;
   readonly configuration: Answer<Configuration>;
@@ -33,9 +35,11 @@ const EXAMPLES = `
 Without --out it is printed with a placeholder where the private key goes.
 With --out the private key comes from --private-key-file, else from FILE itself, else from ./NAME.conf,
 else from ~/.config/sallyport/devices/NAME.conf.
+A stored file without IPv6 addresses is checked and renewed without them, unless --ipv6 is given.
 
 Examples:
   sally device config anna-phone --check anna-phone.conf
+  sally device config server --no-ipv6 --out server.conf
   sally device config anna-phone --out anna-phone.conf`;
 
 /** `sally device config` */
@@ -49,40 +53,50 @@ export function addDeviceConfig(group: Command, session: Session): void {
     .option('--force', 'replace the file even when it holds another key')
     .option('--check <file>', 'compare a stored configuration; exit code 1 when it is outdated')
     .option('--qr', 'show it as a QR code with the private key filled in')
+    .option(...noIpv6Option)
+    .option('--ipv6', 'with IPv6 addresses, also where the stored file has none')
     .addHelpText('after', EXAMPLES)
     .action(async (text: string, flags: ConfigFlags) => {
       if (flags.check !== undefined && (flags.out !== undefined || flags.qr === true))
         throw usage('--check goes without --out and --qr');
-      const present = await fetchPresent(session, text);
-      if (flags.check !== undefined) return check(session, present, flags.check);
-      if (flags.out !== undefined || flags.qr === true) return renew(session, present, flags);
-      return print(session, present);
+      if (flags.check !== undefined) return check(session, text, flags.check, flags);
+      if (flags.out !== undefined || flags.qr === true) return renew(session, text, flags);
+      return print(session, text, flags);
     });
 }
 
-async function fetchPresent(session: Session, text: string): Promise<Present> {
+async function fetchPresent(session: Session, text: string, ipv6: boolean | undefined): Promise<Present> {
   const api = await session.api();
   const params = { id: await resolveId(api, kinds.device, text) };
   const device = (await api.call('getDevice', { params })).body;
-  return { device, configuration: await api.call('getDeviceConfiguration', { params }) };
+  return { device, configuration: await api.call('getDeviceConfiguration', { params, ...configurationQuery(ipv6) }) };
 }
 
+/** Whether the configuration has IPv6 addresses: as asked for, else as in a stored file. */
+const withIpv6 = ({ ipv6 }: ConfigFlags, stored: string | undefined): boolean =>
+  ipv6 ?? !(stored !== undefined && lacksIpv6(stored));
+
 /** Prints the configuration with the placeholder, and says whether the usual file is up to date. */
-async function print(session: Session, { device, configuration }: Present): Promise<void> {
+async function print(session: Session, name: string, flags: ConfigFlags): Promise<void> {
+  const { device, configuration } = await fetchPresent(session, name, flags.ipv6);
   session.show(configuration, ({ text }) => (text.endsWith('\n') ? text : `${text}\n`));
   session.note(`Revision ${clean(configuration.body.revision)}`);
   for (const path of usualPaths(device.name, session.io.env)) {
     const stored = await readText(path);
     if (stored === undefined) continue;
-    const current = outdatedLines(stored, configuration.body.text).length === 0;
+    const same = withIpv6(flags, stored) === (flags.ipv6 ?? true);
+    const present = same ? configuration : (await fetchPresent(session, device.id, false)).configuration;
+    const current = outdatedLines(stored, present.body.text).length === 0;
     session.note(current ? `${path} is up to date.` : `${path} is outdated. Renew it: ${renewal(device, path)}`);
   }
+  sayNotes(session, configuration.body);
   sayWhenIdle(session, device.name, configuration.body.text);
 }
 
-async function check(session: Session, { device, configuration }: Present, path: string): Promise<void> {
+async function check(session: Session, name: string, path: string, flags: ConfigFlags): Promise<void> {
   const stored = await readText(path);
   if (stored === undefined) throw new Failure(exitCodes.notFound, `There is no file ${path}`);
+  const { device, configuration } = await fetchPresent(session, name, withIpv6(flags, stored));
   const key = await readPrivateKey(path);
   if (key !== undefined) checkBelongs(key, device.publicKey, path);
   const { revision, text } = configuration.body;
@@ -94,11 +108,14 @@ async function check(session: Session, { device, configuration }: Present, path:
       hint: `Renew it: ${renewal(device, path)}`,
     });
   if (!session.json) session.out(`${path} is up to date (revision ${clean(revision)}).\n`);
+  sayNotes(session, configuration.body);
   sayWhenIdle(session, device.name, text);
 }
 
-async function renew(session: Session, { device, configuration }: Present, flags: ConfigFlags): Promise<void> {
+async function renew(session: Session, name: string, flags: ConfigFlags): Promise<void> {
   const out = flags.out === undefined ? undefined : resolve(flags.out);
+  const stored = out === undefined ? undefined : await readText(out);
+  const { device, configuration } = await fetchPresent(session, name, withIpv6(flags, stored));
   const key = await privateKeyFor(device, flags, session.io.env);
   const text = withPrivateKey(configuration.body.text, key);
   if (out !== undefined) {
@@ -107,6 +124,7 @@ async function renew(session: Session, { device, configuration }: Present, flags
   }
   if (session.json) session.show(configuration, () => '');
   else if (flags.qr === true) session.out(qrCode(text, session));
+  sayNotes(session, configuration.body);
   sayWhenIdle(session, device.name, text);
 }
 

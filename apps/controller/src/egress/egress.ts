@@ -53,7 +53,7 @@ export class Egress {
   }
 }
 
-const systemAddresses = async (name: string): Promise<string[]> =>
+export const systemAddresses = async (name: string): Promise<string[]> =>
   (await lookup(name, { all: true })).map(({ address }) => address);
 
 async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {

@@ -50,6 +50,14 @@ export class EgressTargets {
     if (purpose === 'request') return !within(notPublic) && !within(ranges(own.networks));
     return !within(notPublic) || within(siteNetworks);
   }
+
+  /** Whether anybody may learn that a name has this address: it is public, and the operator does not deny it. */
+  mayBeTold(text: string): boolean {
+    const address = parseAddress(text);
+    if (address === null) return false;
+    const hidden = [...this.#deny, ...noHost, ...thisHostOrLink, ...notPublic];
+    return ![address, ...embedded(address)].some((form) => contains(hidden, form));
+  }
 }
 
 type Address = NonNullable<ReturnType<typeof parseAddress>>;

@@ -121,10 +121,23 @@ export const DevicePage = paginated(Device).meta({ id: 'DevicePage' });
 export const deviceSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
 export const deviceQuery = z.strictObject(pageQuery(deviceSortFields));
 
+export const deviceConfigurationQuery = z.strictObject({
+  ipv6: z
+    .enum(['true', 'false'])
+    .optional()
+    .describe('`false`: without IPv6 addresses, for hosts where IPv6 is switched off and wg-quick stops at them'),
+});
+
 export const DeviceConfiguration = z
   .object({
     revision: z.string().describe('Changes when the text changes'),
     text: z.string().describe('WireGuard configuration; PrivateKey holds the placeholder'),
+    notes: z
+      .array(z.string())
+      .optional()
+      .describe(
+        'What the configuration leaves out of the tunnel and why, for people; absent when there is nothing to say',
+      ),
   })
   .meta({ id: 'DeviceConfiguration' });
 export type DeviceConfiguration = z.infer<typeof DeviceConfiguration>;

@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { privateKeyPlaceholder } from '@sallyport/contract';
+import { type DeviceConfiguration, type Gateway, privateKeyPlaceholder } from '@sallyport/contract';
+import type { World } from '@sallyport/policy';
 import { parseConfiguration } from '@sallyport/wireguard';
 import type { RowUpdate } from '../../db/schema.ts';
 import { makers, publicKeyOf } from '../../testing/api.ts';
 import { openTestApp } from '../../testing/harness.ts';
+import { deviceConfiguration } from './configuration.ts';
+import type { DeviceRow } from './store.ts';
 
 /** A device with a policy for a resource on a gateway that has not enrolled. */
 async function start(t: TestContext) {
-  const app = await openTestApp(t);
+  const app = await openTestApp(t, { egress: { allow: [], deny: [], details: true } });
   const make = makers(app);
   const web = await make.protocol('80');
   const device = await make.device('laptop');
@@ -19,10 +22,10 @@ async function start(t: TestContext) {
   ]);
   await make.attach(resource.id, [gateway.id]);
   await make.policy('p', { devices: [device.id], resources: [resource.id] });
-  const configuration = async () => {
-    const answer = await app.request('GET', `/tenants/devices/${device.id}/configuration`);
+  const configuration = async (query = '') => {
+    const answer = await app.request('GET', `/tenants/devices/${device.id}/configuration${query}`);
     assert.equal(answer.status, 200, answer.text);
-    return answer.json as { revision: string; text: string };
+    return answer.json as DeviceConfiguration;
   };
   const set = (id: string, values: RowUpdate<'gateways'>) =>
     app.store.db.updateTable('gateways').set(values).where('id', '=', id).execute();
@@ -52,7 +55,8 @@ test('the configuration has a peer for each gateway that carries something for t
     ],
   });
   assert.doesNotMatch(text, /#/);
-  assert.deepEqual(await configuration(), { revision, text }, 'the same world gives the same text');
+  const again = await configuration();
+  assert.deepEqual([again.revision, again.text], [revision, text], 'the same world gives the same text');
 });
 
 test('the endpoint is the one given, with its port or that of the gateway, else the discovered one', async (t) => {
@@ -147,4 +151,120 @@ test('where an internet policy sends everything through gateways, so does the co
   assert.deepEqual(await allowed(), { [berlin]: true }, 'what goes nowhere goes through a gateway that it has');
   assert.equal((await patch({ mode: 'LOCAL' })).status, 200);
   assert.deepEqual(await allowed(), { [berlin]: false });
+});
+
+test('endpoints are taken out of the prefixes that cover them, and a note says so', async (t) => {
+  const { make, gateway, resource, configuration, set } = await start(t);
+  const values = { wireguard_key: publicKeyOf('Berlin'), endpoint: '198.51.100.7', discovered_endpoint: '10.0.0.1:9' };
+  await set(gateway.id, values);
+  const web = await make.protocol('443');
+  const around = await make.resource('around', [
+    { address: '198.51.100.4/30', protocols: [web.id] },
+    { address: 'fd12::/126', protocols: [web.id] },
+  ]);
+  await make.attach(around.id, [gateway.id]);
+  await make.policy('q', { allDevices: true, resources: [around.id] });
+  const six = await make.gateway('Six', { endpoint: 'fd12::1' });
+  await set(six.id, { wireguard_key: publicKeyOf('Six') });
+  await make.attach(resource.id, [gateway.id, six.id]);
+  const one = await make.resource('one', [{ address: '192.0.2.9', protocols: [web.id] }]);
+  await make.attach(one.id, [six.id]);
+  await make.policy('r', { allDevices: true, resources: [one.id] });
+
+  const { text, notes = [] } = await configuration();
+  const prefixes = parseConfiguration(text, privateKeyPlaceholder).peers.flatMap(({ allowedIps }) => allowedIps);
+  for (const kept of [
+    '198.51.100.4/31',
+    '198.51.100.6/32',
+    '10.0.0.0/32',
+    '10.0.0.128/25',
+    'fd12::/128',
+    'fd12::2/127',
+  ])
+    assert.ok(prefixes.includes(kept), `${kept} in ${prefixes}`);
+  for (const cut of ['198.51.100.4/30', '198.51.100.7/32', '10.0.0.0/24', '10.0.0.1/32', 'fd12::1/128'])
+    assert.ok(!prefixes.includes(cut), `${cut} in ${prefixes}`);
+  assert.equal(notes.length, 3, notes.join('\n'));
+  for (const [address, name] of [
+    ['198.51.100.7', 'Berlin'],
+    ['10.0.0.1', 'Berlin'],
+    ['fd12::1', 'Six'],
+  ]) {
+    const said = notes.find((note) =>
+      note.startsWith(`Outside of the tunnel: ${address}, the endpoint of gateway "${name}"`),
+    );
+    assert.ok(said !== undefined, notes.join('\n'));
+    assert.ok(text.includes(`# ${said}\n`), 'the text says it too');
+  }
+  await set(gateway.id, { endpoint: '203.0.113.1', discovered_endpoint: null });
+  await set(six.id, { endpoint: '203.0.113.2' });
+  assert.equal((await configuration()).notes, undefined);
+});
+
+test('default routes stay whole around an endpoint', async (t) => {
+  const { make, gateway, configuration, set } = await start(t);
+  await set(gateway.id, { wireguard_key: publicKeyOf('Berlin'), endpoint: '198.51.100.7' });
+  const out: Parameters<typeof make.policy>[1] = {
+    type: 'INTERNET',
+    mode: 'INTERNET_ACCESS_POINT',
+    allDevices: true,
+    gateways: [gateway.id],
+  };
+  await make.policy('out', out);
+  const { text, notes } = await configuration();
+  assert.match(text, /AllowedIPs = .*0\.0\.0\.0\/0, ::\/0/);
+  assert.equal(notes, undefined);
+});
+
+test('addresses of names are taken out where they are known, and a note names the others', async () => {
+  const gateway = (name: string, endpoint: string) =>
+    ({ name, endpoint, wireguardPort: '51820', publicKey: publicKeyOf(name) }) as Gateway;
+  const parts = {
+    device: { overlay_v4: '100.64.0.9', overlay_v6: 'fd50::9', active: 1 } as DeviceRow,
+    world: {
+      settings: { mtu: 1280 },
+      gateways: new Map([['a', { addresses: ['100.64.0.1/32'] }]]),
+    } as unknown as World,
+    gateways: new Map([
+      ['a', gateway('A', 'a.example.com')],
+      ['b', gateway('B', 'b.example.com:99')],
+    ]),
+    ipv6: true,
+  };
+  const lookup = async (name: string) => (name === 'a.example.com' ? ['203.0.113.0', '203.0.113.2'] : null);
+  const reach = new Map([
+    ['a', ['10.0.0.0/24']],
+    ['b', ['203.0.113.0/30']],
+  ]);
+  const { text, notes = [] } = await deviceConfiguration({ ...parts, reach }, lookup);
+  assert.match(text, /AllowedIPs = 203\.0\.113\.1\/32, 203\.0\.113\.3\/32$/m);
+  assert.match(text, /AllowedIPs = 100\.64\.0\.1\/32, 10\.0\.0\.0\/24$/m);
+  assert.match(notes[2] ?? '', /^The controller does not know the address of b\.example\.com, .*gateway "B"/);
+  assert.doesNotMatch(text, /does not know/, 'a resolver that is away does not change the text');
+  const none = async () => assert.fail('no name matters where only a default route could cover it');
+  const whole = await deviceConfiguration({ ...parts, reach: new Map([['a', ['0.0.0.0/0']]]) }, none);
+  assert.match(whole.text, /AllowedIPs = 100\.64\.0\.1\/32, 0\.0\.0\.0\/0$/m);
+});
+
+test('without IPv6 there are no IPv6 addresses, and what is out of reach is named', async (t) => {
+  const { app, device, gateway, configuration, set } = await start(t);
+  await set(gateway.id, { wireguard_key: publicKeyOf('Berlin'), endpoint: '203.0.113.1' });
+  const full = await configuration('?ipv6=true');
+  assert.deepEqual(await configuration(), full);
+  const { text, revision } = await configuration('?ipv6=false');
+  assert.notEqual(revision, full.revision);
+  const { addresses, peers } = parseConfiguration(text, privateKeyPlaceholder);
+  assert.deepEqual(addresses, [`${device.overlayAddresses[0]}/32`]);
+  assert.deepEqual(
+    peers[0]?.allowedIps.filter((prefix) => prefix.includes(':')),
+    [],
+  );
+  assert.match(text, /^# Left out, because it is without IPv6: fd12::1\/128\.$/m);
+  await set(gateway.id, { endpoint: '2001:db8::1' });
+  assert.match(
+    (await configuration('?ipv6=false')).text,
+    /^# Left out: gateway "Berlin", its endpoint .* needs IPv6\.$/m,
+  );
+  const wrong = await app.request('GET', `/tenants/devices/${device.id}/configuration?ipv6=no`);
+  assert.equal(wrong.status, 400);
 });

@@ -1,6 +1,8 @@
 import { gatewaysFor, type World } from '@sallyport/policy';
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
+import { EndpointNames } from '../../egress/endpoint-names.ts';
+import type { EgressSettings } from '../../egress/targets.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
@@ -20,6 +22,7 @@ export interface DeviceRouteDeps {
   readonly devices: DeviceQueries;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
   readonly worlds: Worlds;
+  readonly egress: EgressSettings;
   /** WireGuard keys of the controller's own, base64. */
   readonly reservedKeys: ReadonlySet<string>;
 }
@@ -36,6 +39,7 @@ type DeviceOperation =
 
 export function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
   const { store, devices, reservedKeys } = deps;
+  const names = new EndpointNames(deps.egress, store.now);
   const answer = (tx: Tx, id: string) => devices.get(tx.scoped, id);
   return {
     createDevice: { write: async (tx, _context, { body }) => answer(tx, await createDevice(tx, body, reservedKeys)) },
@@ -69,12 +73,16 @@ export function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
       },
     },
     getDeviceConfiguration: {
-      read: async ({ tenant }, { params }) => ({ body: await configurationOf(deps, tenant, params.id) }),
+      read: async ({ tenant }, { params, query }) => {
+        const parts = await configurationParts(deps, tenant, params.id);
+        const given = { ...parts, ipv6: query.ipv6 !== 'false' };
+        return { body: await deviceConfiguration(given, (name) => names.of(name)) };
+      },
     },
   };
 }
 
-async function configurationOf({ store, gateways, worlds }: DeviceRouteDeps, tenant: string, id: string) {
+async function configurationParts({ store, gateways, worlds }: DeviceRouteDeps, tenant: string, id: string) {
   const world = await worlds.world(tenant);
   return store.read(async (db) => {
     const own = scoped(db, tenant);
@@ -82,6 +90,6 @@ async function configurationOf({ store, gateways, worlds }: DeviceRouteDeps, ten
     if (device === undefined) throw notFound();
     if (device.identity_key !== null) throw new ApiError('native_device');
     const reach = gatewaysFor(withRulesMet(world), id, store.now());
-    return deviceConfiguration(device, world, reach, await gateways.nested(own, [...reach.keys()]));
+    return { device, world, reach, gateways: await gateways.nested(own, [...reach.keys()]) };
   });
 }
