@@ -19,6 +19,7 @@ export { ClientHost } from './system/client-host.ts';
 export type { ChangeResult, FirewallCounters } from './system/firewall.ts';
 export { Firewall } from './system/firewall.ts';
 export { explainDrop, findForeignDrops } from './system/foreign.ts';
+export { forwardingFix } from './system/forwarding.ts';
 export type { KeepSysctls, UpResult } from './system/host.ts';
 export { Host } from './system/host.ts';
 export type { HostWatch } from './system/host-watch.ts';

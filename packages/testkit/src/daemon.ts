@@ -16,9 +16,17 @@ export class Daemon {
 
   static start(
     args: readonly string[],
-    options: { cleanup: Cleanup; namespace?: Namespace; env?: Record<string, string>; input?: string; cwd?: string },
+    options: {
+      cleanup: Cleanup;
+      namespace?: Namespace;
+      env?: Record<string, string>;
+      input?: string;
+      cwd?: string;
+      /** Command that becomes the daemon, which follows as its last arguments. */
+      wrapper?: readonly string[];
+    },
   ): Daemon {
-    const command = [process.execPath, ...args];
+    const command = [...(options.wrapper ?? []), process.execPath, ...args];
     const [file = '', ...rest] =
       options.namespace === undefined ? command : ['ip', 'netns', 'exec', options.namespace.name, ...command];
     options.cleanup.check();

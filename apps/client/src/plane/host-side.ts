@@ -90,8 +90,7 @@ export class HostSide {
   #look(state: ClientHostState): void {
     void this.#mutex.run(async () => {
       if (this.#state !== state) return;
-      // What cannot be looked at is for the next sweep to say.
-      const differences = await this.#differences(state).catch(() => []);
+      const differences = await this.#differences(state).catch((error) => [failureOf(error).message]);
       if (differences.length > 0) this.#report(differences);
     });
   }

@@ -30,6 +30,7 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
       now: Date.now,
       onForeignChange: () => {},
       onHostDrift: () => {},
+      onHostChange: () => {},
       path: () => 'unknown',
     });
     const relayed = await new RelayTable(name).remove();

@@ -59,6 +59,8 @@ export interface PlaneOptions {
   readonly onForeignChange: (change: ForeignChange) => void;
   /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
   readonly onHostDrift: (differences: readonly string[]) => void;
+  /** Something of the host's network has changed. */
+  readonly onHostChange: () => void;
   /** What is known of the way from the tunnel to the resources. */
   readonly path: () => PathVerdict;
 }
@@ -100,7 +102,7 @@ export class DataPlane implements ProbePlane {
     this.#firewall = new FirewallSide(options.interface, options.onForeignChange, (error) =>
       options.onHostDrift([`what nftables reports could not be followed: ${failureOf(error).message}`]),
     );
-    this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
+    this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift, options.onHostChange);
   }
 
   /** How WireGuard runs here; null until it is known. */

@@ -25,7 +25,7 @@ import { DataPlane, type PlaneOptions } from './data-plane.ts';
 import { hasLostPeers, Statistics } from './statistics.ts';
 
 export interface GatewayPlaneOptions
-  extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'path' | 'peerConfig'> {
+  extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'onHostChange' | 'path' | 'peerConfig'> {
   /** Own id. */
   readonly gateway: string;
   readonly log: Log;
@@ -72,7 +72,8 @@ export class GatewayPlane implements AgentPlane {
       ...options,
       peerConfig: (item) => this.#paths.peerConfig(item),
       onForeignChange: (change) => this.#foreignChange(change),
-      onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed' }),
+      onHostDrift: ([first]) => this.#tell({ kind: 'drift', reason: first ?? 'the host changed', cured: true }),
+      onHostChange: () => this.#pathCheck.soon(),
       path: () => this.#pathCheck.verdict,
     });
     this.#pathCheck = new PathCheck({

@@ -8,6 +8,7 @@ export class HostSide {
   readonly #directory: StateDirectory;
   readonly #mutex: Mutex;
   readonly #report: (differences: readonly string[]) => void;
+  readonly #looked: () => void;
   #state: HostState | null = null;
   /** What the disk did not take. */
   #unsaved: SavedHost<HostState> | null = null;
@@ -19,11 +20,20 @@ export class HostSide {
     return this.#conflicts;
   }
 
-  /** What is reported was found while nothing else held the mutex, so it is not our own work half done. */
-  constructor(directory: StateDirectory, mutex: Mutex, report: (differences: readonly string[]) => void) {
+  /**
+   * What is reported was found while nothing else held the mutex, so it is not our own work half done. `looked`: something has
+   * changed, whether or not it is as wanted.
+   */
+  constructor(
+    directory: StateDirectory,
+    mutex: Mutex,
+    report: (differences: readonly string[]) => void,
+    looked: () => void,
+  ) {
     this.#directory = directory;
     this.#mutex = mutex;
     this.#report = report;
+    this.#looked = looked;
   }
 
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
@@ -83,8 +93,8 @@ export class HostSide {
   #look(state: HostState): void {
     void this.#mutex.run(async () => {
       if (this.#state !== state) return;
-      // What cannot be looked at is for the next sweep to say.
-      const differences = await this.#differences(state).catch(() => []);
+      this.#looked();
+      const differences = await this.#differences(state).catch((error) => [failureOf(error).message]);
       if (differences.length > 0) this.#report(differences);
     });
   }

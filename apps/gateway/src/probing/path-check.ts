@@ -1,6 +1,6 @@
 import type { Failure } from '@sallyport/agent-runtime';
 import type { ProbeItem } from '@sallyport/contract/channel';
-import { explainDrop, type TracedDrop } from '@sallyport/hostnet';
+import { explainDrop, forwardingFix, type TracedDrop } from '@sallyport/hostnet';
 import { probe } from './probes.ts';
 import type { TunnelProbe } from './tunnel-probe.ts';
 
@@ -129,11 +129,16 @@ export class PathCheck {
       const message = `${what} do not get through, though this host gets an answer: ${place}. Let them through: ${fix}`;
       return { code: 'foreign-chain-drops', message };
     }
+    const begin = `Packets of the tunnel get no answer from ${to}, though this host does`;
+    const forwarding = await forwardingFix(name, item.target);
+    if (forwarding !== null) {
+      return { code: 'path-blocked', message: `${begin}: forwarding is off. Switch it on: ${forwarding}` };
+    }
     const { masquerade = true, overlay = '' } = gateway() ?? {};
     const route = masquerade
       ? ''
       : ` Masquerading is off, so the network of the resource must route ${overlay} to this host.`;
-    const message = `Packets of the tunnel get no answer from ${to}, though this host does, and no nftables rule drops them.${route} Look for rules of the legacy iptables (iptables-legacy -S), policy rules (ip rule) and routes that concern ${name}.`;
+    const message = `${begin}, and no nftables rule drops them.${route} Look for rules of the legacy iptables (iptables-legacy -S), policy rules (ip rule) and routes that concern ${name}.`;
     return { code: 'path-blocked', message };
   }
 }

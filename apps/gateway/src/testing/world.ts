@@ -71,7 +71,7 @@ export class World {
     ];
   }
 
-  startAgent(more: readonly string[] = [], input: string = `${this.token}\n`): Daemon {
+  startAgent(more: readonly string[] = [], input: string = `${this.token}\n`, wrapper: readonly string[] = []): Daemon {
     this.agent = Daemon.start(
       [
         mainProgram,
@@ -83,7 +83,7 @@ export class World {
         ...this.where,
         ...more,
       ],
-      { cleanup: this.cleanup, namespace: this.gateway, input },
+      { cleanup: this.cleanup, namespace: this.gateway, input, wrapper },
     );
     return this.agent;
   }

@@ -1,6 +1,6 @@
 /** The host's network as the system lists it, reduced to what the plan needs. */
 export interface FoundHost {
-  /** Whether the kernel has IPv6 at all. */
+  /** Whether the tunnel can have IPv6 at all. */
   readonly ipv6: boolean;
   /** Null if the interface does not exist. */
   readonly link: { readonly mtu: number; readonly up: boolean; readonly group?: string } | null;
@@ -14,6 +14,8 @@ export interface FoundHost {
   readonly rules: { readonly v4: readonly FoundRule[]; readonly v6: readonly FoundRule[] };
   /** Value of each sysctl that `sysctlPaths` asks for; missing files are left out. */
   readonly sysctls: ReadonlyMap<string, string>;
+  /** Those of them that cannot be written. */
+  readonly fixed?: ReadonlySet<string>;
 }
 
 /** Somebody else's route. */

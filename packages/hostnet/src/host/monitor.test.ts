@@ -23,6 +23,8 @@ it('picks the changes that can matter out of all', () => {
     '[ROUTE]Deleted 10.0.0.0/8 via 10.9.0.1 dev eth0 ',
     '[ROUTE]10.1.7.7 via 10.9.0.1 dev eth0 ',
     '[ROUTE]unreachable fd11:0:5::/48 dev lo metric 1024 pref medium',
+    '[NETCONF]inet lan0 forwarding off ',
+    '[NETCONF]inet6 lan0 ',
     '[RULE]5:\tfrom all to 1.2.3.4 lookup main',
   ];
   const others = [

@@ -3,14 +3,15 @@ import type { HostState } from '../types.ts';
 import { overlap } from './overlap.ts';
 
 /** Arguments of `ip` that make it print every change, one a line, each with a label in front. */
-export const MONITOR_ARGUMENTS = ['-o', 'monitor', 'label', 'link', 'address', 'route', 'rule'] as const;
+export const MONITOR_ARGUMENTS = ['-o', 'monitor', 'label', 'link', 'address', 'route', 'rule', 'netconf'] as const;
 
 /**
  * Whether a line of `ip monitor` can be about something that `planUp` looks at: the tunnel interface, a route of the
- * overlay or in the way of one that is wanted, or any policy rule, since others can come to stand before ours.
+ * overlay or in the way of one that is wanted, forwarding and reverse path filters of any interface, or any policy rule,
+ * since others can come to stand before ours.
  */
 export function concernsHost(state: HostState, line: string): boolean {
-  if (line.startsWith('[RULE]')) return true;
+  if (line.startsWith('[RULE]') || line.startsWith('[NETCONF]')) return true;
   const words = line.split(/[\s:\\]+/);
   if (words.some((word) => word.replace(/@.*$/, '') === state.interface)) return true;
   const overlay = [state.overlay.v4, state.overlay.v6].map((text) => formatNetwork(parsePrefix(text)));

@@ -43,7 +43,7 @@ export function planUp(state: HostState, found: FoundHost): HostPlan {
   }
   if (found.link) planLink(batch, state, found, destinations);
   else batch.differences.push(`interface ${state.interface} does not exist`);
-  return batch.plan(planSysctls(state.interface, found.sysctls), conflicts);
+  return batch.plan(planSysctls(state.interface, found.sysctls, found.fixed), conflicts);
 }
 
 /** Takes back rules, routes and addresses, whatever of them is there. Sysctls are restored from what `up` returned. */

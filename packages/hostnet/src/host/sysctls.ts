@@ -12,8 +12,10 @@ const FORCE_DEFAULT = `${V6}/default/force_forwarding`;
 /** The settings to look at, given the names below `conf`. Those that the kernel lacks are to be left out. */
 export function sysctlPaths(tunnel: string, interfaces: readonly string[]): string[] {
   return [
-    'net/ipv4/ip_forward',
+    FORWARD,
+    `net/ipv4/conf/${tunnel}/forwarding`,
     EARLY_DEMUX,
+    ALL_RP_FILTER,
     `net/ipv4/conf/${tunnel}/rp_filter`,
     SOURCE_MARK,
     ...redirects(tunnel),
@@ -21,6 +23,14 @@ export function sysctlPaths(tunnel: string, interfaces: readonly string[]): stri
     `${V6}/all/forwarding`,
     ...interfaces.flatMap((name) => [`${V6}/${name}/force_forwarding`, `${V6}/${name}/accept_ra`]),
   ];
+}
+
+export const FORWARD = 'net/ipv4/ip_forward';
+const ALL_RP_FILTER = 'net/ipv4/conf/all/rp_filter';
+
+/** Whether nothing passes without the setting. Others that cannot be set stay as they are. */
+function isEssential(path: string, tunnel: string): boolean {
+  return path === FORWARD || path === SOURCE_MARK || path === `net/ipv4/conf/${tunnel}/forwarding`;
 }
 
 /**
@@ -41,21 +51,30 @@ function redirects(tunnel: string): string[] {
 }
 
 /**
- * Forwarding for both families, and a loose reverse path filter on the tunnel (the kernel takes the higher number of
- * `all` and the interface's, and loose is the highest) that heeds marks; no redirects, no early demultiplexing. IPv6 forwarding is switched for all interfaces at once and
- * stops a host from heeding router advertisements. Where the kernel has `force_forwarding` (Linux 6.17), which does
- * not, that is used, on every interface since it counts where a packet comes in; else those that heeded
- * advertisements are told to go on (`accept_ra` 2).
+ * Forwarding for both families, no redirects, no early demultiplexing, and a reverse path filter on the tunnel that heeds
+ * marks and is not strict: the kernel takes the higher number of `all` and the interface's, where 1 is strict and 2 is loose.
+ * IPv6 forwarding is switched for all interfaces at once and stops a host from heeding router advertisements. Where the
+ * kernel has `force_forwarding` (Linux 6.17), which does not, that is used, on every interface since it counts where a
+ * packet comes in; else those that heeded advertisements are told to go on (`accept_ra` 2). `fixed`: settings that cannot
+ * be written; only those without which nothing passes are wanted all the same.
  */
-export function planSysctls(tunnel: string, found: ReadonlyMap<string, string>): SysctlChange[] {
+export function planSysctls(
+  tunnel: string,
+  found: ReadonlyMap<string, string>,
+  fixed: ReadonlySet<string> = new Set(),
+): SysctlChange[] {
   const changes: SysctlChange[] = [];
   const want = (path: string, value: string): void => {
     const before = found.get(path);
-    if (before !== undefined && before !== value) changes.push({ path, value, before });
+    if (before === undefined || before === value || (fixed.has(path) && !isEssential(path, tunnel))) return;
+    changes.push({ path, value, before });
   };
-  want('net/ipv4/ip_forward', '1');
+  // It switches every interface.
+  if (found.get(FORWARD) === '1') want(`net/ipv4/conf/${tunnel}/forwarding`, '1');
+  want(FORWARD, '1');
   want(EARLY_DEMUX, '0');
-  want(`net/ipv4/conf/${tunnel}/rp_filter`, '2');
+  const filters = [ALL_RP_FILTER, `net/ipv4/conf/${tunnel}/rp_filter`].map((path) => Number(found.get(path) ?? 0));
+  if (Math.max(...filters) === 1) want(`net/ipv4/conf/${tunnel}/rp_filter`, '2');
   want(SOURCE_MARK, '1');
   for (const path of redirects(tunnel)) want(path, '0');
   want(`${V6}/${tunnel}/disable_ipv6`, '0');

@@ -1,4 +1,4 @@
-import { access, readFile, writeFile } from 'node:fs/promises';
+import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import { HostNetError } from '../errors.ts';
 import type { FoundHost } from '../host/found.ts';
 import type { HostPlan } from '../host/plan.ts';
@@ -23,7 +23,7 @@ export async function checkTools(): Promise<void> {
 /** Settings first: IPv6 may be switched off on the interface, and then it takes no address. */
 export async function applyPlan(plan: HostPlan): Promise<void> {
   for (const { path, value } of plan.sysctls) {
-    await writeFile(`/proc/sys/${path}`, value).catch((error) => readOnly(path, error));
+    await writeFile(`/proc/sys/${path}`, value).catch((error) => readOnly(path, value, error));
   }
   if (plan.ip4) await output('ip', ['-4', '-batch', '-'], plan.ip4);
   if (plan.ip6) await output('ip', ['-6', '-batch', '-'], plan.ip6);
@@ -34,7 +34,7 @@ export async function restoreSysctls(sysctls: readonly SysctlChange[]): Promise<
   checkSysctls(sysctls);
   for (const { path, before } of sysctls) {
     await writeFile(`/proc/sys/${path}`, before).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ENOENT') throw readOnly(path, error);
+      if (error.code !== 'ENOENT') throw readOnly(path, before, error);
     });
   }
 }
@@ -78,8 +78,24 @@ export async function readSysctls(paths: readonly string[]): Promise<ReadonlyMap
   return new Map(values.filter((entry) => entry !== null));
 }
 
-export function readOnly(path: string, cause: unknown): never {
+/** Throws `no-privilege` for a setting that cannot be written. */
+export function readOnly(path: string, value: string, cause: unknown): never {
   const setting = path.replaceAll('/', '.');
-  const hint = `Make /proc/sys writable, or set it outside: sysctl -w ${setting} (for a container: --sysctl).`;
+  // A container gets its settings before there is a tunnel interface.
+  const outside = setting.replace(/^(net\.ipv[46]\.conf)\.(?!all\.|default\.).+\.(\w+)$/, '$1.default.$2');
+  const hint = `Make /proc/sys writable, or set it from outside: sysctl -w ${setting}=${value} (for a container: --sysctl ${outside}=${value}).`;
   throw new HostNetError('no-privilege', `cannot set ${setting}`, hint, { cause });
+}
+
+/** Those that cannot be written. */
+export async function fixedSysctls(paths: readonly string[]): Promise<ReadonlySet<string>> {
+  const fixed = await Promise.all(
+    paths.map((path) =>
+      access(`/proc/sys/${path}`, constants.W_OK).then(
+        () => false,
+        () => true,
+      ),
+    ),
+  );
+  return new Set(paths.filter((_, i) => fixed[i]));
 }

@@ -16,7 +16,7 @@ export interface ChangeSource {
 }
 
 /**
- * Calls `report` as soon as something changed that `verify` looks at (but for sysctls, of which the kernel says nothing),
+ * Calls `report` as soon as something changed that `verify` looks at (of settings, the kernel tells of forwarding and reverse path filters only),
  * by whomever: the caller looks whether all is still as wanted. What goes wrong with a report goes to `failed`.
  */
 export function watchHost(

@@ -4,7 +4,7 @@ import type { FoundHost } from '../host/found.ts';
 import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import { planDown, planUp, ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
-import { EARLY_DEMUX, planSysctls, sysctlPaths } from '../host/sysctls.ts';
+import { FORWARD, planSysctls, sysctlPaths } from '../host/sysctls.ts';
 import { planTransit } from '../host/transit.ts';
 import type { HostState, Transit } from '../types.ts';
 import {
@@ -12,6 +12,7 @@ import {
   checkSysctls,
   checkTools,
   findInterface,
+  fixedSysctls,
   hasIpv6,
   ipJson,
   readOnly,
@@ -41,7 +42,7 @@ export class Host {
     await checkTools();
     const forwarding = (await readFile(`/proc/sys/${FORWARD}`, 'utf8')).trim();
     if (forwarding !== '1')
-      await access(`/proc/sys/${FORWARD}`, constants.W_OK).catch((cause) => readOnly(FORWARD, cause));
+      await access(`/proc/sys/${FORWARD}`, constants.W_OK).catch((cause) => readOnly(FORWARD, '1', cause));
   }
 
   /**
@@ -66,7 +67,8 @@ export class Host {
    * with their values from before.
    */
   async transit(tunnel: string, changed: readonly SysctlChange[]): Promise<Transit> {
-    const pending = planSysctls(tunnel, await findSysctls(tunnel));
+    const { sysctls, fixed } = await findSysctls(tunnel);
+    const pending = planSysctls(tunnel, sysctls, fixed);
     const links = await ipJson('-j', '-d', 'link', 'show');
     return planTransit(tunnel, [...changed, ...pending], readLinks(links));
   }
@@ -94,13 +96,14 @@ export class Host {
   }
 
   async #find(state: HostState): Promise<FoundHost> {
-    const ipv6 = await hasIpv6();
+    const { sysctls, fixed } = await findSysctls(state.interface);
+    const ipv6 = (await hasIpv6()) && !fixed.has(`net/ipv6/conf/${state.interface}/disable_ipv6`);
     const routes = async (family: string): Promise<unknown> =>
       ipJson(family, '-j', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL));
     // Only to be compared with further routes, and it may be the whole internet's.
     const main = async (family: string): Promise<unknown> =>
       state.routes.length === 0 ? [] : ipJson(family, '-j', 'route', 'show', 'table', 'main');
-    const [device, rules4, rules6, routes4, routes6, main4, main6, sysctls] = await Promise.all([
+    const [device, rules4, rules6, routes4, routes6, main4, main6] = await Promise.all([
       findInterface(state.interface),
       ipJson('-4', '-j', 'rule', 'show'),
       ipv6 ? ipJson('-6', '-j', 'rule', 'show') : [],
@@ -108,7 +111,6 @@ export class Host {
       ipv6 ? routes('-6') : [],
       main('-4'),
       ipv6 ? main('-6') : [],
-      findSysctls(state.interface),
     ]);
     return {
       ipv6,
@@ -117,19 +119,14 @@ export class Host {
       routes: [...readRoutes(routes4, state.interface, 4), ...readRoutes(routes6, state.interface, 6)],
       foreign: [...readForeignRoutes(main4, 4), ...readForeignRoutes(main6, 6)],
       sysctls,
+      fixed,
     };
   }
 }
 
-const FORWARD = 'net/ipv4/ip_forward';
-
-async function findSysctls(tunnel: string): Promise<ReadonlyMap<string, string>> {
+async function findSysctls(tunnel: string): Promise<Required<Pick<FoundHost, 'sysctls' | 'fixed'>>> {
   const interfaces = await readdir('/proc/sys/net/ipv6/conf').catch(() => []);
-  const found = await readSysctls(sysctlPaths(tunnel, interfaces));
-  // It only guards against a flushed ruleset, so a container that cannot set it still gets a gateway.
-  const writable = await access(`/proc/sys/${EARLY_DEMUX}`, constants.W_OK).then(
-    () => true,
-    () => false,
-  );
-  return writable ? found : new Map([...found].filter(([path]) => path !== EARLY_DEMUX));
+  const sysctls = await readSysctls(sysctlPaths(tunnel, interfaces));
+  const fixed = await fixedSysctls(planSysctls(tunnel, sysctls).map(({ path }) => path));
+  return { sysctls, fixed };
 }
