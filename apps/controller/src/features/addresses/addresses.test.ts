@@ -84,12 +84,13 @@ test('an address is taken out of its resource, also the last one', async (t) => 
   await assertRefused(app, ['DELETE', `${path}/${resource.addresses[0].id}`], 404, 'not_found');
 });
 
-test('ids that are no UUID are simply not found', async (t) => {
+test('a malformed id is an invalid request, and the id of something else is not found', async (t) => {
   const { app, resource } = await start(t);
   for (const id of ['nonsense', '1', resource.id]) {
-    await assertRefused(app, ['GET', `${path}/${id}`], 404, 'not_found');
-    await assertRefused(app, ['GET', `${path}/${id}/gateways`], 404, 'not_found');
-    await assertRefused(app, ['DELETE', `${path}/${id}`], 404, 'not_found');
+    const [status, code] = id === resource.id ? ([404, 'not_found'] as const) : ([400, 'invalid_request'] as const);
+    await assertRefused(app, ['GET', `${path}/${id}`], status, code);
+    await assertRefused(app, ['GET', `${path}/${id}/gateways`], status, code);
+    await assertRefused(app, ['DELETE', `${path}/${id}`], status, code);
   }
   const [first] = resource.addresses;
   await assertRefused(app, ['GET', `${path}/${first.id}`, { key: app.other.key }], 404, 'not_found');
