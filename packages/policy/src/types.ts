@@ -157,6 +157,8 @@ export interface WorldSettings {
   /** Whole overlay per family. No resource ever matches inside of it. */
   readonly overlay: { readonly v4: string; readonly v6: string };
   readonly mtu: number;
+  /** What full tunnels leave of the networks that native devices are connected to. Absent: RESOLVERS. */
+  readonly localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
   /** IANA zone of rules that name none. */
   readonly timeZone: string;
   /** Told to every agent. */

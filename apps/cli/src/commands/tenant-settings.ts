@@ -1,16 +1,17 @@
-import type { Tenant } from '@sallyport/contract';
+import { localNetwork, type Tenant } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { usage } from '../failure.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { moment } from '../text.ts';
-import { count, given, writes } from './options.ts';
+import { choice, count, given, writes } from './options.ts';
 
 interface SettingsFlags {
   readonly name?: string;
   readonly timeZone?: string;
   readonly lease?: string;
   readonly drain?: string;
+  readonly localNetwork?: Tenant['localNetwork'];
   readonly auditRetention?: string;
 }
 
@@ -28,6 +29,7 @@ export function addSettings(program: Command, session: Session): void {
     .option('--time-zone <zone>', 'of admission rules that name none, such as Europe/Zurich')
     .option('--lease <span>', 'how long gateways go on without the controller: 3600s, 24h, 7d')
     .option('--drain <span>', 'how long flows may go on through a gateway in MAINTENANCE: 300s, 1h')
+    .addOption(choice('--local-network <what>', 'what a full tunnel leaves of private networks', localNetwork.options))
     .option('--audit-retention <days>', 'how many days audit events are kept, or `forever`');
   writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
 }
@@ -39,6 +41,7 @@ async function setSettings(session: Session, flags: SettingsFlags & WriteFlags):
     timeZone,
     leaseSeconds: seconds(lease),
     drainSeconds: seconds(drain),
+    localNetwork: flags.localNetwork,
     auditRetentionDays: days(auditRetention),
   });
   if (Object.keys(changes).length === 0) throw usage('Nothing to change is named', 'See: sally settings set --help');
@@ -60,6 +63,12 @@ const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d:
 const days = (text: string | undefined): number | null | undefined =>
   text === 'forever' ? null : count('--audit-retention', text);
 
+const localNetworkText = {
+  CLOSED: 'closed: a full tunnel leaves nothing of it to a device',
+  RESOLVERS: 'resolvers: a full tunnel leaves port 53 of it to a device',
+  OPEN: 'open: a full tunnel leaves all of it to a device, such as printers',
+} as const;
+
 function showSettings(session: Session, answer: Answer<Tenant>): void {
   session.show(answer, (tenant, etag) =>
     session.details([
@@ -68,6 +77,7 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['Time zone', tenant.timeZone],
       ['Lease', `${tenant.leaseSeconds} s: gateways go on so long without the controller`],
       ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE are cut`],
+      ['Local network', localNetworkText[tenant.localNetwork]],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
       ['Public URL', tenant.publicUrl ?? 'not set (SALLYPORT_PUBLIC_URL of the controller)'],
       ['Countries', tenant.countries ? 'known' : 'not known: country conditions fail (the operator gives a database)'],

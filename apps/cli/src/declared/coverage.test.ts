@@ -30,7 +30,14 @@ const NOT_EXPORTED: Readonly<Record<string, string>> = {
 
 /** An object of each kind, with a value in every field that is not its default. */
 const rich: Items = {
-  settings: { name: 'n', timeZone: 'Europe/Zurich', leaseSeconds: 300, drainSeconds: 9, auditRetentionDays: 30 },
+  settings: {
+    name: 'n',
+    timeZone: 'Europe/Zurich',
+    leaseSeconds: 300,
+    drainSeconds: 9,
+    localNetwork: 'OPEN',
+    auditRetentionDays: 30,
+  },
   gateways: {
     ...{ name: 'g', description: 'd', port: '51999', endpoint: 'vpn.example.com', masquerade: false },
     ...{ intent: 'MAINTENANCE', relay: true, relayPorts: '53000-53999' },

@@ -16,6 +16,7 @@ export interface SettingsItem {
   timeZone?: string;
   leaseSeconds?: number;
   drainSeconds?: number;
+  localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
   auditRetentionDays?: number | 'forever';
 }
 

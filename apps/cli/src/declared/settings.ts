@@ -1,5 +1,5 @@
-import type { Tenant } from '@sallyport/contract';
-import { kept, Misfit, text, wholeNumber } from './fields.ts';
+import { localNetwork, type Tenant } from '@sallyport/contract';
+import { kept, Misfit, oneOf, text, wholeNumber } from './fields.ts';
 import { type Family, type Live, request, type SettingsItem } from './items.ts';
 
 /** The settings of a tenant. A field that a file leaves out is left alone. */
@@ -10,6 +10,7 @@ export const settingsFamily: Family<SettingsItem> = {
     timeZone: kept(text),
     leaseSeconds: kept(wholeNumber),
     drainSeconds: kept(wholeNumber),
+    localNetwork: kept(oneOf(localNetwork.options)),
     auditRetentionDays: kept<number | 'forever'>({ read: (value) => (value === 'forever' ? value : readDays(value)) }),
   },
   fixed: [],
@@ -29,8 +30,9 @@ export const settingsFamily: Family<SettingsItem> = {
 };
 
 export function liveSettings(t: Tenant): Live<SettingsItem> {
-  const { id, name, timeZone, leaseSeconds, drainSeconds, auditRetentionDays } = t;
-  const item = { name, timeZone, leaseSeconds, drainSeconds, auditRetentionDays: auditRetentionDays ?? 'forever' };
+  const { id, name, timeZone, leaseSeconds, drainSeconds, localNetwork: local, auditRetentionDays } = t;
+  const spans = { leaseSeconds, drainSeconds, auditRetentionDays: auditRetentionDays ?? 'forever' };
+  const item = { name, timeZone, localNetwork: local, ...spans };
   return { id, item: item as SettingsItem, builtIn: true };
 }
 

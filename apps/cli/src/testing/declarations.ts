@@ -26,6 +26,7 @@ const settings = fc.record({
   timeZone: fc.constantFrom('UTC', 'Europe/Zurich'),
   leaseSeconds: fc.constantFrom(300, 86_400),
   drainSeconds: fc.constantFrom(0, 300),
+  localNetwork: fc.constantFrom('CLOSED', 'RESOLVERS', 'OPEN'),
   auditRetentionDays: fc.constantFrom('forever', 30),
 });
 

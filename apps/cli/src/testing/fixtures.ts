@@ -228,7 +228,7 @@ const engineering = group(101, 'Engineering');
 const roles = [role(91, 'Admin', 'ADMIN'), role(92, 'User', 'BASIC'), role(93, 'Auditor', 'AUDITOR')];
 const tenant = {
   ...{ id: uuid(1), createdAt: at, name: 'acme', timeZone: 'UTC', leaseSeconds: 86_400, drainSeconds: 300 },
-  ...{ auditRetentionDays: null, revision: 18, countries: false },
+  ...({ localNetwork: 'RESOLVERS', auditRetentionDays: null, revision: 18, countries: false } as const),
 };
 
 /** A small tenant: what each operation answers unless a test says otherwise. */

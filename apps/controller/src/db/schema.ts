@@ -58,6 +58,7 @@ interface TenantTable {
   time_zone: Generated<string>;
   audit_retention_days: number | null;
   drain_ms: Generated<number>;
+  local_network: Generated<'CLOSED' | 'RESOLVERS' | 'OPEN'>;
   version: Generated<number>;
 }
 

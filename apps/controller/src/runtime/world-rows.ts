@@ -29,6 +29,7 @@ export async function readTenant(db: Scoped) {
   const settings: WorldSettings = {
     overlay: { v4: overlayV4, v6: row.overlay_v6 },
     mtu: row.mtu,
+    localNetwork: row.local_network,
     timeZone: row.time_zone,
     beacons: [],
   };

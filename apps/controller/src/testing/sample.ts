@@ -130,6 +130,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       timeZone: 'Europe/Zurich',
       leaseSeconds: 3600,
       drainSeconds: 60,
+      localNetwork: 'OPEN',
       auditRetentionDays: 30,
     },
     createEnrolmentKey: { name: 'phone', user },

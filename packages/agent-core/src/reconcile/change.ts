@@ -10,6 +10,7 @@ import {
   firewallDeviceOf,
   firewallSettingsOf,
   gatewayOf,
+  isInternet,
   isOpen,
   isTunnel,
   type PeerSource,
@@ -127,7 +128,7 @@ export function movesRoutes({ before, after }: ItemChange): boolean {
 }
 
 function routesText(item: StateItem | null): string {
-  if (item?.kind === 'route') return prefixOf(item);
+  if (item?.kind === 'route') return `${prefixOf(item)}${isInternet(item) ? ' internet' : ''}`;
   return item?.kind === 'peer' ? [...item.sources].sort().join() : '';
 }
 

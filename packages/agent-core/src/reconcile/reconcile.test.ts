@@ -256,6 +256,19 @@ describe('a native device', () => {
     assert.equal(config.fwmark, 7);
   });
 
+  it('knows which prefixes are the internet of a full tunnel, and what is left of local networks', () => {
+    const all = mapOf([routeItem('0.0.0.0/0', [1]), routeItem('10.2.0.0/16', [1], { resources: ['wiki'] })]);
+    const facts = { interface: 'sp0', mark: 7, table: 300 };
+    const item = clientItem({ localNetwork: 'CLOSED' });
+    const host = clientHostOf(item, new Map([...all, ['client', item]]), facts);
+    assert.deepEqual([host.prefixes, host.internet], [['0.0.0.0/0', '10.2.0.0/16'], ['0.0.0.0/0']]);
+    assert.equal(host.localNetwork, 'CLOSED');
+    const [covered, open] = [routeItem('11.0.0.0/8', [1], { resources: ['wiki'] }), routeItem('11.0.0.0/8', [1])];
+    assert.equal(movesRoutes({ before: covered, after: open }), true);
+    const hashes = [item, clientItem({ localNetwork: 'OPEN' }), clientItem()].map((one) => `${StateHash.of([one])}`);
+    assert.equal(new Set(hashes).size, 3);
+  });
+
   it('is in force without any firewall, by key, mark, peers and routes', () => {
     const peers = new Map([...clientConfigOf(items, client).peers].map(([k, c]) => [k, { ...status(k), ...c }]));
     const wireguard = { publicKey, listenPort: 5, fwmark: 7, peers };

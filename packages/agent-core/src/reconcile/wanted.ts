@@ -100,14 +100,20 @@ export function clientHostOf(
   items: Items,
   facts: Pick<ClientHostState, 'interface' | 'mark' | 'table'>,
 ): ClientHostState {
-  const { addresses, overlay, mtu } = client;
+  const { addresses, overlay, mtu, localNetwork } = client;
   const internet = [...items.values()].flatMap((item) => (isInternet(item) ? [prefixOf(item)] : []));
   const prefixes = routedPrefixes(items);
-  return { ...facts, addresses: addresses.map(withLength), overlay, mtu, prefixes, internet: internet.sort() };
+  const own = {
+    addresses: addresses.map(withLength),
+    overlay,
+    mtu,
+    ...(localNetwork !== undefined && { localNetwork }),
+  };
+  return { ...facts, ...own, prefixes, internet: internet.sort() };
 }
 
 /** Routes of a full tunnel: no resource has addresses there. */
-function isInternet(item: StateItem): item is RouteItem {
+export function isInternet(item: StateItem): item is RouteItem {
   return item.kind === 'route' && item.resources.length === 0;
 }
 

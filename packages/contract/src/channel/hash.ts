@@ -71,8 +71,11 @@ function itemText(item: StateItem): string {
         item.via,
         item.relay,
       ]);
-    case 'client':
-      return JSON.stringify([item.kind, [...item.addresses].sort(), item.overlay.v4, item.overlay.v6, item.mtu]);
+    case 'client': {
+      const { kind, addresses, overlay, mtu, localNetwork } = item;
+      const text = [kind, [...addresses].sort(), overlay.v4, overlay.v6, mtu];
+      return JSON.stringify(localNetwork === undefined ? text : [...text, localNetwork]);
+    }
     case 'beacon':
       return JSON.stringify([item.kind, item.id, item.publicKey, item.endpoint]);
     case 'peer':

@@ -57,6 +57,8 @@ export const ClientItem = z.strictObject({
   addresses: list(prefix, 2).min(1),
   overlay: z.strictObject({ v4: prefix, v6: prefix }),
   mtu: z.int().min(576).max(9200),
+  /** What a full tunnel leaves of the networks that the device is connected to; left out: resolvers (port 53). */
+  localNetwork: z.enum(['CLOSED', 'OPEN']).optional(),
 });
 
 /**

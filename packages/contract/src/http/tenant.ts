@@ -19,6 +19,9 @@ export const timeZone = z
     enum: [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])].sort(),
   });
 
+/** What a full tunnel leaves to a native device of the networks that the device is connected to. */
+export const localNetwork = z.enum(['CLOSED', 'RESOLVERS', 'OPEN']);
+
 const writable = {
   name,
   timeZone: timeZone.optional().describe('Zone of admission rules that name none; UTC unless given'),
@@ -34,6 +37,11 @@ const writable = {
     .max(86_400)
     .optional()
     .describe('How long flows may go on through a gateway in MAINTENANCE; 300 unless given'),
+  localNetwork: localNetwork
+    .optional()
+    .describe(
+      'What a full tunnel leaves of private networks that a native device is connected to: CLOSED: nothing; RESOLVERS: port 53; OPEN: everything, such as printers. RESOLVERS unless given. What a resource covers always goes into the tunnel',
+    ),
   auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('null: audit events are kept for ever'),
 };
 export const UpdateTenant = z.strictObject(writable).meta({ id: 'UpdateTenant' });
@@ -46,6 +54,7 @@ export const Tenant = z
     timeZone: z.string(),
     leaseSeconds: z.int(),
     drainSeconds: z.int(),
+    localNetwork,
     auditRetentionDays: z.int().nullable(),
     revision: z.int(),
     publicUrl: z

@@ -185,6 +185,16 @@ test('a tunnel expires with the last that it carries, and health is told to thos
   assert.deepEqual(peer().unreachable, ['b']);
 });
 
+test('a device is told what full tunnels leave of local networks, when that is not what holds anyway', () => {
+  const compiler = following({});
+  const told = () => ofKind(compiler, 'client')[0]?.localNetwork;
+  assert.equal(told(), undefined);
+  for (const localNetwork of ['CLOSED', 'OPEN', 'RESOLVERS'] as const) {
+    compiler.apply([{ kind: 'settings', value: { ...settings, localNetwork } }], 0);
+    assert.equal(told(), localNetwork === 'RESOLVERS' ? undefined : localNetwork);
+  }
+});
+
 test('a deactivated device has its interface and nothing else; a plain one has no state', () => {
   const beacons = [{ id: '1', publicKey: `${'b'.repeat(43)}=`, endpoint: 'beacon.example.net:51819' }];
   const resources = [resource('r', ['10.0.0.1'])];

@@ -218,12 +218,16 @@ function padded(layers: readonly Layer[]): readonly Layer[] {
   return [0, 1, 2, 3].map((i) => layers[i] ?? Layer.empty);
 }
 
-function clientItem({ addresses }: WorldDevice, { overlay, mtu }: WorldSettings): ClientItem {
+function clientItem(
+  { addresses }: WorldDevice,
+  { overlay, mtu, localNetwork = 'RESOLVERS' }: WorldSettings,
+): ClientItem {
   return {
     kind: 'client',
     key: 'client',
     addresses: addresses.map(hostPrefix),
     overlay: { v4: overlay.v4, v6: overlay.v6 },
     mtu,
+    ...(localNetwork !== 'RESOLVERS' && { localNetwork }),
   };
 }

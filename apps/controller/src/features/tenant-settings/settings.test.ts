@@ -15,6 +15,7 @@ test('settings of a new tenant', async (t) => {
     timeZone: 'UTC',
     leaseSeconds: 86_400,
     drainSeconds: 300,
+    localNetwork: 'RESOLVERS',
     auditRetentionDays: 400,
     revision: await revisionOf(app),
     countries: false,
@@ -37,6 +38,8 @@ test('what is given changes, what is left out stays, null takes a limit away', a
   assert.deepEqual(await lastChanges(app), ['updateTenant: tenant']);
   const [event] = (await app.request('GET', '/tenants/audit-events?limit=1')).json.data;
   assert.deepEqual([event.before.auditRetentionDays, event.after.auditRetentionDays], [30, null]);
+  assert.equal((await patch({ name: 'Acme', localNetwork: 'CLOSED' })).localNetwork, 'CLOSED');
+  assert.equal((await patch({ name: 'Acme', leaseSeconds: 7200 })).localNetwork, 'CLOSED');
 });
 
 test('writing back what was read changes nothing; a stale version is refused; a dry run only tells', async (t) => {
@@ -57,6 +60,7 @@ test('what cannot be is refused by its field', async (t) => {
   for (const [field, value] of [
     ['timeZone', 'Mars/Olympus'],
     ['leaseSeconds', 299],
+    ['localNetwork', 'open'],
     ['leaseSeconds', null],
     ['auditRetentionDays', 0],
     ['name', ''],

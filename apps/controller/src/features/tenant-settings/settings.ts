@@ -9,12 +9,13 @@ export const tenantRow = (db: Scoped): Promise<TenantRow> => db.selectTenant().s
 
 /** What is left out stays as it is; a limit of null takes the limit away. */
 export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody<'updateTenant'>): Promise<TenantRow> {
-  const { name, timeZone, leaseSeconds, drainSeconds, auditRetentionDays } = wanted;
+  const { name, timeZone, leaseSeconds, drainSeconds, localNetwork, auditRetentionDays } = wanted;
   const values: RowUpdate<'tenants'> = {
     name,
     ...(timeZone === undefined ? {} : { time_zone: timeZone }),
     ...(leaseSeconds === undefined ? {} : { lease_ms: leaseSeconds * 1000 }),
     ...(drainSeconds === undefined ? {} : { drain_ms: drainSeconds * 1000 }),
+    ...(localNetwork === undefined ? {} : { local_network: localNetwork }),
     ...(auditRetentionDays === undefined ? {} : { audit_retention_days: auditRetentionDays }),
   };
   const news = Object.entries(values).filter(([column, value]) => row[column as keyof TenantRow] !== value);
@@ -48,17 +49,19 @@ export const tenantView = (row: TenantRow, { countries, publicUrl }: About): Ten
   timeZone: row.time_zone,
   leaseSeconds: Math.round(row.lease_ms / 1000),
   drainSeconds: Math.round(row.drain_ms / 1000),
+  localNetwork: row.local_network,
   auditRetentionDays: row.audit_retention_days,
   revision: row.revision,
   ...(publicUrl === null ? {} : { publicUrl }),
   countries,
 });
 
-const audited = ({ id, name, time_zone, lease_ms, drain_ms, audit_retention_days }: TenantRow) => ({
+const audited = ({ id, name, time_zone, lease_ms, drain_ms, local_network, audit_retention_days }: TenantRow) => ({
   id,
   name,
   timeZone: time_zone,
   leaseSeconds: Math.round(lease_ms / 1000),
   drainSeconds: Math.round(drain_ms / 1000),
+  localNetwork: local_network,
   auditRetentionDays: audit_retention_days,
 });
