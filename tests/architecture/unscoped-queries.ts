@@ -52,6 +52,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     file: 'apps/controller/src/overlay/blocks.ts',
     reason: 'blocks of overlay numbers are unique across tenants',
   },
+  { file: 'apps/controller/src/overlay/range.ts', reason: 'the overlay belongs to the controller, not to a tenant' },
   { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'ageing is the same for every tenant' },
   {
     file: 'apps/controller/src/runtime/runtimes.ts',

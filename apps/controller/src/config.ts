@@ -8,6 +8,7 @@ import { defaultWriteRate, type WriteRate } from './budgets/write-budget.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
+import { overlayRefusal } from './overlay/range.ts';
 import { readTls, type Tls } from './tls.ts';
 
 export interface Setting {
@@ -52,6 +53,11 @@ export const settings: readonly Setting[] = [
     fallback: '127.0.0.1:9464',
     meaning:
       'Prometheus metrics of the whole controller at `/metrics`, without a key; keep it on loopback or on a network that only the operator reaches; `off` turns it off',
+  },
+  {
+    name: 'SALLYPORT_OVERLAY',
+    fallback: '100.64.0.0/11',
+    meaning: 'IPv4 network that gateways and devices get their addresses in the tunnel from; see below',
   },
   {
     name: 'SALLYPORT_EGRESS_ALLOW',
@@ -128,6 +134,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint'>;
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
+  /** Null: the range that the database has. */
+  readonly overlay: string | null;
   readonly egress: EgressSettings;
   readonly quotas: QuotaLimits;
   readonly writeRate: WriteRate;
@@ -258,6 +266,11 @@ const publicUrl = z
   .url({ protocol: /^https?$/ })
   .refine((text) => !/[?#]/.test(text), 'takes no query and no fragment');
 
+const overlay = z.string().superRefine((text, context) => {
+  const refusal = overlayRefusal(text);
+  if (refusal !== null) context.addIssue(refusal);
+});
+
 const prefixes = z
   .string()
   .transform((text) => text.split(',').map((part) => part.trim()))
@@ -300,6 +313,7 @@ const shape = z.object({
   SALLYPORT_TRUSTED_PROXIES: prefixes.optional(),
   SALLYPORT_BEACON_LISTEN: listenOrOff(2, 'with a port below 65535, or off').prefault('0.0.0.0:51818'),
   SALLYPORT_BEACON_ENDPOINT: beaconEndpoint.optional(),
+  SALLYPORT_OVERLAY: overlay.optional(),
   SALLYPORT_EGRESS_ALLOW: prefixes.optional(),
   SALLYPORT_EGRESS_DENY: prefixes.optional(),
   SALLYPORT_EGRESS_DETAILS: z.enum(['true', 'false'], 'must be true or false').default('false'),
@@ -338,6 +352,7 @@ function configOf(values: z.output<typeof shape>): Config {
       endpoint: values.SALLYPORT_BEACON_ENDPOINT ?? endpointOf(values.SALLYPORT_PUBLIC_URL),
     },
     metricsListen: values.SALLYPORT_METRICS_LISTEN,
+    overlay: values.SALLYPORT_OVERLAY ?? null,
     egress: {
       allow: values.SALLYPORT_EGRESS_ALLOW ?? [],
       deny: values.SALLYPORT_EGRESS_DENY ?? [],

@@ -20,6 +20,7 @@ import { listenMetrics } from './http/metrics-listener.ts';
 import { sourceAddress } from './http/source-address.ts';
 import { listenFailure } from './listen-failure.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
+import { settleOverlay } from './overlay/range.ts';
 import { createSecretBox, type SecretBox } from './secrets/box.ts';
 import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
 
@@ -103,6 +104,8 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger, 
     // First, for this fails when the key is another one: then nothing is changed.
     await loadIdentity(store, box);
     settle();
+    const range = await settleOverlay(store, config.overlay);
+    log.info({ range }, 'addresses in the tunnel come from this overlay');
     const madeAt = await beginAfterRestore(store);
     if (madeAt !== null) log.warn({ madeAt }, restoredText);
     else if (config.newEpoch) await beginEpoch(store);

@@ -75,9 +75,10 @@ export function makeRange(family: Family, first: bigint, last: bigint): IpRange 
   return { family, first, last };
 }
 
-/** IANA special-purpose address registries, RFC 6890 and RFC 4291. */
+/** IANA special-purpose address registries, RFC 6890 and RFC 4291; and what names will get. */
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0/8', 'this network'],
+  ['100.96.0.0/11', 'addresses kept for names'],
   ['127.0.0.0/8', 'loopback'],
   ['169.254.0.0/16', 'link-local addresses'],
   ['224.0.0.0/4', 'multicast'],

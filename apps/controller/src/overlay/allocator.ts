@@ -1,10 +1,8 @@
-import { formatAddress, parseAddress, parsePrefix } from '@sallyport/contract';
+import { formatAddress, type IpRange, parseAddress, parsePrefix } from '@sallyport/contract';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { blockSize, takeBlock } from './blocks.ts';
-
-/** IPv4 overlay of the controller, unique across tenants (RFC 6598 shared address space). */
-export const overlayV4 = '100.64.0.0/10';
+import { overlayColumn } from './range.ts';
 
 export interface OverlayAddresses {
   readonly overlay_v4: string;
@@ -23,7 +21,8 @@ export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: str
     await tx.scoped.updateTable('overlay_leases').set(values).where('number', '=', rested).execute();
     return addressesOf(tx, rested);
   }
-  const fresh = (await freshNumber(tx)) ?? (await takeBlock(tx, numbers));
+  const numbers = numbersIn(await rangeOf(tx));
+  const fresh = (await freshNumber(tx, numbers)) ?? (await takeBlock(tx, numbers));
   if (fresh === null) throw new ApiError('overlay_exhausted', await whenAgain(tx));
   await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
   return addressesOf(tx, fresh);
@@ -35,13 +34,19 @@ export async function freeOverlay(tx: Tx, { overlay_v4 }: Pick<OverlayAddresses,
   await tx.scoped
     .updateTable('overlay_leases')
     .set({ rests_until: tx.now + 2 * lease_ms })
-    .where('number', '=', numberOf(overlay_v4))
+    .where('number', '=', numberOf(await rangeOf(tx), overlay_v4))
     .execute();
 }
 
-const v4 = parsePrefix(overlayV4) ?? { first: 0n, last: 0n };
 /** Numbers from 1; the last address of the range is not given either. */
-const numbers = Number(v4.last - v4.first);
+const numbersIn = ({ first, last }: IpRange): number => Number(last - first);
+
+async function rangeOf(tx: Tx): Promise<IpRange> {
+  const { overlay } = await tenantRow(tx);
+  const range = parsePrefix(overlay);
+  if (range === null) throw new Error(`${overlay} is no overlay range`);
+  return range;
+}
 
 async function restedNumber(tx: Tx): Promise<number | null> {
   const row = await tx.scoped
@@ -54,7 +59,7 @@ async function restedNumber(tx: Tx): Promise<number | null> {
   return row?.number ?? null;
 }
 
-async function freshNumber(tx: Tx): Promise<number | null> {
+async function freshNumber(tx: Tx, numbers: number): Promise<number | null> {
   const row = await tx.scoped
     .selectFrom('overlay_blocks')
     .select(['block', 'used'])
@@ -78,19 +83,20 @@ async function whenAgain(tx: Tx): Promise<string> {
   return `The tenant has its share of the overlay addresses${free}`;
 }
 
-function numberOf(overlayAddress: string): number {
+function numberOf(range: IpRange, overlayAddress: string): number {
   const address = parseAddress(overlayAddress);
   if (address === null) throw new Error(`${overlayAddress} is no overlay address`);
-  return Number(address.value - v4.first);
+  return Number(address.value - range.first);
 }
 
 async function addressesOf(tx: Tx, number: number): Promise<OverlayAddresses> {
   const prefix = parsePrefix((await tenantRow(tx)).overlay_v6);
   if (prefix === null) throw new Error(`tenant ${tx.tenant} has no valid overlay prefix`);
   return {
-    overlay_v4: formatAddress(4, v4.first + BigInt(number)),
+    overlay_v4: formatAddress(4, (await rangeOf(tx)).first + BigInt(number)),
     overlay_v6: formatAddress(6, prefix.first + BigInt(number)),
   };
 }
 
-const tenantRow = (tx: Tx) => tx.scoped.selectTenant().select(['overlay_v6', 'lease_ms']).executeTakeFirstOrThrow();
+const tenantRow = (tx: Tx) =>
+  tx.scoped.selectTenant().select(['overlay_v6', 'lease_ms']).select(overlayColumn).executeTakeFirstOrThrow();

@@ -55,7 +55,7 @@ test('the state of a gateway is made from rows: itself, who may pass, and where 
   assert.ok(item?.kind === 'gateway');
   assert.deepEqual(
     [item.listenPort, item.mtu, item.masquerade, item.intent, item.overlay.v4],
-    [51820, 1280, true, 'ACTIVE', '100.64.0.0/10'],
+    [51820, 1280, true, 'ACTIVE', '100.64.0.0/11'],
   );
   assert.match(item.addresses.join(), /^100\.64\.0\.\d+\/32,fd[0-9a-f:]+\/128$/);
   assert.deepEqual(

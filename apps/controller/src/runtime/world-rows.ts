@@ -17,17 +17,17 @@ import { decodeJson } from '../db/json.ts';
 import type { Row } from '../db/schema.ts';
 import type { Scoped } from '../db/scoped.ts';
 import { gatewayEndpoints } from '../endpoints.ts';
-import { overlayV4 } from '../overlay/allocator.ts';
+import { overlayColumn } from '../overlay/range.ts';
 
 /** Ids to read; left out: all of the tenant. */
 type Ids = readonly string[] | undefined;
 
 /** The tenant's row as settings of its world, without beacons, with what the runtime needs beside it. */
 export async function readTenant(db: Scoped) {
-  const row = await db.selectTenant().selectAll().executeTakeFirst();
+  const row = await db.selectTenant().selectAll().select(overlayColumn).executeTakeFirst();
   if (row === undefined) return null;
   const settings: WorldSettings = {
-    overlay: { v4: overlayV4, v6: row.overlay_v6 },
+    overlay: { v4: row.overlay, v6: row.overlay_v6 },
     mtu: row.mtu,
     localNetwork: row.local_network,
     timeZone: row.time_zone,

@@ -1,9 +1,8 @@
 import { canonicalPrefix, parsePrefix, rangeContains } from '@sallyport/contract';
 import { reservedRanges } from '@sallyport/policy';
 import type { Tx } from '../../db/store.ts';
-import { tenantRow } from '../../db/tenant.ts';
 import type { FieldErrors } from '../../field-errors.ts';
-import { overlayV4 } from '../../overlay/allocator.ts';
+import { overlayColumn } from '../../overlay/range.ts';
 import { protocolsById } from '../protocols/queries.ts';
 import { canonicalName, nameRefusal } from './names.ts';
 
@@ -41,8 +40,10 @@ export async function checkAddresses(
 }
 
 async function settings(tx: Tx) {
-  const { overlay_v6, mtu, time_zone } = await tenantRow(tx);
-  return { overlay: { v4: overlayV4, v6: overlay_v6 }, mtu, timeZone: time_zone, beacons: [] };
+  const columns = ['overlay_v6', 'mtu', 'time_zone'] as const;
+  const row = await tx.scoped.selectTenant().select(columns).select(overlayColumn).executeTakeFirstOrThrow();
+  const { overlay, overlay_v6, mtu, time_zone } = row;
+  return { overlay: { v4: overlay, v6: overlay_v6 }, mtu, timeZone: time_zone, beacons: [] };
 }
 
 function checkText(
