@@ -41,9 +41,12 @@ for (const [home, site] of [
   [open, open],
 ] as const) {
   test(`device behind ${named(home)}, gateway behind ${named(site)}: direct`, { skip }, async (t) => {
-    const { stream, pathIs } = await twoNats(t, home, site);
+    const { s, laptop, stream, pathIs } = await twoNats(t, home, site);
     await stream.answered(0);
     await pathIs('direct');
+    await laptop.is('an endpoint-independent NAT', ({ nat }) => nat?.kind === 'independent', 45_000);
+    assert.match(await gatewayStatus(s, 'gate'), /^NAT +endpoint-independent mapping, seen as 203\.0\.113\.61:/m);
+    assert.match(await gatewayStatus(s, 'hub'), /^NAT +no NAT, seen as 203\.0\.113\./m);
   });
 }
 
@@ -59,6 +62,8 @@ for (const [home, site] of [
     const status = await pathIs('relayed');
     assert.equal(status.gateways.find(({ name }) => name === 'gate')?.relay?.id, s.gateway('hub').id);
     assert.equal((await laptop.ping('gate')).path, 'relayed');
+    const mapping = home === friendly ? 'independent' : 'dependent';
+    await laptop.is(`an ${mapping} mapping`, ({ nat }) => nat?.kind === mapping, 45_000);
     const { paths } = await until('the API to say so', async () => {
       const device = await s.controller.call('getDevice', { params: { id: laptop.id } });
       return device.paths?.some(({ via }) => via === 'RELAYED') ? device : null;
@@ -95,6 +100,15 @@ for (const { name, nat, address } of moves) {
     t.diagnostic(`healed after ${Math.round(ms)} ms`);
     assert.ok(ms < 2000, `healed after ${ms} ms`);
   });
+}
+
+/** What `sally gateway status` prints, once it tells of the NAT. */
+function gatewayStatus(s: PathsScenario<'laptop' | 'gate' | 'hub'>, name: 'gate' | 'hub'): Promise<string> {
+  const look = async () => {
+    const text = await s.gateway(name).agent.status();
+    return text.includes('NAT ') && !text.includes('not known') ? text : null;
+  };
+  return until(`the NAT of ${name}`, look, { timeoutMs: 45_000 });
 }
 
 /** Watches until answers have come for a second without a failure; how long they had been away. */

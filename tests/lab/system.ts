@@ -212,9 +212,16 @@ export class GatewayUnderTest {
   /** `sally gateway down`: what it printed. */
   async down(): Promise<string> {
     await this.daemon.kill('SIGKILL');
-    return this.#world
-      .space(this.#place)
-      .exec(process.execPath, program('gateway/src/main.ts'), 'down', ...this.#where);
+    return this.#run('down', ...this.#where);
+  }
+
+  /** `sally gateway status`: what it printed. */
+  status(): Promise<string> {
+    return this.#run('status', '--state-dir', this.stateDir);
+  }
+
+  #run(...args: string[]): Promise<string> {
+    return this.#world.space(this.#place).exec(process.execPath, program('gateway/src/main.ts'), ...args);
   }
 
   get #where(): string[] {

@@ -1,6 +1,7 @@
 import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
+import type { Mapping } from './beacon/mappings.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
 import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
@@ -63,6 +64,7 @@ export interface ChannelParts {
   readonly deviceMoved: (tenant: string, device: string, source: string) => void;
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly connections: ConnectionGuard;
+  readonly mapping: (agent: string) => Mapping;
 }
 
 export interface AppDeps<C extends Channel = Channel> {
@@ -148,6 +150,7 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
     deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
     unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
     connections,
+    mapping: (agent) => beacon.mapping(agent),
   });
   const connected = (agent: string) => channel.presence(agent).connected;
   const deviceMapped = runtimes.deviceMapped.bind(runtimes);

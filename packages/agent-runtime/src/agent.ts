@@ -8,10 +8,11 @@ import {
   type SessionConfig,
   type SessionTiming,
 } from '@sallyport/agent-core';
-import { keyExchange } from '@sallyport/contract/channel';
+import { keyExchange, type Mapping } from '@sallyport/contract/channel';
 import type { TlsTrust } from './ca-file.ts';
 import { failureOf } from './failure.ts';
 import type { Log } from './log.ts';
+import { isUnheard, type Sighting } from './nat.ts';
 import type { AgentPlane } from './plane.ts';
 import { ChannelSocket } from './socket.ts';
 import type { StateDirectory } from './state/directory.ts';
@@ -30,7 +31,7 @@ export interface AgentOptions {
   readonly plane: AgentPlane;
   readonly directory: StateDirectory;
   /** What `status.json` says. */
-  readonly status: (session: AgentSession, now: number) => string;
+  readonly status: (session: AgentSession, now: number, sighting: Sighting | null) => string;
   /** Called when the controller has accepted the identity; resolves when that is on disk. */
   readonly onEnrolled: (controllerKey: string) => Promise<void>;
   readonly log: Log;
@@ -62,6 +63,9 @@ export class Agent {
   #timer: NodeJS.Timeout | null = null;
   #storing: NodeJS.Timeout | null = null;
   #shownStatus = '';
+  #mapping: Mapping = undecided;
+  /** When this connection was welcomed, by `performance.now()`; null: there is none. */
+  #liveAt: number | null = null;
   #failedAt = Number.NEGATIVE_INFINITY;
   #end: (ending: Ending) => void = () => {};
 
@@ -82,7 +86,7 @@ export class Agent {
       },
     );
     this.#statusWriter = new LatestWriter(
-      () => directory.write('status.json', options.status(this.#session, now())),
+      () => directory.write('status.json', options.status(this.#session, now(), this.sighting)),
       (error) => log.warn('the status could not be written', { reason: failureOf(error).message }),
     );
     this.ended = new Promise((resolve) => {
@@ -93,6 +97,11 @@ export class Agent {
   /** How things stand. A live view. */
   get session(): Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'> {
     return this.#session;
+  }
+
+  /** What the controller tells of the NAT in front of this host; null: not connected. */
+  get sighting(): Sighting | null {
+    return this.#liveAt === null ? null : { mapping: this.#mapping, liveMs: performance.now() - this.#liveAt };
   }
 
   /** Starts from what is on disk. Returns when the first steps are under way. */
@@ -195,6 +204,9 @@ export class Agent {
         return;
       case 'punch':
         this.#plane.punch({ type: 'punch', peer: effect.peer, endpoints: [...effect.endpoints] });
+        return;
+      case 'mapping':
+        this.#mapping = effect.mapping;
         return;
       case 'tear-down':
         this.#track(this.#tearDown());
@@ -315,13 +327,19 @@ export class Agent {
   }
 
   #showStatus(): void {
-    const { phase, applied, failure } = this.#session;
-    const shown = [phase, applied?.hash, applied?.revision.number, failure?.code].join(' ');
+    const { phase, applied, failure, desired } = this.#session;
+    this.#liveAt = phase === 'live' ? (this.#liveAt ?? performance.now()) : null;
+    if (this.#liveAt === null) this.#mapping = undecided;
+    const { sighting } = this;
+    const nat = sighting && [JSON.stringify(sighting.mapping), isUnheard(sighting, desired.items)];
+    const shown = [phase, applied?.hash, applied?.revision.number, failure?.code, nat].join(' ');
     if (shown === this.#shownStatus) return;
     this.#shownStatus = shown;
     this.#statusWriter.request();
   }
 }
+
+const undecided: Mapping = { kind: 'undecided' };
 
 /** After a failure of this program itself. */
 const pauseMs = 1_000;

@@ -5,6 +5,7 @@ export { identityCrypto } from './crypto.ts';
 export { AgentError, type Failure, failureOf, UsageError } from './failure.ts';
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
+export { natOf, type Sighting } from './nat.ts';
 export { askLiveness, livenessPort } from './paths/liveness.ts';
 export {
   type DefaultRoute,

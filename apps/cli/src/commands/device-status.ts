@@ -1,15 +1,17 @@
 import type { ClientStatus, GatewayStatus, ResourceStatus, RouteStatus } from '@sallyport/contract/local';
+import { natText } from '@sallyport/contract/nat-text';
 import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
 import { moment } from '../text.ts';
 
 /** This host as a device: how it stands, and which gateway carries what. */
 export function renderDevice(session: Session, status: ClientStatus): string {
-  const { controller, addresses, wireguard, interface: name, pid } = status;
+  const { controller, addresses, wireguard, interface: name, pid, nat } = status;
   const fields = session.details([
     ['This device', `${status.device}${status.enrolled ? '' : ' (not enrolled yet)'}`],
     ['Daemon', pid === null ? 'does not run; the tunnel stays as it is, and gateways decide' : `runs, process ${pid}`],
     ['Controller', `${controller.url}: ${controller.connected ? 'connected' : `not connected (${controller.phase})`}`],
+    ['NAT', pid === null || nat === undefined ? undefined : natText(nat, controller.connected)],
     ['Tunnel', [name, ...addresses, ...(wireguard === null ? [] : [`WireGuard in ${places[wireguard]}`])].join(', ')],
     ['State', stateOf(status)],
     ['Lease until', moment(status.leaseUntil)],

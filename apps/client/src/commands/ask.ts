@@ -64,6 +64,7 @@ async function checkAlone({ stateDir, controller, caFile }: NetcheckCommand): Pr
     controller: url,
     caFile: caFile ?? known?.caFile ?? null,
     connected: false,
+    sighting: null,
     items: new Map(),
     handshakes: new Map(),
     interface: known?.interface ?? '',

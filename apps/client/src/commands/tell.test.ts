@@ -62,7 +62,16 @@ test('names and reasons that others wrote begin no line and steer no terminal', 
     ],
   };
   const check: Netcheck = {
-    ...{ type: 'netcheck', ipv4: true, ipv6: true, uplink: null, tunnelMtu: null, wireguard: null, beacons: [] },
+    ...{
+      type: 'netcheck',
+      nat: { kind: 'dependent', endpoint: null },
+      ipv4: true,
+      ipv6: true,
+      uplink: null,
+      tunnelMtu: null,
+      wireguard: null,
+      beacons: [],
+    },
     controller: { url: hostile, connected: true, rttMs: 1, detail: hostile, clockSkewMs: 0 },
     relays: [{ gateway: 'g', name: hostile, endpoint: hostile, rttMs: null }],
     advice: [hostile],

@@ -1,4 +1,5 @@
 import type { ClientStatus, Netcheck, PingReply } from '@sallyport/contract/local';
+import { natText } from '@sallyport/contract/nat-text';
 import { clean } from '@sallyport/contract/text';
 
 /** What the commands say to people. */
@@ -67,6 +68,7 @@ export function netcheckText(check: Netcheck): string {
       'clock',
       skew === null ? 'not compared' : skew === 0 ? 'agrees with the controller' : `${Math.round(skew / 1000)} s off`,
     ],
+    ['NAT', natText(check.nat, controller.connected)],
     ['IPv4, IPv6', `${check.ipv4 ? 'yes' : 'no'}, ${check.ipv6 ? 'yes' : 'no'}`],
     [
       'uplink',

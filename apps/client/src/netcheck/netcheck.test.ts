@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { beaconItem } from '@sallyport/agent-core/testing';
 import { parseRoutes4, parseRoutes6 } from '@sallyport/agent-runtime';
+import type { Mapping } from '@sallyport/contract/channel';
 import type { Netcheck } from '@sallyport/contract/local';
 import { LocalReply } from '@sallyport/contract/local';
 import { netcheckText } from '../commands/tell.ts';
@@ -16,6 +17,7 @@ const well: Omit<Netcheck, 'advice'> = {
   controller: { url: 'u', connected: true, rttMs: 1, detail: '', clockSkewMs: 0 },
   relays: [{ gateway: 'g', name: 'g', endpoint: '192.0.2.1:1', rttMs: 3 }],
   beacons: [{ endpoint: '192.0.2.10:51818', answers: true }],
+  nat: { kind: 'none', endpoint: '192.0.2.9:51820' },
   ipv4: true,
   ipv6: false,
   uplink: { interface: 'eth0', mtu: 1500, source: null },
@@ -67,7 +69,7 @@ test('the controller is asked for its time as well', async (t) => {
   assert.ok(Math.abs((answer.clockSkewMs ?? 0) - 3_600_000) < 5_000);
   const whole = await netcheck({
     ...{ controller: `ws://127.0.0.1:${port}`, connected: false, items: new Map(), interface: '', wireguard: null },
-    handshakes: new Map(),
+    ...{ handshakes: new Map(), sighting: null },
   });
   assert.ok(LocalReply.safeParse(whole).success);
   const nobody = await askController('http://127.0.0.1:9');
@@ -77,7 +79,7 @@ test('the controller is asked for its time as well', async (t) => {
 test('a beacon answers when WireGuard has shaken hands with it lately', async () => {
   const beacons = [beaconItem(1), beaconItem(2), beaconItem(3), beaconItem(4, null)];
   const check = await netcheck({
-    ...{ controller: 'ftp://x', connected: false, interface: '', wireguard: null },
+    ...{ controller: 'ftp://x', connected: false, sighting: null, interface: '', wireguard: null },
     items: new Map(beacons.map((item) => [item.key, item])),
     handshakes: new Map([
       [beaconItem(1).publicKey, Date.now() - 1_000],
@@ -97,6 +99,32 @@ test('a beacon answers when WireGuard has shaken hands with it lately', async ()
     netcheckText(check),
     /^beacon +203\.0\.113\.1:51819: answers\nbeacon +203\.0\.113\.1:51820: no answer$/m,
   );
+});
+
+test('the kind of NAT is told in words, and a beacon that answers is not blocked', async () => {
+  const item = beaconItem(1);
+  const check = (mapping: Mapping, handshake: number | null, liveMs = 60_000) =>
+    netcheck({
+      ...{ controller: 'ftp://x', connected: true, interface: '', wireguard: null, sighting: { mapping, liveMs } },
+      ...{ items: new Map([[item.key, item]]), handshakes: new Map([[item.publicKey, handshake]]) },
+    });
+  const line = async (...facts: Parameters<typeof check>) => {
+    const reply = await check(...facts);
+    assert.ok(LocalReply.safeParse(reply).success);
+    return /^NAT +(.*)$/m.exec(netcheckText(reply))?.[1];
+  };
+  const independent = { kind: 'independent', endpoint: '203.0.113.60:4711' } as const;
+  const now = Date.now();
+  assert.match((await line(independent, now)) ?? '', /^endpoint-independent mapping, seen as 203\.0\.113\.60:4711/);
+  assert.match((await line({ kind: 'dependent' }, now)) ?? '', /^endpoint-dependent mapping: .* relay/);
+  assert.match((await line({ kind: 'undecided' }, null)) ?? '', /^UDP blocked/);
+  assert.equal(await line({ kind: 'undecided' }, null, 1_000), 'not known yet');
+  assert.equal(await line({ kind: 'undecided' }, now), 'not known yet');
+  const apart = await netcheck({
+    ...{ controller: 'ftp://x', connected: false, interface: '', wireguard: null, sighting: null },
+    ...{ items: new Map(), handshakes: new Map() },
+  });
+  assert.match(netcheckText(apart), /^NAT +unknown: not connected/m);
 });
 
 test('addresses and times in all their forms', () => {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { type DefaultRoute, defaultRoutes, RelayMeter } from '@sallyport/agent-runtime';
+import { type DefaultRoute, defaultRoutes, natOf, RelayMeter, type Sighting } from '@sallyport/agent-runtime';
 import type { RelayPointItem, StateItem } from '@sallyport/contract/channel';
 import type { Netcheck } from '@sallyport/contract/local';
 import { gatewayName } from '../state/status.ts';
@@ -14,6 +14,8 @@ export interface NetcheckContext {
   readonly caFile?: string | null;
   /** Whether the daemon's channel is up. */
   readonly connected: boolean;
+  /** What the daemon was told of the NAT; null: it is not connected. */
+  readonly sighting: Sighting | null;
   readonly items: ReadonlyMap<string, StateItem>;
   /** When each WireGuard peer answered last, by public key, in epoch milliseconds. */
   readonly handshakes: ReadonlyMap<string, number | null>;
@@ -30,11 +32,13 @@ export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
     defaultRoutes(own),
   ]);
   const client = items.get('client');
+  const beacons = beaconsOf(items, context.handshakes, Date.now());
   const facts = {
     type: 'netcheck' as const,
     controller: { url: context.controller, connected: context.connected, ...controller },
     relays,
-    beacons: beaconsOf(items, context.handshakes, Date.now()),
+    beacons,
+    nat: natFrom(context, beacons),
     ipv4: reaches(4, routes, own),
     ipv6: reaches(6, routes, own),
     uplink: await uplinkOf(routes),
@@ -42,6 +46,12 @@ export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
     wireguard: context.wireguard,
   };
   return { ...facts, advice: adviceOn(facts) };
+}
+
+/** A beacon that answers hears this host, whatever it knows so far. */
+function natFrom({ sighting, items }: NetcheckContext, beacons: Netcheck['beacons']): Netcheck['nat'] {
+  const nat = natOf(sighting, items);
+  return nat.kind === 'blocked' && beacons.some(({ answers }) => answers) ? { ...nat, kind: 'unknown' } : nat;
 }
 
 /** WireGuard itself speaks to the beacons all the time, so they need not be asked. */

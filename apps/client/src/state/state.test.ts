@@ -63,10 +63,12 @@ test('a status tells who carries what, and is ready when all is carried', () => 
       session: { phase: 'live', applied: null, desired, failure: null } as unknown as AgentSession,
       view: view(state),
       ...{ version: '1', pid: 1, device: 'd', enrolled: true, interface: 'i', wireguard: null },
+      sighting: { mapping: { kind: 'dependent' }, liveMs: 0 },
       ...{ controller: 'c', notes: [], facts: {} },
     });
   const up = status('direct');
   assert.deepEqual(ClientStatus.parse(up), up);
+  assert.deepEqual(up.nat, { kind: 'dependent', endpoint: null });
   assert.equal(up.gateways[0]?.rttMs, 1.23);
   assert.deepEqual(
     up.resources.map(({ name, denied, routes }) => [name, denied, routes]),

@@ -1,4 +1,5 @@
 import { type AgentSession, clientOf, type PathsView } from '@sallyport/agent-core';
+import { natOf, type Sighting } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { ClientStatus, GatewayStatus, ResourceStatus, RouteStatus } from '@sallyport/contract/local';
 import type { RouteContest } from '@sallyport/hostnet';
@@ -7,6 +8,7 @@ import type { Facts } from '../posture/read.ts';
 /** What a status is made from. */
 export interface StatusSources {
   readonly session: Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'>;
+  readonly sighting: Sighting | null;
   readonly view: PathsView;
   readonly version: string;
   readonly pid: number | null;
@@ -34,6 +36,7 @@ export function clientStatusOf(sources: StatusSources): ClientStatus {
     wireguard: sources.wireguard,
     addresses: clientOf(items)?.addresses ?? [],
     controller: { url: sources.controller, connected: phase === 'live', phase },
+    nat: natOf(sources.sighting, items),
     revision: applied?.revision.number ?? null,
     current: applied !== null && applied.hash === statement?.hash,
     leaseUntil: statement === null ? null : new Date(statement.leaseUntil).toISOString(),

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { type ControllerMessage, keyExchange } from '@sallyport/contract/channel';
+import { type ControllerMessage, keyExchange, type Mapping } from '@sallyport/contract/channel';
 import { type Admission, admit, type Shown } from './admission.ts';
 import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
@@ -33,6 +33,8 @@ export interface ChannelDeps {
   readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
   /** Told when resources that a gateway cannot reach are others than before; ids, ascending. */
   readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  /** What the beacon sees of an agent; left out: there is no beacon. */
+  readonly mapping?: (agent: string) => Mapping;
   readonly heartbeatMs?: number;
   readonly graceMs?: number;
   readonly log: Log;
@@ -265,7 +267,8 @@ class ChannelServer implements AgentChannel {
     this.#live.add(link);
     this.#deps.connections?.proven(link.socket);
     const { name, tenant } = record;
-    link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant) });
+    const mapping = () => this.#deps.mapping?.(entry.id) ?? ({ kind: 'undecided' } as const);
+    link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant), mapping });
     this.#leaveDoor(link);
   }
 

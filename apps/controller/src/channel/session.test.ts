@@ -4,6 +4,7 @@ import {
   type AgentMessage,
   type AgentRole,
   keyExchange,
+  type Mapping,
   provePossession,
   StateHash,
   type Transcript,
@@ -70,7 +71,14 @@ function possession(of: Transcript): string {
 function admitted(): Extract<SessionInput, { type: 'admitted' }> {
   const feed = new StateFeed(defaultLimits);
   feed.loaded(state);
-  return { type: 'admitted', name: 'Site', feed, state, leaseMs: () => 86_400_000 };
+  return {
+    type: 'admitted',
+    name: 'Site',
+    feed,
+    state,
+    leaseMs: () => 86_400_000,
+    mapping: () => ({ kind: 'undecided' }),
+  };
 }
 
 const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput, { type: N }> } = {
@@ -261,6 +269,25 @@ test('deadlines: handshake, silence, stall and lease, each at its moment', () =>
   for (let at = start; at <= start + 3_600_000; at += 30_000) quiet.handle(inputs.heartbeat(), at);
   assert.deepEqual(quiet.nextDeadline(), { at: start + 3_600_000, why: 'lease' });
   assert.equal(words(quiet.handle({ type: 'time' }, start + 3_600_000)), 'lease');
+});
+
+test('an agent of protocol 3 is told its mapping with its next report, once for each change', () => {
+  for (const protocol of [2, 3]) {
+    let mapping: Mapping = { kind: 'undecided' };
+    const said = { ...transcript, protocol };
+    const session = sessionIn('greeting');
+    session.handle({ ...hello, protocol }, start);
+    const signature = agent.sign(transcriptText('agent', said));
+    session.handle({ ...proof, signature, wireguardProof: possession(said) }, start);
+    session.handle({ ...admitted(), mapping: () => mapping }, start);
+    const told = () => words(session.handle(inputs.heartbeat(), start));
+    const answer = protocol === 2 ? 'report' : 'report mapping';
+    assert.equal(told(), 'report');
+    mapping = { kind: 'independent', endpoint: '192.0.2.1:5' };
+    assert.deepEqual([told(), told()], [answer, 'report']);
+    mapping = { kind: 'undecided' };
+    assert.deepEqual([told(), told()], [answer, 'report']);
+  }
 });
 
 test('a state that is gone when it is needed ends the connection, for the agent to return', () => {

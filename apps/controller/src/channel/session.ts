@@ -3,6 +3,7 @@ import type {
   AgentRole,
   ControllerMessage,
   KeyExchange,
+  Mapping,
   Punch,
   SealedChannel,
 } from '@sallyport/contract/channel';
@@ -35,6 +36,8 @@ export type SessionEvent =
       readonly feed: StateFeed;
       readonly state: DesiredState;
       readonly leaseMs: () => number;
+      /** What the beacon sees of the agent at present. */
+      readonly mapping: () => Mapping;
     }
   /** The connection must end, at any time and for any reason outside of it. */
   | { readonly type: 'rejected'; readonly code: RefusalCode }
@@ -90,6 +93,9 @@ export class Session {
   #deadline: number;
   #heardAt: number;
   #congestedAt: number | null = null;
+  #mapping: () => Mapping = () => ({ kind: 'undecided' });
+  /** Mapping that the agent knows, as JSON. */
+  #mappingTold = JSON.stringify({ kind: 'undecided' });
 
   constructor(settings: SessionSettings, now: number) {
     this.#settings = settings;
@@ -159,7 +165,8 @@ export class Session {
 
   admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
     const { identity, heartbeatMs, limits, revisionGapMs } = this.#settings;
-    const { leaseMs, feed, state, name } = input;
+    const { leaseMs, feed, state, name, mapping } = input;
+    this.#mapping = mapping;
     const { deltaGapMs, snapshotGapMs } = limits;
     const settings: DeliverySettings = {
       agent: this.#hello?.agent ?? '',
@@ -179,7 +186,17 @@ export class Session {
 
   report(message: Report, now: number): SessionEffect[] {
     this.#heardAt = now;
-    return [{ kind: 'report', message }];
+    return [{ kind: 'report', message }, ...this.#tellMapping()];
+  }
+
+  /** Compares at each report, so that an agent that moves all the time is not told of each place. */
+  #tellMapping(): SessionEffect[] {
+    if ((this.#hello?.protocol ?? 0) < 3) return [];
+    const mapping = this.#mapping();
+    const text = JSON.stringify(mapping);
+    if (text === this.#mappingTold) return [];
+    this.#mappingTold = text;
+    return send({ type: 'mapping', mapping });
   }
 
   needSnapshot(now: number): SessionEffect[] {

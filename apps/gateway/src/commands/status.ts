@@ -1,4 +1,5 @@
 import { lockHolder, readIdentity, StateDirectory } from '@sallyport/agent-runtime';
+import { natText } from '@sallyport/contract/nat-text';
 import { clean } from '@sallyport/contract/text';
 import type { Place } from '../arguments.ts';
 import { readStatus, type Status } from '../state/status.ts';
@@ -31,8 +32,9 @@ function describe(gateway: string, enrolled: boolean, pid: number | null, status
     ['agent', pid === null ? 'not running; what was applied goes on until the lease ends' : `running, process ${pid}`],
   ];
   if (status !== null) {
-    const { phase, applied, failure, intent, devices, leaseUntil } = status;
+    const { phase, applied, failure, intent, devices, leaseUntil, nat } = status;
     if (pid !== null) lines.push(['controller', phase === 'live' ? 'connected' : `not connected (${phase})`]);
+    if (pid !== null && nat !== undefined) lines.push(['NAT', natText(nat, phase === 'live')]);
     lines.push(['applied', applied === null ? 'nothing' : `revision ${applied.revision.number}, ${devices} devices`]);
     if (intent !== null) lines.push(['intent', intent]);
     if (leaseUntil !== null) lines.push(['lease until', leaseUntil]);

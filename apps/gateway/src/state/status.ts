@@ -1,5 +1,6 @@
 import type { AgentSession } from '@sallyport/agent-core';
-import type { StateDirectory } from '@sallyport/agent-runtime';
+import { natOf, type Sighting, type StateDirectory } from '@sallyport/agent-runtime';
+import type { Nat } from '@sallyport/contract/local';
 
 /** What an agent last said of itself, for `status`. */
 export interface Status {
@@ -11,11 +12,13 @@ export interface Status {
   readonly failure: AgentSession['failure'];
   readonly intent: string | null;
   readonly devices: number;
+  /** Left out by older agents. */
+  readonly nat?: Nat;
   /** ISO 8601; null: no state yet. */
   readonly leaseUntil: string | null;
 }
 
-export function formatStatus(session: AgentSession, now: number): string {
+export function formatStatus(session: AgentSession, now: number, sighting: Sighting | null): string {
   const { phase, applied, failure, desired } = session;
   const gateway = desired.items.get('gateway');
   const status: Status = {
@@ -26,6 +29,7 @@ export function formatStatus(session: AgentSession, now: number): string {
     failure: failure && { code: failure.code, message: failure.message },
     intent: gateway?.kind === 'gateway' ? gateway.intent : null,
     devices: [...desired.items.values()].filter(({ kind }) => kind === 'device').length,
+    nat: natOf(sighting, desired.items),
     leaseUntil: desired.statement === null ? null : new Date(desired.statement.leaseUntil).toISOString(),
   };
   return `${JSON.stringify(status)}\n`;

@@ -402,6 +402,14 @@ describe('paths', () => {
     assert.deepEqual(bench.from({ type: 'punch', ...punch }), [{ kind: 'punch', ...punch }]);
   });
 
+  it('what the beacon sees of the NAT is passed on', () => {
+    const bench = new Bench();
+    bench.start();
+    bench.open();
+    const mapping = { kind: 'independent', endpoint: '192.0.2.1:5' } as const;
+    assert.deepEqual(bench.from({ type: 'mapping', mapping }), [{ kind: 'mapping', mapping }]);
+  });
+
   it('a punch before the welcome ends the connection', () => {
     const bench = new Bench();
     bench.start();

@@ -140,9 +140,8 @@ export class AgentSession {
       if (input.connection === this.#connection) this.#wait(input.reason, moment);
     },
     applied: (input, moment) => {
-      if (input.mended.length > 0) {
+      if (input.mended.length > 0)
         this.#log('warn', 'the system had changed behind our back, and is mended', { what: input.mended.join('; ') });
-      }
       this.#push(...this.#enforcement.done(input, moment));
     },
     applyFailed: (input, moment) => {
@@ -248,6 +247,9 @@ export class AgentSession {
         return;
       case 'punch':
         this.#push({ kind: 'punch', peer: message.peer, endpoints: message.endpoints });
+        return;
+      case 'mapping':
+        this.#push({ kind: 'mapping', mapping: message.mapping });
     }
   }
 
@@ -330,7 +332,6 @@ export class AgentSession {
         return;
       case 'hostile':
         this.#reject(verdict.reason, moment, 'error');
-        return;
     }
   }
 

@@ -3,6 +3,7 @@ import type {
   AgentRole,
   Heartbeat,
   KeyExchange,
+  Mapping,
   ProbeResult,
   Revision,
   StateItem,
@@ -139,6 +140,8 @@ export type Effect =
   | { readonly kind: 'probe'; readonly request: string }
   /** For `Paths`: this peer, a gateway or a device, looks for a way to us. */
   | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }
+  /** What the controller's beacon sees of this host's NAT. */
+  | { readonly kind: 'mapping'; readonly mapping: Mapping }
   /** The agent was deleted: undo everything. */
   | { readonly kind: 'tear-down' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string; readonly enrolled: boolean }

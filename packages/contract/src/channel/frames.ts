@@ -14,6 +14,7 @@ import {
   Punch,
   Refused,
   Snapshot,
+  TellMapping,
   Welcome,
 } from './messages.ts';
 
@@ -45,7 +46,7 @@ export function readAgentMessage(text: string, phase: AgentPhase, role: AgentRol
 const controllerMessages = {
   greeting: z.discriminatedUnion('type', [Challenge, Refused]),
   authenticating: z.discriminatedUnion('type', [Welcome, Refused]),
-  live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, Refused]),
+  live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, TellMapping, Refused]),
 } as const;
 
 /** How far an agent has come with the controller. */

@@ -7,7 +7,7 @@ import { mostItems, StateItem } from './state.ts';
  * a `refused` before them are text frames; everything after `challenge` is sealed (`seal.ts`) and goes in binary frames.
  *
  * Protocol numbers, newest first:
- *   3  2026-11-29  cells have `after`; an agent of protocol 2 gets them without
+ *   3  2026-11-29  cells have `after`, and the controller tells `mapping`; an agent of protocol 2 gets neither
  *   2  2026-11-29  `authenticate` carries `wireguardProof`; a WireGuard key that the controller does not know yet needs it
  *
  * An agent speaks one number. The controller speaks its own and the one before, and answers in the number of the agent's
@@ -273,6 +273,18 @@ export const Punch = z.strictObject({
 });
 export type Punch = z.infer<typeof Punch>;
 
+/**
+ * What two ports of the controller's beacon see of the NAT in front of the agent's WireGuard socket. `undecided`: not seen at
+ * both yet. `independent`: the same `host:port` at both. `dependent`: another one at each. Sent when it changes.
+ */
+export const Mapping = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('undecided') }),
+  z.strictObject({ kind: z.literal('independent'), endpoint: z.string().max(80) }),
+  z.strictObject({ kind: z.literal('dependent') }),
+]);
+export type Mapping = z.infer<typeof Mapping>;
+export const TellMapping = z.strictObject({ type: z.literal('mapping'), mapping: Mapping });
+
 export const ControllerMessage = z.discriminatedUnion('type', [
   Challenge,
   Welcome,
@@ -282,6 +294,7 @@ export const ControllerMessage = z.discriminatedUnion('type', [
   Lease,
   Probe,
   Punch,
+  TellMapping,
 ]);
 export type ControllerMessage = z.infer<typeof ControllerMessage>;
 

@@ -1,3 +1,4 @@
 export { readBounded } from '../bounds.ts';
 export * from './messages.ts';
+export * from './nat.ts';
 export * from './status.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { list } from '../bounds.ts';
+import { Nat } from './nat.ts';
 import { ClientStatus, line, many, word } from './status.ts';
 
 /**
@@ -60,6 +61,7 @@ export const Netcheck = z.strictObject({
     z.strictObject({ endpoint: word, answers: z.boolean().describe('To a handshake within the last minutes') }),
     many,
   ),
+  nat: Nat,
   ipv4: z.boolean().describe('A default route, or an address of more than local meaning'),
   ipv6: z.boolean(),
   uplink: z.strictObject({ interface: word, mtu: z.int(), source: word.nullable() }).nullable(),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { list, recordOf } from '../bounds.ts';
+import { Nat } from './nat.ts';
 
 /** How a device stands, as its own daemon sees it. */
 
@@ -75,6 +76,7 @@ export const ClientStatus = z.strictObject({
   wireguard: z.enum(['kernel', 'userspace', 'memory']).nullable(),
   addresses: list(line, many),
   controller: z.strictObject({ url: word, connected: z.boolean(), phase: word }),
+  nat: Nat.optional().describe('Left out by older clients'),
   revision: z.int().nonnegative().nullable().describe('Of the state in force; null: none is'),
   current: z.boolean().describe('What is in force is the newest that the controller has sent'),
   leaseUntil: timestamp.nullable(),
