@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Host, until, whyNoNamespaces } from '@sallyport/testkit';
+import { cable, type Host, until, whyNoNamespaces } from '@sallyport/testkit';
 import { Scenario } from '../lab/scenario.ts';
 import { publicGateway, publicServer } from '../lab/small-internet.ts';
 
@@ -39,7 +39,7 @@ test('internet policies: own connection, access point, restricted', { skip }, as
   );
 
   await t.test(
-    'INTERNET_ACCESS_POINT: everything goes through the gateway, by the configuration as exported',
+    'INTERNET_ACCESS_POINT: everything but its own networks goes through the gateway, by the configuration as exported',
     async () => {
       await s.policy('laptop through the office', {
         type: 'INTERNET',
@@ -51,11 +51,12 @@ test('internet policies: own connection, access point, restricted', { skip }, as
       assert.match(await s.controller.deviceConfiguration(laptop), /AllowedIPs = .*0\.0\.0\.0\/0.*::\/0/);
       const device = await s.deviceUp('laptop', laptop);
       await until('the tunnel', async () => (await device.tcp('10.20.0.10', 80)) === 'ok');
-      for (const address of everywhere) {
+      for (const address of publicServer.far) {
         assert.equal(await device.tcp(address, 80), 'ok', address);
         assert.equal(await device.udp(address, 5353), 'ok', address);
         assert.equal(await device.ping(address), 'ok', address);
       }
+      for (const address of [...publicServer.near, ...publicGateway]) await reachesNothing(device, address);
       await device.startStream('far', publicServer.far[0], 80);
       const sockets = await s.world.space('server').exec('ss', '-tnH', 'state', 'established');
       assert.ok(sockets.includes(publicGateway[0]) && !sockets.includes(laptop.addresses[0] ?? '?'), sockets);
@@ -66,11 +67,27 @@ test('internet policies: own connection, access point, restricted', { skip }, as
     const device = await s.world.host('laptop');
     assert.notEqual(await device.tcp('10.20.0.11', 80, { timeoutMs: 700 }), 'ok');
     assert.notEqual(await device.tcp('203.0.113.10', 8080, { timeoutMs: 700 }), 'ok');
-    const [covered] = publicServer.near;
+    const [kept, covered] = publicServer.far;
     await s.resource('covered', [covered], ['TCP 9']);
     await s.converged();
     await until('the hole', async () => (await device.tcp(covered, 80, { timeoutMs: 500 })) !== 'ok');
-    assert.equal(await device.tcp(publicServer.far[0], 80), 'ok');
+    assert.equal(await device.tcp(kept, 80), 'ok');
+    const [near] = publicServer.near;
+    const named = await s.resource('named', [near], ['TCP 80']);
+    await s.policy('laptop to what is named', { devices: [laptop.id], resources: [named] });
+    await s.converged();
+    await until('a network at the gateway that a resource names', async () => (await device.tcp(near, 80)) === 'ok');
+  });
+
+  await t.test('a network that the gateway joins is no internet any more, until it leaves', async () => {
+    const device = await s.world.host('laptop');
+    const neighbour = '12.1.2.10';
+    await s.world.space('server').ip('addr', 'add', neighbour, 'dev', 'lo');
+    assert.equal(await device.tcp(neighbour, 80), 'ok');
+    await s.world.space('gateway').ip('addr', 'add', '12.1.2.1/24', 'dev', 'pub0');
+    await until('it to close', async () => (await device.tcp(neighbour, 80, { timeoutMs: 500 })) !== 'ok');
+    await s.world.space('gateway').ip('addr', 'del', '12.1.2.1/24', 'dev', 'pub0');
+    await until('it to open', async () => (await device.tcp(neighbour, 80, { timeoutMs: 500 })) === 'ok');
   });
 
   await t.test('the stream through the access point ends when the policy becomes RESTRICTED', async () => {
@@ -94,14 +111,17 @@ test('internet policies: own connection, access point, restricted', { skip }, as
       },
     });
     await until('silence', async () => (await device.stream('far')).silentMs > 1000);
-    for (const address of everywhere) await reachesNothing(device, address);
+    for (const address of publicServer.far) await reachesNothing(device, address);
     assert.equal(await device.tcp('10.20.0.10', 80), 'ok', 'resources stay in reach');
   });
 
   await t.test('RESTRICTED: the tunnel takes the internet away from a device that had its own', async () => {
     const [address] = publicServer.near;
-    await s.world.space('visitor').ip('route', 'add', 'default', 'via', '203.0.113.20');
-    await s.world.space('server').ip('route', 'add', '203.0.113.0/24', 'via', publicGateway[0]);
+    await cable(
+      { namespace: s.world.space('visitor'), interface: 'own0', addresses: ['198.51.100.2/24'] },
+      { namespace: s.world.space('server'), interface: 'own0', addresses: ['198.51.100.1/24'] },
+    );
+    await s.world.space('visitor').ip('route', 'add', 'default', 'via', '198.51.100.1');
     const own = await s.world.host('visitor');
     assert.equal(await own.tcp(address, 80), 'ok', 'before');
     await s.policy('none for the visitor', { type: 'INTERNET', mode: 'RESTRICTED', devices: [visitor.id] });

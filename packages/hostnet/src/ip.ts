@@ -41,6 +41,20 @@ export function formatRange(range: AddressRange): string {
 }
 
 /** Reads `address/length` and keeps the host bits. Throws `invalid-state`. */
+/** What is left of a range without some others. */
+export function withoutRanges(range: AddressRange, holes: readonly AddressRange[]): AddressRange[] {
+  const { family, last } = range;
+  const parts: AddressRange[] = [];
+  let at = range.first;
+  const inside = holes.filter((hole) => hole.family === family && hole.last >= at && hole.first <= last);
+  for (const hole of inside.sort((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
+    if (hole.first > at) parts.push({ family, first: at, last: hole.first - 1n });
+    if (hole.last >= at) at = hole.last + 1n;
+  }
+  if (at <= last) parts.push({ family, first: at, last });
+  return parts;
+}
+
 export function parsePrefix(text: string): Address & { readonly length: number } {
   const slash = text.indexOf('/');
   if (slash < 0 || !/^\d{1,3}$/.test(text.slice(slash + 1))) throw invalid('prefix', text);

@@ -62,6 +62,11 @@ export interface AddressClass {
   readonly id: string;
   /** Inclusive ranges `first-last` in canonical text, one family each: `10.0.0.1-10.0.0.9`, `fd00::1-fd00::1`. */
   readonly ranges: readonly string[];
+  /**
+   * The internet at large: the host's own addresses and the networks right at it are never meant, whatever the ranges hold of
+   * them. Absent: no.
+   */
+  readonly internet?: boolean;
 }
 
 /** A bundle that the kernel goes on with when the one before has expired. */
@@ -101,6 +106,9 @@ export interface Transit {
   readonly virtual: readonly string[];
 }
 
+/** What the host itself has to say about its table, beside the items. */
+export type HostFacts = Required<Pick<FirewallState, 'transit' | 'near'>>;
+
 /** Everything that the gateway's nftables table says. Allow-only: what no cell admits is dropped. */
 export interface FirewallState {
   readonly masquerade: boolean;
@@ -108,6 +116,8 @@ export interface FirewallState {
   readonly draining: boolean;
   /** Absent: packets of others are left alone. */
   readonly transit?: Transit;
+  /** CIDR of networks right at this host, which are not the internet. Absent: none. */
+  readonly near?: readonly string[];
   /** End of the lease, epoch milliseconds: from then on the kernel admits nothing, whatever the elements say. */
   readonly leaseUntil: number;
   readonly devices: ReadonlyMap<string, FirewallDevice>;

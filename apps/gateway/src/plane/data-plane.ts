@@ -130,6 +130,13 @@ export class DataPlane implements ProbePlane {
     });
   }
 
+  /** Looks at the host's own networks again, after they have changed. */
+  renewFacts(): Promise<void> {
+    return this.#mutex.run(async () =>
+      this.#firewall.renewFacts(await this.#host.facts(this.#options.interface), this.#options.now()),
+    );
+  }
+
   /** What passed and who is there. */
   statistics(): Promise<PlaneStatistics> {
     return this.#mutex.run(async () => {
@@ -214,7 +221,7 @@ export class DataPlane implements ProbePlane {
     const settled = this.#settled;
     const now = this.#options.now();
     const backend = await this.#openBackend();
-    this.#firewall.setTransit(await this.#host.transit(this.#options.interface));
+    this.#firewall.setFacts(await this.#host.facts(this.#options.interface));
     const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
     const wireguard = await this.#loadDevice(backend, items);
     const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
@@ -229,7 +236,7 @@ export class DataPlane implements ProbePlane {
     const plan = this.#firewall.ready ? planChange(changes, items, leaseUntil, this.#facts.peerConfig) : null;
     const gateway = gatewayOf(items);
     if (plan === null || gateway === null) return this.#load(items, leaseUntil);
-    if (plan.host && this.#firewall.setTransit(await this.#host.transit(this.#options.interface)))
+    if (plan.host && this.#firewall.setFacts(await this.#host.facts(this.#options.interface)))
       return this.#load(items, leaseUntil);
     const now = this.#options.now();
     const backend = await this.#openBackend();
@@ -261,7 +268,7 @@ export class DataPlane implements ProbePlane {
     await backend.apply(name, { peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })) });
     const saved = await readSavedHost<HostState>(directory);
     if (saved !== null) {
-      this.#firewall.setTransit(await this.#host.transit(name));
+      this.#firewall.setFacts(await this.#host.facts(name));
       await this.#firewall.close(saved.host.overlay, now());
     }
     return { hash: '', mended: [] };

@@ -9,9 +9,9 @@ import {
   type ForeignChange,
   type FoundFirewall,
   findForeignDrops,
+  type HostFacts,
   type HostState,
   type TracedDrop,
-  type Transit,
   type Watch,
 } from '@sallyport/hostnet';
 
@@ -26,7 +26,7 @@ export class FirewallSide {
   #firewall: Firewall | null = null;
   #overlay: Overlay | null = null;
   #watch: Watch | null = null;
-  #transit: Transit | null = null;
+  #facts: HostFacts | null = null;
   /** Items that the table was made from; null: it is not known to be right. */
   #items: Map<string, StateItem> | null = null;
 
@@ -42,11 +42,17 @@ export class FirewallSide {
     return this.#items !== null;
   }
 
-  /** Where packets of others may pass, from the next load on. Returns whether that differs from before. */
-  setTransit(transit: Transit): boolean {
-    const same = JSON.stringify(transit) === JSON.stringify(this.#transit);
-    this.#transit = transit;
+  /** What the host has to say, from the next load on. Returns whether that differs from before. */
+  setFacts(facts: HostFacts): boolean {
+    const same = JSON.stringify(facts) === JSON.stringify(this.#facts);
+    this.#facts = facts;
     return !same;
+  }
+
+  /** The same at once, if there is a table that can be changed. */
+  async renewFacts(facts: HostFacts, now: number): Promise<void> {
+    const items = this.#items;
+    if (this.setFacts(facts) && items !== null) await this.change({ settings: facts }, items, now);
   }
 
   /**
@@ -65,8 +71,7 @@ export class FirewallSide {
       await this.#replace(items, overlay, leaseUntil, now);
       return { found: await this.#open(overlay).readBack(now), drift: [] };
     }
-    const transit = this.#transit;
-    const settings = { ...plan.firewall.settings, ...(transit && { transit }) };
+    const settings = { ...plan.firewall.settings, ...this.#facts };
     await this.change({ ...plan.firewall, settings }, items, now);
     const firewall = this.#open(overlay);
     const found = await firewall.readBack(now);
@@ -150,8 +155,7 @@ export class FirewallSide {
   }
 
   #stateOf(items: Items, leaseUntil: number): FirewallState {
-    const transit = this.#transit;
-    return { ...firewallStateOf(items, leaseUntil), ...(transit && { transit }) };
+    return { ...firewallStateOf(items, leaseUntil), ...this.#facts };
   }
 
   #open(overlay: Overlay): Firewall {

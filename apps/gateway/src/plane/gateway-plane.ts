@@ -113,6 +113,9 @@ export class GatewayPlane implements AgentPlane {
     this.#network = new NetworkWatch(this.#interface, () => {
       this.#log.info('the network of this host has changed');
       moved();
+      this.#plane.renewFacts().catch((error) => {
+        this.#tell({ kind: 'drift', reason: `this host could not be looked at: ${failureOf(error).message}` });
+      });
       this.#runner.input({ kind: 'network-changed' });
       this.#pathCheck.soon();
     });

@@ -1,6 +1,6 @@
 import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
 import { failureOf, mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
-import { Host, type HostState, type HostWatch, type Transit } from '@sallyport/hostnet';
+import { Host, type HostFacts, type HostState, type HostWatch } from '@sallyport/hostnet';
 
 /** Link, addresses, routes, rules and settings; looked at whenever the kernel says that they changed. */
 export class HostSide {
@@ -49,10 +49,10 @@ export class HostSide {
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
-  /** Where packets of others may pass: to be in force before `up` switches forwarding on. */
-  async transit(tunnel: string): Promise<Transit> {
+  /** What the table must know of this host: to be in force before `up` switches forwarding on. */
+  async facts(tunnel: string): Promise<HostFacts> {
     const saved = this.#unsaved ?? (await readSavedHost<HostState>(this.#directory));
-    return this.#host.transit(tunnel, saved?.sysctls ?? []);
+    return this.#host.facts(tunnel, saved?.sysctls ?? []);
   }
 
   async down(saved: SavedHost<HostState>): Promise<void> {

@@ -12,6 +12,7 @@ import type {
   SiteItem,
   StateItem,
 } from '@sallyport/contract/channel';
+import { publicClass } from '@sallyport/contract/channel';
 import type {
   AddressClass,
   Bundle,
@@ -188,7 +189,7 @@ export function siteOf({ id, prefixes, profile, expiresAt }: SiteItem): Site {
 }
 
 export function addressClassOf({ id, ranges }: ClassItem): AddressClass {
-  return { id, ranges };
+  return id === publicClass ? { id, ranges, internet: true } : { id, ranges };
 }
 
 /** Whether anything may pass at all. */

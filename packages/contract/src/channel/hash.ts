@@ -38,6 +38,9 @@ export function contentId(...parts: readonly string[]): string {
   return hash('sha256', text, 'buffer').subarray(0, 16).toString('base64url');
 }
 
+/** Id of the class of all public addresses that no resource names. */
+export const publicClass = contentId('internet', '0.0.0.0/0');
+
 const mask = (1n << 256n) - 1n;
 
 function itemHash(item: StateItem): bigint {

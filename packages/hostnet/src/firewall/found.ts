@@ -125,7 +125,8 @@ class Blame {
     else if (map === 'classes4' || map === 'classes6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.classes, tables.classes.id(classNumber(value)));
-    } else if (isCellMap(map)) add(this.profiles, tables.profiles.id(Number.parseInt(key, 16)));
+    } else if (map === 'internet') this.#internet();
+    else if (isCellMap(map)) add(this.profiles, tables.profiles.id(Number.parseInt(key, 16)));
     else if (map === 'allowed') add(this.bundles, tables.bundles.id(Number.parseInt(key, 16)));
     else if (map === 'tcp_ports' || map === 'udp_ports') {
       const ports = tables.ports[map === 'tcp_ports' ? 'tcp' : 'udp'];
@@ -153,6 +154,10 @@ class Blame {
   #gateway(key: string): void {
     for (const { id, addresses } of this.#model.state.gateways.values())
       if (addresses.some((text) => addressKey(text).key === key)) this.gateways.add(id);
+  }
+
+  #internet(): void {
+    for (const { id, internet } of this.#model.state.classes.values()) if (internet) this.classes.add(id);
   }
 
   #siteProfile(key: string, foreignValue: string | null): void {

@@ -85,6 +85,30 @@ describe('model', () => {
     );
   });
 
+  it('cuts networks at the host out of the internet, and cuts again when they change', () => {
+    const internet = { id: 'internet', ranges: ['1.0.0.0-9.255.255.255', '2000::-2fff::'], internet: true };
+    const classes = new Map([['internet', internet]]);
+    const profiles = new Map([
+      ['staff', { id: 'staff', cells: [{ class: 'internet', bundle: 'web', expiresAt: null }] }],
+    ]);
+    const state = { ...GOLDEN, classes, profiles, near: ['5.5.5.0/24', '2001:1::/64'] };
+    const model = new FirewallModel(OPTIONS);
+    const kernel = new Emulator();
+    kernel.commit(model.load(state, 0, null).swap, 0);
+    const open = (peer: string) =>
+      kernel.decide({ device: peer.includes(':') ? 'fd7a:1::2' : '100.64.0.2', peer, protocol: 'tcp', port: 80 }, 0) !==
+      null;
+    assert.deepEqual(['5.5.4.255', '5.5.5.1', '5.5.6.0', '2001:1::5', '2001:2::5'].map(open), [
+      ...[true, false, true],
+      ...[false, true],
+    ]);
+    const near = ['5.5.5.128/25', '9.0.0.0/8'];
+    kernel.commit(model.change({ settings: { near } }, 0) ?? '', 0);
+    assert.deepEqual(['5.5.5.1', '5.5.5.200', '9.9.9.9', '2001:1::5'].map(open), [true, false, false, true]);
+    assert.deepEqual(sizes(kernel, 0), freshSizes({ ...state, near }, 0));
+    assert.equal(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0), null);
+  });
+
   it('touches as many elements as the change concerns, not as many as there are', () => {
     const model = new FirewallModel(OPTIONS);
     const devices = Array.from({ length: 2000 }, (_, index) => ({

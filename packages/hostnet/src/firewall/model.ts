@@ -93,10 +93,14 @@ export class FirewallModel {
   /** Withdraws everything touched before it inserts anything, so that an address can move from one item to another. */
   #apply(delta: FirewallDelta): void {
     checkDelta(delta);
+    const internet = delta.settings?.near === undefined ? [] : this.#internetClasses(delta);
+    for (const { id } of internet) this.#withdraw('classes', id);
     for (const kind of ITEM_KINDS) {
       for (const id of delta.remove?.[kind] ?? []) this.#withdraw(kind, id);
       for (const { id } of delta.upsert?.[kind] ?? []) this.#withdraw(kind, id);
     }
+    if (delta.settings?.near !== undefined) this.#tables.setNear(delta.settings.near);
+    for (const item of internet) this.#insert('classes', item, (t) => t.insertClass(item));
     for (const device of delta.upsert?.devices ?? []) this.#insert('devices', device, (t) => t.insertDevice(device));
     for (const site of delta.upsert?.sites ?? []) this.#insert('sites', site, (t) => t.insertSite(site));
     for (const item of delta.upsert?.gateways ?? []) this.#insert('gateways', item, (t) => t.insertGateway(item));
@@ -108,6 +112,12 @@ export class FirewallModel {
     Object.assign(this.#state, delta.settings);
     if (delta.settings?.leaseUntil !== undefined) this.#tables.setLease(delta.settings.leaseUntil);
     this.#tables.settle();
+  }
+
+  /** Those that stay, and have to be cut in another way. */
+  #internetClasses(delta: FirewallDelta): AddressClass[] {
+    const touched = new Set([...(delta.remove?.classes ?? []), ...(delta.upsert?.classes ?? []).map(({ id }) => id)]);
+    return [...this.#state.classes.values()].filter(({ id, internet }) => internet && !touched.has(id));
   }
 
   #insert<K extends ItemKind>(kind: K, item: FirewallItems[K][number], into: (tables: Tables) => void): void {
@@ -171,9 +181,9 @@ function emptyState(): HeldState {
 }
 
 function wholeDelta(state: FirewallState): FirewallDelta {
-  const { masquerade, draining, leaseUntil, transit } = state;
+  const { masquerade, draining, leaseUntil, transit, near } = state;
   return {
-    settings: { masquerade, draining, leaseUntil, ...(transit && { transit }) },
+    settings: { masquerade, draining, leaseUntil, ...(transit && { transit }), ...(near && { near }) },
     upsert: {
       devices: [...state.devices.values()],
       sites: [...state.sites.values()],

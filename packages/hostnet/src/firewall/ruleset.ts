@@ -64,7 +64,7 @@ export const MAPS = [
   { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
 ] as const;
 /** Sets of which the elements come from the state; the kernel fills the others itself. */
-export const SET_NAMES = ['egress_pairs', 'lease', 'gateways4', 'gateways6'] as const;
+export const SET_NAMES = ['egress_pairs', 'lease', 'gateways4', 'gateways6', 'internet'] as const;
 export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number];
 export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), ...SET_NAMES];
 
@@ -74,6 +74,7 @@ export const GENERATED_SETS = [
   { name: 'lease', spec: 'type mark; flags timeout;' },
   { name: 'gateways4', spec: 'type ipv4_addr; flags timeout;' },
   { name: 'gateways6', spec: 'type ipv6_addr; flags timeout;' },
+  { name: 'internet', spec: 'type classid;' },
   { name: 'flows4', spec: 'type ipv4_addr; size 65535; flags dynamic;' },
   { name: 'flows6', spec: 'type ipv6_addr; size 65535; flags dynamic;' },
   { name: 'live4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
@@ -143,6 +144,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       rules: [...probesOut(g, options.overlay), ...siteRules(g, 'daddr', DENIED_OUT)],
     },
     { name: g('from_tunnel'), hook: '', rules: fromTunnelRules(g, tunnel, options.overlay) },
+    { name: g('to_host'), hook: '', rules: toHostRules(g) },
     { name: g('to_tunnel'), hook: '', rules: toTunnelRules(g) },
     { name: g('turned'), hook: '', rules: turnedRules(g) },
     { name: g('egress_errors'), hook: '', rules: egressErrorRules(g) },
@@ -165,7 +167,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     {
       name: 'input',
       hook: base('filter', 'input', 'filter'),
-      rules: [...livenessInput(g, tunnel, options.overlay), `iifname ${tunnel} goto ${g('from_tunnel')}`],
+      rules: [...livenessInput(g, tunnel, options.overlay), `iifname ${tunnel} goto ${g('to_host')}`],
     },
     // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by. For
     // the like reason `fib` is asked in a chain that nothing but this one goes to.
@@ -214,7 +216,7 @@ function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string
 
 /**
  * Original direction: the device is the source. What turns round in the tunnel is for another gateway to pass on, never for
- * another device. In the input hook there is no outgoing interface to compare.
+ * another device.
  */
 function fromTunnelRules(g: Name, tunnel: string, overlay: FirewallOptions['overlay']): string[] {
   return [
@@ -223,6 +225,23 @@ function fromTunnelRules(g: Name, tunnel: string, overlay: FirewallOptions['over
     ...deviceRules(g, 'saddr', DENIED_IN, 'from_site'),
     `ct direction reply ${DENIED_IN}`,
     ...cellRules(g, 'daddr'),
+    ...grantedRequests(g),
+  ];
+}
+
+/** The same for what is meant for this host: its own addresses are not the internet, whichever they are at the moment. */
+function toHostRules(g: Name): string[] {
+  return [
+    ...deviceRules(g, 'saddr', DENIED_IN, 'from_site'),
+    `ct direction reply ${DENIED_IN}`,
+    ...cellRules(g, 'daddr'),
+    `meta priority @${g('internet')} ${DENIED_IN}`,
+    ...grantedRequests(g),
+  ];
+}
+
+function grantedRequests(g: Name): string[] {
+  return [
     `ct state vmap { related : jump ${g('icmp_from_tunnel')} }`,
     ...portRules(g, 'dport', 'echo-request'),
     `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} goto ${g('admitted')}`,

@@ -1,5 +1,13 @@
 import { HostNetError } from '../errors.ts';
-import { formatAddress, formatRange, parseAddress, parsePrefix, parseRange, prefixRange } from '../ip.ts';
+import {
+  formatAddress,
+  formatRange,
+  parseAddress,
+  parsePrefix,
+  parseRange,
+  prefixRange,
+  withoutRanges,
+} from '../ip.ts';
 import type {
   AddressClass,
   Bundle,
@@ -17,7 +25,7 @@ import { checkTransit } from './transit.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
 export interface FirewallDelta {
-  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit'>>;
+  readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit' | 'near'>>;
   readonly upsert?: Partial<FirewallItems>;
   readonly remove?: { readonly [K in keyof FirewallItems]?: readonly string[] };
 }
@@ -62,6 +70,7 @@ export function checkDelta(delta: FirewallDelta): void {
   for (const { cells } of delta.upsert?.profiles ?? []) for (const cell of cells) checkCell(cell);
   for (const bundle of delta.upsert?.bundles ?? []) checkGrants(bundle);
   if (delta.settings?.transit !== undefined) checkTransit(delta.settings.transit);
+  delta.settings?.near?.forEach(parsePrefix);
   if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
 }
 
@@ -86,6 +95,15 @@ export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; 
     { family, first: hole.last + 1n, last },
   ];
   return { family, keys: parts.filter((part) => part.first <= part.last).map(formatRange) };
+}
+
+/** The ranges of a class, without the networks at the host if it is the internet. */
+export function classRangeKeys(item: AddressClass, near: readonly string[]): { family: 4 | 6; key: string }[] {
+  if (!item.internet) return item.ranges.map(rangeKey);
+  const holes = near.map((text) => prefixRange(parsePrefix(text)));
+  return item.ranges
+    .flatMap((text) => withoutRanges(parseRange(text), holes))
+    .map((range) => ({ family: range.family, key: formatRange(range) }));
 }
 
 type Overlay = { readonly v4: string; readonly v6: string };

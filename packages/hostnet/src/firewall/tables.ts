@@ -31,7 +31,7 @@ import {
   START_MARK,
 } from './registers.ts';
 import { CELL_MAPS, type FirewallOptions, type Generation, type MapName } from './ruleset.ts';
-import { addressKey, policyCounter, rangeKey, siteRangeKeys } from './state.ts';
+import { addressKey, classRangeKeys, policyCounter, siteRangeKeys } from './state.ts';
 
 /**
  * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn whole; a reference to
@@ -51,6 +51,7 @@ export class Tables {
   readonly egressDestinations = new Numbering(EGRESS_DESTINATION_BASE);
   readonly ports: { readonly tcp: PortSpace; readonly udp: PortSpace };
   readonly #overlay: FirewallOptions['overlay'];
+  #near: readonly string[] = [];
   readonly #counterUses = new Map<string, number>();
   readonly #egress = new Map<string, Egress>();
   #egressGroups: { readonly sources: readonly string[]; readonly destinations: readonly string[] } | null = null;
@@ -71,6 +72,7 @@ export class Tables {
       site_profiles: timed('site_profiles'),
       classes4: lasting('classes4'),
       classes6: lasting('classes6'),
+      internet: lasting('internet'),
       cells: timed('cells'),
       cells_after1: timed('cells_after1'),
       cells_after2: timed('cells_after2'),
@@ -169,19 +171,20 @@ export class Tables {
     this.#egressChanged = true;
   }
 
+  /** Networks at this host. No class that is the internet may be there meanwhile. */
+  setNear(near: readonly string[]): void {
+    this.#near = near;
+  }
+
   insertClass(item: AddressClass): void {
     const number = classText(this.classes.acquire(item.id));
-    for (const text of item.ranges) {
-      const { family, key } = rangeKey(text);
-      this.maps[`classes${family}`].add(key, number);
-    }
+    for (const { family, key } of classRangeKeys(item, this.#near)) this.maps[`classes${family}`].add(key, number);
+    if (item.internet) this.maps.internet.add(number, null);
   }
 
   withdrawClass(item: AddressClass): void {
-    for (const text of item.ranges) {
-      const { family, key } = rangeKey(text);
-      this.maps[`classes${family}`].delete(key);
-    }
+    for (const { family, key } of classRangeKeys(item, this.#near)) this.maps[`classes${family}`].delete(key);
+    if (item.internet) this.maps.internet.delete(classText(this.classes.of(item.id)));
     this.classes.release(item.id);
   }
 

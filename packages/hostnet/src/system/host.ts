@@ -2,11 +2,12 @@ import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { HostNetError } from '../errors.ts';
 import type { FoundHost } from '../host/found.ts';
 import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
+import { nearbyPrefixes } from '../host/nearby.ts';
 import { planDown, planUp, ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import { FORWARD, planSysctls, sysctlPaths } from '../host/sysctls.ts';
 import { planTransit } from '../host/transit.ts';
-import type { HostState, Transit } from '../types.ts';
+import type { HostFacts, HostState } from '../types.ts';
 import {
   applyPlan,
   checkSysctls,
@@ -21,7 +22,14 @@ import {
 } from './host-io.ts';
 import type { HostWatch } from './host-watch.ts';
 import { watchHost } from './host-watch.ts';
-import { readForeignRoutes, readLinks, readRoutes, readRules } from './ip-json.ts';
+import {
+  readConnectedAddresses,
+  readConnectedRoutes,
+  readForeignRoutes,
+  readLinks,
+  readRoutes,
+  readRules,
+} from './ip-json.ts';
 
 export interface UpResult {
   readonly changed: boolean;
@@ -63,14 +71,17 @@ export class Host {
   }
 
   /**
-   * Where packets of others may pass, once `up` was or will be called. `changed`: settings that we have changed before,
-   * with their values from before.
+   * Where packets of others may pass, once `up` was or will be called, and which networks are right at this host.
+   * `changed`: settings that we have changed before, with their values from before.
    */
-  async transit(tunnel: string, changed: readonly SysctlChange[]): Promise<Transit> {
-    const { sysctls, fixed } = await findSysctls(tunnel);
+  async facts(tunnel: string, changed: readonly SysctlChange[]): Promise<HostFacts> {
+    const [{ sysctls, fixed }, links, near] = await Promise.all([
+      findSysctls(tunnel),
+      ipJson('-j', '-d', 'link', 'show'),
+      findNear(tunnel),
+    ]);
     const pending = planSysctls(tunnel, sysctls, fixed);
-    const links = await ipJson('-j', '-d', 'link', 'show');
-    return planTransit(tunnel, [...changed, ...pending], readLinks(links));
+    return { transit: planTransit(tunnel, [...changed, ...pending], readLinks(links)), near };
   }
 
   /** One sentence for each thing that is not as wanted, conflicts with the host's own network among them. */
@@ -122,6 +133,21 @@ export class Host {
       fixed,
     };
   }
+}
+
+/** The table may be the whole internet's, so only routes are asked for that can be without a router. */
+async function findNear(tunnel: string): Promise<string[]> {
+  const connected6 = (await hasIpv6()) ? ['kernel', 'ra', 'boot', 'static'] : [];
+  const [addresses, routes4, ...routes6] = await Promise.all([
+    ipJson('-j', 'address', 'show'),
+    ipJson('-4', '-j', 'route', 'show', 'table', 'main', 'scope', 'link'),
+    ...connected6.map((protocol) => ipJson('-6', '-j', 'route', 'show', 'table', 'main', 'proto', protocol)),
+  ]);
+  return nearbyPrefixes(tunnel, [
+    ...readConnectedAddresses(addresses),
+    ...readConnectedRoutes(routes4, 4),
+    ...routes6.flatMap((answer) => readConnectedRoutes(answer, 6)),
+  ]);
 }
 
 async function findSysctls(tunnel: string): Promise<Required<Pick<FoundHost, 'sysctls' | 'fixed'>>> {

@@ -2,6 +2,7 @@ import type { FoundClient, HostRoute } from '../client/found.ts';
 import { DIRECT_RULE, LAST_RULE, type RuleTarget, ruleText } from '../client/rules.ts';
 import { HostNetError } from '../errors.ts';
 import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
+import type { ConnectedPrefix } from '../host/nearby.ts';
 import { ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { FoundLink } from '../host/transit.ts';
 import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
@@ -39,6 +40,25 @@ export function readLinks(answer: unknown): FoundLink[] {
       kind: isObject(linkinfo) && typeof linkinfo.info_kind === 'string' ? linkinfo.info_kind : null,
       master: typeof master === 'string' ? master : null,
     }));
+}
+
+/** Reads `ip -j address show`: the network of each address, and what is at the other end of it. Throws `bad-output`. */
+export function readConnectedAddresses(answer: unknown): ConnectedPrefix[] {
+  return objects(answer).flatMap(({ ifname, addr_info }) =>
+    objects(addr_info ?? [])
+      .filter(({ local }) => local !== undefined)
+      .map(({ local, address, prefixlen }) => ({
+        device: text(ifname),
+        prefix: `${text(address ?? local)}/${integer(prefixlen)}`,
+      })),
+  );
+}
+
+/** Reads `ip -j route show` of one family; keeps what is reached without a router. Throws `bad-output`. */
+export function readConnectedRoutes(answer: unknown, family: 4 | 6): ConnectedPrefix[] {
+  return readForeignRoutes(answer, family)
+    .filter(({ connected }) => connected)
+    .map(({ device, destination: prefix }) => ({ device, prefix }));
 }
 
 const NOWHERE = ['blackhole', 'unreachable', 'throw'] as const;

@@ -67,10 +67,10 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
 
 function readSet(name: string, body: JsonObject): Map<string, null> {
   return new Map(
-    elements(body).map((element) => [
-      name === 'lease' ? markText(integer(unwrap(element))) : readKey(element, false),
-      null,
-    ]),
+    elements(body).map((element) => {
+      if (name === 'lease') return [markText(integer(unwrap(element))), null];
+      return [name === 'internet' ? text(unwrap(element)) : readKey(element, false), null];
+    }),
   );
 }
 

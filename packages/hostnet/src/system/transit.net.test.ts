@@ -53,7 +53,7 @@ describe('packets of others on a host that forwards for us', { skip, timeout: 60
 
   /** As the agent does it: closed before forwarding is switched on. */
   async function up(): Promise<Transit> {
-    const transit = await net.gateway.call('hostTransit', 'sp0', changed);
+    const { transit } = await net.gateway.call('hostFacts', 'sp0', changed);
     await load(transit);
     const { sysctls } = await net.gateway.call('hostUp', HOST);
     changed = [...changed, ...sysctls];

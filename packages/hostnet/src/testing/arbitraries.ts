@@ -79,14 +79,17 @@ function prefixes(...texts: string[]): fc.Arbitrary<string[]> {
   return fc.uniqueArray(fc.constantFrom(...texts), { minLength: 1, maxLength: 3 });
 }
 
-const after = fc.option(fc.array(fc.record({ bundle: bundleId, expiresAt: time }), { maxLength: 3 }), {
-  nil: undefined,
-});
+const after = fc.option(
+  fc.array(fc.record({ bundle: bundleId, expiresAt: time }, { noNullPrototype: true }), { maxLength: 3 }),
+  {
+    nil: undefined,
+  },
+);
 
 export const profile: fc.Arbitrary<Profile> = fc
   .tuple(
     profileId,
-    fc.uniqueArray(fc.record({ class: classId, bundle: bundleId, expiresAt: time, after }), {
+    fc.uniqueArray(fc.record({ class: classId, bundle: bundleId, expiresAt: time, after }, { noNullPrototype: true }), {
       selector: (cell: Cell) => cell.class,
       maxLength: 4,
     }),

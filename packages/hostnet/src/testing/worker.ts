@@ -57,7 +57,7 @@ export const methods = {
   },
   hostUnwatch: async () => hostWatch?.close(),
   hostReports: async () => hostReports,
-  hostTransit: (tunnel: string, changed: readonly SysctlChange[]) => host.transit(tunnel, changed),
+  hostFacts: (tunnel: string, changed: readonly SysctlChange[]) => host.facts(tunnel, changed),
   hostVerify: (state: HostState) => host.verify(state),
   hostDown: (state: HostState, sysctls: readonly SysctlChange[]) => host.down(state, sysctls),
   serve,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StateItem } from '@sallyport/contract/channel';
+import { parseRange } from '@sallyport/contract';
+import { publicClass, type StateItem } from '@sallyport/contract/channel';
 import { address, changesOf, device, everyPort, gateway, policy, resource, settings, tcp } from '../testing/build.ts';
 import type { WorldChange } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';
@@ -239,4 +240,34 @@ test('state grows with devices plus destinations, not with their product', () =>
     ).length;
   const [small, more, both] = [bytes(50, 20), bytes(100, 20) + bytes(50, 40), bytes(100, 40)];
   assert.ok(both <= more - small + 100, `${both} bytes, at most ${more - small}`);
+});
+
+test('public addresses that no resource names are one class, which gateways know by its id', () => {
+  const everything = { type: 'INTERNET', allDevices: true, allResources: true } as const;
+  const compiler = compiled({
+    gateways: [gateway('g1')],
+    devices: [device('d1')],
+    resources: [
+      resource('office', ['8.8.4.4']),
+      resource('dns', ['8.8.8.8', '2001:4860::1'], { type: 'INTERNET', gateways: [] }),
+    ],
+    policies: [policy('p', 1, { ...everything, mode: 'INTERNET_ACCESS_POINT', gateways: ['g1'] })],
+  });
+  const classes = ofKind(compiler, 'class');
+  const open = classes.filter(({ id }) => id === publicClass).flatMap(({ ranges }) => ranges);
+  const holds = (address: string) =>
+    open.some((text) => {
+      const [range, wanted] = [parseRange(text), parseRange(`${address}-${address}`)];
+      return (
+        range?.family === wanted?.family &&
+        range !== null &&
+        wanted !== null &&
+        range.first <= wanted.first &&
+        wanted.last <= range.last
+      );
+    });
+  assert.deepEqual(['8.8.8.7', '2001:4860::2'].map(holds), [true, true]);
+  assert.deepEqual(['8.8.8.8', '8.8.4.4', '2001:4860::1', '10.0.0.1'].map(holds), [false, false, false, false]);
+  const named = classes.filter(({ id }) => id !== publicClass).flatMap(({ ranges }) => ranges);
+  assert.deepEqual(named, ['8.8.8.8-8.8.8.8', '2001:4860::1-2001:4860::1']);
 });
