@@ -300,6 +300,32 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     });
   }
 
+  it('wins over routes of router advertisements, on-link prefixes and more specific ones (RFC 4191)', async (t) => {
+    if (!(await device.succeeds('perl', '-MSocket=:all', '-e', '1'))) return t.skip('needs perl');
+    const accept = ['accept_ra=2', 'accept_ra_rt_info_max_plen=128', 'autoconf=1', 'addr_gen_mode=0'];
+    await device.exec('sysctl', '-qw', ...accept.map((setting) => `net.ipv6.conf.lan0.${setting}`));
+    await device.ip('address add fe80::5/64 dev lan0 nodad');
+    await router.ip('address add fe80::1/64 dev lan nodad');
+    const learned = () => device.exec('ip', '-6', 'route', 'show', 'proto', 'ra');
+    const advertise = async () => {
+      await router.exec('perl', '-MSocket=:all', '-e', ADVERTISEMENT, 'lan', 'fd11:0:7::', '64', 'fd11:0:8::', '64');
+      return device.exec('ip', '-6', 'route', 'show', 'table', 'main');
+    };
+    for (const state of [STATE, FULL]) {
+      await up(state);
+      await until('the on-link prefix', async () => (await advertise()).includes('fd11:0:7::/64'));
+      // Kernels without CONFIG_IPV6_ROUTE_INFO take no more specific routes.
+      t.diagnostic(`more specific routes taken: ${(await learned()).includes('fd11:0:8::/64')}`);
+      assert.deepEqual([await way('fd11:0:7::9'), await way('fd11:0:8::9')], ['sal0', 'sal0']);
+      assert.deepEqual(await device.call('clientVerify', state), []);
+      const { contests } = await device.call('clientLook', state);
+      assert.ok(contests.some(({ route, winner }) => route === 'fd11:0:7::/64' && winner === 'tunnel'));
+      await device.ip('link del sal0');
+    }
+    await device.ip('link set lan0 down\n link set lan0 up');
+    await device.exec('sysctl', '-qw', 'net.ipv6.conf.lan0.accept_ra=0');
+  });
+
   it('mends what somebody changed, and touches nothing of others', async () => {
     await device.ip('rule add pref 5182 from 192.0.2.1 lookup 77\n rule add pref 99 fwmark 0x1 lookup main');
     await device.exec('nft', 'add table inet other; add chain inet other input { type filter hook input priority 0; }');
@@ -338,3 +364,13 @@ const MARKED = `my ($to, $port, $mark) = @ARGV; alarm 5;
   setsockopt($s, SOL_SOCKET, 36, pack("L", $mark)) or die "SO_MARK: $!";
   my $end = $to =~ /:/ ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $to)) : pack_sockaddr_in($port, inet_pton(AF_INET, $to));
   defined send($s, "x", 0, $end) or die "send: $!"; defined recv($s, my $answer, 9, 0) or die "recv: $!";`;
+
+/** Sends a router advertisement (RFC 4861, 4191): an on-link prefix with addresses of its own, and a more specific route. */
+const ADVERTISEMENT = `my ($dev, $prefix, $plen, $route, $rlen) = @ARGV;
+  socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
+  setsockopt($s, SOL_SOCKET, 25, $dev) or die "device: $!";
+  setsockopt($s, 41, 18, pack("i", 255)) or die "hops: $!";
+  my $ra = pack("CCnCCnNN", 134, 0, 0, 64, 0, 1800, 0, 0);
+  $ra .= pack("CCCCNNN", 3, 4, $plen, 0xc0, 600, 600, 0) . inet_pton(AF_INET6, $prefix);
+  $ra .= pack("CCCCN", 24, 3, $rlen, 0x08, 600) . inet_pton(AF_INET6, $route);
+  send($s, $ra, 0, pack_sockaddr_in6(0, inet_pton(AF_INET6, "ff02::1"))) or die "send: $!";`;
