@@ -9,6 +9,7 @@ import { startChannel } from '../../apps/controller/src/channel/testing/harness.
 import { deviceItem } from '../../apps/controller/src/channel/testing/memory-states.ts';
 import { defaultTiming } from '../../packages/agent-core/src/session/timing.ts';
 import { Agent } from '../../packages/agent-runtime/src/agent.ts';
+import { AgentClock } from '../../packages/agent-runtime/src/clock.ts';
 import type { AgentPlane, PlaneInput } from '../../packages/agent-runtime/src/plane.ts';
 import { sessionConfigOf } from '../../packages/agent-runtime/src/session-config.ts';
 import { StateDirectory } from '../../packages/agent-runtime/src/state/directory.ts';
@@ -60,7 +61,7 @@ async function running(t: TestContext, plane: AgentPlane, change: { status?: () 
     status: () => '{}',
     onEnrolled: async () => {},
     log: { debug: quiet, info: quiet, warn: error, error },
-    now: h.time.clock,
+    clock: new AgentClock(h.time.clock, h.time.clock),
     ...change,
   });
   await agent.start();

@@ -18,6 +18,7 @@ import {
   StateHash,
 } from '@sallyport/contract/channel';
 import type { WebSocket } from 'ws';
+import { AgentClock } from '../../packages/agent-runtime/src/clock.ts';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
 import { MemoryPlane } from './plane.ts';
@@ -73,6 +74,7 @@ export class TestAgent {
   /** Those that are being closed included. */
   readonly #sockets = new Set<WebSocket>();
   #cancelTimer: () => void = () => undefined;
+  #clock = this.#freshClock();
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -97,13 +99,20 @@ export class TestAgent {
     return this.#wire;
   }
 
-  now(): number {
+  /** The clock of the host. */
+  hostNow(): number {
     return this.#options.clock.now() + this.skewMs;
+  }
+
+  /** The controller's time, as far as the agent knows it. */
+  now(): number {
+    return this.#clock.now();
   }
 
   /** The process starts, with what is on disk. */
   start(): void {
     assert.equal(this.#session, null, 'it runs already');
+    this.#clock = this.#freshClock();
     this.#session = new AgentSession(this.#config());
     this.heard = [];
     this.#input({ kind: 'start', stored: this.disk.stored });
@@ -154,6 +163,13 @@ export class TestAgent {
     this.#input({ kind: 'find-path', peer, relay });
   }
 
+  #freshClock(): AgentClock {
+    return new AgentClock(
+      () => this.hostNow(),
+      () => this.#options.clock.now(),
+    );
+  }
+
   #config(): SessionConfig {
     const { identity, wireguard, controllerKey } = this.disk;
     return {
@@ -197,6 +213,9 @@ export class TestAgent {
       case 'send':
         this.#socket?.send(effect.frame);
         return;
+      case 'clock':
+        this.#clock.shift(effect.shiftMs, effect.heard);
+        return;
       case 'ping':
         this.#socket?.ping();
         return;
@@ -208,14 +227,14 @@ export class TestAgent {
         return;
       case 'persist':
         this.#later(this.#options.dice() * 20, () => {
-          this.disk = { ...this.disk, stored: this.#session?.stored(this.now()) ?? null };
+          this.disk = { ...this.disk, stored: this.#session?.stored(this.now(), this.hostNow()) ?? null };
         });
         return;
       case 'apply':
         this.#apply(effect.job, effect.work);
         return;
       case 'collect-heartbeat':
-        this.#later(1, () => this.#input({ kind: 'heartbeat-ready', data: quiet }));
+        this.#later(1, () => this.#input({ kind: 'heartbeat-ready', data: quiet, hostNow: this.hostNow() }));
         return;
       case 'probe':
         this.#later(1, () => this.#input({ kind: 'probed', request: effect.request, probes: [] }));

@@ -58,6 +58,42 @@ test('renewals keep a gateway open for longer than one lease', async (t) => {
   }
 });
 
+test('a clock that is wrong, or jumps, moves no lease once the controller was heard', async (t) => {
+  const small = await openSmallWorld(t);
+  const { world, host } = small;
+  host.skewMs = -3 * hour;
+  await bringUp(small);
+  await world.run(60_000);
+  assert.ok(Math.abs(host.now() - world.clock.now()) <= 1_000, 'the agent knows the time');
+  const lease = leaseOf(small);
+  await world.drive(world.controller.stop());
+  for (const skew of [5, -40, 30]) {
+    host.skewMs = skew * hour;
+    await world.run(hour);
+    assert.ok(admits(small), `${skew} hours off`);
+  }
+  await world.run(lease - world.clock.now() - 3_000);
+  assert.ok(admits(small), 'shortly before the end of the lease');
+  await world.run(6_000);
+  assert.equal(host.plane.hash, null);
+});
+
+test('an agent that restarts without its controller counts the lease by what it knew of its clock', async (t) => {
+  const small = await openSmallWorld(t);
+  const { world, host } = small;
+  host.skewMs = -3 * hour;
+  await bringUp(small);
+  await world.run(60_000);
+  const lease = leaseOf(small);
+  await world.drive(world.controller.stop());
+  host.kill();
+  host.start();
+  await world.run(1_000);
+  assert.ok(admits(small));
+  await world.run(lease - world.clock.now() + 3_000);
+  assert.equal(host.plane.hash, null);
+});
+
 test('a host that starts with its clock set back does not open what it has stored, and says so', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;

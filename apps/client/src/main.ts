@@ -1,5 +1,6 @@
 import { lstatSync, readFileSync, writeSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
@@ -119,6 +120,7 @@ async function run(command: RunSettings): Promise<number> {
     stdin: process.stdin,
     log,
     now: Date.now,
+    sinceBoot: () => uptime() * 1000,
     interrupted: untilStopped(command.stateDir),
   });
 }

@@ -97,3 +97,28 @@ test('what is granted for good stays when a window of the same cell ends, with a
   const { sent, received: answered } = await device.stopStream('lasting');
   assert.ok(sent - answered <= 1, `${answered} of ${sent} were answered`);
 });
+
+test('timeouts that were set by a wrong clock are set again when the controller says the time', { skip }, async (t) => {
+  const made = await deployableWorld(t);
+  const { controller, device } = made;
+  made.startAgent();
+  const hour = 3_600_000;
+  await controller.change([ports, cells(Date.now() + hour + 5_000)]);
+  await made.applied();
+  await made.deviceUp();
+  await until('the tunnel', () => reachable(made));
+  const end = Date.now() + 5_000;
+  await controller.change([cells(end + hour)]);
+  await made.applied();
+  await device.startDatagrams('s', serverAddress, 80, 5);
+  await controller.call({ op: 'lease', leaseMs: 24 * hour, aheadMs: hour });
+  await until('the timeouts to be right', async () => {
+    const table = await made.gateway.exec('nft', '-j', 'list', 'table', 'inet', `sallyport_${made.interface}`);
+    return [...table.matchAll(/"name": "cells_[abc]".*?"expires": (\d+)/g)].some((match) => Number(match[1]) < 60);
+  });
+  await made.agent.kill('SIGKILL');
+  await controller.kill();
+  await until('the end of the window', async () => Date.now() > end && !(await reachable(made)));
+  const stream = await device.stopStream('s');
+  assert.ok(stream.received > 0);
+});

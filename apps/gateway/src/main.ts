@@ -1,5 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
-import { createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
+import { uptime } from 'node:os';
+import { AgentClock, createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { stopRequested } from '@sallyport/signals';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
@@ -73,7 +74,7 @@ async function run(command: RunCommand): Promise<number> {
     caFile: caFile || null,
     stdin: process.stdin,
     log,
-    now: Date.now,
+    clock: new AgentClock(Date.now, () => uptime() * 1000),
     interrupted: untilStopped(command),
   });
 }

@@ -10,6 +10,7 @@ import {
 } from '@sallyport/agent-core';
 import { keyExchange, type Mapping } from '@sallyport/contract/channel';
 import type { TlsTrust } from './ca-file.ts';
+import type { AgentClock } from './clock.ts';
 import { failureOf } from './failure.ts';
 import type { Log } from './log.ts';
 import { isUnheard, type Sighting } from './nat.ts';
@@ -35,8 +36,7 @@ export interface AgentOptions {
   /** Called when the controller has accepted the identity; resolves when that is on disk. */
   readonly onEnrolled: (controllerKey: string) => Promise<void>;
   readonly log: Log;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
+  readonly clock: AgentClock;
 }
 
 /** How an agent ends. */
@@ -73,10 +73,10 @@ export class Agent {
     this.#options = options;
     this.#plane = options.plane;
     this.#session = new AgentSession(this.#sessionConfig(), options.timing);
-    const { directory, log, now } = options;
+    const { directory, log, clock } = options;
     this.#stateWriter = new LatestWriter(
       async () => {
-        const text = this.#session.stored(now());
+        const text = this.#session.stored(clock.now(), clock.hostNow());
         // A state that was replaced may grant what was taken since: it must not be what a later start begins with.
         if (text !== null) await directory.writeOrForget('state.json', text);
       },
@@ -86,7 +86,7 @@ export class Agent {
       },
     );
     this.#statusWriter = new LatestWriter(
-      () => directory.write('status.json', options.status(this.#session, now(), this.sighting)),
+      () => directory.write('status.json', options.status(this.#session, clock.hostNow(), this.sighting)),
       (error) => log.warn('the status could not be written', { reason: failureOf(error).message }),
     );
     this.ended = new Promise((resolve) => {
@@ -158,7 +158,7 @@ export class Agent {
   /** Does not throw: what goes wrong ends the connection, after which everything is compared from the start. */
   #handle(input: Input): void {
     try {
-      const moment = { now: this.#options.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
+      const moment = { now: this.#options.clock.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
       for (const effect of this.#session.handle(input, moment)) this.#perform(effect);
     } catch (error) {
       this.#failed(`on ${input.kind}`, error);
@@ -179,6 +179,9 @@ export class Agent {
         return;
       case 'send':
         this.#socket?.send(effect.frame);
+        return;
+      case 'clock':
+        this.#options.clock.shift(effect.shiftMs, effect.heard);
         return;
       case 'ping':
         this.#socket?.ping();
@@ -264,7 +267,7 @@ export class Agent {
   async #collectHeartbeat(): Promise<void> {
     const { data, drift } = await this.#plane.heartbeat(this.#session.applied !== null);
     if (drift !== null) this.#input({ kind: 'drift', reason: drift });
-    this.#input({ kind: 'heartbeat-ready', data });
+    this.#input({ kind: 'heartbeat-ready', data, hostNow: this.#options.clock.hostNow() });
   }
 
   async #answerProbe(request: string): Promise<void> {
@@ -322,7 +325,7 @@ export class Agent {
     if (deadline === null) return;
     // A moment that fails may be due again at once.
     const pause = performance.now() - this.#failedAt < pauseMs ? pauseMs : 0;
-    const delay = Math.min(Math.max(deadline.at - this.#options.now(), pause), longestTimerMs);
+    const delay = Math.min(Math.max(deadline.at - this.#options.clock.now(), pause), longestTimerMs);
     this.#timer = setTimeout(() => this.#input({ kind: 'tick' }), delay);
   }
 

@@ -1,5 +1,6 @@
 export { Agent, type AgentOptions, type Ending } from './agent.ts';
 export { followCaFile, readCaFile, type TlsTrust } from './ca-file.ts';
+export { AgentClock } from './clock.ts';
 export { channelUrl } from './controller-url.ts';
 export { identityCrypto } from './crypto.ts';
 export { AgentError, type Failure, failureOf, UsageError } from './failure.ts';

@@ -45,11 +45,18 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['Traffic', s === undefined ? undefined : `${byteCount(s.bytesIn)} in, ${byteCount(s.bytesOut)} out`],
     ['Last handshake', s === undefined ? undefined : moment(s.lastHandshake)],
     ['Applied', s?.appliedRevision === undefined ? undefined : `revision ${s.appliedRevision}, ${s.lag ?? 0} behind`],
+    ['Clock', clockOf(s?.clockSkewSeconds)],
     ['Drained by', moment(s?.drainUntil)],
     ['Safe to stop', s?.safeToStop === undefined ? undefined : s.safeToStop ? 'yes' : 'no'],
     ['Updated at', moment(g.updatedAt)],
     ['ETag', etag],
   ];
+}
+
+function clockOf(skewSeconds: number | undefined): string | undefined {
+  if (skewSeconds === undefined) return undefined;
+  const where = skewSeconds > 0 ? 'ahead of' : 'behind';
+  return `${Math.abs(skewSeconds)} s ${where} the controller's: set the host's clock by NTP`;
 }
 
 function natOf({ natMapping }: Gateway): string | undefined {

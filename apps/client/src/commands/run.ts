@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { defaultTiming } from '@sallyport/agent-core';
 import {
   Agent,
+  AgentClock,
   type AgentOptions,
   channelUrl,
   chooseIdentity,
@@ -41,6 +42,8 @@ export interface RunContext {
   readonly stdin: Readable;
   readonly log: Log;
   readonly now: () => number;
+  /** Milliseconds since the host booted, those included in which it slept. */
+  readonly sinceBoot: () => number;
   /** Resolves when the process was asked to end. */
   readonly interrupted: Promise<unknown>;
 }
@@ -103,7 +106,8 @@ async function createParts(
   identity: Identity,
   key: string | null,
 ): Promise<Parts> {
-  const { version, pid, log, now } = context;
+  const { version, pid, log, now, sinceBoot } = context;
+  const clock = new AgentClock(now, sinceBoot);
   const endpoints = await EndpointMemory.load(directory);
   const before = (await readSavedHost<ClientHostState>(directory))?.host ?? null;
   // Two interfaces would share the mark and the routing table.
@@ -120,7 +124,7 @@ async function createParts(
     directory,
     endpoints,
     log,
-    now,
+    now: clock.now,
   });
   let enrolled = identity.enrolledWith !== null;
   let stop: () => void = () => {};
@@ -142,7 +146,7 @@ async function createParts(
       enrolled = true;
     },
     log,
-    now,
+    clock,
   });
   const about = { version, pid, device: identity.agent, interface: settings.interface };
   const { controller: typed, caFile } = settings;

@@ -289,12 +289,10 @@ export class AgentEntry {
   }
 
   #watchClock(skewMs: number): void {
+    this.#presence.clockSkewMs = skewMs;
     const skewed = Math.abs(skewMs) > skewWarnMs;
     if (skewed && !this.#skewed) {
-      this.#host.log.warn(
-        { ...this.#named, skewMs },
-        "the clock of an agent's host is wrong; leases end at wrong times",
-      );
+      this.#host.log.warn({ ...this.#named, skewMs }, "the clock of an agent's host is wrong: set it by NTP");
     }
     this.#skewed = skewed;
   }

@@ -22,6 +22,7 @@ export const absent: Presence = {
   statistics: PeerStatisticsBook.none,
   probes: new Map(),
   safeToStop: false,
+  clockSkewMs: null,
 };
 
 /** What is known of one agent (design, section 4). Time comes in with each question. */
@@ -35,6 +36,8 @@ export class AgentPresence {
   #expectedProbes = new Map<string, string>();
   /** Null: to be worked out anew. */
   #unreachable: readonly string[] | null = null;
+  /** How far the clock of the agent's host was ahead at its last heartbeat. */
+  clockSkewMs: number | null = null;
   #connected = false;
   #goneAt: number | null = null;
   #lastSeen: number | null = null;
@@ -203,6 +206,7 @@ export class AgentPresence {
       },
       probes: this.#probes,
       safeToStop: this.#safeToStop,
+      clockSkewMs: this.clockSkewMs,
     };
   }
 

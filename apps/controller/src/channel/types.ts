@@ -134,6 +134,8 @@ export interface Presence {
   readonly statistics: PeerCounters;
   readonly probes: ReadonlyMap<string, ProbeResult>;
   readonly safeToStop: boolean;
+  /** How far the clock of its host is ahead of ours; null until the first heartbeat. */
+  readonly clockSkewMs: number | null;
   /** What the agent says of itself and its host; left out until one has connected. */
   readonly agent?: AgentDescription;
 }

@@ -12,6 +12,7 @@ export const absent: Presence = {
   statistics: { connectedDevices: 0, bytesIn: 0, bytesOut: 0, lastHandshake: null },
   probes: new Map(),
   safeToStop: false,
+  clockSkewMs: null,
 };
 
 export const present: Presence = { ...absent, connected: true, alive: true, converged: true };

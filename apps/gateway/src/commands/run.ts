@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { defaultTiming } from '@sallyport/agent-core';
 import {
   Agent,
+  type AgentClock,
   type AgentOptions,
   chooseIdentity,
   type Ending,
@@ -31,7 +32,7 @@ export interface RunContext {
   readonly caFile?: string | null;
   readonly stdin: Readable;
   readonly log: Log;
-  readonly now: () => number;
+  readonly clock: AgentClock;
   /** Resolves when the process was asked to end. */
   readonly interrupted: Promise<unknown>;
 }
@@ -63,7 +64,7 @@ function trustOf({ caFile }: RunCommand, context: RunContext) {
 
 async function createAgent(
   command: RunCommand,
-  { version, log, now, trust }: RunContext & Pick<AgentOptions, 'trust'>,
+  { version, log, clock, trust }: RunContext & Pick<AgentOptions, 'trust'>,
   directory: StateDirectory,
   identity: Identity,
   token: string | null,
@@ -83,14 +84,15 @@ async function createAgent(
       directory,
       endpoints,
       log,
-      now,
+      now: clock.now,
+      hostNow: clock.hostNow,
     }),
     directory,
-    status: formatStatus,
+    status: (session, now, sighting) => formatStatus(session, now, sighting, clock.hostNow() - clock.now()),
     onEnrolled: (controllerKey) =>
       writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
     log,
-    now,
+    clock,
   });
 }
 

@@ -126,7 +126,7 @@ export class DataPlane implements ProbePlane {
     return this.#mutex.run(async () => {
       if (work.kind === 'close') return this.#close();
       if (work.kind === 'change') return this.#change(work.changes, work.items, work.leaseUntil);
-      return this.#load(work.items, work.leaseUntil);
+      return this.#load(work.items, work.leaseUntil, work.retimed);
     });
   }
 
@@ -210,7 +210,7 @@ export class DataPlane implements ProbePlane {
   }
 
   /** Table before interface, so that nothing passes unchecked; whatever is revoked ends with the table's transaction. */
-  async #load(items: Items, leaseUntil: number): Promise<PlaneResult> {
+  async #load(items: Items, leaseUntil: number, retimed = false): Promise<PlaneResult> {
     const gateway = gatewayOf(items);
     if (gateway === null) {
       throw new AgentError(
@@ -222,7 +222,7 @@ export class DataPlane implements ProbePlane {
     const now = this.#options.now();
     const backend = await this.#openBackend();
     this.#firewall.setFacts(await this.#host.facts(this.#options.interface));
-    const { found, drift } = await this.#firewall.load(items, gateway.overlay, leaseUntil, now);
+    const { found, drift } = await this.#firewall.load(items, gateway.overlay, { leaseUntil, now, retimed });
     const wireguard = await this.#loadDevice(backend, items);
     const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
     await this.#checkPath();

@@ -57,15 +57,14 @@ export class FirewallSide {
 
   /**
    * Makes the table be this. Goes by differences where it can, and looks at everything: `drift` are the differences that others
-   * made.
+   * made. `retimed`: all timeouts are set again, because the clock was wrong.
    */
   async load(
     items: Items,
     overlay: Overlay,
-    leaseUntil: number,
-    now: number,
+    { leaseUntil, now, retimed }: { readonly leaseUntil: number; readonly now: number; readonly retimed: boolean },
   ): Promise<{ found: FoundFirewall; drift: readonly string[] }> {
-    const known = this.#items;
+    const known = retimed ? null : this.#items;
     const plan = known === null ? null : planChange(differences(known, items), items, leaseUntil, restingPeer);
     if (plan === null || !sameOverlay(this.#overlay, overlay)) {
       await this.#replace(items, overlay, leaseUntil, now);

@@ -28,6 +28,8 @@ export interface GatewayPlaneOptions
   extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'onHostChange' | 'path' | 'peerConfig'> {
   /** Own id. */
   readonly gateway: string;
+  /** The host's own clock, by which WireGuard dates handshakes; `now` is the controller's time. */
+  readonly hostNow: () => number;
   readonly log: Log;
 }
 
@@ -41,6 +43,7 @@ export class GatewayPlane implements AgentPlane {
   readonly #log: Log;
   readonly #statistics = new Statistics();
   readonly #now: () => number;
+  readonly #hostNow: () => number;
   readonly #paths: Paths;
   readonly #runner: PathRunner;
   readonly #relayTable: RelayTable;
@@ -61,6 +64,7 @@ export class GatewayPlane implements AgentPlane {
     this.#directory = options.directory;
     this.#endpoints = options.endpoints;
     this.#now = options.now;
+    this.#hostNow = options.hostNow;
     this.#interface = options.interface;
     this.#relayTable = new RelayTable(options.interface);
     this.#paths = new Paths({ agent: gateway, remembered: (publicKey) => options.endpoints.of(publicKey) });
@@ -146,13 +150,13 @@ export class GatewayPlane implements AgentPlane {
       const lost = applied && hasLostPeers(items, statistics.device);
       await this.#saveEndpoints();
       return {
-        data: this.#statistics.heartbeat(items, statistics, this.#others(), this.#now()),
+        data: this.#statistics.heartbeat(items, statistics, this.#others(), this.#hostNow()),
         drift: lost ? 'WireGuard has not the peers that it should have' : null,
       };
     } catch (error) {
       this.#log.debug('no statistics', { reason: failureOf(error).message });
       const nothing = { device: null, counters: null };
-      return { data: this.#statistics.heartbeat(items, nothing, this.#others(), this.#now()), drift: null };
+      return { data: this.#statistics.heartbeat(items, nothing, this.#others(), this.#hostNow()), drift: null };
     }
   }
 

@@ -16,9 +16,12 @@ export interface Status {
   readonly nat?: Nat;
   /** ISO 8601; null: no state yet. */
   readonly leaseUntil: string | null;
+  /** By how many milliseconds the host's clock is ahead of the controller's, as far as known; negative: behind. */
+  readonly clockAheadMs: number;
 }
 
-export function formatStatus(session: AgentSession, now: number, sighting: Sighting | null): string {
+/** `aheadMs`: by how much the host's clock is ahead of the controller's. */
+export function formatStatus(session: AgentSession, now: number, sighting: Sighting | null, aheadMs: number): string {
   const { phase, applied, failure, desired } = session;
   const gateway = desired.items.get('gateway');
   const status: Status = {
@@ -31,6 +34,7 @@ export function formatStatus(session: AgentSession, now: number, sighting: Sight
     devices: [...desired.items.values()].filter(({ kind }) => kind === 'device').length,
     nat: natOf(sighting, desired.items),
     leaseUntil: desired.statement === null ? null : new Date(desired.statement.leaseUntil).toISOString(),
+    clockAheadMs: Math.round(aheadMs),
   };
   return `${JSON.stringify(status)}\n`;
 }

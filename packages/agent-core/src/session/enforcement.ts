@@ -28,6 +28,7 @@ export class Enforcement {
   #running: { readonly job: number; readonly kind: Work['kind']; readonly about: Statement | null } | null = null;
   #jobs = 0;
   #touched = new Set<string>();
+  #retimed = false;
   #wanted: 'nothing' | 'change' | 'load' = 'nothing';
   /** Why the state must not be started from, until the controller has spoken. */
   #barred: string | null = null;
@@ -110,6 +111,13 @@ export class Enforcement {
     return this.#next(moment.now);
   }
 
+  /** The clock was wrong until now: what was made by it is made again. */
+  retime(moment: Moment): Effect[] {
+    this.#retimed = true;
+    this.#want('load');
+    return this.#next(moment.now);
+  }
+
   /** By so many milliseconds: waits move with it, the lease does not. */
   clockWentBack(ms: number): void {
     if (this.#retryAt !== null) this.#retryAt -= ms;
@@ -160,7 +168,9 @@ export class Enforcement {
     const items = this.#desired.items;
     if (this.#wanted === 'load' || this.#enforced === null) {
       this.#enforced = new Map(items);
-      return { kind: 'load', items, leaseUntil: statement.leaseUntil };
+      const retimed = this.#retimed;
+      this.#retimed = false;
+      return { kind: 'load', items, leaseUntil: statement.leaseUntil, retimed };
     }
     const changes = [...this.#touched].map((key) => this.#change(key)).filter(isChange);
     return { kind: 'change', changes, items, leaseUntil: statement.leaseUntil };

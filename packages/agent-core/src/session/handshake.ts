@@ -27,6 +27,13 @@ export interface Opening {
   readonly exchange: KeyExchange;
 }
 
+/** The first message of a connection, in the clear. */
+export function helloOf(config: SessionConfig, { nonce, exchange }: Opening): AgentMessage {
+  const { role, agent, identityKey, agentVersion } = config;
+  const keys = { nonce, ephemeral: exchange.publicKey, identityKey };
+  return { type: 'hello', protocol: channelProtocol, role, agent, ...keys, agentVersion };
+}
+
 export type Answer =
   | {
       readonly kind: 'authenticate';

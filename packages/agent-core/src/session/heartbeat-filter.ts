@@ -1,5 +1,5 @@
 import type { Heartbeat, ProbeResult } from '@sallyport/contract/channel';
-import type { HeartbeatData } from './types.ts';
+import type { AppliedState, HeartbeatData } from './types.ts';
 
 /** Remembers what a connection has been told, so that it is told only what is new. */
 export class HeartbeatFilter {
@@ -14,7 +14,13 @@ export class HeartbeatFilter {
     this.#reachable = new Map();
   }
 
-  news(data: HeartbeatData): Pick<Heartbeat, 'peers' | 'probes'> {
+  /** The heartbeat that tells what is new. */
+  message(data: HeartbeatData, sentAt: number, applied: AppliedState | null): Heartbeat {
+    const { revision = null, hash = null } = applied ?? {};
+    return { type: 'heartbeat', sentAt, revision, hash, ...data, ...this.#news(data) };
+  }
+
+  #news(data: HeartbeatData): Pick<Heartbeat, 'peers' | 'probes'> {
     this.#reachable = new Map(data.probes.map(({ id, reachable }) => [id, reachable]));
     return {
       peers: changed(data.peers, (peer) => peer.peer, this.#peers),

@@ -261,47 +261,6 @@ describe('the lease', () => {
   });
 });
 
-describe('a clock that is set back', () => {
-  const hour = 3_600_000;
-  const waits = (bench: Bench) => (bench.session.nextDeadline()?.at ?? Number.POSITIVE_INFINITY) - bench.now;
-
-  it('does not keep the agent from trying again', () => {
-    const bench = new Bench().deployed();
-    bench.input({ kind: 'closed', connection: bench.connection, reason: 'test' });
-    bench.now -= hour;
-    bench.input({ kind: 'tick' });
-    assert.ok(waits(bench) <= 500, `the next try is in ${waits(bench)} ms`);
-    bench.now += waits(bench);
-    assert.ok(bench.input({ kind: 'tick' }).some(({ kind }) => kind === 'connect'));
-  });
-
-  it('does not stop heartbeats, sweeps and retries', () => {
-    const bench = new Bench().deployed();
-    bench.now -= hour;
-    bench.input({ kind: 'tick' });
-    assert.ok(waits(bench) <= 10_000, `the next heartbeat is in ${waits(bench)} ms`);
-    const load = bench.input({ kind: 'drift', reason: 'test' }).find(({ kind }) => kind === 'apply');
-    assert.ok(load?.kind === 'apply');
-    bench.input({ kind: 'apply-failed', job: load.job, code: 'test', message: 'test' });
-    bench.input({ kind: 'closed', connection: bench.connection, reason: 'test' });
-    bench.now -= hour;
-    bench.input({ kind: 'tick' });
-    assert.ok(waits(bench) <= 1_000, `the next attempt is in ${waits(bench)} ms`);
-  });
-
-  it('does not make the lease end earlier by the clock', () => {
-    const bench = new Bench().deployed();
-    bench.input({ kind: 'closed', connection: bench.connection, reason: 'test' });
-    bench.now -= 10_000;
-    bench.input({ kind: 'tick' });
-    bench.now = start + bench.controller.leaseMs - 1;
-    assert.notEqual(bench.work(bench.input({ kind: 'tick' }))?.kind, 'close');
-    bench.finish();
-    bench.now += 1;
-    assert.equal(bench.work(bench.input({ kind: 'tick' }))?.kind, 'close');
-  });
-});
-
 describe('cold start', () => {
   const restart = (now: number, tamper = (text: string) => text): Effect[] => {
     const bench = new Bench().deployed();

@@ -1,23 +1,16 @@
-import {
-  type AgentMessage,
-  type ControllerMessage,
-  channelProtocol,
-  type Refused,
-  type SealedChannel,
-} from '@sallyport/contract/channel';
-import { backoffDelay } from '../backoff.ts';
+import type { AgentMessage, ControllerMessage, Refused, SealedChannel } from '@sallyport/contract/channel';
 import { type Authority, DesiredState, type Verdict } from '../desired-state.ts';
 import { formatStoredState, readStoredState } from '../stored-state.ts';
 import { Enforcement } from './enforcement.ts';
 import { readFrame } from './frames.ts';
-import { answerChallenge, type Challenge, type Opening } from './handshake.ts';
+import { answerChallenge, type Challenge, helloOf, type Opening } from './handshake.ts';
 import { HeartbeatFilter } from './heartbeat-filter.ts';
 import { Posture } from './posture.ts';
-import { Pulse } from './pulse.ts';
-import { skewWarning } from './skew.ts';
+import { clockShift, skewWarning } from './skew.ts';
 import { defaultTiming, earliest, refusalDelay, type SessionTiming } from './timing.ts';
 import { isConnected, type Steps, transitions } from './transitions.ts';
 import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfig } from './types.ts';
+import { Waits } from './waits.ts';
 
 /**
  * The agent's side of the channel, without IO: inputs in, effects out, `nextDeadline` says when to send a `tick`. Effects
@@ -31,10 +24,6 @@ export class AgentSession {
   #enforcement: Enforcement;
   #phase: Phase = 'idle';
   #connection = 0;
-  #attempts = 0;
-  #openedAt: number | null = null;
-  /** When the phase must have ended, or the wait is over. */
-  #phaseEnds: number | null = null;
   #controllerKey: string | null;
   #enrolled: boolean;
   /** The controller has lost our enrolment. */
@@ -44,13 +33,15 @@ export class AgentSession {
   #opening: Opening | null = null;
   /** Null until the controller has proven itself; from then on nothing goes in or out that it did not seal. */
   #channel: SealedChannel | null = null;
-  readonly #pulse: Pulse;
+  readonly #waits: Waits;
   #collecting = false;
   /** Time of the last input. */
   #now = 0;
   #awaitingSnapshot = false;
   /** The stored state came in an older protocol, so the next connection asks for everything. */
   #incomplete = false;
+  /** By how much the host's clock was known to be behind when the state was stored. */
+  #restoredShift = 0;
   readonly #heartbeats = new HeartbeatFilter();
   readonly #posture = new Posture();
   #effects: Effect[] = [];
@@ -58,7 +49,7 @@ export class AgentSession {
   constructor(config: SessionConfig, timing: SessionTiming = defaultTiming) {
     this.#config = config;
     this.#timing = timing;
-    this.#pulse = new Pulse(timing);
+    this.#waits = new Waits(timing);
     this.#controllerKey = config.controllerKey;
     this.#enrolled = config.enrolled && config.controllerKey !== null;
     this.#enforcement = new Enforcement(this.#desired, timing);
@@ -83,9 +74,9 @@ export class AgentSession {
     return this.#enforcement.failure;
   }
 
-  /** Text for the disk; null: there is nothing to keep yet. */
-  stored(now: number): string | null {
-    return formatStoredState(this.#desired, now);
+  /** Text for the disk; null: there is nothing to keep yet. `hostNow` is the host's own clock. */
+  stored(now: number, hostNow = now): string | null {
+    return formatStoredState(this.#desired, now, hostNow);
   }
 
   handle(input: Input, moment: Moment): Effect[] {
@@ -100,41 +91,34 @@ export class AgentSession {
   /** The next moment at which a `tick` is due; null: only inputs can change anything. */
   nextDeadline(): Deadline | null {
     if (this.#phase === 'idle' || this.#phase === 'stopped') return null;
-    return earliest([...this.#connectionDeadlines(), ...this.#enforcement.deadlines()]);
-  }
-
-  #connectionDeadlines(): Deadline[] {
-    const why = this.#phase === 'waiting' || this.#phase === 'refused' ? 'retry' : 'connect-timeout';
-    return [...(this.#phaseEnds === null ? [] : [{ at: this.#phaseEnds, why } as const]), ...this.#pulse.deadlines()];
+    return earliest([...this.#waits.deadlines(), ...this.#enforcement.deadlines()]);
   }
 
   /** What the transition table is made of. */
   readonly #steps: Steps = {
     start: (input, moment) => {
       const barred = this.#restore(input.stored, moment.now);
-      this.#push(...this.#enforcement.start(barred, moment));
+      this.#push(...this.#enforcement.start(barred, this.#shiftClock(this.#restoredShift, false, moment)));
       this.#connect(moment);
     },
     hello: (input, moment) => {
       if (input.connection !== this.#connection) return;
       this.#enter('greeting', moment.now + this.#timing.answerMs);
-      this.#openedAt = moment.now;
+      this.#waits.opened(moment.now);
       const { nonce, exchange } = input;
       this.#opening = { nonce, exchange };
-      const { role, agent, identityKey, agentVersion } = this.#config;
-      const keys = { nonce, ephemeral: exchange.publicKey, identityKey };
-      const hello: AgentMessage = { type: 'hello', protocol: channelProtocol, role, agent, ...keys, agentVersion };
+      const hello = helloOf(this.#config, this.#opening);
       this.#push({ kind: 'send', connection: this.#connection, frame: JSON.stringify(hello), message: hello });
     },
     receive: (input, moment) => {
       if (input.connection !== this.#connection) return;
       const message = readFrame(input.frame, this.#channel, this.#phase);
       if (typeof message === 'string') return this.#reject(message, moment);
-      this.#pulse.heard(moment.now);
+      this.#waits.pulse.heard(moment.now);
       this.#receive(message, moment);
     },
     heard: (input, moment) => {
-      if (input.connection === this.#connection) this.#pulse.heard(moment.now);
+      if (input.connection === this.#connection) this.#waits.pulse.heard(moment.now);
     },
     lost: (input, moment) => {
       if (input.connection === this.#connection) this.#wait(input.reason, moment);
@@ -154,15 +138,7 @@ export class AgentSession {
     },
     heartbeat: (input, moment) => {
       this.#collecting = false;
-      const { applied } = this.#enforcement;
-      this.#send({
-        type: 'heartbeat',
-        sentAt: moment.now,
-        revision: applied?.revision ?? null,
-        hash: applied?.hash ?? null,
-        ...input.data,
-        ...this.#heartbeats.news(input.data),
-      });
+      this.#send(this.#heartbeats.message(input.data, input.hostNow ?? moment.now, this.#enforcement.applied));
     },
     discardHeartbeat: () => {
       this.#collecting = false;
@@ -181,19 +157,15 @@ export class AgentSession {
     },
     keepPosture: (input) => this.#posture.keep(input.facts),
     giveUp: (_, moment) => {
-      this.#push(...this.#enforcement.due(moment));
-      if (this.#phaseEnds !== null && moment.now >= this.#phaseEnds) {
-        this.#reject(`no answer from the controller while ${this.#phase}`, moment);
-      }
+      if (this.#passes(moment)) this.#reject(`no answer from the controller while ${this.#phase}`, moment);
     },
     retry: (_, moment) => {
-      this.#push(...this.#enforcement.due(moment));
-      if (this.#phaseEnds !== null && moment.now >= this.#phaseEnds) this.#connect(moment);
+      if (this.#passes(moment)) this.#connect(moment);
     },
     beat: (_, moment) => {
       this.#push(...this.#enforcement.due(moment));
-      if (this.#pulse.isSilent(moment.now)) return this.#reject('the controller fell silent', moment);
-      if (!this.#pulse.beat(moment.now)) return;
+      if (this.#waits.pulse.isSilent(moment.now)) return this.#reject('the controller fell silent', moment);
+      if (!this.#waits.pulse.beat(moment.now)) return;
       this.#push({ kind: 'ping', connection: this.#connection });
       if (this.#collecting) return;
       this.#collecting = true;
@@ -207,15 +179,23 @@ export class AgentSession {
     ignore: () => {},
   };
 
+  /** Time passes. Returns whether the phase is over. */
+  #passes(moment: Moment): boolean {
+    this.#push(...this.#enforcement.due(moment));
+    return this.#waits.isPhaseOver(moment.now);
+  }
+
   #restore(text: string | null, now: number): string | null {
     if (text === null || this.#controllerKey === null) return 'there is no stored state';
     const outcome = readStoredState(text, this.#authority, now);
     if (outcome.kind !== 'usable') this.#log('warn', 'not starting from the stored state', { reason: outcome.reason });
     if (outcome.kind === 'invalid') return outcome.reason;
     this.#desired = outcome.desired;
-    this.#incomplete = outcome.kind === 'usable' && !outcome.complete;
     this.#enforcement = new Enforcement(this.#desired, this.#timing);
-    return outcome.kind === 'usable' ? null : outcome.reason;
+    if (outcome.kind === 'expired') return outcome.reason;
+    this.#incomplete = !outcome.complete;
+    this.#restoredShift = outcome.shiftMs;
+    return null;
   }
 
   #receive(message: ControllerMessage, moment: Moment): void {
@@ -270,7 +250,7 @@ export class AgentSession {
     this.#send(answer.message);
   }
 
-  #welcomed(welcome: Extract<ControllerMessage, { type: 'welcome' }>, moment: Moment): void {
+  #welcomed(welcome: Extract<ControllerMessage, { type: 'welcome' }>, given: Moment): void {
     this.#enter('live', null);
     this.#offersToken = false;
     if (!this.#enrolled && this.#provenKey !== null) {
@@ -278,13 +258,16 @@ export class AgentSession {
       this.#controllerKey = this.#provenKey;
       this.#push({ kind: 'pin', controllerKey: this.#provenKey });
     }
-    this.#pulse.begin(welcome.heartbeatMs, moment.now);
+    const shiftMs = clockShift(welcome.now, given.now);
+    const moment = this.#shiftClock(shiftMs, true, given);
+    this.#waits.pulse.begin(welcome.heartbeatMs, moment.now);
     this.#awaitingSnapshot = false;
     this.#heartbeats.reset();
     this.#posture.reset();
     this.#tellPosture();
     this.#log('info', 'connected', { agent: this.#config.agent, name: welcome.name });
-    this.#push(...skewWarning(welcome.now - moment.now));
+    this.#push(...skewWarning(shiftMs));
+    if (shiftMs !== 0) this.#push(...this.#enforcement.retime(moment));
     if (this.#enforcement.failure !== null) this.#send(this.#enforcement.failure);
   }
 
@@ -318,11 +301,15 @@ export class AgentSession {
     return { agent, crypto, controllerKey: this.#controllerKey ?? '' };
   }
 
-  #adopted(verdict: Verdict, moment: Moment): void {
+  #adopted(verdict: Verdict, given: Moment): void {
     switch (verdict.kind) {
-      case 'adopted':
+      case 'adopted': {
+        const late = Math.max(0, clockShift(this.#desired.statement?.issuedAt ?? 0, given.now));
+        const moment = late > 0 ? this.#shiftClock(late, true, given) : given;
         this.#push({ kind: 'persist' }, ...this.#enforcement.adopted(verdict.touched, moment));
+        if (late > 0) this.#push(...this.#enforcement.retime(moment));
         return;
+      }
       case 'mismatch':
         this.#awaitingSnapshot = true;
         this.#send({ type: 'need-snapshot', reason: verdict.reason });
@@ -331,7 +318,7 @@ export class AgentSession {
         this.#log('debug', 'ignored', { reason: verdict.reason });
         return;
       case 'hostile':
-        this.#reject(verdict.reason, moment, 'error');
+        this.#reject(verdict.reason, given, 'error');
     }
   }
 
@@ -349,32 +336,36 @@ export class AgentSession {
   }
 
   #wait(reason: string, moment: Moment, level: 'warn' | 'error' = 'warn'): void {
-    if (this.#openedAt !== null && moment.now - this.#openedAt >= this.#timing.goodAfterMs) this.#attempts = 0;
-    const delay = backoffDelay(this.#timing.reconnect, this.#attempts, moment.random);
+    const delay = this.#waits.retryDelay(moment);
     this.#log(level, 'not connected', { reason, retryMs: delay });
-    this.#attempts += 1;
     this.#enter('waiting', moment.now + delay);
   }
 
   #enter(phase: Phase, ends: number | null): void {
     this.#phase = phase;
-    this.#phaseEnds = ends;
-    if (phase === 'live') return;
-    this.#pulse.end();
+    this.#waits.enter(phase, ends);
     if (isConnected(phase)) return;
-    this.#openedAt = null;
     this.#opening = null;
     this.#channel = null;
+  }
+
+  /** The clock is corrected, and what waits for time to pass moves with it. Returns the moment by the corrected clock. */
+  #shiftClock(shiftMs: number, heard: boolean, moment: Moment): Moment {
+    if (shiftMs !== 0 || heard) this.#push({ kind: 'clock', shiftMs, heard });
+    this.#moveWaits(-shiftMs);
+    this.#now = moment.now + shiftMs;
+    return { ...moment, now: this.#now };
   }
 
   /** When the clock was set back, what waits for time to pass moves with it; a lease ends at a moment, and stays. */
   #followClock(now: number): void {
     const back = this.#now - now;
     this.#now = now;
-    if (back <= 0) return;
-    if (this.#phaseEnds !== null) this.#phaseEnds -= back;
-    if (this.#openedAt !== null) this.#openedAt -= back;
-    this.#pulse.clockWentBack(back);
+    if (back > 0) this.#moveWaits(back);
+  }
+
+  #moveWaits(back: number): void {
+    this.#waits.clockWentBack(back);
     this.#enforcement.clockWentBack(back);
   }
 

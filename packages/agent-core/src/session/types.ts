@@ -50,7 +50,7 @@ export type Phase =
   /** Over: stopped, or the agent was deleted. */
   | 'stopped';
 
-/** Time and chance, given with every input: epoch milliseconds, and a number in [0, 1). */
+/** Time and chance, given with every input: epoch milliseconds of the clock that `clock` effects correct, and a number in [0, 1). */
 export interface Moment {
   readonly now: number;
   readonly random: number;
@@ -84,7 +84,8 @@ export type Input =
   /** The system changed behind our back. */
   /** Something on the host has changed. `cured`: what failed before may work now. */
   | { readonly kind: 'drift'; readonly reason: string; readonly cured?: boolean }
-  | { readonly kind: 'heartbeat-ready'; readonly data: HeartbeatData }
+  /** `hostNow`: the host's own clock, by which the handshakes in it are dated; as `now` when left out. */
+  | { readonly kind: 'heartbeat-ready'; readonly data: HeartbeatData; readonly hostNow?: number }
   | { readonly kind: 'probed'; readonly request: string; readonly probes: readonly ProbeResult[] }
   /** Outcomes of probes, all or some: what the controller does not know yet is sent at once. */
   | { readonly kind: 'noticed'; readonly probes: readonly ProbeResult[] }
@@ -113,7 +114,13 @@ export interface ItemChange {
 /** What the data plane shall do. One job runs at a time. */
 export type Work =
   /** Make the system be exactly this, whatever it is now, touching only what differs. */
-  | { readonly kind: 'load'; readonly items: ReadonlyMap<string, StateItem>; readonly leaseUntil: number }
+  | {
+      readonly kind: 'load';
+      readonly items: ReadonlyMap<string, StateItem>;
+      readonly leaseUntil: number;
+      /** The clock was corrected: timeouts that the system holds already are wrong. */
+      readonly retimed: boolean;
+    }
   /** From the state of the job before to this one. */
   | {
       readonly kind: 'change';
@@ -128,6 +135,8 @@ export type Effect =
   | { readonly kind: 'connect'; readonly connection: number }
   /** `message` is what the frame says, for those who watch. Only `frame` goes out. */
   | { readonly kind: 'send'; readonly connection: number; readonly frame: Frame; readonly message: AgentMessage }
+  /** Correct the clock that inputs are given by. `heard`: by what the controller said, so it is right from then on. */
+  | { readonly kind: 'clock'; readonly shiftMs: number; readonly heard: boolean }
   /** Ask the transport for a sign of life; answered by a `pong` input. */
   | { readonly kind: 'ping'; readonly connection: number }
   | { readonly kind: 'close'; readonly connection: number; readonly reason: string }

@@ -24,6 +24,8 @@ export class Bench {
   readonly identity = testKey();
   readonly wireguard = testWireguardKey();
   now = benchStart;
+  /** How far the controller's clock is ahead of `now`. */
+  aheadMs = 0;
   session: AgentSession;
   effects: Effect[] = [];
   connection = 0;
@@ -53,7 +55,12 @@ export class Bench {
   input(input: Input): Effect[] {
     const effects = this.session.handle(input, { now: this.now, random: 0.5 });
     this.effects.push(...effects);
-    for (const effect of effects) if (effect.kind === 'connect') this.connection = effect.connection;
+    for (const effect of effects) {
+      if (effect.kind === 'connect') this.connection = effect.connection;
+      if (effect.kind !== 'clock') continue;
+      this.now += effect.shiftMs;
+      this.aheadMs -= effect.shiftMs;
+    }
     return effects;
   }
 
@@ -72,7 +79,8 @@ export class Bench {
     const seen = [...effects];
     const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
     for (const frame of sent) {
-      for (const answer of this.controller.receive(frame, this.now)) seen.push(...this.converse(this.from(answer)));
+      for (const answer of this.controller.receive(frame, this.now + this.aheadMs))
+        seen.push(...this.converse(this.from(answer)));
     }
     return seen;
   }

@@ -302,6 +302,8 @@ export class Simulation {
           }),
         );
         return;
+      case 'clock':
+        return;
       case 'log':
         this.#note(`  ${effect.message} ${JSON.stringify(effect.fields ?? {})}`);
         return;

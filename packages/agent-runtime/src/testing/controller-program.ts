@@ -17,7 +17,7 @@ export type ControllerCall =
   | { readonly op: 'say'; readonly message: ControllerMessage }
   | { readonly op: 'refuse'; readonly refusal: Extract<ControllerMessage, { type: 'refused' }> | null }
   | { readonly op: 'expect-token'; readonly token: string }
-  | { readonly op: 'lease'; readonly leaseMs: number }
+  | { readonly op: 'lease'; readonly leaseMs: number; readonly aheadMs?: number }
   | { readonly op: 'drop' }
   | { readonly op: 'heard' }
   | { readonly op: 'state' };
@@ -34,6 +34,9 @@ if (process.send !== undefined) serve();
 function serve(): void {
   let controller: ScriptedController | null = null;
   const sockets = new Set<WebSocket>();
+  /** How far its clock is ahead of this host's. */
+  let aheadMs = 0;
+  const clock = (): number => Date.now() + aheadMs;
 
   process.on('message', async ({ id, call }: { id: number; call: ControllerCall }) => {
     try {
@@ -48,7 +51,7 @@ function serve(): void {
     if (controller === null) throw new Error('not listening');
     switch (call.op) {
       case 'change':
-        broadcast(controller.change(call.upserts, call.removes, Date.now()));
+        broadcast(controller.change(call.upserts, call.removes, clock()));
         return state(controller);
       case 'say':
         return broadcast(call.message);
@@ -60,7 +63,8 @@ function serve(): void {
         return null;
       case 'lease':
         controller.leaseMs = call.leaseMs;
-        broadcast(controller.lease(Date.now()));
+        aheadMs = call.aheadMs ?? 0;
+        broadcast(controller.lease(clock()));
         return null;
       case 'drop':
         for (const socket of sockets) socket.terminate();
@@ -100,7 +104,7 @@ function serve(): void {
       socket.on('close', () => sockets.delete(socket));
       socket.on('message', (data: RawData, binary) => {
         const frame = binary ? (data as Buffer) : data.toString();
-        for (const reply of now.receive(frame, Date.now())) socket.send(now.say(reply));
+        for (const reply of now.receive(frame, clock())) socket.send(now.say(reply));
       });
     });
     return new Promise((resolve, reject) => {

@@ -59,6 +59,10 @@ export const GatewayStatistics = z
     lag: z.int().optional().describe('Revisions of the tenant that touch this gateway and are not applied yet'),
     relayed: z.int().optional().describe('Tunnels of others that the gateway relays'),
     drainUntil: timestamp.optional().describe('In MAINTENANCE: when flows that remain are cut'),
+    clockSkewSeconds: z
+      .int()
+      .optional()
+      .describe("How far the clock of the gateway's host is ahead of the controller's; left out below 2 seconds"),
     safeToStop: z.boolean().optional().describe('In MAINTENANCE: no flow runs through the gateway any more'),
   })
   .meta({ id: 'GatewayStatistics' });

@@ -46,7 +46,7 @@ const natMapping = ({ mapping_independent }: GatewayRow) => {
  * `drainMs` how long the tenant lets flows go on in MAINTENANCE.
  */
 export function gatewayStatistics(
-  { statistics, applied, safeToStop }: Presence,
+  { statistics, applied, safeToStop, clockSkewMs }: Presence,
   row: GatewayRow,
   desired: DesiredState | null,
   drainMs: number,
@@ -61,9 +61,14 @@ export function gatewayStatistics(
     ...present('lag', applied === null || desired === null ? null : lag(applied, desired)),
     ...present('relayed', row.relay_enabled === 1 && desired !== null ? relayedBy(desired) : null),
     ...present('drainUntil', isoOrNull(row.drain_since === null ? null : row.drain_since + drainMs)),
+    ...present('clockSkewSeconds', skewOf(clockSkewMs)),
     ...present('safeToStop', row.intent === 'MAINTENANCE' ? safeToStop : null),
   };
 }
+
+/** Smaller differences are the time that messages take. */
+const skewOf = (ms: number | null): number | null =>
+  ms === null || Math.abs(ms) < 2_000 ? null : Math.round(ms / 1000);
 
 const relayedBy = ({ items }: DesiredState): number => items().filter(({ kind }) => kind === 'relay').length;
 
