@@ -109,6 +109,25 @@ test('MANUAL: the first gateway carries; faults move the route to the second, an
   });
 });
 
+test('a LAN that is lost while neither controller nor agent can tell of it is left, and taken back', {
+  skip,
+}, async (t) => {
+  const { s, via, laptop, stream } = await pair(t);
+  await stream.answered(monotonicMs(), via.east);
+  await s.controller.daemon.kill('SIGKILL');
+  await s.gateway('east').agent.daemon.kill('SIGKILL');
+  await laptop.is('no controller', ({ controller }) => !controller.connected, 60_000);
+  for (const how of ['silently', 'unplugged'] as const) {
+    await stream.answered(monotonicMs(), via.east, 120_000);
+    const at = monotonicMs();
+    await s.lab.cutLan('east', how);
+    const first = await stream.answered(at, via.west, 30_000);
+    t.diagnostic(`cut ${how}: through the other gateway after ${Math.round(first.at + first.ms - at)} ms`);
+    await s.lab.restore('east');
+  }
+  await stream.answered(monotonicMs(), via.east, 120_000);
+});
+
 test('AUTOMATIC: a carrier is chosen, kept while it is well, and left when it is not', { skip }, async (t) => {
   const { s, via, stream } = await pair(t, 'AUTOMATIC');
   const { body } = await stream.answered(monotonicMs());

@@ -29,6 +29,8 @@ class Model {
       routeItem('10.2.0.0/16', [2, 1], { resources: ['r2'] }),
       routeItem('10.3.0.0/16', [1, 2, 3], { mode: 'AUTOMATIC', resources: ['r3'] }),
       routeItem('0.0.0.0/0', [3, 2]),
+      routeItem('10.4.0.1/32', [1, 2, 3], { resources: ['r4'], target: 443 }),
+      routeItem('10.4.0.2/32', [3, 1, 2], { mode: 'AUTOMATIC', resources: ['r5'], target: 22 }),
     ];
   }
 
@@ -59,6 +61,12 @@ class Model {
     else this.one(this.world.devices).input({ kind: 'network-changed' });
   }
 
+  /** Whether requests to the prefix are answered through some gateway. */
+  canAnswer(prefix: string): boolean {
+    const route = this.world.routes.find(({ id }) => id === prefix);
+    return this.best(prefix).some((gateway) => route?.resources.length === 0 || !this.lanDead.has(gateway));
+  }
+
   calm(): void {
     this.world.network.loss = 0;
     this.world.killRelay(false);
@@ -84,8 +92,9 @@ class Model {
   #lan(gateway: PathAgent): void {
     if (this.lanDead.has(gateway)) this.lanDead.delete(gateway);
     else this.lanDead.add(gateway);
+    gateway.tunnel.reaches = !this.lanDead.has(gateway);
     this.world.network.after(1_300, () => {
-      const unreachable = this.lanDead.has(gateway) ? ['r1', 'r2', 'r3'] : [];
+      const unreachable = this.lanDead.has(gateway) ? ['r1', 'r2', 'r3', 'r4', 'r5'] : [];
       this.world.facts.set(gateway.id, { unreachable });
       this.world.tell();
     });
@@ -129,7 +138,7 @@ describe('routes of many devices in any weather', () => {
             });
             world.network.run(250);
           }
-          assert.equal(answered, best.length > 0, `${where}\n${model.story()}`);
+          assert.equal(answered, model.canAnswer(prefix), `${where}\n${model.story()}`);
         }
       }
       const before = carriers(world);
@@ -199,6 +208,112 @@ describe('failover', () => {
     }
     assert.equal(world.ownerOf('10.1.0.0/16'), world.gateways[1]);
     assert.ok(longest <= 100, `${longest} ms without an answer`);
+  });
+});
+
+describe('a route with a target, while the controller is away', () => {
+  const prefix = '10.1.0.1/32';
+  const busy = (seed: number, mode: 'MANUAL' | 'AUTOMATIC' = 'MANUAL', asks = true) => {
+    const world = new PathWorld(dice(seed), { device: 'independent', gateways: ['open', 'independent', 'open'] });
+    world.routes = [routeItem(prefix, [1, 2], { mode, resources: ['r'], target: 443 })];
+    const seen = { answeredAt: 0, moves: 0, owner: '' };
+    const request = (): void => {
+      world.device.request(prefix, () => {
+        seen.answeredAt = world.network.now;
+      });
+      const owner = world.ownerOf(prefix)?.id ?? '';
+      if (owner !== seen.owner) seen.moves += 1;
+      seen.owner = owner;
+      world.network.after(50, request);
+    };
+    world.start();
+    if (asks) request();
+    world.network.run(10_000 + Math.floor(world.network.dice() * 3_000));
+    world.away = true;
+    const carrier = world.ownerOf(prefix) as PathAgent;
+    const other = world.gateways.slice(0, 2).find((gateway) => gateway !== carrier) as PathAgent;
+    return { world, seen, carrier, other };
+  };
+
+  it('moves within seconds when the LAN behind its gateway is lost', () => {
+    const times = Array.from({ length: 50 }, (_, seed) => {
+      const { world, seen, carrier, other } = busy(seed, seed % 2 === 0 ? 'MANUAL' : 'AUTOMATIC');
+      carrier.tunnel.reaches = false;
+      const at = world.network.now;
+      const ms = world.network.until(() => seen.answeredAt > at + 100, 10_000);
+      assert.equal(world.ownerOf(prefix), other);
+      return ms;
+    }).sort((a, b) => a - b);
+    assert.ok((times[49] ?? Infinity) <= 4_000, `${times}`);
+  });
+
+  it('returns once the LAN is there again, and costs little while it is not', () => {
+    for (let seed = 0; seed < 10; seed += 1) {
+      const { world, seen, carrier } = busy(seed);
+      carrier.tunnel.reaches = false;
+      world.network.run(10_000);
+      let longest = 0;
+      for (let n = 0; n < 6_000; n += 1) {
+        world.network.run(50);
+        longest = Math.max(longest, world.network.now - seen.answeredAt);
+      }
+      assert.ok(longest <= 2_000, `${longest} ms without an answer`);
+      assert.ok(seen.moves <= 30, `${seen.moves} moves in five minutes`);
+      carrier.tunnel.reaches = true;
+      world.network.run(60_000);
+      assert.equal(world.ownerOf(prefix), carrier, `seed ${seed}`);
+      const before = seen.moves;
+      world.network.run(300_000);
+      assert.equal(seen.moves, before, 'it stays');
+    }
+  });
+
+  it('stays where it is when the target is dead behind all, except for rare trials', () => {
+    for (let seed = 0; seed < 10; seed += 1) {
+      const { world, seen, carrier, other } = busy(seed);
+      const before = seen.moves;
+      carrier.tunnel.reaches = other.tunnel.reaches = false;
+      world.network.run(600_000);
+      assert.ok(seen.moves - before <= 14, `${seen.moves - before} moves in ten minutes`);
+      other.tunnel.reaches = true;
+      world.network.run(310_000);
+      assert.equal(world.ownerOf(prefix), other, `seed ${seed}`);
+    }
+  });
+
+  it('does not move for traffic that wants no answers, and asks the target rarely', () => {
+    const { world } = busy(1, 'MANUAL', false);
+    const [first] = world.gateways as [PathAgent];
+    const send = (): void => {
+      world.device.tunnel.send(first.tunnel.publicKey, { kind: 'answer', id: 0 });
+      world.network.after(20, send);
+    };
+    send();
+    for (let n = 0; n < 600; n += 1) {
+      world.network.run(500);
+      assert.equal(world.ownerOf(prefix), first);
+    }
+    assert.ok(world.device.tries > 0 && world.device.tries <= 60, `${world.device.tries} connections in five minutes`);
+  });
+
+  it('agrees with the controller when that is back', () => {
+    const { world, carrier, other } = busy(3);
+    carrier.tunnel.reaches = false;
+    world.network.run(5_000);
+    world.away = false;
+    world.facts.set(carrier.id, { unreachable: ['r'] });
+    world.tell();
+    let moves = 0;
+    for (let n = 0; n < 100; n += 1) {
+      world.network.run(1_000);
+      if (world.ownerOf(prefix) !== other) moves += 1;
+    }
+    assert.equal(moves, 0);
+    carrier.tunnel.reaches = true;
+    world.facts.set(carrier.id, { unreachable: [] });
+    world.tell();
+    world.network.run(10_000);
+    assert.equal(world.ownerOf(prefix), carrier);
   });
 });
 

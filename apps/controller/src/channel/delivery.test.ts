@@ -177,3 +177,30 @@ test('the history stays within its bounds', () => {
   assert.equal(history.locate({ revision: { epoch: 'e', number: 10 }, hash: 'h10' }), null);
   assert.equal(history.locate({ revision: { epoch: 'e', number: 11 }, hash: 'h11' }), history.serial);
 });
+
+test('agents of protocol 2 are sent routes without targets, in snapshots and deltas, under the same hash', async () => {
+  const route = (target: number): StateItem => {
+    const id = '10.0.0.1/32';
+    return { kind: 'route', key: `route/${id}`, id, mode: 'MANUAL', gateways: [], resources: [], target };
+  };
+  for (const [protocol, expected] of [[2, [undefined, undefined]] as const, [3, [22, 443]] as const]) {
+    const states = new MemoryStates();
+    states.add(gateway);
+    const feed = new StateFeed(bounds);
+    states.subscribe(gateway, (change) => change.kind === 'delta' && feed.changed(change));
+    const delivery = new Delivery({ ...settings, items: itemsFor(protocol) }, feed);
+    const agent = new Believer();
+    const take = (steps: readonly DeliveryStep[]) => {
+      for (const step of steps) if (step.kind === 'send') agent.take(step.message);
+      const item = agent.items.get('route/10.0.0.1/32');
+      return item?.kind === 'route' ? item.target : assert.fail('no route');
+    };
+    states.change(gateway, [route(22)]);
+    const state = (await states.current(gateway)) ?? assert.fail('no state');
+    feed.loaded(state);
+    const first = take(delivery.start(undefined, state, 0));
+    states.change(gateway, [route(443)]);
+    assert.deepEqual([first, take(delivery.flush(5_000))], expected);
+    assert.equal(agent.state?.hash, feed.desired?.hash);
+  }
+});

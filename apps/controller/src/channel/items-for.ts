@@ -4,10 +4,12 @@ export type ItemsFor = (items: readonly StateItem[]) => StateItem[];
 
 /** Returns a function that leaves out of items what an agent of this protocol would refuse. Their hash stays the same. */
 export function itemsFor(protocol: number): ItemsFor {
-  return protocol >= 3 ? (items) => [...items] : (items) => items.map(withoutSuccessors);
+  return protocol >= 3 ? (items) => [...items] : (items) => items.map(beforeThree);
 }
 
-function withoutSuccessors(item: StateItem): StateItem {
-  if (item.kind !== 'profile') return item;
-  return { ...item, cells: item.cells.map(({ after: _, ...cell }) => cell) };
+function beforeThree(item: StateItem): StateItem {
+  if (item.kind === 'profile') return { ...item, cells: item.cells.map(({ after: _, ...cell }) => cell) };
+  if (item.kind !== 'route') return item;
+  const { target: _, ...route } = item;
+  return route;
 }

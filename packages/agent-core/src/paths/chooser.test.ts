@@ -66,6 +66,20 @@ describe('MANUAL', () => {
     );
   });
 
+  it('passes over a gateway at which the device has seen no answer, and says so', () => {
+    const mute = new Set([gatewayId(1)]);
+    const made = new RouteChooser('device', holdMs, (_prefix, gateway) => mute.has(gateway));
+    made.setRoutes([routeItem('10.0.0.0/16', [1, 2], { resources: ['r'] })]);
+    assert.equal(order(0, { 1: {}, 2: {} }, made), gatewayId(2));
+    assert.equal(order(1, { 1: {}, 2: { standing: 'ERROR' } }, made), gatewayId(2));
+    assert.equal(order(2, { 1: {}, 2: down }, made), gatewayId(1));
+    const [view] = made.view(gateways({ 1: {}, 2: down }));
+    assert.equal(view?.gateways[0]?.against, 'the resource did not answer through it');
+    mute.clear();
+    order(10_000, { 1: {}, 2: {} }, made);
+    assert.equal(order(20_000, { 1: {}, 2: {} }, made), gatewayId(1));
+  });
+
   it('without any that is fit goes by MAINTENANCE, ERROR, unreachable, down', () => {
     const made = (list: Parameters<typeof gateways>[0]) =>
       order(0, list, chooser(routeItem('10.0.0.0/16', [1, 2, 3, 4], { resources: ['r'] })));

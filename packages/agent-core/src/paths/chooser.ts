@@ -17,6 +17,9 @@ export interface Carrier {
   readonly owns: ReadonlySet<string>;
 }
 
+/** Whether the device has seen that a target in the prefix does not answer through the gateway. */
+export type IsMute = (prefix: string, gateway: string) => boolean;
+
 export interface Move {
   readonly prefix: string;
   readonly from: string | null;
@@ -30,6 +33,7 @@ export interface Move {
 export class RouteChooser {
   readonly #agent: string;
   readonly #holdMs: number;
+  readonly #isMute: IsMute;
   #routes = new Map<string, RouteItem>();
   #carriers = new Map<string, string>();
   #carried = new Map<string, Set<string>>();
@@ -41,9 +45,10 @@ export class RouteChooser {
   readonly #adopted = new Map<string, number>();
   #nextAt = Infinity;
 
-  constructor(agent: string, holdMs: number) {
+  constructor(agent: string, holdMs: number, isMute: IsMute = () => false) {
     this.#agent = agent;
     this.#holdMs = holdMs;
+    this.#isMute = isMute;
   }
 
   setRoutes(routes: Iterable<RouteItem>): void {
@@ -57,6 +62,10 @@ export class RouteChooser {
     if (this.#carriers.has(prefix) || !this.#routes.has(prefix)) return;
     this.#move({ prefix, from: null, to: gateway });
     this.#adopted.set(prefix, until);
+  }
+
+  carrierOf(prefix: string): string | null {
+    return this.#carriers.get(prefix) ?? null;
   }
 
   /** Prefixes that a gateway carries, sorted. */
@@ -91,10 +100,35 @@ export class RouteChooser {
         mode: route.mode,
         resources: route.resources,
         carrier,
-        why: why(prefix, route, carrier, gateways),
-        gateways: route.gateways.map((gateway) => ({ gateway, against: against(route, gateways.get(gateway)) })),
+        why: this.#why(prefix, route, carrier, gateways),
+        gateways: route.gateways.map((gateway) => ({
+          gateway,
+          against: this.#against(prefix, route, gateway, gateways.get(gateway)),
+        })),
       };
     });
+  }
+
+  #why(prefix: string, route: RouteItem, carrier: string | null, gateways: ReadonlyMap<string, Carrier>): string {
+    const chosen = carrier === null ? undefined : gateways.get(carrier);
+    if (carrier === null || chosen === undefined) return 'None of its gateways has a tunnel to here.';
+    if (chosen.owns.has(prefix)) return `${chosen.name} is where it is.`;
+    const reason = this.#against(prefix, route, carrier, chosen);
+    if (reason !== null) return `${chosen.name}, although ${reason}: no gateway of it is better.`;
+    if (route.gateways.length === 1) return `${chosen.name} is its only gateway.`;
+    return route.mode === 'MANUAL'
+      ? `${chosen.name} is the first in its order that works.`
+      : `${chosen.name} is among its quickest gateways.`;
+  }
+
+  #against(prefix: string, route: RouteItem, gateway: string, carrier: Carrier | undefined): string | null {
+    if (carrier === undefined) return 'there is no tunnel to it';
+    const { up, standing, unreachable } = carrier;
+    if (!up) return 'it does not answer';
+    if (this.#isMute(prefix, gateway)) return 'the resource did not answer through it';
+    if (route.resources.some((resource) => unreachable.has(resource))) return 'it cannot reach the resource';
+    if (standing === 'MAINTENANCE') return 'it is in maintenance';
+    return standing === 'ERROR' ? 'it reports an error' : null;
   }
 
   #move({ prefix, from, to }: Move): void {
@@ -137,7 +171,7 @@ export class RouteChooser {
   }
 
   #judge(prefix: string, route: RouteItem, id: string, order: number, carrier: Carrier, now: number): Judged {
-    const unfit = unfitness(route, carrier);
+    const unfit = unfitness(route, carrier, this.#isMute(prefix, id));
     const key = `${prefix} ${id}`;
     if (unfit > 0 && unfit < down) this.#unfitAt.set(key, now);
     const missedSince = misses(unfit) ? (this.#missedSince.get(key) ?? now) : null;
@@ -201,9 +235,10 @@ interface Judged {
 const down = 1_000_000;
 
 /** 0: fit. The higher, the less it should carry the route; resources that it cannot reach count each. */
-function unfitness(route: RouteItem, { up, standing, unreachable }: Carrier): number {
+function unfitness(route: RouteItem, { up, standing, unreachable }: Carrier, isMute: boolean): number {
   if (!up) return down;
-  const missing = route.resources.filter((resource) => unreachable.has(resource)).length;
+  const told = route.resources.filter((resource) => unreachable.has(resource)).length;
+  const missing = isMute ? Math.max(1, route.resources.length) : told;
   if (missing > 0) return 2 + Math.min(missing, down / 2);
   return standing === 'ACTIVE' ? 0 : standing === 'MAINTENANCE' ? 1 : 2;
 }
@@ -225,25 +260,4 @@ function stalest(fit: readonly Judged[], present: Judged | undefined): Judged {
 
 function timeOf({ rttMs }: Judged): number {
   return rttMs ?? Infinity;
-}
-
-function against(route: RouteItem, carrier: Carrier | undefined): string | null {
-  if (carrier === undefined) return 'there is no tunnel to it';
-  const { up, standing, unreachable } = carrier;
-  if (!up) return 'it does not answer';
-  if (route.resources.some((resource) => unreachable.has(resource))) return 'it cannot reach the resource';
-  if (standing === 'MAINTENANCE') return 'it is in maintenance';
-  return standing === 'ERROR' ? 'it reports an error' : null;
-}
-
-function why(prefix: string, route: RouteItem, carrier: string | null, gateways: ReadonlyMap<string, Carrier>): string {
-  const chosen = carrier === null ? undefined : gateways.get(carrier);
-  if (chosen === undefined) return 'None of its gateways has a tunnel to here.';
-  if (chosen.owns.has(prefix)) return `${chosen.name} is where it is.`;
-  const reason = against(route, chosen);
-  if (reason !== null) return `${chosen.name}, although ${reason}: no gateway of it is better.`;
-  if (route.gateways.length === 1) return `${chosen.name} is its only gateway.`;
-  return route.mode === 'MANUAL'
-    ? `${chosen.name} is the first in its order that works.`
-    : `${chosen.name} is among its quickest gateways.`;
 }

@@ -1,14 +1,16 @@
 import type { BeaconItem, DeviceItem, PathReport, PeerItem, StateItem } from '@sallyport/contract/channel';
 import type { PeerChange, PeerConfig } from '@sallyport/wireguard';
 import { isTunnel, mayPass, restingPeer } from '../reconcile/wanted.ts';
-import { type Carrier, type Move, RouteChooser } from './chooser.ts';
+import { type Move, RouteChooser } from './chooser.ts';
 import { DeviceSide, type Look } from './devices.ts';
 import { type FinderEffect, PathFinder } from './finder.ts';
+import { InBand, type Ways } from './in-band.ts';
 import { Names } from './names.ts';
 import { keepaliveSeconds, Outbox } from './outbox.ts';
 import { RelayMeter } from './relay-times.ts';
 import type { Candidate } from './search.ts';
 import { Traffic } from './traffic.ts';
+import { carriersOf, type Tunnel, viewOf } from './tunnels.ts';
 import {
   defaultPathsTiming,
   type PathEffect,
@@ -33,6 +35,8 @@ export class Paths {
   readonly #chooser: RouteChooser;
   readonly #devices: DeviceSide;
   readonly #meter: RelayMeter;
+  readonly #inBand = new InBand(() => this.#nextProbe());
+  readonly #ways: Ways;
   #peers = new Map<string, Tunnel>();
   #beacons: BeaconItem[] = [];
   #items: readonly StateItem[] = [];
@@ -49,7 +53,14 @@ export class Paths {
   constructor(config: PathsConfig) {
     this.#config = config;
     this.#timing = { ...defaultPathsTiming, ...config.timing };
-    this.#chooser = new RouteChooser(config.agent, this.#timing.holdMs);
+    this.#chooser = new RouteChooser(config.agent, this.#timing.holdMs, (prefix, gateway) =>
+      this.#inBand.isMute(prefix, gateway),
+    );
+    this.#ways = {
+      carrierOf: (prefix) => this.#chooser.carrierOf(prefix),
+      isUp: (id) => this.#peers.get(id)?.finder.isUp ?? false,
+      rttMs: (id) => this.#peers.get(id)?.finder.rttMs ?? null,
+    };
     this.#devices = new DeviceSide(this.#timing, this.#names, this.#outbox, config.remembered);
     this.#meter = new RelayMeter(this.#timing);
   }
@@ -66,7 +77,7 @@ export class Paths {
   nextDeadline(): number | null {
     const all = [this.#lookAt, this.#devices.nextDeadline(), this.#meter.nextDeadline(), this.#chooser.nextDeadline()];
     for (const { finder } of this.#peers.values()) all.push(finder.nextDeadline());
-    const at = Math.min(...all, this.#names.nextDeadline());
+    const at = Math.min(...all, this.#names.nextDeadline(), this.#inBand.nextDeadline());
     return at === Infinity ? null : at;
   }
 
@@ -88,19 +99,7 @@ export class Paths {
 
   /** For `sally status`. */
   view(): PathsView {
-    const paths = [...this.#peers].map(([peer, { item, finder }]) => ({
-      peer,
-      name: item.name,
-      state: finder.state,
-      relay: finder.relay,
-      endpoint: finder.status?.endpoint ?? finder.endpoint,
-      rttMs: finder.rttMs,
-      lastHandshake: finder.status?.lastHandshake ?? null,
-      rxBytes: finder.status?.rxBytes ?? 0,
-      txBytes: finder.status?.txBytes ?? 0,
-      standing: item.standing,
-    }));
-    return { paths, routes: this.#chooser.view(this.#carriers()) };
+    return { paths: [...this.#peers.values()].map(viewOf), routes: this.#chooser.view(carriersOf(this.#peers)) };
   }
 
   /** For heartbeats: the way to every gateway. */
@@ -127,6 +126,9 @@ export class Paths {
         return;
       case 'probed':
         this.#probed(input.probe, input.rttMs);
+        return;
+      case 'tried':
+        if (this.#inBand.tried(input.probe, input.outcome, this.#now)) this.#carriersChanged = true;
         return;
       case 'status':
         this.#seen({ device: input.device, at: this.#now });
@@ -156,6 +158,7 @@ export class Paths {
     this.#devices.tick(now);
     if (now >= this.#lookAt) this.#readStatus(false);
     this.#outbox.push(...this.#meter.due((endpoint) => this.#names.endpointsOf(endpoint, now)[0], now));
+    this.#try();
     this.#setPeers(this.#choose(), () => true);
     for (const host of this.#names.takeQuestions(now)) this.#outbox.push({ kind: 'resolve', host });
   }
@@ -191,9 +194,16 @@ export class Paths {
     }
   }
 
+  #nextProbe(): number {
+    this.#probes += 1;
+    return this.#probes;
+  }
+
   /** Peers that are new get what they carry from the plane, which makes them. */
   #takeRoutes(items: readonly StateItem[], before: ReadonlyMap<string, Tunnel>): void {
-    this.#chooser.setRoutes(items.filter((item) => item.kind === 'route'));
+    const routes = items.filter((item) => item.kind === 'route');
+    this.#chooser.setRoutes(routes);
+    this.#inBand.setRoutes(routes);
     const until = this.#now + this.#timing.candidateMs;
     for (const { item } of this.#peers.values()) {
       if (before.has(item.id)) continue;
@@ -208,10 +218,7 @@ export class Paths {
   /** A gateway with another key is another peer. */
   #tunnel(item: PeerItem, known: Tunnel | undefined): Tunnel {
     if (known !== undefined && known.item.publicKey === item.publicKey) return { ...known, item };
-    const finder = new PathFinder(this.#timing, () => {
-      this.#probes += 1;
-      return this.#probes;
-    });
+    const finder = new PathFinder(this.#timing, () => this.#nextProbe());
     return { item, finder, traffic: new Traffic() };
   }
 
@@ -241,7 +248,9 @@ export class Paths {
   #probed(probe: number, rttMs: number | null): void {
     const tunnel = this.#peers.get(this.#probing.get(probe) ?? '');
     this.#probing.delete(probe);
-    if (tunnel !== undefined) this.#follow(tunnel, tunnel.finder.probed(probe, rttMs, this.#now));
+    if (tunnel === undefined) return;
+    if (rttMs !== null) tunnel.traffic.refused(tunnel.item.addresses[0] ?? '');
+    this.#follow(tunnel, tunnel.finder.probed(probe, rttMs, this.#now));
   }
 
   #seen(look: Look): void {
@@ -251,7 +260,10 @@ export class Paths {
       const { item, finder, traffic } = tunnel;
       const status = look.device?.peers.get(item.publicKey) ?? null;
       this.#follow(tunnel, finder.setActive(traffic.seen(status, look.at), look.at));
+      const answers = traffic.answers(status, look.at);
       this.#follow(tunnel, finder.seen(status, look.at));
+      if (answers === 'answered') this.#inBand.answered(item.id);
+      if (answers === 'silent' && finder.isUp) this.#inBand.silent(item.id, this.#ways, look.at);
     }
     if (this.#devices.seen(look)) this.#showSelf();
   }
@@ -300,9 +312,9 @@ export class Paths {
   }
 
   #probe({ item, traffic }: Tunnel, probe: number): void {
-    traffic.probed();
-    this.#probing.set(probe, item.id);
     const [address = ''] = item.addresses;
+    traffic.probed(address);
+    this.#probing.set(probe, item.id);
     this.#outbox.push({ kind: 'probe', probe, peer: item.id, address, timeoutMs: probeTimeoutMs });
   }
 
@@ -336,7 +348,22 @@ export class Paths {
     if (!this.#carriersChanged && !due) return [];
     this.#carriersChanged = false;
     this.#chosenAt = now;
-    return this.#chooser.choose(this.#carriers(), now);
+    const carriers = carriersOf(this.#peers);
+    const moves = this.#chooser.choose(carriers, now);
+    if (!this.#inBand.chosen(moves, now)) return moves;
+    const back = this.#chooser.choose(carriers, now);
+    this.#inBand.chosen(back, now);
+    return [...moves, ...back];
+  }
+
+  /** Connections to targets of routes whose traffic gets no answers. */
+  #try(): void {
+    const { tries, changed } = this.#inBand.due(this.#ways, this.#now);
+    if (changed) this.#carriersChanged = true;
+    for (const effect of tries) {
+      this.#peers.get(effect.gateway)?.traffic.probed(effect.address);
+      this.#outbox.push({ kind: 'try', ...effect });
+    }
   }
 
   /** Whoever gains a prefix comes first, so that it never belongs to nobody in between. */
@@ -354,26 +381,9 @@ export class Paths {
     }
   }
 
-  #carriers(): Map<string, Carrier> {
-    return new Map(
-      [...this.#peers].map(([id, { item, finder }]) => {
-        const { name, standing } = item;
-        const { isUp: up, rttMs, readyAt } = finder;
-        const unreachable = new Set(item.unreachable);
-        return [id, { name, standing, unreachable, up, rttMs, readyAt, owns: new Set(restingPeer(item).allowedIps) }];
-      }),
-    );
-  }
-
   #nameOf(gateway: string | null): string {
     return gateway === null ? 'nobody' : (this.#peers.get(gateway)?.item.name ?? gateway);
   }
-}
-
-interface Tunnel {
-  readonly item: PeerItem;
-  readonly finder: PathFinder;
-  readonly traffic: Traffic;
 }
 
 const probeTimeoutMs = 2_000;

@@ -1,5 +1,6 @@
 import type { RouteItem, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus, PeerChange } from '@sallyport/wireguard';
+import type { Try, TryOutcome } from './in-band.ts';
 
 /**
  * Times of `Paths` are milliseconds of a clock that never goes back (monotonic), not of the calendar: a search or a failover
@@ -20,6 +21,11 @@ export type PathInput =
   | { readonly kind: 'closed' }
   /** Outcome of a `probe` effect; null: no answer, or it could not be sent. Say it as soon as it is known, also late. */
   | { readonly kind: 'probed'; readonly probe: number; readonly rttMs: number | null }
+  /**
+   * Outcome of a `try` effect. `answered`: the connection was established. `none`: neither that nor a refusal came in time,
+   * or the network says that there is no way.
+   */
+  | { readonly kind: 'tried'; readonly probe: number; readonly outcome: TryOutcome }
   /**
    * The WireGuard device as it is, whether asked for or not. Null: it does not answer. Given before the first items, it
    * lets a device that has outlived the agent go on as it is.
@@ -50,6 +56,8 @@ export type PathEffect =
       readonly address: string;
       readonly timeoutMs: number;
     }
+  /** Open a TCP connection to the target of a route, and close it at once; answered by one `tried`. */
+  | ({ readonly kind: 'try' } & Try)
   /** Read the device and give it as `status`. */
   | { readonly kind: 'read-status' }
   /** Hand to the session as its `find-path` input. */

@@ -1,4 +1,5 @@
 import type { BeaconItem, DeviceItem, PeerItem, RouteItem, StateItem } from '@sallyport/contract/channel';
+import type { TryOutcome } from '../paths/in-band.ts';
 import { Paths } from '../paths/paths.ts';
 import type { PathEffect, PathInput, PathState } from '../paths/types.ts';
 import { clientConfigOf } from '../reconcile/wanted.ts';
@@ -25,6 +26,8 @@ export class PathAgent {
   /** Every state that the path to a peer went through, with its time. */
   readonly history: { readonly at: number; readonly peer: string; readonly state: PathState }[] = [];
   moves = 0;
+  /** Connections to targets of routes. */
+  tries = 0;
 
   constructor(world: PathWorld, id: string, ip: string, publicKey: string, nat: NatKind) {
     this.#world = world;
@@ -57,10 +60,11 @@ export class PathAgent {
     this.#arm();
   }
 
-  /** One request through whichever peer owns the prefix. */
+  /** One request through whichever peer owns the prefix; if the route has resources, to one of them. */
   request(prefix: string, done: () => void): void {
     const owner = this.ownerOf(prefix);
-    if (owner !== null) this.#ask(owner, done);
+    const beyond = this.#world.routes.some(({ id, resources }) => id === prefix && resources.length > 0);
+    if (owner !== null) this.#ask(owner, done, beyond);
   }
 
   ownerOf(prefix: string): string | null {
@@ -90,6 +94,10 @@ export class PathAgent {
         });
         return;
       }
+      case 'try':
+        this.tries += 1;
+        this.#try(effect.probe, effect.address, effect.timeoutMs);
+        return;
       case 'read-status':
         network.after(2, () => this.input({ kind: 'status', device: this.tunnel.status() }));
         return;
@@ -110,10 +118,19 @@ export class PathAgent {
     if (last?.state !== state) this.history.push({ at: this.#world.network.now, peer, state });
   }
 
-  #ask(publicKey: string, done: (rttMs: number) => void): number {
+  #try(probe: number, address: string, timeoutMs: number): void {
+    const end = (outcome: TryOutcome) => this.input({ kind: 'tried', probe, outcome });
+    const owner = this.ownerOf(`${address}/32`);
+    const over = owner === null ? null : this.#ask(owner, () => end('answered'), true);
+    this.#world.network.after(timeoutMs, () => {
+      if (over === null || this.#asked.delete(over)) end('none');
+    });
+  }
+
+  #ask(publicKey: string, done: (rttMs: number) => void, beyond = false): number {
     this.#asks += 1;
     this.#asked.set(this.#asks, { at: this.#world.network.now, done });
-    this.tunnel.send(publicKey, { kind: 'ask', id: this.#asks });
+    this.tunnel.send(publicKey, { kind: 'ask', id: this.#asks, beyond });
     return this.#asks;
   }
 

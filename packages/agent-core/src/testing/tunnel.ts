@@ -3,7 +3,8 @@ import type { Datagram, Network } from './network.ts';
 
 export type Payload =
   | { readonly kind: 'keepalive' }
-  | { readonly kind: 'ask'; readonly id: number }
+  /** `beyond`: to something behind the other end. */
+  | { readonly kind: 'ask'; readonly id: number; readonly beyond?: boolean }
   | { readonly kind: 'answer'; readonly id: number };
 
 export type Sealed =
@@ -40,6 +41,8 @@ export class SimulatedTunnel {
   readonly #answered: (id: number) => void;
   /** Whether asks are answered. */
   answers = true;
+  /** Whether what is behind it can be reached. */
+  reaches = true;
   readonly #peers = new Map<string, Peer>();
   #sessions = 0;
 
@@ -153,7 +156,8 @@ export class SimulatedTunnel {
       peer.endpoint = src;
       peer.rxBytes += payload.kind === 'keepalive' ? 32 : 96;
       peer.unansweredSince = null;
-      if (payload.kind === 'ask' && this.answers) this.send(publicKey, { kind: 'answer', id: payload.id });
+      const answers = this.answers && (this.reaches || payload.kind !== 'ask' || payload.beyond !== true);
+      if (payload.kind === 'ask' && answers) this.send(publicKey, { kind: 'answer', id: payload.id });
       if (payload.kind === 'answer') this.#answered(payload.id);
       return;
     }

@@ -6,6 +6,7 @@ import type { Log } from '../log.ts';
 import type { PlaneInput } from '../plane.ts';
 import { askLiveness } from './liveness.ts';
 import { RelayMeter } from './relay-meter.ts';
+import { tryTarget } from './target.ts';
 
 export interface PathHost {
   /** Applies steps to the WireGuard device, after what was asked before. */
@@ -76,6 +77,11 @@ export class PathRunner {
           this.input({ kind: 'probed', probe: effect.probe, rttMs }),
         );
         return;
+      case 'try': {
+        const { probe, address, port, timeoutMs } = effect;
+        void tryTarget(address, port, timeoutMs).then((outcome) => this.input({ kind: 'tried', probe, outcome }));
+        return;
+      }
       case 'read-status':
         void this.#read();
         return;

@@ -4,7 +4,7 @@ import type { PeerItem, StateItem } from './state.ts';
 /**
  * Hash of a state: the sum modulo 2^256 of the SHA-256 of its items, so that a change costs what it touches and two
  * sides can compare states whatever the order. Expiry times and the successors of
- * cells are left out: they are renewed without being a change.
+ * cells are left out: they are renewed without being a change. So are targets of routes, which only advise.
  */
 export class StateHash {
   #sum = 0n;

@@ -108,6 +108,11 @@ export const RouteItem = z.strictObject({
   gateways: list(z.uuid(), many),
   /** Resources with addresses in the prefix; none for the internet at large. */
   resources: list(id, many),
+  /**
+   * TCP port that the one address of the prefix should answer at. A device asks there when its traffic gets no answers.
+   * Advice only, so the hash leaves it out. Agents of protocol 2 are not sent it.
+   */
+  target: z.int().min(1).max(65535).optional(),
 });
 
 /** `resource/<id>`: what people on the device are told of a resource; decides nothing. */

@@ -2,7 +2,7 @@ import type { IpRange } from '@sallyport/contract';
 import { endOf } from '@sallyport/contract/channel';
 import { isWholeInternet, matchesResource } from '../matching.ts';
 import { type Grant, portsOverlap } from '../ports.ts';
-import type { WorldResource } from '../types.ts';
+import type { PortRange, WorldResource } from '../types.ts';
 import type { Audience } from './audiences.ts';
 import type { Cell } from './cells.ts';
 import type { AddressClass } from './classes.ts';
@@ -35,6 +35,8 @@ export interface Claim {
   readonly order: readonly string[];
   readonly mode: 'MANUAL' | 'AUTOMATIC';
   readonly expiresAt: number | null;
+  /** Lowest TCP port that the resource names by itself and the gateway admits. */
+  readonly port: number | null;
 }
 
 /** Policies that are met and allow, for some audience. */
@@ -111,15 +113,23 @@ export class Claims {
   #claim(
     gateway: string,
     range: IpRange,
-    { resource, range: prefix }: Entry,
-    { cell }: Reached,
+    { resource, range: prefix, ports }: Entry,
+    { cell, grants }: Reached,
     policies: readonly string[],
   ) {
     const rank = this.#policies.get(policies[0] ?? '')?.order ?? 0;
     const { length } = prefix;
     const expiresAt = endOf(cell);
-    return { gateway, range: intersection(range, prefix), resource, length, policies, rank, expiresAt };
+    const port = singlePort(ports, grants);
+    return { gateway, range: intersection(range, prefix), resource, length, policies, rank, expiresAt, port };
   }
+}
+
+function singlePort(ports: readonly PortRange[], grants: readonly Grant[]): number | null {
+  const admitted = ports
+    .filter(({ protocol, from, to }) => protocol === 'tcp' && from === to && from > 0)
+    .filter((port) => portsOverlap([port], grants));
+  return admitted.length === 0 ? null : Math.min(...admitted.map(({ from }) => from));
 }
 
 /** Whether two lists of claims lead to the same routing. */
@@ -138,6 +148,7 @@ function sameClaim(a: Claim, b: Claim): boolean {
     a.rank === b.rank &&
     a.mode === b.mode &&
     a.expiresAt === b.expiresAt &&
+    a.port === b.port &&
     a.order.join() === b.order.join() &&
     a.policies.join() === b.policies.join()
   );

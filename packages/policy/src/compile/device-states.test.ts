@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StateItem } from '@sallyport/contract/channel';
 import { address, changesOf, device, gateway, policy, resource, rule, settings, tcp } from '../testing/build.ts';
-import type { WorldPolicy } from '../types.ts';
+import type { PortRange, WorldPolicy } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';
 
 type Objects = Parameters<typeof changesOf>[0];
@@ -50,6 +50,30 @@ test('a route has all gateways of its resource in order, also drained ones, and 
       ['g1', 'MAINTENANCE', null],
     ].sort(),
   );
+});
+
+test('an address has the lowest TCP port that its resource names and a policy opens as the target of its route', () => {
+  const targets = (addresses: Parameters<typeof resource>[1]) => {
+    const compiler = following({
+      resources: [
+        resource('web', addresses, { gateways: ['g1', 'g2'] }),
+        resource('closed', [address('10.0.0.9', [tcp(22)])], { gateways: ['g1', 'g2'] }),
+      ],
+      policies: [policy('closed', 1, { allow: false, allDevices: true, resources: ['closed'] }), all],
+    });
+    const web = ofKind(compiler, 'route').filter(({ resources }) => resources.includes('web'));
+    return Object.fromEntries(web.map(({ id, target }) => [id, target]));
+  };
+  assert.deepEqual(targets([address('10.0.0.1', [tcp(443), tcp(22)])]), { '10.0.0.1/32': 22 });
+  assert.deepEqual(targets([address('10.0.0.9', [tcp(443), tcp(22)])]), { '10.0.0.9/32': 443 });
+  assert.deepEqual(targets([address('fd00::1', [tcp(443)])]), { 'fd00::1/128': 443 });
+  const udp: PortRange = { protocol: 'udp', from: 53, to: 53 };
+  assert.deepEqual(targets([address('10.0.0.1', [tcp(8000, 9000), udp])]), { '10.0.0.1/32': undefined });
+  assert.deepEqual(targets([address('10.0.0.0/31', [tcp(443)])]), { '10.0.0.0/31': undefined });
+  const pair = [address('10.0.0.2', [tcp(443)]), address('10.0.0.3', [tcp(443)])];
+  assert.deepEqual(targets(pair), { '10.0.0.2/32': 443, '10.0.0.3/32': 443 });
+  const many = Array.from({ length: 64 }, (_, n) => address(`10.0.1.${n}`, [tcp(443)]));
+  assert.deepEqual(targets(many), { '10.0.1.0/26': undefined });
 });
 
 test('the narrowest address decides; of resources that cannot be told apart the second is denied, with the reason', () => {

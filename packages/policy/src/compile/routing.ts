@@ -64,7 +64,8 @@ export function routingOf(
       else if (!shadowed.has(claim.resource.id)) shadowed.set(claim.resource.id, best.resource.id);
     }
     const resources = [...new Set(used.map(({ resource }) => resource.id))].sort();
-    const route = { mode: best.mode, gateways, resources };
+    const target = self === null ? targetOf(range, used, best) : undefined;
+    const route = { mode: best.mode, gateways, resources, ...(target !== undefined && { target }) };
     computed(routes, JSON.stringify(route), () => ({ route, ranges: [] })).ranges.push(range);
   }
   for (const id of steered) shadowed.delete(id);
@@ -97,15 +98,28 @@ export function routeItem(id: string, route: Omit<RouteItem, 'kind' | 'key' | 'i
   return { kind: 'route', key: `route/${id}`, id, ...route };
 }
 
+/** Only for an address that the resource names: of a wider prefix, it is not known which address should answer. */
+function targetOf({ family }: IpRange, used: readonly Claim[], best: Claim): number | undefined {
+  if (best.length !== (family === 4 ? 32 : 128)) return undefined;
+  const ports = used.flatMap(({ resource, port }) => (resource.id === best.resource.id ? (port ?? []) : []));
+  return ports.length === 0 ? undefined : Math.min(...ports);
+}
+
 function groupOf(
   route: Omit<RouteItem, 'kind' | 'key' | 'id'>,
   ranges: IpRange[],
   before: RouteGroup | undefined,
 ): RouteGroup {
   if (before !== undefined && sameRanges(before.ranges, ranges)) return before;
-  const prefixes = mergeAdjacent(ranges).flatMap(rangeToPrefixes);
-  return { ranges, routes: prefixes.map((prefix) => routeItem(prefix, route)) };
+  const { target, ...rest } = route;
+  // A target needs a route of its own for each address. Many addresses are merged, and have none.
+  const apart = target !== undefined && ranges.length <= mostTargets;
+  const prefixes = (apart ? ranges : mergeAdjacent(ranges)).flatMap(rangeToPrefixes);
+  return { ranges, routes: prefixes.map((prefix) => routeItem(prefix, apart ? route : rest)) };
 }
+
+/** Addresses with targets of one set of resources. */
+const mostTargets = 32;
 
 function sameRanges(a: readonly IpRange[], b: readonly IpRange[]): boolean {
   return (

@@ -95,6 +95,7 @@ function ownClaims({ resources }: Tenant, gateway: string, claims: readonly Clai
     length: range.length,
     policies: [],
     rank: 0,
+    port: null,
     order: resource.gateways,
     mode: resource.mode,
     expiresAt: null,

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { gatewayId, routeItem } from '../testing/items.ts';
+import { InBand, type Try, type TryOutcome } from './in-band.ts';
+
+const prefix = '10.0.0.1/32';
+const [g1, g2, g3] = [gatewayId(1), gatewayId(2), gatewayId(3)];
+
+/** One route, and a chooser that takes the first gateway that is not mute, else the first one. */
+class Bench {
+  readonly up = new Set([g1, g2, g3]);
+  readonly inBand: InBand;
+  carrier = g1;
+  now = 1_000;
+  #probes = 0;
+  readonly #gateways: readonly string[];
+
+  constructor(gateways: readonly number[] = [1, 2, 3], target: number | null = 443) {
+    this.#gateways = gateways.map(gatewayId);
+    this.inBand = new InBand(() => ++this.#probes);
+    this.inBand.setRoutes([routeItem(prefix, gateways, target === null ? {} : { target })]);
+  }
+
+  silent(): void {
+    this.inBand.silent(this.carrier, this.#ways, this.now);
+  }
+
+  due(ms = 100): Try[] {
+    this.now += ms;
+    const { tries, changed } = this.inBand.due(this.#ways, this.now);
+    if (changed) this.#choose();
+    return tries;
+  }
+
+  /** All connections, until none is due, end like this. Returns the gateways that they went through. */
+  all(outcome: (gateway: string) => TryOutcome): string[] {
+    const through: string[] = [];
+    for (let tries = this.due(); tries.length > 0; tries = this.due()) {
+      for (const { probe, gateway } of tries) {
+        through.push(gateway);
+        if (this.inBand.tried(probe, outcome(gateway), this.now)) this.#choose();
+      }
+    }
+    return through;
+  }
+
+  get #ways() {
+    return { carrierOf: () => this.carrier, isUp: (id: string) => this.up.has(id), rttMs: () => 10 };
+  }
+
+  #choose(): void {
+    for (;;) {
+      const from = this.carrier;
+      const to = this.#gateways.find((id) => !this.inBand.isMute(prefix, id)) ?? this.#gateways[0] ?? from;
+      this.carrier = to;
+      if (!this.inBand.chosen(from === to ? [] : [{ prefix, from, to }], this.now)) return;
+    }
+  }
+}
+
+describe('traffic without answers', () => {
+  it('is followed by a connection to the target, and nothing moves when it is answered or refused', () => {
+    for (const outcome of ['answered', 'refused'] as const) {
+      const bench = new Bench();
+      assert.deepEqual(bench.due(), [], 'no cause');
+      bench.silent();
+      const [first] = bench.due();
+      assert.deepEqual(first, { probe: 1, gateway: g1, address: '10.0.0.1', port: 443, timeoutMs: 330 });
+      bench.inBand.tried(1, outcome, bench.now);
+      assert.deepEqual([bench.carrier, bench.due()], [g1, []]);
+      bench.silent();
+      assert.deepEqual(bench.due(), [], 'not again at once');
+      bench.due(5_000);
+      bench.silent();
+      assert.equal(bench.due().length, 1);
+    }
+  });
+
+  it('moves the route to the first gateway through which the target answers', () => {
+    const bench = new Bench();
+    bench.silent();
+    assert.deepEqual(
+      bench.all((gateway) => (gateway === g3 ? 'answered' : 'none')),
+      [g1, g1, g1, g2, g2, g2, g3],
+    );
+    assert.equal(bench.carrier, g3);
+  });
+
+  it('does not move to a gateway that refuses for a target that did not answer', () => {
+    const bench = new Bench([1, 2]);
+    bench.silent();
+    bench.all((gateway) => (gateway === g2 ? 'refused' : 'none'));
+    assert.equal(bench.carrier, g1);
+  });
+
+  it('puts the route back when the target answers nowhere, and tries again later and later', () => {
+    const bench = new Bench([1, 2]);
+    const pauses: number[] = [];
+    let last = bench.now;
+    for (let n = 0; n < 4; n += 1) {
+      let tries: string[] = [];
+      while (tries.length === 0) {
+        bench.due(500);
+        bench.silent();
+        const began = bench.now;
+        tries = bench.all(() => 'none');
+        if (tries.length > 0) pauses.push(began - last);
+      }
+      last = bench.now;
+      assert.equal(bench.carrier, g1);
+      assert.equal(tries.length, 6);
+    }
+    assert.ok(
+      pauses.slice(1).every((pause, n) => pause >= 9_000 * 2 ** n),
+      `${pauses}`,
+    );
+  });
+
+  it('is no cause without a target, or without another gateway whose tunnel answers', () => {
+    const none = new Bench([1, 2], null);
+    const alone = new Bench([1]);
+    const others = new Bench([1, 2]);
+    others.up.delete(g2);
+    for (const bench of [none, alone, others]) {
+      bench.silent();
+      assert.deepEqual(bench.due(), []);
+    }
+  });
+
+  it('that is answered meanwhile ends the trial', () => {
+    const bench = new Bench();
+    bench.silent();
+    bench.due();
+    bench.inBand.answered(g1);
+    assert.equal(bench.inBand.tried(1, 'none', bench.now), false);
+    assert.deepEqual(bench.due(), []);
+  });
+});
+
+describe('a gateway at which the target did not answer', () => {
+  const moved = () => {
+    const bench = new Bench([1, 2]);
+    bench.silent();
+    bench.all((gateway) => (gateway === g2 ? 'answered' : 'none'));
+    assert.equal(bench.carrier, g2);
+    return bench;
+  };
+
+  it('is tried again after a while, as soon as it carries the route', () => {
+    const bench = moved();
+    bench.due(11_000);
+    assert.equal(bench.carrier, g1);
+    assert.deepEqual(
+      bench.all(() => 'answered'),
+      [g1],
+    );
+    assert.equal(bench.carrier, g1);
+    assert.equal(bench.inBand.nextDeadline(), Infinity);
+  });
+
+  it('is left for longer each time that it does not answer', () => {
+    const bench = moved();
+    for (const ms of [10_000, 20_000, 40_000, 40_000]) {
+      bench.due(ms - 2_000);
+      assert.equal(bench.carrier, g2);
+      bench.due(2_000);
+      assert.equal(bench.carrier, g1);
+      bench.all((gateway) => (gateway === g2 ? 'answered' : 'none'));
+      assert.equal(bench.carrier, g2);
+    }
+  });
+
+  it('stays so when items come that say the same of the route, and not when its gateways change', () => {
+    const { inBand } = moved();
+    inBand.setRoutes([routeItem(prefix, [1, 2], { target: 443, resources: ['r'] })]);
+    assert.equal(inBand.isMute(prefix, g1), true);
+    inBand.setRoutes([routeItem(prefix, [1, 2, 3], { target: 443 })]);
+    assert.equal(inBand.isMute(prefix, g1), false);
+  });
+});
+
+it('few routes are tried at once, and more when one of them was lost', () => {
+  let probes = 0;
+  const inBand = new InBand(() => ++probes);
+  const routes = Array.from({ length: 50 }, (_, n) => routeItem(`10.0.0.${n}/32`, [1, 2], { target: 80 }));
+  inBand.setRoutes(routes);
+  const ways = { carrierOf: () => g1, isUp: () => true, rttMs: () => 10 };
+  inBand.silent(g1, ways, 0);
+  const { tries } = inBand.due(ways, 0);
+  assert.equal(tries.length, 4);
+  for (const { probe } of tries.slice(1)) inBand.tried(probe, 'answered', 0);
+  let { probe } = tries[0] ?? assert.fail();
+  for (let n = 0; n < 3; n += 1) {
+    inBand.tried(probe, 'none', 100);
+    probe = inBand.due(ways, 200).tries[0]?.probe ?? 0;
+  }
+  const moves = [{ prefix: '10.0.0.0/32', from: g1, to: g2 }];
+  inBand.chosen(moves, 200);
+  inBand.silent(g1, ways, 1_000);
+  assert.ok(inBand.due(ways, 1_000).tries.length > 20);
+});

@@ -1,0 +1,38 @@
+import type { PeerItem } from '@sallyport/contract/channel';
+import { restingPeer } from '../reconcile/wanted.ts';
+import type { Carrier } from './chooser.ts';
+import type { PathFinder } from './finder.ts';
+import type { Traffic } from './traffic.ts';
+import type { PathView } from './types.ts';
+
+/** The tunnel to one gateway. */
+export interface Tunnel {
+  readonly item: PeerItem;
+  readonly finder: PathFinder;
+  readonly traffic: Traffic;
+}
+
+/** What gateways are judged by, by their ids. */
+export function carriersOf(tunnels: ReadonlyMap<string, Tunnel>): Map<string, Carrier> {
+  return new Map(
+    [...tunnels].map(([id, { item, finder }]) => {
+      const { name, standing } = item;
+      const { isUp: up, rttMs, readyAt } = finder;
+      const unreachable = new Set(item.unreachable);
+      return [id, { name, standing, unreachable, up, rttMs, readyAt, owns: new Set(restingPeer(item).allowedIps) }];
+    }),
+  );
+}
+
+/** For `sally status`. */
+export function viewOf({ item, finder }: Tunnel): PathView {
+  const { state, relay, status, rttMs } = finder;
+  return {
+    ...{ peer: item.id, name: item.name, state, relay, rttMs },
+    endpoint: status?.endpoint ?? finder.endpoint,
+    lastHandshake: status?.lastHandshake ?? null,
+    rxBytes: status?.rxBytes ?? 0,
+    txBytes: status?.txBytes ?? 0,
+    standing: item.standing,
+  };
+}
