@@ -112,6 +112,7 @@ function gatewayChange(i: number): WorldChange {
       addresses,
       intent: 'ACTIVE',
       masquerade: true,
+      mtu: null,
       publicKey: `${String(i).padStart(43, 'G')}=`,
       endpoints: [`203.0.113.${i % 250}:51820`],
       relayEnabled: false,

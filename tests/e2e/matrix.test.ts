@@ -184,7 +184,13 @@ function worldOf(
 ): WorldChange[] {
   const gateway = {
     ...{ id: s.gatewayId, name: 'office', publicKey: null, listenPort: 51820, addresses: [], endpoints: [] },
-    ...{ intent: 'ACTIVE' as const, masquerade: true, relayEnabled: false, relayPorts: { from: 52000, to: 52999 } },
+    ...{
+      intent: 'ACTIVE' as const,
+      masquerade: true,
+      mtu: null,
+      relayEnabled: false,
+      relayPorts: { from: 52000, to: 52999 },
+    },
     ...{ failing: false, unreachable: [], drainUntil: null },
   };
   return [

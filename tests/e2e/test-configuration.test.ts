@@ -35,7 +35,7 @@ test('test-configuration knocks at the gateway from outside, with full packets',
     await controller.ip('route', 'add', '203.0.113.20', 'dev', 'wan0', 'mtu', '1300');
     const { status, error = '' } = await run();
     assert.equal(status, 'ONLINE');
-    assert.match(error, /1340 bytes do not fit the way to the gateway: set the tenant's MTU to 1240 or less/);
+    assert.match(error, /1340 bytes do not fit the way to the gateway: set its MTU, or the tenant's, to 1240 or less/);
     await controller.ip('route', 'del', '203.0.113.20', 'dev', 'wan0');
   });
 

@@ -120,6 +120,8 @@ export interface WorldGateway {
   readonly addresses: readonly string[];
   readonly intent: GatewayIntent;
   readonly masquerade: boolean;
+  /** Bytes that a packet in its tunnel may have; null: as the settings say. */
+  readonly mtu: number | null;
   /** For people on devices. */
   readonly name: string;
   /** Of its WireGuard interface; null until it has enrolled. */

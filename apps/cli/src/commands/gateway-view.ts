@@ -38,6 +38,7 @@ function gatewayFields(g: Gateway, etag: string | undefined): Parameters<Session
     ['NAT', natOf(g)],
     ['Relay', relayOf(g)],
     ['Masquerade', g.masquerade === undefined ? undefined : onOrOff(g.masquerade)],
+    ['MTU', g.mtu === undefined ? 'as the settings say' : String(g.mtu)],
     ['Resources', g.resources?.map((resource) => resource.name).join(', ') || '-'],
     ['Deployed on', moment(g.deployedOn)],
     ['Last online', moment(g.lastOnline)],

@@ -9,7 +9,7 @@ import { clean, shellWord } from '../text.ts';
 import { whileWaiting } from '../waiting.ts';
 import { controllerUrl } from './controller-url.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
-import { choice, clearable, given, onOff, writes } from './options.ts';
+import { choice, clearable, given, mtuOption, onOff, writes } from './options.ts';
 
 type Changes = Partial<RequestBody<'updateGateway'>>;
 
@@ -21,6 +21,7 @@ interface GatewayFields {
   readonly masquerade?: boolean;
   readonly intent?: GatewayIntent;
   readonly relayPorts?: string;
+  readonly mtu?: number | null;
 }
 
 /** `sally gateways …` */
@@ -73,7 +74,8 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--endpoint <host>', 'host name or IP address, with or without port; discovered when left out')
     .option('--description <text>')
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources (on unless given)'))
-    .option('--relay-ports <from-to>', 'UDP ports of the relay (52000-52999 unless given)');
+    .option('--relay-ports <from-to>', 'UDP ports of the relay (52000-52999 unless given)')
+    .addOption(mtuOption());
   create.action(async (name: string, flags: GatewayFields) => createGateway(session, name, flags));
 
   const update = group
@@ -86,6 +88,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--description <text>')
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources'))
     .option('--relay-ports <from-to>', 'UDP ports of the relay')
+    .addOption(mtuOption())
     .addOption(choice('--intent <intent>', 'what is wanted of it', gatewayIntent.options));
   writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
     const changes = given({
@@ -96,6 +99,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
       masquerade: flags.masquerade,
       intent: flags.intent,
       relayPorts: flags.relayPorts,
+      mtu: flags.mtu,
     });
     if (Object.keys(changes).length === 0)
       throw usage('Nothing to change is named', 'See: sally gateways update --help');
@@ -182,11 +186,11 @@ async function read(session: Session, text: string): Promise<Answer<Gateway>> {
 
 async function createGateway(session: Session, name: string, flags: GatewayFields): Promise<void> {
   const api = await session.api();
-  const { endpoint, description, masquerade, relayPorts } = flags;
+  const { endpoint, description, masquerade, relayPorts, mtu } = flags;
   const body = {
     name,
     wireguardPort: flags.port ?? '51820',
-    ...given({ endpoint, description, masquerade, relayPorts }),
+    ...given({ endpoint, description, masquerade, relayPorts, mtu }),
   };
   const answer = await api.call('createGateway', { body });
   showGateway(session, answer);

@@ -66,6 +66,14 @@ export function count(option: string, text: string | undefined): number | undefi
   return Number(text);
 }
 
+/** `--mtu`: bytes of a packet in the tunnel, or `default` (null). */
+export function mtuOption(): Option {
+  const about = 'bytes that a packet in the tunnel may have, 576 to 9000 (below 1280 without IPv6), or `default`';
+  return new Option('--mtu <bytes>', about).argParser((text: string) =>
+    text === 'default' ? null : count('--mtu', text),
+  );
+}
+
 /** `before` with `KEY=VALUE` entries set and `KEY=` taken away; `read` makes the values. */
 export function pairs<V>(
   option: string,

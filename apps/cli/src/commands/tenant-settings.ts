@@ -12,6 +12,7 @@ interface SettingsFlags {
   readonly lease?: string;
   readonly drain?: string;
   readonly localNetwork?: Tenant['localNetwork'];
+  readonly mtu?: string;
   readonly auditRetention?: string;
 }
 
@@ -30,18 +31,23 @@ export function addSettings(program: Command, session: Session): void {
     .option('--lease <span>', 'how long gateways go on without the controller: 3600s, 24h, 7d')
     .option('--drain <span>', 'how long flows may go on through a gateway in MAINTENANCE: 300s, 1h')
     .addOption(choice('--local-network <what>', 'what a full tunnel leaves of private networks', localNetwork.options))
+    .option(
+      '--mtu <bytes>',
+      'of a packet in the tunnel, 576 to 9000 (below 1280 without IPv6); gateways may have their own',
+    )
     .option('--audit-retention <days>', 'how many days audit events are kept, or `forever`');
   writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
 }
 
 async function setSettings(session: Session, flags: SettingsFlags & WriteFlags): Promise<void> {
-  const { name, timeZone, lease, drain, auditRetention } = flags;
+  const { name, timeZone, lease, drain, mtu, auditRetention } = flags;
   const changes = given({
     name,
     timeZone,
     leaseSeconds: seconds(lease),
     drainSeconds: seconds(drain),
     localNetwork: flags.localNetwork,
+    mtu: count('--mtu', mtu),
     auditRetentionDays: days(auditRetention),
   });
   if (Object.keys(changes).length === 0) throw usage('Nothing to change is named', 'See: sally settings set --help');
@@ -78,6 +84,7 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['Lease', `${tenant.leaseSeconds} s: gateways go on so long without the controller`],
       ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE are cut`],
       ['Local network', localNetworkText[tenant.localNetwork]],
+      ['MTU', `${tenant.mtu} bytes${tenant.mtu < 1280 ? ': tunnels carry no IPv6' : ''}`],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
       ['Public URL', tenant.publicUrl ?? 'not set (SALLYPORT_PUBLIC_URL of the controller)'],
       ['Countries', tenant.countries ? 'known' : 'not known: country conditions fail (the operator gives a database)'],

@@ -36,11 +36,12 @@ const rich: Items = {
     leaseSeconds: 300,
     drainSeconds: 9,
     localNetwork: 'OPEN',
+    mtu: 1400,
     auditRetentionDays: 30,
   },
   gateways: {
     ...{ name: 'g', description: 'd', port: '51999', endpoint: 'vpn.example.com', masquerade: false },
-    ...{ intent: 'MAINTENANCE', relay: true, relayPorts: '53000-53999' },
+    ...{ intent: 'MAINTENANCE', relay: true, relayPorts: '53000-53999', mtu: 1200 },
   },
   protocols: { name: 'p', ports: ['TCP 1'] },
   resources: {

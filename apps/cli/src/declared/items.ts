@@ -17,6 +17,7 @@ export interface SettingsItem {
   leaseSeconds?: number;
   drainSeconds?: number;
   localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
+  mtu?: number;
   auditRetentionDays?: number | 'forever';
 }
 
@@ -30,6 +31,8 @@ export interface GatewayItem {
   intent: GatewayIntent;
   relay: boolean;
   relayPorts: string;
+  /** null: as the settings say. */
+  mtu: number | null;
 }
 
 export interface ProtocolItem {

@@ -22,6 +22,7 @@ import {
   required,
   text,
   texts,
+  wholeNumber,
   within,
 } from './fields.ts';
 import {
@@ -49,6 +50,7 @@ export const gatewayFamily: Family<GatewayItem> = {
     intent: defaults(oneOf(gatewayIntent.options), 'ACTIVE'),
     relay: defaults(flag, false),
     relayPorts: defaults(text, DEFAULT_RELAY_PORTS),
+    mtu: defaults(orNull(wholeNumber), null),
   },
   fixed: [],
   showsBuiltIn: false,
@@ -61,7 +63,7 @@ export const gatewayFamily: Family<GatewayItem> = {
   create: (item) => request('createGateway', { body: gatewayBody(item) }),
   finish: (id, item) => [...(item.intent === 'ACTIVE' ? [] : [updateGateway(id, item)]), ...relay(id, item, false)],
   change: (id, before, after, changed) => [
-    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent', 'relayPorts')
+    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent', 'relayPorts', 'mtu')
       ? [updateGateway(id, after)]
       : []),
     ...relay(id, after, before.relay),
@@ -71,13 +73,13 @@ export const gatewayFamily: Family<GatewayItem> = {
 
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
-  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS } = g;
-  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts };
+  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null } = g;
+  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu };
   return { id, item, builtIn: false };
 }
 
-function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade, relayPorts }: GatewayItem) {
-  return { name, description: description || null, wireguardPort, endpoint, masquerade, relayPorts };
+function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade, relayPorts, mtu }: GatewayItem) {
+  return { name, description: description || null, wireguardPort, endpoint, masquerade, relayPorts, mtu };
 }
 
 const updateGateway = (id: string, item: GatewayItem): Request =>

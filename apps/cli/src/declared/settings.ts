@@ -11,6 +11,7 @@ export const settingsFamily: Family<SettingsItem> = {
     leaseSeconds: kept(wholeNumber),
     drainSeconds: kept(wholeNumber),
     localNetwork: kept(oneOf(localNetwork.options)),
+    mtu: kept(wholeNumber),
     auditRetentionDays: kept<number | 'forever'>({ read: (value) => (value === 'forever' ? value : readDays(value)) }),
   },
   fixed: [],
@@ -30,9 +31,9 @@ export const settingsFamily: Family<SettingsItem> = {
 };
 
 export function liveSettings(t: Tenant): Live<SettingsItem> {
-  const { id, name, timeZone, leaseSeconds, drainSeconds, localNetwork: local, auditRetentionDays } = t;
+  const { id, name, timeZone, leaseSeconds, drainSeconds, localNetwork: local, mtu, auditRetentionDays } = t;
   const spans = { leaseSeconds, drainSeconds, auditRetentionDays: auditRetentionDays ?? 'forever' };
-  const item = { name, timeZone, localNetwork: local, ...spans };
+  const item = { name, timeZone, localNetwork: local, mtu, ...spans };
   return { id, item: item as SettingsItem, builtIn: true };
 }
 

@@ -19,6 +19,7 @@ const gateways = objects(() =>
     intent: fc.constantFrom('ACTIVE', 'OFFLINE'),
     relay: fc.boolean(),
     relayPorts: fc.constantFrom('52000-52999', '53000-53010'),
+    mtu: fc.constantFrom(null, 1200),
   }),
 );
 
@@ -27,6 +28,7 @@ const settings = fc.record({
   leaseSeconds: fc.constantFrom(300, 86_400),
   drainSeconds: fc.constantFrom(0, 300),
   localNetwork: fc.constantFrom('CLOSED', 'RESOLVERS', 'OPEN'),
+  mtu: fc.constantFrom(1280, 1420),
   auditRetentionDays: fc.constantFrom('forever', 30),
 });
 

@@ -215,11 +215,12 @@ const described = ({ description }: { description?: string | null | undefined })
 
 function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody<'getGateway'> {
   const { description: _, endpoint: __, ...rest } = gateway(1, body.name);
-  const { endpoint, masquerade = true, intent = 'ACTIVE', relay = false, wireguardPort, relayPorts } = body;
+  const { endpoint, masquerade = true, intent = 'ACTIVE', relay = false, wireguardPort, relayPorts, mtu } = body;
   return {
     ...{ ...rest, id, wireguardPort, masquerade, relayEnabled: relay, ...described(body) },
     ...(relayPorts ? { relayPorts } : {}),
     ...(endpoint ? { endpoint } : {}),
+    ...(mtu ? { mtu } : {}),
     intent: intent === 'MAINTENANCE' || intent === 'OFFLINE' ? intent : 'ACTIVE',
   };
 }

@@ -96,6 +96,8 @@ interface GatewayTable {
   intent: GatewayIntent;
   relay_enabled: Bit;
   masquerade: Bit;
+  /** Null: as the tenant's. */
+  mtu: number | null;
   deployed_on: number | null;
   last_online: number | null;
   error: string | null;

@@ -40,7 +40,7 @@ export async function readTenant(db: Scoped) {
 export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[]> {
   const all = db
     .selectFrom('gateways')
-    .select(['id', 'name', 'wireguard_port', 'overlay_v4', 'overlay_v6', 'intent', 'masquerade', 'error'])
+    .select(['id', 'name', 'wireguard_port', 'overlay_v4', 'overlay_v6', 'intent', 'masquerade', 'mtu', 'error'])
     .select([
       'wireguard_key',
       'endpoint',
@@ -58,6 +58,7 @@ export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[
     addresses: [`${row.overlay_v4}/32`, `${row.overlay_v6}/128`],
     intent: row.intent,
     masquerade: row.masquerade === 1,
+    mtu: row.mtu,
     name: row.name,
     publicKey: row.wireguard_key,
     endpoints: gatewayEndpoints(row),

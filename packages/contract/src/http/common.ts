@@ -174,3 +174,7 @@ export const DryRun = z
   })
   .meta({ id: 'DryRun' });
 export type DryRun = z.infer<typeof DryRun>;
+
+/** Bytes of a packet in a tunnel. */
+export const mtu = z.int().min(576).max(9000);
+export const ofMtu = 'Bytes that a packet in the tunnel may have; below 1280 tunnels carry no IPv6';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { secret } from '../secrets.ts';
-import { description, endpoint, id, name, portText, timestamp } from './common.ts';
+import { description, endpoint, id, mtu, name, ofMtu, portText, timestamp } from './common.ts';
 
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
 export type GatewayStatus = z.infer<typeof gatewayStatus>;
@@ -29,6 +29,7 @@ export const CreateGateway = z
     endpoint: endpoint.nullish(),
     masquerade: z.boolean().optional().describe('Hide devices behind the gateway towards resources; true unless given'),
     relayPorts,
+    mtu: mtu.nullish().describe(`${ofMtu}; null or left out: as the tenant's settings say`),
   })
   .meta({ id: 'CreateGateway' });
 
@@ -44,6 +45,7 @@ export const UpdateGateway = z
     endpoint: endpoint.nullish(),
     masquerade: z.boolean().optional(),
     relayPorts,
+    mtu: mtu.nullish().describe(`${ofMtu}; null: as the tenant's settings say`),
   })
   .meta({ id: 'UpdateGateway' });
 
@@ -92,6 +94,7 @@ export const Gateway = z
       .describe('As the beacon sees it; ENDPOINT_DEPENDENT: no discovered endpoint, others reach it through relays'),
     relayPorts: z.string().optional(),
     masquerade: z.boolean().optional(),
+    mtu: z.int().optional().describe('Left out: as the settings of the tenant say'),
     publicKey: z.string().optional().describe('WireGuard public key, once enrolled'),
     statistics: GatewayStatistics.optional(),
   })

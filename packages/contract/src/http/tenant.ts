@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name, timestamp } from './common.ts';
+import { mtu, name, ofMtu, timestamp } from './common.ts';
 
 /** Name of the IANA time zone database, checked against what the running system knows. */
 export const timeZone = z
@@ -42,6 +42,7 @@ const writable = {
     .describe(
       'What a full tunnel leaves of private networks that a native device is connected to: CLOSED: nothing; RESOLVERS: port 53; OPEN: everything, such as printers. RESOLVERS unless given. What a resource covers always goes into the tunnel',
     ),
+  mtu: mtu.optional().describe(`${ofMtu}; 1280 unless given`),
   auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('null: audit events are kept for ever'),
 };
 export const UpdateTenant = z.strictObject(writable).meta({ id: 'UpdateTenant' });
@@ -55,6 +56,7 @@ export const Tenant = z
     leaseSeconds: z.int(),
     drainSeconds: z.int(),
     localNetwork,
+    mtu: z.int(),
     auditRetentionDays: z.int().nullable(),
     revision: z.int(),
     publicUrl: z

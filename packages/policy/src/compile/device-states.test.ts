@@ -263,3 +263,21 @@ test('a pair is relayed while the device has a grant: at the relay, in the devic
   assert.deepEqual(deltas.get('g2')?.removes, ['relay/x']);
   assert.deepEqual(ofKind(compiler, 'relay', 'g2'), []);
 });
+
+test('the MTU of a device is the smallest of its gateways, and follows them', () => {
+  const resources = [resource('r', ['10.0.0.1'])];
+  const compiler = following({ gateways: [gateway('g1'), gateway('g2', { mtu: 600 })], resources, policies: [all] });
+  const mtu = () => ofKind(compiler, 'client')[0]?.mtu;
+  assert.equal(mtu(), 1280, 'g2 carries nothing for it');
+  const set = (of: number | null) =>
+    compiler.apply([{ kind: 'gateway', id: 'g1', value: gateway('g1', { mtu: of }) }], 0).get('d1');
+  assert.deepEqual(
+    set(1200)?.upserts.map(({ key }) => key),
+    ['client'],
+  );
+  assert.deepEqual([mtu(), ofKind(compiler, 'gateway', 'g1')[0]?.mtu], [1200, 1200]);
+  set(9000);
+  assert.deepEqual([mtu(), ofKind(compiler, 'gateway', 'g1')[0]?.mtu], [1280, 9000]);
+  set(null);
+  assert.deepEqual([mtu(), ofKind(compiler, 'gateway', 'g1')[0]?.mtu], [1280, 1280]);
+});

@@ -166,24 +166,25 @@ export class DeviceStates {
 
   #renewOutlook(outlook: Outlook, dirty: Set<string>): void {
     for (const gateway of outlook.gateways) this.#byGateway.delete(gateway, outlook);
-    const { routes, peers } = outlook;
+    const { routes, peers, mtu } = outlook;
     outlook.renew(this.#tenant);
     for (const gateway of outlook.gateways) this.#byGateway.add(gateway, outlook);
-    if (routes !== outlook.routes || peers !== outlook.peers) for (const id of outlook.members) dirty.add(id);
+    const same = routes === outlook.routes && peers === outlook.peers && mtu === outlook.mtu;
+    if (!same) for (const id of outlook.members) dirty.add(id);
   }
 
   #renewPeers(outlook: Outlook, gateway: string, dirty: Set<string>): void {
-    const { peers } = outlook;
+    const { peers, mtu } = outlook;
     outlook.renewPeers(this.#tenant, gateway);
-    if (peers !== outlook.peers) for (const id of outlook.members) dirty.add(id);
+    if (peers !== outlook.peers || mtu !== outlook.mtu) for (const id of outlook.members) dirty.add(id);
   }
 
   #renewOwn(id: string, followed: Followed): void {
     const { world } = this.#tenant;
     const device = world.devices.get(id);
-    const client = device?.native ? [clientItem(device, world.settings)] : [];
-    followed.client = followed.client.replacedBy(client);
     const { outlook } = followed;
+    const client = device?.native ? [clientItem(device, world.settings, outlook?.mtu ?? world.settings.mtu)] : [];
+    followed.client = followed.client.replacedBy(client);
     const relayed = outlook !== null && this.#pairs.withAgent(id).size > 0;
     followed.relayed = relayed
       ? (followed.relayed ?? Layer.empty).replacedBy(
@@ -220,7 +221,8 @@ function padded(layers: readonly Layer[]): readonly Layer[] {
 
 function clientItem(
   { addresses }: WorldDevice,
-  { overlay, mtu, localNetwork = 'RESOLVERS' }: WorldSettings,
+  { overlay, localNetwork = 'RESOLVERS' }: WorldSettings,
+  mtu: number,
 ): ClientItem {
   return {
     kind: 'client',

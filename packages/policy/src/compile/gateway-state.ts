@@ -287,14 +287,14 @@ function sameCells(a: readonly Cell[], b: readonly Cell[]): boolean {
 
 function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayItem {
   const { listenPort, addresses, masquerade, intent, drainUntil, relayEnabled, relayPorts } = gateway;
-  const { overlay, mtu } = settings;
+  const { overlay } = settings;
   return {
     kind: 'gateway',
     key: 'gateway',
     listenPort,
     addresses: [...addresses],
     overlay: { v4: overlay.v4, v6: overlay.v6 },
-    mtu,
+    mtu: gateway.mtu ?? settings.mtu,
     masquerade,
     intent,
     drainUntil,

@@ -1,4 +1,5 @@
 import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
+import type { World } from '../world.ts';
 import type { Audience } from './audiences.ts';
 import { type Claim, sameClaims } from './claims.ts';
 import { refusals } from './denials.ts';
@@ -27,6 +28,8 @@ export class Outlook {
   routes = Layer.empty;
   /** Peers of members for whom no gateway relays. */
   peers = Layer.empty;
+  /** Bytes that a packet in a member's tunnel may have: no more than any of its gateways takes. */
+  mtu = Number.POSITIVE_INFINITY;
   #claims: readonly Claim[] = [];
   #routing: Routing | null = null;
   #carriers: ReadonlyMap<string, Carrier> = new Map();
@@ -56,6 +59,7 @@ export class Outlook {
 
   /** Only takes note that gateways, or only one, are others now. */
   renewPeers(tenant: Tenant, only?: string): void {
+    this.mtu = smallestMtu(tenant.world, this.#carriers.keys());
     const known = (id: string) => this.peers.get(`peer/${id}`);
     const changed = only === undefined ? null : this.#peer(only, tenant, []);
     const before = only === undefined ? undefined : known(only);
@@ -120,4 +124,9 @@ function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>,
       carriers.set(id, { expiresAt: latest(expiresAt, tunnel.until), resources });
     }
   return tunnel.prefixes.map((prefix) => routeItem(prefix, { mode: 'MANUAL', gateways, resources: [] }));
+}
+
+/** Bytes that a packet in the tunnel may have on every way to these gateways. */
+export function smallestMtu({ gateways, settings }: World, ids: Iterable<string>): number {
+  return [...ids].reduce((least, id) => Math.min(least, gateways.get(id)?.mtu ?? least), settings.mtu);
 }

@@ -91,6 +91,7 @@ const aGateway = fc
       'OFFLINE' as const,
     ),
     masquerade: fc.boolean(),
+    mtu: fc.constantFrom(null, 1200, 1420),
     publicKey: fc.constantFrom(...['c', 'd', 'c', 'd'].map((c) => `${c.repeat(43)}=`), null),
     endpoints: fc.constantFrom(['gw.example.net:51820'], ['198.51.100.1:51820', '[2001:db8::1]:51820'], []),
     relayEnabled: fc.boolean(),

@@ -39,6 +39,7 @@ export function gateway(id: string, given: Partial<WorldGateway> = {}): WorldGat
     addresses,
     intent: 'ACTIVE',
     masquerade: true,
+    mtu: null,
     name: id,
     publicKey: Buffer.from(id.padEnd(32, '-')).toString('base64'),
     endpoints: [`${id}.example.net:51820`],

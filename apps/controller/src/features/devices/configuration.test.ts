@@ -268,3 +268,24 @@ test('without IPv6 there are no IPv6 addresses, and what is out of reach is name
   const wrong = await app.request('GET', `/tenants/devices/${device.id}/configuration?ipv6=no`);
   assert.equal(wrong.status, 400);
 });
+
+test('the configuration carries the smallest MTU of its gateways, and below 1280 no IPv6', async (t) => {
+  const { app, device, gateway, configuration, set } = await start(t);
+  await set(gateway.id, { wireguard_key: publicKeyOf('Berlin') });
+  const patch = async (path: string, body: object) =>
+    assert.equal((await app.request('PATCH', path, { body })).status, 200);
+  const path = `/tenants/gateways/${gateway.id}`;
+  const parsed = async () => parseConfiguration((await configuration()).text, privateKeyPlaceholder);
+  await patch('/tenants/settings', { name: 'First', mtu: 1420 });
+  assert.equal((await parsed()).mtu, 1420);
+  await patch(path, { name: 'Berlin', wireguardPort: '51820', mtu: 1200 });
+  const { mtu, addresses, peers } = await parsed();
+  assert.deepEqual([mtu, addresses], [1200, [`${device.overlayAddresses[0]}/32`]]);
+  assert.deepEqual(
+    peers[0]?.allowedIps.filter((prefix) => prefix.includes(':')),
+    [],
+  );
+  assert.match((await configuration()).text, /# The tunnel carries no IPv6, which needs an MTU of 1280\./);
+  await patch(path, { name: 'Berlin', wireguardPort: '51820', mtu: null });
+  assert.equal((await parsed()).mtu, 1420);
+});

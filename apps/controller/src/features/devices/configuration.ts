@@ -6,7 +6,7 @@ import {
   parseEndpoint,
   privateKeyPlaceholder,
 } from '@sallyport/contract';
-import type { gatewaysFor, World } from '@sallyport/policy';
+import { type gatewaysFor, smallestMtu, type World } from '@sallyport/policy';
 import { configurationText, type PlainPeer } from '@sallyport/wireguard';
 import { endpointWithPort } from '../../endpoints.ts';
 import { carve, type EndpointAddress, mayHold } from './carve.ts';
@@ -14,6 +14,8 @@ import type { DeviceRow } from './store.ts';
 
 /** Keeps the mapping of a NAT in front of the device open, seconds. */
 const keepalive = 25;
+/** RFC 8200, section 5. */
+const leastMtuOfIpv6 = 1280;
 
 /** What a configuration is made of. */
 export interface ConfigurationParts {
@@ -35,7 +37,10 @@ export type NameLookup = (name: string) => Promise<readonly string[] | null>;
  */
 export async function deviceConfiguration(parts: ConfigurationParts, lookup: NameLookup): Promise<DeviceConfiguration> {
   const { device, world } = parts;
-  const { peers, comments } = peersOf(parts);
+  const mtu = smallestMtu(world, parts.reach.keys());
+  const inside = parts.ipv6 && mtu >= leastMtuOfIpv6;
+  const { peers, comments } = peersOf(parts, inside);
+  if (mtu < leastMtuOfIpv6) comments.push(`The tunnel carries no IPv6, which needs an MTU of ${leastMtuOfIpv6}.`);
   const endpoints = await endpointAddresses(parts, peers, lookup);
   const carved = peers.map((peer) => ({ peer, ...carve(peer.allowedIps, endpoints.known) }));
   const notes = [...new Set(carved.flatMap(({ out }) => out.map(outside)))];
@@ -45,8 +50,8 @@ export async function deviceConfiguration(parts: ConfigurationParts, lookup: Nam
     comments.push('Nothing can be reached yet: no policy gives this device a resource on a gateway that is ready.');
   const configuration = configurationText({
     privateKey: { placeholder: privateKeyPlaceholder },
-    addresses: [`${device.overlay_v4}/32`, ...(parts.ipv6 ? [`${device.overlay_v6}/128`] : [])],
-    mtu: world.settings.mtu,
+    addresses: [`${device.overlay_v4}/32`, ...(inside ? [`${device.overlay_v6}/128`] : [])],
+    mtu,
     peers: carved.map(({ peer, prefixes }) => ({ ...peer, allowedIps: prefixes })),
   });
   const text = comments.map((comment) => `# ${comment}\n`).join('') + configuration;
@@ -59,17 +64,18 @@ interface NamedPeer extends PlainPeer {
   readonly gateway: Gateway;
 }
 
-function peersOf({ world, reach, gateways, ipv6 }: ConfigurationParts) {
+/** `inside`: whether the tunnel carries IPv6. */
+function peersOf({ world, reach, gateways, ipv6 }: ConfigurationParts, inside: boolean) {
   const peers: NamedPeer[] = [];
   const comments: string[] = [];
   for (const [id, prefixes] of [...reach].sort(([a], [b]) => (a < b ? -1 : 1))) {
     const gateway = gateways.get(id);
     const overlay = world.gateways.get(id)?.addresses ?? [];
-    const usable = [...overlay, ...prefixes].filter((prefix) => ipv6 || !prefix.includes(':'));
+    const usable = [...overlay, ...prefixes].filter((prefix) => inside || !prefix.includes(':'));
     const peer = gateway === undefined ? 'it is gone' : peerOf(gateway, usable, ipv6);
     if (typeof peer !== 'string') peers.push(peer);
     else comments.push(`Left out: gateway "${gateway?.name ?? id}", ${peer}.`);
-    const six = ipv6 || typeof peer === 'string' ? [] : prefixes.filter((prefix) => prefix.includes(':'));
+    const six = inside || typeof peer === 'string' ? [] : prefixes.filter((prefix) => prefix.includes(':'));
     if (six.length > 0) comments.push(`Left out, because it is without IPv6: ${six.join(', ')}.`);
   }
   return { peers, comments };

@@ -50,6 +50,7 @@ export async function createGateway(
     intent: 'ACTIVE' as const,
     relay_enabled: 0,
     masquerade: bit(body.masquerade ?? true),
+    mtu: body.mtu ?? null,
     deployed_on: null,
     last_online: null,
     error: null,
@@ -81,6 +82,7 @@ export async function changeGateway(
     wireguard_port: Number(body.wireguardPort),
     endpoint: body.endpoint === undefined ? row.endpoint : body.endpoint,
     masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
+    mtu: body.mtu === undefined ? row.mtu : body.mtu,
     ...(body.relayPorts === undefined || body.relayPorts === relayRange(row)
       ? {}
       : relayPorts(body.relayPorts, body.wireguardPort)),
@@ -194,9 +196,10 @@ function audited({
   intent,
   relay_enabled,
   masquerade,
+  mtu,
   relay_from,
   relay_to,
 }: Omit<GatewayRow, 'tenant_id'>) {
   const relay_ports = relayRange({ relay_from, relay_to });
-  return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade, relay_ports };
+  return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade, mtu, relay_ports };
 }

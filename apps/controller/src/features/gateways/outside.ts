@@ -208,7 +208,7 @@ async function measured(
   if (known !== null && known < size)
     return wrong(
       `MTU: the way to the gateway carries packets of ${known} bytes, full ones have ${size}.`,
-      `Packets of ${size} bytes do not fit the way to the gateway: set the tenant's MTU to ${known - overhead} or less.`,
+      `Packets of ${size} bytes do not fit the way to the gateway: set its MTU, or the tenant's, to ${known - overhead} or less.`,
     );
   if (acknowledged) return found(`MTU: a full packet (${size} bytes, ${mtu} in the tunnel) arrives at the gateway.`);
   const small = await knock(outside, row, publicKey, to, 16);
@@ -216,6 +216,6 @@ async function measured(
     return found('MTU: not known, because the gateway acknowledges no packet of any size.');
   return wrong(
     `MTU: a small packet arrives at the gateway, a full one (${size} bytes) does not.`,
-    `Packets of ${size} bytes get lost on the way to the gateway: set the tenant's MTU lower than ${mtu}.`,
+    `Packets of ${size} bytes get lost on the way to the gateway: set its MTU, or the tenant's, lower than ${mtu}.`,
   );
 }

@@ -93,5 +93,5 @@ async function testedGateway(db: Scoped, id: string): Promise<Tested> {
   const row = await findGateway(db, id);
   if (row === undefined) throw notFound();
   const { mtu } = await db.selectTenant().select('mtu').executeTakeFirstOrThrow();
-  return { row, resources: (await attachedResources(db, [id])).get(id) ?? [], mtu };
+  return { row, resources: (await attachedResources(db, [id])).get(id) ?? [], mtu: row.mtu ?? mtu };
 }

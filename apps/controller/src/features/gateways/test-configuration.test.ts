@@ -188,7 +188,7 @@ test('a way that is too narrow for full packets is told with the MTU to set', as
   const app = await openTestApp(t);
   const row = await gatewayRow(app, { endpoint: '192.0.2.7' });
   const told = await run(row, { probe: async () => answers(true), pathMtu: async () => 1300 });
-  assert.match(told.error ?? '', /1340 bytes do not fit.*set the tenant's MTU to 1240 or less/);
+  assert.match(told.error ?? '', /1340 bytes do not fit.*set its MTU, or the tenant's, to 1240 or less/);
   const six = await run(row, { probe: async () => answers(true, '[2001:db8::7]:51820'), pathMtu: async () => 1340 });
   assert.match(six.error ?? '', /1360 bytes do not fit.*to 1260 or less/);
   const swallowed = await run(row, { probe: async ({ padding }) => answers((padding?.bytes ?? 0) < 1000) });

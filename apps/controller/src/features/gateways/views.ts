@@ -25,6 +25,7 @@ export function gatewayView(
     resources: [...resources],
     intent: row.intent,
     masquerade: row.masquerade === 1,
+    ...present('mtu', row.mtu),
     ...present('description', row.description),
     ...present('error', shownError(row, presence)),
     ...present('lastOnline', isoOrNull(lastOnline(row, presence))),

@@ -9,13 +9,14 @@ export const tenantRow = (db: Scoped): Promise<TenantRow> => db.selectTenant().s
 
 /** What is left out stays as it is; a limit of null takes the limit away. */
 export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody<'updateTenant'>): Promise<TenantRow> {
-  const { name, timeZone, leaseSeconds, drainSeconds, localNetwork, auditRetentionDays } = wanted;
+  const { name, timeZone, leaseSeconds, drainSeconds, localNetwork, mtu, auditRetentionDays } = wanted;
   const values: RowUpdate<'tenants'> = {
     name,
     ...(timeZone === undefined ? {} : { time_zone: timeZone }),
     ...(leaseSeconds === undefined ? {} : { lease_ms: leaseSeconds * 1000 }),
     ...(drainSeconds === undefined ? {} : { drain_ms: drainSeconds * 1000 }),
     ...(localNetwork === undefined ? {} : { local_network: localNetwork }),
+    ...(mtu === undefined ? {} : { mtu }),
     ...(auditRetentionDays === undefined ? {} : { audit_retention_days: auditRetentionDays }),
   };
   const news = Object.entries(values).filter(([column, value]) => row[column as keyof TenantRow] !== value);
@@ -50,18 +51,20 @@ export const tenantView = (row: TenantRow, { countries, publicUrl }: About): Ten
   leaseSeconds: Math.round(row.lease_ms / 1000),
   drainSeconds: Math.round(row.drain_ms / 1000),
   localNetwork: row.local_network,
+  mtu: row.mtu,
   auditRetentionDays: row.audit_retention_days,
   revision: row.revision,
   ...(publicUrl === null ? {} : { publicUrl }),
   countries,
 });
 
-const audited = ({ id, name, time_zone, lease_ms, drain_ms, local_network, audit_retention_days }: TenantRow) => ({
+const audited = ({ id, name, time_zone, lease_ms, drain_ms, local_network, mtu, audit_retention_days }: TenantRow) => ({
   id,
   name,
   timeZone: time_zone,
   leaseSeconds: Math.round(lease_ms / 1000),
   drainSeconds: Math.round(drain_ms / 1000),
   localNetwork: local_network,
+  mtu,
   auditRetentionDays: audit_retention_days,
 });
