@@ -240,8 +240,9 @@ export class DataPlane implements ProbePlane {
       return this.#load(items, leaseUntil);
     const now = this.#options.now();
     const backend = await this.#openBackend();
+    let drift: readonly string[];
     try {
-      await this.#firewall.change(plan.firewall, items, now);
+      drift = await this.#firewall.change(plan.firewall, items, now);
     } catch (error) {
       // Whoever lost access loses it even so.
       await backend.apply(this.#options.interface, { peers: plan.wireguard.peers.filter(isRemoval) });
@@ -252,7 +253,7 @@ export class DataPlane implements ProbePlane {
       const left = plan.host ? (await this.#host.up(hostStateOf(gateway, items, this.#options.interface))).left : [];
       const evidence = this.#evidence(device, await this.#firewall.readBackTouched(now), left, now);
       this.#inForce.examineTouched(changes, items, evidence);
-      return { hash: this.#inForce.hash, mended: [] };
+      return { hash: this.#inForce.hash, mended: drift };
     } catch (error) {
       if (error instanceof WireGuardError && error.code === 'not-running') return this.#load(items, leaseUntil);
       throw error;

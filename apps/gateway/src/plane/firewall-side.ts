@@ -71,19 +71,21 @@ export class FirewallSide {
       return { found: await this.#open(overlay).readBack(now), drift: [] };
     }
     const settings = { ...plan.firewall.settings, ...this.#facts };
-    await this.change({ ...plan.firewall, settings }, items, now);
+    const drift = await this.change({ ...plan.firewall, settings }, items, now);
     const firewall = this.#open(overlay);
     const found = await firewall.readBack(now);
-    if (found.differences.length === 0) return { found, drift: [] };
+    if (found.differences.length === 0) return { found, drift };
     await this.#replace(items, overlay, leaseUntil, now);
     return { found: await firewall.readBack(now), drift: found.differences };
   }
 
-  async change(delta: FirewallDelta, items: Items, now: number): Promise<void> {
+  /** Returns a sentence if others had changed the table: the kernel refused the change, and all of it was brought back. */
+  async change(delta: FirewallDelta, items: Items, now: number): Promise<readonly string[]> {
     if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     this.#items = null;
-    await this.#firewall.change(delta, now);
+    const result = await this.#firewall.change(delta, now);
     this.#items = new Map(items);
+    return result === 'reloaded' ? ['the table was not as it was left'] : [];
   }
 
   /** Verifies what the last change touched. */
