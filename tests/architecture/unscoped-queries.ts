@@ -54,6 +54,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   },
   { file: 'apps/controller/src/overlay/range.ts', reason: 'the overlay belongs to the controller, not to a tenant' },
   { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'ageing is the same for every tenant' },
+  { file: 'apps/controller/src/paths/relay-pairs.ts', reason: 'draining is the same for every tenant' },
   {
     file: 'apps/controller/src/runtime/runtimes.ts',
     reason: 'an agent knows its own id only; the tenant comes from the row',

@@ -265,6 +265,27 @@ test('a relay that is gone is replaced in place, one that is only slow to return
   assert.deepEqual(paths.counters.relays, { kept: 1, allocated: 3, exhausted: 1, none: 0, gone: 0, away: 0 });
 });
 
+test('pairs of a relay that drains move to another one, and stay while there is none', async (t) => {
+  const { app, paths, gateway, device, connect, find, pairs } = await open(t);
+  const first = await gateway('1', relaying);
+  const g = await gateway('g');
+  const d = await device();
+  connect(d, g);
+  await find(d, g, true);
+  const relays = async () => (await pairs()).map(({ relay_id }) => relay_id);
+  await paths.sweep();
+  assert.deepEqual(await relays(), [first]);
+  await put(app, 'gateway', first, { intent: 'MAINTENANCE' });
+  await paths.sweep();
+  assert.deepEqual(await relays(), [first], 'nothing else could relay');
+  const second = await gateway('2', relaying);
+  await paths.sweep();
+  assert.deepEqual(await relays(), [second]);
+  await put(app, 'gateway', first, { intent: 'ACTIVE' });
+  await paths.sweep();
+  assert.deepEqual(await relays(), [second], 'it does not come back');
+});
+
 test('who looks for a peer that is away takes no port of a relay, and keeps the one that there is', async (t) => {
   const { app, paths, gateway, device, connect, find, pairs } = await open(t);
   await gateway('relay', relaying);

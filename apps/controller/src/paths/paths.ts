@@ -5,7 +5,13 @@ import type { Store } from '../db/store.ts';
 import { RequestRate } from './rate.ts';
 import { RecentRequests } from './recent-requests.ts';
 import { mayRelay, type Pair, type RatedRelay, rankRelays } from './relay-choice.ts';
-import { type AllocationOutcome, allocateRelay, endUnneeded, type RelayPairRow } from './relay-pairs.ts';
+import {
+  type AllocationOutcome,
+  allocateRelay,
+  endUnneeded,
+  pairsOfDraining,
+  type RelayPairRow,
+} from './relay-pairs.ts';
 import { renew } from './renew.ts';
 
 export interface PathsDeps {
@@ -78,12 +84,27 @@ export class Paths {
       if (await this.#mayAsk(agent, peer)) this.#punch(await this.#deps.worlds.world(tenant), agent, peer);
   }
 
-  /** Ends pairs that nobody has needed for a day. To be called now and then. */
+  /** Moves pairs away from relays that drain, and ends pairs that were not needed for a day. To be called now and then. */
   async sweep(): Promise<void> {
+    await this.#leaveDraining();
     const now = this.#deps.store.now();
     if (now - this.#sweptAt < sweepEveryMs) return;
     this.#sweptAt = now;
     await endUnneeded(this.#deps.store, now - unneededMs, (pair) => this.#used(pair));
+  }
+
+  /** Pairs whose relay drains move to another one, if there is one, before their flows are cut. */
+  async #leaveDraining(): Promise<void> {
+    const { store, worlds, channel } = this.#deps;
+    for (const { tenant, a, b } of await pairsOfDraining(store)) {
+      const world = await worlds.world(tenant);
+      const relays = rankRelays(world, channel, { a, b }).map(({ gateway }) => gateway);
+      const stays = ({ relay_id }: RelayPairRow) => {
+        const relay = world.gateways.get(relay_id);
+        return relay !== undefined && mayRelay(relay, { a, b });
+      };
+      if (relays.length > 0) this.counters.relays[await allocateRelay(store, tenant, { a, b }, relays, stays)]++;
+    }
   }
 
   stop(): void {

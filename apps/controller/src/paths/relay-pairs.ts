@@ -60,6 +60,17 @@ export async function endUnneeded(store: Store, before: number, used: (pair: Rel
     });
 }
 
+/** Pairs whose relay drains, of all tenants. */
+export async function pairsOfDraining(store: Store): Promise<(Pair & { readonly tenant: string })[]> {
+  return unscoped(store.db, 'draining is the same for every tenant')
+    .selectFrom('relay_pairs')
+    .innerJoin('gateways', 'gateways.id', 'relay_pairs.relay_id')
+    .select(['relay_pairs.a', 'relay_pairs.b', 'relay_pairs.tenant_id as tenant'])
+    .where('gateways.intent', '=', 'MAINTENANCE')
+    .limit(sweepLimit)
+    .execute();
+}
+
 /** Pairs of one sweep: what is left waits for the next. */
 const sweepLimit = 500;
 /** The moment is written this seldom, milliseconds. */

@@ -13,7 +13,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
-import { type ForeignChange, RelayTable } from '@sallyport/hostnet';
+import { type ForeignChange, type RelayCount, RelayTable } from '@sallyport/hostnet';
 import { PathCheck, type PathVerdict } from '../probing/path-check.ts';
 import { Prober } from '../probing/prober.ts';
 import { TunnelProbe } from '../probing/tunnel-probe.ts';
@@ -138,6 +138,7 @@ export class GatewayPlane implements AgentPlane {
       const relay = await this.#openRelay();
       // Names may take time to resolve, and nobody's access hangs on a relay.
       void relay.apply(work.kind === 'close' ? new Map() : new Map(work.items));
+      if (work.kind === 'load') void relay.check();
       await this.#saveEndpoints();
     }
   }
@@ -145,7 +146,7 @@ export class GatewayPlane implements AgentPlane {
   async heartbeat(applied: boolean): Promise<HeartbeatReading> {
     const items = this.#desired();
     try {
-      const statistics = await this.#plane.statistics();
+      const statistics = { ...(await this.#plane.statistics()), relayed: await (await this.#openRelay()).packets() };
       this.#runner.input({ kind: 'status', device: statistics.device });
       const lost = applied && hasLostPeers(items, statistics.device);
       await this.#saveEndpoints();
@@ -155,7 +156,7 @@ export class GatewayPlane implements AgentPlane {
       };
     } catch (error) {
       this.#log.debug('no statistics', { reason: failureOf(error).message });
-      const nothing = { device: null, counters: null };
+      const nothing = { device: null, counters: null, relayed: null };
       return { data: this.#statistics.heartbeat(items, nothing, this.#others(), this.#hostNow()), drift: null };
     }
   }
@@ -225,6 +226,8 @@ export class GatewayPlane implements AgentPlane {
           this.#relayWriter.request();
         },
         forward: (pairs) => forwardInKernel(this.#relayTable, pairs, this.#now()),
+        verify: () => this.#relayTable.verify(this.#now()),
+        forwarded: async () => sumOf((await this.#relayTable.counters()).values()),
       });
     });
     return this.#relay;
@@ -265,6 +268,12 @@ export class GatewayPlane implements AgentPlane {
 
 function pathInput(work: Work): PathInput {
   return work.kind === 'close' ? { kind: 'closed' } : { kind: 'items', items: work.items };
+}
+
+function sumOf(counts: Iterable<RelayCount>): number {
+  let packets = 0;
+  for (const { fromA, fromB } of counts) packets += fromA.packets + fromB.packets;
+  return packets;
 }
 
 function wordOf(verdict: PathVerdict): string {

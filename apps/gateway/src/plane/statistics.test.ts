@@ -17,7 +17,7 @@ const gateway: GatewayItem = {
 };
 const items = new Map([[gateway.key, gateway]]);
 const others = { probes: [], paths: [], relays: [] };
-const unread = { device: null, counters: null };
+const unread = { device: null, counters: null, relayed: null };
 
 test('a gateway that cannot be looked at is not called quiet', () => {
   const statistics = new Statistics();
@@ -26,11 +26,21 @@ test('a gateway that cannot be looked at is not called quiet', () => {
   assert.equal(safe(10_000), true, 'what is left has been cut');
 });
 
-test('a drained gateway through which nothing has passed for a while is safe to stop', () => {
-  const statistics = new Statistics();
-  const safe = (packets: number) => {
-    const counters = { policies: new Map([['p', { packets, bytes: 0 }]]), drops: {} } as never;
-    return statistics.heartbeat(items, { device: null, counters }, others, 0).safeToStop;
+test('a drained gateway is safe to stop when nothing of devices, sites or relayed pairs has passed for a while', () => {
+  const safeAfter = (...readings: [granted: number, egress: number, relayed: number][]) => {
+    const statistics = new Statistics();
+    const safe = readings.map(([packets, egress, relayed]) => {
+      const counters = {
+        policies: new Map([['p', { packets, bytes: 0 }]]),
+        drops: {},
+        egress: { packets: egress, bytes: 0 },
+      } as never;
+      return statistics.heartbeat(items, { device: null, counters, relayed }, others, 0).safeToStop;
+    });
+    return safe.at(-1);
   };
-  assert.deepEqual([safe(1), safe(2), safe(2)], [false, false, true]);
+  assert.equal(safeAfter([1, 5, 7], [1, 5, 7]), true);
+  assert.equal(safeAfter([1, 5, 7], [2, 5, 7]), false);
+  assert.equal(safeAfter([1, 5, 7], [1, 6, 7]), false);
+  assert.equal(safeAfter([1, 5, 7], [1, 5, 8]), false);
 });

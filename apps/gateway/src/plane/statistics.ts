@@ -2,18 +2,23 @@ import { gatewayOf, type HeartbeatData, isOpen, isTunnel } from '@sallyport/agen
 import type { StateItem } from '@sallyport/contract/channel';
 import type { PlaneStatistics } from './data-plane.ts';
 
+export interface Reading extends PlaneStatistics {
+  /** Packets relayed between others; null: not known. */
+  readonly relayed: number | null;
+}
+
 /** Turns readings into heartbeats, and tells from one to the next whether traffic has ceased. */
 export class Statistics {
   #packets: number | null = null;
 
   heartbeat(
     items: ReadonlyMap<string, StateItem>,
-    { device, counters }: PlaneStatistics,
+    { device, counters, relayed }: Reading,
     others: Pick<HeartbeatData, 'probes' | 'paths' | 'relays'>,
     now: number,
   ): HeartbeatData {
     const policies = [...(counters?.policies ?? [])].map(([policy, count]) => ({ policy, ...count }));
-    const packets = counters === null ? null : policies.reduce((sum, { packets }) => sum + packets, 0);
+    const packets = counters === null || relayed === null ? null : passed(counters) + relayed;
     const quiet = packets !== null && this.#packets === packets;
     this.#packets = packets;
     const { intent = 'ACTIVE', drainUntil = null } = gatewayOf(items) ?? {};
@@ -26,6 +31,11 @@ export class Statistics {
       safeToStop: intent === 'OFFLINE' || (intent === 'MAINTENANCE' && drained),
     };
   }
+}
+
+/** Packets that were let through: of devices and sites, and of hosts behind this gateway to other gateways. */
+function passed({ policies, egress }: NonNullable<PlaneStatistics['counters']>): number {
+  return [...policies.values()].reduce((sum, { packets }) => sum + packets, egress.packets);
 }
 
 /** Whether peers are missing or too many: a cheap look between the sweeps. */

@@ -12,8 +12,9 @@ export function addressOf(host: string, port: number): Address | null {
   return canonicalEndpoint(isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`);
 }
 
-/** Host as a dual-stack socket takes it, and port. */
-export function socketAddress(address: Address): { host: string; port: number } {
+/** Host as a socket takes it, dual-stack (6) or for IPv4 alone (4), and port. Null: such a socket does not reach it. */
+export function socketAddress(address: Address, family: 4 | 6): { host: string | null; port: number } {
   const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(address) ?? [];
-  return { host: bracketed ?? `::ffff:${plain}`, port: Number(port) };
+  const host = family === 6 ? (bracketed ?? `::ffff:${plain}`) : (plain ?? null);
+  return { host, port: Number(port) };
 }

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
 import type { RelayPair, RelaySide, RelayTable } from '@sallyport/hostnet';
-import { addressOf, socketAddress } from './addresses.ts';
+import { addressOf } from './addresses.ts';
 import type { Address } from './pair.ts';
 import type { LearnedPair } from './server.ts';
 
@@ -22,15 +23,16 @@ async function kernelPair({ item, learned: [a, b] }: LearnedPair): Promise<Relay
 
 /** Null: there is no way to it at present. */
 async function sideOf(address: Address): Promise<RelaySide | null> {
-  const { host, port } = socketAddress(address);
+  const host = address.replace(/^\[|\]?:\d+$/g, '');
+  const port = Number(address.slice(address.lastIndexOf(':') + 1));
   const local = await localAddressTowards(host, port);
-  return local === null ? null : { address: address.replace(/^\[|\]?:\d+$/g, ''), port, local };
+  return local === null ? null : { address: host, port, local };
 }
 
 /** The own address that the kernel would send from; nothing is sent. */
 function localAddressTowards(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
-    const socket = createSocket('udp6');
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
     const end = (local: string | null): void => {
       socket.removeAllListeners();
       socket.on('error', () => {});

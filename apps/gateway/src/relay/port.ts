@@ -1,9 +1,8 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { RelayItem } from '@sallyport/contract/channel';
-import { guarded } from '@sallyport/contract/guard';
-import { addressOf, socketAddress } from './addresses.ts';
+import { addressOf } from './addresses.ts';
 import { Budget } from './budget.ts';
 import { type Address, type Learned, type PairPeer, RelayPair } from './pair.ts';
+import { RelaySocket, type SocketEvents } from './socket.ts';
 
 export interface PortHost {
   /** Epoch milliseconds. */
@@ -31,7 +30,7 @@ export class RelayPort {
   readonly #host: PortHost;
   readonly #pair: RelayPair;
   readonly #budget: Budget;
-  readonly #socket: Socket;
+  readonly #socket: RelaySocket;
   #shown: string;
 
   constructor(item: RelayItem, peers: readonly [PairPeer, PairPeer], learned: Learned, host: PortHost) {
@@ -40,13 +39,12 @@ export class RelayPort {
     this.#pair = new RelayPair(peers, learned);
     this.#budget = new Budget(item.bytesPerSecond, host.now());
     this.#shown = learned.join();
-    this.#socket = createSocket({ type: 'udp6', recvBufferSize: bufferBytes, sendBufferSize: bufferBytes });
-    const receive = (datagram: Buffer, { address, port }: RemoteInfo) =>
-      this.#receive(addressOf(address, port), datagram);
-    this.#socket.on('message', guarded(host.broken, receive));
-    this.#socket.on('error', (error) => host.failed(item.id, error));
-    this.#socket.bind(item.port);
-    this.#socket.unref();
+    const events: SocketEvents = {
+      message: (datagram, { address, port }) => this.#receive(addressOf(address, port), datagram),
+      error: (error) => host.failed(item.id, error),
+      broken: host.broken,
+    };
+    this.#socket = new RelaySocket(item.port, events, { recvBufferSize: bufferBytes, sendBufferSize: bufferBytes });
   }
 
   get learned(): Learned {
@@ -54,8 +52,6 @@ export class RelayPort {
   }
 
   close(): void {
-    this.#socket.removeAllListeners('error');
-    this.#socket.on('error', () => {});
     this.#socket.close();
   }
 
@@ -77,11 +73,9 @@ export class RelayPort {
       this.counters.limited += 1;
       return;
     }
-    const { host, port } = socketAddress(to);
     this.counters.forwarded += 1;
     this.counters.bytes += datagram.length;
-    // What cannot be sent is lost, as anywhere on the way.
-    this.#socket.send(datagram, port, host, () => {});
+    this.#socket.send(datagram, to);
   }
 }
 

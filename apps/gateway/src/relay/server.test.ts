@@ -52,6 +52,33 @@ test('a handshake goes through the relay, what was learned reaches the kernel an
   assert.deepEqual([kernel.at(-1), remembered.at(-1)?.size, server.relayed], [[], 0, 0], 'the pair is gone');
 });
 
+test('what others change in the kernel is made again by the check, and what it forwards counts', async (t) => {
+  const ports = await freePorts(2);
+  const key = publicKeyOf(privateKeyFrom(randomBytes(32)));
+  let [differences, forwards] = [['way is missing'], 0];
+  const said: string[] = [];
+  const server = new RelayServer({
+    log: { ...log, warn: (message) => said.push(message) },
+    now: Date.now,
+    remembered: new Map(),
+    remember: () => {},
+    forward: async () => void forwards++,
+    verify: async () => differences,
+    forwarded: async () => 7,
+  });
+  t.after(() => server.stop());
+  await server.check();
+  assert.deepEqual([forwards, await server.packets()], [0, 0], 'nothing is relayed yet');
+  await server.apply(items(ports[0] ?? 0, [relayItem(ports[1] ?? 0, [key, key], 9)]));
+  const before = forwards;
+  await server.check();
+  assert.equal(forwards, before + 1);
+  assert.match(said.join(), /relay table had changed/);
+  differences = [];
+  await server.check();
+  assert.deepEqual([forwards, said.length, await server.packets()], [before + 1, 1, 7]);
+});
+
 test('round-trip probes come back from the first port, and only while the gateway relays', async (t) => {
   const [port = 0] = await freePorts(1);
   const server = new RelayServer({ log, now: Date.now, remembered: new Map(), remember: () => {}, forward: null });

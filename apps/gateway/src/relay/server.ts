@@ -24,6 +24,10 @@ export interface RelayHost {
   readonly remember: (learned: ReadonlyMap<string, Learned>) => void;
   /** Makes the kernel forward these pairs and no others. Null: it cannot, so the process does. */
   readonly forward: ((pairs: readonly LearnedPair[]) => Promise<void>) | null;
+  /** What the kernel forwards otherwise than it was told, a sentence each. The next `forward` mends it. */
+  readonly verify?: () => Promise<readonly string[]>;
+  /** Packets that the kernel has forwarded for pairs that it still has. */
+  readonly forwarded?: () => Promise<number>;
 }
 
 /** The relay of a gateway: a port for each pair that it is told of, the kernel for what is between learned addresses. */
@@ -67,6 +71,22 @@ export class RelayServer {
     return this.#applying;
   }
 
+  /** Mends what others have changed in the kernel. For the sweep; does not reject. */
+  check(): Promise<void> {
+    this.#applying = this.#applying.then(() => this.#check()).catch(this.#broken);
+    return this.#applying;
+  }
+
+  /** Packets forwarded so far, by the process and the kernel; null: the kernel does not say. */
+  async packets(): Promise<number | null> {
+    const own = [...this.#ports.values()].reduce((sum, { port }) => sum + port.counters.forwarded, 0);
+    if (this.#ports.size === 0 || this.#host.forwarded === undefined) return own;
+    return this.#host.forwarded().then(
+      (inKernel) => own + inKernel,
+      () => null,
+    );
+  }
+
   /** Pairs whose two ends are known. */
   get relayed(): number {
     return [...this.#ports.values()].filter(({ port }) => port.learned.every((address) => address !== null)).length;
@@ -101,6 +121,15 @@ export class RelayServer {
     for (const { id } of changed) this.#ports.get(id)?.port.close();
     for (const [item, peers] of found) this.#open(item, peers);
     await this.#forward();
+  }
+
+  async #check(): Promise<void> {
+    if (this.#ports.size === 0 || this.#host.verify === undefined) return;
+    const differences = await this.#host.verify().catch(() => []);
+    if (differences.length === 0) return;
+    await this.#forward();
+    const what = differences.join('; ');
+    this.#host.log.warn('the relay table had changed behind our back, and is made again', { what });
   }
 
   #listen(ports: GatewayItem['relayPorts']): void {

@@ -1,3 +1,4 @@
+import { EGRESS_COUNTER } from './path-rules.ts';
 import { PROBE_COUNTER } from './probe-rules.ts';
 import { renderAll } from './render.ts';
 import type { FirewallOptions, FirewallSettings, Ruleset } from './ruleset.ts';
@@ -52,7 +53,12 @@ export function loadTexts(
   const rules = ruleset(options, settings, tables.generation);
   const regular = rules.filter(({ hook }) => hook === '');
   const bases = rules.filter(({ hook }) => hook !== '');
-  const counters = [...DROP_COUNTERS.map((name) => `drop_${name}`), PROBE_COUNTER, ...tables.counters.current.keys()];
+  const counters = [
+    ...DROP_COUNTERS.map((name) => `drop_${name}`),
+    PROBE_COUNTER,
+    EGRESS_COUNTER,
+    ...tables.counters.current.keys(),
+  ];
   const beside = [...objects(table, tables.generation), ...chains(table, regular)];
   for (const map of Object.values(tables.maps)) beside.push(...renderAll(table, map, now));
   const prepare = [`add table ${table}`, ...counters.map((name) => `add counter ${table} ${name}`), ...beside];

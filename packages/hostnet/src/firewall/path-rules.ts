@@ -61,7 +61,7 @@ export function egressOutRules(g: Name, tunnel: string): string[] {
     `fib saddr oifname ${tunnel} ${DENIED_OUT}`,
     `ct state related jump ${g('egress_errors')}`,
     ...pairRules(g, 'saddr', 'daddr'),
-    `meta mark . meta priority @${g('egress_pairs')} ${CLEAR} goto ${g('admitted')}`,
+    `meta mark . meta priority @${g('egress_pairs')} ${COUNTED} goto ${g('admitted')}`,
     DENIED_OUT,
   ];
 }
@@ -72,7 +72,7 @@ export function egressInRules(g: Name): string[] {
   return [
     ...startRules(g, DENIED_IN),
     ...pairRules(g, 'daddr', 'saddr'),
-    `${paired} ct state != related ${CLEAR} accept`,
+    `${paired} ct state != related ${COUNTED} accept`,
     `${paired} ct state related jump ${g('egress_errors')}`,
     ...fromGateways(g, 'egress_errors'),
     DENIED_IN,
@@ -92,6 +92,10 @@ export function egressErrorRules(g: Name): string[] {
     START,
   ];
 }
+
+/** Counts what hosts behind this gateway exchange with others through the tunnel. */
+export const EGRESS_COUNTER = 'egress';
+const COUNTED = `counter name ${EGRESS_COUNTER} ${CLEAR}`;
 
 function pairRules(g: Name, source: 'saddr' | 'daddr', destination: 'saddr' | 'daddr'): string[] {
   return [

@@ -4,6 +4,7 @@ import type { FoundFirewall, Listing } from '../firewall/found.ts';
 import { mapBack } from '../firewall/found.ts';
 import type { Count, Inventory, LoadTexts } from '../firewall/load.ts';
 import { FirewallModel } from '../firewall/model.ts';
+import { EGRESS_COUNTER } from '../firewall/path-rules.ts';
 import { admitProbesText, type ProbeTarget } from '../firewall/probe-rules.ts';
 import type { DropCounter, FirewallOptions } from '../firewall/ruleset.ts';
 import { DROP_COUNTERS, generated, tableName } from '../firewall/ruleset.ts';
@@ -20,6 +21,8 @@ import { watchTable } from './watch.ts';
 export interface FirewallCounters {
   readonly policies: ReadonlyMap<string, Count>;
   readonly drops: Readonly<Record<DropCounter, Count>>;
+  /** What hosts behind this gateway exchange with others through the tunnel. */
+  readonly egress: Count;
 }
 
 /** What a change came to: nothing to do, a small transaction, or the whole table because that was refused. */
@@ -137,7 +140,8 @@ export class Firewall {
         if (policy !== null) policies.set(policy, count);
       }
       const drops = DROP_COUNTERS.map((name) => [name, counters.get(`drop_${name}`) ?? { packets: 0, bytes: 0 }]);
-      return { policies, drops: Object.fromEntries(drops) };
+      const egress = counters.get(EGRESS_COUNTER) ?? { packets: 0, bytes: 0 };
+      return { policies, drops: Object.fromEntries(drops), egress };
     });
   }
 

@@ -89,6 +89,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
     for (const family of FAMILIES) {
       it(`lets sources begin flows to destinations, and answers in: ${family}`, async () => {
         await load(egress());
+        const { egress: before } = await net.gateway.call('counters');
         await net.resource.call('open', family, BRANCH[family], 80, RESOURCE[family]);
         await net.resource.call('say', family, 'hello');
         await until('echo', async () => (await net.resource.call('heard', family)) === 'hello');
@@ -96,6 +97,8 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         await net.resource.exec('ping', '-c', '1', '-W', '3', '-I', RESOURCE[family], BRANCH[family]);
         const seen = await net.bob.exec('ss', '-Htn', 'state', 'established');
         assert.ok(seen.includes(RESOURCE[family]), `not masqueraded: ${seen}`);
+        const { egress: after } = await net.gateway.call('counters');
+        assert.ok(after.packets >= before.packets + 4, `${after.packets - before.packets} packets of egress counted`);
       });
 
       it(`lets errors about them through, both ways: ${family}`, async (t) => {
