@@ -30,6 +30,7 @@ export function statusNow(parts: DaemonParts): ClientStatus {
     wireguard: plane.wireguardKind,
     notes: plane.contests.conflicts,
     contests: plane.contests.contests,
+    pathMtus: plane.pathMtus,
     facts: plane.facts,
   });
 }
@@ -52,6 +53,7 @@ export async function answer(parts: DaemonParts, request: LocalRequest): Promise
         sighting: agent.sighting,
         items,
         handshakes: await plane.handshakes(),
+        measurePaths: () => plane.measurePathMtus(),
         interface: about.interface,
         wireguard: plane.wireguardKind,
       });

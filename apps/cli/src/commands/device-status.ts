@@ -52,6 +52,7 @@ const gatewayColumns: readonly Column<GatewayStatus>[] = [
   { heading: 'GATEWAY', cell: (gateway) => gateway.name },
   { heading: 'PATH', cell: pathOf },
   { heading: 'ROUND TRIP', cell: roundTrip },
+  { heading: 'PATH MTU', cell: ({ mtu }) => (mtu == null ? '-' : String(mtu)) },
   { heading: 'LAST HANDSHAKE', cell: (gateway) => moment(gateway.lastHandshake) },
   { heading: 'ENDPOINT', cell: (gateway) => gateway.endpoint ?? '-' },
   { heading: 'TAKES FLOWS', cell: (gateway) => (gateway.standing === 'ACTIVE' ? 'yes' : `no: ${gateway.standing}`) },

@@ -55,6 +55,14 @@ function pingLine(reply: PingReply): string {
     : `${name} through ${gateway.name}, ${way}: gateway ${time(gatewayRttMs)}, target ${time(rttMs)} (${detail})`;
 }
 
+function pathMtuText(name: string, carries: number | null, mtu: number | null): string {
+  if (carries === null)
+    return `${name}: not known, because no echo came back (needs ping: apt-get install iputils-ping)`;
+  return carries === mtu
+    ? `${name}: full packets get through`
+    : `${name}: carries packets of ${carries} bytes in the tunnel`;
+}
+
 export function netcheckText(check: Netcheck): string {
   const { controller, relays, uplink } = check;
   const skew = controller.clockSkewMs;
@@ -77,6 +85,10 @@ export function netcheckText(check: Netcheck): string {
         : `${uplink.interface}, MTU ${uplink.mtu}${uplink.source === null ? '' : `, ${uplink.source}`}`,
     ],
     ['tunnel MTU', check.tunnelMtu === null ? 'not known yet' : String(check.tunnelMtu)],
+    ...(check.pathMtus ?? []).map(({ name, carries }): [string, string] => [
+      'path MTU',
+      pathMtuText(name, carries, check.tunnelMtu),
+    ]),
     ['WireGuard', check.wireguard ?? 'not known yet'],
     ...check.beacons.map(({ endpoint, answers }): [string, string] => [
       'beacon',

@@ -1,4 +1,5 @@
 import type { Netcheck } from '@sallyport/contract/local';
+import { mtuAdvice } from './path-mtu.ts';
 
 /** What follows from the facts for a person; nothing when all is well. */
 export function adviceOn({
@@ -7,6 +8,7 @@ export function adviceOn({
   beacons,
   uplink,
   tunnelMtu,
+  pathMtus = [],
   ipv4,
   ipv6,
 }: Omit<Netcheck, 'advice'>): string[] {
@@ -27,6 +29,7 @@ export function adviceOn({
     advice.push(
       `Packets of the tunnel (${tunnelMtu} bytes and ${overhead} around them) do not fit into those of ${uplink.interface} (${uplink.mtu}): an administrator should lower the tunnel's MTU.`,
     );
+  advice.push(...pathMtus.flatMap(({ name, carries }) => mtuAdvice(name, carries, tunnelMtu) ?? []));
   const skew = controller.clockSkewMs ?? 0;
   if (Math.abs(skew) > 60_000)
     advice.push(

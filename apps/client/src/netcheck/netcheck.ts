@@ -6,6 +6,7 @@ import type { Netcheck } from '@sallyport/contract/local';
 import { gatewayName } from '../state/status.ts';
 import { adviceOn } from './advice.ts';
 import { askController } from './controller.ts';
+import type { PathMtu } from './mtu-watch.ts';
 
 export interface NetcheckContext {
   /** As typed; null: none is known. */
@@ -19,6 +20,8 @@ export interface NetcheckContext {
   readonly items: ReadonlyMap<string, StateItem>;
   /** When each WireGuard peer answered last, by public key, in epoch milliseconds. */
   readonly handshakes: ReadonlyMap<string, number | null>;
+  /** Measures what paths to gateways carry; left out: none is known. */
+  readonly measurePaths?: () => Promise<PathMtu[]>;
   readonly interface: string;
   readonly wireguard: Netcheck['wireguard'];
 }
@@ -26,10 +29,11 @@ export interface NetcheckContext {
 /** Looks at the network around this device: a second or two. */
 export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
   const { items, interface: own } = context;
-  const [controller, relays, routes] = await Promise.all([
+  const [controller, relays, routes, pathMtus] = await Promise.all([
     askController(context.controller, context.caFile ?? null),
     measureRelays(items),
     defaultRoutes(own),
+    context.measurePaths?.() ?? [],
   ]);
   const client = items.get('client');
   const beacons = beaconsOf(items, context.handshakes, Date.now());
@@ -43,6 +47,7 @@ export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
     ipv6: reaches(6, routes, own),
     uplink: await uplinkOf(routes),
     tunnelMtu: client?.kind === 'client' ? client.mtu : null,
+    pathMtus,
     wireguard: context.wireguard,
   };
   return { ...facts, advice: adviceOn(facts) };

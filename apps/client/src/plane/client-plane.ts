@@ -13,6 +13,8 @@ import {
 } from '@sallyport/agent-runtime';
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus } from '@sallyport/wireguard';
+import { MtuWatch, type PathMtu } from '../netcheck/mtu-watch.ts';
+import { mtuTargets } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
 import type { Contests } from './host-side.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
@@ -42,6 +44,7 @@ export class ClientPlane implements AgentPlane {
   #facts: Facts = {};
   #postureTimer: NodeJS.Timeout | null = null;
   #network: NetworkWatch | null = null;
+  readonly #mtus = new MtuWatch({ targets: () => mtuTargets(this.view, this.#desired()) });
 
   constructor({ readPosture, log, device, ...options }: ClientPlaneOptions) {
     this.#options = { readPosture, log, device, ...options };
@@ -87,6 +90,16 @@ export class ClientPlane implements AgentPlane {
     return this.#tunnel.contests;
   }
 
+  /** Bytes that the path to each measured gateway carries in the tunnel, by id; null: not known. */
+  get pathMtus(): ReadonlyMap<string, number | null> {
+    return this.#mtus.carries;
+  }
+
+  /** Measures what paths carry, now. */
+  measurePathMtus(): Promise<PathMtu[]> {
+    return this.#mtus.measureNow();
+  }
+
   detect(): Promise<void> {
     return this.#tunnel.detect();
   }
@@ -96,6 +109,7 @@ export class ClientPlane implements AgentPlane {
     this.#desired = desired;
     void this.readPosture();
     this.#postureTimer = setInterval(() => void this.readPosture(), postureEveryMs).unref();
+    this.#mtus.start();
     this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged(moved));
   }
 
@@ -160,6 +174,7 @@ export class ClientPlane implements AgentPlane {
   async stop(): Promise<void> {
     if (this.#postureTimer !== null) clearInterval(this.#postureTimer);
     this.#network?.close();
+    this.#mtus.stop();
     this.#runner.stop();
     await this.#tunnel.stop();
     await this.#saveEndpoints();

@@ -3,6 +3,7 @@ import { natOf, type Sighting } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { ClientStatus, GatewayStatus, ResourceStatus, RouteStatus } from '@sallyport/contract/local';
 import type { RouteContest } from '@sallyport/hostnet';
+import { mtuAdvice } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
 
 /** What a status is made from. */
@@ -19,6 +20,8 @@ export interface StatusSources {
   readonly controller: string;
   readonly notes: readonly string[];
   readonly contests?: readonly RouteContest[];
+  /** Bytes that paths carry, by gateway. */
+  readonly pathMtus?: ReadonlyMap<string, number | null>;
   readonly facts: Facts;
 }
 
@@ -41,15 +44,23 @@ export function clientStatusOf(sources: StatusSources): ClientStatus {
     current: applied !== null && applied.hash === statement?.hash,
     leaseUntil: statement === null ? null : new Date(statement.leaseUntil).toISOString(),
     error: failure && { code: failure.code, message: failure.message },
-    notes: [...sources.notes],
+    notes: [...sources.notes, ...mtuNotes(sources, items)],
     contests: (sources.contests ?? []).map((contest) => ({ ...contest })),
-    gateways: sources.view.paths.map((path) => gatewayStatus(path, items)),
+    gateways: sources.view.paths.map((path) => ({
+      ...gatewayStatus(path, items),
+      mtu: sources.pathMtus?.get(path.peer) ?? null,
+    })),
     routes: sources.view.routes.map(routeStatus),
     resources: [...items.values()].flatMap((item) =>
       item.kind === 'resource' ? [resourceStatus(item, sources.view)] : [],
     ),
     posture: { ...sources.facts },
   };
+}
+
+function mtuNotes({ view, pathMtus = new Map() }: StatusSources, items: Items): string[] {
+  const mtu = clientOf(items)?.mtu ?? null;
+  return view.paths.flatMap(({ peer, name }) => mtuAdvice(name, pathMtus.get(peer) ?? null, mtu) ?? []);
 }
 
 function gatewayStatus(path: PathsView['paths'][number], items: Items): GatewayStatus {

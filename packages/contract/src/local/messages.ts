@@ -66,6 +66,14 @@ export const Netcheck = z.strictObject({
   ipv6: z.boolean(),
   uplink: z.strictObject({ interface: word, mtu: z.int(), source: word.nullable() }).nullable(),
   tunnelMtu: z.int().nullable(),
+  pathMtus: list(
+    z.strictObject({
+      gateway: word,
+      name: word,
+      carries: z.int().nullable().describe('Largest packet in the tunnel that gets there and back, in bytes'),
+    }),
+    many,
+  ).optional(),
   wireguard: z.enum(['kernel', 'userspace', 'memory']).nullable(),
   advice: list(line, many),
 });

@@ -30,6 +30,11 @@ export const GatewayStatus = z.strictObject({
   relay: named.nullable().describe('The gateway that relays; null unless relayed'),
   endpoint: word.nullable(),
   rttMs: milliseconds.nullable(),
+  mtu: z
+    .int()
+    .nullable()
+    .optional()
+    .describe('Largest packet in the tunnel that gets there and back, in bytes; null: not known'),
   lastHandshake: timestamp.nullable(),
   rxBytes: z.int().nonnegative(),
   txBytes: z.int().nonnegative(),

@@ -14,6 +14,8 @@ import {
  * Liveness: a SYN to port 1 of the gateway's own overlay addresses is refused with a reset, whatever is granted, and even
  * when the lease has ended, since it says nothing but that this host lives. Who asked is known by the address that the
  * tunnel has checked; each is answered a few times a second, one packet for one. No socket has a part in it.
+ *
+ * Echoes to these addresses are answered alike: a device measures with them which sizes of packets get through both ways.
  */
 export function livenessInput(g: Name, tunnel: string, overlay: Overlay): string[] {
   const rules = (ip: 'ip' | 'ip6', v: 4 | 6): string[] => {
@@ -21,6 +23,7 @@ export function livenessInput(g: Name, tunnel: string, overlay: Overlay): string
     return [
       `${within} tcp dport 1 ${SYN} update @${g(`live${v}`)} { ${ip} saddr ${ANSWERS} } reject with tcp reset`,
       `${within} tcp sport 1 ${RESET} ct direction reply ${CLEAR} accept`,
+      `${within} ${echo(ip, 'request')} update @${g(`echo${v}`)} { ${ip} saddr ${ANSWERS} } ${CLEAR} accept`,
     ];
   };
   return [...rules('ip', 4), ...rules('ip6', 6)];
@@ -31,10 +34,15 @@ export function livenessOutput(tunnel: string, overlay: Overlay): string[] {
   return (['ip', 'ip6'] as const).flatMap((ip) => {
     const prefix = network(overlay[ip === 'ip' ? 'v4' : 'v6']);
     const within = `oifname ${tunnel} ${ip} saddr ${prefix} ${ip} daddr ${prefix}`;
-    return [`${within} tcp sport 1 ${RESET} accept`, `${within} tcp dport 1 ${SYN} accept`];
+    return [
+      `${within} tcp sport 1 ${RESET} accept`,
+      `${within} tcp dport 1 ${SYN} accept`,
+      `${within} ${echo(ip, 'reply')} ct direction reply accept`,
+    ];
   });
 }
 
+const echo = (ip: 'ip' | 'ip6', type: string): string => `${ip === 'ip' ? 'icmp' : 'icmpv6'} type echo-${type}`;
 const SYN = 'tcp flags & (fin | syn | rst | ack) == syn';
 const RESET = 'tcp flags & (fin | syn | rst | ack) == rst | ack';
 const ANSWERS = 'limit rate 20/second burst 40 packets';

@@ -79,6 +79,8 @@ export const GENERATED_SETS = [
   { name: 'flows6', spec: 'type ipv6_addr; size 65535; flags dynamic;' },
   { name: 'live4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
   { name: 'live6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
+  { name: 'echo4', spec: 'type ipv4_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
+  { name: 'echo6', spec: 'type ipv6_addr; size 65535; flags dynamic,timeout; timeout 10s;' },
   ...PROBE_SETS,
 ] as const;
 

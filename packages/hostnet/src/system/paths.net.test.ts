@@ -62,6 +62,15 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         await net.isDropped('denied_in', () => net.bob.call('open', 'x', GATEWAY[family], 1, BRANCH[family]));
       });
 
+      it(`answers echoes of any size that fits, whatever a peer may do, and says nothing else: ${family}`, async () => {
+        await load({ devices: new Map(), leaseUntil: Date.now() - 1 });
+        for (const size of ['8', '1200'])
+          await net.alice.exec('ping', '-n', '-c', '1', '-W', '5', '-M', 'do', '-s', size, GATEWAY[family]);
+        const before = await net.dropped('denied_in');
+        assert.equal(await net.alice.succeeds('ping', '-n', '-c', '1', '-W', '1', RESOURCE[family]), false);
+        assert.ok((await net.dropped('denied_in')) > before);
+      });
+
       it(`can be asked of others by the gateway itself: ${family}`, async () => {
         await assert.rejects(net.gateway.call('open', 'live', BOB[family], 1, GATEWAY[family]), refused);
         await net.isDropped('denied_out', () => net.gateway.call('open', 'x', BOB[family], 2, GATEWAY[family]));
