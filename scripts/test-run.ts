@@ -46,8 +46,9 @@ export async function runPasses(passes: TestPass[], signal: AbortSignal): Promis
 async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<string, number>) {
   const started = performance.now();
   const skipped: string[] = [];
+  const unsteady: string[] = [];
   for (const pass of passes) {
-    for await (const events of resultsInOrderOfEnd(pass, signal)) {
+    for await (const events of resultsInOrderOfEnd(pass, signal, unsteady)) {
       for (const event of events) {
         const { name, file, skip } = event.data;
         if (event.type === 'test:pass' && skip) skipped.push(`not run: ${relative('', `${file}`)}: ${name}: ${skip}`);
@@ -57,6 +58,7 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<s
     }
   }
   for (const line of skipped) yield diagnostic(line);
+  if (unsteady.length > 0) yield diagnostic(`unsteady files: ${unsteady.length}: ${unsteady.join(', ')}`);
   for (const [name, label] of Object.entries(COUNTERS)) yield diagnostic(`${label} ${counts.get(name) ?? 0}`);
   yield diagnostic(`duration_ms ${(performance.now() - started).toFixed(0)}`);
   // The reporter answers this with the details of what failed.
@@ -67,7 +69,11 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<s
  * One list of events per file, so that the reports of files that run at once do not mingle. A file that fails is run once
  * more, alone, and that counts; that it was unsteady is said, with what failed, so that nobody takes it for steady.
  */
-async function* resultsInOrderOfEnd({ files, concurrency, timeout }: TestPass, signal: AbortSignal) {
+async function* resultsInOrderOfEnd(
+  { files, concurrency, timeout }: TestPass,
+  signal: AbortSignal,
+  unsteady: string[],
+) {
   const again: string[] = [];
   const waiting = [...files];
   const running = new Map<string, Promise<{ file: string; events: RunEvent[] }>>();
@@ -83,6 +89,7 @@ async function* resultsInOrderOfEnd({ files, concurrency, timeout }: TestPass, s
     if (failures.length > 0) again.push(file);
     yield failures.length === 0 ? events : failures.map((failure) => diagnostic(`unsteady: ${file}: ${failure}`));
   }
+  unsteady.push(...again);
   for (const file of again) yield (await runFile(file, timeout, signal)).events;
 }
 
