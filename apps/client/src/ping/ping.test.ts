@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import type { PathsView } from '@sallyport/agent-core';
+import { routeItem } from '@sallyport/agent-core/testing';
+import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
 import { ping } from './ping.ts';
 
 const nowhere: PathsView = { paths: [], routes: [] };
@@ -17,5 +20,31 @@ test('where nothing answers, it says what was tried', async () => {
   // Addresses of this block are for documents only (RFC 5737): there is no host.
   const reply = await ask('192.0.2.77');
   assert.equal(reply.rttMs, null);
-  assert.match(reply.detail, /^ICMP.*; TCP ports 443, 80, 22: no answer\. Name another port \(NAME:PORT\)$/);
+  assert.match(
+    reply.detail,
+    /^ICMP.*; TCP port 443: .*; TCP port 80: .*; TCP port 22: .*\. To try another TCP port: NAME:PORT$/,
+  );
+});
+
+test('a resource is asked on its own ports only, and by ICMP only where that is among its protocols', async (t) => {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const answer = async (hints: ResourceItem['ping']) => {
+    const wiki: ResourceItem = {
+      kind: 'resource',
+      key: 'resource/w',
+      id: 'w',
+      name: 'Wiki',
+      denied: null,
+      ping: hints,
+    };
+    const all = [wiki, routeItem('127.0.0.1', [1], { resources: ['w'] })];
+    const items = new Map<string, StateItem>(all.map((item) => [item.key, item]));
+    return (await ping('Wiki', { items, view: nowhere, timeoutMs: 5_000 })).detail;
+  };
+  assert.equal(await answer({ tcp: [port], icmp: false }), `TCP port ${port} answers`);
+  assert.match(await answer({ tcp: [], icmp: true }), /^ICMP/);
+  assert.match(await answer({ tcp: [], icmp: false }), /no packet that all servers answer/);
 });

@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import type { PathsView } from '@sallyport/agent-core';
 import { askLiveness } from '@sallyport/agent-runtime';
-import type { StateItem } from '@sallyport/contract/channel';
+import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
 import type { PingReply } from '@sallyport/contract/local';
 import { gatewayName } from '../state/status.ts';
-import { findTarget } from './target.ts';
+import { findTarget, type Target } from './target.ts';
 
 export interface PingContext {
   readonly items: ReadonlyMap<string, StateItem>;
@@ -43,21 +43,21 @@ export async function ping(text: string, context: PingContext): Promise<PingRepl
   };
 }
 
-function askTarget(
-  { address, port }: { readonly address: string | null; readonly port: number | null },
-  timeoutMs: number,
-): Promise<Answer> {
+function askTarget({ address, port, hints }: Extract<Target, { kind: 'address' }>, timeoutMs: number): Promise<Answer> {
   if (address === null)
     return Promise.resolve({ rttMs: null, detail: 'a network has no address to ask: name one of its addresses' });
-  return port === null ? askAnyhow(address, timeoutMs) : open(address, port, timeoutMs);
+  return port === null ? askAnyhow(address, hints ?? anywhere, timeoutMs) : open(address, port, timeoutMs);
 }
 
-/** What is tried where no port is named. A device is not told which ports a policy opens. */
-const commonPorts = [443, 80, 22];
+type Hints = NonNullable<ResourceItem['ping']>;
 
-/** By ICMP and on common TCP ports at once: the first answer counts. UDP has none that all servers give. */
-async function askAnyhow(address: string, timeoutMs: number): Promise<Answer> {
-  const tries = [echo(address, timeoutMs), ...commonPorts.map((port) => open(address, port, timeoutMs))];
+/** What is tried at an address of which no resource says where it may answer. */
+const anywhere: Hints = { tcp: [443, 80, 22], icmp: true };
+
+/** By ICMP and on TCP ports at once: the first answer counts. UDP has none that all servers give. */
+async function askAnyhow(address: string, { tcp, icmp }: Hints, timeoutMs: number): Promise<Answer> {
+  if (tcp.length === 0 && !icmp) return { rttMs: null, detail: silentProtocols };
+  const tries = [...(icmp ? [echo(address, timeoutMs)] : []), ...tcp.map((port) => open(address, port, timeoutMs))];
   const answered = tries.map(async (one) => {
     const answer = await one;
     if (answer.rttMs === null) throw new Error(answer.detail);
@@ -65,13 +65,11 @@ async function askAnyhow(address: string, timeoutMs: number): Promise<Answer> {
   });
   const first = await Promise.any(answered).catch(() => null);
   if (first !== null) return first;
-  const [icmp] = await Promise.all(tries);
-  const ports = commonPorts.join(', ');
-  return {
-    rttMs: null,
-    detail: `${icmp?.detail ?? 'ICMP: no answer'}; TCP ports ${ports}: no answer. Name another port (NAME:PORT)`,
-  };
+  const failures = (await Promise.all(tries)).map(({ detail }) => detail);
+  return { rttMs: null, detail: `${failures.join('; ')}. To try another TCP port: NAME:PORT` };
 }
+
+const silentProtocols = 'its protocols have no packet that all servers answer; to try a TCP port: NAME:PORT';
 
 function overlayAddress(gateway: string, items: PingContext['items']): string | null {
   const item = items.get(`peer/${gateway}`);

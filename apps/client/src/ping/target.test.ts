@@ -29,7 +29,7 @@ const view: PathsView = {
 const find = (text: string) => findTarget(text, items, view);
 
 test('a resource is asked at its address, a network only through its gateway', () => {
-  const at = { kind: 'address', gateway: gatewayId(1), routed: true };
+  const at = { kind: 'address', gateway: gatewayId(1), routed: true, hints: null };
   assert.deepEqual(find('wiki'), { ...at, address: '10.20.0.10', port: null });
   assert.deepEqual(find('r1:443'), { ...at, address: '10.20.0.10', port: 443 });
   assert.deepEqual(find('net'), { ...at, address: null, port: null });
@@ -37,7 +37,7 @@ test('a resource is asked at its address, a network only through its gateway', (
 
 test('an address goes to the narrowest route, or past the tunnel', () => {
   const to = (address: string, gateway: string | null, routed: boolean, port: number | null = null) => ({
-    ...{ kind: 'address', gateway, routed, address, port },
+    ...{ kind: 'address', gateway, routed, address, port, hints: null },
   });
   assert.deepEqual(find('10.30.9.9:80'), to('10.30.9.9', gatewayId(1), true, 80));
   assert.deepEqual(find('10.40.0.1'), to('10.40.0.1', null, true));

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { PathsView } from '@sallyport/agent-core';
 import { canonicalPrefix, parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
-import type { StateItem } from '@sallyport/contract/channel';
+import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
 
 /** What somebody who names a target means. */
 export type Target =
@@ -14,6 +14,8 @@ export type Target =
       /** Null: the resource is a network, so there is nothing to ask but the gateway. */
       readonly address: string | null;
       readonly port: number | null;
+      /** Where the resource may answer, for when no port is named; null: not known. */
+      readonly hints: ResourceItem['ping'] | null;
     }
   | { readonly kind: 'none'; readonly why: string };
 
@@ -36,16 +38,16 @@ export function findTarget(text: string, items: Items, view: PathsView): Target 
     return { kind: 'none', why: `no resource, gateway or address ${JSON.stringify(text)} is known on this device` };
   if (only.kind === 'peer') return { kind: 'gateway', gateway: only.id, address: only.addresses[0] ?? null };
   if (only.denied !== null) return { kind: 'none', why: `${only.name} is denied: ${only.denied}` };
-  return resourceTarget(only.id, port, items, view);
+  return resourceTarget(only, port, items, view);
 }
 
-function resourceTarget(id: string, port: number | null, items: Items, view: PathsView): Target {
+function resourceTarget({ id, ping }: ResourceItem, port: number | null, items: Items, view: PathsView): Target {
   const routes = [...items.values()].filter((item) => item.kind === 'route' && item.resources.includes(id));
   const route = routes.find(({ key }) => singleAddress(key) !== null) ?? routes[0];
   if (route === undefined) return { kind: 'none', why: 'no route leads to it' };
   const prefix = prefixOf(route.key);
   const gateway = view.routes.find((shown) => canonicalPrefix(shown.prefix) === prefix)?.carrier ?? null;
-  return { kind: 'address', gateway, routed: true, address: singleAddress(route.key), port };
+  return { kind: 'address', gateway, routed: true, address: singleAddress(route.key), port, hints: ping ?? null };
 }
 
 function addressTarget(address: string, port: number | null, items: Items, view: PathsView): Target {
@@ -53,7 +55,14 @@ function addressTarget(address: string, port: number | null, items: Items, view:
   if (gateway?.kind === 'peer') return { kind: 'gateway', gateway: gateway.id, address };
   const covering = view.routes.filter(({ prefix }) => covers(prefix, address));
   const [longest] = covering.sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix));
-  return { kind: 'address', gateway: longest?.carrier ?? null, routed: longest !== undefined, address, port };
+  return {
+    kind: 'address',
+    gateway: longest?.carrier ?? null,
+    routed: longest !== undefined,
+    address,
+    port,
+    hints: null,
+  };
 }
 
 function covers(prefix: string, address: string): boolean {

@@ -9,6 +9,10 @@ export function itemsFor(protocol: number): ItemsFor {
 
 function beforeThree(item: StateItem): StateItem {
   if (item.kind === 'profile') return { ...item, cells: item.cells.map(({ after: _, ...cell }) => cell) };
+  if (item.kind === 'resource') {
+    const { ping: _, ...resource } = item;
+    return resource;
+  }
   if (item.kind !== 'route') return item;
   const { target: _, ...route } = item;
   return route;

@@ -197,7 +197,7 @@ test('an agent that never reads again is cut', async (t) => {
   assert.equal(h.channel.presence(id).connected, false);
 });
 
-test('an agent of the protocol before gets cells without successors, and the same hash', async (t) => {
+test('an agent of the protocol before gets no successors and no ping hints, and the same hash', async (t) => {
   const h = await startChannel(t);
   const profile = (expiresAt: number): StateItem => ({
     kind: 'profile',
@@ -205,7 +205,9 @@ test('an agent of the protocol before gets cells without successors, and the sam
     id: 'p',
     cells: [{ class: 'c', bundle: 'b', expiresAt, after: [{ bundle: 'rest', expiresAt: null }] }],
   });
-  const { id, token } = h.gateway([gatewayItem(), profile(h.time.clock() + 5_000)]);
+  const wiki = { kind: 'resource', key: 'resource/w', id: 'w', name: 'Wiki', denied: null } as const;
+  const hinted: StateItem = { ...wiki, ping: { tcp: [443], icmp: false } };
+  const { id, token } = h.gateway([gatewayItem(), profile(h.time.clock() + 5_000), hinted]);
   const identity = newAgent(id, token);
   const cells = (agent: ScriptedAgent) => {
     const item = agent.items.get('profile/p');
@@ -215,6 +217,7 @@ test('an agent of the protocol before gets cells without successors, and the sam
   await older.authenticate({}, { protocol: channelProtocol - 1 });
   await until(() => cells(older).length > 0, 'a snapshot');
   assert.deepEqual(cells(older), [false]);
+  assert.deepEqual(older.items.get('resource/w'), wiki);
   h.time.advance(2_000);
   const changed = older.received.length;
   h.states.change(id, [profile(h.time.clock() + 9_000)]);
@@ -224,5 +227,6 @@ test('an agent of the protocol before gets cells without successors, and the sam
   await older.cut();
   const newer = await ScriptedAgent.connect(h.port, identity);
   assert.deepEqual(cells(newer), [true]);
+  assert.deepEqual(newer.items.get('resource/w'), hinted);
   assert.equal(newer.state?.hash, state?.hash);
 });

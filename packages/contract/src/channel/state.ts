@@ -115,7 +115,13 @@ export const RouteItem = z.strictObject({
   target: z.int().min(1).max(65535).optional(),
 });
 
-/** `resource/<id>`: what people on the device are told of a resource; decides nothing. */
+/** TCP ports of a resource that `ping` tries. */
+export const mostPingPorts = 8;
+
+/**
+ * `resource/<id>`: what people on the device are told of a resource; decides nothing. `ping` is not in the hash: it is a hint, and
+ * agents of protocol 2 get the item without.
+ */
 export const ResourceItem = z.strictObject({
   kind: z.literal('resource'),
   key,
@@ -123,6 +129,8 @@ export const ResourceItem = z.strictObject({
   name: z.string().max(200),
   /** Null: it may be reached. Else what is in the way, in a sentence. */
   denied: z.string().max(2000).nullable(),
+  /** Where its addresses may answer. */
+  ping: z.strictObject({ tcp: list(z.int().min(1).max(65535), mostPingPorts), icmp: z.boolean() }).optional(),
 });
 
 /** `relay-point/<gatewayId>`: a relay whose round-trip time the agent measures. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StateItem } from '@sallyport/contract/channel';
 import { address, changesOf, device, gateway, policy, resource, rule, settings, tcp } from '../testing/build.ts';
-import type { PortRange, WorldPolicy } from '../types.ts';
+import type { DestinationProtocol, PortRange, WorldPolicy } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';
 
 type Objects = Parameters<typeof changesOf>[0];
@@ -280,4 +280,19 @@ test('the MTU of a device is the smallest of its gateways, and follows them', ()
   assert.deepEqual([mtu(), ofKind(compiler, 'gateway', 'g1')[0]?.mtu], [1280, 9000]);
   set(null);
   assert.deepEqual([mtu(), ofKind(compiler, 'gateway', 'g1')[0]?.mtu], [1280, 1280]);
+});
+
+test('a resource says where it may answer, and a change of its ports is told', () => {
+  const port = (protocol: DestinationProtocol, from: number, to = from) => ({ protocol, from, to });
+  const web = (ports: ReturnType<typeof port>[]) => resource('web', [address('10.0.0.1', ports)], { gateways: ['g1'] });
+  const compiler = following({
+    resources: [web([port('tcp', 8443), port('tcp', 8443), port('udp', 53)])],
+    policies: [all],
+  });
+  const hints = () => ofKind(compiler, 'resource').map(({ ping }) => ping);
+  assert.deepEqual(hints(), [{ tcp: [8443], icmp: false }]);
+  const many = Array.from({ length: 20 }, (_, n) => port('tcp', 9_000 + n));
+  const changed = web([port('tcp', 0, 65_535), port('icmp', 0, 65_535), ...many]);
+  compiler.apply([{ kind: 'resource', id: 'web', value: changed }], 0);
+  assert.deepEqual(hints(), [{ tcp: [443, 80, 22, 9_000, 9_001, 9_002, 9_003, 9_004], icmp: true }]);
 });

@@ -7,6 +7,7 @@ import { peerItem } from './facts.ts';
 import { type FullTunnel, fullTunnel } from './full-tunnel.ts';
 import { same } from './items.ts';
 import { Layer } from './layer.ts';
+import { pingHints } from './ping-hints.ts';
 import { type Carrier, latest, type Routing, routeItem, routingOf } from './routing.ts';
 import type { Tenant } from './tenant.ts';
 import { isAwaiting } from './terms.ts';
@@ -101,12 +102,13 @@ export class Outlook {
   }
 
   #resources(routing: Routing, tenant: Tenant): ResourceItem[] {
-    return refusals(this.audience.terms, this.unmet, routing, tenant).map(({ resource: { id, name }, denied }) => ({
+    return refusals(this.audience.terms, this.unmet, routing, tenant).map(({ resource, denied }) => ({
       kind: 'resource',
-      key: `resource/${id}`,
-      id,
-      name,
+      key: `resource/${resource.id}`,
+      id: resource.id,
+      name: resource.name,
       denied,
+      ping: pingHints(resource),
     }));
   }
 }
