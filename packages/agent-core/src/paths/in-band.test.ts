@@ -70,10 +70,30 @@ describe('traffic without answers', () => {
       assert.deepEqual([bench.carrier, bench.due()], [g1, []]);
       bench.silent();
       assert.deepEqual(bench.due(), [], 'not again at once');
-      bench.due(5_000);
+      bench.due(900);
       bench.silent();
       assert.equal(bench.due().length, 1);
     }
+  });
+
+  it('that wants none is followed by fewer and fewer connections, until other traffic is answered', () => {
+    const bench = new Bench();
+    const connections = (seconds: number): number => {
+      let count = 0;
+      for (let n = 0; n < seconds; n += 1) {
+        bench.due(500);
+        bench.silent();
+        count += bench.all(() => 'answered').length;
+      }
+      return count;
+    };
+    assert.ok(connections(10) >= 3);
+    connections(200);
+    const often = connections(120);
+    assert.ok(often <= 4, `${often} in two minutes`);
+    bench.inBand.answered(g1, bench.now);
+    bench.now += 1_000;
+    assert.ok(connections(10) >= 3);
   });
 
   it('moves the route to the first gateway through which the target answers', () => {
@@ -131,7 +151,7 @@ describe('traffic without answers', () => {
     const bench = new Bench();
     bench.silent();
     bench.due();
-    bench.inBand.answered(g1);
+    bench.inBand.answered(g1, bench.now);
     assert.equal(bench.inBand.tried(1, 'none', bench.now), false);
     assert.deepEqual(bench.due(), []);
   });

@@ -32,6 +32,8 @@ export class InBand {
   /** With a trial, or with a gateway that is mute. */
   readonly #busy = new Set<Watched>();
   readonly #probing = new Map<number, Watched>();
+  /** When traffic to a gateway was answered last. */
+  readonly #answeredAt = new Map<string, number>();
 
   constructor(nextProbe: () => number) {
     this.#nextProbe = nextProbe;
@@ -63,15 +65,18 @@ export class InBand {
     const hasLost = [...this.#routes.values()].some(({ strikes }) => strikes.has(gateway));
     const most = hasLost ? mostWhileLost : mostAtOnce;
     const busy = carried.filter(({ trial }) => trial !== null).length;
+    const answeredAt = this.#answeredAt.get(gateway) ?? -Infinity;
+    for (const route of carried) if (route.workedAt < answeredAt) route.restMs = firstRestMs;
     const idle = carried
-      .filter(({ trial, quietUntil }) => trial === null && quietUntil <= now)
+      .filter((route) => route.trial === null && restsUntil(route) <= now)
       .filter(({ gateways }) => gateways.some((id) => id !== gateway && ways.isUp(id)))
-      .toSorted((a, b) => a.quietUntil - b.quietUntil);
+      .toSorted((a, b) => restsUntil(a) - restsUntil(b));
     for (const route of idle.slice(0, Math.max(0, most - busy))) this.#begin(route, gateway, now);
   }
 
   /** Traffic to the gateway gets answers: a route that was not moved needs no trial. */
-  answered(gateway: string): void {
+  answered(gateway: string, now: number): void {
+    this.#answeredAt.set(gateway, now);
     for (const route of this.#busy)
       if (route.trial?.gateway === gateway && route.strikes.size === 0) route.trial = null;
   }
@@ -152,8 +157,9 @@ export class InBand {
   #worked(route: Watched, gateway: string, now: number): void {
     route.trial = null;
     route.strikes.delete(gateway);
-    route.quietUntil = now + answeredMs;
     route.deadMs = firstDeadMs;
+    route.restMs = Math.min(route.restMs * 2, longestRestMs);
+    route.workedAt = now;
   }
 
   #failed(route: Watched, gateway: string, now: number): void {
@@ -168,7 +174,7 @@ export class InBand {
   #giveUp(route: Watched, now: number): void {
     route.mute.clear();
     route.strikes.clear();
-    route.quietUntil = now + route.deadMs;
+    route.deadUntil = now + route.deadMs;
     route.deadMs = Math.min(route.deadMs * 2, longestDeadMs);
   }
 }
@@ -185,13 +191,22 @@ interface Watched {
   readonly strikes: Map<string, number>;
   /** A gateway became mute, and the chooser has not been asked yet. */
   isOpen: boolean;
-  quietUntil: number;
+  /** When the target answered last, and how long it is left alone after that. */
+  workedAt: number;
+  restMs: number;
+  /** It answers nowhere, and is left alone until then. */
+  deadUntil: number;
   deadMs: number;
 }
 
 function watched(prefix: string, port: number, gateways: readonly string[]): Watched {
+  const rest = { workedAt: -Infinity, restMs: firstRestMs, deadUntil: 0, deadMs: firstDeadMs };
   const facts = { trial: null, mute: new Map(), strikes: new Map(), isOpen: false };
-  return { prefix, port, gateways, ...facts, quietUntil: 0, deadMs: firstDeadMs };
+  return { prefix, port, gateways, ...facts, ...rest };
+}
+
+function restsUntil({ workedAt, restMs, deadUntil }: Watched): number {
+  return Math.max(workedAt + restMs, deadUntil);
 }
 
 /** The way from the gateway to the target is not part of the measured time, hence the constant. */
@@ -210,8 +225,9 @@ const settleMs = 100;
 /** Routes of a gateway that are tried at once: at first, and when one of them was lost. */
 const mostAtOnce = 4;
 const mostWhileLost = 32;
-/** After a target that answered, it is left alone for so long. */
-const answeredMs = 5_000;
+/** After a target that answered: doubled each time while nothing else is answered, because some traffic wants no answers. */
+const firstRestMs = 500;
+const longestRestMs = 30_000;
 /** After a target that answers nowhere, longer each time. */
 const firstDeadMs = 10_000;
 const longestDeadMs = 300_000;

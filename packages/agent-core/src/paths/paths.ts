@@ -262,7 +262,7 @@ export class Paths {
       this.#follow(tunnel, finder.setActive(traffic.seen(status, look.at), look.at));
       const answers = traffic.answers(status, look.at);
       this.#follow(tunnel, finder.seen(status, look.at));
-      if (answers === 'answered') this.#inBand.answered(item.id);
+      if (answers === 'answered') this.#inBand.answered(item.id, look.at);
       if (answers === 'silent' && finder.isUp) this.#inBand.silent(item.id, this.#ways, look.at);
     }
     if (this.#devices.seen(look)) this.#showSelf();
@@ -361,7 +361,7 @@ export class Paths {
     const { tries, changed } = this.#inBand.due(this.#ways, this.#now);
     if (changed) this.#carriersChanged = true;
     for (const effect of tries) {
-      this.#peers.get(effect.gateway)?.traffic.probed(effect.address);
+      this.#peers.get(effect.gateway)?.traffic.tried();
       this.#outbox.push({ kind: 'try', ...effect });
     }
   }

@@ -24,6 +24,13 @@ export class Traffic {
     if (this.#window !== null) this.#window.ownRx += address.includes(':') ? 96 : 80;
   }
 
+  /** We make a connection ourselves, and end it at once. */
+  tried(): void {
+    if (this.#window === null) return;
+    this.#window.ownTx += connectionBytes;
+    this.#window.ownRx += connectionBytes;
+  }
+
   /** The device was looked at. True: the path carries traffic, or has a moment ago. */
   seen(status: PeerStatus | null, now: number): boolean {
     const before = this.#txBytes;
@@ -80,6 +87,8 @@ const probeBytes = 112;
 /** A keepalive, and a little. */
 const idleBytes = 48;
 const handshakeBytes = 148;
+/** Four small packets each way at most. */
+const connectionBytes = 400;
 const errorBytes = 1_024;
 const lingerMs = 5_000;
 /** A shorter time tells nothing, because answers may be on their way. A longer one hides when answers ended. */

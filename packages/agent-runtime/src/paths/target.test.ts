@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { tryTarget } from './target.ts';
+
+test('a target that listens answers, and is sent nothing but the end of the connection', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const connected = once(server, 'connection') as Promise<[Socket]>;
+  assert.equal(await tryTarget('127.0.0.1', port, 60_000), 'answered');
+  const [socket] = await connected;
+  socket.on('data', () => assert.fail('data'));
+  socket.resume();
+  await once(socket, 'end');
+  assert.equal(socket.bytesRead, 0);
+});
+
+test('a target where nothing listens refuses', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  assert.equal(await tryTarget('127.0.0.1', port, 60_000), 'refused');
+});
+
+test('where the network says that there is no way, the outcome is none', async () => {
+  assert.equal(await tryTarget('255.255.255.255', 443, 60_000), 'none');
+});
