@@ -25,7 +25,7 @@ const device = ClientStatus.parse({
   gateways: [
     {
       ...{ id: berlin, name: 'berlin', addresses: ['100.64.0.1'], standing: 'ACTIVE', path: 'relayed' },
-      ...{ relay: { id: 'r', name: 'paris' }, endpoint: '192.0.2.1:52001', rttMs: 12.5 },
+      ...{ relay: { id: 'r', name: 'paris' }, endpoint: '192.0.2.1:52001', rttMs: 12.5, mtu: 1232 },
       ...{ lastHandshake: '2026-11-23T11:59:00.000Z', rxBytes: 1, txBytes: 2 },
     },
   ],
@@ -60,7 +60,7 @@ test('status shows this host as a device first: who carries what, how, and what 
   assert.match(out, /wiki +10\.20\.0\.10 +berlin +relayed by paris +12\.5 ms +the first in order/);
   assert.match(out, /payroll +- +- +- +- +denied: no policy allows it/);
   assert.match(out, /\(internet\) +0\.0\.0\.0\/0 +- +- +- +no gateway answers/);
-  assert.match(out, /berlin +relayed by paris +12\.5 ms +2026-11-23 11:59:00Z +192\.0\.2\.1:52001 +yes/);
+  assert.match(out, /berlin +relayed by paris +12\.5 ms +1232 +2026-11-23 11:59:00Z +192\.0\.2\.1:52001 +yes/);
 });
 
 test('the controller follows when an API key is known, and in JSON both are one object', async (t) => {
