@@ -11,6 +11,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     file: 'apps/controller/src/beacon/announcer.ts',
     reason: 'without a beacon, what it saw is void in every tenant',
   },
+  { file: 'apps/controller/src/beacon/announcer.ts', reason: 'the beacon sees the agents of all tenants' },
   {
     file: 'apps/controller/src/beacon/keys.ts',
     reason: 'the keys of the beacon belong to the controller, not to a tenant',

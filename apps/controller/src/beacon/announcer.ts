@@ -15,6 +15,8 @@ export interface AnnouncerDeps {
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
+type Publisher = Pick<KnownAgent, 'role' | 'id' | 'tenant'>;
+
 /** Time between two writes for one agent, milliseconds: at least, and at most for one that moves all the time. */
 const leastPauseMs = 1_000;
 const mostPauseMs = 32_000;
@@ -38,7 +40,7 @@ export class Announcer {
    * `undecided`: nobody hears the agent. What was last seen of a gateway stays, for it may well be right, until its channel
    * says otherwise; a device's endpoint is taken back.
    */
-  tell(agent: KnownAgent, mapping: Mapping): void {
+  tell(agent: Publisher, mapping: Mapping): void {
     const busy = this.#busy.get(agent.id);
     if (busy !== undefined) busy.next = mapping;
     else if (!this.#stopped) this.#begin(agent, mapping, leastPauseMs);
@@ -50,7 +52,7 @@ export class Announcer {
     this.#busy.clear();
   }
 
-  #begin(agent: KnownAgent, mapping: Mapping, pauseMs: number): void {
+  #begin(agent: Publisher, mapping: Mapping, pauseMs: number): void {
     const busy = { next: null as Mapping | null, cancel: () => {} };
     this.#busy.set(agent.id, busy);
     this.#write(agent, mapping)
@@ -67,7 +69,7 @@ export class Announcer {
       });
   }
 
-  async #write({ role, id, tenant }: KnownAgent, mapping: Mapping): Promise<void> {
+  async #write({ role, id, tenant }: Publisher, mapping: Mapping): Promise<void> {
     const endpoint = mapping.kind === 'independent' ? mapping.endpoint : null;
     if (role === 'device') {
       this.#deps.deviceMapped(tenant, id, endpoint);
@@ -91,6 +93,25 @@ export async function forgetMappings(store: Store): Promise<void> {
     .where('mapping_independent', 'is not', null)
     .execute();
   await db.updateTable('devices').set({ mapped_endpoint: null }).where('mapped_endpoint', 'is not', null).execute();
+}
+
+/** Agents of which something stands in a row that a beacon has seen. */
+export async function publishedMappings(store: Store): Promise<Publisher[]> {
+  const db = unscoped(store.db, 'the beacon sees the agents of all tenants');
+  const gateways = await db
+    .selectFrom('gateways')
+    .select(['id', 'tenant_id as tenant'])
+    .where('mapping_independent', 'is not', null)
+    .execute();
+  const devices = await db
+    .selectFrom('devices')
+    .select(['id', 'tenant_id as tenant'])
+    .where('mapped_endpoint', 'is not', null)
+    .execute();
+  return [
+    ...gateways.map((row): Publisher => ({ ...row, role: 'gateway' })),
+    ...devices.map((row): Publisher => ({ ...row, role: 'device' })),
+  ];
 }
 
 /** A fact, no administrator's change, and too frequent for the audit trail: version and revision stay. */

@@ -198,6 +198,43 @@ test('who is silent is forgotten once the channel is gone too; what was publishe
   assert.deepEqual(told[1], [gateway, { mappingIndependent: null }]);
 });
 
+test('an endpoint ends when the beacon is silent about a gateway whose channel lives, while others are heard', async (t) => {
+  let now = 0;
+  const { app, beacon, told, connected, knocker, greet } = await openBeacon(t, { elapsed: () => now });
+  const [first, second] = [await knocker(), await knocker()];
+  const [quiet, other] = [await gatewayWith(app, first.publicKey), await gatewayWith(app, second.publicKey)];
+  await greet(first);
+  await greet(second);
+  await until(() => told.length === 2, 'both endpoints are published');
+  connected.add(quiet);
+  connected.add(other);
+  now = 200_000;
+  beacon.forgetSilent();
+  assert.equal(beacon.mapping(quiet).kind, 'independent', 'nothing is heard at all: the beacon may be cut off');
+  await greet(second);
+  beacon.forgetSilent();
+  assert.deepEqual([beacon.mapping(quiet).kind, beacon.mapping(other).kind], ['undecided', 'independent']);
+  await until(() => told.some(([id, facts]) => id === quiet && facts.mappingIndependent === null), 'it is taken back');
+  await greet(first);
+  await until(() => beacon.mapping(quiet).kind === 'independent', 'it is seen again');
+});
+
+test('endpoints that an earlier process has published end when their agents are not heard', async (t) => {
+  let now = 0;
+  const { app, beacon, told, knocker, greet } = await openBeacon(t, { elapsed: () => now });
+  const [first, second] = [await knocker(), await knocker()];
+  const [gone, heard] = [await gatewayWith(app, first.publicKey), await gatewayWith(app, second.publicKey)];
+  for (const id of [gone, heard])
+    await app.store.db.updateTable('gateways').set({ mapping_independent: 1 }).where('id', '=', id).execute();
+  await greet(second);
+  beacon.forgetSilent();
+  now = 190_000;
+  await greet(second);
+  beacon.forgetSilent();
+  await until(() => told.some(([id, facts]) => id === gone && facts.mappingIndependent === null), 'it is taken back');
+  assert.ok(!told.some(([id, facts]) => id === heard && facts.mappingIndependent === null));
+});
+
 test('a key that two tenants claim belongs to who had it first', async (t) => {
   const { app, told, knocker, greet } = await openBeacon(t);
   const agent = await knocker();

@@ -2,11 +2,11 @@ import type { WorldBeacon } from '@sallyport/policy';
 import { systemTimers, type Timers } from '../channel/timers.ts';
 import type { AgentDirectory } from '../channel/types.ts';
 import type { Store } from '../db/store.ts';
-import { Announcer, forgetMappings } from './announcer.ts';
+import { Announcer, forgetMappings, publishedMappings } from './announcer.ts';
 import { BeaconCounters } from './counters.ts';
 import type { BeaconKeys } from './keys.ts';
 import { type KnownAgent, KnownAgents } from './known-agents.ts';
-import { type Mapping, Mappings } from './mappings.ts';
+import { type Mapping, Mappings, silenceMs } from './mappings.ts';
 import { BeaconPort } from './port.ts';
 
 export interface BeaconSettings {
@@ -49,6 +49,8 @@ export class Beacon {
   readonly #agents = new Map<string, KnownAgent>();
   readonly #elapsed: () => number;
   #listening: number | null = null;
+  #listeningSince = 0;
+  #endedStored = false;
 
   constructor(deps: BeaconDeps) {
     this.#deps = deps;
@@ -105,14 +107,32 @@ export class Beacon {
     return this.#mappings.kinds();
   }
 
-  /** Forgets the mappings of agents that nobody hears any more. To be called now and then. */
+  /**
+   * Forgets the mappings of agents that are silent. One whose channel is up keeps its mapping while no other agent is heard, for then
+   * it is the beacon that is cut off. To be called now and then.
+   */
   forgetSilent(): void {
-    for (const agent of this.#mappings.silent(this.#elapsed())) {
+    const now = this.#elapsed();
+    const hears = this.#mappings.hears(now);
+    if (hears && !this.#endedStored && now - this.#listeningSince >= silenceMs) this.#endStored();
+    for (const agent of this.#mappings.silent(now)) {
       const known = this.#agents.get(agent);
-      if (this.#deps.connected(agent)) continue;
+      if (this.#deps.connected(agent) && !hears) continue;
       this.#forget(agent);
       if (known !== undefined) this.#announcer.tell(known, { kind: 'undecided' });
     }
+  }
+
+  /** What an earlier process has published of agents that were not heard since. */
+  #endStored(): void {
+    this.#endedStored = true;
+    publishedMappings(this.#deps.store).then(
+      (agents) => {
+        for (const agent of agents)
+          if (!this.#mappings.has(agent.id)) this.#announcer.tell(agent, { kind: 'undecided' });
+      },
+      (err) => this.#deps.log.warn({ err }, 'could not read the endpoints that the beacon has published'),
+    );
   }
 
   async stop(): Promise<void> {
@@ -124,6 +144,7 @@ export class Beacon {
   async #tryPorts({ host, port }: NonNullable<BeaconSettings['listen']>): Promise<void> {
     try {
       this.#listening = await this.#open(host, port);
+      this.#listeningSince = this.#elapsed();
     } catch (error) {
       await Promise.all(this.#ports.map((each) => each.close()));
       const { code, message } = error as NodeJS.ErrnoException;

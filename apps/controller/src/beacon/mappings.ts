@@ -59,6 +59,17 @@ export class Mappings {
     );
   }
 
+  /** Whether some agent was heard a moment ago, so that the silence of others says something about them. */
+  hears(now: number): boolean {
+    return this.#entries
+      .values()
+      .some(({ sights }) => sights.some((seen) => seen !== null && now - seen.at < recentMs));
+  }
+
+  has(agent: string): boolean {
+    return this.#entries.has(agent);
+  }
+
   /** How many agents have a mapping of each kind. */
   kinds(): Readonly<Record<Mapping['kind'], number>> {
     const counts = { undecided: 0, independent: 0, dependent: 0 };
@@ -71,6 +82,10 @@ const undecided: Mapping = { kind: 'undecided' };
 
 /** Nine keepalives. NATs must keep a UDP mapping for two minutes (RFC 4787, REQ-5). */
 const forgottenMs = 180_000;
+/** Three keepalives. */
+const recentMs = 60_000;
+/** Silence that lets a mapping end, milliseconds. */
+export const silenceMs = forgottenMs;
 /** Sights this far apart are of the same time: an agent brings both peers up together. */
 const togetherMs = 5_000;
 
