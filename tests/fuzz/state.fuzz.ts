@@ -23,6 +23,7 @@ const route = {
   mode: 'MANUAL',
   gateways: [agent],
   resources: [],
+  target: 443,
 };
 const samples = {
   identity: {

@@ -8,7 +8,7 @@ import {
   Posture,
   parseEnrolmentToken,
   StateHash,
-  type StateItem,
+  StateItem,
 } from './index.ts';
 
 const device = (n: number, expiresAt: number | null = null): StateItem => ({
@@ -41,6 +41,19 @@ test('renewed expiry is no change of state, another profile is', () => {
     StateHash.of([device(1)]).toString(),
     StateHash.of([{ ...device(1), profile: 'q' } as StateItem]).toString(),
   );
+});
+
+test('the target of a route is no part of the hash, and must be a port', () => {
+  const id = '10.0.0.1/32';
+  const route = (target?: number) =>
+    StateItem.safeParse({
+      ...{ kind: 'route', key: `route/${id}`, id, mode: 'MANUAL', gateways: [], resources: [] },
+      ...(target !== undefined && { target }),
+    }).data;
+  const hashOf = (item: StateItem | undefined) => StateHash.of(item === undefined ? [] : [item]).toString();
+  assert.equal(hashOf(route(443)), hashOf(route()));
+  assert.notEqual(hashOf(route(443)), emptyStateHash);
+  for (const port of [0, -1, 1.5, 65_536]) assert.equal(route(port), undefined);
 });
 
 test('what a client tells of its device is bounded as a whole', () => {
