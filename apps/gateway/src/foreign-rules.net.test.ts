@@ -1,32 +1,154 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { probeItem } from '@sallyport/agent-core/testing';
-import { until, whyNoNamespaces } from '@sallyport/testkit';
-import { deployableWorld, fails, reachable, recovers } from './testing/waits.ts';
-import { serverAddress } from './testing/world.ts';
+import { bundleItem, classItem, probeItem } from '@sallyport/agent-core/testing';
+import type { ProbeItem } from '@sallyport/contract/channel';
+import { Host, until, whyNoNamespaces } from '@sallyport/testkit';
+import { deployableWorld, recovers } from './testing/waits.ts';
+import { serverAddress, serverAddress6, type World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
+const folder = new URL('testing/rulesets/', import.meta.url);
 
-test('rules of others that drop the tunnel are found by what happens to packets', { skip }, async (t) => {
+/** What a device reaches: a server behind the gateway, and a service of the gateway itself. */
+const targets = {
+  tcp4: probeItem('tcp4', serverAddress, 80),
+  tcp6: probeItem('tcp6', serverAddress6, 80),
+  icmp4: probeItem('icmp4', serverAddress, null),
+  icmp6: probeItem('icmp6', serverAddress6, null),
+  own4: probeItem('own4', '10.20.0.1', 80),
+  own6: probeItem('own6', 'fd20::1', 80),
+};
+type Target = keyof typeof targets;
+const forwarded: readonly Target[] = ['tcp4', 'tcp6', 'icmp4', 'icmp6'];
+const tcp: readonly Target[] = ['tcp4', 'tcp6'];
+const own: readonly Target[] = ['own4', 'own6'];
+
+/** By file: what a device cannot reach then, and what the error names. Nothing in it: the gateway stays as it is. */
+const verdicts: Readonly<Record<string, { readonly cut: readonly Target[]; readonly says?: RegExp }>> = {
+  'docker-27': { cut: forwarded, says: /chain FORWARD of table ip6? filter.*its policy.*ip6?tables -I DOCKER-USER -i/ },
+  'docker-27-user': { cut: [] },
+  'docker-28': { cut: forwarded, says: /chain FORWARD of table ip6? filter.*its policy.*ip6?tables -I DOCKER-USER -i/ },
+  fail2ban: { cut: [] },
+  firewalld: { cut: [...tcp, ...own], says: /chain filter_\w+ of table inet firewalld.*icmpx.*--zone=trusted/ },
+  'firewalld-trusted': { cut: [] },
+  'hand-forward': {
+    cut: tcp,
+    says: /Answers of .* chain forward of table inet router at the forward hook.*its policy/,
+  },
+  'hand-forward-by-address': { cut: [] },
+  'hand-input': {
+    cut: own,
+    says: /chain input of table inet host at the input hook.*nft insert rule inet host input iif/,
+  },
+  'hand-output': { cut: ['own4'], says: /Answers of 10\.20\.0\.1 .*chain output of table inet host.*output oifname/ },
+  'hand-postrouting': { cut: ['tcp4', 'icmp4'], says: /chain last of table inet leaks at the postrouting hook/ },
+  'hand-prerouting': { cut: ['tcp4', 'own4'], says: /chain early of table inet office at the prerouting hook/ },
+  'hand-set': { cut: ['tcp6', 'icmp6'], says: /chain forward of table ip6 blocklist.*ip6 daddr @bad/ },
+  oracle: { cut: ['tcp4', 'icmp4', 'own4'], says: /table ip filter.*reject.*iptables -I (FORWARD|INPUT) -i/ },
+  tailscale: { cut: ['own4'], says: /chain ts-input of table ip filter at the input hook.*iptables -I INPUT -i/ },
+  ufw: {
+    cut: [...tcp, ...own],
+    says: /chain (FORWARD|INPUT) of table ip6? filter.*its policy.*ufw (route )?allow in on/,
+  },
+  'ufw-allowed': { cut: [] },
+};
+
+test('a gateway is in error exactly while rules of others keep a device from something', { skip }, async (t) => {
   const made = await deployableWorld(t);
-  await made.controller.change([probeItem('a1', serverAddress, 80)]);
+  const host = await Host.start(made.gateway, made.cleanup);
+  await host.listenTcp(80);
+  const addresses = [serverAddress, serverAddress6, '10.20.0.1', 'fd20::1'];
+  const everything = [
+    { protocol: 'tcp', from: 80, to: 80, policy: 'web' } as const,
+    { protocol: 'icmp', from: 0, to: 65535, policy: 'web' } as const,
+  ];
+  await made.controller.change([
+    ...Object.values(targets),
+    classItem(
+      'c1',
+      addresses.map((address) => `${address}-${address}`),
+    ),
+    bundleItem('b1', everything),
+  ]);
   made.startAgent();
   await made.applied();
   await made.deviceUp();
-  await until('the tunnel', () => reachable(made));
+  await until('everything', async () => (await cutFrom(made)).length === 0);
+  assert.deepEqual(Object.keys(verdicts), files(), 'every ruleset has a verdict');
 
-  await t.test('a last rule that rejects, behind an accepting policy', async () => {
-    await made.gateway.nft(
-      'add table ip filter; add chain ip filter FORWARD { type filter hook forward priority 0; policy accept; }; add rule ip filter FORWARD counter reject with icmp host-prohibited',
-    );
-    const { message } = await fails(made, 'foreign-chain-drops');
-    assert.match(
-      message,
-      /10\.20\.0\.10 port 80.*chain FORWARD of table ip filter.*forward hook.*reject.*iptables -I FORWARD -i/,
-    );
-    assert.equal(await reachable(made), false);
-    await made.gateway.nft('delete table ip filter');
-    await recovers(made);
-    await until('the tunnel', () => reachable(made));
-  });
+  for (const [name, { cut, says }] of Object.entries(verdicts)) {
+    await t.test(`${name}: ${cut.length === 0 ? 'nothing' : cut.join(', ')} cut`, async () => {
+      const rules = readFileSync(new URL(`${name}.nft`, folder), 'utf8').replaceAll('TUNNEL', made.interface);
+      const before = (await failures(made)).length;
+      await made.gateway.nft(rules);
+      const began = performance.now();
+      if (says === undefined) await measured(made);
+      else await until(`an error like ${says}`, async () => says.test((await newFailures(made, before)).join('\n')));
+      t.diagnostic(`${name}: known after ${Math.round(performance.now() - began)} ms`);
+      assert.deepEqual(await cutFrom(made), cut);
+      if (says === undefined) assert.deepEqual(await newFailures(made, before), []);
+      await made.gateway.nft(removal(rules));
+      await recovers(made);
+      await until('everything', async () => (await cutFrom(made)).length === 0);
+    });
+  }
 });
+
+test('a resource that is down is no error of the gateway', { skip }, async (t) => {
+  const made = await deployableWorld(t);
+  await made.controller.change([
+    targets.tcp4,
+    probeItem('down', '10.20.0.99', 80),
+    probeItem('shut', serverAddress, 99),
+  ]);
+  made.startAgent();
+  await made.applied();
+  await measured(made);
+  assert.deepEqual(await failures(made), []);
+});
+
+function files(): string[] {
+  return readdirSync(folder)
+    .map((name) => name.replace(/\.nft$/, ''))
+    .sort();
+}
+
+/** What the device does not reach now, in the order of the targets. */
+async function cutFrom({ device }: World): Promise<string[]> {
+  const reaches = async ({ target, port }: ProbeItem): Promise<boolean> =>
+    (await (port === null ? device.ping(target) : device.tcp(target, port, { timeoutMs: 700 }))) === 'ok';
+  const found = await Promise.all(
+    Object.entries(targets).map(async ([name, item]) => ((await reaches(item)) ? [] : [name])),
+  );
+  return found.flat();
+}
+
+async function failures(made: World): Promise<string[]> {
+  return (await made.controller.heard()).flatMap((message) => (message.type === 'failed' ? [message.message] : []));
+}
+
+const newFailures = async (made: World, before: number): Promise<string[]> => (await failures(made)).slice(before);
+
+/** Waits until the agent has sent more probes than fit into one round, so that one has begun after the call. */
+async function measured(made: World): Promise<void> {
+  const probes = async (): Promise<number> => {
+    const text = await made.gateway.exec('nft', 'list', 'counter', 'inet', `sallyport_${made.interface}`, 'probes');
+    return Number(/packets (\d+)/.exec(text)?.[1] ?? 0);
+  };
+  const before = await probes();
+  await until('probes', async () => {
+    // Each change of rules begins another round.
+    await made.gateway.nft('add table inet other; delete table inet other');
+    return (await probes()) > before + packetsOfRound;
+  });
+}
+
+/** A question, an answer and a reset of each target. */
+const packetsOfRound = Object.keys(targets).length * 3;
+
+function removal(rules: string): string {
+  return [...rules.matchAll(/^table (\S+) (\S+)/gm)]
+    .map(([, family, name]) => `delete table ${family} ${name}`)
+    .join('\n');
+}

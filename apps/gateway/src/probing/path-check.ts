@@ -33,6 +33,7 @@ export class PathCheck {
   #timer: NodeJS.Timeout | null = null;
   #running = false;
   #again = false;
+  #isSoon = false;
   #stopped = false;
 
   constructor(options: PathCheckOptions) {
@@ -56,8 +57,12 @@ export class PathCheck {
 
   /** Something has changed that may stand in the way. */
   soon(): void {
-    this.#again = this.#running;
-    if (!this.#running) this.#arm(soonMs);
+    if (this.#running) this.#again = true;
+    // Changes that come one upon the other must not put the round off for ever.
+    else if (!this.#isSoon) {
+      this.#isSoon = true;
+      this.#arm(soonMs);
+    }
   }
 
   stop(): void {
@@ -92,9 +97,11 @@ export class PathCheck {
   async #round(): Promise<void> {
     this.#running = true;
     this.#again = false;
+    this.#isSoon = false;
     const result = this.#targets.length === 0 ? null : await this.examine(this.#pick()).catch(() => null);
     this.#running = false;
     this.#conclude(result);
+    this.#isSoon = this.#again;
     this.#arm(this.#again ? againMs : intervalMs);
   }
 

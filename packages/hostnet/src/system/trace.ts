@@ -17,11 +17,14 @@ export async function followProbes(
     args: ['monitor', 'trace'],
     line: (text) => {
       const drop = reader.line(text);
-      if (drop !== null) resolve(drop);
+      if (drop?.of === 'probe') resolve(drop);
+      // Answers to probes of before may still come, from a time when others passed.
+      else if (drop !== null) patience ??= setTimeout(() => resolve(drop), PATIENCE_MS);
     },
     restarted: () => {},
     failed: () => {},
   });
+  let patience: NodeJS.Timeout | null = null;
   const again = setInterval(send, AGAIN_MS);
   const timeout = setTimeout(() => resolve(null), timeoutMs);
   try {
@@ -29,9 +32,12 @@ export async function followProbes(
   } finally {
     clearInterval(again);
     clearTimeout(timeout);
+    if (patience !== null) clearTimeout(patience);
     await follower.close();
   }
 }
 
 /** The first ones may come before nft listens. */
 const AGAIN_MS = 100;
+/** Some probes are sent in this time. */
+const PATIENCE_MS = 500;
