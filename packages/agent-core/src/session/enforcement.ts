@@ -165,7 +165,8 @@ export class Enforcement {
     }
     if (this.#wanted === 'nothing') return null;
     this.#open = true;
-    const items = this.#desired.items;
+    // A copy, since the desired state goes on changing while the job is carried out.
+    const items = new Map(this.#desired.items);
     if (this.#wanted === 'load' || this.#enforced === null) {
       this.#enforced = new Map(items);
       const retimed = this.#retimed;

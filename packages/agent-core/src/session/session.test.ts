@@ -151,6 +151,14 @@ describe('deltas', () => {
     ]);
   });
 
+  it('hand out items that stay as they are while later changes come', () => {
+    const bench = new Bench().deployed();
+    const work = bench.work(bench.from(bench.controller.change([deviceItem(5)], [], bench.now)));
+    bench.from(bench.controller.change([deviceItem(6)], [], bench.now));
+    assert.ok(work?.kind === 'change');
+    assert.deepEqual([work.items.has('device/d5'), work.items.has('device/d6')], [true, false]);
+  });
+
   it('of nothing but a time limit are carried out and reported, although the hash stays', () => {
     const bench = new Bench().deployed();
     bench.from(bench.controller.change([deviceItem(1, { expiresAt: 1000 })], [], bench.now));
