@@ -82,11 +82,20 @@ export async function openStream(request: HttpRequest, idleMs: number): Promise<
 }
 
 const ANSWER_MS = 30_000;
+/** Many times the largest answer that a controller gives. */
+const MOST_BYTES = 128 << 20;
 
 async function exchange(request: HttpRequest): Promise<HttpAnswer> {
   const incoming = await begin(request, AbortSignal.timeout(request.answerMs ?? ANSWER_MS));
   const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
+  let left = MOST_BYTES;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    left -= chunk.length;
+    // Leaving the loop destroys the connection.
+    if (left < 0)
+      throw new Failure(exitCodes.failed, `The answer has more than ${MOST_BYTES >> 20} MiB, and is not read`);
+    chunks.push(chunk);
+  }
   const text = Buffer.concat(chunks).toString('utf8');
   return { status: incoming.statusCode ?? 0, headers: incoming.headers, text };
 }

@@ -1,3 +1,5 @@
+import { exitCodes, Failure } from './failure.ts';
+
 /** One line, or one server-sent event. */
 export interface Piece {
   /** undefined: an event without data, which only says where the stream stands. */
@@ -37,7 +39,11 @@ async function* rawLines(chunks: AsyncIterable<string>): AsyncGenerator<string> 
   for await (const chunk of chunks) {
     const parts = (rest + chunk).split('\n');
     rest = parts.pop() ?? '';
+    if (rest.length > MOST_CHARACTERS)
+      throw new Failure(exitCodes.failed, 'A line of the answer is too long, and is not read');
     for (const part of parts) yield part.replace(/\r$/, '');
   }
   if (rest !== '') yield rest;
 }
+
+const MOST_CHARACTERS = 16 << 20;

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { send } from './http.ts';
+import { lines } from './stream.ts';
 
 test('a request that was too much is sent again when the controller says so, and not for ever', async (t) => {
   const answers: [number, string | null][] = [
@@ -23,4 +24,24 @@ test('a request that was too much is sent again when the controller says so, and
   assert.equal((await send({ target, method: 'POST', body: {} })).status, 201);
   assert.equal((await send({ target, method: 'POST' })).status, 429, 'an hour is too long to wait');
   assert.equal((await send({ target, method: 'POST' })).status, 429, 'nothing says for how long');
+});
+
+test('an answer that does not end is not read for ever', async (t) => {
+  const server = createServer((_request, response) => {
+    const piece = Buffer.alloc(1 << 20, 'x');
+    const more = (): void => {
+      while (!response.destroyed && response.write(piece));
+    };
+    response.on('drain', more).on('error', () => {});
+    more();
+  });
+  t.after(() => server.close());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const target = { kind: 'url', url: `http://127.0.0.1:${port}/` } as const;
+  await assert.rejects(send({ target, method: 'GET', answerMs: 600_000 }), /more than 128 MiB/);
+  const endless = async function* () {
+    for (;;) yield 'x'.repeat(1 << 20);
+  };
+  await assert.rejects(lines(endless()).next(), /line of the answer is too long/);
 });

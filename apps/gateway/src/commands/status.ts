@@ -1,8 +1,9 @@
 import { lockHolder, readIdentity, StateDirectory } from '@sallyport/agent-runtime';
+import type { GatewayAgentStatus } from '@sallyport/contract/local';
 import { natText } from '@sallyport/contract/nat-text';
 import { clean } from '@sallyport/contract/text';
 import type { Place } from '../arguments.ts';
-import { readStatus, type Status } from '../state/status.ts';
+import { readStatus } from '../state/status.ts';
 
 export interface StatusAnswer {
   readonly text: string;
@@ -26,7 +27,7 @@ export async function gatewayStatus({ stateDir, json }: Place & { readonly json:
   return { text: describe(gateway, enrolled, pid, status), code };
 }
 
-function describe(gateway: string, enrolled: boolean, pid: number | null, status: Status | null): string {
+function describe(gateway: string, enrolled: boolean, pid: number | null, status: GatewayAgentStatus | null): string {
   const lines: [string, string][] = [
     ['gateway', `${gateway}${enrolled ? '' : ' (not enrolled yet)'}`],
     ['agent', pid === null ? 'not running; what was applied goes on until the lease ends' : `running, process ${pid}`],

@@ -1,30 +1,12 @@
 import type { AgentSession } from '@sallyport/agent-core';
 import { natOf, type Sighting, type StateDirectory } from '@sallyport/agent-runtime';
-import type { Nat } from '@sallyport/contract/local';
-
-/** What an agent last said of itself, for `status`. */
-export interface Status {
-  readonly pid: number;
-  /** ISO 8601. */
-  readonly updatedAt: string;
-  readonly phase: AgentSession['phase'];
-  readonly applied: AgentSession['applied'];
-  readonly failure: AgentSession['failure'];
-  readonly intent: string | null;
-  readonly devices: number;
-  /** Left out by older agents. */
-  readonly nat?: Nat;
-  /** ISO 8601; null: no state yet. */
-  readonly leaseUntil: string | null;
-  /** By how many milliseconds the host's clock is ahead of the controller's, as far as known; negative: behind. */
-  readonly clockAheadMs: number;
-}
+import { GatewayAgentStatus } from '@sallyport/contract/local';
 
 /** `aheadMs`: by how much the host's clock is ahead of the controller's. */
 export function formatStatus(session: AgentSession, now: number, sighting: Sighting | null, aheadMs: number): string {
   const { phase, applied, failure, desired } = session;
   const gateway = desired.items.get('gateway');
-  const status: Status = {
+  const status: GatewayAgentStatus = {
     pid: process.pid,
     updatedAt: new Date(now).toISOString(),
     phase,
@@ -39,10 +21,11 @@ export function formatStatus(session: AgentSession, now: number, sighting: Sight
   return `${JSON.stringify(status)}\n`;
 }
 
-/** Null when no agent ever ran here. */
-export async function readStatus(directory: StateDirectory): Promise<Status | null> {
+/** Null when no agent ever ran here, or the file says nothing that can be understood. */
+export async function readStatus(directory: StateDirectory): Promise<GatewayAgentStatus | null> {
   try {
-    return JSON.parse((await directory.read('status.json')) ?? 'null') as Status | null;
+    const read = GatewayAgentStatus.safeParse(JSON.parse((await directory.read('status.json')) ?? 'null'));
+    return read.success ? read.data : null;
   } catch {
     return null;
   }

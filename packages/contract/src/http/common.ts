@@ -3,8 +3,9 @@ import { list } from '../bounds.ts';
 import { parseAddress } from '../ip.ts';
 
 /**
- * Text without control characters (C0, DEL, C1), line and paragraph separators, or characters that turn the direction of what
- * follows and so make one name look like another. Counted in UTF-16 code units.
+ * Text without control characters (C0, DEL, C1), line and paragraph separators, characters that control the direction of
+ * text, or characters without width (U+200B, U+2060, U+FEFF): these make one name look like another. The joiners U+200C and
+ * U+200D are allowed, because scripts and emoji need them. Counted in UTF-16 code units.
  */
 export const text = (max: number, min = 0) =>
   z
@@ -12,8 +13,8 @@ export const text = (max: number, min = 0) =>
     .min(min)
     .max(max)
     .regex(
-      /^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]*$/,
-      'must not contain control characters',
+      /^[^\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]*$/,
+      'must not contain control characters or invisible ones',
     )
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 

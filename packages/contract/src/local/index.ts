@@ -1,4 +1,5 @@
 export { readBounded } from '../bounds.ts';
+export * from './gateway-status.ts';
 export * from './messages.ts';
 export * from './nat.ts';
 export * from './status.ts';
