@@ -354,7 +354,8 @@ class ChannelServer implements AgentChannel {
   }
 
   #deviceSource(tenant: string, report: SourceReport): void {
-    const source = this.#sources.seen(report);
+    const native = this.#entries.get(report.device);
+    const source = this.#sources.seen(report, native && (native.link?.address ?? null));
     if (source === null) return;
     this.#observations.deviceMoved(tenant, report.device, source);
     this.#deps.deviceMoved?.(tenant, report.device, source);

@@ -16,20 +16,50 @@ const report = (gateway: string, endpoint: string, handshake: number) => ({
 test('an address is told once, in canonical form, and again when it is another one', () => {
   const sources = new DeviceSources(10);
   assert.equal(sources.seen(report('g', '198.51.100.7:1234', 1000)), '198.51.100.7');
-  assert.equal(sources.seen(report('g', '198.51.100.7:9999', 2000)), null, 'another port is the same address');
-  assert.equal(sources.seen(report('g', '[2001:DB8::0:7]:1', 2000)), '2001:db8::7');
-  assert.equal(sources.seen(report('g', '[::ffff:198.51.100.8]:1', 2000)), '198.51.100.8');
+  assert.equal(sources.seen(report('g', '198.51.100.7:9999', 10_000)), null, 'another port is the same address');
+  assert.equal(sources.seen(report('g', '[2001:DB8::0:7]:1', 20_000)), '2001:db8::7');
+  assert.equal(sources.seen(report('g', '[::ffff:198.51.100.8]:1', 30_000)), '198.51.100.8');
   for (const endpoint of ['[fe80::1%eth0]:1', 'host.example:1', 'nonsense', ''])
-    assert.equal(sources.seen(report('g', endpoint, 3000)), null, endpoint);
+    assert.equal(sources.seen(report('g', endpoint, 40_000)), null, endpoint);
 });
 
 test('the first gateway is believed while the session with it lasts, so that the address does not jump', () => {
   const sources = new DeviceSources(10);
   assert.equal(sources.seen(report('outside', '198.51.100.7:1', 1000)), '198.51.100.7');
   assert.equal(sources.seen(report('inside', '10.0.0.7:1', 181_000)), null);
-  assert.equal(sources.seen(report('outside', '198.51.100.9:1', 2000)), '198.51.100.9', 'it sees the device roam');
-  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 182_000)), null);
-  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 182_001)), '10.0.0.7');
+  assert.equal(sources.seen(report('outside', '198.51.100.9:1', 6000)), '198.51.100.9', 'it sees the device roam');
+  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 186_000)), null);
+  assert.equal(sources.seen(report('inside', '10.0.0.7:1', 186_001)), '10.0.0.7');
+});
+
+test('an endpoint that packets of a session have moved does not count before a handshake comes from there', () => {
+  const sources = new DeviceSources(10);
+  assert.equal(sources.seen(report('g', '198.51.100.7:1', 100_000)), '198.51.100.7');
+  assert.equal(sources.seen(report('g', '203.0.113.9:1', 100_000)), null);
+  assert.equal(
+    sources.seen(report('g', '203.0.113.9:1', 100_400)),
+    null,
+    'the same handshake, by a clock that was compared anew',
+  );
+  assert.equal(sources.seen(report('g', '198.51.100.7:1', 100_000)), null);
+  assert.equal(sources.seen(report('g', '203.0.113.9:1', 220_000)), '203.0.113.9');
+});
+
+test('the address of a native device does not contradict where its channel comes from', () => {
+  const believed = (endpoint: string, channel: string | null | undefined) =>
+    new DeviceSources(10).seen(report('g', endpoint, 1000), channel) !== null;
+  assert.equal(believed('198.51.100.7:1', '203.0.113.9'), false);
+  assert.equal(believed('198.51.100.7:1', '198.51.100.7'), true);
+  assert.equal(believed('198.51.100.7:1', '::ffff:198.51.100.7'), true);
+  assert.equal(believed('198.51.100.7:1', null), false, 'the channel is cut');
+  assert.equal(believed('198.51.100.7:1', undefined), true, 'a plain device has none');
+  assert.equal(believed('192.168.1.7:1', '198.51.100.7'), true, 'a gateway in its own network');
+  assert.equal(believed('198.51.100.7:1', '2001:db8::7'), true, 'another family');
+  assert.equal(believed('[2001:db8::7]:1', '2001:db8::8'), true, 'one network');
+  assert.equal(believed('[2001:db8:1::7]:1', '2001:db8::7'), false);
+  const sources = new DeviceSources(10);
+  assert.equal(sources.seen(report('g', '198.51.100.7:1', 1000), '198.51.100.7'), '198.51.100.7');
+  assert.equal(sources.seen(report('g', '203.0.113.9:1', 200_000), undefined), null, 'forgotten, and native still');
 });
 
 test('a bounded number of devices is remembered, those heard of last', () => {

@@ -1,4 +1,5 @@
 import { formatAddress, parseAddress, parseEndpoint } from '@sallyport/contract';
+import { agrees } from './source-agreement.ts';
 
 /** What a gateway says of where a device's tunnel comes from. */
 export interface SourceReport {
@@ -10,11 +11,19 @@ export interface SourceReport {
   readonly handshake: number;
 }
 
+/** Where the channel of a native device comes from; null: it is not connected. Undefined: the device is a plain one. */
+export type ChannelSource = string | null | undefined;
+
 interface Source {
   readonly ip: string;
   readonly gateway: string;
   readonly handshake: number;
+  /** It has had a channel, so without one it does not count as a plain device. */
+  readonly native: boolean;
 }
+
+/** Times of one handshake differ by less when the clocks of gateway and controller are compared anew. WireGuard makes 5 s of it. */
+const newerByMs = 2_000;
 
 /** A session of WireGuard is over three minutes after its handshake. */
 const sessionMs = 180_000;
@@ -23,6 +32,9 @@ const sessionMs = 180_000;
  * Source addresses of devices. Gateways see a device from different sides, one inside of its network and one outside, and
  * both are right. So that the address does not jump between them, it is the one that the first gateway tells, as long as
  * the device's session with that gateway lasts.
+ *
+ * Anybody on the way can move the endpoint of a session by sending its packets on from elsewhere. So an address counts only
+ * with a newer handshake, and that of a native device only when it does not contradict where its channel comes from.
  */
 export class DeviceSources {
   readonly #sources = new Map<string, Source>();
@@ -34,16 +46,20 @@ export class DeviceSources {
   }
 
   /** Takes a report in. Returns the device's address when it is another one than before, else null. */
-  seen({ device, gateway, endpoint, handshake }: SourceReport): string | null {
+  seen({ device, gateway, endpoint, handshake }: SourceReport, channel?: ChannelSource): string | null {
     const ip = sourceOf(endpoint);
     if (ip === null) return null;
     const before = this.#sources.get(device);
+    const moved = before?.ip !== ip;
+    if (moved && before?.gateway === gateway && handshake < before.handshake + newerByMs) return null;
+    const from = channel === undefined && before?.native ? null : channel;
+    if (moved && from !== undefined && !agrees(ip, from)) return null;
     if (before !== undefined && before.gateway !== gateway && handshake <= before.handshake + sessionMs) return null;
     this.#sources.delete(device);
-    this.#sources.set(device, { ip, gateway, handshake });
+    this.#sources.set(device, { ip, gateway, handshake, native: from !== undefined });
     const oldest = this.#sources.keys().next();
     if (this.#sources.size > this.#limit && !oldest.done) this.#sources.delete(oldest.value);
-    return before?.ip === ip ? null : ip;
+    return moved ? ip : null;
   }
 }
 
