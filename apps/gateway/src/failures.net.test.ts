@@ -47,8 +47,8 @@ test('failures are reported in words and heal without a restart', { skip }, asyn
     const { gateway, interface: name } = made;
     const mended = (what: string, look: () => Promise<string>, there: string) =>
       until(`${what} to be mended`, async () => (await look()).includes(there), { timeoutMs: 5_000 });
-    await gateway.ip('route', 'del', '100.64.0.0/10', 'dev', name);
-    await mended('the route', () => gateway.ip('route'), `100.64.0.0/10 dev ${name}`);
+    await gateway.ip('route', 'del', '100.64.0.0/24', 'dev', name);
+    await mended('the route', () => gateway.ip('route'), `100.64.0.0/24 dev ${name}`);
     await gateway.ip('addr', 'del', '100.64.0.1/32', 'dev', name);
     await mended('the address', () => gateway.ip('addr', 'show', name), '100.64.0.1/32');
     await gateway.ip('rule', 'del', 'pref', '0', 'iif', name);

@@ -9,6 +9,8 @@ export type HostNetErrorCode =
   | 'foreign-chain-drops'
   /** The tunnel interface does not exist. */
   | 'missing-interface'
+  /** The host's own network has addresses that the tunnel needs. */
+  | 'address-clash'
   /** The given state contradicts itself or is malformed. */
   | 'invalid-state'
   /** The system refused a change that looked right. */

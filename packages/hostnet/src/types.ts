@@ -135,8 +135,10 @@ export interface HostState {
   readonly interface: string;
   /** Own overlay addresses with prefix length, e.g. `100.64.0.1/32`, `fd7a:…::1/128`. */
   readonly addresses: readonly string[];
-  /** Whole overlay, CIDR per family: routed into the tunnel, blackholed behind it, refused from anywhere else. */
+  /** Whole overlay, CIDR per family. */
   readonly overlay: { readonly v4: string; readonly v6: string };
+  /** Prefixes of the overlay that are in use: routed into the tunnel, blackholed behind it. Absent: all of it. */
+  readonly members?: readonly string[];
   readonly mtu: number;
   /**
    * Further prefixes to route into the tunnel: destinations behind other gateways, sources of peers. Where the host's own
@@ -159,8 +161,10 @@ export interface ClientHostState {
   readonly interface: string;
   /** Own overlay addresses with prefix length, as in `HostState`. */
   readonly addresses: readonly string[];
-  /** Whole overlay, CIDR per family: routed into the tunnel while there are prefixes. */
+  /** Whole overlay, CIDR per family. */
   readonly overlay: { readonly v4: string; readonly v6: string };
+  /** Addresses of the gateways in the overlay: routed into the tunnel while there are prefixes. Absent: all of the overlay. */
+  readonly members?: readonly string[];
   readonly mtu: number;
   /**
    * Destinations to route into the tunnel; `0.0.0.0/0` and `::/0` make a full tunnel. They win over every route that the

@@ -13,6 +13,8 @@ import {
   isInternet,
   isOpen,
   isTunnel,
+  memberAddresses,
+  overlayBlock,
   type PeerSource,
   peerGatewayOf,
   prefixOf,
@@ -57,7 +59,7 @@ export function planChange(
       ...(before !== null && before.listenPort !== gateway.listenPort && { listenPort: gateway.listenPort }),
       peers: peerChanges(effective, items, peerConfig),
     },
-    host: before !== null || effective.some(movesRoutes),
+    host: before !== null || effective.some(movesRoutes) || movesMembers(effective, items),
   };
 }
 
@@ -122,6 +124,20 @@ function carriers(changes: readonly ItemChange[], items: Items): PeerItem[] {
   });
 }
 
+/** Whether a part of the overlay comes into use or goes out of it. */
+function movesMembers(changes: readonly ItemChange[], items: Items): boolean {
+  const moved = changes.filter(({ before, after }) => blocksOf(before).join() !== blocksOf(after).join());
+  const blocks = new Set(moved.flatMap(({ before, after }) => [...blocksOf(before), ...blocksOf(after)]));
+  const touched = new Set(moved.flatMap(({ before, after }) => [before?.key ?? '', after?.key ?? '']));
+  for (const item of items.values()) {
+    if (blocks.size === 0) return false;
+    if (!touched.has(item.key)) for (const block of blocksOf(item)) blocks.delete(block);
+  }
+  return blocks.size > 0;
+}
+
+const blocksOf = (item: StateItem | null): string[] => (item === null ? [] : memberAddresses(item).map(overlayBlock));
+
 /** Whether link, addresses, routes or rules follow from the item. */
 export function movesRoutes({ before, after }: ItemChange): boolean {
   return routesText(before) !== routesText(after);
@@ -129,7 +145,7 @@ export function movesRoutes({ before, after }: ItemChange): boolean {
 
 function routesText(item: StateItem | null): string {
   if (item?.kind === 'route') return `${prefixOf(item)}${isInternet(item) ? ' internet' : ''}`;
-  return item?.kind === 'peer' ? [...item.sources].sort().join() : '';
+  return item?.kind === 'peer' ? [...item.sources, ...item.addresses].sort().join() : '';
 }
 
 /** A peer that lives keeps its endpoint, which may have roamed. */

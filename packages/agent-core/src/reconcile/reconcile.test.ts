@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { StateHash, type StateItem } from '@sallyport/contract/channel';
+import { type DeviceItem, StateHash, type StateItem } from '@sallyport/contract/channel';
 import type { FoundFirewall } from '@sallyport/hostnet';
 import type { DeviceStatus, PeerConfig } from '@sallyport/wireguard';
 import fc from 'fast-check';
@@ -60,6 +60,16 @@ describe('what items come to', () => {
     assert.deepEqual(addresses, ['100.64.0.1/32', 'fd00::1/128']);
   });
 
+  it('the blocks of members and the address of probes are in use, not the whole overlay', () => {
+    const gateway = gatewayItem();
+    const item = deviceItem(3, { addresses: ['100.64.9.3', 'fd00:5a11::903'] });
+    const { members } = hostStateOf(gateway, mapOf([gateway, deviceItem(1), deviceItem(2), item]), 'sp0');
+    assert.deepEqual(members, [
+      ...['100.127.255.255/32', '100.64.0.0/24', '100.64.1.0/24', '100.64.9.0/24'],
+      ...['fd00:5a11:0:ffff:ffff:ffff:ffff:ffff/128', 'fd00:5a11::/120', 'fd00:5a11::1:0/120', 'fd00:5a11::900/120'],
+    ]);
+  });
+
   it('OFFLINE and a missing gateway: no peers, no grants; MAINTENANCE: draining', () => {
     for (const closed of [mapOf([...items.values()].slice(1)), withIntent(items, 'OFFLINE')]) {
       assert.equal(deviceConfigOf(closed, facts).peers.size, 0);
@@ -113,6 +123,19 @@ describe('changes', () => {
     assert.equal(planChange([], draining, 5, restingPeer)?.firewall.settings?.leaseUntil, 3, 'what is drained is cut');
     assert.equal(firewallStateOf(draining, 2).leaseUntil, 2);
     assert.equal(firewallStateOf(mapOf([gatewayItem({ drainUntil: 3 })]), 5).leaseUntil, 5, 'only while it drains');
+  });
+
+  it('of members look at the host only where a block comes into use or goes out of it', () => {
+    const host = (before: readonly DeviceItem[], after: readonly DeviceItem[]) => {
+      const [from, to] = [before, after].map((devices) => mapOf([gatewayItem(), ...devices]));
+      return planChange(differences(from ?? new Map(), to ?? new Map()), to ?? new Map(), 1, restingPeer)?.host;
+    };
+    const far = deviceItem(9, { addresses: ['100.64.9.9', 'fd00:5a11::909'] });
+    assert.equal(host([deviceItem(1)], [deviceItem(1), deviceItem(2)]), false);
+    assert.equal(host([deviceItem(1), deviceItem(2)], [deviceItem(1)]), false);
+    assert.equal(host([deviceItem(1)], [deviceItem(1), far]), true);
+    assert.equal(host([deviceItem(1), far], [deviceItem(1)]), true);
+    assert.equal(host([deviceItem(1), far], [deviceItem(1), { ...far, addresses: deviceItem(9).addresses }]), true);
   });
 
   it('remove peers before they add any, and let an endpoint that lives alone', () => {
@@ -315,7 +338,8 @@ function setPeer(peers: Map<string, PeerConfig>, peer: PeerConfig): void {
 }
 
 function hostRoutes(items: Items): string {
-  return hostStateOf(gatewayItem(), items, 'sp0').routes.join();
+  const { routes, members = [] } = hostStateOf(gatewayItem(), items, 'sp0');
+  return [...routes, ...members].join();
 }
 
 function without(evidence: GatewayEvidence, prefix: string): DeviceStatus {

@@ -1,4 +1,4 @@
-import { canonicalPrefix } from '@sallyport/contract';
+import { canonicalPrefix, formatAddress, parsePrefix } from '@sallyport/contract';
 import type {
   BeaconItem,
   ClassItem,
@@ -92,7 +92,44 @@ export function closesAt(gateway: GatewayItem | null, leaseUntil: number): numbe
 
 export function hostStateOf(gateway: GatewayItem, items: Items, name: string): HostState {
   const { addresses, overlay, mtu } = gateway;
-  return { interface: name, addresses: addresses.map(withLength), overlay, mtu, routes: routedPrefixes(items) };
+  const members = membersOf(gateway, items);
+  return {
+    interface: name,
+    addresses: addresses.map(withLength),
+    overlay,
+    members,
+    mtu,
+    routes: routedPrefixes(items),
+  };
+}
+
+/**
+ * Parts of the overlay that are in use here, sorted: the blocks of the gateway itself, of its devices and of other gateways,
+ * and the last address of each family, which the gateway's own probes have.
+ */
+function membersOf(gateway: GatewayItem, items: Items): string[] {
+  const blocks = new Set(gateway.addresses.map(overlayBlock));
+  for (const item of mayPass(items) ? items.values() : [])
+    for (const address of memberAddresses(item)) blocks.add(overlayBlock(address));
+  for (const prefix of Object.values(gateway.overlay)) blocks.add(lastAddress(prefix));
+  return [...blocks].sort();
+}
+
+/** Addresses in the overlay that an item gives to a member. */
+export function memberAddresses(item: StateItem): readonly string[] {
+  return item.kind === 'device' || item.kind === 'peer' ? item.addresses : [];
+}
+
+/** The 256 addresses around a member's: the controller gives them to one tenant together. */
+export function overlayBlock(address: string): string {
+  const host = address.replace(/\/.*$/, '');
+  const length = host.includes(':') ? 120 : 24;
+  return canonicalPrefix(`${host}/${length}`) ?? host;
+}
+
+function lastAddress(prefix: string): string {
+  const range = parsePrefix(prefix);
+  return range === null ? prefix : withLength(formatAddress(range.family, range.last));
 }
 
 /** Link, addresses, routes and rules of a native device. */
@@ -102,12 +139,14 @@ export function clientHostOf(
   facts: Pick<ClientHostState, 'interface' | 'mark' | 'table'>,
 ): ClientHostState {
   const { addresses, overlay, mtu, localNetwork } = client;
+  const peers = [...items.values()].flatMap((item) => (item.kind === 'peer' ? item.addresses : []));
   const internet = [...items.values()].flatMap((item) => (isInternet(item) ? [prefixOf(item)] : []));
   const prefixes = routedPrefixes(items);
   const own = {
     addresses: addresses.map(withLength),
     overlay,
     mtu,
+    members: [...new Set(peers.map(withLength))].sort(),
     ...(localNetwork !== undefined && { localNetwork }),
   };
   return { ...facts, ...own, prefixes, internet: internet.sort() };

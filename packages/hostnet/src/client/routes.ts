@@ -60,8 +60,8 @@ interface Nests {
   readonly overlay: PrefixSet;
 }
 
-function nestsOf({ overlay, prefixes, internet = [] }: ClientHostState): Nests {
-  const whole = canonical([overlay.v4, overlay.v6]);
+function nestsOf({ overlay, members, prefixes, internet = [] }: ClientHostState): Nests {
+  const whole = canonical(members ?? [overlay.v4, overlay.v6]);
   const all = canonical(prefixes);
   const open = new Set(canonical(internet));
   const isWide = (prefix: string): boolean => isDefault(prefix) || open.has(prefix);
@@ -87,8 +87,9 @@ function decide(route: HostRoute, { granted, wide, overlay }: Nests, { localNetw
     return localNetwork === 'CLOSED' || part === 'inside' ? 'inside' : 'resolvers';
   }
   if (wide.within(destination) !== undefined) return 'inside';
-  if (overlay.around(destination) !== undefined) return connected ? 'outside' : 'inside';
-  return part;
+  const member = overlay.around(destination);
+  if (member !== undefined) return connected && !isSingle(member) ? 'outside' : 'inside';
+  return connected && overlay.within(destination) !== undefined ? 'inside' : part;
 }
 
 function contestOf(route: HostRoute, outcome: Outcome, { granted, wide, overlay }: Nests): RouteContest[] {
@@ -118,6 +119,8 @@ export function contestText({ prefix, route, device, kind, winner, resolvers }: 
   const but = resolvers ? ', but for its resolvers (port 53)' : '';
   return `the local network ${route} on ${device} is closed${but}: ${prefix} goes into the tunnel`;
 }
+
+const isSingle = (prefix: string): boolean => /:.*\/128$|^[\d.]+\/32$/.test(prefix);
 
 export function isDefault(prefix: string): boolean {
   return prefix === '0.0.0.0/0' || prefix === '::/0';

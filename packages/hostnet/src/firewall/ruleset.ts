@@ -1,5 +1,6 @@
 import { HostNetError } from '../errors.ts';
 import type { Transit } from '../types.ts';
+import { guardRules, pretendingRules, strayRules } from './member-rules.ts';
 import {
   egressErrorRules,
   egressInRules,
@@ -27,7 +28,7 @@ import { OPEN_TRANSIT, transitRules } from './transit.ts';
 export interface FirewallOptions {
   /** Name of the tunnel interface, at most 15 characters. */
   readonly interface: string;
-  /** Whole overlay, CIDR per family: such sources are dropped on any other interface. */
+  /** Whole overlay, CIDR per family: members' addresses are dropped as sources on any other interface. */
   readonly overlay: { readonly v4: string; readonly v6: string };
   /** Flows that one device address may have open at a time; 4096 if not given. */
   readonly flowsPerAddress?: number;
@@ -152,7 +153,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     { name: g('egress_errors'), hook: '', rules: egressErrorRules(g) },
     { name: g('egress_in'), hook: '', rules: egressInRules(g) },
     { name: g('egress_out'), hook: '', rules: egressOutRules(g, tunnel) },
-    { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(tunnel, options.overlay) },
+    { name: g('pretending'), hook: '', rules: pretendingRules(g, options.overlay) },
+    { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(g, tunnel, options.overlay) },
     // Behind mangle, so that a foreign rule which restores marks from conntrack cannot wipe the bit out.
     {
       name: 'checked',
@@ -179,6 +181,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       rules: [
         `iifname ${tunnel} ${CLAMP}`,
         `oifname ${tunnel} ${CLAMP}`,
+        ...strayRules(g, tunnel, options.overlay),
         ...forwardRules(g, tunnel),
         ...transitRules(settings.transit ?? OPEN_TRANSIT),
       ],
@@ -209,11 +212,6 @@ const CHECKED = `meta mark set meta mark | ${markText(CHECKED_MARK)}`;
 /** Policy accept everywhere: dropped are packets of the tunnel and of the overlay, and what only we let this host forward. */
 function base(type: string, hook: string, priority: string): string {
   return ` { type ${type} hook ${hook} priority ${priority}; policy accept; }`;
-}
-
-function guardRules(tunnel: string, overlay: FirewallOptions['overlay']): string[] {
-  const elsewhere = `iifname != ${tunnel} iifname != "lo" counter name drop_spoofed drop`;
-  return [`ip saddr ${network(overlay.v4)} ${elsewhere}`, `ip6 saddr ${network(overlay.v6)} ${elsewhere}`];
 }
 
 /**

@@ -10,6 +10,10 @@ export interface FoundHost {
   readonly routes: readonly FoundRoute[];
   /** Of the main table, everybody else's that lead somewhere; may be left out when no further routes are wanted. */
   readonly foreign: readonly ForeignRoute[];
+  /** Of all tables, everybody else's within the overlay or around it, without default routes; addresses of the host too. */
+  readonly around?: readonly ForeignRoute[];
+  /** Addresses of the resolvers that the host asks. */
+  readonly resolvers?: readonly string[];
   /** In the order in which the kernel looks at them. */
   readonly rules: { readonly v4: readonly FoundRule[]; readonly v6: readonly FoundRule[] };
   /** Value of each sysctl that `sysctlPaths` asks for; missing files are left out. */

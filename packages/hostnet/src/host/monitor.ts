@@ -6,8 +6,8 @@ import { overlap } from './overlap.ts';
 export const MONITOR_ARGUMENTS = ['-o', 'monitor', 'label', 'link', 'address', 'route', 'rule', 'netconf'] as const;
 
 /**
- * Whether a line of `ip monitor` can be about something that `planUp` looks at: the tunnel interface, a route of the
- * overlay or in the way of one that is wanted, forwarding and reverse path filters of any interface, or any policy rule,
+ * Whether a line of `ip monitor` can be about something that `planUp` looks at: the tunnel interface, a route in the
+ * overlay or around it, or in the way of one that is wanted, forwarding and reverse path filters of any interface, or any policy rule,
  * since others can come to stand before ours.
  */
 export function concernsHost(state: HostState, line: string): boolean {
@@ -17,7 +17,7 @@ export function concernsHost(state: HostState, line: string): boolean {
   const overlay = [state.overlay.v4, state.overlay.v6].map((text) => formatNetwork(parsePrefix(text)));
   const route = routeOf(line);
   if (route === null) return false;
-  return overlay.includes(route) || state.routes.some((prefix) => overlap(prefix, route) !== 'apart');
+  return [...overlay, ...state.routes].some((prefix) => overlap(prefix, route) !== 'apart');
 }
 
 /** The prefix that a line about a route speaks of; null for default routes and other lines. */

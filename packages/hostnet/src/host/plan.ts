@@ -2,8 +2,9 @@ import { HostNetError } from '../errors.ts';
 import { CHECKED_MARK } from '../firewall/registers.ts';
 import { tableName } from '../firewall/ruleset.ts';
 import { TUNNEL_GROUP } from '../firewall/transit.ts';
-import { formatAddress, formatNetwork, parsePrefix } from '../ip.ts';
+import { formatAddress, parsePrefix } from '../ip.ts';
 import type { HostState } from '../types.ts';
+import { clashesOf, overlayRoutes } from './clash.ts';
 import type { FoundHost, FoundRule } from './found.ts';
 import { chooseGatewayRoutes } from './overlap.ts';
 import type { SysctlChange } from './sysctls.ts';
@@ -19,6 +20,8 @@ export interface HostPlan {
   readonly differences: readonly string[];
   /** One sentence for each prefix that the host's own network has too, or a part of it. The plan leaves those alone. */
   readonly conflicts: readonly string[];
+  /** One sentence for each reason why the tunnel cannot be up. Then the plan takes it down. */
+  readonly clashes: readonly string[];
 }
 
 /** Marks our routes and rules as ours; a number that no routing daemon has registered. */
@@ -31,11 +34,13 @@ export const BLACKHOLE_METRIC = 4_000_000;
 /** Throws `invalid-state` on a malformed state. */
 export function planUp(state: HostState, found: FoundHost): HostPlan {
   tableName(state.interface);
+  const { closing, single } = clashesOf(state, found);
+  if (closing.length > 0) return planClosed(state, found, closing);
   const batch = new Batch();
+  const members = overlayRoutes(state);
   const { wanted, conflicts } = chooseGatewayRoutes(state.routes, found.foreign);
   const destinations = (family: 4 | 6): string[] => [
-    network(state, family),
-    ...wanted.filter((prefix) => parsePrefix(prefix).family === family),
+    ...[...members, ...wanted].filter((prefix) => parsePrefix(prefix).family === family),
   ];
   for (const family of families(found)) {
     planRule(batch, state, family, found.rules[`v${family}`]);
@@ -43,16 +48,33 @@ export function planUp(state: HostState, found: FoundHost): HostPlan {
   }
   if (found.link) planLink(batch, state, found, destinations);
   else batch.differences.push(`interface ${state.interface} does not exist`);
-  return batch.plan(planSysctls(state.interface, found.sysctls, found.fixed), conflicts);
+  return batch.plan(planSysctls(state.interface, found.sysctls, found.fixed), [...single, ...conflicts]);
+}
+
+/** Leaves the addresses to the host, and keeps packets of devices out: their answers would go to the host's network. */
+function planClosed(state: HostState, found: FoundHost, clashing: readonly string[]): HostPlan {
+  const batch = new Batch();
+  for (const family of families(found)) planRule(batch, state, family, found.rules[`v${family}`]);
+  takeBack(batch, state, found);
+  // Last, with the family that comes last: the kernel takes routes away with the link.
+  const family = families(found).at(-1) ?? 4;
+  if (found.link?.up === true) batch.add(family, 'the link is up', `link set dev ${state.interface} down`);
+  return { ...batch.plan([], []), clashes: clashing };
 }
 
 /** Takes back rules, routes and addresses, whatever of them is there. Sysctls are restored from what `up` returned. */
 export function planDown(state: HostState, found: FoundHost): HostPlan {
   const batch = new Batch();
-  for (const family of [4, 6] as const) {
-    for (const rule of found.rules[`v${family}`]) {
+  for (const family of [4, 6] as const)
+    for (const rule of found.rules[`v${family}`])
       if (isOurs(rule, state)) batch.add(family, 'a rule is there', `rule del ${ruleText(state)}`);
-    }
+  takeBack(batch, state, found);
+  return batch.plan([], []);
+}
+
+/** Routes and addresses. */
+function takeBack(batch: Batch, state: HostState, found: FoundHost): void {
+  for (const family of [4, 6] as const) {
     for (const { destination, kind } of found.routes) {
       if (parsePrefix(destination).family !== family || (kind !== 'unicast' && kind !== 'blackhole')) continue;
       const text = kind === 'unicast' ? unicastText(state, destination) : blackholeText(destination);
@@ -62,7 +84,6 @@ export function planDown(state: HostState, found: FoundHost): HostPlan {
   for (const text of found.addresses) {
     batch.add(parsePrefix(text).family, `address ${text} is there`, `address del ${text} dev ${state.interface}`);
   }
-  return batch.plan([], []);
 }
 
 /** Collects commands with what they mend. */
@@ -84,6 +105,7 @@ export class Batch {
       ip6: text(this.#lines[6]),
       differences: [...this.differences, ...settings],
       conflicts,
+      clashes: [],
     };
   }
 }
@@ -219,10 +241,6 @@ function isOurs(rule: FoundRule, state: HostState): boolean {
 
 function isLocalLookup(rule: FoundRule): boolean {
   return rule.action === 'lookup' && rule.table === 'local' && !rule.iif && !rule.fwmask && !rule.narrowed;
-}
-
-function network(state: HostState, family: 4 | 6): string {
-  return formatNetwork(parsePrefix(state.overlay[`v${family}`]));
 }
 
 /** An address with its prefix length, host bits kept. */

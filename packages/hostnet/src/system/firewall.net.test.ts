@@ -74,13 +74,25 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     }
   });
 
-  it('drops overlay sources that come from the network', async () => {
-    await net.resource.ip(`
-      address add 100.64.0.99/32 dev lo
-      address add fd7a:1::99/128 dev lo nodad`);
+  it('drops addresses of devices as sources from the network, and leaves others of the overlay alone', async () => {
     const ping = ['ping', '-c', '1', '-W', '2', '-I'];
-    await net.isDropped('spoofed', () => net.resource.exec(...ping, '100.64.0.99', GATEWAY_LAN.v4));
-    await net.isDropped('spoofed', () => net.resource.exec(...ping, 'fd7a:1::99', GATEWAY_LAN.v6));
+    for (const [family, length, flags] of [
+      ['v4', 32, ''],
+      ['v6', 128, 'nodad'],
+    ] as const) {
+      const stranger = family === 'v4' ? '100.100.0.99' : 'fd7a:1:0:100::99';
+      const router = RESOURCE[family];
+      await net.resource.ip(`
+        address add ${stranger}/${length} dev lo ${flags}
+        address add ${ALICE[family]}/${length} dev lo ${flags}`);
+      await net.gateway.ip(`route add ${stranger} via ${router}`);
+      const before = await net.dropped('spoofed');
+      assert.ok(await net.resource.succeeds(...ping, stranger, GATEWAY_LAN[family]), `${stranger} is not a member`);
+      assert.equal(await net.dropped('spoofed'), before);
+      await net.isDropped('spoofed', () => net.resource.exec(...ping, ALICE[family], GATEWAY_LAN[family]));
+      await net.resource.ip(`address del ${ALICE[family]}/${length} dev lo`);
+      await net.gateway.ip(`route del ${stranger}`);
+    }
     assert.ok(await net.resource.succeeds('ping', '-c', '1', '-W', '3', GATEWAY_LAN.v4), 'foreign traffic passes');
   });
 

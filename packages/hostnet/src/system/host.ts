@@ -1,5 +1,6 @@
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { HostNetError } from '../errors.ts';
+import { CLASH_HINT } from '../host/clash.ts';
 import type { FoundHost } from '../host/found.ts';
 import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import { nearbyPrefixes } from '../host/nearby.ts';
@@ -8,6 +9,7 @@ import type { SysctlChange } from '../host/sysctls.ts';
 import { FORWARD, planSysctls, sysctlPaths } from '../host/sysctls.ts';
 import { planTransit } from '../host/transit.ts';
 import type { HostFacts, HostState } from '../types.ts';
+import { readAround, readResolvers } from './around.ts';
 import {
   applyPlan,
   checkSysctls,
@@ -66,6 +68,8 @@ export class Host {
     }
     if (plan.sysctls.length > 0) await keep(plan.sysctls);
     await applyPlan(plan);
+    if (plan.clashes.length > 0)
+      throw new HostNetError('address-clash', `the tunnel is closed: ${plan.clashes.join('; ')}`, CLASH_HINT);
     const { differences, conflicts, sysctls } = plan;
     return { changed: differences.length > 0, differences, conflicts, sysctls };
   }
@@ -86,8 +90,8 @@ export class Host {
 
   /** One sentence for each thing that is not as wanted, conflicts with the host's own network among them. */
   async verify(state: HostState): Promise<readonly string[]> {
-    const { differences, conflicts } = planUp(state, await this.#find(state));
-    return [...differences, ...conflicts];
+    const { differences, conflicts, clashes } = planUp(state, await this.#find(state));
+    return [...clashes, ...differences, ...conflicts];
   }
 
   /** Calls `report` whenever something may have come to differ from the state, from now until it is closed. */
@@ -114,6 +118,7 @@ export class Host {
     // Only to be compared with further routes, and it may be the whole internet's.
     const main = async (family: string): Promise<unknown> =>
       state.routes.length === 0 ? [] : ipJson(family, '-j', 'route', 'show', 'table', 'main');
+    const [around, resolvers] = await Promise.all([readAround(state, ipv6), readResolvers()]);
     const [device, rules4, rules6, routes4, routes6, main4, main6] = await Promise.all([
       findInterface(state.interface),
       ipJson('-4', '-j', 'rule', 'show'),
@@ -129,6 +134,8 @@ export class Host {
       rules: { v4: readRules(rules4), v6: readRules(rules6) },
       routes: [...readRoutes(routes4, state.interface, 4), ...readRoutes(routes6, state.interface, 6)],
       foreign: [...readForeignRoutes(main4, 4), ...readForeignRoutes(main6, 6)],
+      around,
+      resolvers,
       sysctls,
       fixed,
     };

@@ -74,6 +74,22 @@ export function readForeignRoutes(answer: unknown, family: 4 | 6): ForeignRoute[
     }));
 }
 
+/**
+ * Reads `ip -j route show table all` of a part of the addresses: what is not ours, without default routes, and with addresses
+ * of the host as routes of one address. Throws `bad-output`.
+ */
+export function readRoutesAround(answer: unknown, tunnel: string, family: 4 | 6): ForeignRoute[] {
+  const routes = objects(answer);
+  // A native device on this host routes the overlay too.
+  const ours = new Set([tunnel, 'lo', ...routes.filter(isOurs).map(({ dev }) => dev)]);
+  const foreign = routes
+    .filter(({ type, dev }) => !ours.has(dev) && (type === undefined || type === 'local'))
+    .map(({ type: _, ...route }) => route);
+  return readForeignRoutes(foreign, family).filter(({ destination }) => !destination.endsWith('/0'));
+}
+
+const isOurs = ({ protocol }: JsonObject): boolean => protocol === String(ROUTE_PROTOCOL);
+
 /** How many routes of a listing do not carry our protocol number. Throws `bad-output`. */
 export function countStrangers(answer: unknown): number {
   return objects(answer).filter((route) => route.protocol !== String(ROUTE_PROTOCOL)).length;
