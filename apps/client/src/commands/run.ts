@@ -160,7 +160,11 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
     command.stateDir,
     (request) => answer(parts, request),
     (error) => context.log.error('a connection to the local socket failed', { reason: failureOf(error).message }),
-  );
+  ).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EROFS') throw error;
+    context.log.error('there is no local socket: the state directory is read-only', reasonOf(error));
+    return null;
+  });
   try {
     await agent.start();
     const why = await Promise.race([
@@ -173,7 +177,7 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
     context.log.info('stopped: the tunnel goes on without the daemon', { why });
     return 0;
   } finally {
-    await server.close();
+    await server?.close();
   }
 }
 

@@ -36,7 +36,7 @@ export class StateDirectory {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 });
       await checkOwner(path);
-      await chmod(path, 0o700);
+      await chmod(path, 0o700).catch(unlessReadOnly);
     } catch (error) {
       if (error instanceof UsageError) throw error;
       const reason = (error as NodeJS.ErrnoException).code ?? (error as Error).message;
@@ -138,6 +138,11 @@ async function checkOwner(path: string): Promise<void> {
     throw new UsageError(
       `--state-dir: ${path} belongs to another user (uid ${found.uid}): choose a directory of your own`,
     );
+}
+
+/** Nothing can be put there by anybody, so the agent starts and enforces. */
+function unlessReadOnly(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EROFS') throw error;
 }
 
 async function writeDurably(path: string, text: string): Promise<void> {

@@ -80,6 +80,26 @@ it('a text that must not stay goes where the new one does not fit', async (t) =>
   assert.equal(await directory.read('state.json'), 'there is room again');
 });
 
+it('an agent starts on a read-only directory, also with a lock of a process that is gone', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  const { path } = disk;
+  const remount = (how: 'ro' | 'rw') => execFileSync('mount', ['-o', `remount,${how}`, path]);
+  const lock = () => lockAgent(path, `ro${process.pid}`, join(tmpdir(), 'sallyport-no-run'));
+  remount('ro');
+  const directory = await StateDirectory.open(path);
+  await (await lock()).release();
+  await assert.rejects(directory.write('state.json', 'x'), refused);
+  remount('rw');
+  await writeFile(join(path, 'agent.lock'), '1 1');
+  remount('ro');
+  await (await lock()).release();
+  remount('rw');
+  const held = await lock();
+  remount('ro');
+  await held.release();
+});
+
 it('what is to be undone is not lost, and nobody waits for it, when the disk is full', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;

@@ -60,7 +60,7 @@ async function acquire(path: string, what: string): Promise<Lock> {
     const pid = await livingHolder(held);
     if (pid !== null)
       throw new UsageError(`${what} is in use by the agent with process id ${pid}; stop that one first`);
-    await removeStale(path, held);
+    if (!(await removeStale(path, held))) return { release: async () => undefined };
   }
   throw new UsageError(`${what} is being locked by several agents at once; start one of them again (lock ${path})`);
 }
@@ -72,7 +72,7 @@ async function tryLink(mine: string, path: string): Promise<'made' | 'taken' | '
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return 'taken';
-    if (code === 'ENOSPC' || code === 'EDQUOT') return 'no room';
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EROFS') return 'no room';
     throw new UsageError(`the lock ${path} cannot be made in ${dirname(path)} (${code})`);
   }
 }
@@ -82,21 +82,23 @@ async function holderText(path: string): Promise<string | null> {
   return readlink(path).catch(() => readFile(path, 'utf8').catch(() => null));
 }
 
-/** Takes it aside first: if somebody was faster and it is theirs by now, it is put back. */
-async function removeStale(path: string, held: string): Promise<void> {
+/** Takes it aside first: if somebody was faster and it is theirs by now, it is put back. False: the disk is read-only. */
+async function removeStale(path: string, held: string): Promise<boolean> {
   const aside = `${path}.${randomBytes(4).toString('hex')}`;
   try {
     await rename(path, aside);
-  } catch {
-    return;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'EROFS';
   }
   const taken = await holderText(aside);
   if (taken !== null && taken !== held) await tryLink(taken, path);
   await rm(aside, { force: true });
+  return true;
 }
 
 async function release(path: string, mine: string): Promise<void> {
-  if ((await holderText(path)) === mine) await rm(path, { force: true });
+  // A disk may have become read-only meanwhile: the lock of a process that is gone holds nobody up.
+  if ((await holderText(path)) === mine) await rm(path, { force: true }).catch(() => undefined);
 }
 
 async function livingHolder(text: string): Promise<number | null> {
