@@ -90,7 +90,9 @@ test('listen addresses, ports and base paths that cannot be are refused', () => 
 
 test('agents are told of a beacon where the public URL leads to us from elsewhere', () => {
   const beacon = (env: Record<string, string>) => config(env).beacon;
-  assert.deepEqual(beacon({}), { listen: { host: '0.0.0.0', port: 51818 }, endpoint: null });
+  assert.deepEqual(beacon({}), { listen: { host: '0.0.0.0', port: 51818 }, endpoint: null, secondAddress: null });
+  assert.equal(beacon({ SALLYPORT_BEACON_SECOND_ADDRESS: '192.0.2.9' }).secondAddress, '192.0.2.9');
+  assert.throws(() => beacon({ SALLYPORT_BEACON_SECOND_ADDRESS: 'host' }), /IP address of this host/);
   assert.equal(beacon({ SALLYPORT_BEACON_LISTEN: 'off' }).listen, null);
   assert.deepEqual(beacon({ SALLYPORT_BEACON_LISTEN: '[::]:7' }).listen, { host: '::', port: 7 });
   for (const local of ['http://localhost:8080', 'http://127.0.0.1', 'http://[::1]:1'])

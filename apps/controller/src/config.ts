@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { canonicalPrefix, parseEndpoint } from '@sallyport/contract';
+import { canonicalPrefix, parseAddress, parseEndpoint } from '@sallyport/contract';
 import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
 import { defaultQuotas, type QuotaLimits, quotaNames } from './budgets/quotas.ts';
@@ -47,6 +47,11 @@ export const settings: readonly Setting[] = [
     name: 'SALLYPORT_BEACON_ENDPOINT',
     fallback: 'host of `SALLYPORT_PUBLIC_URL`',
     meaning: 'where agents reach the beacon: host, or host:port when the first of its ports is another one out there',
+  },
+  {
+    name: 'SALLYPORT_BEACON_SECOND_ADDRESS',
+    fallback: 'none',
+    meaning: 'another IP address of this host, where the second port of the beacon listens and agents reach it',
   },
   {
     name: 'SALLYPORT_METRICS_LISTEN',
@@ -132,7 +137,7 @@ export interface Config {
   readonly basePath: string;
   readonly publicUrl: string | null;
   readonly trustedProxies: readonly string[];
-  readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint'>;
+  readonly beacon: Pick<BeaconSettings, 'listen' | 'endpoint' | 'secondAddress'>;
   readonly metricsListen: { readonly host: string; readonly port: number } | null;
   /** Null: the range that the database has. */
   readonly overlay: string | null;
@@ -313,6 +318,10 @@ const shape = z.object({
   SALLYPORT_TRUSTED_PROXIES: prefixes.optional(),
   SALLYPORT_BEACON_LISTEN: listenOrOff(2, 'with a port below 65535, or off').prefault('0.0.0.0:51818'),
   SALLYPORT_BEACON_ENDPOINT: beaconEndpoint.optional(),
+  SALLYPORT_BEACON_SECOND_ADDRESS: z
+    .string()
+    .refine((text) => parseAddress(text) !== null, 'must be an IP address of this host')
+    .optional(),
   SALLYPORT_OVERLAY: overlay.optional(),
   SALLYPORT_EGRESS_ALLOW: prefixes.optional(),
   SALLYPORT_EGRESS_DENY: prefixes.optional(),
@@ -350,6 +359,7 @@ function configOf(values: z.output<typeof shape>): Config {
     beacon: {
       listen: values.SALLYPORT_BEACON_LISTEN,
       endpoint: values.SALLYPORT_BEACON_ENDPOINT ?? endpointOf(values.SALLYPORT_PUBLIC_URL),
+      secondAddress: values.SALLYPORT_BEACON_SECOND_ADDRESS ?? null,
     },
     metricsListen: values.SALLYPORT_METRICS_LISTEN,
     overlay: values.SALLYPORT_OVERLAY ?? null,

@@ -118,6 +118,21 @@ test('an initiation alone moves nothing, nor does a packet that somebody repeats
   assert.equal(told.length, 1);
 });
 
+test('the second port listens at a second address, and agents are told of it', async (t) => {
+  const endpoint = { host: '192.0.2.1', port: null };
+  const { beacon, base } = await openBeacon(t, { endpoint, secondAddress: '127.0.0.3' });
+  const told = beacon.peers().map((peer) => peer.endpoint);
+  assert.deepEqual(told, [null, `192.0.2.1:${base}`, `127.0.0.3:${base + 1}`]);
+  const bound = (host: string, port: number) =>
+    new Promise<boolean>((resolve) => {
+      const socket = createSocket('udp4');
+      socket.once('error', () => resolve(true));
+      socket.bind({ address: host, port, exclusive: true }, () => socket.close(() => resolve(false)));
+    });
+  assert.deepEqual([await bound('127.0.0.1', base), await bound('127.0.0.3', base + 1)], [true, true]);
+  assert.equal(await bound('127.0.0.1', base + 1), false);
+});
+
 test('a mapping that differs between the ports is not published', async (t) => {
   const { app, beacon, keys, base, told, knocker } = await openBeacon(t);
   const agent = await knocker();

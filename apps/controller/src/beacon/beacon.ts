@@ -15,6 +15,8 @@ export interface BeaconSettings {
   readonly listen: { readonly host: string; readonly port: number } | null;
   /** Host that agents are told, and its port where that is another one; null: they are told of no beacon. */
   readonly endpoint: { readonly host: string; readonly port: number | null } | null;
+  /** IP address of this host for the second port, so that NATs show that map by destination address; null: the same for both. */
+  readonly secondAddress?: string | null;
 }
 
 export interface BeaconDeps extends BeaconSettings {
@@ -88,13 +90,13 @@ export class Beacon {
 
   /** What agents are told: a peer for each port, and the key that knocks, which has no endpoint. */
   peers(): WorldBeacon[] {
-    const { keys, endpoint } = this.#deps;
+    const { keys, endpoint, secondAddress } = this.#deps;
     const peers: WorldBeacon[] = [{ id: 'probe', publicKey: keys.probe.publicKey, endpoint: null }];
     if (endpoint === null || this.#listening === null) return peers;
-    const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host;
+    const hosts = [endpoint.host, secondAddress ?? endpoint.host].map((h) => (h.includes(':') ? `[${h}]` : h));
     const first = endpoint.port ?? this.#listening;
     for (const [index, { publicKey }] of keys.ports.entries())
-      peers.push({ id: String(index + 1), publicKey, endpoint: `${host}:${first + index}` });
+      peers.push({ id: String(index + 1), publicKey, endpoint: `${hosts[index]}:${first + index}` });
     return peers;
   }
 
@@ -161,7 +163,7 @@ export class Beacon {
     for (let attempt = 1; ; attempt++) {
       const base = await first.listen(host, port);
       try {
-        await second.listen(host, base + 1);
+        await second.listen(this.#deps.secondAddress ?? host, base + 1);
         return base;
       } catch (error) {
         await Promise.all([first.close(), second.close()]);
