@@ -276,6 +276,9 @@ describe('a native device', () => {
     );
     const host = clientHostOf(clientItem(), items, { interface: 'sp0', mark: 7, table: 300 });
     assert.deepEqual(host.prefixes, ['10.2.0.0/16', '10.9.0.0/16']);
+    assert.deepEqual(host.members, ['100.64.0.1/32'], 'of the overlay the gateways alone');
+    const moved = { before: peerItem(1), after: peerItem(1, { addresses: ['100.64.3.1'] }) };
+    assert.equal(movesRoutes(moved), true);
     assert.equal(config.fwmark, 7);
   });
 

@@ -158,6 +158,24 @@ describe('client routes', () => {
   };
   const overlay = [STATE.overlay.v4, STATE.overlay.v6];
 
+  it('of the overlay only the addresses of gateways go into the tunnel', () => {
+    const members = ['100.64.0.1/32', 'fd7a:1::1/128'];
+    const foreign = [
+      connected('100.64.7.0/24'),
+      route('100.100.2.136/32'),
+      route('100.64.0.0/10'),
+      connected('100.64.0.0/24'),
+      route('100.64.0.1/32'),
+    ];
+    const { inside, thrown, told } = plan({ members }, foreign);
+    assert.deepEqual(inside, [...members, ...STATE.prefixes]);
+    assert.deepEqual(thrown, []);
+    assert.deepEqual(told, [
+      'the local network 100.64.0.0/24 on eth0 is closed: 100.64.0.1/32 goes into the tunnel',
+      'the route to 100.64.0.1/32 on eth0 is not used: 100.64.0.1/32 goes into the tunnel',
+    ]);
+  });
+
   it('granted prefixes win over every route of the host, whatever its length', () => {
     const prefixes = ['10.0.0.0/8', '10.2.0.0/16', '10.3.3.3/32', '172.16.0.0/12', 'fd11::/32'];
     const foreign = [
