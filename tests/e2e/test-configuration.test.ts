@@ -46,6 +46,26 @@ test('test-configuration knocks at the gateway from outside, with full packets',
     await gateway.ip('link', 'set', 'wan0', 'mtu', '1500');
   });
 
+  await t.test('rules of others drop what comes out of the tunnel', async () => {
+    await (await s.world.host('web')).listenTcp(80);
+    await s.resource('web', ['10.20.0.10'], ['TCP 80']);
+    await s.converged();
+    assert.equal((await run()).error, undefined);
+    await gateway.nft(
+      'add table inet others; add chain inet others forward { type filter hook forward priority 0; }; add rule inet others forward tcp dport 80 reject',
+    );
+    await s.controller.gatewayIs(s.gatewayId, 'ERROR');
+    const { status, error = '' } = await run();
+    assert.equal(status, 'ERROR');
+    assert.match(error, /Not reachable from the gateway: web\./);
+    assert.match(
+      error,
+      /Packets of the tunnel to 10\.20\.0\.10 port 80 do not get through.*chain forward of table inet others.*nft insert rule inet others forward iifname/,
+    );
+    await gateway.nft('delete table inet others');
+    await s.online();
+  });
+
   await t.test('a firewall is closed', async () => {
     await gateway.nft(
       'add table inet closed; add chain inet closed in { type filter hook input priority -300; }; add rule inet closed in udp dport 51820 drop',

@@ -26,7 +26,10 @@ const own: readonly Target[] = ['own4', 'own6'];
 
 /** By file: what a device cannot reach then, and what the error names. Nothing in it: the gateway stays as it is. */
 const verdicts: Readonly<Record<string, { readonly cut: readonly Target[]; readonly says?: RegExp }>> = {
-  'docker-27': { cut: forwarded, says: /chain FORWARD of table ip6? filter.*its policy.*ip6?tables -I DOCKER-USER -i/ },
+  'docker-27': {
+    cut: forwarded,
+    says: /Packets of .*chain FORWARD of table ip6? filter.*its policy.*ip6?tables -I DOCKER-USER -i/,
+  },
   'docker-27-user': { cut: [] },
   'docker-28': { cut: forwarded, says: /chain FORWARD of table ip6? filter.*its policy.*ip6?tables -I DOCKER-USER -i/ },
   fail2ban: { cut: [] },

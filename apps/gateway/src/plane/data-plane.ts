@@ -4,6 +4,7 @@ import {
   hostStateOf,
   InForce,
   type ItemChange,
+  isOpen,
   type LocalFacts,
   type PeerSource,
   planChange,
@@ -281,6 +282,8 @@ export class DataPlane implements ProbePlane {
   ): Promise<{ device: DeviceStatus | null; drift: string[] }> {
     const { interface: name, endpoints } = this.#options;
     await backend.ensure(name);
+    // Then the peer of the probes is seen, and goes with the others.
+    if (!isOpen(gatewayOf(items))) this.#probeKey = null;
     const before = (await this.#read()) ?? emptyDevice;
     endpoints.learn(before.peers.values());
     const change = diffDevice(before, deviceConfigOf(items, this.#facts));

@@ -1,4 +1,4 @@
-import type { Failure } from '@sallyport/agent-runtime';
+import { type Failure, Mutex } from '@sallyport/agent-runtime';
 import type { ProbeItem } from '@sallyport/contract/channel';
 import { explainDrop, forwardingFix, type TracedDrop } from '@sallyport/hostnet';
 import { probe } from './probes.ts';
@@ -19,12 +19,16 @@ export interface PathCheckOptions {
   readonly changed: (verdict: PathVerdict) => void;
 }
 
+/** Null: nothing could be sent. */
+type Examined = { readonly blocked: readonly ProbeItem[]; readonly failure: Failure | null } | null;
+
 /**
  * Measures whether packets of the tunnel get to the resources and back: at the start, after each change of foreign rules,
  * and at intervals. Something is in the way only if a resource answers this host and not the tunnel.
  */
 export class PathCheck {
   readonly #options: PathCheckOptions;
+  readonly #mutex = new Mutex();
   #targets: readonly ProbeItem[] = [];
   #text = '';
   #next = 0;
@@ -71,9 +75,12 @@ export class PathCheck {
   }
 
   /** Those that answer this host and not the tunnel, with what is in the way of the first. */
-  async examine(
-    items: readonly ProbeItem[],
-  ): Promise<{ blocked: readonly ProbeItem[]; failure: Failure | null } | null> {
+  examine(items: readonly ProbeItem[]): Promise<Examined> {
+    // There is one peer that probes come from, and it is admitted to one list of targets.
+    return this.#mutex.run(() => this.#examine(items));
+  }
+
+  async #examine(items: readonly ProbeItem[]): Promise<Examined> {
     const { probe } = this.#options;
     const heard = await probe.answered(items, firstMs);
     if (heard === null) return null;
@@ -105,7 +112,7 @@ export class PathCheck {
     this.#arm(this.#again ? againMs : intervalMs);
   }
 
-  #conclude(result: Awaited<ReturnType<PathCheck['examine']>>): void {
+  #conclude(result: Examined): void {
     this.#blocked = result?.blocked.map(({ id }) => id) ?? [];
     // A resource that is gone meanwhile says nothing of those that are there.
     if (this.#blocked.length > 0 && !this.#targets.some(({ id }) => this.#blocked.includes(id))) {

@@ -13,6 +13,9 @@ test('the rule that drops a probe is found, with the chain at the hook that led 
   const lines = [
     probe,
     marked,
+    // Once a packet is traced, every chain on its way shows.
+    'trace id 303e0bf5 inet sallyport_sp0_trace answer packet: iif "sp0" ip saddr 100.127.255.255 ',
+    'trace id 303e0bf5 inet sallyport_sp0_trace answer policy accept ',
     'trace id 303e0bf5 ip filter INPUT packet: iif "sp0" ip saddr 100.127.255.255 ',
     'trace id 303e0bf5 ip filter INPUT rule jump ts-input (verdict jump ts-input)',
   ];

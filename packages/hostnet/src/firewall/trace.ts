@@ -71,7 +71,7 @@ export class TraceReader {
       );
     if (!found) return null;
     const [, id = '', family = '', table = '', chain = '', what = '', rule = null, verdict, policy] = found;
-    if (family === 'inet' && table === this.#trace && this.#seen.size < MOST) {
+    if (family === 'inet' && table === this.#trace && this.#seen.size < MOST && !this.#seen.has(id)) {
       this.#seen.set(id, { of: chain === 'probe' ? 'probe' : 'answer', base: chain });
     }
     const packet = this.#seen.get(id);
