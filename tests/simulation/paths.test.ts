@@ -182,6 +182,20 @@ describe('failover', () => {
     assert.ok((times[49] ?? Infinity) <= 1_500, `${times}`);
   });
 
+  it('to a gateway that came back a moment before does not wait for a search that rests', () => {
+    const times = Array.from({ length: 20 }, (_, seed) => {
+      const { world, seen } = busy(seed);
+      world.away = true;
+      world.network.kill('198.19.0.1');
+      world.network.run(60_000 + Math.floor(world.network.dice() * 10_000));
+      world.network.kill('198.19.0.1', false);
+      world.network.kill('198.19.0.2');
+      const at = world.network.now;
+      return world.network.until(() => seen.answeredAt > at + 50, 20_000);
+    }).sort((a, b) => a - b);
+    assert.ok((times[19] ?? Infinity) <= 4_000, `${times}`);
+  });
+
   it('from a gateway that cannot reach the resource is as quick as the news of it', () => {
     const { world, seen } = busy(1);
     const [first] = world.gateways;

@@ -11,8 +11,8 @@ export type FinderEffect =
   | { readonly kind: 'probe'; readonly probe: number }
   | { readonly kind: 'find-path'; readonly relay: boolean }
   | { readonly kind: 'read-status' }
-  /** The own mapping may have moved: let the beacons see where we are. */
-  | { readonly kind: 'show-self' }
+  /** The way was lost. The own mapping may have moved, and other peers are needed. */
+  | { readonly kind: 'lost' }
   /** The state or the endpoint is another. */
   | { readonly kind: 'changed' };
 
@@ -146,6 +146,11 @@ export class PathFinder {
     });
   }
 
+  /** Another peer was lost, so this one is needed: a search does not rest. */
+  hurry(now: number): FinderEffect[] {
+    return this.#run(now, () => this.#search?.hurry(now));
+  }
+
   /** `rttMs` null: no answer. */
   probed(probe: number, rttMs: number | null, now: number): FinderEffect[] {
     return this.#run(now, () => {
@@ -228,7 +233,7 @@ export class PathFinder {
     const [first = null] = this.#order();
     this.#search?.begin(first?.endpoint === this.#endpoint ? first : null, now);
     if (this.#search?.candidate?.relay) this.#aim(this.#search.candidate, now);
-    this.#effects.push({ kind: 'read-status' }, { kind: 'show-self' });
+    this.#effects.push({ kind: 'read-status' }, { kind: 'lost' });
   }
 
   #take(step: SearchStep, now: number): void {

@@ -10,7 +10,7 @@ import { keepaliveSeconds, Outbox } from './outbox.ts';
 import { RelayMeter } from './relay-times.ts';
 import type { Candidate } from './search.ts';
 import { Traffic } from './traffic.ts';
-import { carriersOf, type Tunnel, viewOf } from './tunnels.ts';
+import { carriersOf, sameItems, type Tunnel, viewOf } from './tunnels.ts';
 import {
   defaultPathsTiming,
   type PathEffect,
@@ -306,7 +306,7 @@ export class Paths {
         this.#candidates(tunnel.item);
         this.#outbox.push({ kind: 'find-path', peer: tunnel.item.id, relay: effect.relay });
       } else if (effect.kind === 'read-status') this.#readStatus(true);
-      else if (effect.kind === 'show-self') this.#showSelf();
+      else if (effect.kind === 'lost') this.#lost(tunnel);
       else this.#changed(tunnel);
     }
   }
@@ -324,6 +324,11 @@ export class Paths {
     const how = relay === null ? '' : ` by ${this.#nameOf(relay)}`;
     const where = endpoint === null ? '' : ` at ${endpoint}`;
     this.#outbox.tell(state === 'searching' ? 'detail' : 'notice', `${item.name} is ${state}${how}${where}`);
+  }
+
+  #lost(tunnel: Tunnel): void {
+    this.#showSelf();
+    for (const other of this.#peers.values()) if (other !== tunnel) this.#follow(other, other.finder.hurry(this.#now));
   }
 
   /** The mapping of our own socket may be another: whoever is asked for it has to see it. */
@@ -389,7 +394,3 @@ export class Paths {
 const probeTimeoutMs = 2_000;
 const showPauseMs = 1_000;
 const chooseMs = 1_000;
-
-function sameItems(a: readonly StateItem[], b: readonly StateItem[]): boolean {
-  return a.length === b.length && a.every((item, n) => item === b[n]);
-}

@@ -1,4 +1,4 @@
-import type { PeerItem } from '@sallyport/contract/channel';
+import type { PeerItem, StateItem } from '@sallyport/contract/channel';
 import { restingPeer } from '../reconcile/wanted.ts';
 import type { Carrier } from './chooser.ts';
 import type { PathFinder } from './finder.ts';
@@ -35,4 +35,9 @@ export function viewOf({ item, finder }: Tunnel): PathView {
     txBytes: status?.txBytes ?? 0,
     standing: item.standing,
   };
+}
+
+/** Whether two states consist of the same objects. */
+export function sameItems(a: readonly StateItem[], b: readonly StateItem[]): boolean {
+  return a.length === b.length && a.every((item, n) => item === b[n]);
 }
