@@ -67,6 +67,7 @@ async function closesAt(t: TestContext, device: Host, moment: number): Promise<v
   await until('silence', async () => (await device.stream('closes')).silentMs > 1_000, { timeoutMs: 90_000 });
   const last = Date.now() - (await device.stream('closes')).silentMs;
   t.diagnostic(`the last answer came ${moment - last} ms before its time`);
-  assert.ok(last <= moment + 100, `${last - moment} ms too late`);
+  // The kernel closes it; on a busy machine the last answer may be on its way for a while.
+  assert.ok(last <= moment + 1_000, `${last - moment} ms too late`);
   assert.ok(last > moment - 1_000, `${moment - last} ms too early`);
 }

@@ -52,7 +52,7 @@ export async function answer(parts: DaemonParts, request: LocalRequest): Promise
         connected: agent.session.phase === 'live',
         sighting: agent.sighting,
         items,
-        handshakes: await plane.handshakes(),
+        handshakes: () => plane.handshakes(),
         measurePaths: () => plane.measurePathMtus(),
         interface: about.interface,
         wireguard: plane.wireguardKind,

@@ -66,7 +66,7 @@ async function checkAlone({ stateDir, controller, caFile }: NetcheckCommand): Pr
     connected: false,
     sighting: null,
     items: new Map(),
-    handshakes: new Map(),
+    handshakes: async () => new Map(),
     interface: known?.interface ?? '',
     wireguard: null,
   });

@@ -69,7 +69,7 @@ test('the controller is asked for its time as well', async (t) => {
   assert.ok(Math.abs((answer.clockSkewMs ?? 0) - 3_600_000) < 5_000);
   const whole = await netcheck({
     ...{ controller: `ws://127.0.0.1:${port}`, connected: false, items: new Map(), interface: '', wireguard: null },
-    ...{ handshakes: new Map(), sighting: null },
+    ...{ handshakes: async () => new Map(), sighting: null },
   });
   assert.ok(LocalReply.safeParse(whole).success);
   const nobody = await askController('http://127.0.0.1:9');
@@ -81,11 +81,12 @@ test('a beacon answers when WireGuard has shaken hands with it lately', async ()
   const check = await netcheck({
     ...{ controller: 'ftp://x', connected: false, sighting: null, interface: '', wireguard: null },
     items: new Map(beacons.map((item) => [item.key, item])),
-    handshakes: new Map([
-      [beaconItem(1).publicKey, Date.now() - 1_000],
-      [beaconItem(2).publicKey, Date.now() - 3_600_000],
-      [beaconItem(3).publicKey, null],
-    ]),
+    handshakes: async () =>
+      new Map([
+        [beaconItem(1).publicKey, Date.now() - 1_000],
+        [beaconItem(2).publicKey, Date.now() - 3_600_000],
+        [beaconItem(3).publicKey, null],
+      ]),
   });
   assert.deepEqual(
     check.beacons.map(({ endpoint, answers }) => [endpoint, answers]),
@@ -106,7 +107,7 @@ test('the kind of NAT is told in words, and a beacon that answers is not blocked
   const check = (mapping: Mapping, handshake: number | null, liveMs = 60_000) =>
     netcheck({
       ...{ controller: 'ftp://x', connected: true, interface: '', wireguard: null, sighting: { mapping, liveMs } },
-      ...{ items: new Map([[item.key, item]]), handshakes: new Map([[item.publicKey, handshake]]) },
+      ...{ items: new Map([[item.key, item]]), handshakes: async () => new Map([[item.publicKey, handshake]]) },
     });
   const line = async (...facts: Parameters<typeof check>) => {
     const reply = await check(...facts);
@@ -122,9 +123,21 @@ test('the kind of NAT is told in words, and a beacon that answers is not blocked
   assert.equal(await line({ kind: 'undecided' }, now), 'not known yet');
   const apart = await netcheck({
     ...{ controller: 'ftp://x', connected: false, interface: '', wireguard: null, sighting: null },
-    ...{ items: new Map(), handshakes: new Map() },
+    ...{ items: new Map(), handshakes: async () => new Map() },
   });
   assert.match(netcheckText(apart), /^NAT +unknown: not connected/m);
+});
+
+test('a device that has just connected waits for the first answer of a beacon', async () => {
+  const item = beaconItem(1);
+  let reads = 0;
+  const check = await netcheck({
+    ...{ controller: 'ftp://x', connected: true, interface: '', wireguard: null },
+    ...{ sighting: { mapping: { kind: 'undecided' }, liveMs: 1_000 }, items: new Map([[item.key, item]]) },
+    handshakes: async () => new Map([[item.publicKey, ++reads < 3 ? null : Date.now()]]),
+  });
+  assert.deepEqual([check.beacons.map(({ answers }) => answers), reads], [[true], 3]);
+  assert.ok(!check.advice.some((line) => line.includes('beacon')), check.advice.join('\n'));
 });
 
 test('addresses and times in all their forms', () => {

@@ -18,25 +18,27 @@ export interface NetcheckContext {
   /** What the daemon was told of the NAT; null: it is not connected. */
   readonly sighting: Sighting | null;
   readonly items: ReadonlyMap<string, StateItem>;
-  /** When each WireGuard peer answered last, by public key, in epoch milliseconds. */
-  readonly handshakes: ReadonlyMap<string, number | null>;
+  /** Reads when each WireGuard peer answered last, by public key, in epoch milliseconds. */
+  readonly handshakes: () => Promise<Handshakes>;
   /** Measures what paths to gateways carry; left out: none is known. */
   readonly measurePaths?: () => Promise<PathMtu[]>;
   readonly interface: string;
   readonly wireguard: Netcheck['wireguard'];
 }
 
-/** Looks at the network around this device: a second or two. */
+type Handshakes = ReadonlyMap<string, number | null>;
+
+/** Looks at the network around this device: a second or two, some more right after it has connected. */
 export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
   const { items, interface: own } = context;
-  const [controller, relays, routes, pathMtus] = await Promise.all([
+  const [controller, relays, routes, pathMtus, beacons] = await Promise.all([
     askController(context.controller, context.caFile ?? null),
     measureRelays(items),
     defaultRoutes(own),
     context.measurePaths?.() ?? [],
+    askBeacons(context),
   ]);
   const client = items.get('client');
-  const beacons = beaconsOf(items, context.handshakes, Date.now());
   const facts = {
     type: 'netcheck' as const,
     controller: { url: context.controller, connected: context.connected, ...controller },
@@ -59,12 +61,25 @@ function natFrom({ sighting, items }: NetcheckContext, beacons: Netcheck['beacon
   return nat.kind === 'blocked' && beacons.some(({ answers }) => answers) ? { ...nat, kind: 'unknown' } : nat;
 }
 
-/** WireGuard itself speaks to the beacons all the time, so they need not be asked. */
-function beaconsOf(
-  items: NetcheckContext['items'],
-  handshakes: NetcheckContext['handshakes'],
-  now: number,
-): Netcheck['beacons'] {
+/**
+ * WireGuard itself speaks to the beacons all the time, so they need not be asked. Its first handshake may come before the
+ * beacon knows a device that has just enrolled, and it tries again after five seconds: until then silence says nothing.
+ */
+async function askBeacons({ items, handshakes, sighting }: NetcheckContext): Promise<Netcheck['beacons']> {
+  const patientUntil = performance.now() + (sighting !== null && sighting.liveMs < settledMs ? retryMs : 0);
+  for (;;) {
+    const beacons = beaconsOf(items, await handshakes(), Date.now());
+    const isSilent = beacons.length > 0 && beacons.every(({ answers }) => !answers);
+    if (!isSilent || performance.now() >= patientUntil) return beacons;
+    await new Promise((resolve) => setTimeout(resolve, 250));
+  }
+}
+
+/** How long after it connected a device may still wait for the beacon, and for how long it is worth waiting. */
+const settledMs = 15_000;
+const retryMs = 7_000;
+
+function beaconsOf(items: NetcheckContext['items'], handshakes: Handshakes, now: number): Netcheck['beacons'] {
   return [...items.values()].flatMap((item) => {
     if (item.kind !== 'beacon' || item.endpoint === null) return [];
     const last = handshakes.get(item.publicKey) ?? null;
