@@ -16,36 +16,49 @@ export interface OverlayAddresses {
  */
 export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: string): Promise<OverlayAddresses> {
   const values = { owner_kind: kind, owner_id: owner, rests_until: null };
+  const space = await spaceOf(tx);
   const rested = await restedNumber(tx);
   if (rested !== null) {
     await tx.scoped.updateTable('overlay_leases').set(values).where('number', '=', rested).execute();
-    return addressesOf(tx, rested);
+    return addressesOf(space, rested);
   }
-  const numbers = numbersIn(await rangeOf(tx));
+  const numbers = numbersIn(space.v4);
   const fresh = (await freshNumber(tx, numbers)) ?? (await takeBlock(tx, numbers));
   if (fresh === null) throw new ApiError('overlay_exhausted', await whenAgain(tx));
   await tx.scoped.insert('overlay_leases', { number: fresh, ...values });
-  return addressesOf(tx, fresh);
+  return addressesOf(space, fresh);
 }
 
 /** Takes the addresses of an object back; they rest for twice the tenant's lease. */
 export async function freeOverlay(tx: Tx, { overlay_v4 }: Pick<OverlayAddresses, 'overlay_v4'>): Promise<void> {
-  const { lease_ms } = await tenantRow(tx);
+  const { v4, leaseMs } = await spaceOf(tx);
   await tx.scoped
     .updateTable('overlay_leases')
-    .set({ rests_until: tx.now + 2 * lease_ms })
-    .where('number', '=', numberOf(await rangeOf(tx), overlay_v4))
+    .set({ rests_until: tx.now + 2 * leaseMs })
+    .where('number', '=', numberOf(v4, overlay_v4))
     .execute();
 }
 
 /** Numbers from 1; the last address of the range is not given either. */
 const numbersIn = ({ first, last }: IpRange): number => Number(last - first);
 
-async function rangeOf(tx: Tx): Promise<IpRange> {
-  const { overlay } = await tenantRow(tx);
-  const range = parsePrefix(overlay);
-  if (range === null) throw new Error(`${overlay} is no overlay range`);
-  return range;
+/** Where a tenant's addresses lie, and its lease. Read once for each write. */
+interface Space {
+  readonly v4: IpRange;
+  readonly v6: IpRange;
+  readonly leaseMs: number;
+}
+
+async function spaceOf(tx: Tx): Promise<Space> {
+  const row = await tx.scoped
+    .selectTenant()
+    .select(['overlay_v6', 'lease_ms'])
+    .select(overlayColumn)
+    .executeTakeFirstOrThrow();
+  const [v4, v6] = [parsePrefix(row.overlay), parsePrefix(row.overlay_v6)];
+  if (v4 === null) throw new Error(`${row.overlay} is no overlay range`);
+  if (v6 === null) throw new Error(`tenant ${tx.tenant} has no valid overlay prefix`);
+  return { v4, v6, leaseMs: row.lease_ms };
 }
 
 async function restedNumber(tx: Tx): Promise<number | null> {
@@ -89,14 +102,7 @@ function numberOf(range: IpRange, overlayAddress: string): number {
   return Number(address.value - range.first);
 }
 
-async function addressesOf(tx: Tx, number: number): Promise<OverlayAddresses> {
-  const prefix = parsePrefix((await tenantRow(tx)).overlay_v6);
-  if (prefix === null) throw new Error(`tenant ${tx.tenant} has no valid overlay prefix`);
-  return {
-    overlay_v4: formatAddress(4, (await rangeOf(tx)).first + BigInt(number)),
-    overlay_v6: formatAddress(6, prefix.first + BigInt(number)),
-  };
-}
-
-const tenantRow = (tx: Tx) =>
-  tx.scoped.selectTenant().select(['overlay_v6', 'lease_ms']).select(overlayColumn).executeTakeFirstOrThrow();
+const addressesOf = ({ v4, v6 }: Space, number: number): OverlayAddresses => ({
+  overlay_v4: formatAddress(4, v4.first + BigInt(number)),
+  overlay_v6: formatAddress(6, v6.first + BigInt(number)),
+});
