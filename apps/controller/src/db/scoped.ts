@@ -1,4 +1,5 @@
 import type {
+  CompiledQuery,
   DeleteQueryBuilder,
   DeleteResult,
   InsertQueryBuilder,
@@ -27,6 +28,8 @@ export interface Scoped {
   /** From `tenants`, the tenant's own row. */
   selectTenant(): SelectQueryBuilder<Database, 'tenants', Record<never, never>>;
   updateTenant(): UpdateQueryBuilder<Database, 'tenants', 'tenants', UpdateResult>;
+  /** Runs a query that these builders made and whose text is always the same: see `runCompiled`. Returns its rows. */
+  run<R>(name: string, parameters: readonly unknown[], build: () => CompiledQuery<R>): Promise<readonly R[]>;
   /** The tenant's own row, when the tenant comes into being. */
   insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
@@ -61,6 +64,7 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
     updateTable: (table) => named(db.updateTable(table as 'gateways').where('tenant_id', '=', tenant)),
     selectTenant: () => db.selectFrom('tenants').where('id', '=', tenant),
     updateTenant: () => db.updateTable('tenants').where('id', '=', tenant),
+    run: async (name, parameters, build) => (await runCompiled(db, name, parameters, build)).rows,
     insertTenant: (row) => db.insertInto('tenants').values({ ...row, id: tenant }),
     deleteFrom: (table) => named(db.deleteFrom(table as 'gateways').where('tenant_id', '=', tenant)),
   };

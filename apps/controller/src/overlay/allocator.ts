@@ -50,11 +50,10 @@ interface Space {
 }
 
 async function spaceOf(tx: Tx): Promise<Space> {
-  const row = await tx.scoped
-    .selectTenant()
-    .select(['overlay_v6', 'lease_ms'])
-    .select(overlayColumn)
-    .executeTakeFirstOrThrow();
+  const [row] = await tx.scoped.run('overlay space', ['overlay', tx.tenant], () =>
+    tx.scoped.selectTenant().select(['overlay_v6', 'lease_ms']).select(overlayColumn).compile(),
+  );
+  if (row === undefined) throw new Error(`there is no tenant ${tx.tenant}`);
   const [v4, v6] = [parsePrefix(row.overlay), parsePrefix(row.overlay_v6)];
   if (v4 === null) throw new Error(`${row.overlay} is no overlay range`);
   if (v6 === null) throw new Error(`tenant ${tx.tenant} has no valid overlay prefix`);
@@ -62,28 +61,29 @@ async function spaceOf(tx: Tx): Promise<Space> {
 }
 
 async function restedNumber(tx: Tx): Promise<number | null> {
-  const row = await tx.scoped
-    .selectFrom('overlay_leases')
-    .select('number')
-    .where('rests_until', '<=', tx.now)
-    .orderBy('rests_until')
-    .limit(1)
-    .executeTakeFirst();
+  const [row] = await tx.scoped.run('rested overlay number', [tx.tenant, tx.now, 1], () =>
+    tx.scoped
+      .selectFrom('overlay_leases')
+      .select('number')
+      .where('rests_until', '<=', tx.now)
+      .orderBy('rests_until')
+      .limit(1)
+      .compile(),
+  );
   return row?.number ?? null;
 }
 
 async function freshNumber(tx: Tx, numbers: number): Promise<number | null> {
-  const row = await tx.scoped
-    .selectFrom('overlay_blocks')
-    .select(['block', 'used'])
-    .where('used', '<', blockSize)
-    .limit(1)
-    .executeTakeFirst();
+  const [row] = await tx.scoped.run('fresh overlay number', [tx.tenant, blockSize, 1], () =>
+    tx.scoped.selectFrom('overlay_blocks').select(['block', 'used']).where('used', '<', blockSize).limit(1).compile(),
+  );
   if (row === undefined) return null;
   const number = row.block * blockSize + row.used;
   if (number >= numbers) return null;
   const used = row.used + 1;
-  await tx.scoped.updateTable('overlay_blocks').set({ used }).where('block', '=', row.block).execute();
+  await tx.scoped.run('use overlay number', [used, tx.tenant, row.block], () =>
+    tx.scoped.updateTable('overlay_blocks').set({ used }).where('block', '=', row.block).compile(),
+  );
   return number;
 }
 
