@@ -13,7 +13,7 @@ import { events, lines, type Piece } from './stream.ts';
 export interface Connection {
   /** Origin with an optional path, no slash at the end. */
   readonly url: string;
-  /** Nobody named the address: it is the one of a controller on this host. */
+  /** The user named no address, so this is the address of a controller on this host. */
   readonly assumed?: boolean;
   /** Of the published API: empty or `/…`. */
   readonly basePath: string;

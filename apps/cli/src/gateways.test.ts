@@ -26,7 +26,7 @@ test('a test says on a terminal that it goes on, and nowhere else', async (t) =>
   assert.equal((await sally(api, ['gateways', 'test', 'berlin'])).err, '');
 });
 
-test('a new gateway is to be run with the public address of the controller', async (t) => {
+test('a new gateway is told the public address of the controller', async (t) => {
   const api = await startApi(t);
   const here = await sally(api, ['gateways', 'create', 'x']);
   assert.match(here.err, /is an address of this host alone[\s\S]*SALLYPORT_PUBLIC_URL/);

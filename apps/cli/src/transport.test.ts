@@ -107,7 +107,7 @@ test('a certificate authority of one’s own is trusted with --ca-file, SALLYPOR
   }
 });
 
-test('the certificate of the server itself is trusted under any name, another one is not', async (t) => {
+test('the server certificate in the file is trusted under any name, and other certificates are not', async (t) => {
   const { url, ca } = await startTls(t, 'vpn.example');
   const other = await startTls(t, 'vpn.example');
   const list = ['gateways', 'list', '--url', url, '--ca-file'];

@@ -23,7 +23,7 @@ export const groupFamily: Family<GroupItem> = {
   },
   create: (item) => request('createGroup', { body: groupBody(item) }),
   finish: () => [],
-  // One group always is the default of SAML. It loses this when another one takes over, and not before.
+  // One group is always the SAML default. It stops being the default only when another group becomes it.
   change: (id, before, after) => {
     const isSamlDefaultGroup = before.isSamlDefaultGroup || after.isSamlDefaultGroup;
     return [request('updateGroup', { params: { id }, body: groupBody({ ...after, isSamlDefaultGroup }) })];

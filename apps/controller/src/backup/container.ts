@@ -177,13 +177,13 @@ async function keyOf(head: Buffer, passphrase: string): Promise<Buffer> {
 }
 
 const cutShort = (): OperatorError =>
-  new OperatorError('the backup is cut short: the end of the file is missing. Copy it again, or use another one');
+  new OperatorError('the backup is cut short: the end of the file is missing. Copy it again, or use another backup');
 
 /** A wrong passphrase shows at the first chunk. */
 function damaged(number: number, encrypted: boolean): OperatorError {
   if (encrypted && number === 0)
     return new OperatorError('the passphrase is wrong, or the beginning of the backup was changed');
   return new OperatorError(
-    'the backup is damaged or was changed: its checks do not fit. Copy it again, or use another one',
+    'the backup is damaged or was changed: its checks do not fit. Copy it again, or use another backup',
   );
 }
