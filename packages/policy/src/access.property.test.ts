@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/contract';
 import fc from 'fast-check';
 import { accessDifference, accessPairs } from './access.ts';
-import { entryOf } from './compile/facts.ts';
+import { entryOf } from './compile/indexes/facts.ts';
 import { evaluate } from './evaluate.ts';
 import { gatewaysFor } from './gateways-for.ts';
 import { accessMatrix } from './matrix.ts';

@@ -1,6 +1,6 @@
-import { computed } from './compile/maps.ts';
+import { keyOf, type Term } from './compile/audience/terms.ts';
+import { computed } from './compile/indexes/maps.ts';
 import { Reach } from './compile/reach.ts';
-import { keyOf, type Term } from './compile/terms.ts';
 import type { WorldDevice, WorldPolicy, WorldResource } from './types.ts';
 import type { World } from './world.ts';
 

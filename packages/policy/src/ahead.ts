@@ -1,4 +1,4 @@
-import { PolicyIndex } from './compile/policy-index.ts';
+import { PolicyIndex } from './compile/indexes/policy-index.ts';
 import { conditionOf, isAlive } from './matching.ts';
 import { inputsOf, programOf, ruleOutcome, siteInputs } from './rules/index.ts';
 import type { WorldDevice, WorldRule } from './types.ts';

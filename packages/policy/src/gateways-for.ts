@@ -1,11 +1,11 @@
 import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
 import { mergeAdjacent } from './addresses.ts';
-import { entryOf } from './compile/facts.ts';
-import { type FullTunnel, fullTunnel } from './compile/full-tunnel.ts';
-import { computed } from './compile/maps.ts';
+import type { Term } from './compile/audience/terms.ts';
+import { entryOf } from './compile/indexes/facts.ts';
+import { computed } from './compile/indexes/maps.ts';
+import { intersection, sweep } from './compile/indexes/sweep.ts';
 import { Reach } from './compile/reach.ts';
-import { intersection, sweep } from './compile/sweep.ts';
-import type { Term } from './compile/terms.ts';
+import { type FullTunnel, fullTunnel } from './compile/routing/full-tunnel.ts';
 import { portsOverlap } from './ports.ts';
 import type { World } from './world.ts';
 

@@ -1,7 +1,7 @@
 import { evaluateAhead } from './ahead.ts';
-import { computed } from './compile/maps.ts';
+import { keyOf, type Term } from './compile/audience/terms.ts';
+import { computed } from './compile/indexes/maps.ts';
 import { Reach } from './compile/reach.ts';
-import { keyOf, type Term } from './compile/terms.ts';
 import { earliest } from './moments.ts';
 import type { WorldDevice } from './types.ts';
 import type { World } from './world.ts';

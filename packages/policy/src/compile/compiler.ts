@@ -4,23 +4,23 @@ import { isAlive } from '../matching.ts';
 import { earliest } from '../moments.ts';
 import type { AccessQuery, Verdict, WorldChange, WorldSettings } from '../types.ts';
 import { MutableWorld, World } from '../world.ts';
-import type { Audience } from './audiences.ts';
+import type { Audience } from './audience/audiences.ts';
+import { Effects } from './audience/effects.ts';
+import { deviceTerms, Members, siteTerms } from './audience/members.ts';
 import { Decider } from './decider.ts';
-import type { Passing } from './destinations.ts';
-import { DeviceStates } from './device-states.ts';
-import { Effects } from './effects.ts';
-import { entryOf } from './facts.ts';
-import { GatewayState } from './gateway-state.ts';
+import { DeviceStates } from './device/device-states.ts';
+import type { Passing } from './gateway/destinations.ts';
+import { GatewayState } from './gateway/gateway-state.ts';
+import { entryOf } from './indexes/facts.ts';
+import { computed, Multimap } from './indexes/maps.ts';
+import { PolicyIndex } from './indexes/policy-index.ts';
+import { ResourceIndex } from './indexes/resource-index.ts';
+import { type Site, sitesOf } from './indexes/sites.ts';
 import { assertReadable, Intake } from './intake.ts';
-import { Journeys } from './journeys.ts';
-import { Links } from './links.ts';
-import { computed, Multimap } from './maps.ts';
-import { deviceTerms, Members, siteTerms } from './members.ts';
-import { Pairs } from './pairs.ts';
-import { PolicyIndex } from './policy-index.ts';
-import { ResourceIndex } from './resource-index.ts';
-import { type Site, sitesOf } from './sites.ts';
-import { Tenant } from './tenant.ts';
+import { Journeys } from './routing/journeys.ts';
+import { Links } from './routing/links.ts';
+import { Pairs } from './routing/pairs.ts';
+import { Tenant } from './routing/tenant.ts';
 
 /**
  * Desired states of all gateways of a tenant, kept up with changes of its world and with the time. The states are a

@@ -4,11 +4,11 @@ import { type Address, admitsPort, byId, type Destination, questionOf, type Sour
 import { inputsOf, type RuleInputs } from '../rules/index.ts';
 import type { AccessQuery, Verdict, WorldChange, WorldDevice, WorldPolicy, WorldResource } from '../types.ts';
 import type { World } from '../world.ts';
-import type { Effects } from './effects.ts';
-import { computed } from './maps.ts';
-import { OutcomeCache } from './outcome-cache.ts';
-import type { PolicyIndex } from './policy-index.ts';
-import type { ResourceIndex } from './resource-index.ts';
+import type { Effects } from './audience/effects.ts';
+import { OutcomeCache } from './audience/outcome-cache.ts';
+import { computed } from './indexes/maps.ts';
+import type { PolicyIndex } from './indexes/policy-index.ts';
+import type { ResourceIndex } from './indexes/resource-index.ts';
 
 /** Decides as `evaluate` does, but finds through indexes the few policies that could decide. */
 export class Decider {

@@ -8,7 +8,7 @@ import { allDestinations, allPorts, gatewayIds, instant, population } from '../t
 import { policy, settings } from '../testing/build.ts';
 import type { WorldChange } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';
-import { entryOf } from './facts.ts';
+import { entryOf } from './indexes/facts.ts';
 
 test('what its gateway lets through for a device that comes in there goes on to gateways that know whose it is', () => {
   let [passed, kept, peers] = [0, 0, 0];

@@ -2,13 +2,13 @@ import { prefixRange, reservedRanges } from '../addresses.ts';
 import { isAccessPoint } from '../matching.ts';
 import type { WorldChange, WorldGateway, WorldPolicy, WorldRelay, WorldResource, WorldSettings } from '../types.ts';
 import type { MutableWorld } from '../world.ts';
-import type { Effects } from './effects.ts';
-import { entriesOf } from './entries.ts';
-import { isEntry, relayPoint } from './facts.ts';
-import { Multimap } from './maps.ts';
-import type { Pairs } from './pairs.ts';
-import type { PolicyIndex } from './policy-index.ts';
-import type { ResourceIndex } from './resource-index.ts';
+import type { Effects } from './audience/effects.ts';
+import { entriesOf } from './indexes/entries.ts';
+import { isEntry, relayPoint } from './indexes/facts.ts';
+import { Multimap } from './indexes/maps.ts';
+import type { PolicyIndex } from './indexes/policy-index.ts';
+import type { ResourceIndex } from './indexes/resource-index.ts';
+import type { Pairs } from './routing/pairs.ts';
 
 /** Throws RangeError when a change has an address that cannot be read. */
 export function assertReadable(change: WorldChange): void {

@@ -3,14 +3,14 @@ import { isAccessPoint, isAlive } from '../matching.ts';
 import { portsOverlap } from '../ports.ts';
 import type { WorldDevice } from '../types.ts';
 import type { World } from '../world.ts';
-import { type Cell, CellResolver } from './cells.ts';
-import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './destinations.ts';
-import { computed } from './maps.ts';
-import { deviceTerms } from './members.ts';
-import { OutcomeCache } from './outcome-cache.ts';
-import { PolicyIndex } from './policy-index.ts';
-import { ResourceIndex } from './resource-index.ts';
-import { keyOf, type Term } from './terms.ts';
+import { deviceTerms } from './audience/members.ts';
+import { OutcomeCache } from './audience/outcome-cache.ts';
+import { keyOf, type Term } from './audience/terms.ts';
+import { type Cell, CellResolver } from './gateway/cells.ts';
+import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './gateway/destinations.ts';
+import { computed } from './indexes/maps.ts';
+import { PolicyIndex } from './indexes/policy-index.ts';
+import { ResourceIndex } from './indexes/resource-index.ts';
 
 /** What devices reach in a world that stands still, at one moment, worked out on demand. */
 export class Reach {

@@ -1,5 +1,5 @@
 import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
-import { entryOf, isUsable } from '../compile/facts.ts';
+import { entryOf, isUsable } from '../compile/indexes/facts.ts';
 import { evaluate } from '../evaluate.ts';
 import { isAttachable } from '../matching.ts';
 import { admitsPort } from '../question.ts';

@@ -1,0 +1,99 @@
+import { withoutRanges } from '../../addresses.ts';
+import { isAccessPoint, isAttachable, isWholeInternet, matchesResource } from '../../matching.ts';
+import type { WorldPolicy, WorldResource } from '../../types.ts';
+import type { Term } from '../audience/terms.ts';
+import { entriesOf } from '../indexes/entries.ts';
+import type { Routing } from '../routing/routing.ts';
+import type { Tenant } from '../routing/tenant.ts';
+import type { Unmet } from './outlook.ts';
+
+export interface Refusal {
+  readonly resource: WorldResource;
+  /** Null: it may be reached. Else what is in the way, in a sentence for people. */
+  readonly denied: string | null;
+}
+
+/**
+ * Resources that policies would open to somebody, by id. Those that no allow names for him are not among them: that they
+ * exist is told to nobody.
+ */
+export function refusals(
+  terms: readonly Term[],
+  unmet: readonly Unmet[],
+  routing: Routing,
+  tenant: Tenant,
+): readonly Refusal[] {
+  const { policies } = tenant;
+  const reasons = new Map(unmet.map(({ policy, reason }) => [policy, reason]));
+  const met = terms.filter((term) => term.met).map(({ policy }) => policy);
+  const walked = [...new Set([...met, ...reasons.keys(), ...policies.universal])]
+    .sort(policies.compare)
+    .flatMap((id) => policies.get(id) ?? []);
+  const named = new Map<string, WorldResource>();
+  for (const policy of walked) for (const resource of opens(policy, tenant)) named.set(resource.id, resource);
+  return [...named.values()].flatMap((resource) => {
+    const denied = obstacle(resource, walked, reasons, routing, tenant);
+    return denied === undefined ? [] : [{ resource, denied }];
+  });
+}
+
+/** Resources that a policy names to open them through gateways. */
+function opens(policy: WorldPolicy, { world }: Tenant): WorldResource[] {
+  if (!policy.allow || (policy.type === 'INTERNET' && (!isAccessPoint(policy) || isWholeInternet(policy)))) return [];
+  const candidates = policy.allResources
+    ? world.resources.values().toArray()
+    : policy.resources.flatMap((id) => world.resources.get(id) ?? []);
+  return candidates.filter((resource) => matchesResource(policy, resource));
+}
+
+/** What is in the way to a resource; undefined: it is not the business of gateways. */
+function obstacle(
+  resource: WorldResource,
+  walked: readonly WorldPolicy[],
+  reasons: ReadonlyMap<string, string>,
+  routing: Routing,
+  tenant: Tenant,
+): string | null | undefined {
+  if (routing.steered.has(resource.id)) return null;
+  const taker = tenant.world.resources.get(routing.shadowed.get(resource.id) ?? '');
+  if (taker !== undefined)
+    return `Its addresses lead to ${taker.name} by other gateways, and each address has only one way.`;
+  let closed: string | null = null;
+  for (const policy of walked) {
+    if (!matchesResource(policy, resource) && !(resource.type === 'INTERNET' && coversInternet(policy))) continue;
+    const reason = reasons.get(policy.id);
+    if (reason !== undefined) {
+      closed ??= `Its admission rule is not met: ${reason}.`;
+      continue;
+    }
+    if (policy.type === 'INTERNET') return closed ?? internetObstacle(resource, policy, tenant);
+    return policy.allow ? (outOfService(resource, policy, tenant) ?? denies) : (closed ?? denies);
+  }
+  return closed ?? 'No policy allows it.';
+}
+
+const denies = 'A policy denies it.';
+
+/** The same where an internet policy decides that is met. */
+function internetObstacle(resource: WorldResource, policy: WorldPolicy, tenant: Tenant): string | null | undefined {
+  if (!policy.allow || policy.mode === 'RESTRICTED') return denies;
+  if (!isAccessPoint(policy)) return undefined;
+  const missing = outOfService(resource, policy, tenant);
+  return missing ?? (isWholeInternet(policy) ? null : 'Its addresses are not of the public internet.');
+}
+
+function coversInternet(policy: WorldPolicy): boolean {
+  return policy.type === 'INTERNET' && isWholeInternet(policy);
+}
+
+/** Why no gateway can carry a resource that a policy opens; null: one can. */
+function outOfService(resource: WorldResource, policy: WorldPolicy, { world, realm }: Tenant): string | null {
+  const ids = isAttachable(resource.type) ? resource.gateways : policy.gateways;
+  const gateways = ids.flatMap((id) => world.gateways.get(id) ?? []);
+  if (gateways.length === 0) return 'No gateway carries it.';
+  const inService = gateways.filter(({ intent }) => intent !== 'OFFLINE');
+  if (inService.length === 0) return 'Its gateways are set to OFFLINE.';
+  if (inService.every(({ publicKey }) => publicKey === null)) return 'Its gateways are not deployed yet.';
+  const reachable = entriesOf(resource).some(({ range }) => withoutRanges(range, realm.reserved).length > 0);
+  return reachable ? null : 'It has no address that can be reached.';
+}

@@ -1,0 +1,134 @@
+import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
+import type { World } from '../../world.ts';
+import type { Audience } from '../audience/audiences.ts';
+import { isAwaiting } from '../audience/terms.ts';
+import { peerItem } from '../indexes/facts.ts';
+import { same } from '../indexes/items.ts';
+import { Layer } from '../indexes/layer.ts';
+import { type Claim, sameClaims } from '../routing/claims.ts';
+import { type FullTunnel, fullTunnel } from '../routing/full-tunnel.ts';
+import { type Carrier, latest, type Routing, routeItem, routingOf } from '../routing/routing.ts';
+import type { Tenant } from '../routing/tenant.ts';
+import { refusals } from './denials.ts';
+import { pingHints } from './ping-hints.ts';
+
+/** A policy that names a device, but whose rule is not met. */
+export interface Unmet {
+  readonly policy: string;
+  readonly reason: string;
+}
+
+/** What devices see to whom policies say the same, also in refusing. */
+export class Outlook {
+  readonly key: string;
+  readonly audience: Audience;
+  readonly unmet: readonly Unmet[];
+  /** Followed devices. */
+  readonly members = new Set<string>();
+  /** Routes and resources. */
+  routes = Layer.empty;
+  /** Peers of members for whom no gateway relays. */
+  peers = Layer.empty;
+  /** Bytes that a packet in a member's tunnel may have: no more than any of its gateways takes. */
+  mtu = Number.POSITIVE_INFINITY;
+  #claims: readonly Claim[] = [];
+  #routing: Routing | null = null;
+  #carriers: ReadonlyMap<string, Carrier> = new Map();
+
+  constructor(key: string, audience: Audience, unmet: readonly Unmet[]) {
+    this.key = key;
+    this.audience = audience;
+    this.unmet = unmet;
+  }
+
+  /** Ids of the gateways that members have a tunnel to. */
+  get gateways(): Iterable<string> {
+    return this.#carriers.keys();
+  }
+
+  /** Finds the ways anew. */
+  renew(tenant: Tenant): void {
+    const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.terms);
+    const routing = this.#route(tenant);
+    const carriers = new Map(routing.carriers);
+    const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
+    this.#await(carriers, tenant);
+    this.#carriers = carriers;
+    this.routes = this.routes.replacedBy([...routes, ...this.#resources(routing, tenant)]);
+    this.renewPeers(tenant);
+  }
+
+  /** Only takes note that gateways, or only one, are others now. */
+  renewPeers(tenant: Tenant, only?: string): void {
+    this.mtu = smallestMtu(tenant.world, this.#carriers.keys());
+    const known = (id: string) => this.peers.get(`peer/${id}`);
+    const changed = only === undefined ? null : this.#peer(only, tenant, []);
+    const before = only === undefined ? undefined : known(only);
+    if (changed !== null && before !== undefined && same(before, changed)) return;
+    const peers = [...this.#carriers.keys()].flatMap((id) => {
+      const kept = only === undefined || id === only ? undefined : known(id);
+      return kept ?? this.#peer(id, tenant, []) ?? [];
+    });
+    this.peers = this.peers.replacedBy(peers);
+  }
+
+  peersWith(tenant: Tenant, relays: (gateway: string) => PeerItem['relays']): StateItem[] {
+    return [...this.#carriers.keys()].flatMap((id) => this.#peer(id, tenant, relays(id)) ?? []);
+  }
+
+  #peer(id: string, tenant: Tenant, relays: PeerItem['relays']): PeerItem | null {
+    const [gateway, carrier] = [tenant.usable(id), this.#carriers.get(id)];
+    if (gateway === null || carrier === undefined) return null;
+    const { resources, expiresAt } = carrier;
+    return peerItem(gateway, { resources, relays, sources: [], expiresAt });
+  }
+
+  #route(tenant: Tenant): Routing {
+    const claims = tenant.claims(this.audience);
+    if (this.#routing !== null && sameClaims(this.#claims, claims)) return this.#routing;
+    this.#claims = claims;
+    this.#routing = routingOf(claims, tenant.policies, null, this.#routing);
+    return this.#routing;
+  }
+
+  /** Where a device is, only a gateway can tell that has it as a peer. */
+  #await(carriers: Map<string, Carrier>, tenant: Tenant): void {
+    for (const id of this.audience.gateways) {
+      const state = tenant.usable(id) === null ? undefined : tenant.states.get(id);
+      if (state === undefined || carriers.has(id)) continue;
+      if (this.audience.terms.some((term) => isAwaiting(term) && state.touches(this.audience, term.policy)))
+        carriers.set(id, { expiresAt: null, resources: new Set() });
+    }
+  }
+
+  #resources(routing: Routing, tenant: Tenant): ResourceItem[] {
+    return refusals(this.audience.terms, this.unmet, routing, tenant).map(({ resource, denied }) => ({
+      kind: 'resource',
+      key: `resource/${resource.id}`,
+      id: resource.id,
+      name: resource.name,
+      denied,
+      ping: pingHints(resource),
+    }));
+  }
+}
+
+/**
+ * Default routes: by the gateways of the policy, or, where it closes the internet, by any gateway that there is anyway. Where
+ * there is none they lead nowhere: what is not to take the device's own connection must not fall back to it.
+ */
+function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>, tenant: Tenant) {
+  if (tunnel === null) return [];
+  const gateways = (tunnel.gateways ?? [...carriers.keys()].sort()).filter((id) => tenant.usable(id) !== null);
+  if (tunnel.gateways !== null)
+    for (const id of gateways) {
+      const { expiresAt = tunnel.until, resources = new Set<string>() } = carriers.get(id) ?? {};
+      carriers.set(id, { expiresAt: latest(expiresAt, tunnel.until), resources });
+    }
+  return tunnel.prefixes.map((prefix) => routeItem(prefix, { mode: 'MANUAL', gateways, resources: [] }));
+}
+
+/** Bytes that a packet in the tunnel may have on every way to these gateways. */
+export function smallestMtu({ gateways, settings }: World, ids: Iterable<string>): number {
+  return [...ids].reduce((least, id) => Math.min(least, gateways.get(id)?.mtu ?? least), settings.mtu);
+}

@@ -1,0 +1,202 @@
+import { contentId, endOf, type Cell as ItemCell, mostSuccessors, type Successor } from '@sallyport/contract/channel';
+import { opensOn } from '../../matching.ts';
+import { type Grant, type PortRule, resolvePorts, uncovered } from '../../ports.ts';
+import type { PortRange } from '../../types.ts';
+import { keyOf, plainTerm, type Term } from '../audience/terms.ts';
+import { computed } from '../indexes/maps.ts';
+import type { PolicyIndex } from '../indexes/policy-index.ts';
+import type { PolicyPorts } from './destinations.ts';
+
+/** What a profile may reach in one class. */
+export type Cell = Readonly<ItemCell>;
+
+/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and terms. */
+export class CellResolver {
+  readonly #gateway: string;
+  readonly #policies: PolicyIndex;
+  readonly #ports = new Map<string, PolicyPorts>();
+  readonly #known = new Map<string, Map<string, Cell | null>>();
+  readonly #steps = new WeakMap<Cell, readonly Step[]>();
+  #common: { terms: ReadonlyMap<string, readonly Term[]>; cells: readonly Cell[] } | null = null;
+
+  constructor(gateway: string, policies: PolicyIndex) {
+    this.#gateway = gateway;
+    this.#policies = policies;
+  }
+
+  ports(policy: string): PolicyPorts | undefined {
+    return this.#ports.get(policy);
+  }
+
+  /** Policies that decide anything on this gateway. */
+  get touching(): Iterable<string> {
+    return this.#ports.keys();
+  }
+
+  /** Tells where a policy decides now; true when that is not what it was. */
+  setPorts(policy: string, ports: PolicyPorts): boolean {
+    const before = this.#ports.get(policy) ?? new Map();
+    if (ports.size === 0) this.#ports.delete(policy);
+    else this.#ports.set(policy, ports);
+    const different = [...new Set([...before.keys(), ...ports.keys()])].filter(
+      (classId) => !samePorts(before.get(classId), ports.get(classId)),
+    );
+    for (const classId of different) this.#known.delete(classId);
+    if (different.length > 0) this.#common = null;
+    return different.length > 0;
+  }
+
+  /** Forgets what a policy may have had a part in. To be called when more than its ports is another one now. */
+  forget(policy: string): void {
+    this.#common = null;
+    for (const classId of this.#ports.get(policy)?.keys() ?? []) this.#known.delete(classId);
+  }
+
+  /** What a cell of this resolver admits now. */
+  grants(cell: Cell): readonly Grant[] {
+    return this.#steps.get(cell)?.[0]?.grants ?? [];
+  }
+
+  /** The bundles of a cell, the present one first. */
+  steps(cell: Cell): readonly Step[] {
+    return this.#steps.get(cell) ?? [];
+  }
+
+  /** Cells of some terms, sorted by class id; for devices those of the universal policies among them. */
+  cells(own: readonly Term[], kind: 'device' | 'site'): readonly Cell[] {
+    const common = kind === 'device' ? (this.#common ??= this.#commonCells()) : nothingInCommon;
+    if (own.length === 0) return common.cells;
+    const terms = new Map<string, Term[]>();
+    for (const term of own)
+      for (const classId of this.#ports.get(term.policy)?.keys() ?? [])
+        computed(terms, classId, () => [...(common.terms.get(classId) ?? [])]).push(term);
+    const cells = this.#resolveAll(terms);
+    for (const cell of common.cells) if (!terms.has(cell.class)) cells.push(cell);
+    return cells.sort(byClass);
+  }
+
+  #commonCells() {
+    const terms = new Map<string, Term[]>();
+    for (const policy of this.#policies.universal)
+      for (const classId of this.#ports.get(policy)?.keys() ?? [])
+        computed(terms, classId, () => []).push(plainTerm(policy));
+    return { terms, cells: this.#resolveAll(terms).sort(byClass) };
+  }
+
+  #resolveAll(all: ReadonlyMap<string, Term[]>): Cell[] {
+    const cells: Cell[] = [];
+    for (const [classId, terms] of all) {
+      if (terms.length > 1) terms.sort((a, b) => this.#policies.compare(a.policy, b.policy));
+      const known = computed(this.#known, classId, () => new Map<string, Cell | null>());
+      if (known.size > knownLimit) known.clear();
+      const cell = computed(known, keyOf(terms), () => this.#resolve(classId, terms));
+      if (cell !== null) cells.push(cell);
+    }
+    return cells;
+  }
+
+  #resolve(classId: string, terms: readonly Term[]): Cell | null {
+    const rules = terms.flatMap((term): TimedRule[] => {
+      const policy = this.#policies.get(term.policy);
+      const ports = this.#ports.get(term.policy)?.get(classId);
+      if (policy === undefined || ports === undefined) return [];
+      return [{ policy: term.policy, allow: opensOn(policy, this.#gateway), ports, met: term.met, until: term.until }];
+    });
+    const grants = resolvePorts(rules.filter(({ met }) => met));
+    if (grants.length === 0) return null;
+    const steps = stepsOf(rules, grants);
+    const [{ bundle, expiresAt }, ...later] = steps;
+    const after = later.map((step): Successor => ({ bundle: step.bundle, expiresAt: step.expiresAt }));
+    const cell: Cell = { class: classId, bundle, expiresAt, ...(after.length > 0 && { after }) };
+    this.#steps.set(cell, steps);
+    return cell;
+  }
+}
+
+type TimedRule = PortRule & Pick<Term, 'met' | 'until'>;
+
+/** Results kept for one class: more are left over from policies that members no longer have together. */
+const knownLimit = 5000;
+
+const nothingInCommon = { terms: new Map<string, readonly Term[]>(), cells: [] };
+
+/** One bundle of a cell, and the first moment at which some port of it is no longer sure; null: all are sure. */
+interface Step {
+  readonly bundle: string;
+  readonly grants: readonly Grant[];
+  readonly expiresAt: number | null;
+}
+
+/**
+ * Returns the present bundle of a cell and its successors. A moment begins a successor when some port of the bundle before
+ * is no longer sure. When there are more moments than successors, the last successor is what no moment closes.
+ */
+function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[]): [Step, ...Step[]] {
+  const moments = [...new Set(rules.flatMap(({ until }) => until ?? []))].sort((a, b) => a - b);
+  const [first, ...later] = grantsInTurn(rules, grants, moments);
+  return [stepOf(first, later[0]), ...later.map((step, i) => stepOf(step, later[i + 1])).filter(isOpen)];
+}
+
+interface Turn {
+  readonly from: number;
+  readonly grants: readonly Grant[];
+}
+
+function grantsInTurn(rules: readonly TimedRule[], grants: readonly Grant[], moments: number[]): [Turn, ...Turn[]] {
+  const turns: [Turn, ...Turn[]] = [{ from: Number.NEGATIVE_INFINITY, grants }];
+  for (const from of moments) {
+    const next = { from, grants: sureAt(rules, from) };
+    const last = turns.at(-1) as Turn;
+    if (!uncovered(last.grants, next.grants)) continue;
+    if (turns.length < mostSuccessors) turns.push(next);
+    else return [...turns, ...lastTurns(next, sureAt(rules, Number.POSITIVE_INFINITY), rules, moments)];
+  }
+  return turns;
+}
+
+/** Prefers what stays open for good over one more step that closes everything at its end. */
+function lastTurns(next: Turn, forGood: readonly Grant[], rules: readonly TimedRule[], moments: number[]): Turn[] {
+  if (forGood.length > 0) return [{ from: next.from, grants: forGood }];
+  const end = moments.find((from) => uncovered(next.grants, sureAt(rules, from)));
+  return end === undefined ? [next] : [next, { from: end, grants: [] }];
+}
+
+/**
+ * Ports that are open from a moment on, whatever rules turn out to say. An allow whose time is over is taken as not met, a
+ * rule that closes as met: so nothing stays open for longer than is known, and what other policies open does not close.
+ */
+function sureAt(rules: readonly TimedRule[], moment: number): Grant[] {
+  return resolvePorts(
+    rules.filter(({ allow, met, until }) => {
+      const over = until !== null && until <= moment;
+      return allow ? met && !over : met || over;
+    }),
+  );
+}
+
+function stepOf({ grants }: Turn, next: Turn | undefined): Step {
+  const bundle = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
+  return { bundle, grants, expiresAt: next?.from ?? null };
+}
+
+const isOpen = ({ grants }: Step): boolean => grants.length > 0;
+
+/** Latest expiry of some cells; null: one of them has none. */
+export function latestExpiry(cells: readonly Cell[]): number | null {
+  let latest = 0;
+  for (const cell of cells) {
+    const end = endOf(cell);
+    if (end === null) return null;
+    latest = Math.max(latest, end);
+  }
+  return latest;
+}
+
+function byClass(a: Cell, b: Cell): number {
+  return a.class < b.class ? -1 : a.class > b.class ? 1 : 0;
+}
+
+function samePorts(a: readonly PortRange[] | undefined, b: readonly PortRange[] | undefined): boolean {
+  if (a?.length !== b?.length) return false;
+  return a?.every((x, i) => x === b?.[i]) ?? true;
+}

@@ -1,0 +1,145 @@
+import type { AccessType, IpRange } from '@sallyport/contract';
+import { type Realm, withoutRanges } from '../../addresses.ts';
+import { isWholeInternet, speaksOf } from '../../matching.ts';
+import { everyPort } from '../../ports.ts';
+import type { PortRange, WorldGateway, WorldPolicy, WorldResource } from '../../types.ts';
+import { type AddressClass, addressClasses, type Carriage } from '../indexes/classes.ts';
+import { type Entry, entriesOf } from '../indexes/entries.ts';
+import { computed } from '../indexes/maps.ts';
+import type { PolicyIndex } from '../indexes/policy-index.ts';
+import type { ResourceIndex } from '../indexes/resource-index.ts';
+
+/** What policies are about on one gateway: its classes, and which of their ports belong to which resource. */
+export interface Destinations {
+  /** By id, in address order. */
+  readonly classes: ReadonlyMap<string, AddressClass>;
+  readonly byResource: ReadonlyMap<string, ResourceReach>;
+}
+
+export interface ResourceReach {
+  readonly carriage: Carriage;
+  readonly type: AccessType;
+  readonly ports: ReadonlyMap<string, readonly PortRange[]>;
+  /** Those of them by which packets are passed on to others. */
+  readonly passed: ReadonlyMap<string, readonly PortRange[]>;
+}
+
+/** Ports of one policy by class id. */
+export type PolicyPorts = ReadonlyMap<string, readonly PortRange[]>;
+
+/** Whether a gateway can pass packets on to some other one that carries a resource. */
+export type Passing = (resource: WorldResource) => boolean;
+
+/** Destinations of a gateway; none when it is absent or OFFLINE. `passing`: for one through which devices come in. */
+export function destinationsOf(
+  gateway: WorldGateway | null,
+  resources: ResourceIndex,
+  policies: PolicyIndex,
+  realm: Realm,
+  passing: Passing | null = null,
+): Destinations {
+  if (gateway === null || gateway.intent === 'OFFLINE') return { classes: new Map(), byResource: new Map() };
+  const attached = resources.attached(gateway.id);
+  const carriage = ({ resource }: Entry): Carriage => {
+    if (attached.has(resource.id)) return 'own';
+    return passing?.(resource) === true ? 'passing' : null;
+  };
+  const carried = passing === null ? [...attached].flatMap((id) => resources.entries(id)) : [...resources.all()];
+  const kept = passing === null ? carried : carried.filter((entry) => carriage(entry) !== null);
+  const denied = deniedEntries(kept, (entry) => carriage(entry) !== null, resources, policies);
+  const classes = [
+    ...addressClasses([...kept, ...denied], carriage, () => realm.reserved),
+    ...(policies.accessPoints(gateway.id).size > 0 ? internetClasses(resources, realm) : []),
+  ];
+  return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, carriage) };
+}
+
+/**
+ * Where and on which ports a policy decides on a gateway. An allow only opens what is attached to it, and to who comes in
+ * through it also what it passes on.
+ */
+export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, comesIn = false): PolicyPorts {
+  const ports = new Map<string, readonly PortRange[]>();
+  for (const id of resourcesOf(policy, byResource)) {
+    const reach = byResource.get(id);
+    if (reach === undefined || !speaksOf(policy.type, reach.type)) continue;
+    const passed = comesIn ? reach.passed : new Map<string, never>();
+    for (const [classId, ranges] of !policy.allow || reach.carriage === 'own' ? reach.ports : passed)
+      ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
+  }
+  return ports;
+}
+
+/** Policies that speak of any destination here. */
+export function policiesAbout(
+  { byResource }: Destinations,
+  resources: ResourceIndex,
+  policies: PolicyIndex,
+): ReadonlySet<string> {
+  const ids = new Set<string>(byResource.has(publicInternet.id) ? policies.internet : []);
+  for (const id of byResource.keys()) {
+    const resource = resources.get(id);
+    if (resource !== undefined) for (const policy of policies.of(resource)) ids.add(policy);
+  }
+  return ids;
+}
+
+function resourcesOf(policy: WorldPolicy, byResource: Destinations['byResource']): Iterable<string> {
+  if (policy.type === 'INTERNET' && isWholeInternet(policy)) return [publicInternet.id];
+  return policy.allResources ? byResource.keys() : new Set(policy.resources);
+}
+
+/** Classes of the public addresses that no attachable resource covers, on whatever gateway and port. */
+function internetClasses(resources: ResourceIndex, { public: open }: Realm): AddressClass[] {
+  const holes = (range: IpRange) => [
+    ...withoutRanges(range, open),
+    ...resources.overlapping(range).map((entry) => entry.range),
+  ];
+  return addressClasses([...entriesOf(publicInternet), ...resources.internet()], () => 'own', holes);
+}
+
+/** Stands for every public address; its id is no id of a resource. */
+export const publicInternet: WorldResource = {
+  id: 'internet',
+  name: 'internet',
+  type: 'INTERNET',
+  addresses: ['0.0.0.0/0', '::/0'].map((prefix) => ({ id: prefix, prefix, ports: everyPort })),
+  gateways: [],
+  mode: 'MANUAL',
+};
+
+/** Entries of other resources that cut into our own, because a policy denies them. */
+function deniedEntries(
+  own: readonly Entry[],
+  isOwn: (entry: Entry) => boolean,
+  resources: ResourceIndex,
+  policies: PolicyIndex,
+): Set<Entry> {
+  const denied = new Map<string, boolean>();
+  const found = new Set<Entry>();
+  for (const entry of own.flatMap(({ range }) => resources.overlapping(range))) {
+    const { id } = entry.resource;
+    if (isOwn(entry)) continue;
+    if (!denied.has(id)) denied.set(id, policies.denies(entry.resource));
+    if (denied.get(id)) found.add(entry);
+  }
+  return found;
+}
+
+function reachOf(classes: readonly AddressClass[], carriage: (entry: Entry) => Carriage): Map<string, ResourceReach> {
+  type Ports = Map<string, readonly PortRange[]>;
+  const byResource = new Map<string, ResourceReach & { ports: Ports; passed: Ports }>();
+  for (const { id, entries, passing } of classes)
+    for (const entry of entries) {
+      const { resource, ports } = entry;
+      const reach = computed(byResource, resource.id, () => ({
+        carriage: resource.type === 'INTERNET' ? 'own' : carriage(entry),
+        type: resource.type,
+        ports: new Map(),
+        passed: new Map(),
+      }));
+      reach.ports.set(id, [...(reach.ports.get(id) ?? []), ...ports]);
+      if (passing.has(entry.signature)) reach.passed.set(id, [...(reach.passed.get(id) ?? []), ...ports]);
+    }
+  return byResource;
+}

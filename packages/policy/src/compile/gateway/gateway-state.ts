@@ -1,0 +1,303 @@
+import { formatRange } from '@sallyport/contract';
+import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
+import type { Realm } from '../../addresses.ts';
+import type { Grant } from '../../ports.ts';
+import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
+import type { Audience } from '../audience/audiences.ts';
+import { isAwaiting, keyOf, type Term } from '../audience/terms.ts';
+import type { AddressClass } from '../indexes/classes.ts';
+import { ItemStore } from '../indexes/items.ts';
+import { computed, References } from '../indexes/maps.ts';
+import type { PolicyIndex } from '../indexes/policy-index.ts';
+import type { ResourceIndex } from '../indexes/resource-index.ts';
+import type { Site } from '../indexes/sites.ts';
+import type { Reached } from '../routing/claims.ts';
+import { type Cell, CellResolver, latestExpiry } from './cells.ts';
+import { type Destinations, destinationsOf, type Passing, policiesAbout, policyPorts } from './destinations.ts';
+import { probeItems } from './probes.ts';
+
+/** Devices, or sites, of a gateway that share their cells, because the same terms touch them there. */
+interface Profile {
+  readonly key: string;
+  readonly id: string;
+  readonly kind: 'device' | 'site';
+  readonly resolver: CellResolver;
+  readonly terms: readonly Term[];
+  readonly audiences: Set<Audience>;
+  cells: readonly Cell[];
+  /** Latest expiry of the cells. */
+  expiresAt: number | null;
+  stale: boolean;
+}
+
+/** Where an audience is, and what its members show: nothing while there is nothing to reach. */
+interface Place {
+  readonly profile: Profile;
+  readonly shown: { readonly profile: string | null; readonly expiresAt: number | null } | null;
+}
+
+/**
+ * Compiled state of one gateway in layers: destinations, ports of each policy, profiles, devices. Whoever changes one
+ * layer says what of the next is affected; `settle` ends a change.
+ */
+export class GatewayState {
+  readonly id: string;
+  readonly store = new ItemStore();
+  readonly #policies: PolicyIndex;
+  readonly #resolver: CellResolver;
+  /** The same for those who come in through this gateway to go on to others. */
+  readonly #entryResolver: CellResolver;
+  /** Whether that is kept up. */
+  isEntry = false;
+  #destinations: Destinations = { classes: new Map(), byResource: new Map() };
+  readonly #profiles = new Map<string, Profile>();
+  readonly #places = new Map<Audience, Place>();
+  readonly #classes = new References();
+  readonly #bundles = new References();
+  /** Classes and bundles whose item may have come, gone or changed; bundles with their grants. */
+  readonly #dirtyClasses = new Set<string>();
+  readonly #dirtyBundles = new Map<string, readonly Grant[]>();
+  readonly #abandoned = new Set<Profile>();
+
+  constructor(id: string, policies: PolicyIndex) {
+    this.id = id;
+    this.#policies = policies;
+    this.#resolver = new CellResolver(id, policies);
+    this.#entryResolver = new CellResolver(id, policies);
+  }
+
+  renewInterface(gateway: WorldGateway, settings: WorldSettings): void {
+    this.store.put(gatewayItem(gateway, settings));
+  }
+
+  /**
+   * Renews probes and destinations; returns the policies whose ports changed here by that. `passing`: what it passes on, when
+   * devices come in through it.
+   */
+  rebuild(gateway: WorldGateway, resources: ResourceIndex, realm: Realm, passing: Passing | null): Set<string> {
+    this.store.replace('probes', gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, realm.reserved));
+    const old = this.#destinations;
+    this.#destinations = destinationsOf(gateway, resources, this.#policies, realm, passing);
+    this.isEntry = passing !== null;
+    for (const id of new Set([...old.classes.keys(), ...this.#destinations.classes.keys()]))
+      if (!sameRanges(old.classes.get(id), this.#destinations.classes.get(id))) this.#dirtyClasses.add(id);
+
+    const about = policiesAbout(this.#destinations, resources, this.#policies);
+    const concerned = this.touching.union(about);
+    return new Set([...concerned].filter((policy) => this.refreshPolicy(policy)));
+  }
+
+  /** Renews where a policy decides on this gateway; true when that changed. */
+  refreshPolicy(id: string): boolean {
+    const policy = this.#policies.get(id);
+    const ports = (comesIn: boolean) =>
+      policy === undefined ? new Map() : policyPorts(policy, this.#destinations, comesIn);
+    const own = this.#resolver.setPorts(id, ports(false));
+    return this.#entryResolver.setPorts(id, this.isEntry ? ports(true) : new Map()) || own;
+  }
+
+  /** Policies that decide anything here. */
+  get touching(): Set<string> {
+    return new Set([...this.#resolver.touching, ...this.#entryResolver.touching]);
+  }
+
+  touchedBy(policy: string): boolean {
+    return this.#resolver.ports(policy) !== undefined || this.#entryResolver.ports(policy) !== undefined;
+  }
+
+  /** Whether a policy decides anything here for an audience that it is about. */
+  touches(audience: Audience, policy: string): boolean {
+    return this.#resolverFor(audience).ports(policy) !== undefined;
+  }
+
+  /** Takes note that a policy is another one now, be it only in its order. */
+  forget(policy: string): void {
+    this.#resolver.forget(policy);
+    this.#entryResolver.forget(policy);
+  }
+
+  /** Profiles with any of these policies are no longer true. Their audiences are to be placed again. */
+  invalidate(policies: ReadonlySet<string>, everything: boolean): void {
+    for (const profile of this.#profiles.values())
+      profile.stale ||= everything || profile.terms.some(({ policy }) => policies.has(policy));
+  }
+
+  /** Finds the profile of an audience; true when its members show another one now, or none any more, or one at last. */
+  place(audience: Audience): boolean {
+    const before = this.#places.get(audience) ?? null;
+    const resolver = this.#resolverFor(audience);
+    const own = audience.terms.filter(({ policy }) => resolver.ports(policy) !== undefined);
+    if (own.length === 0 && (audience.kind === 'site' || !this.#touchedByUniversal(resolver))) {
+      this.remove(audience);
+      return before !== null && before.shown !== null;
+    }
+    const name = audience.kind === 'site' ? 'site-profile' : resolver === this.#resolver ? 'profile' : 'entry-profile';
+    const key = `${name} ${keyOf(own)}`;
+    const profile = computed(this.#profiles, key, () => newProfile(key, name, audience.kind, resolver, own));
+    if (profile.stale) this.#resolve(profile);
+    const { id, expiresAt, cells } = profile;
+    const peer = audience.kind === 'device' && own.some(isAwaiting) ? { profile: null, expiresAt: null } : null;
+    const shown = cells.length > 0 ? { profile: id, expiresAt } : peer;
+    if (profile !== before?.profile) this.remove(audience);
+    profile.audiences.add(audience);
+    audience.gateways.add(this.id);
+    this.#places.set(audience, { profile, shown });
+    return shown?.profile !== before?.shown?.profile || shown?.expiresAt !== before?.shown?.expiresAt;
+  }
+
+  /** What an audience may reach here. */
+  *reached(audience: Audience): Generator<Reached> {
+    const { cells, resolver } = this.#places.get(audience)?.profile ?? { cells: [], resolver: this.#resolver };
+    for (const cell of cells) {
+      const found = this.#destinations.classes.get(cell.class);
+      if (found !== undefined) yield { cell, class: found, grants: resolver.grants(cell) };
+    }
+  }
+
+  remove(audience: Audience): void {
+    const place = this.#places.get(audience);
+    if (place === undefined) return;
+    this.#places.delete(audience);
+    audience.gateways.delete(this.id);
+    place.profile.audiences.delete(audience);
+    if (place.profile.audiences.size === 0) this.#abandoned.add(place.profile);
+  }
+
+  /** Takes every audience away, for a gateway that is gone. */
+  vacate(): void {
+    for (const audience of [...this.#places.keys()]) this.remove(audience);
+  }
+
+  /** Renews the item of a device; its audience must have been placed. `relay`: where one listens for the two. */
+  setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined, relay: string | null): void {
+    const shown = (audience && this.#places.get(audience)?.shown) ?? null;
+    const key = `device/${id}`;
+    if (device === null || shown === null) {
+      this.store.remove(key);
+      return;
+    }
+    const { publicKey, addresses } = device;
+    const via = audience?.entry === this.id ? null : (audience?.entry ?? null);
+    const granted = shown.profile === null || via !== null ? null : relay;
+    this.store.put({
+      kind: 'device',
+      key,
+      id,
+      publicKey,
+      addresses: [...addresses],
+      via,
+      relay: granted,
+      ...shown,
+    });
+  }
+
+  /** The same for a site. */
+  setSite(id: string, site: Site | null, audience: Audience | undefined): void {
+    const shown = (audience && this.#places.get(audience)?.shown) ?? null;
+    const key = `site/${id}`;
+    const { profile = null, expiresAt = null } = shown ?? {};
+    if (site === null || profile === null) this.store.remove(key);
+    else this.store.put({ kind: 'site', key, id, prefixes: [...site.prefixes], profile, expiresAt });
+  }
+
+  /** Ends a change: what is no longer used goes. Returns what changed, or null. */
+  settle(): StateDelta | null {
+    for (const profile of this.#abandoned) if (profile.audiences.size === 0) this.#drop(profile);
+    this.#abandoned.clear();
+    for (const id of this.#dirtyClasses) this.#renewClass(id);
+    this.#dirtyClasses.clear();
+    for (const [id, grants] of this.#dirtyBundles) this.#renewBundle(id, grants);
+    this.#dirtyBundles.clear();
+    return this.store.takeDelta();
+  }
+
+  #resolverFor({ entry }: Audience): CellResolver {
+    return entry === this.id ? this.#entryResolver : this.#resolver;
+  }
+
+  #touchedByUniversal(resolver: CellResolver): boolean {
+    return this.#policies.universal.values().some((policy) => resolver.ports(policy) !== undefined);
+  }
+
+  #resolve(profile: Profile): void {
+    const { id } = profile;
+    const cells = profile.resolver.cells(profile.terms, profile.kind);
+    profile.stale = false;
+    profile.expiresAt = latestExpiry(cells);
+    if (sameCells(cells, profile.cells)) return;
+    this.#setCells(profile, cells);
+    const key = `profile/${id}`;
+    if (profile.cells.length === 0) this.store.remove(key);
+    else this.store.put({ kind: 'profile', key, id, cells: [...profile.cells] });
+  }
+
+  #drop(profile: Profile): void {
+    this.#setCells(profile, []);
+    this.#profiles.delete(profile.key);
+    this.store.remove(`profile/${profile.id}`);
+  }
+
+  #setCells(profile: Profile, cells: readonly Cell[]): void {
+    for (const cell of cells) {
+      if (this.#classes.add(cell.class)) this.#dirtyClasses.add(cell.class);
+      for (const { bundle, grants } of profile.resolver.steps(cell))
+        if (this.#bundles.add(bundle)) this.#dirtyBundles.set(bundle, grants);
+    }
+    for (const cell of profile.cells) {
+      if (this.#classes.drop(cell.class)) this.#dirtyClasses.add(cell.class);
+      for (const { bundle } of profile.resolver.steps(cell))
+        if (this.#bundles.drop(bundle)) this.#dirtyBundles.set(bundle, []);
+    }
+    profile.cells = cells;
+  }
+
+  #renewClass(id: string): void {
+    const key = `class/${id}`;
+    const found = this.#destinations.classes.get(id);
+    if (found === undefined || !this.#classes.has(id)) this.store.remove(key);
+    else this.store.put({ kind: 'class', key, id, ranges: found.ranges.map(formatRange) });
+  }
+
+  #renewBundle(id: string, grants: readonly Grant[]): void {
+    const key = `bundle/${id}`;
+    if (!this.#bundles.has(id)) this.store.remove(key);
+    else this.store.put({ kind: 'bundle', key, id, grants: [...grants] });
+  }
+}
+
+function newProfile(
+  key: string,
+  name: string,
+  kind: 'device' | 'site',
+  resolver: CellResolver,
+  terms: readonly Term[],
+): Profile {
+  const id = contentId(name, ...terms.map((term) => term.key));
+  return { key, id, kind, resolver, terms, audiences: new Set(), cells: [], expiresAt: null, stale: true };
+}
+
+function sameRanges(a: AddressClass | undefined, b: AddressClass | undefined): boolean {
+  if (a?.ranges.length !== b?.ranges.length) return false;
+  return a?.ranges.every((x, i) => x.first === b?.ranges[i]?.first && x.last === b.ranges[i].last) ?? true;
+}
+
+function sameCells(a: readonly Cell[], b: readonly Cell[]): boolean {
+  return a.length === b.length && a.every((cell, i) => cell === b[i]);
+}
+
+function gatewayItem(gateway: WorldGateway, settings: WorldSettings): GatewayItem {
+  const { listenPort, addresses, masquerade, intent, drainUntil, relayEnabled, relayPorts } = gateway;
+  const { overlay } = settings;
+  return {
+    kind: 'gateway',
+    key: 'gateway',
+    listenPort,
+    addresses: [...addresses],
+    overlay: { v4: overlay.v4, v6: overlay.v6 },
+    mtu: gateway.mtu ?? settings.mtu,
+    masquerade,
+    intent,
+    drainUntil,
+    relayPorts: relayEnabled ? { from: relayPorts.from, to: relayPorts.to } : null,
+  };
+}

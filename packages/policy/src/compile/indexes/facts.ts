@@ -1,0 +1,84 @@
+import { parseEndpoint } from '@sallyport/contract';
+import type { BeaconItem, PeerItem, RelayPointItem } from '@sallyport/contract/channel';
+import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
+import type { World } from '../../world.ts';
+
+/** What agents are told of gateways and beacons. */
+
+/** Address as a prefix. */
+export function hostPrefix(address: string): string {
+  return `${address}/${address.includes(':') ? 128 : 32}`;
+}
+
+/** Whether others can have a tunnel to a gateway. */
+export function isUsable(gateway: WorldGateway | undefined): gateway is WorldGateway & { readonly publicKey: string } {
+  return gateway !== undefined && gateway.publicKey !== null && gateway.intent !== 'OFFLINE';
+}
+
+/** Gateway through which a plain device comes in wherever it goes; null: straight to each gateway. */
+export function entryOf(world: World, device: WorldDevice): string | null {
+  const gateway = device.native || device.entryGateway === null ? undefined : world.gateways.get(device.entryGateway);
+  return isEntry(gateway) ? device.entryGateway : null;
+}
+
+/** Whether devices can come in through a gateway to go on to others. */
+export function isEntry(gateway: WorldGateway | undefined): boolean {
+  return isUsable(gateway) && gateway.relayEnabled;
+}
+
+export function standingOf({ intent, failing }: WorldGateway): PeerItem['standing'] {
+  if (intent === 'MAINTENANCE') return 'MAINTENANCE';
+  return failing ? 'ERROR' : 'ACTIVE';
+}
+
+/** What a peer is, but for who has it as one. */
+export type PeerTerms = Pick<PeerItem, 'relays' | 'sources' | 'expiresAt'> & {
+  /** Resources that the gateway carries for whoever has the peer. */
+  readonly resources: ReadonlySet<string>;
+};
+
+export function peerItem(
+  gateway: WorldGateway & { readonly publicKey: string },
+  { resources, relays, sources, expiresAt }: PeerTerms,
+): PeerItem {
+  const { id, name, publicKey, addresses, endpoints, unreachable } = gateway;
+  return {
+    kind: 'peer',
+    key: `peer/${id}`,
+    id,
+    name,
+    publicKey,
+    addresses: addresses.map((text) => text.replace(/\/.*/, '')),
+    endpoints: endpoints.slice(0, 8),
+    relays: relays.slice(0, 4),
+    sources,
+    standing: standingOf(gateway),
+    unreachable: unreachable.filter((resource) => resources.has(resource)).sort(),
+    expiresAt,
+  };
+}
+
+/** `host:port` of a relaying gateway at one of its relay ports, or null while it can relay for nobody. */
+export function relayEndpoint(gateway: WorldGateway | undefined, port: number): string | null {
+  if (!isUsable(gateway) || !gateway.relayEnabled) return null;
+  const host = parseEndpoint(gateway.endpoints[0] ?? '')?.host;
+  if (host === undefined) return null;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Where a gateway answers round-trip probes as a relay; null: nowhere. */
+export function relayPoint(gateway: WorldGateway | null): RelayPointItem | null {
+  const endpoint = gateway === null ? null : relayEndpoint(gateway, gateway.relayPorts.from);
+  if (gateway === null || endpoint === null) return null;
+  return { kind: 'relay-point', key: `relay-point/${gateway.id}`, id: gateway.id, endpoint };
+}
+
+export function beaconItems({ beacons }: WorldSettings): BeaconItem[] {
+  return beacons.map(({ id, publicKey, endpoint }) => ({
+    kind: 'beacon',
+    key: `beacon/${id}`,
+    id,
+    publicKey,
+    endpoint,
+  }));
+}

@@ -1,0 +1,59 @@
+import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
+import { contentId } from '@sallyport/contract/channel';
+import { compareNumbers, mergeAdjacent, type PrefixRange, prefixRange, withoutRanges } from '../../addresses.ts';
+import type { WorldPolicy } from '../../types.ts';
+import { computed } from './maps.ts';
+
+/** Source addresses to which the same policies between sites apply. Sites never overlap. */
+export interface Site {
+  readonly id: string;
+  readonly prefixes: readonly string[];
+  /** Sorted ids. */
+  readonly policies: readonly string[];
+}
+
+/** Sites of some policies by id, without the reserved addresses. */
+export function sitesOf(policies: Iterable<WorldPolicy>, reserved: readonly IpRange[]): Map<string, Site> {
+  const byPrefix = new Map<string, { range: PrefixRange; policies: Set<string> }>();
+  for (const { id, gateways, sourceIps } of policies)
+    for (const range of gateways.length === 0 ? [] : sourceIps.map(prefixRange)) {
+      const key = `${range.family} ${range.first} ${range.length}`;
+      computed(byPrefix, key, () => ({ range, policies: new Set<string>() })).policies.add(id);
+    }
+  const sorted = [...byPrefix.values()].sort((a, b) => widerFirst(a.range, b.range));
+  const groups = new Map<string, { first: string; ranges: IpRange[]; policies: string[] }>();
+  const open: typeof sorted = [];
+  for (const [i, node] of sorted.entries()) {
+    const { range } = node;
+    while (open.length > 0 && !rangesOverlap((open.at(-1) as typeof node).range, range)) open.pop();
+    for (const policy of open.at(-1)?.policies ?? []) node.policies.add(policy);
+    open.push(node);
+    const ranges = withoutRanges(range, [...reserved, ...insideOf(sorted, i)]);
+    if (ranges.length === 0) continue;
+    const covering = [...node.policies].sort();
+    const first = `${range.family} ${range.first} ${range.length}`;
+    computed(groups, covering.join(' '), () => ({ first, ranges: [], policies: covering })).ranges.push(...ranges);
+  }
+  return new Map(groups.values().map(({ first, ranges, policies }) => siteOf(first, ranges, policies)));
+}
+
+/** Prefixes that follow a prefix in order and lie inside of it. */
+function insideOf(sorted: readonly { readonly range: PrefixRange }[], index: number): IpRange[] {
+  const inside: IpRange[] = [];
+  const { range } = sorted[index] as { range: PrefixRange };
+  for (let i = index + 1; i < sorted.length; i++) {
+    const other = (sorted[i] as { range: PrefixRange }).range;
+    if (!rangesOverlap(range, other)) break;
+    inside.push(other);
+  }
+  return inside;
+}
+
+function siteOf(first: string, ranges: readonly IpRange[], policies: readonly string[]): [string, Site] {
+  const id = contentId('site', first);
+  return [id, { id, prefixes: mergeAdjacent(ranges).flatMap(rangeToPrefixes), policies }];
+}
+
+function widerFirst(a: PrefixRange, b: PrefixRange): number {
+  return a.family - b.family || compareNumbers(a.first, b.first) || a.length - b.length;
+}

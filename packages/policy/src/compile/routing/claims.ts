@@ -1,0 +1,155 @@
+import type { IpRange } from '@sallyport/contract';
+import { endOf } from '@sallyport/contract/channel';
+import { isWholeInternet, matchesResource } from '../../matching.ts';
+import { type Grant, portsOverlap } from '../../ports.ts';
+import type { PortRange, WorldResource } from '../../types.ts';
+import type { Audience } from '../audience/audiences.ts';
+import type { Cell } from '../gateway/cells.ts';
+import { publicInternet } from '../gateway/destinations.ts';
+import type { GatewayState } from '../gateway/gateway-state.ts';
+import type { AddressClass } from '../indexes/classes.ts';
+import type { Entry } from '../indexes/entries.ts';
+import type { PolicyIndex } from '../indexes/policy-index.ts';
+import type { ResourceIndex } from '../indexes/resource-index.ts';
+import { intersection } from '../indexes/sweep.ts';
+
+/** What an audience may reach in one class through a gateway. */
+export interface Reached {
+  readonly cell: Cell;
+  readonly class: AddressClass;
+  readonly grants: readonly Grant[];
+}
+
+/** A gateway that admits some port of a range that a resource covers. */
+export interface Claim {
+  readonly gateway: string;
+  readonly range: IpRange;
+  readonly resource: WorldResource;
+  /** Length of the prefix by which the resource covers it. */
+  readonly length: number;
+  /** Policies that are met and name the resource to open it, in the order of the walk. */
+  readonly policies: readonly string[];
+  /** Order of the first of them. */
+  readonly rank: number;
+  /** Gateways among which there is a choice, best first: of the resource, or of the policy for the internet. */
+  readonly order: readonly string[];
+  readonly mode: 'MANUAL' | 'AUTOMATIC';
+  readonly expiresAt: number | null;
+  /** Lowest TCP port that the resource names by itself and the gateway admits. */
+  readonly port: number | null;
+}
+
+/** Policies that are met and allow, for some audience. */
+type Met = (resource: WorldResource) => readonly string[];
+
+/**
+ * Finds claims. Addresses of a resource that no policy names for somebody are no claim, also when another resource opens
+ * them; nor is the public internet at large. What a cell claims is known to all who have the cell: the same policies made it.
+ */
+export class Claims {
+  readonly #resources: ResourceIndex;
+  readonly #policies: PolicyIndex;
+  readonly #known = new WeakMap<Cell, { readonly class: AddressClass; readonly claims: readonly Claim[] }>();
+
+  constructor(resources: ResourceIndex, policies: PolicyIndex) {
+    this.#resources = resources;
+    this.#policies = policies;
+  }
+
+  of(audience: Audience, gateways: readonly GatewayState[]): Claim[] {
+    const met = this.#metBy(audience);
+    const claims: Claim[] = [];
+    for (const state of gateways)
+      for (const reached of state.reached(audience))
+        for (const claim of this.#at(state.id, reached, met)) claims.push(claim);
+    return claims;
+  }
+
+  #metBy({ kind, terms }: Audience): Met {
+    const met = new Set(terms.filter((term) => term.met).map(({ policy }) => policy));
+    if (kind === 'device') for (const policy of this.#policies.universal) met.add(policy);
+    const names = (resource: WorldResource) =>
+      [...this.#policies.of(resource)].filter((id) => met.has(id) && this.#policies.get(id)?.allow === true);
+    return (resource) => names(resource).sort(this.#policies.compare);
+  }
+
+  #at(gateway: string, reached: Reached, met: Met): readonly Claim[] {
+    const known = this.#known.get(reached.cell);
+    if (known?.class === reached.class) return known.claims;
+    const internet = reached.class.entries.some(({ resource }) => resource.type === 'INTERNET');
+    const claims = [...(internet ? this.#internet(gateway, reached) : this.#attached(gateway, reached, met))];
+    this.#known.set(reached.cell, { class: reached.class, claims });
+    return claims;
+  }
+
+  *#attached(gateway: string, reached: Reached, met: Met): Generator<Claim> {
+    for (const range of reached.class.ranges)
+      for (const entry of this.#resources.overlapping(range)) {
+        const { gateways: order, mode } = entry.resource;
+        if (!order.includes(gateway) || !portsOverlap(entry.ports, reached.grants)) continue;
+        const policies = met(entry.resource);
+        if (policies.length > 0) yield { ...this.#claim(gateway, range, entry, reached, policies), order, mode };
+      }
+  }
+
+  *#internet(gateway: string, reached: Reached): Generator<Claim> {
+    const { ranges, entries } = reached.class;
+    for (const entry of entries) {
+      if (entry.resource === publicInternet) continue;
+      const open = new Map<string, readonly string[]>();
+      for (const grant of reached.grants) {
+        const policy = this.#policies.get(grant.policy);
+        if (policy === undefined || isWholeInternet(policy) || !matchesResource(policy, entry.resource)) continue;
+        if (portsOverlap(entry.ports, [grant])) open.set(policy.id, policy.gateways);
+      }
+      for (const [policy, order] of open)
+        for (const range of ranges)
+          for (const own of this.#resources.internetOverlapping(range))
+            if (own.signature === entry.signature)
+              yield { ...this.#claim(gateway, range, own, reached, [policy]), order, mode: 'MANUAL' };
+    }
+  }
+
+  #claim(
+    gateway: string,
+    range: IpRange,
+    { resource, range: prefix, ports }: Entry,
+    { cell, grants }: Reached,
+    policies: readonly string[],
+  ) {
+    const rank = this.#policies.get(policies[0] ?? '')?.order ?? 0;
+    const { length } = prefix;
+    const expiresAt = endOf(cell);
+    const port = singlePort(ports, grants);
+    return { gateway, range: intersection(range, prefix), resource, length, policies, rank, expiresAt, port };
+  }
+}
+
+function singlePort(ports: readonly PortRange[], grants: readonly Grant[]): number | null {
+  const admitted = ports
+    .filter(({ protocol, from, to }) => protocol === 'tcp' && from === to && from > 0)
+    .filter((port) => portsOverlap([port], grants));
+  return admitted.length === 0 ? null : Math.min(...admitted.map(({ from }) => from));
+}
+
+/** Whether two lists of claims lead to the same routing. */
+export function sameClaims(a: readonly Claim[], b: readonly Claim[]): boolean {
+  return a.length === b.length && a.every((claim, i) => claim === b[i] || sameClaim(claim, b[i] as Claim));
+}
+
+function sameClaim(a: Claim, b: Claim): boolean {
+  return (
+    a.gateway === b.gateway &&
+    a.range.family === b.range.family &&
+    a.range.first === b.range.first &&
+    a.range.last === b.range.last &&
+    a.resource.id === b.resource.id &&
+    a.length === b.length &&
+    a.rank === b.rank &&
+    a.mode === b.mode &&
+    a.expiresAt === b.expiresAt &&
+    a.port === b.port &&
+    a.order.join() === b.order.join() &&
+    a.policies.join() === b.policies.join()
+  );
+}

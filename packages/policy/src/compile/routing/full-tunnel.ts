@@ -1,0 +1,54 @@
+import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
+import { prefixRange, withoutRanges } from '../../addresses.ts';
+import { isAccessPoint, isWholeInternet } from '../../matching.ts';
+import { canonicalPorts, everyPort, uncovered } from '../../ports.ts';
+import type { WorldPolicy } from '../../types.ts';
+import type { World } from '../../world.ts';
+import type { Term } from '../audience/terms.ts';
+import type { PolicyIndex } from '../indexes/policy-index.ts';
+
+/** How a device reaches the public internet when not by its own connection. */
+export interface FullTunnel {
+  readonly policy: string;
+  /** In order; null: closed, so any that the device has. */
+  readonly gateways: readonly string[] | null;
+  /** Default routes without the addresses that policies before it leave to the device's own connection, with every port. */
+  readonly prefixes: readonly string[];
+  /** Until when that is sure; null: not changed by time alone. */
+  readonly until: number | null;
+}
+
+export function fullTunnel(world: World, policies: PolicyIndex, terms: readonly Term[]): FullTunnel | null {
+  const met = new Map(terms.filter((term) => term.met).map(({ policy, until }) => [policy, until]));
+  const local: IpRange[] = [];
+  const kept: IpRange[] = [];
+  for (const policy of policies.internetInOrder()) {
+    const { id, gateways, mode, allow } = policy;
+    if (!met.has(id) && !policies.universal.has(id)) continue;
+    const closes = mode === 'RESTRICTED' || !allow;
+    if (isWholeInternet(policy)) {
+      if (!closes && !isAccessPoint(policy)) return null;
+      const prefixes = defaultRoutes(local);
+      return { policy: id, gateways: closes ? null : gateways, prefixes, until: met.get(id) ?? null };
+    }
+    const leaves = !closes && !isAccessPoint(policy);
+    for (const { range, whole } of internetRanges(world, policy))
+      if (!leaves) kept.push(range);
+      else if (whole) local.push(...withoutRanges(range, kept));
+  }
+  return null;
+}
+
+/** Ranges of the resources that an internet policy names, and whether they have every port. */
+function* internetRanges(world: World, policy: WorldPolicy): Generator<{ range: IpRange; whole: boolean }> {
+  for (const id of policy.resources) {
+    const resource = world.resources.get(id);
+    if (resource?.type !== 'INTERNET') continue;
+    for (const { prefix, ports } of resource.addresses)
+      yield { range: prefixRange(prefix), whole: !uncovered(everyPort, canonicalPorts(ports)) };
+  }
+}
+
+function defaultRoutes(local: readonly IpRange[]): string[] {
+  return ['0.0.0.0/0', '::/0'].flatMap((text) => withoutRanges(prefixRange(text), local)).flatMap(rangeToPrefixes);
+}

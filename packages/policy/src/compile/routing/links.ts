@@ -1,0 +1,130 @@
+import type { PeerItem, StateItem } from '@sallyport/contract/channel';
+import { type PeerTerms, peerItem, standingOf } from '../indexes/facts.ts';
+import { computed, Multimap } from '../indexes/maps.ts';
+import type { Pairs } from './pairs.ts';
+import { type Carrier, latest } from './routing.ts';
+import type { Tenant } from './tenant.ts';
+import { type Outward, outwardOf, type Trip } from './trips.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Tunnels between gateways: who carries for whom, what goes out of each, and what may come in from each. */
+export class Links {
+  readonly #tenant: Tenant;
+  readonly #pairs: Pairs;
+  readonly #trips = new Map<string, Trip>();
+  readonly #byOrigin = new Multimap<string>();
+  /** Ids of trips that come in at a carrier. */
+  readonly #inward = new Multimap<string>();
+  readonly #outward = new Map<string, Outward>();
+  readonly #stale = new Set<string>();
+
+  constructor(tenant: Tenant, pairs: Pairs) {
+    this.#tenant = tenant;
+    this.#pairs = pairs;
+  }
+
+  /** Trips that are behind a gateway, or would be if it were in service. */
+  behind(gateway: string): ReadonlySet<string> {
+    return this.#byOrigin.get(gateway);
+  }
+
+  set(id: string, trip: Trip | null): void {
+    for (const version of [this.#trips.get(id), trip]) {
+      if (version == null) continue;
+      for (const gateway of version.legs.keys()) this.#stale.add(gateway);
+    }
+    for (const gateway of this.#trips.get(id)?.origins ?? []) this.#byOrigin.delete(gateway, id);
+    for (const gateway of trip?.origins ?? []) this.#byOrigin.add(gateway, id);
+    if (trip === null) this.#trips.delete(id);
+    else this.#trips.set(id, trip);
+  }
+
+  /**
+   * Renews gateways where something is another way now. `rebuilt`: gateways that may carry something else themselves;
+   * `changed`: gateways of which others are told otherwise. Returns those whose items were renewed.
+   */
+  renew(rebuilt: Iterable<string>, changed: Iterable<string>): Set<string> {
+    for (const id of rebuilt) if (this.#byOrigin.get(id).size > 0) this.#stale.add(id);
+    const dirty = new Set<string>();
+    for (const id of this.#stale) for (const gateway of this.#renewOutward(id)) dirty.add(gateway);
+    this.#stale.clear();
+    for (const id of changed) for (const gateway of this.#neighbours(id)) dirty.add(gateway);
+    for (const id of dirty) this.#tenant.states.get(id)?.store.replace('links', this.#itemsOf(id));
+    return dirty;
+  }
+
+  /** Returns the gateways whose tunnels may be others by that. */
+  #renewOutward(id: string): Set<string> {
+    const before = this.#outward.get(id);
+    const trips = [...this.#byOrigin.get(id)].sort().flatMap((trip) => this.#trips.get(trip) ?? []);
+    const outward = outwardOf(this.#tenant, id, trips);
+    if (outward.trips.size === 0) this.#outward.delete(id);
+    else this.#outward.set(id, outward);
+    const carriers = new Set([before, outward].flatMap((version) => [...(version?.routing.carriers.keys() ?? [])]));
+    for (const carrier of carriers) this.#renewInward(carrier, [before, outward]);
+    return carriers.add(id);
+  }
+
+  #renewInward(carrier: string, versions: readonly (Outward | undefined)[]): void {
+    const ids = new Set(versions.flatMap((version) => [...(version?.trips.keys() ?? [])]));
+    for (const id of ids) {
+      const comes = this.#comingFrom(id, carrier).length > 0;
+      this.#inward[comes ? 'add' : 'delete'](carrier, id);
+    }
+  }
+
+  /** Gateways from which a trip comes in at a carrier, best first. */
+  #comingFrom(trip: string, carrier: string): string[] {
+    const origins = this.#trips.get(trip)?.origins ?? [];
+    return origins.filter((id) => this.#outward.get(id)?.trips.get(trip)?.carriers.has(carrier));
+  }
+
+  *#neighbours(id: string): Generator<string> {
+    if (!this.#outward.has(id) && this.#inward.get(id).size === 0) return;
+    yield id;
+    yield* this.#outward.get(id)?.routing.carriers.keys() ?? [];
+    for (const trip of this.#inward.get(id)) yield* this.#comingFrom(trip, id);
+  }
+
+  #itemsOf(id: string): StateItem[] {
+    const { routing, trips } = this.#outward.get(id) ?? { routing: null, trips: new Map<string, never>() };
+    const sites = [...trips].filter(([, { kind }]) => kind === 'site');
+    const egress = sites.map(([trip, { sources, destinations, expiresAt }]): StateItem => {
+      const common = { sources: [...sources], destinations: [...destinations], expiresAt };
+      return { kind: 'egress', key: `egress/${trip}`, id: trip, ...common };
+    });
+    return [...(routing?.routes ?? []), ...egress, ...this.#peersOf(id, routing?.carriers ?? new Map())];
+  }
+
+  #peersOf(id: string, carriers: ReadonlyMap<string, Carrier>): PeerItem[] {
+    const peers = new Map<string, Mutable<PeerTerms>>();
+    for (const [carrier, { expiresAt, resources }] of carriers)
+      peers.set(carrier, { resources, sources: [], relays: [], expiresAt });
+    for (const trip of [...this.#inward.get(id)].sort()) this.#comeIn(trip, id, peers);
+    return [...peers].flatMap(([other, terms]) => {
+      const gateway = this.#tenant.usable(other);
+      if (gateway === null) return [];
+      const relays = this.#pairs.between(id, other);
+      return [peerItem(gateway, { ...terms, relays, sources: [...terms.sources].sort() })];
+    });
+  }
+
+  /** A source is at one peer only: the first in order that takes new flows, else the first. */
+  #comeIn(trip: string, carrier: string, peers: Map<string, Mutable<PeerTerms>>): void {
+    const from = this.#comingFrom(trip, carrier);
+    const isActive = (id: string) => {
+      const gateway = this.#tenant.usable(id);
+      return gateway !== null && standingOf(gateway) === 'ACTIVE';
+    };
+    const owner = from.find(isActive) ?? from[0];
+    for (const id of from) {
+      const known = peers.get(id);
+      const { sources = [], carriers } = this.#outward.get(id)?.trips.get(trip) ?? {};
+      const expiresAt = carriers?.get(carrier)?.expiresAt ?? null;
+      const peer = computed(peers, id, () => ({ resources: new Set<string>(), sources: [], relays: [], expiresAt }));
+      if (known !== undefined) peer.expiresAt = latest(known.expiresAt, expiresAt);
+      if (id === owner) peer.sources = [...peer.sources, ...sources];
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import type { PeerItem, RelayItem } from '@sallyport/contract/channel';
+import type { WorldRelay } from '../../types.ts';
+import { relayEndpoint } from '../indexes/facts.ts';
+import { Multimap } from '../indexes/maps.ts';
+import type { Tenant } from './tenant.ts';
+
+/** Bytes per second that a gateway forwards for one pair. */
+const pairRate = 125_000_000;
+
+type Side = RelayItem['peers'][number];
+
+/** Pairs of agents between which gateways relay, by every agent that has a part in them. */
+export class Pairs {
+  readonly #byAgent = new Multimap();
+  readonly #tenant: Tenant;
+  /** Gateway that was told of each pair. */
+  readonly #told = new Map<string, string>();
+
+  constructor(tenant: Tenant) {
+    this.#tenant = tenant;
+  }
+
+  /** To be called with each version of a pair, as it comes and goes. */
+  link({ id, a, b, relay }: WorldRelay, action: 'add' | 'delete'): void {
+    for (const agent of [a, b, relay]) this.#byAgent[action](agent, id);
+  }
+
+  /** Ids of the pairs in which an agent has a part, as an end or as what forwards. */
+  withAgent(agent: string): ReadonlySet<string> {
+    return this.#byAgent.get(agent);
+  }
+
+  /** Where a gateway relays between two agents. */
+  between(a: string, b: string): PeerItem['relays'] {
+    const ids = this.#byAgent.get(a).intersection(this.#byAgent.get(b));
+    return [...ids].sort().flatMap((id) => {
+      const pair = this.#tenant.world.relays.get(id);
+      if (pair === undefined || pair.relay === a || pair.relay === b) return [];
+      const endpoint = this.#endpoint(pair);
+      return endpoint === null ? [] : [{ gateway: pair.relay, endpoint }];
+    });
+  }
+
+  /** The same while they may talk to each other. */
+  granted(a: string, b: string): PeerItem['relays'] {
+    return this.#grant(a, b) === null ? [] : this.between(a, b);
+  }
+
+  /** Renews what relaying gateways are told of some pairs; `touched` takes the gateways. */
+  renew(ids: Iterable<string>, touched: Set<string>): void {
+    for (const id of ids) {
+      const [before, item] = [this.#told.get(id), this.#item(id)];
+      const now = item === null ? undefined : this.#tenant.world.relays.get(id)?.relay;
+      if (before !== undefined && before !== now) this.#tenant.states.get(before)?.store.remove(`relay/${id}`);
+      if (item !== null && now !== undefined) this.#tenant.states.get(now)?.store.put(item);
+      for (const gateway of [before, now]) if (gateway !== undefined) touched.add(gateway);
+      if (now === undefined) this.#told.delete(id);
+      else this.#told.set(id, now);
+    }
+  }
+
+  /** What the relaying gateway is told of a pair; null while its ends have nothing to say to each other through it. */
+  #item(id: string): RelayItem | null {
+    const pair = this.#tenant.world.relays.get(id);
+    if (pair === undefined || this.#endpoint(pair) === null) return null;
+    const [a, b, grant] = [this.#side(pair.a), this.#side(pair.b), this.#grant(pair.a, pair.b)];
+    if (a === null || b === null || grant === null) return null;
+    const { port } = pair;
+    const { expiresAt } = grant;
+    return { kind: 'relay', key: `relay/${id}`, id, port, peers: [a, b], bytesPerSecond: pairRate, expiresAt };
+  }
+
+  /** Null: the gateway does not relay for the pair, or not at that port, or an end is no tunnel's end. */
+  #endpoint({ a, b, relay, port }: WorldRelay): string | null {
+    const gateway = this.#tenant.world.gateways.get(relay);
+    if (gateway === undefined || a === b || relay === a || relay === b) return null;
+    if (!this.#isEnd(a) || !this.#isEnd(b)) return null;
+    const { from, to } = gateway.relayPorts;
+    return from < port && port <= to ? relayEndpoint(gateway, port) : null;
+  }
+
+  /** Whether an agent can have a tunnel; plain devices are no agents. */
+  #isEnd(id: string): boolean {
+    return this.#tenant.usable(id) !== null || this.#tenant.world.devices.get(id)?.native === true;
+  }
+
+  #side(id: string): Side | null {
+    const device = this.#tenant.world.devices.get(id);
+    if (device !== undefined) return { id, publicKey: device.publicKey, endpoint: device.endpoint };
+    const gateway = this.#tenant.usable(id);
+    return gateway === null ? null : { id, publicKey: gateway.publicKey, endpoint: gateway.endpoints[0] ?? null };
+  }
+
+  /** Until when the ends may talk to each other; null: they may not. */
+  #grant(a: string, b: string): { readonly expiresAt: number | null } | null {
+    const { states } = this.#tenant;
+    if (this.#tenant.usable(a) !== null && this.#tenant.usable(b) !== null) {
+      const peer = states.get(a)?.store.get(`peer/${b}`);
+      return peer?.kind === 'peer' ? peer : null;
+    }
+    const [gateway, device] = states.has(a) ? [a, b] : [b, a];
+    if (this.#tenant.usable(gateway) === null) return null;
+    const item = states.get(gateway)?.store.get(`device/${device}`);
+    return item?.kind === 'device' && item.profile !== null && item.via === null ? item : null;
+  }
+}
