@@ -21,7 +21,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'a WireGuard handshake names a key only; the tenant comes from the row',
   },
   {
-    file: 'apps/controller/src/features/agents/wireguard-keys.ts',
+    file: 'apps/controller/src/objects/agents/wireguard-keys.ts',
     reason: 'a WireGuard key is the key of one agent, whatever its tenant',
   },
   {
@@ -35,7 +35,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'a client knows the id of its device only; the tenant comes from the row',
   },
   {
-    file: 'apps/controller/src/features/enrolment-keys/redeem.ts',
+    file: 'apps/controller/src/objects/enrolment-keys/redeem.ts',
     reason: 'a client knows the id of its key only; the tenant comes from the row',
   },
   {

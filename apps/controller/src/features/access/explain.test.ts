@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Explanation, operations, type RequestBody } from '@sallyport/contract';
+import { createGatewayQueries } from '../../objects/gateways/queries.ts';
 import { createSecretBox } from '../../secrets/box.ts';
 import { makers } from '../../testing/api.ts';
 import { present } from '../../testing/channel.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
-import { createGatewayQueries } from '../gateways/queries.ts';
 import { explainAccess } from './explain.ts';
 
 const path = '/tenants/access/explain';

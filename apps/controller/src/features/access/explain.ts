@@ -10,8 +10,8 @@ import type { Channel, DesiredStates } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { invalidField } from '../../errors.ts';
+import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import { breathe, inSlices } from '../../slices.ts';
-import type { GatewayQueries } from '../gateways/queries.ts';
 import { agreement, explainedGateways, type InForce, inForce } from './carriers.ts';
 import { type Names, policyNames, resourceNames } from './store.ts';
 

@@ -6,8 +6,15 @@ import type { Tx } from '../../db/store.ts';
 import { type Tracking, tracked } from '../../db/tracked.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
+import {
+  type AdmissionRuleRow,
+  bumpRules,
+  deleteRule,
+  findRules,
+  insertRule,
+  updateRule,
+} from '../../objects/admission-rules/store.ts';
 import { policiesWithRule } from '../policies/queries.ts';
-import { type AdmissionRuleRow, bumpRules, deleteRule, findRules, insertRule, updateRule } from './store.ts';
 
 export async function createRule(tx: Tx, body: Input<'createAdmissionRule'>['body']): Promise<string> {
   checkText(body.rule);

@@ -3,10 +3,10 @@ import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { findRules, listRules } from '../../objects/admission-rules/store.ts';
+import { admissionRuleView } from '../../objects/admission-rules/views.ts';
 import { inSlices } from '../../slices.ts';
 import { changeRule, createRule, removeRule } from './commands.ts';
-import { findRules, listRules } from './store.ts';
-import { admissionRuleView } from './views.ts';
 
 type AdmissionRuleOperation =
   | 'createAdmissionRule'

@@ -3,7 +3,7 @@ import { unscoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { Authenticator } from '../../http/auth.ts';
 import type { Caller } from '../../http/handlers.ts';
-import { hashKey } from './keys.ts';
+import { hashKey } from '../../objects/api-keys/keys.ts';
 
 interface Known {
   readonly caller: Caller;

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Operation, type OperationName, operations, type RoleType, rightsOfRole } from '@sallyport/contract';
+import { issueApiKey } from '../../objects/api-keys/keys.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { makeSample, samplePath, validBody } from '../../testing/sample.ts';
-import { issueApiKey } from './keys.ts';
 
 const entries = Object.entries(operations) as [OperationName, Operation][];
 const roles = Object.keys(rightsOfRole) as RoleType[];

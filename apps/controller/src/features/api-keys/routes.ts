@@ -2,7 +2,7 @@ import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import { apiKeyView, audited, issueApiKey } from './keys.ts';
+import { apiKeyView, audited, issueApiKey } from '../../objects/api-keys/keys.ts';
 
 export interface ApiKeyRouteDeps {
   readonly store: Store;

@@ -6,12 +6,7 @@ import type { Tx } from '../../db/store.ts';
 import { type Tracking, tracked } from '../../db/tracked.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
-import { isRelay } from '../gateways/facts.ts';
-import { endPairsOf } from '../gateways/relay-pairs.ts';
-import { cutFromPolicies } from '../policies/cut.ts';
-import { acceptInvitation, deviceLimit } from '../users/queries.ts';
-import { postureText } from './facts.ts';
+import { postureText } from '../../objects/devices/facts.ts';
 import {
   bumpDevices,
   type DeviceRow,
@@ -23,7 +18,12 @@ import {
   isKeyTaken,
   ownedDevices,
   updateDevice,
-} from './store.ts';
+} from '../../objects/devices/store.ts';
+import { isRelay } from '../../objects/gateways/facts.ts';
+import { endPairsOf } from '../../objects/gateways/relay-pairs.ts';
+import { cutFromPolicies } from '../../objects/policies/cut.ts';
+import { acceptInvitation, deviceLimit } from '../../objects/users/queries.ts';
+import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 
 /**
  * Registers a plain device. `reserved`: the controller's own keys. Only the device's first handshake proves that it holds the

@@ -4,13 +4,13 @@ import { byAgent, bySystem } from '../../db/contexts.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
+import { RefusedEnrolments } from '../../objects/agents/refused-enrolments.ts';
+import { isForeignKey } from '../../objects/agents/wireguard-keys.ts';
+import { noteHandshake, noteSource, noteTold } from '../../objects/devices/facts.ts';
+import { type DeviceRow, findDevice, updateDevice } from '../../objects/devices/store.ts';
+import { keyAnywhere, openKey, useUp } from '../../objects/enrolment-keys/redeem.ts';
 import type { SecretBox } from '../../secrets/box.ts';
-import { RefusedEnrolments } from '../agents/refused-enrolments.ts';
-import { isForeignKey } from '../agents/wireguard-keys.ts';
-import { keyAnywhere, openKey, useUp } from '../enrolment-keys/redeem.ts';
 import { enrolDevice } from './commands.ts';
-import { noteHandshake, noteSource, noteTold } from './facts.ts';
-import { type DeviceRow, findDevice, updateDevice } from './store.ts';
 
 export interface DeviceDirectoryDeps {
   readonly store: Store;

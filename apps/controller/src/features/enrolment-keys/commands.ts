@@ -3,10 +3,10 @@ import type { Input } from '@sallyport/contract';
 import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import type { Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
+import { deleteKey, type EnrolmentKeyRow, findKey, insertKey } from '../../objects/enrolment-keys/store.ts';
+import { deviceUsers } from '../../objects/users/queries.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
-import { deviceUsers } from '../users/queries.ts';
-import { deleteKey, type EnrolmentKeyRow, findKey, insertKey } from './store.ts';
 
 export interface EnrolmentKeyDeps {
   readonly box: SecretBox;

@@ -2,9 +2,9 @@ import type { EnrolmentKey } from '@sallyport/contract';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import { deviceUsers } from '../users/queries.ts';
+import { type EnrolmentKeyRow, keysSince } from '../../objects/enrolment-keys/store.ts';
+import { deviceUsers } from '../../objects/users/queries.ts';
 import { createEnrolmentKey, type EnrolmentKeyDeps, longestLifeMs, removeEnrolmentKey } from './commands.ts';
-import { type EnrolmentKeyRow, keysSince } from './store.ts';
 
 type EnrolmentKeyOperation = 'createEnrolmentKey' | 'listEnrolmentKeys' | 'deleteEnrolmentKey';
 

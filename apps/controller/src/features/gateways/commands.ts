@@ -4,14 +4,8 @@ import { bit } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
-import type { SecretBox } from '../../secrets/box.ts';
-import type { ControllerIdentity } from '../../secrets/identity.ts';
-import { leaveEntry } from '../devices/commands.ts';
-import { cutFromPolicies } from '../policies/cut.ts';
-import { trackResources } from '../resources/tracking.ts';
-import { endPairsOf, endPairsOutside } from './relay-pairs.ts';
-import { shownStatus } from './status.ts';
+import { endPairsOf, endPairsOutside } from '../../objects/gateways/relay-pairs.ts';
+import { shownStatus } from '../../objects/gateways/status.ts';
 import {
   attachedResources,
   deleteGateway,
@@ -20,9 +14,15 @@ import {
   type GatewayRow,
   insertGateway,
   updateGateway,
-} from './store.ts';
-import { makeToken } from './token.ts';
-import type { PresenceSource } from './views.ts';
+} from '../../objects/gateways/store.ts';
+import { makeToken } from '../../objects/gateways/token.ts';
+import type { PresenceSource } from '../../objects/gateways/views.ts';
+import { cutFromPolicies } from '../../objects/policies/cut.ts';
+import { trackResources } from '../../objects/resources/tracking.ts';
+import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
+import type { SecretBox } from '../../secrets/box.ts';
+import type { ControllerIdentity } from '../../secrets/identity.ts';
+import { leaveEntry } from '../devices/commands.ts';
 
 export interface GatewayCommandDeps {
   readonly box: SecretBox;

@@ -7,10 +7,10 @@ import { bit } from '../../db/json.ts';
 import type { RowUpdate } from '../../db/schema.ts';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
+import { RefusedEnrolments } from '../../objects/agents/refused-enrolments.ts';
+import { isForeignKey } from '../../objects/agents/wireguard-keys.ts';
+import { findGateway, type GatewayRow, updateGateway } from '../../objects/gateways/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
-import { RefusedEnrolments } from '../agents/refused-enrolments.ts';
-import { isForeignKey } from '../agents/wireguard-keys.ts';
-import { findGateway, type GatewayRow, updateGateway } from './store.ts';
 
 export interface DirectoryDeps {
   readonly store: Store;

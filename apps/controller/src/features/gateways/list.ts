@@ -1,7 +1,7 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Commit, Store } from '../../db/store.ts';
-import { attachedResources, findGateways, type GatewayRow, listGateways } from './store.ts';
-import { GatewayText, type PresenceSource } from './views.ts';
+import { attachedResources, findGateways, type GatewayRow, listGateways } from '../../objects/gateways/store.ts';
+import { GatewayText, type PresenceSource } from '../../objects/gateways/views.ts';
 
 /** The list of a tenant's gateways as JSON text, kept between requests and mended by what commits touch. */
 export class GatewayLists {

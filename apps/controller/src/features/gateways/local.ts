@@ -3,12 +3,12 @@ import { sameKey } from '../../channel/keys.ts';
 import { bySystem } from '../../db/contexts.ts';
 import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, WriteContext } from '../../db/store.ts';
+import { findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
+import { readToken } from '../../objects/gateways/token.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { listTenants } from '../tenants/commands.ts';
 import { createGateway, renewToken } from './commands.ts';
-import { findGateway, type GatewayRow } from './store.ts';
-import { readToken } from './token.ts';
 
 export interface LocalGatewayDeps {
   readonly store: Store;

@@ -4,9 +4,9 @@ import { Egress } from '../../egress/egress.ts';
 import { type EgressSettings, isOwnAddress } from '../../egress/targets.ts';
 import { endpointWithPort } from '../../endpoints.ts';
 import { isLoopback } from '../../host-address.ts';
+import type { GatewayRow } from '../../objects/gateways/store.ts';
 import { type Finding, found, wrong } from './findings.ts';
 import { pathMtu } from './path-mtu.ts';
-import type { GatewayRow } from './store.ts';
 
 /** How a gateway is knocked at; parts that tests replace. */
 export interface Outside {

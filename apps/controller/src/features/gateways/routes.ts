@@ -5,13 +5,13 @@ import type { Store, Tx } from '../../db/store.ts';
 import type { EgressSettings } from '../../egress/targets.ts';
 import { notFound } from '../../errors.ts';
 import { type Handlers, JsonText, may, type RequestContext } from '../../http/handlers.ts';
+import type { GatewayQueries } from '../../objects/gateways/queries.ts';
+import { attachedResources, findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
 import type { GatewayLists } from './list.ts';
 import { outsideWith } from './outside.ts';
-import type { GatewayQueries } from './queries.ts';
-import { attachedResources, findGateway, type GatewayRow } from './store.ts';
 import { ConfigurationTests, type Tested } from './test-configuration.ts';
 import { TestPace } from './test-pace.ts';
 

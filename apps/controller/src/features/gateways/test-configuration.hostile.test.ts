@@ -5,10 +5,10 @@ import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { type HandshakeProbeResult, privateKeyFrom, probeHandshake, publicKeyOf } from '@sallyport/wireguard';
 import { Egress } from '../../egress/egress.ts';
+import type { GatewayRow } from '../../objects/gateways/store.ts';
 import { present, ScriptedChannel } from '../../testing/channel.ts';
 import { openTestApp } from '../../testing/harness.ts';
 import type { Outside } from './outside.ts';
-import type { GatewayRow } from './store.ts';
 import { ConfigurationTests } from './test-configuration.ts';
 
 const probeKey = privateKeyFrom(randomBytes(32));

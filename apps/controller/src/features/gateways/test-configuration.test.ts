@@ -11,10 +11,10 @@ import {
   Responder,
 } from '@sallyport/wireguard';
 import { Egress } from '../../egress/egress.ts';
+import type { GatewayRow } from '../../objects/gateways/store.ts';
 import { present, ScriptedChannel } from '../../testing/channel.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import type { Outside } from './outside.ts';
-import type { GatewayRow } from './store.ts';
 import { ConfigurationTests } from './test-configuration.ts';
 
 const body = { name: 'Berlin', wireguardPort: '51820' };

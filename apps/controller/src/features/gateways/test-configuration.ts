@@ -1,10 +1,10 @@
 import type { TestConfiguration } from '@sallyport/contract';
 import type { ProbeResult } from '@sallyport/contract/channel';
 import type { Channel, Presence } from '../../channel/types.ts';
+import { shownError, shownStatus } from '../../objects/gateways/status.ts';
+import type { AttachedResource, GatewayRow } from '../../objects/gateways/store.ts';
 import { type Finding, found, wrong } from './findings.ts';
 import { knockFromOutside, type Outside } from './outside.ts';
-import { shownError, shownStatus } from './status.ts';
-import type { AttachedResource, GatewayRow } from './store.ts';
 
 /** A gateway as it is to be tested. */
 export interface Tested {

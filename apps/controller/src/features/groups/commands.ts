@@ -5,9 +5,6 @@ import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import { cutFromPolicies } from '../policies/cut.ts';
-import { checkGivenRoles, rolesById, rolesOfGroups } from '../roles/queries.ts';
-import { emptyGroup } from '../users/memberships.ts';
 import {
   deleteGroup,
   findDefaultGroup,
@@ -17,8 +14,11 @@ import {
   insertGroup,
   replaceGroupRoles,
   updateGroup,
-} from './store.ts';
-import { auditedGroups, trackGroups } from './tracking.ts';
+} from '../../objects/groups/store.ts';
+import { auditedGroups, trackGroups } from '../../objects/groups/tracking.ts';
+import { cutFromPolicies } from '../../objects/policies/cut.ts';
+import { checkGivenRoles, rolesById, rolesOfGroups } from '../../objects/roles/queries.ts';
+import { emptyGroup } from '../users/memberships.ts';
 
 /** Devices per member where nothing else is said. */
 export const defaultMaxDevices = 5;

@@ -1,8 +1,8 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { getGroup, listGroups } from '../../objects/groups/queries.ts';
 import { changeGroup, createGroup, removeGroup } from './commands.ts';
-import { getGroup, listGroups } from './queries.ts';
 
 type GroupOperation = 'createGroup' | 'listGroups' | 'getGroup' | 'updateGroup' | 'deleteGroup';
 

@@ -5,10 +5,7 @@ import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import { builtInRule } from '../admission-rules/queries.ts';
-import { checkMeaning, type Shape } from './meaning.ts';
-import type { PolicyQueryDeps } from './queries.ts';
-import { checkMembers, checkRule, type GivenMembers } from './references.ts';
+import { builtInRule } from '../../objects/admission-rules/queries.ts';
 import {
   deletePolicy,
   findPolicy,
@@ -21,8 +18,11 @@ import {
   replaceMembers,
   updatePolicy,
   withMembers,
-} from './store.ts';
-import { auditedPolicies, trackPolicies } from './tracking.ts';
+} from '../../objects/policies/store.ts';
+import { auditedPolicies, trackPolicies } from '../../objects/policies/tracking.ts';
+import { checkMeaning, type Shape } from './meaning.ts';
+import type { PolicyQueryDeps } from './queries.ts';
+import { checkMembers, checkRule, type GivenMembers } from './references.ts';
 
 /** Puts the policy behind all others of its type but the default one. */
 export async function createPolicy(

@@ -1,6 +1,6 @@
 import type { PolicyType } from '@sallyport/contract';
 import type { FieldErrors } from '../../field-errors.ts';
-import type { PolicyRow } from './store.ts';
+import type { PolicyRow } from '../../objects/policies/store.ts';
 
 /** A policy as it would be, reduced to what has a meaning for some types only. */
 export interface Shape {

@@ -1,12 +1,10 @@
 import type { Policy, PolicyType } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
-import { rulesById } from '../admission-rules/queries.ts';
-import type { DeviceQueries } from '../devices/queries.ts';
-import type { GatewayQueries } from '../gateways/queries.ts';
-import { nestedGroups } from '../groups/queries.ts';
-import { nestedResources } from '../resources/queries.ts';
-import type { UserQueries } from '../users/queries.ts';
+import { rulesById } from '../../objects/admission-rules/queries.ts';
+import type { DeviceQueries } from '../../objects/devices/queries.ts';
+import type { GatewayQueries } from '../../objects/gateways/queries.ts';
+import { nestedGroups } from '../../objects/groups/queries.ts';
 import {
   findPolicy,
   listPolicies,
@@ -15,7 +13,9 @@ import {
   type PolicyRow,
   policiesOfType,
   withMembers,
-} from './store.ts';
+} from '../../objects/policies/store.ts';
+import { nestedResources } from '../../objects/resources/queries.ts';
+import type { UserQueries } from '../../objects/users/queries.ts';
 import { policyView } from './views.ts';
 
 export interface PolicyQueryDeps {

@@ -1,9 +1,9 @@
 import type { AccessType, PolicyType } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';
-import { rulesById } from '../admission-rules/queries.ts';
-import { nestedGroups } from '../groups/queries.ts';
-import { nestedResources } from '../resources/queries.ts';
+import { rulesById } from '../../objects/admission-rules/queries.ts';
+import { nestedGroups } from '../../objects/groups/queries.ts';
+import { nestedResources } from '../../objects/resources/queries.ts';
 import type { PolicyQueryDeps } from './queries.ts';
 
 /** What a request says a policy names: ids, undefined where it says nothing. */

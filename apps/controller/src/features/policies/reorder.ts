@@ -2,8 +2,8 @@ import type { Input } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
-import { policiesOfType, updatePolicy } from './store.ts';
-import { trackPolicies } from './tracking.ts';
+import { policiesOfType, updatePolicy } from '../../objects/policies/store.ts';
+import { trackPolicies } from '../../objects/policies/tracking.ts';
 
 /** Numbers the policies of one type from 1. The list is complete, but for the default policy, which stays last. */
 export async function reorderPolicies(tx: Tx, { type, policies }: Input<'reorderPolicies'>['body']): Promise<void> {

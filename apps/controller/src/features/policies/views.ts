@@ -1,9 +1,9 @@
 import type { AdmissionRule, Device, Gateway, Policy } from '@sallyport/contract';
 import { decodeJson } from '../../db/json.ts';
-import type { NestedGroup } from '../groups/views.ts';
-import type { NestedResource } from '../resources/views.ts';
-import type { NestedUser } from '../users/queries.ts';
-import type { PolicyParts } from './store.ts';
+import type { NestedGroup } from '../../objects/groups/views.ts';
+import type { PolicyParts } from '../../objects/policies/store.ts';
+import type { NestedResource } from '../../objects/resources/views.ts';
+import type { NestedUser } from '../../objects/users/queries.ts';
 
 /** What policies name, by id. */
 export interface Named {

@@ -3,9 +3,15 @@ import type { Input, NetworkProtocol } from '@sallyport/contract';
 import { encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
-import { trackResources } from '../resources/tracking.ts';
-import { deleteProtocol, findProtocol, insertProtocol, type ProtocolRow, resourcesUsing } from './store.ts';
-import { protocolView } from './views.ts';
+import {
+  deleteProtocol,
+  findProtocol,
+  insertProtocol,
+  type ProtocolRow,
+  resourcesUsing,
+} from '../../objects/protocols/store.ts';
+import { protocolView } from '../../objects/protocols/views.ts';
+import { trackResources } from '../../objects/resources/tracking.ts';
 
 export async function createProtocol(tx: Tx, body: Input<'createProtocol'>['body']): Promise<ProtocolRow> {
   const row = {

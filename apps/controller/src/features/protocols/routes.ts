@@ -2,9 +2,9 @@ import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { findProtocol, listProtocols } from '../../objects/protocols/store.ts';
+import { protocolView } from '../../objects/protocols/views.ts';
 import { createProtocol, removeProtocol } from './commands.ts';
-import { findProtocol, listProtocols } from './store.ts';
-import { protocolView } from './views.ts';
 
 type ProtocolOperation = 'createProtocol' | 'listProtocols' | 'getProtocol' | 'deleteProtocol';
 

@@ -3,7 +3,6 @@ import type { Input } from '@sallyport/contract';
 import type { Tx } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
-import { checkAddresses, type GivenAddress } from './addresses.ts';
 import {
   type AddressParts,
   addressesOf,
@@ -12,8 +11,9 @@ import {
   insertAddresses,
   replaceAddressProtocols,
   updateAddressRow,
-} from './store.ts';
-import { trackResources } from './tracking.ts';
+} from '../../objects/resources/store.ts';
+import { trackResources } from '../../objects/resources/tracking.ts';
+import { checkAddresses, type GivenAddress } from './addresses.ts';
 
 /** Makes the addresses of a resource the given ones, already checked. Those that stay keep their ids. */
 export async function setAddresses(

@@ -2,8 +2,8 @@ import { canonicalPrefix, parsePrefix, rangeContains } from '@sallyport/contract
 import { reservedRanges } from '@sallyport/policy';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';
+import { protocolsById } from '../../objects/protocols/queries.ts';
 import { overlayColumn } from '../../overlay/range.ts';
-import { protocolsById } from '../protocols/queries.ts';
 import { canonicalName, nameRefusal } from './names.ts';
 
 /** An address as a request gives it. */

@@ -4,10 +4,8 @@ import type { Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import type { GatewayQueries } from '../gateways/queries.ts';
-import { cutFromPolicies } from '../policies/cut.ts';
-import { setAddresses } from './address-commands.ts';
-import { checkAddresses, type GivenAddress } from './addresses.ts';
+import type { GatewayQueries } from '../../objects/gateways/queries.ts';
+import { cutFromPolicies } from '../../objects/policies/cut.ts';
 import {
   deleteResource,
   findResource,
@@ -16,8 +14,10 @@ import {
   replaceGateways,
   updateResource,
   withParts,
-} from './store.ts';
-import { auditedResources, trackResources } from './tracking.ts';
+} from '../../objects/resources/store.ts';
+import { auditedResources, trackResources } from '../../objects/resources/tracking.ts';
+import { setAddresses } from './address-commands.ts';
+import { checkAddresses, type GivenAddress } from './addresses.ts';
 
 /** How attached gateways are looked up. */
 export type GatewayLookup = Pick<GatewayQueries, 'nested'>;

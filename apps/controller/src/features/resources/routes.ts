@@ -1,9 +1,9 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import type { GatewayQueries } from '../gateways/queries.ts';
+import type { GatewayQueries } from '../../objects/gateways/queries.ts';
+import type { ResourceQueries } from '../../objects/resources/queries.ts';
 import { balanceLoad, changeResource, createResource, detachGateway, removeResource } from './commands.ts';
-import type { ResourceQueries } from './queries.ts';
 
 export interface ResourceRouteDeps {
   readonly store: Store;

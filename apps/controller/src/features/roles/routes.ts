@@ -1,9 +1,9 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import type { UserQueries } from '../users/queries.ts';
+import { existingRole, listRoles } from '../../objects/roles/queries.ts';
+import type { UserQueries } from '../../objects/users/queries.ts';
 import { takeRole } from '../users/roles.ts';
-import { existingRole, listRoles } from './queries.ts';
 
 export interface RoleRouteDeps {
   readonly store: Store;

@@ -3,7 +3,7 @@ import { type ApiKey, canonicalPrefix, formatAddress } from '@sallyport/contract
 import { unscoped } from '../../db/scoped.ts';
 import type { Actor, Store, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
-import { issueApiKey, type NewApiKey } from '../api-keys/keys.ts';
+import { issueApiKey, type NewApiKey } from '../../objects/api-keys/keys.ts';
 import { insertBuiltIns } from './built-ins.ts';
 
 export interface CreatedTenant {

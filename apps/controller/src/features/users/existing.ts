@@ -1,7 +1,7 @@
 import type { Tx } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import { findUser, type UserParts, type UserRow, withParts } from './store.ts';
+import { findUser, type UserParts, type UserRow, withParts } from '../../objects/users/store.ts';
 
 /** The user that a request is about, in the version that the caller has read. */
 export async function existingUser(tx: Tx, context: RequestContext, id: string): Promise<UserRow> {

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type filterOperators, type User, userFilters } from '@sallyport/contract';
 import fc from 'fast-check';
+import { invitationMs } from '../../objects/users/queries.ts';
 import { assertRefused, makers } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { giveDevice, roleOf } from '../../testing/people.ts';
-import { invitationMs } from './queries.ts';
 
 const path = '/tenants/users';
 type Field = keyof typeof userFilters;

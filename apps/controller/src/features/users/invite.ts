@@ -1,10 +1,10 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Tx } from '../../db/store.ts';
 import { FieldErrors } from '../../field-errors.ts';
-import { findDefaultGroup, findGroups } from '../groups/queries.ts';
-import { recordMembers } from '../groups/tracking.ts';
-import { insertMemberships, insertUsers, knownEmails } from './store.ts';
-import { auditedUsers } from './tracking.ts';
+import { findDefaultGroup, findGroups } from '../../objects/groups/queries.ts';
+import { recordMembers } from '../../objects/groups/tracking.ts';
+import { insertMemberships, insertUsers, knownEmails } from '../../objects/users/store.ts';
+import { auditedUsers } from '../../objects/users/tracking.ts';
 
 /** A user as a request gives one. */
 export interface GivenUser {

@@ -2,10 +2,16 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scoped } from '../../db/scoped.ts';
 import { ApiError } from '../../errors.ts';
+import {
+  acceptInvitation,
+  createUserQueries,
+  deviceLimit,
+  deviceUsers,
+  invitationMs,
+} from '../../objects/users/queries.ts';
 import { makers, revisionOf } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { defaultGroup, giveDevice, readUser } from '../../testing/people.ts';
-import { acceptInvitation, createUserQueries, deviceLimit, deviceUsers, invitationMs } from './queries.ts';
 
 const by = {
   actor: { kind: 'system', id: null, name: 'test' },

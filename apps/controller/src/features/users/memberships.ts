@@ -1,11 +1,18 @@
 import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import type { RequestContext } from '../../http/handlers.ts';
-import { findGroup } from '../groups/queries.ts';
-import { recordMembers } from '../groups/tracking.ts';
+import { findGroup } from '../../objects/groups/queries.ts';
+import { recordMembers } from '../../objects/groups/tracking.ts';
+import {
+  deleteMembership,
+  deleteMemberships,
+  findUsers,
+  insertMemberships,
+  memberIds,
+  withParts,
+} from '../../objects/users/store.ts';
+import { trackUsers } from '../../objects/users/tracking.ts';
 import { existingParts } from './existing.ts';
-import { deleteMembership, deleteMemberships, findUsers, insertMemberships, memberIds, withParts } from './store.ts';
-import { trackUsers } from './tracking.ts';
 
 /** Puts a user into a group. */
 export async function joinGroup(tx: Tx, context: RequestContext, id: string, given: string): Promise<void> {

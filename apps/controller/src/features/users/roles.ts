@@ -3,11 +3,11 @@ import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { may, type RequestContext } from '../../http/handlers.ts';
-import { checkGivenRoles, existingRole, rolesById } from '../roles/queries.ts';
+import { checkGivenRoles, existingRole, rolesById } from '../../objects/roles/queries.ts';
+import { replaceUserRoles, type UserRow } from '../../objects/users/store.ts';
+import { trackUsers } from '../../objects/users/tracking.ts';
+import { isOwnRole } from '../../objects/users/views.ts';
 import { existingParts } from './existing.ts';
-import { replaceUserRoles, type UserRow } from './store.ts';
-import { trackUsers } from './tracking.ts';
-import { isOwnRole } from './views.ts';
 
 /** Gives a user roles and takes others; what is given already, or taken already, stays so. */
 export async function changeRoles(

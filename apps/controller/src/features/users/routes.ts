@@ -1,10 +1,10 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { type UserQueries, userRoles } from '../../objects/users/queries.ts';
 import { changeUser, deactivateUser, reactivateUser, removeUser, renewInvitation } from './commands.ts';
 import { type GivenUser, inviteUsers } from './invite.ts';
 import { joinGroup, leaveGroup } from './memberships.ts';
-import { type UserQueries, userRoles } from './queries.ts';
 import { changeRoles } from './roles.ts';
 
 export interface UserRouteDeps {

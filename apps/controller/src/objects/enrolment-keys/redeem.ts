@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
+import { audited } from '../../features/enrolment-keys/commands.ts';
 import type { SecretBox } from '../../secrets/box.ts';
-import { audited } from './commands.ts';
 import { type EnrolmentKeyRow, findKey, markUsed } from './store.ts';
 
 /** A key by the id that a client names, of whichever tenant. */
