@@ -1,4 +1,4 @@
-import { keyOf, type Term } from './compile/audience/terms.ts';
+import { keyOf, type PolicyMatch } from './compile/audience/matches.ts';
 import { computed } from './compile/indexes/maps.ts';
 import { Reach } from './compile/reach.ts';
 import type { WorldDevice, WorldPolicy, WorldResource } from './types.ts';
@@ -19,8 +19,8 @@ export interface AccessDifference {
 export function* accessPairs(world: World, at: number): Generator<AccessPair> {
   const reach = new Reach(world, at);
   for (const device of world.devices.values()) {
-    const terms = reach.terms(device);
-    for (const resource of terms === null ? [] : reach.reachable(terms)) yield { device: device.id, resource };
+    const matches = reach.matches(device);
+    for (const resource of matches === null ? [] : reach.reachable(matches)) yield { device: device.id, resource };
   }
 }
 
@@ -50,14 +50,14 @@ type Reachable = ReadonlySet<string>;
 
 /** Devices to which the same is said in both worlds, with what they reach there. */
 function groupsOf(devices: Iterable<Pair<WorldDevice | undefined>>, [before, after]: Pair<Reach>) {
-  const termsIn = (reach: Reach, device: WorldDevice | undefined) =>
-    device === undefined ? null : reach.terms(device);
-  const reachableIn = (reach: Reach, terms: readonly Term[] | null): Reachable =>
-    terms === null ? new Set() : reach.reachable(terms);
+  const matchesIn = (reach: Reach, device: WorldDevice | undefined) =>
+    device === undefined ? null : reach.matches(device);
+  const reachableIn = (reach: Reach, matches: readonly PolicyMatch[] | null): Reachable =>
+    matches === null ? new Set() : reach.reachable(matches);
 
   const groups = new Map<string, { old: Reachable; now: Reachable; devices: string[] }>();
   for (const [a, b] of devices) {
-    const [old, now] = [termsIn(before, a), termsIn(after, b)];
+    const [old, now] = [matchesIn(before, a), matchesIn(after, b)];
     const group = computed(groups, JSON.stringify([old && keyOf(old), now && keyOf(now)]), () => ({
       old: reachableIn(before, old),
       now: reachableIn(after, now),

@@ -29,12 +29,12 @@ export function publicRanges(settings: WorldSettings): readonly IpRange[] {
 }
 
 /** Kinds of addresses under some settings. */
-export interface Realm {
+export interface AddressSpace {
   readonly reserved: readonly ReservedRange[];
   readonly public: readonly IpRange[];
 }
 
-export function realmOf(settings: WorldSettings): Realm {
+export function addressSpaceOf(settings: WorldSettings): AddressSpace {
   return { reserved: reservedRanges(settings), public: publicRanges(settings) };
 }
 

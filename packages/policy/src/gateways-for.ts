@@ -1,6 +1,6 @@
 import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
 import { mergeAdjacent } from './addresses.ts';
-import type { Term } from './compile/audience/terms.ts';
+import type { PolicyMatch } from './compile/audience/matches.ts';
 import { entryOf } from './compile/indexes/facts.ts';
 import { computed } from './compile/indexes/maps.ts';
 import { intersection, sweep } from './compile/indexes/sweep.ts';
@@ -25,13 +25,13 @@ export function gatewaysFor(
   reach = new Reach(world, at),
 ): ReadonlyMap<string, readonly string[]> {
   const device = world.devices.get(deviceId);
-  const terms = device === undefined ? null : reach.terms(device);
-  if (device === undefined || terms === null) return new Map();
-  const internet = fullTunnel(world, reach.policies, terms);
+  const matches = device === undefined ? null : reach.matches(device);
+  if (device === undefined || matches === null) return new Map();
+  const internet = fullTunnel(world, reach.policies, matches);
   const ranges = new Map<string, IpRange[]>();
-  const claims = claimsOf(world, terms, reach, internet?.policy ?? null);
-  for (const { range, covering } of sweep(claims))
-    computed(ranges, (covering.toSorted(compareClaims)[0] as Claim).gateway, () => []).push(range);
+  const candidates = candidatesOf(world, matches, reach, internet?.policy ?? null);
+  for (const { range, covering } of sweep(candidates))
+    computed(ranges, (covering.toSorted(compareCandidates)[0] as RouteCandidate).gateway, () => []).push(range);
   const entry = entryOf(world, device);
   if (entry !== null) return atEntry(entry, [...ranges.values()].flat(), internet);
   const routes = new Map(ranges.entries().map(([id, own]) => [id, mergeAdjacent(own).flatMap(rangeToPrefixes)]));
@@ -52,7 +52,7 @@ function firstUsable(world: World, ids: Iterable<string>): string | undefined {
   return usable.find((id) => world.gateways.get(id)?.intent === 'ACTIVE') ?? usable[0];
 }
 
-interface Claim {
+interface RouteCandidate {
   readonly gateway: string;
   readonly range: IpRange;
   readonly drained: boolean;
@@ -62,13 +62,18 @@ interface Claim {
   readonly place: number;
 }
 
-/** Claims of gateways; what the policy of the full tunnel opens needs none. */
-function claimsOf(world: World, terms: readonly Term[], reach: Reach, tunnel: string | null): Claim[] {
-  const claims: Claim[] = [];
-  for (const gateway of reach.gatewaysOf(terms)) {
+/** Candidates of gateways; what the policy of the full tunnel opens needs none. */
+function candidatesOf(
+  world: World,
+  matches: readonly PolicyMatch[],
+  reach: Reach,
+  tunnel: string | null,
+): RouteCandidate[] {
+  const candidates: RouteCandidate[] = [];
+  for (const gateway of reach.gatewaysOf(matches)) {
     const here = reach.gateway(gateway);
     const drained = world.gateways.get(gateway)?.intent === 'MAINTENANCE';
-    for (const cell of here.cells(terms)) {
+    for (const cell of here.cells(matches)) {
       const { ranges, entries } = here.destinations.classes.get(cell.class) ?? { ranges: [], entries: [] };
       const internet = entries.some(({ resource }) => resource.type === 'INTERNET');
       const grants = here.grants(cell).filter(({ policy }) => policy !== tunnel);
@@ -80,7 +85,7 @@ function claimsOf(world: World, terms: readonly Term[], reach: Reach, tunnel: st
           const place = (order ?? entry.resource.gateways).indexOf(gateway);
           if (place < 0 || !portsOverlap(entry.ports, grants)) continue;
           if (rangesOverlap(range, entry.range))
-            claims.push({
+            candidates.push({
               gateway,
               range: intersection(range, entry.range),
               drained,
@@ -90,10 +95,10 @@ function claimsOf(world: World, terms: readonly Term[], reach: Reach, tunnel: st
         }
     }
   }
-  return claims;
+  return candidates;
 }
 
-function compareClaims(a: Claim, b: Claim): number {
+function compareCandidates(a: RouteCandidate, b: RouteCandidate): number {
   return (
     Number(a.drained) - Number(b.drained) ||
     b.length - a.length ||

@@ -2,7 +2,7 @@ export { type AccessDifference, type AccessPair, accessDifference, accessPairs }
 export { type ReservedRange, reservedRanges } from './addresses.ts';
 export { asksDearly, evaluateAhead } from './ahead.ts';
 export { TenantCompiler } from './compile/compiler.ts';
-export { smallestMtu } from './compile/device/outlook.ts';
+export { smallestMtu } from './compile/device/device-view.ts';
 export { Reach } from './compile/reach.ts';
 export { evaluate } from './evaluate.ts';
 export { type ExplainedStep, type Explanation, explain, explainSteps, type GatewayChoice } from './explain.ts';

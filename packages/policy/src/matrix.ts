@@ -1,5 +1,5 @@
 import { evaluateAhead } from './ahead.ts';
-import { keyOf, type Term } from './compile/audience/terms.ts';
+import { keyOf, type PolicyMatch } from './compile/audience/matches.ts';
 import { computed } from './compile/indexes/maps.ts';
 import { Reach } from './compile/reach.ts';
 import { earliest } from './moments.ts';
@@ -37,10 +37,10 @@ export function* accessMatrixSteps(world: World, at: number, filter: MatrixFilte
   const reach = new Reach(world, at);
   const known = new Map<string, readonly Row[]>();
   for (const device of selected(world, filter)) {
-    const terms = reach.terms(device);
-    if (terms === null) continue;
+    const matches = reach.matches(device);
+    if (matches === null) continue;
     if (known.size > knownLimit) known.clear();
-    const rows = computed(known, keyOf(terms), () => rowsOf(world, reach, terms, filter));
+    const rows = computed(known, keyOf(matches), () => rowsOf(world, reach, matches, filter));
     for (const row of rows) yield { device: device.id, ...row };
     yield null;
   }
@@ -58,18 +58,18 @@ function* selected(world: World, { devices, users }: MatrixFilter): Generator<Wo
   }
 }
 
-function rowsOf(world: World, reach: Reach, terms: readonly Term[], filter: MatrixFilter): Row[] {
+function rowsOf(world: World, reach: Reach, matches: readonly PolicyMatch[], filter: MatrixFilter): Row[] {
   const found = new Map<string, { policies: Set<string>; gateways: Set<string> }>();
-  for (const gateway of reach.gatewaysOf(terms)) {
+  for (const gateway of reach.gatewaysOf(matches)) {
     const here = reach.gateway(gateway);
-    for (const cell of here.cells(terms))
+    for (const cell of here.cells(matches))
       for (const [resource, policies] of here.opened(cell)) {
         const row = computed(found, resource, () => ({ policies: new Set<string>(), gateways: new Set<string>() }));
         row.gateways.add(gateway);
         for (const policy of policies) row.policies.add(policy);
       }
   }
-  const untils = new Map(terms.map(({ policy, until }) => [policy, until]));
+  const untils = new Map(matches.map(({ policy, until }) => [policy, until]));
   return [...found].flatMap(([resource, { policies, gateways }]): Row[] => {
     if (!passes(filter.resources, [resource]) || !passes(filter.gateways, gateways)) return [];
     if (!passes(filter.policies, policies)) return [];

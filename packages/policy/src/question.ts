@@ -1,5 +1,5 @@
 import { type IpRange, parseAddress, rangeContains } from '@sallyport/contract';
-import { prefixRange, type Realm, realmOf } from './addresses.ts';
+import { type AddressSpace, addressSpaceOf, prefixRange } from './addresses.ts';
 import { deviceTypes, isAlive, isAttachable, matchesDevice } from './matching.ts';
 import { inputsOf, type RuleInputs, siteInputs } from './rules/index.ts';
 import type { AccessQuery, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
@@ -33,7 +33,7 @@ export interface Destination {
 
 /** Where questions find what they need: in the world itself, or in indexes of it. */
 export interface Lookup {
-  readonly realm: Realm;
+  readonly addressSpace: AddressSpace;
   readonly destination: (address: Address, query: AccessQuery) => Destination;
   readonly device: (device: WorldDevice, destination: Destination, internet: boolean) => Source;
 }
@@ -44,14 +44,14 @@ export function questionOf(world: World, query: AccessQuery, lookup: Lookup = pl
   if (typeof source === 'string') return source;
   const address = parseAddress(query.destination);
   if (address === null) return 'the destination is not an IP address';
-  const reserved = rangeAround(lookup.realm.reserved, address);
+  const reserved = rangeAround(lookup.addressSpace.reserved, address);
   if (reserved !== undefined) return `the destination belongs to ${reserved.name}, where no resource can be`;
   const obstacle = query.gateway === undefined ? null : obstacleAt(world.gateways.get(query.gateway));
   if (obstacle !== null) return obstacle;
 
   const destination = lookup.destination(address, query);
   const { configured, targets } = destination;
-  const internet = !configured && rangeAround(lookup.realm.public, address) !== undefined;
+  const internet = !configured && rangeAround(lookup.addressSpace.public, address) !== undefined;
   const uncovered = configured ? otherPort(query) : 'no resource covers this destination';
   const nothing = targets.length === 0 && !internet ? uncovered : 'no policy allows it';
   const { inputs, policies, fromSource } = 'id' in source ? lookup.device(source, destination, internet) : source;
@@ -68,7 +68,7 @@ function otherPort({ protocol, port }: AccessQuery): string {
 /** The lookup that asks the world itself. */
 function plainLookup(world: World): Lookup {
   return {
-    realm: realmOf(world.settings),
+    addressSpace: addressSpaceOf(world.settings),
     destination: (address, query) => {
       const around = [...world.resources.values()].filter((resource) => covers(resource, address));
       const targets = around.filter((resource) => covers(resource, address, query));
@@ -93,10 +93,10 @@ function deviceOf(world: World, id: string): WorldDevice | string {
   return isAlive(world, device) ? device : 'the owner of the device is not active';
 }
 
-function siteOf(world: World, text: string, { realm }: Lookup): Source | string {
+function siteOf(world: World, text: string, { addressSpace }: Lookup): Source | string {
   const address = parseAddress(text);
   if (address === null) return 'the source is not an IP address';
-  const reserved = rangeAround(realm.reserved, address);
+  const reserved = rangeAround(addressSpace.reserved, address);
   if (reserved !== undefined) return `the source belongs to ${reserved.name}, where no site can be`;
   return {
     inputs: siteInputs,

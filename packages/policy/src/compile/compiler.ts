@@ -1,12 +1,12 @@
 import type { StateDelta, StateItem } from '@sallyport/contract/channel';
-import { realmOf } from '../addresses.ts';
+import { addressSpaceOf } from '../addresses.ts';
 import { isAlive } from '../matching.ts';
 import { earliest } from '../moments.ts';
 import type { AccessQuery, Verdict, WorldChange, WorldSettings } from '../types.ts';
 import { MutableWorld, World } from '../world.ts';
 import type { Audience } from './audience/audiences.ts';
 import { Effects } from './audience/effects.ts';
-import { deviceTerms, Members, siteTerms } from './audience/members.ts';
+import { deviceMatches, Members, siteMatches } from './audience/members.ts';
 import { Decider } from './decider.ts';
 import { DeviceStates } from './device/device-states.ts';
 import type { Passing } from './gateway/destinations.ts';
@@ -17,10 +17,10 @@ import { PolicyIndex } from './indexes/policy-index.ts';
 import { ResourceIndex } from './indexes/resource-index.ts';
 import { type Site, sitesOf } from './indexes/sites.ts';
 import { assertReadable, Intake } from './intake.ts';
-import { Journeys } from './routing/journeys.ts';
 import { Links } from './routing/links.ts';
 import { Pairs } from './routing/pairs.ts';
 import { Tenant } from './routing/tenant.ts';
+import { TransitFinder } from './routing/transit-finder.ts';
 
 /**
  * Desired states of all gateways of a tenant, kept up with changes of its world and with the time. The states are a
@@ -39,7 +39,7 @@ export class TenantCompiler {
   readonly #tenant: Tenant;
   readonly #pairs: Pairs;
   readonly #links: Links;
-  readonly #journeys: Journeys;
+  readonly #transitFinder: TransitFinder;
   readonly #clients: DeviceStates;
   #sites: ReadonlyMap<string, Site> = new Map();
   #now = Number.NEGATIVE_INFINITY;
@@ -47,12 +47,17 @@ export class TenantCompiler {
   constructor(settings: WorldSettings) {
     this.#world = MutableWorld.copyOf(World.empty(settings));
     this.#policies = new PolicyIndex(this.#world);
-    this.#tenant = new Tenant(this.#world, this.#policies, this.#resources, this.#states, realmOf(settings));
+    this.#tenant = new Tenant(this.#world, this.#policies, this.#resources, this.#states, addressSpaceOf(settings));
     this.#pairs = new Pairs(this.#tenant);
     this.#intake = new Intake(this.#world, this.#policies, this.#resources, this.#touched, this.#pairs);
     this.#decider = new Decider(this.#world, this.#policies, this.#resources);
     this.#links = new Links(this.#tenant, this.#pairs);
-    this.#journeys = new Journeys(this.#tenant, this.#links, this.#siteMembers.audiences, this.#devices.audiences);
+    this.#transitFinder = new TransitFinder(
+      this.#tenant,
+      this.#links,
+      this.#siteMembers.audiences,
+      this.#devices.audiences,
+    );
     this.#clients = new DeviceStates(this.#tenant, this.#pairs, (id) => this.#devices.audiences.of(id));
   }
 
@@ -112,7 +117,7 @@ export class TenantCompiler {
     for (const change of last.values())
       if (change.kind === 'gateway') this.#takeGateway(change, effects);
       else this.#intake.take(change, effects);
-    if (last.has('')) this.#tenant.realm = realmOf(this.#world.settings);
+    if (last.has('')) this.#tenant.addressSpace = addressSpaceOf(this.#world.settings);
     this.#takeTime(now, effects);
     this.#cutSites(effects);
     for (const id of effects.entries)
@@ -160,7 +165,7 @@ export class TenantCompiler {
     if (!effects.resite) return;
     const before = this.#sites;
     const policies = [...this.#policies.sites].flatMap((id) => this.#policies.get(id) ?? []);
-    this.#sites = sitesOf(policies, this.#tenant.realm.reserved);
+    this.#sites = sitesOf(policies, this.#tenant.addressSpace.reserved);
     for (const id of new Set([...before.keys(), ...this.#sites.keys()])) {
       effects.sites.rematch.add(id);
       if (before.get(id)?.prefixes.join() !== this.#sites.get(id)?.prefixes.join()) effects.sites.changed.add(id);
@@ -175,7 +180,7 @@ export class TenantCompiler {
       (id, ask) => {
         const device = this.#world.devices.get(id);
         if (device === undefined || !isAlive(this.#world, device)) return null;
-        return deviceTerms(this.#world, this.#policies, device, (rule, inputs) => ask(rule, inputs, this.#now, zone));
+        return deviceMatches(this.#world, this.#policies, device, (rule, inputs) => ask(rule, inputs, this.#now, zone));
       },
       (id) => {
         const device = this.#world.devices.get(id);
@@ -188,7 +193,7 @@ export class TenantCompiler {
       (id, ask) => {
         const policies = this.#sites.get(id)?.policies;
         if (policies === undefined) return null;
-        return siteTerms(this.#world, this.#policies, policies, (rule, inputs) => ask(rule, inputs, this.#now, zone));
+        return siteMatches(this.#world, this.#policies, policies, (rule, inputs) => ask(rule, inputs, this.#now, zone));
       },
       () => null,
     );
@@ -211,7 +216,7 @@ export class TenantCompiler {
       const policies = effects.concerned.get(id) ?? new Set();
       for (const policy of policies) state.forget(policy);
       const changed = effects.rebuild.has(id)
-        ? state.rebuild(gateway, this.#resources, this.#tenant.realm, this.#passing(id))
+        ? state.rebuild(gateway, this.#resources, this.#tenant.addressSpace, this.#passing(id))
         : new Set([...policies].filter((policy) => state.refreshPolicy(policy)));
       for (const policy of changed) this.#touched[state.touchedBy(policy) ? 'add' : 'delete'](policy, id);
       outcome.set(id, changed.union(policies));
@@ -243,7 +248,7 @@ export class TenantCompiler {
   #placeFounded(effects: Effects): void {
     for (const audience of effects.founded) {
       const universal = audience.kind === 'device' ? this.#policies.universal : [];
-      for (const policy of [...audience.terms.map((term) => term.policy), ...universal])
+      for (const policy of [...audience.matches.map((match) => match.policy), ...universal])
         for (const gateway of this.#touched.get(policy)) {
           const state = this.#states.get(gateway);
           if (state !== undefined && !audience.gateways.has(gateway)) this.#place(state, audience, effects);
@@ -292,7 +297,7 @@ export class TenantCompiler {
   }
 
   #renewLinks(effects: Effects): void {
-    this.#journeys.renew(effects, this.#sites);
+    this.#transitFinder.renew(effects, this.#sites);
     for (const gateway of this.#links.renew(effects.rebuild, effects.links)) {
       effects.touched.add(gateway);
       for (const pair of this.#pairs.withAgent(gateway)) effects.pairs.add(pair);

@@ -1,4 +1,4 @@
-import { type Realm, realmOf } from '../addresses.ts';
+import { type AddressSpace, addressSpaceOf } from '../addresses.ts';
 import { decideBy } from '../evaluate.ts';
 import { type Address, admitsPort, byId, type Destination, questionOf, type Source } from '../question.ts';
 import { inputsOf, type RuleInputs } from '../rules/index.ts';
@@ -18,7 +18,7 @@ export class Decider {
   readonly #outcomes = new OutcomeCache();
   readonly #sources = new Map<string, Known>();
   readonly #about = new Map<string, readonly WorldPolicy[]>();
-  #realm: Realm | null = null;
+  #addressSpace: AddressSpace | null = null;
 
   constructor(world: World, policies: PolicyIndex, resources: ResourceIndex) {
     this.#world = world;
@@ -28,7 +28,7 @@ export class Decider {
 
   decide(query: AccessQuery): Verdict {
     const question = questionOf(this.#world, query, {
-      realm: (this.#realm ??= realmOf(this.#world.settings)),
+      addressSpace: (this.#addressSpace ??= addressSpaceOf(this.#world.settings)),
       destination: (address, asked) => this.#destination(address, asked),
       device: (device, destination, internet) => this.#source(device, destination, internet),
     });
@@ -44,7 +44,7 @@ export class Decider {
   /** Forgets what changes of the world made untrue; the effects say which devices may have other policies. */
   follow(changes: Iterable<WorldChange>, effects: Effects): void {
     for (const { kind } of changes) {
-      if (kind === 'settings') this.#realm = null;
+      if (kind === 'settings') this.#addressSpace = null;
       if (kind === 'resource' || kind === 'policy') this.#about.clear();
     }
     if (effects.universal.size > 0) this.#sources.clear();
@@ -67,11 +67,11 @@ export class Decider {
       policies: new Set(this.#policies.matched(device)).union(this.#policies.universal),
     }));
     const fromSource = ({ id }: WorldPolicy) => policies.has(id);
-    return { inputs, policies: this.#candidates(targets, internet).filter(fromSource), fromSource };
+    return { inputs, policies: this.#policiesOver(targets, internet).filter(fromSource), fromSource };
   }
 
   /** Policies that could decide over some targets, in the order of the walk. */
-  #candidates(targets: readonly WorldResource[], internet: boolean): readonly WorldPolicy[] {
+  #policiesOver(targets: readonly WorldResource[], internet: boolean): readonly WorldPolicy[] {
     if (internet) return computed(this.#about, 'internet', () => this.#inOrder(this.#policies.internet));
     const key = `resources ${targets.map(({ id }) => id).join(' ')}`;
     if (!this.#about.has(key) && this.#about.size > aboutLimit) this.#about.clear();

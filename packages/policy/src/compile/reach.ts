@@ -1,11 +1,11 @@
-import { type Realm, realmOf } from '../addresses.ts';
+import { type AddressSpace, addressSpaceOf } from '../addresses.ts';
 import { isAccessPoint, isAlive } from '../matching.ts';
 import { portsOverlap } from '../ports.ts';
 import type { WorldDevice } from '../types.ts';
 import type { World } from '../world.ts';
-import { deviceTerms } from './audience/members.ts';
+import { keyOf, type PolicyMatch } from './audience/matches.ts';
+import { deviceMatches } from './audience/members.ts';
 import { OutcomeCache } from './audience/outcome-cache.ts';
-import { keyOf, type Term } from './audience/terms.ts';
 import { type Cell, CellResolver } from './gateway/cells.ts';
 import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './gateway/destinations.ts';
 import { computed } from './indexes/maps.ts';
@@ -18,7 +18,7 @@ export class Reach {
   readonly policies: PolicyIndex;
   readonly resources = new ResourceIndex();
   readonly #world: World;
-  readonly #realm: Realm;
+  readonly #addressSpace: AddressSpace;
   readonly #outcomes = new OutcomeCache();
   readonly #gateways = new Map<string, GatewayReach>();
   readonly #carriers = new Map<string, ReadonlySet<string>>();
@@ -28,24 +28,24 @@ export class Reach {
     this.at = at;
     this.policies = new PolicyIndex(world);
     this.#world = world;
-    this.#realm = realmOf(world.settings);
+    this.#addressSpace = addressSpaceOf(world.settings);
     for (const [id, policy] of world.policies) this.policies.set(id, policy);
     for (const [id, resource] of world.resources) this.resources.set(id, resource);
   }
 
   /** What policies say to a device, without the universal ones; null for one that nothing matches. */
-  terms(device: WorldDevice): readonly Term[] | null {
+  matches(device: WorldDevice): readonly PolicyMatch[] | null {
     if (!isAlive(this.#world, device)) return null;
     const { timeZone } = this.#world.settings;
-    return deviceTerms(this.#world, this.policies, device, (rule, inputs) =>
+    return deviceMatches(this.#world, this.policies, device, (rule, inputs) =>
       this.#outcomes.ask(rule, inputs, this.at, timeZone),
     );
   }
 
-  /** Gateways through which these terms and the universal policies may admit anything. */
-  gatewaysOf(terms: readonly Term[]): Set<string> {
+  /** Gateways through which these matches and the universal policies may admit anything. */
+  gatewaysOf(matches: readonly PolicyMatch[]): Set<string> {
     let ids = new Set<string>();
-    for (const { policy } of terms) ids = ids.union(this.#carriersOf(policy));
+    for (const { policy } of matches) ids = ids.union(this.#carriersOf(policy));
     for (const policy of this.policies.universal) ids = ids.union(this.#carriersOf(policy));
     return ids;
   }
@@ -53,16 +53,16 @@ export class Reach {
   gateway(id: string): GatewayReach {
     return computed(this.#gateways, id, () => {
       const gateway = this.#world.gateways.get(id) ?? null;
-      const destinations = destinationsOf(gateway, this.resources, this.policies, this.#realm);
+      const destinations = destinationsOf(gateway, this.resources, this.policies, this.#addressSpace);
       return new GatewayReach(id, destinations, this.resources, this.policies);
     });
   }
 
-  /** Resources that these terms and the universal policies open at least partly, through any gateway. */
-  reachable(terms: readonly Term[]): ReadonlySet<string> {
-    return computed(this.#reachable, keyOf(terms), () => {
+  /** Resources that these matches and the universal policies open at least partly, through any gateway. */
+  reachable(matches: readonly PolicyMatch[]): ReadonlySet<string> {
+    return computed(this.#reachable, keyOf(matches), () => {
       let ids: ReadonlySet<string> = new Set();
-      for (const gateway of this.gatewaysOf(terms)) ids = ids.union(this.gateway(gateway).reachable(terms));
+      for (const gateway of this.gatewaysOf(matches)) ids = ids.union(this.gateway(gateway).reachable(matches));
       return ids;
     });
   }
@@ -99,18 +99,18 @@ export class GatewayReach {
     this.#touching = new Set(this.#resolver.touching);
   }
 
-  cells(terms: readonly Term[]): readonly Cell[] {
-    return this.#resolver.cells(this.#own(terms), 'device');
+  cells(matches: readonly PolicyMatch[]): readonly Cell[] {
+    return this.#resolver.cells(this.#own(matches), 'device');
   }
 
   grants(cell: Cell) {
     return this.#resolver.grants(cell);
   }
 
-  reachable(terms: readonly Term[]): ReadonlySet<string> {
-    return computed(this.#reachable, keyOf(this.#own(terms)), () => {
+  reachable(matches: readonly PolicyMatch[]): ReadonlySet<string> {
+    return computed(this.#reachable, keyOf(this.#own(matches)), () => {
       const ids = new Set<string>();
-      for (const cell of this.cells(terms)) for (const id of this.opened(cell).keys()) ids.add(id);
+      for (const cell of this.cells(matches)) for (const id of this.opened(cell).keys()) ids.add(id);
       return ids;
     });
   }
@@ -128,7 +128,7 @@ export class GatewayReach {
     });
   }
 
-  #own(terms: readonly Term[]): Term[] {
-    return terms.filter(({ policy }) => this.#touching.has(policy));
+  #own(matches: readonly PolicyMatch[]): PolicyMatch[] {
+    return matches.filter(({ policy }) => this.#touching.has(policy));
   }
 }

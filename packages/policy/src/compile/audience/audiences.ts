@@ -1,23 +1,23 @@
 import { computed, Multimap } from '../indexes/maps.ts';
-import { keyOf, type Term } from './terms.ts';
+import { keyOf, type PolicyMatch } from './matches.ts';
 
 /** Members, devices or sites, to whom the same policies say the same: what one may reach, all may reach. */
 export class Audience {
   readonly kind: 'device' | 'site';
   /** Gateway through which its members come in wherever they go; null: straight to each gateway. */
   readonly entry: string | null;
-  /** Terms of the policies that match, without the universal ones, sorted by policy id. */
-  readonly terms: readonly Term[];
+  /** Matches of the policies that match, without the universal ones, sorted by policy id. */
+  readonly matches: readonly PolicyMatch[];
   readonly key: string;
   readonly members = new Set<string>();
   /** Gateways that have a place for it. */
   readonly gateways = new Set<string>();
 
-  constructor(kind: 'device' | 'site', key: string, terms: readonly Term[], entry: string | null) {
+  constructor(kind: 'device' | 'site', key: string, matches: readonly PolicyMatch[], entry: string | null) {
     this.kind = kind;
     this.entry = entry;
     this.key = key;
-    this.terms = terms;
+    this.matches = matches;
   }
 }
 
@@ -50,15 +50,15 @@ export class Audiences {
     return this.#byMember.get(member);
   }
 
-  /** Puts a member where its terms belong; one without any (null) belongs nowhere: undefined. */
-  assign(member: string, terms: readonly Term[] | null, entry: string | null): Audience | undefined {
+  /** Puts a member where its matches belong; one without any (null) belongs nowhere: undefined. */
+  assign(member: string, matches: readonly PolicyMatch[] | null, entry: string | null): Audience | undefined {
     const before = this.#byMember.get(member);
-    const key = terms === null ? null : `${entry === null ? '' : `${entry}: `}${keyOf(terms)}`;
+    const key = matches === null ? null : `${entry === null ? '' : `${entry}: `}${keyOf(matches)}`;
     if (before !== undefined && before.key === key) return before;
     before?.members.delete(member);
     this.#byMember.delete(member);
-    if (terms === null || key === null) return undefined;
-    const audience = computed(this.#byKey, key, () => this.#found(key, terms, entry));
+    if (matches === null || key === null) return undefined;
+    const audience = computed(this.#byKey, key, () => this.#found(key, matches, entry));
     audience.members.add(member);
     this.#byMember.set(member, audience);
     return audience;
@@ -68,13 +68,13 @@ export class Audiences {
   dissolve(audience: Audience): void {
     this.#byKey.delete(audience.key);
     this.#entering.delete(audience);
-    for (const { policy } of audience.terms) this.#byPolicy.delete(policy, audience);
+    for (const { policy } of audience.matches) this.#byPolicy.delete(policy, audience);
   }
 
-  #found(key: string, terms: readonly Term[], entry: string | null): Audience {
-    const audience = new Audience(this.#kind, key, terms, entry);
+  #found(key: string, matches: readonly PolicyMatch[], entry: string | null): Audience {
+    const audience = new Audience(this.#kind, key, matches, entry);
     if (entry !== null) this.#entering.add(audience);
-    for (const { policy } of terms) this.#byPolicy.add(policy, audience);
+    for (const { policy } of matches) this.#byPolicy.add(policy, audience);
     return audience;
   }
 }

@@ -7,20 +7,30 @@ import type { PolicyIndex } from '../indexes/policy-index.ts';
 import { Admissions } from './admissions.ts';
 import { type Audience, Audiences } from './audiences.ts';
 import type { Effects } from './effects.ts';
-import { plainTerm, type Term, termOf } from './terms.ts';
+import { matchOf, type PolicyMatch, plainMatch } from './matches.ts';
 
 export type Consult = (rule: WorldRule, inputs: RuleInputs) => Outcome;
 
-/** Terms of a living device. */
-export function deviceTerms(world: World, policies: PolicyIndex, device: WorldDevice, consult: Consult): Term[] {
+/** Matches of a living device. */
+export function deviceMatches(
+  world: World,
+  policies: PolicyIndex,
+  device: WorldDevice,
+  consult: Consult,
+): PolicyMatch[] {
   let inputs: RuleInputs | null = null;
   const ask = (rule: WorldRule) => consult(rule, (inputs ??= inputsOf(world, device)));
-  return policies.matched(device).flatMap((id) => termsOf(world, policies, id, ask));
+  return policies.matched(device).flatMap((id) => matchesOf(world, policies, id, ask));
 }
 
-/** Terms of a site to which some policies apply. */
-export function siteTerms(world: World, policies: PolicyIndex, ids: readonly string[], consult: Consult): Term[] {
-  return ids.flatMap((id) => termsOf(world, policies, id, (rule) => consult(rule, siteInputs)));
+/** Matches of a site to which some policies apply. */
+export function siteMatches(
+  world: World,
+  policies: PolicyIndex,
+  ids: readonly string[],
+  consult: Consult,
+): PolicyMatch[] {
+  return ids.flatMap((id) => matchesOf(world, policies, id, (rule) => consult(rule, siteInputs)));
 }
 
 /** Devices or sites with the rules that they hang on, and the audiences that they make up. */
@@ -35,20 +45,20 @@ export class Members {
   }
 
   /**
-   * Finds the audiences of the members to be matched again. `terms` of a member that is not there, or dead, are null;
+   * Finds the audiences of the members to be matched again. `matches` of a member that is not there, or dead, are null;
    * `entry` is the gateway through which it comes in.
    */
   regroup(
     effects: Effects,
     states: ReadonlyMap<string, GatewayState>,
-    terms: (member: string, ask: ReturnType<Admissions['ask']>) => readonly Term[] | null,
+    matches: (member: string, ask: ReturnType<Admissions['ask']>) => readonly PolicyMatch[] | null,
     entry: (member: string) => string | null,
   ): void {
     const own = effects.of(this.kind);
     const left = new Set<Audience>();
     for (const id of own.rematch) {
       const before = this.audiences.of(id);
-      const now = this.audiences.assign(id, terms(id, this.admissions.ask(id)), entry(id));
+      const now = this.audiences.assign(id, matches(id, this.admissions.ask(id)), entry(id));
       for (const audience of [before, now])
         if (audience != null && audience.entry !== null) effects.entering.add(audience);
       if (before === now && !own.changed.has(id)) continue;
@@ -68,11 +78,11 @@ export class Members {
   }
 }
 
-function termsOf(world: World, policies: PolicyIndex, id: string, ask: (rule: WorldRule) => Outcome): Term[] {
+function matchesOf(world: World, policies: PolicyIndex, id: string, ask: (rule: WorldRule) => Outcome): PolicyMatch[] {
   const policy = policies.get(id);
   if (policy === undefined) return [];
   const rule = conditionOf(world, policy);
-  if (rule === null) return [plainTerm(id)];
-  const term = rule === undefined ? null : termOf(policy, ask(rule), programOf(rule)?.asksSource === true);
-  return term === null ? [] : [term];
+  if (rule === null) return [plainMatch(id)];
+  const match = rule === undefined ? null : matchOf(policy, ask(rule), programOf(rule)?.asksSource === true);
+  return match === null ? [] : [match];
 }

@@ -1,11 +1,11 @@
 import { withoutRanges } from '../../addresses.ts';
 import { isAccessPoint, isAttachable, isWholeInternet, matchesResource } from '../../matching.ts';
 import type { WorldPolicy, WorldResource } from '../../types.ts';
-import type { Term } from '../audience/terms.ts';
+import type { PolicyMatch } from '../audience/matches.ts';
 import { entriesOf } from '../indexes/entries.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
-import type { Unmet } from './outlook.ts';
+import type { Unmet } from './device-view.ts';
 
 export interface Refusal {
   readonly resource: WorldResource;
@@ -18,14 +18,14 @@ export interface Refusal {
  * exist is told to nobody.
  */
 export function refusals(
-  terms: readonly Term[],
+  matches: readonly PolicyMatch[],
   unmet: readonly Unmet[],
   routing: Routing,
   tenant: Tenant,
 ): readonly Refusal[] {
   const { policies } = tenant;
   const reasons = new Map(unmet.map(({ policy, reason }) => [policy, reason]));
-  const met = terms.filter((term) => term.met).map(({ policy }) => policy);
+  const met = matches.filter((match) => match.met).map(({ policy }) => policy);
   const walked = [...new Set([...met, ...reasons.keys(), ...policies.universal])]
     .sort(policies.compare)
     .flatMap((id) => policies.get(id) ?? []);
@@ -40,10 +40,10 @@ export function refusals(
 /** Resources that a policy names to open them through gateways. */
 function opens(policy: WorldPolicy, { world }: Tenant): WorldResource[] {
   if (!policy.allow || (policy.type === 'INTERNET' && (!isAccessPoint(policy) || isWholeInternet(policy)))) return [];
-  const candidates = policy.allResources
+  const named = policy.allResources
     ? world.resources.values().toArray()
     : policy.resources.flatMap((id) => world.resources.get(id) ?? []);
-  return candidates.filter((resource) => matchesResource(policy, resource));
+  return named.filter((resource) => matchesResource(policy, resource));
 }
 
 /** What is in the way to a resource; undefined: it is not the business of gateways. */
@@ -87,13 +87,13 @@ function coversInternet(policy: WorldPolicy): boolean {
 }
 
 /** Why no gateway can carry a resource that a policy opens; null: one can. */
-function outOfService(resource: WorldResource, policy: WorldPolicy, { world, realm }: Tenant): string | null {
+function outOfService(resource: WorldResource, policy: WorldPolicy, { world, addressSpace }: Tenant): string | null {
   const ids = isAttachable(resource.type) ? resource.gateways : policy.gateways;
   const gateways = ids.flatMap((id) => world.gateways.get(id) ?? []);
   if (gateways.length === 0) return 'No gateway carries it.';
   const inService = gateways.filter(({ intent }) => intent !== 'OFFLINE');
   if (inService.length === 0) return 'Its gateways are set to OFFLINE.';
   if (inService.every(({ publicKey }) => publicKey === null)) return 'Its gateways are not deployed yet.';
-  const reachable = entriesOf(resource).some(({ range }) => withoutRanges(range, realm.reserved).length > 0);
+  const reachable = entriesOf(resource).some(({ range }) => withoutRanges(range, addressSpace.reserved).length > 0);
   return reachable ? null : 'It has no address that can be reached.';
 }

@@ -9,10 +9,10 @@ import { deltaOf, hashOf, Layer } from '../indexes/layer.ts';
 import { Multimap } from '../indexes/maps.ts';
 import type { Pairs } from '../routing/pairs.ts';
 import type { Tenant } from '../routing/tenant.ts';
-import { Outlook, type Unmet } from './outlook.ts';
+import { DeviceView, type Unmet } from './device-view.ts';
 
 interface Followed {
-  outlook: Outlook | null;
+  view: DeviceView | null;
   /** What it has of its own: its interface, and its peers when a gateway relays for any of them. */
   client: Layer;
   relayed: Layer | null;
@@ -26,10 +26,10 @@ export class DeviceStates {
   readonly #pairs: Pairs;
   readonly #audienceOf: (device: string) => Audience | undefined;
   readonly #followed = new Map<string, Followed>();
-  readonly #outlooks = new Map<string, Outlook>();
-  readonly #byPolicy = new Multimap<Outlook>();
-  readonly #byAudience = new Map<Audience, Set<Outlook>>();
-  readonly #byGateway = new Multimap<Outlook>();
+  readonly #views = new Map<string, DeviceView>();
+  readonly #byPolicy = new Multimap<DeviceView>();
+  readonly #byAudience = new Map<Audience, Set<DeviceView>>();
+  readonly #byGateway = new Multimap<DeviceView>();
   #common = Layer.empty;
 
   constructor(tenant: Tenant, pairs: Pairs, audienceOf: (device: string) => Audience | undefined) {
@@ -45,7 +45,7 @@ export class DeviceStates {
 
   follow(id: string): void {
     if (this.#followed.has(id)) return;
-    const device: Followed = { outlook: null, client: Layer.empty, relayed: null, told: [] };
+    const device: Followed = { view: null, client: Layer.empty, relayed: null, told: [] };
     this.#followed.set(id, device);
     this.#place(id, device);
     this.#renewOwn(id, device);
@@ -70,14 +70,13 @@ export class DeviceStates {
   renew(effects: Effects): Map<string, StateDelta> {
     const dirty = new Set<string>();
     if (effects.common) this.#renewCommon(dirty);
-    const stale = this.#staleOutlooks(effects);
+    const stale = this.#staleViews(effects);
     for (const id of effects.devices.rematch) this.#rematch(id, dirty);
     for (const id of effects.clients) if (this.#followed.has(id)) dirty.add(id);
     if (effects.settings) for (const id of this.#followed.keys()) dirty.add(id);
-    for (const outlook of stale) if (outlook.members.size > 0) this.#renewOutlook(outlook, dirty);
+    for (const view of stale) if (view.members.size > 0) this.#renewView(view, dirty);
     for (const gateway of effects.peers)
-      for (const outlook of this.#byGateway.get(gateway))
-        if (!stale.has(outlook)) this.#renewPeers(outlook, gateway, dirty);
+      for (const view of this.#byGateway.get(gateway)) if (!stale.has(view)) this.#renewPeers(view, gateway, dirty);
     return this.#settle(dirty);
   }
 
@@ -87,17 +86,16 @@ export class DeviceStates {
     this.#common = common;
   }
 
-  #staleOutlooks(effects: Effects): Set<Outlook> {
+  #staleViews(effects: Effects): Set<DeviceView> {
     const { universal } = this.#tenant.policies;
     const everybody =
       effects.settings ||
       effects.universal.size > 0 ||
       effects.steering.values().some((policy) => universal.has(policy));
-    if (everybody) return new Set(this.#outlooks.values());
-    const stale = new Set<Outlook>();
-    for (const policy of effects.steering) for (const outlook of this.#byPolicy.get(policy)) stale.add(outlook);
-    for (const audience of effects.placed)
-      for (const outlook of this.#byAudience.get(audience) ?? []) stale.add(outlook);
+    if (everybody) return new Set(this.#views.values());
+    const stale = new Set<DeviceView>();
+    for (const policy of effects.steering) for (const view of this.#byPolicy.get(policy)) stale.add(view);
+    for (const audience of effects.placed) for (const view of this.#byAudience.get(audience) ?? []) stale.add(view);
     return stale;
   }
 
@@ -108,7 +106,7 @@ export class DeviceStates {
     this.#place(id, device);
   }
 
-  /** Finds the outlook of a device; one that nobody had is renewed here. */
+  /** Finds the view of a device; one that nobody had is renewed here. */
   #place(id: string, followed: Followed): void {
     const device = this.#tenant.world.devices.get(id);
     const audience = this.#audienceOf(id);
@@ -118,21 +116,21 @@ export class DeviceStates {
     }
     const unmet = this.#unmetOf(device, audience);
     const key = JSON.stringify([audience.key, unmet.map(({ policy, reason }) => [policy, reason])]);
-    const known = this.#outlooks.get(key);
+    const known = this.#views.get(key);
     if (known !== undefined) {
       this.#move(id, followed, known);
       return;
     }
-    const outlook = new Outlook(key, audience, unmet);
-    this.#index(outlook, 'add');
-    this.#move(id, followed, outlook);
-    this.#renewOutlook(outlook, new Set());
+    const view = new DeviceView(key, audience, unmet);
+    this.#index(view, 'add');
+    this.#move(id, followed, view);
+    this.#renewView(view, new Set());
   }
 
   /** Policies that are about a device, but whose rule is not met. */
   #unmetOf(device: WorldDevice, audience: Audience): Unmet[] {
     const { world, policies } = this.#tenant;
-    const met = new Set(audience.terms.filter((term) => term.met).map(({ policy }) => policy));
+    const met = new Set(audience.matches.filter((match) => match.met).map(({ policy }) => policy));
     const inputs = inputsOf(world, device);
     return policies.matched(device).flatMap((id) => {
       const policy = policies.get(id);
@@ -141,61 +139,61 @@ export class DeviceStates {
     });
   }
 
-  #move(id: string, device: Followed, to: Outlook | null): void {
-    const from = device.outlook;
+  #move(id: string, device: Followed, to: DeviceView | null): void {
+    const from = device.view;
     if (from === to) return;
     from?.members.delete(id);
     to?.members.add(id);
-    device.outlook = to;
+    device.view = to;
     if (from !== null && from.members.size === 0) {
       for (const gateway of from.gateways) this.#byGateway.delete(gateway, from);
       this.#index(from, 'delete');
     }
   }
 
-  #index(outlook: Outlook, action: 'add' | 'delete'): void {
-    const { key, audience, unmet } = outlook;
-    for (const { policy } of [...audience.terms, ...unmet]) this.#byPolicy[action](policy, outlook);
+  #index(view: DeviceView, action: 'add' | 'delete'): void {
+    const { key, audience, unmet } = view;
+    for (const { policy } of [...audience.matches, ...unmet]) this.#byPolicy[action](policy, view);
     const alike = this.#byAudience.get(audience) ?? new Set();
-    alike[action](outlook);
+    alike[action](view);
     if (alike.size > 0) this.#byAudience.set(audience, alike);
     else this.#byAudience.delete(audience);
-    if (action === 'add') this.#outlooks.set(key, outlook);
-    else this.#outlooks.delete(key);
+    if (action === 'add') this.#views.set(key, view);
+    else this.#views.delete(key);
   }
 
-  #renewOutlook(outlook: Outlook, dirty: Set<string>): void {
-    for (const gateway of outlook.gateways) this.#byGateway.delete(gateway, outlook);
-    const { routes, peers, mtu } = outlook;
-    outlook.renew(this.#tenant);
-    for (const gateway of outlook.gateways) this.#byGateway.add(gateway, outlook);
-    const same = routes === outlook.routes && peers === outlook.peers && mtu === outlook.mtu;
-    if (!same) for (const id of outlook.members) dirty.add(id);
+  #renewView(view: DeviceView, dirty: Set<string>): void {
+    for (const gateway of view.gateways) this.#byGateway.delete(gateway, view);
+    const { routes, peers, mtu } = view;
+    view.renew(this.#tenant);
+    for (const gateway of view.gateways) this.#byGateway.add(gateway, view);
+    const same = routes === view.routes && peers === view.peers && mtu === view.mtu;
+    if (!same) for (const id of view.members) dirty.add(id);
   }
 
-  #renewPeers(outlook: Outlook, gateway: string, dirty: Set<string>): void {
-    const { peers, mtu } = outlook;
-    outlook.renewPeers(this.#tenant, gateway);
-    if (peers !== outlook.peers || mtu !== outlook.mtu) for (const id of outlook.members) dirty.add(id);
+  #renewPeers(view: DeviceView, gateway: string, dirty: Set<string>): void {
+    const { peers, mtu } = view;
+    view.renewPeers(this.#tenant, gateway);
+    if (peers !== view.peers || mtu !== view.mtu) for (const id of view.members) dirty.add(id);
   }
 
   #renewOwn(id: string, followed: Followed): void {
     const { world } = this.#tenant;
     const device = world.devices.get(id);
-    const { outlook } = followed;
-    const client = device?.native ? [clientItem(device, world.settings, outlook?.mtu ?? world.settings.mtu)] : [];
+    const { view } = followed;
+    const client = device?.native ? [clientItem(device, world.settings, view?.mtu ?? world.settings.mtu)] : [];
     followed.client = followed.client.replacedBy(client);
-    const relayed = outlook !== null && this.#pairs.withAgent(id).size > 0;
+    const relayed = view !== null && this.#pairs.withAgent(id).size > 0;
     followed.relayed = relayed
       ? (followed.relayed ?? Layer.empty).replacedBy(
-          outlook.peersWith(this.#tenant, (gateway) => this.#pairs.granted(id, gateway)),
+          view.peersWith(this.#tenant, (gateway) => this.#pairs.granted(id, gateway)),
         )
       : null;
   }
 
-  #layers({ outlook, client, relayed }: Followed): readonly Layer[] {
-    if (outlook === null) return [client];
-    return [client, this.#common, outlook.routes, relayed ?? outlook.peers];
+  #layers({ view, client, relayed }: Followed): readonly Layer[] {
+    if (view === null) return [client];
+    return [client, this.#common, view.routes, relayed ?? view.peers];
   }
 
   #settle(dirty: Iterable<string>): Map<string, StateDelta> {

@@ -2,7 +2,7 @@ import { contentId, endOf, type Cell as ItemCell, mostSuccessors, type Successor
 import { opensOn } from '../../matching.ts';
 import { type Grant, type PortRule, resolvePorts, uncovered } from '../../ports.ts';
 import type { PortRange } from '../../types.ts';
-import { keyOf, plainTerm, type Term } from '../audience/terms.ts';
+import { keyOf, type PolicyMatch, plainMatch } from '../audience/matches.ts';
 import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { PolicyPorts } from './destinations.ts';
@@ -10,14 +10,14 @@ import type { PolicyPorts } from './destinations.ts';
 /** What a profile may reach in one class. */
 export type Cell = Readonly<ItemCell>;
 
-/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and terms. */
+/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and matches. */
 export class CellResolver {
   readonly #gateway: string;
   readonly #policies: PolicyIndex;
   readonly #ports = new Map<string, PolicyPorts>();
   readonly #known = new Map<string, Map<string, Cell | null>>();
   readonly #steps = new WeakMap<Cell, readonly Step[]>();
-  #common: { terms: ReadonlyMap<string, readonly Term[]>; cells: readonly Cell[] } | null = null;
+  #common: { matches: ReadonlyMap<string, readonly PolicyMatch[]>; cells: readonly Cell[] } | null = null;
 
   constructor(gateway: string, policies: PolicyIndex) {
     this.#gateway = gateway;
@@ -62,45 +62,47 @@ export class CellResolver {
     return this.#steps.get(cell) ?? [];
   }
 
-  /** Cells of some terms, sorted by class id; for devices those of the universal policies among them. */
-  cells(own: readonly Term[], kind: 'device' | 'site'): readonly Cell[] {
+  /** Cells of some matches, sorted by class id; for devices those of the universal policies among them. */
+  cells(own: readonly PolicyMatch[], kind: 'device' | 'site'): readonly Cell[] {
     const common = kind === 'device' ? (this.#common ??= this.#commonCells()) : nothingInCommon;
     if (own.length === 0) return common.cells;
-    const terms = new Map<string, Term[]>();
-    for (const term of own)
-      for (const classId of this.#ports.get(term.policy)?.keys() ?? [])
-        computed(terms, classId, () => [...(common.terms.get(classId) ?? [])]).push(term);
-    const cells = this.#resolveAll(terms);
-    for (const cell of common.cells) if (!terms.has(cell.class)) cells.push(cell);
+    const matches = new Map<string, PolicyMatch[]>();
+    for (const match of own)
+      for (const classId of this.#ports.get(match.policy)?.keys() ?? [])
+        computed(matches, classId, () => [...(common.matches.get(classId) ?? [])]).push(match);
+    const cells = this.#resolveAll(matches);
+    for (const cell of common.cells) if (!matches.has(cell.class)) cells.push(cell);
     return cells.sort(byClass);
   }
 
   #commonCells() {
-    const terms = new Map<string, Term[]>();
+    const matches = new Map<string, PolicyMatch[]>();
     for (const policy of this.#policies.universal)
       for (const classId of this.#ports.get(policy)?.keys() ?? [])
-        computed(terms, classId, () => []).push(plainTerm(policy));
-    return { terms, cells: this.#resolveAll(terms).sort(byClass) };
+        computed(matches, classId, () => []).push(plainMatch(policy));
+    return { matches, cells: this.#resolveAll(matches).sort(byClass) };
   }
 
-  #resolveAll(all: ReadonlyMap<string, Term[]>): Cell[] {
+  #resolveAll(all: ReadonlyMap<string, PolicyMatch[]>): Cell[] {
     const cells: Cell[] = [];
-    for (const [classId, terms] of all) {
-      if (terms.length > 1) terms.sort((a, b) => this.#policies.compare(a.policy, b.policy));
+    for (const [classId, matches] of all) {
+      if (matches.length > 1) matches.sort((a, b) => this.#policies.compare(a.policy, b.policy));
       const known = computed(this.#known, classId, () => new Map<string, Cell | null>());
       if (known.size > knownLimit) known.clear();
-      const cell = computed(known, keyOf(terms), () => this.#resolve(classId, terms));
+      const cell = computed(known, keyOf(matches), () => this.#resolve(classId, matches));
       if (cell !== null) cells.push(cell);
     }
     return cells;
   }
 
-  #resolve(classId: string, terms: readonly Term[]): Cell | null {
-    const rules = terms.flatMap((term): TimedRule[] => {
-      const policy = this.#policies.get(term.policy);
-      const ports = this.#ports.get(term.policy)?.get(classId);
+  #resolve(classId: string, matches: readonly PolicyMatch[]): Cell | null {
+    const rules = matches.flatMap((match): TimedRule[] => {
+      const policy = this.#policies.get(match.policy);
+      const ports = this.#ports.get(match.policy)?.get(classId);
       if (policy === undefined || ports === undefined) return [];
-      return [{ policy: term.policy, allow: opensOn(policy, this.#gateway), ports, met: term.met, until: term.until }];
+      return [
+        { policy: match.policy, allow: opensOn(policy, this.#gateway), ports, met: match.met, until: match.until },
+      ];
     });
     const grants = resolvePorts(rules.filter(({ met }) => met));
     if (grants.length === 0) return null;
@@ -113,12 +115,12 @@ export class CellResolver {
   }
 }
 
-type TimedRule = PortRule & Pick<Term, 'met' | 'until'>;
+type TimedRule = PortRule & Pick<PolicyMatch, 'met' | 'until'>;
 
 /** Results kept for one class: more are left over from policies that members no longer have together. */
 const knownLimit = 5000;
 
-const nothingInCommon = { terms: new Map<string, readonly Term[]>(), cells: [] };
+const nothingInCommon = { matches: new Map<string, readonly PolicyMatch[]>(), cells: [] };
 
 /** One bundle of a cell, and the first moment at which some port of it is no longer sure; null: all are sure. */
 interface Step {

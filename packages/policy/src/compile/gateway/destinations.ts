@@ -1,5 +1,5 @@
 import type { AccessType, IpRange } from '@sallyport/contract';
-import { type Realm, withoutRanges } from '../../addresses.ts';
+import { type AddressSpace, withoutRanges } from '../../addresses.ts';
 import { isWholeInternet, speaksOf } from '../../matching.ts';
 import { everyPort } from '../../ports.ts';
 import type { PortRange, WorldGateway, WorldPolicy, WorldResource } from '../../types.ts';
@@ -35,7 +35,7 @@ export function destinationsOf(
   gateway: WorldGateway | null,
   resources: ResourceIndex,
   policies: PolicyIndex,
-  realm: Realm,
+  addressSpace: AddressSpace,
   passing: Passing | null = null,
 ): Destinations {
   if (gateway === null || gateway.intent === 'OFFLINE') return { classes: new Map(), byResource: new Map() };
@@ -48,8 +48,8 @@ export function destinationsOf(
   const kept = passing === null ? carried : carried.filter((entry) => carriage(entry) !== null);
   const denied = deniedEntries(kept, (entry) => carriage(entry) !== null, resources, policies);
   const classes = [
-    ...addressClasses([...kept, ...denied], carriage, () => realm.reserved),
-    ...(policies.accessPoints(gateway.id).size > 0 ? internetClasses(resources, realm) : []),
+    ...addressClasses([...kept, ...denied], carriage, () => addressSpace.reserved),
+    ...(policies.accessPoints(gateway.id).size > 0 ? internetClasses(resources, addressSpace) : []),
   ];
   return { classes: new Map(classes.map((c) => [c.id, c])), byResource: reachOf(classes, carriage) };
 }
@@ -90,7 +90,7 @@ function resourcesOf(policy: WorldPolicy, byResource: Destinations['byResource']
 }
 
 /** Classes of the public addresses that no attachable resource covers, on whatever gateway and port. */
-function internetClasses(resources: ResourceIndex, { public: open }: Realm): AddressClass[] {
+function internetClasses(resources: ResourceIndex, { public: open }: AddressSpace): AddressClass[] {
   const holes = (range: IpRange) => [
     ...withoutRanges(range, open),
     ...resources.overlapping(range).map((entry) => entry.range),

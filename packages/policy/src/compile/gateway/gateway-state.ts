@@ -1,28 +1,28 @@
 import { formatRange } from '@sallyport/contract';
 import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
-import type { Realm } from '../../addresses.ts';
+import type { AddressSpace } from '../../addresses.ts';
 import type { Grant } from '../../ports.ts';
 import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
 import type { Audience } from '../audience/audiences.ts';
-import { isAwaiting, keyOf, type Term } from '../audience/terms.ts';
+import { isAwaiting, keyOf, type PolicyMatch } from '../audience/matches.ts';
 import type { AddressClass } from '../indexes/classes.ts';
 import { ItemStore } from '../indexes/items.ts';
 import { computed, References } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 import type { Site } from '../indexes/sites.ts';
-import type { Reached } from '../routing/claims.ts';
+import type { Reached } from '../routing/candidates.ts';
 import { type Cell, CellResolver, latestExpiry } from './cells.ts';
 import { type Destinations, destinationsOf, type Passing, policiesAbout, policyPorts } from './destinations.ts';
 import { probeItems } from './probes.ts';
 
-/** Devices, or sites, of a gateway that share their cells, because the same terms touch them there. */
+/** Devices, or sites, of a gateway that share their cells, because the same matches touch them there. */
 interface Profile {
   readonly key: string;
   readonly id: string;
   readonly kind: 'device' | 'site';
   readonly resolver: CellResolver;
-  readonly terms: readonly Term[];
+  readonly matches: readonly PolicyMatch[];
   readonly audiences: Set<Audience>;
   cells: readonly Cell[];
   /** Latest expiry of the cells. */
@@ -74,10 +74,18 @@ export class GatewayState {
    * Renews probes and destinations; returns the policies whose ports changed here by that. `passing`: what it passes on, when
    * devices come in through it.
    */
-  rebuild(gateway: WorldGateway, resources: ResourceIndex, realm: Realm, passing: Passing | null): Set<string> {
-    this.store.replace('probes', gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, realm.reserved));
+  rebuild(
+    gateway: WorldGateway,
+    resources: ResourceIndex,
+    addressSpace: AddressSpace,
+    passing: Passing | null,
+  ): Set<string> {
+    this.store.replace(
+      'probes',
+      gateway.intent === 'OFFLINE' ? [] : probeItems(gateway.id, resources, addressSpace.reserved),
+    );
     const old = this.#destinations;
-    this.#destinations = destinationsOf(gateway, resources, this.#policies, realm, passing);
+    this.#destinations = destinationsOf(gateway, resources, this.#policies, addressSpace, passing);
     this.isEntry = passing !== null;
     for (const id of new Set([...old.classes.keys(), ...this.#destinations.classes.keys()]))
       if (!sameRanges(old.classes.get(id), this.#destinations.classes.get(id))) this.#dirtyClasses.add(id);
@@ -119,14 +127,14 @@ export class GatewayState {
   /** Profiles with any of these policies are no longer true. Their audiences are to be placed again. */
   invalidate(policies: ReadonlySet<string>, everything: boolean): void {
     for (const profile of this.#profiles.values())
-      profile.stale ||= everything || profile.terms.some(({ policy }) => policies.has(policy));
+      profile.stale ||= everything || profile.matches.some(({ policy }) => policies.has(policy));
   }
 
   /** Finds the profile of an audience; true when its members show another one now, or none any more, or one at last. */
   place(audience: Audience): boolean {
     const before = this.#places.get(audience) ?? null;
     const resolver = this.#resolverFor(audience);
-    const own = audience.terms.filter(({ policy }) => resolver.ports(policy) !== undefined);
+    const own = audience.matches.filter(({ policy }) => resolver.ports(policy) !== undefined);
     if (own.length === 0 && (audience.kind === 'site' || !this.#touchedByUniversal(resolver))) {
       this.remove(audience);
       return before !== null && before.shown !== null;
@@ -221,7 +229,7 @@ export class GatewayState {
 
   #resolve(profile: Profile): void {
     const { id } = profile;
-    const cells = profile.resolver.cells(profile.terms, profile.kind);
+    const cells = profile.resolver.cells(profile.matches, profile.kind);
     profile.stale = false;
     profile.expiresAt = latestExpiry(cells);
     if (sameCells(cells, profile.cells)) return;
@@ -270,10 +278,10 @@ function newProfile(
   name: string,
   kind: 'device' | 'site',
   resolver: CellResolver,
-  terms: readonly Term[],
+  matches: readonly PolicyMatch[],
 ): Profile {
-  const id = contentId(name, ...terms.map((term) => term.key));
-  return { key, id, kind, resolver, terms, audiences: new Set(), cells: [], expiresAt: null, stale: true };
+  const id = contentId(name, ...matches.map((match) => match.key));
+  return { key, id, kind, resolver, matches, audiences: new Set(), cells: [], expiresAt: null, stale: true };
 }
 
 function sameRanges(a: AddressClass | undefined, b: AddressClass | undefined): boolean {

@@ -32,14 +32,14 @@ export function standingOf({ intent, failing }: WorldGateway): PeerItem['standin
 }
 
 /** What a peer is, but for who has it as one. */
-export type PeerTerms = Pick<PeerItem, 'relays' | 'sources' | 'expiresAt'> & {
+export type PeerUse = Pick<PeerItem, 'relays' | 'sources' | 'expiresAt'> & {
   /** Resources that the gateway carries for whoever has the peer. */
   readonly resources: ReadonlySet<string>;
 };
 
 export function peerItem(
   gateway: WorldGateway & { readonly publicKey: string },
-  { resources, relays, sources, expiresAt }: PeerTerms,
+  { resources, relays, sources, expiresAt }: PeerUse,
 ): PeerItem {
   const { id, name, publicKey, addresses, endpoints, unreachable } = gateway;
   return {

@@ -4,7 +4,7 @@ import { isAccessPoint, isWholeInternet } from '../../matching.ts';
 import { canonicalPorts, everyPort, uncovered } from '../../ports.ts';
 import type { WorldPolicy } from '../../types.ts';
 import type { World } from '../../world.ts';
-import type { Term } from '../audience/terms.ts';
+import type { PolicyMatch } from '../audience/matches.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 
 /** How a device reaches the public internet when not by its own connection. */
@@ -18,8 +18,8 @@ export interface FullTunnel {
   readonly until: number | null;
 }
 
-export function fullTunnel(world: World, policies: PolicyIndex, terms: readonly Term[]): FullTunnel | null {
-  const met = new Map(terms.filter((term) => term.met).map(({ policy, until }) => [policy, until]));
+export function fullTunnel(world: World, policies: PolicyIndex, matches: readonly PolicyMatch[]): FullTunnel | null {
+  const met = new Map(matches.filter((match) => match.met).map(({ policy, until }) => [policy, until]));
   const local: IpRange[] = [];
   const kept: IpRange[] = [];
   for (const policy of policies.internetInOrder()) {

@@ -1,10 +1,10 @@
 import type { PeerItem, StateItem } from '@sallyport/contract/channel';
-import { type PeerTerms, peerItem, standingOf } from '../indexes/facts.ts';
+import { type PeerUse, peerItem, standingOf } from '../indexes/facts.ts';
 import { computed, Multimap } from '../indexes/maps.ts';
 import type { Pairs } from './pairs.ts';
 import { type Carrier, latest } from './routing.ts';
 import type { Tenant } from './tenant.ts';
-import { type Outward, outwardOf, type Trip } from './trips.ts';
+import { type Outward, outwardOf, type Transit } from './transit.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -12,9 +12,9 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 export class Links {
   readonly #tenant: Tenant;
   readonly #pairs: Pairs;
-  readonly #trips = new Map<string, Trip>();
+  readonly #transits = new Map<string, Transit>();
   readonly #byOrigin = new Multimap<string>();
-  /** Ids of trips that come in at a carrier. */
+  /** Ids of transits that come in at a carrier. */
   readonly #inward = new Multimap<string>();
   readonly #outward = new Map<string, Outward>();
   readonly #stale = new Set<string>();
@@ -24,20 +24,20 @@ export class Links {
     this.#pairs = pairs;
   }
 
-  /** Trips that are behind a gateway, or would be if it were in service. */
+  /** Transits that are behind a gateway, or would be if it were in service. */
   behind(gateway: string): ReadonlySet<string> {
     return this.#byOrigin.get(gateway);
   }
 
-  set(id: string, trip: Trip | null): void {
-    for (const version of [this.#trips.get(id), trip]) {
+  set(id: string, transit: Transit | null): void {
+    for (const version of [this.#transits.get(id), transit]) {
       if (version == null) continue;
-      for (const gateway of version.legs.keys()) this.#stale.add(gateway);
+      for (const gateway of version.byOrigin.keys()) this.#stale.add(gateway);
     }
-    for (const gateway of this.#trips.get(id)?.origins ?? []) this.#byOrigin.delete(gateway, id);
-    for (const gateway of trip?.origins ?? []) this.#byOrigin.add(gateway, id);
-    if (trip === null) this.#trips.delete(id);
-    else this.#trips.set(id, trip);
+    for (const gateway of this.#transits.get(id)?.origins ?? []) this.#byOrigin.delete(gateway, id);
+    for (const gateway of transit?.origins ?? []) this.#byOrigin.add(gateway, id);
+    if (transit === null) this.#transits.delete(id);
+    else this.#transits.set(id, transit);
   }
 
   /**
@@ -57,9 +57,9 @@ export class Links {
   /** Returns the gateways whose tunnels may be others by that. */
   #renewOutward(id: string): Set<string> {
     const before = this.#outward.get(id);
-    const trips = [...this.#byOrigin.get(id)].sort().flatMap((trip) => this.#trips.get(trip) ?? []);
-    const outward = outwardOf(this.#tenant, id, trips);
-    if (outward.trips.size === 0) this.#outward.delete(id);
+    const transits = [...this.#byOrigin.get(id)].sort().flatMap((transit) => this.#transits.get(transit) ?? []);
+    const outward = outwardOf(this.#tenant, id, transits);
+    if (outward.transits.size === 0) this.#outward.delete(id);
     else this.#outward.set(id, outward);
     const carriers = new Set([before, outward].flatMap((version) => [...(version?.routing.carriers.keys() ?? [])]));
     for (const carrier of carriers) this.#renewInward(carrier, [before, outward]);
@@ -67,52 +67,52 @@ export class Links {
   }
 
   #renewInward(carrier: string, versions: readonly (Outward | undefined)[]): void {
-    const ids = new Set(versions.flatMap((version) => [...(version?.trips.keys() ?? [])]));
+    const ids = new Set(versions.flatMap((version) => [...(version?.transits.keys() ?? [])]));
     for (const id of ids) {
       const comes = this.#comingFrom(id, carrier).length > 0;
       this.#inward[comes ? 'add' : 'delete'](carrier, id);
     }
   }
 
-  /** Gateways from which a trip comes in at a carrier, best first. */
-  #comingFrom(trip: string, carrier: string): string[] {
-    const origins = this.#trips.get(trip)?.origins ?? [];
-    return origins.filter((id) => this.#outward.get(id)?.trips.get(trip)?.carriers.has(carrier));
+  /** Gateways from which a transit comes in at a carrier, best first. */
+  #comingFrom(transit: string, carrier: string): string[] {
+    const origins = this.#transits.get(transit)?.origins ?? [];
+    return origins.filter((id) => this.#outward.get(id)?.transits.get(transit)?.carriers.has(carrier));
   }
 
   *#neighbours(id: string): Generator<string> {
     if (!this.#outward.has(id) && this.#inward.get(id).size === 0) return;
     yield id;
     yield* this.#outward.get(id)?.routing.carriers.keys() ?? [];
-    for (const trip of this.#inward.get(id)) yield* this.#comingFrom(trip, id);
+    for (const transit of this.#inward.get(id)) yield* this.#comingFrom(transit, id);
   }
 
   #itemsOf(id: string): StateItem[] {
-    const { routing, trips } = this.#outward.get(id) ?? { routing: null, trips: new Map<string, never>() };
-    const sites = [...trips].filter(([, { kind }]) => kind === 'site');
-    const egress = sites.map(([trip, { sources, destinations, expiresAt }]): StateItem => {
+    const { routing, transits } = this.#outward.get(id) ?? { routing: null, transits: new Map<string, never>() };
+    const sites = [...transits].filter(([, { kind }]) => kind === 'site');
+    const egress = sites.map(([transit, { sources, destinations, expiresAt }]): StateItem => {
       const common = { sources: [...sources], destinations: [...destinations], expiresAt };
-      return { kind: 'egress', key: `egress/${trip}`, id: trip, ...common };
+      return { kind: 'egress', key: `egress/${transit}`, id: transit, ...common };
     });
     return [...(routing?.routes ?? []), ...egress, ...this.#peersOf(id, routing?.carriers ?? new Map())];
   }
 
   #peersOf(id: string, carriers: ReadonlyMap<string, Carrier>): PeerItem[] {
-    const peers = new Map<string, Mutable<PeerTerms>>();
+    const peers = new Map<string, Mutable<PeerUse>>();
     for (const [carrier, { expiresAt, resources }] of carriers)
       peers.set(carrier, { resources, sources: [], relays: [], expiresAt });
-    for (const trip of [...this.#inward.get(id)].sort()) this.#comeIn(trip, id, peers);
-    return [...peers].flatMap(([other, terms]) => {
+    for (const transit of [...this.#inward.get(id)].sort()) this.#comeIn(transit, id, peers);
+    return [...peers].flatMap(([other, use]) => {
       const gateway = this.#tenant.usable(other);
       if (gateway === null) return [];
       const relays = this.#pairs.between(id, other);
-      return [peerItem(gateway, { ...terms, relays, sources: [...terms.sources].sort() })];
+      return [peerItem(gateway, { ...use, relays, sources: [...use.sources].sort() })];
     });
   }
 
   /** A source is at one peer only: the first in order that takes new flows, else the first. */
-  #comeIn(trip: string, carrier: string, peers: Map<string, Mutable<PeerTerms>>): void {
-    const from = this.#comingFrom(trip, carrier);
+  #comeIn(transit: string, carrier: string, peers: Map<string, Mutable<PeerUse>>): void {
+    const from = this.#comingFrom(transit, carrier);
     const isActive = (id: string) => {
       const gateway = this.#tenant.usable(id);
       return gateway !== null && standingOf(gateway) === 'ACTIVE';
@@ -120,7 +120,7 @@ export class Links {
     const owner = from.find(isActive) ?? from[0];
     for (const id of from) {
       const known = peers.get(id);
-      const { sources = [], carriers } = this.#outward.get(id)?.trips.get(trip) ?? {};
+      const { sources = [], carriers } = this.#outward.get(id)?.transits.get(transit) ?? {};
       const expiresAt = carriers?.get(carrier)?.expiresAt ?? null;
       const peer = computed(peers, id, () => ({ resources: new Set<string>(), sources: [], relays: [], expiresAt }));
       if (known !== undefined) peer.expiresAt = latest(known.expiresAt, expiresAt);

@@ -5,7 +5,7 @@ import { isAttachable } from '../../matching.ts';
 import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import { sweep } from '../indexes/sweep.ts';
-import type { Claim } from './claims.ts';
+import type { RouteCandidate } from './candidates.ts';
 
 /** What a gateway carries for somebody. */
 export interface Carrier {
@@ -20,8 +20,8 @@ export interface Routing {
   /** The same by what they say, with the addresses that they are about. */
   readonly groups: ReadonlyMap<string, RouteGroup>;
   readonly carriers: ReadonlyMap<string, Carrier>;
-  /** Claims by which a part is carried, with that part. */
-  readonly carried: readonly { readonly range: IpRange; readonly claim: Claim }[];
+  /** Candidates by which a part is carried, with that part. */
+  readonly carried: readonly { readonly range: IpRange; readonly candidate: RouteCandidate }[];
   /** Resources of which some address goes where it is carried. */
   readonly steered: ReadonlySet<string>;
   /** Resources whose addresses go elsewhere, with the resource that is in the way. */
@@ -34,34 +34,34 @@ interface RouteGroup {
 }
 
 /**
- * One set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. A claim of
+ * One set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. A candidate of
  * the gateway `self` needs no route and is the strongest of its length: what it carries itself it reaches by itself. Routes that are as they were `before` are the same
  * objects.
  */
 export function routingOf(
-  claims: readonly Claim[],
+  candidates: readonly RouteCandidate[],
   policies: PolicyIndex,
   self: string | null = null,
   before: Routing | null = null,
 ): Routing {
   const routes = new Map<string, { route: Omit<RouteItem, 'kind' | 'key' | 'id'>; ranges: IpRange[] }>();
   const carriers = new Map<string, Carrier>();
-  const carried: { range: IpRange; claim: Claim }[] = [];
+  const carried: { range: IpRange; candidate: RouteCandidate }[] = [];
   const steered = new Set<string>();
   const shadowed = new Map<string, string>();
-  const compare = (a: Claim, b: Claim) => compareClaims(a, b, policies, self);
-  for (const { range, covering } of sweep(claims)) {
-    const best = covering.toSorted(compare)[0] as Claim;
+  const compare = (a: RouteCandidate, b: RouteCandidate) => compareCandidates(a, b, policies, self);
+  for (const { range, covering } of sweep(candidates)) {
+    const best = covering.toSorted(compare)[0] as RouteCandidate;
     if (best.gateway === self) continue;
-    const gateways = candidatesOf(best, covering);
+    const gateways = gatewaysOf(best, covering);
     const used = covering.filter(({ gateway }) => gateways.includes(gateway));
-    for (const claim of used) {
-      carried.push({ range, claim });
-      carry(carriers, claim);
+    for (const candidate of used) {
+      carried.push({ range, candidate });
+      carry(carriers, candidate);
     }
-    for (const claim of covering) {
-      if (isSteered(claim, best.mode, gateways, used)) steered.add(claim.resource.id);
-      else if (!shadowed.has(claim.resource.id)) shadowed.set(claim.resource.id, best.resource.id);
+    for (const candidate of covering) {
+      if (isSteered(candidate, best.mode, gateways, used)) steered.add(candidate.resource.id);
+      else if (!shadowed.has(candidate.resource.id)) shadowed.set(candidate.resource.id, best.resource.id);
     }
     const resources = [...new Set(used.map(({ resource }) => resource.id))].sort();
     const target = self === null ? targetOf(range, used, best) : undefined;
@@ -82,8 +82,8 @@ export function routingOf(
   };
 }
 
-/** Adds what a claim needs of its gateway. */
-export function carry(carriers: Map<string, Carrier>, { gateway, resource, expiresAt }: Claim): void {
+/** Adds what a candidate needs of its gateway. */
+export function carry(carriers: Map<string, Carrier>, { gateway, resource, expiresAt }: RouteCandidate): void {
   const carrier = computed(carriers, gateway, () => ({ expiresAt, resources: new Set<string>() }));
   carrier.expiresAt = latest(carrier.expiresAt, expiresAt);
   carrier.resources.add(resource.id);
@@ -99,7 +99,7 @@ export function routeItem(id: string, route: Omit<RouteItem, 'kind' | 'key' | 'i
 }
 
 /** Only for an address that the resource names: of a wider prefix, it is not known which address should answer. */
-function targetOf({ family }: IpRange, used: readonly Claim[], best: Claim): number | undefined {
+function targetOf({ family }: IpRange, used: readonly RouteCandidate[], best: RouteCandidate): number | undefined {
   if (best.length !== (family === 4 ? 32 : 128)) return undefined;
   const ports = used.flatMap(({ resource, port }) => (resource.id === best.resource.id ? (port ?? []) : []));
   return ports.length === 0 ? undefined : Math.min(...ports);
@@ -128,7 +128,7 @@ function sameRanges(a: readonly IpRange[], b: readonly IpRange[]): boolean {
   );
 }
 
-function compareClaims(a: Claim, b: Claim, policies: PolicyIndex, self: string | null): number {
+function compareCandidates(a: RouteCandidate, b: RouteCandidate, policies: PolicyIndex, self: string | null): number {
   return (
     b.length - a.length ||
     Number(b.gateway === self) - Number(a.gateway === self) ||
@@ -138,8 +138,8 @@ function compareClaims(a: Claim, b: Claim, policies: PolicyIndex, self: string |
   );
 }
 
-/** Gateways by which the resource of the best claim can be reached there, in its order. */
-function candidatesOf(best: Claim, covering: readonly Claim[]): string[] {
+/** Gateways by which the resource of the best candidate can be reached there, in its order. */
+function gatewaysOf(best: RouteCandidate, covering: readonly RouteCandidate[]): string[] {
   const alike = covering.filter(
     ({ resource, policies }) =>
       resource.id === best.resource.id && (isAttachable(resource.type) || policies[0] === best.policies[0]),
@@ -148,14 +148,15 @@ function candidatesOf(best: Claim, covering: readonly Claim[]): string[] {
   return best.order.filter((id) => ids.delete(id));
 }
 
-/** Whether packets to the resource of a claim go to a gateway that admits them, as long as nothing fails. */
+/** Whether packets to the resource of a candidate go to a gateway that admits them, as long as nothing fails. */
 function isSteered(
-  { resource }: Claim,
+  { resource }: RouteCandidate,
   mode: RouteItem['mode'],
   gateways: readonly string[],
-  used: readonly Claim[],
+  used: readonly RouteCandidate[],
 ): boolean {
-  const carries = (id: string) => used.some((claim) => claim.resource.id === resource.id && claim.gateway === id);
+  const carries = (id: string) =>
+    used.some((candidate) => candidate.resource.id === resource.id && candidate.gateway === id);
   return mode === 'MANUAL' ? carries(gateways[0] as string) : gateways.every(carries);
 }
 

@@ -1,5 +1,5 @@
 import type { BeaconItem, RelayPointItem } from '@sallyport/contract/channel';
-import type { Realm } from '../../addresses.ts';
+import type { AddressSpace } from '../../addresses.ts';
 import type { WorldGateway } from '../../types.ts';
 import type { World } from '../../world.ts';
 import type { Audience } from '../audience/audiences.ts';
@@ -7,7 +7,7 @@ import type { GatewayState } from '../gateway/gateway-state.ts';
 import { beaconItems, isUsable, relayPoint } from '../indexes/facts.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
-import { type Claim, Claims } from './claims.ts';
+import { type RouteCandidate, RouteCandidates } from './candidates.ts';
 
 /** What the compiler knows of its tenant, for the parts of it that find ways through gateways. */
 export class Tenant {
@@ -15,22 +15,22 @@ export class Tenant {
   readonly policies: PolicyIndex;
   readonly resources: ResourceIndex;
   readonly states: ReadonlyMap<string, GatewayState>;
-  realm: Realm;
-  readonly #claims: Claims;
+  addressSpace: AddressSpace;
+  readonly #candidates: RouteCandidates;
 
   constructor(
     world: World,
     policies: PolicyIndex,
     resources: ResourceIndex,
     states: ReadonlyMap<string, GatewayState>,
-    realm: Realm,
+    addressSpace: AddressSpace,
   ) {
     this.world = world;
     this.policies = policies;
     this.resources = resources;
     this.states = states;
-    this.realm = realm;
-    this.#claims = new Claims(resources, policies);
+    this.addressSpace = addressSpace;
+    this.#candidates = new RouteCandidates(resources, policies);
   }
 
   /** A gateway that others can have a tunnel to. */
@@ -45,10 +45,10 @@ export class Tenant {
     return [...beaconItems(this.world.settings), ...gateways.flatMap((gateway) => relayPoint(gateway) ?? [])];
   }
 
-  /** Claims of usable gateways for an audience. */
-  claims(audience: Audience): Claim[] {
+  /** Candidates of usable gateways for an audience. */
+  candidates(audience: Audience): RouteCandidate[] {
     const usable = [...audience.gateways].sort().filter((id) => this.usable(id) !== null);
     const states = usable.flatMap((id) => this.states.get(id) ?? []);
-    return this.#claims.of(audience, states);
+    return this.#candidates.of(audience, states);
   }
 }

@@ -5,10 +5,10 @@ import { hostPrefix } from '../indexes/facts.ts';
 import type { Site } from '../indexes/sites.ts';
 import type { Links } from './links.ts';
 import type { Tenant } from './tenant.ts';
-import { type Trip, tripOf } from './trips.ts';
+import { type Transit, transitOf } from './transit.ts';
 
 /** Finds who goes out through tunnels between gateways: sites, and devices that come in through one gateway. */
-export class Journeys {
+export class TransitFinder {
   readonly #tenant: Tenant;
   readonly #links: Links;
   readonly #sites: Audiences;
@@ -22,8 +22,9 @@ export class Journeys {
   }
 
   renew(effects: Effects, sites: ReadonlyMap<string, Site>): void {
-    for (const id of this.#staleSites(effects, sites)) this.#links.set(id, this.#siteTrip(id, sites.get(id)));
-    for (const audience of this.#staleEntries(effects)) this.#links.set(entryTrip(audience), this.#entryTrip(audience));
+    for (const id of this.#staleSites(effects, sites)) this.#links.set(id, this.#siteTransit(id, sites.get(id)));
+    for (const audience of this.#staleEntries(effects))
+      this.#links.set(entryTransit(audience), this.#entryTransit(audience));
   }
 
   #staleSites(effects: Effects, sites: ReadonlyMap<string, Site>): Set<string> {
@@ -37,11 +38,11 @@ export class Journeys {
     return stale;
   }
 
-  #siteTrip(id: string, site: Site | undefined): Trip | null {
+  #siteTransit(id: string, site: Site | undefined): Transit | null {
     const audience = this.#sites.of(id);
     if (site === undefined || audience === undefined) return null;
     const behind = (policy: string) => this.#tenant.policies.get(policy)?.gateways ?? [];
-    return tripOf(this.#tenant, id, 'site', site.prefixes, this.#tenant.claims(audience), behind);
+    return transitOf(this.#tenant, id, 'site', site.prefixes, this.#tenant.candidates(audience), behind);
   }
 
   #staleEntries(effects: Effects): Set<Audience> {
@@ -57,15 +58,15 @@ export class Journeys {
   }
 
   /** The internet is not passed on: a gateway has one default route, for all that it does. */
-  #entryTrip(audience: Audience): Trip | null {
+  #entryTransit(audience: Audience): Transit | null {
     const { entry, members } = audience;
     if (entry === null || members.size === 0) return null;
     const sources = [...members].sort().flatMap((id) => this.#tenant.world.devices.get(id)?.addresses ?? []);
-    const claims = this.#tenant.claims(audience).filter(({ resource }) => isAttachable(resource.type));
-    return tripOf(this.#tenant, entryTrip(audience), 'entry', sources.map(hostPrefix), claims, () => [entry]);
+    const candidates = this.#tenant.candidates(audience).filter(({ resource }) => isAttachable(resource.type));
+    return transitOf(this.#tenant, entryTransit(audience), 'entry', sources.map(hostPrefix), candidates, () => [entry]);
   }
 }
 
-function entryTrip({ key }: Audience): string {
+function entryTransit({ key }: Audience): string {
   return `entry ${key}`;
 }

@@ -1,12 +1,12 @@
 import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
 import { mergeAdjacent } from '../../addresses.ts';
 import { computed } from '../indexes/maps.ts';
-import type { Claim } from './claims.ts';
+import type { RouteCandidate } from './candidates.ts';
 import { type Carrier, carry, latest, type Routing, routingOf } from './routing.ts';
 import type { Tenant } from './tenant.ts';
 
 /** What is behind one or several gateways and goes out to what others carry. */
-export interface Trip {
+export interface Transit {
   readonly id: string;
   /** Sites need leave to go out, devices that come in are let on by what they are granted. */
   readonly kind: 'site' | 'entry';
@@ -15,58 +15,60 @@ export interface Trip {
   /** Gateways that it may be behind, best first, whether they are in service or not. */
   readonly origins: readonly string[];
   /** By gateway that it is behind. */
-  readonly legs: ReadonlyMap<string, readonly Claim[]>;
+  readonly byOrigin: ReadonlyMap<string, readonly RouteCandidate[]>;
 }
 
 /** What a gateway sends out for all that is behind it. */
 export interface Outward {
   readonly routing: Routing;
-  readonly trips: ReadonlyMap<string, OutwardTrip>;
+  readonly transits: ReadonlyMap<string, OutwardTransit>;
 }
 
-export interface OutwardTrip {
-  readonly kind: Trip['kind'];
+export interface OutwardTransit {
+  readonly kind: Transit['kind'];
   readonly sources: readonly string[];
   readonly destinations: readonly string[];
   readonly carriers: ReadonlyMap<string, Carrier>;
   readonly expiresAt: number | null;
 }
 
-/** Trip of some members of an audience; `behind` says which gateways they are behind where a policy opens something. */
-export function tripOf(
+/** Transit of some members of an audience; `behind` says which gateways they are behind where a policy opens something. */
+export function transitOf(
   tenant: Tenant,
   id: string,
-  kind: Trip['kind'],
+  kind: Transit['kind'],
   sources: readonly string[],
-  claims: readonly Claim[],
+  candidates: readonly RouteCandidate[],
   behind: (policy: string) => readonly string[],
-): Trip {
-  const legs = new Map<string, Claim[]>();
+): Transit {
+  const byOrigin = new Map<string, RouteCandidate[]>();
   const origins = new Set<string>();
-  for (const claim of claims)
-    for (const gateway of new Set(claim.policies.flatMap(behind))) {
+  for (const candidate of candidates)
+    for (const gateway of new Set(candidate.policies.flatMap(behind))) {
       origins.add(gateway);
-      if (gateway !== claim.gateway && tenant.usable(gateway) !== null) computed(legs, gateway, () => []).push(claim);
+      if (gateway !== candidate.gateway && tenant.usable(gateway) !== null)
+        computed(byOrigin, gateway, () => []).push(candidate);
     }
-  return { id, kind, sources, origins: [...origins], legs };
+  return { id, kind, sources, origins: [...origins], byOrigin };
 }
 
 /** Ways out of a gateway; what it carries itself needs none. */
-export function outwardOf(tenant: Tenant, gateway: string, trips: Iterable<Trip>): Outward {
-  // Who may reach the same has the same claims, so each trip gets copies of its own.
-  const owners = new Map<Claim, Trip>();
-  for (const trip of trips) for (const claim of trip.legs.get(gateway) ?? []) owners.set({ ...claim }, trip);
-  const claims = [...owners.keys()];
-  const routing = routingOf([...claims, ...ownClaims(tenant, gateway, claims)], tenant.policies, gateway);
-  const parts = new Map<Trip, { ranges: Map<string, IpRange>; carriers: Map<string, Carrier> }>();
-  for (const { range, claim } of routing.carried) {
-    const trip = owners.get(claim);
-    if (trip === undefined) continue;
-    const { ranges, carriers } = computed(parts, trip, () => ({ ranges: new Map(), carriers: new Map() }));
+export function outwardOf(tenant: Tenant, gateway: string, transits: Iterable<Transit>): Outward {
+  // Who may reach the same has the same candidates, so each transit gets copies of its own.
+  const owners = new Map<RouteCandidate, Transit>();
+  for (const transit of transits)
+    for (const candidate of transit.byOrigin.get(gateway) ?? []) owners.set({ ...candidate }, transit);
+  const candidates = [...owners.keys()];
+  const routing = routingOf([...candidates, ...ownCandidates(tenant, gateway, candidates)], tenant.policies, gateway);
+  const parts = new Map<Transit, { ranges: Map<string, IpRange>; carriers: Map<string, Carrier> }>();
+  for (const { range, candidate } of routing.carried) {
+    const transit = owners.get(candidate);
+    if (transit === undefined) continue;
+    const { ranges, carriers } = computed(parts, transit, () => ({ ranges: new Map(), carriers: new Map() }));
     ranges.set(`${range.family} ${range.first}`, range);
-    carry(carriers, claim);
+    carry(carriers, candidate);
   }
-  const outward = new Map<string, OutwardTrip>();
+  const outward = new Map<string, OutwardTransit>();
   for (const [{ id, kind, sources }, { ranges, carriers }] of parts) {
     const destinations = mergeAdjacent([...ranges.values()]).flatMap(rangeToPrefixes);
     const [first, ...rest] = [...carriers.values()].map(({ expiresAt }) => expiresAt);
@@ -78,13 +80,17 @@ export function outwardOf(tenant: Tenant, gateway: string, trips: Iterable<Trip>
       expiresAt: rest.reduce<number | null>(latest, first ?? null),
     });
   }
-  return { routing, trips: outward };
+  return { routing, transits: outward };
 }
 
-/** What a gateway carries itself of resources that have an address in some claims. */
-function ownClaims({ resources }: Tenant, gateway: string, claims: readonly Claim[]): Claim[] {
+/** What a gateway carries itself of resources that have an address in some candidates. */
+function ownCandidates(
+  { resources }: Tenant,
+  gateway: string,
+  candidates: readonly RouteCandidate[],
+): RouteCandidate[] {
   const own = new Set(
-    claims
+    candidates
       .flatMap(({ range }) => resources.overlapping(range))
       .filter(({ resource }) => resource.gateways.includes(gateway)),
   );

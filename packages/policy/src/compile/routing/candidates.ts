@@ -21,7 +21,7 @@ export interface Reached {
 }
 
 /** A gateway that admits some port of a range that a resource covers. */
-export interface Claim {
+export interface RouteCandidate {
   readonly gateway: string;
   readonly range: IpRange;
   readonly resource: WorldResource;
@@ -43,56 +43,59 @@ export interface Claim {
 type Met = (resource: WorldResource) => readonly string[];
 
 /**
- * Finds claims. Addresses of a resource that no policy names for somebody are no claim, also when another resource opens
- * them; nor is the public internet at large. What a cell claims is known to all who have the cell: the same policies made it.
+ * Finds candidates. Addresses of a resource that no policy names for somebody are no candidate, also when another resource opens
+ * them; nor is the public internet at large. The candidates of a cell are the same for all who have the cell, because the same policies made it.
  */
-export class Claims {
+export class RouteCandidates {
   readonly #resources: ResourceIndex;
   readonly #policies: PolicyIndex;
-  readonly #known = new WeakMap<Cell, { readonly class: AddressClass; readonly claims: readonly Claim[] }>();
+  readonly #known = new WeakMap<
+    Cell,
+    { readonly class: AddressClass; readonly candidates: readonly RouteCandidate[] }
+  >();
 
   constructor(resources: ResourceIndex, policies: PolicyIndex) {
     this.#resources = resources;
     this.#policies = policies;
   }
 
-  of(audience: Audience, gateways: readonly GatewayState[]): Claim[] {
+  of(audience: Audience, gateways: readonly GatewayState[]): RouteCandidate[] {
     const met = this.#metBy(audience);
-    const claims: Claim[] = [];
+    const candidates: RouteCandidate[] = [];
     for (const state of gateways)
       for (const reached of state.reached(audience))
-        for (const claim of this.#at(state.id, reached, met)) claims.push(claim);
-    return claims;
+        for (const candidate of this.#at(state.id, reached, met)) candidates.push(candidate);
+    return candidates;
   }
 
-  #metBy({ kind, terms }: Audience): Met {
-    const met = new Set(terms.filter((term) => term.met).map(({ policy }) => policy));
+  #metBy({ kind, matches }: Audience): Met {
+    const met = new Set(matches.filter((match) => match.met).map(({ policy }) => policy));
     if (kind === 'device') for (const policy of this.#policies.universal) met.add(policy);
     const names = (resource: WorldResource) =>
       [...this.#policies.of(resource)].filter((id) => met.has(id) && this.#policies.get(id)?.allow === true);
     return (resource) => names(resource).sort(this.#policies.compare);
   }
 
-  #at(gateway: string, reached: Reached, met: Met): readonly Claim[] {
+  #at(gateway: string, reached: Reached, met: Met): readonly RouteCandidate[] {
     const known = this.#known.get(reached.cell);
-    if (known?.class === reached.class) return known.claims;
+    if (known?.class === reached.class) return known.candidates;
     const internet = reached.class.entries.some(({ resource }) => resource.type === 'INTERNET');
-    const claims = [...(internet ? this.#internet(gateway, reached) : this.#attached(gateway, reached, met))];
-    this.#known.set(reached.cell, { class: reached.class, claims });
-    return claims;
+    const candidates = [...(internet ? this.#internet(gateway, reached) : this.#attached(gateway, reached, met))];
+    this.#known.set(reached.cell, { class: reached.class, candidates });
+    return candidates;
   }
 
-  *#attached(gateway: string, reached: Reached, met: Met): Generator<Claim> {
+  *#attached(gateway: string, reached: Reached, met: Met): Generator<RouteCandidate> {
     for (const range of reached.class.ranges)
       for (const entry of this.#resources.overlapping(range)) {
         const { gateways: order, mode } = entry.resource;
         if (!order.includes(gateway) || !portsOverlap(entry.ports, reached.grants)) continue;
         const policies = met(entry.resource);
-        if (policies.length > 0) yield { ...this.#claim(gateway, range, entry, reached, policies), order, mode };
+        if (policies.length > 0) yield { ...this.#candidate(gateway, range, entry, reached, policies), order, mode };
       }
   }
 
-  *#internet(gateway: string, reached: Reached): Generator<Claim> {
+  *#internet(gateway: string, reached: Reached): Generator<RouteCandidate> {
     const { ranges, entries } = reached.class;
     for (const entry of entries) {
       if (entry.resource === publicInternet) continue;
@@ -106,11 +109,11 @@ export class Claims {
         for (const range of ranges)
           for (const own of this.#resources.internetOverlapping(range))
             if (own.signature === entry.signature)
-              yield { ...this.#claim(gateway, range, own, reached, [policy]), order, mode: 'MANUAL' };
+              yield { ...this.#candidate(gateway, range, own, reached, [policy]), order, mode: 'MANUAL' };
     }
   }
 
-  #claim(
+  #candidate(
     gateway: string,
     range: IpRange,
     { resource, range: prefix, ports }: Entry,
@@ -132,12 +135,15 @@ function singlePort(ports: readonly PortRange[], grants: readonly Grant[]): numb
   return admitted.length === 0 ? null : Math.min(...admitted.map(({ from }) => from));
 }
 
-/** Whether two lists of claims lead to the same routing. */
-export function sameClaims(a: readonly Claim[], b: readonly Claim[]): boolean {
-  return a.length === b.length && a.every((claim, i) => claim === b[i] || sameClaim(claim, b[i] as Claim));
+/** Whether two lists of candidates lead to the same routing. */
+export function sameCandidates(a: readonly RouteCandidate[], b: readonly RouteCandidate[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((candidate, i) => candidate === b[i] || sameCandidate(candidate, b[i] as RouteCandidate))
+  );
 }
 
-function sameClaim(a: Claim, b: Claim): boolean {
+function sameCandidate(a: RouteCandidate, b: RouteCandidate): boolean {
   return (
     a.gateway === b.gateway &&
     a.range.family === b.range.family &&

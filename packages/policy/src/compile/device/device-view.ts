@@ -1,11 +1,11 @@
 import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
 import type { World } from '../../world.ts';
 import type { Audience } from '../audience/audiences.ts';
-import { isAwaiting } from '../audience/terms.ts';
+import { isAwaiting } from '../audience/matches.ts';
 import { peerItem } from '../indexes/facts.ts';
 import { same } from '../indexes/items.ts';
 import { Layer } from '../indexes/layer.ts';
-import { type Claim, sameClaims } from '../routing/claims.ts';
+import { type RouteCandidate, sameCandidates } from '../routing/candidates.ts';
 import { type FullTunnel, fullTunnel } from '../routing/full-tunnel.ts';
 import { type Carrier, latest, type Routing, routeItem, routingOf } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
@@ -19,7 +19,7 @@ export interface Unmet {
 }
 
 /** What devices see to whom policies say the same, also in refusing. */
-export class Outlook {
+export class DeviceView {
   readonly key: string;
   readonly audience: Audience;
   readonly unmet: readonly Unmet[];
@@ -31,7 +31,7 @@ export class Outlook {
   peers = Layer.empty;
   /** Bytes that a packet in a member's tunnel may have: no more than any of its gateways takes. */
   mtu = Number.POSITIVE_INFINITY;
-  #claims: readonly Claim[] = [];
+  #candidates: readonly RouteCandidate[] = [];
   #routing: Routing | null = null;
   #carriers: ReadonlyMap<string, Carrier> = new Map();
 
@@ -48,7 +48,7 @@ export class Outlook {
 
   /** Finds the ways anew. */
   renew(tenant: Tenant): void {
-    const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.terms);
+    const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.matches);
     const routing = this.#route(tenant);
     const carriers = new Map(routing.carriers);
     const routes = [...routing.routes, ...tunnelRoutes(tunnel, carriers, tenant)];
@@ -84,10 +84,10 @@ export class Outlook {
   }
 
   #route(tenant: Tenant): Routing {
-    const claims = tenant.claims(this.audience);
-    if (this.#routing !== null && sameClaims(this.#claims, claims)) return this.#routing;
-    this.#claims = claims;
-    this.#routing = routingOf(claims, tenant.policies, null, this.#routing);
+    const candidates = tenant.candidates(this.audience);
+    if (this.#routing !== null && sameCandidates(this.#candidates, candidates)) return this.#routing;
+    this.#candidates = candidates;
+    this.#routing = routingOf(candidates, tenant.policies, null, this.#routing);
     return this.#routing;
   }
 
@@ -96,13 +96,13 @@ export class Outlook {
     for (const id of this.audience.gateways) {
       const state = tenant.usable(id) === null ? undefined : tenant.states.get(id);
       if (state === undefined || carriers.has(id)) continue;
-      if (this.audience.terms.some((term) => isAwaiting(term) && state.touches(this.audience, term.policy)))
+      if (this.audience.matches.some((match) => isAwaiting(match) && state.touches(this.audience, match.policy)))
         carriers.set(id, { expiresAt: null, resources: new Set() });
     }
   }
 
   #resources(routing: Routing, tenant: Tenant): ResourceItem[] {
-    return refusals(this.audience.terms, this.unmet, routing, tenant).map(({ resource, denied }) => ({
+    return refusals(this.audience.matches, this.unmet, routing, tenant).map(({ resource, denied }) => ({
       kind: 'resource',
       key: `resource/${resource.id}`,
       id: resource.id,
