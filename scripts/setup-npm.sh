@@ -1,4 +1,4 @@
-# The half of setup.sh that looks after node_modules. Sourced; uses say, fail and $profile.
+# The half of setup.sh that looks after node_modules. Sourced; uses say, fail and $npm_profile (start or test).
 
 # Holds what node_modules was last found to be good for, and its fingerprint.
 stamp=node_modules/.sallyport-setup
@@ -7,7 +7,7 @@ stamp=node_modules/.sallyport-setup
 npm_ready() {
   [ -d node_modules ] || return 1
   case "$(cat "$stamp" 2>/dev/null)" in
-    "$profile $(fingerprint)" | "test $(fingerprint)") node_runs && return ;;
+    "$npm_profile $(fingerprint)" | "test $(fingerprint)") node_runs && return ;;
   esac
   adopt_install
 }
@@ -34,15 +34,15 @@ run_node() {
 # An install made by hand (`npm install`, `npm ci --omit=dev`) is as good as ours when it is whole.
 adopt_install() {
   [ -f node_modules/.package-lock.json ] && node_runs || return 1
-  run_node scripts/check-install.ts "$profile" || return 1
+  run_node scripts/check-install.ts "$npm_profile" || return 1
   write_stamp || true
 }
 
-write_stamp() { printf '%s %s\n' "$profile" "$(fingerprint)" 2>/dev/null >"$stamp"; }
+write_stamp() { printf '%s %s\n' "$npm_profile" "$(fingerprint)" 2>/dev/null >"$stamp"; }
 
 # An install for production stays one: only tests need the rest.
 wanted_dev() {
-  if [ "$profile" = start ] && [ -f node_modules/.package-lock.json ] && ! [ -e node_modules/.bin/tsc ]; then
+  if [ "$npm_profile" = start ] && [ -f node_modules/.package-lock.json ] && ! [ -e node_modules/.bin/tsc ]; then
     echo --omit=dev
   else
     echo --include=dev
@@ -60,7 +60,7 @@ install_npm_packages() {
   dev=$(wanted_dev)
   say "installing the locked npm packages into node_modules (npm ci)"
   rm -f "$stamp" || fail "$(pwd)/node_modules belongs to somebody else; remove it or run as its owner"
-  # Old npm versions warn that some packages ask for a newer Node than theirs: these run on the pinned Node, so only
+  # Old npm versions warn that some packages, and this project, ask for a newer Node than theirs: these run on the pinned Node, so only
   # errors are shown, and npm 8 (which would leave such packages out when they are optional) is told of the newer one.
   # No package of ours needs an install script, so none may run. Without a network npm would try for minutes.
   (

@@ -18,6 +18,8 @@ missing_packages() {
 wanted_tools() {
   if [ "$profile" = test ]; then
     echo "$gateway_tools $test_tools"
+  elif [ "$profile" = check ]; then
+    return
   elif local_gateway_possible; then
     echo "$gateway_tools"
   fi

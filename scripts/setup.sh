@@ -1,11 +1,12 @@
 #!/bin/sh
 # Makes this checkout ready to run: npm packages as locked, the pinned Node, and the system's tools.
 #
-#   sh scripts/setup.sh [start|test]
+#   sh scripts/setup.sh [start|check|test]
 #
-# `start` (the default) wants what the local gateway needs; `test` what the tests need besides. Idempotent: says what it
-# is going to install before it does, says nothing when all is there. Ends in 0 when this checkout can run; a system
-# tool that could not be installed is reported, and left to the part that needs it.
+# `start` (the default) installs what the local gateway needs, `check` only the npm packages for type check and lint,
+# `test` everything that the tests need. Idempotent: says what it is going to install before it does, and nothing when
+# all is there. Exit code 0 when this checkout can run. A system tool that could not be installed is reported, and the
+# part that needs it fails or is skipped later.
 set -eu
 
 profile=${1:-start}
@@ -23,8 +24,9 @@ fail() {
 
 main() {
   case $profile in
-    start | test) ;;
-    *) fail "unknown profile '$profile'; use 'start' or 'test'" ;;
+    start | test) npm_profile=$profile ;;
+    check) npm_profile=test ;;
+    *) fail "unknown profile '$profile'; use 'start', 'check' or 'test'" ;;
   esac
   if npm_ready && system_ready; then return; fi
   one_at_a_time

@@ -23,7 +23,7 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
 
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
-  version: JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version,
+  version: JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version,
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,

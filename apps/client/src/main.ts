@@ -43,7 +43,7 @@ async function main(args: readonly string[]): Promise<number> {
       case 'up':
         return command.foreground ? await run(command) : await up(command, output);
       case 'down': {
-        untilStopped(command.stateDir);
+        void untilStopped(command.stateDir);
         const { downClient } = await import('./commands/down.ts');
         const undone = await downClient(command, (pid) => void process.kill(pid, 'SIGKILL'));
         if (command.json) output.out(`${JSON.stringify({ undone })}\n`);
@@ -147,6 +147,6 @@ async function report(error: unknown, json: boolean): Promise<number> {
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
   return String((JSON.parse(text) as { version: unknown }).version);
 }

@@ -14,7 +14,7 @@ import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
 import { createLog, standardError } from './log.ts';
 import { type Started, startController } from './start.ts';
 
-const version = String(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version);
+const version = String(JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version);
 
 try {
   const invocation = readConfig(process.env, process.argv.slice(2));
@@ -36,7 +36,7 @@ async function run(config: Config): Promise<void> {
     await controller.stop();
     throw error;
   });
-  stopped.then((reason) => {
+  void stopped.then((reason) => {
     if (process.stderr.isTTY && gateway.running) process.stderr.write(gatewayGoesDown);
     return stopInOrder(log, reason, async () => {
       const steps = await Promise.allSettled([gateway.stop(), controller.stop()]);

@@ -37,7 +37,7 @@ async function main(args: readonly string[]): Promise<number> {
         return code;
       }
       case 'down':
-        untilStopped(command);
+        void untilStopped(command);
         process.stdout.write(cleanLines(await downGateway(command)));
         return 0;
       case 'run':
@@ -91,6 +91,6 @@ To remove them: sally gateway down --state-dir ${stateDir} --interface ${link}
 }
 
 function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
   return String((JSON.parse(text) as { version: unknown }).version);
 }
