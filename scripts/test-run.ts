@@ -15,6 +15,14 @@ export interface Totals {
   passed: number;
   failed: number;
   skipped: number;
+  unsteady: Unsteady[];
+}
+
+/** A file that failed and then passed when it was run again, alone. */
+export interface Unsteady {
+  file: string;
+  /** What failed in the first run, one line each. */
+  failures: string[];
 }
 
 type RunEvent = { type: string; data: Record<string, unknown> };
@@ -34,19 +42,19 @@ const SUMMARY_LINE = new RegExp(`^(${Object.values(COUNTERS).join('|')}|duration
 /** Runs the passes one after the other and reports them on standard output as one run with one summary. */
 export async function runPasses(passes: TestPass[], signal: AbortSignal): Promise<Totals> {
   const counts = new Map<string, number>();
-  const report = Readable.from(allEvents(passes, signal, counts)).compose(new spec());
+  const unsteady: Unsteady[] = [];
+  const report = Readable.from(allEvents(passes, signal, counts, unsteady)).compose(new spec());
   // When the reader of our output goes away, the rest of the report still has to be drained.
   process.stdout.once('unpipe', () => report.resume());
   report.pipe(process.stdout, { end: false });
   await finished(report);
   const count = (name: keyof typeof COUNTERS) => counts.get(name) ?? 0;
-  return { passed: count('passed'), failed: count('failed') + count('cancelled'), skipped: count('skipped') };
+  return { passed: count('passed'), failed: count('failed') + count('cancelled'), skipped: count('skipped'), unsteady };
 }
 
-async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<string, number>) {
+async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<string, number>, unsteady: Unsteady[]) {
   const started = performance.now();
   const skipped: string[] = [];
-  const unsteady: string[] = [];
   for (const pass of passes) {
     for await (const events of resultsInOrderOfEnd(pass, signal, unsteady)) {
       for (const event of events) {
@@ -58,7 +66,6 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<s
     }
   }
   for (const line of skipped) yield diagnostic(line);
-  if (unsteady.length > 0) yield diagnostic(`unsteady files: ${unsteady.length}: ${unsteady.join(', ')}`);
   for (const [name, label] of Object.entries(COUNTERS)) yield diagnostic(`${label} ${counts.get(name) ?? 0}`);
   yield diagnostic(`duration_ms ${(performance.now() - started).toFixed(0)}`);
   // The reporter answers this with the details of what failed.
@@ -67,14 +74,14 @@ async function* allEvents(passes: TestPass[], signal: AbortSignal, counts: Map<s
 
 /**
  * One list of events per file, so that the reports of files that run at once do not mingle. A file that fails is run once
- * more, alone, and that counts; that it was unsteady is said, with what failed, so that nobody takes it for steady.
+ * more, alone, and the second run counts. A file that then passes is added to `unsteady`.
  */
 async function* resultsInOrderOfEnd(
   { files, concurrency, timeout }: TestPass,
   signal: AbortSignal,
-  unsteady: string[],
+  unsteady: Unsteady[],
 ) {
-  const again: string[] = [];
+  const again: Unsteady[] = [];
   const waiting = [...files];
   const running = new Map<string, Promise<{ file: string; events: RunEvent[] }>>();
   while (waiting.length > 0 || running.size > 0) {
@@ -86,11 +93,16 @@ async function* resultsInOrderOfEnd(
     const { file, events } = await Promise.race(running.values());
     running.delete(file);
     const failures = signal.aborted ? [] : failuresOf(events);
-    if (failures.length > 0) again.push(file);
-    yield failures.length === 0 ? events : failures.map((failure) => diagnostic(`unsteady: ${file}: ${failure}`));
+    if (failures.length > 0) again.push({ file, failures });
+    yield failures.length === 0
+      ? events
+      : failures.map((line) => diagnostic(`failed, will run again: ${file}: ${line}`));
   }
-  unsteady.push(...again);
-  for (const file of again) yield (await runFile(file, timeout, signal)).events;
+  for (const { file, failures } of again) {
+    const { events } = await runFile(file, timeout, signal);
+    if (!signal.aborted && failuresOf(events).length === 0) unsteady.push({ file, failures });
+    yield events;
+  }
 }
 
 /** Names of what failed, each with its error. */
