@@ -40,7 +40,7 @@ async function main(args: string[]): Promise<number> {
   const inputs = Math.floor(number('inputs', values.inputs, 1));
   const interrupted = new AbortController();
   const left = () => 'Nothing is left.\n';
-  stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() =>
+  void stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() =>
     interrupted.abort(),
   );
   let failures = 0;

@@ -41,7 +41,7 @@ async function main(args: string[]): Promise<number> {
   ends.push(() => rmSync(folder, { recursive: true, force: true }));
   const interrupted = new AbortController();
   const left = () => `A controller on loopback may still run, with its files in ${folder}\n`;
-  stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() =>
+  void stopRequested(process, { closedOutput: 'stop', write: (text) => writeSync(2, text), left }).then(() =>
     interrupted.abort(),
   );
   try {

@@ -122,7 +122,7 @@ test('three signals within a second end a controller at once, and it says what i
   const ended = controller.kill('SIGINT');
   while (controller.exitCode === null) {
     await pause(60);
-    controller.kill('SIGINT');
+    void controller.kill('SIGINT');
   }
   process.kill(Number(agent), 'SIGKILL');
   assert.equal(await ended, 130);

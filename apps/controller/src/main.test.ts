@@ -135,6 +135,6 @@ test('a controller goes on when the reader of its output has ended, and stops in
   for (let i = 0; i < 3; i++) assert.equal((await get(`${controller.url}/tenants/gateways`, key)).status, 200);
   const ended = controller.kill('SIGINT');
   await pause(10);
-  controller.kill('SIGINT');
+  void controller.kill('SIGINT');
   assert.equal(await ended, 0);
 });

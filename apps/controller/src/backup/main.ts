@@ -17,7 +17,7 @@ import { refuseTaken, writeStream, writeWhole } from './write.ts';
 
 const { SALLYPORT_BACKUP_PASSPHRASE: environment = null } = process.env;
 const stopped = new AbortController();
-stopRequested(process, {
+void stopRequested(process, {
   closedOutput: 'continue',
   write: (text) => writeSync(2, text),
   left: () => 'Unfinished files, whose names end in .partial, may be left. Remove them; nothing reads them.\n',

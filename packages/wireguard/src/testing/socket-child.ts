@@ -14,7 +14,7 @@ process.on('message', (raw) => {
     for (let i = 0; i < message.times; i++) socket.send(message.datagram, message.port, '127.0.0.1');
   } else {
     const { id, options } = message;
-    probeHandshake(options).then((result) => say({ kind: 'probed', id, result }));
+    void probeHandshake(options).then((result) => say({ kind: 'probed', id, result }));
   }
 });
 process.on('disconnect', () => process.exit());
