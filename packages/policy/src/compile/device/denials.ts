@@ -5,7 +5,12 @@ import type { PolicyMatch } from '../audience/matches.ts';
 import { entriesOf } from '../indexes/entries.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
-import type { Unmet } from './device-view.ts';
+
+/** A policy that names a device, but whose rule is not met. */
+export interface Unmet {
+  readonly policy: string;
+  readonly reason: string;
+}
 
 export interface Refusal {
   readonly resource: WorldResource;

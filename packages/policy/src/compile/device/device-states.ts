@@ -9,7 +9,8 @@ import { deltaOf, hashOf, Layer } from '../indexes/layer.ts';
 import { Multimap } from '../indexes/maps.ts';
 import type { Pairs } from '../routing/pairs.ts';
 import type { Tenant } from '../routing/tenant.ts';
-import { DeviceView, type Unmet } from './device-view.ts';
+import type { Unmet } from './denials.ts';
+import { DeviceView } from './device-view.ts';
 
 interface Followed {
   view: DeviceView | null;

@@ -9,14 +9,8 @@ import { type RouteCandidate, sameCandidates } from '../routing/candidates.ts';
 import { type FullTunnel, fullTunnel } from '../routing/full-tunnel.ts';
 import { type Carrier, latest, type Routing, routeItem, routingOf } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
-import { refusals } from './denials.ts';
+import { refusals, type Unmet } from './denials.ts';
 import { pingHints } from './ping-hints.ts';
-
-/** A policy that names a device, but whose rule is not met. */
-export interface Unmet {
-  readonly policy: string;
-  readonly reason: string;
-}
 
 /** What devices see to whom policies say the same, also in refusing. */
 export class DeviceView {

@@ -11,7 +11,6 @@ import { computed, References } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 import type { Site } from '../indexes/sites.ts';
-import type { Reached } from '../routing/candidates.ts';
 import { type Cell, CellResolver, latestExpiry } from './cells.ts';
 import { type Destinations, destinationsOf, type Passing, policiesAbout, policyPorts } from './destinations.ts';
 import { probeItems } from './probes.ts';
@@ -34,6 +33,13 @@ interface Profile {
 interface Place {
   readonly profile: Profile;
   readonly shown: { readonly profile: string | null; readonly expiresAt: number | null } | null;
+}
+
+/** What an audience may reach in one class through a gateway. */
+export interface Reached {
+  readonly cell: Cell;
+  readonly class: AddressClass;
+  readonly grants: readonly Grant[];
 }
 
 /**

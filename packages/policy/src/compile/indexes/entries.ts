@@ -3,7 +3,7 @@ import { contentId, type ProbeItem } from '@sallyport/contract/channel';
 import { type PrefixRange, prefixRange } from '../../addresses.ts';
 import { canonicalPorts } from '../../ports.ts';
 import type { PortRange, WorldAddress, WorldResource } from '../../types.ts';
-import { probeOf } from '../gateway/probes.ts';
+import { probeOf } from './probe.ts';
 
 /** One address of a resource, parsed. */
 export class Entry {

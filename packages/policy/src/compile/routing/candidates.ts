@@ -6,19 +6,12 @@ import type { PortRange, WorldResource } from '../../types.ts';
 import type { Audience } from '../audience/audiences.ts';
 import type { Cell } from '../gateway/cells.ts';
 import { publicInternet } from '../gateway/destinations.ts';
-import type { GatewayState } from '../gateway/gateway-state.ts';
+import type { GatewayState, Reached } from '../gateway/gateway-state.ts';
 import type { AddressClass } from '../indexes/classes.ts';
 import type { Entry } from '../indexes/entries.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 import { intersection } from '../indexes/sweep.ts';
-
-/** What an audience may reach in one class through a gateway. */
-export interface Reached {
-  readonly cell: Cell;
-  readonly class: AddressClass;
-  readonly grants: readonly Grant[];
-}
 
 /** A gateway that admits some port of a range that a resource covers. */
 export interface RouteCandidate {
