@@ -229,7 +229,6 @@ test('the endpoint follows the source address and the port', async (t) => {
   h.states.change(id, [gatewayItem({ listenPort: 4500 })]);
   await until(() => h.directory.facts.get(id)?.discoveredEndpoint === '198.51.100.7:4500', 'new port');
   await agent.cut();
-  h.directory.row(id).wireguardPort = 4500;
   const moved = await ScriptedAgent.open(h.port, identity, { 'x-source': '2001:DB8::7%eth0' });
   await moved.authenticate();
   await until(() => h.directory.facts.get(id)?.discoveredEndpoint === '[2001:db8::7]:4500', 'IPv6 endpoint');

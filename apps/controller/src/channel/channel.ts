@@ -16,7 +16,15 @@ import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
 import { type Hello, type Proof, Session, type SessionEffect } from './session.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
-import type { AgentDirectory, AgentRecord, Channel, ConnectionGuard, DesiredStates, Presence } from './types.ts';
+import type {
+  AgentDirectory,
+  AgentRecord,
+  AgentRef,
+  Channel,
+  ConnectionGuard,
+  DesiredStates,
+  Presence,
+} from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
 export interface ChannelDeps {
@@ -119,7 +127,7 @@ class ChannelServer implements AgentChannel {
       answered: (link, ending) => this.#answered(link, ending),
       failed: (link, err) => this.#linkFailed(link, err),
     };
-    const deviceHandshake = (device: string, at: number) => this.#deviceHandshake(device, at);
+    const deviceHandshake = (tenant: string, device: string, at: number) => this.#deviceHandshake(tenant, device, at);
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
     const deleted = (entry: AgentEntry) => this.#deleted(entry);
     const shared = { clock, timers, limits, heartbeatMs, graceMs, log, states, observations, queue };
@@ -262,7 +270,8 @@ class ChannelServer implements AgentChannel {
     }
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
-    entry.install(link, record, state, { hello, proof, newHost });
+    const agent = { version: hello.agentVersion, ...proof.host };
+    entry.install(link, state, { agent, applied: proof.state ?? null, newHost });
     log.debug({ [entry.role]: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
     this.#deps.connections?.proven(link.socket);
@@ -344,7 +353,8 @@ class ChannelServer implements AgentChannel {
     this.#counters.sent[message.type] = (this.#counters.sent[message.type] ?? 0) + 1;
   }
 
-  #deviceHandshake(device: string, at: number): void {
+  #deviceHandshake(tenant: string, device: string, at: number): void {
+    this.#observations.deviceSeen(tenant, device, at);
     const before = this.#handshakes.get(device);
     if (before !== undefined && before >= at) return;
     this.#handshakes.delete(device);
@@ -361,7 +371,7 @@ class ChannelServer implements AgentChannel {
     this.#deps.deviceMoved?.(tenant, report.device, source);
   }
 
-  #findPath(agent: AgentRecord, request: Parameters<FindPathListener>[1]): void {
+  #findPath(agent: AgentRef, request: Parameters<FindPathListener>[1]): void {
     this.#tell(this.#pathListeners, agent.id, (listener) => listener(agent, request));
   }
 

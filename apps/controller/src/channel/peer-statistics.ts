@@ -1,4 +1,4 @@
-import type { Heartbeat } from '@sallyport/contract/channel';
+import type { Heartbeat, StateDelta, StateItem } from '@sallyport/contract/channel';
 import type { PeerCounters } from './types.ts';
 
 type PeerStatistics = Heartbeat['peers'][number];
@@ -27,23 +27,20 @@ export class PeerStatisticsBook {
   #lastHandshake: number | null = null;
   #cached: { readonly second: number; readonly counters: PeerCounters } | null = null;
 
-  /** The devices desired now, all of them. */
-  expectOnly(devices: Iterable<string>): void {
-    const wanted = new Set(devices);
-    for (const device of this.#peers.keys()) if (!wanted.has(device)) this.#peers.delete(device);
-    for (const device of wanted) this.expect(device);
+  /** Replaces the desired items. */
+  expectOnly(items: readonly StateItem[]): void {
+    const keys = new Set(items.map(({ key }) => key));
+    for (const device of this.#peers.keys()) if (!keys.has(`${prefix}${device}`)) this.#peers.delete(device);
+    this.expect({ upserts: items, removes: [] });
   }
 
-  expect(device: string): void {
-    if (!this.#peers.has(device)) this.#peers.set(device, null);
+  expect({ upserts, removes }: StateDelta): void {
+    for (const key of removes) if (key.startsWith(prefix)) this.#peers.delete(key.slice(prefix.length));
+    for (const item of upserts) if (item.kind === 'device' && !this.#peers.has(item.id)) this.#peers.set(item.id, null);
   }
 
   expects(device: string): boolean {
     return this.#peers.has(device);
-  }
-
-  forget(device: string): void {
-    this.#peers.delete(device);
   }
 
   /**
@@ -87,6 +84,8 @@ export class PeerStatisticsBook {
 
   static readonly none: PeerCounters = none;
 }
+
+const prefix = 'device/';
 
 function growth(before: number, now: number): number {
   return now >= before ? now - before : now;

@@ -1,4 +1,4 @@
-import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
+import type { AgentReports } from './agent-reports.ts';
 import type { Position } from './delta-history.ts';
 import { PeerStatisticsBook } from './peer-statistics.ts';
 import type { Presence } from './types.ts';
@@ -30,14 +30,7 @@ export class AgentPresence {
   readonly #settings: PresenceSettings;
   readonly #wasDesired: (position: Position) => boolean;
   readonly #desiredHash: () => string | null;
-  readonly peers = new PeerStatisticsBook();
-  readonly #probes = new Map<string, ProbeResult>();
-  /** Resource of each probe that is desired. */
-  #expectedProbes = new Map<string, string>();
-  /** Null: to be worked out anew. */
-  #unreachable: readonly string[] | null = null;
-  /** How far the clock of the agent's host was ahead at its last heartbeat. */
-  clockSkewMs: number | null = null;
+  readonly #reports: AgentReports;
   #connected = false;
   #goneAt: number | null = null;
   #lastSeen: number | null = null;
@@ -54,8 +47,10 @@ export class AgentPresence {
   constructor(
     settings: PresenceSettings,
     desired: { wasDesired: (position: Position) => boolean; hash: () => string | null },
+    reports: AgentReports,
   ) {
     this.#settings = settings;
+    this.#reports = reports;
     this.#wasDesired = desired.wasDesired;
     this.#desiredHash = desired.hash;
   }
@@ -118,45 +113,6 @@ export class AgentPresence {
     this.#confirmed = false;
   }
 
-  /** The probes desired now, all of them. */
-  expectProbesOnly(probes: readonly ProbeItem[]): void {
-    this.#unreachable = null;
-    this.#expectedProbes = new Map(probes.map(({ id, resource }) => [id, resource]));
-    for (const id of this.#probes.keys()) if (!this.#expectedProbes.has(id)) this.#probes.delete(id);
-  }
-
-  expectProbe({ id, resource }: ProbeItem): void {
-    this.#unreachable = null;
-    this.#expectedProbes.set(id, resource);
-  }
-
-  forgetProbe(id: string): void {
-    this.#unreachable = null;
-    this.#expectedProbes.delete(id);
-    this.#probes.delete(id);
-  }
-
-  /** Results of probes that nobody asked for are not kept. */
-  probed(results: readonly ProbeResult[]): void {
-    if (results.length > 0) this.#unreachable = null;
-    for (const result of results) if (this.#expectedProbes.has(result.id)) this.#probes.set(result.id, result);
-  }
-
-  /** Resources none of whose probes succeeds, ascending. One with an outcome still to come is not among them. */
-  get unreachable(): readonly string[] {
-    this.#unreachable ??= this.#findUnreachable();
-    return this.#unreachable;
-  }
-
-  #findUnreachable(): string[] {
-    const failed = new Map<string, boolean>();
-    for (const [id, resource] of this.#expectedProbes) {
-      const fails = this.#probes.get(id)?.reachable === false;
-      failed.set(resource, fails && (failed.get(resource) ?? true));
-    }
-    return [...failed].flatMap(([resource, all]) => (all ? [resource] : [])).sort();
-  }
-
   safeToStop(safe: boolean): void {
     this.#safeToStop = safe;
   }
@@ -193,8 +149,8 @@ export class AgentPresence {
   }
 
   view(now: number): Presence {
-    const { peers } = this;
-    return {
+    const { peers, probes, clockSkewMs, agent } = this.#reports;
+    const view: Presence = {
       connected: this.#connected,
       alive: this.alive(now),
       converged: this.converged(now),
@@ -204,10 +160,11 @@ export class AgentPresence {
       get statistics() {
         return peers.counters(now);
       },
-      probes: this.#probes,
+      probes: probes.results,
       safeToStop: this.#safeToStop,
-      clockSkewMs: this.clockSkewMs,
+      clockSkewMs,
     };
+    return agent === null ? view : Object.assign(view, { agent });
   }
 
   /** Next moment at which the view changes by time alone; null when it does not. */

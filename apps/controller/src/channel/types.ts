@@ -10,18 +10,20 @@ import type {
   StateItem,
 } from '@sallyport/contract/channel';
 
-/** What the channel needs to know of a gateway or device before it lets an agent in. */
-export interface AgentRecord {
+/** Names an agent. */
+export interface AgentRef {
   readonly role: AgentRole;
-  /** Of the gateway or device; no two of either have the same. */
+  /** Id of the gateway or device; unique among both. */
   readonly id: string;
   readonly tenant: string;
+}
+
+/** What the channel must know about a gateway or device before it admits an agent. */
+export interface AgentRecord extends AgentRef {
   readonly name: string;
   /** Pinned at enrolment, base64 of 32 bytes; null until then, and again after a re-key. */
   readonly identityKey: string | null;
   readonly wireguardPublicKey: string | null;
-  /** Of a gateway; null for a device. */
-  readonly wireguardPort: number | null;
 }
 
 /** What an agent shows when it enrols. */
@@ -177,7 +179,7 @@ export interface Channel {
   /** Tells a connected agent that this peer tries to reach it from these endpoints; false when it is not connected. */
   punch(agent: string, peer: string, endpoints: readonly string[]): boolean;
   /** Called when an agent says that no packet gets through to a peer. It may name any peer, and as often as it likes. */
-  onFindPath(listener: (agent: AgentRecord, request: Pick<FindPath, 'peer' | 'relay'>) => void): () => void;
+  onFindPath(listener: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void): () => void;
   /** Called when what is shown of an agent may have changed. */
   onPresence(listener: (agent: string) => void): () => void;
   stop(): Promise<void>;

@@ -5,7 +5,7 @@ import type { StateItem } from '@sallyport/contract/channel';
 import pino from 'pino';
 import type { Mapping } from '../beacon/mappings.ts';
 import { until } from '../channel/testing/manual-time.ts';
-import type { AgentRecord, DesiredState } from '../channel/types.ts';
+import type { AgentRef, DesiredState } from '../channel/types.ts';
 import { bySystem } from '../db/contexts.ts';
 import { absent, present } from '../testing/channel.ts';
 import { openTestApp, type TestApp } from '../testing/harness.ts';
@@ -73,7 +73,7 @@ async function open(t: TestContext): Promise<Tested> {
     },
     find: async (agent, peer, relay = false) => {
       app.clock.now += 1000;
-      await paths.find(record(app, agent), { peer, relay });
+      await paths.find(agentOf(app, agent), { peer, relay });
     },
     pairs: () =>
       app.store.db
@@ -92,15 +92,7 @@ async function put(app: TestApp, kind: 'gateway' | 'device', id: string, facts: 
   });
 }
 
-const record = (app: TestApp, id: string): AgentRecord => ({
-  role: 'device',
-  id,
-  tenant: app.tenant.id,
-  name: 'x',
-  identityKey: null,
-  wireguardPublicKey: null,
-  wireguardPort: null,
-});
+const agentOf = (app: TestApp, id: string): AgentRef => ({ role: 'device', id, tenant: app.tenant.id });
 
 const relaying = { relay_enabled: 1, endpoint: '192.0.2.1:51820', relay_from: 52000, relay_to: 52002 };
 const seen = (endpoint: string): Mapping => ({ kind: 'independent', endpoint });
@@ -111,7 +103,7 @@ test('both are told to send, each to where the other is seen; a question comes t
   connect(d, g);
   mappings.set(d, seen('198.51.100.7:4500'));
   mappings.set(g, seen('203.0.113.1:51820'));
-  app.channel.findPath(record(app, d), { peer: g, relay: false });
+  app.channel.findPath(agentOf(app, d), { peer: g, relay: false });
   await until(() => app.channel.punches.length === 2, 'both are told');
   assert.deepEqual(app.channel.punches, [
     [g, d, ['198.51.100.7:4500']],
@@ -185,9 +177,9 @@ test('strangers learn nothing and bother nobody, and nobody asks the same again 
   assert.deepEqual([app.channel.punches.length, await pairs()], [0, []]);
   connect(d, g);
   await find(d, g);
-  await paths.find(record(app, d), { peer: g, relay: false });
+  await paths.find(agentOf(app, d), { peer: g, relay: false });
   assert.deepEqual(paths.counters.requests, { served: 1, rate: 1, stranger: 2 });
-  await paths.find(record(app, d), { peer: g, relay: true });
+  await paths.find(agentOf(app, d), { peer: g, relay: true });
   assert.equal((await pairs()).length, 1);
 });
 
@@ -380,7 +372,7 @@ test('a pair that is asked for while others of its age end stays', async (t) => 
   await find(d, g, true);
   app.clock.now += 25 * 3600 * 1000;
   const sweep = paths.sweep();
-  await Promise.all([sweep, paths.find(record(app, d), { peer: g, relay: true })]);
+  await Promise.all([sweep, paths.find(agentOf(app, d), { peer: g, relay: true })]);
   assert.deepEqual(
     (await pairs()).map(({ needed_at }) => needed_at),
     [app.clock.now],
@@ -390,7 +382,7 @@ test('a pair that is asked for while others of its age end stays', async (t) => 
 test('what the beacon and paths have done stands in the metrics', async (t) => {
   const { app, gateway, device } = await open(t);
   const [g, d] = [await gateway('g'), await device()];
-  app.channel.findPath(record(app, d), { peer: g, relay: true });
+  app.channel.findPath(agentOf(app, d), { peer: g, relay: true });
   const refused = /^sallyport_path_requests_total\{outcome="stranger"\} 1$/m;
   while (!refused.test(await app.metrics())) await new Promise((resolve) => setImmediate(resolve));
   const text = await app.metrics();

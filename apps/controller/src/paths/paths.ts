@@ -1,6 +1,6 @@
 import type { World } from '@sallyport/policy';
 import type { Mapping } from '../beacon/mappings.ts';
-import type { AgentRecord, Channel, DesiredStates } from '../channel/types.ts';
+import type { AgentRef, Channel, DesiredStates } from '../channel/types.ts';
 import type { Store } from '../db/store.ts';
 import { RequestRate } from './rate.ts';
 import { RecentRequests } from './recent-requests.ts';
@@ -60,7 +60,7 @@ export class Paths {
   }
 
   /** Does what the request asks for, when the agent may ask for it. */
-  async find(agent: AgentRecord, { peer, relay }: { readonly peer: string; readonly relay: boolean }): Promise<void> {
+  async find(agent: AgentRef, { peer, relay }: { readonly peer: string; readonly relay: boolean }): Promise<void> {
     const { requests } = this.counters;
     if (!this.#rate.admits(agent.id, `${peer} ${relay}`, this.#deps.store.now())) requests.rate++;
     else if (!(await this.#mayAsk(agent.id, peer))) requests.stranger++;

@@ -23,9 +23,8 @@ export class MemoryDirectory implements AgentDirectory {
   broken = false;
 
   add(id: string, secret: string, role: AgentRole = 'gateway'): void {
-    const wireguardPort = role === 'gateway' ? 51820 : null;
     const keys = { identityKey: null, wireguardPublicKey: null };
-    this.rows.set(id, { role, id, tenant: 'tenant-1', name: 'Site', wireguardPort, ...keys });
+    this.rows.set(id, { role, id, tenant: 'tenant-1', name: 'Site', ...keys });
     this.secrets.set(id, secret);
   }
 

@@ -90,7 +90,6 @@ const record = (
   name: row.name,
   identityKey: row.identity_key,
   wireguardPublicKey,
-  wireguardPort: null,
 });
 
 function tooManyDevices(error: unknown): EnrolOutcome {

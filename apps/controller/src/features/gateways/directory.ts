@@ -80,7 +80,6 @@ const record = (row: GatewayRow): AgentRecord => ({
   name: row.name,
   identityKey: row.identity_key,
   wireguardPublicKey: row.wireguard_key,
-  wireguardPort: row.wireguard_port,
 });
 
 /** Where the channels of gateways come from, for when the beacon has lost sight of one. */

@@ -1,0 +1,57 @@
+import type { ProbeResult, StateDelta, StateItem } from '@sallyport/contract/channel';
+
+/** Results of one gateway's probes. Results of probes that the desired state does not hold are dropped. */
+export class ProbeBook {
+  readonly #results = new Map<string, ProbeResult>();
+  /** Resource of each desired probe. */
+  readonly #resources = new Map<string, string>();
+  /** Null: must be computed again. */
+  #unreachable: readonly string[] | null = null;
+
+  get results(): ReadonlyMap<string, ProbeResult> {
+    return this.#results;
+  }
+
+  /** Replaces the desired items. */
+  expectOnly(items: readonly StateItem[]): void {
+    this.#resources.clear();
+    this.expect({ upserts: items, removes: [] });
+    for (const id of this.#results.keys()) if (!this.#resources.has(id)) this.#results.delete(id);
+  }
+
+  expect({ upserts, removes }: StateDelta): void {
+    for (const key of removes) if (key.startsWith(prefix)) this.#forget(key.slice(prefix.length));
+    for (const item of upserts) if (item.kind === 'probe') this.#resources.set(item.id, item.resource);
+    this.#unreachable = null;
+  }
+
+  record(results: readonly ProbeResult[]): void {
+    if (results.length > 0) this.#unreachable = null;
+    for (const result of results) if (this.#resources.has(result.id)) this.#results.set(result.id, result);
+  }
+
+  /**
+   * Resources whose probes all fail, ascending by id. A resource with a pending probe is not among them. The array is the
+   * same until a result or a desired probe changes.
+   */
+  get unreachable(): readonly string[] {
+    this.#unreachable ??= this.#findUnreachable();
+    return this.#unreachable;
+  }
+
+  #forget(id: string): void {
+    this.#resources.delete(id);
+    this.#results.delete(id);
+  }
+
+  #findUnreachable(): string[] {
+    const failed = new Map<string, boolean>();
+    for (const [id, resource] of this.#resources) {
+      const fails = this.#results.get(id)?.reachable === false;
+      failed.set(resource, fails && (failed.get(resource) ?? true));
+    }
+    return [...failed].flatMap(([resource, all]) => (all ? [resource] : [])).sort();
+  }
+}
+
+const prefix = 'probe/';
