@@ -249,7 +249,10 @@ class ChannelServer implements AgentChannel {
     }
   }
 
-  /** Follows the agent's state first and looks again afterwards, so that no deletion or re-key in between goes unseen. */
+  /**
+   * Follows the agent's state first and reads its record afterwards. A deletion or re-key before the state is in the record,
+   * a later one arrives as a change.
+   */
   async #welcome(link: Link, hello: Hello, proof: Proof, admission: Admitted): Promise<void> {
     const { record: admitted, enrolled } = admission;
     if (link.over || this.#stopped !== null) return;
@@ -257,10 +260,8 @@ class ChannelServer implements AgentChannel {
     entry.open();
     const { generation } = entry;
     const { directory, states, leaseMs, log } = this.#deps;
-    const [record, state] = await Promise.all([
-      directory.agents[admitted.role].find(admitted.id),
-      states.current(admitted.id),
-    ]);
+    const state = await states.current(admitted.id);
+    const record = await directory.agents[admitted.role].find(admitted.id);
     if (link.over || this.#stopped !== null) return;
     const identityKey = record === null || record === 'deleted' ? null : record.identityKey;
     const same = identityKey !== null && sameKey(identityKey, canonicalKey(hello.identityKey) ?? '');

@@ -208,3 +208,20 @@ test('a re-key ends the identity, keeps the status while the lease lasts, and le
 function pick({ connected, alive, converged }: { connected: boolean; alive: boolean; converged: boolean }) {
   return { connected, alive, converged };
 }
+
+test('an agent whose gateway is re-keyed while its state loads is not admitted', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const first = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  await first.cut();
+  const current = h.states.current.bind(h.states);
+  h.states.current = async (gateway) => {
+    const state = await current(gateway);
+    // The loaded state includes this commit, so no change announces it.
+    h.directory.row(gateway).identityKey = null;
+    return state;
+  };
+  const again = await ScriptedAgent.open(h.port, first.identity);
+  await again.authenticate();
+  assert.equal((await again.expect('refused')).code, 'busy');
+});
