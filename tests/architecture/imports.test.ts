@@ -107,24 +107,6 @@ test('a package is reached by its name, not by a path into it', () => {
   assertNone(findings);
 });
 
-test('no feature of the controller reads the store of another', () => {
-  const features = 'apps/controller/src/features/';
-  const findings: string[] = [];
-  for (const file of sources) {
-    if (!file.path.startsWith(features)) continue;
-    const own = file.path.slice(features.length).split('/')[0];
-    for (const entry of file.imports) {
-      const target = normalize(`${dirname(file.path)}/${entry.specifier}`);
-      if (!target.startsWith(features) || !target.endsWith('/store.ts')) continue;
-      if (target.slice(features.length).split('/')[0] === own) continue;
-      findings.push(
-        `${place(file, entry)}: a store belongs to its feature; use the other feature's queries or commands`,
-      );
-    }
-  }
-  assertNone(findings);
-});
-
 test('every imported package is declared by the package that imports it', () => {
   const shared = Object.keys(readManifest('.').devDependencies ?? {});
   const findings: string[] = [];

@@ -9,7 +9,6 @@ import type { Countries } from './countries.ts';
 import type { Store } from './db/store.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { accessRoutes } from './features/access/routes.ts';
-import { addressRoutes } from './features/addresses/routes.ts';
 import { admissionRuleRoutes } from './features/admission-rules/routes.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { apiKeyRoutes } from './features/api-keys/routes.ts';
@@ -24,9 +23,9 @@ import { createGatewayDirectory } from './features/gateways/directory.ts';
 import { GatewayLists } from './features/gateways/list.ts';
 import { gatewayRoutes } from './features/gateways/routes.ts';
 import { groupRoutes } from './features/groups/routes.ts';
-import { createPolicyQueries } from './features/policies/queries.ts';
 import { policyRoutes } from './features/policies/routes.ts';
 import { protocolRoutes } from './features/protocols/routes.ts';
+import { addressRoutes } from './features/resources/address-routes.ts';
 import { resourceRoutes } from './features/resources/routes.ts';
 import { roleRoutes } from './features/roles/routes.ts';
 import { tenantSettingsRoutes } from './features/tenant-settings/routes.ts';
@@ -48,8 +47,8 @@ import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts'
 import { createDeviceQueries } from './objects/devices/queries.ts';
 import { createGatewayQueries } from './objects/gateways/queries.ts';
 import { readToken } from './objects/gateways/token.ts';
+import { createPeopleQueries } from './objects/people/queries.ts';
 import { createResourceQueries } from './objects/resources/queries.ts';
-import { createUserQueries } from './objects/users/queries.ts';
 import { Paths } from './paths/paths.ts';
 import { TenantRuntimes } from './runtime/runtimes.ts';
 import { Whereabouts } from './runtime/whereabouts.ts';
@@ -165,8 +164,7 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
   const lists = new GatewayLists(store, channel, (row) => readToken(box, row));
   const resources = createResourceQueries(queries);
   const devices = createDeviceQueries({ now: store.now, channel, whereabouts });
-  const users = createUserQueries({ now: store.now, devices });
-  const policies = createPolicyQueries({ devices, gateways: queries, users });
+  const users = createPeopleQueries({ now: store.now, devices });
   const handlers: Handlers<OperationName> = {
     ...gatewayRoutes({ ...deps, channel, queries, lists }),
     ...apiKeyRoutes({ store, lastUsed: (id) => authenticator.lastUsed(id) }),
@@ -175,7 +173,7 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
     ...addressRoutes({ store, resources }),
     ...deviceRoutes({ ...deps, gateways: queries, devices, worlds: runtimes, reservedKeys }),
     ...enrolmentKeyRoutes(deps),
-    ...policyRoutes({ store, gateways: queries, devices, users, policies }),
+    ...policyRoutes({ store, gateways: queries, devices }),
     ...userRoutes({ store, users }),
     ...groupRoutes({ store }),
     ...roleRoutes({ store, users }),

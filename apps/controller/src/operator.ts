@@ -8,10 +8,11 @@ import type { Snapshots } from './backup/snapshot.ts';
 import type { Actor, Store } from './db/store.ts';
 import { notFound, OperatorError } from './errors.ts';
 import { verifyAudit } from './features/audit/verify.ts';
-import { createTenant, listTenants, recoverTenant } from './features/tenants/commands.ts';
+import { createTenant, recoverTenant } from './features/tenants/commands.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { createServer } from './http/server.ts';
 import { parseBody } from './http/validate.ts';
+import { listTenants } from './objects/tenants/queries.ts';
 
 /**
  * What only the operator may do, over a socket that only the controller's own user can open: whoever can reach it needs

@@ -1,7 +1,7 @@
 import { bySystem } from '../db/contexts.ts';
 import { unscoped } from '../db/scoped.ts';
 import type { Store } from '../db/store.ts';
-import { listTenants } from '../features/tenants/commands.ts';
+import { listTenants } from '../objects/tenants/queries.ts';
 import { setEpoch } from '../secrets/identity.ts';
 import { copyMarker } from './marker.ts';
 

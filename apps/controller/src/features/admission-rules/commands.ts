@@ -14,7 +14,7 @@ import {
   insertRule,
   updateRule,
 } from '../../objects/admission-rules/store.ts';
-import { policiesWithRule } from '../policies/queries.ts';
+import { policiesWithRule } from '../../objects/policies/queries.ts';
 
 export async function createRule(tx: Tx, body: Input<'createAdmissionRule'>['body']): Promise<string> {
   checkText(body.rule);

@@ -3,27 +3,15 @@ import { type ErrorCode, type Input, name as nameSchema } from '@sallyport/contr
 import type { EnrolmentKeys, EnrolOutcome } from '../../channel/types.ts';
 import { bit, decodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
-import { type Tracking, tracked } from '../../db/tracked.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { postureText } from '../../objects/devices/facts.ts';
-import {
-  bumpDevices,
-  type DeviceRow,
-  deleteDevice,
-  devicesThrough,
-  findDevice,
-  findDevices,
-  insertDevice,
-  isKeyTaken,
-  ownedDevices,
-  updateDevice,
-} from '../../objects/devices/store.ts';
+import { dropDevice } from '../../objects/devices/removal.ts';
+import { type DeviceRow, findDevice, insertDevice, isKeyTaken, updateDevice } from '../../objects/devices/store.ts';
+import { auditedDevice, trackDevices } from '../../objects/devices/tracking.ts';
 import { isRelay } from '../../objects/gateways/facts.ts';
-import { endPairsOf } from '../../objects/gateways/relay-pairs.ts';
-import { cutFromPolicies } from '../../objects/policies/cut.ts';
 import { acceptInvitation, deviceLimit } from '../../objects/users/queries.ts';
-import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
+import { takeOverlay } from '../../overlay/allocator.ts';
 
 /**
  * Registers a plain device. `reserved`: the controller's own keys. Only the device's first handshake proves that it holds the
@@ -104,7 +92,7 @@ async function add(
     ...(await takeOverlay(tx, 'device', given.id)),
   };
   await insertDevice(tx, row);
-  tx.changed({ kind: 'device', id: row.id, op: 'create', name: row.name, before: null, after: audited(row) });
+  tx.changed({ kind: 'device', id: row.id, op: 'create', name: row.name, before: null, after: auditedDevice(row) });
 }
 
 /** An absent optional field keeps its value; null clears it, so that nobody owns the device or nothing is known of it. */
@@ -120,7 +108,7 @@ export async function changeDevice(
   const entry = body.entryGateway === undefined ? row.entry_gateway_id : (body.entryGateway?.toLowerCase() ?? null);
   if (entry !== null && entry !== row.entry_gateway_id) await requireEntry(tx, row, entry);
   const native = row.identity_key !== null;
-  await tracked(tx, tracking, [id], () =>
+  await trackDevices(tx, [id], () =>
     updateDevice(tx, id, {
       name: body.name,
       user_id: owner,
@@ -134,34 +122,12 @@ export async function changeDevice(
 export async function setActive(tx: Tx, context: RequestContext, id: string, active: boolean): Promise<void> {
   await existing(tx, context, id);
   const write = () => updateDevice(tx, id, { active: bit(active) });
-  await tracked(tx, tracking, [id], write, active ? undefined : 'disconnect');
+  await trackDevices(tx, [id], write, active ? undefined : 'disconnect');
 }
 
 /** Its overlay addresses rest before anybody else gets them. */
 export async function removeDevice(tx: Tx, context: RequestContext, id: string): Promise<void> {
-  await remove(tx, await existing(tx, context, id));
-}
-
-/** Devices that come in through a gateway that goes are on their own again. */
-export async function leaveEntry(tx: Tx, gateway: string): Promise<void> {
-  const ids = await devicesThrough(tx.scoped, gateway);
-  await tracked(tx, tracking, ids, async () => {
-    for (const id of ids) await updateDevice(tx, id, { entry_gateway_id: null });
-  });
-}
-
-/** Removes every device of a user who goes. */
-export async function removeDevicesOf(tx: Tx, user: string): Promise<void> {
-  for (const row of await ownedDevices(tx.scoped, user)) await remove(tx, row);
-}
-
-async function remove(tx: Tx, row: DeviceRow): Promise<void> {
-  const { id, name } = row;
-  tx.changed({ kind: 'device', id, op: 'delete', name, before: audited(row), after: null });
-  await cutFromPolicies(tx, 'device', id);
-  await endPairsOf(tx, id);
-  await deleteDevice(tx, row);
-  await freeOverlay(tx, row);
+  await dropDevice(tx, await existing(tx, context, id));
 }
 
 async function existing(tx: Tx, context: RequestContext, id: string): Promise<DeviceRow> {
@@ -220,24 +186,3 @@ function nameOf(hostname: string): string {
   const name = hostname.slice(0, 120).trim();
   return nameSchema.safeParse(name).success ? name : 'device';
 }
-
-const tracking: Tracking = {
-  kind: 'device',
-  load: async (tx, ids) => new Map((await findDevices(tx.scoped, ids)).map((row) => [row.id, audited(row)])),
-  bump: bumpDevices,
-};
-
-/** A device as the audit trail keeps it. */
-const audited = (row: Omit<DeviceRow, 'tenant_id'>) => ({
-  id: row.id,
-  name: row.name,
-  active: row.active,
-  user: row.user_id,
-  hardware_id: row.hardware_id,
-  public_key: row.public_key,
-  app_version: row.app_version,
-  posture: row.posture === null ? null : decodeJson<Record<string, unknown>>(row.posture),
-  overlay_v4: row.overlay_v4,
-  overlay_v6: row.overlay_v6,
-  entry_gateway: row.entry_gateway_id,
-});

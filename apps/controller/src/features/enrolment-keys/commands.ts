@@ -3,6 +3,7 @@ import type { Input } from '@sallyport/contract';
 import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import type { Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
+import { auditedKey } from '../../objects/enrolment-keys/audited.ts';
 import { deleteKey, type EnrolmentKeyRow, findKey, insertKey } from '../../objects/enrolment-keys/store.ts';
 import { deviceUsers } from '../../objects/users/queries.ts';
 import type { SecretBox } from '../../secrets/box.ts';
@@ -38,7 +39,7 @@ export async function createEnrolmentKey(
     secret_hash: box.keyedHash(secret),
   };
   await insertKey(tx, row);
-  tx.changed({ kind: 'enrolment-key', id, op: 'create', ...named(row), before: null, after: audited(row) });
+  tx.changed({ kind: 'enrolment-key', id, op: 'create', ...named(row), before: null, after: auditedKey(row) });
   const controllerFingerprint = identity.fingerprint;
   const key = formatEnrolmentToken({ role: 'device', agent: id, secret, controllerFingerprint });
   return { row: { tenant_id: tx.tenant, ...row }, key };
@@ -49,7 +50,7 @@ export async function removeEnrolmentKey(tx: Tx, id: string): Promise<void> {
   const row = await findKey(tx.scoped, id);
   if (row === undefined) throw notFound();
   await deleteKey(tx, id);
-  tx.changed({ kind: 'enrolment-key', id, op: 'delete', ...named(row), before: audited(row), after: null });
+  tx.changed({ kind: 'enrolment-key', id, op: 'delete', ...named(row), before: auditedKey(row), after: null });
 }
 
 function expiryOf(now: number, wanted: string | null): number {
@@ -61,12 +62,3 @@ function expiryOf(now: number, wanted: string | null): number {
 }
 
 const named = ({ name }: Pick<EnrolmentKeyRow, 'name'>) => (name === null ? {} : { name });
-
-/** A key as the audit trail keeps it. */
-export const audited = ({ id, name, user_id, expires_at, used_at }: Omit<EnrolmentKeyRow, 'tenant_id'>) => ({
-  id,
-  name,
-  user: user_id,
-  expires_at,
-  used_at,
-});

@@ -4,6 +4,7 @@ import { bit } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
+import { leaveEntry } from '../../objects/devices/removal.ts';
 import { endPairsOf, endPairsOutside } from '../../objects/gateways/relay-pairs.ts';
 import { shownStatus } from '../../objects/gateways/status.ts';
 import {
@@ -22,7 +23,6 @@ import { trackResources } from '../../objects/resources/tracking.ts';
 import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
-import { leaveEntry } from '../devices/commands.ts';
 
 export interface GatewayCommandDeps {
   readonly box: SecretBox;

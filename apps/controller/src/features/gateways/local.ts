@@ -5,9 +5,9 @@ import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, WriteContext } from '../../db/store.ts';
 import { findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
 import { readToken } from '../../objects/gateways/token.ts';
+import { listTenants } from '../../objects/tenants/queries.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
-import { listTenants } from '../tenants/commands.ts';
 import { createGateway, renewToken } from './commands.ts';
 
 export interface LocalGatewayDeps {

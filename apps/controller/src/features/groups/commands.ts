@@ -6,6 +6,7 @@ import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import {
+  defaultMaxDevices,
   deleteGroup,
   findDefaultGroup,
   findGroup,
@@ -18,10 +19,7 @@ import {
 import { auditedGroups, trackGroups } from '../../objects/groups/tracking.ts';
 import { cutFromPolicies } from '../../objects/policies/cut.ts';
 import { checkGivenRoles, rolesById, rolesOfGroups } from '../../objects/roles/queries.ts';
-import { emptyGroup } from '../users/memberships.ts';
-
-/** Devices per member where nothing else is said. */
-export const defaultMaxDevices = 5;
+import { emptyGroup } from '../../objects/users/memberships.ts';
 
 export async function createGroup(tx: Tx, body: Input<'createGroup'>['body']): Promise<string> {
   const roles = await checkedRoles(tx, body.roles);

@@ -15,22 +15,22 @@ import {
   withMembers,
 } from '../../objects/policies/store.ts';
 import { nestedResources } from '../../objects/resources/queries.ts';
-import type { UserQueries } from '../../objects/users/queries.ts';
+import { nestedUsers } from '../../objects/users/queries.ts';
 import { policyView } from './views.ts';
 
 export interface PolicyQueryDeps {
   readonly devices: Pick<DeviceQueries, 'nested'>;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
-  readonly users: Pick<UserQueries, 'nested'>;
+  readonly now: () => number;
 }
 
-export function createPolicyQueries({ devices, gateways, users }: PolicyQueryDeps) {
+export function createPolicyQueries({ devices, gateways, now }: PolicyQueryDeps) {
   const views = async (db: Scoped, rows: readonly PolicyRow[]): Promise<Policy[]> => {
     const policies = await withMembers(db, rows);
     const ids = (kind: keyof Members) => [...new Set(policies.flatMap(({ members }) => members[kind]))];
     const named = {
       groups: await nestedGroups(db, ids('group')),
-      users: await users.nested(db, ids('user')),
+      users: await nestedUsers(db, ids('user'), now()),
       devices: await devices.nested(db, ids('device')),
       resources: await nestedResources(db, ids('resource')),
       gateways: await gateways.nested(db, ids('gateway')),
@@ -54,19 +54,6 @@ export function createPolicyQueries({ devices, gateways, users }: PolicyQueryDep
     ofType: async (db: Scoped, type: PolicyType): Promise<Policy[]> => views(db, await policiesOfType(db, type)),
   };
 }
-
-/** Policies that have an admission rule, in the order in which they are walked. */
-export const policiesWithRule = (db: Scoped, rule: string): Promise<{ readonly id: string; readonly name: string }[]> =>
-  db
-    .selectFrom('policies')
-    .select(['id', 'name'])
-    .where('rule_id', '=', rule)
-    .orderBy('type')
-    .orderBy('position')
-    .orderBy('id')
-    .execute();
-
-export type PolicyQueries = ReturnType<typeof createPolicyQueries>;
 
 /** A default policy is stored far behind all others; it is shown as the one after them. */
 async function shownOrders(db: Scoped, rows: readonly PolicyRow[]): Promise<ReadonlyMap<PolicyRow, number>> {

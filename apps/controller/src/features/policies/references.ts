@@ -4,6 +4,7 @@ import type { FieldErrors } from '../../field-errors.ts';
 import { rulesById } from '../../objects/admission-rules/queries.ts';
 import { nestedGroups } from '../../objects/groups/queries.ts';
 import { nestedResources } from '../../objects/resources/queries.ts';
+import { nestedUsers } from '../../objects/users/queries.ts';
 import type { PolicyQueryDeps } from './queries.ts';
 
 /** What a request says a policy names: ids, undefined where it says nothing. */
@@ -14,12 +15,12 @@ export type GivenMembers = Readonly<
 /** Adds to `errors` what is wrong with the objects that a policy is to name. Ids are in lower case. */
 export async function checkMembers(
   tx: Tx,
-  { devices, gateways, users }: PolicyQueryDeps,
+  { devices, gateways }: PolicyQueryDeps,
   type: PolicyType,
   given: GivenMembers,
   errors: FieldErrors,
 ): Promise<void> {
-  checkIds('users', given.users, await users.nested(tx.scoped, given.users ?? []), errors);
+  checkIds('users', given.users, await nestedUsers(tx.scoped, given.users ?? [], tx.now), errors);
   checkIds('groups', given.groups, await nestedGroups(tx.scoped, given.groups ?? []), errors);
   checkIds('devices', given.devices, await devices.nested(tx.scoped, given.devices ?? []), errors);
   checkIds('gateways', given.gateways, await gateways.nested(tx.scoped, given.gateways ?? []), errors);

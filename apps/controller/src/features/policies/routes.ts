@@ -2,12 +2,11 @@ import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import { changePolicy, createPolicy, removePolicy } from './commands.ts';
-import type { PolicyQueries, PolicyQueryDeps } from './queries.ts';
+import { createPolicyQueries, type PolicyQueryDeps } from './queries.ts';
 import { reorderPolicies } from './reorder.ts';
 
-export interface PolicyRouteDeps extends PolicyQueryDeps {
+export interface PolicyRouteDeps extends Omit<PolicyQueryDeps, 'now'> {
   readonly store: Store;
-  readonly policies: PolicyQueries;
 }
 
 type PolicyOperation =
@@ -18,8 +17,9 @@ type PolicyOperation =
   | 'deletePolicy'
   | 'reorderPolicies';
 
-export function policyRoutes(deps: PolicyRouteDeps): Handlers<PolicyOperation> {
-  const { store, policies } = deps;
+export function policyRoutes({ store, devices, gateways }: PolicyRouteDeps): Handlers<PolicyOperation> {
+  const deps = { devices, gateways, now: store.now };
+  const policies = createPolicyQueries(deps);
   const answer = (tx: Tx, id: string) => policies.get(tx.scoped, id);
   return {
     createPolicy: { write: async (tx, _context, { body }) => answer(tx, await createPolicy(tx, deps, body)) },

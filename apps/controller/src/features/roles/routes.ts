@@ -1,19 +1,15 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import type { PeopleQueries } from '../../objects/people/queries.ts';
 import { existingRole, listRoles } from '../../objects/roles/queries.ts';
-import type { UserQueries } from '../../objects/users/queries.ts';
-import { takeRole } from '../users/roles.ts';
 
 export interface RoleRouteDeps {
   readonly store: Store;
-  readonly users: Pick<UserQueries, 'withRole'>;
+  readonly users: Pick<PeopleQueries, 'withRole'>;
 }
 
-export function roleRoutes({
-  store,
-  users,
-}: RoleRouteDeps): Handlers<'listRoles' | 'getRole' | 'listRoleUsers' | 'removeUserRole'> {
+export function roleRoutes({ store, users }: RoleRouteDeps): Handlers<'listRoles' | 'getRole' | 'listRoleUsers'> {
   return {
     listRoles: { read: async ({ tenant }) => ({ body: await listRoles(scoped(store.db, tenant)) }) },
     getRole: {
@@ -24,12 +20,6 @@ export function roleRoutes({
         store.read(async (db) => ({
           body: await users.withRole(scoped(db, tenant), params.id, query.groups === 'true'),
         })),
-    },
-    removeUserRole: {
-      write: async (tx, context, { params }) => {
-        await takeRole(tx, context, params.userId, params.id);
-        return { body: undefined };
-      },
     },
   };
 }

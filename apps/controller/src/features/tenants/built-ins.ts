@@ -2,7 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { NetworkProtocol, RoleType } from '@sallyport/contract';
 import { encodeJson } from '../../db/json.ts';
 import type { ObjectKind, Tx } from '../../db/store.ts';
-import { defaultMaxDevices } from '../groups/commands.ts';
+import { defaultMaxDevices } from '../../objects/groups/queries.ts';
 
 /**
  * What every tenant starts with: roles and the group of those who are in no other, protocols, the rule that admits
@@ -99,7 +99,7 @@ async function insertRule(tx: Tx): Promise<string> {
 }
 
 /** Stored place of default policies: behind every other of their type. */
-export const defaultPolicyPosition = 1_000_000;
+const defaultPolicyPosition = 1_000_000;
 
 async function insertInternetPolicy(tx: Tx, rule: string): Promise<void> {
   const id = randomUUIDv7();

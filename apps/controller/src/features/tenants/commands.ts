@@ -1,9 +1,9 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import { type ApiKey, canonicalPrefix, formatAddress } from '@sallyport/contract';
-import { unscoped } from '../../db/scoped.ts';
 import type { Actor, Store, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { issueApiKey, type NewApiKey } from '../../objects/api-keys/keys.ts';
+import { listTenants } from '../../objects/tenants/queries.ts';
 import { insertBuiltIns } from './built-ins.ts';
 
 export interface CreatedTenant {
@@ -36,15 +36,6 @@ export async function recoverTenant(
   const found = (await listTenants(store)).some(({ id }) => id === tenant);
   if (!found) throw notFound();
   return store.write(context(tenant, actor, 'recover tenant'), (tx) => issueApiKey(tx, wanted));
-}
-
-export function listTenants(store: Store) {
-  return unscoped(store.db, 'the operator sees all tenants')
-    .selectFrom('tenants')
-    .select(['id', 'name', 'created_at', 'revision'])
-    .orderBy('created_at')
-    .orderBy('id')
-    .execute();
 }
 
 const tenantDefaults = { revision: 0, mtu: 1280, lease_ms: 24 * 3600 * 1000, audit_retention_days: 400 };

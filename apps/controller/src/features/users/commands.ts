@@ -3,11 +3,11 @@ import { encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 import type { RequestContext } from '../../http/handlers.ts';
+import { removeDevicesOf } from '../../objects/devices/removal.ts';
 import { recordMembers } from '../../objects/groups/tracking.ts';
 import { cutFromPolicies } from '../../objects/policies/cut.ts';
 import { deleteUser, type UserRow, updateUser } from '../../objects/users/store.ts';
 import { auditedUsers, trackUsers } from '../../objects/users/tracking.ts';
-import { removeDevicesOf } from '../devices/commands.ts';
 import { existingParts, existingUser } from './existing.ts';
 
 /** Writes what an administrator may say of a user. What is left out stays, null takes it away. */

@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scoped } from '../../db/scoped.ts';
 import { ApiError } from '../../errors.ts';
-import {
-  acceptInvitation,
-  createUserQueries,
-  deviceLimit,
-  deviceUsers,
-  invitationMs,
-} from '../../objects/users/queries.ts';
+import { acceptInvitation, deviceLimit, deviceUsers, invitationMs, nestedUsers } from '../../objects/users/queries.ts';
 import { makers, revisionOf } from '../../testing/api.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { defaultGroup, giveDevice, readUser } from '../../testing/people.ts';
@@ -48,13 +42,15 @@ test('a user as policies and devices carry it', async (t) => {
   const { id, createdAt } = await make.user('jane@example.com');
   await app.request('PUT', `/tenants/users/${id}`, { body: { firstName: 'Jane' } });
   const db = scoped(app.store.db, app.tenant.id);
-  const queries = createUserQueries({ now: app.store.now, devices: { nested: async () => new Map() } });
   const common = { id, email: 'jane@example.com', firstName: 'Jane' };
   const nested = { ...common, createdAt, updatedAt: createdAt, status: 'INVITED', isOwner: false, maxDevices: 5 };
-  assert.deepEqual(await queries.nested(db, [id, id, app.tenant.id]), new Map([[id, nested]]));
+  assert.deepEqual(await nestedUsers(db, [id, id, app.tenant.id], app.store.now()), new Map([[id, nested]]));
   assert.deepEqual(await deviceUsers(db, [id]), new Map([[id, { ...common, lastConnection: createdAt }]]));
   const other = scoped(app.store.db, app.other.id);
-  assert.deepEqual([(await queries.nested(other, [id])).size, (await deviceUsers(other, [id])).size], [0, 0]);
+  assert.deepEqual(
+    [(await nestedUsers(other, [id], app.store.now())).size, (await deviceUsers(other, [id])).size],
+    [0, 0],
+  );
 });
 
 test('an open invitation is taken up once; one that has ended is not', async (t) => {

@@ -1,15 +1,16 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import { type UserQueries, userRoles } from '../../objects/users/queries.ts';
+import type { PeopleQueries } from '../../objects/people/queries.ts';
+import { userRoles } from '../../objects/users/queries.ts';
 import { changeUser, deactivateUser, reactivateUser, removeUser, renewInvitation } from './commands.ts';
 import { type GivenUser, inviteUsers } from './invite.ts';
 import { joinGroup, leaveGroup } from './memberships.ts';
-import { changeRoles } from './roles.ts';
+import { changeRoles, takeRole } from './roles.ts';
 
 export interface UserRouteDeps {
   readonly store: Store;
-  readonly users: UserQueries;
+  readonly users: PeopleQueries;
 }
 
 type UserOperation =
@@ -21,7 +22,7 @@ type UserOperation =
   | 'deactivateUser'
   | 'reactivateUser'
   | 'inviteUser';
-type BelongingOperation = 'listUserRoles' | 'updateUserRoles' | 'addUserGroup' | 'removeUserGroup';
+type BelongingOperation = 'listUserRoles' | 'updateUserRoles' | 'removeUserRole' | 'addUserGroup' | 'removeUserGroup';
 
 export function userRoutes(deps: UserRouteDeps): Handlers<UserOperation | BelongingOperation> {
   return { ...ownRoutes(deps), ...belongingRoutes(deps) };
@@ -87,6 +88,12 @@ function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation>
         return { body: undefined };
       },
     },
+    removeUserRole: {
+      write: async (tx, context, { params }) => {
+        await takeRole(tx, context, params.userId, params.id);
+        return { body: undefined };
+      },
+    },
     addUserGroup: {
       write: async (tx, context, { params, body }) => {
         await joinGroup(tx, context, params.id, body.groupId);
@@ -102,7 +109,7 @@ function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation>
   };
 }
 
-async function invite(tx: Tx, users: UserQueries, body: GivenUser | readonly GivenUser[]) {
+async function invite(tx: Tx, users: PeopleQueries, body: GivenUser | readonly GivenUser[]) {
   if (isList(body)) {
     const pointers = body.map((_, i) => `/${i}`);
     return { body: await users.several(tx.scoped, await inviteUsers(tx, body, pointers)) };

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
-import { audited } from '../../features/enrolment-keys/commands.ts';
 import type { SecretBox } from '../../secrets/box.ts';
+import { auditedKey } from './audited.ts';
 import { type EnrolmentKeyRow, findKey, markUsed } from './store.ts';
 
 /** A key by the id that a client names, of whichever tenant. */
@@ -29,8 +29,8 @@ export async function openKey(
 /** From now on nobody enrols with it. */
 export async function useUp(tx: Tx, row: EnrolmentKeyRow): Promise<void> {
   await markUsed(tx, row.id);
-  const after = audited({ ...row, used_at: tx.now });
-  tx.changed({ kind: 'enrolment-key', id: row.id, op: 'update', before: audited(row), after });
+  const after = auditedKey({ ...row, used_at: tx.now });
+  tx.changed({ kind: 'enrolment-key', id: row.id, op: 'update', before: auditedKey(row), after });
 }
 
 const sameText = (a: string, b: string): boolean =>

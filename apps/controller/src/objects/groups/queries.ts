@@ -7,7 +7,7 @@ import { groupFilters } from './filters.ts';
 import { findGroup, findGroups, type GroupRow, membersOf, pageOfGroups } from './store.ts';
 import { groupView, memberView, type NestedGroup, nestedGroupView } from './views.ts';
 
-export { findDefaultGroup, findGroup, findGroups, type GroupRow } from './store.ts';
+export { defaultMaxDevices, findDefaultGroup, findGroup, findGroups, type GroupRow } from './store.ts';
 export { type UserGroup, userGroupView } from './views.ts';
 
 const sortColumns = {

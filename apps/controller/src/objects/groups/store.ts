@@ -8,6 +8,9 @@ import { type GroupFilter, matching } from './filters.ts';
 export type GroupRow = Row<'groups'>;
 export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
 
+/** Devices per member where nothing else is said. */
+export const defaultMaxDevices = 5;
+
 export const findGroup = (db: Scoped, id: string): Promise<GroupRow | undefined> =>
   db.selectFrom('groups').selectAll().where('id', '=', id).executeTakeFirst();
 

@@ -1,101 +1,26 @@
-import type { Device, Input, Role, User } from '@sallyport/contract';
+import type { Role } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
-import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
-import type { DeviceQueries } from '../devices/queries.ts';
 import { findGroups } from '../groups/queries.ts';
-import { existingRole, rolesById, rolesOfGroups } from '../roles/queries.ts';
-import { userFilters } from './filters.ts';
+import { rolesById, rolesOfGroups } from '../roles/queries.ts';
 import { statusOf } from './status.ts';
-import {
-  countDevices,
+import { countDevices, findUser, findUsers, type UserParts, type UserRow, updateUser, withParts } from './store.ts';
+import { trackUsers } from './tracking.ts';
+import { type DeviceUser, deviceUserView, isOwnRole, type NestedUser, nestedUserView, rolesOf } from './views.ts';
+
+export { invitationMs } from './status.ts';
+export {
   devicesOf,
-  findUser,
   findUsers,
   owners,
   pageOfUsers,
   sortColumns,
-  type UserParts,
   type UserRow,
-  updateUser,
   usersWithRole,
   withParts,
 } from './store.ts';
-import { trackUsers } from './tracking.ts';
-import {
-  type DeviceUser,
-  deviceUserView,
-  isOwnRole,
-  type NestedUser,
-  nestedUserView,
-  rolesOf,
-  userView,
-} from './views.ts';
-
-export { invitationMs } from './status.ts';
-export type { DeviceUser, NestedUser } from './views.ts';
-
-export interface UserQueryDeps {
-  readonly now: () => number;
-  readonly devices: Pick<DeviceQueries, 'nested'>;
-}
-
-export function createUserQueries({ now, devices }: UserQueryDeps) {
-  /** In order, with a fixed number of queries. */
-  const views = async (db: Scoped, rows: readonly UserRow[]): Promise<User[]> => {
-    const users = await withParts(db, rows);
-    const groups = groupsOf(users);
-    const named = {
-      roles: await rolesById(db),
-      groups: new Map((await findGroups(db, groups)).map((group) => [group.id, group])),
-      groupRoles: await rolesOfGroups(db, groups),
-      devices: await ownedDevices(
-        db,
-        devices,
-        rows.map(({ id }) => id),
-      ),
-    };
-    return users.map((user) => userView(user, named, now()));
-  };
-  return {
-    /** One user and its version. */
-    get: async (db: Scoped, id: string): Promise<{ body: User; version: number }> => {
-      const row = await existing(db, id);
-      const [body] = await views(db, [row]);
-      if (body === undefined) throw notFound();
-      return { body, version: row.version };
-    },
-    /** Users in the order of the ids. */
-    several: async (db: Scoped, ids: readonly string[]): Promise<User[]> => {
-      const rows = new Map((await findUsers(db, ids)).map((row) => [row.id, row]));
-      return views(
-        db,
-        ids.flatMap((id) => rows.get(id) ?? []),
-      );
-    },
-    /** A page of the users who fit the filters. */
-    list: async (db: Scoped, { limit, offset, sort, ...rest }: Input<'listUsers'>['query']) => {
-      const page = pageOf({ limit, offset });
-      const order = sortOrder(sort, sortColumns);
-      const { rows, total } = await pageOfUsers(db, userFilters(rest), order, page, now());
-      return envelope(await views(db, rows), total, page);
-    },
-    /** Users who have a role of their own; with `groups`, those too who have it through a group. */
-    withRole: async (db: Scoped, id: string, groups: boolean): Promise<User[]> => {
-      const { type } = await existingRole(db, id);
-      return views(db, type === 'OWNER' ? await owners(db) : await usersWithRole(db, id, groups));
-    },
-    /** Users as policies carry them, by id. Ids of nobody are left out. */
-    nested: async (db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, NestedUser>> => {
-      const users = await withParts(db, await findUsers(db, [...new Set(ids)]));
-      const limits = new Map((await findGroups(db, groupsOf(users))).map((group) => [group.id, group.max_devices]));
-      return new Map(users.map((user) => [user.row.id, nestedUserView(user.row, limitOf(user, limits), now())]));
-    },
-  };
-}
-
-export type UserQueries = ReturnType<typeof createUserQueries>;
+export { type DeviceUser, type NestedUser, userView } from './views.ts';
 
 /** Roles of a user, highest first; `own`: those set on the user, `inherited`: those that groups give. */
 export async function userRoles(
@@ -103,7 +28,7 @@ export async function userRoles(
   id: string,
   { own, inherited }: { readonly own: boolean; readonly inherited: boolean },
 ): Promise<Role[]> {
-  const row = await existing(db, id);
+  const row = await requireUser(db, id);
   const [user = { row, groups: [], roles: [] }] = await withParts(db, [row]);
   const roles = await rolesById(db);
   const groupRoles = await rolesOfGroups(db, user.groups);
@@ -111,6 +36,17 @@ export async function userRoles(
   const given = inherited ? rolesOf({ ...user, roles: [], row: { ...row, is_owner: 0 } }, { roles, groupRoles }) : [];
   const wanted = new Set([...set, ...given].map((role) => role.id));
   return [...roles.values()].filter((role) => wanted.has(role.id));
+}
+
+/** Returns users as policies carry them, by id. Unknown ids are left out. */
+export async function nestedUsers(
+  db: Scoped,
+  ids: readonly string[],
+  now: number,
+): Promise<ReadonlyMap<string, NestedUser>> {
+  const users = await withParts(db, await findUsers(db, [...new Set(ids)]));
+  const limits = new Map((await findGroups(db, groupsOf(users))).map((group) => [group.id, group.max_devices]));
+  return new Map(users.map((user) => [user.row.id, nestedUserView(user.row, limitOf(user, limits), now)]));
 }
 
 /** Users as devices carry them, by id. Ids of nobody are left out. */
@@ -139,34 +75,22 @@ export async function deviceLimit(
  * Refused once the invitation has ended; users of any other status stay as they are.
  */
 export async function acceptInvitation(tx: Tx, id: string): Promise<void> {
-  const row = await existing(tx.scoped, id);
+  const row = await requireUser(tx.scoped, id);
   if (row.status !== 'INVITED') return;
   if (statusOf(row, tx.now) === 'EXPIRED')
     throw new ApiError('not_invited', `The invitation of ${row.email} has expired: invite the user again first`);
   await trackUsers(tx, [id], () => updateUser(tx, id, { status: 'ACTIVE', last_connection: tx.now }));
 }
 
-async function existing(db: Scoped, id: string): Promise<UserRow> {
+/** Returns the user, or throws `not_found`. */
+export async function requireUser(db: Scoped, id: string): Promise<UserRow> {
   const row = await findUser(db, id);
   if (row === undefined) throw notFound();
   return row;
 }
 
-async function ownedDevices(
-  db: Scoped,
-  devices: Pick<DeviceQueries, 'nested'>,
-  users: readonly string[],
-): Promise<ReadonlyMap<string, readonly Device[]>> {
-  const rows = await devicesOf(db, users);
-  const known = await devices.nested(
-    db,
-    rows.map(({ id }) => id),
-  );
-  const byOwner = Map.groupBy(rows, ({ user_id }) => user_id ?? '');
-  return new Map([...byOwner].map(([user, own]) => [user, own.flatMap(({ id }) => known.get(id) ?? [])]));
-}
-
-const groupsOf = (users: readonly UserParts[]): string[] => [...new Set(users.flatMap(({ groups }) => groups))];
+/** Ids of the groups that the users are in, each once. */
+export const groupsOf = (users: readonly UserParts[]): string[] => [...new Set(users.flatMap(({ groups }) => groups))];
 
 /** `groups`: device limits of groups by id. */
 const limitOf = ({ row, groups }: UserParts, limits: ReadonlyMap<string, number>): number =>

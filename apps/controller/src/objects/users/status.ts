@@ -1,13 +1,12 @@
 import type { User } from '@sallyport/contract';
 import type { ExpressionBuilder } from 'kysely';
-import type { Database } from '../../db/schema.ts';
-import type { UserRow } from './store.ts';
+import type { Database, Row } from '../../db/schema.ts';
 
 /** How long an invitation is good, milliseconds. */
 export const invitationMs = 7 * 24 * 3600 * 1000;
 
 /** The status as shown: an invitation ends by time alone, so its end is worked out and never stored. */
-export function statusOf(row: Pick<UserRow, 'status' | 'invited_at'>, now: number): User['status'] {
+export function statusOf(row: Pick<Row<'users'>, 'status' | 'invited_at'>, now: number): User['status'] {
   return row.status === 'INVITED' && row.invited_at <= lastInvitation(now) ? 'EXPIRED' : row.status;
 }
 

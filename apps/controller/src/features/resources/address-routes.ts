@@ -2,7 +2,7 @@ import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import type { ResourceQueries } from '../../objects/resources/queries.ts';
-import { changeAddress, removeAddress } from '../resources/address-commands.ts';
+import { changeAddress, removeAddress } from './address-commands.ts';
 
 export interface AddressRouteDeps {
   readonly store: Store;

@@ -1,0 +1,95 @@
+import type { Device, Input, User } from '@sallyport/contract';
+import type { Scoped } from '../../db/scoped.ts';
+import { notFound } from '../../errors.ts';
+import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import type { DeviceQueries } from '../devices/queries.ts';
+import { findGroups } from '../groups/queries.ts';
+import { existingRole, rolesById, rolesOfGroups } from '../roles/queries.ts';
+import { userFilters } from '../users/filters.ts';
+import {
+  devicesOf,
+  findUsers,
+  groupsOf,
+  owners,
+  pageOfUsers,
+  requireUser,
+  sortColumns,
+  type UserRow,
+  usersWithRole,
+  userView,
+  withParts,
+} from '../users/queries.ts';
+
+/** What the queries for people need. */
+export interface PeopleQueryDeps {
+  readonly now: () => number;
+  readonly devices: Pick<DeviceQueries, 'nested'>;
+}
+
+/**
+ * Queries for users together with their devices. A device shows its owner and a user shows the devices: the two kinds
+ * meet here, one floor above both.
+ */
+export function createPeopleQueries({ now, devices }: PeopleQueryDeps) {
+  /** In order, with a fixed number of queries. */
+  const views = async (db: Scoped, rows: readonly UserRow[]): Promise<User[]> => {
+    const users = await withParts(db, rows);
+    const groups = groupsOf(users);
+    const named = {
+      roles: await rolesById(db),
+      groups: new Map((await findGroups(db, groups)).map((group) => [group.id, group])),
+      groupRoles: await rolesOfGroups(db, groups),
+      devices: await ownedDevices(
+        db,
+        devices,
+        rows.map(({ id }) => id),
+      ),
+    };
+    return users.map((user) => userView(user, named, now()));
+  };
+  return {
+    /** One user and its version. */
+    get: async (db: Scoped, id: string): Promise<{ body: User; version: number }> => {
+      const row = await requireUser(db, id);
+      const [body] = await views(db, [row]);
+      if (body === undefined) throw notFound();
+      return { body, version: row.version };
+    },
+    /** Users in the order of the ids. */
+    several: async (db: Scoped, ids: readonly string[]): Promise<User[]> => {
+      const rows = new Map((await findUsers(db, ids)).map((row) => [row.id, row]));
+      return views(
+        db,
+        ids.flatMap((id) => rows.get(id) ?? []),
+      );
+    },
+    /** A page of the users who fit the filters. */
+    list: async (db: Scoped, { limit, offset, sort, ...rest }: Input<'listUsers'>['query']) => {
+      const page = pageOf({ limit, offset });
+      const order = sortOrder(sort, sortColumns);
+      const { rows, total } = await pageOfUsers(db, userFilters(rest), order, page, now());
+      return envelope(await views(db, rows), total, page);
+    },
+    /** Users who have a role of their own; with `groups`, those too who have it through a group. */
+    withRole: async (db: Scoped, id: string, groups: boolean): Promise<User[]> => {
+      const { type } = await existingRole(db, id);
+      return views(db, type === 'OWNER' ? await owners(db) : await usersWithRole(db, id, groups));
+    },
+  };
+}
+
+export type PeopleQueries = ReturnType<typeof createPeopleQueries>;
+
+async function ownedDevices(
+  db: Scoped,
+  devices: Pick<DeviceQueries, 'nested'>,
+  users: readonly string[],
+): Promise<ReadonlyMap<string, readonly Device[]>> {
+  const rows = await devicesOf(db, users);
+  const known = await devices.nested(
+    db,
+    rows.map(({ id }) => id),
+  );
+  const byOwner = Map.groupBy(rows, ({ user_id }) => user_id ?? '');
+  return new Map([...byOwner].map(([user, own]) => [user, own.flatMap(({ id }) => known.get(id) ?? [])]));
+}
