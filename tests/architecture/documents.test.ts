@@ -66,7 +66,16 @@ test('docs/security.md names tests that exist, and every hostile test', () => {
   ]);
 });
 
-/** Variables that `sally` reads, documented beside the controller's. */
+test('the controller leaves the variables of the other programs alone, and docs/settings.md explains them', async () => {
+  const { readConfig } = await import(pathToFileURL(join(root, 'apps/controller/src/config.ts')).href);
+  const documented = new Set(tableRows('docs/settings.md').map(([name = '']) => plain(name)));
+  for (const name of OF_OTHER_PROGRAMS) {
+    assert.ok(documented.has(name), `docs/settings.md does not explain ${name}`);
+    assert.equal(readConfig({ [name]: 'x' }, []).kind, 'run', `the controller refuses ${name}`);
+  }
+});
+
+/** Variables that `sally` and the agents read, documented beside the controller's. */
 const OF_OTHER_PROGRAMS = new Set([
   'SALLYPORT_BACKUP_PASSPHRASE',
   'SALLYPORT_BACKUP_PASSPHRASE_FILE',

@@ -104,13 +104,15 @@ async function run(command: RunSettings): Promise<number> {
     process.env;
   // Children must not inherit it.
   delete process.env.SALLYPORT_ENROLMENT_KEY;
-  const { createLog, failureOf } = await import('@sallyport/agent-runtime');
+  const { createLog, failureOf, stackOf } = await import('@sallyport/agent-runtime');
   const { runClient } = await import('./commands/run.ts');
   // A daemon that is killed could not do it at its end.
   setTimeout(flushCompileCache, 2_000).unref();
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
   process.on('uncaughtException', (error) => {
-    log.error('crashed: the tunnel goes on without the daemon', { reason: failureOf(error).message });
+    log.error('crashed: the tunnel goes on without the daemon', {
+      reason: failureOf(error).message + stackOf(error, process.env.SALLYPORT_DEBUG),
+    });
     process.exit(1);
   });
   return runClient(command, {
@@ -136,7 +138,7 @@ function untilStopped(stateDir: string): Promise<StopReason> {
 
 async function report(error: unknown, json: boolean): Promise<number> {
   const known = error instanceof Error && ['UsageError', 'CommandError'].includes(error.name);
-  const message = known ? error.message : (await import('@sallyport/agent-runtime')).failureOf(error).message;
+  const message = known ? error.message : await unexpected(error);
   const code = error instanceof Error && error.name === 'UsageError' ? 2 : 1;
   process.stderr.write(
     json
@@ -144,6 +146,11 @@ async function report(error: unknown, json: boolean): Promise<number> {
       : cleanLines(`sally: ${message}\n`),
   );
   return code;
+}
+
+async function unexpected(error: unknown): Promise<string> {
+  const { failureOf, stackOf } = await import('@sallyport/agent-runtime');
+  return failureOf(error).message + stackOf(error, process.env.SALLYPORT_DEBUG);
 }
 
 function version(): string {

@@ -23,7 +23,7 @@ export interface Setting {
 
 /** Every setting of the controller. `docs/settings.md` holds the same table; a test compares the two. */
 export const settings: readonly Setting[] = [
-  { name: 'SALLYPORT_LISTEN', fallback: '127.0.0.1:8080', meaning: 'API, and the channel of agents' },
+  { name: 'SALLYPORT_LISTEN', fallback: '127.0.0.1:8080', meaning: 'address of the API and of the agent channel' },
   { name: 'SALLYPORT_DATA_DIR', fallback: './data', meaning: 'database file, keys, operator socket' },
   {
     name: 'SALLYPORT_DATABASE_URL',
@@ -31,12 +31,16 @@ export const settings: readonly Setting[] = [
     meaning: '`postgres://…` instead of the embedded database; refused until that is supported',
     secret: true,
   },
-  { name: 'SALLYPORT_API_BASE_PATH', fallback: 'empty', meaning: 'path before the API, for example `/qa`' },
-  { name: 'SALLYPORT_PUBLIC_URL', fallback: 'from the listen address', meaning: 'what agents and people are told' },
+  { name: 'SALLYPORT_API_BASE_PATH', fallback: 'empty', meaning: 'path in front of the API, for example `/qa`' },
+  {
+    name: 'SALLYPORT_PUBLIC_URL',
+    fallback: 'from the listen address',
+    meaning: 'address of the controller that agents and people get',
+  },
   {
     name: 'SALLYPORT_TRUSTED_PROXIES',
     fallback: 'none',
-    meaning: 'addresses and prefixes, with commas between, whose forwarded source addresses are believed',
+    meaning: 'comma-separated addresses and prefixes of proxies whose forwarded source addresses are trusted',
   },
   {
     name: 'SALLYPORT_BEACON_LISTEN',
@@ -46,12 +50,12 @@ export const settings: readonly Setting[] = [
   {
     name: 'SALLYPORT_BEACON_ENDPOINT',
     fallback: 'host of `SALLYPORT_PUBLIC_URL`',
-    meaning: 'where agents reach the beacon: host, or host:port when the first of its ports is another one out there',
+    meaning: 'where agents reach the beacon: host, or host:port when its first port has another number there',
   },
   {
     name: 'SALLYPORT_BEACON_SECOND_ADDRESS',
     fallback: 'none',
-    meaning: 'another IP address of this host, where the second port of the beacon listens and agents reach it',
+    meaning: 'another IP address of this host, for the second port of the beacon; agents must reach it',
   },
   {
     name: 'SALLYPORT_METRICS_LISTEN',
@@ -62,46 +66,47 @@ export const settings: readonly Setting[] = [
   {
     name: 'SALLYPORT_OVERLAY',
     fallback: '100.64.0.0/11',
-    meaning: 'IPv4 network that gateways and devices get their addresses in the tunnel from; see below',
+    meaning: 'IPv4 network of the addresses in the tunnel; see below',
   },
   {
     name: 'SALLYPORT_EGRESS_ALLOW',
     fallback: 'none',
     meaning:
-      'addresses and prefixes, with commas between, that calls made for tenants may reach although they are not public',
+      'comma-separated addresses and prefixes that calls made for tenants may reach although they are not public',
   },
   {
     name: 'SALLYPORT_EGRESS_DENY',
     fallback: 'none',
-    meaning: 'addresses and prefixes that no call made for a tenant reaches; wins over `SALLYPORT_EGRESS_ALLOW`',
+    meaning:
+      'comma-separated addresses and prefixes that no call made for a tenant may reach; wins over `SALLYPORT_EGRESS_ALLOW`',
   },
   {
     name: 'SALLYPORT_EGRESS_DETAILS',
     fallback: 'false',
-    meaning: '`true`: tenants see addresses that names resolved to, and why a call failed',
+    meaning: '`true`: tenants see resolved addresses, and why a call failed',
   },
   {
     name: 'SALLYPORT_TENANT_QUOTAS',
     fallback: 'generous, see below',
-    meaning:
-      'how many objects of a kind a tenant may have: `devices=500,gateways=20`, kinds that are left out keep the default',
+    meaning: 'how many objects of a kind a tenant may have: `devices=500,gateways=20`; other kinds keep the default',
   },
   {
     name: 'SALLYPORT_TENANT_WRITES_PER_SECOND',
     fallback: '50',
-    meaning: 'writes of one tenant through the API on the long run; 200 seconds of them may come at once',
+    meaning: 'sustained write rate of one tenant through the API; a burst may use 200 seconds of it',
   },
   {
     name: 'SALLYPORT_BOOTSTRAP_API_KEY',
     fallback: 'none',
     meaning:
-      "on an empty database, becomes the first tenant's API key (32 to 256 visible ASCII characters); ignored with an info line when a tenant exists",
+      "on an empty database, becomes the first tenant's API key (32 to 256 visible ASCII characters); ignored with a log line (info) when a tenant exists",
     secret: true,
   },
   {
     name: 'SALLYPORT_LOCAL_GATEWAY',
     fallback: 'auto',
-    meaning: '`auto`, `on`, `off`: a gateway on this machine beside the controller; `auto` starts one where it may',
+    meaning:
+      '`auto`, `on`, `off`: a gateway on the machine of the controller; `auto` starts one where it has the rights',
   },
   {
     name: 'SALLYPORT_MASTER_KEY_FILE',
@@ -112,13 +117,13 @@ export const settings: readonly Setting[] = [
     name: 'SALLYPORT_COUNTRY_DATABASE_FILE',
     fallback: 'none',
     meaning:
-      'IP database in the MaxMind DB format, for the country of source addresses; without one, country conditions are never met',
+      'IP database in the MaxMind DB format, for the country of source addresses; without it, country conditions are never met',
   },
   {
     name: 'SALLYPORT_NEW_EPOCH',
     fallback: 'false',
     meaning:
-      '`true`: for one start with a copy of the database that was made by hand, so that gateways take it as the new truth instead of refusing to go back',
+      '`true`, for one start: gateways take this copy of the database as the new truth, instead of refusing to go back',
   },
   { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
   { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },
@@ -189,6 +194,8 @@ const ofOthers = [
   'SALLYPORT_CA_FILE',
   'SALLYPORT_INSECURE',
   'SALLYPORT_DEBUG',
+  'SALLYPORT_ENROLMENT_KEY',
+  'SALLYPORT_ENROLMENT_KEY_FILE',
 ];
 
 function fromEnvironment(

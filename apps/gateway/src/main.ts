@@ -1,6 +1,6 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { uptime } from 'node:os';
-import { AgentClock, createLog, failureOf, UsageError } from '@sallyport/agent-runtime';
+import { AgentClock, createLog, failureOf, stackOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
 import { stopRequested } from '@sallyport/signals';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
@@ -47,7 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (error instanceof UsageError) {
       return complain(error.message, 2, args);
     }
-    return complain(failureOf(error).message, 1, args);
+    return complain(failureOf(error).message + stackOf(error, process.env.SALLYPORT_DEBUG), 1, args);
   }
 }
 
@@ -65,7 +65,9 @@ async function run(command: RunCommand): Promise<number> {
   delete process.env.SALLYPORT_TOKEN;
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
   process.on('uncaughtException', (error) => {
-    log.error('crashed: the data plane goes on without the agent', { reason: failureOf(error).message });
+    log.error('crashed: the data plane goes on without the agent', {
+      reason: failureOf(error).message + stackOf(error, process.env.SALLYPORT_DEBUG),
+    });
     process.exit(1);
   });
   return runGateway(command, {

@@ -35,6 +35,15 @@ export function failureOf(error: unknown): Failure {
   return { code: 'internal', message: sentence(`Unexpected: ${text}`) };
 }
 
+/**
+ * The stack of an unexpected error, on lines of its own, when `debug` (SALLYPORT_DEBUG) is set; otherwise an empty text.
+ * Errors that already say what to do have no stack worth showing.
+ */
+export function stackOf(error: unknown, debug: string | undefined): string {
+  if (!debug || !(error instanceof Error) || failureOf(error).code !== 'internal') return '';
+  return `\n${error.stack ?? error.message}`;
+}
+
 const portTaken: Failure = {
   code: 'port-taken',
   message: 'The UDP port is taken: stop the program that uses it (ss -lunp names it) or choose another wireguardPort.',

@@ -3,7 +3,7 @@ export { followCaFile, readCaFile, type TlsTrust } from './ca-file.ts';
 export { AgentClock } from './clock.ts';
 export { channelUrl } from './controller-url.ts';
 export { identityCrypto } from './crypto.ts';
-export { AgentError, type Failure, failureOf, UsageError } from './failure.ts';
+export { AgentError, type Failure, failureOf, stackOf, UsageError } from './failure.ts';
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
 export { natOf, type Sighting } from './nat.ts';
