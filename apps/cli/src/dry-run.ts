@@ -2,11 +2,16 @@ import type { DryRun } from '@sallyport/contract';
 import type { Client } from './client.ts';
 import { Failure } from './failure.ts';
 import { isId } from './ids.ts';
-import type { Session } from './session.ts';
+import type { Column } from './table.ts';
 import { clean } from './text.ts';
 
+/** Lays items out in columns. */
+interface Tables {
+  table<T>(columns: readonly Column<T>[], items: readonly T[]): string;
+}
+
 /** What a write would change, who would gain and lose access, and that nothing was written. */
-export function renderDryRun(plan: DryRun, session: Pick<Session, 'table'>): string {
+export function renderDryRun(plan: DryRun, session: Tables): string {
   const changes =
     plan.changes.length === 0
       ? 'Nothing would change.\n'

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const { XDG_CACHE_HOME, HOME } = process.env;
 const cache = XDG_CACHE_HOME || (HOME ? join(HOME, '.cache') : undefined);
 if (cache !== undefined) enableCompileCache(join(cache, 'sallyport'));
-const { run } = await import('./program.ts');
+const { run } = await import('./run.ts');
 
 // A reader that goes away early (`sally devices list | head`) is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,23 +1,9 @@
-import { Command, CommanderError, Help } from 'commander';
-import { exitCodeMeanings, exitCodes, Failure, Finished } from './failure.ts';
-import { type AddFamily, addFamilies, type Family, loadFamilies } from './families.ts';
+import { Command, Help } from 'commander';
+import { exitCodeMeanings, exitCodes } from './failure.ts';
+import { type AddFamily, addFamilies, type Family } from './families.ts';
 import { createSession, type GlobalFlags, type Io, type Session } from './session.ts';
 import { DEFAULT_URL } from './settings.ts';
-import { cleanLines, jsonLine, safeJson } from './text.ts';
-import { usageFailure } from './usage-errors.ts';
-
-/** Carries out one command line (without the program's own name). Gives the exit code and never rejects. */
-export async function run(argv: readonly string[], io: Io): Promise<number> {
-  if (argv[0] === '__complete') return (await import('./complete.ts')).complete(argv.slice(1), io);
-  const program = createProgram(io, await loadFamilies(argv.includes('completion') ? undefined : argv));
-  try {
-    await program.parseAsync(argv, { from: 'user' });
-    return exitCodes.ok;
-  } catch (error) {
-    const failure = error instanceof CommanderError ? usageFailure(error, program, argv) : error;
-    return report(failure, io, program.opts<GlobalFlags>().json === true || argv.includes('--json'));
-  }
-}
+import { cleanLines } from './text.ts';
 
 /** The tree of commands, as far as it is loaded. */
 export function createProgram(io: Io, loaded: ReadonlyMap<Family, AddFamily>): Command {
@@ -90,33 +76,4 @@ A name may stand wherever an id may, as long as only one object has it.
 
 Exit codes:
 ${codes.join('\n')}`;
-}
-
-/** Tells people (or, with --json, programs) why it failed. */
-function report(error: unknown, io: Io, json: boolean): number {
-  if (error instanceof Finished) return error.exitCode;
-  const failure = error instanceof Failure ? error : internal(error, io);
-  if (json) {
-    io.stderr.write(
-      failure.problemText === undefined ? jsonLine(ownProblem(failure)) : `${safeJson(failure.problemText)}\n`,
-    );
-  } else {
-    io.stderr.write(
-      cleanLines(`sally: ${failure.message}\n${failure.hint === undefined ? '' : `Hint: ${failure.hint}\n`}`),
-    );
-  }
-  return failure.exitCode;
-}
-
-/** A failure of our own in the form of the controller's problems. */
-function ownProblem({ exitCode, message, hint }: Failure): object {
-  const [name = 'failed'] = Object.entries(exitCodes).find(([, code]) => code === exitCode) ?? [];
-  const code = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  return { code, title: message, ...(hint === undefined ? {} : { detail: hint }), exitCode };
-}
-
-function internal(error: unknown, io: Io): Failure {
-  const stack = error instanceof Error && io.env.SALLYPORT_DEBUG ? `\n${error.stack}` : '';
-  const said = error instanceof Error ? error.message : String(error);
-  return new Failure(exitCodes.failed, `This is a mistake in sally itself: ${said}${stack}`);
 }

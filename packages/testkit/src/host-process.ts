@@ -2,36 +2,10 @@ import { execFile } from 'node:child_process';
 import dgram from 'node:dgram';
 import http from 'node:http';
 import net from 'node:net';
-import type { HttpAnswer, HttpInit, StreamState } from './host.ts';
-import { type LinkCall, performLink } from './host-links.ts';
-import { performRequests, type RequestsCall } from './host-requests.ts';
-import { performSocket, type SocketCall } from './host-sockets.ts';
-
-/** What a Host asks its process for. */
-export type HostCall =
-  | { op: 'ready' }
-  | { op: 'listen-tcp' | 'listen-udp'; port: number; address: string }
-  | { op: 'listen-http'; port: number; address: string; body?: string | undefined }
-  | { op: 'tcp' | 'udp'; address: string; port: number; timeoutMs: number; from?: string | undefined }
-  | {
-      op: 'ping';
-      address: string;
-      timeoutMs: number;
-      size?: number | undefined;
-      dontFragment?: boolean | undefined;
-      from?: string | undefined;
-    }
-  | { op: 'http'; url: string; init: HttpInit }
-  | { op: 'stream-start' | 'datagrams-start'; id: string; address: string; port: number; everyMs: number }
-  | { op: 'stream-state' | 'stream-stop'; id: string }
-  | SocketCall
-  | LinkCall
-  | RequestsCall;
-export interface HostReply {
-  id: number;
-  value?: unknown;
-  error?: string;
-}
+import type { HostCall, HttpAnswer, HttpInit, StreamState } from './host-calls.ts';
+import { performLink } from './host-links.ts';
+import { performRequests } from './host-requests.ts';
+import { performSocket } from './host-sockets.ts';
 
 interface Stream {
   state(): StreamState;

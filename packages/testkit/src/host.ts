@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Cleanup } from './cleanup.ts';
-import type { HostCall, HostReply } from './host-process.ts';
+import type { HostCall, HostReply, HttpAnswer, HttpInit, StreamState } from './host-calls.ts';
 import type { Namespace } from './netns.ts';
 
 /** A program inside a namespace that listens, connects and sends on demand: real sockets, no process per probe. */
@@ -135,21 +135,4 @@ export class Host {
     this.#child.kill('SIGKILL');
     await gone;
   }
-}
-
-export interface HttpInit {
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-  readonly body?: string;
-  readonly timeoutMs?: number;
-}
-
-export type HttpAnswer = { status: number; headers: Record<string, string>; body: string } | { error: string };
-
-export interface StreamState {
-  readonly sent: number;
-  readonly received: number;
-  readonly open: boolean;
-  /** Milliseconds since the last echo. */
-  readonly silentMs: number;
 }

@@ -2,6 +2,7 @@ export * from './cleanup.ts';
 export * from './clock.ts';
 export * from './daemon.ts';
 export * from './host.ts';
+export type { HttpAnswer, HttpInit, StreamState } from './host-calls.ts';
 export type { LinkCounts, LinkWeather } from './host-links.ts';
 export { monotonicMs, type RequestSample } from './host-requests.ts';
 export type { Received } from './host-sockets.ts';

@@ -4,27 +4,12 @@ import { isId } from '../ids.ts';
 import { clean } from '../text.ts';
 import { families, fieldNames } from './families.ts';
 import { type Field, isRecord, Misfit, unknown } from './fields.ts';
-import { type Items, type SectionName, sectionNames } from './items.ts';
+import { type Declared, type Items, type Problem, type SectionName, sectionNames } from './items.ts';
 
 type Path = readonly (string | number)[];
 
-/** An object as a file describes it. Its references are as they are written. */
-export interface Declared<I> {
-  readonly item: I;
-  /** Where the name alone does not say which object is meant. */
-  readonly id: string | undefined;
-  /** Line of a field; of the object when the field is left out. Counts from 1. */
-  lineOf(field?: string): number;
-}
-
 /** What a file says. A section that it leaves out is absent. */
 export type Declaration = { readonly [S in SectionName]?: readonly Declared<Items[S]>[] };
-
-/** Something wrong with a file. */
-export interface Problem {
-  readonly line: number;
-  readonly message: string;
-}
 
 /** Reads a file. Throws a `Failure` that names every line with something wrong. */
 export function parseDeclaration(text: string, file: string): Declaration {

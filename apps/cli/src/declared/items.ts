@@ -1,8 +1,6 @@
 import type { AccessType, GatewayIntent, OperationName, Policy, PolicyType, Resource, User } from '@sallyport/contract';
 import type { Answer, Call, Client } from '../client.ts';
-import type { Problem } from './document.ts';
 import type { Field } from './fields.ts';
-import type { Match } from './match.ts';
 
 /*
  * What a file says about each kind of object, and what a tenant has, in the same form. References are names in a file,
@@ -127,6 +125,30 @@ export interface Live<I> {
   readonly item: I;
   /** Never deleted. */
   readonly builtIn: boolean;
+}
+
+/** An object as a file describes it. Its references are as they are written. */
+export interface Declared<I> {
+  readonly item: I;
+  /** Where the name alone does not say which object is meant. */
+  readonly id: string | undefined;
+  /** Line of a field; of the object when the field is left out. Counts from 1. */
+  lineOf(field?: string): number;
+}
+
+/** An object of the file, and the one of the tenant that it means. */
+export interface Match<I> {
+  readonly declared: Declared<I>;
+  /** undefined: it is to be made. */
+  readonly live: Live<I> | undefined;
+  /** Id of what exists; `+section/name` of what is to be made. */
+  readonly key: string;
+}
+
+/** Something wrong with a file. */
+export interface Problem {
+  readonly line: number;
+  readonly message: string;
 }
 
 /** A call of the API that is not made yet. */

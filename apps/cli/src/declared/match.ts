@@ -1,19 +1,18 @@
 import { isId } from '../ids.ts';
 import { didYouMean } from '../text.ts';
-import type { Declaration, Declared, Problem } from './document.ts';
+import type { Declaration } from './document.ts';
 import { families } from './families.ts';
 import { Misfit, type RefMap, type Target } from './fields.ts';
-import { type Items, type Live, type SectionName, sectionNames } from './items.ts';
+import {
+  type Declared,
+  type Items,
+  type Live,
+  type Match,
+  type Problem,
+  type SectionName,
+  sectionNames,
+} from './items.ts';
 import { namedOf, type Tenant } from './tenant.ts';
-
-/** An object of the file, and the one of the tenant that it means. */
-export interface Match<I> {
-  readonly declared: Declared<I>;
-  /** undefined: it is to be made. */
-  readonly live: Live<I> | undefined;
-  /** Id of what exists; `+section/name` of what is to be made. */
-  readonly key: string;
-}
 
 export type Matches = { readonly [S in SectionName]: readonly Match<Items[S]>[] };
 

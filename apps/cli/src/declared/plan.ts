@@ -1,9 +1,9 @@
-import { badFile, type Declaration, type Problem } from './document.ts';
+import { badFile, type Declaration } from './document.ts';
 import { nameMap } from './export.ts';
 import { families } from './families.ts';
 import { Misfit, type RefMap } from './fields.ts';
-import { type Items, type Live, type SectionName, sectionNames } from './items.ts';
-import { keyMap, type Match, type Matches, matchAll } from './match.ts';
+import { type Items, type Live, type Match, type Problem, type SectionName, sectionNames } from './items.ts';
+import { keyMap, type Matches, matchAll } from './match.ts';
 import { reorderSteps } from './reorder.ts';
 import { createStep, type Making, type Step, updateSteps, withRefs } from './steps.ts';
 import { builtInRule, defaultGroup, type Tenant } from './tenant.ts';

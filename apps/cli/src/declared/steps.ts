@@ -1,10 +1,9 @@
 import type { Client } from '../client.ts';
 import { exitCodes, Failure } from '../failure.ts';
-import type { Problem } from './document.ts';
 import { fieldNames } from './families.ts';
 import { type Field, isGiven, Misfit, type RefMap } from './fields.ts';
-import type { Family, Live, Request } from './items.ts';
-import type { Match } from './match.ts';
+import type { Family, Live, Match, Problem, Request } from './items.ts';
+
 import { wrongFields } from './wrong-fields.ts';
 
 /** One field of a plan, as it stands in a file; undefined: not there. */

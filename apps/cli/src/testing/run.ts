@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { run } from '../program.ts';
+import { run } from '../run.ts';
 import type { Environment } from '../settings.ts';
 import { API_KEY, type ApiServer } from './api-server.ts';
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { runCompiled } from './compiled.ts';
 import { encodeJson } from './json.ts';
 import type { WithoutTenant } from './scoped.ts';
-import type { Change, Tx, WriteContext } from './store.ts';
+import type { Change, Tx, WriteContext } from './types.ts';
 
 /** Hash of the last audit event of tenants, each with the revision that it stands for. */
 export type ChainHeads = Map<string, { readonly revision: number; readonly hash: string }>;

@@ -1,5 +1,5 @@
 import { unscoped } from './scoped.ts';
-import type { Store } from './store.ts';
+import type { Store } from './types.ts';
 
 /** SQLite's primary code for a disk that has no room for what is to be written. */
 const SQLITE_FULL = 13;

@@ -1,20 +1,16 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Beacon } from '../beacon/beacon.ts';
 import type { Channel } from '../channel/types.ts';
-import type { Paths } from '../paths/paths.ts';
 import type { Connections } from './connections.ts';
-import { pathMetrics } from './path-metrics.ts';
+import { type FollowedPaths, pathMetrics } from './path-metrics.ts';
 
 /** What the metrics look at when they are asked for. */
-export interface Followed {
+export interface Followed extends FollowedPaths {
   readonly channel: Channel;
   readonly runtimes: { followedAgents(): Iterable<string> };
   readonly streams: { readonly size: number };
   readonly connections: Pick<Connections, 'open' | 'counters'>;
-  readonly beacon: Pick<Beacon, 'counters' | 'kinds'>;
-  readonly paths: Pick<Paths, 'counters'>;
 }
 
 /** Figures for Prometheus, in a registry of their own. */

@@ -1,8 +1,15 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Followed } from './metrics.ts';
+import type { Beacon } from '../beacon/beacon.ts';
+import type { Paths } from '../paths/paths.ts';
+
+/** What the figures of paths are read from. */
+export interface FollowedPaths {
+  readonly beacon: Pick<Beacon, 'counters' | 'kinds'>;
+  readonly paths: Pick<Paths, 'counters'>;
+}
 
 /** Figures of the beacon and of agents that look for paths, read when they are asked for. */
-export function pathMetrics(registers: Registry[], { beacon, paths }: Pick<Followed, 'beacon' | 'paths'>): void {
+export function pathMetrics(registers: Registry[], { beacon, paths }: FollowedPaths): void {
   const counts = (name: string, help: string, label: string, values: () => Iterable<readonly [string, number]>) =>
     new Counter({
       name,

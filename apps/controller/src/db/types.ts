@@ -1,0 +1,94 @@
+import type { Kysely } from 'kysely';
+import type { Database } from './schema.ts';
+import type { Scoped } from './scoped.ts';
+
+export type ObjectKind =
+  | 'tenant'
+  | 'api-key'
+  | 'gateway'
+  | 'device'
+  | 'enrolment-key'
+  | 'relay'
+  | 'protocol'
+  | 'resource'
+  | 'policy'
+  | 'admission-rule'
+  | 'user'
+  | 'group'
+  | 'role';
+
+/** One object touched by a write. */
+export interface Change {
+  readonly kind: ObjectKind;
+  readonly id: string;
+  /** `rekey`: a gateway's identity ends. */
+  readonly op: 'create' | 'update' | 'delete' | 'rekey';
+  /** For people, in the plan of a dry run. */
+  readonly name?: string;
+  /** How a dry run calls it where `op` says too little. */
+  readonly action?: 'attach' | 'detach' | 'disconnect';
+  /** The object before and after, for the audit event. Never a secret. */
+  readonly before?: object | null;
+  readonly after?: object | null;
+}
+
+export interface Actor {
+  readonly kind: 'api-key' | 'agent' | 'operator' | 'system';
+  readonly id: string | null;
+  readonly name: string;
+}
+
+/** Who writes, and in which tenant. */
+export interface WriteContext {
+  readonly tenant: string;
+  readonly actor: Actor;
+  /** Name of the operation, for the audit event. */
+  readonly action: string;
+  readonly sourceIp: string | null;
+  readonly requestId: string | null;
+}
+
+/** An open write. Await nothing but SQL in it: everybody else waits. */
+export interface Tx {
+  readonly tenant: string;
+  readonly db: Kysely<Database>;
+  readonly scoped: Scoped;
+  /** Epoch milliseconds, the same throughout the write. */
+  readonly now: number;
+  /** To be called for every object that becomes different, also those that change only in what hangs on them. */
+  changed(change: Change): void;
+}
+
+export interface Commit {
+  readonly tenant: string;
+  readonly revision: number;
+  readonly changes: readonly Change[];
+}
+
+export interface Store {
+  readonly db: Kysely<Database>;
+  readonly now: () => number;
+  /** Several queries of one moment. */
+  read<T>(work: (db: Kysely<Database>) => Promise<T>): Promise<T>;
+  /**
+   * Runs `work` in a transaction and resolves once it is on disk. With changes, the tenant's next revision is taken and
+   * audit events and change-feed rows are written in the same transaction. Concurrent writes share one commit; one that
+   * throws is undone alone.
+   */
+  write<T>(context: WriteContext, work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** Runs `work`, hands its changes to `look` while they can be seen, then undoes everything. */
+  dryRun<T>(
+    context: WriteContext,
+    work: (tx: Tx) => Promise<unknown>,
+    look: (tx: Tx, changes: readonly Change[]) => Promise<T>,
+  ): Promise<T>;
+  /** Called after each commit, in commit order, before the writer's promise resolves. What it throws is told and goes no further. */
+  onCommit(listener: (commit: Commit) => void): void;
+  /** Whether the last write failed because the disk is full. */
+  storageFull(): boolean;
+  /** Waits for the writes under way and closes the database. */
+  close(): Promise<void>;
+}
+
+/** Looks at the changes of a write within it; what it throws undoes the write. */
+export type WriteCheck = (tx: Tx, changes: readonly Change[]) => Promise<void>;
