@@ -11,36 +11,38 @@ interface Rule {
 }
 
 const LEAF = { imports: [], why: 'it is a leaf: it must be usable, and testable, alone' };
+const OVER_IP = { imports: ['ip'], why: 'it must be usable, and testable, with nothing of ours but IP addresses' };
 const APP = {
-  imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'signals'],
+  imports: ['ip', 'contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'signals'],
   why: 'apps import packages, never each other: they meet on the wire, through the contract',
 };
-const CLOSED = { imports: ['contract'], why: 'it is a thin user of the contract' };
+const CLOSED = { imports: ['ip', 'contract'], why: 'it is a thin user of the contract' };
 
 /** Who may import whom, by the name after `@sallyport/`. Unlisted packages fail, so that a new one is thought about. */
 const RULES: Record<string, Rule> = {
-  contract: LEAF,
-  wireguard: LEAF,
-  hostnet: LEAF,
+  ip: LEAF,
+  contract: OVER_IP,
+  wireguard: OVER_IP,
+  hostnet: OVER_IP,
   signals: LEAF,
-  policy: { imports: ['contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
+  policy: { imports: ['ip', 'contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
   'agent-core': {
-    imports: ['contract'],
+    imports: ['ip', 'contract'],
     typesOf: ['wireguard', 'hostnet'],
     why: 'the agents decide without IO: of wireguard and hostnet only types may come in (`import type`)',
   },
   'agent-runtime': {
-    imports: ['contract', 'wireguard', 'hostnet', 'agent-core'],
+    imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core'],
     why: 'it is the event loop of agents: it joins the core to sockets and files, and knows no role',
   },
   testkit: {
     imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'signals'],
     why: 'it serves tests of packages',
   },
-  controller: { ...APP, imports: ['contract', 'policy', 'wireguard', 'signals'] },
+  controller: { ...APP, imports: ['ip', 'contract', 'policy', 'wireguard', 'signals'] },
   gateway: APP,
   client: APP,
-  cli: { ...APP, imports: ['contract', 'wireguard', 'hostnet', 'agent-core'] },
+  cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core'] },
   console: CLOSED,
 };
 

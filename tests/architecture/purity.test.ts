@@ -3,6 +3,7 @@ import { assertNone, isTestCode, places, readSources, type SourceFile } from './
 
 /** Packages that decide and compute, and the folders in them that are their thin shell. */
 const CORE: Record<string, string[]> = {
+  'packages/ip/src/': [],
   'packages/contract/src/': [],
   'packages/policy/src/': [],
   'packages/agent-core/src/': [],

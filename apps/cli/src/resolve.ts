@@ -1,4 +1,5 @@
-import { canonicalPrefix, type ResponseBody } from '@sallyport/contract';
+import type { ResponseBody } from '@sallyport/contract';
+import { canonicalPrefix } from '@sallyport/ip';
 import type { Client } from './client.ts';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { isId } from './ids.ts';

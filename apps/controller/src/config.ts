@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { canonicalPrefix, parseAddress, parseEndpoint } from '@sallyport/contract';
+import { parseEndpoint } from '@sallyport/contract';
+import { canonicalPrefix, parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
 import { defaultQuotas, type QuotaLimits, quotaNames } from './budgets/quotas.ts';

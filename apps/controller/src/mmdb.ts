@@ -1,4 +1,4 @@
-import { parseAddress } from '@sallyport/contract';
+import { parseUnmapped } from '@sallyport/ip';
 
 /** The file is not a database in the MaxMind DB format, or a record of it is not well-formed. */
 export class MmdbError extends Error {}
@@ -37,7 +37,7 @@ export class MmdbReader {
 
   /** Text at a path of keys in the record of an address; null: there is none. Throws MmdbError. */
   text(ip: string, path: readonly string[]): string | null {
-    const address = parseAddress(ip);
+    const address = parseUnmapped(ip);
     if (address === null || (address.family === 6 && !this.#hasIpv6)) return null;
     const [from, bits] = address.family === 4 ? [this.#root, 32] : [0, 128];
     const record = this.#walk(from, address.value, bits);

@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { Duplex } from 'node:stream';
 import type { Frame } from '@sallyport/agent-core';
 import { guarded } from '@sallyport/contract/guard';
+import { canonicalUnmapped } from '@sallyport/ip';
 import { type RawData, WebSocket } from 'ws';
 import type { TlsTrust } from './ca-file.ts';
 
@@ -87,7 +88,7 @@ export class ChannelSocket {
   /** Ends a connection from an address that this host has no longer: nothing would ever come back on it. */
   leaveStranded(): void {
     const { localAddress } = (this.#transport ?? {}) as Partial<Pick<NetSocket, 'localAddress'>>;
-    if (localAddress === undefined || hasAddress(localAddress.replace(/^::ffff:/, ''))) return;
+    if (localAddress === undefined || hasAddress(canonicalUnmapped(localAddress) ?? localAddress)) return;
     this.#reason ??= 'this host has another address now';
     this.#socket.terminate();
   }

@@ -13,7 +13,6 @@ export * from './http/resources.ts';
 export * from './http/roles.ts';
 export * from './http/tenant.ts';
 export * from './http/users.ts';
-export * from './ip.ts';
 export * from './loopback.ts';
 export * from './operations.ts';
 export * from './plain-errors.ts';

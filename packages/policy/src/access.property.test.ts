@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/contract';
+import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/ip';
 import fc from 'fast-check';
 import { accessDifference, accessPairs } from './access.ts';
 import { entryOf } from './compile/indexes/facts.ts';

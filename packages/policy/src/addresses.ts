@@ -1,14 +1,19 @@
-import { type Family, type IpRange, parsePrefix, rangesOverlap } from '@sallyport/contract';
+import { compareRanges, type IpPrefix, type IpRange, parsePrefix, unmapPrefix, withoutRanges } from '@sallyport/ip';
 import type { WorldSettings } from './types.ts';
 
-/** A prefix as a range with its length; host bits are ignored. */
-export type PrefixRange = IpRange & { readonly length: number };
-
 /** Parses a prefix of the world. Throws RangeError: an address that silently matched nothing could be one of a deny. */
-export function prefixRange(text: string): PrefixRange {
+export function prefixRange(text: string): IpPrefix {
   const range = parsePrefix(text);
   if (range === null) throw new RangeError(`not an IP address or prefix: ${text}`);
   return range;
+}
+
+/**
+ * Parses a source prefix of a policy between sites. Packets have IPv4 sources, so IPv4-mapped prefixes mean IPv4: a rule
+ * that denies `::ffff:10.0.0.0/104` denies 10.0.0.0/8. Throws RangeError.
+ */
+export function sourceRange(text: string): IpPrefix {
+  return unmapPrefix(prefixRange(text));
 }
 
 export interface ReservedRange extends IpRange {
@@ -36,43 +41,6 @@ export interface AddressSpace {
 
 export function addressSpaceOf(settings: WorldSettings): AddressSpace {
   return { reserved: reservedRanges(settings), public: publicRanges(settings) };
-}
-
-/** Ascending by family, first and last address. */
-export function compareRanges(a: IpRange, b: IpRange): number {
-  return a.family - b.family || compareNumbers(a.first, b.first) || compareNumbers(a.last, b.last);
-}
-
-export function compareNumbers(a: bigint, b: bigint): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** What is left of a range without some holes, ascending. */
-export function withoutRanges(range: IpRange, holes: readonly IpRange[]): IpRange[] {
-  const left: IpRange[] = [];
-  let at = range.first;
-  for (const hole of holes.filter((h) => rangesOverlap(h, range)).sort(compareRanges)) {
-    if (hole.first > at) left.push(makeRange(range.family, at, hole.first - 1n));
-    if (hole.last >= at) at = hole.last + 1n;
-  }
-  if (at <= range.last) left.push(makeRange(range.family, at, range.last));
-  return left;
-}
-
-/** The same addresses as few ranges, ascending. The ranges given must not overlap. */
-export function mergeAdjacent(ranges: readonly IpRange[]): IpRange[] {
-  const merged: IpRange[] = [];
-  for (const range of [...ranges].sort(compareRanges)) {
-    const last = merged.at(-1);
-    if (last !== undefined && last.family === range.family && last.last + 1n === range.first)
-      merged[merged.length - 1] = makeRange(range.family, last.first, range.last);
-    else merged.push(range);
-  }
-  return merged;
-}
-
-export function makeRange(family: Family, first: bigint, last: bigint): IpRange {
-  return { family, first, last };
 }
 
 /** IANA special-purpose address registries, RFC 6890 and RFC 4291; and what names will get. */

@@ -1,5 +1,4 @@
-import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
-import { mergeAdjacent } from './addresses.ts';
+import { type IpRange, mergeAdjacent, rangesOverlap, rangeToPrefixes } from '@sallyport/ip';
 import type { PolicyMatch } from './compile/audience/matches.ts';
 import { entryOf } from './compile/indexes/facts.ts';
 import { computed } from './compile/indexes/maps.ts';

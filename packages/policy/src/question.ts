@@ -1,5 +1,5 @@
-import { type IpRange, parseAddress, rangeContains } from '@sallyport/contract';
-import { type AddressSpace, addressSpaceOf, prefixRange } from './addresses.ts';
+import { type IpRange, parseAddress, rangeContains } from '@sallyport/ip';
+import { type AddressSpace, addressSpaceOf, prefixRange, sourceRange } from './addresses.ts';
 import { deviceTypes, isAlive, isAttachable, matchesDevice } from './matching.ts';
 import { inputsOf, type RuleInputs, siteInputs } from './rules/index.ts';
 import type { AccessQuery, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
@@ -102,7 +102,7 @@ function siteOf(world: World, text: string, { addressSpace }: Lookup): Source | 
     inputs: siteInputs,
     policies: world.policiesOf('SITETOSITE'),
     fromSource: ({ gateways, sourceIps }) =>
-      gateways.length > 0 && rangeAround(sourceIps.map(prefixRange), address) !== undefined,
+      gateways.length > 0 && rangeAround(sourceIps.map(sourceRange), address) !== undefined,
   };
 }
 

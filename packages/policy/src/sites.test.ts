@@ -38,6 +38,19 @@ test('a site reaches private and SaaS resources, by the first policy for its add
   ]);
 });
 
+test('a policy with IPv4-mapped sources is about their IPv4 addresses', () => {
+  const policies = [site('deny', 1, ['::ffff:192.168.1.0/120'], { allow: false }), site('wide', 2, ['192.168.0.0/23'])];
+  assert.deepEqual(ask(policies, '192.168.1.1'), [false, 'deny', null]);
+  assert.deepEqual(ask(policies, '192.168.0.1'), [true, 'wide', null]);
+  const compiler = new TenantCompiler(settings);
+  compiler.apply(changesOf({ gateways, resources, policies, devices: [device('d1')] }), 0);
+  const sites = compiler.items('g1').filter((item) => item.kind === 'site');
+  assert.deepEqual(
+    sites.flatMap(({ prefixes }) => prefixes),
+    ['192.168.0.0/24'],
+  );
+});
+
 test('policies between sites say nothing to devices, those of devices nothing to sites', () => {
   const policies = [policy('p', 1, { allDevices: true, allResources: true }), site('s', 1, ['0.0.0.0/0'])];
   assert.equal(ask(policies, '192.168.1.1')[1], 's');

@@ -3,12 +3,11 @@ import { isIP } from 'node:net';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  canonicalAddress,
   canonicalCidr,
   canonicalEndpoint,
   canonicalInterfaceAddress,
   checkLinkName,
-  formatIp,
-  parseIp,
   parsePort,
 } from './address.ts';
 
@@ -24,7 +23,7 @@ test('addresses are written as RFC 5952 says', () => {
     '::ffff:c000:201': '::ffff:192.0.2.1',
     '64:ff9b::192.0.2.1': '64:ff9b::c000:201',
   };
-  for (const [text, canonical] of Object.entries(cases)) assert.equal(formatIp(parseIp(text)), canonical);
+  for (const [text, canonical] of Object.entries(cases)) assert.equal(canonicalAddress(text), canonical);
 });
 
 test('ranges lose their host bits, interface addresses keep them', () => {
@@ -57,7 +56,7 @@ test('malformed addresses, ranges, ports and names are refused', () => {
     '12345::',
     '::1%lo',
   ])
-    assert.throws(() => parseIp(bad), { code: 'invalid' }, bad);
+    assert.throws(() => canonicalAddress(bad), { code: 'invalid' }, bad);
   for (const bad of ['1.2.3.4/33', '::/129', '1.2.3.4/', '1.2.3.4/08', '1.2.3.4/-1', '1.2.3.4/8/8', '/8'])
     assert.throws(() => canonicalCidr(bad), { code: 'invalid' }, bad);
   for (const bad of ['0', '65536', '', '080', '1e3', '-1'])
@@ -71,7 +70,7 @@ test('it takes exactly what the standard library takes', () => {
   const text = fc.oneof(fc.ipV4(), fc.ipV6(), fc.stringMatching(/^[0-9a-f:.]{0,20}$/));
   fc.assert(
     fc.property(text, (candidate) => {
-      const accepted = attempt(() => parseIp(candidate).family);
+      const accepted = attempt(() => (canonicalAddress(candidate).includes(':') ? 6 : 4));
       assert.equal(accepted ?? 0, isIP(candidate));
     }),
     { numRuns: 2000 },
@@ -84,7 +83,7 @@ test('canonical text is a fixed point', () => {
       const once = canonicalCidr(`${ip}/${prefix}`);
       assert.equal(canonicalCidr(once), once);
       const url = ip.includes(':') ? new URL(`http://[${ip}]/`).hostname.slice(1, -1) : ip;
-      assert.deepEqual(parseIp(url), parseIp(formatIp(parseIp(ip))));
+      assert.equal(canonicalAddress(url), canonicalAddress(ip));
     }),
   );
 });

@@ -1,4 +1,4 @@
-import { canonicalCidr, canonicalInterfaceAddress, formatIp, parseIp, quote } from './address.ts';
+import { canonicalAddress, canonicalCidr, canonicalInterfaceAddress, quote } from './address.ts';
 import type { PlainConfiguration, PlainPeer, PrivateKeyText } from './configuration.ts';
 import { checkHostEndpoint, checkMtu } from './configuration.ts';
 import { invalid, WireGuardError } from './errors.ts';
@@ -18,7 +18,7 @@ export function parseConfiguration(text: string, placeholder?: string): PlainCon
   const { listenPort, mtu, dns } = {
     listenPort: optional(head, 'ListenPort', (value) => integer(value, 65535)),
     mtu: optional(head, 'MTU', (value) => checkMtu(integer(value, 65535))),
-    dns: optional(head, 'DNS', (value) => list(value, (item) => formatIp(parseIp(item)))),
+    dns: optional(head, 'DNS', (value) => list(value, (item) => canonicalAddress(item))),
   };
   return {
     privateKey: required(head, 'PrivateKey', (value) => privateKey(value, placeholder)),

@@ -1,4 +1,11 @@
-import { canonicalCidr, canonicalEndpoint, canonicalInterfaceAddress, parseIp, parsePort, quote } from './address.ts';
+import {
+  canonicalAddress,
+  canonicalCidr,
+  canonicalEndpoint,
+  canonicalInterfaceAddress,
+  parsePort,
+  quote,
+} from './address.ts';
 import { invalid } from './errors.ts';
 import { parseKey } from './keys.ts';
 import { checkRange } from './uapi.ts';
@@ -76,7 +83,7 @@ function privateKeyText(privateKey: PrivateKeyText): string {
 }
 
 function checkResolver(text: string): string {
-  parseIp(text);
+  canonicalAddress(text);
   return text;
 }
 

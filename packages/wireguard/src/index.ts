@@ -3,9 +3,6 @@ export {
   canonicalEndpoint,
   canonicalInterfaceAddress,
   checkLinkName,
-  formatIp,
-  type IpAddress,
-  parseIp,
   parsePort,
 } from './address.ts';
 export { type BackendChoice, type DetectOptions, detectBackend, openBackend } from './backends/detect.ts';

@@ -1,11 +1,5 @@
-import {
-  formatAddress,
-  parseAddress,
-  parseEndpoint,
-  parsePrefix,
-  type RequestBody,
-  type Resource,
-} from '@sallyport/contract';
+import { parseEndpoint, type RequestBody, type Resource } from '@sallyport/contract';
+import { formatAddress, parseAddress, parsePrefix } from '@sallyport/ip';
 import type { Client } from '../client.ts';
 import { usage } from '../failure.ts';
 import { kinds, resolveId } from '../resolve.ts';
@@ -75,7 +69,7 @@ function targetsOf(
 /** The address, or the first one of a network; null for a name. */
 function firstAddress(text: string): string | null {
   const range = parsePrefix(text);
-  return range === null ? null : formatAddress(range.family, range.first);
+  return range === null ? null : formatAddress({ family: range.family, value: range.first });
 }
 
 function portOf(found: number | null, flags: Flags): number | undefined {

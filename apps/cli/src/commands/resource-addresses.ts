@@ -1,4 +1,4 @@
-import { canonicalPrefix } from '@sallyport/contract';
+import { canonicalPrefix } from '@sallyport/ip';
 import type { Client } from '../client.ts';
 import { usage } from '../failure.ts';
 import { kinds, resolveIds } from '../resolve.ts';

@@ -1,4 +1,4 @@
-import { canonicalPrefix } from '@sallyport/contract';
+import { canonicalPrefix } from '@sallyport/ip';
 import { didYouMean } from '../text.ts';
 
 /** Kinds of objects that others refer to. */

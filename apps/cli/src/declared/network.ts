@@ -1,6 +1,5 @@
 import {
   accessType,
-  canonicalPrefix,
   type Gateway,
   gatewayIntent,
   loadBalancingMode,
@@ -8,6 +7,7 @@ import {
   type Protocol,
   type Resource,
 } from '@sallyport/contract';
+import { canonicalPrefix } from '@sallyport/ip';
 import {
   defaults,
   flag,

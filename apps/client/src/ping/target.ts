@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { PathsView } from '@sallyport/agent-core';
-import { canonicalPrefix, parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
 import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
+import { canonicalPrefix, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 
 /** What somebody who names a target means. */
 export type Target =

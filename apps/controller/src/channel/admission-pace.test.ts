@@ -178,6 +178,7 @@ test('networks around a host have more failures to spare, and not without end', 
 
 test('sources are IPv4 addresses, and IPv6 networks of a host, a site and a provider’s customer', () => {
   assert.deepEqual(sourcesOf('192.0.2.1'), ['192.0.2.1']);
+  assert.deepEqual(sourcesOf('::ffff:c000:201'), ['192.0.2.1'], 'an IPv4 address in another spelling');
   assert.deepEqual(sourcesOf('2001:db8::1'), sourcesOf('2001:db8::ffff:1'));
   const same = (a: string, b: string) => sourcesOf(a).map((source, width) => source === sourcesOf(b)[width]);
   assert.deepEqual(same('2001:db8::1', '2001:db8:0:1::1'), [false, true, true]);

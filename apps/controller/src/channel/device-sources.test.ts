@@ -19,6 +19,7 @@ test('an address is told once, in canonical form, and again when it is another o
   assert.equal(sources.seen(report('g', '198.51.100.7:9999', 10_000)), null, 'another port is the same address');
   assert.equal(sources.seen(report('g', '[2001:DB8::0:7]:1', 20_000)), '2001:db8::7');
   assert.equal(sources.seen(report('g', '[::ffff:198.51.100.8]:1', 30_000)), '198.51.100.8');
+  assert.equal(sources.seen(report('g', '[::FFFF:c633:6407]:1', 35_000)), '198.51.100.7', 'the mapped form in hex');
   for (const endpoint of ['[fe80::1%eth0]:1', 'host.example:1', 'nonsense', ''])
     assert.equal(sources.seen(report('g', endpoint, 40_000)), null, endpoint);
 });

@@ -1,4 +1,5 @@
-import { formatAddress, parseAddress, parseEndpoint } from '@sallyport/contract';
+import { parseEndpoint } from '@sallyport/contract';
+import { canonicalUnmapped } from '@sallyport/ip';
 import { agrees } from './source-agreement.ts';
 
 /** What a gateway says of where a device's tunnel comes from. */
@@ -63,9 +64,7 @@ export class DeviceSources {
   }
 }
 
-/** Address in canonical form; null for what is none, such as one with a zone. */
+/** Address in canonical form, IPv4 as IPv4; null for what is none, such as one with a zone. */
 function sourceOf(endpoint: string): string | null {
-  const host = parseEndpoint(endpoint)?.host.replace(/^::ffff:(?=[0-9.]+$)/i, '') ?? '';
-  const address = parseAddress(host);
-  return address === null ? null : formatAddress(address.family, address.value);
+  return canonicalUnmapped(parseEndpoint(endpoint)?.host ?? '');
 }

@@ -1,4 +1,4 @@
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { type IpAddress, parsePrefix, parseUnmapped, rangeContains } from '@sallyport/ip';
 
 /**
  * Returns whether a device may have an address, given where its channel comes from. Two global addresses of one family must be
@@ -7,14 +7,12 @@ import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
  */
 export function agrees(ip: string, channel: string | null): boolean {
   if (channel === null) return false;
-  const [a, b] = [parseAddress(ip), parseAddress(channel.replace(/^::ffff:(?=[0-9.]+$)/i, ''))];
+  const [a, b] = [parseUnmapped(ip), parseUnmapped(channel)];
   if (a === null || b === null || a.family !== b.family || !isGlobal(a) || !isGlobal(b)) return true;
   return a.family === 4 ? a.value === b.value : a.value >> 64n === b.value >> 64n;
 }
 
-type Address = NonNullable<ReturnType<typeof parseAddress>>;
-
-function isGlobal({ family, value }: Address): boolean {
+function isGlobal({ family, value }: IpAddress): boolean {
   if (family === 6) return value >> 125n === 1n;
   return !notGlobal.some((range) => rangeContains(range, 4, value));
 }

@@ -1,4 +1,4 @@
-import { parseAddress } from '@sallyport/contract';
+import { formatAddress, parseUnmapped } from '@sallyport/ip';
 
 /**
  * Counts failed handshakes per source and says when a source has had too many. Each failure is forgotten after a while
@@ -57,7 +57,8 @@ export class FailureLimiter {
  * itself, and the /56 and /48 around it, which one customer may have.
  */
 export function sourcesOf(address: string): readonly string[] {
-  const parsed = parseAddress(address);
-  if (parsed === null || parsed.family === 4) return [address];
+  const parsed = parseUnmapped(address);
+  if (parsed === null) return [address];
+  if (parsed.family === 4) return [formatAddress(parsed)];
   return [64, 56, 48].map((length) => `${(parsed.value >> BigInt(128 - length)).toString(16)}/${length}`);
 }

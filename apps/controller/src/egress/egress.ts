@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises';
-import { parseAddress } from '@sallyport/contract';
+import { parseAddress } from '@sallyport/ip';
 import { type EgressPurpose, type EgressSettings, EgressTargets } from './targets.ts';
 
 /** An address to connect to, or why there is none. `code` is of the resolver, for people. */

@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os';
-import { type IpRange, parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { type IpRange, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 
 /** What the operator says about calls that the controller makes for tenants. */
 export interface EgressSettings {

@@ -114,7 +114,7 @@ export class Connections {
   }
 
   #arrived(socket: Socket): void {
-    const address = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/i, '');
+    const address = socket.remoteAddress ?? '';
     const proxied = this.#deps.isProxy(address);
     const sources = proxied ? [] : sourcesOf(address);
     const connection = {

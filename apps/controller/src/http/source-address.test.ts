@@ -25,6 +25,14 @@ test('a trusted proxy is believed, and so are those that it trusts in turn; nobo
   assert.equal(source(from('198.51.100.7', '203.0.113.5')), '198.51.100.7');
 });
 
+test('an IPv4 address counts as IPv4 in every spelling, for trust and for the result', () => {
+  const source = sourceAddress(['::ffff:10.0.0.0/104']);
+  assert.equal(source(from('10.1.1.1', '203.0.113.5')), '203.0.113.5');
+  for (const spelling of ['::ffff:203.0.113.5', '::ffff:cb00:7105', '0:0:0:0:0:FFFF:203.0.113.5'])
+    for (const proxy of ['10.1.1.1', '::ffff:a01:101'])
+      assert.equal(source(from(proxy, `6.6.6.6, ${spelling}, ${proxy}`)), '203.0.113.5');
+});
+
 test('a claim that is no address stops the walk', () => {
   const source = sourceAddress(['127.0.0.1', '10.0.0.0/8']);
   assert.equal(source(from('127.0.0.1', 'unknown')), '127.0.0.1');

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { canonicalUnmapped, parseAddress, parsePrefix, parseUnmapped, rangeContains, unmapPrefix } from '@sallyport/ip';
 
 /**
  * Source address of a request: that of the connection, or, while that is a trusted proxy, the one that it reports. The
@@ -12,7 +12,7 @@ export function sourceAddress(trustedProxies: readonly string[]): (request: Inco
     const hops = [...forwarded.map((hop) => hop.trim()).filter((hop) => hop !== ''), peerOf(request)];
     for (let at = hops.length - 1; at > 0; at--) {
       const hop = unmapped(hops[at] ?? '');
-      if (!isTrusted(hop) || parseAddress(unmapped(hops[at - 1] ?? '')) === null) return hop;
+      if (!isTrusted(hop) || parseAddress(hops[at - 1] ?? '') === null) return hop;
     }
     return unmapped(hops[0] ?? '');
   };
@@ -20,14 +20,14 @@ export function sourceAddress(trustedProxies: readonly string[]): (request: Inco
 
 /** Tells addresses of trusted proxies from others. */
 export function proxyTest(trustedProxies: readonly string[]): (address: string) => boolean {
-  const trusted = trustedProxies.flatMap((text) => parsePrefix(text) ?? []);
+  const trusted = trustedProxies.flatMap((text) => parsePrefix(text) ?? []).map(unmapPrefix);
   return (text) => {
-    const address = parseAddress(text);
+    const address = parseUnmapped(text);
     return address !== null && trusted.some((range) => rangeContains(range, address.family, address.value));
   };
 }
 
 const peerOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';
 
-/** IPv4 as such, also where a socket for both families reports it within IPv6. */
-const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '');
+/** IPv4 as such, also where a socket or a proxy spells it as IPv6; what is no address stays as it is. */
+const unmapped = (address: string): string => canonicalUnmapped(address) ?? address;

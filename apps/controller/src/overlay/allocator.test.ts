@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { parsePrefix, rangeContains } from '@sallyport/contract';
+import { parsePrefix, rangeContains } from '@sallyport/ip';
 import type { Store, Tx } from '../db/store.ts';
 import { createTenant } from '../features/tenants/commands.ts';
 import { openTestStore, TestClock } from '../testing/harness.ts';

@@ -1,4 +1,4 @@
-import { formatAddress, type IpRange, parseAddress, parsePrefix } from '@sallyport/contract';
+import { formatAddress, type IpRange, parseAddress, parsePrefix } from '@sallyport/ip';
 import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import { blockSize, takeBlock } from './blocks.ts';
@@ -103,6 +103,6 @@ function numberOf(range: IpRange, overlayAddress: string): number {
 }
 
 const addressesOf = ({ v4, v6 }: Space, number: number): OverlayAddresses => ({
-  overlay_v4: formatAddress(4, v4.first + BigInt(number)),
-  overlay_v6: formatAddress(6, v6.first + BigInt(number)),
+  overlay_v4: formatAddress({ family: 4, value: v4.first + BigInt(number) }),
+  overlay_v6: formatAddress({ family: 6, value: v6.first + BigInt(number) }),
 });

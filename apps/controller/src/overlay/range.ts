@@ -1,4 +1,4 @@
-import { formatAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { formatPrefix, parsePrefix, rangeContains } from '@sallyport/ip';
 import type { ExpressionBuilder } from 'kysely';
 import type { Database } from '../db/schema.ts';
 import { unscoped } from '../db/scoped.ts';
@@ -14,7 +14,7 @@ const longest = 20;
 /** Why a text cannot be the overlay range, or null. */
 export function overlayRefusal(text: string): string | null {
   const range = parsePrefix(text);
-  const canonical = range === null ? '' : `${formatAddress(range.family, range.first)}/${range.length}`;
+  const canonical = range === null ? '' : formatPrefix(range);
   if (range === null || range.family !== 4 || canonical !== text)
     return 'must be an IPv4 prefix without host bits, for example 100.64.0.0/11';
   if (range.length < shortest || range.length > longest) return `must have a length from /${shortest} to /${longest}`;

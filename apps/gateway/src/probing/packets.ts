@@ -1,4 +1,4 @@
-import { parseAddress } from '@sallyport/contract';
+import { parseAddress } from '@sallyport/ip';
 
 /** One end of a probe: an address and a TCP port, or the identifier of an ICMP echo. */
 export interface End {

@@ -4,6 +4,7 @@ import { addressOf } from './addresses.ts';
 
 test('where a datagram came from, if anything can be sent there', () => {
   assert.equal(addressOf('::ffff:192.0.2.1', 51820), '192.0.2.1:51820');
+  assert.equal(addressOf('::ffff:c000:201', 51820), '192.0.2.1:51820');
   assert.equal(addressOf('fe80::1%eth0', 1), '[fe80::1]:1');
   assert.equal(addressOf('::ffff:192.0.2.1', 0), null, 'a forged port must end no process');
 });

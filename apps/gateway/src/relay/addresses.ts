@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { canonicalUnmapped } from '@sallyport/ip';
 import { canonicalEndpoint } from '@sallyport/wireguard';
 import type { Address } from './pair.ts';
 
@@ -8,7 +9,8 @@ import type { Address } from './pair.ts';
  */
 export function addressOf(host: string, port: number): Address | null {
   if (port === 0) return null;
-  const plain = host.replace(/%.*$/, '').replace(/^::ffff:(?=\d+\.)/i, '');
+  const address = host.replace(/%.*$/, '');
+  const plain = canonicalUnmapped(address) ?? address;
   return canonicalEndpoint(isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`);
 }
 

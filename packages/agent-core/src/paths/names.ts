@@ -1,4 +1,5 @@
-import { formatAddress, parseAddress, parseEndpoint } from '@sallyport/contract';
+import { parseEndpoint } from '@sallyport/contract';
+import { formatAddress, parseAddress } from '@sallyport/ip';
 
 /** Host names of endpoints and the addresses that they have. WireGuard itself takes addresses only. */
 export class Names {
@@ -59,6 +60,6 @@ const perName = 3;
 function withPort(host: string, port: number): string | null {
   const address = parseAddress(host);
   if (address === null) return null;
-  const text = formatAddress(address.family, address.value);
+  const text = formatAddress(address);
   return address.family === 6 ? `[${text}]:${port}` : `${text}:${port}`;
 }

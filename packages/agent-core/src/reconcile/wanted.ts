@@ -1,4 +1,3 @@
-import { canonicalPrefix, formatAddress, parsePrefix } from '@sallyport/contract';
 import type {
   BeaconItem,
   ClassItem,
@@ -25,6 +24,7 @@ import type {
   Profile,
   Site,
 } from '@sallyport/hostnet';
+import { canonicalPrefix, formatAddress, parsePrefix } from '@sallyport/ip';
 import type { DeviceConfig, PeerConfig } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
@@ -129,7 +129,7 @@ export function overlayBlock(address: string): string {
 
 function lastAddress(prefix: string): string {
   const range = parsePrefix(prefix);
-  return range === null ? prefix : withLength(formatAddress(range.family, range.last));
+  return range === null ? prefix : withLength(formatAddress({ family: range.family, value: range.last }));
 }
 
 /** Link, addresses, routes and rules of a native device. */

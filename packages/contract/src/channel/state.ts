@@ -1,7 +1,7 @@
+import { parsePrefix, parseRange } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
 import { parseEndpoint } from '../http/common.ts';
-import { parsePrefix, parseRange } from '../ip.ts';
 
 /**
  * Desired state of a gateway or of a native device: a keyed set of items. A snapshot is all of them, a delta some. Items never depend on the

@@ -1,6 +1,6 @@
+import { parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
-import { parseAddress } from '../ip.ts';
 import { id, moment, portWhereNeeded, ref, timestamp } from './common.ts';
 import { policyType } from './policies.ts';
 

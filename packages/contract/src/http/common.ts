@@ -1,6 +1,6 @@
+import { parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
-import { parseAddress } from '../ip.ts';
 
 /**
  * Text without control characters (C0, DEL, C1), line and paragraph separators, characters that control the direction of

@@ -1,6 +1,6 @@
+import { canonicalPrefix } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
-import { canonicalPrefix } from '../ip.ts';
 import { description, id, name, prefixForms, ref, timestamp } from './common.ts';
 import { deviceStatus } from './devices.ts';
 import { Gateway } from './gateways.ts';

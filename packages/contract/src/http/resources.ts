@@ -1,6 +1,6 @@
+import { canonicalPrefix } from '@sallyport/ip';
 import { z } from 'zod';
 import { bounded, list } from '../bounds.ts';
-import { canonicalPrefix } from '../ip.ts';
 import {
   addressForms,
   type Filters,

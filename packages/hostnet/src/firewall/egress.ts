@@ -1,4 +1,5 @@
-import { type Family, formatRange, parsePrefix, prefixRange } from '../ip.ts';
+import type { Family } from '@sallyport/ip';
+import { formatRange, parsePrefix, prefixRange } from '../ip.ts';
 import type { Egress } from '../types.ts';
 import type { FirewallOptions } from './ruleset.ts';
 

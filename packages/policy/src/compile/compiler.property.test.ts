@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRange, rangesOverlap } from '@sallyport/contract';
 import { StateHash, StateItem } from '@sallyport/contract/channel';
+import { parseRange, rangesOverlap } from '@sallyport/ip';
 import fc from 'fast-check';
 import { evaluate } from '../evaluate.ts';
 import { admits } from '../testing/admits.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseRange } from '@sallyport/contract';
 import { publicClass, type StateItem } from '@sallyport/contract/channel';
+import { parseRange } from '@sallyport/ip';
 import { address, changesOf, device, everyPort, gateway, policy, resource, settings, tcp } from '../testing/build.ts';
 import type { WorldChange } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
 import type { StateItem } from '@sallyport/contract/channel';
+import { parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 import fc from 'fast-check';
 import { admits } from '../testing/admits.ts';
 import { allDestinations, allPorts, gatewayIds, instant, population } from '../testing/arbitrary.ts';

@@ -1,6 +1,6 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js';
 import { serialize } from '@marcbachmann/cel-js/serialize';
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { type IpPrefix, parsePrefix, parseUnmapped, rangeContains, unmapPrefix } from '@sallyport/ip';
 import type { Attribute } from '../types.ts';
 import type { RuleInputs } from './inputs.ts';
 import { RuleTime } from './time.ts';
@@ -94,11 +94,11 @@ export function assertCountry(code: string): void {
   if (!/^[A-Z]{2}$/.test(code)) throw new RangeError(`not a country code of two capital letters: ${code}`);
 }
 
-/** Throws RangeError. */
-export function ruleCidr(text: string) {
+/** Parses the prefix of a rule; IPv4-mapped prefixes mean IPv4. Throws RangeError. */
+export function ruleCidr(text: string): IpPrefix {
   const range = parsePrefix(text);
   if (range === null) throw new RangeError(`not an IP address or prefix: ${text}`);
-  return range;
+  return unmapPrefix(range);
 }
 
 let environment: Environment | null = null;
@@ -146,7 +146,7 @@ class RuleSource {
 
   inCidr(prefixes: readonly string[]): boolean {
     const ranges = prefixes.map(ruleCidr);
-    const address = this.ip === undefined ? null : parseAddress(this.ip);
+    const address = this.ip === undefined ? null : parseUnmapped(this.ip);
     if (address === null) throw new RangeError('source.ip is not known');
     return ranges.some((range) => rangeContains(range, address.family, address.value));
   }

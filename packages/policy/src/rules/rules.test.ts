@@ -185,3 +185,11 @@ test('parts are told of any rule, also where their text cannot be parsed again',
   );
   assert.match(whyUnmet(rule('r', 'user.attributes.level > 1e308 && time.hour > 3'), inputs), /is not true/);
 });
+
+test('an IPv4-mapped source address or prefix counts as IPv4', () => {
+  const mapped = inputsOf(world, device('d', { ...own, sourceIp: '::ffff:cb00:7107' }));
+  for (const given of [inputs, mapped])
+    for (const prefix of ['203.0.113.0/24', '::ffff:203.0.113.0/120', '::FFFF:cb00:7107'])
+      assert.equal(result(`source.inCidr('${prefix}')`, given).met, true, prefix);
+  assert.equal(result("source.inCidr('::/0')", mapped).met, false, 'IPv6 prefixes hold no IPv4 source');
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { parseAddress, parsePrefix, parseRange, rangeContains } from '@sallyport/contract';
 import { bundleAt, type SiteItem, type StateItem } from '@sallyport/contract/channel';
+import { parseAddress, parsePrefix, parseRange, rangeContains } from '@sallyport/ip';
 import type { Packet } from './arbitrary.ts';
 
 /**

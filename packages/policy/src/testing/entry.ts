@@ -1,4 +1,4 @@
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 import { entryOf, isUsable } from '../compile/indexes/facts.ts';
 import { evaluate } from '../evaluate.ts';
 import { isAttachable } from '../matching.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Explanation, MatrixEntry } from '@sallyport/contract';
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/contract';
+import { parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 import { type AccessQuery, evaluate, type World } from '@sallyport/policy';
 import fc from 'fast-check';
 import { makers } from '../../testing/api.ts';

@@ -1,5 +1,5 @@
-import { parseAddress, parseRange, rangeContains } from '@sallyport/contract';
 import { bundleAt, type StateItem } from '@sallyport/contract/channel';
+import { parseAddress, parseRange, rangeContains } from '@sallyport/ip';
 import type { DestinationProtocol } from '@sallyport/policy';
 
 /** A packet of a device, as its gateway sees it. */

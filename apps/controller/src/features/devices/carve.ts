@@ -1,4 +1,4 @@
-import { type IpRange, parseAddress, parsePrefix, rangeContains, rangeToPrefixes } from '@sallyport/contract';
+import { type IpRange, parseAddress, parsePrefix, rangeContains, rangeToPrefixes } from '@sallyport/ip';
 
 /** An address that packets of the tunnel itself go to. */
 export interface EndpointAddress {

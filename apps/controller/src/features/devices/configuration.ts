@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto';
-import {
-  type DeviceConfiguration,
-  type Gateway,
-  parseAddress,
-  parseEndpoint,
-  privateKeyPlaceholder,
-} from '@sallyport/contract';
+import { type DeviceConfiguration, type Gateway, parseEndpoint, privateKeyPlaceholder } from '@sallyport/contract';
+import { parseAddress } from '@sallyport/ip';
 import { type gatewaysFor, smallestMtu, type World } from '@sallyport/policy';
 import { configurationText, type PlainPeer } from '@sallyport/wireguard';
 import { endpointWithPort } from '../../endpoints.ts';

@@ -1,4 +1,5 @@
-import { parseAddress, parseEndpoint } from '@sallyport/contract';
+import { parseEndpoint } from '@sallyport/contract';
+import { parseAddress } from '@sallyport/ip';
 import { type HandshakeProbeFailure, type HandshakeProbeResult, probeHandshake } from '@sallyport/wireguard';
 import { Egress } from '../../egress/egress.ts';
 import { type EgressSettings, isOwnAddress } from '../../egress/targets.ts';

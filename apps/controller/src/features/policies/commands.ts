@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
-import { canonicalPrefix, type Input, type PolicyType } from '@sallyport/contract';
+import type { Input, PolicyType } from '@sallyport/contract';
+import { canonicalPrefix, formatPrefix, parsePrefix, unmapPrefix } from '@sallyport/ip';
 import { bit, decodeJson, encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
@@ -165,4 +166,10 @@ async function writeMembers(tx: Tx, id: string, given: GivenMembers): Promise<vo
 
 /** Canonical, and each once. */
 const sourceIps = (given: readonly string[] | null | undefined): string =>
-  encodeJson([...new Set((given ?? []).map((prefix) => canonicalPrefix(prefix) ?? prefix))]);
+  encodeJson([...new Set((given ?? []).map((prefix) => canonicalSource(prefix)))]);
+
+/** Canonical text of a source; IPv4-mapped addresses are written, and meant, as IPv4. */
+function canonicalSource(text: string): string {
+  const prefix = parsePrefix(text);
+  return prefix === null ? text : (canonicalPrefix(formatPrefix(unmapPrefix(prefix))) ?? text);
+}

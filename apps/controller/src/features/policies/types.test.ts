@@ -88,7 +88,7 @@ test('a site-to-site policy has sites and gateways, and no people', async (t) =>
   const { app, make, resource, saas, device, rule } = await start(t);
   const gateway = await make.gateway('Berlin');
   const [staff, anna] = [await make.group('Staff'), await make.user('anna@example.com')];
-  const sourceIps = ['192.168.1.7/24', '192.168.1.0/24'];
+  const sourceIps = ['192.168.1.7/24', '192.168.1.0/24', '::ffff:192.168.1.0/120'];
   const good = { type: 'SITETOSITE' as const, sourceIps, gateways: [gateway.id] };
   const refused = refusals(app, 'SITETOSITE', good);
   await refused({ sourceIps: [] }, '/sourceIps');

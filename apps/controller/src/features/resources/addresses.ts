@@ -1,4 +1,4 @@
-import { canonicalPrefix, parsePrefix, rangeContains } from '@sallyport/contract';
+import { canonicalPrefix, parsePrefix, rangeContains } from '@sallyport/ip';
 import { reservedRanges } from '@sallyport/policy';
 import type { Tx } from '../../db/store.ts';
 import type { FieldErrors } from '../../field-errors.ts';

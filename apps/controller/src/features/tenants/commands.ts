@@ -1,5 +1,6 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
-import { type ApiKey, canonicalPrefix, formatAddress } from '@sallyport/contract';
+import type { ApiKey } from '@sallyport/contract';
+import { canonicalPrefix, formatAddress } from '@sallyport/ip';
 import type { Actor, Store, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { issueApiKey, type NewApiKey } from '../../objects/api-keys/keys.ts';
@@ -43,7 +44,7 @@ const tenantDefaults = { revision: 0, mtu: 1280, lease_ms: 24 * 3600 * 1000, aud
 /** Unique local prefix (RFC 4193): fd, then 40 random bits, then a subnet of ours to count in. */
 function randomOverlay(globalId: Buffer): string {
   const first = (0xfdn << 120n) | (BigInt(`0x${globalId.toString('hex')}`) << 80n);
-  const prefix = canonicalPrefix(`${formatAddress(6, first)}/48`);
+  const prefix = canonicalPrefix(`${formatAddress({ family: 6, value: first })}/48`);
   if (prefix === null) throw new Error('an overlay prefix is always valid');
   return prefix;
 }

@@ -1,4 +1,4 @@
-import { withoutRanges } from '../../addresses.ts';
+import { withoutRanges } from '@sallyport/ip';
 import { isAccessPoint, isAttachable, isWholeInternet, matchesResource } from '../../matching.ts';
 import type { WorldPolicy, WorldResource } from '../../types.ts';
 import type { PolicyMatch } from '../audience/matches.ts';

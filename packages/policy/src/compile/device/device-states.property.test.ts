@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/contract';
 import type { RouteItem, StateItem } from '@sallyport/contract/channel';
+import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/ip';
 import fc from 'fast-check';
 import { accessPairs } from '../../access.ts';
 import { conditionOf, isAttachable, matchesDevice, matchesResource } from '../../matching.ts';

@@ -1,5 +1,6 @@
-import type { AccessType, IpRange } from '@sallyport/contract';
-import { type AddressSpace, withoutRanges } from '../../addresses.ts';
+import type { AccessType } from '@sallyport/contract';
+import { type IpRange, withoutRanges } from '@sallyport/ip';
+import type { AddressSpace } from '../../addresses.ts';
 import { isWholeInternet, speaksOf } from '../../matching.ts';
 import { everyPort } from '../../ports.ts';
 import type { PortRange, WorldGateway, WorldPolicy, WorldResource } from '../../types.ts';

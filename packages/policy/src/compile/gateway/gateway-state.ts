@@ -1,5 +1,5 @@
-import { formatRange } from '@sallyport/contract';
 import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
+import { formatRange } from '@sallyport/ip';
 import type { AddressSpace } from '../../addresses.ts';
 import type { Grant } from '../../ports.ts';
 import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';

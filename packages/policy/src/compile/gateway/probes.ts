@@ -1,5 +1,5 @@
-import { type IpRange, rangeContains } from '@sallyport/contract';
 import type { ProbeItem } from '@sallyport/contract/channel';
+import { type IpRange, rangeContains } from '@sallyport/ip';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 
 /** Probes of the single addresses of the resources attached to a gateway. */

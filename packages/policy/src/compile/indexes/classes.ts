@@ -1,5 +1,4 @@
-import type { IpRange } from '@sallyport/contract';
-import { mergeAdjacent, withoutRanges } from '../../addresses.ts';
+import { type IpRange, mergeAdjacent, withoutRanges } from '@sallyport/ip';
 import { compareEntries, type Entry } from './entries.ts';
 
 /** Addresses that all policies treat alike on a gateway, because the same parts of resources cover them. */

@@ -1,6 +1,6 @@
-import { type Family, formatAddress, type IpRange } from '@sallyport/contract';
 import { contentId, type ProbeItem } from '@sallyport/contract/channel';
-import { type PrefixRange, prefixRange } from '../../addresses.ts';
+import { type Family, formatPrefix, type IpPrefix, type IpRange } from '@sallyport/ip';
+import { prefixRange } from '../../addresses.ts';
 import { canonicalPorts } from '../../ports.ts';
 import type { PortRange, WorldAddress, WorldResource } from '../../types.ts';
 import { probeOf } from './probe.ts';
@@ -8,7 +8,7 @@ import { probeOf } from './probe.ts';
 /** One address of a resource, parsed. */
 export class Entry {
   readonly resource: WorldResource;
-  readonly range: PrefixRange;
+  readonly range: IpPrefix;
   readonly ports: readonly PortRange[];
   /** Equal for equal resource and ports: policies cannot tell such addresses apart. */
   readonly signature: string;
@@ -25,9 +25,8 @@ export class Entry {
 
   /** Id of the class that is named after this prefix. */
   get classId(): string {
-    const { family, first, length } = this.range;
     const kind = this.resource.type === 'INTERNET' ? 'internet' : 'class';
-    return (this.#classId ??= contentId(kind, `${formatAddress(family, first)}/${length}`));
+    return (this.#classId ??= contentId(kind, formatPrefix(this.range)));
   }
 }
 

@@ -1,13 +1,12 @@
-import { formatAddress } from '@sallyport/contract';
 import type { ProbeItem } from '@sallyport/contract/channel';
-import type { PrefixRange } from '../../addresses.ts';
+import { formatAddress, type IpPrefix } from '@sallyport/ip';
 import type { PortRange, WorldAddress, WorldResource } from '../../types.ts';
 
 /** Probe of one address, or null for a prefix: that is not probed. */
-export function probeOf(resource: WorldResource, address: WorldAddress, range: PrefixRange): ProbeItem | null {
+export function probeOf(resource: WorldResource, address: WorldAddress, range: IpPrefix): ProbeItem | null {
   if (range.first !== range.last) return null;
   const { id } = address;
-  const target = formatAddress(range.family, range.first);
+  const target = formatAddress({ family: range.family, value: range.first });
   return { kind: 'probe', key: `probe/${id}`, id, resource: resource.id, target, port: probePort(address.ports) };
 }
 

@@ -1,4 +1,4 @@
-import type { IpRange } from '@sallyport/contract';
+import type { IpRange } from '@sallyport/ip';
 import { isAttachable } from '../../matching.ts';
 import type { WorldResource } from '../../types.ts';
 import { type Entry, EntryIndex, entriesOf } from './entries.ts';

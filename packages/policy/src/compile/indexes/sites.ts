@@ -1,6 +1,14 @@
-import { type IpRange, rangesOverlap, rangeToPrefixes } from '@sallyport/contract';
 import { contentId } from '@sallyport/contract/channel';
-import { compareNumbers, mergeAdjacent, type PrefixRange, prefixRange, withoutRanges } from '../../addresses.ts';
+import {
+  compareNumbers,
+  type IpPrefix,
+  type IpRange,
+  mergeAdjacent,
+  rangesOverlap,
+  rangeToPrefixes,
+  withoutRanges,
+} from '@sallyport/ip';
+import { sourceRange } from '../../addresses.ts';
 import type { WorldPolicy } from '../../types.ts';
 import { computed } from './maps.ts';
 
@@ -14,9 +22,9 @@ export interface Site {
 
 /** Sites of some policies by id, without the reserved addresses. */
 export function sitesOf(policies: Iterable<WorldPolicy>, reserved: readonly IpRange[]): Map<string, Site> {
-  const byPrefix = new Map<string, { range: PrefixRange; policies: Set<string> }>();
+  const byPrefix = new Map<string, { range: IpPrefix; policies: Set<string> }>();
   for (const { id, gateways, sourceIps } of policies)
-    for (const range of gateways.length === 0 ? [] : sourceIps.map(prefixRange)) {
+    for (const range of gateways.length === 0 ? [] : sourceIps.map(sourceRange)) {
       const key = `${range.family} ${range.first} ${range.length}`;
       computed(byPrefix, key, () => ({ range, policies: new Set<string>() })).policies.add(id);
     }
@@ -38,11 +46,11 @@ export function sitesOf(policies: Iterable<WorldPolicy>, reserved: readonly IpRa
 }
 
 /** Prefixes that follow a prefix in order and lie inside of it. */
-function insideOf(sorted: readonly { readonly range: PrefixRange }[], index: number): IpRange[] {
+function insideOf(sorted: readonly { readonly range: IpPrefix }[], index: number): IpRange[] {
   const inside: IpRange[] = [];
-  const { range } = sorted[index] as { range: PrefixRange };
+  const { range } = sorted[index] as { range: IpPrefix };
   for (let i = index + 1; i < sorted.length; i++) {
-    const other = (sorted[i] as { range: PrefixRange }).range;
+    const other = (sorted[i] as { range: IpPrefix }).range;
     if (!rangesOverlap(range, other)) break;
     inside.push(other);
   }
@@ -54,6 +62,6 @@ function siteOf(first: string, ranges: readonly IpRange[], policies: readonly st
   return [id, { id, prefixes: mergeAdjacent(ranges).flatMap(rangeToPrefixes), policies }];
 }
 
-function widerFirst(a: PrefixRange, b: PrefixRange): number {
+function widerFirst(a: IpPrefix, b: IpPrefix): number {
   return a.family - b.family || compareNumbers(a.first, b.first) || a.length - b.length;
 }

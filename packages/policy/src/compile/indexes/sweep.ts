@@ -1,5 +1,4 @@
-import { type Family, type IpRange, rangesOverlap } from '@sallyport/contract';
-import { compareNumbers, makeRange } from '../../addresses.ts';
+import { compareNumbers, type Family, type IpRange, rangesOverlap } from '@sallyport/ip';
 
 /** A range with all that covers it. */
 export interface Part<T> {
@@ -20,7 +19,7 @@ function* sweepFamily<T extends { readonly range: IpRange }>(all: readonly T[], 
   let covering: T[] = [];
   let next = 0;
   for (const [i, first] of cuts.slice(0, -1).entries()) {
-    const range = makeRange(family, first, (cuts[i + 1] as bigint) - 1n);
+    const range = { family, first, last: (cuts[i + 1] as bigint) - 1n };
     covering = covering.filter((one) => rangesOverlap(one.range, range));
     for (let one = sorted[next]; one?.range.first === first; one = sorted[++next]) covering.push(one);
     if (covering.length > 0) yield { range, covering };
@@ -29,5 +28,9 @@ function* sweepFamily<T extends { readonly range: IpRange }>(all: readonly T[], 
 
 /** Addresses that two ranges of one family share; they must overlap. */
 export function intersection(a: IpRange, b: IpRange): IpRange {
-  return makeRange(a.family, a.first > b.first ? a.first : b.first, a.last < b.last ? a.last : b.last);
+  return {
+    family: a.family,
+    first: a.first > b.first ? a.first : b.first,
+    last: a.last < b.last ? a.last : b.last,
+  };
 }

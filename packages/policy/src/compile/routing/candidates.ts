@@ -1,5 +1,5 @@
-import type { IpRange } from '@sallyport/contract';
 import { endOf } from '@sallyport/contract/channel';
+import type { IpRange } from '@sallyport/ip';
 import { isWholeInternet, matchesResource } from '../../matching.ts';
 import { type Grant, portsOverlap } from '../../ports.ts';
 import type { PortRange, WorldResource } from '../../types.ts';

@@ -1,5 +1,5 @@
-import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
-import { prefixRange, withoutRanges } from '../../addresses.ts';
+import { type IpRange, rangeToPrefixes, withoutRanges } from '@sallyport/ip';
+import { prefixRange } from '../../addresses.ts';
 import { isAccessPoint, isWholeInternet } from '../../matching.ts';
 import { canonicalPorts, everyPort, uncovered } from '../../ports.ts';
 import type { WorldPolicy } from '../../types.ts';

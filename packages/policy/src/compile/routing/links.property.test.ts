@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/contract';
 import type { StateItem } from '@sallyport/contract/channel';
+import { parseAddress, parsePrefix, rangeContains, rangesOverlap } from '@sallyport/ip';
 import fc from 'fast-check';
 import { isAttachable } from '../../matching.ts';
 import { allDestinations, allPorts, gatewayIds, instant, population, siteSources } from '../../testing/arbitrary.ts';

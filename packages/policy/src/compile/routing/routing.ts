@@ -1,6 +1,5 @@
-import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
 import type { RouteItem } from '@sallyport/contract/channel';
-import { mergeAdjacent } from '../../addresses.ts';
+import { type IpRange, mergeAdjacent, rangeToPrefixes } from '@sallyport/ip';
 import { isAttachable } from '../../matching.ts';
 import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';

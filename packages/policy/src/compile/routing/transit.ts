@@ -1,5 +1,4 @@
-import { type IpRange, rangeToPrefixes } from '@sallyport/contract';
-import { mergeAdjacent } from '../../addresses.ts';
+import { type IpRange, mergeAdjacent, rangeToPrefixes } from '@sallyport/ip';
 import { computed } from '../indexes/maps.ts';
 import type { RouteCandidate } from './candidates.ts';
 import { type Carrier, carry, latest, type Routing, routingOf } from './routing.ts';

@@ -1,0 +1,33 @@
+export {
+  addressBits,
+  canonicalUnmapped,
+  type Family,
+  formatAddress,
+  type IpAddress,
+  parseAddress,
+  parseUnmapped,
+  unmapAddress,
+} from './address.ts';
+export {
+  canonicalPrefix,
+  formatInterfaceAddress,
+  formatPrefix,
+  type InterfaceAddress,
+  type IpPrefix,
+  parseInterfaceAddress,
+  parsePrefix,
+  prefixOf,
+  unmapPrefix,
+} from './prefix.ts';
+export {
+  compareNumbers,
+  compareRanges,
+  formatRange,
+  type IpRange,
+  mergeAdjacent,
+  parseRange,
+  rangeContains,
+  rangesOverlap,
+  rangeToPrefixes,
+  withoutRanges,
+} from './range.ts';
