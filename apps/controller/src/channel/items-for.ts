@@ -8,7 +8,7 @@ export function itemsFor(protocol: number): ItemsFor {
 }
 
 function beforeThree(item: StateItem): StateItem {
-  if (item.kind === 'profile') return { ...item, cells: item.cells.map(({ after: _, ...cell }) => cell) };
+  if (item.kind === 'profile') return { ...item, cells: item.cells.map(({ after: _, onward: __, ...cell }) => cell) };
   if (item.kind === 'resource') {
     const { ping: _, ...resource } = item;
     return resource;

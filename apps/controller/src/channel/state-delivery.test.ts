@@ -197,36 +197,37 @@ test('an agent that never reads again is cut', async (t) => {
   assert.equal(h.channel.presence(id).connected, false);
 });
 
-test('an agent of the protocol before gets no successors and no ping hints, and the same hash', async (t) => {
+test('an agent of the protocol before gets no successors, no ways onward and no ping hints, and the same hash', async (t) => {
   const h = await startChannel(t);
   const profile = (expiresAt: number): StateItem => ({
     kind: 'profile',
     key: 'profile/p',
     id: 'p',
-    cells: [{ class: 'c', bundle: 'b', expiresAt, after: [{ bundle: 'rest', expiresAt: null }] }],
+    cells: [{ class: 'c', bundle: 'b', expiresAt, after: [{ bundle: 'rest', expiresAt: null }], onward: true }],
   });
   const wiki = { kind: 'resource', key: 'resource/w', id: 'w', name: 'Wiki', denied: null } as const;
   const hinted: StateItem = { ...wiki, ping: { tcp: [443], icmp: false } };
   const { id, token } = h.gateway([gatewayItem(), profile(h.time.clock() + 5_000), hinted]);
   const identity = newAgent(id, token);
+  const newFields = ['after', 'onward'];
   const cells = (agent: ScriptedAgent) => {
     const item = agent.items.get('profile/p');
-    return item?.kind === 'profile' ? item.cells.map((cell) => 'after' in cell) : [];
+    return item?.kind === 'profile' ? item.cells.map((cell) => newFields.filter((field) => field in cell)) : [];
   };
   const older = await ScriptedAgent.open(h.port, identity);
   await older.authenticate({}, { protocol: channelProtocol - 1 });
   await until(() => cells(older).length > 0, 'a snapshot');
-  assert.deepEqual(cells(older), [false]);
+  assert.deepEqual(cells(older), [[]]);
   assert.deepEqual(older.items.get('resource/w'), wiki);
   h.time.advance(2_000);
   const changed = older.received.length;
   h.states.change(id, [profile(h.time.clock() + 9_000)]);
   await until(() => older.received.length > changed, 'a delta');
-  assert.deepEqual(cells(older), [false]);
+  assert.deepEqual(cells(older), [[]]);
   const { state } = older;
   await older.cut();
   const newer = await ScriptedAgent.connect(h.port, identity);
-  assert.deepEqual(cells(newer), [true]);
+  assert.deepEqual(cells(newer), [newFields]);
   assert.deepEqual(newer.items.get('resource/w'), hinted);
   assert.equal(newer.state?.hash, state?.hash);
 });

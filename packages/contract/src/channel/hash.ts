@@ -4,7 +4,8 @@ import type { PeerItem, StateItem } from './state.ts';
 /**
  * Hash of a state: the sum modulo 2^256 of the SHA-256 of its items, so that a change costs what it touches and two
  * sides can compare states whatever the order. Expiry times and the successors of
- * cells are left out: they are renewed without being a change. So are targets of routes, which only advise.
+ * cells are left out: they are renewed without being a change. So are targets of routes, which only advise, and whether
+ * cells lead onward: their bundles say it.
  */
 export class StateHash {
   #sum = 0n;

@@ -7,8 +7,8 @@ import { mostItems, StateItem } from './state.ts';
  * a `refused` before them are text frames; everything after `challenge` is sealed (`seal.ts`) and goes in binary frames.
  *
  * Protocol numbers, newest first:
- *   3  2026-11-29  cells have `after`, routes `target`, resources `ping`, and the controller tells `mapping`; an agent of
- *                  protocol 2 gets none of these
+ *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller tells `mapping`;
+ *                  an agent of protocol 2 gets none of these
  *   2  2026-11-29  `authenticate` carries `wireguardProof`; a WireGuard key that the controller does not know yet needs it
  *
  * An agent speaks one number. The controller speaks its own and the one before, and answers in the number of the agent's

@@ -226,6 +226,12 @@ export const Cell = z.strictObject({
   bundle: id,
   expiresAt: expiry,
   after: list(Successor, mostSuccessors).optional(),
+  /**
+   * Devices of the profile come in here to go on: their packets to the class are for the tunnel to another gateway, and for
+   * nothing else. Left out: they are for this host and its networks. The hash tells it by the bundles, which such cells have
+   * for themselves. Agents of protocol 2 are not sent it; their routes go by the destination alone.
+   */
+  onward: z.literal(true).optional(),
 });
 export type Cell = z.infer<typeof Cell>;
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { StateItem } from '@sallyport/contract/channel';
-import { parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
+import { parseAddress, parsePrefix, parseRange, rangeContains } from '@sallyport/ip';
 import fc from 'fast-check';
 import { admits } from '../testing/admits.ts';
-import { allDestinations, allPorts, gatewayIds, instant, population } from '../testing/arbitrary.ts';
+import { allDestinations, allPorts, gatewayIds, instant, type Packet, population } from '../testing/arbitrary.ts';
 import { policy, settings } from '../testing/build.ts';
 import type { WorldChange } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';
@@ -31,11 +31,12 @@ test('what its gateway lets through for a device that comes in there goes on to 
             const packet = { device: device.id, destination, ...port };
             if (admits(items, packet, at) === null) continue;
             const route = ofKind(items, 'route').find(({ id }) => isIn(destination, [id]));
-            if (route === undefined) {
+            if (!goesOn(items, packet)) {
               kept++;
               assert.ok(compiler.decide({ ...packet, at, gateway: entry }).allowed, 'it carries that itself');
               continue;
             }
+            assert.ok(route !== undefined, 'what goes on has a way');
             for (const carrier of route.gateways) {
               const peer = ofKind(compiler.items(carrier), 'peer').find(({ id }) => id === entry);
               assert.ok(peer !== undefined, `${carrier} knows ${entry}`);
@@ -65,6 +66,18 @@ function comingIn(changes: readonly WorldChange[]): WorldChange[] {
     }),
     { kind: 'policy', id: 'all', value: all },
   ];
+}
+
+function goesOn(items: readonly StateItem[], { device, destination }: Packet): boolean {
+  const { profile } = ofKind(items, 'device').find(({ id }) => id === device) ?? assert.fail(device);
+  const inClass = ofKind(items, 'class').find(({ ranges }) => ranges.some((range) => holds(range, destination)));
+  const { cells = [] } = ofKind(items, 'profile').find(({ id }) => id === profile) ?? {};
+  return cells.find((cell) => cell.class === inClass?.id)?.onward === true;
+}
+
+function holds(range: string, address: string): boolean {
+  const { family, value } = parseAddress(address) ?? assert.fail(address);
+  return rangeContains(parseRange(range) ?? assert.fail(range), family, value);
 }
 
 function ofKind<K extends StateItem['kind']>(items: readonly StateItem[], kind: K) {

@@ -1,6 +1,6 @@
 import { contentId, endOf, type Cell as ItemCell, mostSuccessors, type Successor } from '@sallyport/contract/channel';
 import { opensOn } from '../../matching.ts';
-import { type Grant, type PortRule, resolvePorts, uncovered } from '../../ports.ts';
+import { type Grant, type PortRule, portsOverlap, resolvePorts, uncovered } from '../../ports.ts';
 import type { PortRange } from '../../types.ts';
 import { keyOf, type PolicyMatch, plainMatch } from '../audience/matches.ts';
 import { computed } from '../indexes/maps.ts';
@@ -15,6 +15,8 @@ export class CellResolver {
   readonly #gateway: string;
   readonly #policies: PolicyIndex;
   readonly #ports = new Map<string, PolicyPorts>();
+  /** Those of them that are open elsewhere, where packets are passed on to. */
+  readonly #onward = new Map<string, PolicyPorts>();
   readonly #known = new Map<string, Map<string, Cell | null>>();
   readonly #steps = new WeakMap<Cell, readonly Step[]>();
   #common: { matches: ReadonlyMap<string, readonly PolicyMatch[]>; cells: readonly Cell[] } | null = null;
@@ -33,14 +35,9 @@ export class CellResolver {
     return this.#ports.keys();
   }
 
-  /** Tells where a policy decides now; true when that is not what it was. */
-  setPorts(policy: string, ports: PolicyPorts): boolean {
-    const before = this.#ports.get(policy) ?? new Map();
-    if (ports.size === 0) this.#ports.delete(policy);
-    else this.#ports.set(policy, ports);
-    const different = [...new Set([...before.keys(), ...ports.keys()])].filter(
-      (classId) => !samePorts(before.get(classId), ports.get(classId)),
-    );
+  /** Tells where a policy decides now, and where it lets packets on; true when that is not what it was. */
+  setPorts(policy: string, ports: PolicyPorts, onward: PolicyPorts = new Map()): boolean {
+    const different = [...replace(this.#ports, policy, ports), ...replace(this.#onward, policy, onward)];
     for (const classId of different) this.#known.delete(classId);
     if (different.length > 0) this.#common = null;
     return different.length > 0;
@@ -106,12 +103,25 @@ export class CellResolver {
     });
     const grants = resolvePorts(rules.filter(({ met }) => met));
     if (grants.length === 0) return null;
-    const steps = stepsOf(rules, grants);
+    const onward = this.#goesOn(classId, rules, grants);
+    const steps = stepsOf(rules, grants, onward ? 'onward-bundle' : 'bundle');
     const [{ bundle, expiresAt }, ...later] = steps;
     const after = later.map((step): Successor => ({ bundle: step.bundle, expiresAt: step.expiresAt }));
-    const cell: Cell = { class: classId, bundle, expiresAt, ...(after.length > 0 && { after }) };
+    const cell: Cell = {
+      ...{ class: classId, bundle, expiresAt },
+      ...(after.length > 0 && { after }),
+      ...(onward && { onward }),
+    };
     this.#steps.set(cell, steps);
     return cell;
+  }
+
+  /** Whether packets are passed on: what is carried elsewhere has narrower prefixes here than what the gateway carries. */
+  #goesOn(classId: string, rules: readonly TimedRule[], grants: readonly Grant[]): boolean {
+    return rules.some(({ policy, allow, met }) => {
+      const ports = allow && met ? this.#onward.get(policy)?.get(classId) : undefined;
+      return ports !== undefined && portsOverlap(ports, grants);
+    });
   }
 }
 
@@ -133,11 +143,15 @@ interface Step {
  * Returns the present bundle of a cell and its successors. A moment begins a successor when some port of the bundle before
  * is no longer sure. When there are more moments than successors, the last successor is what no moment closes.
  */
-function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[]): [Step, ...Step[]] {
+function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[], kind: BundleKind): [Step, ...Step[]] {
   const moments = [...new Set(rules.flatMap(({ until }) => until ?? []))].sort((a, b) => a - b);
   const [first, ...later] = grantsInTurn(rules, grants, moments);
-  return [stepOf(first, later[0]), ...later.map((step, i) => stepOf(step, later[i + 1])).filter(isOpen)];
+  const step = (turn: Turn, next: Turn | undefined) => stepOf(turn, next, kind);
+  return [step(first, later[0]), ...later.map((turn, i) => step(turn, later[i + 1])).filter(isOpen)];
 }
+
+/** What leads onward has bundles of its own, so that the hash of a state tells whether it does. */
+type BundleKind = 'bundle' | 'onward-bundle';
 
 interface Turn {
   readonly from: number;
@@ -176,8 +190,8 @@ function sureAt(rules: readonly TimedRule[], moment: number): Grant[] {
   );
 }
 
-function stepOf({ grants }: Turn, next: Turn | undefined): Step {
-  const bundle = contentId('bundle', ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
+function stepOf({ grants }: Turn, next: Turn | undefined, kind: BundleKind): Step {
+  const bundle = contentId(kind, ...grants.map((g) => `${g.protocol} ${g.from} ${g.to} ${g.policy}`));
   return { bundle, grants, expiresAt: next?.from ?? null };
 }
 
@@ -196,6 +210,16 @@ export function latestExpiry(cells: readonly Cell[]): number | null {
 
 function byClass(a: Cell, b: Cell): number {
   return a.class < b.class ? -1 : a.class > b.class ? 1 : 0;
+}
+
+/** Returns the classes in which the ports of a policy are others now. */
+function replace(all: Map<string, PolicyPorts>, policy: string, ports: PolicyPorts): string[] {
+  const before = all.get(policy) ?? new Map();
+  if (ports.size === 0) all.delete(policy);
+  else all.set(policy, ports);
+  return [...new Set([...before.keys(), ...ports.keys()])].filter(
+    (classId) => !samePorts(before.get(classId), ports.get(classId)),
+  );
 }
 
 function samePorts(a: readonly PortRange[] | undefined, b: readonly PortRange[] | undefined): boolean {

@@ -71,6 +71,17 @@ export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, c
   return ports;
 }
 
+/** Ports that an allow opens by passing packets on, to who comes in through the gateway. */
+export function onwardPorts(policy: WorldPolicy, { byResource }: Destinations): PolicyPorts {
+  const ports = new Map<string, readonly PortRange[]>();
+  for (const id of policy.allow ? resourcesOf(policy, byResource) : []) {
+    const reach = byResource.get(id);
+    if (reach === undefined || !speaksOf(policy.type, reach.type)) continue;
+    for (const [classId, ranges] of reach.passed) ports.set(classId, [...(ports.get(classId) ?? []), ...ranges]);
+  }
+  return ports;
+}
+
 /** Policies that speak of any destination here. */
 export function policiesAbout(
   { byResource }: Destinations,

@@ -12,7 +12,14 @@ import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 import type { Site } from '../indexes/sites.ts';
 import { type Cell, CellResolver, latestExpiry } from './cells.ts';
-import { type Destinations, destinationsOf, type Passing, policiesAbout, policyPorts } from './destinations.ts';
+import {
+  type Destinations,
+  destinationsOf,
+  onwardPorts,
+  type Passing,
+  policiesAbout,
+  policyPorts,
+} from './destinations.ts';
 import { probeItems } from './probes.ts';
 
 /** Devices, or sites, of a gateway that share their cells, because the same matches touch them there. */
@@ -107,7 +114,8 @@ export class GatewayState {
     const ports = (comesIn: boolean) =>
       policy === undefined ? new Map() : policyPorts(policy, this.#destinations, comesIn);
     const own = this.#resolver.setPorts(id, ports(false));
-    return this.#entryResolver.setPorts(id, this.isEntry ? ports(true) : new Map()) || own;
+    if (!this.isEntry || policy === undefined) return this.#entryResolver.setPorts(id, new Map()) || own;
+    return this.#entryResolver.setPorts(id, ports(true), onwardPorts(policy, this.#destinations)) || own;
   }
 
   /** Policies that decide anything here. */

@@ -102,3 +102,56 @@ test('what a gateway carries itself it does not open for what policies allow els
   assert.deepEqual(ranges, ['10.0.0.0-10.0.0.6', '10.0.0.8-10.0.0.255']);
   assert.ok(ofKind(compiler, 'g1', 'route').every(({ id }) => id !== '10.0.0.7/32'));
 });
+
+test('of devices that come in at one gateway, only those go on that may reach what is carried elsewhere', () => {
+  const resources = [
+    resource('wide', ['10.0.0.0/16']),
+    resource('narrow', ['10.0.7.0/24'], { gateways: ['g2'] }),
+    resource('inner', ['10.0.7.8'], { gateways: ['g1'] }),
+  ];
+  const may = (id: string, order: number, granted: readonly string[]) =>
+    policy(id, order, { devices: [id], resources: [...granted] });
+  const ids = ['both', 'wide-only', 'narrow-only'];
+  const compiler = compiled({
+    ...entrance,
+    devices: ids.map((id, i) => device(id, { entryGateway: 'g1', addresses: [`100.64.0.${i + 20}`] })),
+    resources,
+    policies: [may('both', 1, ['wide', 'narrow']), may('wide-only', 2, ['wide']), may('narrow-only', 3, ['narrow'])],
+  });
+  const classes = new Map(ofKind(compiler, 'g1', 'class').map(({ id, ranges }) => [id, ranges[0]]));
+  const ways = (id: string) => {
+    const shown = ofKind(compiler, 'g1', 'device').find((item) => item.id === id)?.profile;
+    const cells = ofKind(compiler, 'g1', 'profile').find((item) => item.id === shown)?.cells ?? [];
+    return Object.fromEntries(cells.map((cell) => [classes.get(cell.class), cell.onward === true]));
+  };
+  const [outside, inside, inner] = ['10.0.0.0-10.0.6.255', '10.0.7.0-10.0.7.7', '10.0.7.8-10.0.7.8'];
+  assert.deepEqual(ways('both'), { [outside]: false, [inside]: true, [inner]: false });
+  assert.deepEqual(ways('wide-only'), { [outside]: false, [inside]: false, [inner]: false });
+  assert.deepEqual(ways('narrow-only'), { [inside]: true });
+  const hash = compiler.hash('g1');
+  const attach = (gateways: string[]) =>
+    compiler.apply([{ kind: 'resource', id: 'narrow', value: resource('narrow', ['10.0.7.0/24'], { gateways }) }], 0);
+  attach(['g1']);
+  assert.equal(ways('narrow-only')[inside], false);
+  attach(['g2']);
+  assert.deepEqual(ways('narrow-only'), { [inside]: true });
+  assert.equal(compiler.hash('g1'), hash);
+});
+
+test('a grant that turns a cell onward is another state, though its ports and routes are as before', () => {
+  const resources = [
+    resource('wide', ['10.0.0.0/16'], { gateways: ['g1'] }),
+    resource('narrow', ['10.0.7.0/24'], { gateways: ['g2'] }),
+  ];
+  const devices = [phone, device('d2', { entryGateway: 'g1', addresses: ['100.64.0.22'] })];
+  const first = (granted: string[]) => policy('first', 1, { devices: ['d1'], resources: granted });
+  const policies = [first(['wide']), policy('second', 2, { devices: ['d2'], resources: ['narrow'] })];
+  const compiler = compiled({ ...entrance, devices, resources, policies });
+  const before = compiler.hash('g1');
+  const routes = ofKind(compiler, 'g1', 'route');
+  const changed = compiler.apply([{ kind: 'policy', id: 'first', value: first(['wide', 'narrow']) }], 0);
+  assert.notEqual(compiler.hash('g1'), before);
+  assert.deepEqual(ofKind(compiler, 'g1', 'route'), routes);
+  const profiles = (changed.get('g1')?.upserts ?? []).filter((item) => item.kind === 'profile');
+  assert.deepEqual(profiles.flatMap(({ cells }) => cells.filter(({ onward }) => onward === true)).length, 1);
+});
