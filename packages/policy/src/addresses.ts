@@ -33,15 +33,22 @@ export function publicRanges(settings: WorldSettings): readonly IpRange[] {
   return ['0.0.0.0/0', '2000::/3'].flatMap((prefix) => withoutRanges(prefixRange(prefix), holes));
 }
 
-/** Kinds of addresses under some settings. */
+/** The address space of a tenant: which addresses are reserved and which are public. */
 export interface AddressSpace {
   readonly reserved: readonly ReservedRange[];
   readonly public: readonly IpRange[];
 }
 
+/** Returns the address space under some settings. It is computed once for each settings object. */
 export function addressSpaceOf(settings: WorldSettings): AddressSpace {
-  return { reserved: reservedRanges(settings), public: publicRanges(settings) };
+  const known = addressSpaces.get(settings);
+  if (known !== undefined) return known;
+  const made = { reserved: reservedRanges(settings), public: publicRanges(settings) };
+  addressSpaces.set(settings, made);
+  return made;
 }
+
+const addressSpaces = new WeakMap<WorldSettings, AddressSpace>();
 
 /** IANA special-purpose address registries, RFC 6890 and RFC 4291; and what names will get. */
 const special: readonly (readonly [string, string])[] = [

@@ -1,14 +1,21 @@
-import { type AddressSpace, addressSpaceOf } from '../addresses.ts';
+import { addressSpaceOf } from '../addresses.ts';
 import { decideBy } from '../evaluate.ts';
 import { type Address, admitsPort, byId, type Destination, questionOf, type Source } from '../question.ts';
 import { inputsOf, type RuleInputs } from '../rules/index.ts';
-import type { AccessQuery, Verdict, WorldChange, WorldDevice, WorldPolicy, WorldResource } from '../types.ts';
+import type { AccessQuery, Verdict, WorldDevice, WorldPolicy, WorldResource } from '../types.ts';
 import type { World } from '../world.ts';
-import type { Effects } from './audience/effects.ts';
 import { OutcomeCache } from './audience/outcome-cache.ts';
 import { computed } from './indexes/maps.ts';
 import type { PolicyIndex } from './indexes/policy-index.ts';
 import type { ResourceIndex } from './indexes/resource-index.ts';
+
+/** What the decider must not remember any longer. */
+export interface Outdated {
+  /** Whether other policies may decide about a destination. */
+  readonly destinations: boolean;
+  /** Devices to which other policies may apply. */
+  readonly sources: ReadonlySet<string> | 'all';
+}
 
 /** Decides as `evaluate` does, but finds through indexes the few policies that could decide. */
 export class Decider {
@@ -18,7 +25,6 @@ export class Decider {
   readonly #outcomes = new OutcomeCache();
   readonly #sources = new Map<string, Known>();
   readonly #about = new Map<string, readonly WorldPolicy[]>();
-  #addressSpace: AddressSpace | null = null;
 
   constructor(world: World, policies: PolicyIndex, resources: ResourceIndex) {
     this.#world = world;
@@ -28,7 +34,7 @@ export class Decider {
 
   decide(query: AccessQuery): Verdict {
     const question = questionOf(this.#world, query, {
-      addressSpace: (this.#addressSpace ??= addressSpaceOf(this.#world.settings)),
+      addressSpace: addressSpaceOf(this.#world.settings),
       destination: (address, asked) => this.#destination(address, asked),
       device: (device, destination, internet) => this.#source(device, destination, internet),
     });
@@ -41,14 +47,11 @@ export class Decider {
     );
   }
 
-  /** Forgets what changes of the world made untrue; the effects say which devices may have other policies. */
-  follow(changes: Iterable<WorldChange>, effects: Effects): void {
-    for (const { kind } of changes) {
-      if (kind === 'settings') this.#addressSpace = null;
-      if (kind === 'resource' || kind === 'policy') this.#about.clear();
-    }
-    if (effects.universal.size > 0) this.#sources.clear();
-    else for (const device of effects.devices.rematch) this.#sources.delete(device);
+  /** Forgets what the changes made untrue. */
+  forget({ destinations, sources }: Outdated): void {
+    if (destinations) this.#about.clear();
+    if (sources === 'all') this.#sources.clear();
+    else for (const device of sources) this.#sources.delete(device);
   }
 
   #destination({ family, value }: Address, query: AccessQuery): Destination {

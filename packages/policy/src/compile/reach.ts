@@ -1,10 +1,10 @@
-import { type AddressSpace, addressSpaceOf } from '../addresses.ts';
+import { addressSpaceOf } from '../addresses.ts';
 import { isAccessPoint, isAlive } from '../matching.ts';
 import { portsOverlap } from '../ports.ts';
 import type { WorldDevice } from '../types.ts';
 import type { World } from '../world.ts';
 import { keyOf, type PolicyMatch } from './audience/matches.ts';
-import { deviceMatches } from './audience/members.ts';
+import { deviceMatches } from './audience/member-sources.ts';
 import { OutcomeCache } from './audience/outcome-cache.ts';
 import { type Cell, CellResolver } from './gateway/cells.ts';
 import { type Destinations, destinationsOf, policiesAbout, policyPorts } from './gateway/destinations.ts';
@@ -18,7 +18,6 @@ export class Reach {
   readonly policies: PolicyIndex;
   readonly resources = new ResourceIndex();
   readonly #world: World;
-  readonly #addressSpace: AddressSpace;
   readonly #outcomes = new OutcomeCache();
   readonly #gateways = new Map<string, GatewayReach>();
   readonly #carriers = new Map<string, ReadonlySet<string>>();
@@ -28,7 +27,6 @@ export class Reach {
     this.at = at;
     this.policies = new PolicyIndex(world);
     this.#world = world;
-    this.#addressSpace = addressSpaceOf(world.settings);
     for (const [id, policy] of world.policies) this.policies.set(id, policy);
     for (const [id, resource] of world.resources) this.resources.set(id, resource);
   }
@@ -53,7 +51,7 @@ export class Reach {
   gateway(id: string): GatewayReach {
     return computed(this.#gateways, id, () => {
       const gateway = this.#world.gateways.get(id) ?? null;
-      const destinations = destinationsOf(gateway, this.resources, this.policies, this.#addressSpace);
+      const destinations = destinationsOf(gateway, this.resources, this.policies, addressSpaceOf(this.#world.settings));
       return new GatewayReach(id, destinations, this.resources, this.policies);
     });
   }

@@ -1,9 +1,12 @@
 import { computed, Multimap } from '../indexes/maps.ts';
 import { keyOf, type PolicyMatch } from './matches.ts';
 
+/** Devices reach resources through the tunnel; sites are networks behind gateways. */
+export type MemberKind = 'device' | 'site';
+
 /** Members, devices or sites, to whom the same policies say the same: what one may reach, all may reach. */
 export class Audience {
-  readonly kind: 'device' | 'site';
+  readonly kind: MemberKind;
   /** Gateway through which its members come in wherever they go; null: straight to each gateway. */
   readonly entry: string | null;
   /** Matches of the policies that match, without the universal ones, sorted by policy id. */
@@ -13,7 +16,7 @@ export class Audience {
   /** Gateways that have a place for it. */
   readonly gateways = new Set<string>();
 
-  constructor(kind: 'device' | 'site', key: string, matches: readonly PolicyMatch[], entry: string | null) {
+  constructor(kind: MemberKind, key: string, matches: readonly PolicyMatch[], entry: string | null) {
     this.kind = kind;
     this.entry = entry;
     this.key = key;
@@ -23,13 +26,13 @@ export class Audience {
 
 /** Living devices, or sites, grouped by what their policies say to them. */
 export class Audiences {
-  readonly #kind: 'device' | 'site';
+  readonly #kind: MemberKind;
   readonly #byKey = new Map<string, Audience>();
   readonly #byPolicy = new Multimap<Audience>();
   readonly #byMember = new Map<string, Audience>();
   readonly #entering = new Set<Audience>();
 
-  constructor(kind: 'device' | 'site') {
+  constructor(kind: MemberKind) {
     this.#kind = kind;
   }
 

@@ -1,88 +1,96 @@
-import { conditionOf } from '../../matching.ts';
-import { inputsOf, type Outcome, programOf, type RuleInputs, siteInputs } from '../../rules/index.ts';
-import type { WorldDevice, WorldRule } from '../../types.ts';
-import type { World } from '../../world.ts';
-import type { GatewayState } from '../gateway/gateway-state.ts';
-import type { PolicyIndex } from '../indexes/policy-index.ts';
+import { Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
 import { Admissions } from './admissions.ts';
-import { type Audience, Audiences } from './audiences.ts';
-import type { Effects } from './effects.ts';
-import { matchOf, type PolicyMatch, plainMatch } from './matches.ts';
+import { type Audience, Audiences, type MemberKind } from './audiences.ts';
+import type { MemberSource } from './member-sources.ts';
 
-export type Consult = (rule: WorldRule, inputs: RuleInputs) => Outcome;
-
-/** Matches of a living device. */
-export function deviceMatches(
-  world: World,
-  policies: PolicyIndex,
-  device: WorldDevice,
-  consult: Consult,
-): PolicyMatch[] {
-  let inputs: RuleInputs | null = null;
-  const ask = (rule: WorldRule) => consult(rule, (inputs ??= inputsOf(world, device)));
-  return policies.matched(device).flatMap((id) => matchesOf(world, policies, id, ask));
+/** Members whose policies are matched again. */
+export interface Rematch {
+  readonly members: ReadonlySet<string>;
+  /** Those members about whom the items of gateways say something else. */
+  readonly changed: ReadonlySet<string>;
 }
 
-/** Matches of a site to which some policies apply. */
-export function siteMatches(
-  world: World,
-  policies: PolicyIndex,
-  ids: readonly string[],
-  consult: Consult,
-): PolicyMatch[] {
-  return ids.flatMap((id) => matchesOf(world, policies, id, (rule) => consult(rule, siteInputs)));
+/** The moment of a change. */
+export interface Moment {
+  /** Epoch milliseconds. */
+  readonly now: number;
+  /** Time zone of the tenant. */
+  readonly zone: string;
+  /** Whether earlier outcomes of rules about the time are void: the clock or the zone was changed. */
+  readonly reset: boolean;
 }
 
-/** Devices or sites with the rules that they hang on, and the audiences that they make up. */
-export class Members {
-  readonly kind: 'device' | 'site';
+/** What matching changed. */
+export interface Regrouped<K extends MemberKind = MemberKind> {
+  readonly kind: K;
   readonly audiences: Audiences;
-  readonly admissions = new Admissions();
+  /** All members that were matched again. */
+  readonly rematched: ReadonlySet<string>;
+  /** Members that changed, or are in another audience than before. */
+  readonly moved: ReadonlySet<string>;
+  /** The same members by each gateway of their former audience. */
+  readonly left: ReadonlyMultimap;
+  /** Audiences that have no place at any gateway yet. */
+  readonly founded: ReadonlySet<Audience>;
+  /** Audiences that lost their last member. Their places at gateways remain. */
+  readonly dissolved: ReadonlySet<Audience>;
+  /** Audiences behind an entry gateway, before and after, of the members that were matched again. */
+  readonly entering: ReadonlySet<Audience>;
+}
 
-  constructor(kind: 'device' | 'site') {
-    this.kind = kind;
+/** All devices or all sites, with the outcomes of rules that they depend on, grouped into audiences. */
+export class Members<K extends MemberKind> {
+  readonly #kind: K;
+  readonly #source: MemberSource;
+  readonly #admissions = new Admissions();
+  /** The audiences of the members. */
+  readonly audiences: Audiences;
+
+  constructor(kind: K, source: MemberSource) {
+    this.#kind = kind;
+    this.#source = source;
     this.audiences = new Audiences(kind);
   }
 
-  /**
-   * Finds the audiences of the members to be matched again. `matches` of a member that is not there, or dead, are null;
-   * `entry` is the gateway through which it comes in.
-   */
-  regroup(
-    effects: Effects,
-    states: ReadonlyMap<string, GatewayState>,
-    matches: (member: string, ask: ReturnType<Admissions['ask']>) => readonly PolicyMatch[] | null,
-    entry: (member: string) => string | null,
-  ): void {
-    const own = effects.of(this.kind);
-    const left = new Set<Audience>();
-    for (const id of own.rematch) {
+  /** Returns the moment at which a member has to be matched again; null: never by time alone. */
+  nextDeadline(): number | null {
+    return this.#admissions.nextDeadline();
+  }
+
+  /** Matches members again, together with those whose outcomes are due, and moves them to their audiences. */
+  regroup({ members, changed }: Rematch, moment: Moment): Regrouped<K> {
+    const due = moment.reset ? this.#admissions.takeTimed() : this.#admissions.takeDue(moment.now);
+    const rematched = members.union(due);
+    const [moved, left] = [new Set<string>(), new Multimap()];
+    const [founded, entering, abandoned] = [new Set<Audience>(), new Set<Audience>(), new Set<Audience>()];
+    for (const id of rematched) {
       const before = this.audiences.of(id);
-      const now = this.audiences.assign(id, matches(id, this.admissions.ask(id)), entry(id));
-      for (const audience of [before, now])
-        if (audience != null && audience.entry !== null) effects.entering.add(audience);
-      if (before === now && !own.changed.has(id)) continue;
-      own.moved.add(id);
-      for (const gateway of before?.gateways ?? []) own.renew(gateway, id);
-      if (before !== undefined && before !== now) left.add(before);
-      if (now !== undefined && now.gateways.size === 0) effects.founded.add(now);
+      const now = this.#assign(id, moment);
+      for (const audience of [before, now]) if (audience != null && audience.entry !== null) entering.add(audience);
+      if (before === now && !changed.has(id)) continue;
+      moved.add(id);
+      for (const gateway of before?.gateways ?? []) left.add(gateway, id);
+      if (before !== undefined && before !== now) abandoned.add(before);
+      if (now !== undefined && now.gateways.size === 0) founded.add(now);
     }
-    for (const audience of left) if (audience.members.size === 0) this.#dissolve(audience, effects, states);
-    this.admissions.settle();
+    this.#admissions.settle();
+    const dissolved = new Set([...abandoned].filter((audience) => audience.members.size === 0));
+    for (const audience of dissolved) this.audiences.dissolve(audience);
+    return {
+      kind: this.#kind,
+      audiences: this.audiences,
+      rematched,
+      moved,
+      left,
+      founded: founded.difference(dissolved),
+      dissolved,
+      entering,
+    };
   }
 
-  #dissolve(audience: Audience, effects: Effects, states: ReadonlyMap<string, GatewayState>): void {
-    for (const gateway of [...audience.gateways]) states.get(gateway)?.remove(audience);
-    this.audiences.dissolve(audience);
-    effects.founded.delete(audience);
+  #assign(id: string, { now, zone }: Moment): Audience | undefined {
+    const ask = this.#admissions.ask(id);
+    const matches = this.#source.matches(id, (rule, inputs) => ask(rule, inputs, now, zone));
+    return this.audiences.assign(id, matches, this.#source.entry(id));
   }
-}
-
-function matchesOf(world: World, policies: PolicyIndex, id: string, ask: (rule: WorldRule) => Outcome): PolicyMatch[] {
-  const policy = policies.get(id);
-  if (policy === undefined) return [];
-  const rule = conditionOf(world, policy);
-  if (rule === null) return [plainMatch(id)];
-  const match = rule === undefined ? null : matchOf(policy, ask(rule), programOf(rule)?.asksSource === true);
-  return match === null ? [] : [match];
 }

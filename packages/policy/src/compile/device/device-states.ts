@@ -3,11 +3,13 @@ import { conditionOf, isAlive } from '../../matching.ts';
 import { inputsOf, whyUnmet } from '../../rules/index.ts';
 import type { WorldDevice, WorldSettings } from '../../types.ts';
 import type { Audience } from '../audience/audiences.ts';
-import type { Effects } from '../audience/effects.ts';
-import { hostPrefix } from '../indexes/facts.ts';
+import type { Regrouped } from '../audience/members.ts';
+import type { Placed, Rebuilt } from '../gateway/gateways.ts';
+import { commonItems, hostPrefix } from '../indexes/facts.ts';
 import { deltaOf, hashOf, Layer } from '../indexes/layer.ts';
 import { Multimap } from '../indexes/maps.ts';
-import type { Pairs } from '../routing/pairs.ts';
+import type { Pairs, Relayed } from '../routing/pairs.ts';
+import { affectEveryDevice, type RouteChanges } from '../routing/route-changes.ts';
 import type { Tenant } from '../routing/tenant.ts';
 import type { Unmet } from './denials.ts';
 import { DeviceView } from './device-view.ts';
@@ -67,36 +69,37 @@ export class DeviceStates {
     return hashOf(this.#followed.get(id)?.told ?? []);
   }
 
-  /** Follows what changed; the gateways' own states must have done so. */
-  renew(effects: Effects): Map<string, StateDelta> {
+  /** Follows changes. Returns what changed for each followed device, if anything did. */
+  renew(
+    routes: RouteChanges,
+    rebuilt: Rebuilt,
+    { rematched }: Regrouped<'device'>,
+    placed: Placed,
+    { ends }: Relayed,
+  ): Map<string, StateDelta> {
     const dirty = new Set<string>();
-    if (effects.common) this.#renewCommon(dirty);
-    const stale = this.#staleViews(effects);
-    for (const id of effects.devices.rematch) this.#rematch(id, dirty);
-    for (const id of effects.clients) if (this.#followed.has(id)) dirty.add(id);
-    if (effects.settings) for (const id of this.#followed.keys()) dirty.add(id);
+    if (rebuilt.common) this.#renewCommon(dirty);
+    const stale = this.#staleViews(routes, placed);
+    for (const id of rematched) this.#rematch(id, dirty);
+    for (const id of ends) if (this.#followed.has(id)) dirty.add(id);
+    if (routes.settings) for (const id of this.#followed.keys()) dirty.add(id);
     for (const view of stale) if (view.members.size > 0) this.#renewView(view, dirty);
-    for (const gateway of effects.peers)
+    for (const gateway of routes.peers)
       for (const view of this.#byGateway.get(gateway)) if (!stale.has(view)) this.#renewPeers(view, gateway, dirty);
     return this.#settle(dirty);
   }
 
   #renewCommon(dirty: Set<string>): void {
-    const common = this.#common.replacedBy(this.#tenant.common());
+    const common = this.#common.replacedBy(commonItems(this.#tenant.world));
     if (common !== this.#common) for (const id of this.#followed.keys()) dirty.add(id);
     this.#common = common;
   }
 
-  #staleViews(effects: Effects): Set<DeviceView> {
-    const { universal } = this.#tenant.policies;
-    const everybody =
-      effects.settings ||
-      effects.universal.size > 0 ||
-      effects.steering.values().some((policy) => universal.has(policy));
-    if (everybody) return new Set(this.#views.values());
+  #staleViews(routes: RouteChanges, placed: Placed): Set<DeviceView> {
+    if (affectEveryDevice(routes, this.#tenant.policies)) return new Set(this.#views.values());
     const stale = new Set<DeviceView>();
-    for (const policy of effects.steering) for (const view of this.#byPolicy.get(policy)) stale.add(view);
-    for (const audience of effects.placed) for (const view of this.#byAudience.get(audience) ?? []) stale.add(view);
+    for (const policy of routes.steering) for (const view of this.#byPolicy.get(policy)) stale.add(view);
+    for (const audience of placed.audiences) for (const view of this.#byAudience.get(audience) ?? []) stale.add(view);
     return stale;
   }
 

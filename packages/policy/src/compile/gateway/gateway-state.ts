@@ -79,7 +79,8 @@ export class GatewayState {
     this.#entryResolver = new CellResolver(id, policies);
   }
 
-  renewInterface(gateway: WorldGateway, settings: WorldSettings): void {
+  /** Renews the gateway's own item. */
+  renewItem(gateway: WorldGateway, settings: WorldSettings): void {
     this.store.put(gatewayItem(gateway, settings));
   }
 

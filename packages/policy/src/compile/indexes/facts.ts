@@ -73,7 +73,12 @@ export function relayPoint(gateway: WorldGateway | null): RelayPointItem | null 
   return { kind: 'relay-point', key: `relay-point/${gateway.id}`, id: gateway.id, endpoint };
 }
 
-export function beaconItems({ beacons }: WorldSettings): BeaconItem[] {
+/** Returns the items that all agents get: beacons and relay points. A gateway does not get its own relay point. */
+export function commonItems({ settings, gateways }: World): (BeaconItem | RelayPointItem)[] {
+  return [...beaconItems(settings), ...[...gateways.values()].flatMap((gateway) => relayPoint(gateway) ?? [])];
+}
+
+function beaconItems({ beacons }: WorldSettings): BeaconItem[] {
   return beacons.map(({ id, publicKey, endpoint }) => ({
     kind: 'beacon',
     key: `beacon/${id}`,

@@ -1,24 +1,44 @@
-/** Sets by key; empty ones are not kept. */
+/** Sets of values by key. A key without values is absent. */
 export class Multimap<V = string> {
   readonly #sets = new Map<string, Set<V>>();
 
+  /** Returns a multimap with the values of several. */
+  static union<V = string>(maps: Iterable<ReadonlyMultimap<V>>): Multimap<V> {
+    const union = new Multimap<V>();
+    for (const map of maps)
+      for (const [key, values] of map.entries()) for (const value of values) union.add(key, value);
+    return union;
+  }
+
+  /** Returns the keys that have a value. */
   keys(): Iterable<string> {
     return this.#sets.keys();
   }
 
+  /** Returns each key with its values. */
+  entries(): Iterable<[string, ReadonlySet<V>]> {
+    return this.#sets.entries();
+  }
+
+  /** Returns the values of a key; an empty set when it is absent. */
   get(key: string): ReadonlySet<V> {
     return this.#sets.get(key) ?? new Set();
   }
 
+  /** Adds a value to a key. */
   add(key: string, value: V): void {
     computed(this.#sets, key, () => new Set()).add(value);
   }
 
+  /** Removes a value from a key. */
   delete(key: string, value: V): void {
     const set = this.#sets.get(key);
     if (set?.delete(value) === true && set.size === 0) this.#sets.delete(key);
   }
 }
+
+/** A multimap that its holder only reads. */
+export type ReadonlyMultimap<V = string> = Pick<Multimap<V>, 'keys' | 'entries' | 'get'>;
 
 /** Value of a key, made when it is not there yet. */
 export function computed<K, V>(map: Map<K, V>, key: K, make: () => V): V {

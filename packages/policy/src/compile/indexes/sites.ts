@@ -20,8 +20,41 @@ export interface Site {
   readonly policies: readonly string[];
 }
 
-/** Sites of some policies by id, without the reserved addresses. */
-export function sitesOf(policies: Iterable<WorldPolicy>, reserved: readonly IpRange[]): Map<string, Site> {
+/** The sites of a tenant by id. */
+export class SiteIndex {
+  #sites: ReadonlyMap<string, Site> = new Map();
+
+  /** Returns a site, or undefined when it does not exist. */
+  get(id: string): Site | undefined {
+    return this.#sites.get(id);
+  }
+
+  /** Returns the ids of all sites. */
+  ids(): Iterable<string> {
+    return this.#sites.keys();
+  }
+
+  /**
+   * Computes the sites of some policies again. Returns the ids of all sites, former ones included, and those whose
+   * prefixes changed.
+   */
+  recompute(
+    policies: Iterable<WorldPolicy>,
+    reserved: readonly IpRange[],
+  ): { members: Set<string>; changed: Set<string> } {
+    const before = this.#sites;
+    this.#sites = sitesOf(policies, reserved);
+    const members = new Set([...before.keys(), ...this.#sites.keys()]);
+    const text = (site: Site | undefined) => site?.prefixes.join();
+    return {
+      members,
+      changed: new Set([...members].filter((id) => text(before.get(id)) !== text(this.#sites.get(id)))),
+    };
+  }
+}
+
+/** Returns the sites of some policies by id. Reserved addresses belong to no site. */
+function sitesOf(policies: Iterable<WorldPolicy>, reserved: readonly IpRange[]): Map<string, Site> {
   const byPrefix = new Map<string, { range: IpPrefix; policies: Set<string> }>();
   for (const { id, gateways, sourceIps } of policies)
     for (const range of gateways.length === 0 ? [] : sourceIps.map(sourceRange)) {

@@ -1,10 +1,12 @@
 import type { PeerItem, StateItem } from '@sallyport/contract/channel';
+import type { Rebuilt } from '../gateway/gateways.ts';
 import { type PeerUse, peerItem, standingOf } from '../indexes/facts.ts';
 import { computed, Multimap } from '../indexes/maps.ts';
-import type { Pairs } from './pairs.ts';
+import type { Linked, Pairs } from './pairs.ts';
+import type { RouteChanges } from './route-changes.ts';
 import { type Carrier, latest } from './routing.ts';
 import type { Tenant } from './tenant.ts';
-import { type Outward, outwardOf, type Transit } from './transit.ts';
+import { type FoundTransits, type Outward, outwardOf, type Transit } from './transit.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -17,7 +19,6 @@ export class Links {
   /** Ids of transits that come in at a carrier. */
   readonly #inward = new Multimap<string>();
   readonly #outward = new Map<string, Outward>();
-  readonly #stale = new Set<string>();
 
   constructor(tenant: Tenant, pairs: Pairs) {
     this.#tenant = tenant;
@@ -29,29 +30,28 @@ export class Links {
     return this.#byOrigin.get(gateway);
   }
 
-  set(id: string, transit: Transit | null): void {
-    for (const version of [this.#transits.get(id), transit]) {
-      if (version == null) continue;
-      for (const gateway of version.byOrigin.keys()) this.#stale.add(gateway);
-    }
-    for (const gateway of this.#transits.get(id)?.origins ?? []) this.#byOrigin.delete(gateway, id);
+  /**
+   * Takes transits, and renews the links of each gateway that they, its rebuilt destinations or changes of its
+   * neighbours affect.
+   */
+  renew(transits: FoundTransits, rebuilt: Rebuilt, { neighbours }: RouteChanges): Linked {
+    const stale = new Set<string>();
+    for (const [id, transit] of transits) this.#set(id, transit, stale);
+    for (const id of rebuilt.destinations) if (this.#byOrigin.get(id).size > 0) stale.add(id);
+    const gateways = new Set<string>();
+    for (const id of stale) for (const gateway of this.#renewOutward(id)) gateways.add(gateway);
+    for (const id of neighbours) for (const gateway of this.#neighbours(id)) gateways.add(gateway);
+    for (const id of gateways) this.#tenant.states.get(id)?.store.replace('links', this.#itemsOf(id));
+    return { linked: gateways };
+  }
+
+  #set(id: string, transit: Transit | null, stale: Set<string>): void {
+    const before = this.#transits.get(id);
+    for (const version of [before, transit]) for (const gateway of version?.byOrigin.keys() ?? []) stale.add(gateway);
+    for (const gateway of before?.origins ?? []) this.#byOrigin.delete(gateway, id);
     for (const gateway of transit?.origins ?? []) this.#byOrigin.add(gateway, id);
     if (transit === null) this.#transits.delete(id);
     else this.#transits.set(id, transit);
-  }
-
-  /**
-   * Renews gateways where something is another way now. `rebuilt`: gateways that may carry something else themselves;
-   * `changed`: gateways of which others are told otherwise. Returns those whose items were renewed.
-   */
-  renew(rebuilt: Iterable<string>, changed: Iterable<string>): Set<string> {
-    for (const id of rebuilt) if (this.#byOrigin.get(id).size > 0) this.#stale.add(id);
-    const dirty = new Set<string>();
-    for (const id of this.#stale) for (const gateway of this.#renewOutward(id)) dirty.add(gateway);
-    this.#stale.clear();
-    for (const id of changed) for (const gateway of this.#neighbours(id)) dirty.add(gateway);
-    for (const id of dirty) this.#tenant.states.get(id)?.store.replace('links', this.#itemsOf(id));
-    return dirty;
   }
 
   /** Returns the gateways whose tunnels may be others by that. */

@@ -1,13 +1,37 @@
 import type { PeerItem, RelayItem } from '@sallyport/contract/channel';
 import type { WorldRelay } from '../../types.ts';
+import type { Shown } from '../gateway/gateways.ts';
 import { relayEndpoint } from '../indexes/facts.ts';
-import { Multimap } from '../indexes/maps.ts';
+import { Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
 import type { Tenant } from './tenant.ts';
 
 /** Bytes per second that a gateway forwards for one pair. */
 const pairRate = 125_000_000;
 
 type Side = RelayItem['peers'][number];
+
+/** Changes of pairs. */
+export interface RelayChanges {
+  /** Ids of pairs for which a gateway may relay in another way. */
+  readonly pairs: ReadonlySet<string>;
+  /** Agents at the ends of those pairs. */
+  readonly ends: ReadonlySet<string>;
+  /** The same agents by the other end: its item about them may change. */
+  readonly items: ReadonlyMultimap;
+}
+
+/** Gateways whose links to other gateways were renewed. */
+export interface Linked {
+  readonly linked: ReadonlySet<string>;
+}
+
+/** What was renewed about pairs. */
+export interface Relayed {
+  /** Gateways that relay for a renewed pair, or did before. */
+  readonly relaying: ReadonlySet<string>;
+  /** Agents that may have to be told about another relay. */
+  readonly ends: ReadonlySet<string>;
+}
 
 /** Pairs of agents between which gateways relay, by every agent that has a part in them. */
 export class Pairs {
@@ -46,17 +70,36 @@ export class Pairs {
     return this.#grant(a, b) === null ? [] : this.between(a, b);
   }
 
-  /** Renews what relaying gateways are told of some pairs; `touched` takes the gateways. */
-  renew(ids: Iterable<string>, touched: Set<string>): void {
-    for (const id of ids) {
-      const [before, item] = [this.#told.get(id), this.#item(id)];
-      const now = item === null ? undefined : this.#tenant.world.relays.get(id)?.relay;
-      if (before !== undefined && before !== now) this.#tenant.states.get(before)?.store.remove(`relay/${id}`);
-      if (item !== null && now !== undefined) this.#tenant.states.get(now)?.store.put(item);
-      for (const gateway of [before, now]) if (gateway !== undefined) touched.add(gateway);
-      if (now === undefined) this.#told.delete(id);
-      else this.#told.set(id, now);
+  /** Renews the items of relaying gateways for the pairs that changes, shown devices or links between gateways affect. */
+  renew(changes: RelayChanges, shown: Shown, { linked }: Linked): Relayed {
+    const [ids, ends, gateways] = [new Set(changes.pairs), new Set(changes.ends), new Set<string>()];
+    for (const [id, end] of this.#endsShown(shown)) {
+      ids.add(id);
+      ends.add(end);
     }
+    for (const gateway of linked) for (const id of this.#byAgent.get(gateway)) ids.add(id);
+    for (const id of ids) for (const gateway of this.#renewPair(id)) gateways.add(gateway);
+    return { relaying: gateways, ends };
+  }
+
+  /** A gateway relays for a device, and the device is told so, while another gateway grants it something. */
+  *#endsShown({ devices }: Shown): Generator<readonly [id: string, end: string]> {
+    for (const [gateway, shown] of devices.entries())
+      for (const id of this.#byAgent.get(gateway)) {
+        const { a, b } = this.#tenant.world.relays.get(id) ?? { a: '', b: '' };
+        for (const end of [a, b]) if (shown.has(end)) yield [id, end];
+      }
+  }
+
+  /** Renews the item of one pair. Returns the gateway that relayed and the one that relays now. */
+  #renewPair(id: string): string[] {
+    const [before, item] = [this.#told.get(id), this.#item(id)];
+    const now = item === null ? undefined : this.#tenant.world.relays.get(id)?.relay;
+    if (before !== undefined && before !== now) this.#tenant.states.get(before)?.store.remove(`relay/${id}`);
+    if (item !== null && now !== undefined) this.#tenant.states.get(now)?.store.put(item);
+    if (now === undefined) this.#told.delete(id);
+    else this.#told.set(id, now);
+    return [before, now].filter((gateway) => gateway !== undefined);
   }
 
   /** What the relaying gateway is told of a pair; null while its ends have nothing to say to each other through it. */

@@ -17,6 +17,9 @@ export interface Transit {
   readonly byOrigin: ReadonlyMap<string, readonly RouteCandidate[]>;
 }
 
+/** Transits that were found again, by id; null: there is no such transit any more. */
+export type FoundTransits = ReadonlyMap<string, Transit | null>;
+
 /** What a gateway sends out for all that is behind it. */
 export interface Outward {
   readonly routing: Routing;
