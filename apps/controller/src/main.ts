@@ -7,7 +7,7 @@ import { type StopReason, stopRequested } from '@sallyport/signals';
 import type pino from 'pino';
 import { type Config, helpText, readConfig } from './config.ts';
 import { OperatorError } from './errors.ts';
-import { localGatewayId, localGatewayToken } from './features/gateways/local.ts';
+import { localGatewayToken, onLocalRekey } from './features/gateways/local.ts';
 import { greeting } from './greeting.ts';
 import { readLocalAgent } from './local-agent.ts';
 import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
@@ -66,9 +66,9 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
     env,
     log,
   });
-  const own = await localGatewayId(store);
-  store.onCommit(({ changes }) => {
-    if (changes.some(({ kind, id, op }) => kind === 'gateway' && id === own && op === 'rekey')) gateway.renew();
+  await onLocalRekey(store, {
+    rekeyed: () => gateway.renew(),
+    failed: (err) => log.error({ err }, 'could not look whether the local gateway was re-keyed'),
   });
   return { text: '"local" is starting on this machine', running: true, stop: () => gateway.stop() };
 }

@@ -1,8 +1,9 @@
 import type { AgentRole } from '@sallyport/contract/channel';
+import { LogFollower } from '../db/log-follower.ts';
 import { unscoped } from '../db/scoped.ts';
-import type { Change, Store } from '../db/store.ts';
+import type { LoggedChange, Store } from '../db/store.ts';
 
-/** Whose WireGuard key it is. */
+/** The agent that a WireGuard key belongs to. */
 export interface KnownAgent {
   readonly role: AgentRole;
   readonly id: string;
@@ -10,12 +11,18 @@ export interface KnownAgent {
   readonly publicKey: string;
 }
 
+/** An agent as its row says, and the revision of its tenant in the same read. */
+interface Found {
+  readonly agent: KnownAgent;
+  readonly revision: number;
+}
+
 /** Keys kept in memory, known ones and unknown ones each. */
 const rememberedKeys = 100_000;
 
 /**
- * Public keys that the beacon answers: those of gateways, and of native devices that are active. What was looked up is
- * kept until a commit touches it; a deleted agent is unknown from its commit on.
+ * Public keys that the beacon answers: those of gateways and of active native devices. A key that was looked up is kept
+ * until the change log names its agent. A deleted agent is unknown from its commit on.
  */
 export class KnownAgents {
   readonly #store: Store;
@@ -24,10 +31,11 @@ export class KnownAgents {
   readonly #byKey = new Map<string, KnownAgent>();
   readonly #keyOf = new Map<string, string>();
   readonly #strangers = new Set<string>();
-  /** Counts commits that touch agents: what was read before one of them is not kept. */
+  readonly #follower: LogFollower;
+  /** Grows with every change of an agent: a row that was read before one of them is not kept. */
   #generation = 0;
 
-  /** `gone` is called when a key that was found ceases to be that agent's. */
+  /** `gone` is called when a key that was found no longer belongs to that agent. */
   constructor(
     store: Store,
     log: { readonly warn: (facts: object, text: string) => void },
@@ -36,7 +44,10 @@ export class KnownAgents {
     this.#store = store;
     this.#log = log;
     this.#gone = gone;
-    store.onCommit(({ changes }) => this.#committed(changes));
+    this.#follower = new LogFollower(store, {
+      changed: (tenant, changes) => this.#changed(tenant, changes),
+      failed: (error) => this.#lookUpFailed(error),
+    });
   }
 
   /** At once, when that is known: an agent, or null for a stranger. Undefined: ask `find`. */
@@ -56,57 +67,76 @@ export class KnownAgents {
     return null;
   }
 
-  async #read(publicKey: string): Promise<KnownAgent | null> {
+  async #read(publicKey: string): Promise<Found | null> {
     const db = unscoped(this.#store.db, 'a WireGuard handshake names a key only; the tenant comes from the row');
     const gateways = db
       .selectFrom('gateways')
-      .select(({ val }) => ['id', 'tenant_id', 'created_at', val<AgentRole>('gateway').as('role')])
+      .innerJoin('tenants', 'tenants.id', 'gateways.tenant_id')
+      .select(['gateways.id as id', 'tenant_id', 'gateways.created_at as created_at', 'revision'])
+      .select(({ val }) => val<AgentRole>('gateway').as('role'))
       .where('wireguard_key', '=', publicKey);
     const devices = db
       .selectFrom('devices')
-      .select(({ val }) => ['id', 'tenant_id', 'created_at', val<AgentRole>('device').as('role')])
+      .innerJoin('tenants', 'tenants.id', 'devices.tenant_id')
+      .select(['devices.id as id', 'tenant_id', 'devices.created_at as created_at', 'revision'])
+      .select(({ val }) => val<AgentRole>('device').as('role'))
       .where('public_key', '=', publicKey)
       .where('identity_key', 'is not', null)
       .where('active', '=', 1);
-    // A key may stand in two tenants, where somebody has copied it. Who had it first is whose it is.
+    // A key that was copied may stand in two tenants. It belongs to the agent that was created first.
     const row = await gateways.unionAll(devices).orderBy('created_at').orderBy('id').limit(1).executeTakeFirst();
-    return row === undefined ? null : { role: row.role, id: row.id, tenant: row.tenant_id, publicKey };
+    if (row === undefined) return null;
+    return { agent: { role: row.role, id: row.id, tenant: row.tenant_id, publicKey }, revision: row.revision };
   }
 
-  #remember(publicKey: string, found: KnownAgent | null): KnownAgent | null {
+  #remember(publicKey: string, found: Found | null): KnownAgent | null {
     if (found === null) {
       this.#strangers.add(publicKey);
       const [oldest] = this.#strangers;
       if (this.#strangers.size > rememberedKeys && oldest !== undefined) this.#strangers.delete(oldest);
       return null;
     }
-    // Found under another key before the news of that commit: it has the older one no longer.
-    const before = this.#byKey.get(this.#keyOf.get(found.id) ?? '');
+    const { agent, revision } = found;
+    this.#follower.startAt(agent.tenant, revision);
+    // It was found under another key before, and that change is still to be followed: the older key is not its own.
+    const before = this.#byKey.get(this.#keyOf.get(agent.id) ?? '');
     if (before !== undefined && before.publicKey !== publicKey) this.#drop(before);
-    this.#byKey.set(publicKey, found);
-    this.#keyOf.set(found.id, publicKey);
+    this.#byKey.set(publicKey, agent);
+    this.#keyOf.set(agent.id, publicKey);
     const [oldest] = this.#byKey.values();
     if (this.#byKey.size > rememberedKeys && oldest !== undefined) this.#drop(oldest);
-    return found;
+    return agent;
   }
 
-  #committed(changes: readonly Change[]): void {
-    const agents = changes.filter(({ kind }) => kind === 'gateway' || kind === 'device');
-    if (agents.length === 0) return;
+  #changed(tenant: string, changes: readonly LoggedChange[] | null): void {
+    const agents = changes?.filter(({ kind }) => kind === 'gateway' || kind === 'device') ?? null;
+    if (agents?.length === 0) return;
     this.#generation++;
     this.#strangers.clear();
+    if (agents === null) {
+      for (const agent of this.#byKey.values()) if (agent.tenant === tenant) this.#checkLater(agent);
+      return;
+    }
     for (const { id, op } of agents) {
       const agent = this.#byKey.get(this.#keyOf.get(id) ?? '');
       if (agent === undefined) continue;
       if (op === 'delete') this.#drop(agent);
-      else this.#check(agent).catch((error) => this.#log.warn({ err: error }, 'could not look up a key of the beacon'));
+      else this.#checkLater(agent);
     }
   }
 
-  /** It was changed: is the key still its own, and does it count? */
+  #checkLater(agent: KnownAgent): void {
+    this.#check(agent).catch((error) => this.#lookUpFailed(error));
+  }
+
+  /** Drops a changed agent whose key is not its own any more, or does not count any more. */
   async #check(agent: KnownAgent): Promise<void> {
     const now = await this.#read(agent.publicKey);
-    if (this.#byKey.get(agent.publicKey) === agent && now?.id !== agent.id) this.#drop(agent);
+    if (this.#byKey.get(agent.publicKey) === agent && now?.agent.id !== agent.id) this.#drop(agent);
+  }
+
+  #lookUpFailed(err: unknown): void {
+    this.#log.warn({ err }, 'could not look up a key of the beacon');
   }
 
   #drop(agent: KnownAgent): void {

@@ -54,6 +54,9 @@ export interface Introduction {
 const olderDatabase =
   'The agent knows a later revision than the database of the controller has, and does not go back. The database seems to be an older copy: start the controller once with --new-epoch true.';
 
+/** What an agent is told when its admission no longer holds. After `busy` it comes back. */
+const refusals = { rekeyed: 'bad-identity', deleted: 'deleted', 'unknown-identity': 'busy' } as const;
+
 /**
  * One gateway or native device whose agent is, or was, connected to this process. It joins the link to the agent, the
  * state that the agent should have, and what the agent reports.
@@ -207,10 +210,10 @@ export class AgentEntry {
 
   #changed(change: StateChange): void {
     const now = this.#host.clock();
-    if (change.kind === 'rekeyed' || change.kind === 'deleted') {
+    if (change.kind !== 'delta' && change.kind !== 'revision') {
       this.#generation++;
       if (change.kind === 'rekeyed') this.#presence.hold(this.#link?.session.leaseUntil ?? this.#leaseUntil, now);
-      this.#link?.input({ type: 'rejected', code: change.kind === 'rekeyed' ? 'bad-identity' : 'deleted' });
+      this.#link?.input({ type: 'rejected', code: refusals[change.kind] });
       if (change.kind === 'deleted') this.#host.deleted(this);
       return;
     }

@@ -120,6 +120,8 @@ export type StateChange =
   | { readonly kind: 'revision'; readonly revision: Revision }
   /** Re-key: the present identity ends, the agent is refused from now on. */
   | { readonly kind: 'rekeyed' }
+  /** The runtime missed a part of the log. It may have held a re-key, so the agent must be admitted again. */
+  | { readonly kind: 'unknown-identity' }
   | { readonly kind: 'deleted' };
 
 /** What is known of an agent right now. In memory, never in the database. */

@@ -4,32 +4,49 @@ import { encodeJson } from './json.ts';
 import type { WithoutTenant } from './scoped.ts';
 import type { Change, Tx, WriteContext } from './types.ts';
 
-/** Hash of the last audit event of tenants, each with the revision that it stands for. */
-export type ChainHeads = Map<string, { readonly revision: number; readonly hash: string }>;
+/** A tenant's head: its revision, and the hash of its newest audit event. */
+export interface Head {
+  readonly revision: number;
+  readonly hash: string;
+}
 
 /**
- * Takes the tenant's next revision and writes what happened: the audit trail for people, each event holding the hash
- * of the one before it, and the change feed for programs. Returns the revision. `heads` spares a query while nobody else
- * has written; entries of a write that is undone must be removed.
+ * Locks the tenant's head row until the transaction ends, and returns the head; null while the tenant does not exist.
+ * With the lock first, whatever a write reads afterwards stays true until it commits: no other write of the tenant runs.
+ */
+export async function lockHead(tx: Tx): Promise<Head | null> {
+  // An update locks the row in every database; SQLite has no other statement for it.
+  const [row] = await tx.scoped.run('lock head', [tx.tenant], () =>
+    tx.scoped
+      .updateTenant()
+      .set((eb) => ({ revision: eb.ref('revision') }))
+      .returning(['revision', 'audit_hash'])
+      .compile(),
+  );
+  return row === undefined ? null : { revision: row.revision, hash: row.audit_hash };
+}
+
+/**
+ * Takes the tenant's next revision and writes what happened: the audit trail for people, each event with the hash of the
+ * event before it, and the change log for programs. `head`: as `lockHead` returned it. Returns the revision.
  */
 export async function writeHistory(
   tx: Tx,
   context: WriteContext,
   changes: readonly Change[],
-  heads: ChainHeads,
+  head: Head | null,
 ): Promise<number> {
-  const revision = await takeRevision(tx);
-  const head = heads.get(tx.tenant);
-  let hash = head?.revision === revision - 1 ? head.hash : await lastHash(tx);
+  const revision = (head?.revision ?? 0) + 1;
+  let hash = head?.hash ?? genesisHash;
   const events = changes.map((change, seq) => {
     const event = auditEvent(tx, context, change, revision, seq, hash);
     hash = event.hash;
     return event;
   });
-  const feed = changes.map(({ kind, id, op }, seq) => ({ revision, seq, kind, object_id: id, op }));
+  const log = changes.map(({ kind, id, op }, seq) => ({ revision, seq, kind, object_id: id, op }));
+  await moveHead(tx, { revision, hash });
   await insertAll(tx, 'audit_events', events);
-  await insertAll(tx, 'change_log', feed);
-  heads.set(tx.tenant, { revision, hash });
+  await insertAll(tx, 'change_log', log);
   return revision;
 }
 
@@ -50,18 +67,11 @@ export function auditHash(tenant: string, event: Omit<AuditEvent, 'hash'>): stri
 /** What the first event of a tenant holds in the place of the hash before it. */
 export const genesisHash = '0'.repeat(64);
 
-async function takeRevision(tx: Tx): Promise<number> {
-  const { rows } = await runCompiled(tx.db, 'take revision', [1, tx.tenant], () =>
-    tx.db
-      .updateTable('tenants')
-      .set((eb) => ({ revision: eb('revision', '+', 1) }))
-      .where('id', '=', tx.tenant)
-      .returning('revision')
-      .compile(),
+async function moveHead(tx: Tx, { revision, hash }: Head): Promise<void> {
+  const { numAffectedRows } = await runCompiled(tx.db, 'move head', [revision, hash, tx.tenant], () =>
+    tx.scoped.updateTenant().set({ revision, audit_hash: hash }).compile(),
   );
-  const [row] = rows;
-  if (row === undefined) throw new Error(`there is no tenant ${tx.tenant}`);
-  return row.revision;
+  if (numAffectedRows === 0n) throw new Error(`there is no tenant ${tx.tenant}`);
 }
 
 async function insertAll<T extends 'audit_events' | 'change_log'>(
@@ -72,20 +82,6 @@ async function insertAll<T extends 'audit_events' | 'change_log'>(
   const [only] = rows;
   if (rows.length === 1 && only !== undefined) return tx.scoped.insert(table, only);
   for (const part of slices(rows)) await tx.scoped.insertInto(table, part).execute();
-}
-
-async function lastHash(tx: Tx): Promise<string> {
-  const last = await tx.scoped
-    .selectFrom('audit_events')
-    .select('hash')
-    .orderBy('revision', 'desc')
-    .orderBy('seq', 'desc')
-    .limit(1)
-    .executeTakeFirst();
-  if (last !== undefined) return last.hash;
-  // All were too old to be kept: the chain goes on from the last one that was dropped.
-  const anchor = await tx.scoped.selectFrom('audit_anchors').select('hash').executeTakeFirst();
-  return anchor?.hash ?? genesisHash;
 }
 
 function auditEvent(

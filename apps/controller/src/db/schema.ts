@@ -52,6 +52,8 @@ interface TenantTable {
   created_at: number;
   name: string;
   revision: number;
+  /** Of the newest audit event. */
+  audit_hash: Generated<string>;
   overlay_v6: string;
   mtu: number;
   lease_ms: number;

@@ -4,17 +4,17 @@ import { type TestContext, test } from 'node:test';
 import { createTenant } from '../features/tenants/commands.ts';
 import { openTestStore } from '../testing/harness.ts';
 import { scoped } from './scoped.ts';
-import { type Commit, createStore, type Store, type Tx, type WriteContext } from './store.ts';
+import { createStore, type LoggedRevision, type Store, type Tx, type WriteContext } from './store.ts';
 
 const actor = { kind: 'system', id: null, name: 'test' } as const;
 
 async function open(
   t: TestContext,
-): Promise<{ store: Store; tenant: string; context: WriteContext; commits: Commit[] }> {
+): Promise<{ store: Store; tenant: string; context: WriteContext; commits: LoggedRevision[] }> {
   const store = await openTestStore(t);
   const { tenant } = await createTenant(store, actor, 'Test');
-  const commits: Commit[] = [];
-  store.onCommit((commit) => commits.push(commit));
+  const commits: LoggedRevision[] = [];
+  store.onCommit(({ revision }) => commits.push(...(store.log.recent(tenant.id, revision - 1) ?? [])));
   const context = { tenant: tenant.id, actor, action: 'test', sourceIp: '192.0.2.1', requestId: 'r-1' };
   return { store, tenant: tenant.id, context, commits };
 }

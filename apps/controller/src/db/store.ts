@@ -1,10 +1,11 @@
 import { guarded } from '@sallyport/contract/guard';
 import { CompiledQuery, type Kysely } from 'kysely';
-import { type ChainHeads, writeHistory } from './history.ts';
+import { ChangeLog } from './change-log.ts';
+import { lockHead, writeHistory } from './history.ts';
 import type { Database } from './schema.ts';
 import { scoped } from './scoped.ts';
 import { isStorageFull } from './storage.ts';
-import type { Change, Commit, Store, Tx, WriteCheck, WriteContext } from './types.ts';
+import type { Change, LoggedChange, Notice, Store, Tx, WriteCheck, WriteContext } from './types.ts';
 
 export type * from './types.ts';
 
@@ -17,23 +18,29 @@ export function createStore(
     throw error;
   },
 ): Store {
-  const listeners: ((commit: Commit) => void)[] = [];
-  const heads: ChainHeads = new Map();
-  const writer = new GroupWriter(db, {
-    committed: (commit) => {
-      for (const listener of listeners) guarded(listenerFailed, listener)(commit);
-    },
-    undone: () => heads.clear(),
+  const listeners: ((notice: Notice) => void)[] = [];
+  const log = new ChangeLog();
+  const tell = (notice: Notice) => {
+    for (const listener of listeners) guarded(listenerFailed, listener)(notice);
+  };
+  const writer = new GroupWriter(db, ({ tenant, revision, changes }) => {
+    log.committed(tenant, { revision, changes });
+    tell({ tenant, revision });
   });
   return {
     db,
     now,
+    log,
     read: (work) => db.connection().execute(work),
     write: (context, work) =>
-      writer.submit((trx) => runWrite(trx, context, now(), work, check, heads)) as ReturnType<typeof work>,
+      writer.submit((trx) => runWrite(trx, context, now(), work, check)) as ReturnType<typeof work>,
     dryRun: (context, work, look) => dryRun(db, context, now(), work, check, look),
     onCommit: (listener) => {
       listeners.push(listener);
+    },
+    noticed: (notice) => {
+      log.heard(notice);
+      tell(notice);
     },
     storageFull: () => writer.storageFull,
     close: async () => {
@@ -46,6 +53,12 @@ export function createStore(
 /** Writes that share one commit at most; more only makes the first of them wait longer. */
 const groupLimit = 64;
 
+interface Commit {
+  readonly tenant: string;
+  readonly revision: number;
+  readonly changes: LoggedChange[];
+}
+
 interface Written {
   readonly value: unknown;
   readonly commit: Commit | null;
@@ -57,22 +70,16 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
-interface WriterEvents {
-  readonly committed: (commit: Commit) => void;
-  /** Something was rolled back. */
-  readonly undone: () => void;
-}
-
 class GroupWriter {
   readonly #db: Kysely<Database>;
-  readonly #events: WriterEvents;
+  readonly #committed: (commit: Commit) => void;
   readonly #queue: Job[] = [];
   #draining: Promise<void> | null = null;
   #storageFull = false;
 
-  constructor(db: Kysely<Database>, events: WriterEvents) {
+  constructor(db: Kysely<Database>, committed: (commit: Commit) => void) {
     this.#db = db;
-    this.#events = events;
+    this.#committed = committed;
   }
 
   submit(run: Job['run']): Promise<unknown> {
@@ -107,7 +114,6 @@ class GroupWriter {
         for (const job of group) done.push(await this.#attempt(trx, job, failures));
       });
     } catch (error) {
-      this.#events.undone();
       this.#storageFull = isStorageFull(error);
       for (const job of group) job.reject(error);
       return;
@@ -123,11 +129,10 @@ class GroupWriter {
       const { value, commit } = await job.run(trx);
       await savepoint(trx, 'RELEASE job');
       return () => {
-        if (commit !== null) this.#events.committed(commit);
+        if (commit !== null) this.#committed(commit);
         job.resolve(value);
       };
     } catch (error) {
-      this.#events.undone();
       try {
         await savepoint(trx, 'ROLLBACK TO job');
         await savepoint(trx, 'RELEASE job');
@@ -157,15 +162,17 @@ async function runWrite(
   now: number,
   work: (tx: Tx) => Promise<unknown>,
   check: WriteCheck,
-  heads: ChainHeads,
 ): Promise<Written> {
   const { tx, changes } = openTx(db, context.tenant, now);
+  const head = await lockHead(tx);
   const value = await work(tx);
   if (changes.length === 0) return { value, commit: null };
   await check(tx, changes);
-  const revision = await writeHistory(tx, context, changes, heads);
-  return { value, commit: { tenant: context.tenant, revision, changes } };
+  const revision = await writeHistory(tx, context, changes, head);
+  return { value, commit: { tenant: context.tenant, revision, changes: changes.map(logged) } };
 }
+
+const logged = ({ kind, id, op }: Change): LoggedChange => ({ kind, id, op });
 
 async function dryRun<T>(
   db: Kysely<Database>,
@@ -178,6 +185,7 @@ async function dryRun<T>(
   const trx = await db.startTransaction().execute();
   try {
     const { tx, changes } = openTx(trx, context.tenant, now);
+    await lockHead(tx);
     await work(tx);
     await check(tx, changes);
     return await look(tx, changes);

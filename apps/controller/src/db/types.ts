@@ -59,15 +59,35 @@ export interface Tx {
   changed(change: Change): void;
 }
 
-export interface Commit {
+/** One row of the change log: the object that changed, and how. It is all that a consumer needs to follow. */
+export type LoggedChange = Pick<Change, 'kind' | 'id' | 'op'>;
+
+/** The changes of one revision, in order. */
+export interface LoggedRevision {
+  readonly revision: number;
+  readonly changes: LoggedChange[];
+}
+
+/** A tenant is at this revision or at a later one. Notices may come late, twice and out of order. */
+export interface Notice {
   readonly tenant: string;
   readonly revision: number;
-  readonly changes: readonly Change[];
+}
+
+/** Revisions that this process has heard of. */
+export interface HeardLog {
+  /** Highest revision of a tenant; 0: nothing was heard. */
+  head(tenant: string): number;
+  /** To be called with a revision that was read from the database. */
+  heard(notice: Notice): void;
+  /** Everything after a revision, up to the head, without a query; null: it must be read from the database. */
+  recent(tenant: string, after: number): readonly LoggedRevision[] | null;
 }
 
 export interface Store {
   readonly db: Kysely<Database>;
   readonly now: () => number;
+  readonly log: HeardLog;
   /** Several queries of one moment. */
   read<T>(work: (db: Kysely<Database>) => Promise<T>): Promise<T>;
   /**
@@ -82,8 +102,13 @@ export interface Store {
     work: (tx: Tx) => Promise<unknown>,
     look: (tx: Tx, changes: readonly Change[]) => Promise<T>,
   ): Promise<T>;
-  /** Called after each commit, in commit order, before the writer's promise resolves. What it throws is told and goes no further. */
-  onCommit(listener: (commit: Commit) => void): void;
+  /**
+   * Called after each commit of this process, in commit order and before the writer's promise resolves, and after each
+   * call of `noticed`. A failure of the listener is reported and does not reach the writer.
+   */
+  onCommit(listener: (notice: Notice) => void): void;
+  /** To be called when another process has committed to the same database. */
+  noticed(notice: Notice): void;
   /** Whether the last write failed because the disk is full. */
   storageFull(): boolean;
   /** Waits for the writes under way and closes the database. */

@@ -41,7 +41,7 @@ export class TenantRuntimes implements DesiredStates {
   constructor(deps: RuntimesDeps) {
     this.#deps = deps;
     this.#facts = new VolatileFacts(deps.whereabouts, deps.beacons ?? (() => []));
-    deps.store.onCommit((commit) => this.#tenants.get(commit.tenant)?.runtime.accept(commit));
+    deps.store.onCommit(({ tenant }) => this.#tenants.get(tenant)?.runtime.noticed());
   }
 
   async current(agent: string): Promise<DesiredState | null> {

@@ -9,11 +9,12 @@ import {
 } from '@sallyport/policy';
 import { Alarm, type Timers } from '../channel/timers.ts';
 import type { DesiredState, StateChange } from '../channel/types.ts';
-import { scoped } from '../db/scoped.ts';
-import type { Change, Commit, Store } from '../db/store.ts';
+import { readLog } from '../db/change-log.ts';
+import { type Scoped, scoped } from '../db/scoped.ts';
+import type { LoggedChange, Store } from '../db/store.ts';
 import { doInSlices } from '../slices.ts';
 import type { VolatileFacts } from './volatile-facts.ts';
-import { asChanges, worldChanges } from './world-changes.ts';
+import { asChanges, differences, isNews, worldChanges } from './world-changes.ts';
 import { readTenant, readWorld } from './world-rows.ts';
 
 export interface RuntimeHost {
@@ -31,9 +32,17 @@ export interface RuntimeHost {
   readonly log: { readonly error: (facts: object, text: string) => void };
 }
 
+/** What a runtime follows in one step. */
+interface News {
+  readonly head: number;
+  readonly changes: readonly LoggedChange[] | null;
+  readonly values: readonly WorldChange[];
+  readonly leaseMs: number;
+}
+
 /**
- * One tenant's compiled state, kept up with commits, with devices that move, and with the time while somebody follows it.
- * Commits that come together are followed together.
+ * One tenant's compiled state. It follows the change log from its own revision on, devices that move, and the time while
+ * an agent follows it. Revisions that come together are followed in one step.
  */
 export class TenantRuntime {
   readonly #tenant: string;
@@ -46,7 +55,6 @@ export class TenantRuntime {
   readonly #alarm: Alarm;
   #leaseMs = 0;
   #revision = 0;
-  #pending: Commit[] = [];
   #working: Promise<void> | null = null;
   #stopped = false;
 
@@ -60,23 +68,23 @@ export class TenantRuntime {
     return this.#leaseMs;
   }
 
-  accept(commit: Commit): void {
-    this.#pending.push(commit);
-    if (this.#compiler === null) return;
-    // What could not be followed now stays pending: the next commit or question tries again.
+  /** To be called when the store has heard of a revision of the tenant, late, twice or out of order. */
+  noticed(): void {
+    if (this.#compiler === null || !this.#isBehind()) return;
+    // After a failure the runtime stays behind: the next notice or question tries again.
     this.#work().catch((error) =>
       this.#host.log.error({ err: error, tenant: this.#tenant }, 'could not follow a commit'),
     );
   }
 
-  /** Resolves once everything committed before the call is followed; null when the tenant does not exist. */
+  /** Resolves once everything that was heard of before the call is followed; null when the tenant does not exist. */
   async settled(): Promise<TenantCompiler | null> {
-    if (this.#compiler === null || this.#pending.length > 0) await this.#work();
+    if (this.#compiler === null || this.#isBehind()) await this.#work();
     if (this.#compiler !== null) await this.#keepTime(this.#compiler);
     return this.#compiler;
   }
 
-  /** Facts of an object are others now. Nothing is committed for them: the state changes within its revision. */
+  /** Facts about an object changed. They are not committed: the state changes within its revision. */
   factsChanged(kind: 'device' | 'gateway', id: string): void {
     const compiler = this.#compiler;
     const known = compiler === null ? null : objectOf(compiler.world, kind, id);
@@ -126,16 +134,24 @@ export class TenantRuntime {
     return { epoch: this.#host.epoch, number };
   }
 
+  #isBehind(): boolean {
+    return this.#host.store.log.head(this.#tenant) > this.#revision;
+  }
+
   #work(): Promise<void> {
-    this.#working ??= this.#run().finally(() => {
-      this.#working = null;
-    });
+    this.#working ??= this.#run();
     return this.#working;
   }
 
   async #run(): Promise<void> {
-    if (this.#compiler === null) await this.#load();
-    while (this.#compiler !== null && this.#pending.length > 0) await this.#follow(this.#compiler);
+    try {
+      if (this.#compiler === null) await this.#load();
+      // A database that is behind a notice gives nothing new: the next notice tries again.
+      while (this.#compiler !== null && this.#isBehind() && (await this.#follow(this.#compiler)));
+    } finally {
+      // In the same step as the last look at the head, so that no notice falls in between.
+      this.#working = null;
+    }
   }
 
   async #load(): Promise<void> {
@@ -151,22 +167,30 @@ export class TenantRuntime {
     this.#revision = world.revision;
   }
 
-  async #follow(compiler: TenantCompiler): Promise<void> {
-    const commits = this.#pending.filter(({ revision }) => revision > this.#revision);
-    const upTo = this.#pending.length;
-    const last = commits.at(-1);
-    if (last !== undefined) {
-      const changes = commits.flatMap((commit) => commit.changes);
-      const { values, leaseMs } = await this.#host.store.read(async (db) => ({
-        values: await worldChanges(scoped(db, this.#tenant), changes),
-        leaseMs: changes.some(({ kind }) => kind === 'tenant') ? await this.#readLease(db) : this.#leaseMs,
-      }));
-      // The rows may be those of a later commit already; its own turn then finds nothing new.
-      this.#leaseMs = leaseMs;
-      await this.#evaluateChanged(compiler.world, values);
-      this.#timed(() => this.#apply(compiler, changes, values, last.revision));
+  /** Follows the log to its end. Returns whether there was anything to follow. */
+  async #follow(compiler: TenantCompiler): Promise<boolean> {
+    const { head, changes, values, leaseMs } = await this.#host.store.read((db) =>
+      this.#news(scoped(db, this.#tenant), compiler.world),
+    );
+    if (head <= this.#revision && changes !== null) return false;
+    this.#leaseMs = leaseMs;
+    await this.#evaluateChanged(compiler.world, values);
+    this.#timed(() => this.#apply(compiler, changes, values, head));
+    return true;
+  }
+
+  /** What changed since the runtime's revision, with the rows of the same moment; `changes` is null after a full reload. */
+  async #news(db: Scoped, known: World): Promise<News> {
+    const { head, revisions } = await readLog(db, this.#revision);
+    if (revisions === null) {
+      const world = await readWorld(db);
+      if (world === null) throw new Error(`there is no tenant ${this.#tenant}`);
+      const { settings, leaseMs } = world;
+      return { head, changes: null, values: differences(known, settings, this.#current(asChanges(world))), leaseMs };
     }
-    this.#pending.splice(0, upTo);
+    const changes = revisions.flatMap((revision) => revision.changes);
+    const lease = changes.some(({ kind }) => kind === 'tenant') ? (await readTenant(db))?.leaseMs : undefined;
+    return { head, changes, values: await worldChanges(db, changes), leaseMs: lease ?? this.#leaseMs };
   }
 
   /** Rules are evaluated before the compile that asks for them, which cannot pause. */
@@ -183,11 +207,12 @@ export class TenantRuntime {
     await this.#evaluateAhead(next, news.every(({ kind }) => ownKinds.has(kind)) ? devices : undefined);
   }
 
-  async #readLease(db: Store['db']): Promise<number> {
-    return (await readTenant(scoped(db, this.#tenant)))?.leaseMs ?? this.#leaseMs;
-  }
-
-  #apply(compiler: TenantCompiler, changes: readonly Change[], values: readonly WorldChange[], number: number): void {
+  #apply(
+    compiler: TenantCompiler,
+    changes: readonly LoggedChange[] | null,
+    values: readonly WorldChange[],
+    number: number,
+  ): void {
     const followed = [...this.#host.followed()];
     const existed = new Set(followed.filter((agent) => isAgent(compiler.world, agent)));
     const news = this.#current(values).filter((value) => isNews(compiler.world, value));
@@ -195,18 +220,19 @@ export class TenantRuntime {
     const revision = this.#at(number);
     this.#revision = number;
     const steps = this.#steps(compiler, deltas, revision);
-    for (const { kind, id, op } of changes) if (kind === 'gateway' && op === 'delete') this.#hashes.delete(id);
+    for (const change of values) if (change.kind === 'gateway' && change.value === null) this.#hashes.delete(change.id);
     for (const id of existed) if (!isAgent(compiler.world, id)) this.unfollowed(id);
-    const rekeyed = new Set(changes.filter(({ op }) => op === 'rekey').map(({ id }) => id));
+    const rekeyed = new Set(changes?.flatMap(({ op, id }) => (op === 'rekey' ? [id] : [])));
     for (const agent of followed) {
       if (rekeyed.has(agent)) this.#host.deliver(agent, { kind: 'rekeyed' });
       const deleted = existed.has(agent) && !isAgent(compiler.world, agent);
       this.#host.deliver(agent, deleted ? { kind: 'deleted' } : (steps.get(agent) ?? { kind: 'revision', revision }));
+      if (changes === null && !deleted) this.#host.deliver(agent, { kind: 'unknown-identity' });
     }
     this.#schedule(compiler);
   }
 
-  /** Tells those who follow of changes that no commit has made. */
+  /** Delivers changes that no commit has made. */
   #tell(compiler: TenantCompiler, deltas: ReadonlyMap<string, StateDelta>): void {
     const steps = this.#steps(compiler, deltas, this.#at(this.#revision));
     for (const agent of this.#host.followed()) {
@@ -279,11 +305,4 @@ function objectOf(world: World, kind: 'device' | 'gateway', id: string): WorldCh
   }
   const value = world.gateways.get(id);
   return value === undefined ? null : { kind, id, value };
-}
-
-/** A gateway's row changes often in ways that decide nothing. */
-function isNews(world: World, change: WorldChange): boolean {
-  if (change.kind !== 'gateway') return true;
-  const known = world.gateways.get(change.id) ?? null;
-  return JSON.stringify(known) !== JSON.stringify(change.value);
 }

@@ -1,6 +1,6 @@
-import type { WorldChange } from '@sallyport/policy';
+import type { World, WorldChange, WorldSettings } from '@sallyport/policy';
 import type { Scoped } from '../db/scoped.ts';
-import type { Change, ObjectKind } from '../db/store.ts';
+import type { LoggedChange, ObjectKind } from '../db/store.ts';
 import {
   drainingGateways,
   readDevices,
@@ -17,9 +17,10 @@ import {
 
 const kinds = ['gateway', 'device', 'user', 'group', 'rule', 'resource', 'policy', 'relay'] as const;
 type WorldKind = (typeof kinds)[number];
+type WorldRows = NonNullable<Awaited<ReturnType<typeof readWorld>>>;
 
-/** What changes of objects mean for the world, read from the rows as they are now. */
-export async function worldChanges(db: Scoped, changes: readonly Change[]): Promise<WorldChange[]> {
+/** Returns what changes of objects mean for the world, from the rows of this moment. */
+export async function worldChanges(db: Scoped, changes: readonly LoggedChange[]): Promise<WorldChange[]> {
   const found: WorldChange[] = [];
   const ofTenant = changes.some((change) => change.kind === 'tenant');
   for (const kind of kinds) {
@@ -34,8 +35,8 @@ export async function worldChanges(db: Scoped, changes: readonly Change[]): Prom
   return found;
 }
 
-/** A whole world as changes of the empty one. */
-export function asChanges(world: NonNullable<Awaited<ReturnType<typeof readWorld>>>): WorldChange[] {
+/** Returns a whole world as changes of the empty one. Its settings are given to the compiler when it is made. */
+export function asChanges(world: WorldRows): WorldChange[] {
   return [
     ...world.gateways.map((value) => ({ kind: 'gateway' as const, id: value.id, value })),
     ...world.groups.map((value) => ({ kind: 'group' as const, id: value.id, value })),
@@ -46,6 +47,31 @@ export function asChanges(world: NonNullable<Awaited<ReturnType<typeof readWorld
     ...world.policies.map((value) => ({ kind: 'policy' as const, id: value.id, value })),
     ...world.relays.map((value) => ({ kind: 'relay' as const, id: value.id, value })),
   ];
+}
+
+/** Returns the changes that lead from a world to another one, which is given whole. */
+export function differences(from: World, settings: WorldSettings, to: readonly WorldChange[]): WorldChange[] {
+  const left = new Set(to.flatMap((change) => ('id' in change ? [`${change.kind} ${change.id}`] : [])));
+  const gone = kinds.flatMap((kind) =>
+    [...objectsOf(from, kind).keys()].flatMap((id) => (left.has(`${kind} ${id}`) ? [] : [{ kind, id, value: null }])),
+  );
+  const others = to.filter((change) => 'id' in change && !isSame(from, change));
+  return [...others, ...gone, { kind: 'settings', value: settings }];
+}
+
+/** Whether a change must be compiled. A gateway's row often changes in columns that decide nothing. */
+export function isNews(world: World, change: WorldChange): boolean {
+  return change.kind !== 'gateway' || !isSame(world, change);
+}
+
+type ObjectChange = Extract<WorldChange, { id: string }>;
+
+function isSame(world: World, { kind, id, value }: ObjectChange): boolean {
+  return JSON.stringify(objectsOf(world, kind).get(id) ?? null) === JSON.stringify(value);
+}
+
+function objectsOf(world: World, kind: WorldKind): ReadonlyMap<string, object> {
+  return world[kind === 'policy' ? 'policies' : (`${kind}s` as const)];
 }
 
 const stored = (kind: WorldKind): ObjectKind => (kind === 'rule' ? 'admission-rule' : kind);

@@ -8,29 +8,27 @@ import { hashKey } from '../../objects/api-keys/keys.ts';
 interface Known {
   readonly caller: Caller;
   readonly expiresAt: number | null;
+  /** Revision of the tenant at which the key was as it is here. */
+  revision: number;
 }
+
+/** Keys remembered: those that were looked up last. */
+const rememberedKeys = 100_000;
 
 /** Keys are looked up once and remembered until a commit touches them; moments of use are written behind. */
 export class ApiKeyAuthenticator implements Authenticator {
   readonly #store: Store;
   readonly #known = new Map<string, Known>();
   #used = new Map<string, number>();
-  /** Moves on with every change of a key, so that a lookup that began before it is not remembered. */
-  #generation = 0;
 
   constructor(store: Store) {
     this.#store = store;
-    store.onCommit(({ changes }) => {
-      if (!changes.some((change) => change.kind === 'api-key')) return;
-      this.#generation++;
-      this.#known.clear();
-    });
   }
 
   async authenticate(key: string): Promise<Caller | null> {
     if (key.length > longestKey) return null;
     const hash = hashKey(key);
-    const known = this.#known.get(hash) ?? (await this.#lookUp(hash));
+    const known = this.#remembered(hash) ?? (await this.#lookUp(hash));
     const now = this.#store.now();
     if (known === null || (known.expiresAt !== null && known.expiresAt <= now)) return null;
     this.#used.set(known.caller.keyId, now);
@@ -54,11 +52,25 @@ export class ApiKeyAuthenticator implements Authenticator {
     });
   }
 
+  /** Follows the log up to the present, so that a change of a key counts from its commit on. */
+  #remembered(hash: string): Known | null {
+    const known = this.#known.get(hash);
+    if (known === undefined) return null;
+    const news = this.#store.log.recent(known.caller.tenant, known.revision);
+    if (news?.some(({ changes }) => changes.some(({ kind }) => kind === 'api-key')) === false) {
+      known.revision = news.at(-1)?.revision ?? known.revision;
+      return known;
+    }
+    this.#known.delete(hash);
+    return null;
+  }
+
   async #lookUp(hash: string): Promise<Known | null> {
-    const generation = this.#generation;
     const row = await unscoped(this.#store.db, 'the key tells which tenant calls')
       .selectFrom('api_keys')
-      .selectAll()
+      .innerJoin('tenants', 'tenants.id', 'api_keys.tenant_id')
+      .selectAll('api_keys')
+      .select('tenants.revision')
       .where('hash', '=', hash)
       .executeTakeFirst();
     if (row === undefined) return null;
@@ -69,8 +81,10 @@ export class ApiKeyAuthenticator implements Authenticator {
       role: row.role,
       rights: rightsOfRole[row.role],
     };
-    const known = { caller, expiresAt: row.expires_at };
-    if (generation === this.#generation) this.#known.set(hash, known);
+    const known = { caller, expiresAt: row.expires_at, revision: row.revision };
+    this.#known.set(hash, known);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > rememberedKeys && oldest !== undefined) this.#known.delete(oldest);
     return known;
   }
 }

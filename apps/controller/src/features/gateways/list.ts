@@ -1,9 +1,10 @@
-import { scoped } from '../../db/scoped.ts';
-import type { Commit, Store } from '../../db/store.ts';
+import { type LogPart, logSpan, readLog } from '../../db/change-log.ts';
+import { type Scoped, scoped } from '../../db/scoped.ts';
+import type { HeardLog, LoggedRevision, Store } from '../../db/store.ts';
 import { attachedResources, findGateways, type GatewayRow, listGateways } from '../../objects/gateways/store.ts';
 import { GatewayText, type PresenceSource } from '../../objects/gateways/views.ts';
 
-/** The list of a tenant's gateways as JSON text, kept between requests and mended by what commits touch. */
+/** The list of a tenant's gateways as JSON text, kept between requests. Each request reads from the log what changed since. */
 export class GatewayLists {
   readonly #store: Store;
   readonly #presence: PresenceSource;
@@ -14,7 +15,6 @@ export class GatewayLists {
     this.#store = store;
     this.#presence = presence;
     this.#openToken = openToken;
-    store.onCommit((commit) => this.#lists.get(commit.tenant)?.touched(commit));
   }
 
   async text(tenant: string, withTokens: boolean): Promise<Buffer> {
@@ -48,34 +48,37 @@ class TenantList {
   readonly #openToken: (row: GatewayRow) => string;
   #texts = new Map<string, GatewayText>();
   #joined: { withTokens: boolean; buffer: Buffer }[] = [];
-  /** Ids to read again; null: everything. */
-  #stale: Set<string> | null = null;
-  #resourcesStale = true;
+  /** Revision of the rows that the texts are made from; null: everything must be read. */
+  #at: number | null = null;
+  /** Gateways whose rows changed without a revision. */
+  #touched = new Set<string>();
   #refreshing: Promise<void> | null = null;
 
   constructor(openToken: (row: GatewayRow) => string) {
     this.#openToken = openToken;
   }
 
-  touched({ changes }: Commit): void {
-    for (const { kind, id } of changes) {
-      if (kind === 'gateway') this.#stale?.add(id);
-      if (kind === 'gateway' || kind === 'resource') this.#resourcesStale = true;
-    }
-  }
-
   lastOnline(moments: ReadonlyMap<string, number>): void {
-    for (const id of moments.keys()) this.#stale?.add(id);
+    for (const id of moments.keys()) this.#touched.add(id);
   }
 
-  /** Reads what has become stale; callers that come meanwhile look again, because a commit may have come too. */
+  /** Brings the rows to the tenant's present revision. */
   async refresh(store: Store, tenant: string): Promise<void> {
-    while (this.#stale === null || this.#stale.size > 0 || this.#resourcesStale) {
+    // A read that is under way may have begun before the latest commit; the one after it has not.
+    for (let reads = 0; reads < 2 && this.#isBehind(store.log, tenant); reads++) {
       this.#refreshing ??= this.#read(store, tenant).finally(() => {
         this.#refreshing = null;
       });
       await this.#refreshing;
     }
+  }
+
+  #isBehind(log: HeardLog, tenant: string): boolean {
+    if (this.#at === null || this.#touched.size > 0) return true;
+    const news = log.recent(tenant, this.#at);
+    if (news === null || news.some(isShown)) return true;
+    this.#at = news.at(-1)?.revision ?? this.#at;
+    return false;
   }
 
   /** Makes the texts of many gateways in slices, so that others get their turn; `text` finds them made. */
@@ -99,17 +102,20 @@ class TenantList {
   }
 
   async #read(store: Store, tenant: string): Promise<void> {
-    const stale = this.#stale;
-    this.#stale = new Set();
-    this.#resourcesStale = false;
+    const [at, touched] = [this.#at, this.#touched];
+    this.#touched = new Set();
     try {
-      const { rows, resources } = await store.read(async (db) => ({
-        rows: await (stale === null ? listGateways(scoped(db, tenant)) : findGateways(scoped(db, tenant), [...stale])),
-        resources: await attachedResources(scoped(db, tenant)),
-      }));
-      this.#adopt(stale, rows, resources);
+      const { head, ids, rows, resources } = await store.read(async (open) => {
+        const db = scoped(open, tenant);
+        const { head, revisions } = await (at === null ? newest(db) : readLog(db, at));
+        const ids = revisions === null ? null : touched.union(changedGateways(revisions));
+        const rows = await (ids === null ? listGateways(db) : findGateways(db, [...ids]));
+        return { head, ids, rows, resources: await attachedResources(db) };
+      });
+      this.#adopt(ids, rows, resources);
+      this.#at = head;
     } catch (error) {
-      this.#stale = null;
+      this.#at = null;
       throw error;
     }
   }
@@ -135,6 +141,14 @@ class TenantList {
     return new GatewayText(row, resources, this.#openToken);
   }
 }
+
+const newest = async (db: Scoped): Promise<LogPart> => ({ head: (await logSpan(db)).last, revisions: null });
+
+const isShown = ({ changes }: LoggedRevision): boolean =>
+  changes.some(({ kind }) => kind === 'gateway' || kind === 'resource');
+
+const changedGateways = (revisions: readonly LoggedRevision[]): ReadonlySet<string> =>
+  new Set(revisions.flatMap(({ changes }) => changes.flatMap(({ kind, id }) => (kind === 'gateway' ? [id] : []))));
 
 const alike = (a: GatewayText['resources'], b: GatewayText['resources']): boolean =>
   a.length === b.length && a.every((resource, i) => resource.id === b[i]?.id && resource.name === b[i]?.name);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sameKey } from '../../channel/keys.ts';
 import { bySystem } from '../../db/contexts.ts';
+import { LogFollower } from '../../db/log-follower.ts';
 import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, WriteContext } from '../../db/store.ts';
 import { findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
@@ -52,6 +53,25 @@ export async function localGatewayId({ db }: Pick<Store, 'db'>): Promise<string 
   const meta = unscoped(db, 'which gateway is the local one belongs to the controller');
   const row = await meta.selectFrom('meta').select('value').where('key', '=', 'local_gateway').executeTakeFirst();
   return row?.value ?? null;
+}
+
+/** Calls `rekeyed` when the local gateway may have got another token. */
+export async function onLocalRekey(
+  store: Store,
+  events: { readonly rekeyed: () => void; readonly failed: (error: unknown) => void },
+): Promise<void> {
+  const own = await localGatewayId(store);
+  const [tenant] = await listTenants(store);
+  if (own === null || tenant === undefined) return;
+  const follower = new LogFollower(store, {
+    changed: (changed, changes) => {
+      if (changed !== tenant.id) return;
+      if (changes?.some(({ kind, id, op }) => kind === 'gateway' && id === own && op === 'rekey') ?? true)
+        events.rekeyed();
+    },
+    failed: events.failed,
+  });
+  follower.startAt(tenant.id, tenant.revision);
 }
 
 /** Whether the agent can connect with the present token, or as what it is. */
