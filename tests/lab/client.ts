@@ -8,7 +8,7 @@ import {
   type PingReply,
   socketName,
 } from '@sallyport/contract/local';
-import { Daemon, type Host, until } from '@sallyport/testkit';
+import { Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
 import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
 import type { World } from './world.ts';
 
@@ -98,7 +98,7 @@ export class ClientUnderTest {
   }
 
   /** Waits until the status is as wanted; the error tells how it is, and what the daemon said. */
-  async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = 20_000): Promise<ClientStatus> {
+  async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = patienceMs): Promise<ClientStatus> {
     let last: unknown;
     const look = async () => {
       last = await this.status().catch((error: Error) => error.message);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DryRun, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
 import { operations, privateKeyPlaceholder } from '@sallyport/contract';
-import { type Cleanup, Daemon, type Host, until } from '@sallyport/testkit';
+import { type Cleanup, Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
 import { generateKeyPair } from './keys.ts';
 import type { World } from './world.ts';
 
@@ -88,7 +88,7 @@ export class ControllerUnderTest {
     return JSON.parse(body) as DryRun;
   }
 
-  async gatewayIs(id: string, status: string, timeoutMs = 20_000): Promise<ResponseBody<'getGateway'>> {
+  async gatewayIs(id: string, status: string, timeoutMs = patienceMs): Promise<ResponseBody<'getGateway'>> {
     let last: unknown;
     return until(
       `gateway status ${status}`,

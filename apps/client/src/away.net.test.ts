@@ -52,7 +52,7 @@ test('without its controller a device starts from what it knows, until the lease
   await world.reaches();
   const { controller } = await world.status();
   assert.equal(controller.connected, false);
-  await until('the lease to end', async () => !(await world.answers()), { timeoutMs: 20_000 });
+  await until('the lease to end', async () => !(await world.answers()));
   await until('no peer to be left', async () => {
     return (await world.device.namespace.exec('wg', 'show', world.interface, 'peers')).trim() === '';
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { holds, until, whyNoNamespaces } from '@sallyport/testkit';
-import { deployableWorld, fails, reachable } from './testing/waits.ts';
+import { deployableWorld, fails, reachable, stillReachable } from './testing/waits.ts';
 import { traces } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
@@ -28,7 +28,7 @@ test('without the controller', { skip }, async (t) => {
     async () => {
       await made.agent.kill('SIGTERM');
       assert.equal(made.agent.child.exitCode, 0);
-      assert.equal(await reachable(made), true);
+      assert.equal(await stillReachable(made), true);
       made.startAgent([...away, '--down-on-exit'], '\n');
       await made.agent.says(/starting/);
       const ended = made.agent.kill('SIGINT');
@@ -46,7 +46,7 @@ test('without the controller', { skip }, async (t) => {
     made.agent.child.stdin?.end();
     await until('the agent to end', () => !made.agent.running);
     assert.equal(made.agent.child.exitCode, 0);
-    assert.equal(await reachable(made), true);
+    assert.equal(await stillReachable(made), true);
     const undone = await made.command('down');
     assert.match(undone, /interface .* with 1 peers[\s\S]*routes and rules[\s\S]*ip_forward[\s\S]*nftables table/);
     assert.match(await made.command('down'), /Nothing to undo/);
@@ -56,20 +56,25 @@ test('without the controller', { skip }, async (t) => {
 
 test('when the lease is over nothing passes, with and without an agent', { skip }, async (t) => {
   const made = await deployableWorld(t);
-  await made.controller.call({ op: 'lease', leaseMs: 4_000 });
   made.startAgent();
   await made.applied();
   await made.deviceUp();
   await until('the tunnel', () => reachable(made));
+  await made.controller.call({ op: 'lease', leaseMs: 1_000 });
   await fails(made, 'lease-over');
   assert.equal(await reachable(made), false);
   assert.equal((await made.gateway.exec('wg', 'show', made.interface, 'peers')).trim(), '');
 
-  await made.controller.call({ op: 'lease', leaseMs: 5_000 });
+  await made.controller.call({ op: 'lease', leaseMs: 24 * 3_600_000 });
   await made.controller.change([made.deviceItem()]);
   await until('the tunnel', () => reachable(made));
+  await made.controller.call({ op: 'lease', leaseMs: 10_000 });
+  const rules = () => made.gateway.exec('nft', 'list', 'table', 'inet', `sallyport_${made.interface}`);
+  await until('the kernel to hold the short lease', async () =>
+    /set lease_[abc] \{[^}]*timeout \d?\ds/.test(await rules()),
+  );
   await made.agent.kill('SIGKILL');
-  assert.equal(await reachable(made), true, 'the lease goes on without the agent');
+  assert.equal(await stillReachable(made), true, 'the lease goes on without the agent');
   await until('the kernel to close', async () => !(await reachable(made)));
 
   made.startAgent(['--controller', 'http://127.0.0.1:9'], '\n');

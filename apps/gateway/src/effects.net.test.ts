@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { probeItem } from '@sallyport/agent-core/testing';
 import { until, whyNoNamespaces } from '@sallyport/testkit';
-import { deployableWorld, fails, reachable, recovers } from './testing/waits.ts';
+import { deployableWorld, fails, reachable, recovers, stillReachable } from './testing/waits.ts';
 import { serverAddress, serverAddress6, type World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
@@ -48,7 +48,7 @@ test('settings of the host are judged by what they do', { skip }, async (t) => {
     assert.equal(await reachable(made), false);
     await gateway.sysctl(`net.ipv4.conf.${lan}.forwarding`, 1);
     await recovers(made);
-    assert.equal(await reachable(made), true);
+    assert.equal(await stillReachable(made), true);
   });
 
   await t.test('a closing rule that cannot be restored is an error, until it can', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bundleItem, profileItem } from '@sallyport/agent-core/testing';
 import { until, whyNoNamespaces } from '@sallyport/testkit';
-import { deployableWorld, reachable } from './testing/waits.ts';
+import { deployableWorld, reachable, stillReachable } from './testing/waits.ts';
 import { serverAddress, serverAddress6 } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
@@ -87,7 +87,7 @@ test('what is granted for good stays when a window of the same cell ends, with a
   const cell = { class: 'c1', bundle: 'b1', expiresAt: end, after: [{ bundle: 'b2', expiresAt: null }] };
   await controller.change([profileItem('p1', [cell])]);
   await made.applied();
-  assert.equal(await reachable(made), true);
+  assert.equal(await stillReachable(made), true);
   await made.agent.kill('SIGKILL');
   await controller.kill();
   await device.startDatagrams('lasting', serverAddress, 80, 5);

@@ -22,7 +22,7 @@ test('intents and settings', { skip }, async (t) => {
     await made.controller.change([gatewayItem({ listenPort: wireguardPort })]);
     await made.applied();
     // The peer came back with its last endpoint, so the gateway speaks first.
-    await until('the tunnel', () => reachable(made), { timeoutMs: 5_000 });
+    await until('the tunnel', () => reachable(made));
   });
 
   await t.test('MAINTENANCE: flows go on, new ones are refused, quiet is safe to stop', async () => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Cleanup } from './cleanup.ts';
 import type { Namespace } from './netns.ts';
-import { until } from './wait.ts';
+import { patienceMs, until } from './wait.ts';
 
 /** A daemon of ours under test: the real program, in a namespace or on this host, with its output kept. */
 export class Daemon {
@@ -50,7 +50,7 @@ export class Daemon {
   }
 
   /** Waits until the output matches, and fails at once with the output when the daemon ends before. */
-  async says(pattern: RegExp, timeoutMs = 15_000): Promise<RegExpMatchArray> {
+  async says(pattern: RegExp, timeoutMs = patienceMs): Promise<RegExpMatchArray> {
     const found = await until(`output ${pattern}`, () => this.#output.match(pattern) ?? !this.running, {
       timeoutMs,
     }).catch((error) => {

@@ -1,7 +1,7 @@
 import type { Host } from './host.ts';
 import type { RequestSample } from './host-requests.ts';
 import { uniqueTag } from './netns.ts';
-import { until } from './wait.ts';
+import { patienceMs, until } from './wait.ts';
 
 /**
  * HTTP requests that a host sends one after another, each on a new connection, without waiting for the one before. With a
@@ -34,7 +34,7 @@ export class RequestStream {
   }
 
   /** Waits for the first answer to a request that began at `since` or later; only one with `body`, if it is given. */
-  async answered(since: number, body?: string, timeoutMs = 15_000): Promise<RequestSample> {
+  async answered(since: number, body?: string, timeoutMs = patienceMs): Promise<RequestSample> {
     const good = (sample: RequestSample) =>
       sample.at >= since && sample.body !== undefined && (body === undefined || sample.body === body);
     const find = async () => (await this.samples()).find(good);

@@ -1,8 +1,14 @@
+/**
+ * How long a test waits for what must happen. Only a failing test waits so long, so it is generous: on a busy machine
+ * everything takes many times longer.
+ */
+export const patienceMs = 60_000;
+
 /** Polls until `probe` gives something other than null, undefined or false; throws with `what` after `timeoutMs`. */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
-  { timeoutMs = 15_000, everyMs = 50 }: { timeoutMs?: number; everyMs?: number } = {},
+  { timeoutMs = patienceMs, everyMs = 50 }: { timeoutMs?: number; everyMs?: number } = {},
 ): Promise<NonNullable<Exclude<T, false>>> {
   const end = performance.now() + timeoutMs;
   let last: unknown;

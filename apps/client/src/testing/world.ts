@@ -12,7 +12,7 @@ import {
   type StateItem,
 } from '@sallyport/contract/channel';
 import type { ClientStatus, LocalReply, LocalRequest } from '@sallyport/contract/local';
-import { Cleanup, cable, Daemon, Host, Namespace, uniqueTag, until } from '@sallyport/testkit';
+import { Cleanup, cable, Daemon, Host, Namespace, patienceMs, uniqueTag, until } from '@sallyport/testkit';
 import { LocalConnection } from '../local/client.ts';
 import { FakeGateway } from './gateway.ts';
 
@@ -102,7 +102,7 @@ export class World {
   }
 
   /** Waits until the daemon's status is as wanted; the error tells how it is, and what the daemon said. */
-  async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = 15_000): Promise<ClientStatus> {
+  async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = patienceMs): Promise<ClientStatus> {
     let last: unknown;
     const look = async () => {
       const status = await this.status();
@@ -135,7 +135,7 @@ export class World {
     await Promise.all(this.gateways.map((gateway) => gateway.admit(wireguardPublicKey, single)));
   }
 
-  async reaches(address = serverAddress, timeoutMs = 15_000): Promise<void> {
+  async reaches(address = serverAddress, timeoutMs = patienceMs): Promise<void> {
     await until(`an answer of ${address}`, () => this.answers(address), { timeoutMs }).catch(async (error: Error) => {
       const status = JSON.stringify(await this.status().catch(String), null, 1);
       throw new Error(`${error.message}\n${status}\n${this.daemon.output.slice(-5000)}`);

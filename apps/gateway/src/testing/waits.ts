@@ -10,8 +10,13 @@ export async function deployableWorld(t: { after(step: () => Promise<void>): voi
   return made;
 }
 
+/** Whether the server answers quickly. For waiting until it does, and for checks that it does not. */
 export const reachable = async ({ device }: World) =>
   (await device.tcp(serverAddress, 80, { timeoutMs: 400 })) === 'ok';
+
+/** Whether the server answers, however busy the machine is. Only for checks that it does: it waits long when not. */
+export const stillReachable = async ({ device }: World) =>
+  (await device.tcp(serverAddress, 80, { timeoutMs: 10_000 })) === 'ok';
 
 /** Waits until the agent reports a failure with this code. */
 export async function fails(made: World, code: string): Promise<Extract<AgentMessage, { type: 'failed' }>> {
