@@ -50,7 +50,7 @@ function passes(files: string[]): TestPass[] {
     {
       files: files.filter((file) => !isEndToEnd(file)),
       concurrency: Math.min(availableParallelism(), 4),
-      timeout: 3 * MINUTE,
+      timeout: 6 * MINUTE,
     },
     { files: files.filter(isEndToEnd), concurrency: 2, timeout: 10 * MINUTE },
   ];

@@ -13,6 +13,8 @@ import { ControllerProcess, testFolder } from './testing/controller-process.ts';
 
 const run = promisify(execFile);
 const key = 'k'.repeat(40);
+/** How long to wait for what must happen: a busy machine takes many times longer than an idle one. */
+const patienceMs = 60_000;
 
 /** Why this machine cannot run the tests, or false. */
 async function missing(): Promise<string | false> {
@@ -59,7 +61,7 @@ class Place {
   /** The only gateway, once its status is the one asked for. */
   async gateway(status: string): Promise<{ id: string; lastOnline: string }> {
     const script = `console.log(await (await fetch('${this.#scheme}://127.0.0.1:8080/tenants/gateways', { headers: { apikey: '${key}' } })).text())`;
-    for (const deadline = Date.now() + 20_000; Date.now() < deadline; await pause(100)) {
+    for (const deadline = Date.now() + patienceMs; Date.now() < deadline; await pause(100)) {
       const [gateway] = JSON.parse(
         await this.run('env', 'NODE_TLS_REJECT_UNAUTHORIZED=0', process.execPath, '--input-type=module', '-e', script),
       );
@@ -198,7 +200,7 @@ test('a local gateway that is re-keyed while it runs enrols again, and the data 
   const identity = identityOf(dataDir);
   assert.equal(await place.call('POST', `/tenants/gateways/${id}/rekey`), 201);
   assert.deepEqual(await place.dataPlane(), { link: true, table: true });
-  for (const deadline = Date.now() + 20_000; identityOf(dataDir) === identity; await pause(50))
+  for (const deadline = Date.now() + patienceMs; identityOf(dataDir) === identity; await pause(50))
     assert.ok(Date.now() < deadline, 'the agent took another identity');
   await place.gateway('ONLINE');
   assert.equal(await controller.kill('SIGTERM'), 0);

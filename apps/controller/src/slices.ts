@@ -8,18 +8,21 @@ const batchSize = 500;
 
 /**
  * The items of a long work in batches, each of at most a slice of time, with a breath after each. A batch is empty when
- * its slice has found nothing. Items that are null only say that the work has come further.
+ * its slice has found nothing. Items that are null only say that the work has come further. `now` counts milliseconds.
  */
-export async function* inSlices<T>(items: Iterable<T | null>): AsyncGenerator<T[]> {
+export async function* inSlices<T>(
+  items: Iterable<T | null>,
+  now: () => number = () => performance.now(),
+): AsyncGenerator<T[]> {
   let batch: T[] = [];
-  let began = performance.now();
+  let began = now();
   for (const item of items) {
     if (item !== null) batch.push(item);
-    if (batch.length < batchSize && performance.now() - began < sliceMs) continue;
+    if (batch.length < batchSize && now() - began < sliceMs) continue;
     yield batch;
     await breathe();
     batch = [];
-    began = performance.now();
+    began = now();
   }
   if (batch.length > 0) yield batch;
 }

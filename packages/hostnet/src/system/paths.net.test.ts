@@ -166,7 +166,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
 
     it('closes on time, and with the lease', async () => {
       for (const set of ['egress_pairs', 'lease']) {
-        const end = Date.now() + 900;
+        const end = Date.now() + 5_000;
         await load(set === 'lease' ? { ...egress(), leaseUntil: end } : egress({ expiresAt: end }));
         await net.resource.call('open', set, BRANCH.v4, 8000, RESOURCE.v4);
         const heard = async () => (await net.resource.call('heard', set)).length;

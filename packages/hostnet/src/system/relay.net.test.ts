@@ -140,7 +140,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
       const moved = await arrives(relay, family, () =>
         b.call('send', `moved-${family}`, HANDSHAKE, RELAY_B[family], port),
       );
-      const end = Date.now() + 1500;
+      const end = Date.now() + 5_000;
       await apply([pair(family, { b: side(B[family], moved?.port ?? 0, RELAY_B[family]), expiresAt: end })]);
       await arrives(b, `moved-${family}`, () => fromA(DATA));
       assert.equal((await relay.call('relayCounters')).get(`pair-${family}`)?.fromA.packets, 2, 'goes on counting');

@@ -89,7 +89,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
   });
 
   it('close on time with no process of ours', async () => {
-    const end = Date.now() + 1500;
+    const end = Date.now() + 5_000;
     await load({ expiresAt: end });
     await net.alice.call('open', 'short', RESOURCE.v4, 8000, BRANCH.v4);
     await until('ticks', async () => (await net.alice.call('heard', 'short')).length > 3);

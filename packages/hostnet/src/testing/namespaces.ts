@@ -117,9 +117,9 @@ interface Answer {
   readonly error?: { readonly message: string; readonly code?: string; readonly hint?: string };
 }
 
-/** Polls until the condition holds; fails after ten seconds with what was waited for. */
+/** Polls until the condition holds; fails after a minute with what was waited for. */
 export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + 10_000;
+  const end = performance.now() + 60_000;
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));

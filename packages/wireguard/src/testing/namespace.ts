@@ -39,9 +39,9 @@ export async function succeedsIn(namespace: string, program: string, ...args: re
   return (await tryCommand('ip', ['netns', 'exec', namespace, program, ...args])).exitCode === 0;
 }
 
-/** Waits until the condition holds. Rejects after ten seconds. */
+/** Waits until the condition holds. Rejects after a minute. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`never happened: ${what}`);
     await delay(10);
