@@ -1,0 +1,171 @@
+import type { GatewayItem, StateItem } from './state.ts';
+
+type Scalar = string | number | boolean | null;
+
+/** Appends the values that stand for a field in the text of an item. */
+type Writer<V> = (value: V, values: unknown[]) => void;
+
+/** A field that the hash leaves out, and why. */
+interface LeftOut {
+  readonly leftOut: string;
+}
+
+/** How each field of a record enters the hash. A field without an entry does not compile. */
+type Fields<T> = { readonly [F in keyof T]-?: Writer<T[F]> | LeftOut };
+
+/** Fields of a record within a list. They are written with blanks between them, so each is one value. */
+type RecordFields<T> = { readonly [F in keyof T]-?: (T[F] extends Scalar ? typeof plain : never) | LeftOut };
+
+type ItemFields = {
+  readonly [K in StateItem['kind']]: Fields<Omit<Extract<StateItem, { kind: K }>, 'kind'>>;
+};
+
+/**
+ * Returns the text that is hashed for an item: its kind and every field but those left out. Lists whose order means nothing
+ * are sorted. The text is part of the protocol: two versions that write it differently never agree on a state.
+ */
+export function itemText(item: StateItem): string {
+  const values: unknown[] = [item.kind];
+  writers[item.kind](item, values);
+  return JSON.stringify(values);
+}
+
+const plain = (value: Scalar, values: unknown[]): void => {
+  values.push(value);
+};
+/** A list in order of preference. */
+const ordered = (list: readonly string[], values: unknown[]): void => {
+  values.push(list);
+};
+/** A list whose order means nothing. */
+const sorted = (list: readonly string[], values: unknown[]): void => {
+  values.push(list.length < 2 ? list : [...list].sort());
+};
+/** Nothing where the field is absent, so that an item without it keeps the hash that it had before the field existed. */
+const ifPresent = (value: Scalar | undefined, values: unknown[]): void => {
+  if (value !== undefined) values.push(value);
+};
+
+const leftOut = (reason: string): LeftOut => ({ leftOut: reason });
+const key = leftOut('kind and id, or kind alone, say the same');
+const moment = leftOut('moments are renewed without being a change');
+const advice = leftOut('advice decides nothing, and agents of protocol 2 are not sent it');
+
+/** The values of a record among those of the item, in the order in which its fields are listed. */
+function inlined<T extends object>(fields: Fields<NoInfer<T>>): Writer<T> {
+  const entries = Object.entries(fields) as [keyof T, Writer<T[keyof T]> | LeftOut][];
+  const counted = entries.flatMap(([field, write]) => (typeof write === 'function' ? [{ field, write }] : []));
+  return (record, values) => {
+    for (const { field, write } of counted) write(record[field], values);
+  };
+}
+
+/** The values of a record as one list; null as such. */
+function grouped<T extends object>(fields: Fields<NoInfer<T>>): Writer<T | null> {
+  const write = inlined<T>(fields);
+  return (record, values) => {
+    if (record === null) return void values.push(null);
+    const group: unknown[] = [];
+    write(record, group);
+    values.push(group);
+  };
+}
+
+/** A list of records in order of preference. */
+function orderedRecords<T extends object>(fields: RecordFields<NoInfer<T>>): Writer<readonly T[]> {
+  const text = recordText<T>(fields);
+  return (records, values) => {
+    values.push(records.map(text));
+  };
+}
+
+/** A list of records whose order means nothing. */
+function sortedRecords<T extends object>(fields: RecordFields<NoInfer<T>>): Writer<readonly T[]> {
+  const text = recordText<T>(fields);
+  return (records, values) => {
+    values.push(records.map(text).sort());
+  };
+}
+
+function recordText<T extends object>(fields: RecordFields<T>): (record: T) => string {
+  const entries = Object.entries(fields) as [keyof T, typeof plain | LeftOut][];
+  const [first, ...others] = entries.filter(([, write]) => write === plain).map(([field]) => field);
+  return (record) => {
+    let text = first === undefined ? '' : `${record[first]}`;
+    for (const field of others) text += ` ${record[field]}`;
+    return text;
+  };
+}
+
+const overlay = inlined<GatewayItem['overlay']>({ v4: plain, v6: plain });
+
+/** The order of fields is the order in the text. */
+const fieldsOf: ItemFields = {
+  gateway: {
+    key,
+    listenPort: plain,
+    addresses: sorted,
+    overlay,
+    mtu: plain,
+    masquerade: plain,
+    intent: plain,
+    drainUntil: moment,
+    relayPorts: grouped({ from: plain, to: plain }),
+  },
+  device: {
+    key,
+    id: plain,
+    publicKey: plain,
+    addresses: sorted,
+    profile: plain,
+    via: plain,
+    relay: plain,
+    expiresAt: moment,
+  },
+  client: { key, addresses: sorted, overlay, mtu: plain, localNetwork: ifPresent },
+  beacon: { key, id: plain, publicKey: plain, endpoint: plain },
+  peer: {
+    key,
+    id: plain,
+    name: plain,
+    publicKey: plain,
+    addresses: sorted,
+    endpoints: ordered,
+    relays: orderedRecords({ gateway: plain, endpoint: plain }),
+    sources: sorted,
+    standing: plain,
+    unreachable: sorted,
+    expiresAt: moment,
+  },
+  route: { key, id: plain, mode: plain, gateways: ordered, resources: sorted, target: advice },
+  resource: { key, id: plain, name: plain, denied: plain, ping: advice },
+  'relay-point': { key, id: plain, endpoint: plain },
+  relay: {
+    key,
+    id: plain,
+    port: plain,
+    peers: sortedRecords({ id: plain, publicKey: plain, endpoint: plain }),
+    bytesPerSecond: plain,
+    expiresAt: moment,
+  },
+  egress: { key, id: plain, sources: sorted, destinations: sorted, expiresAt: moment },
+  site: { key, id: plain, prefixes: sorted, profile: plain, expiresAt: moment },
+  class: { key, id: plain, ranges: sorted },
+  bundle: { key, id: plain, grants: sortedRecords({ protocol: plain, from: plain, to: plain, policy: plain }) },
+  profile: {
+    key,
+    id: plain,
+    cells: sortedRecords({
+      class: plain,
+      bundle: plain,
+      expiresAt: moment,
+      after: leftOut('successors follow from grants and their moments, and are renewed with them'),
+      onward: leftOut('the bundle of the cell says it too'),
+    }),
+  },
+  probe: { key, id: plain, resource: plain, target: plain, port: plain },
+};
+
+const writers = Object.fromEntries(
+  Object.entries(fieldsOf).map(([kind, fields]) => [kind, inlined(fields as unknown as Fields<StateItem>)]),
+) as unknown as Readonly<Record<StateItem['kind'], Writer<StateItem>>>;
