@@ -23,7 +23,11 @@ const RULES: Record<string, Rule> = {
   ip: LEAF,
   contract: OVER_IP,
   wireguard: OVER_IP,
-  hostnet: OVER_IP,
+  hostnet: {
+    imports: ['ip'],
+    typesOf: ['contract'],
+    why: 'it must be usable, and testable, alone: of the contract only types may come in (`import type`)',
+  },
   signals: LEAF,
   policy: { imports: ['ip', 'contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
   'agent-core': {

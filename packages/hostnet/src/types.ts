@@ -1,19 +1,9 @@
+import type { Grant } from '@sallyport/contract/channel';
+
 /**
  * What the host's network should look like, as plain data. The pure half of this package turns it into text
  * (nft scripts, `ip` batches); the thin half hands that text to the system. Nothing here knows why a packet is allowed.
  */
-
-/** Transport that a grant speaks of. `other` is every IP protocol that is neither TCP, UDP nor ICMP/ICMPv6. */
-export type GrantProtocol = 'tcp' | 'udp' | 'icmp' | 'other';
-
-/** One admitted range of ports. Ports are inclusive; `icmp` and `other` carry 0..65535 and ignore them. */
-export interface PortGrant {
-  readonly protocol: GrantProtocol;
-  readonly from: number;
-  readonly to: number;
-  /** Policy that granted it: the name under which its packets are counted. */
-  readonly policy: string;
-}
 
 /** A device: the overlay addresses that its packets carry, and the profile that decides over them. */
 export interface FirewallDevice {
@@ -93,7 +83,7 @@ export interface Profile {
 /** A set of port grants, disjoint per protocol. */
 export interface Bundle {
   readonly id: string;
-  readonly grants: readonly PortGrant[];
+  readonly grants: readonly Grant[];
 }
 
 /** Packets of others that this host forwards though they concern no tunnel. */

@@ -1,15 +1,12 @@
-import type { DestinationProtocol, PortRange } from './types.ts';
+import type { DestinationProtocol, Grant, PortRange } from '@sallyport/contract/channel';
+
+export type { Grant } from '@sallyport/contract/channel';
 
 /** Ports that one policy treats, in the order of the walk. */
 export interface PortRule {
   readonly policy: string;
   readonly allow: boolean;
   readonly ports: readonly PortRange[];
-}
-
-/** One admitted port range and the policy that admits it. */
-export interface Grant extends PortRange {
-  readonly policy: string;
 }
 
 /** Every port of every protocol. */

@@ -1,5 +1,7 @@
 import type { AccessType, GatewayIntent, PolicyType } from '@sallyport/contract';
-import type { BeaconItem } from '@sallyport/contract/channel';
+import type { BeaconItem, DestinationProtocol, PortRange } from '@sallyport/contract/channel';
+
+export type { DestinationProtocol, PortRange } from '@sallyport/contract/channel';
 
 /** Value that admission rules can ask for. */
 export type Attribute = string | number | boolean | null | readonly string[];
@@ -8,15 +10,6 @@ export type Attribute = string | number | boolean | null | readonly string[];
  * The world that decisions are made in: one tenant's objects, reduced to what decides. Made from rows by the
  * controller; ids are row ids. Nothing here has a clock: the time is an argument of whoever asks.
  */
-
-export type DestinationProtocol = 'tcp' | 'udp' | 'icmp' | 'other';
-
-/** One admitted protocol and inclusive port range. `icmp` and `other` carry 0..65535. */
-export interface PortRange {
-  readonly protocol: DestinationProtocol;
-  readonly from: number;
-  readonly to: number;
-}
 
 export interface WorldAddress {
   readonly id: string;

@@ -194,20 +194,28 @@ export const ClassItem = z.strictObject({
   ranges: list(range, many).min(1),
 });
 
+/** Transports that a grant can be about. `other` is every IP protocol that is neither TCP, UDP nor ICMP/ICMPv6. */
+export const DestinationProtocol = z.enum(['tcp', 'udp', 'icmp', 'other']);
+export type DestinationProtocol = z.infer<typeof DestinationProtocol>;
+
+/** An admitted range of ports, both ends included, and the policy that counts its packets. `icmp` and `other` carry 0..65535. */
+export const Grant = z.strictObject({
+  protocol: DestinationProtocol,
+  from: z.int().min(0).max(65535),
+  to: z.int().min(0).max(65535),
+  policy: id,
+});
+export type Grant = Readonly<z.infer<typeof Grant>>;
+
+/** A range of ports of one protocol, without the policy that admits it. */
+export type PortRange = Omit<Grant, 'policy'>;
+
 /** `bundle/<id>`: ports admitted together, disjoint per protocol, each with the policy that counts them. */
 export const BundleItem = z.strictObject({
   kind: z.literal('bundle'),
   key,
   id,
-  grants: list(
-    z.strictObject({
-      protocol: z.enum(['tcp', 'udp', 'icmp', 'other']),
-      from: z.int().min(0).max(65535),
-      to: z.int().min(0).max(65535),
-      policy: id,
-    }),
-    many,
-  ).min(1),
+  grants: list(Grant, many).min(1),
 });
 
 /** Bundles of a cell that follow its first one. */

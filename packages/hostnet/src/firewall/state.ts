@@ -1,3 +1,4 @@
+import type { Grant } from '@sallyport/contract/channel';
 import { HostNetError } from '../errors.ts';
 import {
   formatAddress,
@@ -16,7 +17,6 @@ import type {
   FirewallDevice,
   FirewallState,
   PeerGateway,
-  PortGrant,
   Profile,
   Site,
 } from '../types.ts';
@@ -146,7 +146,7 @@ function checkGrants(bundle: Bundle): void {
   }
 }
 
-function checkPorts(bundle: string, { protocol, from, to }: PortGrant): void {
+function checkPorts(bundle: string, { protocol, from, to }: Grant): void {
   const known = ['tcp', 'udp', 'icmp', 'other'].includes(protocol);
   if (known && Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from <= to && to <= 0xffff) return;
   throw new HostNetError('invalid-state', `bundle ${bundle}: not a grant: ${protocol} ${from}-${to}`);

@@ -1,3 +1,4 @@
+import type { Grant } from '@sallyport/contract/channel';
 import type {
   AddressClass,
   Bundle,
@@ -5,7 +6,6 @@ import type {
   Egress,
   FirewallDevice,
   PeerGateway,
-  PortGrant,
   Profile,
   Site,
   Successor,
@@ -272,7 +272,7 @@ export class Tables {
     }
   }
 
-  #insertGrant(bundle: number, { protocol, from, to, policy }: PortGrant): void {
+  #insertGrant(bundle: number, { protocol, from, to, policy }: Grant): void {
     if (protocol === 'icmp') this.join(bundle, ICMP_PORT_CLASS, policy);
     else if (protocol === 'other') this.join(bundle, OTHER_PORT_CLASS, policy);
     else this.ports[protocol].add(bundle, from, to, policy);

@@ -1,3 +1,4 @@
+import type { Grant } from '@sallyport/contract/channel';
 import fc from 'fast-check';
 import type { FirewallDelta, FirewallItems } from '../firewall/state.ts';
 import type {
@@ -8,7 +9,6 @@ import type {
   FirewallDevice,
   FirewallState,
   PeerGateway,
-  PortGrant,
   Profile,
   Site,
 } from '../types.ts';
@@ -102,7 +102,7 @@ const policy = fc.constantFrom('pol-1', 'pol-2', 'pol 3/ü');
 export const bundle: fc.Arbitrary<Bundle> = fc
   .record({ id: bundleId, tcp: edges, udp: edges, icmp: fc.boolean(), other: fc.boolean(), policy, second: policy })
   .map(({ id, tcp, udp, icmp, other, policy: first, second }) => {
-    const grants: PortGrant[] = [];
+    const grants: Grant[] = [];
     for (const [protocol, ports] of [
       ['tcp', tcp],
       ['udp', udp],

@@ -1,3 +1,4 @@
+import type { Grant } from '@sallyport/contract/channel';
 /**
  * A small nftables: carries out the text of this package with the kernel's strictness (a transaction fails whole on
  * ENOENT, on EEXIST with another value, on overlapping ranges, on counters that are missing or in use) and decides
@@ -14,7 +15,7 @@ interface Entry {
 export interface Packet {
   readonly device: string;
   readonly peer: string;
-  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'other';
+  readonly protocol: Grant['protocol'];
   readonly port: number;
 }
 
