@@ -14,7 +14,7 @@ export type { FoundHost, FoundRoute, FoundRule } from './host/found.ts';
 export type { HostPlan } from './host/plan.ts';
 export { planDown, planUp } from './host/plan.ts';
 export type { SysctlChange } from './host/sysctls.ts';
-export type { ClientLook, ClientUpResult } from './system/client-host.ts';
+export type { ClientLook, ClientTraffic, ClientUpResult } from './system/client-host.ts';
 export { ClientHost } from './system/client-host.ts';
 export type { ChangeResult, FirewallCounters } from './system/firewall.ts';
 export { Firewall } from './system/firewall.ts';

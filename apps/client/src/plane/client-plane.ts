@@ -51,7 +51,11 @@ export class ClientPlane implements AgentPlane {
     this.#log = log;
     this.#directory = options.directory;
     this.#endpoints = options.endpoints;
-    this.#paths = new Paths({ agent: device, remembered: (publicKey) => options.endpoints.of(publicKey) });
+    this.#paths = new Paths({
+      agent: device,
+      remembered: (publicKey) => options.endpoints.of(publicKey),
+      watchesRoutes: true,
+    });
     this.#tunnel = new Tunnel({
       ...options,
       peerConfig: (item) => this.#paths.peerConfig(item),
@@ -65,6 +69,7 @@ export class ClientPlane implements AgentPlane {
     this.#runner = new PathRunner(this.#paths, {
       apply: (peers) => this.#tunnel.apply(peers),
       read: () => this.#tunnel.read(),
+      traffic: (prefixes, apart) => this.#tunnel.traffic(prefixes, apart),
       tell: (input) => this.#tell(input),
       changed: () => {},
       log,

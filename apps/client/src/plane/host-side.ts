@@ -1,6 +1,12 @@
 import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
 import { failureOf, mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
-import { ClientHost, type ClientHostState, type HostWatch, type RouteContest } from '@sallyport/hostnet';
+import {
+  ClientHost,
+  type ClientHostState,
+  type ClientTraffic,
+  type HostWatch,
+  type RouteContest,
+} from '@sallyport/hostnet';
 
 export interface Contests {
   readonly conflicts: readonly string[];
@@ -30,6 +36,11 @@ export class HostSide {
   /** What the host's own network has of the tunnel's prefixes, and in words. As of the last change that the kernel told of. */
   get contests(): Contests {
     return this.#contests;
+  }
+
+  /** See `ClientHost.traffic`. */
+  traffic(name: string, prefixes: readonly string[], apart: readonly string[]): Promise<ClientTraffic> {
+    return this.#host.traffic(name, prefixes, apart);
   }
 
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */

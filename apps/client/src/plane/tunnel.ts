@@ -19,7 +19,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import type { ClientHostState, DirectTarget } from '@sallyport/hostnet';
+import type { ClientHostState, ClientTraffic, DirectTarget } from '@sallyport/hostnet';
 import {
   type BackendChoice,
   type DeviceChange,
@@ -91,6 +91,13 @@ export class Tunnel {
   /** What the host's own network has of the tunnel's prefixes, and in words. */
   get contests(): Contests {
     return this.#host.contests;
+  }
+
+  /** Packets of each prefix so far, and who answered; null while the tunnel is being brought up. */
+  traffic(prefixes: readonly string[], apart: readonly string[]): Promise<ClientTraffic | null> {
+    return this.#mutex.run(async () =>
+      this.#settled ? this.#host.traffic(this.#options.interface, prefixes, apart) : null,
+    );
   }
 
   /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */

@@ -307,3 +307,41 @@ describe('probes', () => {
     assert.equal(tookMs, 500);
   });
 });
+
+describe('packets of routes', () => {
+  const watching = { ...config, watchesRoutes: true };
+  const one = (txBytes: number) => status({ publicKey: peerItem(1).publicKey, txBytes, rxBytes: txBytes });
+  const asked = (paths: Paths, txBytes: number, now: number) =>
+    ofKind(paths.handle(one(txBytes), now), 'read-traffic').map(({ prefixes, apart }) => ({ prefixes, apart }));
+  const routes = [
+    routeItem('10.1.0.0/16', [1, 2], { resources: ['r'] }),
+    routeItem('10.1.2.0/24', [1], { resources: ['s'] }),
+  ];
+
+  it('are asked for while the device sends, once at a time, and by nobody else', () => {
+    const paths = new Paths(watching);
+    answer(paths, paths.handle(items(clientItem(), peerItem(1), peerItem(2), ...routes), 0), 0);
+    assert.deepEqual(asked(paths, 0, 1_000), []);
+    assert.deepEqual(asked(paths, 9_000, 2_000), [{ prefixes: ['10.1.0.0/16'], apart: ['10.1.2.0/24'] }]);
+    assert.deepEqual(asked(paths, 18_000, 3_000), [], 'the answer is not there yet');
+    paths.handle({ kind: 'traffic', counts: new Map(), answering: [] }, 3_100);
+    assert.equal(asked(paths, 27_000, 4_000).length, 1);
+    paths.handle({ kind: 'traffic', counts: new Map(), answering: [] }, 4_100);
+    for (let now = 20_000; now < 60_000; now += 1_000) assert.deepEqual(asked(paths, 27_000, now), [], 'idle');
+    const gateway = new Paths(config);
+    answer(gateway, gateway.handle(items(gatewayItem(), peerItem(1), peerItem(2), ...routes), 0), 0);
+    asked(gateway, 0, 1_000);
+    assert.deepEqual(asked(gateway, 9_000, 2_000), []);
+  });
+
+  it('are not asked for where no route could move', () => {
+    const paths = new Paths(watching);
+    answer(
+      paths,
+      paths.handle(items(clientItem(), peerItem(1), routeItem('10.1.2.0/24', [1], { resources: ['s'] })), 0),
+      0,
+    );
+    asked(paths, 0, 1_000);
+    assert.deepEqual(asked(paths, 9_000, 2_000), []);
+  });
+});

@@ -219,3 +219,119 @@ it('few routes are tried at once, and more when one of them was lost', () => {
   inBand.silent(g1, ways, 1_000);
   assert.ok(inBand.due(ways, 1_000).tries.length > 20);
 });
+
+describe('a route that is silent while others of its gateway are answered', () => {
+  const net = '10.1.0.0/24';
+  const far = '10.2.0.1/32';
+
+  /** A network without a named target, and an address with one, through the same gateway. */
+  const mixed = (resources = ['r']) => {
+    let probes = 0;
+    const inBand = new InBand(() => ++probes);
+    inBand.setRoutes([
+      routeItem(net, [1, 2], { resources }),
+      routeItem(far, [1, 2], { resources: ['far'], target: 80 }),
+    ]);
+    const ways = { carrierOf: () => g1, isUp: () => true, rttMs: () => 10 };
+    return { inBand, ways, due: (now: number) => inBand.due(ways, now).tries };
+  };
+  const server = (address: string, port: number | null, agoMs = 0) => ({ address, port, agoMs });
+
+  it('is tried at those that the device saw answering, the latest first, and answers to the others end nothing', () => {
+    const { inBand, ways, due } = mixed();
+    inBand.saw([server('10.1.0.5', 22, 9_000), server('10.1.0.6', null, 100), server('192.0.2.1', 443)], 10_000);
+    inBand.silentRoutes([net], ways, 10_000);
+    inBand.answered(g1, 10_000);
+    const asked: unknown[] = [];
+    for (let now = 10_000, tries = due(now); tries.length > 0; tries = due((now += 1_000))) {
+      for (const { probe, address, port } of tries) {
+        asked.push([address, port]);
+        inBand.tried(probe, 'none', now);
+      }
+    }
+    assert.deepEqual(asked, [
+      ['10.1.0.6', null],
+      ['10.1.0.5', 22],
+      ['10.1.0.6', null],
+    ]);
+    assert.deepEqual([inBand.isMute(net, g1), inBand.isMute(far, g1)], [true, false]);
+  });
+
+  it('is left alone when nothing there was ever seen to answer', () => {
+    const { inBand, ways, due } = mixed();
+    inBand.saw([server('10.2.0.1', 8080)], 0);
+    inBand.silentRoutes([net], ways, 0);
+    assert.deepEqual(due(0), []);
+  });
+
+  it('is tried less and less often while the target answers, and again soon once its own traffic was answered', () => {
+    const { inBand, ways, due } = mixed();
+    inBand.saw([server('10.1.0.5', 22)], 0);
+    let now = 0;
+    const connections = (seconds: number): number => {
+      let count = 0;
+      for (const end = now + seconds * 1_000; now < end; now += 1_000) {
+        inBand.answered(g1, now);
+        inBand.silentRoutes([net], ways, now);
+        for (const { probe } of due(now)) {
+          count += 1;
+          inBand.tried(probe, 'answered', now);
+          // What comes back to the connection itself is no answer to the traffic.
+          inBand.answeredRoute(net, ways, now + 500);
+        }
+      }
+      return count;
+    };
+    connections(200);
+    const often = connections(120);
+    assert.ok(often <= 4, `${often} in two minutes`);
+    inBand.answeredRoute(net, ways, now + 60_000);
+    now += 61_000;
+    assert.ok(connections(10) >= 3);
+  });
+
+  it('forgets those that answer nowhere, until they are seen again later', () => {
+    const { inBand, ways, due } = mixed();
+    inBand.saw([server('10.1.0.5', 22)], 0);
+    inBand.silentRoutes([net], ways, 0);
+    const allFail = (from: number) => {
+      for (let now = from; now < from + 4_000; now += 1_000)
+        for (const { probe } of due(now)) inBand.tried(probe, 'none', now);
+    };
+    allFail(0);
+    inBand.chosen([{ prefix: net, from: g1, to: g2 }], 4_000);
+    allFail(5_000);
+    assert.equal(inBand.chosen([], 9_000), true, 'it goes back');
+    const later = 1_000_000;
+    inBand.saw([server('10.1.0.5', 22, later)], later);
+    inBand.silentRoutes([net], ways, later);
+    assert.deepEqual(due(later), []);
+    inBand.saw([server('10.1.0.5', 22, 1_000)], later);
+    inBand.silentRoutes([net], ways, later);
+    assert.equal(due(later).length, 1);
+  });
+
+  it('finds out while it is answered whether its one address answers an echo, and asks no more when it does', () => {
+    const phone = '10.1.0.9/32';
+    let probes = 0;
+    const inBand = new InBand(() => ++probes);
+    const ways = { carrierOf: () => g1, isUp: () => true, rttMs: () => 10 };
+    const asked = (resource: string, now: number) => {
+      inBand.setRoutes([routeItem(phone, [1, 2], { resources: [resource] })], new Set(['phone']));
+      inBand.answeredRoute(phone, ways, now);
+      return inBand.due(ways, now).tries.map(({ address, port }) => [address, port]);
+    };
+    assert.deepEqual(asked('fax', 0), [], 'a resource without ICMP');
+    assert.deepEqual(asked('phone', 0), [['10.1.0.9', null]]);
+    assert.deepEqual(asked('phone', 5_000), [], 'not again at once');
+    inBand.saw([server('10.1.0.9', null)], 6_000);
+    assert.deepEqual(asked('phone', 1_000_000), []);
+    inBand.silentRoutes([phone], ways, 1_000_000);
+    assert.equal(inBand.due(ways, 1_000_000).tries[0]?.port, null);
+  });
+
+  it('is not watched where nothing but the internet is behind it', () => {
+    const { inBand } = mixed([]);
+    assert.deepEqual(inBand.prefixes, [far]);
+  });
+});

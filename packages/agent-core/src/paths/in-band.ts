@@ -1,16 +1,21 @@
 import type { RouteItem } from '@sallyport/contract/channel';
+import { type IpPrefix, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 import { prefixOf } from '../reconcile/wanted.ts';
 import type { Move } from './chooser.ts';
+import { type Answering, Targets } from './targets.ts';
 
-/** Outcome of a connection to a target. Only one that is established shows that the way leads to the resource. */
+/**
+ * Outcome of a connection to a target, or of an echo. Only a connection that is established, and an echo that is answered, show
+ * that the way leads to the resource.
+ */
 export type TryOutcome = 'answered' | 'refused' | 'none';
 
-/** A connection to make, through whichever gateway carries the prefix at present. */
+/** A connection to make, or an echo to send (`port` null), through whichever gateway carries the prefix at present. */
 export interface Try {
   readonly probe: number;
   readonly gateway: string;
   readonly address: string;
-  readonly port: number;
+  readonly port: number | null;
   readonly timeoutMs: number;
 }
 
@@ -32,6 +37,8 @@ export class InBand {
   /** With a trial, or with a gateway that is mute. */
   readonly #busy = new Set<Watched>();
   readonly #probing = new Map<number, Watched>();
+  /** Echoes by which a target is found while the way works. Those that answer are seen like all others. */
+  readonly #echoes: Try[] = [];
   /** When traffic to a gateway was answered last. */
   readonly #answeredAt = new Map<string, number>();
 
@@ -39,19 +46,24 @@ export class InBand {
     this.#nextProbe = nextProbe;
   }
 
-  /** Routes that are as before keep what is known of them. */
-  setRoutes(routes: Iterable<RouteItem>): void {
+  /** Routes that are as before keep what is known of them. `pingable`: resources whose addresses may answer an echo. */
+  setRoutes(routes: Iterable<RouteItem>, pingable: ReadonlySet<string> = new Set()): void {
     const before = this.#routes;
     this.#routes = new Map();
     for (const route of routes) {
+      if (route.gateways.length < 2 || (route.resources.length === 0 && route.target === undefined)) continue;
       const prefix = prefixOf(route);
-      const { target: port, gateways } = route;
-      if (port === undefined || gateways.length < 2) continue;
+      const isPingable = route.resources.some((id) => pingable.has(id));
       const known = before.get(prefix);
-      const isSame = known?.port === port && known.gateways.join() === gateways.join();
-      this.#routes.set(prefix, isSame ? known : watched(prefix, port, gateways));
+      const text = JSON.stringify([route.target, route.gateways, isPingable]);
+      this.#routes.set(prefix, known?.text === text ? known : watched(prefix, route, isPingable, text));
     }
     for (const route of this.#busy) if (this.#routes.get(route.prefix) !== route) this.#busy.delete(route);
+  }
+
+  /** Routes that could move to another gateway, some of them if there are many. */
+  get prefixes(): readonly string[] {
+    return [...this.#routes.keys()].slice(0, mostCounted);
   }
 
   /** The target of the prefix did not answer through this gateway. */
@@ -61,24 +73,46 @@ export class InBand {
 
   /** Traffic to the gateway gets no answers. */
   silent(gateway: string, ways: Ways, now: number): void {
-    const carried = [...this.#routes.values()].filter(({ prefix }) => ways.carrierOf(prefix) === gateway);
-    const hasLost = [...this.#routes.values()].some(({ strikes }) => strikes.has(gateway));
-    const most = hasLost ? mostWhileLost : mostAtOnce;
-    const busy = carried.filter(({ trial }) => trial !== null).length;
+    const carried = this.#carriedBy(gateway, ways);
     const answeredAt = this.#answeredAt.get(gateway) ?? -Infinity;
     for (const route of carried) if (route.workedAt < answeredAt) route.restMs = firstRestMs;
-    const idle = carried
-      .filter((route) => route.trial === null && restsUntil(route) <= now)
-      .filter(({ gateways }) => gateways.some((id) => id !== gateway && ways.isUp(id)))
-      .toSorted((a, b) => restsUntil(a) - restsUntil(b));
-    for (const route of idle.slice(0, Math.max(0, most - busy))) this.#begin(route, gateway, now);
+    this.#beginSome(carried, gateway, carried, ways, now);
+  }
+
+  /** Packets for these routes get no answers, whatever else gets some through the same gateways. */
+  silentRoutes(prefixes: Iterable<string>, ways: Ways, now: number): void {
+    for (const prefix of prefixes) {
+      const route = this.#routes.get(prefix);
+      const gateway = ways.carrierOf(prefix);
+      if (route === undefined || gateway === null) continue;
+      this.#beginSome([route], gateway, this.#carriedBy(gateway, ways), ways, now, true);
+    }
+  }
+
+  /** Packets for the route get answers: a route that was not moved needs no trial. */
+  answeredRoute(prefix: string, ways: Ways, now: number): void {
+    const route = this.#routes.get(prefix);
+    const gateway = ways.carrierOf(prefix);
+    if (route === undefined || gateway === null) return;
+    if (route.strikes.size === 0) route.trial = null;
+    // Just after a trial, the answers may be those to the trial itself.
+    if (now > route.triedAt + ownAnswersMs) route.restMs = firstRestMs;
+    const echo = route.strikes.size === 0 ? route.targets.echoToAsk(now) : null;
+    if (echo !== null) this.#echoes.push({ probe: this.#nextProbe(), gateway, ...echo, timeoutMs: longestPatienceMs });
+  }
+
+  /** Those that answered become targets of their routes. */
+  saw(answering: readonly Answering[], now: number): void {
+    for (const one of answering) this.#routeTo(one.address)?.targets.saw(one, now);
   }
 
   /** Traffic to the gateway gets answers: a route that was not moved needs no trial. */
   answered(gateway: string, now: number): void {
     this.#answeredAt.set(gateway, now);
-    for (const route of this.#busy)
-      if (route.trial?.gateway === gateway && route.strikes.size === 0) route.trial = null;
+    for (const route of this.#busy) {
+      const { trial, strikes } = route;
+      if (trial?.gateway === gateway && !trial.isOwn && strikes.size === 0) route.trial = null;
+    }
   }
 
   /** True: a gateway became mute. */
@@ -86,6 +120,7 @@ export class InBand {
     const route = this.#probing.get(probe);
     this.#probing.delete(probe);
     const trial = route?.trial;
+    if (route !== undefined) route.triedAt = now;
     if (route === undefined || trial?.probe !== probe) return false;
     trial.probe = null;
     if (outcome === 'answered' || (outcome === 'refused' && route.strikes.size === 0)) {
@@ -105,7 +140,7 @@ export class InBand {
       const route = this.#routes.get(prefix);
       if (route === undefined) continue;
       route.trial = null;
-      if (to !== null && !route.mute.has(to) && route.strikes.size > 0) this.#begin(route, to, now + settleMs);
+      if (to !== null && !route.mute.has(to) && route.strikes.size > 0) this.#begin(route, to, now + settleMs, true);
     }
     let again = false;
     for (const route of this.#busy) {
@@ -120,7 +155,7 @@ export class InBand {
 
   /** Connections that are due, and whether routes have to be chosen because a gateway is not mute any more. */
   due(ways: Ways, now: number): { readonly tries: Try[]; readonly changed: boolean } {
-    const tries: Try[] = [];
+    const tries: Try[] = this.#echoes.splice(0);
     let changed = false;
     for (const route of this.#busy) {
       for (const [gateway, until] of route.mute) {
@@ -131,11 +166,16 @@ export class InBand {
       const { trial } = route;
       if (trial === null && route.mute.size === 0) this.#busy.delete(route);
       if (trial === null || trial.probe !== null || trial.at > now) continue;
+      const { all } = route.targets;
+      const target = all[trial.misses % all.length];
+      if (target === undefined) {
+        route.trial = null;
+        continue;
+      }
       trial.probe = this.#nextProbe();
       this.#probing.set(trial.probe, route);
-      const [address = ''] = route.prefix.split('/');
       const timeoutMs = patience(ways.rttMs(trial.gateway));
-      tries.push({ probe: trial.probe, gateway: trial.gateway, address, port: route.port, timeoutMs });
+      tries.push({ probe: trial.probe, gateway: trial.gateway, ...target, timeoutMs });
     }
     return { tries, changed };
   }
@@ -149,9 +189,42 @@ export class InBand {
     return at;
   }
 
-  #begin(route: Watched, gateway: string, at: number): void {
+  #carriedBy(gateway: string, ways: Ways): Watched[] {
+    return [...this.#routes.values()].filter(({ prefix }) => ways.carrierOf(prefix) === gateway);
+  }
+
+  /** Begins trials of those routes that may be tried now, as many at once as a gateway is given. */
+  #beginSome(
+    routes: readonly Watched[],
+    gateway: string,
+    carried: readonly Watched[],
+    ways: Ways,
+    now: number,
+    isOwn = false,
+  ): void {
+    const hasLost = [...this.#routes.values()].some(({ strikes }) => strikes.has(gateway));
+    const most = hasLost ? mostWhileLost : mostAtOnce;
+    const busy = carried.filter(({ trial }) => trial !== null).length;
+    const idle = routes
+      .filter((route) => route.trial === null && route.targets.all.length > 0 && restsUntil(route) <= now)
+      .filter(({ gateways }) => gateways.some((id) => id !== gateway && ways.isUp(id)))
+      .toSorted((a, b) => restsUntil(a) - restsUntil(b));
+    for (const route of idle.slice(0, Math.max(0, most - busy))) this.#begin(route, gateway, now, isOwn);
+  }
+
+  #begin(route: Watched, gateway: string, at: number, isOwn: boolean): void {
     this.#busy.add(route);
-    route.trial = { gateway, at, misses: 0, probe: null };
+    route.trial = { gateway, at, misses: 0, probe: null, isOwn };
+  }
+
+  /** The route by which packets to an address go, if it is watched. */
+  #routeTo(text: string): Watched | undefined {
+    const address = parseAddress(text);
+    if (address === null) return undefined;
+    const around = [...this.#routes.values()].filter(({ range }) =>
+      rangeContains(range, address.family, address.value),
+    );
+    return around.toSorted((a, b) => b.range.length - a.range.length)[0];
   }
 
   #worked(route: Watched, gateway: string, now: number): void {
@@ -173,24 +246,30 @@ export class InBand {
   /** It answers nowhere: the route goes back, and is left alone for longer each time. */
   #giveUp(route: Watched, now: number): void {
     route.mute.clear();
+    route.targets.forget(now);
     route.strikes.clear();
     route.deadUntil = now + route.deadMs;
     route.deadMs = Math.min(route.deadMs * 2, longestDeadMs);
   }
 }
 
-/** A route with a target. */
+/** A route that another gateway could carry. */
 interface Watched {
   readonly prefix: string;
-  readonly port: number;
+  readonly range: IpPrefix;
+  /** What it was made of. */
+  readonly text: string;
+  readonly targets: Targets;
   readonly gateways: readonly string[];
-  trial: { readonly gateway: string; at: number; misses: number; probe: number | null } | null;
+  trial: OneTrial | null;
   /** Gateways that do not carry it until that moment. */
   readonly mute: Map<string, number>;
   /** How often the target did not answer through a gateway, since it answered there last. */
   readonly strikes: Map<string, number>;
   /** A gateway became mute, and the chooser has not been asked yet. */
   isOpen: boolean;
+  /** When a connection to a target ended last. */
+  triedAt: number;
   /** When the target answered last, and how long it is left alone after that. */
   workedAt: number;
   restMs: number;
@@ -199,10 +278,24 @@ interface Watched {
   deadMs: number;
 }
 
-function watched(prefix: string, port: number, gateways: readonly string[]): Watched {
+interface OneTrial {
+  readonly gateway: string;
+  at: number;
+  misses: number;
+  probe: number | null;
+  /** The route itself was silent, so answers to other routes of the gateway do not end it. */
+  readonly isOwn: boolean;
+}
+
+function watched(prefix: string, { target, gateways }: RouteItem, isPingable: boolean, text: string): Watched {
+  const range = parsePrefix(prefix);
+  if (range === null) throw new Error(`${prefix} is no prefix`);
+  const address = range.first === range.last ? (prefix.split('/')[0] ?? null) : null;
+  const named = address === null || target === undefined ? null : { address, port: target };
+  const targets = new Targets(named, address === null || !isPingable ? null : { address, port: null });
   const rest = { workedAt: -Infinity, restMs: firstRestMs, deadUntil: 0, deadMs: firstDeadMs };
-  const facts = { trial: null, mute: new Map(), strikes: new Map(), isOpen: false };
-  return { prefix, port, gateways, ...facts, ...rest };
+  const facts = { trial: null, mute: new Map(), strikes: new Map(), isOpen: false, triedAt: -Infinity };
+  return { prefix, range, text, targets, gateways, ...facts, ...rest };
 }
 
 function restsUntil({ workedAt, restMs, deadUntil }: Watched): number {
@@ -220,6 +313,10 @@ const mostMisses = 3;
 const pauseMs = 50;
 const shortestPatienceMs = 300;
 const longestPatienceMs = 1_000;
+/** For so long after a trial, its last packets may come. */
+const ownAnswersMs = 2_500;
+/** Routes whose packets are counted each for itself. */
+const mostCounted = 256;
 /** Until the tunnel sends by the new allowed IPs. */
 const settleMs = 100;
 /** Routes of a gateway that are tried at once: at first, and when one of them was lost. */

@@ -8,9 +8,10 @@ import { InBand, type Ways } from './in-band.ts';
 import { Names } from './names.ts';
 import { keepaliveSeconds, Outbox } from './outbox.ts';
 import { RelayMeter } from './relay-times.ts';
+import { RouteLook } from './route-look.ts';
 import type { Candidate } from './search.ts';
 import { Traffic } from './traffic.ts';
-import { carriersOf, sameItems, type Tunnel, viewOf } from './tunnels.ts';
+import { candidatesOf, carriersOf, sameItems, type Tunnel, viewOf } from './tunnels.ts';
 import {
   defaultPathsTiming,
   type PathEffect,
@@ -37,6 +38,7 @@ export class Paths {
   readonly #meter: RelayMeter;
   readonly #inBand = new InBand(() => this.#nextProbe());
   readonly #ways: Ways;
+  readonly #routeLook: RouteLook;
   #peers = new Map<string, Tunnel>();
   #beacons: BeaconItem[] = [];
   #items: readonly StateItem[] = [];
@@ -63,6 +65,7 @@ export class Paths {
     };
     this.#devices = new DeviceSide(this.#timing, this.#names, this.#outbox, config.remembered);
     this.#meter = new RelayMeter(this.#timing);
+    this.#routeLook = new RouteLook(this.#inBand, config.watchesRoutes ?? false);
   }
 
   /** `now`: milliseconds of a clock that never goes back. */
@@ -90,8 +93,7 @@ export class Paths {
     // A beacon without an endpoint is there to be heard, not to be spoken to.
     const silent = item.kind === 'beacon' && item.endpoint === null;
     return {
-      ...peer,
-      allowedIps: [...new Set([...peer.allowedIps, ...carried])],
+      ...{ ...peer, allowedIps: [...new Set([...peer.allowedIps, ...carried])] },
       ...(endpoint && { endpoint }),
       ...(silent ? {} : { persistentKeepalive: keepaliveSeconds }),
     };
@@ -129,6 +131,9 @@ export class Paths {
         return;
       case 'tried':
         if (this.#inBand.tried(input.probe, input.outcome, this.#now)) this.#carriersChanged = true;
+        return;
+      case 'traffic':
+        this.#routeLook.took(input, this.#ways, this.#now);
         return;
       case 'status':
         this.#seen({ device: input.device, at: this.#now });
@@ -176,15 +181,10 @@ export class Paths {
     this.#peers = new Map(peers.map((item) => [item.id, this.#tunnel(item, before.get(item.id))]));
     this.#beacons = items.filter((item) => item.kind === 'beacon');
     for (const item of this.#beacons) this.#beaconAt(item);
-    this.#devices.setItems(
-      items.filter((item) => item.kind === 'device').filter((item) => isTunnel(item)),
-      this.#look,
-      now,
-    );
-    this.#meter.setPoints(
-      items.filter((item) => item.kind === 'relay-point'),
-      now,
-    );
+    const devices = items.filter((item) => item.kind === 'device').filter((item) => isTunnel(item));
+    this.#devices.setItems(devices, this.#look, now);
+    const points = items.filter((item) => item.kind === 'relay-point');
+    this.#meter.setPoints(points, now);
     this.#lookAt = this.#peers.size === 0 ? Infinity : Math.min(this.#lookAt, now + this.#timing.statusMs);
     this.#takeRoutes(items, before);
     for (const tunnel of this.#peers.values()) {
@@ -203,7 +203,7 @@ export class Paths {
   #takeRoutes(items: readonly StateItem[], before: ReadonlyMap<string, Tunnel>): void {
     const routes = items.filter((item) => item.kind === 'route');
     this.#chooser.setRoutes(routes);
-    this.#inBand.setRoutes(routes);
+    this.#routeLook.setItems(items, routes);
     const until = this.#now + this.#timing.candidateMs;
     for (const { item } of this.#peers.values()) {
       if (before.has(item.id)) continue;
@@ -228,11 +228,7 @@ export class Paths {
   }
 
   #candidates(item: PeerItem): Candidate[] {
-    const direct = item.endpoints.map((endpoint) => ({ endpoint, relay: null }));
-    const relays = item.relays.map(({ gateway, endpoint }) => ({ endpoint, relay: gateway }));
-    return [...direct, ...relays].flatMap(({ endpoint, relay }) =>
-      this.#names.endpointsOf(endpoint, this.#now).map((resolved) => ({ endpoint: resolved, relay })),
-    );
+    return candidatesOf(item, (endpoint) => this.#names.endpointsOf(endpoint, this.#now));
   }
 
   #endpointOf(item: PeerItem): string | undefined {
@@ -259,11 +255,14 @@ export class Paths {
     for (const tunnel of this.#peers.values()) {
       const { item, finder, traffic } = tunnel;
       const status = look.device?.peers.get(item.publicKey) ?? null;
-      this.#follow(tunnel, finder.setActive(traffic.seen(status, look.at), look.at));
+      const isActive = traffic.seen(status, look.at);
+      this.#follow(tunnel, finder.setActive(isActive, look.at));
       const answers = traffic.answers(status, look.at);
       this.#follow(tunnel, finder.seen(status, look.at));
       if (answers === 'answered') this.#inBand.answered(item.id, look.at);
       if (answers === 'silent' && finder.isUp) this.#inBand.silent(item.id, this.#ways, look.at);
+      const question = isActive ? this.#routeLook.ask(look.at) : null;
+      if (question !== null) this.#outbox.push(question);
     }
     if (this.#devices.seen(look)) this.#showSelf();
   }

@@ -2,6 +2,7 @@ import type { PeerItem, StateItem } from '@sallyport/contract/channel';
 import { restingPeer } from '../reconcile/wanted.ts';
 import type { Carrier } from './chooser.ts';
 import type { PathFinder } from './finder.ts';
+import type { Candidate } from './search.ts';
 import type { Traffic } from './traffic.ts';
 import type { PathView } from './types.ts';
 
@@ -21,6 +22,15 @@ export function carriersOf(tunnels: ReadonlyMap<string, Tunnel>): Map<string, Ca
       const unreachable = new Set(item.unreachable);
       return [id, { name, standing, unreachable, up, rttMs, readyAt, owns: new Set(restingPeer(item).allowedIps) }];
     }),
+  );
+}
+
+/** Endpoints at which the gateway may be reached, best first. `resolve`: addresses of a name, as far as they are known. */
+export function candidatesOf(item: PeerItem, resolve: (endpoint: string) => readonly string[]): Candidate[] {
+  const direct = item.endpoints.map((endpoint) => ({ endpoint, relay: null }));
+  const relays = item.relays.map(({ gateway, endpoint }) => ({ endpoint, relay: gateway }));
+  return [...direct, ...relays].flatMap(({ endpoint, relay }) =>
+    resolve(endpoint).map((resolved) => ({ endpoint: resolved, relay })),
   );
 }
 

@@ -1,6 +1,8 @@
 import type { RouteItem, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus, PeerChange } from '@sallyport/wireguard';
 import type { Try, TryOutcome } from './in-band.ts';
+import type { RouteCount } from './route-traffic.ts';
+import type { Answering } from './targets.ts';
 
 /**
  * Times of `Paths` are milliseconds of a clock that never goes back (monotonic), not of the calendar: a search or a failover
@@ -12,6 +14,8 @@ export interface PathsConfig {
   /** Endpoint at which a public key was seen last, from the disk. */
   readonly remembered: (publicKey: string) => string | undefined;
   readonly timing?: Partial<PathsTiming>;
+  /** Whether to find out by itself which routes get no answers: native devices do (docs/paths.md, "In-band evidence"). */
+  readonly watchesRoutes?: boolean;
 }
 
 export type PathInput =
@@ -31,6 +35,12 @@ export type PathInput =
    * lets a device that has outlived the agent go on as it is.
    */
   | { readonly kind: 'status'; readonly device: DeviceStatus | null }
+  /** Answer to `read-traffic`. No counts: they cannot be had, or begin only now. */
+  | {
+      readonly kind: 'traffic';
+      readonly counts: ReadonlyMap<string, RouteCount>;
+      readonly answering: readonly Answering[];
+    }
   /** `punch` of the session. */
   | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }
   /** Own addresses or the default route have changed. */
@@ -56,10 +66,18 @@ export type PathEffect =
       readonly address: string;
       readonly timeoutMs: number;
     }
-  /** Open a TCP connection to the target of a route, and close it at once; answered by one `tried`. */
+  /**
+   * Open a TCP connection to the target of a route, and close it at once, or send an ICMP echo if there is no port; answered by
+   * one `tried`.
+   */
   | ({ readonly kind: 'try' } & Try)
   /** Read the device and give it as `status`. */
   | { readonly kind: 'read-status' }
+  /**
+   * Count packets of these prefixes into and out of the tunnel, and give the counts as `traffic`. Prefixes may nest: a packet
+   * counts for the longest one, also of those that are `apart` and are not counted themselves.
+   */
+  | { readonly kind: 'read-traffic'; readonly prefixes: readonly string[]; readonly apart: readonly string[] }
   /** Hand to the session as its `find-path` input. */
   | { readonly kind: 'find-path'; readonly peer: string; readonly relay: boolean }
   /** Look up a host name; answered by `resolved`. */

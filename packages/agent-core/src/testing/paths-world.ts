@@ -98,6 +98,8 @@ export class PathAgent {
         this.tries += 1;
         this.#try(effect.probe, effect.address, effect.timeoutMs);
         return;
+      case 'read-traffic':
+        return;
       case 'read-status':
         network.after(2, () => this.input({ kind: 'status', device: this.tunnel.status() }));
         return;

@@ -6,18 +6,22 @@ import type { Log } from '../log.ts';
 import type { PlaneInput } from '../plane.ts';
 import { askLiveness } from './liveness.ts';
 import { RelayMeter } from './relay-meter.ts';
-import { tryTarget } from './target.ts';
+import { echoTarget, tryTarget } from './target.ts';
 
 export interface PathHost {
   /** Applies steps to the WireGuard device, after what was asked before. */
   readonly apply: (peers: readonly PeerChange[]) => Promise<void>;
   /** The WireGuard device as it is; null: it does not answer. */
   readonly read: () => Promise<DeviceStatus | null>;
+  /** Packets of each of these prefixes so far, and who answered; null: not known now. Absent: routes are not watched. */
+  readonly traffic?: (prefixes: readonly string[], apart: readonly string[]) => Promise<Traffic | null>;
   readonly tell: (input: PlaneInput) => void;
   /** Something that people may look at has changed. */
   readonly changed: () => void;
   readonly log: Log;
 }
+
+type Traffic = Pick<Extract<PathInput, { kind: 'traffic' }>, 'counts' | 'answering'>;
 
 /** Joins `Paths` to sockets, the WireGuard device and the clock. */
 export class PathRunner {
@@ -79,9 +83,13 @@ export class PathRunner {
         return;
       case 'try': {
         const { probe, address, port, timeoutMs } = effect;
-        void tryTarget(address, port, timeoutMs).then((outcome) => this.input({ kind: 'tried', probe, outcome }));
+        const trial = port === null ? echoTarget(address, timeoutMs) : tryTarget(address, port, timeoutMs);
+        void trial.then((outcome) => this.input({ kind: 'tried', probe, outcome }));
         return;
       }
+      case 'read-traffic':
+        void this.#readTraffic(effect.prefixes, effect.apart);
+        return;
       case 'read-status':
         void this.#read();
         return;
@@ -113,6 +121,14 @@ export class PathRunner {
 
   async #read(): Promise<void> {
     this.input({ kind: 'status', device: await this.#host.read().catch(() => null) });
+  }
+
+  async #readTraffic(prefixes: readonly string[], apart: readonly string[]): Promise<void> {
+    const read = await this.#host.traffic?.(prefixes, apart).catch((error) => {
+      this.#host.log.debug('packets of routes could not be counted', { reason: failureOf(error).message });
+      return null;
+    });
+    this.input({ kind: 'traffic', ...(read ?? { counts: new Map(), answering: [] }) });
   }
 
   async #resolve(host: string): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { tryTarget } from './target.ts';
+import { echoTarget, tryTarget } from './target.ts';
 
 test('a target that listens answers, and is sent nothing but the end of the connection', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
@@ -29,4 +29,9 @@ test('a target where nothing listens refuses', async () => {
 
 test('where the network says that there is no way, the outcome is none', async () => {
   assert.equal(await tryTarget('255.255.255.255', 443, 60_000), 'none');
+});
+
+test('an address that answers an ICMP echo is told from one that does not, whatever the patience', async () => {
+  assert.equal(await echoTarget('127.0.0.1', 60_000.5), 'answered');
+  assert.equal(await echoTarget('255.255.255.255', 333.3), 'none');
 });

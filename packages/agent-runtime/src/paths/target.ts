@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import { connect } from 'node:net';
 import type { TryOutcome } from '@sallyport/agent-core';
 
@@ -20,3 +21,16 @@ export function tryTarget(address: string, port: number, timeoutMs: number): Pro
     socket.once('error', ({ code }: NodeJS.ErrnoException) => end(code === 'ECONNREFUSED' ? 'refused' : 'none'));
   });
 }
+
+/** Sends one ICMP echo, by the system's `ping`, which may open the socket where we may not. Does not reject. */
+export function echoTarget(address: string, timeoutMs: number): Promise<TryOutcome> {
+  const args = ['-n', '-q', '-c', '1', '-W', String(Math.ceil(timeoutMs / 1000)), address];
+  const env = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
+  return new Promise((resolve) => {
+    // A program takes a moment to start.
+    const options = { env, timeout: Math.ceil(timeoutMs) + startMs, killSignal: 'SIGKILL' } as const;
+    execFile('ping', args, options, (error) => resolve(error === null ? 'answered' : 'none'));
+  });
+}
+
+const startMs = 200;

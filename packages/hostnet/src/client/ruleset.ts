@@ -3,6 +3,7 @@ import { network } from '../firewall/rule-text.ts';
 import { tableName } from '../firewall/ruleset.ts';
 import { formatAddress, parsePrefix } from '../ip.ts';
 import type { ClientHostState } from '../types.ts';
+import { ANSWER_RULES, countSetTexts } from './counts.ts';
 
 /**
  * One transaction that makes the device's table anew. Only answers come in through the tunnel; nobody's packets are handed on
@@ -19,6 +20,9 @@ export function clientRuleset(state: ClientHostState): string {
     `delete table ${table}`,
     `add table ${table}`,
     ...CLIENT_DROPS.map((name) => `add counter ${table} drop_${name}`),
+    ...countSetTexts(table),
+    `add chain ${table} answers`,
+    ...ANSWER_RULES.map((rule) => `add rule ${table} answers ${rule}`),
     ...chains.map(({ name, hook }) => `add chain ${table} ${name} { type filter hook ${hook}; policy accept; }`),
     ...chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule ${table} ${name} ${rule}`)),
   ];
@@ -37,6 +41,9 @@ function clientChains(state: ClientHostState): { name: string; hook: string; rul
       name: 'input',
       hook: 'input priority filter',
       rules: [
+        // An element counts what it matches. ICMP errors are no answers.
+        `iifname ${tunnel} ct state established ip saddr @heard4 jump answers`,
+        `iifname ${tunnel} ct state established ip6 saddr @heard6 jump answers`,
         `iifname ${tunnel} ct state established accept`,
         `iifname ${tunnel} ct state related meta l4proto { icmp, ipv6-icmp } accept`,
         `iifname ${tunnel} counter name drop_unasked drop`,
@@ -50,7 +57,11 @@ function clientChains(state: ClientHostState): { name: string; hook: string; rul
     {
       name: 'mark_out',
       hook: 'postrouting priority mangle',
-      rules: [`oifname != ${tunnel} meta l4proto udp meta mark ${mark} ct mark set ${mark}`],
+      rules: [
+        `oifname != ${tunnel} meta l4proto udp meta mark ${mark} ct mark set ${mark}`,
+        `oifname ${tunnel} ip daddr @sent4`,
+        `oifname ${tunnel} ip6 daddr @sent6`,
+      ],
     },
     {
       name: 'mark_in',

@@ -1,3 +1,4 @@
+import { type Answering, countText, type PrefixCount, planCounts, readCounts } from '../client/counts.ts';
 import type { FoundClient } from '../client/found.ts';
 import { concernsClient } from '../client/monitor.ts';
 import { clientSysctlPaths, planClientDown, planClientUp } from '../client/plan.ts';
@@ -8,6 +9,7 @@ import { tableName } from '../firewall/ruleset.ts';
 import { MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import type { ClientHostState, RouteContest } from '../types.ts';
+import { readTraffic } from './count-json.ts';
 import type { KeepSysctls, UpResult } from './host.ts';
 import {
   applyPlan,
@@ -32,6 +34,14 @@ export interface ClientLook {
   readonly conflicts: readonly string[];
   readonly contests: readonly RouteContest[];
 }
+
+/** Packets of routes, and who answered within the last minutes. */
+export interface ClientTraffic {
+  readonly counts: ReadonlyMap<string, PrefixCount>;
+  readonly answering: readonly Answering[];
+}
+
+const noTraffic: ClientTraffic = { counts: new Map(), answering: [] };
 
 export interface ClientUpResult extends UpResult, ClientLook {}
 
@@ -87,6 +97,20 @@ export class ClientHost {
     }
     const entries = CLIENT_DROPS.map((reason) => [reason, Number(counts.get(`drop_${reason}`) ?? 0)]);
     return Object.fromEntries(entries);
+  }
+
+  /**
+   * Packets of each prefix so far, and who answered. A packet counts for the longest prefix, also of those that are `apart`,
+   * which count nothing. Other prefixes than before are counted from now on; then nothing is known yet. Throws HostNetError.
+   */
+  async traffic(name: string, prefixes: readonly string[], apart: readonly string[]): Promise<ClientTraffic> {
+    const result = await run('nft', ['-j', 'list', 'sets', 'table', 'inet', tableName(name)]);
+    if (result.code !== 0) return noTraffic;
+    const plan = planCounts(prefixes, apart);
+    const found = readTraffic(parseJson('nft', result.stdout));
+    const counts = readCounts(plan, found.counts);
+    if (counts === null) await output('nft', ['-f', '-'], countText(name, plan));
+    return { counts: counts ?? new Map(), answering: found.answering };
   }
 
   /**

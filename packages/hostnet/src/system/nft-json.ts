@@ -81,7 +81,7 @@ export function elements(body: JsonObject): readonly unknown[] {
 }
 
 /** A key in the spelling of this package: an address, a range `first-last`, or `mark . class`. */
-function readKey(key: unknown, interval: boolean): string {
+export function readKey(key: unknown, interval: boolean): string {
   const value = unwrap(key);
   if (isObject(value)) {
     if (Array.isArray(value.range)) return `${endText(value.range[0])}-${endText(value.range[1])}`;
