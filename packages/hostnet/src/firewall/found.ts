@@ -11,8 +11,9 @@ import type {
 import { egressIds } from './egress.ts';
 import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
+import { CELL_MAPS } from './rule-text.ts';
 import type { MapName } from './ruleset.ts';
-import { CELL_MAPS, GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
+import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
 import { addressKey } from './state.ts';
 
 /** The table as the kernel lists it. */
@@ -119,10 +120,10 @@ class Blame {
     if (map === 'devices4' || map === 'devices6') this.#device(key, foreignValue);
     else if (map === 'sites4' || map === 'sites6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
-      add(this.sites, tables.sites.id(Number.parseInt(value ?? '', 16)));
+      add(this.sites, tables.sites.id(classNumber(value)));
     } else if (map === 'gateways4' || map === 'gateways6') this.#gateway(key);
     else if (map === 'site_profiles') this.#siteProfile(key, foreignValue);
-    else if (map === 'classes4' || map === 'classes6') {
+    else if (map === 'classes4' || map === 'classes6' || map === 'hosts4' || map === 'hosts6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.classes, tables.classes.id(classNumber(value)));
     } else if (map === 'internet') this.#internet();
@@ -162,7 +163,7 @@ class Blame {
 
   #siteProfile(key: string, foreignValue: string | null): void {
     const { tables } = this.#model;
-    add(this.sites, tables.sites.id(Number.parseInt(key, 16)));
+    add(this.sites, tables.sites.id(classNumber(key)));
     if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
   }
 

@@ -21,12 +21,15 @@ export function pretendingRules(g: Name, overlay: Overlay): string[] {
   });
 }
 
-/** Answers to a device that would leave on another network, because the host has the same addresses there. */
-export function strayRules(g: Name, tunnel: string, overlay: Overlay): string[] {
+/**
+ * Answers to a device that would leave on another network, because the host has the same addresses there. To stand behind the
+ * rules for what comes out of the tunnel or goes into it.
+ */
+export function strayRules(g: Name, overlay: Overlay): string[] {
   return (['4', '6'] as const).map((version) => {
     const target = version === '4' ? 'ip daddr' : 'ip6 daddr';
     const member = `meta mark set ${target} map @${g(`devices${version}`)}`;
     const whole = network(overlay[`v${version}`]);
-    return `oifname != ${tunnel} ${target} ${whole} ct direction reply ${member} ${DENIED_OUT}`;
+    return `${target} ${whole} ct direction reply ${member} ${DENIED_OUT}`;
   });
 }

@@ -3,11 +3,11 @@ import {
   DENIED_IN,
   DENIED_OUT,
   fromGateways,
+  leaseRule,
   type Name,
   network,
   type Overlay,
   START,
-  startRules,
 } from './rule-text.ts';
 
 /**
@@ -17,29 +17,32 @@ import {
  *
  * Echoes to these addresses are answered alike: a device measures with them which sizes of packets get through both ways.
  */
-export function livenessInput(g: Name, tunnel: string, overlay: Overlay): string[] {
-  const rules = (ip: 'ip' | 'ip6', v: 4 | 6): string[] => {
-    const within = `iifname ${tunnel} ${ip} saddr ${network(overlay[`v${v}`])} ${ip} daddr ${network(overlay[`v${v}`])}`;
-    return [
-      `${within} tcp dport 1 ${SYN} update @${g(`live${v}`)} { ${ip} saddr ${ANSWERS} } reject with tcp reset`,
-      `${within} tcp sport 1 ${RESET} ct direction reply ${CLEAR} accept`,
-      `${within} ${echo(ip, 'request')} update @${g(`echo${v}`)} { ${ip} saddr ${ANSWERS} } ${CLEAR} accept`,
-    ];
-  };
-  return [...rules('ip', 4), ...rules('ip6', 6)];
+export function livenessRules(g: Name, ip: 'ip' | 'ip6'): string[] {
+  const v = ip === 'ip' ? 4 : 6;
+  return [
+    `tcp dport 1 ${SYN} update @${g(`live${v}`)} { ${ip} saddr ${ANSWERS} } reject with tcp reset`,
+    `tcp sport 1 ${RESET} ct direction reply ${CLEAR} accept`,
+    `${echo(ip, 'request')} update @${g(`echo${v}`)} { ${ip} saddr ${ANSWERS} } ${CLEAR} accept`,
+  ];
+}
+
+/** Sends what members exchange with this host's own overlay addresses to these rules. */
+export function liveness(g: Name, overlay: Overlay): string[] {
+  return [`${within('ip', overlay)} jump ${g('liveness4')}`, `${within('ip6', overlay)} jump ${g('liveness6')}`];
 }
 
 /** Our answers, and our own questions to other gateways. */
-export function livenessOutput(tunnel: string, overlay: Overlay): string[] {
-  return (['ip', 'ip6'] as const).flatMap((ip) => {
-    const prefix = network(overlay[ip === 'ip' ? 'v4' : 'v6']);
-    const within = `oifname ${tunnel} ${ip} saddr ${prefix} ${ip} daddr ${prefix}`;
-    return [
-      `${within} tcp sport 1 ${RESET} accept`,
-      `${within} tcp dport 1 ${SYN} accept`,
-      `${within} ${echo(ip, 'reply')} ct direction reply accept`,
-    ];
-  });
+export function livenessAnswers(overlay: Overlay): string[] {
+  return (['ip', 'ip6'] as const).flatMap((ip) => [
+    `${within(ip, overlay)} tcp sport 1 ${RESET} accept`,
+    `${within(ip, overlay)} tcp dport 1 ${SYN} accept`,
+    `${within(ip, overlay)} ${echo(ip, 'reply')} ct direction reply accept`,
+  ]);
+}
+
+function within(ip: 'ip' | 'ip6', overlay: Overlay): string {
+  const prefix = network(overlay[ip === 'ip' ? 'v4' : 'v6']);
+  return `${ip} saddr ${prefix} ${ip} daddr ${prefix}`;
 }
 
 const echo = (ip: 'ip' | 'ip6', type: string): string => `${ip === 'ip' ? 'icmp' : 'icmpv6'} type echo-${type}`;
@@ -48,24 +51,26 @@ const RESET = 'tcp flags & (fin | syn | rst | ack) == rst | ack';
 const ANSWERS = 'limit rate 20/second burst 40 packets';
 
 /**
- * Forwarded packets. Replies that turn round in the tunnel belong to devices that come in through this gateway; other
- * replies out of the tunnel can only be answers to egress. Original direction into the tunnel, and not out of it, is egress.
- * What has no direction is not tracked, and ends with the others.
+ * Forwarded packets of the tunnel, each way behind one comparison. Packets of others end at the second one and go on to what
+ * stands behind.
  */
 export function forwardRules(g: Name, tunnel: string): string[] {
-  return [
-    `iifname ${tunnel} oifname ${tunnel} ct direction reply goto ${g('turned')}`,
-    `iifname ${tunnel} ct direction reply goto ${g('egress_in')}`,
-    `iifname ${tunnel} goto ${g('from_tunnel')}`,
-    `oifname ${tunnel} ct direction original goto ${g('egress_out')}`,
-    `oifname ${tunnel} goto ${g('to_tunnel')}`,
-  ];
+  return [`iifname ${tunnel} goto ${g('from_tunnel')}`, `oifname ${tunnel} goto ${g('from_network')}`];
+}
+
+/**
+ * From this host's network into the tunnel: original direction is egress, the other one answers devices. What has no direction
+ * is not tracked, and ends with the others.
+ */
+export function fromNetworkRules(g: Name): string[] {
+  return [`ct direction original goto ${g('egress_out')}`, `goto ${g('to_tunnel')}`];
 }
 
 /** From the site's network into the tunnel. A source that answers would reach through the tunnel is not from that network. */
 export function egressOutRules(g: Name, tunnel: string): string[] {
   return [
-    ...startRules(g, DENIED_OUT),
+    START,
+    leaseRule(g, DENIED_OUT),
     `fib saddr oifname ${tunnel} ${DENIED_OUT}`,
     `ct state related jump ${g('egress_errors')}`,
     ...pairRules(g, 'saddr', 'daddr'),
@@ -78,7 +83,8 @@ export function egressOutRules(g: Name, tunnel: string): string[] {
 export function egressInRules(g: Name): string[] {
   const paired = `meta mark . meta priority @${g('egress_pairs')}`;
   return [
-    ...startRules(g, DENIED_IN),
+    START,
+    leaseRule(g, DENIED_IN),
     ...pairRules(g, 'daddr', 'saddr'),
     `${paired} ct state != related ${COUNTED} accept`,
     `${paired} ct state related jump ${g('egress_errors')}`,

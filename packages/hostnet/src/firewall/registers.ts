@@ -9,20 +9,20 @@ import { HostNetError } from '../errors.ts';
  * | mark     | 0x1                       | start value, and the key of the lease               |
  * | mark     | 0x10000001 … 0x1fffffff   | profile                                             |
  * | mark     | 0x20000001 … 0x2fffffff   | bundle                                              |
- * | mark     | 0x30000001 … 0x3fffffff   | site                                                |
  * | mark     | 0x40000001 … 0x4fffffff   | group of egress sources                             |
  * | priority | 0:0                       | start value                                         |
  * | priority | 1000:0001 … 1fff:ffff     | address class                                       |
  * | priority | 2000:0001, 2000:0002      | port class of ICMP echo, of all other IP protocols  |
  * | priority | 2000:0010 … 2fff:ffff     | port class of a range of TCP or UDP ports           |
  * | priority | 3000:0001 … 3fff:ffff     | group of egress destinations                        |
+ * | priority | 4000:0001 … 4fff:ffff     | site                                                |
  *
  * Numbers are local to the host and are given once per load, never again: a packet that is half-way through while a
  * change is committed cannot meet an old number with a new meaning.
  */
 export const PROFILE_BASE = 0x10000000;
 export const BUNDLE_BASE = 0x20000000;
-export const SITE_BASE = 0x30000000;
+export const SITE_BASE = 0x40000000;
 export const EGRESS_SOURCE_BASE = 0x40000000;
 export const CLASS_BASE = 0x10000000;
 export const PORT_CLASS_BASE = 0x20000000;

@@ -33,7 +33,7 @@ function undecided(text: string): string[] {
 
 /** Error messages as our rules name them, and whatever is accepted for being related. */
 const ERRORS = /destination-unreachable|ct state related(?! ip)/;
-const SENDER = /\bip6? saddr @gateways/;
+const SENDER = /\bip6? saddr @gateways|set ip6? saddr map @\w+ goto/;
 /** The mark, or the class, of the sender is in a register from here on, and what follows matches on it. */
 const LOOKED_UP = /set ip6 saddr map @|fib saddr oifname/;
 /** Everything that comes out of the tunnel has gone elsewhere: what follows comes from this host or its network. */

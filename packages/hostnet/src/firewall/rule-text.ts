@@ -4,6 +4,9 @@ import { markText, START_MARK } from './registers.ts';
 /** Whole overlay, CIDR per family. */
 export type Overlay = { readonly v4: string; readonly v6: string };
 
+/** The bundle of a cell, and those that are looked up in turn when it has expired. */
+export const CELL_MAPS = ['cells', 'cells_after1', 'cells_after2', 'cells_after3'] as const;
+
 /** Name of a map, set or chain in the generation that is being written. */
 export type Name = (name: string) => string;
 
@@ -12,9 +15,9 @@ export const START = `meta mark set ${markText(START_MARK)} meta priority set 0:
 export const DENIED_IN = 'counter name drop_denied_in drop';
 export const DENIED_OUT = 'counter name drop_denied_out drop';
 
-/** Both registers start from values that no later look-up knows, and the lease must run. */
-export function startRules(g: Name, denied: string): string[] {
-  return [START, `meta mark != @${g('lease')} ${denied}`];
+/** The lease must run. The mark starts from a value that no later look-up knows. */
+export function leaseRule(g: Name, denied: string): string {
+  return `meta mark set ${markText(START_MARK)} meta mark != @${g('lease')} ${denied}`;
 }
 
 /** Sends errors that other gateways send themselves to a chain. */

@@ -20,7 +20,7 @@ import type {
   Profile,
   Site,
 } from '../types.ts';
-import { CELL_MAPS } from './ruleset.ts';
+import { CELL_MAPS } from './rule-text.ts';
 import { checkTransit } from './transit.ts';
 
 /** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
@@ -80,11 +80,6 @@ export function addressKey(text: string): { family: 4 | 6; key: string } {
   return { family: address.family, key: formatAddress(address) };
 }
 
-export function rangeKey(text: string): { family: 4 | 6; key: string } {
-  const range = parseRange(text);
-  return { family: range.family, key: formatRange(range) };
-}
-
 /** The ranges of a site's prefix without the overlay, whose addresses only ever belong to devices. */
 export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; keys: string[] } {
   const { family, first, last } = prefixRange(parsePrefix(text));
@@ -97,13 +92,19 @@ export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; 
   return { family, keys: parts.filter((part) => part.first <= part.last).map(formatRange) };
 }
 
-/** The ranges of a class, without the networks at the host if it is the internet. */
-export function classRangeKeys(item: AddressClass, near: readonly string[]): { family: 4 | 6; key: string }[] {
-  if (!item.internet) return item.ranges.map(rangeKey);
-  const holes = near.map((text) => prefixRange(parsePrefix(text)));
+/** Where an address class is found: single addresses have a map of their own, which takes less to look up than ranges. */
+export type ClassMap = `${'hosts' | 'classes'}${4 | 6}`;
+
+/** The addresses and ranges of a class, without the networks at the host if it is the internet. */
+export function classKeys(item: AddressClass, near: readonly string[]): { map: ClassMap; key: string }[] {
+  const holes = item.internet ? near.map((text) => prefixRange(parsePrefix(text))) : [];
   return item.ranges
     .flatMap((text) => withoutRanges(parseRange(text), holes))
-    .map((range) => ({ family: range.family, key: formatRange(range) }));
+    .map(({ family, first, last }) =>
+      first === last
+        ? { map: `hosts${family}`, key: formatAddress({ family, value: first }) }
+        : { map: `classes${family}`, key: formatRange({ family, first, last }) },
+    );
 }
 
 type Overlay = { readonly v4: string; readonly v6: string };

@@ -30,8 +30,9 @@ import {
   SITE_BASE,
   START_MARK,
 } from './registers.ts';
-import { CELL_MAPS, type FirewallOptions, type Generation, type MapName } from './ruleset.ts';
-import { addressKey, classRangeKeys, policyCounter, siteRangeKeys } from './state.ts';
+import { CELL_MAPS } from './rule-text.ts';
+import type { FirewallOptions, Generation, MapName } from './ruleset.ts';
+import { addressKey, classKeys, policyCounter, siteRangeKeys } from './state.ts';
 
 /**
  * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn whole; a reference to
@@ -70,6 +71,8 @@ export class Tables {
       gateways4: timed('gateways4'),
       gateways6: timed('gateways6'),
       site_profiles: timed('site_profiles'),
+      hosts4: lasting('hosts4'),
+      hosts6: lasting('hosts6'),
       classes4: lasting('classes4'),
       classes6: lasting('classes6'),
       internet: lasting('internet'),
@@ -129,7 +132,7 @@ export class Tables {
 
   /** Ranges cannot expire one by one on every kernel, so they lead to the site's number, and that has the time limit. */
   insertSite(site: Site): void {
-    const number = markText(this.sites.acquire(site.id));
+    const number = classText(this.sites.acquire(site.id));
     for (const text of site.prefixes) {
       const { family, keys } = siteRangeKeys(text, this.#overlay);
       for (const key of keys) this.maps[`sites${family}`].add(key, number);
@@ -142,7 +145,7 @@ export class Tables {
       const { family, keys } = siteRangeKeys(text, this.#overlay);
       for (const key of keys) this.maps[`sites${family}`].delete(key);
     }
-    this.maps.site_profiles.delete(markText(this.sites.of(site.id)));
+    this.maps.site_profiles.delete(classText(this.sites.of(site.id)));
     this.profiles.release(site.profile);
     this.sites.release(site.id);
   }
@@ -178,12 +181,12 @@ export class Tables {
 
   insertClass(item: AddressClass): void {
     const number = classText(this.classes.acquire(item.id));
-    for (const { family, key } of classRangeKeys(item, this.#near)) this.maps[`classes${family}`].add(key, number);
+    for (const { map, key } of classKeys(item, this.#near)) this.maps[map].add(key, number);
     if (item.internet) this.maps.internet.add(number, null);
   }
 
   withdrawClass(item: AddressClass): void {
-    for (const { family, key } of classRangeKeys(item, this.#near)) this.maps[`classes${family}`].delete(key);
+    for (const { map, key } of classKeys(item, this.#near)) this.maps[map].delete(key);
     if (item.internet) this.maps.internet.delete(classText(this.classes.of(item.id)));
     this.classes.release(item.id);
   }

@@ -4,7 +4,7 @@ import type { Grant } from '@sallyport/contract/channel';
  * ENOENT, on EEXIST with another value, on overlapping ranges, on counters that are missing or in use) and decides
  * over packets as the rules do. For tests of the text, where a real kernel would be too slow to ask thousands of times.
  */
-import { CELL_MAPS } from '../firewall/ruleset.ts';
+import { CELL_MAPS } from '../firewall/rule-text.ts';
 import { parseAddress, parseRange } from '../ip.ts';
 
 interface Entry {
@@ -47,7 +47,8 @@ export class Emulator {
       this.#get(`devices${family}`, packet.device, now)?.value ??
       (site && this.#get('site_profiles', site, now)?.value);
     if (!mark) return null;
-    let priority = this.#inRange(`classes${family}`, packet.peer) ?? '0:0';
+    let priority =
+      this.#get(`hosts${family}`, packet.peer, now)?.value ?? this.#inRange(`classes${family}`, packet.peer) ?? '0:0';
     for (const map of CELL_MAPS) mark = this.#get(map, `${mark} . ${priority}`, now)?.value ?? mark;
     if (packet.protocol === 'icmp') priority = '2000:1';
     else if (packet.protocol === 'other') priority = '2000:2';
