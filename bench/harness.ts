@@ -26,9 +26,10 @@ export async function paired(
   figure: string,
   unit: string,
   contenders: { readonly baseline: Contender; readonly subject: Contender },
-  options: { readonly rounds: number; readonly atLeast: number },
+  options: { readonly rounds: number; readonly atLeast?: number; readonly atMost?: number },
 ): Promise<PairedResult> {
   const { baseline, subject } = contenders;
+  const { atLeast = 0, atMost } = options;
   await baseline.measure();
   await subject.measure();
   const rounds: { baseline: number; subject: number }[] = [];
@@ -47,8 +48,8 @@ export async function paired(
     baseline: median(rounds.map((round) => round.baseline)),
     subject: median(rounds.map((round) => round.subject)),
     ratio,
-    toReach: `ratio at least ${options.atLeast}`,
-    reached: ratio >= options.atLeast,
+    toReach: atMost === undefined ? `ratio at least ${atLeast}` : `ratio at most ${atMost}`,
+    reached: atMost === undefined ? ratio >= atLeast : ratio <= atMost,
   };
 }
 

@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { CHECKED_MARK, type HostState } from '@sallyport/hostnet';
+import { type Cleanup, cable, Namespace, uniqueTag, until } from '@sallyport/testkit';
+import type { DeviceInput, PeerInput, PolicyInput } from './forward-host.ts';
+import { GatewayCpu, receiveInThread } from './gateway-cpu.ts';
+
+const overlay = { v4: '100.64.0.0/10', v6: 'fd5a::/48' };
+const device = '100.64.0.2';
+/** Address of the host behind the gateway, which listens with iperf3. */
+export const destination = '10.20.0.10';
+
+/** A device, a gateway and a host behind it, each in a namespace, with a tunnel between the first two. */
+export interface Lab {
+  readonly sender: Namespace;
+  readonly cpu: GatewayCpu;
+  /** Packets that the gateway has exchanged with the host behind it. */
+  packets(): Promise<number>;
+}
+
+/** A gateway of ours, which can have its policy taken away. */
+export interface GatewayLab extends Lab {
+  /** Loads the policy: 10,000 devices in 100 profiles, 1,000 destinations. */
+  policy(): Promise<void>;
+  /** Leaves masquerade, routing rules, sysctls, and the mark without which they let nothing pass. */
+  masquerade(): Promise<void>;
+}
+
+export async function gatewayLab(cleanup: Cleanup): Promise<GatewayLab> {
+  const { gateway, name, ...lab } = await build(cleanup, async (at, tunnel) => {
+    const state: HostState = { interface: tunnel, addresses: ['100.64.0.1/32'], overlay, mtu: 1280, routes: [] };
+    await inside(at, 'host', state);
+  });
+  const input = { interface: name, overlay, device, destination, devices: 10_000, destinations: 1_000 };
+  const gatewayLab: GatewayLab = {
+    ...lab,
+    policy: async () => {
+      await gateway.exec('nft', 'flush ruleset');
+      await inside(gateway, 'policy', input satisfies PolicyInput);
+    },
+    masquerade: () =>
+      gateway.nft(
+        [
+          ...masquerade(name),
+          'add chain inet plain pre { type filter hook prerouting priority mangle; }',
+          `add rule inet plain pre iifname "${name}" meta mark set ${CHECKED_MARK}`,
+        ].join('; '),
+      ),
+  };
+  await gatewayLab.policy();
+  await answers(lab.sender);
+  return gatewayLab;
+}
+
+/** What `wg-quick` and a line of nft come to: an address, a route, forwarding, masquerade. */
+export async function plainLab(cleanup: Cleanup): Promise<Lab> {
+  const {
+    gateway: _,
+    name: __,
+    ...lab
+  } = await build(cleanup, async (gateway, tunnel) => {
+    await gateway.ip('addr', 'add', '100.64.0.1/32', 'dev', tunnel);
+    await gateway.ip('link', 'set', tunnel, 'mtu', '1280', 'up');
+    await gateway.ip('route', 'add', `${device}/32`, 'dev', tunnel);
+    await gateway.sysctl('net.ipv4.ip_forward', 1);
+    await gateway.nft(masquerade(tunnel).join('; '));
+  });
+  await answers(lab.sender);
+  return lab;
+}
+
+function masquerade(tunnel: string): string[] {
+  return [
+    'flush ruleset',
+    'add table inet plain',
+    'add chain inet plain post { type nat hook postrouting priority srcnat; }',
+    `add rule inet plain post iifname "${tunnel}" oifname != "${tunnel}" masquerade`,
+  ];
+}
+
+async function build(cleanup: Cleanup, setUp: (gateway: Namespace, tunnel: string) => Promise<void>) {
+  const tag = uniqueTag();
+  const space = (name: string) => Namespace.create(`sp-${tag}-${name}`, cleanup);
+  const [sender, gateway, resource] = [await space('sender'), await space('gateway'), await space('resource')];
+  const [wan, lan] = [`w${tag}`, `l${tag}`];
+  await cable(
+    { namespace: sender, interface: 'eth0', addresses: ['203.0.113.2/24'] },
+    { namespace: gateway, interface: wan, addresses: ['203.0.113.1/24'] },
+  );
+  await cable(
+    { namespace: gateway, interface: lan, addresses: ['10.20.0.1/24'] },
+    { namespace: resource, interface: 'eth0', addresses: [`${destination}/24`] },
+  );
+  for (const [at, name] of [
+    [gateway, wan],
+    [gateway, lan],
+    [sender, 'eth0'],
+    [resource, 'eth0'],
+  ] as const)
+    await receiveInThread(at, name);
+  const names = { sender: `bs${tag}`, gateway: `bg${tag}` };
+  await tunnel(sender, gateway, names);
+  await setUp(gateway, names.gateway);
+  await sender.ip('addr', 'add', `${device}/32`, 'dev', names.sender);
+  await sender.ip('link', 'set', names.sender, 'mtu', '1280', 'up');
+  await sender.ip('route', 'add', '10.20.0.0/24', 'dev', names.sender);
+  serve(resource, cleanup);
+  const cpu = await GatewayCpu.of(gateway, names.gateway, [wan, lan]);
+  return { sender, gateway, cpu, packets: () => packetsOf(gateway, lan), name: names.gateway };
+}
+
+async function packetsOf(at: Namespace, name: string): Promise<number> {
+  const [link] = JSON.parse(await at.ip('-j', '-s', 'link', 'show', 'dev', name)) as {
+    stats64: { rx: { packets: number }; tx: { packets: number } };
+  }[];
+  return (link?.stats64.rx.packets ?? Number.NaN) + (link?.stats64.tx.packets ?? Number.NaN);
+}
+
+async function tunnel(sender: Namespace, gateway: Namespace, names: { sender: string; gateway: string }) {
+  const make = (at: Namespace, input: DeviceInput): Promise<string> => inside(at, 'device', input);
+  const add = (at: Namespace, input: PeerInput): Promise<string> => inside(at, 'peer', input);
+  const gatewayKey = await make(gateway, { interface: names.gateway, listenPort: 51820 });
+  const senderKey = await make(sender, { interface: names.sender, listenPort: 51821 });
+  await add(gateway, { interface: names.gateway, peer: { publicKey: senderKey, allowedIps: [`${device}/32`] } });
+  await add(sender, {
+    interface: names.sender,
+    peer: {
+      publicKey: gatewayKey,
+      endpoint: '203.0.113.1:51820',
+      allowedIps: ['10.20.0.0/24'],
+      persistentKeepalive: 25,
+    },
+  });
+}
+
+async function inside(namespace: Namespace, verb: string, input: object): Promise<string> {
+  const program = fileURLToPath(new URL('./forward-host.ts', import.meta.url));
+  return (await namespace.exec(process.execPath, program, verb, JSON.stringify(input))).trim();
+}
+
+async function answers(sender: Namespace): Promise<void> {
+  await until('the tunnel', () => sender.exec('ping', '-c', '1', '-W', '1', destination).then(() => true));
+}
+
+function serve(resource: Namespace, cleanup: Cleanup): void {
+  const child = spawn('ip', ['netns', 'exec', resource.name, 'iperf3', '-s'], { stdio: 'ignore' });
+  cleanup.add(async () => {
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGKILL');
+    await gone;
+  });
+}
