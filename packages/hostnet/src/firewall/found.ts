@@ -13,7 +13,7 @@ import type { FirewallModel } from './model.ts';
 import { alive } from './render.ts';
 import { CELL_MAPS } from './rule-text.ts';
 import type { MapName } from './ruleset.ts';
-import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
+import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset, settingsOf } from './ruleset.ts';
 import { addressKey } from './state.ts';
 
 /** The table as the kernel lists it. */
@@ -195,7 +195,7 @@ function chainDifferences(
   baseline: Listing['rules'] | null,
 ): readonly string[] {
   const differences: string[] = [];
-  const wanted = ruleset(model.options, model.state, model.tables.generation);
+  const wanted = ruleset(model.options, settingsOf(model.state), model.tables.generation);
   const names = new Set(wanted.map(({ name }) => name));
   for (const chain of found.keys()) if (!names.has(chain)) differences.push(`chain ${chain} is not ours`);
   for (const { name: chain, rules: texts } of wanted) {

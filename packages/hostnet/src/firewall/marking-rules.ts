@@ -8,15 +8,15 @@ import { type Name, network, type Overlay } from './rule-text.ts';
  *
  * The kernel's reverse path filter, which IPv4 alone has, looks packets up as if they came from where they go. So what goes
  * into the tunnel meets the policy rule that prohibits unmarked packets from it. Asking `fib` for every packet is dear; so
- * members are told by their address, and only what goes to a site's addresses is asked about. The priority serves as a
+ * members are told by their address, and only what goes to a site's addresses is asked about, if there are any. The priority serves as a
  * register here: the kernel sets it anew when it forwards.
  */
-export function markingRules(g: Name, tunnel: string, overlay: Overlay): string[] {
+export function markingRules(g: Name, tunnel: string, overlay: Overlay, beyond: boolean): string[] {
+  const maps = beyond ? ['egress_destinations4', 'sites4'] : [];
   return [
     `iifname ${tunnel} ${CHECKED} accept`,
     `ip daddr ${network(overlay.v4)} goto ${g('to_members')}`,
-    `meta priority set ip daddr map @${g('egress_destinations4')} goto ${g('to_sites')}`,
-    `meta priority set ip daddr map @${g('sites4')} goto ${g('to_sites')}`,
+    ...maps.map((name) => `meta priority set ip daddr map @${g(name)} goto ${g('to_sites')}`),
   ];
 }
 

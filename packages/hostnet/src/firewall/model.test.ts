@@ -109,6 +109,26 @@ describe('model', () => {
     assert.equal(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0), null);
   });
 
+  it('asks for addresses of sites while there are any, and finds its own chains again', () => {
+    const model = new FirewallModel(OPTIONS);
+    const asks = (text: string | null) => [...(text ?? '').matchAll(/rule inet sallyport_sp0 marking .*@(\w+?)_a/g)];
+    const none = { ...GOLDEN, sites: new Map(), egress: new Map() };
+    assert.deepEqual(asks(model.load(none, 0, null).swap), []);
+    for (const kind of ['sites', 'egress'] as const) {
+      const items = [...GOLDEN[kind].values()];
+      const come = model.change({ upsert: { [kind]: items } }, 0);
+      assert.deepEqual(
+        asks(come).map(([, map]) => map),
+        ['egress_destinations4', 'sites4'],
+      );
+      assert.match(come ?? '', /^flush chain inet sallyport_sp0 marking$/m);
+      assert.doesNotMatch(model.change({ upsert: { [kind]: items.slice(0, 1) } }, 0) ?? '', /marking/);
+      const gone = model.change({ remove: { [kind]: items.map(({ id }) => id) } }, 0);
+      assert.match(gone ?? '', /^flush chain inet sallyport_sp0 marking$/m);
+      assert.deepEqual(asks(gone), []);
+    }
+  });
+
   it('touches as many elements as the change concerns, not as many as there are', () => {
     const model = new FirewallModel(OPTIONS);
     const devices = Array.from({ length: 2000 }, (_, index) => ({

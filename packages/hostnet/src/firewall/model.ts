@@ -13,7 +13,7 @@ import type { TouchedMap } from './check.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
 import type { FirewallOptions } from './ruleset.ts';
-import { switchSettings, tableName } from './ruleset.ts';
+import { settingsOf, switchSettings, tableName } from './ruleset.ts';
 import type { FirewallDelta, FirewallItems, ItemKind } from './state.ts';
 import { checkDelta, ITEM_KINDS } from './state.ts';
 import { Tables } from './tables.ts';
@@ -62,7 +62,7 @@ export class FirewallModel {
     for (const map of Object.values(this.#tables.maps)) map.takeChanges();
     this.#touched = [];
     this.#sound = true;
-    return loadTexts(this.options, this.#state, this.#tables, existing, now);
+    return loadTexts(this.options, settingsOf(this.#state), this.#tables, existing, now);
   }
 
   /** The same for the state held now, after a change that the kernel refused. */
@@ -78,14 +78,12 @@ export class FirewallModel {
   change(delta: FirewallDelta, now: number): string | null {
     if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
     checkDelta(delta);
-    const before = this.#state;
-    const { masquerade, draining, transit } = before;
-    const settings = { masquerade, draining, ...(transit && { transit }) };
+    const before = settingsOf(this.#state);
     this.#sound = false;
     this.#apply(delta);
     this.#sound = true;
     const lines = this.#changes(now);
-    const switched = switchSettings(this.options, this.#tables.generation, settings, this.#state);
+    const switched = switchSettings(this.options, this.#tables.generation, before, settingsOf(this.#state));
     lines.push(...switched);
     return lines.length === 0 ? null : `${lines.join('\n')}\n`;
   }

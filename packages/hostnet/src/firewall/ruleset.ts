@@ -1,5 +1,5 @@
 import { HostNetError } from '../errors.ts';
-import type { Transit } from '../types.ts';
+import type { FirewallState, Transit } from '../types.ts';
 import {
   admittedRules,
   fromHostRules,
@@ -43,6 +43,13 @@ export interface FirewallSettings {
   readonly masquerade: boolean;
   readonly draining: boolean;
   readonly transit?: Transit;
+  /** Whether networks lie behind the tunnel, of a site or of what a site here may reach. */
+  readonly beyond: boolean;
+}
+
+/** What of a state the chains depend on. */
+export function settingsOf({ masquerade, draining, transit, sites, egress }: FirewallState): FirewallSettings {
+  return { masquerade, draining, ...(transit && { transit }), beyond: sites.size + egress.size > 0 };
 }
 
 /** Why packets were dropped. The counter is called `drop_` and this, since `limit` is a word of nft's own. */
@@ -162,7 +169,11 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     chain('to_members', toMembersRules(g, overlay)),
     chain('to_sites', toSitesRules(tunnel)),
     { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(g, tunnel, overlay) },
-    { name: 'marking', hook: base('filter', 'prerouting', 'dstnat + 1'), rules: markingRules(g, tunnel, overlay) },
+    {
+      name: 'marking',
+      hook: base('filter', 'prerouting', 'dstnat + 1'),
+      rules: markingRules(g, tunnel, overlay, settings.beyond),
+    },
     { name: 'input', hook: base('filter', 'input', 'filter'), rules: [`iifname ${tunnel} goto ${g('to_host')}`] },
     // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by. For
     // the like reason `fib` is asked in a chain that nothing but this one goes to.
