@@ -1,87 +1,38 @@
-import type { OperationName } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
-import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
-import type { Mapping } from './beacon/mappings.ts';
+import { type AgentDeps, createAgents } from './agents.ts';
+import type { Beacon } from './beacon/beacon.ts';
 import { defaultWriteRate, WriteBudget, type WriteRate } from './budgets/write-budget.ts';
 import { guardedTimers, systemTimers, type Timers } from './channel/timers.ts';
-import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
-import type { Countries } from './countries.ts';
-import type { Store } from './db/store.ts';
+import type { Channel } from './channel/types.ts';
 import type { EgressSettings } from './egress/targets.ts';
-import { accessRoutes } from './features/access/routes.ts';
-import { admissionRuleRoutes } from './features/admission-rules/routes.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
-import { apiKeyRoutes } from './features/api-keys/routes.ts';
-import { dropOldEvents } from './features/audit/retention.ts';
-import { auditRoutes } from './features/audit/routes.ts';
-import { ChangeFeed } from './features/changes/feed.ts';
-import { changeRoutes } from './features/changes/routes.ts';
-import { createDeviceDirectory } from './features/devices/directory.ts';
-import { deviceRoutes } from './features/devices/routes.ts';
-import { enrolmentKeyRoutes } from './features/enrolment-keys/routes.ts';
-import { createGatewayDirectory } from './features/gateways/directory.ts';
-import { GatewayLists } from './features/gateways/list.ts';
-import { gatewayRoutes } from './features/gateways/routes.ts';
-import { groupRoutes } from './features/groups/routes.ts';
-import { policyRoutes } from './features/policies/routes.ts';
-import { protocolRoutes } from './features/protocols/routes.ts';
-import { addressRoutes } from './features/resources/address-routes.ts';
-import { resourceRoutes } from './features/resources/routes.ts';
-import { roleRoutes } from './features/roles/routes.ts';
-import { tenantSettingsRoutes } from './features/tenant-settings/routes.ts';
-import { userRoutes } from './features/users/routes.ts';
+import { composeFeatures } from './features/compose.ts';
 import { type ConnectionLimits, connectionLimits } from './http/connection-limits.ts';
 import { Connections, installConnections } from './http/connections.ts';
 import { descriptorLimit } from './http/descriptors.ts';
 import { installDocs } from './http/docs.ts';
-import type { Handlers } from './http/handlers.ts';
 import { installHealth } from './http/health.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
 import { type Metrics, measureRequests } from './http/metrics.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
-import { registerOperations } from './http/operations.ts';
+import { type OperationDeps, registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { proxyTest, sourceAddress } from './http/source-address.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
-import { createDeviceQueries } from './objects/devices/queries.ts';
-import { createGatewayQueries } from './objects/gateways/queries.ts';
-import { readToken } from './objects/gateways/token.ts';
-import { createPeopleQueries } from './objects/people/queries.ts';
-import { createResourceQueries } from './objects/resources/queries.ts';
-import { Paths } from './paths/paths.ts';
-import { TenantRuntimes } from './runtime/runtimes.ts';
-import { Whereabouts } from './runtime/whereabouts.ts';
-import type { SecretBox } from './secrets/box.ts';
-import type { ControllerIdentity } from './secrets/identity.ts';
+import { createObjectQueries } from './objects/queries.ts';
+import type { TenantRuntimes } from './runtime/runtimes.ts';
 
-/** What the agent channel is built on. */
-export interface ChannelParts {
-  readonly directory: AgentDirectory;
-  readonly states: DesiredStates;
-  readonly leaseMs: (tenant: string) => number;
-  readonly deviceMoved: (tenant: string, device: string, source: string) => void;
-  readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
-  readonly connections: ConnectionGuard;
-  readonly mapping: (agent: string) => Mapping;
-}
-
-export interface AppDeps<C extends Channel = Channel> {
+/** What the controller is built from. */
+export interface AppDeps<C extends Channel = Channel>
+  extends Omit<AgentDeps<C>, 'metrics' | 'timers' | 'connections' | 'onLastOnline'> {
   readonly log: FastifyBaseLogger;
-  readonly store: Store;
-  readonly box: SecretBox;
-  readonly identity: ControllerIdentity;
-  readonly openChannel: (parts: ChannelParts) => C;
-  /** Host by which others reach this machine, or null. */
-  readonly publicHost: () => Promise<string | null>;
+  readonly metrics: Metrics;
   /** Address at which others reach the controller, as the operator names it. */
   readonly publicUrl?: string | null;
-  readonly beacon: BeaconSettings;
-  readonly metrics: Metrics;
   /** Where the controller may call on behalf of tenants. */
   readonly egress: EgressSettings;
   readonly version: string;
-  readonly countries: Countries;
   /** For what happens by time alone; the system's when left out. */
   readonly timers?: Timers;
   /** Path before every operation of the API, empty or like `/qa`. */
@@ -96,6 +47,7 @@ export interface AppDeps<C extends Channel = Channel> {
   readonly streamLimits?: StreamLimits;
 }
 
+/** The controller as it runs. */
 export interface App<C extends Channel = Channel> {
   readonly server: FastifyInstance;
   readonly channel: C;
@@ -111,107 +63,42 @@ export interface App<C extends Channel = Channel> {
   stop(): Promise<void>;
 }
 
-/** The whole controller but for listening, signals and the database file. */
-export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
-  const { log } = given;
-  const timers = guardedTimers(given.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed'));
-  const deps = { ...given, timers };
-  const { store, box, basePath, metrics } = deps;
-  let stopping = false;
-  const connections = new Connections({
-    limits: deps.connectionLimits ?? connectionLimits(descriptorLimit()),
-    log: deps.log,
-    isProxy: proxyTest(deps.trustedProxies),
-    sourceAddress: sourceAddress(deps.trustedProxies),
-    clock: store.now,
-  });
-  const whereabouts = new Whereabouts(deps.countries);
-  const runtimes = new TenantRuntimes({
+/** Builds the whole controller except for listening, signals and the database file. */
+export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
+  const { log, store, metrics } = deps;
+  const connections = createConnections(deps);
+  const agents = createAgents({
     ...deps,
-    whereabouts,
-    epoch: deps.identity.epoch,
-    took: metrics.compiled,
-    beacons: () => beacon.peers(),
-  });
-  const { ports, probe } = deps.beacon.keys;
-  const reservedKeys = new Set([...ports, probe].map(({ publicKey }) => publicKey));
-  const { book: gatewayBook, ...ofGateways } = createGatewayDirectory({
-    ...deps,
-    reservedKeys,
-    onLastOnline: (tenant, moments) => lists.lastOnline(tenant, moments),
-  });
-  const { book: deviceBook, ...ofDevices } = createDeviceDirectory({ ...deps, reservedKeys });
-  const directory = { agents: { gateway: gatewayBook, device: deviceBook }, ...ofGateways, ...ofDevices };
-  const channel = deps.openChannel({
-    directory,
-    states: runtimes,
-    leaseMs: (tenant) => runtimes.leaseMs(tenant),
-    deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
-    unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
+    timers: guardedTimers(deps.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed')),
     connections,
-    mapping: (agent) => beacon.mapping(agent),
+    onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),
   });
-  const connected = (agent: string) => channel.presence(agent).connected;
-  const deviceMapped = runtimes.deviceMapped.bind(runtimes);
-  const mapped = (agent: string): void => {
-    paths.mapped(agent).catch((error) => log.warn({ err: error, agent }, 'could not tell where an agent is seen'));
-  };
-  const beacon = new Beacon({ ...deps.beacon, store, directory, deviceMapped, mapped, connected, log, timers });
-  const mapping = (agent: string) => beacon.mapping(agent);
-  const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
+  const { channel, runtimes, beacon, paths } = agents;
+  const objects = createObjectQueries({ ...agents, ...deps, states: runtimes });
   const authenticator = new ApiKeyAuthenticator(store);
-  const queries = createGatewayQueries(store, box, channel, runtimes);
-  const lists = new GatewayLists(store, channel, (row) => readToken(box, row));
-  const resources = createResourceQueries(queries);
-  const devices = createDeviceQueries({ now: store.now, channel, whereabouts });
-  const users = createPeopleQueries({ now: store.now, devices });
-  const handlers: Handlers<OperationName> = {
-    ...gatewayRoutes({ ...deps, channel, queries, lists }),
-    ...apiKeyRoutes({ store, lastUsed: (id) => authenticator.lastUsed(id) }),
-    ...protocolRoutes({ store }),
-    ...resourceRoutes({ store, gateways: queries, resources }),
-    ...addressRoutes({ store, resources }),
-    ...deviceRoutes({ ...deps, gateways: queries, devices, worlds: runtimes, reservedKeys }),
-    ...enrolmentKeyRoutes(deps),
-    ...policyRoutes({ store, gateways: queries, devices }),
-    ...userRoutes({ store, users }),
-    ...groupRoutes({ store }),
-    ...roleRoutes({ store, users }),
-    ...admissionRuleRoutes({ store }),
-    ...accessRoutes({
-      store,
-      channel,
-      worlds: runtimes,
-      states: runtimes,
-      gateways: queries,
-      explained: metrics.explained,
-    }),
-    ...auditRoutes({ store }),
-    ...changeRoutes({ feed: new ChangeFeed(store) }),
-    ...tenantSettingsRoutes({
-      store,
-      countries: () => deps.countries.known,
-      publicUrl: deps.publicUrl ?? null,
-    }),
-  };
-
-  const server = createServer(deps);
-  const sockets = new OpenSockets(server.server);
-  installConnections(server, connections);
+  const features = composeFeatures({
+    ...deps,
+    ...agents,
+    ...objects,
+    beacon: deps.beacon,
+    states: runtimes,
+    worlds: runtimes,
+    publicUrl: deps.publicUrl ?? null,
+    keyLastUsed: (id) => authenticator.lastUsed(id),
+    explained: metrics.explained,
+  });
   const streams = new OpenStreams();
   metrics.follow({ channel, connections, runtimes, streams, beacon, paths });
-  measureRequests(server, metrics);
-  installHealth(server, { store, stopping: () => stopping });
-  installDocs(server, () => openApiDocument(basePath, deps.version));
-  const preview = runtimes.preview.bind(runtimes);
-  const known = connections.known.bind(connections);
-  const writes = new WriteBudget(deps.writeRate ?? defaultWriteRate, store.now);
-  const spendWrite = writes.spend.bind(writes);
-  const operationDeps = { streamLimits, ...deps, authenticator, preview, streams, known, spendWrite };
-  registerOperations(server, basePath, operationDeps, handlers);
-
+  const api = createApi(deps, connections, (server) =>
+    registerOperations(
+      server,
+      deps.basePath,
+      operationDeps(deps, { authenticator, runtimes, streams, connections }),
+      features.handlers,
+    ),
+  );
   return {
-    server,
+    server: api.server,
     channel,
     runtimes,
     beacon,
@@ -220,14 +107,13 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
       await paths.sweep();
       await authenticator.flush();
       await forgetOldAnswers(store);
-      await dropOldEvents(store);
+      await features.maintain();
       runtimes.dropIdle(store.now() - idleMs);
     },
     stop: async () => {
-      stopping = true;
+      api.beginStop();
       paths.stop();
-      sockets.cutAfter(stopGraceMs);
-      await Promise.all([beacon.stop(), channel.stop(), server.close()]);
+      await Promise.all([beacon.stop(), channel.stop(), api.server.close()]);
       runtimes.stop();
       // Moments of use are worth no failed stop: the disk may be full.
       await authenticator.flush().catch((error) => log.warn({ err: error }, 'could not note when keys were used'));
@@ -237,3 +123,59 @@ export function createApp<C extends Channel>(given: AppDeps<C>): App<C> {
 
 /** How long a tenant's compiled state is kept for nobody. */
 const idleMs = 10 * 60 * 1000;
+
+function createConnections(deps: Pick<AppDeps, 'log' | 'store' | 'trustedProxies' | 'connectionLimits'>): Connections {
+  return new Connections({
+    limits: deps.connectionLimits ?? connectionLimits(descriptorLimit()),
+    log: deps.log,
+    isProxy: proxyTest(deps.trustedProxies),
+    sourceAddress: sourceAddress(deps.trustedProxies),
+    clock: deps.store.now,
+  });
+}
+
+function operationDeps(
+  deps: Pick<AppDeps, 'store' | 'box' | 'writeRate' | 'streamLimits'>,
+  {
+    authenticator,
+    runtimes,
+    streams,
+    connections,
+  }: {
+    readonly authenticator: ApiKeyAuthenticator;
+    readonly runtimes: TenantRuntimes;
+    readonly streams: OpenStreams;
+    readonly connections: Connections;
+  },
+): OperationDeps {
+  const writes = new WriteBudget(deps.writeRate ?? defaultWriteRate, deps.store.now);
+  return {
+    streamLimits,
+    ...deps,
+    authenticator,
+    streams,
+    preview: (tx, changes) => runtimes.preview(tx, changes),
+    known: (socket) => connections.known(socket),
+    spendWrite: (tenant, bytes) => writes.spend(tenant, bytes),
+  };
+}
+
+/** The HTTP server: its guards, figures, health and documents, and what `register` adds. */
+function createApi(deps: AppDeps, connections: Connections, register: (server: FastifyInstance) => void) {
+  let stopping = false;
+  const server = createServer(deps);
+  const sockets = new OpenSockets(server.server);
+  installConnections(server, connections);
+  measureRequests(server, deps.metrics);
+  installHealth(server, { store: deps.store, stopping: () => stopping });
+  installDocs(server, () => openApiDocument(deps.basePath, deps.version));
+  register(server);
+  return {
+    server,
+    /** From now on the health check says so, and sockets that stay open are cut after a grace. */
+    beginStop: () => {
+      stopping = true;
+      sockets.cutAfter(stopGraceMs);
+    },
+  };
+}

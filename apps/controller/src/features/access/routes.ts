@@ -7,7 +7,10 @@ export interface AccessRouteDeps extends AccessDeps {
   readonly explained: (decisions: number) => void;
 }
 
-export function accessRoutes(deps: AccessRouteDeps): Handlers<'explainAccess' | 'accessMatrix'> {
+/** Explains access decisions. */
+export const accessFeature = { routes: accessRoutes };
+
+function accessRoutes(deps: AccessRouteDeps): Handlers<'explainAccess' | 'accessMatrix'> {
   return {
     explainAccess: {
       read: async ({ tenant }, { body }) => {

@@ -15,7 +15,10 @@ type AdmissionRuleOperation =
   | 'updateAdmissionRule'
   | 'deleteAdmissionRule';
 
-export function admissionRuleRoutes({ store }: { readonly store: Store }): Handlers<AdmissionRuleOperation> {
+/** Admission rules. */
+export const admissionRuleFeature = { routes: admissionRuleRoutes };
+
+function admissionRuleRoutes({ store }: { readonly store: Store }): Handlers<AdmissionRuleOperation> {
   return {
     createAdmissionRule: {
       write: async (tx, _context, { body }) => get(tx.scoped, await createRule(tx, body)),

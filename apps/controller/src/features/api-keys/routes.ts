@@ -6,12 +6,16 @@ import { apiKeyView, audited, issueApiKey } from '../../objects/api-keys/keys.ts
 
 export interface ApiKeyRouteDeps {
   readonly store: Store;
-  readonly lastUsed: (keyId: string) => number | null;
+  /** Last use of a key, epoch milliseconds. */
+  readonly keyLastUsed: (keyId: string) => number | null;
 }
 
-export function apiKeyRoutes({
+/** API keys. */
+export const apiKeyFeature = { routes: apiKeyRoutes };
+
+function apiKeyRoutes({
   store,
-  lastUsed,
+  keyLastUsed,
 }: ApiKeyRouteDeps): Handlers<'createApiKey' | 'listApiKeys' | 'deleteApiKey'> {
   return {
     createApiKey: {
@@ -29,7 +33,7 @@ export function apiKeyRoutes({
           .orderBy('created_at')
           .orderBy('id')
           .execute();
-        return { body: rows.map((row) => apiKeyView(row, lastUsed(row.id))) };
+        return { body: rows.map((row) => apiKeyView(row, keyLastUsed(row.id))) };
       },
     },
     deleteApiKey: {

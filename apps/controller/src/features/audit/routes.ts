@@ -2,13 +2,17 @@ import type { Store } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import { envelope } from '../../http/paging.ts';
 import { type AuditFilter, allEvents, auditPage } from './queries.ts';
+import { dropOldEvents } from './retention.ts';
 import { verifyAudit } from './verify.ts';
 
 export interface AuditRouteDeps {
   readonly store: Store;
 }
 
-export function auditRoutes({
+/** The audit trail: reading, verifying, ageing. */
+export const auditFeature = { routes: auditRoutes, maintain: ({ store }: AuditRouteDeps) => dropOldEvents(store) };
+
+function auditRoutes({
   store,
 }: AuditRouteDeps): Handlers<'listAuditEvents' | 'exportAuditEvents' | 'verifyAuditEvents'> {
   return {

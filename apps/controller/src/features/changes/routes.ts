@@ -1,12 +1,17 @@
+import type { Store } from '../../db/store.ts';
 import { invalidField } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
-import type { ChangeFeed } from './feed.ts';
+import { ChangeFeed } from './feed.ts';
 
 export interface ChangeRouteDeps {
-  readonly feed: ChangeFeed;
+  readonly store: Store;
 }
 
-export function changeRoutes({ feed }: ChangeRouteDeps): Handlers<'followChanges'> {
+/** The change feed. */
+export const changeFeature = { routes: changeRoutes };
+
+function changeRoutes({ store }: ChangeRouteDeps): Handlers<'followChanges'> {
+  const feed = new ChangeFeed(store);
   return {
     followChanges: {
       stream: async ({ tenant, lastEventId }, { query }, signal) => {

@@ -37,7 +37,10 @@ type DeviceOperation =
   | 'reactivateDevice'
   | 'getDeviceConfiguration';
 
-export function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
+/** Devices and their configurations. */
+export const deviceFeature = { routes: deviceRoutes };
+
+function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
   const { store, devices, reservedKeys } = deps;
   const names = new EndpointNames(deps.egress, store.now);
   const answer = (tx: Tx, id: string) => devices.get(tx.scoped, id);

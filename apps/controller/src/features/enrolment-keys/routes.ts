@@ -8,9 +8,10 @@ import { createEnrolmentKey, type EnrolmentKeyDeps, longestLifeMs, removeEnrolme
 
 type EnrolmentKeyOperation = 'createEnrolmentKey' | 'listEnrolmentKeys' | 'deleteEnrolmentKey';
 
-export function enrolmentKeyRoutes(
-  deps: EnrolmentKeyDeps & { readonly store: Store },
-): Handlers<EnrolmentKeyOperation> {
+/** Enrolment keys. */
+export const enrolmentKeyFeature = { routes: enrolmentKeyRoutes };
+
+function enrolmentKeyRoutes(deps: EnrolmentKeyDeps & { readonly store: Store }): Handlers<EnrolmentKeyOperation> {
   const { store } = deps;
   return {
     createEnrolmentKey: {

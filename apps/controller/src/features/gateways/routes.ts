@@ -5,12 +5,12 @@ import type { Store, Tx } from '../../db/store.ts';
 import type { EgressSettings } from '../../egress/targets.ts';
 import { notFound } from '../../errors.ts';
 import { type Handlers, JsonText, may, type RequestContext } from '../../http/handlers.ts';
+import type { GatewayLists } from '../../objects/gateways/list.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import { attachedResources, findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
-import type { GatewayLists } from './list.ts';
 import { outsideWith } from './outside.ts';
 import { ConfigurationTests, type Tested } from './test-configuration.ts';
 import { TestPace } from './test-pace.ts';
@@ -20,8 +20,8 @@ export interface GatewayRouteDeps {
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;
   readonly channel: Channel;
-  readonly queries: GatewayQueries;
-  readonly lists: GatewayLists;
+  readonly gateways: GatewayQueries;
+  readonly gatewayLists: GatewayLists;
   /** Which places may be knocked at, and what tenants are told of it. */
   readonly egress: EgressSettings;
   /** With whose probe key gateways are knocked at. */
@@ -39,26 +39,31 @@ type GatewayOperation =
   | 'testGateway'
   | 'rekeyGateway';
 
-export function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
-  const { store, queries, lists, channel } = deps;
+/** Gateways. */
+export const gatewayFeature = { routes: gatewayRoutes };
+
+function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
+  const { store, gateways, gatewayLists, channel } = deps;
   const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey, deps.egress));
   const pace = new TestPace();
   const commandDeps = { ...deps, presence: channel };
   const answer = async (tx: Tx, context: RequestContext, row: GatewayRow) => ({
-    body: await queries.view(tx.scoped, context, row),
+    body: await gateways.view(tx.scoped, context, row),
     version: row.version,
   });
   return {
     createGateway: {
       write: async (tx, context, { body }) => {
         const created = await createGateway(tx, deps, body);
-        return { body: queries.created(context, created), version: created.row.version };
+        return { body: gateways.created(context, created), version: created.row.version };
       },
     },
     listGateways: {
-      read: async (context) => ({ body: new JsonText(await lists.text(context.tenant, may(context, 'deploy'))) }),
+      read: async (context) => ({
+        body: new JsonText(await gatewayLists.text(context.tenant, may(context, 'deploy'))),
+      }),
     },
-    getGateway: { read: (context, { params }) => queries.get(context, params.id) },
+    getGateway: { read: (context, { params }) => gateways.get(context, params.id) },
     updateGateway: {
       write: async (tx, context, { params, body }) =>
         answer(tx, context, await changeGateway(tx, context, channel, params.id, body)),

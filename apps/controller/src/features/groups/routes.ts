@@ -6,7 +6,10 @@ import { changeGroup, createGroup, removeGroup } from './commands.ts';
 
 type GroupOperation = 'createGroup' | 'listGroups' | 'getGroup' | 'updateGroup' | 'deleteGroup';
 
-export function groupRoutes({ store }: { readonly store: Store }): Handlers<GroupOperation> {
+/** Groups of users. */
+export const groupFeature = { routes: groupRoutes };
+
+function groupRoutes({ store }: { readonly store: Store }): Handlers<GroupOperation> {
   return {
     createGroup: { write: async (tx, _context, { body }) => getGroup(tx.scoped, await createGroup(tx, body)) },
     listGroups: {

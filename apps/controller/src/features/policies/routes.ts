@@ -17,7 +17,10 @@ type PolicyOperation =
   | 'deletePolicy'
   | 'reorderPolicies';
 
-export function policyRoutes({ store, devices, gateways }: PolicyRouteDeps): Handlers<PolicyOperation> {
+/** Policies and their order. */
+export const policyFeature = { routes: policyRoutes };
+
+function policyRoutes({ store, devices, gateways }: PolicyRouteDeps): Handlers<PolicyOperation> {
   const deps = { devices, gateways, now: store.now };
   const policies = createPolicyQueries(deps);
   const answer = (tx: Tx, id: string) => policies.get(tx.scoped, id);

@@ -8,7 +8,10 @@ import { createProtocol, removeProtocol } from './commands.ts';
 
 type ProtocolOperation = 'createProtocol' | 'listProtocols' | 'getProtocol' | 'deleteProtocol';
 
-export function protocolRoutes({ store }: { readonly store: Store }): Handlers<ProtocolOperation> {
+/** Protocols. */
+export const protocolFeature = { routes: protocolRoutes };
+
+function protocolRoutes({ store }: { readonly store: Store }): Handlers<ProtocolOperation> {
   return {
     createProtocol: {
       write: async (tx, _context, { body }) => ({ body: protocolView(await createProtocol(tx, body)) }),

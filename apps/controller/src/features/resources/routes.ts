@@ -3,6 +3,7 @@ import type { Store, Tx } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import type { ResourceQueries } from '../../objects/resources/queries.ts';
+import { addressRoutes } from './address-routes.ts';
 import { balanceLoad, changeResource, createResource, detachGateway, removeResource } from './commands.ts';
 
 export interface ResourceRouteDeps {
@@ -20,7 +21,12 @@ type ResourceOperation =
   | 'saveLoadBalancing'
   | 'detachGateway';
 
-export function resourceRoutes({ store, gateways, resources }: ResourceRouteDeps): Handlers<ResourceOperation> {
+/** Resources and their addresses. */
+export const resourceFeature = {
+  routes: (deps: ResourceRouteDeps) => ({ ...resourceRoutes(deps), ...addressRoutes(deps) }),
+};
+
+function resourceRoutes({ store, gateways, resources }: ResourceRouteDeps): Handlers<ResourceOperation> {
   const answer = (tx: Tx, id: string) => resources.get(tx.scoped, id);
   return {
     createResource: { write: async (tx, _context, { body }) => answer(tx, await createResource(tx, body)) },

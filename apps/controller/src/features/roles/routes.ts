@@ -6,10 +6,13 @@ import { existingRole, listRoles } from '../../objects/roles/queries.ts';
 
 export interface RoleRouteDeps {
   readonly store: Store;
-  readonly users: Pick<PeopleQueries, 'withRole'>;
+  readonly people: Pick<PeopleQueries, 'withRole'>;
 }
 
-export function roleRoutes({ store, users }: RoleRouteDeps): Handlers<'listRoles' | 'getRole' | 'listRoleUsers'> {
+/** Roles and who has them. */
+export const roleFeature = { routes: roleRoutes };
+
+function roleRoutes({ store, people }: RoleRouteDeps): Handlers<'listRoles' | 'getRole' | 'listRoleUsers'> {
   return {
     listRoles: { read: async ({ tenant }) => ({ body: await listRoles(scoped(store.db, tenant)) }) },
     getRole: {
@@ -18,7 +21,7 @@ export function roleRoutes({ store, users }: RoleRouteDeps): Handlers<'listRoles
     listRoleUsers: {
       read: ({ tenant }, { params, query }) =>
         store.read(async (db) => ({
-          body: await users.withRole(scoped(db, tenant), params.id, query.groups === 'true'),
+          body: await people.withRole(scoped(db, tenant), params.id, query.groups === 'true'),
         })),
     },
   };

@@ -1,3 +1,4 @@
+import type { Countries } from '../../countries.ts';
 import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { type Handlers, requireVersion } from '../../http/handlers.ts';
@@ -6,17 +7,20 @@ import { changeSettings, tenantRow, tenantView } from './settings.ts';
 export interface TenantSettingsDeps {
   readonly store: Store;
   /** Whether a country database is there. */
-  readonly countries: () => boolean;
+  readonly countries: Pick<Countries, 'known'>;
   /** Address that others reach the controller at; null: not known. */
   readonly publicUrl: string | null;
 }
 
-export function tenantSettingsRoutes({
+/** The settings of the tenant itself. */
+export const tenantSettingsFeature = { routes: tenantSettingsRoutes };
+
+function tenantSettingsRoutes({
   store,
   countries,
   publicUrl,
 }: TenantSettingsDeps): Handlers<'getTenant' | 'updateTenant'> {
-  const about = () => ({ countries: countries(), publicUrl });
+  const about = () => ({ countries: countries.known, publicUrl });
   return {
     getTenant: {
       read: async ({ tenant }) => {

@@ -10,7 +10,7 @@ import { changeRoles, takeRole } from './roles.ts';
 
 export interface UserRouteDeps {
   readonly store: Store;
-  readonly users: PeopleQueries;
+  readonly people: PeopleQueries;
 }
 
 type UserOperation =
@@ -24,19 +24,22 @@ type UserOperation =
   | 'inviteUser';
 type BelongingOperation = 'listUserRoles' | 'updateUserRoles' | 'removeUserRole' | 'addUserGroup' | 'removeUserGroup';
 
-export function userRoutes(deps: UserRouteDeps): Handlers<UserOperation | BelongingOperation> {
+/** Users, their roles and groups. */
+export const userFeature = { routes: userRoutes };
+
+function userRoutes(deps: UserRouteDeps): Handlers<UserOperation | BelongingOperation> {
   return { ...ownRoutes(deps), ...belongingRoutes(deps) };
 }
 
-function ownRoutes({ store, users }: UserRouteDeps): Handlers<UserOperation> {
-  const answer = (tx: Tx, id: string) => users.get(tx.scoped, id);
+function ownRoutes({ store, people }: UserRouteDeps): Handlers<UserOperation> {
+  const answer = (tx: Tx, id: string) => people.get(tx.scoped, id);
   return {
-    createUsers: { write: (tx, _context, { body }) => invite(tx, users, body) },
+    createUsers: { write: (tx, _context, { body }) => invite(tx, people, body) },
     listUsers: {
       read: ({ tenant }, { query }) =>
-        store.read(async (db) => ({ body: await users.list(scoped(db, tenant), query) })),
+        store.read(async (db) => ({ body: await people.list(scoped(db, tenant), query) })),
     },
-    getUser: { read: ({ tenant }, { params }) => store.read((db) => users.get(scoped(db, tenant), params.id)) },
+    getUser: { read: ({ tenant }, { params }) => store.read((db) => people.get(scoped(db, tenant), params.id)) },
     updateUser: {
       write: async (tx, context, { params, body }) => {
         await changeUser(tx, context, params.id, body);
@@ -109,13 +112,13 @@ function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation>
   };
 }
 
-async function invite(tx: Tx, users: PeopleQueries, body: GivenUser | readonly GivenUser[]) {
+async function invite(tx: Tx, people: PeopleQueries, body: GivenUser | readonly GivenUser[]) {
   if (isList(body)) {
     const pointers = body.map((_, i) => `/${i}`);
-    return { body: await users.several(tx.scoped, await inviteUsers(tx, body, pointers)) };
+    return { body: await people.several(tx.scoped, await inviteUsers(tx, body, pointers)) };
   }
   const [id = ''] = await inviteUsers(tx, [body], ['']);
-  return users.get(tx.scoped, id);
+  return people.get(tx.scoped, id);
 }
 
 const isList = (body: GivenUser | readonly GivenUser[]): body is readonly GivenUser[] => Array.isArray(body);

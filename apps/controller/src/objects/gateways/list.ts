@@ -1,8 +1,8 @@
 import { type LogPart, logSpan, readLog } from '../../db/change-log.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { HeardLog, LoggedRevision, Store } from '../../db/store.ts';
-import { attachedResources, findGateways, type GatewayRow, listGateways } from '../../objects/gateways/store.ts';
-import { GatewayText, type PresenceSource } from '../../objects/gateways/views.ts';
+import { attachedResources, findGateways, type GatewayRow, listGateways } from './store.ts';
+import { GatewayText, type PresenceSource } from './views.ts';
 
 /** The list of a tenant's gateways as JSON text, kept between requests. Each request reads from the log what changed since. */
 export class GatewayLists {

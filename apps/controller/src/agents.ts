@@ -1,0 +1,92 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { Beacon, type BeaconSettings } from './beacon/beacon.ts';
+import type { Mapping } from './beacon/mappings.ts';
+import type { Timers } from './channel/timers.ts';
+import type { AgentDirectory, Channel, ConnectionGuard, DesiredStates } from './channel/types.ts';
+import type { Countries } from './countries.ts';
+import type { Store } from './db/store.ts';
+import { createDeviceDirectory } from './features/devices/directory.ts';
+import { createGatewayDirectory, type DirectoryDeps } from './features/gateways/directory.ts';
+import type { Metrics } from './http/metrics.ts';
+import { Paths } from './paths/paths.ts';
+import { TenantRuntimes } from './runtime/runtimes.ts';
+import { Whereabouts } from './runtime/whereabouts.ts';
+import type { SecretBox } from './secrets/box.ts';
+import type { ControllerIdentity } from './secrets/identity.ts';
+
+/** What the agent channel is built on. */
+export interface ChannelParts {
+  readonly directory: AgentDirectory;
+  readonly states: DesiredStates;
+  readonly leaseMs: (tenant: string) => number;
+  readonly deviceMoved: (tenant: string, device: string, source: string) => void;
+  readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
+  readonly connections: ConnectionGuard;
+  readonly mapping: (agent: string) => Mapping;
+}
+
+/** What the side of the controller that faces agents needs. */
+export interface AgentDeps<C extends Channel = Channel> {
+  readonly log: FastifyBaseLogger;
+  readonly store: Store;
+  readonly box: SecretBox;
+  readonly identity: ControllerIdentity;
+  readonly openChannel: (parts: ChannelParts) => C;
+  /** Host by which others reach this machine, or null. */
+  readonly publicHost: () => Promise<string | null>;
+  readonly beacon: BeaconSettings;
+  readonly metrics: Pick<Metrics, 'compiled'>;
+  readonly countries: Countries;
+  readonly timers: Timers;
+  readonly connections: ConnectionGuard;
+  readonly onLastOnline: DirectoryDeps['onLastOnline'];
+}
+
+/** Builds the side of the controller that faces agents: desired states, channel, beacon and paths. */
+export function createAgents<C extends Channel>(deps: AgentDeps<C>) {
+  const { log, store, timers } = deps;
+  const whereabouts = new Whereabouts(deps.countries);
+  const runtimes = new TenantRuntimes({
+    ...deps,
+    whereabouts,
+    epoch: deps.identity.epoch,
+    took: deps.metrics.compiled,
+    beacons: () => beacon.peers(),
+  });
+  const reservedKeys = keysOf(deps.beacon);
+  const directory = createDirectory({ ...deps, reservedKeys });
+  const mapping = (agent: string) => beacon.mapping(agent);
+  const channel = deps.openChannel({
+    directory,
+    states: runtimes,
+    leaseMs: (tenant) => runtimes.leaseMs(tenant),
+    deviceMoved: (tenant, device, source) => runtimes.deviceMoved(tenant, device, source),
+    unreachable: (tenant, gateway, resources) => runtimes.unreachable(tenant, gateway, resources),
+    connections: deps.connections,
+    mapping,
+  });
+  const paths = new Paths({ store, channel, states: runtimes, worlds: runtimes, mapping, log });
+  const beacon = new Beacon({
+    ...deps.beacon,
+    store,
+    directory,
+    deviceMapped: (tenant, device, endpoint) => runtimes.deviceMapped(tenant, device, endpoint),
+    mapped: (agent) => {
+      paths.mapped(agent).catch((err) => log.warn({ err, agent }, 'could not tell where an agent is seen'));
+    },
+    connected: (agent) => channel.presence(agent).connected,
+    log,
+    timers,
+  });
+  return { whereabouts, runtimes, reservedKeys, channel, beacon, paths };
+}
+
+/** WireGuard keys of the controller's own, base64. */
+const keysOf = ({ keys: { ports, probe } }: BeaconSettings): ReadonlySet<string> =>
+  new Set([...ports, probe].map(({ publicKey }) => publicKey));
+
+function createDirectory(deps: DirectoryDeps): AgentDirectory {
+  const { book: gateway, ...ofGateways } = createGatewayDirectory(deps);
+  const { book: device, ...ofDevices } = createDeviceDirectory(deps);
+  return { agents: { gateway, device }, ...ofGateways, ...ofDevices };
+}

@@ -1,0 +1,63 @@
+import type { OperationName } from '@sallyport/contract';
+import type { BeaconKeys } from '../beacon/keys.ts';
+import type { Channel, DesiredStates } from '../channel/types.ts';
+import type { Countries } from '../countries.ts';
+import type { Store } from '../db/store.ts';
+import type { EgressSettings } from '../egress/targets.ts';
+import type { Handlers } from '../http/handlers.ts';
+import type { ObjectQueries } from '../objects/queries.ts';
+import type { TenantRuntimes } from '../runtime/runtimes.ts';
+import type { SecretBox } from '../secrets/box.ts';
+import type { ControllerIdentity } from '../secrets/identity.ts';
+import * as features from './index.ts';
+
+/** Everything that features are built from. Each names the few parts that it takes. */
+export interface FeatureParts extends ObjectQueries {
+  readonly store: Store;
+  readonly box: SecretBox;
+  readonly identity: ControllerIdentity;
+  readonly channel: Channel;
+  readonly states: Pick<DesiredStates, 'current'>;
+  readonly worlds: Pick<TenantRuntimes, 'world'>;
+  /** Where the controller may call on behalf of tenants. */
+  readonly egress: EgressSettings;
+  readonly beacon: { readonly keys: Pick<BeaconKeys, 'probe'> };
+  readonly countries: Pick<Countries, 'known'>;
+  /** Address at which others reach the controller; null: not known. */
+  readonly publicUrl: string | null;
+  /** WireGuard keys of the controller's own, base64. */
+  readonly reservedKeys: ReadonlySet<string>;
+  /** Last use of an API key, epoch milliseconds. */
+  readonly keyLastUsed: (keyId: string) => number | null;
+  /** Counts explained decisions. */
+  readonly explained: (decisions: number) => void;
+}
+
+/** A part of the API: its operations, and what has to be done for it now and then. */
+interface Feature {
+  readonly routes: (parts: FeatureParts) => Partial<Handlers>;
+  readonly maintain?: (parts: FeatureParts) => Promise<void>;
+}
+
+type Features = typeof features;
+/** Operations that some feature serves. */
+type Served = { [F in keyof Features]: keyof ReturnType<Features[F]['routes']> }[keyof Features];
+
+/** All features together. */
+export interface ComposedFeatures {
+  readonly handlers: Handlers<OperationName>;
+  /** Drops what the features no longer need. Called now and then. */
+  maintain(): Promise<void>;
+}
+
+/** Builds every feature that `index.ts` lists. An operation of the contract that no feature serves does not type-check. */
+export function composeFeatures(parts: FeatureParts): ComposedFeatures {
+  const all: readonly Feature[] = Object.values<Feature>(features);
+  const served: Handlers<Served> = Object.assign({}, ...all.map(({ routes }) => routes(parts)));
+  return {
+    handlers: served,
+    maintain: async () => {
+      for (const { maintain } of all) await maintain?.(parts);
+    },
+  };
+}
