@@ -17,7 +17,7 @@ export interface Outdated {
   readonly sources: ReadonlySet<string> | 'all';
 }
 
-/** Decides as `evaluate` does, but finds through indexes the few policies that could decide. */
+/** Decides as `evaluate` does, but uses indexes to find the few policies that could decide. */
 export class Decider {
   readonly #world: World;
   readonly #policies: PolicyIndex;
@@ -32,6 +32,7 @@ export class Decider {
     this.#resources = resources;
   }
 
+  /** Returns the decision about a query. */
   decide(query: AccessQuery): Verdict {
     const question = questionOf(this.#world, query, {
       addressSpace: addressSpaceOf(this.#world.settings),
@@ -73,7 +74,7 @@ export class Decider {
     return { inputs, policies: this.#policiesOver(targets, internet).filter(fromSource), fromSource };
   }
 
-  /** Policies that could decide over some targets, in the order of the walk. */
+  /** Returns the policies that could decide over some targets, in the order of evaluation. */
   #policiesOver(targets: readonly WorldResource[], internet: boolean): readonly WorldPolicy[] {
     if (internet) return computed(this.#about, 'internet', () => this.#inOrder(this.#policies.internet));
     const key = `resources ${targets.map(({ id }) => id).join(' ')}`;
@@ -95,5 +96,5 @@ interface Known {
   readonly policies: ReadonlySet<string>;
 }
 
-/** Sets of targets whose policies are remembered. */
+/** Most sets of targets whose policies are remembered. */
 const aboutLimit = 50_000;

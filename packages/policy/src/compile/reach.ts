@@ -12,7 +12,7 @@ import { computed } from './indexes/maps.ts';
 import { PolicyIndex } from './indexes/policy-index.ts';
 import { ResourceIndex } from './indexes/resource-index.ts';
 
-/** What devices reach in a world that stands still, at one moment, worked out on demand. */
+/** Answers what devices reach in a world that does not change, at one moment. Answers are computed on demand. */
 export class Reach {
   readonly at: number;
   readonly policies: PolicyIndex;
@@ -31,7 +31,7 @@ export class Reach {
     for (const [id, resource] of world.resources) this.resources.set(id, resource);
   }
 
-  /** What policies say to a device, without the universal ones; null for one that nothing matches. */
+  /** Returns the policy matches of a device, without universal policies; null when it is not active. */
   matches(device: WorldDevice): readonly PolicyMatch[] | null {
     if (!isAlive(this.#world, device)) return null;
     const { timeZone } = this.#world.settings;
@@ -40,7 +40,7 @@ export class Reach {
     );
   }
 
-  /** Gateways through which these matches and the universal policies may admit anything. */
+  /** Returns the gateways through which some matches and the universal policies may admit anything. */
   gatewaysOf(matches: readonly PolicyMatch[]): Set<string> {
     let ids = new Set<string>();
     for (const { policy } of matches) ids = ids.union(this.#carriersOf(policy));
@@ -48,6 +48,7 @@ export class Reach {
     return ids;
   }
 
+  /** Returns the answers for one gateway. */
   gateway(id: string): GatewayReach {
     return computed(this.#gateways, id, () => {
       const gateway = this.#world.gateways.get(id) ?? null;
@@ -56,7 +57,7 @@ export class Reach {
     });
   }
 
-  /** Resources that these matches and the universal policies open at least partly, through any gateway. */
+  /** Returns the resources that some matches and the universal policies open at least partly, through any gateway. */
   reachable(matches: readonly PolicyMatch[]): ReadonlySet<string> {
     return computed(this.#reachable, keyOf(matches), () => {
       let ids: ReadonlySet<string> = new Set();
@@ -79,7 +80,7 @@ export class Reach {
   }
 }
 
-/** The same on one gateway. */
+/** Answers what devices reach through one gateway. */
 export class GatewayReach {
   readonly destinations: Destinations;
   readonly #resolver: CellResolver;
@@ -97,14 +98,17 @@ export class GatewayReach {
     this.#touching = new Set(this.#resolver.touching);
   }
 
+  /** Returns the cells of some matches. */
   cells(matches: readonly PolicyMatch[]): readonly Cell[] {
     return this.#resolver.cells(this.#own(matches), 'device');
   }
 
+  /** Returns what a cell admits. */
   grants(cell: Cell) {
     return this.#resolver.grants(cell);
   }
 
+  /** Returns the resources that some matches open at least partly. */
   reachable(matches: readonly PolicyMatch[]): ReadonlySet<string> {
     return computed(this.#reachable, keyOf(this.#own(matches)), () => {
       const ids = new Set<string>();
@@ -113,7 +117,7 @@ export class GatewayReach {
     });
   }
 
-  /** Attached resources of which a cell opens a port, with the policies that do. */
+  /** Returns the attached resources of which a cell opens a port, with the policies that do. */
   opened(cell: Cell): ReadonlyMap<string, readonly string[]> {
     return computed(this.#opened, `${cell.class} ${cell.bundle}`, () => {
       const opened = new Map<string, string[]>();

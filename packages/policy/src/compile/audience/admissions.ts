@@ -4,20 +4,20 @@ import type { WorldRule } from '../../types.ts';
 import { computed } from '../indexes/maps.ts';
 
 /**
- * Outcomes of rules for devices or sites, held by those who asked as long as they need them. Who asks a rule with inputs
- * that it cannot tell apart shares one outcome.
+ * Keeps outcomes of rules as long as members (devices or sites) need them. Members whose inputs a rule cannot tell apart
+ * share one outcome.
  */
 export class Admissions {
   readonly #known = new Map<WorldRule, Map<string, Held>>();
   readonly #byMember = new Map<string, Held[]>();
   readonly #deadlines = new Deadlines();
 
-  /** When the first of them is due; null: none is. */
+  /** Returns the moment at which the first outcome is due, or null. */
   nextDeadline(): number | null {
     return this.#deadlines.next()?.outcome.dueAt ?? null;
   }
 
-  /** Members whose outcomes are due; these are asked for anew from here on. */
+  /** Forgets the outcomes that are due. Returns the members that held one; they have to ask again. */
   takeDue(now: number): Set<string> {
     const members = new Set<string>();
     for (let held = this.#deadlines.next(); held !== null; held = this.#deadlines.next()) {
@@ -28,7 +28,7 @@ export class Admissions {
     return members;
   }
 
-  /** Forgets every outcome of rules that ask for the time, as when the clock was put back; returns who held them. */
+  /** Forgets all outcomes of rules about the time, for a clock that was put back. Returns the members that held one. */
   takeTimed(): Set<string> {
     const members = new Set<string>();
     for (const [rule, outcomes] of this.#known) {
@@ -41,7 +41,7 @@ export class Admissions {
     return members;
   }
 
-  /** Lets go of what a member held; returns who asks for it anew. */
+  /** Releases the outcomes that a member held. Returns the function with which the member asks again. */
   ask(member: string): (rule: WorldRule, inputs: RuleInputs, now: number, zone: string) => Outcome {
     const before = this.#byMember.get(member) ?? [];
     this.#byMember.delete(member);
@@ -56,7 +56,7 @@ export class Admissions {
     };
   }
 
-  /** Ends a round of asking: what nobody holds any more goes. */
+  /** Ends a round of asking: forgets the released outcomes that no member holds. */
   settle(): void {
     for (const held of this.#abandoned) if (held.members.size === 0) this.#forget(held);
     this.#abandoned.length = 0;
@@ -96,7 +96,7 @@ interface Held {
   gone: boolean;
 }
 
-/** Binary heap by `dueAt`. What is gone stays in it until it comes to the top. */
+/** Binary heap by `dueAt`. Forgotten outcomes stay in it until they reach the top. */
 class Deadlines {
   readonly #heap: Held[] = [];
 
@@ -112,7 +112,7 @@ class Deadlines {
     heap[at] = held;
   }
 
-  /** The earliest that is not gone; it stays. */
+  /** Returns the earliest outcome that is not forgotten, without removing it. */
   next(): Held | null {
     while (this.#heap[0]?.gone) this.#pop();
     return this.#heap[0] ?? null;

@@ -1,19 +1,19 @@
 import { computed, Multimap } from '../indexes/maps.ts';
 import { keyOf, type PolicyMatch } from './matches.ts';
 
-/** Devices reach resources through the tunnel; sites are networks behind gateways. */
+/** Kinds of traffic sources: devices with a tunnel, and sites, which are networks behind gateways. */
 export type MemberKind = 'device' | 'site';
 
-/** Members, devices or sites, to whom the same policies say the same: what one may reach, all may reach. */
+/** Devices, or sites, with equal policy matches. What one member may reach, all may reach. */
 export class Audience {
   readonly kind: MemberKind;
-  /** Gateway through which its members come in wherever they go; null: straight to each gateway. */
+  /** Entry gateway of the members; null: they connect to each gateway directly. */
   readonly entry: string | null;
-  /** Matches of the policies that match, without the universal ones, sorted by policy id. */
+  /** Matches without those of universal policies, sorted by policy id. */
   readonly matches: readonly PolicyMatch[];
   readonly key: string;
   readonly members = new Set<string>();
-  /** Gateways that have a place for it. */
+  /** Gateways at which it is placed. */
   readonly gateways = new Set<string>();
 
   constructor(kind: MemberKind, key: string, matches: readonly PolicyMatch[], entry: string | null) {
@@ -24,7 +24,7 @@ export class Audience {
   }
 }
 
-/** Living devices, or sites, grouped by what their policies say to them. */
+/** Active devices, or sites, grouped by their policy matches. */
 export class Audiences {
   readonly #kind: MemberKind;
   readonly #byKey = new Map<string, Audience>();
@@ -36,24 +36,27 @@ export class Audiences {
     this.#kind = kind;
   }
 
+  /** Returns all audiences. */
   all(): Iterable<Audience> {
     return this.#byKey.values();
   }
 
-  /** Those that come in through one gateway. */
+  /** Audiences behind an entry gateway. */
   get entering(): ReadonlySet<Audience> {
     return this.#entering;
   }
 
+  /** Returns the audiences with a match of a policy. */
   withPolicy(policy: string): ReadonlySet<Audience> {
     return this.#byPolicy.get(policy);
   }
 
+  /** Returns the audience of a member, or undefined. */
   of(member: string): Audience | undefined {
     return this.#byMember.get(member);
   }
 
-  /** Puts a member where its matches belong; one without any (null) belongs nowhere: undefined. */
+  /** Moves a member to the audience of its matches, and returns that. Null: the member leaves, undefined is returned. */
   assign(member: string, matches: readonly PolicyMatch[] | null, entry: string | null): Audience | undefined {
     const before = this.#byMember.get(member);
     const key = matches === null ? null : `${entry === null ? '' : `${entry}: `}${keyOf(matches)}`;
@@ -67,7 +70,7 @@ export class Audiences {
     return audience;
   }
 
-  /** Forgets an audience that has no members any more. */
+  /** Removes an audience without members. */
   dissolve(audience: Audience): void {
     this.#byKey.delete(audience.key);
     this.#entering.delete(audience);

@@ -1,25 +1,25 @@
 import type { Outcome } from '../../rules/index.ts';
 import type { WorldPolicy } from '../../types.ts';
 
-/** A policy that has something to say to a device or a site now. */
+/** A policy that applies to a device or a site now, with the outcome of its rule. */
 export interface PolicyMatch {
-  /** Equal keys: equal matches. */
+  /** Equal for equal matches. */
   readonly key: string;
   readonly policy: string;
-  /** False: its rule is not met, but once it is, the policy closes what others open. */
+  /** False: the rule is not met, but when it is, the policy closes what other policies open. */
   readonly met: boolean;
-  /** Until when that is sure; null: not changed by time alone. */
+  /** Epoch milliseconds until which this is certain; null: time alone does not change it. */
   readonly until: number | null;
 }
 
-/** Match of a policy that depends on no rule. */
+/** Returns the match of a policy that depends on no rule. */
 export function plainMatch(policy: string): PolicyMatch {
   return { key: policy, policy, met: true, until: null };
 }
 
 /**
- * Match of a policy whose rule has some outcome, or null when the policy is as if it were not there. One that is not met
- * still counts where it would close something: what others open by time must not outlast that.
+ * Returns the match of a policy for the outcome of its rule, or null when the policy has no effect. A policy whose rule is
+ * not met still matters where it would close something: access that ends by time must not last beyond that moment.
  */
 export function matchOf(
   policy: WorldPolicy,
@@ -33,11 +33,12 @@ export function matchOf(
 }
 
 /**
- * Whether a policy only waits for its device to come from another place. It opens nothing, but the device stays a peer: where
- * it is, nobody but a gateway that has it as a peer can tell.
+ * Returns whether a policy only waits for its device to come from another address. It opens nothing, but the device stays a
+ * peer: only a gateway that has the device as a peer sees its address.
  */
 export const isAwaiting = ({ met, until }: PolicyMatch): boolean => !met && until === null;
 
+/** Returns a text that is equal for equal lists of matches. */
 export function keyOf(matches: readonly PolicyMatch[]): string {
   return matches.map(({ key }) => key).join(' ');
 }

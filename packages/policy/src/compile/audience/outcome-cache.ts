@@ -1,10 +1,11 @@
 import { type Outcome, programOf, type RuleInputs, ruleOutcome } from '../../rules/index.ts';
 import type { WorldRule } from '../../types.ts';
 
-/** Outcomes of rules, remembered for as long as they hold. */
+/** Remembers outcomes of rules for as long as they hold. */
 export class OutcomeCache {
   readonly #known = new WeakMap<WorldRule, Map<string, Kept>>();
 
+  /** Returns the outcome of a rule for some inputs at a moment. */
   ask(rule: WorldRule, inputs: RuleInputs, at: number, zone: string): Outcome {
     const kept = this.#keptOf(rule);
     const key = `${rule.timeZone === null ? zone : ''} ${programOf(rule)?.key(inputs) ?? ''}`;

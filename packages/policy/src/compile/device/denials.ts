@@ -6,21 +6,22 @@ import { entriesOf } from '../indexes/entries.ts';
 import type { Routing } from '../routing/routing.ts';
 import type { Tenant } from '../routing/tenant.ts';
 
-/** A policy that names a device, but whose rule is not met. */
+/** A policy that applies to a device, but whose rule is not met. */
 export interface Unmet {
   readonly policy: string;
   readonly reason: string;
 }
 
+/** A resource that a device is told about. */
 export interface Refusal {
   readonly resource: WorldResource;
-  /** Null: it may be reached. Else what is in the way, in a sentence for people. */
+  /** Null: it may be reached. Else why not, in a sentence for people. */
   readonly denied: string | null;
 }
 
 /**
- * Resources that policies would open to somebody, by id. Those that no allow names for him are not among them: that they
- * exist is told to nobody.
+ * Returns the resources that policies would open to a device, and why some are refused. A resource that no allow names for
+ * the device is left out: the device must not learn that it exists.
  */
 export function refusals(
   matches: readonly PolicyMatch[],
@@ -42,7 +43,7 @@ export function refusals(
   });
 }
 
-/** Resources that a policy names to open them through gateways. */
+/** Returns the resources that a policy opens by name through gateways. */
 function opens(policy: WorldPolicy, { world }: Tenant): WorldResource[] {
   if (!policy.allow || (policy.type === 'INTERNET' && (!isAccessPoint(policy) || isWholeInternet(policy)))) return [];
   const named = policy.allResources
@@ -51,7 +52,7 @@ function opens(policy: WorldPolicy, { world }: Tenant): WorldResource[] {
   return named.filter((resource) => matchesResource(policy, resource));
 }
 
-/** What is in the way to a resource; undefined: it is not the business of gateways. */
+/** Returns why a resource cannot be reached, or null when it can; undefined: its traffic does not use gateways. */
 function obstacle(
   resource: WorldResource,
   walked: readonly WorldPolicy[],
@@ -79,7 +80,7 @@ function obstacle(
 
 const denies = 'A policy denies it.';
 
-/** The same where an internet policy decides that is met. */
+/** Does the same where a met internet policy decides. */
 function internetObstacle(resource: WorldResource, policy: WorldPolicy, tenant: Tenant): string | null | undefined {
   if (!policy.allow || policy.mode === 'RESTRICTED') return denies;
   if (!isAccessPoint(policy)) return undefined;
@@ -91,7 +92,7 @@ function coversInternet(policy: WorldPolicy): boolean {
   return policy.type === 'INTERNET' && isWholeInternet(policy);
 }
 
-/** Why no gateway can carry a resource that a policy opens; null: one can. */
+/** Returns why no gateway can carry a resource that a policy opens; null: one can. */
 function outOfService(resource: WorldResource, policy: WorldPolicy, { world, addressSpace }: Tenant): string | null {
   const ids = isAttachable(resource.type) ? resource.gateways : policy.gateways;
   const gateways = ids.flatMap((id) => world.gateways.get(id) ?? []);

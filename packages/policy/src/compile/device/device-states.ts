@@ -16,14 +16,14 @@ import { DeviceView } from './device-view.ts';
 
 interface Followed {
   view: DeviceView | null;
-  /** What it has of its own: its interface, and its peers when a gateway relays for any of them. */
+  /** Items of this device alone: its interface, and its peers when it has relays. */
   client: Layer;
   relayed: Layer | null;
-  /** Layers of the state that was told last. */
+  /** Layers of the last state that was returned. */
   told: readonly Layer[];
 }
 
-/** States of the native devices that somebody follows, made of layers that those have in common who see the same. */
+/** The states of followed native devices. They consist of layers, which devices with the same view share. */
 export class DeviceStates {
   readonly #tenant: Tenant;
   readonly #pairs: Pairs;
@@ -42,10 +42,12 @@ export class DeviceStates {
     this.#renewCommon(new Set());
   }
 
+  /** Returns whether a device is followed. */
   has(id: string): boolean {
     return this.#followed.has(id);
   }
 
+  /** Starts to keep up the state of a device. */
   follow(id: string): void {
     if (this.#followed.has(id)) return;
     const device: Followed = { view: null, client: Layer.empty, relayed: null, told: [] };
@@ -55,16 +57,19 @@ export class DeviceStates {
     device.told = this.#layers(device);
   }
 
+  /** Drops the state of a device. */
   unfollow(id: string): void {
     const device = this.#followed.get(id);
     if (device !== undefined) this.#move(id, device, null);
     this.#followed.delete(id);
   }
 
+  /** Returns the items of a followed device. */
   items(id: string): StateItem[] {
     return (this.#followed.get(id)?.told ?? []).flatMap((layer) => [...layer.all()]);
   }
 
+  /** Returns the hash of the items of a followed device. */
   hash(id: string): string {
     return hashOf(this.#followed.get(id)?.told ?? []);
   }
@@ -110,7 +115,7 @@ export class DeviceStates {
     this.#place(id, device);
   }
 
-  /** Finds the view of a device; one that nobody had is renewed here. */
+  /** Finds the view of a device. A view that no device had before is computed here. */
   #place(id: string, followed: Followed): void {
     const device = this.#tenant.world.devices.get(id);
     const audience = this.#audienceOf(id);
@@ -131,7 +136,7 @@ export class DeviceStates {
     this.#renewView(view, new Set());
   }
 
-  /** Policies that are about a device, but whose rule is not met. */
+  /** Returns the policies that apply to a device, but whose rule is not met. */
   #unmetOf(device: WorldDevice, audience: Audience): Unmet[] {
     const { world, policies } = this.#tenant;
     const met = new Set(audience.matches.filter((match) => match.met).map(({ policy }) => policy));
@@ -216,7 +221,7 @@ export class DeviceStates {
   }
 }
 
-/** All four layers of a state. */
+/** Returns all four layers of a state. */
 function padded(layers: readonly Layer[]): readonly Layer[] {
   return [0, 1, 2, 3].map((i) => layers[i] ?? Layer.empty);
 }

@@ -12,7 +12,7 @@ import type { Tenant } from '../routing/tenant.ts';
 import { refusals, type Unmet } from './denials.ts';
 import { pingHints } from './ping-hints.ts';
 
-/** What devices see to whom policies say the same, also in refusing. */
+/** What devices of one audience see whose refusals are equal too: routes, resources and peers. */
 export class DeviceView {
   readonly key: string;
   readonly audience: Audience;
@@ -21,9 +21,9 @@ export class DeviceView {
   readonly members = new Set<string>();
   /** Routes and resources. */
   routes = Layer.empty;
-  /** Peers of members for whom no gateway relays. */
+  /** Peers, for members without a relay. */
   peers = Layer.empty;
-  /** Bytes that a packet in a member's tunnel may have: no more than any of its gateways takes. */
+  /** Largest packet in a member's tunnel, in bytes: the smallest MTU of its gateways. */
   mtu = Number.POSITIVE_INFINITY;
   #candidates: readonly RouteCandidate[] = [];
   #routing: Routing | null = null;
@@ -35,12 +35,12 @@ export class DeviceView {
     this.unmet = unmet;
   }
 
-  /** Ids of the gateways that members have a tunnel to. */
+  /** Ids of the gateways to which members have a tunnel. */
   get gateways(): Iterable<string> {
     return this.#carriers.keys();
   }
 
-  /** Finds the ways anew. */
+  /** Computes routes, resources and peers again. */
   renew(tenant: Tenant): void {
     const tunnel = fullTunnel(tenant.world, tenant.policies, this.audience.matches);
     const routing = this.#route(tenant);
@@ -52,7 +52,7 @@ export class DeviceView {
     this.renewPeers(tenant);
   }
 
-  /** Only takes note that gateways, or only one, are others now. */
+  /** Renews the peers after changes of gateways that move no route. `only`: one gateway changed. */
   renewPeers(tenant: Tenant, only?: string): void {
     this.mtu = smallestMtu(tenant.world, this.#carriers.keys());
     const known = (id: string) => this.peers.get(`peer/${id}`);
@@ -66,6 +66,7 @@ export class DeviceView {
     this.peers = this.peers.replacedBy(peers);
   }
 
+  /** Returns the peers of one member, with its own relays. */
   peersWith(tenant: Tenant, relays: (gateway: string) => PeerItem['relays']): StateItem[] {
     return [...this.#carriers.keys()].flatMap((id) => this.#peer(id, tenant, relays(id)) ?? []);
   }
@@ -85,7 +86,7 @@ export class DeviceView {
     return this.#routing;
   }
 
-  /** Where a device is, only a gateway can tell that has it as a peer. */
+  /** Adds gateways that must see the address of a device, because a rule waits for it. */
   #await(carriers: Map<string, Carrier>, tenant: Tenant): void {
     for (const id of this.audience.gateways) {
       const state = tenant.usable(id) === null ? undefined : tenant.states.get(id);
@@ -108,8 +109,9 @@ export class DeviceView {
 }
 
 /**
- * Default routes: by the gateways of the policy, or, where it closes the internet, by any gateway that there is anyway. Where
- * there is none they lead nowhere: what is not to take the device's own connection must not fall back to it.
+ * Returns the default routes of a full tunnel. They lead through the gateways of the policy. Where the policy closes the
+ * internet, they lead through any gateway that the device has, or nowhere: traffic must not fall back to the device's own
+ * connection.
  */
 function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>, tenant: Tenant) {
   if (tunnel === null) return [];
@@ -122,7 +124,7 @@ function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>,
   return tunnel.prefixes.map((prefix) => routeItem(prefix, { mode: 'MANUAL', gateways, resources: [] }));
 }
 
-/** Bytes that a packet in the tunnel may have on every way to these gateways. */
+/** Returns the largest packet, in bytes, that fits into the tunnels to all of some gateways. */
 export function smallestMtu({ gateways, settings }: World, ids: Iterable<string>): number {
   return [...ids].reduce((least, id) => Math.min(least, gateways.get(id)?.mtu ?? least), settings.mtu);
 }

@@ -2,10 +2,10 @@ import type { ResourceItem } from '@sallyport/contract/channel';
 import { mostPingPorts } from '@sallyport/contract/channel';
 import type { WorldResource } from '../../types.ts';
 
-/** Tried first in a range of several ports. */
+/** Ports to try first in a range of several. */
 const common = [443, 80, 22];
 
-/** Where an address of a resource may answer, by the protocols of the resource. */
+/** Returns how an address of a resource may answer, by the ports of the resource. */
 export function pingHints({ addresses }: WorldResource): NonNullable<ResourceItem['ping']> {
   const ranges = addresses.flatMap(({ ports }) => ports);
   const tcp = ranges.flatMap(({ protocol, from, to }) => {

@@ -7,10 +7,10 @@ import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { PolicyPorts } from './destinations.ts';
 
-/** What a profile may reach in one class. */
+/** The access of a profile to one class. */
 export type Cell = Readonly<ItemCell>;
 
-/** Resolves ordered policies to allow-only cells on one gateway, and remembers results by class and matches. */
+/** Resolves ordered policies to cells that only allow, at one gateway. Results are remembered by class and matches. */
 export class CellResolver {
   readonly #gateway: string;
   readonly #policies: PolicyIndex;
@@ -26,11 +26,12 @@ export class CellResolver {
     this.#policies = policies;
   }
 
+  /** Returns where a policy decides at this gateway, or undefined when it does not. */
   ports(policy: string): PolicyPorts | undefined {
     return this.#ports.get(policy);
   }
 
-  /** Policies that decide anything on this gateway. */
+  /** Ids of the policies that decide anything at this gateway. */
   get touching(): Iterable<string> {
     return this.#ports.keys();
   }
@@ -43,23 +44,23 @@ export class CellResolver {
     return different.length > 0;
   }
 
-  /** Forgets what a policy may have had a part in. To be called when more than its ports is another one now. */
+  /** Forgets results that a policy may have influenced. Call it when anything but the ports of the policy changed. */
   forget(policy: string): void {
     this.#common = null;
     for (const classId of this.#ports.get(policy)?.keys() ?? []) this.#known.delete(classId);
   }
 
-  /** What a cell of this resolver admits now. */
+  /** Returns what a cell of this resolver admits now. */
   grants(cell: Cell): readonly Grant[] {
     return this.#steps.get(cell)?.[0]?.grants ?? [];
   }
 
-  /** The bundles of a cell, the present one first. */
+  /** Returns the bundles of a cell, the present one first. */
   steps(cell: Cell): readonly Step[] {
     return this.#steps.get(cell) ?? [];
   }
 
-  /** Cells of some matches, sorted by class id; for devices those of the universal policies among them. */
+  /** Returns the cells of some matches, sorted by class id. For devices, universal policies are included. */
   cells(own: readonly PolicyMatch[], kind: 'device' | 'site'): readonly Cell[] {
     const common = kind === 'device' ? (this.#common ??= this.#commonCells()) : nothingInCommon;
     if (own.length === 0) return common.cells;
@@ -127,12 +128,12 @@ export class CellResolver {
 
 type TimedRule = PortRule & Pick<PolicyMatch, 'met' | 'until'>;
 
-/** Results kept for one class: more are left over from policies that members no longer have together. */
+/** Most results kept for one class. More are leftovers of combinations of policies that no member has any more. */
 const knownLimit = 5000;
 
 const nothingInCommon = { matches: new Map<string, readonly PolicyMatch[]>(), cells: [] };
 
-/** One bundle of a cell, and the first moment at which some port of it is no longer sure; null: all are sure. */
+/** One bundle of a cell, and the first moment at which some port of it is no longer certain; null: all are certain. */
 interface Step {
   readonly bundle: string;
   readonly grants: readonly Grant[];
@@ -140,8 +141,8 @@ interface Step {
 }
 
 /**
- * Returns the present bundle of a cell and its successors. A moment begins a successor when some port of the bundle before
- * is no longer sure. When there are more moments than successors, the last successor is what no moment closes.
+ * Returns the present bundle of a cell and its successors. A successor begins when some port of the bundle before it is no
+ * longer certain. When there are more such moments than successors, the last successor has the ports that never close.
  */
 function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[], kind: BundleKind): [Step, ...Step[]] {
   const moments = [...new Set(rules.flatMap(({ until }) => until ?? []))].sort((a, b) => a - b);
@@ -170,7 +171,7 @@ function grantsInTurn(rules: readonly TimedRule[], grants: readonly Grant[], mom
   return turns;
 }
 
-/** Prefers what stays open for good over one more step that closes everything at its end. */
+/** Prefers ports that stay open for good over one more step after which everything closes. */
 function lastTurns(next: Turn, forGood: readonly Grant[], rules: readonly TimedRule[], moments: number[]): Turn[] {
   if (forGood.length > 0) return [{ from: next.from, grants: forGood }];
   const end = moments.find((from) => uncovered(next.grants, sureAt(rules, from)));
@@ -178,8 +179,9 @@ function lastTurns(next: Turn, forGood: readonly Grant[], rules: readonly TimedR
 }
 
 /**
- * Ports that are open from a moment on, whatever rules turn out to say. An allow whose time is over is taken as not met, a
- * rule that closes as met: so nothing stays open for longer than is known, and what other policies open does not close.
+ * Returns the ports that are open from a moment on, whatever the outcomes of rules will be. An allow whose time is over
+ * counts as not met, a closing rule as met. So nothing stays open longer than is certain, and ports that other policies
+ * open do not close.
  */
 function sureAt(rules: readonly TimedRule[], moment: number): Grant[] {
   return resolvePorts(
@@ -197,7 +199,7 @@ function stepOf({ grants }: Turn, next: Turn | undefined, kind: BundleKind): Ste
 
 const isOpen = ({ grants }: Step): boolean => grants.length > 0;
 
-/** Latest expiry of some cells; null: one of them has none. */
+/** Returns the latest expiry of some cells; null: one of them does not expire. */
 export function latestExpiry(cells: readonly Cell[]): number | null {
   let latest = 0;
   for (const cell of cells) {

@@ -10,28 +10,29 @@ import { computed } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 
-/** What policies are about on one gateway: its classes, and which of their ports belong to which resource. */
+/** The destinations of one gateway: its classes, and which of their ports belong to which resource. */
 export interface Destinations {
-  /** By id, in address order. */
+  /** Classes by id, in address order. */
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly byResource: ReadonlyMap<string, ResourceReach>;
 }
 
+/** Where one resource can be reached at a gateway, and who carries it. */
 export interface ResourceReach {
   readonly carriage: Carriage;
   readonly type: AccessType;
   readonly ports: ReadonlyMap<string, readonly PortRange[]>;
-  /** Those of them by which packets are passed on to others. */
+  /** The ports at which packets are passed on to other gateways, by class id. */
   readonly passed: ReadonlyMap<string, readonly PortRange[]>;
 }
 
 /** Ports of one policy by class id. */
 export type PolicyPorts = ReadonlyMap<string, readonly PortRange[]>;
 
-/** Whether a gateway can pass packets on to some other one that carries a resource. */
+/** Returns whether a gateway can pass packets on to another gateway that carries a resource. */
 export type Passing = (resource: WorldResource) => boolean;
 
-/** Destinations of a gateway; none when it is absent or OFFLINE. `passing`: for one through which devices come in. */
+/** Returns the destinations of a gateway; none when it is absent or OFFLINE. `passing` is for an entry gateway. */
 export function destinationsOf(
   gateway: WorldGateway | null,
   resources: ResourceIndex,
@@ -56,8 +57,8 @@ export function destinationsOf(
 }
 
 /**
- * Where and on which ports a policy decides on a gateway. An allow only opens what is attached to it, and to who comes in
- * through it also what it passes on.
+ * Returns where and on which ports a policy decides at a gateway. An allow opens only what is attached to the gateway. For
+ * devices that come in through an entry gateway it also opens what the gateway passes on.
  */
 export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, comesIn = false): PolicyPorts {
   const ports = new Map<string, readonly PortRange[]>();
@@ -82,7 +83,7 @@ export function onwardPorts(policy: WorldPolicy, { byResource }: Destinations): 
   return ports;
 }
 
-/** Policies that speak of any destination here. */
+/** Returns the policies that name any of the destinations. */
 export function policiesAbout(
   { byResource }: Destinations,
   resources: ResourceIndex,
@@ -101,7 +102,7 @@ function resourcesOf(policy: WorldPolicy, byResource: Destinations['byResource']
   return policy.allResources ? byResource.keys() : new Set(policy.resources);
 }
 
-/** Classes of the public addresses that no attachable resource covers, on whatever gateway and port. */
+/** Returns the classes of the public addresses that no attachable resource of any gateway covers, on any port. */
 function internetClasses(resources: ResourceIndex, { public: open }: AddressSpace): AddressClass[] {
   const holes = (range: IpRange) => [
     ...withoutRanges(range, open),
@@ -110,7 +111,7 @@ function internetClasses(resources: ResourceIndex, { public: open }: AddressSpac
   return addressClasses([...entriesOf(publicInternet), ...resources.internet()], () => 'own', holes);
 }
 
-/** Stands for every public address; its id is no id of a resource. */
+/** Stands for every public address. Its id is not the id of a resource. */
 export const publicInternet: WorldResource = {
   id: 'internet',
   name: 'internet',
@@ -120,7 +121,7 @@ export const publicInternet: WorldResource = {
   mode: 'MANUAL',
 };
 
-/** Entries of other resources that cut into our own, because a policy denies them. */
+/** Returns entries of other resources that cut into this gateway's own, because a policy denies them. */
 function deniedEntries(
   own: readonly Entry[],
   isOwn: (entry: Entry) => boolean,

@@ -22,7 +22,7 @@ import {
 } from './destinations.ts';
 import { probeItems } from './probes.ts';
 
-/** Devices, or sites, of a gateway that share their cells, because the same matches touch them there. */
+/** Devices, or sites, of a gateway that share their cells, because their matches that matter there are equal. */
 interface Profile {
   readonly key: string;
   readonly id: string;
@@ -36,7 +36,7 @@ interface Profile {
   stale: boolean;
 }
 
-/** Where an audience is, and what its members show: nothing while there is nothing to reach. */
+/** The place of an audience: its profile, and what the items of its members say. They say nothing without access. */
 interface Place {
   readonly profile: Profile;
   readonly shown: { readonly profile: string | null; readonly expiresAt: number | null } | null;
@@ -50,24 +50,24 @@ export interface Reached {
 }
 
 /**
- * Compiled state of one gateway in layers: destinations, ports of each policy, profiles, devices. Whoever changes one
- * layer says what of the next is affected; `settle` ends a change.
+ * The compiled state of one gateway, in layers: destinations, ports of each policy, profiles, devices. A method that changes
+ * one layer returns what it affects in the next one. `settle` ends a change.
  */
 export class GatewayState {
   readonly id: string;
   readonly store = new ItemStore();
   readonly #policies: PolicyIndex;
   readonly #resolver: CellResolver;
-  /** The same for those who come in through this gateway to go on to others. */
+  /** The resolver for devices that come in through this gateway and go on to others. */
   readonly #entryResolver: CellResolver;
-  /** Whether that is kept up. */
+  /** Whether this is an entry gateway: then the resolver for entering devices is kept up. */
   isEntry = false;
   #destinations: Destinations = { classes: new Map(), byResource: new Map() };
   readonly #profiles = new Map<string, Profile>();
   readonly #places = new Map<Audience, Place>();
   readonly #classes = new References();
   readonly #bundles = new References();
-  /** Classes and bundles whose item may have come, gone or changed; bundles with their grants. */
+  /** Classes and bundles whose item may have to change; bundles with their grants. */
   readonly #dirtyClasses = new Set<string>();
   readonly #dirtyBundles = new Map<string, readonly Grant[]>();
   readonly #abandoned = new Set<Profile>();
@@ -85,8 +85,8 @@ export class GatewayState {
   }
 
   /**
-   * Renews probes and destinations; returns the policies whose ports changed here by that. `passing`: what it passes on, when
-   * devices come in through it.
+   * Renews probes and destinations. Returns the policies whose ports changed here. `passing` says what an entry gateway
+   * passes on; null for any other gateway.
    */
   rebuild(
     gateway: WorldGateway,
@@ -109,7 +109,7 @@ export class GatewayState {
     return new Set([...concerned].filter((policy) => this.refreshPolicy(policy)));
   }
 
-  /** Renews where a policy decides on this gateway; true when that changed. */
+  /** Renews where a policy decides at this gateway. Returns whether that changed. */
   refreshPolicy(id: string): boolean {
     const policy = this.#policies.get(id);
     const ports = (comesIn: boolean) =>
@@ -119,33 +119,34 @@ export class GatewayState {
     return this.#entryResolver.setPorts(id, ports(true), onwardPorts(policy, this.#destinations)) || own;
   }
 
-  /** Policies that decide anything here. */
+  /** Ids of the policies that decide anything here. */
   get touching(): Set<string> {
     return new Set([...this.#resolver.touching, ...this.#entryResolver.touching]);
   }
 
+  /** Returns whether a policy decides anything here. */
   touchedBy(policy: string): boolean {
     return this.#resolver.ports(policy) !== undefined || this.#entryResolver.ports(policy) !== undefined;
   }
 
-  /** Whether a policy decides anything here for an audience that it is about. */
+  /** Returns whether a policy decides anything here for an audience that it applies to. */
   touches(audience: Audience, policy: string): boolean {
     return this.#resolverFor(audience).ports(policy) !== undefined;
   }
 
-  /** Takes note that a policy is another one now, be it only in its order. */
+  /** Forgets results that a changed policy may have influenced. A new place in the order is a change too. */
   forget(policy: string): void {
     this.#resolver.forget(policy);
     this.#entryResolver.forget(policy);
   }
 
-  /** Profiles with any of these policies are no longer true. Their audiences are to be placed again. */
+  /** Marks the profiles that depend on some policies as stale. Their audiences have to be placed again. */
   invalidate(policies: ReadonlySet<string>, everything: boolean): void {
     for (const profile of this.#profiles.values())
       profile.stale ||= everything || profile.matches.some(({ policy }) => policies.has(policy));
   }
 
-  /** Finds the profile of an audience; true when its members show another one now, or none any more, or one at last. */
+  /** Finds the profile of an audience. Returns whether the items of its members change. */
   place(audience: Audience): boolean {
     const before = this.#places.get(audience) ?? null;
     const resolver = this.#resolverFor(audience);
@@ -168,7 +169,7 @@ export class GatewayState {
     return shown?.profile !== before?.shown?.profile || shown?.expiresAt !== before?.shown?.expiresAt;
   }
 
-  /** What an audience may reach here. */
+  /** Returns what an audience may reach here, by class. */
   *reached(audience: Audience): Generator<Reached> {
     const { cells, resolver } = this.#places.get(audience)?.profile ?? { cells: [], resolver: this.#resolver };
     for (const cell of cells) {
@@ -177,6 +178,7 @@ export class GatewayState {
     }
   }
 
+  /** Removes an audience from its profile. */
   remove(audience: Audience): void {
     const place = this.#places.get(audience);
     if (place === undefined) return;
@@ -186,12 +188,12 @@ export class GatewayState {
     if (place.profile.audiences.size === 0) this.#abandoned.add(place.profile);
   }
 
-  /** Takes every audience away, for a gateway that is gone. */
+  /** Removes every audience. For a gateway that was removed. */
   vacate(): void {
     for (const audience of [...this.#places.keys()]) this.remove(audience);
   }
 
-  /** Renews the item of a device; its audience must have been placed. `relay`: where one listens for the two. */
+  /** Renews the item of a device, whose audience must have been placed. `relay` is where a relay listens for the two. */
   setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined, relay: string | null): void {
     const shown = (audience && this.#places.get(audience)?.shown) ?? null;
     const key = `device/${id}`;
@@ -214,7 +216,7 @@ export class GatewayState {
     });
   }
 
-  /** The same for a site. */
+  /** Renews the item of a site, whose audience must have been placed. */
   setSite(id: string, site: Site | null, audience: Audience | undefined): void {
     const shown = (audience && this.#places.get(audience)?.shown) ?? null;
     const key = `site/${id}`;
@@ -223,7 +225,7 @@ export class GatewayState {
     else this.store.put({ kind: 'site', key, id, prefixes: [...site.prefixes], profile, expiresAt });
   }
 
-  /** Ends a change: what is no longer used goes. Returns what changed, or null. */
+  /** Ends a change: removes items that are no longer used. Returns what changed, or null. */
   settle(): StateDelta | null {
     for (const profile of this.#abandoned) if (profile.audiences.size === 0) this.#drop(profile);
     this.#abandoned.clear();

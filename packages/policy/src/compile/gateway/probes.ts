@@ -2,7 +2,7 @@ import type { ProbeItem } from '@sallyport/contract/channel';
 import { type IpRange, rangeContains } from '@sallyport/ip';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
 
-/** Probes of the single addresses of the resources attached to a gateway. */
+/** Returns the probes of the single addresses of the resources attached to a gateway. */
 export function probeItems(gateway: string, resources: ResourceIndex, reserved: readonly IpRange[]): ProbeItem[] {
   const probes = new Map<string, ProbeItem>();
   for (const id of [...resources.attached(gateway)].sort())

@@ -1,25 +1,25 @@
 import { type IpRange, mergeAdjacent, withoutRanges } from '@sallyport/ip';
 import { compareEntries, type Entry } from './entries.ts';
 
-/** Addresses that all policies treat alike on a gateway, because the same parts of resources cover them. */
+/** Addresses that all policies treat alike on a gateway, because the same addresses of resources cover them. */
 export interface AddressClass {
-  /** Made from the first prefix of the class, so that it stays when resources around it come and go. */
+  /** Made from the first prefix of the class, so that it stays the same when resources around it change. */
   readonly id: string;
   /** Ascending, not adjacent. */
   readonly ranges: readonly IpRange[];
   /** One entry for each distinct resource and port set that covers the class. */
   readonly entries: readonly Entry[];
-  /** Signatures of those by which packets are passed on to others: narrower than what the gateway carries itself. */
+  /** Signatures of the entries by which the gateway passes packets on. They are narrower than what it carries itself. */
   readonly passing: ReadonlySet<string>;
 }
 
-/** Who carries an entry: the gateway, or only others to which it passes packets on. Null: it only cuts the others. */
+/** Who carries an entry: the gateway itself, or others to which it passes packets on. Null: it only cuts other entries. */
 export type Carriage = 'own' | 'passing' | null;
 
 /**
- * Disjoint classes of the addresses that carried entries cover, in address order. The other entries only cut: they belong to
- * resources that some policy denies. Prefixes nest or are apart, so each distinct prefix, less those inside of
- * it and its holes, has one set of covering entries.
+ * Returns disjoint classes of the addresses that carried entries cover, in address order. The other entries only cut: they
+ * belong to resources that some policy denies. Two prefixes nest or are disjoint. So each distinct prefix, without the
+ * prefixes inside it and without holes, has one set of covering entries.
  */
 export function addressClasses(
   entries: Iterable<Entry>,
@@ -50,14 +50,14 @@ interface Node {
   readonly id: string;
   readonly range: Entry['range'];
   readonly parent: Node | null;
-  /** Prefixes directly inside of this one. */
+  /** Prefixes directly inside this one. */
   readonly children: IpRange[];
-  /** Entries of this prefix and of those around it, one for each signature, sorted by it. */
+  /** Entries of this prefix and of the prefixes around it, one for each signature, sorted by signature. */
   covering: readonly Entry[];
-  /** Whether any of them is carried, by whomever. */
+  /** Whether any of them is carried, by this gateway or by others. */
   carried: boolean;
   passing: ReadonlySet<string>;
-  /** Whether an entry of this very prefix is the gateway's own. */
+  /** Whether the gateway itself carries an entry of exactly this prefix. */
   own: boolean;
 }
 

@@ -5,12 +5,12 @@ import { canonicalPorts } from '../../ports.ts';
 import type { PortRange, WorldAddress, WorldResource } from '../../types.ts';
 import { probeOf } from './probe.ts';
 
-/** One address of a resource, parsed. */
+/** One parsed address of a resource. */
 export class Entry {
   readonly resource: WorldResource;
   readonly range: IpPrefix;
   readonly ports: readonly PortRange[];
-  /** Equal for equal resource and ports: policies cannot tell such addresses apart. */
+  /** Equal for equal resource and ports. Policies treat such addresses alike. */
   readonly signature: string;
   readonly probe: ProbeItem | null;
   #classId: string | null = null;
@@ -23,18 +23,19 @@ export class Entry {
     this.signature = `${resource.id} ${this.ports.map((p) => `${p.protocol}${p.from}-${p.to}`).join(',')}`;
   }
 
-  /** Id of the class that is named after this prefix. */
+  /** The id of the class that is named after this prefix. */
   get classId(): string {
     const kind = this.resource.type === 'INTERNET' ? 'internet' : 'class';
     return (this.#classId ??= contentId(kind, formatPrefix(this.range)));
   }
 }
 
+/** Parses the addresses of a resource. */
 export function entriesOf(resource: WorldResource): Entry[] {
   return resource.addresses.map((address) => new Entry(resource, address));
 }
 
-/** Wider prefixes come before those inside of them. */
+/** Compares entries for sorting. A wider prefix comes before the prefixes inside it. */
 export function compareEntries(a: Entry, b: Entry): number {
   return (
     a.range.family - b.range.family ||
@@ -42,7 +43,7 @@ export function compareEntries(a: Entry, b: Entry): number {
   );
 }
 
-/** Finds the entries that overlap a range. Prefixes either nest or are apart, so ancestors are a chain of parents. */
+/** Finds the entries that overlap a range. Two prefixes nest or are disjoint, so each has a chain of parents. */
 export class EntryIndex {
   readonly #families: ReadonlyMap<Family, readonly Node[]>;
 
@@ -51,6 +52,7 @@ export class EntryIndex {
     this.#families = new Map(([4, 6] as const).map((f) => [f, nest(sorted.filter((e) => e.range.family === f))]));
   }
 
+  /** Returns all entries that overlap a range. */
   overlapping(range: IpRange): Entry[] {
     const nodes = this.#families.get(range.family) ?? [];
     const start = lowerBound(nodes, range.first);
@@ -80,7 +82,7 @@ function nest(sorted: readonly Entry[]): Node[] {
   });
 }
 
-/** Index of the first node that starts at or after an address. */
+/** Returns the index of the first node that starts at or after an address. */
 function lowerBound(nodes: readonly Node[], first: bigint): number {
   let low = 0;
   let high = nodes.length;

@@ -3,40 +3,42 @@ import type { BeaconItem, PeerItem, RelayPointItem } from '@sallyport/contract/c
 import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
 import type { World } from '../../world.ts';
 
-/** What agents are told of gateways and beacons. */
+/** What agents are told about gateways and beacons. */
 
-/** Address as a prefix. */
+/** Returns an address as a prefix of full length. */
 export function hostPrefix(address: string): string {
   return `${address}/${address.includes(':') ? 128 : 32}`;
 }
 
-/** Whether others can have a tunnel to a gateway. */
+/** Returns whether others can have a tunnel to a gateway. */
 export function isUsable(gateway: WorldGateway | undefined): gateway is WorldGateway & { readonly publicKey: string } {
   return gateway !== undefined && gateway.publicKey !== null && gateway.intent !== 'OFFLINE';
 }
 
-/** Gateway through which a plain device comes in wherever it goes; null: straight to each gateway. */
+/** Returns the entry gateway of a plain device; null: the device connects to each gateway directly. */
 export function entryOf(world: World, device: WorldDevice): string | null {
   const gateway = device.native || device.entryGateway === null ? undefined : world.gateways.get(device.entryGateway);
   return isEntry(gateway) ? device.entryGateway : null;
 }
 
-/** Whether devices can come in through a gateway to go on to others. */
+/** Returns whether a gateway can be an entry gateway now. */
 export function isEntry(gateway: WorldGateway | undefined): boolean {
   return isUsable(gateway) && gateway.relayEnabled;
 }
 
+/** Returns the standing of a gateway as its peers see it. */
 export function standingOf({ intent, failing }: WorldGateway): PeerItem['standing'] {
   if (intent === 'MAINTENANCE') return 'MAINTENANCE';
   return failing ? 'ERROR' : 'ACTIVE';
 }
 
-/** What a peer is, but for who has it as one. */
+/** What a peer item says that depends on who has the peer. */
 export type PeerUse = Pick<PeerItem, 'relays' | 'sources' | 'expiresAt'> & {
-  /** Resources that the gateway carries for whoever has the peer. */
+  /** Resources that the gateway carries for the holder of the peer. */
   readonly resources: ReadonlySet<string>;
 };
 
+/** Returns the peer item of a gateway. */
 export function peerItem(
   gateway: WorldGateway & { readonly publicKey: string },
   { resources, relays, sources, expiresAt }: PeerUse,
@@ -58,7 +60,7 @@ export function peerItem(
   };
 }
 
-/** `host:port` of a relaying gateway at one of its relay ports, or null while it can relay for nobody. */
+/** Returns the `host:port` of a gateway at one of its relay ports, or null while it cannot relay. */
 export function relayEndpoint(gateway: WorldGateway | undefined, port: number): string | null {
   if (!isUsable(gateway) || !gateway.relayEnabled) return null;
   const host = parseEndpoint(gateway.endpoints[0] ?? '')?.host;
@@ -66,7 +68,7 @@ export function relayEndpoint(gateway: WorldGateway | undefined, port: number): 
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Where a gateway answers round-trip probes as a relay; null: nowhere. */
+/** Returns the item that says where a gateway answers round-trip probes as a relay, or null. */
 export function relayPoint(gateway: WorldGateway | null): RelayPointItem | null {
   const endpoint = gateway === null ? null : relayEndpoint(gateway, gateway.relayPorts.from);
   if (gateway === null || endpoint === null) return null;

@@ -1,24 +1,28 @@
 import { type StateDelta, StateHash, type StateItem } from '@sallyport/contract/channel';
 
-/** Items of one gateway with their hash, and what changed since the last `takeDelta`. */
+/** Stores the items of one gateway with their hash, and what changed since the last `takeDelta`. */
 export class ItemStore {
   readonly #items = new Map<string, StateItem>();
   readonly #hash = new StateHash();
   readonly #before = new Map<string, StateItem | null>();
   readonly #sections = new Map<string, ReadonlySet<string>>();
 
+  /** Returns all items. */
   all(): StateItem[] {
     return [...this.#items.values()];
   }
 
+  /** Returns the item with a key, or undefined. */
   get(key: string): StateItem | undefined {
     return this.#items.get(key);
   }
 
+  /** The hash of all items, as `StateHash` computes it. */
   get hash(): string {
     return this.#hash.toString();
   }
 
+  /** Adds or replaces an item. */
   put(item: StateItem): void {
     const old = this.#items.get(item.key);
     if (old !== undefined && same(old, item)) return;
@@ -28,6 +32,7 @@ export class ItemStore {
     this.#items.set(item.key, item);
   }
 
+  /** Removes the item with a key, if there is one. */
   remove(key: string): void {
     const old = this.#items.get(key);
     if (old === undefined) return;
@@ -36,7 +41,7 @@ export class ItemStore {
     this.#items.delete(key);
   }
 
-  /** Puts the items of a section of the state; those that it had and has no longer go. */
+  /** Puts all items of a section of the state. Former items of the section that are missing now are removed. */
   replace(section: string, items: readonly StateItem[]): void {
     const keys = new Set(items.map(({ key }) => key));
     for (const key of this.#sections.get(section)?.difference(keys) ?? []) this.remove(key);
@@ -45,7 +50,7 @@ export class ItemStore {
     else this.#sections.delete(section);
   }
 
-  /** Difference to the state at the last call, or null when there is none. */
+  /** Returns the difference to the state at the last call, or null when nothing changed. */
   takeDelta(): StateDelta | null {
     const upserts: StateItem[] = [];
     const removes: string[] = [];
@@ -64,7 +69,7 @@ export class ItemStore {
   }
 }
 
-/** Items are made in one canonical form, lists sorted, so equal content is equal text. */
+/** Returns whether two items are equal. Items have one canonical form with sorted lists, so equal content is equal text. */
 export function same(a: StateItem, b: StateItem): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -40,7 +40,7 @@ export class Multimap<V = string> {
 /** A multimap that its holder only reads. */
 export type ReadonlyMultimap<V = string> = Pick<Multimap<V>, 'keys' | 'entries' | 'get'>;
 
-/** Value of a key, made when it is not there yet. */
+/** Returns the value of a key. A missing value is made and stored first. */
 export function computed<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const known = map.get(key);
   if (known !== undefined || map.has(key)) return known as V;
@@ -49,22 +49,23 @@ export function computed<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
-/** How many hold each key. */
+/** Counts the holders of each key. */
 export class References {
   readonly #counts = new Map<string, number>();
 
+  /** Returns whether a key has a holder. */
   has(key: string): boolean {
     return this.#counts.has(key);
   }
 
-  /** True when this is the first. */
+  /** Adds a holder. Returns whether it is the first one. */
   add(key: string): boolean {
     const count = this.#counts.get(key) ?? 0;
     this.#counts.set(key, count + 1);
     return count === 0;
   }
 
-  /** True when this was the last. */
+  /** Removes a holder. Returns whether it was the last one. */
   drop(key: string): boolean {
     const count = this.#counts.get(key) ?? 0;
     if (count > 1) this.#counts.set(key, count - 1);

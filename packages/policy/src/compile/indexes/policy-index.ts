@@ -3,11 +3,11 @@ import type { WorldDevice, WorldPolicy, WorldResource } from '../../types.ts';
 import { compareWithinType, type World } from '../../world.ts';
 import { Multimap } from './maps.ts';
 
-/** Policies that can ever decide, found by what they name. */
+/** Finds policies by the sources and destinations that they name. */
 export class PolicyIndex {
   readonly #world: World;
   readonly #policies = new Map<string, Indexed>();
-  /** Policies of every living device, whatever a rule says: part of every profile and so of no profile's id. */
+  /** Policies of every active device that depend on no rule. They are part of every profile, so no profile id has them. */
   readonly #universal = new Set<string>();
   readonly #everyDevice = new Set<string>();
   readonly #everyUser = new Set<string>();
@@ -22,49 +22,52 @@ export class PolicyIndex {
   readonly #accessPoints = new Multimap();
   readonly #sites = new Set<string>();
 
-  /** The world is read for owners, groups and rules, as they are when a policy is set or a device is matched. */
+  /** Reads owners, groups and rules from `world` when a policy is set or a device is matched. */
   constructor(world: World) {
     this.#world = world;
   }
 
+  /** Returns a policy, or undefined when it is unknown. */
   get(id: string): WorldPolicy | undefined {
     return this.#policies.get(id)?.policy;
   }
 
+  /** Policies that apply to every active device, without a rule. */
   get universal(): ReadonlySet<string> {
     return this.#universal;
   }
 
-  /** Policies about the public internet. */
+  /** Ids of the policies about the public internet. */
   get internet(): ReadonlySet<string> {
     return this.#internet;
   }
 
-  /** The same in the order of the walk. */
+  /** Returns the policies about the public internet in the order of evaluation. */
   internetInOrder(): readonly WorldPolicy[] {
     return [...this.#internet].sort(this.compare).flatMap((id) => this.get(id) ?? []);
   }
 
-  /** Policies between sites. */
+  /** Ids of the policies between sites. */
   get sites(): ReadonlySet<string> {
     return this.#sites;
   }
 
-  /** Policies that lead the internet through a gateway. */
+  /** Returns the policies that send internet traffic through a gateway. */
   accessPoints(gateway: string): ReadonlySet<string> {
     return this.#accessPoints.get(gateway);
   }
 
-  /** Gateways that have such policies. */
+  /** Gateways through which a policy sends internet traffic. */
   get accessPointGateways(): Iterable<string> {
     return this.#accessPoints.keys();
   }
 
-  /** Policies that name a rule, whether it is there or not. */
+  /** Returns the policies that name a rule, even if the rule does not exist. */
   withRule(rule: string): ReadonlySet<string> {
     return this.#byRule.get(rule);
   }
 
+  /** Adds, replaces or (null) removes a policy. */
   set(id: string, policy: WorldPolicy | null): void {
     const old = this.#policies.get(id);
     if (old !== undefined) {
@@ -77,7 +80,7 @@ export class PolicyIndex {
     this.#link(indexed, 'add');
   }
 
-  /** Sorted ids of the policies that have a device among their sources, without the universal ones. */
+  /** Returns the sorted ids of the policies whose sources include a device, without the universal policies. */
   matched(device: WorldDevice): string[] {
     if (!isAlive(this.#world, device)) return [];
     const ids = new Set(this.#byDevice.get(device.id));
@@ -91,7 +94,7 @@ export class PolicyIndex {
     return [...ids].sort();
   }
 
-  /** Policies that speak of a resource. */
+  /** Returns the policies that name a resource, or all resources of its type. */
   of(resource: WorldResource): Set<string> {
     const named = [...this.#byResource.get(resource.id)].filter((id) => {
       const type = this.get(id)?.type;
@@ -100,12 +103,13 @@ export class PolicyIndex {
     return this.#byType.get(resource.type).union(new Set(named));
   }
 
+  /** Returns whether any policy denies a resource. */
   denies(resource: WorldResource): boolean {
     for (const id of this.of(resource)) if (this.get(id)?.allow === false) return true;
     return false;
   }
 
-  /** Order of the walk over all types. Ids that are not indexed come last. */
+  /** Compares policy ids by order of evaluation, over all types. Unknown ids come last. */
   readonly compare = (a: string, b: string): number => {
     const [x, y] = [this.get(a), this.get(b)];
     if (x === undefined || y === undefined) return Number(x === undefined) - Number(y === undefined);
@@ -141,7 +145,7 @@ export class PolicyIndex {
 
 interface Indexed {
   readonly policy: WorldPolicy;
-  /** Whether it depended on a rule when it was linked. */
+  /** Whether it depended on a rule when it was indexed. */
   readonly conditional: boolean;
 }
 

@@ -2,7 +2,7 @@ import type { ProbeItem } from '@sallyport/contract/channel';
 import { formatAddress, type IpPrefix } from '@sallyport/ip';
 import type { PortRange, WorldAddress, WorldResource } from '../../types.ts';
 
-/** Probe of one address, or null for a prefix: that is not probed. */
+/** Returns the probe of a single address. A wider prefix is not probed: null. */
 export function probeOf(resource: WorldResource, address: WorldAddress, range: IpPrefix): ProbeItem | null {
   if (range.first !== range.last) return null;
   const { id } = address;
@@ -11,8 +11,8 @@ export function probeOf(resource: WorldResource, address: WorldAddress, range: I
 }
 
 /**
- * TCP port that tells best whether a service is there: a single port, else the start of the smallest range. Null, an
- * ICMP echo, when the address admits no TCP, or every TCP port and ICMP too: then no port says anything.
+ * Returns the TCP port that shows best whether a service answers: a single port, else the start of the smallest range.
+ * Null means an ICMP echo. It is used when the address admits no TCP, or all TCP ports and ICMP: then no port stands out.
  */
 function probePort(ports: readonly PortRange[]): number | null {
   const size = (range: PortRange) => range.to - range.from;

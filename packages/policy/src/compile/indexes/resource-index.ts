@@ -4,7 +4,7 @@ import type { WorldResource } from '../../types.ts';
 import { type Entry, EntryIndex, entriesOf } from './entries.ts';
 import { Multimap } from './maps.ts';
 
-/** Resources by gateway and by address. Those on the internet are apart: they are attached to no gateway. */
+/** Finds resources by gateway and by address. Internet resources are separate, because no gateway has them attached. */
 export class ResourceIndex {
   readonly #resources = new Map<string, { resource: WorldResource; entries: readonly Entry[] }>();
   readonly #byGateway = new Multimap();
@@ -12,11 +12,12 @@ export class ResourceIndex {
   #addresses: EntryIndex | null = null;
   #internetAddresses: EntryIndex | null = null;
 
-  /** A resource that is attachable. */
+  /** Returns an attachable resource, or undefined. */
   get(id: string): WorldResource | undefined {
     return this.#resources.get(id)?.resource;
   }
 
+  /** Adds, replaces or (null) removes a resource. */
   set(id: string, resource: WorldResource | null): void {
     const old = this.#resources.get(id);
     for (const gateway of old?.resource.gateways ?? []) this.#byGateway.delete(gateway, id);
@@ -30,38 +31,39 @@ export class ResourceIndex {
     for (const gateway of resource.gateways) this.#byGateway.add(gateway, id);
   }
 
-  /** Ids of the resources attached to a gateway. */
+  /** Returns the ids of the resources attached to a gateway. */
   attached(gateway: string): ReadonlySet<string> {
     return this.#byGateway.get(gateway);
   }
 
+  /** Returns the entries of an attachable resource; none when it is unknown. */
   entries(id: string): readonly Entry[] {
     return this.#resources.get(id)?.entries ?? [];
   }
 
-  /** Entries of all attachable resources. */
+  /** Returns the entries of all attachable resources. */
   all(): Iterable<Entry> {
     return this.#resources.values().flatMap(({ entries }) => entries);
   }
 
-  /** Entries of the resources on the internet. */
+  /** Returns the entries of all internet resources. */
   internet(): Entry[] {
     return [...this.#internet.values()].flat();
   }
 
-  /** Those of them that have an address in a range. */
+  /** Returns the entries of internet resources that overlap a range. */
   internetOverlapping(range: IpRange): Entry[] {
     this.#internetAddresses ??= new EntryIndex(this.internet());
     return this.#internetAddresses.overlapping(range);
   }
 
-  /** Every entry of any attachable resource that has an address in a range. */
+  /** Returns the entries of attachable resources that overlap a range. */
   overlapping(range: IpRange): Entry[] {
     this.#addresses ??= new EntryIndex(this.#resources.values().flatMap(({ entries }) => entries));
     return this.#addresses.overlapping(range);
   }
 
-  /** Every entry that shares an address with a version of a resource. */
+  /** Returns the entries of attachable resources that share an address with a version of a resource. */
   near(resource: WorldResource): Entry[] {
     return entriesOf(resource).flatMap(({ range }) => this.overlapping(range));
   }

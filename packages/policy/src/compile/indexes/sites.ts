@@ -12,7 +12,7 @@ import { sourceRange } from '../../addresses.ts';
 import type { WorldPolicy } from '../../types.ts';
 import { computed } from './maps.ts';
 
-/** Source addresses to which the same policies between sites apply. Sites never overlap. */
+/** Source addresses to which the same site-to-site policies apply. Sites never overlap. */
 export interface Site {
   readonly id: string;
   readonly prefixes: readonly string[];
@@ -78,7 +78,7 @@ function sitesOf(policies: Iterable<WorldPolicy>, reserved: readonly IpRange[]):
   return new Map(groups.values().map(({ first, ranges, policies }) => siteOf(first, ranges, policies)));
 }
 
-/** Prefixes that follow a prefix in order and lie inside of it. */
+/** Returns the prefixes that follow a prefix in order and lie inside it. */
 function insideOf(sorted: readonly { readonly range: IpPrefix }[], index: number): IpRange[] {
   const inside: IpRange[] = [];
   const { range } = sorted[index] as { range: IpPrefix };

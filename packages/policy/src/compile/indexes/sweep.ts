@@ -1,12 +1,12 @@
 import { compareNumbers, type Family, type IpRange, rangesOverlap } from '@sallyport/ip';
 
-/** A range with all that covers it. */
+/** A range with everything that covers it. */
 export interface Part<T> {
   readonly range: IpRange;
   readonly covering: readonly T[];
 }
 
-/** Cuts overlapping ranges into parts with the same ones around each address, in address order; gaps are left out. */
+/** Cuts overlapping ranges into parts, in address order. Within a part, the same ranges cover each address. */
 export function* sweep<T extends { readonly range: IpRange }>(all: readonly T[]): Generator<Part<T>> {
   for (const family of [4, 6] as const) yield* sweepFamily(all, family);
 }
@@ -26,7 +26,7 @@ function* sweepFamily<T extends { readonly range: IpRange }>(all: readonly T[], 
   }
 }
 
-/** Addresses that two ranges of one family share; they must overlap. */
+/** Returns the addresses that two overlapping ranges of one family share. */
 export function intersection(a: IpRange, b: IpRange): IpRange {
   return {
     family: a.family,

@@ -12,7 +12,7 @@ import type { SiteIndex } from '../indexes/sites.ts';
 import type { Pairs } from '../routing/pairs.ts';
 import { type Affected, AffectedDraft } from './affected.ts';
 
-/** Throws RangeError when a change has an address that cannot be read. */
+/** Throws RangeError when a change has a malformed address. */
 export function assertReadable(change: WorldChange): void {
   if (change.kind === 'settings') addressSpaceOf(change.value);
   if (change.kind === 'resource') for (const { prefix } of change.value?.addresses ?? []) prefixRange(prefix);
@@ -179,8 +179,8 @@ export class Intake {
   }
 
   /**
-   * A resource matters to its own gateways, to those that carry the same addresses when it is denied, and to those that
-   * lead to the rest of the internet.
+   * A resource affects its own gateways, gateways with the same addresses when it is denied, and gateways that lead to the
+   * rest of the internet.
    */
   #takeResource(change: WorldChange & { kind: 'resource' }, draft: AffectedDraft): void {
     const { id, value } = change;
@@ -268,7 +268,7 @@ export class Intake {
     for (const device of this.#devicesOf.get(user)) draft.devices.members.add(device);
   }
 
-  /** Gateways where the destinations of a policy are: an allow adds ports there, a deny may also cut other classes. */
+  /** Marks the gateways with destinations of a policy. An allow adds ports there; a deny may also cut other classes. */
   #markPolicy(policy: WorldPolicy, draft: AffectedDraft): void {
     if (policy.type === 'INTERNET') {
       for (const gateway of this.#policies.accessPointGateways) draft.gateways.policies.add(gateway, policy.id);
@@ -309,12 +309,12 @@ function isOffline({ intent }: WorldGateway): boolean {
   return intent === 'OFFLINE';
 }
 
-/** Text that is equal when two versions of a gateway can carry the same. */
+/** Returns a text that is equal for two versions of a gateway that can carry the same. */
 function service(gateway: WorldGateway | null): string {
   return gateway === null ? '' : `${isOffline(gateway)} ${gateway.publicKey === null}`;
 }
 
-/** Text that is equal when two policies have the same sources under the same condition. */
+/** Returns a text that is equal for two policies with the same sources under the same condition. */
 function sources(policy: WorldPolicy | null): string {
   if (policy === null) return '';
   const { type, allow, rule, allUsers, allGroups, allDevices, users, groups, devices, sourceIps } = policy;
@@ -322,7 +322,7 @@ function sources(policy: WorldPolicy | null): string {
   return JSON.stringify([type, allow, rule, allUsers, allGroups, allDevices, users, groups, devices, sites]);
 }
 
-/** Text that is equal when two policies do the same to the same destinations. */
+/** Returns a text that is equal for two policies that do the same to the same destinations. */
 function destinations(policy: WorldPolicy | null): string {
   if (policy === null) return '';
   const { allow, type, allResources, resources, mode } = policy;

@@ -18,26 +18,27 @@ export interface RouteCandidate {
   readonly gateway: string;
   readonly range: IpRange;
   readonly resource: WorldResource;
-  /** Length of the prefix by which the resource covers it. */
+  /** Length of the prefix with which the resource covers it. */
   readonly length: number;
-  /** Policies that are met and name the resource to open it, in the order of the walk. */
+  /** Met policies that open the resource by name, in the order of evaluation. */
   readonly policies: readonly string[];
-  /** Order of the first of them. */
+  /** Order of the first of these policies. */
   readonly rank: number;
-  /** Gateways among which there is a choice, best first: of the resource, or of the policy for the internet. */
+  /** Gateways to choose from, best first: those of the resource, or for the internet those of the policy. */
   readonly order: readonly string[];
   readonly mode: 'MANUAL' | 'AUTOMATIC';
   readonly expiresAt: number | null;
-  /** Lowest TCP port that the resource names by itself and the gateway admits. */
+  /** Lowest TCP port that the resource names as a single port and the gateway admits. */
   readonly port: number | null;
 }
 
-/** Policies that are met and allow, for some audience. */
+/** Returns the policies that are met and open a resource, for some audience. */
 type Met = (resource: WorldResource) => readonly string[];
 
 /**
- * Finds candidates. Addresses of a resource that no policy names for somebody are no candidate, also when another resource opens
- * them; nor is the public internet at large. The candidates of a cell are the same for all who have the cell, because the same policies made it.
+ * Finds the route candidates of audiences. Addresses of a resource that no policy opens by name are no candidates, even if
+ * another resource opens them. Neither is the public internet as a whole. Equal cells come from the same policies, so the
+ * candidates of a cell are remembered for all who have it.
  */
 export class RouteCandidates {
   readonly #resources: ResourceIndex;
@@ -52,6 +53,7 @@ export class RouteCandidates {
     this.#policies = policies;
   }
 
+  /** Returns the candidates of an audience at some gateways. */
   of(audience: Audience, gateways: readonly GatewayState[]): RouteCandidate[] {
     const met = this.#metBy(audience);
     const candidates: RouteCandidate[] = [];
@@ -128,7 +130,7 @@ function singlePort(ports: readonly PortRange[], grants: readonly Grant[]): numb
   return admitted.length === 0 ? null : Math.min(...admitted.map(({ from }) => from));
 }
 
-/** Whether two lists of candidates lead to the same routing. */
+/** Returns whether two lists of candidates lead to the same routing. */
 export function sameCandidates(a: readonly RouteCandidate[], b: readonly RouteCandidate[]): boolean {
   return (
     a.length === b.length &&

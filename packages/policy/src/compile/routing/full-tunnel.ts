@@ -7,17 +7,18 @@ import type { World } from '../../world.ts';
 import type { PolicyMatch } from '../audience/matches.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 
-/** How a device reaches the public internet when not by its own connection. */
+/** How a device reaches the public internet through the tunnel. */
 export interface FullTunnel {
   readonly policy: string;
-  /** In order; null: closed, so any that the device has. */
+  /** Gateways in order; null: the internet is closed, so any gateway of the device takes the routes. */
   readonly gateways: readonly string[] | null;
-  /** Default routes without the addresses that policies before it leave to the device's own connection, with every port. */
+  /** Default routes, without the addresses that earlier policies leave, on every port, to the device's own connection. */
   readonly prefixes: readonly string[];
-  /** Until when that is sure; null: not changed by time alone. */
+  /** Epoch milliseconds until which this is certain; null: time alone does not change it. */
   readonly until: number | null;
 }
 
+/** Returns the full tunnel of a device by its matches; null: it uses its own connection. */
 export function fullTunnel(world: World, policies: PolicyIndex, matches: readonly PolicyMatch[]): FullTunnel | null {
   const met = new Map(matches.filter((match) => match.met).map(({ policy, until }) => [policy, until]));
   const local: IpRange[] = [];
@@ -39,7 +40,7 @@ export function fullTunnel(world: World, policies: PolicyIndex, matches: readonl
   return null;
 }
 
-/** Ranges of the resources that an internet policy names, and whether they have every port. */
+/** Returns the ranges of the resources that an internet policy names, and whether they have every port. */
 function* internetRanges(world: World, policy: WorldPolicy): Generator<{ range: IpRange; whole: boolean }> {
   for (const id of policy.resources) {
     const resource = world.resources.get(id);

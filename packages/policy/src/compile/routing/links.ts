@@ -10,13 +10,13 @@ import { type FoundTransits, type Outward, outwardOf, type Transit } from './tra
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** Tunnels between gateways: who carries for whom, what goes out of each, and what may come in from each. */
+/** Tunnels between gateways: what each gateway sends on to which carrier, and what may come in from which gateway. */
 export class Links {
   readonly #tenant: Tenant;
   readonly #pairs: Pairs;
   readonly #transits = new Map<string, Transit>();
   readonly #byOrigin = new Multimap<string>();
-  /** Ids of transits that come in at a carrier. */
+  /** Ids of the transits that come in at a carrier from other gateways. */
   readonly #inward = new Multimap<string>();
   readonly #outward = new Map<string, Outward>();
 
@@ -25,7 +25,7 @@ export class Links {
     this.#pairs = pairs;
   }
 
-  /** Transits that are behind a gateway, or would be if it were in service. */
+  /** Returns the transits that come in at a gateway, or would if it were in service. */
   behind(gateway: string): ReadonlySet<string> {
     return this.#byOrigin.get(gateway);
   }
@@ -54,7 +54,7 @@ export class Links {
     else this.#transits.set(id, transit);
   }
 
-  /** Returns the gateways whose tunnels may be others by that. */
+  /** Renews what a gateway sends on. Returns the gateways whose tunnels may change. */
   #renewOutward(id: string): Set<string> {
     const before = this.#outward.get(id);
     const transits = [...this.#byOrigin.get(id)].sort().flatMap((transit) => this.#transits.get(transit) ?? []);
@@ -74,7 +74,7 @@ export class Links {
     }
   }
 
-  /** Gateways from which a transit comes in at a carrier, best first. */
+  /** Returns the gateways from which a transit comes in at a carrier, best first. */
   #comingFrom(transit: string, carrier: string): string[] {
     const origins = this.#transits.get(transit)?.origins ?? [];
     return origins.filter((id) => this.#outward.get(id)?.transits.get(transit)?.carriers.has(carrier));
@@ -110,7 +110,7 @@ export class Links {
     });
   }
 
-  /** A source is at one peer only: the first in order that takes new flows, else the first. */
+  /** A source belongs to one peer only: the first in order that takes new flows, else the first. */
   #comeIn(transit: string, carrier: string, peers: Map<string, Mutable<PeerUse>>): void {
     const from = this.#comingFrom(transit, carrier);
     const isActive = (id: string) => {

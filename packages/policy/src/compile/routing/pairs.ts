@@ -5,7 +5,7 @@ import { relayEndpoint } from '../indexes/facts.ts';
 import { Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
 import type { Tenant } from './tenant.ts';
 
-/** Bytes per second that a gateway forwards for one pair. */
+/** Bytes per second that a gateway forwards for one pair, at most. */
 const pairRate = 125_000_000;
 
 type Side = RelayItem['peers'][number];
@@ -33,28 +33,28 @@ export interface Relayed {
   readonly ends: ReadonlySet<string>;
 }
 
-/** Pairs of agents between which gateways relay, by every agent that has a part in them. */
+/** Pairs of agents for which gateways relay, found by each agent that takes part. */
 export class Pairs {
   readonly #byAgent = new Multimap();
   readonly #tenant: Tenant;
-  /** Gateway that was told of each pair. */
+  /** The gateway that was told about each pair. */
   readonly #told = new Map<string, string>();
 
   constructor(tenant: Tenant) {
     this.#tenant = tenant;
   }
 
-  /** To be called with each version of a pair, as it comes and goes. */
+  /** Adds or removes a version of a pair. */
   link({ id, a, b, relay }: WorldRelay, action: 'add' | 'delete'): void {
     for (const agent of [a, b, relay]) this.#byAgent[action](agent, id);
   }
 
-  /** Ids of the pairs in which an agent has a part, as an end or as what forwards. */
+  /** Returns the ids of the pairs in which an agent takes part, as an end or as the relay. */
   withAgent(agent: string): ReadonlySet<string> {
     return this.#byAgent.get(agent);
   }
 
-  /** Where a gateway relays between two agents. */
+  /** Returns where gateways relay between two agents. */
   between(a: string, b: string): PeerItem['relays'] {
     const ids = this.#byAgent.get(a).intersection(this.#byAgent.get(b));
     return [...ids].sort().flatMap((id) => {
@@ -65,7 +65,7 @@ export class Pairs {
     });
   }
 
-  /** The same while they may talk to each other. */
+  /** Returns where gateways relay between two agents while they may talk to each other; else nothing. */
   granted(a: string, b: string): PeerItem['relays'] {
     return this.#grant(a, b) === null ? [] : this.between(a, b);
   }
@@ -102,7 +102,7 @@ export class Pairs {
     return [before, now].filter((gateway) => gateway !== undefined);
   }
 
-  /** What the relaying gateway is told of a pair; null while its ends have nothing to say to each other through it. */
+  /** Returns the item for the relaying gateway of a pair; null while its ends may not talk through it. */
   #item(id: string): RelayItem | null {
     const pair = this.#tenant.world.relays.get(id);
     if (pair === undefined || this.#endpoint(pair) === null) return null;
@@ -113,7 +113,7 @@ export class Pairs {
     return { kind: 'relay', key: `relay/${id}`, id, port, peers: [a, b], bytesPerSecond: pairRate, expiresAt };
   }
 
-  /** Null: the gateway does not relay for the pair, or not at that port, or an end is no tunnel's end. */
+  /** Returns the relay endpoint of a pair. Null: the gateway does not relay at that port, or an end cannot have a tunnel. */
   #endpoint({ a, b, relay, port }: WorldRelay): string | null {
     const gateway = this.#tenant.world.gateways.get(relay);
     if (gateway === undefined || a === b || relay === a || relay === b) return null;
@@ -122,7 +122,7 @@ export class Pairs {
     return from < port && port <= to ? relayEndpoint(gateway, port) : null;
   }
 
-  /** Whether an agent can have a tunnel; plain devices are no agents. */
+  /** Returns whether an agent can have a tunnel. Plain devices are not agents. */
   #isEnd(id: string): boolean {
     return this.#tenant.usable(id) !== null || this.#tenant.world.devices.get(id)?.native === true;
   }
@@ -134,7 +134,7 @@ export class Pairs {
     return gateway === null ? null : { id, publicKey: gateway.publicKey, endpoint: gateway.endpoints[0] ?? null };
   }
 
-  /** Until when the ends may talk to each other; null: they may not. */
+  /** Returns until when the ends may talk to each other; null: they may not. */
   #grant(a: string, b: string): { readonly expiresAt: number | null } | null {
     const { states } = this.#tenant;
     if (this.#tenant.usable(a) !== null && this.#tenant.usable(b) !== null) {

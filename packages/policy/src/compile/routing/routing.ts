@@ -6,24 +6,24 @@ import type { PolicyIndex } from '../indexes/policy-index.ts';
 import { sweep } from '../indexes/sweep.ts';
 import type { RouteCandidate } from './candidates.ts';
 
-/** What a gateway carries for somebody. */
+/** What a gateway carries for a device or another gateway. */
 export interface Carrier {
-  /** When the last of it ends; null: some of it does not end. */
+  /** Epoch milliseconds at which the last access through it ends; null: some access does not end. */
   expiresAt: number | null;
   readonly resources: Set<string>;
 }
 
-/** Which gateways may carry which addresses, for a device or a gateway that has a tunnel to each of them. */
+/** Which gateways may carry which addresses, for a device or a gateway with a tunnel to each of them. */
 export interface Routing {
   readonly routes: readonly RouteItem[];
-  /** The same by what they say, with the addresses that they are about. */
+  /** The routes grouped by equal content, with the addresses of each group. */
   readonly groups: ReadonlyMap<string, RouteGroup>;
   readonly carriers: ReadonlyMap<string, Carrier>;
-  /** Candidates by which a part is carried, with that part. */
+  /** Address ranges with the candidates that carry them. */
   readonly carried: readonly { readonly range: IpRange; readonly candidate: RouteCandidate }[];
-  /** Resources of which some address goes where it is carried. */
+  /** Resources with an address whose packets go to a gateway that admits them. */
   readonly steered: ReadonlySet<string>;
-  /** Resources whose addresses go elsewhere, with the resource that is in the way. */
+  /** Resources whose addresses all lead elsewhere, with the resource that takes precedence. */
   readonly shadowed: ReadonlyMap<string, string>;
 }
 
@@ -33,9 +33,9 @@ interface RouteGroup {
 }
 
 /**
- * One set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. A candidate of
- * the gateway `self` needs no route and is the strongest of its length: what it carries itself it reaches by itself. Routes that are as they were `before` are the same
- * objects.
+ * Picks one set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. For a
+ * gateway, `self`, its own candidates win among prefixes of one length and get no route: it reaches those addresses
+ * itself. Routes that did not change since `before` are the same objects.
  */
 export function routingOf(
   candidates: readonly RouteCandidate[],
@@ -81,23 +81,24 @@ export function routingOf(
   };
 }
 
-/** Adds what a candidate needs of its gateway. */
+/** Adds a candidate to what its gateway carries. */
 export function carry(carriers: Map<string, Carrier>, { gateway, resource, expiresAt }: RouteCandidate): void {
   const carrier = computed(carriers, gateway, () => ({ expiresAt, resources: new Set<string>() }));
   carrier.expiresAt = latest(carrier.expiresAt, expiresAt);
   carrier.resources.add(resource.id);
 }
 
-/** The later of two moments; null is never. */
+/** Returns the later of two moments; null means never. */
 export function latest(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
 }
 
+/** Returns a route item with an id. */
 export function routeItem(id: string, route: Omit<RouteItem, 'kind' | 'key' | 'id'>): RouteItem {
   return { kind: 'route', key: `route/${id}`, id, ...route };
 }
 
-/** Only for an address that the resource names: of a wider prefix, it is not known which address should answer. */
+/** Returns the target port of a single address. For a wider prefix it is unknown which address should answer. */
 function targetOf({ family }: IpRange, used: readonly RouteCandidate[], best: RouteCandidate): number | undefined {
   if (best.length !== (family === 4 ? 32 : 128)) return undefined;
   const ports = used.flatMap(({ resource, port }) => (resource.id === best.resource.id ? (port ?? []) : []));
@@ -111,13 +112,13 @@ function groupOf(
 ): RouteGroup {
   if (before !== undefined && sameRanges(before.ranges, ranges)) return before;
   const { target, ...rest } = route;
-  // A target needs a route of its own for each address. Many addresses are merged, and have none.
+  // A target needs a separate route for each address. When there are many, they are merged and have no target.
   const apart = target !== undefined && ranges.length <= mostTargets;
   const prefixes = (apart ? ranges : mergeAdjacent(ranges)).flatMap(rangeToPrefixes);
   return { ranges, routes: prefixes.map((prefix) => routeItem(prefix, apart ? route : rest)) };
 }
 
-/** Addresses with targets of one set of resources. */
+/** Most addresses with targets for one set of resources. */
 const mostTargets = 32;
 
 function sameRanges(a: readonly IpRange[], b: readonly IpRange[]): boolean {
@@ -137,7 +138,7 @@ function compareCandidates(a: RouteCandidate, b: RouteCandidate, policies: Polic
   );
 }
 
-/** Gateways by which the resource of the best candidate can be reached there, in its order. */
+/** Returns the gateways through which the best candidate's resource can be reached there, in the resource's order. */
 function gatewaysOf(best: RouteCandidate, covering: readonly RouteCandidate[]): string[] {
   const alike = covering.filter(
     ({ resource, policies }) =>
@@ -147,7 +148,7 @@ function gatewaysOf(best: RouteCandidate, covering: readonly RouteCandidate[]): 
   return best.order.filter((id) => ids.delete(id));
 }
 
-/** Whether packets to the resource of a candidate go to a gateway that admits them, as long as nothing fails. */
+/** Returns whether packets to a candidate's resource go to a gateway that admits them while all gateways work. */
 function isSteered(
   { resource }: RouteCandidate,
   mode: RouteItem['mode'],

@@ -21,7 +21,7 @@ export class TransitFinder {
     this.#sites = sites;
   }
 
-  /** Returns the transits that the changes and placed audiences may affect. */
+  /** Returns the transits that changes or placed audiences may have changed. */
   find(changes: RouteChanges, placed: Placed, devices: Regrouped<'device'>, sites: Regrouped<'site'>): FoundTransits {
     const found = new Map<string, Transit | null>();
     for (const id of this.#affectedSites(changes, placed, sites)) found.set(id, this.#siteTransit(id, sites));
@@ -61,7 +61,7 @@ export class TransitFinder {
     return affected;
   }
 
-  /** Internet traffic is no part of it: a gateway has one default route for everything that it does. */
+  /** Internet traffic is not passed on, because a gateway has only one default route. */
   #entryTransit(audience: Audience): Transit | null {
     const { entry, members } = audience;
     if (entry === null || members.size === 0) return null;

@@ -4,28 +4,29 @@ import type { RouteCandidate } from './candidates.ts';
 import { type Carrier, carry, latest, type Routing, routingOf } from './routing.ts';
 import type { Tenant } from './tenant.ts';
 
-/** What is behind one or several gateways and goes out to what others carry. */
+/** Traffic that comes in at one or several gateways and goes on to resources that others carry. */
 export interface Transit {
   readonly id: string;
-  /** Sites need leave to go out, devices that come in are let on by what they are granted. */
+  /** Traffic of a site needs an egress item to leave. Traffic of entering devices is admitted by their grants. */
   readonly kind: 'site' | 'entry';
-  /** Its addresses. */
+  /** Source addresses. */
   readonly sources: readonly string[];
-  /** Gateways that it may be behind, best first, whether they are in service or not. */
+  /** Gateways at which it may come in, best first, whether they are in service or not. */
   readonly origins: readonly string[];
-  /** By gateway that it is behind. */
+  /** Route candidates by the gateway at which it comes in. */
   readonly byOrigin: ReadonlyMap<string, readonly RouteCandidate[]>;
 }
 
-/** Transits that were found again, by id; null: there is no such transit any more. */
+/** Transits that were found again, by id; null: the transit no longer exists. */
 export type FoundTransits = ReadonlyMap<string, Transit | null>;
 
-/** What a gateway sends out for all that is behind it. */
+/** What a gateway sends on for all transits that come in at it. */
 export interface Outward {
   readonly routing: Routing;
   readonly transits: ReadonlyMap<string, OutwardTransit>;
 }
 
+/** What a gateway sends on for one transit. */
 export interface OutwardTransit {
   readonly kind: Transit['kind'];
   readonly sources: readonly string[];
@@ -34,7 +35,7 @@ export interface OutwardTransit {
   readonly expiresAt: number | null;
 }
 
-/** Transit of some members of an audience; `behind` says which gateways they are behind where a policy opens something. */
+/** Makes the transit of some members of an audience. `behind` returns the gateways at which a policy lets them come in. */
 export function transitOf(
   tenant: Tenant,
   id: string,
@@ -54,9 +55,9 @@ export function transitOf(
   return { id, kind, sources, origins: [...origins], byOrigin };
 }
 
-/** Ways out of a gateway; what it carries itself needs none. */
+/** Returns the routes out of a gateway. What it carries itself needs none. */
 export function outwardOf(tenant: Tenant, gateway: string, transits: Iterable<Transit>): Outward {
-  // Who may reach the same has the same candidates, so each transit gets copies of its own.
+  // Members with equal access share candidate objects, so each transit gets its own copies.
   const owners = new Map<RouteCandidate, Transit>();
   for (const transit of transits)
     for (const candidate of transit.byOrigin.get(gateway) ?? []) owners.set({ ...candidate }, transit);
@@ -85,7 +86,7 @@ export function outwardOf(tenant: Tenant, gateway: string, transits: Iterable<Tr
   return { routing, transits: outward };
 }
 
-/** What a gateway carries itself of resources that have an address in some candidates. */
+/** Returns candidates for what a gateway carries itself at the addresses of other candidates. */
 function ownCandidates(
   { resources }: Tenant,
   gateway: string,
