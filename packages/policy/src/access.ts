@@ -4,18 +4,20 @@ import { Reach } from './compile/reach.ts';
 import type { WorldDevice, WorldPolicy, WorldResource } from './types.ts';
 import type { World } from './world.ts';
 
+/** A device that reaches any part of a resource. */
 export interface AccessPair {
   readonly device: string;
   readonly resource: string;
 }
 
+/** How access differs between two worlds. */
 export interface AccessDifference {
   readonly gained: number;
   readonly lost: number;
   readonly samples: readonly (AccessPair & { readonly change: 'gained' | 'lost' })[];
 }
 
-/** Devices and the resources of which they may reach any part through any of the resource's gateways at a moment. */
+/** Yields devices with the resources of which they may reach any part, through any gateway, at a moment. */
 export function* accessPairs(world: World, at: number): Generator<AccessPair> {
   const reach = new Reach(world, at);
   for (const device of world.devices.values()) {
@@ -25,8 +27,8 @@ export function* accessPairs(world: World, at: number): Generator<AccessPair> {
 }
 
 /**
- * How many pairs a step from one world to another gives and takes at a moment, with at most `limit` samples of them.
- * Objects that both worlds share are taken as unchanged, so `after` is best made by `before.with(…)`.
+ * Returns how many pairs are gained and lost between two worlds at a moment, with at most `limit` samples. Shared
+ * objects count as unchanged, so make `after` by `before.with(…)`.
  */
 export function accessDifference(before: World, after: World, limit: number, at: number): AccessDifference {
   const reaches = [new Reach(before, at), new Reach(after, at)] as const;
@@ -48,7 +50,7 @@ export function accessDifference(before: World, after: World, limit: number, at:
 type Pair<T> = readonly [before: T, after: T];
 type Reachable = ReadonlySet<string>;
 
-/** Devices to which the same is said in both worlds, with what they reach there. */
+/** Returns devices grouped by equal matches in both worlds, with what they reach in each. */
 function groupsOf(devices: Iterable<Pair<WorldDevice | undefined>>, [before, after]: Pair<Reach>) {
   const matchesIn = (reach: Reach, device: WorldDevice | undefined) =>
     device === undefined ? null : reach.matches(device);
@@ -68,7 +70,7 @@ function groupsOf(devices: Iterable<Pair<WorldDevice | undefined>>, [before, aft
   return groups.values();
 }
 
-/** Devices that changed, or whose owner did, and those with a policy whose outcome may be another one. */
+/** Yields devices that changed, whose owner changed, or whose policies may have another outcome. */
 function* concernedDevices(
   before: World,
   after: World,
@@ -80,8 +82,8 @@ function* concernedDevices(
 }
 
 /**
- * Policies that changed, or whose rule did, or that speak of addresses of a changed resource or of a resource on a
- * changed gateway. As the versions of both worlds, since the sources may differ.
+ * Yields policies that changed, whose rule changed, or that name addresses of a changed resource or of a resource on a
+ * changed gateway. Both worlds' versions are included, since the sources may differ.
  */
 function* concernedPolicies(before: World, after: World, reaches: Pair<Reach>): Generator<WorldPolicy> {
   for (const versions of changed(before.policies, after.policies)) for (const policy of versions) yield policy;
@@ -100,7 +102,7 @@ function* concernedPolicies(before: World, after: World, reaches: Pair<Reach>): 
   }
 }
 
-/** Whom a step may concern, by the policies that it concerns and by users and groups. */
+/** Tells which devices a step from one world to another may affect, by policies, users and groups. */
 class Sources {
   #everyDevice = false;
   #everyUser = false;
@@ -135,7 +137,7 @@ function* pairsOf<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, 
   for (const [id, value] of after) if (!before.has(id)) yield [undefined, value];
 }
 
-/** Versions of the objects that are not the same in both. */
+/** Returns the versions of the objects that differ. */
 function changed<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): T[][] {
   return [...pairsOf(before, after)]
     .filter(([a, b]) => a !== b)

@@ -1,7 +1,7 @@
 import { compareRanges, type IpPrefix, type IpRange, parsePrefix, unmapPrefix, withoutRanges } from '@sallyport/ip';
 import type { WorldSettings } from './types.ts';
 
-/** Parses a prefix of the world. Throws RangeError: an address that silently matched nothing could be one of a deny. */
+/** Parses a prefix of the world. Throws RangeError: ignoring a malformed prefix could ignore a deny. */
 export function prefixRange(text: string): IpPrefix {
   const range = parsePrefix(text);
   if (range === null) throw new RangeError(`not an IP address or prefix: ${text}`);
@@ -9,25 +9,26 @@ export function prefixRange(text: string): IpPrefix {
 }
 
 /**
- * Parses a source prefix of a policy between sites. Packets have IPv4 sources, so IPv4-mapped prefixes mean IPv4: a rule
- * that denies `::ffff:10.0.0.0/104` denies 10.0.0.0/8. Throws RangeError.
+ * Parses a source prefix of a policy between sites. Packets have IPv4 sources, so IPv4-mapped prefixes mean IPv4: a
+ * rule that denies `::ffff:10.0.0.0/104` denies 10.0.0.0/8. Throws RangeError.
  */
 export function sourceRange(text: string): IpPrefix {
   return unmapPrefix(prefixRange(text));
 }
 
+/** A range that no resource ever matches. */
 export interface ReservedRange extends IpRange {
-  /** Whose addresses these are, for people. */
+  /** What these addresses are for, for people. */
   readonly name: string;
 }
 
-/** Ranges that no resource ever matches, sorted; they may overlap each other. */
+/** Returns the ranges that no resource ever matches, sorted. They may overlap each other. */
 export function reservedRanges(settings: WorldSettings): readonly ReservedRange[] {
   const overlay = [settings.overlay.v4, settings.overlay.v6].map((prefix) => named(prefix, 'the overlay'));
   return [...overlay, ...special.map(([prefix, name]) => named(prefix, name))].sort(compareRanges);
 }
 
-/** Public unicast addresses, ascending: what internet policies are about, but for what resources cover. */
+/** Returns the public unicast addresses, ascending. Internet policies are about these, without what resources cover. */
 export function publicRanges(settings: WorldSettings): readonly IpRange[] {
   const holes = [...reservedRanges(settings), ...notPublic.map(prefixRange)];
   return ['0.0.0.0/0', '2000::/3'].flatMap((prefix) => withoutRanges(prefixRange(prefix), holes));
@@ -50,7 +51,7 @@ export function addressSpaceOf(settings: WorldSettings): AddressSpace {
 
 const addressSpaces = new WeakMap<WorldSettings, AddressSpace>();
 
-/** IANA special-purpose address registries, RFC 6890 and RFC 4291; and what names will get. */
+/** Reserved by the IANA special-purpose address registries (RFC 6890, RFC 4291), or kept for names. */
 const special: readonly (readonly [string, string])[] = [
   ['0.0.0.0/8', 'this network'],
   ['100.96.0.0/11', 'addresses kept for names'],
@@ -60,15 +61,15 @@ const special: readonly (readonly [string, string])[] = [
   ['255.255.255.255', 'broadcast'],
   ['::', 'the unspecified address'],
   ['::1', 'loopback'],
-  // IPv4 in IPv6 clothes (RFC 4291, 2.5.5.2): otherwise a second spelling of every address above.
+  // IPv4-mapped addresses (RFC 4291, 2.5.5.2) would be a second spelling of every address above.
   ['::ffff:0:0/96', 'IPv4-mapped addresses'],
   ['fe80::/10', 'link-local addresses'],
   ['ff00::/8', 'multicast'],
 ];
 
 /**
- * Addresses that are not reached over the public internet (IANA special-purpose registries, RFC 1918, RFC 6598). IPv6
- * prefixes in which IPv4 addresses hide are among them.
+ * Addresses that the public internet does not route (IANA special-purpose registries, RFC 1918, RFC 6598). IPv6
+ * prefixes that embed IPv4 addresses are among them.
  */
 const notPublic: readonly string[] = [
   ...['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.0.0.0/24', '192.0.2.0/24', '192.88.99.0/24'],

@@ -5,8 +5,8 @@ import type { WorldDevice, WorldRule } from './types.ts';
 import type { World } from './world.ts';
 
 /**
- * Evaluates the dear rules of devices ahead of work that asks for them, and of sites. Their outcomes are remembered, so that
- * the work itself, which cannot pause, finds them. Yields after each evaluation: a place to pause.
+ * Evaluates the expensive rules of devices and sites ahead of work that needs their outcomes. That work cannot pause,
+ * so it finds the outcomes remembered. Yields after each evaluation, so that the caller can pause.
  */
 export function* evaluateAhead(
   world: World,
@@ -33,7 +33,7 @@ export function* evaluateAhead(
   }
 }
 
-/** Whether evaluations of any of these may hold others up. */
+/** Returns whether an evaluation of any of these rules may take long enough to delay other work. */
 export function asksDearly(rules: Iterable<WorldRule>): boolean {
   for (const rule of rules) if (programOf(rule)?.isDear === true) return true;
   return false;

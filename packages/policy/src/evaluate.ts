@@ -7,9 +7,10 @@ import type { AccessQuery, Decision, Verdict, WorldPolicy, WorldRule } from './t
 import type { World } from './world.ts';
 
 /**
- * Reference semantics of access: the compiler and the fast path are tested against it. For a device, policies of type
- * PRIVATE are walked first, then SAAS, then INTERNET, for a site those between sites; each list top-down. The first policy
- * that matches source and destination decides; an allow whose rule is not met is skipped.
+ * Decides about access. This is the reference: the compiler and the fast path are tested against it. For a device,
+ * policies of type PRIVATE are evaluated first, then SAAS, then INTERNET; for a site, policies between sites. Each list
+ * is evaluated in order. The first policy that matches source and destination decides. An allow whose rule is not met
+ * is skipped.
  */
 export function evaluate(world: World, query: AccessQuery): Decision {
   const { verdict, walked } = walkPolicies(world, query);
@@ -17,19 +18,22 @@ export function evaluate(world: World, query: AccessQuery): Decision {
   return { ...verdict, steps };
 }
 
+/** A policy with its answer. */
 export interface WalkedPolicy {
   readonly policy: WorldPolicy;
   readonly judgement: Judgement;
 }
 
+/** A decision with the policies that led to it. */
 export interface Walk {
   readonly verdict: Verdict;
-  /** What was asked; null when that was settled before any policy. */
+  /** The question; null when the query was denied before any policy. */
   readonly question: Question | null;
-  /** The policies up to the one that decides. */
+  /** The policies up to the one that decided. */
   readonly walked: readonly WalkedPolicy[];
 }
 
+/** Decides about access, and returns the policies that led to the decision. */
 export function walkPolicies(world: World, query: AccessQuery): Walk {
   const question = questionOf(world, query);
   if (typeof question === 'string')
@@ -44,7 +48,7 @@ export function walkPolicies(world: World, query: AccessQuery): Walk {
   return { verdict, question, walked };
 }
 
-/** Walks the policies of a question until one decides, and tells of each. */
+/** Evaluates the policies of a question until one decides. Calls `tell` for each of them. */
 export function decideBy(
   question: Question,
   consult: (rule: WorldRule) => Outcome,

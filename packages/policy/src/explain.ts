@@ -4,10 +4,11 @@ import { evaluateRule, type RuleCondition } from './rules/index.ts';
 import type { AccessQuery, PolicyStep, Verdict, WorldPolicy } from './types.ts';
 import type { World } from './world.ts';
 
+/** A policy that was evaluated, with its answer and its rule. */
 export type ExplainedStep = PolicyStep & {
   readonly type: WorldPolicy['type'];
   readonly order: number;
-  /** The admission rule that was asked, with why it is not met and until when it stays so. */
+  /** The admission rule that was asked, why it is not met, and until when the outcome is certain. */
   readonly rule?: {
     readonly id: string;
     readonly met: boolean;
@@ -24,19 +25,20 @@ export interface GatewayChoice {
   readonly reason: string;
 }
 
+/** A decision with everything that led to it. */
 export interface Explanation {
   readonly verdict: Verdict;
   readonly steps: readonly ExplainedStep[];
   readonly gateways: readonly GatewayChoice[];
 }
 
-/** The decision of `evaluate` with all that led to it: the policies up to the one that decides. */
+/** Returns the decision of `evaluate` with everything that led to it: the policies up to the one that decided. */
 export function explain(world: World, query: AccessQuery): Explanation {
   for (const explanation of explainSteps(world, query)) if (explanation !== null) return explanation;
-  throw new Error('an explanation ends with what it came to');
+  throw new Error('explainSteps ended without an explanation');
 }
 
-/** The same after nulls, each a place to pause for who must not hold others up. */
+/** Does the same in steps: yields null, so that the caller can pause, and at last the explanation. */
 export function* explainSteps(world: World, query: AccessQuery): Generator<Explanation | null> {
   const device = query.device === undefined ? undefined : world.devices.get(query.device);
   if (device !== undefined) yield* evaluateAhead(world, query.at, [device]);
@@ -61,7 +63,7 @@ function stepOf(
   const rule = world.rules.get(policy.rule);
   if (question === null || outcome === 'no-match' || !policy.allow) return step;
   if (rule === undefined) {
-    const reason = 'the rule is not there';
+    const reason = 'the rule does not exist';
     return { ...step, rule: { id: policy.rule, met: false, reason, validUntil: null, conditions: [] } };
   }
   const {

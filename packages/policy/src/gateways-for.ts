@@ -9,13 +9,14 @@ import { portsOverlap } from './ports.ts';
 import type { World } from './world.ts';
 
 /**
- * Prefixes that a device may reach at least partly, by the gateway that carries them: what a plain WireGuard device has
- * as allowed IPs. Gateways that are OFFLINE carry nothing. No address is in two lists: the narrowest address of a
- * resource that covers it decides, by the order of the resource's gateways; gateways in MAINTENANCE come after all others.
- * Where an internet policy closes the rest or leads it through a gateway, one gateway also has the default routes: the
- * more specific prefixes of the others go before them. A device that comes in through one gateway has all of it there. Who
- * asks for many devices of a world that stands still gives one
- * `reach` of it to all calls.
+ * Returns the prefixes that a device may reach at least partly, by the gateway that carries them. A plain WireGuard
+ * device uses them as allowed IPs. Gateways that are OFFLINE carry nothing.
+ *
+ * No address is in two lists. The narrowest address of a resource that covers it decides, then the order of the
+ * resource's gateways. Gateways in MAINTENANCE come after all others. Where an internet policy closes the rest, or
+ * sends it through a gateway, one gateway also has the default routes; the more specific prefixes of others take
+ * precedence. A device with an entry gateway has everything there. Callers that ask for many devices of an unchanged
+ * world pass one `reach` to all calls.
  */
 export function gatewaysFor(
   world: World,
@@ -40,7 +41,7 @@ export function gatewaysFor(
   return routes;
 }
 
-/** Everything at one gateway, which passes on what it does not carry itself. */
+/** Returns all prefixes at one gateway, which passes on what it does not carry itself. */
 function atEntry(entry: string, ranges: readonly IpRange[], internet: FullTunnel | null): Map<string, string[]> {
   const prefixes = [...mergeAdjacent(ranges).flatMap(rangeToPrefixes), ...(internet?.prefixes ?? [])];
   return new Map(prefixes.length === 0 ? [] : [[entry, prefixes]]);
@@ -55,13 +56,13 @@ interface RouteCandidate {
   readonly gateway: string;
   readonly range: IpRange;
   readonly drained: boolean;
-  /** Length of the prefix by which the gateway carries the range. */
+  /** Length of the prefix with which the gateway carries the range. */
   readonly length: number;
-  /** Place of the gateway among those of the resource, or of the policy for the internet. */
+  /** Place of the gateway among those of the resource, or for the internet those of the policy. */
   readonly place: number;
 }
 
-/** Candidates of gateways; what the policy of the full tunnel opens needs none. */
+/** Returns the route candidates of gateways. What the full tunnel's policy opens needs none. */
 function candidatesOf(
   world: World,
   matches: readonly PolicyMatch[],

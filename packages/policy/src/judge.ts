@@ -4,16 +4,16 @@ import type { Outcome } from './rules/index.ts';
 import type { WorldPolicy, WorldResource, WorldRule } from './types.ts';
 
 interface Common {
-  /** Why, in a fragment fit for people. */
+  /** Why, in a sentence fragment for people. */
   readonly reason: string;
-  /** Until when it surely stays, as far as a rule was asked. */
+  /** Epoch milliseconds until which this is certain, if a rule was asked; else null. */
   readonly validUntil: number | null;
 }
 
-/** What one policy says to a question. */
+/** The answer of one policy to a question. */
 export type Judgement =
   | (Common & { readonly outcome: 'skipped' | 'no-match' })
-  | (Common & { readonly outcome: 'denied' /** Reason for the whole. */; readonly refusal: string })
+  | (Common & { readonly outcome: 'denied' /** Reason for the whole decision. */; readonly refusal: string })
   | (Common & {
       readonly outcome: 'allowed';
       readonly resources: readonly string[];
@@ -21,8 +21,8 @@ export type Judgement =
     });
 
 /**
- * Judges one policy. The rule, null for none and undefined when it is missing, is consulted last: what it says counts
- * only where the policy would decide.
+ * Returns the answer of one policy. The rule is null for none and undefined when it is missing. It is asked last,
+ * because its outcome matters only where the policy would decide.
  */
 export function judge(
   question: Question,
@@ -44,7 +44,7 @@ export function judge(
   return { outcome: 'allowed', reason: 'it allows this destination', ...carried, validUntil };
 }
 
-/** Gateways in service of some, those in MAINTENANCE last; only the queried one when there is one. */
+/** Returns which of some gateways are in service, those in MAINTENANCE last. A query can ask about one gateway only. */
 function inService({ world, query }: Question, ids: Iterable<string>): string[] {
   const drained = (id: string) => Number(world.gateways.get(id)?.intent === 'MAINTENANCE');
   return [...new Set(ids)]
@@ -53,7 +53,7 @@ function inService({ world, query }: Question, ids: Iterable<string>): string[] 
     .sort((a, b) => drained(a) - drained(b));
 }
 
-/** Why an internet policy that decides keeps a packet from the gateway; null: it does not. */
+/** Returns why a deciding internet policy keeps a packet away from the gateway; null: it does not. */
 function internetRefusal(question: Question, policy: WorldPolicy, gateways: readonly string[]): string | null {
   if (policy.mode === 'RESTRICTED') return 'a policy closes the public internet';
   if (!isAccessPoint(policy)) return "it leaves by the device's own connection";
@@ -85,7 +85,7 @@ function carriedBy(question: Question, policy: WorldPolicy): Carried | { readonl
 }
 
 function internetOf(question: Question, policy: WorldPolicy): Carried | { readonly reason: string } {
-  if (!question.internet) return { reason: 'the destination is no public address, or belongs to a resource' };
+  if (!question.internet) return { reason: 'the destination is not a public address, or belongs to a resource' };
   const matched = question.targets.filter((resource) => matchesResource(policy, resource));
   if (!isWholeInternet(policy) && matched.length === 0)
     return { reason: 'none of its resources covers this destination, protocol and port' };
@@ -97,7 +97,7 @@ function ids(resources: readonly WorldResource[]): string[] {
 }
 
 function sourceReason(policy: WorldPolicy): string {
-  return policy.type === 'SITETOSITE' ? 'the address is none of its sources' : 'the device is none of its sources';
+  return policy.type === 'SITETOSITE' ? 'the address is not among its sources' : 'the device is not among its sources';
 }
 
 function noMatch(reason: string): Judgement {

@@ -2,27 +2,27 @@ import type { AccessType, PolicyType } from '@sallyport/contract';
 import type { WorldDevice, WorldPolicy, WorldResource, WorldRule } from './types.ts';
 import type { World } from './world.ts';
 
-/** Rules of evaluation that the reference evaluation and the compiler share. */
+/** Rules of matching that the reference evaluation and the compiler share. */
 
-/** Types whose policies are about devices, in the order in which they are walked. */
+/** Types whose policies are about devices, in the order of evaluation. */
 export const deviceTypes = ['PRIVATE', 'SAAS', 'INTERNET'] as const;
 
-/** Whether resources of a type are reached through the gateways that they are attached to. */
+/** Returns whether resources of a type are reached through gateways to which they are attached. */
 export function isAttachable(type: AccessType): boolean {
   return type === 'PRIVATE' || type === 'SAAS';
 }
 
-/** Whether anything can match a device: it and its owner, if it has one, are active. */
+/** Returns whether policies can match a device: it is active, and so is its owner if it has one. */
 export function isAlive(world: World, device: WorldDevice): boolean {
   return device.active && (device.user === null || world.users.get(device.user)?.active === true);
 }
 
-/** Groups of an owner that there are. */
+/** Returns the existing groups of a user. */
 export function groupsOf(world: World, user: string): readonly string[] {
   return (world.users.get(user)?.groups ?? []).filter((id) => world.groups.has(id));
 }
 
-/** Whether a device is a source of a policy: a union of the lists, where an `all` flag overrides its list. */
+/** Returns whether a device is a source of a policy. The lists form a union; an `all` flag overrides its list. */
 export function matchesDevice(world: World, policy: WorldPolicy, device: WorldDevice): boolean {
   if (policy.type === 'SITETOSITE' || !isAlive(world, device)) return false;
   if (policy.allDevices || policy.devices.includes(device.id)) return true;
@@ -32,7 +32,7 @@ export function matchesDevice(world: World, policy: WorldPolicy, device: WorldDe
   return policy.allGroups ? groups.length > 0 : groups.some((id) => policy.groups.includes(id));
 }
 
-/** Whether a policy speaks of a resource. A list names resources of the policy's own types only. */
+/** Returns whether a policy names a resource. A list names only resources of the policy's own types. */
 export function matchesResource(policy: WorldPolicy, resource: WorldResource): boolean {
   return speaksOf(policy.type, resource.type) && (policy.allResources || policy.resources.includes(resource.id));
 }

@@ -6,7 +6,7 @@ import { earliest } from './moments.ts';
 import type { WorldDevice } from './types.ts';
 import type { World } from './world.ts';
 
-/** Rows in which a field is one of those given; a field that is left out takes all. */
+/** Selects rows by their fields. A field that is left out selects all rows. */
 export interface MatrixFilter {
   readonly devices?: ReadonlySet<string>;
   readonly users?: ReadonlySet<string>;
@@ -15,23 +15,24 @@ export interface MatrixFilter {
   readonly policies?: ReadonlySet<string>;
 }
 
+/** One resource that one device reaches. */
 export interface MatrixRow {
   readonly device: string;
   readonly resource: string;
   /** Policies that open any part of the resource. */
   readonly policies: readonly string[];
-  /** Gateways through which they do, in the order of the resource. */
+  /** Gateways through which they open it, in the order of the resource. */
   readonly gateways: readonly string[];
-  /** First moment at which one of the policies may no longer open it; null: none by time alone. */
+  /** First moment at which one of the policies may no longer open it; null: time alone changes nothing. */
   readonly validUntil: number | null;
 }
 
-/** Which devices reach which private and SaaS resources at a moment, row by row, devices in the order of the world. */
+/** Yields which devices reach which private and SaaS resources at a moment, in the order of devices in the world. */
 export function* accessMatrix(world: World, at: number, filter: MatrixFilter = {}): Generator<MatrixRow> {
   for (const row of accessMatrixSteps(world, at, filter)) if (row !== null) yield row;
 }
 
-/** The same with null after each device, also one that reaches nothing: a place to pause for who must not hold others up. */
+/** Does the same, and yields null after each device, even one that reaches nothing, so that the caller can pause. */
 export function* accessMatrixSteps(world: World, at: number, filter: MatrixFilter = {}): Generator<MatrixRow | null> {
   yield* evaluateAhead(world, at, selected(world, filter));
   const reach = new Reach(world, at);
@@ -48,7 +49,7 @@ export function* accessMatrixSteps(world: World, at: number, filter: MatrixFilte
 
 type Row = Omit<MatrixRow, 'device'>;
 
-/** Rows of so many sets of policies are kept: devices that share one mostly follow each other. */
+/** Most sets of matches whose rows are kept. Devices with equal matches mostly follow each other. */
 const knownLimit = 256;
 
 function* selected(world: World, { devices, users }: MatrixFilter): Generator<WorldDevice> {

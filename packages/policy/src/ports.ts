@@ -2,7 +2,7 @@ import type { DestinationProtocol, Grant, PortRange } from '@sallyport/contract/
 
 export type { Grant } from '@sallyport/contract/channel';
 
-/** Ports that one policy treats, in the order of the walk. */
+/** Ports about which one policy decides, in the order of evaluation. */
 export interface PortRule {
   readonly policy: string;
   readonly allow: boolean;
@@ -16,7 +16,7 @@ export const everyPort: readonly PortRange[] = (['tcp', 'udp', 'icmp', 'other'] 
   to: 65535,
 }));
 
-/** First match over the port space: disjoint grants, sorted, as few as can be. */
+/** Resolves rules by first match. Returns disjoint grants, sorted, as few as possible. */
 export function resolvePorts(rules: readonly PortRule[]): Grant[] {
   return protocols.flatMap((protocol) => {
     let open: Interval[] = [[0, 65535]];
@@ -34,18 +34,19 @@ export function resolvePorts(rules: readonly PortRule[]): Grant[] {
   });
 }
 
-/** The same ports in one canonical form: merged, sorted, `icmp` and `other` whole. */
+/** Returns ports in canonical form: merged and sorted, with `icmp` and `other` whole. */
 export function canonicalPorts(ports: readonly PortRange[]): PortRange[] {
   return protocols.flatMap((protocol) =>
     intervalsOf(protocol, ports).map(([from, to]): PortRange => ({ protocol, from, to })),
   );
 }
 
+/** Returns whether two lists share a port. */
 export function portsOverlap(a: readonly PortRange[], b: readonly PortRange[]): boolean {
   return a.some((x) => b.some((y) => x.protocol === y.protocol && x.from <= y.to && y.from <= x.to));
 }
 
-/** Whether some port is in the first list, but not in the second. Ranges of one list must not overlap. */
+/** Returns whether some port is in the first list but not in the second. Ranges of one list must not overlap. */
 export function uncovered(ports: readonly PortRange[], by: readonly PortRange[]): boolean {
   return ports.some(({ protocol, from, to }) => {
     let open: Interval[] = [[from, to]];

@@ -5,40 +5,43 @@ import { inputsOf, type RuleInputs, siteInputs } from './rules/index.ts';
 import type { AccessQuery, WorldDevice, WorldGateway, WorldPolicy, WorldResource } from './types.ts';
 import type { World } from './world.ts';
 
+/** A parsed IP address. */
 export type Address = NonNullable<ReturnType<typeof parseAddress>>;
 
-/** A query with what it means in a world. */
+/** A query, resolved in a world. */
 export interface Question extends Source, Destination {
   readonly world: World;
   readonly query: AccessQuery;
   /** Whether the destination is a public address that no private or SaaS resource covers. */
   readonly internet: boolean;
-  /** Reason for a denial by no policy. */
+  /** Reason for the denial when no policy decides. */
   readonly nothing: string;
 }
 
+/** The source of a query: a device or a site. */
 export interface Source {
   readonly inputs: RuleInputs;
-  /** Policies to walk, in order: at least those that could decide. */
+  /** Policies to evaluate, in order: at least those that could decide. */
   readonly policies: readonly WorldPolicy[];
   readonly fromSource: (policy: WorldPolicy) => boolean;
 }
 
+/** The destination of a query. */
 export interface Destination {
-  /** Whether a private or SaaS resource covers the address, on whatever port. */
+  /** Whether a private or SaaS resource covers the address, on any port. */
   readonly configured: boolean;
-  /** Resources that cover destination, protocol and port, by id. */
+  /** Resources that cover address, protocol and port, sorted by id. */
   readonly targets: readonly WorldResource[];
 }
 
-/** Where questions find what they need: in the world itself, or in indexes of it. */
+/** Finds what a question needs: in the world itself, or in indexes of it. */
 export interface Lookup {
   readonly addressSpace: AddressSpace;
   readonly destination: (address: Address, query: AccessQuery) => Destination;
   readonly device: (device: WorldDevice, destination: Destination, internet: boolean) => Source;
 }
 
-/** The question that a query is, or why it is denied whatever the policies say. */
+/** Returns the question of a query, or why it is denied regardless of policies. */
 export function questionOf(world: World, query: AccessQuery, lookup: Lookup = plainLookup(world)): Question | string {
   const source = query.device === undefined ? siteOf(world, query.source, lookup) : deviceOf(world, query.device);
   if (typeof source === 'string') return source;
@@ -58,14 +61,14 @@ export function questionOf(world: World, query: AccessQuery, lookup: Lookup = pl
   return { world, query, configured, targets, internet, nothing, inputs, policies, fromSource };
 }
 
-/** A resource has the address, and another port than the one that is asked for. */
+/** Returns the reason when a resource has the address, but not the port. */
 function otherPort({ protocol, port }: AccessQuery): string {
   const asked =
     protocol === 'tcp' || protocol === 'udp' ? `${protocol.toUpperCase()} port ${port}` : protocol.toUpperCase();
   return `a resource covers this address, but not ${protocol === 'other' ? 'this protocol' : asked}`;
 }
 
-/** The lookup that asks the world itself. */
+/** Returns a lookup that searches the world itself. */
 function plainLookup(world: World): Lookup {
   return {
     addressSpace: addressSpaceOf(world.settings),
@@ -82,6 +85,7 @@ function plainLookup(world: World): Lookup {
   };
 }
 
+/** Compares objects by id, for sorting. */
 export function byId(a: { readonly id: string }, b: { readonly id: string }): number {
   return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
@@ -111,7 +115,7 @@ function obstacleAt(gateway: WorldGateway | undefined): string | null {
   return gateway.intent === 'OFFLINE' ? 'the gateway is set to OFFLINE' : null;
 }
 
-/** Whether any address of a resource covers a destination, on the queried port or whatever port. */
+/** Returns whether any address of a resource covers a destination, on the queried port or on any port. */
 function covers(resource: WorldResource, { family, value }: Address, query?: AccessQuery): boolean {
   return resource.addresses.some(
     (address) =>
@@ -120,7 +124,7 @@ function covers(resource: WorldResource, { family, value }: Address, query?: Acc
   );
 }
 
-/** Whether ports have the one that is asked for. */
+/** Returns whether ports include the queried one. */
 export function admitsPort(ports: WorldResource['addresses'][number]['ports'], query: AccessQuery): boolean {
   const portless = query.protocol === 'icmp' || query.protocol === 'other';
   return ports.some(

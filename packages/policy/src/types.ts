@@ -3,22 +3,24 @@ import type { BeaconItem, DestinationProtocol, PortRange } from '@sallyport/cont
 
 export type { DestinationProtocol, PortRange } from '@sallyport/contract/channel';
 
-/** Value that admission rules can ask for. */
+/** A value that admission rules can read. */
 export type Attribute = string | number | boolean | null | readonly string[];
 
 /**
- * The world that decisions are made in: one tenant's objects, reduced to what decides. Made from rows by the
- * controller; ids are row ids. Nothing here has a clock: the time is an argument of whoever asks.
+ * The world is one tenant's objects, reduced to what decisions depend on. The controller makes it from rows; ids are
+ * row ids. Nothing here reads a clock: the caller passes the time.
  */
 
+/** One address of a resource. */
 export interface WorldAddress {
   readonly id: string;
-  /** Canonical IP address or prefix; names are not here until they resolve to addresses. */
+  /** Canonical IP address or prefix. */
   readonly prefix: string;
-  /** Ports of all protocols of the address. A protocol of type ALL is tcp, udp, icmp and other, each whole. */
+  /** Ports of all protocols of the address. A protocol of type ALL means tcp, udp, icmp and other, with every port. */
   readonly ports: readonly PortRange[];
 }
 
+/** Addresses that can be reached through gateways. */
 export interface WorldResource {
   readonly id: string;
   /** For people on devices. */
@@ -30,34 +32,36 @@ export interface WorldResource {
   readonly mode: 'MANUAL' | 'AUTOMATIC';
 }
 
+/** A device with what rules can read about it. */
 export interface WorldDevice {
   readonly id: string;
-  /** Deactivated devices are in the world, but nothing matches them. */
+  /** Deactivated devices are in the world, but no policy matches them. */
   readonly active: boolean;
   /** Owner, or null: then only `devices` and `allDevices` match. */
   readonly user: string | null;
   readonly name: string;
   readonly hardwareId: string;
   readonly appVersion: string | null;
-  /** Facts that the device or an administrator has told. */
+  /** Facts that the device reported or an administrator set. */
   readonly posture: Readonly<Record<string, Attribute>>;
-  /** Where its tunnel comes from, and that address's country (ISO 3166-1); null while unknown. */
+  /** Source address of its tunnel, and the country of that address (ISO 3166-1); null while unknown. */
   readonly sourceIp: string | null;
   readonly country: string | null;
   readonly publicKey: string;
   /** Overlay addresses, IPv4 then IPv6, without length. */
   readonly addresses: readonly string[];
-  /** Whether our client runs on it: then it is an agent and has a state of its own. */
+  /** Whether our client runs on it. Then it is an agent and has its own state. */
   readonly native: boolean;
-  /** Relaying gateway through which a plain device comes in for everything; null: straight to each gateway. */
+  /** Entry gateway of a plain device; null: it connects to each gateway directly. */
   readonly entryGateway: string | null;
-  /** Public `host:port` of its WireGuard socket, where a beacon knows one that is the same for all who ask; else null. */
+  /** Public `host:port` of its WireGuard socket, if a beacon knows one that is the same for all peers; else null. */
   readonly endpoint: string | null;
 }
 
+/** A user with what rules can read about them. */
 export interface WorldUser {
   readonly id: string;
-  /** Deactivated, expired or not yet signed-up users match nothing, nor do their devices. */
+  /** No policy matches users that are deactivated, expired or not yet signed up, nor their devices. */
   readonly active: boolean;
   readonly email: string;
   readonly department: string | null;
@@ -66,12 +70,14 @@ export interface WorldUser {
   readonly groups: readonly string[];
 }
 
+/** A group of users. */
 export interface WorldGroup {
   readonly id: string;
-  /** What `groups` in a rule holds. */
+  /** Name that a rule finds in `groups`. */
   readonly name: string;
 }
 
+/** An admission rule. */
 export interface WorldRule {
   readonly id: string;
   /** The built-in rule, which is always met. */
@@ -82,10 +88,11 @@ export interface WorldRule {
   readonly timeZone: string | null;
 }
 
+/** A policy. */
 export interface WorldPolicy {
   readonly id: string;
   readonly type: PolicyType;
-  /** Unique per type; lower is evaluated first. */
+  /** Unique within the type. Lower is evaluated first. */
   readonly order: number;
   readonly allow: boolean;
   readonly isDefault: boolean;
@@ -106,6 +113,7 @@ export interface WorldPolicy {
   readonly sourceIps: readonly string[];
 }
 
+/** A gateway with its configuration and what its agent reports. */
 export interface WorldGateway {
   readonly id: string;
   readonly listenPort: number;
@@ -113,54 +121,57 @@ export interface WorldGateway {
   readonly addresses: readonly string[];
   readonly intent: GatewayIntent;
   readonly masquerade: boolean;
-  /** Bytes that a packet in its tunnel may have; null: as the settings say. */
+  /** Largest packet in its tunnel, in bytes; null: the value of the settings. */
   readonly mtu: number | null;
   /** For people on devices. */
   readonly name: string;
-  /** Of its WireGuard interface; null until it has enrolled. */
+  /** Public key of its WireGuard interface; null until it has enrolled. */
   readonly publicKey: string | null;
   /** Where it can be reached, `host:port`, best first. */
   readonly endpoints: readonly string[];
-  /** Whether it forwards for others: encrypted datagrams between two agents, and plain devices that come in through it. */
+  /**
+   * Whether it relays: encrypted datagrams between two agents, and traffic of plain devices that come in through it.
+   */
   readonly relayEnabled: boolean;
-  /** UDP ports for that, inclusive; the first answers round-trip probes, pairs get the others. */
+  /** UDP ports for relaying, inclusive. The first answers round-trip probes, pairs get the others. */
   readonly relayPorts: { readonly from: number; readonly to: number };
-  /** In MAINTENANCE: when flows that remain are cut, epoch milliseconds; else null. */
+  /** Epoch milliseconds at which MAINTENANCE cuts the remaining flows; else null. */
   readonly drainUntil: number | null;
-  /** Whether its agent reports that applying failed. Changes without a commit. */
+  /** Whether its agent reports that applying its state failed. Changes without a commit. */
   readonly failing: boolean;
   /** Ids of the resources that it reports it cannot reach. Changes without a commit. */
   readonly unreachable: readonly string[];
 }
 
-/** Two agents between which a gateway forwards, once both may talk to each other. */
+/** Two agents for which a gateway relays while they may talk to each other. */
 export interface WorldRelay {
   readonly id: string;
   /** Ids of two agents, a device and a gateway or two gateways, in any order. */
   readonly a: string;
   readonly b: string;
-  /** Gateway that forwards. */
+  /** Gateway that relays. */
   readonly relay: string;
-  /** UDP port there, of this pair alone. */
+  /** UDP port at the relay, for this pair alone. */
   readonly port: number;
 }
 
-/** One WireGuard responder of the controller's, as agents are told of it. */
+/** A beacon, as agents are told about it. */
 export type WorldBeacon = Readonly<Pick<BeaconItem, 'id' | 'publicKey' | 'endpoint'>>;
 
+/** Settings of a tenant. */
 export interface WorldSettings {
-  /** Whole overlay per family. No resource ever matches inside of it. */
+  /** The whole overlay per address family. No resource ever matches inside it. */
   readonly overlay: { readonly v4: string; readonly v6: string };
   readonly mtu: number;
-  /** What full tunnels leave of the networks that native devices are connected to. Absent: RESOLVERS. */
+  /** What a full tunnel leaves open of the local network of a native device. Absent: RESOLVERS. */
   readonly localNetwork?: 'CLOSED' | 'RESOLVERS' | 'OPEN';
-  /** IANA zone of rules that name none. */
+  /** IANA time zone of rules that name none. */
   readonly timeZone: string;
-  /** Told to every agent. */
+  /** Beacons that every agent is told about. */
   readonly beacons: readonly WorldBeacon[];
 }
 
-/** One change of the world: the object as it is now, or null when it is gone. */
+/** One change of the world: the new version of an object, or null when it was removed. */
 export type WorldChange =
   | { readonly kind: 'settings'; readonly value: WorldSettings }
   | { readonly kind: 'gateway'; readonly id: string; readonly value: WorldGateway | null }
@@ -172,27 +183,28 @@ export type WorldChange =
   | { readonly kind: 'policy'; readonly id: string; readonly value: WorldPolicy | null }
   | { readonly kind: 'relay'; readonly id: string; readonly value: WorldRelay | null };
 
-/** Question: may this device, or a host at this address of a site, reach this destination (through this gateway)? */
+/** Asks whether a device, or a host of a site, may reach a destination, through any gateway or through one. */
 export type AccessQuery = {
   /** IP address. */
   readonly destination: string;
   readonly protocol: DestinationProtocol;
   /** Ignored for icmp and other. */
   readonly port: number;
-  /** Left out: through any gateway. */
+  /** The gateway; left out: any gateway. */
   readonly gateway?: string;
   /** Epoch milliseconds. */
   readonly at: number;
 } & ({ readonly device: string; readonly source?: never } | { readonly source: string; readonly device?: never });
 
+/** A policy that was evaluated, with its outcome. */
 export type PolicyStep = {
   readonly policy: string;
   readonly outcome: 'allowed' | 'denied' | 'skipped' | 'no-match';
-  /** Why, in one sentence fragment fit for people. */
+  /** Why, in a sentence fragment for people. */
   readonly reason: string;
 };
 
-/** What is decided. */
+/** A decision. */
 export type Verdict =
   | {
       readonly allowed: true;
@@ -201,7 +213,7 @@ export type Verdict =
       readonly resources: readonly string[];
       /** Gateways through which it is allowed, those in MAINTENANCE last. */
       readonly gateways: readonly string[];
-      /** First moment at which the decision can be another one by itself; null: never. */
+      /** First moment at which the decision may change by time alone; null: never. */
       readonly validUntil: number | null;
     }
   | {
@@ -212,5 +224,5 @@ export type Verdict =
       readonly validUntil: number | null;
     };
 
-/** A verdict with the policies that were walked up to it. */
+/** A decision with the policies that were evaluated up to it. */
 export type Decision = Verdict & { readonly steps: readonly PolicyStep[] };

@@ -12,8 +12,9 @@ import type {
   WorldUser,
 } from './types.ts';
 
-/** Read-only world of one tenant. `with` makes another one and shares the objects that stay as they are. */
+/** The read-only world of one tenant. `with` makes another world that shares all unchanged objects. */
 export class World {
+  /** Returns a world without objects. */
   static empty(settings: WorldSettings): World {
     return new World(settings, null);
   }
@@ -41,17 +42,18 @@ export class World {
     this.relays = new Map(from?.relays);
   }
 
+  /** The settings of the tenant. */
   get settings(): WorldSettings {
     return this.currentSettings;
   }
 
-  /** Policies of a type in the order in which they are walked. */
+  /** Returns the policies of a type in the order of evaluation. */
   policiesOf(type: PolicyType): readonly WorldPolicy[] {
     this.ordered ??= byTypeInOrder(this.policies.values());
     return this.ordered.get(type) ?? [];
   }
 
-  /** This world after some changes; this one stays as it is. */
+  /** Returns a world with some changes applied. This world does not change. */
   with(changes: Iterable<WorldChange>): World {
     const next = MutableWorld.copyOf(this);
     for (const change of changes) next.apply(change);
@@ -59,12 +61,14 @@ export class World {
   }
 }
 
-/** A world that follows changes in place. Who hands it out hands it out as a `World`. */
+/** A world that changes in place. Its owner passes it on as a `World`. */
 export class MutableWorld extends World {
+  /** Returns a mutable copy of a world. */
   static copyOf(world: World): MutableWorld {
     return new MutableWorld(world.settings, world);
   }
 
+  /** Applies one change. */
   apply(change: WorldChange): void {
     switch (change.kind) {
       case 'settings':
@@ -95,11 +99,16 @@ export class MutableWorld extends World {
       case 'relay':
         put(this.relays, change.id, change.value);
         return;
+      default:
+        change satisfies never;
     }
   }
 }
 
-/** Order of evaluation within a type. `order` is unique in a stored world; the id settles what a preview makes equal. */
+/**
+ * Compares policies by order of evaluation within a type. `order` is unique in a stored world; a preview may need the
+ * id.
+ */
 export function compareWithinType(a: WorldPolicy, b: WorldPolicy): number {
   return a.order - b.order || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }

@@ -87,8 +87,8 @@ export class TenantCompiler {
   }
 
   /**
-   * Returns the epoch milliseconds at which `advance` is due, or null. Then a rule opens something or has to be looked at
-   * again. No call is needed for access to end: items expire on their own.
+   * Returns the epoch milliseconds at which `advance` is due, or null. Then a rule opens something or has to be looked
+   * at again. No call is needed for access to end: items expire on their own.
    */
   nextDeadline(): number | null {
     return earliest(this.#devices.nextDeadline(), this.#sites.nextDeadline());
@@ -100,9 +100,9 @@ export class TenantCompiler {
   }
 
   /**
-   * Applies changes together, and follows the time. Returns what changed for each gateway and followed device whose state
-   * changed: everything for a new one, nothing for a removed one. Throws RangeError, and applies none, when an address is
-   * malformed. Each phase takes the results of the phases that it depends on; `docs/compiler.md` shows them.
+   * Applies changes together, and follows the time. Returns what changed for each gateway and followed device whose
+   * state changed: everything for a new one, nothing for a removed one. Throws RangeError, and applies none, when an
+   * address is malformed. Each phase takes the results of the phases that it depends on; `docs/compiler.md` shows them.
    */
   apply(changes: readonly WorldChange[], now: number): ReadonlyMap<string, StateDelta> {
     const affected = this.#intake.take(changes);

@@ -1,18 +1,18 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 
-/** What of the variables an expression can ask for, as paths like `['user', 'attributes', 'level']`. */
+/** Returns the values that an expression can read, as paths like `['user', 'attributes', 'level']`. */
 export function pathsOf(node: ASTNode): string[][] {
   const paths = new Map<string, string[]>();
   for (const path of pathsIn(node)) paths.set(path.join('\n'), path);
   return [...paths.values()];
 }
 
-/** Parts that are joined by `&&` and `||` at the top of an expression; itself when there are none. */
+/** Returns the parts that `&&` and `||` join at the top of an expression; the expression itself when there are none. */
 export function partsOf(node: ASTNode): ASTNode[] {
   return node.op === '&&' || node.op === '||' ? node.args.flatMap(partsOf) : [node];
 }
 
-/** Parts of a node, one level down. */
+/** Returns the children of a node. */
 export function childrenOf(node: ASTNode): ASTNode[] {
   switch (node.op) {
     case 'value':
@@ -36,8 +36,8 @@ export function childrenOf(node: ASTNode): ASTNode[] {
 }
 
 /**
- * Steps that an evaluation takes at most, where a list that is not written out has some length, and parts that are known
- * already take one each.
+ * Returns the most steps that an evaluation takes. Lists that are not literals have a given length; parts that are
+ * known already take one step each.
  */
 export function costOf(node: ASTNode, listLength: number, known?: ReadonlySet<ASTNode>): number {
   if (known?.has(node)) return 1;
@@ -48,7 +48,7 @@ export function costOf(node: ASTNode, listLength: number, known?: ReadonlySet<AS
   return 1 + sum([list]) + (1 + length) * sum(body);
 }
 
-/** `list.all(variable, body)` and the like; null for another node. */
+/** Returns the parts of a loop such as `list.all(variable, body)`; null for another node. */
 export function walkOf(node: ASTNode): { list: ASTNode; variable: string; body: ASTNode } | null {
   if (node.op !== 'rcall' || !walksOfLists.has(node.args[0])) return null;
   const [, list, [variable, body]] = node.args;
@@ -69,7 +69,7 @@ function* pathsIn(node: ASTNode): Generator<string[]> {
   } else for (const child of childrenOf(node)) yield* pathsIn(child);
 }
 
-/** Path of `a.b['c']`, or null. */
+/** Returns the path of an expression like `a.b['c']`, or null. */
 function pathOf(node: ASTNode): string[] | null {
   if (node.op === 'id') return [node.args];
   if (node.op !== '.' && node.op !== '[]') return null;

@@ -1,16 +1,16 @@
 /**
- * Steps that one evaluation of a rule may take, whatever the rule: a node of its tree is one step, and what works on texts or
- * lists takes steps by their sizes. So steps bound time (some 50 ns each) and memory (some 100 bytes each).
+ * Most steps of one evaluation of any rule. Each node of the tree takes one step. Operations on texts or lists take
+ * steps by their sizes. So steps bound time (some 50 ns each) and memory (some 100 bytes each).
  */
 export const evaluationSteps = 50_000;
 
-/** Steps that all evaluations of a look ahead may take together. */
+/** Most steps of all evaluations of one look ahead together. */
 export const walkSteps = 200_000;
 
 /** Counts down the steps of evaluations. */
 export class Budget {
   #left: number;
-  /** An evaluation ran out of steps. Its errors may have been passed over, its answer counts for nothing. */
+  /** Whether an evaluation ran out of steps. Then its answer is void, even if the rule ignored the error. */
   exhausted = false;
 
   constructor(steps: number) {
@@ -22,7 +22,7 @@ export class Budget {
     return this.#left;
   }
 
-  /** Takes steps. Throws when there are not enough. */
+  /** Takes steps. Throws OverBudget when too few are left. */
   take(steps: number): void {
     this.#left -= steps;
     if (this.#left >= 0) return;
@@ -31,11 +31,11 @@ export class Budget {
   }
 }
 
-/** Budgets for the parts of a rule, one after the other, that are spent together like those of a look ahead. */
+/** Budgets for the parts of a rule, one after another. Together they are bounded like those of a look ahead. */
 export class Budgets {
   #left = walkSteps;
 
-  /** Gives what the work returns. */
+  /** Runs work with a budget. Returns its result. */
   spend<T>(work: (budget: Budget) => T): T {
     const given = Math.min(evaluationSteps, Math.max(leastSteps, this.#left));
     const budget = new Budget(given);
@@ -47,14 +47,15 @@ export class Budgets {
   }
 }
 
-/** Steps of a part whatever the others took. */
+/** Steps that each part gets, regardless of the others. */
 const leastSteps = 1000;
 
+/** Thrown when an evaluation needs more steps than it may take. */
 export class OverBudget extends Error {
   constructor() {
     super(`it needs more than the ${evaluationSteps} steps that an evaluation may take`);
   }
 }
 
-// One for all: making an error is dear, and a rule that ran out throws one at each step that it still tries.
+// One error for all, because making one is expensive, and an exhausted rule throws at each step that it still tries.
 const overBudget = new OverBudget();

@@ -12,11 +12,12 @@ import {
 } from './environment.ts';
 import { assertWeekday, localMoment, timeOfDay } from './time.ts';
 
+/** The result of checking a rule: whether it is valid, or what is wrong and where. */
 export type RuleCheck =
   | { readonly ok: true }
   | {
       readonly ok: false;
-      /** Where it is wrong, both from 1. */
+      /** Line and column of the problem, both from 1. */
       readonly line: number;
       readonly column: number;
       readonly message: string;
@@ -24,7 +25,9 @@ export type RuleCheck =
       readonly hint: string;
     };
 
-/** Whether a text is an admission rule: it parses, has types that fit, gives a boolean, and its cost is bounded. */
+/**
+ * Checks whether a text is an admission rule: it parses, its types fit, it gives a boolean, and its cost is bounded.
+ */
 export function checkRule(source: string): RuleCheck {
   if (source.length > limits.length)
     return wrong(source, limits.length, 'the rule is too long', `At most ${limits.length} characters.`);
@@ -34,7 +37,7 @@ export function checkRule(source: string): RuleCheck {
     return check;
   } catch (error) {
     noteRefused(source);
-    // A text that nests deeper than the parser can follow ends in a RangeError.
+    // A text that nests too deeply for the parser throws a RangeError.
     if (isFailure(error)) return failed(source, error);
     return wrong(source, 0, 'the rule cannot be read', 'Write fewer operators and brackets inside of each other.');
   }
@@ -93,7 +96,7 @@ function hintFor(code: string, summary: string): string {
   return "A rule is a condition as in user.department == 'Engineering' && time.between('08:00', '18:00').";
 }
 
-/** First part of a rule with a problem. */
+/** Returns the problem of the first part of a rule that has one, or null. */
 function firstProblem(node: ASTNode, problemOf: (node: ASTNode) => Problem | null): Problem | null {
   const problem = problemOf(node);
   if (problem !== null) return problem;
@@ -104,7 +107,7 @@ function firstProblem(node: ASTNode, problemOf: (node: ASTNode) => Problem | nul
   return null;
 }
 
-/** What would make values larger than those that are given: they could double with each step. */
+/** Returns a problem for an expression that builds values larger than its inputs: they could double with each step. */
 function growthProblem(node: ASTNode): Problem | null {
   if (node.op === 'value' && typeof node.args === 'bigint' && node.args > 2n ** 63n)
     return { node, message: 'the number is too large', hint: 'Numbers go up to 9223372036854775807.' };
@@ -113,7 +116,7 @@ function growthProblem(node: ASTNode): Problem | null {
   return { node, message: '+ adds numbers only, it joins no texts and no lists', hint };
 }
 
-/** Whether the operand is a text, a list or bytes, by the type that the check has left at it. */
+/** Returns whether the operand is a text, a list or bytes, by the type that the check stored. */
 function isJoin(node: ASTNode & { readonly checkedType?: { readonly name: string } }): boolean {
   return /^(dyn<)?(string|list|bytes)\b/.test(node.checkedType?.name ?? '');
 }

@@ -2,8 +2,8 @@ import type { ASTNode } from '@marcbachmann/cel-js';
 import { childrenOf, walkOf } from './ast.ts';
 
 /**
- * Largest parts of an expression that say the same whatever the time is, without what is written out. None where the
- * whole is one.
+ * Returns the largest parts of an expression that do not depend on the time, without literals. None when the whole
+ * expression is such a part.
  */
 export function constantsOf(ast: ASTNode): readonly ASTNode[] {
   return scan(ast).constants;
@@ -11,9 +11,9 @@ export function constantsOf(ast: ASTNode): readonly ASTNode[] {
 
 interface Scanned {
   readonly node: ASTNode;
-  /** Names that it depends on: `time`, and variables of the walks around it. */
+  /** Names that it depends on: `time`, and variables of the loops around it. */
   readonly names: ReadonlySet<string>;
-  /** Constants inside of it; empty when it is one itself. */
+  /** Constants inside it; empty when it is a constant itself. */
   readonly constants: readonly ASTNode[];
 }
 

@@ -5,7 +5,7 @@ import type { Attribute } from '../types.ts';
 import type { RuleInputs } from './inputs.ts';
 import { RuleTime } from './time.ts';
 
-/** Bounds of a rule: with them the dearest one that can be written takes a fraction of a millisecond. */
+/** Bounds of a rule. With them, the most expensive rule takes a fraction of a millisecond. */
 export const limits = {
   length: 4000,
   maxAstNodes: 1000,
@@ -13,18 +13,18 @@ export const limits = {
   maxListElements: 250,
   maxMapEntries: 0,
   maxCallArguments: 50,
-  /** Steps of one evaluation, where a list that is not written in the rule counts as one of `listLength`. */
+  /** Most steps of one evaluation. A list that is not written in the rule counts as `listLength` elements. */
   cost: 5000,
   listLength: 100,
 } as const;
 
-/** CEL functions and macros that a rule may call, beside our own. All others build values or have no bound on cost. */
+/** CEL functions and macros that a rule may call, besides our own. All others build values or have unbounded cost. */
 export const plainFunctions: ReadonlySet<string> = new Set([
   ...['has', 'all', 'exists', 'exists_one', 'size', 'contains', 'startsWith', 'endsWith'],
   ...['lowerAscii', 'upperAscii', 'int', 'double', 'string', 'dyn'],
 ]);
 
-/** Our own, with how they are called. */
+/** Our own functions, with an example call of each. */
 export const helpers: Readonly<Record<string, string>> = {
   inCidr: "source.inCidr('10.0.0.0/8', …)",
   inCountry: "source.inCountry('CH', 'DE', …)",
@@ -34,7 +34,7 @@ export const helpers: Readonly<Record<string, string>> = {
   after: "time.after('2026-12-24')",
 };
 
-/** Fields by variable; `posture` and `user.attributes` have any. */
+/** Fields by variable. `posture` and `user.attributes` may have any field. */
 export const fields: Readonly<Record<string, readonly string[]>> = {
   user: ['id', 'email', 'department', 'attributes'],
   device: ['id', 'name', 'hardwareId', 'appVersion'],
@@ -42,15 +42,16 @@ export const fields: Readonly<Record<string, readonly string[]>> = {
   time: ['hour', 'minute', 'weekday', 'date'],
 };
 
-/** Variables and functions of admission rules, made when they are first asked for: that takes milliseconds. */
+/** Returns the variables and functions of admission rules. The first call makes them, within milliseconds. */
 export function theEnvironment(): Environment {
   environment ??= ruleEnvironment();
   return environment;
 }
 
 /**
- * The same for texts of which nothing is known yet. The library remembers each name of a function that it was asked for,
- * so this one is made again after so much refused text: names that somebody makes up take no memory for long.
+ * Returns an environment for texts that are not known to be rules. The library remembers every function name that it
+ * was asked for. So this environment is made again after a certain amount of refused text, and invented names use
+ * memory only for a while.
  */
 export function environmentForChecks(): Environment {
   if (refusedCharacters > 200_000) checking = null;
@@ -59,19 +60,20 @@ export function environmentForChecks(): Environment {
   return checking;
 }
 
+/** Counts a refused text towards the renewal of the environment for unknown texts. */
 export function noteRefused(source: string): void {
   refusedCharacters += source.length;
 }
 
 /**
- * Text of an expression. Stands here because the library's `serialize` cannot be loaded before its main module, which
- * only an import after it in the same file makes sure of.
+ * Returns the text of an expression. It is here because the library's `serialize` must be loaded after its main module.
+ * Only an import after the main module's, in the same file, guarantees that.
  */
 export function textOf(node: ASTNode): string {
   return serialize(node);
 }
 
-/** Values of the variables. What is null is left out: a rule that asks for it fails, and is not met. */
+/** Returns the values of the variables. Null values are left out: a rule that reads one fails and is not met. */
 export function variables(inputs: RuleInputs, time: RuleTime | null): Record<string, unknown> {
   const { user, groups, device, posture, source } = inputs;
   const given: Record<string, unknown> = { source: Object.assign(new RuleSource(), known(source)) };
@@ -89,7 +91,7 @@ export function variables(inputs: RuleInputs, time: RuleTime | null): Record<str
   return given;
 }
 
-/** Throws RangeError. */
+/** Throws RangeError when a text is not a country code. */
 export function assertCountry(code: string): void {
   if (!/^[A-Z]{2}$/.test(code)) throw new RangeError(`not a country code of two capital letters: ${code}`);
 }
@@ -158,7 +160,7 @@ class RuleSource {
   }
 }
 
-/** A method that takes strings, or one list of them. CEL has no functions of any number of arguments. */
+/** Registers a method that takes strings or one list of strings, because CEL has no variadic functions. */
 function anyNumber<T>(environment: Environment, name: string, call: (self: T, values: readonly string[]) => boolean) {
   environment.registerFunction(`${name}(list<string>): bool`, (self: T, values: readonly string[]) =>
     call(self, values),

@@ -8,23 +8,25 @@ import { type Part, programOf, zoneOf } from './program.ts';
 import { RuleTime } from './time.ts';
 import type { Zone } from './zone.ts';
 
+/** One condition of a rule, with its values. */
 export interface RuleCondition {
   /** One of the parts that `&&` and `||` join. */
   readonly expression: string;
   readonly met: boolean;
-  /** What it asks for, by path; null: unknown. */
+  /** The values that it reads, by path; null: unknown. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** Why it is not met, in a fragment fit for people. */
+  /** Why it is not met, in a sentence fragment for people. */
   readonly reason?: string;
 }
 
+/** The outcome of a rule with its conditions. */
 export interface RuleResult extends Outcome {
   readonly conditions: readonly RuleCondition[];
   /** Why it is not met, or null. */
   readonly reason: string | null;
 }
 
-/** Outcome of a rule with its conditions and their values, for people. */
+/** Returns the outcome of a rule with its conditions and their values, to show to people. */
 export function evaluateRule(rule: WorldRule, inputs: RuleInputs, at: number, zone: string): RuleResult {
   const outcome = ruleOutcome(rule, inputs, at, zone);
   if (rule.unrestricted) return { ...outcome, conditions: [], reason: null };
@@ -48,7 +50,7 @@ function conditionOf({ expression, paths, asksTime }: Part, inputs: RuleInputs, 
   return { expression, values };
 }
 
-/** A value as people are shown it: each part of a rule may tell it again. */
+/** Shortens a value for people, because each part of a rule may show it again. */
 function shown(value: unknown): unknown {
   if (typeof value === 'string' && value.length > shownCharacters) return `${value.slice(0, shownCharacters)}…`;
   if (!Array.isArray(value) || value.length <= shownElements) return Array.isArray(value) ? value.map(shown) : value;

@@ -1,7 +1,7 @@
 import type { Attribute, WorldDevice } from '../types.ts';
 import type { World } from '../world.ts';
 
-/** What a rule can ask for, but for the time. Null is unknown: who asks for it is not admitted. */
+/** The values that a rule can read, without the time. Null is unknown: a rule that reads it is not met. */
 export interface RuleInputs {
   readonly user: {
     readonly id: string;
@@ -21,6 +21,7 @@ export interface RuleInputs {
   readonly source: { readonly ip: string | null; readonly country: string | null };
 }
 
+/** Returns the values of a device and its owner that rules can read. */
 export function inputsOf(world: World, device: WorldDevice): RuleInputs {
   const user = (device.user === null ? undefined : world.users.get(device.user)) ?? null;
   const names = user?.groups.flatMap((id) => world.groups.get(id)?.name ?? []);
@@ -33,7 +34,7 @@ export function inputsOf(world: World, device: WorldDevice): RuleInputs {
   };
 }
 
-/** Inputs of a site: its packets come from many addresses and from no device that could be asked. */
+/** The inputs of a site. Its packets come from many addresses, and no device reports facts. */
 export const siteInputs: RuleInputs = {
   user: null,
   groups: null,
@@ -42,7 +43,7 @@ export const siteInputs: RuleInputs = {
   source: { ip: null, country: null },
 };
 
-/** Value at a path like `user.attributes.level`; undefined when it is unknown. */
+/** Returns the value at a path like `user.attributes.level`; undefined when it is unknown. */
 export function valueAt(inputs: RuleInputs, path: readonly string[]): unknown {
   let value: unknown = inputs;
   for (const name of path) {

@@ -1,20 +1,21 @@
-/** Whether a rule is met, and for how long that is sure. */
+/** Whether a rule is met, and how long that is certain. */
 export interface Outcome {
   readonly met: boolean;
   /**
-   * Epoch milliseconds: the first moment at which it is otherwise, or, when that is too far away to be looked for, a
-   * moment until which it surely stays. Null: it does not change by time alone.
+   * Epoch milliseconds at which the outcome changes. When that is too far away to be found, a moment until which the
+   * outcome is certain. Null: time alone does not change it.
    */
   readonly validUntil: number | null;
-  /** When to ask again: `validUntil`, or earlier when it may just go on after that. */
+  /** Epoch milliseconds at which to ask again: `validUntil`, or earlier when the outcome may continue after it. */
   readonly dueAt: number | null;
 }
 
-/** Outcomes of one rule by what it was asked with, remembered for as long as they hold. */
+/** Remembers outcomes of one rule by its inputs, for as long as they hold. */
 export class KnownOutcomes {
   readonly #outcomes = new Map<string, { readonly from: number; readonly outcome: Outcome }>();
   #generation = generation;
 
+  /** Returns the outcome of a key that holds at a moment, or null. */
   get(key: string, at: number): Outcome | null {
     if (this.#generation !== generation) return null;
     const known = this.#outcomes.get(key);
@@ -22,6 +23,7 @@ export class KnownOutcomes {
     return known.outcome;
   }
 
+  /** Remembers an outcome. */
   set(key: string, from: number, outcome: Outcome): void {
     characters += key.length + 100;
     if (characters > mostCharacters) {
@@ -34,7 +36,7 @@ export class KnownOutcomes {
   }
 }
 
-// One bound for all rules together: when it is reached, all begin again.
+// One bound for all rules together. When it is reached, everything is forgotten.
 const mostCharacters = 50_000_000;
 let characters = 0;
 let generation = 0;

@@ -3,13 +3,13 @@ import { childrenOf } from './ast.ts';
 import { type Budget, OverBudget } from './budget.ts';
 import { isJoined, weightOf } from './weight.ts';
 
-/** What a part of a tree came to. */
+/** The result of a part of a tree. */
 type Result = { readonly value: unknown } | { readonly error: unknown };
 
-/** What the constants of a tree came to, in their order. */
+/** The results of the constants of a tree, in order. */
 export type Settled = ReadonlyMap<object, Result>;
 
-/** Takes from a budget what evaluations of one parsed tree cost. */
+/** Charges evaluations of one parsed tree to a budget. */
 export class Meter {
   #budget: Budget | null = null;
   #errorSteps = 0;
@@ -19,18 +19,18 @@ export class Meter {
   #part: Node | null = null;
 
   /**
-   * Meters a tree that was type-checked. It must be evaluated inside `settle` or `run` from here on. The constants are
-   * parts of it, none the whole, that `settle` evaluates for all runs.
+   * Meters a type-checked tree. From now on it must be evaluated inside `settle` or `run`. The constants are parts of
+   * the tree, never all of it. `settle` evaluates them once for all runs.
    */
   constructor(root: ASTNode, constants: readonly ASTNode[]) {
-    // Errors of the library quote the whole text.
+    // Error messages of the library quote the whole text.
     this.#errorSteps = 60 + Math.ceil(root.input.length / 8);
     const node = root as unknown as Node;
     this.#meter(node);
     this.#settleAt(node, constants as unknown as readonly Node[]);
   }
 
-  /** Evaluates the constants: `evaluate` evaluates the tree. */
+  /** Evaluates the constants. `evaluate` evaluates the tree. */
   settle(budget: Budget, evaluate: () => unknown): Settled {
     const settled = new Map<object, Result>();
     this.#settling = settled;
@@ -42,7 +42,7 @@ export class Meter {
     return settled;
   }
 
-  /** Evaluates the tree, or a part of it that no walk of a list is around. */
+  /** Evaluates the tree, or a part of it that is not inside a loop over a list. */
   run<T>(budget: Budget, settled: Settled, part: ASTNode | null, evaluate: () => T): T {
     this.#settled = settled;
     this.#part = part as unknown as Node | null;
@@ -56,7 +56,7 @@ export class Meter {
   #with<T>(budget: Budget, evaluate: () => T): T {
     this.#budget = budget;
     const { stackTraceLimit } = Error;
-    // Most of what an error costs, and never looked at.
+    // Stack traces are most of the cost of an error, and unused here.
     Error.stackTraceLimit = 0;
     try {
       return evaluate();
@@ -115,7 +115,7 @@ export class Meter {
     for (const part of partsOf(node)) this.#meter(part);
   }
 
-  /** Each error once, where it comes from. */
+  /** Charges each error once, where it is thrown. */
   #takeError(error: unknown): void {
     if (error === this.#charged || error instanceof OverBudget) return;
     this.#charged = error;
@@ -144,7 +144,7 @@ export class Meter {
   #weighedCall(node: Node, name: string, args: readonly Node[]): Evaluate {
     const method = node.op === 'rcall';
     return (evaluator, _node, context) => {
-      // From the last to the first, as the library does: the first error is what people are told.
+      // From last to first, as the library does. People see the first error.
       const values = args.toReversed().map((arg) => evaluator.run(arg, context));
       values.reverse();
       this.#take(weightOf(name, values));
@@ -162,7 +162,9 @@ function resultOf(evaluate: () => unknown): Result {
   }
 }
 
-/** What the library makes of nodes when it checks types. It is not declared; tests of metering notice when it changes. */
+/**
+ * A node after the library's type check. The library does not declare these fields; tests of metering notice changes.
+ */
 type Node = Omit<ASTNode, 'args'> & {
   args: readonly unknown[] & { iterable?: Node; init?: Node; step?: Node };
   evaluate: Evaluate;
@@ -193,7 +195,7 @@ const weighedOperators: ReadonlySet<string> = new Set([
   '>=',
 ]);
 
-/** Nodes that are evaluated on behalf of one: of a macro those that it was made into. */
+/** Returns the nodes that are evaluated for a node: for a macro, its expansion. */
 function partsOf(node: Node): readonly Node[] {
   if (node.meta.alternate !== undefined) return [node.meta.alternate];
   const op: string = node.op;

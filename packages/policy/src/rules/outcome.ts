@@ -8,7 +8,7 @@ import { type Program, programOf, type SettledProgram, type Truth, zoneOf } from
 import { RuleTime } from './time.ts';
 import type { Zone } from './zone.ts';
 
-/** Outcome of a rule for some inputs at a moment; `zone` is the tenant's and holds where the rule names none. */
+/** Returns the outcome of a rule for some inputs at a moment. `zone` is the tenant's, for rules that name none. */
 export function ruleOutcome(rule: WorldRule, inputs: RuleInputs, at: number, zone: string): Outcome {
   if (rule.unrestricted) return { met: true, validUntil: null, dueAt: null };
   const program = programOf(rule);
@@ -26,7 +26,7 @@ function outcomeOf(program: Program, inputs: RuleInputs, at: number, name: strin
     const { met } = settled.ask(null, new Budget(evaluationSteps));
     return { met, validUntil: null, dueAt: null };
   }
-  // Who comes to the same with all that does not hang on the time shares one walk.
+  // Inputs with equal results for all parts that do not depend on the time share one walk.
   const key = keyOf(settled.settled);
   const look = () => walk(program, settled, at, wallClock);
   return key === null ? look() : remembered(program, `${name} ${key}`, at, look);
@@ -40,12 +40,13 @@ function remembered(program: Program, key: string, at: number, make: () => Outco
   return outcome;
 }
 
+/** The result of one evaluation, and until when it holds. */
 export interface Answer extends Truth {
-  /** First moment at which the time may give another answer. */
+  /** First moment at which the answer may change by time. */
   readonly boundary: number;
 }
 
-/** Asks a program, or a part of it, at a moment; without a zone the time is not known. */
+/** Evaluates a program, or a part of it, at a moment. Without a zone the time is unknown. */
 export function askAt(
   program: Program,
   settled: SettledProgram,
@@ -59,7 +60,7 @@ export function askAt(
   return { ...truth, boundary: time?.boundary ?? Number.POSITIVE_INFINITY };
 }
 
-/** Looks ahead for the first change: from each moment at which an answer about the time may change to the next. */
+/** Looks ahead for the first change of the outcome, from one moment at which an answer may change to the next. */
 function walk(program: Program, settled: SettledProgram, at: number, zone: Zone): Outcome {
   let left = walkSteps;
   const ask = (moment: number) => {
@@ -76,7 +77,7 @@ function walk(program: Program, settled: SettledProgram, at: number, zone: Zone)
   let next = first;
   while (next.boundary < horizon) {
     const { boundary } = next;
-    // What was not looked at is not open. What is closed stays so for a while.
+    // Moments that were not examined count as not met. What is not met stays so for a while.
     if (left <= 0 || first.exhausted) return met ? until(boundary) : until(lineAfter(at, hour));
     next = ask(boundary);
     if (next.met !== met) return until(boundary);
@@ -92,9 +93,9 @@ function walk(program: Program, settled: SettledProgram, at: number, zone: Zone)
 const never: Outcome = { met: false, validUntil: null, dueAt: null };
 
 /**
- * How far ahead changes are looked for: to the second line of a grid, so that asking at another moment between two lines
- * gives the same answer. Asking again at each line leaves a whole period in hand. The grid is the widest for which the
- * steps of a walk suffice.
+ * Returns the grid that bounds how far to look ahead: up to its second line. So asking at another moment between two
+ * lines gives the same answer, and asking again at each line leaves a whole period. The grid is the widest for which
+ * the steps of a walk suffice.
  */
 function gridOf(program: Program, settled: Settled): number {
   const { perDay, asksMinutes } = program.timing;
@@ -119,7 +120,7 @@ function longestOf(settled: Settled): number {
   return longest;
 }
 
-/** Equal texts: what hangs on the time cannot tell these apart. Null for values that are too large to be compared. */
+/** Returns a text that is equal for results that parts about the time cannot tell apart. Null: values are too large. */
 function keyOf(settled: Settled): string | null {
   let room = longestKey;
   const values = [...settled.values()].map((result) =>
@@ -141,10 +142,10 @@ function keyOf(settled: Settled): string | null {
 const longestKey = 10_000;
 const tooLong = new RangeError('the values are too large for a key');
 
-/** Begins the names that no value can have. */
+/** Starts names that no value can have. */
 const tag = '\u0000';
 
-/** Whether JSON tells the value apart from all others. */
+/** Returns whether JSON represents a value uniquely. */
 function isPlain(value: unknown): boolean {
   if (typeof value === 'number') return Number.isFinite(value) && !Object.is(value, -0);
   return typeof value !== 'bigint';

@@ -1,10 +1,10 @@
 import type { WorldRule } from '../types.ts';
 import { checkRule, type RuleCheck } from './check.ts';
 
-/** Why a text is no rule, with where and what to do about it. */
+/** Why a text is not a rule: what is wrong, where, and what to do about it. */
 export type RuleProblem = Omit<Extract<RuleCheck, { ok: false }>, 'ok'>;
 
-/** Problem of a text that was stored as a rule, maybe by a version that took more; null for a rule. Remembered for a while. */
+/** Returns the problem of a stored rule, which an older version may have accepted, or null. Remembered for a while. */
 export function ruleProblem(source: string): RuleProblem | null {
   const known = problems.get(source);
   if (known !== undefined) return known;
@@ -15,7 +15,7 @@ export function ruleProblem(source: string): RuleProblem | null {
   return problem;
 }
 
-/** Why a broken rule is never met, in a fragment fit for people. */
+/** Returns why a broken rule is never met, in a sentence fragment for people. */
 export function brokenReason(rule: WorldRule): string {
   const problem = ruleProblem(rule.source);
   if (problem === null) return 'the rule is broken';

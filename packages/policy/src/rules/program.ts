@@ -13,35 +13,35 @@ import type { RuleTime } from './time.ts';
 import { type Timing, timingOf } from './timing.ts';
 import { Zone } from './zone.ts';
 
-/** What one evaluation says: an expression that cannot be evaluated is not met, and `reason` says why. */
+/** The result of one evaluation. An expression that cannot be evaluated is not met, and `reason` says why. */
 export interface Truth {
   readonly met: boolean;
   readonly reason: string | null;
 }
 
-/** An admission rule, parsed. */
+/** A parsed admission rule. */
 export class Program {
   readonly ast: ASTNode;
-  /** What it can ask for, but for the time. */
+  /** Paths of the values that it can read, without the time. */
   readonly paths: readonly (readonly string[])[];
   readonly asksTime: boolean;
   /** When its answers about the time can change. */
   readonly timing: Timing;
-  /** Asks where the device is. */
+  /** Whether it reads the address or country of the device. */
   readonly asksSource: boolean;
-  /** An evaluation may take long enough to hold others up. */
+  /** Whether an evaluation may take long enough to delay other work. */
   readonly isDear: boolean;
-  /** What is remembered of it. */
+  /** Its remembered outcomes. */
   readonly known = new KnownOutcomes();
   readonly #constants: ReadonlySet<ASTNode>;
   readonly #run: (variables: Record<string, unknown>) => unknown;
   readonly #meter: Meter;
   #parts: readonly Part[] | null = null;
 
-  /** The text must be a rule. */
+  /** Throws when the text is not a rule. */
   constructor(source: string) {
     const parsed = theEnvironment().parse(source);
-    // Types stay at the nodes, and evaluations go by them.
+    // The check stores types at the nodes, and evaluations use them.
     const { error } = parsed.check();
     if (error !== undefined) throw error;
     const paths = pathsOf(parsed.ast);
@@ -56,20 +56,20 @@ export class Program {
     this.#run = parsed;
   }
 
-  /** Equal texts: the rule cannot tell the inputs apart. */
+  /** Returns a text that is equal for inputs that the rule cannot tell apart. */
   key(inputs: RuleInputs): string {
     if (this.paths.length === 0) return '';
     const key = JSON.stringify(this.paths.map((path) => valueAt(inputs, path) ?? null));
-    // Keys are kept for each rule: long attributes are not copied for each of them.
+    // Keys are kept for each rule, so long attributes are replaced by a hash.
     return key.length <= shortKey ? key : contentId(key);
   }
 
-  /** Steps that an evaluation takes at most, constants settled, with lists up to a length. */
+  /** Returns the most steps that an evaluation takes after `settle`, with lists up to a length. */
   stepsOf(listLength: number): number {
     return costOf(this.ast, listLength, this.#constants);
   }
 
-  /** Evaluates what does not hang on the time. */
+  /** Evaluates the parts that do not depend on the time. */
   settle(inputs: RuleInputs): SettledProgram {
     const given = variables(inputs, null);
     const settled = this.#meter.settle(new Budget(evaluationSteps), () => this.#run(given));
@@ -79,7 +79,7 @@ export class Program {
     };
   }
 
-  /** The parts that `&&` and `||` join, for people. */
+  /** The parts that `&&` and `||` join, to show to people. */
   get parts(): readonly Part[] {
     this.#parts ??= partsOf(this.ast).map((node) => {
       const paths = pathsOf(node);
@@ -89,6 +89,7 @@ export class Program {
     return this.#parts;
   }
 
+  /** Evaluates the rule for some inputs and a time, within a budget. */
   evaluate(inputs: RuleInputs, time: RuleTime | null, budget = new Budget(evaluationSteps)): Truth {
     return this.settle(inputs).ask(time, budget);
   }
@@ -96,7 +97,7 @@ export class Program {
   #ask(settled: Settled, given: Record<string, unknown>, budget: Budget, part: ASTNode | null): Truth {
     try {
       const result = this.#meter.run(budget, settled, part, () => this.#run(given));
-      // `||`, `&&`, `all` and `exists` pass over errors, also over that one.
+      // `||`, `&&`, `all` and `exists` ignore errors, this one too.
       if (budget.exhausted) throw new OverBudget();
       if (typeof result === 'boolean') return { met: result, reason: result ? null : 'it is not true' };
       return { met: false, reason: 'it is neither true nor false' };
@@ -106,17 +107,18 @@ export class Program {
   }
 }
 
-/** A program for some inputs, to be asked at any time. */
+/** A program for some inputs. It can be evaluated for any moment. */
 export interface SettledProgram {
   readonly settled: Settled;
-  /** Evaluates the whole or one of its parts. A budget is for one evaluation. */
+  /** Evaluates the whole program or one part. Each evaluation needs its own budget. */
   ask(time: RuleTime | null, budget: Budget, part?: ASTNode | null): Truth;
 }
 
+/** A part of a rule, to show to people. */
 export interface Part {
   readonly node: ASTNode;
   readonly expression: string;
-  /** What it asks for, but for the time. */
+  /** Paths of the values that it reads, without the time. */
   readonly paths: readonly (readonly string[])[];
   readonly asksTime: boolean;
 }
@@ -127,7 +129,7 @@ function withTime(given: Record<string, unknown>, time: RuleTime | null): Record
   return time === null ? given : { ...given, time };
 }
 
-/** Program of a rule; null when it is broken, and so is never met. Remembered with the rule object. */
+/** Returns the program of a rule, remembered with the rule object. Null: the rule is broken and never met. */
 export function programOf(rule: WorldRule): Program | null {
   const known = programs.get(rule);
   if (known !== undefined) return known;
@@ -136,7 +138,7 @@ export function programOf(rule: WorldRule): Program | null {
   return program;
 }
 
-/** Zone of a name; null when there is none. */
+/** Returns the time zone with a name, or null. */
 export function zoneOf(name: string): Zone | null {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -146,7 +148,7 @@ export function zoneOf(name: string): Zone | null {
   return zone;
 }
 
-// Only what is dear to make and the same for everybody is remembered: no answer depends on what was asked before.
+// Only results that are expensive and always the same are remembered. No answer depends on earlier questions.
 const programs = new WeakMap<WorldRule, Program | null>();
 const zones = new Map<string, Zone | null>();
 

@@ -1,19 +1,20 @@
 import type { ASTNode } from '@marcbachmann/cel-js';
 import { childrenOf } from './ast.ts';
 
-/** At which hours or minutes an answer can change: those given, or any. Sorted. */
+/** Sorted hours or minutes at which an answer can change; null: any. */
 type Cuts = readonly number[] | null;
 
-/** When answers of an expression about the time can change. */
+/** When the answers of an expression that depends on the time can change. */
 export interface Timing {
   readonly hours: Cuts;
-  /** Minutes of each hour. */
+  /** Minutes of an hour at which answers can change. */
   readonly minutes: Cuts;
   readonly asksMinutes: boolean;
-  /** How often in a day, at most. */
+  /** Most changes in one day. */
   readonly perDay: number;
 }
 
+/** Returns when the answers of an expression can change. */
 export function timingOf(ast: ASTNode): Timing {
   const found: Found = { hours: [], minutes: [], others: 0 };
   look(ast, found);
@@ -28,7 +29,7 @@ interface Found {
   /** Values at which answers can change; null: any. */
   hours: number[] | null;
   minutes: number[] | null;
-  /** Changes of everything else, a day. */
+  /** Changes of everything else, in one day. */
   others: number;
 }
 
@@ -46,13 +47,13 @@ function look(node: ASTNode, found: Found): void {
   }
 }
 
-/** Methods on times and dates change at each of them, that on weekdays at midnight. */
+/** Returns how often a method can change in a day: at each time or date it names, or at midnight for weekdays. */
 function changesOf(method: string, args: readonly ASTNode[]): number {
   if (method === 'onWeekdays') return 1;
   return args.every(({ op }) => op === 'value') ? args.length : minutesOfDay;
 }
 
-/** `null`: it is asked for in a way that can change at any of its values. */
+/** Notes values at which answers about a field can change; null: at any value. */
 function note(found: Found, field: string, values: readonly number[] | null): void {
   if (field === 'hour') found.hours = values === null ? null : (found.hours?.concat(values) ?? null);
   else if (field === 'minute') found.minutes = values === null ? null : (found.minutes?.concat(values) ?? null);
@@ -60,14 +61,16 @@ function note(found: Found, field: string, values: readonly number[] | null): vo
   else noteAny(found);
 }
 
-/** The time is handed on: anything can be asked of it. */
+/** Notes that the time is passed on, so that answers can change at any moment. */
 function noteAny(found: Found): void {
   found.hours = null;
   found.minutes = null;
   found.others += minutesOfDay;
 }
 
-/** `time.hour < 8`, `30 == time.minute`, `time.hour in [8, 9]`: answers can change where the value becomes or leaves one. */
+/**
+ * Returns a comparison like `time.hour < 8` or `time.hour in [8, 9]`: the field, and the values at which it can change.
+ */
 function comparison(node: ASTNode): { field: string; values: number[] } | null {
   if (!comparisons.has(node.op)) return null;
   const [left, right] = node.args as [ASTNode, ASTNode];
@@ -83,7 +86,7 @@ function comparison(node: ASTNode): { field: string; values: number[] } | null {
 
 const comparisons: ReadonlySet<string> = new Set(['==', '!=', '<', '<=', '>', '>=', 'in']);
 
-/** `hour` or `minute` when the node asks for it. */
+/** Returns `hour` or `minute` when the node reads it, or null. */
 function fieldOf(node: ASTNode): string | null {
   if (node.op !== '.' || !isTime(node.args[0])) return null;
   return node.args[1] === 'hour' || node.args[1] === 'minute' ? node.args[1] : null;

@@ -5,8 +5,8 @@ import { brokenReason } from './problem.ts';
 import { programOf } from './program.ts';
 
 /**
- * Why a rule that is not met is not, in a fragment fit for people. It depends on the inputs alone: what a rule says of the
- * time changes without notice, so that is told only where nothing else is in the way.
+ * Returns why a rule is not met, in a sentence fragment for people. It depends on the inputs alone. Conditions about
+ * the time change without notice, so they are named only when all other conditions are met.
  */
 export function whyUnmet(rule: WorldRule | undefined, inputs: RuleInputs): string {
   if (rule === undefined) return 'the rule is not there';

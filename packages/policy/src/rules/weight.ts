@@ -1,4 +1,4 @@
-/** Steps that an operator or a function takes beside its own, by the sizes of what it is given. */
+/** Returns the steps that an operator or a function costs in addition to its own step, by the sizes of its operands. */
 export function weightOf(name: string, values: readonly unknown[]): number {
   const [left, right] = values;
   switch (name) {
@@ -8,7 +8,7 @@ export function weightOf(name: string, values: readonly unknown[]): number {
     case 'in':
       return Array.isArray(right) ? right.length * (1 + sizeOf(left)) : 0;
     case 'contains':
-      // The search of JavaScript may compare each character with each.
+      // A JavaScript text search may compare each character with each.
       return Math.ceil((lengthOf(left) * lengthOf(right)) / charactersPerStep);
     case 'inCidr':
     case 'inCountry':
@@ -23,12 +23,12 @@ export function weightOf(name: string, values: readonly unknown[]): number {
   }
 }
 
-/** Whether `+` would join these: what joins can double with each step. */
+/** Returns whether `+` joins such a value. Joined values could double with each step. */
 export function isJoined(value: unknown): boolean {
   return typeof value === 'string' || Array.isArray(value) || value instanceof Uint8Array;
 }
 
-/** Steps of looking at all of a value. Elements that a list has several times are looked at several times. */
+/** Returns the steps of reading a whole value. Repeated elements of a list count each time. */
 function sizeOf(value: unknown, most = 100_000): number {
   if (typeof value === 'string') return value.length / charactersPerStep;
   if (typeof value !== 'object' || value === null) return 0;
@@ -45,5 +45,5 @@ function lengthOf(value: unknown): number {
 }
 
 const charactersPerStep = 32;
-/** Steps of reading an address, a country, a weekday or a time from its text. */
+/** Steps of parsing an address, a country, a weekday or a time. */
 const parseSteps = 20;

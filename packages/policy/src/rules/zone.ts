@@ -1,9 +1,9 @@
-/** Wall clock of one IANA time zone, worked out from Intl and remembered in chunks of the time line. */
+/** The wall clock of one IANA time zone, computed from Intl and remembered in chunks of time. */
 export class Zone {
   readonly #format: Intl.DateTimeFormat;
   readonly #chunks = new Map<number, Chunk>();
 
-  /** Throws RangeError when there is no such zone. */
+  /** Throws RangeError for an unknown zone. */
   constructor(name: string) {
     this.#format = new Intl.DateTimeFormat('en-US', {
       timeZone: name,
@@ -18,13 +18,13 @@ export class Zone {
     });
   }
 
-  /** Milliseconds that the wall clock is ahead of UTC. */
+  /** Returns the milliseconds by which the wall clock is ahead of UTC. */
   offset(at: number): number {
     const { offset, transitions } = this.#chunk(Math.floor(at / chunkLength));
     return transitions.findLast((transition) => transition.at <= at)?.offset ?? offset;
   }
 
-  /** First moment after `at` at which the offset is another one; Infinity when there is none in the next 32 days. */
+  /** Returns the first moment after `at` at which the offset changes; Infinity when none is within 32 days. */
   nextTransition(at: number): number {
     const index = Math.floor(at / chunkLength);
     for (const i of [index, index + 1])
@@ -32,7 +32,7 @@ export class Zone {
     return Number.POSITIVE_INFINITY;
   }
 
-  /** First moment at which the wall clock shows a local time, given as if it were UTC, or a later one. */
+  /** Returns the first moment at which the wall clock shows a local time or a later one. `local` is given as if UTC. */
   firstAt(local: number): number {
     const offsets = [this.offset(local - day), this.offset(local + day)];
     const early = local - Math.max(...offsets);
@@ -61,7 +61,7 @@ export class Zone {
     return { offset: first, transitions };
   }
 
-  /** First second of (low, high] at which the offset is no longer the given one. */
+  /** Returns the first second of (low, high] at which the offset differs from the given one. */
   #bisect(low: number, high: number, offset: number): number {
     while (high - low > 1000) {
       const middle = Math.floor((low + high) / 2000) * 1000;
@@ -90,7 +90,7 @@ interface Transition {
   readonly offset: number;
 }
 
-/** Offset at the start of a chunk and the moments of it, or just at its end, at which that changes. */
+/** The offset at the start of a chunk, and the moments in it or at its end at which the offset changes. */
 interface Chunk {
   readonly offset: number;
   readonly transitions: readonly Transition[];

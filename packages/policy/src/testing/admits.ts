@@ -4,7 +4,8 @@ import { parseAddress, parsePrefix, parseRange, rangeContains } from '@sallyport
 import type { Packet } from './arbitrary.ts';
 
 /**
- * What a gateway does with a packet at a moment by its items, when nobody renews them: the policy that admits it, or null.
+ * Returns the policy by which a gateway's items admit a packet at a moment, or null. Nothing renews the items until
+ * then.
  */
 export function admits(items: readonly StateItem[], packet: Packet, at = 0): string | null {
   const from = packet.device === undefined ? siteOf(items, packet.source) : find(items, 'device', packet.device);

@@ -13,9 +13,11 @@ import type {
 } from '../types.ts';
 import { device, everyPort, gateway, rule, settings, user } from './build.ts';
 
-/** Random small worlds in which much overlaps: few ids, few prefixes, few ports. */
+/** Random small worlds in which many things overlap: few ids, few prefixes, few ports. */
 
+/** Ids of gateways. */
 export const gatewayIds = ['g1', 'g2', 'g3'];
+/** Ids of devices. */
 export const deviceIds = ['d1', 'd2', 'd3', 'd4', 'd5'];
 const userIds = ['u1', 'u2', 'u3'];
 const groupIds = ['ga', 'gb'];
@@ -24,7 +26,7 @@ const resourceIds = ['r1', 'r2', 'r3', 'r4', 'r5'];
 const relayIds = ['x1', 'x2', 'x3', 'x4'];
 const policyIds = ['p1', 'p2', 'p3', 'p4', 'p5', 'p6', 'p7', 'p8', 'p9'];
 
-/** Nested, adjacent, apart, and across everything that never matches. */
+/** Prefixes that nest, adjoin, are disjoint, or cover reserved ranges. */
 const prefixes = [
   '0.0.0.0/0',
   '10.0.0.0/8',
@@ -101,7 +103,7 @@ const aGateway = fc
   })
   .map(({ id, ...given }): WorldGateway => gateway(id, given));
 
-/** Of a device; no two devices share one. */
+/** Overlay addresses of a device. No two devices share one. */
 const addressesOf = (id: string) => [`100.64.0.${id.slice(1)}`];
 
 const aDevice = fc
@@ -132,7 +134,7 @@ const aGroup = fc
   .record({ id: fc.constantFrom(...groupIds), name: fc.constantFrom('A', 'B') })
   .map((given): WorldGroup => given);
 
-/** Conditions that depend on time, on other inputs, on both, and some that fail. */
+/** Conditions that depend on the time, on other inputs or on both, and some that fail. */
 const condition = fc.constantFrom(
   "time.between('08:00', '18:00')",
   "time.between('22:00', '02:30')",
@@ -151,6 +153,7 @@ const condition = fc.constantFrom(
   'true',
 );
 
+/** Sources of rules. */
 export const ruleSource = fc.oneof(
   condition,
   fc.tuple(condition, condition).map(([a, b]) => `${a} && ${b}`),
@@ -158,7 +161,7 @@ export const ruleSource = fc.oneof(
   fc.tuple(condition, condition, condition).map(([a, b, c]) => `(${a} || ${b}) && !(${c})`),
 );
 
-/** Zones with and without daylight saving, one of them with half an hour of it. */
+/** Time zones with and without daylight saving, one of them with a shift of half an hour. */
 export const zoneName = fc.constantFrom(
   'UTC',
   'Europe/Zurich',
@@ -167,7 +170,7 @@ export const zoneName = fc.constantFrom(
   'Asia/Kolkata',
 );
 
-/** Epoch milliseconds, often near a change of the clocks or on a full minute. */
+/** Epoch milliseconds, often near a clock change or on a full minute. */
 export const instant = fc.oneof(
   fc.integer({ min: Date.UTC(2026, 2, 27), max: Date.UTC(2026, 3, 6) }),
   fc.integer({ min: Date.UTC(2026, 9, 23), max: Date.UTC(2026, 10, 3) }),
@@ -195,6 +198,7 @@ const aResource = fc
   });
 
 const sitePrefixes = ['192.168.0.0/16', '192.168.1.0/24', '192.168.1.7', '100.64.0.0/9', '0.0.0.0/0', 'fd20::/16'];
+/** Prefixes and addresses of sites. */
 export const siteSources = [
   '192.168.0.1',
   '192.168.1.1',
@@ -245,7 +249,7 @@ const aSettings = fc
   })
   .map(({ v4, ...given }) => ({ overlay: { ...settings.overlay, v4 }, ...given }));
 
-/** Between any agents, mostly a device and a gateway; some at ports that the relay does not have. */
+/** Relays between any agents, mostly a device and a gateway; some at ports that the relay does not have. */
 const aRelay = fc.record({
   id: fc.constantFrom(...relayIds),
   a: fc.constantFrom(...deviceIds, ...deviceIds, ...gatewayIds),
@@ -268,6 +272,7 @@ const removal = fc.oneof(
   fc.constantFrom(...relayIds).map((id) => ({ kind: 'relay' as const, id, value: null })),
 );
 
+/** A random change of a world. */
 export const change: fc.Arbitrary<WorldChange> = fc.oneof(
   { weight: 2, arbitrary: set('gateway' as const, aGateway) },
   { weight: 4, arbitrary: set('device' as const, aDevice) },
@@ -281,7 +286,7 @@ export const change: fc.Arbitrary<WorldChange> = fc.oneof(
   { weight: 1, arbitrary: aSettings.map((value) => ({ kind: 'settings' as const, value })) },
 );
 
-/** Changes that make a world in which something is likely to be reached. */
+/** Changes that make a world in which some access is likely. */
 export const population: fc.Arbitrary<WorldChange[]> = fc
   .tuple(
     each(gatewayIds, aGateway, 'gateway' as const),
@@ -309,16 +314,20 @@ function each<K extends string, V extends { id: string }>(ids: readonly string[]
 }
 
 const target = { destination: fc.constantFrom(...destinations), protocol, port };
+/** A random packet of a device. */
 export const devicePacket = fc.record({ device: fc.constantFrom(...deviceIds), ...target });
 const sitePacket = fc.record({ source: fc.constantFrom(...siteSources), ...target });
+/** A random packet of a device or a site. */
 export const packet = fc.oneof({ weight: 4, arbitrary: devicePacket }, { weight: 1, arbitrary: sitePacket });
+/** A packet that a gateway gets. */
 export type Packet = { destination: string; protocol: PortRange['protocol']; port: number } & (
   | { device: string; source?: never }
   | { source: string; device?: never }
 );
 
-/** Every address, and every port worth trying. */
+/** Every destination address worth trying. */
 export const allDestinations: readonly string[] = destinations;
+/** Every protocol with every port worth trying. */
 export const allPorts: readonly { protocol: PortRange['protocol']; port: number }[] = (
   ['tcp', 'udp', 'icmp', 'other'] as const
 ).flatMap((name) =>

@@ -14,8 +14,9 @@ import type {
 } from '../types.ts';
 import { World } from '../world.ts';
 
-/** Builders for tests: each object is the plainest one, but for what a test says of it. */
+/** Builders for tests. Each object is the plainest one, with the fields that a test gives. */
 
+/** Settings with an overlay and UTC. */
 export const settings: WorldSettings = {
   overlay: { v4: '100.64.0.0/10', v6: 'fd50:1::/48' },
   mtu: 1280,
@@ -23,14 +24,17 @@ export const settings: WorldSettings = {
   beacons: [],
 };
 
+/** Every port of every protocol. */
 export const everyPort: readonly PortRange[] = (['tcp', 'udp', 'icmp', 'other'] as const).map((protocol) => ({
   protocol,
   from: 0,
   to: 65535,
 }));
 
+/** Returns a range of TCP ports. */
 export const tcp = (from: number, to = from): PortRange => ({ protocol: 'tcp', from, to });
 
+/** Returns an enrolled, active gateway. */
 export function gateway(id: string, given: Partial<WorldGateway> = {}): WorldGateway {
   const addresses = ['100.64.0.1/10', 'fd50:1::1/48'];
   return {
@@ -52,6 +56,7 @@ export function gateway(id: string, given: Partial<WorldGateway> = {}): WorldGat
   };
 }
 
+/** Returns an active device. */
 export function device(id: string, given: Partial<WorldDevice> = {}): WorldDevice {
   const publicKey = Buffer.from(id.padEnd(32, '.')).toString('base64');
   return {
@@ -73,22 +78,23 @@ export function device(id: string, given: Partial<WorldDevice> = {}): WorldDevic
   };
 }
 
-/** An active user without groups. */
+/** Returns an active user without groups. */
 export function user(id: string, given: Partial<WorldUser> = {}): WorldUser {
   const email = `${id}@example.com`;
   return { id, active: true, email, department: null, attributes: {}, groups: [], ...given };
 }
 
-/** A rule; without source the built-in one. */
+/** Returns a rule; without source the built-in one. */
 export function rule(id: string, source?: string, given: Partial<WorldRule> = {}): WorldRule {
   return { id, unrestricted: source === undefined, source: source ?? '', timeZone: null, ...given };
 }
 
+/** Returns an address of a resource. */
 export function address(prefix: string, ports: readonly PortRange[] = everyPort, id = prefix): WorldAddress {
   return { id, prefix, ports };
 }
 
-/** A private resource on gateway `g1`; addresses given as text have every port. */
+/** Returns a private resource on gateway `g1`. Addresses given as text have every port. */
 export function resource(
   id: string,
   addresses: readonly (string | WorldAddress)[],
@@ -98,7 +104,7 @@ export function resource(
   return { id, name: id, type: 'PRIVATE', addresses: full, gateways: ['g1'], mode: 'MANUAL', ...given };
 }
 
-/** An allow of type PRIVATE without sources or destinations. */
+/** Returns an allow of type PRIVATE without sources or destinations. */
 export function policy(id: string, order: number, given: Partial<WorldPolicy> = {}): WorldPolicy {
   return {
     id,
@@ -133,7 +139,7 @@ interface Objects {
   readonly relays?: readonly WorldRelay[];
 }
 
-/** Changes that set some objects, and the built-in rule. */
+/** Returns changes that set some objects and the built-in rule. */
 export function changesOf(objects: Objects): WorldChange[] {
   const { gateways = [], devices = [], users = [], groups = [], resources = [], policies = [], relays = [] } = objects;
   const rules = [rule('built-in'), ...(objects.rules ?? [])];
@@ -149,7 +155,7 @@ export function changesOf(objects: Objects): WorldChange[] {
   ];
 }
 
-/** Changes that make an empty world into this one. */
+/** Returns changes that turn an empty world into this one. */
 export function changesTo(world: World): WorldChange[] {
   const set = <K extends string, V extends { id: string }>(kind: K, objects: ReadonlyMap<string, V>) =>
     [...objects.values()].map((value) => ({ kind, id: value.id, value }));
@@ -166,7 +172,7 @@ export function changesTo(world: World): WorldChange[] {
   ];
 }
 
-/** A world with gateway `g1` and device `d1`, and a user for every device that has one, unless the test gives its own. */
+/** Returns a world with gateway `g1`, device `d1` and the owners of devices, unless the test gives its own. */
 export function worldOf(objects: Objects): World {
   const devices = objects.devices ?? [device('d1')];
   const owners = new Set(devices.flatMap((d) => d.user ?? []));

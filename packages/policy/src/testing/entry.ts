@@ -8,8 +8,9 @@ import { compareWithinType, type World } from '../world.ts';
 import type { Packet } from './arbitrary.ts';
 
 /**
- * Policy by which a gateway is to let a packet through, or null. Where the device comes in through it, it lets through what
- * other gateways do to which it can pass the packet on: for resources with a narrower prefix than what it carries itself.
+ * Returns the policy by which a gateway has to admit a packet, or null. An entry gateway also admits what other
+ * gateways admit, if it can pass the packet on to them, for resources with a narrower prefix than those that it carries
+ * itself.
  */
 export function admittedBy(world: World, packet: Packet, gateway: string, at: number): string | null {
   const own = policyAt(world, packet, gateway, at);
@@ -22,7 +23,7 @@ export function admittedBy(world: World, packet: Packet, gateway: string, at: nu
   return all.sort((a, b) => rank(a) - rank(b) || compareWithinType(a, b))[0]?.id ?? null;
 }
 
-/** First policy by which another gateway admits the packet for a resource with a prefix longer than a length. */
+/** Returns the first policy by which another gateway admits the packet for a resource with a longer prefix. */
 function passedOn(
   world: World,
   packet: Packet,
@@ -46,7 +47,7 @@ function policyAt(world: World, packet: Packet, gateway: string, at: number): st
   return decision.allowed ? decision.policy : null;
 }
 
-/** Length of the narrowest prefix by which a gateway carries a destination itself, on whatever port; else -1. */
+/** Returns the length of the narrowest prefix with which a gateway carries a destination, on any port; else -1. */
 function ownLength(world: World, packet: Packet, gateway: string): number {
   return longest(world, packet, ({ type, gateways }) => isAttachable(type) && gateways.includes(gateway), null);
 }

@@ -4,8 +4,8 @@ import type { WorldRule } from '../../types.ts';
 import { computed } from '../indexes/maps.ts';
 
 /**
- * Keeps outcomes of rules as long as members (devices or sites) need them. Members whose inputs a rule cannot tell apart
- * share one outcome.
+ * Keeps outcomes of rules as long as members (devices or sites) need them. Members whose inputs a rule cannot tell
+ * apart share one outcome.
  */
 export class Admissions {
   readonly #known = new Map<WorldRule, Map<string, Held>>();

@@ -56,7 +56,9 @@ export class Audiences {
     return this.#byMember.get(member);
   }
 
-  /** Moves a member to the audience of its matches, and returns that. Null: the member leaves, undefined is returned. */
+  /**
+   * Moves a member to the audience of its matches, and returns that. Null: the member leaves, undefined is returned.
+   */
   assign(member: string, matches: readonly PolicyMatch[] | null, entry: string | null): Audience | undefined {
     const before = this.#byMember.get(member);
     const key = matches === null ? null : `${entry === null ? '' : `${entry}: `}${keyOf(matches)}`;

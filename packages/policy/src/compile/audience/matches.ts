@@ -18,8 +18,8 @@ export function plainMatch(policy: string): PolicyMatch {
 }
 
 /**
- * Returns the match of a policy for the outcome of its rule, or null when the policy has no effect. A policy whose rule is
- * not met still matters where it would close something: access that ends by time must not last beyond that moment.
+ * Returns the match of a policy for the outcome of its rule, or null when the policy has no effect. A policy whose rule
+ * is not met still matters where it would close something: access that ends by time must not last beyond that moment.
  */
 export function matchOf(
   policy: WorldPolicy,
@@ -33,8 +33,8 @@ export function matchOf(
 }
 
 /**
- * Returns whether a policy only waits for its device to come from another address. It opens nothing, but the device stays a
- * peer: only a gateway that has the device as a peer sees its address.
+ * Returns whether a policy only waits for its device to come from another address. It opens nothing, but the device
+ * stays a peer: only a gateway that has the device as a peer sees its address.
  */
 export const isAwaiting = ({ met, until }: PolicyMatch): boolean => !met && until === null;
 

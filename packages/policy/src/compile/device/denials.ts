@@ -20,8 +20,8 @@ export interface Refusal {
 }
 
 /**
- * Returns the resources that policies would open to a device, and why some are refused. A resource that no allow names for
- * the device is left out: the device must not learn that it exists.
+ * Returns the resources that policies would open to a device, and why some are refused. A resource that no allow names
+ * for the device is left out: the device must not learn that it exists.
  */
 export function refusals(
   matches: readonly PolicyMatch[],
@@ -63,7 +63,7 @@ function obstacle(
   if (routing.steered.has(resource.id)) return null;
   const taker = tenant.world.resources.get(routing.shadowed.get(resource.id) ?? '');
   if (taker !== undefined)
-    return `Its addresses lead to ${taker.name} by other gateways, and each address has only one way.`;
+    return `Its addresses lead to ${taker.name} through other gateways, and each address has only one route.`;
   let closed: string | null = null;
   for (const policy of walked) {
     if (!matchesResource(policy, resource) && !(resource.type === 'INTERNET' && coversInternet(policy))) continue;

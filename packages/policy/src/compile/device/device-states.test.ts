@@ -96,7 +96,7 @@ test('the narrowest address decides; of resources that cannot be told apart the 
   assert.deepEqual(denied(compiler), {
     web: null,
     wide: null,
-    ssh: 'Its addresses lead to web by other gateways, and each address has only one way.',
+    ssh: 'Its addresses lead to web through other gateways, and each address has only one route.',
   });
   assert.deepEqual(
     ofKind(compiler, 'peer')

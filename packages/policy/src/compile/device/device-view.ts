@@ -109,9 +109,9 @@ export class DeviceView {
 }
 
 /**
- * Returns the default routes of a full tunnel. They lead through the gateways of the policy. Where the policy closes the
- * internet, they lead through any gateway that the device has, or nowhere: traffic must not fall back to the device's own
- * connection.
+ * Returns the default routes of a full tunnel. They lead through the gateways of the policy. Where the policy closes
+ * the internet, they lead through any gateway that the device has, or nowhere: traffic must not fall back to the
+ * device's own connection.
  */
 function tunnelRoutes(tunnel: FullTunnel | null, carriers: Map<string, Carrier>, tenant: Tenant) {
   if (tunnel === null) return [];

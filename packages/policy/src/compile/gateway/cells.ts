@@ -36,7 +36,7 @@ export class CellResolver {
     return this.#ports.keys();
   }
 
-  /** Tells where a policy decides now, and where it lets packets on; true when that is not what it was. */
+  /** Sets where a policy decides, and where it passes packets on. Returns whether that changed. */
   setPorts(policy: string, ports: PolicyPorts, onward: PolicyPorts = new Map()): boolean {
     const different = [...replace(this.#ports, policy, ports), ...replace(this.#onward, policy, onward)];
     for (const classId of different) this.#known.delete(classId);
@@ -117,7 +117,9 @@ export class CellResolver {
     return cell;
   }
 
-  /** Whether packets are passed on: what is carried elsewhere has narrower prefixes here than what the gateway carries. */
+  /**
+   * Whether packets are passed on: what is carried elsewhere has narrower prefixes here than what the gateway carries.
+   */
   #goesOn(classId: string, rules: readonly TimedRule[], grants: readonly Grant[]): boolean {
     return rules.some(({ policy, allow, met }) => {
       const ports = allow && met ? this.#onward.get(policy)?.get(classId) : undefined;
@@ -141,8 +143,9 @@ interface Step {
 }
 
 /**
- * Returns the present bundle of a cell and its successors. A successor begins when some port of the bundle before it is no
- * longer certain. When there are more such moments than successors, the last successor has the ports that never close.
+ * Returns the present bundle of a cell and its successors. A successor begins when some port of the bundle before it is
+ * no longer certain. When there are more such moments than successors, the last successor has the ports that never
+ * close.
  */
 function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[], kind: BundleKind): [Step, ...Step[]] {
   const moments = [...new Set(rules.flatMap(({ until }) => until ?? []))].sort((a, b) => a - b);

@@ -57,8 +57,8 @@ export function destinationsOf(
 }
 
 /**
- * Returns where and on which ports a policy decides at a gateway. An allow opens only what is attached to the gateway. For
- * devices that come in through an entry gateway it also opens what the gateway passes on.
+ * Returns where and on which ports a policy decides at a gateway. An allow opens only what is attached to the gateway.
+ * For devices that come in through an entry gateway it also opens what the gateway passes on.
  */
 export function policyPorts(policy: WorldPolicy, { byResource }: Destinations, comesIn = false): PolicyPorts {
   const ports = new Map<string, readonly PortRange[]>();

@@ -50,8 +50,8 @@ export interface Reached {
 }
 
 /**
- * The compiled state of one gateway, in layers: destinations, ports of each policy, profiles, devices. A method that changes
- * one layer returns what it affects in the next one. `settle` ends a change.
+ * The compiled state of one gateway, in layers: destinations, ports of each policy, profiles, devices. A method that
+ * changes one layer returns what it affects in the next one. `settle` ends a change.
  */
 export class GatewayState {
   readonly id: string;
@@ -193,7 +193,9 @@ export class GatewayState {
     for (const audience of [...this.#places.keys()]) this.remove(audience);
   }
 
-  /** Renews the item of a device, whose audience must have been placed. `relay` is where a relay listens for the two. */
+  /**
+   * Renews the item of a device, whose audience must have been placed. `relay` is where a relay listens for the two.
+   */
   setDevice(id: string, device: WorldDevice | null, audience: Audience | undefined, relay: string | null): void {
     const shown = (audience && this.#places.get(audience)?.shown) ?? null;
     const key = `device/${id}`;

@@ -9,17 +9,21 @@ export interface AddressClass {
   readonly ranges: readonly IpRange[];
   /** One entry for each distinct resource and port set that covers the class. */
   readonly entries: readonly Entry[];
-  /** Signatures of the entries by which the gateway passes packets on. They are narrower than what it carries itself. */
+  /**
+   * Signatures of the entries by which the gateway passes packets on. They are narrower than what it carries itself.
+   */
   readonly passing: ReadonlySet<string>;
 }
 
-/** Who carries an entry: the gateway itself, or others to which it passes packets on. Null: it only cuts other entries. */
+/**
+ * Who carries an entry: the gateway itself, or others to which it passes packets on. Null: it only cuts other entries.
+ */
 export type Carriage = 'own' | 'passing' | null;
 
 /**
- * Returns disjoint classes of the addresses that carried entries cover, in address order. The other entries only cut: they
- * belong to resources that some policy denies. Two prefixes nest or are disjoint. So each distinct prefix, without the
- * prefixes inside it and without holes, has one set of covering entries.
+ * Returns disjoint classes of the addresses that carried entries cover, in address order. The other entries only cut:
+ * they belong to resources that some policy denies. Two prefixes nest or are disjoint. So each distinct prefix, without
+ * the prefixes inside it and without holes, has one set of covering entries.
  */
 export function addressClasses(
   entries: Iterable<Entry>,

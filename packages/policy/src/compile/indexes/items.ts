@@ -69,7 +69,9 @@ export class ItemStore {
   }
 }
 
-/** Returns whether two items are equal. Items have one canonical form with sorted lists, so equal content is equal text. */
+/**
+ * Returns whether two items are equal. Items have one canonical form with sorted lists, so equal content is equal text.
+ */
 export function same(a: StateItem, b: StateItem): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -7,7 +7,9 @@ import { Multimap } from './maps.ts';
 export class PolicyIndex {
   readonly #world: World;
   readonly #policies = new Map<string, Indexed>();
-  /** Policies of every active device that depend on no rule. They are part of every profile, so no profile id has them. */
+  /**
+   * Policies of every active device that depend on no rule. They are part of every profile, so no profile id has them.
+   */
   readonly #universal = new Set<string>();
   readonly #everyDevice = new Set<string>();
   readonly #everyUser = new Set<string>();

@@ -12,7 +12,8 @@ export function probeOf(resource: WorldResource, address: WorldAddress, range: I
 
 /**
  * Returns the TCP port that shows best whether a service answers: a single port, else the start of the smallest range.
- * Null means an ICMP echo. It is used when the address admits no TCP, or all TCP ports and ICMP: then no port stands out.
+ * Null means an ICMP echo. It is used when the address admits no TCP, or all TCP ports and ICMP: then no port stands
+ * out.
  */
 function probePort(ports: readonly PortRange[]): number | null {
   const size = (range: PortRange) => range.to - range.from;

@@ -14,9 +14,26 @@ import { type Affected, AffectedDraft } from './affected.ts';
 
 /** Throws RangeError when a change has a malformed address. */
 export function assertReadable(change: WorldChange): void {
-  if (change.kind === 'settings') addressSpaceOf(change.value);
-  if (change.kind === 'resource') for (const { prefix } of change.value?.addresses ?? []) prefixRange(prefix);
-  if (change.kind === 'policy') for (const prefix of change.value?.sourceIps ?? []) prefixRange(prefix);
+  switch (change.kind) {
+    case 'settings':
+      addressSpaceOf(change.value);
+      return;
+    case 'resource':
+      for (const { prefix } of change.value?.addresses ?? []) prefixRange(prefix);
+      return;
+    case 'policy':
+      for (const prefix of change.value?.sourceIps ?? []) prefixRange(prefix);
+      return;
+    case 'gateway':
+    case 'device':
+    case 'user':
+    case 'group':
+    case 'rule':
+    case 'relay':
+      return;
+    default:
+      change satisfies never;
+  }
 }
 
 /** Indexes that the intake keeps up. */
@@ -96,6 +113,8 @@ export class Intake {
       case 'relay':
         this.#takeRelay(change, draft);
         return;
+      default:
+        change satisfies never;
     }
   }
 
@@ -179,8 +198,8 @@ export class Intake {
   }
 
   /**
-   * A resource affects its own gateways, gateways with the same addresses when it is denied, and gateways that lead to the
-   * rest of the internet.
+   * A resource affects its own gateways, gateways with the same addresses when it is denied, and gateways that lead to
+   * the rest of the internet.
    */
   #takeResource(change: WorldChange & { kind: 'resource' }, draft: AffectedDraft): void {
     const { id, value } = change;

@@ -36,9 +36,9 @@ export interface RouteCandidate {
 type Met = (resource: WorldResource) => readonly string[];
 
 /**
- * Finds the route candidates of audiences. Addresses of a resource that no policy opens by name are no candidates, even if
- * another resource opens them. Neither is the public internet as a whole. Equal cells come from the same policies, so the
- * candidates of a cell are remembered for all who have it.
+ * Finds the route candidates of audiences. Addresses of a resource that no policy opens by name are no candidates, even
+ * if another resource opens them. Neither is the public internet as a whole. Equal cells come from the same policies,
+ * so the candidates of a cell are remembered for all who have it.
  */
 export class RouteCandidates {
   readonly #resources: ResourceIndex;

@@ -12,7 +12,9 @@ export interface FullTunnel {
   readonly policy: string;
   /** Gateways in order; null: the internet is closed, so any gateway of the device takes the routes. */
   readonly gateways: readonly string[] | null;
-  /** Default routes, without the addresses that earlier policies leave, on every port, to the device's own connection. */
+  /**
+   * Default routes, without the addresses that earlier policies leave, on every port, to the device's own connection.
+   */
   readonly prefixes: readonly string[];
   /** Epoch milliseconds until which this is certain; null: time alone does not change it. */
   readonly until: number | null;

@@ -70,7 +70,9 @@ export class Pairs {
     return this.#grant(a, b) === null ? [] : this.between(a, b);
   }
 
-  /** Renews the items of relaying gateways for the pairs that changes, shown devices or links between gateways affect. */
+  /**
+   * Renews the items of relaying gateways for the pairs that changes, shown devices or links between gateways affect.
+   */
   renew(changes: RelayChanges, shown: Shown, { linked }: Linked): Relayed {
     const [ids, ends, gateways] = [new Set(changes.pairs), new Set(changes.ends), new Set<string>()];
     for (const [id, end] of this.#endsShown(shown)) {
@@ -113,7 +115,10 @@ export class Pairs {
     return { kind: 'relay', key: `relay/${id}`, id, port, peers: [a, b], bytesPerSecond: pairRate, expiresAt };
   }
 
-  /** Returns the relay endpoint of a pair. Null: the gateway does not relay at that port, or an end cannot have a tunnel. */
+  /**
+   * Returns the relay endpoint of a pair. Null: the gateway does not relay at that port, or an end cannot have a
+   * tunnel.
+   */
   #endpoint({ a, b, relay, port }: WorldRelay): string | null {
     const gateway = this.#tenant.world.gateways.get(relay);
     if (gateway === undefined || a === b || relay === a || relay === b) return null;

@@ -33,9 +33,9 @@ interface RouteGroup {
 }
 
 /**
- * Picks one set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy. For a
- * gateway, `self`, its own candidates win among prefixes of one length and get no route: it reaches those addresses
- * itself. Routes that did not change since `before` are the same objects.
+ * Picks one set of gateways for each address: those of the narrowest prefix that covers it, then of the first policy.
+ * For a gateway, `self`, its own candidates win among prefixes of one length and get no route: it reaches those
+ * addresses itself. Routes that did not change since `before` are the same objects.
  */
 export function routingOf(
   candidates: readonly RouteCandidate[],

@@ -35,7 +35,9 @@ export interface OutwardTransit {
   readonly expiresAt: number | null;
 }
 
-/** Makes the transit of some members of an audience. `behind` returns the gateways at which a policy lets them come in. */
+/**
+ * Makes the transit of some members of an audience. `behind` returns the gateways at which a policy lets them come in.
+ */
 export function transitOf(
   tenant: Tenant,
   id: string,
