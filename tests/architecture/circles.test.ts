@@ -4,11 +4,7 @@ import { importCircles, importGraph } from './graph.ts';
 import { assertNone, readPackages, readSources } from './workspace.ts';
 
 /** Circles that are still open, by their first file. Entries only ever leave this list. */
-const STILL_OPEN: readonly string[] = [
-  'apps/controller/src/channel/agent-entry.ts',
-  'apps/controller/src/channel/session-transitions.ts',
-  'packages/agent-core/src/paths/chooser.ts',
-];
+const STILL_OPEN: readonly string[] = ['apps/controller/src/channel/agent-entry.ts'];
 
 const WHY = 'a file stands above all that it imports, types too, so that it can be read and tested without the others';
 const graph = importGraph(readSources(), readPackages());

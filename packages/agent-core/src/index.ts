@@ -1,7 +1,6 @@
 export * from './backoff.ts';
 export * from './crypto.ts';
 export * from './desired-state.ts';
-export type { Try, TryOutcome } from './paths/in-band.ts';
 export * from './paths/paths.ts';
 export * from './paths/types.ts';
 export * from './reconcile/change.ts';

@@ -2,7 +2,7 @@ import { isWireguardKey } from '@sallyport/contract';
 import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { canonicalKey, sameKey } from './keys.ts';
 import type { RefusalCode } from './refusals.ts';
-import type { Hello, Proof } from './session.ts';
+import type { Hello, Proof } from './session-types.ts';
 import type { AgentBook, AgentDirectory, AgentRecord, EnrolmentKeys } from './types.ts';
 
 export type Admission =

@@ -13,7 +13,7 @@ import type { Log } from './log.ts';
 import type { Observations } from './observations.ts';
 import { AgentPresence, shownBy } from './presence.ts';
 import { ProbeRequests } from './probes.ts';
-import type { Report } from './session.ts';
+import type { Report } from './session-types.ts';
 import { SourceEndpoint } from './source-endpoint.ts';
 import type { StateFeed } from './state-feed.ts';
 import { Alarm, type Timers } from './timers.ts';

@@ -14,7 +14,8 @@ import type { Log } from './log.ts';
 import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
-import { type Hello, type Proof, Session, type SessionEffect } from './session.ts';
+import { Session } from './session.ts';
+import type { Hello, Proof, SessionEffect } from './session-types.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
 import type {
   AgentDirectory,

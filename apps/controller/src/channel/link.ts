@@ -11,7 +11,8 @@ import type { RawData, WebSocket } from 'ws';
 import type { AgentEntry } from './agent-entry.ts';
 import { Allowance } from './allowance.ts';
 import type { ChannelLimits } from './limits.ts';
-import type { Session, SessionEffect, SessionInput } from './session.ts';
+import type { Session } from './session.ts';
+import type { SessionEffect, SessionInput } from './session-types.ts';
 import { Alarm, type Timers } from './timers.ts';
 
 export type LinkEnding = Extract<SessionEffect, { kind: 'end' }>;

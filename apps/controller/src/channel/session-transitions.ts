@@ -1,142 +1,125 @@
-import type { Phase, Report, Session, SessionEffect, SessionEvent, SessionInput } from './session.ts';
+import type { Phase, Report, SessionEffect, SessionInput } from './session-types.ts';
 
-export type Handler<I extends SessionInput> = (session: Session, input: I, now: number) => SessionEffect[];
+/** What the session can do on an input. */
+export interface Steps {
+  readonly challenge: Step<'hello'>;
+  readonly prove: Step<'authenticate'>;
+  readonly report: Reporting;
+  /** A message that only gateways have a reason to send. */
+  readonly gatewayReport: Reporting;
+  /** A message that only devices have a reason to send. */
+  readonly deviceReport: Reporting;
+  readonly needSnapshot: Step<'need-snapshot'>;
+  readonly admitted: Step<'admitted'>;
+  readonly reject: Step<'rejected'>;
+  readonly flush: Step<'changed'>;
+  readonly loaded: Step<'loaded'>;
+  readonly congested: Step<'congested'>;
+  readonly drained: Step<'drained'>;
+  readonly ask: Step<'ask'>;
+  readonly punch: Step<'punched'>;
+  readonly handshakeTime: Step<'time'>;
+  readonly liveTime: Step<'time'>;
+  readonly evict: Step<'evicted'>;
+  readonly lose: Step<'lost'>;
+  /** The agent breaks the protocol: the connection ends. */
+  readonly unexpected: () => SessionEffect[];
+  readonly ignore: () => SessionEffect[];
+}
 
-type Row = { readonly [N in SessionInput['type']]: Handler<Extract<SessionInput, { type: N }>> };
-type Event<N extends SessionEvent['type']> = Extract<SessionEvent, { type: N }>;
+type Step<T extends SessionInput['type']> = (input: Extract<SessionInput, { type: T }>, now: number) => SessionEffect[];
 
-const ignore = (): SessionEffect[] => [];
-const unexpected = (session: Session): SessionEffect[] => session.refuse('bad-message');
-const reject: Handler<Event<'rejected'>> = (session, { code }) => session.refuse(code);
-const lose = (session: Session): SessionEffect[] => session.end('lost');
-const evict = (session: Session): SessionEffect[] => session.end('evicted');
-const report: Handler<Report> = (session, message, now) => session.report(message, now);
-/** What agents of one role only have to say. */
-const gatewayReport: Handler<Report> = (session, message, now) =>
-  session.role === 'gateway' ? session.report(message, now) : unexpected(session);
-const deviceReport: Handler<Report> = (session, message, now) =>
-  session.role === 'device' ? session.report(message, now) : unexpected(session);
+type Reporting = (message: Report, now: number) => SessionEffect[];
+
+/** What a step takes; a step without arguments takes any input. */
+type InputOf<S extends keyof Steps> = Parameters<Steps[S]> extends [infer I, ...unknown[]] ? I : unknown;
+
+type StepFor<T extends SessionInput['type']> = {
+  [S in keyof Steps]: Extract<SessionInput, { type: T }> extends InputOf<S> ? S : never;
+}[keyof Steps];
+
+type Row = { readonly [T in SessionInput['type']]: StepFor<T> };
+
+/** Messages of the agent that have no place before it is admitted. */
+const noMessages = {
+  hello: 'unexpected',
+  authenticate: 'unexpected',
+  applied: 'unexpected',
+  failed: 'unexpected',
+  'need-snapshot': 'unexpected',
+  heartbeat: 'unexpected',
+  probed: 'unexpected',
+  noticed: 'unexpected',
+  'find-path': 'unexpected',
+  posture: 'unexpected',
+  garbage: 'unexpected',
+} as const;
+
+/** Events about a state that does not flow yet. */
+const noState = {
+  admitted: 'ignore',
+  changed: 'ignore',
+  loaded: 'ignore',
+  congested: 'ignore',
+  drained: 'ignore',
+  ask: 'ignore',
+  punched: 'ignore',
+} as const;
+
+const shaking = {
+  ...noMessages,
+  ...noState,
+  evicted: 'evict',
+  time: 'handshakeTime',
+  rejected: 'reject',
+  lost: 'lose',
+} as const;
 
 /** What each input does in each phase. Total: the compiler refuses a gap. */
 export const transitions: { readonly [P in Phase]: Row } = {
-  greeting: {
-    hello: (session, hello) => session.challenge(hello),
-    authenticate: unexpected,
-    applied: unexpected,
-    failed: unexpected,
-    'need-snapshot': unexpected,
-    heartbeat: unexpected,
-    probed: unexpected,
-    noticed: unexpected,
-    'find-path': unexpected,
-    posture: unexpected,
-    garbage: unexpected,
-    evicted: evict,
-    time: (session, _, now) => session.handshakeTime(now),
-    admitted: ignore,
-    rejected: reject,
-    changed: ignore,
-    loaded: ignore,
-    congested: ignore,
-    drained: ignore,
-    ask: ignore,
-    punched: ignore,
-    lost: lose,
-  },
-  proving: {
-    hello: unexpected,
-    authenticate: (session, proof) => session.prove(proof),
-    applied: unexpected,
-    failed: unexpected,
-    'need-snapshot': unexpected,
-    heartbeat: unexpected,
-    probed: unexpected,
-    noticed: unexpected,
-    'find-path': unexpected,
-    posture: unexpected,
-    garbage: unexpected,
-    evicted: evict,
-    time: (session, _, now) => session.handshakeTime(now),
-    admitted: ignore,
-    rejected: reject,
-    changed: ignore,
-    loaded: ignore,
-    congested: ignore,
-    drained: ignore,
-    ask: ignore,
-    punched: ignore,
-    lost: lose,
-  },
-  admitting: {
-    hello: unexpected,
-    authenticate: unexpected,
-    applied: unexpected,
-    failed: unexpected,
-    'need-snapshot': unexpected,
-    heartbeat: unexpected,
-    probed: unexpected,
-    noticed: unexpected,
-    'find-path': unexpected,
-    posture: unexpected,
-    garbage: unexpected,
-    evicted: ignore,
-    time: ignore,
-    admitted: (session, input, now) => session.admitted(input, now),
-    rejected: reject,
-    changed: ignore,
-    loaded: ignore,
-    congested: ignore,
-    drained: ignore,
-    ask: ignore,
-    punched: ignore,
-    lost: lose,
-  },
+  greeting: { ...shaking, hello: 'challenge' },
+  proving: { ...shaking, authenticate: 'prove' },
+  admitting: { ...shaking, evicted: 'ignore', time: 'ignore', admitted: 'admitted' },
   live: {
-    hello: unexpected,
-    authenticate: unexpected,
-    applied: report,
-    failed: report,
-    'need-snapshot': (session, _, now) => session.needSnapshot(now),
-    heartbeat: report,
-    probed: gatewayReport,
-    noticed: gatewayReport,
-    'find-path': report,
-    posture: deviceReport,
-    garbage: unexpected,
-    evicted: ignore,
-    time: (session, _, now) => session.liveTime(now),
-    admitted: ignore,
-    rejected: reject,
-    changed: (session, _, now) => session.flush(now),
-    loaded: (session, { state }, now) => session.loaded(state, now),
-    congested: (session, _, now) => session.congested(now),
-    drained: (session, _, now) => session.drained(now),
-    ask: (_, { request }) => [{ kind: 'send', message: { type: 'probe', request } }],
-    punched: (_, { message }) => [{ kind: 'send', message }],
-    lost: lose,
+    hello: 'unexpected',
+    authenticate: 'unexpected',
+    applied: 'report',
+    failed: 'report',
+    'need-snapshot': 'needSnapshot',
+    heartbeat: 'report',
+    probed: 'gatewayReport',
+    noticed: 'gatewayReport',
+    'find-path': 'report',
+    posture: 'deviceReport',
+    garbage: 'unexpected',
+    evicted: 'ignore',
+    time: 'liveTime',
+    admitted: 'ignore',
+    rejected: 'reject',
+    changed: 'flush',
+    loaded: 'loaded',
+    congested: 'congested',
+    drained: 'drained',
+    ask: 'ask',
+    punched: 'punch',
+    lost: 'lose',
   },
   closed: {
-    hello: ignore,
-    authenticate: ignore,
-    applied: ignore,
-    failed: ignore,
-    'need-snapshot': ignore,
-    heartbeat: ignore,
-    probed: ignore,
-    noticed: ignore,
-    'find-path': ignore,
-    posture: ignore,
-    garbage: ignore,
-    evicted: ignore,
-    time: ignore,
-    admitted: ignore,
-    rejected: ignore,
-    changed: ignore,
-    loaded: ignore,
-    congested: ignore,
-    drained: ignore,
-    ask: ignore,
-    punched: ignore,
-    lost: ignore,
+    hello: 'ignore',
+    authenticate: 'ignore',
+    applied: 'ignore',
+    failed: 'ignore',
+    'need-snapshot': 'ignore',
+    heartbeat: 'ignore',
+    probed: 'ignore',
+    noticed: 'ignore',
+    'find-path': 'ignore',
+    posture: 'ignore',
+    garbage: 'ignore',
+    evicted: 'ignore',
+    time: 'ignore',
+    rejected: 'ignore',
+    ...noState,
+    lost: 'ignore',
   },
 };

@@ -12,8 +12,9 @@ import {
 } from '@sallyport/contract/channel';
 import { verifyText } from './keys.ts';
 import { defaultLimits } from './limits.ts';
-import { type Phase, Session, type SessionEffect, type SessionInput } from './session.ts';
+import { Session } from './session.ts';
 import { transitions } from './session-transitions.ts';
+import type { Phase, SessionEffect, SessionInput } from './session-types.ts';
 import { StateFeed } from './state-feed.ts';
 import { newSigner } from './testing/agent-keys.ts';
 import { gatewayItem } from './testing/memory-states.ts';

@@ -1,77 +1,13 @@
-import type {
-  AgentMessage,
-  AgentRole,
-  ControllerMessage,
-  KeyExchange,
-  Mapping,
-  Punch,
-  SealedChannel,
-} from '@sallyport/contract/channel';
+import type { AgentRole, ControllerMessage, KeyExchange, Mapping } from '@sallyport/contract/channel';
 import { channelProtocol, channelProtocols, type Transcript, transcriptText } from '@sallyport/contract/channel';
-import { Delivery, type DeliverySettings, type DeliveryStep } from './delivery.ts';
+import { Delivery, type DeliverySettings } from './delivery.ts';
 import { itemsFor } from './items-for.ts';
 import { type ControllerIdentity, verifyText } from './keys.ts';
 import type { ChannelLimits } from './limits.ts';
 import { type RefusalCode, refusal } from './refusals.ts';
-import { type Handler, transitions } from './session-transitions.ts';
-import type { StateFeed } from './state-feed.ts';
+import { type Steps, transitions } from './session-transitions.ts';
+import type { Hello, Phase, Proof, Report, SessionEffect, SessionEvent, SessionInput } from './session-types.ts';
 import type { DesiredState } from './types.ts';
-
-/**
- * greeting: waits for hello. proving: has proven itself, waits for the agent's proof. admitting: the agent has proven that it
- * holds its key, the directory is asked. live: state flows. closed: nothing happens any more.
- */
-export type Phase = 'greeting' | 'proving' | 'admitting' | 'live' | 'closed';
-
-export type SessionEvent =
-  /** A frame that is no message of the protocol, or not sealed as it must be. */
-  | { readonly type: 'garbage' }
-  /** Others need the place of a handshake that has proven nothing yet. */
-  | { readonly type: 'evicted' }
-  /** A deadline may have passed. */
-  | { readonly type: 'time' }
-  | {
-      readonly type: 'admitted';
-      readonly name: string;
-      readonly feed: StateFeed;
-      readonly state: DesiredState;
-      readonly leaseMs: () => number;
-      /** What the beacon sees of the agent at present. */
-      readonly mapping: () => Mapping;
-    }
-  /** The connection must end, at any time and for any reason outside of it. */
-  | { readonly type: 'rejected'; readonly code: RefusalCode }
-  /** The feed moved. */
-  | { readonly type: 'changed' }
-  | { readonly type: 'loaded'; readonly state: DesiredState | null }
-  | { readonly type: 'congested' }
-  | { readonly type: 'drained' }
-  | { readonly type: 'ask'; readonly request: string }
-  | { readonly type: 'punched'; readonly message: Punch }
-  /** The socket is gone. */
-  | { readonly type: 'lost' };
-
-export type SessionInput = AgentMessage | SessionEvent;
-
-type Message<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
-export type Hello = Message<'hello'>;
-export type Proof = Message<'authenticate'>;
-export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed' | 'noticed' | 'find-path' | 'posture'>;
-
-export type SessionEffect =
-  | DeliveryStep
-  /** After what was sent so far, nothing goes out or comes in but through this. */
-  | { readonly kind: 'seal'; readonly channel: SealedChannel }
-  /** Ask the directory; answer with `admitted` or `rejected`. */
-  | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof }
-  /** Of a live agent only. */
-  | { readonly kind: 'report'; readonly message: Report }
-  /** Close the connection, after what was sent. `phase` is the one in which it ended. */
-  | {
-      readonly kind: 'end';
-      readonly code: RefusalCode | 'handshake-time' | 'evicted' | 'silent' | 'stalled' | 'lost';
-      readonly phase: Phase;
-    };
 
 export interface SessionSettings {
   readonly identity: ControllerIdentity;
@@ -97,6 +33,30 @@ export class Session {
   /** Mapping that the agent knows, as JSON. */
   #mappingTold = JSON.stringify({ kind: 'undecided' });
 
+  /** What the table of transitions names. */
+  readonly #steps: Steps = {
+    challenge: (hello) => this.#challenge(hello),
+    prove: (proof) => this.#prove(proof),
+    report: (message, now) => this.#report(message, now),
+    gatewayReport: (message, now) => this.#reportOf('gateway', message, now),
+    deviceReport: (message, now) => this.#reportOf('device', message, now),
+    needSnapshot: (_, now) => this.#needSnapshot(now),
+    admitted: (input, now) => this.#admitted(input, now),
+    reject: ({ code }) => this.#refuse(code),
+    flush: (_, now) => this.#flush(now),
+    loaded: ({ state }, now) => this.#loaded(state, now),
+    congested: (_, now) => this.#congested(now),
+    drained: (_, now) => this.#drained(now),
+    ask: ({ request }) => send({ type: 'probe', request }),
+    punch: ({ message }) => send(message),
+    handshakeTime: (_, now) => this.#handshakeTime(now),
+    liveTime: (_, now) => this.#liveTime(now),
+    evict: () => this.#end('evicted'),
+    lose: () => this.#end('lost'),
+    unexpected: () => this.#refuse('bad-message'),
+    ignore: () => [],
+  };
+
   constructor(settings: SessionSettings, now: number) {
     this.#settings = settings;
     this.#deadline = now + settings.limits.handshakeMs;
@@ -117,8 +77,8 @@ export class Session {
   }
 
   handle(input: SessionInput, now: number): SessionEffect[] {
-    const handler = transitions[this.#phase][input.type] as Handler<SessionInput>;
-    return handler(this, input, now);
+    const step = this.#steps[transitions[this.#phase][input.type]];
+    return (step as Step)(input, now);
   }
 
   nextDeadline(): { at: number; why: string } | null {
@@ -135,12 +95,12 @@ export class Session {
   }
 
   /** Proves the controller before it learns anything of the agent that is secret, and seals what comes after. */
-  challenge(hello: Hello): SessionEffect[] {
-    if (!channelProtocols.includes(hello.protocol)) return this.refuse('protocol');
+  #challenge(hello: Hello): SessionEffect[] {
+    if (!channelProtocols.includes(hello.protocol)) return this.#refuse('protocol');
     const { identity, nonce, exchange } = this.#settings;
     const transcript = this.#transcript(hello);
     const channel = exchange.agree(hello.ephemeral, transcript);
-    if (channel === null) return this.refuse('bad-message');
+    if (channel === null) return this.#refuse('bad-message');
     this.#hello = hello;
     this.#phase = 'proving';
     const signature = identity.sign(transcriptText('controller', transcript));
@@ -149,21 +109,21 @@ export class Session {
     return [...challenge, { kind: 'seal', channel }];
   }
 
-  prove(proof: Proof): SessionEffect[] {
+  #prove(proof: Proof): SessionEffect[] {
     const hello = this.#hello;
-    if (hello === null) return this.refuse('bad-message');
+    if (hello === null) return this.#refuse('bad-message');
     const transcript = this.#transcript(hello);
     const { wireguardPublicKey, wireguardProof } = proof;
     const holdsKey = this.#settings.exchange.proves(wireguardPublicKey, wireguardProof, transcript);
     if (!verifyText(hello.identityKey, transcriptText('agent', transcript), proof.signature))
-      return this.refuse('bad-signature');
-    if (!holdsKey) return this.refuse('bad-possession');
+      return this.#refuse('bad-signature');
+    if (!holdsKey) return this.#refuse('bad-possession');
     this.#proof = proof;
     this.#phase = 'admitting';
     return [{ kind: 'admit', hello, proof }];
   }
 
-  admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
+  #admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
     const { identity, heartbeatMs, limits, revisionGapMs } = this.#settings;
     const { leaseMs, feed, state, name, mapping } = input;
     this.#mapping = mapping;
@@ -184,9 +144,14 @@ export class Session {
     return [...welcome, ...this.#delivery.start(this.#proof?.state, state, now)];
   }
 
-  report(message: Report, now: number): SessionEffect[] {
+  #report(message: Report, now: number): SessionEffect[] {
     this.#heardAt = now;
     return [{ kind: 'report', message }, ...this.#tellMapping()];
+  }
+
+  /** A report that only agents of one role make. */
+  #reportOf(role: AgentRole, message: Report, now: number): SessionEffect[] {
+    return this.role === role ? this.#report(message, now) : this.#refuse('bad-message');
   }
 
   /** Compares at each report, so that an agent that moves all the time is not told of each place. */
@@ -199,49 +164,49 @@ export class Session {
     return send({ type: 'mapping', mapping });
   }
 
-  needSnapshot(now: number): SessionEffect[] {
+  #needSnapshot(now: number): SessionEffect[] {
     this.#heardAt = now;
     return this.#delivery?.needSnapshot(now) ?? [];
   }
 
-  flush(now: number): SessionEffect[] {
+  #flush(now: number): SessionEffect[] {
     return this.#delivery?.flush(now) ?? [];
   }
 
-  loaded(state: DesiredState | null, now: number): SessionEffect[] {
+  #loaded(state: DesiredState | null, now: number): SessionEffect[] {
     // Deleted or in transition: the directory says which when the agent returns.
-    if (state === null) return this.refuse('busy');
+    if (state === null) return this.#refuse('busy');
     return this.#delivery?.loaded(state, now) ?? [];
   }
 
-  congested(now: number): SessionEffect[] {
+  #congested(now: number): SessionEffect[] {
     this.#congestedAt ??= now;
     this.#delivery?.block(true);
     return [];
   }
 
-  drained(now: number): SessionEffect[] {
+  #drained(now: number): SessionEffect[] {
     this.#congestedAt = null;
     this.#delivery?.block(false);
-    return this.flush(now);
+    return this.#flush(now);
   }
 
-  handshakeTime(now: number): SessionEffect[] {
-    return now < this.#deadline ? [] : this.end('handshake-time');
+  #handshakeTime(now: number): SessionEffect[] {
+    return now < this.#deadline ? [] : this.#end('handshake-time');
   }
 
-  liveTime(now: number): SessionEffect[] {
-    if (now >= this.#silentAt()) return this.end('silent');
+  #liveTime(now: number): SessionEffect[] {
+    if (now >= this.#silentAt()) return this.#end('silent');
     if (this.#congestedAt !== null && now >= this.#congestedAt + this.#settings.limits.stallMs)
-      return this.end('stalled');
-    return this.flush(now);
+      return this.#end('stalled');
+    return this.#flush(now);
   }
 
-  refuse(code: RefusalCode): SessionEffect[] {
-    return [...send(refusal(code, this.role)), ...this.end(code)];
+  #refuse(code: RefusalCode): SessionEffect[] {
+    return [...send(refusal(code, this.role)), ...this.#end(code)];
   }
 
-  end(code: Extract<SessionEffect, { kind: 'end' }>['code']): SessionEffect[] {
+  #end(code: Extract<SessionEffect, { kind: 'end' }>['code']): SessionEffect[] {
     const phase = this.#phase;
     this.#phase = 'closed';
     return [{ kind: 'end', code, phase }];
@@ -275,3 +240,5 @@ export class Session {
 function send(message: ControllerMessage): SessionEffect[] {
   return [{ kind: 'send', message }];
 }
+
+type Step = (input: SessionInput, now: number) => SessionEffect[];

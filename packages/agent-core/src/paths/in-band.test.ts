@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gatewayId, routeItem } from '../testing/items.ts';
-import { InBand, type Try, type TryOutcome } from './in-band.ts';
+import { InBand } from './in-band.ts';
+import type { Try, TryOutcome } from './types.ts';
 
 const prefix = '10.0.0.1/32';
 const [g1, g2, g3] = [gatewayId(1), gatewayId(2), gatewayId(3)];

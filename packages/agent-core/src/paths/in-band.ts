@@ -3,21 +3,7 @@ import { type IpPrefix, parseAddress, parsePrefix, rangeContains } from '@sallyp
 import { prefixOf } from '../reconcile/wanted.ts';
 import type { Move } from './chooser.ts';
 import { type Answering, Targets } from './targets.ts';
-
-/**
- * Outcome of a connection to a target, or of an echo. Only a connection that is established, and an echo that is answered, show
- * that the way leads to the resource.
- */
-export type TryOutcome = 'answered' | 'refused' | 'none';
-
-/** A connection to make, or an echo to send (`port` null), through whichever gateway carries the prefix at present. */
-export interface Try {
-  readonly probe: number;
-  readonly gateway: string;
-  readonly address: string;
-  readonly port: number | null;
-  readonly timeoutMs: number;
-}
+import type { Try, TryOutcome } from './types.ts';
 
 /** What is known of gateways that may carry a prefix. */
 export interface Ways {

@@ -1,8 +1,22 @@
 import type { RouteItem, StateItem } from '@sallyport/contract/channel';
 import type { DeviceStatus, PeerChange } from '@sallyport/wireguard';
-import type { Try, TryOutcome } from './in-band.ts';
 import type { RouteCount } from './route-traffic.ts';
 import type { Answering } from './targets.ts';
+
+/**
+ * Outcome of a connection to a target, or of an echo. Only a connection that is established, and an echo that is answered, show
+ * that the way leads to the resource.
+ */
+export type TryOutcome = 'answered' | 'refused' | 'none';
+
+/** A connection to make, or an echo to send (`port` null), through whichever gateway carries the prefix at present. */
+export interface Try {
+  readonly probe: number;
+  readonly gateway: string;
+  readonly address: string;
+  readonly port: number | null;
+  readonly timeoutMs: number;
+}
 
 /**
  * Times of `Paths` are milliseconds of a clock that never goes back (monotonic), not of the calendar: a search or a failover

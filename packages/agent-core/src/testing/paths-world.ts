@@ -1,7 +1,6 @@
 import type { BeaconItem, DeviceItem, PeerItem, RouteItem, StateItem } from '@sallyport/contract/channel';
-import type { TryOutcome } from '../paths/in-band.ts';
 import { Paths } from '../paths/paths.ts';
-import type { PathEffect, PathInput, PathState } from '../paths/types.ts';
+import type { PathEffect, PathInput, PathState, TryOutcome } from '../paths/types.ts';
 import { clientConfigOf } from '../reconcile/wanted.ts';
 import { beaconItem, clientItem, deviceItem, gatewayId, gatewayItem, peerItem, routeItem } from './items.ts';
 import { type Datagram, type NatKind, Network, portOf } from './network.ts';
