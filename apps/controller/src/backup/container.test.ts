@@ -73,7 +73,7 @@ test('a wrong passphrase, another format and a foreign file are told apart', asy
   assert.ok((await opened(await sealed(Buffer.from('x'), 'pa\u0301ss'), 'p\u00e1ss')).equals(Buffer.from('x')));
 });
 
-test('a head that asks for more work than any honest one is refused before the work', async () => {
+test('a header that asks for excessive key derivation is refused before the work', async () => {
   const file = await sealed(Buffer.from('content'), passphrase);
   for (const at of [10, 11, 12]) {
     const dear = Buffer.from(file);

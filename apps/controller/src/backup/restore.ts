@@ -115,7 +115,7 @@ function putInPlace(dataDir: string, staged: string, { masterKeyFile, now }: Res
   return aside;
 }
 
-/** What the gateway has changed on this host is to be undone here one day, whatever is restored. */
+/** Keeps the note of host settings that the gateway changed, so that they can be undone after any restore. */
 function keepHostSettings(from: string, to: string): void {
   if (!existsSync(join(from, 'host.json'))) return;
   mkdirSync(to, { recursive: true, mode: 0o700 });

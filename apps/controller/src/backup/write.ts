@@ -29,7 +29,7 @@ export async function writeWhole(path: string, pieces: Pieces, force: boolean): 
   }
 }
 
-/** Throws OperatorError where a file would be replaced that nobody said may be. */
+/** Throws OperatorError when a file exists and `force` is not set. */
 export function refuseTaken(path: string, force: boolean): void {
   if (!force && existsSync(path))
     throw new OperatorError(`${path} exists already: choose another name, or add --force`);

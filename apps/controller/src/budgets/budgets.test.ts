@@ -32,7 +32,7 @@ const creations: Readonly<Record<Exclude<QuotaName, 'addresses'>, (n: number, pr
   'api-keys': (n) => ({ name: `k${n}`, role: 'AUDITOR' }),
 };
 
-test('a tenant gets no more objects of a kind than it may have, and another one after a deletion', async (t) => {
+test('a tenant cannot exceed a quota, and may create an object again after a deletion', async (t) => {
   const limits = Object.fromEntries(quotaNames.map((name) => [name, name === 'addresses' ? 99 : 30]));
   const { app, make } = await open(t, limits);
   const { id: protocol } = await make.protocol('443');
@@ -89,7 +89,7 @@ test('a device does not enrol into a tenant that has as many as it may have', as
   assert.equal(await enrolWith(app, second), 'enrolled', 'its key was not used up');
 });
 
-test('a tenant that writes without pause is slowed down, and no other tenant with it', async (t) => {
+test('a tenant that writes without pause is slowed down, and other tenants are not', async (t) => {
   const { app, clock } = await open(t, {}, { writeRate: { perSecond: 2, burstSeconds: 5 } });
   const write = (key = app.tenant.key, description = '') =>
     app.request('POST', '/tenants/groups', { key, body: { name: 'g', roles: [], description } });

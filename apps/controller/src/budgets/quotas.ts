@@ -1,7 +1,7 @@
 import type { Change, ObjectKind, Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 
-/** What a tenant may have, with the objects that count and how many there may be unless the operator says otherwise. */
+/** The quotas of a tenant: the objects that count, and how many it may have by default. */
 const counted = {
   gateways: { kind: 'gateway', table: 'gateways', most: 1_000 },
   devices: { kind: 'device', table: 'devices', most: 100_000 },
@@ -36,7 +36,7 @@ export class Quotas {
     this.#limits = limits;
   }
 
-  /** To be called in the write, after its work. Throws `quota_exceeded`. */
+  /** Checks the changes of a write after its work. Throws `quota_exceeded`. */
   async check(tx: Tx, changes: readonly Change[]): Promise<void> {
     for (const name of quotaNames) {
       const more = added(name, changes);
@@ -57,7 +57,11 @@ export class Quotas {
       .selectFrom(counted[name].table)
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .executeTakeFirstOrThrow();
-    if (count > most) throw new ApiError('quota_exceeded', `The tenant may have ${most} ${name.replace('-', ' ')}`);
+    if (count > most)
+      throw new ApiError(
+        'quota_exceeded',
+        `The tenant may have ${most} ${name.replace('-', ' ')}: delete some, or ask the operator to raise the limit`,
+      );
     this.#left.set(key, most - count);
   }
 }

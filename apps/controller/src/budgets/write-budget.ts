@@ -2,9 +2,9 @@ import { Allowance } from '../channel/allowance.ts';
 import { ApiError } from '../errors.ts';
 
 export interface WriteRate {
-  /** Writes a second of one tenant, on the long run. A write of many bytes counts as several. */
+  /** Average writes per second of one tenant. A write of many bytes counts as several. */
   readonly perSecond: number;
-  /** So many seconds' worth may come at once. */
+  /** How many seconds' worth of writes may come at once. */
   readonly burstSeconds: number;
 }
 
@@ -30,10 +30,10 @@ export class WriteBudget {
     const cost = 1 + bytes / bytesPerWrite;
     const waitMs = known.take(cost, now);
     if (waitMs === 0) return;
-    const detail = `The tenant may write ${perSecond} times a second, fewer times when it writes much at once`;
+    const detail = `The tenant may write ${perSecond} times a second, less often with large bodies: retry later`;
     throw new ApiError('rate_limited', detail, [], Math.ceil(waitMs / 1000));
   }
 }
 
-/** A body of so many bytes counts as one more write. */
+/** Bytes of a body that count as one more write. */
 const bytesPerWrite = 8_192;

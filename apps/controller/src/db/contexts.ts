@@ -1,8 +1,6 @@
 import type { WriteContext } from './store.ts';
 
-/** Who writes when no request is behind it. */
-
-/** An agent, in its tenant. */
+/** Returns the context of a write by an agent in its tenant. */
 export const byAgent = (
   agent: { readonly id: string; readonly tenant_id: string; readonly name: string | null },
   action: string,
@@ -14,7 +12,7 @@ export const byAgent = (
   requestId: null,
 });
 
-/** The controller itself. */
+/** Returns the context of a write by the controller itself. */
 export const bySystem = (tenant: string, action: string): WriteContext => ({
   tenant,
   actor: { kind: 'system', id: null, name: 'controller' },

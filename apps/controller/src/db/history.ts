@@ -50,7 +50,7 @@ export async function writeHistory(
   return revision;
 }
 
-/** An event of the audit trail as it is stored. */
+/** An event of the audit trail as the database stores it. */
 export type AuditEvent = Required<WithoutTenant<'audit_events'>>;
 
 /** Hash of an audit event: over its tenant, its columns as they are stored, and the hash of the event before it. */
@@ -111,7 +111,7 @@ function auditEvent(
   return { ...event, hash: auditHash(tx.tenant, event) };
 }
 
-/** An object that is another one only by what hangs on it, or by what is not told, is at least named. */
+/** Returns the object after the change, or at least its name when only related or secret data changed. */
 function afterOf({ before, after, name, action }: Change): string | null {
   if (after) return encodeJson(after);
   return before || name === undefined ? null : encodeJson(action === undefined ? { name } : { name, action });

@@ -20,7 +20,7 @@ const lookups: readonly { readonly sql: string; readonly by: RegExp }[] = [
   { sql: 'select * from addresses where tenant_id = ? and resource_id in (?, ?)', by: /resource_id=\?/ },
 ];
 
-test('what is asked for by id is looked up by id, not found by walking the tenant', async (t) => {
+test('objects named by id are looked up by id, without reading the whole tenant', async (t) => {
   const store = await openTestStore(t);
   for (const { sql, by } of lookups) {
     const { rows } = await store.db.executeQuery<{ detail: string }>(CompiledQuery.raw(`explain query plan ${sql}`));

@@ -30,7 +30,7 @@ export interface Scoped {
   updateTenant(): UpdateQueryBuilder<Database, 'tenants', 'tenants', UpdateResult>;
   /** Runs a query that these builders made and whose text is always the same: see `runCompiled`. Returns its rows. */
   run<R>(name: string, parameters: readonly unknown[], build: () => CompiledQuery<R>): Promise<readonly R[]>;
-  /** The tenant's own row, when the tenant comes into being. */
+  /** The tenant's own row, when the tenant is created. */
   insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
 
@@ -71,7 +71,7 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
 }
 
 /**
- * Queries across tenants. The reason stands in the code for whoever reviews it; `tests/architecture` lists every use.
+ * Queries across tenants. The reason stands in the code for reviewers; `tests/architecture` lists every use.
  */
 export function unscoped(db: Kysely<Database>, _reason: string): Kysely<Database> {
   return db;

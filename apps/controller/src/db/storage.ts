@@ -1,15 +1,15 @@
 import { unscoped } from './scoped.ts';
 import type { Store } from './types.ts';
 
-/** SQLite's primary code for a disk that has no room for what is to be written. */
+/** SQLite's primary result code for a full disk. */
 const SQLITE_FULL = 13;
 
-/** Whether the database refused a write because it cannot grow. */
+/** Returns whether the database refused a write because it cannot grow. */
 export function isStorageFull(error: unknown): boolean {
   return error instanceof Error && 'errcode' in error && (Number(error.errcode) & 0xff) === SQLITE_FULL;
 }
 
-/** Writes something small, so that a database that could not grow is found to be able to again. Rejects as long as not. */
+/** Writes a small row, to find out whether the database can grow again. Rejects while it cannot. */
 export async function probeStorage(store: Store): Promise<void> {
   const actor = { kind: 'system', id: null, name: 'controller' } as const;
   const context = { tenant: '', actor, action: 'probe storage', sourceIp: null, requestId: null };

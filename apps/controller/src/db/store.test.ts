@@ -48,7 +48,7 @@ test('concurrent writes share a commit, and each takes the next revision in orde
   );
 });
 
-test('a listener that throws is told, the write is answered, and the other listeners hear of it', async (t) => {
+test('a listener that throws is reported, and the write and the other listeners are not affected', async (t) => {
   const { store: made, tenant, context } = await open(t);
   const failures: unknown[] = [];
   const store = createStore(made.db, made.now, undefined, (error) => failures.push(error));
@@ -94,7 +94,7 @@ test('a statement that the database refuses undoes its own write only', async (t
   assert.deepEqual((await names(store, tenant)).sort(), ['taken', 'x', 'y']);
 });
 
-test('nobody reads what is not committed', async (t) => {
+test('uncommitted data is not readable', async (t) => {
   const { store, tenant, context } = await open(t);
   const seen: string[][] = [];
   const write = store.write(context, async (tx) => {

@@ -9,7 +9,7 @@ import type { Change, LoggedChange, Notice, Store, Tx, WriteCheck, WriteContext 
 
 export type * from './types.ts';
 
-/** `listenerFailed` gets what listeners to commits throw: the write that they were told of is done by then. */
+/** Makes a store. `listenerFailed` gets what commit listeners throw, after the write is done. */
 export function createStore(
   db: Kysely<Database>,
   now: () => number,
@@ -50,7 +50,7 @@ export function createStore(
   };
 }
 
-/** Writes that share one commit at most; more only makes the first of them wait longer. */
+/** Most writes that share one commit. A larger group only makes its first write wait longer. */
 const groupLimit = 64;
 
 interface Commit {

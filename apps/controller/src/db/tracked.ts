@@ -10,7 +10,7 @@ export interface Audited {
 /** How objects of one kind are compared before and after a write. */
 export interface Tracking {
   readonly kind: ObjectKind;
-  /** Whole, with what hangs on them; by id. */
+  /** Loads the objects with their related data, by id. */
   load(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Audited>>;
   /** Counts their version up. */
   bump(tx: Tx, ids: readonly string[]): Promise<void>;

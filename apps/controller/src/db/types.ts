@@ -38,7 +38,7 @@ export interface Actor {
   readonly name: string;
 }
 
-/** Who writes, and in which tenant. */
+/** The tenant and the actor of a write. */
 export interface WriteContext {
   readonly tenant: string;
   readonly actor: Actor;
@@ -48,14 +48,14 @@ export interface WriteContext {
   readonly requestId: string | null;
 }
 
-/** An open write. Await nothing but SQL in it: everybody else waits. */
+/** An open write. Await nothing but SQL in it, because all other writes wait. */
 export interface Tx {
   readonly tenant: string;
   readonly db: Kysely<Database>;
   readonly scoped: Scoped;
   /** Epoch milliseconds, the same throughout the write. */
   readonly now: number;
-  /** To be called for every object that becomes different, also those that change only in what hangs on them. */
+  /** Records a changed object. Call it also for objects of which only related objects changed. */
   changed(change: Change): void;
 }
 
@@ -107,7 +107,7 @@ export interface Store {
    * call of `noticed`. A failure of the listener is reported and does not reach the writer.
    */
   onCommit(listener: (notice: Notice) => void): void;
-  /** To be called when another process has committed to the same database. */
+  /** Tells the store that another process has committed to the same database. */
   noticed(notice: Notice): void;
   /** Whether the last write failed because the disk is full. */
   storageFull(): boolean;

@@ -10,7 +10,7 @@ import { EgressTargets } from './targets.ts';
 const own = () => ({ addresses: ['203.0.113.10', '192.168.1.5'], networks: ['203.0.113.10/24', '192.168.1.5/24'] });
 const none = { allow: [], deny: [] };
 
-test('addresses are forbidden by what they are, also inside of other forms', () => {
+test('addresses are forbidden in every notation and embedding', () => {
   const targets = new EgressTargets(none, own);
   const never = [
     ...['127.0.0.1', '127.9.9.9', '0.0.0.0', '169.254.169.254', '224.0.0.251', '255.255.255.255', '240.0.0.1'],
@@ -25,7 +25,7 @@ test('addresses are forbidden by what they are, also inside of other forms', () 
     for (const purpose of ['knock', 'request'] as const) assert.ok(targets.permits(address, purpose), address);
 });
 
-test('networks of sites may be knocked at, and not asked anything else', () => {
+test('networks of sites may be probed, and receive no other requests', () => {
   const targets = new EgressTargets(none, own);
   for (const address of ['10.1.2.3', '172.16.0.1', '192.168.1.77', 'fd12::1', '203.0.113.20']) {
     assert.ok(targets.permits(address, 'knock'), address);
@@ -48,7 +48,7 @@ test("the operator's lists: what is allowed is reached, what is denied is not, a
   assert.equal(new EgressTargets({ allow: ['224.0.0.0/4'], deny: [] }, own).permits('224.0.0.1', 'knock'), false);
 });
 
-test('a name leads to its first address that may be called', async () => {
+test('a name resolves to its first permitted address', async () => {
   const egress = new Egress(
     none,
     async () => ['127.0.0.1', '198.51.100.1', '198.51.100.2'],
@@ -68,7 +68,7 @@ test('a name leads to its first address that may be called', async () => {
   assert.deepEqual(await egress.target('127.0.0.1', 'request', { timeoutMs }), { ok: false, reason: 'forbidden' });
 });
 
-test('a name server that never answers is given up', async () => {
+test('a lookup ends although the name server never answers', async () => {
   const egress = new Egress(none, () => new Promise(() => {}));
   assert.deepEqual(await egress.target('x.example', 'knock', { timeoutMs: 1 }), {
     ok: false,

@@ -51,7 +51,7 @@ export class EgressTargets {
     return !within(notPublic) || within(siteNetworks);
   }
 
-  /** Whether anybody may learn that a name has this address: it is public, and the operator does not deny it. */
+  /** Returns whether tenants may see that a name has this address: it is public and not denied by the operator. */
   mayBeTold(text: string): boolean {
     const address = parseAddress(text);
     if (address === null) return false;

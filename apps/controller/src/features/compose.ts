@@ -25,7 +25,7 @@ export interface FeatureParts extends ObjectQueries {
   readonly countries: Pick<Countries, 'known'>;
   /** Address at which others reach the controller; null: not known. */
   readonly publicUrl: string | null;
-  /** WireGuard keys of the controller's own, base64. */
+  /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
   /** Last use of an API key, epoch milliseconds. */
   readonly keyLastUsed: (keyId: string) => number | null;

@@ -4,8 +4,8 @@ import type { FastifyInstance, RouteOptions } from 'fastify';
 export type AllowedMethods = (path: string) => readonly string[];
 
 /**
- * Collects the routes of a server as they are registered, whoever registers them. A path without parameters counts
- * before a pattern that it also fits, as in the router.
+ * Collects all routes of a server as they are registered. A path without parameters goes before a pattern that it also
+ * fits, as in the router.
  */
 export function collectRoutes(app: FastifyInstance): AllowedMethods {
   const fixed = new Map<string, Set<string>>();

@@ -6,8 +6,8 @@ import { ApiError } from '../errors.ts';
 export const bodyLimit = 1024 * 1024;
 
 /**
- * Nesting far beyond any schema of ours, and far below what exhausts the stack of whoever walks it. The most values that fit
- * into a body of this size and mean something are references by id, 39 bytes each.
+ * Bounds of a JSON body. The depth is far beyond any schema of ours and far below the limit of the stack. The most values
+ * that a useful body of this size holds are references by id, 39 bytes each.
  */
 const bounds: JsonBounds = { length: bodyLimit, commas: 50_000, depth: 64 };
 

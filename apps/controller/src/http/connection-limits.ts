@@ -1,18 +1,18 @@
-/** How many connections there may be at once. A source is an IPv4 address or an IPv6 /64; networks around it have more. */
+/** Limits of simultaneous connections. A source is an IPv4 address or an IPv6 /64; networks around it have more. */
 export interface ConnectionLimits {
   /** Of agents that have proven themselves: the rest stays for everything else. */
   readonly proven: number;
   readonly total: number;
   /** Of clients that have proven nothing. */
   readonly unproven: number;
-  /** Of these, at least so many for sources from which an agent or a key has proven itself before. */
+  /** The part of these that is kept for sources from which an agent or a key has proven itself before. */
   readonly keptForKnown: number;
   readonly perSource: number;
 }
 
 /**
- * From the number of files that the process may open. Some are left for the database, the log, the operator's socket and
- * what the controller asks of others.
+ * Returns the limits for the number of files that the process may open. Some files are left for the database, the log,
+ * the operator's socket and outgoing requests.
  */
 export function connectionLimits(descriptors: number): ConnectionLimits {
   const kept = Math.min(1024, Math.max(64, Math.floor(descriptors / 10)));

@@ -7,6 +7,7 @@ import { ApiError } from '../errors.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 import { SourceCounts } from './source-counts.ts';
 
+/** What the guard of connections needs. */
 export interface ConnectionsDeps {
   readonly limits: ConnectionLimits;
   readonly log: Pick<FastifyBaseLogger, 'warn'>;
@@ -34,7 +35,7 @@ interface Connection {
 
 /**
  * Bounds the connections of the listener, in all and for each source. When there are too many, the source with the most
- * loses an idle one before another source is refused. Agents that have proven themselves do not count as anybody's.
+ * loses an idle one before another source is refused. Agents that have proven themselves count for no source.
  */
 export class Connections {
   readonly #deps: ConnectionsDeps;
@@ -282,11 +283,15 @@ export class Connections {
   }
 }
 
+/** Puts every connection of the server under the guard. */
 export function installConnections(app: FastifyInstance, connections: Connections): void {
   connections.follow(app.server);
   app.addHook('onRequest', async (request) => {
     if (connections.isOver(request.raw.socket))
-      throw new ApiError('rate_limited', 'Too many requests of one source at a time');
+      throw new ApiError(
+        'rate_limited',
+        'Your address has too many requests open at a time: wait for some of them to end',
+      );
   });
 }
 

@@ -18,7 +18,7 @@ const path = '/tenants/gateways';
 const body = { name: 'Berlin', wireguardPort: '51820' };
 const json = { 'content-type': 'application/json' };
 
-test('without a key that is valid nothing is served, nor read from the body', async (t) => {
+test('without a valid key nothing is served, and the body is not read', async (t) => {
   const app = await openTestApp(t);
   for (const key of [null, '', 'nonsense', 'x'.repeat(5000)])
     problem(await app.request('GET', path, { key }), 'unauthenticated');
@@ -64,7 +64,7 @@ test('unknown paths and methods are told apart', async (t) => {
   assert.equal(answer.headers.allow, 'GET, HEAD, POST');
 });
 
-test('what is not JSON in UTF-8, of a sane size, is refused', async (t) => {
+test('bodies that are not UTF-8 JSON of a sane size are refused', async (t) => {
   const app = await openTestApp(t);
   problem(await app.request('POST', path, { body: '{"name": "x"', headers: json }), 'malformed_json');
   problem(await app.request('POST', path, { body: '', headers: json }), 'invalid_request');
@@ -170,7 +170,7 @@ test('a base path holds the API and nothing else', async (t) => {
   assert.equal((await app.request('GET', '/openapi.json')).json.servers[0].url, '/qa');
 });
 
-test('what the framework refuses before a route is known is a problem of ours', async (t) => {
+test('a request that the framework refuses is answered as a problem', async (t) => {
   const app = await openTestApp(t);
   problem(await app.request('GET', '/tenants/%zz'), 'route_not_found');
   problem(await app.request('QUERY' as 'GET', path), 'method_not_allowed');

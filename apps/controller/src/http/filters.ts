@@ -35,8 +35,8 @@ export function readFilters<F extends string>(
 }
 
 /**
- * A condition on one of many related objects: `ne` and `nin` are the opposite of `eq` and `in`. Returns the operator to
- * look with, and whether what is found is to be left out.
+ * Splits a condition on related objects: `ne` and `nin` are the opposite of `eq` and `in`. Returns the operator to search
+ * with, and whether the objects found are excluded.
  */
 export function positive(operator: FilterOperator): { readonly operator: FilterOperator; readonly opposite: boolean } {
   if (operator === 'ne') return { operator: 'eq', opposite: true };

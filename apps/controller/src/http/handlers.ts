@@ -3,7 +3,7 @@ import type { Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { StreamAnswer } from './streams.ts';
 
-/** Who calls: an API key and what its role may do. */
+/** The API key of a request and what its role may do. */
 export interface Caller {
   readonly tenant: string;
   readonly keyId: string;
@@ -12,6 +12,7 @@ export interface Caller {
   readonly rights: readonly Right[];
 }
 
+/** What a handler knows about its request beside the input. */
 export interface RequestContext {
   readonly tenant: string;
   readonly caller: Caller;
@@ -23,7 +24,7 @@ export interface RequestContext {
   readonly lastEventId: string | null;
 }
 
-/** JSON that is ready to be sent: made by the feature from its schema, once per change. */
+/** JSON text that is ready to be sent. The feature makes it from its schema once per change. */
 export class JsonText {
   readonly text: string | Buffer;
 
@@ -32,6 +33,7 @@ export class JsonText {
   }
 }
 
+/** A successful answer. */
 export interface Answer<N extends OperationName> {
   readonly body: Output<N> | JsonText;
   /** Version of the object, sent as its ETag. */
@@ -39,9 +41,9 @@ export interface Answer<N extends OperationName> {
 }
 
 /**
- * An operation is a read, or a write that runs inside the transaction it is given: its answer is made before the
- * commit and sent after it; `?dry-run=true` runs the same function and undoes it. Or it is a stream, which goes on until
- * its signal says that nobody reads any more; what fails before the returned promise resolves is answered as a problem.
+ * The code of an operation: a read, a write or a stream. A write runs inside the given transaction; its answer is made
+ * before the commit and sent after it, and `?dry-run=true` runs the same function and undoes it. A stream continues until
+ * its signal aborts; a failure before the returned promise resolves is answered as a problem.
  */
 export type Handler<N extends OperationName> =
   | { readonly read: (context: RequestContext, input: Input<N>) => Promise<Answer<N>> | Answer<N> }
@@ -54,8 +56,10 @@ export type Handler<N extends OperationName> =
       ) => Promise<StreamAnswer<Output<N>>>;
     };
 
+/** A handler for each of the operations. */
 export type Handlers<N extends OperationName = OperationName> = { readonly [K in N]: Handler<K> };
 
+/** Returns whether the caller's role has a right. */
 export const may = (context: RequestContext, right: Right): boolean => context.caller.rights.includes(right);
 
 /** Refuses the write when the caller has read another version of the object (If-Match). */
@@ -65,4 +69,5 @@ export function requireVersion(context: RequestContext, version: number): void {
   throw new ApiError('precondition_failed');
 }
 
+/** Returns the entity tag of a version. */
 export const etagOf = (version: number): string => `"${version}"`;

@@ -5,6 +5,7 @@ import { probeStorage } from '../db/storage.ts';
 import type { Store } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 
+/** What the health checks look at. */
 export interface HealthDeps {
   readonly store: Store;
   /** True once a stop has begun. */

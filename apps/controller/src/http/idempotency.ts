@@ -13,6 +13,7 @@ export interface Sent {
   readonly body: string | null;
 }
 
+/** A request with an idempotency key. */
 export interface IdempotentRequest {
   readonly tenant: string;
   /** Id of the API key that asks. Another caller with the same Idempotency-Key makes a request of its own. */

@@ -8,6 +8,7 @@ export interface MetricsAddress {
   readonly port: number;
 }
 
+/** The listener of the metrics while it is open. */
 export interface MetricsListener {
   /** Null when nothing listens: it is turned off, or its port could not be opened. */
   readonly url: string | null;

@@ -25,6 +25,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
+/** Makes the metrics of the controller. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -81,13 +82,13 @@ export function measureRequests(app: FastifyInstance, metrics: Metrics): void {
 const isStream = (request: FastifyRequest): boolean =>
   (request.routeOptions.config as { stream?: boolean }).stream === true;
 
-/** How often the event loop is asked, milliseconds. */
+/** Sampling interval of the event loop, milliseconds. */
 const resolution = 20;
 
 function processGauges(registers: Registry[]): void {
   const delay = monitorEventLoopDelay({ resolution });
   delay.enable();
-  // What is measured is the time between two questions.
+  // The histogram holds the time between two samples.
   const late = (quantile: number) => Math.max(0, delay.percentile(quantile) / 1e9 - resolution / 1000);
   new Gauge({
     name: 'sallyport_event_loop_delay_seconds',

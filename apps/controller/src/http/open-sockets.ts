@@ -17,7 +17,7 @@ export class OpenSockets {
     return this.#open.size;
   }
 
-  /** Lets the clients finish for so many milliseconds, then ends every connection, and every new one. */
+  /** Ends every connection after this many milliseconds, and every new one from then on. */
   cutAfter(graceMs: number): void {
     setTimeout(() => {
       this.#cut = true;

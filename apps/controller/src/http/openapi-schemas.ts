@@ -1,5 +1,6 @@
 import { z } from 'zod';
 
+/** A JSON object of any shape. */
 export type JsonObject = Record<string, unknown>;
 
 /** A reference to a schema of the document. */

@@ -25,6 +25,7 @@ export interface AccessPreview {
   readonly samples: { change: 'gained' | 'lost'; device: string; resource: string }[];
 }
 
+/** What every operation is served with. */
 export interface OperationDeps {
   readonly store: Store;
   readonly box: SecretBox;
@@ -57,7 +58,7 @@ export function registerOperations(
       config: { operation: name, stream: operation.stream !== undefined },
       // A stream has no length and no end to tell of.
       ...(operation.stream === undefined ? {} : { exposeHeadRoute: false }),
-      // Before the body is read: nobody without a key makes us parse anything.
+      // Before the body is read, so that a request without a key parses nothing.
       onRequest: async (request) => {
         callers.set(request, await authorise(deps.authenticator, request, operation));
         deps.known(request.raw.socket);

@@ -1,10 +1,12 @@
 import { invalidField } from '../errors.ts';
 
+/** A part of a list, as a request asks for it. */
 export interface Page {
   readonly limit: number;
   readonly offset: number;
 }
 
+/** One column that a list is sorted by. */
 export interface Order<C extends string> {
   readonly column: C;
   readonly direction: 'asc' | 'desc';
@@ -15,6 +17,7 @@ const longestPage = 100;
 /** The page asked for; longer ones are cut to 100. */
 export const pageOf = ({ limit, offset }: Page): Page => ({ limit: Math.min(limit, longestPage), offset });
 
+/** Returns a page of a list together with the figures about the whole list. */
 export function envelope<T>(data: T[], total: number, { limit, offset }: Page) {
   return {
     data,

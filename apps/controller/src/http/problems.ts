@@ -25,6 +25,7 @@ export function frameworkProblem(error: Error, request: FastifyRequest, reply: F
   sendProblem(request, reply, asApiError(error as FastifyError, request));
 }
 
+/** Returns an error in the form of answers (RFC 9457). */
 export function problemOf(error: ApiError, requestId: string): Problem {
   const { status, title } = errorCatalogue[error.code];
   return {

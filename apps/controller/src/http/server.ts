@@ -4,6 +4,7 @@ import { collectRoutes } from './allowed-methods.ts';
 import { installBodyParser } from './body.ts';
 import { frameworkProblem, installProblems } from './problems.ts';
 
+/** Settings of the HTTP server. */
 export interface ServerOptions {
   readonly log: FastifyBaseLogger;
   /** Addresses and prefixes whose X-Forwarded-For is believed. */

@@ -16,7 +16,7 @@ test('without trusted proxies the connection itself counts, whatever it claims',
   assert.equal(source(from('2001:db8::7')), '2001:db8::7');
 });
 
-test('a trusted proxy is believed, and so are those that it trusts in turn; nobody before them', () => {
+test('a chain of trusted proxies is believed, and addresses before them are not', () => {
   const source = sourceAddress(['127.0.0.1', '10.0.0.0/8', 'fd00::/8']);
   assert.equal(source(from('127.0.0.1', '203.0.113.5')), '203.0.113.5');
   assert.equal(source(from('127.0.0.1', '6.6.6.6, 203.0.113.5, 10.1.1.1')), '203.0.113.5');
@@ -33,7 +33,7 @@ test('an IPv4 address counts as IPv4 in every spelling, for trust and for the re
       assert.equal(source(from(proxy, `6.6.6.6, ${spelling}, ${proxy}`)), '203.0.113.5');
 });
 
-test('a claim that is no address stops the walk', () => {
+test('a forwarded value that is no address ends the search for the source', () => {
   const source = sourceAddress(['127.0.0.1', '10.0.0.0/8']);
   assert.equal(source(from('127.0.0.1', 'unknown')), '127.0.0.1');
   assert.equal(source(from('127.0.0.1', '203.0.113.5, junk, 10.1.1.1')), '10.1.1.1');

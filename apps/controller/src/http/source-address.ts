@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import { canonicalUnmapped, parseAddress, parsePrefix, parseUnmapped, rangeContains, unmapPrefix } from '@sallyport/ip';
 
 /**
- * Source address of a request: that of the connection, or, while that is a trusted proxy, the one that it reports. The
- * first address from the right that is no trusted proxy counts; what stands left of it anybody can have written.
+ * Returns a function for the source address of a request: the address of the connection, or the one that a trusted proxy
+ * reports. The first address from the right that is no trusted proxy counts, because clients can forge those left of it.
  */
 export function sourceAddress(trustedProxies: readonly string[]): (request: IncomingMessage) => string {
   const isTrusted = proxyTest(trustedProxies);
@@ -18,7 +18,7 @@ export function sourceAddress(trustedProxies: readonly string[]): (request: Inco
   };
 }
 
-/** Tells addresses of trusted proxies from others. */
+/** Returns a function that says whether an address belongs to a trusted proxy. */
 export function proxyTest(trustedProxies: readonly string[]): (address: string) => boolean {
   const trusted = trustedProxies.flatMap((text) => parsePrefix(text) ?? []).map(unmapPrefix);
   return (text) => {
@@ -29,5 +29,5 @@ export function proxyTest(trustedProxies: readonly string[]): (address: string) 
 
 const peerOf = (request: IncomingMessage): string => request.socket.remoteAddress ?? '';
 
-/** IPv4 as such, also where a socket or a proxy spells it as IPv6; what is no address stays as it is. */
+/** Returns an IPv4 address that is spelled as IPv6 as plain IPv4. Text that is no address stays as it is. */
 const unmapped = (address: string): string => canonicalUnmapped(address) ?? address;

@@ -72,7 +72,7 @@ async function silentClient(t: TestContext, port: number): Promise<Socket> {
   return socket;
 }
 
-test('pieces are lines, of what the schema knows', async (t) => {
+test('stream pieces are lines with the fields of the schema', async (t) => {
   async function* batches() {
     yield [{ n: 1, secret: 'x' }, { n: 2 }];
     yield [];
@@ -85,7 +85,7 @@ test('pieces are lines, of what the schema knows', async (t) => {
   await until(() => streams.size === 0);
 });
 
-test('what fails before the first byte is a problem, also while the first piece is made', async (t) => {
+test('a failure before the first byte is answered as a problem', async (t) => {
   const refused: Begin = async () => {
     throw new ApiError('changes_gone');
   };
@@ -104,7 +104,7 @@ test('what fails before the first byte is a problem, also while the first piece 
   }
 });
 
-test('what fails later breaks the connection: nobody takes half of it for the whole', async (t) => {
+test('a later failure breaks the connection, so that half an answer does not look complete', async (t) => {
   async function* failing(): AsyncGenerator<Piece[]> {
     yield [{ n: 1 }];
     throw new Error('the disk is gone');
@@ -121,7 +121,7 @@ test('what fails later breaks the connection: nobody takes half of it for the wh
   }
 });
 
-test('who does not read is waited for, not served into memory; who stays away is cut', async (t) => {
+test('a slow reader does not fill memory, and a client that stops reading is disconnected', async (t) => {
   const { seen, begin } = endless();
   const { port, streams } = await serving(t, begin, { stallMs: 200 });
   await silentClient(t, port);
@@ -131,7 +131,7 @@ test('who does not read is waited for, not served into memory; who stays away is
   await until(() => streams.size === 0);
 });
 
-test('a client that leaves ends the work', async (t) => {
+test('a client that disconnects ends the work for its stream', async (t) => {
   const { seen, begin } = endless();
   const { url, streams } = await serving(t, begin);
   const abort = new AbortController();

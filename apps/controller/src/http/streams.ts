@@ -11,15 +11,18 @@ export interface StreamAnswer<P> {
   readonly position?: { readonly start: string; readonly after: (piece: P) => string };
 }
 
+/** Times that bound a stream, milliseconds. */
 export interface StreamLimits {
-  /** Server-Sent Events: a comment is sent this often, so that nobody on the way takes the connection for dead. */
+  /** Server-Sent Events: a comment is sent this often, so that no proxy takes the connection for dead. */
   readonly heartbeatMs: number;
-  /** A client that takes nothing for so long is cut. */
+  /** A client that reads nothing for this long is disconnected. */
   readonly stallMs: number;
 }
 
+/** Limits of streams outside tests. */
 export const streamLimits: StreamLimits = { heartbeatMs: 15_000, stallMs: 60_000 };
 
+/** What a stream is sent with. */
 export interface StreamDeps {
   readonly limits: StreamLimits;
   /** False as soon as the caller may not read on: asked before anything is sent. */

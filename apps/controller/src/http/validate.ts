@@ -2,6 +2,7 @@ import { type FieldError, type Operation, plainError } from '@sallyport/contract
 import type { z } from 'zod';
 import { ApiError } from '../errors.ts';
 
+/** The parts of a request before they are checked. */
 export interface RawInput {
   readonly params: unknown;
   readonly query: unknown;
@@ -75,7 +76,7 @@ function fieldErrors(issue: z.core.$ZodIssue, prefix: string): FieldError[] {
   return [{ pointer: where, message: issue.message }];
 }
 
-/** The value is not even of the type that this member of a union asks for: another one was meant. */
+/** Returns whether the value has another type than this member of a union, so that another member was meant. */
 const isOtherType = ({ code, path }: z.core.$ZodIssue): boolean => code === 'invalid_type' && path.length === 0;
 
 /** JSON pointer (RFC 6901) into the body, or `query/name` and `path/name`. */

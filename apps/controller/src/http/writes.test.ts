@@ -57,7 +57,7 @@ test('kept answers are not readable in the database', async (t) => {
   assert.ok(!JSON.stringify(row).includes(json.token));
 });
 
-test('a repeat that overtakes the first is told so, and one of them counts', async (t) => {
+test('a repeat during the first request is told so, and only one of them counts', async (t) => {
   const app = await openTestApp(t);
   const once = { body, headers: { 'idempotency-key': 'k-1' } };
   const answers = await Promise.all([1, 2, 3].map(() => app.request('POST', path, once)));

@@ -89,7 +89,7 @@ async function useBlocks(store: Store, tenant: string | undefined, from: number,
   }
 }
 
-test('however many tenants take all they can, there is something left for another one', async (t) => {
+test('tenants that take all they can leave addresses for others', async (t) => {
   const { store, tenants } = await open(t);
   let used = 0;
   for (let hostile = 0; hostile < 20; hostile++) {
@@ -108,7 +108,7 @@ test('however many tenants take all they can, there is something left for anothe
     for (let n = 0; n < 300; n++) await write(store, tenant, (tx) => takeOverlay(tx, 'device', `${tenant} ${n}`));
 });
 
-test('a tenant that is refused is told when its next freed address can be used', async (t) => {
+test('a tenant without free addresses is told when the next one can be used', async (t) => {
   const { clock, store, tenants } = await open(t);
   const freed = await write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'freed'));
   await write(store, tenants[0], (tx) => freeOverlay(tx, freed));

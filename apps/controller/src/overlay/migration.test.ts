@@ -11,7 +11,7 @@ import { takeOverlay } from './allocator.ts';
 
 const actor = { kind: 'system', id: null, name: 'test' } as const;
 
-test('numbers that were given before there were blocks stay, and are not given twice', async (t) => {
+test('numbers assigned before blocks existed stay and are not assigned twice', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-test-'));
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'sallyport.db');

@@ -6,12 +6,12 @@ import type { Store } from '../db/store.ts';
 import { OperatorError } from '../errors.ts';
 import { blockSize } from './blocks.ts';
 
-/** Networks that nobody reaches over the internet; only in these may the overlay lie. */
+/** Networks that are not reachable over the internet. The overlay must lie in one of them. */
 const permitted = ['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.168.0.0/16', '198.18.0.0/15'];
 const shortest = 8;
 const longest = 20;
 
-/** Why a text cannot be the overlay range, or null. */
+/** Returns why a text cannot be the overlay range; null when it can. */
 export function overlayRefusal(text: string): string | null {
   const range = parsePrefix(text);
   const canonical = range === null ? '' : formatPrefix(range);

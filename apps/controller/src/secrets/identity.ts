@@ -14,13 +14,13 @@ import type { Store } from '../db/store.ts';
 import { OperatorError } from '../errors.ts';
 import type { SecretBox } from './box.ts';
 
-/** Who this controller is to agents. The same in every replica, and as long as the database lives. */
+/** The identity of this controller towards agents: the same in every replica, for the life of the database. */
 export interface ControllerIdentity {
   /** Raw Ed25519 public key, base64 of 32 bytes. */
   readonly publicKey: string;
   /** First 16 bytes of its SHA-256, base64url: the part of gateway tokens by which agents know us. */
   readonly fingerprint: string;
-  /** Another epoch is another history: revisions are compared within one only. */
+  /** The history that revisions belong to. Revisions of different epochs cannot be compared. */
   readonly epoch: string;
   /** Ed25519 signature in base64. */
   sign(text: string): string;

@@ -11,7 +11,7 @@ import { readMasterKey, writeMasterKey } from './master-key.ts';
 
 const box = createSecretBox(Buffer.alloc(32, 1));
 
-test('what is sealed opens with the same key and purpose only, and only unchanged', () => {
+test('a sealed text opens only with the same key and purpose, and only unchanged', () => {
   const sealed = box.seal('secret — ünïcode', 'token a');
   assert.equal(box.open(sealed, 'token a'), 'secret — ünïcode');
   assert.notEqual(box.seal('secret — ünïcode', 'token a'), sealed);

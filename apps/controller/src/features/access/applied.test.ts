@@ -43,7 +43,7 @@ test('a packet is admitted by the policy that its device, class and port lead to
   assert.equal(admittedBy(items, { ...packet, protocol: 'icmp', port: 0 }, now), 'ping');
 });
 
-test('anything else is not', () => {
+test('addresses outside the trusted proxies are not believed', () => {
   for (const other of [
     { device: 'e' },
     { destination: '10.0.0.10' },

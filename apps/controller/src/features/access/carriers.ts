@@ -4,12 +4,12 @@ import { type AccessQuery, evaluate, type GatewayChoice, type World } from '@sal
 import type { Channel, DesiredStates } from '../../channel/types.ts';
 import { admittedBy } from './applied.ts';
 
-/** What is in force on a gateway: the items that its agent has confirmed, or null when nobody can tell. */
+/** What is in force on each gateway: the items that its agent has confirmed; null when that is unknown. */
 export type InForce = ReadonlyMap<string, readonly StateItem[] | null>;
 
 /**
- * Reads what is in force on gateways. That is known while the agent is connected and has confirmed exactly the desired
- * state; in between, and while it is away, nobody can tell what it holds.
+ * Reads what is in force on gateways. It is known only while the agent is connected and has confirmed exactly the desired
+ * state.
  */
 export async function inForce(
   gateways: Iterable<string>,

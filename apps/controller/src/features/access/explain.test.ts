@@ -114,7 +114,7 @@ test('the first gateway that is online is chosen; none online, the first', async
   );
 });
 
-test('what an agent has in force is unknown while it is away or behind', async (t) => {
+test('the state in force on a gateway is unknown while its agent is away or behind', async (t) => {
   const app = await openTestApp(t);
   const { make, first, web, device, packet } = await network(app);
   const applied = async () =>
@@ -132,7 +132,7 @@ test('what an agent has in force is unknown while it is away or behind', async (
   assert.equal(await applied(), 'agrees');
 });
 
-test('a gateway whose state does not do what is decided differs', async (t) => {
+test('a gateway whose state contradicts the decision is reported as different', async (t) => {
   const app = await openTestApp(t);
   const { make, first, second, web, device, packet } = await network(app);
   await make.policy('all', { devices: [device.id], resources: [web.id] });
@@ -223,7 +223,7 @@ test('time: what is asked for another moment is answered for that moment', async
   );
 });
 
-test('a user is asked about on each device, or alone when there is none', async (t) => {
+test('an explanation for a user covers each device, or the user alone without devices', async (t) => {
   const app = await openTestApp(t);
   const { make, web, packet } = await network(app);
   const [jane, john] = [await make.user('jane@example.com'), await make.user('john@example.com')];
@@ -251,7 +251,7 @@ test('a user is asked about on each device, or alone when there is none', async 
   assert.ok(active.gateways.length === 2 && active.gateways.every(({ applied }) => applied === 'unknown'));
 });
 
-test('whom it asks about has to exist in the own tenant, and the question to make sense', async (t) => {
+test('a question about unknown objects or without sense is refused', async (t) => {
   const app = await openTestApp(t);
   const { device, packet } = await network(app);
   const refused = async (body: object, code: string, pointer: string, key = app.tenant.key) => {
@@ -268,7 +268,7 @@ test('whom it asks about has to exist in the own tenant, and the question to mak
   await refused({ device: device.id, ...packet, protocol: 'ICMP' }, 'invalid_request', '/port');
 });
 
-test('decisions explained are counted, and only who may diagnose asks', async (t) => {
+test('explained decisions are counted, and only roles with the right to diagnose may ask', async (t) => {
   const app = await openTestApp(t);
   const { device, packet } = await network(app);
   await askOne(app, { device: device.id, ...packet });

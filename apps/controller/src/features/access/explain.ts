@@ -15,6 +15,7 @@ import { breathe, inSlices } from '../../slices.ts';
 import { agreement, explainedGateways, type InForce, inForce } from './carriers.ts';
 import { type Names, policyNames, resourceNames } from './store.ts';
 
+/** What the explanation of access needs. */
 export interface AccessDeps {
   readonly store: Store;
   readonly worlds: { world(tenant: string): Promise<World> };
@@ -25,10 +26,10 @@ export interface AccessDeps {
 
 type Question = Input<'explainAccess'>['body'];
 
-/** Answers for the device, or for each device of the user, or for the user as if on a device that is not known yet. */
+/** Explains access for the device, for each device of the user, or for a user without devices as if on a new one. */
 export async function explainAccess(deps: AccessDeps, tenant: string, asked: Question): Promise<Explanation[]> {
   const first = await answerAll(deps, tenant, asked);
-  // A commit between reading what is in force and deciding looks like a difference: what stays one, is one.
+  // A commit between the two reads looks like a difference. A real difference is still there on the second try.
   const differs = first.some(({ gateways }) => gateways.some(({ applied }) => applied === 'differs'));
   return differs ? answerAll(deps, tenant, asked) : first;
 }
@@ -62,17 +63,17 @@ const queryOf = (asked: Question, device: string, at: number): DeviceQuery => ({
   at,
 });
 
-/** Whom it is about. A user without devices is given one of which nothing is known. */
+/** Returns the devices in question. A user without devices gets one without any known facts. */
 function subject(
   world: World,
   { device, user }: Question,
 ): { world: World; devices: readonly string[]; known: boolean } {
   if (device !== undefined) {
-    if (!world.devices.has(device)) throw invalidField('/device', 'no device has this id', 'invalid_reference');
+    if (!world.devices.has(device)) throw invalidField('/device', 'is not the id of a device', 'invalid_reference');
     return { world, devices: [device], known: true };
   }
   if (user === undefined || !world.users.has(user))
-    throw invalidField('/user', 'no user has this id', 'invalid_reference');
+    throw invalidField('/user', 'is not the id of a user', 'invalid_reference');
   const devices = [...world.devices.values()].filter((one) => one.user === user).map(({ id }) => id);
   if (devices.length > 0) return { world, devices, known: true };
   const value = unknownDevice(user);
@@ -163,6 +164,6 @@ function policyStep(world: World, step: Explained['steps'][number], names: Names
   };
 }
 
-/** Default policies stand behind all others, which is how they are shown. */
+/** Returns the shown order of a default policy, which is after all others. */
 const shownLast = (world: World, type: ExplainedPolicy['type']): number =>
   Math.max(0, ...world.policiesOf(type).flatMap(({ isDefault, order }) => (isDefault ? [] : [order]))) + 1;

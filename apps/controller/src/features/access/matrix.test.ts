@@ -36,7 +36,7 @@ async function office(app: TestApp) {
 const pairs = (entries: readonly MatrixEntry[]) =>
   entries.map(({ device, resource }) => `${device.name} ${resource.name}`).sort();
 
-test('every device with every resource that it reaches, by which policies, through which gateways, until when', async (t) => {
+test('the matrix lists every device with the resources it reaches, by policy, gateway and end time', async (t) => {
   const app = await openTestApp(t);
   const { berlin, bonn, web, files, jane, phone, laptop, everybody, people } = await office(app);
   const entries = await read(app);
@@ -71,7 +71,7 @@ test('every device with every resource that it reaches, by which policies, throu
   assert.deepEqual(sorted(entries), sorted(expected));
 });
 
-test('each filter narrows it, alone, repeated, and together with others', async (t) => {
+test('each filter of the matrix works alone, repeated, and together with others', async (t) => {
   const app = await openTestApp(t);
   const { berlin, bonn, web, files, closed, jane, phone, laptop } = await office(app);
   const found = async (query: string) => pairs(await read(app, query));
@@ -90,14 +90,14 @@ test('each filter narrows it, alone, repeated, and together with others', async 
   assert.deepEqual(await found('?device=11111111-2222-4333-8444-555555555555'), []);
 });
 
-test('it is of this moment', async (t) => {
+test('the matrix shows access at this moment', async (t) => {
   const app = await openTestApp(t);
   const { files } = await office(app);
   app.clock.now = Date.UTC(2026, 0, 15, 19);
   assert.deepEqual(pairs(await read(app, `?resource=${files.id}`)), []);
 });
 
-test('the own tenant only, for who may diagnose, with filters that are ids', async (t) => {
+test('the matrix shows only the own tenant, needs the right to diagnose, and takes ids as filters', async (t) => {
   const app = await openTestApp(t);
   const { phone } = await office(app);
   assert.deepEqual(await read(app, '', app.other.key), []);

@@ -5,7 +5,7 @@ import { inSlices } from '../../slices.ts';
 import type { AccessDeps } from './explain.ts';
 import { type Names, resourceNames } from './store.ts';
 
-/** Who can reach what right now, in slices of work. Ids in filters that nobody has match nothing. */
+/** Returns which device can reach which resource now, in slices of work. Unknown ids in filters match nothing. */
 export async function matrix(
   { store, worlds }: Pick<AccessDeps, 'store' | 'worlds'>,
   tenant: string,

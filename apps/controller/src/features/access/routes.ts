@@ -2,6 +2,7 @@ import type { Handlers } from '../../http/handlers.ts';
 import { type AccessDeps, explainAccess } from './explain.ts';
 import { matrix } from './matrix.ts';
 
+/** What the operations on access need. */
 export interface AccessRouteDeps extends AccessDeps {
   /** So many decisions were explained. */
   readonly explained: (decisions: number) => void;

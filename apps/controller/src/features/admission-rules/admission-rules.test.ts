@@ -7,7 +7,7 @@ const path = '/tenants/admission-rules';
 const missing = '11111111-2222-4333-8444-555555555555';
 const engineering = "user.department == 'Engineering'";
 
-test('a tenant starts with the rule that admits everybody, which stays as it is', async (t) => {
+test('a tenant starts with the built-in rule, which cannot be changed', async (t) => {
   const app = await openTestApp(t);
   const [rule, ...others] = (await app.request('GET', path)).json;
   const { id, createdAt, updatedAt, ...rest } = rule;

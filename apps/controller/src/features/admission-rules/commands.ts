@@ -16,6 +16,7 @@ import {
 } from '../../objects/admission-rules/store.ts';
 import { policiesWithRule } from '../../objects/policies/queries.ts';
 
+/** Creates a rule and returns its id. Throws `invalid_rule` with the place of the mistake. */
 export async function createRule(tx: Tx, body: Input<'createAdmissionRule'>['body']): Promise<string> {
   checkText(body.rule);
   const id = randomUUIDv7();
@@ -36,7 +37,7 @@ export async function createRule(tx: Tx, body: Input<'createAdmissionRule'>['bod
   return id;
 }
 
-/** Acts at once on every policy that has the rule. */
+/** Changes a rule. The change applies at once to every policy with the rule. */
 export async function changeRule(
   tx: Tx,
   context: RequestContext,
@@ -55,11 +56,12 @@ export async function changeRule(
   );
 }
 
-/** A rule that policies have stays: without it they would admit others than before. */
+/** Deletes a rule. Throws `in_use` while policies have it, because they would admit other devices without it. */
 export async function removeRule(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existing(tx, context, id);
   const policies = await policiesWithRule(tx.scoped, id);
-  if (policies.length > 0) throw new ApiError('in_use', `These policies have the rule: ${listed(policies)}`);
+  if (policies.length > 0)
+    throw new ApiError('in_use', `These policies use the rule: ${listed(policies)}. Give them another rule first`);
   tx.changed({ kind: 'admission-rule', id, op: 'delete', name: row.name, before: audited(row), after: null });
   await deleteRule(tx, id);
 }
@@ -82,7 +84,7 @@ function checkText(rule: string): void {
   ]);
 }
 
-/** Policies named in an answer at most; more of them are counted. */
+/** Most policies that an answer names; the others are counted. */
 const namedAtMost = 20;
 
 function listed(policies: readonly { readonly id: string; readonly name: string }[]): string {
@@ -97,7 +99,7 @@ const tracking: Tracking = {
   bump: bumpRules,
 };
 
-/** A rule as the audit trail keeps it. */
+/** Returns a rule in the form of the audit trail. */
 const audited = (row: Omit<AdmissionRuleRow, 'tenant_id'>) => ({
   id: row.id,
   name: row.name,

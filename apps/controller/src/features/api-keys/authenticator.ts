@@ -40,7 +40,7 @@ export class ApiKeyAuthenticator implements Authenticator {
     return this.#used.get(keyId) ?? null;
   }
 
-  /** Writes the moments of use. No revision: nothing that anybody decides by has changed. */
+  /** Writes when keys were used. This takes no revision, because no decision depends on it. */
   async flush(): Promise<void> {
     const used = this.#used;
     if (used.size === 0) return;

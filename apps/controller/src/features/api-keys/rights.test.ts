@@ -45,7 +45,7 @@ test('roles of plain users and of billing may call nothing', () => {
   for (const role of ['BILLING', 'BASIC', 'DEFAULT'] as const) assert.deepEqual(rightsOfRole[role], []);
 });
 
-test('who may do less by rank may do nothing that who is above may not', () => {
+test('a lower role has no right that a higher role lacks', () => {
   for (const role of roles)
     for (const right of rightsOfRole[role]) assert.ok(rightsOfRole.OWNER.includes(right), `${role}: ${right}`);
   assert.ok(!rightsOfRole.ADMIN.includes('own'), 'keys and owners are for the owner');

@@ -4,6 +4,7 @@ import { ApiError, invalidField, notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import { apiKeyView, audited, issueApiKey } from '../../objects/api-keys/keys.ts';
 
+/** What the operations on API keys need. */
 export interface ApiKeyRouteDeps {
   readonly store: Store;
   /** Last use of a key, epoch milliseconds. */

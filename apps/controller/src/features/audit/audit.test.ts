@@ -119,7 +119,7 @@ test('filters, pages and the export agree with each other', async (t) => {
   assert.equal(Number(counts.get('actor=api-key')) + Number(counts.get('actor=system')), all.length);
 });
 
-test('a trail that is longer than what is looked through at once is whole', async (t) => {
+test('a trail that is longer than one verified slice is intact', async (t) => {
   const app = await openTestApp(t);
   const row = await app.store.db
     .selectFrom('audit_events')
@@ -205,7 +205,7 @@ test('no secret is in any event', async (t) => {
   }
 });
 
-test('only who may audit sees events, and only those of the own tenant', async (t) => {
+test('only roles with the right to audit see events, and only those of their tenant', async (t) => {
   const app = await openTestApp(t);
   const sample = await makeSample(app);
   const support = await app.key('SUPPORT');

@@ -16,8 +16,8 @@ import { auditEventView } from './views.ts';
 export type { AuditFilter } from './store.ts';
 
 /**
- * One page of events, newest first, with the count of all that match. The trail is walked a span at a time, so that a
- * rare event in a long trail keeps nobody waiting.
+ * Returns one page of events, newest first, and the count of all that match. The trail is read in spans, so that the
+ * search for a rare event in a long trail does not hold up other work.
  */
 export async function auditPage(
   store: Store,

@@ -11,7 +11,7 @@ const keep = (app: TestApp, auditRetentionDays: number | null) =>
   app.request('PATCH', '/tenants/settings', { body: { name: 'First', auditRetentionDays } });
 const days = (count: number) => count * 86_400_000;
 
-test('old events are dropped, the rest still verifies, and the chain goes on', async (t) => {
+test('old events are dropped, the rest still verifies, and the chain continues', async (t) => {
   const app = await openTestApp(t);
   const make = makers(app);
   await make.gateway('old');

@@ -3,9 +3,9 @@ import type { Store } from '../../db/store.ts';
 import { type AuditRow, auditSpan, dropThrough, eventsBehind, newestEvents } from './store.ts';
 
 /**
- * Drops events that are older than their tenant keeps them, with the change feed of the same revisions. What goes is
- * always the beginning of the trail, whole revisions of it; the anchor moves in the same transaction. When there is
- * nothing to do, it costs a few small queries per tenant that has a limit.
+ * Drops events that are older than their tenant keeps them, with the change feed of the same revisions. Only whole
+ * revisions at the beginning of the trail are dropped, and the anchor moves in the same transaction. Without work to do,
+ * it costs a few small queries per tenant with a limit.
  */
 export async function dropOldEvents(store: Store): Promise<void> {
   const tenants = await unscoped(store.db, 'ageing is the same for every tenant')

@@ -5,6 +5,7 @@ import { type AuditFilter, allEvents, auditPage } from './queries.ts';
 import { dropOldEvents } from './retention.ts';
 import { verifyAudit } from './verify.ts';
 
+/** What the operations on the audit trail need. */
 export interface AuditRouteDeps {
   readonly store: Store;
 }

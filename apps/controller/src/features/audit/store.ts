@@ -2,9 +2,10 @@ import type { AuditEvent } from '../../db/history.ts';
 import type { Row } from '../../db/schema.ts';
 import type { Scoped } from '../../db/scoped.ts';
 
+/** An event of the audit trail as the database holds it. */
 export type AuditRow = Row<'audit_events'>;
 
-/** What events are looked for; moments in epoch milliseconds, `to` not included. */
+/** Which events are wanted. Times are epoch milliseconds; `to` is not included. */
 export interface AuditFilter {
   readonly from?: number | undefined;
   readonly to?: number | undefined;
@@ -34,6 +35,7 @@ export async function auditSpan(db: Scoped): Promise<Span & { readonly anchor: R
   return { first: (anchor?.revision ?? 0) + 1, last: tenant?.revision ?? 0, anchor };
 }
 
+/** Returns how many events of a span fit a filter. */
 export async function countEvents(db: Scoped, filter: AuditFilter, { first, last }: Span): Promise<number> {
   const { count } = await matching(db, filter, first, last)
     .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -41,6 +43,7 @@ export async function countEvents(db: Scoped, filter: AuditFilter, { first, last
   return count;
 }
 
+/** Returns a page of the events of a span that fit a filter, newest first. */
 export function newestEvents(
   db: Scoped,
   filter: AuditFilter,

@@ -25,14 +25,14 @@ async function replace(app: TestApp, rows: readonly Row[]): Promise<void> {
 
 const idOf = ({ revision, seq }: Row) => `${revision}.${seq}`;
 
-test('a trail that nobody touched is intact, and tells its head', async (t) => {
+test('an unchanged trail is intact, and the result names its head', async (t) => {
   const app = await openTestApp(t);
   await makeSample(app);
   const rows = await events(app);
   assert.deepEqual(await verify(app), { intact: true, checked: rows.length, head: rows.at(-1)?.hash });
 });
 
-test('whatever is removed, edited, inserted or moved is found where it was', async (t) => {
+test('a removed, edited, inserted or moved event is found at its place', async (t) => {
   const app = await openTestApp(t);
   await makeSample(app);
   const rows = await events(app);

@@ -2,6 +2,7 @@ import { AuditEvent } from '@sallyport/contract';
 import { decodeJson } from '../../db/json.ts';
 import type { AuditRow } from './store.ts';
 
+/** Returns an audit event in the form of answers. */
 export function auditEventView(row: AuditRow): AuditEvent {
   const before = row.before === null ? null : decodeJson<Named>(row.before);
   const after = row.after === null ? null : decodeJson<Named>(row.after);

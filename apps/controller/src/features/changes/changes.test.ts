@@ -50,7 +50,7 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-test('what changes is told at once, with the revision as its id', async (t) => {
+test('a change is sent at once, with its revision as event id', async (t) => {
   const app = await openTestApp(t);
   const stream = await follow(t, app);
   assert.equal((await stream.next())?.id, String(await revisionOf(app)));
@@ -61,7 +61,7 @@ test('what changes is told at once, with the revision as its id', async (t) => {
   assert.deepEqual(JSON.parse(event?.data ?? ''), { revision, changes: [{ kind: 'gateway', id, op: 'create' }] });
 });
 
-test('a client goes on behind what it has seen; Last-Event-ID wins over since', async (t) => {
+test('a client continues after the last event that it saw; Last-Event-ID wins over since', async (t) => {
   const app = await openTestApp(t);
   const from = await revisionOf(app);
   for (let n = 0; n < 3; n++) await touch(app);
@@ -77,7 +77,7 @@ test('a client goes on behind what it has seen; Last-Event-ID wins over since', 
   for (let revision = 1; revision <= from + 4; revision++) assert.equal(revisionIn(await nextEvent(whole)), revision);
 });
 
-test('where it cannot go on from is said, and what is no place is refused', async (t) => {
+test('a feed that cannot continue from a revision says so, and an invalid revision is refused', async (t) => {
   const app = await openTestApp(t);
   const revision = await revisionOf(app);
   const code = async (query: string, headers = {}) => (await app.request('GET', path + query, { headers })).json.code;
@@ -130,7 +130,7 @@ test('clients that come and go while others write lose nothing and see nothing t
   );
 });
 
-test('who is slow gets everything, from the log, and holds nothing up', async (t) => {
+test('a slow follower gets every change from the log and holds up no other follower', async (t) => {
   const app = await openTestApp(t);
   const feed = new ChangeFeed(app.store);
   const end = new AbortController();
@@ -170,7 +170,7 @@ test('one tenant never sees what another one changes', async (t) => {
   assert.equal(revisionIn(await nextEvent(foreign)), await revisionOf(app, app.other));
 });
 
-test('a key that is deleted follows no longer: the stream ends before anything more is told', async (t) => {
+test('deleting a key ends its stream before another event is sent', async (t) => {
   const app = await openTestApp(t);
   const { json: key } = await app.request('POST', '/tenants/api-keys', { body: { name: 'watcher', role: 'AUDITOR' } });
   const stream = await follow(t, app, { key: key.key });
@@ -193,7 +193,7 @@ test('streams that are open are counted, and end with their clients and with the
   assert.equal(await ended, null);
 });
 
-test('no more may follow than a tenant needs', async (t) => {
+test('the number of followers per tenant is limited', async (t) => {
   const app = await openTestApp(t);
   const feed = new ChangeFeed(app.store);
   const ends = Array.from({ length: 200 }, () => new AbortController());
@@ -205,7 +205,7 @@ test('no more may follow than a tenant needs', async (t) => {
   await feed.follow(app.tenant.id, null, signal);
 });
 
-test('HEAD and writes are no way to follow', async (t) => {
+test('HEAD and writes do not follow the change feed', async (t) => {
   const app = await openTestApp(t);
   const { headers, statusCode } = await app.app.server.inject({
     method: 'HEAD',

@@ -27,13 +27,22 @@ export class ChangeFeed {
     const { first, last } = await this.#store.read((db) => logSpan(scoped(db, tenant)));
     this.#store.log.heard({ tenant, revision: last });
     if (since !== null && since > last)
-      throw new ApiError('changes_gone', `The tenant is at revision ${last}, and has not been at ${since}`);
+      throw new ApiError(
+        'changes_gone',
+        `The tenant is at revision ${last}, not yet at ${since}: read the objects again and follow from there`,
+      );
     if (since !== null && since < first)
-      throw new ApiError('changes_gone', `Changes are kept from behind revision ${first}`);
+      throw new ApiError(
+        'changes_gone',
+        `Only changes after revision ${first} are kept: read the objects again and follow from there`,
+      );
     const followers = this.#tenants.get(tenant) ?? new Followers();
     this.#tenants.set(tenant, followers);
     if (followers.count >= followersPerTenant)
-      throw new ApiError('rate_limited', `At most ${followersPerTenant} may follow a tenant at a time`);
+      throw new ApiError(
+        'rate_limited',
+        `At most ${followersPerTenant} clients may follow a tenant at a time: close one first`,
+      );
     const start = since ?? last;
     followers.count++;
     if (signal.aborted) this.#left(tenant, followers);
@@ -77,12 +86,14 @@ export class ChangeFeed {
   }
 }
 
+/** A started follow of the change feed. */
 export interface Followed {
   /** Revision after which it goes on. */
   readonly start: number;
   readonly batches: AsyncIterable<readonly ChangeEvent[]>;
 }
 
+/** Followers of one tenant at a time. */
 export const followersPerTenant = 200;
 const revisionsPerRead = 500;
 

@@ -3,6 +3,7 @@ import { invalidField } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import { ChangeFeed } from './feed.ts';
 
+/** What the change feed needs. */
 export interface ChangeRouteDeps {
   readonly store: Store;
 }

@@ -14,8 +14,8 @@ import { acceptInvitation, deviceLimit } from '../../objects/users/queries.ts';
 import { takeOverlay } from '../../overlay/allocator.ts';
 
 /**
- * Registers a plain device. `reserved`: the controller's own keys. Only the device's first handshake proves that it holds the
- * private half of its key; until then the key is a name.
+ * Registers a plain device and returns its id. `reserved` holds the controller's own keys. Until the first handshake, it
+ * is not proven that the device has the private key.
  */
 export async function createDevice(
   tx: Tx,
@@ -37,7 +37,7 @@ export async function createDevice(
 
 const keyTaken = (message: string): ApiError => invalidField('/publicKey', message, 'public_key_taken');
 
-/** A native device comes into being: its id is the one of the key that it enrols with. Its WireGuard key is nobody else's. */
+/** Registers a native device under the id of its enrolment key. The caller has checked that no agent has its key. */
 export async function enrolDevice(
   tx: Tx,
   wanted: { readonly id: string; readonly name: string | null; readonly user_id: string | null },
@@ -64,7 +64,7 @@ export async function enrolDevice(
   return 'enrolled';
 }
 
-/** An invitation that has expired ends the keys that were made under it. */
+/** Outcomes for owners that are refused. An expired invitation ends the keys that were made under it. */
 const refusedOwner: Partial<Record<ErrorCode, EnrolOutcome>> = {
   device_limit: 'device-limit',
   not_invited: 'expired-token',
@@ -95,7 +95,7 @@ async function add(
   tx.changed({ kind: 'device', id: row.id, op: 'create', name: row.name, before: null, after: auditedDevice(row) });
 }
 
-/** An absent optional field keeps its value; null clears it, so that nobody owns the device or nothing is known of it. */
+/** Changes a device. An absent optional field keeps its value; null clears it. */
 export async function changeDevice(
   tx: Tx,
   context: RequestContext,
@@ -119,13 +119,14 @@ export async function changeDevice(
   );
 }
 
+/** Activates or deactivates a device. A deactivated device loses its access at once. */
 export async function setActive(tx: Tx, context: RequestContext, id: string, active: boolean): Promise<void> {
   await existing(tx, context, id);
   const write = () => updateDevice(tx, id, { active: bit(active) });
   await trackDevices(tx, [id], write, active ? undefined : 'disconnect');
 }
 
-/** Its overlay addresses rest before anybody else gets them. */
+/** Deletes a device. Its overlay addresses rest before another agent gets them. */
 export async function removeDevice(tx: Tx, context: RequestContext, id: string): Promise<void> {
   await dropDevice(tx, await existing(tx, context, id));
 }
@@ -137,7 +138,7 @@ async function existing(tx: Tx, context: RequestContext, id: string): Promise<De
   return row;
 }
 
-/** A user gets one device more: as many as allowed, and the first one takes an invitation up. */
+/** Checks that a user may own one more device, and accepts an open invitation of the user. */
 async function admitOwner(tx: Tx, user: string): Promise<void> {
   const devices = await deviceLimit(tx.scoped, user);
   if (devices === undefined) throw invalidField('/user', 'is not the id of a user', 'invalid_reference');
@@ -151,7 +152,10 @@ async function admitOwner(tx: Tx, user: string): Promise<void> {
 
 async function requireEntry(tx: Tx, row: DeviceRow, gateway: string): Promise<void> {
   if (row.identity_key !== null)
-    throw invalidField('/entryGateway', 'is for plain devices: this one runs the client, which finds its own way');
+    throw invalidField(
+      '/entryGateway',
+      'is for plain devices only: this device runs the client, which chooses its gateway itself',
+    );
   await requireRelay(tx, gateway);
 }
 
@@ -167,8 +171,8 @@ async function requireRelay(tx: Tx, gateway: string): Promise<void> {
 }
 
 /**
- * What administrators say of a device, of a posture that they give whole. What the client has told and nobody has
- * contradicted stays the client's to tell, so that a device can be written back as it was read.
+ * Returns the part of a complete posture that administrators set. Facts that equal the client's report stay the client's,
+ * so that a device can be written back as it was read.
  */
 function ownPosture(row: DeviceRow, given: object): string | null {
   const told = row.reported_posture === null ? {} : decodeJson<Record<string, unknown>>(row.reported_posture);
@@ -181,7 +185,7 @@ function ownPosture(row: DeviceRow, given: object): string | null {
 const hardwareIdOf = (kind: 'wg' | 'id', key: string): string =>
   `${kind}-${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
 
-/** A name that the API would take, from what a host says of itself. */
+/** Returns a name that the API accepts, made from the host name that the client reports. */
 function nameOf(hostname: string): string {
   const name = hostname.slice(0, 120).trim();
   return nameSchema.safeParse(name).success ? name : 'device';

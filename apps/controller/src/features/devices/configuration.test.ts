@@ -74,7 +74,7 @@ test('the endpoint is the one given, with its port or that of the gateway, else 
   assert.equal(await endpoint({ endpoint: null }), '198.51.100.7:51820');
 });
 
-test('what cannot be a peer yet is left out, and a comment says why', async (t) => {
+test('a gateway that cannot be a peer yet is left out, and a comment says why', async (t) => {
   const { gateway, configuration, set, app, device } = await start(t);
   const first = await configuration();
   assert.match(first.text, /^# Left out: gateway "Berlin", it has not been deployed yet\.$/m);
@@ -124,7 +124,7 @@ test('a gateway of the office hours is in the configuration at night too', async
   assert.match((await configuration()).text, /^# Nothing can be reached yet/);
 });
 
-test('where an internet policy sends everything through gateways, so does the configuration', async (t) => {
+test('the configuration routes everything through gateways when an internet policy does', async (t) => {
   const { make, app, gateway, configuration, set } = await start(t);
   await set(gateway.id, { wireguard_key: publicKeyOf('Berlin') });
   const second = await make.gateway('Hamburg', { endpoint: 'hamburg.example.com' });

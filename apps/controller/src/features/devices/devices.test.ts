@@ -37,7 +37,7 @@ test('a key is taken once in a tenant, by devices and gateways alike', async (t)
   }
 });
 
-test('a device that cannot be is refused with the field', async (t) => {
+test('an invalid device is refused with the field', async (t) => {
   const app = await openTestApp(t);
   const good = { name: 'x', publicKey: publicKeyOf('x') };
   const refused = (more: object, code: 'invalid_request' | 'invalid_reference', pointer: string) =>
@@ -68,7 +68,7 @@ test('a device belongs to a user, whose invitation it takes up, and shows its ow
   await assertRefused(app, ['POST', path, { body }], 409, 'not_invited');
 });
 
-test('nobody has more devices than allowed', async (t) => {
+test('a user cannot have more devices than allowed', async (t) => {
   const app = await openTestApp(t);
   const make = makers(app);
   const [anna, bert] = [await make.user('anna@example.com'), await make.user('bert@example.com')];

@@ -12,14 +12,15 @@ import { keyAnywhere, openKey, useUp } from '../../objects/enrolment-keys/redeem
 import type { SecretBox } from '../../secrets/box.ts';
 import { enrolDevice } from './commands.ts';
 
+/** What the directory of devices needs. */
 export interface DeviceDirectoryDeps {
   readonly store: Store;
   readonly box: SecretBox;
-  /** WireGuard keys of the controller's own, base64. */
+  /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
 }
 
-/** What the agent channel asks of the database about devices. An id comes from a client: its tenant is found here. */
+/** Answers the agent channel's questions about devices. A client names only its id; the tenant is found here. */
 export function createDeviceDirectory(deps: DeviceDirectoryDeps) {
   const { store } = deps;
   const refused = new RefusedEnrolments(store);
@@ -67,7 +68,7 @@ export function createDeviceDirectory(deps: DeviceDirectoryDeps) {
   };
 }
 
-/** Rows of one write behind: a few milliseconds. */
+/** Rows per delayed write, which takes a few milliseconds. */
 const rowsPerWrite = 200;
 
 const clients = (store: Store) =>
@@ -106,7 +107,7 @@ async function enrol(
 ): Promise<EnrolOutcome> {
   const key = await openKey(tx, box, id, secret);
   if (key === 'already-enrolled') {
-    // The same client, whose connection ended before it heard so: nobody else has its identity.
+    // The same client, whose connection ended before it got the answer: no other client has its identity.
     const device = await findDevice(tx.scoped, id);
     return device?.identity_key === keys.identityKey ? 'enrolled' : key;
   }

@@ -37,7 +37,7 @@ test('the client and its host are shown once it has connected, and its paths by 
   assert.deepEqual([listed.connected, listed.paths], [true, undefined]);
 });
 
-test('what the client tells is a change where it differs, without a version; administrators are believed more', async (t) => {
+test('a differing report of the client is a change without a version; values of administrators win', async (t) => {
   const app = await openTestApp(t);
   const { directory } = app.parts;
   const device = await nativeDevice(app, 'laptop');
@@ -69,7 +69,7 @@ test('what the client tells is a change where it differs, without a version; adm
   assert.equal((await patch({ name: 'laptop', appVersion: '9' })).json.appVersion, '1.2.0');
 });
 
-test('nobody tells the posture of a plain device but administrators', async (t) => {
+test('only administrators set the posture of a plain device', async (t) => {
   const app = await openTestApp(t);
   const device = await makers(app).device('phone');
   const before = await revisionOf(app);
@@ -78,7 +78,7 @@ test('nobody tells the posture of a plain device but administrators', async (t) 
   assert.equal(await revisionOf(app), before);
 });
 
-test('a deleted device leaves word for its client; a plain one has none', async (t) => {
+test('a deleted native device leaves a tombstone for its client; a plain device leaves none', async (t) => {
   const app = await openTestApp(t);
   const { agents } = app.parts.directory;
   const [native, plain] = [await nativeDevice(app, 'laptop'), await makers(app).device('phone')];

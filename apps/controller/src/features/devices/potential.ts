@@ -1,9 +1,9 @@
 import type { World, WorldChange } from '@sallyport/policy';
 
 /**
- * The world as if every admission rule of private and SaaS policies were met. An exported configuration lasts longer than an
- * outcome: a device needs the gateway of its office hours also when it fetches the configuration at night. What it may
- * do there and when, the gateway decides. Rules of internet policies stay: they decide which way its other traffic goes.
+ * Returns the world as if every admission rule of private and SaaS policies were met. An exported configuration lasts
+ * longer than an outcome: a configuration fetched at night still needs the gateway of the office hours. The gateway decides
+ * what the device may do and when. Rules of internet policies stay, because they decide where its other traffic goes.
  */
 export function withRulesMet(world: World): World {
   const open = world.rules.values().find((rule) => rule.unrestricted);

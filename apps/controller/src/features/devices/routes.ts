@@ -12,18 +12,19 @@ import { changeDevice, createDevice, removeDevice, setActive } from './commands.
 import { deviceConfiguration } from './configuration.ts';
 import { withRulesMet } from './potential.ts';
 
-/** Where the tenant's world comes from, with everything in it that was committed before the call. */
+/** Source of a tenant's world, which holds everything that was committed before the call. */
 export interface Worlds {
   world(tenant: string): Promise<World>;
 }
 
+/** What the operations on devices need. */
 export interface DeviceRouteDeps {
   readonly store: Store;
   readonly devices: DeviceQueries;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
   readonly worlds: Worlds;
   readonly egress: EgressSettings;
-  /** WireGuard keys of the controller's own, base64. */
+  /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
 }
 

@@ -9,16 +9,17 @@ import { deviceUsers } from '../../objects/users/queries.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 
+/** What the commands on enrolment keys need. */
 export interface EnrolmentKeyDeps {
   readonly box: SecretBox;
   readonly identity: Pick<ControllerIdentity, 'fingerprint'>;
 }
 
 const dayMs = 86_400_000;
-/** Keys live no longer, and are listed no longer. */
+/** Longest lifetime of a key, and how long it is listed. */
 export const longestLifeMs = 30 * dayMs;
 
-/** Makes a key. The key itself is in the answer only: what stays is a keyed hash of its secret. */
+/** Creates a key. Only the answer holds the key itself; the database stores a keyed hash of its secret. */
 export async function createEnrolmentKey(
   tx: Tx,
   { box, identity }: EnrolmentKeyDeps,
@@ -45,7 +46,7 @@ export async function createEnrolmentKey(
   return { row: { tenant_id: tx.tenant, ...row }, key };
 }
 
-/** A device that has used it stays. */
+/** Deletes a key. A device that has used it stays. */
 export async function removeEnrolmentKey(tx: Tx, id: string): Promise<void> {
   const row = await findKey(tx.scoped, id);
   if (row === undefined) throw notFound();

@@ -41,7 +41,7 @@ test('a key is shown once, lives a day unless told otherwise, and is listed for 
   );
 });
 
-test('keys that cannot be are refused with the field', async (t) => {
+test('invalid keys are refused with the field', async (t) => {
   const app = await openTestApp(t);
   const refused = (body: object, code: 'invalid_request' | 'invalid_reference', pointer: string) =>
     assertRefused(app, ['POST', path, { body }], 400, code, [pointer]);
@@ -82,7 +82,7 @@ test('a device enrols once: it has the id and the name of the key, addresses, an
   assert.equal(await revisionOf(app), revision + 1, 'a copied key is worth one event');
 });
 
-test('a key without a name gives the name of the host, or a plain one where that is none', async (t) => {
+test('a key without a name names the device after the host, or "device" when the host name is invalid', async (t) => {
   const app = await openTestApp(t);
   const [good, bad] = [await makeKey(app), await makeKey(app)];
   assert.equal(await enrolWith(app, good, 'desk'), 'enrolled');
@@ -91,7 +91,7 @@ test('a key without a name gives the name of the host, or a plain one where that
   assert.equal((await deviceOf(app, bad.id)).json.name, 'device');
 });
 
-test('a client that comes again before it has heard that it is enrolled is the same one', async (t) => {
+test('a client that retries its enrolment before it got the answer is the same client', async (t) => {
   const app = await openTestApp(t);
   const key = await makeKey(app);
   assert.deepEqual(await Promise.all([enrolWith(app, key, 'desk'), enrolWith(app, key, 'desk')]), [
@@ -103,7 +103,7 @@ test('a client that comes again before it has heard that it is enrolled is the s
   assert.equal((await app.request('GET', '/tenants/devices')).json.total, 1);
 });
 
-test('late keys, keys taken back, and WireGuard keys of others enrol nobody', async (t) => {
+test('late keys, deleted keys and WireGuard keys of others enrol no device', async (t) => {
   const app = await openTestApp(t);
   await makers(app).device('laptop');
   const late = await makeKey(app);
@@ -149,7 +149,7 @@ test('a key that is taken back after it was used leaves the device as it is', as
   assert.ok(record !== null && record !== 'deleted' && record.identityKey !== null);
 });
 
-test('keys of another tenant are not to be seen, and go with their user', async (t) => {
+test('keys of another tenant are not visible, and keys are deleted with their user', async (t) => {
   const app = await openTestApp(t);
   const anna = await makers(app).user('anna@example.com');
   const key = await makeKey(app, { user: anna.id });

@@ -38,7 +38,7 @@ function enrolmentKeyRoutes(deps: EnrolmentKeyDeps & { readonly store: Store }):
   };
 }
 
-/** Keys as answers carry them, without the keys themselves. */
+/** Returns keys in the form of answers, without the keys themselves. */
 async function views(db: Scoped, rows: readonly EnrolmentKeyRow[]): Promise<EnrolmentKey[]> {
   const owners = await deviceUsers(
     db,

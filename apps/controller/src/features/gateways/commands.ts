@@ -24,12 +24,14 @@ import { freeOverlay, takeOverlay } from '../../overlay/allocator.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 
+/** What the commands on gateways need. */
 export interface GatewayCommandDeps {
   readonly box: SecretBox;
   readonly identity: Pick<ControllerIdentity, 'fingerprint'>;
   readonly presence: PresenceSource;
 }
 
+/** Creates a gateway. Returns its row and its enrolment token. */
 export async function createGateway(
   tx: Tx,
   { box, identity }: Pick<GatewayCommandDeps, 'box' | 'identity'>,
@@ -67,7 +69,7 @@ export async function createGateway(
   return { row: { tenant_id: tx.tenant, ...row }, token };
 }
 
-/** Applies a PATCH. What asks for nothing new changes nothing: no version, no revision. */
+/** Applies a PATCH. A PATCH without a difference takes no version and no revision. */
 export async function changeGateway(
   tx: Tx,
   context: RequestContext,
@@ -93,6 +95,7 @@ export async function changeGateway(
   return after;
 }
 
+/** Enables or disables the relay of a gateway. */
 export async function setRelay(tx: Tx, context: RequestContext, id: string, enabled: boolean): Promise<GatewayRow> {
   return save(tx, await existing(tx, context, id), { relay_enabled: bit(enabled) });
 }
@@ -102,7 +105,7 @@ const defaultRelayPorts = '52000-52999';
 const relayRange = ({ relay_from, relay_to }: Pick<GatewayRow, 'relay_from' | 'relay_to'>): string =>
   `${relay_from}-${relay_to}`;
 
-/** Where WireGuard's port is one of them, pairs get the others; but the first answers probes. */
+/** Returns the range of relay ports. The first port answers probes, so it must not be the WireGuard port. */
 function relayPorts(given: string | undefined, wireguardPort: string): { relay_from: number; relay_to: number } {
   const [relay_from = 0, relay_to = 0] = (given ?? defaultRelayPorts).split('-').map(Number);
   if (given !== undefined && relay_from === Number(wireguardPort))
@@ -110,12 +113,12 @@ function relayPorts(given: string | undefined, wireguardPort: string): { relay_f
   return { relay_from, relay_to };
 }
 
-/** The intent, and since when the gateway drains: its deadline is counted from there. */
+/** Returns the intent and when draining began, from which the deadline counts. */
 function drained(row: GatewayRow, intent: GatewayIntent, now: number): Pick<GatewayRow, 'intent' | 'drain_since'> {
   return { intent, drain_since: intent === 'MAINTENANCE' ? (row.drain_since ?? now) : null };
 }
 
-/** New token, no identity until an agent enrols with it. The WireGuard key stays: the host may be the same. */
+/** Renews the token and ends the identity until an agent enrols. The WireGuard key stays: the host may be the same. */
 export async function rekeyGateway(
   tx: Tx,
   context: RequestContext,
@@ -125,7 +128,7 @@ export async function rekeyGateway(
   return renewToken(tx, deps, await existing(tx, context, id));
 }
 
-/** As `rekeyGateway`, when the controller itself wants it. */
+/** Re-keys a gateway on behalf of the controller itself. */
 export function renewToken(
   tx: Tx,
   deps: Pick<GatewayCommandDeps, 'box' | 'identity'>,
@@ -135,7 +138,7 @@ export function renewToken(
   return save(tx, row, { ...kept, identity_key: null }, 'rekey');
 }
 
-/** Resources and policies lose it; a list of theirs that becomes empty stays empty. */
+/** Deletes a gateway. Resources and policies lose it; a list that becomes empty stays empty. */
 export async function removeGateway(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existing(tx, context, id);
   tx.changed({ kind: 'gateway', id, op: 'delete', name: row.name, before: audited(row), after: null });
@@ -160,7 +163,7 @@ async function existing(tx: Tx, context: RequestContext, id: string): Promise<Ga
   return row;
 }
 
-/** `intent` wins; a status equal to the one shown is no order, nor are those that only an agent brings about. */
+/** Returns the wanted intent. `intent` wins; the shown status, and statuses that only an agent sets, ask for nothing. */
 function wantedIntent(
   present: GatewayIntent,
   shown: GatewayStatus,
@@ -186,7 +189,7 @@ async function save(
   return after;
 }
 
-/** A gateway as the audit trail keeps it: nothing that opens anything. */
+/** Returns a gateway in the form of the audit trail, without secrets. */
 function audited({
   id,
   name,

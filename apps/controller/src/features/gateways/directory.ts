@@ -12,10 +12,11 @@ import { isForeignKey } from '../../objects/agents/wireguard-keys.ts';
 import { findGateway, type GatewayRow, updateGateway } from '../../objects/gateways/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 
+/** What the directory of gateways needs. */
 export interface DirectoryDeps {
   readonly store: Store;
   readonly box: SecretBox;
-  /** WireGuard keys of the controller's own, base64. */
+  /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
   /** Told of moments written to rows outside of a commit: tenant, then gateway id to epoch milliseconds. */
   readonly onLastOnline: (tenant: string, moments: ReadonlyMap<string, number>) => void;
@@ -23,7 +24,7 @@ export interface DirectoryDeps {
   readonly publicHost: () => Promise<string | null>;
 }
 
-/** What the agent channel asks of the database about gateways. An id comes from an agent: its tenant is found here. */
+/** Answers the agent channel's questions about gateways. An agent names only its id; the tenant is found here. */
 export function createGatewayDirectory(deps: DirectoryDeps) {
   const { store } = deps;
   const refused = new RefusedEnrolments(store);
@@ -179,7 +180,7 @@ async function writeLastOnline(
   { store, onLastOnline }: DirectoryDeps,
   moments: ReadonlyMap<string, number>,
 ): Promise<void> {
-  // One write after the other, each of a size that nobody has to wait for.
+  // Small writes, one after the other, so that other writes do not wait.
   for (const part of chunks([...moments.keys()], rowsPerWrite)) {
     const rows = await agents(store)
       .selectFrom('gateways')

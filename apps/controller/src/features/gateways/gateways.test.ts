@@ -42,7 +42,7 @@ test('a new gateway has exactly the fields of the published page, and ours', asy
   });
 });
 
-test('what was created is what is read, one by one and in the list, in order of creation', async (t) => {
+test('created policies are read back the same, one by one and in the list, in order of creation', async (t) => {
   const app = await openTestApp(t);
   const made = [];
   for (const name of ['b', 'a', 'c']) {
@@ -56,7 +56,7 @@ test('what was created is what is read, one by one and in the list, in order of 
   assert.equal(made[0].autoDiscoverEndpoint, false);
 });
 
-test('absent keeps, null clears, and the list follows', async (t) => {
+test('absent fields keep values, null clears them, and the list shows it', async (t) => {
   const app = await openTestApp(t);
   const { id } = await create(app, { description: 'old', endpoint: 'gw.example.com' });
   await app.request('GET', path);
@@ -102,7 +102,7 @@ test('status shown follows intent, then error, then deployment, then presence', 
   assert.equal(await shown(), 'MAINTENANCE');
 });
 
-test('a status in PATCH is an order only when it is another one than shown', async (t) => {
+test('a status in PATCH changes the intent only when it differs from the shown status', async (t) => {
   const app = await openTestApp(t);
   const { id } = await create(app);
   const patch = async (more: object) => {
@@ -222,7 +222,7 @@ test('a deleted gateway is gone, and its agent is told so', async (t) => {
   );
 });
 
-test('ports, names and endpoints that cannot be are refused', async (t) => {
+test('invalid ports, names and endpoints are refused', async (t) => {
   const app = await openTestApp(t);
   const refused = async (more: object, pointer: string) => {
     const { status, json } = await app.request('POST', path, { body: { ...body, ...more } });
@@ -250,7 +250,7 @@ test('the endpoint of an agent on this machine is told as others reach it', asyn
   assert.equal(await discovered('[::1]:51820'), '192.0.2.10:51820');
 });
 
-test('what agents report is no administrator’s change', async (t) => {
+test('reports of agents are not changes by an administrator', async (t) => {
   const app = await openTestApp(t);
   const made = await create(app);
   app.clock.now += 1000;

@@ -11,14 +11,16 @@ import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { createGateway, renewToken } from './commands.ts';
 
+/** What the gateway beside the controller is set up with. */
 export interface LocalGatewayDeps {
   readonly store: Store;
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;
-  /** Who the agent on this machine is, from its state directory; null: it has no identity yet. */
+  /** Returns the identity of the agent on this machine, from its state directory; null without an identity. */
   readonly agent: () => LocalAgent | null;
 }
 
+/** The identity of the agent on this machine. */
 export interface LocalAgent {
   readonly gateway: string;
   /** Raw Ed25519 public key, base64. */
@@ -48,7 +50,7 @@ export async function localGatewayToken(deps: LocalGatewayDeps): Promise<string 
   return renewed === null ? null : readToken(box, renewed);
 }
 
-/** Null: there was never one. */
+/** Returns the id of the local gateway; null when there was never one. */
 export async function localGatewayId({ db }: Pick<Store, 'db'>): Promise<string | null> {
   const meta = unscoped(db, 'which gateway is the local one belongs to the controller');
   const row = await meta.selectFrom('meta').select('value').where('key', '=', 'local_gateway').executeTakeFirst();
@@ -74,7 +76,7 @@ export async function onLocalRekey(
   follower.startAt(tenant.id, tenant.revision);
 }
 
-/** Whether the agent can connect with the present token, or as what it is. */
+/** Returns whether the agent can connect with the present token or with its identity. */
 function fits({ box, agent }: LocalGatewayDeps, row: GatewayRow): boolean {
   const local = agent();
   if (local?.gateway !== row.id) return row.identity_key === null;

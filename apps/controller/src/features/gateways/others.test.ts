@@ -36,7 +36,7 @@ test('a gateway never gets the WireGuard key of a device, nor a device that of a
   await assertRefused(app, ['POST', '/tenants/devices', { body }], 409, 'public_key_taken', ['/publicKey']);
 });
 
-test('nobody gets the WireGuard key of an agent, of whichever tenant, nor one of the controller', async (t) => {
+test('the WireGuard key of an agent of any tenant, or of the controller, cannot be taken', async (t) => {
   const app = await openTestApp(t);
   const { gateway: books, device: devices } = app.parts.directory.agents;
   const enrol = async (name: string, wireguardPublicKey: string, key: string) => {

@@ -9,7 +9,7 @@ import type { GatewayRow } from '../../objects/gateways/store.ts';
 import { type Finding, found, wrong } from './findings.ts';
 import { pathMtu } from './path-mtu.ts';
 
-/** How a gateway is knocked at; parts that tests replace. */
+/** How a gateway is checked from outside. Tests replace parts of it. */
 export interface Outside {
   /** Private key of the controller's that gateways know, base64. */
   readonly probeKey: string;
@@ -18,10 +18,11 @@ export interface Outside {
   readonly pathMtu: typeof pathMtu;
   /** Whether the tenant sees addresses that names resolved to, the controller's own, and why a knock failed. */
   readonly details: boolean;
-  /** Waits for so many milliseconds. */
+  /** Waits this many milliseconds. */
   readonly pause: (ms: number) => Promise<void>;
 }
 
+/** Returns the checks of a gateway from outside. */
 export const outsideWith = (probeKey: string, settings: EgressSettings): Outside => ({
   probeKey,
   probe: probeHandshake,

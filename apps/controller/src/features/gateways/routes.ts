@@ -15,6 +15,7 @@ import { outsideWith } from './outside.ts';
 import { ConfigurationTests, type Tested } from './test-configuration.ts';
 import { TestPace } from './test-pace.ts';
 
+/** What the operations on gateways need. */
 export interface GatewayRouteDeps {
   readonly store: Store;
   readonly box: SecretBox;
@@ -22,9 +23,9 @@ export interface GatewayRouteDeps {
   readonly channel: Channel;
   readonly gateways: GatewayQueries;
   readonly gatewayLists: GatewayLists;
-  /** Which places may be knocked at, and what tenants are told of it. */
+  /** Which addresses may be probed, and how much tenants are told. */
   readonly egress: EgressSettings;
-  /** With whose probe key gateways are knocked at. */
+  /** The probe key that gateways are probed with. */
   readonly beacon: { readonly keys: Pick<BeaconKeys, 'probe'> };
 }
 

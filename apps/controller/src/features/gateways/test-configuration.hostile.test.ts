@@ -66,7 +66,7 @@ test('forbidden places are sent nothing, and look like places where nothing answ
   assert.deepEqual(heard, ['127.0.0.1']);
 });
 
-test('every failure says the same, whatever the network said', async (t) => {
+test('every failure gives the same answer, whatever the network reported', async (t) => {
   const row = await gatewayRow(t, { endpoint: 'db.internal:5432' });
   const fails = (reason: Failure) => told(row, { probe: async () => ({ ok: false, reason }) });
   const silent = await fails('no-answer');
@@ -84,7 +84,7 @@ test('every failure says the same, whatever the network said', async (t) => {
   }
 });
 
-test('an answer shows neither the address of a name nor where the controller is', async (t) => {
+test('an answer shows neither the address of a name nor the location of the controller', async (t) => {
   const row = await gatewayRow(t, { endpoint: 'vpn.example.com' });
   const probe = async (): Promise<HandshakeProbeResult> => ({
     ok: true,
@@ -100,7 +100,7 @@ test('an answer shows neither the address of a name nor where the controller is'
   assert.match(open.text, /vpn\.example\.com is 192\.0\.2\.7.*knocked at from 10\.9\.9\.9:4000/);
 });
 
-test('the address that was checked is the one that is knocked at: the name is not asked again', async (t) => {
+test('the checked address is the one that is probed: the name is not resolved again', async (t) => {
   const row = await gatewayRow(t, { endpoint: 'rebind.example.com' });
   const answers = [['192.0.2.7'], ['127.0.0.1']];
   const knocked: string[] = [];
@@ -120,7 +120,7 @@ test('before a gateway is deployed no name is asked for', async (t) => {
   assert.match((await told(row, { egress })).text, /db\.internal:51820, as given\. Not known before/);
 });
 
-test('a tenant that tests all the time is slowed down, and another one is not', async (t) => {
+test('a tenant that tests too often is slowed down, and other tenants are not', async (t) => {
   const app = await openTestApp(t);
   const make = async (key: string) =>
     (await app.request('POST', '/tenants/gateways', { body: { name: 'x', wireguardPort: '51820' }, key })).json.id;

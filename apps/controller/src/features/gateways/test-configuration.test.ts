@@ -73,7 +73,7 @@ async function openWireGuard(t: TestContext, largest: number) {
   return { endpoint: `127.0.0.1:${socket.address().port}`, publicKey: publicKeyOf(privateKey), sizes };
 }
 
-test('what can be known of a gateway over the API, before it is deployed and once an agent is there', async (t) => {
+test('the API shows a gateway before it is deployed and after an agent connected', async (t) => {
   const app = await openTestApp(t);
   const { json: made } = await app.request('POST', '/tenants/gateways', {
     body: { ...body, endpoint: 'gateway.invalid' },
@@ -121,7 +121,7 @@ test('a real handshake from outside, a full packet, and where they were sent fro
   assert.deepEqual(wireguard.sizes, [148, 1312]);
 });
 
-test('who asks while a test runs shares it', async (t) => {
+test('requests during a running test share its result', async (t) => {
   const app = await openTestApp(t);
   const row = await gatewayRow(app, { endpoint: '192.0.2.7' });
   const channel = new ScriptedChannel();
@@ -143,7 +143,7 @@ test('who asks while a test runs shares it', async (t) => {
   assert.deepEqual([first, knocked], [second, 1]);
 });
 
-test('WireGuard that is not found says why, and what to open; the agent decides the status', async (t) => {
+test('a WireGuard that does not answer is reported with the cause and the port to open; the agent decides the status', async (t) => {
   const app = await openTestApp(t);
   const given = await gatewayRow(app, { endpoint: 'vpn.example.com', discovered_endpoint: '203.0.113.9:51820' });
   const failing = async (reason: Exclude<HandshakeProbeResult, { ok: true }>['reason']) =>
@@ -184,7 +184,7 @@ test('an endpoint that the beacon sees may be closed to strangers; without one t
   assert.match((await run({ ...guessed, discovered_endpoint: null }, {})).details ?? '', /none is discovered before/);
 });
 
-test('a way that is too narrow for full packets is told with the MTU to set', async (t) => {
+test('a path that is too narrow for full packets is reported with the MTU to set', async (t) => {
   const app = await openTestApp(t);
   const row = await gatewayRow(app, { endpoint: '192.0.2.7' });
   const told = await run(row, { probe: async () => answers(true), pathMtu: async () => 1300 });

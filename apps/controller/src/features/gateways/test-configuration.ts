@@ -6,7 +6,7 @@ import type { AttachedResource, GatewayRow } from '../../objects/gateways/store.
 import { type Finding, found, wrong } from './findings.ts';
 import { knockFromOutside, type Outside } from './outside.ts';
 
-/** A gateway as it is to be tested. */
+/** A gateway under test. */
 export interface Tested {
   readonly row: GatewayRow;
   readonly resources: readonly AttachedResource[];

@@ -21,6 +21,7 @@ import { cutFromPolicies } from '../../objects/policies/cut.ts';
 import { checkGivenRoles, rolesById, rolesOfGroups } from '../../objects/roles/queries.ts';
 import { emptyGroup } from '../../objects/users/memberships.ts';
 
+/** Creates a group and returns its id. */
 export async function createGroup(tx: Tx, body: Input<'createGroup'>['body']): Promise<string> {
   const roles = await checkedRoles(tx, body.roles);
   const id = randomUUIDv7();
@@ -43,6 +44,7 @@ export async function createGroup(tx: Tx, body: Input<'createGroup'>['body']): P
   return id;
 }
 
+/** Changes a group. An absent optional field keeps its value. */
 export async function changeGroup(
   tx: Tx,
   context: RequestContext,
@@ -65,10 +67,11 @@ export async function changeGroup(
   await changeSamlDefault(tx, row, body.isSamlDefaultGroup);
 }
 
-/** Members who are in no other group come into the default one. */
+/** Deletes a group. Members without another group move to the default group. */
 export async function removeGroup(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existing(tx, context, id);
-  if (row.is_default === 1) throw new ApiError('built_in', 'The default group takes in who is in no other: it stays');
+  if (row.is_default === 1)
+    throw new ApiError('built_in', 'The default group cannot be deleted: it holds the users who are in no other group');
   const before = (await auditedGroups(tx, [id])).get(id) ?? null;
   const main = await findDefaultGroup(tx.scoped);
   await emptyGroup(tx, id, main.id);
@@ -92,18 +95,19 @@ async function checkedRoles(tx: Tx, given: readonly string[]): Promise<string[]>
   return roles;
 }
 
-/** Of the default group, name and roles stay: every tenant has it, and who is new gets nothing but what users have. */
+/** Refuses changes of the name and roles of the default group, so that new users get only the rights of users. */
 async function requireDefault(tx: Tx, row: GroupRow, name: string, roles: readonly string[]): Promise<void> {
   const present = new Set((await rolesOfGroups(tx.scoped, [row.id])).get(row.id));
   const same = present.size === roles.length && roles.every((role) => present.has(role));
-  if (name !== row.name || !same) throw new ApiError('built_in', 'The default group keeps its name and its roles');
+  if (name !== row.name || !same)
+    throw new ApiError('built_in', 'The name and the roles of the default group cannot be changed');
 }
 
 async function changeSamlDefault(tx: Tx, row: GroupRow, wanted: boolean | undefined): Promise<void> {
   if (wanted === undefined || wanted === (row.is_saml_default === 1)) return;
   if (wanted) return moveSamlDefault(tx, row.id);
   if (row.is_default === 1)
-    throw invalidField('/isSamlDefaultGroup', 'one group always is: set it on the group that takes over');
+    throw invalidField('/isSamlDefaultGroup', 'cannot be cleared here: set it on the group that takes over');
   await moveSamlDefault(tx, (await findDefaultGroup(tx.scoped)).id);
 }
 

@@ -98,7 +98,7 @@ test('the default group keeps its name and role and cannot be deleted; its limit
   await assertRefused(app, ['DELETE', `${path}/${main.id}?dry-run=true`], 409, 'built_in');
 });
 
-test('with a group go its memberships and its place in policies; nobody is left without a group', async (t) => {
+test('deleting a group removes its memberships and its place in policies, and leaves no user without a group', async (t) => {
   const { app, make, main } = await start(t);
   const [a, b] = [await make.group('a'), await make.group('b')];
   const [one, both, none] = [
@@ -136,7 +136,7 @@ test('with a group go its memberships and its place in policies; nobody is left 
   assert.ok(changes.includes('deleteGroup: policy'));
 });
 
-test('a group of many is deleted in one step', async (t) => {
+test('a group with many members is deleted in one step', async (t) => {
   const { app, make, main } = await start(t);
   const { id } = await make.group('many');
   for (let n = 0; n < 12; n++) {

@@ -25,7 +25,7 @@ import { checkMeaning, type Shape } from './meaning.ts';
 import type { PolicyQueryDeps } from './queries.ts';
 import { checkMembers, checkRule, type GivenMembers } from './references.ts';
 
-/** Puts the policy behind all others of its type but the default one. */
+/** Creates a policy after all others of its type, before the default one, and returns its id. */
 export async function createPolicy(
   tx: Tx,
   deps: PolicyQueryDeps,
@@ -83,6 +83,7 @@ export async function changePolicy(
   if (row.is_default === 1) checkDefault(before.get(id), (await auditedPolicies(tx, [id])).get(id));
 }
 
+/** Deletes a policy. Throws `built_in` for a default policy. */
 export async function removePolicy(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const { row } = await existing(tx, context, id);
   if (row.is_default === 1) throw new ApiError('built_in');
@@ -99,17 +100,17 @@ async function existing(tx: Tx, context: RequestContext, id: string): Promise<Po
   return policy;
 }
 
-/** Of the default policy, its mode and its gateways may change: how those go out whom no other policy speaks of. */
+/** Refuses changes of the default policy other than mode and gateways. */
 function checkDefault(before: object | undefined, after: object | undefined): void {
   const rest = (policy: object | undefined) => encodeJson({ ...policy, mode: null, gateways: null });
   if (rest(before) !== rest(after))
-    throw new ApiError('built_in', 'Of the default policy, only mode and gateways can be changed');
+    throw new ApiError('built_in', 'Only mode and gateways of the default policy can be changed');
 }
 
 type Body = Input<'createPolicy'>['body'] | Input<'updatePolicy'>['body'];
 type Columns = ReturnType<typeof columnsOf>;
 
-/** Columns of what a request says; what it leaves out is as in `row`, or empty. */
+/** Returns the columns of a request. Absent fields are taken from `row`, or are empty. */
 function columnsOf(type: PolicyType, body: Body, row: PolicyRow | null) {
   const mode = body.mode === undefined ? (row?.mode ?? null) : body.mode;
   return {
@@ -120,7 +121,7 @@ function columnsOf(type: PolicyType, body: Body, row: PolicyRow | null) {
     all_devices: bit(body.allDevices),
     all_resources: bit(body.allResources),
     description: body.description === undefined ? (row?.description ?? null) : body.description || null,
-    // An internet policy always has a mode: this one changes nothing for those whom it matches.
+    // An internet policy always has a mode. LOCAL changes nothing for the devices that it matches.
     mode: mode ?? (type === 'INTERNET' ? ('LOCAL' as const) : null),
     source_ips: body.sourceIps === undefined && row !== null ? row.source_ips : sourceIps(body.sourceIps),
   };

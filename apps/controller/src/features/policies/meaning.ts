@@ -2,7 +2,7 @@ import type { PolicyType } from '@sallyport/contract';
 import type { FieldErrors } from '../../field-errors.ts';
 import type { PolicyRow } from '../../objects/policies/store.ts';
 
-/** A policy as it would be, reduced to what has a meaning for some types only. */
+/** A policy after the write, reduced to the fields that only some types have. */
 export interface Shape {
   readonly type: PolicyType;
   readonly action: boolean;
@@ -18,8 +18,8 @@ export interface Shape {
 }
 
 /**
- * Adds to `errors` what a policy of this type cannot have, or lacks. What would mean nothing is refused, never ignored: it
- * would look as if it narrowed the policy.
+ * Adds to `errors` the fields that a policy of this type cannot have or lacks. A field without effect is refused and not
+ * ignored, because it would look as if it narrowed the policy.
  */
 export function checkMeaning(policy: Shape, errors: FieldErrors): void {
   switch (policy.type) {
@@ -42,11 +42,11 @@ function checkAccess({ type, mode, gateways, sourceIps }: Shape, errors: FieldEr
   if (sourceIps.length > 0) errors.add('/sourceIps', 'are for policies of type SITETOSITE only');
 }
 
-/** Gateways may stay where the mode asks for none, so that the mode can be turned back. */
+/** Checks an internet policy. Gateways may stay with a mode that uses none, so that the mode can be changed back. */
 function checkInternet({ action, mode, gateways, sourceIps }: Shape, errors: FieldErrors): void {
-  if (!action) errors.add('/action', 'must be true for policies of type INTERNET: mode RESTRICTED is what denies');
+  if (!action) errors.add('/action', 'must be true for policies of type INTERNET: use mode RESTRICTED to deny');
   if (mode === 'INTERNET_ACCESS_POINT' && gateways.length === 0)
-    errors.add('/gateways', 'must name at least one gateway, through which the traffic leaves');
+    errors.add('/gateways', 'must name at least one gateway through which the traffic leaves');
   if (sourceIps.length > 0) errors.add('/sourceIps', 'are for policies of type SITETOSITE only');
 }
 
@@ -57,6 +57,6 @@ function checkSites(policy: Shape, errors: FieldErrors): void {
     if (policy[flag]) errors.add(`/${flag}`, 'has no meaning for policies of type SITETOSITE');
   if (policy.sourceIps.length === 0)
     errors.add('/sourceIps', 'must have at least one address or range of the site that is to have access');
-  if (policy.gateways.length === 0) errors.add('/gateways', 'must name at least one gateway, behind which the site is');
+  if (policy.gateways.length === 0) errors.add('/gateways', 'must name at least one gateway of the site');
   if (policy.mode !== null) errors.add('/mode', 'is for policies of type INTERNET only');
 }

@@ -18,12 +18,14 @@ import { nestedResources } from '../../objects/resources/queries.ts';
 import { nestedUsers } from '../../objects/users/queries.ts';
 import { policyView } from './views.ts';
 
+/** What the queries of policies need. */
 export interface PolicyQueryDeps {
   readonly devices: Pick<DeviceQueries, 'nested'>;
   readonly gateways: Pick<GatewayQueries, 'nested'>;
   readonly now: () => number;
 }
 
+/** Makes the queries that answer with policies and the objects they name. */
 export function createPolicyQueries({ devices, gateways, now }: PolicyQueryDeps) {
   const views = async (db: Scoped, rows: readonly PolicyRow[]): Promise<Policy[]> => {
     const policies = await withMembers(db, rows);
@@ -55,7 +57,7 @@ export function createPolicyQueries({ devices, gateways, now }: PolicyQueryDeps)
   };
 }
 
-/** A default policy is stored far behind all others; it is shown as the one after them. */
+/** Returns the shown order of default policies. They are stored far behind all others and shown right after them. */
 async function shownOrders(db: Scoped, rows: readonly PolicyRow[]): Promise<ReadonlyMap<PolicyRow, number>> {
   const orders = new Map<PolicyRow, number>();
   for (const row of rows) if (row.is_default === 1) orders.set(row, await nextPosition(db, row.type));

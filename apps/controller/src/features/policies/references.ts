@@ -7,12 +7,12 @@ import { nestedResources } from '../../objects/resources/queries.ts';
 import { nestedUsers } from '../../objects/users/queries.ts';
 import type { PolicyQueryDeps } from './queries.ts';
 
-/** What a request says a policy names: ids, undefined where it says nothing. */
+/** Ids that a request lists for a policy; undefined for a list that it leaves out. */
 export type GivenMembers = Readonly<
   Record<'users' | 'groups' | 'devices' | 'resources' | 'gateways', readonly string[] | undefined>
 >;
 
-/** Adds to `errors` what is wrong with the objects that a policy is to name. Ids are in lower case. */
+/** Adds to `errors` what is wrong with the objects that a policy names. Ids are in lower case. */
 export async function checkMembers(
   tx: Tx,
   { devices, gateways }: PolicyQueryDeps,
@@ -29,11 +29,11 @@ export async function checkMembers(
   for (const [i, id] of (given.resources ?? []).entries()) {
     const resource = resources.get(id);
     if (resource !== undefined && !fits(resource.type, type))
-      errors.add(`/resources/${i}`, `is a resource of type ${resource.type}, the policy is of type ${type}`);
+      errors.add(`/resources/${i}`, `is a resource of type ${resource.type}, but the policy is of type ${type}`);
   }
 }
 
-/** A deny is unconditional: it takes the rule that admits everybody and no other. */
+/** Adds to `errors` what is wrong with the rule. A deny is unconditional, so it takes only the built-in rule. */
 export async function checkRule(
   tx: Tx,
   rule: string,
@@ -43,10 +43,10 @@ export async function checkRule(
   const known = await rulesById(tx.scoped, [rule]);
   if (!known.has(rule)) errors.add('/rule', 'is not the id of an admission rule', 'invalid_reference');
   else if (!action && rule !== builtIn)
-    errors.add('/rule', 'a policy that denies takes the built-in rule only', 'rule_not_allowed');
+    errors.add('/rule', 'must be the built-in rule, because a policy that denies takes no other', 'rule_not_allowed');
 }
 
-/** Site-to-site policies speak of what stands behind gateways, whichever of the two it is. */
+/** Returns whether a policy may name a resource. Site-to-site policies take private and SaaS resources. */
 const fits = (resource: AccessType, policy: PolicyType): boolean =>
   policy === 'SITETOSITE' ? resource !== 'INTERNET' : resource === policy;
 

@@ -5,13 +5,13 @@ import { FieldErrors } from '../../field-errors.ts';
 import { policiesOfType, updatePolicy } from '../../objects/policies/store.ts';
 import { trackPolicies } from '../../objects/policies/tracking.ts';
 
-/** Numbers the policies of one type from 1. The list is complete, but for the default policy, which stays last. */
+/** Numbers the policies of one type from 1. The list must be complete except for the default policy, which stays last. */
 export async function reorderPolicies(tx: Tx, { type, policies }: Input<'reorderPolicies'>['body']): Promise<void> {
   const present = await policiesOfType(tx.scoped, type);
   const rows = new Map(present.map((row) => [row.id, row]));
   const wanted = policies.map((id) => id.toLowerCase());
   if (wanted.some((id) => rows.get(id)?.is_default === 1))
-    throw new ApiError('built_in', 'The default policy is always the last one and cannot be put in order');
+    throw new ApiError('built_in', 'The default policy is always last: leave it out of the list');
   const errors = new FieldErrors();
   for (const [i, id] of wanted.entries()) {
     const pointer = `/policies/${i}`;

@@ -5,6 +5,7 @@ import { changePolicy, createPolicy, removePolicy } from './commands.ts';
 import { createPolicyQueries, type PolicyQueryDeps } from './queries.ts';
 import { reorderPolicies } from './reorder.ts';
 
+/** What the operations on policies need. */
 export interface PolicyRouteDeps extends Omit<PolicyQueryDeps, 'now'> {
   readonly store: Store;
 }

@@ -28,7 +28,7 @@ function refusals(app: TestApp, type: string, good: More) {
   };
 }
 
-test('what would mean nothing is refused, never ignored', async (t) => {
+test('fields without effect are refused and not ignored', async (t) => {
   const { app, make, saas, resource } = await start(t);
   const gateway = await make.gateway('Berlin');
   for (const [type, foreign] of [

@@ -5,7 +5,7 @@ import type { PolicyParts } from '../../objects/policies/store.ts';
 import type { NestedResource } from '../../objects/resources/views.ts';
 import type { NestedUser } from '../../objects/users/queries.ts';
 
-/** What policies name, by id. */
+/** The objects that policies name, by id. */
 export interface Named {
   readonly groups: ReadonlyMap<string, NestedGroup>;
   readonly users: ReadonlyMap<string, NestedUser>;
@@ -15,7 +15,7 @@ export interface Named {
   readonly rules: ReadonlyMap<string, AdmissionRule>;
 }
 
-/** A policy as answers carry it. `order` is its place as shown. */
+/** Returns a policy in the form of answers. `order` is its position as shown. */
 export function policyView({ row, members }: PolicyParts, order: number, named: Named): Policy {
   const rule = named.rules.get(row.rule_id);
   return {

@@ -13,6 +13,7 @@ import {
 import { protocolView } from '../../objects/protocols/views.ts';
 import { trackResources } from '../../objects/resources/tracking.ts';
 
+/** Creates a protocol and returns its row. */
 export async function createProtocol(tx: Tx, body: Input<'createProtocol'>['body']): Promise<ProtocolRow> {
   const row = {
     id: randomUUIDv7(),

@@ -59,7 +59,7 @@ export async function changeAddress(tx: Tx, id: string, body: Input<'updateAddre
   return after;
 }
 
-/** Takes an address out of its resource. One without any address left reaches nothing. */
+/** Removes an address from its resource. A resource without addresses reaches nothing. */
 export async function removeAddress(tx: Tx, id: string): Promise<void> {
   const { resource } = await existing(tx, id);
   await trackResources(tx, [resource], () => deleteAddresses(tx, [id]));

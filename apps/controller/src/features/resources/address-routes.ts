@@ -4,6 +4,7 @@ import type { Handlers } from '../../http/handlers.ts';
 import type { ResourceQueries } from '../../objects/resources/queries.ts';
 import { changeAddress, removeAddress } from './address-commands.ts';
 
+/** What the operations on addresses need. */
 export interface AddressRouteDeps {
   readonly store: Store;
   readonly resources: ResourceQueries;
@@ -11,7 +12,7 @@ export interface AddressRouteDeps {
 
 type AddressOperation = 'listAddresses' | 'getAddress' | 'updateAddress' | 'deleteAddress' | 'listAddressGateways';
 
-/** Addresses live and die with their resource; these are the operations on one of them alone. */
+/** Returns the operations on single addresses. Addresses are created and deleted with their resource. */
 export function addressRoutes({ store, resources }: AddressRouteDeps): Handlers<AddressOperation> {
   return {
     listAddresses: {

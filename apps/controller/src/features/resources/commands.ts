@@ -22,6 +22,7 @@ import { checkAddresses, type GivenAddress } from './addresses.ts';
 /** How attached gateways are looked up. */
 export type GatewayLookup = Pick<GatewayQueries, 'nested'>;
 
+/** Creates a resource with its addresses and returns its id. */
 export async function createResource(tx: Tx, body: Input<'createResource'>['body']): Promise<string> {
   const errors = new FieldErrors();
   const addresses = await checked(tx, body.addresses, errors);
@@ -52,7 +53,7 @@ export async function changeResource(
   const present = await existing(tx, context, id);
   const errors = new FieldErrors();
   if (body.type !== undefined && body.type !== present.row.type)
-    errors.add('/type', `cannot change after creation, it is ${present.row.type}`);
+    errors.add('/type', `cannot change after creation: it is ${present.row.type}`);
   const addresses = await checked(tx, body.addresses, errors);
   const description = body.description === undefined ? present.row.description : body.description || null;
   await trackResources(tx, [id], async () => {
@@ -61,6 +62,7 @@ export async function changeResource(
   });
 }
 
+/** Deletes a resource. Gateways and policies lose it. */
 export async function removeResource(
   tx: Tx,
   context: RequestContext,
@@ -75,7 +77,7 @@ export async function removeResource(
   await deleteResource(tx, id);
 }
 
-/** Makes mode and gateways of a resource exactly what is given; a gateway left out is detached. */
+/** Sets mode and gateways of a resource. A gateway that the list leaves out is detached. */
 export async function balanceLoad(
   tx: Tx,
   context: RequestContext,
@@ -86,7 +88,10 @@ export async function balanceLoad(
   const present = await existing(tx, context, id);
   const wanted = body.gateways.map((gateway) => gateway.toLowerCase());
   if (present.row.type === 'INTERNET' && wanted.length > 0)
-    throw invalidField('/gateways', 'a resource of type INTERNET has none: internet policies name the gateways');
+    throw invalidField(
+      '/gateways',
+      'must be empty for a resource of type INTERNET: internet policies name the gateways',
+    );
   await checkGateways(tx, gateways, wanted);
   await trackResources(tx, [id], async () => {
     await updateResource(tx, id, { load_balancing_mode: body.loadBalancingMode });
@@ -96,6 +101,7 @@ export async function balanceLoad(
   await recordGateways(tx, gateways, without(present.gateways, wanted), 'detach');
 }
 
+/** Takes one gateway out of a resource. Throws `not_found` when it is not attached. */
 export async function detachGateway(
   tx: Tx,
   context: RequestContext,
@@ -134,7 +140,7 @@ async function checkGateways(tx: Tx, gateways: GatewayLookup, wanted: readonly s
   errors.check();
 }
 
-/** A gateway shows its resources, so it is another one with every resource that comes or goes. */
+/** Records a change of each gateway, because a gateway shows its resources. */
 async function recordGateways(
   tx: Tx,
   gateways: GatewayLookup,

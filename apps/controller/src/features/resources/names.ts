@@ -1,6 +1,6 @@
 import { domainToASCII } from 'node:url';
 
-/** A host name as it is stored: in lower case, without the dot at its end. */
+/** Returns a host name as it is stored: in lower case, without a final dot. */
 export const canonicalName = (text: string): string => text.toLowerCase().replace(/(?<=[^.])\.$/, '');
 
 /** Why a canonical text is no host name (RFC 1123), in words for its field; null when it is one. */

@@ -32,7 +32,7 @@ test('a resource is created with canonical addresses and read back the same', as
   assert.deepEqual(await read(app, made.id), made);
 });
 
-test('addresses that cannot be are refused with their place, all at once', async (t) => {
+test('all invalid addresses of a request are refused at once, each with its place', async (t) => {
   const { app, ssh } = await start(t);
   const refused = async (address: string) => {
     const addresses = [
@@ -85,7 +85,7 @@ test('addresses that cannot be are refused with their place, all at once', async
   );
 });
 
-test('names are stored, shown as names, and enforced by nobody yet', async (t) => {
+test('names are stored and shown as names, and are not enforced yet', async (t) => {
   const { app, make, web } = await start(t);
   const protocols = [web.id];
   const given = ['Server', 'www.Example.com.', '10.0.0.1', 'xn--bcher-kva.example', '4you.example'];
@@ -110,7 +110,7 @@ test('names are stored, shown as names, and enforced by nobody yet', async (t) =
   assert.match((await app.request('POST', path, { body: idn })).json.errors[0].message, /xn--bcher-kva\.example/);
 });
 
-test('a resource that nobody can reach says why', async (t) => {
+test('an unreachable resource says why', async (t) => {
   const { app, make, web } = await start(t);
   const protocols = [web.id];
   const gateway = await make.gateway('Berlin');

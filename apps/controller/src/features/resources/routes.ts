@@ -6,6 +6,7 @@ import type { ResourceQueries } from '../../objects/resources/queries.ts';
 import { addressRoutes } from './address-routes.ts';
 import { balanceLoad, changeResource, createResource, detachGateway, removeResource } from './commands.ts';
 
+/** What the operations on resources need. */
 export interface ResourceRouteDeps {
   readonly store: Store;
   readonly gateways: Pick<GatewayQueries, 'nested'>;

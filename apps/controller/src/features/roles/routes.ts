@@ -4,6 +4,7 @@ import type { Handlers } from '../../http/handlers.ts';
 import type { PeopleQueries } from '../../objects/people/queries.ts';
 import { existingRole, listRoles } from '../../objects/roles/queries.ts';
 
+/** What the operations on roles need. */
 export interface RoleRouteDeps {
   readonly store: Store;
   readonly people: Pick<PeopleQueries, 'withRole'>;

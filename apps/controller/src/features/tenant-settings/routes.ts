@@ -4,6 +4,7 @@ import type { Store } from '../../db/store.ts';
 import { type Handlers, requireVersion } from '../../http/handlers.ts';
 import { changeSettings, tenantRow, tenantView } from './settings.ts';
 
+/** What the operations on the tenant's settings need. */
 export interface TenantSettingsDeps {
   readonly store: Store;
   /** Whether a country database is there. */

@@ -24,7 +24,7 @@ test('settings of a new tenant', async (t) => {
   assert.equal(headers.etag, '"1"');
 });
 
-test('what is given changes, what is left out stays, null takes a limit away', async (t) => {
+test('given settings change, absent ones stay, and null removes a limit', async (t) => {
   const app = await openTestApp(t);
   const patch = async (body: object) => (await app.request('PATCH', path, { body })).json;
   const first = await patch({ name: 'Acme', timeZone: 'Europe/Zurich', leaseSeconds: 3600, auditRetentionDays: 30 });
@@ -56,7 +56,7 @@ test('writing back what was read changes nothing; a stale version is refused; a 
   await assertRefused(app, ['PATCH', path, { body, headers: { 'if-match': '"1"' } }], 412, 'precondition_failed');
 });
 
-test('what cannot be is refused by its field', async (t) => {
+test('invalid settings are refused by their field', async (t) => {
   const app = await openTestApp(t);
   for (const [field, value] of [
     ['timeZone', 'Mars/Olympus'],

@@ -5,9 +5,10 @@ import type { Tx } from '../../db/store.ts';
 
 type TenantRow = Row<'tenants'>;
 
+/** Returns the tenant's row. */
 export const tenantRow = (db: Scoped): Promise<TenantRow> => db.selectTenant().selectAll().executeTakeFirstOrThrow();
 
-/** What is left out stays as it is; a limit of null takes the limit away. */
+/** Changes the settings. Absent fields keep their values; null removes a limit. */
 export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody<'updateTenant'>): Promise<TenantRow> {
   const { name, timeZone, leaseSeconds, drainSeconds, localNetwork, mtu, auditRetentionDays } = wanted;
   const values: RowUpdate<'tenants'> = {
@@ -37,12 +38,13 @@ export async function changeSettings(tx: Tx, row: TenantRow, wanted: RequestBody
   return after;
 }
 
-/** What a tenant's answer tells of the controller. */
+/** Facts about the controller in the answer. */
 export interface About {
   readonly countries: boolean;
   readonly publicUrl: string | null;
 }
 
+/** Returns the settings of a tenant in the form of answers. */
 export const tenantView = (row: TenantRow, { countries, publicUrl }: About): Tenant => ({
   id: row.id,
   createdAt: new Date(row.created_at).toISOString(),

@@ -5,8 +5,8 @@ import type { ObjectKind, Tx } from '../../db/store.ts';
 import { defaultMaxDevices } from '../../objects/groups/queries.ts';
 
 /**
- * What every tenant starts with: roles and the group of those who are in no other, protocols, the rule that admits
- * everybody, the default internet policy.
+ * Inserts the objects that every tenant starts with: roles, the default group, protocols, the built-in admission rule and
+ * the default internet policy.
  */
 export async function insertBuiltIns(tx: Tx): Promise<void> {
   await insertDefaultGroup(tx, await insertRoles(tx));
@@ -98,7 +98,7 @@ async function insertRule(tx: Tx): Promise<string> {
   return id;
 }
 
-/** Stored place of default policies: behind every other of their type. */
+/** Stored position of default policies, after every other policy of their type. */
 const defaultPolicyPosition = 1_000_000;
 
 async function insertInternetPolicy(tx: Tx, rule: string): Promise<void> {

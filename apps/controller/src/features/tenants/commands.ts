@@ -7,9 +7,10 @@ import { issueApiKey, type NewApiKey } from '../../objects/api-keys/keys.ts';
 import { listTenants } from '../../objects/tenants/queries.ts';
 import { insertBuiltIns } from './built-ins.ts';
 
+/** A new tenant and its first key. */
 export interface CreatedTenant {
   readonly tenant: { readonly id: string; readonly name: string };
-  /** First key, role OWNER. Nobody can read it again. */
+  /** First key, role OWNER. It cannot be read again. */
   readonly apiKey: ApiKey & { readonly key: string };
 }
 
@@ -27,7 +28,7 @@ export async function createTenant(store: Store, actor: Actor, name: string, key
   });
 }
 
-/** A further key for a tenant that has lost its own. */
+/** Issues another key for a tenant that has lost its own. */
 export async function recoverTenant(
   store: Store,
   actor: Actor,
@@ -41,7 +42,7 @@ export async function recoverTenant(
 
 const tenantDefaults = { revision: 0, mtu: 1280, lease_ms: 24 * 3600 * 1000, audit_retention_days: 400 };
 
-/** Unique local prefix (RFC 4193): fd, then 40 random bits, then a subnet of ours to count in. */
+/** Returns a unique local prefix (RFC 4193): fd, then 40 random bits. We number the subnet below it. */
 function randomOverlay(globalId: Buffer): string {
   const first = (0xfdn << 120n) | (BigInt(`0x${globalId.toString('hex')}`) << 80n);
   const prefix = canonicalPrefix(`${formatAddress({ family: 6, value: first })}/48`);

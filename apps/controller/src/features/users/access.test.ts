@@ -29,7 +29,7 @@ async function effect(app: TestApp, ...[method, url, options]: Parameters<TestAp
   return { gained: json.gained, lost: json.lost };
 }
 
-test('whatever takes a user’s access is told by a dry run, and by nothing else', async (t) => {
+test('a dry run reports every loss of a user’s access', async (t) => {
   const { app, make, group, user } = await start(t);
   const other = await make.group('other');
   const none = { gained: 0, lost: 0 };
@@ -49,7 +49,7 @@ test('whatever takes a user’s access is told by a dry run, and by nothing else
   assert.deepEqual(await effect(app, 'POST', `${path}/${user.id}/groups`, back), { gained: 1, lost: 0 });
 });
 
-test('a device for an invited user accepts the invitation; deactivating and coming back is what decides', async (t) => {
+test('a device of an invited user accepts the invitation; deactivating and reactivating decide the status afterwards', async (t) => {
   const { app, group, user, device } = await start(t);
   const invited = await readUser(app, user.id);
   assert.deepEqual([invited.status, invited.devices.map(({ id }: { id: string }) => id)], ['ACTIVE', [device.id]]);
@@ -60,7 +60,7 @@ test('a device for an invited user accepts the invitation; deactivating and comi
   assert.deepEqual(await effect(app, 'DELETE', `/tenants/groups/${group.id}`), { gained: 0, lost: 1 });
 });
 
-test('what a rule asks of a user is decided anew when it changes', async (t) => {
+test('a change of a user’s facts re-evaluates the rules that depend on them', async (t) => {
   const { app, make, group, user, resource } = await start(t);
   await app.request('PUT', `${path}/${user.id}`, { body: { department: 'Engineering' } });
   const rule = await make.rule('engineers', "user.department == 'Engineering' && 'staff' in groups");

@@ -10,7 +10,7 @@ import { deleteUser, type UserRow, updateUser } from '../../objects/users/store.
 import { auditedUsers, trackUsers } from '../../objects/users/tracking.ts';
 import { existingParts, existingUser } from './existing.ts';
 
-/** Writes what an administrator may say of a user. What is left out stays, null takes it away. */
+/** Changes the fields of a user. Absent fields keep their values; null clears them. */
 export async function changeUser(
   tx: Tx,
   context: RequestContext,
@@ -31,13 +31,13 @@ export async function changeUser(
   await trackUsers(tx, [id], () => updateUser(tx, id, values));
 }
 
-/** Policies and devices of the user are cut at once; everything stays for the day the user comes back. */
+/** Deactivates a user. Access ends at once; policies and devices stay for when the user is reactivated. */
 export async function deactivateUser(tx: Tx, context: RequestContext, id: string): Promise<void> {
   requireOther(await existingUser(tx, context, id));
   await trackUsers(tx, [id], () => updateUser(tx, id, { status: 'DEACTIVATED' }), 'disconnect');
 }
 
-/** Who never took the invitation up is an invited user again. */
+/** Reactivates a user. A user who never accepted the invitation is invited again. */
 export async function reactivateUser(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existingUser(tx, context, id);
   if (row.status !== 'DEACTIVATED') return;
@@ -45,15 +45,18 @@ export async function reactivateUser(tx: Tx, context: RequestContext, id: string
   await trackUsers(tx, [id], () => updateUser(tx, id, { status }));
 }
 
-/** Begins the seven days anew. Nothing is sent: the audit trail is where it shows. */
+/** Starts the seven days of the invitation again. No mail is sent; the audit trail shows it. */
 export async function renewInvitation(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existingUser(tx, context, id);
   if (row.status !== 'INVITED')
-    throw new ApiError('not_invited', `${row.email} is ${row.status}: only invited users are invited again`);
+    throw new ApiError(
+      'not_invited',
+      `${row.email} is ${row.status}: only a user with status INVITED can be invited again`,
+    );
   await trackUsers(tx, [id], () => updateUser(tx, id, { invited_at: tx.now }));
 }
 
-/** The user's devices go too; groups and policies lose the user. */
+/** Deletes a user together with the user's devices, memberships and place in policies. */
 export async function removeUser(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const { row, groups } = await existingParts(tx, context, id);
   requireOther(row);
@@ -66,9 +69,10 @@ export async function removeUser(tx: Tx, context: RequestContext, id: string): P
 }
 
 function requireOther(row: UserRow): void {
-  if (row.is_owner === 1) throw new ApiError('last_owner', `${row.email} is the owner of the tenant`);
+  if (row.is_owner === 1)
+    throw new ApiError('last_owner', `${row.email} is the owner of the tenant and cannot be deactivated or deleted`);
 }
 
-/** In one order, so that the same attributes are the same text. */
+/** Returns attributes as JSON text with sorted keys, so that equal attributes give equal text. */
 const attributesOf = (attributes: Input<'updateUser'>['body']['attributes']): string =>
   encodeJson(Object.fromEntries(Object.entries(attributes ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))));

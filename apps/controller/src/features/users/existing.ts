@@ -3,7 +3,7 @@ import { notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
 import { findUser, type UserParts, type UserRow, withParts } from '../../objects/users/store.ts';
 
-/** The user that a request is about, in the version that the caller has read. */
+/** Returns the user of a request. Throws when it is unknown or has another version than the caller read. */
 export async function existingUser(tx: Tx, context: RequestContext, id: string): Promise<UserRow> {
   const row = await findUser(tx.scoped, id);
   if (row === undefined) throw notFound();
@@ -11,7 +11,7 @@ export async function existingUser(tx: Tx, context: RequestContext, id: string):
   return row;
 }
 
-/** The same with what hangs on the user. */
+/** Returns the same user with its groups and roles. */
 export async function existingParts(tx: Tx, context: RequestContext, id: string): Promise<UserParts> {
   const row = await existingUser(tx, context, id);
   const [user = { row, groups: [], roles: [] }] = await withParts(tx.scoped, [row]);

@@ -14,8 +14,8 @@ export interface GivenUser {
 }
 
 /**
- * Makes all of the users or, when something is wrong with one of them, none. `pointers`: the JSON pointer of each.
- * Returns their ids in order.
+ * Creates all users, or none when one of them is wrong. `pointers` has the JSON pointer of each. Returns their ids in
+ * order.
  */
 export async function inviteUsers(tx: Tx, given: readonly GivenUser[], pointers: readonly string[]): Promise<string[]> {
   const wanted = given.map(({ email, groups }, i) => ({
@@ -43,7 +43,7 @@ export async function inviteUsers(tx: Tx, given: readonly GivenUser[], pointers:
   return wanted.map(({ id }) => id);
 }
 
-/** Addresses that differ in letter case alone are the same to whoever types them. */
+/** Returns an address in lower case, because people do not tell addresses apart by letter case. */
 const emailKey = (email: string): string => email.toLowerCase();
 
 type WantedUser = GivenUser & { readonly key: string; readonly pointer: string };

@@ -36,7 +36,7 @@ test('a user may have as many devices as the most generous group says, unless th
   assert.equal(await deviceLimit(scoped(app.store.db, app.other.id), user.id), undefined);
 });
 
-test('a user as policies and devices carry it', async (t) => {
+test('policies and devices show a user with the right fields', async (t) => {
   const app = await openTestApp(t);
   const make = makers(app);
   const { id, createdAt } = await make.user('jane@example.com');

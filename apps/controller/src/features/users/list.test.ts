@@ -90,7 +90,7 @@ test('order and pages are those of a plain list', async (t) => {
   );
 });
 
-test('a user in a list is the user alone', async (t) => {
+test('a user in a list equals the user read alone', async (t) => {
   const { app, all } = await world(t);
   for (const user of all) assert.deepEqual((await app.request('GET', `${path}/${user.id}`)).json, user);
 });

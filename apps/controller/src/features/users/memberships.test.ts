@@ -43,7 +43,7 @@ test('a user joins and leaves groups, but never the last one', async (t) => {
   await assertRefused(app, [...leave(missing)], 404, 'not_found');
 });
 
-test('groups that are not there, or of another tenant, are no groups to join', async (t) => {
+test('joining an unknown group or a group of another tenant is refused', async (t) => {
   const { app, user } = await start(t);
   const foreign = await defaultGroup(app, app.other.key);
   for (const groupId of [missing, foreign.id]) {
@@ -69,7 +69,7 @@ test('roles are set on users and inherited from groups; the highest comes first'
   assert.deepEqual(await rolesOf(app, user.id, '?groupsOnly=false&rolesOnly=false'), all);
 });
 
-test('roles are given and taken in one step; what is so already stays so', async (t) => {
+test('roles are added and removed in one step; roles already in that state stay so', async (t) => {
   const { app, user } = await start(t);
   const [admin, support] = [(await roleOf(app, 'ADMIN')).id, (await roleOf(app, 'SUPPORT')).id];
   await patchRoles(app, user.id, [support]);
@@ -81,7 +81,7 @@ test('roles are given and taken in one step; what is so already stays so', async
   assert.equal(await revisionOf(app), revision);
 });
 
-test('OWNER is given to nobody, unknown roles are refused by their place', async (t) => {
+test('OWNER cannot be assigned, and unknown roles are refused by their place', async (t) => {
   const { app, user } = await start(t);
   const [owner, admin] = [(await roleOf(app, 'OWNER')).id, (await roleOf(app, 'ADMIN')).id];
   const foreign = (await roleOf(app, 'ADMIN', app.other.key)).id;

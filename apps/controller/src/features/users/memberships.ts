@@ -18,12 +18,12 @@ export async function joinGroup(tx: Tx, context: RequestContext, id: string, giv
   await recordMembers(tx, [group], 'attach');
 }
 
-/** Takes a user out of a group; out of the last one nobody is taken. */
+/** Removes a user from a group. Throws `last_group` when the user is in no other. */
 export async function leaveGroup(tx: Tx, context: RequestContext, id: string, group: string): Promise<void> {
   const { row, groups } = await existingParts(tx, context, id);
   if (!groups.includes(group)) throw notFound();
   if (groups.length === 1)
-    throw new ApiError('last_group', `${row.email} is in no other group: put the user into another one first`);
+    throw new ApiError('last_group', `${row.email} is in no other group: add the user to another group first`);
   await trackUsers(tx, [id], () => deleteMembership(tx, id, group));
   await recordMembers(tx, [group], 'detach');
 }

@@ -9,7 +9,7 @@ import { trackUsers } from '../../objects/users/tracking.ts';
 import { isOwnRole } from '../../objects/users/views.ts';
 import { existingParts } from './existing.ts';
 
-/** Gives a user roles and takes others; what is given already, or taken already, stays so. */
+/** Adds roles to a user and removes others. Roles that are already added or removed stay so. */
 export async function changeRoles(
   tx: Tx,
   context: RequestContext,
@@ -30,7 +30,7 @@ export async function changeRoles(
   await trackUsers(tx, [id], () => replaceUserRoles(tx, id, [...roles]));
 }
 
-/** Takes a role that is set on a user. One that comes with a group goes with the group alone. */
+/** Removes a role that is set on a user. A role that a group gives ends with the membership. */
 export async function takeRole(tx: Tx, context: RequestContext, id: string, roleId: string): Promise<void> {
   const role = await existingRole(tx.scoped, roleId);
   const user = await existingParts(tx, context, id);
@@ -54,11 +54,12 @@ function checkTaken(
 ): void {
   for (const [i, role] of removed.entries()) {
     if (!known.has(role)) errors.add(`/removedRoles/${i}`, 'is not the id of a role', 'invalid_reference');
-    else if (added.includes(role)) errors.add(`/removedRoles/${i}`, 'is added by the same request');
+    else if (added.includes(role))
+      errors.add(`/removedRoles/${i}`, 'is added by the same request: remove it from one of the lists');
   }
 }
 
-/** Roles of the owner are the owner's business. */
+/** Refuses changes to the roles of the owner by callers without the right "own". */
 function requireOwn(context: RequestContext, row: UserRow): void {
   if (row.is_owner === 1 && !may(context, 'own'))
     throw new ApiError('forbidden', `The role ${context.caller.role} lacks the right "own"`);
@@ -68,4 +69,4 @@ function requireOther(row: UserRow): void {
   if (row.is_owner === 1) throw new ApiError('last_owner', ownerStays);
 }
 
-const ownerStays = 'The role OWNER stays with the owner of the tenant';
+const ownerStays = 'The role OWNER cannot be taken from the owner of the tenant';

@@ -8,6 +8,7 @@ import { type GivenUser, inviteUsers } from './invite.ts';
 import { joinGroup, leaveGroup } from './memberships.ts';
 import { changeRoles, takeRole } from './roles.ts';
 
+/** What the operations on users need. */
 export interface UserRouteDeps {
   readonly store: Store;
   readonly people: PeopleQueries;
@@ -79,7 +80,7 @@ function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation>
     listUserRoles: {
       read: ({ tenant }, { params, query }) => {
         const [rolesOnly, groupsOnly] = [query.rolesOnly === 'true', query.groupsOnly === 'true'];
-        // Both ask for what is neither set on the user nor given by a group alone: nothing is left out then.
+        // Both flags, or none, leave nothing out.
         const which =
           rolesOnly === groupsOnly ? { own: true, inherited: true } : { own: rolesOnly, inherited: groupsOnly };
         return store.read(async (db) => ({ body: await userRoles(scoped(db, tenant), params.id, which) }));

@@ -97,7 +97,7 @@ test('one bad user of many refuses all of them and is named by its place', async
   assert.equal(await countUsers(app), 1, 'another tenant may have a user with the same address');
 });
 
-test('an invitation ends after seven days and begins anew when renewed', async (t) => {
+test('an invitation ends after seven days and starts again when renewed', async (t) => {
   const { app, make } = await start(t);
   const { id } = await make.user('jane@example.com');
   const status = async () => (await readUser(app, id)).status;
@@ -168,7 +168,7 @@ test('bad fields and old versions change nothing', async (t) => {
   await assertRefused(app, ['PUT', `${path}/${missing}`, { body }], 404, 'not_found');
 });
 
-test('a user is cut off and comes back as what the user was', async (t) => {
+test('a deactivated user loses access, and reactivation restores the former status', async (t) => {
   const { app, make } = await start(t);
   const { id } = await make.user('jane@example.com');
   const off = () => app.request('PATCH', `${path}/${id}/deactivate`);
@@ -197,7 +197,7 @@ test('a deactivated user keeps the devices as they are', async (t) => {
   assert.deepEqual([json.devices[0].id, json.devices[0].active], [device.id, true]);
 });
 
-test('with a user go the devices, their addresses, and the user’s place in groups and policies', async (t) => {
+test('deleting a user removes the devices, their addresses, and the user’s place in groups and policies', async (t) => {
   const { app, make, main } = await start(t);
   const { id } = await make.user('jane@example.com');
   const stays = await make.user('john@example.com');

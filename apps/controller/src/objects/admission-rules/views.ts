@@ -2,6 +2,7 @@ import type { AdmissionRule } from '@sallyport/contract';
 import { ruleProblem } from '@sallyport/policy';
 import type { AdmissionRuleRow } from './store.ts';
 
+/** Returns a rule in the form of answers. */
 export const admissionRuleView = (row: AdmissionRuleRow): AdmissionRule => {
   const problem = row.rule === null ? null : ruleProblem(row.rule);
   return {

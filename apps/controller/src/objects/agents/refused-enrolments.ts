@@ -1,12 +1,12 @@
 import type { EnrolOutcome } from '../../channel/types.ts';
 import type { ObjectKind, Store, WriteContext } from '../../db/store.ts';
 
-/** An agent tries again for as long as it runs: one event per agent and hour tells as much. */
+/** An agent retries for as long as it runs, so one event per agent and hour is enough. */
 const quietMs = 3_600_000;
 
 /**
- * Audit events of enrolments that were refused to somebody who has the right token: it was copied, came too late, or the host
- * changed its identity. Wrong tokens are not recorded: anybody could fill the trail with them.
+ * Writes audit events of enrolments that were refused although the token was right: it was copied, it came too late, or
+ * the host changed its identity. Wrong tokens are not recorded, because strangers could fill the trail with them.
  */
 export class RefusedEnrolments {
   readonly #store: Store;

@@ -2,9 +2,9 @@ import { unscoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 
 /**
- * Whether the WireGuard key that an agent comes with is somebody else's: of a device or gateway of its tenant, of an agent of
- * any tenant, or one of the controller's own (`reserved`). The channel has checked that the agent holds the private half, so
- * a copied host is what this finds. The beacon tells agents apart by their keys, as WireGuard tells peers apart.
+ * Returns whether the WireGuard key of an agent belongs to another device or gateway of its tenant, to an agent of any
+ * tenant, or to the controller itself (`reserved`). The channel has checked that the agent holds the private key, so a
+ * match means a copied host. The beacon tells agents apart by their keys, as WireGuard tells peers apart.
  */
 export async function isForeignKey(
   tx: Tx,

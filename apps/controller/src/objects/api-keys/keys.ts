@@ -3,8 +3,10 @@ import type { ApiKey, RoleType } from '@sallyport/contract';
 import type { Row } from '../../db/schema.ts';
 import type { Tx } from '../../db/store.ts';
 
+/** An API key as the database holds it: a hash, never the key. */
 export type ApiKeyRow = Row<'api_keys'>;
 
+/** An API key to be made. */
 export interface NewApiKey {
   readonly name: string;
   readonly role: RoleType;
@@ -37,6 +39,7 @@ export const hashKey = (key: string): string => createHash('sha256').update(key)
 /** Enough to tell keys apart, far too little to guess one. */
 const prefixLength = 10;
 
+/** Returns a key in the form of the audit trail. */
 export const audited = ({ id, name, role, prefix, expires_at }: Omit<ApiKeyRow, 'tenant_id'>) => ({
   id,
   name,

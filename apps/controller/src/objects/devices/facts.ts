@@ -3,21 +3,21 @@ import { encodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { findDevice, updateDevice } from './store.ts';
 
-/** Facts of devices that gateways and clients tell. They are no administrator's change: version and `updatedAt` stay. */
+// Gateways and clients report these facts. They are no change by an administrator: version and `updatedAt` stay.
 
-/** Last handshake with any gateway, epoch milliseconds. */
+/** Stores the last handshake with any gateway, epoch milliseconds. */
 export async function noteHandshake(tx: Tx, device: string, at: number): Promise<void> {
   await tx.scoped.updateTable('devices').set({ last_connection: at }).where('id', '=', device).execute();
 }
 
-/** IP address that its tunnel comes from. */
+/** Stores the IP address that the tunnel of a device comes from. */
 export async function noteSource(tx: Tx, device: string, source: string): Promise<void> {
   await tx.scoped.updateTable('devices').set({ source_ip: source }).where('id', '=', device).execute();
 }
 
 /**
- * What a device's own client tells. It decides over access, so it is a change, with an event in the audit trail, where it is
- * different from what was told before.
+ * Stores the report of a device's own client. The report decides access, so a report that differs from the last one is a
+ * change with an event in the audit trail.
  */
 export async function noteTold(tx: Tx, device: string, { posture, agentVersion }: DeviceFacts): Promise<void> {
   const row = await findDevice(tx.scoped, device);
@@ -36,7 +36,7 @@ export async function noteTold(tx: Tx, device: string, { posture, agentVersion }
   tx.changed({ kind: 'device', id: device, op: 'update', name: row.name, after });
 }
 
-/** In one order, so that the same facts are the same text. Null: there are none. */
+/** Returns posture as JSON text with sorted keys, so that equal facts give equal text; null without facts. */
 export function postureText(posture: object): string | null {
   const facts = Object.entries(posture).sort(([a], [b]) => (a < b ? -1 : 1));
   return facts.length === 0 ? null : encodeJson(Object.fromEntries(facts));

@@ -1,11 +1,11 @@
 import type { DevicePath } from '@sallyport/contract';
 import type { PathReport } from '@sallyport/contract/channel';
 
-/** Ids of all gateways that paths speak of. */
+/** Returns the ids of all gateways that the paths name. */
 export const gatewaysOnPaths = (paths: readonly PathReport[]): string[] =>
   paths.flatMap(({ peer, via }) => (via === null || via === 'direct' ? [peer] : [peer, via]));
 
-/** Paths as answers carry them, by name of the gateway. What is known of gateways that are gone is left out. */
+/** Returns paths in the form of answers, sorted by name of the gateway. Paths of deleted gateways are left out. */
 export function devicePaths(paths: readonly PathReport[], names: ReadonlyMap<string, string>): DevicePath[] {
   const shown = paths.flatMap(({ peer, via, rttMs }) => {
     const name = names.get(peer);

@@ -10,6 +10,7 @@ import { devicePaths, gatewaysOnPaths } from './paths.ts';
 import { type DeviceRow, findDevice, findDevices, pageOfDevices } from './store.ts';
 import { deviceView } from './views.ts';
 
+/** What the queries of devices need. */
 export interface DeviceQueryDeps {
   readonly now: () => number;
   readonly channel: Pick<Channel, 'deviceLastHandshake' | 'presence' | 'paths'>;
@@ -23,6 +24,7 @@ const sortColumns = {
   updatedAt: 'updated_at',
 } as const satisfies Record<(typeof deviceSortFields)[number], string>;
 
+/** Makes the queries that answer with devices and their owners. */
 export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
   /** In order, with one query for the owners of all, and one for their entry gateways. */
   const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> => {
@@ -61,7 +63,7 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       const { rows, total } = await pageOfDevices(db, sortOrder(query.sort, sortColumns), page);
       return envelope(await views(db, rows), total, page);
     },
-    /** Devices by id. Ids of nobody are left out. */
+    /** Devices by id. Unknown ids are left out. */
     nested: async (db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, Device>> => {
       const rows = await findDevices(db, [...new Set(ids)]);
       return new Map((await views(db, rows)).map((device) => [device.id, device]));
@@ -69,4 +71,5 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
   };
 }
 
+/** The queries of devices. */
 export type DeviceQueries = ReturnType<typeof createDeviceQueries>;

@@ -5,7 +5,7 @@ import { cutFromPolicies } from '../policies/cut.ts';
 import { type DeviceRow, deleteDevice, devicesThrough, ownedDevices, updateDevice } from './store.ts';
 import { auditedDevice, trackDevices } from './tracking.ts';
 
-/** Devices that come in through a gateway that goes are on their own again. */
+/** Clears the entry gateway of devices before the gateway is deleted. */
 export async function leaveEntry(tx: Tx, gateway: string): Promise<void> {
   const ids = await devicesThrough(tx.scoped, gateway);
   await trackDevices(tx, ids, async () => {
@@ -13,7 +13,7 @@ export async function leaveEntry(tx: Tx, gateway: string): Promise<void> {
   });
 }
 
-/** Removes every device of a user who goes. */
+/** Removes every device of a user before the user is deleted. */
 export async function removeDevicesOf(tx: Tx, user: string): Promise<void> {
   for (const row of await ownedDevices(tx.scoped, user)) await dropDevice(tx, row);
 }

@@ -4,12 +4,17 @@ import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { Order, Page } from '../../http/paging.ts';
 
+/** A device as the database holds it. */
 export type DeviceRow = Row<'devices'>;
+
+/** Columns that lists of devices are sorted by. */
 export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
 
+/** Returns a device; undefined when there is none with this id. */
 export const findDevice = (db: Scoped, id: string): Promise<DeviceRow | undefined> =>
   db.selectFrom('devices').selectAll().where('id', '=', id).executeTakeFirst();
 
+/** Returns devices in no particular order. Unknown ids are left out. */
 export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceRow[]> =>
   selectIn(ids, (part) => db.selectFrom('devices').selectAll().where('id', 'in', part).execute());
 
@@ -17,7 +22,7 @@ export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceR
 export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
   db.selectFrom('devices').selectAll().where('user_id', '=', user).orderBy('created_at').orderBy('id').execute();
 
-/** Ids of devices that come in through a gateway. */
+/** Returns the ids of devices whose entry gateway this is. */
 export async function devicesThrough(db: Scoped, gateway: string): Promise<string[]> {
   const rows = await db.selectFrom('devices').select('id').where('entry_gateway_id', '=', gateway).execute();
   return rows.map(({ id }) => id);
@@ -39,21 +44,24 @@ export async function pageOfDevices(db: Scoped, sort: readonly Order<SortColumn>
   return { rows, total };
 }
 
-/** Whether a device or a gateway of the tenant has the WireGuard key. */
+/** Returns whether a device or gateway of the tenant has the WireGuard key. */
 export async function isKeyTaken(db: Scoped, key: string): Promise<boolean> {
   const device = await db.selectFrom('devices').select('id').where('public_key', '=', key).executeTakeFirst();
   const gateway = await db.selectFrom('gateways').select('id').where('wireguard_key', '=', key).executeTakeFirst();
   return device !== undefined || gateway !== undefined;
 }
 
+/** Inserts a device. */
 export async function insertDevice(tx: Tx, row: WithoutTenant<'devices'>): Promise<void> {
   await tx.scoped.insertInto('devices', row).execute();
 }
 
+/** Sets columns of a device. */
 export async function updateDevice(tx: Tx, id: string, values: RowUpdate<'devices'>): Promise<void> {
   await tx.scoped.updateTable('devices').set(values).where('id', '=', id).execute();
 }
 
+/** Increments the versions of devices. */
 export async function bumpDevices(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const part of chunks(ids))
     await tx.scoped
@@ -63,7 +71,7 @@ export async function bumpDevices(tx: Tx, ids: readonly string[]): Promise<void>
       .execute();
 }
 
-/** The tombstone tells a client to undo everything. */
+/** Deletes a device. The tombstone tells its client to undo everything. */
 export async function deleteDevice(tx: Tx, { id, identity_key }: DeviceRow): Promise<void> {
   await tx.scoped.deleteFrom('devices').where('id', '=', id).execute();
   if (identity_key === null) return;

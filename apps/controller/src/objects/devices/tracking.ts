@@ -19,7 +19,7 @@ const tracking: Tracking = {
   bump: bumpDevices,
 };
 
-/** A device as the audit trail keeps it. */
+/** Returns a device in the form of the audit trail. */
 export const auditedDevice = (row: Omit<DeviceRow, 'tenant_id'>) => ({
   id: row.id,
   name: row.name,

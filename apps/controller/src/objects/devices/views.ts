@@ -7,7 +7,7 @@ import type { DeviceRow } from './store.ts';
 /** A device is Online while its last handshake with a gateway is not older than this, milliseconds, or its client connected. */
 export const onlineMs = 180_000;
 
-/** What a device's row does not tell. */
+/** Facts about a device that its row does not hold. */
 export interface DeviceFacts {
   /** Last handshake known, epoch milliseconds. */
   readonly handshake: number | null;
@@ -20,7 +20,7 @@ export interface DeviceFacts {
   readonly now: number;
 }
 
-/** A device as answers carry it. */
+/** Returns a device in the form of answers. */
 export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
   const { handshake, location, owner } = facts;
   const { sourceIp, country } = location;
@@ -46,7 +46,7 @@ export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
   };
 }
 
-/** What tells native devices from plain ones. */
+/** Returns the fields in which native and plain devices differ. */
 function wayOf(row: DeviceRow, { presence, entryGateway }: DeviceFacts): Partial<Device> {
   if (row.identity_key === null) {
     const entry = entryGateway === undefined ? null : { id: row.entry_gateway_id ?? '', name: entryGateway };

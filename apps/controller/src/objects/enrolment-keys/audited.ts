@@ -1,6 +1,6 @@
 import type { EnrolmentKeyRow } from './store.ts';
 
-/** A key as the audit trail keeps it. */
+/** Returns a key in the form of the audit trail. */
 export const auditedKey = ({ id, name, user_id, expires_at, used_at }: Omit<EnrolmentKeyRow, 'tenant_id'>) => ({
   id,
   name,

@@ -5,7 +5,7 @@ import type { SecretBox } from '../../secrets/box.ts';
 import { auditedKey } from './audited.ts';
 import { type EnrolmentKeyRow, findKey, markUsed } from './store.ts';
 
-/** A key by the id that a client names, of whichever tenant. */
+/** Returns a key of any tenant by the id that a client names. */
 export const keyAnywhere = (store: Store, id: string): Promise<EnrolmentKeyRow | undefined> =>
   unscoped(store.db, 'a client knows the id of its key only; the tenant comes from the row')
     .selectFrom('enrolment_keys')
@@ -13,7 +13,7 @@ export const keyAnywhere = (store: Store, id: string): Promise<EnrolmentKeyRow |
     .where('id', '=', id)
     .executeTakeFirst();
 
-/** The key, if this secret opens it and it may be used now; else why not. */
+/** Returns the key when the secret fits and the key may be used now; otherwise the reason of the refusal. */
 export async function openKey(
   tx: Tx,
   box: SecretBox,
@@ -26,7 +26,7 @@ export async function openKey(
   return row.expires_at <= tx.now ? 'expired-token' : row;
 }
 
-/** From now on nobody enrols with it. */
+/** Marks a key as used, so that it enrols no other device. */
 export async function useUp(tx: Tx, row: EnrolmentKeyRow): Promise<void> {
   await markUsed(tx, row.id);
   const after = auditedKey({ ...row, used_at: tx.now });

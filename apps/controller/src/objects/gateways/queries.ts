@@ -9,17 +9,19 @@ import { attachedResources, findGateway, findGateways, type GatewayRow } from '.
 import { maskedToken, readToken } from './token.ts';
 import { gatewayStatistics, gatewayView, type PresenceSource } from './views.ts';
 
+/** The queries of gateways. */
 export interface GatewayQueries {
   /** One gateway with its connection statistics, and its version. */
   get(context: RequestContext, id: string): Promise<{ body: Gateway; version: number }>;
-  /** The same from inside a write, without statistics. */
+  /** One gateway from inside a write, without statistics. */
   view(db: Scoped, context: RequestContext, row: GatewayRow): Promise<Gateway>;
-  /** A gateway that has just been created: nothing hangs on it, and its token is at hand. */
+  /** A gateway that was just created: it has no resources, and its token is at hand. */
   created(context: RequestContext, gateway: { readonly row: GatewayRow; readonly token: string }): Gateway;
-  /** Gateways as other objects carry them, tokens masked, by id. Ids of nobody are left out. */
+  /** Gateways in the form that other objects show, with masked tokens, by id. Unknown ids are left out. */
   nested(db: Scoped, ids: readonly string[]): Promise<Map<string, Gateway>>;
 }
 
+/** Makes the queries that answer with gateways, with tokens only for callers who may deploy. */
 export function createGatewayQueries(
   store: Store,
   box: SecretBox,

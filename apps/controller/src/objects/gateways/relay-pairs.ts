@@ -1,6 +1,6 @@
 import type { Tx } from '../../db/store.ts';
 
-/** Pairs that one of the ends, or the relay between them, has left: nobody forwards for them any more. */
+/** Ends the relayed pairs that an agent is part of, as an end or as the relay. */
 export async function endPairsOf(tx: Tx, agent: string): Promise<void> {
   const pairs = await tx.scoped
     .selectFrom('relay_pairs')

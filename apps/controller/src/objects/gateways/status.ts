@@ -2,7 +2,7 @@ import type { GatewayStatus } from '@sallyport/contract';
 import type { Presence } from '../../channel/types.ts';
 import type { Row } from '../../db/schema.ts';
 
-/** Status shown: the intent if it is not ACTIVE, else ERROR, else PENDING, else OFFLINE, else ONLINE. */
+/** Returns the status as shown: the intent unless it is ACTIVE, else ERROR, else PENDING, else OFFLINE, else ONLINE. */
 export function shownStatus(
   row: Pick<Row<'gateways'>, 'intent' | 'deployed_on' | 'error'>,
   presence: Presence,
@@ -13,12 +13,12 @@ export function shownStatus(
   return presence.alive && presence.converged ? 'ONLINE' : 'OFFLINE';
 }
 
-/** What the agent says now; while it is away, what it said last. */
+/** Returns the error that the agent reports; while it is disconnected, the last one that it reported. */
 export function shownError(row: Pick<Row<'gateways'>, 'error'>, presence: Presence): string | null {
   return presence.connected ? presence.error : row.error;
 }
 
-/** Last moment that the gateway was known online, epoch milliseconds. */
+/** Returns when the gateway was last online, epoch milliseconds. */
 export function lastOnline(
   row: Pick<Row<'gateways'>, 'last_online' | 'deployed_on'>,
   presence: Presence,

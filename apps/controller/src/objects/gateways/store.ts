@@ -2,19 +2,25 @@ import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 
+/** A gateway as the database holds it. */
 export type GatewayRow = Row<'gateways'>;
+
+/** A resource that a gateway carries. */
 export type AttachedResource = { readonly id: string; readonly name: string };
 
+/** Returns a gateway; undefined when there is none with this id. */
 export const findGateway = (db: Scoped, id: string): Promise<GatewayRow | undefined> =>
   db.selectFrom('gateways').selectAll().where('id', '=', id).executeTakeFirst();
 
+/** Returns every gateway, oldest first. */
 export const listGateways = (db: Scoped): Promise<GatewayRow[]> =>
   db.selectFrom('gateways').selectAll().orderBy('created_at').orderBy('id').execute();
 
+/** Returns gateways in no particular order. Unknown ids are left out. */
 export const findGateways = (db: Scoped, ids: readonly string[]): Promise<GatewayRow[]> =>
   db.selectFrom('gateways').selectAll().where('id', 'in', ids).execute();
 
-/** Resources of gateways, by gateway id; of all gateways without `ids`. */
+/** Returns the resources of gateways by gateway id; of all gateways when `ids` is left out. */
 export async function attachedResources(db: Scoped, ids?: readonly string[]): Promise<Map<string, AttachedResource[]>> {
   const all = db
     .selectFrom('resource_gateways')
@@ -32,19 +38,21 @@ export async function attachedResources(db: Scoped, ids?: readonly string[]): Pr
   return byGateway;
 }
 
+/** Inserts a gateway. */
 export const insertGateway = (tx: Tx, row: Required<WithoutTenant<'gateways'>>): Promise<void> =>
   tx.scoped.insert('gateways', row);
 
+/** Sets columns of a gateway. */
 export async function updateGateway(tx: Tx, id: string, values: RowUpdate<'gateways'>): Promise<void> {
   await tx.scoped.updateTable('gateways').set(values).where('id', '=', id).execute();
 }
 
-/** Takes the gateway out of every resource. */
+/** Detaches the gateway from every resource. */
 export async function detachEverywhere(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('resource_gateways').where('gateway_id', '=', id).execute();
 }
 
-/** Nothing names the gateway any more by then. The tombstone tells its agent to undo everything. */
+/** Deletes a gateway that no other object names any more. The tombstone tells its agent to undo everything. */
 export async function deleteGateway(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('gateways').where('id', '=', id).execute();
   await tx.scoped.insertInto('deleted_gateways', { id, deleted_at: tx.now }).execute();

@@ -4,7 +4,7 @@ import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
 import { maskedToken } from './token.ts';
 
-/** A gateway as answers carry it, from its row, what hangs on it, and what is known of its agent right now. */
+/** Returns a gateway in the form of answers, from its row, its resources and the present state of its agent. */
 export function gatewayView(
   row: GatewayRow,
   token: string,
@@ -43,8 +43,8 @@ const natMapping = ({ mapping_independent }: GatewayRow) => {
 };
 
 /**
- * What the published `connection statistics` are, for one gateway; `desired` is the state that it should have by now,
- * `drainMs` how long the tenant lets flows go on in MAINTENANCE.
+ * Returns the published `connection statistics` of one gateway. `desired` is the state that it should have by now.
+ * `drainMs` is how long the tenant lets flows continue in MAINTENANCE.
  */
 export function gatewayStatistics(
   { statistics, applied, safeToStop, clockSkewMs }: Presence,
@@ -67,13 +67,13 @@ export function gatewayStatistics(
   };
 }
 
-/** Smaller differences are the time that messages take. */
+/** Returns the clock skew in seconds. Differences below two seconds may be the delay of messages. */
 const skewOf = (ms: number | null): number | null =>
   ms === null || Math.abs(ms) < 2_000 ? null : Math.round(ms / 1000);
 
 const relayedBy = ({ items }: DesiredState): number => items().filter(({ kind }) => kind === 'relay').length;
 
-/** Revisions between what is applied and what should be; none where both states are the same. */
+/** Returns the number of revisions that the applied state is behind; 0 when both states are equal. */
 function lag(
   applied: Pick<DesiredState, 'hash' | 'revision'>,
   desired: Pick<DesiredState, 'hash' | 'revision'>,
@@ -100,7 +100,7 @@ export class GatewayText {
     this.#openToken = openToken;
   }
 
-  /** Takes note of the agent's presence; true when that changes what is shown. */
+  /** Notes the agent's presence. Returns whether that changes the text. */
   observe(presence: Presence): boolean {
     const before = this.#presence;
     this.#presence = presence;
@@ -110,14 +110,14 @@ export class GatewayText {
     return true;
   }
 
-  /** Makes the text, if it is not there yet; true when there was something to do. */
+  /** Makes the text unless it exists. Returns whether there was work to do. */
   make(withToken: boolean): boolean {
     if ((withToken ? this.#clear : this.#masked) !== null) return false;
     this.text(withToken);
     return true;
   }
 
-  /** After `observe`. With the token readable, or masked. */
+  /** Returns the text with the token readable or masked. Call `observe` first. */
   text(withToken: boolean): string {
     if (withToken) {
       this.#clear ??= this.#render(this.#openToken(this.row));
@@ -141,6 +141,7 @@ function shownAlike(row: GatewayRow, a: Presence, b: Presence): boolean {
   );
 }
 
+/** Where the presence of agents is read. */
 export type PresenceSource = Pick<Channel, 'presence'>;
 
 const iso = (at: number): string => new Date(at).toISOString();

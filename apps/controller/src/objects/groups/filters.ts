@@ -4,6 +4,8 @@ import type { Scoped } from '../../db/scoped.ts';
 import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
 type FilterField = keyof typeof fields;
+
+/** A filter of a list of groups. */
 export type GroupFilter = Filter<FilterField>;
 
 /** Reads the filters of a list of groups; anything else among the parameters is refused. */

@@ -32,13 +32,13 @@ export async function listGroups(db: Scoped, { limit, offset, sort, ...rest }: I
   return envelope(await views(db, rows), total, page);
 }
 
-/** Groups as policies carry them, by id. Ids of nobody are left out. */
+/** Returns groups in the form that policies show, by id. Unknown ids are left out. */
 export async function nestedGroups(db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, NestedGroup>> {
   const rows = await findGroups(db, [...new Set(ids)]);
   return new Map(rows.map((row) => [row.id, nestedGroupView(row)]));
 }
 
-/** In order, with a fixed number of queries. */
+/** Returns them in order, with a fixed number of queries. */
 async function views(db: Scoped, rows: readonly GroupRow[]): Promise<Group[]> {
   const ids = rows.map(({ id }) => id);
   const members = Map.groupBy(await membersOf(db, ids), ({ group_id }) => group_id);

@@ -5,23 +5,28 @@ import type { Tx } from '../../db/store.ts';
 import type { Order, Page } from '../../http/paging.ts';
 import { type GroupFilter, matching } from './filters.ts';
 
+/** A group as the database holds it. */
 export type GroupRow = Row<'groups'>;
+
+/** Columns that lists of groups are sorted by. */
 export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
 
-/** Devices per member where nothing else is said. */
+/** Device limit per member of a group that sets no other. */
 export const defaultMaxDevices = 5;
 
+/** Returns a group; undefined when there is none with this id. */
 export const findGroup = (db: Scoped, id: string): Promise<GroupRow | undefined> =>
   db.selectFrom('groups').selectAll().where('id', '=', id).executeTakeFirst();
 
-/** Rows in no particular order; ids of nobody are left out. */
+/** Rows in no particular order; unknown ids are left out. */
 export const findGroups = (db: Scoped, ids: readonly string[]): Promise<GroupRow[]> =>
   selectIn(ids, (part) => db.selectFrom('groups').selectAll().where('id', 'in', part).execute());
 
+/** Returns the group of users who are in no other group. */
 export const findDefaultGroup = (db: Scoped): Promise<GroupRow> =>
   db.selectFrom('groups').selectAll().where('is_default', '=', 1).executeTakeFirstOrThrow();
 
-/** The group that new users of the identity provider come into. */
+/** Returns the group that new users of the identity provider join. */
 export const findSamlDefaultGroup = (db: Scoped): Promise<GroupRow> =>
   db.selectFrom('groups').selectAll().where('is_saml_default', '=', 1).executeTakeFirstOrThrow();
 
@@ -65,14 +70,17 @@ export const membersOf = (db: Scoped, groups: readonly string[]) =>
       .execute(),
   );
 
+/** Inserts a group. */
 export async function insertGroup(tx: Tx, row: WithoutTenant<'groups'>): Promise<void> {
   await tx.scoped.insertInto('groups', row).execute();
 }
 
+/** Sets columns of a group. */
 export async function updateGroup(tx: Tx, id: string, values: RowUpdate<'groups'>): Promise<void> {
   await tx.scoped.updateTable('groups').set(values).where('id', '=', id).execute();
 }
 
+/** Increments the versions of groups. */
 export async function bumpGroups(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const part of chunks(ids))
     await tx.scoped
@@ -82,7 +90,7 @@ export async function bumpGroups(tx: Tx, ids: readonly string[]): Promise<void> 
       .execute();
 }
 
-/** Memberships and roles go with it. */
+/** Deletes a group together with its memberships and roles. */
 export async function deleteGroup(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('groups').where('id', '=', id).execute();
 }

@@ -4,13 +4,13 @@ import { type Tracking, tracked } from '../../db/tracked.ts';
 import { rolesOfGroups } from '../roles/queries.ts';
 import { bumpGroups, findGroups, type GroupRow } from './store.ts';
 
-/** Runs `work` and records every one of the groups that differs after it. */
+/** Runs `work` and records each of the groups that it changed. */
 export function trackGroups(tx: Tx, ids: readonly string[], work: () => Promise<void>): Promise<void> {
   return tracked(tx, tracking, ids, work);
 }
 
 /**
- * Records that members of groups come or go. Who they are stands in the changes of the users: a group can have
+ * Records that members joined or left groups. The changes of the users say which ones, because a group can have
  * thousands.
  */
 export async function recordMembers(tx: Tx, ids: readonly string[], action: 'attach' | 'detach'): Promise<void> {
@@ -21,7 +21,7 @@ export async function recordMembers(tx: Tx, ids: readonly string[], action: 'att
   }
 }
 
-/** Groups as the audit trail keeps them, by id. */
+/** Returns groups in the form of the audit trail, by id. */
 export async function auditedGroups(tx: Tx, ids: readonly string[]) {
   const roles = await rolesOfGroups(tx.scoped, ids);
   return new Map((await findGroups(tx.scoped, ids)).map((row) => [row.id, audited(row, roles.get(row.id) ?? [])]));

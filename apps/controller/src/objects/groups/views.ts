@@ -8,6 +8,7 @@ export type NestedGroup = z.infer<typeof PolicyGroup>;
 /** A group as users carry it. */
 export type UserGroup = User['groups'][number];
 
+/** Returns a group in the form of answers. */
 export function groupView(row: GroupRow, roles: readonly Role[], users: Group['users']): Group {
   return {
     ...userGroupView(row),
@@ -20,6 +21,7 @@ export function groupView(row: GroupRow, roles: readonly Role[], users: Group['u
   };
 }
 
+/** Returns a group in the form that policies show. */
 export const nestedGroupView = (row: GroupRow): NestedGroup => ({
   ...userGroupView(row),
   maxDevices: row.max_devices,
@@ -27,6 +29,7 @@ export const nestedGroupView = (row: GroupRow): NestedGroup => ({
   idpMapping: decodeJson<string[]>(row.idp_mapping),
 });
 
+/** Returns a group in the form that users show. */
 export const userGroupView = (row: GroupRow): UserGroup => ({
   id: row.id,
   createdAt: iso(row.created_at),
@@ -37,6 +40,7 @@ export const userGroupView = (row: GroupRow): UserGroup => ({
 
 type MemberRow = Awaited<ReturnType<typeof membersOf>>[number];
 
+/** Returns a member in the form that groups show. `createdAt` is when the user joined. */
 export const memberView = (row: MemberRow): Group['users'][number] => ({
   id: row.id,
   createdAt: iso(row.joined_at),

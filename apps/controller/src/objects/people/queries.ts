@@ -31,7 +31,7 @@ export interface PeopleQueryDeps {
  * meet here, one floor above both.
  */
 export function createPeopleQueries({ now, devices }: PeopleQueryDeps) {
-  /** In order, with a fixed number of queries. */
+  /** Returns them in order, with a fixed number of queries. */
   const views = async (db: Scoped, rows: readonly UserRow[]): Promise<User[]> => {
     const users = await withParts(db, rows);
     const groups = groupsOf(users);
@@ -78,6 +78,7 @@ export function createPeopleQueries({ now, devices }: PeopleQueryDeps) {
   };
 }
 
+/** The queries of users together with their devices. */
 export type PeopleQueries = ReturnType<typeof createPeopleQueries>;
 
 async function ownedDevices(

@@ -1,6 +1,6 @@
 import type { Scoped } from '../../db/scoped.ts';
 
-/** Policies that have an admission rule, in the order in which they are walked. */
+/** Returns the policies with an admission rule, in the order in which they are evaluated. */
 export const policiesWithRule = (db: Scoped, rule: string): Promise<{ readonly id: string; readonly name: string }[]> =>
   db
     .selectFrom('policies')

@@ -4,8 +4,13 @@ import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 
+/** A policy as the database holds it. */
 export type PolicyRow = Row<'policies'>;
+
+/** Kinds of objects that a policy can name. */
 export type MemberKind = Row<'policy_members'>['kind'];
+
+/** Ids of the objects that a policy names, by kind. */
 export type Members = Readonly<Record<MemberKind, readonly string[]>>;
 
 /** A policy with the ids that it names, in order. */
@@ -14,13 +19,15 @@ export interface PolicyParts {
   readonly members: Members;
 }
 
+/** Returns a policy; undefined when there is none with this id. */
 export const findPolicy = (db: Scoped, id: string): Promise<PolicyRow | undefined> =>
   db.selectFrom('policies').selectAll().where('id', '=', id).executeTakeFirst();
 
+/** Returns policies in no particular order. Unknown ids are left out. */
 export const findPolicies = (db: Scoped, ids: readonly string[]): Promise<PolicyRow[]> =>
   selectIn(ids, (part) => db.selectFrom('policies').selectAll().where('id', 'in', part).execute());
 
-/** By type, in the order in which they are walked. */
+/** Returns every policy by type, in the order in which they are evaluated. */
 export const listPolicies = (db: Scoped): Promise<PolicyRow[]> =>
   db
     .selectFrom('policies')
@@ -31,6 +38,7 @@ export const listPolicies = (db: Scoped): Promise<PolicyRow[]> =>
     .orderBy('id')
     .execute();
 
+/** Returns the policies of one type in the order in which they are evaluated. */
 export const policiesOfType = (db: Scoped, type: PolicyType): Promise<PolicyRow[]> =>
   db
     .selectFrom('policies')
@@ -70,7 +78,7 @@ export async function withMembers(db: Scoped, rows: readonly PolicyRow[]): Promi
   });
 }
 
-/** Place behind all others of the type but the default one. */
+/** Returns the position after all other policies of the type, before the default one. */
 export async function nextPosition(db: Scoped, type: PolicyType): Promise<number> {
   const { last } = await db
     .selectFrom('policies')
@@ -81,14 +89,17 @@ export async function nextPosition(db: Scoped, type: PolicyType): Promise<number
   return Number(last ?? 0) + 1;
 }
 
+/** Inserts a policy without members. */
 export async function insertPolicy(tx: Tx, row: WithoutTenant<'policies'>): Promise<void> {
   await tx.scoped.insertInto('policies', row).execute();
 }
 
+/** Sets columns of a policy. */
 export async function updatePolicy(tx: Tx, id: string, values: RowUpdate<'policies'>): Promise<void> {
   await tx.scoped.updateTable('policies').set(values).where('id', '=', id).execute();
 }
 
+/** Increments the versions of policies. */
 export async function bumpPolicies(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const part of chunks(ids))
     await tx.scoped
@@ -98,7 +109,7 @@ export async function bumpPolicies(tx: Tx, ids: readonly string[]): Promise<void
       .execute();
 }
 
-/** Its members go with it. */
+/** Deletes a policy together with its members. */
 export async function deletePolicy(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('policies').where('id', '=', id).execute();
 }
@@ -110,7 +121,7 @@ export async function replaceMembers(tx: Tx, policy: string, kind: MemberKind, i
   for (const part of chunks(rows)) await tx.scoped.insertInto('policy_members', part).execute();
 }
 
-/** Ids of the policies that name an object, in the order in which they are walked. */
+/** Returns the ids of the policies that name an object, in the order in which they are evaluated. */
 export async function policiesNaming(db: Scoped, kind: MemberKind, member: string): Promise<string[]> {
   const rows = await db
     .selectFrom('policy_members')
@@ -124,6 +135,7 @@ export async function policiesNaming(db: Scoped, kind: MemberKind, member: strin
   return rows.map(({ id }) => id);
 }
 
+/** Takes an object out of every policy. */
 export async function deleteMember(tx: Tx, kind: MemberKind, member: string): Promise<void> {
   await tx.scoped.deleteFrom('policy_members').where('kind', '=', kind).where('member_id', '=', member).execute();
 }

@@ -3,12 +3,12 @@ import type { Tx } from '../../db/store.ts';
 import { tracked } from '../../db/tracked.ts';
 import { bumpPolicies, findPolicies, type PolicyParts, withMembers } from './store.ts';
 
-/** Runs `work` and records every one of the policies that differs after it. */
+/** Runs `work` and records each of the policies that it changed. */
 export function trackPolicies(tx: Tx, ids: readonly string[], work: () => Promise<void>): Promise<void> {
   return tracked(tx, { kind: 'policy', load: auditedPolicies, bump: bumpPolicies }, ids, work);
 }
 
-/** Policies as the audit trail keeps them, by id. */
+/** Returns policies in the form of the audit trail, by id. */
 export async function auditedPolicies(tx: Tx, ids: readonly string[]) {
   const policies = await withMembers(tx.scoped, await findPolicies(tx.scoped, ids));
   return new Map(policies.map((policy) => [policy.row.id, audited(policy)]));

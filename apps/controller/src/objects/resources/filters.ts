@@ -4,6 +4,8 @@ import type { Scoped } from '../../db/scoped.ts';
 import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
 type FilterField = keyof typeof fields;
+
+/** A filter of a list of resources. */
 export type ResourceFilter = Filter<FilterField>;
 
 /** Reads the filters of a list of resources; anything else among the parameters is refused. */

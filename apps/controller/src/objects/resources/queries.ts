@@ -21,6 +21,7 @@ type ListQuery = Page & { readonly sort: readonly string[]; readonly [parameter:
 
 const sortColumns = { id: 'id', name: 'name' } as const satisfies Record<(typeof resourceSortFields)[number], string>;
 
+/** Makes the queries that answer with resources, their protocols and gateways. */
 export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) {
   const views = async (db: Scoped, rows: readonly ResourceRow[]): Promise<Resource[]> => {
     const resources = await withParts(db, rows);
@@ -70,9 +71,10 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
   };
 }
 
+/** The queries of resources and addresses. */
 export type ResourceQueries = ReturnType<typeof createResourceQueries>;
 
-/** Resources as other objects carry them, by id. Ids of nobody are left out. */
+/** Returns resources in the form that other objects show, by id. Unknown ids are left out. */
 export async function nestedResources(
   db: Scoped,
   ids: readonly string[],

@@ -3,8 +3,10 @@ import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 
+/** A resource as the database holds it. */
 export type ResourceRow = Row<'resources'>;
 
+/** An address with the ids of its protocols. */
 export interface AddressParts {
   readonly id: string;
   readonly resource: string;
@@ -15,7 +17,7 @@ export interface AddressParts {
   readonly protocols: readonly string[];
 }
 
-/** A resource with what hangs on it. */
+/** A resource with its addresses and gateways. */
 export interface ResourceParts {
   readonly row: ResourceRow;
   readonly addresses: readonly AddressParts[];
@@ -23,10 +25,11 @@ export interface ResourceParts {
   readonly gateways: readonly string[];
 }
 
+/** Returns a resource; undefined when there is none with this id. */
 export const findResource = (db: Scoped, id: string): Promise<ResourceRow | undefined> =>
   db.selectFrom('resources').selectAll().where('id', '=', id).executeTakeFirst();
 
-/** Rows in no particular order; ids of nobody are left out. */
+/** Rows in no particular order; unknown ids are left out. */
 export const findResources = (db: Scoped, ids: readonly string[]): Promise<ResourceRow[]> =>
   selectIn(ids, (part) => db.selectFrom('resources').selectAll().where('id', 'in', part).execute());
 
@@ -53,19 +56,23 @@ export async function addressesOf(db: Scoped, resources: readonly string[]): Pro
   return joinProtocols(rows, protocols);
 }
 
+/** Returns every address of the tenant. */
 export async function allAddresses(db: Scoped): Promise<AddressParts[]> {
   return joinProtocols(await addressQuery(db).execute(), await protocolQuery(db).execute());
 }
 
+/** Returns an address; undefined when there is none with this id. */
 export async function findAddress(db: Scoped, id: string): Promise<AddressParts | undefined> {
   const rows = await addressQuery(db).where('addresses.id', '=', id).execute();
   return joinProtocols(rows, await protocolQuery(db).where('addresses.id', '=', id).execute())[0];
 }
 
+/** Inserts a resource without addresses. */
 export async function insertResource(tx: Tx, row: WithoutTenant<'resources'>): Promise<void> {
   await tx.scoped.insertInto('resources', row).execute();
 }
 
+/** Sets columns of a resource. */
 export async function updateResource(tx: Tx, id: string, values: RowUpdate<'resources'>): Promise<void> {
   await tx.scoped.updateTable('resources').set(values).where('id', '=', id).execute();
 }
@@ -75,6 +82,7 @@ export async function deleteResource(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('resources').where('id', '=', id).execute();
 }
 
+/** Increments the versions of resources. */
 export async function bumpResources(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const part of chunks(ids))
     await tx.scoped
@@ -84,6 +92,7 @@ export async function bumpResources(tx: Tx, ids: readonly string[]): Promise<voi
       .execute();
 }
 
+/** Inserts addresses with their protocols. */
 export async function insertAddresses(tx: Tx, addresses: readonly AddressParts[]): Promise<void> {
   const rows = addresses.map(({ id, resource, position, address }) => ({
     id,
@@ -95,10 +104,12 @@ export async function insertAddresses(tx: Tx, addresses: readonly AddressParts[]
   await insertAddressProtocols(tx, addresses);
 }
 
+/** Sets columns of an address. */
 export async function updateAddressRow(tx: Tx, id: string, values: RowUpdate<'addresses'>): Promise<void> {
   await tx.scoped.updateTable('addresses').set(values).where('id', '=', id).execute();
 }
 
+/** Deletes addresses. */
 export async function deleteAddresses(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const part of chunks(ids)) await tx.scoped.deleteFrom('addresses').where('id', 'in', part).execute();
 }

@@ -2,7 +2,7 @@ import type { Change, Tx } from '../../db/store.ts';
 import { tracked } from '../../db/tracked.ts';
 import { bumpResources, findResources, type ResourceParts, withParts } from './store.ts';
 
-/** Runs `work` and records every one of the resources that differs after it. */
+/** Runs `work` and records each of the resources that it changed. */
 export function trackResources(
   tx: Tx,
   ids: readonly string[],
@@ -12,7 +12,7 @@ export function trackResources(
   return tracked(tx, { kind: 'resource', load: auditedResources, bump: bumpResources }, ids, work, action);
 }
 
-/** Resources as the audit trail keeps them, by id. */
+/** Returns resources in the form of the audit trail, by id. */
 export async function auditedResources(tx: Tx, ids: readonly string[]) {
   const resources = await withParts(tx.scoped, await findResources(tx.scoped, ids));
   return new Map(resources.map((resource) => [resource.row.id, audited(resource)]));

@@ -33,6 +33,7 @@ export function resourceView(
   };
 }
 
+/** Returns an address in the form of answers. */
 export const addressView = (address: AddressParts, type: AccessType, protocols: Protocols): Address => ({
   id: address.id,
   address: address.address,
@@ -41,6 +42,7 @@ export const addressView = (address: AddressParts, type: AccessType, protocols: 
   protocols: address.protocols.flatMap((id) => protocols.get(id) ?? []),
 });
 
+/** Returns a resource in the form that policies show. */
 export const nestedResourceView = (row: ResourceRow): NestedResource => ({
   id: row.id,
   createdAt: new Date(row.created_at).toISOString(),

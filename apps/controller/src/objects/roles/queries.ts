@@ -15,7 +15,7 @@ export const rankedRoles = [
   'DEFAULT',
 ] as const satisfies readonly RoleType[];
 
-/** A role as answers carry it. All of them are built in. */
+/** Returns a role in the form of answers. All roles are built in. */
 export const roleView = (row: RoleRow): Role => ({
   id: row.id,
   createdAt: new Date(row.created_at).toISOString(),
@@ -36,6 +36,7 @@ export async function rolesById(db: Scoped): Promise<ReadonlyMap<string, Role>> 
   return new Map((await listRoles(db)).map((role) => [role.id, role]));
 }
 
+/** Returns a role, or throws `not_found`. */
 export async function existingRole(db: Scoped, id: string): Promise<Role> {
   const row = await findRole(db, id);
   if (row === undefined) throw notFound();
@@ -51,7 +52,7 @@ export async function rolesOfGroups(
   return new Map([...byGroup].map(([group, rows]) => [group, rows.map(({ role_id }) => role_id)]));
 }
 
-/** Adds to `errors` what is wrong with roles that a request gives away. Returns their ids in lower case, each once. */
+/** Adds to `errors` what is wrong with the roles of a request. Returns their ids in lower case, each once. */
 export function checkGivenRoles(
   known: ReadonlyMap<string, Role>,
   given: readonly string[],
@@ -62,7 +63,7 @@ export function checkGivenRoles(
   for (const [i, id] of ids.entries()) {
     const role = known.get(id);
     if (role === undefined) errors.add(`${pointer}/${i}`, 'is not the id of a role', 'invalid_reference');
-    else if (role.type === 'OWNER') errors.add(`${pointer}/${i}`, 'is the role OWNER, which is never given away');
+    else if (role.type === 'OWNER') errors.add(`${pointer}/${i}`, 'is the role OWNER, which cannot be assigned');
   }
   return [...new Set(ids)];
 }

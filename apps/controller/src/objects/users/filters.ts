@@ -5,6 +5,8 @@ import { type Filter, positive, readFilters } from '../../http/filters.ts';
 import { statusIn } from './status.ts';
 
 type FilterField = keyof typeof fields;
+
+/** A filter of a list of users. */
 export type UserFilter = Filter<FilterField>;
 
 /** Reads the filters of a list of users; anything else among the parameters is refused. */
@@ -51,7 +53,7 @@ const textColumns = {
   department: 'users.department',
 } as const;
 
-/** Query for the ids of the users of whom one of the related objects fits. */
+/** Returns a query for the ids of users with a related object that fits. */
 function usersWith(db: Scoped, field: FilterField, operator: FilterOperator, values: readonly string[]) {
   if (field === 'groups.id')
     return db

@@ -3,7 +3,7 @@ import { recordMembers } from '../groups/tracking.ts';
 import { deleteMemberships, findUsers, insertMemberships, memberIds, withParts } from './store.ts';
 import { trackUsers } from './tracking.ts';
 
-/** Takes everybody out of a group that goes; who is in no other comes into the group `refuge`. */
+/** Empties a group before it is deleted. Members without another group move to the group `refuge`. */
 export async function emptyGroup(tx: Tx, group: string, refuge: string): Promise<void> {
   const members = await memberIds(tx.scoped, group);
   const users = await withParts(tx.scoped, await findUsers(tx.scoped, members));

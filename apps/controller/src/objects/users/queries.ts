@@ -38,7 +38,7 @@ export async function userRoles(
   return [...roles.values()].filter((role) => wanted.has(role.id));
 }
 
-/** Returns users as policies carry them, by id. Unknown ids are left out. */
+/** Returns users in the form that policies show, by id. Unknown ids are left out. */
 export async function nestedUsers(
   db: Scoped,
   ids: readonly string[],
@@ -49,15 +49,15 @@ export async function nestedUsers(
   return new Map(users.map((user) => [user.row.id, nestedUserView(user.row, limitOf(user, limits), now)]));
 }
 
-/** Users as devices carry them, by id. Ids of nobody are left out. */
+/** Returns users in the form that devices show, by id. Unknown ids are left out. */
 export async function deviceUsers(db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, DeviceUser>> {
   const rows = await findUsers(db, [...new Set(ids)]);
   return new Map(rows.map((row) => [row.id, deviceUserView(row)]));
 }
 
 /**
- * How many devices a user may have, and has: the user's own limit, else the highest of the groups. Undefined when there
- * is no such user.
+ * Returns how many devices a user may have and how many the user has; undefined for an unknown user. The limit is the
+ * user's own, or else the highest of the groups.
  */
 export async function deviceLimit(
   db: Scoped,
@@ -71,8 +71,8 @@ export async function deviceLimit(
 }
 
 /**
- * A device is registered for the user, which takes the invitation up where one is open: from then on policies match.
- * Refused once the invitation has ended; users of any other status stay as they are.
+ * Accepts an open invitation when a device is registered for the user, so that policies match. Throws `not_invited` when
+ * the invitation has expired. A user of any other status stays unchanged.
  */
 export async function acceptInvitation(tx: Tx, id: string): Promise<void> {
   const row = await requireUser(tx.scoped, id);

@@ -2,10 +2,10 @@ import type { User } from '@sallyport/contract';
 import type { ExpressionBuilder } from 'kysely';
 import type { Database, Row } from '../../db/schema.ts';
 
-/** How long an invitation is good, milliseconds. */
+/** Lifetime of an invitation, milliseconds. */
 export const invitationMs = 7 * 24 * 3600 * 1000;
 
-/** The status as shown: an invitation ends by time alone, so its end is worked out and never stored. */
+/** Returns the status as shown. An invitation expires on its own, so EXPIRED is computed and never stored. */
 export function statusOf(row: Pick<Row<'users'>, 'status' | 'invited_at'>, now: number): User['status'] {
   return row.status === 'INVITED' && row.invited_at <= lastInvitation(now) ? 'EXPIRED' : row.status;
 }
@@ -13,7 +13,7 @@ export function statusOf(row: Pick<Row<'users'>, 'status' | 'invited_at'>, now: 
 /** Invitations of this moment and before have ended. */
 const lastInvitation = (now: number): number => now - invitationMs;
 
-/** The status as shown, in SQL. */
+/** Returns the status as shown, as an SQL expression. */
 export const statusIn = (eb: ExpressionBuilder<Database, 'users'>, now: number) =>
   eb
     .case()

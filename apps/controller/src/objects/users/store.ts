@@ -8,9 +8,10 @@ import type { Order, Page } from '../../http/paging.ts';
 import { matching, type UserFilter } from './filters.ts';
 import { statusIn } from './status.ts';
 
+/** A user as the database holds it. */
 export type UserRow = Row<'users'>;
 
-/** A user with what hangs on it. */
+/** A user with the ids of its groups and roles. */
 export interface UserParts {
   readonly row: UserRow;
   /** Ids of the groups that the user is in. */
@@ -19,14 +20,15 @@ export interface UserParts {
   readonly roles: readonly string[];
 }
 
+/** Returns a user; undefined when there is none with this id. */
 export const findUser = (db: Scoped, id: string): Promise<UserRow | undefined> =>
   db.selectFrom('users').selectAll().where('id', '=', id).executeTakeFirst();
 
-/** Rows in no particular order; ids of nobody are left out. */
+/** Rows in no particular order; unknown ids are left out. */
 export const findUsers = (db: Scoped, ids: readonly string[]): Promise<UserRow[]> =>
   selectIn(ids, (part) => db.selectFrom('users').selectAll().where('id', 'in', part).execute());
 
-/** Those of the folded addresses that a user has. */
+/** Returns which of the lower-case addresses belong to a user. */
 export async function knownEmails(db: Scoped, keys: readonly string[]): Promise<ReadonlySet<string>> {
   const rows = await selectIn(keys, (part) =>
     db.selectFrom('users').select('email_key').where('email_key', 'in', part).execute(),
@@ -46,7 +48,7 @@ export async function withParts(db: Scoped, rows: readonly UserRow[]): Promise<U
   }));
 }
 
-/** What users are sorted by. */
+/** Columns that lists of users are sorted by, by field. */
 export const sortColumns = {
   id: 'id',
   email: 'email',
@@ -57,6 +59,8 @@ export const sortColumns = {
   lastName: 'last_name',
   status: 'status',
 } as const satisfies Record<(typeof userSortFields)[number], string>;
+
+/** Columns that lists of users are sorted by. */
 export type SortColumn = (typeof sortColumns)[keyof typeof sortColumns];
 
 /** A page of the users, in the order asked for and then in that of their creation, and how many there are. */
@@ -82,7 +86,7 @@ export async function pageOfUsers(
 type UserQuery = ReturnType<typeof selectUsers>;
 const selectUsers = (db: Scoped) => db.selectFrom('users').selectAll('users');
 
-/** What a user does not have comes before everything, in every dialect. */
+/** Sorts missing values first, in every dialect. */
 function orderBy(query: UserQuery, { column, direction }: Order<SortColumn>, now: number): UserQuery {
   switch (column) {
     case 'email':
@@ -128,6 +132,7 @@ export async function usersWithRole(db: Scoped, role: string, groups: boolean): 
     .execute();
 }
 
+/** Returns the owners of the tenant, oldest first. */
 export const owners = (db: Scoped): Promise<UserRow[]> =>
   db.selectFrom('users').selectAll().where('is_owner', '=', 1).orderBy('created_at').orderBy('id').execute();
 
@@ -143,6 +148,7 @@ export const devicesOf = (db: Scoped, users: readonly string[]) =>
       .execute(),
   );
 
+/** Returns how many devices a user has. */
 export async function countDevices(db: Scoped, user: string): Promise<number> {
   const { present } = await db
     .selectFrom('devices')
@@ -152,14 +158,17 @@ export async function countDevices(db: Scoped, user: string): Promise<number> {
   return Number(present);
 }
 
+/** Inserts users. */
 export async function insertUsers(tx: Tx, rows: readonly WithoutTenant<'users'>[]): Promise<void> {
   for (const part of chunks(rows)) await tx.scoped.insertInto('users', part).execute();
 }
 
+/** Sets columns of a user. */
 export async function updateUser(tx: Tx, id: string, values: RowUpdate<'users'>): Promise<void> {
   await tx.scoped.updateTable('users').set(values).where('id', '=', id).execute();
 }
 
+/** Increments the versions of users. */
 export async function bumpUsers(tx: Tx, ids: readonly string[]): Promise<void> {
   for (const part of chunks(ids))
     await tx.scoped
@@ -169,11 +178,12 @@ export async function bumpUsers(tx: Tx, ids: readonly string[]): Promise<void> {
       .execute();
 }
 
-/** Memberships and roles go with it. */
+/** Deletes a user together with its memberships and roles. */
 export async function deleteUser(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('users').where('id', '=', id).execute();
 }
 
+/** Puts users into groups. */
 export async function insertMemberships(
   tx: Tx,
   members: readonly { readonly user: string; readonly group: string }[],
@@ -182,11 +192,12 @@ export async function insertMemberships(
   for (const part of chunks(rows)) await tx.scoped.insertInto('group_members', part).execute();
 }
 
+/** Takes a user out of a group. */
 export async function deleteMembership(tx: Tx, user: string, group: string): Promise<void> {
   await tx.scoped.deleteFrom('group_members').where('user_id', '=', user).where('group_id', '=', group).execute();
 }
 
-/** Takes everybody out of a group. */
+/** Removes all members of a group. */
 export async function deleteMemberships(tx: Tx, group: string): Promise<void> {
   await tx.scoped.deleteFrom('group_members').where('group_id', '=', group).execute();
 }

@@ -3,7 +3,7 @@ import type { Change, Tx } from '../../db/store.ts';
 import { type Tracking, tracked } from '../../db/tracked.ts';
 import { bumpUsers, findUsers, type UserParts, withParts } from './store.ts';
 
-/** Runs `work` and records every one of the users that differs after it. */
+/** Runs `work` and records each of the users that it changed. */
 export function trackUsers(
   tx: Tx,
   ids: readonly string[],
@@ -13,7 +13,7 @@ export function trackUsers(
   return tracked(tx, tracking, ids, work, action);
 }
 
-/** Users as the audit trail keeps them, by id. */
+/** Returns users in the form of the audit trail, by id. */
 export async function auditedUsers(tx: Tx, ids: readonly string[]) {
   const users = await withParts(tx.scoped, await findUsers(tx.scoped, ids));
   return new Map(users.map((user) => [user.row.id, audited(user)]));

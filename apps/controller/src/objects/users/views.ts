@@ -20,7 +20,7 @@ export interface Named {
   readonly devices: ReadonlyMap<string, readonly Device[]>;
 }
 
-/** A user as answers carry it. Connected last is whenever one of the user's devices was. */
+/** Returns a user in the form of answers. The last connection is that of the user or of any of the user's devices. */
 export function userView(user: UserParts, named: Named, now: number): User {
   const { row } = user;
   const devices = named.devices.get(row.id) ?? [];
@@ -45,7 +45,7 @@ export function rolesOf(user: UserParts, named: Pick<Named, 'roles' | 'groupRole
   return [...named.roles.values()].filter(({ id, type }) => own.has(id) || isOwnRole(user.row, type));
 }
 
-/** Whether a user has a role as the owner of the tenant: that one is nowhere given. */
+/** Returns whether a user has the role by being the owner of the tenant. The role OWNER is never assigned. */
 export const isOwnRole = (row: UserRow, type: Role['type']): boolean => row.is_owner === 1 && type === 'OWNER';
 
 /** `limit`: the device limit in force. */
@@ -55,7 +55,7 @@ export const nestedUserView = (row: UserRow, limit: number, now: number): Nested
   maxDevices: limit,
 });
 
-/** Whoever has never connected joined when the user was made. */
+/** Returns a user in the form that devices show. A user who never connected shows when the user was created. */
 export const deviceUserView = (row: UserRow): DeviceUser => ({
   id: row.id,
   lastConnection: iso(row.last_connection ?? row.created_at),
