@@ -34,7 +34,7 @@ test('the state of a native device is made from rows, and kept up while somebody
   const app = await openTestApp(t);
   const { make, gateway, web, device } = await start(app);
   const state = await stateOf(app, device.id);
-  const follower = new Follower(t, app, device.id, await stateOf(app, device.id));
+  const follower = new Follower(t, app.parts.states, device.id, await stateOf(app, device.id));
   const [client] = state.items().filter(({ kind }) => kind === 'client');
   assert.ok(client?.kind === 'client');
   assert.deepEqual(client.addresses.map((text) => text.replace(/\/.*/, '')).sort(), device.overlayAddresses.sort());
@@ -59,7 +59,7 @@ test('the state of a native device is made from rows, and kept up while somebody
 test('a deactivated device keeps its client alone, and gets all back; a deleted one is told so', async (t) => {
   const app = await openTestApp(t);
   const { device } = await start(app);
-  const follower = new Follower(t, app, device.id, await stateOf(app, device.id));
+  const follower = new Follower(t, app.parts.states, device.id, await stateOf(app, device.id));
   await stateOf(app, device.id);
   const { hash } = follower;
   await app.request('PATCH', `/tenants/devices/${device.id}/deactivate`);
@@ -84,8 +84,8 @@ test('what the client tells of its device opens and closes access, at the gatewa
     await app.parts.directory.deviceTold(device.id, { posture: { diskEncrypted } });
     await stateOf(app, gateway.id);
   };
-  const atGateway = new Follower(t, app, gateway.id, await stateOf(app, gateway.id));
-  const onDevice = new Follower(t, app, device.id, await stateOf(app, device.id));
+  const atGateway = new Follower(t, app.parts.states, gateway.id, await stateOf(app, gateway.id));
+  const onDevice = new Follower(t, app.parts.states, device.id, await stateOf(app, device.id));
   await stateOf(app, device.id);
   const profile = () => {
     const item = atGateway.items.find(({ key }) => key === `device/${device.id}`) as DeviceItem | undefined;
@@ -102,7 +102,7 @@ test('what the client tells of its device opens and closes access, at the gatewa
 test('a resource that its gateway cannot reach is told to the device at once, without a revision', async (t) => {
   const app = await openTestApp(t);
   const { gateway, web, device } = await start(app);
-  const follower = new Follower(t, app, device.id, await stateOf(app, device.id));
+  const follower = new Follower(t, app.parts.states, device.id, await stateOf(app, device.id));
   const { revision } = await stateOf(app, device.id);
   const unreachable = () => follower.items.flatMap((item) => (item.kind === 'peer' ? item.unreachable : []));
   app.parts.unreachable(app.tenant.id, gateway.id, [web.id]);

@@ -78,7 +78,7 @@ test('deltas lead from state to state, in the order of revisions, to what a fres
   const app = await openTestApp(t);
   const [one, two] = [await gateway(app, 'one'), await gateway(app, 'two')];
   const followers = await Promise.all(
-    [one, two].map(async ({ id }) => ({ id, follower: new Follower(t, app, id, await stateOf(app, id)) })),
+    [one, two].map(async ({ id }) => ({ id, follower: new Follower(t, app.parts.states, id, await stateOf(app, id)) })),
   );
   const web = await resource(app, 'web', '10.1.0.0/16', [one.id]);
   const files = await resource(app, 'files', '10.1.5.0/24', [one.id, two.id]);
@@ -116,7 +116,7 @@ test('deltas lead from state to state, in the order of revisions, to what a fres
 test('a change that does not concern a gateway tells it the revision only', async (t) => {
   const app = await openTestApp(t);
   const [one, two] = [await gateway(app, 'one'), await gateway(app, 'two')];
-  const follower = new Follower(t, app, one.id, await stateOf(app, one.id));
+  const follower = new Follower(t, app.parts.states, one.id, await stateOf(app, one.id));
   await resource(app, 'web', '10.1.2.3', [two.id]);
   await app.request('PATCH', `/tenants/gateways/${one.id}`, { body: { name: 'renamed', wireguardPort: '51820' } });
   await stateOf(app, one.id);
@@ -126,7 +126,7 @@ test('a change that does not concern a gateway tells it the revision only', asyn
 test('a re-key and a deletion are told', async (t) => {
   const app = await openTestApp(t);
   const one = await gateway(app, 'one');
-  const follower = new Follower(t, app, one.id, await stateOf(app, one.id));
+  const follower = new Follower(t, app.parts.states, one.id, await stateOf(app, one.id));
   await app.request('POST', `/tenants/gateways/${one.id}/rekey`);
   await stateOf(app, one.id);
   assert.deepEqual(
@@ -144,7 +144,7 @@ test('one tenant’s changes never reach the gateways of another', async (t) => 
   const foreign = (
     await app.request('POST', '/tenants/gateways', { body: { name: 'x', wireguardPort: '1' }, key: app.other.key })
   ).json;
-  const follower = new Follower(t, app, foreign.id, await stateOf(app, foreign.id));
+  const follower = new Follower(t, app.parts.states, foreign.id, await stateOf(app, foreign.id));
   const one = await gateway(app, 'one');
   const web = await resource(app, 'web', '10.1.2.3', [one.id]);
   await allow(app, [(await device(app, 0)).id], [web.id]);

@@ -23,7 +23,7 @@ async function start(t: TestContext, overrides: Parameters<typeof openTestApp>[1
   const follow = async () => {
     const state = await app.parts.states.current(gateway);
     assert.ok(state !== null);
-    const follower = new Follower(t, app, gateway, state);
+    const follower = new Follower(t, app.parts.states, gateway, state);
     // Whoever follows asks once more, as the channel does.
     await app.parts.states.current(gateway);
     return follower;

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { StateHash, type StateItem } from '@sallyport/contract/channel';
-import type { DesiredState, StateChange } from '../../channel/types.ts';
+import type { DesiredState, DesiredStates, StateChange } from '../../channel/types.ts';
 import { noCountries } from '../../countries.ts';
 import type { TestApp } from '../../testing/harness.ts';
 import { TenantRuntimes } from '../runtimes.ts';
 import { Whereabouts } from '../whereabouts.ts';
 
 /** Runtimes that know nothing but the rows, and the beacons. */
-export const freshRuntimes = (app: TestApp): TenantRuntimes =>
+export const freshRuntimes = (app: TestApp, store = app.store): TenantRuntimes =>
   new TenantRuntimes({
-    store: app.store,
+    store,
     epoch: 'other',
     took: () => undefined,
     log: { error: assert.fail },
@@ -24,10 +24,10 @@ export class Follower {
   readonly #items: Map<string, StateItem>;
   #hash: string;
 
-  constructor(t: TestContext, app: TestApp, id: string, state: DesiredState) {
+  constructor(t: TestContext, states: Pick<DesiredStates, 'subscribe'>, id: string, state: DesiredState) {
     this.#items = new Map(state.items().map((item) => [item.key, item]));
     this.#hash = state.hash;
-    t.after(app.parts.states.subscribe(id, (change) => this.#take(change)));
+    t.after(states.subscribe(id, (change) => this.#take(change)));
   }
 
   get items(): StateItem[] {
