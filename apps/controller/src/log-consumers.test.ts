@@ -107,7 +107,7 @@ class Consumers {
   async use({ secrets, publicKeys }: Known): Promise<unknown> {
     const text = (await this.lists.text(this.#tenant, true)).toString();
     const callers = await Promise.all([...secrets].map((secret) => this.keys.authenticate(secret)));
-    const found = await Promise.all([...publicKeys].map((key) => this.agents.find(key)));
+    const found = await Promise.all(publicKeys.map((key) => this.agents.find(key)));
     return { text, callers, found };
   }
 
@@ -120,7 +120,7 @@ class Consumers {
 /** What the test has made and asks for again. */
 interface Known {
   readonly secrets: Set<string>;
-  readonly publicKeys: Set<string>;
+  readonly publicKeys: readonly string[];
 }
 
 async function start(t: TestContext) {
@@ -134,9 +134,14 @@ async function start(t: TestContext) {
   const consumers = [new Consumers(app, app.store), new Consumers(app, replica)] as const;
   for (const each of consumers) await each.follow(t, agents);
   const mail = [new Mail(app.store, replica), new Mail(replica, app.store)] as const;
-  const known: Known = { secrets: new Set([app.tenant.key]), publicKeys: new Set(['one', 'two'].map(publicKeyOf)) };
+  const devices = await app.store.db.selectFrom('devices').select('public_key').where('id', 'in', agents).execute();
+  const publicKeys = [...['one', 'two', ...spareKeys].map(publicKeyOf), ...devices.map((row) => row.public_key)];
+  const known: Known = { secrets: new Set([app.tenant.key]), publicKeys };
   return { app, tenant, replica, agents, consumers, mail, known };
 }
+
+/** Names of keys that no agent has at first. */
+const spareKeys = ['three', 'four', 'five'];
 
 type Started = Awaited<ReturnType<typeof start>>;
 
@@ -154,9 +159,8 @@ const ownSteps = {
   rekey: async ({ app, tenant }: Started, a: number) => {
     await app.request('POST', `/tenants/gateways/${tenant.gateways[a % 2]}/rekey`);
   },
-  newKey: async ({ app, tenant, known }: Started, a: number, b: number) => {
-    const key = publicKeyOf(`key ${b}`);
-    known.publicKeys.add(key);
+  newKey: async ({ app, tenant }: Started, a: number, b: number) => {
+    const key = publicKeyOf(spareKeys[b % spareKeys.length] ?? '');
     await app.parts.directory.agents.gateway.wireguardKeyChanged(tenant.gateways[a % 2] ?? '', key);
   },
   foreign: async ({ app, replica, tenant }: Started, a: number, b: number) => {
@@ -224,4 +228,30 @@ test('notices that come late, twice and out of order leave every consumer as ord
     await assertSettled(t, started);
   });
   await fc.assert(property, { numRuns: 10, endOnFailure: true });
+});
+
+test('a runtime whose revision the log has lost reloads everything, and has its agents admitted again', async (t) => {
+  const started = await start(t);
+  const { app, tenant, consumers, mail } = started;
+  const [, { runtimes, followers }] = consumers;
+  const [gateway = '', other = ''] = tenant.gateways;
+  const [laptop = ''] = tenant.natives;
+  const [before] = (await runtimes.current(gateway))?.items() ?? [];
+  assert.notEqual(before, undefined);
+  await app.request('DELETE', `/tenants/devices/${laptop}`);
+  for (const policy of tenant.ids.policies) await app.request('DELETE', `/tenants/policies/${policy}`);
+  await app.request('POST', `/tenants/gateways/${other}/rekey`);
+  await app.request('PATCH', '/tenants/settings', { body: { name: 'x', mtu: 1400, leaseSeconds: 7200 } });
+  await ownSteps.prune(started);
+  for (const one of mail) one.deliverAll();
+  assert.equal(await runtimes.current(laptop), null);
+  const fresh = freshRuntimes(app);
+  for (const id of tenant.gateways) {
+    const state = await runtimes.current(id);
+    assert.equal(state?.hash, (await fresh.current(id))?.hash);
+    assert.equal(followers.get(id)?.hash, state?.hash);
+    assert.equal(followers.get(id)?.changes.at(-1)?.kind, 'unknown-identity');
+  }
+  assert.equal(runtimes.leaseMs(app.tenant.id), 7_200_000);
+  assert.equal(followers.get(laptop)?.changes.at(-1)?.kind, 'deleted');
 });

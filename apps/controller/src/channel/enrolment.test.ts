@@ -225,3 +225,22 @@ test('an agent whose gateway is re-keyed while its state loads is not admitted',
   await again.authenticate();
   assert.equal((await again.expect('refused')).code, 'busy');
 });
+
+test('an agent whose identity is unknown to the runtime is sent away, and admitted again by its record', async (t) => {
+  const h = await startChannel(t);
+  const { id, token } = h.gateway();
+  const first = await ScriptedAgent.connect(h.port, newAgent(id, token));
+  h.states.emit(id, { kind: 'unknown-identity' });
+  await first.expect('snapshot');
+  const refused = await first.expect('refused');
+  assert.deepEqual([refused.code, refused.final], ['busy', false]);
+  const second = await ScriptedAgent.connect(h.port, first.identity);
+  await second.expect('snapshot');
+  h.directory.row(id).identityKey = null;
+  h.states.emit(id, { kind: 'unknown-identity' });
+  assert.equal((await second.expect('refused')).code, 'busy');
+  const { token: _, ...identity } = first.identity;
+  const rekeyed = await ScriptedAgent.open(h.port, identity);
+  await rekeyed.authenticate();
+  assert.equal((await rekeyed.expect('refused')).code, 'bad-token');
+});

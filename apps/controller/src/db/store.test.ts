@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
+import { Kysely } from 'kysely';
+import { verifyAudit } from '../features/audit/verify.ts';
 import { createTenant } from '../features/tenants/commands.ts';
 import { openTestStore } from '../testing/harness.ts';
+import { sqliteDialect } from './dialect.ts';
+import { migrate } from './migrate.ts';
+import type { Database } from './schema.ts';
 import { scoped } from './scoped.ts';
 import { createStore, type LoggedRevision, type Store, type Tx, type WriteContext } from './store.ts';
 
@@ -233,4 +239,41 @@ test('scoped queries never leave their tenant', async (t) => {
   const deleted = await foreign.deleteFrom('protocols').where('id', '=', 'mine').executeTakeFirst();
   assert.equal(deleted.numDeletedRows, 0n);
   assert.deepEqual(await names(store, tenant), ['mine']);
+});
+
+test('a write and a dry run lock the head of their tenant before anything else', async (t) => {
+  const database = new DatabaseSync(':memory:');
+  migrate(database);
+  const statements: string[] = [];
+  const log = ({ query }: { query: { sql: string } }) => void statements.push(query.sql);
+  const db = new Kysely<Database>({ dialect: sqliteDialect(database), log });
+  t.after(() => db.destroy());
+  const store = createStore(db, () => 1);
+  const { tenant } = await createTenant(store, actor, 'Test');
+  const context = { tenant: tenant.id, actor, action: 'test', sourceIp: null, requestId: null };
+  const first = () => statements.find((sql) => !/^(BEGIN|SAVEPOINT)/.test(sql)) ?? '';
+  statements.length = 0;
+  await store.write(context, (tx) => touch(tx, 'a'));
+  assert.match(first(), /^update "tenants" /);
+  statements.length = 0;
+  await store.dryRun(
+    context,
+    (tx) => touch(tx, 'b'),
+    async () => undefined,
+  );
+  assert.match(first(), /^update "tenants" /);
+});
+
+test('writes of two stores on one database take turns: one chain of audit events, one line of revisions', async (t) => {
+  const { store, tenant, context } = await open(t);
+  const other = createStore(store.db, store.now);
+  const stores = [store, other, other, store, other, store];
+  await Promise.all(stores.map((each, n) => each.write(context, (tx) => touch(tx, `p${n}`))));
+  for (const [n, each] of stores.entries()) await each.write(context, (tx) => touch(tx, `q${n}`));
+  const verified = await verifyAudit(store, tenant);
+  assert.equal(verified.intact, true, verified.reason);
+  const { revision, audit_hash } = await scoped(store.db, tenant).selectTenant().selectAll().executeTakeFirstOrThrow();
+  assert.equal(audit_hash, verified.head);
+  const feed = await scoped(store.db, tenant).selectFrom('change_log').select('revision').distinct().execute();
+  assert.equal(feed.length, revision);
 });
