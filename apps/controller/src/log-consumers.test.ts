@@ -10,7 +10,7 @@ import { ApiError } from './errors.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { dropOldEvents } from './features/audit/retention.ts';
 import { ChangeFeed } from './features/changes/feed.ts';
-import { GatewayLists } from './features/gateways/list.ts';
+import { GatewayLists } from './objects/gateways/list.ts';
 import { ClockTimers } from './runtime/testing/clock-timers.ts';
 import { Follower, freshRuntimes } from './runtime/testing/follower.ts';
 import { RandomTenant } from './runtime/testing/random-tenant.ts';

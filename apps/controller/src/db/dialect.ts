@@ -4,11 +4,13 @@ import {
   type DatabaseConnection,
   type Dialect,
   type Driver,
+  type Kysely,
   type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
+import type { Database } from './schema.ts';
 
 /**
  * Kysely dialect over one `node:sqlite` database. Kysely queues whoever wants the connection, so a transaction is never
@@ -23,6 +25,9 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
 }
+
+/** Whether a row can be locked. In SQLite a transaction that has begun IMMEDIATE is alone with the whole database. */
+export const hasRowLocks = (db: Kysely<Database>): boolean => !(db.getExecutor().adapter instanceof SqliteAdapter);
 
 /** Distinct statements kept prepared. Lists of varying length make endless SQL texts, so there is a bound. */
 const cachedStatements = 500;

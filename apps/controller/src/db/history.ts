@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { runCompiled } from './compiled.ts';
+import { hasRowLocks } from './dialect.ts';
 import { encodeJson } from './json.ts';
 import type { WithoutTenant } from './scoped.ts';
 import type { Change, Tx, WriteContext } from './types.ts';
@@ -15,12 +16,11 @@ export interface Head {
  * With the lock first, whatever a write reads afterwards stays true until it commits: no other write of the tenant runs.
  */
 export async function lockHead(tx: Tx): Promise<Head | null> {
-  // An update locks the row in every database; SQLite has no other statement for it.
   const [row] = await tx.scoped.run('lock head', [tx.tenant], () =>
     tx.scoped
-      .updateTenant()
-      .set((eb) => ({ revision: eb.ref('revision') }))
-      .returning(['revision', 'audit_hash'])
+      .selectTenant()
+      .select(['revision', 'audit_hash'])
+      .$if(hasRowLocks(tx.db), (query) => query.forUpdate())
       .compile(),
   );
   return row === undefined ? null : { revision: row.revision, hash: row.audit_hash };

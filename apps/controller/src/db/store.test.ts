@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
-import { Kysely } from 'kysely';
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import { verifyAudit } from '../features/audit/verify.ts';
 import { createTenant } from '../features/tenants/commands.ts';
 import { openTestStore } from '../testing/harness.ts';
 import { sqliteDialect } from './dialect.ts';
+import { lockHead } from './history.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 import { scoped } from './scoped.ts';
@@ -241,7 +242,7 @@ test('scoped queries never leave their tenant', async (t) => {
   assert.deepEqual(await names(store, tenant), ['mine']);
 });
 
-test('a write and a dry run lock the head of their tenant before anything else', async (t) => {
+test('a write and a dry run read the head of their tenant before anything else', async (t) => {
   const database = new DatabaseSync(':memory:');
   migrate(database);
   const statements: string[] = [];
@@ -251,17 +252,29 @@ test('a write and a dry run lock the head of their tenant before anything else',
   const store = createStore(db, () => 1);
   const { tenant } = await createTenant(store, actor, 'Test');
   const context = { tenant: tenant.id, actor, action: 'test', sourceIp: null, requestId: null };
-  const first = () => statements.find((sql) => !/^(BEGIN|SAVEPOINT)/.test(sql)) ?? '';
-  statements.length = 0;
+  const before = () => statements.splice(0).slice(0, 3).join('; ');
+  before();
   await store.write(context, (tx) => touch(tx, 'a'));
-  assert.match(first(), /^update "tenants" /);
-  statements.length = 0;
+  assert.match(before(), /^BEGIN IMMEDIATE; SAVEPOINT job; select "revision", "audit_hash" from "tenants"/);
   await store.dryRun(
     context,
     (tx) => touch(tx, 'b'),
     async () => undefined,
   );
-  assert.match(first(), /^update "tenants" /);
+  assert.match(before(), /^BEGIN IMMEDIATE; select "revision", "audit_hash" from "tenants"/);
+});
+
+test('where a database locks rows, a write locks the head of its tenant', async () => {
+  const statements: string[] = [];
+  const dialect = {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db: Kysely<Database>) => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+  };
+  const db = new Kysely<Database>({ dialect, log: ({ query }) => void statements.push(query.sql) });
+  assert.equal(await lockHead({ tenant: 't', db, scoped: scoped(db, 't'), now: 1, changed: () => undefined }), null);
+  assert.match(statements.join(), / from "tenants" where "id" = \$1 for update$/);
 });
 
 test('writes of two stores on one database take turns: one chain of audit events, one line of revisions', async (t) => {
