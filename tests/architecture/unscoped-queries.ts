@@ -68,4 +68,21 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     file: 'apps/controller/src/secrets/identity.ts',
     reason: 'the epoch belongs to the controller, not to a tenant',
   },
+  {
+    file: 'apps/controller/src/objects/sign-in/sessions.ts',
+    reason: 'moments of use of all tenants are written together',
+  },
+  { file: 'apps/controller/src/objects/sign-in/sessions.ts', reason: 'the session tells which tenant calls' },
+  { file: 'apps/controller/src/objects/sign-in/links.ts', reason: 'the secret of a link tells its tenant' },
+  {
+    file: 'apps/controller/src/features/sign-in/password.ts',
+    reason: 'the short name tells the tenant, before anybody is known',
+  },
+  { file: 'apps/controller/src/features/sign-in/passkey.ts', reason: 'the passkey tells its user and tenant' },
+  { file: 'apps/controller/src/features/sign-in/routes.ts', reason: 'whether there is more than one tenant' },
+  {
+    file: 'apps/controller/src/features/sign-in-settings/routes.ts',
+    reason: 'short names are unique on the controller',
+  },
+  { file: 'apps/controller/src/features/tenants/commands.ts', reason: 'short names are unique on the controller' },
 ];

@@ -84,6 +84,7 @@ export class TestController {
       egress: { allow: [], deny: [], details: false },
       version: '0.0.0',
       basePath: '',
+      localUrl: () => 'http://localhost:8080',
       trustedProxies: [],
       tls: null,
     });

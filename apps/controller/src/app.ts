@@ -7,6 +7,7 @@ import type { Channel } from './channel/types.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { ApiKeyAuthenticator } from './features/api-keys/authenticator.ts';
 import { composeFeatures } from './features/compose.ts';
+import type { AuthDeps } from './http/auth.ts';
 import { type ConnectionLimits, connectionLimits } from './http/connection-limits.ts';
 import { Connections, installConnections } from './http/connections.ts';
 import { descriptorLimit } from './http/descriptors.ts';
@@ -21,6 +22,9 @@ import { createServer, type ServerOptions } from './http/server.ts';
 import { proxyTest, sourceAddress } from './http/source-address.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
 import { createObjectQueries } from './objects/queries.ts';
+import { createSignIn, type SignInDeps } from './objects/sign-in/deps.ts';
+import { originOf } from './objects/sign-in/place.ts';
+import { Sessions } from './objects/sign-in/sessions.ts';
 import type { TenantRuntimes } from './runtime/runtimes.ts';
 
 /** What the controller is built from. */
@@ -30,6 +34,8 @@ export interface AppDeps<C extends Channel = Channel>
   readonly metrics: Metrics;
   /** Address at which others reach the controller, as the operator names it. */
   readonly publicUrl?: string | null;
+  /** Address at which this machine reaches the controller; known once it listens. */
+  readonly localUrl: () => string;
   /** Where the controller may call on behalf of tenants. */
   readonly egress: EgressSettings;
   readonly version: string;
@@ -76,10 +82,13 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const { channel, runtimes, beacon, paths } = agents;
   const objects = createObjectQueries({ ...agents, ...deps, states: runtimes });
   const authenticator = new ApiKeyAuthenticator(store);
+  const sessions = new Sessions(store);
+  const signIn = createSignIn({ ...deps, signInUrl: () => deps.publicUrl ?? deps.localUrl() });
   const features = composeFeatures({
     ...deps,
     ...agents,
     ...objects,
+    ...signIn,
     beacon: deps.beacon,
     states: runtimes,
     worlds: runtimes,
@@ -93,7 +102,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     registerOperations(
       server,
       deps.basePath,
-      operationDeps(deps, { authenticator, runtimes, streams, connections }),
+      operationDeps(deps, { auth: authOf(signIn, authenticator, sessions), runtimes, streams, connections }),
       features.handlers,
     ),
   );
@@ -106,6 +115,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
       beacon.forgetSilent();
       await paths.sweep();
       await authenticator.flush();
+      await sessions.flush();
       await forgetOldAnswers(store);
       await features.maintain();
       runtimes.dropIdle(store.now() - idleMs);
@@ -117,12 +127,20 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
       runtimes.stop();
       // Moments of use are worth no failed stop: the disk may be full.
       await authenticator.flush().catch((error) => log.warn({ err: error }, 'could not note when keys were used'));
+      await sessions.flush().catch((error) => log.warn({ err: error }, 'could not note when sessions were used'));
     },
   };
 }
 
 /** How long a tenant's compiled state is kept for nobody. */
 const idleMs = 10 * 60 * 1000;
+
+const authOf = ({ store, signInUrl }: SignInDeps, keys: ApiKeyAuthenticator, sessions: Sessions): AuthDeps => ({
+  keys,
+  sessions,
+  now: store.now,
+  origin: () => originOf(signInUrl()),
+});
 
 function createConnections(deps: Pick<AppDeps, 'log' | 'store' | 'trustedProxies' | 'connectionLimits'>): Connections {
   return new Connections({
@@ -137,12 +155,12 @@ function createConnections(deps: Pick<AppDeps, 'log' | 'store' | 'trustedProxies
 function operationDeps(
   deps: Pick<AppDeps, 'store' | 'box' | 'writeRate' | 'streamLimits'>,
   {
-    authenticator,
+    auth,
     runtimes,
     streams,
     connections,
   }: {
-    readonly authenticator: ApiKeyAuthenticator;
+    readonly auth: AuthDeps;
     readonly runtimes: TenantRuntimes;
     readonly streams: OpenStreams;
     readonly connections: Connections;
@@ -152,7 +170,7 @@ function operationDeps(
   return {
     streamLimits,
     ...deps,
-    authenticator,
+    auth,
     streams,
     preview: (tx, changes) => runtimes.preview(tx, changes),
     known: (socket) => connections.known(socket),

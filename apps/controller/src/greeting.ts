@@ -2,11 +2,12 @@ import type { Started } from './start.ts';
 
 /** What a newcomer reads once the controller is up: where it is, how to get in, what to type next. */
 export function greeting(
-  { localUrl, publicUrl, firstKey }: Pick<Started, 'localUrl' | 'publicUrl' | 'firstKey'>,
+  { localUrl, publicUrl, setUpUrl, firstKey }: Pick<Started, 'localUrl' | 'publicUrl' | 'setUpUrl' | 'firstKey'>,
   gateway: { readonly text: string; readonly running: boolean },
 ): string {
   const rows = [
     ['Address', publicUrl === localUrl ? publicUrl : `${publicUrl} (here: ${localUrl})`],
+    ...(setUpUrl === null ? [] : [['Set-up', `${setUpUrl}\n            makes you the owner; good once, for 24 hours`]]),
     ['API', `${localUrl}/docs`],
     ['API key', keyText(firstKey)],
     ['Gateway', gateway.text],

@@ -1,17 +1,20 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { CreateApiKey } from '@sallyport/contract';
+import { CreateApiKey, email } from '@sallyport/contract';
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Snapshots } from './backup/snapshot.ts';
 import type { Actor, Store } from './db/store.ts';
 import { notFound, OperatorError } from './errors.ts';
 import { verifyAudit } from './features/audit/verify.ts';
+import { operatorLink } from './features/sign-in-settings/operator-link.ts';
 import { createTenant, recoverTenant } from './features/tenants/commands.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { createServer } from './http/server.ts';
 import { parseBody } from './http/validate.ts';
+import { requirePlace } from './objects/sign-in/deps.ts';
+import { linkUrl } from './objects/sign-in/links.ts';
 import { listTenants } from './objects/tenants/queries.ts';
 
 /**
@@ -22,6 +25,7 @@ export function createOperatorServer(
   store: Store,
   log: FastifyBaseLogger,
   snapshots: Pick<Snapshots, 'take'>,
+  signInUrl: () => string,
 ): FastifyInstance {
   const app = createServer({ log, trustedProxies: [], tls: null });
   const sockets = new OpenSockets(app.server);
@@ -35,6 +39,13 @@ export function createOperatorServer(
     const { name, role } = parseBody(NewKey, request.body);
     const key = await recoverTenant(store, operator, request.params.id.toLowerCase(), { name, role, expiresAt: null });
     return reply.code(201).send(key);
+  });
+  app.post<{ Params: { id: string } }>('/tenants/:id/sign-in-link', async (request, reply) => {
+    const { email } = parseBody(NewLink, request.body);
+    const place = requirePlace({ signInUrl });
+    const tenant = request.params.id.toLowerCase();
+    const { secret, expiresAt } = await operatorLink(store, operator, tenant, email);
+    return reply.code(201).send({ url: linkUrl(place.url, secret), expiresAt: new Date(expiresAt).toISOString() });
   });
   app.post<{ Params: { id: string } }>('/tenants/:id/audit/verify', async (request) => {
     const tenant = request.params.id.toLowerCase();
@@ -76,5 +87,6 @@ export async function listenOperator(app: FastifyInstance, dataDir: string): Pro
 const operator: Actor = { kind: 'operator', id: null, name: 'operator' };
 
 const { name, role } = CreateApiKey.shape;
+const NewLink = z.strictObject({ email });
 const NewTenant = z.strictObject({ name });
 const NewKey = z.strictObject({ name: name.default('Recovery key'), role: role.unwrap().default('OWNER') });

@@ -19,6 +19,9 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { listenMetrics } from './http/metrics-listener.ts';
 import { sourceAddress } from './http/source-address.ts';
 import { listenFailure } from './listen-failure.ts';
+import { linkUrl } from './objects/sign-in/links.ts';
+import { signInPlace } from './objects/sign-in/place.ts';
+import { setUpLink } from './objects/sign-in/set-up.ts';
 import { listTenants } from './objects/tenants/queries.ts';
 import { createOperatorServer, listenOperator } from './operator.ts';
 import { settleOverlay } from './overlay/range.ts';
@@ -30,6 +33,8 @@ export interface Started {
   readonly localUrl: string;
   /** What agents and people are told. */
   readonly publicUrl: string;
+  /** Link that sets the first tenant up; null when it has an owner who can sign in, or people cannot sign in here. */
+  readonly setUpUrl: string | null;
   /** The first tenant's key, when this start has made it; nobody can read it again. */
   readonly firstKey: { readonly key: string; readonly given: boolean } | null;
   readonly store: Store;
@@ -49,7 +54,8 @@ export async function startController(config: Config, version: string, log: Fast
   };
   try {
     const metrics = createMetrics();
-    const { database, store, app, secrets } = await openApp(config, version, log, metrics);
+    let localUrl = config.publicUrl ?? '';
+    const { database, store, app, secrets } = await openApp(config, version, log, metrics, () => localUrl);
     undo.push(() => store.close());
     undo.push(
       checkpointWhenIdle(database, (error) => log.error({ err: error }, 'the log was not moved into the database')),
@@ -60,7 +66,7 @@ export async function startController(config: Config, version: string, log: Fast
     await removePartial(config.dataDir);
     undo.push(() => snapshots.stop());
     const firstKey = await firstTenant(store, config, log);
-    const operator = createOperatorServer(store, log, snapshots);
+    const operator = createOperatorServer(store, log, snapshots, () => config.publicUrl ?? localUrl);
     undo.push(() => operator.close());
     await listenOperator(operator, config.dataDir);
     undo.push(() => app.stop());
@@ -81,8 +87,10 @@ export async function startController(config: Config, version: string, log: Fast
       upkeepMs,
     );
     undo.push(async () => clearInterval(upkeep));
-    const localUrl = localUrlOf(config, app.server.server.address() as AddressInfo);
-    return { localUrl, publicUrl: config.publicUrl ?? localUrl, firstKey, store, app, secrets, stop };
+    localUrl = localUrlOf(config, app.server.server.address() as AddressInfo);
+    const publicUrl = config.publicUrl ?? localUrl;
+    const setUpUrl = await firstSetUp(store, publicUrl);
+    return { localUrl, publicUrl, setUpUrl, firstKey, store, app, secrets, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -91,7 +99,13 @@ export async function startController(config: Config, version: string, log: Fast
 
 const upkeepMs = 30_000;
 
-async function openApp(config: Config, version: string, log: FastifyBaseLogger, metrics: Metrics) {
+async function openApp(
+  config: Config,
+  version: string,
+  log: FastifyBaseLogger,
+  metrics: Metrics,
+  localUrl: () => string,
+) {
   const countries = openCountries(config.countryDatabaseFile, (err, ip) =>
     log.warn({ err, ip }, 'the country database is malformed: countries of some addresses are unknown'),
   );
@@ -121,6 +135,7 @@ async function openApp(config: Config, version: string, log: FastifyBaseLogger, 
       countries,
       beacon: { ...config.beacon, keys: await loadBeaconKeys(store, box) },
       metrics,
+      localUrl,
       publicHost: () => publicHost(config),
       openChannel: (parts) =>
         createChannel({
@@ -151,6 +166,15 @@ async function firstTenant(store: Store, config: Config, log: FastifyBaseLogger)
   const actor = { kind: 'system', id: null, name: 'first start' } as const;
   const { apiKey } = await createTenant(store, actor, 'default', config.bootstrapApiKey ?? undefined);
   return { key: apiKey.key, given: config.bootstrapApiKey !== null };
+}
+
+/** The link by which the first person gets in, made anew at each start until somebody has. */
+async function firstSetUp(store: Store, publicUrl: string): Promise<string | null> {
+  const place = signInPlace(publicUrl);
+  const [first, another] = await listTenants(store);
+  if ('reason' in place || first === undefined || another !== undefined) return null;
+  const secret = await setUpLink(store, first.id);
+  return secret === null ? null : linkUrl(place.url, secret);
 }
 
 function localUrlOf({ listen, tls }: Config, { port }: AddressInfo): string {

@@ -11,6 +11,7 @@ export * from './http/groups.ts';
 export * from './http/policies.ts';
 export * from './http/resources.ts';
 export * from './http/roles.ts';
+export * from './http/sign-in.ts';
 export * from './http/tenant.ts';
 export * from './http/users.ts';
 export * from './loopback.ts';

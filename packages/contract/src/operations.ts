@@ -7,8 +7,16 @@ import { gatewayOperations } from './operations/gateways.ts';
 import { peopleOperations } from './operations/people.ts';
 import { policyOperations } from './operations/policies.ts';
 import { resourceOperations } from './operations/resources.ts';
+import { signInOperations } from './operations/sign-in.ts';
 
-export { dryRunQuery, type Operation, type Right, rightsOfRole } from './operations/define.ts';
+export {
+  dryRunQuery,
+  isIdempotent,
+  type Operation,
+  type Right,
+  rightsOfKey,
+  rightsOfRole,
+} from './operations/define.ts';
 export { failuresOf } from './operations/failures.ts';
 export { tags } from './operations/tags.ts';
 
@@ -22,6 +30,7 @@ export const operations = {
   ...peopleOperations,
   ...accessOperations,
   ...apiKeyOperations,
+  ...signInOperations,
 };
 
 export type OperationName = keyof typeof operations;

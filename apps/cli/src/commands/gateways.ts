@@ -207,13 +207,9 @@ async function change(session: Session, text: string, flags: WriteFlags, changes
 }
 
 async function printToken(session: Session, text: string): Promise<void> {
-  const { body } = await read(session, text);
-  const { parseEnrolmentToken } = await import('@sallyport/contract/channel');
-  if (parseEnrolmentToken(body.token, 'gateway') === null)
-    throw new Failure(exitCodes.notAllowed, 'This API key may not see the tokens of gateways', {
-      hint: 'Use a key with the role ADMIN or OWNER.',
-    });
-  session.out(`${session.json ? JSON.stringify({ token: body.token }) : body.token}\n`);
+  const api = await session.api();
+  const params = { id: await resolveId(api, kinds.gateway, text) };
+  session.show(await api.call('revealGatewayToken', { params }), ({ token }) => `${token}\n`);
 }
 
 async function testGateway(session: Session, text: string): Promise<void> {

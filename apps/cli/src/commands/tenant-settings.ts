@@ -5,6 +5,7 @@ import { usage } from '../failure.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { moment } from '../text.ts';
 import { choice, count, given, writes } from './options.ts';
+import { addSignInSettings } from './sign-in-settings.ts';
 
 interface SettingsFlags {
   readonly name?: string;
@@ -37,6 +38,7 @@ export function addSettings(program: Command, session: Session): void {
     )
     .option('--audit-retention <days>', 'how many days audit events are kept, or `forever`');
   writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
+  addSignInSettings(group, session);
 }
 
 async function setSettings(session: Session, flags: SettingsFlags & WriteFlags): Promise<void> {

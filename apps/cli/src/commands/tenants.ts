@@ -1,12 +1,12 @@
 import { resolve } from 'node:path';
-import { ApiKey } from '@sallyport/contract';
+import { ApiKey, IssuedLink } from '@sallyport/contract';
 import type { Command } from 'commander';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { type HttpAnswer, send } from '../http.ts';
 import { isId } from '../ids.ts';
 import { problemFailure } from '../problem.ts';
 import type { Session } from '../session.ts';
-import { clean, hintFor } from '../text.ts';
+import { clean, hintFor, moment } from '../text.ts';
 import { keyRoles, showNewKey } from './keys.ts';
 import { choice } from './options.ts';
 
@@ -64,6 +64,24 @@ export function addTenants(program: Command, session: Session): void {
       const id = await tenantId(session, text);
       const answer = await ask(session, 'POST', `/tenants/${id}/api-keys`, { name, role: flags.role });
       showNewKey(session, readKey(answer), flags.keyOnly === true, () => session.out(`${answer.text}\n`));
+    });
+  addSignInLink(group, session);
+}
+
+/** `sally tenants sign-in-link` */
+function addSignInLink(group: Command, session: Session): void {
+  group
+    .command('sign-in-link')
+    .argument('<tenant>', 'name or id')
+    .argument('<email>', 'of a user of the tenant, an owner too')
+    .description('reset the sign-in of a user who has lost every way in, and print a link for a new one')
+    .action(async (text: string, email: string) => {
+      const id = await tenantId(session, text);
+      const answer = await ask(session, 'POST', `/tenants/${id}/sign-in-link`, { email });
+      if (session.json) return session.out(`${answer.text}\n`);
+      const link = IssuedLink.safeParse(json(answer)).data;
+      if (link === undefined) throw unexpected();
+      session.out(`For ${clean(email)}, good once, until ${moment(link.expiresAt)}:\n${clean(link.url)}\n`);
     });
 }
 

@@ -8,6 +8,7 @@ import { clean } from '../text.ts';
 import { clearable, count, given, pages, pairs, repeated, scalarOrList, writes } from './options.ts';
 import { addUserGroups } from './user-groups.ts';
 import { addUserRoles } from './user-roles.ts';
+import { addUserSignIn } from './user-sign-in.ts';
 import { showUser, userColumns } from './user-view.ts';
 
 type Attribute = string | number | boolean | string[];
@@ -41,6 +42,7 @@ export function addUsers(program: Command, session: Session): void {
   addStates(group, session);
   addUserRoles(group, session);
   addUserGroups(group, session);
+  addUserSignIn(group, session);
 }
 
 function addReads(group: Command, session: Session): void {

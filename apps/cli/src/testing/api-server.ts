@@ -135,7 +135,7 @@ export function pieceOf(kind: 'ndjson' | 'sse', body: unknown, id = 'r1'): strin
 
 function usual(name: OperationName, operation: Operation, query: Record<string, unknown>): Reply {
   if (query['dry-run'] === 'true') return { body: fixtures.dryRun };
-  const body = (fixtures.answers as Partial<Fixtures>)[name];
+  const body = (fixtures.answers as Partial<Fixtures>)[name as keyof Fixtures];
   if (operation.stream !== undefined) return { text: pieceOf(operation.stream, body) };
   const headers = operation.status === 204 || Array.isArray(body) ? {} : { etag: '"7"' };
   return { status: operation.status, headers, ...(body === undefined ? {} : { body }) };

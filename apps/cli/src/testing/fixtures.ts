@@ -1,6 +1,10 @@
-import { type OperationName, privateKeyPlaceholder, type ResponseBody } from '@sallyport/contract';
+import { type OperationName, type operations, privateKeyPlaceholder, type ResponseBody } from '@sallyport/contract';
 
-export type Fixtures = { [N in OperationName]: ResponseBody<N> };
+/** Operations that only browsers call: for those who are not signed in yet, or for people. */
+export type BrowserOperation = {
+  [N in OperationName]: (typeof operations)[N]['right'] extends 'self' | null ? N : never;
+}[OperationName];
+export type Fixtures = { [N in Exclude<OperationName, BrowserOperation>]: ResponseBody<N> };
 
 const at = '2026-11-01T10:00:00.000Z';
 const stamps = { createdAt: at, updatedAt: at };
@@ -231,6 +235,24 @@ const tenant = {
   ...({ localNetwork: 'RESOLVERS', auditRetentionDays: null, revision: 18, countries: false } as const),
 };
 
+const session = (n: number): ResponseBody<'listUserSessions'>[number] => ({
+  id: uuid(n),
+  createdAt: at,
+  lastSeenAt: at,
+  expiresAt: at,
+  method: 'PASSKEY',
+  client: 'Firefox on Linux',
+  sourceIp: '192.0.2.7',
+  current: false,
+});
+const signInSettings: ResponseBody<'getSignInSettings'> = {
+  slug: 'acme',
+  methods: ['PASSKEY'],
+  secondFactor: 'REQUIRED',
+  idleMinutes: 720,
+  absoluteHours: 168,
+};
+
 /** A small tenant: what each operation answers unless a test says otherwise. */
 export const fixtures = {
   dryRun: {
@@ -325,5 +347,12 @@ export const fixtures = {
     createApiKey: { ...apiKey(81, 'ci'), key: 'sk_abcdefghijklmnopqrstuvwxyz' },
     listApiKeys: [apiKey(81, 'ci')],
     deleteApiKey: undefined,
+    createInvitationLink: { url: 'https://vpn.example.com/console/link#spl_x', expiresAt: at },
+    revealGatewayToken: { token: TOKEN },
+    resetSignIn: { url: 'https://vpn.example.com/console/link#spl_x', expiresAt: at },
+    listUserSessions: [session(1)],
+    endUserSessions: undefined,
+    getSignInSettings: signInSettings,
+    updateSignInSettings: signInSettings,
   } satisfies Fixtures,
 } as const;

@@ -7,7 +7,8 @@ import { copyMarker } from './marker.ts';
 
 /**
  * When the database is a copy that no controller has started with yet: begins a new epoch, because agents may know later
- * revisions than the copy has, and ends the enrolment keys that are still open, because they may have been used since.
+ * revisions than the copy has, and ends sessions, sign-in links and open enrolment keys, because they
+ * may have been used or ended since.
  * Returns when the copy was made, or null. A controller that dies in between does it again.
  */
 export async function beginAfterRestore(store: Store): Promise<string | null> {
@@ -31,5 +32,8 @@ async function noteRestore(store: Store, tenant: string, name: string, copiedAt:
       .where('used_at', 'is', null)
       .where('expires_at', '>', tx.now)
       .execute();
+    // They may have ended since the copy was made.
+    await tx.scoped.deleteFrom('sessions').execute();
+    await tx.scoped.deleteFrom('sign_in_links').execute();
   });
 }

@@ -27,27 +27,41 @@ export async function lockHead(tx: Tx): Promise<Head | null> {
 }
 
 /**
- * Takes the tenant's next revision and writes what happened: the audit trail for people, each event with the hash of the
- * event before it, and the change log for programs. `head`: as `lockHead` returned it. Returns the revision.
+ * Writes what happened: the audit trail for people, each event with the hash of the event before it, and the change log for
+ * programs under the tenant's next revision. `head`: as `lockHead` returned it. Returns the revision, or null when all of
+ * the changes are for the audit trail alone: those events stand behind the ones of the present revision.
  */
 export async function writeHistory(
   tx: Tx,
   context: WriteContext,
   changes: readonly Change[],
   head: Head | null,
-): Promise<number> {
-  const revision = (head?.revision ?? 0) + 1;
+): Promise<number | null> {
+  const followed = changes.filter(({ auditOnly }) => auditOnly !== true);
+  const isNew = followed.length > 0;
+  const revision = (head?.revision ?? 0) + (isNew ? 1 : 0);
+  const first = isNew ? 0 : await nextSeq(tx, revision);
   let hash = head?.hash ?? genesisHash;
-  const events = changes.map((change, seq) => {
-    const event = auditEvent(tx, context, change, revision, seq, hash);
+  const events = changes.map((change, i) => {
+    const event = auditEvent(tx, context, change, revision, first + i, hash);
     hash = event.hash;
     return event;
   });
-  const log = changes.map(({ kind, id, op }, seq) => ({ revision, seq, kind, object_id: id, op }));
+  const log = followed.map(({ kind, id, op }, seq) => ({ revision, seq, kind, object_id: id, op }));
   await moveHead(tx, { revision, hash });
   await insertAll(tx, 'audit_events', events);
   await insertAll(tx, 'change_log', log);
-  return revision;
+  return isNew ? revision : null;
+}
+
+/** Returns the place behind the last audit event of a revision. */
+async function nextSeq(tx: Tx, revision: number): Promise<number> {
+  const { last } = await tx.scoped
+    .selectFrom('audit_events')
+    .select((eb) => eb.fn.max('seq').as('last'))
+    .where('revision', '=', revision)
+    .executeTakeFirstOrThrow();
+  return (last ?? -1) + 1;
 }
 
 /** An event of the audit trail as the database stores it. */

@@ -1,4 +1,12 @@
-import type { AccessType, GatewayIntent, PolicyType, RoleType } from '@sallyport/contract';
+import type {
+  AccessType,
+  GatewayIntent,
+  PolicyType,
+  RoleType,
+  Session,
+  SignInLink,
+  SignInMethod,
+} from '@sallyport/contract';
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 
 /**
@@ -31,6 +39,9 @@ export interface Database {
   admission_rules: AdmissionRuleTable;
   policies: PolicyTable;
   policy_members: PolicyMemberTable;
+  sign_in_methods: SignInMethodTable;
+  sessions: SessionTable;
+  sign_in_links: SignInLinkTable;
   audit_events: AuditEventTable;
   audit_anchors: { tenant_id: string; revision: number; seq: number; hash: string };
   change_log: ChangeLogTable;
@@ -62,6 +73,8 @@ interface TenantTable {
   drain_ms: Generated<number>;
   local_network: Generated<'CLOSED' | 'RESOLVERS' | 'OPEN'>;
   version: Generated<number>;
+  slug: string | null;
+  sign_in: Generated<string>;
 }
 
 interface ApiKeyTable {
@@ -274,6 +287,41 @@ interface PolicyMemberTable {
   kind: 'device' | 'resource' | 'gateway' | 'user' | 'group';
   member_id: string;
   position: number;
+}
+
+interface SignInMethodTable {
+  id: string;
+  tenant_id: string;
+  user_id: string;
+  created_at: number;
+  last_used_at: number | null;
+  kind: SignInMethod['kind'];
+  name: string;
+  credential_id: string | null;
+  data: string;
+}
+
+interface SessionTable {
+  id: string;
+  tenant_id: string;
+  user_id: string;
+  token_hash: string;
+  created_at: number;
+  seen_at: number;
+  expires_at: number;
+  method: Session['method'];
+  client: string;
+  source_ip: string | null;
+}
+
+interface SignInLinkTable {
+  id: string;
+  tenant_id: string;
+  user_id: string | null;
+  secret_hash: string;
+  purpose: SignInLink['purpose'];
+  created_at: number;
+  expires_at: number;
 }
 
 interface AuditEventTable {

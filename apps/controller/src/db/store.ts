@@ -169,7 +169,9 @@ async function runWrite(
   if (changes.length === 0) return { value, commit: null };
   await check(tx, changes);
   const revision = await writeHistory(tx, context, changes, head);
-  return { value, commit: { tenant: context.tenant, revision, changes: changes.map(logged) } };
+  if (revision === null) return { value, commit: null };
+  const followed = changes.filter(({ auditOnly }) => auditOnly !== true).map(logged);
+  return { value, commit: { tenant: context.tenant, revision, changes: followed } };
 }
 
 const logged = ({ kind, id, op }: Change): LoggedChange => ({ kind, id, op });

@@ -30,10 +30,12 @@ export interface Change {
   /** The object before and after, for the audit event. Never a secret. */
   readonly before?: object | null;
   readonly after?: object | null;
+  /** For the audit trail alone, such as a sign-in: no revision, and nothing for programs that follow changes. */
+  readonly auditOnly?: true;
 }
 
 export interface Actor {
-  readonly kind: 'api-key' | 'agent' | 'operator' | 'system';
+  readonly kind: 'api-key' | 'user' | 'agent' | 'operator' | 'system';
   readonly id: string | null;
   readonly name: string;
 }

@@ -6,13 +6,14 @@ import type { Store } from '../db/store.ts';
 import type { EgressSettings } from '../egress/targets.ts';
 import type { Handlers } from '../http/handlers.ts';
 import type { ObjectQueries } from '../objects/queries.ts';
+import type { SignInDeps } from '../objects/sign-in/deps.ts';
 import type { TenantRuntimes } from '../runtime/runtimes.ts';
 import type { SecretBox } from '../secrets/box.ts';
 import type { ControllerIdentity } from '../secrets/identity.ts';
 import * as features from './index.ts';
 
 /** Everything that features are built from. Each names the few parts that it takes. */
-export interface FeatureParts extends ObjectQueries {
+export interface FeatureParts extends ObjectQueries, SignInDeps {
   readonly store: Store;
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;

@@ -1,7 +1,84 @@
+import type { Operation } from '@sallyport/contract';
+import type { FastifyRequest } from 'fastify';
+import { ApiError } from '../errors.ts';
 import type { Caller } from './handlers.ts';
 
-/** Turns the value of the `apikey` header into who calls. */
-export interface Authenticator {
-  /** Null when the key is unknown or has expired. */
+/** Finds the caller that an API key belongs to. */
+export interface KeyAuthenticator {
+  /** Returns null when the key is unknown or has expired. */
   authenticate(key: string): Promise<Caller | null>;
+}
+
+/** Finds the caller that a session token belongs to. */
+export interface SessionAuthenticator {
+  /** Returns null when the session is unknown or has ended. `renew`: whether the request counts as activity. */
+  bySession(token: string, renew: boolean): Promise<Caller | null>;
+}
+
+export interface AuthDeps {
+  readonly keys: KeyAuthenticator;
+  readonly sessions: SessionAuthenticator;
+  /** Origin of the console's pages: the only one whose requests the cookie counts for. Null: nobody signs in here. */
+  readonly origin: () => string | null;
+  readonly now: () => number;
+}
+
+/** `__Host-`: the browser takes it over TLS or from localhost only, for this host alone (RFC 6265bis, 4.1.3.2). */
+export const sessionCookie = '__Host-sallyport';
+
+/** Returns who calls an operation; null where anybody may and nobody is signed in. Throws when the caller may not. */
+export async function authorise(deps: AuthDeps, request: FastifyRequest, operation: Operation): Promise<Caller | null> {
+  const renew = operation.stream === undefined;
+  if (operation.right === null) {
+    requireSameSite(deps, request);
+    // Whoever signs in again ends the session that the browser had.
+    const token = cookieOf(request);
+    return token === null ? null : deps.sessions.bySession(token, false);
+  }
+  const caller = await callerOf(deps, request, renew);
+  if (caller === null) throw new ApiError('unauthenticated');
+  if (!caller.rights.includes(operation.right)) throw new ApiError('forbidden', refusal(caller, operation.right));
+  if (operation.fresh && caller.session !== null && caller.session.freshUntil <= deps.now())
+    throw new ApiError('fresh_sign_in_required');
+  return caller;
+}
+
+const refusal = ({ role, session }: Caller, right: string): string =>
+  right === 'self' && session === null
+    ? 'An API key belongs to no person: sign in for this'
+    : `The role ${role} lacks the right "${right}"`;
+
+/** A request with an API key ignores cookies. A session token in a header needs no origin: no browser adds one by itself. */
+async function callerOf(deps: AuthDeps, request: FastifyRequest, renew: boolean): Promise<Caller | null> {
+  const { apikey, authorization } = request.headers;
+  if (apikey !== undefined) return typeof apikey === 'string' ? deps.keys.authenticate(apikey) : null;
+  const bearer = /^Bearer ([\w-]{1,100})$/i.exec(authorization ?? '')?.[1];
+  if (bearer !== undefined) return deps.sessions.bySession(bearer, renew);
+  const token = cookieOf(request);
+  if (token === null) return null;
+  requireSameOrigin(deps, request);
+  return deps.sessions.bySession(token, renew);
+}
+
+/** Returns the session token of the request's cookie, or null. */
+export function cookieOf(request: FastifyRequest): string | null {
+  for (const pair of (request.headers.cookie ?? '').split(';')) {
+    const at = pair.indexOf('=');
+    if (pair.slice(0, at).trim() === sessionCookie) return pair.slice(at + 1).trim();
+  }
+  return null;
+}
+
+/** Every request with the cookie must come from a page of ours: also GET, and streams. */
+function requireSameOrigin(deps: AuthDeps, request: FastifyRequest): void {
+  const { origin, 'sec-fetch-site': site } = request.headers;
+  if (site === 'same-origin' || (site === undefined && origin !== undefined && origin === deps.origin())) return;
+  throw new ApiError('cross_site');
+}
+
+/** Nobody is signed in, or as somebody else, by a page of another site. Programs that are no browsers send neither header. */
+function requireSameSite(deps: AuthDeps, request: FastifyRequest): void {
+  const { origin, 'sec-fetch-site': site } = request.headers;
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new ApiError('cross_site');
+  if (site === undefined && origin !== undefined && origin !== deps.origin()) throw new ApiError('cross_site');
 }

@@ -1,15 +1,25 @@
 import type { Input, OperationName, Output, Right, RoleType } from '@sallyport/contract';
-import type { Tx } from '../db/store.ts';
+import type { Actor, Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { StreamAnswer } from './streams.ts';
 
-/** The API key of a request and what its role may do. */
+/** Who calls: an API key or a signed-in person, and what the role may do. */
 export interface Caller {
   readonly tenant: string;
-  readonly keyId: string;
-  readonly keyName: string;
+  readonly actor: Actor & { readonly id: string };
   readonly role: RoleType;
   readonly rights: readonly Right[];
+  /** The session of a person; null for an API key. */
+  readonly session: CallerSession | null;
+}
+
+/** The session that a request belongs to. The person is the caller's actor. */
+export interface CallerSession {
+  readonly id: string;
+  /** When it ends whatever happens, epoch milliseconds. */
+  readonly expiresAt: number;
+  /** Until when the sign-in counts as fresh, epoch milliseconds. */
+  readonly freshUntil: number;
 }
 
 /** What a handler knows about its request beside the input. */
@@ -22,6 +32,29 @@ export interface RequestContext {
   readonly ifMatch: readonly string[] | null;
   /** Last-Event-ID of a client that resumes a stream; null without the header. */
   readonly lastEventId: string | null;
+}
+
+/** What is known about a request of which nobody may be the caller. */
+export interface ActContext {
+  readonly caller: Caller | null;
+  readonly requestId: string;
+  readonly sourceIp: string;
+  /** False where a proxy that is not trusted hides the source: all its clients would share one address. */
+  readonly sourceKnown: boolean;
+  /** How the program calls itself; empty without the header. */
+  readonly userAgent: string;
+}
+
+/** The answer of an operation that can begin or end a session. */
+export interface ActAnswer<N extends OperationName> extends Answer<N> {
+  /** A new session, or null to forget the present one. Left out: the cookie stays as it is. */
+  readonly session?: NewSession | null;
+}
+
+/** A session that has just begun. The token is in its cookie only. */
+export interface NewSession {
+  readonly token: string;
+  readonly maxAgeSeconds: number;
 }
 
 /** JSON text that is ready to be sent. The feature makes it from its schema once per change. */
@@ -41,13 +74,18 @@ export interface Answer<N extends OperationName> {
 }
 
 /**
- * The code of an operation: a read, a write or a stream. A write runs inside the given transaction; its answer is made
- * before the commit and sent after it, and `?dry-run=true` runs the same function and undoes it. A stream continues until
- * its signal aborts; a failure before the returned promise resolves is answered as a problem.
+ * An operation is one of four things:
+ * - A read.
+ * - A write inside the transaction that it is given. Its answer is made before the commit and sent after it.
+ *   `?dry-run=true` runs the same function and undoes it.
+ * - An act of sign-in. It does its own writes, because it hashes passwords first, and it can set the session cookie.
+ * - A stream, which goes on until its signal says that the reader has gone. A failure before the returned promise resolves
+ *   is answered as a problem.
  */
 export type Handler<N extends OperationName> =
   | { readonly read: (context: RequestContext, input: Input<N>) => Promise<Answer<N>> | Answer<N> }
   | { readonly write: (tx: Tx, context: RequestContext, input: Input<N>) => Promise<Answer<N>> }
+  | { readonly act: (context: ActContext, input: Input<N>) => Promise<ActAnswer<N>> }
   | {
       readonly stream: (
         context: RequestContext,
@@ -61,6 +99,10 @@ export type Handlers<N extends OperationName = OperationName> = { readonly [K in
 
 /** Returns whether the caller's role has a right. */
 export const may = (context: RequestContext, right: Right): boolean => context.caller.rights.includes(right);
+
+/** Whether answers carry enrolment tokens of gateways. People get them masked and ask for one at a time. */
+export const seesTokens = ({ caller }: RequestContext): boolean =>
+  caller.session === null && caller.rights.includes('deploy');
 
 /** Refuses the write when the caller has read another version of the object (If-Match). */
 export function requireVersion(context: RequestContext, version: number): void {

@@ -5,6 +5,7 @@ import { unscoped } from '../db/scoped.ts';
 import type { Store, Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { SecretBox } from '../secrets/box.ts';
+import type { Caller } from './handlers.ts';
 
 /** An answer as it went out. */
 export interface Sent {
@@ -16,7 +17,7 @@ export interface Sent {
 /** A request with an idempotency key. */
 export interface IdempotentRequest {
   readonly tenant: string;
-  /** Id of the API key that asks. Another caller with the same Idempotency-Key makes a request of its own. */
+  /** Id of the API key or user that asks. Another caller with the same Idempotency-Key makes a request of its own. */
   readonly actor: string;
   readonly key: string;
   readonly hash: string;
@@ -30,7 +31,7 @@ export const idempotencyMs = 24 * 3600 * 1000;
 
 /** The request's Idempotency-Key and what it was used with; null without the header. */
 export function idempotentRequest(
-  caller: { readonly tenant: string; readonly keyId: string },
+  caller: Pick<Caller, 'tenant' | 'actor'>,
   header: unknown,
   method: string,
   url: string,
@@ -44,7 +45,7 @@ export function idempotentRequest(
   const hash = createHash('sha256')
     .update(encodeJson([method, url, body ?? null]))
     .digest('hex');
-  return { tenant: caller.tenant, actor: caller.keyId, key: header, hash };
+  return { tenant: caller.tenant, actor: caller.actor.id, key: header, hash };
 }
 
 /** Marks requests with a key as running, so that a repeat that overtakes the first is told so. */

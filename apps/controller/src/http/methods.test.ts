@@ -64,7 +64,7 @@ test('HEAD answers what GET answers, without its body', async (t) => {
 
 test('a malformed id is one kind of failure in every family, however long it is', async (t) => {
   const app = await openTestApp(t);
-  for (const { method, path, body } of all.filter(({ params }) => params !== undefined))
+  for (const { method, path, body } of all.filter(({ params, right }) => params !== undefined && right !== 'self'))
     for (const id of ['abc', '0', 'a'.repeat(36), 'a'.repeat(230), 'a'.repeat(8000)]) {
       const at = filled(path, id);
       const place = `${method} ${path} with ${id.length} characters`;

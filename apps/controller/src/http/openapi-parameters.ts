@@ -2,6 +2,7 @@ import {
   type FilterKind,
   type FilterOperator,
   filterOperators,
+  isIdempotent,
   longestPattern,
   type Operation,
 } from '@sallyport/contract';
@@ -60,7 +61,8 @@ function filterValue(kind: FilterKind, operator: FilterOperator): JsonObject {
 
 const uuidPattern = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}';
 
-function headers({ method, versioned, stream }: Operation): JsonObject[] {
+function headers(operation: Operation): JsonObject[] {
+  const { versioned, stream } = operation;
   const list: JsonObject[] = [];
   const add = (name: string, description: string, schema: JsonObject) =>
     list.push({ name, in: 'header', required: false, description, schema: { type: 'string', ...schema } });
@@ -68,10 +70,10 @@ function headers({ method, versioned, stream }: Operation): JsonObject[] {
     add('Last-Event-ID', 'Id of the last event that was seen: the stream goes on behind it', {
       pattern: '^[0-9]{1,15}$',
     });
-  if (method !== 'GET')
+  if (isIdempotent(operation))
     add(
       'Idempotency-Key',
-      'A repeat by the same API key within 24 hours gets the first answer again, without its secrets',
+      'A repeat by the same caller within 24 hours gets the first answer again, without its secrets',
       { pattern: idempotencyKeyPattern },
     );
   if (versioned) add('If-Match', 'ETag of the object as it was read; 412 when the object has changed since', {});

@@ -1,4 +1,5 @@
 import { DryRun, type Operation, operations, Problem, rightsOfRole, tags } from '@sallyport/contract';
+import { sessionCookie } from './auth.ts';
 import { parametersOf } from './openapi-parameters.ts';
 import { FailureResponses, responsesOf } from './openapi-responses.ts';
 import { Components, type JsonObject } from './openapi-schemas.ts';
@@ -20,12 +21,12 @@ export function openApiDocument(basePath: string, version: string): JsonObject {
     info: {
       title: 'Sallyport',
       version,
-      description: 'Zero-trust network access over WireGuard. The tenant is selected by the API key.',
+      description: 'Zero-trust network access over WireGuard. The API key or the session selects the tenant.',
       contact: { name: 'The operator of this controller' },
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: basePath || '/', description: 'The controller that this document comes from' }],
-    security: [{ apikey: [] }],
+    security: [{ apikey: [] }, { session: [] }, { bearer: [] }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths,
     components: {
@@ -49,6 +50,13 @@ export function openApiDocument(basePath: string, version: string): JsonObject {
           name: 'apikey',
           description: 'A key of the tenant; its role says what it may do',
         },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: sessionCookie,
+          description: 'The cookie of a signed-in browser. It counts for requests from pages of the controller only',
+        },
+        bearer: { type: 'http', scheme: 'bearer', description: 'The session of a signed-in program' },
       },
     },
   };
@@ -61,6 +69,7 @@ function describe(name: string, operation: Operation, schemas: Components, failu
     tags: [tag],
     summary,
     description: descriptionOf(operation),
+    ...securityOf(operation),
     parameters: parametersOf(operation, schemas),
     ...(body === undefined
       ? {}
@@ -70,15 +79,28 @@ function describe(name: string, operation: Operation, schemas: Components, failu
 }
 
 /** What the table says that has no place of its own in the document. */
-function descriptionOf({ summary, description, right, ignoredFields = [], dryRun }: Operation): string {
-  const roles = Object.entries(rightsOfRole).filter(([, rights]) => rights.includes(right));
+function descriptionOf(operation: Operation): string {
+  const { summary, description, right, ignoredFields = [], dryRun, fresh } = operation;
   const sentences = [
     description ?? `${summary}.`,
-    `Needs the right \`${right}\`, which keys of these roles have: ${roles.map(([role]) => role).join(', ')}.`,
+    rightText(right),
+    ...(fresh ? ['A session must have signed in within the last ten minutes.'] : []),
     ...(dryRun ? ['With `?dry-run=true` it answers what would change, and writes nothing.'] : []),
     ...(ignoredFields.length > 0
       ? [`These fields of an answer are taken and ignored: ${ignoredFields.join(', ')}.`]
       : []),
   ];
   return sentences.join(' ');
+}
+
+function rightText(right: Operation['right']): string {
+  if (right === null) return 'Anybody may call it, without a key or a session.';
+  if (right === 'self') return 'Only signed-in people may call it: an API key belongs to no person.';
+  const roles = Object.entries(rightsOfRole).filter(([, rights]) => rights.includes(right));
+  return `Needs the right \`${right}\`, which these roles have: ${roles.map(([role]) => role).join(', ')}.`;
+}
+
+function securityOf({ right }: Operation): JsonObject {
+  if (right === null) return { security: [] };
+  return right === 'self' ? { security: [{ session: [] }, { bearer: [] }] } : {};
 }

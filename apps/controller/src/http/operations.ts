@@ -4,8 +4,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { SecretBox } from '../secrets/box.ts';
-import type { Authenticator } from './auth.ts';
+import { type AuthDeps, authorise, sessionCookie } from './auth.ts';
 import {
+  type ActAnswer,
+  type ActContext,
   type Answer,
   type Caller,
   etagOf,
@@ -29,7 +31,7 @@ export interface AccessPreview {
 export interface OperationDeps {
   readonly store: Store;
   readonly box: SecretBox;
-  readonly authenticator: Authenticator;
+  readonly auth: AuthDeps;
   /** Called inside the transaction of a dry run; what it returns is called after that was undone. */
   readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
   /** Told of connections on which a key has proven itself. */
@@ -60,7 +62,9 @@ export function registerOperations(
       ...(operation.stream === undefined ? {} : { exposeHeadRoute: false }),
       // Before the body is read, so that a request without a key parses nothing.
       onRequest: async (request) => {
-        callers.set(request, await authorise(deps.authenticator, request, operation));
+        const caller = await authorise(deps.auth, request, operation);
+        if (caller === null) return;
+        callers.set(request, caller);
         deps.known(request.raw.socket);
       },
       handler: (request, reply) => serve(deps, running, name, operation, handler, request, reply),
@@ -96,15 +100,6 @@ type AnyInput = Parameters<Extract<AnyHandler, { read: unknown }>['read']>[1];
 
 const callers = new WeakMap<FastifyRequest, Caller>();
 
-async function authorise(authenticator: Authenticator, request: FastifyRequest, operation: Operation): Promise<Caller> {
-  const header = request.headers.apikey;
-  const caller = typeof header === 'string' ? await authenticator.authenticate(header) : null;
-  if (caller === null) throw new ApiError('unauthenticated');
-  if (!caller.rights.includes(operation.right))
-    throw new ApiError('forbidden', `The role ${caller.role} lacks the right "${operation.right}"`);
-  return caller;
-}
-
 async function serve(
   deps: OperationDeps,
   running: RunningRequests,
@@ -114,12 +109,16 @@ async function serve(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
+  if ('act' in handler) {
+    const answer = await handler.act(actContext(request), validateInput(operation, request as RawInput) as AnyInput);
+    setSession(reply, answer);
+    return send(reply, operation.status, answer.version, bodyText(operation, answer));
+  }
   const context = contextOf(request);
   const once = operation.method === 'GET' ? null : idempotentOf(context, request);
   const input = validateInput(operation, request as RawInput) as AnyInput;
   if ('stream' in handler) {
-    const stillAllowed = async () =>
-      (await authorise(deps.authenticator, request, operation).catch(() => null)) !== null;
+    const stillAllowed = async () => (await authorise(deps.auth, request, operation).catch(() => null)) !== null;
     const how = { limits: deps.streamLimits, stillAllowed };
     return deps.streams.serve(operation, reply, how, (signal) => handler.stream(context, input, signal));
   }
@@ -162,6 +161,25 @@ function contextOf(request: FastifyRequest): RequestContext {
   };
 }
 
+function actContext(request: FastifyRequest): ActContext {
+  const proxied = request.headers['x-forwarded-for'] !== undefined || request.headers.forwarded !== undefined;
+  return {
+    caller: callers.get(request) ?? null,
+    requestId: request.id,
+    sourceIp: request.ip,
+    // Fastify lists addresses of proxies only where it trusts them.
+    sourceKnown: !proxied || request.ips !== undefined,
+    userAgent: (request.headers['user-agent'] ?? '').slice(0, 400),
+  };
+}
+
+function setSession(reply: FastifyReply, { session }: ActAnswer<OperationName>): void {
+  if (session === undefined) return;
+  const [value, age] = session === null ? ['', 0] : [session.token, session.maxAgeSeconds];
+  const attributes = `Path=/; Max-Age=${age}; Secure; HttpOnly; SameSite=Strict`;
+  reply.header('set-cookie', `${sessionCookie}=${value}; ${attributes}`);
+}
+
 /** Strong comparison: a weak tag matches nothing (RFC 9110, 13.1.1). */
 function parseIfMatch(request: FastifyRequest): readonly string[] | null {
   const header = request.headers['if-match'];
@@ -180,7 +198,7 @@ function idempotentOf(context: RequestContext, request: FastifyRequest): Idempot
 
 function writeContext(context: RequestContext, action: OperationName): WriteContext {
   const { tenant, caller, sourceIp, requestId } = context;
-  return { tenant, actor: { kind: 'api-key', id: caller.keyId, name: caller.keyName }, action, sourceIp, requestId };
+  return { tenant, actor: caller.actor, action, sourceIp, requestId };
 }
 
 const planOf = (deps: OperationDeps) => async (tx: Tx, changes: readonly Change[]) => ({

@@ -103,6 +103,7 @@ export async function openTestApp(t: TestContext, overrides: Partial<AppDeps> = 
     version: '0.0.0',
     countries: noCountries,
     basePath: '',
+    localUrl: () => 'http://localhost:8080',
     trustedProxies: [],
     tls: null,
     ...overrides,

@@ -128,3 +128,6 @@ export const TestConfiguration = z
   })
   .meta({ id: 'TestConfiguration' });
 export type TestConfiguration = z.infer<typeof TestConfiguration>;
+
+/** The enrolment token of one gateway. */
+export const GatewayToken = z.object({ token: secret(z.string()) }).meta({ id: 'GatewayToken' });

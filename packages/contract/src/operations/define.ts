@@ -6,20 +6,25 @@ import type { Tag } from './tags.ts';
 
 /**
  * What a caller may do. `read`: see the tenant's objects; `write`: change them; `deploy`: see enrolment tokens; `diagnose`: test and
- * explain; `audit`: read the audit trail; `own`: manage API keys, roles of owners, and the tenant itself.
+ * explain; `audit`: read the audit trail; `own`: manage API keys, roles of owners, and the tenant itself; `self`: a signed-in
+ * person's own account, devices and sessions, which no API key has.
  */
-export type Right = 'read' | 'write' | 'deploy' | 'diagnose' | 'audit' | 'own';
+export type Right = 'read' | 'write' | 'deploy' | 'diagnose' | 'audit' | 'own' | 'self';
 
-/** The one table of who may call what. BILLING, BASIC and DEFAULT (a plain user) manage nothing through the API. */
+/** The one table of who may call what. BILLING, BASIC and DEFAULT (a plain user) manage
+ * nothing but their own account. */
 export const rightsOfRole: Readonly<Record<RoleType, readonly Right[]>> = {
-  OWNER: ['read', 'write', 'deploy', 'diagnose', 'audit', 'own'],
-  ADMIN: ['read', 'write', 'deploy', 'diagnose', 'audit'],
-  AUDITOR: ['read', 'audit'],
-  SUPPORT: ['read', 'diagnose'],
-  BILLING: [],
-  BASIC: [],
-  DEFAULT: [],
+  OWNER: ['read', 'write', 'deploy', 'diagnose', 'audit', 'own', 'self'],
+  ADMIN: ['read', 'write', 'deploy', 'diagnose', 'audit', 'self'],
+  AUDITOR: ['read', 'audit', 'self'],
+  SUPPORT: ['read', 'diagnose', 'self'],
+  BILLING: ['self'],
+  BASIC: ['self'],
+  DEFAULT: ['self'],
 };
+
+/** Returns what an API key of a role may do: as its people, but for what belongs to a person. */
+export const rightsOfKey = (role: RoleType): readonly Right[] => rightsOfRole[role].filter((right) => right !== 'self');
 
 /** One operation of the HTTP API. Server, OpenAPI document, CLI and tests are all made from this table.
  * Its name in the table is its operation id. */
@@ -31,7 +36,10 @@ export interface Operation {
   readonly summary: string;
   /** Says what the summary and the rest of this table do not. */
   readonly description?: string;
-  readonly right: Right;
+  /** null: anybody may call it, without a key or a session. */
+  readonly right: Right | null;
+  /** Callers with a session must have signed in within the last ten minutes. API keys are exempt. */
+  readonly fresh?: true;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   /** Fields that `filter[field][operator]` parameters can name, beside what `query` has, and what their values are. */
@@ -51,6 +59,10 @@ export interface Operation {
   /** Codes that only operations like this one answer with; those that follow from the rest stand in failures.ts. */
   readonly failures?: readonly ErrorCode[];
 }
+
+/** Whether an operation takes an Idempotency-Key: those of sign-in do not, because an answer of theirs must not be kept. */
+export const isIdempotent = ({ method, right }: Operation): boolean =>
+  method !== 'GET' && right !== null && right !== 'self';
 
 export const byId = z.strictObject({ id });
 /** Query flag of writes that can be tried without effect. */

@@ -8,6 +8,7 @@ export const enrolmentKeyOperations = define({
     path: '/tenants/enrolment-keys',
     tag: 'Enrolment keys',
     right: 'write',
+    fresh: true,
     summary: 'Make a key with which one device can enrol once; the key is shown once',
     query: noQuery,
     body: CreateEnrolmentKey,

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { CreateGateway, Gateway, gatewayReadOnly, TestConfiguration, UpdateGateway } from '../http/gateways.ts';
+import {
+  CreateGateway,
+  Gateway,
+  GatewayToken,
+  gatewayReadOnly,
+  TestConfiguration,
+  UpdateGateway,
+} from '../http/gateways.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
 export const gatewayOperations = define({
@@ -99,11 +106,24 @@ export const gatewayOperations = define({
     status: 201,
     response: TestConfiguration,
   },
+  revealGatewayToken: {
+    method: 'POST',
+    path: '/tenants/gateways/{id}/reveal-token',
+    tag: 'Gateways',
+    right: 'deploy',
+    fresh: true,
+    summary: 'Get the enrolment token of a gateway; the audit trail keeps who asked',
+    params: byId,
+    query: noQuery,
+    status: 200,
+    response: GatewayToken,
+  },
   rekeyGateway: {
     method: 'POST',
     path: '/tenants/gateways/{id}/rekey',
     tag: 'Gateways',
     right: 'deploy',
+    fresh: true,
     summary: 'Renew token and identity of a gateway',
     params: byId,
     versioned: true,

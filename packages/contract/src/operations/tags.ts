@@ -17,6 +17,8 @@ export const tags = {
   Changes: 'The change stream tells programs what has changed.',
   Settings: 'Settings hold for the whole tenant.',
   'API keys': 'An API key selects the tenant and acts with a role.',
+  'Sign-in': 'People sign in at the public address of the controller, with a passkey or a password.',
+  'My account': 'What a signed-in person sees and changes of the own account.',
 } as const;
 
 export type Tag = keyof typeof tags;

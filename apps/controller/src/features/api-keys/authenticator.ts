@@ -1,7 +1,7 @@
-import { rightsOfRole } from '@sallyport/contract';
+import { rightsOfKey } from '@sallyport/contract';
 import { unscoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
-import type { Authenticator } from '../../http/auth.ts';
+import type { KeyAuthenticator } from '../../http/auth.ts';
 import type { Caller } from '../../http/handlers.ts';
 import { hashKey } from '../../objects/api-keys/keys.ts';
 
@@ -16,7 +16,7 @@ interface Known {
 const rememberedKeys = 100_000;
 
 /** Keys are looked up once and remembered until a commit touches them; moments of use are written behind. */
-export class ApiKeyAuthenticator implements Authenticator {
+export class ApiKeyAuthenticator implements KeyAuthenticator {
   readonly #store: Store;
   readonly #known = new Map<string, Known>();
   #used = new Map<string, number>();
@@ -31,7 +31,7 @@ export class ApiKeyAuthenticator implements Authenticator {
     const known = this.#remembered(hash) ?? (await this.#lookUp(hash));
     const now = this.#store.now();
     if (known === null || (known.expiresAt !== null && known.expiresAt <= now)) return null;
-    this.#used.set(known.caller.keyId, now);
+    this.#used.set(known.caller.actor.id, now);
     return known.caller;
   }
 
@@ -76,10 +76,10 @@ export class ApiKeyAuthenticator implements Authenticator {
     if (row === undefined) return null;
     const caller = {
       tenant: row.tenant_id,
-      keyId: row.id,
-      keyName: row.name,
+      actor: { kind: 'api-key', id: row.id, name: row.name } as const,
       role: row.role,
-      rights: rightsOfRole[row.role],
+      rights: rightsOfKey(row.role),
+      session: null,
     };
     const known = { caller, expiresAt: row.expires_at, revision: row.revision };
     this.#known.set(hash, known);

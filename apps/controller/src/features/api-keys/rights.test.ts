@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Operation, type OperationName, operations, type RoleType, rightsOfRole } from '@sallyport/contract';
+import {
+  type Operation,
+  type OperationName,
+  operations,
+  type RoleType,
+  rightsOfKey,
+  rightsOfRole,
+} from '@sallyport/contract';
 import { issueApiKey } from '../../objects/api-keys/keys.ts';
 import { openTestApp, type TestApp } from '../../testing/harness.ts';
 import { makeSample, samplePath, validBody } from '../../testing/sample.ts';
 
-const entries = Object.entries(operations) as [OperationName, Operation][];
+/** Operations that need a key or a session. */
+const entries = (Object.entries(operations) as [OperationName, Operation][]).flatMap(([name, operation]) =>
+  operation.right === null ? [] : [[name, operation, operation.right] as const],
+);
 const roles = Object.keys(rightsOfRole) as RoleType[];
 
 /** A key of any role, also of those that the API gives to no key. */
@@ -20,18 +30,19 @@ for (const role of roles)
     const app = await openTestApp(t);
     const sample = await makeSample(app);
     const key = await keyOf(app, role);
-    for (const [name, operation] of entries) {
-      if (rightsOfRole[role].includes(operation.right)) continue;
+    for (const [name, operation, right] of entries) {
+      if (rightsOfKey(role).includes(right)) continue;
       const body = validBody(name, sample);
       const answer = await app.request(operation.method, samplePath(operation.path, sample), {
         key,
         ...(body && { body }),
       });
       assert.deepEqual([answer.status, answer.json.code], [403, 'forbidden'], `${name} by ${role}: ${answer.text}`);
-      assert.match(answer.json.detail, new RegExp(`"${operation.right}"`), 'the missing right is named');
+      const named = right === 'self' ? /belongs to no person/ : new RegExp(`"${right}"`);
+      assert.match(answer.json.detail, named, 'the missing right is named');
     }
-    for (const [name, operation] of entries) {
-      if (!rightsOfRole[role].includes(operation.right) || operation.stream === 'sse') continue;
+    for (const [name, operation, right] of entries) {
+      if (!rightsOfKey(role).includes(right) || operation.stream === 'sse') continue;
       // What does not exist is not found, and a body is only looked at by who may write it: nothing is used up.
       const nobody = samplePath(operation.path, sample).replaceAll(/[0-9a-f-]{36}/g, missing);
       const { status, text } = await app.request(operation.method, nobody, { key, body: { nonsense: true } });
@@ -41,8 +52,11 @@ for (const role of roles)
 
 const missing = '11111111-2222-4333-8444-555555555555';
 
-test('roles of plain users and of billing may call nothing', () => {
-  for (const role of ['BILLING', 'BASIC', 'DEFAULT'] as const) assert.deepEqual(rightsOfRole[role], []);
+test('plain users and billing may only manage their own account, and their keys nothing', () => {
+  for (const role of ['BILLING', 'BASIC', 'DEFAULT'] as const) {
+    assert.deepEqual(rightsOfRole[role], ['self']);
+    assert.deepEqual(rightsOfKey(role), []);
+  }
 });
 
 test('a lower role has no right that a higher role lacks', () => {

@@ -147,9 +147,12 @@ test('writes go on while the trail is verified', async (t) => {
 
 test('the operator verifies any tenant, without a key', async (t) => {
   const app = await openTestApp(t);
-  const operator = createOperatorServer(app.store, pino({ level: 'silent' }), {
-    take: async () => assert.fail('not asked'),
-  });
+  const operator = createOperatorServer(
+    app.store,
+    pino({ level: 'silent' }),
+    { take: async () => assert.fail('not asked') },
+    () => 'http://localhost:8080',
+  );
   t.after(() => operator.close());
   const ask = (id: string) => operator.inject({ method: 'POST', url: `/tenants/${id}/audit/verify` });
   assert.deepEqual((await ask(app.tenant.id)).json(), await verify(app));

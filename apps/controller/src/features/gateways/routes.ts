@@ -4,10 +4,11 @@ import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { EgressSettings } from '../../egress/targets.ts';
 import { notFound } from '../../errors.ts';
-import { type Handlers, JsonText, may, type RequestContext } from '../../http/handlers.ts';
+import { type Handlers, JsonText, type RequestContext, seesTokens } from '../../http/handlers.ts';
 import type { GatewayLists } from '../../objects/gateways/list.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import { attachedResources, findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
+import { readToken } from '../../objects/gateways/token.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
@@ -38,7 +39,8 @@ type GatewayOperation =
   | 'enableRelay'
   | 'disableRelay'
   | 'testGateway'
-  | 'rekeyGateway';
+  | 'rekeyGateway'
+  | 'revealGatewayToken';
 
 /** Gateways. */
 export const gatewayFeature = { routes: gatewayRoutes };
@@ -61,7 +63,7 @@ function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
     },
     listGateways: {
       read: async (context) => ({
-        body: new JsonText(await gatewayLists.text(context.tenant, may(context, 'deploy'))),
+        body: new JsonText(await gatewayLists.text(context.tenant, seesTokens(context))),
       }),
     },
     getGateway: { read: (context, { params }) => gateways.get(context, params.id) },
@@ -91,6 +93,15 @@ function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
     rekeyGateway: {
       write: async (tx, context, { params }) =>
         answer(tx, context, await rekeyGateway(tx, context, commandDeps, params.id)),
+    },
+    revealGatewayToken: {
+      write: async (tx, _context, { params }) => {
+        const row = await findGateway(tx.scoped, params.id);
+        if (row === undefined) throw notFound();
+        const { id, name } = row;
+        tx.changed({ kind: 'gateway', id, op: 'update', name, before: null, after: { name }, auditOnly: true });
+        return { body: { token: readToken(deps.box, row) } };
+      },
     },
   };
 }

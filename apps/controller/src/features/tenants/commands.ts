@@ -1,9 +1,11 @@
 import { randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { ApiKey } from '@sallyport/contract';
 import { canonicalPrefix, formatAddress } from '@sallyport/ip';
-import type { Actor, Store, WriteContext } from '../../db/store.ts';
+import { unscoped } from '../../db/scoped.ts';
+import type { Actor, Store, Tx, WriteContext } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
 import { issueApiKey, type NewApiKey } from '../../objects/api-keys/keys.ts';
+import { slugOf } from '../../objects/sign-in/settings.ts';
 import { listTenants } from '../../objects/tenants/queries.ts';
 import { insertBuiltIns } from './built-ins.ts';
 
@@ -18,7 +20,8 @@ export interface CreatedTenant {
 export async function createTenant(store: Store, actor: Actor, name: string, key?: string): Promise<CreatedTenant> {
   const id = randomUUIDv7();
   return store.write(context(id, actor, 'create tenant'), async (tx) => {
-    const row = { created_at: tx.now, name, overlay_v6: randomOverlay(randomBytes(5)), ...tenantDefaults };
+    const slug = await freeSlug(tx, name);
+    const row = { created_at: tx.now, name, slug, overlay_v6: randomOverlay(randomBytes(5)), ...tenantDefaults };
     await tx.scoped.insertTenant(row).execute();
     tx.changed({ kind: 'tenant', id, op: 'create', name, before: null, after: { id, ...row } });
     await insertBuiltIns(tx);
@@ -38,6 +41,17 @@ export async function recoverTenant(
   const found = (await listTenants(store)).some(({ id }) => id === tenant);
   if (!found) throw notFound();
   return store.write(context(tenant, actor, 'recover tenant'), (tx) => issueApiKey(tx, wanted));
+}
+
+/** Returns a short name made from the tenant's name that no other tenant has. */
+async function freeSlug(tx: Tx, name: string): Promise<string> {
+  const wanted = slugOf(name) || 'tenant';
+  const taken = await unscoped(tx.db, 'short names are unique on the controller')
+    .selectFrom('tenants')
+    .select('id')
+    .where('slug', '=', wanted)
+    .executeTakeFirst();
+  return taken === undefined ? wanted : `${wanted.slice(0, 31)}-${randomBytes(4).toString('hex')}`;
 }
 
 const tenantDefaults = { revision: 0, mtu: 1280, lease_ms: 24 * 3600 * 1000, audit_retention_days: 400 };

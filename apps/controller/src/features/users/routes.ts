@@ -2,9 +2,9 @@ import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { Handlers } from '../../http/handlers.ts';
 import type { PeopleQueries } from '../../objects/people/queries.ts';
+import { type GivenUser, inviteUsers } from '../../objects/users/invite.ts';
 import { userRoles } from '../../objects/users/queries.ts';
 import { changeUser, deactivateUser, reactivateUser, removeUser, renewInvitation } from './commands.ts';
-import { type GivenUser, inviteUsers } from './invite.ts';
 import { joinGroup, leaveGroup } from './memberships.ts';
 import { changeRoles, takeRole } from './roles.ts';
 

@@ -3,7 +3,7 @@ import type { DesiredStates } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
 import { notFound } from '../../errors.ts';
-import { may, type RequestContext } from '../../http/handlers.ts';
+import { type RequestContext, seesTokens } from '../../http/handlers.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { attachedResources, findGateway, findGateways, type GatewayRow } from './store.ts';
 import { maskedToken, readToken } from './token.ts';
@@ -29,7 +29,7 @@ export function createGatewayQueries(
   states: Pick<DesiredStates, 'current'>,
 ): GatewayQueries {
   const tokenFor = (context: RequestContext, row: GatewayRow) =>
-    may(context, 'deploy') ? readToken(box, row) : maskedToken(row.id);
+    seesTokens(context) ? readToken(box, row) : maskedToken(row.id);
 
   const view: GatewayQueries['view'] = async (db, context, row) => {
     const resources = (await attachedResources(db, [row.id])).get(row.id) ?? [];
@@ -39,7 +39,7 @@ export function createGatewayQueries(
   return {
     view,
     created: (context, { row, token }) =>
-      gatewayView(row, may(context, 'deploy') ? token : maskedToken(row.id), [], presence.presence(row.id)),
+      gatewayView(row, seesTokens(context) ? token : maskedToken(row.id), [], presence.presence(row.id)),
     get: async (context, id) => {
       const { row, body, drainMs } = await store.read(async (db) => {
         const own = scoped(db, context.tenant);

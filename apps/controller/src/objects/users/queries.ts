@@ -4,6 +4,7 @@ import type { Tx } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import { findGroups } from '../groups/queries.ts';
 import { rolesById, rolesOfGroups } from '../roles/queries.ts';
+import { emailKey } from './email-key.ts';
 import { statusOf } from './status.ts';
 import { countDevices, findUser, findUsers, type UserParts, type UserRow, updateUser, withParts } from './store.ts';
 import { trackUsers } from './tracking.ts';
@@ -12,11 +13,13 @@ import { type DeviceUser, deviceUserView, isOwnRole, type NestedUser, nestedUser
 export { invitationMs } from './status.ts';
 export {
   devicesOf,
+  findUser,
   findUsers,
   owners,
   pageOfUsers,
   sortColumns,
   type UserRow,
+  updateUser,
   usersWithRole,
   withParts,
 } from './store.ts';
@@ -95,3 +98,7 @@ export const groupsOf = (users: readonly UserParts[]): string[] => [...new Set(u
 /** `groups`: device limits of groups by id. */
 const limitOf = ({ row, groups }: UserParts, limits: ReadonlyMap<string, number>): number =>
   row.max_devices ?? Math.max(0, ...groups.flatMap((id) => limits.get(id) ?? []));
+
+/** Returns the user with an address, whatever its letter case. */
+export const userByEmail = (db: Scoped, email: string): Promise<UserRow | undefined> =>
+  db.selectFrom('users').selectAll().where('email_key', '=', emailKey(email)).executeTakeFirst();

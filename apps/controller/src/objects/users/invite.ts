@@ -1,13 +1,16 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Tx } from '../../db/store.ts';
 import { FieldErrors } from '../../field-errors.ts';
-import { findDefaultGroup, findGroups } from '../../objects/groups/queries.ts';
-import { recordMembers } from '../../objects/groups/tracking.ts';
-import { insertMemberships, insertUsers, knownEmails } from '../../objects/users/store.ts';
-import { auditedUsers } from '../../objects/users/tracking.ts';
+import { findDefaultGroup, findGroups } from '../groups/queries.ts';
+import { recordMembers } from '../groups/tracking.ts';
+import { emailKey } from './email-key.ts';
+import { insertMemberships, insertUsers, knownEmails } from './store.ts';
+import { auditedUsers } from './tracking.ts';
 
 /** A user as a request gives one. */
 export interface GivenUser {
+  /** Made when left out. */
+  readonly id?: string;
   readonly email: string;
   /** Ids of groups; none: the default one. */
   readonly groups: readonly string[];
@@ -18,8 +21,8 @@ export interface GivenUser {
  * order.
  */
 export async function inviteUsers(tx: Tx, given: readonly GivenUser[], pointers: readonly string[]): Promise<string[]> {
-  const wanted = given.map(({ email, groups }, i) => ({
-    id: randomUUIDv7(),
+  const wanted = given.map(({ id, email, groups }, i) => ({
+    id: id ?? randomUUIDv7(),
     email,
     key: emailKey(email),
     groups: groups.map((group) => group.toLowerCase()),
@@ -43,10 +46,7 @@ export async function inviteUsers(tx: Tx, given: readonly GivenUser[], pointers:
   return wanted.map(({ id }) => id);
 }
 
-/** Returns an address in lower case, because people do not tell addresses apart by letter case. */
-const emailKey = (email: string): string => email.toLowerCase();
-
-type WantedUser = GivenUser & { readonly key: string; readonly pointer: string };
+type WantedUser = GivenUser & { readonly id: string; readonly key: string; readonly pointer: string };
 
 async function check(tx: Tx, wanted: readonly WantedUser[]): Promise<void> {
   const errors = new FieldErrors();

@@ -1,0 +1,64 @@
+import type { IssuedLink, Session as SignedIn } from '@sallyport/contract';
+import type { Command } from 'commander';
+import type { Answer } from '../client.ts';
+import { kinds, resolveId } from '../resolve.ts';
+import type { Session } from '../session.ts';
+import type { Column } from '../table.ts';
+import { clean, moment } from '../text.ts';
+
+/** `sally users invitation-link`, `sally users reset-sign-in` and `sally users sessions …` */
+export function addUserSignIn(users: Command, session: Session): void {
+  const idOf = async (text: string) => resolveId(await session.api(), kinds.user, text);
+  users
+    .command('invitation-link')
+    .argument('<user>', 'e-mail address or id')
+    .description('make a link by which an invited user sets a sign-in method; older links of the user end')
+    .action(async (text: string) => {
+      const params = { id: await idOf(text) };
+      showLink(session, text, await (await session.api()).call('createInvitationLink', { params }));
+    });
+  users
+    .command('reset-sign-in')
+    .argument('<user>', 'e-mail address or id')
+    .description('remove all sign-in methods of a user, end the sessions, and make a link for a new method')
+    .action(async (text: string) => {
+      const params = { id: await idOf(text) };
+      showLink(session, text, await (await session.api()).call('resetSignIn', { params }));
+    });
+  addSessions(users, session, idOf);
+}
+
+function addSessions(users: Command, session: Session, idOf: (text: string) => Promise<string>): void {
+  const group = users.command('sessions').alias('session').description('where users are signed in');
+  group
+    .command('list')
+    .argument('<user>', 'e-mail address or id')
+    .description('list the sessions of a user')
+    .action(async (text: string) => {
+      const params = { id: await idOf(text) };
+      const answer = await (await session.api()).call('listUserSessions', { params });
+      session.show(answer, (sessions) =>
+        sessions.length === 0 ? `${clean(text)} is not signed in.\n` : session.table(columns, sessions),
+      );
+    });
+  group
+    .command('end')
+    .argument('<user>', 'e-mail address or id')
+    .description('end all sessions of a user: every browser has to sign in again')
+    .action(async (text: string) => {
+      const params = { id: await idOf(text) };
+      const answer = await (await session.api()).call('endUserSessions', { params });
+      session.show(answer, () => `Ended the sessions of ${clean(text)}.\n`);
+    });
+}
+
+const columns: readonly Column<SignedIn>[] = [
+  { heading: 'LAST SEEN', cell: ({ lastSeenAt }) => moment(lastSeenAt) },
+  { heading: 'METHOD', cell: ({ method }) => method },
+  { heading: 'FROM', cell: ({ sourceIp }) => sourceIp ?? '-' },
+  { heading: 'CLIENT', cell: ({ client }) => client },
+];
+
+function showLink(session: Session, user: string, answer: Answer<IssuedLink>): void {
+  session.show(answer, ({ url, expiresAt }) => `For ${clean(user)}, good once, until ${moment(expiresAt)}:\n${url}\n`);
+}

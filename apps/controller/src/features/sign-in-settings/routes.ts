@@ -1,0 +1,160 @@
+import type { Input, SignInSettings } from '@sallyport/contract';
+import { encodeJson } from '../../db/json.ts';
+import { scoped, unscoped } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+import { ApiError, invalidField, notFound } from '../../errors.ts';
+import { type Handlers, may, type RequestContext } from '../../http/handlers.ts';
+import { requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import { issueLink, linkUrl } from '../../objects/sign-in/links.ts';
+import { methodsOf, removeMethods, signsIn } from '../../objects/sign-in/methods.ts';
+import { endSessionsOf, sessionsOf, sessionView } from '../../objects/sign-in/sessions.ts';
+import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
+import { findUser, type UserRow } from '../../objects/users/queries.ts';
+
+type SettingsOperation =
+  | 'createInvitationLink'
+  | 'resetSignIn'
+  | 'listUserSessions'
+  | 'endUserSessions'
+  | 'getSignInSettings'
+  | 'updateSignInSettings';
+
+/** What administrators do about the sign-in of others, and the tenant's sign-in settings. */
+export const signInSettingsFeature = { routes: signInSettingsRoutes };
+
+function signInSettingsRoutes(deps: SignInDeps): Handlers<SettingsOperation> {
+  const { store } = deps;
+  return {
+    createInvitationLink: {
+      write: async (tx, _context, { params }) => {
+        const user = await existing(tx, params.id);
+        if (user.status !== 'INVITED')
+          throw new ApiError('not_invited', `${user.email} is ${user.status}: reset the sign-in instead`);
+        return { body: await handOver(deps, tx, user, 'INVITATION') };
+      },
+    },
+    resetSignIn: {
+      write: async (tx, context, { params }) => {
+        const user = await existing(tx, params.id);
+        requireManageable(context, user);
+        if (user.status !== 'ACTIVE')
+          throw new ApiError(
+            'not_active',
+            `${user.email} is ${user.status}: only active users have a sign-in to reset`,
+          );
+        await removeMethods(tx, user.id);
+        await endSessionsOf(tx, user.id);
+        return { body: await handOver(deps, tx, user, 'PASSWORD') };
+      },
+    },
+    listUserSessions: {
+      read: ({ tenant, caller }, { params }) =>
+        store.read(async (open) => {
+          const db = scoped(open, tenant);
+          if ((await findUser(db, params.id)) === undefined) throw notFound();
+          const rows = await sessionsOf(db, params.id, store.now());
+          return { body: rows.map((row) => sessionView(row, caller.session?.id ?? null)) };
+        }),
+    },
+    endUserSessions: {
+      write: async (tx, context, { params }) => {
+        const user = await existing(tx, params.id);
+        requireManageable(context, user);
+        await endSessionsOf(tx, user.id);
+        note(tx, user, { sessions: 'ended' });
+        return { body: undefined };
+      },
+    },
+    getSignInSettings: {
+      read: async ({ tenant }) => ({ body: signInSettings(await settingsRow(scoped(store.db, tenant))) }),
+    },
+    updateSignInSettings: { write: (tx, context, { body }) => changeSettings(tx, context, body) },
+  };
+}
+
+async function existing(tx: Tx, id: string): Promise<UserRow> {
+  const row = await findUser(tx.scoped, id);
+  if (row === undefined) throw notFound();
+  return row;
+}
+
+/** Owners are helped by the operator alone: an administrator who resets them would be one. */
+function requireManageable(context: RequestContext, user: UserRow): void {
+  if (user.is_owner === 1 && context.caller.actor.id !== user.id)
+    throw new ApiError(
+      'last_owner',
+      `${user.email} owns the tenant: only the operator of the controller resets the sign-in of owners`,
+    );
+}
+
+async function handOver(deps: SignInDeps, tx: Tx, user: UserRow, purpose: 'INVITATION' | 'PASSWORD') {
+  const { url } = requirePlace(deps);
+  const { secret, expiresAt } = await issueLink(tx, purpose, user.id);
+  note(tx, user, { link: purpose });
+  return { url: linkUrl(url, secret), expiresAt: new Date(expiresAt).toISOString() };
+}
+
+function note(tx: Tx, { id, email }: UserRow, what: object): void {
+  tx.changed({
+    kind: 'user',
+    id,
+    op: 'update',
+    name: email,
+    before: null,
+    after: { name: email, ...what },
+    auditOnly: true,
+  });
+}
+
+/** What is left out stays. A setting that would lock the person out who changes it is refused. */
+async function changeSettings(
+  tx: Tx,
+  context: RequestContext,
+  given: Input<'updateSignInSettings'>['body'],
+): Promise<{ body: SignInSettings }> {
+  const row = await settingsRow(tx.scoped);
+  const before = signInSettings(row);
+  const after = { ...before, ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) };
+  if (after.slug !== before.slug) await requireFreeSlug(tx, after.slug);
+  await requireWayIn(tx, context, after);
+  const { slug, ...rest } = after;
+  await tx.scoped
+    .updateTenant()
+    .set({ slug, sign_in: encodeJson(rest) })
+    .execute();
+  if (encodeJson(before) !== encodeJson(after))
+    tx.changed({
+      kind: 'tenant',
+      id: tx.tenant,
+      op: 'update',
+      name: row.name,
+      before: { signIn: before },
+      after: { signIn: after },
+      auditOnly: true,
+    });
+  return { body: after };
+}
+
+async function requireFreeSlug(tx: Tx, slug: string): Promise<void> {
+  const taken = await unscoped(tx.db, 'short names are unique on the controller')
+    .selectFrom('tenants')
+    .select('id')
+    .where('slug', '=', slug)
+    .executeTakeFirst();
+  if (taken !== undefined) throw invalidField('/slug', 'is the short name of another tenant', 'slug_taken');
+}
+
+async function requireWayIn(
+  tx: Tx,
+  { caller }: RequestContext,
+  { methods, secondFactor }: SignInSettings,
+): Promise<void> {
+  if (caller.session === null || !may({ caller } as RequestContext, 'self')) return;
+  const own = await methodsOf(tx.scoped, caller.actor.id);
+  const kinds = own.filter(signsIn).map(({ kind }) => kind as 'PASSWORD' | 'PASSKEY');
+  if (!kinds.some((kind) => methods.includes(kind)))
+    throw invalidField('/methods', 'would lock you out: add such a sign-in method of your own first');
+  const strong = (kinds.includes('PASSKEY') && methods.includes('PASSKEY')) || own.some(({ kind }) => kind === 'TOTP');
+  if (secondFactor === 'REQUIRED' && !strong)
+    throw invalidField('/secondFactor', 'would lock you out: add a passkey or an authenticator app first');
+}

@@ -1,0 +1,171 @@
+import type { Input, SignInLink } from '@sallyport/contract';
+import { type Scoped, scoped } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+import { ApiError, invalidField } from '../../errors.ts';
+import type { ActAnswer, ActContext } from '../../http/handlers.ts';
+import { attemptOf, finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import { findLink, type LinkRow, spendLink } from '../../objects/sign-in/links.ts';
+import { putMethod } from '../../objects/sign-in/methods.ts';
+import { registrationOptions, verifyRegistration } from '../../objects/sign-in/passkeys.ts';
+import { checkPassword } from '../../objects/sign-in/passwords.ts';
+import { endSessionsOf } from '../../objects/sign-in/sessions.ts';
+import { requireMethod, settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
+import { inviteUsers } from '../../objects/users/invite.ts';
+import { findUser, type UserRow, updateUser, userByEmail } from '../../objects/users/queries.ts';
+import { trackUsers } from '../../objects/users/tracking.ts';
+import { type Entered, enter } from './person.ts';
+
+type Person = Pick<Input<'setPasswordByLink'>['body'], 'email' | 'firstName' | 'lastName'>;
+
+/** Tells what a link is for. It changes nothing: mail programs open links before people do. */
+export async function openLink(
+  deps: SignInDeps,
+  context: ActContext,
+  secret: string,
+): Promise<ActAnswer<'openSignInLink'>> {
+  requirePlace(deps);
+  const link = await linkOf(deps, context, secret);
+  const db = scoped(deps.store.db, link.tenant_id);
+  const user = link.user_id === null ? undefined : await findUser(db, link.user_id);
+  const { name } = await settingsRow(db);
+  const expiresAt = new Date(link.expires_at).toISOString();
+  return {
+    body: { purpose: link.purpose, tenant: name, ...(user === undefined ? {} : { email: user.email }), expiresAt },
+  };
+}
+
+/** Spends a link: sets the password of its user, and signs in. */
+export async function setPasswordByLink(
+  deps: SignInDeps,
+  context: ActContext,
+  { secret, password, ...person }: Input<'setPasswordByLink'>['body'],
+): Promise<Entered> {
+  requirePlace(deps);
+  const link = await linkOf(deps, context, secret);
+  const db = scoped(deps.store.db, link.tenant_id);
+  const row = await settingsRow(db);
+  const settings = signInSettings(row);
+  requireMethod(settings, 'PASSWORD');
+  if (settings.secondFactor === 'REQUIRED')
+    throw new ApiError(
+      'method_not_allowed_here',
+      'The tenant requires a second factor: add a passkey, which counts as both',
+    );
+  const { email } = await personOf(db, link, person);
+  checkPassword(password, [email, row.name]);
+  const hash = await deps.hasher.hash(password);
+  return enterByLink(deps, context, link, person, async (tx, user) => {
+    await putMethod(tx, user.id, 'PASSWORD', 'Password', { hash });
+  });
+}
+
+/** Begins to spend a link with a passkey. */
+export async function passkeyLinkOptions(
+  deps: SignInDeps,
+  context: ActContext,
+  { secret, ...person }: Input<'getPasskeyLinkOptions'>['body'],
+): Promise<ActAnswer<'getPasskeyLinkOptions'>> {
+  const place = requirePlace(deps);
+  const link = await linkOf(deps, context, secret);
+  const db = scoped(deps.store.db, link.tenant_id);
+  requireMethod(signInSettings(await settingsRow(db)), 'PASSKEY');
+  const { id, email } = await personOf(db, link, person);
+  const { options, challenge } = await registrationOptions(place, { id, email }, []);
+  const begun = { kind: 'passkey by link', challenge, link: link.id, user: id, email } as const;
+  return { body: { attempt: deps.attempts.begin(begun), options } };
+}
+
+/** Spends a link: adds a passkey for its user, and signs in. */
+export async function addPasskeyByLink(
+  deps: SignInDeps,
+  context: ActContext,
+  { secret, attempt, credential, name, ...person }: Input<'addPasskeyByLink'>['body'],
+): Promise<Entered> {
+  const place = requirePlace(deps);
+  const link = await linkOf(deps, context, secret);
+  const begun = finishBegun(deps, attempt, 'passkey by link');
+  const { email } = await personOf(scoped(deps.store.db, link.tenant_id), link, person);
+  // The passkey carries the id of the user that it was made for.
+  if (begun.link !== link.id || begun.email !== email)
+    throw new ApiError('sign_in_failed', 'The passkey was made for another link or address: begin again');
+  const { credentialId, data } = await verifyRegistration(place, begun.challenge, credential);
+  const put = async (tx: Tx, user: UserRow) => {
+    if (user.id !== begun.user) throw new ApiError('sign_in_failed', 'The account has changed meanwhile: begin again');
+    await putMethod(tx, user.id, 'PASSKEY', name ?? 'Passkey', data, credentialId);
+  };
+  return enterByLink(deps, context, link, person, put);
+}
+
+/** Finds a link, with a limit for those who guess. Secrets have 256 random bits, so the limit only spares the database. */
+async function linkOf({ store, guesses }: SignInDeps, context: ActContext, secret: string): Promise<LinkRow> {
+  const attempt = attemptOf(`link ${context.sourceIp}`, context);
+  guesses.check(attempt);
+  try {
+    return await findLink(store, secret);
+  } catch (error) {
+    guesses.failed(attempt);
+    throw error;
+  }
+}
+
+/** Returns whom a link is for. A set-up link names nobody: the person gives an address. */
+async function personOf(
+  db: Scoped,
+  link: LinkRow,
+  { email }: Person,
+): Promise<{ readonly id: string; readonly email: string }> {
+  const user = link.user_id === null ? undefined : await findUser(db, link.user_id);
+  if (user !== undefined) {
+    if (email !== undefined) throw invalidField('/email', 'is known from the link: leave it out');
+    return user;
+  }
+  if (email === undefined) throw invalidField('/email', 'is needed: the first owner of the tenant has no account yet');
+  return (await userByEmail(db, email)) ?? { id: newOwnerId(link), email };
+}
+
+/** The id of a user that the link will make: the passkey must carry it before the user exists. */
+const newOwnerId = (link: LinkRow): string => link.id;
+
+async function enterByLink(
+  deps: SignInDeps,
+  context: ActContext,
+  link: LinkRow,
+  person: Person,
+  put: (tx: Tx, user: UserRow) => Promise<void>,
+): Promise<Entered> {
+  const { id, email } = await personOf(scoped(deps.store.db, link.tenant_id), link, person);
+  const user = { id, email, tenant_id: link.tenant_id } as UserRow;
+  return enter(deps.store, context, {
+    user,
+    method: 'LINK',
+    within: async (tx) => {
+      await spendLink(tx, link.id);
+      const row = await activate(tx, link, email, person);
+      await endSessionsOf(tx, row.id);
+      await put(tx, row);
+    },
+  });
+}
+
+/** Makes the person of a link active: the owner where a tenant is set up, and whoever was invited. */
+async function activate(tx: Tx, link: LinkRow, email: string, { firstName, lastName }: Person): Promise<UserRow> {
+  const present = link.user_id === null ? await userByEmail(tx.scoped, email) : await findUser(tx.scoped, link.user_id);
+  const id = present?.id ?? newOwnerId(link);
+  if (present === undefined) await inviteUsers(tx, [{ id, email, groups: [] }], ['']);
+  const values = { ...valuesOf(link.purpose, present), ...names(firstName, lastName) };
+  if (Object.keys(values).length > 0) await trackUsers(tx, [id], () => updateUser(tx, id, values));
+  const row = await findUser(tx.scoped, id);
+  if (row === undefined) throw new Error(`the user ${id} was written and is not there`);
+  return row;
+}
+
+/** A deactivated user stays so: a link that was made before must not bring anybody back. */
+function valuesOf(purpose: SignInLink['purpose'], present: UserRow | undefined) {
+  if (purpose === 'SET_UP') return { is_owner: 1, status: 'ACTIVE' as const };
+  return present?.status === 'INVITED' ? { status: 'ACTIVE' as const } : {};
+}
+
+const names = (first: string | undefined, last: string | undefined) => ({
+  ...(first === undefined ? {} : { first_name: first || null }),
+  ...(last === undefined ? {} : { last_name: last || null }),
+});

@@ -1,0 +1,120 @@
+import type { Input } from '@sallyport/contract';
+import { scoped, unscoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import { ApiError } from '../../errors.ts';
+import type { ActContext } from '../../http/handlers.ts';
+import { attemptOf, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import { dataOf, type MethodRow, methodOf, methodsOf, useMethod } from '../../objects/sign-in/methods.ts';
+import { requireMethod, settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
+import { acceptedStep, totpPurpose, withoutCode } from '../../objects/sign-in/totp.ts';
+import { emailKey } from '../../objects/users/email-key.ts';
+import { type UserRow, userByEmail } from '../../objects/users/queries.ts';
+import { type Entered, enter, noteSignIn, refusedText, writtenBy } from './person.ts';
+
+/** An account that may exist. Everything about one that does not is null or empty. */
+interface Account {
+  readonly tenant: string | null;
+  readonly user: UserRow | null;
+  readonly methods: readonly MethodRow[];
+}
+
+/**
+ * Signs in with a password and, where one is set, a second factor. Answers and time are the same for accounts that do not
+ * exist. The code is asked for only after the password was right.
+ */
+export async function signInWithPassword(
+  deps: SignInDeps,
+  context: ActContext,
+  { email, password, code, tenant: slug }: Input<'signInWithPassword'>['body'],
+): Promise<Entered> {
+  requirePlace(deps);
+  const { store, guesses } = deps;
+  const attempt = attemptOf(`${slug ?? ''} ${emailKey(email)}`, context);
+  guesses.check(attempt);
+  const account = await findAccount(store, slug, email);
+  const stored = methodOf(account.methods, 'PASSWORD');
+  const right = await deps.hasher.verify(password, stored === null ? null : dataOf(stored, 'PASSWORD').hash);
+  const { user } = account;
+  if (!right || user === null || stored === null) {
+    await failed(deps, context, guesses.failed(attempt) ? user : null, 'the password was wrong');
+    throw new ApiError('sign_in_failed', refusedText);
+  }
+  const settings = signInSettings(await settingsRow(scoped(store.db, user.tenant_id)));
+  requireMethod(settings, 'PASSWORD');
+  const second = secondFactorOf(deps, account.methods, code);
+  if (second === null && account.methods.some(({ kind }) => kind === 'TOTP')) {
+    if (code === undefined) throw new ApiError('second_factor_required');
+    await failed(deps, context, guesses.failed(attempt) ? user : null, 'the code was wrong');
+    throw new ApiError('sign_in_failed', 'The code is wrong, was used already, or is too old');
+  }
+  if (second === null && settings.secondFactor === 'REQUIRED')
+    throw new ApiError(
+      'method_not_allowed_here',
+      'The tenant requires a second factor, and the account has none: ask an administrator for a new link',
+    );
+  const answer = await enter(store, context, {
+    user,
+    method: 'PASSWORD',
+    within: async (tx) => {
+      await stillSet(tx, stored);
+      await useMethod(tx, stored, 'PASSWORD', dataOf(stored, 'PASSWORD'));
+      await second?.(tx);
+    },
+  });
+  guesses.succeeded(attempt);
+  return answer;
+}
+
+/** The methods may have been changed while the password was hashed. */
+async function stillSet(tx: Tx, method: MethodRow): Promise<void> {
+  const now = (await methodsOf(tx.scoped, method.user_id)).find(({ id }) => id === method.id);
+  if (now?.data !== method.data) throw new ApiError('sign_in_failed', 'The sign-in method has changed: try again');
+}
+
+/** Returns how the transaction spends the code, or null when the code fits nothing. */
+function secondFactorOf(
+  { box, store }: SignInDeps,
+  methods: readonly MethodRow[],
+  code: string | undefined,
+): ((tx: Tx) => Promise<void>) | null {
+  if (code === undefined) return null;
+  const totp = methodOf(methods, 'TOTP');
+  if (totp !== null) {
+    const data = dataOf(totp, 'TOTP');
+    const step = acceptedStep(box.open(data.sealed, totpPurpose(totp.user_id)), code, store.now(), data.lastStep);
+    if (step !== null)
+      return async (tx) => {
+        await stillSet(tx, totp);
+        await useMethod(tx, totp, 'TOTP', { ...data, lastStep: step });
+      };
+  }
+  const recovery = methodOf(methods, 'RECOVERY_CODES');
+  const left = recovery === null ? null : withoutCode(dataOf(recovery, 'RECOVERY_CODES').hashes, code);
+  if (recovery === null || left === null) return null;
+  return async (tx) => {
+    await stillSet(tx, recovery);
+    await useMethod(tx, recovery, 'RECOVERY_CODES', { hashes: left });
+  };
+}
+
+async function findAccount(store: Store, slug: string | undefined, email: string): Promise<Account> {
+  const tenants = await unscoped(store.db, 'the short name tells the tenant, before anybody is known')
+    .selectFrom('tenants')
+    .select('id')
+    .$if(slug !== undefined, (query) => query.where('slug', '=', slug ?? ''))
+    .limit(2)
+    .execute();
+  const [tenant] = tenants;
+  // Several tenants and no short name: nobody is meant.
+  if (tenant === undefined || tenants.length > 1) return { tenant: null, user: null, methods: [] };
+  const db = scoped(store.db, tenant.id);
+  const user = await userByEmail(db, email);
+  if (user === undefined) return { tenant: tenant.id, user: null, methods: [] };
+  return { tenant: tenant.id, user, methods: await methodsOf(db, user.id) };
+}
+
+/** Records the first failure of an account in a while. */
+async function failed({ store }: SignInDeps, context: ActContext, user: UserRow | null, reason: string): Promise<void> {
+  if (user === null) return;
+  await store.write(writtenBy(context, user, 'signInFailed'), async (tx) => noteSignIn(tx, user, { reason }));
+}

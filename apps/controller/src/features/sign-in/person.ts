@@ -1,0 +1,71 @@
+import type { Me, Session } from '@sallyport/contract';
+import type { Store, Tx, WriteContext } from '../../db/store.ts';
+import { ApiError } from '../../errors.ts';
+import type { ActContext, NewSession } from '../../http/handlers.ts';
+import { meView } from '../../objects/sign-in/me.ts';
+import { beginSession, endSession, freshMs } from '../../objects/sign-in/sessions.ts';
+import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
+import { findUser, type UserRow, updateUser } from '../../objects/users/queries.ts';
+
+/** How somebody who has proven who they are gets in. */
+export interface Entry {
+  readonly user: UserRow;
+  readonly method: Session['method'];
+  /** Done in the same transaction: what the proof changes, such as the counter of a passkey. Throws to refuse. */
+  readonly within: (tx: Tx) => Promise<void>;
+}
+
+/** The answer to somebody who got in. */
+export interface Entered {
+  readonly body: Me;
+  readonly session: NewSession;
+}
+
+/** Begins a session in one transaction with what the proof changes. A session that the browser had ends. */
+export async function enter(store: Store, context: ActContext, entry: Entry): Promise<Entered> {
+  const { user, method } = entry;
+  const by = writtenBy(context, user, 'signIn');
+  const session = await store.write(by, async (tx) => {
+    await entry.within(tx);
+    const row = await findUser(tx.scoped, user.id);
+    // Only links bring somebody in who is not active, and they make the person active first.
+    if (row?.status !== 'ACTIVE') throw new ApiError('sign_in_failed', refusedText);
+    const { absoluteHours } = signInSettings(await settingsRow(tx.scoped));
+    if (context.caller?.session && context.caller.tenant === tx.tenant) await endSession(tx, context.caller.session.id);
+    await updateUser(tx, user.id, { last_connection: tx.now });
+    const { sourceIp, userAgent } = context;
+    const lifeMs = absoluteHours * 3600_000;
+    const begun = await beginSession(tx, { user: user.id, method, userAgent, sourceIp, lifeMs });
+    noteSignIn(tx, user, { method, session: begun.id });
+    return begun;
+  });
+  const facts = { id: session.id, expiresAt: session.expiresAt, freshUntil: store.now() + freshMs };
+  const body = await meView(store, user.tenant_id, user.id, facts);
+  return { body, session: { token: session.token, maxAgeSeconds: session.maxAgeSeconds } };
+}
+
+/** Records a sign-in, or the first failed one of a while, for people only: nothing that agents follow has changed. */
+export function noteSignIn(tx: Tx, user: UserRow, what: object): void {
+  tx.changed({
+    kind: 'user',
+    id: user.id,
+    op: 'update',
+    name: user.email,
+    before: null,
+    after: { name: user.email, ...what },
+    auditOnly: true,
+  });
+}
+
+/** One text for everything that can be wrong: it must not tell whether an account exists. */
+export const refusedText =
+  'The address, the password or the short name of the tenant is wrong, or the account cannot sign in';
+
+/** Write context of a person who is not a caller yet. */
+export const writtenBy = ({ sourceIp, requestId }: ActContext, user: UserRow, action: string): WriteContext => ({
+  tenant: user.tenant_id,
+  actor: { kind: 'user', id: user.id, name: user.email },
+  action,
+  sourceIp,
+  requestId,
+});

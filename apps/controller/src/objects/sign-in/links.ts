@@ -1,0 +1,68 @@
+import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
+import type { SignInLink } from '@sallyport/contract';
+import type { Row } from '../../db/schema.ts';
+import { unscoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import { ApiError } from '../../errors.ts';
+
+export type LinkRow = Row<'sign_in_links'>;
+
+const hour = 3600 * 1000;
+/** How long links are good, milliseconds. */
+const lifeMs = {
+  SET_UP: 24 * hour,
+  INVITATION: 7 * 24 * hour,
+  PASSWORD: hour,
+  OPERATOR: hour,
+} as const satisfies Record<SignInLink['purpose'], number>;
+
+/** Page of the console that opens links. The secret is the fragment: browsers send it to nobody. */
+export const linkUrl = (place: string, secret: string): string => `${place}/console/link#${secret}`;
+
+/** Makes a link and ends the older ones of the same user, or of the set-up. The secret is in the answer only. */
+export async function issueLink(
+  tx: Tx,
+  purpose: SignInLink['purpose'],
+  user: string | null,
+): Promise<{ readonly secret: string; readonly expiresAt: number }> {
+  const older = tx.scoped.deleteFrom('sign_in_links');
+  await (user === null ? older.where('user_id', 'is', null) : older.where('user_id', '=', user)).execute();
+  const secret = `spl_${randomBytes(32).toString('base64url')}`;
+  const expiresAt = tx.now + lifeMs[purpose];
+  const row = {
+    id: randomUUIDv7(),
+    user_id: user,
+    secret_hash: hashOf(secret),
+    purpose,
+    created_at: tx.now,
+    expires_at: expiresAt,
+  };
+  await tx.scoped.insertInto('sign_in_links', row).execute();
+  return { secret, expiresAt };
+}
+
+/** Returns the link of a secret. Throws `link_gone` when it is unknown, was used, was replaced, or is too old. */
+export async function findLink(store: Store, secret: string): Promise<LinkRow> {
+  const row = await unscoped(store.db, 'the secret of a link tells its tenant')
+    .selectFrom('sign_in_links')
+    .selectAll()
+    .where('secret_hash', '=', hashOf(secret))
+    .executeTakeFirst();
+  if (row === undefined || row.expires_at <= store.now()) throw gone();
+  return row;
+}
+
+/** Spends a link within the write that stores the method. Throws `link_gone` when another request was first. */
+export async function spendLink(tx: Tx, id: string): Promise<void> {
+  const { numDeletedRows } = await tx.scoped.deleteFrom('sign_in_links').where('id', '=', id).executeTakeFirstOrThrow();
+  if (numDeletedRows === 0n) throw gone();
+}
+
+export async function removeLinks(tx: Tx, user: string): Promise<void> {
+  await tx.scoped.deleteFrom('sign_in_links').where('user_id', '=', user).execute();
+}
+
+const gone = (): ApiError =>
+  new ApiError('link_gone', 'It was used, replaced by a newer one, or is too old: ask for another one');
+
+const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('hex');

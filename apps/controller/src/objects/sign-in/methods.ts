@@ -1,0 +1,106 @@
+import { randomUUIDv7 } from 'node:crypto';
+import type { SignInMethod } from '@sallyport/contract';
+import { decodeJson, encodeJson } from '../../db/json.ts';
+import type { Row } from '../../db/schema.ts';
+import type { Scoped } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+import { ApiError } from '../../errors.ts';
+
+export type MethodRow = Row<'sign_in_methods'>;
+export type MethodKind = SignInMethod['kind'];
+
+/** What a method of each kind keeps. */
+export interface MethodData {
+  /** PHC string. */
+  PASSWORD: { readonly hash: string };
+  PASSKEY: {
+    /** COSE key, base64url. */
+    readonly publicKey: string;
+    readonly counter: number;
+    readonly relyingParty: string;
+    readonly transports: readonly string[];
+    readonly backedUp: boolean;
+  };
+  /** The secret in base 32, sealed with the master key; the last step that was used. */
+  TOTP: { readonly sealed: string; readonly lastStep: number };
+  /** SHA-256 of the codes that are left. */
+  RECOVERY_CODES: { readonly hashes: readonly string[] };
+}
+
+/** Methods that a user may have at most. */
+const limit = 20;
+
+/** Methods that sign in on their own. TOTP and recovery codes only go with a password. */
+export const signsIn = ({ kind }: Pick<MethodRow, 'kind'>): boolean => kind === 'PASSWORD' || kind === 'PASSKEY';
+
+export const methodsOf = (db: Scoped, user: string): Promise<MethodRow[]> =>
+  db
+    .selectFrom('sign_in_methods')
+    .selectAll()
+    .where('user_id', '=', user)
+    .orderBy('created_at')
+    .orderBy('id')
+    .execute();
+
+export const methodOf = (methods: readonly MethodRow[], kind: Exclude<MethodKind, 'PASSKEY'>): MethodRow | null =>
+  methods.find((method) => method.kind === kind) ?? null;
+
+export const dataOf = <K extends MethodKind>(row: MethodRow, _kind: K): MethodData[K] => decodeJson(row.data);
+
+/** Adds a method. Of every kind but PASSKEY the new one takes the place of the old one. */
+export async function putMethod<K extends MethodKind>(
+  tx: Tx,
+  user: string,
+  kind: K,
+  name: string,
+  data: MethodData[K],
+  credentialId: string | null = null,
+): Promise<MethodRow> {
+  if (kind !== 'PASSKEY')
+    await tx.scoped.deleteFrom('sign_in_methods').where('user_id', '=', user).where('kind', '=', kind).execute();
+  if ((await methodsOf(tx.scoped, user)).length >= limit)
+    throw new ApiError('method_limit', `${limit} sign-in methods are allowed: remove one first`);
+  const row = {
+    id: randomUUIDv7(),
+    user_id: user,
+    created_at: tx.now,
+    last_used_at: null,
+    kind,
+    name,
+    credential_id: credentialId,
+    data: encodeJson(data),
+  };
+  await tx.scoped.insertInto('sign_in_methods', row).execute();
+  return { ...row, tenant_id: tx.tenant };
+}
+
+/** Notes that a method was used, with what that changes in it. */
+export async function useMethod<K extends MethodKind>(
+  tx: Tx,
+  row: MethodRow,
+  _kind: K,
+  data: MethodData[K],
+): Promise<void> {
+  await tx.scoped
+    .updateTable('sign_in_methods')
+    .set({ last_used_at: tx.now, data: encodeJson(data) })
+    .where('id', '=', row.id)
+    .execute();
+}
+
+export async function removeMethods(tx: Tx, user: string): Promise<void> {
+  await tx.scoped.deleteFrom('sign_in_methods').where('user_id', '=', user).execute();
+}
+
+/** A method as answers carry it: nothing that helps to sign in. */
+export function methodView(row: MethodRow): SignInMethod {
+  return {
+    id: row.id,
+    kind: row.kind,
+    name: row.name,
+    createdAt: new Date(row.created_at).toISOString(),
+    ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at).toISOString() }),
+    ...(row.kind === 'RECOVERY_CODES' ? { left: dataOf(row, 'RECOVERY_CODES').hashes.length } : {}),
+    ...(row.kind === 'PASSKEY' ? { backedUp: dataOf(row, 'PASSKEY').backedUp } : {}),
+  };
+}

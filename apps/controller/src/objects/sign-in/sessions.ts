@@ -1,0 +1,179 @@
+import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
+import { type RoleType, rightsOfRole, type Session } from '@sallyport/contract';
+import { runCompiled } from '../../db/compiled.ts';
+import type { Row } from '../../db/schema.ts';
+import { type Scoped, scoped, unscoped } from '../../db/scoped.ts';
+import type { Store, Tx } from '../../db/store.ts';
+import type { SessionAuthenticator } from '../../http/auth.ts';
+import type { Caller, NewSession } from '../../http/handlers.ts';
+import { roleInForce } from '../users/role-in-force.ts';
+import { settingsRow, signInSettings } from './settings.ts';
+
+export type SessionRow = Row<'sessions'>;
+
+/** How long a sign-in counts as fresh, milliseconds. */
+export const freshMs = 10 * 60 * 1000;
+/** Sessions that a user may have at once. The one that was used least lately ends first. */
+const sessionsPerUser = 50;
+/** Moments of use are written when they are older than this, so that reading a page writes nothing. */
+const seenStepMs = 60_000;
+
+/** How a session begins. */
+export interface SessionStart {
+  readonly user: string;
+  readonly method: Session['method'];
+  readonly userAgent: string;
+  readonly sourceIp: string;
+  /** Milliseconds until it ends whatever happens. */
+  readonly lifeMs: number;
+}
+
+/** Begins a session. The token is in the answer only: what stays is its SHA-256. */
+export async function beginSession(
+  tx: Tx,
+  start: SessionStart,
+): Promise<NewSession & { readonly id: string; readonly expiresAt: number }> {
+  const token = `sps_${randomBytes(32).toString('base64url')}`;
+  const row = {
+    id: randomUUIDv7(),
+    user_id: start.user,
+    token_hash: hashOf(token),
+    created_at: tx.now,
+    seen_at: tx.now,
+    expires_at: tx.now + start.lifeMs,
+    method: start.method,
+    client: start.userAgent,
+    source_ip: start.sourceIp,
+  };
+  await endLeastUsed(tx, start.user);
+  await tx.scoped.insertInto('sessions', row).execute();
+  return { id: row.id, token, expiresAt: row.expires_at, maxAgeSeconds: Math.floor(start.lifeMs / 1000) };
+}
+
+async function endLeastUsed(tx: Tx, user: string): Promise<void> {
+  const spare = await tx.scoped
+    .selectFrom('sessions')
+    .select('id')
+    .where('user_id', '=', user)
+    .orderBy('seen_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(1000)
+    .offset(sessionsPerUser - 1)
+    .execute();
+  for (const { id } of spare) await endSession(tx, id);
+}
+
+export async function endSession(tx: Tx, id: string): Promise<void> {
+  await tx.scoped.deleteFrom('sessions').where('id', '=', id).execute();
+}
+
+/** Ends the sessions of a user, all or all but one. */
+export async function endSessionsOf(tx: Tx, user: string, except: string | null = null): Promise<void> {
+  const sessions = tx.scoped.deleteFrom('sessions').where('user_id', '=', user);
+  await (except === null ? sessions : sessions.where('id', '<>', except)).execute();
+}
+
+/** Sessions of a user that have not ended, the one used last first. */
+export async function sessionsOf(db: Scoped, user: string, now: number): Promise<SessionRow[]> {
+  const settings = signInSettings(await settingsRow(db));
+  return db
+    .selectFrom('sessions')
+    .selectAll()
+    .where('user_id', '=', user)
+    .where('expires_at', '>', now)
+    .where('seen_at', '>', now - settings.idleMinutes * 60_000)
+    .orderBy('seen_at', 'desc')
+    .orderBy('id')
+    .execute();
+}
+
+export const sessionView = (row: SessionRow, current: string | null): Session => ({
+  id: row.id,
+  createdAt: iso(row.created_at),
+  lastSeenAt: iso(row.seen_at),
+  expiresAt: iso(row.expires_at),
+  method: row.method,
+  client: row.client,
+  ...(row.source_ip === null ? {} : { sourceIp: row.source_ip }),
+  current: row.id === current,
+});
+
+const iso = (at: number): string => new Date(at).toISOString();
+
+/**
+ * Finds the person of a session token. Session, user and roles are read for every request, so that a changed role, a
+ * deactivation and a sign-out count at once. Moments of use are written behind: they are worth no transaction each.
+ */
+export class Sessions implements SessionAuthenticator {
+  readonly #store: Store;
+  readonly #seen = new Map<string, number>();
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async bySession(token: string, renew: boolean): Promise<Caller | null> {
+    if (token.length > longestToken) return null;
+    const row = await this.#find(hashOf(token));
+    if (row === undefined || row.status === 'DEACTIVATED') return null;
+    const now = this.#store.now();
+    const seen = Math.max(row.seen_at, this.#seen.get(row.id) ?? 0);
+    const { idleMinutes } = signInSettings(row);
+    if (row.expires_at <= now || seen + idleMinutes * 60_000 <= now) return null;
+    if (renew && seen + seenStepMs <= now) this.#seen.set(row.id, now);
+    const role = await roleInForce(scoped(this.#store.db, row.tenant_id), row.user_id, row.is_owner === 1);
+    return callerOf(row, role);
+  }
+
+  /** Writes the moments of use, and drops sessions and links that have ended. These are no revisions. */
+  async flush(): Promise<void> {
+    const seen = [...this.#seen];
+    this.#seen.clear();
+    const now = this.#store.now();
+    const db = unscoped(this.#store.db, 'moments of use of all tenants are written together');
+    await db.transaction().execute(async (trx) => {
+      for (const [id, at] of seen)
+        await trx.updateTable('sessions').set({ seen_at: at }).where('id', '=', id).execute();
+      await trx.deleteFrom('sessions').where('expires_at', '<=', now).execute();
+      await trx.deleteFrom('sign_in_links').where('expires_at', '<=', now).execute();
+    });
+  }
+
+  async #find(hash: string) {
+    const db = unscoped(this.#store.db, 'the session tells which tenant calls');
+    const { rows } = await runCompiled(db, 'find session', [hash], () =>
+      db
+        .selectFrom('sessions')
+        .innerJoin('users', 'users.id', 'sessions.user_id')
+        .innerJoin('tenants', 'tenants.id', 'sessions.tenant_id')
+        .select(['sessions.id', 'sessions.tenant_id', 'sessions.user_id', 'sessions.created_at', 'sessions.seen_at'])
+        .select(['sessions.expires_at', 'users.email', 'users.status', 'users.is_owner'])
+        .select(['tenants.slug', 'tenants.sign_in', 'tenants.name'])
+        .where('sessions.token_hash', '=', hash)
+        .compile(),
+    );
+    return rows[0];
+  }
+}
+
+interface FoundSession {
+  readonly id: string;
+  readonly tenant_id: string;
+  readonly user_id: string;
+  readonly created_at: number;
+  readonly expires_at: number;
+  readonly email: string;
+}
+
+const callerOf = (row: FoundSession, role: RoleType): Caller => ({
+  tenant: row.tenant_id,
+  actor: { kind: 'user', id: row.user_id, name: row.email },
+  role,
+  rights: rightsOfRole[role],
+  session: { id: row.id, expiresAt: row.expires_at, freshUntil: row.created_at + freshMs },
+});
+
+/** Longer than any token; hashing more is work for nothing. */
+const longestToken = 100;
+
+const hashOf = (token: string): string => createHash('sha256').update(token).digest('hex');

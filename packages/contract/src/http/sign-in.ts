@@ -1,0 +1,198 @@
+import { z } from 'zod';
+import { list } from '../bounds.ts';
+import { secret } from '../secrets.ts';
+import { roleType } from './api-keys.ts';
+import { id, text, timestamp } from './common.ts';
+import { email } from './users.ts';
+
+/** Short name of a tenant, which people type to sign in: letters, digits and hyphens, as in a host name. It is no secret. */
+export const slug = z
+  .string()
+  .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1 to 40 lower-case letters, digits and hyphens');
+
+/** A new password. Length alone is checked here; common ones are refused by the controller. */
+export const newPassword = z.string().min(12, 'must have at least 12 characters').max(256);
+const typedPassword = z.string().min(1).max(256);
+/** Six digits of an authenticator app, or a recovery code. Spaces and hyphens are ignored. */
+export const secondFactorCode = z.string().min(6).max(40);
+
+const base64url = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^[A-Za-z0-9_-]*$/, 'must be base64url');
+
+/** Answer of a passkey, as `PublicKeyCredential.toJSON()` makes it (WebAuthn Level 3). The controller checks the rest. */
+const credential = z.object({
+  id: base64url(1400),
+  rawId: base64url(1400),
+  type: z.literal('public-key'),
+  response: z.object({
+    clientDataJSON: base64url(8000),
+    /** Of a new passkey. */
+    attestationObject: base64url(40_000).optional(),
+    transports: list(z.string().max(40), 20).optional(),
+    /** Of a sign-in. */
+    authenticatorData: base64url(8000).optional(),
+    signature: base64url(4000).optional(),
+    userHandle: base64url(200).optional(),
+  }),
+  clientExtensionResults: z.object({}),
+  authenticatorAttachment: z.string().max(40).nullish(),
+});
+/** Options for `navigator.credentials`, in their JSON form (WebAuthn Level 3). */
+const passkeyOptions = z.record(z.string(), z.unknown());
+const attempt = z.string().max(100).describe('From the answer with the options');
+
+/** What a page needs to know before somebody signs in. */
+export const SignInOptions = z
+  .object({
+    available: z.boolean().describe('Whether people can sign in at this address'),
+    reason: z.string().optional().describe('Why they cannot, and what to do'),
+    url: z.string().describe('Address at which people sign in'),
+    tenants: z.enum(['NONE', 'ONE', 'SEVERAL']).describe('SEVERAL: a password needs the short name of the tenant'),
+    setUp: z.boolean().describe('Whether a tenant has no owner who can sign in: a set-up link is needed'),
+  })
+  .meta({ id: 'SignInOptions' });
+export type SignInOptions = z.infer<typeof SignInOptions>;
+
+export const PasswordSignIn = z
+  .strictObject({
+    tenant: slug.optional().describe('Short name; may be left out where the controller serves one tenant'),
+    email,
+    password: typedPassword,
+    code: secondFactorCode.optional().describe('Six digits of the authenticator app, or a recovery code'),
+  })
+  .meta({ id: 'PasswordSignIn' });
+
+export const PasskeyOptions = z.object({ attempt: z.string(), options: passkeyOptions }).meta({ id: 'PasskeyOptions' });
+export const PasskeySignIn = z.strictObject({ attempt, credential }).meta({ id: 'PasskeySignIn' });
+
+const linkSecret = z.string().min(20).max(200).describe('What stands behind # in the link');
+export const linkPurpose = z.enum(['SET_UP', 'INVITATION', 'PASSWORD', 'OPERATOR']);
+
+export const OpenLink = z.strictObject({ secret: linkSecret }).meta({ id: 'OpenLink' });
+/** What a link is for. Reading it does not spend it. */
+export const SignInLink = z
+  .object({
+    purpose: linkPurpose,
+    tenant: z.string().describe('Name of the tenant'),
+    email: z.string().optional().describe('Whose link it is; left out in a set-up link'),
+    expiresAt: timestamp,
+  })
+  .meta({ id: 'SignInLink' });
+export type SignInLink = z.infer<typeof SignInLink>;
+
+const person = {
+  email: email.optional().describe('Needed with a set-up link, and refused with any other'),
+  firstName: text(120).optional(),
+  lastName: text(120).optional(),
+};
+export const LinkPassword = z
+  .strictObject({ secret: linkSecret, ...person, password: newPassword })
+  .meta({ id: 'LinkPassword' });
+export const LinkPasskeyOptions = z.strictObject({ secret: linkSecret, ...person }).meta({ id: 'LinkPasskeyOptions' });
+const passkeyName = text(80, 1).optional().describe('How the person calls the passkey');
+export const LinkPasskey = z
+  .strictObject({ secret: linkSecret, ...person, name: passkeyName, attempt, credential })
+  .meta({ id: 'LinkPasskey' });
+
+/** The person who is signed in. */
+export const Me = z
+  .object({
+    id,
+    email: z.string(),
+    firstName: z.string().optional(),
+    lastName: z.string().optional(),
+    role: roleType.describe('The role in force: the highest of the user, else the highest of the user’s groups'),
+    isOwner: z.boolean(),
+    tenant: z.object({ id: z.string(), name: z.string(), slug: z.string() }),
+    session: z.object({
+      id,
+      expiresAt: timestamp.describe('When the session ends whatever happens'),
+      freshUntil: timestamp.optional().describe('Until when the sign-in counts as fresh; left out once it does not'),
+    }),
+  })
+  .meta({ id: 'Me' });
+export type Me = z.infer<typeof Me>;
+export const UpdateMe = z
+  .strictObject({ firstName: text(120).nullish(), lastName: text(120).nullish() })
+  .meta({ id: 'UpdateMe' });
+
+export const Session = z
+  .object({
+    id,
+    createdAt: timestamp,
+    lastSeenAt: timestamp,
+    expiresAt: timestamp,
+    method: z.enum(['PASSWORD', 'PASSKEY', 'LINK']),
+    client: z.string().describe('Browser and system, as they called themselves'),
+    sourceIp: z.string().optional(),
+    current: z.boolean().describe('Whether this request belongs to it'),
+  })
+  .meta({ id: 'Session' });
+export type Session = z.infer<typeof Session>;
+export const Sessions = z.array(Session);
+
+export const SignInMethod = z
+  .object({
+    id,
+    kind: z.enum(['PASSWORD', 'PASSKEY', 'TOTP', 'RECOVERY_CODES']),
+    name: z.string(),
+    createdAt: timestamp,
+    lastUsedAt: timestamp.optional(),
+    left: z.int().optional().describe('Recovery codes that are not used yet'),
+    backedUp: z.boolean().optional().describe('Whether the passkey is synchronised among devices'),
+  })
+  .meta({ id: 'SignInMethod' });
+export type SignInMethod = z.infer<typeof SignInMethod>;
+export const SignInMethods = z.array(SignInMethod);
+
+export const SetPassword = z.strictObject({ password: newPassword }).meta({ id: 'SetPassword' });
+export const AddPasskey = z.strictObject({ attempt, credential, name: passkeyName }).meta({ id: 'AddPasskey' });
+/** A secret for an authenticator app. It counts once a code of it was given. */
+export const TotpOffer = z
+  .object({
+    attempt: z.string(),
+    secret: secret(z.string().describe('Base 32, to be typed')),
+    url: secret(z.string().describe('otpauth:// address, to be shown as a QR code')),
+  })
+  .meta({ id: 'TotpOffer' });
+export const ConfirmTotp = z.strictObject({ attempt, code: secondFactorCode }).meta({ id: 'ConfirmTotp' });
+export const RecoveryCodes = z
+  .object({ codes: secret(z.array(z.string()).describe('Each is good for one sign-in. They are shown only now')) })
+  .meta({ id: 'RecoveryCodes' });
+
+/** A link to hand over. Its secret is in this answer only. */
+export const IssuedLink = z
+  .object({
+    url: secret(z.string().describe('Open it in a browser; it is good once')),
+    expiresAt: timestamp,
+  })
+  .meta({ id: 'IssuedLink' });
+export type IssuedLink = z.infer<typeof IssuedLink>;
+
+export const secondFactor = z.enum(['OPTIONAL', 'REQUIRED']);
+const settings = {
+  slug: slug.optional().describe('Short name of the tenant at sign-in'),
+  methods: list(z.enum(['PASSWORD', 'PASSKEY']), 2)
+    .min(1)
+    .optional()
+    .describe('How people of the tenant may sign in'),
+  secondFactor: secondFactor
+    .optional()
+    .describe('REQUIRED: a password alone does not sign in; a passkey counts as both factors'),
+  idleMinutes: z.int().min(5).max(43_200).optional().describe('A session ends after so long without a request'),
+  absoluteHours: z.int().min(1).max(2160).optional().describe('A session ends after so long whatever happens'),
+};
+export const UpdateSignInSettings = z.strictObject(settings).meta({ id: 'UpdateSignInSettings' });
+export const SignInSettings = z
+  .object({
+    slug: z.string(),
+    methods: z.array(z.enum(['PASSWORD', 'PASSKEY'])),
+    secondFactor,
+    idleMinutes: z.int(),
+    absoluteHours: z.int(),
+  })
+  .meta({ id: 'SignInSettings' });
+export type SignInSettings = z.infer<typeof SignInSettings>;
