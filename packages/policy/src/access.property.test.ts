@@ -18,9 +18,9 @@ const twoWorlds = fc
     return [before, before.with(then)];
   });
 
-test('accessPairs is what evaluate lets each device reach of each resource, packet by packet', () => {
+test('accessPairs agrees with evaluate for each device and resource, packet by packet', () => {
   let pairs = 0;
-  // Most random worlds give no access at all: some are taken as they come, the others must have some.
+  // Most random worlds give no access at all, so most of the tested worlds must give some.
   for (const [numRuns, withAccess] of [
     [3, false],
     [4, true],
@@ -61,7 +61,7 @@ test('accessDifference counts the pairs of one world that the other does not hav
   assert.ok(different > 25, `random changes must change access: ${different}`);
 });
 
-test('accessMatrix has the pairs with the policies and gateways that evaluate finds, and says until when', () => {
+test('accessMatrix has the policies and gateways that evaluate finds for each pair, and until when they hold', () => {
   let rows = 0;
   fc.assert(
     fc.property(population, instant, (changes, at) => {
@@ -88,7 +88,7 @@ test('accessMatrix has the pairs with the policies and gateways that evaluate fi
   assert.ok(rows > 3, `random worlds must have rows that end: ${rows}`);
 });
 
-test('gatewaysFor leads exactly what a device reaches, by a gateway that admits it; the default routes lead the rest', () => {
+test('gatewaysFor routes exactly what a device reaches, through a gateway that admits it; default routes take the rest', () => {
   let covered = 0;
   let tunnels = 0;
   let entered = 0;
@@ -152,7 +152,7 @@ const accessPoint = {
   }),
 };
 
-/** Brute force over every address and port worth trying. */
+/** Tries every address and port worth trying. */
 function pairsByPacket(world: World, at: number): Set<string> {
   const pairs = new Set<string>();
   for (const device of world.devices.keys())

@@ -15,7 +15,7 @@ function ask(world: World, given: Partial<DeviceQuery> = {}): Decision {
 
 const outcomes = (decision: Decision) => decision.steps.map((step) => `${step.policy} ${step.outcome}`);
 
-test('nothing matches: access is denied', () => {
+test('access is denied when no policy matches', () => {
   const decision = ask(worldOf({ resources: [resource('r', ['10.0.0.1'])] }));
   assert.deepEqual(decision, {
     allowed: false,
@@ -46,7 +46,7 @@ test('reordering an allow for users and a deny for a device lets the device in o
   assert.equal(ask(worldOf({ ...objects, policies: policies(2, 1) })).allowed, false);
 });
 
-test('an allow whose admission rule is not met is skipped and the walk goes on', () => {
+test('an allow whose admission rule is not met is skipped, and later policies are evaluated', () => {
   const resources = [resource('r', ['10.0.0.1'])];
   const restricted = policy('restricted', 1, { ...everybody, rule: 'never' });
   const rules = [rule('never', 'false')];
@@ -82,7 +82,7 @@ test('the source lists are a union, and an all flag overrides its list', () => {
   assert.equal(reaches({ allDevices: true, devices: ['other'] }, null), true);
 });
 
-test('a policy on a user reaches all devices of that user, and a device without user only by devices and allDevices', () => {
+test('a policy for a user applies to all devices of the user; only devices and allDevices name a device without user', () => {
   const world = worldOf({
     devices: [device('d1', { user: 'u' }), device('d2', { user: 'u' }), device('nobody')],
     resources: [resource('r', ['10.0.0.1'])],
@@ -103,13 +103,13 @@ test('an empty list never means all', () => {
   assert.equal(ask(worldOf({ resources, policies: [policy('p', 1, { allDevices: true })] })).allowed, false);
 });
 
-test('a policy without sources denies nobody either', () => {
+test('a deny without sources applies to no device', () => {
   const deny = policy('deny', 1, { allow: false, allResources: true });
   const world = worldOf({ resources: [resource('r', ['10.0.0.1'])], policies: [deny, policy('allow', 2, everybody)] });
   assert.equal(ask(world).allowed, true);
 });
 
-test('each type has its own list: PRIVATE is walked before SAAS and speaks of its own resources only', () => {
+test('each type has its own list: PRIVATE is evaluated before SAAS and names only its own resources', () => {
   const resources = [resource('p', ['10.0.0.0/24']), resource('s', ['10.0.0.1', '10.1.0.1'], { type: 'SAAS' })];
   const saasDeny = policy('saas', 1, { ...everybody, type: 'SAAS', allow: false });
   const world = worldOf({ resources, policies: [saasDeny, policy('private', 9, everybody)] });
@@ -144,7 +144,7 @@ test('no resource matches overlay, loopback, link-local, multicast, unspecified 
     assert.equal(ask(world, { destination }).allowed, true);
 });
 
-test('a resource without a gateway cannot be reached, and the walk goes on', () => {
+test('an allow of a resource without a gateway is skipped, and later policies are evaluated', () => {
   const resources = [resource('bare', ['10.0.0.1'], { gateways: [] }), resource('r', ['10.0.0.0/24'])];
   const policies = [
     policy('p', 1, { allDevices: true, resources: ['bare'] }),
@@ -163,7 +163,7 @@ test('a deny counts even for a resource without a gateway', () => {
   assert.equal(ask(world, { destination: '10.0.0.2' }).allowed, true);
 });
 
-test('through a gateway only what is attached to it is allowed', () => {
+test('a query through a gateway is allowed only for resources attached to it', () => {
   const world = worldOf({
     gateways: [gateway('g1'), gateway('g2')],
     resources: [resource('r', ['10.0.0.1'], { gateways: ['g2'] })],
@@ -174,7 +174,7 @@ test('through a gateway only what is attached to it is allowed', () => {
   assert.equal(refusal(ask(world, { gateway: 'gone' })), 'unknown gateway');
 });
 
-test('a gateway in MAINTENANCE still carries, as the last choice; one that is OFFLINE does not', () => {
+test('a gateway in MAINTENANCE carries as the last choice; a gateway that is OFFLINE does not', () => {
   const world = worldOf({
     gateways: [gateway('g1', { intent: 'MAINTENANCE' }), gateway('g2'), gateway('g3', { intent: 'OFFLINE' })],
     resources: [resource('r', ['10.0.0.1'], { gateways: ['g3', 'g1', 'g2'] })],
@@ -194,7 +194,7 @@ test('an unknown or deactivated device is denied', () => {
   assert.equal(refusal(ask(world)), 'the device is deactivated');
 });
 
-test('a question about no IP address is answered with a denial', () => {
+test('a query whose destination is not an IP address is denied', () => {
   assert.equal(refusal(ask(worldOf({}), { destination: 'example.com' })), 'the destination is not an IP address');
 });
 

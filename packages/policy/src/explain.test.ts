@@ -25,7 +25,7 @@ const world = worldOf({
 });
 const query = { device: 'd1', destination: '10.0.0.1', protocol: 'tcp', port: 443, at } as const;
 
-test('the policies up to the one that decides, each with its reason and its conditions', () => {
+test('an explanation has the policies up to the deciding one, each with its reason and conditions', () => {
   const { verdict, steps } = explain(world, query);
   assert.equal(verdict.policy, 'allow');
   assert.equal(verdict.validUntil, Date.UTC(2026, 10, 24, 8));
@@ -61,7 +61,7 @@ test('the policies up to the one that decides, each with its reason and its cond
   assert.deepEqual(steps[3]?.rule, { id: 'built-in', met: true, reason: null, validUntil: null, conditions: [] });
 });
 
-test('the gateways that could carry it, which one is chosen, and why not the others', () => {
+test('an explanation has the gateways that could carry the traffic, the chosen one, and why not the others', () => {
   assert.deepEqual(explain(world, query).gateways, [
     { gateway: 'g2', chosen: true, reason: 'it is the first in order that is in service' },
     { gateway: 'g4', chosen: false, reason: 'it comes later in order' },
@@ -70,7 +70,7 @@ test('the gateways that could carry it, which one is chosen, and why not the oth
   ]);
 });
 
-test('what is settled before any policy has no steps', () => {
+test('a query that is denied before any policy has no steps', () => {
   const { verdict, steps, gateways } = explain(world, { ...query, device: 'gone' });
   assert.deepEqual([verdict.allowed, steps, gateways], [false, [], []]);
 });

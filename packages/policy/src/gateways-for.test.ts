@@ -6,7 +6,7 @@ import { device, gateway, policy, resource, worldOf } from './testing/build.ts';
 const policies = [policy('p', 1, { allDevices: true, allResources: true })];
 const two = [gateway('g1'), gateway('g2')];
 
-test('an address of several gateways goes to the first of the resource', () => {
+test('an address with several gateways goes to the first gateway of the resource', () => {
   const resources = [resource('r', ['10.0.0.0/24', 'fd00::/64'], { gateways: ['g2', 'g1'] })];
   assert.deepEqual(
     [...gatewaysFor(worldOf({ gateways: two, resources, policies }), 'd1', 0)],
@@ -14,7 +14,7 @@ test('an address of several gateways goes to the first of the resource', () => {
   );
 });
 
-test('a gateway in MAINTENANCE comes last, one that is OFFLINE not at all', () => {
+test('a gateway in MAINTENANCE comes last; a gateway that is OFFLINE carries nothing', () => {
   const resources = [
     resource('r', ['10.0.0.1'], { gateways: ['g3', 'g1', 'g2'] }),
     resource('only', ['10.0.0.9'], { gateways: ['g1', 'g3'] }),
@@ -33,7 +33,7 @@ test('a narrower resource of another gateway is cut out of a wider one', () => {
   assert.deepEqual(Object.fromEntries(routes), { g1: ['10.0.0.0/32', '10.0.0.2/31'], g2: ['10.0.0.1/32'] });
 });
 
-test('a device without access, deactivated or unknown has no routes', () => {
+test('a device that has no access, is deactivated or is unknown has no routes', () => {
   const resources = [resource('r', ['10.0.0.1'])];
   const devices = [device('d1'), device('off', { active: false })];
   const listed = [policy('p', 1, { devices: ['off'], allResources: true })];

@@ -22,7 +22,7 @@ function ask(world: World, destination = '8.8.8.8', given: { gateway?: string; p
   return [allowed, by, decision.allowed ? decision.gateways.join() : decision.reason];
 }
 
-test('an access point lets every protocol to public addresses through its gateways, and only those', () => {
+test('an access point admits every protocol to public addresses, only through its gateways', () => {
   const world = worldOf({ gateways, resources, policies: [accessPoint('p', 1)] });
   for (const destination of ['8.8.8.8', '1.0.0.1', '2606:4700::1'])
     assert.deepEqual(ask(world, destination), [true, 'p', 'g1'], destination);
@@ -43,12 +43,12 @@ test('an access point lets every protocol to public addresses through its gatewa
     assert.deepEqual(ask(world, destination), [false, null, 'no resource covers this destination'], destination);
 });
 
-test('what a private resource covers is no internet, whatever its ports', () => {
+test('addresses of a private resource are not the internet, on any port', () => {
   const world = worldOf({ gateways, resources, policies: [accessPoint('p', 1)] });
   assert.deepEqual(ask(world, '8.8.4.4'), [false, null, 'no policy allows it']);
 });
 
-test('the first internet policy decides: local and restricted keep packets from gateways', () => {
+test('the first internet policy decides: LOCAL and RESTRICTED keep packets away from gateways', () => {
   const after = (first: WorldPolicy) => ask(worldOf({ gateways, resources, policies: [first, accessPoint('p', 2)] }));
   assert.deepEqual(after(internet('q', 1)), [false, 'q', "it leaves by the device's own connection"]);
   assert.deepEqual(after(internet('q', 1, { mode: 'RESTRICTED' })), [
@@ -62,7 +62,7 @@ test('the first internet policy decides: local and restricted keep packets from 
   assert.deepEqual(after(gone), [false, 'q', 'no gateway of the policy is in service']);
 });
 
-test('an internet policy with resources is about their addresses and ports alone', () => {
+test('an internet policy with resources applies only to their addresses and ports', () => {
   const policies = [accessPoint('dns', 1, { allResources: false, resources: ['dns'] }), internet('rest', 2)];
   const world = worldOf({ gateways, resources, policies });
   assert.deepEqual(ask(world, '8.8.8.8', { port: 53 }), [true, 'dns', 'g1']);
@@ -82,7 +82,7 @@ test('a full tunnel has the default routes at the access point beside the prefix
   });
 });
 
-test('a restricted device has the default routes at a gateway that it has anyway, a local one has none', () => {
+test('a restricted device has default routes at a gateway that it uses anyway; a local device has none', () => {
   const routes = (given: Partial<WorldPolicy>, carried: boolean) => {
     const office = policy('office', 1, { allDevices: carried, resources: ['office'] });
     const world = worldOf({ gateways, resources, policies: [internet('p', 1, given), office] });
@@ -93,7 +93,7 @@ test('a restricted device has the default routes at a gateway that it has anyway
   assert.deepEqual(routes({}, true), { g1: ['8.8.4.4/32', '10.0.0.0/24'] });
 });
 
-test('what goes by the own connection before a full tunnel is left out of the default routes', () => {
+test('addresses that an earlier policy leaves to the connection of the device are not in the default routes', () => {
   const policies = [internet('local', 1, { allResources: false, resources: ['half'] }), accessPoint('p', 2)];
   const half = resource('half', ['128.0.0.0/1'], { type: 'INTERNET', gateways: [] });
   const world = worldOf({ gateways, resources: [half], policies, devices: [device('d1')], rules: [rule('x', 'true')] });

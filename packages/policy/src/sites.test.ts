@@ -51,7 +51,7 @@ test('a policy with IPv4-mapped sources is about their IPv4 addresses', () => {
   );
 });
 
-test('policies between sites say nothing to devices, those of devices nothing to sites', () => {
+test('policies between sites do not apply to devices, and policies for devices do not apply to sites', () => {
   const policies = [policy('p', 1, { allDevices: true, allResources: true }), site('s', 1, ['0.0.0.0/0'])];
   assert.equal(ask(policies, '192.168.1.1')[1], 's');
   const world = worldOf({ gateways, resources, policies: [site('s', 1, ['0.0.0.0/0'])] });
@@ -61,7 +61,7 @@ test('policies between sites say nothing to devices, those of devices nothing to
   );
 });
 
-test('an address of the overlay is no site, and a policy without gateways has none', () => {
+test('overlay addresses belong to no site, and a policy without gateways has no site', () => {
   assert.equal(ask([site('s', 1, ['0.0.0.0/0'])], '100.64.0.9')[0], false);
   assert.equal(ask([site('s', 1, ['192.168.0.0/16'], { gateways: [] })], '192.168.1.1')[0], false);
 });

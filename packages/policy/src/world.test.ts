@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { device, policy, settings, worldOf } from './testing/build.ts';
 import { World } from './world.ts';
 
-test('with makes another world and leaves the first as it is', () => {
+test('with returns another world and does not change the first', () => {
   const before = worldOf({ devices: [device('d1'), device('d2')], policies: [policy('p', 1)] });
   const after = before.with([
     { kind: 'device', id: 'd1', value: null },
@@ -24,7 +24,7 @@ test('with makes another world and leaves the first as it is', () => {
   );
 });
 
-test('policies are in order within their type', () => {
+test('policies are sorted by order within their type', () => {
   const world = worldOf({
     policies: [policy('c', 3), policy('a', 1), policy('s', 2, { type: 'SAAS' }), policy('b', 2), policy('b2', 2)],
   });

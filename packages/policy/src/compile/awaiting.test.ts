@@ -18,7 +18,7 @@ const world: WorldChange[] = [
 const shown = (compiler: TenantCompiler) =>
   compiler.items('g').flatMap((item) => (item.kind === 'device' ? [item.profile !== null] : []));
 
-test('a device that a rule on its source could let in is a peer without grants, so that a gateway can tell where it is', () => {
+test('a device that a rule about its source could admit is a peer without grants, so that a gateway sees its address', () => {
   const compiler = new TenantCompiler(settings);
   compiler.apply(world, 0);
   assert.deepEqual(shown(compiler), [false], 'a peer, and nothing else');

@@ -20,7 +20,7 @@ import { admittedBy } from '../testing/entry.ts';
 import { World } from '../world.ts';
 import { TenantCompiler } from './compiler.ts';
 
-/** Rounds of changes, each some time after the one before. */
+/** Rounds of changes, with some time between rounds. */
 const pause = fc.oneof(fc.constant(0), fc.nat(3_600_000), fc.nat(5 * 86_400_000), fc.constant(40 * 86_400_000));
 const steps = fc.array(fc.tuple(fc.array(change, { maxLength: 3 }), pause), { maxLength: 15 });
 
@@ -66,7 +66,7 @@ test('compiled items agree with evaluate on every address and port of a few worl
   );
 });
 
-test('without a gateway a packet is allowed exactly when some gateway admits it', () => {
+test('a query without a gateway is allowed exactly when some gateway admits the packet', () => {
   fc.assert(
     fc.property(population, fc.array(packet, { minLength: 20, maxLength: 40 }), instant, (changes, packets, at) => {
       const world = World.empty(settings).with(changes);
@@ -81,7 +81,7 @@ test('without a gateway a packet is allowed exactly when some gateway admits it'
   );
 });
 
-test('any way to a world and moment leads to the same items and hashes, and deltas say all that changed', () => {
+test('every sequence of changes to a world and moment gives the same items and hashes, and deltas tell every change', () => {
   fc.assert(
     fc.property(population, instant, steps, (first, start, later) => {
       let now = start;
@@ -120,7 +120,7 @@ test('any way to a world and moment leads to the same items and hashes, and delt
   );
 });
 
-test('nothing stays open that evaluate closes, with nobody advancing; advancing in time, all is as evaluate says', () => {
+test('without advance nothing stays open that evaluate closes; with advance on time all agrees with evaluate', () => {
   let [closed, opened] = [0, 0];
   fc.assert(
     fc.property(population, instant, fc.array(packet, { minLength: 20, maxLength: 30 }), (changes, start, packets) => {
@@ -156,7 +156,7 @@ test('nothing stays open that evaluate closes, with nobody advancing; advancing 
   assert.ok(closed > 4 && opened > 4, `windows must close and open: ${closed}, ${opened}`);
 });
 
-test('what no moment closes stays open with nobody advancing, whatever windows it shares a cell with', () => {
+test('without advance, access that never ends stays open, whatever windows share its cell', () => {
   let [lasting, besideWindows] = [0, 0];
   fc.assert(
     fc.property(population, instant, fc.array(packet, { minLength: 20, maxLength: 40 }), (changes, now, packets) => {
@@ -179,7 +179,7 @@ test('what no moment closes stays open with nobody advancing, whatever windows i
   assert.ok(lasting > 20 && besideWindows > 3, `${lasting} lasting grants, ${besideWindows} cells with successors`);
 });
 
-test('validUntil of a decision is the first moment at which the decision is another one', () => {
+test('validUntil of a decision is the first moment at which the decision changes', () => {
   let ended = 0;
   fc.assert(
     fc.property(
@@ -232,7 +232,7 @@ test('decide answers as evaluate does, after any changes', () => {
   );
 });
 
-test('items are valid on the wire, complete, without leftovers, and their classes disjoint', () => {
+test('items are valid on the wire and complete, none is unused, and classes are disjoint', () => {
   fc.assert(
     fc.property(population, steps, (first, later) => {
       const compiler = compiled(first);
@@ -247,7 +247,7 @@ test('items are valid on the wire, complete, without leftovers, and their classe
   );
 });
 
-/** Policies that open everything, one resource for three hours and the rest for thirty. */
+/** Policies that open everything: one resource for three hours, the others for thirty. */
 function windowsFor(now: number): ReturnType<typeof changesOf> {
   const until = (hours: number) => `time.before('${new Date(now + hours * 3_600_000).toISOString().slice(0, 16)}')`;
   return changesOf({
@@ -279,7 +279,7 @@ function withUuids(item: StateItem): unknown {
   );
 }
 
-/** Every item is used, and every item that another one names is there. */
+/** Asserts that every item is used, and that every item named by another exists. */
 function assertWhole(items: readonly StateItem[]): void {
   const used = new Set([
     'gateway',
@@ -287,7 +287,7 @@ function assertWhole(items: readonly StateItem[]): void {
   ]);
   for (const item of items) {
     StateItem.parse(withUuids(item));
-    // A device without a profile is a peer and nothing more: a rule waits to see where it comes from.
+    // A device without a profile is only a peer: a rule waits to see its source address.
     if ((item.kind === 'device' || item.kind === 'site') && item.profile !== null) used.add(`profile/${item.profile}`);
     if (item.kind !== 'profile') continue;
     assert.ok(item.cells.length > 0, 'a profile without cells is no item');

@@ -41,12 +41,12 @@ test('a gateway knows only the devices that reach something through it', () => {
   );
 });
 
-test('devices share a profile on a gateway when the same policies touch them there', () => {
+test('devices share a profile at a gateway when the same policies affect them there', () => {
   const profiles = ofKind(compiled(office), 'device').map(({ profile }) => profile);
   assert.equal(profiles[0], profiles[1]);
 });
 
-test('a device that only denies match is no device of the gateway', () => {
+test('a device that only denies match is not known to the gateway', () => {
   const deny = policy('p1', 1, { devices: ['d1'], resources: ['r1'], allow: false });
   assert.deepEqual(
     compiled({ ...office, policies: [deny] })
@@ -56,7 +56,7 @@ test('a device that only denies match is no device of the gateway', () => {
   );
 });
 
-test('only gateways whose state changed have a delta, and it says just what changed', () => {
+test('only gateways whose state changed have a delta, and it has only what changed', () => {
   const compiler = compiled(office);
   const key = device('x').publicKey;
   const deltas = compiler.apply(change({ devices: [device('d1', { publicKey: key })] }), 0);
@@ -79,7 +79,7 @@ test('a new gateway yields all of its items, a removed one nothing', () => {
   assert.equal(compiler.hash('g1'), '0'.repeat(64));
 });
 
-test('a deactivated device goes from every gateway, and with it what only it used', () => {
+test('a deactivated device is removed from every gateway, together with items that only it used', () => {
   const compiler = compiled(office);
   const deltas = compiler.apply(change({ devices: [device('d2', { active: false })] }), 0);
   assert.deepEqual(deltas.get('g1')?.removes, ['device/d2']);
@@ -92,7 +92,7 @@ test('a deactivated device goes from every gateway, and with it what only it use
   );
 });
 
-test('MAINTENANCE changes the gateway item only; OFFLINE leaves nothing else', () => {
+test('MAINTENANCE changes only the gateway item; OFFLINE leaves only the gateway item', () => {
   const compiler = compiled(office);
   const drained = compiler.apply(change({ gateways: [gateway('g1', { intent: 'MAINTENANCE' })] }), 0).get('g1');
   assert.deepEqual([drained?.upserts.map(({ key }) => key), drained?.removes], [['gateway'], []]);
@@ -115,7 +115,7 @@ test('settings reach every gateway', () => {
   assert.equal(ofKind(compiler, 'gateway')[0]?.mtu, 1400);
 });
 
-test('editing the ports of a resource renumbers neither devices nor profiles nor classes', () => {
+test('editing the ports of a resource changes no id of a device, profile or class', () => {
   const compiler = compiled(office);
   const before = ofKind(compiler, 'class');
   const edited = resource('r1', [address('10.0.0.1', [tcp(22)], 'r1:10.0.0.1')]);
@@ -193,7 +193,7 @@ test('a deny of a resource on another gateway cuts the same addresses here', () 
   assert.deepEqual(cells, [1, 2]);
 });
 
-test('single addresses of attached resources are probed, by the port that says most', () => {
+test('single addresses of attached resources are probed at the port that shows best whether they answer', () => {
   const range = (protocol: 'tcp' | 'udp' | 'icmp', from = 0, to = 65535) => ({ protocol, from, to });
   const addresses = [
     address('10.0.0.1', [tcp(8000, 8100), tcp(443)]),
@@ -219,7 +219,7 @@ test('single addresses of attached resources are probed, by the port that says m
   );
 });
 
-test('a malformed address is refused and nothing is changed', () => {
+test('a malformed address is refused and changes nothing', () => {
   const compiler = compiled(office);
   const hash = compiler.hash('g1');
   const changes = change({ devices: [device('d1', { active: false })], resources: [resource('r9', ['10.0.0.300'])] });

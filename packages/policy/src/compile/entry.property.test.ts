@@ -10,7 +10,7 @@ import type { WorldChange } from '../types.ts';
 import { TenantCompiler } from './compiler.ts';
 import { entryOf } from './indexes/facts.ts';
 
-test('what its gateway lets through for a device that comes in there goes on to gateways that know whose it is', () => {
+test('what an entry gateway admits for a device is routed to gateways that know the source', () => {
   let [passed, kept, peers] = [0, 0, 0];
   fc.assert(
     fc.property(population, instant, (changes, at) => {
@@ -53,7 +53,7 @@ test('what its gateway lets through for a device that comes in there goes on to 
   assert.ok(passed > 50 && kept > 50 && peers > 10, `${passed}, ${kept}, ${peers}`);
 });
 
-/** The same changes with plain devices, gateways that relay, and a policy that opens much. */
+/** Adds plain devices, relaying gateways and a policy that opens many resources to changes. */
 function comingIn(changes: readonly WorldChange[]): WorldChange[] {
   const all = policy('all', 9, { allDevices: true, allResources: true });
   return [

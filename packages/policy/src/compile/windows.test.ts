@@ -20,7 +20,7 @@ function compiled(policies: Parameters<typeof policy>[], hour: number): TenantCo
   return compiler;
 }
 
-/** Each bundle of each cell: its ports and its expiry. */
+/** Returns each bundle of each cell, with its ports and its expiry. */
 const bundles = (items: readonly StateItem[]) =>
   items.flatMap((item) =>
     item.kind !== 'profile'
@@ -34,7 +34,7 @@ const bundles = (items: readonly StateItem[]) =>
         ),
   );
 
-/** A compiler in which TCP port 80 is open for good and others until a moment each, all at one address. */
+/** Returns a compiler with TCP port 80 open for good, and other ports open until a moment each, at one address. */
 function withPorts(windows: ReadonlyMap<number, string>): TenantCompiler {
   const compiler = new TenantCompiler(settings);
   const ports = [80, ...windows.keys()];
@@ -63,7 +63,7 @@ const expiries = (items: readonly StateItem[]) =>
   });
 const everybody = { allDevices: true, allResources: true };
 
-test('a window is open with its end on device and cell, closes by that, and opens when the compiler advances', () => {
+test('device and cell carry the end of a window; it closes on its own and opens when the compiler advances', () => {
   const compiler = compiled([['p', 1, { users: ['u'], allResources: true, rule: 'day' }]], 9);
   assert.deepEqual(expiries(compiler.items('g1')), [at(18), at(18)]);
   assert.equal(compiler.nextDeadline(), at(18));
@@ -75,7 +75,7 @@ test('a window is open with its end on device and cell, closes by that, and open
   assert.deepEqual(expiries(compiler.items('g1')), [at(18, 24), at(18, 24)]);
 });
 
-test('what another policy opens as well does not close with the window', () => {
+test('ports that another policy also opens do not close with the window', () => {
   const compiler = compiled(
     [
       ['p', 1, { ...everybody, rule: 'day' }],
@@ -88,7 +88,7 @@ test('what another policy opens as well does not close with the window', () => {
   assert.ok(delta?.upserts.some((item) => item.kind === 'bundle' && item.grants.every((g) => g.policy === 'q')));
 });
 
-test('a window closes its own ports; what is open for good at the same address stays', () => {
+test('a window closes its own ports; ports that are open for good at the same address stay open', () => {
   const compiler = withPorts(new Map([[81, '18:00']]));
   const items = compiler.items('g1');
   assert.deepEqual(bundles(items), [
@@ -123,7 +123,7 @@ test('windows that end one after another close in turn', () => {
   ]);
 });
 
-test('with more windows than successors the last ones close early, and never what is open for good', () => {
+test('with more windows than successors the last ones close early; ports that are open for good stay open', () => {
   const ends = ['15:00', '16:00', '17:00', '18:00', '19:00'];
   const compiler = withPorts(new Map(ends.map((end, i) => [81 + i, end])));
   assert.deepEqual(bundles(compiler.items('g1')), [
@@ -136,7 +136,7 @@ test('with more windows than successors the last ones close early, and never wha
   ]);
 });
 
-test('what closes the internet later ends what an access point opens now', () => {
+test('a policy that will close the internet ends the access of an access point', () => {
   const internet = { type: 'INTERNET', ...everybody } as const;
   const compiler = compiled(
     [
@@ -148,7 +148,7 @@ test('what closes the internet later ends what an access point opens now', () =>
   assert.deepEqual([...new Set(expiries(compiler.items('g1')))], [at(8, 24)]);
 });
 
-test('a rule that goes on is renewed long before its expiry', () => {
+test('a rule that stays met is renewed long before its expiry', () => {
   const compiler = compiled([['p', 1, { ...everybody, rule: 'always' }]], 9);
   const [first] = expiries(compiler.items('g1'));
   const deadline = compiler.nextDeadline() ?? assert.fail('renewal is due');
@@ -157,7 +157,7 @@ test('a rule that goes on is renewed long before its expiry', () => {
   assert.ok((expiries(compiler.items('g1'))[0] ?? 0) > (first ?? 0));
 });
 
-test('a change of membership moves the devices of that user only', () => {
+test('a change of membership moves only the devices of that user', () => {
   const compiler = compiled([['p', 1, { groups: ['g'], allResources: true }]], 9);
   const delta = compiler.apply([{ kind: 'user', id: 'u', value: user('u') }], at(9)).get('g1');
   assert.ok(delta?.removes.includes('device/d1'));
@@ -168,13 +168,13 @@ test('a change of membership moves the devices of that user only', () => {
   );
 });
 
-test('devices of a deactivated user go, whatever names them', () => {
+test('devices of a deactivated user are removed, whatever policies name them', () => {
   const compiler = compiled([['p', 1, { devices: ['d1', 'd2'], allResources: true }]], 9);
   const delta = compiler.apply([{ kind: 'user', id: 'u', value: user('u', { active: false }) }], at(9)).get('g1');
   assert.deepEqual(delta?.removes, ['device/d1']);
 });
 
-test('a clock that was put back closes what is not open yet', () => {
+test('a clock that was put back closes windows that have not begun', () => {
   const compiler = compiled([['p', 1, { ...everybody, rule: 'day' }]], 9);
   compiler.advance(at(7));
   assert.deepEqual(expiries(compiler.items('g1')), []);

@@ -18,14 +18,14 @@ const world = World.empty(settings).with([
 ]);
 const inputs = inputsOf(world, device('d', { user: 'u' }));
 
-/** Rules of `depth` walks inside of each other, each over one value that is made of the one before. */
+/** Rules of `depth` nested loops. Each loops over one value made from the one before. */
 function nested(depth: number, seed: string, next: (value: string) => string, last: (value: string) => string): string {
   let body = last(`v${depth}`);
   for (let i = depth; i > 0; i--) body = `[${next(`v${i - 1}`)}].all(v${i}, ${body})`;
   return `[${seed}].all(v0, ${body})`;
 }
 
-/** Compares two lists of lists of lists …, each of which holds the one before eight times. */
+/** Compares two deeply nested lists. Each level holds the level below eight times. */
 function twins(depth: number): string {
   let body = `v${depth} == w${depth}`;
   const eight = (value: string) => `[[${Array(8).fill(value).join(', ')}]]`;
@@ -67,13 +67,13 @@ test('a rule that joins lists or texts is refused', () => {
     assert.deepEqual(checkRule(source), { ok: true }, source);
 });
 
-test('a number that no integer holds is refused, and so is a text too deep for the parser', () => {
+test('a number beyond the integers is refused, and so is a text too deep for the parser', () => {
   assert.ok(!checkRule(`${'9'.repeat(3000)} % 7 == 0`).ok);
   assert.ok(checkRule('user.attributes.level > -9223372036854775808').ok);
   for (const source of [`${'!'.repeat(3990)}true`, `${'-'.repeat(3990)}1 > 0`]) assert.ok(!checkRule(source).ok);
 });
 
-test('what joins unseen by the check is an error when it is evaluated', () => {
+test('a join that the check cannot see is an error in the evaluation', () => {
   const source = nested(
     4,
     "dyn('a')",
@@ -85,7 +85,7 @@ test('what joins unseen by the check is an error when it is evaluated', () => {
   assert.deepEqual([met, reason], [false, '+ adds numbers only']);
 });
 
-test('a rule that was stored before it was refused is broken and never met, and its reason says so', () => {
+test('a stored rule that is refused today is broken and never met, and its reason says so', () => {
   for (const source of Object.values(doubling)) {
     const stored = rule('r', source);
     assert.deepEqual(ruleOutcome(stored, inputs, at, 'UTC'), { met: false, validUntil: null, dueAt: null });
@@ -102,7 +102,7 @@ const dear = {
   'prefixes read again and again': `user.attributes.tags.exists(t, source.inCidr('10.0.0.0/8', '10.0.0.0/8', '10.0.0.0/8'))`,
 };
 
-test('an evaluation ends with its budget, whatever it does, and is not met', () => {
+test('an evaluation of any rule ends with its budget and is then not met', () => {
   for (const [name, source] of Object.entries(dear))
     for (const text of [source, `(${source}) || true`, `!(${source}) || true`, `true || (${source}) || true`]) {
       const program = new Program(text);
@@ -127,7 +127,7 @@ test('explain says that a rule went over its budget', () => {
   assert.match(whyUnmet(rule('r', source), inputs), /needs more than/);
 });
 
-test('steps grow with what is done', () => {
+test('steps grow with the work done', () => {
   const steps = (source: string) => {
     const budget = new Budget(evaluationSteps);
     new Program(source).evaluate(inputs, null, budget);
@@ -140,7 +140,7 @@ test('steps grow with what is done', () => {
   assert.ok(steps('!(1 > 2) ? -1 < 0 : [1][0] == 1') >= 9);
 });
 
-test('what a rule is told of takes no more steps for many parts, and little room', (t) => {
+test('explaining a rule of many parts takes no more steps, and its values take little room', (t) => {
   const part = "user.attributes.tags.exists(t, t == 'x')";
   const source = Array(30).fill(part).join(' || ');
   assert.match(ruleProblem(source)?.message ?? '', /may take too long/);

@@ -20,7 +20,7 @@ const inputs = inputsOf(
   device('d', { user: 'u', posture: { compliant: true }, country: 'CH' }),
 );
 
-test('a rule stays as it is up to validUntil and is otherwise then, over changes of the clocks too', () => {
+test('an outcome holds up to validUntil and changes then, across clock changes too', () => {
   let [changed, far] = [0, 0];
   fc.assert(
     fc.property(
@@ -53,7 +53,7 @@ test('a rule stays as it is up to validUntil and is otherwise then, over changes
   assert.ok(changed > 500 && far > 10, `${changed} changed, ${far} not in sight`);
 });
 
-test('between two moments in the same truth validUntil is the same: the answer is no matter of when it was asked', () => {
+test('validUntil does not depend on the moment of the question while the outcome holds', () => {
   fc.assert(
     fc.property(
       ruleSource,
@@ -71,7 +71,7 @@ test('between two moments in the same truth validUntil is the same: the answer i
   );
 });
 
-test('the wall clock is that of Intl at any moment in any zone', () => {
+test('the wall clock agrees with Intl at any moment in any zone', () => {
   const zones = new Map<string, Zone>();
   const anyZone = fc.constantFrom(...Intl.supportedValuesOf('timeZone'));
   const moment = fc.oneof(instant, fc.integer({ min: Date.UTC(2020, 0), max: Date.UTC(2040, 0) }));
@@ -93,7 +93,7 @@ test('the wall clock is that of Intl at any moment in any zone', () => {
   );
 });
 
-test('the first moment of a local time is the first at which the wall clock has come so far', () => {
+test('firstAt returns the first moment at which the wall clock has reached a local time', () => {
   fc.assert(
     fc.property(zoneName, instant, (name, local) => {
       const zone = new Zone(name);
@@ -106,7 +106,7 @@ test('the first moment of a local time is the first at which the wall clock has 
   );
 });
 
-test('the parts of a rule explain it: they are met as the whole is, put together', () => {
+test('the parts of a rule, joined, have the outcome of the whole rule', () => {
   fc.assert(
     fc.property(ruleSource, zoneName, instant, fc.boolean(), (source, zone, at, known) => {
       const result = evaluateRule(rule('r', source), known ? inputs : siteInputs, at, zone);

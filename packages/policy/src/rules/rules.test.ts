@@ -29,7 +29,7 @@ const problem = (source: string) => {
   return checked;
 };
 
-test('rules that are met', () => {
+test('rules with true conditions are met', () => {
   for (const source of [
     "user.department == 'Engineering'",
     "user.email.endsWith('@example.com')",
@@ -52,7 +52,7 @@ test('rules that are met', () => {
     assert.equal(result(source).met, true, source);
 });
 
-test('what is unknown or of another type is not met, and says so', () => {
+test('a condition about an unknown value or another type is not met, and says so', () => {
   const cases: [string, RegExp][] = [
     ["user.attributes.missing == 'x'", /user\.attributes\.missing is not known/],
     ["user.attributes.left == 'x'", /user\.attributes\.left is not known/],
@@ -78,7 +78,7 @@ test('a zone that does not exist leaves the time unknown', () => {
   assert.match(result('time.hour == 17', inputs, 'Europe/Nowhere').reason ?? '', /time is not known/);
 });
 
-test('the zone of the rule goes before the zone of the tenant', () => {
+test('the zone of the rule takes precedence over the zone of the tenant', () => {
   const source = 'time.hour == 18';
   assert.equal(result(source, inputs, 'Europe/Zurich').met, true);
   const own = rule('r', source, { timeZone: 'Europe/London' });
@@ -99,7 +99,7 @@ test('validUntil is the end of the window, of the weekend, or never', () => {
   assert.equal(until("user.department == 'Engineering' && time.hour < 20"), '2026-11-23T20:00:00.000Z');
 });
 
-test('the conditions of a rule tell what each part asked for and found', () => {
+test('the conditions of a rule tell what each part read and found', () => {
   const { conditions, met } = result(
     "user.department == 'Sales' && (time.between('08:00', '18:00') || source.inCountry('DE'))",
   );
@@ -114,7 +114,7 @@ test('the conditions of a rule tell what each part asked for and found', () => {
   );
 });
 
-test('a wrong rule is refused with line, column and a hint', () => {
+test('an invalid rule is refused with line, column and a hint', () => {
   const cases: [string, number, number, RegExp, RegExp][] = [
     ['user.department == ', 1, 20, /EOF/, /A rule is a condition/],
     ["user.department == 'a' &&\n  usr.email == 'b'", 2, 3, /usr/, /Variables are user, groups/],
@@ -137,7 +137,7 @@ test('a wrong rule is refused with line, column and a hint', () => {
   }
 });
 
-test('a rule whose cost has no bound is refused', () => {
+test('a rule with unbounded cost is refused', () => {
   const list = `[${Array(251).fill("'a'").join()}]`;
   const nested = 'groups.exists(a, groups.exists(b, a == b))';
   const wide = Array(30).fill("groups.exists(a, a == 'x')").join(' || ');
@@ -157,7 +157,7 @@ test('a rule whose cost has no bound is refused', () => {
   }
 });
 
-test('the dearest rule that is accepted takes a fraction of a millisecond', () => {
+test('the most expensive valid rule takes a fraction of a millisecond', () => {
   const source = `[${Array(60).fill("'a'").join()}].all(a, ${Array(20).fill("a != 'b'").join(' && ')})`;
   assert.deepEqual(checkRule(source), { ok: true });
   assert.ok(!checkRule(source.replace("['a'", `[${Array(40).fill("'a'").join()}`)).ok);
@@ -170,13 +170,13 @@ test('the dearest rule that is accepted takes a fraction of a millisecond', () =
   assert.ok((cpu + system) / runs < 2000, `${(cpu + system) / runs} µs`);
 });
 
-test('a rule whose text cannot be read is never met', () => {
+test('a rule whose text does not parse is never met', () => {
   const { met, reason } = evaluateRule(rule('r', 'user.'), inputs, at, 'UTC');
   assert.equal(met, false);
   assert.match(reason ?? '', /^the rule is broken: line 1, column 6: .*EOF/);
 });
 
-test('parts are told of any rule, also where their text cannot be parsed again', () => {
+test('the parts of any rule are shown, even if their text cannot be parsed again', () => {
   const { met, conditions } = result('double(user.attributes.level) < 1e308 && 1e-7 < 1.0 && time.hour > 3');
   assert.equal(met, true);
   assert.deepEqual(

@@ -22,7 +22,7 @@ const world = World.empty(settings).with([
 const inputs = inputsOf(world, device('d', { user: 'u', country: 'CH' }));
 const numbers = `[${Array.from({ length: 240 }, (_, i) => i).join()}]`;
 
-/** Asks for the time in all ways that rules have; some at high cost. */
+/** Rules that read the time in all possible ways, some at high cost. */
 const sources = [
   'time.minute in [0, 15, 16, 59] || 30 == time.minute',
   'time.hour >= 8 && time.minute < 30',
@@ -43,7 +43,7 @@ const sources = [
   `posture.missing == 1 && time.hour > 3 || device.id != '' && time.minute >= 58`,
 ];
 
-test('an outcome holds at each minute up to validUntil, however the rule asks for the time', () => {
+test('an outcome holds at each minute up to validUntil, however the rule reads the time', () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...sources),
@@ -68,7 +68,7 @@ test('an outcome holds at each minute up to validUntil, however the rule asks fo
   );
 });
 
-/** Counts the steps that all evaluations take. */
+/** Counts the steps of all evaluations. */
 function counted(t: TestContext): { steps: number } {
   const count = { steps: 0 };
   const take = Budget.prototype.take;
@@ -82,7 +82,7 @@ function counted(t: TestContext): { steps: number } {
   return count;
 }
 
-test('a look ahead takes no more steps than it may, whatever the rule', (t) => {
+test('a look ahead of any rule stays within its steps', (t) => {
   const count = counted(t);
   for (const source of [
     ...sources,
@@ -98,7 +98,7 @@ test('a look ahead takes no more steps than it may, whatever the rule', (t) => {
   }
 });
 
-test('devices that differ in nothing that a rule makes of them share one look ahead', (t) => {
+test('devices that a rule cannot tell apart share one look ahead', (t) => {
   const count = counted(t);
   const source = `device.id != '' && ${numbers}.all(x, x != 500 && x < time.minute + 1000)`;
   assert.deepEqual(checkRule(source), { ok: true });
@@ -111,7 +111,7 @@ test('devices that differ in nothing that a rule makes of them share one look ah
   assert.equal(closed.met, false);
 });
 
-test('where the steps of a look ahead end, what is open holds no longer than was looked at', () => {
+test('when a look ahead runs out of steps, access ends where it stopped looking', () => {
   const dear = `user.attributes.tags.all(t, !'${'a'.repeat(700)}'.contains(t) && time.minute % 2 >= 0)`;
   assert.deepEqual(checkRule(dear), { ok: true });
   const open = ruleOutcome(rule('r', dear), inputs, at, 'UTC');

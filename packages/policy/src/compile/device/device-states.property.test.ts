@@ -13,9 +13,9 @@ import type { WorldChange, WorldDevice, WorldPolicy, WorldResource } from '../..
 import type { World } from '../../world.ts';
 import { TenantCompiler } from '../compiler.ts';
 
-/** What devices and relays are told, against `decide`, which another test holds against `evaluate`. */
+/** Compares what devices and relays are told with `decide`. Another test compares `decide` with `evaluate`. */
 
-test('routes have the gateways of the narrowest resource, in its order, that admit some port, and exist for nothing else', () => {
+test('a route has the gateways of the narrowest resource that admit some port, in its order; there are no other routes', () => {
   let [routed, several] = [0, 0];
   forDevices(60, ({ compiler, world, at }, device, items) => {
     const routes = ofKind(items, 'route');
@@ -35,7 +35,7 @@ test('routes have the gateways of the narrowest resource, in its order, that adm
   assert.ok(routed > 20 && several > 5, `random worlds must have routes: ${routed}, ${several}`);
 });
 
-test('routes are disjoint but for those of a full tunnel, and have a peer for each gateway', () => {
+test('routes are disjoint except those of a full tunnel, and each of their gateways is a peer', () => {
   let [tunnels, peers] = [0, 0];
   forDevices(150, ({ world }, device, items) => {
     const routes = ofKind(items, 'route');
@@ -56,13 +56,13 @@ test('routes are disjoint but for those of a full tunnel, and have a peer for ea
   assert.ok(tunnels > 5 && peers > 50, `${tunnels}, ${peers}`);
 });
 
-test('a gateway is a peer of a device only while the device is one of its devices', () => {
+test('a gateway is a peer of a device only while the gateway has the device as a peer', () => {
   let peers = 0;
   fc.assert(
     fc.property(population, instant, (changes, at) => {
       const compiler = compiled(changes, at);
       for (const device of deviceIds) {
-        // A full tunnel stays one when resources leave nothing of the internet to it.
+        // A full tunnel remains, even when resources cover the whole internet.
         const outlets = ofKind(compiler.items(device), 'route').filter(({ resources }) => resources.length === 0);
         const tunnel = new Set(outlets.flatMap(({ gateways }) => gateways));
         for (const { id } of ofKind(compiler.items(device), 'peer')) {
@@ -80,7 +80,7 @@ test('a gateway is a peer of a device only while the device is one of its device
   assert.ok(peers > 50, `${peers}`);
 });
 
-test('no item of a device names a resource that no policy names for it; what policies name is listed, truly', () => {
+test('a device is told exactly about the resources that policies name for it, with the true state of each', () => {
   let [open, denied] = [0, 0];
   forDevices(150, ({ world, at }, device, items) => {
     const named = new Set(
@@ -175,7 +175,7 @@ function compiled(changes: Parameters<TenantCompiler['apply']>[0], at: number): 
   return compiler;
 }
 
-/** The same changes with gateways that relay, and a policy that opens much. */
+/** Adds relaying gateways, and a policy that opens many resources, to changes. */
 function opened(changes: readonly WorldChange[]): WorldChange[] {
   const endpoints = ['198.51.100.7:51820'];
   const all = policy('all', 9, { allDevices: true, allResources: true });
@@ -201,7 +201,7 @@ function longest(routes: readonly RouteItem[], destination: string): RouteItem |
   return around.sort((a, b) => Number(b.id.split('/')[1]) - Number(a.id.split('/')[1]))[0];
 }
 
-/** The way that the definition of routes gives, packet by packet. */
+/** Returns the route of one packet by the definition of routes. */
 function wayTo({ compiler, world, at }: Moment, device: WorldDevice, destination: string) {
   const { family, value } = parseAddress(destination) ?? assert.fail(destination);
   const open = [...world.resources.values()].flatMap((resource) => {
@@ -231,7 +231,7 @@ function wayTo({ compiler, world, at }: Moment, device: WorldDevice, destination
   return { gateways, mode: best.resource.mode, resource: best.resource.id };
 }
 
-/** Allows that are about a device, whatever their rules say. */
+/** Returns the allows that apply to a device, whether their rules are met or not. */
 function allows(world: World, device: WorldDevice): WorldPolicy[] {
   return [...world.policies.values()].filter((policy) => policy.allow && matchesDevice(world, policy, device));
 }
@@ -250,7 +250,7 @@ function compareWalk(a: WorldPolicy, b: WorldPolicy): number {
   return rank.indexOf(a.type) - rank.indexOf(b.type) || a.order - b.order || (a.id < b.id ? -1 : 1);
 }
 
-/** Whether a destination is no business of attachable resources. */
+/** Returns whether no attachable resource covers a destination. */
 function isInternet({ compiler, world, at }: Moment, { id }: WorldDevice, destination: string): boolean {
   const query = { device: id, destination, at };
   return allPorts.some(({ protocol, port }) => {

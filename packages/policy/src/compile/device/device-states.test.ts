@@ -27,7 +27,7 @@ const routes = (compiler: TenantCompiler) =>
 const denied = (compiler: TenantCompiler) =>
   Object.fromEntries(ofKind(compiler, 'resource').map(({ id, denied: why }) => [id, why]));
 
-test('a route has all gateways of its resource in order, also drained ones, and none that is out of service', () => {
+test('a route has all gateways of its resource in order, drained ones included, except those out of service', () => {
   const compiler = following({
     gateways: [
       gateway('g1', { intent: 'MAINTENANCE', failing: true }),
@@ -52,7 +52,7 @@ test('a route has all gateways of its resource in order, also drained ones, and 
   );
 });
 
-test('an address has the lowest TCP port that its resource names and a policy opens as the target of its route', () => {
+test('the target of a route is the lowest TCP port that the resource names and a policy opens', () => {
   const targets = (addresses: Parameters<typeof resource>[1]) => {
     const compiler = following({
       resources: [
@@ -76,7 +76,7 @@ test('an address has the lowest TCP port that its resource names and a policy op
   assert.deepEqual(targets(many), { '10.0.1.0/26': undefined });
 });
 
-test('the narrowest address decides; of resources that cannot be told apart the second is denied, with the reason', () => {
+test('the narrowest address decides; of two resources with equal addresses the second is refused, with the reason', () => {
   const compiler = following({
     resources: [
       resource('wide', ['10.0.0.0/30'], { gateways: ['g1'] }),
@@ -107,7 +107,7 @@ test('the narrowest address decides; of resources that cannot be told apart the 
   );
 });
 
-test('what is in the way is said in a sentence; what no policy names for the device is not told at all', () => {
+test('a refused resource has its reason; a resource that no policy names for the device is not told', () => {
   const only = (id: string, order: number, given: Partial<WorldPolicy>) =>
     policy(id, order, { devices: ['d1'], resources: [id], ...given });
   const compiler = following(
@@ -156,7 +156,7 @@ test('what is in the way is said in a sentence; what no policy names for the dev
   assert.equal(denied(compiler).closed, null, 'at eight');
 });
 
-test('a full tunnel has the default routes at every access point, and tells nothing of the resources of others', () => {
+test('a full tunnel has default routes at every access point, and does not tell about resources of others', () => {
   const tunnel = policy('out', 1, {
     type: 'INTERNET',
     allDevices: true,
@@ -175,7 +175,7 @@ test('a full tunnel has the default routes at every access point, and tells noth
   );
 });
 
-test('the internet stays closed to a full tunnel when no gateway can carry it', () => {
+test('the internet stays closed for a full tunnel when no gateway can carry it', () => {
   const out = { type: 'INTERNET', allDevices: true, allResources: true } as const;
   const tunnel = policy('out', 1, { ...out, mode: 'INTERNET_ACCESS_POINT', gateways: ['g1'] });
   const compiler = following({ gateways: [gateway('g1', { intent: 'OFFLINE' })], policies: [tunnel] });
@@ -187,7 +187,7 @@ test('the internet stays closed to a full tunnel when no gateway can carry it', 
   assert.deepEqual(routes(compiler), { '0.0.0.0/0': 'MANUAL g1', '::/0': 'MANUAL g1' });
 });
 
-test('a tunnel expires with the last that it carries, and health is told to those whom it concerns', () => {
+test('a peer expires with the last access through it, and its health is told only to affected devices', () => {
   const open = { allDevices: true, rule: 'hours' };
   const compiler = following({
     rules: [rule('hours', "time.between('00:00', '18:00')"), rule('morning', "time.between('00:00', '12:00')")],
@@ -209,7 +209,7 @@ test('a tunnel expires with the last that it carries, and health is told to thos
   assert.deepEqual(peer().unreachable, ['b']);
 });
 
-test('a device is told what full tunnels leave of local networks, when that is not what holds anyway', () => {
+test('a device is told what full tunnels leave of local networks, when that is not the default', () => {
   const compiler = following({});
   const told = () => ofKind(compiler, 'client')[0]?.localNetwork;
   assert.equal(told(), undefined);
@@ -219,7 +219,7 @@ test('a device is told what full tunnels leave of local networks, when that is n
   }
 });
 
-test('a deactivated device has its interface and nothing else; a plain one has no state', () => {
+test('a deactivated device has only its interface; a plain device has no state', () => {
   const beacons = [{ id: '1', publicKey: `${'b'.repeat(43)}=`, endpoint: 'beacon.example.net:51819' }];
   const resources = [resource('r', ['10.0.0.1'])];
   const relay = gateway('g1', { relayEnabled: true, endpoints: ['[2001:db8::1]:51820'] });
@@ -264,7 +264,7 @@ test('a pair is relayed while the device has a grant: at the relay, in the devic
   assert.deepEqual(ofKind(compiler, 'relay', 'g2'), []);
 });
 
-test('the MTU of a device is the smallest of its gateways, and follows them', () => {
+test('the MTU of a device is the smallest of its gateways and follows their changes', () => {
   const resources = [resource('r', ['10.0.0.1'])];
   const compiler = following({ gateways: [gateway('g1'), gateway('g2', { mtu: 600 })], resources, policies: [all] });
   const mtu = () => ofKind(compiler, 'client')[0]?.mtu;
@@ -282,7 +282,7 @@ test('the MTU of a device is the smallest of its gateways, and follows them', ()
   assert.deepEqual([mtu(), ofKind(compiler, 'gateway', 'g1')[0]?.mtu], [1280, 1280]);
 });
 
-test('a resource says where it may answer, and a change of its ports is told', () => {
+test('a resource item says where it may answer, and follows changes of the ports', () => {
   const port = (protocol: DestinationProtocol, from: number, to = from) => ({ protocol, from, to });
   const web = (ports: ReturnType<typeof port>[]) => resource('web', [address('10.0.0.1', ports)], { gateways: ['g1'] });
   const compiler = following({

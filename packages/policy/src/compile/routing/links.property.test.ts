@@ -31,7 +31,7 @@ test('tunnels between gateways have two ends, and a source is at one peer of a g
   assert.ok(peers > 50 && sources > 50, `${peers}, ${sources}`);
 });
 
-test('what may go out of a site has a way to a gateway that lets it in, and what a gateway carries itself has none', () => {
+test('traffic that may leave a site is routed to a gateway that admits it; what a gateway carries itself has no route', () => {
   let [ways, kept] = [0, 0];
   forSites(60, ({ world, compiler, at }, items) => {
     for (const gateway of gatewayIds) {
@@ -64,7 +64,7 @@ test('what may go out of a site has a way to a gateway that lets it in, and what
   assert.ok(ways > 50, `random sites must have ways: ${ways}`);
 });
 
-test('what a policy opens between sites has a way from each of its gateways that does not carry it', () => {
+test('what a site-to-site policy opens is routed from each of its gateways that does not carry it', () => {
   let ways = 0;
   forSites(60, ({ world, compiler, at }, items) => {
     for (const destination of allDestinations)
@@ -97,7 +97,7 @@ interface Moment {
   readonly at: number;
 }
 
-/** Random worlds with some more policies between sites. */
+/** Random worlds with more policies between sites. */
 function forSites(numRuns: number, check: (moment: Moment, items: (gateway: string) => StateItem[]) => void): void {
   const origins = fc.shuffledSubarray(gatewayIds, { minLength: 1, maxLength: 2 });
   fc.assert(

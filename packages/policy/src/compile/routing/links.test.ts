@@ -23,7 +23,7 @@ const sites = (given: Partial<WorldPolicy>) =>
 const peers = (compiler: TenantCompiler, agent: string) =>
   Object.fromEntries(ofKind(compiler, agent, 'peer').map(({ id, sources }) => [id, sources]));
 
-test('a site goes out by its gateway to all that carry the resource, in its order, and comes in there as a source', () => {
+test('traffic of a site leaves its gateway to all gateways with the resource, in order, and is a source at those', () => {
   const compiler = compiled({
     gateways: [gateway('g1'), gateway('g2'), gateway('g3')],
     resources: [
@@ -46,7 +46,7 @@ test('a site goes out by its gateway to all that carry the resource, in its orde
   assert.equal(ofKind(compiler, 'g2', 'site').length, 1);
 });
 
-test('a source behind two gateways is at the first that takes flows; both are peers', () => {
+test('a source behind two gateways belongs to the first that takes flows; both are peers', () => {
   const resources = [resource('r', ['10.0.0.1'], { gateways: ['g3'] })];
   const policies = [sites({ gateways: ['g1', 'g2'] })];
   const compiler = compiled({ gateways: [gateway('g1'), gateway('g2'), gateway('g3')], resources, policies });
@@ -85,7 +85,7 @@ const entrance = {
   policies: [policy('all', 1, { devices: ['d1'], resources: ['far'] })],
 };
 
-test('a device that comes in through a gateway has everything there, and others know through whom it comes', () => {
+test('a device with an entry gateway has all access there, and other gateways know the entry gateway', () => {
   const compiler = compiled(entrance);
   assert.deepEqual([...gatewaysFor(compiler.world, 'd1', 0)], [['g1', ['10.0.0.0/24']]]);
   const device = (id: string) => ofKind(compiler, id, 'device').map(({ via, profile }) => [via, profile !== null]);
@@ -96,14 +96,14 @@ test('a device that comes in through a gateway has everything there, and others 
   assert.deepEqual([device('g1'), device('g2')], [[], [[null, true]]], 'no relay: straight to each gateway again');
 });
 
-test('what a gateway carries itself it does not open for what policies allow elsewhere under the same address', () => {
+test('a gateway does not open what it carries itself for policies about a resource elsewhere at the same address', () => {
   const compiler = compiled(entrance);
   const ranges = ofKind(compiler, 'g1', 'class').flatMap((item) => item.ranges);
   assert.deepEqual(ranges, ['10.0.0.0-10.0.0.6', '10.0.0.8-10.0.0.255']);
   assert.ok(ofKind(compiler, 'g1', 'route').every(({ id }) => id !== '10.0.0.7/32'));
 });
 
-test('of devices that come in at one gateway, only those go on that may reach what is carried elsewhere', () => {
+test('of the devices at an entry gateway, only those with access to resources elsewhere are passed on', () => {
   const resources = [
     resource('wide', ['10.0.0.0/16']),
     resource('narrow', ['10.0.7.0/24'], { gateways: ['g2'] }),
@@ -138,7 +138,7 @@ test('of devices that come in at one gateway, only those go on that may reach wh
   assert.equal(compiler.hash('g1'), hash);
 });
 
-test('a grant that turns a cell onward is another state, though its ports and routes are as before', () => {
+test('a grant that makes a cell pass packets on changes the state, even with equal ports and routes', () => {
   const resources = [
     resource('wide', ['10.0.0.0/16'], { gateways: ['g1'] }),
     resource('narrow', ['10.0.7.0/24'], { gateways: ['g2'] }),
