@@ -57,7 +57,7 @@ test('an explanation has the policies up to the deciding one, each with its reas
       },
     ],
   });
-  assert.equal(steps[2]?.rule?.reason, 'the rule is not there');
+  assert.equal(steps[2]?.rule?.reason, 'the rule does not exist');
   assert.deepEqual(steps[3]?.rule, { id: 'built-in', met: true, reason: null, validUntil: null, conditions: [] });
 });
 

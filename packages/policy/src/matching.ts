@@ -37,29 +37,29 @@ export function matchesResource(policy: WorldPolicy, resource: WorldResource): b
   return speaksOf(policy.type, resource.type) && (policy.allResources || policy.resources.includes(resource.id));
 }
 
-/** A policy between sites is about private and SaaS resources alike. */
+/** Returns whether policies of a type name resources of a type. Policies between sites name private and SaaS resources. */
 export function speaksOf(policy: PolicyType, resource: AccessType): boolean {
   return policy === 'SITETOSITE' ? isAttachable(resource) : policy === resource;
 }
 
-/** Whether an internet policy is about every public destination. */
+/** Returns whether an internet policy applies to every public destination. */
 export function isWholeInternet(policy: WorldPolicy): boolean {
   return policy.allResources || policy.resources.length === 0;
 }
 
-/** Whether an internet policy lets packets through some gateways. */
+/** Returns whether a policy sends internet traffic through gateways. */
 export function isAccessPoint(policy: WorldPolicy): boolean {
   return policy.type === 'INTERNET' && policy.allow && policy.mode === 'INTERNET_ACCESS_POINT';
 }
 
-/** Whether a policy that is met opens what it is about on a gateway that carries it; otherwise it closes it there. */
+/** Returns whether a met policy opens its destinations at a gateway that carries them; else it closes them there. */
 export function opensOn(policy: WorldPolicy, gateway: string): boolean {
   return policy.type === 'INTERNET' ? isAccessPoint(policy) && policy.gateways.includes(gateway) : policy.allow;
 }
 
 /**
- * The rule that a policy depends on: null when it depends on none, as a deny and an unrestricted allow do; undefined
- * when its rule is not there, so that it is never met.
+ * Returns the rule that a policy depends on. Null: it depends on none, as a deny and an unrestricted allow do. Undefined:
+ * the rule does not exist, so the policy is never met.
  */
 export function conditionOf(world: World, policy: WorldPolicy): WorldRule | null | undefined {
   if (!policy.allow) return null;

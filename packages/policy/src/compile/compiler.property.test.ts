@@ -174,7 +174,7 @@ test('without advance, access that never ends stays open, whatever windows share
           if (item.kind === 'profile') besideWindows += item.cells.filter(({ after }) => after !== undefined).length;
       }
     }),
-    { numRuns: 150 },
+    { numRuns: 600 },
   );
   assert.ok(lasting > 20 && besideWindows > 3, `${lasting} lasting grants, ${besideWindows} cells with successors`);
 });

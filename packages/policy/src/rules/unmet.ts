@@ -9,7 +9,7 @@ import { programOf } from './program.ts';
  * the time change without notice, so they are named only when all other conditions are met.
  */
 export function whyUnmet(rule: WorldRule | undefined, inputs: RuleInputs): string {
-  if (rule === undefined) return 'the rule is not there';
+  if (rule === undefined) return 'the rule does not exist';
   const program = programOf(rule);
   if (program === null) return brokenReason(rule);
   const settled = program.settle(inputs);
