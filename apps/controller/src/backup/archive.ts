@@ -4,9 +4,11 @@ import { ByteReader, type Pieces } from './bytes.ts';
 
 /** Files of a data directory that a backup holds. */
 export const entryNames = ['sallyport.db', 'master.key', 'gateway/identity.json'] as const;
+
+/** Name of a file in a backup. */
 export type EntryName = (typeof entryNames)[number];
 
-/** What stands at the beginning of the content of a backup. */
+/** The first part of the content of a backup. */
 const Manifest = z.strictObject({
   content: z.literal(1),
   /** ISO 8601. */
@@ -26,8 +28,11 @@ const Manifest = z.strictObject({
     .min(1)
     .max(entryNames.length),
 });
+
+/** The manifest of a backup. */
 export type Manifest = z.output<typeof Manifest>;
 
+/** One file of a backup with its content. */
 export interface Entry {
   readonly name: EntryName;
   readonly size: number;
@@ -84,7 +89,7 @@ async function* entryContent(reader: ByteReader, size: number): AsyncGenerator<U
   }
 }
 
-/** A file that grew or shrank meanwhile would shift everything behind it. */
+/** Checks the length, because a file that grew or shrank during the read would shift everything after it. */
 async function* exactly({ name, size, content }: Entry): AsyncGenerator<Uint8Array> {
   let sent = 0;
   for await (const part of content()) {

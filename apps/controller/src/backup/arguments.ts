@@ -13,6 +13,7 @@ interface Common {
   readonly json: boolean;
 }
 
+/** A command of the backup program, with its options. */
 export type Command =
   | ({ readonly kind: 'backup'; readonly plain: boolean; readonly force: boolean } & Common)
   | ({ readonly kind: 'verify' } & Common)
@@ -24,13 +25,14 @@ export type Command =
     } & Common)
   | { readonly kind: 'help' };
 
-/** What the environment says where the command line does not. */
+/** Settings of the environment, used where the command line is silent. */
 export interface Defaults {
   readonly dataDir: string | undefined;
   readonly passphraseFile: string | undefined;
   readonly masterKeyFile: string | undefined;
 }
 
+/** Help of the backup program. */
 export const helpText = `Usage: sally operator backup FILE [options]
        sally operator backup --verify FILE [options]
        sally operator restore FILE [options]

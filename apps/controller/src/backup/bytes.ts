@@ -1,7 +1,7 @@
 /** Bytes in pieces of any size, as streams give them. */
 export type Pieces = AsyncIterable<Uint8Array>;
 
-/** Takes pieces apart again at other places than they came. */
+/** Reads a stream of pieces in lengths of the reader's choice. */
 export class ByteReader {
   readonly #pieces: AsyncIterator<Uint8Array>;
   #held: Uint8Array = new Uint8Array(0);

@@ -28,7 +28,7 @@ export interface Cost {
 
 /** scrypt with 128 MiB of memory: OWASP's recommendation. */
 const cost: Cost = { logN: 17, r: 8, p: 1 };
-/** What a file may ask of the reader. */
+/** Limits of the work that a file may ask of the reader. */
 const dearest: Cost = { logN: 20, r: 16, p: 4 };
 
 /** Called when the file is encrypted. */
@@ -51,8 +51,8 @@ export async function* seal(content: Pieces, passphrase: string | null, work: Co
 }
 
 /**
- * Gives what a file holds, piece by piece. Each piece is checked before it is given; that the file is whole is known
- * only once the last one was. Throws OperatorError.
+ * Yields the content of a file, piece by piece. Each piece is checked before it is yielded. Only after the last one is
+ * the file known to be complete. Throws OperatorError.
  */
 export async function* open(file: Pieces, ask: AskPassphrase): AsyncGenerator<Buffer> {
   const reader = new ByteReader(file);

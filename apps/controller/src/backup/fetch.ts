@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { OperatorError } from '../errors.ts';
 import type { Pieces } from './bytes.ts';
 
-/** Asks the running controller for the content of a backup, over its operator's socket. Throws OperatorError. */
+/** Requests the content of a backup from the running controller over its operator socket. Throws OperatorError. */
 export async function fetchSnapshot(dataDir: string, signal: AbortSignal): Promise<{ size: number; pieces: Pieces }> {
   const socketPath = resolve(dataDir, 'operator.sock');
   const answer = await ask(socketPath, signal);
@@ -43,7 +43,7 @@ async function refusal(answer: IncomingMessage): Promise<string> {
   }
 }
 
-/** Fails when the controller ends in the middle. */
+/** Fails when the controller stops in the middle. */
 async function* whole(answer: IncomingMessage): AsyncGenerator<Uint8Array> {
   try {
     yield* answer;

@@ -83,7 +83,7 @@ async function makeBackup(command: Extract<Command, { kind: 'backup' }>): Promis
   }
 }
 
-/** In a folder that is removed again: the database is checked as well, and that takes a file. */
+/** Unpacks into a temporary folder, because checking the database takes a file. */
 async function check({ file, passphraseFile, json }: Extract<Command, { kind: 'verify' | 'restore' }>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-backup-'));
   try {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-/** Row of `meta` that says that a database is a copy, and when it was made. */
+/** Row of `meta` that marks a database as a copy and says when it was made. */
 export const copyMarker = 'copied_at';
 
 /** Marks a copy of the database, so that a controller that starts with it begins a new epoch. One file afterwards. */

@@ -3,7 +3,9 @@ import { ReadStream } from 'node:tty';
 import { OperatorError } from '../errors.ts';
 import { attempt } from '../system-error.ts';
 
-/** Where a passphrase may come from, best first; else it is asked for on the terminal. Never the command line. */
+/**
+ * Sources of a passphrase, best first; otherwise it is asked for on the terminal. The command line is never a source.
+ */
 export interface PassphraseSources {
   readonly file: string | null;
   readonly environment: string | null;
@@ -11,7 +13,7 @@ export interface PassphraseSources {
 
 const shortest = 8;
 
-/** The passphrase of a new backup. Typed ones are asked for twice. Throws OperatorError. */
+/** Returns the passphrase of a new backup. A typed one is asked for twice. Throws OperatorError. */
 export async function newPassphrase(sources: PassphraseSources): Promise<string> {
   const given = givenPassphrase(sources);
   const passphrase = given ?? (await readHidden('Passphrase for the backup: '));
@@ -24,7 +26,7 @@ export async function newPassphrase(sources: PassphraseSources): Promise<string>
   return passphrase;
 }
 
-/** The passphrase of a backup that exists. Throws OperatorError. */
+/** Returns the passphrase of an existing backup. Throws OperatorError. */
 export async function knownPassphrase(sources: PassphraseSources): Promise<string> {
   return givenPassphrase(sources) ?? (await readHidden('Passphrase of the backup: '));
 }
@@ -35,7 +37,7 @@ function givenPassphrase({ file, environment }: PassphraseSources): string | nul
   return text.split(/\r?\n/, 1)[0] ?? '';
 }
 
-/** Asks on the terminal, whatever standard input and output are, and does not show what is typed. */
+/** Asks on the terminal, even when standard input and output are redirected, and hides the typed text. */
 async function readHidden(question: string): Promise<string> {
   const terminal = openTerminal();
   const input = new ReadStream(terminal);

@@ -22,6 +22,7 @@ import type { Pieces } from './bytes.ts';
 import type { AskPassphrase } from './container.ts';
 import { type Contents, keyText, stage } from './stage.ts';
 
+/** Options of a restore. */
 export interface RestoreOptions {
   readonly dataDir: string;
   /** Where the controller looks for its key; null: in the data directory. */
@@ -30,13 +31,14 @@ export interface RestoreOptions {
   readonly now: Date;
 }
 
+/** The result of a restore. */
 export interface Restored {
   readonly contents: Contents;
-  /** Where the files are that were there before; null: there were none. */
+  /** Folder with the files of the replaced installation; null without one. */
   readonly aside: string | null;
 }
 
-/** What belongs to an installation. */
+/** Files of an installation. */
 const owned = [
   'sallyport.db',
   'sallyport.db-wal',
@@ -70,7 +72,7 @@ export async function restore(file: Pieces, options: RestoreOptions, ask: AskPas
   }
 }
 
-/** What a restore that was killed has left. */
+/** Removes the files of a restore that was killed. */
 function removeStaged(dataDir: string): void {
   for (const name of readdirSync(dataDir))
     if (/^restore-[0-9a-f]+\.partial$/.test(name)) rmSync(join(dataDir, name), { recursive: true, force: true });
@@ -131,7 +133,7 @@ function placeKey(staged: string, file: string): void {
   rmSync(staged);
 }
 
-/** Root may restore for the user that the data directory belongs to. */
+/** Gives the files to the owner of the data directory, because root may restore for that user. */
 function giveAway(folder: string, dataDir: string): void {
   const { uid, gid } = statSync(dataDir);
   if (statSync(folder).uid === uid) return;
@@ -139,7 +141,7 @@ function giveAway(folder: string, dataDir: string): void {
     chownSync(join(folder, name), uid, gid);
 }
 
-/** Makes sure that no controller runs, and that none starts until the database is moved away. */
+/** Ensures that no controller runs, and that none starts until the database is moved away. */
 async function lock(dataDir: string): Promise<() => void> {
   const running = new OperatorError(`a controller uses ${dataDir}: stop it first`);
   if (await answers(join(dataDir, 'operator.sock'))) throw running;

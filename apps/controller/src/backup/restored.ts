@@ -6,10 +6,9 @@ import { setEpoch } from '../secrets/identity.ts';
 import { copyMarker } from './marker.ts';
 
 /**
- * When the database is a copy that no controller has started with yet: begins a new epoch, because agents may know later
- * revisions than the copy has, and ends sessions, sign-in links and open enrolment keys, because they
- * may have been used or ended since.
- * Returns when the copy was made, or null. A controller that dies in between does it again.
+ * Prepares a database that is a copy, on the first start with it. It begins a new epoch, because agents may know later
+ * revisions than the copy. It ends sessions, sign-in links and open enrolment keys, because they may have been used or
+ * ended since. Returns when the copy was made, or null. A controller that dies in between does it again.
  */
 export async function beginAfterRestore(store: Store): Promise<string | null> {
   const meta = unscoped(store.db, 'the epoch belongs to the controller, not to a tenant');

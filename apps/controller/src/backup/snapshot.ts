@@ -9,6 +9,7 @@ import { type Entry, packArchive } from './archive.ts';
 import type { Pieces } from './bytes.ts';
 import { markAsCopy } from './marker.ts';
 
+/** What a snapshot is taken from. */
 export interface SnapshotSource {
   readonly database: EmbeddedDatabase;
   readonly dataDir: string;
@@ -24,7 +25,7 @@ export interface Snapshot {
   discard(): Promise<void>;
 }
 
-/** Makes snapshots of a running controller, one at a time, and needs the size of the database on the disk meanwhile. */
+/** Makes snapshots of a running controller, one at a time. Each needs free disk space of the size of the database. */
 export class Snapshots {
   readonly #source: SnapshotSource;
   readonly #stop = new AbortController();
@@ -45,7 +46,7 @@ export class Snapshots {
     }
   }
 
-  /** Ends a copy that is under way. Resolves when the database is not used by it any more. */
+  /** Ends a running copy. Resolves when the copy no longer uses the database. */
   async stop(): Promise<void> {
     this.#stop.abort(new ApiError('unavailable', 'The controller is stopping'));
     await this.#busy?.catch(() => undefined);
@@ -85,7 +86,7 @@ export class Snapshots {
     }
   }
 
-  /** A copy that fills the disk would stop writes. */
+  /** Refuses a copy that would fill the disk, because a full disk stops writes. */
   async #checkSpace(): Promise<void> {
     const { dataDir, database } = this.#source;
     const { bavail, bsize } = await statfs(dataDir);
@@ -106,7 +107,7 @@ export class Snapshots {
   }
 }
 
-/** Removes what a controller that died in a backup has left. */
+/** Removes the files of a controller that died during a backup. */
 export async function removePartial(dataDir: string): Promise<void> {
   for (const name of await readdir(dataDir).catch(() => []))
     if (name.startsWith(partialPrefix) && /\.partial(-journal|-wal|-shm)?$/.test(name))
@@ -114,7 +115,7 @@ export async function removePartial(dataDir: string): Promise<void> {
 }
 
 const partialPrefix = 'backup-';
-/** What is left for writes while a copy is on the disk. */
+/** Disk space that is left for writes during a copy. */
 const spareBytes = 64 * 2 ** 20;
 
 async function smallFile(name: Entry['name'], path: string): Promise<Entry> {

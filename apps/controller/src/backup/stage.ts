@@ -13,7 +13,7 @@ import { type AskPassphrase, open } from './container.ts';
 import { copyMarker } from './marker.ts';
 import { writeNew } from './write.ts';
 
-/** What is in a backup. */
+/** The content of a backup. */
 export interface Contents {
   readonly createdAt: string;
   /** Version of the controller that made it. */
@@ -28,8 +28,8 @@ export interface Contents {
 }
 
 /**
- * Unpacks a backup into a new folder and checks all of it: that nothing is missing or changed, that this version can
- * read the database, that the database is sound, and that the master key is its own. Throws OperatorError.
+ * Unpacks a backup into a new folder and checks it: nothing is missing or changed, this version can read the database,
+ * the database is sound, and the master key fits. Throws OperatorError.
  */
 export async function stage(file: Pieces, folder: string, ask: AskPassphrase): Promise<Contents> {
   let encrypted = false;

@@ -2,9 +2,10 @@ import type { Pieces } from './bytes.ts';
 import type { Restored } from './restore.ts';
 import type { Contents } from './stage.ts';
 
+/** Returns a length as text in megabytes. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** What is in a backup, for people. */
+/** Describes the content of a backup for people. */
 export function contentsText(contents: Contents): string {
   const { createdAt, version, encrypted, tenants, gateways, devices, users, databaseBytes, localGateway } = contents;
   const names = tenants.slice(0, 10).join(', ') + (tenants.length > 10 ? ', …' : '');
@@ -21,12 +22,13 @@ export function contentsText(contents: Contents): string {
   return rows.map(([label = '', text]) => `  ${label.padEnd(14)} ${text}\n`).join('');
 }
 
+/** Describes a finished restore for people. */
 export function restoredText({ contents, aside }: Restored, dataDir: string): string {
   const before = aside === null ? '' : `The files from before are in ${aside}.\n`;
   return `Restored into ${dataDir}.\n${contentsText(contents)}${before}Start the controller as usual. It begins a new epoch; open enrolment keys have ended.\n`;
 }
 
-/** A line on a terminal that says how far a work has come. */
+/** Shows the progress of a task in a line on the terminal. */
 export class Progress {
   readonly #output: NodeJS.WriteStream;
   #shown = '';

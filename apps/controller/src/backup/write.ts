@@ -10,7 +10,7 @@ import { isSystemError, systemReason } from '../system-error.ts';
 import type { Pieces } from './bytes.ts';
 
 /**
- * Writes a file for its owner only, whole or not at all: under another name first, and under its own once it is on the
+ * Writes a file for its owner only, completely or not at all: first under another name, then renamed once it is on
  * disk. Returns its length. Throws OperatorError.
  */
 export async function writeWhole(path: string, pieces: Pieces, force: boolean): Promise<number> {

@@ -16,11 +16,16 @@ const counted = {
   'api-keys': { kind: 'api-key', table: 'api_keys', most: 1_000 },
 } as const satisfies Record<string, { kind: ObjectKind; table: string; most: number }>;
 
+/** Name of a quota, as settings spell it. */
 export type QuotaName = keyof typeof counted;
+
+/** Most objects of each kind. */
 export type QuotaLimits = Readonly<Record<QuotaName, number>>;
 
+/** Names of all quotas. */
 export const quotaNames = Object.keys(counted) as QuotaName[];
 
+/** Quotas when the operator sets none. */
 export const defaultQuotas = Object.fromEntries(quotaNames.map((name) => [name, counted[name].most])) as QuotaLimits;
 
 /**
@@ -66,7 +71,7 @@ export class Quotas {
   }
 }
 
-/** A write that is undone has used some up: they are counted again earlier, which is all. */
+/** A rolled-back write has used some of them up; the only effect is an earlier recount. */
 function added(name: QuotaName, changes: readonly Change[]): number {
   let count = 0;
   for (const { kind, op, before, after } of changes) {

@@ -1,6 +1,7 @@
 import { Allowance } from '../channel/allowance.ts';
 import { ApiError } from '../errors.ts';
 
+/** How fast a tenant may write. */
 export interface WriteRate {
   /** Average writes per second of one tenant. A write of many bytes counts as several. */
   readonly perSecond: number;
@@ -8,6 +9,7 @@ export interface WriteRate {
   readonly burstSeconds: number;
 }
 
+/** The write rate when the operator sets none. */
 export const defaultWriteRate: WriteRate = { perSecond: 50, burstSeconds: 200 };
 
 /** Bounds the writes of each tenant, so that one alone can neither fill the disk quickly nor hold up the others. */
@@ -21,7 +23,7 @@ export class WriteBudget {
     this.#now = now;
   }
 
-  /** Throws `rate_limited`. */
+  /** Counts a write against the tenant's budget. Throws `rate_limited`. */
   spend(tenant: string, bytes: number): void {
     const { perSecond, burstSeconds } = this.#rate;
     const now = this.#now();

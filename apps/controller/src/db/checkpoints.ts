@@ -1,12 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import type { Database } from './schema.ts';
 
-/** Between looks. A database that was not written to from one to the next is idle. */
+/** Time between checks. A database without a write from one check to the next is idle. */
 const lookMs = 1_000;
 
 /**
- * Moves what stands in the log into the database file whenever writes pause. SQLite by itself does so only when the log
- * is long, and until then a copy of the file alone, by someone who knows no better, is old. Returns what ends it.
+ * Moves the write-ahead log into the database file whenever writes pause. SQLite by itself does so only when the log
+ * is long, and until then a plain copy of the file alone is old. Returns a function that ends it.
  */
 export function checkpointWhenIdle(db: Kysely<Database>, failed: (error: unknown) => void): () => Promise<void> {
   let seen = 0;
@@ -15,7 +15,7 @@ export function checkpointWhenIdle(db: Kysely<Database>, failed: (error: unknown
   const look = async (): Promise<void> => {
     const now = await changesSoFar(db);
     if (now === seen && now !== moved) {
-      // A failure, as of a full disk, is told once and not every second.
+      // A failure, for example a full disk, is reported once and not every second.
       moved = now;
       await db.connection().execute((connection) => sql`PRAGMA wal_checkpoint(PASSIVE)`.execute(connection));
     }

@@ -1,12 +1,12 @@
 /** Values per statement: SQLite takes a bounded number of parameters. */
 const valuesPerStatement = 500;
 
-/** Parts of a list that fit into one statement each. */
+/** Splits a list into parts that fit into one statement each. */
 export function* chunks<T>(items: readonly T[], size = valuesPerStatement): Generator<readonly T[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size);
 }
 
-/** Rows of `where … in (…)` for a list of any length. */
+/** Returns the rows of `where … in (…)` for a list of any length. */
 export async function selectIn<T, R>(
   items: readonly T[],
   select: (part: readonly T[]) => Promise<readonly R[]>,

@@ -1,8 +1,12 @@
 import { type Expression, type RawBuilder, type SqlBool, sql } from 'kysely';
 
+/** Operators of filters. */
 export type Operator = 'eq' | 'ne' | 'gt' | 'gte' | 'lt' | 'lte' | 'ilike' | 'in' | 'nin';
 
-/** Compares a text column (its name, or an expression), by code points. `values` has one entry, but for `in` and `nin`; `ilike` takes `%` for any text. */
+/**
+ * Compares a text column (its name, or an expression) by code points. `values` has one entry, except for `in` and
+ * `nin`. `ilike` takes `%` for any text.
+ */
 export function compare(
   column: string | Expression<unknown>,
   operator: Operator,
@@ -22,10 +26,11 @@ export function compare(
   }
 }
 
-/** Whether a column has one of the values that a query of one column finds. */
+/** Tests whether a column has one of the values that a query of one column finds. */
 export const isAmong = (column: string, rows: Expression<unknown>): RawBuilder<SqlBool> =>
   sql`${sql.ref(column)} in (${rows})`;
 
+/** Tests whether a column has none of the values that a query of one column finds. */
 export const isNotAmong = (column: string, rows: Expression<unknown>): RawBuilder<SqlBool> =>
   sql`${sql.ref(column)} not in (${rows})`;
 

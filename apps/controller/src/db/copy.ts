@@ -1,6 +1,7 @@
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { backup, type DatabaseSync } from 'node:sqlite';
 
+/** Options of a copy. */
 export interface CopyOptions {
   readonly signal: AbortSignal;
 }

@@ -13,8 +13,8 @@ import {
 import type { Database } from './schema.ts';
 
 /**
- * Kysely dialect over one `node:sqlite` database. Kysely queues whoever wants the connection, so a transaction is never
- * seen half done. Transactions start IMMEDIATE: a lock that cannot be had fails at once and not in the middle.
+ * Kysely dialect over one `node:sqlite` database. Kysely queues the users of the connection, so no query sees half a
+ * transaction. Transactions start IMMEDIATE, so a lock that is not available fails at once and not in the middle.
  */
 export function sqliteDialect(database: DatabaseSync): Dialect {
   const connection = new SqliteConnection(database);

@@ -4,4 +4,5 @@ export const encodeJson = (value: unknown): string => JSON.stringify(value);
 /** The caller names the shape that it wrote; rows are only ever written by this program. */
 export const decodeJson = <T>(text: string): T => JSON.parse(text) as T;
 
+/** Returns a boolean as the database stores it. */
 export const bit = (value: boolean): number => (value ? 1 : 0);

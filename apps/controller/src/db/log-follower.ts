@@ -2,6 +2,7 @@ import { readLog } from './change-log.ts';
 import { scoped } from './scoped.ts';
 import type { LoggedChange, LoggedRevision, Store } from './types.ts';
 
+/** What a follower of the logs reports. */
 export interface LogFollowerEvents {
   /**
    * These objects of a tenant changed; null: any of them may have, because the log does not go back to the follower's

@@ -4,8 +4,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { OperatorError } from '../errors.ts';
 
 /**
- * Brings a database forward to the newest migration, each in a transaction of its own. Forward only: a database that is
- * newer than this program is refused.
+ * Migrates a database to the newest version, each migration in its own transaction. There is no way back: a database
+ * that is newer than this program is refused.
  */
 export function migrate(database: DatabaseSync): void {
   refuseForeign(database);
@@ -19,7 +19,7 @@ export function migrate(database: DatabaseSync): void {
   for (const name of knownMigrations()) if (!done.has(name)) apply(database, name);
 }
 
-/** Migrations of a newer version that a database has been through. */
+/** Migrations of a newer version that the database already has. */
 export function unknownMigrations(database: DatabaseSync): string[] {
   const known = knownMigrations();
   return [...appliedMigrations(database)].filter((name) => !known.includes(name));

@@ -24,7 +24,7 @@ export class EmbeddedDatabase extends Kysely<Database> {
     return pragma('page_count') * pragma('page_size');
   }
 
-  /** Whether a controller has ever started with it. */
+  /** Whether a controller has ever started with this database. */
   hasIdentity(): boolean {
     return this.#database.prepare("SELECT 1 FROM meta WHERE key = 'identity'").get() !== undefined;
   }
@@ -34,15 +34,15 @@ export class EmbeddedDatabase extends Kysely<Database> {
     return copyDatabase(this.#database, file, options);
   }
 
-  /** For when nothing has used it yet; otherwise `destroy`. */
+  /** Closes a database that nothing has used yet; otherwise call `destroy`. */
   closeNow(): void {
     this.#database.close();
   }
 }
 
 /**
- * Opens the embedded database, alone: nobody else can open the file until it is closed. Migrates it to the present
- * schema. Commits are on disk when they return. Throws OperatorError when the file cannot be used.
+ * Opens the embedded database exclusively: no other process can open the file until it is closed. Migrates it to the
+ * present schema. Commits are on disk when they return. Throws OperatorError when the file cannot be used.
  */
 export function openDatabase(file: string): EmbeddedDatabase {
   attempt(`the database ${file} cannot be opened`, () => {
@@ -69,7 +69,7 @@ export function openDatabase(file: string): EmbeddedDatabase {
   return new EmbeddedDatabase(database);
 }
 
-/** What SQLite said, in words. */
+/** Returns the cause of a failure of SQLite in words. */
 function openFailure(error: unknown, file: string): unknown {
   const said = error instanceof Error && error.cause !== undefined ? error.cause : error;
   if (!(said instanceof Error) || !('errcode' in said)) return error;

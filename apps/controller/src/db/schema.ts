@@ -48,8 +48,13 @@ export interface Database {
   idempotency_keys: IdempotencyKeyTable;
 }
 
+/** A row of a table as queries return it. */
 export type Row<T extends keyof Database> = Selectable<Database[T]>;
+
+/** A row of a table as it is inserted. */
 export type NewRow<T extends keyof Database> = Insertable<Database[T]>;
+
+/** Columns of a table as an update sets them. */
 export type RowUpdate<T extends keyof Database> = Updateable<Database[T]>;
 /** 0 or 1. */
 export type Bit = number;

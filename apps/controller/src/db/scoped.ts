@@ -34,6 +34,7 @@ export interface Scoped {
   insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
 
+/** A new row without its tenant, which `scoped` adds. */
 export type WithoutTenant<T extends TenantScoped> = Omit<NewRow<T>, 'tenant_id'>;
 
 /** The one way to query a tenant's tables. In a write, give it the transaction's `db`. */

@@ -99,7 +99,7 @@ class GroupWriter {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      // Requests that the sockets hold ready join before the transaction begins.
+      // Requests that already wait in the sockets join before the transaction begins.
       await new Promise((resolve) => setImmediate(resolve));
       await this.#commit(this.#queue.splice(0, groupLimit));
     }
@@ -137,7 +137,7 @@ class GroupWriter {
         await savepoint(trx, 'ROLLBACK TO job');
         await savepoint(trx, 'RELEASE job');
       } catch {
-        // The whole transaction is gone, and with it the other jobs: they fail for the same reason.
+        // The whole transaction is rolled back, so the other jobs fail for the same reason.
         throw error;
       }
       failures.push(error);

@@ -1,5 +1,5 @@
 import type { Tx } from './store.ts';
 
-/** The row of the tenant that a write is for. */
+/** Returns the row of the tenant of a write. */
 export const tenantRow = (tx: Tx) =>
   tx.db.selectFrom('tenants').selectAll().where('id', '=', tx.tenant).executeTakeFirstOrThrow();

@@ -17,8 +17,8 @@ export interface Tracking {
 }
 
 /**
- * Runs `work` and records every one of the objects that is different after it: next version, audit event, change feed.
- * What `work` leaves as it was keeps its version, and nothing is recorded for what it deletes.
+ * Runs `work` and records each of the objects that it changed: next version, audit event, change feed. An unchanged
+ * object keeps its version, and nothing is recorded for a deleted one.
  */
 export async function tracked(
   tx: Tx,

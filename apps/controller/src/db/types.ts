@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { Database } from './schema.ts';
 import type { Scoped } from './scoped.ts';
 
+/** Kinds of objects in the audit trail and the change log. */
 export type ObjectKind =
   | 'tenant'
   | 'api-key'
@@ -21,11 +22,11 @@ export type ObjectKind =
 export interface Change {
   readonly kind: ObjectKind;
   readonly id: string;
-  /** `rekey`: a gateway's identity ends. */
+  /** `rekey` ends a gateway's identity. */
   readonly op: 'create' | 'update' | 'delete' | 'rekey';
   /** For people, in the plan of a dry run. */
   readonly name?: string;
-  /** How a dry run calls it where `op` says too little. */
+  /** The name of the change in a dry run where `op` says too little. */
   readonly action?: 'attach' | 'detach' | 'disconnect';
   /** The object before and after, for the audit event. Never a secret. */
   readonly before?: object | null;
@@ -34,6 +35,7 @@ export interface Change {
   readonly auditOnly?: true;
 }
 
+/** The actor of a write: who or what caused it. */
 export interface Actor {
   readonly kind: 'api-key' | 'user' | 'agent' | 'operator' | 'system';
   readonly id: string | null;
@@ -86,11 +88,12 @@ export interface HeardLog {
   recent(tenant: string, after: number): readonly LoggedRevision[] | null;
 }
 
+/** The database of the controller: reads, writes and their change log. */
 export interface Store {
   readonly db: Kysely<Database>;
   readonly now: () => number;
   readonly log: HeardLog;
-  /** Several queries of one moment. */
+  /** Runs several queries on one state of the database. */
   read<T>(work: (db: Kysely<Database>) => Promise<T>): Promise<T>;
   /**
    * Runs `work` in a transaction and resolves once it is on disk. With changes, the tenant's next revision is taken and

@@ -8,6 +8,7 @@ export type EgressTarget =
   | { readonly ok: false; readonly reason: 'unresolved'; readonly code: string }
   | { readonly ok: false; readonly reason: 'forbidden' };
 
+/** Options of a look-up of a target. */
 export interface TargetOptions {
   readonly timeoutMs: number;
   /** See `EgressTargets.permits`. */
@@ -15,8 +16,8 @@ export interface TargetOptions {
 }
 
 /**
- * The one way by which the controller calls what a tenant has named. A name is resolved once, and the call goes to the
- * address that was checked, so that a second answer of the resolver leads nowhere else.
+ * The only way in which the controller calls hosts that a tenant names. A name is resolved once and the call goes to
+ * the checked address, so that a second answer of the resolver has no effect.
  */
 export class Egress {
   readonly #targets: EgressTargets;
@@ -53,6 +54,7 @@ export class Egress {
   }
 }
 
+/** Resolves a name with the resolver of the system. */
 export const systemAddresses = async (name: string): Promise<string[]> =>
   (await lookup(name, { all: true })).map(({ address }) => address);
 

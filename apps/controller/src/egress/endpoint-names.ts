@@ -2,7 +2,7 @@ import { systemAddresses } from './egress.ts';
 import { type EgressSettings, EgressTargets } from './targets.ts';
 
 const timeoutMs = 2_000;
-/** Each occupies a thread of the process until the resolver answers; half of the threads stay free for other work. */
+/** Each lookup occupies a thread until the resolver answers; half of the threads stay free for other work. */
 const lookupsAtOnce = 2;
 const rememberedMs = 60_000;
 const mostRemembered = 1_000;
@@ -33,8 +33,8 @@ export class EndpointNames {
   }
 
   /**
-   * Sorted addresses; null when there are none, none in time, or one that may not be told. Never rejects. Null always
-   * takes the whole time, so that the time does not tell either.
+   * Returns sorted addresses; null when there are none, none in time, or one that tenants may not see. Never rejects.
+   * Null always takes the full time, so that the time reveals nothing.
    */
   async of(name: string): Promise<readonly string[] | null> {
     const known = this.#remembered.get(name);

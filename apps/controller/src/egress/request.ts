@@ -7,13 +7,14 @@ import {
 import { request as tlsRequest } from 'node:https';
 import type { Egress } from './egress.ts';
 
+/** A request to a URL that a tenant named. */
 export interface EgressRequest {
   /** `http:` or `https:`, without user and password. */
   readonly url: string;
   readonly method?: 'GET' | 'POST';
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** For everything, from the name to the last byte. */
+  /** Time limit from the lookup of the name to the last byte. */
   readonly timeoutMs: number;
   /** Longest answer that is read. */
   readonly maxBytes: number;
@@ -21,15 +22,17 @@ export interface EgressRequest {
   readonly ca?: string;
 }
 
+/** Why a request failed. */
 export type EgressFailure = 'bad-url' | 'unresolved' | 'forbidden' | 'unreachable' | 'timeout' | 'too-large';
 
+/** The answer of a request, or why there is none. */
 export type EgressAnswer =
   | { readonly ok: true; readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: Buffer }
   | { readonly ok: false; readonly reason: EgressFailure };
 
 /**
- * One HTTP request to a URL that a tenant has named. It goes to the address that was checked, with the URL's name in
- * `Host` and TLS. A redirect is an answer like any other. Never rejects for what the network does.
+ * Sends one HTTP request to a URL that a tenant named. It goes to the checked address, with the URL's name in `Host`
+ * and TLS. Redirects are not followed. Failures of the network are returned and not thrown.
  */
 export async function egressRequest(egress: Egress, wanted: EgressRequest): Promise<EgressAnswer> {
   const url = usableUrl(wanted.url);

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { type IpRange, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 
-/** What the operator says about calls that the controller makes for tenants. */
+/** The operator's settings for calls that the controller makes for tenants. */
 export interface EgressSettings {
   /** Prefixes that calls may reach although they are not public. */
   readonly allow: readonly string[];
@@ -36,7 +36,7 @@ export class EgressTargets {
     this.#own = own;
   }
 
-  /** `ofThisMachine`: the call is for something that the controller has seen to run on this machine. */
+  /** Returns whether an address may be called. `ofThisMachine`: the target is known to run on this machine. */
   permits(text: string, purpose: EgressPurpose, ofThisMachine = false): boolean {
     const address = parseAddress(text);
     if (address === null) return false;
@@ -66,7 +66,7 @@ const ranges = (texts: readonly string[]): IpRange[] => texts.flatMap((text) => 
 const contains = (list: readonly IpRange[], { family, value }: Address): boolean =>
   list.some((range) => rangeContains(range, family, value));
 
-/** No single host can be meant: unspecified, multicast, broadcast, reserved, discard-only, Teredo. */
+/** Addresses of no single host: unspecified, multicast, broadcast, reserved, discard-only, Teredo. */
 const noHost = ranges(['0.0.0.0/8', '224.0.0.0/4', '240.0.0.0/4', '::/128', 'ff00::/8', '100::/64', '2001::/32']);
 /** This machine, or what only its own links reach, such as the metadata service of a cloud. */
 const thisHostOrLink = ranges(['127.0.0.0/8', '169.254.0.0/16', '::1/128', 'fe80::/10', 'fec0::/10', 'fd00:ec2::254']);

@@ -39,7 +39,7 @@ const patternText = (url: string): RegExp => new RegExp(`^${url.replaceAll(/:\w+
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route stands for a method that its path does not take. */
+    /** The route refuses a method that its path does not take. */
     refused?: true;
   }
 }

@@ -18,8 +18,8 @@ const excesses = {
 } as const;
 
 /**
- * Only JSON in UTF-8 is read. An empty body is none, whatever its Content-Type says: many clients send
- * `application/json` with requests that carry nothing.
+ * Installs a parser that reads only JSON in UTF-8. An empty body counts as none, whatever its Content-Type: many
+ * clients send `application/json` with requests without a body.
  */
 export function installBodyParser(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();

@@ -1,11 +1,11 @@
 /** Limits of simultaneous connections. A source is an IPv4 address or an IPv6 /64; networks around it have more. */
 export interface ConnectionLimits {
-  /** Of agents that have proven themselves: the rest stays for everything else. */
+  /** Connections of authenticated agents. The rest stays free for other clients. */
   readonly proven: number;
   readonly total: number;
-  /** Of clients that have proven nothing. */
+  /** Connections of clients that have not authenticated. */
   readonly unproven: number;
-  /** The part of these that is kept for sources from which an agent or a key has proven itself before. */
+  /** The part of these that is kept for sources from which an agent or a key has authenticated before. */
   readonly keptForKnown: number;
   readonly perSource: number;
 }
@@ -28,5 +28,5 @@ export function connectionLimits(descriptors: number): ConnectionLimits {
 }
 
 const mostConnections = 200_000;
-/** More than wait for their handshake after a restart, see the limits of the channel. */
+/** More than the agents that wait for their handshake after a restart; see the limits of the channel. */
 const mostUnproven = 24_000;

@@ -11,9 +11,9 @@ import { SourceCounts } from './source-counts.ts';
 export interface ConnectionsDeps {
   readonly limits: ConnectionLimits;
   readonly log: Pick<FastifyBaseLogger, 'warn'>;
-  /** True for an address of a trusted proxy: its connections are those of many sources. */
+  /** Returns true for an address of a trusted proxy, whose connections carry many sources. */
   readonly isProxy: (address: string) => boolean;
-  /** Source address of a request; which proxies to believe is decided there. */
+  /** Returns the source address of a request. It decides which proxies to believe. */
   readonly sourceAddress: (request: IncomingMessage) => string;
   readonly clock: () => number;
 }
@@ -21,21 +21,21 @@ export interface ConnectionsDeps {
 interface Connection {
   readonly socket: Socket;
   readonly proxied: boolean;
-  /** From narrow to wide; none while a proxy has nothing to say on it. */
+  /** From narrow to wide; empty while a proxy has sent no request on it. */
   sources: readonly string[];
   /** Requests that are not answered. */
   readonly requests: Set<IncomingMessage>;
   upgraded: boolean;
-  /** When it began what it does, epoch milliseconds. */
+  /** When its present activity began, epoch milliseconds. */
   since: number;
   proven: boolean;
-  /** Its source has as many as it may have, and this one is behind a proxy. */
+  /** Its source is at its limit, and this connection is behind a proxy. */
   over: boolean;
 }
 
 /**
- * Bounds the connections of the listener, in all and for each source. When there are too many, the source with the most
- * loses an idle one before another source is refused. Agents that have proven themselves count for no source.
+ * Bounds the connections of the listener, in total and for each source. At the limit, the source with the most
+ * connections loses an idle one before another source is refused. Authenticated agents count for no source.
  */
 export class Connections {
   readonly #deps: ConnectionsDeps;
@@ -43,9 +43,9 @@ export class Connections {
   readonly #byPeer = new Map<string, Connection>();
   readonly #sources = new SourceCounts<Connection>();
   readonly #unproven = new Set<Connection>();
-  /** Idle ones of sources that have never proven anything; longest idle first. */
+  /** Idle connections of sources that never authenticated; longest idle first. */
   readonly #idle = new Set<Connection>();
-  /** The others of these sources, in the order in which they began what they do. */
+  /** Other connections of these sources, in the order in which their activity began. */
   readonly #begun = new Set<Connection>();
   readonly #known = new Set<string>();
   #proven = 0;
@@ -72,12 +72,14 @@ export class Connections {
     );
   }
 
-  /** True when the source of a request behind a proxy has too many under way. */
+  /** Returns true when the source of a request behind a proxy has too many requests open. */
   isOver(socket: Duplex): boolean {
     return this.#bySocket.get(socket)?.over === true;
   }
 
-  /** The connection becomes a WebSocket. False: its source has too many, and it must be refused. */
+  /**
+   * Notes that the connection becomes a WebSocket. Returns false when its source has too many and it must be refused.
+   */
   upgrading(request: IncomingMessage, socket: Duplex): boolean {
     const connection = this.#bySocket.get(socket);
     if (connection === undefined) return true;
@@ -86,7 +88,7 @@ export class Connections {
     return this.#sourceOfRequest(connection, request);
   }
 
-  /** An agent has proven itself on this connection. */
+  /** Notes that an agent authenticated on this connection. */
   proven(socket: Duplex): void {
     const connection = this.#bySocket.get(socket);
     if (connection === undefined || connection.proven || connection.socket.destroyed) return;
@@ -100,7 +102,7 @@ export class Connections {
     this.#proven++;
   }
 
-  /** A key has proven itself on this connection. */
+  /** Notes that an API key authenticated on this connection. */
   known(socket: Duplex): void {
     const connection = this.#bySocket.get(socket);
     if (connection !== undefined) this.#learn(connection);
@@ -157,7 +159,7 @@ export class Connections {
     });
   }
 
-  /** Behind a proxy each request may be another source's. */
+  /** Behind a proxy each request may come from another source. */
   #sourceOfRequest(connection: Connection, request: IncomingMessage): boolean {
     if (!connection.proxied) return true;
     const sources = sourcesOf(this.#deps.sourceAddress(request));
@@ -175,7 +177,7 @@ export class Connections {
     if (!this.#isKnown(connection)) this.#begun.add(connection);
   }
 
-  /** To the end of those that are idle. */
+  /** Moves the connection to the end of the idle ones. */
   #rests(connection: Connection): void {
     this.#begun.delete(connection);
     this.#idle.delete(connection);
@@ -205,7 +207,7 @@ export class Connections {
     return this.#evictSlowest() || (own > 0 && this.#evictFrom(newcomer.sources.at(-1) ?? '', false));
   }
 
-  /** Of those that began a request or a handshake and have taken longer for it than they need. */
+  /** Returns a connection whose request or handshake takes longer than it should. */
   #evictSlowest(): boolean {
     const late = this.#deps.clock() - slowMs;
     for (const connection of this.#begun) {
@@ -216,8 +218,8 @@ export class Connections {
   }
 
   /**
-   * Ends the connection that is missed least: an idle one, one that has not sent its request, at need the newest. Handshakes
-   * of agents that began long ago are nearly done, and the gate ends those that are not.
+   * Ends the least useful connection: an idle one, else one without a complete request, else the newest. Old
+   * handshakes of agents are nearly done, and the gate ends those that are not.
    */
   #evictFrom(source: string, atNeed: boolean): boolean {
     let unfinished: Connection | null = null;
@@ -301,7 +303,7 @@ const isUnfinished = ({ requests }: Connection): boolean => [...requests].some((
 const peerOf = ({ remoteAddress, remotePort, localAddress }: Socket): string =>
   `${remoteAddress} ${remotePort} ${localAddress}`;
 
-/** A request or a handshake that takes longer gives way when there are too many connections. */
+/** A request or handshake that takes longer than this may be ended at the limit. */
 const slowMs = 1_000;
 
 /** Sources that are remembered as known. */

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Open files that this process may have at once, as the system says; where it does not, the least that systems give. */
+/**
+ * Returns how many files this process may have open at once, as the system reports; else the usual minimum of systems.
+ */
 export function descriptorLimit(): number {
   try {
     const soft = /^Max open files\s+(\d+|unlimited)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 
-/** The OpenAPI document and a viewer for it, from files that lie here: no internet is needed. */
+/** Serves the OpenAPI document and a viewer for it from local files, without internet access. */
 export function installDocs(app: FastifyInstance, document: () => object): void {
   let text: string | null = null;
   app.get('/openapi.json', (_request, reply) => {

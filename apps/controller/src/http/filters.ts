@@ -1,14 +1,14 @@
 import { type FilterKind, type FilterOperator, filterOperators, longestPattern, id as uuid } from '@sallyport/contract';
 import { FieldErrors } from '../field-errors.ts';
 
-/** One condition of a list. `values` has one entry, but for `in` and `nin`. */
+/** One condition of a list. `values` has one entry, except for `in` and `nin`. */
 export interface Filter<F extends string> {
   readonly field: F;
   readonly operator: FilterOperator;
   readonly values: readonly string[];
 }
 
-/** Reads `filter[field][operator]=value` parameters; anything else among the parameters is refused. */
+/** Reads `filter[field][operator]=value` parameters. Throws `invalid_request` for any other parameter. */
 export function readFilters<F extends string>(
   parameters: Readonly<Record<string, unknown>>,
   fields: Readonly<Record<F, FilterKind>>,
@@ -70,7 +70,7 @@ function valuesOf(kind: FilterKind, operator: FilterOperator, text: string): str
 
 const whole: readonly FilterOperator[] = ['eq', 'ne', 'in', 'nin'];
 
-/** A value that no object can have is a mistake, and worth more than an empty list. */
+/** Refuses a value that no object can have: an error helps more than an empty list. */
 function refusalOf(kind: FilterKind, { operator, values }: Filter<string>): string | null {
   if (operator === 'ilike' && values.some((pattern) => pattern.length > longestPattern))
     return `must have at most ${longestPattern} characters`;

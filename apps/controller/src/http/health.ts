@@ -12,7 +12,10 @@ export interface HealthDeps {
   readonly stopping: () => boolean;
 }
 
-/** `/healthz`: the process lives. `/readyz`: it can serve, that is, its database answers and can be written, and it is not stopping. */
+/**
+ * Serves `/healthz` (the process lives) and `/readyz` (the database answers and can be written, and no stop has
+ * begun).
+ */
 export function installHealth(app: FastifyInstance, { store, stopping }: HealthDeps): void {
   const probe = storageProbe(store);
   app.get('/healthz', async () => ({ status: 'ok' }));
@@ -29,7 +32,7 @@ export function installHealth(app: FastifyInstance, { store, stopping }: HealthD
   });
 }
 
-/** Tries to write, at most once a second however often it is asked. */
+/** Returns a function that tries to write to the database, at most once a second. */
 function storageProbe(store: Store): () => Promise<void> {
   let running: Promise<void> | null = null;
   return async () => {

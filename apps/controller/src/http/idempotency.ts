@@ -7,7 +7,7 @@ import { ApiError } from '../errors.ts';
 import type { SecretBox } from '../secrets/box.ts';
 import type { Caller } from './handlers.ts';
 
-/** An answer as it went out. */
+/** An answer as it was sent. */
 export interface Sent {
   readonly status: number;
   readonly etag: string | null;
@@ -29,7 +29,7 @@ export const idempotencyKeyPattern = '^[!-~]{1,200}$';
 /** How long an answer is kept for repeats. */
 export const idempotencyMs = 24 * 3600 * 1000;
 
-/** The request's Idempotency-Key and what it was used with; null without the header. */
+/** Returns the request's Idempotency-Key and a hash of the request; null without the header. */
 export function idempotentRequest(
   caller: Pick<Caller, 'tenant' | 'actor'>,
   header: unknown,
@@ -48,7 +48,7 @@ export function idempotentRequest(
   return { tenant: caller.tenant, actor: caller.actor.id, key: header, hash };
 }
 
-/** Marks requests with a key as running, so that a repeat that overtakes the first is told so. */
+/** Marks requests with a key as running, so that a repeat during the first request is refused. */
 export class RunningRequests {
   readonly #running = new Set<string>();
 
@@ -66,8 +66,8 @@ export class RunningRequests {
 }
 
 /**
- * Returns the answer of the caller's earlier request with this key, without its secrets; or that of `work`, which is kept
- * in the same transaction: after a crash both the effect and its answer are there, or neither.
+ * Returns the answer of the caller's earlier request with this key, without its secrets; otherwise that of `work`. The
+ * answer is stored in the same transaction, so that after a crash both the effect and its answer exist, or neither.
  */
 export async function onceOnly(
   tx: Tx,
@@ -112,7 +112,7 @@ function keptBody({ response }: Operation, body: string | null): string | null {
   return encodeJson(withoutSecrets(response, decodeJson<unknown>(body)));
 }
 
-/** Removes answers that are too old to be asked for. */
+/** Removes answers that are too old for repeats. */
 export async function forgetOldAnswers(store: Store): Promise<void> {
   await unscoped(store.db, 'ageing is the same for every tenant')
     .deleteFrom('idempotency_keys')

@@ -5,7 +5,7 @@ import type { Channel } from '../channel/types.ts';
 import type { Connections } from './connections.ts';
 import { type FollowedPaths, pathMetrics } from './path-metrics.ts';
 
-/** What the metrics look at when they are asked for. */
+/** What the metrics read at each scrape. */
 export interface Followed extends FollowedPaths {
   readonly channel: Channel;
   readonly runtimes: { followedAgents(): Iterable<string> };
@@ -17,9 +17,9 @@ export interface Followed extends FollowedPaths {
 export interface Metrics {
   follow(followed: Followed): void;
   request(route: string, method: string, status: number, seconds: number): void;
-  /** One step of compiling desired states took this long, milliseconds. */
+  /** Records the time of one step of compiling desired states, milliseconds. */
   readonly compiled: (ms: number) => void;
-  /** So many decisions were explained. */
+  /** Counts explained decisions. */
   readonly explained: (decisions: number) => void;
   text(): Promise<string>;
   readonly contentType: string;
@@ -73,7 +73,7 @@ export function createMetrics(): Metrics {
 export function measureRequests(app: FastifyInstance, metrics: Metrics): void {
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? 'none';
-    // How long a stream lasts is up to who reads it.
+    // The client decides how long a stream lasts.
     if (!isStream(request)) metrics.request(route, request.method, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });

@@ -1,15 +1,15 @@
 import type { Server, Socket } from 'node:net';
 
 /**
- * The TCP connections of a server, from their accept on: also those that never finish a TLS handshake or a request, and
- * those that became WebSockets. The HTTP server forgets the latter and waits for the former.
+ * The accepted TCP connections of a server, including unfinished TLS handshakes and requests, and WebSockets. The HTTP
+ * server would wait for the former and forgets the latter.
  */
 export class OpenSockets {
   readonly #open = new Set<Socket>();
   #cut = false;
 
   constructor(server: Server) {
-    // An https server tells of the TCP connection here, before TLS has begun on it.
+    // An https server emits this for the TCP connection, before TLS begins.
     server.prependListener('connection', (socket) => this.#opened(socket));
   }
 
@@ -32,5 +32,5 @@ export class OpenSockets {
   }
 }
 
-/** How long requests under way, and agents that are told goodbye, may take once the controller stops. */
+/** Time that open requests and connected agents get to finish once the controller stops. */
 export const stopGraceMs = 1_000;

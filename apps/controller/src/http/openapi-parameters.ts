@@ -10,7 +10,7 @@ import { z } from 'zod';
 import { idempotencyKeyPattern } from './idempotency.ts';
 import type { Components, JsonObject } from './openapi-schemas.ts';
 
-/** Returns everything that an operation takes beside its body. */
+/** Returns the parameters of an operation, without its body. */
 export const parametersOf = (operation: Operation, schemas: Components): JsonObject[] => [
   ...fields('path', operation.params, schemas),
   ...fields('query', operation.query, schemas),

@@ -31,7 +31,7 @@ const headersOf = (names: readonly string[]): JsonObject =>
     ? {}
     : { headers: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }])) };
 
-/** A dry run answers 200, beside a success that has another status. */
+/** Adds the answer 200 of a dry run when the success has another status. */
 const planOf = ({ status, dryRun }: Operation): JsonObject =>
   dryRun && status !== 200
     ? {

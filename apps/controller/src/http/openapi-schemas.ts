@@ -6,7 +6,7 @@ export type JsonObject = Record<string, unknown>;
 /** A reference to a schema of the document. */
 export const ref = (name: string): JsonObject => ({ $ref: `#/components/schemas/${name}` });
 
-/** Schemas with an id, each once. What a client sends and what it gets may differ in form: then the first has `Input`. */
+/** Collects schemas with an id, each once. When the forms sent and received differ, the sent one is named `…Input`. */
 export class Components {
   readonly #schemas = new Map<string, JsonObject>();
 

@@ -4,7 +4,7 @@ import { parametersOf } from './openapi-parameters.ts';
 import { FailureResponses, responsesOf } from './openapi-responses.ts';
 import { Components, type JsonObject } from './openapi-schemas.ts';
 
-/** The OpenAPI 3.1 document of the API, made from the table that the server itself runs on. */
+/** Returns the OpenAPI 3.1 document of the API, made from the table of operations that the server uses. */
 export function openApiDocument(basePath: string, version: string): JsonObject {
   const schemas = new Components();
   const failures = new FailureResponses();
@@ -78,7 +78,7 @@ function describe(name: string, operation: Operation, schemas: Components, failu
   };
 }
 
-/** What the table says that has no place of its own in the document. */
+/** Returns the facts of the table that have no field of their own in the document. */
 function descriptionOf(operation: Operation): string {
   const { summary, description, right, ignoredFields = [], dryRun, fresh } = operation;
   const sentences = [

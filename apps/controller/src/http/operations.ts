@@ -20,7 +20,7 @@ import { type IdempotentRequest, idempotentRequest, onceOnly, RunningRequests, t
 import type { OpenStreams, StreamLimits } from './streams.ts';
 import { type RawInput, validateInput } from './validate.ts';
 
-/** What a dry run says about access. */
+/** The change of access that a dry run reports. */
 export interface AccessPreview {
   readonly gained: number;
   readonly lost: number;
@@ -32,11 +32,11 @@ export interface OperationDeps {
   readonly store: Store;
   readonly box: SecretBox;
   readonly auth: AuthDeps;
-  /** Called inside the transaction of a dry run; what it returns is called after that was undone. */
+  /** Called inside the transaction of a dry run. The returned function is called after the rollback. */
   readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
-  /** Told of connections on which a key has proven itself. */
+  /** Called with connections on which a key has authenticated. */
   readonly known: (socket: Duplex) => void;
-  /** Takes a write off what the tenant may; throws `rate_limited`. Bytes of the body. */
+  /** Counts a write with a body of this many bytes against the tenant's budget. Throws `rate_limited`. */
   readonly spendWrite: (tenant: string, bytes: number) => void;
   readonly streams: OpenStreams;
   readonly streamLimits: StreamLimits;
@@ -58,7 +58,7 @@ export function registerOperations(
       method: operation.method,
       url: basePath + operation.path.replaceAll(/\{(\w+)\}/g, ':$1'),
       config: { operation: name, stream: operation.stream !== undefined },
-      // A stream has no length and no end to tell of.
+      // A stream has no length for HEAD to report.
       ...(operation.stream === undefined ? {} : { exposeHeadRoute: false }),
       // Before the body is read, so that a request without a key parses nothing.
       onRequest: async (request) => {

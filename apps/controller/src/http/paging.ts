@@ -14,7 +14,7 @@ export interface Order<C extends string> {
 
 const longestPage = 100;
 
-/** The page asked for; longer ones are cut to 100. */
+/** Returns the requested page, with at most 100 entries. */
 export const pageOf = ({ limit, offset }: Page): Page => ({ limit: Math.min(limit, longestPage), offset });
 
 /** Returns a page of a list together with the figures about the whole list. */

@@ -8,7 +8,7 @@ export interface FollowedPaths {
   readonly paths: Pick<Paths, 'counters'>;
 }
 
-/** Figures of the beacon and of agents that look for paths, read when they are asked for. */
+/** Registers the figures of the beacon and of path finding, which are read at each scrape. */
 export function pathMetrics(registers: Registry[], { beacon, paths }: FollowedPaths): void {
   const counts = (name: string, help: string, label: string, values: () => Iterable<readonly [string, number]>) =>
     new Counter({

@@ -4,7 +4,7 @@ import { isStorageFull } from '../db/storage.ts';
 import { ApiError } from '../errors.ts';
 import type { AllowedMethods } from './allowed-methods.ts';
 
-/** Makes every failure of the server an RFC 9457 problem of our catalogue. What is not ours is told as `internal`. */
+/** Answers every failure of the server as an RFC 9457 problem of our catalogue. Unknown failures become `internal`. */
 export function installProblems(app: FastifyInstance, allowedMethods: AllowedMethods): void {
   const refuse = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = allowedMethods(request.url.split('?')[0] ?? '');
@@ -20,7 +20,7 @@ export function installProblems(app: FastifyInstance, allowedMethods: AllowedMet
   app.setNotFoundHandler(refuse);
 }
 
-/** Failures that the framework meets before a route is known, such as a path that cannot be decoded. */
+/** Answers failures that the framework meets before a route is known, such as a path that cannot be decoded. */
 export function frameworkProblem(error: Error, request: FastifyRequest, reply: FastifyReply): void {
   sendProblem(request, reply, asApiError(error as FastifyError, request));
 }
@@ -71,7 +71,7 @@ function asApiError(error: FastifyError, request: FastifyRequest): ApiError {
 }
 
 let storageFullToldAt = Number.NEGATIVE_INFINITY;
-/** The log may be on the same disk, so it is not told of every request. */
+/** The log may be on the same disk, so not every request is logged. */
 const storageFullToldEveryMs = 10_000;
 
 function storageFull(error: Error, request: FastifyRequest): ApiError {

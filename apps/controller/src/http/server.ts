@@ -12,7 +12,7 @@ export interface ServerOptions {
   readonly tls: { readonly cert: Buffer; readonly key: Buffer } | null;
 }
 
-/** A bare server with our body parser, failures, request ids and security headers. */
+/** Creates a server without routes, with our body parser, failures, request ids and security headers. */
 export function createServer(options: ServerOptions): FastifyInstance {
   const app = fastify({
     loggerInstance: options.log,
@@ -33,7 +33,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
       ? { http: early }
       : { https: { ...options.tls, ...early, handshakeTimeout: early.headersTimeout } }),
   }) as FastifyInstance;
-  // A connection that cannot be accepted (no more open files) is told of here. Unheard, it would end the process.
+  // Emitted when a connection cannot be accepted, for example without free file descriptors. Unhandled, it ends the process.
   app.server.on('error', (error) => {
     if (app.server.listening) options.log.error({ err: error }, 'the listener failed');
   });
@@ -53,20 +53,23 @@ const maxParamLength = 65_536;
 /** How long a client may take to send a request. */
 const requestTimeoutMs = 30_000;
 
-/** How long it may take to finish a TLS handshake, or the head of a request, and how often that is looked at. */
+/** How long a TLS handshake or the head of a request may take, and how often that is checked. */
 const early = { headersTimeout: 10_000, connectionsCheckingInterval: 2_000 };
 
-/** How long nothing may move on a connection while it is answered. Streams send something much more often. */
+/** How long a connection may be silent while it is answered. Streams send much more often. */
 const silentMs = 120_000;
 
-/** How long a connection may rest between requests. Proxies, which must not meet one that just ends, let go after 60 s. */
+/**
+ * How long a connection may be idle between requests. Proxies close theirs after 60 s, so they never reuse a closing
+ * one.
+ */
 const keepAliveMs = 10_000;
 const proxyKeepAliveMs = 75_000;
 
 function logRequests(app: FastifyInstance): void {
   app.addHook('onResponse', async (request, reply) => {
     const { method, id, routeOptions } = request;
-    // The route without its query: nothing that a client sends is worth having a secret in a log for.
+    // The route without its query, because a query may hold a secret.
     const line = { requestId: id, method, route: routeOptions.url, status: reply.statusCode };
     request.log.debug({ ...line, ms: Math.round(reply.elapsedTime * 10) / 10 }, 'request');
   });

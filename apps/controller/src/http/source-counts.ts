@@ -1,4 +1,4 @@
-/** Members of sources, and which source has most. Each step takes the same time, however many sources there are. */
+/** Counts members of sources and finds the source with most. Each step takes constant time. */
 export class SourceCounts<M> {
   readonly #members = new Map<string, Set<M>>();
   /** Sources by the number of their members. */

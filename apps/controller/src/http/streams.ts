@@ -4,7 +4,7 @@ import type { FastifyReply } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { breathe } from '../slices.ts';
 
-/** What an operation with `stream` answers: pieces in batches, read only as fast as the client takes them. */
+/** The answer of an operation with `stream`: pieces in batches, read only as fast as the client takes them. */
 export interface StreamAnswer<P> {
   readonly batches: AsyncIterable<readonly P[]>;
   /** Server-Sent Events only: where the stream begins, and where it stands after a piece, for Last-Event-ID. */
@@ -25,7 +25,7 @@ export const streamLimits: StreamLimits = { heartbeatMs: 15_000, stallMs: 60_000
 /** What a stream is sent with. */
 export interface StreamDeps {
   readonly limits: StreamLimits;
-  /** False as soon as the caller may not read on: asked before anything is sent. */
+  /** Returns false once the caller may not read on. Called before anything is sent. */
   readonly stillAllowed: () => Promise<boolean>;
 }
 
@@ -38,13 +38,13 @@ export class OpenStreams {
     return this.#open.size;
   }
 
-  /** Ends them, and takes no more. */
+  /** Ends all streams and accepts no more. */
   endAll(): void {
     this.#ended = true;
     for (const stream of this.#open) stream.abort();
   }
 
-  /** Runs until the client has everything or is gone. Failures before the first byte are thrown. */
+  /** Sends the stream until it ends or the client disconnects. Throws failures before the first byte. */
   async serve<P>(
     operation: Operation,
     reply: FastifyReply,
@@ -111,7 +111,7 @@ async function* lineText<P>(
   }
 }
 
-/** How long clients wait before they come back, milliseconds. */
+/** How long clients wait before they reconnect, milliseconds. */
 const retryMs = 2000;
 
 async function* eventText<P>(
@@ -120,7 +120,7 @@ async function* eventText<P>(
   { limits, stillAllowed }: StreamDeps,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  // An id without data is no event, but it is what the client resumes by if nothing else comes.
+  // An id without data is no event, but the client resumes from it when nothing else arrives.
   yield `retry: ${retryMs}\n${position === undefined ? '' : `id: ${position.start}\n`}\n`;
   const iterator = batches[Symbol.asyncIterator]();
   let next = iterator.next();
@@ -143,7 +143,7 @@ async function* eventText<P>(
   }
 }
 
-/** What a promise comes to, or null when the time is over first. */
+/** Returns the result of a promise, or null when the time is over first. */
 async function orNothing<T>(promise: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
@@ -156,7 +156,7 @@ async function orNothing<T>(promise: Promise<T>, ms: number): Promise<T | null> 
   }
 }
 
-/** Passes texts on and calls `cut` when the one who reads them does not come back for the next. */
+/** Passes texts on and calls `cut` when the reader does not ask for the next one in time. */
 async function* watched(
   first: IteratorResult<string>,
   texts: AsyncGenerator<string>,

@@ -9,7 +9,7 @@ export interface RawInput {
   readonly body: unknown;
 }
 
-/** Checks everything that came with a request and lists all that is wrong with it, not only the first. */
+/** Checks the input of a request. Throws `invalid_request` with every mistake, not only the first. */
 export function validateInput(operation: Operation, raw: RawInput): RawInput {
   const errors: FieldError[] = [];
   const check = (schema: z.ZodType | undefined, value: unknown, prefix: string): unknown => {
@@ -34,7 +34,7 @@ export function validateInput(operation: Operation, raw: RawInput): RawInput {
   return { params, query, body };
 }
 
-/** A body that is not part of the API's table, checked the same way. */
+/** Checks a body outside the table of operations in the same way. */
 export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
   const result = schema.safeParse(body, { error: plainError });
   if (result.success) return result.data;

@@ -4,6 +4,7 @@ import { ApiError } from '../errors.ts';
 import { blockSize, takeBlock } from './blocks.ts';
 import { overlayColumn } from './range.ts';
 
+/** The two overlay addresses of an object. */
 export interface OverlayAddresses {
   readonly overlay_v4: string;
   readonly overlay_v6: string;
@@ -29,7 +30,7 @@ export async function takeOverlay(tx: Tx, kind: 'gateway' | 'device', owner: str
   return addressesOf(space, fresh);
 }
 
-/** Takes the addresses of an object back; they rest for twice the tenant's lease. */
+/** Frees the addresses of an object. They rest for twice the tenant's lease. */
 export async function freeOverlay(tx: Tx, { overlay_v4 }: Pick<OverlayAddresses, 'overlay_v4'>): Promise<void> {
   const { v4, leaseMs } = await spaceOf(tx);
   await tx.scoped
@@ -39,7 +40,7 @@ export async function freeOverlay(tx: Tx, { overlay_v4 }: Pick<OverlayAddresses,
     .execute();
 }
 
-/** Numbers from 1; the last address of the range is not given either. */
+/** Numbers start from 1, and the last address of the range is not assigned either. */
 const numbersIn = ({ first, last }: IpRange): number => Number(last - first);
 
 /** Where a tenant's addresses lie, and its lease. Read once for each write. */

@@ -1,13 +1,13 @@
 import { unscoped } from '../db/scoped.ts';
 import type { Tx } from '../db/store.ts';
 
-/** Numbers of a block. A tenant takes numbers from its own blocks only, so tenants do not meet at every number. */
+/** Numbers per block. A tenant takes numbers from its own blocks only, so tenants do not compete for each number. */
 export const blockSize = 256;
 
 /**
- * Gives the tenant another block and takes the first number of it. A tenant gets its first block while there is one, and a
- * further one while it has fewer than a quarter of those that are still free: one that has many leaves most of the rest
- * to others, however often this happens. Null: it gets none. `numbers`: those of the whole overlay, the last not given.
+ * Gives the tenant another block and returns its first number; null when the tenant gets none. The first block is
+ * given while one is free. A further block is given while the tenant has fewer than a quarter of the free ones, so
+ * that a large tenant leaves most of the rest to others. `numbers`: count of the whole overlay, the last one excluded.
  */
 export async function takeBlock(tx: Tx, numbers: number): Promise<number | null> {
   const { own, taken } = await unscoped(tx.db, 'blocks of overlay numbers are unique across tenants')

@@ -30,8 +30,9 @@ export const overlayColumn = (eb: ExpressionBuilder<Database, 'tenants'>) =>
   eb.selectFrom('meta').select('meta.value').where('meta.key', '=', 'overlay').$asScalar().$notNull().as('overlay');
 
 /**
- * Takes the range that the operator wants, and returns the one that holds. A range in which numbers are in use can only
- * be made shorter or longer at its end: every number keeps its address. Throws OperatorError where an address would change.
+ * Applies the range that the operator wants and returns the range in force. A range with used numbers can only become
+ * shorter or longer at its end, so that every number keeps its address. Throws OperatorError when an address would
+ * change.
  */
 export async function settleOverlay(store: Store, wanted: string | null): Promise<string> {
   const all = unscoped(store.db, 'the overlay belongs to the controller, not to a tenant');

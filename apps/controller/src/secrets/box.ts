@@ -8,9 +8,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 
-/**
- * What must be kept but not readable in a stolen database. Everything derives from the master key of 32 bytes.
- */
+/** Protects secrets so that a stolen database does not reveal them. All keys derive from the master key of 32 bytes. */
 export interface SecretBox {
   /** AES-256-GCM. `purpose` binds the text to its place: it opens with the same purpose only. */
   seal(text: string, purpose: string): string;
@@ -20,6 +18,7 @@ export interface SecretBox {
   keyedHash(text: string): string;
 }
 
+/** Makes a secret box from the master key. */
 export function createSecretBox(masterKey: Buffer): SecretBox {
   const derive = (use: string) =>
     createSecretKey(Buffer.from(hkdfSync('sha256', masterKey, '', `sallyport ${use}`, 32)));

@@ -44,17 +44,17 @@ export async function loadIdentity(store: Store, box: SecretBox): Promise<Contro
   return identity(made.key, made.epoch);
 }
 
-/** Begins another history of revisions: whatever agents have seen of this database before counts no more. */
+/** Begins a new epoch. Agents then discard what they know from earlier epochs of this database. */
 export async function beginEpoch(store: Store): Promise<void> {
   await setEpoch(unscoped(store.db, 'the epoch belongs to the controller, not to a tenant'));
 }
 
-/** As `beginEpoch`, in a transaction of the caller's. */
+/** Does the same inside a transaction of the caller. */
 export async function setEpoch(meta: Kysely<Database>): Promise<void> {
   await meta.updateTable('meta').set({ value: randomUUID() }).where('key', '=', 'epoch').execute();
 }
 
-/** Whether the box belongs to the database whose identity was sealed so. */
+/** Returns whether the box belongs to the database with this sealed identity. */
 export function identityFits(box: SecretBox, sealed: string): boolean {
   try {
     openKey(box, sealed);

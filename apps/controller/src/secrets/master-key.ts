@@ -11,7 +11,7 @@ export function readMasterKey(file: string): Buffer {
   return Buffer.from(text, 'hex');
 }
 
-/** Writes a key for its owner only, durably, in place of what is there, and gives it back. */
+/** Writes a key durably for its owner only, replacing any other, and returns it. */
 export function writeMasterKey(file: string, key: Buffer): Buffer {
   attempt(`${file} cannot be written`, () => {
     rmSync(file, { force: true });

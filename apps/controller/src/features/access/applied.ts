@@ -13,8 +13,8 @@ export interface Packet {
 }
 
 /**
- * What a gateway does with a packet when these items are in force: the policy that admits it, or null. Items that are over
- * at `now`, epoch milliseconds, admit nothing; nor do items that name others which are not there.
+ * Returns the policy that admits a packet when these items are in force, or null. Items that have expired at `now`,
+ * epoch milliseconds, or that name missing items admit nothing.
  */
 export function admittedBy(items: readonly StateItem[], packet: Packet, now: number): string | null {
   const device = items.find((item) => item.kind === 'device' && item.id === packet.device);
@@ -35,7 +35,7 @@ export function admittedBy(items: readonly StateItem[], packet: Packet, now: num
 const isOver = ({ expiresAt }: { readonly expiresAt: number | null }, now: number): boolean =>
   expiresAt !== null && expiresAt <= now;
 
-/** The class that an address belongs to; classes are disjoint. */
+/** Returns the class of an address. Classes are disjoint. */
 function classOf(items: readonly StateItem[], text: string): string | null {
   const address = parseAddress(text);
   if (address === null) return null;

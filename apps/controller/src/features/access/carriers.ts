@@ -26,8 +26,8 @@ export async function inForce(
 }
 
 /**
- * Gateways as an explanation lists them. `choices` come in their order of priority; of those that carry the destination,
- * the first that is online is chosen, and when none is, the first.
+ * Returns the gateways of an explanation. `choices` are in order of priority. Of those that carry the destination, the
+ * first online one is chosen; without one, the first.
  */
 export function explainedGateways(
   choices: readonly GatewayChoice[],
@@ -65,7 +65,7 @@ function choiceReason(
     : `it is the first in order that is online${drained}`;
 }
 
-/** Whether what is in force on a gateway does with the packet, at `now`, what is decided. */
+/** Returns whether the state in force on a gateway agrees with the decision about the packet at `now`. */
 export function agreement(
   world: World,
   query: AccessQuery & { device: string },

@@ -11,7 +11,7 @@ export async function matrix(
   tenant: string,
   query: Input<'accessMatrix'>['query'],
 ): Promise<AsyncIterable<MatrixEntry[]>> {
-  // A copy that stands still while the one that is followed goes on.
+  // A copy, because the followed world changes meanwhile.
   const world = (await worlds.world(tenant)).with([]);
   const names = await resourceNames(scoped(store.db, tenant), world.resources.keys());
   return entries(world, names, accessMatrixSteps(world, store.now(), filterOf(query)));

@@ -4,7 +4,7 @@ import { matrix } from './matrix.ts';
 
 /** What the operations on access need. */
 export interface AccessRouteDeps extends AccessDeps {
-  /** So many decisions were explained. */
+  /** Counts explained decisions. */
   readonly explained: (decisions: number) => void;
 }
 

@@ -12,10 +12,13 @@ interface Known {
   revision: number;
 }
 
-/** Keys remembered: those that were looked up last. */
+/** Most keys that are remembered: those that were looked up last. */
 const rememberedKeys = 100_000;
 
-/** Keys are looked up once and remembered until a commit touches them; moments of use are written behind. */
+/**
+ * Finds callers by API key. Keys are looked up once and remembered until a commit changes them; times of use are
+ * written later.
+ */
 export class ApiKeyAuthenticator implements KeyAuthenticator {
   readonly #store: Store;
   readonly #known = new Map<string, Known>();
@@ -89,5 +92,5 @@ export class ApiKeyAuthenticator implements KeyAuthenticator {
   }
 }
 
-/** Longer than any key that can be made; hashing more is work for nothing. */
+/** Longer than any valid key, so that longer input is not hashed. */
 const longestKey = 512;

@@ -41,7 +41,7 @@ export async function auditPage(
   return { events, total };
 }
 
-/** All events that match, oldest first, up to those that are there when it begins. */
+/** Yields all matching events, oldest first, up to those that exist when it begins. */
 export async function* allEvents(
   store: Store,
   tenant: string,

@@ -105,7 +105,10 @@ const defaultRelayPorts = '52000-52999';
 const relayRange = ({ relay_from, relay_to }: Pick<GatewayRow, 'relay_from' | 'relay_to'>): string =>
   `${relay_from}-${relay_to}`;
 
-/** Returns the range of relay ports. The first port answers probes, so it must not be the WireGuard port. */
+/**
+ * Returns the range of relay ports. Pairs skip WireGuard's port, but the first port answers probes and must be another
+ * one.
+ */
 function relayPorts(given: string | undefined, wireguardPort: string): { relay_from: number; relay_to: number } {
   const [relay_from = 0, relay_to = 0] = (given ?? defaultRelayPorts).split('-').map(Number);
   if (given !== undefined && relay_from === Number(wireguardPort))

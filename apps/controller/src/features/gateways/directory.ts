@@ -18,7 +18,7 @@ export interface DirectoryDeps {
   readonly box: SecretBox;
   /** WireGuard keys of the controller itself, base64. */
   readonly reservedKeys: ReadonlySet<string>;
-  /** Told of moments written to rows outside of a commit: tenant, then gateway id to epoch milliseconds. */
+  /** Called with times that are written outside of a commit: tenant, then epoch milliseconds by gateway id. */
   readonly onLastOnline: (tenant: string, moments: ReadonlyMap<string, number>) => void;
   /** Host by which others reach this machine, or null. */
   readonly publicHost: () => Promise<string | null>;
@@ -83,7 +83,7 @@ const record = (row: GatewayRow): AgentRecord => ({
   wireguardPublicKey: row.wireguard_key,
 });
 
-/** Where the channels of gateways come from, for when the beacon has lost sight of one. */
+/** Source addresses of the channels of gateways, used while the beacon does not see a gateway. */
 class ChannelSources {
   readonly #endpoints = new Map<string, string>();
 
@@ -118,7 +118,7 @@ async function enrol(
 ): Promise<EnrolOutcome> {
   const row = await findGateway(tx.scoped, gateway);
   if (row === undefined || !sameText(row.token_hash, box.keyedHash(secret))) return 'bad-token';
-  // The same agent may come again, when its connection ended before it heard so.
+  // The same agent retries when its connection ended before it got the answer.
   if (row.identity_key !== null) return row.identity_key === keys.identityKey ? 'enrolled' : 'already-enrolled';
   if (await isForeignKey(tx, gateway, keys.wireguardPublicKey, reservedKeys)) return 'key-taken';
   await updateFacts(tx, row, { identity_key: keys.identityKey, wireguard_key: keys.wireguardPublicKey });
@@ -137,7 +137,7 @@ async function newKey(
   return 'changed';
 }
 
-/** An agent that comes over loopback is on this machine: others reach it where they reach us. */
+/** Returns the endpoint that other hosts use. An agent on loopback is reached at the address of this machine. */
 async function endpointForOthers({ publicHost }: DirectoryDeps, endpoint: string): Promise<string | null> {
   const parsed = parseEndpoint(endpoint);
   if (parsed === null || !isLoopback(parsed.host)) return endpoint;
@@ -173,7 +173,7 @@ async function updateFacts(tx: Tx, row: GatewayRow, facts: RowUpdate<'gateways'>
 const areNews = (row: GatewayRow, facts: RowUpdate<'gateways'>): boolean =>
   Object.entries(facts).some(([column, value]) => row[column as keyof GatewayRow] !== value);
 
-/** Rows of one write behind: a few milliseconds. */
+/** Rows per delayed write, which takes a few milliseconds. */
 const rowsPerWrite = 200;
 
 async function writeLastOnline(

@@ -30,9 +30,9 @@ export interface LocalAgent {
 }
 
 /**
- * Token of the gateway that runs beside the controller: made once, in the first tenant. Null when an administrator has
- * deleted it since: that was an order. When the database and the agent's directory are not of the same time, as after a
- * restore of one of them, the agent gets a new token: both belong to this controller.
+ * Returns the token of the gateway beside the controller, which is created once, in the first tenant; null after an
+ * administrator deleted it. When the database and the agent's directory differ in age, as after a restore of one of
+ * them, the agent gets a new token, because both belong to this controller.
  */
 export async function localGatewayToken(deps: LocalGatewayDeps): Promise<string | null> {
   const { store, box } = deps;

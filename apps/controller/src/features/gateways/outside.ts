@@ -54,7 +54,7 @@ export async function knockFromOutside(outside: Outside, row: GatewayRow, mtu: n
   return [named, await unanswered(way, row.wireguard_key, result.reason)];
 }
 
-/** A knock at one gateway's endpoint. */
+/** One probe of a gateway's endpoint. */
 interface Way {
   readonly outside: Outside;
   readonly row: GatewayRow;
@@ -84,7 +84,7 @@ const given = ({ outside, place }: Way, address: string | null): Finding => {
   return found(`Endpoint: ${place}, as given${is}.`);
 };
 
-/** Only with details: whether a name resolves in the controller's network is nothing that tenants may ask. */
+/** Needs details, because tenants may not learn which names resolve in the controller's network. */
 async function beforeDeployment(way: Way): Promise<Finding[]> {
   const { outside, row, place } = way;
   if (row.endpoint === null) return [discovered(row, place)];
@@ -102,7 +102,7 @@ const unresolved = (host: string, code: string): Finding =>
     `The name ${host} cannot be resolved (${code}): correct it in DNS, or give the gateway another endpoint.`,
   );
 
-/** What a knock came to. `address`: where it went; `code`: of the resolver. */
+/** The result of a probe. `address`: its target; `code`: the failure of the resolver. */
 type Knock =
   | (Extract<HandshakeProbeResult, { ok: true }> & { readonly address: string })
   | {
@@ -112,7 +112,7 @@ type Knock =
       readonly code?: string;
     };
 
-/** A failure is told when the time is up, so that its time tells nothing either. */
+/** Reports a failure only when the time is up, so that its duration reveals nothing. */
 async function knock(
   outside: Outside,
   row: GatewayRow,
@@ -149,7 +149,10 @@ async function knockNow(
   return { ...result, address };
 }
 
-/** Whether the gateway's agent is on this machine: its channel comes over loopback, and has our name or address then. */
+/**
+ * Returns whether the gateway's agent is on this machine: its channel then comes over loopback with our name or
+ * address.
+ */
 function runsHere({ discovered_endpoint }: GatewayRow): boolean {
   const host = discovered_endpoint === null ? null : (parseEndpoint(discovered_endpoint)?.host ?? null);
   return host !== null && (parseAddress(host) === null || isLoopback(host) || isOwnAddress(host));
@@ -162,7 +165,7 @@ const answered = ({ outside, place }: Way, { rttMs, from }: Answered): Finding =
     `WireGuard: answers a handshake at ${place} in ${Math.ceil(rttMs)} ms, knocked at from ${outside.details ? `${from} in ` : ''}the controller's own network; other networks may see it otherwise.`,
   );
 
-/** An endpoint that was only discovered may be closed to who is not expected: NATs are opened from both sides. */
+/** A discovered endpoint may be closed to unexpected peers, because NATs open only from inside. */
 async function unanswered(
   { outside, row, place }: Way,
   publicKey: string,

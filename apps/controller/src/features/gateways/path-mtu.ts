@@ -6,8 +6,8 @@ import { z } from 'zod';
 const run = promisify(execFile);
 
 /**
- * Largest packet that this machine sends to an address unfragmented, as its kernel knows it by now: of the interface, or
- * less where a router on the way has said so. Null where that cannot be found out.
+ * Returns the largest packet that this machine sends to an address unfragmented, as the kernel knows it now: the MTU
+ * of the interface, or less after a router on the path reported so. Null when it cannot be found out.
  */
 export async function pathMtu(address: string): Promise<number | null> {
   try {

@@ -17,7 +17,7 @@ export interface Tested {
 /** How long the agent may take to probe everything, milliseconds. */
 const probeTimeoutMs = 10_000;
 
-/** Tests gateways, each once at a time: who asks for one that is being tested gets the same answer. */
+/** Tests gateways, each once at a time. Requests during a running test get its answer. */
 export class ConfigurationTests {
   readonly #channel: Pick<Channel, 'presence' | 'probe'>;
   readonly #outside: Outside;
@@ -53,7 +53,7 @@ export class ConfigurationTests {
   }
 }
 
-/** `error` is what failed, without what is only worth knowing. */
+/** `error` holds the failures only, without remarks. */
 function answer(status: TestConfiguration['status'], findings: readonly Finding[]): TestConfiguration {
   const errors = findings.flatMap(({ error }) => error ?? []);
   const details = findings.map(({ sentence }) => sentence).join(' ');

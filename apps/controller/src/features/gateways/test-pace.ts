@@ -1,10 +1,10 @@
 import { ApiError } from '../../errors.ts';
 
-/** Tests of a tenant at once, and how long until there may be one more. */
+/** How many tests a tenant may start at once, and the time until one more. */
 const burst = 10;
 const restMs = 5_000;
 
-/** How often a tenant may have the controller knock at its gateways. */
+/** Limits how often a tenant may have the controller probe its gateways. */
 export class TestPace {
   /** By tenant: when all of its tests may be used again, epoch milliseconds. */
   readonly #restedAt = new Map<string, number>();

@@ -71,7 +71,7 @@ async function existing(tx: Tx, id: string): Promise<AddressParts> {
   return address;
 }
 
-/** Gives the wanted addresses ids and ascending positions, moving as few of those that exist as it takes. */
+/** Gives the wanted addresses ids and ascending positions, and moves as few existing ones as possible. */
 function placed(
   resource: string,
   before: ReadonlyMap<string, AddressParts>,

@@ -3,7 +3,7 @@ import { domainToASCII } from 'node:url';
 /** Returns a host name as it is stored: in lower case, without a final dot. */
 export const canonicalName = (text: string): string => text.toLowerCase().replace(/(?<=[^.])\.$/, '');
 
-/** Why a canonical text is no host name (RFC 1123), in words for its field; null when it is one. */
+/** Returns why a canonical text is no host name (RFC 1123), as a message for its field; null when it is one. */
 export function nameRefusal(text: string): string | null {
   if (!/^[\p{L}\p{M}\p{N}*._-]+$/u.test(text) || !/\p{L}/u.test(text))
     return 'must be an IPv4 or IPv6 address, a CIDR range or a host name';
@@ -17,5 +17,5 @@ export function nameRefusal(text: string): string | null {
 
 const label = '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?';
 const hostName = new RegExp(`^(?=.{1,253}$)${label}(\\.${label})*$`);
-/** Resolvers take such a text for an IPv4 address. */
+/** Matches text that resolvers take for an IPv4 address. */
 const lastLabelIsNumber = /(^|\.)[0-9]+$/;

@@ -25,12 +25,12 @@ export class GatewayLists {
     return list.text(this.#presence, withTokens);
   }
 
-  /** Moments written to rows without a commit that listeners see. */
+  /** Notes times that were written to rows without a commit that listeners see. */
   lastOnline(tenant: string, moments: ReadonlyMap<string, number>): void {
     this.#lists.get(tenant)?.lastOnline(moments);
   }
 
-  /** The tenants asked for most recently stay. */
+  /** Keeps the list of this tenant as the most recently used one, and drops the oldest. */
   #keep(tenant: string, list: TenantList): void {
     this.#lists.delete(tenant);
     this.#lists.set(tenant, list);

@@ -13,7 +13,7 @@ export async function endPairsOf(tx: Tx, agent: string): Promise<void> {
   );
 }
 
-/** Pairs of a relay whose ports are not for it to give any more: outside of its range, or WireGuard's. */
+/** Ends the pairs of a relay whose ports it may no longer give: those outside its range, and WireGuard's own. */
 export async function endPairsOutside(
   tx: Tx,
   relay: string,

@@ -147,6 +147,6 @@ export type PresenceSource = Pick<Channel, 'presence'>;
 const iso = (at: number): string => new Date(at).toISOString();
 const isoOrNull = (at: number | null): string | null => (at === null ? null : iso(at));
 
-/** A field that answers leave out when it has no value. */
+/** Returns a field that answers leave out when it has no value. */
 const present = <K extends string, V>(key: K, value: V | null): Partial<Record<K, V>> =>
   value === null ? {} : ({ [key]: value } as Record<K, V>);

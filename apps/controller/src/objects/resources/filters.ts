@@ -13,8 +13,8 @@ export const resourceFilters = (parameters: Readonly<Record<string, unknown>>): 
   readFilters(parameters, fields);
 
 /**
- * Resources that fit every filter. A resource has many gateways, policies and protocols: a filter on them asks for one
- * that fits, and `ne` and `nin` are the opposite of `eq` and `in`.
+ * Returns a query for the resources that fit every filter. A filter on gateways, policies or protocols asks for one
+ * that fits; `ne` and `nin` are the opposite of `eq` and `in`.
  */
 export function matching(db: Scoped, filters: readonly ResourceFilter[]) {
   return filters.reduce((query, filter) => query.where(condition(db, filter)), db.selectFrom('resources'));
@@ -27,7 +27,7 @@ function condition(db: Scoped, { field, operator, values }: ResourceFilter) {
   return opposite ? isNotAmong('resources.id', rows) : isAmong('resources.id', rows);
 }
 
-/** Query for the ids of the resources of which one of the related objects fits. */
+/** Returns a query for the ids of resources with a related object that fits. */
 function resourcesWith(db: Scoped, field: FilterField, operator: FilterOperator, values: readonly string[]) {
   if (field === 'gateways.id')
     return db

@@ -77,7 +77,7 @@ export async function updateResource(tx: Tx, id: string, values: RowUpdate<'reso
   await tx.scoped.updateTable('resources').set(values).where('id', '=', id).execute();
 }
 
-/** Addresses and attachments go with it. */
+/** Deletes a resource together with its addresses and attachments. */
 export async function deleteResource(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('resources').where('id', '=', id).execute();
 }
@@ -114,7 +114,7 @@ export async function deleteAddresses(tx: Tx, ids: readonly string[]): Promise<v
   for (const part of chunks(ids)) await tx.scoped.deleteFrom('addresses').where('id', 'in', part).execute();
 }
 
-/** Gives addresses other protocols than they had. */
+/** Replaces the protocols of addresses. */
 export async function replaceAddressProtocols(tx: Tx, addresses: readonly AddressParts[]): Promise<void> {
   const ids = addresses.map(({ id }) => id);
   for (const part of chunks(ids))
@@ -122,7 +122,7 @@ export async function replaceAddressProtocols(tx: Tx, addresses: readonly Addres
   await insertAddressProtocols(tx, addresses);
 }
 
-/** Attaches exactly these gateways, first is highest. */
+/** Attaches exactly these gateways, highest priority first. */
 export async function replaceGateways(tx: Tx, resource: string, gateways: readonly string[]): Promise<void> {
   await tx.scoped.deleteFrom('resource_gateways').where('resource_id', '=', resource).execute();
   const rows = gateways.map((gateway_id, position) => ({ resource_id: resource, gateway_id, position }));

@@ -15,7 +15,9 @@ type Gateways = ReadonlyMap<string, Gateway>;
 /** A resource as other objects carry it. */
 export type NestedResource = NonNullable<Policy['resources']>[number];
 
-/** A resource as answers carry it. It is ONLINE when a gateway that carries it is, and enforces one of its addresses. */
+/**
+ * Returns a resource in the form of answers. It is ONLINE when a gateway is online and enforces one of its addresses.
+ */
 export function resourceView(
   { row, addresses, gateways }: ResourceParts,
   protocols: Protocols,
@@ -53,7 +55,7 @@ export const nestedResourceView = (row: ResourceRow): NestedResource => ({
   ...(row.description === null ? {} : { description: row.description }),
 });
 
-/** What keeps a resource from being reached, whatever policies say; null when nothing does. */
+/** Returns why a resource is unreachable under any policy; null when it is reachable. */
 function unreachableReason(
   type: AccessType,
   addresses: readonly AddressParts[],
