@@ -37,7 +37,9 @@ export function matchesResource(policy: WorldPolicy, resource: WorldResource): b
   return speaksOf(policy.type, resource.type) && (policy.allResources || policy.resources.includes(resource.id));
 }
 
-/** Returns whether policies of a type name resources of a type. Policies between sites name private and SaaS resources. */
+/**
+ * Returns whether policies of a type name resources of a type. Policies between sites name private and SaaS resources.
+ */
 export function speaksOf(policy: PolicyType, resource: AccessType): boolean {
   return policy === 'SITETOSITE' ? isAttachable(resource) : policy === resource;
 }
@@ -58,8 +60,8 @@ export function opensOn(policy: WorldPolicy, gateway: string): boolean {
 }
 
 /**
- * Returns the rule that a policy depends on. Null: it depends on none, as a deny and an unrestricted allow do. Undefined:
- * the rule does not exist, so the policy is never met.
+ * Returns the rule that a policy depends on. Null: it depends on none, as a deny and an unrestricted allow do.
+ * Undefined: the rule does not exist, so the policy is never met.
  */
 export function conditionOf(world: World, policy: WorldPolicy): WorldRule | null | undefined {
   if (!policy.allow) return null;

@@ -18,7 +18,7 @@ import { Tenant } from './routing/tenant.ts';
 import { TransitFinder } from './routing/transit-finder.ts';
 
 /**
- * Desired states of all gateways of a tenant, and of the native devices that somebody follows. It keeps them up with
+ * The desired states of all gateways of a tenant, and of the native devices that are followed. It keeps them up with
  * changes of the tenant's world and with the time. A state depends on the world and the time alone: every sequence of
  * changes that leads to the same world at the same moment leads to the same items and hashes.
  */

@@ -6,7 +6,7 @@ import type { MemberSource } from './member-sources.ts';
 /** Members whose policies are matched again. */
 export interface Rematch {
   readonly members: ReadonlySet<string>;
-  /** Those members about whom the items of gateways say something else. */
+  /** Members among them whose own facts changed, so that their items at gateways change. */
   readonly changed: ReadonlySet<string>;
 }
 

@@ -240,7 +240,7 @@ test('a deactivated device has only its interface; a plain device has no state',
   set({ native: false });
   assert.deepEqual(compiler.items('d1'), []);
   compiler.unfollow('d1');
-  assert.equal(set({}).has('d1'), false, 'nobody follows it');
+  assert.equal(set({}).has('d1'), false, 'the device is not followed');
 });
 
 test('a pair is relayed while the device has a grant: at the relay, in the device and at the gateway', () => {

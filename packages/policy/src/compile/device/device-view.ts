@@ -12,7 +12,7 @@ import type { Tenant } from '../routing/tenant.ts';
 import { refusals, type Unmet } from './denials.ts';
 import { pingHints } from './ping-hints.ts';
 
-/** What devices of one audience see whose refusals are equal too: routes, resources and peers. */
+/** What devices see that share an audience and have equal refusals: routes, resources and peers. */
 export class DeviceView {
   readonly key: string;
   readonly audience: Audience;

@@ -15,7 +15,7 @@ export class CellResolver {
   readonly #gateway: string;
   readonly #policies: PolicyIndex;
   readonly #ports = new Map<string, PolicyPorts>();
-  /** Those of them that are open elsewhere, where packets are passed on to. */
+  /** The grants that open ports at other gateways, to which packets are passed on. */
   readonly #onward = new Map<string, PolicyPorts>();
   readonly #known = new Map<string, Map<string, Cell | null>>();
   readonly #steps = new WeakMap<Cell, readonly Step[]>();
@@ -154,7 +154,7 @@ function stepsOf(rules: readonly TimedRule[], grants: readonly Grant[], kind: Bu
   return [step(first, later[0]), ...later.map((turn, i) => step(turn, later[i + 1])).filter(isOpen)];
 }
 
-/** What leads onward has bundles of its own, so that the hash of a state tells whether it does. */
+/** Cells that pass packets on have separate bundles, so that the hash of a state shows the difference. */
 type BundleKind = 'bundle' | 'onward-bundle';
 
 interface Turn {
@@ -217,7 +217,7 @@ function byClass(a: Cell, b: Cell): number {
   return a.class < b.class ? -1 : a.class > b.class ? 1 : 0;
 }
 
-/** Returns the classes in which the ports of a policy are others now. */
+/** Returns the classes in which the ports of a policy changed. */
 function replace(all: Map<string, PolicyPorts>, policy: string, ports: PolicyPorts): string[] {
   const before = all.get(policy) ?? new Map();
   if (ports.size === 0) all.delete(policy);

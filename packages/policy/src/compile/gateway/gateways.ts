@@ -23,7 +23,7 @@ export interface GatewayChanges {
   readonly entries: ReadonlySet<string>;
   /** Policies that may have another outcome, by gateway. */
   readonly policies: ReadonlyMultimap;
-  /** Whether the items that all agents get may be others. */
+  /** Whether the items that all agents get may have changed. */
   readonly common: boolean;
 }
 

@@ -20,7 +20,7 @@ export class EntryGateways {
     return device.entryGateway;
   }
 
-  /** Returns the gateways that a device names as its entry gateway, also those that cannot be one now. */
+  /** Returns the gateways that devices name as entry gateway, even if they cannot be one now. */
   named(): Iterable<string> {
     return this.#devices.keys();
   }

@@ -10,7 +10,7 @@ export interface Affected {
   readonly sites: Rematch;
   /** Whether the tenant moved to another time zone. */
   readonly timeZone: boolean;
-  /** Whether the policies about a destination may be others: resources or policies changed. */
+  /** Whether resources or policies changed, so that other policies may decide about a destination. */
   readonly destinations: boolean;
   readonly gateways: GatewayChanges;
   readonly routes: RouteChanges;
