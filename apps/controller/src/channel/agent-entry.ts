@@ -8,12 +8,12 @@ import { FollowedState } from './followed-state.ts';
 import { GatewayNotes } from './gateway-notes.ts';
 import { HostClock } from './host-clock.ts';
 import type { ChannelLimits } from './limits.ts';
-import type { Link } from './link.ts';
 import type { Log } from './log.ts';
 import type { Observations } from './observations.ts';
 import { AgentPresence, shownBy } from './presence.ts';
 import { ProbeRequests } from './probes.ts';
-import type { Report } from './session-types.ts';
+import type { Session } from './session.ts';
+import type { Report, SessionInput } from './session-types.ts';
 import { SourceEndpoint } from './source-endpoint.ts';
 import type { StateFeed } from './state-feed.ts';
 import { Alarm, type Timers } from './timers.ts';
@@ -40,6 +40,15 @@ export interface EntryHost {
   readonly findPath: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void;
   /** The gateway or device was deleted; the entry is of no use any more. */
   readonly deleted: (entry: AgentEntry) => void;
+}
+
+/** The connection of an agent, as its entry uses it. */
+export interface AgentLink {
+  readonly address: string | null;
+  readonly session: Pick<Session, 'leaseUntil'>;
+  /** Tells the session that the desired state moved. The same function each time, so that a queue knows it. */
+  readonly pump: () => void;
+  input(input: SessionInput): void;
 }
 
 /** What an agent said before it was admitted. */
@@ -76,7 +85,7 @@ export class AgentEntry {
   /** By role: a gateway's own facts, or those that a client reports about its device. */
   readonly #notes: { readonly gateway: GatewayNotes | null; readonly device: DeviceNotes | null };
   readonly #alarm: Alarm;
-  #link: Link | null = null;
+  #link: AgentLink | null = null;
   #idleSince: number;
   #generation = 0;
   #leaseUntil: number | null = null;
@@ -117,7 +126,7 @@ export class AgentEntry {
     return this.#state.feed;
   }
 
-  get link(): Link | null {
+  get link(): AgentLink | null {
     return this.#link;
   }
 
@@ -152,7 +161,7 @@ export class AgentEntry {
   }
 
   /** Makes the link's agent the agent of this entry, in place of any other. */
-  install(link: Link, state: DesiredState, { agent, applied, newHost }: Introduction): void {
+  install(link: AgentLink, state: DesiredState, { agent, applied, newHost }: Introduction): void {
     const now = this.#host.clock();
     const before = this.#link;
     const items = state.items();
@@ -171,7 +180,7 @@ export class AgentEntry {
   }
 
   /** The link is over. */
-  release(link: Link): void {
+  release(link: AgentLink): void {
     this.#host.queue.drop(link.pump);
     if (this.#link !== link) return;
     const now = this.#host.clock();
