@@ -8,12 +8,29 @@ export function itemsFor(protocol: number): ItemsFor {
 }
 
 function beforeThree(item: StateItem): StateItem {
-  if (item.kind === 'profile') return { ...item, cells: item.cells.map(({ after: _, onward: __, ...cell }) => cell) };
-  if (item.kind === 'resource') {
-    const { ping: _, ...resource } = item;
-    return resource;
+  switch (item.kind) {
+    case 'profile':
+      return { ...item, cells: item.cells.map(({ after: _, onward: __, ...cell }) => cell) };
+    case 'resource': {
+      const { ping: _, ...resource } = item;
+      return resource;
+    }
+    case 'route': {
+      const { target: _, ...route } = item;
+      return route;
+    }
+    case 'gateway':
+    case 'client':
+    case 'device':
+    case 'site':
+    case 'class':
+    case 'bundle':
+    case 'probe':
+    case 'beacon':
+    case 'peer':
+    case 'relay-point':
+    case 'relay':
+    case 'egress':
+      return item;
   }
-  if (item.kind !== 'route') return item;
-  const { target: _, ...route } = item;
-  return route;
 }

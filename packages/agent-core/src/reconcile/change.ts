@@ -144,8 +144,28 @@ export function movesRoutes({ before, after }: ItemChange): boolean {
 }
 
 function routesText(item: StateItem | null): string {
-  if (item?.kind === 'route') return `${prefixOf(item)}${isInternet(item) ? ' internet' : ''}`;
-  return item?.kind === 'peer' ? [...item.sources, ...item.addresses].sort().join() : '';
+  switch (item?.kind) {
+    case 'route':
+      return `${prefixOf(item)}${isInternet(item) ? ' internet' : ''}`;
+    case 'peer':
+      return [...item.sources, ...item.addresses].sort().join();
+    case undefined:
+    // The caller looks at these two whole.
+    case 'gateway':
+    case 'client':
+    case 'device':
+    case 'site':
+    case 'class':
+    case 'bundle':
+    case 'profile':
+    case 'probe':
+    case 'beacon':
+    case 'resource':
+    case 'relay-point':
+    case 'relay':
+    case 'egress':
+      return '';
+  }
 }
 
 /** A peer that lives keeps its endpoint, which may have roamed. */

@@ -59,13 +59,40 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   const profiles = new Map<string, Profile>();
   const bundles = new Map<string, Bundle>();
   for (const item of isOpen(gateway) ? items.values() : []) {
-    if (item.kind === 'device') devices.set(item.id, firewallDeviceOf(item));
-    else if (item.kind === 'site') sites.set(item.id, siteOf(item));
-    else if (item.kind === 'peer') gateways.set(item.id, peerGatewayOf(item));
-    else if (item.kind === 'egress') egress.set(item.id, egressOf(item));
-    else if (item.kind === 'class') classes.set(item.id, addressClassOf(item));
-    else if (item.kind === 'profile') profiles.set(item.id, item);
-    else if (item.kind === 'bundle') bundles.set(item.id, item);
+    switch (item.kind) {
+      case 'device':
+        devices.set(item.id, firewallDeviceOf(item));
+        break;
+      case 'site':
+        sites.set(item.id, siteOf(item));
+        break;
+      case 'peer':
+        gateways.set(item.id, peerGatewayOf(item));
+        break;
+      case 'egress':
+        egress.set(item.id, egressOf(item));
+        break;
+      case 'class':
+        classes.set(item.id, addressClassOf(item));
+        break;
+      case 'profile':
+        profiles.set(item.id, item);
+        break;
+      case 'bundle':
+        bundles.set(item.id, item);
+        break;
+      case 'gateway':
+      case 'client':
+      case 'probe':
+      case 'beacon':
+      case 'route':
+      case 'resource':
+      case 'relay-point':
+      case 'relay':
+        break;
+      default:
+        item satisfies never;
+    }
   }
   return {
     ...firewallSettingsOf(gateway),
@@ -117,7 +144,25 @@ function membersOf(gateway: GatewayItem, items: Items): string[] {
 
 /** Addresses in the overlay that an item gives to a member. */
 export function memberAddresses(item: StateItem): readonly string[] {
-  return item.kind === 'device' || item.kind === 'peer' ? item.addresses : [];
+  switch (item.kind) {
+    case 'device':
+    case 'peer':
+      return item.addresses;
+    case 'gateway':
+    case 'client':
+    case 'site':
+    case 'class':
+    case 'bundle':
+    case 'profile':
+    case 'probe':
+    case 'beacon':
+    case 'route':
+    case 'resource':
+    case 'relay-point':
+    case 'relay':
+    case 'egress':
+      return [];
+  }
 }
 
 /** The 256 addresses around a member's: the controller gives them to one tenant together. */
@@ -186,7 +231,26 @@ export function relayPairsOf(items: Items): RelayItem[] {
 
 /** Whether the item has a WireGuard peer of its own. A device that comes in through another gateway has none. */
 export function isTunnel(item: StateItem): item is TunnelItem {
-  return item.kind === 'peer' || item.kind === 'beacon' || (item.kind === 'device' && item.via === null);
+  switch (item.kind) {
+    case 'peer':
+    case 'beacon':
+      return true;
+    case 'device':
+      return item.via === null;
+    case 'gateway':
+    case 'client':
+    case 'site':
+    case 'class':
+    case 'bundle':
+    case 'profile':
+    case 'probe':
+    case 'route':
+    case 'resource':
+    case 'relay-point':
+    case 'relay':
+    case 'egress':
+      return false;
+  }
 }
 
 /** Whether peers may be there at all. */
@@ -201,9 +265,14 @@ export function restingPeer(item: TunnelItem): PeerConfig {
 
 /** The allowed IPs that a peer has whatever routes it carries. */
 export function allowedIpsOf(item: TunnelItem): string[] {
-  if (item.kind === 'beacon') return [];
-  const own = item.addresses.map(withLength);
-  return item.kind === 'peer' ? [...new Set([...own, ...item.sources.map(withLength)])] : own;
+  switch (item.kind) {
+    case 'beacon':
+      return [];
+    case 'device':
+      return item.addresses.map(withLength);
+    case 'peer':
+      return [...new Set([...item.addresses, ...item.sources].map(withLength))];
+  }
 }
 
 /** Prefix of a route as WireGuard shows it. */
@@ -252,9 +321,28 @@ function peersOf(items: Items, facts: LocalFacts): Map<string, PeerConfig> {
 /** What has to go into the tunnel beside the overlay: destinations behind other gateways, and sources that come from there. */
 function routedPrefixes(items: Items): string[] {
   if (!mayPass(items)) return [];
-  const prefixes = [...items.values()].flatMap((item) => {
-    if (item.kind === 'route') return [prefixOf(item)];
-    return item.kind === 'peer' ? item.sources.map(withLength) : [];
-  });
-  return [...new Set(prefixes)].sort();
+  return [...new Set([...items.values()].flatMap(routedBy))].sort();
+}
+
+function routedBy(item: StateItem): string[] {
+  switch (item.kind) {
+    case 'route':
+      return [prefixOf(item)];
+    case 'peer':
+      return item.sources.map(withLength);
+    case 'gateway':
+    case 'client':
+    case 'device':
+    case 'site':
+    case 'class':
+    case 'bundle':
+    case 'profile':
+    case 'probe':
+    case 'beacon':
+    case 'resource':
+    case 'relay-point':
+    case 'relay':
+    case 'egress':
+      return [];
+  }
 }
