@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import type { DryRun, OperationName, ResponseBody } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer, Call, Client, Connection } from './client.ts';
@@ -121,11 +120,6 @@ export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** `text` in bold where the terminal shows it. */
-export function bold(session: Session, text: string): string {
-  return session.colour ? styleText('bold', text, { validateStream: false }) : text;
 }
 
 function exact(text: string): string {

@@ -29,7 +29,7 @@ export interface ConnectionFlags {
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
 /** Where `sally login` stores the connection. */
-export function storedPath(env: Environment): string {
+function storedPath(env: Environment): string {
   const base = env.XDG_CONFIG_HOME || (env.HOME ? join(env.HOME, '.config') : undefined);
   if (base === undefined) throw usage('Neither XDG_CONFIG_HOME nor HOME is set, so there is no place for settings');
   return join(base, 'sallyport', 'config.json');

@@ -7,7 +7,7 @@ export { AgentError, type Failure, failureOf, stackOf, UsageError } from './fail
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
 export { natOf, type Sighting } from './nat.ts';
-export { askLiveness, livenessPort } from './paths/liveness.ts';
+export { askLiveness } from './paths/liveness.ts';
 export {
   type DefaultRoute,
   defaultRoutes,

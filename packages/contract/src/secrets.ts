@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { maskEnrolmentToken } from './channel/token.ts';
 
 /** Name of the mark in the JSON schema, and so in the OpenAPI document. */
-export const secretMark = 'x-secret';
+const secretMark = 'x-secret';
 
 /** Marks a field of an answer as a secret: whoever has its value may act as somebody. Answers that hold it are never kept. */
 export const secret = <T extends z.ZodType>(schema: T): T => schema.meta({ ...schema.meta(), [secretMark]: true });
 
-export const isSecret = (schema: z.ZodType): boolean => schema.meta()?.[secretMark] === true;
+const isSecret = (schema: z.ZodType): boolean => schema.meta()?.[secretMark] === true;
 
 /** One step down into a schema: what stands below it, and by which name. */
 export interface Part {

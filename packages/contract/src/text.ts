@@ -45,7 +45,7 @@ export function shellWord(text: string): string {
 }
 
 /** Names that may have been meant by a text that is none of them, most alike first, three at most. */
-export function similar(text: string, names: Iterable<string>): string[] {
+function similar(text: string, names: Iterable<string>): string[] {
   const typed = text.toLowerCase();
   const rated = [...new Set(names)].flatMap((name): [string, number][] => {
     const known = name.toLowerCase();

@@ -1,3 +1,5 @@
+export { within } from './within.ts';
+
 /** What asked a program to end. `EPIPE`: its standard output cannot be written any more. */
 export type StopReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'EPIPE';
 

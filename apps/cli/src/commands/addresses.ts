@@ -60,7 +60,7 @@ export const addressColumns: readonly Column<Address>[] = [
 ];
 
 /** The entity tag on a line of its own, under a table. */
-export function etagLine(session: Session, etag: string | undefined): string {
+function etagLine(session: Session, etag: string | undefined): string {
   return etag === undefined ? '' : `\n${session.details([['ETag', etag]])}`;
 }
 

@@ -27,7 +27,7 @@ Examples:
 }
 
 /** What can be typed behind each command, by the words that lead there; aliases lead there as well. */
-export function completionWords(program: Command): CompletionWords {
+function completionWords(program: Command): CompletionWords {
   const words: [string, string[]][] = [];
   const walk = (command: Command, paths: readonly string[]): void => {
     const commands = command.commands.flatMap((child) => [child.name(), ...child.aliases()]);

@@ -25,6 +25,7 @@ import {
   writeIdentity,
 } from '@sallyport/agent-runtime';
 import type { ClientHostState } from '@sallyport/hostnet';
+import { within } from '@sallyport/signals';
 import { defaultInterface, type RunSettings } from '../arguments.ts';
 import { answer, type DaemonParts, statusNow } from '../daemon.ts';
 import { UsageError } from '../failure.ts';
@@ -182,15 +183,6 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
 }
 
 /** A program that we wait for must not keep the daemon from ending. */
-async function within(work: Promise<void>, ms: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms);
-  });
-  await Promise.race([work, late]);
-  clearTimeout(timer);
-}
-
 const longestStopMs = 8_000;
 
 async function reportEnding(ending: Ending, agent: Agent, log: Log): Promise<number> {

@@ -21,7 +21,7 @@ export function reachableText(status: ClientStatus): string {
   return lines.length === 0 ? 'Nothing may be reached from this device yet.\n' : `${lines.map(clean).join('\n')}\n`;
 }
 
-export function wayText({ name, path, relay, rttMs }: ClientStatus['gateways'][number]): string {
+function wayText({ name, path, relay, rttMs }: ClientStatus['gateways'][number]): string {
   const time = rttMs === null ? '' : `, ${rttMs} ms`;
   if (path === 'direct') return `through ${name}, direct${time}`;
   if (path === 'relayed') return `through ${name}, relayed by ${relay?.name ?? 'another gateway'}${time}`;

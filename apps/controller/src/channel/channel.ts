@@ -59,7 +59,10 @@ export interface AgentChannel extends Channel {
   counters(): Readonly<ChannelCounters>;
 }
 
-/** The agent channel (design, section 5). Nothing happens before `attach`; `stop` ends everything it began. */
+/**
+ * Returns the agent channel (docs/architecture.md, "A change, from the request to the packet"). Nothing happens before `attach`;
+ * `stop` ends everything it began.
+ */
 export function createChannel(deps: ChannelDeps): AgentChannel {
   return new ChannelServer(deps);
 }

@@ -25,7 +25,7 @@ export const absent: Presence = {
   clockSkewMs: null,
 };
 
-/** What is known of one agent (design, section 4). Time comes in with each question. */
+/** What is known about one agent (docs/architecture.md, "Failure"). The time is an argument of every question. */
 export class AgentPresence {
   readonly #settings: PresenceSettings;
   readonly #wasDesired: (position: Position) => boolean;

@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { parseAddress } from '@sallyport/ip';
+import { within } from '@sallyport/signals';
 import { type EgressPurpose, type EgressSettings, EgressTargets } from './targets.ts';
 
 /** An address to connect to, or why there is none. `code` is of the resolver, for people. */
@@ -46,7 +47,8 @@ export class Egress {
     // The system takes an empty name for this very host.
     if (name === '') return 'no name';
     try {
-      const addresses = await withTimeout(this.#addresses(name), timeoutMs);
+      const addresses = await within(this.#addresses(name), timeoutMs);
+      if (addresses === null) return 'timeout';
       return addresses.length === 0 ? 'no address' : addresses;
     } catch (error) {
       return (error as NodeJS.ErrnoException).code ?? 'timeout';
@@ -57,11 +59,3 @@ export class Egress {
 /** Resolves a name with the resolver of the system. */
 export const systemAddresses = async (name: string): Promise<string[]> =>
   (await lookup(name, { all: true })).map(({ address }) => address);
-
-async function withTimeout<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error('too late')), timeoutMs);
-  });
-  return Promise.race([work, late]).finally(() => clearTimeout(timer));
-}

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Operation } from '@sallyport/contract';
+import { within } from '@sallyport/signals';
 import type { FastifyReply } from 'fastify';
 import { ApiError } from '../errors.ts';
 import { breathe } from '../slices.ts';
@@ -126,7 +127,7 @@ async function* eventText<P>(
   let next = iterator.next();
   try {
     for (;;) {
-      const result = await orNothing(next, limits.heartbeatMs);
+      const result = await within(next, limits.heartbeatMs);
       if (signal.aborted || result?.done || !(await stillAllowed())) return;
       if (result === null) yield ': still here\n\n';
       else {
@@ -140,19 +141,6 @@ async function* eventText<P>(
     // Not waited for: it may wait for the next event until the connection is closed, which comes after this.
     next.catch(() => undefined);
     iterator.return?.().catch(() => undefined);
-  }
-}
-
-/** Returns the result of a promise, or null when the time is over first. */
-async function orNothing<T>(promise: Promise<T>, ms: number): Promise<T | null> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, ms, null);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,4 +1,4 @@
-import { firewallStateOf, gatewayOf, type ItemChange, planChange, restingPeer } from '@sallyport/agent-core';
+import { firewallStateOf, type ItemChange, planChange, restingPeer } from '@sallyport/agent-core';
 import { AgentError } from '@sallyport/agent-runtime';
 import type { ProbeItem, StateItem } from '@sallyport/contract/channel';
 import {
@@ -183,8 +183,4 @@ function differences(before: Items, after: Items): ItemChange[] {
   }
   for (const [key, item] of after) if (!before.has(key)) changes.push({ before: null, after: item });
   return changes;
-}
-
-export function overlayOf(items: Items): Overlay | null {
-  return gatewayOf(items)?.overlay ?? null;
 }

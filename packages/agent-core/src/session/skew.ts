@@ -1,7 +1,7 @@
 import type { Effect } from './types.ts';
 
 /** Smaller differences between two clocks are left: messages take time too. */
-export const toleratedSkewMs = 1_000;
+const toleratedSkewMs = 1_000;
 
 /** Returns what brings a clock at `now` to the controller's time; 0: they agree. */
 export function clockShift(controllerNow: number, now: number): number {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 /** TCP port of a gateway's own overlay address at which its firewall refuses for itself (docs/paths.md). */
-export const livenessPort = 1;
+const livenessPort = 1;
 
 /**
  * Asks the kernel of the gateway at this overlay address whether it lives. Resolves with the time that its refusal took,

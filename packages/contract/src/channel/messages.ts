@@ -47,7 +47,7 @@ export const SignedStatement = z.strictObject({ statement: Statement, signature 
 export type SignedStatement = z.infer<typeof SignedStatement>;
 
 /** What an agent is: a gateway, or a native device. Part of what both sides sign, so that neither passes for the other. */
-export const agentRole = z.enum(['gateway', 'device']);
+const agentRole = z.enum(['gateway', 'device']);
 export type AgentRole = z.infer<typeof agentRole>;
 
 // ---- from the agent
@@ -122,7 +122,7 @@ export const ProbeResult = z.strictObject({
 export type ProbeResult = z.infer<typeof ProbeResult>;
 
 /** How packets to a peer find their way: to the peer itself, or through the relay of this gateway. */
-export const pathVia = z.union([z.literal('direct'), z.uuid()]);
+const pathVia = z.union([z.literal('direct'), z.uuid()]);
 
 /** The way to one gateway, as its own tunnel shows it; `rttMs` is null while nothing answers. */
 export const PathReport = z.strictObject({
@@ -214,7 +214,7 @@ export const Welcome = z.strictObject({
   name: z.string().max(200),
 });
 
-export const refusalCodes = [
+const refusalCodes = [
   'protocol',
   'unknown-agent',
   'deleted',

@@ -75,7 +75,7 @@ export const deviceReadOnly = [
   'country',
 ] as const;
 
-export const deviceKind = z.enum(['NATIVE', 'PLAIN']).describe('NATIVE: runs the client; PLAIN: any WireGuard app');
+const deviceKind = z.enum(['NATIVE', 'PLAIN']).describe('NATIVE: runs the client; PLAIN: any WireGuard app');
 
 /** How a native device reaches a gateway, as its own tunnel shows it. */
 export const DevicePath = z

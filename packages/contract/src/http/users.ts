@@ -9,10 +9,10 @@ export const email = z
   .email()
   .max(254)
   .refine((address) => address.lastIndexOf('@') <= 64, 'must have at most 64 characters before @');
-export const userStatus = z.enum(['ACTIVE', 'INVITED', 'EXPIRED', 'DEACTIVATED']);
+const userStatus = z.enum(['ACTIVE', 'INVITED', 'EXPIRED', 'DEACTIVATED']);
 
 /** Attributes of an identity provider (or given here) that admission rules can ask for: `user.attributes.department`. */
-export const userAttributes = bounded(
+const userAttributes = bounded(
   z.record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
     z.union([z.string().max(1000), z.number(), z.boolean(), list(z.string().max(1000), 1000)]),

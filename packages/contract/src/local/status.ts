@@ -15,8 +15,7 @@ const timestamp = z.iso.datetime().max(40);
 const milliseconds = z.number().nonnegative();
 
 /** One entry of the way to a gateway: `relayed` names the gateway that forwards, which cannot read what it forwards. */
-export const gatewayPath = z.enum(['searching', 'direct', 'relayed', 'lost']);
-export type GatewayPath = z.infer<typeof gatewayPath>;
+const gatewayPath = z.enum(['searching', 'direct', 'relayed', 'lost']);
 
 const named = z.strictObject({ id: word, name: word });
 

@@ -10,7 +10,7 @@ import { contestText, planClientRoutes } from './routes.ts';
 import { wantedRules } from './rules.ts';
 
 /** Worse than the route into the tunnel, so that it counts only when that is gone with the interface. */
-export const UNREACHABLE_METRIC = 4_000_000;
+const UNREACHABLE_METRIC = 4_000_000;
 
 /** `conflicts` says the contests in words. */
 export interface ClientPlan extends HostPlan {

@@ -16,7 +16,7 @@ export interface ClientRoutes {
   readonly contests: readonly RouteContest[];
 }
 
-export const mostContests = 200;
+const mostContests = 200;
 
 /**
  * Decides what goes into the tunnel. The tunnel's table is asked before the main one, so what it holds wins over every route

@@ -4,7 +4,7 @@ import type { ClientHostState } from '../types.ts';
 
 /** Priorities of our policy rules: after the local table, before everybody's rules but those that mean to be early. */
 export const DIRECT_RULE = 5180;
-export const FIRST_RULE = 5181;
+const FIRST_RULE = 5181;
 /** Versions before had rules up to here; `sally down` and the next `up` take them away. */
 export const LAST_RULE = 5184;
 

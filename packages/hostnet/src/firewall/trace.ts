@@ -15,7 +15,7 @@ export interface TracedDrop {
 }
 
 /** Name of the table that marks probes for tracing; it is there for moments. */
-export function traceTable(interfaceName: string): string {
+function traceTable(interfaceName: string): string {
   return `${tableName(interfaceName)}_trace`;
 }
 

@@ -29,7 +29,7 @@ export const ROUTE_PROTOCOL = 83;
 /** RFC 8200 section 5: below it the kernel takes IPv6 off the interface, so the tunnel carries IPv4 only. */
 const IPV6_MINIMUM_MTU = 1280;
 /** Worse than any route that somebody would set up on purpose. */
-export const BLACKHOLE_METRIC = 4_000_000;
+const BLACKHOLE_METRIC = 4_000_000;
 
 /** Throws `invalid-state` on a malformed state. */
 export function planUp(state: HostState, found: FoundHost): HostPlan {

@@ -37,7 +37,7 @@ function isEssential(path: string, tunnel: string): boolean {
  * Whether packets of established connections to the host itself skip the routing rules, in both families. Then a flushed
  * ruleset would not end them, since our rule would never see them.
  */
-export const EARLY_DEMUX = 'net/ipv4/ip_early_demux';
+const EARLY_DEMUX = 'net/ipv4/ip_early_demux';
 
 /** Whether the reverse path filter heeds a packet's mark: else our rule about unmarked packets would meet all of them. */
 export const SOURCE_MARK = 'net/ipv4/conf/all/src_valid_mark';
