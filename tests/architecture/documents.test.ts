@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { errorCatalogue } from '@sallyport/contract';
-import { assertNone, readText, root } from './workspace.ts';
+import { assertNone, readPackages, readText, root } from './workspace.ts';
 
 interface Setting {
   name: string;
@@ -72,6 +72,28 @@ test('the controller leaves the variables of the other programs alone, and docs/
   for (const name of OF_OTHER_PROGRAMS) {
     assert.ok(documented.has(name), `docs/settings.md does not explain ${name}`);
     assert.equal(readConfig({ [name]: 'x' }, []).kind, 'run', `the controller refuses ${name}`);
+  }
+});
+
+test('the diagrams of docs/architecture.md have every phase of the channel, and no other', async () => {
+  const drawn = [...readText('docs/architecture.md').matchAll(/```mermaid\nstateDiagram-v2\n([\s\S]*?)```/g)].map(
+    ([, body = '']) => new Set([...body.matchAll(/^ {2}(\w+) -->|--> (\w+)/gm)].flatMap(([, a, b]) => a ?? b ?? [])),
+  );
+  const tables = [
+    'packages/agent-core/src/session/transitions.ts',
+    'apps/controller/src/channel/session-transitions.ts',
+  ];
+  for (const [index, path] of tables.entries()) {
+    const { transitions } = await import(pathToFileURL(join(root, path)).href);
+    assert.deepEqual([...(drawn[index] ?? [])].sort(), Object.keys(transitions).sort(), `the phases of ${path}`);
+  }
+});
+
+test('the diagram of rooms in docs/architecture.md has every package and app', () => {
+  const diagram = /```mermaid\nflowchart BT\n([\s\S]*?)```/.exec(readText('docs/architecture.md'))?.[1] ?? '';
+  for (const { folder } of readPackages().filter(({ folder }) => /^(packages|apps)\//.test(folder))) {
+    const name = folder.split('/')[1] ?? '';
+    if (name !== 'testkit') assert.ok(diagram.includes(name), `docs/architecture.md does not draw ${folder}`);
   }
 });
 
