@@ -58,9 +58,9 @@ export interface App<C extends Channel = Channel> {
   readonly server: FastifyInstance;
   readonly channel: C;
   readonly runtimes: TenantRuntimes;
-  /** Answers nobody before it is told to listen. */
+  /** Answers no agent before `listen` is called. */
   readonly beacon: Beacon;
-  /** Writes what is kept in memory, drops what nobody needs. To be called now and then. */
+  /** Writes data that is kept in memory and drops what is no longer needed. Call it regularly. */
   maintain(): Promise<void>;
   /**
    * Ends the channel and the requests under way, those of slow clients after a second, then writes what is kept in
@@ -132,7 +132,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   };
 }
 
-/** How long a tenant's compiled state is kept for nobody. */
+/** How long an unused tenant's compiled state is kept. */
 const idleMs = 10 * 60 * 1000;
 
 const authOf = ({ store, signInUrl }: SignInDeps, keys: ApiKeyAuthenticator, sessions: Sessions): AuthDeps => ({

@@ -15,10 +15,11 @@ export interface SessionAuthenticator {
   bySession(token: string, renew: boolean): Promise<Caller | null>;
 }
 
+/** What the authentication of requests needs. */
 export interface AuthDeps {
   readonly keys: KeyAuthenticator;
   readonly sessions: SessionAuthenticator;
-  /** Origin of the console's pages: the only one whose requests the cookie counts for. Null: nobody signs in here. */
+  /** Origin of the console's pages, the only one for which the cookie counts; null when people cannot sign in here. */
   readonly origin: () => string | null;
   readonly now: () => number;
 }
@@ -26,12 +27,15 @@ export interface AuthDeps {
 /** `__Host-`: the browser takes it over TLS or from localhost only, for this host alone (RFC 6265bis, 4.1.3.2). */
 export const sessionCookie = '__Host-sallyport';
 
-/** Returns who calls an operation; null where anybody may and nobody is signed in. Throws when the caller may not. */
+/**
+ * Returns the caller of an operation; null for a public operation without a session. Throws when the caller has no
+ * right to it.
+ */
 export async function authorise(deps: AuthDeps, request: FastifyRequest, operation: Operation): Promise<Caller | null> {
   const renew = operation.stream === undefined;
   if (operation.right === null) {
     requireSameSite(deps, request);
-    // Whoever signs in again ends the session that the browser had.
+    // A new sign-in ends the session that the browser had.
     const token = cookieOf(request);
     return token === null ? null : deps.sessions.bySession(token, false);
   }
@@ -76,7 +80,7 @@ function requireSameOrigin(deps: AuthDeps, request: FastifyRequest): void {
   throw new ApiError('cross_site');
 }
 
-/** Nobody is signed in, or as somebody else, by a page of another site. Programs that are no browsers send neither header. */
+/** Refuses sign-ins from a page of another site. Programs other than browsers send neither header. */
 function requireSameSite(deps: AuthDeps, request: FastifyRequest): void {
   const { origin, 'sec-fetch-site': site } = request.headers;
   if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new ApiError('cross_site');

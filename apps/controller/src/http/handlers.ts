@@ -34,7 +34,7 @@ export interface RequestContext {
   readonly lastEventId: string | null;
 }
 
-/** What is known about a request of which nobody may be the caller. */
+/** What is known about a request that may have no caller. */
 export interface ActContext {
   readonly caller: Caller | null;
   readonly requestId: string;

@@ -20,6 +20,7 @@ export type Begun =
   | { readonly kind: 'passkey'; readonly challenge: string; readonly user: string }
   | { readonly kind: 'totp'; readonly secret: string; readonly user: string };
 
+/** What signing in needs. */
 export interface SignInDeps {
   readonly store: Store;
   readonly box: SecretBox;

@@ -5,6 +5,7 @@ import { unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 
+/** A sign-in link as the database holds it: a hash, never the secret. */
 export type LinkRow = Row<'sign_in_links'>;
 
 const hour = 3600 * 1000;
@@ -58,6 +59,7 @@ export async function spendLink(tx: Tx, id: string): Promise<void> {
   if (numDeletedRows === 0n) throw gone();
 }
 
+/** Deletes every link of a user. */
 export async function removeLinks(tx: Tx, user: string): Promise<void> {
   await tx.scoped.deleteFrom('sign_in_links').where('user_id', '=', user).execute();
 }

@@ -6,7 +6,10 @@ import type { Scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 
+/** A sign-in method as the database holds it. */
 export type MethodRow = Row<'sign_in_methods'>;
+
+/** Kinds of sign-in methods. */
 export type MethodKind = SignInMethod['kind'];
 
 /** What a method of each kind keeps. */
@@ -33,6 +36,7 @@ const limit = 20;
 /** Methods that sign in on their own. TOTP and recovery codes only go with a password. */
 export const signsIn = ({ kind }: Pick<MethodRow, 'kind'>): boolean => kind === 'PASSWORD' || kind === 'PASSKEY';
 
+/** Returns the sign-in methods of a user. */
 export const methodsOf = (db: Scoped, user: string): Promise<MethodRow[]> =>
   db
     .selectFrom('sign_in_methods')
@@ -42,9 +46,11 @@ export const methodsOf = (db: Scoped, user: string): Promise<MethodRow[]> =>
     .orderBy('id')
     .execute();
 
+/** Returns the method of a kind; null when the user has none. */
 export const methodOf = (methods: readonly MethodRow[], kind: Exclude<MethodKind, 'PASSKEY'>): MethodRow | null =>
   methods.find((method) => method.kind === kind) ?? null;
 
+/** Returns the stored data of a method. */
 export const dataOf = <K extends MethodKind>(row: MethodRow, _kind: K): MethodData[K] => decodeJson(row.data);
 
 /** Adds a method. Of every kind but PASSKEY the new one takes the place of the old one. */
@@ -88,6 +94,7 @@ export async function useMethod<K extends MethodKind>(
     .execute();
 }
 
+/** Deletes every sign-in method of a user. */
 export async function removeMethods(tx: Tx, user: string): Promise<void> {
   await tx.scoped.deleteFrom('sign_in_methods').where('user_id', '=', user).execute();
 }

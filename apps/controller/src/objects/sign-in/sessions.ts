@@ -9,6 +9,7 @@ import type { Caller, NewSession } from '../../http/handlers.ts';
 import { roleInForce } from '../users/role-in-force.ts';
 import { settingsRow, signInSettings } from './settings.ts';
 
+/** A session as the database holds it. */
 export type SessionRow = Row<'sessions'>;
 
 /** How long a sign-in counts as fresh, milliseconds. */
@@ -63,6 +64,7 @@ async function endLeastUsed(tx: Tx, user: string): Promise<void> {
   for (const { id } of spare) await endSession(tx, id);
 }
 
+/** Ends a session. */
 export async function endSession(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('sessions').where('id', '=', id).execute();
 }
@@ -87,6 +89,7 @@ export async function sessionsOf(db: Scoped, user: string, now: number): Promise
     .execute();
 }
 
+/** Returns a session in the form of answers. */
 export const sessionView = (row: SessionRow, current: string | null): Session => ({
   id: row.id,
   createdAt: iso(row.created_at),

@@ -4,6 +4,7 @@ import type { Row } from '../../db/schema.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { ApiError } from '../../errors.ts';
 
+/** The columns of a tenant that hold its sign-in settings. */
 export type SettingsRow = Pick<Row<'tenants'>, 'slug' | 'sign_in' | 'name'>;
 
 const defaults = {
