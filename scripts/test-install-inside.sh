@@ -36,6 +36,7 @@ start_on_host_network() {
   for tool in ip nft wg wireguard-go; do
     command -v "$tool" >/dev/null || fail "npm start did not install $tool"
   done
+  case $(wireguard-go --version) in *v0.0.20220316*) fail 'npm start installed the slow build of wireguard-go' ;; esac
 }
 
 # The plain newcomer's start, with all rights, in a network of its own: with a gateway beside the controller.
