@@ -31,6 +31,7 @@ const running = `  --controller URL           address of the controller, https:/
                              SALLYPORT_ENROLMENT_KEY_FILE)
   --interface NAME           tunnel interface (default sallyport1)
   --wireguard KIND           auto (default), kernel or userspace
+                             (SALLYPORT_WIREGUARD_GO names the wireguard-go to run, else the newest is)
   --ca-file FILE             trust the certificate authorities, or the controller's own certificate,
                              of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure                 speak to a controller on another host without TLS

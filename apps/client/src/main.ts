@@ -120,6 +120,7 @@ async function run(command: RunSettings): Promise<number> {
     pid: process.pid,
     key: { environment, environmentFile },
     stdin: process.stdin,
+    wireguardGo: process.env.SALLYPORT_WIREGUARD_GO || null,
     log,
     now: Date.now,
     sinceBoot: () => uptime() * 1000,

@@ -57,7 +57,9 @@ async function startLocalGateway(config: Config, { store, secrets, localUrl }: S
   const stateDir = join(config.dataDir, 'gateway');
   const token = () => localGatewayToken({ store, ...secrets, agent: () => readLocalAgent(stateDir) });
   if ((await token()) === null) return none('none on this machine: the local one was deleted');
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('SALLYPORT_')));
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^SALLYPORT_(?!WIREGUARD_GO$)/.test(name)),
+  );
   const gateway = runLocalGateway({
     controllerUrl: localUrl,
     caFile: config.tls?.certFile ?? null,

@@ -15,6 +15,7 @@ describe('command line', () => {
       tokenFile: null,
       caFile: null,
       wireguard: 'auto',
+      wireguardGo: null,
       downOnExit: false,
       logLevel: 'info',
     });

@@ -16,6 +16,8 @@ export interface RunCommand extends Place {
   /** Path, `-` for standard input, or null: not given. */
   readonly tokenFile: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
+  /** Path of the wireguard-go to run, or null: the newest that is found. */
+  readonly wireguardGo: string | null;
   readonly downOnExit: boolean;
   readonly logLevel: LogLevel;
 }
@@ -63,6 +65,8 @@ Options of run:
   --token-file FILE      file with the gateway's token, - for standard input; needed until the
                          gateway is enrolled (or SALLYPORT_TOKEN, SALLYPORT_TOKEN_FILE)
   --wireguard KIND       auto (default), kernel or userspace
+  --wireguard-go FILE    this build of wireguard-go, instead of the newest that is installed
+                         (or SALLYPORT_WIREGUARD_GO)
   --ca-file FILE         trust the certificate authorities, or the controller's own certificate,
                          of this PEM file too (or SALLYPORT_CA_FILE)
   --insecure             speak to a controller on another host without TLS
@@ -87,6 +91,7 @@ const options = {
     'ca-file': { type: 'string' },
     'token-file': { type: 'string' },
     wireguard: { type: 'string' },
+    'wireguard-go': { type: 'string' },
     insecure: { type: 'boolean' },
     'down-on-exit': { type: 'boolean' },
     'log-level': { type: 'string' },
@@ -116,6 +121,7 @@ function runSettings(values: Values): Omit<RunCommand, 'kind' | keyof Place> {
     caFile: text(values, 'ca-file'),
     tokenFile: text(values, 'token-file'),
     wireguard: oneOf(values, 'wireguard', ['auto', 'kernel', 'userspace'], 'auto'),
+    wireguardGo: text(values, 'wireguard-go'),
     downOnExit: values['down-on-exit'] === true,
     logLevel: oneOf(values, 'log-level', logLevels, 'info'),
   };

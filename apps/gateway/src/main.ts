@@ -60,7 +60,7 @@ function complain(message: string, exitCode: 1 | 2, args: readonly string[]): nu
 
 async function run(command: RunCommand): Promise<number> {
   const { SALLYPORT_TOKEN: environment = null, SALLYPORT_TOKEN_FILE: environmentFile = null } = process.env;
-  const { SALLYPORT_CA_FILE: caFile = null } = process.env;
+  const { SALLYPORT_CA_FILE: caFile = null, SALLYPORT_WIREGUARD_GO: wireguardGo = null } = process.env;
   // Children must not inherit it.
   delete process.env.SALLYPORT_TOKEN;
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
@@ -74,6 +74,7 @@ async function run(command: RunCommand): Promise<number> {
     version: version(),
     token: { environment, environmentFile },
     caFile: caFile || null,
+    wireguardGo: wireguardGo || null,
     stdin: process.stdin,
     log,
     clock: new AgentClock(Date.now, () => uptime() * 1000),

@@ -5,7 +5,14 @@ export {
   checkLinkName,
   parsePort,
 } from './address.ts';
-export { type BackendChoice, type DetectOptions, detectBackend, openBackend } from './backends/detect.ts';
+export { slowness, type WireGuardGoBuild } from './backends/builds.ts';
+export {
+  type BackendChoice,
+  type DetectOptions,
+  detectBackend,
+  openBackend,
+  openDetected,
+} from './backends/detect.ts';
 export { type KernelOptions, kernelBackend } from './backends/kernel.ts';
 export { type MemoryBackendOptions, memoryBackend } from './backends/memory.ts';
 export {

@@ -41,6 +41,8 @@ export interface RunContext {
   readonly pid: number;
   readonly key: Omit<TokenSources, 'argument'>;
   readonly stdin: Readable;
+  /** Path of the wireguard-go to run, as the environment names it; null: the newest that is found. */
+  readonly wireguardGo: string | null;
   readonly log: Log;
   readonly now: () => number;
   /** Milliseconds since the host booted, those included in which it slept. */
@@ -107,7 +109,7 @@ async function createParts(
   identity: Identity,
   key: string | null,
 ): Promise<Parts> {
-  const { version, pid, log, now, sinceBoot } = context;
+  const { version, pid, log, now, sinceBoot, wireguardGo } = context;
   const clock = new AgentClock(now, sinceBoot);
   const endpoints = await EndpointMemory.load(directory);
   const before = (await readSavedHost<ClientHostState>(directory))?.host ?? null;
@@ -118,6 +120,7 @@ async function createParts(
   const plane: ClientPlane = new ClientPlane({
     interface: settings.interface,
     wireguard: settings.wireguard,
+    wireguardGo,
     privateKey: identity.wireguardPrivateKey,
     device: identity.agent,
     readPosture: () => readPosture(version),

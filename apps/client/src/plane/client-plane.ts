@@ -12,7 +12,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { PeerItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
-import type { DeviceStatus } from '@sallyport/wireguard';
+import { type DeviceStatus, slowness } from '@sallyport/wireguard';
 import { MtuWatch, type PathMtu } from '../netcheck/mtu-watch.ts';
 import { mtuTargets } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
@@ -20,7 +20,10 @@ import type { Contests } from './host-side.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
 
 export interface ClientPlaneOptions
-  extends Pick<TunnelOptions, 'interface' | 'wireguard' | 'privateKey' | 'directory' | 'endpoints' | 'now' | 'direct'> {
+  extends Pick<
+    TunnelOptions,
+    'interface' | 'wireguard' | 'wireguardGo' | 'privateKey' | 'directory' | 'endpoints' | 'now' | 'direct'
+  > {
   /** Id of the device. */
   readonly device: string;
   /** Facts about this machine, as they are now. */
@@ -105,8 +108,10 @@ export class ClientPlane implements AgentPlane {
     return this.#mtus.measureNow();
   }
 
-  detect(): Promise<void> {
-    return this.#tunnel.detect();
+  async detect(): Promise<void> {
+    await this.#tunnel.detect();
+    const slow = this.#tunnel.wireguardBuild && slowness(this.#tunnel.wireguardBuild);
+    if (slow !== null) this.#log.warn(slow);
   }
 
   begin(tell: (input: PlaneInput) => void, desired: () => Items, moved: () => void): void {

@@ -24,16 +24,17 @@ import {
   type BackendChoice,
   type DeviceChange,
   type DeviceStatus,
-  detectBackend,
   diffDevice,
   isEmptyChange,
   openBackend,
+  openDetected,
   type PeerChange,
   type PeerConfig,
   type PeerStatus,
   publicKeyOf,
   type WireGuardBackend,
   WireGuardError,
+  type WireGuardGoBuild,
 } from '@sallyport/wireguard';
 import { type Contests, HostSide } from './host-side.ts';
 import { currentSteps } from './steps.ts';
@@ -41,6 +42,8 @@ import { currentSteps } from './steps.ts';
 export interface TunnelOptions {
   readonly interface: string;
   readonly wireguard: BackendChoice;
+  /** Path of the wireguard-go to run, or null: the newest that is found. */
+  readonly wireguardGo?: string | null;
   /** WireGuard private key, base64. */
   readonly privateKey: string;
   readonly directory: StateDirectory;
@@ -72,6 +75,7 @@ export class Tunnel {
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
   #backend: WireGuardBackend | null = null;
+  #build: WireGuardGoBuild | null = null;
   /** Whether this daemon has brought everything up once: later differences are others' work. */
   #settled = false;
   /** Items that were last put in force. */
@@ -81,6 +85,11 @@ export class Tunnel {
     this.#options = options;
     this.#publicKey = publicKeyOf(options.privateKey);
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
+  }
+
+  /** The wireguard-go that is in use; null: none, or not known yet. */
+  get wireguardBuild(): WireGuardGoBuild | null {
+    return this.#build;
   }
 
   /** How WireGuard runs here; null until it is known. */
@@ -279,8 +288,12 @@ export class Tunnel {
   }
 
   async #openBackend(): Promise<WireGuardBackend> {
-    this.#backend ??= openBackend(await detectBackend(this.#options.wireguard));
-    return this.#backend;
+    if (this.#backend !== null) return this.#backend;
+    const { wireguard, wireguardGo = null } = this.#options;
+    const { backend, build } = await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
+    this.#build = build;
+    this.#backend = backend;
+    return backend;
   }
 }
 

@@ -22,6 +22,7 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
     const plane = new DataPlane({
       interface: name,
       wireguard: 'auto',
+      wireguardGo: null,
       // Removing needs no key.
       privateKey: privateKeyFrom(randomBytes(32)),
       directory,

@@ -21,6 +21,7 @@ import {
   tokenHash,
   writeIdentity,
 } from '@sallyport/agent-runtime';
+import { slowness } from '@sallyport/wireguard';
 import type { RunCommand } from '../arguments.ts';
 import { GatewayPlane } from '../plane/gateway-plane.ts';
 import { formatStatus } from '../state/status.ts';
@@ -30,6 +31,8 @@ export interface RunContext {
   readonly token: Omit<TokenSources, 'argument'>;
   /** As the environment names it; an argument wins. */
   readonly caFile?: string | null;
+  /** Path of the wireguard-go to run, as the environment names it. */
+  readonly wireguardGo?: string | null;
   readonly stdin: Readable;
   readonly log: Log;
   readonly clock: AgentClock;
@@ -64,31 +67,38 @@ function trustOf({ caFile }: RunCommand, context: RunContext) {
 
 async function createAgent(
   command: RunCommand,
-  { version, log, clock, trust }: RunContext & Pick<AgentOptions, 'trust'>,
+  { version, log, clock, trust, wireguardGo = null }: RunContext & Pick<AgentOptions, 'trust'>,
   directory: StateDirectory,
   identity: Identity,
   token: string | null,
 ): Promise<Agent> {
   const endpoints = await EndpointMemory.load(directory);
+  const plane = new GatewayPlane({
+    gateway: identity.agent,
+    interface: command.interface,
+    wireguard: command.wireguard,
+    wireguardGo: command.wireguardGo ?? wireguardGo,
+    privateKey: identity.wireguardPrivateKey,
+    directory,
+    endpoints,
+    log,
+    now: clock.now,
+    hostNow: clock.hostNow,
+  });
   return new Agent({
     url: command.url,
     ...(trust && { trust }),
     session: sessionConfigOf('gateway', identity, token, version),
     facts: { hostname: hostname(), os: systemName(), kernel: release() },
     timing: defaultTiming,
-    plane: new GatewayPlane({
-      gateway: identity.agent,
-      interface: command.interface,
-      wireguard: command.wireguard,
-      privateKey: identity.wireguardPrivateKey,
-      directory,
-      endpoints,
-      log,
-      now: clock.now,
-      hostNow: clock.hostNow,
-    }),
+    plane,
     directory,
-    status: (session, now, sighting) => formatStatus(session, now, sighting, clock.hostNow() - clock.now()),
+    status: (session, now, sighting) =>
+      formatStatus(session, now, {
+        sighting,
+        aheadMs: clock.hostNow() - clock.now(),
+        slow: plane.wireguardBuild && slowness(plane.wireguardBuild),
+      }),
     onEnrolled: (controllerKey) =>
       writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
     log,

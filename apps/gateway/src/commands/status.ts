@@ -33,13 +33,14 @@ function describe(gateway: string, enrolled: boolean, pid: number | null, status
     ['agent', pid === null ? 'not running; what was applied goes on until the lease ends' : `running, process ${pid}`],
   ];
   if (status !== null) {
-    const { phase, applied, failure, intent, devices, leaseUntil, nat, clockAheadMs } = status;
+    const { phase, applied, failure, intent, devices, leaseUntil, nat, clockAheadMs, slow } = status;
     if (pid !== null) lines.push(['controller', phase === 'live' ? 'connected' : `not connected (${phase})`]);
     if (pid !== null && nat !== undefined) lines.push(['NAT', natText(nat, phase === 'live')]);
     lines.push(['applied', applied === null ? 'nothing' : `revision ${applied.revision.number}, ${devices} devices`]);
     if (intent !== null) lines.push(['intent', intent]);
     if (leaseUntil !== null) lines.push(['lease until', leaseUntil]);
     if (Math.abs(clockAheadMs ?? 0) > 60_000) lines.push(['clock', clockText(clockAheadMs)]);
+    if (slow !== null) lines.push(['slow', slow]);
     if (failure !== null) lines.push(['error', `${failure.message} (${failure.code})`]);
   }
   return lines.map(([name, value]) => `${name.padEnd(12)} ${clean(value)}\n`).join('');

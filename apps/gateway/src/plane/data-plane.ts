@@ -32,14 +32,15 @@ import {
   type BackendChoice,
   type DeviceChange,
   type DeviceStatus,
-  detectBackend,
   diffDevice,
   isEmptyChange,
   openBackend,
+  openDetected,
   type PeerChange,
   publicKeyOf,
   type WireGuardBackend,
   WireGuardError,
+  type WireGuardGoBuild,
 } from '@sallyport/wireguard';
 import type { PathVerdict } from '../probing/path-check.ts';
 import type { ProbePlane, ProbeWay } from '../probing/tunnel-probe.ts';
@@ -49,6 +50,8 @@ import { HostSide } from './host-side.ts';
 export interface PlaneOptions {
   readonly interface: string;
   readonly wireguard: BackendChoice;
+  /** Path of the wireguard-go to run, or null: the newest that is found. */
+  readonly wireguardGo: string | null;
   /** WireGuard private key, base64. */
   readonly privateKey: string;
   readonly directory: StateDirectory;
@@ -87,6 +90,7 @@ export class DataPlane implements ProbePlane {
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
   #backend: WireGuardBackend | null = null;
+  #build: WireGuardGoBuild | null = null;
   /** Public key of the peer that probes come from; it is in no state. */
   #probeKey: string | null = null;
   /** Whether this agent has brought everything up once: later differences are others' work. */
@@ -109,6 +113,11 @@ export class DataPlane implements ProbePlane {
   /** How WireGuard runs here; null until it is known. */
   get wireguardKind(): WireGuardBackend['kind'] | null {
     return this.#backend?.kind ?? null;
+  }
+
+  /** The wireguard-go that is in use; null: none, or not known yet. */
+  get wireguardBuild(): WireGuardGoBuild | null {
+    return this.#build;
   }
 
   /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
@@ -353,8 +362,12 @@ export class DataPlane implements ProbePlane {
   }
 
   async #openBackend(): Promise<WireGuardBackend> {
-    this.#backend ??= openBackend(await detectBackend(this.#options.wireguard));
-    return this.#backend;
+    if (this.#backend !== null) return this.#backend;
+    const { wireguard, wireguardGo } = this.#options;
+    const { backend, build } = await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
+    this.#build = build;
+    this.#backend = backend;
+    return backend;
   }
 }
 

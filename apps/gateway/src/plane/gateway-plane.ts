@@ -14,6 +14,7 @@ import {
 } from '@sallyport/agent-runtime';
 import type { ProbeItem, ProbeResult, Punch, StateItem } from '@sallyport/contract/channel';
 import { type ForeignChange, type RelayCount, RelayTable } from '@sallyport/hostnet';
+import { slowness } from '@sallyport/wireguard';
 import { PathCheck, type PathVerdict } from '../probing/path-check.ts';
 import { Prober } from '../probing/prober.ts';
 import { TunnelProbe } from '../probing/tunnel-probe.ts';
@@ -107,8 +108,14 @@ export class GatewayPlane implements AgentPlane {
     return this.#plane.wireguardKind;
   }
 
-  detect(): Promise<void> {
-    return this.#plane.detect();
+  get wireguardBuild() {
+    return this.#plane.wireguardBuild;
+  }
+
+  async detect(): Promise<void> {
+    await this.#plane.detect();
+    const slow = this.wireguardBuild && slowness(this.wireguardBuild);
+    if (slow !== null) this.#log.warn(slow);
   }
 
   begin(tell: (input: PlaneInput) => void, desired: () => Items, moved: () => void): void {

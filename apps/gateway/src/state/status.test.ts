@@ -3,6 +3,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { StateDirectory, writeIdentity } from '@sallyport/agent-runtime';
+import { privateKeyFrom, slowness } from '@sallyport/wireguard';
 import { gatewayStatus } from '../commands/status.ts';
 
 test('a status file that no agent of ours wrote is not believed, and breaks nothing', async (t) => {
@@ -27,4 +29,27 @@ test('a status file that no agent of ours wrote is not believed, and breaks noth
     'text',
   ];
   for (const status of bad) assert.equal((await shown(status)).phase, undefined);
+});
+
+test('status says what an old build of wireguard-go costs', async (t) => {
+  const stateDir = await mkdtemp(join(tmpdir(), 'sallyport-status-'));
+  t.after(() => rm(stateDir, { recursive: true }));
+  const directory = StateDirectory.at(stateDir);
+  const key = Buffer.alloc(32, 1).toString('base64');
+  await writeIdentity(directory, {
+    agent: '00000000-0000-4000-8000-000000000000',
+    ...{ identityPrivateKey: key, wireguardPrivateKey: privateKeyFrom(Buffer.alloc(32, 1)) },
+    ...{ controllerKey: null, enrolledWith: null },
+  });
+  const status = {
+    ...{ pid: 1, updatedAt: '2026-11-29T12:00:00.000Z', phase: 'live', failure: null, intent: null, devices: 0 },
+    ...{ applied: null, leaseUntil: null },
+  };
+  const shown = async (more: object) => {
+    await writeFile(join(stateDir, 'status.json'), JSON.stringify({ ...status, ...more }));
+    return (await gatewayStatus({ stateDir, json: false, interface: 'sp0' })).text;
+  };
+  const slow = slowness({ program: 'wireguard-go', date: 20220316 });
+  assert.match(await shown({ slow }), /^slow +wireguard-go is a build of 2022, which carries a fifth/m);
+  for (const more of [{}, { slow: null }]) assert.doesNotMatch(await shown(more), /^slow/m);
 });

@@ -2,8 +2,15 @@ import type { AgentSession } from '@sallyport/agent-core';
 import { natOf, type Sighting, type StateDirectory } from '@sallyport/agent-runtime';
 import { GatewayAgentStatus } from '@sallyport/contract/local';
 
-/** `aheadMs`: by how much the host's clock is ahead of the controller's. */
-export function formatStatus(session: AgentSession, now: number, sighting: Sighting | null, aheadMs: number): string {
+export interface StatusFacts {
+  readonly sighting: Sighting | null;
+  /** By how much the host's clock is ahead of the controller's. */
+  readonly aheadMs: number;
+  /** What makes the tunnel slower than it has to be, or null. */
+  readonly slow: string | null;
+}
+
+export function formatStatus(session: AgentSession, now: number, { sighting, aheadMs, slow }: StatusFacts): string {
   const { phase, applied, failure, desired } = session;
   const gateway = desired.items.get('gateway');
   const status: GatewayAgentStatus = {
@@ -17,6 +24,7 @@ export function formatStatus(session: AgentSession, now: number, sighting: Sight
     nat: natOf(sighting, desired.items),
     leaseUntil: desired.statement === null ? null : new Date(desired.statement.leaseUntil).toISOString(),
     clockAheadMs: Math.round(aheadMs),
+    slow,
   };
   return `${JSON.stringify(status)}\n`;
 }

@@ -19,6 +19,7 @@ export const GatewayAgentStatus = z.object({
     .int()
     .default(0)
     .describe('Milliseconds by which the host is ahead of the controller, as far as known; negative: behind'),
+  slow: line.nullable().default(null).describe('What makes the tunnel slower than it has to be, in words'),
   nat: Nat.optional().describe('Left out by older agents'),
 });
 export type GatewayAgentStatus = z.infer<typeof GatewayAgentStatus>;

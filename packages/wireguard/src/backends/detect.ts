@@ -4,6 +4,7 @@ import { access, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { WireGuardError } from '../errors.ts';
 import type { WireGuardBackend } from '../types.ts';
+import { chooseBuild, type WireGuardGoBuild } from './builds.ts';
 import { type CommandOptions, SYSTEM_PATH } from './command.ts';
 import { missingTool, noPrivilege, noTun } from './failures.ts';
 import { addKernelLink, kernelBackend } from './kernel.ts';
@@ -16,6 +17,8 @@ export type BackendChoice = 'auto' | 'kernel' | 'userspace';
 export interface DetectOptions {
   /** Where programs are looked for, as in PATH. Default: the system's directories. */
   readonly path?: string;
+  /** Path of the wireguard-go to use. Default: the newest that is found. */
+  readonly program?: string;
   /** Default: `/dev/net/tun`. */
   readonly tunDevice?: string;
 }
@@ -40,8 +43,24 @@ export async function detectBackend(
 }
 
 /** A backend of that kind with its defaults. */
-export function openBackend(kind: 'kernel' | 'userspace', options: { readonly path?: string } = {}): WireGuardBackend {
+export function openBackend(
+  kind: 'kernel' | 'userspace',
+  options: Pick<DetectOptions, 'path' | 'program'> = {},
+): WireGuardBackend {
   return kind === 'kernel' ? kernelBackend(options) : userspaceBackend(options);
+}
+
+/** What this host can do, opened. `build`: the wireguard-go that will run it. */
+export async function openDetected(
+  choice: BackendChoice,
+  options: DetectOptions = {},
+): Promise<{ readonly backend: WireGuardBackend; readonly build: WireGuardGoBuild | null }> {
+  const kind = await detectBackend(choice, options);
+  return { backend: openBackend(kind, options), build: kind === 'kernel' ? null : await buildOf(options) };
+}
+
+function buildOf({ path, program }: DetectOptions): Promise<WireGuardGoBuild> {
+  return chooseBuild({ ...(path !== undefined && { path }), ...(program !== undefined && { named: program }) });
 }
 
 async function works(attempt: () => Promise<void>): Promise<boolean> {
@@ -63,7 +82,7 @@ async function tryKernel(options: DetectOptions): Promise<void> {
 }
 
 async function tryUserspace(options: DetectOptions): Promise<void> {
-  await checkTool('wireguard-go', options);
+  await buildOf(options);
   try {
     await (await open(options.tunDevice ?? '/dev/net/tun', constants.O_RDWR)).close();
   } catch {

@@ -18,6 +18,8 @@ export interface UserspaceOptions {
   readonly supervisor?: Supervisor;
   /** Where programs are looked for, as in PATH. Default: the system's directories. */
   readonly path?: string;
+  /** Path of the wireguard-go to start. Default: the newest that is found. */
+  readonly program?: string;
   /** Milliseconds to wait for a program, or for an answer. Default: 10,000. */
   readonly timeoutMs?: number;
 }
@@ -32,6 +34,7 @@ export function userspaceBackend(options: UserspaceOptions = {}): WireGuardBacke
     directory: options.socketDirectory ?? '/var/run/wireguard',
     supervisor: options.supervisor ?? 'auto',
     timeoutMs: options.timeoutMs ?? 10_000,
+    named: options.program === undefined ? {} : { named: options.program },
     command: { timeoutMs: options.timeoutMs ?? 10_000, ...(options.path === undefined ? {} : { path: options.path }) },
   };
   return {
@@ -48,6 +51,7 @@ interface Context {
   readonly supervisor: Supervisor;
   readonly timeoutMs: number;
   readonly command: CommandOptions;
+  readonly named: { readonly named?: string };
 }
 
 async function ensure(context: Context, name: string): Promise<void> {
@@ -59,7 +63,7 @@ async function ensure(context: Context, name: string): Promise<void> {
   }
   if (link === null) await addTun(context, name);
   try {
-    await startWireGuardGo(name, context.supervisor, context.command);
+    await startWireGuardGo(name, context.supervisor, { ...context.command, ...context.named });
     await untilListening(context, name);
   } catch (error) {
     if (link === null) await deleteLink(name, context.command);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
+import { chooseBuild } from './builds.ts';
 import { type CommandOptions, runCommand, tryCommand } from './command.ts';
 
 /**
@@ -9,13 +10,19 @@ import { type CommandOptions, runCommand, tryCommand } from './command.ts';
 export type Supervisor = 'auto' | 'systemd' | 'detached';
 
 /** Starts wireguard-go on a link, outliving us. It carries no key in arguments or environment. */
-export async function startWireGuardGo(name: string, supervisor: Supervisor, options: CommandOptions): Promise<void> {
+export async function startWireGuardGo(
+  name: string,
+  supervisor: Supervisor,
+  options: CommandOptions & { readonly named?: string },
+): Promise<void> {
+  const { named: _, ...command } = options;
+  const { program } = await chooseBuild(options);
   if (usesSystemd(supervisor)) {
-    await tryCommand('systemctl', ['stop', unitName(name)], options);
-    await runCommand('systemd-run', systemdArguments(name, await foreignNamespace()), options);
+    await tryCommand('systemctl', ['stop', unitName(name)], command);
+    await runCommand('systemd-run', systemdArguments(name, await foreignNamespace(), program), command);
   } else {
     // Without -f it opens TUN and socket, says on its output what fails, and only then leaves a daemon behind.
-    await runCommand('wireguard-go', [name], options);
+    await runCommand(program, [name], command);
   }
 }
 
@@ -25,7 +32,7 @@ export function startHint(name: string, supervisor: Supervisor): string {
 }
 
 /** Arguments of `systemd-run`. `namespace`: path of a network namespace other than that of systemd itself. */
-export function systemdArguments(name: string, namespace: string | null): string[] {
+export function systemdArguments(name: string, namespace: string | null, program = 'wireguard-go'): string[] {
   return [
     '--quiet',
     '--collect',
@@ -35,7 +42,7 @@ export function systemdArguments(name: string, namespace: string | null): string
     ...(namespace === null ? [] : [`--property=NetworkNamespacePath=${namespace}`]),
     '--setenv=LOG_LEVEL=error',
     '--',
-    'wireguard-go',
+    program,
     '-f',
     name,
   ];
