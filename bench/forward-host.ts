@@ -29,7 +29,7 @@ export interface PolicyInput {
 }
 
 async function device(input: DeviceInput): Promise<void> {
-  const backend = userspaceBackend();
+  const backend = userspaceBackend(build);
   await backend.ensure(input.interface);
   const privateKey = privateKeyFrom(randomBytes(KEY_BYTES));
   await backend.apply(input.interface, { privateKey, listenPort: input.listenPort, peers: [] });
@@ -84,6 +84,9 @@ function bigState(input: PolicyInput): FirewallState {
   };
 }
 
+/** The build to measure; without it, the newest that is installed. */
+const { SALLYPORT_WIREGUARD_GO: program } = process.env;
+const build = program ? { program } : {};
 const [verb, json = ''] = process.argv.slice(2);
 const input: unknown = JSON.parse(json);
 if (verb === 'device') await device(input as DeviceInput);

@@ -15,12 +15,11 @@ export class GatewayCpu {
 
   /** `interfaces`: those of the gateway that packets come in by, besides the tunnel; their names tell the threads apart. */
   static async of(gateway: Namespace, tunnel: string, interfaces: readonly string[]): Promise<GatewayCpu> {
-    const wanted = new Set([`wireguard-go\0${tunnel}\0`]);
     const processes: string[] = [];
     for (const pid of await pids()) {
       const [name, command] = await Promise.all([read(`/proc/${pid}/comm`), read(`/proc/${pid}/cmdline`)]);
       const thread = interfaces.some((each) => name.startsWith(`napi/${each}-`));
-      if (thread || wanted.has(command)) processes.push(pid);
+      if (thread || command.endsWith(`wireguard-go\0${tunnel}\0`)) processes.push(pid);
     }
     if (processes.length !== interfaces.length + 1)
       throw new Error(`${processes.length} processes work for ${gateway.name}, not ${interfaces.length + 1}`);
