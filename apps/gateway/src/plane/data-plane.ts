@@ -89,8 +89,7 @@ export class DataPlane implements ProbePlane {
   readonly #host: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
-  #backend: WireGuardBackend | null = null;
-  #build: WireGuardGoBuild | null = null;
+  #opened: Awaited<ReturnType<typeof openDetected>> | null = null;
   /** Public key of the peer that probes come from; it is in no state. */
   #probeKey: string | null = null;
   /** Whether this agent has brought everything up once: later differences are others' work. */
@@ -112,12 +111,12 @@ export class DataPlane implements ProbePlane {
 
   /** How WireGuard runs here; null until it is known. */
   get wireguardKind(): WireGuardBackend['kind'] | null {
-    return this.#backend?.kind ?? null;
+    return this.#opened?.backend.kind ?? null;
   }
 
   /** The wireguard-go that is in use; null: none, or not known yet. */
   get wireguardBuild(): WireGuardGoBuild | null {
-    return this.#build;
+    return this.#opened?.build ?? null;
   }
 
   /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
@@ -362,12 +361,9 @@ export class DataPlane implements ProbePlane {
   }
 
   async #openBackend(): Promise<WireGuardBackend> {
-    if (this.#backend !== null) return this.#backend;
     const { wireguard, wireguardGo } = this.#options;
-    const { backend, build } = await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
-    this.#build = build;
-    this.#backend = backend;
-    return backend;
+    this.#opened ??= await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
+    return this.#opened.backend;
   }
 }
 
