@@ -16,29 +16,45 @@ export interface WireGuardGoBuild {
 /** Builds before this one hand every packet to the kernel by itself. */
 const FIRST_FAST = 20230101;
 
+export type BuildOptions = CommandOptions & {
+  /** Path of the program to take, whatever else is there. */
+  readonly named?: string;
+};
+
 /**
  * The named program, or the newest in the directories of the path. Between builds of one date the first counts. Throws
  * `missing-tool`.
  */
-export async function chooseBuild(options: CommandOptions & { readonly named?: string }): Promise<WireGuardGoBuild> {
-  const { named, ...command } = options;
+export async function chooseBuild(options: BuildOptions): Promise<WireGuardGoBuild> {
+  const { named: _, ...command } = options;
+  const programs = await programsOf(options);
+  const builds = await Promise.all(
+    programs.map(async (program) => ({ program, date: await dateOf(program, command) })),
+  );
+  return builds.reduce((best, build) => ((build.date ?? 0) > (best.date ?? 0) ? build : best));
+}
+
+/** The program of that build. Where there is no choice, nothing is run to find it. */
+export async function chooseProgram(options: BuildOptions): Promise<string> {
+  const [first, ...others] = await programsOf(options);
+  return others.length === 0 ? first : (await chooseBuild(options)).program;
+}
+
+async function programsOf({ named, path = SYSTEM_PATH }: BuildOptions): Promise<[string, ...string[]]> {
   if (named !== undefined) {
     if (!isAbsolute(named) || !(await executable(named))) throw notUsable(named);
-    return { program: named, date: await dateOf(named, command) };
+    return [named];
   }
-  const found: WireGuardGoBuild[] = [];
-  const seen = new Set<string>();
-  for (const directory of (command.path ?? SYSTEM_PATH).split(':')) {
+  const found = new Map<string, string>();
+  for (const directory of path.split(':')) {
     const file = join(directory, 'wireguard-go');
     if (!(await executable(file))) continue;
     const real = await realpath(file);
-    if (seen.has(real)) continue;
-    seen.add(real);
-    found.push({ program: found.length === 0 ? 'wireguard-go' : file, date: await dateOf(file, command) });
+    if (!found.has(real)) found.set(real, file);
   }
-  const [first, ...others] = found;
+  const [first, ...others] = found.values();
   if (first === undefined) throw missingTool('wireguard-go');
-  return others.reduce((best, build) => ((build.date ?? 0) > (best.date ?? 0) ? build : best), first);
+  return ['wireguard-go', ...others];
 }
 
 /** What it costs to run an old build, and what helps; null if it is not old. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readlink } from 'node:fs/promises';
-import { chooseBuild } from './builds.ts';
-import { type CommandOptions, runCommand, tryCommand } from './command.ts';
+import { type BuildOptions, chooseProgram } from './builds.ts';
+import { runCommand, tryCommand } from './command.ts';
 
 /**
  * Who looks after wireguard-go. `detached`: a daemon in a session of its own. `systemd`: a transient unit, which alone
@@ -10,13 +10,9 @@ import { type CommandOptions, runCommand, tryCommand } from './command.ts';
 export type Supervisor = 'auto' | 'systemd' | 'detached';
 
 /** Starts wireguard-go on a link, outliving us. It carries no key in arguments or environment. */
-export async function startWireGuardGo(
-  name: string,
-  supervisor: Supervisor,
-  options: CommandOptions & { readonly named?: string },
-): Promise<void> {
+export async function startWireGuardGo(name: string, supervisor: Supervisor, options: BuildOptions): Promise<void> {
   const { named: _, ...command } = options;
-  const { program } = await chooseBuild(options);
+  const program = await chooseProgram(options);
   if (usesSystemd(supervisor)) {
     await tryCommand('systemctl', ['stop', unitName(name)], command);
     await runCommand('systemd-run', systemdArguments(name, await foreignNamespace(), program), command);
