@@ -72,6 +72,8 @@ export interface Cell {
   readonly expiresAt: number | null;
   /** In order of their expiry, three at most; absent: nothing stays open. */
   readonly after?: readonly Successor[] | undefined;
+  /** Devices come in here to go on: their packets to the class go back into the tunnel and nowhere else. Absent: never there. */
+  readonly onward?: boolean | undefined;
 }
 
 /** Devices with the same outcome share a profile. At most one cell per class. */
@@ -131,10 +133,12 @@ export interface HostState {
   readonly members?: readonly string[];
   readonly mtu: number;
   /**
-   * Further prefixes to route into the tunnel: destinations behind other gateways, sources of peers. Where the host's own
-   * network is in the way, that wins, and it is reported as a conflict.
+   * What is behind other gateways and has to do with networks here: destinations of egress, sites. Only packets that the
+   * firewall marks are routed by it. Where the host's own network is in the way, that wins, and it is reported as a conflict.
    */
   readonly routes: readonly string[];
+  /** Whether devices come in here to go on to other gateways. Absent: none do. */
+  readonly onward?: boolean;
 }
 
 /** A service that is always reached past the tunnel: without it, nothing could be learned that brings a dead tunnel back. */

@@ -13,6 +13,7 @@ import {
   isInternet,
   isOpen,
   isTunnel,
+  leadsOnward,
   memberAddresses,
   overlayBlock,
   type PeerSource,
@@ -149,6 +150,10 @@ function routesText(item: StateItem | null): string {
       return `${prefixOf(item)}${isInternet(item) ? ' internet' : ''}`;
     case 'peer':
       return [...item.sources, ...item.addresses].sort().join();
+    case 'egress':
+      return [...item.destinations].sort().join();
+    case 'profile':
+      return leadsOnward(item) ? 'onward' : '';
     case undefined:
     // The caller looks at these two whole.
     case 'gateway':
@@ -157,13 +162,11 @@ function routesText(item: StateItem | null): string {
     case 'site':
     case 'class':
     case 'bundle':
-    case 'profile':
     case 'probe':
     case 'beacon':
     case 'resource':
     case 'relay-point':
     case 'relay':
-    case 'egress':
       return '';
   }
 }

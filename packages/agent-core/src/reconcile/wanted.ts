@@ -126,8 +126,34 @@ export function hostStateOf(gateway: GatewayItem, items: Items, name: string): H
     overlay,
     members,
     mtu,
-    routes: routedPrefixes(items),
+    routes: awayPrefixes(gateway, items),
+    ...(mayPass(items) && [...items.values()].some(leadsOnward) && { onward: true }),
   };
+}
+
+/** Whether devices of a profile go on to other gateways. */
+export function leadsOnward(item: StateItem): boolean {
+  return item.kind === 'profile' && item.cells.some((cell) => cell.onward === true);
+}
+
+/** What is behind other gateways and has to do with networks here. Members of the overlay have routes anyway. */
+function awayPrefixes({ overlay }: GatewayItem, items: Items): string[] {
+  const inside = Object.values(overlay).flatMap((prefix) => parsePrefix(prefix) ?? []);
+  const isMember = (text: string) => {
+    const range = parsePrefix(text);
+    return (
+      range !== null &&
+      inside.some(({ family, first, last }) => family === range.family && first <= range.first && range.last <= last)
+    );
+  };
+  const all = mayPass(items) ? [...items.values()].flatMap(awayPrefixesOf) : [];
+  return [...new Set(all.map(withLength))].filter((prefix) => !isMember(prefix)).sort();
+}
+
+/** What an item says is behind another gateway, for networks here. */
+function awayPrefixesOf(item: StateItem): readonly string[] {
+  if (item.kind === 'egress') return item.destinations;
+  return item.kind === 'peer' ? item.sources : [];
 }
 
 /**
@@ -318,7 +344,7 @@ function peersOf(items: Items, facts: LocalFacts): Map<string, PeerConfig> {
   return peers;
 }
 
-/** What has to go into the tunnel beside the overlay: destinations behind other gateways, and sources that come from there. */
+/** What a native device routes into the tunnel beside the overlay: destinations behind gateways, and sources that come from there. */
 function routedPrefixes(items: Items): string[] {
   if (!mayPass(items)) return [];
   return [...new Set([...items.values()].flatMap(routedBy))].sort();

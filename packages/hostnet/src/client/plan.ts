@@ -1,7 +1,8 @@
 import { HostNetError } from '../errors.ts';
 import { tableName } from '../firewall/ruleset.ts';
+import { Batch, type HostPlan, ROUTE_PROTOCOL } from '../host/batch.ts';
 import type { FoundRoute } from '../host/found.ts';
-import { Batch, families, familiesInside, type HostPlan, planInterface, ROUTE_PROTOCOL } from '../host/plan.ts';
+import { families, familiesInside, planInterface } from '../host/plan.ts';
 import { SOURCE_MARK, type SysctlChange } from '../host/sysctls.ts';
 import { parseAddress, parsePrefix } from '../ip.ts';
 import type { ClientHostState, RouteContest } from '../types.ts';

@@ -1,4 +1,4 @@
-import { ROUTE_PROTOCOL } from '../host/plan.ts';
+import { ROUTE_PROTOCOL } from '../host/batch.ts';
 import { formatAddress, parseAddress, parsePrefix } from '../ip.ts';
 import type { ClientHostState } from '../types.ts';
 

@@ -10,10 +10,11 @@ import type {
 } from '../types.ts';
 import { egressIds } from './egress.ts';
 import type { FirewallModel } from './model.ts';
+import { SITE_MARK_OFFSET } from './registers.ts';
 import { alive } from './render.ts';
 import { CELL_MAPS } from './rule-text.ts';
 import type { MapName } from './ruleset.ts';
-import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset, settingsOf } from './ruleset.ts';
+import { GENERATED_SETS, generated, MAP_NAMES, MAPS, ruleset } from './ruleset.ts';
 import { addressKey } from './state.ts';
 
 /** The table as the kernel lists it. */
@@ -123,6 +124,7 @@ class Blame {
       add(this.sites, tables.sites.id(classNumber(value)));
     } else if (map === 'gateways4' || map === 'gateways6') this.#gateway(key);
     else if (map === 'site_profiles') this.#siteProfile(key, foreignValue);
+    else if (map === 'site_ways') add(this.sites, tables.sites.id(classNumber(key)));
     else if (map === 'classes4' || map === 'classes6' || map === 'hosts4' || map === 'hosts6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       add(this.classes, tables.classes.id(classNumber(value)));
@@ -136,7 +138,8 @@ class Blame {
       const [from, to] = key.split(' . ');
       this.#egressGroup(tables.egressSources.id(Number.parseInt(from ?? '', 16)));
       this.#egressGroup(tables.egressDestinations.id(classNumber(to ?? null)));
-    } else if (map === 'egress_sources4' || map === 'egress_sources6') {
+    } else if (map === 'ways') this.#way(key);
+    else if (map === 'egress_sources4' || map === 'egress_sources6') {
       const value = tables.maps[map].current.get(key)?.value ?? foreignValue;
       this.#egressGroup(tables.egressSources.id(Number.parseInt(value ?? '', 16)));
     } else if (map === 'egress_destinations4' || map === 'egress_destinations6') {
@@ -167,6 +170,14 @@ class Blame {
     if (foreignValue) add(this.profiles, tables.profiles.id(Number.parseInt(foreignValue, 16)));
   }
 
+  #way(key: string): void {
+    const { tables } = this.#model;
+    const number = Number.parseInt(key, 16);
+    add(this.profiles, tables.profiles.id(number));
+    add(this.sites, tables.sites.id(number - SITE_MARK_OFFSET));
+    this.#egressGroup(tables.egressSources.id(number));
+  }
+
   #egressGroup(group: string | undefined): void {
     for (const id of group === undefined ? [] : egressIds(group)) this.egress.add(id);
   }
@@ -195,7 +206,7 @@ function chainDifferences(
   baseline: Listing['rules'] | null,
 ): readonly string[] {
   const differences: string[] = [];
-  const wanted = ruleset(model.options, settingsOf(model.state), model.tables.generation);
+  const wanted = ruleset(model.options, model.settings, model.tables.generation);
   const names = new Set(wanted.map(({ name }) => name));
   for (const chain of found.keys()) if (!names.has(chain)) differences.push(`chain ${chain} is not ours`);
   for (const { name: chain, rules: texts } of wanted) {

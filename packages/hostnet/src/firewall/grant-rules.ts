@@ -20,6 +20,7 @@ import {
   network,
   type Overlay,
 } from './rule-text.ts';
+import type { WayRules } from './way-rules.ts';
 
 /**
  * A packet of an established flow pays for each look-up and for little else: what is found leads on at once, and what is
@@ -39,11 +40,12 @@ export function fromTunnelRules(g: Name, tunnel: string): string[] {
  * Replies that turn round in the tunnel belong to devices that come in through this gateway. Requests that do are for another
  * gateway to pass on, never for another device.
  */
-export function turningRules(g: Name, overlay: Overlay): string[] {
+export function turningRules(g: Name, overlay: Overlay, onward: boolean): string[] {
   return [
     `ct direction reply goto ${g('turned')}`,
     `ip daddr ${network(overlay.v4)} ${DENIED_IN}`,
     `ip6 daddr ${network(overlay.v6)} ${DENIED_IN}`,
+    ...(onward ? [] : [DENIED_IN]),
   ];
 }
 
@@ -106,7 +108,7 @@ export function siteRules(g: Name, address: Side, denied: string): string[] {
 type Side = 'saddr' | 'daddr';
 
 /** What follows when the device is known, by chain. */
-export function grantChains(g: Name): Record<string, string[]> {
+export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>): Record<string, readonly string[]> {
   const broken = `ct state invalid,untracked goto ${g('broken')}`;
   const admitted = `goto ${g('admitted')}`;
   return {
@@ -128,9 +130,10 @@ export function grantChains(g: Name): Record<string, string[]> {
       ...portRules(g, 'sport', 'echo-reply', 'accept'),
       DENIED_OUT,
     ],
-    requests: [...classRules(g, 'daddr', 'granted'), broken, DENIED_IN],
+    going: [...ways.going, `goto ${g('granted')}`],
+    requests: [...classRules(g, 'daddr', ways.going.length === 0 ? 'granted' : 'going'), broken, DENIED_IN],
     // Its own addresses are not the internet, whichever they are at the moment.
-    not_internet: [`meta priority @${g('internet')} ${DENIED_IN}`, `goto ${g('granted')}`],
+    not_internet: [...ways.arrived, `meta priority @${g('internet')} ${DENIED_IN}`, `goto ${g('granted')}`],
     requests_to_host: [...classRules(g, 'daddr', 'not_internet'), broken, DENIED_IN],
     replies: [`${UNUSUAL} jump ${g('unusual_out')}`, ...classRules(g, 'saddr', 'granted_back'), DENIED_OUT],
     replies_turned: [`${UNUSUAL} jump ${g('unusual_turned')}`, ...classRules(g, 'saddr', 'granted_turned'), DENIED_OUT],

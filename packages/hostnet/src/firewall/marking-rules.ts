@@ -8,16 +8,16 @@ import { type Name, network, type Overlay } from './rule-text.ts';
  *
  * The kernel's reverse path filter, which IPv4 alone has, looks packets up as if they came from where they go. So what goes
  * into the tunnel meets the policy rule that prohibits unmarked packets from it. Asking `fib` for every packet is dear; so
- * members are told by their address, and only what goes to a site's addresses is asked about, if there are any. The priority serves as a
- * register here: the kernel sets it anew when it forwards.
+ * members are told by their address. What goes to networks beyond the tunnel gets the mark of its way, which has the bit.
  */
-export function markingRules(g: Name, tunnel: string, overlay: Overlay, beyond: boolean): string[] {
-  const maps = beyond ? ['egress_destinations4', 'sites4'] : [];
-  return [
-    `iifname ${tunnel} ${CHECKED} accept`,
-    `ip daddr ${network(overlay.v4)} goto ${g('to_members')}`,
-    ...maps.map((name) => `meta priority set ip daddr map @${g(name)} goto ${g('to_sites')}`),
-  ];
+export function markingRules(g: Name, tunnel: string, overlay: Overlay, ways: boolean): string[] {
+  const checked = ways ? `goto ${g('out_of_tunnel')}` : `${CHECKED} accept`;
+  return [`iifname ${tunnel} ${checked}`, `ip daddr ${network(overlay.v4)} goto ${g('to_members')}`];
+}
+
+/** `marked`: packets whose way is known already. */
+export function outOfTunnelRules(marked: readonly string[]): string[] {
+  return [...marked, `${CHECKED} accept`];
 }
 
 /** Devices, and where probes come from: their marks are overwritten by our table in any case. */
@@ -26,10 +26,6 @@ export function toMembersRules(g: Name, overlay: Overlay): string[] {
     `meta mark set ip daddr map @${g('devices4')} ${CHECKED} accept`,
     `ip daddr ${probeSources(overlay).v4} ${CHECKED}`,
   ];
-}
-
-export function toSitesRules(tunnel: string): string[] {
-  return ['meta priority set 0:0', `fib daddr oifname ${tunnel} ${CHECKED}`];
 }
 
 const CHECKED = `meta mark set meta mark | ${markText(CHECKED_MARK)}`;

@@ -32,7 +32,7 @@ describe('model', () => {
             { id: 'db', grants: [{ protocol: 'tcp', from: 85, to: 90, policy: 'pol_9' }] },
           ],
         },
-        remove: { classes: ['lan'], sites: ['old'], egress: ['one'] },
+        remove: { classes: ['lan'], sites: ['old'], egress: ['one'], profiles: ['entering'] },
       },
       2000,
     );
@@ -111,21 +111,25 @@ describe('model', () => {
 
   it('asks for addresses of sites while there are any, and finds its own chains again', () => {
     const model = new FirewallModel(OPTIONS);
-    const asks = (text: string | null) => [...(text ?? '').matchAll(/rule inet sallyport_sp0 marking .*@(\w+?)_a/g)];
+    const asks = (text: string | null) => [
+      ...(text ?? '').matchAll(/rule inet sallyport_sp0 marking .* (way_\w+?)_a/g),
+    ];
     const none = { ...GOLDEN, sites: new Map(), egress: new Map() };
     assert.deepEqual(asks(model.load(none, 0, null).swap), []);
     for (const kind of ['sites', 'egress'] as const) {
       const items = [...GOLDEN[kind].values()];
       const come = model.change({ upsert: { [kind]: items } }, 0);
       assert.deepEqual(
-        asks(come).map(([, map]) => map),
-        ['egress_destinations4', 'sites4'],
+        asks(come).map(([, chain]) => chain),
+        [kind === 'sites' ? 'way_back' : 'way_out'],
       );
+      assert.equal(/^add chain inet sallyport_sp0 answering /m.test(come ?? ''), kind === 'sites');
       assert.match(come ?? '', /^flush chain inet sallyport_sp0 marking$/m);
       assert.doesNotMatch(model.change({ upsert: { [kind]: items.slice(0, 1) } }, 0) ?? '', /marking/);
       const gone = model.change({ remove: { [kind]: items.map(({ id }) => id) } }, 0);
       assert.match(gone ?? '', /^flush chain inet sallyport_sp0 marking$/m);
       assert.deepEqual(asks(gone), []);
+      assert.equal(/^delete chain inet sallyport_sp0 answering$/m.test(gone ?? ''), kind === 'sites');
     }
   });
 
@@ -196,6 +200,7 @@ const GOLDEN: FirewallState = {
     ['one', { id: 'one', ranges: ['10.0.1.0-10.0.1.0'] }],
   ]),
   profiles: new Map([
+    ['entering', { id: 'entering', cells: [{ class: 'lan', bundle: 'web', expiresAt: null, onward: true }] }],
     [
       'staff',
       {

@@ -12,7 +12,7 @@ import type {
 import type { TouchedMap } from './check.ts';
 import { freeGeneration, type Inventory, type LoadTexts, loadTexts } from './load.ts';
 import { renderChanges } from './render.ts';
-import type { FirewallOptions } from './ruleset.ts';
+import type { FirewallOptions, FirewallSettings } from './ruleset.ts';
 import { settingsOf, switchSettings, tableName } from './ruleset.ts';
 import type { FirewallDelta, FirewallItems, ItemKind } from './state.ts';
 import { checkDelta, ITEM_KINDS } from './state.ts';
@@ -45,6 +45,11 @@ export class FirewallModel {
     return this.#touched;
   }
 
+  /** What decides on the rules. */
+  get settings(): FirewallSettings {
+    return settingsOf(this.#state, this.#tables.onward);
+  }
+
   get tables(): Tables {
     return this.#tables;
   }
@@ -62,7 +67,7 @@ export class FirewallModel {
     for (const map of Object.values(this.#tables.maps)) map.takeChanges();
     this.#touched = [];
     this.#sound = true;
-    return loadTexts(this.options, settingsOf(this.#state), this.#tables, existing, now);
+    return loadTexts(this.options, this.settings, this.#tables, existing, now);
   }
 
   /** The same for the state held now, after a change that the kernel refused. */
@@ -78,12 +83,12 @@ export class FirewallModel {
   change(delta: FirewallDelta, now: number): string | null {
     if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
     checkDelta(delta);
-    const before = settingsOf(this.#state);
+    const before = this.settings;
     this.#sound = false;
     this.#apply(delta);
     this.#sound = true;
     const lines = this.#changes(now);
-    const switched = switchSettings(this.options, this.#tables.generation, before, settingsOf(this.#state));
+    const switched = switchSettings(this.options, this.#tables.generation, before, this.settings);
     lines.push(...switched);
     return lines.length === 0 ? null : `${lines.join('\n')}\n`;
   }

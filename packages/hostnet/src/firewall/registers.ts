@@ -9,6 +9,7 @@ import { HostNetError } from '../errors.ts';
  * | mark     | 0x1                       | start value, and the key of the lease               |
  * | mark     | 0x10000001 … 0x1fffffff   | profile                                             |
  * | mark     | 0x20000001 … 0x2fffffff   | bundle                                              |
+ * | mark     | 0x30000001 … 0x3fffffff   | site, as an end of a way                            |
  * | mark     | 0x40000001 … 0x4fffffff   | group of egress sources                             |
  * | priority | 0:0                       | start value                                         |
  * | priority | 1000:0001 … 1fff:ffff     | address class                                       |
@@ -16,6 +17,7 @@ import { HostNetError } from '../errors.ts';
  * | priority | 2000:0010 … 2fff:ffff     | port class of a range of TCP or UDP ports           |
  * | priority | 3000:0001 … 3fff:ffff     | group of egress destinations                        |
  * | priority | 4000:0001 … 4fff:ffff     | site                                                |
+ * | priority | 8053:0001, 8053:0002      | way of a packet out of the tunnel, until it is marked |
  *
  * Numbers are local to the host and are given once per load, never again: a packet that is half-way through while a
  * change is committed cannot meet an old number with a new meaning.
@@ -23,6 +25,8 @@ import { HostNetError } from '../errors.ts';
 export const PROFILE_BASE = 0x10000000;
 export const BUNDLE_BASE = 0x20000000;
 export const SITE_BASE = 0x40000000;
+/** What turns a site's number into one for the mark. */
+export const SITE_MARK_OFFSET = -0x10000000;
 export const EGRESS_SOURCE_BASE = 0x40000000;
 export const CLASS_BASE = 0x10000000;
 export const PORT_CLASS_BASE = 0x20000000;
@@ -37,6 +41,16 @@ export const FIRST_PORT_CLASS = PORT_CLASS_BASE + 0x10;
  * prerouting, read by the policy-routing rule, and cleared with the whole mark before a packet is accepted.
  */
 export const CHECKED_MARK = 0x08000000;
+
+/**
+ * Whole marks by which policy rules choose a routing table; `CHECKED_MARK` is in them. `AWAY`: one end is behind another gateway,
+ * the other one at this host or behind it. `ONWARD`: the packet came out of the tunnel to go back into it.
+ */
+export const AWAY_MARK = CHECKED_MARK + 0x04000000;
+export const ONWARD_MARK = CHECKED_MARK + 0x02000000;
+/** What carries the same from the first hook to the one behind mangle, where others may have replaced the mark. */
+export const AWAY_PRIORITY = 0x80530001;
+export const ONWARD_PRIORITY = 0x80530002;
 
 const SPACE = 0x10000000;
 /** Bits that tell which space a number belongs to. */

@@ -41,7 +41,7 @@ const ENDS_TUNNEL = /^iifname "sp0" goto/;
 
 /** The output hook only sees what this host sends itself. */
 function outside(chain: string, rule: string): boolean {
-  return chain === 'output' && /^oifname "sp0" goto/.test(rule);
+  return chain === 'output' && /^(oifname "sp0"|meta mark 0x0c000000) goto/.test(rule);
 }
 
 const golden = readFileSync(new URL('golden/load.nft', import.meta.url), 'utf8');

@@ -14,7 +14,7 @@ import {
   turnedRules,
   turningRules,
 } from './grant-rules.ts';
-import { markingRules, toMembersRules, toSitesRules } from './marking-rules.ts';
+import { markingRules, outOfTunnelRules, toMembersRules } from './marking-rules.ts';
 import { guardRules, pretendingRules, strayRules } from './member-rules.ts';
 import {
   egressErrorRules,
@@ -28,6 +28,7 @@ import { PROBE_SETS, probesIn, probesOut } from './probe-rules.ts';
 import { CHECKED_MARK, markText, SPACE_MASK } from './registers.ts';
 import { CELL_MAPS, DENIED_IN, DENIED_OUT } from './rule-text.ts';
 import { OPEN_TRANSIT, transitRules } from './transit.ts';
+import { type Ways, wayRules } from './way-rules.ts';
 
 /** What the table is built around; it does not change while the tunnel exists. */
 export interface FirewallOptions {
@@ -43,13 +44,14 @@ export interface FirewallSettings {
   readonly masquerade: boolean;
   readonly draining: boolean;
   readonly transit?: Transit;
-  /** Whether networks lie behind the tunnel, of a site or of what a site here may reach. */
-  readonly beyond: boolean;
+  readonly ways: Ways;
 }
 
-/** What of a state the chains depend on. */
-export function settingsOf({ masquerade, draining, transit, sites, egress }: FirewallState): FirewallSettings {
-  return { masquerade, draining, ...(transit && { transit }), beyond: sites.size + egress.size > 0 };
+/** What of a state the chains depend on. `onward`: devices of some profile go on to other gateways. */
+export function settingsOf(state: FirewallState, onward: boolean): FirewallSettings {
+  const { masquerade, draining, transit, sites, egress } = state;
+  const ways = { onward, sites: sites.size > 0, egress: egress.size > 0 };
+  return { masquerade, draining, ...(transit && { transit }), ways };
 }
 
 /** Why packets were dropped. The counter is called `drop_` and this, since `limit` is a word of nft's own. */
@@ -62,6 +64,7 @@ export const MAPS = [
   { name: 'sites4', type: 'ipv4_addr : classid', flags: 'interval' },
   { name: 'sites6', type: 'ipv6_addr : classid', flags: 'interval' },
   { name: 'site_profiles', type: 'classid : mark', flags: 'timeout' },
+  { name: 'site_ways', type: 'classid : mark', flags: null },
   { name: 'hosts4', type: 'ipv4_addr : classid', flags: null },
   { name: 'hosts6', type: 'ipv6_addr : classid', flags: null },
   { name: 'classes4', type: 'ipv4_addr : classid', flags: 'interval' },
@@ -76,13 +79,14 @@ export const MAPS = [
   { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
 ] as const;
 /** Sets of which the elements come from the state; the kernel fills the others itself. */
-export const SET_NAMES = ['egress_pairs', 'lease', 'gateways4', 'gateways6', 'internet'] as const;
+export const SET_NAMES = ['egress_pairs', 'ways', 'lease', 'gateways4', 'gateways6', 'internet'] as const;
 export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number];
 export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), ...SET_NAMES];
 
 /** The lease is one element whose timeout is its end; so it costs one element to renew it. */
 export const GENERATED_SETS = [
   { name: 'egress_pairs', spec: 'type mark . classid; flags timeout;' },
+  { name: 'ways', spec: 'type mark . classid;' },
   { name: 'lease', spec: 'type mark; flags timeout;' },
   { name: 'gateways4', spec: 'type ipv4_addr; flags timeout;' },
   { name: 'gateways6', spec: 'type ipv6_addr; flags timeout;' },
@@ -120,7 +124,7 @@ export interface Chain {
 
 export type Ruleset = readonly Chain[];
 
-/** The chains that differ between two settings, emptied and filled again. */
+/** The chains that differ between two settings, emptied and filled again; base chains may come and go. */
 export function switchSettings(
   options: FirewallOptions,
   generation: Generation,
@@ -128,13 +132,17 @@ export function switchSettings(
   after: FirewallSettings,
 ): string[] {
   const table = `inet ${tableName(options.interface)}`;
-  const was = ruleset(options, before, generation);
-  return ruleset(options, after, generation)
-    .filter(({ rules }, index) => rules.join('\n') !== was[index]?.rules.join('\n'))
-    .flatMap(({ name, rules }) => [
-      `flush chain ${table} ${name}`,
-      ...rules.map((rule) => `add rule ${table} ${name} ${rule}`),
-    ]);
+  const gone = new Map(ruleset(options, before, generation).map((chain) => [chain.name, chain]));
+  const lines: string[] = [];
+  for (const { name, hook, rules } of ruleset(options, after, generation)) {
+    const was = gone.get(name);
+    gone.delete(name);
+    if (was?.rules.join('\n') === rules.join('\n')) continue;
+    if (was === undefined) lines.push(`add chain ${table} ${name}${hook}`);
+    lines.push(`flush chain ${table} ${name}`, ...rules.map((rule) => `add rule ${table} ${name} ${rule}`));
+  }
+  for (const name of gone.keys()) lines.push(`flush chain ${table} ${name}`, `delete chain ${table} ${name}`);
+  return lines;
 }
 
 /** All chains, in an order in which each is known before another one names it. */
@@ -143,6 +151,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
   const g = (name: string): string => generated(name, generation);
   const chain = (name: string, rules: readonly string[]): Chain => ({ name: g(name), hook: '', rules });
   const { overlay, flowsPerAddress = 4096 } = options;
+  const ways = wayRules(g, tunnel, settings.ways);
   return [
     chain('broken', ['counter name drop_invalid drop']),
     chain('icmp_from_tunnel', icmpFromTunnelRules(overlay)),
@@ -151,9 +160,9 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     chain('admitted', admittedRules(g, flowsPerAddress, settings.draining)),
     chain('from_site', [...probesIn(g, overlay), ...siteRules(g, 'saddr', DENIED_IN)]),
     chain('to_site', [...probesOut(g, overlay), ...siteRules(g, 'daddr', DENIED_OUT)]),
-    ...Object.entries(grantChains(g)).map(([name, rules]) => chain(name, rules)),
+    ...Object.entries(grantChains(g, ways)).map(([name, rules]) => chain(name, rules)),
     chain('turned', turnedRules(g)),
-    chain('turning', turningRules(g, overlay)),
+    chain('turning', turningRules(g, overlay, settings.ways.onward)),
     chain('egress_errors', egressErrorRules(g)),
     chain('egress_in', egressInRules(g)),
     chain('egress_out', egressOutRules(g, tunnel)),
@@ -167,12 +176,17 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
     chain('clamp', [`iifname ${tunnel} ${CLAMP}`, `oifname ${tunnel} ${CLAMP}`]),
     chain('pretending', pretendingRules(g, overlay)),
     chain('to_members', toMembersRules(g, overlay)),
-    chain('to_sites', toSitesRules(tunnel)),
-    { name: 'guard', hook: base('filter', 'prerouting', 'raw'), rules: guardRules(g, tunnel, overlay) },
+    chain('out_of_tunnel', outOfTunnelRules(ways.outOfTunnel)),
+    ...Object.entries(ways.chains).map(([name, rules]) => chain(name, rules)),
+    {
+      name: 'guard',
+      hook: base('filter', 'prerouting', 'raw'),
+      rules: [...guardRules(g, tunnel, overlay), ...ways.guard],
+    },
     {
       name: 'marking',
       hook: base('filter', 'prerouting', 'dstnat + 1'),
-      rules: markingRules(g, tunnel, overlay, settings.beyond),
+      rules: [...markingRules(g, tunnel, overlay, ways.outOfTunnel.length > 0), ...ways.marking],
     },
     { name: 'input', hook: base('filter', 'input', 'filter'), rules: [`iifname ${tunnel} goto ${g('to_host')}`] },
     // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by. For
@@ -187,7 +201,15 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
         ...transitRules(settings.transit ?? OPEN_TRANSIT),
       ],
     },
-    { name: 'output', hook: base('filter', 'output', 'filter'), rules: [`oifname ${tunnel} goto ${g('from_host')}`] },
+    // A hook of its own costs every packet that this host sends.
+    ...(ways.answering.length > 0
+      ? [{ name: 'answering', hook: base('route', 'output', 'filter - 1'), rules: ways.answering }]
+      : []),
+    {
+      name: 'output',
+      hook: base('filter', 'output', 'filter'),
+      rules: [`oifname ${tunnel} goto ${g('from_host')}`, ...ways.output],
+    },
     // What our chains let through has its mark cleared. So if one of them is emptied by others, its packets end here, with the
     // bit of what nothing has looked at, or the number of what was looked up.
     ...(['input', 'forward'] as const).map((hook) => ({

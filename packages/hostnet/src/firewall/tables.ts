@@ -28,6 +28,7 @@ import {
   PROFILE_BASE,
   Sequence,
   SITE_BASE,
+  SITE_MARK_OFFSET,
   START_MARK,
 } from './registers.ts';
 import { CELL_MAPS } from './rule-text.ts';
@@ -57,6 +58,11 @@ export class Tables {
   readonly #egress = new Map<string, Egress>();
   #egressGroups: { readonly sources: readonly string[]; readonly destinations: readonly string[] } | null = null;
   #egressChanged = false;
+  #egressWays: readonly string[] = [];
+  readonly #ends = { sites: new Map<string, Site>(), cells: new Map<string, readonly Cell[]>() };
+  #sitesChanged = false;
+  #siteWays: readonly string[] = [];
+  #onward = 0;
 
   constructor(generation: Generation, overlay: FirewallOptions['overlay']) {
     const timed = (name: MapName): Elements => new Elements(name, true, generation);
@@ -71,6 +77,7 @@ export class Tables {
       gateways4: timed('gateways4'),
       gateways6: timed('gateways6'),
       site_profiles: timed('site_profiles'),
+      site_ways: lasting('site_ways'),
       hosts4: lasting('hosts4'),
       hosts6: lasting('hosts6'),
       classes4: lasting('classes4'),
@@ -88,6 +95,7 @@ export class Tables {
       egress_destinations4: lasting('egress_destinations4'),
       egress_destinations6: lasting('egress_destinations6'),
       egress_pairs: timed('egress_pairs'),
+      ways: lasting('ways'),
       lease: timed('lease'),
     };
     this.counters = new Elements('counters', false, generation);
@@ -96,6 +104,11 @@ export class Tables {
       tcp: new PortSpace(this.maps.tcp_ports, portClasses, this),
       udp: new PortSpace(this.maps.udp_ports, portClasses, this),
     };
+  }
+
+  /** Whether devices of any profile go on to other gateways. */
+  get onward(): boolean {
+    return this.#onward > 0;
   }
 
   setLease(until: number): void {
@@ -108,6 +121,7 @@ export class Tables {
     this.ports.tcp.settle();
     this.ports.udp.settle();
     if (this.#egressChanged) this.#arrangeEgress();
+    if (this.#sitesChanged) this.#arrangeSites();
     for (const numbering of [this.profiles, this.sites, this.bundles, this.classes]) numbering.settle();
     for (const numbering of [this.egressSources, this.egressDestinations]) numbering.settle();
   }
@@ -138,6 +152,9 @@ export class Tables {
       for (const key of keys) this.maps[`sites${family}`].add(key, number);
     }
     this.maps.site_profiles.add(number, markText(this.profiles.acquire(site.profile)), site.expiresAt);
+    this.maps.site_ways.add(number, markText(siteMark(this.sites.of(site.id))));
+    this.#ends.sites.set(site.id, site);
+    this.#sitesChanged = true;
   }
 
   withdrawSite(site: Site): void {
@@ -146,8 +163,11 @@ export class Tables {
       for (const key of keys) this.maps[`sites${family}`].delete(key);
     }
     this.maps.site_profiles.delete(classText(this.sites.of(site.id)));
+    this.maps.site_ways.delete(classText(this.sites.of(site.id)));
     this.profiles.release(site.profile);
     this.sites.release(site.id);
+    this.#ends.sites.delete(site.id);
+    this.#sitesChanged = true;
   }
 
   insertGateway({ addresses, expiresAt }: PeerGateway): void {
@@ -197,7 +217,10 @@ export class Tables {
       const key = pair(mark, this.classes.acquire(cell.class));
       for (const [map, { bundle, expiresAt }] of steps(cell))
         this.maps[map].add(key, markText(this.bundles.acquire(bundle)), expiresAt);
+      if (cell.onward === true) this.#leadOnward(key, true);
     }
+    this.#ends.cells.set(profile.id, profile.cells);
+    this.#sitesChanged ||= this.#isOfSite(profile.id);
   }
 
   withdrawProfile(profile: Profile): void {
@@ -208,9 +231,12 @@ export class Tables {
         this.maps[map].delete(key);
         this.bundles.release(bundle);
       }
+      if (cell.onward === true) this.#leadOnward(key, false);
       this.classes.release(cell.class);
     }
     this.profiles.release(profile.id);
+    this.#ends.cells.delete(profile.id);
+    this.#sitesChanged ||= this.#isOfSite(profile.id);
   }
 
   insertBundle(bundle: Bundle): void {
@@ -269,10 +295,35 @@ export class Tables {
       this.maps[`egress_sources${family}`].add(key, markText(this.egressSources.of(group)));
     for (const { family, key, group } of plan.destinations)
       this.maps[`egress_destinations${family}`].add(key, classText(this.egressDestinations.of(group)));
-    for (const { sources, destinations, expiresAt } of plan.pairs) {
+    for (const key of this.#egressWays) this.maps.ways.delete(key);
+    this.#egressWays = plan.pairs.map(({ sources, destinations, expiresAt }) => {
       const key = pair(this.egressSources.of(sources), this.egressDestinations.of(destinations));
       this.maps.egress_pairs.add(key, null, expiresAt);
-    }
+      this.maps.ways.add(key, null);
+      return key;
+    });
+  }
+
+  /** Ways have no time limits: what is no longer admitted still goes towards the tunnel, where it is dropped. */
+  #arrangeSites(): void {
+    this.#sitesChanged = false;
+    for (const key of this.#siteWays) this.maps.ways.delete(key);
+    this.#siteWays = [...this.#ends.sites.values()].flatMap(({ id, profile }) =>
+      (this.#ends.cells.get(profile) ?? []).map((cell) =>
+        pair(siteMark(this.sites.of(id)), this.classes.of(cell.class)),
+      ),
+    );
+    for (const key of this.#siteWays) this.maps.ways.add(key, null);
+  }
+
+  #isOfSite(profile: string): boolean {
+    return this.#ends.sites.values().some((site) => site.profile === profile);
+  }
+
+  #leadOnward(key: string, leads: boolean): void {
+    this.#onward += leads ? 1 : -1;
+    if (leads) this.maps.ways.add(key, null);
+    else this.maps.ways.delete(key);
   }
 
   #insertGrant(bundle: number, { protocol, from, to, policy }: Grant): void {
@@ -297,6 +348,10 @@ function steps(cell: Cell): [(typeof CELL_MAPS)[number], Successor][] {
     const step = all[i];
     return step === undefined ? [] : [[map, step]];
   });
+}
+
+function siteMark(site: number): number {
+  return site + SITE_MARK_OFFSET;
 }
 
 function groupsOf(ranges: readonly EgressRange[]): readonly string[] {

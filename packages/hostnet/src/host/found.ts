@@ -8,6 +8,10 @@ export interface FoundHost {
   readonly addresses: readonly string[];
   /** Of the main table, with our protocol number. */
   readonly routes: readonly FoundRoute[];
+  /** Of the tables of ways, with our protocol number. Absent: none. */
+  readonly ways?: { readonly away: readonly FoundRoute[]; readonly onward: readonly FoundRoute[] };
+  /** Rules that lead there, with our protocol number, as `wayRuleTexts` spells them. Absent: none. */
+  readonly wayRules?: { readonly v4: readonly string[]; readonly v6: readonly string[] };
   /** Of the main table, everybody else's that lead somewhere; may be left out when no further routes are wanted. */
   readonly foreign: readonly ForeignRoute[];
   /** Of all tables, everybody else's within the overlay or around it, without default routes; addresses of the host too. */

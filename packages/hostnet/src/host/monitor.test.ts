@@ -25,6 +25,7 @@ it('picks the changes that can matter out of all', () => {
     '[ROUTE]unreachable fd11:0:5::/48 dev lo metric 1024 pref medium',
     '[NETCONF]inet lan0 forwarding off ',
     '[NETCONF]inet6 lan0 ',
+    '[ROUTE]Deleted blackhole default dev lo table 1400225637 proto 83 metric 4000000 pref medium',
     '[RULE]5:\tfrom all to 1.2.3.4 lookup main',
   ];
   const others = [
@@ -32,6 +33,7 @@ it('picks the changes that can matter out of all', () => {
     '[LINK]3: eth0: <BROADCAST,UP> mtu 1500',
     '[ADDR]3: eth0    inet 10.0.0.5/24 scope global eth0\\       valid_lft forever',
     '[ROUTE]10.9.0.0/16 via 10.0.0.1 dev eth0 proto bird metric 32',
+    '[ROUTE]Deleted blackhole default dev lo table 1400225638 proto 83 metric 4000000 pref medium',
     '[ROUTE]default via fe80::1 dev eth0 proto ra metric 1024 pref medium',
   ];
   for (const line of ours) assert.equal(concernsHost(STATE, line), true, line);

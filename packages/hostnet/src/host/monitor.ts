@@ -1,6 +1,7 @@
 import { formatNetwork, parsePrefix } from '../ip.ts';
 import type { HostState } from '../types.ts';
 import { overlap } from './overlap.ts';
+import { wayTables } from './ways.ts';
 
 /** Arguments of `ip` that make it print every change, one a line, each with a label in front. */
 export const MONITOR_ARGUMENTS = ['-o', 'monitor', 'label', 'link', 'address', 'route', 'rule', 'netconf'] as const;
@@ -14,6 +15,8 @@ export function concernsHost(state: HostState, line: string): boolean {
   if (line.startsWith('[RULE]') || line.startsWith('[NETCONF]')) return true;
   const words = line.split(/[\s:\\]+/);
   if (words.some((word) => word.replace(/@.*$/, '') === state.interface)) return true;
+  const { away, onward } = wayTables(state.interface);
+  if (words.some((word) => word === String(away) || word === String(onward))) return true;
   const overlay = [state.overlay.v4, state.overlay.v6].map((text) => formatNetwork(parsePrefix(text)));
   const route = routeOf(line);
   if (route === null) return false;

@@ -16,6 +16,8 @@ export function overlap(prefix: string, route: string): Overlap {
 export interface RouteChoice {
   /** Canonical, each once. */
   readonly wanted: readonly string[];
+  /** Routes of the host within those, which keep what they have. Canonical, each once. */
+  readonly thrown: readonly string[];
   /** One sentence each. */
   readonly conflicts: readonly string[];
 }
@@ -23,6 +25,7 @@ export interface RouteChoice {
 /** A gateway serves its own network: of prefixes that are connected or routed already, the host's own routes win. */
 export function chooseGatewayRoutes(prefixes: readonly string[], foreign: readonly ForeignRoute[]): RouteChoice {
   const conflicts: string[] = [];
+  const thrown = new Set<string>();
   const wanted = canonical(prefixes).filter((prefix) => {
     const lost = foreign.find((route) => {
       const how = overlap(prefix, route.destination);
@@ -34,13 +37,14 @@ export function chooseGatewayRoutes(prefixes: readonly string[], foreign: readon
     }
     for (const route of foreign) {
       if (overlap(prefix, route.destination) !== 'over') continue;
+      thrown.add(route.destination);
       conflicts.push(
         `${route.destination} of ${prefix} does not go into the tunnel: the host has it on ${route.device}`,
       );
     }
     return true;
   });
-  return { wanted, conflicts };
+  return { wanted, thrown: [...thrown].filter((route) => !wanted.includes(route)), conflicts };
 }
 
 /** Canonical spelling, each once, in the order given. */

@@ -109,7 +109,7 @@ address del fd7a:1::1/128 dev sp0
     );
   });
 
-  it('routes further prefixes, with a blackhole behind each, and takes old ones away', () => {
+  it('routes what is away in tables of its own, with a blackhole behind each, and takes old routes away', () => {
     const found: FoundHost = {
       ...PRISTINE,
       link: { mtu: 1280, up: true, group: '83' },
@@ -127,19 +127,77 @@ address del fd7a:1::1/128 dev sp0
     const plan = planUp({ ...STATE, routes: ['10.7.0.1/16', '10.7.0.0/16', 'fd11::/32'] }, found);
     assert.equal(
       plan.ip4,
-      `route add blackhole 10.7.0.0/16 metric 4000000 proto 83
-route del blackhole 10.6.0.0/16 metric 4000000 proto 83
+      `route del blackhole 10.6.0.0/16 metric 4000000 proto 83
+route add blackhole 10.7.0.0/16 metric 4000000 table 1400225636 proto 83
+route add 10.7.0.0/16 dev sp0 table 1400225636 proto 83
+route add blackhole 0.0.0.0/0 metric 4000000 table 1400225637 proto 83
+route add 0.0.0.0/0 dev sp0 table 1400225637 proto 83
+rule add pref 5172 iif sp0 fwmark 0xa000000 lookup 1400225637 protocol 83
+rule add pref 5172 iif lo fwmark 0xa000000 lookup 1400225637 protocol 83
+rule add pref 5170 iif sp0 fwmark 0xc000000 goto 5172 protocol 83
+rule add pref 5171 fwmark 0xc000000 lookup 1400225636 protocol 83
+rule add pref 33000 iif lo lookup 1400225636 protocol 83
 route del 10.6.0.0/16 dev sp0
-route add 10.7.0.0/16 dev sp0 proto 83
 `,
     );
     assert.equal(
       plan.ip6,
-      `route add blackhole fd11::/32 metric 4000000 proto 83
-route add fd11::/32 dev sp0 proto 83
-`,
+      plan.ip4
+        .replaceAll('10.7.0.0/16', 'fd11::/32')
+        .replaceAll('0.0.0.0/0', '::/0')
+        .replace(/.*10\.6\..*\n/g, ''),
     );
     assert.deepEqual(plan.conflicts, []);
+  });
+
+  it('keeps ways of other gateways, mends its own, and takes them back', () => {
+    const mine = [
+      ...['pref 5170 iif sp0 fwmark 0xc000000 goto 5172', 'pref 5171 fwmark 0xc000000 lookup 1400225636'],
+      ...[
+        'pref 5172 iif lo fwmark 0xa000000 lookup 1400225637',
+        'pref 5172 iif sp0 fwmark 0xa000000 lookup 1400225637',
+      ],
+      'pref 33000 iif lo lookup 1400225636',
+    ];
+    const others = ['pref 5170 iif sp1 fwmark 0xc000000 goto 5172', 'pref 33000 iif lo lookup 1400000008'];
+    const found: FoundHost = {
+      ...PRISTINE,
+      ipv6: false,
+      link: { mtu: 1280, up: true, group: '83' },
+      addresses: STATE.addresses.slice(0, 1),
+      routes: [
+        { kind: 'unicast', destination: '100.64.0.0/10', metric: 0 },
+        { kind: 'blackhole', destination: '100.64.0.0/10', metric: 4_000_000 },
+      ],
+      ways: {
+        away: [],
+        onward: [
+          { kind: 'unicast', destination: '0.0.0.0/0', metric: 0 },
+          { kind: 'blackhole', destination: '0.0.0.0/0', metric: 4_000_000 },
+        ],
+      },
+      rules: { v4: [prohibit('sp0'), LOCAL], v6: [] },
+      wayRules: { v4: [...mine, ...others], v6: [] },
+    };
+    const state = { ...STATE, onward: true };
+    assert.equal(planUp(state, found).ip4, '');
+    const damaged = {
+      ...found,
+      wayRules: { v4: others, v6: [] },
+      ways: { away: found.ways?.onward ?? [], onward: [] },
+    };
+    const { ip4, differences } = planUp(state, damaged);
+    assert.equal(ip4.match(/^rule add /gm)?.length, 5);
+    assert.match(ip4, /^route add 0\.0\.0\.0\/0 dev sp0 table 1400225637 proto 83$/m);
+    assert.match(ip4, /^route del 0\.0\.0\.0\/0 dev sp0 table 1400225636 proto 83$/m);
+    assert.equal(differences.length, 9);
+    for (const { ip4: text } of [planUp(STATE, found), planDown(state, found)]) {
+      assert.deepEqual(
+        text.match(/(?<=^rule del )pref 5.*(?= protocol)|(?<=^rule del )pref 33.*(?= protocol)/gm)?.sort(),
+        [...mine].sort(),
+      );
+      assert.equal(text.match(/^route del .*table 1400225637 proto 83$/gm)?.length, 2);
+    }
   });
 
   it("lets the host's own network win, and says so", () => {

@@ -4,33 +4,15 @@ import { tableName } from '../firewall/ruleset.ts';
 import { TUNNEL_GROUP } from '../firewall/transit.ts';
 import { formatAddress, parsePrefix } from '../ip.ts';
 import type { HostState } from '../types.ts';
+import { Batch, BLACKHOLE_METRIC, type HostPlan, ROUTE_PROTOCOL } from './batch.ts';
 import { clashesOf, overlayRoutes } from './clash.ts';
 import type { FoundHost, FoundRule } from './found.ts';
 import { chooseGatewayRoutes } from './overlap.ts';
-import type { SysctlChange } from './sysctls.ts';
 import { planSysctls } from './sysctls.ts';
+import { planWays } from './ways.ts';
 
-/** What brings the host from what was found to what is wanted. All empty: nothing to do. */
-export interface HostPlan {
-  readonly sysctls: readonly SysctlChange[];
-  /** Text for `ip -4 -batch -` and `ip -6 -batch -`. */
-  readonly ip4: string;
-  readonly ip6: string;
-  /** One sentence for each thing that is not as wanted, and that the plan mends. */
-  readonly differences: readonly string[];
-  /** One sentence for each prefix that the host's own network has too, or a part of it. The plan leaves those alone. */
-  readonly conflicts: readonly string[];
-  /** One sentence for each reason why the tunnel cannot be up. Then the plan takes it down. */
-  readonly clashes: readonly string[];
-}
-
-/** Marks our routes and rules as ours; a number that no routing daemon has registered. */
-export const ROUTE_PROTOCOL = 83;
 /** RFC 8200 section 5: below it the kernel takes IPv6 off the interface, so the tunnel carries IPv4 only. */
 const IPV6_MINIMUM_MTU = 1280;
-/** Worse than any route that somebody would set up on purpose. */
-const BLACKHOLE_METRIC = 4_000_000;
-
 /** Throws `invalid-state` on a malformed state. */
 export function planUp(state: HostState, found: FoundHost): HostPlan {
   tableName(state.interface);
@@ -38,16 +20,21 @@ export function planUp(state: HostState, found: FoundHost): HostPlan {
   if (closing.length > 0) return planClosed(state, found, closing);
   const batch = new Batch();
   const members = overlayRoutes(state);
-  const { wanted, conflicts } = chooseGatewayRoutes(state.routes, found.foreign);
-  const destinations = (family: 4 | 6): string[] => [
-    ...[...members, ...wanted].filter((prefix) => parsePrefix(prefix).family === family),
-  ];
+  const { wanted, thrown, conflicts } = chooseGatewayRoutes(state.routes, found.foreign);
+  const ways = wanted.length > 0 || state.onward === true ? { inside: wanted, thrown } : null;
+  const destinations = (family: 4 | 6): string[] => members.filter((prefix) => parsePrefix(prefix).family === family);
   for (const family of families(found)) {
     planRule(batch, state, family, found.rules[`v${family}`]);
     planBlackholes(batch, destinations(family), family, found);
   }
-  if (found.link) planLink(batch, state, found, destinations);
+  if (found.link) planLink(batch, state, found);
   else batch.differences.push(`interface ${state.interface} does not exist`);
+  for (const family of families(found)) {
+    const carried = found.link !== null && familiesInside(state, found).includes(family);
+    // Before routes that versions before had in the main table go.
+    planWays(batch, state.interface, family, ways, found, carried);
+    if (carried) planRoutes(batch, state, family, destinations(family), found);
+  }
   return batch.plan(planSysctls(state.interface, found.sysctls, found.fixed), [...single, ...conflicts]);
 }
 
@@ -72,9 +59,10 @@ export function planDown(state: HostState, found: FoundHost): HostPlan {
   return batch.plan([], []);
 }
 
-/** Routes and addresses. */
+/** Ways, routes and addresses. */
 function takeBack(batch: Batch, state: HostState, found: FoundHost): void {
   for (const family of [4, 6] as const) {
+    planWays(batch, state.interface, family, null, found, false);
     for (const { destination, kind } of found.routes) {
       if (parsePrefix(destination).family !== family || (kind !== 'unicast' && kind !== 'blackhole')) continue;
       const text = kind === 'unicast' ? unicastText(state, destination) : blackholeText(destination);
@@ -83,30 +71,6 @@ function takeBack(batch: Batch, state: HostState, found: FoundHost): void {
   }
   for (const text of found.addresses) {
     batch.add(parsePrefix(text).family, `address ${text} is there`, `address del ${text} dev ${state.interface}`);
-  }
-}
-
-/** Collects commands with what they mend. */
-export class Batch {
-  readonly differences: string[] = [];
-  readonly #lines: Record<4 | 6, string[]> = { 4: [], 6: [] };
-
-  add(family: 4 | 6, difference: string, ...lines: string[]): void {
-    this.differences.push(`IPv${family}: ${difference}`);
-    this.#lines[family].push(...lines);
-  }
-
-  plan(sysctls: readonly SysctlChange[], conflicts: readonly string[]): HostPlan {
-    const text = (lines: string[]): string => lines.map((line) => `${line}\n`).join('');
-    const settings = sysctls.map(({ path, value, before }) => `${path} is ${before}, not ${value}`);
-    return {
-      sysctls,
-      ip4: text(this.#lines[4]),
-      ip6: text(this.#lines[6]),
-      differences: [...this.differences, ...settings],
-      conflicts,
-      clashes: [],
-    };
   }
 }
 
@@ -161,13 +125,12 @@ function planBlackholes(batch: Batch, wanted: readonly string[], family: 4 | 6, 
   }
 }
 
-function planLink(batch: Batch, state: HostState, found: FoundHost, wanted: (family: 4 | 6) => string[]): void {
+function planLink(batch: Batch, state: HostState, found: FoundHost): void {
   planInterface(batch, state, found);
   const group = String(TUNNEL_GROUP);
   if (found.link?.group !== group) {
     batch.add(4, 'the link is not marked as a tunnel', `link set dev ${state.interface} group ${group}`);
   }
-  for (const family of familiesInside(state, found)) planRoutes(batch, state, family, wanted(family), found);
 }
 
 /** MTU, addresses, and that the link is up. Throws `invalid-state`. */

@@ -166,7 +166,7 @@ async function find(state: ClientHostState): Promise<FoundClient> {
   return {
     ipv6,
     ...device,
-    routes: [...readRoutes(own4, state.interface, 4), ...readRoutes(own6, state.interface, 6)],
+    routes: [...readRoutes(own4, state.interface, 4, null), ...readRoutes(own6, state.interface, 6, null)],
     strangers: countStrangers(own4) + countStrangers(own6),
     foreign: [...hostRoutes(main4, 4, links), ...hostRoutes(main6, 6, links)],
     own: links.own,

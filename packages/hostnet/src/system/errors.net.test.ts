@@ -19,7 +19,7 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
     perl = await net.bob.succeeds('perl', '-MSocket=:all', '-e', '1');
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
     await load({});
-    await net.gateway.call('hostUp', { ...HOST, routes: ['10.1.0.0/16', 'fd11::/32'] });
+    await net.gateway.call('hostUp', { ...HOST, onward: true, routes: ['10.1.0.0/16', 'fd11::/32'] });
     await net.bob.ip(`address add ${BRANCH.v4}/32 dev tun\n address add ${BRANCH.v6}/128 dev tun nodad`);
     await net.wire.ip(`route add ${BRANCH.v4} dev towards-bob\n route add ${BRANCH.v6} dev towards-bob`);
     await net.bob.ip(`route add 10.9.0.0/24 dev tun src ${BRANCH.v4}\n route add fd09::/64 dev tun src ${BRANCH.v6}`);
@@ -43,6 +43,10 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
   const onward = {
     classes: new Map([['web', { id: 'web', ranges: single(BRANCH) }]]),
     bundles: new Map([['http', { id: 'http', grants: [any] }]]),
+    profiles: new Map([
+      ['staff', { id: 'staff', cells: [{ class: 'web', bundle: 'http', expiresAt: null, onward: true }] }],
+      ['guests', { id: 'guests', cells: [] }],
+    ]),
   };
   const gateways = new Map([['next', { id: 'next', addresses: [BOB.v4, BOB.v6], expiresAt: null }]]);
   const egress = new Map([

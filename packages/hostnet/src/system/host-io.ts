@@ -1,7 +1,7 @@
 import { access, constants, readFile, writeFile } from 'node:fs/promises';
 import { HostNetError } from '../errors.ts';
+import type { HostPlan } from '../host/batch.ts';
 import type { FoundHost } from '../host/found.ts';
-import type { HostPlan } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import { readInterface } from './ip-json.ts';
 import { failure, output, parseJson, run } from './run.ts';

@@ -126,7 +126,7 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.match(await space.exec('ip', 'route', 'get', '100.64.0.2'), /dev sp0/);
   });
 
-  it("routes further prefixes, but for what is the host's own network", async () => {
+  it("routes marked packets to further prefixes, but for what is the host's own network, and no others", async () => {
     await space.ip('address add 10.5.0.9/16 dev lan0\n link set lan0 up\n address add 10.6.6.9/24 dev lan0');
     const state = { ...STATE, routes: ['10.5.5.0/24', '10.6.0.0/16', '10.7.0.0/16', 'fd11::/32'] };
     const conflicts = [
@@ -136,20 +136,27 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.deepEqual((await space.call('hostUp', state)).conflicts, conflicts);
     assert.deepEqual(await space.call('hostVerify', state), conflicts);
     assert.deepEqual(await space.call('hostUp', state), { changed: false, differences: [], conflicts, sysctls: [] });
-    const device = async (address: string) => / dev (\S+)/.exec(await space.exec('ip', 'route', 'get', address))?.[1];
-    assert.deepEqual(await Promise.all(['10.5.5.5', '10.6.6.6', '10.6.7.7', 'fd11::5'].map(device)), [
+    await space.ip('route add default via 10.5.0.1 dev lan0\n -6 route add default dev lan0');
+    const device = async (address: string, ...mark: string[]) =>
+      / dev (\S+)/.exec(await space.exec('ip', 'route', 'get', address, ...mark))?.[1];
+    const all = ['10.5.5.5', '10.6.6.6', '10.6.7.7', 'fd11::5'];
+    assert.deepEqual(await Promise.all(all.map((address) => device(address, 'mark', '0x0c000000'))), [
       'lan0',
       'lan0',
       'sp0',
       'sp0',
     ]);
+    for (const address of all) assert.equal(await device(address), 'lan0');
+    await space.ip('route del default\n -6 route del default');
+    assert.equal(await device('10.6.7.7'), 'sp0', 'answers are marked only when they have a way');
     await space.ip('address del 10.5.0.9/16 dev lan0');
     assert.deepEqual((await space.call('hostUp', state)).differences, [
       'IPv4: no blackhole for 10.5.5.0/24',
       'IPv4: no route for 10.5.5.0/24',
     ]);
     await space.call('hostUp', STATE);
-    assert.doesNotMatch(await space.exec('ip', 'route'), /10\.[567]\.\S+ (dev sp0|proto 83)/);
+    assert.doesNotMatch(await space.exec('ip', 'route', 'show', 'table', 'all'), /10\.[567]\.\S+ (dev sp0|proto 83)/);
+    assert.doesNotMatch(await space.exec('ip', 'rule'), /lookup 14\d{8}/);
   });
 
   it('refuses to stand behind a foreign rule of priority 0', async () => {

@@ -1,13 +1,15 @@
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { HostNetError } from '../errors.ts';
+import { ROUTE_PROTOCOL } from '../host/batch.ts';
 import { CLASH_HINT } from '../host/clash.ts';
-import type { FoundHost } from '../host/found.ts';
+import type { FoundHost, FoundRoute } from '../host/found.ts';
 import { concernsHost, MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import { nearbyPrefixes } from '../host/nearby.ts';
-import { planDown, planUp, ROUTE_PROTOCOL } from '../host/plan.ts';
+import { planDown, planUp } from '../host/plan.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import { FORWARD, planSysctls, sysctlPaths } from '../host/sysctls.ts';
 import { planTransit } from '../host/transit.ts';
+import { wayTables } from '../host/ways.ts';
 import type { HostFacts, HostState } from '../types.ts';
 import { readAround, readResolvers } from './around.ts';
 import {
@@ -31,6 +33,7 @@ import {
   readLinks,
   readRoutes,
   readRules,
+  readWayRules,
 } from './ip-json.ts';
 
 export interface UpResult {
@@ -114,7 +117,7 @@ export class Host {
     const { sysctls, fixed } = await findSysctls(state.interface);
     const ipv6 = (await hasIpv6()) && !fixed.has(`net/ipv6/conf/${state.interface}/disable_ipv6`);
     const routes = async (family: string): Promise<unknown> =>
-      ipJson(family, '-j', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL));
+      ipJson(family, '-j', 'route', 'show', 'table', 'all', 'proto', String(ROUTE_PROTOCOL));
     // Only to be compared with further routes, and it may be the whole internet's.
     const main = async (family: string): Promise<unknown> =>
       state.routes.length === 0 ? [] : ipJson(family, '-j', 'route', 'show', 'table', 'main');
@@ -128,11 +131,18 @@ export class Host {
       main('-4'),
       ipv6 ? main('-6') : [],
     ]);
+    const tables = wayTables(state.interface);
+    const ours = (table: number | null): FoundRoute[] => [
+      ...readRoutes(routes4, state.interface, 4, table),
+      ...readRoutes(routes6, state.interface, 6, table),
+    ];
     return {
       ipv6,
       ...device,
       rules: { v4: readRules(rules4), v6: readRules(rules6) },
-      routes: [...readRoutes(routes4, state.interface, 4), ...readRoutes(routes6, state.interface, 6)],
+      routes: ours(null),
+      ways: { away: ours(tables.away), onward: ours(tables.onward) },
+      wayRules: { v4: readWayRules(rules4), v6: readWayRules(rules6) },
       foreign: [...readForeignRoutes(main4, 4), ...readForeignRoutes(main6, 6)],
       around,
       resolvers,

@@ -1,10 +1,11 @@
 import type { FoundClient, HostRoute } from '../client/found.ts';
 import { DIRECT_RULE, LAST_RULE, type RuleTarget, ruleText } from '../client/rules.ts';
 import { HostNetError } from '../errors.ts';
+import { ROUTE_PROTOCOL } from '../host/batch.ts';
 import type { ForeignRoute, FoundHost, FoundRoute, FoundRule } from '../host/found.ts';
 import type { ConnectedPrefix } from '../host/nearby.ts';
-import { ROUTE_PROTOCOL } from '../host/plan.ts';
 import type { FoundLink } from '../host/transit.ts';
+import { isWayRule } from '../host/ways.ts';
 import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.ts';
 import type { JsonObject } from './nft-json.ts';
 import { isObject } from './nft-json.ts';
@@ -20,10 +21,14 @@ export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addres
   return { link, addresses };
 }
 
-/** Reads `ip -j route show` of one family; keeps routes into the tunnel and those that lead nowhere. Throws `bad-output`. */
-export function readRoutes(answer: unknown, tunnel: string, family: 4 | 6): FoundRoute[] {
+/**
+ * Reads `ip -j route show table all` of one family and one table, null for the main one; keeps routes into the tunnel and those
+ * that lead nowhere. Throws `bad-output`.
+ */
+export function readRoutes(answer: unknown, tunnel: string, family: 4 | 6, table: number | null): FoundRoute[] {
   const routes: FoundRoute[] = [];
   for (const route of objects(answer)) {
+    if ((route.table ?? null) !== (table === null ? null : String(table))) continue;
     const kind = NOWHERE.find((type) => type === route.type) ?? 'unicast';
     if (kind === 'unicast' && (route.type !== undefined || route.dev !== tunnel)) continue;
     routes.push({ kind, destination: destination(text(route.dst), family), metric: integer(route.metric ?? 0) });
@@ -59,6 +64,20 @@ export function readConnectedRoutes(answer: unknown, family: 4 | 6): ConnectedPr
   return readForeignRoutes(answer, family)
     .filter(({ connected }) => connected)
     .map(({ device, destination: prefix }) => ({ device, prefix }));
+}
+
+/** Reads from `ip -j rule show` the rules of ways, of whatever gateway, as `wayRuleTexts` spells them. Throws `bad-output`. */
+export function readWayRules(answer: unknown): string[] {
+  return objects(answer)
+    .filter(({ priority, protocol }) => protocol === String(ROUTE_PROTOCOL) && isWayRule(integer(priority)))
+    .map(({ priority, iif, fwmark, table, goto: target }) =>
+      [
+        `pref ${integer(priority)}`,
+        ...(iif === undefined ? [] : [`iif ${text(iif)}`]),
+        ...(fwmark === undefined ? [] : [`fwmark ${text(fwmark)}`]),
+        target === undefined ? `lookup ${text(table)}` : `goto ${integer(target)}`,
+      ].join(' '),
+    );
 }
 
 const NOWHERE = ['blackhole', 'unreachable', 'throw'] as const;

@@ -56,7 +56,8 @@ function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string
     elements(body).map((element) => {
       if (!Array.isArray(element) || element.length !== 2) throw bad('a map element is no pair');
       const value = body.map === 'mark' ? markText(integer(element[1])) : text(element[1]);
-      const key = name === 'site_profiles' ? text(unwrap(element[0])) : readKey(element[0], map.flags === 'interval');
+      const ofSite = name === 'site_profiles' || name === 'site_ways';
+      const key = ofSite ? text(unwrap(element[0])) : readKey(element[0], map.flags === 'interval');
       return [key, value];
     }),
   );

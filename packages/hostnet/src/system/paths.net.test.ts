@@ -22,7 +22,10 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
     perl = await net.bob.succeeds('perl', '-MSocket=:all', '-e', '1');
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
     await load({});
-    await net.gateway.call('hostUp', { ...HOST, routes: ['10.1.0.0/16', '10.2.0.0/16', 'fd11::/32', 'fd12::/32'] });
+    await net.gateway.call('hostUp', { ...HOST, onward: true, routes: ['10.1.0.0/16', 'fd11::/32'] });
+    // Somebody's routes lead all of it into the tunnel; what may go there is decided by the table.
+    for (const prefix of ['10.1.0.0/16', '10.2.0.0/16', 'fd11::/32', 'fd12::/32'])
+      await net.gateway.ip(`route add ${prefix} dev sp0`);
     for (const { v4, v6 } of [BRANCH, OUTSIDE]) {
       await net.bob.ip(`address add ${v4}/32 dev tun\n address add ${v6}/128 dev tun nodad`);
       await net.wire.ip(`route add ${v4} dev towards-bob\n route add ${v6} dev towards-bob`);
@@ -194,10 +197,20 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
   describe('devices that come in through the gateway', () => {
     const single = ({ v4, v6 }: { v4: string; v6: string }): string[] => [`${v4}-${v4}`, `${v6}-${v6}`];
     const classes = new Map([['web', { id: 'web', ranges: [BRANCH, BOB].flatMap(single) }]]);
+    const onward = [{ class: 'web', bundle: 'http', expiresAt: null, onward: true }];
+    const profiles = new Map([
+      ['staff', { id: 'staff', cells: onward }],
+      ['guests', { id: 'guests', cells: [] }],
+    ]);
+
+    it('are not passed on by a grant for what is here', async () => {
+      await load({ classes });
+      await net.isDropped('denied_in', () => net.alice.call('open', 'x', BRANCH.v4, 80));
+    });
 
     for (const family of FAMILIES) {
       it(`are passed on to where they may go, with their own address: ${family}`, async () => {
-        await load({ classes });
+        await load({ classes, profiles });
         await net.alice.call('open', family, BRANCH[family], 80);
         await net.alice.call('say', family, 'hello');
         await until('echo', async () => (await net.alice.call('heard', family)) === 'hello');
@@ -207,7 +220,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
       });
 
       it(`are not passed on elsewhere, nor to each other: ${family}`, async () => {
-        await load({ classes });
+        await load({ classes, profiles });
         await net.isDropped('denied_in', () => net.alice.call('open', 'x', BRANCH[family], 81));
         await net.isDropped('denied_in', () => net.alice.call('open', 'x', OUTSIDE[family], 80));
         await net.isDropped('denied_in', () => net.alice.call('open', 'x', BOB[family], 80));
@@ -215,7 +228,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
       });
 
       it(`are cut off with their grant: ${family}`, async () => {
-        await load({ classes });
+        await load({ classes, profiles });
         const id = `via${family}`;
         await net.alice.call('open', id, BRANCH[family], 8000);
         await until('ticks', async () => (await net.alice.call('heard', id)).length > 3);
