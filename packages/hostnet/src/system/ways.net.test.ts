@@ -131,6 +131,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
     return { egress: new Map([['out', { ...item, ...over }]]) };
   };
 
+  let flows = 0;
   /** By who answers on which port. */
   async function leadsTo(
     from: Namespace,
@@ -138,7 +139,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
     family: 'v4' | 'v6',
     port: number,
   ): Promise<void> {
-    const id = `${source}${port}${Math.random()}`;
+    const id = `flow${++flows}`;
     await from.call('open', id, BRANCH[family], port, source);
     await from.call('say', id, 'hello');
     await until('echo', async () => (await from.call('heard', id)) === 'hello');
