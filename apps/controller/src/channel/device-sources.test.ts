@@ -63,6 +63,20 @@ test('the address of a native device does not contradict where its channel comes
   assert.equal(sources.seen(report('g', '203.0.113.9:1', 200_000), undefined), null, 'forgotten, and native still');
 });
 
+test('the address of a native device is that of its channel, or a private one in a gateway’s own network', () => {
+  const source = (endpoint: string, channel: string) =>
+    new DeviceSources(10).seen(report('g', endpoint, 1000), channel);
+  assert.equal(source('203.0.113.66:1', '2001:db8::7'), '2001:db8::7', 'a forged address of the other family');
+  assert.equal(source('[2001:db8::66]:1', '198.51.100.7'), '198.51.100.7');
+  assert.equal(source('[2001:db8::66]:1', '2001:db8::7'), '2001:db8::7', 'its neighbour');
+  assert.equal(source('203.0.113.66:1', '10.0.0.7'), '10.0.0.7', 'the controller is in its network');
+  assert.equal(source('192.168.1.66:1', '10.0.0.7'), '10.0.0.7');
+  assert.equal(source('192.168.1.7:1', '198.51.100.7'), '192.168.1.7');
+  const sources = new DeviceSources(10);
+  assert.equal(sources.seen(report('g', '198.51.100.7:1', 1000), '2001:db8::7'), '2001:db8::7');
+  assert.equal(sources.seen(report('g', '203.0.113.9:1', 200_000), '2001:db8::7'), null, 'nothing has moved');
+});
+
 test('a bounded number of devices is remembered, those heard of last', () => {
   const sources = new DeviceSources(2);
   const seen = (device: string) => sources.seen({ ...report('g', '198.51.100.7:1', 1000), device });

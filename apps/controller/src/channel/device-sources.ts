@@ -1,6 +1,6 @@
 import { parseEndpoint } from '@sallyport/contract';
 import { canonicalUnmapped } from '@sallyport/ip';
-import { agrees } from './source-agreement.ts';
+import { believedSource } from './source-agreement.ts';
 
 /** What a gateway says of where a device's tunnel comes from. */
 export interface SourceReport {
@@ -35,7 +35,7 @@ const sessionMs = 180_000;
  * the device's session with that gateway lasts.
  *
  * Anybody on the way can move the endpoint of a session by sending its packets on from elsewhere. So an address counts only
- * with a newer handshake, and that of a native device only when it does not contradict where its channel comes from.
+ * with a newer handshake, and for a native device that of its channel, when the two do not contradict each other.
  */
 export class DeviceSources {
   readonly #sources = new Map<string, Source>();
@@ -48,13 +48,14 @@ export class DeviceSources {
 
   /** Takes a report in. Returns the device's address when it is another one than before, else null. */
   seen({ device, gateway, endpoint, handshake }: SourceReport, channel?: ChannelSource): string | null {
-    const ip = sourceOf(endpoint);
-    if (ip === null) return null;
+    const seen = sourceOf(endpoint);
+    if (seen === null) return null;
     const before = this.#sources.get(device);
+    const from = channel === undefined && before?.native ? null : channel;
+    const ip = from === undefined ? seen : believedSource(seen, from);
+    if (ip === null) return null;
     const moved = before?.ip !== ip;
     if (moved && before?.gateway === gateway && handshake < before.handshake + newerByMs) return null;
-    const from = channel === undefined && before?.native ? null : channel;
-    if (moved && from !== undefined && !agrees(ip, from)) return null;
     if (before !== undefined && before.gateway !== gateway && handshake <= before.handshake + sessionMs) return null;
     this.#sources.delete(device);
     this.#sources.set(device, { ip, gateway, handshake, native: from !== undefined });

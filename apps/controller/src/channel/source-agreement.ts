@@ -1,15 +1,18 @@
-import { type IpAddress, parsePrefix, parseUnmapped, rangeContains } from '@sallyport/ip';
+import { formatAddress, type IpAddress, parsePrefix, parseUnmapped, rangeContains } from '@sallyport/ip';
 
 /**
- * Returns whether a device may have an address, given where its channel comes from. Two global addresses of one family must be
- * the same, for IPv6 of one /64. Others cannot be compared: a gateway in the device's own network sees a private address, and a
- * host with IPv4 and IPv6 uses either. Without a channel nothing is believed.
+ * Returns the address that counts for a native device: that of its channel, which others cannot forge by sending packets on. Only
+ * where a gateway sees a private address and the controller a global one, the private one counts: the gateway stands in the
+ * device's own network. Null: nothing is believed, because there is no channel or because the two contradict each other. Two
+ * global addresses of one family must be the same, for IPv6 of one /64.
  */
-export function agrees(ip: string, channel: string | null): boolean {
-  if (channel === null) return false;
-  const [a, b] = [parseUnmapped(ip), parseUnmapped(channel)];
-  if (a === null || b === null || a.family !== b.family || !isGlobal(a) || !isGlobal(b)) return true;
-  return a.family === 4 ? a.value === b.value : a.value >> 64n === b.value >> 64n;
+export function believedSource(ip: string, channel: string | null): string | null {
+  const [a, b] = [parseUnmapped(ip), parseUnmapped(channel ?? '')];
+  if (a === null || b === null) return null;
+  if (!isGlobal(a)) return formatAddress(isGlobal(b) ? a : b);
+  if (!isGlobal(b) || a.family !== b.family) return formatAddress(b);
+  const isSame = a.family === 4 ? a.value === b.value : a.value >> 64n === b.value >> 64n;
+  return isSame ? formatAddress(b) : null;
 }
 
 function isGlobal({ family, value }: IpAddress): boolean {

@@ -120,6 +120,30 @@ test('a tenant without free addresses is told when the next one can be used', as
   );
 });
 
+test('a block whose numbers have all rested goes to another tenant when blocks run short, and not earlier', async (t) => {
+  const { clock, store, tenants } = await open(t);
+  const [had, needs] = tenants;
+  const take = (of: string | undefined, name: string) => write(store, of, (tx) => takeOverlay(tx, 'device', name));
+  const free = (of: string | undefined, gone: { overlay_v4: string }) =>
+    write(store, of, (tx) => freeOverlay(tx, gone));
+  const gone = [await take(had, 'gone'), await take(had, 'gone too')];
+  await useBlocks(store, had, 1, 2 ** 13 - 2);
+  for (const one of gone) {
+    await assert.rejects(take(needs, 'new'), { code: 'overlay_exhausted' }, 'one is in use');
+    await free(had, one);
+    clock.now += day;
+  }
+  await assert.rejects(take(needs, 'new'), { code: 'overlay_exhausted' }, 'the later one has not rested');
+  clock.now += day;
+  assert.equal((await take(needs, 'new')).overlay_v4, '100.64.0.1', 'never the address of the network');
+  await assert.rejects(take(had, 'again'), { code: 'overlay_exhausted' }, 'the block is the other tenant’s now');
+  const leases = await store.db.selectFrom('overlay_leases').select(['tenant_id', 'number', 'rests_until']).execute();
+  assert.deepEqual(
+    leases.map(({ tenant_id, number, rests_until }) => [tenant_id, number, rests_until]),
+    [[needs, 1, null]],
+  );
+});
+
 test('freeing touches the tenant’s own lease only', async (t) => {
   const { store, tenants } = await open(t);
   const mine = await write(store, tenants[0], (tx) => takeOverlay(tx, 'device', 'mine'));

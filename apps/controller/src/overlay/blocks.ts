@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { unscoped } from '../db/scoped.ts';
 import type { Tx } from '../db/store.ts';
 
@@ -10,6 +11,15 @@ export const blockSize = 256;
  * that a large tenant leaves most of the rest to others. `numbers`: count of the whole overlay, the last one excluded.
  */
 export async function takeBlock(tx: Tx, numbers: number): Promise<number | null> {
+  if (!(await mayTake(tx, numbers)) && !((await releaseRested(tx)) && (await mayTake(tx, numbers)))) return null;
+  const block = await firstFree(tx);
+  // Number 0 is the address of the network itself.
+  const first = block === 0 ? 1 : 0;
+  await tx.scoped.insert('overlay_blocks', { block, used: first + 1 });
+  return block * blockSize + first;
+}
+
+async function mayTake(tx: Tx, numbers: number): Promise<boolean> {
   const { own, taken } = await unscoped(tx.db, 'blocks of overlay numbers are unique across tenants')
     .selectFrom('overlay_blocks')
     .select((eb) => [
@@ -18,12 +28,32 @@ export async function takeBlock(tx: Tx, numbers: number): Promise<number | null>
     ])
     .executeTakeFirstOrThrow();
   const free = Math.floor(numbers / blockSize) - taken;
-  if (free < 1 || (own > 0 && own >= free / 4)) return null;
-  const block = await firstFree(tx);
-  // Number 0 is the address of the network itself.
-  const first = block === 0 ? 1 : 0;
-  await tx.scoped.insert('overlay_blocks', { block, used: first + 1 });
-  return block * blockSize + first;
+  return free >= 1 && (own === 0 || own < free / 4);
+}
+
+/**
+ * Gives back blocks of which every number that was given has rested, whoever had them, so that no gateway admits its last
+ * owner any more. Only when blocks run short: until then a number comes back to the tenant that had it. False: there are none.
+ */
+async function releaseRested(tx: Tx): Promise<boolean> {
+  const all = unscoped(tx.db, 'blocks of overlay numbers are unique across tenants');
+  const inBlock = sql<number>`number / ${sql.lit(blockSize)}`;
+  const rows = await all
+    .selectFrom('overlay_leases')
+    .select(inBlock.as('block'))
+    .groupBy(inBlock)
+    .having((eb) => eb.fn.min(eb.case().when('rests_until', '<=', tx.now).then(1).else(0).end()), '=', 1)
+    .execute();
+  for (const { block } of rows) {
+    const first = block * blockSize;
+    await all
+      .deleteFrom('overlay_leases')
+      .where('number', '>=', first)
+      .where('number', '<', first + blockSize)
+      .execute();
+    await all.deleteFrom('overlay_blocks').where('block', '=', block).execute();
+  }
+  return rows.length > 0;
 }
 
 async function firstFree(tx: Tx): Promise<number> {

@@ -99,6 +99,30 @@ test('what the client tells of its device opens and closes access, at the gatewa
   assert.deepEqual([profile(), keysOf(onDevice.items, 'route')], [null, []]);
 });
 
+test('an endpoint that a beacon saw moves paths only: no condition on the source reads it, whatever it is', async (t) => {
+  const app = await openTestApp(t);
+  const { gateway, device } = await start(app, "source.inCidr('198.51.100.0/24')");
+  const runtimes = freshRuntimes(app);
+  const { id } = app.tenant;
+  const admits = async () => {
+    const items = (await runtimes.current(gateway.id))?.items() ?? [];
+    return items.some((item) => item.key === `device/${device.id}` && item.kind === 'device' && item.profile !== null);
+  };
+  const forge = async (endpoint: string) => {
+    runtimes.deviceMapped(id, device.id, endpoint);
+    await app.store.db.updateTable('devices').set({ mapped_endpoint: endpoint }).where('id', '=', device.id).execute();
+  };
+  await forge('198.51.100.7:51820');
+  assert.equal(await admits(), false, 'an endpoint inside opens nothing');
+  runtimes.deviceMoved(id, device.id, '198.51.100.7');
+  assert.equal(await admits(), true);
+  await forge('203.0.113.66:51820');
+  assert.equal(await admits(), true, 'an endpoint outside closes nothing');
+  runtimes.deviceMoved(id, device.id, '203.0.113.9');
+  await forge('198.51.100.7:51820');
+  assert.equal(await admits(), false);
+});
+
 test('a resource that its gateway cannot reach is told to the device at once, without a revision', async (t) => {
   const app = await openTestApp(t);
   const { gateway, web, device } = await start(app);
