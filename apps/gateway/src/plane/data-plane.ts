@@ -20,11 +20,12 @@ import {
   readSavedHost,
   type StateDirectory,
 } from '@sallyport/agent-runtime';
-import type { ProbeItem, StateItem } from '@sallyport/contract/channel';
+import type { StateItem } from '@sallyport/contract/channel';
 import {
   type ForeignChange,
   type FoundFirewall,
   type HostState,
+  type ProbeTarget,
   probeSources,
   type TracedDrop,
 } from '@sallyport/hostnet';
@@ -43,6 +44,7 @@ import {
   type WireGuardGoBuild,
 } from '@sallyport/wireguard';
 import type { PathVerdict } from '../probing/path-check.ts';
+import type { PathProbe } from '../probing/path-probe.ts';
 import type { ProbePlane, ProbeWay } from '../probing/tunnel-probe.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
@@ -165,7 +167,7 @@ export class DataPlane implements ProbePlane {
     return this.#mutex.run(() => this.#read());
   }
 
-  admitProbes(publicKey: string, targets: readonly ProbeItem[]): Promise<ProbeWay | null> {
+  admitProbes(publicKey: string, targets: readonly PathProbe[]): Promise<ProbeWay | null> {
     return this.#mutex.run(async () => {
       const backend = await this.#openBackend();
       const device = await backend.read(this.#options.interface);
@@ -183,6 +185,14 @@ export class DataPlane implements ProbePlane {
       if (peers.length > 0) await backend.apply(this.#options.interface, { peers });
       return { port: device.listenPort, publicKey: this.#publicKey, sources };
     });
+  }
+
+  passedProbes(): Promise<readonly ProbeTarget[]> {
+    return this.#firewall.passedProbes();
+  }
+
+  endProbes(): Promise<void> {
+    return this.#firewall.endProbes();
   }
 
   traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {

@@ -1,6 +1,6 @@
 import { firewallStateOf, type ItemChange, planChange, restingPeer } from '@sallyport/agent-core';
 import { AgentError } from '@sallyport/agent-runtime';
-import type { ProbeItem, StateItem } from '@sallyport/contract/channel';
+import type { StateItem } from '@sallyport/contract/channel';
 import {
   Firewall,
   type FirewallCounters,
@@ -11,9 +11,11 @@ import {
   findForeignDrops,
   type HostFacts,
   type HostState,
+  type ProbeTarget,
   type TracedDrop,
   type Watch,
 } from '@sallyport/hostnet';
+import type { PathProbe } from '../probing/path-probe.ts';
 
 type Items = ReadonlyMap<string, StateItem>;
 type Overlay = HostState['overlay'];
@@ -110,9 +112,19 @@ export class FirewallSide {
   }
 
   /** False: not now. */
-  async admitProbes(targets: readonly ProbeItem[]): Promise<boolean> {
-    const wanted = targets.map(({ target, port }) => ({ address: target, port }));
+  async admitProbes(targets: readonly PathProbe[]): Promise<boolean> {
+    const wanted = targets.map(
+      ({ target, port, protocol }): ProbeTarget => ({ address: target, port, ...(protocol && { protocol }) }),
+    );
     return this.#firewall === null ? false : this.#firewall.admitProbes(wanted);
+  }
+
+  async passedProbes(): Promise<readonly ProbeTarget[]> {
+    return this.#firewall === null ? [] : this.#firewall.passedProbes();
+  }
+
+  async endProbes(): Promise<void> {
+    await this.#firewall?.endProbes();
   }
 
   async traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {

@@ -18,6 +18,7 @@ import { slowness } from '@sallyport/wireguard';
 import { PathCheck, type PathVerdict } from '../probing/path-check.ts';
 import { Prober } from '../probing/prober.ts';
 import { TunnelProbe } from '../probing/tunnel-probe.ts';
+import { type UdpPortOf, udpPortsOf } from '../probing/udp-ports.ts';
 import { forwardInKernel } from '../relay/kernel.ts';
 import { formatLearned, readLearned } from '../relay/memory.ts';
 import type { Learned } from '../relay/pair.ts';
@@ -55,6 +56,8 @@ export class GatewayPlane implements AgentPlane {
   #desired: () => Items = () => new Map();
   readonly #prober: Prober;
   readonly #pathCheck: PathCheck;
+  /** Made of the state that is wanted, when it is asked for. */
+  #udpPortOf: UdpPortOf | null = null;
   readonly #interface: string;
   #network: NetworkWatch | null = null;
   #conflicts = '';
@@ -82,6 +85,10 @@ export class GatewayPlane implements AgentPlane {
       path: () => this.#pathCheck.verdict,
     });
     this.#pathCheck = new PathCheck({
+      udpPort: (address) => {
+        this.#udpPortOf ??= udpPortsOf(this.#desired().values());
+        return this.#udpPortOf(address);
+      },
       interface: options.interface,
       probe: new TunnelProbe(this.#plane),
       gateway: () => {
@@ -134,6 +141,7 @@ export class GatewayPlane implements AgentPlane {
 
   async perform(work: Work): Promise<PlaneResult> {
     this.#runner.input(pathInput(work));
+    this.#udpPortOf = null;
     this.#pathCheck.expect(work.kind === 'close' ? [] : this.#measurable());
     try {
       const result = await this.#plane.perform(work);

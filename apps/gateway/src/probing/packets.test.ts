@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addressKey, echoPacket, readAnswer, resetPacket, synPacket } from './packets.ts';
+import { addressKey, echoPacket, readAnswer, resetPacket, synPacket, udpPacket } from './packets.ts';
 
 const v4 = { address: '100.127.255.255', port: 40_000 };
 const v6 = { address: 'fd00:5a11::ffff', port: 40_000 };
@@ -21,6 +21,16 @@ test('an echo request over IPv6 has the checksum that ICMPv6 asks for', () => {
   pseudo.writeUInt8(58, 7);
   assert.equal(sum(Buffer.concat([packet.subarray(8, 40), pseudo, packet.subarray(40)])), 0xffff);
   assert.equal(packet[40], 128);
+});
+
+test('a datagram is empty and has the checksum that UDP asks for, by either family', () => {
+  const packet = udpPacket(v4, { address: '10.20.0.10', port: 53 });
+  assert.equal(packet.length, 28);
+  const pseudo = Buffer.concat([packet.subarray(12, 20), Buffer.from([0, 17, 0, 8]), packet.subarray(20)]);
+  assert.equal(sum(pseudo), 0xffff);
+  const six = udpPacket(v6, { address: 'fd20::10', port: 53 });
+  const tail = Buffer.from([0, 0, 0, 8, 0, 0, 0, 17]);
+  assert.equal(sum(Buffer.concat([six.subarray(8, 40), tail, six.subarray(40)])), 0xffff);
 });
 
 test('answers are told from other packets', () => {

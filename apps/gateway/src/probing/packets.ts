@@ -36,6 +36,17 @@ export function echoPacket(from: End, to: string): Buffer {
   return ipPacket(from.address, to, v6 ? ICMP6 : ICMP, body);
 }
 
+/** An IP packet with an empty UDP datagram (RFC 768). */
+export function udpPacket(from: End, to: End): Buffer {
+  const body = Buffer.alloc(8);
+  body.writeUInt16BE(from.port, 0);
+  body.writeUInt16BE(to.port, 2);
+  body.writeUInt16BE(body.length, 4);
+  // A sum of zero is sent as all ones, because zero says that there is none.
+  body.writeUInt16BE(checksum(pseudo(from.address, to.address, UDP, body)) || 0xffff, 6);
+  return ipPacket(from.address, to.address, UDP, body);
+}
+
 /** Reads an IP packet that answers a probe; null: it is something else. */
 export function readAnswer(packet: Buffer): Answer | null {
   const version = (packet[0] ?? 0) >> 4;
@@ -71,6 +82,7 @@ export function addressKey(text: string): string {
 
 const ICMP = 1;
 const TCP = 6;
+const UDP = 17;
 const ICMP6 = 58;
 const SYN = 0x02;
 const RST = 0x04;

@@ -1,6 +1,7 @@
 import { type Failure, Mutex } from '@sallyport/agent-runtime';
 import type { ProbeItem } from '@sallyport/contract/channel';
 import { explainDrop, forwardingFix, type TracedDrop } from '@sallyport/hostnet';
+import { nameOf, type PathProbe, questionKey } from './path-probe.ts';
 import { probe } from './probes.ts';
 import type { TunnelProbe } from './tunnel-probe.ts';
 
@@ -15,6 +16,8 @@ export interface PathCheckOptions {
   readonly probe: TunnelProbe;
   /** Whether what comes from the tunnel leaves with an address of this host; and the overlay, to name it. */
   readonly gateway: () => { readonly masquerade: boolean; readonly overlay: string } | null;
+  /** A UDP port that devices may send to at an address; null: none. */
+  readonly udpPort: (address: string) => number | null;
   /** The verdict is another one. */
   readonly changed: (verdict: PathVerdict) => void;
 }
@@ -82,17 +85,24 @@ export class PathCheck {
 
   async #examine(items: readonly ProbeItem[]): Promise<Examined> {
     const { probe } = this.#options;
-    const heard = await probe.answered(items, firstMs);
+    const questions = items.flatMap((item) => [item, ...this.#datagram(item)]);
+    const heard = await probe.answered(questions, firstMs);
     if (heard === null) return null;
-    const suspects = await answering(items.filter(({ id }) => !heard.has(id)).slice(0, mostSuspects));
+    const suspects = await answering(questions.filter((one) => !heard.has(questionKey(one))).slice(0, mostSuspects));
     const [suspect] = suspects;
     if (suspect === undefined) return none;
     const drop = await probe.trace(suspect, traceMs);
     if (drop !== null) return { blocked: suspects, failure: await this.#failure(suspect, drop) };
     const heardNow = await probe.answered(suspects, secondMs);
     if (heardNow === null) return null;
-    const blocked = await answering(suspects.filter(({ id }) => !heardNow.has(id)));
+    const blocked = await answering(suspects.filter((one) => !heardNow.has(questionKey(one))));
     return blocked[0] === undefined ? none : { blocked, failure: await this.#failure(blocked[0], null) };
+  }
+
+  /** The rules of others may tell UDP from the rest. */
+  #datagram(item: ProbeItem): PathProbe[] {
+    const port = this.#options.udpPort(item.target);
+    return port === null ? [] : [{ ...item, port, protocol: 'udp' }];
   }
 
   #arm(ms: number): void {
@@ -134,16 +144,21 @@ export class PathCheck {
     return [...new Set([...first, ...others])].filter((item) => item !== undefined);
   }
 
-  async #failure(item: ProbeItem, drop: TracedDrop | null): Promise<Failure> {
+  async #failure(item: PathProbe, drop: TracedDrop | null): Promise<Failure> {
     const { interface: name, gateway } = this.#options;
-    const to = `${item.target}${item.port === null ? '' : ` port ${item.port}`}`;
+    const to = nameOf(item);
+    // No answer to a datagram is expected, so none tells the host's way from the tunnel's.
+    const though = item.protocol === 'udp' ? '' : ', though this host gets an answer';
     if (drop !== null) {
       const { place, fix } = await explainDrop(drop, name);
       const what = drop.of === 'probe' ? `Packets of the tunnel to ${to}` : `Answers of ${to} to the tunnel`;
-      const message = `${what} do not get through, though this host gets an answer: ${place}. Let them through: ${fix}`;
+      const message = `${what} do not get through${though}: ${place}. Let them through: ${fix}`;
       return { code: 'foreign-chain-drops', message };
     }
-    const begin = `Packets of the tunnel get no answer from ${to}, though this host does`;
+    const begin =
+      item.protocol === 'udp'
+        ? `Packets of the tunnel to ${to} do not leave this host, though it has a route`
+        : `Packets of the tunnel get no answer from ${to}, though this host does`;
     const forwarding = await forwardingFix(name, item.target);
     if (forwarding !== null) {
       return { code: 'path-blocked', message: `${begin}: forwarding is off. Switch it on: ${forwarding}` };
@@ -152,7 +167,7 @@ export class PathCheck {
     const route = masquerade
       ? ''
       : ` Masquerading is off, so the network of the resource must route ${overlay} to this host.`;
-    const message = `${begin}, and no nftables rule drops them.${route} Look for rules of the legacy iptables (iptables-legacy -S), policy rules (ip rule) and routes that concern ${name}.`;
+    const message = `${begin}, and no nftables rule is seen to drop them.${route} Look for chains at the ingress and egress hooks of interfaces, rules of the legacy iptables (iptables-legacy -S), policy rules (ip rule) and routes that concern ${name}.`;
     return { code: 'path-blocked', message };
   }
 }
@@ -160,7 +175,7 @@ export class PathCheck {
 const none = { blocked: [], failure: null } as const;
 
 /** Those that answer this host now. */
-async function answering(items: readonly ProbeItem[]): Promise<ProbeItem[]> {
+async function answering(items: readonly PathProbe[]): Promise<PathProbe[]> {
   const results = await Promise.all(items.map((item) => probe(item, hostMs)));
   return items.filter((_, i) => results[i]?.reachable === true);
 }

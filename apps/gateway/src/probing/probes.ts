@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
+import type { PathProbe } from './path-probe.ts';
 
 /** Tries each target from where this host stands, several at a time, and returns a result for each. */
 export async function probeAll(items: readonly ProbeItem[], timeoutMs = 3_000): Promise<ProbeResult[]> {
@@ -18,10 +20,33 @@ const concurrency = 32;
 type Outcome = Pick<ProbeResult, 'reachable' | 'detail' | 'rttMs'>;
 
 /** Tries one target. Does not reject. */
-export async function probe(item: ProbeItem, timeoutMs: number): Promise<ProbeResult> {
-  const trial = item.port === null ? ping(item.target, timeoutMs) : tcp(item.target, item.port, timeoutMs);
-  const outcome = await trial.catch((error: Error) => ({ reachable: false, detail: `not tried: ${error.message}` }));
+export async function probe(item: PathProbe, timeoutMs: number): Promise<ProbeResult> {
+  const outcome = await trialOf(item, timeoutMs).catch((error: Error) => ({
+    reachable: false,
+    detail: `not tried: ${error.message}`,
+  }));
   return { id: item.id, resource: item.resource, ...outcome };
+}
+
+function trialOf({ target, port, protocol }: PathProbe, timeoutMs: number): Promise<Outcome> {
+  if (port === null) return ping(target, timeoutMs);
+  return protocol === 'udp' ? route(target, port) : tcp(target, port, timeoutMs);
+}
+
+/** Whether this host has a route for datagrams. Nothing is sent. */
+function route(address: string, port: number): Promise<Outcome> {
+  return new Promise((resolve) => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const end = (outcome: Outcome): void => {
+      socket.removeAllListeners();
+      socket.close();
+      resolve(outcome);
+    };
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      end({ reachable: false, detail: `UDP port ${port}: ${reasons[code ?? ''] ?? code ?? 'failed'}` });
+    });
+    socket.connect(port, address, () => end({ reachable: true, detail: `UDP port ${port}: there is a route` }));
+  });
 }
 
 function tcp(host: string, port: number, timeoutMs: number): Promise<Outcome> {

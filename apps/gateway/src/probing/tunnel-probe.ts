@@ -1,8 +1,17 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import type { ProbeItem } from '@sallyport/contract/channel';
-import type { TracedDrop } from '@sallyport/hostnet';
+import type { ProbeTarget, TracedDrop } from '@sallyport/hostnet';
 import { privateKeyFrom, publicKeyOf, TunnelPeer } from '@sallyport/wireguard';
-import { type Answer, addressKey, type End, echoPacket, readAnswer, resetPacket, synPacket } from './packets.ts';
+import {
+  type Answer,
+  addressKey,
+  type End,
+  echoPacket,
+  readAnswer,
+  resetPacket,
+  synPacket,
+  udpPacket,
+} from './packets.ts';
+import { type PathProbe, questionKey } from './path-probe.ts';
 
 /** How probes get into the tunnel. */
 export interface ProbeWay {
@@ -16,7 +25,11 @@ export interface ProbeWay {
 /** What probes need of the data plane. */
 export interface ProbePlane {
   /** Makes the peer that probes come from, in place of the one before, and admits it to these targets. Null: not possible now. */
-  admitProbes(publicKey: string, targets: readonly ProbeItem[]): Promise<ProbeWay | null>;
+  admitProbes(publicKey: string, targets: readonly PathProbe[]): Promise<ProbeWay | null>;
+  /** Targets of which a datagram came to the end of the way through this host since they were admitted. */
+  passedProbes(): Promise<readonly ProbeTarget[]>;
+  /** Datagrams of probes are noted no longer. */
+  endProbes(): Promise<void>;
   /** Finds the foreign rule that drops what `send` sends. */
   traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null>;
 }
@@ -33,33 +46,42 @@ export class TunnelProbe {
     this.#plane = plane;
   }
 
-  /** Ids of the targets that answered in time; null: nothing could be sent. */
-  async answered(items: readonly ProbeItem[], timeoutMs: number): Promise<ReadonlySet<string> | null> {
+  /**
+   * Keys of the questions that were answered in time; null: nothing could be sent. A datagram counts as answered when it came
+   * through all rules of this host, because servers need not answer one.
+   */
+  async answered(items: readonly PathProbe[], timeoutMs: number): Promise<ReadonlySet<string> | null> {
     const session = await this.#open(items);
     if (session === null) return null;
     try {
       return await session.askAll(items, timeoutMs);
     } finally {
-      session.close();
+      await this.#end(session, items);
     }
   }
 
   /** The rule that drops probes to this target; null: none was found, or the target answered. */
-  async trace(item: ProbeItem, timeoutMs: number): Promise<TracedDrop | null> {
+  async trace(item: PathProbe, timeoutMs: number): Promise<TracedDrop | null> {
     const session = await this.#open([item]);
     if (session === null) return null;
     try {
       const drop = await this.#plane.traceProbes(() => session.ask(item), timeoutMs);
-      return session.hasAnswer(item.id) ? null : drop;
+      if (item.protocol === 'udp') await session.lookAtPassed();
+      return session.hasAnswer(item) ? null : drop;
     } finally {
-      session.close();
+      await this.#end(session, [item]);
     }
   }
 
-  async #open(items: readonly ProbeItem[]): Promise<Session | null> {
+  async #end(session: Session, items: readonly PathProbe[]): Promise<void> {
+    session.close();
+    if (items.some(({ protocol }) => protocol === 'udp')) await this.#plane.endProbes();
+  }
+
+  async #open(items: readonly PathProbe[]): Promise<Session | null> {
     const way = await this.#plane.admitProbes(publicKeyOf(this.#privateKey), items);
     if (way === null) return null;
-    const session = new Session(way.sources);
+    const session = new Session(way.sources, () => this.#plane.passedProbes());
     const peer = await TunnelPeer.open({
       endpoint: { address: '127.0.0.1', port: way.port },
       privateKey: this.#privateKey,
@@ -77,13 +99,15 @@ export class TunnelProbe {
 const handshakeMs = 2_000;
 /** Milliseconds between the tries of one question; they double. */
 const firstAgainMs = 200;
+/** Until a datagram has come through this host. */
+const passMs = 50;
 
 function newKey(): string {
   return privateKeyFrom(randomBytes(32));
 }
 
 interface Question {
-  readonly item: ProbeItem;
+  readonly item: PathProbe;
   readonly from: End;
   readonly to: End;
   readonly sequence: number;
@@ -92,14 +116,16 @@ interface Question {
 /** Questions that were sent through one tunnel, and what came back. */
 class Session {
   readonly #sources: ProbeWay['sources'];
+  readonly #passed: ProbePlane['passedProbes'];
   readonly #questions = new Map<number, Question>();
   readonly #answered = new Set<string>();
   #peer: TunnelPeer | null = null;
   #port = randomInt(20_000, 50_000);
   #news: () => void = () => {};
 
-  constructor(sources: ProbeWay['sources']) {
+  constructor(sources: ProbeWay['sources'], passed: ProbePlane['passedProbes']) {
     this.#sources = sources;
+    this.#passed = passed;
   }
 
   begin(peer: TunnelPeer): void {
@@ -111,22 +137,35 @@ class Session {
     this.#peer = null;
   }
 
-  hasAnswer(id: string): boolean {
-    return this.#answered.has(id);
+  hasAnswer(item: PathProbe): boolean {
+    return this.#answered.has(questionKey(item));
+  }
+
+  /** Notes the datagrams that came through. */
+  async lookAtPassed(): Promise<void> {
+    const passed = await this.#passed().catch(() => []);
+    const keys = new Set(passed.map(({ address, port }) => `${addressKey(address)} ${port}`));
+    for (const { item, to } of this.#questions.values()) {
+      if (item.protocol === 'udp' && keys.has(`${addressKey(to.address)} ${to.port}`))
+        this.#answered.add(questionKey(item));
+    }
+    this.#news();
   }
 
   /** Each question is asked again and again, as a device would, until it is answered or the time is over. */
-  async askAll(items: readonly ProbeItem[], timeoutMs: number): Promise<ReadonlySet<string>> {
+  async askAll(items: readonly PathProbe[], timeoutMs: number): Promise<ReadonlySet<string>> {
     const questions = items.map((item) => this.#question(item));
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#news = () => {
-      if (items.every(({ id }) => this.#answered.has(id))) resolve();
+      if (items.every((item) => this.hasAnswer(item))) resolve();
     };
     this.#news();
     let waitMs = firstAgainMs;
     let timer: NodeJS.Timeout;
     const turn = (): void => {
-      for (const question of questions) if (!this.#answered.has(question.item.id)) this.#send(question);
+      const open = questions.filter(({ item }) => !this.hasAnswer(item));
+      for (const question of open) this.#send(question);
+      if (open.some(({ item }) => item.protocol === 'udp')) setTimeout(() => void this.lookAtPassed(), passMs);
       timer = setTimeout(turn, waitMs);
       waitMs *= 2;
     };
@@ -140,7 +179,7 @@ class Session {
   }
 
   /** As a flow of its own. */
-  ask(item: ProbeItem): void {
+  ask(item: PathProbe): void {
     this.#send(this.#question(item));
   }
 
@@ -149,13 +188,13 @@ class Session {
     const question = answer === null ? undefined : this.#questions.get(answer.to);
     if (answer === null || question === undefined || answer.from !== addressKey(question.to.address)) return;
     if (!fits(answer, question)) return;
-    this.#answered.add(question.item.id);
+    this.#answered.add(questionKey(question.item));
     // A half-open connection would occupy the target.
     if (answer.kind === 'tcp-open') this.#peer?.send(resetPacket(question.from, question.to, answer.sequence));
     this.#news();
   }
 
-  #question(item: ProbeItem): Question {
+  #question(item: PathProbe): Question {
     this.#port += 1;
     const address = this.#sources[item.target.includes(':') ? 'v6' : 'v4'];
     const from = { address, port: this.#port };
@@ -166,12 +205,14 @@ class Session {
   }
 
   #send({ item, from, to, sequence }: Question): void {
-    this.#peer?.send(item.port === null ? echoPacket(from, to.address) : synPacket(from, to, sequence));
+    if (item.protocol === 'udp') this.#peer?.send(udpPacket(from, to));
+    else this.#peer?.send(item.port === null ? echoPacket(from, to.address) : synPacket(from, to, sequence));
   }
 }
 
 /** That a port is closed may be said by a rule on the way, so only an open one is an answer. */
 function fits(answer: Answer, { item, sequence }: Question): boolean {
+  if (item.protocol === 'udp') return false;
   if (item.port === null) return answer.kind === 'echo-reply';
   return answer.kind === 'tcp-open' && answer.sequence === (sequence + 1) >>> 0;
 }

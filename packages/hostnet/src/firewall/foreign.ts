@@ -84,6 +84,8 @@ export function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tun
       .map((way) => `${tool} -I ${target} -${way === 'iifname' ? 'i' : 'o'} ${tunnel} -j ACCEPT`)
       .join('; ');
   }
+  // There, nothing tells any more that a packet comes out of the tunnel.
+  if (hook === 'egress') return `nft -a list chain ${family} ${table} ${name} shows the rule to change`;
   return directions(hook)
     .map((way) => `nft insert rule ${family} ${table} ${name} ${way} ${tunnel} accept`)
     .join('; ');

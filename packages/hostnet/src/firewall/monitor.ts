@@ -3,7 +3,7 @@ export interface Transaction {
   /** Process id and name as the kernel saw them, from the machine's first process-id namespace. */
   readonly pid: number;
   readonly process: string;
-  /** Whether it touched the watched table, or the one beside it that traces. */
+  /** Whether it touched the watched table, or one beside it for probes. */
   readonly touched: boolean;
 }
 
@@ -14,7 +14,7 @@ export class MonitorReader {
 
   constructor(table: string) {
     this.#ours = new RegExp(
-      `^(?:add|delete|insert|replace|destroy|flush) .*\\binet ${table.replace(/[.\\-]/g, '\\$&')}(?:_trace)?(?=\\s|$)`,
+      `^(?:add|delete|insert|replace|destroy|flush) .*\\binet ${table.replace(/[.\\-]/g, '\\$&')}(?:_trace|_passed)?(?=\\s|$)`,
     );
   }
 

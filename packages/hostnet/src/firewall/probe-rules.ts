@@ -1,11 +1,13 @@
 import { formatAddress, parsePrefix, prefixRange } from '../ip.ts';
 import { CLEAR, type Name, type Overlay } from './rule-text.ts';
 
-/** Something that a probe is let through to: a TCP port, or ICMP echo (`port` null). */
+/** Something that a probe is let through to: a TCP or UDP port, or ICMP echo (`port` null). */
 export interface ProbeTarget {
   /** Without prefix length. */
   readonly address: string;
   readonly port: number | null;
+  /** Absent: TCP if there is a port. */
+  readonly protocol?: 'udp';
 }
 
 /**
@@ -16,6 +18,8 @@ export interface ProbeTarget {
 export const PROBE_SETS = [
   { name: 'probed4', spec: 'type ipv4_addr . inet_service; flags timeout;' },
   { name: 'probed6', spec: 'type ipv6_addr . inet_service; flags timeout;' },
+  { name: 'told4', spec: 'type ipv4_addr . inet_service; flags timeout;' },
+  { name: 'told6', spec: 'type ipv6_addr . inet_service; flags timeout;' },
   { name: 'pinged4', spec: 'type ipv4_addr; flags timeout;' },
   { name: 'pinged6', spec: 'type ipv6_addr; flags timeout;' },
 ] as const;
@@ -37,6 +41,8 @@ export function probesIn(g: Name, overlay: Overlay): string[] {
   return [
     `ip saddr ${source.v4} ip daddr . tcp dport @${g('probed4')} ${LET_THROUGH}`,
     `ip6 saddr ${source.v6} ip6 daddr . tcp dport @${g('probed6')} ${LET_THROUGH}`,
+    `ip saddr ${source.v4} ip daddr . udp dport @${g('told4')} ${LET_THROUGH}`,
+    `ip6 saddr ${source.v6} ip6 daddr . udp dport @${g('told6')} ${LET_THROUGH}`,
     `ip saddr ${source.v4} icmp type echo-request ip daddr @${g('pinged4')} ${LET_THROUGH}`,
     `ip6 saddr ${source.v6} icmpv6 type echo-request ip6 daddr @${g('pinged6')} ${LET_THROUGH}`,
   ];
@@ -57,8 +63,9 @@ export function probesOut(g: Name, overlay: Overlay): string[] {
 /** Text of a transaction that lets probes through to these targets and no others. */
 export function admitProbesText(table: string, g: Name, targets: readonly ProbeTarget[]): string {
   const elements = new Map<string, Set<string>>();
-  for (const { address, port } of targets) {
-    const name = `${port === null ? 'pinged' : 'probed'}${address.includes(':') ? 6 : 4}`;
+  for (const { address, port, protocol } of targets) {
+    const kind = port === null ? 'pinged' : protocol === 'udp' ? 'told' : 'probed';
+    const name = `${kind}${address.includes(':') ? 6 : 4}`;
     const key = port === null ? address : `${address} . ${port}`;
     elements.set(name, (elements.get(name) ?? new Set()).add(`${key} timeout ${ADMITTED_MS}ms`));
   }

@@ -1,3 +1,4 @@
+import { passedTable } from './passed.ts';
 import { probeSources } from './probe-rules.ts';
 import { type FirewallOptions, tableName } from './ruleset.ts';
 
@@ -32,6 +33,10 @@ export function traceText({ interface: name, overlay }: Pick<FirewallOptions, 'i
     `add table ${table}`,
     `delete table ${table}`,
     `add table ${table}`,
+    // At the interface itself, others may drop before anything else is asked.
+    `add chain ${table} arriving { type filter hook ingress device "${name}" priority ${BEFORE_ALL}; }`,
+    `add rule ${table} arriving ip saddr ${v4} meta nftrace set 1`,
+    `add rule ${table} arriving ip6 saddr ${v6} meta nftrace set 1`,
     `add chain ${table} probe ${hook('prerouting', BEFORE_ALL)}`,
     `add rule ${table} probe iifname "${name}" ip saddr ${v4} meta nftrace set 1`,
     `add rule ${table} probe iifname "${name}" ip6 saddr ${v6} meta nftrace set 1`,
@@ -55,13 +60,13 @@ const BEHIND_CONNTRACK = -199;
 /** Reads what `nft monitor trace` prints, line by line, and finds where a probe ends. */
 export class TraceReader {
   readonly #trace: string;
-  readonly #own: string;
+  readonly #own: readonly string[];
   /** By trace id: whether it is a probe or an answer, and the last base chain that it entered. */
   readonly #seen = new Map<string, { of: TracedDrop['of']; base: string }>();
 
   constructor(interfaceName: string) {
     this.#trace = traceTable(interfaceName);
-    this.#own = tableName(interfaceName);
+    this.#own = [tableName(interfaceName), passedTable(interfaceName)];
   }
 
   line(text: string): TracedDrop | null {
@@ -72,12 +77,12 @@ export class TraceReader {
     if (!found) return null;
     const [, id = '', family = '', table = '', chain = '', what = '', rule = null, verdict, policy] = found;
     if (family === 'inet' && table === this.#trace && this.#seen.size < MOST && !this.#seen.has(id)) {
-      this.#seen.set(id, { of: chain === 'probe' ? 'probe' : 'answer', base: chain });
+      this.#seen.set(id, { of: chain === 'probe' || chain === 'arriving' ? 'probe' : 'answer', base: chain });
     }
     const packet = this.#seen.get(id);
     if (!packet) return null;
     if (what === 'packet:') packet.base = chain;
-    if ((verdict ?? policy) !== 'drop' || (family === 'inet' && table === this.#own)) return null;
+    if ((verdict ?? policy) !== 'drop' || (family === 'inet' && this.#own.includes(table))) return null;
     return { of: packet.of, family, table, chain, base: packet.base, rule: rule && withoutCounts(rule) };
   }
 }

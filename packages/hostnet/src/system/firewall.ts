@@ -4,6 +4,7 @@ import type { FoundFirewall, Listing } from '../firewall/found.ts';
 import { mapBack } from '../firewall/found.ts';
 import type { Count, Inventory, LoadTexts } from '../firewall/load.ts';
 import { FirewallModel } from '../firewall/model.ts';
+import { forgetPassedText, notePassedText, passedTable } from '../firewall/passed.ts';
 import { EGRESS_COUNTER } from '../firewall/path-rules.ts';
 import { admitProbesText, type ProbeTarget } from '../firewall/probe-rules.ts';
 import type { DropCounter, FirewallOptions } from '../firewall/ruleset.ts';
@@ -13,6 +14,7 @@ import { counterPolicy } from '../firewall/state.ts';
 import { type TracedDrop, traceText, untraceText } from '../firewall/trace.ts';
 import type { FirewallState } from '../types.ts';
 import { readInventory, readListing } from './nft-json.ts';
+import { readPassed } from './passed-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 import { followProbes } from './trace.ts';
 import type { ForeignChange, Watch } from './watch.ts';
@@ -110,8 +112,21 @@ export class Firewall {
     return this.#enqueue(async () => {
       const { generation } = this.#model.tables;
       const text = admitProbesText(`inet ${this.#table}`, (name) => generated(name, generation), targets);
-      return (await this.#transact(text)).code === 0;
+      const isNoted = targets.some(({ protocol }) => protocol === 'udp');
+      return (await this.#transact(isNoted ? text + notePassedText(this.#model.options) : text)).code === 0;
     });
+  }
+
+  /** Targets of which a datagram came through all rules of this host since they were admitted. */
+  async passedProbes(): Promise<ProbeTarget[]> {
+    const name = passedTable(this.#model.options.interface);
+    const result = await run('nft', ['-j', 'list', 'table', 'inet', name]);
+    return result.code === 0 ? readPassed(parseJson('nft', result.stdout)) : [];
+  }
+
+  /** Takes back what notes datagrams of probes. */
+  async endProbes(): Promise<void> {
+    await this.#transact(forgetPassedText(this.#model.options.interface));
   }
 
   /**
@@ -162,7 +177,8 @@ export class Firewall {
     return this.#enqueue(async () => {
       this.#rules = null;
       await this.#mustCommit(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
-      await this.#transact(untraceText(this.#model.options.interface));
+      const { interface: name } = this.#model.options;
+      await this.#transact(untraceText(name) + forgetPassedText(name));
       this.#inStep = false;
     });
   }
