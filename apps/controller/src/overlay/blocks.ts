@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import { unscoped } from '../db/scoped.ts';
 import type { Tx } from '../db/store.ts';
 
@@ -37,12 +36,17 @@ async function mayTake(tx: Tx, numbers: number): Promise<boolean> {
  */
 async function releaseRested(tx: Tx): Promise<boolean> {
   const all = unscoped(tx.db, 'blocks of overlay numbers are unique across tenants');
-  const inBlock = sql<number>`number / ${sql.lit(blockSize)}`;
   const rows = await all
-    .selectFrom('overlay_leases')
-    .select(inBlock.as('block'))
-    .groupBy(inBlock)
-    .having((eb) => eb.fn.min(eb.case().when('rests_until', '<=', tx.now).then(1).else(0).end()), '=', 1)
+    .selectFrom('overlay_blocks as blocks')
+    .select('block')
+    .where(({ and, eb, exists, not, selectFrom }) => {
+      const leases = selectFrom('overlay_leases')
+        .select('number')
+        .whereRef('number', '>=', eb('blocks.block', '*', blockSize))
+        .whereRef('number', '<', eb(eb('blocks.block', '+', 1), '*', blockSize));
+      const held = leases.where(({ eb, or }) => or([eb('rests_until', 'is', null), eb('rests_until', '>', tx.now)]));
+      return and([exists(leases), not(exists(held))]);
+    })
     .execute();
   for (const { block } of rows) {
     const first = block * blockSize;
