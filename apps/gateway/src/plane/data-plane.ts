@@ -21,14 +21,7 @@ import {
   type StateDirectory,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import {
-  type ForeignChange,
-  type FoundFirewall,
-  type HostState,
-  type ProbeTarget,
-  probeSources,
-  type TracedDrop,
-} from '@sallyport/hostnet';
+import { type ForeignChange, type FoundFirewall, type HostState, probeSources } from '@sallyport/hostnet';
 import {
   type BackendChoice,
   type DeviceChange,
@@ -45,7 +38,7 @@ import {
 } from '@sallyport/wireguard';
 import type { PathVerdict } from '../probing/path-check.ts';
 import type { PathProbe } from '../probing/path-probe.ts';
-import type { ProbePlane, ProbeWay } from '../probing/tunnel-probe.ts';
+import type { ProbeRules, ProbeWay } from '../probing/tunnel-probe.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 
@@ -83,7 +76,7 @@ type Items = ReadonlyMap<string, StateItem>;
  * WireGuard, firewall and host of one tunnel interface. Everything is idempotent: what is as wanted is not touched, so a
  * new agent on a living data plane disturbs nothing. Calls run one after another. Failures are thrown: see `failureOf`.
  */
-export class DataPlane implements ProbePlane {
+export class DataPlane {
   readonly #options: PlaneOptions;
   readonly #publicKey: string;
   readonly #facts: LocalFacts;
@@ -187,16 +180,9 @@ export class DataPlane implements ProbePlane {
     });
   }
 
-  passedProbes(): Promise<readonly ProbeTarget[]> {
-    return this.#firewall.passedProbes();
-  }
-
-  endProbes(): Promise<void> {
-    return this.#firewall.endProbes();
-  }
-
-  traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {
-    return this.#firewall.traceProbes(send, timeoutMs);
+  /** Where probes are noted and traced. */
+  get probeRules(): ProbeRules {
+    return this.#firewall;
   }
 
   /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */

@@ -90,7 +90,10 @@ export class GatewayPlane implements AgentPlane {
         return this.#udpPortOf(address);
       },
       interface: options.interface,
-      probe: new TunnelProbe(this.#plane),
+      probe: new TunnelProbe(
+        (publicKey, targets) => this.#plane.admitProbes(publicKey, targets),
+        this.#plane.probeRules,
+      ),
       gateway: () => {
         const item = gatewayOf(this.#desired());
         return item && { masquerade: item.masquerade, overlay: item.overlay.v4 };

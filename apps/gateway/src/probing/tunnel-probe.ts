@@ -22,10 +22,11 @@ export interface ProbeWay {
   readonly sources: { readonly v4: string; readonly v6: string };
 }
 
-/** What probes need of the data plane. */
-export interface ProbePlane {
-  /** Makes the peer that probes come from, in place of the one before, and admits it to these targets. Null: not possible now. */
-  admitProbes(publicKey: string, targets: readonly PathProbe[]): Promise<ProbeWay | null>;
+/** Makes the peer that probes come from, in place of the one before, and admits it to these targets. Null: not possible now. */
+export type AdmitProbes = (publicKey: string, targets: readonly PathProbe[]) => Promise<ProbeWay | null>;
+
+/** What probes need of the firewall. */
+export interface ProbeRules {
   /** Targets of which a datagram came to the end of the way through this host since they were admitted. */
   passedProbes(): Promise<readonly ProbeTarget[]>;
   /** Datagrams of probes are noted no longer. */
@@ -39,11 +40,13 @@ export interface ProbePlane {
  * hooks, rules, routes and settings as the packets of devices.
  */
 export class TunnelProbe {
-  readonly #plane: ProbePlane;
+  readonly #admit: AdmitProbes;
+  readonly #rules: ProbeRules;
   #privateKey = newKey();
 
-  constructor(plane: ProbePlane) {
-    this.#plane = plane;
+  constructor(admit: AdmitProbes, rules: ProbeRules) {
+    this.#admit = admit;
+    this.#rules = rules;
   }
 
   /**
@@ -65,7 +68,7 @@ export class TunnelProbe {
     const session = await this.#open([item]);
     if (session === null) return null;
     try {
-      const drop = await this.#plane.traceProbes(() => session.ask(item), timeoutMs);
+      const drop = await this.#rules.traceProbes(() => session.ask(item), timeoutMs);
       if (item.protocol === 'udp') await session.lookAtPassed();
       return session.hasAnswer(item) ? null : drop;
     } finally {
@@ -75,13 +78,13 @@ export class TunnelProbe {
 
   async #end(session: Session, items: readonly PathProbe[]): Promise<void> {
     session.close();
-    if (items.some(({ protocol }) => protocol === 'udp')) await this.#plane.endProbes();
+    if (items.some(({ protocol }) => protocol === 'udp')) await this.#rules.endProbes();
   }
 
   async #open(items: readonly PathProbe[]): Promise<Session | null> {
-    const way = await this.#plane.admitProbes(publicKeyOf(this.#privateKey), items);
+    const way = await this.#admit(publicKeyOf(this.#privateKey), items);
     if (way === null) return null;
-    const session = new Session(way.sources, () => this.#plane.passedProbes());
+    const session = new Session(way.sources, () => this.#rules.passedProbes());
     const peer = await TunnelPeer.open({
       endpoint: { address: '127.0.0.1', port: way.port },
       privateKey: this.#privateKey,
@@ -116,14 +119,14 @@ interface Question {
 /** Questions that were sent through one tunnel, and what came back. */
 class Session {
   readonly #sources: ProbeWay['sources'];
-  readonly #passed: ProbePlane['passedProbes'];
+  readonly #passed: ProbeRules['passedProbes'];
   readonly #questions = new Map<number, Question>();
   readonly #answered = new Set<string>();
   #peer: TunnelPeer | null = null;
   #port = randomInt(20_000, 50_000);
   #news: () => void = () => {};
 
-  constructor(sources: ProbeWay['sources'], passed: ProbePlane['passedProbes']) {
+  constructor(sources: ProbeWay['sources'], passed: ProbeRules['passedProbes']) {
     this.#sources = sources;
     this.#passed = passed;
   }
