@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { holds, until, whyNoNamespaces } from '@sallyport/testkit';
@@ -69,6 +71,10 @@ test('when the lease is over nothing passes, with and without an agent', { skip 
   await made.controller.change([made.deviceItem()]);
   await until('the tunnel', () => reachable(made));
   await made.controller.call({ op: 'lease', leaseMs: 10_000 });
+  await until('the short lease to be stored', async () => {
+    const stored = JSON.parse(await readFile(join(made.stateDir, 'state.json'), 'utf8'));
+    return stored.snapshot.signed.statement.leaseUntil < Date.now() + 11_000;
+  });
   const rules = () => made.gateway.exec('nft', 'list', 'table', 'inet', `sallyport_${made.interface}`);
   await until('the kernel to hold the short lease', async () =>
     /set lease_[abc] \{[^}]*timeout \d?\ds/.test(await rules()),

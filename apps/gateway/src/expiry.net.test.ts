@@ -65,13 +65,12 @@ for (const [what, limited] of [
     await device.startDatagrams('s', serverAddress, 80, 5);
     await until('echoes', async () => (await device.stream('s')).received > 5);
     await until('silence', async () => (await device.stream('s')).silentMs > 1_000);
-    // The stream measured its silence at some moment between asking and the answer.
-    const asked = Date.now();
-    const { silentMs } = await device.stream('s');
-    const [earliest, latest] = [asked - silentMs, Date.now() - silentMs];
-    t.diagnostic(`the last answer came ${end - latest} to ${end - earliest} ms before the end`);
-    assert.ok(earliest <= end + 50, `${earliest - end} ms too late`);
-    assert.ok(latest > end - 1_000, `${end - latest} ms too early`);
+    // By the moment of sending: a busy machine takes its time to read an answer.
+    const { echoedSentAt } = await device.stream('s');
+    const last = echoedSentAt ?? 0;
+    t.diagnostic(`the last datagram that was answered was sent ${end - last} ms before the end`);
+    assert.ok(last <= end + 50, `${last - end} ms too late`);
+    assert.ok(last > end - 1_000, `${end - last} ms too early`);
     assert.equal(await reachable(made), false);
   });
 }

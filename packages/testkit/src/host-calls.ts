@@ -45,4 +45,6 @@ export interface StreamState {
   readonly open: boolean;
   /** Milliseconds since the last echo. */
   readonly silentMs: number;
+  /** When the newest datagram that was echoed was sent, epoch milliseconds; null without one, and for connections. */
+  readonly echoedSentAt: number | null;
 }

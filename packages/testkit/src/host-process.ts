@@ -171,10 +171,13 @@ function startDatagrams(id: string, address: string, port: number, everyMs: numb
     const counts = counter();
     const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
     socket.on('error', () => undefined);
-    socket.on('message', () => counts.echo(1));
+    socket.on('message', (echo) => {
+      counts.echo(1);
+      counts.echoedSentAt = Math.max(counts.echoedSentAt ?? 0, Number(echo.toString().split(' ')[1]));
+    });
     socket.connect(port, address, () => {
       counts.open = true;
-      const timer = setInterval(() => socket.send(`${counts.sent++}`), everyMs);
+      const timer = setInterval(() => socket.send(`${counts.sent++} ${Date.now()}`), everyMs);
       streams.set(id, { state: counts.state, pause: () => clearInterval(timer), close: () => socket.close() });
       resolve();
     });
@@ -187,6 +190,7 @@ function counter() {
     received: 0,
     open: false,
     last: performance.now(),
+    echoedSentAt: null as number | null,
     echo(count: number) {
       counts.received += count;
       counts.last = performance.now();
@@ -196,6 +200,7 @@ function counter() {
       received: counts.received,
       open: counts.open,
       silentMs: performance.now() - counts.last,
+      echoedSentAt: counts.echoedSentAt,
     }),
   };
   return counts;
