@@ -7,8 +7,6 @@ import { assertNone, readText, root } from './workspace.ts';
 const MOST_COLUMNS = 120;
 /** Files that documents name and that a command makes. */
 const GENERATED = new Set(['bench/results/latest.json']);
-/** Not wrapped yet. */
-const LONG = new Set(['CHANGELOG.md', 'docs/benchmarks.md']);
 
 /** CHANGELOG.md tells what was true at the time, so it may name files that are gone. */
 const documents = globSync(['*.md', '{docs,examples}/**/*.md'], { cwd: root }).sort();
@@ -16,13 +14,11 @@ const documents = globSync(['*.md', '{docs,examples}/**/*.md'], { cwd: root }).s
 test('lines of documents wrap at 120 columns, but for tables, code and links', () => {
   assert.ok(documents.length > 20, 'the documents are found');
   assertNone(
-    documents
-      .filter((path) => !LONG.has(path))
-      .flatMap((path) =>
-        prose(readText(path))
-          .filter(({ text }) => [...withoutLinks(text)].length > MOST_COLUMNS)
-          .map(({ line }) => `${path}:${line} is longer than ${MOST_COLUMNS} columns`),
-      ),
+    documents.flatMap((path) =>
+      prose(readText(path))
+        .filter(({ text }) => [...withoutLinks(text)].length > MOST_COLUMNS)
+        .map(({ line }) => `${path}:${line} is longer than ${MOST_COLUMNS} columns`),
+    ),
   );
 });
 
