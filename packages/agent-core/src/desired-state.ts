@@ -10,6 +10,7 @@ export interface Authority {
   readonly crypto: Pick<AgentCrypto, 'verify'>;
 }
 
+/** Result of offering a state: it is adopted, is refused with a reason, or a snapshot is needed. */
 export type Verdict =
   /** The state is now what the message says; `touched` are the keys that it named. */
   | { readonly kind: 'adopted'; readonly touched: readonly string[] }

@@ -12,6 +12,7 @@ export function formatStoredState(desired: DesiredState, now: number, hostNow: n
   return JSON.stringify({ version: 1, protocol: channelProtocol, storedAt: hostNow, aheadMs: hostNow - now, snapshot });
 }
 
+/** Result of reading the state from disk: usable, or not and why. */
 export type StoredOutcome =
   /** `complete`: false when it was received in an older protocol, in which items may lack what newer ones say. */
   | {

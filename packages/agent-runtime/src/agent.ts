@@ -19,6 +19,7 @@ import { ChannelSocket } from './socket.ts';
 import type { StateDirectory } from './state/directory.ts';
 import { LatestWriter } from './writer.ts';
 
+/** What an agent needs: the address of the controller, its identity, its plane, and its files. */
 export interface AgentOptions {
   /** WebSocket address of the channel. */
   readonly url: string;

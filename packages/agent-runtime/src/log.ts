@@ -1,7 +1,12 @@
 import { jsonLine } from '@sallyport/contract/text';
 
+/** Levels of log lines, from the most to the least detailed. */
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
+
+/** Level of a log line. */
 export type LogLevel = (typeof logLevels)[number];
+
+/** Named values of a log line. They must not hold secrets. */
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 /**

@@ -4,6 +4,7 @@ import type { WireGuardBackend } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
 
+/** What is in force after a piece of work. */
 export interface PlaneResult {
   /** Of the state that is in force. */
   readonly hash: string;
@@ -11,6 +12,7 @@ export interface PlaneResult {
   readonly mended: readonly string[];
 }
 
+/** What a plane contributes to a heartbeat. */
 export interface HeartbeatReading {
   readonly data: HeartbeatData;
   /** What is seen not to be as it should; null: nothing. */

@@ -7,6 +7,7 @@ import { canonicalUnmapped } from '@sallyport/ip';
 import { type RawData, WebSocket } from 'ws';
 import type { TlsTrust } from './ca-file.ts';
 
+/** Callbacks of a channel socket. */
 export interface SocketEvents {
   readonly opened: () => void;
   readonly message: (frame: Frame) => void;

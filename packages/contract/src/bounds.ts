@@ -63,6 +63,7 @@ export function hasFew(value: unknown, most: number): boolean {
   return true;
 }
 
+/** Limits of a JSON text: characters, values and depth. */
 export interface JsonBounds {
   /** Characters. */
   readonly length: number;

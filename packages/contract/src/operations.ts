@@ -33,6 +33,7 @@ export const operations = {
   ...signInOperations,
 };
 
+/** Name of an operation of the HTTP API. */
 export type OperationName = keyof typeof operations;
 type Of<N extends OperationName> = (typeof operations)[N];
 type Parsed<N extends OperationName, K extends string> =
@@ -44,12 +45,15 @@ export interface Input<N extends OperationName> {
   readonly query: Parsed<N, 'query'>;
   readonly body: Parsed<N, 'body'>;
 }
+
 /** What the handler of an operation returns. */
 export type Output<N extends OperationName> =
   Of<N> extends { response: infer S extends z.ZodType } ? z.input<S> : undefined;
+
 /** What a client sends as the body of an operation. */
 export type RequestBody<N extends OperationName> =
   Of<N> extends { body: infer S extends z.ZodType } ? z.input<S> : undefined;
+
 /** What a client gets from an operation. */
 export type ResponseBody<N extends OperationName> =
   Of<N> extends { response: infer S extends z.ZodType } ? z.output<S> : undefined;

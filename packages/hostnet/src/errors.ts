@@ -1,3 +1,4 @@
+/** Stable names of what can go wrong. */
 export type HostNetErrorCode =
   /** A program that we need is not installed. */
   | 'missing-tool'

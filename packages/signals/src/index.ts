@@ -16,6 +16,7 @@ interface Output {
   on(event: 'error', listener: () => void): unknown;
 }
 
+/** How a program reacts to signals while it ends. */
 export interface StopOptions {
   /** Called when the program is ended before it has cleaned up: what is left, and how to remove it. */
   readonly left: () => string;

@@ -1,6 +1,7 @@
 import type { PeerStatus } from '@sallyport/wireguard';
 import type { PathsTiming } from './types.ts';
 
+/** What the caller wants done. */
 export type CallerEffect =
   /** Set the endpoint and send something there at once; `anew`: create the peer anew, for it has no session to send with. */
   | { readonly kind: 'poke'; readonly device: string; readonly endpoint: string; readonly anew: boolean }
@@ -143,6 +144,7 @@ export class Callers {
 
 /** Silence of so long is silence: a device that looks for a way sends several times a second. */
 const listenMs = 300;
+
 /** A look so old says what the device did before it called. */
 const freshMs = 1_500;
 const rounds = 3;

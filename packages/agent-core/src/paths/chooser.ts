@@ -20,6 +20,7 @@ export interface Carrier {
 /** Whether the device has seen that a target in the prefix does not answer through the gateway. */
 export type IsMute = (prefix: string, gateway: string) => boolean;
 
+/** A change of the gateway that carries a route. */
 export interface Move {
   readonly prefix: string;
   readonly from: string | null;

@@ -7,6 +7,7 @@ import { keepaliveSeconds, type Outbox } from './outbox.ts';
 import type { PathsTiming } from './types.ts';
 import { SilenceWatch } from './watch.ts';
 
+/** A look at the WireGuard device, with its time. */
 export interface Look {
   readonly device: DeviceStatus | null;
   readonly at: number;

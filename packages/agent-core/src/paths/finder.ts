@@ -4,6 +4,7 @@ import { type Candidate, Search, type SearchStep } from './search.ts';
 import { Trial } from './trial.ts';
 import type { PathState, PathsTiming } from './types.ts';
 
+/** What the search for a path wants done. */
 export type FinderEffect =
   /** Set the peer's endpoint; `anew`: create the peer anew, so that it begins a handshake at once. */
   | { readonly kind: 'aim'; readonly endpoint: string; readonly anew: boolean }
@@ -393,7 +394,6 @@ const mostCandidates = 12;
 
 /** Whether something came from the peer between two looks. Counters begin at zero when the peer is created anew. */
 function hasGrown(before: PeerStatus | null, status: PeerStatus): boolean {
-  const { rxBytes, lastHandshake } = status;
-  if (rxBytes === 0 && lastHandshake === null) return false;
-  return before === null || rxBytes !== before.rxBytes || lastHandshake !== before.lastHandshake;
+  if (status.rxBytes === 0 && status.lastHandshake === null) return false;
+  return before === null || status.rxBytes !== before.rxBytes || status.lastHandshake !== before.lastHandshake;
 }

@@ -32,6 +32,7 @@ export interface PathsConfig {
   readonly watchesRoutes?: boolean;
 }
 
+/** Everything that `Paths` hears: states, readings, answers and the time. */
 export type PathInput =
   /** Before the work of the same items is performed, so that the plane finds what `Paths` wants of peers. */
   | { readonly kind: 'items'; readonly items: ReadonlyMap<string, StateItem> }
@@ -66,6 +67,7 @@ export type PathInput =
   /** A deadline has come, or may have. */
   | { readonly kind: 'tick' };
 
+/** Everything that `Paths` wants done by the runtime. */
 export type PathEffect =
   /** Apply to the device, in this order, at once; one `apply` of the backend. */
   | { readonly kind: 'wireguard'; readonly peers: readonly PeerChange[] }
@@ -141,11 +143,13 @@ export interface RouteView {
   readonly gateways: readonly { readonly gateway: string; readonly against: string | null }[];
 }
 
+/** A snapshot of paths and routes for status output. */
 export interface PathsView {
   readonly paths: readonly PathView[];
   readonly routes: readonly RouteView[];
 }
 
+/** Round-trip times to relays in milliseconds; null where none is known. */
 export type RelayTimes = readonly { readonly gateway: string; readonly rttMs: number | null }[];
 
 /** Milliseconds. */
@@ -175,6 +179,7 @@ export interface PathsTiming {
   readonly relayMs: number;
 }
 
+/** Times of path finding in production, in milliseconds. */
 export const defaultPathsTiming: PathsTiming = {
   probeMs: 250,
   idleProbeMs: 5_000,

@@ -39,7 +39,10 @@ export interface LocalFacts {
   readonly peerConfig: PeerSource;
 }
 
+/** A state item that can have a WireGuard peer of its own. */
 export type TunnelItem = PeerItem | BeaconItem | DeviceItem;
+
+/** Returns the WireGuard peer that an item should have at present. */
 export type PeerSource = (item: TunnelItem) => PeerConfig;
 
 /** The singleton, or null: a state without it can not be put in force. */
@@ -107,6 +110,7 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   };
 }
 
+/** Returns what a gateway item says about the table itself. */
 export function firewallSettingsOf(gateway: GatewayItem | null): Pick<FirewallState, 'masquerade' | 'draining'> {
   return { masquerade: gateway?.masquerade ?? false, draining: gateway?.intent === 'MAINTENANCE' };
 }
@@ -117,6 +121,7 @@ export function closesAt(gateway: GatewayItem | null, leaseUntil: number): numbe
   return drainUntil === null ? leaseUntil : Math.min(drainUntil, leaseUntil);
 }
 
+/** Returns link, addresses, routes and rules of a gateway. `name` is the name of the tunnel interface. */
 export function hostStateOf(gateway: GatewayItem, items: Items, name: string): HostState {
   const { addresses, overlay, mtu } = gateway;
   const members = membersOf(gateway, items);
@@ -306,22 +311,27 @@ export function prefixOf(route: RouteItem): string {
   return withLength(route.id);
 }
 
+/** Returns what the firewall needs of another gateway. */
 export function peerGatewayOf({ id, addresses, expiresAt }: PeerItem): PeerGateway {
   return { id, addresses, expiresAt };
 }
 
+/** Returns what the firewall needs of an egress item. */
 export function egressOf({ id, sources, destinations, expiresAt }: EgressItem): Egress {
   return { id, sources, destinations, expiresAt };
 }
 
+/** Returns what the firewall needs of a device. */
 export function firewallDeviceOf({ id, addresses, profile, expiresAt }: DeviceItem): FirewallDevice {
   return { id, addresses, profile, expiresAt };
 }
 
+/** Returns what the firewall needs of a site. */
 export function siteOf({ id, prefixes, profile, expiresAt }: SiteItem): Site {
   return { id, prefixes, profile, expiresAt };
 }
 
+/** Returns what the firewall needs of a class of addresses. The public class is marked as the internet. */
 export function addressClassOf({ id, ranges }: ClassItem): AddressClass {
   return id === publicClass ? { id, ranges, internet: true } : { id, ranges };
 }

@@ -9,6 +9,7 @@ import {
 } from '@sallyport/contract/channel';
 import type { AppliedState, SessionConfig } from './types.ts';
 
+/** Message in which the controller proves its identity. */
 export type Challenge = Extract<ControllerMessage, { type: 'challenge' }>;
 
 /** What the agent believes of the controller so far. */
@@ -34,6 +35,7 @@ export function helloOf(config: SessionConfig, { nonce, exchange }: Opening): Ag
   return { type: 'hello', protocol: channelProtocol, role, agent, ...keys, agentVersion };
 }
 
+/** Result of a challenge: the proof to send, or why the controller is not believed. */
 export type Answer =
   | {
       readonly kind: 'authenticate';

@@ -19,6 +19,7 @@ export interface SessionTiming {
   readonly sweepMs: number;
 }
 
+/** Times of a session in production, in milliseconds. */
 export const defaultTiming: SessionTiming = {
   answerMs: 10_000,
   reconnect: { firstMs: 500, maxMs: 15_000 },
@@ -40,6 +41,7 @@ export function heartbeatInterval(askedMs: number): number {
   return Math.min(Math.max(askedMs, 1_000), 60_000);
 }
 
+/** Returns the deadline that comes first, or null when there is none. */
 export function earliest(all: readonly Deadline[]): Deadline | null {
   return all.reduce<Deadline | null>((first, next) => (first === null || next.at < first.at ? next : first), null);
 }

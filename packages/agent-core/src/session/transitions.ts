@@ -27,6 +27,7 @@ export interface Steps {
   readonly ignore: () => void;
 }
 
+/** A method of the session that handles one kind of input. */
 export type Step<K extends Input['kind']> = (input: Extract<Input, { kind: K }>, moment: Moment) => void;
 
 type StepFor<K extends Input['kind']> = {
@@ -95,6 +96,7 @@ export const transitions: { readonly [P in Phase]: Row } = {
   stopped: inert,
 };
 
+/** Returns whether a socket is open, or is being opened, in this phase. */
 export function isConnected(phase: Phase): boolean {
   return phase === 'connecting' || phase === 'greeting' || phase === 'authenticating' || phase === 'live';
 }

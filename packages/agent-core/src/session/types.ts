@@ -29,6 +29,7 @@ export interface SessionConfig {
   readonly crypto: AgentCrypto;
 }
 
+/** What the agent tells the controller about its host when it connects. */
 export type HostFacts = Extract<AgentMessage, { type: 'authenticate' }>['host'];
 
 /** Where the connection stands. */
@@ -59,6 +60,7 @@ export interface Moment {
 /** Of the WebSocket: text, or binary when it is sealed. */
 export type Frame = string | Uint8Array;
 
+/** Everything that a session hears. */
 export type Input =
   /** Once, first: what the disk holds, as text. */
   | { readonly kind: 'start'; readonly stored: string | null }
@@ -103,6 +105,7 @@ export type HeartbeatData = Pick<
   'peers' | 'policies' | 'dropped' | 'probes' | 'paths' | 'relays' | 'safeToStop'
 >;
 
+/** Facts about a device that admission rules can ask for. */
 export type PostureFacts = Extract<AgentMessage, { type: 'posture' }>['facts'];
 
 /** One item before and after; null: absent. */
@@ -131,6 +134,7 @@ export type Work =
   /** Nothing may pass any more: no peers, no grants. The interface and the table stay. */
   | { readonly kind: 'close'; readonly reason: string };
 
+/** Everything that a session wants done by the runtime. */
 export type Effect =
   | { readonly kind: 'connect'; readonly connection: number }
   /** `message` is what the frame says, for those who watch. Only `frame` goes out. */
@@ -167,6 +171,7 @@ export interface AppliedState {
   readonly hash: string;
 }
 
+/** The next moment at which something has to happen, and why. */
 export interface Deadline {
   /** Epoch milliseconds. */
   readonly at: number;

@@ -49,6 +49,7 @@ export async function defaultRoutes(own: string): Promise<DefaultRoute[]> {
   return [...parseRoutes4(v4 ?? ''), ...parseRoutes6(v6 ?? '')].filter((route) => route.interface !== own);
 }
 
+/** A default route of the host, as `/proc/net/route` or `/proc/net/ipv6_route` shows it. */
 export interface DefaultRoute {
   readonly family: 4 | 6;
   readonly interface: string;

@@ -8,6 +8,7 @@ import { askLiveness } from './liveness.ts';
 import { RelayMeter } from './relay-meter.ts';
 import { echoTarget, tryTarget } from './target.ts';
 
+/** What path finding needs of the agent that it runs in. */
 export interface PathHost {
   /** Applies steps to the WireGuard device, after what was asked before. */
   readonly apply: (peers: readonly PeerChange[]) => Promise<void>;

@@ -3,6 +3,7 @@ import { chmod, lstat, mkdir, open, readFile, rename, rm, stat } from 'node:fs/p
 import { join } from 'node:path';
 import { AgentError, UsageError } from '../failure.ts';
 
+/** Name of a file in the state directory. */
 export type StateFile =
   | 'identity.json'
   | 'state.json'

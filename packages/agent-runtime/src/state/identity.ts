@@ -29,6 +29,7 @@ export async function readIdentity(directory: StateDirectory): Promise<Identity 
   return identity;
 }
 
+/** Writes the identity to disk. Throws `StateWriteError` when the disk refuses it. */
 export function writeIdentity(directory: StateDirectory, identity: Identity): Promise<void> {
   return directory.write('identity.json', `${JSON.stringify({ version: 1, ...identity })}\n`);
 }
@@ -86,6 +87,7 @@ export function chooseIdentity(
   return { ...known, identityPrivateKey: randomBytes(32).toString('base64'), enrolledWith: null };
 }
 
+/** Returns the hash by which an agent remembers the token that it enrolled with. */
 export function tokenHash(token: string): string {
   return createHash('sha256').update(token.trim()).digest('hex');
 }

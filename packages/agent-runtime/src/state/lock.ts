@@ -4,6 +4,7 @@ import { access, mkdir, readFile, readlink, rename, rm, symlink } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { UsageError } from '../failure.ts';
 
+/** A held lock. Another agent cannot start with the same state directory or name until it is released. */
 export interface Lock {
   release(): Promise<void>;
 }

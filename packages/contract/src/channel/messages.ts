@@ -16,7 +16,11 @@ import { mostItems, StateItem } from './state.ts';
  * a field that is optional and may be left out needs none. A number that is two behind is taken off the list.
  */
 export const channelProtocol = 3;
+
+/** Versions of the agent protocol that this controller speaks. */
 export const channelProtocols: readonly number[] = [channelProtocol, channelProtocol - 1];
+
+/** Path of the WebSocket of the agent channel. */
 export const channelPath = '/agent/channel';
 
 const base64 = (bytes: number) => z.string().regex(new RegExp(`^[A-Za-z0-9+/]{${Math.ceil((bytes * 4) / 3)}}={0,2}$`));
@@ -43,11 +47,15 @@ export const Statement = z.strictObject({
   leaseUntil: epochMs,
 });
 export type Statement = z.infer<typeof Statement>;
+
+/** Hash, revision and lease of a state, signed by the controller. */
 export const SignedStatement = z.strictObject({ statement: Statement, signature });
 export type SignedStatement = z.infer<typeof SignedStatement>;
 
 /** What an agent is: a gateway, or a native device. Part of what both sides sign, so that neither passes for the other. */
 const agentRole = z.enum(['gateway', 'device']);
+
+/** Role of an agent: a gateway or a native device. */
 export type AgentRole = z.infer<typeof agentRole>;
 
 // ---- from the agent
@@ -112,6 +120,8 @@ export const PeerStatistics = z.strictObject({
   lastHandshake: epochMs.nullable(),
   endpoint: z.string().max(80).nullable(),
 });
+
+/** Result of one probe of a resource. */
 export const ProbeResult = z.strictObject({
   id: z.string().max(64),
   resource: z.string().max(64),
@@ -190,6 +200,7 @@ export const LiveMessage = {
   device: z.discriminatedUnion('type', [...ofBoth, Posture]),
 } as const;
 
+/** Every message that an agent sends. */
 export const AgentMessage = z.discriminatedUnion('type', [Hello, Authenticate, ...ofBoth, Probed, Noticed, Posture]);
 export type AgentMessage = z.infer<typeof AgentMessage>;
 
@@ -206,6 +217,7 @@ export const Challenge = z.strictObject({
   signature,
 });
 
+/** First message after the admission of an agent: the time of the controller and the interval of heartbeats. */
 export const Welcome = z.strictObject({
   type: z.literal('welcome'),
   now: epochMs,
@@ -230,6 +242,7 @@ const refusalCodes = [
   'taken-over',
   'busy',
 ] as const;
+
 /**
  * The connection ends. `final`: trying again is pointless until a person acts; `deleted` also means: undo everything. In the
  * clear it means no more than that the connection ends, for anybody on the way could have said it.
@@ -284,8 +297,11 @@ export const Mapping = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('dependent') }),
 ]);
 export type Mapping = z.infer<typeof Mapping>;
+
+/** Tells an agent how its WireGuard socket looks from the internet. */
 export const TellMapping = z.strictObject({ type: z.literal('mapping'), mapping: Mapping });
 
+/** Every message that the controller sends. */
 export const ControllerMessage = z.discriminatedUnion('type', [
   Challenge,
   Welcome,
@@ -301,6 +317,7 @@ export type ControllerMessage = z.infer<typeof ControllerMessage>;
 
 // ---- what is signed
 
+/** Values of a handshake that both sides sign. */
 export interface Transcript {
   readonly protocol: number;
   readonly role: AgentRole;
@@ -333,6 +350,7 @@ export function transcriptText(use: 'agent' | 'controller' | 'keys' | 'possessio
   ].join('\n');
 }
 
+/** Returns the text of a statement that is signed. */
 export function statementText(s: Statement): string {
   return ['sallyport-state', s.agent, s.revision.epoch, s.revision.number, s.hash, s.issuedAt, s.leaseUntil].join('\n');
 }

@@ -29,6 +29,7 @@ export interface KeyExchange {
   proves(wireguardPublicKey: string, proof: string | undefined, transcript: Transcript): boolean;
 }
 
+/** Side of a sealed channel. */
 export type Side = 'agent' | 'controller';
 
 /** From 32 random bytes, which are copied, and used for nothing else. */

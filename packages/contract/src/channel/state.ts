@@ -10,6 +10,7 @@ import { parseEndpoint } from '../http/common.ts';
 
 /** Items of a state. */
 export const mostItems = 500_000;
+
 /** Bound of lists that grow with the tenant: prefixes, ranges, ports, cells, references. */
 const many = 100_000;
 
@@ -262,6 +263,7 @@ export const ProbeItem = z.strictObject({
   port: z.int().min(1).max(65535).nullable(),
 });
 
+/** Any item of a desired state, told apart by `kind`. */
 export const StateItem = z.discriminatedUnion('kind', [
   GatewayItem,
   ClientItem,

@@ -25,6 +25,7 @@ export function parseEnrolmentToken(text: string, role: AgentRole): EnrolmentTok
   return { role, agent, secret, controllerFingerprint };
 }
 
+/** Returns the text of an enrolment token. It is a secret. */
 export function formatEnrolmentToken({ role, agent, secret, controllerFingerprint }: EnrolmentToken): string {
   return `${prefixes[role]}_${agent.replaceAll('-', '')}_${secret}_${controllerFingerprint}`;
 }

@@ -4,6 +4,7 @@ import { list } from '../bounds.ts';
 import { id, moment, portWhereNeeded, ref, timestamp } from './common.ts';
 import { policyType } from './policies.ts';
 
+/** Request body of `explainAccess`: a connection to decide about. */
 export const Explain = z
   .strictObject({
     device: ref.optional(),
@@ -49,6 +50,7 @@ export const Condition = z
   .meta({ id: 'Condition' });
 export type Condition = z.infer<typeof Condition>;
 
+/** A policy that was considered, and why it did or did not decide. */
 export const ExplainedPolicy = z
   .object({
     id,
@@ -62,6 +64,7 @@ export const ExplainedPolicy = z
   .meta({ id: 'ExplainedPolicy' });
 export type ExplainedPolicy = z.infer<typeof ExplainedPolicy>;
 
+/** A gateway on the way to the destination, and whether it can carry the connection. */
 export const ExplainedGateway = z
   .object({
     id,
@@ -76,6 +79,7 @@ export const ExplainedGateway = z
   .meta({ id: 'ExplainedGateway' });
 export type ExplainedGateway = z.infer<typeof ExplainedGateway>;
 
+/** Decision about one connection, with its reasons. */
 export const Explanation = z
   .object({
     device: z.object({ id, name: z.string() }).optional(),
@@ -91,6 +95,7 @@ export const Explanation = z
   .meta({ id: 'Explanation' });
 export type Explanation = z.infer<typeof Explanation>;
 
+/** Answer of `explainAccess`. */
 export const ExplainAnswer = z.object({ answers: z.array(Explanation).min(1) }).meta({ id: 'ExplainAnswer' });
 
 const several = z.union([id, list(id, 80)]);

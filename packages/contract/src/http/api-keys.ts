@@ -4,8 +4,11 @@ import { id, moment, name, timestamp } from './common.ts';
 
 /** Role types of the reference that a key may act with; what each may call stands with the operations. */
 export const roleType = z.enum(['OWNER', 'ADMIN', 'DEFAULT', 'BASIC', 'BILLING', 'AUDITOR', 'SUPPORT']);
+
+/** Type of a built-in role. */
 export type RoleType = z.infer<typeof roleType>;
 
+/** Request body that creates an API key. */
 export const CreateApiKey = z
   .strictObject({
     name,
@@ -17,6 +20,7 @@ export const CreateApiKey = z
   })
   .meta({ id: 'CreateApiKey' });
 
+/** An API key as answers carry it. The secret appears once, on creation. */
 export const ApiKey = z
   .object({
     id,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { count, id, moment, paginated, timestamp, wholeNumber } from './common.ts';
 
+/** One event of the audit log. */
 export const AuditEvent = z
   .object({
     id: z.string().describe('revision and place within it, such as 17.0'),
@@ -31,14 +32,21 @@ const filters = {
   kind: z.string().max(50).optional(),
   object: z.string().max(100).optional(),
 };
+
+/** Query of the list of audit events. */
 export const auditQuery = z.strictObject({
   ...filters,
   limit: count(wholeNumber(1).default(50)).describe('Page size; more than 500 is taken as 500'),
   offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
 });
+
+/** Query of the export of audit events. */
 export const auditExportQuery = z.strictObject(filters);
+
+/** A page of audit events. */
 export const AuditPage = paginated(AuditEvent).meta({ id: 'AuditPage' });
 
+/** Result of checking the hash chain of the audit log. */
 export const AuditVerification = z
   .object({
     intact: z.boolean(),
@@ -58,6 +66,8 @@ export const ChangeEvent = z
   })
   .meta({ id: 'ChangeEvent' });
 export type ChangeEvent = z.infer<typeof ChangeEvent>;
+
+/** Query of the stream of changes. */
 export const changesQuery = z.strictObject({
   since: count(wholeNumber(0).optional()).describe('Revision after which to begin; Last-Event-ID wins'),
 });

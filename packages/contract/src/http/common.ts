@@ -18,10 +18,18 @@ export const text = (max: number, min = 0) =>
     )
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 
+/** Name of an object: 1 to 120 characters of visible text. */
 export const name = text(120, 1);
+
+/** Description of an object: at most 1000 characters of visible text. */
 export const description = text(1000);
+
+/** Id of an object: a UUID. */
 export const id = z.uuid();
+
+/** Moment in an answer: RFC 3339, in UTC. */
 export const timestamp = z.iso.datetime().max(40);
+
 /** A moment that a client gives: with any offset from UTC. */
 export const moment = z.iso.datetime({ offset: true }).max(40);
 
@@ -66,25 +74,32 @@ const endpointForms = [
   { format: 'ipv6' },
   { pattern: `^\\[${ipv6Whole}\\](:${portPattern})?$` },
 ];
+
+/** JSON Schema of an IP address or prefix, for the OpenAPI document. */
 export const prefixForms = [
   { format: 'ipv4' },
   { pattern: `^${ipv4Pattern}/(3[0-2]|[12]?[0-9])$` },
   { format: 'ipv6' },
   { pattern: `^${ipv6Whole}/(12[0-8]|1[01][0-9]|[1-9]?[0-9])$` },
 ];
+
+/** JSON Schema of an IP address, a prefix or a host name, for the OpenAPI document. */
 export const addressForms = [...prefixForms, { pattern: `^${namePattern}$` }];
+
 /** TCP and UDP need a port, ICMP takes none. */
 export const portWhereNeeded = [
   { required: ['protocol', 'port'], properties: { protocol: { enum: ['TCP', 'UDP'] } } },
   { required: ['protocol'], properties: { protocol: { enum: ['ICMP'] }, port: false } },
 ];
 
+/** Host with an optional port, as `parseEndpoint` takes it. */
 export const endpoint = z
   .string()
   .max(300)
   .refine((value) => parseEndpoint(value) !== null, 'must be a host name or IP address, with an optional port')
   .meta({ anyOf: endpointForms });
 
+/** Returns the schema of a page of items. */
 export const paginated = <T extends z.ZodType>(item: T) =>
   z.object({
     data: z.array(item),
@@ -101,6 +116,8 @@ const listOf = (value: unknown): unknown =>
 /** A whole number in a query: one to fifteen decimal digits and nothing else. */
 export const count = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value), schema);
+
+/** Returns the schema of a whole number in a query, within bounds. */
 export const wholeNumber = (least: 0 | 1) => z.int().min(least).max(999_999_999_999_999);
 
 /** Query of paged lists. `sort` is repeated or comma-joined, each `field`, `-field`, `field:asc` or `field:desc`. */
@@ -124,11 +141,16 @@ export const pageQuery = (sortFields: readonly string[]) => {
   };
 };
 
+/** Operators of filters in queries of lists. */
 export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', 'in', 'nin'] as const;
+
+/** Operator of a filter in a query of a list. */
 export type FilterOperator = (typeof filterOperators)[number];
 
 /** What the values of a filter's field are: any text, ids, or the words of a list. Ids and words are compared whole. */
 export type FilterKind = 'text' | 'id' | readonly string[];
+
+/** Filters of a list: the fields that can be filtered, and how. */
 export type Filters = Readonly<Record<string, FilterKind>>;
 
 /** Most characters of an `ilike` pattern. */
@@ -178,4 +200,6 @@ export type DryRun = z.infer<typeof DryRun>;
 
 /** Bytes of a packet in a tunnel. */
 export const mtu = z.int().min(576).max(9000);
+
+/** Description of the MTU of gateways and devices, for the OpenAPI document. */
 export const ofMtu = 'Bytes that a packet in the tunnel may have; below 1280 tunnels carry no IPv6';

@@ -3,8 +3,10 @@ import { bounded } from '../bounds.ts';
 import { isWireguardKey, wireguardKeyForm } from '../wireguard-key.ts';
 import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 
+/** State of a device: connected, not connected, or deactivated. */
 export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
 
+/** WireGuard public key: 32 bytes as base64. */
 export const wireguardPublicKey = z
   .string()
   .regex(wireguardKeyForm, 'must be a WireGuard public key (32 bytes in base64)')
@@ -13,6 +15,7 @@ export const wireguardPublicKey = z
     'is a key that keeps no secret: make a new key pair',
   );
 
+/** Owner of a device as answers carry it. */
 export const DeviceUser = z
   .object({
     id,
@@ -28,6 +31,7 @@ const entryGateway = ref
   .nullish()
   .describe('Plain devices: the relaying gateway through which all traffic goes, and which fails over for the device');
 
+/** Request body that creates a device. */
 export const CreateDevice = z
   .strictObject({
     name,
@@ -48,6 +52,7 @@ export const posture = bounded(
   'must have at most 100 facts',
 );
 
+/** Request body that changes a device. Absent fields stay. */
 export const UpdateDevice = z
   .strictObject({
     name,
@@ -57,6 +62,8 @@ export const UpdateDevice = z
     entryGateway,
   })
   .meta({ id: 'UpdateDevice' });
+
+/** Fields of a device that a request may repeat and that are ignored. */
 export const deviceReadOnly = [
   'id',
   'createdAt',
@@ -88,6 +95,7 @@ export const DevicePath = z
   .meta({ id: 'DevicePath' });
 export type DevicePath = z.infer<typeof DevicePath>;
 
+/** A device as answers carry it. */
 export const Device = z
   .object({
     id,
@@ -117,10 +125,16 @@ export const Device = z
   .meta({ id: 'Device' });
 export type Device = z.infer<typeof Device>;
 
+/** A page of devices. */
 export const DevicePage = paginated(Device).meta({ id: 'DevicePage' });
+
+/** Fields that lists of devices can be sorted by. */
 export const deviceSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
+
+/** Query of the list of devices. */
 export const deviceQuery = z.strictObject(pageQuery(deviceSortFields));
 
+/** Query of the configuration of a device. */
 export const deviceConfigurationQuery = z.strictObject({
   ipv6: z
     .enum(['true', 'false'])
@@ -128,6 +142,7 @@ export const deviceConfigurationQuery = z.strictObject({
     .describe('`false`: without IPv6 addresses, for hosts where IPv6 is switched off and wg-quick stops at them'),
 });
 
+/** WireGuard configuration of a device, without its private key. */
 export const DeviceConfiguration = z
   .object({
     revision: z.string().describe('Changes when the text changes'),

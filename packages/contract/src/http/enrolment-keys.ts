@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { secret } from '../secrets.ts';
 import { id, moment, name, ref, timestamp } from './common.ts';
 
+/** Request body that creates an enrolment key. */
 export const CreateEnrolmentKey = z
   .strictObject({
     name: name.nullish().describe('Name that the device will have; its host name when left out'),
@@ -10,6 +11,7 @@ export const CreateEnrolmentKey = z
   })
   .meta({ id: 'CreateEnrolmentKey' });
 
+/** An enrolment key as answers carry it. The secret appears once, on creation. */
 export const EnrolmentKey = z
   .object({
     id: id.describe('Also the id that the device will have'),

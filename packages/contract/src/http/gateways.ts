@@ -2,10 +2,16 @@ import { z } from 'zod';
 import { secret } from '../secrets.ts';
 import { description, endpoint, id, mtu, name, ofMtu, portText, timestamp } from './common.ts';
 
+/** What a gateway does at present, as far as the controller knows. */
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
+
+/** What a gateway does at present, as far as the controller knows. */
 export type GatewayStatus = z.infer<typeof gatewayStatus>;
 
+/** What an administrator wants a gateway to do. */
 export const gatewayIntent = z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']);
+
+/** What an administrator wants a gateway to do. */
 export type GatewayIntent = z.infer<typeof gatewayIntent>;
 
 /** First and last UDP port of the relay, `52000-52999`. */
@@ -21,6 +27,7 @@ const relayPorts = z
   .optional()
   .describe('UDP ports that the relay may use, 52000-52999 unless given; the first answers round-trip probes');
 
+/** Request body that creates a gateway. */
 export const CreateGateway = z
   .strictObject({
     name,
@@ -33,6 +40,7 @@ export const CreateGateway = z
   })
   .meta({ id: 'CreateGateway' });
 
+/** Request body that changes a gateway. Absent fields stay. */
 export const UpdateGateway = z
   .strictObject({
     status: gatewayStatus
@@ -49,8 +57,10 @@ export const UpdateGateway = z
   })
   .meta({ id: 'UpdateGateway' });
 
+/** A resource of a gateway as answers carry it. */
 export const GatewayResource = z.object({ id, name: z.string() }).meta({ id: 'GatewayResource' });
 
+/** Numbers that the agent of a gateway reports. */
 export const GatewayStatistics = z
   .object({
     connectedDevices: z.int().describe('Devices with a handshake in the last three minutes'),
@@ -69,6 +79,7 @@ export const GatewayStatistics = z
   })
   .meta({ id: 'GatewayStatistics' });
 
+/** A gateway as answers carry it. */
 export const Gateway = z
   .object({
     id,
@@ -119,6 +130,7 @@ export const gatewayReadOnly = [
   'statistics',
 ] as const;
 
+/** Result of testing whether a gateway can be reached. */
 export const TestConfiguration = z
   .object({
     status: z.enum(['ONLINE', 'MAINTENANCE', 'NOT_REACHABLE', 'ERROR', 'UNRECOGNIZED']),

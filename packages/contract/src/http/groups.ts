@@ -12,9 +12,13 @@ const writable = {
   idpMapping: list(text(200, 1), 100).optional().describe('Names of groups at the identity provider'),
 };
 
+/** Request body that creates a group. */
 export const CreateGroup = z.strictObject(writable).meta({ id: 'CreateGroup' });
+
+/** Request body that changes a group. Absent fields stay. */
 export const UpdateGroup = z.strictObject(writable).meta({ id: 'UpdateGroup' });
 
+/** A member of a group as answers carry it. */
 export const GroupUser = z
   .object({
     id,
@@ -26,6 +30,7 @@ export const GroupUser = z
   })
   .meta({ id: 'GroupUser' });
 
+/** A group as answers carry it. */
 export const Group = z
   .object({
     id,
@@ -42,9 +47,18 @@ export const Group = z
   })
   .meta({ id: 'Group' });
 export type Group = z.infer<typeof Group>;
+
+/** Fields of a group that a request may repeat and that are ignored. */
 export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'users'] as const;
+
+/** A page of groups. */
 export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
+
 /** `filter[...]` parameters are read apart. */
 export const groupSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
+
+/** Query of the list of groups. */
 export const groupQuery = bounded(z.looseObject(pageQuery(groupSortFields)), 100, 'has too many parameters');
+
+/** Fields that lists of groups can be filtered by. */
 export const groupFilters = { id: 'id', name: 'text', 'roles.id': 'id', 'users.id': 'id' } as const satisfies Filters;

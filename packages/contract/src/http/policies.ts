@@ -7,8 +7,13 @@ import { Gateway } from './gateways.ts';
 import { accessType, loadBalancingMode } from './resources.ts';
 import { timeZone } from './tenant.ts';
 
+/** What a policy is about. */
 export const policyType = z.enum(['PRIVATE', 'SAAS', 'INTERNET', 'SITETOSITE']);
+
+/** What a policy is about. */
 export type PolicyType = z.infer<typeof policyType>;
+
+/** How a policy opens the internet; null for policies that are not about it. */
 export const policyMode = z.enum(['LOCAL', 'RESTRICTED', 'INTERNET_ACCESS_POINT']);
 
 const ids = list(ref, 10_000);
@@ -42,6 +47,7 @@ const writable = {
 const flag = z.boolean().default(false);
 const flags = { allGroups: flag, allUsers: flag, allDevices: flag, allResources: flag };
 
+/** Request body that creates a policy. */
 export const CreatePolicy = z
   .strictObject({
     ...writable,
@@ -51,8 +57,10 @@ export const CreatePolicy = z
   })
   .meta({ id: 'CreatePolicy' });
 
+/** Request body that changes a policy. Absent fields stay. */
 export const UpdatePolicy = z.strictObject({ ...writable, ...flags, rule: ref }).meta({ id: 'UpdatePolicy' });
 
+/** Request body that orders policies of one type. */
 export const ReorderPolicies = z
   .strictObject({
     type: policyType,
@@ -60,6 +68,7 @@ export const ReorderPolicies = z
   })
   .meta({ id: 'ReorderPolicies' });
 
+/** A group of a policy as answers carry it. */
 export const PolicyGroup = z
   .object({
     id,
@@ -73,6 +82,7 @@ export const PolicyGroup = z
   })
   .meta({ id: 'PolicyGroup' });
 
+/** A user of a policy as answers carry it. */
 export const PolicyUser = z
   .object({
     id,
@@ -89,6 +99,7 @@ export const PolicyUser = z
   })
   .meta({ id: 'PolicyUser' });
 
+/** A device of a policy as answers carry it. */
 export const PolicyDevice = z
   .object({
     id,
@@ -104,6 +115,7 @@ export const PolicyDevice = z
   })
   .meta({ id: 'PolicyDevice' });
 
+/** A resource of a policy as answers carry it. */
 export const PolicyResource = z
   .object({
     id,
@@ -122,10 +134,17 @@ const ruleWritable = {
   hasTimeConstraint: z.boolean(),
   timeZone: timeZone.nullish().describe('Zone of `time`; the tenant’s when left out'),
 };
+
+/** Request body that creates an admission rule. */
 export const CreateAdmissionRule = z.strictObject(ruleWritable).meta({ id: 'CreateAdmissionRule' });
+
+/** Request body that changes an admission rule. Absent fields stay. */
 export const UpdateAdmissionRule = z.strictObject(ruleWritable).meta({ id: 'UpdateAdmissionRule' });
+
+/** Fields of an admission rule that a request may repeat and that are ignored. */
 export const admissionRuleReadOnly = ['id', 'createdAt', 'updatedAt', 'type', 'problem'] as const;
 
+/** An admission rule as answers carry it. */
 export const AdmissionRule = z
   .object({
     id,
@@ -149,6 +168,7 @@ export const AdmissionRule = z
   .meta({ id: 'AdmissionRule' });
 export type AdmissionRule = z.infer<typeof AdmissionRule>;
 
+/** A policy as answers carry it. */
 export const Policy = z
   .object({
     id,
@@ -175,4 +195,6 @@ export const Policy = z
   })
   .meta({ id: 'Policy' });
 export type Policy = z.infer<typeof Policy>;
+
+/** Fields of a policy that a request may repeat and that are ignored. */
 export const policyReadOnly = ['id', 'createdAt', 'updatedAt', 'order', 'isDefault', 'type'] as const;

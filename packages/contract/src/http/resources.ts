@@ -16,8 +16,13 @@ import {
 } from './common.ts';
 import { Gateway } from './gateways.ts';
 
+/** How a resource is reached. */
 export const accessType = z.enum(['PRIVATE', 'SAAS', 'INTERNET']);
+
+/** How a resource is reached. */
 export type AccessType = z.infer<typeof accessType>;
+
+/** How connections are spread over the gateways of a resource. */
 export const loadBalancingMode = z.enum(['MANUAL', 'AUTOMATIC']);
 
 // ---- protocols
@@ -31,6 +36,7 @@ const portOrRange = z
   }, 'must be a port or an ascending range within 1 to 65535')
   .meta({ format: 'port-or-range' });
 
+/** A transport protocol, with its ports. */
 export const NetworkProtocol = z
   .strictObject({ protocol: z.enum(['TCP', 'UDP', 'ICMP']), port: portOrRange.optional() })
   .refine((p) => (p.protocol === 'ICMP') === (p.port === undefined), {
@@ -40,10 +46,12 @@ export const NetworkProtocol = z
   .meta({ id: 'NetworkProtocol', oneOf: portWhereNeeded });
 export type NetworkProtocol = z.infer<typeof NetworkProtocol>;
 
+/** Request body that creates a protocol. */
 export const CreateProtocol = z
   .strictObject({ name: name.nullish(), networkProtocols: list(NetworkProtocol, 100).min(1) })
   .meta({ id: 'CreateProtocol' });
 
+/** A protocol as answers carry it. */
 export const Protocol = z
   .object({
     id,
@@ -58,16 +66,22 @@ export type Protocol = z.infer<typeof Protocol>;
 
 /** What an address field takes: IPv4, IPv6, CIDR or a host name. The feature checks which, with a sentence for each. */
 export const addressText = text(253, 1).meta({ anyOf: addressForms });
+
+/** Returns whether a text is an IP address or prefix, and not a host name. */
 export const isIpText = (value: string): boolean => canonicalPrefix(value) !== null;
 
+/** Request body that changes an address of a resource. */
 export const UpdateAddress = z
   .strictObject({ address: addressText, protocols: list(ref, 100).min(1) })
   .meta({ id: 'UpdateAddress' });
 
+/** An address of a resource as answers carry it. */
 export const Address = z
   .object({ id, address: z.string(), isIp: z.boolean(), type: accessType, protocols: z.array(Protocol) })
   .meta({ id: 'Address' });
 export type Address = z.infer<typeof Address>;
+
+/** Fields of an address that a request may repeat and that are ignored. */
 export const addressReadOnly = ['id', 'isIp', 'type'] as const;
 
 // ---- resources
@@ -87,6 +101,7 @@ export const ResourceAddressInput = z
   .transform(({ address, protocols }) => ({ address, protocols }))
   .meta({ id: 'ResourceAddressInput' });
 
+/** Request body that creates a resource. */
 export const CreateResource = z
   .strictObject({
     name: resourceName,
@@ -96,6 +111,7 @@ export const CreateResource = z
   })
   .meta({ id: 'CreateResource' });
 
+/** Request body that changes a resource. Absent fields stay. */
 export const UpdateResource = z
   .strictObject({
     name: resourceName,
@@ -105,6 +121,7 @@ export const UpdateResource = z
   })
   .meta({ id: 'UpdateResource' });
 
+/** Gateways of a resource, and how connections are spread over them. */
 export const LoadBalancing = z
   .strictObject({
     loadBalancingMode,
@@ -112,6 +129,7 @@ export const LoadBalancing = z
   })
   .meta({ id: 'LoadBalancing' });
 
+/** A resource as answers carry it. */
 export const Resource = z
   .object({
     id,
@@ -128,6 +146,8 @@ export const Resource = z
   })
   .meta({ id: 'Resource' });
 export type Resource = z.infer<typeof Resource>;
+
+/** Fields of a resource that a request may repeat and that are ignored. */
 export const resourceReadOnly = [
   'id',
   'createdAt',
@@ -138,11 +158,16 @@ export const resourceReadOnly = [
   'gateways',
 ] as const;
 
+/** A page of resources. */
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 
 /** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
 export const resourceSortFields = ['id', 'name'] as const;
+
+/** Query of the list of resources. */
 export const resourceQuery = bounded(z.looseObject(pageQuery(resourceSortFields)), 100, 'has too many parameters');
+
+/** Fields that lists of resources can be filtered by. */
 export const resourceFilters = {
   id: 'id',
   name: 'text',

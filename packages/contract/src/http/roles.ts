@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { roleType } from './api-keys.ts';
 import { id, timestamp } from './common.ts';
 
+/** A role as answers carry it. All roles are built in. */
 export const Role = z
   .object({
     id,
@@ -19,5 +20,6 @@ const flag = z.enum(['true', 'false']).optional();
 
 /** `rolesOnly`: only those set on the user; `groupsOnly`: only those inherited from groups. */
 export const userRolesQuery = z.strictObject({ rolesOnly: flag, groupsOnly: flag });
+
 /** `groups`: also users who have the role through a group. */
 export const roleUsersQuery = z.strictObject({ groups: flag });

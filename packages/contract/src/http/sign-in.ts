@@ -13,6 +13,7 @@ export const slug = z
 /** A new password. Length alone is checked here; common ones are refused by the controller. */
 export const newPassword = z.string().min(12, 'must have at least 12 characters').max(256);
 const typedPassword = z.string().min(1).max(256);
+
 /** Six digits of an authenticator app, or a recovery code. Spaces and hyphens are ignored. */
 export const secondFactorCode = z.string().min(6).max(40);
 
@@ -40,6 +41,7 @@ const credential = z.object({
   clientExtensionResults: z.object({}),
   authenticatorAttachment: z.string().max(40).nullish(),
 });
+
 /** Options for `navigator.credentials`, in their JSON form (WebAuthn Level 3). */
 const passkeyOptions = z.record(z.string(), z.unknown());
 const attempt = z.string().max(100).describe('From the answer with the options');
@@ -56,6 +58,7 @@ export const SignInOptions = z
   .meta({ id: 'SignInOptions' });
 export type SignInOptions = z.infer<typeof SignInOptions>;
 
+/** Request body of a sign-in with a password. */
 export const PasswordSignIn = z
   .strictObject({
     tenant: slug.optional().describe('Short name; may be left out where the controller serves one tenant'),
@@ -65,13 +68,20 @@ export const PasswordSignIn = z
   })
   .meta({ id: 'PasswordSignIn' });
 
+/** Options that a browser needs to use a passkey, with the attempt that they belong to. */
 export const PasskeyOptions = z.object({ attempt: z.string(), options: passkeyOptions }).meta({ id: 'PasskeyOptions' });
+
+/** Request body of a sign-in with a passkey. */
 export const PasskeySignIn = z.strictObject({ attempt, credential }).meta({ id: 'PasskeySignIn' });
 
 const linkSecret = z.string().min(20).max(200).describe('What stands behind # in the link');
+
+/** What a one-time link is for. */
 export const linkPurpose = z.enum(['SET_UP', 'INVITATION', 'PASSWORD', 'OPERATOR']);
 
+/** Request body that opens a one-time link. */
 export const OpenLink = z.strictObject({ secret: linkSecret }).meta({ id: 'OpenLink' });
+
 /** What a link is for. Reading it does not spend it. */
 export const SignInLink = z
   .object({
@@ -88,11 +98,17 @@ const person = {
   firstName: text(120).optional(),
   lastName: text(120).optional(),
 };
+
+/** Request body that sets a password by a one-time link. */
 export const LinkPassword = z
   .strictObject({ secret: linkSecret, ...person, password: newPassword })
   .meta({ id: 'LinkPassword' });
+
+/** Request body that asks for the options of a new passkey by a one-time link. */
 export const LinkPasskeyOptions = z.strictObject({ secret: linkSecret, ...person }).meta({ id: 'LinkPasskeyOptions' });
 const passkeyName = text(80, 1).optional().describe('How the person calls the passkey');
+
+/** Request body that adds a passkey by a one-time link. */
 export const LinkPasskey = z
   .strictObject({ secret: linkSecret, ...person, name: passkeyName, attempt, credential })
   .meta({ id: 'LinkPasskey' });
@@ -115,10 +131,13 @@ export const Me = z
   })
   .meta({ id: 'Me' });
 export type Me = z.infer<typeof Me>;
+
+/** Request body with which people change their own account. */
 export const UpdateMe = z
   .strictObject({ firstName: text(120).nullish(), lastName: text(120).nullish() })
   .meta({ id: 'UpdateMe' });
 
+/** A sign-in session as answers carry it. */
 export const Session = z
   .object({
     id,
@@ -132,8 +151,11 @@ export const Session = z
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
+
+/** Sign-in sessions of one person. */
 export const Sessions = z.array(Session);
 
+/** A way to sign in that a person has. */
 export const SignInMethod = z
   .object({
     id,
@@ -146,10 +168,16 @@ export const SignInMethod = z
   })
   .meta({ id: 'SignInMethod' });
 export type SignInMethod = z.infer<typeof SignInMethod>;
+
+/** All ways to sign in that a person has. */
 export const SignInMethods = z.array(SignInMethod);
 
+/** Request body that sets or changes a password. */
 export const SetPassword = z.strictObject({ password: newPassword }).meta({ id: 'SetPassword' });
+
+/** Request body that adds a passkey. */
 export const AddPasskey = z.strictObject({ attempt, credential, name: passkeyName }).meta({ id: 'AddPasskey' });
+
 /** A secret for an authenticator app. It counts once a code of it was given. */
 export const TotpOffer = z
   .object({
@@ -158,7 +186,11 @@ export const TotpOffer = z
     url: secret(z.string().describe('otpauth:// address, to be shown as a QR code')),
   })
   .meta({ id: 'TotpOffer' });
+
+/** Request body that confirms a time-based code (RFC 6238). */
 export const ConfirmTotp = z.strictObject({ attempt, code: secondFactorCode }).meta({ id: 'ConfirmTotp' });
+
+/** Recovery codes. Answers carry them once. */
 export const RecoveryCodes = z
   .object({ codes: secret(z.array(z.string()).describe('Each is good for one sign-in. They are shown only now')) })
   .meta({ id: 'RecoveryCodes' });
@@ -172,6 +204,7 @@ export const IssuedLink = z
   .meta({ id: 'IssuedLink' });
 export type IssuedLink = z.infer<typeof IssuedLink>;
 
+/** Whether a second factor is required. */
 export const secondFactor = z.enum(['OPTIONAL', 'REQUIRED']);
 const settings = {
   slug: slug.optional().describe('Short name of the tenant at sign-in'),
@@ -185,7 +218,11 @@ const settings = {
   idleMinutes: z.int().min(5).max(43_200).optional().describe('A session ends after so long without a request'),
   absoluteHours: z.int().min(1).max(2160).optional().describe('A session ends after so long whatever happens'),
 };
+
+/** Request body that changes how people sign in. */
 export const UpdateSignInSettings = z.strictObject(settings).meta({ id: 'UpdateSignInSettings' });
+
+/** How people sign in, as answers carry it. */
 export const SignInSettings = z
   .object({
     slug: z.string(),

@@ -45,8 +45,11 @@ const writable = {
   mtu: mtu.optional().describe(`${ofMtu}; 1280 unless given`),
   auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('null: audit events are kept for ever'),
 };
+
+/** Request body that changes the tenant. Absent fields stay. */
 export const UpdateTenant = z.strictObject(writable).meta({ id: 'UpdateTenant' });
 
+/** The tenant as answers carry it. */
 export const Tenant = z
   .object({
     id: z.string(),
@@ -67,4 +70,6 @@ export const Tenant = z
   })
   .meta({ id: 'Tenant' });
 export type Tenant = z.infer<typeof Tenant>;
+
+/** Fields of the tenant that a request may repeat and that are ignored. */
 export const tenantReadOnly = ['id', 'createdAt', 'revision', 'publicUrl', 'countries'] as const;

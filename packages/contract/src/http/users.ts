@@ -21,12 +21,15 @@ const userAttributes = bounded(
   'must have at most 100 attributes',
 );
 
+/** Request body that creates a user. */
 export const CreateUser = z
   .strictObject({ email, groups: list(ref, 100).describe('May be empty: then the default group') })
   .meta({ id: 'CreateUser' });
+
 /** One user, or 1 to 100 at once: all or none. */
 export const CreateUsers = z.union([CreateUser, list(CreateUser, 100).min(1)]);
 
+/** Request body that changes a user. Absent fields stay. */
 export const UpdateUser = z
   .strictObject({
     firstName: text(120).nullish(),
@@ -38,15 +41,20 @@ export const UpdateUser = z
   })
   .meta({ id: 'UpdateUser' });
 
+/** Request body that sets the roles of a user. */
 export const UpdateUserRoles = z
   .strictObject({ addedRoles: list(ref, 100), removedRoles: list(ref, 100) })
   .meta({ id: 'UpdateUserRoles' });
+
+/** Request body that adds a user to a group. */
 export const AddUserGroup = z.strictObject({ groupId: id }).meta({ id: 'AddUserGroup' });
 
+/** A group of a user as answers carry it. */
 export const UserGroup = z
   .object({ id, createdAt: timestamp, updatedAt: timestamp, name: z.string(), description: z.string().optional() })
   .meta({ id: 'UserGroup' });
 
+/** A user as answers carry it. */
 export const User = z
   .object({
     id,
@@ -68,6 +76,8 @@ export const User = z
   })
   .meta({ id: 'User' });
 export type User = z.infer<typeof User>;
+
+/** Fields of a user that a request may repeat and that are ignored. */
 export const userReadOnly = [
   'id',
   'createdAt',
@@ -80,7 +90,10 @@ export const userReadOnly = [
   'groups',
   'devices',
 ] as const;
+
+/** A page of users. */
 export const UserPage = paginated(User).meta({ id: 'UserPage' });
+
 /** `filter[...]` parameters are read apart. `roles.id`: set on the user or given by a group. */
 export const userSortFields = [
   'id',
@@ -92,7 +105,11 @@ export const userSortFields = [
   'lastName',
   'status',
 ] as const;
+
+/** Query of the list of users. */
 export const userQuery = bounded(z.looseObject(pageQuery(userSortFields)), 100, 'has too many parameters');
+
+/** Fields that lists of users can be filtered by. */
 export const userFilters = {
   id: 'id',
   email: 'text',

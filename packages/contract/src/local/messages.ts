@@ -8,15 +8,20 @@ import { ClientStatus, line, many, word } from './status.ts';
  * one line, in order. After `follow` the daemon goes on sending: a line whenever the status has changed.
  */
 export const socketName = 'client.sock';
+
 /** Where the daemon keeps its keys and its state, unless told otherwise. */
 export const clientStateDir = '/var/lib/sallyport/client';
+
 /** Beside the socket: the last status that a daemon wrote, for when none runs. */
 export const statusName = 'status.json';
+
 /** Longer answers end the connection. */
 export const maxLine = 4 << 20;
+
 /** Longer requests do. */
 export const maxRequest = 4_096;
 
+/** A request on the local socket of the client daemon. */
 export const LocalRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('status') }),
   z.strictObject({ op: z.literal('follow') }),
@@ -79,6 +84,7 @@ export const Netcheck = z.strictObject({
 });
 export type Netcheck = z.infer<typeof Netcheck>;
 
+/** An answer on the local socket of the client daemon. */
 export const LocalReply = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('status'), status: ClientStatus }),
   PingReply,

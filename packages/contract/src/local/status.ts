@@ -6,8 +6,10 @@ import { Nat } from './nat.ts';
 
 /** A name, an id, an address, a version. */
 export const word = z.string().max(300);
+
 /** A sentence, or what another program said. */
 export const line = z.string().max(65_536);
+
 /** Bound of lists: routes and resources that a device can have. */
 export const many = 100_000;
 
@@ -52,6 +54,7 @@ export const RouteStatus = z.strictObject({
 });
 export type RouteStatus = z.infer<typeof RouteStatus>;
 
+/** What a device knows about one resource. */
 export const ResourceStatus = z.strictObject({
   id: word,
   name: word,
@@ -71,6 +74,7 @@ export const RouteContest = z.strictObject({
 });
 export type RouteContest = z.infer<typeof RouteContest>;
 
+/** What the client daemon knows about itself and its tunnel. */
 export const ClientStatus = z.strictObject({
   version: word.describe('Of the client'),
   pid: z.int().nullable().describe('Null: no daemon runs; what it applied last goes on until the lease ends'),

@@ -11,6 +11,7 @@ import {
 import { Tenant, tenantReadOnly, UpdateTenant } from '../http/tenant.ts';
 import { define, dryRunQuery, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about access decisions. */
 export const accessOperations = define({
   explainAccess: {
     method: 'POST',

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ApiKey, CreateApiKey } from '../http/api-keys.ts';
 import { byId, define, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about API keys. */
 export const apiKeyOperations = define({
   createApiKey: {
     method: 'POST',

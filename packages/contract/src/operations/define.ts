@@ -64,9 +64,14 @@ export interface Operation {
 export const isIdempotent = ({ method, right }: Operation): boolean =>
   method !== 'GET' && right !== null && right !== 'self';
 
+/** Path parameters of an operation on one object. */
 export const byId = z.strictObject({ id });
+
 /** Query flag of writes that can be tried without effect. */
 export const dryRunQuery = z.strictObject({ 'dry-run': z.enum(['true', 'false']).optional() });
+
+/** Query of an operation that takes none. Unknown parameters are refused. */
 export const noQuery = z.strictObject({});
 
+/** Defines an operation and keeps the exact types of its schemas. */
 export const define = <const T extends Record<string, Operation>>(table: T): T => table;

@@ -10,6 +10,7 @@ import {
 } from '../http/devices.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about devices. */
 export const deviceOperations = define({
   createDevice: {
     method: 'POST',

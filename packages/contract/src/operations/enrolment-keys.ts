@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CreateEnrolmentKey, EnrolmentKey } from '../http/enrolment-keys.ts';
 import { byId, define, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about enrolment keys. */
 export const enrolmentKeyOperations = define({
   createEnrolmentKey: {
     method: 'POST',

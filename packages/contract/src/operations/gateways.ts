@@ -9,6 +9,7 @@ import {
 } from '../http/gateways.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about gateways. */
 export const gatewayOperations = define({
   createGateway: {
     method: 'POST',

@@ -15,6 +15,7 @@ import {
 } from '../http/users.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about people, groups and the tenant. */
 export const peopleOperations = define({
   createUsers: {
     method: 'POST',

@@ -12,6 +12,7 @@ import {
 } from '../http/policies.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about policies and admission rules. */
 export const policyOperations = define({
   createPolicy: {
     method: 'POST',

@@ -18,6 +18,7 @@ import {
 } from '../http/resources.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
+/** Operations of the HTTP API that are about resources and protocols. */
 export const resourceOperations = define({
   createProtocol: {
     method: 'POST',

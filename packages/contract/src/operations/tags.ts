@@ -21,4 +21,5 @@ export const tags = {
   'My account': 'What a signed-in person sees and changes of the own account.',
 } as const;
 
+/** Tag under which the OpenAPI document lists an operation. */
 export type Tag = keyof typeof tags;

@@ -5,6 +5,7 @@ import type { FirewallOptions, FirewallSettings, Ruleset } from './ruleset.ts';
 import { DROP_COUNTERS, GENERATED_SETS, type Generation, generated, MAPS, ruleset, tableName } from './ruleset.ts';
 import type { Tables } from './tables.ts';
 
+/** Packets and bytes of one counter. */
 export interface Count {
   readonly packets: number;
   readonly bytes: number;

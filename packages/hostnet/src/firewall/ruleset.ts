@@ -56,6 +56,8 @@ export function settingsOf(state: FirewallState, onward: boolean): FirewallSetti
 
 /** Why packets were dropped. The counter is called `drop_` and this, since `limit` is a word of nft's own. */
 export const DROP_COUNTERS = ['spoofed', 'denied_in', 'denied_out', 'invalid', 'limit', 'transit'] as const;
+
+/** Name of a counter of dropped packets. */
 export type DropCounter = (typeof DROP_COUNTERS)[number];
 
 export const MAPS = [
@@ -78,6 +80,7 @@ export const MAPS = [
   { name: 'egress_destinations4', type: 'ipv4_addr : classid', flags: 'interval' },
   { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
 ] as const;
+
 /** Sets of which the elements come from the state; the kernel fills the others itself. */
 export const SET_NAMES = ['egress_pairs', 'ways', 'lease', 'gateways4', 'gateways6', 'internet'] as const;
 export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number];

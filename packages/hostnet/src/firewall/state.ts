@@ -30,6 +30,7 @@ export interface FirewallDelta {
   readonly remove?: { readonly [K in keyof FirewallItems]?: readonly string[] };
 }
 
+/** Items of the firewall, by kind. */
 export interface FirewallItems {
   readonly devices: readonly FirewallDevice[];
   readonly sites: readonly Site[];
@@ -40,6 +41,7 @@ export interface FirewallItems {
   readonly bundles: readonly Bundle[];
 }
 
+/** Kind of a firewall item. */
 export type ItemKind = keyof FirewallItems;
 export const ITEM_KINDS = [
   'devices',

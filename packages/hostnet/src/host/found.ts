@@ -42,6 +42,7 @@ export interface FoundRoute {
   readonly metric: number;
 }
 
+/** A routing rule that the host has. */
 export interface FoundRule {
   readonly priority: number;
   readonly action: 'prohibit' | 'lookup' | 'other';

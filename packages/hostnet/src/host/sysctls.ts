@@ -1,3 +1,4 @@
+/** A kernel setting that was changed, with its value from before. */
 export interface SysctlChange {
   /** Below /proc/sys. */
   readonly path: string;

@@ -43,6 +43,7 @@ export interface ClientTraffic {
 
 const noTraffic: ClientTraffic = { counts: new Map(), answering: [] };
 
+/** What `ClientHost.up` changed, and what is still not as wanted. */
 export interface ClientUpResult extends UpResult, ClientLook {}
 
 /**

@@ -20,6 +20,7 @@ import { followProbes } from './trace.ts';
 import type { ForeignChange, Watch } from './watch.ts';
 import { watchTable } from './watch.ts';
 
+/** Counters of the table: what passed by policy, and what was dropped. */
 export interface FirewallCounters {
   readonly policies: ReadonlyMap<string, Count>;
   readonly drops: Readonly<Record<DropCounter, Count>>;

@@ -1,6 +1,7 @@
 import { Follower } from './follow.ts';
 import type { Tool } from './run.ts';
 
+/** A running watch of the host's network. `close` ends it. */
 export interface HostWatch {
   close(): Promise<void>;
 }

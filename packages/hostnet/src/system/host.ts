@@ -36,6 +36,7 @@ import {
   readWayRules,
 } from './ip-json.ts';
 
+/** What `Host.up` changed, and what is still not as wanted. */
 export interface UpResult {
   readonly changed: boolean;
   /** What was not as wanted before, and has been mended. */
@@ -46,6 +47,7 @@ export interface UpResult {
   readonly sysctls: readonly SysctlChange[];
 }
 
+/** Stores the former values of kernel settings before they are changed. */
 export type KeepSysctls = (changes: readonly SysctlChange[]) => Promise<void>;
 
 /** Link, addresses, routes, rules and sysctls of the network namespace of this process. */

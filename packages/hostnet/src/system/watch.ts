@@ -3,6 +3,7 @@ import type { Transaction } from '../firewall/monitor.ts';
 import { MonitorReader } from '../firewall/monitor.ts';
 import { Follower } from './follow.ts';
 
+/** A change that another program made. */
 export interface ForeignChange {
   /** `table`: our table was touched. `elsewhere`: other rules changed. `blind`: changes may have gone unseen for a moment. */
   readonly kind: 'table' | 'elsewhere' | 'blind';
@@ -16,6 +17,7 @@ export interface OwnTransaction {
   ended(committed: boolean): void;
 }
 
+/** A running watch. `close` ends it. */
 export interface Watch {
   expectOwn(): OwnTransaction;
   close(): Promise<void>;

@@ -16,6 +16,7 @@ export interface WireGuardGoBuild {
 /** Builds before this one hand every packet to the kernel by itself. */
 const FIRST_FAST = 20230101;
 
+/** Where builds of wireguard-go are looked for, and how they are asked for their version. */
 export type BuildOptions = CommandOptions & {
   /** Path of the program to take, whatever else is there. */
   readonly named?: string;

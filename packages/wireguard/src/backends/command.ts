@@ -5,6 +5,7 @@ import { missingTool, noPrivilege } from './failures.ts';
 /** Where system programs are looked for. Fixed, so that nothing in our own environment leaks into them. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
+/** How a program is run. */
 export interface CommandOptions {
   /** Colon-separated directories. Default: `SYSTEM_PATH`. */
   readonly path?: string;
@@ -14,6 +15,7 @@ export interface CommandOptions {
   readonly inputFd?: number;
 }
 
+/** What a program printed. */
 export interface CommandResult {
   readonly exitCode: number;
   readonly stdout: string;

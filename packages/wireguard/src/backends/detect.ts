@@ -14,6 +14,7 @@ import { userspaceBackend } from './userspace.ts';
 /** What the operator asked for. `auto`: the kernel's if it can be used, else wireguard-go. */
 export type BackendChoice = 'auto' | 'kernel' | 'userspace';
 
+/** Where `detectBackend` looks for programs and devices. */
 export interface DetectOptions {
   /** Where programs are looked for, as in PATH. Default: the system's directories. */
   readonly path?: string;

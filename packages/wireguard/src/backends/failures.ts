@@ -2,31 +2,37 @@ import { WireGuardError } from '../errors.ts';
 
 // The failures that a person can mend, each with how.
 
+/** Returns the error for a UDP port that another program has. */
 export function portTaken(port: number): WireGuardError {
   const hint = `stop the program that uses it (ss -lunp 'sport = :${port}' names it) or choose another wireguardPort`;
   return new WireGuardError('port-taken', `UDP port ${port} is taken`, hint);
 }
 
+/** Returns the error for a link name that belongs to something else. */
 export function nameTaken(name: string, what: string): WireGuardError {
   const hint = `choose another interface name, or remove that one if nobody needs it (ip link del ${name})`;
   return new WireGuardError('name-taken', `the link name ${name} belongs to ${what}`, hint);
 }
 
+/** Returns the error for a missing CAP_NET_ADMIN. */
 export function noPrivilege(): WireGuardError {
   const hint = 'run it as root, or give it CAP_NET_ADMIN (with systemd: AmbientCapabilities=CAP_NET_ADMIN)';
   return new WireGuardError('no-privilege', 'the kernel refuses changes to the network', hint);
 }
 
+/** Returns the error for a program that is not installed. */
 export function missingTool(program: string): WireGuardError {
   const hint = `install it, for example: apt-get install ${DEBIAN_PACKAGES[program] ?? program}`;
   return new WireGuardError('missing-tool', `the program ${program} is not installed`, hint);
 }
 
+/** Returns the error for a missing /dev/net/tun. */
 export function noTun(): WireGuardError {
   const hint = 'load it with "modprobe tun"; in a container pass the device in (docker run --device /dev/net/tun)';
   return new WireGuardError('no-tun', '/dev/net/tun cannot be opened', hint);
 }
 
+/** Returns the error for a kernel without WireGuard. */
 export function noKernelModule(): WireGuardError {
   const hint = 'load it with "modprobe wireguard" (kernel 5.6 or newer), or use wireguard-go: --wireguard userspace';
   return new WireGuardError('no-kernel-module', 'this kernel has no WireGuard', hint);

@@ -9,6 +9,7 @@ import { nameTaken, noKernelModule, portTaken } from './failures.ts';
 import { deleteLink, readLink } from './link.ts';
 import { parseDump, type WgCommand, wgCommands } from './wg-tool.ts';
 
+/** Where the kernel backend finds its programs, and how long it waits for them. */
 export interface KernelOptions {
   /** Where programs are looked for, as in PATH. Default: the system's directories. */
   readonly path?: string;

@@ -26,6 +26,7 @@ export async function deleteLink(name: string, options: CommandOptions): Promise
   if (result.exitCode !== 0 && !/cannot find device/i.test(result.stderr)) throw commandFailure('ip', args, result);
 }
 
+/** Sets the MTU of a link, in bytes. */
 export async function setMtu(name: string, mtu: number, options: CommandOptions): Promise<void> {
   await runCommand('ip', ['link', 'set', 'dev', name, 'mtu', String(mtu)], options);
 }

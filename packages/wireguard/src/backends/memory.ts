@@ -5,6 +5,7 @@ import type { DeviceChange, DeviceStatus, PeerConfig, PeerStatus, WireGuardBacke
 import { encodeSet } from '../uapi.ts';
 import { portTaken } from './failures.ts';
 
+/** How the memory backend behaves; for tests. */
 export interface MemoryBackendOptions {
   /** Ports that other programs are imagined to hold: `apply` rejects them with `port-taken`. */
   readonly takenPorts?: ReadonlySet<number>;

@@ -36,6 +36,7 @@ export interface HandshakeProbeOptions {
  */
 export type HandshakeProbeFailure = 'no-answer' | 'refused' | 'unreachable' | 'unresolved' | 'bad-answer' | 'cancelled';
 
+/** Result of a handshake with a peer: it answered, or why not. */
 export type HandshakeProbeResult =
   | {
       readonly ok: true;

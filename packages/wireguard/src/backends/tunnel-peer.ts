@@ -3,6 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { Initiator, type Session, tai64n } from '../noise/index.ts';
 import { decodeMessage } from '../noise/messages.ts';
 
+/** Keys, endpoint and callbacks of a `TunnelPeer`. */
 export interface TunnelPeerOptions {
   /** Address and UDP port of the WireGuard to connect to. */
   readonly endpoint: { readonly address: string; readonly port: number };

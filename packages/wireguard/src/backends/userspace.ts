@@ -12,6 +12,7 @@ import { deleteLink, type Link, readLink, setMtu } from './link.ts';
 import { uapiRequest } from './uapi-socket.ts';
 import { type Supervisor, startHint, startWireGuardGo } from './wireguard-go.ts';
 
+/** Where the userspace backend finds its program and its sockets. */
 export interface UserspaceOptions {
   /** Where wireguard-go puts its sockets. Default: `/var/run/wireguard`. */
   readonly socketDirectory?: string;
@@ -149,6 +150,7 @@ function refusal(errno: number): WireGuardError {
 }
 
 const POLL_MS = 5;
+
 /** Measured: 0.25 ms per peer in one large set; with room for slow machines. */
 const MS_PER_PEER = 5;
 const EPERM = 1;

@@ -8,6 +8,7 @@ import { SymmetricState } from './symmetric.ts';
 import type { InitiatorIgnored, KnownPeer } from './types.ts';
 import { agree, type KeyPair, keyPairOf, publicKeyObject } from './x25519.ts';
 
+/** Keys and sources of time and randomness of an initiator. */
 export interface InitiatorOptions extends KnownPeer {
   /** Our own private key, base64. */
   readonly privateKey: string;
@@ -27,6 +28,7 @@ export interface Attempt {
   readonly now: number;
 }
 
+/** Result of an answer to an initiation: a session, a cookie, or why it is ignored. */
 export type Answer =
   /** The handshake is done; send `session.keepalive` so that the responder knows. */
   | { readonly kind: 'session'; readonly session: Session; readonly roundTripMs: number }

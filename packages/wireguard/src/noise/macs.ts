@@ -25,6 +25,7 @@ export function stampMacs(message: Uint8Array, keys: MacKeys, cookie: Uint8Array
   return mac1;
 }
 
+/** Returns whether MAC1 of a handshake message is right: the sender knows the public key. */
 export function hasMac1(message: Uint8Array, keys: MacKeys): boolean {
   return timingSafeEqual(mac(keys.mac1, message.subarray(0, -32)), message.subarray(-32, -16));
 }

@@ -100,18 +100,25 @@ export function encodeResponse(m: Omit<ResponseMessage, 'kind' | 'mac1' | 'mac2'
   return Buffer.concat([words(2, m.senderIndex, m.receiverIndex), m.ephemeral, m.sealedNothing, NO_MACS]);
 }
 
+/** Returns the bytes of a cookie reply. */
 export function encodeCookie(m: Omit<CookieMessage, 'kind'>): Uint8Array {
   return Buffer.concat([words(3, m.receiverIndex), m.nonce, m.sealedCookie]);
 }
 
+/** Returns the bytes of a transport message. */
 export function encodeTransport(m: Omit<TransportMessage, 'kind'>): Uint8Array {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64LE(m.counter);
   return Buffer.concat([words(4, m.receiverIndex), counter, m.sealed]);
 }
 
+/** Bytes of an initiation. */
 export const INITIATION_BYTES = 148;
+
+/** Bytes of a response. */
 export const RESPONSE_BYTES = 92;
+
+/** Bytes of a cookie reply. */
 export const COOKIE_BYTES = 64;
 const TRANSPORT_LEAST = 32;
 const NO_MACS = new Uint8Array(32);

@@ -4,9 +4,11 @@ import { ReplayWindow } from './replay-window.ts';
 
 /** Milliseconds after which a session is over (WireGuard paper, section 6.1). */
 export const REJECT_AFTER_MS = 180_000;
+
 /** Counters from here on are neither sent nor taken (same section). */
 export const REJECT_AFTER_MESSAGES = (1n << 64n) - (1n << 13n) - 1n;
 
+/** Transport keys and indices of a session. */
 export interface SessionKeys {
   /** Public key of the other side, base64. */
   readonly peer: string;
@@ -21,6 +23,7 @@ export interface SessionKeys {
   readonly createdAt: number;
 }
 
+/** Result of opening a transport message. */
 export type Received =
   /** Authentic, and not seen before. `keepalive`: it was empty. */
   | { readonly kind: 'authentic'; readonly keepalive: boolean }

@@ -54,6 +54,7 @@ export type IgnoredReason =
   /** A transport message whose counter was seen already, or is too old to tell. */
   | 'repeated';
 
+/** A datagram that got no answer, and why. */
 export interface Ignored {
   readonly kind: 'ignored';
   readonly reason: IgnoredReason;
