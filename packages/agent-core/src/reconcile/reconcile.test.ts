@@ -60,6 +60,25 @@ describe('what items come to', () => {
     assert.deepEqual(addresses, ['100.64.0.1/32', 'fd00::1/128']);
   });
 
+  it('what is away follows from egress and sources, not from routes, and devices go on by their cells', () => {
+    const gateway = gatewayItem();
+    const sources = ['10.7.0.0/16', '100.64.9.3/32', 'fd00:5a11::903/128'];
+    const items = [gateway, routeItem('10.5.0.0/16', [2]), egressItem('e1'), peerItem(2, { sources })];
+    const host = hostStateOf(gateway, mapOf(items), 'sp0');
+    assert.deepEqual([host.routes, host.onward], [['10.2.0.0/16', '10.7.0.0/16'], undefined]);
+    const cell = { class: 'c1', bundle: 'b1', expiresAt: null };
+    const stays = profileItem('p1', [cell]);
+    const goes = profileItem('p1', [cell, { ...cell, class: 'c2', onward: true }]);
+    assert.equal(hostStateOf(gateway, mapOf([...items, stays]), 'sp0').onward, undefined);
+    assert.equal(hostStateOf(gateway, mapOf([...items, goes]), 'sp0').onward, true);
+    assert.equal(movesRoutes({ before: stays, after: goes }), true);
+    assert.equal(movesRoutes({ before: null, after: stays }), false);
+    assert.equal(movesRoutes({ before: egressItem('e1'), after: null }), true);
+    const off = gatewayItem({ intent: 'OFFLINE' });
+    const { routes, onward } = hostStateOf(off, mapOf([off, ...items.slice(1), goes]), 'sp0');
+    assert.deepEqual([routes, onward], [[], undefined]);
+  });
+
   it('the blocks of members and the address of probes are in use, not the whole overlay', () => {
     const gateway = gatewayItem();
     const item = deviceItem(3, { addresses: ['100.64.9.3', 'fd00:5a11::903'] });
@@ -341,8 +360,8 @@ function setPeer(peers: Map<string, PeerConfig>, peer: PeerConfig): void {
 }
 
 function hostRoutes(items: Items): string {
-  const { routes, members = [] } = hostStateOf(gatewayItem(), items, 'sp0');
-  return [...routes, ...members].join();
+  const { routes, members = [], onward = false } = hostStateOf(gatewayItem(), items, 'sp0');
+  return [...routes, ...members, onward].join();
 }
 
 function without(evidence: GatewayEvidence, prefix: string): DeviceStatus {
