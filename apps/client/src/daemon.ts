@@ -28,7 +28,7 @@ export function statusNow(parts: DaemonParts): ClientStatus {
     view: plane.view,
     enrolled: parts.isEnrolled(),
     wireguard: plane.wireguardKind,
-    notes: plane.contests.conflicts,
+    notes: [...plane.contests.conflicts, ...agent.unsaved],
     contests: plane.contests.contests,
     pathMtus: plane.pathMtus,
     facts: plane.facts,

@@ -80,9 +80,11 @@ export class Agent {
         const text = this.#session.stored(clock.now(), clock.hostNow());
         // A state that was replaced may grant what was taken since: it must not be what a later start begins with.
         if (text !== null) await directory.writeOrForget('state.json', text);
+        this.#showStatus();
       },
       (error) => {
         log.error('the state could not be stored', { reason: failureOf(error).message });
+        this.#showStatus();
         this.#storeLater();
       },
     );
@@ -98,6 +100,11 @@ export class Agent {
   /** How things stand. A live view. */
   get session(): Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'> {
     return this.#session;
+  }
+
+  /** What the state directory does not take, a sentence each. */
+  get unsaved(): readonly string[] {
+    return this.#options.directory.unsaved;
   }
 
   /** What the controller tells of the NAT in front of this host; null: not connected. */
@@ -336,7 +343,7 @@ export class Agent {
     if (this.#liveAt === null) this.#mapping = undecided;
     const { sighting } = this;
     const nat = sighting && [JSON.stringify(sighting.mapping), isUnheard(sighting, desired.items)];
-    const shown = [phase, applied?.hash, applied?.revision.number, failure?.code, nat].join(' ');
+    const shown = [phase, applied?.hash, applied?.revision.number, failure?.code, nat, this.unsaved].join(' ');
     if (shown === this.#shownStatus) return;
     this.#shownStatus = shown;
     this.#statusWriter.request();

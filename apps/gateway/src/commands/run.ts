@@ -97,6 +97,7 @@ async function createAgent(
       formatStatus(session, now, {
         sighting,
         aheadMs: clock.hostNow() - clock.now(),
+        notes: directory.unsaved,
         slow: plane.wireguardBuild && slowness(plane.wireguardBuild),
       }),
     onEnrolled: (controllerKey) =>

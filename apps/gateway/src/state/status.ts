@@ -3,6 +3,8 @@ import { natOf, type Sighting, type StateDirectory } from '@sallyport/agent-runt
 import { GatewayAgentStatus } from '@sallyport/contract/local';
 
 export interface StatusFacts {
+  /** What could not be stored, a sentence each. */
+  readonly notes: readonly string[];
   readonly sighting: Sighting | null;
   /** By how much the host's clock is ahead of the controller's. */
   readonly aheadMs: number;
@@ -10,7 +12,11 @@ export interface StatusFacts {
   readonly slow: string | null;
 }
 
-export function formatStatus(session: AgentSession, now: number, { sighting, aheadMs, slow }: StatusFacts): string {
+export function formatStatus(
+  session: AgentSession,
+  now: number,
+  { sighting, aheadMs, slow, notes }: StatusFacts,
+): string {
   const { phase, applied, failure, desired } = session;
   const gateway = desired.items.get('gateway');
   const status: GatewayAgentStatus = {
@@ -24,6 +30,7 @@ export function formatStatus(session: AgentSession, now: number, { sighting, ahe
     nat: natOf(sighting, desired.items),
     leaseUntil: desired.statement === null ? null : new Date(desired.statement.leaseUntil).toISOString(),
     clockAheadMs: Math.round(aheadMs),
+    notes: [...notes],
     slow,
   };
   return `${JSON.stringify(status)}\n`;

@@ -27,6 +27,8 @@ const mostBytes: Readonly<Record<StateFile, number>> = {
 /** The agent's own directory (0700) with small files (0600) that are always whole: either the old text or the new. */
 export class StateDirectory {
   readonly path: string;
+  /** Why the newest text of a file is not on disk. */
+  readonly #unsaved = new Map<StateFile, string>();
 
   private constructor(path: string) {
     this.path = path;
@@ -49,6 +51,16 @@ export class StateDirectory {
   /** Without making it. */
   static at(path: string): StateDirectory {
     return new StateDirectory(path);
+  }
+
+  /** What could not be stored, a sentence each, for people. */
+  get unsaved(): string[] {
+    const [why] = this.#unsaved.values();
+    if (why === undefined) return [];
+    const what = [...this.#unsaved.keys()].map((file) => contents[file]);
+    return [
+      `The state directory ${this.path} does not take ${what.join(', ')} (${why}). All of it is in force, but lost when this host starts again. Make room on the disk, or make it writable.`,
+    ];
   }
 
   /** Null when there is no such file. Throws AgentError when it cannot be read, or is larger than any that we write. */
@@ -75,9 +87,12 @@ export class StateDirectory {
       await writeDurably(temporary, text);
       await rename(temporary, target);
       await syncDirectory(this.path);
+      this.#unsaved.delete(file);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
-      throw new StateWriteError(target, (error as NodeJS.ErrnoException).code ?? 'unknown');
+      const reason = (error as NodeJS.ErrnoException).code ?? 'unknown';
+      this.#unsaved.set(file, reason);
+      throw new StateWriteError(target, reason);
     }
   }
 
@@ -92,6 +107,7 @@ export class StateDirectory {
       const target = join(this.path, file);
       try {
         await overwrite(target, text);
+        this.#unsaved.delete(file);
       } catch {
         await rm(target, { force: true });
         await syncDirectory(this.path);
@@ -104,6 +120,16 @@ export class StateDirectory {
     await rm(join(this.path, file), { force: true });
   }
 }
+
+const contents: Readonly<Record<StateFile, string>> = {
+  'identity.json': 'the enrolment',
+  'client.json': 'the settings',
+  'host.json': 'what is to be undone on this host',
+  'status.json': 'the status',
+  'endpoints.json': 'the endpoints of peers',
+  'relay.json': 'what the relay has learned',
+  'state.json': 'the newest state of the controller',
+};
 
 /** A file of the state directory could not be written; the old one, if there was one, is still there. */
 export class StateWriteError extends AgentError {

@@ -68,6 +68,26 @@ it('a text that must not stay is replaced in its place on a full disk', async (t
   assert.deepEqual(readdirSync(path).sort(), ['fill', 'state.json'], 'nothing half written is left');
 });
 
+it('what a directory does not take is said in words, until it takes it', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  const { directory, path } = disk;
+  const remount = (how: 'ro' | 'rw') => execFileSync('mount', ['-o', `remount,${how}`, path]);
+  await directory.write('state.json', 'x');
+  assert.deepEqual(directory.unsaved, []);
+  remount('ro');
+  await assert.rejects(directory.writeOrForget('state.json', 'y'));
+  await assert.rejects(directory.write('endpoints.json', 'y'), refused);
+  const [note = '', ...more] = directory.unsaved;
+  assert.match(note, /does not take the newest state of the controller, the endpoints of peers \(EROFS\)/);
+  assert.deepEqual(more, []);
+  remount('rw');
+  await directory.writeOrForget('state.json', 'y');
+  assert.match(directory.unsaved.join(), /does not take the endpoints of peers \(/);
+  await directory.write('endpoints.json', 'y');
+  assert.deepEqual(directory.unsaved, []);
+});
+
 it('a text that must not stay goes where the new one does not fit', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;

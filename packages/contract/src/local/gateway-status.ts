@@ -20,6 +20,7 @@ export const GatewayAgentStatus = z.object({
     .default(0)
     .describe('Milliseconds by which the host is ahead of the controller, as far as known; negative: behind'),
   slow: line.nullable().default(null).describe('What makes the tunnel slower than it has to be, in words'),
+  notes: z.array(line).max(20).default([]).describe('What the agent could not store, a sentence each'),
   nat: Nat.optional().describe('Left out by older agents'),
 });
 export type GatewayAgentStatus = z.infer<typeof GatewayAgentStatus>;
