@@ -5,7 +5,7 @@ import { ManualTime } from '../channel/testing/manual-time.ts';
 import { openTestStore } from '../testing/harness.ts';
 import { Announcer } from './announcer.ts';
 
-test('who moves once is written at once; who moves all the time, seldomer and seldomer, with the last place', async (t) => {
+test('a single move is written at once; of continuous moves, the last place is written at growing intervals', async (t) => {
   const timers = new ManualTime();
   const start = timers.clock();
   const written: (readonly [at: number, endpoint: string | null | undefined])[] = [];

@@ -6,10 +6,11 @@ import type { Store } from '../db/store.ts';
 import type { KnownAgent } from './known-agents.ts';
 import type { Mapping } from './mappings.ts';
 
+/** Parts of the controller that the announcer uses. */
 export interface AnnouncerDeps {
   readonly store: Store;
   readonly directory: Pick<AgentDirectory, 'observed'>;
-  /** Told before the row is written: a device's endpoint changes without a commit, as its source address does. */
+  /** Called before the row is written: a device's endpoint changes without a commit, as its source address does. */
   readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
   readonly timers: Timers;
   readonly log: { readonly warn: (facts: object, text: string) => void };
@@ -17,18 +18,21 @@ export interface AnnouncerDeps {
 
 type Publisher = Pick<KnownAgent, 'role' | 'id' | 'tenant'>;
 
-/** Time between two writes for one agent, milliseconds: at least, and at most for one that moves all the time. */
+/**
+ * Least and largest time between two writes for one agent, milliseconds. The second applies to an agent that keeps
+ * moving.
+ */
 const leastPauseMs = 1_000;
 const mostPauseMs = 32_000;
 
 /**
- * Writes mappings to where everybody reads them: a gateway's discovered endpoint, a device's mapped endpoint. The first
- * change is written at once; of those that follow quickly, the last, after a pause that doubles while they go on: each is
- * news to everybody who has a tunnel to the agent.
+ * Writes mappings to the database: a gateway's discovered endpoint, a device's mapped endpoint. The first change is
+ * written at once. Of quick further changes, the last is written after a pause that doubles while they continue,
+ * because each is work for every agent with a tunnel to this one.
  */
 export class Announcer {
   readonly #deps: AnnouncerDeps;
-  /** What is to be written next, of agents that were written a moment ago or are being written. */
+  /** Next writes of agents that were written a moment ago or are being written. */
   readonly #busy = new Map<string, { next: Mapping | null; cancel: () => void }>();
   #stopped = false;
 
@@ -37,8 +41,8 @@ export class Announcer {
   }
 
   /**
-   * `undecided`: nobody hears the agent. What was last seen of a gateway stays, for it may well be right, until its channel
-   * says otherwise; a device's endpoint is taken back.
+   * `undecided`: the beacon does not hear the agent. The last endpoint of a gateway stays until its channel reports
+   * another one. A device's endpoint is removed.
    */
   tell(agent: Publisher, mapping: Mapping): void {
     const busy = this.#busy.get(agent.id);
@@ -84,7 +88,7 @@ export class Announcer {
   }
 }
 
-/** Without a beacon, what one has seen before says nothing. To be called before anybody has read it. */
+/** Removes what an earlier beacon has seen, when there is no beacon. To be called before any other read. */
 export async function forgetMappings(store: Store): Promise<void> {
   const db = unscoped(store.db, 'without a beacon, what it saw is void in every tenant');
   await db
@@ -95,7 +99,7 @@ export async function forgetMappings(store: Store): Promise<void> {
   await db.updateTable('devices').set({ mapped_endpoint: null }).where('mapped_endpoint', 'is not', null).execute();
 }
 
-/** Agents of which something stands in a row that a beacon has seen. */
+/** Returns agents with an endpoint from a beacon in their row. */
 export async function publishedMappings(store: Store): Promise<Publisher[]> {
   const db = unscoped(store.db, 'the beacon sees the agents of all tenants');
   const gateways = await db
@@ -114,7 +118,9 @@ export async function publishedMappings(store: Store): Promise<Publisher[]> {
   ];
 }
 
-/** A fact, no administrator's change, and too frequent for the audit trail: version and revision stay. */
+/**
+ * This is a fact and not a change by an administrator, and too frequent for the audit trail. Version and revision stay.
+ */
 async function writeDevice(store: Store, tenant: string, id: string, endpoint: string | null): Promise<void> {
   await store.write(bySystem(tenant, 'observed'), async (tx) => {
     await tx.scoped.updateTable('devices').set({ mapped_endpoint: endpoint }).where('id', '=', id).execute();

@@ -79,7 +79,7 @@ async function deviceWith(app: TestApp, publicKey: string, native: boolean): Pro
   return json.id;
 }
 
-test('a gateway that is seen alike at both ports has its endpoint published, and is followed when it moves', async (t) => {
+test('a gateway that both ports see in one place has its endpoint published, and is followed when it moves', async (t) => {
   const { app, beacon, keys, base, told, knocker, greet } = await openBeacon(t);
   const agent = await knocker();
   const gateway = await gatewayWith(app, agent.publicKey);
@@ -96,7 +96,7 @@ test('a gateway that is seen alike at both ports has its endpoint published, and
   assert.equal(told[1]?.[1].discoveredEndpoint, agent.endpoint);
 });
 
-test('an initiation alone moves nothing, nor does a packet that somebody repeats from elsewhere', async (t) => {
+test('an initiation alone moves nothing, nor does a replayed packet from elsewhere', async (t) => {
   const { app, beacon, keys, base, told, knocker, greet } = await openBeacon(t);
   const agent = await knocker();
   const gateway = await gatewayWith(app, agent.publicKey);
@@ -148,7 +148,7 @@ test('a mapping that differs between the ports is not published', async (t) => {
   assert.deepEqual(told, [[gateway, { discoveredEndpoint: null, mappingIndependent: false }]]);
 });
 
-test('of devices, native and active ones are answered; their endpoint stands in the row, and nobody edits it', async (t) => {
+test('of devices, native and active ones are answered; their endpoint is in the row, and requests cannot edit it', async (t) => {
   const { app, beacon, keys, base, knocker, greet } = await openBeacon(t);
   const [native, plain] = [await knocker(), await knocker()];
   const device = await deviceWith(app, native.publicKey, true);
@@ -185,7 +185,7 @@ test('of devices, native and active ones are answered; their endpoint stands in 
   assert.deepEqual(beacon.mapping(device), { kind: 'undecided' });
 });
 
-test('who is silent is forgotten once the channel is gone too; what was published of a gateway stays', async (t) => {
+test('a silent agent is forgotten once its channel is gone too; a published endpoint of a gateway stays', async (t) => {
   let now = 0;
   const { app, beacon, told, connected, knocker, greet } = await openBeacon(t, { elapsed: () => now });
   const [agent, native] = [await knocker(), await knocker()];
@@ -250,7 +250,7 @@ test('endpoints that an earlier process has published end when their agents are 
   assert.ok(!told.some(([id, facts]) => id === heard && facts.mappingIndependent === null));
 });
 
-test('a key that two tenants claim belongs to who had it first', async (t) => {
+test('a key in two tenants belongs to the agent that had it first', async (t) => {
   const { app, told, knocker, greet } = await openBeacon(t);
   const agent = await knocker();
   const first = await gatewayWith(app, agent.publicKey);
@@ -261,7 +261,7 @@ test('a key that two tenants claim belongs to who had it first', async (t) => {
   assert.equal(told[0]?.[0], first);
 });
 
-test('an agent with another key than before is answered under that one alone, and by nobody once it is deleted', async (t) => {
+test('an agent with a new key is answered under that key only, and not at all once it is deleted', async (t) => {
   const { app, beacon, keys, base, told, knocker, greet } = await openBeacon(t);
   const [before, after] = [await knocker(), await knocker()];
   const id = await gatewayWith(app, before.publicKey);
@@ -290,7 +290,7 @@ test('a stranger that becomes a gateway is answered from its commit on', async (
   assert.ok((await agent.initiate(base, keys.ports[0].publicKey)) !== null);
 });
 
-test('noise is answered by nobody, counted, and does no harm', async (t) => {
+test('noise is not answered, is counted, and does no harm', async (t) => {
   const { app, beacon, base, told, knocker, greet } = await openBeacon(t);
   const agent = await knocker();
   await gatewayWith(app, agent.publicKey);
@@ -302,7 +302,7 @@ test('noise is answered by nobody, counted, and does no harm', async (t) => {
   await until(() => told.length === 1, 'others are served');
 });
 
-test('agents are told of both ports and of the key that knocks; without a place, or without ports, of that key alone', async (t) => {
+test('agents get both ports and the key that knocks; without a host or without ports, only that key', async (t) => {
   const endpoint = { host: '2001:db8::1', port: null };
   const { app, beacon, keys, base } = await openBeacon(t, { endpoint });
   const knocks = { id: 'probe', publicKey: keys.probe.publicKey, endpoint: null };
@@ -345,7 +345,7 @@ test('agents are told of both ports and of the key that knocks; without a place,
   assert.equal(
     (await row.executeTakeFirstOrThrow()).mapping_independent,
     null,
-    'what a beacon has said before is void',
+    'endpoints of an earlier beacon are removed',
   );
   assert.deepEqual([late.port, late.peers()], [null, [knocks]]);
   assert.match(warnings.join(), /there is no beacon/);

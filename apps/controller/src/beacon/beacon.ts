@@ -9,37 +9,42 @@ import { type KnownAgent, KnownAgents } from './known-agents.ts';
 import { type Mapping, Mappings, silenceMs } from './mappings.ts';
 import { BeaconPort } from './port.ts';
 
+/** Settings of the beacon. */
 export interface BeaconSettings {
   readonly keys: BeaconKeys;
-  /** UDP address, and the first of two ports from there; port 0: two that are free. Null: no beacon. */
+  /** UDP address, and the first of two successive ports; port 0: two free ones. Null: no beacon. */
   readonly listen: { readonly host: string; readonly port: number } | null;
-  /** Host that agents are told, and its port where that is another one; null: they are told of no beacon. */
+  /** Host for agents, and its port if it differs. Null: agents get no beacon. */
   readonly endpoint: { readonly host: string; readonly port: number | null } | null;
-  /** IP address of this host for the second port, so that NATs show that map by destination address; null: the same for both. */
+  /**
+   * IP address of this host for the second port, which shows NATs that map by destination address; null: the same for
+   * both.
+   */
   readonly secondAddress?: string | null;
 }
 
+/** Settings of the beacon, and the parts of the controller that it uses. */
 export interface BeaconDeps extends BeaconSettings {
   readonly store: Store;
   readonly directory: Pick<AgentDirectory, 'observed'>;
-  /** Told of a device's endpoint at once; its row follows. */
+  /** Called at once with a device's endpoint. Its row follows. */
   readonly deviceMapped: (tenant: string, device: string, endpoint: string | null) => void;
-  /** Told when it is known, or known anew, where an agent can be sent to. */
+  /** Called when the place of an agent becomes known or changes. */
   readonly mapped: (agent: string) => void;
-  /** Whether the agent's channel is up. */
+  /** Returns whether the agent's channel is up. */
   readonly connected: (agent: string) => boolean;
   readonly log: {
     readonly info: (facts: object, text: string) => void;
     readonly warn: (facts: object, text: string) => void;
   };
   readonly timers?: Timers;
-  /** Milliseconds that only count up; the process's when left out. */
+  /** Monotonic milliseconds; left out: those of the process. */
   readonly elapsed?: () => number;
 }
 
 /**
- * Answers the WireGuard handshakes of agents on two UDP ports, and so sees the public address of each one's own WireGuard
- * socket. It carries nothing and sends nothing by itself.
+ * Answers the WireGuard handshakes of agents on two UDP ports, and so learns the public address of each agent's own
+ * WireGuard socket. It carries no traffic and sends nothing by itself.
  */
 export class Beacon {
   readonly counters = new BeaconCounters();
@@ -71,7 +76,7 @@ export class Beacon {
     );
   }
 
-  /** Opens both ports, or neither: then it says why, and the controller goes on without a beacon. */
+  /** Opens both ports, or neither. Then it logs why, and the controller continues without a beacon. */
   async listen(): Promise<void> {
     const { listen, endpoint, store, log } = this.#deps;
     if (listen !== null) await this.#tryPorts(listen);
@@ -88,7 +93,7 @@ export class Beacon {
     return this.#listening;
   }
 
-  /** What agents are told: a peer for each port, and the key that knocks, which has no endpoint. */
+  /** Returns the peers for agents: one for each port, and the key that knocks, which has no endpoint. */
   peers(): WorldBeacon[] {
     const { keys, endpoint, secondAddress } = this.#deps;
     const peers: WorldBeacon[] = [{ id: 'probe', publicKey: keys.probe.publicKey, endpoint: null }];
@@ -104,14 +109,14 @@ export class Beacon {
     return this.#mappings.of(agent);
   }
 
-  /** Agents by the kind of their mapping. */
+  /** Number of agents by the kind of their mapping. */
   kinds(): Readonly<Record<Mapping['kind'], number>> {
     return this.#mappings.kinds();
   }
 
   /**
-   * Forgets the mappings of agents that are silent. One whose channel is up keeps its mapping while no other agent is heard, for then
-   * it is the beacon that is cut off. To be called now and then.
+   * Forgets the mappings of silent agents. An agent whose channel is up keeps its mapping while the beacon hears no
+   * other agent either, because then the beacon is cut off. To be called from time to time.
    */
   forgetSilent(): void {
     const now = this.#elapsed();
@@ -125,7 +130,7 @@ export class Beacon {
     }
   }
 
-  /** What an earlier process has published of agents that were not heard since. */
+  /** Removes endpoints that an earlier process published, of agents that were not heard since. */
   #endStored(): void {
     this.#endedStored = true;
     publishedMappings(this.#deps.store).then(

@@ -1,12 +1,12 @@
 import type { IgnoredReason } from '@sallyport/wireguard';
 
 /**
- * Why a datagram did not get through. `cookie`: under load, and asked for proof of its address. `busy`: too much work, or too
- * many lookups.
+ * Reasons why a datagram was dropped. `cookie`: under load, the sender must first prove its address. `busy`: too much
+ * work, or too many look-ups.
  */
 export type BeaconRefusal = IgnoredReason | 'cookie' | 'busy';
 
-/** What the beacon has done since the process began. */
+/** Figures of the beacon since the process began. */
 export class BeaconCounters {
   handshakes = 0;
   readonly refusals = new Map<BeaconRefusal, number>();

@@ -12,15 +12,15 @@ export interface OwnKey {
 }
 
 /**
- * The controller's WireGuard keys: one for each of the beacon's ports, and one that knocks at gateways, which must not be
- * one of those: WireGuard would follow it to the knocker's address and away from the beacon.
+ * The controller's WireGuard keys: one for each port of the beacon, and one that knocks at gateways. The last must
+ * differ from the first two: WireGuard would follow it to the knocker's address and away from the beacon.
  */
 export interface BeaconKeys {
   readonly ports: readonly [OwnKey, OwnKey];
   readonly probe: OwnKey;
 }
 
-/** Reads the keys from the database, made on the first start. The same in every replica. */
+/** Reads the keys from the database. The first start creates them. All replicas share them. */
 export async function loadBeaconKeys(store: Store, box: SecretBox): Promise<BeaconKeys> {
   const meta = unscoped(store.db, 'the keys of the beacon belong to the controller, not to a tenant');
   const row = await meta.selectFrom('meta').select('value').where('key', '=', metaKey).executeTakeFirst();

@@ -17,7 +17,7 @@ interface Found {
   readonly revision: number;
 }
 
-/** Keys kept in memory, known ones and unknown ones each. */
+/** Known keys kept in memory, and unknown ones: at most this many each. */
 const rememberedKeys = 100_000;
 
 /**
@@ -50,7 +50,7 @@ export class KnownAgents {
     });
   }
 
-  /** At once, when that is known: an agent, or null for a stranger. Undefined: ask `find`. */
+  /** Returns an agent, or null for a stranger, without a query. Undefined: ask `find`. */
   remembered(publicKey: string): KnownAgent | null | undefined {
     return this.#byKey.get(publicKey) ?? (this.#strangers.has(publicKey) ? null : undefined);
   }
@@ -63,7 +63,7 @@ export class KnownAgents {
       const found = await this.#read(publicKey);
       if (generation === this.#generation) return this.#remember(publicKey, found);
     }
-    // Commits never stop: the agent knocks again.
+    // Commits came during each read. The agent knocks again.
     return null;
   }
 
@@ -98,7 +98,8 @@ export class KnownAgents {
     }
     const { agent, revision } = found;
     this.#follower.startAt(agent.tenant, revision);
-    // It was found under another key before, and that change is still to be followed: the older key is not its own.
+    // The agent was found under another key before, and the change is not followed yet. The older key is not its own
+    // any more.
     const before = this.#byKey.get(this.#keyOf.get(agent.id) ?? '');
     if (before !== undefined && before.publicKey !== publicKey) this.#drop(before);
     this.#byKey.set(publicKey, agent);
@@ -129,7 +130,7 @@ export class KnownAgents {
     this.#check(agent).catch((error) => this.#lookUpFailed(error));
   }
 
-  /** Drops a changed agent whose key is not its own any more, or does not count any more. */
+  /** Drops a changed agent if its key is not its own any more, or the agent is inactive. */
   async #check(agent: KnownAgent): Promise<void> {
     const now = await this.#read(agent.publicKey);
     if (this.#byKey.get(agent.publicKey) === agent && now?.agent.id !== agent.id) this.#drop(agent);

@@ -6,7 +6,7 @@ import { Mappings } from './mappings.ts';
 const [home, cafe, other] = ['192.0.2.1:1', '198.51.100.2:2', '203.0.113.3:3'] as const;
 const independent = (endpoint: string) => ({ kind: 'independent', endpoint });
 
-test('the same at both ports is independent, another at each is dependent, one port alone tells nothing', () => {
+test('one place at both ports is independent, two places are dependent, and one port alone decides nothing', () => {
   const mappings = new Mappings();
   assert.equal(mappings.seen('a', 0, home, 0), null);
   assert.equal(mappings.seen('a', 0, home, 60_000), null);
@@ -18,7 +18,7 @@ test('the same at both ports is independent, another at each is dependent, one p
   assert.deepEqual(mappings.kinds(), { undecided: 1, independent: 1, dependent: 1 });
 });
 
-test('who moves is followed at once, and the other port confirms or denies it', () => {
+test('a move is followed at once, and the other port confirms or denies it', () => {
   const mappings = new Mappings();
   for (const port of [0, 1] as const) mappings.seen('a', port, home, 1000);
   assert.deepEqual(mappings.seen('a', 1, cafe, 21_000), independent(cafe));
@@ -42,7 +42,7 @@ test('a mapping that depends on the destination stays so when the NAT forgets it
   assert.deepEqual(mappings.of('a'), { kind: 'dependent' });
 });
 
-test('silence at both ports is forgotten after three minutes, at one of them it is not', () => {
+test('an agent silent at both ports is forgotten after three minutes, and one silent at one port is not', () => {
   const mappings = new Mappings();
   for (const port of [0, 1] as const) mappings.seen('a', port, home, 0);
   assert.deepEqual(mappings.silent(179_999), []);

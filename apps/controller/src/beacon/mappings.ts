@@ -1,16 +1,17 @@
 /**
- * What is known of the NAT in front of an agent's WireGuard socket. `undecided`: not seen at both ports yet, or not at a
- * comparable time. `independent`: the same `host:port` for whoever asks. `dependent`: another one for each destination.
+ * Kind of the NAT in front of an agent's WireGuard socket. `undecided`: not seen at both ports yet, or not at a
+ * comparable time. `independent`: the same `host:port` for all destinations. `dependent`: a different one for each
+ * destination.
  */
 export type Mapping =
   | { readonly kind: 'undecided' }
   | { readonly kind: 'independent'; readonly endpoint: string }
   | { readonly kind: 'dependent' };
 
-/** Where an agent was seen at one of the beacon's ports. Times in milliseconds of one clock. */
+/** Place of an agent, as one port of the beacon sees it. Times in milliseconds of one clock. */
 interface Sight {
   readonly endpoint: string;
-  /** Where it was seen before it moved; null: it has not moved. */
+  /** Place before the last move; null: it has not moved. */
   readonly before: string | null;
   readonly movedAt: number;
   readonly at: number;
@@ -22,8 +23,8 @@ interface Entry {
 }
 
 /**
- * Judges the mapping of each agent by where its authenticated messages come from at two ports. An agent that moves is heard
- * at one port first and up to a keepalive later at the other: until then the kind of its mapping stays what it was, and an
+ * Judges the mapping of each agent by the source of its authenticated messages at two ports. An agent that moves is
+ * heard at one port first, and up to a keepalive later at the other. Until then the kind of its mapping stays, and an
  * independent one follows at once.
  */
 export class Mappings {
@@ -33,7 +34,7 @@ export class Mappings {
     return this.#entries.size;
   }
 
-  /** An authenticated message of the agent has come to a port. Returns the mapping when that changes it, else null. */
+  /** Records an authenticated message of the agent at a port. Returns the mapping when it changed, else null. */
   seen(agent: string, port: 0 | 1, endpoint: string, now: number): Mapping | null {
     const entry = this.#entries.get(agent) ?? { sights: [null, null], mapping: undecided };
     this.#entries.set(agent, entry);
@@ -52,14 +53,14 @@ export class Mappings {
     this.#entries.delete(agent);
   }
 
-  /** Agents that have been silent at both ports for so long that a NAT will have forgotten them. */
+  /** Returns agents that were silent at both ports for so long that NATs have forgotten them. */
   silent(now: number): string[] {
     return [...this.#entries].flatMap(([agent, { sights }]) =>
       sights.some((seen) => seen !== null && now - seen.at < forgottenMs) ? [] : [agent],
     );
   }
 
-  /** Whether some agent was heard a moment ago, so that the silence of others says something about them. */
+  /** Returns whether any agent was heard recently, so that the silence of others means something. */
   hears(now: number): boolean {
     return this.#entries
       .values()
@@ -70,7 +71,7 @@ export class Mappings {
     return this.#entries.has(agent);
   }
 
-  /** How many agents have a mapping of each kind. */
+  /** Returns the number of agents with a mapping of each kind. */
   kinds(): Readonly<Record<Mapping['kind'], number>> {
     const counts = { undecided: 0, independent: 0, dependent: 0 };
     for (const { mapping } of this.#entries.values()) counts[mapping.kind]++;
@@ -84,9 +85,9 @@ const undecided: Mapping = { kind: 'undecided' };
 const forgottenMs = 180_000;
 /** Three keepalives. */
 const recentMs = 60_000;
-/** Silence that lets a mapping end, milliseconds. */
+/** Silence after which a mapping ends, milliseconds. */
 export const silenceMs = forgottenMs;
-/** Sights this far apart are of the same time: an agent brings both peers up together. */
+/** Sights this far apart count as simultaneous: an agent brings both peers up together. */
 const togetherMs = 5_000;
 
 function sight(before: Sight | null, endpoint: string, now: number): Sight {
@@ -100,12 +101,13 @@ function judge({ sights, mapping }: Entry, now: number): Mapping {
   if (!a || !b) return follow(mapping, a ?? b ?? null);
   if (a.endpoint === b.endpoint) return { kind: 'independent', endpoint: a.endpoint };
   const [older, newer] = a.movedAt <= b.movedAt ? [a, b] : [b, a];
-  // Still seen where the other was before it moved: it was not heard since. Anything else is compared as of the same time.
+  // One port still shows the place from before the move: it was not heard since. All other sights count as
+  // simultaneous.
   const slackMs = newer.before === older.endpoint ? 0 : togetherMs;
   return older.at <= newer.movedAt - slackMs ? follow(mapping, newer) : { kind: 'dependent' };
 }
 
-/** The kind as it was, at the newest place. */
+/** Returns the kind as it was, at the newest place. */
 function follow(mapping: Mapping, newest: Sight | null): Mapping {
   return mapping.kind === 'independent' && newest !== null ? { ...mapping, endpoint: newest.endpoint } : mapping;
 }

@@ -7,22 +7,23 @@ import type { BeaconCounters } from './counters.ts';
 import type { KnownAgent, KnownAgents } from './known-agents.ts';
 import { WorkBudget } from './work-budget.ts';
 
+/** Parts of the beacon that a port uses. */
 export interface PortDeps {
   readonly privateKey: string;
   readonly known: KnownAgents;
   readonly counters: BeaconCounters;
-  /** An authenticated message of an agent came from there (`host:port`). */
+  /** An authenticated message of an agent came from this place (`host:port`). */
   readonly seen: (agent: KnownAgent, source: string) => void;
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
-/** Part of the event loop that handshakes of one port may take, and how far they may run ahead: agents come back together. */
+/** Share of the event loop for handshakes of one port, and the burst ahead of it: agents come back together. */
 const handshakeShare = 0.15;
 const handshakeBurstMs = 150;
-/** Lookups in the database at a time; who comes meanwhile knocks again. */
+/** Look-ups in the database at a time. Further agents are dropped and knock again. */
 const lookupLimit = 256;
 
-/** One UDP port that answers WireGuard handshakes of known keys, and nothing else. */
+/** One UDP port that answers WireGuard handshakes of known keys and nothing else. */
 export class BeaconPort {
   readonly #deps: PortDeps;
   readonly #responder: Responder;
@@ -35,7 +36,10 @@ export class BeaconPort {
     this.#responder = new Responder({ privateKey: deps.privateKey, random: randomBytes });
   }
 
-  /** Resolves with the port, or rejects with the system's error. An IPv6 host takes IPv4 too where the system lets it. */
+  /**
+   * Opens the port. Resolves with its number, or rejects with the system's error. An IPv6 host takes IPv4 too where the
+   * system permits.
+   */
   listen(host: string, port: number): Promise<number> {
     const socket = createSocket({ type: host.includes(':') ? 'udp6' : 'udp4' });
     this.#socket = socket;
@@ -51,7 +55,7 @@ export class BeaconPort {
     });
   }
 
-  /** Its sessions end at once. */
+  /** Ends the sessions of a key at once. */
   forget(publicKey: string): void {
     this.#responder.forget(publicKey);
   }
@@ -62,7 +66,7 @@ export class BeaconPort {
     if (socket !== null) await new Promise<void>((resolve) => socket.close(() => resolve()));
   }
 
-  /** Anybody can send datagrams: one that makes trouble is dropped, and told now and then. */
+  /** Every host can send datagrams: one that fails is dropped, and failures are logged at intervals. */
   readonly #failed = occasionally(
     (err, before) => this.#deps.log.warn({ err, before }, 'a datagram to the beacon failed'),
     () => performance.now(),
@@ -73,7 +77,7 @@ export class BeaconPort {
     if (address === null || from.port === 0) return;
     const source = endpointText(address, from.port);
     const began = performance.now();
-    // The rest of the controller runs on the same loop: a beacon that is flooded waits, everything else goes on.
+    // The controller shares this event loop. A flooded beacon waits so that the rest continues.
     if (isInitiation(datagram) && !this.#budget.admits(began)) {
       this.#deps.counters.refused('busy');
       return;
@@ -107,12 +111,12 @@ export class BeaconPort {
     else this.#send(socket, result.datagram, from);
   }
 
-  /** Only this moves a mapping: whoever sent it holds the agent's private key, and has read our answer. */
+  /** Only this message moves a mapping: its sender holds the agent's private key and has read our answer. */
   #authenticated({ peer, source, first }: Authenticated): void {
     if (first) this.#deps.counters.handshake();
     const agent = this.#deps.known.remembered(peer);
     if (agent) this.#deps.seen(agent, source);
-    // A session of a key that is not remembered: looked up anew, for it may be nobody's by now.
+    // The key of the session is not remembered. It is looked up again, because it may belong to no agent now.
     else if (this.#lookups < lookupLimit)
       this.#lookUp(peer, (found) => (found === null ? this.forget(peer) : this.#deps.seen(found, source)));
   }
@@ -130,7 +134,7 @@ export class BeaconPort {
 
   #send(socket: Socket, datagram: Uint8Array, { address, port }: RemoteInfo): void {
     if (socket !== this.#socket) return;
-    // Unreachable senders are nobody's concern: they knock again.
+    // Unreachable senders are ignored: agents knock again.
     socket.send(datagram, port, address, () => {});
   }
 }

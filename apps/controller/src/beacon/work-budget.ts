@@ -1,6 +1,6 @@
 /**
- * Share of the event loop that some work may take. It may run ahead by a burst; then it has to wait until its share has
- * caught up. Times in milliseconds of one clock that only counts up.
+ * Limits work to a share of the event loop. It may run ahead by a burst and then waits until its share has caught up.
+ * Times in milliseconds of one monotonic clock.
  */
 export class WorkBudget {
   readonly #share: number;
@@ -8,13 +8,13 @@ export class WorkBudget {
   #spentMs = 0;
   #at = 0;
 
-  /** `share`: part of the time, 0 to 1. */
+  /** `share`: fraction of the time, 0 to 1. */
   constructor(share: number, burstMs: number) {
     this.#share = share;
     this.#burstMs = burstMs;
   }
 
-  /** Whether there is any left. */
+  /** Returns whether any time is left. */
   admits(now: number): boolean {
     this.#spentMs = Math.max(0, this.#spentMs - (now - this.#at) * this.#share);
     this.#at = now;

@@ -10,7 +10,7 @@ import { newAgent, ScriptedAgent } from './testing/scripted-agent.ts';
 import { Alarm } from './timers.ts';
 import { WorkQueue } from './work-queue.ts';
 
-test('a thousand agents that come at once are all served, in turns', async (t) => {
+test('a thousand agents that connect at once are all served in turns', async (t) => {
   const h = await startChannel(t, { limits: { handshakes: 100, handshakesPerSource: 100 } });
   const gateways = Array.from({ length: 1_000 }, () => h.gateway());
   let most = 0;
@@ -51,7 +51,7 @@ function gateOf(change: Partial<GateLimits>) {
   return { gate, time, noted, enter };
 }
 
-test('the gate keeps its bounds, lets all in at last, and lets no source starve the others', () => {
+test('the gate keeps its bounds, admits every guest, and starves no source', () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 60 }), (sources) => {
       const { gate, noted } = gateOf({});
@@ -82,10 +82,10 @@ test('a source with fewer handshakes takes the place of the oldest of the source
   enter('c');
   assert.deepEqual([noted.started.at(-1), noted.evicted], ['c', ['a']]);
   enter('b');
-  assert.deepEqual([noted.evicted, gate.waiting], [['a'], 1], 'nobody has two more than b');
+  assert.deepEqual([noted.evicted, gate.waiting], [['a'], 1], 'no source has two more than b');
 });
 
-test('a handshake that is only just there, or has proven something, keeps its place', () => {
+test('a fresh or proven handshake keeps its place', () => {
   const { time, noted, enter } = gateOf({ handshakesPerSource: 3 });
   const places = ['a', 'a', 'a', 'b'].map((source) => enter(source));
   enter('c');
@@ -98,7 +98,7 @@ test('a handshake that is only just there, or has proven something, keeps its pl
   assert.equal(noted.started.at(-1), 'c');
 });
 
-test('whoever is slow gives way when others wait for its place, and only then', () => {
+test('a slow handshake gives way only when others wait for its place', () => {
   const { gate, time, noted, enter } = gateOf({ handshakesPerSource: 2 });
   for (const source of ['b', 'a', 'a']) enter(source);
   time.advance(60_000);
@@ -125,7 +125,7 @@ test('networks around a host are bounded too', () => {
   assert.equal(one.gate.running, 4);
 });
 
-test('who has gone waits no longer, and the longest queue makes room for others', () => {
+test('a guest that left does not wait, and the longest queue makes room for others', () => {
   const { gate, noted, enter } = gateOf({ handshakes: 1, waitingUpgrades: 10, waitingPerSource: 9 });
   const running = enter('a');
   const waiting = Array.from({ length: 9 }, () => enter('a'));
@@ -143,15 +143,15 @@ test('who has gone waits no longer, and the longest queue makes room for others'
   assert.equal(gate.waiting, 0);
 });
 
-test('an allowance is so much at once and so much a second', () => {
+test('an allowance has a burst and a rate per second', () => {
   const allowance = new Allowance(10, 2, 0);
   assert.deepEqual([allowance.spend(10, 0), allowance.spend(1, 0), allowance.spend(1, 1_000)], [true, false, true]);
   const full = new Allowance(10, 2, 0);
-  assert.equal(full.spend(11, 1_000_000), false, 'what is not used is not saved up');
+  assert.equal(full.spend(11, 1_000_000), false, 'unused allowance does not add up');
   assert.equal(new Allowance(1, 1_000, 1_000).spend(2, 0), false, 'a clock that goes back gives nothing');
 });
 
-test('failures are counted, forgotten with time, and remembered of so many sources only', () => {
+test('failures are counted, forgotten with time, and kept for a bounded number of sources', () => {
   const limiter = new FailureLimiter({ failures: 2, failureForgottenMs: 1_000, failingSources: 3 });
   limiter.failed(['a'], 0);
   assert.equal(limiter.waitMs(['a'], 0), 0);
@@ -165,7 +165,7 @@ test('failures are counted, forgotten with time, and remembered of so many sourc
   assert.equal(limiter.size, 2);
 });
 
-test('networks around a host have more failures to spare, and not without end', () => {
+test('networks around a host may fail more often, within a bound', () => {
   const limiter = new FailureLimiter({ failures: 2, failureForgottenMs: 1_000, failingSources: 1_000 });
   const from = (site: number, host: number) => [`host ${site}.${host}`, `site ${site}`, 'provider'];
   for (let host = 0; host < 8; host++) limiter.failed(from(0, host), 0);
@@ -186,7 +186,7 @@ test('sources are IPv4 addresses, and IPv6 networks of a host, a site and a prov
   assert.deepEqual(same('2001:db8::1', '2001:db8:1::1'), [false, false, false]);
 });
 
-test('a queue does a slice at a time, and a task that waits already once', async () => {
+test('a queue runs a slice at a time, and a waiting task once', async () => {
   const soon: (() => void)[] = [];
   const time = new ManualTime();
   const queue = new WorkQueue({ after: time.after, soon: (run) => void soon.push(run) }, time.clock);
@@ -204,7 +204,7 @@ test('a queue does a slice at a time, and a task that waits already once', async
   assert.deepEqual(slices, [200, 400, 501]);
 });
 
-test('an alarm follows a deadline that moves, with one timer', () => {
+test('an alarm follows a moving deadline with one timer', () => {
   const time = new ManualTime();
   const rings: number[] = [];
   const start = time.clock();

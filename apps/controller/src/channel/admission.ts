@@ -5,19 +5,20 @@ import type { RefusalCode } from './refusals.ts';
 import type { Hello, Proof } from './session-types.ts';
 import type { AgentBook, AgentDirectory, AgentRecord, EnrolmentKeys } from './types.ts';
 
+/** Outcome of an admission. */
 export type Admission =
   | { readonly kind: 'admitted'; readonly record: AgentRecord; readonly enrolled: boolean }
   | { readonly kind: 'refused'; readonly code: RefusalCode };
 
-/** What an agent has shown that has proven its identity key and its WireGuard key. */
+/** What an agent said, once it has proven that it holds its identity key and its WireGuard key. */
 export interface Shown {
   readonly hello: Hello;
   readonly proof: Proof;
 }
 
 /**
- * Decides whether an agent that has proven to hold its identity key may be this gateway's or device's. The identity key decides; the token
- * only enrols, and opens nothing once an identity is pinned. Rejects when the directory does.
+ * Decides whether an agent with a proven identity key may act for this gateway or device. The identity key decides. The
+ * token only enrols, and is worthless once an identity is pinned. Rejects when the directory does.
  */
 export async function admit(
   directory: AgentDirectory,
@@ -33,7 +34,7 @@ export async function admit(
   if (record === null) return refused('unknown-agent');
   if (record.identityKey !== null && sameKey(record.identityKey, identityKey)) {
     if (record.wireguardPublicKey !== wireguardPublicKey) {
-      // It comes back later, with the key that it has then.
+      // The agent comes back later with the key that it has then.
       if (!mayChangeKey(record)) return refused('busy');
       const outcome = await book.wireguardKeyChanged(record.id, wireguardPublicKey);
       if (outcome === 'key-taken') return refused(outcome);
@@ -52,7 +53,7 @@ async function enrol(
   const token = parseEnrolmentToken(tokenText ?? '', record.role);
   if (tokenText === undefined && record.identityKey !== null) return refused('bad-identity');
   if (token === null || token.agent !== record.id) return refused('bad-token');
-  // Also asked when an identity is pinned already: only who has the right token is told so.
+  // Also asked when an identity is pinned already: only a holder of the right token learns about it.
   const outcome = await book.enrol(record.id, token.secret, keys);
   return outcome === 'enrolled' ? { kind: 'admitted', record, enrolled: true } : refused(outcome);
 }

@@ -6,7 +6,7 @@ import type { AgentDirectory } from './types.ts';
 
 const pace = { perAgent: { burst: 3, perSecond: 1 / 30 }, perTenant: { burst: 5, perSecond: 1 } };
 
-test('one agent that uses up its own takes nothing from others of its tenant', () => {
+test('an agent that uses up its budget takes nothing from others of its tenant', () => {
   let now = 0;
   const budget = new AgentBudget(pace, () => now);
   const spend = (agent: string, times: number) =>
@@ -33,7 +33,7 @@ function collected() {
   return { written, directory };
 }
 
-test('of facts that change too fast the newest is written in the end', async () => {
+test('of facts that change too fast, the newest is written last', async () => {
   let now = 0;
   const { written, directory } = collected();
   const log = { info: () => {}, warn: () => {}, debug: () => {}, error: () => {} };

@@ -21,6 +21,7 @@ import type { AgentDescription, AgentRef, DesiredState, DesiredStates, Presence,
 import { UnreachableNotices } from './unreachable-notices.ts';
 import type { WorkQueue } from './work-queue.ts';
 
+/** Parts of the channel that an entry uses, and its callbacks. */
 export interface EntryHost {
   readonly clock: () => number;
   readonly timers: Timers;
@@ -38,7 +39,7 @@ export interface EntryHost {
   /** The set of resources that a gateway cannot reach changed. */
   readonly unreachable: (tenant: string, gateway: string, resources: readonly string[]) => void;
   readonly findPath: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void;
-  /** The gateway or device was deleted; the entry is of no use any more. */
+  /** The gateway or device was deleted. The entry is not used any more. */
   readonly deleted: (entry: AgentEntry) => void;
 }
 
@@ -56,14 +57,14 @@ export interface Introduction {
   readonly agent: AgentDescription;
   /** State that it has in force; null: it does not know. */
   readonly applied: Position | null;
-  /** It has only just enrolled, or brings another WireGuard key: nothing known from before is about its host. */
+  /** It enrolled just now, or brings another WireGuard key. Nothing that is known from before describes its host. */
   readonly newHost: boolean;
 }
 
 const olderDatabase =
   'The agent knows a later revision than the database of the controller has, and does not go back. The database seems to be an older copy: start the controller once with --new-epoch true.';
 
-/** What an agent is told when its admission no longer holds. After `busy` it comes back. */
+/** Refusals of an agent whose admission no longer holds. After `busy` it comes back. */
 const refusals = { rekeyed: 'bad-identity', deleted: 'deleted', 'unknown-identity': 'busy' } as const;
 
 /**

@@ -30,7 +30,7 @@ async function beat(
   await until(() => h.channel.presence(gateway).safeToStop === safeToStop, 'heartbeat taken in');
 }
 
-test('an agent that goes is alive for the grace, and gone after it', async (t) => {
+test('a disconnected agent is alive for the grace time, and gone after it', async (t) => {
   const h = await startChannel(t);
   const { id, agent, events } = await online(h);
   await agent.cut();
@@ -49,7 +49,7 @@ test('an agent that goes is alive for the grace, and gone after it', async (t) =
   assert.equal(events.length, 3);
 });
 
-test('an agent that misses three heartbeats is not alive though its socket is open, and is cut at last', async (t) => {
+test('an agent that misses three heartbeats is not alive although its socket is open, and is cut later', async (t) => {
   const h = await startChannel(t);
   const { id, agent, events } = await online(h);
   h.time.advance(10_000);
@@ -70,7 +70,7 @@ test('an agent that misses three heartbeats is not alive though its socket is op
   assert.equal(h.channel.counters().ended.silent, 1);
 });
 
-test('a change on its way is no outage, one that never arrives is', async (t) => {
+test('a change on its way is no outage, and one that never arrives is', async (t) => {
   const h = await startChannel(t, { heartbeatMs: 600_000 });
   const { id, agent, events } = await online(h);
   h.time.advance(1_000);
@@ -86,7 +86,7 @@ test('a change on its way is no outage, one that never arrives is', async (t) =>
   assert.deepEqual(h.channel.presence(id).applied, { ...agent.state, tookMs: 3 });
 });
 
-test('an agent that starts anew on the same host is no outage while it looks at what is there, a new host is', async (t) => {
+test('an agent that restarts on the same host is no outage while it reads its state, and a new host is', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   await agent.cut();
@@ -106,7 +106,7 @@ test('an agent that starts anew on the same host is no outage while it looks at 
   assert.equal(h.channel.presence(id).converged, false);
 });
 
-test('what was never desired does not count as converged', async (t) => {
+test('a state that was never desired does not count as converged', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
@@ -118,7 +118,7 @@ test('what was never desired does not count as converged', async (t) => {
   assert.equal(h.directory.deployments.size, 0);
 });
 
-test('an error is shown and durable until something applies', async (t) => {
+test('an error is shown and durable until a state is applied', async (t) => {
   const h = await startChannel(t);
   const { id, agent, events } = await online(h);
   agent.send({ type: 'failed', code: 'port-taken', message: 'UDP port 51820 is taken;\nfree it' });
@@ -145,7 +145,7 @@ test('an error is shown and durable until something applies', async (t) => {
   assert.equal(writes(), before + 1);
 });
 
-test('an error from before a restart of the controller goes once the agent confirms its state', async (t) => {
+test('an error from before a restart of the controller ends once the agent confirms its state', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   const identity = newAgent(id, token);
@@ -186,7 +186,7 @@ test('heartbeats count bytes across resets of the counters, and only devices of 
   assert.equal(h.channel.presence(id).statistics.connectedDevices, 0);
 });
 
-test('handshakes are told by the clock of the controller, and a wrong clock is a warning', async (t) => {
+test('handshakes are reported by the clock of the controller, and a wrong clock is a warning', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   const ahead = h.time.clock() + 3_600_000;
@@ -198,7 +198,7 @@ test('handshakes are told by the clock of the controller, and a wrong clock is a
   assert.equal(h.channel.presence(id).statistics.connectedDevices, 1);
 });
 
-test('last contact and handshakes are written in batches, and not lost when the database is away', async (t) => {
+test('last contact and handshakes are written in batches, and not lost when the database fails', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   h.time.advance(4_000);
@@ -234,7 +234,7 @@ test('the endpoint follows the source address and the port', async (t) => {
   await until(() => h.directory.facts.get(id)?.discoveredEndpoint === '[2001:db8::7]:4500', 'IPv6 endpoint');
 });
 
-test('a probe is asked for once by all who wait, and ends without an answer in time', async (t) => {
+test('waiting callers share one probe request, which ends without an answer in time', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   assert.equal(await h.channel.probe('nobody', 1_000), null);

@@ -4,7 +4,10 @@ import { PeerStatisticsBook } from './peer-statistics.ts';
 import { ProbeBook } from './probe-book.ts';
 import type { AgentDescription } from './types.ts';
 
-/** What one agent reports about its host, its peers, its probes and its paths. Reports about items that it was not given are dropped. */
+/**
+ * Reports of one agent about its host, peers, probes and paths. Reports about items outside its desired state are
+ * dropped.
+ */
 export class AgentReports {
   readonly peers = new PeerStatisticsBook();
   readonly probes = new ProbeBook();

@@ -1,4 +1,4 @@
-/** So much at once, and so much a second on top (a token bucket). */
+/** A token bucket: a burst at once, and a steady amount per second after it. */
 export class Allowance {
   readonly #burst: number;
   readonly #perSecond: number;
@@ -12,7 +12,10 @@ export class Allowance {
     this.#at = now;
   }
 
-  /** False when there was not so much left. Epoch milliseconds; a clock that is set back gains nothing. */
+  /**
+   * Spends an amount. Returns false, and spends nothing, when less is left. Takes epoch milliseconds; setting the clock
+   * back gains nothing.
+   */
   spend(amount: number, now: number): boolean {
     const gained = (Math.max(0, now - this.#at) / 1000) * this.#perSecond;
     this.#left = Math.min(this.#burst, this.#left + gained) - amount;
@@ -20,7 +23,10 @@ export class Allowance {
     return this.#left >= 0;
   }
 
-  /** Spends only what is there. Zero, or milliseconds until there is so much; more than ever fits counts as all of it. */
+  /**
+   * Spends the amount if it is there and returns 0. Otherwise returns the milliseconds until it is. An amount above the
+   * burst counts as the burst.
+   */
   take(amount: number, now: number): number {
     const needed = Math.min(amount, this.#burst);
     this.spend(0, now);

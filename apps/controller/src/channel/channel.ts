@@ -28,6 +28,7 @@ import type {
 } from './types.ts';
 import { WorkQueue } from './work-queue.ts';
 
+/** Parts of the controller that the channel uses, and its callbacks. */
 export interface ChannelDeps {
   readonly directory: AgentDirectory;
   readonly states: DesiredStates;
@@ -38,21 +39,22 @@ export interface ChannelDeps {
   readonly timers?: Timers;
   /** Length of a tenant's leases, milliseconds. */
   readonly leaseMs: (tenant: string) => number;
-  /** Told at once when a device's tunnel comes from another address than before. */
+  /** Called at once when the source address of a device's tunnel changed. */
   readonly deviceMoved?: (tenant: string, device: string, source: string) => void;
-  /** Told when resources that a gateway cannot reach are others than before; ids, ascending. */
+  /** Called when the set of resources that a gateway cannot reach changed; ids, ascending. */
   readonly unreachable?: (tenant: string, gateway: string, resources: readonly string[]) => void;
-  /** What the beacon sees of an agent; left out: there is no beacon. */
+  /** Mapping that the beacon sees for an agent. Left out: there is no beacon. */
   readonly mapping?: (agent: string) => Mapping;
   readonly heartbeatMs?: number;
   readonly graceMs?: number;
   readonly log: Log;
-  /** Source address of a request; which proxies to believe is the caller's business. */
+  /** Returns the source address of a request. The caller decides which proxies to trust. */
   readonly peerAddress: (request: IncomingMessage) => string;
   readonly connections?: ConnectionGuard;
   readonly limits?: Partial<ChannelLimits>;
 }
 
+/** The channel as its owner uses it. */
 export interface AgentChannel extends Channel {
   /** Serves the channel path on this server. */
   attach(server: Server): void;
@@ -67,7 +69,7 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
   return new ChannelServer(deps);
 }
 
-/** Handshakes and source addresses kept in memory, of however many devices there ever were. */
+/** Devices whose handshake and source address are kept in memory. */
 const rememberedDevices = 500_000;
 
 type FindPathListener = Parameters<Channel['onFindPath']>[0];
@@ -83,7 +85,7 @@ class ChannelServer implements AgentChannel {
   readonly #budget: AgentBudget;
   readonly #entries = new Map<string, AgentEntry>();
   readonly #links = new Set<Link>();
-  /** Those of the links that still hold a place at the door, and those that were welcomed. */
+  /** Links that still hold a place among the handshakes, and welcomed links. */
   readonly #handshaking = new Map<Link, Place>();
   readonly #live = new Set<Link>();
   readonly #handshakes = new Map<string, number>();
@@ -217,7 +219,7 @@ class ChannelServer implements AgentChannel {
   #opened(visitor: Visitor, heartbeatMs: number): void {
     const { identity, randomBytes, clock } = this.#deps;
     const nonce = Buffer.from(randomBytes(32)).toString('base64');
-    // All agents of a busy tenant together hear of at most a thousand revisions a second.
+    // All agents of a busy tenant together are told at most a thousand revisions a second.
     const revisionGapMs = () => Math.max(this.#limits.revisionGapMs, this.#live.size);
     const exchange = keyExchange('controller', randomBytes(32));
     const settings = { identity, nonce, exchange, heartbeatMs, limits: this.#limits, revisionGapMs };
@@ -253,10 +255,7 @@ class ChannelServer implements AgentChannel {
     }
   }
 
-  /**
-   * Follows the agent's state first and reads its record afterwards. A deletion or re-key before the state is in the record,
-   * a later one arrives as a change.
-   */
+  /** Reads the record after the state: a re-key or deletion is in the record, or arrives later as a change. */
   async #welcome(link: Link, hello: Hello, proof: Proof, admission: Admitted): Promise<void> {
     const { record: admitted, enrolled } = admission;
     if (link.over || this.#stopped !== null) return;
@@ -321,7 +320,7 @@ class ChannelServer implements AgentChannel {
     if (phase !== 'live' && code !== 'busy' && code !== 'lost') this.#doorway.failed(link.sources);
   }
 
-  /** An agent that reads that it was replaced is a second one; a mere reconnect leaves a connection on which nobody answers. */
+  /** An agent that answers its replacement is a second one. The old connection of a reconnect gives no answer. */
   #answered(link: Link, { code }: LinkEnding): void {
     if (code !== 'taken-over' || link.entry === null) return;
     this.#counters.takenOver++;

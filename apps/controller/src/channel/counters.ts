@@ -17,6 +17,7 @@ export interface ChannelCounters {
   ended: Record<string, number>;
 }
 
+/** Returns counters at zero. */
 export function newCounters(): ChannelCounters {
   return {
     connected: 0,

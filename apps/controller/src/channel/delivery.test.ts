@@ -143,7 +143,7 @@ class World {
   }
 }
 
-test('whatever happens, the agent ends at the desired state, items and expiry times', async () => {
+test('after any events, the agent ends at the desired state, with its items and expiry times', async () => {
   const byKey = (items: Iterable<StateItem>) => [...items].toSorted((a, b) => (a.key < b.key ? -1 : 1));
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {

@@ -5,9 +5,10 @@ import type { ItemsFor } from './items-for.ts';
 import type { Path, StateFeed } from './state-feed.ts';
 import type { DesiredState } from './types.ts';
 
+/** Settings of the delivery to one agent. */
 export interface DeliverySettings {
   readonly agent: string;
-  /** Items as the agent understands them. */
+  /** Returns items in the form that the agent's protocol knows. */
   readonly items: ItemsFor;
   readonly sign: (text: string) => string;
   /** Length of a lease that begins now, milliseconds. */
@@ -17,9 +18,10 @@ export interface DeliverySettings {
   readonly snapshotGapMs: number;
 }
 
+/** A step that the delivery asks its session to take. */
 export type DeliveryStep =
   | { readonly kind: 'send'; readonly message: ControllerMessage }
-  /** The whole state is needed: `loaded` is called with it. */
+  /** The whole state is needed: the caller must call `loaded` with it. */
   | { readonly kind: 'load' };
 
 type Plan = { readonly at: number } & (
@@ -29,13 +31,14 @@ type Plan = { readonly at: number } & (
 );
 
 /**
- * Decides what one agent is sent and when, so that it ends at the desired state with a lease that lasts. It compares what
- * was sent with what is desired, never queues: an agent that cannot keep up gets one delta or snapshot once it can.
+ * Decides which messages one agent is sent and when, so that it reaches the desired state with a valid lease. It
+ * compares the sent state with the desired one and never queues. A slow agent gets one delta or snapshot once it can
+ * read.
  */
 export class Delivery {
   readonly #settings: DeliverySettings;
   readonly #feed: StateFeed;
-  /** What the agent has once it has read everything that was sent; null: nothing that could be built on. */
+  /** State of the agent after everything that was sent; null: no known state. */
   #sent: (Position & { readonly serial: number }) | null = null;
   #loading = false;
   #blocked = false;
@@ -54,7 +57,7 @@ export class Delivery {
     return this.#leaseUntil;
   }
 
-  /** First message to an agent that has applied `reported`; `state` is the desired one. */
+  /** Returns the first messages to an agent that has applied `reported`; `state` is the desired one. */
   start(reported: Position | undefined, state: DesiredState, now: number): DeliveryStep[] {
     const serial = reported === undefined ? null : this.#feed.locateReported(reported);
     if (reported === undefined || serial === null) {
@@ -65,7 +68,7 @@ export class Delivery {
     return this.flush(now);
   }
 
-  /** Whatever is due. */
+  /** Returns the messages that are due. */
   flush(now: number): DeliveryStep[] {
     const plan = this.#plan();
     if (plan === null || plan.at > now) return [];
@@ -80,7 +83,7 @@ export class Delivery {
     return this.#snapshot(state, now);
   }
 
-  /** The agent cannot go on from what it has. */
+  /** The agent cannot apply a delta to its state. */
   needSnapshot(now: number): DeliveryStep[] {
     this.#sent = null;
     return this.flush(now);

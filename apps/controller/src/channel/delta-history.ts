@@ -1,11 +1,12 @@
 import type { Revision, StateDelta, StateItem } from '@sallyport/contract/channel';
 
-/** A state of an agent: its hash, and a revision at which it held. */
+/** A state of an agent: its hash, and a revision at which it was desired. */
 export interface Position {
   readonly revision: Revision;
   readonly hash: string;
 }
 
+/** Bounds of a history. */
 export interface HistoryBounds {
   readonly historyDeltas: number;
   readonly historyItems: number;
@@ -16,9 +17,9 @@ interface Step extends Position {
 }
 
 /**
- * The last changes of one agent's desired state, so that an agent that was away for a moment gets what it missed and
- * not everything. Bounded in changes and in items. States are numbered by serials, because several may share a revision
- * (time passes without one) and even a hash (expiry times are not in it).
+ * The last changes of one agent's desired state. An agent that was away briefly gets the changes that it missed instead
+ * of everything. The history is bounded in changes and in items. Each state has a serial, because several states may
+ * share a revision (time passes without one) or a hash (expiry times are not hashed).
  */
 export class DeltaHistory {
   readonly #bounds: HistoryBounds;
@@ -41,8 +42,8 @@ export class DeltaHistory {
   }
 
   /**
-   * Whether a serial is the state that this history began with. Whoever reports that state has it by revision and hash; with
-   * which expiry times, nobody here has seen.
+   * Whether the history began with the state of a serial. An agent that reports that state has the same revision and
+   * hash, but maybe other expiry times.
    */
   inherited(serial: number): boolean {
     return serial === this.#first;
@@ -88,7 +89,7 @@ export class DeltaHistory {
   }
 }
 
-/** One delta that does what several do one after the other. It may remove items that were never there. */
+/** Merges successive deltas into one. It may remove items that the first state does not hold. */
 export function mergeDeltas(steps: readonly { readonly delta: StateDelta }[]): StateDelta {
   const [only] = steps;
   if (only !== undefined && steps.length === 1) return only.delta;

@@ -22,7 +22,7 @@ async function online(h: Harness, role: 'gateway' | 'device', items?: StateItem[
   return { id, token, agent };
 }
 
-test('a device enrols, gets its state, follows it, and is known to be connected and converged', async (t) => {
+test('a device enrols, gets its state, follows it, and is shown as connected and converged', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h, 'device');
   assert.equal(h.directory.row(id).identityKey, agent.identity.signer.publicKey);
@@ -40,7 +40,7 @@ test('a device enrols, gets its state, follows it, and is known to be connected 
   assert.deepEqual(h.directory.told.get(id), { agentVersion: '0.1.0' });
 });
 
-test('neither role passes for the other, and refusals speak of what the agent is', async (t) => {
+test('neither role passes for the other, and refusals name the role of the agent', async (t) => {
   const h = await startChannel(t);
   const [gateway, device] = [h.gateway(), h.device()];
   const refusalOf = async (id: string, token: string, role: 'gateway' | 'device') => {
@@ -58,7 +58,7 @@ test('neither role passes for the other, and refusals speak of what the agent is
   assert.match((await refusalOf(device.id, device.token, 'device')).message, /device was removed/);
 });
 
-test('a device that is deleted is told so at once, and again when it comes back', async (t) => {
+test('a deleted device is told at once, and again when it comes back', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h, 'device');
   h.directory.rows.set(id, 'deleted');
@@ -70,7 +70,7 @@ test('a device that is deleted is told so at once, and again when it comes back'
   assert.equal((await back.expect('refused')).code, 'deleted');
 });
 
-test('the posture of a device is told at once, and one that changes all the time now and then', async (t) => {
+test('a posture is written at once, and one that keeps changing at intervals', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h, 'device');
   const told = () => h.directory.told.get(id)?.posture;
@@ -89,7 +89,7 @@ test('the posture of a device is told at once, and one that changes all the time
   assert.equal(h.directory.writes.deviceTold, 3);
 });
 
-test('a gateway that tells a posture, or a device that tells of probes, does not speak the protocol', async (t) => {
+test('a posture from a gateway, or probes from a device, violate the protocol', async (t) => {
   const h = await startChannel(t);
   const [gateway, device] = [await online(h, 'gateway'), await online(h, 'device')];
   gateway.agent.send({ type: 'posture', facts: {} });
@@ -98,7 +98,7 @@ test('a gateway that tells a posture, or a device that tells of probes, does not
   assert.equal((await device.agent.expect('refused')).code, 'bad-message');
 });
 
-test('ways and times to relays are those of desired peers, as last told, and gone with the connection', async (t) => {
+test('paths and times to relays are those of desired peers, as last reported, and end with the connection', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h, 'device', [clientItem(), peerItem(near), peerItem(far), relayPoint(near)]);
   const stranger = randomUUID();
@@ -153,7 +153,7 @@ test('an agent that finds no path is heard, and a connected one is told to punch
   assert.equal(heard.length, 1);
 });
 
-test('a resource is unreachable when every probe of it fails, as probes say and not as results name it', async (t) => {
+test('a resource is unreachable when all its probes fail, by the resource of the probe and not of the result', async (t) => {
   const told: unknown[] = [];
   const h = await startChannel(t, { unreachable: (tenant, gateway, ids) => told.push([tenant, gateway, ids]) });
   const { id, agent } = await online(h, 'gateway', [
@@ -185,7 +185,7 @@ test('a resource is unreachable when every probe of it fails, as probes say and 
     agent.send({ type: 'noticed', probes: [result('a1', n % 2 === 1), result('a2', false)] });
   agent.send({ type: 'failed', code: 'x', message: 'after all of it' });
   await until(() => h.lines.length > length, 'everything before was heard');
-  assert.equal(told.length, 5, 'what is lost is told at once, and once; that it is back has to wait');
+  assert.equal(told.length, 5, 'a loss is told once and at once; a recovery waits');
   agent.send({ type: 'noticed', probes: [result('a1', false)] });
   agent.send({ type: 'failed', code: 'x', message: 'after that too' });
   await until(() => h.lines.length > length + 1, 'that is heard');

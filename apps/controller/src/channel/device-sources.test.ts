@@ -13,7 +13,7 @@ const report = (gateway: string, endpoint: string, handshake: number) => ({
   handshake,
 });
 
-test('an address is told once, in canonical form, and again when it is another one', () => {
+test('an address is reported once, in canonical form, and again when it changes', () => {
   const sources = new DeviceSources(10);
   assert.equal(sources.seen(report('g', '198.51.100.7:1234', 1000)), '198.51.100.7');
   assert.equal(sources.seen(report('g', '198.51.100.7:9999', 10_000)), null, 'another port is the same address');
@@ -40,7 +40,7 @@ test('an endpoint that packets of a session have moved does not count before a h
   assert.equal(
     sources.seen(report('g', '203.0.113.9:1', 100_400)),
     null,
-    'the same handshake, by a clock that was compared anew',
+    'the same handshake, after the clocks were compared again',
   );
   assert.equal(sources.seen(report('g', '198.51.100.7:1', 100_000)), null);
   assert.equal(sources.seen(report('g', '203.0.113.9:1', 220_000)), '203.0.113.9');
@@ -77,7 +77,7 @@ test('the address of a native device is that of its channel, or a private one in
   assert.equal(sources.seen(report('g', '203.0.113.9:1', 200_000), '2001:db8::7'), null, 'nothing has moved');
 });
 
-test('a bounded number of devices is remembered, those heard of last', () => {
+test('a bounded number of devices is remembered, those with the latest reports', () => {
   const sources = new DeviceSources(2);
   const seen = (device: string) => sources.seen({ ...report('g', '198.51.100.7:1', 1000), device });
   for (const device of ['a', 'b']) assert.notEqual(seen(device), null);
@@ -87,7 +87,7 @@ test('a bounded number of devices is remembered, those heard of last', () => {
   assert.notEqual(seen('b'), null, 'it was forgotten');
 });
 
-test('an agent’s heartbeat tells where its devices are: at once, and behind to the directory', async (t) => {
+test('a heartbeat reports the sources of devices: at once, and in batches to the directory', async (t) => {
   const moved: string[][] = [];
   const h = await startChannel(t, { deviceMoved: (...what) => void moved.push(what) });
   const { id, token } = h.gateway([gatewayItem(), deviceItem('a'), deviceItem('b')]);

@@ -2,7 +2,7 @@ import { parseEndpoint } from '@sallyport/contract';
 import { canonicalUnmapped } from '@sallyport/ip';
 import { believedSource } from './source-agreement.ts';
 
-/** What a gateway says of where a device's tunnel comes from. */
+/** Report of a gateway about the source of a device's tunnel. */
 export interface SourceReport {
   readonly device: string;
   readonly gateway: string;
@@ -12,27 +12,30 @@ export interface SourceReport {
   readonly handshake: number;
 }
 
-/** Where the channel of a native device comes from; null: it is not connected. Undefined: the device is a plain one. */
+/** Source address of a native device's channel; null: it is not connected. Undefined: the device is a plain one. */
 export type ChannelSource = string | null | undefined;
 
 interface Source {
   readonly ip: string;
   readonly gateway: string;
   readonly handshake: number;
-  /** It has had a channel, so without one it does not count as a plain device. */
+  /** The device has had a channel. Without one it does not count as a plain device. */
   readonly native: boolean;
 }
 
-/** Times of one handshake differ by less when the clocks of gateway and controller are compared anew. WireGuard makes 5 s of it. */
+/**
+ * Two reports of one handshake differ by less than this, because clocks are compared again for each report. WireGuard
+ * allows one handshake in 5 s.
+ */
 const newerByMs = 2_000;
 
-/** A session of WireGuard is over three minutes after its handshake. */
+/** WireGuard ends a session three minutes after its handshake. */
 const sessionMs = 180_000;
 
 /**
- * Source addresses of devices. Gateways see a device from different sides, one inside of its network and one outside, and
- * both are right. So that the address does not jump between them, it is the one that the first gateway tells, as long as
- * the device's session with that gateway lasts.
+ * Source addresses of devices. Gateways may see a device from different sides, for example inside and outside of its
+ * network, and both are right. To keep the address stable, the first gateway that reports it decides while the device's
+ * session with it lasts.
  *
  * Anybody on the way can move the endpoint of a session by sending its packets on from elsewhere. So an address counts only
  * with a newer handshake, and for a native device that of its channel, when the two do not contradict each other.
@@ -41,12 +44,12 @@ export class DeviceSources {
   readonly #sources = new Map<string, Source>();
   readonly #limit: number;
 
-  /** `limit`: devices that are remembered at most; the one longest unheard of is forgotten first. */
+  /** `limit`: number of devices remembered. The device without reports for the longest time is forgotten first. */
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Takes a report in. Returns the device's address when it is another one than before, else null. */
+  /** Records a report. Returns the device's address when it changed, else null. */
   seen({ device, gateway, endpoint, handshake }: SourceReport, channel?: ChannelSource): string | null {
     const seen = sourceOf(endpoint);
     if (seen === null) return null;

@@ -12,20 +12,21 @@ import { FailureLimiter, sourcesOf } from './source-limits.ts';
 import type { Timers } from './timers.ts';
 import type { WorkQueue } from './work-queue.ts';
 
-/** An open WebSocket on which nothing was said yet. */
+/** An open WebSocket without any message yet. */
 export interface Visitor {
   readonly ws: WebSocket;
   readonly socket: Duplex;
-  /** Who counts as one when it comes to limits, from narrow to wide. */
+  /** Networks that share limits with this peer, from narrow to wide. */
   readonly sources: readonly string[];
-  /** Canonical address of the peer, when known. */
+  /** Canonical address of the peer; null: unknown. */
   readonly address: string | null;
-  /** Its place among the handshakes, to be given back when the handshake is over. */
+  /** Place of the visitor among the handshakes. It must be given back when the handshake is over. */
   readonly place: Place;
-  /** Called by whoever takes the visitor: what to do when its place is needed. */
+  /** Sets the function that is called when the visitor's place is needed. */
   readonly onEvicted: (evict: () => void) => void;
 }
 
+/** Parts of the channel that the doorway uses, and its callbacks. */
 export interface DoorwayHost {
   readonly clock: () => number;
   readonly timers: Timers;
@@ -36,13 +37,16 @@ export interface DoorwayHost {
   /** False: the source of the request has too many connections under way. */
   readonly mayUpgrade: (request: IncomingMessage, socket: Duplex) => boolean;
   readonly opened: (visitor: Visitor) => void;
-  /** A callback threw; the socket that it was about is cut. */
+  /** A callback threw. Its socket is cut. */
   readonly failed: (error: unknown) => void;
 }
 
 type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
-/** From HTTP upgrade to WebSocket, at a bounded pace: who failed too often is sent away, the rest waits its turn. */
+/**
+ * Turns HTTP upgrades into WebSockets at a bounded pace. A source with too many failures is refused; the others wait
+ * their turn.
+ */
 export class Doorway {
   readonly #host: DoorwayHost;
   readonly #server: WebSocketServer;
@@ -85,7 +89,7 @@ export class Doorway {
     this.#failures.failed(sources, this.#host.clock());
   }
 
-  /** Lets nobody in any more, and resolves when the last connection is closed. */
+  /** Refuses all further upgrades, and resolves when the last connection is closed. */
   async close(): Promise<void> {
     this.#closing = true;
     for (const { server, listener } of this.#attached) server.off('upgrade', listener);
@@ -116,7 +120,7 @@ export class Doorway {
       evict = run;
     };
     let waits = true;
-    // It says or ends something before its turn: it is gone, or no WebSocket client.
+    // A peer that sends or ends before its turn has left, or is no WebSocket client.
     const restless = () => {
       place?.leave();
       socket.destroy();

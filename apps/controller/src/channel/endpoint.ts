@@ -5,7 +5,7 @@ export function plainAddress(text: string): string | null {
   return canonicalUnmapped(text.replace(/%.*$/, ''));
 }
 
-/** `host:port` as WireGuard configurations write it. */
+/** Returns `host:port` as WireGuard configurations write it. */
 export function endpointText(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

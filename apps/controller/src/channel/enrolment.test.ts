@@ -27,7 +27,7 @@ test('an agent with the token enrols, gets everything, and is online once it has
   assert.equal(h.channel.counters().handshaking, 0);
 });
 
-test('once enrolled the token is worth nothing and the identity everything', async (t) => {
+test('after enrolment only the identity admits, and the token does not', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   const identity = newAgent(id, token);
@@ -71,7 +71,7 @@ test('a host with the WireGuard key of a device is refused, at enrolment and lat
   assert.equal(h.directory.row(id).wireguardPublicKey, own.identity.wireguardPublicKey);
 });
 
-test('a wrong token of an enrolled gateway learns nothing', async (t) => {
+test('a wrong token for an enrolled gateway reveals nothing', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   await ScriptedAgent.connect(h.port, newAgent(id, token));
@@ -122,7 +122,7 @@ test('a host that was rebuilt with the identity brings its new WireGuard key', a
   assert.equal(h.directory.row(id).wireguardPublicKey, moved.wireguardPublicKey);
 });
 
-test('a directory that is away refuses for now, and lets in when it is back', async (t) => {
+test('a failing directory refuses for now, and admits when it is back', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   h.directory.broken = true;
@@ -226,7 +226,7 @@ test('an agent whose gateway is re-keyed while its state loads is not admitted',
   assert.equal((await again.expect('refused')).code, 'busy');
 });
 
-test('an agent whose identity is unknown to the runtime is sent away, and admitted again by its record', async (t) => {
+test('an agent whose identity is unknown to the runtime reconnects, and its record decides', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   const first = await ScriptedAgent.connect(h.port, newAgent(id, token));

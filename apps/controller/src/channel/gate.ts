@@ -1,36 +1,40 @@
 import { Alarm, type Timers } from './timers.ts';
 
-/** Who wants to shake hands, and what is done with it. `start` is called once, or `dropped` once. */
+/** A peer that wants a handshake. `start` is called once, or `dropped` once. */
 export interface Guest {
-  /** From the network of one host to wider ones, each of which is bounded too. */
+  /** Networks of the guest, from one host to wider ones. Each of them is bounded. */
   readonly sources: readonly string[];
   readonly start: () => void;
-  /** It waited, and another that has a better right to wait came. */
+  /** The guest waited, and gave its place in the queue to another guest. */
   readonly dropped: () => void;
-  /** It has not proven anything, and its place is needed; it leaves soon. */
+  /** The guest has proven nothing, and its place is needed. It leaves soon. */
   readonly evicted: () => void;
 }
 
-/** What a guest holds from the moment it comes. */
+/** Place of a guest at the gate, in a handshake or in the queue. */
 export interface Place {
-  /** From now on it is not evicted. */
+  /** Protects the guest from eviction from now on. */
   proven(): void;
   /** Gives the place back, or stops waiting. Only the first call counts. */
   leave(): void;
 }
 
+/** Limits of a gate. */
 export interface GateLimits {
   readonly handshakes: number;
-  /** Of one host; a network around it has twice that, one around that four times. */
+  /** Limit for one host. A network around it has twice that, and one around that four times. */
   readonly handshakesPerSource: number;
   readonly waitingUpgrades: number;
   readonly waitingPerSource: number;
-  /** How long a handshake may take while others wait for its place; of a source that has most, while others have fewer. */
+  /**
+   * How long a handshake may take while others wait for its place. Applies to the source with the most handshakes,
+   * while others have fewer.
+   */
   readonly pressureMs: number;
   readonly graceMs: number;
 }
 
-/** How far into a queue to look for somebody whose networks have room. */
+/** How far into a queue to look for a guest whose networks have room. */
 const lookedAt = 64;
 
 interface Entry extends Guest {
@@ -39,18 +43,18 @@ interface Entry extends Guest {
 }
 
 /**
- * Lets a bounded number of handshakes run at once, overall and per source; the others wait their turn. After a controller
- * restart all agents return together, and a few sources must not keep the others out: the source with the most gives way
- * to one with fewer, and whoever is slow gives way when others wait.
+ * Lets a bounded number of handshakes run at once, overall and per source. The others wait their turn. After a restart
+ * of the controller all agents return together, and a few sources must not keep the others out. The source with the
+ * most handshakes gives way to one with fewer. Slow handshakes give way when others wait.
  */
 export class Gate {
   readonly #limits: GateLimits;
   readonly #clock: () => number;
   readonly #alarm: Alarm;
-  /** By the widest source, which take turns. */
+  /** Waiting guests by their widest source. The sources take turns. */
   readonly #waiting = new Map<string, Set<Entry>>();
   readonly #running = new Map<string, number>();
-  /** Oldest first; proven ones are not in it. */
+  /** Running handshakes without a proof, oldest first. */
   readonly #unproven = new Set<Entry>();
   #totalWaiting = 0;
   #totalRunning = 0;
@@ -69,7 +73,7 @@ export class Gate {
     return this.#totalWaiting;
   }
 
-  /** Starts the guest now or when its turn comes; null when too many wait already. */
+  /** Starts the guest now or when its turn comes. Returns null when too many wait already. */
   enter(guest: Guest): Place | null {
     const source = widest(guest);
     const queued = this.#waiting.get(source)?.size ?? 0;
@@ -87,7 +91,7 @@ export class Gate {
     };
   }
 
-  /** Drops all that wait. */
+  /** Drops all waiting guests. */
   clear(): void {
     this.#alarm.stop();
     for (const queue of [...this.#waiting.values()]) for (const entry of [...queue]) this.#drop(entry);
@@ -120,7 +124,7 @@ export class Gate {
         this.#alarm.set(due.at);
         return;
       }
-      // Its place is free at once; that its holder leaves later changes nothing.
+      // The place is free at once. When its holder leaves later, nothing changes.
       this.#finish(due.entry);
       due.entry.state = 'gone';
       due.entry.evicted();
@@ -129,7 +133,7 @@ export class Gate {
 
   #start(entry: Entry): void {
     this.#unqueue(entry);
-    // To the back of the sources, so that all have their turn.
+    // Moves the source to the end, so that all sources take turns.
     const queue = this.#waiting.get(widest(entry));
     if (queue !== undefined) {
       this.#waiting.delete(widest(entry));
@@ -143,7 +147,7 @@ export class Gate {
     entry.start();
   }
 
-  /** Of the source that has fewest; among equals, the one whose turn it is. */
+  /** Returns a guest of the source with the fewest handshakes; among equals, of the source whose turn it is. */
   #next(): Entry | null {
     if (this.#totalRunning >= this.#limits.handshakes) return null;
     let next: Entry | null = null;
@@ -172,7 +176,7 @@ export class Gate {
     return this.#share(source) < this.#limits.handshakesPerSource * 2 ** width;
   }
 
-  /** Who has to make room for somebody who waits, and when. */
+  /** Returns the handshake that must make room for a waiting guest, and when. */
   #firstDue(): { readonly entry: Entry; readonly at: number } | null {
     if (this.#totalWaiting === 0) return null;
     const full = this.#totalRunning >= this.#limits.handshakes;
@@ -183,7 +187,7 @@ export class Gate {
     return slow !== null && greedy !== null ? (greedy.at < slow.at ? greedy : slow) : (slow ?? greedy);
   }
 
-  /** Oldest of a source that has as many as it may, and more waiting. */
+  /** Returns the oldest handshake of a source at its limit that has more guests waiting. */
   #oldestInTheWay(): Entry | null {
     const full = new Set<string>();
     for (const queue of this.#waiting.values()) {
@@ -196,7 +200,10 @@ export class Gate {
     return null;
   }
 
-  /** Oldest of the source that has most, if one that waits has at least two fewer. Of the fresh ones only if all are. */
+  /**
+   * Returns the oldest handshake of the source with the most, if a waiting source has at least two fewer. A fresh
+   * handshake is chosen only if all are fresh.
+   */
   #greediest(): Entry | null {
     let fewest = Number.POSITIVE_INFINITY;
     for (const source of this.#waiting.keys()) {
@@ -213,7 +220,7 @@ export class Gate {
     return greediest;
   }
 
-  /** Sends half of the longest queue away, if it is longer than the newcomer's. */
+  /** Drops half of the longest queue, if it is longer than the newcomer's. */
   #makeRoom(queued: number): boolean {
     let longest: Set<Entry> | null = null;
     for (const queue of this.#waiting.values()) if (queue.size > (longest?.size ?? queued + 1)) longest = queue;

@@ -1,4 +1,4 @@
-/** Milliseconds between the clocks of agent and controller from which on it is a fault of the host. */
+/** Difference between the clocks of agent and controller that counts as a fault of the host, milliseconds. */
 const skewWarnMs = 60_000;
 
 /** Warns once when the clock of an agent's host becomes wrong. */

@@ -83,7 +83,7 @@ test('another protocol number is refused before anything else', async (t) => {
   assert.equal((await peer.expect('refused')).code, 'protocol');
 });
 
-test('a frame too large for a stranger cuts the connection, and so does one too large for anybody', async (t) => {
+test('a frame too large for a stranger cuts the connection, and so does one above the limit of agents', async (t) => {
   const h = await startChannel(t, { limits: { frameBytes: 100_000 } });
   const stranger = await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
   stranger.ws.send('x'.repeat(50_000));
@@ -126,7 +126,7 @@ test('a signature of another key, or of the other side, proves nothing', async (
   assert.equal(h.channel.presence(id).connected, false);
 });
 
-test('the proof of one connection is worth nothing on another', async (t) => {
+test('the proof of one connection is not valid on another', async (t) => {
   const h = await startChannel(t);
   const { agent } = await online(h);
   await agent.cut();
@@ -156,7 +156,7 @@ test('a peer that does not finish the handshake is cut when its time is over', a
   assert.equal(h.channel.counters().handshaking, 0);
 });
 
-test('a source that fails too often is sent away for a while, others are not', async (t) => {
+test('a source that fails too often is refused for a while, and others are not', async (t) => {
   const h = await startChannel(t, { limits: { failures: 3 } });
   const from = (source: string) => ({ 'x-source': source });
   for (let i = 0; i < 3; i++) {
@@ -171,7 +171,7 @@ test('a source that fails too often is sent away for a while, others are not', a
   assert.equal(h.channel.counters().limited, 1);
 });
 
-test('handshakes of one source wait their turn, and too many waiting are sent away', async (t) => {
+test('handshakes of one source wait their turn, and above the limit they are refused', async (t) => {
   const h = await startChannel(t, { limits: { handshakesPerSource: 2, waitingUpgrades: 1 } });
   const open = (source: string) => ScriptedAgent.open(h.port, newAgent(h.gateway().id), { 'x-source': source });
   const [first] = [await open('192.0.2.1'), await open('192.0.2.1')];
@@ -215,7 +215,7 @@ for (const [what, tamper] of Object.entries(tampering)) {
   });
 }
 
-test('what a relay reads of an enrolment is neither the token nor the WireGuard key, and it cannot swap them', async (t) => {
+test('a relay of an enrolment reads neither the token nor the WireGuard key, and cannot swap them', async (t) => {
   const h = await startChannel(t);
   const { id, token } = h.gateway();
   const agent = await ScriptedAgent.connect(h.port, newAgent(id, token));
@@ -254,7 +254,7 @@ test('silent upgrades from a few addresses do not keep an agent out', async (t) 
   await until(() => h.channel.counters().waiting === 0, 'the gone wait no longer');
 });
 
-test('a peer that goes while it waits, or speaks before its turn, waits no longer', async (t) => {
+test('a waiting peer that leaves, or sends before its turn, is dropped', async (t) => {
   const h = await startChannel(t, { limits: { handshakes: 1 } });
   await ScriptedAgent.open(h.port, newAgent(h.gateway().id));
   const waiting = Array.from({ length: 3 }, () => silentUpgrade(h.port, '127.0.0.1'));
@@ -266,7 +266,7 @@ test('a peer that goes while it waits, or speaks before its turn, waits no longe
   waiting[2]?.destroy();
 });
 
-test('an agent has so many bytes to spend, and a heartbeat about ten thousand devices is not too many', async (t) => {
+test('an agent has a bounded rate of bytes, and a heartbeat about ten thousand devices fits', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h);
   const peers = Array.from({ length: 10_000 }, (_, n) => ({
@@ -298,7 +298,7 @@ test('an agent that floods is cut, the others are served', async (t) => {
   await until(() => h.channel.presence(other.id).converged, 'the other is served');
 });
 
-test('other paths and plain sockets are none of its business', async (t) => {
+test('other paths and plain sockets are not handled', async (t) => {
   const h = await startChannel(t);
   assert.equal(await upgradeStatus(h.port, '/elsewhere'), 404);
   assert.equal(await upgradeStatus(h.port, `/qa${channelPath}`), 404);

@@ -1,8 +1,12 @@
 import type { StateItem } from '@sallyport/contract/channel';
 
+/** Converts items to the form that one protocol knows. */
 export type ItemsFor = (items: readonly StateItem[]) => StateItem[];
 
-/** Returns a function that leaves out of items what an agent of this protocol would refuse. Their hash stays the same. */
+/**
+ * Returns a function that removes from items the fields that agents of this protocol would refuse. The hash of the
+ * items stays the same.
+ */
 export function itemsFor(protocol: number): ItemsFor {
   return protocol >= 3 ? (items) => [...items] : (items) => items.map(beforeThree);
 }

@@ -6,7 +6,7 @@ export interface ControllerIdentity {
   readonly sign: (text: string) => string;
 }
 
-/** Whether an Ed25519 signature over the text is good. False for anything malformed; never throws. */
+/** Returns whether an Ed25519 signature over the text is valid. Returns false for malformed input; never throws. */
 export function verifyText(publicKey: string, text: string, signature: string): boolean {
   try {
     const bytes = Buffer.from(signature, 'base64');
@@ -16,7 +16,10 @@ export function verifyText(publicKey: string, text: string, signature: string): 
   }
 }
 
-/** The one base64 text of a 32-byte key, or null: spare bits and missing padding make several of the same bytes. */
+/**
+ * Returns the canonical base64 text of a 32-byte key, or null. Spare bits and missing padding give the same bytes
+ * several texts.
+ */
 export function canonicalKey(text: string): string | null {
   const bytes = Buffer.from(text, 'base64');
   return bytes.length === 32 && bytes.some((byte) => byte !== 0) ? bytes.toString('base64') : null;

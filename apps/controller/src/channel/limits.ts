@@ -6,7 +6,10 @@ export interface ChannelLimits {
   readonly handshakeMs: number;
   /** Bytes that an agent may send before it has proven itself. */
   readonly handshakeBytes: number;
-  /** How long it may be while others wait for its place; of a source that has most, while others have fewer. */
+  /**
+   * How long a handshake may take while others wait for its place. Applies to the source with the most handshakes,
+   * while others have fewer.
+   */
   readonly pressureMs: number;
   readonly graceMs: number;
   /** Handshakes at the same time; further upgrades wait. */
@@ -15,12 +18,12 @@ export interface ChannelLimits {
   /** Upgrades that may wait; further ones get 503. */
   readonly waitingUpgrades: number;
   readonly waitingPerSource: number;
-  /** Failed handshakes of one source before it gets 429, and after how long one is forgotten. */
+  /** Failed handshakes of one source before it gets 429, and the time after which one failure is forgotten. */
   readonly failures: number;
   readonly failureForgottenMs: number;
   /** Sources whose failures are remembered. */
   readonly failingSources: number;
-  /** Longest frame; a heartbeat about 10,000 devices fits into it twice. */
+  /** Longest frame. A heartbeat about 10,000 devices needs half of it. */
   readonly frameBytes: number;
   readonly messageBurst: number;
   readonly messagesPerSecond: number;
@@ -29,22 +32,23 @@ export interface ChannelLimits {
   /** An agent with more than `highWater` unsent bytes gets nothing more until fewer than `lowWater` are left. */
   readonly highWater: number;
   readonly lowWater: number;
-  /** The connection of an agent that reads nothing for so long is cut. */
+  /** The connection of an agent that reads nothing for this long is cut. */
   readonly stallMs: number;
-  /** Deltas kept per gateway, and for how long after its agent left. */
+  /** Deltas and items kept per agent, and how long after the agent left. */
   readonly historyDeltas: number;
   readonly historyItems: number;
   readonly retentionMs: number;
-  /** Least time between deltas, between snapshots that the agent asked for, and between leases that only tell a revision. */
+  /** Least time between deltas, between snapshots on request, and between leases that only carry a revision. */
   readonly deltaGapMs: number;
   readonly snapshotGapMs: number;
   readonly revisionGapMs: number;
-  /** How long an agent that had applied what was desired may take for the next change before it counts as behind. */
+  /** How long an agent in the desired state may take for the next change before it counts as behind. */
   readonly settleMs: number;
   readonly writeBehindMs: number;
   readonly storePace: StorePace;
 }
 
+/** Limits of the running controller. Tests override single ones. */
 export const defaultLimits: ChannelLimits = {
   handshakeMs: 10_000,
   handshakeBytes: 16 * 1024,

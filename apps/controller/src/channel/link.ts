@@ -15,41 +15,45 @@ import type { Session } from './session.ts';
 import type { SessionEffect, SessionInput } from './session-types.ts';
 import { Alarm, type Timers } from './timers.ts';
 
+/** Why a link ended, and in which phase. */
 export type LinkEnding = Extract<SessionEffect, { kind: 'end' }>;
 
+/** Parts of the channel that a link uses, and its callbacks. */
 export interface LinkHost {
   readonly clock: () => number;
   readonly timers: Timers;
   readonly limits: ChannelLimits;
-  /** Effects that are not about the socket. */
+  /** Carries out effects that do not concern the socket. */
   readonly carryOut: (link: Link, effect: Exclude<SessionEffect, { kind: 'send' | 'seal' | 'end' }>) => void;
   readonly sent: (message: ControllerMessage) => void;
   /** Called once, when the session is over. */
   readonly ended: (link: Link, ending: LinkEnding) => void;
-  /** The peer has answered the end of its session, so it was there to read it. */
+  /** The peer answered the end of its session, so it has read it. */
   readonly answered: (link: Link, ending: LinkEnding) => void;
-  /** A callback of the connection threw. It is cut after this. */
+  /** A callback of the connection threw. The connection is cut afterwards. */
   readonly failed: (link: Link, error: unknown) => void;
 }
 
-/** How long a peer has to close its side after being told to. */
+/** How long a peer may take to close its side after the close frame. */
 const lingerMs = 2_000;
 
-/** Endings after which nobody is there to say goodbye to. */
+/** Endings after which the peer does not read any more. */
 const atOnce: ReadonlySet<LinkEnding['code']> = new Set(['stalled', 'silent', 'evicted']);
 
-/** Of one read from the socket, twice: what may come with the end of one message and with the beginning of the next. */
+/**
+ * Twice the size of one read from the socket: the end of one message and the beginning of the next may come together.
+ */
 const chunkBytes = 128 * 1024;
 
 /** RFC 6455, 7.1.5: no close frame came. */
 const closedAbnormally = 1006;
 
-/** The thin shell around one WebSocket: frames and time go into the session, its effects come out. */
+/** The thin shell around one WebSocket. Frames and time go into the session; the shell carries out its effects. */
 export class Link {
   readonly sources: readonly string[];
   readonly address: string | null;
   readonly session: Session;
-  /** The gateway or device that it was admitted for. */
+  /** Entry of the gateway or device that the agent was admitted for. */
   entry: AgentEntry | null = null;
   readonly #ws: WebSocket;
   readonly socket: Duplex;
@@ -61,7 +65,7 @@ export class Link {
   #congested = false;
   #ending: LinkEnding | null = null;
   #bytesBeforeProof = 0;
-  /** Received since the last whole message, the piece with its end included. */
+  /** Bytes received since the last whole message, including the chunk with its end. */
   #unread = 0;
   #failed = false;
   #cancelLinger: (() => void) | null = null;
@@ -111,10 +115,10 @@ export class Link {
     this.#alarm.set(this.session.nextDeadline()?.at ?? null);
   }
 
-  /** The feed moved. A field, so that a queue knows it by identity. */
+  /** The feed changed. A field, because the queue compares tasks by identity. */
   readonly pump = (): void => this.input({ type: 'changed' });
 
-  /** Does not throw: what goes wrong with one connection ends that connection. */
+  /** Does not throw: a failure of one connection ends that connection. */
   input(input: SessionInput): void {
     if (this.over) return;
     try {
@@ -128,13 +132,13 @@ export class Link {
   readonly #fail = (error: unknown): void => {
     this.#host.failed(this, error);
     this.#ws.terminate();
-    // Once: where the end of the session itself fails, nothing is left to try.
+    // Only once: when ending the session fails too, there is nothing left to try.
     if (this.#failed) return;
     this.#failed = true;
     this.input({ type: 'lost' });
   };
 
-  /** Ends the connection because the controller goes away. */
+  /** Ends the connection because the controller stops. */
   goAway(): void {
     this.input({ type: 'lost' });
     this.#close(1001);
@@ -148,19 +152,19 @@ export class Link {
     this.input((text === null ? null : this.#read(text)) ?? { type: 'garbage' });
   }
 
-  /** Only what the role may say in this phase is looked at; while the directory is asked, that is nothing. */
+  /** Parses only messages that the role may send in this phase. While the directory is asked, there are none. */
   #read(text: string): AgentMessage | null {
     const { phase, role } = this.session;
     return phase === 'admitting' || phase === 'closed' ? null : readAgentMessage(text, phase, role);
   }
 
-  /** Null for what is not sealed as it must be, or is sealed too early. */
+  /** Returns null for a frame that is not sealed as it must be, or is sealed too early. */
   #plain(bytes: Buffer, isBinary: boolean): string | null {
     if (this.#channel === null) return isBinary ? null : bytes.toString();
     return isBinary ? this.#channel.open(bytes) : null;
   }
 
-  /** Takes one message and its bytes off what the agent may send; ends the connection when it sends more. */
+  /** Spends one message and its bytes from the agent's allowance. Ends the connection when it is empty. */
   #spend(bytes: number): boolean {
     if (this.over) return false;
     const now = this.#host.clock();
@@ -169,7 +173,7 @@ export class Link {
     return left;
   }
 
-  /** Ends the connection before more than the largest message of the role and phase was buffered. */
+  /** Ends the connection before it buffers more than the largest message of the role and phase. */
   readonly #countBytes = (chunk: Buffer): void => {
     const live = this.session.phase === 'live';
     this.#unread += chunk.length;

@@ -2,7 +2,7 @@ import type { AgentBudget } from './agent-budget.ts';
 import type { Log } from './log.ts';
 import type { AgentDirectory, DeviceFacts, GatewayFacts } from './types.ts';
 
-/** Of one agent; what concerns the other role is left out. */
+/** Facts about one agent. Fields of the other role are left out. */
 interface Facts extends GatewayFacts {
   readonly deployedAt?: number;
   readonly told?: DeviceFacts;
@@ -11,9 +11,9 @@ interface Facts extends GatewayFacts {
 const rowsPerWrite = 500;
 
 /**
- * What agents tell that must outlive the process, on its way to the directory. Facts of one agent are written at once and
- * one after the other, merged while a write runs; moments are collected and written in batches by `flush`. Nothing is lost when a write
- * fails: it is tried again with the next flush.
+ * Writes reports of agents that must outlive the process to the directory. Facts about one agent are written at once
+ * and one after the other, merged while a write runs. Moments are collected, and `flush` writes them in batches. A
+ * failed write is tried again with the next flush, so nothing is lost.
  */
 export class Observations {
   readonly #directory: AgentDirectory;
@@ -28,7 +28,7 @@ export class Observations {
   #flushing: Promise<void> = Promise.resolve();
   #finishing = false;
 
-  /** `written` is called with the agent whenever facts of it have become durable. */
+  /** `written` is called with the agent after facts about it have become durable. */
   constructor(directory: AgentDirectory, log: Log, budget: AgentBudget, written: (agent: string) => void) {
     this.#directory = directory;
     this.#log = log;
@@ -41,7 +41,7 @@ export class Observations {
     this.#write(gateway);
   }
 
-  /** What a client tells of its device. `later`: with the next flush, because it tells so much. */
+  /** Facts that a client reports about its device. `later`: with the next flush, because reports are frequent. */
   deviceTold(tenant: string, device: string, facts: DeviceFacts, later: boolean): void {
     this.#collect(device, { told: { ...this.#facts.get(device)?.facts.told, ...facts } }, tenant);
     if (!later) this.#write(device);
@@ -60,19 +60,19 @@ export class Observations {
     ofTenant(this.#moved, tenant).set(device, source);
   }
 
-  /** Forgets what is on its way for an agent that is gone. */
+  /** Forgets facts about a deleted agent that are not written yet. */
   forget(agent: string): void {
     this.#facts.delete(agent);
     this.#online.delete(agent);
   }
 
-  /** Writes all that was collected, and tries again what failed before. Resolves when that is done, also when it failed. */
+  /** Writes everything that was collected, and tries failed writes again. Resolves when done, even after a failure. */
   flush(): Promise<void> {
     this.#flushing = this.#flushing.then(() => this.#flushNow());
     return this.#flushing;
   }
 
-  /** Writes all of it, also what would wait for its turn: nobody will be there to do it later. */
+  /** Writes everything, including facts over the budget: there is no later flush. */
   finish(): Promise<void> {
     this.#finishing = true;
     return this.flush();
@@ -130,7 +130,7 @@ export class Observations {
     this.#writing.set(agent, this.#writeFacts(agent));
   }
 
-  /** What comes too fast is merged into its newest state and waits for a flush. */
+  /** Facts over the budget are merged and wait for a flush. */
   #mayWrite(agent: string): boolean {
     const news = this.#facts.get(agent);
     if (news === undefined) return false;

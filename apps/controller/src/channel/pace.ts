@@ -1,6 +1,6 @@
 /**
- * When news that come again and again may go on: at once after a while of quiet, and each further one after a gap that
- * doubles. Times in milliseconds of one clock.
+ * Limits repeated notices: the first one after a quiet time goes at once, and the gap before each further one doubles.
+ * Times in milliseconds of one clock.
  */
 export class Pace {
   readonly #leastMs: number;
@@ -8,18 +8,18 @@ export class Pace {
   #gapMs = 0;
   #at = Number.NEGATIVE_INFINITY;
 
-  /** After `mostMs` without any, news go on at once again. */
+  /** After `mostMs` without a notice, the next one goes at once. */
   constructor(leastMs: number, mostMs: number) {
     this.#leastMs = leastMs;
     this.#mostMs = mostMs;
   }
 
-  /** The first moment at which they may. */
+  /** The earliest moment for the next notice. */
   get next(): number {
     return this.#at + this.#gapMs;
   }
 
-  /** They have. */
+  /** A notice went out. */
   went(now: number): void {
     const quiet = now - this.#at > this.#mostMs;
     this.#gapMs = quiet ? this.#leastMs : Math.min(this.#mostMs, this.#gapMs * 2);

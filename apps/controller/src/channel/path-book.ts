@@ -1,14 +1,14 @@
 import type { Heartbeat, PathReport, StateDelta, StateItem } from '@sallyport/contract/channel';
 
 /**
- * Ways to gateways and times to relays, as one agent tells them. Speaks only of peers and relay points that are desired of the
- * agent: what it says of others is not believed.
+ * Paths to gateways and times to relays, as one agent reports them. Reports about peers and relay points outside its
+ * desired state are dropped.
  */
 export class PathBook {
   readonly #paths = new Map<string, PathReport | null>();
   readonly #times = new Map<string, number | null>();
 
-  /** All that is desired now. */
+  /** Replaces the desired items. */
   expectOnly(items: readonly StateItem[]): void {
     const keys = new Set(items.map(({ key }) => key));
     for (const id of this.#paths.keys()) if (!keys.has(`peer/${id}`)) this.#paths.delete(id);
@@ -34,7 +34,7 @@ export class PathBook {
     for (const { gateway, rttMs } of relays) if (this.#times.has(gateway)) this.#times.set(gateway, rttMs);
   }
 
-  /** Nothing that was told holds any more. */
+  /** Forgets all reports, and keeps the desired items. */
   forget(): void {
     for (const id of this.#paths.keys()) this.#paths.set(id, null);
     for (const id of this.#times.keys()) this.#times.set(id, null);
@@ -44,7 +44,7 @@ export class PathBook {
     return [...this.#paths.values()].filter((path) => path !== null);
   }
 
-  /** Milliseconds by gateway; those that do not answer are left out. */
+  /** Milliseconds by gateway. Relays without an answer are left out. */
   get relayTimes(): ReadonlyMap<string, number> {
     return new Map([...this.#times].flatMap(([gateway, rttMs]) => (rttMs === null ? [] : [[gateway, rttMs] as const])));
   }

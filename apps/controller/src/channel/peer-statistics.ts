@@ -16,9 +16,8 @@ const none: PeerCounters = { connectedDevices: 0, bytesIn: 0, bytesOut: 0, lastH
 const connectedMs = 180_000;
 
 /**
- * Statistics of one gateway's devices, from heartbeats that carry WireGuard's own counters. Those begin again at zero when a
- * peer is made anew, so what counts is how they grow. Speaks only of devices that are desired on the gateway: what an agent
- * says of others is not believed.
+ * Statistics of one gateway's devices, from heartbeats with WireGuard's own counters. Those restart at zero when a peer
+ * is created again, so only their growth counts. Reports about devices outside the gateway's desired state are dropped.
  */
 export class PeerStatisticsBook {
   readonly #peers = new Map<string, Peer | null>();
@@ -44,8 +43,8 @@ export class PeerStatisticsBook {
   }
 
   /**
-   * Takes a heartbeat's statistics in. `skewMs` is what the agent's clock is ahead. Returns the devices whose last handshake
-   * is a later one than before, with its time.
+   * Records the statistics of a heartbeat. `skewMs`: how far the agent's clock is ahead. Returns devices with a newer
+   * handshake than before, and its time.
    */
   record(peers: readonly PeerStatistics[], skewMs: number, now: number): Map<string, number> {
     const seen = new Map<string, number>();
@@ -53,7 +52,7 @@ export class PeerStatisticsBook {
       const before = this.#peers.get(report.peer);
       if (before === undefined) continue;
       const handshake = report.lastHandshake === null ? null : Math.min(report.lastHandshake - skewMs, now);
-      // The offset between the clocks is only known to within the time a heartbeat travels.
+      // The offset between the clocks is only as exact as the travel time of a heartbeat.
       if (handshake !== null && handshake > (before?.lastHandshake ?? 0) + 1_000) seen.set(report.peer, handshake);
       this.#bytesIn += growth(before?.rxBytes ?? 0, report.rxBytes);
       this.#bytesOut += growth(before?.txBytes ?? 0, report.txBytes);

@@ -3,6 +3,7 @@ import type { Position } from './delta-history.ts';
 import { PeerStatisticsBook } from './peer-statistics.ts';
 import type { Presence } from './types.ts';
 
+/** Times that decide whether an agent counts as alive and converged. */
 export interface PresenceSettings {
   readonly heartbeatMs: number;
   readonly graceMs: number;
@@ -11,7 +12,7 @@ export interface PresenceSettings {
 
 type Applied = NonNullable<Presence['applied']>;
 
-/** An agent that never connected to this process. */
+/** Presence of an agent that never connected to this process. */
 export const absent: Presence = {
   connected: false,
   alive: false,
@@ -56,8 +57,8 @@ export class AgentPresence {
   }
 
   /**
-   * `applied`: what the agent has in force, as it says. An agent that has only just started does not know yet; what was in force
-   * before it counts for a moment, except on a new host.
+   * `applied`: the state that the agent reports to be in force. An agent that has just started does not know it yet.
+   * Then the state from before counts for a moment, except on a new host.
    */
   connected(applied: Position | null, newHost: boolean, now: number): void {
     this.#connected = true;
@@ -81,12 +82,12 @@ export class AgentPresence {
     this.#lastSeen = now;
   }
 
-  /** Until its lease ends, or another agent enrols, a re-keyed gateway goes on as it is: its packets still flow. */
+  /** A re-keyed gateway stays as it is until its lease ends or another agent enrols: its packets still flow. */
   hold(until: number | null, now: number): void {
     if (until !== null && this.alive(now)) this.#heldUntil = until;
   }
 
-  /** The agent has this state in force, as it says by itself, on connecting, or in passing with a heartbeat. */
+  /** The agent reports a state in force: in an acknowledgement, on connecting, or in a heartbeat. */
   applied(applied: Applied, how: 'acknowledged' | 'connecting' | 'heartbeat', now: number): void {
     const tookMs = how === 'acknowledged' ? applied.tookMs : (this.#applied?.tookMs ?? applied.tookMs);
     const progress = this.#applied?.hash !== applied.hash || how === 'acknowledged';
@@ -102,7 +103,7 @@ export class AgentPresence {
     }
   }
 
-  /** The agent does not know what is in force. */
+  /** The agent does not know which state is in force. */
   unconfirmed(now: number): void {
     this.#unconfirmedSince ??= now;
   }
@@ -117,7 +118,7 @@ export class AgentPresence {
     this.#safeToStop = safe;
   }
 
-  /** To be called when what is desired has changed. */
+  /** To be called when the desired state changed. */
   desiredMoved(now: number): void {
     if (this.#applied?.hash === this.#desiredHash()) this.#behindSince = null;
     else this.#behindSince ??= now;
@@ -127,7 +128,7 @@ export class AgentPresence {
     return this.#heldUntil;
   }
 
-  /** The agent of this connection has said that a state is in force, and no error since. */
+  /** The agent of this connection reported a state in force, and no error since. */
   get confirmed(): boolean {
     return this.#confirmed;
   }
@@ -138,7 +139,7 @@ export class AgentPresence {
     return this.#connected || now < (this.#goneAt ?? 0) + this.#settings.graceMs;
   }
 
-  /** In force is what is desired, or what was until a moment ago, so that a change on its way is not an outage. */
+  /** Whether the state in force is the desired one, or was until a moment ago. A change on its way is not an outage. */
   converged(now: number): boolean {
     if (this.#applied === null) return false;
     if (this.#heldUntil !== null && now < this.#heldUntil) return this.#appliedWasDesired;
@@ -185,7 +186,7 @@ export class AgentPresence {
   }
 }
 
-/** Everything of a presence that the shown status depends on, as one comparable text. */
+/** Returns everything that the shown status depends on, as one comparable text. */
 export function shownBy(presence: Presence): string {
   const { connected, alive, converged, safeToStop, error } = presence;
   return JSON.stringify([connected, alive, converged, safeToStop, error]);

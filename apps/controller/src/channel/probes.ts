@@ -3,7 +3,7 @@ import type { Timers } from './timers.ts';
 
 type Answer = readonly ProbeResult[] | null;
 
-/** Requests to check everything now: one at a time, shared by all who ask meanwhile. */
+/** Requests to run all probes now. One runs at a time, and later callers join it. */
 export class ProbeRequests {
   readonly #timers: Timers;
   #request: string | null = null;
@@ -13,7 +13,10 @@ export class ProbeRequests {
     this.#timers = timers;
   }
 
-  /** Joins the running request, or begins one: `send` is called with `id`. Null when no answer comes in time. */
+  /**
+   * Joins the running request, or begins one by calling `send` with `id`. Resolves with null when no answer comes in
+   * time.
+   */
   ask(id: string, timeoutMs: number, send: (request: string) => void): Promise<Answer> {
     return new Promise((resolve) => {
       const finish = (answer: Answer): void => {
@@ -34,7 +37,7 @@ export class ProbeRequests {
     if (request === this.#request) this.#finishAll(results);
   }
 
-  /** The agent is gone: nobody will answer. */
+  /** The agent is gone: waiting requests end without an answer. */
   abandon(): void {
     this.#finishAll(null);
   }

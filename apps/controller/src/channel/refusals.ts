@@ -1,10 +1,11 @@
 import type { AgentRole, Refused } from '@sallyport/contract/channel';
 
+/** Code of a refusal in the protocol. */
 export type RefusalCode = Refused['code'];
 
 /**
- * What an agent is told when its connection ends. The sentences say what to do and nothing about the gateway or device that
- * the other side need not know. `final`: a person must act first.
+ * Refusals, as the agent gets them before its connection ends. Each sentence says what to do, and nothing about the
+ * gateway or device that the other side does not need to know. `final`: a person must act first.
  */
 export function refusal(code: RefusalCode, role: AgentRole): Refused {
   const [message, final] = refusals[code];
@@ -48,7 +49,7 @@ const refusals: Record<RefusalCode, readonly [message: Sentence, final: boolean]
   ],
   'bad-identity': [
     {
-      gateway: 'The identity of this agent is not the one that enrolled; re-key the gateway to enrol it anew',
+      gateway: 'The identity of this agent is not the one that enrolled; re-key the gateway to enrol it again',
       device: 'The identity of this client is not the one that enrolled; enrol this host as another device',
     },
     true,

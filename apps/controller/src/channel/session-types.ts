@@ -5,15 +5,16 @@ import type { StateFeed } from './state-feed.ts';
 import type { DesiredState } from './types.ts';
 
 /**
- * greeting: waits for hello. proving: has proven itself, waits for the agent's proof. admitting: the agent has proven that it
- * holds its key, the directory is asked. live: state flows. closed: nothing happens any more.
+ * greeting: waits for hello. proving: the controller has proven itself and waits for the agent's proof. admitting: the
+ * agent has proven its key, and the directory is asked. live: state flows. closed: no input has an effect.
  */
 export type Phase = 'greeting' | 'proving' | 'admitting' | 'live' | 'closed';
 
+/** Input of a session that is no message of the agent. */
 export type SessionEvent =
-  /** A frame that is no message of the protocol, or not sealed as it must be. */
+  /** A frame that is no message of the protocol, or is not sealed correctly. */
   | { readonly type: 'garbage' }
-  /** Others need the place of a handshake that has proven nothing yet. */
+  /** Another peer needs the place of this handshake, which has proven nothing yet. */
   | { readonly type: 'evicted' }
   /** A deadline may have passed. */
   | { readonly type: 'time' }
@@ -23,12 +24,12 @@ export type SessionEvent =
       readonly feed: StateFeed;
       readonly state: DesiredState;
       readonly leaseMs: () => number;
-      /** What the beacon sees of the agent at present. */
+      /** Returns the mapping that the beacon sees for the agent now. */
       readonly mapping: () => Mapping;
     }
-  /** The connection must end, at any time and for any reason outside of it. */
+  /** The connection must end, for a reason outside of it. */
   | { readonly type: 'rejected'; readonly code: RefusalCode }
-  /** The feed moved. */
+  /** The feed changed. */
   | { readonly type: 'changed' }
   | { readonly type: 'loaded'; readonly state: DesiredState | null }
   | { readonly type: 'congested' }
@@ -38,22 +39,27 @@ export type SessionEvent =
   /** The socket is gone. */
   | { readonly type: 'lost' };
 
+/** Any input of a session. */
 export type SessionInput = AgentMessage | SessionEvent;
 
 type Message<T extends AgentMessage['type']> = Extract<AgentMessage, { type: T }>;
+/** First message of an agent. */
 export type Hello = Message<'hello'>;
+/** Message in which an agent proves its keys. */
 export type Proof = Message<'authenticate'>;
+/** Message of a live agent that does not concern the session itself. */
 export type Report = Message<'applied' | 'failed' | 'heartbeat' | 'probed' | 'noticed' | 'find-path' | 'posture'>;
 
+/** Effect that the owner of a session must carry out, in order. */
 export type SessionEffect =
   | DeliveryStep
-  /** After what was sent so far, nothing goes out or comes in but through this. */
+  /** Seals everything after the messages sent so far, in both directions. */
   | { readonly kind: 'seal'; readonly channel: SealedChannel }
   /** Ask the directory; answer with `admitted` or `rejected`. */
   | { readonly kind: 'admit'; readonly hello: Hello; readonly proof: Proof }
-  /** Of a live agent only. */
+  /** Comes from a live agent only. */
   | { readonly kind: 'report'; readonly message: Report }
-  /** Close the connection, after what was sent. `phase` is the one in which it ended. */
+  /** Close the connection after the messages that were sent. `phase` is the phase in which it ended. */
   | {
       readonly kind: 'end';
       readonly code: RefusalCode | 'handshake-time' | 'evicted' | 'silent' | 'stalled' | 'lost';

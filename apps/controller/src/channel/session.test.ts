@@ -208,14 +208,14 @@ for (const phase of Object.keys(transitions) as Phase[]) {
   });
 }
 
-test('a device has a posture to tell, and nothing to probe', () => {
+test('a device reports a posture, and has no probes', () => {
   for (const name of Object.keys(inputs) as SessionInput['type'][]) {
     const effects = sessionIn('live', 'device').handle(inputs[name](), start);
     assert.equal(words(effects), ofDevice[name] ?? expected.live[name], name);
   }
 });
 
-test('the controller proves itself over what both sides said', () => {
+test('the controller signs the greetings of both sides', () => {
   const session = sessionIn('greeting');
   const [effect] = session.handle(hello, start);
   assert.ok(effect?.kind === 'send' && effect.message.type === 'challenge');
@@ -224,7 +224,7 @@ test('the controller proves itself over what both sides said', () => {
   assert.ok(!verifyText(controller.publicKey, transcriptText('agent', transcript), effect.message.signature));
 });
 
-test('both sides come to the same keys, and a key that keeps no secret is refused in the clear', () => {
+test('both sides agree on the same keys, and a key without a secret is refused unsealed', () => {
   const effects = sessionIn('greeting').handle(hello, start);
   const [seal] = effects.filter(({ kind }) => kind === 'seal');
   assert.ok(seal?.kind === 'seal');
@@ -252,7 +252,7 @@ test('a signature over anything else is refused', () => {
   }
 });
 
-test('deadlines: handshake, silence, stall and lease, each at its moment', () => {
+test('the deadlines of handshake, silence, stall and lease come at their times', () => {
   const greeting = sessionIn('greeting');
   assert.deepEqual(greeting.nextDeadline(), { at: start + 10_000, why: 'handshake' });
   assert.equal(words(greeting.handle({ type: 'time' }, start + 10_000)), 'end');
@@ -291,7 +291,7 @@ test('an agent of protocol 3 is told its mapping with its next report, once for 
   }
 });
 
-test('a state that is gone when it is needed ends the connection, for the agent to return', () => {
+test('a missing state ends the connection, and the agent returns', () => {
   const session = sessionIn('live');
   assert.equal(words(session.handle({ type: 'need-snapshot', reason: 'r' }, start + 2_000)), 'load');
   assert.equal(words(session.handle({ type: 'loaded', state: null }, start + 2_000)), 'busy end');

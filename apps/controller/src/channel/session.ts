@@ -9,6 +9,7 @@ import { type Steps, transitions } from './session-transitions.ts';
 import type { Hello, Phase, Proof, Report, SessionEffect, SessionEvent, SessionInput } from './session-types.ts';
 import type { DesiredState } from './types.ts';
 
+/** Settings of a session. */
 export interface SessionSettings {
   readonly identity: ControllerIdentity;
   /** 32 random bytes, base64. */
@@ -19,7 +20,7 @@ export interface SessionSettings {
   readonly revisionGapMs: () => number;
 }
 
-/** One connection of an agent, seen from the controller: inputs and the time in, effects out. */
+/** The controller's side of one connection of an agent, as a state machine: inputs and the time in, effects out. */
 export class Session {
   readonly #settings: SessionSettings;
   #phase: Phase = 'greeting';
@@ -67,7 +68,7 @@ export class Session {
     return this.#phase;
   }
 
-  /** As the agent says; a gateway's until it has said anything. */
+  /** Role that the agent claims; `gateway` until it has claimed one. */
   get role(): AgentRole {
     return this.#hello?.role ?? 'gateway';
   }
@@ -94,7 +95,7 @@ export class Session {
     }
   }
 
-  /** Proves the controller before it learns anything of the agent that is secret, and seals what comes after. */
+  /** Proves the controller before the agent sends anything secret, and seals all later messages. */
   #challenge(hello: Hello): SessionEffect[] {
     if (!channelProtocols.includes(hello.protocol)) return this.#refuse('protocol');
     const { identity, nonce, exchange } = this.#settings;
@@ -154,7 +155,7 @@ export class Session {
     return this.role === role ? this.#report(message, now) : this.#refuse('bad-message');
   }
 
-  /** Compares at each report, so that an agent that moves all the time is not told of each place. */
+  /** Compares only at each report, so that an agent that keeps moving is not told of each place. */
   #tellMapping(): SessionEffect[] {
     if ((this.#hello?.protocol ?? 0) < 3) return [];
     const mapping = this.#mapping();
@@ -174,7 +175,7 @@ export class Session {
   }
 
   #loaded(state: DesiredState | null, now: number): SessionEffect[] {
-    // Deleted or in transition: the directory says which when the agent returns.
+    // The gateway or device is deleted or changing. The directory tells the agent which when it returns.
     if (state === null) return this.#refuse('busy');
     return this.#delivery?.loaded(state, now) ?? [];
   }
@@ -231,7 +232,7 @@ export class Session {
     return first ?? { at: this.#silentAt(), why: 'silent' };
   }
 
-  /** Twice what makes a gateway count as gone: an open socket that long without a heartbeat is a dead one. */
+  /** Twice the time after which a gateway counts as gone. An open socket without a heartbeat for that long is dead. */
   #silentAt(): number {
     return this.#heardAt + 6 * this.#settings.heartbeatMs;
   }

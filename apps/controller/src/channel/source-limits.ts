@@ -53,7 +53,7 @@ export class FailureLimiter {
 }
 
 /**
- * Who counts as one when it comes to limits, from narrow to wide: an IPv4 address; an IPv6 /64, which one host has to
+ * Returns the networks that share limits, from narrow to wide: an IPv4 address; an IPv6 /64, which one host has to
  * itself, and the /56 and /48 around it, which one customer may have.
  */
 export function sourcesOf(address: string): readonly string[] {

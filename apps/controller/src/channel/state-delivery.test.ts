@@ -78,7 +78,7 @@ test('an agent whose state is not known any more gets everything', async (t) => 
   await restored.expect('snapshot');
 });
 
-test('the state of a gateway whose agent stays away is not followed for ever', async (t) => {
+test('the state of a gateway whose agent stays away is followed for a bounded time', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await connected(h);
   await agent.cut();
@@ -154,7 +154,7 @@ test('an agent that asks gets a snapshot, and not more than one a second', async
   assert.equal(sent(h).snapshot, 2);
 });
 
-test('an agent that does not read gets one message once it does, not a queue', async (t) => {
+test('an agent that resumes reading gets one message, not a queue', async (t) => {
   const h = await startChannel(t, { limits: { highWater: 200_000, lowWater: 1_000, historyDeltas: 4 } });
   const { id, agent } = await connected(h);
   agent.ws.pause();
@@ -197,7 +197,7 @@ test('an agent that never reads again is cut', async (t) => {
   assert.equal(h.channel.presence(id).connected, false);
 });
 
-test('an agent of the protocol before gets no successors, no ways onward and no ping hints, and the same hash', async (t) => {
+test('an agent of the previous protocol gets no successors, no onward paths and no ping hints, under the same hash', async (t) => {
   const h = await startChannel(t);
   const profile = (expiresAt: number): StateItem => ({
     kind: 'profile',

@@ -2,14 +2,14 @@ import type { Revision, StateDelta } from '@sallyport/contract/channel';
 import { DeltaHistory, type HistoryBounds, mergeDeltas, type Position } from './delta-history.ts';
 import type { StateChange } from './types.ts';
 
-/** What leads from one state to the desired one: `delta` builds it, null when the items are the same. */
+/** A path from one state to the desired one. `delta` builds it; null when the items are the same. */
 export interface Path {
   readonly delta: (() => StateDelta) | null;
 }
 
 /**
- * What is desired of one agent, followed from change to change. Changes may arrive before the state that they change
- * has been loaded, so it takes both in any order.
+ * The desired state of one agent, followed from change to change. A change may arrive before its base state is loaded,
+ * so the feed takes both in any order.
  */
 export class StateFeed {
   readonly #bounds: HistoryBounds;
@@ -21,7 +21,7 @@ export class StateFeed {
     this.#bounds = bounds;
   }
 
-  /** Null until something is known. */
+  /** Null until a state is known. */
   get desired(): Position | null {
     return this.#desired;
   }
@@ -47,7 +47,7 @@ export class StateFeed {
     }
   }
 
-  /** The state as the runtime gives it now. One that is older than what is known already changes nothing. */
+  /** Takes the state that the runtime returned. A state older than the known one changes nothing. */
   loaded({ revision, hash }: Position): void {
     const known = this.#desired;
     if (known !== null && known.revision.epoch === revision.epoch) {
@@ -61,30 +61,36 @@ export class StateFeed {
     this.#desired = { revision, hash };
   }
 
-  /** Serial of a position, or null when nothing but a snapshot leads on from it. */
+  /** Returns the serial of a position, or null when only a snapshot leads on from it. */
   locate(position: Position): number | null {
     return this.#history?.locate(position) ?? null;
   }
 
-  /** Serial of what an agent reports to have, expiry times included; null when nothing but a snapshot leads on from it. */
+  /**
+   * Returns the serial of a state that an agent reports, including expiry times; null when only a snapshot leads on
+   * from it.
+   */
   locateReported(position: Position): number | null {
     const serial = this.locate(position);
     return serial === null || (this.#history?.inherited(serial) && !this.#issued) ? null : serial;
   }
 
-  /** To be called when an agent that had another state, or none, is sent this one: whoever reports it later has it from us. */
+  /**
+   * To be called when an agent with another state, or none, is sent this one. Agents that report it later got it from
+   * here.
+   */
   issued(): void {
     this.#issued = true;
   }
 
-  /** What leads on from a serial, or null when that is not known any more. */
+  /** Returns the path from a serial, or null when it is not kept any more. */
   pathFrom(serial: number): Path | null {
     const steps = this.#history?.since(serial) ?? null;
     if (steps === null) return null;
     return { delta: steps.length === 0 ? null : () => mergeDeltas(steps) };
   }
 
-  /** Whether a state is the desired one, or was at its revision. */
+  /** Returns whether a state is the desired one, or was at its revision. */
   wasDesired(position: Position): boolean {
     return position.hash === this.#desired?.hash || this.locate(position) !== null;
   }

@@ -1,13 +1,14 @@
 import { guarded } from '@sallyport/contract/guard';
 
-/** Where delays come from; a test passes its own. */
+/** Source of delays. Tests pass their own. */
 export interface Timers {
-  /** Runs once after a delay in milliseconds. Returns what calls it off. */
+  /** Runs once after a delay in milliseconds. Returns a function that cancels it. */
   readonly after: (ms: number, run: () => void) => () => void;
-  /** Runs once, after whatever the event loop has to do first. */
+  /** Runs once, after the pending work of the event loop. */
   readonly soon: (run: () => void) => void;
 }
 
+/** Timers of the running process. */
 export const systemTimers: Timers = {
   after(ms, run) {
     const timer = setTimeout(run, ms);
@@ -29,8 +30,8 @@ export function guardedTimers(timers: Timers, failed: (error: unknown) => void):
 const longestMs = 3_600_000;
 
 /**
- * One timer for one owner, that follows a moving deadline cheaply: it is set anew only when the deadline comes nearer. When it
- * goes off too early the owner finds nothing due and sets it again.
+ * One timer for one owner that follows a moving deadline cheaply. It is set again only when the deadline moves closer.
+ * When it rings too early, the owner finds nothing due and sets it again.
  */
 export class Alarm {
   readonly #timers: Timers;
@@ -45,7 +46,7 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings no later than `at`, epoch milliseconds; null asks for nothing. */
+  /** Rings no later than `at`, epoch milliseconds. Null changes nothing. */
   set(at: number | null): void {
     if (at === null || at >= this.#at) return;
     this.#cancel?.();

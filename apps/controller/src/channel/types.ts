@@ -30,13 +30,13 @@ export interface AgentRecord extends AgentRef {
 export interface EnrolmentKeys {
   readonly identityKey: string;
   readonly wireguardPublicKey: string;
-  /** Of the agent's host, as it says. */
+  /** Name of the agent's host, as it reports it. */
   readonly hostname: string;
 }
 
 /**
- * `expired-token`: the right one, too late. `key-taken`: the WireGuard key is somebody else's.
- * `device-limit`: the owner of the device, or the tenant, has as many as allowed.
+ * `expired-token`: the right token, too late. `key-taken`: another agent has the WireGuard key. `device-limit`: the
+ * owner of the device, or the tenant, has as many devices as allowed.
  */
 export type EnrolOutcome =
   | 'enrolled'
@@ -48,7 +48,10 @@ export type EnrolOutcome =
 
 /** The agents of one role. */
 export interface AgentBook {
-  /** `deleted`: an id that existed once; its agent is told to undo everything. A device that may enrol is found already. */
+  /**
+   * `deleted`: an id that existed once; its agent is told to undo everything. A device that has not enrolled yet is
+   * found too.
+   */
   find(id: string): Promise<AgentRecord | 'deleted' | null>;
   /** Checks the token's secret and pins both keys, in one transaction. */
   enrol(id: string, secret: string, keys: EnrolmentKeys): Promise<EnrolOutcome>;
@@ -56,58 +59,61 @@ export interface AgentBook {
   wireguardKeyChanged(id: string, wireguardPublicKey: string): Promise<'changed' | 'key-taken'>;
 }
 
-/** Durable facts about a gateway that change rarely; what is left out is as it was. */
+/** Durable facts about a gateway that change rarely. A fact that is left out stays as it was. */
 export interface GatewayFacts {
   readonly error?: string | null;
-  /** `host:port`. Of the channel's source address, unless `mappingIndependent` comes with it. */
+  /** `host:port`. It comes from the channel's source address, unless `mappingIndependent` is given too. */
   readonly discoveredEndpoint?: string | null;
   /**
-   * From the beacon: whether the mapping of the gateway's WireGuard socket is the same for all destinations. While this is
-   * known, the channel's source address does not count. Null: the beacon knows nothing any more, and it counts again.
+   * From the beacon: whether the gateway's WireGuard socket has the same mapping for all destinations. While this is
+   * known, the channel's source address does not count. Null: the beacon has lost the gateway, and the source address
+   * counts again.
    */
   readonly mappingIndependent?: boolean | null;
 }
 
-/** What a device's client tells of it. */
+/** Facts that a client reports about its device. */
 export interface DeviceFacts {
-  /** Whole. */
+  /** All facts, not only changed ones. */
   readonly posture?: Readonly<Record<string, string | number | boolean | null>>;
   readonly agentVersion?: string;
 }
 
 /**
- * What the channel asks of the rest of the controller. Implemented over the database by features, and in memory by the
- * channel's own tests.
+ * The part of the controller that the channel calls. Features implement it over the database, and the channel's own
+ * tests in memory.
  */
 export interface AgentDirectory {
   readonly agents: Readonly<Record<AgentRole, AgentBook>>;
-  /** First time that a gateway's desired state was applied. Idempotent. */
+  /** Records the first time that a gateway applied its desired state. Idempotent. */
   deployed(gateway: string, at: number): Promise<void>;
   observed(gateway: string, facts: GatewayFacts): Promise<void>;
-  /** Idempotent: what is known already is no change. */
+  /** Idempotent: a known fact is no change. */
   deviceTold(device: string, facts: DeviceFacts): Promise<void>;
-  /** Last moments gateways were known online, written behind in batches. */
+  /** Last moments at which gateways were online, in batches. */
   lastOnline(moments: ReadonlyMap<string, number>): Promise<void>;
-  /** Last handshakes of devices, written behind in batches: device id to epoch milliseconds. */
+  /** Last handshakes of devices in batches: device id to epoch milliseconds. */
   deviceSeen(tenant: string, moments: ReadonlyMap<string, number>): Promise<void>;
-  /** Source addresses of devices, written behind in batches: device id to IP address. */
+  /** Source addresses of devices in batches: device id to IP address. */
   deviceMoved(tenant: string, sources: ReadonlyMap<string, string>): Promise<void>;
 }
 
 /** Compiled desired state of gateways and native devices, by id. Implemented by the tenant runtime. */
 export interface DesiredStates {
-  /** State of an agent now, or null when it does not exist. `hash` is StateHash of `items`. */
+  /** Returns the present state of an agent, or null when it does not exist. `hash` is the StateHash of `items`. */
   current(agent: string): Promise<DesiredState | null>;
   /** Called after every commit that may touch the agent, in revision order. Returns the unsubscribe function. */
   subscribe(agent: string, listener: (change: StateChange) => void): () => void;
 }
 
+/** The state that an agent should have, at a revision. */
 export interface DesiredState {
   readonly revision: Revision;
   readonly hash: string;
   readonly items: () => StateItem[];
 }
 
+/** A change of an agent's desired state, or of its right to get one. */
 export type StateChange =
   | {
       readonly kind: 'delta';
@@ -116,34 +122,35 @@ export type StateChange =
       readonly to: string;
       readonly delta: StateDelta;
     }
-  /** The tenant moved on without touching this agent. */
+  /** The tenant has a new revision that does not touch this agent. */
   | { readonly kind: 'revision'; readonly revision: Revision }
-  /** Re-key: the present identity ends, the agent is refused from now on. */
+  /** Re-key: the present identity ends, and the agent is refused from now on. */
   | { readonly kind: 'rekeyed' }
   /** The runtime missed a part of the log. It may have held a re-key, so the agent must be admitted again. */
   | { readonly kind: 'unknown-identity' }
   | { readonly kind: 'deleted' };
 
-/** What is known of an agent right now. In memory, never in the database. */
+/** Present status of an agent, in memory only. */
 export interface Presence {
   readonly connected: boolean;
-  /** Connected, or gone for less than the grace, or heartbeats not missed yet. */
+  /** Connected with heartbeats, or gone for less than the grace time. */
   readonly alive: boolean;
   /** The agent's applied hash equals the desired one. */
   readonly converged: boolean;
   readonly lastSeen: number | null;
   readonly error: string | null;
   readonly applied: { readonly revision: Revision; readonly hash: string; readonly tookMs: number } | null;
-  /** Of a gateway's devices. */
+  /** Counters of a gateway's devices. */
   readonly statistics: PeerCounters;
   readonly probes: ReadonlyMap<string, ProbeResult>;
   readonly safeToStop: boolean;
-  /** How far the clock of its host is ahead of ours; null until the first heartbeat. */
+  /** Milliseconds that the clock of the agent's host is ahead; null until the first heartbeat. */
   readonly clockSkewMs: number | null;
-  /** What the agent says of itself and its host; left out until one has connected. */
+  /** Description of the agent and its host; left out until one has connected. */
   readonly agent?: AgentDescription;
 }
 
+/** Description of an agent and its host, as the agent reports it. */
 export interface AgentDescription {
   readonly version: string;
   readonly hostname: string;
@@ -152,6 +159,7 @@ export interface AgentDescription {
   readonly wireguard: 'kernel' | 'userspace' | 'memory';
 }
 
+/** Totals over the devices of a gateway. */
 export interface PeerCounters {
   readonly connectedDevices: number;
   readonly bytesIn: number;
@@ -159,30 +167,36 @@ export interface PeerCounters {
   readonly lastHandshake: number | null;
 }
 
-/** What the rest of the controller asks of the channel. Agents are named by the id of their gateway or device. */
-/** Who counts the connections of the listener, agents' among them. */
+/** Limits the connections of the listener, those of agents among them. */
 export interface ConnectionGuard {
-  /** The connection becomes a WebSocket. False: the source of the request has too many. */
+  /** The connection becomes a WebSocket. Returns false when its source has too many. */
   upgrading(request: IncomingMessage, socket: Duplex): boolean;
   /** An agent has proven itself on this connection. */
   proven(socket: Duplex): void;
 }
 
+/** The channel as the rest of the controller uses it. Agents are named by the id of their gateway or device. */
 export interface Channel {
   presence(agent: string): Presence;
-  /** Last handshake of a device with any gateway of its tenant in this process's lifetime, epoch milliseconds. */
+  /** Returns the last handshake of a device with any gateway that this process has heard of, epoch milliseconds. */
   deviceLastHandshake(device: string): number | null;
-  /** Asks the agent to probe everything now. Null when no agent is connected or none answers within the time. */
+  /** Asks the agent to run all probes now. Resolves with null when no agent is connected or no answer comes in time. */
   probe(gateway: string, timeoutMs: number): Promise<readonly ProbeResult[] | null>;
-  /** How the agent reaches the gateways that it has a tunnel to, as it last said; none while it is not connected. */
+  /** Returns the paths of the agent to its gateways, as it last reported them; none while it is not connected. */
   paths(agent: string): readonly PathReport[];
-  /** Round-trip times to relays that answer the agent, by the relaying gateway's id, milliseconds; none while it is not connected. */
+  /**
+   * Returns round-trip times to relays that answer the agent, milliseconds by gateway id; none while it is not
+   * connected.
+   */
   relayTimes(agent: string): ReadonlyMap<string, number>;
-  /** Tells a connected agent that this peer tries to reach it from these endpoints; false when it is not connected. */
+  /**
+   * Tells a connected agent that this peer tries to reach it from these endpoints. Returns false when it is not
+   * connected.
+   */
   punch(agent: string, peer: string, endpoints: readonly string[]): boolean;
-  /** Called when an agent says that no packet gets through to a peer. It may name any peer, and as often as it likes. */
+  /** Called when an agent reports that no packet gets through to a peer. It may name any peer, any number of times. */
   onFindPath(listener: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void): () => void;
-  /** Called when what is shown of an agent may have changed. */
+  /** Called when the shown status of an agent may have changed. */
   onPresence(listener: (agent: string) => void): () => void;
   stop(): Promise<void>;
 }

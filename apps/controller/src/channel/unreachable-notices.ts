@@ -13,7 +13,10 @@ export class UnreachableNotices {
     this.#tell = tell;
   }
 
-  /** `unreachable`: ids, ascending. Returns when to call again at the latest, epoch milliseconds; null: after the next change. */
+  /**
+   * `unreachable`: ids, ascending. Returns the time of the next necessary call, epoch milliseconds; null: after the
+   * next change.
+   */
   update(unreachable: readonly string[], now: number): number | null {
     if (unreachable === this.#told) return null;
     const { next } = this.#pace;

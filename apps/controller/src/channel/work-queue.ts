@@ -4,8 +4,8 @@ const sliceTasks = 200;
 const sliceMs = 10;
 
 /**
- * Work that many connections need at once, done a slice at a time so that the event loop stays free. A task that already waits
- * is not queued again, which merges changes that come in a burst.
+ * Runs work of many connections in slices, so that the event loop stays free. A waiting task is not queued twice, which
+ * merges changes that come in a burst.
  */
 export class WorkQueue {
   readonly #timers: Timers;

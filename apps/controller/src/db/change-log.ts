@@ -9,7 +9,7 @@ export interface LogPart {
   readonly revisions: readonly LoggedRevision[] | null;
 }
 
-/** Reads the log after a consumer's revision. Other reads of the same moment belong into the same `store.read`. */
+/** Reads the log after a consumer's revision. Rows of the same moment must be read in the same `store.read`. */
 export async function readLog(db: Scoped, after: number, atMost = Number.MAX_SAFE_INTEGER): Promise<LogPart> {
   const { first, last } = await logSpan(db);
   if (after < first || after > last) return { head: last, revisions: null };
@@ -45,8 +45,8 @@ export async function logSpan(db: Scoped): Promise<{ first: number; last: number
 }
 
 /**
- * Highest revision that this process has heard of, by tenant, and the newest revisions that it has committed itself. The
- * second is a cache of the log: what is not in it is read from the database.
+ * Highest revision that this process has heard of, by tenant, and the newest revisions that it committed itself. The
+ * second is a cache of the log: older and foreign revisions are read from the database.
  */
 export class ChangeLog implements HeardLog {
   readonly #heads = new Map<string, number>();
@@ -68,7 +68,7 @@ export class ChangeLog implements HeardLog {
     const before = tail.changes;
     tail.add(entry);
     this.#changes += tail.changes - before;
-    // The tenants that were written to last stay.
+    // The tenants of the latest writes stay.
     this.#tails.delete(tenant);
     this.#tails.set(tenant, tail);
     for (const [oldest, { changes }] of this.#tails) {

@@ -8,7 +8,7 @@ import { testFolder } from '../testing/controller-process.ts';
 import { checkpointWhenIdle } from './checkpoints.ts';
 import { openDatabase } from './open.ts';
 
-test('soon after a write, the database file alone holds it', async (t) => {
+test('soon after a write, the database file alone contains it', async (t) => {
   const folder = testFolder(t);
   const file = join(folder, 'sallyport.db');
   const db = openDatabase(file);

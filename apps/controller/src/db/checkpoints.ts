@@ -34,7 +34,7 @@ export function checkpointWhenIdle(db: Kysely<Database>, failed: (error: unknown
   };
 }
 
-/** Rows written since the database was opened. */
+/** Returns the number of rows written since the database was opened. */
 async function changesSoFar(db: Kysely<Database>): Promise<number> {
   const { rows } = await sql<{ n: number }>`SELECT total_changes() AS n`.execute(db);
   return rows[0]?.n ?? 0;

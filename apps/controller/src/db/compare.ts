@@ -37,8 +37,8 @@ export const isNotAmong = (column: string, rows: Expression<unknown>): RawBuilde
 const signs = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /**
- * A pattern with `%` as SQLite's GLOB takes it, with both cases of every letter. LIKE would know the case of ASCII
- * letters only.
+ * Returns a pattern with `%` as a pattern of SQLite's GLOB with both cases of every letter. LIKE knows the case of
+ * ASCII letters only.
  */
 function globOf(pattern: string): string {
   return Array.from(pattern, (character) => {

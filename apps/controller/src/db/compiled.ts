@@ -2,7 +2,7 @@ import type { CompiledQuery, Kysely, QueryResult } from 'kysely';
 import type { Database } from './schema.ts';
 
 /**
- * Runs a query whose text is always the same, with these parameters. `build` is called on the first use only: building
+ * Runs a query with a constant text and these parameters. `build` is called for the first use only, because building
  * and compiling take several times as long as running a small statement. Its parameters must come in the same order.
  */
 export function runCompiled<R>(
@@ -19,5 +19,5 @@ export function runCompiled<R>(
   return db.executeQuery({ ...query, parameters });
 }
 
-/** By database: another dialect has other texts. */
+/** By adapter: each dialect has its own texts. */
 const compiled = new WeakMap<object, Map<string, CompiledQuery>>();

@@ -7,9 +7,9 @@ export interface CopyOptions {
 }
 
 /**
- * Copies an open database, as it is at the end of the copy, into a new file that only its owner can read. Writes go on
- * meanwhile and reach the copy too. Pages are copied few at a time in another thread, and flushed to the disk on the
- * way, because a commit waits for a step that is under way, and the last step flushes everything.
+ * Copies an open database into a new file that only its owner can read. The copy holds the database as it is at the
+ * end; writes continue meanwhile and reach the copy. Another thread copies few pages at a time and flushes them on the
+ * way. A commit waits for a running step, and the last step flushes everything.
  */
 export async function copyDatabase(database: DatabaseSync, file: string, { signal }: CopyOptions): Promise<void> {
   const descriptor = openSync(file, 'wx', 0o600);

@@ -29,7 +29,7 @@ export function sqliteDialect(database: DatabaseSync): Dialect {
 /** Whether a row can be locked. In SQLite a transaction that has begun IMMEDIATE is alone with the whole database. */
 export const hasRowLocks = (db: Kysely<Database>): boolean => !(db.getExecutor().adapter instanceof SqliteAdapter);
 
-/** Distinct statements kept prepared. Lists of varying length make endless SQL texts, so there is a bound. */
+/** Number of statements kept prepared. Lists of varying length make endless SQL texts, so there is a bound. */
 const cachedStatements = 500;
 
 function sqliteDriver(database: DatabaseSync, connection: SqliteConnection): Driver {
@@ -40,7 +40,8 @@ function sqliteDriver(database: DatabaseSync, connection: SqliteConnection): Dri
     releaseConnection: async () => undefined,
     beginTransaction: () => run('BEGIN IMMEDIATE'),
     commitTransaction: () => run('COMMIT'),
-    // SQLite ends some transactions by itself, for example when the disk is full. Then this would fail, and hide why.
+    // SQLite ends some transactions by itself, for example when the disk is full. Then a rollback would fail and hide
+    // the cause.
     rollbackTransaction: async () => {
       if (database.isTransaction) await run('ROLLBACK');
     },

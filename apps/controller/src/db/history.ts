@@ -67,7 +67,7 @@ async function nextSeq(tx: Tx, revision: number): Promise<number> {
 /** An event of the audit trail as the database stores it. */
 export type AuditEvent = Required<WithoutTenant<'audit_events'>>;
 
-/** Hash of an audit event: over its tenant, its columns as they are stored, and the hash of the event before it. */
+/** Returns the hash of an audit event: over its tenant, its stored columns, and the hash of the event before it. */
 export function auditHash(tenant: string, event: Omit<AuditEvent, 'hash'>): string {
   const { revision, seq, at, actor_kind, actor_id, actor_name, source_ip, request_id } = event;
   const { action, kind, object_id, before, after, prev_hash } = event;
@@ -78,7 +78,7 @@ export function auditHash(tenant: string, event: Omit<AuditEvent, 'hash'>): stri
     .digest('hex');
 }
 
-/** What the first event of a tenant holds in the place of the hash before it. */
+/** Stands for the hash before the first event of a tenant. */
 export const genesisHash = '0'.repeat(64);
 
 async function moveHead(tx: Tx, { revision, hash }: Head): Promise<void> {

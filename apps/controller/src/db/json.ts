@@ -1,7 +1,7 @@
 /** The one codec for JSON kept in text columns. */
 export const encodeJson = (value: unknown): string => JSON.stringify(value);
 
-/** The caller names the shape that it wrote; rows are only ever written by this program. */
+/** The caller names the type. Only this program writes these rows. */
 export const decodeJson = <T>(text: string): T => JSON.parse(text) as T;
 
 /** Returns a boolean as the database stores it. */

@@ -26,7 +26,10 @@ export class LogFollower {
     store.onCommit(({ tenant }) => this.#noticed(tenant));
   }
 
-  /** What the consumer holds of the tenant is of this revision or a later one. The first call for a tenant counts. */
+  /**
+   * To be called with the revision at which the consumer read something about the tenant. Only the first call for a
+   * tenant has an effect.
+   */
   startAt(tenant: string, revision: number): void {
     if (!this.#at.has(tenant)) this.#at.set(tenant, revision);
   }

@@ -39,7 +39,7 @@ function knownMigrations(): string[] {
 // Compiled code runs from dist/, the SQL stays with the sources.
 const folder = join(import.meta.dirname.replace(/([\\/])dist([\\/]db)$/, '$1src$2'), 'migrations', 'sqlite');
 
-/** Another program's database may lie under this name. */
+/** A database of another program may have this name. */
 function refuseForeign(database: DatabaseSync): void {
   const tables = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
   if (tables.length === 0 || tables.some(({ name }) => name === 'migrations')) return;

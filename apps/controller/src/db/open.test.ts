@@ -14,7 +14,7 @@ function folder(t: TestContext): string {
   return path;
 }
 
-test('a second controller is told that the data directory is in use, another process as well', async (t) => {
+test('a second controller is told that the data directory is in use, in the same and in another process', async (t) => {
   const file = join(folder(t), 'sallyport.db');
   const db = openDatabase(file);
   t.after(() => db.destroy());
@@ -46,7 +46,7 @@ test('the file is for its owner only, in WAL mode, with every commit on disk', a
   );
 });
 
-test('opening again keeps what is there; a newer database is refused', async (t) => {
+test('opening again keeps the contents; a newer database is refused', async (t) => {
   const file = join(folder(t), 'sallyport.db');
   const first = openDatabase(file);
   await first.insertInto('meta').values({ key: 'a', value: 'b' }).execute();
@@ -60,7 +60,7 @@ test('opening again keeps what is there; a newer database is refused', async (t)
   assert.throws(() => openDatabase(file), /newer version/);
 });
 
-test('columns hold what they are declared for', async (t) => {
+test('columns refuse values of other types', async (t) => {
   const db = openDatabase(join(folder(t), 'sallyport.db'));
   t.after(() => db.destroy());
   await assert.rejects(

@@ -9,7 +9,7 @@ import { sqliteDialect } from './dialect.ts';
 import { migrate } from './migrate.ts';
 import type { Database } from './schema.ts';
 
-/** The database in one file, of which a copy can be made while it is used. */
+/** The database in one file. It can be copied while it is used. */
 export class EmbeddedDatabase extends Kysely<Database> {
   readonly #database: DatabaseSync;
 
@@ -18,7 +18,7 @@ export class EmbeddedDatabase extends Kysely<Database> {
     this.#database = database;
   }
 
-  /** Bytes of the whole database. */
+  /** Returns the bytes of the whole database. */
   size(): number {
     const pragma = (name: string) => Number(Object.values(this.#database.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
     return pragma('page_count') * pragma('page_size');
@@ -29,7 +29,7 @@ export class EmbeddedDatabase extends Kysely<Database> {
     return this.#database.prepare("SELECT 1 FROM meta WHERE key = 'identity'").get() !== undefined;
   }
 
-  /** Makes a new file that holds everything that was committed when the copy ended. Rejects when `signal` aborts. */
+  /** Writes a new file that holds everything committed before the copy ended. Rejects when `signal` aborts. */
   copyTo(file: string, options: CopyOptions): Promise<void> {
     return copyDatabase(this.#database, file, options);
   }
@@ -47,19 +47,19 @@ export class EmbeddedDatabase extends Kysely<Database> {
 export function openDatabase(file: string): EmbeddedDatabase {
   attempt(`the database ${file} cannot be opened`, () => {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    // Never opened here once it exists: closing any descriptor of a file gives up all locks that this process has on it.
+    // Does not open an existing file here: closing any descriptor of a file releases all locks of this process on it.
     if (!existsSync(file)) closeSync(openSync(file, 'wx', 0o600));
     chmodSync(file, 0o600);
   });
   let database: DatabaseSync | null = null;
   try {
     database = new DatabaseSync(file);
-    // Exclusive before WAL: then the index of the log stays in this process's memory, with no shared file.
+    // Exclusive before WAL: then the index of the log is in this process's memory, without a shared file.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
     database.exec('PRAGMA foreign_keys = ON');
-    // Pages in the log before they are moved into the file: a page that changes again meanwhile is moved once.
+    // Pages in the log before they move into the file. A page that changes again meanwhile moves once.
     database.exec('PRAGMA wal_autocheckpoint = 4000');
     migrate(database);
   } catch (error) {

@@ -11,7 +11,7 @@ import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
 
 /**
  * Tables as queries see them, the same in every dialect: text ids, integer epoch milliseconds, 0/1 booleans, JSON as
- * text through `json.ts`. The meaning of columns stands in the migrations.
+ * text through `json.ts`. The migrations explain the columns.
  */
 export interface Database {
   meta: { key: string; value: string };
@@ -68,7 +68,7 @@ interface TenantTable {
   created_at: number;
   name: string;
   revision: number;
-  /** Of the newest audit event. */
+  /** Hash of the newest audit event. */
   audit_hash: Generated<string>;
   overlay_v6: string;
   mtu: number;
@@ -116,7 +116,7 @@ interface GatewayTable {
   intent: GatewayIntent;
   relay_enabled: Bit;
   masquerade: Bit;
-  /** Null: as the tenant's. */
+  /** Null: the tenant's value applies. */
   mtu: number | null;
   deployed_on: number | null;
   last_online: number | null;

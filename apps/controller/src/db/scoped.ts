@@ -21,25 +21,25 @@ export interface Scoped {
     table: T,
     rows: WithoutTenant<T> | readonly WithoutTenant<T>[],
   ): InsertQueryBuilder<Database, T, InsertResult>;
-  /** One row, for the paths that are taken most: the statement is built and compiled once. */
+  /** Inserts one row on a frequent path. The statement is built and compiled once. */
   insert<T extends TenantScoped>(table: T, row: Required<WithoutTenant<T>>): Promise<void>;
   updateTable<T extends TenantScoped>(table: T): UpdateQueryBuilder<Database, T, T, UpdateResult>;
   deleteFrom<T extends TenantScoped>(table: T): DeleteQueryBuilder<Database, T, DeleteResult>;
-  /** From `tenants`, the tenant's own row. */
+  /** Selects from the tenant's own row in `tenants`. */
   selectTenant(): SelectQueryBuilder<Database, 'tenants', Record<never, never>>;
   updateTenant(): UpdateQueryBuilder<Database, 'tenants', 'tenants', UpdateResult>;
-  /** Runs a query that these builders made and whose text is always the same: see `runCompiled`. Returns its rows. */
+  /** Runs a query of these builders with a constant text (see `runCompiled`). Returns its rows. */
   run<R>(name: string, parameters: readonly unknown[], build: () => CompiledQuery<R>): Promise<readonly R[]>;
-  /** The tenant's own row, when the tenant is created. */
+  /** Inserts the tenant's own row when the tenant is created. */
   insertTenant(row: Omit<NewRow<'tenants'>, 'id'>): InsertQueryBuilder<Database, 'tenants', InsertResult>;
 }
 
 /** A new row without its tenant, which `scoped` adds. */
 export type WithoutTenant<T extends TenantScoped> = Omit<NewRow<T>, 'tenant_id'>;
 
-/** The one way to query a tenant's tables. In a write, give it the transaction's `db`. */
+/** Returns the only builders for queries of a tenant's tables. In a write, pass the transaction's `db`. */
 export function scoped(db: Kysely<Database>, tenant: string): Scoped {
-  // Kysely's types follow the literal name of a table; here the name is a variable, so the result is named by hand.
+  // Kysely derives types from the literal name of a table. Here the name is a variable, so the type is given by hand.
   const named = <B>(builder: unknown): B => builder as B;
   const withTenant = (row: object) => ({ ...row, tenant_id: tenant });
   return {
@@ -72,7 +72,8 @@ export function scoped(db: Kysely<Database>, tenant: string): Scoped {
 }
 
 /**
- * Queries across tenants. The reason stands in the code for reviewers; `tests/architecture` lists every use.
+ * Returns a database for queries across tenants. The reason is in the code for reviewers; `tests/architecture` lists
+ * every use.
  */
 export function unscoped(db: Kysely<Database>, _reason: string): Kysely<Database> {
   return db;

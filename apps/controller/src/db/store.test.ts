@@ -122,7 +122,7 @@ test('without changes there is no revision and no history', async (t) => {
   assert.deepEqual(commits, []);
 });
 
-test('a dry run sees its own changes, and nothing stays', async (t) => {
+test('a dry run sees its own changes and leaves nothing', async (t) => {
   const { store, tenant, context, commits } = await open(t);
   const seen = await store.dryRun(
     context,

@@ -122,7 +122,7 @@ class GroupWriter {
     for (const settle of done) settle();
   }
 
-  /** Runs one job in a savepoint; returns what to do once the group is on disk. */
+  /** Runs one job in a savepoint. Returns a function to call once the group is on disk. */
   async #attempt(trx: Kysely<Database>, job: Job, failures: unknown[]): Promise<() => void> {
     await savepoint(trx, 'SAVEPOINT job');
     try {

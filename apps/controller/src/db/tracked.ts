@@ -7,12 +7,12 @@ export interface Audited {
   readonly name: string;
 }
 
-/** How objects of one kind are compared before and after a write. */
+/** Compares objects of one kind before and after a write. */
 export interface Tracking {
   readonly kind: ObjectKind;
   /** Loads the objects with their related data, by id. */
   load(tx: Tx, ids: readonly string[]): Promise<ReadonlyMap<string, Audited>>;
-  /** Counts their version up. */
+  /** Increments their versions. */
   bump(tx: Tx, ids: readonly string[]): Promise<void>;
 }
 

@@ -24,11 +24,11 @@ export interface Change {
   readonly id: string;
   /** `rekey` ends a gateway's identity. */
   readonly op: 'create' | 'update' | 'delete' | 'rekey';
-  /** For people, in the plan of a dry run. */
+  /** Name for the plan of a dry run. */
   readonly name?: string;
   /** The name of the change in a dry run where `op` says too little. */
   readonly action?: 'attach' | 'detach' | 'disconnect';
-  /** The object before and after, for the audit event. Never a secret. */
+  /** The object before and after, for the audit event. It never holds a secret. */
   readonly before?: object | null;
   readonly after?: object | null;
   /** For the audit trail alone, such as a sign-in: no revision, and nothing for programs that follow changes. */
@@ -52,12 +52,12 @@ export interface WriteContext {
   readonly requestId: string | null;
 }
 
-/** An open write. Await nothing but SQL in it, because all other writes wait. */
+/** An open write. Await only SQL in it: all other writes wait. */
 export interface Tx {
   readonly tenant: string;
   readonly db: Kysely<Database>;
   readonly scoped: Scoped;
-  /** Epoch milliseconds, the same throughout the write. */
+  /** Epoch milliseconds, constant within the write. */
   readonly now: number;
   /** Records a changed object. Call it also for objects of which only related objects changed. */
   changed(change: Change): void;
@@ -96,12 +96,12 @@ export interface Store {
   /** Runs several queries on one state of the database. */
   read<T>(work: (db: Kysely<Database>) => Promise<T>): Promise<T>;
   /**
-   * Runs `work` in a transaction and resolves once it is on disk. With changes, the tenant's next revision is taken and
-   * audit events and change-feed rows are written in the same transaction. Concurrent writes share one commit; one that
-   * throws is undone alone.
+   * Runs `work` in a transaction and resolves once it is on disk. It locks the tenant's head first. With changes, it
+   * takes the tenant's next revision and writes audit events and the change log in the same transaction. Concurrent
+   * writes share one commit. A write that throws is undone alone.
    */
   write<T>(context: WriteContext, work: (tx: Tx) => Promise<T>): Promise<T>;
-  /** Runs `work`, hands its changes to `look` while they can be seen, then undoes everything. */
+  /** Runs `work`, calls `look` while its changes are visible, then undoes everything. */
   dryRun<T>(
     context: WriteContext,
     work: (tx: Tx) => Promise<unknown>,
@@ -120,5 +120,5 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Looks at the changes of a write within it; what it throws undoes the write. */
+/** Checks the changes of a write within it. A thrown error undoes the write. */
 export type WriteCheck = (tx: Tx, changes: readonly Change[]) => Promise<void>;

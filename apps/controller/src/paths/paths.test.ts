@@ -97,7 +97,7 @@ const agentOf = (app: TestApp, id: string): AgentRef => ({ role: 'device', id, t
 const relaying = { relay_enabled: 1, endpoint: '192.0.2.1:51820', relay_from: 52000, relay_to: 52002 };
 const seen = (endpoint: string): Mapping => ({ kind: 'independent', endpoint });
 
-test('both are told to send, each to where the other is seen; a question comes through the channel', async (t) => {
+test('both agents are told to send to the place where the other is seen; a question comes through the channel', async (t) => {
   const { app, paths, mappings, gateway, device, connect } = await open(t);
   const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
   connect(d, g);
@@ -112,7 +112,7 @@ test('both are told to send, each to where the other is seen; a question comes t
   assert.equal(paths.counters.punches, 2);
 });
 
-test('who cannot be sent to does not bother the peer; what the row says counts until the beacon speaks', async (t) => {
+test('an agent without an endpoint causes no message to the peer; the row counts until the beacon sees the agent', async (t) => {
   const { app, mappings, gateway, device, connect, find } = await open(t);
   const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
   connect(d, g);
@@ -130,7 +130,7 @@ test('who cannot be sent to does not bother the peer; what the row says counts u
   assert.equal(app.channel.punches.length, 2);
 });
 
-test('who asks is served again when the beacon sees either end for the first time, or elsewhere, if that is soon', async (t) => {
+test('a request is served again when the beacon soon sees either end for the first time or elsewhere', async (t) => {
   const { app, paths, mappings, gateway, device, connect, find } = await open(t);
   const [g, d] = [await gateway('g'), await device()];
   connect(d, g);
@@ -150,7 +150,7 @@ test('who asks is served again when the beacon sees either end for the first tim
   assert.equal(app.channel.punches.length, 3);
 });
 
-test('an agent that is seen elsewhere with every packet is told of now and then', async (t) => {
+test('moves of an agent that moves with every packet are told at intervals', async (t) => {
   const { app, paths, mappings, gateway, device, connect, find } = await open(t);
   const d = await device();
   for (const g of [await gateway('g'), await gateway('h')]) {
@@ -167,7 +167,7 @@ test('an agent that is seen elsewhere with every packet is told of now and then'
   assert.deepEqual(app.channel.punches[2]?.[2], ['198.51.100.7:100']);
 });
 
-test('strangers learn nothing and bother nobody, and nobody asks the same again and again', async (t) => {
+test('strangers learn nothing and cause no messages, and repeated requests are limited', async (t) => {
   const { app, paths, mappings, gateway, device, connect, find, pairs } = await open(t);
   const [g, d] = [await gateway('g', { endpoint: 'vpn.example.com' }), await device()];
   await gateway('relay', relaying);
@@ -228,7 +228,7 @@ test('a pair gets the relay with the smallest sum of times and a port of its own
   assert.deepEqual([(await pairs()).length, await revision()], [3, before + 3]);
 });
 
-test('a relay that is gone is replaced in place, one that is only slow to return is kept, and ports run out', async (t) => {
+test('a deleted relay is replaced, one that is slow to return is kept, and ports run out', async (t) => {
   const { app, paths, gateway, device, connect, find, pairs } = await open(t);
   const [first, second] = [await gateway('1', relaying), await gateway('2', relaying)];
   const g = await gateway('g');
@@ -278,7 +278,7 @@ test('pairs of a relay that drains move to another one, and stay while there is 
   assert.deepEqual(await relays(), [second], 'it does not come back');
 });
 
-test('who looks for a peer that is away takes no port of a relay, and keeps the one that there is', async (t) => {
+test('a request for an absent peer takes no port of a relay, and keeps an existing pair', async (t) => {
   const { app, paths, gateway, device, connect, find, pairs } = await open(t);
   await gateway('relay', relaying);
   const g = await gateway('g');
@@ -328,7 +328,7 @@ test('a plain device, and a relay that is one of the ends, off duty or nowhere, 
   assert.deepEqual([await pairs(), paths.counters.relays.none], [[], 2]);
 });
 
-test('pairs that nobody has needed for a day end; those that carry something, and those of deleted ends, do not linger', async (t) => {
+test('pairs without a request for a day end, unless they carry traffic; pairs of deleted ends go at once', async (t) => {
   const { app, paths, gateway, device, connect, find, pairs } = await open(t);
   const relay = await gateway('relay', { ...relaying, relay_to: 52999 });
   const g = await gateway('g');
@@ -364,7 +364,7 @@ test('the WireGuard port of a relay is no port of a pair', async (t) => {
   );
 });
 
-test('a pair that is asked for while others of its age end stays', async (t) => {
+test('a pair that is requested during the sweep stays', async (t) => {
   const { app, paths, gateway, device, connect, find, pairs } = await open(t);
   await gateway('relay', relaying);
   const [g, d] = [await gateway('g'), await device()];
@@ -379,7 +379,7 @@ test('a pair that is asked for while others of its age end stays', async (t) => 
   );
 });
 
-test('what the beacon and paths have done stands in the metrics', async (t) => {
+test('the metrics count the work of the beacon and of paths', async (t) => {
   const { app, gateway, device } = await open(t);
   const [g, d] = [await gateway('g'), await device()];
   app.channel.findPath(agentOf(app, d), { peer: g, relay: true });

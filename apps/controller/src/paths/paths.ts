@@ -14,26 +14,31 @@ import {
 } from './relay-pairs.ts';
 import { renew } from './renew.ts';
 
+/** Parts of the controller that paths use. */
 export interface PathsDeps {
   readonly store: Store;
   readonly channel: Pick<Channel, 'presence' | 'paths' | 'relayTimes' | 'punch' | 'onFindPath'>;
   readonly states: Pick<DesiredStates, 'current'>;
   readonly worlds: { world(tenant: string): Promise<World> };
-  /** What the beacon knows of an agent at this moment. */
+  /** Returns the mapping that the beacon sees for an agent now. */
   readonly mapping: (agent: string) => Mapping;
   readonly log: { readonly warn: (facts: object, text: string) => void };
 }
 
+/** Figures for the metrics. */
 export interface PathCounters {
-  /** Requests of agents, by what became of them: `rate` and `stranger` are refused. */
+  /** Requests of agents by outcome. `rate` and `stranger` are refused. */
   readonly requests: Record<'served' | 'rate' | 'stranger', number>;
-  /** Agents told to send to a peer. */
+  /** Agents that were told to send to a peer. */
   punches: number;
-  /** Requests for a relay, by outcome; `away`: the peer could not be told of one. */
+  /** Requests for a relay, by outcome. `away`: the peer could not be told about it. */
   readonly relays: Record<AllocationOutcome | 'away', number>;
 }
 
-/** Brings agents together that do not reach each other: has both send at once, and else a relay forward between them. */
+/**
+ * Connects agents that do not reach each other: tells both to send at once, and lets a relay forward between them if
+ * that fails.
+ */
 export class Paths {
   readonly counters: PathCounters = {
     requests: { served: 0, rate: 0, stranger: 0 },
@@ -44,7 +49,7 @@ export class Paths {
   readonly #startedAt: number;
   readonly #rate = new RequestRate({ everyMs: 450, burst: 64, perSecond: 16, remembered: 100_000 });
   readonly #recent = new RecentRequests(recentMs);
-  /** Whom an agent may ask for, by the hash of the state that says so. */
+  /** Peers that an agent may ask for, with the hash of the state that names them. */
   readonly #peers = new Map<string, { readonly hash: string; readonly ids: ReadonlySet<string> }>();
   readonly #unsubscribe: () => void;
   #sweptAt: number;
@@ -59,7 +64,7 @@ export class Paths {
     });
   }
 
-  /** Does what the request asks for, when the agent may ask for it. */
+  /** Serves a request, if the agent may make it. */
   async find(agent: AgentRef, { peer, relay }: { readonly peer: string; readonly relay: boolean }): Promise<void> {
     const { requests } = this.counters;
     if (!this.#rate.admits(agent.id, `${peer} ${relay}`, this.#deps.store.now())) requests.rate++;
@@ -75,8 +80,8 @@ export class Paths {
   }
 
   /**
-   * The beacon sees an agent in another place: those who look for it, or whom it looks for, are told at once, but not of
-   * one that moves with every packet. They would be sent wherever it says it is.
+   * The beacon sees an agent in another place. Its recent peers are told at once, but not about every move of an agent
+   * that keeps moving: they would send wherever it claims to be.
    */
   async mapped(end: string): Promise<void> {
     if (!this.#rate.admits(end, 'mapped', this.#deps.store.now())) return;
@@ -84,7 +89,9 @@ export class Paths {
       if (await this.#mayAsk(agent, peer)) this.#punch(await this.#deps.worlds.world(tenant), agent, peer);
   }
 
-  /** Moves pairs away from relays that drain, and ends pairs that were not needed for a day. To be called now and then. */
+  /**
+   * Moves pairs away from draining relays, and ends pairs without a request for a day. To be called from time to time.
+   */
   async sweep(): Promise<void> {
     await this.#leaveDraining();
     const now = this.#deps.store.now();
@@ -93,7 +100,7 @@ export class Paths {
     await endUnneeded(this.#deps.store, now - unneededMs, (pair) => this.#used(pair));
   }
 
-  /** Pairs whose relay drains move to another one, if there is one, before their flows are cut. */
+  /** Moves pairs of a draining relay to another one, if there is one, before their flows are cut. */
   async #leaveDraining(): Promise<void> {
     const { store, worlds, channel } = this.#deps;
     for (const { tenant, a, b } of await pairsOfDraining(store)) {
@@ -111,7 +118,10 @@ export class Paths {
     this.#unsubscribe();
   }
 
-  /** Nobody learns of agents, or is bothered by one, with whom no policy connects it. */
+  /**
+   * Returns whether a policy connects the two. Without one, an agent learns nothing about the other, and causes no
+   * traffic to it.
+   */
   async #mayAsk(agent: string, peer: string): Promise<boolean> {
     const state = await this.#deps.states.current(agent);
     if (state === null) return false;
@@ -123,7 +133,10 @@ export class Paths {
     return peers.ids.has(peer);
   }
 
-  /** A NAT lets in what comes from where its own side has sent to: so both send, each to where the other is seen. */
+  /**
+   * A NAT lets packets in from addresses to which its own side has sent. So both sides send, each to the place where
+   * the other is seen.
+   */
   #punch(world: World, agent: string, peer: string): void {
     const { channel } = this.#deps;
     const [own, theirs] = [this.#endpoints(world, agent), this.#endpoints(world, peer)];
@@ -132,7 +145,7 @@ export class Paths {
     if (theirs.length > 0 && channel.punch(agent, peer, theirs)) this.counters.punches++;
   }
 
-  /** Where an agent can be sent to. What the beacon sees now is newer than any row. */
+  /** Returns the endpoints of an agent. The beacon's view is newer than every row. */
   #endpoints(world: World, id: string): string[] {
     const mapping = this.#deps.mapping(id);
     const seen = mapping.kind === 'independent' ? [mapping.endpoint] : [];
@@ -144,7 +157,7 @@ export class Paths {
 
   async #relay(world: World, tenant: string, agent: string, peer: string): Promise<void> {
     const { store, channel, log } = this.#deps;
-    // Everybody looks for a gateway that has died: each with a port of its own, they would leave none to others.
+    // All agents look for a gateway that has died. With a port for each of them, none would be left for others.
     if (!channel.presence(peer).alive) {
       this.counters.relays.away++;
       return;
@@ -163,7 +176,7 @@ export class Paths {
       );
   }
 
-  /** A relay is given up when it is gone, and when it does not answer both ends although another one does. */
+  /** Gives a relay up when it is gone, or when it does not answer both ends and another one does. */
   #keeps(world: World, pair: Pair, known: RelayPairRow, [best]: readonly RatedRelay[]): boolean {
     const { channel, store } = this.#deps;
     const relay = world.gateways.get(known.relay_id);
@@ -185,14 +198,14 @@ export class Paths {
 const isAgent = (world: World, id: string): boolean =>
   world.gateways.has(id) || (world.devices.get(id)?.native ?? false);
 
-/** As many as a `punch` carries. */
+/** Number of endpoints that a `punch` carries. */
 const endpointLimit = 8;
 const rememberedStates = 10_000;
-/** How long a request is worth answering again: by then it is asked again. */
+/** How long a request is served again on news. After that the agent repeats it. */
 const recentMs = 3_000;
-/** How long agents take to come back after the controller has started. */
+/** Time for agents to come back after a start of the controller. */
 const returnMs = 15_000;
-/** How long a new relay has before it is measured against others. */
+/** Time for a new relay before it is compared with others. */
 const trialMs = 15_000;
 const unneededMs = 24 * 3600 * 1000;
 const sweepEveryMs = 600_000;

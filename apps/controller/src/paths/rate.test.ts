@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestRate } from './rate.ts';
 
-test('a key passes once per interval, an owner so often in all, and memory is bounded', () => {
+test('a key passes once per interval, an owner at a bounded rate, and memory is bounded', () => {
   const rate = new RequestRate({ everyMs: 1000, burst: 3, perSecond: 1, remembered: 4 });
   assert.deepEqual(
     [rate.admits('a', 'x', 0), rate.admits('a', 'x', 999), rate.admits('b', 'x', 0)],

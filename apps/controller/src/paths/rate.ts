@@ -1,8 +1,8 @@
 import { renew } from './renew.ts';
 
 /**
- * Lets each key through once per interval and owner, and each owner so often in all (a leaky bucket). Of too many keys the
- * oldest is forgotten. Times in milliseconds of one clock.
+ * Admits each key once per interval and owner, and limits each owner in all (a leaky bucket). Above the bound, the
+ * oldest key is forgotten. Times in milliseconds of one clock.
  */
 export class RequestRate {
   readonly #limits: RateLimits;
@@ -27,10 +27,11 @@ export class RequestRate {
   }
 }
 
+/** Limits of a rate. */
 export interface RateLimits {
   readonly everyMs: number;
   readonly burst: number;
   readonly perSecond: number;
-  /** Keys, and owners, kept at most. */
+  /** Largest number of keys and of owners that are kept. */
   readonly remembered: number;
 }

@@ -7,11 +7,11 @@ export interface PathRequest {
   readonly peer: string;
 }
 
-/** Agents of which something is remembered; of each, peers. */
+/** Number of agents that are remembered, and of peers for each. */
 const rememberedAgents = 20_000;
 const rememberedPeers = 256;
 
-/** Requests of the last moments, found by either end. Times in milliseconds of one clock. */
+/** Recent requests, found by either end. Times in milliseconds of one clock. */
 export class RecentRequests {
   readonly #keptMs: number;
   readonly #byEnd = new Map<string, Map<string, { readonly request: PathRequest; readonly at: number }>>();

@@ -8,17 +8,18 @@ export interface Pair {
   readonly b: string;
 }
 
+/** A possible relay with its round-trip time. */
 export interface RatedRelay {
   readonly gateway: WorldGateway;
   /** Sum of the round-trip times of both ends, milliseconds. */
   readonly rttMs: number;
-  /** Whether both ends have measured it. */
+  /** Whether both ends have measured the time. */
   readonly measured: boolean;
 }
 
 /**
- * Gateways that could relay for the pair at this moment, best first: by the sum of round-trip times, and those that are
- * alike in another order for each pair, so that nobody's measurements yet does not put all pairs on one relay.
+ * Returns gateways that can relay for the pair now, best first: by the sum of round-trip times. Equal ones come in a
+ * different order for each pair, so that pairs without measurements do not all use one relay.
  */
 export function rankRelays(world: World, channel: Pick<Channel, 'presence' | 'relayTimes'>, pair: Pair): RatedRelay[] {
   const times = [channel.relayTimes(pair.a), channel.relayTimes(pair.b)];
@@ -32,13 +33,13 @@ export function rankRelays(world: World, channel: Pick<Channel, 'presence' | 're
     .toSorted((x, y) => x.rttMs - y.rttMs || (weight(pair, x) < weight(pair, y) ? -1 : 1));
 }
 
-/** Whether the gateway is meant to relay, and is not one of the ends. */
+/** Returns whether the gateway may relay and is not one of the ends. */
 export function mayRelay(gateway: WorldGateway, { a, b }: Pair): boolean {
   const { id, relayEnabled, intent, publicKey, endpoints } = gateway;
   return relayEnabled && intent === 'ACTIVE' && publicKey !== null && endpoints.length > 0 && id !== a && id !== b;
 }
 
-/** What stands for a time that nobody has measured. */
+/** Stands for a time without a measurement. */
 const unknownRttMs = 1000;
 
 const weight = ({ a, b }: Pair, { gateway }: RatedRelay): string => hash('sha256', `${a} ${b} ${gateway.id}`);

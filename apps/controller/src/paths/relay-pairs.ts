@@ -6,14 +6,15 @@ import { type Scoped, unscoped } from '../db/scoped.ts';
 import type { Store, Tx } from '../db/store.ts';
 import type { Pair } from './relay-choice.ts';
 
+/** Row of a relayed pair. */
 export type RelayPairRow = Row<'relay_pairs'>;
 
-/** `exhausted`: every relay that could has no port left. `none`: there is no relay. `gone`: an end was deleted meanwhile. */
+/** `exhausted`: no possible relay has a free port. `none`: there is no relay. `gone`: an end was deleted meanwhile. */
 export type AllocationOutcome = 'kept' | 'allocated' | 'exhausted' | 'none' | 'gone';
 
 /**
- * Sees to it that a relay forwards between the two. `keep` judges the relay that they have; else the first of `relays`
- * with a port to give becomes it. Everybody concerned learns of it by the commit.
+ * Makes a relay forward between the two. `keep` judges their present relay. Otherwise the first of `relays` with a free
+ * port takes over. All agents concerned learn about it by the commit.
  */
 export async function allocateRelay(
   store: Store,
@@ -39,10 +40,7 @@ export async function allocateRelay(
   });
 }
 
-/**
- * Ends pairs that no end has asked for since `before` (epoch milliseconds), but for those that are `used`, which count as
- * needed now.
- */
+/** Ends pairs without a request since `before` (epoch milliseconds). Pairs that are `used` count as requested now. */
 export async function endUnneeded(store: Store, before: number, used: (pair: RelayPairRow) => boolean): Promise<void> {
   const old = await unscoped(store.db, 'ageing is the same for every tenant')
     .selectFrom('relay_pairs')
@@ -53,14 +51,14 @@ export async function endUnneeded(store: Store, before: number, used: (pair: Rel
   for (const [tenant, pairs] of Map.groupBy(old, (row) => row.tenant_id))
     await store.write(bySystem(tenant, 'relay'), async (tx) => {
       for (const { a, b } of pairs) {
-        // By now it may have been asked for, or be gone.
+        // Meanwhile it may have been requested, or deleted.
         const pair = await findPair(tx.scoped, { a, b });
         if (pair !== undefined && pair.needed_at < before) await (used(pair) ? need(tx, pair) : end(tx, pair));
       }
     });
 }
 
-/** Pairs whose relay drains, of all tenants. */
+/** Returns the pairs of draining relays, of all tenants. */
 export async function pairsOfDraining(store: Store): Promise<(Pair & { readonly tenant: string })[]> {
   return unscoped(store.db, 'draining is the same for every tenant')
     .selectFrom('relay_pairs')
@@ -71,15 +69,15 @@ export async function pairsOfDraining(store: Store): Promise<(Pair & { readonly 
     .execute();
 }
 
-/** Pairs of one sweep: what is left waits for the next. */
+/** Pairs of one sweep. The others wait for the next. */
 const sweepLimit = 500;
-/** The moment is written this seldom, milliseconds. */
+/** Least time between two writes of the moment, milliseconds. */
 const neededEveryMs = 60_000;
 
 const findPair = (db: Scoped, { a, b }: Pair): Promise<RelayPairRow | undefined> =>
   db.selectFrom('relay_pairs').selectAll().where('a', '=', a).where('b', '=', b).executeTakeFirst();
 
-/** Nothing that anybody is told: no commit. */
+/** No agent is told about it, so there is no commit. */
 async function need(tx: Tx, { id, needed_at }: RelayPairRow): Promise<void> {
   if (tx.now - needed_at < neededEveryMs) return;
   await tx.scoped.updateTable('relay_pairs').set({ needed_at: tx.now }).where('id', '=', id).execute();
@@ -92,12 +90,15 @@ async function bothExist(db: Scoped, { a, b }: Pair): Promise<boolean> {
   return gateways.length + devices.length === 2;
 }
 
-/** A port of the relay that no pair has, never the first, which answers probes, nor WireGuard's. Null: there is none. */
+/**
+ * Returns a free port of the relay: neither the first, which answers probes, nor the WireGuard port. Null: there is
+ * none.
+ */
 async function freePort(db: Scoped, { id, listenPort, relayPorts }: WorldGateway): Promise<number | null> {
   const rows = await db.selectFrom('relay_pairs').select('port').where('relay_id', '=', id).execute();
   const taken = new Set([listenPort, ...rows.map(({ port }) => port)]);
   const count = relayPorts.to - relayPorts.from;
-  // From anywhere in the range: a port that has just been given back is not the next one given.
+  // The search starts anywhere in the range, so that a port is not given again right after its pair ended.
   const start = count > 0 ? randomInt(count) : 0;
   for (let step = 0; step < count; step++) {
     const port = relayPorts.from + 1 + ((start + step) % count);

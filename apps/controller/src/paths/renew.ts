@@ -1,4 +1,4 @@
-/** Sets a value as the newest of a map; of too many, the one that was set longest ago goes. */
+/** Sets a value as the newest of a map. Above the bound, the oldest is deleted. */
 export function renew<V>(map: Map<string, V>, key: string, value: V, limit: number): void {
   map.delete(key);
   map.set(key, value);

@@ -30,7 +30,7 @@ async function start(app: TestApp, rule?: string) {
   return { make, gateway, web, device };
 }
 
-test('the state of a native device is made from rows, and kept up while somebody follows it', async (t) => {
+test('the state of a native device is built from rows, and kept up to date while it is followed', async (t) => {
   const app = await openTestApp(t);
   const { make, gateway, web, device } = await start(app);
   const state = await stateOf(app, device.id);
@@ -56,7 +56,7 @@ test('the state of a native device is made from rows, and kept up while somebody
   assert.equal((await freshRuntimes(app).current(device.id))?.hash, follower.hash);
 });
 
-test('a deactivated device keeps its client alone, and gets all back; a deleted one is told so', async (t) => {
+test('a deactivated device keeps only its client item and gets everything back later; a deleted one is told', async (t) => {
   const app = await openTestApp(t);
   const { device } = await start(app);
   const follower = new Follower(t, app.parts.states, device.id, await stateOf(app, device.id));
@@ -77,7 +77,7 @@ test('a deactivated device keeps its client alone, and gets all back; a deleted 
   assert.deepEqual(follower.changes.at(-1), { kind: 'deleted' });
 });
 
-test('what the client tells of its device opens and closes access, at the gateway and on the device', async (t) => {
+test('facts that a client reports open and close access at the gateway and on the device', async (t) => {
   const app = await openTestApp(t);
   const { gateway, device } = await start(app, 'posture.diskEncrypted == true');
   const tell = async (diskEncrypted: boolean) => {
@@ -139,7 +139,7 @@ test('a resource that its gateway cannot reach is told to the device at once, wi
   assert.deepEqual(unreachable(), []);
 });
 
-test('a state that is only looked at is not kept up', async (t) => {
+test('a state without a follower is not kept up to date', async (t) => {
   const app = await openTestApp(t);
   const { make, gateway, device } = await start(app);
   const before = await stateOf(app, device.id);

@@ -28,7 +28,7 @@ async function start(t: TestContext) {
 
 const sorted = (items: readonly StateItem[]) => items.toSorted((a, b) => (a.key < b.key ? -1 : 1));
 
-test('whatever is written, whoever moves and however time passes, states are those of a fresh compile', async (t) => {
+test('after any writes, moves and passing time, states equal those of a fresh compile', async (t) => {
   const names = Object.keys((await start(t)).tenant.steps) as (keyof RandomTenant['steps'])[];
   const step = fc.tuple(fc.constantFrom(...names), fc.nat(60), fc.nat(60));
   let kinds = new Set<string>();

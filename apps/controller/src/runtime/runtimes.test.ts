@@ -43,7 +43,7 @@ async function stateOf(app: TestApp, id: string): Promise<DesiredState> {
 
 const kinds = (state: DesiredState) => Object.groupBy(state.items(), ({ kind }) => kind);
 
-test('the state of a gateway is made from rows: itself, who may pass, and where to', async (t) => {
+test('the state of a gateway is built from rows: itself, admitted devices and their destinations', async (t) => {
   const app = await openTestApp(t);
   const one = await gateway(app, 'one');
   const web = await resource(app, 'web', '10.1.2.3', [one.id]);
@@ -123,7 +123,7 @@ test('a change that does not concern a gateway tells it the revision only', asyn
   assert.deepEqual(new Set(follower.changes.map(({ kind }) => kind)), new Set(['revision']));
 });
 
-test('a re-key and a deletion are told', async (t) => {
+test('a re-key and a deletion are delivered', async (t) => {
   const app = await openTestApp(t);
   const one = await gateway(app, 'one');
   const follower = new Follower(t, app.parts.states, one.id, await stateOf(app, one.id));
@@ -156,7 +156,7 @@ test('one tenant’s changes never reach the gateways of another', async (t) => 
   );
 });
 
-test('a dry run counts who would gain and lose what, and names some', async (t) => {
+test('a dry run counts gained and lost access, and names samples', async (t) => {
   const app = await openTestApp(t);
   const one = await gateway(app, 'one');
   const web = await resource(app, 'web', '10.1.2.3', [one.id]);
@@ -181,7 +181,7 @@ test('a dry run counts who would gain and lose what, and names some', async (t) 
   assert.equal((await stateOf(app, one.id)).hash, before);
 });
 
-test('a dry run of what people and rules become counts who would gain and lose what', async (t) => {
+test('a dry run of changes of users, groups and rules counts gained and lost access', async (t) => {
   const app = await openTestApp(t);
   const make = makers(app);
   const one = await gateway(app, 'one');
@@ -218,7 +218,7 @@ test('a dry run of what people and rules become counts who would gain and lose w
   assert.deepEqual(await plan('PATCH', `/tenants/devices/${laptop.id}`, { name: 'laptop', user: null }), [0, 1]);
 });
 
-test('a tenant that nobody follows is dropped, and comes back the same', async (t) => {
+test('a tenant without followers is dropped, and comes back the same', async (t) => {
   const app = await openTestApp(t);
   const runtimes = freshRuntimes(app);
   const one = await gateway(app, 'one');

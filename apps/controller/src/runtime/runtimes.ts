@@ -13,6 +13,7 @@ import { worldChanges } from './world-changes.ts';
 
 type Listener = (change: StateChange) => void;
 
+/** Parts of the controller that runtimes use. */
 export interface RuntimesDeps {
   readonly store: Store;
   readonly epoch: string;
@@ -20,14 +21,14 @@ export interface RuntimesDeps {
   readonly took: (ms: number) => void;
   readonly log: RuntimeHost['log'];
   readonly whereabouts: Whereabouts;
-  /** What agents are told of the controller's beacons; left out: there are none. */
+  /** Returns the controller's beacons, as agents are told. Left out: there are none. */
   readonly beacons?: () => WorldSettings['beacons'];
   readonly timers?: Timers;
 }
 
 /**
- * Compiled state of those tenants that somebody has asked for. A tenant nobody asks for costs nothing, and is dropped
- * again once nobody follows it.
+ * Compiled states of tenants. A tenant is loaded at the first question about it, and dropped when no agent follows it
+ * any more.
  */
 export class TenantRuntimes implements DesiredStates {
   readonly #deps: RuntimesDeps;
@@ -35,7 +36,7 @@ export class TenantRuntimes implements DesiredStates {
   readonly #tenants = new Map<string, { runtime: TenantRuntime; usedAt: number }>();
   readonly #tenantOf = new Map<string, string>();
   readonly #listeners = new Map<string, Set<Listener>>();
-  /** Agents with listeners, by tenant, as soon as that is known. */
+  /** Agents with listeners, by tenant, as soon as their tenant is known. */
   readonly #followed = new Map<string, Set<string>>();
 
   constructor(deps: RuntimesDeps) {
@@ -49,7 +50,7 @@ export class TenantRuntimes implements DesiredStates {
     return tenant === null ? null : this.#runtime(tenant).current(agent);
   }
 
-  /** A device's changes are told from the first time on that its state is asked for. */
+  /** Changes of a device are delivered from the first call of `current` for it on. */
   subscribe(agent: string, listener: Listener): () => void {
     const listeners = this.#listeners.get(agent) ?? new Set();
     this.#listeners.set(agent, listeners.add(listener));
@@ -65,44 +66,44 @@ export class TenantRuntimes implements DesiredStates {
     };
   }
 
-  /** Agents that somebody serves. */
+  /** Agents with listeners. */
   followedAgents(): Iterable<string> {
     return this.#listeners.keys();
   }
 
-  /** The tenant's world with everything committed before the call. */
+  /** Returns the tenant's world with everything committed before the call. */
   async world(tenant: string): Promise<World> {
     const world = await this.#runtime(tenant).world();
     if (world === null) throw notFound();
     return world;
   }
 
-  /** A device's tunnel comes from another address than before. */
+  /** The source address of a device's tunnel changed. */
   deviceMoved(tenant: string, device: string, source: string): void {
     this.#facts.moved(device, source);
     this.#tenants.get(tenant)?.runtime.factsChanged('device', device);
   }
 
-  /** A device can be sent to from anywhere at this endpoint now, or at none that is known. */
+  /** The endpoint at which every peer can reach a device changed; null: there is no such endpoint. */
   deviceMapped(tenant: string, device: string, endpoint: string | null): void {
     this.#facts.mapped(device, endpoint);
     this.#tenants.get(tenant)?.runtime.factsChanged('device', device);
   }
 
-  /** A gateway cannot reach these resources now, and reaches all others of its own. */
+  /** A gateway reports that it cannot reach these resources, and reaches all others of its own. */
   unreachable(tenant: string, gateway: string, resources: readonly string[]): void {
     this.#facts.unreachable(gateway, resources);
     this.#tenants.get(tenant)?.runtime.factsChanged('gateway', gateway);
   }
 
-  /** Length of the tenant's leases; it is loaded by then, because a state of it was asked for. */
+  /** Length of the tenant's leases, milliseconds. The tenant is loaded, because a state of it was asked for. */
   leaseMs(tenant: string): number {
     return this.#tenants.get(tenant)?.runtime.leaseMs || defaultLeaseMs;
   }
 
   /**
-   * What changes that a transaction holds would do to access. They are read inside the transaction; the answer is worked
-   * out when the returned function is called, after it.
+   * Previews how the changes of a transaction affect access. They are read inside the transaction. The returned
+   * function computes the answer, and must be called after it.
    */
   async preview(tx: Tx, changes: readonly Change[]): Promise<() => Promise<AccessPreview>> {
     const values = await worldChanges(tx.scoped, changes);
@@ -120,7 +121,7 @@ export class TenantRuntimes implements DesiredStates {
     return this.#tenants.keys();
   }
 
-  /** Drops tenants that nobody follows and nobody has asked for since `before`, epoch milliseconds. */
+  /** Drops tenants without a listener that were last asked for before `before`, epoch milliseconds. */
   dropIdle(before: number): void {
     for (const [tenant, { runtime, usedAt }] of this.#tenants) {
       if (usedAt >= before || this.#followed.get(tenant)?.size) continue;
@@ -131,7 +132,7 @@ export class TenantRuntimes implements DesiredStates {
     for (const [agent, tenant] of this.#tenantOf) if (!this.#tenants.has(tenant)) this.#tenantOf.delete(agent);
   }
 
-  /** Nothing happens by itself any more. */
+  /** Ends all timers. */
   stop(): void {
     for (const { runtime } of this.#tenants.values()) runtime.stop();
   }

@@ -17,12 +17,13 @@ import type { VolatileFacts } from './volatile-facts.ts';
 import { asChanges, differences, isNews, worldChanges } from './world-changes.ts';
 import { readTenant, readWorld } from './world-rows.ts';
 
+/** Parts of the controller that one runtime uses, and its callbacks. */
 export interface RuntimeHost {
   readonly store: Store;
   /** Epoch of the database, the first half of every revision. */
   readonly epoch: string;
   readonly deliver: (agent: string, change: StateChange) => void;
-  /** Agents that somebody follows. */
+  /** Agents with listeners. */
   readonly followed: () => Iterable<string>;
   readonly isFollowed: (agent: string) => boolean;
   readonly timers: Timers;
@@ -48,9 +49,9 @@ export class TenantRuntime {
   readonly #tenant: string;
   readonly #host: RuntimeHost;
   #compiler: TenantCompiler | null = null;
-  /** Hash of the state of each gateway and of each device that is kept up, as the last change left it. */
+  /** Hash of the last state of each gateway, and of each device that is kept up to date. */
   readonly #hashes = new Map<string, string>();
-  /** Native devices whose states are kept up. */
+  /** Native devices whose states are kept up to date. */
   readonly #devices = new Set<string>();
   readonly #alarm: Alarm;
   #leaseMs = 0;
@@ -95,7 +96,7 @@ export class TenantRuntime {
     this.#schedule(compiler);
   }
 
-  /** Ends what it would do by itself. */
+  /** Ends the timer. */
   stop(): void {
     this.#stopped = true;
     this.#alarm.stop();
@@ -105,7 +106,9 @@ export class TenantRuntime {
     return (await this.settled())?.world ?? null;
   }
 
-  /** State of a gateway or native device. That of a device is kept up from then on, if somebody follows it. */
+  /**
+   * Returns the state of a gateway or native device. The state of a followed device is kept up to date from then on.
+   */
   async current(agent: string): Promise<DesiredState | null> {
     const compiler = await this.settled();
     if (compiler === null || !isAgent(compiler.world, agent)) return null;
@@ -117,7 +120,7 @@ export class TenantRuntime {
     return state;
   }
 
-  /** Nobody follows the agent any more. */
+  /** The agent has no listener any more. */
   unfollowed(agent: string): void {
     if (!this.#devices.delete(agent)) return;
     this.#compiler?.unfollow(agent);
@@ -179,7 +182,10 @@ export class TenantRuntime {
     return true;
   }
 
-  /** What changed since the runtime's revision, with the rows of the same moment; `changes` is null after a full reload. */
+  /**
+   * Reads the changes since the runtime's revision, and the rows of the same moment. `changes` is null after a full
+   * reload.
+   */
   async #news(db: Scoped, known: World): Promise<News> {
     const { head, revisions } = await readLog(db, this.#revision);
     if (revisions === null) {
@@ -193,7 +199,7 @@ export class TenantRuntime {
     return { head, changes, values: await worldChanges(db, changes), leaseMs: lease ?? this.#leaseMs };
   }
 
-  /** Rules are evaluated before the compile that asks for them, which cannot pause. */
+  /** Evaluates rules before the compile that needs them, because the compile cannot pause. */
   #evaluateAhead(world: World, devices?: Iterable<WorldDevice>): Promise<void> {
     return doInSlices(evaluateAhead(world, this.#host.store.now(), devices));
   }
@@ -249,7 +255,7 @@ export class TenantRuntime {
     );
   }
 
-  /** Does what has become due, and sets the alarm for what comes next. */
+  /** Compiles the changes that are due by time, and sets the alarm for the next one. */
   async #keepTime(compiler: TenantCompiler): Promise<void> {
     const isDue = () => (compiler.nextDeadline() ?? Number.POSITIVE_INFINITY) <= this.#host.store.now();
     if (isDue() && asksDearly(compiler.world.rules.values())) await this.#evaluateAhead(compiler.world.with([]));
@@ -257,7 +263,7 @@ export class TenantRuntime {
     this.#schedule(compiler);
   }
 
-  /** Nobody is woken for a tenant that nobody follows: whoever asks for it later brings it up to the time first. */
+  /** Sets no alarm for a tenant without listeners: the next question brings it up to date first. */
   #schedule(compiler: TenantCompiler): void {
     const [follower] = this.#host.followed();
     if (follower !== undefined && !this.#stopped) this.#alarm.set(compiler.nextDeadline());
@@ -290,10 +296,10 @@ export class TenantRuntime {
   }
 }
 
-/** Kinds of objects whose changes make no rule of another device another one. */
+/** Kinds of objects whose changes do not change the outcome of a rule for another device. */
 const ownKinds: ReadonlySet<WorldChange['kind']> = new Set(['device', 'gateway', 'resource', 'relay']);
 
-/** Whether the id is one of a gateway or of a device that runs our client. */
+/** Returns whether the id names a gateway or a device that runs our client. */
 function isAgent(world: World, id: string): boolean {
   return world.gateways.has(id) || world.devices.get(id)?.native === true;
 }

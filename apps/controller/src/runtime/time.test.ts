@@ -24,7 +24,7 @@ async function start(t: TestContext, overrides: Parameters<typeof openTestApp>[1
     const state = await app.parts.states.current(gateway);
     assert.ok(state !== null);
     const follower = new Follower(t, app.parts.states, gateway, state);
-    // Whoever follows asks once more, as the channel does.
+    // A follower asks once more, as the channel does.
     await app.parts.states.current(gateway);
     return follower;
   };
@@ -99,7 +99,7 @@ test('the tenant’s zone counts where the rule names none, and clocks that chan
   assert.equal(openUntil(follower.items, device.id), undefined, 'it is half past three there');
 });
 
-test('nobody is woken for a tenant that nobody follows, and whoever asks gets the state of the moment', async (t) => {
+test('a tenant without followers sets no timer, and a question gets the present state', async (t) => {
   const { app, timers, make, gateway, device, allow } = await start(t);
   app.clock.now = at('2026-01-15T07:00:00Z');
   await allow((await make.rule('Office hours', officeHours)).id);
@@ -135,7 +135,7 @@ test('a device that moves is decided upon at once, by address and by country', a
   const revision = (await app.parts.states.current(gateway))?.revision;
   const open = () => openUntil(follower.items, device.id) !== undefined;
   const move = (source: string) => app.parts.deviceMoved(app.tenant.id, device.id, source);
-  assert.equal(open(), false, 'nobody knows where it is');
+  assert.equal(open(), false, 'its source is unknown');
   for (const [source, expected] of [
     ['203.0.113.7', true],
     ['192.0.2.1', false],

@@ -2,13 +2,13 @@ import type { WorldChange, WorldSettings } from '@sallyport/policy';
 import type { Whereabouts } from './whereabouts.ts';
 
 /**
- * Facts of the world that change without a commit, in memory: where devices are and can be sent to, what gateways cannot
- * reach, which beacons there are. What is here is newer than any row that this process reads.
+ * Facts of the world that change without a commit, in memory: sources and endpoints of devices, resources that gateways
+ * cannot reach, and the beacons. They are newer than every row that this process reads.
  */
 export class VolatileFacts {
   readonly #whereabouts: Whereabouts;
   readonly #beacons: () => WorldSettings['beacons'];
-  /** Resources that a gateway cannot reach; gateways that reach all of theirs are not in it. */
+  /** Resources that a gateway cannot reach. Gateways that reach all of theirs are left out. */
   readonly #unreachable = new Map<string, readonly string[]>();
   readonly #endpoints = new Map<string, string | null>();
 
@@ -21,7 +21,10 @@ export class VolatileFacts {
     this.#whereabouts.moved(device, source);
   }
 
-  /** Where the beacon sees a device's WireGuard socket, or null. Whatever is told again soon may be forgotten: rows have it too. */
+  /**
+   * Records where the beacon sees a device's WireGuard socket, or null. The oldest may be forgotten: the row has the
+   * endpoint too.
+   */
   mapped(device: string, endpoint: string | null): void {
     this.#endpoints.delete(device);
     this.#endpoints.set(device, endpoint);
@@ -29,18 +32,18 @@ export class VolatileFacts {
     if (this.#endpoints.size > rememberedEndpoints && oldest !== undefined) this.#endpoints.delete(oldest);
   }
 
-  /** What a gateway said last stands while it is silent: its controller may be what is gone. */
+  /** Records the report of a gateway. It holds while the gateway is silent, because the controller may be at fault. */
   unreachable(gateway: string, resources: readonly string[]): void {
     if (resources.length === 0) this.#unreachable.delete(gateway);
     else this.#unreachable.set(gateway, resources);
   }
 
-  /** Settings with what is not in their row. */
+  /** Returns settings with the values that are in no row. */
   settings(stored: WorldSettings): WorldSettings {
     return { ...stored, beacons: this.#beacons() };
   }
 
-  /** A change as it is by now. */
+  /** Returns a change with the facts of this moment. */
   current(change: WorldChange): WorldChange {
     if (change.kind === 'settings') return { ...change, value: this.settings(change.value) };
     if (change.kind === 'gateway' && change.value !== null)
@@ -52,5 +55,5 @@ export class VolatileFacts {
   }
 }
 
-/** Devices whose endpoint is kept. */
+/** Number of devices whose endpoint is kept. */
 const rememberedEndpoints = 500_000;

@@ -3,12 +3,12 @@ import type { Countries } from '../countries.ts';
 
 type Location = Pick<WorldDevice, 'sourceIp' | 'country'>;
 
-/** Devices whose newest source address is kept, of however many there ever were. */
+/** Number of devices whose newest source address is kept. */
 const rememberedDevices = 500_000;
 
 /**
- * Where devices are, as their gateways tell, in memory: the rows follow later. What is here is newer than any row that this
- * process reads.
+ * Source addresses of devices, as their gateways report them, in memory. Rows follow later, so these addresses are
+ * newer than every row that this process reads.
  */
 export class Whereabouts {
   readonly #countries: Countries;
@@ -27,13 +27,13 @@ export class Whereabouts {
     if (this.#sources.size > this.#limit && !oldest.done) this.#sources.delete(oldest.value);
   }
 
-  /** Source address and country of a device. `stored`: the address in its row. */
+  /** Returns the source address and country of a device. `stored`: the address in its row. */
   of(device: string, stored: string | null): Location {
     const sourceIp = this.#sources.get(device) ?? stored;
     return { sourceIp, country: sourceIp === null ? null : this.#countries.of(sourceIp) };
   }
 
-  /** A change as it is by now: devices get the place where they are. */
+  /** Returns a change with the present source address of its device. */
   located(change: WorldChange): WorldChange {
     if (change.kind !== 'device' || change.value === null) return change;
     return { ...change, value: { ...change.value, ...this.of(change.id, change.value.sourceIp) } };

@@ -19,10 +19,13 @@ import type { Scoped } from '../db/scoped.ts';
 import { gatewayEndpoints } from '../endpoints.ts';
 import { overlayColumn } from '../overlay/range.ts';
 
-/** Ids to read; left out: all of the tenant. */
+/** Ids to read. Left out: all of the tenant. */
 type Ids = readonly string[] | undefined;
 
-/** The tenant's row as settings of its world, without beacons, with what the runtime needs beside it. */
+/**
+ * Returns the settings of the tenant's world from its row, without beacons, and the other columns that the runtime
+ * needs.
+ */
 export async function readTenant(db: Scoped) {
   const row = await db.selectTenant().selectAll().select(overlayColumn).executeTakeFirst();
   if (row === undefined) return null;
@@ -36,7 +39,7 @@ export async function readTenant(db: Scoped) {
   return { settings, revision: row.revision, leaseMs: row.lease_ms };
 }
 
-/** As the rows have them: without the resources that they cannot reach. */
+/** Returns gateways from their rows. Resources that they cannot reach are in no row. */
 export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[]> {
   const all = db
     .selectFrom('gateways')
@@ -70,7 +73,7 @@ export async function readGateways(db: Scoped, ids?: Ids): Promise<WorldGateway[
   }));
 }
 
-/** As the rows have them: without a country, and a source address that may be behind. */
+/** Returns devices from their rows. The country is in no row, and the source address may be old. */
 export async function readDevices(db: Scoped, ids?: Ids): Promise<WorldDevice[]> {
   const all = db
     .selectFrom('devices')
@@ -96,24 +99,26 @@ export async function readDevices(db: Scoped, ids?: Ids): Promise<WorldDevice[]>
   }));
 }
 
-/** What is known of a device: what its client tells, and what administrators say, which counts more. */
+/** Returns the posture of a device: facts that its client reports, overridden by facts that administrators set. */
 export function postureOf(row: Pick<Row<'devices'>, 'posture' | 'reported_posture'>): Record<string, Attribute> {
   const facts = (text: string | null) => (text === null ? {} : decodeJson<Record<string, Attribute>>(text));
   return { ...facts(row.reported_posture), ...facts(row.posture) };
 }
 
-/** Ids of gateways that drain: the tenant's settings say until when. */
+/** Returns the ids of draining gateways. The end of their drain time is a setting of the tenant. */
 export async function drainingGateways(db: Scoped): Promise<string[]> {
   const rows = await db.selectFrom('gateways').select('id').where('drain_since', 'is not', null).execute();
   return rows.map(({ id }) => id);
 }
 
+/** Returns relayed pairs from their rows. */
 export async function readRelays(db: Scoped, ids?: Ids): Promise<WorldRelay[]> {
   const all = db.selectFrom('relay_pairs').select(['id', 'a', 'b', 'relay_id', 'port']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
   return rows.map(({ relay_id, ...pair }) => ({ ...pair, relay: relay_id }));
 }
 
+/** Returns users with their groups from their rows. */
 export async function readUsers(db: Scoped, ids?: Ids): Promise<WorldUser[]> {
   const all = db.selectFrom('users').select(['id', 'status', 'email', 'department', 'attributes']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
@@ -128,11 +133,13 @@ export async function readUsers(db: Scoped, ids?: Ids): Promise<WorldUser[]> {
   }));
 }
 
+/** Returns groups from their rows. */
 export async function readGroups(db: Scoped, ids?: Ids): Promise<WorldGroup[]> {
   const all = db.selectFrom('groups').select(['id', 'name']);
   return (ids === undefined ? all : all.where('id', 'in', ids)).execute();
 }
 
+/** Returns admission rules from their rows. */
 export async function readRules(db: Scoped, ids?: Ids): Promise<WorldRule[]> {
   const all = db.selectFrom('admission_rules').select(['id', 'built_in', 'rule', 'time_zone']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
@@ -144,6 +151,7 @@ export async function readRules(db: Scoped, ids?: Ids): Promise<WorldRule[]> {
   }));
 }
 
+/** Returns resources with their addresses and gateways from their rows. */
 export async function readResources(db: Scoped, ids?: Ids): Promise<WorldResource[]> {
   const all = db.selectFrom('resources').select(['id', 'name', 'type', 'load_balancing_mode']);
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
@@ -159,6 +167,7 @@ export async function readResources(db: Scoped, ids?: Ids): Promise<WorldResourc
   }));
 }
 
+/** Returns policies with their members from their rows. */
 export async function readPolicies(db: Scoped, ids?: Ids): Promise<WorldPolicy[]> {
   const all = db.selectFrom('policies').selectAll();
   const rows = await (ids === undefined ? all : all.where('id', 'in', ids)).execute();
@@ -180,7 +189,7 @@ export async function readPolicies(db: Scoped, ids?: Ids): Promise<WorldPolicy[]
   }));
 }
 
-/** Groups of users, ascending, so that the same memberships make the same world. */
+/** Returns the groups of users, ascending, so that equal memberships make equal worlds. */
 async function readMemberships(db: Scoped, users: Ids): Promise<Map<string, string[]>> {
   const all = db.selectFrom('group_members').select(['user_id', 'group_id']).orderBy('group_id');
   const rows = await (users === undefined ? all : all.where('user_id', 'in', users)).execute();
@@ -189,7 +198,7 @@ async function readMemberships(db: Scoped, users: Ids): Promise<Map<string, stri
   return byUser;
 }
 
-/** Names are left out: they are no addresses yet. */
+/** Names are left out: they have no address yet. */
 async function readAddresses(db: Scoped, resources: Ids): Promise<Map<string, WorldAddress[]>> {
   const all = db
     .selectFrom('addresses')
@@ -271,7 +280,7 @@ function push<V>(map: Map<string, V[]>, key: string, value: V): void {
   else list.push(value);
 }
 
-/** Everything of a tenant that decides. */
+/** Returns everything of a tenant that affects access. */
 export async function readWorld(db: Scoped) {
   const tenant = await readTenant(db);
   if (tenant === null) return null;

@@ -3,7 +3,7 @@ import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { Initiator, privateKeyFrom, publicKeyOf, type Session, tai64n } from '@sallyport/wireguard';
 
-/** The WireGuard socket of an agent, as far as a beacon sees of it. */
+/** The WireGuard socket of an agent, as a beacon sees it. */
 export class Knocker {
   readonly publicKey: string;
   readonly #privateKey: string;
@@ -20,19 +20,19 @@ export class Knocker {
     return new Knocker(await bound(address), privateKey);
   }
 
-  /** Where it is seen. */
+  /** Place where the beacon sees it. */
   get endpoint(): string {
     const { address, port } = this.#socket.address();
     return `${address}:${port}`;
   }
 
-  /** Sends from another socket from now on. */
+  /** Uses another socket from now on. */
   async move(address = '127.0.0.1'): Promise<void> {
     await this.close();
     this.#socket = await bound(address);
   }
 
-  /** Knocks at a beacon's port until it is answered; null when it never is. */
+  /** Knocks at a beacon's port until it answers; null when it never does. */
   async initiate(port: number, beaconKey: string, attempts = 100): Promise<Session | null> {
     const initiator = new Initiator({ privateKey: this.#privateKey, publicKey: beaconKey });
     for (let attempt = 0; attempt < attempts; attempt++) {

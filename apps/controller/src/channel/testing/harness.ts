@@ -10,12 +10,14 @@ import { ManualTime } from './manual-time.ts';
 import { MemoryDirectory } from './memory-directory.ts';
 import { clientItem, MemoryStates } from './memory-states.ts';
 
+/** One line of the log. */
 export interface Line {
   readonly level: 'debug' | 'info' | 'warn';
   readonly facts: object;
   readonly text: string;
 }
 
+/** A running channel, with everything that a test controls or looks at. */
 export interface Harness {
   readonly channel: AgentChannel;
   readonly port: number;

@@ -1,6 +1,6 @@
 import type { Timers } from '../timers.ts';
 
-/** A clock that stands still until it is moved, and timers that follow it. */
+/** A clock that stands still until a test moves it, and timers that follow it. */
 export class ManualTime implements Timers {
   #now = Date.UTC(2026, 0, 1);
   readonly #timers = new Set<{ at: number; run: () => void }>();
@@ -21,7 +21,7 @@ export class ManualTime implements Timers {
     return this.#timers.size;
   }
 
-  /** Moves on, and runs what falls due on the way, each at its time. */
+  /** Moves the clock, and runs each timer that falls due at its time. */
   advance(ms: number): void {
     const end = this.#now + ms;
     for (let timer = this.#first(end); timer !== null; timer = this.#first(end)) {

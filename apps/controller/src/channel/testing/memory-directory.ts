@@ -3,14 +3,14 @@ import type { AgentBook, AgentDirectory, AgentRecord, DeviceFacts, GatewayFacts 
 
 type Row = { -readonly [K in keyof AgentRecord]: AgentRecord[K] };
 
-/** The directory that the channel asks for, in memory, with what it was told. */
+/** A directory in memory that records everything it was told. */
 export class MemoryDirectory implements AgentDirectory {
   readonly rows = new Map<string, Row | 'deleted'>();
   readonly secrets = new Map<string, string>();
   readonly deployments = new Map<string, number>();
   readonly facts = new Map<string, GatewayFacts>();
   readonly told = new Map<string, DeviceFacts>();
-  /** Ids of tokens that came too late. */
+  /** Ids whose tokens have expired. */
   readonly expired = new Set<string>();
   readonly online = new Map<string, number>();
   readonly seen = new Map<string, number>();
@@ -19,7 +19,7 @@ export class MemoryDirectory implements AgentDirectory {
   readonly deviceKeys = new Set<string>();
   /** Number of calls that write, by name. */
   readonly writes: Record<string, number> = {};
-  /** Set: every call rejects. */
+  /** When true, every call rejects. */
   broken = false;
 
   add(id: string, secret: string, role: AgentRole = 'gateway'): void {

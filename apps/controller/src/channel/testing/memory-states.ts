@@ -97,6 +97,7 @@ export class MemoryStates implements DesiredStates {
   }
 }
 
+/** Returns the own item of a gateway. */
 export function gatewayItem(change: Partial<GatewayItem> = {}): GatewayItem {
   return {
     kind: 'gateway',
@@ -113,6 +114,7 @@ export function gatewayItem(change: Partial<GatewayItem> = {}): GatewayItem {
   };
 }
 
+/** Returns the item of a device, with a key made from its id. */
 export function deviceItem(id: string, change: Partial<DeviceItem> = {}): DeviceItem {
   const publicKey = `${Buffer.from(id.padEnd(32, '.').slice(0, 32)).toString('base64')}`;
   const item = {
@@ -128,11 +130,13 @@ export function deviceItem(id: string, change: Partial<DeviceItem> = {}): Device
   return { ...item, addresses: ['100.64.0.9'], ...change };
 }
 
+/** Returns the own item of a device. */
 export function clientItem(): ClientItem {
   const overlay = { v4: '100.64.0.0/10', v6: 'fd00::/48' };
   return { kind: 'client', key: 'client', addresses: ['100.64.0.9/32'], overlay, mtu: 1280 };
 }
 
+/** Returns the item of a peer, with a key made from its id. */
 export function peerItem(id: string): PeerItem {
   const publicKey = `${Buffer.from(id.padEnd(32, '.').slice(0, 32)).toString('base64')}`;
   const nothing = { endpoints: [], relays: [], sources: [], unreachable: [], expiresAt: null };

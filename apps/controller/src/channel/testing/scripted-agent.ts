@@ -22,12 +22,13 @@ import { verifyText } from '../keys.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
 import { until } from './manual-time.ts';
 
+/** A message of the controller by its type. */
 export type Received<T extends ControllerMessage['type']> = Extract<ControllerMessage, { type: T }>;
 
 type Authenticate = Extract<AgentMessage, { type: 'authenticate' }>;
 type Hello = Extract<AgentMessage, { type: 'hello' }>;
 
-/** What an agent keeps when its connection goes: its keys, and the state that it holds. */
+/** The part of an agent that outlives a connection: its keys and its state. */
 export interface AgentIdentity {
   readonly role: AgentRole;
   /** Id of the gateway or device. */
@@ -44,6 +45,7 @@ export function withNewKey(identity: AgentIdentity): AgentIdentity {
   return { ...identity, wireguardPrivateKey, wireguardPublicKey };
 }
 
+/** Returns an agent with new keys. */
 export function newAgent(agent: string, token?: string, role: AgentRole = 'gateway'): AgentIdentity {
   const wireguardPrivateKey = privateKeyFrom(randomBytes(32));
   const wireguardPublicKey = publicKeyOf(wireguardPrivateKey);
@@ -51,7 +53,7 @@ export function newAgent(agent: string, token?: string, role: AgentRole = 'gatew
   return { role, agent, ...keys, ...(token === undefined ? {} : { token }) };
 }
 
-/** A real WebSocket peer that says what a test tells it to, and checks everything it is told. */
+/** A real WebSocket peer that sends what a test asks for, and checks everything that it receives. */
 export class ScriptedAgent {
   readonly identity: AgentIdentity;
   readonly ws: WebSocket;
@@ -60,7 +62,7 @@ export class ScriptedAgent {
   state: { revision: Revision; hash: string } | undefined;
   leaseUntil = 0;
   closeCode: number | null = null;
-  /** Everything that went over the wire, in both directions, as it was there. */
+  /** All bytes of the wire in both directions, unchanged. */
   readonly wire: Buffer[] = [];
   #channel: SealedChannel | null = null;
   #read = 0;
@@ -80,12 +82,12 @@ export class ScriptedAgent {
     ws.on('error', () => {});
   }
 
-  /** On a WebSocket that somebody else opens. */
+  /** Uses a WebSocket that the caller opens. */
   static over(ws: WebSocket, identity: AgentIdentity): ScriptedAgent {
     return new ScriptedAgent(identity, ws);
   }
 
-  /** Opens the WebSocket and says nothing yet. */
+  /** Opens the WebSocket and sends nothing yet. */
   static async open(
     port: number,
     identity: AgentIdentity,
@@ -172,24 +174,24 @@ export class ScriptedAgent {
     this.sendText(JSON.stringify(message));
   }
 
-  /** Any text, sealed once the connection is. */
+  /** Sends any text, sealed once the connection is. */
   sendText(text: string): void {
     this.sendFrame(this.#channel === null ? text : this.#channel.seal(text));
   }
 
-  /** As it is. */
+  /** Sends bytes unchanged. */
   sendFrame(frame: string | Uint8Array): void {
     this.wire.push(Buffer.from(frame));
     this.ws.send(frame);
   }
 
-  /** The next frame that it would send, for a test to do harm to. */
+  /** Returns the next frame without sending it, for a test to damage. */
   seal(message: AgentMessage): Uint8Array {
     if (this.#channel === null) throw new Error('not sealed yet');
     return this.#channel.seal(JSON.stringify(message));
   }
 
-  /** Tells that the state it holds is in force. */
+  /** Acknowledges its state. */
   apply(): void {
     if (this.state !== undefined) this.send({ type: 'applied', ...this.state, tookMs: 3 });
   }
@@ -220,7 +222,7 @@ export class ScriptedAgent {
     return this.closeCode ?? 0;
   }
 
-  /** Drops the connection without a word. */
+  /** Drops the connection without a close frame. */
   async cut(): Promise<void> {
     this.ws.terminate();
     await this.closed();

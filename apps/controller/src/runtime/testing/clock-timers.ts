@@ -1,7 +1,7 @@
 import type { Timers } from '../../channel/timers.ts';
 import type { TestClock } from '../../testing/harness.ts';
 
-/** Timers on a clock that stands until it is moved. */
+/** Timers on a clock that stands still until a test moves it. */
 export class ClockTimers implements Timers {
   /** To be set before the first timer. */
   clock: TestClock | null = null;
@@ -21,7 +21,7 @@ export class ClockTimers implements Timers {
     return this.#timers.size;
   }
 
-  /** Moves the clock there, and runs what falls due on the way, each at its time. */
+  /** Moves the clock, and runs each timer that falls due at its time. */
   advanceTo(at: number): void {
     for (let next = this.#next(at); next !== null; next = this.#next(at)) {
       this.#timers.delete(next);

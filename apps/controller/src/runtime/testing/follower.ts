@@ -7,7 +7,7 @@ import type { TestApp } from '../../testing/harness.ts';
 import { TenantRuntimes } from '../runtimes.ts';
 import { Whereabouts } from '../whereabouts.ts';
 
-/** Runtimes that know nothing but the rows, and the beacons. */
+/** Runtimes that know only the rows and the beacons. */
 export const freshRuntimes = (app: TestApp, store = app.store): TenantRuntimes =>
   new TenantRuntimes({
     store,
@@ -18,7 +18,7 @@ export const freshRuntimes = (app: TestApp, store = app.store): TenantRuntimes =
     beacons: () => app.app.beacon.peers(),
   });
 
-/** Follows a gateway as an agent does: from a state, by deltas, each of which must lead on from the last. */
+/** Follows an agent's state by deltas, as an agent does. Each delta must lead on from the state before. */
 export class Follower {
   readonly changes: StateChange[] = [];
   readonly #items: Map<string, StateItem>;

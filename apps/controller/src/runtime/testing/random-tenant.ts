@@ -16,7 +16,10 @@ const rules = [
 const sources = ['198.51.100.7', '203.0.113.7', '2001:db8::7'];
 const zones = ['UTC', 'Europe/Zurich', 'America/New_York', 'Asia/Kathmandu'];
 
-/** A small tenant that is written to at random. It holds the ids of its objects by kind; a deleted object leaves its place to the others. */
+/**
+ * A small tenant for random writes. It holds the ids of its objects by kind. Another object takes the place of a
+ * deleted one.
+ */
 export class RandomTenant {
   readonly app: TestApp;
   readonly timers: ClockTimers;
@@ -29,7 +32,7 @@ export class RandomTenant {
     policies: [],
   };
   gateways: string[] = [];
-  /** Devices that run the client. They are among the others too. */
+  /** Devices that run the client. `ids.devices` holds them too. */
   natives: string[] = [];
   #made = 0;
 
@@ -61,7 +64,7 @@ export class RandomTenant {
     for (const n of [2, 0, 1, 3, 4]) await this.create.policy(n, n);
   }
 
-  /** What a step does; each takes two numbers that choose. */
+  /** Steps. Two numbers choose the objects and values of each. */
   readonly create = {
     group: (a: number) => this.#post('groups', { name: `group ${a % 3}`, roles: [] }),
     user: (a: number, b: number) =>
@@ -201,13 +204,13 @@ export class RandomTenant {
     if (kind === 'users') await this.#forgetDevices();
   }
 
-  /** Devices go with their owners. */
+  /** Devices are deleted with their owners. */
   async #forgetDevices(): Promise<void> {
     const { json } = await this.app.request('GET', '/tenants/devices?limit=100');
     this.ids.devices = json.data.map(({ id }: { id: string }) => id);
   }
 
-  /** Refusals are answers too: limits, names of nobody, last groups. Nothing ever fails inside. */
+  /** A refusal is an expected answer: limits, unknown ids, last groups. A failure inside is not. */
   async #request(method: 'PUT' | 'PATCH' | 'POST' | 'DELETE', path: string, body?: object) {
     const { status, json, text } = await this.app.request(method, path, body === undefined ? {} : { body });
     assert.ok(status < 500, `${method} ${path} ${JSON.stringify(body)}: ${text}`);
