@@ -1,0 +1,60 @@
+import type { FieldError, OperationName, RequestBody, ResponseBody } from '@sallyport/contract';
+
+/** A failure that the controller answered, or that no answer came. */
+export class ApiFailure extends Error {
+  override readonly name = 'ApiFailure';
+  /** Stable code of the error catalogue; `unreachable` without an answer. */
+  readonly code: string;
+  readonly fields: readonly FieldError[];
+  readonly requestId: string | undefined;
+
+  constructor(code: string, message: string, fields: readonly FieldError[] = [], requestId?: string) {
+    super(message);
+    this.code = code;
+    this.fields = fields;
+    this.requestId = requestId;
+  }
+
+  /** What is wrong with a field of a form, by its JSON pointer. */
+  field(pointer: string): string | undefined {
+    return this.fields.find((field) => field.pointer === pointer)?.message;
+  }
+}
+
+/** Calls an operation by its method and path. `N` names the operation, for the types of body and answer. */
+export async function call<N extends OperationName>(
+  method: string,
+  path: string,
+  body?: RequestBody<N>,
+  headers: Record<string, string> = {},
+): Promise<ResponseBody<N>> {
+  const answer = await fetch(path, {
+    method,
+    credentials: 'same-origin',
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new ApiFailure('unreachable', 'The controller does not answer. Check the network, and whether it runs.');
+  });
+  const text = await answer.text();
+  const content = text === '' ? undefined : JSON.parse(text);
+  if (answer.ok) return content as ResponseBody<N>;
+  const { code = 'internal', title = answer.statusText, detail, errors, requestId } = content ?? {};
+  if (code === 'fresh_sign_in_required' && (await askForFreshSignIn())) return call<N>(method, path, body, headers);
+  throw new ApiFailure(code, detail ?? sentence(title), errors ?? [], requestId);
+}
+
+export const get = <N extends OperationName>(path: string): Promise<ResponseBody<N>> => call<N>('GET', path);
+
+const sentence = (title: string): string => (/[.!?]$/.test(title) ? title : `${title}.`);
+
+let askForFreshSignIn: () => Promise<boolean> = async () => false;
+
+/** Names the dialog that asks for a new sign-in. It resolves to whether the person has signed in. */
+export function onFreshSignIn(ask: () => Promise<boolean>): void {
+  askForFreshSignIn = ask;
+}
+
+/** What to show of a failure of any kind. */
+export const messageOf = (error: unknown): string =>
+  error instanceof ApiFailure ? error.message : 'The console failed. Reload the page; if it happens again, report it.';

@@ -1,0 +1,137 @@
+import type { Me } from '@sallyport/contract';
+import { useSearch } from '@tanstack/react-router';
+import { type FormEvent, useState } from 'react';
+import { ApiFailure, call, messageOf } from '../data/api.ts';
+import { signInWithPasskey } from '../data/passkeys.ts';
+import { queryClient, useRead } from '../data/queries.ts';
+import { Button, Field, Skeleton } from '../kit/kit.tsx';
+import { Mark } from '../shell/icons.tsx';
+
+/** Signs a person in, with a passkey or a password. */
+export function SignInPage() {
+  const { to } = useSearch({ strict: false }) as { to?: string };
+  const options = useRead<'getSignInOptions'>('sign-in', '/sign-in');
+  const [error, setError] = useState<string | null>(null);
+  const [busy, setBusy] = useState(false);
+  const enter = (me: Me) => {
+    queryClient.clear();
+    queryClient.setQueryData(['me'], me);
+    location.assign(`/console${to ?? '/'}`);
+  };
+  const attempt = async (work: () => Promise<Me>) => {
+    setBusy(true);
+    setError(null);
+    try {
+      enter(await work());
+    } catch (failure) {
+      if (failure instanceof ApiFailure && failure.code === 'second_factor_required') throw failure;
+      setError(messageOf(failure));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <main className="centre">
+      <span className="brand">
+        <Mark />
+        Sallyport
+      </span>
+      <h1>Sign in</h1>
+      {options.isPending && <Skeleton lines={4} />}
+      {options.error !== null && <p className="note bad">{messageOf(options.error)}</p>}
+      {options.data?.available === false && <p className="note warn">{options.data.reason}</p>}
+      {options.data?.setUp === true && (
+        <div className="note">
+          <p>
+            <strong>Nobody has set this controller up yet.</strong>
+          </p>
+          <p>
+            It printed a set-up link when it started. Open that link to become the owner. A restart of the controller
+            prints a new one.
+          </p>
+        </div>
+      )}
+      {error !== null && (
+        <p className="note bad" role="alert">
+          {error}
+        </p>
+      )}
+      {options.data?.available === true && (
+        <>
+          <Button look="primary wide" busy={busy} onClick={() => void attempt(signInWithPasskey)}>
+            Sign in with a passkey
+          </Button>
+          <PasswordForm several={options.data.tenants === 'SEVERAL'} busy={busy} attempt={attempt} />
+        </>
+      )}
+    </main>
+  );
+}
+
+function PasswordForm({
+  several,
+  busy,
+  attempt,
+}: {
+  several: boolean;
+  busy: boolean;
+  attempt: (work: () => Promise<Me>) => Promise<void>;
+}) {
+  const [tenant, setTenant] = useState(() => localStorage.getItem('tenant') ?? '');
+  const [email, setEmail] = useState('');
+  const [password, setPassword] = useState('');
+  const [code, setCode] = useState<string | null>(null);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (several) localStorage.setItem('tenant', tenant);
+    const body = { ...(several ? { tenant } : {}), email, password, ...(code === null ? {} : { code }) };
+    attempt(() => call<'signInWithPassword'>('POST', '/sign-in/password', body)).catch(() => setCode(''));
+  };
+  return (
+    <form className="stack" onSubmit={submit}>
+      <p className="muted small">Or with a password</p>
+      {several && (
+        <Field
+          label="Tenant"
+          hint="Its short name, as your administrator told you"
+          value={tenant}
+          onChange={(event) => setTenant(event.target.value.trim().toLowerCase())}
+          autoCapitalize="none"
+          required
+        />
+      )}
+      <Field
+        label="E-mail address"
+        type="email"
+        autoComplete="username"
+        value={email}
+        onChange={(event) => setEmail(event.target.value)}
+        required
+      />
+      <Field
+        label="Password"
+        type="password"
+        autoComplete="current-password"
+        value={password}
+        onChange={(event) => setPassword(event.target.value)}
+        required
+      />
+      {code !== null && (
+        <Field
+          label="Code"
+          hint="Six digits of your authenticator app, or a recovery code"
+          autoComplete="one-time-code"
+          inputMode="text"
+          autoFocus
+          value={code}
+          onChange={(event) => setCode(event.target.value)}
+          required
+        />
+      )}
+      <Button type="submit" look="wide" busy={busy}>
+        Sign in
+      </Button>
+      <p className="muted small">Forgot your password? An administrator can make a link for a new one.</p>
+    </form>
+  );
+}
