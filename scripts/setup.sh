@@ -15,6 +15,7 @@ CDPATH= cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin:/sbin
 . scripts/setup-npm.sh
 . scripts/setup-system.sh
+. scripts/setup-console.sh
 
 say() { printf 'set-up: %s\n' "$*" >&2; }
 fail() {
@@ -28,9 +29,10 @@ main() {
     check) npm_profile=test ;;
     *) fail "unknown profile '$profile'; use 'start', 'check' or 'test'" ;;
   esac
-  if npm_ready && system_ready; then return; fi
+  if npm_ready && console_ready && system_ready; then return; fi
   one_at_a_time
   npm_ready || install_npm_packages
+  console_ready || build_console
   system_ready || install_system_packages
 }
 

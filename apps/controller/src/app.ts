@@ -10,6 +10,7 @@ import { composeFeatures } from './features/compose.ts';
 import type { AuthDeps } from './http/auth.ts';
 import { type ConnectionLimits, connectionLimits } from './http/connection-limits.ts';
 import { Connections, installConnections } from './http/connections.ts';
+import { consoleFolder, installConsole } from './http/console.ts';
 import { descriptorLimit } from './http/descriptors.ts';
 import { installDocs } from './http/docs.ts';
 import { installHealth } from './http/health.ts';
@@ -45,6 +46,8 @@ export interface AppDeps<C extends Channel = Channel>
   readonly basePath: string;
   readonly trustedProxies: ServerOptions['trustedProxies'];
   readonly tls: ServerOptions['tls'];
+  /** Folder with the built console. Left out: that of this checkout. */
+  readonly consoleFolder?: string;
   /** Left out: the default. */
   readonly writeRate?: WriteRate;
   /** Left out: those that the system's limit of open files gives. */
@@ -98,13 +101,17 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   });
   const streams = new OpenStreams();
   metrics.follow({ channel, connections, runtimes, streams, beacon, paths });
-  const api = createApi(deps, connections, (server) =>
-    registerOperations(
-      server,
-      deps.basePath,
-      operationDeps(deps, { auth: authOf(signIn, authenticator, sessions), runtimes, streams, connections }),
-      features.handlers,
-    ),
+  const api = createApi(
+    deps,
+    connections,
+    () => originOf(signIn.signInUrl()),
+    (server) =>
+      registerOperations(
+        server,
+        deps.basePath,
+        operationDeps(deps, { auth: authOf(signIn, authenticator, sessions), runtimes, streams, connections }),
+        features.handlers,
+      ),
   );
   return {
     server: api.server,
@@ -179,7 +186,12 @@ function operationDeps(
 }
 
 /** The HTTP server: its guards, figures, health and documents, and what `register` adds. */
-function createApi(deps: AppDeps, connections: Connections, register: (server: FastifyInstance) => void) {
+function createApi(
+  deps: AppDeps,
+  connections: Connections,
+  origin: () => string | null,
+  register: (server: FastifyInstance) => void,
+) {
   let stopping = false;
   const server = createServer(deps);
   const sockets = new OpenSockets(server.server);
@@ -187,6 +199,7 @@ function createApi(deps: AppDeps, connections: Connections, register: (server: F
   measureRequests(server, deps.metrics);
   installHealth(server, { store: deps.store, stopping: () => stopping });
   installDocs(server, () => openApiDocument(deps.basePath, deps.version));
+  installConsole(server, { folder: deps.consoleFolder ?? consoleFolder, origin });
   register(server);
   return {
     server,

@@ -18,7 +18,15 @@ export interface PlannedWrite {
 }
 
 /** Shows who gains and who loses access by a write, then does it. */
-export function PlanDialog({ write, onClose, onDone }: { write: PlannedWrite | null; onClose: () => void; onDone?: () => void }) {
+export function PlanDialog({
+  write,
+  onClose,
+  onDone,
+}: {
+  write: PlannedWrite | null;
+  onClose: () => void;
+  onDone?: () => void;
+}) {
   return (
     <Dialog title={write?.title ?? ''} open={write !== null} onClose={onClose}>
       {write !== null && <Plan write={write} onClose={onClose} {...(onDone === undefined ? {} : { onDone })} />}

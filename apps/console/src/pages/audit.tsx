@@ -6,7 +6,18 @@ import { useRead } from '../data/queries.ts';
 import { Ago, Button, Choice, Dialog, Empty, Skeleton, Table } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 
-const kinds = ['gateway', 'device', 'resource', 'policy', 'admission-rule', 'user', 'group', 'api-key', 'enrolment-key', 'tenant'];
+const kinds = [
+  'gateway',
+  'device',
+  'resource',
+  'policy',
+  'admission-rule',
+  'user',
+  'group',
+  'api-key',
+  'enrolment-key',
+  'tenant',
+];
 
 /** Who did what, and what was different afterwards. */
 export function AuditPage() {
@@ -14,14 +25,23 @@ export function AuditPage() {
   const { kind = '' } = useSearch({ strict: false }) as { kind?: string };
   const navigate = useNavigate();
   const [shown, setShown] = useState<AuditEvent | null>(null);
-  const { data, error } = useRead<'listAuditEvents'>('audit', `/tenants/audit-events?${page.query}${kind === '' ? '' : `&kind=${kind}`}`);
+  const { data, error } = useRead<'listAuditEvents'>(
+    'audit',
+    `/tenants/audit-events?${page.query}${kind === '' ? '' : `&kind=${kind}`}`,
+  );
   if (error !== null && data === undefined) return <p className="note bad">{messageOf(error)}</p>;
   if (data === undefined) return <Skeleton />;
   return (
     <>
       <div className="head">
         <h1>Audit</h1>
-        <Choice label="About" value={kind} onChange={(event) => void navigate({ search: event.target.value === '' ? {} : { kind: event.target.value } } as never)}>
+        <Choice
+          label="About"
+          value={kind}
+          onChange={(event) =>
+            void navigate({ search: event.target.value === '' ? {} : { kind: event.target.value } } as never)
+          }
+        >
           <option value="">Everything</option>
           {kinds.map((one) => (
             <option key={one} value={one}>
@@ -58,7 +78,12 @@ export function AuditPage() {
         )}
       </div>
       <Pages page={page} total={data.total} />
-      <Dialog wide title={shown === null ? '' : `${shown.action}, ${new Date(shown.at).toLocaleString()}`} open={shown !== null} onClose={() => setShown(null)}>
+      <Dialog
+        wide
+        title={shown === null ? '' : `${shown.action}, ${new Date(shown.at).toLocaleString()}`}
+        open={shown !== null}
+        onClose={() => setShown(null)}
+      >
         {shown !== null && <Changes event={shown} />}
       </Dialog>
     </>
@@ -69,7 +94,9 @@ export function AuditPage() {
 function Changes({ event }: { event: AuditEvent }) {
   const before = (event.before ?? {}) as Record<string, unknown>;
   const after = (event.after ?? {}) as Record<string, unknown>;
-  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]));
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter(
+    (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+  );
   return (
     <>
       <p>
@@ -93,4 +120,5 @@ function Changes({ event }: { event: AuditEvent }) {
   );
 }
 
-const text = (value: unknown): string => (value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value));
+const text = (value: unknown): string =>
+  value === undefined ? '' : typeof value === 'string' ? value : JSON.stringify(value);

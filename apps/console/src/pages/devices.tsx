@@ -4,7 +4,20 @@ import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, get, messageOf } from '../data/api.ts';
 import { makeKeyPair, withKey } from '../data/device-keys.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import { Ago, Button, Choice, Copy, Dialog, Empty, Field, type Meaning, Skeleton, Status, Table, toast } from '../kit/kit.tsx';
+import {
+  Ago,
+  Button,
+  Choice,
+  Copy,
+  Dialog,
+  Empty,
+  Field,
+  type Meaning,
+  Skeleton,
+  Status,
+  Table,
+  toast,
+} from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { Qr } from '../kit/qr.tsx';
@@ -24,7 +37,9 @@ export function DevicesPage() {
   if (data === undefined) return <Skeleton />;
   const change = async (device: Device) => {
     const verb = device.active ? 'deactivate' : 'reactivate';
-    await call<never>(device.active ? 'PATCH' : 'POST', `/tenants/devices/${device.id}/${verb}`).catch((failure) => toast(messageOf(failure)));
+    await call<never>(device.active ? 'PATCH' : 'POST', `/tenants/devices/${device.id}/${verb}`).catch((failure) =>
+      toast(messageOf(failure)),
+    );
     await queryClient.invalidateQueries({ queryKey: ['device'] });
   };
   return (
@@ -39,7 +54,9 @@ export function DevicesPage() {
       </div>
       <div className="card">
         {data.total === 0 ? (
-          <Empty title="No device yet">A laptop, phone or server that connects through WireGuard. Adding one takes a minute.</Empty>
+          <Empty title="No device yet">
+            A laptop, phone or server that connects through WireGuard. Adding one takes a minute.
+          </Empty>
         ) : (
           <Table
             caption="Devices"
@@ -51,7 +68,10 @@ export function DevicesPage() {
               { head: 'Status', cell: ({ status }) => <Status meaning={meanings[status]}>{status}</Status> },
               { head: 'Owner', cell: ({ user }) => user?.email ?? <span className="muted">nobody</span> },
               { head: 'Kind', cell: ({ kind }) => (kind === 'NATIVE' ? 'Client' : 'WireGuard app') },
-              { head: 'Address', cell: ({ overlayAddresses }) => <span className="num">{overlayAddresses?.[0] ?? ''}</span> },
+              {
+                head: 'Address',
+                cell: ({ overlayAddresses }) => <span className="num">{overlayAddresses?.[0] ?? ''}</span>,
+              },
               { head: 'Last connection', end: true, cell: ({ lastConnection }) => <Ago at={lastConnection} /> },
               ...(mayWrite(me)
                 ? [
@@ -138,8 +158,20 @@ function NewDevice({ onAdded, onClose }: { onAdded: (added: Added) => void; onCl
           {failure.message}
         </p>
       )}
-      <Field label="Name" value={name} onChange={(event) => setName(event.target.value)} error={failure?.field('/name')} required maxLength={120} />
-      <Choice label="Owner" hint="Policies for people and groups count for the owner’s devices" value={owner} onChange={(event) => setOwner(event.target.value)}>
+      <Field
+        label="Name"
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+        error={failure?.field('/name')}
+        required
+        maxLength={120}
+      />
+      <Choice
+        label="Owner"
+        hint="Policies for people and groups count for the owner’s devices"
+        value={owner}
+        onChange={(event) => setOwner(event.target.value)}
+      >
         <option value="">Nobody</option>
         {(users.data?.data ?? []).map(({ id, email }) => (
           <option key={id} value={id}>

@@ -46,21 +46,41 @@ export function ExplainPage() {
         <h1>Explain access</h1>
       </div>
       <form className="row" onSubmit={submit}>
-        <Choice label="Device" value={form.device ?? ''} onChange={(event) => setForm({ ...form, device: event.target.value })}>
+        <Choice
+          label="Device"
+          value={form.device ?? ''}
+          onChange={(event) => setForm({ ...form, device: event.target.value })}
+        >
           {(devices.data?.data ?? []).map(({ id, name }) => (
             <option key={id} value={id}>
               {name}
             </option>
           ))}
         </Choice>
-        <Field label="Address" placeholder="10.0.0.5" value={form.destination ?? ''} onChange={(event) => setForm({ ...form, destination: event.target.value.trim() })} required />
-        <Choice label="Protocol" value={form.protocol ?? 'TCP'} onChange={(event) => setForm({ ...form, protocol: event.target.value as 'TCP' })}>
+        <Field
+          label="Address"
+          placeholder="10.0.0.5"
+          value={form.destination ?? ''}
+          onChange={(event) => setForm({ ...form, destination: event.target.value.trim() })}
+          required
+        />
+        <Choice
+          label="Protocol"
+          value={form.protocol ?? 'TCP'}
+          onChange={(event) => setForm({ ...form, protocol: event.target.value as 'TCP' })}
+        >
           <option>TCP</option>
           <option>UDP</option>
           <option>ICMP</option>
         </Choice>
         {form.protocol !== 'ICMP' && (
-          <Field label="Port" inputMode="numeric" value={form.port ?? ''} onChange={(event) => setForm({ ...form, port: event.target.value })} required />
+          <Field
+            label="Port"
+            inputMode="numeric"
+            value={form.port ?? ''}
+            onChange={(event) => setForm({ ...form, port: event.target.value })}
+            required
+          />
         )}
         <Button type="submit" look="primary">
           Explain
@@ -112,8 +132,12 @@ function Answer({ answer, asked }: { answer: Explanation; asked: Question }) {
               ))}
             </li>
           ))}
-          {others > 0 && <li className="muted">{others === 1 ? 'One policy does' : `${others} policies do`} not match.</li>}
-          {answer.policies.length === 0 && <li className="muted">There is no policy to look at: no resource has this address.</li>}
+          {others > 0 && (
+            <li className="muted">{others === 1 ? 'One policy does' : `${others} policies do`} not match.</li>
+          )}
+          {answer.policies.length === 0 && (
+            <li className="muted">There is no policy to look at: no resource has this address.</li>
+          )}
         </ol>
       </section>
       {answer.gateways.length > 0 && (
@@ -129,7 +153,11 @@ function Answer({ answer, asked }: { answer: Explanation; asked: Question }) {
                 </Status>
                 <p>{reason}</p>
                 {applied !== 'unknown' && (
-                  <p className="muted">{applied === 'agrees' ? 'What is in force there agrees.' : 'What is in force there differs: it still applies a change.'}</p>
+                  <p className="muted">
+                    {applied === 'agrees'
+                      ? 'What is in force there agrees.'
+                      : 'What is in force there differs: it still applies a change.'}
+                  </p>
                 )}
               </li>
             ))}
@@ -146,7 +174,8 @@ function Allow({ answer }: { answer: Explanation }) {
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   const { device, resources } = answer;
   if (!mayWrite(me) || device === undefined) return null;
-  if (resources.length === 0) return <p className="note">No resource has this address. Create one first, then a policy can allow it.</p>;
+  if (resources.length === 0)
+    return <p className="note">No resource has this address. Create one first, then a policy can allow it.</p>;
   return (
     <div className="note">
       <p>
@@ -164,7 +193,13 @@ function Allow({ answer }: { answer: Explanation }) {
                   title: `Allow ${device.name} to reach ${name}`,
                   method: 'POST',
                   path: '/tenants/policies',
-                  body: { name: `${device.name} to ${name}`.slice(0, 120), action: true, type: 'PRIVATE', devices: [device.id], resources: [id] },
+                  body: {
+                    name: `${device.name} to ${name}`.slice(0, 120),
+                    action: true,
+                    type: 'PRIVATE',
+                    devices: [device.id],
+                    resources: [id],
+                  },
                   verb: 'Create policy',
                   done: `${device.name} may reach ${name} now.`,
                 })

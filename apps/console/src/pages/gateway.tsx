@@ -16,13 +16,19 @@ export function GatewayPage() {
   const navigate = useNavigate();
   const path = `/tenants/gateways/${id}`;
   // Statistics are no revisions, so they are read again while somebody looks.
-  const { data: gateway, error } = useQuery({ queryKey: ['gateway', path], refetchInterval: 3000, queryFn: () => get<'getGateway'>(path) });
+  const { data: gateway, error } = useQuery({
+    queryKey: ['gateway', path],
+    refetchInterval: 3000,
+    queryFn: () => get<'getGateway'>(path),
+  });
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   if (gateway === undefined) return error === null ? <Skeleton /> : <p className="note bad">{messageOf(error)}</p>;
   const draining = gateway.intent === 'MAINTENANCE';
   const setIntent = async (intent: 'ACTIVE' | 'MAINTENANCE') => {
     const { name, wireguardPort } = gateway;
-    await call<'updateGateway'>('PATCH', path, { name, wireguardPort, intent }).catch((failure) => toast(messageOf(failure)));
+    await call<'updateGateway'>('PATCH', path, { name, wireguardPort, intent }).catch((failure) =>
+      toast(messageOf(failure)),
+    );
     await queryClient.invalidateQueries({ queryKey: ['gateway'] });
   };
   return (
@@ -67,7 +73,11 @@ export function GatewayPage() {
           {gateway.status !== 'PENDING' && <Deploy gateway={gateway} />}
         </div>
       </div>
-      <PlanDialog write={write} onClose={() => setWrite(null)} onDone={() => void navigate({ to: '/gateways' } as never)} />
+      <PlanDialog
+        write={write}
+        onClose={() => setWrite(null)}
+        onDone={() => void navigate({ to: '/gateways' } as never)}
+      />
     </>
   );
 }
@@ -101,7 +111,9 @@ function Facts({ gateway }: { gateway: Gateway }) {
         <dt>Endpoint</dt>
         <dd>
           {gateway.endpoint ?? gateway.discoveredEndpoint ?? 'not known yet'}
-          {gateway.endpoint === undefined && gateway.discoveredEndpoint !== undefined && <span className="muted"> (discovered)</span>}
+          {gateway.endpoint === undefined && gateway.discoveredEndpoint !== undefined && (
+            <span className="muted"> (discovered)</span>
+          )}
         </dd>
         {gateway.natMapping !== undefined && (
           <>
@@ -187,7 +199,9 @@ function Deploy({ gateway }: { gateway: Gateway }) {
           {token === null && <Button onClick={() => void reveal()}>Show token</Button>}
         </div>
         {token !== null && <Secret text={token} about={`Token of ${gateway.name}.`} file={`${gateway.name}.token`} />}
-        {gateway.status === 'PENDING' && <p className="muted">This page turns green by itself once the gateway is up.</p>}
+        {gateway.status === 'PENDING' && (
+          <p className="muted">This page turns green by itself once the gateway is up.</p>
+        )}
       </div>
     </section>
   );
@@ -216,7 +230,9 @@ function Test({ gateway }: { gateway: Gateway }) {
       </header>
       <div className="body">
         {result === null ? (
-          <p className="muted">Checks whether the gateway is reached from outside, and whether it reaches its resources.</p>
+          <p className="muted">
+            Checks whether the gateway is reached from outside, and whether it reaches its resources.
+          </p>
         ) : (
           <div className={`note ${result.status === 'ONLINE' ? 'good' : 'bad'}`}>
             <p>

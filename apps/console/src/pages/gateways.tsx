@@ -3,7 +3,19 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import { Ago, Button, Choice, Dialog, Empty, Field, type Meaning, plural, Skeleton, Status, Table } from '../kit/kit.tsx';
+import {
+  Ago,
+  Button,
+  Choice,
+  Dialog,
+  Empty,
+  Field,
+  type Meaning,
+  plural,
+  Skeleton,
+  Status,
+  Table,
+} from '../kit/kit.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
 
@@ -94,7 +106,12 @@ export function GatewaysPage() {
                 { head: 'Last online', end: true, cell: ({ lastOnline }) => <Ago at={lastOnline} /> },
               ]}
             />
-            {shown.length === 0 && <Empty title="No gateway fits the filters" action={<Button onClick={() => filter({ q: '', status: '' })}>Clear filters</Button>} />}
+            {shown.length === 0 && (
+              <Empty
+                title="No gateway fits the filters"
+                action={<Button onClick={() => filter({ q: '', status: '' })}>Clear filters</Button>}
+              />
+            )}
           </div>
         </>
       )}
@@ -129,7 +146,14 @@ function NewGateway({ open, onClose }: { open: boolean; onClose: () => void }) {
             {failure.message}
           </p>
         )}
-        <Field label="Name" value={name} onChange={(event) => setName(event.target.value)} error={failure?.field('/name')} required maxLength={120} />
+        <Field
+          label="Name"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          error={failure?.field('/name')}
+          required
+          maxLength={120}
+        />
         <Field
           label="UDP port"
           hint="Where it listens for WireGuard"

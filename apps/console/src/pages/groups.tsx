@@ -84,7 +84,10 @@ function NewGroup({ open, onClose }: { open: boolean; onClose: () => void }) {
     event.preventDefault();
     const basic = roles.data?.find(({ type }) => type === 'BASIC')?.id;
     try {
-      await call<'createGroup'>('POST', '/tenants/groups', { name, roles: [role || basic].filter((one) => one !== undefined) });
+      await call<'createGroup'>('POST', '/tenants/groups', {
+        name,
+        roles: [role || basic].filter((one) => one !== undefined),
+      });
       await queryClient.invalidateQueries({ queryKey: ['group'] });
       setName('');
       onClose();
@@ -100,8 +103,20 @@ function NewGroup({ open, onClose }: { open: boolean; onClose: () => void }) {
             {failure.message}
           </p>
         )}
-        <Field label="Name" value={name} onChange={(event) => setName(event.target.value)} error={failure?.field('/name')} required maxLength={120} />
-        <Choice label="Role" hint="What members may do in this system" value={role} onChange={(event) => setRole(event.target.value)}>
+        <Field
+          label="Name"
+          value={name}
+          onChange={(event) => setName(event.target.value)}
+          error={failure?.field('/name')}
+          required
+          maxLength={120}
+        />
+        <Choice
+          label="Role"
+          hint="What members may do in this system"
+          value={role}
+          onChange={(event) => setRole(event.target.value)}
+        >
           <option value="">User: own account only</option>
           {(roles.data ?? [])
             .filter(({ type }) => type !== 'OWNER' && type !== 'BASIC')

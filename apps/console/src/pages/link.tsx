@@ -15,7 +15,9 @@ export function LinkPage() {
   const [link, setLink] = useState<SignInLink | null>(null);
   const [error, setError] = useState<string | null>(null);
   useEffect(() => {
-    call<'openSignInLink'>('POST', '/sign-in/links', { secret }).then(setLink, (failure) => setError(messageOf(failure)));
+    call<'openSignInLink'>('POST', '/sign-in/links', { secret }).then(setLink, (failure) =>
+      setError(messageOf(failure)),
+    );
   }, []);
   return (
     <main className="centre">
@@ -61,7 +63,10 @@ function Spend({ link }: { link: SignInLink }) {
     }
   };
   const withPasskey = async () => {
-    const options = await call<'getPasskeyLinkOptions'>('POST', '/sign-in/links/passkey/options', { secret, ...person });
+    const options = await call<'getPasskeyLinkOptions'>('POST', '/sign-in/links/passkey/options', {
+      secret,
+      ...person,
+    });
     const made = await makePasskey(options);
     return call<'addPasskeyByLink'>('POST', '/sign-in/links/passkey', { secret, ...person, ...made } as never);
   };

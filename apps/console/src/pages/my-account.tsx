@@ -49,8 +49,20 @@ function Profile() {
         <p className="muted">
           {me.isOwner ? 'Owner' : me.role.toLowerCase()} of {me.tenant.name}
         </p>
-        <Field label="First name" autoComplete="given-name" value={firstName} onChange={(event) => setFirstName(event.target.value)} maxLength={120} />
-        <Field label="Last name" autoComplete="family-name" value={lastName} onChange={(event) => setLastName(event.target.value)} maxLength={120} />
+        <Field
+          label="First name"
+          autoComplete="given-name"
+          value={firstName}
+          onChange={(event) => setFirstName(event.target.value)}
+          maxLength={120}
+        />
+        <Field
+          label="Last name"
+          autoComplete="family-name"
+          value={lastName}
+          onChange={(event) => setLastName(event.target.value)}
+          maxLength={120}
+        />
         <footer className="row">
           <Button type="submit">Save name</Button>
         </footer>
@@ -85,7 +97,10 @@ function Methods() {
       await call<'addMyPasskey'>('POST', '/tenants/me/methods/passkeys', made as never);
     }, 'Added the passkey.');
   const renew = () =>
-    act(async () => setCodes((await call<'renewRecoveryCodes'>('POST', '/tenants/me/methods/recovery-codes')).codes), 'The old codes have ended.');
+    act(
+      async () => setCodes((await call<'renewRecoveryCodes'>('POST', '/tenants/me/methods/recovery-codes')).codes),
+      'The old codes have ended.',
+    );
   const has = (kind: SignInMethod['kind']) => data?.some((method) => method.kind === kind) ?? false;
   return (
     <section className="card" aria-labelledby="methods">
@@ -117,7 +132,15 @@ function Methods() {
                     New codes
                   </Button>
                 ) : (
-                  <Button look="plain" onClick={() => void act(() => call<'removeMyMethod'>('DELETE', `/tenants/me/methods/${method.id}`), 'Removed it.')}>
+                  <Button
+                    look="plain"
+                    onClick={() =>
+                      void act(
+                        () => call<'removeMyMethod'>('DELETE', `/tenants/me/methods/${method.id}`),
+                        'Removed it.',
+                      )
+                    }
+                  >
                     Remove<span className="visually-hidden"> {kinds[method.kind]}</span>
                   </Button>
                 )}
@@ -127,8 +150,14 @@ function Methods() {
         )}
         <div className="row">
           <Button onClick={() => void addPasskey()}>Add a passkey</Button>
-          <Button onClick={() => setDialog('password')}>{has('PASSWORD') ? 'Change password' : 'Set a password'}</Button>
-          {has('PASSWORD') && <Button onClick={() => setDialog('totp')}>{has('TOTP') ? 'Replace authenticator app' : 'Add authenticator app'}</Button>}
+          <Button onClick={() => setDialog('password')}>
+            {has('PASSWORD') ? 'Change password' : 'Set a password'}
+          </Button>
+          {has('PASSWORD') && (
+            <Button onClick={() => setDialog('totp')}>
+              {has('TOTP') ? 'Replace authenticator app' : 'Add authenticator app'}
+            </Button>
+          )}
         </div>
       </div>
       <Dialog title="Choose a password" open={dialog === 'password'} onClose={() => setDialog(null)}>
@@ -143,7 +172,13 @@ function Methods() {
         />
       </Dialog>
       <Dialog title="Recovery codes" open={codes !== null} onClose={() => setCodes(null)}>
-        {codes !== null && <Secret text={codes.join('\n')} about="Each signs you in once when the app is lost." file="sallyport-recovery-codes.txt" />}
+        {codes !== null && (
+          <Secret
+            text={codes.join('\n')}
+            about="Each signs you in once when the app is lost."
+            file="sallyport-recovery-codes.txt"
+          />
+        )}
       </Dialog>
     </section>
   );
@@ -228,7 +263,14 @@ function TotpForm({ onDone }: { onDone: (codes: readonly string[]) => void }) {
           <p className="small">
             Or type <code>{offer.secret}</code>
           </p>
-          <Field label="Code that the app shows" autoComplete="one-time-code" inputMode="numeric" value={code} onChange={(event) => setCode(event.target.value)} required />
+          <Field
+            label="Code that the app shows"
+            autoComplete="one-time-code"
+            inputMode="numeric"
+            value={code}
+            onChange={(event) => setCode(event.target.value)}
+            required
+          />
         </>
       )}
       <footer>
@@ -276,7 +318,13 @@ function Sessions() {
 /** Browser and system, out of what the browser calls itself. */
 export function clientName(userAgent: string): string {
   const browser = [/Firefox/, /Edg/, /OPR/, /Chrom(e|ium)/, /Safari/].find((one) => one.test(userAgent));
-  const names = new Map([['Firefox', 'Firefox'], ['Edg', 'Edge'], ['OPR', 'Opera'], ['Chrom(e|ium)', 'Chrome'], ['Safari', 'Safari']]);
+  const names = new Map([
+    ['Firefox', 'Firefox'],
+    ['Edg', 'Edge'],
+    ['OPR', 'Opera'],
+    ['Chrom(e|ium)', 'Chrome'],
+    ['Safari', 'Safari'],
+  ]);
   const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(userAgent)?.[0]?.replace('Mac OS X', 'macOS');
   const name = browser === undefined ? 'A program' : names.get(browser.source);
   return system === undefined ? (name ?? 'A program') : `${name} on ${system}`;

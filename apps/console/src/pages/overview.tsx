@@ -50,7 +50,8 @@ export function OverviewPage() {
 }
 
 function sentence(gateways: readonly Gateway[], attention: readonly Attention[]): string {
-  if (attention.length > 0) return `${attention.length} ${attention.length === 1 ? 'thing needs' : 'things need'} attention`;
+  if (attention.length > 0)
+    return `${attention.length} ${attention.length === 1 ? 'thing needs' : 'things need'} attention`;
   if (gateways.length === 0) return 'There is no gateway yet';
   const behind = gateways.filter(({ statistics }) => (statistics?.lag ?? 0) > 0).length;
   if (behind > 0) return `${plural(behind, 'gateway')} of ${gateways.length} still apply the last change`;
@@ -63,9 +64,12 @@ function sentence(gateways: readonly Gateway[], attention: readonly Attention[])
 
 function gatewayAttention({ id, name, status, error, lastOnline, intent }: Gateway): Attention[] {
   const common = { key: id, to: `/gateways/${id}`, object: name };
-  if (status === 'ERROR') return [{ ...common, meaning: 'bad', what: error ?? 'It reports an error.', since: lastOnline }];
+  if (status === 'ERROR')
+    return [{ ...common, meaning: 'bad', what: error ?? 'It reports an error.', since: lastOnline }];
   if (status === 'OFFLINE' && intent !== 'OFFLINE')
-    return [{ ...common, meaning: 'warn', what: 'It does not answer. Check the host and its network.', since: lastOnline }];
+    return [
+      { ...common, meaning: 'warn', what: 'It does not answer. Check the host and its network.', since: lastOnline },
+    ];
   return [];
 }
 

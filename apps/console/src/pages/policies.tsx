@@ -96,7 +96,17 @@ export function PoliciesPage() {
   );
 }
 
-function PolicyRow({ policy, write, onMove, onDelete }: { policy: Policy; write: boolean; onMove: (by: -1 | 1) => void; onDelete: () => void }) {
+function PolicyRow({
+  policy,
+  write,
+  onMove,
+  onDelete,
+}: {
+  policy: Policy;
+  write: boolean;
+  onMove: (by: -1 | 1) => void;
+  onDelete: () => void;
+}) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveElementInteractions: Alt and an arrow move the row that the focus is in
     <li
@@ -150,7 +160,17 @@ function who(policy: Policy): string {
 }
 
 const where = (policy: Policy): string =>
-  policy.type === 'INTERNET' ? some((policy.gateways ?? []).map(({ name }) => name), 'the internet') : policy.allResources ? 'all resources' : some((policy.resources ?? []).map(({ name }) => name), 'nothing');
+  policy.type === 'INTERNET'
+    ? some(
+        (policy.gateways ?? []).map(({ name }) => name),
+        'the internet',
+      )
+    : policy.allResources
+      ? 'all resources'
+      : some(
+          (policy.resources ?? []).map(({ name }) => name),
+          'nothing',
+        );
 
 function some(given: readonly string[], none: string): string {
   const parts = given.filter((part) => part !== '');
@@ -158,7 +178,15 @@ function some(given: readonly string[], none: string): string {
   return parts.length <= 3 ? parts.join(', ') : `${parts.slice(0, 3).join(', ')} and ${parts.length - 3} more`;
 }
 
-function NewPolicy({ open, onClose, onPlan }: { open: boolean; onClose: () => void; onPlan: (write: PlannedWrite) => void }) {
+function NewPolicy({
+  open,
+  onClose,
+  onPlan,
+}: {
+  open: boolean;
+  onClose: () => void;
+  onPlan: (write: PlannedWrite) => void;
+}) {
   return (
     <Dialog title="New policy" open={open} onClose={onClose}>
       <PolicyForm onClose={onClose} onPlan={onPlan} />
@@ -186,11 +214,24 @@ function PolicyForm({ onClose, onPlan }: { onClose: () => void; onPlan: (write: 
       type: 'PRIVATE',
       allUsers: kind === 'allUsers',
       allDevices: kind === 'allDevices',
-      ...(kind === 'group' ? { groups: [id] } : kind === 'user' ? { users: [id] } : kind === 'device' ? { devices: [id] } : {}),
+      ...(kind === 'group'
+        ? { groups: [id] }
+        : kind === 'user'
+          ? { users: [id] }
+          : kind === 'device'
+            ? { devices: [id] }
+            : {}),
       ...(resource === '' ? { allResources: true } : { resources: [resource] }),
       ...(rule === '' ? {} : { rule }),
     };
-    onPlan({ title: `Create ${name}`, method: 'POST', path: '/tenants/policies', body, verb: 'Create policy', done: `Created ${name}.` });
+    onPlan({
+      title: `Create ${name}`,
+      method: 'POST',
+      path: '/tenants/policies',
+      body,
+      verb: 'Create policy',
+      done: `Created ${name}.`,
+    });
   };
   return (
     <form className="stack" onSubmit={submit}>

@@ -39,7 +39,9 @@ export function ResourcesPage() {
       </div>
       <div className="card">
         {data.total === 0 ? (
-          <Empty title="No resource yet">One or more addresses in a network behind a gateway, such as a web server or a whole subnet.</Empty>
+          <Empty title="No resource yet">
+            One or more addresses in a network behind a gateway, such as a web server or a whole subnet.
+          </Empty>
         ) : (
           <Table
             caption="Resources"
@@ -49,9 +51,18 @@ export function ResourcesPage() {
             columns={[
               { head: 'Name', cell: ({ name }) => <span title={name}>{name}</span> },
               { head: 'Status', cell: (resource) => <ResourceStatus resource={resource} /> },
-              { head: 'Addresses', cell: ({ addresses }) => <span title={addresses.map(({ address }) => address).join('\n')}>{addressText(addresses)}</span> },
+              {
+                head: 'Addresses',
+                cell: ({ addresses }) => (
+                  <span title={addresses.map(({ address }) => address).join('\n')}>{addressText(addresses)}</span>
+                ),
+              },
               { head: 'Protocols', cell: ({ addresses }) => protocolText(addresses) },
-              { head: 'Gateways', cell: ({ gateways }) => gateways.map(({ name }) => name).join(', ') || <span className="muted">none</span> },
+              {
+                head: 'Gateways',
+                cell: ({ gateways }) =>
+                  gateways.map(({ name }) => name).join(', ') || <span className="muted">none</span>,
+              },
               ...(mayWrite(me)
                 ? [
                     {
@@ -108,17 +119,26 @@ function ResourceForm({ onClose }: { onClose: () => void }) {
   const [protocol, setProtocol] = useState('');
   const [gateway, setGateway] = useState('');
   const [failure, setFailure] = useState<ApiFailure | null>(null);
-  const all = (Array.isArray(protocols.data) ? protocols.data : ((protocols.data as never as { data?: Protocol[] })?.data ?? [])) as Protocol[];
+  const all = (
+    Array.isArray(protocols.data) ? protocols.data : ((protocols.data as never as { data?: Protocol[] })?.data ?? [])
+  ) as Protocol[];
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     const chosen = [protocol || all[0]?.id].filter((one) => one !== undefined);
     const list = addresses.split(/[\s,]+/).filter(Boolean);
     try {
-      const body = { name, type: 'PRIVATE' as const, addresses: list.map((address) => ({ address, protocols: chosen })) };
+      const body = {
+        name,
+        type: 'PRIVATE' as const,
+        addresses: list.map((address) => ({ address, protocols: chosen })),
+      };
       const { id } = await call<'createResource'>('POST', '/tenants/resources', body);
       const behind = gateway || (gateways.data?.length === 1 ? gateways.data[0]?.id : undefined);
       if (behind !== undefined)
-        await call<'saveLoadBalancing'>('PUT', `/tenants/resources/${id}/load-balancing`, { loadBalancingMode: 'MANUAL', gateways: [behind] });
+        await call<'saveLoadBalancing'>('PUT', `/tenants/resources/${id}/load-balancing`, {
+          loadBalancingMode: 'MANUAL',
+          gateways: [behind],
+        });
       await queryClient.invalidateQueries();
       onClose();
     } catch (error) {
@@ -133,7 +153,14 @@ function ResourceForm({ onClose }: { onClose: () => void }) {
           {failure.message}
         </p>
       )}
-      <Field label="Name" value={name} onChange={(event) => setName(event.target.value)} error={failure?.field('/name')} required maxLength={40} />
+      <Field
+        label="Name"
+        value={name}
+        onChange={(event) => setName(event.target.value)}
+        error={failure?.field('/name')}
+        required
+        maxLength={40}
+      />
       <Field
         label="Addresses"
         hint="IP addresses or subnets such as 10.0.0.0/24, with spaces or commas between"
@@ -150,7 +177,12 @@ function ResourceForm({ onClose }: { onClose: () => void }) {
         ))}
       </Choice>
       {(gateways.data?.length ?? 0) > 0 && (
-        <Choice label="Gateway" hint="Through which devices reach it. More can be attached later." value={gateway} onChange={(event) => setGateway(event.target.value)}>
+        <Choice
+          label="Gateway"
+          hint="Through which devices reach it. More can be attached later."
+          value={gateway}
+          onChange={(event) => setGateway(event.target.value)}
+        >
           {(gateways.data ?? []).map(({ id, name: text }) => (
             <option key={id} value={id}>
               {text}

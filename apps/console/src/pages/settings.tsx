@@ -3,8 +3,8 @@ import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, messageOf } from '../data/api.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Ago, Button, Choice, Dialog, Field, Secret, Skeleton, Table, toast } from '../kit/kit.tsx';
-import { theme as chosenTheme, setTheme, type Theme } from '../shell/theme.ts';
 import { useSignedIn } from '../shell/me.ts';
+import { theme as chosenTheme, setTheme, type Theme } from '../shell/theme.ts';
 
 /** Settings of the tenant, how people sign in, API keys, and the look of the console. */
 export function SettingsPage() {
@@ -33,8 +33,10 @@ function TenantSettings({ may }: { may: boolean }) {
   const [changes, setChanges] = useState<Record<string, string>>({});
   const [failure, setFailure] = useState<ApiFailure | null>(null);
   if (data === undefined) return error === null ? <Skeleton /> : <p className="note bad">{messageOf(error)}</p>;
-  const value = (name: 'name' | 'timeZone' | 'leaseSeconds' | 'drainSeconds' | 'mtu') => changes[name] ?? String(data[name]);
-  const set = (name: string) => (event: { target: { value: string } }) => setChanges({ ...changes, [name]: event.target.value });
+  const value = (name: 'name' | 'timeZone' | 'leaseSeconds' | 'drainSeconds' | 'mtu') =>
+    changes[name] ?? String(data[name]);
+  const set = (name: string) => (event: { target: { value: string } }) =>
+    setChanges({ ...changes, [name]: event.target.value });
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     try {
@@ -62,12 +64,60 @@ function TenantSettings({ may }: { may: boolean }) {
       </header>
       <form className="body stack" onSubmit={submit}>
         {failure !== null && failure.fields.length === 0 && <p className="note bad">{failure.message}</p>}
-        <Field label="Name" value={value('name')} onChange={set('name')} error={failure?.field('/name')} disabled={!may} required />
-        <Field label="Time zone" hint="Of admission rules that name none, such as Europe/Zurich" value={value('timeZone')} onChange={set('timeZone')} error={failure?.field('/timeZone')} disabled={!may} required />
-        <Field label="Lease, seconds" hint="How long gateways go on without the controller" inputMode="numeric" value={value('leaseSeconds')} onChange={set('leaseSeconds')} error={failure?.field('/leaseSeconds')} disabled={!may} required />
-        <Field label="Drain, seconds" hint="How long flows may go on through a gateway in maintenance" inputMode="numeric" value={value('drainSeconds')} onChange={set('drainSeconds')} error={failure?.field('/drainSeconds')} disabled={!may} required />
-        <Field label="MTU, bytes" hint="Of a packet in the tunnel, 576 to 9000" inputMode="numeric" value={value('mtu')} onChange={set('mtu')} error={failure?.field('/mtu')} disabled={!may} required />
-        <Choice label="Local network" hint="What a full tunnel leaves of private networks that a device is connected to" value={changes.localNetwork ?? data.localNetwork} onChange={set('localNetwork')} disabled={!may}>
+        <Field
+          label="Name"
+          value={value('name')}
+          onChange={set('name')}
+          error={failure?.field('/name')}
+          disabled={!may}
+          required
+        />
+        <Field
+          label="Time zone"
+          hint="Of admission rules that name none, such as Europe/Zurich"
+          value={value('timeZone')}
+          onChange={set('timeZone')}
+          error={failure?.field('/timeZone')}
+          disabled={!may}
+          required
+        />
+        <Field
+          label="Lease, seconds"
+          hint="How long gateways go on without the controller"
+          inputMode="numeric"
+          value={value('leaseSeconds')}
+          onChange={set('leaseSeconds')}
+          error={failure?.field('/leaseSeconds')}
+          disabled={!may}
+          required
+        />
+        <Field
+          label="Drain, seconds"
+          hint="How long flows may go on through a gateway in maintenance"
+          inputMode="numeric"
+          value={value('drainSeconds')}
+          onChange={set('drainSeconds')}
+          error={failure?.field('/drainSeconds')}
+          disabled={!may}
+          required
+        />
+        <Field
+          label="MTU, bytes"
+          hint="Of a packet in the tunnel, 576 to 9000"
+          inputMode="numeric"
+          value={value('mtu')}
+          onChange={set('mtu')}
+          error={failure?.field('/mtu')}
+          disabled={!may}
+          required
+        />
+        <Choice
+          label="Local network"
+          hint="What a full tunnel leaves of private networks that a device is connected to"
+          value={changes.localNetwork ?? data.localNetwork}
+          onChange={set('localNetwork')}
+          disabled={!may}
+        >
           <option value="CLOSED">Nothing</option>
           <option value="RESOLVERS">Name resolvers only</option>
           <option value="OPEN">Everything, such as printers</option>
@@ -91,7 +141,9 @@ function SignIn({ may }: { may: boolean }) {
   if (data === undefined) return error === null ? <Skeleton /> : <p className="note bad">{messageOf(error)}</p>;
   const now = { ...data, ...changes };
   const toggle = (method: 'PASSKEY' | 'PASSWORD') => {
-    const methods = now.methods.includes(method) ? now.methods.filter((one) => one !== method) : [...now.methods, method];
+    const methods = now.methods.includes(method)
+      ? now.methods.filter((one) => one !== method)
+      : [...now.methods, method];
     setChanges({ ...changes, methods });
   };
   const submit = async (event: FormEvent) => {
@@ -117,7 +169,15 @@ function SignIn({ may }: { may: boolean }) {
             {[failure.message, ...failure.fields.map(({ message }) => message)].at(-1)}
           </p>
         )}
-        <Field label="Short name" hint="People type it where the controller serves several tenants" value={now.slug} onChange={(event) => setChanges({ ...changes, slug: event.target.value })} error={failure?.field('/slug')} disabled={!may} required />
+        <Field
+          label="Short name"
+          hint="People type it where the controller serves several tenants"
+          value={now.slug}
+          onChange={(event) => setChanges({ ...changes, slug: event.target.value })}
+          error={failure?.field('/slug')}
+          disabled={!may}
+          required
+        />
         <fieldset className="stack tight" disabled={!may}>
           <legend className="label">Allowed methods</legend>
           {(['PASSKEY', 'PASSWORD'] as const).map((method) => (
@@ -127,12 +187,36 @@ function SignIn({ may }: { may: boolean }) {
             </label>
           ))}
         </fieldset>
-        <Choice label="Second factor" hint="A passkey counts as both factors" value={now.secondFactor} onChange={(event) => setChanges({ ...changes, secondFactor: event.target.value as 'REQUIRED' })} disabled={!may}>
+        <Choice
+          label="Second factor"
+          hint="A passkey counts as both factors"
+          value={now.secondFactor}
+          onChange={(event) => setChanges({ ...changes, secondFactor: event.target.value as 'REQUIRED' })}
+          disabled={!may}
+        >
           <option value="OPTIONAL">Optional</option>
           <option value="REQUIRED">Required</option>
         </Choice>
-        <Field label="Idle limit, minutes" hint="A session ends after so long without a request" inputMode="numeric" value={now.idleMinutes} onChange={(event) => setChanges({ ...changes, idleMinutes: Number(event.target.value) || 0 })} error={failure?.field('/idleMinutes')} disabled={!may} required />
-        <Field label="Absolute limit, hours" hint="A session ends after so long whatever happens" inputMode="numeric" value={now.absoluteHours} onChange={(event) => setChanges({ ...changes, absoluteHours: Number(event.target.value) || 0 })} error={failure?.field('/absoluteHours')} disabled={!may} required />
+        <Field
+          label="Idle limit, minutes"
+          hint="A session ends after so long without a request"
+          inputMode="numeric"
+          value={now.idleMinutes}
+          onChange={(event) => setChanges({ ...changes, idleMinutes: Number(event.target.value) || 0 })}
+          error={failure?.field('/idleMinutes')}
+          disabled={!may}
+          required
+        />
+        <Field
+          label="Absolute limit, hours"
+          hint="A session ends after so long whatever happens"
+          inputMode="numeric"
+          value={now.absoluteHours}
+          onChange={(event) => setChanges({ ...changes, absoluteHours: Number(event.target.value) || 0 })}
+          error={failure?.field('/absoluteHours')}
+          disabled={!may}
+          required
+        />
         {may && (
           <footer className="row">
             <Button type="submit" look="primary" disabled={Object.keys(changes).length === 0}>

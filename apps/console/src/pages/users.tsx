@@ -3,12 +3,29 @@ import { useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import { Ago, Button, Choice, Dialog, Field, type Meaning, Secret, Skeleton, Status, Table, toast } from '../kit/kit.tsx';
+import {
+  Ago,
+  Button,
+  Choice,
+  Dialog,
+  Field,
+  type Meaning,
+  Secret,
+  Skeleton,
+  Status,
+  Table,
+  toast,
+} from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { useSignedIn } from '../shell/me.ts';
 
-const meanings: Record<User['status'], Meaning> = { ACTIVE: 'good', INVITED: 'wait', EXPIRED: 'warn', DEACTIVATED: 'off' };
+const meanings: Record<User['status'], Meaning> = {
+  ACTIVE: 'good',
+  INVITED: 'wait',
+  EXPIRED: 'warn',
+  DEACTIVATED: 'off',
+};
 const words: Record<User['status'], string> = {
   ACTIVE: 'Active',
   INVITED: 'Invited',
@@ -106,7 +123,10 @@ export function UsersPage() {
       <Dialog title="Hand this link over" open={link !== null} onClose={() => setLink(null)}>
         {link !== null && (
           <>
-            <p>Whoever opens it first sets the sign-in of {link.email}. Send it over a channel that only this person reads.</p>
+            <p>
+              Whoever opens it first sets the sign-in of {link.email}. Send it over a channel that only this person
+              reads.
+            </p>
             <Secret text={link.url} about={`Link for ${link.email}, good once.`} />
           </>
         )}
@@ -124,7 +144,10 @@ function Invite({ open, onClose, onInvited }: { open: boolean; onClose: () => vo
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     try {
-      const user = (await call<'createUsers'>('POST', '/tenants/users', { email, groups: group === '' ? [] : [group] })) as User;
+      const user = (await call<'createUsers'>('POST', '/tenants/users', {
+        email,
+        groups: group === '' ? [] : [group],
+      })) as User;
       await queryClient.invalidateQueries({ queryKey: ['user'] });
       setEmail('');
       onClose();
@@ -141,14 +164,23 @@ function Invite({ open, onClose, onInvited }: { open: boolean; onClose: () => vo
             {failure.message}
           </p>
         )}
-        <Field label="E-mail address" type="email" value={email} onChange={(event) => setEmail(event.target.value)} error={failure?.field('/email')} required />
+        <Field
+          label="E-mail address"
+          type="email"
+          value={email}
+          onChange={(event) => setEmail(event.target.value)}
+          error={failure?.field('/email')}
+          required
+        />
         <Choice label="Group" value={group} onChange={(event) => setGroup(event.target.value)}>
           <option value="">The default group</option>
-          {(groups.data?.data ?? []).filter(({ deleteable }) => deleteable).map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
+          {(groups.data?.data ?? [])
+            .filter(({ deleteable }) => deleteable)
+            .map(({ id, name }) => (
+              <option key={id} value={id}>
+                {name}
+              </option>
+            ))}
         </Choice>
         <p className="muted small">You get a link to hand over. No mail is sent.</p>
         <footer className="row">

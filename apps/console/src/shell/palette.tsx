@@ -85,11 +85,30 @@ function useFound(text: string): readonly Found[] {
       .map(({ to, text: name }) => ({ to, text: name, kind: 'page', id: '' }));
     const objects = [
       ...(gateways.data ?? []).map(({ id, name }) => ({ to: `/gateways/${id}`, text: name, kind: 'gateway', id })),
-      ...(devices.data?.data ?? []).map(({ id, name }) => ({ to: '/devices', search: { id }, text: name, kind: 'device', id })),
-      ...(resources.data?.data ?? []).map(({ id, name }) => ({ to: '/resources', search: { id }, text: name, kind: 'resource', id })),
-      ...(users.data?.data ?? []).map(({ id, email }) => ({ to: '/users', search: { id }, text: email ?? id, kind: 'user', id })),
+      ...(devices.data?.data ?? []).map(({ id, name }) => ({
+        to: '/devices',
+        search: { id },
+        text: name,
+        kind: 'device',
+        id,
+      })),
+      ...(resources.data?.data ?? []).map(({ id, name }) => ({
+        to: '/resources',
+        search: { id },
+        text: name,
+        kind: 'resource',
+        id,
+      })),
+      ...(users.data?.data ?? []).map(({ id, email }) => ({
+        to: '/users',
+        search: { id },
+        text: email ?? id,
+        kind: 'user',
+        id,
+      })),
     ];
-    const fits = ({ text: name, id }: { text: string; id: string }) => name.toLowerCase().includes(wanted) || id === wanted;
+    const fits = ({ text: name, id }: { text: string; id: string }) =>
+      name.toLowerCase().includes(wanted) || id === wanted;
     return [...pages, ...(wanted === '' ? [] : objects)].filter(fits).slice(0, 20);
   }, [wanted, me, gateways.data, devices.data, resources.data, users.data]);
 }

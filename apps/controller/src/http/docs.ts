@@ -10,8 +10,6 @@ export function installDocs(app: FastifyInstance, document: () => object): void 
     text ??= JSON.stringify(document());
     return reply.type('application/json; charset=utf-8').send(text);
   });
-  // The printed address, opened in a browser, shows the API.
-  app.get('/', (_request, reply) => reply.redirect('/docs'));
   app.get('/docs', (_request, reply) => reply.header('content-security-policy', policy).type('text/html').send(page));
   app.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(start));
   for (const [name, type] of Object.entries(assets))
