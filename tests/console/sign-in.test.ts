@@ -55,7 +55,7 @@ test('a passkey sets the tenant up and signs in, and another one is added', { sk
   await page.getByRole('button', { name: 'Sign in with a passkey' }).click();
   await page.getByRole('heading', { level: 1, name: /gateway/ }).waitFor();
   await page.getByRole('link', { name: 'My account' }).click();
-  await page.getByText('Passkey', { exact: true }).waitFor();
+  await page.locator('strong', { hasText: 'Passkey' }).waitFor();
   // Without user verification the authenticator proves possession alone, which is not enough.
   await authenticator.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false });
   await page.getByRole('button', { name: 'Sign out' }).click();

@@ -15,6 +15,17 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   updateAddress: 'addresses are written with their resource',
   reorderPolicies: 'the order of policies in the file is their order',
   explainAccess: 'it writes nothing',
+  signInWithPassword: 'it is how a person comes in',
+  signInWithPasskey: 'it is how a person comes in',
+  openSignInLink: 'it writes nothing',
+  setPasswordByLink: 'a password is a secret of its person',
+  getPasskeyLinkOptions: 'it writes nothing',
+  addPasskeyByLink: 'a passkey belongs to a device of its person',
+  updateMe: 'a person changes the own name; files write users',
+  setMyPassword: 'a password is a secret of its person',
+  addMyPasskey: 'a passkey belongs to a device of its person',
+  confirmTotp: 'the secret of an authenticator app is shown once',
+  updateSignInSettings: 'the short name is unique on its controller, and the rest could lock its owner out',
 };
 
 /** Fields that a file does not have, and why. */

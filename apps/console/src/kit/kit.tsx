@@ -337,3 +337,7 @@ export function bytes(count: number): string {
   const step = Math.min(names.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
   return step === 0 ? `${count} B` : `${(count / 1000 ** step).toFixed(1)} ${names[step]}`;
 }
+
+/** Returns the name of an operation in words: `createPolicy` becomes `create policy`. */
+export const words = (operation: string): string =>
+  operation.replaceAll(/([a-z])([A-Z])/g, (_, a, b) => `${a} ${b.toLowerCase()}`);

@@ -3,7 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { messageOf } from '../data/api.ts';
 import { useRead } from '../data/queries.ts';
-import { Ago, Button, Choice, Dialog, Empty, Skeleton, Table } from '../kit/kit.tsx';
+import { Ago, Button, Choice, Dialog, Empty, Skeleton, Table, words } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 
 const kinds = [
@@ -61,7 +61,7 @@ export function AuditPage() {
             columns={[
               { head: 'When', cell: ({ at }) => <Ago at={at} /> },
               { head: 'Who', cell: ({ actor }) => <span title={actor.kind}>{actor.name}</span> },
-              { head: 'What', cell: ({ action }) => action },
+              { head: 'What', cell: ({ action }) => words(action) },
               { head: 'Object', cell: ({ object }) => <span title={object.id}>{object.name ?? object.kind}</span> },
               { head: 'From', cell: ({ sourceIp }) => <span className="num">{sourceIp ?? ''}</span> },
               {
@@ -80,7 +80,7 @@ export function AuditPage() {
       <Pages page={page} total={data.total} />
       <Dialog
         wide
-        title={shown === null ? '' : `${shown.action}, ${new Date(shown.at).toLocaleString()}`}
+        title={shown === null ? '' : `${words(shown.action)}, ${new Date(shown.at).toLocaleString()}`}
         open={shown !== null}
         onClose={() => setShown(null)}
       >

@@ -45,7 +45,7 @@ export function ExplainPage() {
       <div className="head">
         <h1>Explain access</h1>
       </div>
-      <form className="row" onSubmit={submit}>
+      <form className="filters" onSubmit={submit}>
         <Choice
           label="Device"
           value={form.device ?? ''}

@@ -74,7 +74,7 @@ export function GatewaysPage() {
         </div>
       ) : (
         <>
-          <div className="row">
+          <div className="filters">
             <Field label="Search" value={q} onChange={(event) => filter({ q: event.target.value })} type="search" />
             <Choice label="Status" value={status} onChange={(event) => filter({ status: event.target.value })}>
               <option value="">All</option>

@@ -1,6 +1,6 @@
 import type { Gateway, Resource } from '@sallyport/contract';
 import { useRead } from '../data/queries.ts';
-import { Ago, Empty, plural, Skeleton, Status } from '../kit/kit.tsx';
+import { Ago, Empty, plural, Skeleton, Status, words } from '../kit/kit.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
 import { FirstSteps } from './first-steps.tsx';
@@ -131,7 +131,7 @@ function RecentChanges() {
           {events.data.data.map(({ id, at, actor, action, object }) => (
             <li key={id} className="row between">
               <span className="grow">
-                <strong>{actor.name}</strong> {action}
+                <strong>{actor.name}</strong> {words(action)}
                 {object.name !== undefined && <span className="muted"> {object.name}</span>}
               </span>
               <span className="muted small">

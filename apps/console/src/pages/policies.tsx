@@ -108,7 +108,6 @@ function PolicyRow({
   onDelete: () => void;
 }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveElementInteractions: Alt and an arrow move the row that the focus is in
     <li
       className="policy"
       onKeyDown={(event) => {

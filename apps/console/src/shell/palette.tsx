@@ -40,7 +40,7 @@ function Finder({ onClose }: { onClose: () => void }) {
     event.preventDefault();
   };
   return (
-    <div className="stack tight" onKeyDown={keys}>
+    <search className="stack tight" onKeyDown={keys}>
       <Field
         label="Name, e-mail address or id"
         value={text}
@@ -66,7 +66,7 @@ function Finder({ onClose }: { onClose: () => void }) {
         ))}
         {found.length === 0 && <p className="muted">Nothing has this name.</p>}
       </div>
-    </div>
+    </search>
   );
 }
 

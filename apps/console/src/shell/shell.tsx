@@ -156,7 +156,9 @@ function TopBar({ me, live }: { me: Me; live: Live }) {
       </span>
       {mayRead(me) && (
         <Button className="jump" onClick={() => setOpen(true)}>
-          <span>Search or jump…</span>
+          <span>
+            Search<span className="more"> or jump…</span>
+          </span>
           <kbd>Ctrl K</kbd>
         </Button>
       )}

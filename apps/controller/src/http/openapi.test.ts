@@ -89,7 +89,6 @@ test('optional query parameters are optional, and filters are there with their f
 
 test('the viewer is served from here, with everything that it loads', async (t) => {
   const app = await openTestApp(t);
-  assert.equal((await app.text('/')).headers.location, '/docs');
   const page = await app.text('/docs');
   assert.equal(page.status, 200);
   assert.doesNotMatch(page.text, /https?:\/\//);

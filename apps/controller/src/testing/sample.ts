@@ -133,6 +133,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       localNetwork: 'OPEN',
       auditRetentionDays: 30,
     },
+    updateSignInSettings: { slug: 'acme', idleMinutes: 60 },
     createEnrolmentKey: { name: 'phone', user },
     createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
   };

@@ -37,14 +37,11 @@ function signInSettingsRoutes(deps: SignInDeps): Handlers<SettingsOperation> {
       write: async (tx, context, { params }) => {
         const user = await existing(tx, params.id);
         requireManageable(context, user);
-        if (user.status !== 'ACTIVE')
-          throw new ApiError(
-            'not_active',
-            `${user.email} is ${user.status}: only active users have a sign-in to reset`,
-          );
+        if (user.status === 'DEACTIVATED')
+          throw new ApiError('not_active', `${user.email} is deactivated: reactivate the user first`);
         await removeMethods(tx, user.id);
         await endSessionsOf(tx, user.id);
-        return { body: await handOver(deps, tx, user, 'PASSWORD') };
+        return { body: await handOver(deps, tx, user, user.status === 'INVITED' ? 'INVITATION' : 'PASSWORD') };
       },
     },
     listUserSessions: {
