@@ -118,6 +118,27 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     assert.equal(outcome, 'pending');
   }
 
+  for (const { family, own, neighbour } of [
+    { family: 'v4', own: '100.64.0.50/24', neighbour: '100.64.0.60' },
+    { family: 'v6', own: 'fd7a:1::50/64', neighbour: 'fd7a:1::60' },
+  ] as const) {
+    it(`leaves a network with overlay numbers outside, but for the gateways among them: ${family}`, async () => {
+      const [mine, theirs] = [own, `${neighbour}/${own.split('/')[1]}`];
+      const nodad = family === 'v6' ? ' nodad' : '';
+      await device.ip(`address add ${mine} dev lan0${nodad}`);
+      await router.ip(`address add ${theirs} dev lan${nodad}`);
+      const members = [`${GATEWAY.v4}/32`, `${GATEWAY.v6}/128`];
+      await up({ ...STATE, members });
+      await talks(neighbour);
+      assert.equal(await way(neighbour), 'lan0');
+      await talks(GATEWAY[family]);
+      assert.equal(await way(GATEWAY[family]), 'sal0', 'a gateway with a number of that network');
+      await talks(RESOURCE[family]);
+      await device.ip(`address del ${mine} dev lan0`);
+      await router.ip(`address del ${theirs} dev lan`);
+    });
+  }
+
   it('says that the interface is missing', async () => {
     await device.call('clientPreflight');
     await assert.rejects(device.call('clientUp', STATE), { code: 'missing-interface' });
