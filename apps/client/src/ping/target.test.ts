@@ -13,6 +13,7 @@ const route = (prefix: string, carrier: string | null): RouteView => ({
 });
 const all: StateItem[] = [
   peerItem(1, { name: 'berlin', addresses: ['100.64.0.1'] }),
+  peerItem(2, { name: 'oslo', addresses: ['100.64.0.2', 'fd00::1'] }),
   resource('r1', 'Wiki'),
   resource('r2', 'net'),
   resource('r3', 'payroll', 'no policy'),
@@ -48,6 +49,15 @@ test('an address goes to the narrowest route, or past the tunnel', () => {
 test('a gateway is meant by name, id or overlay address', () => {
   const gateway = { kind: 'gateway', gateway: gatewayId(1), address: '100.64.0.1' };
   for (const text of ['berlin', 'BERLIN', gatewayId(1), '100.64.0.1']) assert.deepEqual(find(text), gateway);
+});
+
+test('an address finds its gateway however it is written', () => {
+  for (const text of ['fd00::1', 'FD00::1', 'fd00:0:0::0001', '[Fd00::1]', '[FD00::1]:443'])
+    assert.deepEqual(find(text), { kind: 'gateway', gateway: gatewayId(2), address: 'fd00::1' }, text);
+  const mapped = { kind: 'gateway', gateway: gatewayId(1), address: '100.64.0.1' };
+  assert.deepEqual(find('::ffff:100.64.0.1'), mapped);
+  const routed = find('::ffff:10.30.9.9');
+  assert.deepEqual(routed, { ...find('10.30.9.9'), gateway: gatewayId(1), routed: true });
 });
 
 test('what is denied, ambiguous or unknown is said', () => {

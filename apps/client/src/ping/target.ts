@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { PathsView } from '@sallyport/agent-core';
-import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
-import { canonicalPrefix, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
+import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
+import { canonicalPrefix, canonicalUnmapped, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 
 /** What somebody who names a target means. */
 export type Target =
@@ -24,7 +24,7 @@ type Items = ReadonlyMap<string, StateItem>;
 /** Finds a target by name, id or address. */
 export function findTarget(text: string, items: Items, view: PathsView): Target {
   const { host, port } = splitPort(text);
-  if (isIP(host) !== 0) return addressTarget(host, port, items, view);
+  if (isIP(host) !== 0) return addressTarget(canonicalUnmapped(host) ?? host, port, items, view);
   const all = [...items.values()];
   const resources = all.filter((item) => item.kind === 'resource');
   const gateways = all.filter((item) => item.kind === 'peer');
@@ -50,8 +50,9 @@ function resourceTarget({ id, ping }: ResourceItem, port: number | null, items: 
   return { kind: 'address', gateway, routed: true, address: singleAddress(route.key), port, hints: ping ?? null };
 }
 
+/** `address`: in canonical form, or with a zone. */
 function addressTarget(address: string, port: number | null, items: Items, view: PathsView): Target {
-  const gateway = [...items.values()].find((item) => item.kind === 'peer' && item.addresses.includes(address));
+  const gateway = [...items.values()].find((item) => item.kind === 'peer' && hasAddress(item, address));
   if (gateway?.kind === 'peer') return { kind: 'gateway', gateway: gateway.id, address };
   const covering = view.routes.filter(({ prefix }) => covers(prefix, address));
   const [longest] = covering.sort((a, b) => lengthOf(b.prefix) - lengthOf(a.prefix));
@@ -63,6 +64,10 @@ function addressTarget(address: string, port: number | null, items: Items, view:
     port,
     hints: null,
   };
+}
+
+function hasAddress({ addresses }: PeerItem, address: string): boolean {
+  return addresses.some((own) => canonicalUnmapped(own) === address);
 }
 
 function covers(prefix: string, address: string): boolean {
