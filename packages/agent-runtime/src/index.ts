@@ -4,6 +4,9 @@ export { AgentClock } from './clock.ts';
 export { channelUrl } from './controller-url.ts';
 export { identityCrypto } from './crypto.ts';
 export { AgentError, type Failure, failureOf, stackOf, UsageError } from './failure.ts';
+export { deviceDrift, type PeerDrift } from './host/device-drift.ts';
+export { type FollowedHost, HostFollower } from './host/host-follower.ts';
+export { emptyDevice, TunnelDevice, type TunnelDeviceOptions } from './host/tunnel-device.ts';
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
 export { natOf, type Sighting } from './nat.ts';
@@ -24,6 +27,6 @@ export { StateDirectory, type StateFile, StateWriteError } from './state/directo
 export { EndpointMemory } from './state/endpoints.ts';
 export { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
 export { type Lock, lockAgent, lockHolder } from './state/lock.ts';
-export { mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from './state/saved-host.ts';
+export { HostRecord, readSavedHost, type SavedHost, undonePhrases } from './state/saved-host.ts';
 export { readToken, type TokenSources } from './token.ts';
 export { LatestWriter } from './writer.ts';

@@ -58,6 +58,7 @@ export function undoTunnel(name: string, directory: StateDirectory, endpoints: E
   const tunnel = new Tunnel({
     interface: name,
     wireguard: 'auto',
+    wireguardGo: null,
     // Removing needs no key.
     privateKey: privateKeyFrom(randomBytes(32)),
     directory,

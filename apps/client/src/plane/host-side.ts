@@ -1,12 +1,5 @@
-import type { Mutex, StateDirectory } from '@sallyport/agent-runtime';
-import { failureOf, mergeSavedHost, readSavedHost, type SavedHost, writeSavedHost } from '@sallyport/agent-runtime';
-import {
-  ClientHost,
-  type ClientHostState,
-  type ClientTraffic,
-  type HostWatch,
-  type RouteContest,
-} from '@sallyport/hostnet';
+import { HostFollower, HostRecord, type Mutex, type SavedHost, type StateDirectory } from '@sallyport/agent-runtime';
+import { ClientHost, type ClientHostState, type ClientTraffic, type RouteContest } from '@sallyport/hostnet';
 
 export interface Contests {
   readonly conflicts: readonly string[];
@@ -16,21 +9,17 @@ export interface Contests {
 /** Link, addresses, routes, rules and settings of the device; looked at whenever the kernel says that they changed. */
 export class HostSide {
   readonly #host = new ClientHost();
-  readonly #directory: StateDirectory;
-  readonly #mutex: Mutex;
-  readonly #report: (differences: readonly string[]) => void;
-  #saved: SavedHost<ClientHostState> | null | undefined;
-  /** The disk did not take what is in memory. */
-  #unsaved = false;
-  #state: ClientHostState | null = null;
-  #watch: HostWatch | null = null;
+  readonly #record: HostRecord<ClientHostState>;
+  readonly #follower: HostFollower<ClientHostState>;
   #contests: Contests = { conflicts: [], contests: [] };
 
-  /** What is reported was found while nothing else held the mutex, so it is not our own work half done. */
   constructor(directory: StateDirectory, mutex: Mutex, report: (differences: readonly string[]) => void) {
-    this.#directory = directory;
-    this.#mutex = mutex;
-    this.#report = report;
+    this.#record = new HostRecord(directory);
+    this.#follower = new HostFollower(mutex, {
+      watch: (state, changed, failed) => this.#host.watch(state, changed, failed),
+      differences: (state) => this.#differences(state),
+      report,
+    });
   }
 
   /** What the host's own network has of the tunnel's prefixes, and in words. As of the last change that the kernel told of. */
@@ -45,64 +34,34 @@ export class HostSide {
 
   /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
   async up(state: ClientHostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
-    const saved = await this.#read();
-    if (this.#unsaved || JSON.stringify(saved?.host) !== JSON.stringify(state))
-      await this.#keep(mergeSavedHost(saved, state, []));
+    await this.#record.intend(state);
     const { changed, differences, ...contests } = await this.#host.up(state, (sysctls) =>
-      this.#keep(mergeSavedHost(saved, state, sysctls)),
+      this.#record.add(state, sysctls),
     );
     this.#contests = contests;
-    this.#follow(state);
+    this.#follower.follow(state);
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
+  }
+
+  /** What has to be undone; null: nothing. */
+  saved(): Promise<SavedHost<ClientHostState> | null> {
+    return this.#record.read();
   }
 
   async down({ host, sysctls }: SavedHost<ClientHostState>): Promise<void> {
     await this.stop();
     await this.#host.down(host, sysctls);
-    await this.#directory.remove('host.json');
-    this.#saved = null;
+    await this.#record.remove();
   }
 
   /** Ends the watch; everything stays as it is. */
-  async stop(): Promise<void> {
-    const watch = this.#watch;
-    this.#state = null;
-    this.#watch = null;
-    await watch?.close();
-  }
-
-  async #read(): Promise<SavedHost<ClientHostState> | null> {
-    this.#saved ??= await readSavedHost<ClientHostState>(this.#directory);
-    return this.#saved;
-  }
-
-  async #keep(saved: SavedHost<ClientHostState>): Promise<void> {
-    this.#saved = saved;
-    this.#unsaved = !(await writeSavedHost(this.#directory, saved));
+  stop(): Promise<void> {
+    return this.#follower.stop();
   }
 
   async #differences(state: ClientHostState): Promise<readonly string[]> {
     const { differences, ...contests } = await this.#host.look(state);
     this.#contests = contests;
     return differences;
-  }
-
-  #follow(state: ClientHostState): void {
-    if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
-    void this.#watch?.close();
-    this.#state = state;
-    this.#watch = this.#host.watch(
-      state,
-      () => this.#look(state),
-      (error) => this.#report([`what the host reports could not be followed: ${failureOf(error).message}`]),
-    );
-  }
-
-  #look(state: ClientHostState): void {
-    void this.#mutex.run(async () => {
-      if (this.#state !== state) return;
-      const differences = await this.#differences(state).catch((error) => [failureOf(error).message]);
-      if (differences.length > 0) this.#report(differences);
-    });
   }
 }

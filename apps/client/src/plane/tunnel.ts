@@ -12,26 +12,24 @@ import {
 } from '@sallyport/agent-core';
 import {
   AgentError,
-  type EndpointMemory,
+  deviceDrift,
+  emptyDevice,
   Mutex,
   type PlaneResult,
-  readSavedHost,
   type StateDirectory,
+  TunnelDevice,
+  type TunnelDeviceOptions,
+  undonePhrases,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
 import type { ClientHostState, ClientTraffic, DirectTarget } from '@sallyport/hostnet';
 import {
-  type BackendChoice,
-  type DeviceChange,
   type DeviceStatus,
   diffDevice,
   isEmptyChange,
-  openBackend,
-  openDetected,
   type PeerChange,
   type PeerConfig,
   type PeerStatus,
-  publicKeyOf,
   type WireGuardBackend,
   WireGuardError,
   type WireGuardGoBuild,
@@ -39,15 +37,8 @@ import {
 import { type Contests, HostSide } from './host-side.ts';
 import { currentSteps } from './steps.ts';
 
-export interface TunnelOptions {
-  readonly interface: string;
-  readonly wireguard: BackendChoice;
-  /** Path of the wireguard-go to run, or null: the newest that is found. */
-  readonly wireguardGo?: string | null;
-  /** WireGuard private key, base64. */
-  readonly privateKey: string;
+export interface TunnelOptions extends TunnelDeviceOptions {
   readonly directory: StateDirectory;
-  readonly endpoints: EndpointMemory;
   /** Epoch milliseconds. */
   readonly now: () => number;
   /** What the peer of an item should be at present. */
@@ -70,12 +61,10 @@ type Items = ReadonlyMap<string, StateItem>;
  */
 export class Tunnel {
   readonly #options: TunnelOptions;
-  readonly #publicKey: string;
+  readonly #device: TunnelDevice;
   readonly #host: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
-  #backend: WireGuardBackend | null = null;
-  #build: WireGuardGoBuild | null = null;
   /** Whether this daemon has brought everything up once: later differences are others' work. */
   #settled = false;
   /** Items that were last put in force. */
@@ -83,18 +72,18 @@ export class Tunnel {
 
   constructor(options: TunnelOptions) {
     this.#options = options;
-    this.#publicKey = publicKeyOf(options.privateKey);
+    this.#device = new TunnelDevice(options);
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
   }
 
   /** The wireguard-go that is in use; null: none, or not known yet. */
   get wireguardBuild(): WireGuardGoBuild | null {
-    return this.#build;
+    return this.#device.build;
   }
 
   /** How WireGuard runs here; null until it is known. */
   get wireguardKind(): WireGuardBackend['kind'] | null {
-    return this.#backend?.kind ?? null;
+    return this.#device.kind;
   }
 
   /** What the host's own network has of the tunnel's prefixes, and in words. */
@@ -111,9 +100,9 @@ export class Tunnel {
 
   /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
   async detect(): Promise<void> {
-    await this.#mutex.run(() => this.#openBackend());
+    await this.#mutex.run(() => this.#device.open());
     // Starting WireGuard takes as long as being welcomed by the controller. What goes wrong is found by the first job.
-    void this.#mutex.run(async () => this.#backend?.ensure(this.#options.interface)).catch(() => {});
+    void this.#mutex.run(() => this.#device.ensure()).catch(() => {});
   }
 
   perform(work: Work): Promise<PlaneResult> {
@@ -127,8 +116,8 @@ export class Tunnel {
   /** The device as it is; null: it does not answer. */
   read(): Promise<DeviceStatus | null> {
     return this.#mutex.run(async () => {
-      const device = await (await this.#openBackend()).read(this.#options.interface);
-      if (device !== null) this.#options.endpoints.learn(device.peers.values());
+      const device = await this.#device.read();
+      this.#device.learn(device);
       return device;
     });
   }
@@ -138,7 +127,7 @@ export class Tunnel {
     return this.#mutex.run(async () => {
       if (!this.#settled) return;
       const current = currentSteps(peers, this.#loaded, this.#options.peerConfig);
-      await (await this.#openBackend()).apply(this.#options.interface, { peers: current });
+      await this.#device.apply({ peers: current });
     });
   }
 
@@ -148,28 +137,23 @@ export class Tunnel {
    */
   refreshEndpoints(): Promise<void> {
     return this.#mutex.run(async () => {
-      const { interface: name } = this.#options;
-      const backend = await this.#openBackend();
-      const peers = [...((await backend.read(name))?.peers.values() ?? [])];
+      const peers = [...((await this.#device.read())?.peers.values() ?? [])];
       const known = peers.filter(({ endpoint }) => endpoint !== undefined);
-      await backend.apply(name, { peers: known.map((peer) => ({ kind: 'set', peer: configOf(peer) })) });
+      await this.#device.apply({ peers: known.map((peer) => ({ kind: 'set', peer: configOf(peer) })) });
     });
   }
 
   /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
   down(): Promise<string[]> {
     return this.#mutex.run(async () => {
-      const { interface: name, directory } = this.#options;
       this.#settled = false;
       await this.#host.stop();
-      const saved = await readSavedHost<ClientHostState>(directory);
-      const device = await this.#removeDevice(name, saved !== null);
-      const undone = device === null ? [] : [`interface ${name} with ${device.peers.size} peers`];
+      const saved = await this.#host.saved();
+      const device = await this.#device.remove(saved !== null);
+      const undone = device === null ? [] : [`interface ${this.#options.interface} with ${device.peers.size} peers`];
       if (saved === null) return undone;
       await this.#host.down(saved);
-      undone.push('addresses, routes and rules');
-      if (saved.sysctls.length > 0) undone.push(`settings ${saved.sysctls.map(({ path }) => path).join(', ')}`);
-      return undone;
+      return [...undone, ...undonePhrases(saved)];
     });
   }
 
@@ -183,8 +167,7 @@ export class Tunnel {
     const hostState = this.#hostState(items);
     // What is other than before because the items are is our own doing.
     const settled = this.#settled && sameItems(this.#loaded, items);
-    const backend = await this.#openBackend();
-    const { device, drift } = await this.#loadDevice(backend, items);
+    const { device, drift } = await this.#loadDevice(items);
     const host = await this.#host.up(hostState);
     this.#inForce.examine(items, this.#evidence(device, host.left));
     this.#settled = true;
@@ -209,47 +192,39 @@ export class Tunnel {
 
   /** Without peers nothing gets out of the tunnel; its routes stay, so that nothing goes around it either. */
   async #close(): Promise<PlaneResult> {
-    const { interface: name, endpoints, closing } = this.#options;
-    closing();
-    const backend = await this.#openBackend();
-    const device = await backend.read(name);
-    if (device !== null) {
-      endpoints.learn(device.peers.values());
-      await backend.apply(name, {
-        peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })),
-      });
-    }
+    this.#options.closing();
+    await this.#device.close();
     this.#settled = false;
     return { hash: '', mended: [] };
   }
 
-  async #loadDevice(
-    backend: WireGuardBackend,
-    items: Items,
-  ): Promise<{ device: DeviceStatus | null; drift: string[] }> {
-    const { interface: name, endpoints, privateKey, peerConfig, coming } = this.#options;
-    await backend.ensure(name);
-    const before = (await backend.read(name)) ?? emptyDevice;
-    endpoints.learn(before.peers.values());
-    coming(items, before);
+  /** Endpoints and prefixes of peers move by our own doing all the time, so they are no drift. */
+  async #loadDevice(items: Items): Promise<{ device: DeviceStatus | null; drift: string[] }> {
+    const { interface: name, privateKey, peerConfig } = this.#options;
+    await this.#device.ensure();
+    const before = await this.#coming(items);
     const facts = { interface: name, privateKey, peerConfig, fwmark, listenPort: before.listenPort };
     const change = diffDevice(before, clientConfigOf(items, facts));
     if (isEmptyChange(change)) return { device: before, drift: [] };
-    await backend.apply(name, change);
-    return { device: await backend.read(name), drift: driftOf(change, before) };
+    await this.#device.apply(change);
+    return { device: await this.#device.read(), drift: deviceDrift(change, before) };
   }
 
   /** Undefined: nothing was touched, so nothing was looked at. */
   async #changePeers(changes: readonly ItemChange[], items: Items): Promise<DeviceStatus | null | undefined> {
-    const { interface: name, endpoints, peerConfig, coming } = this.#options;
-    const backend = await this.#openBackend();
-    const before = (await backend.read(name)) ?? emptyDevice;
-    endpoints.learn(before.peers.values());
-    coming(items, before);
-    const peers = peerChanges(changes, items, peerConfig);
+    await this.#coming(items);
+    const peers = peerChanges(changes, items, this.#options.peerConfig);
     if (peers.length === 0) return undefined;
-    await backend.apply(name, { peers });
-    return backend.read(name);
+    await this.#device.apply({ peers });
+    return this.#device.read();
+  }
+
+  /** Announces items that are about to be put in force. Returns the device as it is before. */
+  async #coming(items: Items): Promise<DeviceStatus> {
+    const before = (await this.#device.read()) ?? emptyDevice;
+    this.#device.learn(before);
+    this.#options.coming(items, before);
+    return before;
   }
 
   #hostState(items: Items): ClientHostState {
@@ -266,34 +241,7 @@ export class Tunnel {
 
   #evidence(wireguard: DeviceStatus | null | undefined, hostDifferences: readonly string[]) {
     const now = this.#options.now();
-    return { wireguard, publicKey: this.#publicKey, fwmark, firewall: null, hostDifferences, now };
-  }
-
-  /** By whatever runs it, without the tools that only making one needs. `ours`: also a link without a living device. */
-  async #removeDevice(name: string, ours: boolean): Promise<DeviceStatus | null> {
-    const userspace = openBackend('userspace');
-    const kernel = openBackend('kernel');
-    const device = (await userspace.read(name)) ?? (await kernel.read(name).catch(() => null));
-    if (device === null && !ours) return null;
-    if (device !== null) this.#options.endpoints.learn(device.peers.values());
-    try {
-      await userspace.remove(name);
-    } catch (error) {
-      if (!(error instanceof WireGuardError) || error.code !== 'name-taken') throw error;
-      // A link of another kind is removed only if it is WireGuard and we brought it up.
-      if (device === null) return null;
-      await kernel.remove(name);
-    }
-    return device;
-  }
-
-  async #openBackend(): Promise<WireGuardBackend> {
-    if (this.#backend !== null) return this.#backend;
-    const { wireguard, wireguardGo = null } = this.#options;
-    const { backend, build } = await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
-    this.#build = build;
-    this.#backend = backend;
-    return backend;
+    return { wireguard, publicKey: this.#device.publicKey, fwmark, firewall: null, hostDifferences, now };
   }
 }
 
@@ -323,8 +271,6 @@ function relayPoints(items: Items): DirectTarget[] {
   });
 }
 
-const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
-
 function configOf({ publicKey, endpoint, allowedIps, persistentKeepalive }: PeerStatus): PeerConfig {
   return {
     publicKey,
@@ -332,16 +278,4 @@ function configOf({ publicKey, endpoint, allowedIps, persistentKeepalive }: Peer
     ...(endpoint !== undefined && { endpoint }),
     ...(persistentKeepalive !== undefined && { persistentKeepalive }),
   };
-}
-
-/** Endpoints and prefixes of peers move by our own doing all the time; only what nobody of ours does is drift. */
-function driftOf(change: DeviceChange, before: DeviceStatus): string[] {
-  return [
-    ...(change.privateKey === undefined ? [] : ['WireGuard had another key']),
-    ...(change.fwmark === undefined ? [] : ['WireGuard marked its packets differently']),
-    ...change.peers.flatMap((step) => {
-      if (step.kind === 'remove') return [`peer ${step.publicKey} was not ours`];
-      return before.peers.has(step.peer.publicKey) ? [] : [`peer ${step.peer.publicKey} was missing`];
-    }),
-  ];
 }

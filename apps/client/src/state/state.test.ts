@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentSession, PathsView } from '@sallyport/agent-core';
 import { clientItem, gatewayId, peerItem, routeItem } from '@sallyport/agent-core/testing';
-import { mergeSavedHost } from '@sallyport/agent-runtime';
 import type { ResourceItem, StateItem } from '@sallyport/contract/channel';
 import { ClientStatus } from '@sallyport/contract/local';
 import { isReady, uncarried } from './readiness.ts';
@@ -32,14 +31,6 @@ test('settings that are not whole are none', () => {
   assert.deepEqual(parseSettings(JSON.stringify({ version: 1, ...known })), known);
   for (const text of [null, '', '{}', JSON.stringify({ version: 2, ...known }), '{"version":1,"controller":5}'])
     assert.equal(parseSettings(text), null);
-});
-
-test('settings of the host from before us win', () => {
-  const host = { interface: 'x' } as never;
-  const change = (path: string, before: string) => ({ path, before, value: '1' });
-  const first = mergeSavedHost(null, host, [change('a', '0')]);
-  const second = mergeSavedHost(first, host, [change('a', '1'), change('b', '0')]);
-  assert.deepEqual(second.sysctls, [change('a', '0'), change('b', '0')]);
 });
 
 test('a status tells who carries what, and is ready when all is carried', () => {

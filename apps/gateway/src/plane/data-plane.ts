@@ -13,25 +13,26 @@ import {
 } from '@sallyport/agent-core';
 import {
   AgentError,
-  type EndpointMemory,
+  deviceDrift,
+  emptyDevice,
   failureOf,
   Mutex,
   type PlaneResult,
-  readSavedHost,
   type StateDirectory,
+  TunnelDevice,
+  type TunnelDeviceOptions,
+  undonePhrases,
 } from '@sallyport/agent-runtime';
 import type { StateItem } from '@sallyport/contract/channel';
-import { type ForeignChange, type FoundFirewall, type HostState, probeSources } from '@sallyport/hostnet';
+import { type ForeignChange, type FoundFirewall, probeSources } from '@sallyport/hostnet';
 import {
-  type BackendChoice,
   type DeviceChange,
   type DeviceStatus,
   diffDevice,
   isEmptyChange,
-  openBackend,
-  openDetected,
   type PeerChange,
-  publicKeyOf,
+  type PeerConfig,
+  type PeerStatus,
   type WireGuardBackend,
   WireGuardError,
   type WireGuardGoBuild,
@@ -42,15 +43,8 @@ import type { ProbeRules, ProbeWay } from '../probing/tunnel-probe.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 
-export interface PlaneOptions {
-  readonly interface: string;
-  readonly wireguard: BackendChoice;
-  /** Path of the wireguard-go to run, or null: the newest that is found. */
-  readonly wireguardGo: string | null;
-  /** WireGuard private key, base64. */
-  readonly privateKey: string;
+export interface PlaneOptions extends TunnelDeviceOptions {
   readonly directory: StateDirectory;
-  readonly endpoints: EndpointMemory;
   /** What the peer of an item should be at present. */
   readonly peerConfig: PeerSource;
   /** Epoch milliseconds. */
@@ -78,13 +72,12 @@ type Items = ReadonlyMap<string, StateItem>;
  */
 export class DataPlane {
   readonly #options: PlaneOptions;
-  readonly #publicKey: string;
+  readonly #device: TunnelDevice;
   readonly #facts: LocalFacts;
   readonly #firewall: FirewallSide;
   readonly #host: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
-  #opened: Awaited<ReturnType<typeof openDetected>> | null = null;
   /** Public key of the peer that probes come from; it is in no state. */
   #probeKey: string | null = null;
   /** Whether this agent has brought everything up once: later differences are others' work. */
@@ -92,7 +85,7 @@ export class DataPlane {
 
   constructor(options: PlaneOptions) {
     this.#options = options;
-    this.#publicKey = publicKeyOf(options.privateKey);
+    this.#device = new TunnelDevice(options);
     this.#facts = {
       interface: options.interface,
       privateKey: options.privateKey,
@@ -106,12 +99,12 @@ export class DataPlane {
 
   /** How WireGuard runs here; null until it is known. */
   get wireguardKind(): WireGuardBackend['kind'] | null {
-    return this.#opened?.backend.kind ?? null;
+    return this.#device.kind;
   }
 
   /** The wireguard-go that is in use; null: none, or not known yet. */
   get wireguardBuild(): WireGuardGoBuild | null {
-    return this.#opened?.build ?? null;
+    return this.#device.build;
   }
 
   /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
@@ -122,7 +115,7 @@ export class DataPlane {
   /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
   detect(): Promise<void> {
     return this.#mutex.run(async () => {
-      await this.#openBackend();
+      await this.#device.open();
     });
   }
 
@@ -145,14 +138,14 @@ export class DataPlane {
   statistics(): Promise<PlaneStatistics> {
     return this.#mutex.run(async () => {
       const device = await this.#read();
-      if (device !== null) this.#options.endpoints.learn(device.peers.values());
+      this.#device.learn(device);
       return { device, counters: await this.#firewall.counters() };
     });
   }
 
   /** Steps that come from paths, not from the state: endpoints, and which peer has which route. */
   applyPeers(peers: readonly PeerChange[]): Promise<void> {
-    return this.#mutex.run(async () => (await this.#openBackend()).apply(this.#options.interface, { peers }));
+    return this.#mutex.run(() => this.#device.apply({ peers }));
   }
 
   /** The WireGuard device as it is; null: it does not answer. */
@@ -162,8 +155,7 @@ export class DataPlane {
 
   admitProbes(publicKey: string, targets: readonly PathProbe[]): Promise<ProbeWay | null> {
     return this.#mutex.run(async () => {
-      const backend = await this.#openBackend();
-      const device = await backend.read(this.#options.interface);
+      const device = await this.#device.read();
       const { overlay } = this.#firewall;
       if (overlay === null || device === null || device.listenPort === 0) return null;
       if (!(await this.#firewall.admitProbes(targets))) return null;
@@ -175,8 +167,8 @@ export class DataPlane {
         peers.push({ kind: 'set', peer: { publicKey, allowedIps: [`${sources.v4}/32`, `${sources.v6}/128`] } });
       }
       this.#probeKey = publicKey;
-      if (peers.length > 0) await backend.apply(this.#options.interface, { peers });
-      return { port: device.listenPort, publicKey: this.#publicKey, sources };
+      if (peers.length > 0) await this.#device.apply({ peers });
+      return { port: device.listenPort, publicKey: this.#device.publicKey, sources };
     });
   }
 
@@ -188,19 +180,17 @@ export class DataPlane {
   /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
   down(): Promise<string[]> {
     return this.#mutex.run(async () => {
-      const { interface: name, directory } = this.#options;
       const undone: string[] = [];
       await this.#host.stop();
-      const saved = await readSavedHost<HostState>(directory);
-      const device = await this.#removeDevice(name, saved !== null);
-      if (device !== null) undone.push(`interface ${name} with ${device.peers.size} peers`);
+      const saved = await this.#host.saved();
+      const device = await this.#device.remove(saved !== null);
+      if (device !== null) undone.push(`interface ${this.#options.interface} with ${device.peers.size} peers`);
       if (saved !== null) {
         await this.#host.down(saved);
-        undone.push('addresses, routes and rules');
-        if (saved.sysctls.length > 0) undone.push(`settings ${saved.sysctls.map(({ path }) => path).join(', ')}`);
+        undone.push(...undonePhrases(saved));
       }
       if (await this.#firewall.remove()) undone.push('nftables table');
-      await directory.remove('host.json');
+      await this.#host.forget();
       this.#settled = false;
       return undone;
     });
@@ -225,10 +215,10 @@ export class DataPlane {
     }
     const settled = this.#settled;
     const now = this.#options.now();
-    const backend = await this.#openBackend();
+    await this.#device.open();
     this.#firewall.setFacts(await this.#host.facts(this.#options.interface));
     const { found, drift } = await this.#firewall.load(items, gateway.overlay, { leaseUntil, now, retimed });
-    const wireguard = await this.#loadDevice(backend, items);
+    const wireguard = await this.#loadDevice(items);
     const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
     await this.#checkPath();
     const evidence = this.#evidence(wireguard.device, found, host.left, now);
@@ -244,17 +234,17 @@ export class DataPlane {
     if (plan.host && this.#firewall.setFacts(await this.#host.facts(this.#options.interface)))
       return this.#load(items, leaseUntil);
     const now = this.#options.now();
-    const backend = await this.#openBackend();
+    await this.#device.open();
     let drift: readonly string[];
     try {
       drift = await this.#firewall.change(plan.firewall, items, now);
     } catch (error) {
       // Whoever lost access loses it even so.
-      await backend.apply(this.#options.interface, { peers: plan.wireguard.peers.filter(isRemoval) });
+      await this.#device.apply({ peers: plan.wireguard.peers.filter(isRemoval) });
       throw error;
     }
     try {
-      const device = await this.#changeDevice(backend, plan.wireguard);
+      const device = await this.#changeDevice(plan.wireguard);
       const left = plan.host ? (await this.#host.up(hostStateOf(gateway, items, this.#options.interface))).left : [];
       const evidence = this.#evidence(device, await this.#firewall.readBackTouched(now), left, now);
       this.#inForce.examineTouched(changes, items, evidence);
@@ -266,69 +256,35 @@ export class DataPlane {
   }
 
   async #close(): Promise<PlaneResult> {
-    const { interface: name, directory, endpoints, now } = this.#options;
-    const backend = await this.#openBackend();
-    const device = await backend.read(name);
-    if (device === null) return { hash: '', mended: [] };
-    endpoints.learn(device.peers.values());
-    await backend.apply(name, { peers: [...device.peers.keys()].map((publicKey) => ({ kind: 'remove', publicKey })) });
-    const saved = await readSavedHost<HostState>(directory);
-    if (saved !== null) {
-      this.#firewall.setFacts(await this.#host.facts(name));
-      await this.#firewall.close(saved.host.overlay, now());
-    }
-    return { hash: '', mended: [] };
+    const closed: PlaneResult = { hash: '', mended: [] };
+    if (!(await this.#device.close())) return closed;
+    const saved = await this.#host.saved();
+    if (saved === null) return closed;
+    this.#firewall.setFacts(await this.#host.facts(this.#options.interface));
+    await this.#firewall.close(saved.host.overlay, this.#options.now());
+    return closed;
   }
 
-  async #loadDevice(
-    backend: WireGuardBackend,
-    items: Items,
-  ): Promise<{ device: DeviceStatus | null; drift: string[] }> {
-    const { interface: name, endpoints } = this.#options;
-    await backend.ensure(name);
+  async #loadDevice(items: Items): Promise<{ device: DeviceStatus | null; drift: string[] }> {
+    await this.#device.ensure();
     // Then the peer of the probes is seen, and goes with the others.
     if (!isOpen(gatewayOf(items))) this.#probeKey = null;
     const before = (await this.#read()) ?? emptyDevice;
-    endpoints.learn(before.peers.values());
+    this.#device.learn(before);
     const change = diffDevice(before, deviceConfigOf(items, this.#facts));
     if (isEmptyChange(change)) return { device: before, drift: [] };
     const peers = change.peers.map((step) => returning(step, before));
-    await backend.apply(name, { ...change, peers });
-    return { device: await this.#read(), drift: deviceDrift(change, before) };
+    await this.#device.apply({ ...change, peers });
+    return { device: await this.#read(), drift: deviceDrift(change, before, peerDrift) };
   }
 
   /** Undefined: nothing was touched, so nothing was looked at. */
-  async #changeDevice(backend: WireGuardBackend, change: DeviceChange): Promise<DeviceStatus | null | undefined> {
+  async #changeDevice(change: DeviceChange): Promise<DeviceStatus | null | undefined> {
     if (isEmptyChange(change)) return undefined;
-    const { interface: name, endpoints } = this.#options;
     // The firewall has cut them already; where they were last is what brings them back at once if they return.
-    if (change.peers.some(isRemoval)) endpoints.learn((await this.#read())?.peers.values() ?? []);
-    await backend.apply(name, change);
+    if (change.peers.some(isRemoval)) this.#device.learn(await this.#read());
+    await this.#device.apply(change);
     return this.#read();
-  }
-
-  /**
-   * By whatever runs it, without the tools that only making one needs. Returns what it was. `ours`: a link without a living
-   * device is ours too.
-   */
-  async #removeDevice(name: string, ours: boolean): Promise<DeviceStatus | null> {
-    const userspace = openBackend('userspace');
-    const device =
-      (await userspace.read(name)) ??
-      (await openBackend('kernel')
-        .read(name)
-        .catch(() => null));
-    if (device === null && !ours) return null;
-    if (device !== null) this.#options.endpoints.learn(device.peers.values());
-    try {
-      await userspace.remove(name);
-    } catch (error) {
-      if (!(error instanceof WireGuardError) || error.code !== 'name-taken') throw error;
-      // A link of another kind is removed only if it is WireGuard and we brought it up.
-      if (device === null) return null;
-      await openBackend('kernel').remove(name);
-    }
-    return device;
   }
 
   #evidence(
@@ -337,12 +293,12 @@ export class DataPlane {
     hostDifferences: readonly string[],
     now: number,
   ) {
-    return { wireguard, publicKey: this.#publicKey, firewall, hostDifferences, now };
+    return { wireguard, publicKey: this.#device.publicKey, firewall, hostDifferences, now };
   }
 
   /** The device without the peer of the probes. Null: it does not answer. */
   async #read(): Promise<DeviceStatus | null> {
-    const device = await (await this.#openBackend()).read(this.#options.interface);
+    const device = await this.#device.read();
     if (device === null || this.#probeKey === null || !device.peers.has(this.#probeKey)) return device;
     const peers = new Map(device.peers);
     peers.delete(this.#probeKey);
@@ -355,15 +311,7 @@ export class DataPlane {
     if (typeof verdict === 'object') throw new AgentError(verdict.code, verdict.message);
     if (verdict === 'unknown') await this.#firewall.checkForeignChains();
   }
-
-  async #openBackend(): Promise<WireGuardBackend> {
-    const { wireguard, wireguardGo } = this.#options;
-    this.#opened ??= await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
-    return this.#opened.backend;
-  }
 }
-
-const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
 
 function isRemoval(step: PeerChange): boolean {
   return step.kind === 'remove';
@@ -377,16 +325,6 @@ function returning(step: PeerChange, before: DeviceStatus): PeerChange {
 }
 
 /** Turning off the keepalive of a peer that has returned is our own doing. */
-function deviceDrift(change: DeviceChange, before: DeviceStatus): string[] {
-  return [
-    ...(change.privateKey === undefined ? [] : ['WireGuard had another key']),
-    ...(change.listenPort === undefined ? [] : ['WireGuard listened on another port']),
-    ...change.peers.flatMap((step) => {
-      if (step.kind === 'remove') return [`peer ${step.publicKey} was not ours`];
-      const peer = before.peers.get(step.peer.publicKey);
-      if (peer === undefined) return [`peer ${step.peer.publicKey} was missing`];
-      const same = peer.allowedIps.length === step.peer.allowedIps.length;
-      return same ? [] : [`peer ${step.peer.publicKey} had other addresses`];
-    }),
-  ];
+function peerDrift(before: PeerStatus, wanted: PeerConfig): string | null {
+  return before.allowedIps.length === wanted.allowedIps.length ? null : 'had other addresses';
 }

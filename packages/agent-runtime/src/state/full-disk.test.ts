@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { StateDirectory, StateWriteError } from './directory.ts';
 import { lockAgent, lockHolder } from './lock.ts';
-import { readSavedHost, writeSavedHost } from './saved-host.ts';
+import { HostRecord, readSavedHost, writeSavedHost } from './saved-host.ts';
 
 /** A small file system, unmounted after the test; null, with the test skipped, where none can be mounted. */
 async function smallDisk(t: TestContext, options: string) {
@@ -128,4 +128,23 @@ it('what is to be undone is not lost, and nobody waits for it, when the disk is 
   fill(disk.path);
   assert.equal(await writeSavedHost(disk.directory, { ...saved, host: { interface: 'sp1' } }), false);
   assert.deepEqual(await readSavedHost(disk.directory), saved);
+});
+
+it('a record that the disk did not take is complete in memory, and stored when there is room', async (t) => {
+  const disk = await smallDisk(t, 'size=64k');
+  if (disk === null) return;
+  const { path, directory } = disk;
+  const record = new HostRecord<{ interface: string }>(directory);
+  const change = { path: 'net/ipv4/ip_forward', before: '0', value: '1' };
+  assert.equal(await record.read(), null);
+  fill(path);
+  await record.intend({ interface: 'sp0' });
+  await record.add({ interface: 'sp0' }, [change]);
+  assert.deepEqual(await record.read(), { host: { interface: 'sp0' }, sysctls: [change] });
+  assert.equal(await readSavedHost(directory), null);
+  await rm(join(path, 'fill'));
+  await record.intend({ interface: 'sp0' });
+  assert.deepEqual(await readSavedHost(directory), { host: { interface: 'sp0' }, sysctls: [change] });
+  await record.remove();
+  assert.equal(await record.read(), null);
 });

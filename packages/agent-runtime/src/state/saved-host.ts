@@ -40,3 +40,43 @@ export async function writeSavedHost<H>(directory: StateDirectory, saved: SavedH
     throw error;
   }
 }
+
+/** What has to be undone on this host: on disk, and in memory while the disk takes nothing. */
+export class HostRecord<H extends { readonly interface: string }> {
+  readonly #directory: StateDirectory;
+  /** What the disk did not take. */
+  #unsaved: SavedHost<H> | null = null;
+
+  constructor(directory: StateDirectory) {
+    this.#directory = directory;
+  }
+
+  /** Null: nothing was ever brought up. */
+  async read(): Promise<SavedHost<H> | null> {
+    return this.#unsaved ?? (await readSavedHost<H>(this.#directory));
+  }
+
+  /** Notes a state that comes into force, before it does. */
+  async intend(host: H): Promise<void> {
+    const saved = await this.read();
+    if (this.#unsaved !== null || JSON.stringify(saved?.host) !== JSON.stringify(host)) await this.add(host, []);
+  }
+
+  /** Notes settings that are about to change, with their values from before. */
+  async add(host: H, changed: readonly SysctlChange[]): Promise<void> {
+    const saved = mergeSavedHost(await this.read(), host, changed);
+    this.#unsaved = (await writeSavedHost(this.#directory, saved)) ? null : saved;
+  }
+
+  /** Everything is undone. */
+  async remove(): Promise<void> {
+    await this.#directory.remove('host.json');
+    this.#unsaved = null;
+  }
+}
+
+/** What was undone with the host's part, a phrase each. */
+export function undonePhrases({ sysctls }: Pick<SavedHost<unknown>, 'sysctls'>): string[] {
+  const paths = sysctls.map(({ path }) => path);
+  return ['addresses, routes and rules', ...(paths.length > 0 ? [`settings ${paths.join(', ')}`] : [])];
+}

@@ -1,0 +1,21 @@
+import type { DeviceChange, DeviceStatus, PeerConfig, PeerStatus } from '@sallyport/wireguard';
+
+/** What others did to a peer that both have, in words after the name of the peer; null: nothing. */
+export type PeerDrift = (before: PeerStatus, wanted: PeerConfig) => string | null;
+
+/** What others changed in a device, a sentence each, told by the change that takes it back. */
+export function deviceDrift(change: DeviceChange, before: DeviceStatus, peerDrift: PeerDrift = () => null): string[] {
+  return [
+    ...(change.privateKey === undefined ? [] : ['WireGuard had another key']),
+    ...(change.listenPort === undefined ? [] : ['WireGuard listened on another port']),
+    ...(change.fwmark === undefined ? [] : ['WireGuard marked its packets differently']),
+    ...change.peers.flatMap((step) => {
+      if (step.kind === 'remove') return [`peer ${step.publicKey} was not ours`];
+      const { publicKey } = step.peer;
+      const peer = before.peers.get(publicKey);
+      if (peer === undefined) return [`peer ${publicKey} was missing`];
+      const words = peerDrift(peer, step.peer);
+      return words === null ? [] : [`peer ${publicKey} ${words}`];
+    }),
+  ];
+}
