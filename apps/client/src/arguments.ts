@@ -1,7 +1,14 @@
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import {
+  choiceFlag,
+  type FlagValues,
+  interfaceFlag,
+  parseFlags,
+  textFlag,
+  UsageError,
+  wireguardChoices,
+} from '@sallyport/agent-runtime/command-line';
 import { withHint } from '@sallyport/contract/text';
-import { UsageError } from './failure.ts';
 import { commandNames, helpOf, isCommandName } from './help.ts';
 
 /** Where a client keeps what is its own. */
@@ -71,9 +78,9 @@ export function parseCommand(args: readonly string[], caFile: string | null = nu
   if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help', text: helpOf(null) };
   if (!isCommandName(name))
     throw new UsageError(withHint(`unknown command ${JSON.stringify(name)}`, name, commandNames));
-  const { values, positionals } = parseFlags(name, rest);
+  const { values, positionals } = parseFlags(name, rest, options[name], name === 'ping');
   if (values.help === true) return { kind: 'help', text: helpOf(name) };
-  const stateDir = text(values, 'state-dir') ?? defaultStateDir;
+  const stateDir = textFlag(values, 'state-dir') ?? defaultStateDir;
   const json = values.json === true;
   switch (name) {
     case 'run':
@@ -95,7 +102,7 @@ export function parseCommand(args: readonly string[], caFile: string | null = nu
         kind: 'netcheck',
         stateDir,
         json,
-        controller: text(values, 'controller'),
+        controller: textFlag(values, 'controller'),
         caFile: fileOf(values, caFile),
       };
     case 'ping':
@@ -136,47 +143,29 @@ const options = {
   netcheck: { ...common, ...json, controller: { type: 'string' }, 'ca-file': { type: 'string' } },
 } as const;
 
-type Values = Readonly<Record<string, string | boolean | undefined>>;
-
-function parseFlags(command: keyof typeof options, args: readonly string[]): { values: Values; positionals: string[] } {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      options: options[command],
-      strict: true,
-      allowPositionals: command === 'ping',
-    });
-    return { values: values as Values, positionals };
-  } catch (error) {
-    const said = (error as Error).message.split('. ')[0] ?? '';
-    const names = Object.keys(options[command]).map((name) => `--${name}`);
-    throw new UsageError(withHint(`${command}: ${said}`, /'(--[^']*)'/.exec(said)?.[1] ?? '', names));
-  }
-}
-
 /** Absolute, for daemons stand elsewhere. */
-function fileOf(values: Values, fromEnvironment: string | null): string | null {
-  const file = text(values, 'ca-file') ?? fromEnvironment;
+function fileOf(values: FlagValues, fromEnvironment: string | null): string | null {
+  const file = textFlag(values, 'ca-file') ?? fromEnvironment;
   return file === null ? null : resolve(file);
 }
 
-function settings(values: Values, caFile: string | null): Settings {
+function settings(values: FlagValues, caFile: string | null): Settings {
   return {
-    controller: text(values, 'controller'),
+    controller: textFlag(values, 'controller'),
     insecure: values.insecure === true ? true : null,
     caFile: fileOf(values, caFile),
-    interface: interfaceName(values),
-    wireguard: oneOf(values, 'wireguard', ['auto', 'kernel', 'userspace']),
+    interface: interfaceFlag(values),
+    wireguard: choiceFlag(values, 'wireguard', wireguardChoices),
   };
 }
 
-function start(values: Values): Pick<RunSettings, 'keyFile' | 'logLevel'> {
-  const file = text(values, 'enrolment-key-file');
+function start(values: FlagValues): Pick<RunSettings, 'keyFile' | 'logLevel'> {
+  const file = textFlag(values, 'enrolment-key-file');
   const stdin = values['enrolment-key-stdin'] === true;
   if (stdin && file !== null && file !== '-') {
     throw new UsageError('--enrolment-key-file and --enrolment-key-stdin: give one of them');
   }
-  const logLevel = oneOf(values, 'log-level', ['debug', 'info', 'warn', 'error']) ?? 'info';
+  const logLevel = choiceFlag(values, 'log-level', ['debug', 'info', 'warn', 'error']) ?? 'info';
   return { keyFile: stdin ? '-' : file, logLevel };
 }
 
@@ -187,23 +176,8 @@ function target(positionals: readonly string[]): string {
   return first;
 }
 
-function interfaceName(values: Values): string | null {
-  const name = text(values, 'interface');
-  if (name === null || /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name)) return name;
-  throw new UsageError(
-    `--interface: ${JSON.stringify(name)} is no interface name (a letter, then up to 14 letters, digits, "_", ".", "-")`,
-  );
-}
-
-function text(values: Values, name: string): string | null {
-  const value = values[name];
-  if (value === undefined) return null;
-  if (typeof value !== 'string' || value === '') throw new UsageError(`--${name}: the value is empty`);
-  return value;
-}
-
-function integer(values: Values, name: string, otherwise: number, most: number): number {
-  const value = text(values, name);
+function integer(values: FlagValues, name: string, otherwise: number, most: number): number {
+  const value = textFlag(values, name);
   if (value === null) return otherwise;
   const number = Number(value);
   if (/^\d+$/.test(value) && number >= 1 && number <= most) return number;
@@ -211,19 +185,10 @@ function integer(values: Values, name: string, otherwise: number, most: number):
 }
 
 /** In milliseconds. */
-function seconds(values: Values, name: string, otherwise: number, most: number): number {
-  const value = text(values, name);
+function seconds(values: FlagValues, name: string, otherwise: number, most: number): number {
+  const value = textFlag(values, name);
   if (value === null) return otherwise * 1000;
   const number = Number(value);
   if (/^\d+(\.\d+)?$/.test(value) && number > 0 && number <= most) return Math.max(50, Math.round(number * 1000));
   throw new UsageError(`--${name}: ${JSON.stringify(value)} is not a number of seconds up to ${most}`);
-}
-
-function oneOf<T extends string>(values: Values, name: string, choices: readonly T[]): T | null {
-  const value = text(values, name);
-  if (value === null) return null;
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined)
-    throw new UsageError(`--${name}: ${JSON.stringify(value)} is not one of ${choices.join(', ')}`);
-  return choice;
 }

@@ -1,10 +1,5 @@
-/**
- * The command line or what it names is wrong: exit code 2. A class of its own, with the name of the one of the agents' event
- * loop, so that commands that only talk to the daemon need not load that.
- */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+// Commands that only talk to the daemon need not load the agents' event loop.
+export { UsageError } from '@sallyport/agent-runtime/command-line';
 
 /** A command could not be carried out: exit code 1. */
 export class CommandError extends Error {

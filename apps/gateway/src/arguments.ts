@@ -1,5 +1,12 @@
-import { parseArgs } from 'node:util';
 import { channelUrl, type LogLevel, logLevels, UsageError } from '@sallyport/agent-runtime';
+import {
+  choiceFlag,
+  type FlagValues,
+  interfaceFlag,
+  parseFlags,
+  textFlag,
+  wireguardChoices,
+} from '@sallyport/agent-runtime/command-line';
 import { withHint } from '@sallyport/contract/text';
 
 export interface Place {
@@ -38,11 +45,11 @@ export function parseCommand(args: readonly string[]): Command {
     const message = `unknown command ${JSON.stringify(name)}: it is run, down or status`;
     throw new UsageError(withHint(message, name, ['run', 'down', 'status']));
   }
-  const values = parseFlags(name, rest);
+  const { values } = parseFlags(name, rest, options[name]);
   if (values.help === true) return { kind: 'help' };
   const place = {
-    stateDir: text(values, 'state-dir') ?? '/var/lib/sallyport/gateway',
-    interface: interfaceName(values),
+    stateDir: textFlag(values, 'state-dir') ?? '/var/lib/sallyport/gateway',
+    interface: interfaceFlag(values) ?? 'sallyport0',
   };
   if (name === 'down') return { kind: 'down', ...place };
   if (name === 'status') return { kind: 'status', json: values.json === true, ...place };
@@ -100,55 +107,16 @@ const options = {
   status: { ...placeOptions, json: { type: 'boolean' } },
 } as const;
 
-type Values = Readonly<Record<string, string | boolean | undefined>>;
-
-function parseFlags(command: keyof typeof options, args: readonly string[]): Values {
-  try {
-    return parseArgs({ args: [...args], options: options[command], strict: true, allowPositionals: false })
-      .values as Values;
-  } catch (error) {
-    const said = (error as Error).message.split('. ')[0] ?? '';
-    const names = Object.keys(options[command]).map((name) => `--${name}`);
-    throw new UsageError(withHint(`${command}: ${said}`, /'(--[^']*)'/.exec(said)?.[1] ?? '', names));
-  }
-}
-
-function runSettings(values: Values): Omit<RunCommand, 'kind' | keyof Place> {
-  const controller = text(values, 'controller');
+function runSettings(values: FlagValues): Omit<RunCommand, 'kind' | keyof Place> {
+  const controller = textFlag(values, 'controller');
   if (controller === null) throw new UsageError('run: --controller URL is missing');
   return {
     url: channelUrl(controller, values.insecure === true),
-    caFile: text(values, 'ca-file'),
-    tokenFile: text(values, 'token-file'),
-    wireguard: oneOf(values, 'wireguard', ['auto', 'kernel', 'userspace'], 'auto'),
-    wireguardGo: text(values, 'wireguard-go'),
+    caFile: textFlag(values, 'ca-file'),
+    tokenFile: textFlag(values, 'token-file'),
+    wireguard: choiceFlag(values, 'wireguard', wireguardChoices) ?? 'auto',
+    wireguardGo: textFlag(values, 'wireguard-go'),
     downOnExit: values['down-on-exit'] === true,
-    logLevel: oneOf(values, 'log-level', logLevels, 'info'),
+    logLevel: choiceFlag(values, 'log-level', logLevels) ?? 'info',
   };
-}
-
-function interfaceName(values: Values): string {
-  const name = text(values, 'interface') ?? 'sallyport0';
-  if (!/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name)) {
-    throw new UsageError(
-      `--interface: ${JSON.stringify(name)} is no interface name (a letter, then up to 14 letters, digits, "_", ".", "-")`,
-    );
-  }
-  return name;
-}
-
-function text(values: Values, name: string): string | null {
-  const value = values[name];
-  if (value === undefined) return null;
-  if (typeof value !== 'string' || value === '') throw new UsageError(`--${name}: the value is empty`);
-  return value;
-}
-
-function oneOf<T extends string>(values: Values, name: string, choices: readonly T[], otherwise: T): T {
-  const value = text(values, name);
-  if (value === null) return otherwise;
-  const choice = choices.find((candidate) => candidate === value);
-  if (choice === undefined)
-    throw new UsageError(`--${name}: ${JSON.stringify(value)} is not one of ${choices.join(', ')}`);
-  return choice;
 }

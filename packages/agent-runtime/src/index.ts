@@ -3,6 +3,7 @@ export { followCaFile, readCaFile, type TlsTrust } from './ca-file.ts';
 export { AgentClock } from './clock.ts';
 export { channelUrl } from './controller-url.ts';
 export { identityCrypto } from './crypto.ts';
+export { agentOptionsOf, type Enrolment, readEnrolment } from './enrolment.ts';
 export { AgentError, type Failure, failureOf, stackOf, UsageError } from './failure.ts';
 export { deviceDrift, type PeerDrift } from './host/device-drift.ts';
 export { type FollowedHost, HostFollower } from './host/host-follower.ts';

@@ -1,28 +1,22 @@
-import { hostname, release, type as systemName } from 'node:os';
 import type { Readable } from 'node:stream';
-import { defaultTiming } from '@sallyport/agent-core';
 import {
   Agent,
   AgentClock,
   type AgentOptions,
+  agentOptionsOf,
   channelUrl,
-  chooseIdentity,
   type Ending,
   EndpointMemory,
+  type Enrolment,
   failureOf,
   followCaFile,
-  type Identity,
   type Log,
   lockAgent,
-  readIdentity,
+  readEnrolment,
   readSavedHost,
-  readToken,
   StateDirectory,
   StateWriteError,
-  sessionConfigOf,
   type TokenSources,
-  tokenHash,
-  writeIdentity,
 } from '@sallyport/agent-runtime';
 import type { ClientHostState } from '@sallyport/hostnet';
 import { within } from '@sallyport/signals';
@@ -63,10 +57,10 @@ export async function runClient(command: RunSettings, context: RunContext): Prom
     if (settings === null) throw new UsageError('--controller URL is missing: it is needed the first time');
     const url = channelUrl(settings.controller, settings.insecure);
     const trust = followCaFile(settings.caFile);
-    const { identity, key } = await whoWeAre(command, context, directory);
+    const enrolment = await enrolmentOf(command, context, directory);
     if (JSON.stringify(settings) !== JSON.stringify(known)) await keepSettings(directory, settings, log);
-    const parts = await createParts(settings, { url, trust }, context, directory, identity, key);
-    log.info('starting', { version: context.version, device: identity.agent, interface: settings.interface });
+    const parts = await createParts(settings, { url, trust }, context, enrolment);
+    log.info('starting', { version: context.version, device: enrolment.identity.agent, interface: settings.interface });
     return await serve(parts, command, context);
   } finally {
     await lock.release();
@@ -81,20 +75,17 @@ async function keepSettings(directory: StateDirectory, settings: KnownSettings, 
   });
 }
 
-/** `key`: as text, while it may still be needed. */
-async function whoWeAre(
-  command: RunSettings,
-  context: RunContext,
+async function enrolmentOf(
+  { keyFile }: RunSettings,
+  { key, stdin }: RunContext,
   directory: StateDirectory,
-): Promise<{ identity: Identity; key: string | null }> {
-  const known = await readIdentity(directory);
-  const needed = known?.enrolledWith == null;
-  const key = await readToken({ argument: command.keyFile, ...context.key }, context.stdin, needed);
-  // Whoever wrote it may go, and a terminal is not the daemon's.
-  if (command.keyFile === '-') context.stdin.destroy();
-  const identity = chooseIdentity('device', known, key, command.stateDir);
-  if (identity !== known) await writeIdentity(directory, identity);
-  return { identity, key };
+): Promise<Enrolment> {
+  try {
+    return await readEnrolment('device', directory, { argument: keyFile, ...key }, stdin);
+  } finally {
+    // The program that wrote the key may end, and a terminal is not the daemon's.
+    if (keyFile === '-') stdin.destroy();
+  }
 }
 
 interface Parts extends DaemonParts {
@@ -105,10 +96,9 @@ async function createParts(
   settings: KnownSettings,
   { url, trust }: Pick<AgentOptions, 'url' | 'trust'>,
   context: RunContext,
-  directory: StateDirectory,
-  identity: Identity,
-  key: string | null,
+  enrolment: Enrolment,
 ): Promise<Parts> {
+  const { directory, identity } = enrolment;
   const { version, pid, log, now, sinceBoot, wireguardGo } = context;
   const clock = new AgentClock(now, sinceBoot);
   const endpoints = await EndpointMemory.load(directory);
@@ -135,18 +125,16 @@ async function createParts(
   const stopped = new Promise<void>((resolve) => {
     stop = resolve;
   });
+  const shared = agentOptionsOf(enrolment, version);
   const agent = new Agent({
+    ...shared,
     url,
     ...(trust && { trust }),
     lookup: controller.lookup,
-    session: sessionConfigOf('device', identity, key, version),
-    facts: { hostname: hostname(), os: systemName(), kernel: release() },
-    timing: defaultTiming,
     plane,
-    directory,
     status: () => `${JSON.stringify(statusNow(parts))}\n`,
     onEnrolled: async (controllerKey) => {
-      await writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(key ?? '') });
+      await shared.onEnrolled(controllerKey);
       enrolled = true;
     },
     log,

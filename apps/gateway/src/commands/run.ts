@@ -1,25 +1,19 @@
-import { hostname, release, type as systemName } from 'node:os';
 import type { Readable } from 'node:stream';
-import { defaultTiming } from '@sallyport/agent-core';
 import {
   Agent,
   type AgentClock,
   type AgentOptions,
-  chooseIdentity,
+  agentOptionsOf,
   type Ending,
   EndpointMemory,
+  type Enrolment,
   failureOf,
   followCaFile,
-  type Identity,
   type Log,
   lockAgent,
-  readIdentity,
-  readToken,
+  readEnrolment,
   StateDirectory,
-  sessionConfigOf,
   type TokenSources,
-  tokenHash,
-  writeIdentity,
 } from '@sallyport/agent-runtime';
 import { slowness } from '@sallyport/wireguard';
 import type { RunCommand } from '../arguments.ts';
@@ -47,13 +41,11 @@ export async function runGateway(command: RunCommand, context: RunContext): Prom
   const directory = await StateDirectory.open(command.stateDir);
   const lock = await lockAgent(command.stateDir, command.interface);
   try {
-    const known = await readIdentity(directory);
-    const needed = known?.enrolledWith == null;
-    const token = await readToken({ argument: command.tokenFile, ...context.token }, context.stdin, needed);
-    const identity = chooseIdentity('gateway', known, token, command.stateDir);
-    if (identity !== known) await writeIdentity(directory, identity);
-    const agent = await createAgent(command, { ...context, trust }, directory, identity, token);
-    log.info('starting', { version: context.version, gateway: identity.agent, interface: command.interface });
+    const sources = { argument: command.tokenFile, ...context.token };
+    const enrolment = await readEnrolment('gateway', directory, sources, context.stdin);
+    const agent = await createAgent(command, { ...context, trust }, enrolment);
+    const gateway = enrolment.identity.agent;
+    log.info('starting', { version: context.version, gateway, interface: command.interface });
     await agent.start();
     return await untilOver(agent, command, context);
   } finally {
@@ -68,10 +60,9 @@ function trustOf({ caFile }: RunCommand, context: RunContext) {
 async function createAgent(
   command: RunCommand,
   { version, log, clock, trust, wireguardGo = null }: RunContext & Pick<AgentOptions, 'trust'>,
-  directory: StateDirectory,
-  identity: Identity,
-  token: string | null,
+  enrolment: Enrolment,
 ): Promise<Agent> {
+  const { directory, identity } = enrolment;
   const endpoints = await EndpointMemory.load(directory);
   const plane = new GatewayPlane({
     gateway: identity.agent,
@@ -86,13 +77,10 @@ async function createAgent(
     hostNow: clock.hostNow,
   });
   return new Agent({
+    ...agentOptionsOf(enrolment, version),
     url: command.url,
     ...(trust && { trust }),
-    session: sessionConfigOf('gateway', identity, token, version),
-    facts: { hostname: hostname(), os: systemName(), kernel: release() },
-    timing: defaultTiming,
     plane,
-    directory,
     status: (session, now, sighting) =>
       formatStatus(session, now, {
         sighting,
@@ -100,8 +88,6 @@ async function createAgent(
         notes: directory.unsaved,
         slow: plane.wireguardBuild && slowness(plane.wireguardBuild),
       }),
-    onEnrolled: (controllerKey) =>
-      writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
     log,
     clock,
   });

@@ -1,0 +1,48 @@
+import { hostname, release, type as systemName } from 'node:os';
+import type { Readable } from 'node:stream';
+import { defaultTiming } from '@sallyport/agent-core';
+import type { AgentRole } from '@sallyport/contract/channel';
+import type { AgentOptions } from './agent.ts';
+import { sessionConfigOf } from './session-config.ts';
+import type { StateDirectory } from './state/directory.ts';
+import { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
+import { readToken, type TokenSources } from './token.ts';
+
+/** Who an agent is, and the token that may still have to enrol it. */
+export interface Enrolment {
+  readonly role: AgentRole;
+  readonly directory: StateDirectory;
+  readonly identity: Identity;
+  /** As text; null: none was given. */
+  readonly token: string | null;
+}
+
+/** Reads the identity and the token to run with. A new identity is on disk before this resolves. Throws UsageError. */
+export async function readEnrolment(
+  role: AgentRole,
+  directory: StateDirectory,
+  sources: TokenSources,
+  stdin: Readable,
+): Promise<Enrolment> {
+  const known = await readIdentity(directory);
+  const needed = known?.enrolledWith == null;
+  const token = await readToken(sources, stdin, needed);
+  const identity = chooseIdentity(role, known, token, directory.path);
+  if (identity !== known) await writeIdentity(directory, identity);
+  return { role, directory, identity, token };
+}
+
+/** What every agent tells the controller of itself and its host, and where it stores that it is enrolled. */
+export function agentOptionsOf(
+  { role, directory, identity, token }: Enrolment,
+  version: string,
+): Pick<AgentOptions, 'session' | 'facts' | 'timing' | 'directory' | 'onEnrolled'> {
+  return {
+    session: sessionConfigOf(role, identity, token, version),
+    facts: { hostname: hostname(), os: systemName(), kernel: release() },
+    timing: defaultTiming,
+    directory,
+    onEnrolled: (controllerKey) =>
+      writeIdentity(directory, { ...identity, controllerKey, enrolledWith: tokenHash(token ?? '') }),
+  };
+}
