@@ -19,6 +19,7 @@ import {
 } from '@sallyport/contract/channel';
 import type { WebSocket } from 'ws';
 import { AgentClock } from '../../packages/agent-runtime/src/clock.ts';
+import { InputQueue } from '../../packages/agent-runtime/src/input-queue.ts';
 import type { Clock } from './clock.ts';
 import type { TestController } from './controller.ts';
 import { MemoryPlane } from './plane.ts';
@@ -67,8 +68,10 @@ export class TestAgent {
   #token: string;
   readonly #options: AgentOptions;
   #session: AgentSession | null = null;
-  #inputs: Input[] = [];
-  #handling = false;
+  readonly #inputs = new InputQueue(
+    (input) => this.#handle(input),
+    () => this.#arm(),
+  );
   #socket: WebSocket | null = null;
   #wire: Wire | null = null;
   /** Those that are being closed included. */
@@ -121,7 +124,7 @@ export class TestAgent {
   /** The process dies: the kernel resets its connection, the data plane stays. */
   kill(): void {
     this.#session = null;
-    this.#inputs = [];
+    this.#inputs.clear();
     this.#cancelTimer();
     this.#wire?.cut();
     for (const socket of this.#sockets) socket.terminate();
@@ -191,18 +194,12 @@ export class TestAgent {
 
   #input(input: Input): void {
     this.#options.moved();
-    this.#inputs.push(input);
-    if (this.#handling) return;
-    this.#handling = true;
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-        const moment = { now: this.now(), random: this.#options.dice() };
-        for (const effect of this.#session?.handle(next, moment) ?? []) this.#perform(effect);
-      }
-    } finally {
-      this.#handling = false;
-    }
-    this.#arm();
+    this.#inputs.put(input);
+  }
+
+  #handle(input: Input): void {
+    const moment = { now: this.now(), random: this.#options.dice() };
+    for (const effect of this.#session?.handle(input, moment) ?? []) this.#perform(effect);
   }
 
   #perform(effect: Effect): void {

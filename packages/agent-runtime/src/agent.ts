@@ -12,6 +12,7 @@ import { keyExchange, type Mapping } from '@sallyport/contract/channel';
 import type { TlsTrust } from './ca-file.ts';
 import type { AgentClock } from './clock.ts';
 import { failureOf } from './failure.ts';
+import { InputQueue } from './input-queue.ts';
 import type { Log } from './log.ts';
 import { isUnheard, type Sighting } from './nat.ts';
 import type { AgentPlane } from './plane.ts';
@@ -57,9 +58,8 @@ export class Agent {
   readonly #plane: AgentPlane;
   readonly #stateWriter: LatestWriter;
   readonly #statusWriter: LatestWriter;
-  readonly #inputs: Input[] = [];
+  readonly #inputs: InputQueue;
   readonly #jobs = new Set<Promise<unknown>>();
-  #handling = false;
   #socket: ChannelSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
   #storing: NodeJS.Timeout | null = null;
@@ -73,6 +73,13 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#plane = options.plane;
+    this.#inputs = new InputQueue(
+      (input) => this.#handle(input),
+      () => {
+        this.#arm();
+        this.#showStatus();
+      },
+    );
     this.#session = new AgentSession(this.#sessionConfig(), options.timing);
     const { directory, log, clock } = options;
     this.#stateWriter = new LatestWriter(
@@ -149,18 +156,8 @@ export class Agent {
     };
   }
 
-  /** Inputs that effects cause wait until all effects of the input before are carried out. */
   #input(input: Input): void {
-    this.#inputs.push(input);
-    if (this.#handling) return;
-    this.#handling = true;
-    try {
-      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#handle(next);
-    } finally {
-      this.#handling = false;
-    }
-    this.#arm();
-    this.#showStatus();
+    this.#inputs.put(input);
   }
 
   /** Does not throw: what goes wrong ends the connection, after which everything is compared from the start. */

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { InputQueue } from './input-queue.ts';
+
+const tick = { kind: 'tick' } as const;
+const stop = { kind: 'stop' } as const;
+
+test('an input that handling causes waits until the one before is handled', () => {
+  const order: string[] = [];
+  const queue: InputQueue = new InputQueue(
+    ({ kind }) => {
+      order.push(`begin ${kind}`);
+      if (kind === 'tick') queue.put(stop);
+      order.push(`end ${kind}`);
+    },
+    () => order.push('settled'),
+  );
+  queue.put(tick);
+  assert.deepEqual(order, ['begin tick', 'end tick', 'begin stop', 'end stop', 'settled']);
+});
+
+test('a queue whose handler threw takes inputs again, and what was cleared is not handled', () => {
+  const handled: string[] = [];
+  const queue: InputQueue = new InputQueue(
+    ({ kind }) => {
+      if (kind === 'tick') {
+        queue.put(stop);
+        queue.clear();
+        throw new Error('broken');
+      }
+      handled.push(kind);
+    },
+    () => {},
+  );
+  assert.throws(() => queue.put(tick), /broken/);
+  assert.deepEqual(handled, []);
+  queue.put(stop);
+  assert.deepEqual(handled, ['stop']);
+});
