@@ -58,7 +58,7 @@ test('each example builds a whole tenant, and a second run finds nothing to do',
       const after = await apply('--dry-run');
       assert.deepEqual(
         [after.code, after.out],
-        [0, 'Nothing to do: the tenant is as the file says.\nNothing was written.\n'],
+        [0, 'Nothing to do: the tenant matches the file.\nNothing was written.\n'],
       );
       await answersAre(tenant, answers);
     });

@@ -117,10 +117,7 @@ test('a rich tenant goes whole through a file into an empty one', async (t) => {
   assert.equal(copied.code, 0, copied.err);
   assert.equal(await second.ok('export'), exported);
   const again = await second.run(['apply', '-f', '-', '--dry-run', '--prune'], { stdin: exported });
-  assert.deepEqual(
-    [again.code, again.out],
-    [0, 'Nothing to do: the tenant is as the file says.\nNothing was written.\n'],
-  );
+  assert.deepEqual([again.code, again.out], [0, 'Nothing to do: the tenant matches the file.\nNothing was written.\n']);
 
   const read = async (tenant: typeof first, ...args: string[]) => JSON.parse(await tenant.ok(...args, '--json'));
   for (const list of LISTS) {
@@ -178,5 +175,5 @@ test('a wrong setting is refused with its line', async (t) => {
   assert.equal(wrong.code, 2);
   assert.match(wrong.err, /standard input:2: settings\.leaseSeconds must be a whole number/);
   assert.match(wrong.err, /standard input:3: settings\.auditRetentionDays must be a whole number of days, or forever/);
-  assert.match(wrong.err, /standard input:4: settings\.lease is not known here/);
+  assert.match(wrong.err, /standard input:4: settings\.lease is unknown/);
 });

@@ -6,14 +6,14 @@ import { pieceOf, problem, startApi } from './testing/api-server.ts';
 import { auditEvent, explanation, fixtures, uuid } from './testing/fixtures.ts';
 import { sally } from './testing/run.ts';
 
-test('an explanation is a walk: verdict, policies with reasons and conditions, gateways', async (t) => {
+test('an explanation lists the verdict, policies with reasons and conditions, and gateways', async (t) => {
   const api = await startApi(t);
   const outcome = await sally(api, ['access', 'explain', 'anna', '10.0.0.5:443']);
   assert.equal(
     outcome.out,
     `✓ anna → 10.0.0.5 TCP 443: allowed; a policy allows it
   At 2026-11-01 10:00:00Z, until 2026-11-01 18:00:00Z. Resources: intranet
-  Policies, as they were walked:
+  Policies, in the order of evaluation:
     – PRIVATE 1 lab: does not match; none of its resources
     – PRIVATE 2 guests: skipped; its admission rule is not met
         ✗ groups.exists(g, g == 'Guests')  (groups = ["Engineering"])
@@ -21,15 +21,15 @@ test('an explanation is a walk: verdict, policies with reasons and conditions, g
         ✓ time.between('08:00', '18:00')  (time.hour = 10)
   Gateways:
     ✓ berlin (ONLINE): chosen; it is the first in order
-        ✓ what is in force there gives the same answer
+        ✓ the configuration in force there gives the same answer
     – paris (OFFLINE): not chosen; it is offline
-        – what is in force there is not known
+        – the configuration in force there is not known
 `,
   );
   assert.deepEqual(api.seen.at(-1)?.body, { device: uuid(51), destination: '10.0.0.5', protocol: 'TCP', port: 443 });
 });
 
-test('a user is explained device by device, at another moment, and a denial is a denial', async (t) => {
+test('explain --user checks each device, at the given time, and reports a denial', async (t) => {
   const api = await startApi(t);
   const denied = {
     ...explanation,
@@ -44,14 +44,14 @@ test('a user is explained device by device, at another moment, and a denial is a
   const outcome = await sally(api, args);
   assert.match(
     outcome.out,
-    /^✓ anna [\s\S]*\n\n✗ anna → fd00::5 ICMP: denied; no policy matches\n {2}At [^\n]*00Z\.\n[\s\S]*walked:\n {4}none\n/,
+    /^✓ anna [\s\S]*\n\n✗ anna → fd00::5 ICMP: denied; no policy matches\n {2}At [^\n]*00Z\.\n[\s\S]*order of evaluation:\n {4}none\n/,
   );
   assert.deepEqual(api.seen.at(-1)?.body, {
     ...{ user: uuid(111), destination: 'fd00::5', protocol: 'ICMP', at: '2026-12-24T18:00:00.000Z' },
   });
 });
 
-test('destinations in every spelling', () => {
+test('destinations parse in every spelling', () => {
   assert.deepEqual(destinationOf('10.0.0.5', { port: '53', protocol: 'UDP' }), {
     ...{ destination: '10.0.0.5', protocol: 'UDP', port: 53 },
   });
@@ -59,7 +59,7 @@ test('destinations in every spelling', () => {
   assert.deepEqual(destinationOf('[fd00::5]:22', {}), { destination: 'fd00::5', protocol: 'TCP', port: 22 });
 });
 
-test('the matrix as a table with names, and as the lines that came', async (t) => {
+test('the matrix prints a table with names, or the received lines', async (t) => {
   const api = await startApi(t);
   const entry = fixtures.answers.accessMatrix;
   const more = { ...entry, device: { id: uuid(52), name: 'ben' }, user: undefined, validUntil: '2026-11-01T18:00:00Z' };
@@ -84,10 +84,10 @@ test('the matrix as a table with names, and as the lines that came', async (t) =
   assert.equal(query, `/tenants/access/matrix?device=${uuid(51)}&device=${uuid(52)}&user=${uuid(111)}`);
   assert.equal((await sally(api, ['access', 'matrix', '--json'])).out, text);
   api.replies.set('accessMatrix', () => ({ text: '' }));
-  assert.match((await sally(api, ['access', 'matrix'])).out, /Nobody/);
+  assert.match((await sally(api, ['access', 'matrix'])).out, /No device can reach any resource/);
 });
 
-test('a stream that breaks off, is refused, or is something else is a failure, not a short answer', async (t) => {
+test('a stream that breaks, is refused or has a wrong type fails instead of giving a short answer', async (t) => {
   const api = await startApi(t);
   const text = pieceOf('ndjson', auditEvent(1));
   api.replies.set('exportAuditEvents', () => ({ text, cut: true }));
@@ -99,7 +99,7 @@ test('a stream that breaks off, is refused, or is something else is a failure, n
   assert.deepEqual((await sally(api, ['audit', 'export'])).code, 1);
 });
 
-test('audit: filters, the whole trail as it came, and a verdict with the first bad event', async (t) => {
+test('audit filters events, exports the whole trail, and reports the first bad event', async (t) => {
   const api = await startApi(t);
   await sally(api, ['audit', 'list', '--from', '7d', '--to', '2026-11-22T00:00:00Z', '--actor', 'ci', '--limit', '5']);
   const query = new URL(api.seen.at(-1)?.url ?? '', api.url).searchParams;
@@ -117,7 +117,7 @@ test('audit: filters, the whole trail as it came, and a verdict with the first b
   assert.deepEqual([json.code, JSON.parse(json.out)], [1, body]);
 });
 
-test('changes are followed across a broken connection, from where it broke', async (t) => {
+test('following changes resumes after a broken connection where it broke', async (t) => {
   const api = await startApi(t);
   const event = (revision: number) => ({ revision, changes: [{ kind: 'group', id: uuid(101), op: 'update' }] });
   const answers = [
@@ -139,10 +139,10 @@ test('changes are followed across a broken connection, from where it broke', asy
       ['/tenants/changes', '19'],
     ],
   );
-  assert.match(outcome.err, /Going on behind revision 19/);
+  assert.match(outcome.err, /Resuming after revision 19/);
 });
 
-test('following ends when it is refused, or when nothing ever answered', async (t) => {
+test('following changes ends on a refusal, or when no server ever answered', async (t) => {
   const api = await startApi(t);
   api.replies.set('followChanges', () => problem(403, 'forbidden'));
   assert.equal((await sally(api, ['changes', 'follow'])).code, 4);
@@ -157,7 +157,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-test('lines and events come out whole, wherever the chunks are cut', async () => {
+test('lines and events are complete for every split into chunks', async () => {
   const text =
     ': comment\r\nid: 7\r\nevent: change\r\ndata: {"a":\r\ndata: 1}\r\n\r\nretry: 5\n\nid: 8\n\ndata:x\n\ndata: cut off';
   for (let size = 1; size <= text.length; size += 1) {

@@ -10,73 +10,77 @@ import { type HttpAnswer, type HttpRequest, type HttpStream, openStream, send } 
 import { foreignAnswer, type NameField, problemFailure } from './problem.ts';
 import { events, lines, type Piece } from './stream.ts';
 
+/** How requests reach the controller: address, key, and trust. */
 export interface Connection {
   /** Origin with an optional path, no slash at the end. */
   readonly url: string;
-  /** The user named no address, so this is the address of a controller on this host. */
+  /** True when the user named no address; the address is then that of a controller on this host. */
   readonly assumed?: boolean;
-  /** Of the published API: empty or `/…`. */
+  /** Path prefix of the published API: empty or `/…`. */
   readonly basePath: string;
-  /** Absent: requests go without one and are refused. */
+  /** The API key. Without one the controller refuses most requests. */
   readonly apiKey?: string;
-  /** Lets the key go over http:// to another host. */
+  /** Allows the key to be sent over http:// to another host. */
   readonly insecure?: boolean;
-  /** Certificate authorities to trust beside those of the system, as PEM. */
+  /** Certificate authorities to trust in addition to those of the system, as PEM. */
   readonly ca?: string;
-  /** How long an answer may take, in milliseconds; 30 seconds when left out. */
+  /** Timeout of an answer in milliseconds; the default is 30 seconds. */
   readonly answerMs?: number;
-  /** For problems with a field; the pointer itself when left out. */
+  /** Maps the JSON pointer of a wrong field to the option that set it; by default the pointer itself is shown. */
   readonly nameField?: NameField;
 }
 
-/** Parameters of a query. A list is sent as the same parameter several times. */
+/** Query parameters. A list is sent as a repeated parameter. */
 type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
+/** Parameters, query and body of one call of an operation. */
 export interface Call<N extends OperationName> {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Query;
   readonly body?: RequestBody<N>;
-  /** Entity tag that the object must still have. */
+  /** Entity tag that the object must still have (`If-Match`). */
   readonly ifMatch?: string | undefined;
 }
 
-/** A call of whichever operation. */
+/** A call of any operation. */
 type AnyCall = Omit<Call<OperationName>, 'body'> & { readonly body?: unknown };
 
-/** An answer: as it was sent, and as the contract reads it. */
+/** An answer: the text as received, and the body as the contract parses it. */
 export interface Answer<T> {
   readonly text: string;
   readonly body: T;
   readonly etag: string | undefined;
 }
 
-/** Calls operations of the contract's table. Every failure is a `Failure`. */
+/** Calls operations from the contract's table. Every failure is a `Failure`. */
 export interface Client {
   call<N extends OperationName>(name: N, call?: Call<N>): Promise<Answer<ResponseBody<N>>>;
-  /** Tries a write: what would change, nothing written. */
+  /** Tries a write: returns the changes it would make and writes nothing. */
   dryRun<N extends OperationName>(name: N, call: Call<N>): Promise<Answer<DryRun>>;
-  /** Reads an answer that comes piece by piece. */
+  /** Reads a streamed answer. */
   stream<N extends StreamName>(name: N, call: StreamCall): AsyncGenerator<Item<ResponseBody<N>>>;
 }
 
-/** Operations that answer piece by piece. */
+/** Operations whose answer is a stream. */
 export type StreamName = {
   [N in OperationName]: (typeof operations)[N] extends { stream: string } ? N : never;
 }[OperationName];
+/** Parameters of a streamed call. */
 export interface StreamCall {
   readonly query?: Query;
-  /** Goes on behind this event. */
+  /** Resumes after the event with this id. */
   readonly lastEventId?: string | undefined;
-  /** Hears where the stream stands, before the item that stands there. */
+  /** Called with the position of the stream before each item. */
   onId?(id: string): void;
 }
 
-/** A piece of an answer: as it was sent, and as the contract reads it. */
+/** One item of a streamed answer: the text as received, and the value as the contract parses it. */
 export interface Item<T> {
   readonly text: string;
   readonly body: T;
 }
 
+/** Creates a client for one connection. */
 export function createClient(connection: Connection): Client {
   return {
     async call<N extends OperationName>(name: N, call: Call<N> = {}) {
@@ -96,7 +100,7 @@ export function createClient(connection: Connection): Client {
   };
 }
 
-/** A path below the base path with its parameters and query filled in. */
+/** Returns the operation's path below the base path, with path parameters and query filled in. */
 function pathOf(operation: Operation, call: AnyCall): string {
   const path = operation.path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = call.params?.[name];
@@ -132,7 +136,7 @@ function requestOf(
   };
 }
 
-/** A controller sends a sign of life more often than this. */
+/** Idle timeout of a stream. A controller sends a keep-alive more often than this. */
 const IDLE_MS = 90_000;
 
 async function* readStream(

@@ -13,8 +13,8 @@ import { clean } from './text.ts';
 import { commandAt } from './usage-errors.ts';
 
 /**
- * Prints names of objects that may stand at the end of the command line `words`, whose last word is begun or empty; one
- * a line. Prints nothing when the controller does not answer at once. Shells call it as `sally __complete WORD...`.
+ * Prints the names that can complete the last word of the command line `words`, one a line. Prints nothing when the
+ * controller does not answer at once. Shells call it as `sally __complete WORD...`.
  */
 export async function complete(words: readonly string[], io: Io): Promise<number> {
   try {
@@ -30,14 +30,14 @@ export async function complete(words: readonly string[], io: Io): Promise<number
     for (const name of names)
       if (name.toLowerCase().startsWith(begun) && clean(name) === name) io.stdout.write(`${name}\n`);
   } catch {
-    // A shell has no place for a message while somebody types.
+    // A shell has no place for a message during completion.
   }
   return exitCodes.ok;
 }
 
 type KindName = keyof typeof kinds;
 
-/** Arguments and options that are called otherwise than the kind of object that they take. */
+/** Kinds of objects of arguments and options that do not carry the name of their kind. */
 const CALLED: Readonly<Record<string, KindName>> = {
   owner: 'user',
   from: 'device',
@@ -45,7 +45,7 @@ const CALLED: Readonly<Record<string, KindName>> = {
   entryGateway: 'gateway',
 };
 
-/** The kind of object that the last word names; undefined: none, or a word of another sort. */
+/** Returns the kind of object that the last word names; undefined for any other word. */
 function kindAt(program: Command, words: readonly string[]): KindName | undefined {
   const before = words.slice(0, -1);
   const command = commandAt(program, before);
@@ -66,7 +66,7 @@ function kindCalled(name: string, command: Command): KindName | undefined {
   return candidates.find((word): word is KindName => word !== undefined && Object.hasOwn(kinds, word));
 }
 
-/** How many arguments of the command are typed already. */
+/** Returns how many arguments of the command are typed already. */
 function operands(program: Command, command: Command, words: readonly string[]): number {
   let count = 0;
   let depth = 0;
@@ -85,11 +85,11 @@ const optionOf = (command: Command, word: string): Option | undefined =>
 
 const takesValue = (option: Option): boolean => option.required || option.optional;
 
-/** What somebody who types waits for at most, and how long an answer is good. */
+/** Longest wait of a completion, and how long an answer stays valid. */
 const ANSWER_MS = 1_500;
 const FRESH_MS = 30_000;
 
-/** Names of all objects of a kind, from the last half minute where they are known. */
+/** Returns the names of all objects of a kind; names of the last half minute come from the cache. */
 async function namesOf(kind: KindName, connection: Connection, io: Io): Promise<string[]> {
   const path = cachePath(kind, connection, io);
   const known = path === undefined ? undefined : parseNames(await readText(path));
@@ -107,7 +107,7 @@ interface Names {
   readonly names: string[];
 }
 
-/** Names are kept apart for each address and key; the key itself is not in the path. */
+/** Returns the cache file of an address and key. Its path does not contain the key. */
 function cachePath(kind: string, { url, basePath, apiKey = '' }: Connection, { env }: Io): string | undefined {
   const folder = env.XDG_CACHE_HOME || (env.HOME ? join(env.HOME, '.cache') : undefined);
   const whose = createHash('sha256')

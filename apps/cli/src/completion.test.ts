@@ -56,7 +56,7 @@ const BEGUN: readonly (readonly [words: readonly string[], names: readonly strin
   [[], []],
 ];
 
-test('names of objects complete arguments and options of their kind', async (t) => {
+test('completion offers names of objects for arguments and options of their kind', async (t) => {
   const api = await startApi(t);
   for (const [words, names] of BEGUN) {
     const typed = words.map((word) => (word === 'URL' ? api.url : word));
@@ -65,7 +65,7 @@ test('names of objects complete arguments and options of their kind', async (t) 
   }
 });
 
-test('names are kept for a short while, by address and key, where others cannot read them', async (t) => {
+test('completion caches names briefly, by address and key, unreadable for other users', async (t) => {
   const api = await startApi(t);
   const env = { XDG_CACHE_HOME: await folder(t) };
   const complete = async (key = API_KEY) =>
@@ -85,7 +85,7 @@ test('names are kept for a short while, by address and key, where others cannot 
   assert.equal(await complete(), 'rome\n');
 });
 
-test('completion is silent whatever goes wrong, and offers no name that deceives', async (t) => {
+test('completion is silent on every failure, and offers no deceptive name', async (t) => {
   const api = await startApi(t);
   api.replies.set('listGateways', () => ({ body: [gateway(11, 'a\u202eb'), gateway(12, 'fine')] }));
   assert.equal((await sally(api, ['__complete', 'gateways', 'get', ''])).out, 'fine\n');
@@ -125,7 +125,7 @@ test('bash completes names with blanks, through the real program', async (t) => 
   assert.deepEqual(await complete('resources', 'get', '--js'), ['--json']);
 });
 
-test('commands that are not loaded are listed as those that are', async () => {
+test('the help lists commands that are not loaded like loaded ones', async () => {
   const io = {
     ...{ env: {}, version: '0', stdin: process.stdin, stdout: { write: () => true }, stderr: { write: () => true } },
     ...{ now: () => new Date(0), wait: async () => {}, randomBytes: (size: number) => new Uint8Array(size) },
@@ -141,7 +141,7 @@ test('commands that are not loaded are listed as those that are', async () => {
   assert.deepEqual(described(names), described(whole));
 });
 
-test('help loads no command, and a command only its own family', async () => {
+test('the help loads no command, and a command loads only its family', async () => {
   assert.equal((await loadFamilies(['--help'])).size, 0);
   assert.equal((await loadFamilies(['--json', 'device', 'list'])).size, 1);
 });

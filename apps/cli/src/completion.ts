@@ -1,15 +1,17 @@
-/** What can be typed behind each sequence of command words. */
+/** The words that can follow each sequence of command words. */
 export type CompletionWords = readonly (readonly [path: string, words: readonly string[]])[];
 
+/** Shells that `sally completion` supports. */
 export const shells = ['bash', 'zsh', 'fish'] as const;
+/** One of the supported shells. */
 export type Shell = (typeof shells)[number];
 
-/** A script that completes commands, options and names of objects, and leaves everything else to file names. */
+/** Returns a script that completes commands, options and names of objects, and leaves other words to file names. */
 export function completionScript(shell: Shell, words: CompletionWords): string {
   return { bash, zsh, fish }[shell](words);
 }
 
-/** Walks the typed words as far as they are commands, in the common words of bash and zsh. */
+/** Returns a loop that follows the typed words as far as they are commands, in syntax that bash and zsh share. */
 function walk(words: CompletionWords, typed: string): string {
   const steps = words.flatMap(([path]) => (path === '' ? [] : [`'${path}'`]));
   const choices = words.map(([path, after]) => `    '${path}') offer='${after.join(' ')}' ;;`);
@@ -72,7 +74,7 @@ compdef _sally sally
 
 const isLeaf = (after: readonly string[]): boolean => after.every((word) => word.startsWith('-'));
 
-/** Names of objects, as the controller tells them. */
+/** Names of objects, as the controller reports them. */
 const NAMES = `\n            sally __complete (commandline -opc)[2..-1] (commandline -ct) 2>/dev/null`;
 
 function fish(words: CompletionWords): string {

@@ -11,7 +11,7 @@ import { folder, sally, spawnProgram, spawnSally } from './testing/run.ts';
 
 const program = fileURLToPath(new URL('../../../bin/sally', import.meta.url));
 
-test('login tries the key, stores it for its owner alone, and later commands use it', async (t) => {
+test('login checks the key and stores it for its owner only, and later commands use it', async (t) => {
   const api = await startApi(t, '/qa');
   const dir = await folder(t);
   const login = ['login', '--url', api.url, '--base-path', '/qa/'];
@@ -29,7 +29,11 @@ test('login tries the key, stores it for its owner alone, and later commands use
   const other = await startApi(t);
   const elsewhere = await spawnSally(undefined, ['gateways', 'list', '--url', other.url], dir, { env });
   assert.equal(elsewhere.code, 4);
-  assert.equal(other.seen[0]?.headers.apikey, undefined, 'the stored key goes to its own address only');
+  assert.equal(
+    other.seen[0]?.headers.apikey,
+    undefined,
+    'the stored key is sent only to the address for which it was stored',
+  );
 
   await chmod(path, 0o644);
   const open = await spawnSally(undefined, ['gateways', 'list'], dir, { env });
@@ -39,7 +43,7 @@ test('login tries the key, stores it for its owner alone, and later commands use
   await assert.rejects(stat(path));
 });
 
-test('flags go before the environment; keys come from files, never from arguments', async (t) => {
+test('flags override the environment, and keys come from files, never from arguments', async (t) => {
   const api = await startApi(t);
   const dir = await folder(t);
   await writeFile(join(dir, 'key'), `${API_KEY}\n`);
@@ -56,7 +60,7 @@ test('flags go before the environment; keys come from files, never from argument
   );
 });
 
-test('status counts, with and without a key', async (t) => {
+test('status works with and without a key', async (t) => {
   const api = await startApi(t);
   const full = await sally(api, ['status']);
   assert.equal(full.code, 0, full.err);
@@ -66,7 +70,7 @@ test('status counts, with and without a key', async (t) => {
   assert.match(bare.err, /sally login/);
 });
 
-test('colour on terminals only, and not with NO_COLOR', async (t) => {
+test('colour appears only on terminals, and not with NO_COLOR', async (t) => {
   const api = await startApi(t);
   const coloured = async (circumstances: object) =>
     (await sally(api, ['gateways', 'list'], circumstances)).out.includes('\u001b[');
@@ -76,7 +80,7 @@ test('colour on terminals only, and not with NO_COLOR', async (t) => {
   );
 });
 
-test('tenants go over the operator socket in the data directory', async (t) => {
+test('tenant commands use the operator socket in the data directory', async (t) => {
   const dir = await folder(t);
   const seen: string[] = [];
   const key = { ...apiKey(81, 'first'), key: 'sk_0123456789abcdefghij' };
@@ -108,7 +112,7 @@ test('tenants go over the operator socket in the data directory', async (t) => {
   assert.deepEqual([nowhere.code, /no such socket\nHint: .*--data-dir/.test(nowhere.err)], [6, true]);
 });
 
-test('completion for bash completes commands, aliases and options', async (t) => {
+test('bash completion completes commands, aliases and options', async (t) => {
   const dir = await folder(t);
   const { out } = await sally(undefined, ['completion', 'bash']);
   await writeFile(join(dir, 'sally.bash'), out);
@@ -144,7 +148,7 @@ test('bin/sally finds the repository through symbolic links', async (t) => {
   assert.deepEqual([late.code, JSON.parse(late.err).title], [1, 'this device is not connected: run sally up']);
 });
 
-test('bin/sally without Node.js or packages names the one command that sets it up', async (t) => {
+test('bin/sally without Node.js or packages names the set-up command', async (t) => {
   const dir = await folder(t);
   const copy = join(dir, "it's a checkout/bin/sally");
   await mkdir(dirname(copy), { recursive: true });

@@ -70,7 +70,7 @@ policies:
     resources: [intranet]
 `;
 
-test('a file makes a tenant: what it names refers to what it makes, and a second run changes nothing', async (t) => {
+test('apply creates a tenant whose objects refer to each other, and a second run changes nothing', async (t) => {
   const { tenant, apply, exported } = await start(t);
   const first = await apply(OFFICE, '--yes');
   assert.equal(first.code, 0, first.err);
@@ -99,10 +99,7 @@ test('a file makes a tenant: what it names refers to what it makes, and a second
 
   tenant.writes.length = 0;
   const second = await apply(OFFICE, '--yes', '--prune');
-  assert.deepEqual(
-    [second.code, second.out, tenant.writes],
-    [0, 'Nothing to do: the tenant is as the file says.\n', []],
-  );
+  assert.deepEqual([second.code, second.out, tenant.writes], [0, 'Nothing to do: the tenant matches the file.\n', []]);
   const text = await exported();
   assert.match(text, /^# The declared state/);
   assert.match(text, / {4}rule: \|-?\n {6}time\.between\('08:00', '18:00'\)\n {6}&& 'Engineering' in groups\n/);
@@ -110,7 +107,7 @@ test('a file makes a tenant: what it names refers to what it makes, and a second
   assert.equal((await apply(text, '--dry-run', '--prune')).code, 0);
 });
 
-test('what leaves a list or a policy is shown, and only that is written', async (t) => {
+test('apply shows and writes only the removed entries of a list or policy', async (t) => {
   const { tenant, apply } = await start(t);
   await apply(OFFICE, '--yes');
   tenant.writes.length = 0;
@@ -135,7 +132,7 @@ test('what leaves a list or a policy is shown, and only that is written', async 
   assert.equal(tenant.users[0]?.body.department, 'Engineering');
 });
 
-test('an object that the file leaves out stays; with --prune it goes, dependants first, and built-in things never', async (t) => {
+test('apply keeps omitted objects; --prune deletes them, dependants first, and keeps built-in objects', async (t) => {
   const { tenant, apply } = await start(t);
   await apply(OFFICE, '--yes');
   tenant.writes.length = 0;
@@ -151,7 +148,7 @@ test('an object that the file leaves out stays; with --prune it goes, dependants
   );
 });
 
-test('a name that --prune is about to delete cannot be used', async (t) => {
+test('a file cannot refer to an object that --prune deletes', async (t) => {
   const { apply } = await start(t);
   await apply(OFFICE, '--yes');
   const outcome = await apply(
@@ -166,7 +163,7 @@ test('a name that --prune is about to delete cannot be used', async (t) => {
   );
 });
 
-test('the plan is asked about on a terminal, and without one nothing is written', async (t) => {
+test('apply asks for confirmation on a terminal, and writes nothing without one', async (t) => {
   const { api, tenant } = await start(t);
   const file = join(await folder(t), 'tenant.yaml');
   await writeFile(file, OFFICE);
@@ -178,7 +175,7 @@ test('the plan is asked about on a terminal, and without one nothing is written'
   assert.deepEqual([yes.code, tenant.policies.length], [0, 2]);
 });
 
-test('--dry-run writes nothing and tells by its exit code whether there is something to do', async (t) => {
+test('--dry-run writes nothing, and its exit code tells whether the tenant differs', async (t) => {
   const { tenant, apply } = await start(t);
   const differs = await apply(OFFICE, '--dry-run');
   assert.deepEqual([differs.code, tenant.writes], [7, []]);
@@ -189,14 +186,14 @@ test('--dry-run writes nothing and tells by its exit code whether there is somet
   assert.equal((await apply(OFFICE, '--json')).code, 2, 'nothing is asked where a program reads');
 });
 
-test('the first failure ends it, says what was done, and the next run goes on from there', async (t) => {
+test('the first failure stops apply and reports the completed steps, and the next run continues', async (t) => {
   const { tenant, apply } = await start(t);
   tenant.writesLeft = 7;
   const broken = await apply(OFFICE, '--yes');
   assert.equal(broken.code, 5);
   assert.match(
     broken.err,
-    /Done: create group Engineering\n[\s\S]*Stopped at step 5 of 9: create user anna@example.com\nTitle of in_use\nno more\n4 steps were carried out before and stay\./,
+    /Done: create group Engineering\n[\s\S]*Stopped at step 5 of 9: create user anna@example.com\nTitle of in_use\nno more\n4 steps were carried out earlier and stay\./,
   );
   tenant.writesLeft = Number.POSITIVE_INFINITY;
   const next = await apply(OFFICE, '--yes');
@@ -205,7 +202,7 @@ test('the first failure ends it, says what was done, and the next run goes on fr
   assert.equal(tenant.users.length, 2);
 });
 
-test('what changed between plan and write is not overwritten', async (t) => {
+test('apply does not overwrite an object that changed after the plan', async (t) => {
   const { api, tenant } = await start(t);
   const file = join(await folder(t), 'tenant.yaml');
   await writeFile(file, OFFICE);
@@ -221,7 +218,7 @@ test('what changed between plan and write is not overwritten', async (t) => {
   assert.ok(tenant.groups.every(({ body }) => body.maxDevices === 1));
 });
 
-test('names of several objects are told apart by id, in files and by apply', async (t) => {
+test('files and apply tell objects of the same name apart by id', async (t) => {
   const { tenant, apply, exported } = await start(t);
   await apply(OFFICE, '--yes');
   tenant.groups.push({ id: uuid(905), body: { name: 'Engineering', roles: [], description: 'the other one' } });
@@ -229,7 +226,7 @@ test('names of several objects are told apart by id, in files and by apply', asy
   assert.equal(ambiguous.code, 2);
   assert.match(
     ambiguous.err,
-    new RegExp(`:18: group "Engineering" is the name of 2 objects; say which with id: .*${uuid(905)}`),
+    new RegExp(`:18: group "Engineering" is the name of 2 objects; choose one with id: .*${uuid(905)}`),
   );
   const reference = await apply('users:\n  - email: ben@example.com\n    groups: [Engineering]\n', '--dry-run');
   assert.match(reference.err, /:3: users\.groups: several objects are called "Engineering"; name the group by id/);
@@ -238,7 +235,7 @@ test('names of several objects are told apart by id, in files and by apply', asy
   assert.equal((await apply(text, '--dry-run', '--prune')).code, 0);
 });
 
-test('a file with mistakes is refused with every line, before anything is read or written', async (t) => {
+test('a wrong file is refused with every wrong line, before any read or write', async (t) => {
   const { api, tenant } = await start(t);
   const file = join(await folder(t), 'bad.yaml');
   const refused = async (text: string, ...lines: RegExp[]) => {
@@ -249,9 +246,9 @@ test('a file with mistakes is refused with every line, before anything is read o
   };
   await refused(
     'gatways: []\ngateways:\n  - name: 5\n    prot: 1\n  - port: 51820\ngroups: {}\nusers:\n  - email: a@b.example\n    groups: admins\n    active: "yes"\n',
-    /bad\.yaml:1: gatways is not known here\. Did you mean gateways\?/,
+    /bad\.yaml:1: gatways is unknown\. Did you mean gateways\?/,
     /bad\.yaml:3: gateways\[1\]\.name must be text, not 5; quote it/,
-    /bad\.yaml:4: gateways\[1\]\.prot is not known here\. Did you mean port\?/,
+    /bad\.yaml:4: gateways\[1\]\.prot is unknown\. Did you mean port\?/,
     /bad\.yaml:5: gateways\[2\] needs name/,
     /bad\.yaml:6: groups must be a list/,
     /bad\.yaml:9: users\[1\]\.groups must be a list, not "admins"/,
@@ -264,7 +261,7 @@ test('a file with mistakes is refused with every line, before anything is read o
   );
   await refused(
     'resources:\n  - name: x\n    addresses:\n      - address: 10.0.0.1\n        protocols: [SSH]\n        port: 1\n',
-    /:6: resources\[1\]\.addresses\[1\]\.port is not known/,
+    /:6: resources\[1\]\.addresses\[1\]\.port is unknown/,
   );
   await refused('protocols:\n  - name: x\n    ports: [TCP]\n', /:3: .*ports\[1\] must look like TCP 443/);
   await refused('groups: [\n', /bad\.yaml:[12]: /);
@@ -280,7 +277,7 @@ test('a file with mistakes is refused with every line, before anything is read o
   assert.deepEqual(tenant.writes, []);
 });
 
-test('export writes a file that only its owner can read, and replaces none unasked', async (t) => {
+test('export writes a file that only its owner can read, and replaces a file only with --force', async (t) => {
   const { api, exported } = await start(t);
   const file = join(await folder(t), 'tenant.yaml');
   assert.equal((await sally(api, ['export', '-f', file])).code, 0);
@@ -289,7 +286,7 @@ test('export writes a file that only its owner can read, and replaces none unask
   assert.equal((await sally(api, ['export', '-f', file, '--force'])).code, 0);
 });
 
-test('any tenant: apply, export and apply again meet; one file after another ends where the last alone does', async () => {
+test('apply and export round-trip for any tenant, and the last applied file decides the state', async () => {
   const cleanups: (() => unknown)[] = [];
   const t: Cleanup = { after: (work: () => unknown) => void cleanups.push(work) };
   try {
@@ -317,7 +314,7 @@ test('any tenant: apply, export and apply again meet; one file after another end
   }
 });
 
-test('order: the file’s policies in its order, others where they were, new ones behind those before them', () => {
+test('merged order keeps the file’s order and other policies’ positions, and puts new ones after their predecessor', () => {
   const order = (present: string, wanted: string) => merged([...present], [...wanted]).join('');
   assert.equal(order('axbyc', 'cba'), 'cxbya');
   assert.equal(order('axb', 'anb'), 'anxb');

@@ -9,8 +9,8 @@ import type { Environment } from './settings.ts';
 const KEY_LINE = /^([ \t]*PrivateKey[ \t]*=[ \t]*)(\S+)[ \t]*$/m;
 
 /**
- * File name for a device's configuration. wg-quick(8) names the interface after the file, so the stem has at most 15
- * characters of `a-zA-Z0-9_=+.-`.
+ * Returns the file name of a device's configuration. wg-quick(8) names the interface after the file, so the stem has at
+ * most 15 characters of `a-zA-Z0-9_=+.-`.
  */
 export function configurationFileName(deviceName: string): string {
   const stem = deviceName
@@ -23,7 +23,7 @@ export function configurationFileName(deviceName: string): string {
   return `${stem || 'device'}.conf`;
 }
 
-/** Where a device's configuration is looked for, in this order. */
+/** Returns the places to search for a device's configuration, in this order. */
 export function usualPaths(deviceName: string, env: Environment): string[] {
   const folder = devicesFolder(env);
   const name = configurationFileName(deviceName);
@@ -31,8 +31,9 @@ export function usualPaths(deviceName: string, env: Environment): string[] {
 }
 
 /**
- * Where a new configuration goes when no file is named: this folder, unless it is part of a git work tree or of this
- * program, where a private key could be committed. Then the user's own folder for devices. Throws when there is none.
+ * Returns the file of a new configuration when none is named. It is in this folder, unless the folder is part of a git
+ * work tree or of this program, where a private key could be committed. It is then in the user's folder for devices.
+ * Throws without such a folder.
  */
 export async function newPath(deviceName: string, env: Environment): Promise<{ path: string; elsewhere: boolean }> {
   const name = configurationFileName(deviceName);
@@ -61,25 +62,25 @@ async function isCheckout(folder: string): Promise<boolean> {
 }
 
 /**
- * The configuration with the private key where the controller left the placeholder. Only settings that we know are taken:
- * wg-quick runs `PostUp` and its like as root, and the text came over the network.
+ * Returns the configuration with the private key in place of the controller's placeholder. Only known settings are
+ * accepted: the text came over the network, and wg-quick runs `PostUp` and similar settings as root.
  */
 export function withPrivateKey(text: string, privateKey: string): string {
   const found = KEY_LINE.exec(text)?.[2];
   if (found !== privateKeyPlaceholder || text.split(privateKeyPlaceholder).length !== 2)
-    throw new Failure(exitCodes.failed, 'The configuration has no place for the private key where one is expected');
+    throw new Failure(exitCodes.failed, 'The configuration has no placeholder for the private key');
   try {
     parseConfiguration(text, privateKeyPlaceholder);
   } catch (error) {
-    throw new Failure(
-      exitCodes.failed,
-      `The controller sent a configuration that is not one: ${(error as Error).message}`,
-    );
+    throw new Failure(exitCodes.failed, `The controller sent an invalid configuration: ${(error as Error).message}`);
   }
   return text.replace(privateKeyPlaceholder, () => privateKey);
 }
 
-/** The private key in a file: a WireGuard configuration, or the key alone. Undefined: there is no such file. */
+/**
+ * Returns the private key of a file: a WireGuard configuration, or the key alone. Returns undefined when the file does
+ * not exist.
+ */
 export async function readPrivateKey(path: string): Promise<string | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
@@ -88,19 +89,19 @@ export async function readPrivateKey(path: string): Promise<string | undefined> 
     parseKey(key, 'private key');
     return key;
   } catch {
-    throw usage(`${path} holds no WireGuard private key`);
+    throw usage(`${path} contains no WireGuard private key`);
   }
 }
 
-/** Refuses a private key that is not the one of the device. */
+/** Throws when the private key does not belong to the device. */
 export function checkBelongs(privateKey: string, publicKey: string | undefined, path: string): void {
   if (publicKey === undefined || publicKeyOf(privateKey) === publicKey) return;
-  throw new Failure(exitCodes.conflict, `The private key in ${path} is not the one of this device`, {
-    hint: 'Name the file of this device with --private-key-file, or add the device anew.',
+  throw new Failure(exitCodes.conflict, `The private key in ${path} does not belong to this device`, {
+    hint: 'Name the file of this device with --private-key-file, or delete the device and add it again.',
   });
 }
 
-/** Lines of the stored configuration that are out of date (`-`) and lines that are missing (`+`). Shows no key. */
+/** Returns outdated lines of the stored configuration (`-`) and missing lines (`+`). Shows no key. */
 export function outdatedLines(stored: string, present: string): string[] {
   const before = settings(stored);
   const after = settings(present);
@@ -110,18 +111,18 @@ export function outdatedLines(stored: string, present: string): string[] {
   return reordered ? ['~ the same lines in another order or number'] : [...gone, ...fresh];
 }
 
-/** Whether a stored configuration was made for a host without IPv6. */
+/** Returns whether a stored configuration was made for a host without IPv6. */
 export function lacksIpv6(stored: string): boolean {
   const addresses = settings(stored).filter((line) => line.startsWith('Address = '));
   return addresses.length > 0 && addresses.every((line) => !line.includes(':'));
 }
 
-/** Whether any peer carries anything for the device. */
+/** Returns whether any peer carries traffic of the device. */
 export function carriesAnything(text: string): boolean {
   return /^[ \t]*AllowedIPs[ \t]*=[ \t]*\S/m.test(text);
 }
 
-/** Settings in canonical spacing, without comments and blank lines; keys that are secret are masked. */
+/** Returns settings in canonical spacing, without comments and blank lines, and with secret keys masked. */
 function settings(text: string): string[] {
   return text
     .split(/\r?\n/)

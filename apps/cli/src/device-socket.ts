@@ -3,17 +3,17 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { ClientStatus, LocalReply, maxLine, socketName, statusName } from '@sallyport/contract/local';
 
-/** What this host says of itself as a device. */
+/** State of this host as a device. */
 export type DeviceHere =
   | { readonly kind: 'none' }
-  /** It is one, but another user's. */
+  /** This host is a device of another user. */
   | { readonly kind: 'closed' }
-  /** It was one, and `sally up` connects it again. */
+  /** The device is disconnected; `sally up` connects it again. */
   | { readonly kind: 'down'; readonly controller: string }
-  /** `pid` null in the status: no daemon runs, and this is what the last one said. */
+  /** The device's status. A null `pid` means that no daemon runs; the status is then the last one of the daemon. */
   | { readonly kind: 'status'; readonly status: ClientStatus };
 
-/** Asks the daemon of the device that this host may be. Throws when one answers what cannot be understood. */
+/** Asks the daemon of this host's device for its status. Throws on an answer that cannot be parsed. */
 export async function askDevice(stateDir: string): Promise<DeviceHere> {
   try {
     const reply = LocalReply.parse(JSON.parse(await ask(join(stateDir, socketName))));
@@ -27,7 +27,7 @@ export async function askDevice(stateDir: string): Promise<DeviceHere> {
   }
 }
 
-/** What a daemon that is gone wrote last. */
+/** Returns the last status that a stopped daemon wrote. */
 async function lastWords(stateDir: string): Promise<DeviceHere> {
   const text = await readFile(join(stateDir, statusName), 'utf8').catch(() => null);
   if (text === null) return wentDown(stateDir);
@@ -40,14 +40,14 @@ async function lastWords(stateDir: string): Promise<DeviceHere> {
   };
 }
 
-/** What `sally up` goes by when it is told nothing. */
+/** Returns that the device is disconnected when `sally up` has stored a controller, else that there is no device. */
 async function wentDown(stateDir: string): Promise<DeviceHere> {
   const known = json(await readFile(join(stateDir, 'client.json'), 'utf8').catch(() => 'null'));
   const controller = (known as { controller?: unknown } | null)?.controller;
   return typeof controller === 'string' ? { kind: 'down', controller } : { kind: 'none' };
 }
 
-/** One line for one line. */
+/** Sends one line and returns one line. */
 function ask(path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
@@ -62,7 +62,7 @@ function ask(path: string): Promise<string> {
       resolve(text.slice(0, Math.max(end, 0)));
     });
     socket.on('error', reject);
-    socket.on('close', () => reject(new Error('the daemon of this device hung up')));
+    socket.on('close', () => reject(new Error('the daemon of this device closed the connection')));
     socket.write('{"op":"status"}\n');
   });
 }

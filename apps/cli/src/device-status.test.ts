@@ -50,7 +50,7 @@ async function daemon(t: TestContext, status: ClientStatus): Promise<string> {
   return dir;
 }
 
-test('status shows this host as a device first: who carries what, how, and what is denied and why', async (t) => {
+test('status shows this host’s device first: carrying gateways, paths, and denials with reasons', async (t) => {
   const dir = await daemon(t, device);
   const { code, out, err } = await sally(undefined, ['status', '--state-dir', dir]);
   assert.equal(code, 0, err);
@@ -63,7 +63,7 @@ test('status shows this host as a device first: who carries what, how, and what 
   assert.match(out, /berlin +relayed by paris +12\.5 ms +1232 +2026-11-23 11:59:00Z +192\.0\.2\.1:52001 +yes/);
 });
 
-test('the controller follows when an API key is known, and in JSON both are one object', async (t) => {
+test('status adds the controller when an API key is known, and JSON holds both in one object', async (t) => {
   const dir = await daemon(t, device);
   const api = await startApi(t);
   const { out } = await sally(api, ['status', '--state-dir', dir]);
@@ -74,7 +74,7 @@ test('the controller follows when an API key is known, and in JSON both are one 
   assert.deepEqual(alone, { device });
 });
 
-test('a device that is not as it should be ends in exit code 1, and so does one whose daemon is gone', async (t) => {
+test('status exits with code 1 when the device has a problem or its daemon is gone', async (t) => {
   const failing = await daemon(t, { ...device, error: { code: 'no-tun', message: 'There is no /dev/net/tun.' } });
   const failed = await sally(undefined, ['status', '--state-dir', failing]);
   assert.equal(failed.code, 1);
@@ -83,6 +83,6 @@ test('a device that is not as it should be ends in exit code 1, and so does one 
   await writeFile(join(dir, 'status.json'), JSON.stringify(device));
   const gone = await sally(undefined, ['status', '--state-dir', dir]);
   assert.equal(gone.code, 1);
-  assert.match(gone.out, /Daemon +does not run/);
+  assert.match(gone.out, /Daemon +not running/);
   assert.match(gone.out, /not connected \(stopped\)/);
 });

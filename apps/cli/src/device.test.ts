@@ -25,7 +25,7 @@ async function startWithDevice(t: Parameters<typeof startApi>[0]): Promise<ApiSe
 
 const keyIn = (text: string): string => /PrivateKey = (\S+)/.exec(text)?.[1] ?? '';
 
-test('device add: the file has the key and is for its owner alone, the requests have not', async (t) => {
+test('device add writes the key to a file for its owner only, and not to requests', async (t) => {
   const api = await startWithDevice(t);
   const dir = await folder(t);
   const outcome = await spawnSally(api, ['device', 'add', "Anna's phone"], dir);
@@ -57,7 +57,7 @@ test('device add in a git work tree writes to the folder for devices, and device
   assert.equal(add.code, 0, add.err);
   assert.deepEqual([await readdir(tree), await readdir(join(tree, 'inner'))], [['.git', 'inner'], []]);
   const path = join(home, '.config/sallyport/devices/Anna-s-phone.conf');
-  assert.ok(add.err.includes(`is in ${path} (readable by you alone)`), add.err);
+  assert.ok(add.err.includes(`is in ${path} (only you can read it)`), add.err);
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   assert.equal((await stat(join(home, '.config/sallyport/devices'))).mode & 0o777, 0o700);
   const show = await spawnSally(api, ['device', 'config', "Anna's phone"], tree, { env });
@@ -86,7 +86,7 @@ test('device add does not replace a file, and then registers nothing', async (t)
   await writeFile(join(dir, 'a.conf'), 'mine');
   const outcome = await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf'], dir);
   assert.equal(outcome.code, 5);
-  assert.match(outcome.err, /exists already\nHint: .*--force/);
+  assert.match(outcome.err, /already exists\nHint: .*--force/);
   assert.deepEqual([api.seen.length, await readFile(join(dir, 'a.conf'), 'utf8')], [0, 'mine']);
   await chmod(join(dir, 'a.conf'), 0o644);
   assert.equal((await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf', '--force'], dir)).code, 0);
@@ -103,7 +103,7 @@ test('device add that is refused leaves no file', async (t) => {
   assert.deepEqual(await readdir(dir), []);
 });
 
-test('a key whose device is registered is never lost, and the way on is told', async (t) => {
+test('the key of a registered device is never lost, and the error says how to continue', async (t) => {
   const api = await startWithDevice(t);
   api.replies.set('getDeviceConfiguration', () => problem(500, 'internal'));
   const dir = await folder(t);
@@ -118,15 +118,15 @@ test('a key whose device is registered is never lost, and the way on is told', a
   assert.deepEqual(api.seen[0]?.body, { name: 'a', publicKey: publicKeyOf(key) });
 });
 
-test('a configuration without the expected place for the key is refused', async (t) => {
+test('a configuration without the placeholder for the key is refused', async (t) => {
   const api = await startWithDevice(t);
   api.replies.set('getDeviceConfiguration', () => ({
     body: { revision: 'x', text: '[Interface]\nPrivateKey = other\n' },
   }));
-  assert.match((await sally(api, ['device', 'add', 'a', '--out', '-'])).err, /no place for the private key/);
+  assert.match((await sally(api, ['device', 'add', 'a', '--out', '-'])).err, /no placeholder for the private key/);
 });
 
-test('the QR code is for terminals, and says when it does not fit', async (t) => {
+test('the QR code appears only on terminals, and a message says when it does not fit', async (t) => {
   const api = await startWithDevice(t);
   const dir = await folder(t);
   const add = (name: string, args: string[], columns = 200, tty = true) =>
@@ -138,16 +138,16 @@ test('the QR code is for terminals, and says when it does not fit', async (t) =>
   assert.match((await add('e', [], 30)).out, /needs a terminal of [0-9]+ columns; this one has 30/);
 });
 
-test('a device without access is told what it takes', async (t) => {
+test('device add explains how to give a device access that has none', async (t) => {
   const api = await startWithDevice(t);
   const text = configuration.slice(0, configuration.indexOf('\n[Peer]'));
   api.replies.set('getDeviceConfiguration', () => ({ body: { revision: 'r0', text } }));
   const outcome = await sally(api, ['device', 'add', "Anna's phone", '--out', '-']);
-  assert.match(outcome.err, /Nothing is reachable[\s\S]*--device 'Anna'\\''s phone' --resource/);
+  assert.match(outcome.err, /This device reaches nothing yet[\s\S]*--device 'Anna'\\''s phone' --resource/);
   assert.equal(outcome.out, text.replace(privateKeyPlaceholder, keyIn(outcome.out)));
 });
 
-test('device add with a key from elsewhere makes none', async (t) => {
+test('device add with --public-key creates no key', async (t) => {
   const api = await startWithDevice(t);
   const publicKey = Buffer.alloc(32, 9).toString('base64');
   const dir = await folder(t);
@@ -155,7 +155,7 @@ test('device add with a key from elsewhere makes none', async (t) => {
   assert.deepEqual([api.seen[0]?.body, await readdir(dir)], [{ name: 'a', publicKey }, []]);
 });
 
-test('device config: checks, finds the stored key, and renews in place', async (t) => {
+test('device config checks, finds the stored key, and renews in place', async (t) => {
   const api = await startWithDevice(t);
   const dir = await folder(t);
   const inDir = (...args: string[]) => spawnSally(api, ['device', 'config', "Anna's phone", ...args], dir);
@@ -175,7 +175,7 @@ test('device config: checks, finds the stored key, and renews in place', async (
   const outdated = await inDir('--check', path);
   assert.equal(outdated.code, 1);
   assert.equal(outdated.out, '- AllowedIPs = 10.0.0.5/32\n+ AllowedIPs = 10.0.0.5/32, 10.0.0.6/32\n');
-  assert.match(outdated.err, /outdated: the present revision is r2/);
+  assert.match(outdated.err, /outdated: the current revision is r2/);
   assert.match((await inDir()).err, /Anna-s-phone\.conf is outdated/);
 
   assert.equal((await inDir('--out', path)).code, 0);
@@ -185,7 +185,7 @@ test('device config: checks, finds the stored key, and renews in place', async (
   assert.ok(!api.seen.some((seen) => JSON.stringify(seen).includes(key)));
 });
 
-test('device config: another key, no key, or a foreign file', async (t) => {
+test('device config refuses another key, no key, or a foreign file', async (t) => {
   const api = await startWithDevice(t);
   const dir = await folder(t);
   await spawnSally(api, ['device', 'add', 'a', '--out', 'a.conf'], dir);
@@ -193,7 +193,7 @@ test('device config: another key, no key, or a foreign file', async (t) => {
   await writeFile(join(dir, 'other.key'), `${Buffer.alloc(32, 3).toString('base64')}\n`);
   await writeFile(join(dir, 'no.key'), 'hello');
   const other = await inDir('--private-key-file', 'other.key', '--out', 'b.conf');
-  assert.deepEqual([other.code, /not the one of this device/.test(other.err)], [5, true]);
+  assert.deepEqual([other.code, /does not belong to this device/.test(other.err)], [5, true]);
   assert.equal((await inDir('--private-key-file', 'no.key', '--out', 'b.conf')).code, 2);
   assert.equal((await inDir('--out', 'b.conf')).code, 3);
   assert.equal((await inDir('--check', 'absent.conf')).code, 3);
@@ -202,7 +202,7 @@ test('device config: another key, no key, or a foreign file', async (t) => {
   assert.deepEqual((await readdir(dir)).toSorted(), ['a.conf', 'no.key', 'other.key']);
 });
 
-test('file names suit wg-quick and stay in the folder', () => {
+test('file names are valid for wg-quick and stay in the folder', () => {
   assert.deepEqual(
     ['anna', "Anna's phone", '../../etc/passwd', 'Zoë', '日本', '-rf', 'a-very-long-device-name'].map(
       configurationFileName,
@@ -220,7 +220,7 @@ test('comments, blanks and the private key do not make a file outdated', () => {
   ]);
 });
 
-test('device config and add: notes of the controller are shown', async (t) => {
+test('device config and add show notes of the controller', async (t) => {
   const api = await startWithDevice(t);
   const notes = ['Outside of the tunnel: 203.0.113.20\u001b[2J'];
   api.replies.set('getDeviceConfiguration', () => ({ body: { revision: 'r1', text: configuration, notes } }));
@@ -234,7 +234,7 @@ test('device config and add: notes of the controller are shown', async (t) => {
   }
 });
 
-test('device config and add: --no-ipv6 is asked of the controller, and a stored file keeps it', async (t) => {
+test('device config and add pass --no-ipv6 to the controller, and a stored file keeps it', async (t) => {
   const api = await startWithDevice(t);
   const dir = await folder(t);
   const full = configuration.replace('100.64.0.2/32', '100.64.0.2/32, fd00::2/128');

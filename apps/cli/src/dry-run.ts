@@ -5,12 +5,12 @@ import { isId } from './ids.ts';
 import type { Column } from './table.ts';
 import { clean } from './text.ts';
 
-/** Lays items out in columns. */
+/** Lays out items in columns. */
 interface Tables {
   table<T>(columns: readonly Column<T>[], items: readonly T[]): string;
 }
 
-/** What a write would change, who would gain and lose access, and that nothing was written. */
+/** Formats the changes of a dry run, the access gained and lost, and a note that nothing was written. */
 export function renderDryRun(plan: DryRun, session: Tables): string {
   const changes =
     plan.changes.length === 0
@@ -32,7 +32,7 @@ export function renderDryRun(plan: DryRun, session: Tables): string {
   return `${changes}${access}${samples.join('')}${shown}Nothing was written.\n`;
 }
 
-/** The plan with names instead of ids in its first samples; an id that names nothing (yet) stays. */
+/** Returns the plan with names instead of ids in its first samples. An id without an object stays. */
 export async function withNames(api: Client, plan: DryRun): Promise<DryRun> {
   const samples = plan.samples.slice(0, MAX_SAMPLES);
   const devices = await namesOf(

@@ -1,4 +1,4 @@
-/** Exit codes of `sally`; the help text is made from this table. */
+/** Exit codes of `sally`. The help text is generated from this table. */
 export const exitCodes = {
   ok: 0,
   failed: 1,
@@ -9,26 +9,27 @@ export const exitCodes = {
   unreachable: 6,
   differs: 7,
 } as const;
+/** One of the exit codes. */
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** What each exit code tells a script. */
+/** Meaning of each exit code for a script. */
 export const exitCodeMeanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'done',
-  failed: 'failed, or a check found something wrong',
-  usage: 'wrong usage: a command, an option or a value that is not accepted',
+  failed: 'failed, or a check found a problem',
+  usage: 'wrong usage: an invalid command, option or value',
   notFound: 'the named object does not exist',
   notAllowed: 'no valid API key, or its role does not allow this',
-  conflict: 'in conflict with what exists, or the object has changed since it was read',
+  conflict: 'conflicts with an existing object, or the object has changed since it was read',
   unreachable: 'the controller cannot be reached',
-  differs: 'apply --dry-run: the tenant is not as the file says',
+  differs: 'apply --dry-run: the tenant differs from the file',
 };
 
-/** Everything that ends a command without success. `text` and `hint` are for people and carry no secret. */
+/** An error that ends a command. `text` and `hint` are for people and carry no secret. */
 export class Failure extends Error {
   readonly exitCode: ExitCode;
-  /** What to do about it. */
+  /** What the user can do about it. */
   readonly hint: string | undefined;
-  /** The problem document as the controller sent it. */
+  /** The problem document as received from the controller. */
   readonly problemText: string | undefined;
 
   constructor(exitCode: ExitCode, text: string, extra: { hint?: string | undefined; problemText?: string } = {}) {
@@ -39,7 +40,7 @@ export class Failure extends Error {
   }
 }
 
-/** Ends a command with an exit code, everything having been said already. */
+/** Ends a command with an exit code and prints nothing more. */
 export class Finished extends Error {
   readonly exitCode: ExitCode;
 
@@ -49,7 +50,7 @@ export class Finished extends Error {
   }
 }
 
-/** A command line that cannot be carried out as it stands. */
+/** Creates the failure of a command line that cannot be carried out. */
 export function usage(text: string, hint?: string): Failure {
   return new Failure(exitCodes.usage, text, { hint });
 }

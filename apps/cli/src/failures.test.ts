@@ -9,7 +9,7 @@ import { folder, sally, spawnSally } from './testing/run.ts';
 const refuse = (api: ApiServer, name: OperationName, status: number, code: string, more?: object) =>
   api.replies.set(name, () => problem(status, code, more));
 
-test('a problem is printed with title, detail, each bad field and a hint; exit code 2', async (t) => {
+test('a problem prints title, detail, each wrong field and a hint, and exits with code 2', async (t) => {
   const api = await startApi(t);
   refuse(api, 'createGateway', 400, 'invalid_request', {
     detail: 'Two fields are wrong.',
@@ -27,7 +27,7 @@ test('a problem is printed with title, detail, each bad field and a hint; exit c
   );
 });
 
-test('the contract itself refuses a wrong port, field by field', async (t) => {
+test('the contract refuses a wrong port field by field', async (t) => {
   const outcome = await sally(await startApi(t), ['gateways', 'create', 'x', '--port', '65536']);
   assert.equal(outcome.code, 2);
   assert.match(outcome.err, /--port 65536: must be a port number, 1 to 65535\n/);
@@ -39,14 +39,14 @@ const statuses: readonly [number, string, number, RegExp][] = [
   [404, 'not_found', 3, /Title of not_found/],
   [404, 'route_not_found', 1, /--base-path/],
   [409, 'in_use', 5, /first/],
-  [412, 'precondition_failed', 5, /changed it/],
+  [412, 'precondition_failed', 5, /changed the object/],
   [422, 'idempotency_key_reused', 2, /Title/],
   [429, 'rate_limited', 1, /Wait/],
   [500, 'internal', 1, /log/],
   [503, 'unavailable', 6, /Wait/],
 ];
 for (const [status, code, exit, text] of statuses)
-  test(`${status} ${code} ends in exit code ${exit}`, async (t) => {
+  test(`${status} ${code} exits with code ${exit}`, async (t) => {
     const api = await startApi(t);
     refuse(api, 'deleteGateway', status, code);
     const outcome = await sally(api, ['gateways', 'delete', uuid(11)]);
@@ -54,7 +54,7 @@ for (const [status, code, exit, text] of statuses)
     assert.match(outcome.err, text);
   });
 
-test('with --json a failure is the problem document itself', async (t) => {
+test('with --json a failure prints the problem document', async (t) => {
   const api = await startApi(t);
   refuse(api, 'deleteGateway', 409, 'in_use', { detail: 'x' });
   const { err } = await sally(api, ['gateways', 'delete', uuid(11), '--json']);
@@ -63,7 +63,7 @@ test('with --json a failure is the problem document itself', async (t) => {
   assert.deepEqual([own.code, JSON.parse(own.err).exitCode], [3, 3]);
 });
 
-test('an answer of something else is not taken for one of ours', async (t) => {
+test('an answer of another server is not accepted as a controller’s', async (t) => {
   const api = await startApi(t);
   api.replies.set('deleteGateway', () => ({ status: 302, headers: { location: 'https://elsewhere.example/' } }));
   const moved = await sally(api, ['gateways', 'delete', uuid(11)]);
@@ -74,7 +74,7 @@ test('an answer of something else is not taken for one of ours', async (t) => {
   assert.equal((await sally(api, ['gateways', 'delete', uuid(11)])).code, 6);
 });
 
-test('nothing listening: exit code 6 and what to do', async (t) => {
+test('an unreachable controller exits with code 6 and a hint', async (t) => {
   const closed = createServer();
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
   const { port } = closed.address() as { port: number };
@@ -85,33 +85,33 @@ test('nothing listening: exit code 6 and what to do', async (t) => {
   assert.match(outcome.err, new RegExp(`127.0.0.1:${port}: nothing listens there\\nHint: .*npm start`));
 });
 
-test('wrong usage: exit code 2', async (t) => {
+test('wrong usage exits with code 2', async (t) => {
   const api = await startApi(t);
   const lines: [string[], RegExp][] = [
     [[], /Usage: sally/],
     [['gatways', 'list'], /Did you mean gateways/],
     [['gateways', 'get'], /Missing required argument/],
     [['gateways', 'list', '--nope'], /Unknown option/],
-    [['gateways', 'update', 'berlin'], /Nothing to change/],
-    [['gateways', 'run'], /program of its own/],
+    [['gateways', 'update', 'berlin'], /No change is named/],
+    [['gateways', 'run'], /separate program/],
     [['policies', 'create', 'x'], /--allow or --deny/],
     [['policies', 'create', 'x', '--allow', '--deny'], /both/],
-    [['users', 'update', 'anna@example.com'], /Nothing to change/],
+    [['users', 'update', 'anna@example.com'], /No change is named/],
     [['users', 'update', 'anna@example.com', '--attribute', 'a b=c'], /KEY=VALUE/],
     [['users', 'update', 'anna@example.com', '--max-devices', 'many'], /whole number/],
     [['users', 'roles', 'list', 'anna@example.com', '--own', '--inherited'], /each other out/],
-    [['groups', 'update', 'Engineering'], /Nothing to change/],
+    [['groups', 'update', 'Engineering'], /No change is named/],
     [['rules', 'create', 'x'], /--rule TEXT or --file/],
     [['rules', 'create', 'x', '--rule', 'a', '--file', 'b'], /each other out/],
     [['rules', 'create', 'x', '--file', '/nowhere/at/all'], /no file/],
-    [['devices', 'update', 'anna'], /Nothing to change/],
+    [['devices', 'update', 'anna'], /No change is named/],
     [['access', 'explain', '10.0.0.5:443'], /device or --user/],
     [['access', 'explain', 'anna', '10.0.0.5:443', '--user', 'anna@example.com'], /device or --user/],
     [['access', 'explain', 'anna', '10.0.0.5', '--protocol', 'udp'], /UDP needs a port/],
     [['access', 'explain', 'anna', '10.0.0.5:22', '--protocol', 'icmp'], /ICMP has no port/],
     [['access', 'explain', 'anna', '10.0.0.5:22', '--at', 'noon'], /Not a moment/],
     [['audit', 'list', '--from', 'long ago'], /moment or span/],
-    [['settings', 'set'], /Nothing to change/],
+    [['settings', 'set'], /No change is named/],
     [['settings', 'set', '--lease', 'long'], /Not a span/],
     [['policies', 'move', 'staff'], /One place/],
     [['resources', 'create', 'x'], /needs an address/],
@@ -137,7 +137,7 @@ test('wrong usage: exit code 2', async (t) => {
   );
 });
 
-test('help is no failure', async (t) => {
+test('help exits with code 0', async (t) => {
   const families = ['gateways', 'users', 'groups', 'roles', 'rules', 'access', 'audit', 'changes', 'settings', 'apply'];
   const lines = [
     ['--help'],
@@ -153,7 +153,7 @@ test('help is no failure', async (t) => {
   }
   assert.match(
     (await sally(undefined, ['--help'])).out,
-    /\n {2}7 {2}apply --dry-run: the tenant is not as the file says/,
+    /\n {2}7 {2}apply --dry-run: the tenant differs from the file/,
   );
   const version = await spawnSally(undefined, ['--version'], await folder(t));
   assert.match(version.out, /^[0-9]+\.[0-9]+\.[0-9]+\n$/);
@@ -174,14 +174,14 @@ test('an ambiguous name is refused with all candidates', async (t) => {
   assert.equal(api.seen.at(-1)?.url, `/tenants/devices/${uuid(52)}`);
 });
 
-test('an unknown name says what is like it', async (t) => {
+test('an unknown name suggests similar names', async (t) => {
   const api = await startApi(t);
   api.replies.set('listGateways', () => ({ body: [gateway(11, 'Berlin East'), gateway(12, 'paris')] }));
   const outcome = await sally(api, ['gateways', 'get', 'berlin']);
   assert.equal(outcome.code, 3);
   assert.match(
     outcome.err,
-    /no gateway called "berlin"\nHint: Did you mean 'Berlin East'\? What there is: sally gateways list/,
+    /no gateway called "berlin"\nHint: Did you mean 'Berlin East'\? List all with: sally gateways list/,
   );
 });
 
@@ -203,7 +203,7 @@ test('names are found on later pages too', async (t) => {
   assert.deepEqual([part.data.length, part.total, part.hasNext], [7, 230, true]);
 });
 
-test('policies and keys are named like everything else', async (t) => {
+test('policies and keys resolve by name like other objects', async (t) => {
   const api = await startApi(t);
   api.replies.set('listPolicies', () => ({ body: [policy(61, 'a', 1), policy(62, 'a', 2)] }));
   api.replies.set('listApiKeys', () => ({ body: [apiKey(81, 'ci'), apiKey(82, 'ci')] }));

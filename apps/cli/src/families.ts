@@ -1,30 +1,31 @@
 import type { Command } from 'commander';
 import type { Session } from './session.ts';
 
-/** Commands that one module adds. They stand here with what the help says of them, so that it need not be loaded. */
+/** Commands that one module adds. Their descriptions are here, so that the help does not load the module. */
 export interface Family {
   readonly group: string;
   readonly commands: readonly { readonly name: string; readonly alias?: string; readonly about: string }[];
   load(): Promise<AddFamily>;
 }
 
+/** Adds the commands of one family. */
 export type AddFamily = (program: Command, session: Session) => void;
 
 /** Every command of the first level, in the order of the help. */
 export const families: readonly Family[] = [
   {
     group: 'Network:',
-    commands: [{ name: 'gateways', alias: 'gateway', about: 'gateways, and what an administrator wants of them' }],
+    commands: [{ name: 'gateways', alias: 'gateway', about: 'gateways, their settings and their intended state' }],
     load: async () => (await import('./commands/gateways.ts')).addGateways,
   },
   {
     group: 'Network:',
-    commands: [{ name: 'resources', alias: 'resource', about: 'what can be reached through gateways' }],
+    commands: [{ name: 'resources', alias: 'resource', about: 'destinations that devices reach through gateways' }],
     load: async () => (await import('./commands/resources.ts')).addResources,
   },
   {
     group: 'Network:',
-    commands: [{ name: 'protocols', alias: 'protocol', about: 'named sets of ports that resources are reached by' }],
+    commands: [{ name: 'protocols', alias: 'protocol', about: 'named sets of ports of resources' }],
     load: async () => (await import('./commands/protocols.ts')).addProtocols,
   },
   {
@@ -34,28 +35,28 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Access:',
-    commands: [{ name: 'users', alias: 'user', about: 'people, who own devices' }],
+    commands: [{ name: 'users', alias: 'user', about: 'users, who own devices' }],
     load: async () => (await import('./commands/users.ts')).addUsers,
   },
   {
     group: 'Access:',
-    commands: [{ name: 'groups', alias: 'group', about: 'groups of users; policies name them' }],
+    commands: [{ name: 'groups', alias: 'group', about: 'groups of users, for policies' }],
     load: async () => (await import('./commands/groups.ts')).addGroups,
   },
   {
     group: 'Access:',
-    commands: [{ name: 'roles', alias: 'role', about: 'what people may manage; roles are built in' }],
+    commands: [{ name: 'roles', alias: 'role', about: 'what administrators can manage; roles are built in' }],
     load: async () => (await import('./commands/roles.ts')).addRoles,
   },
   {
     group: 'Access:',
-    commands: [{ name: 'devices', alias: 'device', about: 'machines of users, and their WireGuard configurations' }],
+    commands: [{ name: 'devices', alias: 'device', about: 'devices of users, and their WireGuard configurations' }],
     load: async () => (await import('./commands/devices.ts')).addDevices,
   },
   {
     group: 'Access:',
     commands: [
-      { name: 'enrolment-keys', alias: 'enrolment-key', about: 'keys with which a device enrols itself, once each' },
+      { name: 'enrolment-keys', alias: 'enrolment-key', about: 'keys with which a device enrols; each works once' },
     ],
     load: async () => (await import('./commands/enrolment-keys.ts')).addEnrolmentKeys,
   },
@@ -65,7 +66,7 @@ export const families: readonly Family[] = [
       {
         name: 'policies',
         alias: 'policy',
-        about: 'who may reach what: walked from the top, the first match decides, nothing matching means no',
+        about: 'who may reach what: the first match from the top decides; without a match, access is denied',
       },
     ],
     load: async () => (await import('./commands/policies.ts')).addPolicies,
@@ -77,14 +78,12 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Access:',
-    commands: [{ name: 'access', about: 'why something is allowed or not, and who can reach what' }],
+    commands: [{ name: 'access', about: 'check why access is allowed or denied, and list who can reach what' }],
     load: async () => (await import('./commands/access.ts')).addAccess,
   },
   {
     group: 'This host as a device:',
-    commands: [
-      { name: 'status', about: 'show how this host stands as a device, then the controller with what it has' },
-    ],
+    commands: [{ name: 'status', about: 'show the status of this host’s device, then of the controller' }],
     load: async () => (await import('./commands/status.ts')).addStatus,
   },
   {
@@ -92,15 +91,15 @@ export const families: readonly Family[] = [
     commands: [
       { name: 'up', about: 'connect this host as a device' },
       { name: 'down', about: 'disconnect this host, and undo everything' },
-      { name: 'ping', about: 'ask a resource, a gateway or an address through the tunnel' },
-      { name: 'netcheck', about: 'say what the network around this host lets through' },
+      { name: 'ping', about: 'ping a resource, a gateway or an address through the tunnel' },
+      { name: 'netcheck', about: 'check what the network around this host lets through' },
     ],
     load: async () => (await import('./commands/client.ts')).addClient,
   },
   {
     group: 'Administration:',
     commands: [
-      { name: 'login', about: 'try an API key and store it with the address, for this user' },
+      { name: 'login', about: 'check an API key, and store it with the address for this user' },
       { name: 'logout', about: 'forget the stored address and API key' },
     ],
     load: async () => (await import('./commands/account.ts')).addAccount,
@@ -115,9 +114,9 @@ export const families: readonly Family[] = [
     commands: [
       {
         name: 'export',
-        about: 'write what is declared in this tenant as a file: no devices, no secrets; with --json as JSON',
+        about: 'write the declared state of this tenant to a file, without devices and secrets; with --json as JSON',
       },
-      { name: 'apply', about: 'bring this tenant to what a file declares: plan, ask, carry out' },
+      { name: 'apply', about: 'bring this tenant to the state that a file declares: plan, confirm, carry out' },
     ],
     load: async () => (await import('./commands/declared.ts')).addDeclared,
   },
@@ -128,7 +127,7 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
-    commands: [{ name: 'changes', about: 'what changes, as it changes' }],
+    commands: [{ name: 'changes', about: 'follow changes as they happen' }],
     load: async () => (await import('./commands/changes.ts')).addChanges,
   },
   {
@@ -138,12 +137,12 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
-    commands: [{ name: 'tenants', alias: 'tenant', about: 'tenants, on the controller’s own host' }],
+    commands: [{ name: 'tenants', alias: 'tenant', about: 'tenants, on the controller’s host' }],
     load: async () => (await import('./commands/tenants.ts')).addTenants,
   },
   {
     group: 'Administration:',
-    commands: [{ name: 'operator', about: 'backups, on the controller’s own host' }],
+    commands: [{ name: 'operator', about: 'backups, on the controller’s host' }],
     load: async () => (await import('./commands/operator.ts')).addOperator,
   },
   {
@@ -151,7 +150,7 @@ export const families: readonly Family[] = [
     commands: [
       {
         name: 'install-path',
-        about: 'put a link to this program into a folder of PATH, so that `sally` works everywhere',
+        about: 'link this program into a folder of PATH, so that `sally` works everywhere',
       },
     ],
     load: async () => (await import('./commands/install-path.ts')).addInstallPath,
@@ -163,7 +162,7 @@ export const families: readonly Family[] = [
   },
 ];
 
-/** Loads the families that the words of a command line may mean; all of them when there are no words. */
+/** Loads the families that the words of a command line can mean; all families when there are no words. */
 export async function loadFamilies(words?: readonly string[]): Promise<ReadonlyMap<Family, AddFamily>> {
   const wanted = families.filter(
     ({ commands }) =>
@@ -172,7 +171,7 @@ export async function loadFamilies(words?: readonly string[]): Promise<ReadonlyM
   return new Map(await Promise.all(wanted.map(async (family) => [family, await family.load()] as const)));
 }
 
-/** Adds each family: whole where it is loaded, else its commands by name alone. */
+/** Adds each family: complete when it is loaded, else only the names of its commands. */
 export function addFamilies(program: Command, session: Session, loaded: ReadonlyMap<Family, AddFamily>): void {
   for (const family of families) {
     program.commandsGroup(family.group);

@@ -1,7 +1,7 @@
 import type { Command, Option } from 'commander';
 import { clean } from './text.ts';
 
-/** Options and arguments that are called otherwise than the field of the API that they set. */
+/** Options and arguments whose name differs from the API field that they set. */
 const CALLED: Readonly<Record<string, readonly string[]>> = {
   wireguardPort: ['port'],
   leaseSeconds: ['lease'],
@@ -19,8 +19,8 @@ const CALLED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * What a person typed for the field that a problem points to: `--port 65536`, `<name> ""`. The field itself where the
- * command has no option or argument for it.
+ * Returns the typed option or argument for the field of a problem: `--port 65536`, `<name> ""`. Returns the field
+ * itself when the command has no such option or argument.
  */
 export function typedName(pointer: string, command: Command | undefined): string {
   const parts = pointer.split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
@@ -51,7 +51,7 @@ function argumentText(command: Command, name: string): string | undefined {
   return typed === undefined ? `<${name}>` : `<${name}>${shown(typed)}`;
 }
 
-/** What was typed, unless it is too long to be repeated. */
+/** Returns the typed text, unless it is too long to repeat. */
 function shown(typed: string): string {
   if (typed === '') return ' ""';
   return typed.length > 60 || typed.includes('\n') ? '' : ` ${typed}`;

@@ -3,7 +3,7 @@ import { access, chmod, link, mkdir, open, readFile, rename, rm } from 'node:fs/
 import { dirname, join } from 'node:path';
 import { exitCodes, Failure } from './failure.ts';
 
-/** Text of a file; undefined when there is none. Any other trouble is a `Failure` that names the path. */
+/** Reads a text file; undefined when it does not exist. Any other error is a `Failure` that names the path. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -13,6 +13,7 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
+/** Returns whether a path exists. */
 export async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
@@ -21,8 +22,8 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a file that only its owner can read (0600), whole or not at all. `replace: false` refuses a path that is taken,
- * also when somebody takes it at the same moment.
+ * Writes a file that only its owner can read (0600), completely or not at all. `replace: false` refuses an existing
+ * path, also when another process creates it at the same moment.
  */
 export async function writeSecret(path: string, text: string, { replace }: { replace: boolean }): Promise<void> {
   const staged = stagedPath(path);
@@ -34,16 +35,16 @@ export async function writeSecret(path: string, text: string, { replace }: { rep
   }
 }
 
-/** A secret that is on the disk already, next to the place where it is going to stand. */
+/** A secret that is on the disk next to its final path. */
 export interface StagedSecret {
-  /** Where it stands until `commit`. */
+  /** Its path until `commit`. */
   readonly path: string;
-  /** Puts `text` in its final place. */
+  /** Writes `text` to the final path. */
   commit(text: string, options: { replace: boolean }): Promise<void>;
   discard(): Promise<void>;
 }
 
-/** Stores `text` (0600) beside `path` under a name of its own. */
+/** Writes `text` (0600) next to `path` under a unique name. */
 export async function stageSecret(path: string, text: string): Promise<StagedSecret> {
   const staged = stagedPath(path);
   await attempt('write', path, () => writeNew(staged, text));
@@ -57,7 +58,7 @@ export async function stageSecret(path: string, text: string): Promise<StagedSec
   };
 }
 
-/** Makes a folder that only its owner can enter, unless it is there. */
+/** Creates a folder that only its owner can enter, unless it exists. */
 export async function makePrivateFolder(path: string): Promise<void> {
   await attempt('make', path, async () => {
     await mkdir(path, { recursive: true, mode: 0o700 });
@@ -65,6 +66,7 @@ export async function makePrivateFolder(path: string): Promise<void> {
   });
 }
 
+/** Returns the code of a system error, such as `ENOENT`; empty when the error has none. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }
@@ -92,7 +94,7 @@ async function attempt(verb: string, path: string, work: () => Promise<unknown>)
 function fileFailure(verb: string, path: string, error: unknown): Failure {
   const code = codeOf(error);
   if (code === 'EEXIST')
-    return new Failure(exitCodes.conflict, `${path} exists already`, { hint: 'Give --force to replace it.' });
+    return new Failure(exitCodes.conflict, `${path} already exists`, { hint: 'Use --force to replace it.' });
   const reasons: Record<string, string> = {
     ENOENT: 'no such file or folder',
     EACCES: 'permission denied',

@@ -6,7 +6,7 @@ import { startApi } from './testing/api-server.ts';
 import { fixtures, resource } from './testing/fixtures.ts';
 import { folder, sally } from './testing/run.ts';
 
-test('a test that finds an error fails, whatever status it ends in', async (t) => {
+test('a gateway test that finds an error fails, whatever its final status', async (t) => {
   const api = await startApi(t);
   assert.equal((await sally(api, ['gateways', 'test', 'berlin'])).code, 0);
   for (const field of ['error', '_error']) {
@@ -14,11 +14,11 @@ test('a test that finds an error fails, whatever status it ends in', async (t) =
     const { code, out, err } = await sally(api, ['gateways', 'test', 'berlin']);
     assert.equal(code, 1);
     assert.match(out, /- UDP 51820 does not answer\n/);
-    assert.match(err, /gateway berlin found something wrong: UDP 51820 does not answer/);
+    assert.match(err, /gateway berlin failed: UDP 51820 does not answer/);
   }
 });
 
-test('a test says on a terminal that it goes on, and nowhere else', async (t) => {
+test('a gateway test shows progress on a terminal only', async (t) => {
   const api = await startApi(t);
   const shown = await sally(api, ['gateways', 'test', 'berlin'], { tty: true });
   assert.match(shown.err, /Testing gateway berlin … 0 s/);
@@ -26,10 +26,10 @@ test('a test says on a terminal that it goes on, and nowhere else', async (t) =>
   assert.equal((await sally(api, ['gateways', 'test', 'berlin'])).err, '');
 });
 
-test('a new gateway is told the public address of the controller', async (t) => {
+test('creating a gateway prints the public address of the controller', async (t) => {
   const api = await startApi(t);
   const here = await sally(api, ['gateways', 'create', 'x']);
-  assert.match(here.err, /is an address of this host alone[\s\S]*SALLYPORT_PUBLIC_URL/);
+  assert.match(here.err, /works on this host only\.[\s\S]*SALLYPORT_PUBLIC_URL/);
   const publicUrl = 'https://vpn.example.com';
   api.replies.set('getTenant', () => ({ body: { ...fixtures.answers.getTenant, publicUrl } }));
   for (const command of [
@@ -43,7 +43,7 @@ test('a new gateway is told the public address of the controller', async (t) => 
   }
 });
 
-test('a resource of names alone does not look as if it were reached', async (t) => {
+test('a resource with only names is shown as unreachable', async (t) => {
   const api = await startApi(t);
   const names = {
     ...resource(41, 'intranet'),
@@ -54,11 +54,11 @@ test('a resource of names alone does not look as if it were reached', async (t) 
   api.replies.set('listResources', () => ({ body: { ...fixtures.answers.listResources, data: [names] } }));
   assert.match((await sally(api, ['resources', 'list'])).out, /intranet +PRIVATE +NOT ENFORCED: names only/);
   const { out } = await sally(api, ['resources', 'get', 'intranet']);
-  assert.match(out, /Not reached +It has names only/);
-  assert.match(out, /wiki\.example\.com +HTTPS +PRIVATE +no: names are not resolved yet/);
+  assert.match(out, /Unreachable +It has names only/);
+  assert.match(out, /wiki\.example\.com +HTTPS +PRIVATE +no: Sallyport does not resolve names yet/);
 });
 
-test('status of a device that went down speaks of that, not of a controller on this host', async (t) => {
+test('status of a disconnected device says so, and does not try a controller on this host', async (t) => {
   const dir = await folder(t);
   await writeFile(join(dir, 'client.json'), JSON.stringify({ version: 1, controller: 'https://c.example' }));
   const down = await sally(undefined, ['status', '--state-dir', dir]);

@@ -167,18 +167,18 @@ const OTHERS = [
   ],
 ];
 
-test('every command is among those that are tried with hostile text, or is left out on purpose', async () => {
+test('every command is tested with hostile text, or excluded on purpose', async () => {
   assert.deepEqual([...Object.keys(VIEWS), ...OTHERS].toSorted(), (await leafCommands()).toSorted());
 });
 
-test('hostile text stands in most answers', () => {
+test('most answers contain hostile text', () => {
   const changed = Object.entries(fixtures.answers).filter(
     ([name, body]) => body !== undefined && hostile(responseOf(name), body) !== body,
   );
   assert.ok(changed.length > 50, `only ${changed.length} answers take it`);
 });
 
-test('hostile text in any answer steers no terminal and begins no line', async (t) => {
+test('hostile text in an answer controls no terminal and starts no line', async (t) => {
   const api = await hostileApi(t);
   for (const [command, args] of Object.entries(VIEWS)) {
     const words = [...command.split(' '), ...args];
@@ -192,7 +192,7 @@ test('hostile text in any answer steers no terminal and begins no line', async (
   }
 });
 
-test('hostile text is escaped in JSON, and means the same', async (t) => {
+test('JSON escapes hostile text and keeps its meaning', async (t) => {
   const api = await hostileApi(t);
   for (const [command, args] of Object.entries(VIEWS)) {
     const { out, err } = await sally(api, [...command.split(' '), ...args, '--json']);
@@ -205,7 +205,7 @@ test('hostile text is escaped in JSON, and means the same', async (t) => {
   assert.ok(sent.name.endsWith(HOSTILE), 'the name is hostile');
 });
 
-test('hostile text in a refusal or in a daemon’s status is harmless as well', async (t) => {
+test('hostile text in a refusal or in a daemon’s status is harmless', async (t) => {
   const api = await startApi(t);
   api.replies.set('deleteGateway', () =>
     problem(409, 'in_use', {

@@ -4,28 +4,30 @@ import { isLoopbackHost } from '@sallyport/contract';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { trustOf } from './tls-trust.ts';
 
-/** Where a request goes: an absolute http or https address, or a path on a Unix socket. */
+/** Target of a request: an absolute http or https address, or a path on a Unix socket. */
 export type Target =
   | {
       readonly kind: 'url';
       readonly url: string;
-      /** Lets a key go over http:// to another host. */
+      /** Allows a key to be sent over http:// to another host. */
       readonly insecure?: boolean | undefined;
-      /** Certificate authorities to trust beside those of the system, as PEM. */
+      /** Certificate authorities to trust in addition to those of the system, as PEM. */
       readonly ca?: string | undefined;
     }
   | { readonly kind: 'socket'; readonly socketPath: string; readonly path: string };
 
+/** One HTTP request. */
 export interface HttpRequest {
   readonly target: Target;
   readonly method: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** How long the answer may take; 30 seconds when left out. */
+  /** Timeout of the answer; the default is 30 seconds. */
   readonly answerMs?: number | undefined;
 }
 
+/** A complete HTTP answer. */
 export interface HttpAnswer {
   readonly status: number;
   readonly headers: Readonly<http.IncomingHttpHeaders>;
@@ -33,9 +35,9 @@ export interface HttpAnswer {
 }
 
 /**
- * Sends one request and reads the whole answer, whatever its status. Redirects are not followed, so that a key never
- * goes where it was not sent. Where the controller says that it was too much, and for how long, the request waits and
- * is sent again, for a minute at most. Rejects with a `Failure` (unreachable) when no answer comes within 30 seconds.
+ * Sends one request and reads the whole answer, whatever its status. Redirects are not followed, so a key reaches only
+ * the named address. When the controller rate-limits the request and names a delay, the request waits and is sent
+ * again, for a minute at most. Rejects with a `Failure` (unreachable) when no answer comes within 30 seconds.
  */
 export async function send(request: HttpRequest): Promise<HttpAnswer> {
   try {
@@ -53,18 +55,18 @@ export async function send(request: HttpRequest): Promise<HttpAnswer> {
 
 const LONGEST_WAIT_S = 60;
 
-/** An answer that comes piece by piece. */
+/** A streamed answer. */
 export interface HttpStream {
   readonly status: number;
   readonly headers: Readonly<http.IncomingHttpHeaders>;
-  /** Text as it arrives. Rejects with a `Failure` (unreachable) when the connection breaks or falls silent. */
+  /** Text as it arrives. Rejects with a `Failure` (unreachable) when the connection breaks or stays idle too long. */
   readonly chunks: AsyncIterable<string>;
   close(): void;
 }
 
 /**
- * Sends one request and gives its answer as soon as it begins, within 30 seconds; afterwards `idleMs` may pass between
- * pieces.
+ * Sends one request and returns its answer when it begins, within 30 seconds. Afterwards at most `idleMs` pass between
+ * chunks.
  */
 export async function openStream(request: HttpRequest, idleMs: number): Promise<HttpStream> {
   const start = new AbortController();
@@ -82,7 +84,7 @@ export async function openStream(request: HttpRequest, idleMs: number): Promise<
 }
 
 const ANSWER_MS = 30_000;
-/** Many times the largest answer that a controller gives. */
+/** Bound on an answer: many times the largest answer of a controller. */
 const MOST_BYTES = 128 << 20;
 
 async function exchange(request: HttpRequest): Promise<HttpAnswer> {
@@ -93,20 +95,20 @@ async function exchange(request: HttpRequest): Promise<HttpAnswer> {
     left -= chunk.length;
     // Leaving the loop destroys the connection.
     if (left < 0)
-      throw new Failure(exitCodes.failed, `The answer has more than ${MOST_BYTES >> 20} MiB, and is not read`);
+      throw new Failure(exitCodes.failed, `The answer is larger than ${MOST_BYTES >> 20} MiB and was not read`);
     chunks.push(chunk);
   }
   const text = Buffer.concat(chunks).toString('utf8');
   return { status: incoming.statusCode ?? 0, headers: incoming.headers, text };
 }
 
-/** Throws a `Failure` where a key for `url` would cross a network unencrypted. */
+/** Throws a `Failure` when a key for `url` would cross a network unencrypted. */
 export function checkEncrypted(url: string, insecure = false): void {
   const { protocol, hostname, host } = new URL(url);
   if (protocol !== 'http:' || insecure || isLoopbackHost(hostname)) return;
   throw usage(
-    `The API key would go to ${host} unencrypted, for everybody on the way to read`,
-    'Use https://, or add --insecure where you trust the network between.',
+    `The API key would go to ${host} unencrypted, readable on the network`,
+    'Use https://, or add --insecure if you trust the network.',
   );
 }
 
@@ -166,7 +168,7 @@ function unreachable(target: Target, error: unknown): Failure {
 
 function explain(target: Target, code: string): [string, string | undefined] | undefined {
   const socketHint =
-    'Operator commands run on the controller’s host, as its user: give its data directory with --data-dir.';
+    'Run operator commands on the controller’s host as its user, and name its data directory with --data-dir.';
   if (target.kind === 'socket') {
     if (code === 'ENOENT') return ['no such socket', `${socketHint} The controller must be running.`];
     if (code === 'EACCES') return ['permission denied', socketHint];
@@ -175,14 +177,14 @@ function explain(target: Target, code: string): [string, string | undefined] | u
   }
   if (code === 'ECONNREFUSED')
     return ['nothing listens there', 'Start the controller with `npm start`, or give its address with --url.'];
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['the host name is not known', 'Check --url.'];
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return ['the host name does not resolve', 'Check --url.'];
   if (code === 'ABORT_ERR' || code === 'ETIMEDOUT') return ['no answer in time', 'Check --url and firewalls.'];
   if (code === 'ECONNRESET') return ['the connection broke', undefined];
   if (code === 'EPROTO') return ['it does not speak TLS', 'Check whether the address starts with http:// or https://.'];
   if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code))
     return [
       `its certificate is not trusted (${code})`,
-      'Name the file of its certificate authority with --ca-file FILE or SALLYPORT_CA_FILE.',
+      'Name its certificate authority with --ca-file FILE or SALLYPORT_CA_FILE.',
     ];
   return undefined;
 }

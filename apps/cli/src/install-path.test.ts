@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { folder, sally, spawnProgram } from './testing/run.ts';
 
-test('install-path puts a link into a folder, says so twice, and takes it away', async (t) => {
+test('install-path creates a link, accepts an existing one, and removes it', async (t) => {
   const dir = join(await folder(t), 'bin');
   const install = (...flags: string[]) =>
     sally(undefined, ['install-path', '--dir', dir, ...flags], { env: { PATH: dir } });
@@ -21,7 +21,7 @@ test('install-path puts a link into a folder, says so twice, and takes it away',
   assert.match(elsewhere.err, /is not in PATH/);
 });
 
-test('install-path replaces nothing of others', async (t) => {
+test('install-path does not replace foreign files', async (t) => {
   const dir = await folder(t);
   await symlink('/somewhere/else', join(dir, 'sally'));
   for (const flags of [[], ['--remove']]) {

@@ -1,10 +1,11 @@
 import type { ResponseBody } from '@sallyport/contract';
 import type { Answer, Client } from './client.ts';
 
+/** Operations that return a paged list. */
 export type PagedOperation = 'listDevices' | 'listResources' | 'listUsers' | 'listGroups';
 type Page = ResponseBody<PagedOperation>;
 
-/** Which part of a paged list is wanted; without limit and offset all of it. */
+/** The wanted part of a paged list; all of it without limit and offset. */
 export interface PageFlags {
   readonly limit?: string;
   readonly offset?: string;
@@ -14,8 +15,8 @@ export interface PageFlags {
 const PAGE = 100;
 
 /**
- * A paged list: one page when the flags ask for one, else every page joined into one answer of the same shape, so that
- * nobody takes a part for the whole.
+ * Reads a paged list: one page when the flags ask for one, else all pages joined into one answer of the same shape. A
+ * part is therefore never mistaken for the whole list.
  */
 export async function listAll<N extends PagedOperation>(
   api: Client,

@@ -6,13 +6,14 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-// Halves the time to start. The cache is the user's own folder: code is not taken from one that others can write to.
+// The compile cache halves the start-up time. It is in the user's own folder, because code must not come from a folder
+// that others can write to.
 const { XDG_CACHE_HOME, HOME } = process.env;
 const cache = XDG_CACHE_HOME || (HOME ? join(HOME, '.cache') : undefined);
 if (cache !== undefined) enableCompileCache(join(cache, 'sallyport'));
 const { run } = await import('./run.ts');
 
-// A reader that goes away early (`sally devices list | head`) is no failure of ours.
+// A reader that closes the pipe early (`sally devices list | head`) is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
@@ -40,7 +41,7 @@ function runProgram(path: string, args: readonly string[]): Promise<number> {
     const program = fileURLToPath(new URL(path, import.meta.url));
     const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
     child.once('error', reject);
-    // The program decides how it ends; without this, it would go on writing after us.
+    // This process exits when the program does; otherwise the program would continue to write.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
     child.once('exit', (code) => resolve(code ?? 1));
   });

@@ -107,7 +107,7 @@ for (const [name, args] of Object.entries(commandOf))
     assert.match(outcome.out, /\S/, 'it prints something');
   });
 
-test('every write that can be tried takes --dry-run, and then nothing is written', async (t) => {
+test('every write that supports a dry run takes --dry-run and writes nothing', async (t) => {
   for (const [name, operation] of Object.entries(operations)) {
     if (!('dryRun' in operation)) continue;
     const api = await startApi(t);
@@ -130,7 +130,7 @@ test('--json prints the answer byte for byte', async (t) => {
   }
 });
 
-test('no table shows the token of a gateway, and `gateways token` shows nothing else', async (t) => {
+test('no table shows the token of a gateway, and `gateways token` prints only the token', async (t) => {
   const api = await startApi(t);
   for (const args of [
     ['gateways', 'list'],
@@ -146,7 +146,7 @@ test('no table shows the token of a gateway, and `gateways token` shows nothing 
   assert.deepEqual(await sally(api, ['gateways', 'token', 'berlin']), { code: 0, out: `${TOKEN}\n`, err: '' });
 });
 
-test('a key that may not deploy gets no token', async (t) => {
+test('a key without deployment rights gets no token', async (t) => {
   const api = await startApi(t);
   api.replies.set('revealGatewayToken', () => problem(403, 'forbidden'));
   const outcome = await sally(api, ['gateways', 'token', 'berlin']);

@@ -9,7 +9,7 @@ import { folder, sally } from './testing/run.ts';
 
 const lastWrite = (api: ApiServer) => api.seen.filter(({ method }) => method !== 'GET').at(-1);
 
-test('one e-mail address is sent as one user, several as a list, with groups by name', async (t) => {
+test('invite sends one e-mail address as one user, several as a list, with groups by name', async (t) => {
   const api = await startApi(t);
   await sally(api, ['users', 'invite', 'ben@example.com', '--group', 'Engineering']);
   assert.deepEqual(lastWrite(api)?.body, { email: 'ben@example.com', groups: [uuid(101)] });
@@ -26,7 +26,7 @@ test('one e-mail address is sent as one user, several as a list, with groups by 
   assert.equal((await sally(api, ['users', 'invite', 'not-an-address'])).code, 2);
 });
 
-test('an update of a user keeps what is not named, on condition', async (t) => {
+test('an update of a user keeps unnamed fields and sends If-Match', async (t) => {
   const api = await startApi(t);
   const attributes = ['--attribute', 'level=', '--attribute', 'tags=["a","b"]', '--attribute', 'floor=2'];
   await sally(api, ['users', 'update', 'anna@example.com', '--department', 'Lab', ...attributes, '--max-devices', '3']);
@@ -45,7 +45,7 @@ test('an update of a user keeps what is not named, on condition', async (t) => {
   });
 });
 
-test('roles and groups are given and taken by name', async (t) => {
+test('roles and groups are added and removed by name', async (t) => {
   const api = await startApi(t);
   await sally(api, ['users', 'roles', 'remove', 'anna@example.com', 'Admin', 'auditor']);
   assert.deepEqual(lastWrite(api)?.body, { addedRoles: [], removedRoles: [uuid(91), uuid(93)] });
@@ -55,7 +55,7 @@ test('roles and groups are given and taken by name', async (t) => {
   assert.ok(api.seen.at(-1)?.url.endsWith('?groupsOnly=true'));
 });
 
-test('an update of a group keeps what is not named', async (t) => {
+test('an update of a group keeps unnamed fields', async (t) => {
   const api = await startApi(t);
   await sally(api, ['groups', 'update', 'Engineering', '--role', 'admin', '--idp-group', '']);
   assert.deepEqual(lastWrite(api)?.body, {
@@ -90,7 +90,7 @@ test('ambiguous users, groups and roles are refused with all candidates', async 
   assert.equal(lastWrite(api), undefined);
 });
 
-test('a device is given an owner, a name and facts, and keeps the facts that are not named', async (t) => {
+test('an update of a device sets owner, name and facts, and keeps unnamed facts', async (t) => {
   const api = await startApi(t);
   const posture = { os: 'linux', diskEncrypted: true, nested: { not: 'ours' } };
   api.replies.set('getDevice', () => ({ body: { ...device(51, 'anna'), posture } }));
@@ -109,7 +109,7 @@ test('a device is given an owner, a name and facts, and keeps the facts that are
   assert.equal(unknown.code, 3);
 });
 
-test('policies of every type: people and groups by name, source addresses, gateways, rule and mode', async (t) => {
+test('policies of every type take users and groups by name, source addresses, gateways, rule and mode', async (t) => {
   const api = await startApi(t);
   const create = async (...args: string[]) => {
     const outcome = await sally(api, ['policies', 'create', 'x', '--allow', ...args]);
@@ -137,7 +137,7 @@ test('policies of every type: people and groups by name, source addresses, gatew
   assert.equal((await sally(api, ['policies', 'create', 'x', '--allow', '--group', 'Nobody'])).code, 3);
 });
 
-test('the text of a rule comes from an option, a file or standard input', async (t) => {
+test('a rule’s text comes from an option, a file or standard input', async (t) => {
   const api = await startApi(t);
   const file = join(await folder(t), 'rule.cel');
   await writeFile(file, "posture.os == 'linux'\n  && time.hour > 8\n");
@@ -165,11 +165,14 @@ test('a broken rule is shown with its problem', async (t) => {
   api.replies.set('getAdmissionRule', () => ({ body: { ...rule(7, 'Old'), problem } }));
   assert.match((await sally(api, ['rules', 'list'])).out, /Old +BROKEN/);
   const { out } = await sally(api, ['rules', 'get', 'Old']);
-  assert.match(out, /Problem +broken, so never met: line 1, column 4: \+ adds numbers only\. Compare the parts\./);
+  assert.match(
+    out,
+    /Problem +broken, so it never matches: line 1, column 4: \+ adds numbers only\. Compare the parts\./,
+  );
   assert.deepEqual(JSON.parse((await sally(api, ['rules', 'get', 'Old', '--json'])).out).problem, problem);
 });
 
-test('a wrong rule is shown with a caret under the place', async (t) => {
+test('a wrong rule is shown with a caret under the position', async (t) => {
   const api = await startApi(t);
   api.replies.set('createAdmissionRule', () =>
     problem(400, 'invalid_rule', { errors: [{ pointer: '/rule', message: 'line 2, column 6: unknown variable usr' }] }),
@@ -184,14 +187,14 @@ test('a wrong rule is shown with a caret under the place', async (t) => {
   assert.equal(JSON.parse(json.err).code, 'invalid_rule');
 });
 
-test('the caret stands under wide characters too, and nowhere when the place is not in the text', () => {
+test('the caret aligns under wide characters, and is omitted for a position outside of the text', () => {
   assert.equal(pointAt("'東京' == x", { line: 1, column: 9 }), "  1 | '東京' == x\n                ^");
   assert.equal(pointAt('ab', { line: 1, column: 3 }), '  1 | ab\n        ^');
   assert.equal(pointAt('ab', { line: 1, column: 4 }), undefined);
   assert.equal(pointAt('ab', { line: 2, column: 1 }), undefined);
 });
 
-test('settings: what is not named stays, spans and `forever` are understood', async (t) => {
+test('settings keep unnamed fields and accept spans and `forever`', async (t) => {
   const api = await startApi(t);
   await sally(api, ['settings', 'set', '--lease', '2h', '--audit-retention', '90']);
   assert.deepEqual(lastWrite(api)?.body, { name: 'acme', leaseSeconds: 7200, auditRetentionDays: 90 });

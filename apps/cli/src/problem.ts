@@ -3,10 +3,10 @@ import { type ExitCode, exitCodes, Failure } from './failure.ts';
 import type { HttpAnswer } from './http.ts';
 import { clean } from './text.ts';
 
-/** What a person calls the field that a JSON pointer names. */
+/** Returns the typed name of the field that a JSON pointer names. */
 export type NameField = (pointer: string) => string;
 
-/** The failure that a refused request ends in: title, detail, each bad field on a line of its own, and a hint. */
+/** Creates the failure of a refused request: title, detail, each wrong field on its own line, and a hint. */
 export function problemFailure(answer: HttpAnswer, where: string, nameField: NameField = String): Failure {
   const problem = readProblem(answer.text);
   if (problem === undefined) return foreignAnswer(answer, where);
@@ -23,33 +23,34 @@ export function problemFailure(answer: HttpAnswer, where: string, nameField: Nam
   return new Failure(exitCodeOf(answer.status, problem.code), lines.join('\n'), { hint, problemText: answer.text });
 }
 
-/** An answer that is not what the operation promises. */
+/** Creates the failure of an answer that the operation does not define. */
 export function foreignAnswer(answer: HttpAnswer, where: string): Failure {
   const location = answer.headers.location;
-  const text = `${where} answered HTTP ${answer.status}${location === undefined ? '' : ` to ${clean(location)}`}, which no Sallyport controller of this version does here`;
-  const hint = 'Check --url and --base-path, and whether a proxy stands in between.';
+  const text = `${where} answered HTTP ${answer.status}${location === undefined ? '' : ` to ${clean(location)}`}, which is not a valid answer of a Sallyport controller of this version`;
+  const hint = 'Check --url and --base-path, and whether a proxy is in between.';
   return new Failure(GATEWAY_ERRORS.has(answer.status) ? exitCodes.unreachable : exitCodes.failed, text, { hint });
 }
 
 const HINTS: Readonly<Record<string, string>> = {
   unauthenticated: 'Sign in with `sally login`, or set SALLYPORT_API_KEY.',
   forbidden: 'Use an API key with a higher role: `sally keys list` shows them to an OWNER.',
-  route_not_found: 'Check --base-path, and that controller and command line are of the same version.',
-  precondition_failed: 'Somebody else changed it: look at it again, then repeat the command.',
-  in_use: 'Take it out of the objects that use it first.',
-  invalid_reference: 'List what exists with `sally users|groups|devices|resources|gateways|protocols|rules list`.',
-  invalid_rule: 'What a rule may ask for: sally rules --help',
-  rule_not_allowed: 'Leave --rule out, or let the policy allow.',
-  device_limit: 'Raise it: `sally users update EMAIL --max-devices N` or `sally groups update GROUP --max-devices N`.',
-  last_group: 'Put the user into another group first: `sally users groups add EMAIL GROUP`.',
-  not_invited: 'Only users who have not accepted yet can be invited again.',
+  route_not_found: 'Check --base-path, and that controller and command line have the same version.',
+  precondition_failed: 'Another user changed the object: read it again, then repeat the command.',
+  in_use: 'Remove it from the objects that use it first.',
+  invalid_reference: 'List objects with `sally users|groups|devices|resources|gateways|protocols|rules list`.',
+  invalid_rule: 'For the fields of a rule, see: sally rules --help',
+  rule_not_allowed: 'Omit --rule, or use --allow.',
+  device_limit:
+    'Raise the limit: `sally users update EMAIL --max-devices N` or `sally groups update GROUP --max-devices N`.',
+  last_group: 'Add the user to another group first: `sally users groups add EMAIL GROUP`.',
+  not_invited: 'Only users who have not accepted an invitation can be invited again.',
   not_deployed: 'Run the gateway first: `sally gateways token NAME` and `sally gateway run`.',
   last_api_key: 'Create another OWNER key first: `sally keys create NAME --role OWNER`.',
-  public_key_taken: 'Each device needs a key of its own: leave --public-key out and one is made.',
-  changes_gone: 'Read what you need anew, then follow without --since.',
-  rate_limited: 'Wait a little, then repeat the command.',
-  unavailable: 'Wait a little, then repeat the command.',
-  internal: 'The controller’s log says more under this request id.',
+  public_key_taken: 'Each device needs its own key. Omit --public-key to create one.',
+  changes_gone: 'Read the objects again, then follow without --since.',
+  rate_limited: 'Wait a moment, then repeat the command.',
+  unavailable: 'Wait a moment, then repeat the command.',
+  internal: 'Search the controller’s log for this request id.',
 };
 
 const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 503, 504]);

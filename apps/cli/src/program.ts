@@ -5,7 +5,7 @@ import { createSession, type GlobalFlags, type Io, type Session } from './sessio
 import { DEFAULT_URL } from './settings.ts';
 import { cleanLines } from './text.ts';
 
-/** The tree of commands, as far as it is loaded. */
+/** Creates the tree of commands, as far as its families are loaded. */
 export function createProgram(io: Io, loaded: ReadonlyMap<Family, AddFamily>): Command {
   const program = new Command('sally');
   let running: Command | undefined;
@@ -30,26 +30,23 @@ export function createProgram(io: Io, loaded: ReadonlyMap<Family, AddFamily>): C
     })
     .showSuggestionAfterError(false)
     .configureHelp({ showGlobalOptions: true, subcommandTerm: termOf })
-    .option('--url <url>', `address of the controller (SALLYPORT_URL; else as stored, else ${DEFAULT_URL})`)
-    .option('--base-path <path>', 'path of the API below it (SALLYPORT_API_BASE_PATH), such as /qa')
+    .option('--url <url>', `address of the controller (SALLYPORT_URL; default: as stored, else ${DEFAULT_URL})`)
+    .option('--base-path <path>', 'path of the API below the address (SALLYPORT_API_BASE_PATH), such as /qa')
     .option(
       '--api-key-file <file>',
       'file with the API key (SALLYPORT_API_KEY_FILE, or SALLYPORT_API_KEY); - is standard input',
     )
     .option('--data-dir <dir>', 'data directory of the controller on this host (SALLYPORT_DATA_DIR), for tenants')
-    .option(
-      '--ca-file <file>',
-      'certificate authority, or the controller’s own certificate, to trust (SALLYPORT_CA_FILE)',
-    )
-    .option('--insecure', 'let the API key go over http:// to another host (SALLYPORT_INSECURE=on)')
-    .option('--json', 'print answers as the controller gave them; failures as JSON on standard error')
+    .option('--ca-file <file>', 'certificate authority or controller certificate to trust (SALLYPORT_CA_FILE)')
+    .option('--insecure', 'allow sending the API key over http:// to another host (SALLYPORT_INSECURE=on)')
+    .option('--json', 'print the controller’s answers unchanged, and failures as JSON on standard error')
     .addHelpText('after', helpEnd());
   addFamilies(program, session, loaded);
   program.helpCommand(false);
   return program;
 }
 
-/** A command of the first level in the list of all: the same whether it is loaded or not. */
+/** Returns a command of the first level as the help lists it, the same whether its family is loaded or not. */
 function termOf(this: Help, command: Command): string {
   if (command.parent?.parent !== null) return Help.prototype.subcommandTerm.call(this, command);
   return [command.name(), ...command.aliases()].join('|');
@@ -61,18 +58,18 @@ function helpEnd(): string {
   );
   return `
 Examples:
-  sally login                                          try an API key and store it
-  sally gateways create berlin                         make a gateway; says how to run it
+  sally login                                          check an API key and store it
+  sally gateways create berlin                         create a gateway, show how to run it
   sally resources create intranet --address 10.0.0.5 --protocol HTTPS --gateway berlin
-  sally device add anna                                make a key and a configuration here
+  sally device add anna                                create a key and a configuration here
   sally policies create staff --allow --device anna --resource intranet
   sally users invite anna@example.com --group Engineering
-  sally access explain anna 10.0.0.5:443               why it is allowed, or not
+  sally access explain anna 10.0.0.5:443               why it is allowed or denied
   sally status
 
-To type sally instead of npx sally, which is faster as well: sudo bin/sally install-path
+To type sally instead of npx sally, which is also faster: sudo bin/sally install-path
 
-A name may stand wherever an id may, as long as only one object has it.
+A unique name works wherever an id does.
 
 Exit codes:
 ${codes.join('\n')}`;

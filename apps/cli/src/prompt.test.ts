@@ -11,13 +11,13 @@ function terminal(...chunks: string[]) {
   return { events, io: { stdin, stderr: { write: (text: string) => events.push(text) } } };
 }
 
-test('a secret is read without echo: before the question and until the end', async () => {
+test('a secret is read without echo, from before the question to the end', async () => {
   const { events, io } = terminal('sec', 'rex\u007f', 't\rrest');
   assert.equal(await readHidden(io, 'Key: '), 'secret');
   assert.deepEqual(events, ['raw true', 'Key: ', 'raw false', '\n']);
 });
 
-test('Ctrl-C gives the terminal back', async () => {
+test('Ctrl-C restores the terminal', async () => {
   const { events, io } = terminal('sec\u0003');
   await assert.rejects(readHidden(io, 'Key: '), Failure);
   assert.deepEqual(events.slice(-2), ['raw false', '\n']);

@@ -1,9 +1,9 @@
 import { exitCodes, Failure } from './failure.ts';
 import type { Io } from './session.ts';
 
-/** Asks for a secret on the terminal without showing what is typed. Ctrl-C and Ctrl-D end it with a `Failure`. */
+/** Asks for a secret on the terminal without echo. Ctrl-C and Ctrl-D end it with a `Failure`. */
 export async function readHidden(io: Pick<Io, 'stdin' | 'stderr'>, question: string): Promise<string> {
-  // Before the question: whoever answers at once must not be echoed.
+  // Echo ends before the question, so that an early answer is not shown.
   io.stdin.setRawMode?.(true);
   try {
     io.stderr.write(question);
@@ -21,7 +21,7 @@ export async function readHidden(io: Pick<Io, 'stdin' | 'stderr'>, question: str
   }
 }
 
-/** Asks on the terminal, and gives the line that is typed; empty at its end. */
+/** Asks on the terminal and returns the typed line; empty at the end of input. */
 export async function ask(io: Pick<Io, 'stdin' | 'stderr'>, question: string): Promise<string> {
   io.stderr.write(question);
   let typed = '';

@@ -2,8 +2,8 @@ import { encode, renderUnicodeCompact } from 'uqr';
 import type { Session } from './session.ts';
 
 /**
- * The text as a QR code for the terminal, two modules a line, or a sentence why not. Light modules are drawn, so that it
- * reads right on a dark terminal; with colour, the colours are set and it reads right on any.
+ * Returns the text as a QR code for the terminal, two modules a line, or a sentence that says why not. It draws light
+ * modules for dark terminals. With colour it sets both colours and suits any terminal.
  */
 export function qrCode(text: string, session: Pick<Session, 'colour' | 'io'>): string {
   const options = { ecc: 'L', border: 2 } as const;
@@ -13,7 +13,7 @@ export function qrCode(text: string, session: Pick<Session, 'colour' | 'io'>): s
     width = encode(text, options).size;
     lines = renderUnicodeCompact(text, options).split('\n');
   } catch {
-    return 'The configuration is too long for a QR code; take the file.\n';
+    return 'The configuration is too long for a QR code; use the file.\n';
   }
   const columns = session.io.stdout.columns ?? width;
   if (columns < width) return `The QR code needs a terminal of ${width} columns; this one has ${columns}.\n`;

@@ -6,25 +6,26 @@ import { isId } from './ids.ts';
 import { listAll } from './lists.ts';
 import { clean, hintFor } from './text.ts';
 
-/** A kind of object that people name. */
+/** A kind of object that commands take by name. */
 export interface Kind {
   readonly word: string;
-  /** The command that lists them. */
+  /** The command that lists these objects. */
   readonly listCommand: string;
-  /** All that exist. */
+  /** Returns all existing objects. */
   find(api: Client): Promise<readonly Named[]>;
-  /** Says more about objects of one name, so that people can tell them apart. */
+  /** Describes an object further, to tell objects of the same name apart. */
   tell?(api: Client, namesakes: readonly Named[]): Promise<readonly Named[]>;
-  /** Whether the text means this name; equality when left out. */
+  /** Returns whether the text means this name; by default they must be equal. */
   matches?(name: string, text: string): boolean;
 }
 
+/** An object with a name. */
 export interface Named {
   readonly id: string;
   readonly name: string;
-  /** Tells namesakes apart. */
+  /** Tells objects of the same name apart. */
   readonly about?: string;
-  /** Id of the user that it belongs to. */
+  /** Id of the owner. */
   readonly owner?: string | undefined;
 }
 
@@ -132,15 +133,15 @@ export const kinds = {
 } as const satisfies Record<string, Kind>;
 
 /**
- * The id of what `text` names. An id is taken as it is; a name must be that of exactly one object. An unknown name
- * fails with what is like it, an ambiguous one with all candidates.
+ * Returns the id of the object that `text` names. An id is returned unchanged; a name must belong to exactly one
+ * object. An unknown name fails with similar names, an ambiguous one with all candidates.
  */
 export async function resolveId(api: Client, kind: Kind, text: string): Promise<string> {
   if (isId(text)) return text;
   return (await pick(api, kind, text, await kind.find(api))).id;
 }
 
-/** Ids of several names, with one look at the list, in the order given. */
+/** Resolves several names with one request and returns their ids in the same order. */
 export async function resolveIds(api: Client, kind: Kind, texts: readonly string[]): Promise<string[]> {
   if (texts.every(isId)) return [...texts];
   const all = await kind.find(api);
@@ -156,14 +157,14 @@ async function pick(api: Client, kind: Kind, text: string, all: readonly Named[]
   const told = (await kind.tell?.(api, found)) ?? found;
   const lines = told.map(({ id, name, about }) => `  ${id}  ${clean(name)}${about ? `  (${clean(about)})` : ''}`);
   throw usage(
-    `${found.length} objects are called ${JSON.stringify(text)}; which ${kind.word} is meant?\n${lines.join('\n')}`,
+    `${found.length} objects are called ${JSON.stringify(text)}:\n${lines.join('\n')}`,
     'Give the id instead of the name.',
   );
 }
 
 function notFound(kind: Kind, text: string, all: readonly Named[]): Failure {
   const names = all.map(({ name }) => name);
-  const hint = hintFor(text, names, `What there is: ${kind.listCommand}`);
+  const hint = hintFor(text, names, `List all with: ${kind.listCommand}`);
   return new Failure(exitCodes.notFound, `There is no ${kind.word} called ${JSON.stringify(text)}`, { hint });
 }
 

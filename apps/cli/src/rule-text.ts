@@ -2,13 +2,16 @@ import { Problem } from '@sallyport/contract';
 import { Failure } from './failure.ts';
 import { clean, displayWidth } from './text.ts';
 
-/** A place in a text; both count from 1, columns in UTF-16 code units. */
+/** A position in a text. Both numbers count from 1, columns in UTF-16 code units. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-/** The failure with the line of the rule in question and a caret under the column, where the controller names one. */
+/**
+ * Returns the failure with the wrong line of the rule and a caret under the column, when the controller names a
+ * position.
+ */
 export function withCaret(failure: Failure, rule: string): Failure {
   const place = placeOf(failure.problemText);
   const shown = place === undefined ? undefined : pointAt(rule, place);
@@ -20,7 +23,7 @@ export function withCaret(failure: Failure, rule: string): Failure {
   });
 }
 
-/** The line with its number, and a caret below the column; undefined when the text has no such place. */
+/** Returns the line with its number and a caret below the column; undefined when the text has no such position. */
 export function pointAt(text: string, { line, column }: Place): string | undefined {
   const source = text.split(/\r?\n/)[line - 1];
   if (source === undefined || column < 1 || column > source.length + 1) return undefined;
@@ -28,7 +31,7 @@ export function pointAt(text: string, { line, column }: Place): string | undefin
   return `${head}${clean(source)}\n${' '.repeat(head.length + displayWidth(clean(source.slice(0, column - 1))))}^`;
 }
 
-/** Whether a rule speaks of the time; what `hasTimeConstraint` says unless it is given. */
+/** Returns whether a rule refers to time. This is the default of `hasTimeConstraint`. */
 export const asksForTime = (rule: string): boolean => /(^|[^.\w])time\s*\./.test(rule);
 
 function placeOf(problemText: string | undefined): Place | undefined {

@@ -6,7 +6,7 @@ import type { GlobalFlags, Io } from './session.ts';
 import { cleanLines, jsonLine, safeJson } from './text.ts';
 import { usageFailure } from './usage-errors.ts';
 
-/** Carries out one command line (without the program's own name). Gives the exit code and never rejects. */
+/** Runs one command line (without the program's own name). Returns the exit code and never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   if (argv[0] === '__complete') return (await import('./complete.ts')).complete(argv.slice(1), io);
   const program = createProgram(io, await loadFamilies(argv.includes('completion') ? undefined : argv));
@@ -19,7 +19,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-/** Tells people (or, with --json, programs) why it failed. */
+/** Prints the failure for people or, with --json, for programs. Returns the exit code. */
 function report(error: unknown, io: Io, json: boolean): number {
   if (error instanceof Finished) return error.exitCode;
   const failure = error instanceof Failure ? error : internal(error, io);
@@ -35,7 +35,7 @@ function report(error: unknown, io: Io, json: boolean): number {
   return failure.exitCode;
 }
 
-/** A failure of our own in the form of the controller's problems. */
+/** Returns a failure of the CLI in the form of a problem document. */
 function ownProblem({ exitCode, message, hint }: Failure): object {
   const [name = 'failed'] = Object.entries(exitCodes).find(([, code]) => code === exitCode) ?? [];
   const code = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -45,5 +45,5 @@ function ownProblem({ exitCode, message, hint }: Failure): object {
 function internal(error: unknown, io: Io): Failure {
   const stack = error instanceof Error && io.env.SALLYPORT_DEBUG ? `\n${error.stack}` : '';
   const said = error instanceof Error ? error.message : String(error);
-  return new Failure(exitCodes.failed, `This is a mistake in sally itself: ${said}${stack}`);
+  return new Failure(exitCodes.failed, `This is a bug in sally: ${said}${stack}`);
 }

@@ -22,16 +22,16 @@ export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;
   now(): Date;
-  /** Lets so many milliseconds pass. */
+  /** Waits for a time in milliseconds. */
   wait(milliseconds: number): Promise<void>;
   randomBytes(size: number): Uint8Array;
-  /** Words of the command line as they came. */
+  /** Words of the command line, in order. */
   readonly argv?: readonly string[];
-  /** Runs the program of devices, whose output goes where ours does. Gives its exit code. */
+  /** Runs the device program with inherited output. Returns its exit code. */
   runClient?(args: readonly string[]): Promise<number>;
-  /** Runs the program that makes and restores backups, likewise. */
+  /** Runs the program of backups in the same way. */
   runOperator?(args: readonly string[]): Promise<number>;
-  /** State directory of the device that this host may be, unless one is named. Default: where devices have theirs. */
+  /** State directory of this host's device, unless one is named. The default is the usual directory. */
   readonly clientStateDir?: string;
 }
 
@@ -47,27 +47,27 @@ export interface WriteFlags {
   readonly ifMatch?: string;
 }
 
-/** What a command works with: the API, and the two streams. */
+/** The context of a command: the API, and the two output streams. */
 export interface Session {
   readonly io: Io;
   readonly flags: GlobalFlags;
-  /** Whether answers go out as they came, for programs. */
+  /** Whether answers are printed as received, for programs. */
   readonly json: boolean;
   /** Whether standard output shows colour. */
   readonly colour: boolean;
   connection(): Promise<Connection>;
   api(): Promise<Client>;
-  /** What the person at the command line typed for the field that a problem points to. */
+  /** Returns the typed option or argument for the field that a problem names. */
   nameField(pointer: string): string;
-  /** Writes text to standard output, without anything that could deceive its reader. */
+  /** Writes text to standard output, without characters that could deceive its reader. */
   out(text: string): void;
   /** Writes a line for people to standard error. */
   note(text: string): void;
   table<T>(columns: readonly Column<T>[], items: readonly T[]): string;
   details(fields: readonly (readonly [string, Cell | undefined])[]): string;
-  /** Prints an answer: exactly as it came, or as `render` makes it. */
+  /** Prints an answer: exactly as received, or as `render` formats it. */
   show<T>(answer: Answer<T>, render: (body: T, etag: string | undefined) => string): void;
-  /** Carries a write out, or tries it and prints what it would change; then the answer is undefined. */
+  /** Performs a write. A dry run prints the changes instead and returns undefined. */
   write<N extends OperationName>(
     name: N,
     flags: WriteFlags,
@@ -75,7 +75,9 @@ export interface Session {
   ): Promise<Answer<ResponseBody<N>> | undefined>;
 }
 
-/** `flags` and `running`, the command that runs, are asked after the command line has been read. */
+/**
+ * Creates the session. `flags` and `running` (the running command) are called after the command line has been parsed.
+ */
 export function createSession(
   io: Io,
   flags: () => GlobalFlags,
@@ -115,7 +117,7 @@ export function createSession(
   return session;
 }
 
-/** All of a stream as text. */
+/** Reads a stream to its end as text. */
 export async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(Buffer.from(chunk));
@@ -126,7 +128,7 @@ function exact(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 
-/** Entity tags are quoted on the wire (RFC 9110 section 8.8.3); people leave the quotes away. */
+/** Quotes an entity tag (RFC 9110 section 8.8.3), because people omit the quotes. */
 function entityTag(text: string): string {
   return text === '*' || /^(W\/)?"/.test(text) ? text : `"${text}"`;
 }

@@ -4,40 +4,42 @@ import type { Connection } from './client.ts';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { makePrivateFolder, readText, writeSecret } from './files.ts';
 
+/** Environment variables. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What `sally login` stores. */
+/** The stored result of `sally login`. */
 export interface Stored {
   readonly url: string;
   readonly basePath: string;
   readonly apiKey: string;
-  /** File with certificate authorities, absolute. */
+  /** Absolute path of a file with certificate authorities. */
   readonly caFile?: string;
 }
 
-/** What the command line says about the connection. */
+/** Connection options of the command line. */
 export interface ConnectionFlags {
   readonly url?: string;
   readonly basePath?: string;
-  /** `-` is standard input. */
+  /** `-` means standard input. */
   readonly apiKeyFile?: string;
-  /** Lets the key go over http:// to another host. */
+  /** Allows the key to be sent over http:// to another host. */
   readonly insecure?: boolean;
   readonly caFile?: string;
 }
 
+/** Address of a controller on this host. */
 export const DEFAULT_URL = 'http://127.0.0.1:8080';
 
-/** Where `sally login` stores the connection. */
+/** Returns the file in which `sally login` stores the connection. */
 function storedPath(env: Environment): string {
   const base = env.XDG_CONFIG_HOME || (env.HOME ? join(env.HOME, '.config') : undefined);
-  if (base === undefined) throw usage('Neither XDG_CONFIG_HOME nor HOME is set, so there is no place for settings');
+  if (base === undefined) throw usage('Neither XDG_CONFIG_HOME nor HOME is set, so settings cannot be stored');
   return join(base, 'sallyport', 'config.json');
 }
 
 /**
- * The connection in force: flags, then environment, then what `sally login` stored, then the defaults. The stored key
- * goes to the address it was stored for and to no other.
+ * Returns the connection to use: flags, then environment, then the stored login, then defaults. The stored key is sent
+ * only to the address for which it was stored.
  */
 export async function resolveConnection(
   flags: ConnectionFlags,
@@ -57,7 +59,7 @@ export async function resolveConnection(
   return { url, assumed, basePath, ...transport, ...(apiKey === undefined ? {} : { apiKey }) };
 }
 
-/** How requests travel: whether a key may go unencrypted, and whom to trust beside the authorities of the system. */
+/** Returns whether a key can be sent unencrypted, and which certificate authorities to trust. */
 export async function resolveTransport(
   flags: ConnectionFlags,
   env: Environment,
@@ -72,39 +74,42 @@ export async function resolveTransport(
   try {
     createSecureContext({ ca });
   } catch {
-    throw usage(`${path} holds no certificate`, 'It is a PEM file: -----BEGIN CERTIFICATE-----');
+    throw usage(`${path} contains no certificate`, 'Give a PEM file: -----BEGIN CERTIFICATE-----');
   }
   if (!ca.includes('-----BEGIN CERTIFICATE-----'))
-    throw usage(`${path} holds no certificate`, 'It is a PEM file: -----BEGIN CERTIFICATE-----');
+    throw usage(`${path} contains no certificate`, 'Give a PEM file: -----BEGIN CERTIFICATE-----');
   return { insecure, ca, caFile: resolve(path) };
 }
 
-/** An API key as people hand it over: visible ASCII, blanks around it ignored. */
+/** Parses an API key: visible ASCII, surrounding blanks ignored. */
 export function checkApiKey(text: string, from: string): string {
   const key = text.trim();
-  if (!/^[\u0021-\u007e]{16,256}$/.test(key)) throw usage(`${from} does not hold an API key`);
+  if (!/^[\u0021-\u007e]{16,256}$/.test(key)) throw usage(`${from} contains no API key`);
   return key;
 }
 
+/** Checks the address of a controller and returns it without a trailing slash. */
 export function checkUrl(text: string): string {
   const url = URL.parse(text);
   if (url === null || !['http:', 'https:'].includes(url.protocol))
     throw usage(
       `Not an address of a controller: ${text}`,
-      'It looks like http://127.0.0.1:8080 or https://vpn.example.com',
+      'Give an address such as http://127.0.0.1:8080 or https://vpn.example.com',
     );
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '')
-    throw usage('The address of the controller takes no user, password, query or fragment');
+    throw usage('The address of the controller must have no user, password, query or fragment');
   return url.href.replace(/\/+$/, '');
 }
 
+/** Checks a base path and returns it without a trailing slash. */
 export function checkBasePath(text: string): string {
   const path = text.replace(/\/+$/, '');
   if (path !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(path))
-    throw usage(`Not a base path: ${text}`, 'It looks like /qa');
+    throw usage(`Not a base path: ${text}`, 'Give a path such as /qa');
   return path;
 }
 
+/** Stores the connection for this user and returns the path of the file. */
 export async function writeStored(env: Environment, stored: Stored): Promise<string> {
   const path = storedPath(env);
   await makePrivateFolder(dirname(path));
@@ -112,6 +117,7 @@ export async function writeStored(env: Environment, stored: Stored): Promise<str
   return path;
 }
 
+/** Removes the stored connection and returns the path of the file. */
 export async function removeStored(env: Environment): Promise<string> {
   const path = storedPath(env);
   await rm(path, { force: true });
@@ -124,12 +130,12 @@ async function readStored(env: Environment): Promise<Stored | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
   if (((await stat(path)).mode & 0o077) !== 0)
-    throw new Failure(exitCodes.failed, `${path} holds an API key and can be read by others`, {
-      hint: `Close it: chmod 600 ${path}`,
+    throw new Failure(exitCodes.failed, `${path} contains an API key and is readable by other users`, {
+      hint: `Restrict it: chmod 600 ${path}`,
     });
   const stored = parseStored(text);
   if (stored === undefined)
-    throw new Failure(exitCodes.failed, `${path} is damaged`, { hint: 'Write it anew with `sally login`.' });
+    throw new Failure(exitCodes.failed, `${path} is damaged`, { hint: 'Write it again with `sally login`.' });
   return stored;
 }
 

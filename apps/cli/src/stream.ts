@@ -2,20 +2,20 @@ import { exitCodes, Failure } from './failure.ts';
 
 /** One line, or one server-sent event. */
 export interface Piece {
-  /** undefined: an event without data, which only says where the stream stands. */
+  /** Undefined for an event without data, which only reports the position of the stream. */
   readonly text: string | undefined;
-  /** Id of the event, or of the last one that had one. */
+  /** Id of the event, or of the last event that had one. */
   readonly id: string | undefined;
 }
 
-/** Lines that hold something, of text that arrives in chunks cut anywhere; a last line without an end counts. */
+/** Returns non-empty lines of text that arrives in arbitrary chunks. A last line without a line end counts. */
 export async function* lines(chunks: AsyncIterable<string>): AsyncGenerator<Piece> {
   for await (const text of rawLines(chunks)) if (text !== '') yield { text, id: undefined };
 }
 
 /**
- * Server-sent events (HTML Living Standard, section 9.2) that carry data or a new id. Comments, fields that are not
- * known, and an event that the end cuts off are left out.
+ * Returns server-sent events (HTML Living Standard, section 9.2) that carry data or a new id. Comments, unknown fields
+ * and a truncated last event are ignored.
  */
 export async function* events(chunks: AsyncIterable<string>): AsyncGenerator<Piece> {
   let id: string | undefined;
@@ -40,7 +40,7 @@ async function* rawLines(chunks: AsyncIterable<string>): AsyncGenerator<string> 
     const parts = (rest + chunk).split('\n');
     rest = parts.pop() ?? '';
     if (rest.length > MOST_CHARACTERS)
-      throw new Failure(exitCodes.failed, 'A line of the answer is too long, and is not read');
+      throw new Failure(exitCodes.failed, 'A line of the answer is too long and was not read');
     for (const part of parts) yield part.replace(/\r$/, '');
   }
   if (rest !== '') yield rest;

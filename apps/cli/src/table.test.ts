@@ -37,7 +37,7 @@ test('wide and combining characters keep the columns aligned', () => {
   );
 });
 
-test('colour changes no column', () => {
+test('colour does not change the columns', () => {
   const coloured = table(
     columns,
     [
@@ -61,7 +61,7 @@ test('colour changes no column', () => {
   );
 });
 
-test('what a name says cannot steer the terminal', () => {
+test('a name cannot control the terminal', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (name) => {
       const [, line = ''] = table(columns, [[name, 'x']], false).split('\n');
@@ -71,7 +71,7 @@ test('what a name says cannot steer the terminal', () => {
   assert.equal(table(columns, [['a\u001b[2J\nb', 'x']], false).split('\n').length, 3);
 });
 
-test('details leave out what has no value', () => {
+test('details omit fields without a value', () => {
   assert.equal(
     details(
       [
@@ -86,11 +86,11 @@ test('details leave out what has no value', () => {
   assert.equal(details([], false), '');
 });
 
-test('widths', () => {
+test('displayWidth counts terminal columns', () => {
   assert.deepEqual(['', 'abc', 'é', 'e\u0301', '界', '👩‍🚀'].map(displayWidth), [0, 3, 1, 1, 2, 2]);
 });
 
-test('words for the shell', () => {
+test('shellWord quotes words for the shell', () => {
   assert.deepEqual(['berlin', "it's me", '$(rm)', ''].map(shellWord), ['berlin', `'it'\\''s me'`, `'$(rm)'`, `''`]);
   assert.equal(clean('a\u009bb'), 'a b');
 });

@@ -3,23 +3,23 @@ import { clean, displayWidth } from './text.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
-/** Text of one place in a table, and how it is shown on a terminal with colour. */
+/** Text of one cell, and its style on a terminal with colour. */
 export type Cell = string | { readonly text: string; readonly style: Style };
 
-/** One column: its heading and what it shows of an item. */
+/** One column: its heading and the cell of an item. */
 export interface Column<T> {
   readonly heading: string;
   readonly cell: (item: T) => Cell;
 }
 
-/** Items as aligned columns under headings, one line each. Ends with a newline. */
+/** Formats items as aligned columns under headings, one line each. The text ends with a newline. */
 export function table<T>(columns: readonly Column<T>[], items: readonly T[], colour: boolean): string {
   const rows = items.map((item) => columns.map((column) => column.cell(item)));
   const heading = columns.map((column): Cell => ({ text: column.heading, style: 'bold' }));
   return lines([heading, ...rows], colour);
 }
 
-/** Names and values of one object, aligned. A value that is undefined is left out. Ends with a newline. */
+/** Formats names and values of one object, aligned. Undefined values are omitted. The text ends with a newline. */
 export function details(fields: readonly (readonly [string, Cell | undefined])[], colour: boolean): string {
   const rows = fields.flatMap(([name, value]): Cell[][] =>
     value === undefined ? [] : [[{ text: name, style: 'bold' }, value]],
@@ -41,7 +41,7 @@ const STATUS_STYLES: Readonly<Record<string, Style>> = {
   Deactivated: 'yellow',
 };
 
-/** A status word in its colour. */
+/** Returns a status word in its colour. */
 export function status(word: string | undefined): Cell {
   const style = word === undefined ? undefined : STATUS_STYLES[word];
   return style === undefined ? (word ?? '-') : { text: word ?? '-', style };

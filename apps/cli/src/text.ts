@@ -2,13 +2,13 @@ import { didYouMean } from '@sallyport/contract/text';
 
 export { clean, cleanLines, didYouMean, jsonLine, safeJson, shellWord } from '@sallyport/contract/text';
 
-/** What a name may have meant, and where to look. */
+/** Returns a hint: similar names, and the command that lists all. */
 export function hintFor(text: string, names: Iterable<string>, where: string): string {
   const like = didYouMean(text, names);
   return like === undefined ? where : `${like} ${where}`;
 }
 
-/** Columns that `text` takes in a terminal: combining marks none, wide East Asian characters and emoji two. */
+/** Returns the terminal columns of `text`: none for combining marks, two for wide East Asian characters and emoji. */
 export function displayWidth(text: string): number {
   let width = 0;
   for (const { segment } of new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text))
@@ -16,12 +16,12 @@ export function displayWidth(text: string): number {
   return width;
 }
 
-/** An ISO 8601 moment for people: seconds, UTC. */
+/** Formats an ISO 8601 time for people: seconds, UTC. */
 export function moment(iso: string | null | undefined): string {
   return iso === null || iso === undefined ? '-' : iso.replace('T', ' ').replace(/(\.[0-9]+)?Z$/, 'Z');
 }
 
-/** Bytes in powers of 1024. */
+/** Formats bytes in powers of 1024. */
 export function byteCount(bytes: number): string {
   let value = bytes;
   for (const unit of ['B', 'KiB', 'MiB', 'GiB']) {

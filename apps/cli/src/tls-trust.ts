@@ -2,8 +2,8 @@ import { X509Certificate } from 'node:crypto';
 import { checkServerIdentity, getCACertificates, type PeerCertificate } from 'node:tls';
 
 /**
- * Options of TLS connections that trust certificates in PEM besides those of the system, as the agents do: certificate
- * authorities, or the certificate of the server itself, which is trusted under any name.
+ * Returns TLS options that trust PEM certificates in addition to those of the system, like the agents. The file holds
+ * certificate authorities, or the certificate of the server itself, which is trusted under any name.
  */
 export function trustOf(pem: string) {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];

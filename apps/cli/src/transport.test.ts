@@ -39,7 +39,7 @@ test('login refuses before it asks for the key', async () => {
   assert.doesNotMatch(refused.err, /API key for/);
 });
 
-test('this host itself is spoken to without TLS, and others with --insecure', async (t) => {
+test('a key goes over http:// to this host, and to others only with --insecure', async (t) => {
   const api = await startApi(t);
   const { port } = new URL(api.url);
   assert.equal((await sally(api, ['gateways', 'list', '--url', `http://localhost:${port}`])).code, 0);
@@ -81,7 +81,7 @@ async function startTls(t: TestContext, name = 'localhost'): Promise<{ url: stri
   return { url: `https://localhost:${(server.address() as AddressInfo).port}`, ca };
 }
 
-test('a certificate authority of one’s own is trusted with --ca-file, SALLYPORT_CA_FILE, and after login', async (t) => {
+test('a private certificate authority is trusted with --ca-file, SALLYPORT_CA_FILE, and after login', async (t) => {
   const { url, ca } = await startTls(t);
   const dir = await folder(t);
   const env = { SALLYPORT_API_KEY: API_KEY };
@@ -99,7 +99,7 @@ test('a certificate authority of one’s own is trusted with --ca-file, SALLYPOR
 
   await writeFile(join(dir, 'empty'), 'nothing');
   for (const [file, said] of [
-    ['empty', /holds no certificate/],
+    ['empty', /contains no certificate/],
     ['missing', /no file/],
   ] as const) {
     const wrong = await sally(undefined, [...list, '--ca-file', join(dir, file)], { env });

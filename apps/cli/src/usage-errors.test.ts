@@ -21,7 +21,7 @@ const MISTYPED: readonly (readonly [args: readonly string[], meant: string])[] =
   [['completion', 'zhs'], 'zsh'],
 ];
 
-test('what may have been meant is said for commands, options, words and names alike', async (t) => {
+test('commands, options, words and names get suggestions', async (t) => {
   const api = await startApi(t);
   for (const [args, meant] of MISTYPED) {
     const { err, code } = await sally(api, args);
@@ -30,7 +30,7 @@ test('what may have been meant is said for commands, options, words and names al
   }
 });
 
-test('a command line that cannot be read is one JSON object on standard error with --json', async (t) => {
+test('with --json wrong usage prints one JSON object on standard error', async (t) => {
   const api = await startApi(t);
   const lines = [
     ['gatways', '--json'],

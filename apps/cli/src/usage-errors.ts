@@ -2,9 +2,9 @@ import type { Command, CommanderError, Option } from 'commander';
 import { exitCodes, Finished, usage } from './failure.ts';
 import { didYouMean } from './text.ts';
 
-/** A command line that cannot be read, said like every other failure, with what may have been meant. */
+/** Turns a command line that cannot be parsed into a failure with suggestions. */
 export function usageFailure(error: CommanderError, program: Command, argv: readonly string[]): Error {
-  // Help and version were asked for, or a family was named without a command: its help is printed already.
+  // Help or version was requested, or a family had no command; its help is printed already.
   if (error.exitCode === 0) return new Finished(exitCodes.ok);
   if (error.code === 'commander.help') return new Finished(exitCodes.usage);
   const text = error.message.replace(/^error: /, '');
@@ -15,7 +15,7 @@ export function usageFailure(error: CommanderError, program: Command, argv: read
   return usage(message, like ?? `See: ${pathOf(command)} --help`);
 }
 
-/** The command that the words lead to, as far as they are commands. */
+/** Returns the command that the words lead to, as far as they are commands. */
 export function commandAt(program: Command, argv: readonly string[]): Command {
   let command = program;
   for (const word of argv) {

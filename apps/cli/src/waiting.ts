@@ -1,7 +1,7 @@
 import type { Session } from './session.ts';
 import { clean } from './text.ts';
 
-/** Waits for `work`, with a line on the terminal that says what takes so long. */
+/** Waits for `work` and shows a line on the terminal that names the slow operation. */
 export async function whileWaiting<T>({ io }: Pick<Session, 'io'>, what: string, work: Promise<T>): Promise<T> {
   if (io.stderr.isTTY !== true) return work;
   const start = performance.now();

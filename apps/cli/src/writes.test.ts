@@ -9,7 +9,7 @@ import { sally } from './testing/run.ts';
 
 const lastWrite = (api: ApiServer) => api.seen.filter(({ method }) => method !== 'GET').at(-1);
 
-test('an update of a gateway sends what is required and what changes, on condition', async (t) => {
+test('an update of a gateway sends required and changed fields with If-Match', async (t) => {
   const api = await startApi(t);
   await sally(api, ['gateways', 'update', 'berlin', '--endpoint', '', '--masquerade', 'off']);
   assert.deepEqual(lastWrite(api)?.body, { name: 'berlin', wireguardPort: '51820', endpoint: null, masquerade: false });
@@ -24,7 +24,7 @@ test('--if-match replaces the entity tag that was read', async (t) => {
   assert.equal(lastWrite(api)?.headers['if-match'], '*');
 });
 
-test('intents are sent as intents', async (t) => {
+test('activate, maintenance and offline set the intent', async (t) => {
   const api = await startApi(t);
   for (const [verb, intent] of [
     ['activate', 'ACTIVE'],
@@ -36,7 +36,7 @@ test('intents are sent as intents', async (t) => {
   }
 });
 
-test('an update of a resource keeps the addresses that are not named', async (t) => {
+test('an update of a resource keeps unnamed addresses', async (t) => {
   const api = await startApi(t);
   await sally(api, ['resources', 'update', 'intranet', '--add-address', '10.0.0.6=SSH', '--description', 'new']);
   assert.deepEqual(lastWrite(api)?.body, {
@@ -77,24 +77,26 @@ test('a resource is created, then its gateways are attached in order', async (t)
   assert.deepEqual(attach?.body, { loadBalancingMode: 'MANUAL', gateways: [uuid(12), uuid(11)] });
 });
 
-test('an unknown gateway is found out before the resource is created', async (t) => {
+test('an unknown gateway fails before the resource is created', async (t) => {
   const api = await startApi(t);
   const outcome = await sally(api, ['resources', 'create', 'x', '--address', '10.0.0.5=SSH', '--gateway', 'rome']);
   assert.deepEqual([outcome.code, lastWrite(api)], [3, undefined]);
 });
 
-test('a resource that could not be attached is not lost: its id is told', async (t) => {
+test('a failure to attach a new resource reports its id', async (t) => {
   const api = await startApi(t);
   api.replies.set('saveLoadBalancing', () => problem(409, 'in_use'));
   const outcome = await sally(api, ['resources', 'create', 'x', '--address', '10.0.0.5=SSH', '--gateway', 'berlin']);
   assert.equal(outcome.code, 5);
   assert.match(
     outcome.err,
-    new RegExp(`created with the id ${uuid(41)}, but not attached[\\s\\S]*resources attach ${uuid(41)}`),
+    new RegExp(
+      `created with the id ${uuid(41)}, but attaching its gateways failed[\\s\\S]*resources attach ${uuid(41)}`,
+    ),
   );
 });
 
-test('attach adds behind those that are attached', async (t) => {
+test('attach appends to the attached gateways', async (t) => {
   const api = await startApi(t);
   const { gateways, ...rest } = resource(41, 'intranet');
   api.replies.set('getResource', () => ({ body: { ...rest, gateways: gateways.slice(1) }, headers: { etag: '"4"' } }));
@@ -103,13 +105,13 @@ test('attach adds behind those that are attached', async (t) => {
   assert.equal(lastWrite(api)?.headers['if-match'], '"4"');
 });
 
-test('an update of an address keeps what is not named', async (t) => {
+test('an update of an address keeps unnamed fields', async (t) => {
   const api = await startApi(t);
   await sally(api, ['addresses', 'update', '10.0.0.5', '--address', '10.0.0.9']);
   assert.deepEqual(lastWrite(api)?.body, { address: '10.0.0.9', protocols: [uuid(21)] });
 });
 
-test('an update of a policy keeps flags, rule and lists that are not named', async (t) => {
+test('an update of a policy keeps unnamed flags, rules and lists', async (t) => {
   const api = await startApi(t);
   api.replies.set('getPolicy', () => ({
     body: { ...policy(61, 'staff', 1), allUsers: true },
@@ -129,13 +131,13 @@ test('an update of a policy keeps flags, rule and lists that are not named', asy
   assert.deepEqual([body.devices, body.allUsers, body.description], [[], false, null]);
 });
 
-test('a new policy that can match nothing is pointed out', async (t) => {
+test('a new policy that can match nothing prints a note', async (t) => {
   const api = await startApi(t);
   const { devices: _, resources: __, ...bare } = policy(61, 'staff', 1);
   api.replies.set('createPolicy', () => ({ status: 201, body: bare }));
   const outcome = await sally(api, ['policies', 'create', 'staff', '--allow']);
   assert.deepEqual(lastWrite(api)?.body, { name: 'staff', type: 'PRIVATE', action: true });
-  assert.match(outcome.err, /matches nobody[\s\S]*covers nothing/);
+  assert.match(outcome.err, /matches no device[\s\S]*covers no resource/);
 });
 
 test('move sends the complete new order of the type, without the default policy', async (t) => {
@@ -156,7 +158,7 @@ test('move sends the complete new order of the type, without the default policy'
   assert.equal((await sally(api, ['policies', 'move', 'd', '--top'])).code, 2);
 });
 
-test('moving keeps everything and puts one where it should be', () => {
+test('moving a policy keeps the others and puts it at the given position', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.uuid(), { minLength: 2, maxLength: 8 }), fc.nat(), fc.nat(), (ids, a, b) => {
       const id = ids[a % ids.length] ?? '';
@@ -168,7 +170,7 @@ test('moving keeps everything and puts one where it should be', () => {
   );
 });
 
-test('addresses are the same in any spelling', () => {
+test('addresses compare equal in every spelling', () => {
   const before = [{ address: '2001:db8::1', protocols: ['a'] }];
   const added = [{ address: '2001:0db8:0::1', protocols: ['b'] }];
   assert.deepEqual(changedAddresses(before, added, []), added);

@@ -11,33 +11,35 @@ import {
 import { withHint } from '@sallyport/contract/text';
 import { commandNames, helpOf, isCommandName } from './help.ts';
 
-/** Where a client keeps what is its own. */
+/** Default state directory of the client. */
 export interface Place {
   readonly stateDir: string;
 }
 
-/** How a daemon is to run. Null: as it was told the last time, or the default. */
+/** Settings of a daemon. Null keeps the stored value, or uses the default. */
 export interface Settings {
   /** As typed. */
   readonly controller: string | null;
   readonly insecure: boolean | null;
-  /** Absolute path of certificates to trust besides those of the system. */
+  /** Absolute path of certificates to trust in addition to those of the system. */
   readonly caFile: string | null;
   readonly interface: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace' | null;
 }
 
-/** What a daemon is started with. */
+/** Arguments with which a daemon starts. */
 export interface RunSettings extends Place, Settings {
-  /** Path, `-` for standard input, or null: not given. */
+  /** A path, `-` for standard input, or null when not given. */
   readonly keyFile: string | null;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
+/** The parsed `run` command. */
 export interface RunCommand extends RunSettings {
   readonly kind: 'run';
 }
 
+/** The parsed `up` command. */
 export interface UpCommand extends RunSettings {
   readonly kind: 'up';
   readonly foreground: boolean;
@@ -45,6 +47,7 @@ export interface UpCommand extends RunSettings {
   readonly json: boolean;
 }
 
+/** A parsed command line. */
 export type Command =
   | RunCommand
   | UpCommand
@@ -65,12 +68,14 @@ export type Command =
   | { readonly kind: 'help'; readonly text: string }
   | { readonly kind: 'version' };
 
-/** Same as `clientStateDir` of the contract, which is too much to load for a command that is to be quick. */
+/** Same as `clientStateDir` of the contract, which takes too long to load for a fast command. */
 export const defaultStateDir = '/var/lib/sallyport/client';
+/** Default name of the tunnel interface. */
 export const defaultInterface = 'sallyport1';
 
 /**
- * Reads the command line (without program and script). `caFile`: as the environment names it; an argument wins. Throws UsageError with a sentence that names the argument.
+ * Parses the command line (without program and script). `caFile` is the value of the environment; an argument overrides
+ * it. Throws a UsageError with a sentence that names the argument.
  */
 export function parseCommand(args: readonly string[], caFile: string | null = null): Command {
   const [name = 'help', ...rest] = args;

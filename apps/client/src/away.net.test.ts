@@ -45,7 +45,7 @@ test('without its controller a device starts from what it knows, until the lease
   });
   await world.controller.kill();
   await world.daemon.kill('SIGKILL');
-  // As after a boot: nothing of the tunnel is left but what is on the disk.
+  // As after a boot: only the files on disk are left of the tunnel.
   await world.device.namespace.ip('link', 'del', world.interface);
   assert.equal(await world.answers(), false);
   world.startDaemon([], '\n');

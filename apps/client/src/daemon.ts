@@ -5,6 +5,7 @@ import { ping } from './ping/ping.ts';
 import type { ClientPlane } from './plane/client-plane.ts';
 import { clientStatusOf, type StatusSources } from './state/status.ts';
 
+/** Parts of a running daemon. */
 export interface DaemonParts {
   readonly agent: Agent;
   readonly plane: ClientPlane;
@@ -17,7 +18,7 @@ export interface DaemonParts {
   readonly stop: () => void;
 }
 
-/** What the daemon says of itself. */
+/** Returns the daemon's own status. */
 export function statusNow(parts: DaemonParts): ClientStatus {
   const { agent, plane, about, controller } = parts;
   return clientStatusOf({
@@ -35,7 +36,7 @@ export function statusNow(parts: DaemonParts): ClientStatus {
   });
 }
 
-/** Answers what comes in on the local socket. */
+/** Answers requests on the local socket. */
 export async function answer(parts: DaemonParts, request: LocalRequest): Promise<LocalReply> {
   const { agent, plane, about, controller, caFile } = parts;
   const { items } = agent.session.desired;

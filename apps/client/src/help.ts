@@ -1,11 +1,14 @@
+/** Names of the client's commands. */
 export const commandNames = ['up', 'down', 'ping', 'netcheck', 'run'] as const;
+/** Name of a command. */
 export type CommandName = (typeof commandNames)[number];
 
+/** Returns whether a text is the name of a command. */
 export function isCommandName(text: string): text is CommandName {
   return (commandNames as readonly string[]).includes(text);
 }
 
-/** What a command takes; null: which commands there are. */
+/** Returns the help of a command; null lists the commands. */
 export function helpOf(name: CommandName | null): string {
   return name === null ? overview : `${helps[name]}\n${place}\n${exitCodes}`;
 }

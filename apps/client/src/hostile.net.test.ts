@@ -20,7 +20,7 @@ const routes = [
 ];
 const plain: Offer = { server: evil, address: '192.0.2.2', prefixLength: 24, leaseSeconds: 3600, routes: [] };
 const hostile: Offer = { ...plain, routes };
-/** What a DHCP client of a system does with an offer. */
+/** The script that a DHCP client of a usual system runs for an offer. */
 const script = `#!/bin/sh
 case $1 in bound|renew) ;; *) exit 0 ;; esac
 ip addr replace $ip/$mask dev $interface
@@ -28,7 +28,7 @@ set -- $staticroutes
 while [ $# -ge 2 ]; do ip route replace $1 via $2 dev $interface proto dhcp; shift 2; done
 `;
 
-/** A network that answers for the addresses of others, and counts what is sent to them past the tunnel. */
+/** A network that answers for foreign addresses, and counts the packets sent to them outside of the tunnel. */
 class HostileNetwork {
   readonly world: World;
   readonly namespace: Namespace;
@@ -55,13 +55,13 @@ class HostileNetwork {
     return new HostileNetwork(world, namespace);
   }
 
-  /** Packets to the resource or the public server that this network saw in clear. */
+  /** Returns the number of packets to the resource or the public server that this network saw unencrypted. */
   async leaked(): Promise<number> {
     const listing = JSON.parse(await this.namespace.exec('nft', '-j', 'list', 'counter', 'ip', 'spy', 'leaked'));
     return listing.nftables.find((entry: { counter?: object }) => entry.counter)?.counter.packets;
   }
 
-  /** Has the device take a lease from this network; resolves when its routes are there. */
+  /** Makes the device take a lease from this network; resolves when its routes exist. */
   async lease(wish: Offer): Promise<void> {
     await this.serve(wish);
     await this.udhcpc('-n', '-q').says(/lease of \S+ obtained/);
@@ -85,7 +85,7 @@ class HostileNetwork {
     return Daemon.start([], { cleanup, namespace: device.namespace, wrapper: ['sh', '-c', run] });
   }
 
-  /** Whether an address answers through the tunnel, while nothing of it is seen here. */
+  /** Returns whether an address answers through the tunnel without a packet seen here. */
   async isCarried(address: string): Promise<void> {
     const before = await this.leaked();
     await this.world.reaches(address);
@@ -175,7 +175,7 @@ test('routes that DHCP pushes take nothing out of a split, full or restricted tu
   });
 });
 
-/** Puts items in force, and waits until they are. */
+/** Puts items in force and waits until they are. */
 async function put(world: World, items: readonly StateItem[]): Promise<void> {
   await world.controller.change([...items]);
   const internet = items.find(({ kind }) => kind === 'route');

@@ -7,7 +7,7 @@ import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text'
 import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/signals';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
-// A reader that goes away early ends what is written for it alone; a log without a reader ends nothing.
+// A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
@@ -17,10 +17,10 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await main(process.argv.slice(2));
-// Sockets that are being closed, or a standard input that stays open, must not keep a finished process alive.
+// Closing sockets, or an open standard input, must not keep a finished process alive.
 process.exit();
 
-/** Commands are loaded one by one: most need little, and `up` has to be quick. */
+/** Loads commands one by one: most need little, and `up` must be fast. */
 async function main(args: readonly string[]): Promise<number> {
   let json = args.includes('--json');
   const output = {
@@ -64,8 +64,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Starts in a third of the time. Compiled code is kept beside the program, else with the state, and is taken only from where
- * nobody but us can write.
+ * Enables the compile cache, which cuts the start-up time to a third. The cache is next to the program, else with the
+ * state, and only in a folder that no other user can write to.
  */
 function keepCompiled(stateDir: string): void {
   const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
@@ -106,7 +106,7 @@ async function run(command: RunSettings): Promise<number> {
   delete process.env.SALLYPORT_ENROLMENT_KEY;
   const { createLog, failureOf, stackOf } = await import('@sallyport/agent-runtime');
   const { runClient } = await import('./commands/run.ts');
-  // A daemon that is killed could not do it at its end.
+  // The daemon may be killed, so this cannot wait until its end.
   setTimeout(flushCompileCache, 2_000).unref();
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
   process.on('uncaughtException', (error) => {

@@ -15,7 +15,7 @@ test('a path that silently loses full packets shows in status and netcheck, with
   const mtuOf = ({ gateways }: Awaited<ReturnType<World['status']>>) => gateways.find((one) => one.id === id)?.mtu;
   const well = await world.is('the path to be measured', (status) => mtuOf(status) === 1280);
   assert.deepEqual(well.notes, []);
-  // A switch drops what is too long for a port, and says nothing.
+  // A switch silently drops packets that are too long for a port.
   await world.switch.ip('link', 'set', 'gw1', 'mtu', '1300');
   const check = await world.ask({ op: 'netcheck' });
   assert.equal(check.type, 'netcheck');

@@ -70,7 +70,7 @@ test('a full tunnel that is dead does not keep the controller away, which alone 
   skip,
 }, async (t) => {
   const world = await World.create(t);
-  // The controller is where only the default route leads: through the tunnel, were it not for the exception.
+  // Only the default route leads to the controller. Without the exception it would lead through the tunnel.
   const { namespace } = world.device;
   await namespace.ip('addr', 'del', '192.0.2.2/24', 'dev', 'eth0');
   await namespace.ip('addr', 'add', '192.0.2.2/32', 'dev', 'eth0');

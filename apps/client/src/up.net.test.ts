@@ -116,7 +116,7 @@ test('sally up that is interrupted twice says how to go on, and leaves a daemon 
   await writeFile(keyFile, world.key, { mode: 0o600 });
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
-  // Nothing listens there, so it waits.
+  // No server listens there, so the command waits.
   const where = ['--controller', 'http://192.0.2.10:9', '--insecure', '--interface', world.interface];
   const args = ['up', '--state-dir', world.stateDir, ...where, '--enrolment-key-file', keyFile];
   const up = Daemon.start([mainProgram, ...args], { cleanup, namespace: world.device.namespace });

@@ -7,7 +7,7 @@ type Policy = Explanation['policies'][number];
 type Condition = NonNullable<Policy['conditions']>[number];
 type Gateway = Explanation['gateways'][number];
 
-/** Each explanation as a walk from the first policy to the gateway that carries the traffic. */
+/** Formats each explanation from the first policy to the gateway that carries the traffic. */
 export function renderExplanations(
   session: Pick<Session, 'colour'>,
   answers: readonly Explanation[],
@@ -26,7 +26,7 @@ function render(colour: boolean, answer: Explanation, from: string, to: string):
     `${mark(answer.allowed ? 'yes' : 'no', colour)} ${clean(who)} → ${clean(to)}: ${verdict}; ${clean(answer.reason)}`,
     `  At ${moment(answer.at)}, ${until}.${resources === '' ? '' : ` Resources: ${resources}`}`,
     ...section(
-      'Policies, as they were walked',
+      'Policies, in the order of evaluation',
       answer.policies.flatMap((policy) => policyLines(policy, colour)),
     ),
     ...section(
@@ -69,9 +69,9 @@ function gatewayLines({ name, status, chosen, reason, applied }: Gateway, colour
 }
 
 const APPLIED: Readonly<Record<Gateway['applied'], readonly [Kind, string]>> = {
-  agrees: ['yes', 'what is in force there gives the same answer'],
-  differs: ['no', 'what is in force there gives another answer right now'],
-  unknown: ['none', 'what is in force there is not known'],
+  agrees: ['yes', 'the configuration in force there gives the same answer'],
+  differs: ['no', 'the configuration in force there gives another answer right now'],
+  unknown: ['none', 'the configuration in force there is not known'],
 };
 
 type Kind = 'yes' | 'no' | 'none';

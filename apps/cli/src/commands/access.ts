@@ -31,34 +31,32 @@ Examples:
   sally access matrix --resource intranet
   sally access matrix --json | jq -r .device.name`;
 
-/** `sally access …` */
+/** Adds `sally access …`. */
 export function addAccess(program: Command, session: Session): void {
   const group = program
     .command('access')
-    .description('why something is allowed or not, and who can reach what')
+    .description('check why access is allowed or denied, and list who can reach what')
     .addHelpText('after', EXAMPLES);
   group
     .command('explain')
     .usage('[options] (DEVICE | --user USER) DESTINATION[:PORT]')
-    .argument('<from>', 'device, by name or id; left out with --user')
-    .argument('[destination]', 'IP address or resource, with or without port')
-    .description('walk the policies for one connection and say why it is allowed or not')
-    .option('--user <user>', 'e-mail address or id: asked for each of the user’s devices')
-    .addOption(
-      choice('--protocol <protocol>', 'TCP with a port and ICMP without when left out', ['TCP', 'UDP', 'ICMP']),
-    )
+    .argument('<from>', 'device, by name or id; omitted with --user')
+    .argument('[destination]', 'IP address or resource, with or without a port')
+    .description('check why one connection is allowed or denied')
+    .option('--user <user>', 'e-mail address or id; checks each of the user’s devices')
+    .addOption(choice('--protocol <protocol>', 'default: TCP with a port, ICMP without', ['TCP', 'UDP', 'ICMP']))
     .option('--port <port>', 'port of the destination')
-    .option('--at <moment>', 'ask for another moment than now: 2026-12-24T18:00:00Z')
+    .option('--at <moment>', 'check at another time, such as 2026-12-24T18:00:00Z')
     .action(async (from: string, destination: string | undefined, flags: ExplainFlags) =>
       explain(session, from, destination, flags),
     );
   group
     .command('matrix')
-    .description('list who can reach what; with --json one line per pair, as it comes')
-    .addOption(repeated('--device <device>', 'only this one, by name or id'))
+    .description('list who can reach what; with --json, stream one line per pair')
+    .addOption(repeated('--device <device>', 'only this device, by name or id'))
     .addOption(repeated('--user <user>', 'only devices of this user'))
-    .addOption(repeated('--resource <resource>', 'only this one'))
-    .addOption(repeated('--gateway <gateway>', 'only by way of this one'))
+    .addOption(repeated('--resource <resource>', 'only this resource'))
+    .addOption(repeated('--gateway <gateway>', 'only through this gateway'))
     .action(async (flags: MatrixFlags) => matrix(session, flags));
 }
 
@@ -91,7 +89,7 @@ const words = (target: Target | undefined): string =>
 
 function momentOf(text: string): string {
   const time = Date.parse(text);
-  if (Number.isNaN(time)) throw usage(`Not a moment: ${text}`, 'It looks like 2026-12-24T18:00:00Z.');
+  if (Number.isNaN(time)) throw usage(`Not a time: ${text}`, 'Give a time such as 2026-12-24T18:00:00Z.');
   return new Date(time).toISOString();
 }
 

@@ -15,20 +15,20 @@ import {
 } from '../settings.ts';
 import { given } from './options.ts';
 
-/** `sally login`, `sally logout` */
+/** Adds `sally login` and `sally logout`. */
 export function addAccount(program: Command, session: Session): void {
   program
     .command('login')
-    .description('try an API key and store it with the address, for this user')
+    .description('check an API key, and store it with the address for this user')
     .addHelpText(
       'after',
-      '\nThe key is asked for, or read from standard input:\n  sally login --url https://vpn.example.com < key-file',
+      '\nThe command asks for the key, or reads it from standard input:\n  sally login --url https://vpn.example.com < key-file',
     )
     .action(async () => login(session));
   program
     .command('logout')
     .description('forget the stored address and API key')
-    .action(async () => session.note(`Nothing is stored in ${await removeStored(session.io.env)} any more.`));
+    .action(async () => session.note(`No connection is stored in ${await removeStored(session.io.env)} any longer.`));
 }
 
 async function login(session: Session): Promise<void> {
@@ -39,10 +39,10 @@ async function login(session: Session): Promise<void> {
   const { insecure, ca, caFile } = await resolveTransport(flags, io.env);
   checkEncrypted(url, insecure);
   const typed = io.stdin.isTTY === true ? await readHidden(io, `API key for ${url}: `) : await readAll(io.stdin);
-  const apiKey = checkApiKey(typed, io.stdin.isTTY === true ? 'What was typed' : 'Standard input');
+  const apiKey = checkApiKey(typed, io.stdin.isTTY === true ? 'The typed text' : 'Standard input');
   await createClient({ url, basePath, apiKey, insecure, ...given({ ca }) }).call('listGateways');
   const path = await writeStored(io.env, { url, basePath, apiKey, ...given({ caFile }) });
-  session.note(`Signed in to ${url}. Stored in ${path} (readable by you alone).`);
+  session.note(`Signed in to ${url}. Stored in ${path} (only you can read it).`);
   if (io.env.npm_command === 'exec')
-    session.note('To type `sally` instead of `npx sally`, which is faster as well: sudo bin/sally install-path');
+    session.note('To type `sally` instead of `npx sally`, which is also faster: sudo bin/sally install-path');
 }

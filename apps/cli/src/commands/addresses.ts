@@ -10,7 +10,7 @@ import { repeated, writes } from './options.ts';
 
 type Address = ResponseBody<'getAddress'>;
 
-/** `sally addresses …` */
+/** Adds `sally addresses …`. */
 export function addAddresses(program: Command, session: Session): void {
   const group = program.command('addresses').alias('address').description('addresses of resources');
   group
@@ -20,7 +20,7 @@ export function addAddresses(program: Command, session: Session): void {
       const answer = await (await session.api()).call('listAddresses');
       session.show(answer, (addresses) =>
         addresses.length === 0
-          ? 'There is no address yet. They come with a resource: sally resources create --help\n'
+          ? 'There are no addresses yet. Create a resource with an address: sally resources create --help\n'
           : session.table(addressColumns, addresses),
       );
     });
@@ -44,22 +44,23 @@ export function addAddresses(program: Command, session: Session): void {
       const answer = await api.call('listAddressGateways', { params: { id } });
       session.show(answer, (gateways) =>
         gateways.length === 0
-          ? 'No gateway carries it. Attach one: sally resources attach RESOURCE GATEWAY\n'
+          ? 'No gateway carries this address. Attach one: sally resources attach RESOURCE GATEWAY\n'
           : session.table(gatewayColumns, gateways),
       );
     });
   addWrites(group, session);
 }
 
+/** Columns of the table of addresses. */
 export const addressColumns: readonly Column<Address>[] = [
   { heading: 'ADDRESS', cell: (a) => a.address },
   { heading: 'PROTOCOLS', cell: (a) => a.protocols.map(({ name }) => name).join(', ') },
   { heading: 'TYPE', cell: (a) => a.type },
-  { heading: 'ENFORCED', cell: (a) => (a.isIp ? 'yes' : 'no: names are not resolved yet') },
+  { heading: 'ENFORCED', cell: (a) => (a.isIp ? 'yes' : 'no: Sallyport does not resolve names yet') },
   { heading: 'ID', cell: (a) => a.id },
 ];
 
-/** The entity tag on a line of its own, under a table. */
+/** Returns the entity tag as a line below a table. */
 function etagLine(session: Session, etag: string | undefined): string {
   return etag === undefined ? '' : `\n${session.details([['ETag', etag]])}`;
 }
@@ -70,11 +71,11 @@ function addWrites(group: Command, session: Session): void {
     .argument('<address>', 'address or id')
     .description('change an address or its protocols and keep the rest')
     .option('--address <address>', 'IPv4, IPv6 or CIDR')
-    .addOption(repeated('--protocol <protocol>', 'all its protocols from now on, by name or id'));
+    .addOption(repeated('--protocol <protocol>', 'replace all its protocols, by name or id'));
   writes(update, 'updateAddress').action(
     async (text: string, flags: WriteFlags & { address?: string; protocol?: string[] }) => {
       if (flags.address === undefined && flags.protocol === undefined)
-        throw usage('Nothing to change is named', 'Give --address or --protocol.');
+        throw usage('No change is named', 'Give --address or --protocol.');
       const api = await session.api();
       const id = await resolveId(api, kinds.address, text);
       const before = await api.call('getAddress', { params: { id } });
@@ -90,7 +91,7 @@ function addWrites(group: Command, session: Session): void {
   const remove = group
     .command('delete')
     .argument('<address>', 'address or id')
-    .description('take an address out of its resource');
+    .description('delete an address from its resource');
   writes(remove, 'deleteAddress').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.address, text);
     const answer = await session.write('deleteAddress', flags, { params: { id } });

@@ -15,18 +15,19 @@ interface Filters {
   readonly object?: string;
 }
 
-/** `sally audit …` */
+/** Adds `sally audit …`. */
 export function addAudit(program: Command, session: Session): void {
   const group = program.command('audit').description('who changed what, and who signed in');
   filters(group.command('list').description('list audit events, newest first'))
-    .option('--limit <n>', 'how many at most', '50')
+    .option('--limit <n>', 'list at most this many', '50')
     .option('--offset <n>', 'skip this many first')
     .action(async ({ limit, offset, ...flags }: Filters & { limit?: string; offset?: string }) => {
       const query = { ...queryOf(session, flags), ...given({ limit, offset }) };
       const answer = await (await session.api()).call('listAuditEvents', { query });
       session.show(answer, ({ data, total }) => {
-        const more = total > data.length ? `${data.length} of ${total} events; more with --limit and --offset\n` : '';
-        return data.length === 0 ? 'No event here.\n' : session.table(columns, data) + more;
+        const more =
+          total > data.length ? `${data.length} of ${total} events; see more with --limit and --offset\n` : '';
+        return data.length === 0 ? 'No events found.\n' : session.table(columns, data) + more;
       });
     });
   filters(group.command('export').description('print audit events as JSON lines, oldest first')).action(
@@ -37,18 +38,18 @@ export function addAudit(program: Command, session: Session): void {
   );
   group
     .command('verify')
-    .description('work the hash chain out again; exit code 1 when an event was removed or edited')
+    .description('check the hash chain; exit code 1 when an event was removed or edited')
     .action(async () => verify(session));
 }
 
 function filters(command: Command): Command {
   return command
-    .option('--from <when>', 'a moment (2026-11-01T00:00:00Z) or a span back from now (7d, 12h)')
+    .option('--from <when>', 'a time (2026-11-01T00:00:00Z) or a span back from now (7d, 12h)')
     .option('--to <when>', 'likewise')
     .option('--actor <text>', 'who')
-    .option('--action <text>', 'what was done')
-    .option('--kind <kind>', 'to what kind of object')
-    .option('--object <id>', 'to which object');
+    .option('--action <text>', 'the action')
+    .option('--kind <kind>', 'the kind of object')
+    .option('--object <id>', 'the object, by id');
 }
 
 function queryOf(session: Session, { from, to, ...rest }: Filters) {
@@ -56,14 +57,17 @@ function queryOf(session: Session, { from, to, ...rest }: Filters) {
   return given({ ...rest, from: momentBack('--from', from, now), to: momentBack('--to', to, now) });
 }
 
-/** ISO 8601 moment out of a moment or a span back from now. */
+/** Converts a time or a span back from now to ISO 8601. */
 function momentBack(option: string, text: string | undefined, now: Date): string | undefined {
   if (text === undefined) return undefined;
   const span = /^([1-9][0-9]{0,4})([dh])$/.exec(text);
   const time =
     span === null ? Date.parse(text) : now.getTime() - Number(span[1]) * (span[2] === 'd' ? 86_400_000 : 3_600_000);
   if (Number.isNaN(time))
-    throw usage(`${option} takes a moment or span, not ${text}`, 'It looks like 2026-11-01T00:00:00Z, 7d or 12h.');
+    throw usage(
+      `${option} takes a time or a span, not ${text}`,
+      'Give a value such as 2026-11-01T00:00:00Z, 7d or 12h.',
+    );
   return new Date(time).toISOString();
 }
 

@@ -11,18 +11,18 @@ interface FollowFlags {
   readonly limit?: string;
 }
 
-/** `sally changes …` */
+/** Adds `sally changes …`. */
 export function addChanges(program: Command, session: Session): void {
-  const group = program.command('changes').description('what changes, as it changes');
+  const group = program.command('changes').description('follow changes as they happen');
   group
     .command('follow')
-    .description('print changes as they happen, until stopped; a broken connection is taken up again where it broke')
-    .option('--since <revision>', 'begin behind this revision; with now when left out')
+    .description('print changes until stopped; a broken connection resumes where it broke')
+    .option('--since <revision>', 'start after this revision (default: now)')
     .option('--limit <n>', 'stop after this many events')
     .action(async (flags: FollowFlags) => follow(session, flags));
 }
 
-/** Waits between attempts: first and longest, in milliseconds. */
+/** Delays between attempts: the first and the longest, in milliseconds. */
 const RETRY_MS = { first: 500, longest: 30_000 };
 
 async function follow(session: Session, flags: FollowFlags): Promise<void> {
@@ -46,12 +46,15 @@ async function follow(session: Session, flags: FollowFlags): Promise<void> {
       }
     } catch (error) {
       if (!mayResume(error, lastEventId)) throw error;
-      session.note(`sally: ${error.message}. Going on behind revision ${clean(lastEventId ?? '')}.`);
+      session.note(`sally: ${error.message}. Resuming after revision ${clean(lastEventId ?? '')}.`);
     }
   }
 }
 
-/** What broke is taken up again once something was seen; a refusal, or an address that never answered, is not. */
+/**
+ * Returns whether to reconnect. A stream resumes once it has delivered an event; a refusal or an address that never
+ * answered does not.
+ */
 function mayResume(error: unknown, lastEventId: string | undefined): error is Failure {
   return error instanceof Failure && error.exitCode === exitCodes.unreachable && lastEventId !== undefined;
 }

@@ -3,8 +3,8 @@ import { type ExitCode, exitCodes, Failure, Finished } from '../failure.ts';
 import type { Session } from '../session.ts';
 
 /**
- * `sally up`, `down`, `ping`, `netcheck`: a program of their own, which `bin/sally` starts without going through here. They
- * stand here for the help and for completion, and for whoever writes options of `sally` before them.
+ * Adds `sally up`, `down`, `ping` and `netcheck` to help and completion. They are a separate program, which `bin/sally`
+ * starts directly. These entries also catch options of `sally` written before the command.
  */
 export function addClient(program: Command, session: Session): void {
   const add = (name: string, description: string, options: readonly string[]): Command => {
@@ -26,14 +26,14 @@ export function addClient(program: Command, session: Session): void {
     '--log-level <level>',
   ]);
   add('down', 'disconnect this host, and undo everything', ['--forget']);
-  add('ping', 'ask a resource, a gateway or an address through the tunnel', ['-c, --count <n>', '-W, --timeout <s>']);
-  add('netcheck', 'say what the network around this host lets through', ['--controller <url>', '--ca-file <file>']);
+  add('ping', 'ping a resource, a gateway or an address through the tunnel', ['-c, --count <n>', '-W, --timeout <s>']);
+  add('netcheck', 'check what the network around this host lets through', ['--controller <url>', '--ca-file <file>']);
 }
 
 async function runClient(name: string, command: Command, session: Session): Promise<void> {
   const { runClient: start, argv } = session.io;
   if (start === undefined || argv === undefined) {
-    throw new Failure(exitCodes.usage, `sally ${name} is a program of its own`, {
+    throw new Failure(exitCodes.usage, `sally ${name} is a separate program`, {
       hint: `Start it as bin/sally ${name}.`,
     });
   }

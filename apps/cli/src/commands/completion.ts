@@ -4,7 +4,7 @@ import { usage } from '../failure.ts';
 import type { Session } from '../session.ts';
 import { hintFor } from '../text.ts';
 
-/** `sally completion` */
+/** Adds `sally completion`. */
 export function addCompletion(program: Command, session: Session): void {
   program
     .command('completion')
@@ -26,7 +26,7 @@ Examples:
     });
 }
 
-/** What can be typed behind each command, by the words that lead there; aliases lead there as well. */
+/** Returns the words that may follow each command, keyed by the path to it; aliases count as paths as well. */
 function completionWords(program: Command): CompletionWords {
   const words: [string, string[]][] = [];
   const walk = (command: Command, paths: readonly string[]): void => {

@@ -26,30 +26,30 @@ interface ApplyFlags {
 }
 
 const APPLY_HELP = `
-A plan is made and shown first: what it would create, update, delete and put in order. What the file does not name is
-left alone, unless --prune is given: then what a section of the file does not name is deleted. The first failure ends
-it; running it again goes on from there. A second run changes nothing.
+The command first shows a plan: objects to create, update, delete and put in order. Objects that the file omits stay.
+With --prune, objects that a section of the file omits are deleted. The first failure stops the command; the next run
+continues from there. A second run changes nothing.
 
-With --dry-run the exit code is 0 when there is nothing to do, and ${exitCodes.differs} when there is.
+With --dry-run, the exit code is 0 when there is nothing to do, and ${exitCodes.differs} when there is.
 
 Examples:
   sally export -f tenant.yaml
   sally apply -f tenant.yaml --dry-run
   sally apply -f tenant.yaml --prune --yes`;
 
-/** `sally export`, `sally apply` */
+/** Adds `sally export` and `sally apply`. */
 export function addDeclared(program: Command, session: Session): void {
   program
     .command('export')
-    .description('write what is declared in this tenant as a file: no devices, no secrets; with --json as JSON')
-    .option('-f, --file <file>', 'where to; - is standard output', '-')
+    .description('write the declared state of this tenant to a file, without devices and secrets; with --json as JSON')
+    .option('-f, --file <file>', 'file to write; - is standard output', '-')
     .option('--force', 'replace the file')
     .action(async (flags: ExportFlags) => exportTo(session, flags));
   program
     .command('apply')
-    .description('bring this tenant to what a file declares: plan, ask, carry out')
-    .requiredOption('-f, --file <file>', 'what to read; - is standard input')
-    .option('--prune', 'delete what the sections of the file do not name')
+    .description('bring this tenant to the state that a file declares: plan, confirm, carry out')
+    .requiredOption('-f, --file <file>', 'file to read; - is standard input')
+    .option('--prune', 'delete objects that the sections of the file omit')
     .option('-y, --yes', 'do not ask')
     .option('--dry-run', 'show the plan and write nothing')
     .addHelpText('after', APPLY_HELP)
@@ -61,12 +61,12 @@ async function exportTo(session: Session, { file = '-', force }: ExportFlags): P
   const text = session.json ? jsonLine(exportedValue(tenant)) : exportTenant(tenant);
   if (file === '-') return void session.out(text);
   await writeSecret(file, text, { replace: force === true });
-  session.note(`Wrote ${file} (readable by you alone).`);
+  session.note(`Wrote ${file} (only you can read it).`);
 }
 
 async function apply(session: Session, flags: ApplyFlags): Promise<void> {
   const { file, yes = false, dryRun = false, prune = false } = flags;
-  if (session.json && !yes && !dryRun) throw usage('With --json nothing is asked', 'Give --yes or --dry-run.');
+  if (session.json && !yes && !dryRun) throw usage('--json does not ask for confirmation', 'Give --yes or --dry-run.');
   const text = file === '-' ? await readAll(session.io.stdin) : await readText(file);
   if (text === undefined) throw usage(`There is no file ${file}`);
   const name = file === '-' ? 'standard input' : basename(file);
@@ -86,15 +86,15 @@ function reportDryRun(session: Session, steps: readonly Step[]): void {
   if (session.json) session.out(planJson(steps, false));
   else session.out('Nothing was written.\n');
   if (steps.length > 0)
-    throw new Failure(exitCodes.differs, 'The tenant is not as the file says', {
-      hint: 'Without --dry-run it is brought there.',
+    throw new Failure(exitCodes.differs, 'The tenant differs from the file', {
+      hint: 'Run the command without --dry-run to apply the file.',
     });
 }
 
 async function confirm(session: Session, steps: number): Promise<void> {
   if (session.io.stdin.isTTY !== true)
     throw usage(
-      'There is no terminal to ask on, so nothing was written',
+      'There is no terminal for the confirmation, so nothing was written',
       'Give --yes to carry the plan out, or --dry-run to see it.',
     );
   const answer = await ask(session.io, `Carry out ${steps === 1 ? 'this step' : `these ${steps} steps`}? [y/N] `);

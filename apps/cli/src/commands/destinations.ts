@@ -6,7 +6,7 @@ import { kinds, resolveId } from '../resolve.ts';
 import { clean } from '../text.ts';
 import { count } from './options.ts';
 
-/** Where a connection goes. */
+/** Destination of a connection. */
 export type Target = Pick<RequestBody<'explainAccess'>, 'destination' | 'protocol' | 'port'>;
 
 interface Flags {
@@ -14,21 +14,21 @@ interface Flags {
   readonly port?: string;
 }
 
-/** Whether a text is an IP address, with or without port, and so cannot be the name of a resource. */
+/** Returns whether a text is an IP address, with or without a port. Such a text is never the name of a resource. */
 export function isAddress(text: string): boolean {
   const found = parseEndpoint(text);
   return found !== null && parseAddress(found.host) !== null;
 }
 
-/** `10.0.0.5:443`, `[fd00::5]:22`, or an address with `--port` and `--protocol`. */
+/** Parses `10.0.0.5:443`, `[fd00::5]:22`, or an address with `--port` and `--protocol`. */
 export function destinationOf(text: string, flags: Flags): Target {
   const found = parseEndpoint(text);
   if (found === null || parseAddress(found.host) === null)
-    throw usage(`Not an IP address: ${text}`, 'It looks like 10.0.0.5:443, 10.0.0.5 or [fd00::5]:22');
+    throw usage(`Not an IP address: ${text}`, 'Give an address such as 10.0.0.5:443, 10.0.0.5 or [fd00::5]:22');
   return targetAt(found.host, portOf(found.port, flags), flags);
 }
 
-/** A connection to each address of a resource on each of its ports, or on the one that is named. */
+/** Returns a connection to each address of a resource on each of its ports, or on the given port only. */
 export async function resourceTargets(api: Client, text: string, flags: Flags): Promise<Target[]> {
   const [, name = text, typed] = /^(.+):([0-9]{1,5})$/.exec(text) ?? [];
   const port = portOf(typed === undefined ? null : Number(typed), flags);
@@ -37,12 +37,12 @@ export async function resourceTargets(api: Client, text: string, flags: Flags): 
   const targets = body.addresses.flatMap((address) => targetsOf(address, port, flags));
   if (targets.length === 0)
     throw usage(
-      `${clean(body.name)} has no IP address to ask about`,
-      'Names are not resolved yet: give an IP address.',
+      `${clean(body.name)} has no IP address to check`,
+      'Sallyport does not resolve names yet: give an IP address.',
     );
   if (targets.length <= MOST) return targets;
   throw usage(
-    `${clean(body.name)} has ${targets.length} addresses and ports, which is too many to ask about at once`,
+    `${clean(body.name)} has ${targets.length} addresses and ports, which is too many for one check`,
     'Name one: sally access explain DEVICE ADDRESS:PORT',
   );
 }
@@ -66,7 +66,7 @@ function targetsOf(
   return [...new Map(targets.map((target) => [JSON.stringify(target), target])).values()];
 }
 
-/** The address, or the first one of a network; null for a name. */
+/** Returns the address, or the first address of a network; null for a name. */
 function firstAddress(text: string): string | null {
   const range = parsePrefix(text);
   return range === null ? null : formatAddress({ family: range.family, value: range.first });

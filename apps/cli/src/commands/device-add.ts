@@ -16,7 +16,7 @@ import { given } from './options.ts';
 interface AddFlags {
   readonly out?: string;
   readonly force?: boolean;
-  /** Undefined: where standard output is a terminal. */
+  /** Undefined shows the code when standard output is a terminal. */
   readonly qr?: boolean;
   readonly publicKey?: string;
   readonly hardwareId?: string;
@@ -25,59 +25,60 @@ interface AddFlags {
 }
 
 const EXAMPLES = `
-The private key is made on this machine and never leaves it: the controller gets the public key alone.
-The QR code holds the private key; it is shown where standard output is a terminal, or with --qr.
+The private key is created on this machine and never leaves it: the controller gets only the public key.
+The QR code contains the private key; it is shown when standard output is a terminal, or with --qr.
 
 Examples:
   sally device add anna-phone
   sally device add server --out /etc/wireguard/sally.conf --no-qr
   sally device add router --public-key "$(wg pubkey < private.key)"`;
 
-/** `sally device add` */
+/** Adds `sally device add`. */
 export function addDeviceAdd(group: Command, session: Session): void {
   group
     .command('add')
     .alias('create')
     .argument('<name>')
-    .description('make a key here, register the device, and write a configuration for any WireGuard app')
+    .description('create a key here, register the device, and write a configuration for any WireGuard app')
     .option(
       '--out <file>',
       'where to write the configuration, 0600 (./NAME.conf, in a git work tree ~/.config/sallyport/devices/NAME.conf; - is standard output)',
     )
     .option('--force', 'replace the file')
-    .option('--qr', 'show the QR code also where standard output is no terminal')
+    .option('--qr', 'show the QR code even when standard output is no terminal')
     .option('--no-qr', 'show no QR code')
-    .option('--public-key <key>', 'register a key that was made elsewhere; no file is written')
-    .option('--hardware-id <text>', 'made from the key when left out')
+    .option('--public-key <key>', 'register an existing key; no file is written')
+    .option('--hardware-id <text>', 'default: derived from the key')
     .option(...noIpv6Option)
-    .option('--owner <user>', 'user it belongs to, by e-mail address or id')
+    .option('--owner <user>', 'owner, by e-mail address or id')
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, flags: AddFlags) =>
       flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags),
     );
 }
 
+/** The option that leaves IPv6 addresses out of a configuration. */
 export const noIpv6Option = [
   '--no-ipv6',
-  'a configuration without IPv6 addresses, for hosts where IPv6 is switched off and wg-quick stops at them',
+  'omit IPv6 addresses, for hosts without IPv6, where wg-quick would fail',
 ] as const;
 
-/** The part of a call for the configuration that says whether it has IPv6 addresses. */
+/** Returns the parameters of a call for a configuration with or without IPv6 addresses. */
 export const configurationQuery = (ipv6: boolean | undefined) => (ipv6 === false ? { query: { ipv6: 'false' } } : {});
 
-/** Says what the configuration leaves out of the tunnel. */
+/** Prints which networks the configuration leaves outside of the tunnel. */
 export function sayNotes(session: Session, { notes = [] }: ResponseBody<'getDeviceConfiguration'>): void {
   for (const note of notes) session.note(`Note: ${clean(note)}`);
 }
 
-/** Says what to do when no gateway carries anything for a device. */
+/** Prints how to give a device access when no gateway carries anything for it. */
 export function sayWhenIdle(session: Session, name: string, text: string): void {
   if (carriesAnything(text)) return;
   const device = shellWord(clean(name));
   session.note(
     [
       '',
-      'Nothing is reachable for this device yet: no policy gives it a resource that an enrolled gateway carries.',
+      'This device reaches nothing yet: no policy gives it a resource that an enrolled gateway carries.',
       'What it takes:',
       '  sally resources create RESOURCE --address ADDRESS --protocol PROTOCOL --gateway GATEWAY',
       `  sally policies create POLICY --allow --device ${device} --resource RESOURCE`,
@@ -88,16 +89,16 @@ export function sayWhenIdle(session: Session, name: string, text: string): void 
 
 async function addWithNewKey(session: Session, name: string, flags: AddFlags): Promise<void> {
   const toStdout = flags.out === '-';
-  if (toStdout && session.json) throw usage('--out - and --json both want standard output');
+  if (toStdout && session.json) throw usage('--out - and --json both use standard output');
   const { path, elsewhere } =
     flags.out === undefined ? await newPath(name, session.io.env) : { path: resolve(flags.out), elsewhere: false };
   if (!toStdout && flags.force !== true && (await exists(path)))
-    throw new Failure(exitCodes.conflict, `${path} exists already`, {
+    throw new Failure(exitCodes.conflict, `${path} already exists`, {
       hint: 'Give --force to replace it, or --out FILE for another.',
     });
   const owner = await ownerId(session, flags);
   const privateKey = privateKeyFrom(session.io.randomBytes(KEY_BYTES));
-  // Stored before the device is registered: no crash in between can leave a device without its key.
+  // The key is stored before the device is registered. A crash in between cannot leave a device without its key.
   if (elsewhere) await makePrivateFolder(dirname(path));
   const staged = toStdout ? undefined : await stageSecret(path, `[Interface]\nPrivateKey = ${privateKey}\n`);
   const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags, owner), staged);
@@ -114,7 +115,7 @@ async function addWithNewKey(session: Session, name: string, flags: AddFlags): P
 
 async function addForeign(session: Session, name: string, flags: AddFlags): Promise<void> {
   if (flags.out !== undefined || flags.qr === true)
-    throw usage('With --public-key there is no private key here to write or show', 'See: sally device config --help');
+    throw usage('With --public-key, there is no private key to write or show', 'See: sally device config --help');
   const owner = await ownerId(session, flags);
   const device = await register(session, bodyOf(name, flags.publicKey ?? '', flags, owner), undefined);
   showDevice(session, device);
@@ -168,23 +169,25 @@ function report(
   else if (path === undefined) session.out(text);
   else session.out(`Added device ${clean(name)} (${id}) with the addresses ${overlayAddresses.join(', ') || '-'}.\n`);
   if (path !== undefined)
-    session.note(`Its configuration, with the private key, is in ${path} (readable by you alone).`);
+    session.note(`Its configuration, with the private key, is in ${path} (only you can read it).`);
   const mayShow = !session.json && path !== undefined;
   if (mayShow && (flags.qr ?? session.io.stdout.isTTY === true)) {
-    session.out('\nFor a phone, scan this in its WireGuard app (whoever sees it can be this device):\n\n');
+    session.out(
+      '\nFor a phone, scan this code in its WireGuard app. It contains the private key; show it to no one else.\n\n',
+    );
     session.out(qrCode(text, session));
   }
   sayWhenIdle(session, name, text);
 }
 
-/** The device is registered and its key is on the disk: nothing is lost, say how to go on. */
+/** Fails with the way to continue: the device is registered and its key is on the disk, so nothing is lost. */
 function unfinished(error: unknown, id: string, staged: StagedSecret, path: string, flags: AddFlags): unknown {
   if (!(error instanceof Failure)) return error;
   return new Failure(
     error.exitCode,
     `The device was registered, but its configuration is not in ${path}: ${error.message}`,
     {
-      hint: `Its private key is in ${staged.path}. Go on with:\n  sally device config ${id}${ipv6Flag(flags)} --private-key-file ${shellWord(staged.path)} --out FILE`,
+      hint: `Its private key is in ${staged.path}. Continue with:\n  sally device config ${id}${ipv6Flag(flags)} --private-key-file ${shellWord(staged.path)} --out FILE`,
     },
   );
 }

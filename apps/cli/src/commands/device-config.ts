@@ -21,44 +21,44 @@ interface ConfigFlags {
   readonly qr?: boolean;
   readonly privateKeyFile?: string;
   readonly check?: string;
-  /** Undefined: as in the stored file, else with IPv6. */
+  /** Undefined follows the stored file, or includes IPv6 when no file is stored. */
   readonly ipv6?: boolean;
 }
 
-/** The device and what the controller says of it now. */
+/** The device and its present configuration. */
 interface Present {
   readonly device: Device;
   readonly configuration: Answer<Configuration>;
 }
 
 const EXAMPLES = `
-Without --out it is printed with a placeholder where the private key goes.
-With --out the private key comes from --private-key-file, else from FILE itself, else from ./NAME.conf,
+Without --out, the configuration is printed with a placeholder for the private key.
+With --out, the private key comes from --private-key-file, else from FILE itself, else from ./NAME.conf,
 else from ~/.config/sallyport/devices/NAME.conf.
-A stored file without IPv6 addresses is checked and renewed without them, unless --ipv6 is given.
+A stored file without IPv6 addresses stays without them, unless --ipv6 is given.
 
 Examples:
   sally device config anna-phone --check anna-phone.conf
   sally device config server --no-ipv6 --out server.conf
   sally device config anna-phone --out anna-phone.conf`;
 
-/** `sally device config` */
+/** Adds `sally device config`. */
 export function addDeviceConfig(group: Command, session: Session): void {
   group
     .command('config')
     .argument('<device>', 'name or id')
-    .description('show the present configuration and its revision, renew a stored one, or check it')
-    .option('--out <file>', 'write it there, 0600, with the private key filled in')
-    .option('--private-key-file <file>', 'where the private key is: a configuration, or the key alone')
+    .description('show the current configuration and its revision, or renew or check a stored one')
+    .option('--out <file>', 'write the configuration to this file, 0600, with the private key')
+    .option('--private-key-file <file>', 'file with the private key: a configuration, or the key alone')
     .option('--force', 'replace the file even when it holds another key')
     .option('--check <file>', 'compare a stored configuration; exit code 1 when it is outdated')
-    .option('--qr', 'show it as a QR code with the private key filled in')
+    .option('--qr', 'show the configuration as a QR code with the private key')
     .option(...noIpv6Option)
-    .option('--ipv6', 'with IPv6 addresses, also where the stored file has none')
+    .option('--ipv6', 'include IPv6 addresses, even when the stored file has none')
     .addHelpText('after', EXAMPLES)
     .action(async (text: string, flags: ConfigFlags) => {
       if (flags.check !== undefined && (flags.out !== undefined || flags.qr === true))
-        throw usage('--check goes without --out and --qr');
+        throw usage('--check cannot be combined with --out or --qr');
       if (flags.check !== undefined) return check(session, text, flags.check, flags);
       if (flags.out !== undefined || flags.qr === true) return renew(session, text, flags);
       return print(session, text, flags);
@@ -72,11 +72,11 @@ async function fetchPresent(session: Session, text: string, ipv6: boolean | unde
   return { device, configuration: await api.call('getDeviceConfiguration', { params, ...configurationQuery(ipv6) }) };
 }
 
-/** Whether the configuration has IPv6 addresses: as asked for, else as in a stored file. */
+/** Returns whether to ask for IPv6 addresses: as the options say, else as in the stored file. */
 const withIpv6 = ({ ipv6 }: ConfigFlags, stored: string | undefined): boolean =>
   ipv6 ?? !(stored !== undefined && lacksIpv6(stored));
 
-/** Prints the configuration with the placeholder, and says whether the usual file is up to date. */
+/** Prints the configuration with the placeholder, and whether the file at the usual place is up to date. */
 async function print(session: Session, name: string, flags: ConfigFlags): Promise<void> {
   const { device, configuration } = await fetchPresent(session, name, flags.ipv6);
   session.show(configuration, ({ text }) => (text.endsWith('\n') ? text : `${text}\n`));
@@ -104,7 +104,7 @@ async function check(session: Session, name: string, path: string, flags: Config
   if (session.json) session.out(`${JSON.stringify({ current: changes.length === 0, revision, changes })}\n`);
   else for (const line of changes) session.out(`${clean(line)}\n`);
   if (changes.length > 0)
-    throw new Failure(exitCodes.failed, `${path} is outdated: the present revision is ${clean(revision)}`, {
+    throw new Failure(exitCodes.failed, `${path} is outdated: the current revision is ${clean(revision)}`, {
       hint: `Renew it: ${renewal(device, path)}`,
     });
   if (!session.json) session.out(`${path} is up to date (revision ${clean(revision)}).\n`);
@@ -120,7 +120,7 @@ async function renew(session: Session, name: string, flags: ConfigFlags): Promis
   const text = withPrivateKey(configuration.body.text, key);
   if (out !== undefined) {
     await writeSecret(out, text, { replace: flags.force === true || (await holdsKey(out, key)) });
-    session.note(`Revision ${clean(configuration.body.revision)} is in ${out} (readable by you alone).`);
+    session.note(`Revision ${clean(configuration.body.revision)} is in ${out} (only you can read it).`);
   }
   if (session.json) session.show(configuration, () => '');
   else if (flags.qr === true) session.out(qrCode(text, session));
@@ -137,12 +137,12 @@ async function privateKeyFor(device: Device, { privateKeyFile, out }: ConfigFlag
     return key;
   }
   const looked = privateKeyFile ?? [out, ...usual].filter((path) => path !== undefined).join(' and ');
-  throw new Failure(exitCodes.notFound, `No private key was found in ${looked}`, {
+  throw new Failure(exitCodes.notFound, `Found no private key in ${looked}`, {
     hint: 'Name the file that holds it with --private-key-file. The controller does not have it.',
   });
 }
 
-/** A file that holds this key is the one to renew; any other is somebody’s, and is replaced by --force only. */
+/** Returns whether a file holds this device's key. Replacing any other file needs --force. */
 async function holdsKey(path: string, key: string): Promise<boolean> {
   return (await exists(path)) && (await readPrivateKey(path)) === key;
 }

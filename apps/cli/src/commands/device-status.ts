@@ -4,12 +4,15 @@ import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
 import { moment } from '../text.ts';
 
-/** This host as a device: how it stands, and which gateway carries what. */
+/** Formats the state of this host's device, and which gateway carries each resource. */
 export function renderDevice(session: Session, status: ClientStatus): string {
   const { controller, addresses, wireguard, interface: name, pid, nat } = status;
   const fields = session.details([
     ['This device', `${status.device}${status.enrolled ? '' : ' (not enrolled yet)'}`],
-    ['Daemon', pid === null ? 'does not run; the tunnel stays as it is, and gateways decide' : `runs, process ${pid}`],
+    [
+      'Daemon',
+      pid === null ? 'not running; the tunnel stays unchanged, and gateways enforce access' : `runs, process ${pid}`,
+    ],
     ['Controller', `${controller.url}: ${controller.connected ? 'connected' : `not connected (${controller.phase})`}`],
     ['NAT', pid === null || nat === undefined ? undefined : natText(nat, controller.connected)],
     ['Tunnel', [name, ...addresses, ...(wireguard === null ? [] : [`WireGuard in ${places[wireguard]}`])].join(', ')],
@@ -24,7 +27,7 @@ export function renderDevice(session: Session, status: ClientStatus): string {
   return `${fields}${resources}${gateways}`;
 }
 
-/** Whether a device is as it should be: what its own part of the exit code says. */
+/** Returns whether the device works as intended. This is the device's part of the exit code. */
 export function isWell({ pid, current, error }: ClientStatus): boolean {
   return pid !== null && current && error === null;
 }
@@ -35,7 +38,7 @@ interface Way {
   readonly name: string;
   readonly prefix: string;
   readonly gateway: GatewayStatus | undefined;
-  /** Why it is this gateway, none, or denied. */
+  /** Returns why this gateway was chosen, why there is none, or why access is denied. */
   readonly why: string;
 }
 
@@ -58,7 +61,7 @@ const gatewayColumns: readonly Column<GatewayStatus>[] = [
   { heading: 'TAKES FLOWS', cell: (gateway) => (gateway.standing === 'ACTIVE' ? 'yes' : `no: ${gateway.standing}`) },
 ];
 
-/** A line for each destination of each resource; routes without a resource lead to the internet at large. */
+/** Returns one line per destination of each resource. Routes without a resource lead to the internet. */
 function rowsOf({ resources, routes, gateways }: ClientStatus): Way[] {
   const byId = new Map(gateways.map((gateway) => [gateway.id, gateway]));
   const way = (name: string, { prefix, carrier, why }: RouteStatus): Way => ({

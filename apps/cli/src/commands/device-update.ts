@@ -18,17 +18,17 @@ Examples:
   sally devices update anna-laptop --owner anna@example.com
   sally devices update anna-laptop --posture diskEncrypted=true --posture os=linux`;
 
-/** `sally devices update` */
+/** Adds `sally devices update`. */
 export function addDeviceUpdate(group: Command, session: Session): void {
   const update = group
     .command('update')
     .argument('<device>', 'name or id')
-    .description('change what is named here and keep the rest; empty text clears a field')
+    .description('change the given fields and keep the others; empty text clears a field')
     .option('--name <name>')
-    .option('--owner <user>', 'user it belongs to, by e-mail address or id; empty: nobody')
-    .addOption(repeated('--posture <key=value>', 'posture.KEY of admission rules; KEY= takes it away'))
+    .option('--owner <user>', 'owner, by e-mail address or id; empty: none')
+    .addOption(repeated('--posture <key=value>', 'posture.KEY of admission rules; KEY= removes it'))
     .option('--app-version <text>', 'device.appVersion of admission rules')
-    .option('--entry-gateway <gateway>', 'plain devices: relaying gateway to come in through; empty: none')
+    .option('--entry-gateway <gateway>', 'plain devices: relaying gateway that they connect through; empty: none')
     .addHelpText('after', EXAMPLES);
   writes(update, 'updateDevice').action(async (text: string, flags: UpdateFlags & WriteFlags) =>
     updateDevice(session, text, flags),
@@ -38,7 +38,7 @@ export function addDeviceUpdate(group: Command, session: Session): void {
 async function updateDevice(session: Session, text: string, flags: UpdateFlags & WriteFlags): Promise<void> {
   const { name, owner, posture, appVersion, entryGateway } = flags;
   if ([name, owner, posture, appVersion, entryGateway].every((value) => value === undefined))
-    throw usage('Nothing to change is named', 'See: sally devices update --help');
+    throw usage('No change is named', 'See: sally devices update --help');
   const api = await session.api();
   const id = await resolveId(api, kinds.device, text);
   const user = owner ? await resolveId(api, kinds.user, owner) : clearable(owner);
@@ -54,7 +54,7 @@ async function updateDevice(session: Session, text: string, flags: UpdateFlags &
 
 type Fact = string | number | boolean | null;
 
-/** The facts that a write takes; whatever else an answer carries is not ours to send back. */
+/** Returns the facts that a write accepts; other fields of the answer are not sent back. */
 function plain(posture: Readonly<Record<string, unknown>> = {}): Record<string, Fact> {
   const facts = Object.entries(posture).filter(
     (entry): entry is [string, Fact] => entry[1] === null || ['string', 'number', 'boolean'].includes(typeof entry[1]),

@@ -4,9 +4,10 @@ import type { Session } from '../session.ts';
 import { type Column, status } from '../table.ts';
 import { moment } from '../text.ts';
 
+/** A device as the API returns it. */
 export type Device = ResponseBody<'getDevice'>;
 
-/** Prints a device as it came, or for people. */
+/** Prints a device as JSON, or as text for people. */
 export function showDevice(session: Session, answer: Answer<Device>): void {
   session.show(answer, (device, etag) =>
     session.details([
@@ -16,7 +17,7 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
       ['Kind', device.kind],
       ['Connected', device.connected === undefined ? undefined : device.connected ? 'yes' : 'no'],
       ['Client', clientOf(device)],
-      ['Comes in through', device.entryGateway?.name],
+      ['Connects through', device.entryGateway?.name],
       ['Active', device.active ? 'yes' : 'no'],
       ['Addresses', device.overlayAddresses?.join(', ')],
       ['Public key', device.publicKey],
@@ -35,6 +36,7 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
   );
 }
 
+/** Columns of the table of devices. */
 export const deviceColumns: readonly Column<Device>[] = [
   { heading: 'NAME', cell: (d) => d.name },
   { heading: 'STATUS', cell: (d) => status(d.status) },
@@ -50,7 +52,7 @@ function clientOf({ agent }: Device): string | undefined {
 }
 
 function pathText({ via, relay, rttMs }: DevicePath): string {
-  const way = { DIRECT: 'direct', RELAYED: `relayed by ${relay?.name ?? 'a gateway'}`, NONE: 'no way found yet' }[via];
+  const way = { DIRECT: 'direct', RELAYED: `relayed by ${relay?.name ?? 'a gateway'}`, NONE: 'no path found yet' }[via];
   return rttMs === undefined ? way : `${way}, ${rttMs.toFixed(1)} ms`;
 }
 

@@ -9,12 +9,12 @@ import { addDeviceUpdate } from './device-update.ts';
 import { deviceColumns, showDevice } from './device-view.ts';
 import { pages, writes } from './options.ts';
 
-/** `sally devices …` */
+/** Adds `sally devices …`. */
 export function addDevices(program: Command, session: Session): void {
   const group = program
     .command('devices')
     .alias('device')
-    .description('machines of users, and their WireGuard configurations');
+    .description('devices of users, and their WireGuard configurations');
   addDeviceAdd(group, session);
   addDeviceConfig(group, session);
   addReads(group, session);
@@ -26,7 +26,7 @@ function addReads(group: Command, session: Session): void {
   pages(group.command('list').description('list devices')).action(async (flags: PageFlags) => {
     const answer = await listAll(await session.api(), 'listDevices', flags);
     session.show(answer, ({ data }) =>
-      data.length === 0 ? 'No device here. Add one: sally device add NAME\n' : session.table(deviceColumns, data),
+      data.length === 0 ? 'There are no devices. Add one: sally device add NAME\n' : session.table(deviceColumns, data),
     );
   });
   group
@@ -43,7 +43,7 @@ function addWrites(group: Command, session: Session): void {
   const deactivate = group
     .command('deactivate')
     .argument('<device>', 'name or id')
-    .description('cut a device off at once, keeping its data');
+    .description('end a device’s access at once, and keep its data');
   writes(deactivate, 'deactivateDevice').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.device, text);
     const answer = await session.write('deactivateDevice', flags, { params: { id } });
@@ -52,7 +52,7 @@ function addWrites(group: Command, session: Session): void {
   group
     .command('reactivate')
     .argument('<device>', 'name or id')
-    .description('give a deactivated device its access back')
+    .description('restore the access of a deactivated device')
     .action(async (text: string) => {
       const api = await session.api();
       const id = await resolveId(api, kinds.device, text);

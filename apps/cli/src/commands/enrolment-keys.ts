@@ -23,12 +23,12 @@ Examples, for a file that only you can read:
 and then, on the device:
   sally up --controller https://… --enrolment-key-file anna.key`;
 
-/** `sally enrolment-keys …` */
+/** Adds `sally enrolment-keys …`. */
 export function addEnrolmentKeys(program: Command, session: Session): void {
   const group = program
     .command('enrolment-keys')
     .alias('enrolment-key')
-    .description('keys with which a device enrols itself, once each');
+    .description('keys with which a device enrols; each works once');
   group
     .command('list')
     .description('list the enrolment keys of the last 30 days (not the keys themselves)')
@@ -36,23 +36,23 @@ export function addEnrolmentKeys(program: Command, session: Session): void {
       const answer = await (await session.api()).call('listEnrolmentKeys');
       session.show(answer, (keys) =>
         keys.length === 0
-          ? 'There is no enrolment key. Make one: sally enrolment-keys create\n'
+          ? 'There are no enrolment keys. Create one: sally enrolment-keys create\n'
           : session.table(columns(session.io.now()), keys),
       );
     });
   group
     .command('create')
-    .description('make a key for one device; it is shown once')
-    .option('--name <name>', 'of the device (its host name when left out)')
-    .option('--owner <user>', 'user it will belong to, by e-mail address or id')
-    .option('--expires <when>', 'a moment (2027-01-31T12:00:00Z) or a span from now (24h unless given, 30d at most)')
+    .description('create a key for one device; it is shown once')
+    .option('--name <name>', 'name of the device (default: its host name)')
+    .option('--owner <user>', 'owner of the device, by e-mail address or id')
+    .option('--expires <when>', 'a time (2027-01-31T12:00:00Z) or a span from now (default 24h, at most 30d)')
     .option('--key-only', 'print the key and nothing else')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: CreateFlags) => create(session, flags));
   const remove = group
     .command('delete')
     .argument('<key>', 'name or id')
-    .description('take an enrolment key back; a device that has used it stays');
+    .description('revoke an enrolment key; a device that has used it stays');
   writes(remove, 'deleteEnrolmentKey').action(async (text: string) => {
     const api = await session.api();
     const id = await resolveId(api, kinds.enrolmentKey, text);
@@ -86,7 +86,7 @@ async function showCreated(session: Session, answer: Answer<EnrolmentKey>): Prom
   session.note(
     [
       '',
-      'The key is shown this once, and good for one device. Take it there in a file, and run on the device:',
+      'The key is shown only now, and works for one device. Copy it to the device in a file, and run there:',
       `  sally up --controller ${shellWord(url)} --enrolment-key-file FILE`,
     ].join('\n'),
   );

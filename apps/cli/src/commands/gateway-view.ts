@@ -4,8 +4,10 @@ import type { Session } from '../session.ts';
 import { type Column, status } from '../table.ts';
 import { byteCount, moment } from '../text.ts';
 
+/** A gateway as the API returns it. */
 export type Gateway = ResponseBody<'getGateway'>;
 
+/** Columns of the table of gateways. */
 export const gatewayColumns: readonly Column<Gateway>[] = [
   { heading: 'NAME', cell: (g) => g.name },
   { heading: 'STATUS', cell: (g) => status(g.status) },
@@ -16,7 +18,7 @@ export const gatewayColumns: readonly Column<Gateway>[] = [
   { heading: 'ID', cell: (g) => g.id },
 ];
 
-/** Prints a gateway as it came, or for people; never its token. */
+/** Prints a gateway as JSON, or as text for people. The text never shows the token. */
 export function showGateway(session: Session, answer: Answer<Gateway>): void {
   session.show(answer, (gateway, etag) => session.details(gatewayFields(gateway, etag)));
 }
@@ -63,8 +65,8 @@ function clockOf(skewSeconds: number | undefined): string | undefined {
 function natOf({ natMapping }: Gateway): string | undefined {
   if (natMapping === undefined) return undefined;
   return natMapping === 'ENDPOINT_INDEPENDENT'
-    ? 'others reach it at the discovered endpoint'
-    : 'every destination sees another port: others reach it through a relay, or at a given endpoint';
+    ? 'peers reach it at the discovered endpoint'
+    : 'its NAT uses a different port for each destination: peers reach it through a relay, or at a configured endpoint';
 }
 
 function relayOf({ relayEnabled, relayPorts, statistics }: Gateway): string | undefined {

@@ -24,12 +24,12 @@ interface GatewayFields {
   readonly mtu?: number | null;
 }
 
-/** `sally gateways …` */
+/** Adds `sally gateways …`. */
 export function addGateways(program: Command, session: Session): void {
   const group = program
     .command('gateways')
     .alias('gateway')
-    .description('gateways, and what an administrator wants of them');
+    .description('gateways, their settings and their intended state');
   addReads(group, session);
   addCreateAndUpdate(group, session);
   addIntents(group, session);
@@ -45,7 +45,7 @@ function addReads(group: Command, session: Session): void {
       const answer = await (await session.api()).call('listGateways');
       session.show(answer, (gateways) =>
         gateways.length === 0
-          ? 'There is no gateway yet. Create one: sally gateways create NAME\n'
+          ? 'There are no gateways yet. Create one: sally gateways create NAME\n'
           : session.table(gatewayColumns, gateways),
       );
     });
@@ -69,27 +69,27 @@ function addCreateAndUpdate(group: Command, session: Session): void {
   const create = group
     .command('create')
     .argument('<name>')
-    .description('create a gateway and say how to run it')
+    .description('create a gateway and show how to run it')
     .option('--port <port>', 'UDP port of WireGuard', '51820')
-    .option('--endpoint <host>', 'host name or IP address, with or without port; discovered when left out')
+    .option('--endpoint <host>', 'host name or IP address, with or without a port (default: discovered)')
     .option('--description <text>')
-    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources (on unless given)'))
-    .option('--relay-ports <from-to>', 'UDP ports of the relay (52000-52999 unless given)')
+    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway’s address from resources (default on)'))
+    .option('--relay-ports <from-to>', 'UDP ports of the relay (default 52000-52999)')
     .addOption(mtuOption());
   create.action(async (name: string, flags: GatewayFields) => createGateway(session, name, flags));
 
   const update = group
     .command('update')
     .argument('<gateway>', 'name or id')
-    .description('change what is named here and keep the rest; empty text clears a field')
+    .description('change the given fields and keep the others; empty text clears a field')
     .option('--name <name>')
     .option('--port <port>', 'UDP port of WireGuard')
     .option('--endpoint <host>')
     .option('--description <text>')
-    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway towards resources'))
+    .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway’s address from resources'))
     .option('--relay-ports <from-to>', 'UDP ports of the relay')
     .addOption(mtuOption())
-    .addOption(choice('--intent <intent>', 'what is wanted of it', gatewayIntent.options));
+    .addOption(choice('--intent <intent>', 'the intended state', gatewayIntent.options));
   writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
     const changes = given({
       name: flags.name,
@@ -101,15 +101,14 @@ function addCreateAndUpdate(group: Command, session: Session): void {
       relayPorts: flags.relayPorts,
       mtu: flags.mtu,
     });
-    if (Object.keys(changes).length === 0)
-      throw usage('Nothing to change is named', 'See: sally gateways update --help');
+    if (Object.keys(changes).length === 0) throw usage('No change is named', 'See: sally gateways update --help');
     await change(session, text, flags, changes);
   });
 
   const remove = group
     .command('delete')
     .argument('<gateway>', 'name or id')
-    .description('remove a gateway and cut what hangs on it; try --dry-run first');
+    .description('delete a gateway and end all access through it; try --dry-run first');
   writes(remove, 'deleteGateway').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.gateway, text);
     const answer = await session.write('deleteGateway', flags, { params: { id } });
@@ -119,9 +118,9 @@ function addCreateAndUpdate(group: Command, session: Session): void {
 
 function addIntents(group: Command, session: Session): void {
   const intents: readonly [string, GatewayIntent, string][] = [
-    ['activate', 'ACTIVE', 'put a gateway to work (again)'],
+    ['activate', 'ACTIVE', 'put a gateway into service'],
     ['maintenance', 'MAINTENANCE', 'drain a gateway: no new flows are steered to it'],
-    ['offline', 'OFFLINE', 'take a gateway out of service: it lets nothing through'],
+    ['offline', 'OFFLINE', 'take a gateway out of service: it forwards nothing'],
   ];
   for (const [verb, intent, about] of intents) {
     const command = group.command(verb).argument('<gateway>', 'name or id').description(about);
@@ -135,7 +134,7 @@ function addActions(group: Command, session: Session): void {
   const actions = [
     ['enable-relay', 'enableRelay', 'let the gateway relay'],
     ['disable-relay', 'disableRelay', 'stop the gateway from relaying'],
-    ['rekey', 'rekeyGateway', 'renew token and identity; the old agent goes on until the new one has enrolled'],
+    ['rekey', 'rekeyGateway', 'renew token and identity; the old agent works until the new one has enrolled'],
   ] as const;
   for (const [verb, operation, about] of actions)
     group
@@ -152,13 +151,13 @@ function addActions(group: Command, session: Session): void {
   group
     .command('test')
     .argument('<gateway>', 'name or id')
-    .description('check endpoint, agent, applied state and resources; exit code 1 when something is wrong')
+    .description('check endpoint, agent, applied state and resources; exit code 1 when a check fails')
     .action(async (text: string) => testGateway(session, text));
 }
 
-/** Programs of the gateway's host: `bin/sally` starts them, so they stand here for help and completion only. */
+/** Adds the programs of the gateway's host to help and completion. `bin/sally` starts these programs directly. */
 function addAgentCommands(group: Command): void {
-  group.commandsGroup('On the gateway’s own host (type `sally gateway …`):');
+  group.commandsGroup('On the gateway’s host (type `sally gateway …`):');
   const agent = [
     ['run', 'run the gateway: sally gateway run --controller URL --token-file FILE'],
     ['status', 'show what runs on this host'],
@@ -173,8 +172,8 @@ function addAgentCommands(group: Command): void {
       .helpOption(false)
       .action(() => {
         throw usage(
-          `The gateway’s agent is a program of its own, started by bin/sally`,
-          `Type \`sally gateway ${verb}\` with nothing between these words.`,
+          `The gateway’s agent is a separate program, which bin/sally starts`,
+          `Type \`sally gateway ${verb}\` without other words in between.`,
         );
       });
 }
@@ -197,7 +196,7 @@ async function createGateway(session: Session, name: string, flags: GatewayField
   await sayHowToRun(session, answer.body);
 }
 
-/** Reads, changes and writes, on the condition that nobody else wrote in between. */
+/** Reads, changes and writes a gateway. The write fails when the gateway changed in between. */
 async function change(session: Session, text: string, flags: WriteFlags, changes: Changes): Promise<void> {
   const before = await read(session, text);
   const { id, name, wireguardPort } = before.body;
@@ -226,7 +225,7 @@ async function testGateway(session: Session, text: string): Promise<void> {
   if (!well)
     throw new Failure(
       exitCodes.failed,
-      `The test of gateway ${clean(text)} found something wrong: ${clean(error ?? _error ?? outcome)}`,
+      `The test of gateway ${clean(text)} failed: ${clean(error ?? _error ?? outcome)}`,
     );
 }
 
@@ -237,7 +236,7 @@ async function sayHowToRun(session: Session, gateway: Gateway): Promise<void> {
   session.note(
     [
       '',
-      'Next: store its token in a file that only you can read, take it to the gateway’s host, and run there:',
+      'Next: store its token in a file that only you can read, copy the file to the gateway’s host, and run there:',
       `  (umask 077; sally gateways token ${gateway.id} > ${file})`,
       `  sally gateway run --controller ${shellWord(url)} --token-file ${file}`,
     ].join('\n'),

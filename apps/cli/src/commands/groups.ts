@@ -21,9 +21,9 @@ interface GroupFlags {
   readonly samlDefault?: boolean;
 }
 
-/** `sally groups …` */
+/** Adds `sally groups …`. */
 export function addGroups(program: Command, session: Session): void {
-  const group = program.command('groups').alias('group').description('groups of users; policies name them');
+  const group = program.command('groups').alias('group').description('groups of users, for policies');
   addReads(group, session);
   addWrites(group, session);
 }
@@ -53,11 +53,11 @@ function addWrites(group: Command, session: Session): void {
   const update = group
     .command('update')
     .argument('<group>', 'name or id')
-    .description('change what is named here and keep the rest; empty text clears a field')
+    .description('change the given fields and keep the others; empty text clears a field')
     .option('--name <name>');
   writes(fields(update), 'updateGroup').action(async (text: string, flags: GroupFlags & WriteFlags) => {
     const { dryRun: _, ifMatch: __, ...named } = flags;
-    if (Object.keys(named).length === 0) throw usage('Nothing to change is named', 'See: sally groups update --help');
+    if (Object.keys(named).length === 0) throw usage('No change is named', 'See: sally groups update --help');
     const api = await session.api();
     const id = await resolveId(api, kinds.group, text);
     const before = await api.call('getGroup', { params: { id } });
@@ -68,7 +68,7 @@ function addWrites(group: Command, session: Session): void {
   const remove = group
     .command('delete')
     .argument('<group>', 'name or id')
-    .description('delete a group: users and policies lose it; try --dry-run first');
+    .description('delete a group, also from users and policies; try --dry-run first');
   writes(remove, 'deleteGroup').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.group, text);
     const answer = await session.write('deleteGroup', flags, { params: { id } });
@@ -79,10 +79,10 @@ function addWrites(group: Command, session: Session): void {
 function fields(command: Command): Command {
   return command
     .option('--description <text>')
-    .addOption(repeated('--role <role>', 'all roles of its members, by name or id; empty: none'))
-    .option('--max-devices <n>', 'how many devices each member may have')
-    .addOption(repeated('--idp-group <name>', 'all its names at the identity provider; empty: none'))
-    .addOption(onOff('--saml-default <on|off>', 'where users go whom the identity provider puts into no group'));
+    .addOption(repeated('--role <role>', 'replace the roles of its members, by name or id; empty: none'))
+    .option('--max-devices <n>', 'device limit of each member')
+    .addOption(repeated('--idp-group <name>', 'replace its names at the identity provider; empty: none'))
+    .addOption(onOff('--saml-default <on|off>', 'default group of users without a group at the identity provider'));
 }
 
 async function namedFields(api: Client, flags: GroupFlags) {

@@ -14,19 +14,19 @@ interface Flags {
 const everybody = '/usr/local/bin';
 const program = fileURLToPath(new URL('../../../../bin/sally', import.meta.url));
 
-/** `sally install-path` */
+/** Adds `sally install-path`. */
 export function addInstallPath(group: Command, session: Session): void {
   group
     .command('install-path')
-    .description('put a link to this program into a folder of PATH, so that `sally` works everywhere')
-    .option('--dir <dir>', `folder of the link (${everybody} unless given)`)
-    .option('--remove', 'take the link away')
+    .description('link this program into a folder of PATH, so that `sally` works everywhere')
+    .option('--dir <dir>', `folder of the link (default ${everybody})`)
+    .option('--remove', 'remove the link')
     .addHelpText(
       'after',
       `
 Examples, in the folder of the repository:
-  sudo bin/sally install-path                     for everybody on this machine
-  bin/sally install-path --dir ~/.local/bin       for you alone`,
+  sudo bin/sally install-path                     for all users of this machine
+  bin/sally install-path --dir ~/.local/bin       for you only`,
     )
     .action(async (flags: Flags) => installPath(session, flags));
 }
@@ -55,7 +55,7 @@ async function place(link: string, dir: string): Promise<void> {
   await symlink(program, link);
 }
 
-/** Where a link leads; empty: it is none. undefined: nothing is there. */
+/** Returns the target of a link; empty when the path is no link, undefined when it does not exist. */
 async function linked(path: string): Promise<string | undefined> {
   try {
     return (await lstat(path)).isSymbolicLink() ? await readlink(path) : '';
@@ -69,6 +69,6 @@ function failure(path: string, error: unknown): Failure {
   const code = codeOf(error);
   const closed = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
   return new Failure(exitCodes.failed, `Cannot change ${path}: ${closed ? 'permission denied' : code}`, {
-    hint: closed ? 'Run it with sudo, or for you alone: bin/sally install-path --dir ~/.local/bin' : undefined,
+    hint: closed ? 'Run the command with sudo, or only for you: bin/sally install-path --dir ~/.local/bin' : undefined,
   });
 }

@@ -15,10 +15,10 @@ interface CreateFlags {
   readonly keyOnly?: boolean;
 }
 
-/** Roles that a new key may have. */
+/** Roles that a new key can have. */
 export const keyRoles: readonly Role[] = CreateApiKey.shape.role.unwrap().options;
 
-/** `sally keys …` */
+/** Adds `sally keys …`. */
 export function addKeys(program: Command, session: Session): void {
   const group = program.command('keys').alias('key').description('API keys of this tenant');
   group
@@ -32,8 +32,8 @@ export function addKeys(program: Command, session: Session): void {
     .command('create')
     .argument('<name>')
     .description('create an API key; it is shown once')
-    .addOption(choice('--role <role>', 'what it may do', keyRoles).default('ADMIN'))
-    .option('--expires <when>', 'a moment (2027-01-31T12:00:00Z) or a span from now (90d, 12h)')
+    .addOption(choice('--role <role>', 'role of the key', keyRoles).default('ADMIN'))
+    .option('--expires <when>', 'a time (2027-01-31T12:00:00Z) or a span from now (90d, 12h)')
     .option('--key-only', 'print the key and nothing else')
     .action(async (name: string, flags: CreateFlags) => {
       const expiresAt = flags.expires === undefined ? {} : { expiresAt: expiry(flags.expires, session.io.now()) };
@@ -44,7 +44,7 @@ export function addKeys(program: Command, session: Session): void {
   const remove = group
     .command('delete')
     .argument('<key>', 'name or id')
-    .description('delete an API key: it stops working at once');
+    .description('delete an API key; it stops working at once');
   writes(remove, 'deleteApiKey').action(async (text: string) => {
     const api = await session.api();
     const id = await resolveId(api, kinds.key, text);
@@ -52,7 +52,7 @@ export function addKeys(program: Command, session: Session): void {
   });
 }
 
-/** Prints a key that is shown this once: alone, as the answer came, or with a word about it. */
+/** Prints a key, which is shown only once: alone, as JSON, or with an explanation. */
 export function showNewKey(session: Session, created: ApiKey, keyOnly: boolean, asAnswered: () => void): void {
   if (created.key === undefined) throw new Failure(exitCodes.failed, 'The controller did not answer with the key');
   if (keyOnly) session.out(`${created.key}\n`);
@@ -67,17 +67,17 @@ export function showNewKey(session: Session, created: ApiKey, keyOnly: boolean, 
         ['Key', created.key],
       ]),
     );
-    session.note('The key is shown this once. Store it well; `sally login` reads it from standard input.');
+    session.note('The key is shown only now. Store it in a safe place; `sally login` reads it from standard input.');
   }
 }
 
-/** ISO 8601 moment out of a moment or a span such as `90d` or `12h`. */
+/** Converts a time or a span from now, such as `90d` or `12h`, to ISO 8601. */
 export function expiry(text: string, now: Date): string {
   const span = /^([1-9][0-9]{0,4})([dh])$/.exec(text);
   const time =
     span === null ? Date.parse(text) : now.getTime() + Number(span[1]) * (span[2] === 'd' ? 86_400_000 : 3_600_000);
   if (Number.isNaN(time))
-    throw usage(`Not a moment or span: ${text}`, 'It looks like 2027-01-31T12:00:00Z, 90d or 12h.');
+    throw usage(`Not a time or a span: ${text}`, 'Give a value such as 2027-01-31T12:00:00Z, 90d or 12h.');
   if (time <= now.getTime()) throw usage(`${text} is in the past`);
   return new Date(time).toISOString();
 }

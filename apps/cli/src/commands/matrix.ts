@@ -4,7 +4,7 @@ import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
 import { moment } from '../text.ts';
 
-/** Prints who can reach what: lines as they came, or a table with names of policies and gateways. */
+/** Prints who can reach what: the lines as received, or a table with names of policies and gateways. */
 export async function showMatrix(session: Session, entries: AsyncIterable<Item<MatrixEntry>>): Promise<void> {
   if (session.json) {
     for await (const { text } of entries) session.out(`${text}\n`);
@@ -12,7 +12,7 @@ export async function showMatrix(session: Session, entries: AsyncIterable<Item<M
   }
   const all: MatrixEntry[] = [];
   for await (const { body } of entries) all.push(body);
-  if (all.length === 0) return session.out('Nobody can reach anything here.\n');
+  if (all.length === 0) return session.out('No device can reach any resource here.\n');
   const api = await session.api();
   const [policies, gateways] = await Promise.all([api.call('listPolicies'), api.call('listGateways')]);
   const names = new Map([...policies.body, ...gateways.body].map(({ id, name }) => [id, name]));

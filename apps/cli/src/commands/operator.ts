@@ -3,24 +3,24 @@ import { type ExitCode, exitCodes, Failure, Finished } from '../failure.ts';
 import type { Session } from '../session.ts';
 
 /**
- * `sally operator …`: a program of the controller's, which `bin/sally` starts without going through here. The commands
- * stand here for the help and for completion, and for options of `sally` that are written before them.
+ * Adds `sally operator …` to help and completion. It is a program of the controller, which `bin/sally` starts directly.
+ * These entries also catch options of `sally` written before the command.
  */
 export function addOperator(program: Command, session: Session): void {
-  const group = program.command('operator').description('backups, on the controller’s own host');
+  const group = program.command('operator').description('backups, on the controller’s host');
   const add = (name: string, description: string, options: readonly string[]): void => {
     const command = group.command(name).description(description).allowUnknownOption().helpOption(false);
     for (const option of [...options, '--passphrase-file <file>', '--help']) command.option(option);
     command.argument('[args...]').action(() => runOperator(name, session));
   };
-  add('backup', 'write database, master key and local gateway into one file', ['--plain', '--force', '--verify']);
-  add('restore', 'put a backup into a data directory', ['--replace', '--dry-run', '--master-key-file <file>']);
+  add('backup', 'back up database, master key and local gateway to one file', ['--plain', '--force', '--verify']);
+  add('restore', 'restore a backup into a data directory', ['--replace', '--dry-run', '--master-key-file <file>']);
 }
 
 async function runOperator(name: string, session: Session): Promise<void> {
   const { runOperator: start, argv } = session.io;
   if (start === undefined || argv === undefined) {
-    throw new Failure(exitCodes.usage, `sally operator ${name} is a program of its own`, {
+    throw new Failure(exitCodes.usage, `sally operator ${name} is a separate program`, {
       hint: `Start it as bin/sally operator ${name}.`,
     });
   }

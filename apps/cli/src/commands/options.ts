@@ -3,25 +3,25 @@ import { type Command, Option } from 'commander';
 import { usage } from '../failure.ts';
 import { didYouMean } from '../text.ts';
 
-/** Gives a command the options that its write takes: trying it, and the entity tag that must still hold. */
+/** Adds the options of a write: the dry run, and the entity tag that must still match. */
 export function writes(command: Command, ...names: OperationName[]): Command {
   const table: readonly Operation[] = names.map((name) => operations[name]);
   if (table.some(({ dryRun }) => dryRun === true))
-    command.option('--dry-run', 'show what would change and who would gain or lose access; write nothing');
+    command.option('--dry-run', 'show the changes and who would gain or lose access; write nothing');
   if (table.some(({ method, params }) => method !== 'POST' && params !== undefined))
-    command.option('--if-match <etag>', 'only when the object still has this entity tag (as `get` shows it)');
+    command.option('--if-match <etag>', 'write only if the object still has this entity tag (`get` shows it)');
   return command;
 }
 
-/** Gives a command the options of a paged list. */
+/** Adds the options of a paged list. */
 export function pages(command: Command): Command {
   return command
-    .option('--limit <n>', 'one page of this size, instead of everything')
+    .option('--limit <n>', 'list one page of this size instead of everything')
     .option('--offset <n>', 'skip this many first (with --limit)')
     .option('--sort <fields>', 'field, -field, field:asc or field:desc, joined by commas');
 }
 
-/** An option that takes one of some words, in any letter case. */
+/** Creates an option that takes one of several words, in any letter case. */
 export function choice(flags: string, about: string, values: readonly string[]): Option {
   return new Option(flags, `${about}: ${values.join(', ')}`).argParser((text: string) => {
     const word = text.toUpperCase();
@@ -31,7 +31,7 @@ export function choice(flags: string, about: string, values: readonly string[]):
   });
 }
 
-/** An option that may be given several times. */
+/** Creates an option that can be repeated. */
 export function repeated(flags: string, about: string): Option {
   return new Option(flags, `${about} (may be repeated)`).argParser((text: string, before: string[] | undefined) => [
     ...(before ?? []),
@@ -39,7 +39,7 @@ export function repeated(flags: string, about: string): Option {
   ]);
 }
 
-/** `on` or `off`. */
+/** Creates an option that takes `on` or `off`. */
 export function onOff(flags: string, about: string): Option {
   return new Option(flags, about).argParser((text: string) => {
     if (text !== 'on' && text !== 'off') throw usage(`${flags.split(' ')[0]} takes on or off, not ${text}`);
@@ -47,34 +47,34 @@ export function onOff(flags: string, about: string): Option {
   });
 }
 
-/** The object without its undefined fields. */
+/** Returns the object without its undefined fields. */
 export function given<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }
 
-/** A text option of an update: left out keeps the value, empty text clears it. */
+/** Returns the new value of a text option: undefined keeps the value, empty text clears it (null). */
 export function clearable(text: string | undefined): string | null | undefined {
   return text === '' ? null : text;
 }
 
-/** A whole number of an option, 0 or more. */
+/** Parses the whole number of an option, 0 or more. */
 export function count(option: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (!/^[0-9]{1,9}$/.test(text)) throw usage(`${option} takes a whole number, not ${JSON.stringify(text)}`);
   return Number(text);
 }
 
-/** `--mtu`: bytes of a packet in the tunnel, or `default` (null). */
+/** Parses `--mtu`: bytes of a packet in the tunnel, or `default` (null). */
 export function mtuOption(): Option {
-  const about = 'bytes that a packet in the tunnel may have, 576 to 9000 (below 1280 without IPv6), or `default`';
+  const about = 'largest packet in the tunnel in bytes, 576 to 9000 (no IPv6 below 1280), or `default`';
   return new Option('--mtu <bytes>', about).argParser((text: string) =>
     text === 'default' ? null : count('--mtu', text),
   );
 }
 
-/** `before` with `KEY=VALUE` entries set and `KEY=` taken away; `read` makes the values. */
+/** Returns `before` with `KEY=VALUE` entries set and `KEY=` entries removed; `read` parses the values. */
 export function pairs<V>(
   option: string,
   texts: readonly string[],
@@ -92,13 +92,13 @@ export function pairs<V>(
   return all;
 }
 
-/** `true` and `false`, numbers, else text. */
+/** Parses `true`, `false` or a number; any other text stays text. */
 export function scalar(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true';
   return /^-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,9})?$/.test(text) ? Number(text) : text;
 }
 
-/** `["a","b"]`, else a scalar. */
+/** Parses a list such as `["a","b"]`, else a scalar. */
 export function scalarOrList(text: string): string | number | boolean | string[] {
   if (!text.startsWith('[')) return scalar(text);
   try {

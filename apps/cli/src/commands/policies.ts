@@ -29,12 +29,12 @@ Examples:
   sally policies create branch --allow --type SITETOSITE --source 192.168.7.0/24 --gateway paris --resource intranet
   sally policies move no-lab --top`;
 
-/** `sally policies …` */
+/** Adds `sally policies …`. */
 export function addPolicies(program: Command, session: Session): void {
   const group = program
     .command('policies')
     .alias('policy')
-    .description('who may reach what: walked from the top, the first match decides, nothing matching means no');
+    .description('who may reach what: the first match from the top decides; without a match, access is denied');
   addReads(group, session);
   addCreate(group, session);
   addUpdate(group, session);
@@ -49,7 +49,7 @@ function addReads(group: Command, session: Session): void {
       const answer = await (await session.api()).call('listPolicies');
       session.show(answer, (policies) =>
         policies.length === 0
-          ? 'There is no policy yet, so nobody reaches anything. Create one: sally policies create --help\n'
+          ? 'There are no policies yet, so nothing is reachable. Create one: sally policies create --help\n'
           : session.table(policyColumns, policies),
       );
     });
@@ -71,9 +71,9 @@ function addCreate(group: Command, session: Session): void {
     .command('create')
     .argument('<name>')
     .description('create a policy below those of its type')
-    .option('--allow', 'let through what matches')
-    .option('--deny', 'hold back what matches')
-    .addOption(choice('--type <type>', 'what it is about', policyType.options).default('PRIVATE'));
+    .option('--allow', 'allow matching traffic')
+    .option('--deny', 'deny matching traffic')
+    .addOption(choice('--type <type>', 'type of traffic', policyType.options).default('PRIVATE'));
   commonOptions(subjectOptions(create)).addHelpText('after', EXAMPLES);
   writes(create, 'createPolicy').action(async (name: string, flags: PolicyFlags & WriteFlags) => {
     const action = actionOf(flags);
@@ -94,10 +94,10 @@ function addUpdate(group: Command, session: Session): void {
   const update = group
     .command('update')
     .argument('<policy>', 'name or id')
-    .description('change what is named here and keep the rest; a list that is named here is replaced')
+    .description('change the given fields and keep the others; a given list replaces the old one')
     .option('--name <name>')
-    .option('--allow', 'let through what matches')
-    .option('--deny', 'hold back what matches');
+    .option('--allow', 'allow matching traffic')
+    .option('--deny', 'deny matching traffic');
   commonOptions(subjectOptions(update, { update: true }));
   writes(update, 'updatePolicy').action(async (text: string, flags: PolicyFlags & WriteFlags) => {
     const api = await session.api();
@@ -112,14 +112,15 @@ function addUpdate(group: Command, session: Session): void {
 function commonOptions(command: Command): Command {
   return command
     .addOption(choice('--mode <mode>', 'of INTERNET policies', policyMode.options))
-    .option('--rule <rule>', 'admission rule by name or id; the built-in one when left out')
+    .option('--rule <rule>', 'admission rule, by name or id (default: the built-in rule)')
     .option('--description <text>');
 }
 
 async function updatedBody(api: Client, before: Policy, flags: PolicyFlags): Promise<RequestBody<'updatePolicy'>> {
   const { name, action, rule, allGroups, allUsers, allDevices, allResources } = before;
   const ruleId = flags.rule === undefined ? rule?.id : await resolveId(api, kinds.rule, flags.rule);
-  if (ruleId === undefined) throw usage('This policy has no admission rule', 'Give --rule; all: sally rules list');
+  if (ruleId === undefined)
+    throw usage('This policy has no admission rule', 'Give --rule. List all rules with: sally rules list');
   const lists = await subjects(api, flags, before);
   return {
     name: flags.name ?? name,

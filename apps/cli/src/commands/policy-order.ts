@@ -7,23 +7,23 @@ import { clean } from '../text.ts';
 import { choice, writes } from './options.ts';
 import { type Policy, policyColumns } from './policy-view.ts';
 
-/** Where `sally policies move` puts a policy. */
+/** Place to which `sally policies move` moves a policy. */
 export interface Place {
   readonly top?: boolean;
   readonly bottom?: boolean;
   readonly before?: string;
   readonly after?: string;
-  /** 1 is the top. */
+  /** Position; 1 is the top. */
   readonly to?: string;
 }
 
-/** `sally policies reorder|move` */
+/** Adds `sally policies reorder` and `sally policies move`. */
 export function addOrder(group: Command, session: Session): void {
   const reorder = group
     .command('reorder')
-    .argument('<policies...>', 'every policy of the type but the default one, first is highest')
+    .argument('<policies...>', 'all policies of the type except the default policy, highest first')
     .description('put all policies of one type in order')
-    .addOption(choice('--type <type>', 'which policies', policyType.options).default('PRIVATE'));
+    .addOption(choice('--type <type>', 'type of the policies', policyType.options).default('PRIVATE'));
   writes(reorder, 'reorderPolicies').action(async (texts: string[], flags: WriteFlags & { type: PolicyType }) => {
     const policies = await resolveIds(await session.api(), kinds.policy, texts);
     await save(session, flags, flags.type, policies);
@@ -32,17 +32,17 @@ export function addOrder(group: Command, session: Session): void {
     .command('move')
     .argument('<policy>', 'name or id')
     .description('move one policy among those of its type')
-    .option('--top', 'walked first')
-    .option('--bottom', 'walked last')
+    .option('--top', 'first in the order')
+    .option('--bottom', 'last before the default policy')
     .option('--before <policy>', 'directly above this one')
     .option('--after <policy>', 'directly below this one')
-    .option('--to <n>', 'to this place; 1 is the top');
+    .option('--to <n>', 'to this position; 1 is the top');
   writes(move, 'reorderPolicies').action(async (text: string, flags: WriteFlags & Place) =>
     movePolicy(session, text, flags),
   );
 }
 
-/** The ids with `id` at its new place. `anchor` is the id that `before` or `after` names. */
+/** Returns the ids with `id` at its new position. `anchor` is the id that `before` or `after` names. */
 export function moved(order: readonly string[], id: string, place: Place, anchor?: string): string[] {
   const rest = order.filter((other) => other !== id);
   return rest.toSpliced(indexFor(rest, place, anchor), 0, id);
@@ -52,17 +52,18 @@ function indexFor(rest: readonly string[], place: Place, anchor: string | undefi
   if (place.top === true) return 0;
   if (place.bottom === true) return rest.length;
   if (place.to !== undefined) {
-    if (!/^[1-9][0-9]{0,5}$/.test(place.to)) throw usage(`Not a place: ${place.to}`, '1 is the top.');
+    if (!/^[1-9][0-9]{0,5}$/.test(place.to)) throw usage(`Not a position: ${place.to}`, '1 is the top.');
     return Math.min(Number(place.to) - 1, rest.length);
   }
   const index = rest.indexOf(anchor ?? '');
-  if (index === -1) throw usage('The other policy is not among those that this one can be moved against');
+  if (index === -1) throw usage('The other policy has another type or is the default policy');
   return place.before === undefined ? index + 1 : index;
 }
 
 async function movePolicy(session: Session, text: string, flags: WriteFlags & Place): Promise<void> {
   const places = [flags.top, flags.bottom, flags.before, flags.after, flags.to].filter((place) => place !== undefined);
-  if (places.length !== 1) throw usage('One place is needed', 'Give one of --top, --bottom, --before, --after, --to.');
+  if (places.length !== 1)
+    throw usage('Exactly one position is required', 'Give one of --top, --bottom, --before, --after, --to.');
   const api = await session.api();
   const all = (await api.call('listPolicies')).body;
   const id = await resolveId(api, kinds.policy, text);

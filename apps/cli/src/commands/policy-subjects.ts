@@ -5,7 +5,7 @@ import { type Kind, kinds, resolveIds } from '../resolve.ts';
 import { repeated } from './options.ts';
 import type { Policy } from './policy-view.ts';
 
-/** The lists of a policy that hold objects, and how the command line calls them. */
+/** The lists of a policy that hold objects, with their option names. */
 const lists = [
   { field: 'users', all: 'allUsers', word: 'user', kind: kinds.user },
   { field: 'groups', all: 'allGroups', word: 'group', kind: kinds.group },
@@ -23,31 +23,29 @@ type Word = (typeof lists)[number]['word'];
 type Field = (typeof lists)[number]['field'];
 type AllFlag = 'allUsers' | 'allGroups' | 'allDevices' | 'allResources';
 
-/** What the options of `subjectOptions` give. */
+/** Values of the options that `subjectOptions` adds. */
 export type SubjectFlags = {
   readonly [K in Word | `add${Capitalize<Word>}` | `remove${Capitalize<Word>}` | 'source']?: string[];
 } & { readonly [K in AllFlag]?: boolean };
 
-/** Fields of a policy's body that say who and what. */
+/** Fields of a policy's body that name its subjects and resources. */
 export type Subjects = { [K in Field | 'sourceIps']?: string[] } & { [K in AllFlag]?: boolean };
 
-/** Gives a command the options that say whom and what a policy is about. */
+/** Adds the options that name subjects and resources of a policy. */
 export function subjectOptions(command: Command, { update = false } = {}): Command {
   for (const { word, all, field } of lists) {
-    command.addOption(
-      repeated(`--${word} <${word}>`, update ? `all its ${field} from now on` : `name or id of a ${word}`),
-    );
+    command.addOption(repeated(`--${word} <${word}>`, update ? `replace all its ${field}` : `name or id of a ${word}`));
     if (update) {
-      command.addOption(repeated(`--add-${word} <${word}>`, 'one more'));
-      command.addOption(repeated(`--remove-${word} <${word}>`, 'one less'));
+      command.addOption(repeated(`--add-${word} <${word}>`, 'add one'));
+      command.addOption(repeated(`--remove-${word} <${word}>`, 'remove one'));
     }
-    if (all !== undefined) command.option(`--all-${field}`, `every ${word} there is`);
-    if (all !== undefined && update) command.option(`--no-all-${field}`, `only the ${field} that are named`);
+    if (all !== undefined) command.option(`--all-${field}`, `every ${word}`);
+    if (all !== undefined && update) command.option(`--no-all-${field}`, `only the named ${field}`);
   }
   return command.addOption(repeated('--source <address>', 'IP address or CIDR range behind --gateway, for SITETOSITE'));
 }
 
-/** The fields that the flags change, with names turned into ids. `before` is the policy as it is, in an update. */
+/** Returns the fields that the flags change, with names resolved to ids. `before` is the stored policy of an update. */
 export async function subjects(api: Client, flags: SubjectFlags, before: Policy | undefined): Promise<Subjects> {
   const changed: Subjects = {};
   for (const { field, all, word, kind } of lists) {

@@ -4,8 +4,10 @@ import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
 import { moment } from '../text.ts';
 
+/** A policy as the API returns it. */
 export type Policy = ResponseBody<'getPolicy'>;
 
+/** Columns of the table of policies. */
 export const policyColumns: readonly Column<Policy>[] = [
   { heading: 'TYPE', cell: (p) => p.type },
   { heading: 'ORDER', cell: (p) => String(p.order) },
@@ -16,7 +18,7 @@ export const policyColumns: readonly Column<Policy>[] = [
   { heading: 'ID', cell: (p) => p.id },
 ];
 
-/** Prints a policy as it came, or for people. */
+/** Prints a policy as JSON, or as text for people. */
 export function showPolicy(session: Session, answer: Answer<Policy>): void {
   session.show(answer, (policy, etag) =>
     session.details([
@@ -37,11 +39,13 @@ export function showPolicy(session: Session, answer: Answer<Policy>): void {
   );
 }
 
-/** Says so when a new policy can match nothing. */
+/** Prints a note when a new policy can match nothing. */
 export function warnOfNothing(session: Session, policy: Policy): void {
   if (policy.type !== 'PRIVATE' && policy.type !== 'SAAS') return;
-  if (who(policy) === 'nobody') session.note('Note: it matches nobody yet; give --device, --all-devices or the like.');
-  if (what(policy) === 'nothing') session.note('Note: it covers nothing yet; give --resource or --all-resources.');
+  if (who(policy) === 'nobody')
+    session.note('Note: the policy matches no device yet; give --device, --all-devices or a similar option.');
+  if (what(policy) === 'nothing')
+    session.note('Note: the policy covers no resource yet; give --resource or --all-resources.');
 }
 
 function who(p: Policy): string {

@@ -15,12 +15,9 @@ interface ProtocolFlags {
   readonly icmp?: boolean;
 }
 
-/** `sally protocols …` */
+/** Adds `sally protocols …`. */
 export function addProtocols(program: Command, session: Session): void {
-  const group = program
-    .command('protocols')
-    .alias('protocol')
-    .description('named sets of ports that resources are reached by');
+  const group = program.command('protocols').alias('protocol').description('named sets of ports of resources');
   group
     .command('list')
     .description('list protocols')
@@ -39,7 +36,7 @@ export function addProtocols(program: Command, session: Session): void {
     });
   group
     .command('create')
-    .argument('[name]', 'made from the ports when left out')
+    .argument('[name]', 'default: derived from the ports')
     .description('create a protocol')
     .addOption(repeated('--tcp <port>', 'TCP port or range: 8080, 9000-9100'))
     .addOption(repeated('--udp <port>', 'UDP port or range'))
@@ -57,7 +54,7 @@ export function addProtocols(program: Command, session: Session): void {
   });
 }
 
-/** `TCP 80, TCP 443` */
+/** Returns the ports as text: `TCP 80, TCP 443`. */
 export function portsOf(protocol: Pick<Protocol, 'networkProtocols'>): string {
   return protocol.networkProtocols
     .map((p) => (p.port === undefined ? p.protocol : `${p.protocol} ${p.port}`))

@@ -3,19 +3,19 @@ import type { Client } from '../client.ts';
 import { usage } from '../failure.ts';
 import { kinds, resolveIds } from '../resolve.ts';
 
-/** An address as it is typed, with the names of its protocols. */
+/** An address as typed, with the names of its protocols. */
 export interface AddressSpec {
   readonly address: string;
   readonly protocols: readonly string[];
 }
 
-/** An address as the API takes it: protocols by id. */
+/** An address as the API takes it, with the ids of its protocols. */
 export interface AddressInput {
   readonly address: string;
   readonly protocols: string[];
 }
 
-/** Reads `ADDRESS` or `ADDRESS=PROTOCOL,PROTOCOL`; an address without protocols of its own takes the common ones. */
+/** Parses `ADDRESS` or `ADDRESS=PROTOCOL,PROTOCOL`. An address without its own protocols takes the common ones. */
 export function parseAddressSpecs(texts: readonly string[], common: readonly string[]): AddressSpec[] {
   return texts.map((text) => {
     const at = text.indexOf('=');
@@ -26,13 +26,13 @@ export function parseAddressSpecs(texts: readonly string[], common: readonly str
     if (protocols.length === 0)
       throw usage(
         `The address ${address} has no protocol`,
-        'Give --protocol HTTPS, or ADDRESS=HTTPS,SSH. All: sally protocols list',
+        'Give --protocol HTTPS, or ADDRESS=HTTPS,SSH. List all protocols with: sally protocols list',
       );
     return { address, protocols };
   });
 }
 
-/** Turns names of protocols into ids, with one look at the list. */
+/** Resolves names of protocols to ids with one request. */
 export async function addressInputs(api: Client, specs: readonly AddressSpec[]): Promise<AddressInput[]> {
   const names = [...new Set(specs.flatMap(({ protocols }) => protocols))];
   const ids = await resolveIds(api, kinds.protocol, names);
@@ -40,7 +40,7 @@ export async function addressInputs(api: Client, specs: readonly AddressSpec[]):
   return specs.map(({ address, protocols }) => ({ address, protocols: protocols.map((name) => idOf.get(name) ?? '') }));
 }
 
-/** Addresses with some added (an address that is there takes the new protocols) and some removed. */
+/** Returns the addresses after additions and removals. Adding an existing address replaces its protocols. */
 export function changedAddresses(
   before: readonly AddressInput[],
   added: readonly AddressInput[],

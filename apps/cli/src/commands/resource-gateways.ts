@@ -11,14 +11,14 @@ import { type Resource, showResource } from './resource-view.ts';
 type Mode = Resource['loadBalancingMode'];
 type Flags = WriteFlags & { readonly mode?: Mode };
 
-/** `sally resources attach|order|detach` */
+/** Adds `sally resources attach`, `order` and `detach`. */
 export function addAttachments(group: Command, session: Session): void {
   const mode = () => choice('--mode <mode>', 'how its gateways are chosen', loadBalancingMode.options);
   const attach = group
     .command('attach')
     .argument('<resource>', 'name or id')
     .argument('<gateways...>', 'names or ids')
-    .description('attach gateways behind those that are attached')
+    .description('attach gateways after those already attached')
     .addOption(mode());
   writes(attach, 'saveLoadBalancing').action(async (text: string, gateways: string[], flags: Flags) => {
     const { before, named } = await readBoth(session, text, gateways);
@@ -28,7 +28,7 @@ export function addAttachments(group: Command, session: Session): void {
   const order = group
     .command('order')
     .argument('<resource>', 'name or id')
-    .argument('<gateways...>', 'all attached gateways, first is first')
+    .argument('<gateways...>', 'all attached gateways, in order of preference')
     .description('put the gateways of a resource in order')
     .addOption(mode());
   writes(order, 'saveLoadBalancing').action(async (text: string, gateways: string[], flags: Flags) => {
@@ -41,7 +41,7 @@ export function addAttachments(group: Command, session: Session): void {
     .command('detach')
     .argument('<resource>', 'name or id')
     .argument('<gateway>', 'name or id')
-    .description('detach a gateway: access by way of it ends');
+    .description('detach a gateway; access through it ends');
   writes(detach, 'detachGateway').action(async (text: string, gateway: string, flags: WriteFlags) => {
     const api = await session.api();
     const id = await resolveId(api, kinds.resource, text);
@@ -81,7 +81,10 @@ function checkComplete(resource: Resource, named: readonly string[]): void {
   const attached = new Set(resource.gateways.map(({ id }) => id));
   const missing = resource.gateways.filter(({ id }) => !named.includes(id)).map(({ name }) => clean(name));
   if (missing.length > 0)
-    throw usage(`The order is complete only with ${missing.join(', ')}`, 'To take one away: sally resources detach');
+    throw usage(`The order misses ${missing.join(', ')}`, 'To remove a gateway: sally resources detach');
   if (named.length !== attached.size || named.some((id) => !attached.has(id)))
-    throw usage('The order names a gateway twice, or one that is not attached', 'To add one: sally resources attach');
+    throw usage(
+      'The order names a gateway twice, or one that is not attached',
+      'To add a gateway: sally resources attach',
+    );
 }

@@ -5,9 +5,10 @@ import { type Cell, type Column, status } from '../table.ts';
 import { moment } from '../text.ts';
 import { addressColumns } from './addresses.ts';
 
+/** A resource as the API returns it. */
 export type Resource = ResponseBody<'getResource'>;
 
-/** Prints a resource as it came, or for people. */
+/** Prints a resource as JSON, or as text for people. */
 export function showResource(session: Session, answer: Answer<Resource>): void {
   session.show(answer, (resource, etag) => {
     const gateways = resource.gateways.map(({ name, status }) => `${name} (${status})`).join(', ');
@@ -16,7 +17,7 @@ export function showResource(session: Session, answer: Answer<Resource>): void {
       ['Id', resource.id],
       ['Type', resource.type],
       ['Status', resource.status === undefined ? undefined : status(resource.status)],
-      ['Not reached', resource.unreachableReason],
+      ['Unreachable', resource.unreachableReason],
       ['Description', resource.description],
       ['Gateways', gateways || '- (attach one: sally resources attach RESOURCE GATEWAY)'],
       ['Order', resource.loadBalancingMode === 'MANUAL' ? 'MANUAL: first gateway first' : 'AUTOMATIC'],
@@ -27,6 +28,7 @@ export function showResource(session: Session, answer: Answer<Resource>): void {
   });
 }
 
+/** Columns of the table of resources. */
 export const resourceColumns: readonly Column<Resource>[] = [
   { heading: 'NAME', cell: (r) => r.name },
   { heading: 'TYPE', cell: (r) => r.type },
@@ -36,7 +38,7 @@ export const resourceColumns: readonly Column<Resource>[] = [
   { heading: 'ID', cell: (r) => r.id },
 ];
 
-/** A resource that no policy can open says so where others say that they are online. */
+/** Returns the status of a resource, or a warning when no policy can open it. */
 function statusOf({ status: word, addresses, unreachableReason }: Resource): Cell {
   if (unreachableReason === undefined || addresses.length === 0) return status(word);
   if (addresses.some(({ isIp }) => isIp)) return status(word);

@@ -31,15 +31,18 @@ interface ResourceFlags {
 }
 
 const EXAMPLES = `
-An address may carry its own protocols: ADDRESS=PROTOCOL,PROTOCOL. Others take those of --protocol.
+An address can have its own protocols: ADDRESS=PROTOCOL,PROTOCOL. Other addresses take those of --protocol.
 
 Examples:
   sally resources create intranet --address 10.0.0.5 --protocol HTTPS --gateway berlin
   sally resources create lab --address 10.1.0.0/24=SSH,HTTPS --address fd00:1::/64=SSH`;
 
-/** `sally resources …` */
+/** Adds `sally resources …`. */
 export function addResources(program: Command, session: Session): void {
-  const group = program.command('resources').alias('resource').description('what can be reached through gateways');
+  const group = program
+    .command('resources')
+    .alias('resource')
+    .description('destinations that devices reach through gateways');
   addReads(group, session);
   addCreate(group, session);
   addUpdate(group, session);
@@ -50,12 +53,17 @@ function addReads(group: Command, session: Session): void {
   const list = group
     .command('list')
     .description('list resources')
-    .addOption(repeated('--filter <filter>', 'field[operator]=value, such as name[ilike]=%web% or type=PRIVATE'));
+    .addOption(
+      repeated(
+        '--filter <filter>',
+        'list only matches of field[operator]=value, such as name[ilike]=%web% or type=PRIVATE',
+      ),
+    );
   pages(list).action(async (flags: PageFlags & { filter?: string[] }) => {
     const answer = await listAll(await session.api(), 'listResources', flags, filterQuery(flags.filter ?? []));
     session.show(answer, ({ data }) =>
       data.length === 0
-        ? 'No resource here. Create one: sally resources create --help\n'
+        ? 'There are no resources. Create one: sally resources create --help\n'
         : session.table(resourceColumns, data),
     );
   });
@@ -76,11 +84,11 @@ function addReads(group: Command, session: Session): void {
   });
 }
 
-/** `name[ilike]=%web%` to `filter[name][ilike]=%web%`. */
+/** Turns `name[ilike]=%web%` into `filter[name][ilike]=%web%`. */
 function filterQuery(filters: readonly string[]): Record<string, string> {
   const pairs = filters.map((text): [string, string] => {
     const match = /^([A-Za-z.]+)(?:\[([a-z]+)\])?=(.*)$/.exec(text);
-    if (match === null) throw usage(`Not a filter: ${text}`, 'It looks like name[ilike]=%web% or type=PRIVATE');
+    if (match === null) throw usage(`Not a filter: ${text}`, 'Give a filter such as name[ilike]=%web% or type=PRIVATE');
     return [`filter[${match[1]}][${match[2] ?? 'eq'}]`, match[3] ?? ''];
   });
   return Object.fromEntries(pairs);
@@ -92,10 +100,10 @@ function addCreate(group: Command, session: Session): void {
     .argument('<name>')
     .description('create a resource, and attach gateways to it')
     .addOption(repeated('--address <address>', 'IPv4, IPv6 or CIDR'))
-    .addOption(repeated('--protocol <protocol>', 'name or id, for every address without its own'))
+    .addOption(repeated('--protocol <protocol>', 'protocol of every address without its own, by name or id'))
     .addOption(choice('--type <type>', 'access type', accessType.options).default('PRIVATE'))
     .option('--description <text>')
-    .addOption(repeated('--gateway <gateway>', 'attach it afterwards; first is first'))
+    .addOption(repeated('--gateway <gateway>', 'attach this gateway; the first has preference'))
     .addOption(choice('--mode <mode>', 'how its gateways are chosen', loadBalancingMode.options))
     .addHelpText('after', EXAMPLES);
   writes(create, 'createResource').action(async (name: string, flags: ResourceFlags & WriteFlags) =>
@@ -117,19 +125,19 @@ async function createResource(session: Session, name: string, flags: ResourceFla
   showResource(session, await attachNew(() => saveGateways(session, {}, id, mode, gateways, created.etag), id));
 }
 
-/** The resource stands already when attaching fails: say so, and how to go on. */
+/** Fails with the way to continue: the resource was created, but attaching its gateways failed. */
 async function attachNew<T>(attach: () => Promise<T | undefined>, id: string): Promise<T> {
   try {
     const answer = await attach();
-    if (answer === undefined) throw new TypeError('attaching was not meant as a trial');
+    if (answer === undefined) throw new TypeError('attaching gateways does not support a dry run');
     return answer;
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
     throw new Failure(
       error.exitCode,
-      `The resource was created with the id ${id}, but not attached: ${error.message}`,
+      `The resource was created with the id ${id}, but attaching its gateways failed: ${error.message}`,
       {
-        hint: `Go on with: sally resources attach ${id} GATEWAY`,
+        hint: `Continue with: sally resources attach ${id} GATEWAY`,
       },
     );
   }
@@ -139,18 +147,18 @@ function addUpdate(group: Command, session: Session): void {
   const update = group
     .command('update')
     .argument('<resource>', 'name or id')
-    .description('change what is named here and keep the rest; empty text clears a field')
+    .description('change the given fields and keep the others; empty text clears a field')
     .option('--name <name>')
     .option('--description <text>')
-    .addOption(repeated('--address <address>', 'all its addresses from now on'))
-    .addOption(repeated('--add-address <address>', 'one more, or other protocols for one that is there'))
-    .addOption(repeated('--remove-address <address>', 'one less'))
-    .addOption(repeated('--protocol <protocol>', 'name or id, for every address named here without its own'))
+    .addOption(repeated('--address <address>', 'replace all its addresses'))
+    .addOption(repeated('--add-address <address>', 'add an address, or change the protocols of one'))
+    .addOption(repeated('--remove-address <address>', 'remove one'))
+    .addOption(repeated('--protocol <protocol>', 'protocol of every given address without its own, by name or id'))
     .addHelpText('after', EXAMPLES);
   writes(update, 'updateResource').action(async (text: string, flags: ResourceFlags & WriteFlags) => {
     const { name, description, address, addAddress, removeAddress } = flags;
     if ([name, description, address, addAddress, removeAddress].every((value) => value === undefined))
-      throw usage('Nothing to change is named', 'See: sally resources update --help');
+      throw usage('No change is named', 'See: sally resources update --help');
     const api = await session.api();
     const id = await resolveId(api, kinds.resource, text);
     const before = await api.call('getResource', { params: { id } });

@@ -27,7 +27,7 @@ Examples:
   sally rules create Inside --rule "source.inCidr(['10.0.0.0/8', '192.0.2.0/24']) || source.inCountry('CH')"
   sally rules update Compliant --file compliant.cel`;
 
-/** `sally rules …` */
+/** Adds `sally rules …`. */
 export function addRules(program: Command, session: Session): void {
   const group = program
     .command('rules')
@@ -69,7 +69,7 @@ function addWrites(group: Command, session: Session): void {
   const update = group
     .command('update')
     .argument('<rule>', 'name or id')
-    .description('change what is named here and keep the rest')
+    .description('change the given fields and keep the others')
     .option('--name <name>');
   writes(fields(update), 'updateAdmissionRule').action(async (text: string, flags: RuleFlags & WriteFlags) =>
     updateRule(session, text, flags),
@@ -89,14 +89,16 @@ function fields(command: Command): Command {
   return command
     .option('--rule <text>', 'the expression')
     .option('--file <file>', 'read the expression from a file; - is standard input')
-    .option('--time-zone <zone>', 'of its times, such as Europe/Zurich; empty: that of the tenant')
-    .addOption(onOff('--time-constraint <on|off>', 'whether it is about time; seen from the text when left out'));
+    .option('--time-zone <zone>', 'time zone of the rule, such as Europe/Zurich; empty: the tenant’s')
+    .addOption(
+      onOff('--time-constraint <on|off>', 'whether the rule depends on time (default: derived from its text)'),
+    );
 }
 
 async function updateRule(session: Session, text: string, flags: RuleFlags & WriteFlags): Promise<void> {
   const named = await ruleText(session, flags);
   if ([named, flags.name, flags.timeZone, flags.timeConstraint].every((value) => value === undefined))
-    throw usage('Nothing to change is named', 'See: sally rules update --help');
+    throw usage('No change is named', 'See: sally rules update --help');
   const api = await session.api();
   const id = await resolveId(api, kinds.rule, text);
   const before = await api.call('getAdmissionRule', { params: { id } });
@@ -117,14 +119,14 @@ async function updateRule(session: Session, text: string, flags: RuleFlags & Wri
 const zone = ({ timeZone }: RuleFlags) => given({ timeZone: clearable(timeZone) });
 
 async function ruleText(session: Session, { rule, file }: RuleFlags): Promise<string | undefined> {
-  if (rule !== undefined && file !== undefined) throw usage('--rule and --file shut each other out');
+  if (rule !== undefined && file !== undefined) throw usage('--rule and --file cannot be combined');
   if (file === undefined) return rule;
   const text = file === '-' ? await readAll(session.io.stdin) : await readText(file);
   if (text === undefined) throw usage(`There is no file ${file}`);
   return text.trimEnd();
 }
 
-/** Shows where in its text a rule is wrong. */
+/** Runs `work`; its failure then shows where the rule's text is wrong. */
 async function pointing<T>(rule: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -143,16 +145,16 @@ function showRule(session: Session, answer: Answer<AdmissionRule>): void {
       ['Rule', first],
       ...more.map((line) => ['', line] as const),
       ['Problem', rule.problem === undefined ? undefined : problemText(rule.problem)],
-      ['About time', rule.hasTimeConstraint ? `yes, in ${rule.timeZone ?? 'the zone of the tenant'}` : 'no'],
+      ['Depends on time', rule.hasTimeConstraint ? `yes, in ${rule.timeZone ?? 'the zone of the tenant'}` : 'no'],
       ['Updated at', moment(rule.updatedAt)],
       ['ETag', etag],
     ]);
   });
 }
 
-/** A broken rule stays as it was written, and is never met. */
+/** Describes the problem of a broken rule. Such a rule keeps its text and never matches. */
 const problemText = ({ line, column, message, hint }: NonNullable<AdmissionRule['problem']>): string =>
-  `broken, so never met: line ${line}, column ${column}: ${message}. ${hint}`;
+  `broken, so it never matches: line ${line}, column ${column}: ${message}. ${hint}`;
 
 const columns: readonly Column<AdmissionRule>[] = [
   { heading: 'NAME', cell: (r) => r.name },

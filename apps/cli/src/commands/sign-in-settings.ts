@@ -13,21 +13,21 @@ interface SignInFlags {
   readonly absolute?: string;
 }
 
-/** `sally settings sign-in …` */
+/** Adds `sally settings sign-in …`. */
 export function addSignInSettings(settings: Command, session: Session): void {
-  const group = settings.command('sign-in').description('how people of this tenant sign in');
+  const group = settings.command('sign-in').description('how users of this tenant sign in');
   group
     .command('get')
-    .description('show how people sign in')
+    .description('show how users sign in')
     .action(async () => showSignIn(session, await (await session.api()).call('getSignInSettings')));
   const set = group
     .command('set')
-    .description('change what is named here and keep the rest')
-    .option('--slug <name>', 'short name that people type where the controller serves several tenants')
+    .description('change the given fields and keep the others')
+    .option('--slug <name>', 'short name that users type when the controller serves several tenants')
     .addOption(repeated('--method <method>', 'allowed method: passkey or password'))
     .addOption(choice('--second-factor <when>', 'whether a password needs a second factor', ['OPTIONAL', 'REQUIRED']))
-    .option('--idle <minutes>', 'a session ends after so long without a request')
-    .option('--absolute <hours>', 'a session ends after so long whatever happens');
+    .option('--idle <minutes>', 'a session ends after this time without a request')
+    .option('--absolute <hours>', 'a session always ends after this time');
   writes(set, 'updateSignInSettings').action(async (flags: SignInFlags & WriteFlags) => {
     const body = given({
       slug: flags.slug,
@@ -36,8 +36,7 @@ export function addSignInSettings(settings: Command, session: Session): void {
       idleMinutes: count('--idle', flags.idle),
       absoluteHours: count('--absolute', flags.absolute),
     });
-    if (Object.keys(body).length === 0)
-      throw usage('Nothing to change is named', 'See: sally settings sign-in set --help');
+    if (Object.keys(body).length === 0) throw usage('No change is named', 'See: sally settings sign-in set --help');
     const answer = await session.write('updateSignInSettings', flags, { body });
     if (answer !== undefined) showSignIn(session, answer);
   });
@@ -46,7 +45,7 @@ export function addSignInSettings(settings: Command, session: Session): void {
 function methodOf(text: string): SignInSettings['methods'][number] {
   const method = text.toUpperCase();
   if (method === 'PASSKEY' || method === 'PASSWORD') return method;
-  throw usage(`Not a sign-in method: ${text}`, 'It is passkey or password.');
+  throw usage(`Not a sign-in method: ${text}`, 'Give passkey or password.');
 }
 
 function showSignIn(session: Session, answer: Answer<SignInSettings>): void {

@@ -8,20 +8,20 @@ import type { Session } from '../session.ts';
 import { isWell, renderDevice } from './device-status.ts';
 import { gatewayColumns } from './gateway-view.ts';
 
-/** `sally status` */
+/** Adds `sally status`. */
 export function addStatus(program: Command, session: Session): void {
   program
     .command('status')
-    .description('show how this host stands as a device, then the controller with what it has')
+    .description('show the status of this host’s device, then of the controller')
     .option('--state-dir <dir>', `state directory of the device on this host (default ${clientStateDir})`)
     .action(async (flags: { stateDir?: string }) => showStatus(session, flags.stateDir));
 }
 
-/** The controller is asked as well where this host is no device, or an API key is known. */
+/** Prints the device's status, and the controller's when this host is no device or an API key is known. */
 async function showStatus(session: Session, named: string | undefined): Promise<void> {
   const here = await askDevice(named ?? session.io.clientStateDir ?? clientStateDir);
   if (here.kind === 'closed')
-    session.note('This host is a device of another user: run this as root to see its part (sudo sally status).');
+    session.note('This host is a device of another user. Run `sudo sally status` to see its status.');
   const device = here.kind === 'status' ? here.status : undefined;
   if (device !== undefined && !session.json) session.out(renderDevice(session, device));
   const connection = await session.connection();
@@ -37,7 +37,9 @@ function sayDown(session: Session, controller: string): void {
 }
 
 function sayNothingKnown(session: Session, { url }: Connection): void {
-  session.note(`This host is no device, and no controller is configured, so ${url} is tried (sally login, or --url).`);
+  session.note(
+    `This host is no device, and no controller is configured. Trying ${url}; set another with sally login or --url.`,
+  );
 }
 
 async function showController(
@@ -52,10 +54,13 @@ async function showController(
   else {
     if (device !== undefined) session.out('\n');
     session.out(session.details([['Controller', `${url}: ${ready ? 'ready' : 'not ready'}`]]));
-    if (tenant === undefined) session.note('No API key is known, so this is all. Sign in: sally login');
+    if (tenant === undefined) session.note('No API key is configured, so no more is shown. Sign in: sally login');
     else session.out(renderTenant(session, tenant));
   }
-  if (!ready) throw new Failure(exitCodes.unreachable, 'The controller is not ready', { hint: 'Its log says why.' });
+  if (!ready)
+    throw new Failure(exitCodes.unreachable, 'The controller is not ready', {
+      hint: 'See the controller’s log for the reason.',
+    });
 }
 
 async function readTenant(session: Session) {

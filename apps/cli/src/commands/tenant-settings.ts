@@ -17,7 +17,7 @@ interface SettingsFlags {
   readonly auditRetention?: string;
 }
 
-/** `sally settings …` */
+/** Adds `sally settings …`. */
 export function addSettings(program: Command, session: Session): void {
   const group = program.command('settings').description('settings of this tenant');
   group
@@ -26,17 +26,19 @@ export function addSettings(program: Command, session: Session): void {
     .action(async () => showSettings(session, await (await session.api()).call('getTenant')));
   const set = group
     .command('set')
-    .description('change what is named here and keep the rest')
+    .description('change the given fields and keep the others')
     .option('--name <name>')
-    .option('--time-zone <zone>', 'of admission rules that name none, such as Europe/Zurich')
-    .option('--lease <span>', 'how long gateways go on without the controller: 3600s, 24h, 7d')
-    .option('--drain <span>', 'how long flows may go on through a gateway in MAINTENANCE: 300s, 1h')
-    .addOption(choice('--local-network <what>', 'what a full tunnel leaves of private networks', localNetwork.options))
+    .option('--time-zone <zone>', 'default time zone of admission rules, such as Europe/Zurich')
+    .option('--lease <span>', 'how long gateways work without the controller: 3600s, 24h, 7d')
+    .option('--drain <span>', 'how long flows continue through a gateway in MAINTENANCE: 300s, 1h')
+    .addOption(
+      choice('--local-network <what>', 'access to the local network while a full tunnel is up', localNetwork.options),
+    )
     .option(
       '--mtu <bytes>',
-      'of a packet in the tunnel, 576 to 9000 (below 1280 without IPv6); gateways may have their own',
+      'largest packet in the tunnel, 576 to 9000 (no IPv6 below 1280); a gateway can override it',
     )
-    .option('--audit-retention <days>', 'how many days audit events are kept, or `forever`');
+    .option('--audit-retention <days>', 'days that audit events are kept, or `forever`');
   writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
   addSignInSettings(group, session);
 }
@@ -52,7 +54,7 @@ async function setSettings(session: Session, flags: SettingsFlags & WriteFlags):
     mtu: count('--mtu', mtu),
     auditRetentionDays: days(auditRetention),
   });
-  if (Object.keys(changes).length === 0) throw usage('Nothing to change is named', 'See: sally settings set --help');
+  if (Object.keys(changes).length === 0) throw usage('No change is named', 'See: sally settings set --help');
   const before = await (await session.api()).call('getTenant');
   const body = { name: before.body.name, ...changes };
   const answer = await session.write('updateTenant', flags, { body, ifMatch: before.etag });
@@ -62,7 +64,7 @@ async function setSettings(session: Session, flags: SettingsFlags & WriteFlags):
 function seconds(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const [, amount, unit] = /^(0|[1-9][0-9]{0,8})(s|m|h|d)?$/.exec(text) ?? [];
-  if (amount === undefined) throw usage(`Not a span: ${text}`, 'It looks like 3600s, 24h or 7d.');
+  if (amount === undefined) throw usage(`Not a span: ${text}`, 'Give a span such as 3600s, 24h or 7d.');
   return Number(amount) * (unitSeconds[unit ?? 's'] ?? 1);
 }
 
@@ -72,9 +74,9 @@ const days = (text: string | undefined): number | null | undefined =>
   text === 'forever' ? null : count('--audit-retention', text);
 
 const localNetworkText = {
-  CLOSED: 'closed: a full tunnel leaves nothing of it to a device',
-  RESOLVERS: 'resolvers: a full tunnel leaves port 53 of it to a device',
-  OPEN: 'open: a full tunnel leaves all of it to a device, such as printers',
+  CLOSED: 'closed: a device with a full tunnel reaches nothing on it',
+  RESOLVERS: 'resolvers: a device with a full tunnel reaches only port 53 on it',
+  OPEN: 'open: a device with a full tunnel reaches all of it, such as printers',
 } as const;
 
 function showSettings(session: Session, answer: Answer<Tenant>): void {
@@ -83,13 +85,16 @@ function showSettings(session: Session, answer: Answer<Tenant>): void {
       ['Name', tenant.name],
       ['Id', tenant.id],
       ['Time zone', tenant.timeZone],
-      ['Lease', `${tenant.leaseSeconds} s: gateways go on so long without the controller`],
-      ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE are cut`],
+      ['Lease', `${tenant.leaseSeconds} s: gateways work this long without the controller`],
+      ['Drain', `${tenant.drainSeconds} s: then flows through a gateway in MAINTENANCE end`],
       ['Local network', localNetworkText[tenant.localNetwork]],
       ['MTU', `${tenant.mtu} bytes${tenant.mtu < 1280 ? ': tunnels carry no IPv6' : ''}`],
       ['Audit retention', tenant.auditRetentionDays === null ? 'forever' : `${tenant.auditRetentionDays} days`],
       ['Public URL', tenant.publicUrl ?? 'not set (SALLYPORT_PUBLIC_URL of the controller)'],
-      ['Countries', tenant.countries ? 'known' : 'not known: country conditions fail (the operator gives a database)'],
+      [
+        'Countries',
+        tenant.countries ? 'known' : 'unavailable: country conditions fail until the operator configures a database',
+      ],
       ['Revision', String(tenant.revision)],
       ['Created at', moment(tenant.createdAt)],
       ['ETag', etag],

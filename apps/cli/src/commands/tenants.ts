@@ -15,13 +15,13 @@ interface Tenant {
   readonly name: string;
 }
 
-/** `sally tenants …`: what only the operator may, over the socket in the controller's data directory. */
+/** Adds `sally tenants …`. Only the operator can run these, over the socket in the controller's data directory. */
 export function addTenants(program: Command, session: Session): void {
   const group = program
     .command('tenants')
     .alias('tenant')
-    .description('tenants, on the controller’s own host')
-    .addHelpText('after', '\nThese go over operator.sock in --data-dir (SALLYPORT_DATA_DIR, ./data when left out).');
+    .description('tenants, on the controller’s host')
+    .addHelpText('after', '\nThese commands use operator.sock in --data-dir (SALLYPORT_DATA_DIR, default ./data).');
   group
     .command('list')
     .description('list tenants')
@@ -31,7 +31,7 @@ export function addTenants(program: Command, session: Session): void {
       const tenants = readTenants(answer);
       session.out(
         tenants.length === 0
-          ? 'There is no tenant yet. Create one: sally tenants create NAME\n'
+          ? 'There are no tenants yet. Create one: sally tenants create NAME\n'
           : session.table(
               [
                 { heading: 'NAME', cell: (tenant) => tenant.name },
@@ -57,8 +57,8 @@ export function addTenants(program: Command, session: Session): void {
     .command('key')
     .argument('<tenant>', 'name or id')
     .argument('<name>', 'of the new key')
-    .description('create another API key for a tenant, for when all of its keys are lost')
-    .addOption(choice('--role <role>', 'what it may do', keyRoles).default('OWNER'))
+    .description('create another API key for a tenant whose keys are lost')
+    .addOption(choice('--role <role>', 'role of the key', keyRoles).default('OWNER'))
     .option('--key-only', 'print the key and nothing else')
     .action(async (text: string, name: string, flags: { role: string; keyOnly?: boolean }) => {
       const id = await tenantId(session, text);
@@ -68,20 +68,20 @@ export function addTenants(program: Command, session: Session): void {
   addSignInLink(group, session);
 }
 
-/** `sally tenants sign-in-link` */
+/** Adds `sally tenants sign-in-link`. */
 function addSignInLink(group: Command, session: Session): void {
   group
     .command('sign-in-link')
     .argument('<tenant>', 'name or id')
-    .argument('<email>', 'of a user of the tenant, an owner too')
-    .description('reset the sign-in of a user who has lost every way in, and print a link for a new one')
+    .argument('<email>', 'e-mail address of a user of the tenant, also of an owner')
+    .description('reset the sign-in of a user who cannot sign in, and print a link for a new one')
     .action(async (text: string, email: string) => {
       const id = await tenantId(session, text);
       const answer = await ask(session, 'POST', `/tenants/${id}/sign-in-link`, { email });
       if (session.json) return session.out(`${answer.text}\n`);
       const link = IssuedLink.safeParse(json(answer)).data;
       if (link === undefined) throw unexpected();
-      session.out(`For ${clean(email)}, good once, until ${moment(link.expiresAt)}:\n${clean(link.url)}\n`);
+      session.out(`Link for ${clean(email)}, valid once until ${moment(link.expiresAt)}:\n${clean(link.url)}\n`);
     });
 }
 
@@ -103,7 +103,7 @@ async function tenantId(session: Session, text: string): Promise<string> {
       hint: hintFor(
         text,
         all.map(({ name }) => name),
-        'What there is: sally tenants list',
+        'List all with: sally tenants list',
       ),
     });
   if (second === undefined) return first.id;
@@ -149,6 +149,6 @@ function json(answer: HttpAnswer): unknown {
 }
 
 const unexpected = (): Failure =>
-  new Failure(exitCodes.failed, 'The operator socket answered something else than expected', {
-    hint: 'Controller and command line should be of the same version.',
+  new Failure(exitCodes.failed, 'The operator socket gave an unexpected answer', {
+    hint: 'Use the same version of controller and command line.',
   });

@@ -11,17 +11,17 @@ interface ListFlags {
   readonly inherited?: boolean;
 }
 
-/** `sally users roles …` */
+/** Adds `sally users roles …`. */
 export function addUserRoles(users: Command, session: Session): void {
-  const group = users.command('roles').alias('role').description('what users may manage');
+  const group = users.command('roles').alias('role').description('roles of users');
   group
     .command('list')
     .argument('<user>', 'e-mail address or id')
-    .description('list the roles of a user, those of the groups too')
-    .option('--own', 'only those given to the user')
-    .option('--inherited', 'only those that come from groups')
+    .description('list the roles of a user, including roles from groups')
+    .option('--own', 'only roles given to the user')
+    .option('--inherited', 'only roles that come from groups')
     .action(async (text: string, flags: ListFlags) => {
-      if (flags.own === true && flags.inherited === true) throw usage('--own and --inherited shut each other out');
+      if (flags.own === true && flags.inherited === true) throw usage('--own and --inherited cannot be combined');
       const api = await session.api();
       const id = await resolveId(api, kinds.user, text);
       const query = given({
@@ -29,7 +29,7 @@ export function addUserRoles(users: Command, session: Session): void {
         groupsOnly: flags.inherited === true ? 'true' : undefined,
       });
       session.show(await api.call('listUserRoles', { params: { id }, query }), (roles) =>
-        roles.length === 0 ? 'No role here.\n' : session.table(roleColumns, roles),
+        roles.length === 0 ? 'The user has no roles.\n' : session.table(roleColumns, roles),
       );
     });
   for (const verb of ['add', 'remove'] as const) {
@@ -37,7 +37,7 @@ export function addUserRoles(users: Command, session: Session): void {
       .command(verb)
       .argument('<user>', 'e-mail address or id')
       .argument('<roles...>', 'names or ids')
-      .description(verb === 'add' ? 'give roles to a user' : 'take roles from a user');
+      .description(verb === 'add' ? 'give roles to a user' : 'remove roles from a user');
     writes(command, 'updateUserRoles').action(async (text: string, names: string[], flags: WriteFlags) => {
       const api = await session.api();
       const id = await resolveId(api, kinds.user, text);

@@ -6,13 +6,13 @@ import type { Session } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment } from '../text.ts';
 
-/** `sally users invitation-link`, `sally users reset-sign-in` and `sally users sessions …` */
+/** Adds `sally users invitation-link`, `sally users reset-sign-in` and `sally users sessions …`. */
 export function addUserSignIn(users: Command, session: Session): void {
   const idOf = async (text: string) => resolveId(await session.api(), kinds.user, text);
   users
     .command('invitation-link')
     .argument('<user>', 'e-mail address or id')
-    .description('make a link by which an invited user sets a sign-in method; older links of the user end')
+    .description('create a link with which an invited user sets up sign-in; older links stop working')
     .action(async (text: string) => {
       const params = { id: await idOf(text) };
       showLink(session, text, await (await session.api()).call('createInvitationLink', { params }));
@@ -20,7 +20,7 @@ export function addUserSignIn(users: Command, session: Session): void {
   users
     .command('reset-sign-in')
     .argument('<user>', 'e-mail address or id')
-    .description('remove all sign-in methods of a user, end the sessions, and make a link for a new method')
+    .description('remove all sign-in methods of a user, end all sessions, and create a link for a new method')
     .action(async (text: string) => {
       const params = { id: await idOf(text) };
       showLink(session, text, await (await session.api()).call('resetSignIn', { params }));
@@ -29,7 +29,7 @@ export function addUserSignIn(users: Command, session: Session): void {
 }
 
 function addSessions(users: Command, session: Session, idOf: (text: string) => Promise<string>): void {
-  const group = users.command('sessions').alias('session').description('where users are signed in');
+  const group = users.command('sessions').alias('session').description('sign-in sessions of users');
   group
     .command('list')
     .argument('<user>', 'e-mail address or id')
@@ -44,7 +44,7 @@ function addSessions(users: Command, session: Session, idOf: (text: string) => P
   group
     .command('end')
     .argument('<user>', 'e-mail address or id')
-    .description('end all sessions of a user: every browser has to sign in again')
+    .description('end all sessions of a user; every browser must sign in again')
     .action(async (text: string) => {
       const params = { id: await idOf(text) };
       const answer = await (await session.api()).call('endUserSessions', { params });
@@ -60,5 +60,8 @@ const columns: readonly Column<SignedIn>[] = [
 ];
 
 function showLink(session: Session, user: string, answer: Answer<IssuedLink>): void {
-  session.show(answer, ({ url, expiresAt }) => `For ${clean(user)}, good once, until ${moment(expiresAt)}:\n${url}\n`);
+  session.show(
+    answer,
+    ({ url, expiresAt }) => `Link for ${clean(user)}, valid once until ${moment(expiresAt)}:\n${url}\n`,
+  );
 }

@@ -4,9 +4,12 @@ import type { Session } from '../session.ts';
 import { type Column, status } from '../table.ts';
 import { moment } from '../text.ts';
 
+/** A user as the API returns it. */
 export type User = ResponseBody<'getUser'>;
+/** A role as the API returns it. */
 export type Role = ResponseBody<'getRole'>;
 
+/** Columns of the table of users. */
 export const userColumns: readonly Column<User>[] = [
   { heading: 'EMAIL', cell: (u) => u.email ?? '-' },
   { heading: 'NAME', cell: (u) => fullName(u) || '-' },
@@ -17,6 +20,7 @@ export const userColumns: readonly Column<User>[] = [
   { heading: 'ID', cell: (u) => u.id },
 ];
 
+/** Columns of the table of roles. */
 export const roleColumns: readonly Column<Role>[] = [
   { heading: 'NAME', cell: (r) => r.name },
   { heading: 'TYPE', cell: (r) => r.type },
@@ -24,7 +28,7 @@ export const roleColumns: readonly Column<Role>[] = [
   { heading: 'ID', cell: (r) => r.id },
 ];
 
-/** Prints a user as it came, or for people. */
+/** Prints a user as JSON, or as text for people. */
 export function showUser(session: Session, answer: Answer<User>): void {
   session.show(answer, (user, etag) => session.details(userFields(user, etag)));
 }
@@ -39,7 +43,7 @@ function userFields(u: User, etag: string | undefined): Parameters<Session['deta
     ['Roles', namesOf(u.roles)],
     ['Groups', namesOf(u.groups)],
     ['Devices', u.devices.map(({ name }) => name).join(', ') || '-'],
-    ['Device limit', u.maxDevices === null ? 'that of the groups' : String(u.maxDevices)],
+    ['Device limit', u.maxDevices === null ? 'the limit of the groups' : String(u.maxDevices)],
     ['Department', u.department],
     ...Object.entries(u.attributes ?? {}).map(([name, value]) => [`  ${name}`, [value].flat().join(', ')] as const),
     ['Image', u.image],
@@ -51,5 +55,6 @@ function userFields(u: User, etag: string | undefined): Parameters<Session['deta
 
 const fullName = ({ firstName, lastName }: User): string => [firstName, lastName].filter(Boolean).join(' ');
 
+/** Returns the names, separated by commas; `-` when there are none. */
 export const namesOf = (all: readonly { readonly name: string }[]): string =>
   all.map(({ name }) => name).join(', ') || '-';

@@ -29,12 +29,12 @@ Examples:
   sally users roles add anna@example.com Auditor
   sally users groups add anna@example.com Support`;
 
-/** `sally users …` */
+/** Adds `sally users …`. */
 export function addUsers(program: Command, session: Session): void {
   const group = program
     .command('users')
     .alias('user')
-    .description('people, who own devices')
+    .description('users, who own devices')
     .addHelpText('after', EXAMPLES);
   addReads(group, session);
   addInvite(group, session);
@@ -49,7 +49,9 @@ function addReads(group: Command, session: Session): void {
   pages(group.command('list').description('list users')).action(async (flags: PageFlags) => {
     const answer = await listAll(await session.api(), 'listUsers', flags);
     session.show(answer, ({ data }) =>
-      data.length === 0 ? 'No user here. Invite one: sally users invite EMAIL\n' : session.table(userColumns, data),
+      data.length === 0
+        ? 'There are no users. Invite one: sally users invite EMAIL\n'
+        : session.table(userColumns, data),
     );
   });
   group
@@ -67,12 +69,12 @@ function addInvite(group: Command, session: Session): void {
     .command('invite')
     .alias('create')
     .argument('<emails...>')
-    .description('invite users: all of them or, when one cannot be, none')
-    .addOption(repeated('--group <group>', 'name or id; the default group when left out'));
+    .description('invite users; if one cannot be invited, none is')
+    .addOption(repeated('--group <group>', 'name or id (default: the default group)'));
   writes(invite, 'createUsers').action(async (emails: string[], flags: WriteFlags & { group?: string[] }) => {
     const groups = await resolveIds(await session.api(), kinds.group, flags.group ?? []);
     const [first, ...others] = emails.map((email) => ({ email, groups }));
-    if (first === undefined) throw usage('Nobody is named');
+    if (first === undefined) throw usage('No user is named');
     const body = others.length === 0 ? first : [first, ...others];
     const answer = await session.write('createUsers', flags, { body });
     if (answer !== undefined) session.show(answer, (users) => session.table(userColumns, [users].flat()));
@@ -83,16 +85,16 @@ function addUpdate(group: Command, session: Session): void {
   const update = group
     .command('update')
     .argument('<user>', 'e-mail address or id')
-    .description('change what is named here and keep the rest; empty text clears a field')
+    .description('change the given fields and keep the others; empty text clears a field')
     .option('--first-name <text>')
     .option('--last-name <text>')
-    .option('--image <url>', 'URL or path of a picture')
+    .option('--image <url>', 'picture, as URL or path')
     .option('--department <text>', 'user.department of admission rules')
-    .addOption(repeated('--attribute <key=value>', 'user.attributes.KEY of admission rules; KEY= takes it away'))
-    .option('--max-devices <n>', 'how many devices; empty: what the groups allow');
+    .addOption(repeated('--attribute <key=value>', 'user.attributes.KEY of admission rules; KEY= removes it'))
+    .option('--max-devices <n>', 'device limit; empty: the limit of the groups');
   writes(update, 'updateUser').action(async (text: string, flags: UpdateFlags & WriteFlags) => {
     const { dryRun: _, ifMatch: __, ...named } = flags;
-    if (Object.keys(named).length === 0) throw usage('Nothing to change is named', 'See: sally users update --help');
+    if (Object.keys(named).length === 0) throw usage('No change is named', 'See: sally users update --help');
     const api = await session.api();
     const id = await resolveId(api, kinds.user, text);
     const before = await api.call('getUser', { params: { id } });
@@ -122,7 +124,7 @@ function addStates(group: Command, session: Session): void {
   const deactivate = group
     .command('deactivate')
     .argument('<user>', 'e-mail address or id')
-    .description('cut a user and all of the user’s devices off at once, keeping all data');
+    .description('end the access of a user and all of the user’s devices at once, and keep all data');
   writes(deactivate, 'deactivateUser').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.user, text);
     const answer = await session.write('deactivateUser', flags, { params: { id } });
@@ -131,7 +133,7 @@ function addStates(group: Command, session: Session): void {
   group
     .command('reactivate')
     .argument('<user>', 'e-mail address or id')
-    .description('give a deactivated user access back')
+    .description('restore the access of a deactivated user')
     .action(async (text: string) => {
       const api = await session.api();
       const id = await resolveId(api, kinds.user, text);
@@ -140,7 +142,7 @@ function addStates(group: Command, session: Session): void {
   group
     .command('reinvite')
     .argument('<user>', 'e-mail address or id')
-    .description('invite again: the invitation is good for another seven days')
+    .description('invite again; the invitation is valid for another seven days')
     .action(async (text: string) => {
       const api = await session.api();
       const id = await resolveId(api, kinds.user, text);
@@ -149,7 +151,7 @@ function addStates(group: Command, session: Session): void {
   const remove = group
     .command('delete')
     .argument('<user>', 'e-mail address or id')
-    .description('delete a user with the user’s devices; try --dry-run first');
+    .description('delete a user and the user’s devices; try --dry-run first');
   writes(remove, 'deleteUser').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.user, text);
     const answer = await session.write('deleteUser', flags, { params: { id } });

@@ -5,8 +5,8 @@ import { clean } from '../text.ts';
 import type { Step } from './steps.ts';
 
 /**
- * Carries the steps out one after the other, and tells of each. The first failure ends it: what was done stays, and is
- * part of what the failure says.
+ * Carries out the steps in order and reports each one. The first failure stops it; earlier steps stay, and the failure
+ * names them.
  */
 export async function applySteps(api: Client, steps: readonly Step[], tell: (step: Step) => void): Promise<void> {
   const ids = new Map<string, string>();
@@ -20,7 +20,7 @@ export async function applySteps(api: Client, steps: readonly Step[], tell: (ste
   }
 }
 
-/** Shows where in its text a rule is wrong. */
+/** Shows where a rule's text is wrong. */
 function pointing(failure: Failure, { changes }: Step): Failure {
   const rule = changes.find(({ field }) => field === 'rule')?.after;
   return typeof rule === 'string' ? withCaret(failure, rule) : failure;
@@ -29,7 +29,7 @@ function pointing(failure: Failure, { changes }: Step): Failure {
 function stopped(failure: Failure, step: Step, done: number, all: number): Failure {
   const { kind, name, action } = step;
   const text = `Stopped at step ${done + 1} of ${all}: ${action} ${kind} ${clean(name)}\n${failure.message}\n${said(done)}`;
-  const hint = failure.hint ?? 'Run it again when the reason is gone: it goes on from here.';
+  const hint = failure.hint ?? 'Fix the cause and run the command again: it continues from here.';
   const { problemText } = failure;
   return new Failure(failure.exitCode, text, {
     hint,
@@ -39,5 +39,5 @@ function stopped(failure: Failure, step: Step, done: number, all: number): Failu
 
 const said = (done: number): string =>
   done === 0
-    ? 'No step before it was carried out.'
-    : `${done} ${done === 1 ? 'step was' : 'steps were'} carried out before and stay.`;
+    ? 'No earlier step was carried out.'
+    : `${done} ${done === 1 ? 'step was' : 'steps were'} carried out earlier and stay.`;

@@ -92,7 +92,7 @@ function bodyFields(name: OperationName): string[] {
   return Object.keys(shaped?.shape ?? shaped?.options?.[0]?.shape ?? {});
 }
 
-test('every writable field of the contract can stand in a file, or is left out for a reason', () => {
+test('every writable field of the contract is in the file format, or is excluded for a reason', () => {
   const sent = new Map<string, Set<string>>();
   for (const { name, body } of sectionNames.flatMap((section) => requestsOf(section))) {
     const fields = sent.get(name) ?? new Set();
@@ -111,13 +111,13 @@ test('every writable field of the contract can stand in a file, or is left out f
   assert.deepEqual(missing, [], 'put these into the declared families, or into the lists above with a reason');
 });
 
-test('what is left out for a reason exists', () => {
+test('every excluded field exists', () => {
   for (const name of Object.keys(NOT_DECLARED)) assert.ok(name in operations, name);
   for (const [name = '', field = ''] of Object.keys(NOT_FIELDS).map((path) => path.split('.')))
     assert.ok(bodyFields(name as OperationName).includes(field), `${name}.${field}`);
 });
 
-test('every field of a file is exported, or is left out for a reason', () => {
+test('every field of a file is exported, or is excluded for a reason', () => {
   const live = <S extends SectionName>(section: S): Live<Items[S]>[] => [
     { id: '0', item: rich[section], builtIn: families[section].showsBuiltIn },
   ];

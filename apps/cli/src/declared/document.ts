@@ -8,10 +8,10 @@ import { type Declared, type Items, type Problem, type SectionName, sectionNames
 
 type Path = readonly (string | number)[];
 
-/** What a file says. A section that it leaves out is absent. */
+/** Content of a file. A section that the file omits is absent. */
 export type Declaration = { readonly [S in SectionName]?: readonly Declared<Items[S]>[] };
 
-/** Reads a file. Throws a `Failure` that names every line with something wrong. */
+/** Parses a file. Throws a `Failure` that names every wrong line. */
 export function parseDeclaration(text: string, file: string): Declaration {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
@@ -39,7 +39,7 @@ export function parseDeclaration(text: string, file: string): Declaration {
   return declaration;
 }
 
-/** A file that cannot be applied, with the lines that say why. */
+/** Creates the failure of a file that cannot be applied, with each wrong line and the reason. */
 export function badFile(file: string, problems: readonly Problem[]) {
   const sorted = problems.toSorted((a, b) => a.line - b.line);
   const lines = sorted.slice(0, 50).map(({ line, message }) => `  ${file}:${line}: ${clean(message)}`);
@@ -93,7 +93,7 @@ function readSection<S extends SectionName>(
   });
 }
 
-/** undefined when something is wrong, which has been reported then. */
+/** Returns undefined after reporting a problem. */
 function readItem<S extends SectionName>(
   section: S,
   entry: Readonly<Record<string, unknown>>,
@@ -135,7 +135,7 @@ function readField<T>(
   }
 }
 
-/** `policies[2].users ` */
+/** Returns the path of a value as text: `policies[2].users `. */
 function wordsOf(path: Path): string {
   const steps = path.map((step, index) =>
     typeof step === 'number' ? `[${step + 1}]` : index === 0 ? step : `.${step}`,

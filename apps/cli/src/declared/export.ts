@@ -6,7 +6,7 @@ import { type Field, isGiven, type RefMap } from './fields.ts';
 import { type Items, type Live, type SectionName, sectionNames } from './items.ts';
 import { builtInRule, namedOf, type Tenant } from './tenant.ts';
 
-/** What a tenant is, for `sally apply`. The same tenant gives the same value. */
+/** Returns the declared state of a tenant, for `sally apply`. The same tenant gives the same value. */
 export function exportedValue(tenant: Tenant): object {
   const names = nameMap(tenant);
   const sections = Object.fromEntries(
@@ -18,7 +18,7 @@ export function exportedValue(tenant: Tenant): object {
   return { version: 1, ...sections };
 }
 
-/** What a tenant is, as a YAML file for `sally apply`. The same tenant gives the same text. */
+/** Returns the declared state of a tenant as a YAML file for `sally apply`. The same tenant gives the same text. */
 export function exportTenant(tenant: Tenant): string {
   const document = new Document(exportedValue(tenant));
   document.commentBefore = HEADER;
@@ -33,7 +33,7 @@ const HEADER = ` The declared state of a tenant, written by \`sally export\`. Br
  alone unless --prune is given, and so is a section that is left out. The order of policies is the order of the walk.
  Enrolment tokens, keys, devices and the name of the tenant are not in here.`;
 
-/** Ids to names; an id stays where its name is not that of one object alone. */
+/** Returns the map from ids to names. An id stays when several objects share its name. */
 export function nameMap(tenant: Tenant): RefMap {
   const tables = new Map<string, ReadonlyMap<string, string>>();
   return (target, id) => {
@@ -74,14 +74,14 @@ const compare = <T extends string | number>(a: T, b: T): number => (a < b ? -1 :
 
 const TYPES = ['PRIVATE', 'SAAS', 'INTERNET', 'SITETOSITE'];
 
-/** Policies stand by type and in their order, everything else by name. */
+/** Returns the sort position of a policy: by type, then by order. Everything else has position 0. */
 function placeOf({ sections: { policies } }: Tenant, id: string): number {
   const index = policies.findIndex((policy) => policy.id === id);
   const type = policies[index]?.item.type;
   return type === undefined ? 0 : TYPES.indexOf(type) * policies.length + index;
 }
 
-/** An item as it stands in a file: names for ids, and without what a file need not say. */
+/** Returns an item as it is written to a file: with names for ids, and without fields at their default. */
 function fileForm<S extends SectionName>(section: S, item: Items[S], names: RefMap, rule: string | undefined) {
   const family = families[section];
   const entries = fieldNames(family).flatMap((name): [string, unknown][] => {
@@ -105,7 +105,7 @@ function writeField<T>(field: Field<T>, value: T, names: RefMap): unknown {
   return unsaid || nothing ? undefined : field.write(field.refs(value, names));
 }
 
-/** Text of several lines keeps its lines; text that could deceive its reader is quoted, so that it can be escaped. */
+/** Keeps the lines of multi-line text, and quotes text that could deceive its reader, so that it can be escaped. */
 function style(node: Scalar): void {
   if (typeof node.value !== 'string') return;
   const lines = node.value.replaceAll('\n', '');

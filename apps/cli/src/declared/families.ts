@@ -4,6 +4,7 @@ import { groupFamily, userFamily } from './people.ts';
 import { policyFamily, ruleFamily } from './rules-and-policies.ts';
 import { settingsFamily } from './settings.ts';
 
+/** The family of each section: how its objects are read and written. */
 export const families: { readonly [S in SectionName]: Family<Items[S]> } = {
   settings: settingsFamily,
   gateways: gatewayFamily,
@@ -15,6 +16,6 @@ export const families: { readonly [S in SectionName]: Family<Items[S]> } = {
   policies: policyFamily,
 };
 
-/** Names of the fields of an item. */
+/** Returns the names of the fields of an item. */
 export const fieldNames = <I extends object>(family: Family<I>): (keyof I & string)[] =>
   Object.keys(family.fields) as (keyof I & string)[];

@@ -4,24 +4,24 @@ import { didYouMean } from '../text.ts';
 /** Kinds of objects that others refer to. */
 export type Target = 'gateways' | 'protocols' | 'resources' | 'groups' | 'users' | 'roles' | 'rules' | 'devices';
 
-/** Turns a reference into another form: a name of the file into a key, a key into an id or a name. */
+/** Converts a reference: a name of the file into a key, or a key into an id or a name. */
 export type RefMap = (target: Target, text: string) => string;
 
-/** What a field holds, and how it stands in a file. */
+/** Describes the values of a field and their form in a file. */
 export interface Field<T> {
-  /** What a file means that leaves the field out: nothing (it must be there), "leave it alone", or a value. */
+  /** The meaning of a field that a file omits: an error (required), "leave it alone", or a default value. */
   readonly absent: 'required' | 'kept' | { readonly value: T };
-  /** Reads what stands in the file. Throws `Misfit`. */
+  /** Parses the value from the file. Throws `Misfit`. */
   read(value: unknown): T;
-  /** The value with its references in another form. */
+  /** Returns the value with its references converted. */
   refs(value: T, map: RefMap): T;
-  /** Equal for values that mean the same. */
+  /** Returns whether two values mean the same. */
   canonical(value: T): unknown;
-  /** As it stands in a file. */
+  /** Returns the value in the form of a file. */
   write(value: T): unknown;
 }
 
-/** A value of the wrong kind, and where it is inside of the field. */
+/** A value of the wrong kind, with its place inside the field. */
 export class Misfit extends Error {
   readonly path: readonly (string | number)[];
   constructor(message: string, path: readonly (string | number)[] = []) {
@@ -38,19 +38,22 @@ const plain = {
   write: (value: unknown) => value,
 };
 
+/** Creates a field that a file must name. */
 export function required<T>(shape: Shape<T>): Field<T> {
   return { ...plain, ...shape, absent: 'required' };
 }
 
-/** Left alone where the file does not name it. */
+/** Creates a field that is left alone when the file omits it. */
 export function kept<T>(shape: Shape<T>): Field<T> {
   return { ...plain, ...shape, absent: 'kept' };
 }
 
+/** Creates a field with a default value. */
 export function defaults<T>(shape: Shape<T>, value: T): Field<T> {
   return { ...plain, ...shape, absent: { value } };
 }
 
+/** A text. */
 export const text: Shape<string> = {
   read(value) {
     if (typeof value !== 'string') throw new Misfit(`must be text, not ${kindOf(value)}; quote it`);
@@ -58,12 +61,13 @@ export const text: Shape<string> = {
   },
 };
 
-/** Text of several lines; blanks at the end do not count. */
+/** A text of several lines; trailing blanks do not count. */
 export const block: Shape<string> = {
   read: (value) => text.read(value).trimEnd(),
   canonical: (value) => value.trimEnd(),
 };
 
+/** A truth value. */
 export const flag: Shape<boolean> = {
   read(value) {
     if (typeof value !== 'boolean') throw new Misfit(`must be true or false, not ${kindOf(value)}`);
@@ -71,6 +75,7 @@ export const flag: Shape<boolean> = {
   },
 };
 
+/** A whole number. */
 export const wholeNumber: Shape<number> = {
   read(value) {
     if (!Number.isSafeInteger(value) || Number(value) < 0)
@@ -85,6 +90,7 @@ export const port: Shape<string> = {
   write: (value) => (/^[0-9]+$/.test(value) ? Number(value) : value),
 };
 
+/** Creates the shape of one of several words. */
 export function oneOf<const W extends string>(words: readonly W[]): Shape<W> {
   return {
     read(value) {
@@ -95,6 +101,7 @@ export function oneOf<const W extends string>(words: readonly W[]): Shape<W> {
   };
 }
 
+/** Creates the shape that also accepts null. */
 export function orNull<T>(shape: Shape<T>): Shape<T | null> {
   const { canonical = plain.canonical, write = plain.write } = shape;
   return {
@@ -104,6 +111,7 @@ export function orNull<T>(shape: Shape<T>): Shape<T | null> {
   };
 }
 
+/** A list of texts; their order does not count. */
 export const texts: Shape<string[]> = {
   read: (value) => list(value, text.read),
   canonical: (value) => value.toSorted(),
@@ -115,7 +123,7 @@ export const prefixes: Shape<string[]> = {
   canonical: (value) => value.map((entry) => canonicalPrefix(entry) ?? entry).toSorted(),
 };
 
-/** References by name or id; their order counts only when `ordered`. */
+/** Creates the shape of references by name or id. Their order counts only when `ordered`. */
 export function refs(target: Target, { ordered = false } = {}): Shape<string[]> {
   return {
     read: texts.read,
@@ -124,11 +132,12 @@ export function refs(target: Target, { ordered = false } = {}): Shape<string[]> 
   };
 }
 
+/** Creates the shape of one reference by name or id. */
 export function ref(target: Target): Shape<string> {
   return { read: text.read, refs: (value, map) => (value === '' ? '' : map(target, value)) };
 }
 
-/** `all`, or references. */
+/** Creates the shape of `all`, or references. */
 export function allOr(target: Target): Shape<'all' | string[]> {
   const some = refs(target);
   return {
@@ -142,13 +151,13 @@ export function allOr(target: Target): Shape<'all' | string[]> {
   };
 }
 
-/** A list, each entry read by `read`. */
+/** Parses a list with `read` for each entry. */
 export function list<T>(value: unknown, read: (entry: unknown) => T): T[] {
   if (!Array.isArray(value)) throw new Misfit(`must be a list, not ${kindOf(value)}`);
   return value.map((entry, index) => within(index, () => read(entry)));
 }
 
-/** Says of a misfit inside of `work` that it stands below `step`. */
+/** Runs `work`, and prefixes the path of a misfit with `step`. */
 export function within<T>(step: string | number, work: () => T): T {
   try {
     return work();
@@ -157,23 +166,25 @@ export function within<T>(step: string | number, work: () => T): T {
   }
 }
 
-/** What to say of a key that a map does not have. */
+/** Returns the message about an unknown key of a map. */
 export function unknown(key: string, known: readonly string[]): string {
   const like = didYouMean(key, known);
-  return like === undefined ? `is not known here; there are ${known.join(', ')}` : `is not known here. ${like}`;
+  return like === undefined ? `is unknown; known keys: ${known.join(', ')}` : `is unknown. ${like}`;
 }
 
-/** A map with known keys. */
+/** Parses a map with known keys. */
 export function record(value: unknown, known: readonly string[]): Readonly<Record<string, unknown>> {
   if (!isRecord(value)) throw new Misfit(`must be a map of names and values, not ${kindOf(value)}`);
   for (const key of Object.keys(value)) if (!known.includes(key)) throw new Misfit(unknown(key, known), [key]);
   return value;
 }
 
+/** Returns whether a value is a map of names and values. */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Returns whether a value is not undefined. */
 export function isGiven<T>(value: T): value is Exclude<T, undefined> {
   return value !== undefined;
 }

@@ -3,13 +3,14 @@ import type { Answer, Call, Client } from '../client.ts';
 import type { Field } from './fields.ts';
 
 /*
- * What a file says about each kind of object, and what a tenant has, in the same form. References are names in a file,
- * and keys everywhere else: the id of an object that exists, or `+section/name` of one that the file adds.
+ * The content of a file about each kind of object, and the content of a tenant, in the same form. References are names
+ * in a file and keys everywhere else. A key is the id of an existing object, or `+section/name` of an object that the
+ * file adds.
  */
 
-/** The settings of the tenant itself; there is one of these, and it always exists. */
+/** Settings of the tenant itself. Exactly one such item always exists. */
 export interface SettingsItem {
-  /** Which tenant it is: exported files do not say, so that applying one elsewhere renames nothing. */
+  /** Name of the tenant. Exports omit it, so that applying a file to another tenant renames nothing. */
   name?: string;
   timeZone?: string;
   leaseSeconds?: number;
@@ -19,6 +20,7 @@ export interface SettingsItem {
   auditRetentionDays?: number | 'forever';
 }
 
+/** A gateway. */
 export interface GatewayItem {
   name: string;
   description: string;
@@ -33,12 +35,14 @@ export interface GatewayItem {
   mtu: number | null;
 }
 
+/** A protocol. */
 export interface ProtocolItem {
   name: string;
-  /** `TCP 443`, `UDP 5000-5100`, `ICMP` */
+  /** Ports such as `TCP 443`, `UDP 5000-5100` or `ICMP`. */
   ports: string[];
 }
 
+/** A resource. */
 export interface ResourceItem {
   name: string;
   type: AccessType;
@@ -48,6 +52,7 @@ export interface ResourceItem {
   gateways: string[];
 }
 
+/** A group of users. */
 export interface GroupItem {
   name: string;
   description: string;
@@ -57,11 +62,12 @@ export interface GroupItem {
   idpMapping: string[];
 }
 
+/** A user. */
 export interface UserItem {
   email: string;
-  /** Empty: the default group. */
+  /** Groups by key. Empty means the default group. */
   groups: string[];
-  /** Those of the user, without those of the groups. */
+  /** The user's own roles, without roles of the groups. */
   roles: string[];
   active: boolean;
   firstName?: string | null;
@@ -72,6 +78,7 @@ export interface UserItem {
   maxDevices?: number | null;
 }
 
+/** An admission rule. */
 export interface RuleItem {
   name: string;
   rule: string;
@@ -79,13 +86,14 @@ export interface RuleItem {
   timeZone: string | null;
 }
 
+/** A policy. */
 export interface PolicyItem {
   name: string;
   type: PolicyType;
   description: string;
   action: 'allow' | 'deny';
   mode: NonNullable<Policy['mode']> | null;
-  /** Empty: the built-in rule. */
+  /** The rule by key. Empty means the built-in rule. */
   rule: string;
   users: 'all' | string[];
   groups: 'all' | string[];
@@ -95,6 +103,7 @@ export interface PolicyItem {
   sourceIps: string[];
 }
 
+/** The item type of each section. */
 export interface Items {
   settings: SettingsItem;
   gateways: GatewayItem;
@@ -105,9 +114,10 @@ export interface Items {
   rules: RuleItem;
   policies: PolicyItem;
 }
+/** Name of a section. */
 export type SectionName = keyof Items;
 
-/** Every section, each behind those that it refers to. */
+/** Every section, each after the sections that it refers to. */
 export const sectionNames = [
   'settings',
   'gateways',
@@ -119,45 +129,46 @@ export const sectionNames = [
   'policies',
 ] as const satisfies readonly SectionName[];
 
-/** An object of the tenant. References are ids. */
+/** An existing object of the tenant. Its references are ids. */
 export interface Live<I> {
   readonly id: string;
   readonly item: I;
-  /** Never deleted. */
+  /** True for an object that is never deleted. */
   readonly builtIn: boolean;
 }
 
-/** An object as a file describes it. Its references are as they are written. */
+/** An object as a file describes it. Its references are as written. */
 export interface Declared<I> {
   readonly item: I;
-  /** Where the name alone does not say which object is meant. */
+  /** Tells objects of the same name apart. */
   readonly id: string | undefined;
-  /** Line of a field; of the object when the field is left out. Counts from 1. */
+  /** Returns the line of a field, or of the object when the field is omitted. Lines count from 1. */
   lineOf(field?: string): number;
 }
 
-/** An object of the file, and the one of the tenant that it means. */
+/** An object of the file, and the object of the tenant that it means. */
 export interface Match<I> {
   readonly declared: Declared<I>;
-  /** undefined: it is to be made. */
+  /** Undefined when the object will be created. */
   readonly live: Live<I> | undefined;
-  /** Id of what exists; `+section/name` of what is to be made. */
+  /** Id of an existing object; `+section/name` of an object to create. */
   readonly key: string;
 }
 
-/** Something wrong with a file. */
+/** A problem of a file. */
 export interface Problem {
   readonly line: number;
   readonly message: string;
 }
 
-/** A call of the API that is not made yet. */
+/** An API call that has not been sent yet. */
 export interface Request {
   readonly name: OperationName;
   readonly body: unknown;
   send(api: Client, ifMatch?: string): Promise<Answer<unknown>>;
 }
 
+/** Creates a call of an operation. */
 export function request<N extends OperationName>(name: N, call: Call<N>): Request {
   return {
     name,
@@ -166,32 +177,32 @@ export function request<N extends OperationName>(name: N, call: Call<N>): Reques
   };
 }
 
-/** How objects of one kind are read and written. References in items are ids here. */
+/** How objects of one kind are read and written. References in these items are ids. */
 export interface Family<I extends object> {
   readonly word: string;
   readonly fields: { readonly [K in keyof I]-?: Field<Exclude<I[K], undefined>> };
-  /** What cannot change once it stands. */
+  /** Fields that cannot change after creation. */
   readonly fixed: readonly (keyof I)[];
-  /** Fields that files may hold and exports leave out. */
+  /** Fields that files can hold and exports omit. */
   readonly notExported?: readonly (keyof I)[];
-  /** There is exactly one, always: in files it is a map, not a list. */
+  /** True when exactly one such object exists. It is a map in files, not a list. */
   readonly single?: true;
-  /** Whether built-in objects stand in files, too. */
+  /** True when built-in objects appear in files, too. */
   readonly showsBuiltIn: boolean;
-  /** Objects in the order in which they must be written, unless that of the file will do. */
+  /** Returns the objects in the order of writing; by default that is the order of the file. */
   inOrder?(all: readonly Match<I>[], problems: Problem[]): readonly Match<I>[];
   nameOf(item: I): string;
-  /** Equal for items that mean the same object. */
+  /** Returns whether two items mean the same object. */
   keyOf(item: I): string;
-  /** One object as it is now, with its entity tag. */
+  /** Reads one object as it is now, with its entity tag. */
   read(api: Client, id: string): Promise<{ live: Live<I>; etag: string | undefined }>;
   create(item: I): Request;
-  /** What a new object still needs. */
+  /** Requests that complete a new object. */
   finish(id: string, item: I): Request[];
   change(id: string, before: I, after: I, changed: ReadonlySet<keyof I>): Request[];
   remove(id: string): Request;
 }
 
-/** Whether any of these fields is among those that change. */
+/** Returns whether any of these fields changes. */
 export const touches = <K>(changed: ReadonlySet<K>, ...fields: K[]): boolean =>
   fields.some((field) => changed.has(field));

@@ -14,9 +14,10 @@ import {
 } from './items.ts';
 import { namedOf, type Tenant } from './tenant.ts';
 
+/** The matches of each section. */
 export type Matches = { readonly [S in SectionName]: readonly Match<Items[S]>[] };
 
-/** Finds what each object of the file means. What cannot be told goes to `problems`. */
+/** Finds the object that each item of the file means. Reports ambiguous items in `problems`. */
 export function matchAll(declaration: Declaration, tenant: Tenant, problems: Problem[]): Matches {
   const match = <S extends SectionName>(section: S) =>
     matchSection(section, declaration[section] ?? [], tenant.sections[section], problems);
@@ -32,7 +33,7 @@ export function matchAll(declaration: Declaration, tenant: Tenant, problems: Pro
   };
 }
 
-/** Turns names into keys. Throws `Misfit` for a name of nothing or of several. `gone` are ids that are to be deleted. */
+/** Turns names into keys. Throws `Misfit` for an unknown or ambiguous name. `gone` holds ids that the plan deletes. */
 export function keyMap(tenant: Tenant, matches: Matches, gone: ReadonlySet<string>): RefMap {
   const tables = new Map<Target, readonly Candidate[]>();
   return (target, text) => {
@@ -82,7 +83,7 @@ function added<S extends SectionName>(section: S, matches: Matches): Candidate[]
   return fresh.map(({ key, declared }) => ({ key, name: family.nameOf(declared.item) }));
 }
 
-/** By id, then by the very name, then in any letter case. */
+/** Finds objects by id, then by the exact name, then by the name in any letter case. */
 function find(all: readonly Candidate[], text: string): readonly Candidate[] {
   if (isId(text)) return all.filter(({ key }) => key === text.toLowerCase());
   const exact = all.filter(({ name }) => name === text);
@@ -107,15 +108,17 @@ function matchSection<S extends SectionName>(
       return [];
     };
     const before = seen.get(own);
-    if (before !== undefined) return wrong(`is described twice, first in line ${before}`);
+    if (before !== undefined) return wrong(`is described twice; the first time in line ${before}`);
     seen.set(own, line);
     const found = lives.filter((live) =>
       id === undefined ? keyOf(live.item) === own && !claimed.has(live.id) : live.id === id,
     );
     const [live, other] = found;
     if (other !== undefined)
-      return wrong(`is the name of ${found.length} objects; say which with id: ${found.map((f) => f.id).join(' or ')}`);
-    if (live === undefined && id !== undefined) return wrong(`has the id ${id}, which nothing in this tenant has`);
+      return wrong(
+        `is the name of ${found.length} objects; choose one with id: ${found.map((f) => f.id).join(' or ')}`,
+      );
+    if (live === undefined && id !== undefined) return wrong(`has the id ${id}, which does not exist in this tenant`);
     return [{ declared: entry, live, key: live?.id ?? `+${section}/${own}` }];
   });
 }

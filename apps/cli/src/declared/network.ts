@@ -36,9 +36,10 @@ import {
   touches,
 } from './items.ts';
 
-/** What the controller gives a gateway that names none. */
+/** Relay ports of a gateway that names none. */
 const DEFAULT_RELAY_PORTS = '52000-52999';
 
+/** Reads and writes gateways. */
 export const gatewayFamily: Family<GatewayItem> = {
   word: 'gateway',
   fields: {
@@ -71,6 +72,7 @@ export const gatewayFamily: Family<GatewayItem> = {
   remove: (id) => request('deleteGateway', { params: { id } }),
 };
 
+/** Converts a gateway of the API. */
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
   const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null } = g;
@@ -90,6 +92,7 @@ function relay(id: string, after: GatewayItem, before: boolean): Request[] {
   return [request(after.relay ? 'enableRelay' : 'disableRelay', { params: { id } })];
 }
 
+/** Reads and writes protocols. */
 export const protocolFamily: Family<ProtocolItem> = {
   word: 'protocol',
   fields: {
@@ -111,6 +114,7 @@ export const protocolFamily: Family<ProtocolItem> = {
   remove: (id) => request('deleteProtocol', { params: { id } }),
 };
 
+/** Converts a protocol of the API. */
 export function liveProtocol({ id, name, networkProtocols, type }: Protocol): Live<ProtocolItem> {
   return { id, item: { name, ports: networkProtocols.map(portText) }, builtIn: type !== 'CUSTOM' };
 }
@@ -129,6 +133,7 @@ function parsePort(entry: string): NetworkProtocol {
 type Addresses = ResourceItem['addresses'];
 const protocolRef = ref('protocols');
 
+/** Reads and writes resources. */
 export const resourceFamily: Family<ResourceItem> = {
   word: 'resource',
   fields: {
@@ -169,6 +174,7 @@ export const resourceFamily: Family<ResourceItem> = {
   remove: (id) => request('deleteResource', { params: { id } }),
 };
 
+/** Converts a resource of the API. */
 export function liveResource(r: Resource): Live<ResourceItem> {
   const addresses = r.addresses.map(({ address, protocols }) => ({ address, protocols: protocols.map((p) => p.id) }));
   const gateways = r.gateways.map(({ id }) => id);

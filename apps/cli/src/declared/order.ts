@@ -1,7 +1,7 @@
 /**
- * The order of policies of one type. Those that the file names stand in its order, in the places that they have among
- * the others; those that the file leaves out do not move. A new one stands directly behind the one that the file names
- * before it, else directly before the first that it names after it, else last.
+ * Returns the order of the policies of one type. Policies that the file names take its order, in the positions that
+ * they hold among the others. Policies that the file omits do not move. A new policy follows the one that the file
+ * names before it, else precedes the first that it names after it, else stands last.
  */
 export function merged(present: readonly string[], wanted: readonly string[]): string[] {
   const there = new Set(present);

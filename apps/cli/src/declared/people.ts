@@ -3,6 +3,7 @@ import type { Client } from '../client.ts';
 import { defaults, flag, isRecord, kept, Misfit, orNull, refs, required, text, texts, wholeNumber } from './fields.ts';
 import { type Family, type GroupItem, type Live, type Request, request, touches, type UserItem } from './items.ts';
 
+/** Reads and writes groups. */
 export const groupFamily: Family<GroupItem> = {
   word: 'group',
   fields: {
@@ -23,7 +24,7 @@ export const groupFamily: Family<GroupItem> = {
   },
   create: (item) => request('createGroup', { body: groupBody(item) }),
   finish: () => [],
-  // One group is always the SAML default. It stops being the default only when another group becomes it.
+  // One group is always the SAML default. It loses the default only when another group takes it.
   change: (id, before, after) => {
     const isSamlDefaultGroup = before.isSamlDefaultGroup || after.isSamlDefaultGroup;
     return [request('updateGroup', { params: { id }, body: groupBody({ ...after, isSamlDefaultGroup }) })];
@@ -44,6 +45,7 @@ export const groupFamily: Family<GroupItem> = {
   remove: (id) => request('deleteGroup', { params: { id } }),
 };
 
+/** Converts a group of the API. */
 export function liveGroup(g: Group): Live<GroupItem> {
   const { id, name, description = '', maxDevices, isSamlDefaultGroup, idpMapping } = g;
   const roles = g.roles.map((role) => role.id);
@@ -54,6 +56,7 @@ const groupBody = (item: GroupItem) => ({ ...item, description: item.description
 
 type Attributes = NonNullable<UserItem['attributes']>;
 
+/** Reads and writes users. */
 export const userFamily: Family<UserItem> = {
   word: 'user',
   fields: {
@@ -96,7 +99,10 @@ export const userFamily: Family<UserItem> = {
   remove: (id) => request('deleteUser', { params: { id } }),
 };
 
-/** `own` are the roles of the user, without those of the groups. The owner's own role is nobody's to give. */
+/**
+ * Converts a user of the API. `own` holds the user's own roles, without roles of the groups. The owner role cannot be
+ * assigned.
+ */
 export function liveUser(u: User, own: readonly Role[]): Live<UserItem> {
   const { firstName = null, lastName = null, image = null, department = null, attributes = {}, maxDevices } = u;
   const item = {
@@ -109,7 +115,7 @@ export function liveUser(u: User, own: readonly Role[]): Live<UserItem> {
   return { id: u.id, item, builtIn: u.isOwner };
 }
 
-/** Roles that are given to the user, without those that come from groups. */
+/** Returns the user's own roles, without roles that come from groups. */
 export async function ownRoles(api: Client, id: string): Promise<Role[]> {
   return (await api.call('listUserRoles', { params: { id }, query: { rolesOnly: 'true' } })).body;
 }
@@ -135,7 +141,7 @@ const profile = ({ firstName, lastName, image, department, attributes, maxDevice
 
 const update = (id: string, item: UserItem): Request => request('updateUser', { params: { id }, body: profile(item) });
 
-/** Into the new groups first: a user is always in one. */
+/** Returns the requests of a change of groups. Additions come first, because a user is always in a group. */
 function groupChange(id: string, before: readonly string[], after: readonly string[]): Request[] {
   const added = after.filter((group) => !before.includes(group));
   const removed = before.filter((group) => !after.includes(group));

@@ -3,18 +3,18 @@ import { clean } from '../text.ts';
 import { isRecord } from './fields.ts';
 import type { Change, Step } from './steps.ts';
 
-/** The plan like a diff, and how much there is to do. */
+/** Formats the plan like a diff, with a count of its steps. */
 export function renderPlan(steps: readonly Step[], colour: boolean): string {
-  if (steps.length === 0) return 'Nothing to do: the tenant is as the file says.\n';
+  if (steps.length === 0) return 'Nothing to do: the tenant matches the file.\n';
   return `${steps.map((step) => renderStep(step, colour)).join('')}\n${summary(steps)}\n`;
 }
 
-/** One line about a step. */
+/** Returns one line about a step. */
 export function stepLine({ action, kind, name }: Step): string {
   return `${action} ${kind} ${clean(name)}`;
 }
 
-/** The plan for programs. */
+/** Returns the plan for programs. */
 export function planJson(steps: readonly Step[], applied: boolean): string {
   const plain = steps.map(({ action, kind, name, id, changes }) => ({ action, kind, name, id, changes }));
   return `${JSON.stringify({ steps: plain, applied })}\n`;
@@ -42,7 +42,7 @@ function changeLines({ field, before, after }: Change, action: Step['action']): 
   return [`    ${field}: ${valueText(before)} → ${valueText(after)}`];
 }
 
-/** What a list loses and gains, so that a long one stays readable. */
+/** Formats the removed and added entries of a list, so that a long list stays readable. */
 function listLines(field: string, before: readonly unknown[], after: readonly unknown[]): string[] {
   const [old, now] = [before.map(valueText), after.map(valueText)];
   const lost = old.filter((entry) => !now.includes(entry)).map((entry) => `      - ${entry}`);

@@ -15,8 +15,8 @@ interface Context extends Making {
 }
 
 /**
- * What to do so that the tenant is as the file says: nothing when it is. With `prune`, what a section of the file does
- * not name is deleted. Throws a `Failure` with the lines of a file that cannot be applied.
+ * Returns the steps that bring the tenant to the file's state; none when it is there. With `prune`, objects that a
+ * section of the file omits are deleted. Throws a `Failure` that names the wrong lines of a file.
  */
 export function planFor(
   declaration: Declaration,
@@ -35,7 +35,7 @@ export function planFor(
   return [...steps, ...gone.toReversed(), ...reorderSteps(tenant, matches, goneIds)];
 }
 
-/** Steps that delete what a section of the file does not name. */
+/** Returns steps that delete objects that a section of the file omits. */
 function unnamed<S extends SectionName>(
   section: S,
   declaration: Declaration,
@@ -66,7 +66,7 @@ function sectionSteps<S extends SectionName>(section: S, context: Context): Step
   });
 }
 
-/** The item with keys for names and with what the tenant fills in; undefined when a reference is wrong. */
+/** Returns the item with keys for names and with the tenant's defaults; undefined when a reference is wrong. */
 function resolved<S extends SectionName>(section: S, match: Match<Items[S]>, context: Context): Items[S] | undefined {
   const { item, lineOf } = match.declared;
   try {
@@ -81,7 +81,7 @@ function resolved<S extends SectionName>(section: S, match: Match<Items[S]>, con
   }
 }
 
-/** Everybody is in a group, and every policy has a rule. */
+/** Adds the defaults: every user is in a group, and every policy has a rule. */
 function completed<S extends SectionName>(item: Items[S], tenant: Tenant): Items[S] {
   const group = defaultGroup(tenant);
   if ('email' in item && item.groups.length === 0 && group !== undefined) return { ...item, groups: [group] };

@@ -5,7 +5,9 @@ import { merged } from './order.ts';
 import type { Step } from './steps.ts';
 import type { Tenant } from './tenant.ts';
 
-/** Puts the policies of each type that the file names in its order. `gone` are ids that are deleted before. */
+/**
+ * Returns steps that put the policies of each type into the file's order. `gone` holds ids that earlier steps delete.
+ */
 export function reorderSteps(tenant: Tenant, matches: Matches, gone: ReadonlySet<string>): Step[] {
   const lives = tenant.sections.policies;
   const builtIn = new Set(lives.filter((live) => live.builtIn).map(({ id }) => id));

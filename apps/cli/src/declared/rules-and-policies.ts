@@ -3,6 +3,7 @@ import { asksForTime } from '../rule-text.ts';
 import { allOr, block, defaults, flag, kept, oneOf, orNull, prefixes, ref, refs, required, text } from './fields.ts';
 import { type Family, type Live, type PolicyItem, type RuleItem, request } from './items.ts';
 
+/** Reads and writes admission rules. */
 export const ruleFamily: Family<RuleItem> = {
   word: 'admission rule',
   fields: {
@@ -25,6 +26,7 @@ export const ruleFamily: Family<RuleItem> = {
   remove: (id) => request('deleteAdmissionRule', { params: { id } }),
 };
 
+/** Converts an admission rule of the API. */
 export function liveRule(r: AdmissionRule): Live<RuleItem> {
   const { id, name, rule = '', hasTimeConstraint, timeZone = null, type } = r;
   return { id, item: { name, rule, hasTimeConstraint, timeZone }, builtIn: type !== 'CUSTOM' };
@@ -37,6 +39,7 @@ const ruleBody = ({ name, rule, hasTimeConstraint = asksForTime(rule), timeZone 
   timeZone,
 });
 
+/** Reads and writes policies. */
 export const policyFamily: Family<PolicyItem> = {
   word: 'policy',
   fields: {
@@ -67,6 +70,7 @@ export const policyFamily: Family<PolicyItem> = {
   remove: (id) => request('deletePolicy', { params: { id } }),
 };
 
+/** Converts a policy of the API. */
 export function livePolicy(p: Policy): Live<PolicyItem> {
   const item: PolicyItem = {
     name: p.name,

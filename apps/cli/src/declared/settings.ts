@@ -2,7 +2,7 @@ import { localNetwork, type Tenant } from '@sallyport/contract';
 import { kept, Misfit, oneOf, text, wholeNumber } from './fields.ts';
 import { type Family, type Live, request, type SettingsItem } from './items.ts';
 
-/** The settings of a tenant. A field that a file leaves out is left alone. */
+/** Reads and writes the settings of a tenant. A field that a file omits is left alone. */
 export const settingsFamily: Family<SettingsItem> = {
   word: 'settings',
   fields: {
@@ -30,6 +30,7 @@ export const settingsFamily: Family<SettingsItem> = {
   remove: always,
 };
 
+/** Converts the tenant of the API. */
 export function liveSettings(t: Tenant): Live<SettingsItem> {
   const { id, name, timeZone, leaseSeconds, drainSeconds, localNetwork: local, mtu, auditRetentionDays } = t;
   const spans = { leaseSeconds, drainSeconds, auditRetentionDays: auditRetentionDays ?? 'forever' };

@@ -6,33 +6,33 @@ import type { Family, Live, Match, Problem, Request } from './items.ts';
 
 import { wrongFields } from './wrong-fields.ts';
 
-/** One field of a plan, as it stands in a file; undefined: not there. */
+/** One field of a plan in the form of a file; undefined when the field is absent. */
 export interface Change {
   readonly field: string;
   readonly before: unknown;
   readonly after: unknown;
 }
 
-/** One thing to do. */
+/** One step of a plan. */
 export interface Step {
   readonly action: 'create' | 'update' | 'delete' | 'reorder';
   readonly kind: string;
   readonly name: string;
-  /** undefined while it does not exist. */
+  /** Undefined until the object exists. */
   readonly id: string | undefined;
   readonly changes: readonly Change[];
-  /** `ids` are those of what earlier steps made, by key; a step that makes something adds its own. */
+  /** `ids` maps keys to the ids of objects that earlier steps created. A step that creates an object adds its id. */
   carryOut(api: Client, ids: Map<string, string>): Promise<void>;
 }
 
-/** What steps are made with. */
+/** Context from which steps are built. */
 export interface Making {
-  /** Names for what people read. */
+  /** Returns the name of an object for people. */
   readonly toNames: RefMap;
   readonly problems: Problem[];
 }
 
-/** Makes an object, and gives it what its first write does not take. */
+/** Returns the step that creates an object and completes it with further requests. */
 export function createStep<I extends object>(
   family: Family<I>,
   { declared, key }: Match<I>,
@@ -62,7 +62,7 @@ export function createStep<I extends object>(
   };
 }
 
-/** Brings an object to what is wanted; no step when it is there. */
+/** Returns the steps that bring an object to its declared state; none when nothing differs. */
 export function updateSteps<I extends object>(
   family: Family<I>,
   { declared }: Match<I>,
@@ -82,7 +82,7 @@ export function updateSteps<I extends object>(
   if (fixed !== undefined)
     context.problems.push({
       line,
-      message: `${family.word} ${JSON.stringify(title)}: ${String(fixed)} cannot change once it stands; give the object another name`,
+      message: `${family.word} ${JSON.stringify(title)}: ${String(fixed)} cannot change after creation; give the object another name`,
     });
   const { id } = live;
   check(
@@ -106,7 +106,7 @@ export function updateSteps<I extends object>(
   ];
 }
 
-/** Writes of an object itself, which take the entity tag that was read. */
+/** Returns the writes of the object itself, which carry the entity tag that was read. */
 const CONDITIONAL: ReadonlySet<string> = new Set([
   'updateGateway',
   'updateResource',
@@ -118,7 +118,7 @@ const CONDITIONAL: ReadonlySet<string> = new Set([
   'updateTenant',
 ]);
 
-/** Stands for ids that are not known yet, where a body is checked before anything is written. */
+/** Stands for unknown ids while bodies are checked, before any write. */
 const NO_ID = '00000000-0000-4000-8000-000000000000';
 
 const withPlaceholders = <I extends object>(family: Family<I>, item: I): I =>
@@ -137,7 +137,7 @@ function check<I extends object>(
     problems.push({ line, message: `${family.word} ${JSON.stringify(title)}: ${message}` });
 }
 
-/** The entity tag of an object that is still as the plan saw it. */
+/** Returns the entity tag of an object that is unchanged since the plan was made. */
 async function unchanged<I extends object>(
   api: Client,
   family: Family<I>,
@@ -146,8 +146,8 @@ async function unchanged<I extends object>(
   const { live, etag } = await family.read(api, planned.id);
   const same = fieldNames(family).every((name) => isSame(family.fields[name], live.item[name], planned.item[name]));
   if (same) return etag;
-  throw new Failure(exitCodes.conflict, `It has changed since the plan was made`, {
-    hint: 'Run it again for a new plan.',
+  throw new Failure(exitCodes.conflict, `The object has changed since the plan was made`, {
+    hint: 'Run the command again for a new plan.',
   });
 }
 
@@ -182,7 +182,7 @@ function idOf(body: unknown): string {
   throw new TypeError('an answer without an id');
 }
 
-/** The item with each reference in another form. */
+/** Returns the item with each reference converted. */
 export function withRefs<I extends object>(family: Family<I>, item: I, map: RefMap): I {
   const result = { ...item };
   for (const name of fieldNames(family)) {

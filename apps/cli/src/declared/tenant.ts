@@ -15,13 +15,13 @@ interface Named {
 
 /** Everything that a file can describe or name. */
 export interface Tenant {
-  /** Policies stand in the order in which they are walked. */
+  /** Policies, in the order of evaluation. */
   readonly sections: { readonly [S in SectionName]: readonly Live<Items[S]>[] };
   readonly devices: readonly Named[];
   readonly roles: readonly Named[];
 }
 
-/** Reads the tenant. Not one moment of it: what changes meanwhile is noticed when it is written. */
+/** Reads the tenant. The reads are not one snapshot; a change in between is noticed at the write. */
 export async function readTenant(api: Client): Promise<Tenant> {
   const settings = [liveSettings((await api.call('getTenant')).body)];
   const gateways = (await api.call('listGateways')).body.map(liveGateway);
@@ -43,18 +43,18 @@ export async function readTenant(api: Client): Promise<Tenant> {
   };
 }
 
-/** Names and ids of all objects of a kind that others refer to. */
+/** Returns the names and ids of all objects of a kind that others refer to. */
 export function namedOf(tenant: Tenant, target: Target): readonly Named[] {
   if (target === 'devices' || target === 'roles') return tenant[target];
   return namedIn(tenant, target);
 }
 
-/** The group that users are in who are in no other. */
+/** Returns the group of users who are in no other group. */
 export function defaultGroup(tenant: Tenant): string | undefined {
   return tenant.sections.groups.find(({ builtIn }) => builtIn)?.id;
 }
 
-/** The rule of policies that name none. */
+/** Returns the rule of policies that name none. */
 export function builtInRule(tenant: Tenant): string | undefined {
   return tenant.sections.rules.find(({ builtIn }) => builtIn)?.id;
 }

@@ -7,7 +7,7 @@ interface Issue {
   readonly errors?: readonly (readonly Issue[])[];
 }
 
-/** What the contract says against the body of a request, known before anything is sent. */
+/** Returns the problems of a request's body under the contract, before anything is sent. */
 export function wrongFields({ name, body }: Request): string[] {
   const operation: Operation = operations[name];
   const result = operation.body?.safeParse(body, { error: plainError });
@@ -20,14 +20,14 @@ export function wrongFields({ name, body }: Request): string[] {
     });
 }
 
-/** Fields that files call otherwise. */
+/** Fields that have another name in files. */
 const IN_FILES: Readonly<Record<string, string>> = {
   wireguardPort: 'port',
   loadBalancingMode: 'mode',
   networkProtocols: 'ports',
 };
 
-/** Of a value that fits none of several forms, what the first form says. */
+/** Returns the first form's problem for a value that fits none of several forms. */
 function innermost(issue: Issue): Issue[] {
   const first = issue.errors?.[0];
   if (first === undefined) return [issue];

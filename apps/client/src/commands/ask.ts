@@ -3,6 +3,7 @@ import { CommandError, UsageError } from '../failure.ts';
 import { LocalConnection } from '../local/client.ts';
 import { netcheckText, pingText } from './tell.ts';
 
+/** Output streams of a command. */
 export interface Output {
   readonly out: (text: string) => void;
   readonly error: (text: string) => void;
@@ -16,7 +17,7 @@ interface PingCommand {
   readonly json: boolean;
 }
 
-/** Asks a target again and again, a second apart. 0: the last one was answered. */
+/** Pings a target repeatedly, one second apart. Returns 0 when the last ping was answered. */
 export async function pingTarget(command: PingCommand, { out }: Output): Promise<number> {
   const { target, count, timeoutMs, json } = command;
   const daemon = await openDaemon(command.stateDir);
@@ -41,7 +42,7 @@ interface NetcheckCommand {
   readonly json: boolean;
 }
 
-/** 0: nothing stands in the way. Without a daemon it looks itself, and knows no relays. */
+/** Checks the network. Returns 0 when it finds no problem. Without a daemon it checks directly and knows no relays. */
 export async function checkNetwork(command: NetcheckCommand, { out }: Output): Promise<number> {
   const daemon = await reachDaemon(command.stateDir);
   const reply = daemon === null ? await checkAlone(command) : await daemon.ask({ op: 'netcheck' });
@@ -78,7 +79,7 @@ async function openDaemon(stateDir: string): Promise<LocalConnection> {
   return daemon;
 }
 
-/** Null: none runs. */
+/** Returns a connection to the daemon; null when no daemon runs. */
 export async function reachDaemon(stateDir: string): Promise<LocalConnection | null> {
   return LocalConnection.open(stateDir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EACCES' || error.code === 'EPERM')

@@ -18,14 +18,15 @@ import { Tunnel } from '../plane/tunnel.ts';
 import { readSettings } from '../state/settings.ts';
 import { stopUnit } from './systemd.ts';
 
+/** The parsed `down` command. */
 export interface DownCommand {
   readonly stateDir: string;
   readonly forget: boolean;
 }
 
 /**
- * Ends the daemon and undoes everything that daemons did on this host; what was not there is no failure. Returns what was
- * undone, a phrase each. `kill` ends a process that does not listen to us.
+ * Ends the daemon and undoes everything that daemons did on this host. Missing items are no failure. Returns the undone
+ * items, one phrase each. `kill` ends a process that does not answer on the socket.
  */
 export async function downClient(
   { stateDir, forget }: DownCommand,
@@ -53,7 +54,7 @@ export async function downClient(
   }
 }
 
-/** Undoes the tunnel of an interface; says what was undone. */
+/** Removes the tunnel of an interface and returns the undone items. */
 export function undoTunnel(name: string, directory: StateDirectory, endpoints: EndpointMemory): Promise<string[]> {
   const tunnel = new Tunnel({
     interface: name,
@@ -80,7 +81,7 @@ async function forgetDevice(directory: StateDirectory): Promise<void> {
   await rm(join(directory.path, 'enrolment.key'), { force: true });
 }
 
-/** True when there was one. */
+/** Returns true when a daemon was running. */
 async function stopDaemon(stateDir: string, kill: (pid: number) => void): Promise<boolean> {
   await stopUnit(stateDir);
   const pid = await lockHolder(stateDir);
@@ -88,13 +89,13 @@ async function stopDaemon(stateDir: string, kill: (pid: number) => void): Promis
   const daemon = await LocalConnection.open(stateDir).catch(() => null);
   daemon?.send({ op: 'stop' });
   if (await gone(stateDir, daemon === null ? 1_000 : longestStopMs)) return true;
-  // The tunnel does not depend on it, so nothing is lost with it.
+  // The tunnel does not depend on the daemon, so nothing is lost with it.
   kill(pid);
   if (await gone(stateDir, 2_000)) return true;
   throw new CommandError(`the daemon with process id ${pid} does not end: end it, and run sally down again`);
 }
 
-/** As long as it takes to stop in good order. */
+/** Longest time of an orderly stop. */
 const longestStopMs = 10_000;
 
 async function gone(stateDir: string, ms: number): Promise<boolean> {

@@ -1,4 +1,7 @@
-/** What a daemon may know of the environment of whoever starts it: where the enrolment key is, certificates, and the usual. */
+/**
+ * Selects the environment variables that a daemon inherits: the place of the enrolment key, certificates, and common
+ * ones.
+ */
 export function daemonEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(environment).filter(([name]) => allowed.test(name)));
 }

@@ -1,4 +1,4 @@
-/** From what a daemon wrote to its log after `from` bytes: the last failure, as a sentence. */
+/** Returns the last failure that a daemon logged after `from` bytes, as a sentence. */
 export function lastFailure(from: number): (log: string) => string {
   return (log) => {
     const lines = linesSince(log, from);
@@ -7,7 +7,7 @@ export function lastFailure(from: number): (log: string) => string {
   };
 }
 
-/** The same of a daemon that lives; null: it has not complained. */
+/** Returns the same for a running daemon; null when it logged no failure. */
 export function lastComplaint(from: number): (log: string) => string | null {
   return (log) =>
     linesSince(log, from)
@@ -20,7 +20,7 @@ function linesSince(log: string, from: number): string[] {
   return lines.filter((line) => line.trim() !== '');
 }
 
-/** Our own lines are JSON; what else ends a program it says in plain text. */
+/** Log lines of the daemon are JSON; fatal errors of the runtime are plain text. */
 function said(line: string, levels: readonly string[]): string[] {
   try {
     const { level, message, reason } = JSON.parse(line) as Record<string, unknown>;

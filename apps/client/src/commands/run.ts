@@ -30,6 +30,7 @@ import { readPosture } from '../posture/read.ts';
 import { type KnownSettings, mergeSettings, readSettings, writeSettings } from '../state/settings.ts';
 import { undoTunnel } from './down.ts';
 
+/** Environment of the `run` command. */
 export interface RunContext {
   readonly version: string;
   readonly pid: number;
@@ -39,17 +40,17 @@ export interface RunContext {
   readonly wireguardGo: string | null;
   readonly log: Log;
   readonly now: () => number;
-  /** Milliseconds since the host booted, those included in which it slept. */
+  /** Milliseconds since the host booted, including sleep. */
   readonly sinceBoot: () => number;
-  /** Resolves when the process was asked to end. */
+  /** Resolves when the process is asked to end. */
   readonly interrupted: Promise<unknown>;
 }
 
-/** Runs the daemon until it is over. Returns the exit code. Throws UsageError. */
+/** Runs the daemon until it ends. Returns the exit code. Throws UsageError. */
 export async function runClient(command: RunSettings, context: RunContext): Promise<number> {
   const { log } = context;
   const directory = await StateDirectory.open(command.stateDir);
-  // Mark and routing table are the host's, so a second client would take them from the first, whatever its interface.
+  // The mark and the routing table belong to the host. A second client would take them from the first on any interface.
   const lock = await lockAgent(command.stateDir, 'sallyport-client');
   try {
     const known = await readSettings(directory);
@@ -67,7 +68,7 @@ export async function runClient(command: RunSettings, context: RunContext): Prom
   }
 }
 
-/** A disk that takes nothing keeps no daemon from running; it starts as it did before the next time. */
+/** Stores the settings. A full disk does not stop the daemon; the next start then uses the earlier settings. */
 async function keepSettings(directory: StateDirectory, settings: KnownSettings, log: Log): Promise<void> {
   await writeSettings(directory, settings).catch((error) => {
     if (!(error instanceof StateWriteError && error.diskRefuses)) throw error;
@@ -173,7 +174,7 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
   }
 }
 
-/** A program that we wait for must not keep the daemon from ending. */
+/** Limits the wait for a program, so that the daemon can end. */
 const longestStopMs = 8_000;
 
 async function reportEnding(ending: Ending, agent: Agent, log: Log): Promise<number> {

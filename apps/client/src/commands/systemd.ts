@@ -2,20 +2,20 @@ import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { defaultStateDir } from '../arguments.ts';
 
-/** The unit of deploy/systemd, which looks after the daemon of the default state directory. */
+/** The unit of deploy/systemd, which supervises the daemon of the default state directory. */
 const unit = 'sallyport-client.service';
 
-/** Whether systemd runs here and the unit is installed and enabled: then the daemon is started by it. */
+/** Returns whether systemd runs here and the unit is installed and enabled. systemd then starts the daemon. */
 export async function unitIsEnabled(stateDir: string): Promise<boolean> {
   return (await concernsUnit(stateDir)) && (await systemctl('is-enabled', '--quiet', unit)) === 0;
 }
 
-/** The exit code of systemctl. */
+/** Runs systemctl and returns its exit code. */
 export function startUnit(): Promise<number> {
   return systemctl('start', '--no-block', unit);
 }
 
-/** Nothing happens where the unit is not the one that runs the daemon. */
+/** Stops the unit. Does nothing when the unit does not run the daemon. */
 export async function stopUnit(stateDir: string): Promise<void> {
   if ((await concernsUnit(stateDir)) && (await systemctl('is-active', '--quiet', unit)) === 0) {
     await systemctl('stop', unit);

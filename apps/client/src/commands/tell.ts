@@ -2,9 +2,9 @@ import type { ClientStatus, Netcheck, PingReply } from '@sallyport/contract/loca
 import { natText } from '@sallyport/contract/nat-text';
 import { clean } from '@sallyport/contract/text';
 
-/** What the commands say to people. */
+/** Texts of the commands for people. */
 
-/** One line for each resource, with who carries it. */
+/** Formats one line for each resource, with the gateway that carries it. */
 export function reachableText(status: ClientStatus): string {
   const names = new Map(status.gateways.map((gateway) => [gateway.id, gateway]));
   const lines = status.resources.map((resource) => {
@@ -28,7 +28,7 @@ function wayText({ name, path, relay, rttMs }: ClientStatus['gateways'][number])
   return `${name} does not answer (${path})`;
 }
 
-/** What is waited for at present. */
+/** Describes the current step of connecting. */
 export function progressText(status: ClientStatus | null): string {
   if (status === null) return 'starting';
   if (status.error !== null) return status.error.message;
@@ -38,6 +38,7 @@ export function progressText(status: ClientStatus | null): string {
   return 'looking for the way to the gateways';
 }
 
+/** Formats the reply to one ping. */
 export function pingText(reply: PingReply): string {
   return `${clean(pingLine(reply))}\n`;
 }
@@ -63,6 +64,7 @@ function pathMtuText(name: string, carries: number | null, mtu: number | null): 
     : `${name}: carries packets of ${carries} bytes in the tunnel`;
 }
 
+/** Formats the result of a network check. */
 export function netcheckText(check: Netcheck): string {
   const { controller, relays, uplink } = check;
   const skew = controller.clockSkewMs;

@@ -7,8 +7,8 @@ import { mergeSettings, readSettings, writeSettings } from '../state/settings.ts
 import { startUnit } from './systemd.ts';
 
 /**
- * Has systemd start the daemon. What the unit cannot be told on its command line it finds in the state directory: the
- * settings, and the enrolment key in a file of its own, which opens nothing any more once it was used.
+ * Starts the daemon through systemd. The unit reads its settings from the state directory. The enrolment key is in a
+ * separate file there, which has no value after its use.
  */
 export async function startByUnit(command: UpCommand, environment: NodeJS.ProcessEnv): Promise<void> {
   const directory = await StateDirectory.open(command.stateDir);

@@ -15,18 +15,19 @@ import { unitIsEnabled } from './systemd.ts';
 import { reachableText } from './tell.ts';
 import { untilReady } from './wait.ts';
 
+/** Environment of the `up` command. */
 export interface UpContext extends Output {
-  /** Program and first arguments with which a daemon starts, before `run`. */
+  /** Program and first arguments that start a daemon, before `run`. */
   readonly program: readonly [string, ...string[]];
-  /** What the daemon may know of our environment: where the enrolment key is, and certificates. */
+  /** Environment of the daemon: the place of the enrolment key, and certificates. */
   readonly environment: NodeJS.ProcessEnv;
-  /** Ends a process that does not listen to us. */
+  /** Ends a process that does not answer on the socket. */
   readonly kill: (pid: number) => void;
-  /** Replaces the last line of a terminal; null: standard error is none. */
+  /** Replaces the last line of a terminal; null when standard error is no terminal. */
   readonly progress: ((line: string) => void) | null;
 }
 
-/** Connects this device, or says that it is. 0: everything that may be reached can be. */
+/** Connects this device, or reports that it is connected. Returns 0 when every allowed destination is reachable. */
 export async function upClient(command: UpCommand, context: UpContext): Promise<number> {
   checkPrivilege();
   if (command.caFile !== null) readCaFile(command.caFile);
@@ -49,8 +50,8 @@ export async function upClient(command: UpCommand, context: UpContext): Promise<
 }
 
 /**
- * The daemon that runs, if any. One that never got in, when something else is to be tried now, is ended and forgotten:
- * it would hold on to an address or key that was wrong.
+ * Returns a connection to the running daemon, if any. A daemon that never enrolled is ended and forgotten when the
+ * settings differ, because it would keep a wrong address or key.
  */
 async function daemonToKeep(command: UpCommand, kill: UpContext['kill']): Promise<LocalConnection | null> {
   const running = await reachDaemon(command.stateDir);
@@ -65,7 +66,9 @@ async function daemonToKeep(command: UpCommand, kill: UpContext['kill']): Promis
   return null;
 }
 
-/** Read rather than asked of the daemon, so that nothing is left behind where it cannot work. */
+/**
+ * Reads the state from disk instead of asking the daemon, so that nothing is left behind where the client cannot work.
+ */
 function checkPrivilege(): void {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
   if (((BigInt(`0x${effective}`) >> capNetAdmin) & 1n) === 1n) return;
@@ -104,10 +107,10 @@ function tell(status: ClientStatus, was: boolean, command: UpCommand, { out, err
 }
 
 interface Started {
-  /** Why it has ended; null: it runs. */
+  /** Returns why the daemon ended; null while it runs. */
   failed(): Promise<string> | null;
   complaint(): Promise<string | null>;
-  /** Lets it go on alone. */
+  /** Lets the daemon continue on its own. */
   leave(): Promise<void>;
 }
 
@@ -140,7 +143,10 @@ async function startDaemon(command: UpCommand, context: UpContext): Promise<Star
   };
 }
 
-/** In a session of its own, so that it outlives the terminal. The key goes by file, by standard input or by environment. */
+/**
+ * Starts the daemon in its own session, so that it outlives the terminal. The key is passed by file, standard input or
+ * environment.
+ */
 function spawnDaemon(command: UpCommand, context: UpContext, stateDir: string, log: FileHandle): ChildProcess {
   const { keyFile, controller, insecure, caFile, wireguard, logLevel } = command;
   const value = (name: string, text: string | null): string[] => (text === null ? [] : [name, text]);

@@ -4,23 +4,24 @@ import { LocalConnection } from '../local/client.ts';
 import { isReady } from '../state/readiness.ts';
 import { progressText } from './tell.ts';
 
+/** Options of a wait. */
 export interface WaitOptions {
-  /** Null: it is being started. */
+  /** Null while the daemon starts. */
   readonly daemon: LocalConnection | null;
   readonly stateDir: string;
   readonly timeoutMs: number;
-  /** Why the daemon has ended; null: it runs, or somebody else looks after it. */
+  /** Returns why the daemon ended; null when it runs or a supervisor manages it. */
   readonly failed: () => Promise<string> | null;
-  /** What it complained of last; null: of nothing. */
+  /** Returns the last failure that the daemon logged; null when there is none. */
   readonly complaint: () => Promise<string | null>;
   readonly progress: (line: string) => void;
-  /** Called with the first status; throws when this is not the daemon that is meant. */
+  /** Called with the first status; throws when it belongs to another daemon. */
   readonly accept: (status: ClientStatus) => void;
 }
 
 /**
- * Waits until everything that may be reached can be. Resolves with how it stands then, or when the time is over and
- * something is in force at least. Throws CommandError with what is in the way.
+ * Waits until every allowed destination is reachable. Resolves with the last status then, or at the timeout if a
+ * configuration is in force. Throws CommandError with the obstacle.
  */
 export async function untilReady(options: WaitOptions): Promise<ClientStatus> {
   const end = performance.now() + options.timeoutMs;
@@ -53,12 +54,12 @@ async function follow(daemon: LocalConnection, late: Promise<null>, options: Wai
   }
 }
 
-/** While it has not failed once, the controller may have news of what is in force. */
+/** Before the first failed attempt, the controller may still have a newer state than the one in force. */
 function awaitsController({ controller }: ClientStatus): boolean {
   return !controller.connected && controller.phase !== 'waiting' && controller.phase !== 'refused';
 }
 
-/** What does not pass by itself: somebody has to install or allow something. */
+/** Failures that need an action of an administrator. */
 const failsForGood: ReadonlySet<string> = new Set([
   'missing-tool',
   'no-privilege',
@@ -87,7 +88,7 @@ async function untilListening(options: WaitOptions, end: number): Promise<LocalC
   }
 }
 
-/** Its log is whole once it has ended. */
+/** The log is complete only after the daemon has ended. */
 async function ended({ failed }: WaitOptions): Promise<CommandError> {
   for (let tries = 0; failed() === null && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 5));
   return new CommandError((await failed()) ?? 'the daemon has ended');

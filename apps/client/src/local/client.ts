@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { LocalReply, LocalRequest } from '@sallyport/contract/local';
 
-/** A connection to the daemon. Loads nothing heavy: what comes from our own daemon is taken as it is typed. */
+/** A connection to the daemon. It loads no schemas: answers of our own daemon are trusted to have their type. */
 export class LocalConnection {
   readonly #socket: Socket;
   readonly #lines: string[] = [];
@@ -26,7 +26,7 @@ export class LocalConnection {
     });
   }
 
-  /** Null: no daemon listens. Rejects when one does and we may not speak to it. */
+  /** Connects to the daemon; null when no daemon listens. Rejects when a daemon listens and access is denied. */
   static open(stateDir: string): Promise<LocalConnection | null> {
     return new Promise((resolve, reject) => {
       const socket = connect(join(stateDir, socketFile));
@@ -45,7 +45,7 @@ export class LocalConnection {
     this.#socket.write(`${JSON.stringify(request)}\n`);
   }
 
-  /** The next reply; null when the daemon has hung up. */
+  /** Returns the next reply; null when the daemon has closed the connection. */
   async next(): Promise<LocalReply | null> {
     while (this.#lines.length === 0 && !this.#ended) {
       await new Promise<void>((resolve) => {

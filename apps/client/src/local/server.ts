@@ -4,10 +4,13 @@ import { join } from 'node:path';
 import { guarded } from '@sallyport/contract/guard';
 import { type LocalReply, LocalRequest, maxRequest, readBounded, socketName } from '@sallyport/contract/local';
 
-/** What the daemon answers. What it throws is told as it is. */
+/** Answers requests to the daemon. Thrown messages are sent to the caller unchanged. */
 export type LocalHandler = (request: LocalRequest) => Promise<LocalReply> | LocalReply;
 
-/** The daemon's socket in its state directory, for its owner alone. The directory must be locked: an old socket is replaced. */
+/**
+ * The daemon's socket in its state directory, accessible to its owner only. The directory must be locked, because an
+ * old socket is replaced.
+ */
 export class LocalServer {
   readonly #server: Server;
   readonly #path: string;
@@ -20,7 +23,7 @@ export class LocalServer {
     this.#path = path;
   }
 
-  /** `failed`: the connection of a caller failed, and was ended. */
+  /** `failed` is called when the connection of a caller failed and was ended. */
   static async listen(stateDir: string, handler: LocalHandler, failed: (error: unknown) => void): Promise<LocalServer> {
     const path = join(stateDir, socketName);
     await rm(path, { force: true });
@@ -31,7 +34,7 @@ export class LocalServer {
       server.once('error', reject);
       server.listen(path, resolve);
     });
-    // The directory keeps everybody else out already, also between these two steps.
+    // The directory already excludes other users, also between these two steps.
     await chmod(path, 0o600);
     return local;
   }
@@ -49,7 +52,7 @@ export class LocalServer {
     }, run);
   }
 
-  /** Requests of one connection are answered one after another. */
+  /** Answers requests of one connection in order. */
   #serve(socket: Socket, handler: LocalHandler): void {
     this.#sockets.add(socket);
     socket.on('close', () => this.#sockets.delete(socket));
@@ -77,7 +80,7 @@ export class LocalServer {
   }
 }
 
-/** Looks often, but only while somebody does: far cheaper than every part telling of every change. */
+/** Polls the status while a caller follows it. This is far cheaper than change events from every part. */
 async function follow(socket: Socket, handler: LocalHandler): Promise<void> {
   let sent = '';
   if (socket.destroyed) return;

@@ -1,7 +1,7 @@
 import type { Netcheck } from '@sallyport/contract/local';
 import { mtuAdvice } from './path-mtu.ts';
 
-/** What follows from the facts for a person; nothing when all is well. */
+/** Returns advice that follows from the facts; nothing when all is well. */
 export function adviceOn({
   controller,
   relays,

@@ -6,7 +6,7 @@ import type { Netcheck } from '@sallyport/contract/local';
 
 type Answer = Pick<Netcheck['controller'], 'rttMs' | 'detail' | 'clockSkewMs'>;
 
-/** How long the controller takes to answer, and what time it has there. `text`: its address as people type it. */
+/** Measures how long the controller takes to answer, and reads its time. `text` is the address as typed. */
 export async function askController(text: string, caFile: string | null = null): Promise<Answer> {
   const url = httpUrl(text);
   if (url === null) return { rttMs: null, detail: 'its address is not known', clockSkewMs: null };
@@ -38,7 +38,7 @@ function health(url: URL, caFile: string | null): Promise<{ status: number; date
 
 const timeoutMs = 3_000;
 
-/** `ws` and `wss` are taken as well, and a bare host name. */
+/** Also accepts `ws`, `wss` and a bare host name. */
 export function httpUrl(text: string): URL | null {
   const url = URL.parse(/^[a-z]+:\/\//i.test(text) ? text : `https://${text}`);
   if (url === null) return null;
@@ -46,7 +46,7 @@ export function httpUrl(text: string): URL | null {
   return scheme === undefined ? null : URL.parse(`${scheme}//${url.host}`);
 }
 
-/** HTTP dates have whole seconds (RFC 9110 section 5.6.7): what lies within one is no skew. */
+/** HTTP dates have whole seconds (RFC 9110 section 5.6.7), so a difference within one second is no skew. */
 export function skewOf(date: string | null, now: number): number | null {
   const there = date === null ? Number.NaN : Date.parse(date);
   if (Number.isNaN(there)) return null;

@@ -1,6 +1,6 @@
 import { type MtuTarget, measureMtu } from './path-mtu.ts';
 
-/** Bytes that the path to a gateway carries; null: not known. */
+/** Bytes that the path to a gateway carries; null when unknown. */
 export interface PathMtu {
   readonly gateway: string;
   readonly name: string;
@@ -13,6 +13,7 @@ interface Result {
   readonly carries: number | null;
 }
 
+/** Dependencies of an MtuWatch. */
 export interface MtuWatchOptions {
   readonly targets: () => readonly MtuTarget[];
   readonly measure?: (target: MtuTarget) => Promise<number | null>;
@@ -20,7 +21,7 @@ export interface MtuWatchOptions {
   readonly now?: () => number;
 }
 
-/** Measures what the paths to gateways carry: soon after a path has changed, and every minute. One gateway at a time. */
+/** Measures the path MTU to gateways: soon after a path changed, and every minute. One gateway at a time. */
 export class MtuWatch {
   readonly #options: Required<MtuWatchOptions>;
   readonly #results = new Map<string, Result>();
@@ -31,7 +32,7 @@ export class MtuWatch {
     this.#options = { measure: (target) => measureMtu(target), now: () => performance.now(), ...options };
   }
 
-  /** Bytes that the path to each measured gateway carries, by id; null: not known. */
+  /** Bytes that the path to each measured gateway carries, by id; null when unknown. */
   get carries(): ReadonlyMap<string, number | null> {
     return new Map([...this.#results].map(([gateway, { carries }]) => [gateway, carries]));
   }
@@ -45,7 +46,7 @@ export class MtuWatch {
     this.#timer = null;
   }
 
-  /** Measures what is due. Does nothing while a look is going on. */
+  /** Measures the gateways that are due. Does nothing while a measurement is running. */
   async look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
@@ -59,7 +60,7 @@ export class MtuWatch {
     }
   }
 
-  /** Measures gateways, at most `mostPerLook`, all at once: somebody is waiting. */
+  /** Measures at most `mostPerLook` gateways, in parallel, because a user is waiting. */
   measureNow(): Promise<PathMtu[]> {
     const targets = this.#options.targets().slice(0, mostPerLook);
     return Promise.all(

@@ -8,19 +8,20 @@ import { adviceOn } from './advice.ts';
 import { askController } from './controller.ts';
 import type { PathMtu } from './mtu-watch.ts';
 
+/** Dependencies of a network check. */
 export interface NetcheckContext {
-  /** As typed; null: none is known. */
+  /** As typed; null when unknown. */
   readonly controller: string;
-  /** Certificates to trust besides those of the system; null: none. */
+  /** Certificates to trust in addition to those of the system; null for none. */
   readonly caFile?: string | null;
   /** Whether the daemon's channel is up. */
   readonly connected: boolean;
-  /** What the daemon was told of the NAT; null: it is not connected. */
+  /** The NAT as the controller reported it; null when the daemon is not connected. */
   readonly sighting: Sighting | null;
   readonly items: ReadonlyMap<string, StateItem>;
-  /** Reads when each WireGuard peer answered last, by public key, in epoch milliseconds. */
+  /** Reads the last handshake of each WireGuard peer, by public key, in epoch milliseconds. */
   readonly handshakes: () => Promise<Handshakes>;
-  /** Measures what paths to gateways carry; left out: none is known. */
+  /** Measures the path MTU to gateways; omitted when no gateway is known. */
   readonly measurePaths?: () => Promise<PathMtu[]>;
   readonly interface: string;
   readonly wireguard: Netcheck['wireguard'];
@@ -28,7 +29,7 @@ export interface NetcheckContext {
 
 type Handshakes = ReadonlyMap<string, number | null>;
 
-/** Looks at the network around this device: a second or two, some more right after it has connected. */
+/** Checks the network around this device. It takes a second or two, and longer right after connecting. */
 export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
   const { items, interface: own } = context;
   const [controller, relays, routes, pathMtus, beacons] = await Promise.all([
@@ -55,15 +56,15 @@ export async function netcheck(context: NetcheckContext): Promise<Netcheck> {
   return { ...facts, advice: adviceOn(facts) };
 }
 
-/** A beacon that answers hears this host, whatever it knows so far. */
+/** A beacon that answers hears this host, whatever it has recorded so far. */
 function natFrom({ sighting, items }: NetcheckContext, beacons: Netcheck['beacons']): Netcheck['nat'] {
   const nat = natOf(sighting, items);
   return nat.kind === 'blocked' && beacons.some(({ answers }) => answers) ? { ...nat, kind: 'unknown' } : nat;
 }
 
 /**
- * WireGuard itself speaks to the beacons all the time, so they need not be asked. Its first handshake may come before the
- * beacon knows a device that has just enrolled, and it tries again after five seconds: until then silence says nothing.
+ * Returns which beacons answer. WireGuard contacts them all the time, so no request is needed. Its first handshake can
+ * precede the enrolment at the beacon; the retry comes after five seconds. Silence means nothing before that.
  */
 async function askBeacons({ items, handshakes, sighting }: NetcheckContext): Promise<Netcheck['beacons']> {
   const patientUntil = performance.now() + (sighting !== null && sighting.liveMs < settledMs ? retryMs : 0);
@@ -75,7 +76,7 @@ async function askBeacons({ items, handshakes, sighting }: NetcheckContext): Pro
   }
 }
 
-/** How long after it connected a device may still wait for the beacon, and for how long it is worth waiting. */
+/** How long after connecting a device can still wait for the beacon, and how long the check waits for it. */
 const settledMs = 15_000;
 const retryMs = 7_000;
 
@@ -87,7 +88,7 @@ function beaconsOf(items: NetcheckContext['items'], handshakes: Handshakes, now:
   });
 }
 
-/** WireGuard makes a new handshake every two minutes while it sends; a try takes up to 90 seconds. */
+/** WireGuard makes a new handshake every two minutes while it sends; an attempt takes up to 90 seconds. */
 const handshakeMs = 210_000;
 
 async function measureRelays(items: NetcheckContext['items']): Promise<Netcheck['relays']> {
@@ -104,7 +105,7 @@ async function measureRelays(items: NetcheckContext['items']): Promise<Netcheck[
   return found;
 }
 
-/** A default route, or an address of more than local meaning beside the tunnel's own. */
+/** Returns whether the host has a default route, or an address beyond local scope outside of the tunnel. */
 function reaches(family: 4 | 6, routes: readonly DefaultRoute[], own: string): boolean {
   if (routes.some((route) => route.family === family)) return true;
   return Object.entries(networkInterfaces()).some(

@@ -6,19 +6,19 @@ import type { StateItem } from '@sallyport/contract/channel';
 export interface MtuTarget {
   readonly gateway: string;
   readonly name: string;
-  /** Its IPv4 address in the overlay. */
+  /** IPv4 address of the gateway in the overlay. */
   readonly address: string;
-  /** Of the tunnel: no packet in it is larger. */
+  /** MTU of the tunnel. */
   readonly mtu: number;
-  /** Changes with the way to the gateway. */
+  /** Identifies the path; it changes with the path to the gateway. */
   readonly way: string;
   readonly rttMs: number | null;
 }
 
-/** Whether one packet of so many bytes gets to an address and back whole. */
+/** Returns whether one packet of this many bytes reaches an address and returns complete. */
 export type Echo = (address: string, bytes: number, timeoutMs: number) => Promise<boolean>;
 
-/** Gateways that can be measured now. */
+/** Returns gateways that can be measured now. */
 export function mtuTargets(view: PathsView, items: ReadonlyMap<string, StateItem>): MtuTarget[] {
   const client = items.get('client');
   if (client?.kind !== 'client') return [];
@@ -31,9 +31,9 @@ export function mtuTargets(view: PathsView, items: ReadonlyMap<string, StateItem
 }
 
 /**
- * Largest packet of the tunnel, in bytes, that gets to a gateway and back: the tunnel's MTU, or less to within 8 bytes where
- * the path loses larger ones. Null: not known, because the gateway answers no echo of any size. A lost packet is no evidence
- * by itself: before a full one counts as too large, five are lost while smaller ones get through.
+ * Measures the largest packet of the tunnel, in bytes, that reaches a gateway and returns. The result is the tunnel's
+ * MTU, or a smaller size to within 8 bytes. Null means that the gateway answers no echo of any size. One lost packet is
+ * no evidence: a full packet counts as too large after five losses while smaller packets pass.
  */
 export async function measureMtu({ address, mtu, rttMs }: MtuTarget, echo: Echo = ping): Promise<number | null> {
   const timeoutMs = Math.min(1_500, Math.max(400, 4 * (rttMs ?? 100)));
@@ -52,18 +52,18 @@ export async function measureMtu({ address, mtu, rttMs }: MtuTarget, echo: Echo 
   return (await passes(mtu, 3)) ? mtu : fits;
 }
 
-/** What follows for a person; null: nothing. */
+/** Returns advice; null when none is needed. */
 export function mtuAdvice(name: string, carries: number | null, mtu: number | null): string | null {
   if (carries === null || mtu === null || carries >= mtu) return null;
   const without = carries < 1280 && mtu >= 1280 ? ' Below 1280 the tunnel carries no IPv6.' : '';
   return `Packets of ${mtu} bytes get lost on the way to gateway ${name}, those of ${carries} get through: transfers stall. An administrator should set the MTU to ${carries} or less (sally settings set --mtu ${carries}).${without}`;
 }
 
-/** Every IPv4 path carries it in fragments or whole (RFC 791); no tunnel is narrower. */
+/** Every IPv4 path carries this size, fragmented or whole (RFC 791); no tunnel is narrower. */
 const smallest = 576;
 const headers = 28;
 
-/** By the system's `ping`, which may open the socket where we may not. Not fragmented, so the whole packet counts. */
+/** Uses the system's `ping`, which may open a raw socket. The packet is not fragmented, so its whole size counts. */
 function ping(address: string, bytes: number, timeoutMs: number): Promise<boolean> {
   const size = String(bytes - headers);
   const args = ['-n', '-q', '-c', '1', '-W', String(Math.ceil(timeoutMs / 1000)), '-M', 'do', '-s', size, address];

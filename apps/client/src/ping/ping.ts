@@ -7,6 +7,7 @@ import type { PingReply } from '@sallyport/contract/local';
 import { gatewayName } from '../state/status.ts';
 import { findTarget, type Target } from './target.ts';
 
+/** Dependencies of a ping. */
 export interface PingContext {
   readonly items: ReadonlyMap<string, StateItem>;
   readonly view: PathsView;
@@ -18,7 +19,7 @@ interface Answer {
   readonly detail: string;
 }
 
-/** Asks the gateway that carries a target, and the target itself. Throws when nobody knows what is meant. */
+/** Pings the gateway that carries a target, and the target itself. Throws when the target is unknown. */
 export async function ping(text: string, context: PingContext): Promise<PingReply> {
   const { items, view, timeoutMs } = context;
   const target = findTarget(text, items, view);
@@ -51,10 +52,10 @@ function askTarget({ address, port, hints }: Extract<Target, { kind: 'address' }
 
 type Hints = NonNullable<ResourceItem['ping']>;
 
-/** What is tried at an address of which no resource says where it may answer. */
+/** Probes for an address without a resource that names its protocols. */
 const anywhere: Hints = { tcp: [443, 80, 22], icmp: true };
 
-/** By ICMP and on TCP ports at once: the first answer counts. UDP has none that all servers give. */
+/** Probes by ICMP and TCP ports in parallel; the first answer counts. UDP has no probe that all servers answer. */
 async function askAnyhow(address: string, { tcp, icmp }: Hints, timeoutMs: number): Promise<Answer> {
   if (tcp.length === 0 && !icmp) return { rttMs: null, detail: silentProtocols };
   const tries = [...(icmp ? [echo(address, timeoutMs)] : []), ...tcp.map((port) => open(address, port, timeoutMs))];
@@ -76,7 +77,7 @@ function overlayAddress(gateway: string, items: PingContext['items']): string | 
   return item?.kind === 'peer' ? (item.addresses[0] ?? null) : null;
 }
 
-/** A refusal by the target's own kernel is an answer as well: it lives, and packets get there and back. */
+/** Probes a TCP port. A refusal by the target's kernel is an answer as well: packets travel both ways. */
 function open(host: string, port: number, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve) => {
     const began = performance.now();
@@ -101,7 +102,7 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: 'policy does not allow it',
 };
 
-/** One ICMP echo by the system's `ping`, which may open the socket where we may not. */
+/** Sends one ICMP echo with the system's `ping`, which may open a raw socket. */
 function echo(address: string, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve) => {
     const args = ['-n', '-c', '1', '-W', String(Math.max(1, Math.ceil(timeoutMs / 1000))), address];

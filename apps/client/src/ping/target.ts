@@ -3,18 +3,18 @@ import type { PathsView } from '@sallyport/agent-core';
 import type { PeerItem, ResourceItem, StateItem } from '@sallyport/contract/channel';
 import { canonicalPrefix, canonicalUnmapped, parseAddress, parsePrefix, rangeContains } from '@sallyport/ip';
 
-/** What somebody who names a target means. */
+/** The meaning of a target that a user names. */
 export type Target =
   | { readonly kind: 'gateway'; readonly gateway: string; readonly address: string | null }
-  /** `gateway` null: it is not reached through the tunnel at all (`routed` false), or nobody carries it. */
+  /** `gateway` is null when traffic bypasses the tunnel (`routed` false), or when no gateway carries it. */
   | {
       readonly kind: 'address';
       readonly gateway: string | null;
       readonly routed: boolean;
-      /** Null: the resource is a network, so there is nothing to ask but the gateway. */
+      /** Null when the resource is a network; only the gateway can then be probed. */
       readonly address: string | null;
       readonly port: number | null;
-      /** Where the resource may answer, for when no port is named; null: not known. */
+      /** Protocols that the resource allows, for use without a port; null when unknown. */
       readonly hints: ResourceItem['ping'] | null;
     }
   | { readonly kind: 'none'; readonly why: string };
@@ -80,24 +80,24 @@ function lengthOf(prefix: string): number {
   return parsePrefix(prefix)?.length ?? 0;
 }
 
-/** Canonical prefix of the key of a route. */
+/** Returns the canonical prefix of a route's key. */
 function prefixOf(key: string): string {
   return canonicalPrefix(key.slice('route/'.length)) ?? '';
 }
 
-/** The address of a route to one alone, else null. */
+/** Returns the address of a route to a single address, else null. */
 function singleAddress(key: string): string | null {
   const prefix = prefixOf(key);
   return prefix === '' || prefix.includes('/') ? null : prefix;
 }
 
-/** By id or name; letter case counts only if it has to. */
+/** Finds objects by id or name; letter case counts only to resolve ambiguity. */
 function named<T extends { readonly id: string; readonly name: string }>(all: readonly T[], text: string): T[] {
   const exact = all.filter(({ id, name }) => id === text || name === text);
   return exact.length > 0 ? exact : all.filter(({ name }) => name.toLowerCase() === text.toLowerCase());
 }
 
-/** `10.0.0.1:443`, `[fd00::1]:443`, `wiki:443`; an IPv6 address without brackets has no port. */
+/** Parses `10.0.0.1:443`, `[fd00::1]:443` or `wiki:443`; an IPv6 address without brackets has no port. */
 function splitPort(text: string): { host: string; port: number | null } {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const host = bracketed ?? plain;

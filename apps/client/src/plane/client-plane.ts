@@ -19,6 +19,7 @@ import type { Facts } from '../posture/read.ts';
 import type { Contests } from './host-side.ts';
 import { Tunnel, type TunnelOptions } from './tunnel.ts';
 
+/** Dependencies of a ClientPlane. */
 export interface ClientPlaneOptions
   extends Pick<
     TunnelOptions,
@@ -26,14 +27,14 @@ export interface ClientPlaneOptions
   > {
   /** Id of the device. */
   readonly device: string;
-  /** Facts about this machine, as they are now. */
+  /** Reads the current facts about this machine. */
   readonly readPosture: () => Promise<Facts>;
   readonly log: Log;
 }
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** What a native device does with its state: one tunnel, and the ways to the gateways at its other end. */
+/** The data plane of a native device: one tunnel, and the paths to the gateways at its far end. */
 export class ClientPlane implements AgentPlane {
   readonly #options: ClientPlaneOptions;
   readonly #log: Log;
@@ -83,7 +84,7 @@ export class ClientPlane implements AgentPlane {
     return this.#tunnel.wireguardKind;
   }
 
-  /** Gateways and routes, as they stand now. */
+  /** Current gateways and routes. */
   get view(): PathsView {
     return this.#paths.view();
   }
@@ -93,17 +94,17 @@ export class ClientPlane implements AgentPlane {
     return this.#facts;
   }
 
-  /** What the host's own network has of the tunnel's prefixes, and in words. */
+  /** Conflicts of the host's own network with the tunnel's prefixes, as data and as text. */
   get contests(): Contests {
     return this.#tunnel.contests;
   }
 
-  /** Bytes that the path to each measured gateway carries in the tunnel, by id; null: not known. */
+  /** Bytes that the path to each measured gateway carries in the tunnel, by id; null when unknown. */
   get pathMtus(): ReadonlyMap<string, number | null> {
     return this.#mtus.carries;
   }
 
-  /** Measures what paths carry, now. */
+  /** Measures the path MTUs now. */
   measurePathMtus(): Promise<PathMtu[]> {
     return this.#mtus.measureNow();
   }
@@ -123,12 +124,12 @@ export class ClientPlane implements AgentPlane {
     this.#network = new NetworkWatch(this.#options.interface, () => void this.#networkChanged(moved));
   }
 
-  /** What is reached past the tunnel has changed. */
+  /** Called when destinations outside of the tunnel changed. */
   directChanged(): void {
     this.#tell({ kind: 'drift', reason: 'the controller has another address' });
   }
 
-  /** Looks at the machine now; the session tells the controller if anything is another. Does not reject. */
+  /** Reads the facts; the session reports a change to the controller. Does not reject. */
   async readPosture(): Promise<void> {
     try {
       this.#facts = await this.#options.readPosture();
@@ -162,7 +163,7 @@ export class ClientPlane implements AgentPlane {
     };
   }
 
-  /** When each WireGuard peer answered last, by public key, in epoch milliseconds. */
+  /** Returns the last handshake of each WireGuard peer, by public key, in epoch milliseconds. */
   async handshakes(): Promise<ReadonlyMap<string, number | null>> {
     const device = await this.#tunnel.read().catch(() => null);
     return new Map([...(device?.peers ?? [])].map(([key, { lastHandshake }]) => [key, lastHandshake]));
@@ -212,7 +213,10 @@ function peersOf(items: Items): PeerItem[] {
   return [...items.values()].filter((item) => item.kind === 'peer');
 }
 
-/** Between the sweeps: a peer that is being made anew may be missing for a moment, a device that is dead has none. */
+/**
+ * Reports lost peers between sweeps. A peer that is being recreated may be missing for a moment, and a dead device has
+ * none.
+ */
 function lostPeer(peers: readonly PeerItem[], device: DeviceStatus | null): string | null {
   if (device === null) return 'WireGuard does not answer';
   const lost = peers.find(({ publicKey }) => !device.peers.has(publicKey));

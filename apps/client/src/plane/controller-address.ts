@@ -3,8 +3,8 @@ import { isIP, type LookupFunction } from 'node:net';
 import type { DirectTarget } from '@sallyport/hostnet';
 
 /**
- * Where the controller is. It has to be reached past the tunnel, also when the resolver can only be reached through it: so
- * what its name resolved to last is kept, and used while it does not resolve.
+ * Addresses of the controller. The controller must be reachable outside of the tunnel even when the resolver is
+ * reachable only through it. The last resolved addresses are therefore kept, and used while the name does not resolve.
  */
 export class ControllerAddress {
   readonly #host: string;
@@ -12,7 +12,7 @@ export class ControllerAddress {
   readonly #changed: () => void;
   #addresses: readonly string[];
 
-  /** `url` of the channel; `known` from an earlier run. */
+  /** `url` is the URL of the channel; `known` comes from an earlier run. */
   constructor(url: string, known: readonly DirectTarget[], changed: () => void) {
     const { hostname, port, protocol } = new URL(url);
     this.#host = hostname.replace(/^\[|\]$/g, '');
@@ -26,7 +26,7 @@ export class ControllerAddress {
     return this.#addresses.map((address) => ({ address, protocol: 'tcp', port: this.#port }));
   }
 
-  /** For connections to it. */
+  /** The lookup function for connections to the controller. */
   readonly lookup: LookupFunction = (hostname, options, done) => {
     lookUp(hostname, { ...options, all: true }, (error, found) => {
       const addresses = error === null ? found : this.#known();

@@ -1,12 +1,15 @@
 import { HostFollower, HostRecord, type Mutex, type SavedHost, type StateDirectory } from '@sallyport/agent-runtime';
 import { ClientHost, type ClientHostState, type ClientTraffic, type RouteContest } from '@sallyport/hostnet';
 
+/** Prefixes of the tunnel that conflict with the host's own network. */
 export interface Contests {
   readonly conflicts: readonly string[];
   readonly contests: readonly RouteContest[];
 }
 
-/** Link, addresses, routes, rules and settings of the device; looked at whenever the kernel says that they changed. */
+/**
+ * Manages link, addresses, routes, rules and settings of the device. Checks them whenever the kernel reports a change.
+ */
 export class HostSide {
   readonly #host = new ClientHost();
   readonly #record: HostRecord<ClientHostState>;
@@ -22,7 +25,7 @@ export class HostSide {
     });
   }
 
-  /** What the host's own network has of the tunnel's prefixes, and in words. As of the last change that the kernel told of. */
+  /** Conflicts of the host's own network with the tunnel's prefixes, as of the last change that the kernel reported. */
   get contests(): Contests {
     return this.#contests;
   }
@@ -32,7 +35,10 @@ export class HostSide {
     return this.#host.traffic(name, prefixes, apart);
   }
 
-  /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
+  /**
+   * Applies the wanted state. Undo records reach the disk before the changes. `drift` lists the found differences,
+   * `left` those that could not be repaired.
+   */
   async up(state: ClientHostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
     await this.#record.intend(state);
     const { changed, differences, ...contests } = await this.#host.up(state, (sysctls) =>

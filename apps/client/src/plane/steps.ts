@@ -3,8 +3,8 @@ import type { StateItem } from '@sallyport/contract/channel';
 import type { PeerChange } from '@sallyport/wireguard';
 
 /**
- * Steps that were decided before these items were put in force, as they are right now: a peer that has gone since stays gone,
- * and every other one has the prefixes that it carries by now.
+ * Adapts decided steps to the items that are now in force. A peer that was removed meanwhile stays removed, and every
+ * other peer gets its current prefixes.
  */
 export function currentSteps(
   steps: readonly PeerChange[],

@@ -41,23 +41,24 @@ export interface TunnelOptions extends TunnelDeviceOptions {
   readonly directory: StateDirectory;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** What the peer of an item should be at present. */
+  /** Returns the wanted peer of an item at present. */
   readonly peerConfig: PeerSource;
-  /** What is reached past the tunnel, whatever is routed into it. */
+  /** Addresses that bypass the tunnel, whatever is routed into it. */
   readonly direct: () => readonly DirectTarget[];
   /** Called before items are put in force, with the device as it is before. */
   readonly coming: (items: Items, device: DeviceStatus) => void;
   /** Called before everything is closed. */
   readonly closing: () => void;
-  /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
+  /** Called when other programs changed link, addresses, routes or rules; one sentence for each difference. */
   readonly onHostDrift: (differences: readonly string[]) => void;
 }
 
 type Items = ReadonlyMap<string, StateItem>;
 
 /**
- * WireGuard and host of a device's one tunnel interface. Everything is idempotent: what is as wanted is not touched, so a new
- * daemon on a living tunnel disturbs nothing. Calls run one after another. Failures are thrown: see `failureOf`.
+ * The one tunnel interface of a device: WireGuard and the host's network. Operations are idempotent and leave correct
+ * state untouched, so a new daemon does not disturb a running tunnel. Calls run one after another. Failures are thrown:
+ * see `failureOf`.
  */
 export class Tunnel {
   readonly #options: TunnelOptions;
@@ -76,29 +77,29 @@ export class Tunnel {
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift);
   }
 
-  /** The wireguard-go that is in use; null: none, or not known yet. */
+  /** The wireguard-go in use; null when there is none or it is not known yet. */
   get wireguardBuild(): WireGuardGoBuild | null {
     return this.#device.build;
   }
 
-  /** How WireGuard runs here; null until it is known. */
+  /** The WireGuard implementation in use; null until it is known. */
   get wireguardKind(): WireGuardBackend['kind'] | null {
     return this.#device.kind;
   }
 
-  /** What the host's own network has of the tunnel's prefixes, and in words. */
+  /** Conflicts of the host's own network with the tunnel's prefixes, as data and as text. */
   get contests(): Contests {
     return this.#host.contests;
   }
 
-  /** Packets of each prefix so far, and who answered; null while the tunnel is being brought up. */
+  /** Packets of each prefix so far, and the peers that answered; null while the tunnel is being set up. */
   traffic(prefixes: readonly string[], apart: readonly string[]): Promise<ClientTraffic | null> {
     return this.#mutex.run(async () =>
       this.#settled ? this.#host.traffic(this.#options.interface, prefixes, apart) : null,
     );
   }
 
-  /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
+  /** Determines how WireGuard can run here. Throws the obstacle, and tries again with the next job. */
   async detect(): Promise<void> {
     await this.#mutex.run(() => this.#device.open());
     // Starting WireGuard takes as long as being welcomed by the controller. What goes wrong is found by the first job.
@@ -113,7 +114,7 @@ export class Tunnel {
     });
   }
 
-  /** The device as it is; null: it does not answer. */
+  /** Returns the device as it is; null when it does not answer. */
   read(): Promise<DeviceStatus | null> {
     return this.#mutex.run(async () => {
       const device = await this.#device.read();
@@ -122,7 +123,7 @@ export class Tunnel {
     });
   }
 
-  /** Applies steps to peers. Those of a device that is gone come with the next load. */
+  /** Applies steps to peers. The next load restores the peers of a missing device. */
   apply(peers: readonly PeerChange[]): Promise<void> {
     return this.#mutex.run(async () => {
       if (!this.#settled) return;
@@ -132,8 +133,8 @@ export class Tunnel {
   }
 
   /**
-   * Tells WireGuard the endpoints that it has once more. wireguard-go remembers from which own address it sends to each of
-   * them, and goes on with one that this host has lost until its next handshake fails.
+   * Sets the current endpoints again. wireguard-go remembers the local address from which it sends to each endpoint. It
+   * keeps using an address that this host has lost until the next handshake fails.
    */
   refreshEndpoints(): Promise<void> {
     return this.#mutex.run(async () => {
@@ -143,7 +144,7 @@ export class Tunnel {
     });
   }
 
-  /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
+  /** Undoes everything and returns the undone items, one phrase each; an empty list when nothing was left. */
   down(): Promise<string[]> {
     return this.#mutex.run(async () => {
       this.#settled = false;
@@ -157,15 +158,15 @@ export class Tunnel {
     });
   }
 
-  /** Lets go of what only the daemon needs; the tunnel stays. */
+  /** Releases resources that only the daemon needs; the tunnel stays. */
   stop(): Promise<void> {
     return this.#mutex.run(() => this.#host.stop());
   }
 
-  /** WireGuard before routes: what is routed into a tunnel without its mark would go round in circles. */
+  /** WireGuard comes before routes: packets routed into a tunnel without its mark would loop. */
   async #load(items: Items): Promise<PlaneResult> {
     const hostState = this.#hostState(items);
-    // What is other than before because the items are is our own doing.
+    // Changes caused by our own state items are not drift.
     const settled = this.#settled && sameItems(this.#loaded, items);
     const { device, drift } = await this.#loadDevice(items);
     const host = await this.#host.up(hostState);
@@ -190,7 +191,7 @@ export class Tunnel {
     }
   }
 
-  /** Without peers nothing gets out of the tunnel; its routes stay, so that nothing goes around it either. */
+  /** Removes the peers. The routes stay, so that no traffic bypasses the tunnel. */
   async #close(): Promise<PlaneResult> {
     this.#options.closing();
     await this.#device.close();
@@ -210,7 +211,7 @@ export class Tunnel {
     return { device: await this.#device.read(), drift: deviceDrift(change, before) };
   }
 
-  /** Undefined: nothing was touched, so nothing was looked at. */
+  /** Undefined when nothing was touched, so nothing was checked. */
   async #changePeers(changes: readonly ItemChange[], items: Items): Promise<DeviceStatus | null | undefined> {
     await this.#coming(items);
     const peers = peerChanges(changes, items, this.#options.peerConfig);
@@ -245,23 +246,30 @@ export class Tunnel {
   }
 }
 
-/** On WireGuard's own datagrams, so that they go past the tunnel. One device per network namespace, so one number will do. */
+/**
+ * Firewall mark of WireGuard's own datagrams, which bypass the tunnel. Each network namespace has one device, so one
+ * number suffices.
+ */
 export const fwmark = 0x5a11_0001;
 /** Routing table of the tunnel. */
 export const table = 0x5a11;
 
 /**
- * The controller's name resolves to what the network says, so past the tunnel it is reached by the daemon only: a resolver
- * that names a resource's address gets nobody else's packets. The kernel's reverse path filter asks as root.
+ * Lets the daemon alone reach the controller outside of the tunnel. The network controls what the controller's name
+ * resolves to. A resolver that names a resource's address therefore diverts no other packets. The kernel's reverse path
+ * filter asks as root.
  */
 const ownSockets = process.getuid?.() === 0 ? { uid: 0 } : {};
 
-/** Items are never changed in place, so those that are the same object are the same. */
+/** Items are immutable, so the same object is the same item. */
 function sameItems(a: Items, b: Items): boolean {
   return a.size === b.size && [...a].every(([key, item]) => b.get(key) === item);
 }
 
-/** Their round-trip times are those of datagrams that WireGuard would send there, which go past the tunnel. */
+/**
+ * Prefixes that bypass the tunnel for path probes. Their round-trip times are those of datagrams that WireGuard would
+ * send there.
+ */
 function relayPoints(items: Items): DirectTarget[] {
   return [...items.values()].flatMap((item): DirectTarget[] => {
     if (item.kind !== 'relay-point') return [];

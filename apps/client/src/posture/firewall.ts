@@ -1,4 +1,4 @@
-/** A chain through which packets for this host go, of somebody else's table. */
+/** A chain of a foreign table that packets for this host pass. */
 export interface InputChain {
   readonly family: string;
   readonly table: string;
@@ -6,12 +6,12 @@ export interface InputChain {
   readonly policy: 'accept' | 'drop';
 }
 
-/** Input chains of others from `nft -j list chains`; null: it is not that. */
+/** Returns foreign input chains from `nft -j list chains`; null when the text is something else. */
 export function inputChains(text: string): readonly InputChain[] | null {
   return entriesOf(text, 'chain')?.flatMap(inputChain) ?? null;
 }
 
-/** Whether a chain, from `nft -j list chain`, ends by turning away whatever has come so far. */
+/** Returns whether a chain, from `nft -j list chain`, ends by rejecting all remaining packets. */
 export function endsClosed(text: string): boolean {
   const last = entriesOf(text, 'rule')?.at(-1)?.expr;
   if (!Array.isArray(last)) return false;
@@ -19,7 +19,9 @@ export function endsClosed(text: string): boolean {
   return names.every((name) => harmless.has(name)) && names.some((name) => name === 'drop' || name === 'reject');
 }
 
-/** Whether these closed chains together turn away what nobody asked for, in both families (`ipv6`: the host has it). */
+/**
+ * Returns whether these closed chains together reject unsolicited packets in both families (`ipv6`: the host has it).
+ */
 export function isFirewalled(closed: readonly InputChain[], ipv6: boolean): boolean {
   const families = new Set(closed.flatMap(({ family }) => covers[family] ?? []));
   return families.has(4) && (!ipv6 || families.has(6));
@@ -39,7 +41,9 @@ function inputChain({ family, table, name, type, hook, policy }: Fields): InputC
   return [{ family, table, name, policy: policy === 'drop' ? 'drop' : 'accept' }];
 }
 
-/** Objects of one kind in what nft prints as JSON (libnftables-json(5)); null: it is not that. */
+/**
+ * Returns objects of one kind from the JSON output of nft (libnftables-json(5)); null when the text is something else.
+ */
 function entriesOf(text: string, kind: 'chain' | 'rule'): Fields[] | null {
   const { nftables } = parseObject(text);
   if (!Array.isArray(nftables)) return null;

@@ -1,4 +1,4 @@
-/** Fields of os-release(5): shell-like assignments, values quoted or not. Lines that are none are passed over. */
+/** Parses fields of os-release(5): shell-like assignments with quoted or plain values. Ignores other lines. */
 export function parseOsRelease(text: string): ReadonlyMap<string, string> {
   const fields = new Map<string, string>();
   for (const line of text.split('\n')) {
@@ -8,11 +8,11 @@ export function parseOsRelease(text: string): ReadonlyMap<string, string> {
   return fields;
 }
 
-/** Which distribution it is, and which version; what the file does not say is left out. */
+/** Returns the distribution and its version; omits what the file does not say. */
 export function distributionOf(text: string): { distribution?: string; osVersion?: string } {
   const fields = parseOsRelease(text);
   const distribution = fields.get('ID') ?? 'linux';
-  // Distributions that roll have no version, only builds.
+  // Rolling distributions have builds instead of a version.
   const osVersion = fields.get('VERSION_ID') ?? fields.get('BUILD_ID');
   return { distribution, ...(osVersion !== undefined && osVersion !== '' && { osVersion }) };
 }

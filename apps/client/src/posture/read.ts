@@ -7,10 +7,10 @@ import { endsClosed, inputChains, isFirewalled } from './firewall.ts';
 import { distributionOf } from './os-release.ts';
 import { enforcedScreenLock } from './screen-lock.ts';
 
-/** Facts about this machine, as rules on devices read them. */
+/** Facts about this machine, as rules about devices read them. */
 export type Facts = Readonly<Record<string, string | number | boolean | null>>;
 
-/** What can be found out about this machine now. What cannot is left out: nothing here is a guess. */
+/** Reads the current facts about this machine. Facts that cannot be determined are omitted; no fact is a guess. */
 export async function readPosture(agentVersion: string): Promise<Facts> {
   const [release, diskEncrypted, firewallEnabled, screenLock] = await Promise.all([
     osRelease(),
@@ -45,7 +45,7 @@ async function rootEncrypted(): Promise<boolean | null> {
   return target === null ? null : isEncrypted(await blockDevice(basename(target), 0));
 }
 
-/** `/sys/class/block/…` of a device file, through the names that udev gives. */
+/** Returns the `/sys/class/block/…` path of a device file, through the names that udev gives. */
 async function deviceFile(source: string): Promise<string | null> {
   if (!source.startsWith('/dev/')) return null;
   const target = await readlink(source).catch(() => source);
@@ -62,7 +62,7 @@ async function blockDevice(name: string, depth: number): Promise<BlockDevice> {
 const deepestStack = 16;
 
 async function firewalled(): Promise<boolean | null> {
-  // Chains of the older iptables are not shown by nft: then nothing is known, unless what it shows is enough.
+  // nft does not show chains of the older iptables. The state is then unknown, unless the visible chains suffice.
   const legacy = [await text('/proc/net/ip_tables_names'), await text('/proc/net/ip6_tables_names')].join('').trim();
   const chains = inputChains((await nft('list', 'chains')) ?? '');
   if (chains === null) return null;
@@ -76,7 +76,9 @@ async function firewalled(): Promise<boolean | null> {
   return enabled || legacy === '' ? enabled : null;
 }
 
-/** An address beyond the machine and its links (scope 0x20 is a link's, 0x10 the machine's). */
+/**
+ * Returns whether an address is valid beyond the machine and its links (scope 0x20 is a link's, 0x10 the machine's).
+ */
 async function hasIpv6(): Promise<boolean> {
   const lines = ((await text('/proc/net/if_inet6')) ?? '').trim().split('\n');
   return lines.some((line) => line.trim().split(/\s+/)[3] === '00');
@@ -105,7 +107,7 @@ function text(path: string): Promise<string | null> {
   return readFile(path, 'utf8').catch(() => null);
 }
 
-/** Null: there is no nft here, or it may not look. */
+/** Runs nft; null when it is missing or not permitted. */
 function nft(...args: string[]): Promise<string | null> {
   return new Promise((resolve) => {
     const options = { env: { PATH: '/usr/sbin:/sbin:/usr/bin:/bin', LC_ALL: 'C' }, timeout: 5_000, maxBuffer: 8 << 20 };

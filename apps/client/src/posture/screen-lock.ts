@@ -2,9 +2,9 @@ const group = 'org/gnome/desktop/screensaver';
 const key = 'lock-enabled';
 
 /**
- * Whether this machine makes its people's screens lock, by dconf's system databases (dconf(7)): `keyfiles` are the texts of a
- * database's files in order, `locks` those in its `locks` folder. Null: it is left to each of them, and what they chose
- * cannot be told from outside of their sessions.
+ * Returns whether this machine enforces screen locks, by dconf's system databases (dconf(7)). `keyfiles` are the texts
+ * of a database's files in order, `locks` those in its `locks` folder. Null means that users decide; their choice is
+ * not visible outside of their sessions.
  */
 export function enforcedScreenLock(keyfiles: readonly string[], locks: readonly string[]): boolean | null {
   const locked = locks.some((text) => text.split('\n').some((line) => line.trim() === `/${group}/${key}`));

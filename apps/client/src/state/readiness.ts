@@ -1,11 +1,14 @@
 import type { ClientStatus, RouteStatus } from '@sallyport/contract/local';
 
-/** Whether the tunnel is as the controller wants it, and all that may be reached is carried by a gateway that answers. */
+/**
+ * Returns whether the tunnel matches the controller's state, and an answering gateway carries every allowed
+ * destination.
+ */
 export function isReady(status: ClientStatus): boolean {
   return status.current && status.error === null && uncarried(status).length === 0;
 }
 
-/** Routes that lead nowhere at present. */
+/** Returns routes that no gateway carries at present. */
 export function uncarried({ routes, gateways }: ClientStatus): RouteStatus[] {
   const up = new Set(gateways.filter(({ path }) => path === 'direct' || path === 'relayed').map(({ id }) => id));
   return routes.filter(({ carrier }) => carrier === null || !up.has(carrier));

@@ -1,22 +1,23 @@
 import type { StateDirectory } from '@sallyport/agent-runtime';
 import type { Settings } from '../arguments.ts';
 
-/** What a client was told when it was brought up, and goes by until it is told otherwise. */
+/** Settings of a client from earlier commands; later commands can change them. */
 export interface KnownSettings {
   /** As typed. */
   readonly controller: string;
   readonly insecure: boolean;
-  /** Certificates to trust besides those of the system. */
+  /** Certificates to trust in addition to those of the system. */
   readonly caFile: string | null;
   readonly interface: string;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
 }
 
-/** Null: never told, or the file is damaged. */
+/** Null when nothing is stored, or the file is damaged. */
 export async function readSettings(directory: StateDirectory): Promise<KnownSettings | null> {
   return parseSettings(await directory.read('client.json').catch(() => null));
 }
 
+/** Parses stored settings; null when the text is not valid. */
 export function parseSettings(text: string | null): KnownSettings | null {
   try {
     const { version, controller, insecure, caFile = null, interface: name, wireguard } = JSON.parse(text ?? 'null');
@@ -33,11 +34,15 @@ export function parseSettings(text: string | null): KnownSettings | null {
   }
 }
 
+/** Stores settings in the state directory. */
 export function writeSettings(directory: StateDirectory, settings: KnownSettings): Promise<void> {
   return directory.write('client.json', `${JSON.stringify({ version: 1, ...settings })}\n`);
 }
 
-/** What is given now wins; `--insecure` and `--ca-file` hold for the controller with which they were given. Null: there is no controller. */
+/**
+ * Merges new settings over the stored ones. `--insecure` and `--ca-file` apply to the controller for which they were
+ * given. Null without a controller.
+ */
 export function mergeSettings(given: Settings, known: KnownSettings | null, name: string): KnownSettings | null {
   const controller = given.controller ?? known?.controller ?? null;
   if (controller === null) return null;

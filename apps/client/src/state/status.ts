@@ -6,7 +6,7 @@ import type { RouteContest } from '@sallyport/hostnet';
 import { mtuAdvice } from '../netcheck/path-mtu.ts';
 import type { Facts } from '../posture/read.ts';
 
-/** What a status is made from. */
+/** Sources of a status. */
 export interface StatusSources {
   readonly session: Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'>;
   readonly sighting: Sighting | null;
@@ -27,6 +27,7 @@ export interface StatusSources {
 
 type Items = ReadonlyMap<string, StateItem>;
 
+/** Builds the status of the client. */
 export function clientStatusOf(sources: StatusSources): ClientStatus {
   const { phase, applied, desired, failure } = sources.session;
   const { items, statement } = desired;
@@ -80,7 +81,7 @@ function gatewayStatus(path: PathsView['paths'][number], items: Items): GatewayS
   };
 }
 
-/** A relay need not carry anything for this device, and then is known by its id only. */
+/** Names a relay. A relay may carry nothing for this device; then only its id is known. */
 export function gatewayName(id: string, items: Items): string {
   const item = items.get(`peer/${id}`);
   return item?.kind === 'peer' ? item.name : id;

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 
 /**
- * A DHCP server (RFC 2131) that says whatever it is told to, for tests: `node dhcp-server.ts OFFER`, OFFER as JSON. Prints a line
- * for each message that it answers. Runs alone in a network namespace.
+ * A scripted DHCP server (RFC 2131) for tests: `node dhcp-server.ts OFFER`, OFFER as JSON. Prints a line for each
+ * answered message. Runs alone in a network namespace.
  */
 export interface Offer {
   readonly server: string;

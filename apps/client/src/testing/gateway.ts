@@ -4,15 +4,19 @@ import type { PeerItem } from '@sallyport/contract/channel';
 import { type Cleanup, exec, Host, type Namespace } from '@sallyport/testkit';
 import { type PeerChange, privateKeyFrom, publicKeyOf, userspaceBackend } from '@sallyport/wireguard';
 
+/** UDP port of WireGuard on test gateways. */
 export const wireguardPort = 51820;
 
-/** What a gateway is to a device: a WireGuard peer whose kernel refuses at port 1. What lies behind it has its addresses. */
+/**
+ * A gateway as a device sees it: a WireGuard peer whose kernel refuses connections at port 1. Destinations behind it
+ * are addresses of the same namespace.
+ */
 export class FakeGateway {
   readonly n: number;
   readonly namespace: Namespace;
   readonly host: Host;
   readonly interface: string;
-  /** Address at which it is found. */
+  /** Endpoint address of the gateway. */
   readonly address: string;
   readonly #privateKey = privateKeyFrom(randomBytes(32));
 
@@ -58,7 +62,7 @@ export class FakeGateway {
     });
   }
 
-  /** Lets a device in. */
+  /** Adds a device as a peer. */
   admit(publicKey: string, addresses: readonly string[]): Promise<void> {
     const allowedIps = addresses.map((address) => `${address}/${address.includes(':') ? 128 : 32}`);
     return this.#apply([{ kind: 'set', peer: { publicKey, allowedIps } }]);

@@ -16,16 +16,17 @@ import { Cleanup, cable, Daemon, Host, Namespace, patienceMs, uniqueTag, until }
 import { LocalConnection } from '../local/client.ts';
 import { FakeGateway } from './gateway.ts';
 
-/** What is behind both gateways. */
+/** The destination behind both gateways. */
 export const serverAddress = '10.20.0.10';
-/** What only a full tunnel leads to. */
+/** The destination that only a full tunnel reaches. */
 export const publicAddress = '11.1.1.10';
 const controllerPort = 7000;
+/** The client's main program. */
 export const mainProgram = fileURLToPath(new URL('../main.ts', import.meta.url));
 
 /**
- * A device (192.0.2.2), two gateways (192.0.2.11 and .12) and a scripted controller (192.0.2.10) at one switch, in namespaces
- * of their own. The device's client is the real program.
+ * A device (192.0.2.2), two gateways (192.0.2.11 and .12) and a scripted controller (192.0.2.10) at one switch, each in
+ * its own namespace. The device runs the real client program.
  */
 export class World {
   readonly cleanup = new Cleanup();
@@ -60,7 +61,7 @@ export class World {
     return found;
   }
 
-  /** What the device is told: both gateways carry the server, the first one first. */
+  /** State of the device: both gateways carry the server, the first has preference. */
   items(): StateItem[] {
     const wiki: ResourceItem = { kind: 'resource', key: 'resource/wiki', id: 'wiki', name: 'wiki', denied: null };
     return [
@@ -101,7 +102,9 @@ export class World {
     return reply.status;
   }
 
-  /** Waits until the daemon's status is as wanted; the error tells how it is, and what the daemon said. */
+  /**
+   * Waits until the daemon's status satisfies a condition. The error contains the last status and the daemon's output.
+   */
   async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = patienceMs): Promise<ClientStatus> {
     let last: unknown;
     const look = async () => {
@@ -122,7 +125,7 @@ export class World {
     await this.reaches();
   }
 
-  /** Lets the device into the gateways, as soon as its key is known. */
+  /** Adds the device to the gateways as soon as its key is known. */
   async admitted(): Promise<void> {
     const hello = await until('the device to enrol', async () =>
       (await this.controller.heard()).findLast((message) => message.type === 'authenticate'),
@@ -177,7 +180,7 @@ export class World {
     });
   }
 
-  /** Lays a cable from a namespace's `eth0` to the switch. */
+  /** Connects a namespace's `eth0` to the switch with a cable. */
   async plug(namespace: Namespace, port: string, address: string): Promise<void> {
     await cable(
       { namespace, interface: 'eth0', addresses: [address] },
@@ -186,7 +189,7 @@ export class World {
     await this.switch.ip('link', 'set', port, 'master', 'br0');
   }
 
-  /** The key holds the controller's fingerprint, so the controller's own key must be known first. */
+  /** The enrolment key contains the controller's fingerprint, so the controller's own key must exist first. */
   async #startController(namespace: Namespace): Promise<void> {
     this.controller = ControllerProcess.start(namespace.name);
     this.cleanup.add(() => this.controller.kill());
@@ -209,7 +212,7 @@ export class World {
   }
 }
 
-/** Everything that `sally down` has to put back in a namespace, as text: links, rules, routes, nftables. */
+/** Returns everything that `sally down` must restore in a namespace, as text: links, rules, routes, nftables. */
 export async function networkText(namespace: Namespace): Promise<string> {
   const parts = await Promise.all([
     namespace.ip('-o', 'link'),
