@@ -269,9 +269,9 @@ test('a wrong file is refused with every wrong line, before any read or write', 
   await refused('- 1\n', /:1: the file must be a map/);
   await refused('version: 2\n', /:1: version must be 1/);
   assert.deepEqual(api.seen, []);
-  await refused('groups:\n  - name: a\n  - name: a\n', /:3: group "a" is described twice, first in line 2/);
+  await refused('groups:\n  - name: a\n  - name: a\n', /:3: group "a" is described twice; the first time in line 2/);
   await refused('policies:\n  - name: x\n    action: allow\n    groups: [Nobody]\n', /:4: .*no group called "Nobody"/);
-  await refused(`groups:\n  - name: x\n    id: ${uuid(77)}\n`, /:2: .*nothing in this tenant has/);
+  await refused(`groups:\n  - name: x\n    id: ${uuid(77)}\n`, /:2: .*does not exist in this tenant/);
   await refused('gateways:\n  - name: ok\n    port: 99999\n', /:2: gateway "ok": port must be a port number/);
   await refused('protocols:\n  - name: HTTPS\n    ports: [TCP 8443]\n', /:3: protocol "HTTPS": ports cannot change/);
   assert.deepEqual(tenant.writes, []);

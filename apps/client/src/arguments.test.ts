@@ -12,7 +12,7 @@ const refused = (...args: string[]) => {
   return assert.fail(`taken: ${args.join(' ')}`);
 };
 
-test('what is not said is left to what was said before', () => {
+test('omitted options keep their stored values', () => {
   assert.deepEqual(parseCommand(['up']), {
     kind: 'up',
     stateDir: '/var/lib/sallyport/client',
@@ -30,7 +30,7 @@ test('what is not said is left to what was said before', () => {
   assert.equal(defaultStateDir, clientStateDir, 'the contract says the same');
 });
 
-test('the key never stands in the arguments, only where it is', () => {
+test('the arguments name the place of the key, never the key', () => {
   const from = (...args: string[]) => {
     const command = parseCommand(['up', ...args]);
     return command.kind === 'up' ? command.keyFile : undefined;
@@ -38,11 +38,11 @@ test('the key never stands in the arguments, only where it is', () => {
   assert.equal(from('--enrolment-key-stdin'), '-');
   assert.equal(from('--enrolment-key-file', '-'), '-');
   assert.equal(from('--enrolment-key-file', 'k'), 'k');
-  assert.match(refused('up', '--enrolment-key-stdin', '--enrolment-key-file', 'k'), /one of them/);
+  assert.match(refused('up', '--enrolment-key-stdin', '--enrolment-key-file', 'k'), /only one of/);
   assert.match(refused('up', '--enrolment-key', 'sdk_x'), /Unknown option '--enrolment-key'/);
 });
 
-test('ping takes one target, a count and a time', () => {
+test('ping takes one target, a count and a timeout', () => {
   assert.deepEqual(parseCommand(['ping', 'wiki', '-c', '2', '-W', '0.5', '--json']), {
     kind: 'ping',
     stateDir: defaultStateDir,
@@ -52,7 +52,7 @@ test('ping takes one target, a count and a time', () => {
     timeoutMs: 500,
   });
   assert.match(refused('ping'), /name a resource/);
-  assert.match(refused('ping', 'a', 'b'), /one target at a time/);
+  assert.match(refused('ping', 'a', 'b'), /give one target/);
   assert.match(refused('ping', 'a', '-c', '0'), /number from 1/);
   assert.match(refused('ping', 'a', '-W', 'x'), /seconds/);
 });
@@ -66,7 +66,7 @@ test('wrong usage names the argument', () => {
   assert.match(refused('fly'), /unknown command "fly"/);
 });
 
-test('help tells of every option that a command takes', () => {
+test('the help names every option of a command', () => {
   for (const name of ['up', 'down', 'ping', 'netcheck', 'run']) {
     const command = parseCommand([name, '--help']);
     assert.ok(command.kind === 'help');

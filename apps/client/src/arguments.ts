@@ -168,7 +168,7 @@ function start(values: FlagValues): Pick<RunSettings, 'keyFile' | 'logLevel'> {
   const file = textFlag(values, 'enrolment-key-file');
   const stdin = values['enrolment-key-stdin'] === true;
   if (stdin && file !== null && file !== '-') {
-    throw new UsageError('--enrolment-key-file and --enrolment-key-stdin: give one of them');
+    throw new UsageError('give only one of --enrolment-key-file and --enrolment-key-stdin');
   }
   const logLevel = choiceFlag(values, 'log-level', ['debug', 'info', 'warn', 'error']) ?? 'info';
   return { keyFile: stdin ? '-' : file, logLevel };
@@ -177,7 +177,7 @@ function start(values: FlagValues): Pick<RunSettings, 'keyFile' | 'logLevel'> {
 function target(positionals: readonly string[]): string {
   const [first, ...more] = positionals;
   if (first === undefined || first === '') throw new UsageError('ping: name a resource, a gateway or an address');
-  if (more.length > 0) throw new UsageError(`ping: one target at a time, not also ${more.join(' ')}`);
+  if (more.length > 0) throw new UsageError(`ping: give one target, not also ${more.join(' ')}`);
   return first;
 }
 

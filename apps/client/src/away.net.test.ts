@@ -7,7 +7,7 @@ import { networkText, serverAddress, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('kill -9 of the daemon loses no packet, nor does the one that takes over', { skip }, async (t) => {
+test('kill -9 of the daemon and its restart lose no packet', { skip }, async (t) => {
   const world = await World.create(t);
   await world.up();
   await world.is(
@@ -35,7 +35,7 @@ test('kill -9 of the daemon loses no packet, nor does the one that takes over', 
   assert.equal(stream.received, stream.sent, 'lines lost');
 });
 
-test('without its controller a device starts from what it knows, until the lease is over', { skip }, async (t) => {
+test('a device without its controller starts from its stored state until the lease ends', { skip }, async (t) => {
   const world = await World.create(t);
   await world.up();
   await world.controller.call({ op: 'lease', leaseMs: 12_000 });
@@ -62,7 +62,7 @@ test('without its controller a device starts from what it knows, until the lease
   assert.equal(await holds(async () => !(await world.answers()), 1_000), true);
 });
 
-test('a device that was deleted undoes itself', { skip }, async (t) => {
+test('a deleted device removes its tunnel', { skip }, async (t) => {
   const world = await World.create(t);
   const before = await networkText(world.device.namespace);
   await world.up();

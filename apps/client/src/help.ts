@@ -16,12 +16,12 @@ export function helpOf(name: CommandName | null): string {
 const overview = `Usage: sally <command> [options], on a device
 
   up         Connect this device: enrols it the first time, then keeps its tunnel up.
-  status     Which gateway carries which resource, how, and what is denied and why.
-  ping       Ask a resource, a gateway or an address through the tunnel.
-  netcheck   Say what the network around this device lets through.
+  status     Show which gateway carries each resource, the path, and denials with reasons.
+  ping       Ping a resource, a gateway or an address through the tunnel.
+  netcheck   Check what the network around this device lets through.
   down       Disconnect, and undo everything on this host.
 
---help after a command tells more.
+Use --help after a command for details.
 `;
 
 const place = `  --state-dir DIR            keys and last state (default /var/lib/sallyport/client)
@@ -37,19 +37,19 @@ const running = `  --controller URL           address of the controller, https:/
                              (SALLYPORT_WIREGUARD_GO names the wireguard-go to run, else the newest is)
   --ca-file FILE             trust the certificate authorities, or the controller's own certificate,
                              of this PEM file too (or SALLYPORT_CA_FILE)
-  --insecure                 speak to a controller on another host without TLS
+  --insecure                 allow a controller on another host without TLS
   --log-level LEVEL          debug, info (default), warn or error`;
 
 const helps: Readonly<Record<CommandName, string>> = {
   up: `Usage: sally up [options]
 
-Connects this device and returns when everything that it may reach can be reached. The keys are made here
-and stay here. What was given once is remembered: after the first time, sally up is enough.
+Connects this device, and returns when every allowed destination is reachable. The keys are created here
+and stay here. Options are stored: after the first time, sally up is enough.
 
 ${running}
   --enrolment-key-stdin      read the enrolment key from standard input
   --foreground               stay, and log to standard error, instead of leaving a daemon
-  --timeout SECONDS          how long to wait (default 15); the daemon goes on trying
+  --timeout SECONDS          how long to wait (default 15); the daemon keeps trying
   --json                     print the status as JSON`,
   run: `Usage: sally client run [options]
 
@@ -58,21 +58,21 @@ Runs the daemon itself, as sally up and the systemd unit do. The tunnel outlives
 ${running}`,
   down: `Usage: sally down [options]
 
-Ends the daemon and takes tunnel, routes, rules and settings back.
+Ends the daemon and removes tunnel, routes, rules and settings.
 
-  --forget                   remove the identity as well: coming back needs another enrolment key
-  --json                     print what was undone as JSON`,
+  --forget                   remove the identity as well; the next start needs another enrolment key
+  --json                     print the undone items as JSON`,
   ping: `Usage: sally ping NAME|ADDRESS[:PORT] [options]
 
-Asks the gateway that carries a target, and the target itself: by TCP where a port is given, else by
-ICMP and on the TCP ports 443, 80 and 22. UDP is not tried.
+Probes the gateway that carries a target, and the target itself: by TCP if a port is given, else by
+ICMP and on the TCP ports 443, 80 and 22. UDP is not probed.
 
-  -c, --count N              how often (default 4)
-  -W, --timeout SECONDS      how long to wait for each (default 2)
-  --json                     one line of JSON for each`,
+  -c, --count N              number of pings (default 4)
+  -W, --timeout SECONDS      how long to wait for each answer (default 2)
+  --json                     print one line of JSON for each ping`,
   netcheck: `Usage: sally netcheck [options]
 
   --controller URL           controller to ask when no daemon runs
-  --ca-file FILE             certificates to trust for that (or SALLYPORT_CA_FILE)
-  --json                     print it as JSON`,
+  --ca-file FILE             certificates to trust for it (or SALLYPORT_CA_FILE)
+  --json                     print the result as JSON`,
 };

@@ -104,7 +104,7 @@ class HostileNetwork {
   }
 }
 
-test('routes that DHCP pushes take nothing out of a split, full or restricted tunnel', { skip }, async (t) => {
+test('routes that DHCP pushes divert no traffic from a split, full or restricted tunnel', { skip }, async (t) => {
   const network = await HostileNetwork.around(t);
   const { world } = network;
   const { namespace } = world.device;

@@ -5,7 +5,7 @@ import { networkText, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('a device enrols, reaches its resource, and down puts everything back', { skip }, async (t) => {
+test('a device enrols and reaches its resource, and down restores the host', { skip }, async (t) => {
   const world = await World.create(t);
   const before = await networkText(world.device.namespace);
   await world.up();
@@ -25,7 +25,7 @@ test('a device enrols, reaches its resource, and down puts everything back', { s
   assert.equal(await world.command('down'), 'Nothing to undo.\n');
 });
 
-test('a device that is given another interface leaves nothing of the old one', { skip }, async (t) => {
+test('a device that changes its interface removes the old one', { skip }, async (t) => {
   const world = await World.create(t);
   await world.up();
   await world.is('everything to be in force', ({ current }) => current);

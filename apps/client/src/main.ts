@@ -85,7 +85,7 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
   ]);
   const interrupted = untilStopped(command.stateDir).then((reason) => {
     output.error(
-      '\nsally: no longer waiting. A client that has started goes on in the background: "sally status" shows it, "sally down" ends it.\n',
+      '\nsally: no longer waiting. A started client continues in the background: "sally status" shows it, "sally down" ends it.\n',
     );
     return exitCodeOf(reason);
   });
@@ -110,7 +110,7 @@ async function run(command: RunSettings): Promise<number> {
   setTimeout(flushCompileCache, 2_000).unref();
   const log = createLog(command.logLevel, (line) => process.stderr.write(line), Date.now);
   process.on('uncaughtException', (error) => {
-    log.error('crashed: the tunnel goes on without the daemon', {
+    log.error('crashed: the tunnel stays up without the daemon', {
       reason: failureOf(error).message + stackOf(error, process.env.SALLYPORT_DEBUG),
     });
     process.exit(1);
@@ -133,7 +133,7 @@ function untilStopped(stateDir: string): Promise<StopReason> {
   return stopRequested(process, {
     closedOutput: 'continue',
     write: (text) => writeSync(2, text),
-    left: () => `The tunnel may still be there.\nTo remove it: sally down --state-dir ${stateDir}\n`,
+    left: () => `The tunnel may still exist.\nTo remove it: sally down --state-dir ${stateDir}\n`,
   });
 }
 

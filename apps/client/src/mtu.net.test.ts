@@ -6,7 +6,7 @@ import { World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('a path that silently loses full packets shows in status and netcheck, with the MTU to set', {
+test('status and netcheck report a path that silently loses full packets, with the MTU to set', {
   skip,
 }, async (t) => {
   const world = await World.create(t);
@@ -22,7 +22,10 @@ test('a path that silently loses full packets shows in status and netcheck, with
   if (check.type !== 'netcheck') return;
   const carries = check.pathMtus?.find(({ gateway }) => gateway === id)?.carries ?? 0;
   assert.ok(carries <= 1240 && carries > 1216, `${carries} bytes`);
-  assert.match(check.advice.join(), new RegExp(`1280 bytes get lost on the way to gateway ${name}.* --mtu ${carries}`));
+  assert.match(
+    check.advice.join(),
+    new RegExp(`1280 bytes are lost on the path to gateway ${name}.* --mtu ${carries}`),
+  );
   assert.match(netcheckText(check), new RegExp(`^path MTU +${name}: carries packets of ${carries} bytes`, 'm'));
   const narrow = await world.status();
   assert.equal(mtuOf(narrow), carries);

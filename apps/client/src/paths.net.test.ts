@@ -6,7 +6,7 @@ import { publicAddress, serverAddress, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('when its gateway is cut off, a route goes to the next one, and back', { skip }, async (t) => {
+test('a route moves to the next gateway when its gateway is cut off, and back', { skip }, async (t) => {
   const world = await World.create(t);
   await world.up();
   const [first, second] = [world.gateway(1).item().id, world.gateway(2).item().id];
@@ -22,7 +22,7 @@ test('when its gateway is cut off, a route goes to the next one, and back', { sk
   await world.reaches();
 });
 
-test('a device that moves to another network goes on within two seconds', { skip }, async (t) => {
+test('a device that moves to another network recovers within two seconds', { skip }, async (t) => {
   const world = await World.create(t);
   await world.controller.change(world.items());
   world.startDaemon(['--log-level', 'debug']);
@@ -44,7 +44,7 @@ test('a device that moves to another network goes on within two seconds', { skip
   await world.is('the controller to be connected again', ({ controller }) => controller.connected);
 });
 
-test('a full tunnel carries everything but itself and what is next door', { skip }, async (t) => {
+test('a full tunnel carries everything except itself and the local network', { skip }, async (t) => {
   const world = await World.create(t);
   await world.up();
   assert.equal(await world.answers(publicAddress), false, 'split tunnel');
@@ -66,7 +66,7 @@ test('a full tunnel carries everything but itself and what is next door', { skip
   await world.reaches(serverAddress);
 });
 
-test('a full tunnel that is dead does not keep the controller away, which alone can bring it back', {
+test('a dead full tunnel does not block the controller, which alone can restore it', {
   skip,
 }, async (t) => {
   const world = await World.create(t);

@@ -9,7 +9,7 @@ import { mainProgram, networkText, serverAddress, World } from './testing/world.
 
 const skip = whyNoNamespaces() ?? false;
 
-test('sally up leaves a daemon when all is reached, says so twice, and down ends it', { skip }, async (t) => {
+test('sally up leaves a daemon when all is reachable, is idempotent, and down ends it', { skip }, async (t) => {
   const world = await World.create(t);
   const before = await networkText(world.device.namespace);
   await world.controller.change(world.items());
@@ -59,7 +59,7 @@ test('sally up leaves a daemon when all is reached, says so twice, and down ends
   await assert.rejects(world.command('up', ...where), /not enrolled yet/);
 });
 
-test('sally up says what is in the way, and leaves nothing behind', { skip }, async (t) => {
+test('sally up reports the obstacle and leaves nothing behind', { skip }, async (t) => {
   const world = await World.create(t);
   const before = await networkText(world.device.namespace);
   const where = ['--controller', world.url, '--insecure', '--interface', world.interface];
@@ -81,7 +81,7 @@ test('sally up says what is in the way, and leaves nothing behind', { skip }, as
   await until('the daemon to be gone', async () => (await networkText(world.device.namespace)) === before);
 });
 
-test('sally up goes on to another address after one that was wrong', { skip }, async (t) => {
+test('sally up recovers from a wrong address', { skip }, async (t) => {
   const world = await World.create(t);
   await world.controller.change(world.items());
   const keyFile = join(world.stateDir, 'key');
@@ -107,7 +107,7 @@ async function admit(world: World): Promise<void> {
   await Promise.all(world.gateways.map((gateway) => gateway.admit(heard.wireguardPublicKey, ['100.64.9.9'])));
 }
 
-test('sally up that is interrupted twice says how to go on, and leaves a daemon that down ends', {
+test('sally up interrupted twice says how to continue, and leaves a daemon that down ends', {
   skip,
 }, async (t) => {
   const world = await World.create(t);

@@ -76,7 +76,7 @@ Options of run:
                          (or SALLYPORT_WIREGUARD_GO)
   --ca-file FILE         trust the certificate authorities, or the controller's own certificate,
                          of this PEM file too (or SALLYPORT_CA_FILE)
-  --insecure             speak to a controller on another host without TLS
+  --insecure             allow a controller on another host without TLS
   --down-on-exit         undo everything on SIGINT and SIGTERM
   --log-level LEVEL      debug, info (default), warn or error
 

@@ -26,7 +26,7 @@ export async function pingTarget(command: PingCommand, { out }: Output): Promise
     if (n > 0) await new Promise((resolve) => setTimeout(resolve, 1_000));
     const reply = await daemon.ask({ op: 'ping', target, timeoutMs });
     if (reply?.type === 'failed') throw new CommandError(reply.message);
-    if (reply?.type !== 'ping') throw new CommandError('the daemon has ended meanwhile');
+    if (reply?.type !== 'ping') throw new CommandError('the daemon has ended in the meantime');
     out(json ? `${JSON.stringify(reply)}\n` : pingText(reply));
     last = reply;
   }
@@ -48,7 +48,7 @@ export async function checkNetwork(command: NetcheckCommand, { out }: Output): P
   const reply = daemon === null ? await checkAlone(command) : await daemon.ask({ op: 'netcheck' });
   daemon?.close();
   if (reply?.type !== 'netcheck')
-    throw new CommandError(reply?.type === 'failed' ? reply.message : 'the daemon has ended meanwhile');
+    throw new CommandError(reply?.type === 'failed' ? reply.message : 'the daemon has ended in the meantime');
   out(command.json ? `${JSON.stringify(reply)}\n` : netcheckText(reply));
   return reply.advice.length === 0 ? 0 : 1;
 }
@@ -60,7 +60,7 @@ async function checkAlone({ stateDir, controller, caFile }: NetcheckCommand): Pr
   const known = await readSettings(StateDirectory.at(stateDir)).catch(() => null);
   const url = controller ?? known?.controller;
   if (url === undefined)
-    throw new UsageError('netcheck: no daemon runs here, and no controller is known: give --controller URL');
+    throw new UsageError('netcheck: no daemon runs and no controller is stored: give --controller URL');
   return netcheck({
     controller: url,
     caFile: caFile ?? known?.caFile ?? null,
@@ -83,7 +83,7 @@ async function openDaemon(stateDir: string): Promise<LocalConnection> {
 export async function reachDaemon(stateDir: string): Promise<LocalConnection | null> {
   return LocalConnection.open(stateDir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EACCES' || error.code === 'EPERM')
-      throw new CommandError('the daemon belongs to another user: run this as root (sudo sally …)');
+      throw new CommandError('the daemon belongs to another user: run the command as root (sudo sally …)');
     throw error;
   });
 }

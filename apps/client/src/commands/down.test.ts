@@ -14,7 +14,7 @@ const programs: readonly (readonly [what: string, args: readonly string[]])[] = 
 ];
 
 for (const [what, args] of programs)
-  test(`${what} without root says to run it with sudo`, { skip }, (t) => {
+  test(`${what} without root suggests sudo`, { skip }, (t) => {
     const stateDir = mkdtempSync(join(tmpdir(), 'sally-down-'));
     t.after(() => rmSync(stateDir, { recursive: true }));
     chmodSync(stateDir, 0o700);
@@ -23,7 +23,7 @@ for (const [what, args] of programs)
         ...{ uid: nobody, gid: nobody, encoding: 'utf8', cwd: '/', env: {} },
       });
       assert.deepEqual([status, stdout], [1, ''], stderr);
-      assert.match(stderr, /belongs to another user: run this as root \(sudo sally down\)/);
+      assert.match(stderr, /belongs to another user: run the command as root \(sudo sally down\)/);
       assert.doesNotMatch(stderr, /EACCES/);
     }
   });

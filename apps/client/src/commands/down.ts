@@ -35,7 +35,7 @@ export async function downClient(
   const access = await stateAccess(stateDir);
   if (access === 'absent') return [];
   if (access === 'closed')
-    throw new CommandError(`${stateDir} belongs to another user: run this as root (sudo sally down)`);
+    throw new CommandError(`${stateDir} belongs to another user: run the command as root (sudo sally down)`);
   const stopped = await stopDaemon(stateDir, kill);
   const directory = StateDirectory.at(stateDir);
   const lock = await lockAgent(stateDir, 'sallyport-client');
@@ -92,7 +92,7 @@ async function stopDaemon(stateDir: string, kill: (pid: number) => void): Promis
   // The tunnel does not depend on the daemon, so nothing is lost with it.
   kill(pid);
   if (await gone(stateDir, 2_000)) return true;
-  throw new CommandError(`the daemon with process id ${pid} does not end: end it, and run sally down again`);
+  throw new CommandError(`the daemon with process id ${pid} does not stop: kill it, and run sally down again`);
 }
 
 /** Longest time of an orderly stop. */

@@ -3,7 +3,7 @@ export function lastFailure(from: number): (log: string) => string {
   return (log) => {
     const lines = linesSince(log, from);
     const failures = lines.flatMap((line) => said(line, ['error']));
-    return failures.at(-1) ?? lines.at(-1) ?? 'the daemon ended without a word';
+    return failures.at(-1) ?? lines.at(-1) ?? 'the daemon ended without a message';
   };
 }
 

@@ -55,7 +55,7 @@ export async function runClient(command: RunSettings, context: RunContext): Prom
   try {
     const known = await readSettings(directory);
     const settings = mergeSettings(command, known, defaultInterface);
-    if (settings === null) throw new UsageError('--controller URL is missing: it is needed the first time');
+    if (settings === null) throw new UsageError('--controller URL is missing: the first start needs it');
     const url = channelUrl(settings.controller, settings.insecure);
     const trust = followCaFile(settings.caFile);
     const enrolment = await enrolmentOf(command, context, directory);
@@ -155,7 +155,7 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
     (error) => context.log.error('a connection to the local socket failed', { reason: failureOf(error).message }),
   ).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EROFS') throw error;
-    context.log.error('there is no local socket: the state directory is read-only', reasonOf(error));
+    context.log.error('there is no local socket, because the state directory is read-only', reasonOf(error));
     return null;
   });
   try {
@@ -167,7 +167,7 @@ async function serve(parts: Parts, command: RunSettings, context: RunContext): P
     ]);
     if (typeof why !== 'string') return await reportEnding(why, agent, context.log);
     await within(agent.stop(), longestStopMs);
-    context.log.info('stopped: the tunnel goes on without the daemon', { why });
+    context.log.info('stopped: the tunnel stays up without the daemon', { why });
     return 0;
   } finally {
     await server?.close();

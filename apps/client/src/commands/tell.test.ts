@@ -4,7 +4,7 @@ import type { ClientStatus, Netcheck, PingReply } from '@sallyport/contract/loca
 import { lastComplaint, lastFailure } from './log-tail.ts';
 import { netcheckText, pingText, reachableText } from './tell.ts';
 
-test('a ping says which gateway, how, and both times', () => {
+test('a ping reports the gateway, the path, and both round-trip times', () => {
   const reply: PingReply = {
     type: 'ping',
     target: 'wiki',
@@ -25,10 +25,10 @@ test('a ping says which gateway, how, and both times', () => {
   const gateway = { ...reply, target: 'berlin', address: '100.64.0.1', rttMs: null, detail: 'the gateway answers' };
   assert.equal(pingText(gateway), 'berlin (100.64.0.1), direct: 3 ms\n');
   const local = { ...reply, target: '10.0.0.1', gateway: null, path: 'local' as const, gatewayRttMs: null };
-  assert.match(pingText(local), /^10\.0\.0\.1 is not reached through the tunnel: 4 ms/);
+  assert.match(pingText(local), /^10\.0\.0\.1 is outside of the tunnel: 4 ms/);
 });
 
-test('why a daemon ended is the last failure in its log since it was started', () => {
+test('the reason for a daemon’s end is the last failure in its log since its start', () => {
   const old = `${JSON.stringify({ level: 'error', message: 'old' })}\n`;
   const line = (level: string, message: string, reason?: string) => `${JSON.stringify({ level, message, reason })}\n`;
   const since = lastFailure(old.length);
@@ -37,13 +37,13 @@ test('why a daemon ended is the last failure in its log since it was started', (
     'refused: Used already.',
   );
   assert.equal(since(`${old}sally: --controller URL is missing\n`), '--controller URL is missing');
-  assert.equal(since(old), 'the daemon ended without a word');
+  assert.equal(since(old), 'the daemon ended without a message');
   const complaint = lastComplaint(old.length);
   assert.equal(complaint(`${old}${line('warn', 'no way', 'It is far.')}${line('info', 'x')}`), 'no way: It is far.');
   assert.equal(complaint(`${old}${line('info', 'x')}`), null);
 });
 
-test('names and reasons that others wrote begin no line and steer no terminal', () => {
+test('foreign names and reasons start no line and control no terminal', () => {
   const hostile = 'x\u001b[2J\nINJECTED\u009b31m\u202e\u200b\u2028';
   const reply: PingReply = {
     ...{ type: 'ping', target: hostile, address: null, gateway: { id: 'g', name: hostile }, path: 'direct' },

@@ -13,12 +13,14 @@ export function reachableText(status: ClientStatus): string {
       .filter(({ prefix }) => resource.routes.includes(prefix))
       .map(({ carrier }) => (carrier === null ? undefined : names.get(carrier)));
     const [first] = carriers.filter((gateway) => gateway !== undefined);
-    return `  ${resource.name}: ${first === undefined ? 'no gateway carries it at present' : wayText(first)}`;
+    return `  ${resource.name}: ${first === undefined ? 'no gateway carries it now' : wayText(first)}`;
   });
   const full = status.routes.filter(({ prefix }) => prefix === '0.0.0.0/0' || prefix === '::/0');
   if (full.length > 0)
     lines.push(`  everything else: through the tunnel (${full.map(({ prefix }) => prefix).join(', ')})`);
-  return lines.length === 0 ? 'Nothing may be reached from this device yet.\n' : `${lines.map(clean).join('\n')}\n`;
+  return lines.length === 0
+    ? 'This device is not allowed to reach anything yet.\n'
+    : `${lines.map(clean).join('\n')}\n`;
 }
 
 function wayText({ name, path, relay, rttMs }: ClientStatus['gateways'][number]): string {
@@ -35,7 +37,7 @@ export function progressText(status: ClientStatus | null): string {
   if (!status.enrolled) return `enrolling at ${status.controller.url}`;
   if (status.revision === null && !status.controller.connected) return `connecting to ${status.controller.url}`;
   if (!status.current) return 'setting up the tunnel';
-  return 'looking for the way to the gateways';
+  return 'looking for a path to the gateways';
 }
 
 /** Formats the reply to one ping. */
@@ -47,8 +49,8 @@ function pingLine(reply: PingReply): string {
   const { target, address, gateway, path, relay, gatewayRttMs, rttMs, detail } = reply;
   const name = address === null || address === target ? target : `${target} (${address})`;
   const time = (ms: number | null) => (ms === null ? 'no answer' : `${ms} ms`);
-  if (path === 'local') return `${name} is not reached through the tunnel: ${time(rttMs)}, ${detail}`;
-  if (gateway === null) return `${name}: no gateway carries it at present; ${detail}`;
+  if (path === 'local') return `${name} is outside of the tunnel: ${time(rttMs)}, ${detail}`;
+  if (gateway === null) return `${name}: no gateway carries it now; ${detail}`;
   const way = path === 'relayed' ? `relayed by ${relay?.name ?? 'another gateway'}` : (path ?? 'unknown');
   const same = target === gateway.name || target === gateway.id || (rttMs === null && detail.startsWith('the gateway'));
   return same
@@ -57,8 +59,7 @@ function pingLine(reply: PingReply): string {
 }
 
 function pathMtuText(name: string, carries: number | null, mtu: number | null): string {
-  if (carries === null)
-    return `${name}: not known, because no echo came back (needs ping: apt-get install iputils-ping)`;
+  if (carries === null) return `${name}: unknown, because no echo came back (needs ping: apt-get install iputils-ping)`;
   return carries === mtu
     ? `${name}: full packets get through`
     : `${name}: carries packets of ${carries} bytes in the tunnel`;

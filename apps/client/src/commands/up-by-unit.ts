@@ -13,7 +13,7 @@ import { startUnit } from './systemd.ts';
 export async function startByUnit(command: UpCommand, environment: NodeJS.ProcessEnv): Promise<void> {
   const directory = await StateDirectory.open(command.stateDir);
   const settings = mergeSettings(command, await readSettings(directory), defaultInterface);
-  if (settings === null) throw new UsageError('--controller URL is missing: it is needed the first time');
+  if (settings === null) throw new UsageError('--controller URL is missing: the first start needs it');
   channelUrl(settings.controller, settings.insecure);
   await writeSettings(directory, settings);
   const { SALLYPORT_ENROLMENT_KEY: inline = null, SALLYPORT_ENROLMENT_KEY_FILE: file = null } = environment;

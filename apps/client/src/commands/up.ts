@@ -73,7 +73,7 @@ function checkPrivilege(): void {
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1] ?? '0';
   if (((BigInt(`0x${effective}`) >> capNetAdmin) & 1n) === 1n) return;
   throw new CommandError(
-    'a tunnel changes the network of this machine, which takes root or CAP_NET_ADMIN: run it with sudo',
+    'a tunnel changes the network of this machine, which needs root or CAP_NET_ADMIN: run the command with sudo',
   );
 }
 
@@ -98,11 +98,11 @@ function tell(status: ClientStatus, was: boolean, command: UpCommand, { out, err
   }
   progress?.('');
   const { url, connected } = status.controller;
-  const where = connected ? `connected to ${url}` : `going by what ${url} said last, for it does not answer`;
+  const where = connected ? `connected to ${url}` : `${url} does not answer, so its last state is in use`;
   out(`${was ? 'Already up' : 'Up'}: ${where}. From here:\n${reachableText(status)}`);
   for (const note of status.notes) out(`${clean(note)}\n`);
   if (isReady(status)) return 0;
-  error('Not everything can be reached yet; the daemon goes on trying. See sally status.\n');
+  error('Some destinations are not reachable yet; the daemon keeps trying. See sally status.\n');
   return 1;
 }
 

@@ -73,7 +73,7 @@ async function outOfTime(status: ClientStatus | null, { timeoutMs, complaint }: 
   const said = status?.error == null ? await complaint() : null;
   const reason = [progressText(status), ...(said === null ? [] : [said])].join('; ');
   const waited = `after ${Math.round(timeoutMs / 1000)} s: ${reason.replace(/\.$/, '')}`;
-  throw new CommandError(`not connected ${waited}. The daemon goes on trying; sally down ends it`);
+  throw new CommandError(`not connected ${waited}. The daemon keeps trying; sally down ends it`);
 }
 
 async function untilListening(options: WaitOptions, end: number): Promise<LocalConnection> {

@@ -40,7 +40,7 @@ async function serve(t: TestContext, handler: LocalHandler): Promise<string> {
   return folder;
 }
 
-test('requests are answered in order, on a socket of the owner alone', async (t) => {
+test('requests are answered in order, on a socket that only the owner can use', async (t) => {
   let asked = 0;
   const folder = await serve(t, async (request) => {
     asked += 1;
@@ -63,7 +63,7 @@ test('requests are answered in order, on a socket of the owner alone', async (t)
   connection.close();
 });
 
-test('whoever follows hears of every change, and of nothing else', async (t) => {
+test('a follower receives every change and nothing else', async (t) => {
   let phase = 'a';
   const folder = await serve(t, () => ({
     type: 'status',
@@ -83,7 +83,7 @@ test('whoever follows hears of every change, and of nothing else', async (t) => 
   connection?.close();
 });
 
-test('what is no request is refused, and what never ends is cut off', async (t) => {
+test('invalid requests are refused, and endless ones are cut off', async (t) => {
   const folder = await serve(t, () => ({ type: 'done' }));
   const socket = connect(join(folder, socketName));
   const reply = new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
@@ -95,7 +95,7 @@ test('what is no request is refused, and what never ends is cut off', async (t) 
   await cut;
 });
 
-test('no daemon is no failure, and an old socket gives way', async (t) => {
+test('a missing daemon is no failure, and an old socket is replaced', async (t) => {
   const folder = await serve(t, () => ({ type: 'done' }));
   assert.equal(await LocalConnection.open(join(folder, 'nowhere')), null);
   const second = await LocalServer.listen(folder, () => ({ type: 'failed', message: 'second' }), assert.ifError);

@@ -99,7 +99,7 @@ async function follow(socket: Socket, handler: LocalHandler): Promise<void> {
 const followMs = 10;
 
 async function replyTo(request: LocalRequest | null, handler: LocalHandler): Promise<LocalReply> {
-  if (request === null) return { type: 'failed', message: 'this is no request that the daemon knows' };
+  if (request === null) return { type: 'failed', message: 'the daemon does not know this request' };
   try {
     return await handler(request);
   } catch (error) {

@@ -13,16 +13,16 @@ export function adviceOn({
   ipv6,
 }: Omit<Netcheck, 'advice'>): string[] {
   const advice: string[] = [];
-  if (!ipv4 && !ipv6) advice.push('This device has no address beyond itself: connect it to a network.');
+  if (!ipv4 && !ipv6) advice.push('This device has no address on a network: connect it to one.');
   if (controller.rttMs === null)
-    advice.push('The controller cannot be reached. The tunnel goes on as it is until the lease ends.');
+    advice.push('The controller cannot be reached. The tunnel stays unchanged until the lease ends.');
   else if (!controller.connected)
     advice.push('The controller can be reached, but the daemon is not connected: see its log.');
   if (relays.length > 0 && relays.every(({ rttMs }) => rttMs === null))
-    advice.push('No relay point answers: a firewall on the way probably stops UDP, which WireGuard needs.');
+    advice.push('No relay point answers: a firewall on the path probably blocks UDP, which WireGuard needs.');
   if (beacons.length > 0 && beacons.every(({ answers }) => !answers))
     advice.push(
-      'No beacon of the controller answers: UDP to its ports is stopped on the way, so direct ways through NATs are hard to find.',
+      'No beacon of the controller answers: a firewall blocks UDP to its ports, so direct connections through NATs are unlikely.',
     );
   const overhead = ipv6 ? outerIpv6 : outerIpv4;
   if (uplink !== null && tunnelMtu !== null && uplink.mtu > 0 && uplink.mtu < tunnelMtu + overhead)

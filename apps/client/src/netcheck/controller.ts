@@ -9,10 +9,14 @@ type Answer = Pick<Netcheck['controller'], 'rttMs' | 'detail' | 'clockSkewMs'>;
 /** Measures how long the controller takes to answer, and reads its time. `text` is the address as typed. */
 export async function askController(text: string, caFile: string | null = null): Promise<Answer> {
   const url = httpUrl(text);
-  if (url === null) return { rttMs: null, detail: 'its address is not known', clockSkewMs: null };
+  if (url === null) return { rttMs: null, detail: 'its address is unknown', clockSkewMs: null };
   const rttMs = await openTime(url);
   if (rttMs === null)
-    return { rttMs, detail: 'no TCP connection: is it running, does a firewall stop it?', clockSkewMs: null };
+    return {
+      rttMs,
+      detail: 'no TCP connection: check that it runs, and that no firewall blocks it',
+      clockSkewMs: null,
+    };
   try {
     const { status, date } = await health(url, caFile);
     return { rttMs, detail: `answers (${status})`, clockSkewMs: skewOf(date, Date.now()) };

@@ -25,19 +25,19 @@ const well: Omit<Netcheck, 'advice'> = {
   wireguard: 'kernel',
 };
 
-test('advice is given where something is wrong, and only there', () => {
+test('advice appears only for problems', () => {
   assert.deepEqual(adviceOn(well), []);
   const about = (over: Partial<typeof well>) => adviceOn({ ...well, ...over }).join('\n');
   assert.match(about({ controller: { ...well.controller, rttMs: null } }), /controller cannot be reached/);
   assert.match(about({ controller: { ...well.controller, connected: false } }), /daemon is not connected/);
   assert.match(about({ controller: { ...well.controller, clockSkewMs: -90_000 } }), /90 s behind/);
-  assert.match(about({ relays: [{ gateway: 'g', name: null, endpoint: 'e', rttMs: null }] }), /stops UDP/);
+  assert.match(about({ relays: [{ gateway: 'g', name: null, endpoint: 'e', rttMs: null }] }), /blocks UDP/);
   assert.match(about({ beacons: [{ endpoint: 'e', answers: false }] }), /No beacon of the controller answers/);
   assert.match(about({ uplink: { interface: 'ppp0', mtu: 1300, source: null } }), /do not fit .* ppp0 \(1300\)/);
-  assert.match(about({ ipv4: false }), /connect it to a network/);
+  assert.match(about({ ipv4: false }), /no address on a network/);
 });
 
-test('default routes are read from what the kernel prints', () => {
+test('default routes parse from the kernel’s output', () => {
   const v4 = [
     'Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT',
     'eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0',
@@ -56,7 +56,7 @@ test('default routes are read from what the kernel prints', () => {
   );
 });
 
-test('the controller is asked for its time as well', async (t) => {
+test('the check of the controller also reads its time', async (t) => {
   const server = createServer((_, response) => {
     response.setHeader('date', new Date(Date.now() - 3_600_000).toUTCString());
     response.end('ok');
@@ -76,7 +76,7 @@ test('the controller is asked for its time as well', async (t) => {
   assert.equal(nobody.rttMs, null);
 });
 
-test('a beacon answers when WireGuard has shaken hands with it lately', async () => {
+test('a beacon counts as answering after a recent WireGuard handshake', async () => {
   const beacons = [beaconItem(1), beaconItem(2), beaconItem(3), beaconItem(4, null)];
   const check = await netcheck({
     ...{ controller: 'ftp://x', connected: false, sighting: null, interface: '', wireguard: null },
@@ -102,7 +102,7 @@ test('a beacon answers when WireGuard has shaken hands with it lately', async ()
   );
 });
 
-test('the kind of NAT is told in words, and a beacon that answers is not blocked', async () => {
+test('the kind of NAT is described, and an answering beacon is not blocked', async () => {
   const item = beaconItem(1);
   const check = (mapping: Mapping, handshake: number | null, liveMs = 60_000) =>
     netcheck({
@@ -128,7 +128,7 @@ test('the kind of NAT is told in words, and a beacon that answers is not blocked
   assert.match(netcheckText(apart), /^NAT +unknown: not connected/m);
 });
 
-test('a device that has just connected waits for the first answer of a beacon', async () => {
+test('a newly connected device waits for the first answer of a beacon', async () => {
   const item = beaconItem(1);
   let reads = 0;
   const check = await netcheck({
@@ -140,7 +140,7 @@ test('a device that has just connected waits for the first answer of a beacon', 
   assert.ok(!check.advice.some((line) => line.includes('beacon')), check.advice.join('\n'));
 });
 
-test('addresses and times in all their forms', () => {
+test('addresses and times parse in every form', () => {
   assert.equal(httpUrl('vpn.example')?.href, 'https://vpn.example/');
   assert.equal(httpUrl('wss://vpn.example:8443/x')?.href, 'https://vpn.example:8443/');
   assert.equal(httpUrl('ftp://x'), null);

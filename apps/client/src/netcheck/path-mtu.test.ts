@@ -11,7 +11,7 @@ const path =
   async (_, bytes) =>
     bytes <= carries;
 
-test('a path is measured to within eight bytes, and never said to carry what it loses', async () => {
+test('a path MTU is measured to within eight bytes, and never overestimated', async () => {
   for (const carries of [576, 577, 583, 584, 900, 1199, 1200, 1216, 1272, 1279]) {
     const measured = (await measureMtu(target, path(carries))) ?? 0;
     assert.ok(measured <= carries && carries - measured < 16, `${measured} of ${carries}`);
@@ -24,7 +24,7 @@ test('a path is measured to within eight bytes, and never said to carry what it 
   }
 });
 
-test('a gateway that answers no echo tells nothing, and loss alone is no evidence', async () => {
+test('a gateway without echo answers gives no result, and loss alone is no evidence', async () => {
   assert.equal(await measureMtu(target, path(0)), null);
   assert.equal(await measureMtu({ ...target, mtu: 576 }, path(0)), null);
   let full = 0;
@@ -32,14 +32,14 @@ test('a gateway that answers no echo tells nothing, and loss alone is no evidenc
   assert.equal(await measureMtu(target, lossy), 1280);
 });
 
-test('advice names a size that fits, and what it costs', () => {
+test('advice names an MTU that fits, and its cost', () => {
   assert.equal(mtuAdvice('office', 1280, 1280), null);
   assert.equal(mtuAdvice('office', null, 1280), null);
   assert.match(mtuAdvice('office', 1200, 1280) ?? '', /set the MTU to 1200 .*--mtu 1200\)\. Below 1280 .* no IPv6/);
   assert.doesNotMatch(mtuAdvice('office', 1320, 1420) ?? '', /IPv6/);
 });
 
-test('a path is measured when it comes, when it changes, and every minute; a lost gateway is forgotten', async () => {
+test('a path is measured when it appears or changes, and every minute; a lost gateway is forgotten', async () => {
   let [now, targets] = [0, [target]];
   const asked: string[] = [];
   const measure = async ({ way }: MtuTarget): Promise<number> => {
@@ -61,7 +61,7 @@ test('a path is measured when it comes, when it changes, and every minute; a los
   assert.equal(watch.carries.size, 0);
 });
 
-test('measuring on demand measures all, and is what the next look goes by', async () => {
+test('measuring on demand measures all gateways, and resets the schedule', async () => {
   let carries = 1280;
   const watch = new MtuWatch({ targets: () => [target], measure: async () => carries });
   await watch.look();
@@ -71,7 +71,7 @@ test('measuring on demand measures all, and is what the next look goes by', asyn
   assert.equal(watch.carries.get('g1'), 1200);
 });
 
-test('a measurement that fails keeps the others going', async () => {
+test('a failed measurement does not stop the others', async () => {
   const targets = [target, { ...target, gateway: 'g2' }];
   const measure = async ({ gateway }: MtuTarget): Promise<number> => {
     if (gateway === 'g1') throw new Error('no ping');

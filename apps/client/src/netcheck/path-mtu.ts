@@ -56,7 +56,7 @@ export async function measureMtu({ address, mtu, rttMs }: MtuTarget, echo: Echo 
 export function mtuAdvice(name: string, carries: number | null, mtu: number | null): string | null {
   if (carries === null || mtu === null || carries >= mtu) return null;
   const without = carries < 1280 && mtu >= 1280 ? ' Below 1280 the tunnel carries no IPv6.' : '';
-  return `Packets of ${mtu} bytes get lost on the way to gateway ${name}, those of ${carries} get through: transfers stall. An administrator should set the MTU to ${carries} or less (sally settings set --mtu ${carries}).${without}`;
+  return `Packets of ${mtu} bytes are lost on the path to gateway ${name}, packets of ${carries} bytes get through, so transfers stall. An administrator should set the MTU to ${carries} or less (sally settings set --mtu ${carries}).${without}`;
 }
 
 /** Every IPv4 path carries this size, fragmented or whole (RFC 791); no tunnel is narrower. */

@@ -16,7 +16,7 @@ test('without a port, ICMP and common TCP ports are tried, and the first answer 
   assert.match(reply.detail, /^(ICMP echo answers|TCP port (443|80|22) (answers|is refused))$/);
 });
 
-test('where nothing answers, it says what was tried', async () => {
+test('a ping without an answer reports the probes', async () => {
   // Addresses of this block are for documentation only (RFC 5737): no host has them.
   const reply = await ask('192.0.2.77');
   assert.equal(reply.rttMs, null);
@@ -26,7 +26,7 @@ test('where nothing answers, it says what was tried', async () => {
   );
 });
 
-test('a resource is asked on its own ports only, and by ICMP only where that is among its protocols', async (t) => {
+test('a resource is probed on its own ports only, and by ICMP only if its protocols allow it', async (t) => {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close());

@@ -46,7 +46,7 @@ export async function ping(text: string, context: PingContext): Promise<PingRepl
 
 function askTarget({ address, port, hints }: Extract<Target, { kind: 'address' }>, timeoutMs: number): Promise<Answer> {
   if (address === null)
-    return Promise.resolve({ rttMs: null, detail: 'a network has no address to ask: name one of its addresses' });
+    return Promise.resolve({ rttMs: null, detail: 'a network cannot be pinged: name one of its addresses' });
   return port === null ? askAnyhow(address, hints ?? anywhere, timeoutMs) : open(address, port, timeoutMs);
 }
 
@@ -70,7 +70,7 @@ async function askAnyhow(address: string, { tcp, icmp }: Hints, timeoutMs: numbe
   return { rttMs: null, detail: `${failures.join('; ')}. To try another TCP port: NAME:PORT` };
 }
 
-const silentProtocols = 'its protocols have no packet that all servers answer; to try a TCP port: NAME:PORT';
+const silentProtocols = 'its protocols have no packet that all servers answer. To try a TCP port: NAME:PORT';
 
 function overlayAddress(gateway: string, items: PingContext['items']): string | null {
   const item = items.get(`peer/${gateway}`);
@@ -97,9 +97,9 @@ function open(host: string, port: number, timeoutMs: number): Promise<Answer> {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  EHOSTUNREACH: 'no way to the host, or policy does not allow it',
+  EHOSTUNREACH: 'no route to the host, or no policy allows it',
   ENETUNREACH: 'no route to the network',
-  EACCES: 'policy does not allow it',
+  EACCES: 'no policy allows it',
 };
 
 /** Sends one ICMP echo with the system's `ping`, which may open a raw socket. */

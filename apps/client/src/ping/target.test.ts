@@ -29,14 +29,14 @@ const view: PathsView = {
 };
 const find = (text: string) => findTarget(text, items, view);
 
-test('a resource is asked at its address, a network only through its gateway', () => {
+test('a resource is probed at its address, a network only at its gateway', () => {
   const at = { kind: 'address', gateway: gatewayId(1), routed: true, hints: null };
   assert.deepEqual(find('wiki'), { ...at, address: '10.20.0.10', port: null });
   assert.deepEqual(find('r1:443'), { ...at, address: '10.20.0.10', port: 443 });
   assert.deepEqual(find('net'), { ...at, address: null, port: null });
 });
 
-test('an address goes to the narrowest route, or past the tunnel', () => {
+test('an address takes the narrowest route, or bypasses the tunnel', () => {
   const to = (address: string, gateway: string | null, routed: boolean, port: number | null = null) => ({
     ...{ kind: 'address', gateway, routed, address, port, hints: null },
   });
@@ -46,7 +46,7 @@ test('an address goes to the narrowest route, or past the tunnel', () => {
   assert.deepEqual(find('[2001:db8::1]:22'), to('2001:db8::1', null, false, 22));
 });
 
-test('a gateway is meant by name, id or overlay address', () => {
+test('a gateway is found by name, id or overlay address', () => {
   const gateway = { kind: 'gateway', gateway: gatewayId(1), address: '100.64.0.1' };
   for (const text of ['berlin', 'BERLIN', gatewayId(1), '100.64.0.1']) assert.deepEqual(find(text), gateway);
 });
@@ -66,6 +66,6 @@ test('what is denied, ambiguous or unknown is said', () => {
     return target.kind === 'none' ? target.why : target;
   };
   assert.equal(why('payroll'), 'payroll is denied: no policy');
-  assert.equal(why('twice'), 'twice is the name of several: say which by its id (r4, r5)');
+  assert.equal(why('twice'), 'twice is the name of several targets: choose one by its id (r4, r5)');
   assert.match(String(why('nothing')), /no resource, gateway or address "nothing"/);
 });

@@ -31,11 +31,11 @@ export function findTarget(text: string, items: Items, view: PathsView): Target 
   const found = [...named(resources, host), ...named(gateways, host)];
   if (found.length > 1) {
     const ids = found.map(({ id }) => id).join(', ');
-    return { kind: 'none', why: `${host} is the name of several: say which by its id (${ids})` };
+    return { kind: 'none', why: `${host} is the name of several targets: choose one by its id (${ids})` };
   }
   const [only] = found;
   if (only === undefined)
-    return { kind: 'none', why: `no resource, gateway or address ${JSON.stringify(text)} is known on this device` };
+    return { kind: 'none', why: `this device knows no resource, gateway or address ${JSON.stringify(text)}` };
   if (only.kind === 'peer') return { kind: 'gateway', gateway: only.id, address: only.addresses[0] ?? null };
   if (only.denied !== null) return { kind: 'none', why: `${only.name} is denied: ${only.denied}` };
   return resourceTarget(only, port, items, view);

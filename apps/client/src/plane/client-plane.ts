@@ -126,7 +126,7 @@ export class ClientPlane implements AgentPlane {
 
   /** Called when destinations outside of the tunnel changed. */
   directChanged(): void {
-    this.#tell({ kind: 'drift', reason: 'the controller has another address' });
+    this.#tell({ kind: 'drift', reason: 'the controller’s address changed' });
   }
 
   /** Reads the facts; the session reports a change to the controller. Does not reject. */
@@ -135,7 +135,7 @@ export class ClientPlane implements AgentPlane {
       this.#facts = await this.#options.readPosture();
       this.#tell({ kind: 'posture', facts: this.#facts });
     } catch (error) {
-      this.#log.warn('facts about this device could not be read', { reason: failureOf(error).message });
+      this.#log.warn('the facts about this device could not be read', { reason: failureOf(error).message });
     }
   }
 

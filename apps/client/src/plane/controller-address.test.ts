@@ -8,13 +8,13 @@ const resolve = (controller: ControllerAddress, host: string, all: boolean) =>
     controller.lookup(host, { all }, (error, address) => (error === null ? done(address) : fail(error)));
   });
 
-test('an address is its own, on the port of the channel', () => {
+test('an address resolves to itself on the port of the channel', () => {
   const targets = (url: string) => new ControllerAddress(url, [], () => {}).targets;
   assert.deepEqual(targets('ws://192.0.2.1:8080/agent'), [{ address: '192.0.2.1', protocol: 'tcp', port: 8080 }]);
   assert.deepEqual(targets('wss://[2001:db8::1]/agent'), [{ address: '2001:db8::1', protocol: 'tcp', port: 443 }]);
 });
 
-test('a name that does not resolve any more is where it was last', async () => {
+test('a name that stops resolving keeps its last address', async () => {
   const known = [{ address: '192.0.2.9', protocol: 'tcp', port: 443 }] as const;
   const controller = new ControllerAddress('wss://gone.invalid/', known, () => assert.fail('nothing was learned'));
   assert.deepEqual(controller.targets, known);
@@ -24,7 +24,7 @@ test('a name that does not resolve any more is where it was last', async () => {
   await assert.rejects(resolve(unknown, 'gone.invalid', true));
 });
 
-test('what a name resolves to is told once, and connections go there', async (t) => {
+test('a changed address of a name is reported once and used for connections', async (t) => {
   const server = createServer((socket) => socket.end('hello'));
   await new Promise<void>((listening) => server.listen(0, 'localhost', listening));
   t.after(() => server.close());

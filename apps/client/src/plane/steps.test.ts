@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { peerItem } from '@sallyport/agent-core/testing';
 import { currentSteps } from './steps.ts';
 
-test('a step that waited while the state changed brings back neither a peer nor what it carried', () => {
+test('a delayed step restores neither a removed peer nor its prefixes', () => {
   const [kept, gone] = [peerItem(1), peerItem(2)];
   const endpoint = '192.0.2.1:51820';
   const set = ({ publicKey }: typeof kept) =>

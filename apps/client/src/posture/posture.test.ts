@@ -99,7 +99,7 @@ describe('screen lock', () => {
   });
 });
 
-it('the posture of this machine has what is always known, and nothing that the channel would refuse', async () => {
+it('the posture of this machine has the basic facts, and only facts that the channel accepts', async () => {
   const { Posture } = await import('@sallyport/contract/channel');
   const facts = await readPosture('1.2.3');
   assert.equal(facts.os, 'linux');

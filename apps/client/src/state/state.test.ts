@@ -17,7 +17,7 @@ const known = {
   wireguard: 'kernel',
 } as const;
 
-test('what was said once holds until something else is said', () => {
+test('stored settings hold until they change', () => {
   assert.equal(mergeSettings(nothing, null, 'sallyport1'), null);
   assert.deepEqual(mergeSettings(nothing, known, 'sallyport1'), known);
   assert.deepEqual(mergeSettings({ ...nothing, controller: 'http://b' }, null, 'sallyport1'), {
@@ -27,7 +27,7 @@ test('what was said once holds until something else is said', () => {
   assert.deepEqual([moved?.insecure, moved?.caFile], [false, null], 'these were about the other controller');
 });
 
-test('settings that are not whole are none', () => {
+test('incomplete settings are ignored', () => {
   assert.deepEqual(parseSettings(JSON.stringify({ version: 1, ...known })), known);
   for (const text of [null, '', '{}', JSON.stringify({ version: 2, ...known }), '{"version":1,"controller":5}'])
     assert.equal(parseSettings(text), null);

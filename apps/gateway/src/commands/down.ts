@@ -14,7 +14,7 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
   const directory = StateDirectory.at(stateDir);
   const access = await stateAccess(stateDir);
   if (access === 'closed')
-    throw new UsageError(`${stateDir} belongs to another user: run this as root (sudo sally gateway down)`);
+    throw new UsageError(`${stateDir} belongs to another user: run the command as root (sudo sally gateway down)`);
   const exists = access === 'ours';
   const lock = exists ? await lockAgent(stateDir, name) : null;
   try {
