@@ -117,7 +117,7 @@ test('wrong usage exits with code 2', async (t) => {
     [['resources', 'create', 'x'], /needs an address/],
     [['resources', 'create', 'x', '--address', '10.0.0.1'], /no protocol/],
     [['resources', 'create', 'x', '--type', 'public'], /PRIVATE, SAAS, INTERNET/],
-    [['resources', 'order', 'intranet', 'paris'], /complete only with berlin/],
+    [['resources', 'order', 'intranet', 'paris'], /order misses berlin/],
     [['resources', 'order', 'intranet', 'paris', 'paris', 'berlin'], /twice/],
     [['protocols', 'create', 'x'], /--tcp/],
     [['keys', 'create', 'x', '--expires', 'soon'], /Not a time/],

@@ -51,7 +51,7 @@ test('a gateway is found by name, id or overlay address', () => {
   for (const text of ['berlin', 'BERLIN', gatewayId(1), '100.64.0.1']) assert.deepEqual(find(text), gateway);
 });
 
-test('an address finds its gateway however it is written', () => {
+test('an address finds its gateway in every spelling', () => {
   for (const text of ['fd00::1', 'FD00::1', 'fd00:0:0::0001', '[Fd00::1]', '[FD00::1]:443'])
     assert.deepEqual(find(text), { kind: 'gateway', gateway: gatewayId(2), address: 'fd00::1' }, text);
   const mapped = { kind: 'gateway', gateway: gatewayId(1), address: '100.64.0.1' };
@@ -60,7 +60,7 @@ test('an address finds its gateway however it is written', () => {
   assert.deepEqual(routed, { ...find('10.30.9.9'), gateway: gatewayId(1), routed: true });
 });
 
-test('what is denied, ambiguous or unknown is said', () => {
+test('denied, ambiguous and unknown targets are reported', () => {
   const why = (text: string) => {
     const target = find(text);
     return target.kind === 'none' ? target.why : target;

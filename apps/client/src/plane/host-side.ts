@@ -49,7 +49,7 @@ export class HostSide {
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
-  /** What has to be undone; null: nothing. */
+  /** Returns the record of changes to undo; null when there are none. */
   saved(): Promise<SavedHost<ClientHostState> | null> {
     return this.#record.read();
   }
@@ -60,7 +60,7 @@ export class HostSide {
     await this.#record.remove();
   }
 
-  /** Ends the watch; everything stays as it is. */
+  /** Ends the watch and changes nothing on the host. */
   stop(): Promise<void> {
     return this.#follower.stop();
   }

@@ -37,6 +37,7 @@ import {
 import { type Contests, HostSide } from './host-side.ts';
 import { currentSteps } from './steps.ts';
 
+/** Dependencies of a Tunnel. */
 export interface TunnelOptions extends TunnelDeviceOptions {
   readonly directory: StateDirectory;
   /** Epoch milliseconds. */
@@ -66,7 +67,7 @@ export class Tunnel {
   readonly #host: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
-  /** Whether this daemon has brought everything up once: later differences are others' work. */
+  /** Whether this daemon has applied everything once; later differences come from other programs. */
   #settled = false;
   /** Items that were last put in force. */
   #loaded: Items = new Map();
@@ -102,7 +103,8 @@ export class Tunnel {
   /** Determines how WireGuard can run here. Throws the obstacle, and tries again with the next job. */
   async detect(): Promise<void> {
     await this.#mutex.run(() => this.#device.open());
-    // Starting WireGuard takes as long as being welcomed by the controller. What goes wrong is found by the first job.
+    // Starting WireGuard takes as long as connecting to the controller, so both run in parallel. The first job reports
+    // failures.
     void this.#mutex.run(() => this.#device.ensure()).catch(() => {});
   }
 
@@ -199,7 +201,7 @@ export class Tunnel {
     return { hash: '', mended: [] };
   }
 
-  /** Endpoints and prefixes of peers move by our own doing all the time, so they are no drift. */
+  /** Our own work changes endpoints and prefixes of peers all the time, so such changes are not drift. */
   async #loadDevice(items: Items): Promise<{ device: DeviceStatus | null; drift: string[] }> {
     const { interface: name, privateKey, peerConfig } = this.#options;
     await this.#device.ensure();

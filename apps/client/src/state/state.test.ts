@@ -33,7 +33,7 @@ test('incomplete settings are ignored', () => {
     assert.equal(parseSettings(text), null);
 });
 
-test('a status tells who carries what, and is ready when all is carried', () => {
+test('a status reports the carrier of each route, and is ready when all routes are carried', () => {
   const wiki: ResourceItem = { kind: 'resource', key: 'resource/w', id: 'w', name: 'wiki', denied: null };
   const denied: ResourceItem = { ...wiki, key: 'resource/d', id: 'd', denied: 'no' };
   const all: StateItem[] = [clientItem(), peerItem(1), routeItem('10.0.0.1', [1], { resources: ['w'] }), wiki, denied];
