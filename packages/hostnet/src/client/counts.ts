@@ -21,8 +21,10 @@ export const COUNT_SETS = ['sent4', 'sent6', 'heard4', 'heard6'] as const;
 /** Sets of those that answered within the last minutes. The kernel adds to them itself, as long as there is room. */
 export const ANSWER_SETS = ['servers4', 'servers6', 'echoed4', 'echoed6'] as const;
 
+/** How long an answer is remembered, seconds. */
 export const ANSWER_SECONDS = 600;
 
+/** Commands that add the counting sets to a table. */
 export function countSetTexts(table: string): string[] {
   const address = (name: string): string => (name.endsWith('4') ? 'ipv4_addr' : 'ipv6_addr');
   return [

@@ -122,6 +122,7 @@ export function contestText({ prefix, route, device, kind, winner, resolvers }: 
 
 const isSingle = (prefix: string): boolean => /:.*\/128$|^[\d.]+\/32$/.test(prefix);
 
+/** Whether a canonical prefix stands for every address of its family. */
 export function isDefault(prefix: string): boolean {
   return prefix === '0.0.0.0/0' || prefix === '::/0';
 }

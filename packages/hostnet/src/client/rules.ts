@@ -43,6 +43,7 @@ function resolverTargets(family: 4 | 6, resolvers: readonly string[]): RuleTarge
   return networks.flatMap((to) => (['udp', 'tcp'] as const).map((protocol) => ({ to, protocol, port: 53 })));
 }
 
+/** Which packets a policy rule of `ip rule` is for. */
 export interface RuleTarget {
   /** An address or a prefix; absent: anywhere. */
   readonly to?: string;
@@ -54,6 +55,7 @@ export interface RuleTarget {
   readonly uid?: number;
 }
 
+/** A policy rule of `ip rule`, part by part. */
 export interface RuleParts {
   readonly priority: number;
   readonly not: boolean;

@@ -1,6 +1,7 @@
 import type { ElementChange, Elements } from './elements.ts';
 import { alive, isUndeletable } from './render.ts';
 
+/** A map or set, and what changed in it. */
 export interface TouchedMap {
   readonly map: Elements;
   readonly changes: readonly ElementChange[];

@@ -8,6 +8,7 @@ export interface Element {
   readonly expiresAt: number | null;
 }
 
+/** One element before and after a change; null: there is none. */
 export interface ElementChange {
   readonly key: string;
   readonly before: Element | null;

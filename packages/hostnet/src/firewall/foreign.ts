@@ -8,6 +8,7 @@ export interface ForeignDrop {
   readonly fix: string;
 }
 
+/** A chain of any program, with what is needed to tell whether it lets the tunnel through. */
 export interface ForeignChain {
   readonly family: string;
   readonly table: string;
@@ -17,6 +18,7 @@ export interface ForeignChain {
   readonly rules: readonly ForeignRule[];
 }
 
+/** A rule of such a chain: the interfaces that it wants, and where it leads. */
 export interface ForeignRule {
   /** Interfaces that the rule wants, as written (`*` or `+` at the end stands for the rest). */
   readonly incoming: readonly string[];

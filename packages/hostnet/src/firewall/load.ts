@@ -43,6 +43,7 @@ export function freeGeneration(existing: Inventory | null): Generation {
   return (['a', 'b', 'c'] as const).find((generation) => !used(generation)) ?? 'a';
 }
 
+/** Transactions that load these tables beside what exists. */
 export function loadTexts(
   options: FirewallOptions,
   settings: FirewallSettings,

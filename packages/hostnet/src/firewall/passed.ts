@@ -32,6 +32,7 @@ export function notePassedText({ interface: name, overlay }: Pick<FirewallOption
   return lines.map((line) => `${line}\n`).join('');
 }
 
+/** Text of a transaction that removes the table, whether or not it exists. */
 export function forgetPassedText(interfaceName: string): string {
   const table = `inet ${passedTable(interfaceName)}`;
   return `add table ${table}\ndelete table ${table}\n`;

@@ -23,17 +23,27 @@ import { HostNetError } from '../errors.ts';
  * change is committed cannot meet an old number with a new meaning.
  */
 export const PROFILE_BASE = 0x10000000;
+/** The number before the first bundle. */
 export const BUNDLE_BASE = 0x20000000;
+/** The number before the first site, in the priority. */
 export const SITE_BASE = 0x40000000;
 /** What turns a site's number into one for the mark. */
 export const SITE_MARK_OFFSET = -0x10000000;
+/** The number before the first group of egress sources. */
 export const EGRESS_SOURCE_BASE = 0x40000000;
+/** The number before the first address class. */
 export const CLASS_BASE = 0x10000000;
+/** The number before the first port class. */
 export const PORT_CLASS_BASE = 0x20000000;
+/** The number before the first group of egress destinations. */
 export const EGRESS_DESTINATION_BASE = 0x30000000;
+/** The mark from which a look-up starts, and the key of the lease. */
 export const START_MARK = 0x1;
+/** Port class of ICMP echo. */
 export const ICMP_PORT_CLASS = PORT_CLASS_BASE + 1;
+/** Port class of all other IP protocols. */
 export const OTHER_PORT_CLASS = PORT_CLASS_BASE + 2;
+/** The first port class of a range of TCP or UDP ports. */
 export const FIRST_PORT_CLASS = PORT_CLASS_BASE + 0x10;
 
 /**
@@ -47,15 +57,18 @@ export const CHECKED_MARK = 0x08000000;
  * the other one at this host or behind it. `ONWARD`: the packet came out of the tunnel to go back into it.
  */
 export const AWAY_MARK = CHECKED_MARK + 0x04000000;
+/** Mark of a packet that came out of the tunnel to go back into it; see `AWAY_MARK`. */
 export const ONWARD_MARK = CHECKED_MARK + 0x02000000;
 /** What carries the same from the first hook to the one behind mangle, where others may have replaced the mark. */
 export const AWAY_PRIORITY = 0x80530001;
+/** The same for `ONWARD_MARK`; see `AWAY_PRIORITY`. */
 export const ONWARD_PRIORITY = 0x80530002;
 
 const SPACE = 0x10000000;
 /** Bits that tell which space a number belongs to. */
 export const SPACE_MASK = 0xf0000000;
 
+/** A mark as nft lists it. */
 export function markText(value: number): string {
   return `0x${value.toString(16).padStart(8, '0')}`;
 }

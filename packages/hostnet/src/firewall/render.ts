@@ -53,6 +53,7 @@ export function isUndeletable(key: string): boolean {
 const LAST_V4 = '255.255.255.255';
 const LAST_V6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 
+/** Whether an element still has a millisecond or more to live. */
 export function alive(element: Element, now: number): boolean {
   return element.expiresAt === null || element.expiresAt - now >= 1;
 }

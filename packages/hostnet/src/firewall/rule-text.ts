@@ -10,9 +10,13 @@ export const CELL_MAPS = ['cells', 'cells_after1', 'cells_after2', 'cells_after3
 /** Name of a map, set or chain in the generation that is being written. */
 export type Name = (name: string) => string;
 
+/** Empties both registers, so that no later program sees our marks. */
 export const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
+/** Sets both registers to their start values. */
 export const START = `meta mark set ${markText(START_MARK)} meta priority set 0:0`;
+/** Counts and drops a packet that comes from the tunnel. */
 export const DENIED_IN = 'counter name drop_denied_in drop';
+/** Counts and drops a packet that goes into the tunnel. */
 export const DENIED_OUT = 'counter name drop_denied_out drop';
 
 /** The lease must run. The mark starts from a value that no later look-up knows. */
@@ -28,6 +32,7 @@ export function fromGateways(g: Name, chain: string): string[] {
   ];
 }
 
+/** A prefix in canonical form. Throws `invalid-state`. */
 export function network(prefix: string): string {
   return formatNetwork(parsePrefix(prefix));
 }

@@ -40,6 +40,7 @@ export interface FirewallOptions {
   readonly flowsPerAddress?: number;
 }
 
+/** What the chains depend on, besides the options. */
 export interface FirewallSettings {
   readonly masquerade: boolean;
   readonly draining: boolean;
@@ -60,6 +61,7 @@ export const DROP_COUNTERS = ['spoofed', 'denied_in', 'denied_out', 'invalid', '
 /** Name of a counter of dropped packets. */
 export type DropCounter = (typeof DROP_COUNTERS)[number];
 
+/** Maps whose elements come from the state, with their nft types. */
 export const MAPS = [
   { name: 'devices4', type: 'ipv4_addr : mark', flags: 'timeout' },
   { name: 'devices6', type: 'ipv6_addr : mark', flags: 'timeout' },
@@ -83,7 +85,9 @@ export const MAPS = [
 
 /** Sets of which the elements come from the state; the kernel fills the others itself. */
 export const SET_NAMES = ['egress_pairs', 'ways', 'lease', 'gateways4', 'gateways6', 'internet'] as const;
+/** Name of a map or set whose elements come from the state. */
 export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number];
+/** Names of all maps and sets whose elements come from the state. */
 export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), ...SET_NAMES];
 
 /** The lease is one element whose timeout is its end; so it costs one element to renew it. */
@@ -106,6 +110,7 @@ export const GENERATED_SETS = [
 /** Letter at the end of the names of all maps, sets and regular chains that were loaded together. */
 export type Generation = 'a' | 'b' | 'c';
 
+/** Name that a map, set or chain has in a generation. */
 export function generated(name: string, generation: Generation): string {
   return `${name}_${generation}`;
 }
@@ -118,6 +123,7 @@ export function tableName(interfaceName: string): string {
   return `sallyport_${interfaceName}`;
 }
 
+/** A chain and its rules, as nft text. */
 export interface Chain {
   readonly name: string;
   /** Hook and policy of a base chain as nft text, else empty. */
@@ -125,6 +131,7 @@ export interface Chain {
   readonly rules: readonly string[];
 }
 
+/** All chains of the table. */
 export type Ruleset = readonly Chain[];
 
 /** The chains that differ between two settings, emptied and filled again; base chains may come and go. */

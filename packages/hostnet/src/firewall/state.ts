@@ -43,6 +43,7 @@ export interface FirewallItems {
 
 /** Kind of a firewall item. */
 export type ItemKind = keyof FirewallItems;
+/** All kinds of firewall items. */
 export const ITEM_KINDS = [
   'devices',
   'sites',

@@ -49,6 +49,7 @@ export function traceText({ interface: name, overlay }: Pick<FirewallOptions, 'i
   return `${lines.join('\n')}\n`;
 }
 
+/** Text of a transaction that removes the table, whether or not it exists. */
 export function untraceText(interfaceName: string): string {
   const table = `inet ${traceTable(interfaceName)}`;
   return `add table ${table}\ndelete table ${table}\n`;

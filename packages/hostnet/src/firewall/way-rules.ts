@@ -38,6 +38,7 @@ export interface WayRules {
   readonly arrived: readonly string[];
 }
 
+/** Rules by which packets take a way through two gateways. */
 export function wayRules(g: Name, tunnel: string, ways: Ways): WayRules {
   const { onward, sites, egress } = ways;
   const pair = 'meta mark . meta priority';

@@ -19,6 +19,7 @@ export interface Clashes {
   readonly single: readonly string[];
 }
 
+/** Compares the overlay with the networks and resolvers of this host. */
 export function clashesOf(
   state: Pick<HostState, 'overlay' | 'members'>,
   found: Pick<FoundHost, 'around' | 'resolvers'>,

@@ -4,6 +4,7 @@ import type { ForeignRoute } from './found.ts';
 /** How a prefix stands to a foreign route. `over` holds the route within it, `under` lies within the route. */
 export type Overlap = 'apart' | 'same' | 'over' | 'under';
 
+/** Compares a prefix with a foreign route. */
 export function overlap(prefix: string, route: string): Overlap {
   const a = prefixRange(parsePrefix(prefix));
   const b = prefixRange(parsePrefix(route));

@@ -26,6 +26,7 @@ export function sysctlPaths(tunnel: string, interfaces: readonly string[]): stri
   ];
 }
 
+/** The setting that makes this host forward IPv4. */
 export const FORWARD = 'net/ipv4/ip_forward';
 const ALL_RP_FILTER = 'net/ipv4/conf/all/rp_filter';
 

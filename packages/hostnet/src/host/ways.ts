@@ -14,6 +14,7 @@ export interface WayTables {
   readonly onward: number;
 }
 
+/** The routing tables of an interface, always the same ones for the same name. */
 export function wayTables(interfaceName: string): WayTables {
   let hash = 0x811c9dc5;
   for (const char of interfaceName) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;

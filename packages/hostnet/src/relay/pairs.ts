@@ -5,6 +5,7 @@ import { formatAddress, parseAddress } from '../ip.ts';
 import type { RelayPair, RelaySide } from '../types.ts';
 import { RELAY_MAPS, RELAY_MARK, type RelayMapName } from './ruleset.ts';
 
+/** Value of a map element, and when the kernel drops it: epoch milliseconds; null: never. */
 export interface RelayElement {
   readonly value: string;
   readonly expiresAt: number | null;
@@ -47,6 +48,7 @@ export function counterName(id: string, side: 'a' | 'b'): string {
   return `from_${side}.${escapeId(id)}`;
 }
 
+/** The pair and side of a counter, by its name; null: the counter is not ours. */
 export function counterOwner(name: string): { readonly id: string; readonly side: 'a' | 'b' } | null {
   const match = /^from_([ab])\.(.+)$/.exec(name);
   const id = match ? unescapeId(match[2] as string) : null;

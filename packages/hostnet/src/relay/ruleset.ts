@@ -17,6 +17,7 @@ export function relayTableName(interfaceName: string): string {
   return tableName(interfaceName).replace('_', '-relay_');
 }
 
+/** Maps of the relay's table, with their nft types. */
 export const RELAY_MAPS = [
   { name: 'ways4', type: 'ipv4_addr . inet_service . ipv4_addr . inet_service : mark', timed: true },
   { name: 'ways6', type: 'ipv6_addr . inet_service . ipv6_addr . inet_service : mark', timed: true },
@@ -29,6 +30,7 @@ export const RELAY_MAPS = [
   { name: 'from_address6', type: 'mark : ipv6_addr', timed: false },
   { name: 'from_port', type: 'mark : inet_service', timed: false },
 ] as const;
+/** Name of a map of the relay's table. */
 export type RelayMapName = (typeof RELAY_MAPS)[number]['name'];
 
 /** Marks of relayed packets: this, the port shifted by one, and the side that it comes from. */

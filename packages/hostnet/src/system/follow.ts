@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { TOOL_ENVIRONMENT, type Tool } from './run.ts';
 
+/** Which program to follow, and who is told. */
 export interface FollowOptions {
   readonly tool: Tool;
   readonly args: readonly string[];

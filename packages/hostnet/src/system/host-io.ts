@@ -53,6 +53,7 @@ export async function ipJson(...args: string[]): Promise<unknown> {
   throw failure('ip', result);
 }
 
+/** Finds an interface and its addresses. `link` null: there is no such interface. */
 export async function findInterface(name: string): Promise<Pick<FoundHost, 'link' | 'addresses'>> {
   const result = await run('ip', ['-j', 'address', 'show', 'dev', name]);
   if (result.code === 0) return readInterface(parseJson('ip', result.stdout));
@@ -60,6 +61,7 @@ export async function findInterface(name: string): Promise<Pick<FoundHost, 'link
   throw failure('ip', result);
 }
 
+/** Whether the kernel has IPv6. */
 export function hasIpv6(): Promise<boolean> {
   return access('/proc/sys/net/ipv6').then(
     () => true,

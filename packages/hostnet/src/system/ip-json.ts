@@ -167,6 +167,7 @@ export function readClientLinks(answer: unknown, tunnel: string): ClientLinks {
   return { networks, own, internal: new Set(bridges.map(({ name }) => name)) };
 }
 
+/** What the host's own interfaces are connected to. */
 export interface ClientLinks {
   /** `device network` each. */
   readonly networks: ReadonlySet<string>;

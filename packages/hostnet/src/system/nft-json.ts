@@ -5,6 +5,7 @@ import { markText } from '../firewall/registers.ts';
 import { MAPS, SET_NAMES } from '../firewall/ruleset.ts';
 import { formatAddress, formatRange, parseAddress, parsePrefix, prefixRange } from '../ip.ts';
 
+/** An object of an answer, with members that are still to be checked. */
 export type JsonObject = { readonly [key: string]: unknown };
 
 /** Objects of an `nft -j list` answer: `[{kind, body}]`. Throws `bad-output`. */
@@ -42,6 +43,7 @@ export function readInventory(answer: unknown): Inventory {
   return { chains, maps, counters };
 }
 
+/** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -72,6 +74,7 @@ function readSet(name: string, body: JsonObject): Map<string, null> {
   );
 }
 
+/** Elements of a listed map or set. Throws `bad-output`. */
 export function elements(body: JsonObject): readonly unknown[] {
   const list = body.elem ?? [];
   if (!Array.isArray(list)) throw bad('elements are no list');
@@ -92,6 +95,7 @@ export function readKey(key: unknown, interval: boolean): string {
   return interval ? `${endText(value)}-${endText(value)}` : endText(value);
 }
 
+/** The key of an element, without the time-out that may be listed with it. */
 export function unwrap(key: unknown): unknown {
   return isObject(key) && isObject(key.elem) ? key.elem.val : key;
 }
@@ -105,20 +109,24 @@ function endText(value: unknown): string {
   return typeof value === 'number' ? String(integer(value)) : formatAddress(parseAddress(text(value)));
 }
 
+/** Reads a listed counter. Throws `bad-output`. */
 export function readCount(body: JsonObject): Count {
   return { packets: integer(body.packets), bytes: integer(body.bytes) };
 }
 
+/** A value that must be a text. Throws `bad-output`. */
 export function text(value: unknown): string {
   if (typeof value !== 'string') throw bad('a text is missing');
   return value;
 }
 
+/** A value that must be a safe integer. Throws `bad-output`. */
 export function integer(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw bad('a number is missing');
   return value;
 }
 
+/** The error for an answer that is not understood. */
 export function bad(what: string): HostNetError {
   return new HostNetError('bad-output', `the answer of nft is not understood: ${what}`);
 }

@@ -5,6 +5,7 @@ import type { RelayContent, RelayElement } from '../relay/pairs.ts';
 import { RELAY_MAPS, type RelayMapName } from '../relay/ruleset.ts';
 import { bad, elements, integer, isObject, nftObjects, readCount, text, unwrap } from './nft-json.ts';
 
+/** What the kernel holds of the relay's table. */
 export interface RelayListing {
   /** Elements with a time limit have one that is never equal to a wanted one. */
   readonly content: RelayContent;

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { HostNetError } from '../errors.ts';
 
+/** How a program ended, and what it printed. */
 export interface RunResult {
   readonly code: number;
   readonly stdout: string;
@@ -10,6 +11,7 @@ export interface RunResult {
 /** System programs, wherever the distribution puts them; nothing else is inherited. */
 export const TOOL_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
 
+/** A system program that this package runs. */
 export type Tool = 'nft' | 'ip';
 
 /**
