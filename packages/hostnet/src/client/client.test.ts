@@ -208,6 +208,21 @@ describe('client routes', () => {
     ]);
   });
 
+  it('of a full tunnel leave a network in the overlay range to the host as the setting says', () => {
+    const members = ['100.64.0.1/32', 'fd7a:1::1/128'];
+    const foreign = [connected('100.64.7.0/24'), connected('fd7a:1:0:7::/64')];
+    const networks = foreign.map(({ destination }) => destination);
+    for (const [localNetwork, thrown, resolvers] of [
+      ['CLOSED', [], []],
+      ['RESOLVERS', [], networks],
+      ['OPEN', networks, []],
+    ] as const) {
+      const planned = plan({ ...FULL, members, localNetwork }, foreign);
+      assert.deepEqual(planned.thrown, ['fe80::/10', ...thrown]);
+      assert.deepEqual(planned.resolvers, resolvers);
+    }
+  });
+
   it('of a full tunnel leave a local network to the host as the setting says', () => {
     const foreign = [connected('192.168.7.0/24'), connected('fd50::/64'), route('fe80::/64')];
     for (const [localNetwork, thrown, resolvers] of [

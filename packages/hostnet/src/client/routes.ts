@@ -22,9 +22,9 @@ const mostContests = 200;
  * Decides what goes into the tunnel. The tunnel's table is asked before the main one, so what it holds wins over every route
  * that the host has or learns, now and later: DHCP, router advertisements and the numbers of a network are the network's word.
  *
- * Left to the host: a network that it is connected to in the overlay, beside what is granted there; and of a full tunnel the
- * local networks as `localNetwork` says, and networks that only exist within the host, such as those of containers. What is
- * granted by a resource is never left to the host.
+ * Left to the host: a network that it is connected to in the overlay, beside what is granted there, unless the tunnel is
+ * full; and of a full tunnel the local networks as `localNetwork` says, with those in the overlay, and networks that only
+ * exist within the host, such as those of containers. What is granted by a resource is never left to the host.
  */
 export function planClientRoutes(
   state: ClientHostState,
