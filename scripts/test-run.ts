@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
+import { fileProcesses } from './leftovers.ts';
 
 /** Files that run under the same conditions; `timeout` is for one file, in milliseconds. */
 export interface TestPass {
@@ -117,14 +118,22 @@ function failuresOf(events: readonly RunEvent[]): string[] {
 
 /**
  * A run of its own for each file: the runner's own time-out stops a test but not a process that a leaked handle or an
- * endless loop keeps alive; the signal does.
+ * endless loop keeps alive; the signal does. It ends the process of the file alone, so those that the file has started are
+ * ended here.
  */
 async function runFile(file: string, timeout: number, signal: AbortSignal) {
   const events: RunEvent[] = [];
-  const timedOut = AbortSignal.timeout(timeout);
-  const stream = run({ files: [file], concurrency: 1, signal: AbortSignal.any([signal, timedOut]) });
+  const timedOut = new AbortController();
+  const timer = setTimeout(() => {
+    // Once the file's process has ended, its children cannot be told from others.
+    const started = fileProcesses(file);
+    timedOut.abort();
+    started.end();
+  }, timeout);
+  const stream = run({ files: [file], concurrency: 1, signal: AbortSignal.any([signal, timedOut.signal]) });
   for await (const event of stream as AsyncIterable<RunEvent>) events.push(event);
-  if (timedOut.aborted) events.push(diagnostic(`${file} was stopped: not finished after ${timeout / 1000} s`));
+  clearTimeout(timer);
+  if (timedOut.signal.aborted) events.push(diagnostic(`${file} was stopped: not finished after ${timeout / 1000} s`));
   return { file, events };
 }
 
