@@ -54,8 +54,7 @@ function addRelated(pids: Set<number>, networks: Set<string>, parents: ReadonlyM
     size = pids.size;
     for (const pid of pids) networks.add(linkOf(pid, 'net'));
     for (const network of shared) networks.delete(network);
-    for (const [pid, parent] of parents)
-      if (pids.has(parent) || networks.has(linkOf(pid, 'net'))) pids.add(pid);
+    for (const [pid, parent] of parents) if (pids.has(parent) || networks.has(linkOf(pid, 'net'))) pids.add(pid);
   }
 }
 
@@ -83,7 +82,9 @@ function kill(pid: number): boolean {
 /** The parent of each process. */
 function parentsOfAll(): Map<number, number> {
   const parents = new Map<number, number>();
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)) {
+  for (const pid of readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)) {
     // The name of the program, in parentheses, may hold anything.
     const parent = /^.*\) \S (\d+)/s.exec(contentOf(pid, 'stat'))?.[1];
     if (parent !== undefined) parents.set(pid, Number(parent));
