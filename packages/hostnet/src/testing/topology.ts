@@ -66,7 +66,7 @@ export class Topology {
     return (await this.gateway.call('counters')).drops[counter].packets;
   }
 
-  /** Checks that the attempt never succeeds, and that it is our table that stops it. */
+  /** Checks that the attempt never succeeds, and that it is our table that stops it. The attempt ends here. */
   async isDropped(counter: DropCounter, attempt: () => Promise<unknown>): Promise<void> {
     const before = await this.dropped(counter);
     let outcome = 'pending';
@@ -76,6 +76,8 @@ export class Topology {
     );
     await until(`${counter} counts (outcome: ${outcome})`, async () => (await this.dropped(counter)) > before);
     assert.equal(outcome, 'pending');
+    // What is sent again would be counted again, as if it came from a later attempt.
+    await Promise.all(this.#all.map((namespace) => namespace.call('abandon')));
   }
 
   /** Without address resolution, which a tunnel does not have, both ends need one hardware address. */

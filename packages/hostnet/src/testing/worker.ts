@@ -28,6 +28,8 @@ const relay = new RelayTable('sp0');
 const sockets = new Map<string, dgram.Socket>();
 const arrived = new Map<string, Datagram[]>();
 const flows = new Map<string, net.Socket>();
+const connecting = new Set<net.Socket>();
+const asking = new Set<() => void>();
 const received = new Map<string, string>();
 const ended = new Map<string, string>();
 
@@ -68,6 +70,7 @@ export const methods = {
   ended: async (id: string) => ended.get(id) ?? null,
   close: async (id: string) => void flows.get(id)?.destroy(),
   ask,
+  abandon,
   clientPreflight: () => client.preflight(),
   clientUp: (state: ClientHostState) => client.up(state, async (sysctls) => void kept.push(...sysctls)),
   clientVerify: async (state: ClientHostState) => (await client.look(state)).differences,
@@ -116,8 +119,10 @@ async function serveTicks(port: number): Promise<void> {
 function open(id: string, address: string, port: number, localAddress?: string): Promise<void> {
   const socket = net.connect({ host: address, port, ...(localAddress ? { localAddress } : {}) });
   flows.set(id, socket);
+  connecting.add(socket);
   received.set(id, '');
   socket.on('data', (data) => received.set(id, received.get(id) + data.toString()));
+  for (const event of ['connect', 'close']) socket.on(event, () => connecting.delete(socket));
   socket.on('close', () => ended.set(id, 'closed'));
   return new Promise((resolve, reject) => {
     socket.on('connect', resolve);
@@ -126,6 +131,12 @@ function open(id: string, address: string, port: number, localAddress?: string):
       reject(error);
     });
   });
+}
+
+/** Ends what waits for an answer, so that nothing of it is sent again later. */
+async function abandon(): Promise<void> {
+  for (const socket of connecting) socket.destroy();
+  for (const end of asking) end();
 }
 
 async function say(id: string, text: string): Promise<void> {
@@ -139,9 +150,11 @@ function ask(address: string, port: number, text: string, localAddress?: string)
     const send = (): void => socket.send(text, port, address);
     const timer = setInterval(send, 200);
     const finish = (): void => {
+      asking.delete(finish);
       clearInterval(timer);
       socket.close();
     };
+    asking.add(finish);
     socket.on('message', (data) => {
       finish();
       resolve(data.toString());
