@@ -17,6 +17,8 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   explainAccess: 'it writes nothing',
   signInWithPassword: 'it is how a person comes in',
   signInWithPasskey: 'it is how a person comes in',
+  signInCli: 'it is how a person comes in',
+  allowCli: 'it is how a person comes in',
   openSignInLink: 'it writes nothing',
   setPasswordByLink: 'a password is a secret of its person',
   getPasskeyLinkOptions: 'it writes nothing',

@@ -113,6 +113,49 @@ export const LinkPasskey = z
   .strictObject({ secret: linkSecret, ...person, name: passkeyName, attempt, credential })
   .meta({ id: 'LinkPasskey' });
 
+const port = z.int().min(1024).max(65_535).describe('Port of the command line on 127.0.0.1');
+const verifierText = 'Code verifier of PKCE (RFC 7636, section 4.1): a secret that only the command line knows';
+
+/** Request body with which a person lets a command line sign in. */
+export const AllowCli = z
+  .strictObject({
+    challenge: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43}$/, 'must be a SHA-256 in base64url')
+      .describe('Code challenge of PKCE (RFC 7636), method S256'),
+    port,
+    host: text(80, 1).describe('Name of the host that the command line runs on, as it says'),
+  })
+  .meta({ id: 'AllowCli' });
+
+/** A one-time code for a command line. Answers carry it once. */
+export const CliCode = z
+  .object({
+    code: secret(z.string().describe('Good once, with the verifier that fits the challenge')),
+    expiresAt: timestamp,
+  })
+  .meta({ id: 'CliCode' });
+
+/** Request body with which a command line signs in. */
+export const CliSignIn = z
+  .strictObject({
+    code: z.string().min(20).max(100),
+    verifier: z
+      .string()
+      .regex(/^[A-Za-z0-9._~-]{43,128}$/, 'must be 43 to 128 letters, digits and -._~')
+      .describe(verifierText),
+    port,
+  })
+  .meta({ id: 'CliSignIn' });
+
+/** The session of a command line. */
+export const CliSession = z
+  .object({
+    token: secret(z.string().describe('Send it as “Authorization: Bearer”. It is shown only now')),
+    expiresAt: timestamp.describe('When the session ends whatever happens'),
+  })
+  .meta({ id: 'CliSession' });
+
 /** The person who is signed in. */
 export const Me = z
   .object({

@@ -22,7 +22,14 @@ import { acceptedStep, newRecoveryCodes, newTotp, recoveryHash, totpPurpose } fr
 import { updateUser } from '../../objects/users/queries.ts';
 import { trackUsers } from '../../objects/users/tracking.ts';
 
-type AccountOperation = 'getMe' | 'updateMe' | 'signOut' | 'listMySessions' | 'endMySession' | 'endMyOtherSessions';
+type AccountOperation =
+  | 'getMe'
+  | 'updateMe'
+  | 'signOut'
+  | 'allowCli'
+  | 'listMySessions'
+  | 'endMySession'
+  | 'endMyOtherSessions';
 type MethodOperation =
   | 'listMyMethods'
   | 'setMyPassword'
@@ -40,7 +47,8 @@ function myAccountRoutes(deps: SignInDeps): Handlers<AccountOperation | MethodOp
   return { ...accountRoutes(deps), ...methodRoutes(deps) };
 }
 
-function accountRoutes({ store }: SignInDeps): Handlers<AccountOperation> {
+function accountRoutes(deps: SignInDeps): Handlers<AccountOperation> {
+  const { store, cliCodes } = deps;
   const me = async (context: ActContext) => {
     const { tenant, id, session } = personOf(context);
     return { body: await meView(store, tenant, id, session) };
@@ -64,6 +72,14 @@ function accountRoutes({ store }: SignInDeps): Handlers<AccountOperation> {
         const { by, session } = personOf(context, 'signOut');
         await store.write(by, (tx) => endSession(tx, session.id));
         return { body: undefined, session: null };
+      },
+    },
+    allowCli: {
+      act: async (context, { body }) => {
+        requirePlace(deps);
+        const { tenant, id, session } = personOf(context);
+        const { code, expiresAt } = cliCodes.issue({ tenant, user: id, session: session.id, ...body });
+        return { body: { code, expiresAt: new Date(expiresAt).toISOString() } };
       },
     },
     listMySessions: {

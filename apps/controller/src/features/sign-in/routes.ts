@@ -5,6 +5,7 @@ import type { Handlers } from '../../http/handlers.ts';
 import type { SignInDeps } from '../../objects/sign-in/deps.ts';
 import { signInPlace } from '../../objects/sign-in/place.ts';
 import { hasOwnerWhoSignsIn } from '../../objects/sign-in/set-up.ts';
+import { signInCli } from './cli.ts';
 import { addPasskeyByLink, openLink, passkeyLinkOptions, setPasswordByLink } from './link.ts';
 import { passkeyOptions, signInWithPasskey } from './passkey.ts';
 import { signInWithPassword } from './password.ts';
@@ -14,6 +15,7 @@ type SignInOperation =
   | 'signInWithPassword'
   | 'getPasskeySignInOptions'
   | 'signInWithPasskey'
+  | 'signInCli'
   | 'openSignInLink'
   | 'setPasswordByLink'
   | 'getPasskeyLinkOptions'
@@ -28,6 +30,7 @@ function signInRoutes(deps: SignInDeps): Handlers<SignInOperation> {
     signInWithPassword: { act: (context, { body }) => signInWithPassword(deps, context, body) },
     getPasskeySignInOptions: { act: () => passkeyOptions(deps) },
     signInWithPasskey: { act: (context, { body }) => signInWithPasskey(deps, context, body) },
+    signInCli: { act: (context, { body }) => signInCli(deps, context, body) },
     openSignInLink: { act: (context, { body }) => openLink(deps, context, body.secret) },
     setPasswordByLink: { act: (context, { body }) => setPasswordByLink(deps, context, body) },
     getPasskeyLinkOptions: { act: (context, { body }) => passkeyLinkOptions(deps, context, body) },

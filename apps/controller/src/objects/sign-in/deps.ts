@@ -3,6 +3,7 @@ import { ApiError } from '../../errors.ts';
 import type { ActContext } from '../../http/handlers.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { Attempts } from './attempts.ts';
+import { CliCodes } from './cli-codes.ts';
 import { type Attempt, GuessLimits } from './guessing.ts';
 import { PasswordHasher } from './passwords.ts';
 import { type SignInPlace, signInPlace } from './place.ts';
@@ -27,6 +28,7 @@ export interface SignInDeps {
   readonly hasher: PasswordHasher;
   readonly guesses: GuessLimits;
   readonly attempts: Attempts<Begun>;
+  readonly cliCodes: CliCodes;
   /** Address at which people reach the controller. */
   readonly signInUrl: () => string;
 }
@@ -43,6 +45,7 @@ export const createSignIn = ({
   hasher: new PasswordHasher(),
   guesses: new GuessLimits(store.now),
   attempts: new Attempts(store.now),
+  cliCodes: new CliCodes(store.now),
 });
 
 /** Returns where people sign in. Throws `sign_in_unavailable` where they cannot. */

@@ -25,8 +25,10 @@ export interface SessionStart {
   readonly method: Session['method'];
   readonly userAgent: string;
   readonly sourceIp: string;
-  /** Milliseconds until it ends whatever happens. */
+  /** Milliseconds until it ends whatever happens, from when the person proved a factor. */
   readonly lifeMs: number;
+  /** When the person proved a factor, epoch milliseconds. Default: now. */
+  readonly provenAt?: number;
 }
 
 /** Begins a session. The token is in the answer only: what stays is its SHA-256. */
@@ -35,13 +37,14 @@ export async function beginSession(
   start: SessionStart,
 ): Promise<NewSession & { readonly id: string; readonly expiresAt: number }> {
   const token = `sps_${randomBytes(32).toString('base64url')}`;
+  const provenAt = start.provenAt ?? tx.now;
   const row = {
     id: randomUUIDv7(),
     user_id: start.user,
     token_hash: hashOf(token),
-    created_at: tx.now,
+    created_at: provenAt,
     seen_at: tx.now,
-    expires_at: tx.now + start.lifeMs,
+    expires_at: provenAt + start.lifeMs,
     method: start.method,
     client: start.userAgent,
     source_ip: start.sourceIp,
@@ -63,6 +66,10 @@ async function endLeastUsed(tx: Tx, user: string): Promise<void> {
     .execute();
   for (const { id } of spare) await endSession(tx, id);
 }
+
+/** Returns a session that has not reached its limit, or undefined. */
+export const liveSession = (tx: Tx, id: string): Promise<SessionRow | undefined> =>
+  tx.scoped.selectFrom('sessions').selectAll().where('id', '=', id).where('expires_at', '>', tx.now).executeTakeFirst();
 
 /** Ends a session. */
 export async function endSession(tx: Tx, id: string): Promise<void> {
