@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import http from 'node:http';
 
-/** The least that a list can cost: `node:http` that stringifies the same objects for every request. */
+/** The lower bound of a list's cost: `node:http` that stringifies the same objects for every request. */
 const [file = '', port = ''] = process.argv.slice(2);
 const objects: unknown = JSON.parse(readFileSync(file, 'utf8'));
 http

@@ -18,7 +18,7 @@ const gatewayBody = () =>
     endpoint: 'gw.example.com',
   });
 
-/** GET of 100 gateways, over a bare server that stringifies the same objects. */
+/** Measures GET of 100 gateways against a bare server that stringifies the same objects. */
 export async function listing(rounds: number): Promise<PairedResult> {
   return withCleanup(async (cleanup) => {
     const { port } = await startController(cleanup);
@@ -55,7 +55,7 @@ export async function listing(rounds: number): Promise<PairedResult> {
   });
 }
 
-/** Durable creates from 16 connections, over raw inserts of the same row on the same disk. */
+/** Measures durable creates from 16 connections against raw inserts of the same row on the same disk. */
 export async function creating(rounds: number): Promise<PairedResult> {
   return withCleanup(async (cleanup) => {
     const { port } = await startController(cleanup);
@@ -88,7 +88,7 @@ export async function creating(rounds: number): Promise<PairedResult> {
   });
 }
 
-/** From `node` to ready, and memory once idle. */
+/** Measures the time from `node` to ready, and the memory when idle. */
 export async function starting(rounds: number): Promise<AmountResult[]> {
   const memory: number[] = [];
   const ready = await amount(
@@ -109,7 +109,7 @@ export async function starting(rounds: number): Promise<AmountResult[]> {
   return [ready, idle];
 }
 
-/** One page of 100 users of 10,000, each with a device, from anywhere in the list. */
+/** Measures one page of 100 users of 10,000, each with a device, from a random place in the list. */
 export async function users(rounds: number): Promise<AmountResult> {
   return withCleanup(async (cleanup) => {
     const { port } = await startController(cleanup);

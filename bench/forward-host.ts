@@ -3,24 +3,27 @@ import { Firewall, type FirewallState, Host, type HostState } from '@sallyport/h
 import { KEY_BYTES, type PeerConfig, privateKeyFrom, publicKeyOf, userspaceBackend } from '@sallyport/wireguard';
 
 /**
- * Runs inside a namespace: `device JSON` makes a WireGuard device with a key of its own and prints the public one, `peer JSON`
- * adds a peer, `host JSON` sets up what a gateway's host needs, `policy JSON` loads the whole firewall.
+ * Runs inside a namespace. `device JSON` creates a WireGuard device with its own key and prints the public key. `peer
+ * JSON` adds a peer, `host JSON` sets up a gateway's host, `policy JSON` loads the whole firewall.
  */
 
+/** Input of the verb `device`. */
 export interface DeviceInput {
   readonly interface: string;
   readonly listenPort: number;
 }
 
+/** Input of the verb `peer`. */
 export interface PeerInput {
   readonly interface: string;
   readonly peer: PeerConfig;
 }
 
+/** Input of the verb `policy`. */
 export interface PolicyInput {
   readonly interface: string;
   readonly overlay: { readonly v4: string; readonly v6: string };
-  /** Overlay address of the one device that really sends. */
+  /** Overlay address of the one device that sends. */
   readonly device: string;
   /** Address of the one resource that it sends to. */
   readonly destination: string;
@@ -41,7 +44,10 @@ async function policy(input: PolicyInput): Promise<void> {
   await firewall.load(bigState(input), Date.now());
 }
 
-/** Devices in 100 profiles; each profile reaches every tenth destination; the sender's profile reaches the real one. */
+/**
+ * Devices in 100 profiles. Each profile reaches every tenth destination; the sender's profile reaches the real
+ * destination.
+ */
 function bigState(input: PolicyInput): FirewallState {
   const address = (n: number): string => `100.${100 + (n >> 16)}.${(n >> 8) & 255}.${n & 255}`;
   const bundles = new Map([
@@ -84,7 +90,7 @@ function bigState(input: PolicyInput): FirewallState {
   };
 }
 
-/** The build to measure; without it, the newest that is installed. */
+/** The build to measure; by default the newest installed one. */
 const { SALLYPORT_WIREGUARD_GO: program } = process.env;
 const build = program ? { program } : {};
 const [verb, json = ''] = process.argv.slice(2);

@@ -7,25 +7,26 @@ import { GatewayCpu, receiveInThread } from './gateway-cpu.ts';
 
 const overlay = { v4: '100.64.0.0/10', v6: 'fd5a::/48' };
 const device = '100.64.0.2';
-/** Address of the host behind the gateway, which listens with iperf3. */
+/** Address of the host behind the gateway, which runs iperf3 as a server. */
 export const destination = '10.20.0.10';
 
 /** A device, a gateway and a host behind it, each in a namespace, with a tunnel between the first two. */
 export interface Lab {
   readonly sender: Namespace;
   readonly cpu: GatewayCpu;
-  /** Packets that the gateway has exchanged with the host behind it. */
+  /** Returns the number of packets that the gateway has exchanged with the host behind it. */
   packets(): Promise<number>;
 }
 
-/** A gateway of ours, which can have its policy taken away. */
+/** A gateway whose policy can be removed. */
 export interface GatewayLab extends Lab {
   /** Loads the policy: 10,000 devices in 100 profiles, 1,000 destinations. */
   policy(): Promise<void>;
-  /** Leaves masquerade, routing rules, sysctls, and the mark without which they let nothing pass. */
+  /** Removes the policy, and keeps masquerade, routing rules and sysctls, with the mark that lets packets pass. */
   masquerade(): Promise<void>;
 }
 
+/** Sets up the lab with a gateway. */
 export async function gatewayLab(cleanup: Cleanup): Promise<GatewayLab> {
   const { gateway, name, ...lab } = await build(cleanup, async (at, tunnel) => {
     const state: HostState = { interface: tunnel, addresses: ['100.64.0.1/32'], overlay, mtu: 1280, routes: [] };
@@ -52,7 +53,7 @@ export async function gatewayLab(cleanup: Cleanup): Promise<GatewayLab> {
   return gatewayLab;
 }
 
-/** What `wg-quick` and a line of nft come to: an address, a route, forwarding, masquerade. */
+/** Sets up the equivalent of `wg-quick` and a line of nft: an address, a route, forwarding, masquerade. */
 export async function plainLab(cleanup: Cleanup): Promise<Lab> {
   const {
     gateway: _,

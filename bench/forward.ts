@@ -3,8 +3,8 @@ import { destination, gatewayLab, type Lab, plainLab } from './forward-lab.ts';
 import { type Contender, type PairedResult, paired } from './harness.ts';
 
 /**
- * Forwarding through the gateway under full policy, over the same gateway with masquerade alone, and over a plain tunnel with
- * masquerade. Rates scatter on a shared machine; what the gateway spends on a packet at a fixed rate does so much less.
+ * Measures forwarding through the gateway under full policy against the same gateway with masquerade only, and against
+ * a plain tunnel with masquerade. Rates vary on a shared machine; the cost per packet at a fixed rate varies much less.
  */
 export async function forwarding(rounds: number): Promise<PairedResult[]> {
   const why = whyNoNamespaces();
@@ -42,7 +42,7 @@ interface Measure {
   readonly figure: string;
   readonly unit: string;
   of(lab: Lab): Promise<number>;
-  /** Over masquerade alone, and over a plain tunnel. */
+  /** Returns the ratios to masquerade only, and to a plain tunnel. */
   readonly goals: readonly ({ readonly atLeast: number } | { readonly atMost: number })[];
 }
 
@@ -81,14 +81,14 @@ async function tcp(sender: Namespace): Promise<number> {
   return (end.sum_received?.bits_per_second ?? Number.NaN) / 1e6;
 }
 
-/** Delivered packets per second of a sender that sends as fast as it can. */
+/** Returns delivered packets per second of a sender at full speed. */
 async function udp(sender: Namespace): Promise<number> {
   const { end } = await iperf(sender, '-u', '-b', '0', '-l', '64');
   const { packets = Number.NaN, lost_packets = 0, seconds = Number.NaN } = end.sum ?? {};
   return (packets - lost_packets) / seconds;
 }
 
-/** Microseconds for each of 10,000 64-byte packets per second, half of them in each direction. */
+/** Returns microseconds of CPU for each of 10,000 64-byte packets per second, half of them in each direction. */
 async function cpuPerPacket({ sender, cpu, packets }: Lab): Promise<number> {
   const before = [await cpu.spent(), await packets()] as const;
   await iperf(sender, '-u', '--bidir', '-b', `${5_000 * 64 * 8}`, '-l', '64');

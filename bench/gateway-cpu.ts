@@ -2,9 +2,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import type { Namespace } from '@sallyport/testkit';
 
 /**
- * What a gateway spends on packets: its `wireguard-go`, and the kernel's threads that receive for its interfaces. By default
- * the kernel receives from a veth in whichever process has sent, so a gateway's work would be on the sender's account. With
- * GRO on and receiving in threads it is on its own, as with a real network card.
+ * CPU time that a gateway spends on packets: its `wireguard-go`, and the kernel's receive threads of its interfaces. By
+ * default the kernel receives from a veth in the process that sends, so the sender would pay for the gateway's work.
+ * GRO and threaded receive charge the gateway, as with a real network card.
  */
 export class GatewayCpu {
   readonly #processes: readonly string[];
@@ -13,7 +13,10 @@ export class GatewayCpu {
     this.#processes = processes;
   }
 
-  /** `interfaces`: those of the gateway that packets come in by, besides the tunnel; their names tell the threads apart. */
+  /**
+   * `interfaces` are the gateway's interfaces that receive packets, besides the tunnel; their names identify the
+   * threads.
+   */
   static async of(gateway: Namespace, tunnel: string, interfaces: readonly string[]): Promise<GatewayCpu> {
     const processes: string[] = [];
     for (const pid of await pids()) {
@@ -26,7 +29,7 @@ export class GatewayCpu {
     return new GatewayCpu(processes);
   }
 
-  /** Nanoseconds on a processor, until now. */
+  /** Returns nanoseconds of CPU time so far. */
   async spent(): Promise<number> {
     let sum = 0;
     for (const pid of this.#processes)
@@ -36,13 +39,13 @@ export class GatewayCpu {
   }
 }
 
-/** Has an interface receive in a thread of its own. */
+/** Makes an interface receive in its own thread. */
 export async function receiveInThread(at: Namespace, name: string): Promise<void> {
   await at.exec('perl', '-e', GRO, name);
   await at.exec('sh', '-c', `echo 1 > /sys/class/net/${name}/threaded`);
 }
 
-/** SIOCETHTOOL with ETHTOOL_SGRO, since `ethtool` may be missing. */
+/** Uses SIOCETHTOOL with ETHTOOL_SGRO, because `ethtool` may be missing. */
 const GRO = `socket(my $s, 2, 2, 0) or die "socket: $!";
   my $value = pack("LL", 0x2c, 1); my $request = pack("a16 P8", $ARGV[0], $value);
   ioctl($s, 0x8946, $request) or die "ioctl: $!";`;
@@ -51,7 +54,7 @@ async function pids(): Promise<string[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
 }
 
-/** Empty: it has ended. */
+/** Empty when the process has ended. */
 async function read(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');

@@ -1,14 +1,15 @@
 /**
- * Paired measurement: subject and baseline take turns within one run on one machine, and only their ratio is kept.
- * Absolute figures of shared machines mean little; the ratio of neighbours in time does.
+ * Measures in pairs: subject and baseline alternate within one run on one machine, and only their ratio counts.
+ * Absolute figures of shared machines mean little; ratios of adjacent rounds are comparable.
  */
 
-/** One thing to measure: gives a rate (more is better) or an amount (less is better) per round. */
+/** One subject to measure: returns a rate (more is better) or an amount (less is better) per round. */
 export interface Contender {
   readonly name: string;
   measure(): Promise<number>;
 }
 
+/** Result of a paired measurement. */
 export interface PairedResult {
   readonly figure: string;
   readonly unit: string;
@@ -21,7 +22,7 @@ export interface PairedResult {
   readonly reached: boolean;
 }
 
-/** Alternates the two, `rounds` times after one round of warming up. */
+/** Alternates the two, `rounds` times after one warm-up round. */
 export async function paired(
   figure: string,
   unit: string,
@@ -34,7 +35,7 @@ export async function paired(
   await subject.measure();
   const rounds: { baseline: number; subject: number }[] = [];
   for (let round = 0; round < options.rounds; round++) {
-    // Who goes first changes each round: a drift of the machine then hits both alike.
+    // The order changes each round, so that a drift of the machine affects both alike.
     const first = round % 2 === 0;
     const a = first ? await baseline.measure() : await subject.measure();
     const b = first ? await subject.measure() : await baseline.measure();
@@ -53,6 +54,7 @@ export async function paired(
   };
 }
 
+/** Result of a plain measurement. */
 export interface AmountResult {
   readonly figure: string;
   readonly unit: string;
@@ -62,7 +64,7 @@ export interface AmountResult {
   readonly reached: boolean;
 }
 
-/** A plain amount, less is better. */
+/** Measures a plain amount; less is better. */
 export async function amount(
   figure: string,
   unit: string,
@@ -82,6 +84,7 @@ export async function amount(
   };
 }
 
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
@@ -89,7 +92,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? high : (high + (sorted[middle - 1] ?? Number.NaN)) / 2;
 }
 
-/** One line of a Markdown table. */
+/** Formats one line of a Markdown table. */
 export function row(result: PairedResult | AmountResult): string {
   const figure = (value: number): string =>
     value >= 100 ? Math.round(value).toLocaleString('en') : value.toPrecision(3);

@@ -1,8 +1,8 @@
 import net from 'node:net';
 
 /**
- * A load client that costs next to nothing: prebuilt requests over keep-alive sockets, answers counted by their
- * Content-Length and not parsed. Bounded in time; every status but the expected one is an error.
+ * A load client with little overhead: prebuilt requests over keep-alive sockets. It counts answers by their
+ * Content-Length and does not parse them. It is bounded in time; every unexpected status is an error.
  */
 export async function load(options: {
   readonly port: number;
@@ -62,7 +62,7 @@ function connection(options: Parameters<typeof load>[0], end: number): Promise<n
   });
 }
 
-/** Text of an HTTP/1.1 request. */
+/** Returns the text of an HTTP/1.1 request. */
 export function requestText(method: string, path: string, headers: Record<string, string>, body = ''): string {
   const all = {
     host: 'localhost',

@@ -20,8 +20,8 @@ const suites: Record<string, (rounds: number) => Promise<(PairedResult | AmountR
 
 const help = `npm run bench [-- SUITE…] [--rounds N]
 
-Suites: ${Object.keys(suites).join(', ')}; all of them when none is named. Each figure is the median of N rounds (7 by default) in which
-subject and baseline take turns. Prints a Markdown table and writes bench/results/latest.json. Exit code 1 if a goal is missed.
+Suites: ${Object.keys(suites).join(', ')}; by default all. Each figure is the median of N rounds (7 by default), in which
+subject and baseline alternate. Prints a Markdown table and writes bench/results/latest.json. Exit code 1 if a goal is missed.
 \`forward\` needs root and iperf3.
 `;
 
@@ -50,5 +50,5 @@ async function main(): Promise<number> {
   return results.every((result) => result.reached) ? 0 : 1;
 }
 
-// Work that was interrupted still waits for something: nothing of it is needed any more.
+// Interrupted work may still wait for something; exit without it.
 process.exit(await runStoppable(process, main));

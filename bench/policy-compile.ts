@@ -1,7 +1,7 @@
 import { TenantCompiler } from '@sallyport/policy';
 import { benchSettings, tenantChanges, wholeTenant } from './policy-tenant.ts';
 
-/** Compiles a whole tenant once, in a process of its own: milliseconds, and the most memory that the process had. */
+/** Compiles a whole tenant once in its own process. Prints milliseconds and the peak memory of the process. */
 const changes = tenantChanges(wholeTenant);
 const from = performance.now();
 const compiler = new TenantCompiler(benchSettings);

@@ -1,8 +1,8 @@
 import type { PortRange, WorldChange, WorldPolicy } from '@sallyport/policy';
 
 /**
- * A made-up organisation with sites of two gateways each. Resources are at one site, groups belong to one, and most policies
- * let groups of a site reach resources of it; what a user may reach does not grow with the organisation.
+ * A synthetic organisation with two gateways per site. Each resource and each group belongs to one site. Most policies
+ * let groups of a site reach its resources, so the resources of one user do not grow with the organisation.
  */
 export interface TenantSize {
   readonly devices: number;
@@ -12,10 +12,14 @@ export interface TenantSize {
   readonly gateways: number;
 }
 
+/** The full-size tenant. */
 export const wholeTenant: TenantSize = { devices: 10_000, groups: 1000, resources: 1000, policies: 500, gateways: 20 };
+/** A tenant of half the size. */
 export const halfTenant: TenantSize = { devices: 5000, groups: 500, resources: 500, policies: 250, gateways: 20 };
+/** A tenant of a tenth of the size. */
 export const tenthTenant: TenantSize = { devices: 1000, groups: 100, resources: 100, policies: 50, gateways: 20 };
 
+/** Settings of the synthetic tenant. */
 export const benchSettings = {
   overlay: { v4: '100.64.0.0/10', v6: 'fd50:1::/48' },
   mtu: 1280,
@@ -23,7 +27,10 @@ export const benchSettings = {
   beacons: [],
 } as const;
 
-/** Two devices a user; three groups a user, two of them of the user's own site. The same size gives the same tenant. */
+/**
+ * Builds the tenant: two devices per user, and three groups per user, two of them of the user's site. The same size
+ * gives the same tenant.
+ */
 export function tenantChanges(size: TenantSize): WorldChange[] {
   const random = randomNumbers(1);
   const pick = (count: number) => Math.floor(random() * count);
@@ -48,6 +55,7 @@ export function tenantChanges(size: TenantSize): WorldChange[] {
   ];
 }
 
+/** Returns a change of a user's groups. */
 export function userChange(i: number, groups: readonly string[]): WorldChange & { kind: 'user' } {
   const id = `user${i}`;
   const department = i % 3 === 0 ? 'Engineering' : 'Sales';
@@ -58,17 +66,18 @@ export function userChange(i: number, groups: readonly string[]): WorldChange & 
   };
 }
 
+/** Returns the groups of a user. */
 export function groupsOfUser(user: number, size: TenantSize, pick: Pick): string[] {
   const atHome = atSite('group', user % sitesOf(size), size.groups, size, pick);
   return [...distinct(2, atHome), `group${pick(size.groups)}`];
 }
 
-/** An address that a resource covers. */
+/** Returns an address that a resource covers. */
 export function addressOf(resource: number): string {
   return `10.${resource >> 8}.${resource & 255}.1`;
 }
 
-/** Numbers from 0 to 1, always the same (mulberry32). */
+/** Returns numbers from 0 to 1 from a fixed seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {
@@ -79,9 +88,10 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
+/** Picks a random number below a count. */
 export type Pick = (count: number) => number;
 
-/** Picks an object of a site: those of site s have the numbers s, s + sites, s + 2 sites and so on. */
+/** Picks an object of a site: site s has the numbers s, s + sites, s + 2 sites and so on. */
 function atSite(kind: string, site: number, count: number, size: TenantSize, pick: Pick): () => string {
   const sites = sitesOf(size);
   return () => `${kind}${site + sites * pick(Math.floor(count / sites))}`;
@@ -162,7 +172,7 @@ function resourceChange(i: number, size: TenantSize): WorldChange {
   return { kind: 'resource', id, value: { id, name: id, type: 'PRIVATE', addresses, gateways, mode: 'MANUAL' } };
 }
 
-/** Mostly allows of a few groups to a few resources; the first for all users, some denies, one internet access point. */
+/** Returns a policy. Most policies let a few groups reach a few resources; the first is for all users, some deny. */
 function policyChange(i: number, size: TenantSize, pick: Pick): WorldChange {
   const id = `policy${i}`;
   const internet = i === 1;

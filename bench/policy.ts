@@ -18,7 +18,7 @@ import {
   wholeTenant,
 } from './policy-tenant.ts';
 
-/** One decision, warm: any device asks for any resource. */
+/** Measures one warm decision: a random device asks for a random resource. */
 export async function deciding(rounds: number): Promise<AmountResult[]> {
   const size = { ...wholeTenant, policies: 1000 };
   const compiler = compiled(size);
@@ -42,7 +42,7 @@ export async function deciding(rounds: number): Promise<AmountResult[]> {
   return [await amount(figure, 'µs', measure, { rounds, atMost: 20 })];
 }
 
-/** Compile of a whole tenant from nothing, each time in a new process. */
+/** Measures a full compile of a tenant, each time in a new process. */
 export async function compiling(rounds: number): Promise<AmountResult[]> {
   const runs: { milliseconds: number; megabytes: number }[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -64,8 +64,8 @@ export async function compiling(rounds: number): Promise<AmountResult[]> {
 }
 
 /**
- * One change of one user's groups, compiled and made into the signed messages that gateways get: in the whole tenant, and
- * against one of a tenth of the size.
+ * Measures one change of a user's groups, compiled and made into signed messages for gateways: in the whole tenant, and
+ * against a tenant of a tenth of the size.
  */
 export async function membership(rounds: number): Promise<(PairedResult | AmountResult)[]> {
   const whole = memberChanges(wholeTenant);
@@ -86,7 +86,7 @@ export async function membership(rounds: number): Promise<(PairedResult | Amount
   ];
 }
 
-/** Bytes of desired state for each device and destination, of the median gateway, at two sizes. */
+/** Measures bytes of desired state for each device and destination, of the median gateway, at two sizes. */
 export async function stateSize(): Promise<AmountResult[]> {
   const [whole, half] = [wholeTenant, halfTenant].map((size) => Math.round(bytesPerItem(compiled(size))));
   const ratio = (whole as number) / (half as number);
@@ -102,7 +102,7 @@ function compiled(size: TenantSize): TenantCompiler {
   return compiler;
 }
 
-/** Puts random users into other groups; tells how many milliseconds each takes. */
+/** Moves random users into other groups and returns the milliseconds of each change. */
 function memberChanges(size: TenantSize): () => number {
   const compiler = compiled(size);
   const random = randomNumbers(3);
@@ -118,7 +118,7 @@ function memberChanges(size: TenantSize): () => number {
 
 const { privateKey } = generateKeyPairSync('ed25519');
 
-/** What goes to a gateway, as text. */
+/** Returns the text that is sent to a gateway. */
 function message(gateway: string, hash: string, delta: StateDelta): string {
   const revision = { epoch: 'epoch', number: 1 };
   const statement = { agent: gateway, revision, hash, issuedAt: at, leaseUntil: at + 86_400_000 };

@@ -6,16 +6,19 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Cleanup, Daemon, until } from '@sallyport/testkit';
 
+/** Bootstrap API key of the benchmark's controller. */
 export const apiKey = 'bench-bootstrap-key-0123456789abcdef';
 
+/** Creates a temporary folder that the cleanup removes. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
   cleanup.check();
-  // Made and registered in one go, so that a program that is stopped leaves none behind.
+  // Created and registered in one step, so that a stopped program leaves no folder behind.
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
   cleanup.add(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
+/** Returns a free TCP port of loopback. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = net.createServer();
@@ -27,6 +30,7 @@ export function freePort(): Promise<number> {
   });
 }
 
+/** A running controller. */
 export interface RunningController {
   readonly port: number;
   readonly daemon: Daemon;
@@ -34,7 +38,7 @@ export interface RunningController {
   readonly readyMs: number;
 }
 
-/** The real controller on loopback, without a local gateway. */
+/** Starts the real controller on loopback, without a local gateway. */
 export async function startController(cleanup: Cleanup): Promise<RunningController> {
   const [dataDir, port] = [await temporaryFolder(cleanup), await freePort()];
   const from = performance.now();
@@ -61,11 +65,11 @@ export async function startController(cleanup: Cleanup): Promise<RunningControll
   return { port, daemon, readyMs: performance.now() - from };
 }
 
-/** Resident memory of a process in MB (10^6 bytes). */
+/** Returns the resident memory of a process in MB (10^6 bytes). */
 export async function residentMegabytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;
 }
 
-/** What one tenant may do is not what is measured. */
+/** The limits of a tenant are not part of the measurement. */
 const unbounded = { SALLYPORT_TENANT_QUOTAS: 'gateways=10000000', SALLYPORT_TENANT_WRITES_PER_SECOND: '999999' };

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 
-/** Durable single-row inserts per second: WAL, synchronous=FULL, the columns of a gateway, for the given time. */
+/**
+ * Measures durable single-row inserts per second: WAL, synchronous=FULL, the columns of a gateway, for the given time.
+ */
 const [file = '', durationMs = '0'] = process.argv.slice(2);
 const database = new DatabaseSync(file);
 database.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA locking_mode=EXCLUSIVE');

@@ -1,4 +1,4 @@
-/** What a test has to undo, undone in reverse order; every step runs, the first failure is reported at the end. */
+/** Undo steps of a test, run in reverse order. Every step runs, and the first failure is reported at the end. */
 export class Cleanup {
   readonly #steps: (() => void | Promise<void>)[] = [];
 
@@ -7,14 +7,14 @@ export class Cleanup {
     live.add(this);
   }
 
-  /** Throws once the program is being stopped: nothing may be made that nothing would remove. */
+  /** Throws once the program is being stopped, because a new object would never be removed. */
   add(step: () => void | Promise<void>): void {
     this.check();
     live.add(this);
     this.#steps.push(step);
   }
 
-  /** Throws as `add` would. Call it before something is made. */
+  /** Throws like `add`. Call it before creating something. */
   check(): void {
     if (closing) throw new Error('this program is being stopped');
   }
@@ -34,14 +34,14 @@ export class Cleanup {
 }
 
 /**
- * Runs every clean-up of this process, for programs that were asked to stop in the middle of their work. Afterwards nothing
- * can be added. Failures are ignored: what is missing already needs no removal.
+ * Runs every clean-up of this process, for programs that are stopped during their work. No step can be added
+ * afterwards. Failures are ignored, because a missing object needs no removal.
  */
 export async function cleanUpEverything(): Promise<void> {
   closing = true;
   for (const cleanup of [...live].reverse()) await cleanup.run().catch(() => undefined);
 }
 
-/** Clean-ups that have not run. A program that is stopped cannot ask its own depths for them. */
+/** Clean-ups that have not run yet, for a program that is stopped. */
 const live = new Set<Cleanup>();
 let closing = false;

@@ -1,4 +1,4 @@
-/** A clock that stands still until it is moved. */
+/** A clock that moves only when a test moves it. */
 export class ManualClock {
   #now: number;
   constructor(start = Date.UTC(2026, 0, 1)) {

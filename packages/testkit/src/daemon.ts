@@ -3,7 +3,7 @@ import type { Cleanup } from './cleanup.ts';
 import type { Namespace } from './netns.ts';
 import { patienceMs, until } from './wait.ts';
 
-/** A daemon of ours under test: the real program, in a namespace or on this host, with its output kept. */
+/** A daemon under test: the real program, in a namespace or on this host, with its output recorded. */
 export class Daemon {
   readonly child: ChildProcess;
   #output = '';
@@ -22,7 +22,7 @@ export class Daemon {
       env?: Record<string, string>;
       input?: string;
       cwd?: string;
-      /** Command that becomes the daemon, which follows as its last arguments. */
+      /** Command that starts the daemon; the program and its arguments follow. */
       wrapper?: readonly string[];
     },
   ): Daemon {
@@ -49,7 +49,7 @@ export class Daemon {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Waits until the output matches, and fails at once with the output when the daemon ends before. */
+  /** Waits until the output matches. Fails with the output when the daemon ends first. */
   async says(pattern: RegExp, timeoutMs = patienceMs): Promise<RegExpMatchArray> {
     const found = await until(`output ${pattern}`, () => this.#output.match(pattern) ?? !this.running, {
       timeoutMs,

@@ -2,7 +2,7 @@ import type { LinkCall } from './host-links.ts';
 import type { RequestsCall } from './host-requests.ts';
 import type { SocketCall } from './host-sockets.ts';
 
-/** What a Host asks its process for. */
+/** A call from a Host to its process. */
 export type HostCall =
   | { op: 'ready' }
   | { op: 'listen-tcp' | 'listen-udp'; port: number; address: string }
@@ -23,13 +23,14 @@ export type HostCall =
   | LinkCall
   | RequestsCall;
 
-/** What the process of a Host answers. */
+/** A reply of the process of a Host. */
 export interface HostReply {
   id: number;
   value?: unknown;
   error?: string;
 }
 
+/** Parameters of an HTTP request. */
 export interface HttpInit {
   readonly method?: string;
   readonly headers?: Record<string, string>;
@@ -37,8 +38,10 @@ export interface HttpInit {
   readonly timeoutMs?: number;
 }
 
+/** The answer to an HTTP request, or its error. */
 export type HttpAnswer = { status: number; headers: Record<string, string>; body: string } | { error: string };
 
+/** State of a stream of echoes. */
 export interface StreamState {
   readonly sent: number;
   readonly received: number;

@@ -1,23 +1,25 @@
 import dgram from 'node:dgram';
 
-/** Weather of a link: constant delay each way, up to `jitterMs` more at random, and loss. */
+/** Quality of a link: constant delay each way, random jitter of up to `jitterMs`, and loss. */
 export interface LinkWeather {
   readonly delayMs: number;
   readonly jitterMs: number;
   readonly lossPercent: number;
 }
 
+/** Addresses of a link. */
 export interface LinkAddress {
   readonly address: string;
   readonly port: number;
 }
 
+/** A call that concerns a link. */
 export type LinkCall =
   | { op: 'link-start'; id: string; target: LinkAddress; listen: LinkAddress; weather: LinkWeather; seed: number }
   | { op: 'link-weather'; id: string; weather: LinkWeather }
   | { op: 'link-counts' | 'link-stop'; id: string };
 
-/** Datagrams that went through, and that were lost on purpose, both ways together. */
+/** Datagrams forwarded, and datagrams dropped on purpose, in both directions. */
 export interface LinkCounts {
   readonly forwarded: number;
   readonly lost: number;
@@ -25,6 +27,7 @@ export interface LinkCounts {
 
 const links = new Map<string, Forwarder>();
 
+/** Carries out a call that concerns a link. */
 export async function performLink(call: LinkCall): Promise<unknown> {
   if (call.op === 'link-start') {
     const forwarder = new Forwarder(call);
@@ -45,7 +48,7 @@ export async function performLink(call: LinkCall): Promise<unknown> {
   }
 }
 
-/** Passes datagrams between whoever writes to it and one target, with a socket of its own towards the target for each. */
+/** Forwards datagrams between its senders and one target, with a socket towards the target for each sender. */
 class Forwarder {
   weather: LinkWeather;
   readonly counts = { forwarded: 0, lost: 0 };
@@ -105,7 +108,7 @@ class Forwarder {
     else setTimeout(send, wait);
   }
 
-  /** mulberry32: the same losses for the same seed and the same order of datagrams. */
+  /** Returns random numbers (mulberry32): the same seed and order of datagrams give the same losses. */
   #next(): number {
     this.#random = (this.#random + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#random ^ (this.#random >>> 15), 1 | this.#random);

@@ -1,20 +1,21 @@
 import http from 'node:http';
 
+/** A call that concerns a series of requests. */
 export type RequestsCall =
   | { op: 'requests-start'; id: string; url: string; everyMs: number; timeoutMs: number }
   | { op: 'requests-take' | 'requests-stop'; id: string };
 
-/** One request: when it began (milliseconds of the system's monotonic clock), how long it took, how it ended. */
+/** One request: its start (milliseconds of the system's monotonic clock), its duration and its outcome. */
 export interface RequestSample {
   readonly at: number;
   readonly ms: number;
-  /** Text of the answer; missing when there was none. */
+  /** Text of the answer; absent without an answer. */
   readonly body?: string;
-  /** Error code, or `timeout`; missing when there was an answer. */
+  /** Error code, or `timeout`; absent after an answer. */
   readonly error?: string;
 }
 
-/** Milliseconds of a clock that all processes of this machine share and nobody sets. */
+/** Returns milliseconds of a monotonic clock that all processes of this machine share. */
 export const monotonicMs = (): number => Number(process.hrtime.bigint()) / 1e6;
 
 interface Requests {
@@ -24,6 +25,7 @@ interface Requests {
 }
 const running = new Map<string, Requests>();
 
+/** Carries out a call that concerns requests. */
 export async function performRequests(call: RequestsCall): Promise<unknown> {
   if (call.op === 'requests-start') return start(call);
   const requests = running.get(call.id);
@@ -50,7 +52,7 @@ function start({ id, url, everyMs, timeoutMs }: Extract<RequestsCall, { op: 'req
   running.set(id, { samples, pending, timer });
 }
 
-/** On a connection of its own, so that one that hangs holds up no other. */
+/** Uses a new connection, so that a blocked request does not delay others. */
 function ask(url: string, timeoutMs: number): Promise<{ body: string } | { error: string }> {
   return new Promise((resolve) => {
     const request = http.get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (answer) => {

@@ -1,13 +1,13 @@
 import dgram from 'node:dgram';
 
-/** A UDP socket of a host process that is told what to send and keeps what comes. */
+/** A UDP socket of a host process that sends on demand and records received datagrams. */
 export type SocketCall =
   | { op: 'socket-open'; id: string; address: string; port: number; mirror: boolean }
   | { op: 'socket-send'; id: string; address: string; port: number; text: string }
   | { op: 'socket-inbox'; id: string }
   | { op: 'socket-close'; id: string };
 
-/** A datagram that came: its text, and the address and port it came from, as `address:port`. */
+/** A received datagram: its text and source, as `address:port`. */
 export interface Received {
   readonly from: string;
   readonly text: string;
@@ -15,13 +15,14 @@ export interface Received {
 
 const sockets = new Map<string, { socket: dgram.Socket; inbox: Received[] }>();
 
+/** Carries out a call that concerns a socket. */
 export async function performSocket(call: SocketCall): Promise<unknown> {
   if (call.op === 'socket-open') return open(call);
   const entry = sockets.get(call.id);
   if (entry === undefined) throw new Error(`no socket ${call.id}`);
   switch (call.op) {
     case 'socket-send':
-      // A refusal that the network sent for an earlier datagram is no failure of this one.
+      // A refusal of the network for an earlier datagram is no failure of this one.
       entry.socket.send(call.text, call.port, call.address, () => undefined);
       return undefined;
     case 'socket-inbox':

@@ -4,7 +4,7 @@ import { Cleanup } from './cleanup.ts';
 import { Host } from './host.ts';
 import { cable, Namespace, uniqueTag, whyNoNamespaces } from './netns.ts';
 
-test('two hosts on a cable reach each other by TCP, UDP and ICMP, and a closed port answers so', {
+test('two hosts on a cable reach each other by TCP, UDP and ICMP, and a closed port refuses', {
   skip: whyNoNamespaces() ?? false,
 }, async (t) => {
   const cleanup = new Cleanup();

@@ -4,7 +4,9 @@ import type { Cleanup } from './cleanup.ts';
 import type { HostCall, HostReply, HttpAnswer, HttpInit, StreamState } from './host-calls.ts';
 import type { Namespace } from './netns.ts';
 
-/** A program inside a namespace that listens, connects and sends on demand: real sockets, no process per probe. */
+/**
+ * A program inside a namespace that listens, connects and sends on demand, with real sockets and no process per probe.
+ */
 export class Host {
   readonly namespace: Namespace;
   readonly #child: ChildProcess;
@@ -33,7 +35,7 @@ export class Host {
     return host;
   }
 
-  /** Listens on TCP and answers each line with the same line; resolves when listening. */
+  /** Listens on TCP and echoes each line; resolves when listening. */
   listenTcp(port: number, address = '::'): Promise<void> {
     return this.call({ op: 'listen-tcp', port, address }) as Promise<void>;
   }
@@ -48,12 +50,14 @@ export class Host {
     return this.call({ op: 'listen-http', port, address, body }) as Promise<void>;
   }
 
-  /** Listens on HTTP and answers every request with the address that it came from. */
+  /** Listens on HTTP and answers every request with its source address. */
   listenHttpSource(port: number, address = '::'): Promise<void> {
     return this.call({ op: 'listen-http', port, address }) as Promise<void>;
   }
 
-  /** `ok`, or the error code (`ECONNREFUSED`, `EHOSTUNREACH`, …), or `timeout`. A line is sent and must come back. */
+  /**
+   * Sends a line that must come back. Returns `ok`, the error code (`ECONNREFUSED`, `EHOSTUNREACH`, …), or `timeout`.
+   */
   tcp(address: string, port: number, options: { timeoutMs?: number; from?: string } = {}): Promise<string> {
     return this.call({
       op: 'tcp',
@@ -74,7 +78,7 @@ export class Host {
     }) as Promise<string>;
   }
 
-  /** One ICMP echo with the system's ping: `ok` or what ping said. */
+  /** Sends one ICMP echo with the system's ping. Returns `ok` or the output of ping. */
   ping(
     address: string,
     options: { timeoutMs?: number; size?: number; dontFragment?: boolean; from?: string } = {},
@@ -89,17 +93,17 @@ export class Host {
     }) as Promise<string>;
   }
 
-  /** An HTTP request from this host: status, headers and body, or the error code. */
+  /** Sends an HTTP request from this host. Returns status, headers and body, or the error code. */
   http(url: string, init: HttpInit = {}): Promise<HttpAnswer> {
     return this.call({ op: 'http', url, init }) as Promise<HttpAnswer>;
   }
 
-  /** Opens a TCP connection that sends a numbered line every `everyMs` and counts the echoes, until stopped. */
+  /** Opens a TCP connection that sends a numbered line every `everyMs` and counts the echoes, until it is stopped. */
   startStream(id: string, address: string, port: number, everyMs = 20): Promise<void> {
     return this.call({ op: 'stream-start', id, address, port, everyMs }) as Promise<void>;
   }
 
-  /** The same with UDP datagrams: every one that does not come back is lost. */
+  /** Does the same with UDP datagrams; a datagram that does not come back is lost. */
   startDatagrams(id: string, address: string, port: number, everyMs = 20): Promise<void> {
     return this.call({ op: 'datagrams-start', id, address, port, everyMs }) as Promise<void>;
   }
@@ -108,12 +112,12 @@ export class Host {
     return this.call({ op: 'stream-state', id }) as Promise<StreamState>;
   }
 
-  /** Stops sending, waits for what is on its way, and returns the final counts. */
+  /** Stops sending, waits for outstanding echoes, and returns the final counts. */
   stopStream(id: string): Promise<StreamState> {
     return this.call({ op: 'stream-stop', id }) as Promise<StreamState>;
   }
 
-  /** For the helpers of this package that drive something inside the host process. */
+  /** Sends a call to the host process, for other modules of this package. */
   call(call: HostCall): Promise<unknown> {
     const id = this.#next++;
     return new Promise((resolve, reject) => {

@@ -13,7 +13,7 @@ import { until } from './wait.ts';
 const skip = whyNoNamespaces() ?? false;
 const server = '10.2.0.2';
 
-/** A client, a router, a server; the router's sockets are the links. */
+/** A client, a router and a server; the router's sockets are the links. */
 async function routed(t: { after(step: () => Promise<void>): void }) {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
@@ -38,14 +38,14 @@ async function routed(t: { after(step: () => Promise<void>): void }) {
   return { client, middle, far, left: new Link(router, 'left'), right: new Link(router, 'right') };
 }
 
-test('loss is about as large as asked, either way, and ends', { skip }, async (t) => {
+test('loss matches the requested rate in both directions, and ends', { skip }, async (t) => {
   const { client, far, left } = await routed(t);
   const sink = await UdpSocket.open(far, { port: 9000 });
   const source = await UdpSocket.open(client);
   const arrived = async (text: string) => {
     const before = (await sink.inbox()).length;
     for (let i = 0; i < 200; i++) await source.send(`${server}:9000`, text);
-    // Nothing is reordered here: when the marker arrives, so has everything before it.
+    // Nothing is reordered here: the marker arrives last.
     await left.restore();
     await source.send(`${server}:9000`, `end of ${text}`);
     await sink.heard(`end of ${text}`);
@@ -61,7 +61,7 @@ test('loss is about as large as asked, either way, and ends', { skip }, async (t
   assert.equal(await arrived('other way'), 0);
 });
 
-test('a cut is silent or unplugs the host, a stream of requests shows how long it lasted', { skip }, async (t) => {
+test('a cut is silent or unplugs the host, and a series of requests measures its duration', { skip }, async (t) => {
   const { client, far, right } = await routed(t);
   await far.listenHttpSource(80);
   const stream = await RequestStream.start(client, `http://${server}/`, { everyMs: 20, timeoutMs: 300 });
@@ -89,7 +89,7 @@ test('a cut is silent or unplugs the host, a stream of requests shows how long i
   assert.equal(outageOf([{ at: 1, ms: 1, error: 'timeout' }], 0).ms, null);
 });
 
-test('a link of our own delays, jitters and loses datagrams, by its address or in the way', { skip }, async (t) => {
+test('a UDP link delays, jitters and drops datagrams, by its address or transparently', { skip }, async (t) => {
   const { client, middle, far } = await routed(t);
   const mirror = await UdpSocket.open(far, { port: 9000, mirror: true });
   const link = await UdpLink.start(middle, { target: `${server}:9000`, divert: 'left', delayMs: 60, jitterMs: 20 });

@@ -1,11 +1,11 @@
 import type { Namespace } from './netns.ts';
 
-/** `both` ways, or only what comes `in` from the cable, or only what goes `out` to it. */
+/** `both` directions, or only frames that come `in` from the cable, or only frames that go `out` to it. */
 export type LinkDirection = 'both' | 'in' | 'out';
 
 /**
- * One socket of a switch or router: the end of a cable that the host at the other end does not see. Cut it here, and the
- * host's own addresses and routes stay as they are.
+ * One port of a switch or router, at the end of a cable. A cut here leaves the addresses and routes of the host
+ * unchanged.
  */
 export class Link {
   readonly namespace: Namespace;
@@ -17,7 +17,7 @@ export class Link {
     this.interface = name;
   }
 
-  /** Drops this percentage of all frames, at random and without a word. */
+  /** Drops this percentage of all frames at random, silently. */
   async loss(percent: number, direction: LinkDirection = 'both'): Promise<void> {
     if (!(percent >= 0 && percent <= 100)) throw new Error(`${percent} percent`);
     const drop = percent === 100 ? 'drop' : `numgen random mod 1000 < ${Math.round(percent * 10)} drop`;
@@ -28,13 +28,13 @@ export class Link {
     this.#filtered = true;
   }
 
-  /** `silently`: frames vanish, nobody is told. `unplugged`: the other end loses its carrier. */
+  /** `silently`: frames vanish without a notice. `unplugged`: the other end loses its carrier. */
   async cut(how: 'silently' | 'unplugged' = 'silently'): Promise<void> {
     if (how === 'silently') return this.loss(100);
     await this.namespace.ip('link', 'set', this.interface, 'down');
   }
 
-  /** As new: plugged in, no loss. */
+  /** Restores the link: plugged in, no loss. */
   async restore(): Promise<void> {
     if (this.#filtered) await this.namespace.nft(this.#unfilter);
     this.#filtered = false;

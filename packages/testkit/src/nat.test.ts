@@ -44,7 +44,7 @@ async function seenByAll(socket: UdpSocket): Promise<string[]> {
   return seen;
 }
 
-/** Whether a datagram from a port outside that was never written to arrives inside. */
+/** Returns whether a datagram arrives inside from an outside port to which nothing was sent. */
 async function letsIn(outside: Host, socket: UdpSocket, external: string): Promise<boolean> {
   const stranger = await UdpSocket.open(outside, { address: '203.0.113.1' });
   const text = `from ${stranger.port}`;
@@ -75,7 +75,7 @@ test('symmetric: another external port for each destination address and port', {
   for (const external of seen) assert.equal(await letsIn(outside, socket, external), false);
 });
 
-test('filter none: everybody reaches an external port that is in use, and no other', { skip }, async (t) => {
+test('filter none: every host reaches an external port in use, and no other port', { skip }, async (t) => {
   const { nat, socket, outside } = await network(t, { filter: 'none' });
   assert.equal(await letsIn(outside, socket, `${wan}:${socket.port}`), false, 'nothing was sent yet');
   assert.deepEqual(await seenByAll(socket), Array(3).fill(`${wan}:${socket.port}`));
@@ -133,7 +133,7 @@ test('an unused mapping ends with its timeout', { skip }, async (t) => {
   await socket.send(`203.0.113.1:${far.port}`, 'once');
   const external = await far.heard('once');
   let count = 0;
-  // Every round waits longer than the last, since a datagram that gets through keeps the mapping alive.
+  // Every round waits longer than the last, because a forwarded datagram keeps the mapping alive.
   await until('the mapping to end', async () => {
     const silentMs = 400 * ++count;
     await holds(() => true, silentMs);
@@ -143,7 +143,7 @@ test('an unused mapping ends with its timeout', { skip }, async (t) => {
   assert.ok(count > 1, 'it was there at first');
 });
 
-test('what a NAT was is forgotten when it becomes another kind', { skip }, async (t) => {
+test('a NAT that changes its kind forgets its mappings', { skip }, async (t) => {
   const { nat, socket } = await network(t, { mapping: 'symmetric' });
   assert.equal(new Set(await seenByAll(socket)).size, 3);
   await nat.become({ mapping: 'endpoint-independent' });
@@ -151,7 +151,7 @@ test('what a NAT was is forgotten when it becomes another kind', { skip }, async
   await assert.rejects(nat.become({ mapping: 'symmetric', filter: 'none' }), /several owners/);
 });
 
-test('hairpinning is off unless asked for', { skip }, async (t) => {
+test('hairpinning is off by default', { skip }, async (t) => {
   for (const hairpin of [false, true]) {
     const { inside, socket } = await network(t, { filter: 'none', hairpin });
     const neighbour = await UdpSocket.open(inside, { address: '192.168.7.3' });
@@ -163,7 +163,7 @@ test('hairpinning is off unless asked for', { skip }, async (t) => {
   }
 });
 
-test('TCP goes out through the NAT and does not come in', { skip }, async (t) => {
+test('TCP connections go out through the NAT and do not come in', { skip }, async (t) => {
   const { nat, inside, outside } = await network(t, { mapping: 'address-dependent', filter: 'open' });
   await Promise.all([inside.listenTcp(80), outside.listenTcp(80)]);
   assert.equal(await inside.tcp('203.0.113.1', 80), 'ok');

@@ -1,8 +1,8 @@
 import type { Namespace } from './netns.ts';
 
 /**
- * How a NAT maps (RFC 4787 section 4.1): one external port of an inside port for all destinations, one per destination
- * address, or one per destination address and port, which is drawn at random (`symmetric`).
+ * Mapping behaviour of a NAT (RFC 4787 section 4.1). An inside port gets one external port for all destinations, one
+ * per destination address, or a random one per destination address and port (`symmetric`).
  */
 export type NatMapping = 'endpoint-independent' | 'address-dependent' | 'symmetric';
 
@@ -17,26 +17,28 @@ export type NatMapping = 'endpoint-independent' | 'address-dependent' | 'symmetr
  */
 export type NatFilter = 'dropped' | 'open' | 'none';
 
+/** Mapping and filtering of a NAT. */
 export interface NatBehaviour {
   readonly mapping: NatMapping;
   readonly filter: NatFilter;
 }
 
+/** Options of a NAT. */
 export interface NatOptions extends Partial<NatBehaviour> {
-  /** Names of the router's interfaces on either side; both are up and addressed. */
+  /** Names of the router's interfaces on both sides; both are up and have addresses. */
   readonly inside: string;
   readonly outside: string;
   /** IPv4 address of the outside interface with its prefix length. */
   readonly address: string;
-  /** Seconds until an unused mapping is forgotten: one that was never answered, and one that was. */
+  /** Seconds until an unused mapping expires: one without an answer, and one with an answer. */
   readonly timeouts?: { readonly fresh: number; readonly answered: number };
-  /** Whether hosts inside reach each other by the outside address (RFC 4787 section 6); needs `filter: 'none'`. */
+  /** Whether inside hosts reach each other by the outside address (RFC 4787 section 6); needs `filter: 'none'`. */
   readonly hairpin?: boolean;
 }
 
 /**
- * An IPv4 NAT of the kernel between two interfaces of a namespace. What comes in for UDP is told apart by ports as RFC
- * 4787 names the kinds; TCP is masqueraded in all of them.
+ * An IPv4 NAT of the kernel between two interfaces of a namespace. UDP mapping and filtering follow the kinds of RFC
+ * 4787; TCP is masqueraded in all of them.
  */
 export class Nat {
   readonly namespace: Namespace;
@@ -72,23 +74,23 @@ export class Nat {
     return this.#behaviour;
   }
 
-  /** Becomes another kind of NAT; what it knew is forgotten. */
+  /** Changes the kind of NAT and forgets all mappings. */
   async become(behaviour: Partial<NatBehaviour>): Promise<void> {
     this.#behaviour = checked({ ...this.#behaviour, ...behaviour }, this.#options);
     await this.rebind();
   }
 
-  /** Forgets every mapping; the next packet of each inside port goes out from another external port than before. */
+  /** Forgets every mapping. The next packet of each inside port gets another external port than before. */
   async rebind(): Promise<void> {
     this.#epoch = (this.#epoch % 15) + 1;
     await this.#load(`delete table ip ${table}\n`);
   }
 
-  /** Gets another outside address of the same network, with prefix length; what it knew is forgotten. */
+  /** Changes the outside address within the same network (with prefix length) and forgets all mappings. */
   async changeAddress(address: string): Promise<void> {
     const { namespace } = this;
     const { outside } = this.#options;
-    // Else the new address, a secondary one, would go with the old one.
+    // Otherwise the new address, a secondary one, would be removed with the old one.
     await namespace.sysctl(`net.ipv4.conf.${outside}.promote_secondaries`, 1);
     await namespace.ip('addr', 'add', address, 'dev', outside);
     await namespace.ip('addr', 'del', this.#address, 'dev', outside);
@@ -106,18 +108,18 @@ const table = 'lab_nat';
 function checked(behaviour: NatBehaviour, { hairpin = false }: NatOptions): NatBehaviour {
   const { mapping, filter } = behaviour;
   if (filter === 'none' && mapping !== 'endpoint-independent') {
-    throw new Error(`a NAT with ${mapping} mapping cannot let everybody in: one external port has several owners`);
+    throw new Error(`a NAT with ${mapping} mapping cannot accept every host: one external port has several owners`);
   }
   if (hairpin && filter !== 'none') throw new Error('hairpinning needs filter none');
   return behaviour;
 }
 
 /**
- * Linux keeps the source port where it can. So what makes a mapping depend on the destination address, or on the
- * generation of the NAT, is a change of the source port before connection tracking, undone behind it: bits of the port
- * are flipped, which no two ports or addresses share, and the kernel's own ways with collisions stay as they are.
- * The highest bit stays, so ephemeral ports and WireGuard's usual one remain above 32767.
- * A conntrack zone per generation is what forgets.
+ * Returns the rules of the NAT. Linux keeps the source port if it can. The rules therefore change the source port
+ * before connection tracking, by destination address and generation, and restore it after. They flip bits of the port,
+ * so no two ports or addresses share a value. Linux still resolves collisions itself. The highest bit stays, so
+ * ephemeral ports and WireGuard's usual port remain above 32767. Each generation has its own conntrack zone, which
+ * forgets earlier mappings.
  */
 function ruleset({ mapping, filter }: NatBehaviour, options: NatOptions, address: string, epoch: number): string {
   const { inside, outside, timeouts, hairpin = false } = options;

@@ -4,7 +4,7 @@ import { accessSync, constants } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import type { Cleanup } from './cleanup.ts';
 
-/** Why network-namespace tests cannot run here, or null when they can. */
+/** Returns why network-namespace tests cannot run here, or null when they can. */
 export function whyNoNamespaces(): string | null {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root for network namespaces';
@@ -17,8 +17,8 @@ export function whyNoNamespaces(): string | null {
 }
 
 /**
- * Runs a program and returns its output; the error carries what it said. The program has a session of its own, so that a
- * Ctrl-C in the terminal reaches us alone and not the command that is cleaning up.
+ * Runs a program and returns its output; an error contains the output. The program has its own session, so a Ctrl-C in
+ * the terminal does not interrupt a clean-up command.
  */
 export async function exec(file: string, args: readonly string[]): Promise<string> {
   const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
@@ -31,13 +31,13 @@ export async function exec(file: string, args: readonly string[]): Promise<strin
   return stdout;
 }
 
-/** Short unique text for names of namespaces and interfaces, so that tests can run side by side. */
+/** Returns a short unique text for names of namespaces and interfaces, so that tests can run in parallel. */
 export const uniqueTag = (): string => randomBytes(3).toString('hex');
 
-/** Ends what still runs in a namespace, which would keep it alive, and removes it. */
+/** Ends all processes of a namespace, which would keep it alive, and removes it. */
 export async function removeNamespace(name: string): Promise<void> {
   const pids = async () => (await exec('ip', ['netns', 'pids', name])).split('\n').filter((line) => line !== '');
-  // What was starting at this moment shows up in the next round.
+  // The next round finds processes that were starting.
   for (let left = await pids(), round = 0; left.length > 0 && round < 50; left = await pids(), round++) {
     for (const pid of left) end(Number(pid));
   }
@@ -48,11 +48,11 @@ function end(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It ended by itself meanwhile.
+    // The process ended in the meantime.
   }
 }
 
-/** A network namespace of the test's own, removed with the cleanup. */
+/** A network namespace of a test; the cleanup removes it. */
 export class Namespace {
   readonly name: string;
 
@@ -63,7 +63,7 @@ export class Namespace {
   static async create(name: string, cleanup: Cleanup): Promise<Namespace> {
     cleanup.check();
     const made = exec('ip', ['netns', 'add', name]);
-    // Registered before it is there: a program may be stopped at this moment.
+    // Registered before its creation, because the program may be stopped at any moment.
     cleanup.add(async () => {
       if (
         await made.then(
@@ -97,14 +97,14 @@ export class Namespace {
   }
 }
 
-/** One end of a cable: where it is plugged in, its interface name, its addresses with prefix length. */
+/** One end of a cable: its namespace, its interface name, and its addresses with prefix length. */
 export interface CableEnd {
   readonly namespace: Namespace;
   readonly interface: string;
   readonly addresses: readonly string[];
 }
 
-/** A veth pair between two namespaces, up and addressed. */
+/** Creates a veth pair between two namespaces, up and with addresses. */
 export async function cable(a: CableEnd, b: CableEnd): Promise<void> {
   await a.namespace.ip(
     'link',

@@ -4,9 +4,8 @@ import { uniqueTag } from './netns.ts';
 import { patienceMs, until } from './wait.ts';
 
 /**
- * HTTP requests that a host sends one after another, each on a new connection, without waiting for the one before. With a
- * server of `Host.listenHttpSource` the answer names the address that the request came from, which tells the gateways apart
- * where they masquerade.
+ * A series of HTTP requests of a host, each on a new connection, without waiting for the previous one. A server of
+ * `Host.listenHttpSource` answers with the source address, which tells masquerading gateways apart.
  */
 export class RequestStream {
   readonly #host: Host;
@@ -28,12 +27,12 @@ export class RequestStream {
     return new RequestStream(host, id);
   }
 
-  /** All that have ended so far, in the order in which they ended. */
+  /** All finished requests, in the order of their end. */
   async samples(): Promise<readonly RequestSample[]> {
     return this.#keep((await this.#host.call({ op: 'requests-take', id: this.#id })) as RequestSample[]);
   }
 
-  /** Waits for the first answer to a request that began at `since` or later; only one with `body`, if it is given. */
+  /** Waits for the first answer to a request started at `since` or later, with the given `body` if any. */
   async answered(since: number, body?: string, timeoutMs = patienceMs): Promise<RequestSample> {
     const good = (sample: RequestSample) =>
       sample.at >= since && sample.body !== undefined && (body === undefined || sample.body === body);
@@ -46,7 +45,7 @@ export class RequestStream {
     );
   }
 
-  /** Ends it, waits for those on their way, and returns all. */
+  /** Stops the series, waits for outstanding requests, and returns all. */
   async stop(): Promise<readonly RequestSample[]> {
     return this.#keep((await this.#host.call({ op: 'requests-stop', id: this.#id })) as RequestSample[]);
   }
@@ -57,14 +56,17 @@ export class RequestStream {
   }
 }
 
+/** An outage in a series of requests. */
 export interface Outage {
-  /** Requests that began within the outage and got no answer. */
+  /** Requests started during the outage that got no answer. */
   readonly failed: number;
-  /** From `since` until the first answer after the last failure came; 0 when nothing failed, null when none came any more. */
+  /**
+   * Time from `since` to the first answer after the last failure; 0 without a failure, null when no answer followed.
+   */
   readonly ms: number | null;
 }
 
-/** What an event at `since` cost: everything from there until answers come again for good. */
+/** Returns the outage that an event at `since` caused, until answers return for good. */
 export function outageOf(samples: readonly RequestSample[], since: number): Outage {
   const after = samples.filter(({ at }) => at >= since).sort((a, b) => a.at - b.at);
   const failures = after.filter(({ body }) => body === undefined);

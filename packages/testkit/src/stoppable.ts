@@ -3,8 +3,8 @@ import { exitCodeOf, type Program, stopRequested } from '@sallyport/signals';
 import { cleanUpEverything } from './cleanup.ts';
 
 /**
- * Runs a program that uses the clean-ups of this package, and returns its exit code. When it is asked to stop, it cleans up
- * first; further signals do not disturb that.
+ * Runs a program that uses the clean-ups of this package, and returns its exit code. A stop request runs the clean-ups
+ * first; further signals do not interrupt them.
  */
 export async function runStoppable(program: Program, work: () => Promise<number>): Promise<number> {
   const stopped = stopRequested(program, { closedOutput: 'stop', write: (text) => writeSync(2, text), left });

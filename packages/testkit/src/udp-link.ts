@@ -2,14 +2,15 @@ import type { Host } from './host.ts';
 import type { LinkCounts, LinkWeather } from './host-links.ts';
 import { uniqueTag } from './netns.ts';
 
+/** Options of a UdpLink. */
 export interface UdpLinkOptions extends Partial<LinkWeather> {
-  /** `address:port` that datagrams are passed on to. */
+  /** `address:port` of the target. */
   readonly target: string;
-  /** Where the link listens; any port of any address by default. */
+  /** Address on which the link listens; by default any port of any address. */
   readonly listen?: string;
   /**
-   * Interface of the host, a router, by which senders reach the target: what comes in there for the target goes through the
-   * link unasked, and answers come back under the target's name. Flows that are there already stay as they are.
+   * Interface of the router by which senders reach the target. Traffic from it to the target passes through the link
+   * transparently, and answers keep the target's address. Existing flows stay unchanged.
    */
   readonly divert?: string;
   readonly seed?: number;
@@ -18,8 +19,8 @@ export interface UdpLinkOptions extends Partial<LinkWeather> {
 const fair: LinkWeather = { delayMs: 0, jitterMs: 0, lossPercent: 0 };
 
 /**
- * Delay, jitter and loss for UDP where the kernel has no netem: a forwarder in a host. The target sees the host's address,
- * and one port of it for each sender. Delays are each way. With jitter, datagrams overtake each other.
+ * Adds delay, jitter and loss to UDP where the kernel has no netem: a forwarder in a host. The target sees the host's
+ * address and one port for each sender. Delays are each way. With jitter, datagrams overtake each other.
  */
 export class UdpLink {
   readonly port: number;
@@ -51,7 +52,7 @@ export class UdpLink {
     return link;
   }
 
-  /** Changes what is named, from the next datagram on. */
+  /** Changes the given settings for following datagrams. */
   async weather(change: Partial<LinkWeather>): Promise<void> {
     this.#weather = { ...this.#weather, ...change };
     await this.#host.call({ op: 'link-weather', id: this.#id, weather: this.#weather });

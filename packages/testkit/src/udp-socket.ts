@@ -3,7 +3,7 @@ import type { Received } from './host-sockets.ts';
 import { uniqueTag } from './netns.ts';
 import { until } from './wait.ts';
 
-/** One UDP socket of a host, driven from the test: what it sends, and everything that came to it. */
+/** One UDP socket of a host, driven by the test, with all received datagrams. */
 export class UdpSocket {
   readonly port: number;
   readonly #host: Host;
@@ -15,7 +15,7 @@ export class UdpSocket {
     this.port = port;
   }
 
-  /** A mirror answers every datagram with the address and port it came from. */
+  /** Makes the socket answer every datagram with its source address and port. */
   static async open(
     host: Host,
     { address = '0.0.0.0', port = 0, mirror = false }: { address?: string; port?: number; mirror?: boolean } = {},
@@ -34,13 +34,13 @@ export class UdpSocket {
     return this.#host.call({ op: 'socket-inbox', id: this.#id }) as Promise<Received[]>;
   }
 
-  /** Waits for a datagram with this text and returns from where it came. */
+  /** Waits for a datagram with this text and returns its source. */
   heard(text: string, timeoutMs = 2000): Promise<string> {
     const find = async () => (await this.inbox()).find((received) => received.text === text)?.from;
     return until(`a datagram "${text}"`, find, { timeoutMs, everyMs: 10 });
   }
 
-  /** What a mirror at `to` sees of this socket: the external address and port of the way there. */
+  /** Returns the source address and port of this socket as a mirror at `to` sees them. */
   async seenBy(to: string, timeoutMs = 2000): Promise<string> {
     const before = (await this.inbox()).length;
     await this.send(to);

@@ -1,10 +1,10 @@
 /**
- * How long a test waits for what must happen. Only a failing test waits so long, so it is generous: on a busy machine
- * everything takes many times longer.
+ * Timeout of a wait in a test. Only a failing test waits this long. It is generous, because a busy machine is many
+ * times slower.
  */
 export const patienceMs = 60_000;
 
-/** Polls until `probe` gives something other than null, undefined or false; throws with `what` after `timeoutMs`. */
+/** Polls until `probe` returns something other than null, undefined or false; throws with `what` after `timeoutMs`. */
 export async function until<T>(
   what: string,
   probe: () => T | Promise<T>,
@@ -25,7 +25,10 @@ export async function until<T>(
   }
 }
 
-/** True when `probe` stays true for `forMs`; false as soon as it is not. For "nothing happens" with a bounded watch. */
+/**
+ * Returns true when `probe` stays true for `forMs`, and false as soon as it does not. Use it to check that nothing
+ * happens.
+ */
 export async function holds(probe: () => boolean | Promise<boolean>, forMs: number, everyMs = 50): Promise<boolean> {
   const end = performance.now() + forMs;
   while (performance.now() < end) {
