@@ -10,6 +10,7 @@ export interface PageFlags {
   readonly limit?: string;
   readonly offset?: string;
   readonly sort?: string;
+  readonly search?: string;
 }
 
 const PAGE = 100;
@@ -24,11 +25,12 @@ export async function listAll<N extends PagedOperation>(
   flags: PageFlags = {},
   filter: Readonly<Record<string, string>> = {},
 ): Promise<Answer<ResponseBody<N>>> {
-  const { limit, offset, sort } = flags;
-  if (limit !== undefined || offset !== undefined) return api.call(name, { query: { limit, offset, sort, ...filter } });
+  const { limit, offset, sort, search: q } = flags;
+  if (limit !== undefined || offset !== undefined)
+    return api.call(name, { query: { limit, offset, sort, q, ...filter } });
   const pages: Answer<ResponseBody<N>>[] = [];
   for (;;) {
-    const query = { limit: String(PAGE), offset: String(pages.length * PAGE), sort, ...filter };
+    const query = { limit: String(PAGE), offset: String(pages.length * PAGE), sort, q, ...filter };
     const page = await api.call(name, { query });
     pages.push(page);
     const { hasNext, data } = page.body as Page;

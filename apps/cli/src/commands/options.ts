@@ -18,7 +18,8 @@ export function pages(command: Command): Command {
   return command
     .option('--limit <n>', 'list one page of this size instead of everything')
     .option('--offset <n>', 'skip this many first (with --limit)')
-    .option('--sort <fields>', 'field, -field, field:asc or field:desc, joined by commas');
+    .option('--sort <fields>', 'field, -field, field:asc or field:desc, joined by commas')
+    .option('--search <words>', 'only what shows every one of these words: name, addresses, id and the like');
 }
 
 /** Creates an option that takes one of several words, in any letter case. */

@@ -20,10 +20,24 @@ export function compare(
     case 'nin':
       return sql`${ref} not in (${sql.join(values)})`;
     case 'ilike':
-      return sql`${ref} glob ${globOf(value)}`;
+      return sql`${ref} glob ${globOf(value, '%')}`;
     default:
       return sql`${ref} ${sql.raw(signs[operator])} ${value}`;
   }
+}
+
+/** Tests whether each of the words is a part of one of the columns, whatever the letter case. */
+export function mentions(columns: readonly (string | Expression<unknown>)[], words: readonly string[]) {
+  const refs = columns.map((column) => (typeof column === 'string' ? sql.ref(column) : column));
+  const has = (word: string) =>
+    sql.join(
+      refs.map((ref) => sql`${ref} glob ${`*${globOf(word)}*`}`),
+      sql` or `,
+    );
+  return sql<SqlBool>`(${sql.join(
+    words.map((word) => sql`(${has(word)})`),
+    sql` and `,
+  )})`;
 }
 
 /** Tests whether a column has one of the values that a query of one column finds. */
@@ -37,12 +51,12 @@ export const isNotAmong = (column: string, rows: Expression<unknown>): RawBuilde
 const signs = { eq: '=', ne: '<>', gt: '>', gte: '>=', lt: '<', lte: '<=' } as const;
 
 /**
- * Returns a pattern with `%` as a pattern of SQLite's GLOB with both cases of every letter. LIKE knows the case of
- * ASCII letters only.
+ * Returns a pattern as one of SQLite's GLOB with both cases of every letter. LIKE knows the case of ASCII letters only.
+ * `anyText` is the character that stands for any text.
  */
-function globOf(pattern: string): string {
+function globOf(pattern: string, anyText?: string): string {
   return Array.from(pattern, (character) => {
-    if (character === '%') return '*';
+    if (character === anyText) return '*';
     if ('*?['.includes(character)) return `[${character}]`;
     const cases = [...new Set([character, character.toLowerCase(), character.toUpperCase()])];
     const single = cases.filter((variant) => [...variant].length === 1);

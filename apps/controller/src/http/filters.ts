@@ -44,6 +44,46 @@ export function positive(operator: FilterOperator): { readonly operator: FilterO
   return { operator, opposite: false };
 }
 
+/** Tests a text by a filter, as `compare` does it in the database. */
+export function fits(text: string, { operator, values }: Pick<Filter<string>, 'operator' | 'values'>): boolean {
+  const [value = ''] = values;
+  const order = Buffer.compare(Buffer.from(text), Buffer.from(value));
+  switch (operator) {
+    case 'in':
+      return values.includes(text);
+    case 'nin':
+      return !values.includes(text);
+    case 'ilike':
+      return isLike(text.toLowerCase(), value.toLowerCase().split('%'));
+    default:
+      return signs[operator](order);
+  }
+}
+
+const signs = {
+  eq: (order: number) => order === 0,
+  ne: (order: number) => order !== 0,
+  gt: (order: number) => order > 0,
+  gte: (order: number) => order >= 0,
+  lt: (order: number) => order < 0,
+  lte: (order: number) => order <= 0,
+};
+
+/** Tests whether a text consists of the parts in order, with any text between them. */
+function isLike(text: string, parts: readonly string[]): boolean {
+  const [first = '', ...rest] = parts;
+  const last = rest.pop();
+  if (last === undefined) return text === first;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of rest) {
+    const found = text.indexOf(part, at);
+    if (found === -1) return false;
+    at = found + part.length;
+  }
+  return text.length - last.length >= at && text.endsWith(last);
+}
+
 type Name<F extends string> = Pick<Filter<F>, 'field' | 'operator'>;
 
 function parseName<F extends string>(

@@ -35,7 +35,7 @@ export function sortOrder<C extends string>(
   columns: Readonly<Record<string, C>>,
 ): readonly Order<C>[] {
   return sort.map((text) => {
-    const match = /^(-?)(\w+)(?::(asc|desc))?$/.exec(text);
+    const match = /^(-?)([\w.]+)(?::(asc|desc))?$/.exec(text);
     const [, minus, field = '', direction] = match ?? [];
     const column = Object.hasOwn(columns, field) ? columns[field] : undefined;
     if (column === undefined || (minus === '-' && direction !== undefined))

@@ -120,10 +120,25 @@ export const count = <T extends z.ZodType>(schema: T) =>
 /** Returns the schema of a whole number in a query, within bounds. */
 export const wholeNumber = (least: 0 | 1) => z.int().min(least).max(999_999_999_999_999);
 
+/** Most words of a text that lists are searched for. */
+const mostWords = 10;
+
+/** Text that a list is searched for. */
+export const searchText = z
+  .string()
+  .max(200)
+  .refine((given) => wordsOf(given).length <= mostWords, `must have at most ${mostWords} words`)
+  .optional()
+  .describe('Words that each entry shows somewhere: name, addresses, id and the like; letter case does not count');
+
+/** Returns the words of a search. */
+export const wordsOf = (given: string): string[] => [...new Set(given.split(/\s+/).filter(Boolean))];
+
 /** Query of paged lists. `sort` is repeated or comma-joined, each `field`, `-field`, `field:asc` or `field:desc`. */
 export const pageQuery = (sortFields: readonly string[]) => {
-  const fields = sortFields.join('|');
+  const fields = sortFields.join('|').replaceAll('.', '[.]');
   return {
+    q: searchText,
     limit: count(wholeNumber(1).default(10)).describe('Page size; more than 100 is taken as 100'),
     offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
     sort: z

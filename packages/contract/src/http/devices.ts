@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { bounded } from '../bounds.ts';
 import { isWireguardKey, wireguardKeyForm } from '../wireguard-key.ts';
-import { id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { type Filters, id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 
 /** State of a device: connected, not connected, or deactivated. */
 export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
@@ -129,10 +129,32 @@ export type Device = z.infer<typeof Device>;
 export const DevicePage = paginated(Device).meta({ id: 'DevicePage' });
 
 /** Fields that lists of devices can be sorted by. */
-export const deviceSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
+export const deviceSortFields = [
+  'id',
+  'name',
+  'createdAt',
+  'updatedAt',
+  'status',
+  'kind',
+  'lastConnection',
+  'user.email',
+  'appVersion',
+] as const;
 
-/** Query of the list of devices. */
-export const deviceQuery = z.strictObject(pageQuery(deviceSortFields));
+/** Query of the list of devices. `filter[...]` parameters are read apart. */
+export const deviceQuery = bounded(z.looseObject(pageQuery(deviceSortFields)), 100, 'has too many parameters');
+
+/** Fields that lists of devices can be filtered by. A device without an owner has an empty `user.email`. */
+export const deviceFilters = {
+  id: 'id',
+  name: 'text',
+  status: deviceStatus.options,
+  kind: deviceKind.options,
+  'user.id': 'id',
+  'user.email': 'text',
+  'entryGateway.id': 'id',
+  appVersion: 'text',
+} as const satisfies Filters;
 
 /** Query of the configuration of a device. */
 export const deviceConfigurationQuery = z.strictObject({

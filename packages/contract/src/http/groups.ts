@@ -55,7 +55,7 @@ export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'use
 export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
 
 /** `filter[...]` parameters are read apart. */
-export const groupSortFields = ['id', 'name', 'createdAt', 'updatedAt'] as const;
+export const groupSortFields = ['id', 'name', 'createdAt', 'updatedAt', 'maxDevices'] as const;
 
 /** Query of the list of groups. */
 export const groupQuery = bounded(z.looseObject(pageQuery(groupSortFields)), 100, 'has too many parameters');

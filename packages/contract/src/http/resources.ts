@@ -129,6 +129,8 @@ export const LoadBalancing = z
   })
   .meta({ id: 'LoadBalancing' });
 
+const resourceStatus = z.enum(['ONLINE', 'OFFLINE']);
+
 /** A resource as answers carry it. */
 export const Resource = z
   .object({
@@ -138,7 +140,7 @@ export const Resource = z
     name: z.string(),
     type: accessType,
     loadBalancingMode,
-    status: z.enum(['ONLINE', 'OFFLINE']).optional().describe('Left out while no gateway is attached'),
+    status: resourceStatus.optional().describe('Left out while no gateway is attached'),
     unreachableReason: z.string().optional().describe('Why nobody can reach it, whatever policies say'),
     description: z.string().optional(),
     addresses: z.array(Address),
@@ -162,7 +164,7 @@ export const resourceReadOnly = [
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 
 /** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
-export const resourceSortFields = ['id', 'name'] as const;
+export const resourceSortFields = ['id', 'name', 'type', 'createdAt', 'updatedAt'] as const;
 
 /** Query of the list of resources. */
 export const resourceQuery = bounded(z.looseObject(pageQuery(resourceSortFields)), 100, 'has too many parameters');
@@ -172,6 +174,7 @@ export const resourceFilters = {
   id: 'id',
   name: 'text',
   type: accessType.options,
+  status: resourceStatus.options,
   'gateways.id': 'id',
   'policies.id': 'id',
   'addresses.protocols.id': 'id',

@@ -247,6 +247,6 @@ test('devices are listed in pages, in the order asked for', async (t) => {
     hasNext: true,
     hasPrevious: true,
   });
-  await assertRefused(app, ['GET', `${path}?sort=status`], 400, 'invalid_request', ['query/sort']);
-  await assertRefused(app, ['GET', `${path}?filter[name]=a`], 400, 'invalid_request', ['query/filter[name]']);
+  await assertRefused(app, ['GET', `${path}?sort=posture`], 400, 'invalid_request', ['query/sort']);
+  await assertRefused(app, ['GET', `${path}?filter[posture]=a`], 400, 'invalid_request', ['query/filter[posture]']);
 });

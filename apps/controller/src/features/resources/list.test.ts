@@ -14,6 +14,8 @@ interface Known {
   readonly 'policies.id': readonly string[];
   readonly name: string;
   readonly type: string;
+  /** Empty without a gateway. */
+  readonly status: string;
 }
 
 /** Resources with all kinds of relations, and those of another tenant that must never show up. */
@@ -36,6 +38,7 @@ async function world(t: TestContext): Promise<{ app: TestApp; all: readonly Know
       id,
       name,
       type,
+      status: attached.length === 0 ? '' : 'OFFLINE',
       'addresses.protocols.id': ids(used),
       'gateways.id': ids(attached),
       'policies.id': [],
@@ -102,7 +105,9 @@ function fits(resource: Known, { field, operator, values }: Condition): boolean 
 const patterns = ['%', 'web', '%EB%', '%eb%', 'w_b', '%Ä%', '%äP%', 'zoË', '%*', 'x?y', '%[B]', 'x%Y', '', '%1%'];
 
 const valuesOf = (all: readonly Known[], { field, operator }: Pick<Condition, 'field' | 'operator'>): string[] =>
-  operator === 'ilike' && field === 'name' ? patterns : [...new Set(all.flatMap((resource) => resource[field]))];
+  operator === 'ilike' && field === 'name'
+    ? patterns
+    : [...new Set(field === 'status' ? resourceFilters.status : all.flatMap((resource) => resource[field]))];
 
 const names = (Object.keys(resourceFilters) as Condition['field'][]).flatMap((field) =>
   filterOperators.map((operator) => ({ field, operator })),
@@ -211,7 +216,7 @@ test('unknown fields, operators, values and parameters are refused by name', asy
   await refused('filter[gateways.id][ne]=', 'filter[gateways.id][ne]');
   await refused(`filter[name][ilike]=${'a'.repeat(201)}`, 'filter[name][ilike]');
   await refused('colour=red', 'colour');
-  await refused('sort=type', 'sort');
+  await refused('sort=status', 'sort');
   await refused('sort=-name:asc', 'sort');
   await refused('sort=toString', 'sort');
   await refused('limit=0', 'limit');

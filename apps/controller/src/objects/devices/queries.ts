@@ -1,14 +1,17 @@
-import type { Device, deviceSortFields, Input } from '@sallyport/contract';
+import type { Device, Input } from '@sallyport/contract';
 import type { Channel } from '../../channel/types.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import { searchWords } from '../../http/search.ts';
 import type { Whereabouts } from '../../runtime/whereabouts.ts';
 import { gatewayNames } from '../gateways/facts.ts';
 import { deviceUsers } from '../users/queries.ts';
+import { deviceFilters } from './filters.ts';
+import { pageOfDevices, type ShownRow, sortColumns } from './page.ts';
 import { devicePaths, gatewaysOnPaths } from './paths.ts';
-import { type DeviceRow, findDevice, findDevices, pageOfDevices } from './store.ts';
-import { deviceView } from './views.ts';
+import { type DeviceRow, findDevice, findDevices } from './store.ts';
+import { deviceView, lastSeen, statusOf } from './views.ts';
 
 /** What the queries of devices need. */
 export interface DeviceQueryDeps {
@@ -16,13 +19,6 @@ export interface DeviceQueryDeps {
   readonly channel: Pick<Channel, 'deviceLastHandshake' | 'presence' | 'paths'>;
   readonly whereabouts: Pick<Whereabouts, 'of'>;
 }
-
-const sortColumns = {
-  id: 'id',
-  name: 'name',
-  createdAt: 'created_at',
-  updatedAt: 'updated_at',
-} as const satisfies Record<(typeof deviceSortFields)[number], string>;
 
 /** Makes the queries that answer with devices and their owners. */
 export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
@@ -47,6 +43,10 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       }),
     );
   };
+  const shown = (row: ShownRow) => {
+    const facts = { presence: channel.presence(row.id), handshake: channel.deviceLastHandshake(row.id), now: now() };
+    return { status: statusOf(row, facts), lastSeen: lastSeen(row, facts) };
+  };
   return {
     /** One device, with its paths, and its version. */
     get: async (db: Scoped, id: string): Promise<{ body: Device; version: number }> => {
@@ -58,9 +58,11 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       const paths = devicePaths(reports, await gatewayNames(db, gatewaysOnPaths(reports)));
       return { body: { ...body, paths }, version: row.version };
     },
-    list: async (db: Scoped, query: Input<'listDevices'>['query']) => {
-      const page = pageOf(query);
-      const { rows, total } = await pageOfDevices(db, sortOrder(query.sort, sortColumns), page);
+    /** A page of the devices that fit the filters. */
+    list: async (db: Scoped, { limit, offset, sort, q, ...rest }: Input<'listDevices'>['query']) => {
+      const page = pageOf({ limit, offset });
+      const list = { words: searchWords(q), filters: deviceFilters(rest), sort: sortOrder(sort, sortColumns), page };
+      const { rows, total } = await pageOfDevices(db, list, shown);
       return envelope(await views(db, rows), total, page);
     },
     /** Devices by id. Unknown ids are left out. */

@@ -2,13 +2,9 @@ import { chunks, selectIn } from '../../db/chunks.ts';
 import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
-import type { Order, Page } from '../../http/paging.ts';
 
 /** A device as the database holds it. */
 export type DeviceRow = Row<'devices'>;
-
-/** Columns that lists of devices are sorted by. */
-export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
 
 /** Returns a device; undefined when there is none with this id. */
 export const findDevice = (db: Scoped, id: string): Promise<DeviceRow | undefined> =>
@@ -26,22 +22,6 @@ export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
 export async function devicesThrough(db: Scoped, gateway: string): Promise<string[]> {
   const rows = await db.selectFrom('devices').select('id').where('entry_gateway_id', '=', gateway).execute();
   return rows.map(({ id }) => id);
-}
-
-/** A page of the devices, in the order asked for and then in that of their creation, and how many there are. */
-export async function pageOfDevices(db: Scoped, sort: readonly Order<SortColumn>[], { limit, offset }: Page) {
-  const rows = await sort
-    .reduce((query, { column, direction }) => query.orderBy(column, direction), db.selectFrom('devices').selectAll())
-    .orderBy('created_at')
-    .orderBy('id')
-    .limit(limit)
-    .offset(offset)
-    .execute();
-  const { total } = await db
-    .selectFrom('devices')
-    .select((eb) => eb.fn.countAll<number>().as('total'))
-    .executeTakeFirstOrThrow();
-  return { rows, total };
 }
 
 /** Returns whether a device or gateway of the tenant has the WireGuard key. */

@@ -22,10 +22,10 @@ export interface DeviceFacts {
 
 /** Returns a device in the form of answers. */
 export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
-  const { handshake, location, owner } = facts;
+  const { location, owner } = facts;
   const { sourceIp, country } = location;
   const posture = postureOf(row);
-  const lastConnection = Math.max(handshake ?? 0, row.last_connection ?? 0, facts.presence.lastSeen ?? 0);
+  const lastConnection = lastSeen(row, facts);
   return {
     id: row.id,
     createdAt: iso(row.created_at),
@@ -57,7 +57,15 @@ function wayOf(row: DeviceRow, { presence, entryGateway }: DeviceFacts): Partial
   return { kind: 'NATIVE', connected: presence.connected, agent: { version, hostname, os, kernel } };
 }
 
-function statusOf(row: DeviceRow, { handshake, presence, now }: DeviceFacts): Device['status'] {
+/** Returns when a device was last connected, epoch milliseconds; 0 when it never was. */
+export const lastSeen = (row: Pick<DeviceRow, 'last_connection'>, facts: Pick<DeviceFacts, 'handshake' | 'presence'>) =>
+  Math.max(facts.handshake ?? 0, row.last_connection ?? 0, facts.presence.lastSeen ?? 0);
+
+/** Returns the status as shown. */
+export function statusOf(
+  row: Pick<DeviceRow, 'active'>,
+  { handshake, presence, now }: Pick<DeviceFacts, 'handshake' | 'presence' | 'now'>,
+): Device['status'] {
   if (row.active !== 1) return 'Deactivated';
   if (presence.connected) return 'Online';
   return handshake !== null && now - handshake <= onlineMs ? 'Online' : 'Offline';

@@ -1,5 +1,5 @@
 import { groupFilters as fields } from '@sallyport/contract';
-import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
+import { compare, isAmong, isNotAmong, mentions } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
@@ -12,10 +12,13 @@ export type GroupFilter = Filter<FilterField>;
 export const groupFilters = (parameters: Readonly<Record<string, unknown>>): GroupFilter[] =>
   readFilters(parameters, fields);
 
-/** Groups that fit every filter. */
-export function matching(db: Scoped, filters: readonly GroupFilter[]) {
-  return filters.reduce((query, filter) => query.where(condition(db, filter)), db.selectFrom('groups'));
+/** Groups that have every word and fit every filter. */
+export function matching(db: Scoped, words: readonly string[], filters: readonly GroupFilter[]) {
+  const found = filters.reduce((query, filter) => query.where(condition(db, filter)), db.selectFrom('groups'));
+  return words.length === 0 ? found : found.where(mentions(searched, words));
 }
+
+const searched = ['groups.name', 'groups.description', 'groups.id'];
 
 function condition(db: Scoped, { field, operator, values }: GroupFilter) {
   if (field === 'id' || field === 'name') return compare(`groups.${field}`, operator, values);

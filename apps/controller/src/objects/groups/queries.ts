@@ -2,6 +2,7 @@ import type { Group, groupSortFields, Input } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import { searchWords } from '../../http/search.ts';
 import { rolesById, rolesOfGroups } from '../roles/queries.ts';
 import { groupFilters } from './filters.ts';
 import { findGroup, findGroups, type GroupRow, membersOf, pageOfGroups } from './store.ts';
@@ -15,6 +16,7 @@ const sortColumns = {
   name: 'name',
   createdAt: 'created_at',
   updatedAt: 'updated_at',
+  maxDevices: 'max_devices',
 } as const satisfies Record<(typeof groupSortFields)[number], string>;
 
 /** One group and its version. */
@@ -26,9 +28,10 @@ export async function getGroup(db: Scoped, id: string): Promise<{ body: Group; v
 }
 
 /** A page of the groups that fit the filters. */
-export async function listGroups(db: Scoped, { limit, offset, sort, ...rest }: Input<'listGroups'>['query']) {
+export async function listGroups(db: Scoped, { limit, offset, sort, q, ...rest }: Input<'listGroups'>['query']) {
   const page = pageOf({ limit, offset });
-  const { rows, total } = await pageOfGroups(db, groupFilters(rest), sortOrder(sort, sortColumns), page);
+  const order = sortOrder(sort, sortColumns);
+  const { rows, total } = await pageOfGroups(db, searchWords(q), groupFilters(rest), order, page);
   return envelope(await views(db, rows), total, page);
 }
 

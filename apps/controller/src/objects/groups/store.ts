@@ -9,7 +9,7 @@ import { type GroupFilter, matching } from './filters.ts';
 export type GroupRow = Row<'groups'>;
 
 /** Columns that lists of groups are sorted by. */
-export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at';
+export type SortColumn = 'id' | 'name' | 'created_at' | 'updated_at' | 'max_devices';
 
 /** Device limit per member of a group that sets no other. */
 export const defaultMaxDevices = 5;
@@ -33,11 +33,12 @@ export const findSamlDefaultGroup = (db: Scoped): Promise<GroupRow> =>
 /** A page of the groups, in the order asked for and then in that of their creation, and how many there are. */
 export async function pageOfGroups(
   db: Scoped,
+  words: readonly string[],
   filters: readonly GroupFilter[],
   sort: readonly Order<SortColumn>[],
   { limit, offset }: Page,
 ) {
-  const found = matching(db, filters);
+  const found = matching(db, words, filters);
   const rows = await sort
     .reduce((query, { column, direction }) => query.orderBy(`groups.${column}`, direction), found.selectAll('groups'))
     .orderBy('groups.created_at')

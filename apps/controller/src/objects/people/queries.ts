@@ -2,6 +2,7 @@ import type { Device, Input, User } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
 import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import { searchWords } from '../../http/search.ts';
 import type { DeviceQueries } from '../devices/queries.ts';
 import { findGroups } from '../groups/queries.ts';
 import { existingRole, rolesById, rolesOfGroups } from '../roles/queries.ts';
@@ -64,10 +65,10 @@ export function createPeopleQueries({ now, devices }: PeopleQueryDeps) {
       );
     },
     /** A page of the users who fit the filters. */
-    list: async (db: Scoped, { limit, offset, sort, ...rest }: Input<'listUsers'>['query']) => {
+    list: async (db: Scoped, { limit, offset, sort, q, ...rest }: Input<'listUsers'>['query']) => {
       const page = pageOf({ limit, offset });
       const order = sortOrder(sort, sortColumns);
-      const { rows, total } = await pageOfUsers(db, userFilters(rest), order, page, now());
+      const { rows, total } = await pageOfUsers(db, searchWords(q), userFilters(rest), order, page, now());
       return envelope(await views(db, rows), total, page);
     },
     /** Users who have a role of their own; with `groups`, those too who have it through a group. */

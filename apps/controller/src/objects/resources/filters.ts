@@ -1,6 +1,7 @@
 import { type FilterOperator, resourceFilters as fields } from '@sallyport/contract';
-import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
+import { compare, isAmong, isNotAmong, mentions } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
+import { resourceAddresses } from '../../db/shown-columns.ts';
 import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
 type FilterField = keyof typeof fields;
@@ -13,14 +14,23 @@ export const resourceFilters = (parameters: Readonly<Record<string, unknown>>): 
   readFilters(parameters, fields);
 
 /**
- * Returns a query for the resources that fit every filter. A filter on gateways, policies or protocols asks for one
+ * Returns a query for the resources that have every word and fit every filter but those on the status, which no column
+ * holds. A filter on gateways, policies or protocols asks for one
  * that fits; `ne` and `nin` are the opposite of `eq` and `in`.
  */
-export function matching(db: Scoped, filters: readonly ResourceFilter[]) {
-  return filters.reduce((query, filter) => query.where(condition(db, filter)), db.selectFrom('resources'));
+export function matching(db: Scoped, words: readonly string[], filters: readonly ResourceFilter[]) {
+  const found = filters.reduce(
+    (query, { field, ...filter }) => (field === 'status' ? query : query.where(condition(db, { field, ...filter }))),
+    db.selectFrom('resources'),
+  );
+  return words.length === 0 ? found : found.where(mentions(searched, words));
 }
 
-function condition(db: Scoped, { field, operator, values }: ResourceFilter) {
+const searched = ['resources.name', 'resources.description', 'resources.id', resourceAddresses];
+
+type StoredField = Exclude<FilterField, 'status'>;
+
+function condition(db: Scoped, { field, operator, values }: Filter<StoredField>) {
   if (field === 'id' || field === 'name' || field === 'type') return compare(`resources.${field}`, operator, values);
   const { operator: found, opposite } = positive(operator);
   const rows = resourcesWith(db, field, found, values);
@@ -28,7 +38,7 @@ function condition(db: Scoped, { field, operator, values }: ResourceFilter) {
 }
 
 /** Returns a query for the ids of resources with a related object that fits. */
-function resourcesWith(db: Scoped, field: FilterField, operator: FilterOperator, values: readonly string[]) {
+function resourcesWith(db: Scoped, field: StoredField, operator: FilterOperator, values: readonly string[]) {
   if (field === 'gateways.id')
     return db
       .selectFrom('resource_gateways')

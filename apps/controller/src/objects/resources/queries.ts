@@ -1,10 +1,12 @@
 import type { Address, Gateway, Resource, resourceSortFields } from '@sallyport/contract';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
+import { fits } from '../../http/filters.ts';
 import { envelope, type Page, pageOf, sortOrder } from '../../http/paging.ts';
+import { searchWords } from '../../http/search.ts';
 import type { GatewayQueries } from '../gateways/queries.ts';
 import { protocolsById } from '../protocols/queries.ts';
-import { matching, resourceFilters } from './filters.ts';
+import { matching, type ResourceFilter, resourceFilters } from './filters.ts';
 import {
   type AddressParts,
   allAddresses,
@@ -14,12 +16,22 @@ import {
   type ResourceRow,
   withParts,
 } from './store.ts';
-import { addressView, type NestedResource, nestedResourceView, resourceView } from './views.ts';
+import { addressView, type NestedResource, nestedResourceView, resourceView, statusOf } from './views.ts';
 
 /** Query of a list: the page, the order, and filters under names of their own. */
-type ListQuery = Page & { readonly sort: readonly string[]; readonly [parameter: string]: unknown };
+type ListQuery = Page & {
+  readonly sort: readonly string[];
+  readonly q?: string | undefined;
+  readonly [parameter: string]: unknown;
+};
 
-const sortColumns = { id: 'id', name: 'name' } as const satisfies Record<(typeof resourceSortFields)[number], string>;
+const sortColumns = {
+  id: 'id',
+  name: 'name',
+  type: 'type',
+  createdAt: 'created_at',
+  updatedAt: 'updated_at',
+} as const satisfies Record<(typeof resourceSortFields)[number], string>;
 
 /** Makes the queries that answer with resources, their protocols and gateways. */
 export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) {
@@ -28,6 +40,15 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
     const protocols = await protocolsById(db, usedProtocols(resources.flatMap(({ addresses }) => addresses)));
     const attached = await gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
     return resources.map((resource) => resourceView(resource, protocols, attached));
+  };
+
+  /** Rows whose status fits. A resource that no gateway carries has the status ''. */
+  const withStatus = async (db: Scoped, rows: readonly ResourceRow[], filters: readonly ResourceFilter[]) => {
+    const resources = await withParts(db, rows);
+    const attached = await gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
+    return resources
+      .filter((resource) => filters.every((filter) => fits(statusOf(resource, attached) ?? '', filter)))
+      .map(({ row }) => row);
   };
 
   const get = async (db: Scoped, id: string): Promise<{ body: Resource; version: number }> => {
@@ -41,19 +62,23 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
     /** One resource and its version. */
     get,
     /** A page of the resources that fit the filters. */
-    list: async (db: Scoped, { limit, offset, sort, ...rest }: ListQuery) => {
+    list: async (db: Scoped, { limit, offset, sort, q, ...rest }: ListQuery) => {
       const page = pageOf({ limit, offset });
-      const found = matching(db, resourceFilters(rest));
-      const rows = await sortOrder(sort, sortColumns)
+      const filters = resourceFilters(rest);
+      const found = matching(db, searchWords(q), filters);
+      const ordered = sortOrder(sort, sortColumns)
         .reduce(
           (query, { column, direction }) => query.orderBy(`resources.${column}`, direction),
           found.selectAll('resources'),
         )
         .orderBy('resources.created_at')
-        .orderBy('resources.id')
-        .limit(page.limit)
-        .offset(page.offset)
-        .execute();
+        .orderBy('resources.id');
+      const onStatus = filters.filter(({ field }) => field === 'status');
+      if (onStatus.length > 0) {
+        const rows = await withStatus(db, await ordered.execute(), onStatus);
+        return envelope(await views(db, rows.slice(page.offset, page.offset + page.limit)), rows.length, page);
+      }
+      const rows = await ordered.limit(page.limit).offset(page.offset).execute();
       const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
       return envelope(await views(db, rows), total, page);
     },

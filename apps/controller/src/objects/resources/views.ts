@@ -18,21 +18,25 @@ export type NestedResource = NonNullable<Policy['resources']>[number];
 /**
  * Returns a resource in the form of answers. It is ONLINE when a gateway is online and enforces one of its addresses.
  */
-export function resourceView(
-  { row, addresses, gateways }: ResourceParts,
-  protocols: Protocols,
-  known: Gateways,
-): Resource {
+export function resourceView(resource: ResourceParts, protocols: Protocols, known: Gateways): Resource {
+  const { row, addresses, gateways } = resource;
+  const status = statusOf(resource, known);
   const reason = unreachableReason(row.type, addresses, gateways);
-  const enforced = addresses.some(({ address }) => isIpText(address));
-  const attached = gateways.flatMap((id) => known.get(id) ?? []);
   return {
     ...nestedResourceView(row),
-    ...(attached.length === 0 ? {} : { status: enforced && attached.some(isOnline) ? 'ONLINE' : 'OFFLINE' }),
+    ...(status === undefined ? {} : { status }),
     ...(reason === null ? {} : { unreachableReason: reason }),
     addresses: addresses.map((address) => addressView(address, row.type, protocols)),
-    gateways: attached,
+    gateways: gateways.flatMap((id) => known.get(id) ?? []),
   };
+}
+
+/** Returns the status as shown; undefined while no gateway is attached. */
+export function statusOf({ addresses, gateways }: ResourceParts, known: Gateways): Resource['status'] {
+  const attached = gateways.flatMap((id) => known.get(id) ?? []);
+  if (attached.length === 0) return undefined;
+  const enforced = addresses.some(({ address }) => isIpText(address));
+  return enforced && attached.some(isOnline) ? 'ONLINE' : 'OFFLINE';
 }
 
 /** Returns an address in the form of answers. */

@@ -1,5 +1,5 @@
 import { type FilterOperator, userFilters as fields } from '@sallyport/contract';
-import { compare, isAmong, isNotAmong } from '../../db/compare.ts';
+import { compare, isAmong, isNotAmong, mentions } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { type Filter, positive, readFilters } from '../../http/filters.ts';
 import { statusIn } from './status.ts';
@@ -13,10 +13,13 @@ export type UserFilter = Filter<FilterField>;
 export const userFilters = (parameters: Readonly<Record<string, unknown>>): UserFilter[] =>
   readFilters(parameters, fields);
 
-/** Users who fit every filter. A text that a user does not have is empty; addresses have no letter case. */
-export function matching(db: Scoped, filters: readonly UserFilter[], now: number) {
-  return filters.reduce((query, filter) => narrow(db, query, filter, now), db.selectFrom('users'));
+/** Users who have every word and fit every filter. A text that a user does not have is empty; addresses have no letter case. */
+export function matching(db: Scoped, words: readonly string[], filters: readonly UserFilter[], now: number) {
+  const found = filters.reduce((query, filter) => narrow(db, query, filter, now), db.selectFrom('users'));
+  return words.length === 0 ? found : found.where(mentions(searched, words));
 }
+
+const searched = ['users.email_key', 'users.first_name', 'users.last_name', 'users.department', 'users.id'];
 
 type UserQuery = ReturnType<typeof allUsers>;
 const allUsers = (db: Scoped) => db.selectFrom('users');

@@ -66,12 +66,13 @@ export type SortColumn = (typeof sortColumns)[keyof typeof sortColumns];
 /** A page of the users, in the order asked for and then in that of their creation, and how many there are. */
 export async function pageOfUsers(
   db: Scoped,
+  words: readonly string[],
   filters: readonly UserFilter[],
   sort: readonly Order<SortColumn>[],
   { limit, offset }: Page,
   now: number,
 ) {
-  const found = matching(db, filters, now);
+  const found = matching(db, words, filters, now);
   const rows = await sort
     .reduce((query, order) => orderBy(query, order, now), found.selectAll('users'))
     .orderBy('users.created_at')
