@@ -6,8 +6,6 @@ import {
   addressClassOf,
   allowedIpsOf,
   closesAt,
-  egressOf,
-  firewallDeviceOf,
   firewallSettingsOf,
   gatewayOf,
   isInternet,
@@ -17,9 +15,7 @@ import {
   memberAddresses,
   overlayBlock,
   type PeerSource,
-  peerGatewayOf,
   prefixOf,
-  siteOf,
   type TunnelItem,
 } from './wanted.ts';
 
@@ -73,10 +69,10 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
   const come = changes.flatMap(({ after }) => (after === null ? [] : [after]));
   return {
     upsert: {
-      devices: ofKind(come, 'device').map(firewallDeviceOf),
-      sites: ofKind(come, 'site').map(siteOf),
-      gateways: ofKind(come, 'peer').map(peerGatewayOf),
-      egress: ofKind(come, 'egress').map(egressOf),
+      devices: ofKind(come, 'device'),
+      sites: ofKind(come, 'site'),
+      gateways: ofKind(come, 'peer'),
+      egress: ofKind(come, 'egress'),
       classes: ofKind(come, 'class').map(addressClassOf),
       profiles: ofKind(come, 'profile'),
       bundles: ofKind(come, 'bundle'),

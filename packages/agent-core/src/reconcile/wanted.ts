@@ -3,12 +3,10 @@ import type {
   ClassItem,
   ClientItem,
   DeviceItem,
-  EgressItem,
   GatewayItem,
   PeerItem,
   RelayItem,
   RouteItem,
-  SiteItem,
   StateItem,
 } from '@sallyport/contract/channel';
 import { publicClass } from '@sallyport/contract/channel';
@@ -64,16 +62,16 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   for (const item of isOpen(gateway) ? items.values() : []) {
     switch (item.kind) {
       case 'device':
-        devices.set(item.id, firewallDeviceOf(item));
+        devices.set(item.id, item);
         break;
       case 'site':
-        sites.set(item.id, siteOf(item));
+        sites.set(item.id, item);
         break;
       case 'peer':
-        gateways.set(item.id, peerGatewayOf(item));
+        gateways.set(item.id, item);
         break;
       case 'egress':
-        egress.set(item.id, egressOf(item));
+        egress.set(item.id, item);
         break;
       case 'class':
         classes.set(item.id, addressClassOf(item));
@@ -309,26 +307,6 @@ export function allowedIpsOf(item: TunnelItem): string[] {
 /** Prefix of a route as WireGuard shows it. */
 export function prefixOf(route: RouteItem): string {
   return withLength(route.id);
-}
-
-/** Returns what the firewall needs of another gateway. */
-export function peerGatewayOf({ id, addresses, expiresAt }: PeerItem): PeerGateway {
-  return { id, addresses, expiresAt };
-}
-
-/** Returns what the firewall needs of an egress item. */
-export function egressOf({ id, sources, destinations, expiresAt }: EgressItem): Egress {
-  return { id, sources, destinations, expiresAt };
-}
-
-/** Returns what the firewall needs of a device. */
-export function firewallDeviceOf({ id, addresses, profile, expiresAt }: DeviceItem): FirewallDevice {
-  return { id, addresses, profile, expiresAt };
-}
-
-/** Returns what the firewall needs of a site. */
-export function siteOf({ id, prefixes, profile, expiresAt }: SiteItem): Site {
-  return { id, prefixes, profile, expiresAt };
 }
 
 /** Returns what the firewall needs of a class of addresses. The public class is marked as the internet. */
