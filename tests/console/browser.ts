@@ -12,11 +12,14 @@ const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((
 export const noBrowser: string | false =
   executablePath === undefined ? 'Chromium is missing: apt-get install -y chromium' : false;
 
-/** Starts Chromium without a window. Ends with the test. */
-export async function openBrowser(t: Pick<TestContext, 'after'>): Promise<Browser> {
+/** Starts Chromium without a window. Ends with the test. `inside`: names the program that starts the one given. */
+export async function openBrowser(
+  t: Pick<TestContext, 'after'>,
+  inside: (program: string) => string = (program) => program,
+): Promise<Browser> {
   const args = ['--disable-background-networking', '--disable-component-update', '--no-first-run'];
   const sandbox = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
-  const browser = await chromium.launch({ executablePath: executablePath ?? '', args: [...args, ...sandbox] });
+  const browser = await chromium.launch({ executablePath: inside(executablePath ?? ''), args: [...args, ...sandbox] });
   t.after(() => browser.close());
   return browser;
 }
@@ -31,10 +34,14 @@ export interface Console {
   readonly key: string;
 }
 
-export async function startConsole(t: Pick<TestContext, 'after'>): Promise<Console> {
+/** `prefix`: a program that runs the controller, with its arguments. */
+export async function startConsole(
+  t: Pick<TestContext, 'after'>,
+  { prefix = [] }: { prefix?: readonly string[] } = {},
+): Promise<Console> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-console-'));
   t.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const controller = await ControllerProcess.start(t, dataDir);
+  const controller = await ControllerProcess.start(t, dataDir, [], {}, prefix);
   const setUpLink = /Set-up +(http\S+)/.exec(controller.stdout)?.[1];
   const key = controller.printedKey;
   if (setUpLink === undefined || key === null)

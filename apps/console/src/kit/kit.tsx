@@ -45,6 +45,7 @@ export function Field({
   ...rest
 }: ComponentProps<'input'> & { label: string; hint?: ReactNode; error?: string | undefined }) {
   const id = useId();
+  const explained = error !== undefined || hint !== undefined;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
@@ -52,13 +53,15 @@ export function Field({
         id={id}
         className={`input ${className}`}
         aria-invalid={error !== undefined || undefined}
-        aria-describedby={`${id}-about`}
+        aria-describedby={explained ? `${id}-about` : undefined}
         {...rest}
       />
-      <div id={`${id}-about`}>
-        {error !== undefined && <p className="error">{error}</p>}
-        {hint !== undefined && <p className="hint">{hint}</p>}
-      </div>
+      {explained && (
+        <div id={`${id}-about`}>
+          {error !== undefined && <p className="error">{error}</p>}
+          {hint !== undefined && <p className="hint">{hint}</p>}
+        </div>
+      )}
     </div>
   );
 }
@@ -288,7 +291,7 @@ export function Table<T>({
           {rows.map((row) => (
             <tr key={keyOf(row)} aria-current={current === keyOf(row) || undefined}>
               {columns.map(({ head, cell, end }) => (
-                <td key={head} className={end ? 'end num' : undefined}>
+                <td key={head} className={end ? 'end num' : undefined} data-head={head}>
                   {cell(row)}
                 </td>
               ))}

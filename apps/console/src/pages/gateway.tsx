@@ -175,7 +175,7 @@ function Resources({ gateway }: { gateway: Gateway }) {
   );
 }
 
-/** How to run the gateway on a host. The token goes in by prompt, so that it stands in no process list. */
+/** How to run the gateway on a host. The token goes in by standard input, so that it stands in no process list. */
 function Deploy({ gateway }: { gateway: Gateway }) {
   const [token, setToken] = useState<string | null>(null);
   const reveal = async () => {
@@ -192,7 +192,7 @@ function Deploy({ gateway }: { gateway: Gateway }) {
         <h2 id="deploy">{gateway.status === 'PENDING' ? 'Start it on a host' : 'Move it to another host'}</h2>
       </header>
       <div className="body stack">
-        <p>Run this on the host, in a checkout of Sallyport. It asks for the token.</p>
+        <p>Run this on the host, in a checkout of Sallyport. Then paste the token there and press Enter.</p>
         <code className="codeblock">{line}</code>
         <div className="row">
           <Copy text={line} label="Copy line" />

@@ -34,7 +34,7 @@ export function PoliciesPage() {
     ids.splice(to, 0, ...ids.splice(from, 1));
     setWrite({
       title: `Move ${policy.name} ${by === -1 ? 'up' : 'down'}`,
-      method: 'PUT',
+      method: 'PATCH',
       path: '/tenants/policies/reorder',
       body: { type, policies: ids },
       verb: 'Move policy',

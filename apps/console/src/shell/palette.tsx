@@ -44,19 +44,26 @@ function Finder({ onClose }: { onClose: () => void }) {
       <Field
         label="Name, e-mail address or id"
         value={text}
+        role="combobox"
+        aria-expanded="true"
+        aria-controls="found"
+        aria-activedescendant={found.length === 0 ? undefined : `found-${at}`}
+        autoComplete="off"
         autoFocus
         onChange={(event) => {
           setText(event.target.value);
           setAt(0);
         }}
       />
-      <div className="palette-list" role="listbox" aria-label="Found">
+      <div className="palette-list" id="found" role="listbox" aria-label="Found">
         {found.map((one, i) => (
           <PageLink
             key={`${one.kind} ${one.to} ${one.text}`}
             to={one.to}
             {...(one.search === undefined ? {} : { search: one.search })}
+            id={`found-${i}`}
             role="option"
+            tabIndex={-1}
             aria-selected={i === at}
             onClick={onClose}
           >
@@ -64,8 +71,8 @@ function Finder({ onClose }: { onClose: () => void }) {
             <span className="muted small">{one.kind}</span>
           </PageLink>
         ))}
-        {found.length === 0 && <p className="muted">Nothing has this name.</p>}
       </div>
+      {found.length === 0 && <p className="muted">Nothing has this name.</p>}
     </search>
   );
 }

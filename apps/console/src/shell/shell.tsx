@@ -1,6 +1,6 @@
 import type { Me } from '@sallyport/contract';
 import { Navigate, Outlet, useLocation } from '@tanstack/react-router';
-import { useEffect, useState } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { type Live, useLive } from '../data/live.ts';
 import { mayAudit, mayRead, mayWrite, queryClient, useMe } from '../data/queries.ts';
@@ -76,7 +76,7 @@ export function Shell() {
   if (!mayRead(me) && !pathname.endsWith('/my')) return <Navigate to={'/my' as never} />;
   return (
     <MeContext value={me}>
-      <a className="visually-hidden" href="#main">
+      <a className="visually-hidden skip" href="#main">
         Skip to the page
       </a>
       <div className="shell">
@@ -111,7 +111,7 @@ function Rail({ me }: { me: Me }) {
             <ul>
               {items.map(({ to, text, icon }) => (
                 <li key={to}>
-                  <NavLink to={to} current={pathname.startsWith(to)}>
+                  <NavLink to={to} text={text} current={pathname.startsWith(to)}>
                     {icons[icon]}
                     <span>{text}</span>
                   </NavLink>
@@ -125,9 +125,14 @@ function Rail({ me }: { me: Me }) {
   );
 }
 
-function NavLink({ to, current, children }: { to: string; current: boolean; children: React.ReactNode }) {
+function NavLink({
+  to,
+  text,
+  current,
+  children,
+}: Pick<Area, 'to' | 'text'> & { current: boolean; children: ReactNode }) {
   return (
-    <PageLink to={to} className="item" aria-current={current ? 'page' : undefined}>
+    <PageLink to={to} className="item" title={text} aria-current={current ? 'page' : undefined}>
       {children}
     </PageLink>
   );

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { operations } from '@sallyport/contract';
+
+/*
+ * The console names method and path beside the operation, so that its bundle does not carry the table of operations. This
+ * test compares the two.
+ */
+const folder = fileURLToPath(new URL('../../apps/console/src', import.meta.url));
+const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.tsx?$/.test(name))
+  .map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }));
+
+/** Makes `/tenants/gateways/${id}?x=y` and `/tenants/gateways/{id}` the same. */
+const shape = (path: string): string =>
+  path
+    .split('?')[0]
+    ?.replaceAll(/\$\{[^}]*\}/g, '*')
+    .replaceAll(/\{[^}]*\}/g, '*') ?? '';
+
+test('every call of the console has the method and the path of its operation', () => {
+  const called = /call<'(\w+)'>\(\s*'(\w+)',\s*['`]([^'`]+)['`]/g;
+  const read = /(?:get<'(\w+)'>\(|useRead<'(\w+)'>\(\s*'[\w-]+',)\s*['`]([^'`]+)['`]/g;
+  const calls = sources.flatMap(({ name, text }) => [
+    ...[...text.matchAll(called)].map(([, operation = '', method, path = '']) => ({ name, operation, method, path })),
+    ...[...text.matchAll(read)].map(([, a, b, path = '']) => ({ name, operation: a ?? b ?? '', method: 'GET', path })),
+  ]);
+  assert.ok(calls.length > 40, `only ${calls.length} calls were found`);
+  const known = operations as unknown as Record<string, { method: string; path: string } | undefined>;
+  const wrong = calls.filter(({ operation, method, path }) => {
+    const { method: right, path: at = '' } = known[operation] ?? {};
+    // The last part may be chosen at run time, such as `reactivate`.
+    return right !== method || !new RegExp(`^${shape(path).replaceAll('*', '[^/]+')}$`).test(shape(at));
+  });
+  assert.deepEqual(wrong, []);
+});
+
+test('every planned write of the console is an operation that can be tried', () => {
+  const planned = /method: '(\w+)',\s*path(?:: ['`]([^'`]+)['`])?,/g;
+  const writes = sources.flatMap(({ name, text }) =>
+    [...text.matchAll(planned)].map(([, method, path = '/tenants/gateways/{id}']) => ({ name, method, path })),
+  );
+  assert.ok(writes.length > 7, `only ${writes.length} were found`);
+  const tryable = Object.values(operations as Record<string, { method: string; path: string; dryRun?: boolean }>)
+    .filter(({ dryRun }) => dryRun === true)
+    .map(({ method, path }) => `${method} ${shape(path)}`);
+  const wrong = writes.filter(({ method, path }) => !tryable.includes(`${method} ${shape(path)}`));
+  assert.deepEqual(wrong, []);
+});
