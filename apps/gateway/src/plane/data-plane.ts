@@ -214,10 +214,11 @@ export class DataPlane {
       );
     }
     const settled = this.#settled;
-    const now = this.#options.now();
     await this.#device.open();
     this.#firewall.setFacts(await this.#host.facts(this.#options.interface));
-    const { found, drift } = await this.#firewall.load(items, gateway.overlay, { leaseUntil, now, retimed });
+    const now = this.#options.now();
+    const timing = { leaseUntil, now: this.#options.now, retimed };
+    const { found, drift } = await this.#firewall.load(items, gateway.overlay, timing);
     const wireguard = await this.#loadDevice(items);
     const host = await this.#host.up(hostStateOf(gateway, items, this.#options.interface));
     await this.#checkPath();
@@ -233,8 +234,8 @@ export class DataPlane {
     if (plan === null || gateway === null) return this.#load(items, leaseUntil);
     if (plan.host && this.#firewall.setFacts(await this.#host.facts(this.#options.interface)))
       return this.#load(items, leaseUntil);
-    const now = this.#options.now();
     await this.#device.open();
+    const now = this.#options.now();
     let drift: readonly string[];
     try {
       drift = await this.#firewall.change(plan.firewall, items, now);

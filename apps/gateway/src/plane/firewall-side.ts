@@ -64,21 +64,25 @@ export class FirewallSide {
   async load(
     items: Items,
     overlay: Overlay,
-    { leaseUntil, now, retimed }: { readonly leaseUntil: number; readonly now: number; readonly retimed: boolean },
+    {
+      leaseUntil,
+      now,
+      retimed,
+    }: { readonly leaseUntil: number; readonly now: () => number; readonly retimed: boolean },
   ): Promise<{ found: FoundFirewall; drift: readonly string[] }> {
     const known = retimed ? null : this.#items;
     const plan = known === null ? null : planChange(differences(known, items), items, leaseUntil, restingPeer);
     if (plan === null || !sameOverlay(this.#overlay, overlay)) {
-      await this.#replace(items, overlay, leaseUntil, now);
-      return { found: await this.#open(overlay).readBack(now), drift: [] };
+      await this.#replace(items, overlay, leaseUntil, now());
+      return { found: await this.#open(overlay).readBack(now()), drift: [] };
     }
     const settings = { ...plan.firewall.settings, ...this.#facts };
-    const drift = await this.change({ ...plan.firewall, settings }, items, now);
+    const drift = await this.change({ ...plan.firewall, settings }, items, now());
     const firewall = this.#open(overlay);
-    const found = await firewall.readBack(now);
+    const found = await firewall.readBack(now());
     if (found.differences.length === 0) return { found, drift };
-    await this.#replace(items, overlay, leaseUntil, now);
-    return { found: await firewall.readBack(now), drift: found.differences };
+    await this.#replace(items, overlay, leaseUntil, now());
+    return { found: await firewall.readBack(now()), drift: found.differences };
   }
 
   /** Returns a sentence if others had changed the table: the kernel refused the change, and all of it was brought back. */

@@ -61,6 +61,26 @@ describe('model', () => {
     );
   });
 
+  it('sets its timeouts again, after a load and after a change, for a kernel that took the text late', () => {
+    fc.assert(
+      fc.property(state, delta, (first, change) => {
+        const model = new FirewallModel(OPTIONS);
+        const kernel = new Emulator();
+        const late = (text: string | null, at: number) => {
+          if (text !== null) kernel.commit(text, at + 3_000);
+          const again = model.retime(at + 3_000);
+          if (again !== null) kernel.commit(again, at + 3_000);
+        };
+        late(model.load(first, 0, null).swap, 0);
+        for (const now of [3_000, 6_000, 9_000]) checkDecisions(kernel, first, now);
+        const wanted = applyDelta(first, change);
+        late(model.change(change, 10_000), 10_000);
+        for (const now of [13_000, 16_000, 19_000]) checkDecisions(kernel, wanted, now);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('has nothing to do for what is there already', () => {
     fc.assert(
       fc.property(state, (wanted) => {

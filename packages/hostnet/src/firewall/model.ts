@@ -28,6 +28,8 @@ export class FirewallModel {
   #tables: Tables;
   #sound = false;
   #touched: readonly TouchedMap[] = [];
+  /** Whether the last text filled all maps. */
+  #filled = false;
 
   constructor(options: FirewallOptions) {
     tableName(options.interface);
@@ -66,6 +68,7 @@ export class FirewallModel {
     this.#tables.counters.takeChanges();
     for (const map of Object.values(this.#tables.maps)) map.takeChanges();
     this.#touched = [];
+    this.#filled = true;
     this.#sound = true;
     return loadTexts(this.options, this.settings, this.#tables, existing, now);
   }
@@ -91,6 +94,29 @@ export class FirewallModel {
     const switched = switchSettings(this.options, this.#tables.generation, before, this.settings);
     lines.push(...switched);
     return lines.length === 0 ? null : `${lines.join('\n')}\n`;
+  }
+
+  /** Text that sets all timeouts of the last text again, as of `now`. Null: it set none. */
+  retime(now: number): string | null {
+    const table = `inet ${tableName(this.options.interface)}`;
+    const lines = this.#lastSet().flatMap(({ map, changes }) => renderChanges(table, map, changes, now));
+    return lines.length === 0 ? null : `${lines.join('\n')}\n`;
+  }
+
+  #lastSet(): TouchedMap[] {
+    const all = Object.values(this.#tables.maps).filter(({ timed }) => timed);
+    const touched = this.#filled
+      ? all.map((map) => ({ map, elements: [...map.current] }))
+      : this.#touched.map(({ map, changes }) => ({
+          map,
+          elements: changes.map(({ key, after }) => [key, after] as const),
+        }));
+    return touched.map(({ map, elements }) => ({
+      map,
+      changes: elements.flatMap(([key, element]) =>
+        element?.expiresAt == null ? [] : [{ key, before: element, after: element }],
+      ),
+    }));
   }
 
   /** Withdraws everything touched before it inserts anything, so that an address can move from one item to another. */
@@ -152,6 +178,7 @@ export class FirewallModel {
     this.#touched = Object.values(this.#tables.maps)
       .map((map) => ({ map, changes: map.takeChanges() }))
       .filter(({ changes }) => changes.length > 0);
+    this.#filled = false;
     for (const { map, changes } of this.#touched) lines.push(...renderChanges(table, map, changes, now));
     for (const { key } of counters.filter(({ before }) => before)) lines.push(`delete counter ${table} ${key}`);
     return lines;

@@ -205,6 +205,23 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await net.gateway.call('hostUp', HOST);
   });
 
+  it('ends a limit on time, however long the change had to wait', async () => {
+    const now = Date.now();
+    const end = now + 3_600_000;
+    const alice = { id: 'alice', addresses: [ALICE.v4, ALICE.v6], profile: 'staff', expiresAt: end };
+    const before = Array.from({ length: 20 }, () => load());
+    await Promise.all([...before, net.gateway.call('change', { upsert: { devices: [alice] } }, now)]);
+    const listed = Date.now();
+    const table = await net.gateway.exec('nft', 'list', 'table', 'inet', 'sallyport_sp0');
+    const [, expires = ''] = /100\.64\.0\.2 timeout \S+ expires (\w+)/.exec(table) ?? [];
+    const units = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 };
+    const parts = [...expires.matchAll(/(\d+)(ms|[hms])/g)];
+    const left = parts.reduce((sum, [, count, unit]) => sum + Number(count) * units[unit as keyof typeof units], 0);
+    assert.notEqual(left, 0, table);
+    assert.ok(listed + left - end < (listed - now) / 2, `${listed + left - end} ms late after ${listed - now} ms`);
+    await load();
+  });
+
   it('closes on time with no process of ours', async () => {
     const now = Date.now();
     const state = exampleState(now);

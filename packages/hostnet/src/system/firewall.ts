@@ -16,6 +16,7 @@ import type { FirewallState } from '../types.ts';
 import { readInventory, readListing } from './nft-json.ts';
 import { readPassed } from './passed-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
+import { type Clock, catchUp, clockFrom } from './timing.ts';
 import { followProbes } from './trace.ts';
 import type { ForeignChange, Watch } from './watch.ts';
 import { watchTable } from './watch.ts';
@@ -65,7 +66,8 @@ export class Firewall {
 
   /** Makes the table say this state, whatever it held; loses no packet and no count. Throws HostNetError. */
   load(state: FirewallState, now: number): Promise<void> {
-    return this.#enqueue(async () => this.#commitLoad(this.#model.load(state, now, await this.#inventory())));
+    const clock = clockFrom(now);
+    return this.#enqueue(() => this.#commitLoad(clock, (at, existing) => this.#model.load(state, at, existing)));
   }
 
   /**
@@ -73,14 +75,17 @@ export class Firewall {
    * Throws `invalid-state` if the delta contradicts the state: then `load` must follow.
    */
   change(delta: FirewallDelta, now: number): Promise<ChangeResult> {
+    const clock = clockFrom(now);
     return this.#enqueue(async () => {
-      const text = this.#model.change(delta, now);
+      const at = clock();
+      const text = this.#model.change(delta, at);
       if (this.#inStep) {
         if (text === null) return 'unchanged';
         if (/^flush chain /m.test(text)) this.#rules = null;
-        if (await this.#commit(text)) return 'changed';
+        if (await this.#commit(text)) await this.#catchUp(clock, at);
+        if (this.#inStep) return 'changed';
       }
-      await this.#commitLoad(this.#model.reload(now, await this.#inventory()));
+      await this.#commitLoad(clock, (later, existing) => this.#model.reload(later, existing));
       return 'reloaded';
     });
   }
@@ -209,12 +214,24 @@ export class Firewall {
     throw failure('nft', result);
   }
 
-  async #commitLoad({ prepare, swap, cleanup, replace }: LoadTexts): Promise<void> {
+  async #commitLoad(clock: Clock, render: (now: number, existing: Inventory | null) => LoadTexts): Promise<void> {
+    const existing = await this.#inventory();
+    const at = clock();
+    const { prepare, swap, cleanup, replace } = render(at, existing);
     this.#rules = null;
     let swapped = true;
     for (const text of [prepare, swap, cleanup]) if (text !== null) swapped &&= await this.#commit(text);
     if (!swapped) await this.#mustCommit(replace);
+    await this.#catchUp(clock, at);
     this.#rules = readListing(await this.#listTable('-jt')).rules;
+  }
+
+  /** The time that the kernel and the queue took must not be added to any limit. */
+  #catchUp(clock: Clock, rendered: number): Promise<void> {
+    return catchUp(clock, rendered, async (now) => {
+      const text = this.#model.retime(now);
+      return text !== null && this.#commit(text);
+    });
   }
 
   async #commit(text: string): Promise<boolean> {

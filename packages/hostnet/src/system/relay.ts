@@ -6,6 +6,7 @@ import type { RelayPair } from '../types.ts';
 import { readChains } from './foreign.ts';
 import { type RelayListing, readRelay } from './relay-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
+import { type Clock, clockFrom } from './timing.ts';
 
 /** What a pair has forwarded in the kernel since it was first there. */
 export interface RelayCount {
@@ -39,9 +40,10 @@ export class RelayTable {
    * contradict each other.
    */
   apply(pairs: readonly RelayPair[], now: number): Promise<ReadonlySet<string>> {
+    const clock = clockFrom(now);
     return this.#enqueue(async () => {
-      const wanted = relayContent(pairs, now);
-      if (!(await this.#carryOver(wanted, now))) await this.#load(wanted, now);
+      const wanted = relayContent(pairs, clock());
+      if (!(await this.#carryOver(wanted, clock()))) await this.#load(wanted, clock);
       return wanted.ids;
     });
   }
@@ -109,14 +111,14 @@ export class RelayTable {
   }
 
   /** Builds on what an earlier process left, so that nothing is lost meanwhile; if that does not do, on nothing. */
-  async #load(wanted: RelayContent, now: number): Promise<void> {
+  async #load(wanted: RelayContent, clock: Clock): Promise<void> {
     this.#held = null;
     // Undefined: it is there, and makes no sense.
     const found = await list(this.#name, '-j').catch(() => undefined);
     if (found === null && wanted.ids.size === 0) return;
-    const empty = relayContent([], now);
+    const empty = relayContent([], clock());
     const change = (before: RelayContent): string => {
-      return relayRuleset(this.#table) + (relayChange(this.#table, before, wanted, now) ?? '');
+      return relayRuleset(this.#table) + (relayChange(this.#table, before, wanted, clock()) ?? '');
     };
     const built = found !== undefined && (await run('nft', ['-f', '-'], change(found?.content ?? empty))).code === 0;
     if (!built) {
