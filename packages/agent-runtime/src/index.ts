@@ -7,7 +7,7 @@ export { agentOptionsOf, type Enrolment, readEnrolment } from './enrolment.ts';
 export { AgentError, type Failure, failureOf, stackOf, UsageError } from './failure.ts';
 export { deviceDrift, type PeerDrift } from './host/device-drift.ts';
 export { type FollowedHost, HostFollower } from './host/host-follower.ts';
-export { emptyDevice, TunnelDevice, type TunnelDeviceOptions } from './host/tunnel-device.ts';
+export { emptyDevice, removalOptions, TunnelDevice, type TunnelDeviceOptions } from './host/tunnel-device.ts';
 export { createLog, type Log, type LogFields, type LogLevel, logLevels } from './log.ts';
 export { Mutex } from './mutex.ts';
 export { natOf, type Sighting } from './nat.ts';

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -6,11 +5,11 @@ import {
   lockAgent,
   lockHolder,
   readSavedHost,
+  removalOptions,
   StateDirectory,
   stateAccess,
 } from '@sallyport/agent-runtime';
 import type { ClientHostState } from '@sallyport/hostnet';
-import { privateKeyFrom } from '@sallyport/wireguard';
 import { defaultInterface } from '../arguments.ts';
 import { CommandError } from '../failure.ts';
 import { LocalConnection } from '../local/client.ts';
@@ -57,13 +56,8 @@ export async function downClient(
 /** Removes the tunnel of an interface and returns the undone items. */
 export function undoTunnel(name: string, directory: StateDirectory, endpoints: EndpointMemory): Promise<string[]> {
   const tunnel = new Tunnel({
-    interface: name,
-    wireguard: 'auto',
-    wireguardGo: null,
-    // Removing needs no key.
-    privateKey: privateKeyFrom(randomBytes(32)),
+    ...removalOptions(name, endpoints),
     directory,
-    endpoints,
     now: Date.now,
     peerConfig: ({ publicKey }) => ({ publicKey, allowedIps: [] }),
     direct: () => [],

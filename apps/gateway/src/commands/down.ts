@@ -1,8 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import { restingPeer } from '@sallyport/agent-core';
-import { EndpointMemory, lockAgent, StateDirectory, stateAccess, UsageError } from '@sallyport/agent-runtime';
+import {
+  EndpointMemory,
+  lockAgent,
+  removalOptions,
+  StateDirectory,
+  stateAccess,
+  UsageError,
+} from '@sallyport/agent-runtime';
 import { RelayTable } from '@sallyport/hostnet';
-import { privateKeyFrom } from '@sallyport/wireguard';
 import type { Place } from '../arguments.ts';
 import { DataPlane } from '../plane/data-plane.ts';
 
@@ -20,13 +25,8 @@ export async function downGateway({ stateDir, interface: name }: Place): Promise
   try {
     const endpoints = await EndpointMemory.load(directory);
     const plane = new DataPlane({
-      interface: name,
-      wireguard: 'auto',
-      wireguardGo: null,
-      // Removing needs no key.
-      privateKey: privateKeyFrom(randomBytes(32)),
+      ...removalOptions(name, endpoints),
       directory,
-      endpoints,
       peerConfig: restingPeer,
       now: Date.now,
       onForeignChange: () => {},

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import {
   type BackendChoice,
   type DeviceChange,
   type DeviceStatus,
   openBackend,
   openDetected,
+  privateKeyFrom,
   publicKeyOf,
   type WireGuardBackend,
   WireGuardError,
@@ -100,6 +102,12 @@ export class TunnelDevice {
     }
     return device;
   }
+}
+
+/** Options for a device that will only be removed. That needs no key, so this one is random. */
+export function removalOptions(name: string, endpoints: EndpointMemory): TunnelDeviceOptions {
+  const privateKey = privateKeyFrom(randomBytes(32));
+  return { interface: name, wireguard: 'auto', wireguardGo: null, privateKey, endpoints };
 }
 
 /** A device before anything was set. */
