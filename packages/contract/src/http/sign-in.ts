@@ -44,7 +44,7 @@ const credential = z.object({
 
 /** Options for `navigator.credentials`, in their JSON form (WebAuthn Level 3). */
 const passkeyOptions = z.record(z.string(), z.unknown());
-const attempt = z.string().max(100).describe('From the answer with the options');
+const attempt = z.string().max(2000).describe('From the answer with the options');
 
 /** What a page needs to know before somebody signs in. */
 export const SignInOptions = z

@@ -3,7 +3,7 @@ import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField } from '../../errors.ts';
 import type { ActAnswer, ActContext } from '../../http/handlers.ts';
-import { attemptOf, finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import { finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
 import { findLink, type LinkRow, spendLink } from '../../objects/sign-in/links.ts';
 import { putMethod } from '../../objects/sign-in/methods.ts';
 import { registrationOptions, verifyRegistration } from '../../objects/sign-in/passkeys.ts';
@@ -18,13 +18,9 @@ import { type Entered, enter } from './person.ts';
 type Person = Pick<Input<'setPasswordByLink'>['body'], 'email' | 'firstName' | 'lastName'>;
 
 /** Tells what a link is for. It changes nothing: mail programs open links before people do. */
-export async function openLink(
-  deps: SignInDeps,
-  context: ActContext,
-  secret: string,
-): Promise<ActAnswer<'openSignInLink'>> {
+export async function openLink(deps: SignInDeps, secret: string): Promise<ActAnswer<'openSignInLink'>> {
   requirePlace(deps);
-  const link = await linkOf(deps, context, secret);
+  const link = await findLink(deps.store, secret);
   const db = scoped(deps.store.db, link.tenant_id);
   const user = link.user_id === null ? undefined : await findUser(db, link.user_id);
   const { name } = await settingsRow(db);
@@ -41,7 +37,7 @@ export async function setPasswordByLink(
   { secret, password, ...person }: Input<'setPasswordByLink'>['body'],
 ): Promise<Entered> {
   requirePlace(deps);
-  const link = await linkOf(deps, context, secret);
+  const link = await findLink(deps.store, secret);
   const db = scoped(deps.store.db, link.tenant_id);
   const row = await settingsRow(db);
   const settings = signInSettings(row);
@@ -62,11 +58,10 @@ export async function setPasswordByLink(
 /** Begins to spend a link with a passkey. */
 export async function passkeyLinkOptions(
   deps: SignInDeps,
-  context: ActContext,
   { secret, ...person }: Input<'getPasskeyLinkOptions'>['body'],
 ): Promise<ActAnswer<'getPasskeyLinkOptions'>> {
   const place = requirePlace(deps);
-  const link = await linkOf(deps, context, secret);
+  const link = await findLink(deps.store, secret);
   const db = scoped(deps.store.db, link.tenant_id);
   requireMethod(signInSettings(await settingsRow(db)), 'PASSKEY');
   const { id, email } = await personOf(db, link, person);
@@ -82,7 +77,7 @@ export async function addPasskeyByLink(
   { secret, attempt, credential, name, ...person }: Input<'addPasskeyByLink'>['body'],
 ): Promise<Entered> {
   const place = requirePlace(deps);
-  const link = await linkOf(deps, context, secret);
+  const link = await findLink(deps.store, secret);
   const begun = finishBegun(deps, attempt, 'passkey by link');
   const { email } = await personOf(scoped(deps.store.db, link.tenant_id), link, person);
   // The passkey carries the id of the user that it was made for.
@@ -94,18 +89,6 @@ export async function addPasskeyByLink(
     await putMethod(tx, user.id, 'PASSKEY', name ?? 'Passkey', data, credentialId);
   };
   return enterByLink(deps, context, link, person, put);
-}
-
-/** Finds a link, with a limit for those who guess. Secrets have 256 random bits, so the limit only spares the database. */
-async function linkOf({ store, guesses }: SignInDeps, context: ActContext, secret: string): Promise<LinkRow> {
-  const attempt = attemptOf(`link ${context.sourceIp}`, context);
-  guesses.check(attempt);
-  try {
-    return await findLink(store, secret);
-  } catch (error) {
-    guesses.failed(attempt);
-    throw error;
-  }
 }
 
 /** Returns whom a link is for. A set-up link names nobody: the person gives an address. */

@@ -13,7 +13,6 @@ import { type Entered, enter, noteSignIn, refusedText, writtenBy } from './perso
 
 /** An account that may exist. Everything about one that does not is null or empty. */
 interface Account {
-  readonly tenant: string | null;
   readonly user: UserRow | null;
   readonly methods: readonly MethodRow[];
 }
@@ -29,9 +28,11 @@ export async function signInWithPassword(
 ): Promise<Entered> {
   requirePlace(deps);
   const { store, guesses } = deps;
-  const attempt = attemptOf(`${slug ?? ''} ${emailKey(email)}`, context);
+  const tenant = await findTenant(store, slug);
+  // One account has one limit, with and without the short name.
+  const attempt = attemptOf(`${tenant ?? slug ?? ''} ${emailKey(email)}`, context);
   guesses.check(attempt);
-  const account = await findAccount(store, slug, email);
+  const account = await findAccount(store, tenant, email);
   const stored = methodOf(account.methods, 'PASSWORD');
   const right = await deps.hasher.verify(password, stored === null ? null : dataOf(stored, 'PASSWORD').hash);
   const { user } = account;
@@ -97,21 +98,25 @@ function secondFactorOf(
   };
 }
 
-async function findAccount(store: Store, slug: string | undefined, email: string): Promise<Account> {
+/** Returns the id of the tenant that is meant; null for an unknown short name, or several tenants and none. */
+async function findTenant(store: Store, slug: string | undefined): Promise<string | null> {
   const tenants = await unscoped(store.db, 'the short name tells the tenant, before anybody is known')
     .selectFrom('tenants')
     .select('id')
     .$if(slug !== undefined, (query) => query.where('slug', '=', slug ?? ''))
     .limit(2)
     .execute();
-  const [tenant] = tenants;
-  // Several tenants and no short name: nobody is meant.
-  if (tenant === undefined || tenants.length > 1) return { tenant: null, user: null, methods: [] };
-  const db = scoped(store.db, tenant.id);
-  const user = await userByEmail(db, email);
-  if (user === undefined) return { tenant: tenant.id, user: null, methods: [] };
-  return { tenant: tenant.id, user, methods: await methodsOf(db, user.id) };
+  return tenants.length === 1 ? (tenants[0]?.id ?? null) : null;
 }
+
+async function findAccount(store: Store, tenant: string | null, email: string): Promise<Account> {
+  if (tenant === null) return noAccount;
+  const db = scoped(store.db, tenant);
+  const user = await userByEmail(db, email);
+  return user === undefined ? noAccount : { user, methods: await methodsOf(db, user.id) };
+}
+
+const noAccount: Account = { user: null, methods: [] };
 
 /** Records the first failure of an account in a while. */
 async function failed({ store }: SignInDeps, context: ActContext, user: UserRow | null, reason: string): Promise<void> {

@@ -31,9 +31,9 @@ function signInRoutes(deps: SignInDeps): Handlers<SignInOperation> {
     getPasskeySignInOptions: { act: () => passkeyOptions(deps) },
     signInWithPasskey: { act: (context, { body }) => signInWithPasskey(deps, context, body) },
     signInCli: { act: (context, { body }) => signInCli(deps, context, body) },
-    openSignInLink: { act: (context, { body }) => openLink(deps, context, body.secret) },
+    openSignInLink: { act: (_context, { body }) => openLink(deps, body.secret) },
     setPasswordByLink: { act: (context, { body }) => setPasswordByLink(deps, context, body) },
-    getPasskeyLinkOptions: { act: (context, { body }) => passkeyLinkOptions(deps, context, body) },
+    getPasskeyLinkOptions: { act: (_context, { body }) => passkeyLinkOptions(deps, body) },
     addPasskeyByLink: { act: (context, { body }) => addPasskeyByLink(deps, context, body) },
   };
 }

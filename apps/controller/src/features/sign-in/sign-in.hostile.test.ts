@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
+import { Attempts } from '../../objects/sign-in/attempts.ts';
+import { createSecretBox } from '../../secrets/box.ts';
 import { revisionOf } from '../../testing/api.ts';
 import { Browser, goodPassword, makeLink, signInOwner, signInUser } from '../../testing/browser.ts';
 import { openTestApp } from '../../testing/harness.ts';
@@ -191,4 +194,28 @@ test('behind a proxy that is not trusted nobody locks the others out', async (t)
     const body = { tenant: 'first', email: `user${i}@example.com`, password: 'wrong' };
     assert.equal((await new Browser(app).request('POST', '/sign-in/password', body, proxied)).status, 401);
   }
+});
+
+test('a stranger who begins many passkey sign-ins does not end those of others', async (t) => {
+  const app = await openTestApp(t);
+  const attempts = new Attempts<{ n: number }>(createSecretBox(randomBytes(32)), () => app.clock.now);
+  const own = attempts.begin({ n: 1 });
+  for (let i = 0; i < 20_000; i++) attempts.begin({ n: 2 });
+  assert.deepEqual(attempts.finish(own), { n: 1 });
+  assert.throws(() => attempts.finish(own), /begin again/, 'finished twice');
+  const late = attempts.begin({ n: 3 });
+  app.clock.now += 5 * 60_000;
+  assert.throws(() => attempts.finish(late), /begin again/);
+  const forged = `${attempts.begin({ n: 4 }).slice(0, -4)}AAAA`;
+  assert.throws(() => attempts.finish(forged), /begin again/);
+});
+
+test('an account has one limit, whatever the letter case of its address', async (t) => {
+  const app = await openTestApp(t);
+  await signInOwner(app);
+  const sign = (body: object) =>
+    new Browser(app).request('POST', '/sign-in/password', { email: 'owner@example.com', password: 'wrong', ...body });
+  for (let i = 0; i < 10; i++) assert.equal((await sign({ tenant: 'first' })).status, 401);
+  assert.equal((await sign({ tenant: 'first' })).status, 429);
+  assert.equal((await sign({ tenant: 'first', email: 'OWNER@example.com' })).status, 429);
 });

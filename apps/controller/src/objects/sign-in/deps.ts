@@ -44,7 +44,7 @@ export const createSignIn = ({
   signInUrl,
   hasher: new PasswordHasher(),
   guesses: new GuessLimits(store.now),
-  attempts: new Attempts(store.now),
+  attempts: new Attempts(box, store.now),
   cliCodes: new CliCodes(store.now),
 });
 
