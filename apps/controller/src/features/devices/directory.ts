@@ -6,11 +6,11 @@ import type { Store, Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 import { RefusedEnrolments } from '../../objects/agents/refused-enrolments.ts';
 import { isForeignKey } from '../../objects/agents/wireguard-keys.ts';
+import { enrolDevice } from '../../objects/devices/commands.ts';
 import { noteHandshake, noteSource, noteTold } from '../../objects/devices/facts.ts';
 import { type DeviceRow, findDevice, updateDevice } from '../../objects/devices/store.ts';
 import { keyAnywhere, openKey, useUp } from '../../objects/enrolment-keys/redeem.ts';
 import type { SecretBox } from '../../secrets/box.ts';
-import { enrolDevice } from './commands.ts';
 
 /** What the directory of devices needs. */
 export interface DeviceDirectoryDeps {

@@ -5,12 +5,12 @@ import { EndpointNames } from '../../egress/endpoint-names.ts';
 import type { EgressSettings } from '../../egress/targets.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { changeDevice, createDevice, removeDevice, setActive } from '../../objects/devices/commands.ts';
+import { deviceConfiguration } from '../../objects/devices/configuration.ts';
+import { withRulesMet } from '../../objects/devices/potential.ts';
 import type { DeviceQueries } from '../../objects/devices/queries.ts';
 import { findDevice } from '../../objects/devices/store.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
-import { changeDevice, createDevice, removeDevice, setActive } from './commands.ts';
-import { deviceConfiguration } from './configuration.ts';
-import { withRulesMet } from './potential.ts';
 
 /** Source of a tenant's world, which holds everything that was committed before the call. */
 export interface Worlds {

@@ -5,13 +5,13 @@ import { bit, decodeJson } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
-import { postureText } from '../../objects/devices/facts.ts';
-import { dropDevice } from '../../objects/devices/removal.ts';
-import { type DeviceRow, findDevice, insertDevice, isKeyTaken, updateDevice } from '../../objects/devices/store.ts';
-import { auditedDevice, trackDevices } from '../../objects/devices/tracking.ts';
-import { isRelay } from '../../objects/gateways/facts.ts';
-import { acceptInvitation, deviceLimit } from '../../objects/users/queries.ts';
 import { takeOverlay } from '../../overlay/allocator.ts';
+import { isRelay } from '../gateways/facts.ts';
+import { acceptInvitation, deviceLimit } from '../users/queries.ts';
+import { postureText } from './facts.ts';
+import { dropDevice } from './removal.ts';
+import { type DeviceRow, findDevice, insertDevice, isKeyTaken, updateDevice } from './store.ts';
+import { auditedDevice, trackDevices } from './tracking.ts';
 
 /**
  * Registers a plain device and returns its id. `reserved` holds the controller's own keys. Until the first handshake, it

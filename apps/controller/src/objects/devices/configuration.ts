@@ -4,8 +4,8 @@ import { parseAddress } from '@sallyport/ip';
 import { type gatewaysFor, smallestMtu, type World } from '@sallyport/policy';
 import { configurationText, type PlainPeer } from '@sallyport/wireguard';
 import { endpointWithPort } from '../../endpoints.ts';
-import type { DeviceRow } from '../../objects/devices/store.ts';
 import { carve, type EndpointAddress, mayHold } from './carve.ts';
+import type { DeviceRow } from './store.ts';
 
 /** Keeps the mapping of a NAT in front of the device open, seconds. */
 const keepalive = 25;

@@ -4,10 +4,10 @@ import { type DeviceConfiguration, type Gateway, privateKeyPlaceholder } from '@
 import type { World } from '@sallyport/policy';
 import { parseConfiguration } from '@sallyport/wireguard';
 import type { RowUpdate } from '../../db/schema.ts';
-import type { DeviceRow } from '../../objects/devices/store.ts';
 import { makers, publicKeyOf } from '../../testing/api.ts';
 import { openTestApp } from '../../testing/harness.ts';
 import { deviceConfiguration } from './configuration.ts';
+import type { DeviceRow } from './store.ts';
 
 /** A device with a policy for a resource on a gateway that has not enrolled. */
 async function start(t: TestContext) {
