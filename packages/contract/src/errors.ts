@@ -28,6 +28,7 @@ export const errorCatalogue = {
   built_in: { status: 409, title: 'A built-in object cannot be changed or deleted' },
   quota_exceeded: { status: 409, title: 'The tenant has reached its quota of objects of this kind' },
   device_limit: { status: 409, title: 'The user has reached the limit of devices' },
+  device_deactivated: { status: 409, title: 'An administrator has deactivated the device' },
   email_taken: { status: 409, title: 'A user with this e-mail address already exists' },
   last_group: { status: 409, title: 'A user must be in at least one group' },
   last_owner: { status: 409, title: 'The owner of the tenant cannot be removed' },

@@ -4,6 +4,7 @@ import { apiKeyOperations } from './operations/api-keys.ts';
 import { deviceOperations } from './operations/devices.ts';
 import { enrolmentKeyOperations } from './operations/enrolment-keys.ts';
 import { gatewayOperations } from './operations/gateways.ts';
+import { myDeviceOperations } from './operations/my-devices.ts';
 import { peopleOperations } from './operations/people.ts';
 import { policyOperations } from './operations/policies.ts';
 import { resourceOperations } from './operations/resources.ts';
@@ -31,6 +32,7 @@ export const operations = {
   ...accessOperations,
   ...apiKeyOperations,
   ...signInOperations,
+  ...myDeviceOperations,
 };
 
 /** Name of an operation of the HTTP API. */

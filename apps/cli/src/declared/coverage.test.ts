@@ -27,6 +27,8 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   setMyPassword: 'a password is a secret of its person',
   addMyPasskey: 'a passkey belongs to a device of its person',
   confirmTotp: 'the secret of an authenticator app is shown once',
+  addMyDevice: 'a device makes its key where it is, so a file cannot bring it back',
+  renameMyDevice: 'a file does not hold devices',
   updateSignInSettings: 'the short name is unique on its controller, and the rest could lock its owner out',
 };
 

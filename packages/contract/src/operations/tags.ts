@@ -19,6 +19,7 @@ export const tags = {
   'API keys': 'An API key selects the tenant and acts with a role.',
   'Sign-in': 'People sign in at the public address of the controller, with a passkey or a password.',
   'My account': 'What a signed-in person sees and changes of the own account.',
+  'My devices': 'The own devices of a signed-in person, and the resources that they reach.',
 } as const;
 
 /** Tag under which the OpenAPI document lists an operation. */

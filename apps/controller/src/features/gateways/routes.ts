@@ -1,4 +1,5 @@
 import type { BeaconKeys } from '../../beacon/keys.ts';
+import { Pace } from '../../budgets/pace.ts';
 import type { Channel } from '../../channel/types.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
@@ -14,7 +15,6 @@ import type { ControllerIdentity } from '../../secrets/identity.ts';
 import { changeGateway, createGateway, rekeyGateway, removeGateway, setRelay } from './commands.ts';
 import { outsideWith } from './outside.ts';
 import { ConfigurationTests, type Tested } from './test-configuration.ts';
-import { TestPace } from './test-pace.ts';
 
 /** What the operations on gateways need. */
 export interface GatewayRouteDeps {
@@ -48,7 +48,7 @@ export const gatewayFeature = { routes: gatewayRoutes };
 function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
   const { store, gateways, gatewayLists, channel } = deps;
   const tests = new ConfigurationTests(channel, outsideWith(deps.beacon.keys.probe.privateKey, deps.egress));
-  const pace = new TestPace();
+  const pace = new Pace({ burst: 10, restMs: 5_000, refusal: 'A tenant may test 10 gateways at once' });
   const commandDeps = { ...deps, presence: channel };
   const answer = async (tx: Tx, context: RequestContext, row: GatewayRow) => ({
     body: await gateways.view(tx.scoped, context, row),

@@ -95,14 +95,15 @@ async function add(
   tx.changed({ kind: 'device', id: row.id, op: 'create', name: row.name, before: null, after: auditedDevice(row) });
 }
 
-/** Changes a device. An absent optional field keeps its value; null clears it. */
+/** Changes a device. An absent optional field keeps its value; null clears it. `of`: only a device of this user. */
 export async function changeDevice(
   tx: Tx,
   context: RequestContext,
   id: string,
   body: Input<'updateDevice'>['body'],
+  of?: string,
 ): Promise<void> {
-  const row = await existing(tx, context, id);
+  const row = await existing(tx, context, id, of);
   const owner = body.user === undefined ? row.user_id : (body.user?.toLowerCase() ?? null);
   if (owner !== null && owner !== row.user_id) await admitOwner(tx, owner);
   const entry = body.entryGateway === undefined ? row.entry_gateway_id : (body.entryGateway?.toLowerCase() ?? null);
@@ -131,8 +132,15 @@ export async function removeDevice(tx: Tx, context: RequestContext, id: string):
   await dropDevice(tx, await existing(tx, context, id));
 }
 
-async function existing(tx: Tx, context: RequestContext, id: string): Promise<DeviceRow> {
-  const row = await findDevice(tx.scoped, id);
+/** Deletes a device of a user. A device that an administrator has deactivated stays: its key must not come back. */
+export async function removeOwnDevice(tx: Tx, context: RequestContext, id: string, owner: string): Promise<void> {
+  const row = await existing(tx, context, id, owner);
+  if (row.active !== 1) throw new ApiError('device_deactivated');
+  await dropDevice(tx, row);
+}
+
+async function existing(tx: Tx, context: RequestContext, id: string, owner?: string): Promise<DeviceRow> {
+  const row = await findDevice(tx.scoped, id, owner);
   if (row === undefined) throw notFound();
   requireVersion(context, row.version);
   return row;

@@ -10,7 +10,7 @@ import { deviceUsers } from '../users/queries.ts';
 import { deviceFilters } from './filters.ts';
 import { pageOfDevices, type ShownRow, sortColumns } from './page.ts';
 import { devicePaths, gatewaysOnPaths } from './paths.ts';
-import { type DeviceRow, findDevice, findDevices } from './store.ts';
+import { type DeviceRow, findDevice, findDevices, pageOfOwned } from './store.ts';
 import { deviceView, lastSeen, statusOf } from './views.ts';
 
 /** What the queries of devices need. */
@@ -48,9 +48,9 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
     return { status: statusOf(row, facts), lastSeen: lastSeen(row, facts) };
   };
   return {
-    /** One device, with its paths, and its version. */
-    get: async (db: Scoped, id: string): Promise<{ body: Device; version: number }> => {
-      const row = await findDevice(db, id);
+    /** One device, with its paths, and its version. `owner`: only when it is this user's. */
+    get: async (db: Scoped, id: string, owner?: string): Promise<{ body: Device; version: number }> => {
+      const row = await findDevice(db, id, owner);
       const [body] = row === undefined ? [] : await views(db, [row]);
       if (row === undefined || body === undefined) throw notFound();
       if (row.identity_key === null) return { body, version: row.version };
@@ -63,6 +63,12 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       const page = pageOf({ limit, offset });
       const list = { words: searchWords(q), filters: deviceFilters(rest), sort: sortOrder(sort, sortColumns), page };
       const { rows, total } = await pageOfDevices(db, list, shown);
+      return envelope(await views(db, rows), total, page);
+    },
+    /** A page of the devices of a user, in order of creation. */
+    listOwn: async (db: Scoped, owner: string, query: Input<'listMyDevices'>['query']) => {
+      const page = pageOf(query);
+      const { rows, total } = await pageOfOwned(db, owner, page);
       return envelope(await views(db, rows), total, page);
     },
     /** Devices by id. Unknown ids are left out. */

@@ -2,13 +2,16 @@ import { chunks, selectIn } from '../../db/chunks.ts';
 import type { Row, RowUpdate } from '../../db/schema.ts';
 import type { Scoped, WithoutTenant } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
+import type { Page } from '../../http/paging.ts';
 
 /** A device as the database holds it. */
 export type DeviceRow = Row<'devices'>;
 
-/** Returns a device; undefined when there is none with this id. */
-export const findDevice = (db: Scoped, id: string): Promise<DeviceRow | undefined> =>
-  db.selectFrom('devices').selectAll().where('id', '=', id).executeTakeFirst();
+/** Returns a device; undefined when there is none with this id. `owner`: only when the device is this user's. */
+export function findDevice(db: Scoped, id: string, owner?: string): Promise<DeviceRow | undefined> {
+  const query = db.selectFrom('devices').selectAll().where('id', '=', id);
+  return (owner === undefined ? query : query.where('user_id', '=', owner)).executeTakeFirst();
+}
 
 /** Returns devices in no particular order. Unknown ids are left out. */
 export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceRow[]> =>
@@ -22,6 +25,14 @@ export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
 export async function devicesThrough(db: Scoped, gateway: string): Promise<string[]> {
   const rows = await db.selectFrom('devices').select('id').where('entry_gateway_id', '=', gateway).execute();
   return rows.map(({ id }) => id);
+}
+
+/** A page of the devices of a user, in order of creation, and how many there are. */
+export async function pageOfOwned(db: Scoped, user: string, { limit, offset }: Page) {
+  const own = db.selectFrom('devices').where('user_id', '=', user);
+  const rows = await own.selectAll().orderBy('created_at').orderBy('id').limit(limit).offset(offset).execute();
+  const { total } = await own.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+  return { rows, total };
 }
 
 /** Returns whether a device or gateway of the tenant has the WireGuard key. */

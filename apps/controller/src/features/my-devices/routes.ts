@@ -1,0 +1,74 @@
+import { Pace } from '../../budgets/pace.ts';
+import { scoped } from '../../db/scoped.ts';
+import type { Tx } from '../../db/store.ts';
+import type { Handlers, RequestContext } from '../../http/handlers.ts';
+import { changeDevice, createDevice, removeOwnDevice } from '../../objects/devices/commands.ts';
+import { type ConfigurationDeps, createDeviceConfigurations } from '../../objects/devices/configurations.ts';
+import type { DeviceQueries } from '../../objects/devices/queries.ts';
+
+/** What the operations on a person's own devices need. */
+export interface MyDeviceDeps extends ConfigurationDeps {
+  readonly devices: DeviceQueries;
+  /** WireGuard keys of the controller itself, base64. */
+  readonly reservedKeys: ReadonlySet<string>;
+}
+
+type MyDeviceOperation =
+  | 'listMyDevices'
+  | 'addMyDevice'
+  | 'renameMyDevice'
+  | 'removeMyDevice'
+  | 'getMyDeviceConfiguration';
+
+/** The devices of the person who calls. Every query and every write is scoped to that person. */
+export const myDeviceFeature = { routes: myDeviceRoutes };
+
+/** A deleted device's addresses rest for a while: one person must not use up those of the tenant. */
+const writeLimit = { burst: 20, restMs: 10_000, refusal: 'A person may change own devices 20 times at once' };
+
+function myDeviceRoutes(deps: MyDeviceDeps): Handlers<MyDeviceOperation> {
+  const { store, devices, reservedKeys } = deps;
+  const configurationOf = createDeviceConfigurations(deps);
+  const writes = new Pace(writeLimit);
+  const writer = (context: RequestContext): string => {
+    const person = personOf(context);
+    writes.begin(person, store.now());
+    return person;
+  };
+  const answer = (tx: Tx, id: string, owner: string) => devices.get(tx.scoped, id, owner);
+  return {
+    listMyDevices: {
+      read: (context, { query }) =>
+        store.read(async (db) => ({
+          body: await devices.listOwn(scoped(db, context.tenant), personOf(context), query),
+        })),
+    },
+    addMyDevice: {
+      write: async (tx, context, { body }) => {
+        const owner = writer(context);
+        return answer(tx, await createDevice(tx, { ...body, user: owner }, reservedKeys), owner);
+      },
+    },
+    renameMyDevice: {
+      write: async (tx, context, { params, body }) => {
+        const owner = writer(context);
+        await changeDevice(tx, context, params.id, { name: body.name }, owner);
+        return answer(tx, params.id, owner);
+      },
+    },
+    removeMyDevice: {
+      write: async (tx, context, { params }) => {
+        await removeOwnDevice(tx, context, params.id, writer(context));
+        return { body: undefined };
+      },
+    },
+    getMyDeviceConfiguration: {
+      read: async (context, { params, query }) => ({
+        body: await configurationOf({ tenant: context.tenant, id: params.id, owner: personOf(context) }, query),
+      }),
+    },
+  };
+}
+
+/** The id of the person who calls. Operations of this file need the right `self`, which only people have. */
+const personOf = ({ caller }: RequestContext): string => caller.actor.id;

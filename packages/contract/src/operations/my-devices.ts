@@ -1,0 +1,66 @@
+import { DeviceConfiguration, deviceConfigurationQuery } from '../http/devices.ts';
+import { AddMyDevice, MyDevice, MyDevicePage, myDeviceQuery, RenameMyDevice } from '../http/my-devices.ts';
+import { byId, define, noQuery } from './define.ts';
+
+/** Operations on the devices of the person who is signed in. */
+export const myDeviceOperations = define({
+  listMyDevices: {
+    method: 'GET',
+    path: '/tenants/me/devices',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'List your own devices',
+    query: myDeviceQuery,
+    status: 200,
+    response: MyDevicePage,
+  },
+  addMyDevice: {
+    method: 'POST',
+    path: '/tenants/me/devices',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'Add a plain device of your own',
+    query: noQuery,
+    body: AddMyDevice,
+    status: 201,
+    response: MyDevice,
+    failures: ['public_key_taken', 'device_limit', 'overlay_exhausted'],
+  },
+  renameMyDevice: {
+    method: 'PATCH',
+    path: '/tenants/me/devices/{id}',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'Rename a device of your own',
+    params: byId,
+    versioned: true,
+    query: noQuery,
+    body: RenameMyDevice,
+    status: 200,
+    response: MyDevice,
+  },
+  removeMyDevice: {
+    method: 'DELETE',
+    path: '/tenants/me/devices/{id}',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'Delete a device of your own',
+    params: byId,
+    versioned: true,
+    query: noQuery,
+    status: 204,
+    failures: ['device_deactivated'],
+  },
+  getMyDeviceConfiguration: {
+    method: 'GET',
+    path: '/tenants/me/devices/{id}/configuration',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'WireGuard configuration of a plain device of your own',
+    params: byId,
+    query: deviceConfigurationQuery,
+    status: 200,
+    response: DeviceConfiguration,
+    failures: ['native_device'],
+  },
+});
