@@ -18,8 +18,10 @@ export interface Connection {
   readonly assumed?: boolean;
   /** Path prefix of the published API: empty or `/…`. */
   readonly basePath: string;
-  /** The API key. Without one the controller refuses most requests. */
+  /** The API key. Without a key and a session the controller refuses most requests. */
   readonly apiKey?: string;
+  /** The token of a signed-in person. It is not used beside an API key. */
+  readonly sessionToken?: string;
   /** Allows the key to be sent over http:// to another host. */
   readonly insecure?: boolean;
   /** Certificate authorities to trust in addition to those of the system, as PEM. */
@@ -131,13 +133,18 @@ function requestOf(
     answerMs,
     target: { kind: 'url', url: connection.url + connection.basePath + pathOf(operation, call), insecure, ca },
     method: operation.method,
-    headers: { ...(connection.apiKey === undefined ? {} : { apikey: connection.apiKey }), ...headers },
+    headers: { ...credentialOf(connection), ...headers },
     body: call.body,
   };
 }
 
 /** Idle timeout of a stream. A controller sends a keep-alive more often than this. */
 const IDLE_MS = 90_000;
+
+function credentialOf({ apiKey, sessionToken }: Connection): Record<string, string> {
+  if (apiKey !== undefined) return { apikey: apiKey };
+  return sessionToken === undefined ? {} : { authorization: `Bearer ${sessionToken}` };
+}
 
 async function* readStream(
   connection: Connection,

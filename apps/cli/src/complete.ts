@@ -108,10 +108,14 @@ interface Names {
 }
 
 /** Returns the cache file of an address and key. Its path does not contain the key. */
-function cachePath(kind: string, { url, basePath, apiKey = '' }: Connection, { env }: Io): string | undefined {
+function cachePath(
+  kind: string,
+  { url, basePath, apiKey, sessionToken = '' }: Connection,
+  { env }: Io,
+): string | undefined {
   const folder = env.XDG_CACHE_HOME || (env.HOME ? join(env.HOME, '.cache') : undefined);
   const whose = createHash('sha256')
-    .update(JSON.stringify([url, basePath, apiKey]))
+    .update(JSON.stringify([url, basePath, apiKey ?? sessionToken]))
     .digest('hex')
     .slice(0, 24);
   return folder === undefined ? undefined : join(folder, 'sallyport', 'names', `${whose}-${kind}.json`);

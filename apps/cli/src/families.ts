@@ -99,8 +99,17 @@ export const families: readonly Family[] = [
   {
     group: 'Administration:',
     commands: [
-      { name: 'login', about: 'check an API key, and store it with the address for this user' },
-      { name: 'logout', about: 'forget the stored address and API key' },
+      { name: 'login', about: 'sign in with the browser or an API key, and store the result for this user' },
+      { name: 'logout', about: 'end the session, and forget the stored address and API key' },
+    ],
+    load: async () => (await import('./commands/login.ts')).addLogin,
+  },
+  {
+    group: 'Administration:',
+    commands: [
+      { name: 'account', about: 'your own account, if you signed in as a person' },
+      { name: 'sessions', alias: 'session', about: 'where you are signed in' },
+      { name: 'methods', alias: 'method', about: 'your sign-in methods' },
     ],
     load: async () => (await import('./commands/account.ts')).addAccount,
   },

@@ -102,7 +102,7 @@ async function exchange(request: HttpRequest): Promise<HttpAnswer> {
   return { status: incoming.statusCode ?? 0, headers: incoming.headers, text };
 }
 
-/** Throws a `Failure` when a key for `url` would cross a network unencrypted. */
+/** Throws a `Failure` when a key or a session for `url` would cross a network unencrypted. */
 export function checkEncrypted(url: string, insecure = false): void {
   const { protocol, hostname, host } = new URL(url);
   if (protocol !== 'http:' || insecure || isLoopbackHost(hostname)) return;
@@ -117,7 +117,8 @@ async function begin(
   { target, method, headers = {}, body }: HttpRequest,
   signal: AbortSignal,
 ): Promise<http.IncomingMessage> {
-  if (target.kind === 'url' && headers.apikey !== undefined) checkEncrypted(target.url, target.insecure);
+  if (target.kind === 'url' && (headers.apikey !== undefined || headers.authorization !== undefined))
+    checkEncrypted(target.url, target.insecure);
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const options: http.RequestOptions = {
     method,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -31,10 +32,20 @@ process.exitCode = await run(process.argv.slice(2), {
   now: () => new Date(),
   wait: (milliseconds) => wait(milliseconds),
   randomBytes,
+  hostName: hostname(),
+  openBrowser,
   argv: process.argv.slice(2),
   runClient: (args) => runProgram('../../client/src/main.ts', args),
   runOperator: (args) => runProgram('../../controller/src/backup/main.ts', args),
 });
+
+/** Opens an address in the person's browser. The address is printed as well, so a failure does not matter. */
+function openBrowser(url: string): void {
+  const program = process.platform === 'darwin' ? 'open' : 'xdg-open';
+  const child = spawn(program, [url], { stdio: 'ignore', detached: true });
+  child.once('error', () => undefined);
+  child.unref();
+}
 
 function runProgram(path: string, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {

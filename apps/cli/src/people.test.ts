@@ -202,3 +202,21 @@ test('settings keep unnamed fields and accept spans and `forever`', async (t) =>
   await sally(api, ['settings', 'set', '--audit-retention', 'forever']);
   assert.deepEqual(lastWrite(api)?.body, { name: 'acme', auditRetentionDays: null });
 });
+
+test('an API key has no account, sessions or sign-in methods', async (t) => {
+  const api = await startApi(t);
+  for (const args of [
+    ['account', 'show'],
+    ['account', 'name', '--first-name', 'Ada'],
+    ['sessions', 'list'],
+    ['sessions', 'end', '--others'],
+    ['methods', 'list'],
+    ['methods', 'remove', uuid(1)],
+  ]) {
+    const outcome = await sally(api, args);
+    assert.equal(outcome.code, 4, args.join(' '));
+    assert.match(outcome.err, /An API key belongs to no person[\s\S]*sally login --browser/);
+  }
+  assert.deepEqual(api.seen, []);
+  assert.equal((await sally(api, ['sessions', 'end'])).code, 2);
+});

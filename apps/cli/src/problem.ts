@@ -33,6 +33,10 @@ export function foreignAnswer(answer: HttpAnswer, where: string): Failure {
 
 const HINTS: Readonly<Record<string, string>> = {
   unauthenticated: 'Sign in with `sally login`, or set SALLYPORT_API_KEY.',
+  fresh_sign_in_required: 'Sign in again: sally login',
+  sign_in_failed: 'Start again: sally login',
+  sign_in_unavailable: 'Sign in with an API key: sally login --api-key',
+  last_method: 'Add another sign-in method in the console first.',
   forbidden: 'Use an API key with a higher role: `sally keys list` shows them to an OWNER.',
   route_not_found: 'Check --base-path, and that controller and command line have the same version.',
   precondition_failed: 'Another user changed the object: read it again, then repeat the command.',

@@ -25,6 +25,10 @@ export interface Io {
   /** Waits for a time in milliseconds. */
   wait(milliseconds: number): Promise<void>;
   randomBytes(size: number): Uint8Array;
+  /** Name of this host. The default is `localhost`. */
+  readonly hostName?: string;
+  /** Opens an address in the person's browser, if there is one. */
+  openBrowser?(url: string): void;
   /** Words of the command line, in order. */
   readonly argv?: readonly string[];
   /** Runs the device program with inherited output. Returns its exit code. */

@@ -11,7 +11,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Stored {
   readonly url: string;
   readonly basePath: string;
-  readonly apiKey: string;
+  /** Either an API key or a session token is present. */
+  readonly apiKey?: string;
+  readonly sessionToken?: string;
   /** Absolute path of a file with certificate authorities. */
   readonly caFile?: string;
 }
@@ -53,10 +55,18 @@ export async function resolveConnection(
     flags.basePath ?? env.SALLYPORT_API_BASE_PATH ?? (sameUrl ? stored.basePath : undefined) ?? '',
   );
   const given = await givenKey(flags, env, readStdin);
-  const apiKey = given ?? (sameUrl ? stored.apiKey : undefined);
+  const own: Partial<Stored> = sameUrl ? stored : {};
+  const { apiKey, sessionToken } = given === undefined ? own : { apiKey: given };
   const transport = await resolveTransport(flags, env, sameUrl ? stored.caFile : undefined);
   const assumed = flags.url === undefined && !env.SALLYPORT_URL && stored === undefined;
-  return { url, assumed, basePath, ...transport, ...(apiKey === undefined ? {} : { apiKey }) };
+  return {
+    url,
+    assumed,
+    basePath,
+    ...transport,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(sessionToken === undefined ? {} : { sessionToken }),
+  };
 }
 
 /** Returns whether a key can be sent unencrypted, and which certificate authorities to trust. */
@@ -124,15 +134,20 @@ export async function removeStored(env: Environment): Promise<string> {
   return path;
 }
 
-async function readStored(env: Environment): Promise<Stored | undefined> {
+/** Returns what `sally login` stored, or undefined. */
+export async function readStored(env: Environment): Promise<Stored | undefined> {
   if (!env.XDG_CONFIG_HOME && !env.HOME) return undefined;
   const path = storedPath(env);
   const text = await readText(path);
   if (text === undefined) return undefined;
   if (((await stat(path)).mode & 0o077) !== 0)
-    throw new Failure(exitCodes.failed, `${path} contains an API key and is readable by other users`, {
-      hint: `Restrict it: chmod 600 ${path}`,
-    });
+    throw new Failure(
+      exitCodes.failed,
+      `${path} contains an API key or a session token and is readable by other users`,
+      {
+        hint: `Restrict it: chmod 600 ${path}`,
+      },
+    );
   const stored = parseStored(text);
   if (stored === undefined)
     throw new Failure(exitCodes.failed, `${path} is damaged`, { hint: 'Write it again with `sally login`.' });
@@ -156,9 +171,10 @@ async function givenKey(
 
 function parseStored(text: string): Stored | undefined {
   try {
-    const { url, basePath, apiKey, caFile } = JSON.parse(text);
-    const fits = [url, basePath, apiKey, caFile ?? ''].every((value) => typeof value === 'string');
-    return fits ? { url, basePath, apiKey, ...(caFile === undefined ? {} : { caFile }) } : undefined;
+    const { url, basePath, apiKey, sessionToken, caFile } = JSON.parse(text);
+    const optional = Object.entries({ apiKey, sessionToken, caFile }).filter(([, value]) => value !== undefined);
+    const fits = [url, basePath, apiKey ?? sessionToken, caFile ?? ''].every((value) => typeof value === 'string');
+    return fits ? { url, basePath, ...Object.fromEntries(optional) } : undefined;
   } catch {
     return undefined;
   }

@@ -45,6 +45,11 @@ const link = createRoute({
   path: '/link',
   component: lazyRouteComponent(() => import('./pages/link.tsx'), 'LinkPage'),
 });
+const cli = createRoute({
+  getParentRoute: () => root,
+  path: '/cli',
+  component: lazyRouteComponent(() => import('./pages/cli.tsx'), 'CliPage'),
+});
 const index = createRoute({
   getParentRoute: () => root,
   path: '/',
@@ -61,6 +66,7 @@ export const router = createRouter({
     index,
     signIn,
     link,
+    cli,
     shell.addChildren([
       at('/overview', () => import('./pages/overview.tsx'), 'OverviewPage'),
       at('/gateways', () => import('./pages/gateways.tsx'), 'GatewaysPage'),

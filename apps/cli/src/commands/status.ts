@@ -17,7 +17,7 @@ export function addStatus(program: Command, session: Session): void {
     .action(async (flags: { stateDir?: string }) => showStatus(session, flags.stateDir));
 }
 
-/** Prints the device's status, and the controller's when this host is no device or an API key is known. */
+/** Prints the device's status, and the controller's when this host is no device or it knows an API key or a session. */
 async function showStatus(session: Session, named: string | undefined): Promise<void> {
   const here = await askDevice(named ?? session.io.clientStateDir ?? clientStateDir);
   if (here.kind === 'closed')
@@ -27,7 +27,7 @@ async function showStatus(session: Session, named: string | undefined): Promise<
   const connection = await session.connection();
   if (here.kind === 'down') sayDown(session, here.controller);
   else if (here.kind === 'none' && connection.assumed === true) sayNothingKnown(session, connection);
-  if (here.kind === 'none' || connection.apiKey !== undefined) await showController(session, connection, device);
+  if (here.kind === 'none' || isSignedIn(connection)) await showController(session, connection, device);
   else if (session.json) session.out(`${JSON.stringify({ device: device ?? null })}\n`);
   if (here.kind === 'down' || (device !== undefined && !isWell(device))) throw new Finished(exitCodes.failed);
 }
@@ -42,19 +42,18 @@ function sayNothingKnown(session: Session, { url }: Connection): void {
   );
 }
 
-async function showController(
-  session: Session,
-  { url, apiKey, insecure, ca }: Connection,
-  device: ClientStatus | undefined,
-) {
-  if (apiKey !== undefined) checkEncrypted(url, insecure);
+async function showController(session: Session, connection: Connection, device: ClientStatus | undefined) {
+  const { url, insecure, ca } = connection;
+  const signedIn = isSignedIn(connection);
+  if (signedIn) checkEncrypted(url, insecure);
   const ready = (await send({ target: { kind: 'url', url: `${url}/readyz`, ca }, method: 'GET' })).status === 200;
-  const tenant = apiKey === undefined ? undefined : await readTenant(session);
+  const tenant = signedIn ? await readTenant(session) : undefined;
   if (session.json) session.out(`${JSON.stringify({ ...(device && { device }), url, ready, ...tenant })}\n`);
   else {
     if (device !== undefined) session.out('\n');
     session.out(session.details([['Controller', `${url}: ${ready ? 'ready' : 'not ready'}`]]));
-    if (tenant === undefined) session.note('No API key is configured, so no more is shown. Sign in: sally login');
+    if (tenant === undefined)
+      session.note('No API key and no session is stored, so no more is shown. Sign in: sally login');
     else session.out(renderTenant(session, tenant));
   }
   if (!ready)
@@ -62,6 +61,8 @@ async function showController(
       hint: 'See the controller’s log for the reason.',
     });
 }
+
+const isSignedIn = ({ apiKey, sessionToken }: Connection): boolean => (apiKey ?? sessionToken) !== undefined;
 
 async function readTenant(session: Session) {
   const api = await session.api();
