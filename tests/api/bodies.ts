@@ -1,11 +1,12 @@
 import type { Landscape } from './landscape.ts';
 
+/** Bodies of one request. */
 export interface Bodies {
-  /** With the required fields only. */
+  /** The required fields only. */
   readonly least: Readonly<Record<string, unknown>>;
   /** A value for each optional field. */
   readonly optional: Readonly<Record<string, unknown>>;
-  /** Fields that only another object takes: the whole body, and the path if it differs. */
+  /** Fields that only another object accepts: the whole body, and the path if it differs. */
   readonly elsewhere?: Readonly<
     Record<string, { readonly path?: string; readonly body: Readonly<Record<string, unknown>> }>
   >;

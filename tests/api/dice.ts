@@ -1,4 +1,4 @@
-/** Chance that comes again: the same seed gives the same throws (mulberry32). */
+/** Seeded random numbers (mulberry32): the same seed gives the same throws. */
 export class Dice {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Dice {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 to below `sides`. */
+  /** Returns a number from 0 to below `sides`. */
   below(sides: number): number {
     return Math.floor(this.#next() * sides);
   }

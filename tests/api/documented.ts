@@ -1,7 +1,7 @@
 import { misfits, resolved, type Schema, type Schemas } from './json-schema.ts';
 import type { DocumentedOperation, MadeRequest, Parameter } from './request-maker.ts';
 
-/** What the served document says, to judge requests and answers by. */
+/** The served document, as the judge of requests and answers. */
 export class ApiDocument {
   readonly operations: readonly DocumentedOperation[];
   readonly schemas: Schemas;
@@ -35,7 +35,7 @@ export class ApiDocument {
     return response === undefined ? undefined : (response.content ?? {});
   }
 
-  /** Returns what the document does not allow about a request: unknown parameters, and values that do not fit. */
+  /** Returns the problems of a request under the document: unknown parameters, and invalid values. */
   misfitsOf(operation: DocumentedOperation, request: MadeRequest): string[] {
     const query = request.query.flatMap(([name, value]) => this.#queryMisfits(operation, name, value));
     const headers = operation.parameters
@@ -64,7 +64,7 @@ export class ApiDocument {
   }
 }
 
-/** The text of a query as the type that its schema has. */
+/** Parses the text of a query parameter as the type of its schema. */
 function asParameter({ schema }: Parameter, value: string, schemas: Schemas): unknown {
   const form: Schema = resolved(schema, schemas);
   if (form.type === 'array') return value.split(',');

@@ -13,14 +13,14 @@ import { spoilt } from './hostile.ts';
 import { misfits, type Schema } from './json-schema.ts';
 import { type DocumentedOperation, fittingRequest, type MadeRequest } from './request-maker.ts';
 
-/** Of both tenants together. */
+/** Requests of both tenants together. */
 const requestCount = 10_000;
-/** No more requests are begun after this, milliseconds. */
+/** No request starts after this time, in milliseconds. */
 const timeLimit = 55_000;
-/** So many are made however slow the machine is. */
+/** Minimum number of requests, even on a slow machine. */
 const leastRequests = 1000;
 
-test('whatever is asked, tenants stay whole and apart, and every answer is one of the document', async (t) => {
+test('tenants stay intact and isolated under any request, and the document describes every answer', async (t) => {
   const seed = randomInt(2 ** 31);
   t.diagnostic(`seed ${seed}`);
   const app = await openTestApp(t);
@@ -55,7 +55,7 @@ interface Shared {
   readonly app: TestApp;
   readonly url: string;
   readonly document: ApiDocument;
-  /** Whose an id or a secret is: the tenant that it was first answered to. */
+  /** Owner of an id or a secret: the tenant that first received it in an answer. */
   readonly owners: Map<string, string>;
 }
 
@@ -66,13 +66,16 @@ interface RawAnswer {
   readonly text: string;
 }
 
-/** Its success has no body, its dry run at the same status has one: the document has words for that only. */
+/**
+ * Operations whose success has no body but whose dry run has one at the same status; the document describes only the
+ * body.
+ */
 const emptyOrPlan = '/tenants/users/{id}/roles';
 
 const longWord = /[A-Za-z0-9_-]{30,}/g;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** One of the two tenants, with what it has learnt of itself. */
+/** One of the two tenants, with its known ids. */
 class Side {
   readonly marker: string;
   readonly ids = new Map<string, string[]>();
@@ -109,7 +112,7 @@ class Side {
     const routes = this.#shared.document.operations;
     const material = { schemas: this.#shared.document.schemas, marker: this.marker, ids: this.ids };
     let route = dice.of(routes);
-    // Or else there would soon be nothing left.
+    // Otherwise the objects would soon be used up.
     if (route.method === 'DELETE' && dice.chance(0.6)) route = dice.of(routes);
     const fitting = fittingRequest(dice, route, material);
     const asked = dice.chance(0.5) ? fitting : spoilt(dice, fitting, [...other.ids.values()].flat());
@@ -140,7 +143,7 @@ class Side {
     else this.#assertFits(asked, answer, route);
   }
 
-  /** The failure is one that the document has for this operation; without an operation, path or method are wrong. */
+  /** Checks that the document lists this failure for the operation. Without an operation, path or method are wrong. */
   #assertProblem(
     { path }: MadeRequest,
     { status, type, text, allow }: RawAnswer,
@@ -157,7 +160,7 @@ class Side {
       const entry = errorCatalogue[problem.code as keyof typeof errorCatalogue];
       assert.deepEqual([problem.status, entry?.status], [status, status]);
     }
-    // A path that is no URL is unknown, whatever it begins like.
+    // An invalid URL path is unknown, whatever its beginning.
     if (problem?.code === 'route_not_found' && /%(?![0-9A-Fa-f]{2})/.test(path)) return;
     if (route === undefined) {
       if (problem !== undefined) assert.ok(['route_not_found', 'method_not_allowed'].includes(problem.code));
@@ -180,7 +183,7 @@ class Side {
     if (schema !== undefined) for (const piece of pieces(type, text)) this.#keep(route, status, piece, schema);
   }
 
-  /** Checks one piece of a success and keeps what later requests can name. */
+  /** Checks one part of a success and records ids for later requests. */
   #keep(route: DocumentedOperation, status: number, piece: Json, schema: Schema): void {
     this.#learn(piece, JSON.stringify(piece));
     assert.deepEqual(misfits(piece, schema, this.#shared.document.schemas), []);
@@ -199,7 +202,7 @@ class Side {
       );
   }
 
-  /** Nothing in the answer is the other tenant's, but for what this very request named. */
+  /** Checks that the answer contains nothing of the other tenant, except what this request named. */
   #assertOwn(asked: MadeRequest, text: string): void {
     assert.ok(!text.includes(this.#foreignMarker), 'a text of the other tenant');
     const named = JSON.stringify(asked);
@@ -245,7 +248,7 @@ const rawAnswer = (status: number, headers: Readonly<Record<string, unknown>>, t
   text,
 });
 
-/** Takes the first piece of a stream, all of everything else. */
+/** Reads the first part of a stream, or the whole of any other answer. */
 async function overSocket(
   url: string,
   method: string,
@@ -265,7 +268,7 @@ async function overSocket(
   return rawAnswer(answer.statusCode ?? 0, answer.headers, text);
 }
 
-/** JSON, lines of JSON, or what the whole events in it carry. */
+/** Parses JSON, lines of JSON, or the data of complete events. */
 function pieces(type: string, text: string): unknown[] {
   if (type.startsWith('application/x-ndjson'))
     return text

@@ -53,7 +53,7 @@ const oddParameters = [
   ...['filter[a', 'filter[id]', 'filter[name][like]', 'filter[status][in]', '__proto__'],
 ];
 
-/** The same request with one thing wrong or surprising about it. `foreign`: ids of another tenant. */
+/** Returns the same request with one wrong or surprising part. `foreign` holds ids of another tenant. */
 export function spoilt(dice: Dice, request: MadeRequest, foreign: readonly string[]): MadeRequest {
   const header = dice.of(oddHeaders);
   const ways: (() => MadeRequest)[] = [
@@ -74,13 +74,13 @@ export function spoilt(dice: Dice, request: MadeRequest, foreign: readonly strin
 
 const id = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/;
 
-/** In the place of an id in a path; where there is none, behind it. */
+/** Replaces an id in a path, or appends to a path without one. */
 function withSegment(path: string, segment: string): string {
   return id.test(path) ? path.replace(id, segment) : `${path}/${segment}`;
 }
 
 function withOdd(dice: Dice, body: unknown, foreign: readonly string[]): unknown {
-  // Only in the place of an id: in a free text it would be kept, and rightly be answered later.
+  // Only in place of an id: a free text would be stored and later correctly returned.
   if (typeof body === 'string' && id.test(body) && dice.chance(0.5)) return dice.of(foreign);
   if (typeof body !== 'object' || body === null) return dice.of(odd);
   if (Array.isArray(body)) return body.map((item) => (dice.chance(0.5) ? withOdd(dice, item, foreign) : item));

@@ -21,9 +21,10 @@ export interface Schema {
   readonly maxItems?: number;
 }
 
+/** The schemas of a document, by name. */
 export type Schemas = Readonly<Record<string, Schema>>;
 
-/** The schema itself, where it is a reference to one of the document. */
+/** Returns the schema itself, or the schema of the document that it refers to. */
 export function resolved(schema: Schema, schemas: Schemas): Schema {
   if (schema.$ref === undefined) return schema;
   const name = schema.$ref.replace('#/components/schemas/', '');
@@ -32,7 +33,7 @@ export function resolved(schema: Schema, schemas: Schemas): Schema {
   return resolved(found, schemas);
 }
 
-/** What does not fit, with its place; empty when all does. */
+/** Returns the problems of a value with their places; empty when it is valid. */
 export function misfits(value: unknown, given: Schema, schemas: Schemas, place = ''): string[] {
   const schema = resolved(given, schemas);
   for (const keyword of Object.keys(schema)) if (!known.has(keyword)) throw new Error(`unknown keyword ${keyword}`);

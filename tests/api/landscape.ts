@@ -5,11 +5,11 @@ import { present } from '../../apps/controller/src/testing/channel.ts';
 import type { TestApp } from '../../apps/controller/src/testing/harness.ts';
 import { defaultGroup, makeOwner, roleOf } from '../../apps/controller/src/testing/people.ts';
 
-/** Ids of one tenant that has something of everything. */
+/** Ids of one tenant that has an object of every kind. */
 export interface Landscape {
   readonly gateway: string;
   readonly protocol: string;
-  /** Used by nothing. */
+  /** An unused object. */
   readonly spareProtocol: string;
   readonly resource: string;
   readonly address: string;
@@ -18,17 +18,17 @@ export interface Landscape {
   readonly internetPolicy: string;
   readonly sitePolicy: string;
   readonly rule: string;
-  /** Used by nothing. */
+  /** An unused object. */
   readonly spareRule: string;
   readonly user: string;
-  /** Never came. */
+  /** A user who never accepted the invitation. */
   readonly invited: string;
   readonly group: string;
-  /** Set on the user. */
+  /** A role of the user. */
   readonly role: string;
 }
 
-/** Makes a tenant through the API in which every field of every answer has a value somewhere, and none elsewhere. */
+/** Creates a tenant through the API. Every field of every answer has a value in one object and no value in another. */
 export async function makeLandscape(app: TestApp): Promise<Landscape> {
   const make = makers(app);
   const put = write(app, 'PUT', 200);
@@ -108,7 +108,7 @@ export async function makeLandscape(app: TestApp): Promise<Landscape> {
   };
 }
 
-/** What only agents and the passing of time bring about: a gateway that has failed, a device that was seen. */
+/** Sets state that only agents and time produce: a gateway with an error, a device with a connection. */
 export async function makeStorm(app: TestApp, { gateway, device, user }: Landscape): Promise<void> {
   const now = app.clock.now;
   await app.parts.directory.deployed(gateway, now);
@@ -118,7 +118,7 @@ export async function makeStorm(app: TestApp, { gateway, device, user }: Landsca
   await makeOwner(app, user);
 }
 
-/** After the storm: the gateway is well again, at an address that needs no name server. */
+/** Repairs the gateway after the storm, with an address that needs no name server. */
 export async function makeSunshine(app: TestApp, { gateway }: Landscape): Promise<void> {
   await app.parts.directory.observed(gateway, { error: null });
   const body = { name: 'Berlin', wireguardPort: '51820', endpoint: '127.0.0.1' };
@@ -169,7 +169,7 @@ const families: Readonly<Record<string, keyof Landscape>> = {
   roles: 'role',
 };
 
-/** A path of the reference with ids of the landscape in it. */
+/** Returns a path of the reference with ids of the landscape. */
 export const placed = (path: string, land: Landscape): string =>
   `/tenants${path
     .replace(/\/([a-z-]+)\/\{id\}/, (_, family: string) => `/${family}/${land[families[family] ?? 'gateway']}`)

@@ -73,7 +73,7 @@ for (const [shape, fields] of Object.entries(requests))
     }
   });
 
-test('users are made one at a time or up to a hundred at once', async (t) => {
+test('users are created one at a time or up to a hundred at once', async (t) => {
   const app = await openTestApp(t);
   const { group } = await makeLandscape(app);
   const many = (count: number) =>
@@ -115,7 +115,7 @@ test('answers carry the fields of the reference', async (t) => {
       });
 });
 
-test('every deviation is of something that is in the reference', () => {
+test('every deviation refers to a part of the reference', () => {
   for (const key of Object.keys(deviations)) {
     const [shape = '', field = ''] = key.split('.');
     assert.ok((requests[shape] ?? answers[shape])?.[field] !== undefined, key);
@@ -131,7 +131,7 @@ async function okay(request: ReturnType<TestApp['request']>, status: number) {
   return answer;
 }
 
-/** What tells one object from the next, so that a body can be sent again. */
+/** Values that make an object unique, so that a body can be sent again. */
 let count = 0;
 function unique(body: Readonly<Record<string, unknown>>): object {
   count += 1;
@@ -159,14 +159,14 @@ function assertForm(answer: string | null, json: Json, text: string): void {
   }
 }
 
-/** Values of every other type, and of the type but wrong. */
+/** Values of every other type, and invalid values of the right type. */
 function wrongFor(type: FieldType): unknown[] {
   const wrong: unknown[] = [{ a: 1 }, [[1]], 1.5, true, 'x\u0000y'].filter((value) => typeof value !== type);
   if (type === 'uuid') return [...wrong, 'not-an-id'];
   return typeof type === 'object' && 'oneOf' in type ? [...wrong, type.oneOf[0]?.toLowerCase(), 'OTHER'] : wrong;
 }
 
-/** Takes every answer of every reading operation apart. */
+/** Collects the fields of every answer of every read operation. */
 async function collect(app: TestApp, land: Landscape, seen: Map<string, Record<string, unknown>[]>): Promise<void> {
   for (const published of publishedOperations) {
     const [method, _path, status, , answer] = published;
@@ -187,7 +187,7 @@ function take(object: Record<string, unknown>, shape: string, seen: Map<string, 
 
 function assertValue(value: unknown, { type, nullable }: Field): void {
   if (nullable && value === null) return;
-  assert.notEqual(value, null, 'a field without a value is left out');
+  assert.notEqual(value, null, 'a field without a value is omitted');
   if (typeof type === 'string') assertPlain(value, type);
   else if ('oneOf' in type) assert.ok(type.oneOf.includes(value as string), String(value));
   else if ('is' in type) assert.equal(typeof value, 'object');
@@ -208,7 +208,7 @@ function assertPlain(value: unknown, type: Extract<FieldType, string>): void {
   else assert.match(String(value), pattern);
 }
 
-/** What the served document says of a field is what the reference says. */
+/** Checks that the served document describes a field as the reference does. */
 function assertSchema(schema: Json, field: string, { type, required }: Field): void {
   assert.ok(schema !== undefined, 'the document has it');
   const property = schema.properties[field];

@@ -1,8 +1,9 @@
 /**
- * The published reference as facts: which operations there are, what their bodies take and what their answers carry.
- * Where we knowingly differ, the difference stands beside the table, with its reason.
+ * The published reference as data: its operations, the fields of their bodies and of their answers. Each deliberate
+ * deviation stands beside the table, with its reason.
  */
 
+/** Type of a field. */
 export type FieldType =
   | 'string'
   | 'uuid'
@@ -14,12 +15,14 @@ export type FieldType =
   | { readonly is: string }
   | { readonly listOf: FieldType };
 
+/** A field of a body or an answer. */
 export interface Field {
   readonly type: FieldType;
   readonly required: boolean;
   readonly nullable?: true;
 }
 
+/** Fields by name. */
 export type Fields = Readonly<Record<string, Field>>;
 
 /** `[method, path below /tenants, success code, body, answer]`; a list of a shape has `[]`, a page of it `{}`. */
@@ -46,6 +49,7 @@ const gatewayStatus = oneOf('PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERRO
 const deviceStatus = oneOf('Online', 'Offline', 'Deactivated');
 const transport = oneOf('TCP', 'UDP', 'ICMP');
 
+/** Every published operation. */
 export const publishedOperations: readonly PublishedOperation[] = [
   ['POST', '/gateways', 201, 'CreateGateway', 'Gateway'],
   ['GET', '/gateways', 200, null, 'Gateway[]'],
@@ -147,7 +151,7 @@ const gatewayBody = {
   endpoint: opt('string'),
 };
 
-/** Bodies of requests, by name. */
+/** Request bodies, by name. */
 export const requests: Readonly<Record<string, Fields>> = {
   CreateGateway: gatewayBody,
   UpdateGateway: { status: opt(gatewayStatus), ...gatewayBody },
@@ -198,7 +202,7 @@ const deviceFields = {
 };
 const person = { firstName: opt('string'), lastName: opt('string'), email: opt('string') };
 
-/** What answers carry, by name: objects of their own, and what is nested in them. */
+/** Answers by name: objects of their own, and nested objects. */
 export const answers: Readonly<Record<string, Fields>> = {
   Gateway: {
     ...dated,
@@ -332,7 +336,7 @@ export const answers: Readonly<Record<string, Fields>> = {
   GroupUser: { id: req('uuid'), createdAt: req('date'), updatedAt: req('date'), ...person },
 };
 
-/** Where we knowingly differ: `Shape.field` or `METHOD path`, with what differs and why. */
+/** Deliberate deviations: `Shape.field` or `METHOD path`, with the difference and the reason. */
 export interface Deviation {
   readonly differs: 'not demanded' | 'never answered' | 'always answered' | 'refused';
   readonly why: string;
@@ -341,6 +345,7 @@ export interface Deviation {
 const byDefault = { differs: 'not demanded', why: 'its documented default stands in for it' } as const;
 const known = { differs: 'always answered', why: 'it always has a value, an empty list too' } as const;
 
+/** Every deviation. */
 export const deviations: Readonly<Record<string, Deviation>> = {
   'CreatePolicy.allGroups': byDefault,
   'CreatePolicy.allUsers': byDefault,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Dice } from './dice.ts';
 import { resolved, type Schema, type Schemas } from './json-schema.ts';
 
+/** A parameter of an operation. */
 export interface Parameter {
   readonly name: string;
   readonly in: 'path' | 'query' | 'header';
@@ -20,6 +21,7 @@ export interface DocumentedOperation {
   readonly responses: Readonly<Record<string, { readonly $ref?: string; readonly content?: Content }>>;
 }
 
+/** A generated request. */
 export interface MadeRequest {
   readonly method: string;
   readonly path: string;
@@ -28,15 +30,15 @@ export interface MadeRequest {
   readonly body?: unknown;
 }
 
-/** What requests are made from: whose they are, and the ids that there are, by family of the path. */
+/** Source of requests: the tenant's key, and existing ids by family of the path. */
 export interface Material {
   readonly schemas: Schemas;
-  /** Stands in every free text. */
+  /** Text that every free text contains. */
   readonly marker: string;
   readonly ids: ReadonlyMap<string, readonly string[]>;
 }
 
-/** A request that fits the document, as far as the document tells. */
+/** Returns a request that is valid under the document. */
 export function fittingRequest(dice: Dice, operation: DocumentedOperation, material: Material): MadeRequest {
   const { method, path, parameters, requestBody } = operation;
   const query: [string, string][] = [];
@@ -62,14 +64,14 @@ function filter(dice: Dice, name: string, { marker, ids }: Material): [string, s
   return [name + operator, dice.of([marker, '%a%', 'PRIVATE', 'ACTIVE', dice.of(ids.get('users') ?? [''])])];
 }
 
-/** A value of a schema. `name` is the field it stands in. */
+/** Returns a value of a schema. `name` is the field that holds it. */
 function fitting(dice: Dice, given: Schema, name: string, material: Material): unknown {
   const form = resolved(given, material.schemas);
   const schema = chosenForm(dice, typeof form.type === 'object' ? { ...form, type: dice.of(form.type) } : form);
   const hinted = hints[name];
   if (hinted !== undefined && schema.type === 'string' && schema.format !== 'uuid') return hinted(dice);
   const options = schema.anyOf ?? schema.oneOf;
-  // The first form is the plain one; null and objects in the place of ids are rarer.
+  // The first form is the simple one; null and objects in place of ids are rarer.
   if (options !== undefined)
     return fitting(dice, dice.chance(0.8) ? (options[0] ?? {}) : dice.of(options), name, material);
   if (schema.enum !== undefined) return dice.of(schema.enum);
@@ -85,7 +87,7 @@ function fitting(dice: Dice, given: Schema, name: string, material: Material): u
   return schema.type === 'string' ? `${material.marker} ${dice.below(1e6)}` : { a: 1 };
 }
 
-/** An object whose fields depend on each other, in one of its forms. */
+/** Returns an object with dependent fields, in one of its forms. */
 function chosenForm(dice: Dice, { allOf, oneOf, ...schema }: Schema): Schema {
   if (schema.type !== 'object') return { ...schema, ...(allOf && { allOf }), ...(oneOf && { oneOf }) };
   const forms = [

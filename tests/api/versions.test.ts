@@ -6,7 +6,7 @@ import { bodiesOf } from './bodies.ts';
 import { makeLandscape, placed } from './landscape.ts';
 import { publishedOperations } from './reference.ts';
 
-test('an operation takes If-Match exactly where the contract says that its object has versions', async (t) => {
+test('an operation takes If-Match exactly if its object has versions under the contract', async (t) => {
   const app = await openTestApp(t);
   const land = await makeLandscape(app);
   for (const [name, operation] of Object.entries<Operation>(operations)) {

@@ -7,7 +7,7 @@ import { type RealTenant, startController } from './real-tenant.ts';
 
 const folder = fileURLToPath(new URL('../../examples', import.meta.url));
 
-/** Who asks for what, when, and the answer that the example's comments promise. */
+/** A question with its time, and the answer that the example's comments promise. */
 type Claim = readonly [user: string, destination: string, at: string, verdict: 'allowed' | 'denied'];
 
 const noon = '2026-12-01T12:00:00+01:00';
@@ -40,12 +40,12 @@ const claims: Readonly<Record<string, readonly Claim[]>> = {
   ],
 };
 
-test('every example is applied and makes claims here', () => {
+test('every example is applied and checked here', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   assert.deepEqual(files.sort(), Object.keys(claims).sort());
 });
 
-test('each example builds a whole tenant, and a second run finds nothing to do', async (t) => {
+test('each example builds a complete tenant, and a second run finds nothing to do', async (t) => {
   const controller = await startController(t);
   for (const [file, answers] of Object.entries(claims)) {
     await t.test(file, async () => {
@@ -65,7 +65,7 @@ test('each example builds a whole tenant, and a second run finds nothing to do',
   }
 });
 
-test('the rule on posture is met as soon as the device tells that its disk is encrypted', async (t) => {
+test('the rule on posture matches once the device reports an encrypted disk', async (t) => {
   const tenant = await (await startController(t)).tenant('posture');
   const applied = await tenant.run(['apply', '-f', join(folder, 'contractors.yaml'), '--yes']);
   assert.equal(applied.code, 0, applied.err);

@@ -15,7 +15,7 @@ async function tenant(t: Parameters<typeof startController>[0]) {
   return first;
 }
 
-test('access explain takes a resource: each address on each of its ports', async (t) => {
+test('access explain of a resource checks each address on each of its ports', async (t) => {
   const first = await tenant(t);
   const out = await first.ok('access', 'explain', 'laptop', 'Wiki');
   const asked = [...out.matchAll(/laptop → (\S+ \S+ \d+): allowed/g)].map(([, target]) => target);
@@ -28,7 +28,7 @@ test('access explain takes a resource: each address on each of its ports', async
   assert.match(wrong.err, /no resource called "Wiky"\nHint: Did you mean Wiki\?/);
 });
 
-test('a covered address on a wrong port says so, and an uncovered one that nothing covers it', async (t) => {
+test('explain names a wrong port of a covered address, and an address that no resource covers', async (t) => {
   const first = await tenant(t);
   const reason = async (destination: string) => first.ok('access', 'explain', 'laptop', destination);
   assert.match(await reason('10.0.0.5:444'), /denied; a resource covers this address, but not TCP port 444\n/);
@@ -37,7 +37,7 @@ test('a covered address on a wrong port says so, and an uncovered one that nothi
   assert.match(await reason('10.9.0.5:443'), /denied; no resource covers this destination\n/);
 });
 
-test('devices of one name are told apart by their owners', async (t) => {
+test('candidates of one name are listed with their owners', async (t) => {
   const first = await tenant(t);
   await first.ok('users', 'invite', 'anna@example.com');
   await first.ok('devices', 'add', 'laptop', '--public-key', key(2), '--owner', 'anna@example.com');

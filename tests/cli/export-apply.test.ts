@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startController } from './real-tenant.ts';
 
-/** A tenant with a value that is no default in every field that a file can hold. */
+/** A tenant with a non-default value in every field of a file. */
 const RICH = `
 settings:
   timeZone: Europe/Zurich
@@ -93,7 +93,7 @@ policies:
     gateways: [paris]
 `;
 
-/** Ids, moments and counters, in which two tenants differ. */
+/** Ids, times and counters, which differ between two tenants. */
 const OWN = /^(id|createdAt|updatedAt|token|revision|publicKey|name)$/;
 
 function withoutOwn(value: unknown, keepName = true): unknown {
@@ -105,7 +105,7 @@ function withoutOwn(value: unknown, keepName = true): unknown {
 
 const LISTS = ['gateways', 'resources', 'protocols', 'groups', 'users', 'rules', 'policies'];
 
-test('a rich tenant goes whole through a file into an empty one', async (t) => {
+test('a tenant round-trips through a file into an empty tenant', async (t) => {
   const controller = await startController(t);
   const { first } = controller;
   const applied = await first.run(['apply', '-f', '-', '--yes'], { stdin: RICH });
@@ -136,7 +136,7 @@ test('a rich tenant goes whole through a file into an empty one', async (t) => {
   );
 });
 
-test('a change of any setting, or of relay ports, is seen by a dry run and put back', async (t) => {
+test('a dry run detects a change of a setting or of relay ports, and apply reverts it', async (t) => {
   const { first } = await startController(t);
   await first.run(['apply', '-f', '-', '--yes'], { stdin: RICH });
   const exported = await first.ok('export', '--json');
@@ -157,7 +157,7 @@ test('a change of any setting, or of relay ports, is seen by a dry run and put b
   }
 });
 
-test('applying a file to another tenant does not rename it, unless the file names it', async (t) => {
+test('applying a file to another tenant renames it only if the file has a name', async (t) => {
   const controller = await startController(t);
   const second = await controller.tenant('second');
   const copied = await second.run(['apply', '-f', '-', '--yes'], { stdin: await controller.first.ok('export') });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startController } from './real-tenant.ts';
 
-/** A command line with a wrong value, and the line that must say so. */
+/** A command line with a wrong value, and the expected line of the error. */
 const WRONG: readonly (readonly [args: readonly string[], line: RegExp])[] = [
   [['gateways', 'create', ''], /^ {2}<name> "": must not be empty$/m],
   [['gateways', 'create', 'x'.repeat(121)], /^ {2}<name>: must have at most 120 characters$/m],
@@ -20,7 +20,7 @@ const WRONG: readonly (readonly [args: readonly string[], line: RegExp])[] = [
   [['devices', 'list', '--limit', '0'], /^ {2}--limit 0: must be at least 1$/m],
 ];
 
-test('a refused value is named as it was typed, in a plain sentence', async (t) => {
+test('an error quotes the refused value as typed, in a plain sentence', async (t) => {
   const { first } = await startController(t);
   for (const [args, line] of WRONG) {
     const { code, err } = await first.run(args);
@@ -30,7 +30,7 @@ test('a refused value is named as it was typed, in a plain sentence', async (t) 
   }
 });
 
-test('the public address is what the operator says, and left out where nothing is said', async (t) => {
+test('the public address is the configured one, and is omitted without configuration', async (t) => {
   const far = await startController(t, ['--public-url', 'https://vpn.example.com']);
   assert.match((await far.first.run(['gateways', 'create', 'x'])).err, /--controller https:\/\/vpn\.example\.com /);
   assert.match(await far.first.ok('settings', 'get'), /Public URL +https:\/\/vpn\.example\.com\n/);
@@ -38,7 +38,7 @@ test('the public address is what the operator says, and left out where nothing i
   assert.match(await near.first.ok('settings', 'get'), /Public URL +not set/);
 });
 
-test('a resource of names alone is not online', async (t) => {
+test('a resource with only names is not online', async (t) => {
   const { first } = await startController(t);
   await first.ok('gateways', 'create', 'berlin');
   await first.ok(

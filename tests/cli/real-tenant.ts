@@ -6,22 +6,24 @@ import { ControllerProcess, testFolder } from '../../apps/controller/src/testing
 /** Runs a command line. */
 export type Run = (args: readonly string[], circumstances?: Circumstances) => Promise<Outcome>;
 
+/** A tenant of a real controller. */
 export interface RealTenant {
   readonly url: string;
   readonly key: string;
   readonly run: Run;
-  /** Runs a command line that must succeed, and gives its standard output. */
+  /** Runs a command line that must succeed, and returns its standard output. */
   ok(...args: readonly string[]): Promise<string>;
 }
 
+/** A real controller. */
 export interface RealController {
   readonly url: string;
   readonly first: RealTenant;
-  /** Makes one more tenant, as the operator. */
+  /** Creates another tenant, as the operator. */
   tenant(name: string): Promise<RealTenant>;
 }
 
-/** A controller in a process of its own, with the command line signed in to it. */
+/** Starts a controller in its own process, with the command line signed in. */
 export async function startController(t: TestContext, args: readonly string[] = []): Promise<RealController> {
   const dataDir = testFolder(t);
   const controller = await ControllerProcess.start(t, dataDir, args);

@@ -5,7 +5,7 @@ import type { TestContext } from 'node:test';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 
-/** Debian's and Ubuntu's Chromium, which set-up installs for the tests. */
+/** Chromium of Debian and Ubuntu, which set-up installs for the tests. */
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser'].find((path) => existsSync(path));
 
 /** Why pages cannot be tested here, or false. */
@@ -24,11 +24,11 @@ export async function openBrowser(
   return browser;
 }
 
-/** A controller with an empty database, and the link that it printed. */
+/** A controller with an empty database, and its set-up link. */
 export interface Console {
   readonly controller: ControllerProcess;
   readonly dataDir: string;
-  /** Where people open it: `http://localhost:PORT`. */
+  /** Address for browsers: `http://localhost:PORT`. */
   readonly url: string;
   readonly setUpLink: string;
   readonly key: string;
@@ -49,14 +49,14 @@ export async function startConsole(
   return { controller, dataDir, url: new URL(setUpLink).origin, setUpLink, key };
 }
 
-/** A page that collects everything a good page never says: errors, and what the content security policy stopped. */
+/** A page that records every error and every violation of the content security policy. */
 export async function openPage(context: BrowserContext): Promise<{ page: Page; complaints: string[] }> {
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
   page.on('console', (message) => {
     if (message.type() !== 'error' && !/Content.Security.Policy/i.test(message.text())) return;
-    // A refused request is an answer to the page, and shown by it.
+    // The page shows a refused request; it is an expected answer.
     if (/Failed to load resource: the server responded with a status of 4\d\d/.test(message.text())) return;
     complaints.push(`${message.type()}: ${message.text()}`);
   });
@@ -65,7 +65,7 @@ export async function openPage(context: BrowserContext): Promise<{ page: Page; c
 
 export const goodPassword = 'umbrella cactus violin';
 
-/** Opens the set-up link and becomes the owner by a password. */
+/** Opens the set-up link and becomes the owner with a password. */
 export async function becomeOwner(page: Page, { setUpLink }: Console, email = 'owner@example.com'): Promise<void> {
   await page.goto(setUpLink);
   await page.getByLabel('E-mail address').fill(email);

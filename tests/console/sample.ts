@@ -1,7 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { Console } from './browser.ts';
 
-/** Fills a tenant with what is hard to show: long names, emoji, right-to-left text, many rows. Returns a gateway's id. */
+/**
+ * Fills a tenant with objects that are hard to display: long names, emoji, right-to-left text, many rows. Returns a
+ * gateway's id.
+ */
 export async function fillTenant({ url, key }: Pick<Console, 'url' | 'key'>): Promise<string> {
   const post = async (path: string, body: object): Promise<{ id: string }> => {
     const answer = await fetch(`${url}/tenants${path}`, {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { becomeOwner, goodPassword, noBrowser, openBrowser, openPage, startConsole } from './browser.ts';
 
-test('the set-up link makes the owner, who signs out and in again', { skip: noBrowser }, async (t) => {
+test('the set-up link creates the owner, who signs out and in again', { skip: noBrowser }, async (t) => {
   const [browser, place] = await Promise.all([openBrowser(t), startConsole(t)]);
   const context = await browser.newContext();
   const { page, complaints } = await openPage(context);
@@ -28,7 +28,7 @@ test('the set-up link makes the owner, who signs out and in again', { skip: noBr
   assert.deepEqual(complaints, []);
 });
 
-test('a passkey sets the tenant up and signs in, and another one is added', { skip: noBrowser }, async (t) => {
+test('a passkey sets up the tenant and signs in, and a second passkey can be added', { skip: noBrowser }, async (t) => {
   const [browser, place] = await Promise.all([openBrowser(t), startConsole(t)]);
   const context = await browser.newContext();
   const { page, complaints } = await openPage(context);

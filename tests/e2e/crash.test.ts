@@ -5,7 +5,7 @@ import { Scenario } from '../lab/scenario.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('killing our processes under traffic loses no packet', { skip }, async (t) => {
+test('killing processes of Sallyport under traffic loses no packet', { skip }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const web = await s.world.host('web');

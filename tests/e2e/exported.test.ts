@@ -6,7 +6,7 @@ import { wgQuickUp } from '../lab/system.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('a resource around the endpoint of the gateway does not turn the tunnel on itself', { skip }, async (t) => {
+test('a resource that covers the gateway’s endpoint causes no routing loop', { skip }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const [printer, visitor] = await Promise.all([s.world.host('printer'), s.world.host('visitor')]);
@@ -29,7 +29,7 @@ test('a resource around the endpoint of the gateway does not turn the tunnel on 
   assert.ok(Number(sent) < 1_000_000, `sent ${sent} bytes`);
 });
 
-test('a host without IPv6 brings up a configuration that was exported without it', { skip }, async (t) => {
+test('a host without IPv6 starts a configuration exported without IPv6', { skip }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const printer = await s.world.host('printer');

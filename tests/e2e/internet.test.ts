@@ -7,7 +7,7 @@ import { publicGateway, publicServer } from '../lab/small-internet.ts';
 const skip = whyNoNamespaces() ?? false;
 const everywhere = [...publicServer.near, ...publicServer.far];
 
-test('internet policies: own connection, access point, restricted', { skip }, async (t) => {
+test('internet policies work in the modes LOCAL, INTERNET_ACCESS_POINT and RESTRICTED', { skip }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const [web, printer, server] = await Promise.all([
@@ -16,30 +16,26 @@ test('internet policies: own connection, access point, restricted', { skip }, as
     s.world.host('server'),
   ]);
   for (const host of [web, printer, server]) await host.listenTcp(80);
-  // Each address of its own, or answers would come from the one nearest to the gateway.
+  // Each check has its own address; otherwise answers would come from the server nearest to the gateway.
   for (const address of everywhere) await server.listenUdp(5353, address);
   const resource = await s.resource('web', ['10.20.0.10', 'fd20::10'], ['TCP 80']);
   const laptop = await s.controller.addDevice('laptop');
   const visitor = await s.controller.addDevice('visitor');
   await s.policy('both to web', { devices: [laptop.id, visitor.id], resources: [resource] });
 
-  await t.test(
-    'LOCAL: the configuration leaves the internet to the device, and the gateway lets none through',
-    async () => {
-      await s.converged();
-      const configuration = await s.controller.deviceConfiguration(laptop);
-      assert.doesNotMatch(configuration, /0\.0\.0\.0\/0|::\/0/);
-      const greedy = (text: string) =>
-        text.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.0.0.0/8, 11.0.0.0/8, 2a00::/16');
-      const device = await s.deviceUp('laptop', laptop, greedy);
-      await until('the tunnel', async () => (await device.tcp('10.20.0.10', 80)) === 'ok');
-      for (const address of publicServer.near) await reachesNothing(device, address);
-      await s.world.space('laptop').ip('link', 'del', s.world.interfaceName('laptop'));
-    },
-  );
+  await t.test('LOCAL: the device keeps its own internet access, and the gateway forwards none', async () => {
+    await s.converged();
+    const configuration = await s.controller.deviceConfiguration(laptop);
+    assert.doesNotMatch(configuration, /0\.0\.0\.0\/0|::\/0/);
+    const greedy = (text: string) => text.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.0.0.0/8, 11.0.0.0/8, 2a00::/16');
+    const device = await s.deviceUp('laptop', laptop, greedy);
+    await until('the tunnel', async () => (await device.tcp('10.20.0.10', 80)) === 'ok');
+    for (const address of publicServer.near) await reachesNothing(device, address);
+    await s.world.space('laptop').ip('link', 'del', s.world.interfaceName('laptop'));
+  });
 
   await t.test(
-    'INTERNET_ACCESS_POINT: everything but its own networks goes through the gateway, by the configuration as exported',
+    'INTERNET_ACCESS_POINT: the exported configuration routes everything except local networks through the gateway',
     async () => {
       await s.policy('laptop through the office', {
         type: 'INTERNET',
@@ -63,7 +59,7 @@ test('internet policies: own connection, access point, restricted', { skip }, as
     },
   );
 
-  await t.test('what a resource covers is decided by its own policies; what is not public stays closed', async () => {
+  await t.test('policies of a resource decide its addresses, and private addresses stay closed', async () => {
     const device = await s.world.host('laptop');
     assert.notEqual(await device.tcp('10.20.0.11', 80, { timeoutMs: 700 }), 'ok');
     assert.notEqual(await device.tcp('203.0.113.10', 8080, { timeoutMs: 700 }), 'ok');
@@ -79,7 +75,7 @@ test('internet policies: own connection, access point, restricted', { skip }, as
     await until('a network at the gateway that a resource names', async () => (await device.tcp(near, 80)) === 'ok');
   });
 
-  await t.test('a network that the gateway joins is no internet any more, until it leaves', async () => {
+  await t.test('a network that the gateway joins is excluded from the internet until it leaves', async () => {
     const device = await s.world.host('laptop');
     const neighbour = '12.1.2.10';
     await s.world.space('server').ip('addr', 'add', neighbour, 'dev', 'lo');
@@ -115,7 +111,7 @@ test('internet policies: own connection, access point, restricted', { skip }, as
     assert.equal(await device.tcp('10.20.0.10', 80), 'ok', 'resources stay in reach');
   });
 
-  await t.test('RESTRICTED: the tunnel takes the internet away from a device that had its own', async () => {
+  await t.test('RESTRICTED: the tunnel blocks the device’s own internet access', async () => {
     const [address] = publicServer.near;
     await cable(
       { namespace: s.world.space('visitor'), interface: 'own0', addresses: ['198.51.100.2/24'] },

@@ -20,7 +20,7 @@ test('the life of a gateway', { skip }, async (t) => {
   const reachable = () => device.tcp('10.20.0.10', 7000, { timeoutMs: 500 });
   await until('the tunnel', async () => (await reachable()) === 'ok');
 
-  await t.test('once applied it is deployed, and stays so', async () => {
+  await t.test('a gateway is deployed once it has applied a state, and stays so', async () => {
     const gateway = await s.controller.call('getGateway', { params });
     assert.ok(gateway.deployedOn);
     assert.ok(gateway.lastOnline);
@@ -31,7 +31,7 @@ test('the life of a gateway', { skip }, async (t) => {
     );
   });
 
-  await t.test('statistics tell of the connected device', async () => {
+  await t.test('statistics report the connected device', async () => {
     const { statistics } = await until('a handshake in the statistics', async () => {
       const gateway = await s.controller.call('getGateway', { params });
       return gateway.statistics?.connectedDevices === 1 ? gateway : null;
@@ -40,7 +40,7 @@ test('the life of a gateway', { skip }, async (t) => {
     assert.ok(statistics?.lastHandshake);
   });
 
-  await t.test('test-configuration tells what it checked and what it did not probe', async () => {
+  await t.test('test-configuration reports its checks and what it did not probe', async () => {
     const good = await s.controller.call('testGateway', { params });
     assert.equal(good.status, 'ONLINE', JSON.stringify(good));
     assert.match(good.details ?? '', /not probed/i);
@@ -61,7 +61,7 @@ test('the life of a gateway', { skip }, async (t) => {
     await until('the device to come back', async () => (await reachable()) === 'ok', { timeoutMs: 30_000 });
   });
 
-  await t.test('a taken port is an ERROR that says what to do, and heals without a restart', async () => {
+  await t.test('a port in use is an ERROR with advice, and recovers without a restart', async () => {
     const host = await s.world.host('gateway');
     await host.listenUdp(51777, '0.0.0.0');
     await s.controller.call('updateGateway', { params, body: { name: 'office', wireguardPort: '51777' } });
@@ -93,7 +93,7 @@ test('the life of a gateway', { skip }, async (t) => {
     );
   });
 
-  await t.test('OFFLINE lets nothing through, ONLINE brings everything back', async () => {
+  await t.test('OFFLINE forwards nothing, and ONLINE restores everything', async () => {
     await s.controller.call('updateGateway', {
       params,
       body: { name: 'office', wireguardPort: '51820', status: 'OFFLINE' },
@@ -115,7 +115,7 @@ test('the life of a gateway', { skip }, async (t) => {
     await s.controller.gatewayIs(s.gatewayId, 'ONLINE');
   });
 
-  await t.test('DELETE takes the gateway down on its host', async () => {
+  await t.test('DELETE removes the gateway’s data plane from its host', async () => {
     const plan = (await s.controller.dryRun('deleteGateway', { params })).changes;
     assert.ok(
       plan.some((change) => change.kind === 'resource'),

@@ -7,10 +7,10 @@ import { Scenario } from '../lab/scenario.ts';
 import type { TestDevice } from '../lab/system.ts';
 
 /**
- * Overlapping resources under random policies for devices, users and groups, with admission rules, loaded through the API
- * into the real gateway; every verdict that packets meet must be the one that `evaluate` gives for the same world.
+ * Loads overlapping resources through the API into the real gateway, under random policies for devices, users and
+ * groups with admission rules. Every verdict that packets meet must equal the verdict of `evaluate` for the same world.
  */
-test('packets meet the verdicts of evaluate: overlaps, denies and allows, users, groups, rules', {
+test('packets get the verdicts of evaluate for overlaps, denies, allows, users, groups and rules', {
   skip: whyNoNamespaces() ?? false,
   timeout: 240_000,
 }, async (t) => {
@@ -28,7 +28,7 @@ test('packets meet the verdicts of evaluate: overlaps, denies and allows, users,
   const resources: MadeResource[] = [];
   for (const shape of shapes)
     resources.push({ id: await s.resource(shape.name, shape.addresses, shape.ports), ...shape });
-  // Something that is always allowed keeps the devices peers, whatever the rounds below deny.
+  // A permanent allow keeps the devices as peers, whatever the rounds below deny.
   const anchor = await s.resource('anchor', ['10.20.0.1', 'fd20::1'], ['TCP 9']);
   await s.policy('anchor', { allDevices: true, resources: [anchor] });
   const everything = (text: string) => text.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.20.0.0/24, fd20::/64');
@@ -97,7 +97,7 @@ interface Person {
   readonly groupName: string;
 }
 
-/** Two people in groups of their own, with a device each. */
+/** Creates two users in separate groups, with a device each. */
 function peopleOf(s: Scenario): Promise<Person[]> {
   const wanted = [
     { place: 'laptop', email: 'ada@example.test', department: 'Engineering', groupName: 'builders' },
@@ -120,7 +120,7 @@ interface MadeRule {
   readonly source: string;
 }
 
-/** Conditions of which some are met now, and stay as they are for hours. */
+/** Conditions, some of which are met now; their results stay the same for hours. */
 function rulesOf(s: Scenario): Promise<MadeRule[]> {
   const hour = new Date().getUTCHours();
   const clock = (hours: number) => `${String((hour + hours + 24) % 24).padStart(2, '0')}:00`;
@@ -149,7 +149,7 @@ function rulesOf(s: Scenario): Promise<MadeRule[]> {
   );
 }
 
-/** Whether the tunnel stands is not told by a denied packet: the gateway's reject or silence is fine, no route is not. */
+/** Accepts a reject or silence of the gateway as a denial, but not a missing route. */
 async function tunnelOf(device: Host): Promise<string> {
   const answer = await device.ping('10.20.0.10', { timeoutMs: 200 });
   return /unreachable|Network is/.test(answer) && !/filtered/i.test(answer) ? 'unreachable' : 'there';
@@ -254,7 +254,7 @@ function policyOf({ id, allow, resources, subject, rule }: MadePolicy, order: nu
   return { kind: 'policy', id, value: { ...flags, ...lists, ...what, ...subject } };
 }
 
-/** Small seeded generator (mulberry32), so that a failing round can be played again. */
+/** Seeded generator (mulberry32), so that a failing round can be repeated. */
 function generator(seed: number): () => number {
   let state = seed;
   return () => {

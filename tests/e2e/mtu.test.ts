@@ -22,7 +22,7 @@ test('a path MTU error reaches the device', { skip: whyNoNamespaces() ?? false }
   assert.equal(await device.ping('10.20.0.10', { size: 1100, dontFragment: true }), 'ok');
 });
 
-test('the MTU of tenant and gateway is in force at once, and in configurations', {
+test('a changed MTU of tenant or gateway applies at once and in configurations', {
   skip: whyNoNamespaces() ?? false,
 }, async (t) => {
   const s = await Scenario.create();

@@ -13,7 +13,9 @@ const plan = {
   gateways: { gate: { endpoint: true } },
 } as const;
 
-test('sally up: a device reaches what it may, tells how it stands, and leaves nothing behind', { skip }, async (t) => {
+test('sally up: a device reaches allowed destinations, reports its status, and leaves nothing behind', {
+  skip,
+}, async (t) => {
   const s = await PathsScenario.create(plan);
   t.after(() => s.cleanup.run());
   const server = s.lab.address('office-web');
@@ -56,7 +58,7 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
     assert.equal(
       status.resources.find(({ name }) => name === 'secret'),
       undefined,
-      'what no policy names is not told',
+      'the status omits resources that no policy names',
     );
     const ping = await laptop.ping('office');
     assert.equal(ping.gateway?.id, gate);
@@ -68,7 +70,7 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
     assert.match(await laptop.run('netcheck'), /controller/i);
   });
 
-  await t.test('the API tells of the device, its path and its posture', async () => {
+  await t.test('the API reports the device, its path and its posture', async () => {
     const device = await until('the device with its path', async () => {
       const found = await s.controller.call('getDevice', { params: { id: laptop.id } });
       return found.paths?.[0]?.via === 'DIRECT' && Object.keys(found.posture ?? {}).length > 0 ? found : null;
@@ -78,7 +80,7 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
     assert.equal(device.name, 'laptop');
   });
 
-  await t.test('kill -9 of the client, and its return, cost no request', async () => {
+  await t.test('kill -9 of the client and its restart lose no request', async () => {
     const from = monotonicMs();
     await laptop.daemon.kill('SIGKILL');
     await stream.answered(monotonicMs() + 500);
@@ -88,7 +90,7 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
     assert.deepEqual(failed, []);
   });
 
-  await t.test('without a controller it goes on, also from a cold start', async () => {
+  await t.test('the client works without a controller, also after a cold start', async () => {
     await s.lab.cut('controller');
     await laptop.down();
     laptop.start();
@@ -98,7 +100,7 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
     await laptop.is('the controller', ({ controller }) => controller.connected, 60_000);
   });
 
-  await t.test('a policy that is taken away closes at once, and the status says why', async () => {
+  await t.test('removing a policy closes access at once, and the status says why', async () => {
     const policies = await s.controller.call('listPolicies');
     const params = { id: policies.find(({ name }) => name === 'everybody to office')?.id ?? '' };
     await s.controller.call('deletePolicy', { params });
@@ -106,7 +108,7 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
     assert.notEqual(await laptop.host.tcp(server, 80, { timeoutMs: 500 }), 'ok');
   });
 
-  await t.test('sally down leaves the host as it was', async () => {
+  await t.test('sally down restores the host', async () => {
     assert.notDeepEqual(await traces(s), before);
     await laptop.down();
     assert.deepEqual(await traces(s), before);
@@ -114,10 +116,10 @@ test('sally up: a device reaches what it may, tells how it stands, and leaves no
   await stream.stop();
 });
 
-test('full tunnel: everything goes through the access point, and back when the policy goes', { skip }, async (t) => {
+test('full tunnel: all traffic uses the access point, until the policy is removed', { skip }, async (t) => {
   const s = await PathsScenario.create(plan);
   t.after(() => s.cleanup.run());
-  // A public address, as policies understand it, on a host that only the gateway knows the way to.
+  // A public address, as policies define it, on a host that only the gateway can route to.
   const publicAddress = '11.1.1.10';
   await s.lab.space('far').ip('addr', 'add', `${publicAddress}/32`, 'dev', 'lo');
   await s.lab.space('gate').ip('route', 'add', publicAddress, 'via', s.lab.address('far'));
@@ -142,7 +144,7 @@ test('full tunnel: everything goes through the access point, and back when the p
   await inside.answered(monotonicMs());
 });
 
-/** What a client changes on its host. */
+/** Returns everything that a client changes on its host. */
 async function traces(s: PathsScenario<'laptop' | 'gate' | 'far'>): Promise<string[]> {
   const space = s.lab.space('laptop');
   return Promise.all([

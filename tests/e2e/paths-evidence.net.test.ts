@@ -11,8 +11,8 @@ const network = '10.20.0.0/24';
 const phone = '10.20.0.11';
 
 /**
- * Two gateways at one LAN, and a server elsewhere that both reach as well. Through the same gateway go a network without a named
- * port, an address with UDP and ICMP only, and that server, which always answers.
+ * Two gateways in one LAN, and a server elsewhere that both reach. One gateway carries a network without a named port,
+ * an address with UDP and ICMP only, and that server, which always answers.
  */
 async function mixedTraffic(t: { after(step: () => Promise<void>): void }) {
   const s = await PathsScenario.create({
@@ -55,13 +55,13 @@ async function carries(laptop: ClientUnderTest, prefix: string, gateway: string)
   return (await laptop.status()).routes.some((route) => route.prefix === prefix && route.carrier === gateway);
 }
 
-test('a lost LAN is left although other traffic through the same gateway gets answers', { skip }, async (t) => {
+test('a route leaves a lost LAN although other traffic through the same gateway gets answers', { skip }, async (t) => {
   const { s, laptop, office, depot, via } = await mixedTraffic(t);
   const space = s.lab.space('laptop');
   const [east, west] = [s.gateway('east').id, s.gateway('west').id];
   await office.answered(monotonicMs(), via.east);
   await depot.answered(monotonicMs(), 'depot');
-  // The device finds by itself that the phone answers an echo.
+  // The device discovers that the phone answers an echo.
   const echoes = async () => /packets [1-9]/.test(await space.exec('nft', 'list', 'counter', 'inet', 'seen', 'echoes'));
   await until('an answered echo of the device to the phone', echoes, { timeoutMs: 60_000 });
   await s.controller.daemon.kill('SIGKILL');

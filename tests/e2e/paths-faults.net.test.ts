@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { whyNoNamespaces } from '@sallyport/testkit';
 import { faultLab, faultRun } from '../lab/faults.ts';
 
-test('a minute of faults at random, under requests: they go on, and all converges', {
+test('requests continue and all state converges through a minute of random faults', {
   skip: whyNoNamespaces() ?? false,
 }, async (t) => {
   const s = await faultLab();
@@ -15,7 +15,7 @@ test('a minute of faults at random, under requests: they go on, and all converge
   t.diagnostic(
     `${report.failed} of ${report.requests} requests failed, longest gap ${Math.round(report.longestGapMs)} ms`,
   );
-  // That all has converged in the end, the run itself has waited for.
+  // The run itself has waited for convergence.
   assert.ok(report.requests > 0);
   assert.ok(report.failed < report.requests / 2, report.story.join('\n'));
   assert.ok(report.longestGapMs < 5_000, `at ${report.longestGapAt} s of:\n${report.story.join('\n')}`);

@@ -10,7 +10,7 @@ const open = { mapping: 'endpoint-independent', filter: 'open' } as const;
 const perAddress = { mapping: 'address-dependent', filter: 'dropped' } as const;
 const symmetric = { mapping: 'symmetric', filter: 'dropped' } as const;
 
-/** A device and a gateway behind a NAT each, and a gateway with a public address that relays. */
+/** A device and a gateway behind a NAT each, and a relaying gateway with a public address. */
 async function twoNats(t: { after(step: () => Promise<void>): void }, home: NatBehaviour, site: NatBehaviour) {
   const s = await PathsScenario.create({
     nats: { home, site },
@@ -62,7 +62,7 @@ for (const [home, site] of [
     const status = await pathIs('relayed');
     assert.equal(status.gateways.find(({ name }) => name === 'gate')?.relay?.id, s.gateway('hub').id);
     assert.equal((await laptop.ping('gate')).path, 'relayed');
-    // Two ports at one address cannot tell a NAT that maps by address alone from an independent one.
+    // Two ports at one address cannot distinguish address-dependent mapping from an endpoint-independent one.
     const mapping = home === symmetric ? 'dependent' : 'independent';
     await laptop.is(`an ${mapping} mapping`, ({ nat }) => nat?.kind === mapping, 45_000);
     const { paths } = await until('the API to say so', async () => {
@@ -73,7 +73,7 @@ for (const [home, site] of [
   });
 }
 
-test('a relayed path becomes direct by itself when the NATs allow it, without an interruption', { skip }, async (t) => {
+test('a relayed path becomes direct without an interruption when the NATs allow it', { skip }, async (t) => {
   const { s, stream, pathIs } = await twoNats(t, friendly, symmetric);
   await stream.answered(0);
   await pathIs('relayed');
@@ -103,7 +103,7 @@ for (const { name, nat, address } of moves) {
   });
 }
 
-/** What `sally gateway status` prints, once it tells of the NAT. */
+/** Returns the output of `sally gateway status` once it describes the NAT. */
 function gatewayStatus(s: PathsScenario<'laptop' | 'gate' | 'hub'>, name: 'gate' | 'hub'): Promise<string> {
   const look = async () => {
     const text = await s.gateway(name).agent.status();
@@ -112,7 +112,7 @@ function gatewayStatus(s: PathsScenario<'laptop' | 'gate' | 'hub'>, name: 'gate'
   return until(`the NAT of ${name}`, look, { timeoutMs: 45_000 });
 }
 
-/** Watches until answers have come for a second without a failure; how long they had been away. */
+/** Waits until answers arrive for a second without a failure, and returns the length of the outage. */
 async function within(stream: RequestStream, since: number): Promise<{ ms: number }> {
   return until(
     'answers for a second',

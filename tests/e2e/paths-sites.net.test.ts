@@ -42,7 +42,7 @@ for (const { how, west } of [
   });
 }
 
-/** The office behind `east`, the branch behind `west`, each behind a NAT; a hub that relays. */
+/** The office behind `east` and the branch behind `west`, each behind a NAT, and a hub that relays. */
 async function twoSites(t: { after(step: () => Promise<void>): void }, west: NatBehaviour) {
   const s = await PathsScenario.create({
     nats: { 'east-nat': friendly, 'west-nat': west },

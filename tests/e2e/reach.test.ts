@@ -24,7 +24,7 @@ test('a device reaches exactly what its policy allows', { skip }, async (t) => {
   const laptop = await s.controller.addDevice('laptop');
   const visitor = await s.controller.addDevice('visitor');
   await s.policy('laptop to web', { devices: [laptop.id], resources: [resource] });
-  // The hostile owner widens the allowed IPs: everything is sent into the tunnel.
+  // The hostile owner widens the allowed IPs, so the device sends everything into the tunnel.
   const everything = (text: string) =>
     text.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.0.0.0/8, fd20::/16, 100.64.0.0/10, fd00::/8');
   const device = await s.deviceUp('laptop', laptop, everything);
@@ -54,18 +54,18 @@ test('a device reaches exactly what its policy allows', { skip }, async (t) => {
     }
   });
 
-  await t.test('denied: the services of the gateway host, by every address that it has', async () => {
+  await t.test('denied: the services of the gateway host at every one of its addresses', async () => {
     const inTunnel = await gatewayAddresses(s, (name) => name !== 'lan0');
     const inLan = await gatewayAddresses(s, (name) => name === 'lan0');
     assert.ok(inTunnel.some((address) => address.startsWith('100.')) && inLan.includes('10.20.0.1'));
     for (const address of [...inTunnel, ...inLan]) {
       assert.notEqual(await device.tcp(address, 7000, { timeoutMs: 500 }), 'ok', address);
-      // At its addresses in the tunnel a gateway answers echoes, by which devices measure the path MTU.
+      // A gateway answers echoes at its tunnel addresses, with which devices measure the path MTU.
       if (inLan.includes(address)) assert.notEqual(await device.ping(address, { timeoutMs: 400 }), 'ok', address);
     }
   });
 
-  await t.test('denied: a device that no policy names has no way in, whatever its configuration says', async () => {
+  await t.test('denied: a device that no policy names, whatever its configuration says', async () => {
     await s.converged();
     const allowedText = await s.controller.deviceConfiguration(laptop);
     const other = await s.deviceUp('visitor', visitor, (own) => {
@@ -93,7 +93,7 @@ test('a device reaches exactly what its policy allows', { skip }, async (t) => {
     }
   });
 
-  await t.test('denied: an overlay source that comes from the LAN', async () => {
+  await t.test('denied: an overlay source address from the LAN', async () => {
     const [overlay = ''] = laptop.addresses;
     const space = s.world.space('printer');
     await space.ip('addr', 'add', `${overlay}/32`, 'dev', 'lan0');
@@ -113,7 +113,7 @@ test('a device reaches exactly what its policy allows', { skip }, async (t) => {
   });
 });
 
-/** All but what is bound to the wide area: that is reached without the tunnel, by anybody, and not ours to police. */
+/** Excludes addresses of the wide area. They are reached without the tunnel, so policies do not apply. */
 async function gatewayAddresses(s: Scenario, of: (link: string) => boolean): Promise<string[]> {
   const links = JSON.parse(await s.world.space('gateway').exec('ip', '-j', 'addr')) as Link[];
   return links

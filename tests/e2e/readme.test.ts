@@ -11,22 +11,22 @@ import { type MachineName, ReadmeWorld, type Running } from '../readme/world.ts'
 const skip = whyNoNamespaces() ?? false;
 const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
 
-/** What README says around a block, and what the test has to do for it. */
+/** A code block of README with the actions of the test for it. */
 interface Step {
-  /** How the block begins: a block that is moved or replaced is noticed. */
+  /** Beginning of the block, so that a moved or replaced block is noticed. */
   readonly block: string;
   readonly on?: MachineName;
-  /** It runs until Ctrl-C, and is ready when it has said this. */
+  /** The block runs until Ctrl-C, and is ready after this output. */
   readonly staysAfter?: RegExp;
-  /** What it says. */
+  /** Expected output. */
   readonly says?: readonly RegExp[];
   /** The reader types the API key. */
   readonly typesKey?: true;
-  /** In the home folder instead of the clone: a machine without one. */
+  /** Runs in the home folder, on a machine without the clone. */
   readonly home?: true;
-  /** Not run, and why. */
+  /** Reason for not running the block. */
   readonly notRun?: string;
-  /** Before and after it, README makes a claim, or tells the reader to do something by hand. */
+  /** Claims and manual steps of README before and after the block. */
   readonly before?: (story: Story) => Promise<void>;
   readonly after?: (story: Story) => Promise<void>;
 }
@@ -169,7 +169,7 @@ const steps: readonly Step[] = [
   },
 ];
 
-/** The reader, who goes through README from top to bottom. */
+/** The reader, who follows README from top to bottom. */
 class Story {
   readonly world: ReadmeWorld;
   readonly #running = new Map<string, Running>();
@@ -207,7 +207,7 @@ class Story {
     await step.after?.(this);
   }
 
-  /** Presses Ctrl-C where something runs. */
+  /** Presses Ctrl-C on a running program. */
   async end(on: MachineName): Promise<void> {
     const running = this.#running.get(on);
     assert.equal(await running?.kill('SIGINT'), 0, running?.output);
@@ -217,7 +217,7 @@ class Story {
     return (await this.world.machine(on).run('nft list ruleset; ip -br link')).output;
   }
 
-  /** Copies a file from the home folder on the controller's machine to the one on another. */
+  /** Copies a file from the home folder of the controller's machine to that of another machine. */
   carry(from: string, to: MachineName, as = from): Promise<void> {
     return this.world.machine('controller').copyTo(this.world.machine(to), `~/${from}`, `~/${as}`);
   }
@@ -249,7 +249,7 @@ test('every command block of README.md has a step, in order', () => {
   );
 });
 
-test('README.md holds word by word, from the first start to two gateways', { skip }, async (t) => {
+test('every command of README.md works as written, from the first start to two gateways', { skip }, async (t) => {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const folder = testFolder(t, 'sp-readme-');
@@ -266,7 +266,7 @@ test('README.md holds word by word, from the first start to two gateways', { ski
       await story.do(block, step);
       done = true;
     });
-    // Each step goes on where the one before has ended.
+    // Each step continues from the end of the previous one.
     if (!done) return;
   }
 });

@@ -5,7 +5,7 @@ import { Scenario } from '../lab/scenario.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('what ends, ends for flows that run', { skip }, async (t) => {
+test('the end of a grant ends established flows', { skip }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const web = await s.world.host('web');
@@ -16,7 +16,7 @@ test('what ends, ends for flows that run', { skip }, async (t) => {
   const device = await s.deviceUp('laptop', laptop);
   await until('the tunnel', async () => (await device.ping('10.20.0.10')) === 'ok');
 
-  await t.test('revocation cuts an established TCP flow in both directions', async () => {
+  await t.test('revoking a grant ends an established TCP flow in both directions', async () => {
     await device.startStream('flow', '10.20.0.10', 7000);
     await until('echoes', async () => (await device.stream('flow')).received > 10);
     await s.controller.call('deletePolicy', { params: { id: allow } });
@@ -27,9 +27,10 @@ test('what ends, ends for flows that run', { skip }, async (t) => {
     assert.notEqual(await device.tcp('10.20.0.10', 7000, { timeoutMs: 700 }), 'ok');
   });
 
-  await t.test('a deny above an allow cuts, and taking it away opens again', async () => {
+  await t.test('a deny above an allow ends access, and removing it restores access', async () => {
     await s.policy('laptop to web', { devices: [laptop.id], resources: [resource] });
-    // Sooner than WireGuard gives a dead session up (15 s): the gateway remembers where the device was and speaks first.
+    // This is earlier than WireGuard's timeout of a dead session (15 s): the gateway remembers the device's endpoint
+    // and sends first.
     await until('reachable', async () => (await device.tcp('10.20.0.10', 7000, { timeoutMs: 500 })) === 'ok', {
       timeoutMs: 5000,
     });
@@ -48,7 +49,7 @@ test('what ends, ends for flows that run', { skip }, async (t) => {
     });
   });
 
-  await t.test('a flushed ruleset closes while the agent is away, and is mended when it is there', async () => {
+  await t.test('a flushed ruleset closes access without the agent, and the agent restores it', async () => {
     const space = s.world.space('gateway');
     s.gateway.daemon.child.kill('SIGSTOP');
     await space.nft('flush ruleset');
@@ -63,7 +64,7 @@ test('what ends, ends for flows that run', { skip }, async (t) => {
     await until('open again', async () => (await device.tcp('10.20.0.10', 7000, { timeoutMs: 500 })) === 'ok');
   });
 
-  await t.test('a deactivated device is cut, a reactivated one comes back', async () => {
+  await t.test('deactivating a device ends its access, and reactivating restores it', async () => {
     await s.controller.call('deactivateDevice', { params: { id: laptop.id } });
     await s.converged();
     assert.notEqual(await device.ping('10.20.0.10', { timeoutMs: 700 }), 'ok');

@@ -5,8 +5,8 @@ import { Scenario } from '../lab/scenario.ts';
 
 const branch = '172.30.0.5';
 
-/** The laptop stands for the router of the branch: the path between gateways is laid by hand. */
-test('a site reaches exactly what its policy says', { skip: whyNoNamespaces() ?? false }, async (t) => {
+/** The laptop plays the router of the branch; the test configures the path between gateways itself. */
+test('a site reaches exactly what its policy allows', { skip: whyNoNamespaces() ?? false }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const [web, printer] = await Promise.all([s.world.host('web'), s.world.host('printer')]);

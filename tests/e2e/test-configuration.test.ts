@@ -5,7 +5,7 @@ import { Scenario } from '../lab/scenario.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('test-configuration knocks at the gateway from outside, with full packets', { skip }, async (t) => {
+test('test-configuration probes the gateway from outside with full packets', { skip }, async (t) => {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
   const params = { id: s.gatewayId };
@@ -13,7 +13,7 @@ test('test-configuration knocks at the gateway from outside, with full packets',
   const run = () => s.controller.call('testGateway', { params });
   await s.online();
 
-  await t.test('the beacon sees the gateway where it is', async () => {
+  await t.test('the beacon sees the gateway’s real endpoint', async () => {
     const seen = await until('the beacon to see it', async () => {
       const { natMapping, discoveredEndpoint } = await s.controller.call('getGateway', { params });
       return natMapping === undefined ? null : { natMapping, discoveredEndpoint };
@@ -31,7 +31,7 @@ test('test-configuration knocks at the gateway from outside, with full packets',
     assert.match(details, /a full packet \(1340 bytes, 1280 in the tunnel\) arrives/);
   });
 
-  await t.test('a router on the way has said that full packets are too long', async () => {
+  await t.test('a router on the path reports that full packets are too long', async () => {
     await controller.ip('route', 'add', '203.0.113.20', 'dev', 'wan0', 'mtu', '1300');
     const { status, error = '' } = await run();
     assert.equal(status, 'ONLINE');
@@ -39,14 +39,14 @@ test('test-configuration knocks at the gateway from outside, with full packets',
     await controller.ip('route', 'del', '203.0.113.20', 'dev', 'wan0');
   });
 
-  await t.test('full packets get lost on the way, and nobody says so', async () => {
+  await t.test('full packets are lost on the path silently', async () => {
     await gateway.ip('link', 'set', 'wan0', 'mtu', '1300');
     const { error = '', details = '' } = await run();
     assert.match(error, /1340 bytes get lost on the way to the gateway/, details);
     await gateway.ip('link', 'set', 'wan0', 'mtu', '1500');
   });
 
-  await t.test('rules of others drop what comes out of the tunnel', async () => {
+  await t.test('foreign rules drop packets from the tunnel', async () => {
     await (await s.world.host('web')).listenTcp(80);
     await s.resource('web', ['10.20.0.10'], ['TCP 80']);
     await s.converged();

@@ -3,9 +3,9 @@ import { describe, it, type TestContext } from 'node:test';
 import { type Host, until, whyNoNamespaces } from '@sallyport/testkit';
 import { Scenario } from '../lab/scenario.ts';
 
-/** Rules know minutes, so each test waits for a full one; they wait together. */
+/** Rules have a resolution of minutes, so each test waits for a full minute; they wait in parallel. */
 describe('a time window', { skip: whyNoNamespaces() ?? false, concurrency: true, timeout: 180_000 }, () => {
-  it('closes for one device and opens for another, on the second', async (t) => {
+  it('a time window closes for one device and opens for another on the second', async (t) => {
     const { s, laptop, visitor, moment } = await windowAt(t);
     await laptop.startDatagrams('closes', '10.20.0.10', 7000, 20);
     await visitor.startDatagrams('opens', '10.20.0.10', 7000, 20);
@@ -21,7 +21,7 @@ describe('a time window', { skip: whyNoNamespaces() ?? false, concurrency: true,
     await s.converged();
   });
 
-  it('closes with controller and agent dead', async (t) => {
+  it('a time window closes with controller and agent dead', async (t) => {
     const { s, laptop, visitor, moment } = await windowAt(t);
     await laptop.startDatagrams('closes', '10.20.0.10', 7000, 20);
     await until('echoes', async () => (await laptop.stream('closes')).received > 5);
@@ -34,7 +34,9 @@ describe('a time window', { skip: whyNoNamespaces() ?? false, concurrency: true,
   });
 });
 
-/** The page is the laptop's until the moment, the visitor's from then on; the printer is always open for both. */
+/**
+ * The page belongs to the laptop until the boundary and to the visitor after it; the printer is always open for both.
+ */
 async function windowAt(t: TestContext) {
   const s = await Scenario.create();
   t.after(() => s.cleanup.run());
@@ -51,7 +53,7 @@ async function windowAt(t: TestContext) {
     const { id } = await s.controller.call('createAdmissionRule', { body: rule });
     await s.policy(word, { devices: [devices[index]?.id ?? ''], resources: [page], rule: id });
   }
-  // What is not open yet is not in the configuration yet.
+  // A destination that is not open yet is not in the configuration yet.
   const lan = (configuration: string) => configuration.replace(/AllowedIPs = .*/, 'AllowedIPs = 10.20.0.0/24');
   const [laptop, visitor] = await Promise.all([
     s.deviceUp('laptop', devices[0], lan),
@@ -67,7 +69,7 @@ async function closesAt(t: TestContext, device: Host, moment: number): Promise<v
   await until('silence', async () => (await device.stream('closes')).silentMs > 1_000, { timeoutMs: 90_000 });
   const last = Date.now() - (await device.stream('closes')).silentMs;
   t.diagnostic(`the last answer came ${moment - last} ms before its time`);
-  // The kernel closes it; on a busy machine the last answer may be on its way for a while.
+  // The kernel closes the flow. On a busy machine the last answer may be delayed.
   assert.ok(last <= moment + 1_000, `${last - moment} ms too late`);
   assert.ok(last > moment - 1_000, `${moment - last} ms too early`);
 }

@@ -5,7 +5,7 @@ import { getHeapStatistics } from 'node:v8';
 import { dice } from '@sallyport/agent-core/testing';
 import type { TargetModule } from './targets.ts';
 
-/** What the process is told. It feeds `inputs` at most, none after `milliseconds`, but `least` in any case. */
+/** Orders of the process. It feeds at most `inputs`, none after `milliseconds`, but always `least`. */
 export interface Order {
   readonly path: string;
   readonly seed: number;
@@ -13,23 +13,25 @@ export interface Order {
   readonly least: number;
   readonly milliseconds: number;
   readonly bounds: Bounds;
-  /** A file for the seed of the input that runs. */
+  /** File with the seed of the running input. */
   readonly current: string;
 }
 
+/** Bounds on one input. */
 export interface Bounds {
   /** CPU time of one input. */
   readonly milliseconds: number;
-  /** Growth of the heap over one input. */
+  /** Heap growth of one input. */
   readonly bytes: number;
 }
 
-/** One input that failed, with what replays it. */
+/** One failed input, with its seed for a repetition. */
 export interface Failure {
   readonly seed: number;
   readonly message: string;
 }
 
+/** Summary of a run. */
 export interface Summary {
   readonly inputs: number;
   readonly slowestMs: number;
@@ -37,7 +39,7 @@ export interface Summary {
   readonly failure: Failure | null;
 }
 
-/** An input that exceeded a bound is fed again this often. Only one that exceeds it each time is a failure. */
+/** Repetitions of an input that exceeded a bound. Only an input that exceeds it every time fails. */
 const repeats = 4;
 
 type Target = TargetModule['target'];
@@ -66,7 +68,10 @@ async function run(order: Order): Promise<Summary> {
   return { inputs, slowestMs, largestBytes, failure: null };
 }
 
-/** The cost of an input; of one that exceeds a bound the least of several runs, so that a busy machine cannot fail it. */
+/**
+ * Returns the cost of an input. It is the minimum of several runs when a bound is exceeded, so that a busy machine
+ * cannot fail it.
+ */
 async function settled(target: Target, seed: number, bounds: Bounds, current: number): Promise<Cost> {
   let least = await cost(target, seed, current);
   for (let i = 0; i < repeats && least.error === null && excess(least, bounds) !== null; i++) {

@@ -12,6 +12,7 @@ import { newAgent, ScriptedAgent } from '../../apps/controller/src/channel/testi
 import { formatEnrolmentToken } from '../../packages/contract/src/channel/token.ts';
 import { below, bytes, oddText, pick, spoiltBytes, spoiltJson, spoiltText } from './mutate.ts';
 
+/** Name of the target. */
 export const name = 'frames';
 
 type Random = () => number;
@@ -43,7 +44,7 @@ const live = [
   { type: 'posture', facts: { diskEncrypted: true, os: 'Debian', version: 13 } },
 ];
 
-/** The real channel, over pipes in memory; it lives as long as the process. */
+/** The real channel over in-memory pipes; it lives as long as the process. */
 class Lab {
   readonly time = new ManualTime();
   readonly directory = new MemoryDirectory();
@@ -63,7 +64,7 @@ class Lab {
       randomBytes: (count) => Buffer.alloc(count, ++this.#agents),
       leaseMs: () => 86_400_000,
       log: { debug: () => {}, info: () => {}, warn },
-      // A source that fails is sent away for a while; here each comes from another place.
+      // A failing source is blocked for a while, so each connection comes from another source.
       peerAddress: () => `192.${this.#agents & 127}.${(this.#agents >> 7) & 255}.1`,
     });
     channel.attach(this.server);
@@ -128,7 +129,7 @@ async function living(random: Random, agent: ScriptedAgent): Promise<void> {
   }
 }
 
-/** Mostly a message that is spoilt somewhere, sealed as it must be; sometimes text, bytes or a frame that are none. */
+/** Returns mostly a correctly sealed message with a spoilt part; sometimes text, bytes or an invalid frame. */
 function send(random: Random, agent: ScriptedAgent, message: object): void {
   const kind = random();
   if (kind < 0.6) agent.sendText(JSON.stringify(spoiltJson(random, message)));
@@ -137,7 +138,7 @@ function send(random: Random, agent: ScriptedAgent, message: object): void {
   else agent.sendFrame(random() < 0.5 ? spoiltBytes(random, Buffer.from(JSON.stringify(message))) : bytes(random, 50));
 }
 
-/** Enough turns of the loop for what was sent to be taken. */
+/** Enough turns of the event loop to process the sent data. */
 async function settled(): Promise<void> {
   for (let turns = 0; turns < 10; turns++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -22,7 +22,7 @@ for (const file of findTargets()) {
   });
 }
 
-test('an input that throws, is slow, or fills the heap fails and is named', async (t) => {
+test('an input that throws, is slow, or fills the heap fails and is reported', async (t) => {
   const cases: [string, RegExp][] = [
     ['throw new Error("this one")', /this one/],
     [
@@ -41,7 +41,7 @@ test('an input that throws, is slow, or fills the heap fails and is named', asyn
   }
 });
 
-test('inputs that keep the bounds pass, and no more are fed than asked for', async (t) => {
+test('inputs within the bounds pass, and the runner feeds only the requested number', async (t) => {
   const file = await targetOf(t, 'random();');
   const { inputs, failure } = await fuzz(file, { seed: 1, inputs: 100, milliseconds: 60_000, heapMegabytes: 64 });
   assert.deepEqual({ inputs, failure }, { inputs: 100, failure: null });

@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test';
 import { openTestApp, type TestApp } from '../../apps/controller/src/testing/harness.ts';
 import { bytes, oddText, pick, spoiltJson, spoiltText } from './mutate.ts';
 
+/** Name of the target. */
 export const name = 'http';
 
 const id = '123e4567-e89b-42d3-a456-426614174000';
@@ -49,9 +50,9 @@ const samples: readonly (readonly [method: 'POST' | 'PUT' | 'PATCH', path: strin
 
 let app: Promise<TestApp> | null = null;
 
-/** Bodies of the HTTP API, through the whole app. */
+/** Feeds bodies of the HTTP API to the whole app. */
 export async function target(random: () => number): Promise<void> {
-  // The process ends without cleaning up; the runner removes the folder of its temporary files.
+  // The process ends without a clean-up; the runner removes its temporary folder.
   app ??= openTestApp({ after: () => {} } as unknown as TestContext);
   const { app: served, tenant } = await app;
   const [method, path, body] = pick(random, samples);

@@ -3,9 +3,10 @@ import { MmdbError, MmdbReader } from '../../apps/controller/src/mmdb.ts';
 import { countryDatabase } from '../../apps/controller/src/testing/country-database.ts';
 import { below, bytes, pick, size, spoiltBytes } from './mutate.ts';
 
+/** Name of the target. */
 export const name = 'mmdb';
 
-/** A country database of the operator, asked for some addresses. */
+/** Feeds a country database of the operator, with look-ups of some addresses. */
 export function target(random: () => number): void {
   const prefix = () => `${below(random, 224)}.${below(random, 256)}.${below(random, 256)}.0/${8 + below(random, 17)}`;
   const prefixes = Array.from({ length: size(random, 60) }, prefix);

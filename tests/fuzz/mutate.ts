@@ -1,22 +1,25 @@
-/** Ways to spoil valid samples. All of them take their chance from `random`, numbers in [0, 1). */
+/** Ways to spoil valid samples. All of them take random numbers in [0, 1) from `random`. */
 
 type Random = () => number;
 
+/** Returns a whole number from 0 to below `sides`. */
 export function below(random: Random, sides: number): number {
   return Math.floor(random() * sides);
 }
 
+/** Returns one of several choices. */
 export function pick<T>(random: Random, choices: readonly T[]): T {
   const choice = choices[below(random, choices.length)];
   if (choices.length === 0) throw new Error('there is nothing to choose from');
   return choice as T;
 }
 
-/** From 1 up; small numbers are likely, `most` is rare. */
+/** Returns a number from 1 to `most`; small numbers are likely, `most` is rare. */
 export function size(random: Random, most: number): number {
   return Math.max(1, Math.floor(most ** random()));
 }
 
+/** Returns random bytes. */
 export function bytes(random: Random, count: number): Buffer {
   return Buffer.from(Array.from({ length: count }, () => below(random, 256)));
 }
@@ -48,7 +51,7 @@ const oddTexts = [
 ];
 const oddNumbers = [0, -0, -1, 1, 0.5, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300, 1e-300];
 
-/** A text that is long, odd, or random. */
+/** Returns a text that is long, odd, or random. */
 export function oddText(random: Random): string {
   if (random() < 0.4) return pick(random, oddTexts);
   if (random() < 0.5)
@@ -56,7 +59,7 @@ export function oddText(random: Random): string {
   return bytes(random, size(random, 300)).toString(pick(random, ['latin1', 'utf8', 'base64', 'hex'] as const));
 }
 
-/** Any JSON value, often one that nothing expects: deep, wide or odd. */
+/** Returns any JSON value, often an unexpected one: deep, wide or odd. */
 export function oddJson(random: Random): unknown {
   const kinds: (() => unknown)[] = [
     () => null,
@@ -82,7 +85,7 @@ function nested(depth: number, list: boolean): unknown {
   return value;
 }
 
-/** A copy of a JSON value with one to some places spoilt. */
+/** Returns a copy of a JSON value with at least one spoilt part. */
 export function spoiltJson(random: Random, sample: unknown): unknown {
   let value = structuredClone(sample);
   for (let left = size(random, 4); left > 0 && weight(value, mostValues) < mostValues; left--)
@@ -90,10 +93,10 @@ export function spoiltJson(random: Random, sample: unknown): unknown {
   return value;
 }
 
-/** Making an input must cost little, because its making is measured too. */
+/** Generation must be cheap, because it is measured too. */
 const mostValues = 40_000;
 
-/** Values within a value, up to a limit; characters count a little. */
+/** Counts values within a value, up to a limit; characters count a little. */
 function weight(value: unknown, limit: number): number {
   let count = 1;
   if (typeof value === 'string') return 1 + value.length / 20;
@@ -107,7 +110,7 @@ function weight(value: unknown, limit: number): number {
 
 function repeat(list: unknown[], index: number, times: number): void {
   const most = Math.floor(mostValues / weight(list[index], mostValues));
-  // Copies: a change within one must not be a change within all.
+  // Copies, so that a change of one does not change all.
   for (let left = Math.min(times, most); left > 0; left--) list.push(structuredClone(list[index]));
 }
 
@@ -127,7 +130,7 @@ function spoilOnce(random: Random, value: unknown): unknown {
   return value;
 }
 
-/** A value like this one: what passes the type and may break what comes after it. */
+/** Returns a similar value: one that has the right type and may break later steps. */
 function near(random: Random, value: unknown): unknown {
   if (typeof value === 'number') return random() < 0.5 ? pick(random, oddNumbers) : value + below(random, 5) - 2;
   if (typeof value === 'string') return spoiltText(random, value);
@@ -142,12 +145,12 @@ interface Place {
 function placesOf(value: unknown, depth = 8): Place[] {
   if (depth === 0 || typeof value !== 'object' || value === null) return [];
   const parent = value as Record<string, unknown>;
-  // Of a wide container a few are enough.
+  // A few entries of a wide container suffice.
   const keys = Object.keys(parent).slice(0, 50);
   return keys.flatMap((key) => [{ parent, key }, ...placesOf(parent[key], depth - 1)]);
 }
 
-/** A copy of a text with pieces cut, doubled, replaced or put in. */
+/** Returns a copy of a text with parts removed, doubled, replaced or inserted. */
 export function spoiltText(random: Random, sample: string): string {
   let text = sample;
   for (let left = size(random, 6); left > 0; left--) {
@@ -163,7 +166,7 @@ export function spoiltText(random: Random, sample: string): string {
   return text;
 }
 
-/** A copy of bytes with bits flipped, pieces cut, doubled or replaced. */
+/** Returns a copy of bytes with bits flipped and parts removed, doubled or replaced. */
 export function spoiltBytes(random: Random, sample: Uint8Array): Buffer {
   let result = Buffer.from(sample);
   for (let left = size(random, 8); left > 0; left--) {

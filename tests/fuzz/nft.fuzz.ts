@@ -6,6 +6,7 @@ import { readChains } from '../../packages/hostnet/src/system/foreign.ts';
 import { readInventory, readListing } from '../../packages/hostnet/src/system/nft-json.ts';
 import { below, oddText, pick, spoiltJson, spoiltText } from './mutate.ts';
 
+/** Name of the target. */
 export const name = 'nft';
 
 const table = { family: 'inet', table: 'sallyport_sp0' };
@@ -51,7 +52,7 @@ const lines = [
   'add table ip nat',
 ];
 
-/** Listings of nftables, and what `nft monitor` prints. */
+/** Feeds listings of nftables, and output of `nft monitor`. */
 export function target(random: () => number): void {
   const answer = random() < 0.8 ? spoiltJson(random, listing) : JSON.parse(JSON.stringify(listing));
   for (const read of [readListing, readInventory, readForeign]) {

@@ -3,14 +3,14 @@ import { below, pick, size } from './mutate.ts';
 type Random = () => number;
 type Kind = 'bool' | 'text' | 'number' | 'list' | 'any';
 
-/** An expression of the language of admission rules that gives a bool, mostly. Seldom longer than a rule may be. */
+/** Returns an expression of the rule language that mostly yields a bool. It is seldom longer than a rule can be. */
 export function ruleExpression(random: Random): string {
   return expression(random, 'bool', { depth: size(random, 12), names: [], left: { parts: size(random, 300) } });
 }
 
 interface Room {
   readonly depth: number;
-  /** Variables of the walks around it. */
+  /** Variables of the surrounding macros. */
   readonly names: readonly string[];
   readonly left: { parts: number };
 }

@@ -13,11 +13,12 @@ import type { Zone } from '../../packages/policy/src/rules/zone.ts';
 import { below, oddText, pick, spoiltText } from './mutate.ts';
 import { ruleExpression } from './rule-texts.ts';
 
+/** Name of the target. */
 export const name = 'rules';
 
 const zones = ['UTC', 'Europe/Zurich', 'Australia/Lord_Howe', 'Nowhere/None'];
 
-/** A text given as an admission rule, for a user of whom much is known. */
+/** Feeds a text as an admission rule, for a user with many attributes. */
 export function target(random: () => number): void {
   const source = ruleText(random);
   const at = Date.UTC(2026, below(random, 12), 1 + below(random, 28), below(random, 24), below(random, 60));
@@ -44,14 +45,17 @@ function ruleText(random: () => number): string {
   return kind < 0.6 ? source : spoiltText(random, source).slice(0, 4100);
 }
 
-/** Whatever the check says of a text: what the library parses ends with its budget, and says what the library says. */
+/**
+ * Compares the check with the library: a text that the library parses ends with the check's budget or the library's
+ * verdict.
+ */
 function evaluateUnchecked(source: string, at: number, zone: Zone | null): void {
   const time = zone === null ? null : new RuleTime(at, zone);
   const program = programOf(source);
   if (program === null) return;
   const budget = new Budget(evaluationSteps);
   const { met } = program.evaluate(inputs, time, budget);
-  // A dear one may take the library for ever.
+  // The library may never finish an expensive text.
   if (budget.exhausted) assert.equal(met, false);
   else if (budget.left > evaluationSteps - 2000 && !source.includes('+')) assert.equal(met, plainly(source, time));
 }
@@ -64,7 +68,7 @@ function programOf(source: string): Program | null {
   }
 }
 
-/** What the library says without a meter. */
+/** Returns the library's verdict without a meter. */
 function plainly(source: string, time: RuleTime | null): boolean {
   try {
     return theEnvironment().parse(source)(variables(inputs, time)) === true;

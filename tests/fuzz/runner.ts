@@ -5,28 +5,30 @@ import { dirname, join } from 'node:path';
 import type { Bounds, Order, Summary } from './feeder.ts';
 import type { TargetFile } from './targets.ts';
 
+/** Bounds on every input. */
 export const bounds: Bounds = { milliseconds: 200, bytes: 64 << 20 };
 
-/** An input that has not ended after this long is a hang. Far above the bound, because it is wall time. */
+/** Timeout of an input that hangs. It is far above the bound, because it is wall time. */
 const hangMs = 30_000;
-/** An input that fills this heap ends the process that feeds, not the one that asks. */
+/** Heap limit of the feeder, so that a large input ends the feeder and not the runner. */
 const defaultHeapMegabytes = 512;
 
+/** Extent of a run. */
 export interface Extent {
   readonly seed: number;
   readonly inputs: number;
   readonly milliseconds: number;
-  /** Inputs that are fed however long they take. */
+  /** Minimum number of inputs, whatever their time. */
   readonly least?: number;
-  /** Of the process that feeds. */
+  /** Options of the feeder process. */
   readonly heapMegabytes?: number;
   /** Ends the run early. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * Feeds a target in a process of its own, so that an endless loop and a full heap end that process and name the input.
- * Input number n has the seed `seed + n`: a run from the seed of a failure feeds that input first.
+ * Feeds a target in its own process, so that an endless loop or a full heap ends that process and names the input.
+ * Input number n has the seed `seed + n`, so a run from the seed of a failure feeds that input first.
  */
 export async function fuzz(file: TargetFile, extent: Extent): Promise<Summary> {
   const { seed, inputs, milliseconds, least = 1, signal } = extent;
@@ -45,7 +47,7 @@ async function feed(order: Order, heapMegabytes: number, signal: AbortSignal | u
   const child = fork(join(import.meta.dirname, 'feeder.ts'), [JSON.stringify(order)], {
     execArgv: ['--expose-gc', `--max-old-space-size=${heapMegabytes}`],
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-    // What a target leaves behind goes with the folder of this run.
+    // The folder of this run holds the files of a target and is removed with it.
     env: { ...process.env, TMPDIR: dirname(order.current) },
     ...(signal && { signal }),
   });
@@ -72,7 +74,7 @@ async function feed(order: Order, heapMegabytes: number, signal: AbortSignal | u
   }
 }
 
-/** Calls `kill` when the feeder has been at the same input for too long. */
+/** Calls `kill` when the feeder stays at the same input for too long. */
 function watchdog(current: string, kill: () => void) {
   const watch = { hung: false, stop: () => clearInterval(timer) };
   let before = '';

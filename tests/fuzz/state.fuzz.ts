@@ -9,6 +9,7 @@ import { readIdentity } from '../../packages/agent-runtime/src/state/identity.ts
 import { readSavedHost } from '../../packages/agent-runtime/src/state/saved-host.ts';
 import { bytes, oddText, size, spoiltJson, spoiltText } from './mutate.ts';
 
+/** Name of the target. */
 export const name = 'state';
 
 const key = Buffer.alloc(32, 1).toString('base64');
@@ -52,7 +53,7 @@ const samples = {
   relay: { [agent]: ['192.0.2.1:5', '[2001:db8::1]:6'] },
 };
 
-/** Every file that an agent reads at its start, as a broken disk or a foreign hand left it. */
+/** Feeds every file that an agent reads at start, as a broken disk or a foreign program left it. */
 export async function target(random: () => number): Promise<void> {
   const file = (sample: object) => {
     const spoilt = JSON.stringify(spoiltJson(random, sample));

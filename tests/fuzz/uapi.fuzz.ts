@@ -3,9 +3,10 @@ import { WireGuardError } from '../../packages/wireguard/src/errors.ts';
 import { decodeErrno, decodeGet } from '../../packages/wireguard/src/uapi-decode.ts';
 import { bytes, oddText, pick, size, spoiltText } from './mutate.ts';
 
+/** Name of the target. */
 export const name = 'uapi';
 
-/** The answer of a WireGuard program to `get=1`. */
+/** Feeds answers of a WireGuard program to `get=1`. */
 export function target(random: () => number): void {
   const text = random() < 0.9 ? spoiltText(random, answer(random)) : oddText(random);
   try {

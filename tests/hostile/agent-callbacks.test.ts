@@ -10,7 +10,7 @@ import { LocalServer } from '../../apps/client/src/local/server.ts';
 import { RelayPort } from '../../apps/gateway/src/relay/port.ts';
 import { Follower } from '../../packages/hostnet/src/system/follow.ts';
 
-// Uncaught, each of these would end this process, and the test with it.
+// Uncaught, each of these errors would end this process and the test with it.
 
 const bomb = (): never => {
   throw new Error('the cause');
@@ -22,7 +22,7 @@ async function folder(t: TestContext): Promise<string> {
   return path;
 }
 
-test('a line of a watched program that makes the reader throw is told, and the program is followed again', async (t) => {
+test('a line that makes the reader throw is reported, and the program is watched again', async (t) => {
   const failures: unknown[] = [];
   let lines = 0;
   let restarts = 0;
@@ -39,7 +39,7 @@ test('a line of a watched program that makes the reader throw is told, and the p
   assert.ok(restarts > 0);
 });
 
-test('a datagram that makes the relay throw is dropped, and the next one is looked at', async (t) => {
+test('a datagram that makes the relay throw is dropped, and the next one is processed', async (t) => {
   const failures: unknown[] = [];
   let seen = 0;
   const now = () => (++seen === 2 ? bomb() : 1);
@@ -71,7 +71,7 @@ test('a datagram that makes the relay throw is dropped, and the next one is look
   assert.match(String(failures[0]), /the cause/);
 });
 
-test('an answer of the local socket that cannot be sent ends that connection, and the next is answered', async (t) => {
+test('a failed answer of the local socket ends that connection only', async (t) => {
   const failures: unknown[] = [];
   let broken = true;
   const answer = () => (broken ? ({ type: 'done', huge: 1n } as never) : ({ type: 'done' } as const));

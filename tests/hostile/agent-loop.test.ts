@@ -15,13 +15,13 @@ import { sessionConfigOf } from '../../packages/agent-runtime/src/session-config
 import { StateDirectory } from '../../packages/agent-runtime/src/state/directory.ts';
 import { chooseIdentity } from '../../packages/agent-runtime/src/state/identity.ts';
 
-// Uncaught, each of these would end this process, and the test with it.
+// Uncaught, each of these errors would end this process and the test with it.
 
 const bomb = (): never => {
   throw new Error('the cause');
 };
 
-/** A plane that does nothing, well. */
+/** A data plane that does nothing and succeeds. */
 function quietPlane(change: Partial<AgentPlane> = {}): AgentPlane {
   const nothing = { peers: [], policies: [], dropped: {}, probes: [], paths: [], relays: [], safeToStop: false };
   return {
@@ -71,7 +71,7 @@ async function running(t: TestContext, plane: AgentPlane, change: { status?: () 
   });
   const converged = () => until('the state to be in force', () => h.channel.presence(id).converged);
   await converged();
-  // The agent waits before it comes back, by the clock of the test.
+  // The agent waits before it reconnects, by the clock of the test.
   const back = () =>
     until('the agent to be back', () => {
       h.time.advance(200);
@@ -80,7 +80,7 @@ async function running(t: TestContext, plane: AgentPlane, change: { status?: () 
   return { h, id, agent, errors, converged, back };
 }
 
-test('a task that rejects ends the connection of the agent, which comes back and goes on', async (t) => {
+test('a rejecting task ends the connection of the agent, which reconnects and continues', async (t) => {
   let broken = false;
   const plane = quietPlane({ probe: async () => (broken ? bomb() : []) });
   const { h, id, errors, converged, back } = await running(t, plane);
@@ -94,7 +94,7 @@ test('a task that rejects ends the connection of the agent, which comes back and
   await converged();
 });
 
-test('a callback that throws on what the controller sends ends the connection of the agent, which comes back', async (t) => {
+test('a callback that throws on a message of the controller ends the connection, and the agent reconnects', async (t) => {
   let broken = false;
   const plane = quietPlane({ punch: () => broken && bomb() });
   const { h, id, errors, converged, back } = await running(t, plane);
@@ -106,7 +106,7 @@ test('a callback that throws on what the controller sends ends the connection of
   await converged();
 });
 
-test('what a plane tells at a bad time ends nothing', async (t) => {
+test('a report of a plane at a bad time ends nothing', async (t) => {
   let tell: (input: PlaneInput) => void = () => {};
   const plane = quietPlane({
     begin: (given) => {
@@ -120,7 +120,7 @@ test('what a plane tells at a bad time ends nothing', async (t) => {
   await converged();
 });
 
-test('a status that cannot be made is told, and the next one is written', async (t) => {
+test('a failure to build the status is reported, and the next status is written', async (t) => {
   let broken = true;
   const { agent, errors } = await running(t, quietPlane(), { status: () => (broken ? bomb() : '{}') });
   await until('it is told', () => errors.join().includes('the cause'));

@@ -1,5 +1,5 @@
-// A hostile tenant with hostile devices: run by under-attack.test.ts as a process of its own, until it is ended. Prints how
-// often each attack was carried out, as lines of JSON.
+// A hostile tenant with hostile devices. under-attack.test.ts runs it as a separate process until it ends it. Prints
+// how often each attack was carried out, as lines of JSON.
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -11,10 +11,11 @@ import {
   withNewKey,
 } from '../../apps/controller/src/channel/testing/scripted-agent.ts';
 
+/** Orders of the attacker. */
 export interface Orders {
   readonly port: number;
   readonly apiKey: string;
-  /** One for each attack on the channel. */
+  /** One key for each attack on the channel. */
   readonly enrolmentKeys: readonly string[];
 }
 
@@ -33,7 +34,7 @@ const frames = [
   heartbeat.replace('"@"', `{"x":"${'y'.repeat(4e6)}"}`),
 ];
 
-/** Repeats an attack for ever. What is refused is tried again soon. */
+/** Repeats an attack forever. A refused attack is repeated soon. */
 async function repeat(name: string, attack: (round: number) => Promise<unknown>): Promise<void> {
   for (let round = 0; ; round++) {
     try {

@@ -4,7 +4,7 @@ import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { newAgent, ScriptedAgent, withNewKey } from '../../apps/controller/src/channel/testing/scripted-agent.ts';
 import { ControllerProcess, testFolder } from '../../apps/controller/src/testing/controller-process.ts';
 
-test('a device that comes back again and again with another key has few of them stored', async (t) => {
+test('a device that reconnects with new keys gets few of them stored', async (t) => {
   const controller = await ControllerProcess.start(t, testFolder(t));
   const port = Number(new URL(controller.url).port);
   const headers = { apikey: controller.printedKey ?? '', 'content-type': 'application/json' };

@@ -11,7 +11,7 @@ import { until } from '../../apps/controller/src/channel/testing/manual-time.ts'
 import { deviceItem } from '../../apps/controller/src/channel/testing/memory-states.ts';
 import { newAgent, ScriptedAgent } from '../../apps/controller/src/channel/testing/scripted-agent.ts';
 
-// Uncaught, each of these would end this process, and the test with it.
+// Uncaught, each of these errors would end this process and the test with it.
 
 async function online(h: Harness) {
   const { id, token } = h.gateway();
@@ -33,7 +33,7 @@ const bomb = (): never => {
 const causesOf = ({ lines }: Harness) =>
   lines.flatMap(({ facts }) => ('err' in facts && facts.err instanceof Error ? [facts.err.message] : []));
 
-test('a callback that throws on a message ends the connection that sent it, is told, and no other is touched', async (t) => {
+test('a callback that throws on a message is reported and ends only the sender’s connection', async (t) => {
   const h = await startChannel(t, { deviceMoved: bomb });
   const honest = await online(h);
   const { id, agent } = await online(h);
@@ -50,7 +50,7 @@ test('a callback that throws on a message ends the connection that sent it, is t
   await assertServed(h, honest);
 });
 
-test('a callback that throws while an agent is let in ends that connection, and gives its place back', async (t) => {
+test('a callback that throws during admission ends that connection and frees its place', async (t) => {
   let broken = false;
   const h = await startChannel(t, { leaseMs: () => (broken ? bomb() : 86_400_000) });
   const honest = await online(h);
@@ -66,7 +66,7 @@ test('a callback that throws while an agent is let in ends that connection, and 
   assert.equal(h.channel.counters().connected, 1);
 });
 
-test('a callback that throws on an upgrade cuts that socket, and the next one is let in', async (t) => {
+test('a callback that throws on an upgrade closes that socket, and the next one is admitted', async (t) => {
   let broken = true;
   const h = await startChannel(t, { peerAddress: () => (broken ? bomb() : '192.0.2.1') });
   const headers = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
@@ -78,7 +78,7 @@ test('a callback that throws on an upgrade cuts that socket, and the next one is
   await assertServed(h, await online(h));
 });
 
-test('a timer that throws is told, and the timers after it run', async (t) => {
+test('a throwing timer is reported, and later timers run', async (t) => {
   const h = await startChannel(t);
   const honest = await online(h);
   honest.agent.apply();
@@ -92,7 +92,7 @@ test('a timer that throws is told, and the timers after it run', async (t) => {
   await assertServed(h, honest);
 });
 
-test('a listener that throws on a change of presence is told, and the others are called', async (t) => {
+test('a listener that throws on a presence change is reported, and the others are called', async (t) => {
   const h = await startChannel(t);
   const heard: string[] = [];
   h.channel.onPresence(bomb);
@@ -103,7 +103,7 @@ test('a listener that throws on a change of presence is told, and the others are
   await assertServed(h, honest);
 });
 
-test('a datagram that makes the beacon throw is dropped and told, however many follow', async (t) => {
+test('datagrams that make the beacon throw are dropped and reported', async (t) => {
   const told: object[] = [];
   const counters = new BeaconCounters();
   counters.refused = bomb;

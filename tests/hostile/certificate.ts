@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** Makes a certificate for loopback and its key in this folder. */
+/** Creates a certificate for loopback and its key in this folder. */
 export function selfSigned(folder: string): { readonly certFile: string; readonly keyFile: string } {
   const certFile = join(folder, 'cert.pem');
   const keyFile = join(folder, 'key.pem');

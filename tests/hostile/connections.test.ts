@@ -13,11 +13,11 @@ import { selfSigned } from './certificate.ts';
 
 const descriptors = 400;
 
-/** A controller that may open few files. */
+/** A controller with a low limit of open files. */
 const smallController = (t: TestContext, dataDir: string, args: readonly string[] = []) =>
   ControllerProcess.start(t, dataDir, args, {}, ['prlimit', `--nofile=${descriptors}:${descriptors}`]);
 
-/** Connects from so many loopback addresses in turn; what was ended at once counts too. */
+/** Connects from this many loopback addresses in turn; connections that ended at once count too. */
 async function crowd(t: TestContext, port: number, count: number, addresses: readonly string[], text = '') {
   const sockets: Socket[] = [];
   t.after(() => {
@@ -72,7 +72,7 @@ for (const [what, text] of Object.entries(shapes))
     ['of one source', ['127.0.0.2']],
     ['of many sources', Array.from({ length: 200 }, (_, at) => `127.0.1.${at + 1}`)],
   ] as const)
-    test(`600 connections ${who} that ${what} keep no one else out`, async (t) => {
+    test(`600 connections ${who} that ${what} do not block others`, async (t) => {
       const dataDir = testFolder(t);
       const controller = await smallController(t, dataDir);
       const port = Number(new URL(controller.url).port);
@@ -80,7 +80,7 @@ for (const [what, text] of Object.entries(shapes))
       await crowd(t, port, 600, addresses, text);
       const headers = { apikey: controller.printedKey ?? '' };
       assert.equal(await get(port, '/tenants/gateways', headers), 200);
-      // At once, or with one of the next attempts: what only just began is not ended for it.
+      // At once, or on one of the next attempts: a connection that just began is not ended for it.
       await until(
         'an answer to an address that was never here',
         async () => (await get(port, '/healthz', {}, '127.0.3.1')) === 200,
@@ -93,7 +93,7 @@ for (const [what, text] of Object.entries(shapes))
       assert.equal(await controller.kill('SIGTERM'), 0);
     });
 
-test('the source that has most is served too, with its newest connection', async (t) => {
+test('the source with most connections is served too, on its newest connection', async (t) => {
   const controller = await smallController(t, testFolder(t));
   const port = Number(new URL(controller.url).port);
   await crowd(t, port, 600, ['127.0.0.1']);
@@ -101,7 +101,7 @@ test('the source that has most is served too, with its newest connection', async
   assert.match(controller.stderr, /too many connections: some are refused or ended/);
 });
 
-test('connections of a trusted proxy are not those of one source', async (t) => {
+test('connections of a trusted proxy do not count as one source', async (t) => {
   const controller = await smallController(t, testFolder(t), ['--trusted-proxies', '127.0.0.1']);
   const port = Number(new URL(controller.url).port);
   const half = (client: number) =>
@@ -122,12 +122,12 @@ test('one client behind a trusted proxy has its share', async (t) => {
   assert.equal(sockets.at(-1)?.closed, false);
 });
 
-test('what cannot be accepted ends nothing', async (t) => {
+test('a failed accept ends nothing', async (t) => {
   const controller = await smallController(t, testFolder(t));
   const port = Number(new URL(controller.url).port);
   const limit = (soft: number) =>
     execFileSync('prlimit', ['--pid', `${controller.pid}`, `--nofile=${soft}:${descriptors}`]);
-  // As if the process had everything open that it may: the lowest free number is the first that is refused.
+  // The process then seems to have all its files open: the lowest free descriptor is the first that is refused.
   const open = new Set(readdirSync(`/proc/${controller.pid}/fd`).map(Number));
   let free = 0;
   while (open.has(free)) free++;
@@ -139,7 +139,7 @@ test('what cannot be accepted ends nothing', async (t) => {
   assert.equal(await controller.kill('SIGTERM'), 0);
 });
 
-test('TLS handshakes that never go on keep no one else out', async (t) => {
+test('stalled TLS handshakes do not block others', async (t) => {
   const { certFile, keyFile } = selfSigned(testFolder(t));
   const args = ['--tls-cert-file', certFile, '--tls-key-file', keyFile];
   const controller = await smallController(t, testFolder(t), args);

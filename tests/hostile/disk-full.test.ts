@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 import { SmallDisk } from './small-disk.ts';
 
-test('a controller whose disk is full says so, loses nothing, and goes on when there is room', async (t) => {
+test('a controller with a full disk reports it, loses nothing, and recovers when there is room', async (t) => {
   const disk = SmallDisk.mount(t, '8m');
   if (disk === null) return;
   const controller = await ControllerProcess.start(t, join(disk.path, 'data'));
@@ -15,7 +15,7 @@ test('a controller whose disk is full says so, loses nothing, and goes on when t
     return { status: answer.status, json: JSON.parse(await answer.text()) };
   };
   const acknowledged: string[] = [];
-  /** Until one is refused, or `most` were taken: a full disk may still have room in files that are there. */
+  /** Writes until one is refused or `most` were accepted: a full disk may still have room in existing files. */
   const writeGroups = async (prefix: string, most: number) => {
     for (let count = 0; count < most; count++) {
       const name = `${prefix} ${count}`;

@@ -18,7 +18,7 @@ async function online(h: Harness, role: AgentRole) {
   return { id, agent };
 }
 
-/** A heartbeat with one list of so many elements, made as text: no object of that size is ever built here. */
+/** A heartbeat with one list of this many elements, built as text, so that no such object exists here. */
 function heartbeatWith(field: string, element: string, count: number): string {
   const text = JSON.stringify({ ...heartbeat, [field]: '@' });
   return text.replace('"@"', `[${Array(count).fill(element).join(',')}]`);
@@ -28,7 +28,7 @@ function issuesOf(schema: { safeParse(value: unknown): { error?: { issues: unkno
   return schema.safeParse(JSON.parse(text)).error?.issues.length ?? 0;
 }
 
-test('a list of a million wrong elements gives one issue, and one of the longest length gives twenty', () => {
+test('a list of a million wrong elements gives one issue, and a list of the maximum length gives twenty', () => {
   for (const field of lists) {
     for (const schema of [AgentMessage, LiveMessage.gateway]) {
       assert.equal(issuesOf(schema, heartbeatWith(field, '{}', 1_000_000)), 1, field);
@@ -39,7 +39,7 @@ test('a list of a million wrong elements gives one issue, and one of the longest
   assert.equal(issuesOf(LiveMessage.gateway, JSON.stringify({ ...heartbeat, dropped })), 1);
 });
 
-test('a frame of four megabytes with a million wrong elements ends its connection, and the others are served', async (t) => {
+test('a frame of four megabytes with a million wrong elements ends its connection only', async (t) => {
   const h = await startChannel(t);
   const honest = await online(h, 'gateway');
   for (const role of ['gateway', 'device'] as const) {
@@ -60,7 +60,7 @@ test('a frame of four megabytes with a million wrong elements ends its connectio
   assert.deepEqual((await honest.agent.expect('delta')).upserts, [deviceItem('new')]);
 });
 
-test('text without end, deep and wide JSON, and too many keys are no messages', async (t) => {
+test('endless text, deep or wide JSON, and too many keys are refused as messages', async (t) => {
   const h = await startChannel(t);
   const beat = JSON.stringify(heartbeat).slice(0, -1);
   const texts = [
@@ -79,7 +79,7 @@ test('text without end, deep and wide JSON, and too many keys are no messages', 
   }
 });
 
-test('a device that goes on with a frame larger than its role needs is cut before the end of it', async (t) => {
+test('a device is disconnected before the end of a frame that is too large for its role', async (t) => {
   const h = await startChannel(t);
   const { id, agent } = await online(h, 'device');
   const header = Buffer.alloc(14);
@@ -93,7 +93,7 @@ test('a device that goes on with a frame larger than its role needs is cut befor
   assert.equal(h.channel.counters().ended['bad-message'], 1);
 });
 
-test('a message that the role or the phase does not know ends the connection, however well it is formed', async (t) => {
+test('a well-formed message of another role or phase ends the connection', async (t) => {
   const h = await startChannel(t);
   const posture = { type: 'posture', facts: {} };
   const probed = { type: 'probed', request: 'r', hash: null, probes: [] };
@@ -111,7 +111,7 @@ test('a message that the role or the phase does not know ends the connection, ho
   }
 });
 
-test('before its proof an agent has a few kilobytes, in the clear and sealed', async (t) => {
+test('an agent can send only a few kilobytes before its proof, plain or sealed', async (t) => {
   const h = await startChannel(t);
   const stranger = new WebSocket(`ws://127.0.0.1:${h.port}${channelPath}`);
   const closed = new Promise((resolve) => stranger.on('close', resolve).on('error', () => {}));
@@ -125,7 +125,7 @@ test('before its proof an agent has a few kilobytes, in the clear and sealed', a
   assert.equal(h.channel.counters().ended['bad-message'], 2);
 });
 
-test('the largest honest heartbeats are taken: a gateway about 10,000 devices, a device about 500 gateways', async (t) => {
+test('the largest honest heartbeats are accepted: 10,000 devices of a gateway, 500 gateways of a device', async (t) => {
   const h = await startChannel(t);
   const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
   const peers = (count: number) =>
@@ -150,7 +150,7 @@ test('the largest honest heartbeats are taken: a gateway about 10,000 devices, a
   const relays = peers(500).map(({ peer }) => ({ gateway: peer, rttMs: 12.345678 }));
   device.agent.beat(h.time.clock(), { peers: peers(500), paths, relays });
   for (const { id, agent } of [gateway, device]) {
-    // In order: once it is known what is in force, the heartbeat was taken.
+    // In order: the heartbeat was accepted before the state in force is known.
     agent.apply();
     await until(() => h.channel.presence(id).applied !== null || agent.closeCode !== null, 'word after the heartbeat');
     assert.equal(agent.closeCode, null);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { publicKeyOf } from '../../apps/controller/src/testing/api.ts';
 import { openTestApp } from '../../apps/controller/src/testing/harness.ts';
 
-test('a tenant that creates and deletes devices without end comes back to its own addresses', async (t) => {
+test('a tenant that creates and deletes devices endlessly reuses its own addresses', async (t) => {
   const app = await openTestApp(t, { writeRate: { perSecond: 1_000, burstSeconds: 1 } });
   const addresses = new Set<string>();
   for (let day = 0; day < 6; day++) {

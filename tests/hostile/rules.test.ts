@@ -6,7 +6,7 @@ import { Program } from '../../packages/policy/src/rules/program.ts';
 
 const rules = '/tenants/admission-rules';
 
-/** Rules that made the value before twice as large with each step: a version that took them ended by memory. */
+/** Rules that double the previous value with each step. A version that accepted them ran out of memory. */
 const doubling = (seed: string, last: (value: string) => string): string => {
   const steps = [1, 2, 3, 4].reduceRight(
     (body, i) =>
@@ -20,7 +20,7 @@ const doubling = (seed: string, last: (value: string) => string): string => {
 const lists = doubling(`[${Array(50).fill(1)}]`, (v) => `size(${v}) > 0`);
 const texts = doubling(`'${'a'.repeat(200)}'`, (v) => `${v}.contains('b')`);
 
-/** A tenant with devices that a rule of this text lets in to a resource. */
+/** A tenant with devices that a rule of this text admits to a resource. */
 async function tenantWith(app: TestApp, devices: number) {
   const make = makers(app);
   const gateway = await make.gateway('office');
@@ -34,17 +34,17 @@ async function tenantWith(app: TestApp, devices: number) {
   return { gateway, device: made[0].id as string, rule: rule.id as string };
 }
 
-/** Puts a text where an earlier version left it. Nothing in memory knows of it. */
+/** Stores a text where an earlier version left it, without the knowledge of the running controller. */
 async function storeAsBefore(app: TestApp, rule: string, text: string): Promise<void> {
   await app.store.db.updateTable('admission_rules').set({ rule: text }).where('id', '=', rule).execute();
 }
 
-/** Legal, dear, and not the same for any two devices. */
+/** A valid and expensive rule, different for every two devices. */
 const dear = `[${Array.from({ length: 240 }, (_, i) => i)}].all(x, string(x + time.minute) != device.id)`;
 
 const question = (device: string) => ({ device, destination: '10.0.0.7', protocol: 'TCP', port: 443 });
 
-test('a rule whose values double is refused', async (t) => {
+test('a rule with doubling values is refused', async (t) => {
   const app = await openTestApp(t);
   for (const rule of [lists, texts]) {
     assert.ok(rule.length <= 4000);
@@ -54,7 +54,7 @@ test('a rule whose values double is refused', async (t) => {
   }
 });
 
-test('a stored rule whose values double is shown as broken, is not met, and stops nothing', async (t) => {
+test('a stored rule with doubling values is shown as broken, never matches, and blocks nothing', async (t) => {
   for (const text of [lists, texts]) {
     const app = await openTestApp(t);
     const { gateway, device, rule } = await tenantWith(app, 2);
@@ -84,7 +84,7 @@ test('a stored rule whose values double is shown as broken, is not met, and stop
   }
 });
 
-test('others are served while dear rules of many devices are evaluated', async (t) => {
+test('others are served during the evaluation of expensive rules of many devices', async (t) => {
   const app = await openTestApp(t);
   const devices = 60;
   const { gateway, device, rule } = await tenantWith(app, devices);
@@ -92,7 +92,7 @@ test('others are served while dear rules of many devices are evaluated', async (
   const url = `${rules}/${rule}`;
   for (const [what, work] of Object.entries<() => Promise<unknown>>({
     compile: () => app.parts.states.current(gateway.id),
-    // A new text, so that nothing is remembered of it.
+    // A new text, so that no cache has its result.
     change: async () => {
       assert.equal((await app.request('PUT', url, { body: { ...body, rule: `${dear} && true` } })).status, 200);
       return app.parts.states.current(gateway.id);
@@ -103,7 +103,7 @@ test('others are served while dear rules of many devices are evaluated', async (
     if (what === 'compile') assert.equal((await app.request('PUT', url, { body })).status, 200);
     const evaluated = evaluations(t);
     const most = await mostBetweenTurns(() => evaluated.count, work);
-    // Each evaluation is far shorter than a slice. A work that does not pause makes all of them in one turn.
+    // Each evaluation is far shorter than a slice. Work without pauses makes all of them in one turn.
     if (what === 'compile' || what === 'change')
       assert.ok(evaluated.count > 10 * devices, `${what}: ${evaluated.count}`);
     assert.ok(most < 5 * devices, `${what}: ${most} evaluations in one turn, of ${evaluated.count}`);
@@ -134,7 +134,7 @@ function evaluations(t: TestContext) {
   return counted;
 }
 
-/** The most by which a count grows from one turn of the event loop to the next while some work is done. */
+/** Returns the largest growth of a count between two turns of the event loop during some work. */
 async function mostBetweenTurns(count: () => number, work: () => Promise<unknown>): Promise<number> {
   let [most, before, done] = [0, count(), false];
   const watched = (async () => {

@@ -8,7 +8,7 @@ import { parseEnrolmentToken } from '@sallyport/contract/channel';
 import { newAgent, ScriptedAgent } from '../../apps/controller/src/channel/testing/scripted-agent.ts';
 import { ControllerProcess, testFolder } from '../../apps/controller/src/testing/controller-process.ts';
 
-/** The real controller, and calls to its API. */
+/** The real controller, and calls of its API. */
 async function openController(t: TestContext) {
   const controller = await ControllerProcess.start(t, testFolder(t));
   const owner = controller.printedKey ?? assert.fail(controller.stderr);
@@ -24,7 +24,7 @@ async function openController(t: TestContext) {
   return { controller, call };
 }
 
-/** A gateway whose agent has enrolled, so that its WireGuard can be knocked at. */
+/** A gateway whose agent has enrolled, so that its WireGuard port can be probed. */
 async function enrolledGateway({ controller, call }: Awaited<ReturnType<typeof openController>>, endpoint: string) {
   const { json } = await call('POST', '/tenants/gateways', { name: 'x', wireguardPort: '51820', endpoint });
   const { agent } = parseEnrolmentToken(json.token, 'gateway') ?? assert.fail(json.token);
@@ -32,7 +32,7 @@ async function enrolledGateway({ controller, call }: Awaited<ReturnType<typeof o
   return json.id as string;
 }
 
-test('a key that may write gets no key out of the requests of an owner', async (t) => {
+test('a writer key cannot extract keys from an owner’s requests', async (t) => {
   const { call } = await openController(t);
   const { json: admin } = await call('POST', '/tenants/api-keys', { name: 'second', role: 'OWNER' });
   const headers = { 'idempotency-key': 'deploy-1' };
@@ -44,10 +44,10 @@ test('a key that may write gets no key out of the requests of an owner', async (
   assert.deepEqual([again.status, again.json.id, again.json.key], [201, first.id, undefined]);
 });
 
-/** What is said of the endpoint and WireGuard, without what is said of the agent. */
+/** Returns the report on the endpoint and WireGuard, without the report on the agent. */
 const knock = (text: string): string => (text.match(/(?:Endpoint|WireGuard).*?\.(?= |$)/g) ?? []).join(' ');
 
-test('test-configuration sends nothing to the machine of the controller, and tells closed, open and silent ports alike', async (t) => {
+test('test-configuration sends nothing to the controller’s host, and reports closed, open and silent ports alike', async (t) => {
   const opened = await openController(t);
   const socket = createSocket('udp4').bind(0, '127.0.0.1');
   await once(socket, 'listening');
@@ -55,7 +55,7 @@ test('test-configuration sends nothing to the machine of the controller, and tel
   let heard = 0;
   socket.on('message', () => heard++);
   const { port } = socket.address();
-  // A port that is open, one that is closed, and names for the same.
+  // An open port, a closed port, and names of both.
   const places = [`127.0.0.1:${port}`, '127.0.0.1:9', `localhost:${port}`, '[::1]:9', 'no-such-name.invalid:9'];
   const gateways: string[] = [];
   for (const place of places) gateways.push(await enrolledGateway(opened, place));
@@ -74,7 +74,7 @@ test('test-configuration sends nothing to the machine of the controller, and tel
   assert.equal(heard, 1, 'only the datagram of the test itself');
 });
 
-test('an agent that enrols with the public key of a gateway gets in nowhere, and the gateway goes on', async (t) => {
+test('an agent that enrols with a gateway’s public key gets no access, and the gateway keeps working', async (t) => {
   const opened = await openController(t);
   const id = await enrolledGateway(opened, '192.0.2.1');
   const { json: gateway } = await opened.call('GET', `/tenants/gateways/${id}`);
@@ -87,7 +87,7 @@ test('an agent that enrols with the public key of a gateway gets in nowhere, and
   assert.equal((await opened.call('GET', `/tenants/gateways/${id}`)).json.publicKey, gateway.publicKey);
 });
 
-test('metrics are not to be had from the address of the API, and a taken port of theirs does not stop it', async (t) => {
+test('the API address serves no metrics, and a metrics port in use does not stop the API', async (t) => {
   const other = createServer((_, answer) => answer.end()).listen(0, '127.0.0.1');
   await once(other, 'listening');
   t.after(() => other.close());

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** A file system of its own that can be filled; unmounted after the test. */
+/** A separate small file system; it is unmounted after the test. */
 export class SmallDisk {
   readonly path: string;
 
@@ -12,7 +12,7 @@ export class SmallDisk {
     this.path = path;
   }
 
-  /** Null, with the test skipped, where none can be mounted. */
+  /** Returns null and skips the test when none can be mounted. */
   static mount(t: TestContext, size: string): SmallDisk | null {
     if (process.geteuid?.() !== 0) {
       t.skip('needs root to mount a small file system');
@@ -33,7 +33,7 @@ export class SmallDisk {
     return new SmallDisk(path);
   }
 
-  /** Takes all the room that there is. */
+  /** Fills all free space. */
   fill(): void {
     const file = openSync(join(this.path, 'fill'), 'a');
     for (const size of [65_536, 4_096, 64])

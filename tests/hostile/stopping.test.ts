@@ -8,7 +8,7 @@ import { WebSocket } from 'ws';
 import { ControllerProcess, testFolder } from '../../apps/controller/src/testing/controller-process.ts';
 import { selfSigned } from './certificate.ts';
 
-/** A client that sends what it is told to and reads nothing unless asked. */
+/** A client that sends given text, and reads only on demand. */
 async function client(t: TestContext, to: NetConnectOpts, text: string): Promise<Socket> {
   const socket = createConnection(to);
   socket.on('error', () => undefined);
@@ -29,7 +29,7 @@ async function endsCleanly(controller: ControllerProcess): Promise<void> {
   assert.doesNotMatch(controller.stderr, /"level":[56]0/);
 }
 
-test('a stop ends clients that never finish what they began', async (t) => {
+test('a stop ends clients that never finish a request', async (t) => {
   const dataDir = testFolder(t);
   const controller = await ControllerProcess.start(t, dataDir);
   const key = controller.printedKey ?? '';
@@ -44,7 +44,7 @@ test('a stop ends clients that never finish what they began', async (t) => {
   await client(t, operator, halfBody('/tenants', key));
   const idle = await client(t, tcp, head('GET', '/healthz', key));
   await once(idle, 'data');
-  // It reads nothing of a long answer, as often as it asks.
+  // It reads nothing of a long answer, however often it sends the request.
   const slow = await client(t, tcp, head('GET', '/openapi.json', key).repeat(40));
   slow.pause();
   const stream = await fetch(`${controller.url}/tenants/changes`, { headers: { apikey: key } });
@@ -56,18 +56,18 @@ test('a stop ends clients that never finish what they began', async (t) => {
   await endsCleanly(controller);
 });
 
-test('a stop ends TLS handshakes that never go on', async (t) => {
+test('a stop ends stalled TLS handshakes', async (t) => {
   const { certFile, keyFile } = selfSigned(testFolder(t));
   const args = ['--tls-cert-file', certFile, '--tls-key-file', keyFile];
   const controller = await ControllerProcess.start(t, testFolder(t), args);
   const { hostname: host, port } = new URL(controller.url);
   await client(t, { host, port: Number(port) }, '');
-  // The head of a record of 512 bytes that do not come.
+  // The head of a record of 512 bytes that never follow.
   await client(t, { host, port: Number(port) }, '\x16\x03\x01\x02\x00');
   await endsCleanly(controller);
 });
 
-test('a stop keeps every write that was acknowledged', async (t) => {
+test('a stop keeps every acknowledged write', async (t) => {
   const dataDir = testFolder(t);
   const first = await ControllerProcess.start(t, dataDir);
   const key = first.printedKey ?? '';

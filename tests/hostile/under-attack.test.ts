@@ -10,9 +10,9 @@ import { ControllerProcess, testFolder } from '../../apps/controller/src/testing
 import type { Orders } from './attacker.ts';
 
 const honestAgents = 1_000;
-/** Handshakes at a time, so that this process does not keep itself waiting. */
+/** Parallel handshakes, so that this process does not delay itself. */
 const atOnce = 20;
-/** An agent that says nothing for a minute is cut. */
+/** An agent without a message for a minute is disconnected. */
 const beatMs = 8_000;
 
 const attacks = [
@@ -27,7 +27,7 @@ const attacks = [
   'matrices',
 ];
 
-test('1,000 agents keep their connections and see changes while a device and a tenant do their worst', {
+test('1,000 agents keep their connections and receive changes during attacks of a device and a tenant', {
   timeout: 170_000,
 }, async (t) => {
   const dataDir = testFolder(t);
@@ -96,7 +96,7 @@ class Tenant {
   }
 }
 
-/** A resource that all devices of the tenant may reach: each of them is told when it gets another name. */
+/** Creates a resource that all devices of the tenant may reach; each device is informed of a new name. */
 async function reachableResource(tenant: Tenant): Promise<{ id: string; address: object }> {
   const gateway = await tenant.call('POST', '/tenants/gateways', { name: 'office', wireguardPort: '51820' });
   const networkProtocols = [{ protocol: 'TCP', port: '443' }];
@@ -157,7 +157,7 @@ async function connectAll(t: TestContext, controller: ControllerProcess, keys: r
   return agents;
 }
 
-/** A key of another tenant, through the operator's socket. */
+/** Creates a key of another tenant through the operator's socket. */
 function secondTenant(dataDir: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { socketPath: join(dataDir, 'operator.sock'), path: '/tenants', method: 'POST' };

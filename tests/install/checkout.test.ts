@@ -14,7 +14,9 @@ interface Outcome {
   readonly output: string;
 }
 
-/** Runs a command without a network, with nothing in the environment but PATH and what is given, until it ends or is ready. */
+/**
+ * Runs a command without a network, with PATH and the given variables as its environment, until it ends or is ready.
+ */
 async function offline(
   t: TestContext,
   cwd: string,
@@ -51,7 +53,7 @@ async function offline(
   return { code: child.exitCode, output };
 }
 
-test('a checkout with production packages, in a folder with blanks and without a home', { skip }, async (t) => {
+test('a checkout with production packages works in a folder with blanks and without a home', { skip }, async (t) => {
   const folder = testFolder(t);
   chmodSync(folder, 0o755);
   const checkout = join(folder, "anna's own checkout");
@@ -70,7 +72,7 @@ test('a checkout with production packages, in a folder with blanks and without a
     assert.ok(!existsSync(join(checkout, 'node_modules/typescript')));
   });
 
-  await t.test('the set-up for tests sees that packages are missing, and does not hang', async () => {
+  await t.test('the set-up for tests reports missing packages and does not hang', async () => {
     const packages = join(checkout, 'node_modules');
     const before = readdirSync(packages).length;
     const copy = join(folder, 'for tests');
@@ -91,7 +93,7 @@ test('a checkout with production packages, in a folder with blanks and without a
     }
   });
 
-  await t.test('another user than the owner can use it, and leaves nothing in it', async () => {
+  await t.test('another user than the owner can use the checkout, and leaves nothing in it', async () => {
     const home = join(folder, 'home');
     mkdirSync(home);
     chmodSync(home, 0o777);

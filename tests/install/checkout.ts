@@ -6,18 +6,18 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** What a clone holds; what is built, installed or stored is left out. */
+/** Contents of a clone, without built, installed and stored files. */
 const parts = ['apps', 'bin', 'packages', 'scripts', 'package.json', 'package-lock.json', '.npmrc', 'README.md'];
 const left = /\/(node_modules|dist|\.cache|data)$|\.tsbuildinfo$/;
 
-/** A folder that goes away with the test. */
+/** Creates a folder that is removed with the test. */
 export function testFolder(t: TestContext, prefix = 'sp-install-'): string {
   const folder = mkdtempSync(join(tmpdir(), prefix));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A copy of this checkout, as `git clone` makes it; of tests and benchmarks only the manifests. */
+/** Copies this checkout as `git clone` does, with only the manifests of tests and benchmarks. */
 export function copyCheckout(into: string): string {
   mkdirSync(into, { recursive: true });
   for (const part of parts)
@@ -33,7 +33,7 @@ interface Lock {
   packages: Record<string, { dev?: boolean; devOptional?: boolean; link?: boolean }>;
 }
 
-/** Fills node_modules as `npm ci --omit=dev` does, from the packages that are installed here. */
+/** Fills node_modules as `npm ci --omit=dev` does, from the packages installed here. */
 export function installForProduction(checkout: string): void {
   const lock: Lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const wanted = Object.entries(lock.packages).filter(

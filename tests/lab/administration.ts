@@ -1,17 +1,18 @@
 import type { RequestBody } from '@sallyport/contract';
 import type { ControllerUnderTest } from './system.ts';
 
+/** A resource to create. */
 export interface ResourceWish {
   readonly name: string;
   readonly addresses: readonly string[];
-  /** Like `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. */
+  /** Such as `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. */
   readonly ports: readonly string[];
   /** Ids; their order is the priority in mode MANUAL. */
   readonly gateways: readonly string[];
   readonly mode?: 'MANUAL' | 'AUTOMATIC';
 }
 
-/** A private resource behind gateways. Returns its id. */
+/** Creates a private resource behind gateways. Returns its id. */
 export async function makeResource(controller: ControllerUnderTest, wish: ResourceWish): Promise<string> {
   const protocols = [await makeProtocol(controller, wish.ports)];
   const resource = await controller.call('createResource', {
@@ -24,7 +25,7 @@ export async function makeResource(controller: ControllerUnderTest, wish: Resour
   return resource.id;
 }
 
-/** A policy at the end of its list; what `body` leaves out selects nothing. Returns its id. */
+/** Creates a policy at the end of its list; lists that `body` omits select nothing. Returns its id. */
 export async function makePolicy(
   controller: ControllerUnderTest,
   name: string,
@@ -37,7 +38,7 @@ export async function makePolicy(
   return policy.id;
 }
 
-/** Id of a protocol of these ports. */
+/** Returns the id of a protocol with these ports. */
 async function makeProtocol(controller: ControllerUnderTest, ports: readonly string[]): Promise<string> {
   if (ports.includes('ALL')) {
     const all = (await controller.call('listProtocols')).find(({ type }) => type === 'ALL');

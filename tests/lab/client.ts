@@ -12,7 +12,7 @@ import { Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
 import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
 import type { World } from './world.ts';
 
-/** The native client of a device, as `sally up` runs it, in a namespace. Its id is the device's. */
+/** The native client of a device, as `sally up` runs it, in a namespace. Its id is the device's id. */
 export class ClientUnderTest {
   readonly id: string;
   readonly place: string;
@@ -39,7 +39,7 @@ export class ClientUnderTest {
     this.interface = world.interfaceName(`d${place}`);
   }
 
-  /** Starts the client with an enrolment key of its own; it belongs to `user`, or to nobody. */
+  /** Starts the client with its own enrolment key; it belongs to `user`, or has no owner. */
   static async up(
     world: World,
     controller: ControllerUnderTest,
@@ -57,7 +57,7 @@ export class ClientUnderTest {
     return client;
   }
 
-  /** Starts it (again); a key is needed the first time only. */
+  /** Starts the client; only the first start needs a key. */
   start(key?: string, args: readonly string[] = []): void {
     const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', this.#controller.url];
     this.daemon = Daemon.start(
@@ -73,7 +73,7 @@ export class ClientUnderTest {
     );
   }
 
-  /** `sally down`: what it printed. */
+  /** Runs `sally down` and returns its output. */
   async down(): Promise<string> {
     await this.daemon.kill('SIGKILL');
     return this.run('down');
@@ -97,7 +97,7 @@ export class ClientUnderTest {
     return reply;
   }
 
-  /** Waits until the status is as wanted; the error tells how it is, and what the daemon said. */
+  /** Waits until the status satisfies a condition. The error contains the status and the daemon's output. */
   async is(what: string, wanted: (status: ClientStatus) => boolean, timeoutMs = patienceMs): Promise<ClientStatus> {
     let last: unknown;
     const look = async () => {
@@ -111,7 +111,7 @@ export class ClientUnderTest {
     });
   }
 
-  /** The socket is a file, so it is reached from any namespace. */
+  /** The socket is a file, so any namespace reaches it. */
   #ask(request: LocalRequest): Promise<LocalReply> {
     return new Promise((resolve, reject) => {
       const socket = net.connect(join(this.stateDir, socketName));

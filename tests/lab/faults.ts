@@ -3,14 +3,15 @@ import { dice, pick } from '../protocol/dice.ts';
 import type { ClientUnderTest } from './client.ts';
 import { PathsScenario } from './paths-scenario.ts';
 
+/** Report of a fault run. */
 export interface FaultReport {
-  /** What was done, and when, in seconds from the start. */
+  /** The faults and their times, in seconds from the start. */
   readonly story: readonly string[];
   readonly requests: number;
   readonly failed: number;
-  /** Longest time in which no request that began was answered. */
+  /** Longest time in which no started request was answered. */
   readonly longestGapMs: number;
-  /** When it began, in seconds from the start. */
+  /** Start of that time, in seconds from the start. */
   readonly longestGapAt: number;
 }
 
@@ -19,14 +20,15 @@ interface Fault {
   readonly name: string;
   begin(): Promise<unknown>;
   end(): Promise<unknown>;
-  /** Whether it takes a gateway out of service. */
+  /** Whether the fault takes a gateway out of service. */
   readonly gateway?: Gateway;
 }
 
 /**
- * Faults at random under continuous requests of a device behind a NAT, to a server in the LAN of two gateways: agents and
- * client killed, gateways cut off, their LAN cut off, the controller cut off or killed. At most one gateway is out of service
- * at a time, so requests ought to go on. In the end all is mended, and everything has to converge; throws if it does not.
+ * Injects random faults under continuous requests of a device behind a NAT, to a server in the LAN of two gateways.
+ * Agents and client are killed; gateways, their LAN and the controller are cut off; the controller is killed. At most
+ * one gateway is out of service at a time, so requests should continue. Everything is repaired at the end and must
+ * converge; throws otherwise.
  */
 export async function faultRun(
   s: PathsScenario<Gateway | 'laptop'>,
@@ -48,7 +50,7 @@ export async function faultRun(
     if (active.delete(fault)) {
       await fault.end();
       note(`${fault.name} is over`);
-      // A gateway that is back needs its time before the other one may go.
+      // A restored gateway needs time before the other one may fail.
       if (fault.gateway !== undefined) await pause(4000);
     } else if (fault.gateway === undefined || ![...active].some((other) => other.gateway !== undefined)) {
       await fault.begin();
@@ -116,7 +118,7 @@ function faultsOf(s: PathsScenario<Gateway | 'laptop'>, client: ClientUnderTest)
       name: 'the client is killed',
       begin: () => client.daemon.kill('SIGKILL'),
       end: async () => client.start(),
-      // Nobody moves a route while no client runs: not a moment for a gateway to go.
+      // No route moves while no client runs, so no gateway may fail then.
       gateway: 'east',
     },
   ];

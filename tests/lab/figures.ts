@@ -5,6 +5,7 @@ import { PathsScenario } from './paths-scenario.ts';
 const friendly = { mapping: 'endpoint-independent', filter: 'dropped' } as const;
 const symmetric = { mapping: 'symmetric', filter: 'dropped' } as const;
 
+/** A measured figure. */
 export interface Figure {
   readonly name: string;
   readonly unit: 'ms' | 'ratio';
@@ -12,15 +13,16 @@ export interface Figure {
   readonly values: readonly number[];
 }
 
-/** The value below which this share of all values lies (nearest rank). */
+/** Returns the value below which this share of all values lies (nearest rank). */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 /**
- * A native device under a stream of requests: the host of the gateway that carries it, or its LAN, is cut off without a word;
- * milliseconds from before the cut until a request that began after it was answered through the other gateway.
+ * Measures a failover. A native device sends a series of requests; the host of its gateway, or the LAN, is cut off
+ * silently. The result is milliseconds from before the cut to the answer, through the other gateway, of a request
+ * started after it.
  */
 export async function failover(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
   const s = await PathsScenario.create({
@@ -65,7 +67,10 @@ export async function failover(rounds: number, tell: (line: string) => void): Pr
   }
 }
 
-/** `sally up` of an enrolled device, from before the start of its process until the first answer through the tunnel. */
+/**
+ * Measures `sally up` of an enrolled device, from before the start of its process to the first answer through the
+ * tunnel.
+ */
 export async function start(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
   const s = await PathsScenario.create({
     nats: { home: {} },
@@ -97,7 +102,10 @@ export async function start(rounds: number, tell: (line: string) => void): Promi
   }
 }
 
-/** Device and gateway behind a NAT each, from the client's connection to the controller until the first answer, directly. */
+/**
+ * Measures device and gateway behind a NAT each, from the client's connection to the controller to the first direct
+ * answer.
+ */
 export async function direct(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
   const s = await twoNats(friendly);
   try {
@@ -131,7 +139,7 @@ export async function direct(rounds: number, tell: (line: string) => void): Prom
   }
 }
 
-/** TCP throughput through a relay over directly, in turns on the same lab. Needs iperf3. */
+/** Measures TCP throughput through a relay against a direct path, alternating in the same lab. Needs iperf3. */
 export async function relay(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
   const s = await twoNats(symmetric);
   try {
@@ -172,7 +180,7 @@ async function twoNats(site: NatBehaviour): Promise<PathsScenario<'laptop' | 'ga
   return s;
 }
 
-/** Waits for a second of answers without a failure, all by one gateway: its address. */
+/** Waits for a second of answers without a failure, all by one gateway, and returns its address. */
 async function calm(stream: RequestStream): Promise<string> {
   const since = monotonicMs();
   return until(

@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 
-/** A WireGuard key pair in base64, as `wg genkey` and `wg pubkey` make it. */
+/** Returns a WireGuard key pair in base64, as `wg genkey` and `wg pubkey` create it. */
 export function generateKeyPair(): { privateKey: string; publicKey: string } {
   const { privateKey, publicKey } = generateKeyPairSync('x25519');
   const raw = (part: string | undefined): string => Buffer.from(part ?? '', 'base64url').toString('base64');

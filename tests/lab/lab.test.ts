@@ -11,7 +11,7 @@ async function leftOf(pid: number): Promise<string[]> {
   return (await exec('ip', ['netns', 'list'])).split('\n').filter((line) => line.startsWith(`lab-${pid}-`));
 }
 
-test('npm run lab -- --once tells the whole story, ends with 0 and leaves nothing behind', { skip }, async (t) => {
+test('npm run lab -- --once runs the whole story, exits with 0 and leaves nothing behind', { skip }, async (t) => {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const lab = Daemon.start([program, '--once'], { cleanup });
@@ -22,7 +22,7 @@ test('npm run lab -- --once tells the whole story, ends with 0 and leaves nothin
   assert.deepEqual(await leftOf(pid), []);
 });
 
-test('a lab that is interrupted in the middle leaves nothing behind', { skip }, async (t) => {
+test('an interrupted lab leaves nothing behind', { skip }, async (t) => {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const lab = Daemon.start([program], { cleanup });
@@ -40,7 +40,7 @@ for (const script of ['lab', 'bench']) {
   });
 }
 
-test('a wrong option of the lab is refused with its help', async (t) => {
+test('the lab refuses a wrong option and prints its help', async (t) => {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const lab = Daemon.start([program, '--forever'], { cleanup });

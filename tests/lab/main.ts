@@ -96,7 +96,10 @@ The lab stays up until Ctrl-C. In another terminal, as root:
   return null;
 }
 
-/** Namespaces of labs, whose names carry the process id: those of a lab that was killed, or what its own clean-up left. */
+/**
+ * Removes namespaces of labs, whose names contain the process id: those of a killed lab, or leftovers of its own
+ * clean-up.
+ */
 async function removeLabs(of: (pid: number) => boolean): Promise<void> {
   const names = (await exec('ip', ['netns', 'list'])).split('\n').map((line) => line.split(' ')[0] ?? '');
   for (const name of names) {
@@ -114,5 +117,5 @@ function alive(pid: number): boolean {
   }
 }
 
-// A story that was interrupted still waits for something: nothing of it is needed any more.
+// An interrupted story may still wait for something; exit without it.
 process.exit(await main(process.argv.slice(2)));

@@ -11,7 +11,7 @@ const plan = {
   lans: { office: ['east', 'west'], branch: ['relay'] },
 } as const;
 
-test('hosts behind NATs reach the internet, their neighbours and their LAN, and nobody reaches them', {
+test('hosts behind NATs reach the internet, their neighbours and their LAN, and are unreachable from outside', {
   skip,
 }, async (t) => {
   const lab = await NatLab.create(plan);
@@ -36,7 +36,7 @@ test('hosts behind NATs reach the internet, their neighbours and their LAN, and 
   assert.ok(external.startsWith(`${lab.nat('site').address}:`) && !external.endsWith(`:${theirs.port}`), external);
 });
 
-test('a host is cut off all of its networks, or its LAN only, and comes back', { skip }, async (t) => {
+test('a host loses all of its networks, or its LAN only, and recovers', { skip }, async (t) => {
   const lab = await NatLab.create(plan);
   t.after(() => lab.cleanup.run());
   const [west, web] = await Promise.all([lab.host('west'), lab.host('office-web')]);
@@ -61,7 +61,7 @@ test('a host is cut off all of its networks, or its LAN only, and comes back', {
   }
 });
 
-test('several labs stand side by side, and nothing is left of them', { skip }, async () => {
+test('several labs run in parallel, and leave nothing behind', { skip }, async () => {
   const labs = await Promise.all([NatLab.create(plan), NatLab.create(plan), NatLab.create(plan)]);
   const names = labs.map((lab) => lab.space('laptop').name);
   assert.equal(new Set(names).size, 3);
@@ -72,7 +72,7 @@ test('several labs stand side by side, and nothing is left of them', { skip }, a
   for (const name of names) assert.ok(!left.includes(name.slice(0, -'laptop'.length)), left);
 });
 
-test('a plan that cannot be built is refused, and leaves nothing behind', { skip }, async () => {
+test('an invalid plan is refused, and leaves nothing behind', { skip }, async () => {
   await assert.rejects(NatLab.create({ hosts: { laptop: 'nowhere' } }), /uplink nowhere/);
   await assert.rejects(NatLab.create({ hosts: { office: 'internet' }, lans: { office: [] } }), /stands twice/);
 });

@@ -1,13 +1,13 @@
 import { Cleanup, Link, Nat, type NatOptions } from '@sallyport/testkit';
 import { World } from './world.ts';
 
-/** What a lab is made of. Names of hosts, NATs and LANs are all different, and at most eight characters long. */
+/** Plan of a lab. Names of hosts, NATs and LANs are distinct, and at most eight characters long. */
 export interface LabPlan<Name extends string> {
-  /** Routers with a NAT, each with a private network of its own. */
+  /** Routers with a NAT, each with its own private network. */
   readonly nats?: Readonly<Record<string, NatKind>>;
-  /** Hosts, and where each has its uplink: `internet`, or a NAT. */
+  /** Hosts, and the uplink of each: `internet`, or a NAT. */
   readonly hosts: Readonly<Record<Name, string>>;
-  /** LANs, and the hosts that stand in them besides, first to last; each LAN has a server. */
+  /** LANs with their member hosts, in order; each LAN has a server. */
   readonly lans?: Readonly<Record<string, readonly NoInfer<Name>[]>>;
 }
 
@@ -48,12 +48,12 @@ export class NatLab<Name extends string = string> extends World {
     return known(this.#nats, name);
   }
 
-  /** The address of a host's uplink (behind a NAT, a private one), or of a LAN's server. */
+  /** Returns the address of a host's uplink (a private one behind a NAT), or of a LAN's server. */
   address(name: Name | 'controller' | (string & {})): string {
     return known(this.#addresses, name);
   }
 
-  /** The address of a host in its LAN: what servers see of a gateway that masquerades. */
+  /** Returns the address of a host in its LAN, which servers see when the gateway masquerades. */
   lanAddress(name: Name): string {
     return known(this.#addresses, `${name} in its LAN`);
   }
@@ -62,7 +62,7 @@ export class NatLab<Name extends string = string> extends World {
     return known(this.#uplinks, name);
   }
 
-  /** Cuts all cables of a host. `silently`: frames vanish; `unplugged`: the host sees that its cable is out. */
+  /** Cuts all cables of a host. `silently`: frames vanish; `unplugged`: the host loses its carrier. */
   async cut(name: Name | 'controller', how: 'silently' | 'unplugged' = 'silently'): Promise<void> {
     await Promise.all(this.#links(name).map((link) => link.cut(how)));
   }
@@ -72,7 +72,7 @@ export class NatLab<Name extends string = string> extends World {
     return known(this.#lanLinks, name).cut(how);
   }
 
-  /** Mends every cable of a host. */
+  /** Restores every cable of a host. */
   async restore(name: Name | 'controller'): Promise<void> {
     await Promise.all(this.#links(name).map((link) => link.restore()));
   }
@@ -110,12 +110,12 @@ export class NatLab<Name extends string = string> extends World {
     const port = await this.plug(name, 'wan0', [address], 'internet');
     this.#uplinks.set(name, new Link(this.space('internet'), port));
     await this.bridge(name, 'home0', [`192.168.${70 + index}.1/24`]);
-    // Neighbours behind a NAT talk past it.
+    // Neighbours behind a NAT reach each other directly.
     await space.sysctl('net.bridge.bridge-nf-call-iptables', 0);
     this.#nats.set(name, await Nat.create(space, { ...kind, inside: 'home0', outside: 'wan0', address }));
   }
 
-  /** Gives a host its uplink. */
+  /** Connects a host to its uplink. */
   async #join(name: string, to: string, number: number): Promise<void> {
     const natIndex = Object.keys(this.#plan.nats ?? {}).indexOf(to);
     const network = natIndex < 0 ? '203.0.113' : `192.168.${70 + natIndex}`;
@@ -140,7 +140,7 @@ export class NatLab<Name extends string = string> extends World {
   }
 }
 
-/** Name of the server that stands in a LAN. */
+/** Name of the server in a LAN. */
 export function serverOf(lan: string): string {
   return `${lan}-web`;
 }

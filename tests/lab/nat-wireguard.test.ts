@@ -5,7 +5,7 @@ import { generateKeyPair } from './keys.ts';
 import { NatLab } from './nat-lab.ts';
 import { wgQuickUp } from './system.ts';
 
-/** What unmodified WireGuard does at NATs, with endpoints set by hand: what path finding may build on. */
+/** Behaviour of unmodified WireGuard at NATs, with endpoints set by hand. Path finding builds on it. */
 const skip = whyNoNamespaces() ?? false;
 const port = 51820;
 const inTunnel = { left: '10.99.0.1', right: '10.99.0.2' } as const;
@@ -17,7 +17,7 @@ const cone = { mapping: 'endpoint-independent', filter: 'none' } as const;
 const perAddress = { mapping: 'address-dependent', filter: 'dropped' } as const;
 const symmetric = { mapping: 'symmetric', filter: 'dropped' } as const;
 
-/** Two WireGuard ends behind a NAT each, that know of each other but not where. */
+/** Two WireGuard ends behind a NAT each, without each other's endpoint. */
 async function tunnel(t: { after(step: () => Promise<void>): void }, left: NatBehaviour, right: NatBehaviour) {
   const lab = await NatLab.create({
     nats: { 'left-nat': left, 'right-nat': right },
@@ -41,7 +41,7 @@ AllowedIPs = ${inTunnel[other(side)]}/32
   const host = await lab.host('left');
   return {
     lab,
-    /** Lets a side send to the external address of the other, once a second. */
+    /** Makes a side send to the external address of the other, once a second. */
     send: (side: Side, endpoint = `${lab.nat(`${other(side)}-nat`).address}:${port}`) =>
       lab
         .space(side)
@@ -50,7 +50,7 @@ AllowedIPs = ${inTunnel[other(side)]}/32
           ...['set', names[side], 'peer', keys[other(side)].publicKey],
           ...['endpoint', endpoint, 'persistent-keepalive', '1'],
         ),
-    /** Where a side sends to at present. */
+    /** Returns the current endpoint of a side. */
     endpoint: async (side: Side) =>
       (await lab.space(side).exec('wg', 'show', names[side], 'endpoints')).trim().split('\t')[1],
     answers: async () => (await host.ping(inTunnel.right, { timeoutMs: 300 })) === 'ok',
@@ -76,26 +76,26 @@ for (const { left, right, comesUp } of pairs) {
     await ends.send('right');
     await ends.send('left');
     if (comesUp) await until('the tunnel', ends.answers, { timeoutMs: 4000 });
-    // Longer than the five seconds after which WireGuard begins anew.
+    // Longer than the five seconds after which WireGuard starts a new handshake.
     else assert.ok(await holds(async () => !(await ends.answers()), 6000));
   });
 }
 
-test('behind an open NAT, the end that is sent to before it has sent loses its port', { skip }, async (t) => {
+test('behind an open NAT, an end that receives before it sends loses its port', { skip }, async (t) => {
   const ends = await tunnel(t, friendly, open);
   await ends.send('left');
   await ends.send('right');
   assert.ok(await holds(async () => !(await ends.answers()), 6000), 'the stray datagram has taken the port');
 });
 
-test('behind an open NAT, the end that sends first comes through', { skip }, async (t) => {
+test('behind an open NAT, the end that sends first gets through', { skip }, async (t) => {
   const ends = await tunnel(t, friendly, open);
   await ends.send('right');
   await ends.send('left');
   await until('the tunnel', ends.answers, { timeoutMs: 4000 });
 });
 
-test('a tunnel follows an end whose NAT forgets, if the other end lets everybody in', { skip }, async (t) => {
+test('a tunnel follows an end whose NAT forgets, if the other NAT does not filter', { skip }, async (t) => {
   const ends = await tunnel(t, friendly, cone);
   await ends.send('left');
   await ends.send('right');
@@ -106,7 +106,7 @@ test('a tunnel follows an end whose NAT forgets, if the other end lets everybody
   assert.notEqual(await ends.endpoint('right'), before);
 });
 
-test('a tunnel between filtering NATs does not follow by itself, but as soon as the new endpoint is set', {
+test('a tunnel between filtering NATs follows only after the new endpoint is set', {
   skip,
 }, async (t) => {
   const ends = await tunnel(t, friendly, friendly);

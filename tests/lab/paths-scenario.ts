@@ -5,24 +5,27 @@ import { ClientUnderTest } from './client.ts';
 import { type LabPlan, NatLab, serverOf } from './nat-lab.ts';
 import { ControllerUnderTest, GatewayUnderTest } from './system.ts';
 
+/** Plan of a scenario. */
 export interface PathsPlan<Name extends string> extends LabPlan<Name> {
-  /** Which hosts run a gateway, in the order in which resources prefer them. */
+  /** Hosts that run a gateway, in order of preference of resources. */
   readonly gateways: Readonly<Partial<Record<NoInfer<Name>, GatewayWish>>>;
 }
 
+/** A gateway to run. */
 export interface GatewayWish {
-  /** Tell the controller its address; it must be public. Else it is discovered. */
+  /** Configures the gateway's address, which must be public. By default it is discovered. */
   readonly endpoint?: boolean;
   readonly relay?: boolean;
 }
 
+/** A running gateway. */
 export interface RunningGateway {
   readonly id: string;
   readonly token: string;
   readonly agent: GatewayUnderTest;
 }
 
-/** A lab with NATs, a controller and gateways that are ONLINE. Every LAN's server tells on port 80 who asks. */
+/** A lab with NATs, a controller and ONLINE gateways. Every LAN's server reports the source address on port 80. */
 export class PathsScenario<Name extends string = string> {
   readonly lab: NatLab<Name>;
   readonly controller: ControllerUnderTest;
@@ -80,7 +83,10 @@ export class PathsScenario<Name extends string = string> {
     });
   }
 
-  /** The server of a LAN as a resource (TCP 80 and ICMP) behind these gateways, open to every device. Returns its id. */
+  /**
+   * Creates a resource for the server of a LAN (TCP 80 and ICMP) behind these gateways, open to every device. Returns
+   * its id.
+   */
   async open(
     lan: string,
     gateways: readonly NoInfer<Name>[],

@@ -4,7 +4,7 @@ import { makePolicy, makeResource } from './administration.ts';
 import { SmallInternet } from './small-internet.ts';
 import { ControllerUnderTest, GatewayUnderTest, type TestDevice, wgQuickUp } from './system.ts';
 
-/** A gateway that is ONLINE in the small internet, and shortcuts for what tests change. */
+/** A gateway that is ONLINE in the small internet, with shortcuts for changes by tests. */
 export class Scenario {
   readonly world: SmallInternet;
   readonly controller: ControllerUnderTest;
@@ -64,17 +64,19 @@ export class Scenario {
     });
   }
 
-  /** A resource behind the gateway; `ports` like `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. Returns its id. */
+  /**
+   * Creates a resource behind the gateway; `ports` such as `TCP 80`, `UDP 5000-5100`, `ICMP`, `ALL`. Returns its id.
+   */
   resource(name: string, addresses: readonly string[], ports: readonly string[]): Promise<string> {
     return makeResource(this.controller, { name, addresses, ports, gateways: [this.gatewayId] });
   }
 
-  /** A policy at the end of its list. Returns its id. */
+  /** Creates a policy at the end of its list. Returns its id. */
   policy(name: string, body: Partial<RequestBody<'createPolicy'>>): Promise<string> {
     return makePolicy(this.controller, name, body);
   }
 
-  /** Registers a device, and brings it up in a namespace with wg-quick once the gateway knows it. */
+  /** Registers a device, and starts it in a namespace with wg-quick once the gateway knows it. */
   async deviceUp(
     place: 'laptop' | 'visitor',
     device: TestDevice,

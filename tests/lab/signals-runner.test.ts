@@ -11,7 +11,7 @@ import { Cleanup, Daemon, exec, uniqueTag, until, whyNoNamespaces } from '@sally
 const skip = whyNoNamespaces() ?? false;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-/** A test file that makes a namespace, leaves a process in it and one outside, and then waits for ever. */
+/** A test file that creates a namespace, starts a process inside it and one outside, and then waits forever. */
 function endlessTest(t: TestContext) {
   const [folder, tag] = [mkdtempSync(join(tmpdir(), 'sp-runner-')), uniqueTag()];
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -71,7 +71,7 @@ for (const [how, signals, gapMs] of [
   });
 }
 
-test('a benchmark that is interrupted twice ends its controller and removes its folder', async (t) => {
+test('a benchmark interrupted twice ends its controller and removes its folder', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sp-runner-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   const cleanup = new Cleanup();

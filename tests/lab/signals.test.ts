@@ -12,7 +12,7 @@ const skip = whyNoNamespaces() ?? false;
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const patient = { timeoutMs: 90_000 };
 
-/** A lab that was started by some command, found by the line that it prints first. */
+/** A lab started by some command, identified by its first line of output. */
 class Lab {
   readonly child: ChildProcess;
   readonly temporary: string;
@@ -42,7 +42,7 @@ class Lab {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  /** Process id of the lab itself, behind npm and shells. */
+  /** Process id of the lab itself, below npm and shells. */
   get pid(): number {
     return Number(/begin with lab-(\d+)-/.exec(this.output)?.[1] ?? Number.NaN);
   }
@@ -57,7 +57,7 @@ class Lab {
     return names.filter((name) => name.startsWith(`lab-${this.pid}-`));
   }
 
-  /** Everything that runs in the lab's namespaces. */
+  /** Returns all processes in the lab's namespaces. */
   async processes(): Promise<string[]> {
     const lists = await Promise.all(
       (await this.namespaces()).map((name) => exec('ip', ['netns', 'pids', name]).catch(() => '')),
@@ -91,7 +91,7 @@ for (const [when, pattern] of moments) {
     const lab = new Lab(t, ['npm', 'run', 'lab']);
     await lab.says(pattern);
     const processes = await lab.processes();
-    // As a terminal does it: to the whole group. npm hands each one on.
+    // Like a terminal, it signals the whole process group; npm forwards each signal as well.
     process.kill(-(lab.child.pid ?? 0), 'SIGINT');
     await pause(10);
     process.kill(-(lab.child.pid ?? 0), 'SIGINT');
@@ -101,7 +101,7 @@ for (const [when, pattern] of moments) {
   });
 }
 
-test('npm run lab in a terminal leaves nothing after Ctrl-C is pressed twice', { skip }, async (t) => {
+test('npm run lab in a terminal leaves nothing behind after two Ctrl-C', { skip }, async (t) => {
   const lab = new Lab(t, ['script', '-qefc', 'npm run lab', '/dev/null'], 'pipe');
   await lab.says(/namespaces: lab-/);
   const processes = await lab.processes();
@@ -130,7 +130,7 @@ for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-test('a lab whose reader goes away cleans up', { skip }, async (t) => {
+test('a lab whose reader closes its pipe cleans up', { skip }, async (t) => {
   const lab = new Lab(t, ['sh', 'scripts/lab.sh']);
   await lab.says(/status ONLINE/);
   const processes = await lab.processes();
@@ -139,7 +139,7 @@ test('a lab whose reader goes away cleans up', { skip }, async (t) => {
   await lab.leftNothing(processes);
 });
 
-test('three signals within a second end a lab at once; the command that it prints removes the rest', {
+test('three signals within a second end a lab at once, and the printed command removes the rest', {
   skip,
 }, async (t) => {
   const lab = new Lab(t, ['sh', 'scripts/lab.sh']);

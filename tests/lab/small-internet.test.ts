@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { whyNoNamespaces } from '@sallyport/testkit';
 import { SmallInternet } from './small-internet.ts';
 
-test('in the small internet the wide area is joined, the LAN is not, and the laptop stands behind its NAT', {
+test('the small internet connects the wide area, isolates the LAN, and puts the laptop behind its NAT', {
   skip: whyNoNamespaces() ?? false,
 }, async (t) => {
   const world = await SmallInternet.create();

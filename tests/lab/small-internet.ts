@@ -70,10 +70,12 @@ export class SmallInternet extends World<Place> {
   }
 }
 
+/** Addresses of the public server behind the gateway. */
 export const publicServer = { near: ['11.1.1.10', '2a00:1::10'], far: ['12.1.1.10', '2a00:2::10'] } as const;
-/** Of the gateway, on the way to the public server, which knows no other way back. */
+/** Addresses of the gateway towards the public server, which knows no other route back. */
 export const publicGateway = ['11.1.1.1', '2a00:1::1'] as const;
 
+/** Names of the namespaces. */
 export const places = [
   'internet',
   'lan',
@@ -86,6 +88,7 @@ export const places = [
   'printer',
   'server',
 ] as const;
+/** Name of a namespace. */
 export type Place = (typeof places)[number];
 
 function withNetwork(address: string): string {

@@ -2,21 +2,21 @@ import { until } from '@sallyport/testkit';
 import type { SmallInternet } from './small-internet.ts';
 import { ControllerUnderTest, GatewayUnderTest, wgQuickUp } from './system.ts';
 
-/** Where the story is told: a headline, a line that is being worked on, its outcome. */
+/** Output of the story: a headline, a line in progress, and its outcome. */
 export interface Narrator {
   chapter(title: string): void;
   tell(line: string): void;
-  /** Runs a step and tells how it went; `expect` gives the sentence for what happened, or throws. */
+  /** Runs a step and prints its outcome; `expect` returns the sentence for the result, or throws. */
   step<T>(line: string, run: () => Promise<T>, outcome: (value: T) => string): Promise<T>;
 }
 
-/** What is left standing for playing. */
+/** The parts that stay up after the story. */
 export interface Stage {
   readonly controller: ControllerUnderTest;
   readonly gateway: GatewayUnderTest;
 }
 
-/** The main job from nothing to a revocation, on real daemons and real packets. Throws where it does not hold. */
+/** Runs the main job from nothing to a revocation, with real daemons and packets. Throws when a step does not hold. */
 export async function tellStory(world: SmallInternet, narrator: Narrator): Promise<Stage> {
   narrator.chapter('A private web server that nobody can reach');
   const [laptop, visitor, web] = await Promise.all([world.host('laptop'), world.host('visitor'), world.host('web')]);

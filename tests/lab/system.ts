@@ -9,13 +9,13 @@ import { type Cleanup, Daemon, type Host, patienceMs, until } from '@sallyport/t
 import { generateKeyPair } from './keys.ts';
 import type { World } from './world.ts';
 
-/** A program of ours. */
+/** Returns a program of this repository. */
 export const program = (path: string): string => fileURLToPath(new URL(`../../apps/${path}`, import.meta.url));
 
-/** A folder of the test's own. */
+/** Creates a folder of the test. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
   cleanup.check();
-  // Made and registered in one go, so that a program that is stopped leaves none behind.
+  // Created and registered in one step, so that a stopped program leaves no folder behind.
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-'));
   cleanup.add(() => rm(folder, { recursive: true, force: true }));
   return folder;
@@ -46,7 +46,7 @@ export class ControllerUnderTest {
     return controller;
   }
 
-  /** Starts (again) on the same data. */
+  /** Starts the controller on the same data. */
   async start(): Promise<void> {
     this.daemon = Daemon.start(
       [
@@ -74,14 +74,14 @@ export class ControllerUnderTest {
     if (!this.daemon.running) throw new Error(`the controller ended:\n${this.daemon.output}`);
   }
 
-  /** Calls an operation; anything but its success status throws with the problem. */
+  /** Calls an operation; throws with the problem on any status except its success status. */
   async call<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<ResponseBody<N>> {
     const { status, body } = await this.#send(name, input);
     if (status !== operations[name].status) throw new Error(`${name}: ${status} ${body}`);
     return (body === '' ? undefined : JSON.parse(body)) as ResponseBody<N>;
   }
 
-  /** The same with `?dry-run=true`: what would change. */
+  /** Calls it with `?dry-run=true` and returns the changes. */
   async dryRun<N extends OperationName>(name: N, input: CallInput<N> = {}): Promise<DryRun> {
     const { status, body } = await this.#send(name, input, '?dry-run=true');
     if (status !== 200) throw new Error(`${name} dry run: ${status} ${body}`);
@@ -103,7 +103,7 @@ export class ControllerUnderTest {
     });
   }
 
-  /** Waits until the gateway runs what the tenant's newest revision wants of it. */
+  /** Waits until the gateway has applied the tenant's newest revision. */
   async converged(id: string): Promise<void> {
     let last: unknown;
     await until(`gateway ${id} to have applied everything`, async () => {
@@ -132,7 +132,9 @@ export class ControllerUnderTest {
     return answer;
   }
 
-  /** Registers a plain device, somebody's or nobody's, with a key made here; returns what wg-quick takes. */
+  /**
+   * Registers a plain device, with or without an owner, with a key created here. Returns the wg-quick configuration.
+   */
   async addDevice(name: string, user?: string): Promise<TestDevice> {
     const keys = generateKeyPair();
     const body = { name, publicKey: keys.publicKey, ...(user !== undefined && { user }) };
@@ -140,7 +142,7 @@ export class ControllerUnderTest {
     return { id: device.id, privateKey: keys.privateKey, addresses: device.overlayAddresses ?? [] };
   }
 
-  /** What the owner of a device exports; `query` such as `?ipv6=false`. */
+  /** Returns the configuration that the owner of a device exports; `query` such as `?ipv6=false`. */
   async deviceConfiguration(device: TestDevice, query = ''): Promise<string> {
     const answer = await this.#send('getDeviceConfiguration', { params: { id: device.id } }, query);
     if (answer.status !== 200) throw new Error(answer.body);
@@ -154,6 +156,7 @@ interface CallInput<N extends OperationName> {
   readonly body?: RequestBody<N>;
 }
 
+/** A plain device of a test. */
 export interface TestDevice {
   readonly id: string;
   readonly privateKey: string;
@@ -209,13 +212,13 @@ export class GatewayUnderTest {
     );
   }
 
-  /** `sally gateway down`: what it printed. */
+  /** Runs `sally gateway down` and returns its output. */
   async down(): Promise<string> {
     await this.daemon.kill('SIGKILL');
     return this.#run('down', ...this.#where);
   }
 
-  /** `sally gateway status`: what it printed. */
+  /** Runs `sally gateway status` and returns its output. */
   status(): Promise<string> {
     return this.#run('status', '--state-dir', this.stateDir);
   }
@@ -229,7 +232,7 @@ export class GatewayUnderTest {
   }
 }
 
-/** Brings a plain device up with the system's wg-quick, as its owner would. */
+/** Starts a plain device with the system's wg-quick, as its owner would. */
 export async function wgQuickUp(world: World, place: string, configuration: string): Promise<string> {
   const folder = await temporaryFolder(world.cleanup);
   const name = world.interfaceName(place);

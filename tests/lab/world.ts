@@ -1,6 +1,6 @@
 import { type Cleanup, cable, Host, Namespace, uniqueTag } from '@sallyport/testkit';
 
-/** Namespaces by name, and what connects them: the base of every lab. */
+/** Namespaces by name, and their connections: the base of every lab. */
 export class World<Place extends string = string> {
   readonly tag = uniqueTag();
   readonly cleanup: Cleanup;
@@ -20,7 +20,7 @@ export class World<Place extends string = string> {
     return space;
   }
 
-  /** A host that acts in a namespace; started at first use. */
+  /** Returns the host that acts in a namespace; it starts at first use. */
   host(name: Place): Promise<Host> {
     let host = this.#hosts.get(name);
     if (host === undefined) {
@@ -30,7 +30,7 @@ export class World<Place extends string = string> {
     return host;
   }
 
-  /** An interface name of this world's own: WireGuard's control sockets live in one folder for all namespaces. */
+  /** Returns a unique interface name: WireGuard's control sockets are in one folder for all namespaces. */
   interfaceName(short: string): string {
     return `${short.replace(/\W/g, '').slice(0, 9)}${this.tag}`;
   }
@@ -43,7 +43,7 @@ export class World<Place extends string = string> {
     );
   }
 
-  /** A switch in a namespace, with addresses of the namespace on it. */
+  /** Creates a switch in a namespace, with addresses of the namespace on it. */
   protected async bridge(name: Place, device = 'br0', addresses: readonly string[] = []): Promise<void> {
     const space = this.space(name);
     await space.ip('link', 'add', device, 'type', 'bridge', 'stp_state', '0', 'forward_delay', '0');
@@ -51,7 +51,7 @@ export class World<Place extends string = string> {
     await space.ip('link', 'set', device, 'up');
   }
 
-  /** Lays a cable from a host to a switch; returns the name of the switch's socket. */
+  /** Connects a host to a switch with a cable; returns the name of the switch's port. */
   protected async plug(
     name: Place,
     device: string,

@@ -54,7 +54,7 @@ async function main(args: string[]): Promise<number> {
 type After = Parameters<typeof ControllerProcess.start>[0]['after'];
 
 async function judge(folder: string, options: Options, after: After, signal: AbortSignal): Promise<number> {
-  // The fuzzer writes faster than any tenant may.
+  // The fuzzer writes faster than a tenant is allowed to.
   const rate = { SALLYPORT_TENANT_WRITES_PER_SECOND: '100000' };
   const controller = await ControllerProcess.start({ after }, join(folder, 'data'), [], rate);
   const { url, printedKey } = controller;
@@ -90,7 +90,7 @@ const fuzzerArguments = (document: string, url: string, { cases, phases }: Optio
   ...['--max-examples', cases, '--phases', phases, '--no-color'],
 ];
 
-/** The exit code; 1 when it was stopped by a signal. Output goes where ours goes, files go to the folder. */
+/** Returns the exit code; 1 after a stop by a signal. Output is inherited; files go to the folder. */
 function ended(
   program: string,
   args: string[],

@@ -16,10 +16,10 @@ const addresses = [
 ];
 const ports = ['22', '80', '80-90', '443', '1-65535'];
 
-/** Somebody who clicks about: random writes to everything that reaches gateways, several at once. */
+/** A random administrator: writes to everything that reaches gateways, several writes at once. */
 export class Administrator {
   readonly tenant: Tenant;
-  /** Gateways that exist, with their tokens. */
+  /** Existing gateways, with their tokens. */
   readonly gateways = new Map<string, string>();
   writes = 0;
   readonly #world: World;
@@ -35,7 +35,7 @@ export class Administrator {
     this.tenant = tenant;
   }
 
-  /** A new gateway; returns its token. */
+  /** Creates a gateway; returns its token. */
   async gateway(): Promise<string> {
     const made = await this.#send('POST', '/gateways', {
       name: 'gateway',
@@ -53,7 +53,7 @@ export class Administrator {
     return id;
   }
 
-  /** Enough for devices to reach something through every gateway. */
+  /** Creates enough objects for devices to reach something through every gateway. */
   async furnish(): Promise<void> {
     for (const { id } of await this.#send('GET', '/protocols')) this.#protocols.push(id);
     for (let n = 0; n < 4; n++) {
@@ -64,7 +64,7 @@ export class Administrator {
     }
   }
 
-  /** So many random writes at once. */
+  /** Makes this many random writes in parallel. */
   async act(count: number): Promise<void> {
     await Promise.all(Array.from({ length: count }, () => pick(this.#dice, this.#acts)()));
   }
@@ -169,7 +169,7 @@ export class Administrator {
     return ids.length === 0 ? Promise.resolve() : this.#send(method, `${path}/${pick(this.#dice, ids)}${rest}`, body);
   }
 
-  /** Others may have deleted what a request is about; nothing else may go wrong. */
+  /** Accepts that another write deleted the object of a request, and no other failure. */
   async #send(method: 'GET' | 'PUT' | 'PATCH' | 'POST' | 'DELETE', path: string, body?: object) {
     if (method !== 'GET') this.writes++;
     const { status, text, json } = await this.#world.request(this.tenant, method, `/tenants${path}`, body);

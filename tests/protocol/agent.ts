@@ -25,6 +25,7 @@ import type { TestController } from './controller.ts';
 import { MemoryPlane } from './plane.ts';
 import type { Wire } from './wire.ts';
 
+/** Options of an agent. */
 export interface AgentOptions {
   readonly clock: Clock;
   readonly controller: TestController;
@@ -34,13 +35,13 @@ export interface AgentOptions {
   readonly moved: () => void;
   /** Numbers in [0, 1). */
   readonly dice: () => number;
-  /** How long a job of the data plane takes, milliseconds. */
+  /** Duration of a job of the data plane, in milliseconds. */
   readonly jobMs: () => number;
-  /** Called with every job before it is carried out. */
+  /** Called with every job before it runs. */
   readonly onWork: (agent: TestAgent, work: Work) => void;
 }
 
-/** What survives the death of the process. */
+/** Everything that survives the death of the process. */
 interface Disk {
   readonly identity: TestKey;
   readonly wireguard: TestWireguardKey;
@@ -48,22 +49,25 @@ interface Disk {
   readonly stored: string | null;
 }
 
-/** A host with the agent of a gateway or device: the real session, a data plane in memory, a disk, and a clock that may be wrong. */
+/**
+ * A host with the agent of a gateway or device: the real session, an in-memory data plane, a disk, and a clock that may
+ * be wrong.
+ */
 export class TestAgent {
   readonly role: AgentRole;
-  /** Of the gateway or device. */
+  /** Id of the gateway or device. */
   readonly id: string;
   readonly plane: MemoryPlane;
   readonly log: string[] = [];
-  /** How far the host's clock is ahead of the true time, milliseconds. */
+  /** How far the host's clock is ahead of the true time, in milliseconds. */
   skewMs = 0;
   disk: Disk;
-  /** Types of what the controller has sent since the agent last started. */
+  /** Types of messages that the controller has sent since the agent's last start. */
   heard: string[] = [];
-  /** Code of the refusal that came last. */
+  /** Code of the last refusal. */
   refused: string | null = null;
   tornDown = false;
-  /** Where it was told to send, by peer. */
+  /** Endpoints that the controller gave, by peer. */
   readonly punches = new Map<string, readonly string[]>();
   #token: string;
   readonly #options: AgentOptions;
@@ -74,7 +78,7 @@ export class TestAgent {
   );
   #socket: WebSocket | null = null;
   #wire: Wire | null = null;
-  /** Those that are being closed included. */
+  /** Includes connections that are being closed. */
   readonly #sockets = new Set<WebSocket>();
   #cancelTimer: () => void = () => undefined;
   #clock = this.#freshClock();
@@ -97,7 +101,7 @@ export class TestAgent {
     return this.#session?.phase === 'live';
   }
 
-  /** The connection that it has at present. */
+  /** The current connection. */
   get wire(): Wire | null {
     return this.#wire;
   }
@@ -112,7 +116,7 @@ export class TestAgent {
     return this.#clock.now();
   }
 
-  /** The process starts, with what is on disk. */
+  /** Starts the process with the state on disk. */
   start(): void {
     assert.equal(this.#session, null, 'it runs already');
     this.#clock = this.#freshClock();
@@ -121,7 +125,7 @@ export class TestAgent {
     this.#input({ kind: 'start', stored: this.disk.stored });
   }
 
-  /** The process dies: the kernel resets its connection, the data plane stays. */
+  /** Kills the process: the kernel resets its connection, and the data plane stays. */
   kill(): void {
     this.#session = null;
     this.#inputs.clear();
@@ -131,37 +135,37 @@ export class TestAgent {
     this.#socket = this.#wire = null;
   }
 
-  /** The process is told to stop, and says goodbye. */
+  /** Stops the process, which says goodbye. */
   stop(): void {
     this.#input({ kind: 'stop' });
     this.kill();
   }
 
-  /** Forgets who it was, as a host that is set up anew, with another token. */
+  /** Forgets its identity, like a host that is set up again with another token. */
   reinstall(token: string): void {
     this.#token = token;
     this.disk = { ...this.disk, identity: testKey(), controllerKey: null, stored: null };
   }
 
-  /** A second host that is a copy of this one's disk. */
+  /** Returns a second host with a copy of this host's disk. */
   copyOf(): TestAgent {
     const copy = new TestAgent(this.#options);
     copy.disk = this.disk;
     return copy;
   }
 
-  /** Something else changes the system, and the agent is told. */
+  /** Another program changes the system, and the agent is informed. */
   damage(key: string): void {
     this.plane.damage(key);
     this.#input({ kind: 'drift', reason: 'test' });
   }
 
-  /** The client looks at its device. */
+  /** The client reports facts about its device. */
   look(facts: PostureFacts): void {
     this.#input({ kind: 'posture', facts });
   }
 
-  /** Nothing gets through to this peer. */
+  /** Blocks all packets to this peer. */
   findPath(peer: string, relay: boolean): void {
     this.#input({ kind: 'find-path', peer, relay });
   }
@@ -287,7 +291,7 @@ export class TestAgent {
     this.heard.push(JSON.parse(text).type);
   }
 
-  /** Says goodbye and does not wait long for an answer. */
+  /** Says goodbye and waits only briefly for an answer. */
   #close(): void {
     const socket = this.#socket;
     this.#socket = null;
@@ -320,7 +324,7 @@ export class TestAgent {
     this.#cancelTimer = this.#options.clock.after(wait, () => this.#input({ kind: 'tick' }));
   }
 
-  /** After a while, if the process is still the same. */
+  /** Runs later, if the process is still the same. */
   #later(ms: number, run: () => void): void {
     const session = this.#session;
     this.#options.clock.after(ms, () => {
@@ -335,7 +339,7 @@ function readToken(text: string): EnrolmentToken {
   return token;
 }
 
-/** Tells what the agent reads of what is sealed for it. */
+/** Reports the content of sealed messages that the agent reads. */
 function overheard(exchange: KeyExchange, hear: (text: string) => void): KeyExchange {
   return {
     publicKey: exchange.publicKey,

@@ -4,7 +4,7 @@ import { admits, bringUp, openSmallWorld, type SmallWorld } from './small-world.
 
 const revoke = ({ world, tenant, policy }: SmallWorld) => world.ok(tenant, 'DELETE', `/tenants/policies/${policy.id}`);
 
-/** The return must end what was revoked, at once and not only at last. */
+/** The reconnect must end revoked access immediately, not only eventually. */
 async function isCaught(small: SmallWorld): Promise<void> {
   const took = await small.world.until('what was revoked is gone', () => small.host.live && !admits(small), 40_000);
   assert.ok(took < 35_000);
@@ -12,7 +12,7 @@ async function isCaught(small: SmallWorld): Promise<void> {
   assert.ok(!admits(small), 'and stays gone');
 }
 
-test('what was revoked while the network was away ends with the return', async (t) => {
+test('a grant revoked during a network outage ends on reconnect', async (t) => {
   const small = await openSmallWorld(t);
   await bringUp(small);
   small.host.wire?.halfOpen();
@@ -22,7 +22,7 @@ test('what was revoked while the network was away ends with the return', async (
   await isCaught(small);
 });
 
-test('what was revoked while the agent was dead ends with its return, by what it missed', async (t) => {
+test('a grant revoked while the agent was dead ends on its return, by deltas', async (t) => {
   const small = await openSmallWorld(t);
   await bringUp(small);
   small.host.kill();
@@ -33,7 +33,7 @@ test('what was revoked while the agent was dead ends with its return, by what it
   await isCaught(small);
 });
 
-test('what was revoked ends with the return after the controller has forgotten where the agent was, by a snapshot', async (t) => {
+test('a revoked grant ends on return by a snapshot when the controller forgot the agent’s revision', async (t) => {
   const small = await openSmallWorld(t);
   await bringUp(small);
   small.host.kill();
@@ -44,7 +44,7 @@ test('what was revoked ends with the return after the controller has forgotten w
   assert.ok(small.host.heard.includes('snapshot') && !small.host.heard.includes('delta'), small.host.heard.join());
 });
 
-test('what was revoked ends with the return when the controller was killed as well', async (t) => {
+test('a revoked grant ends on return also when the controller was killed', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -58,7 +58,7 @@ test('what was revoked ends with the return when the controller was killed as we
   await isCaught(small);
 });
 
-test('a controller that has restarted sends everything once, since nobody can tell by a hash which time limits the agent has', async (t) => {
+test('a restarted controller sends a full state once, because a hash does not cover time limits', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -71,7 +71,7 @@ test('a controller that has restarted sends everything once, since nobody can te
   assert.deepEqual([...host.heard].sort(), ['challenge', 'snapshot', 'welcome']);
 });
 
-test('an agent that reads nothing while much changes gets the last state once it reads', async (t) => {
+test('an agent that stops reading during many changes gets the last state once it reads', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, host } = small;
   await bringUp(small);

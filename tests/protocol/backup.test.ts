@@ -12,7 +12,7 @@ const portOf = ({ host }: SmallWorld) => {
 const setPort = ({ world, tenant, path }: SmallWorld, port: number) =>
   world.ok(tenant, 'PATCH', path, { name: 'gateway', wireguardPort: String(port) });
 
-/** A gateway that is at a later revision than the copy of the database that was taken on the way. */
+/** A gateway at a later revision than the backup of the database. */
 async function withBackup(small: SmallWorld): Promise<string> {
   const { world, tenant, policy } = small;
   await bringUp(small);
@@ -30,7 +30,7 @@ async function restore({ world }: SmallWorld, backup: string, prepare = async ()
   await world.controller.start();
 }
 
-test('a restored backup in a new epoch is taken, whatever its numbers: everything is as its rows say', async (t) => {
+test('agents accept a restored backup in a new epoch, whatever its revisions', async (t) => {
   const small = await openSmallWorld(t);
   const { world } = small;
   const backup = await withBackup(small);
@@ -45,7 +45,7 @@ test('a restored backup in a new epoch is taken, whatever its numbers: everythin
   await world.until('changes go on', () => portOf(small) === 1003);
 });
 
-test('a restored backup in the same epoch is not taken for newer: its revisions count once they pass what agents have, and it is not ONLINE before', async (t) => {
+test('agents accept a restored backup in the same epoch only once its revisions pass theirs, and the gateway is not ONLINE before', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, host } = small;
   const backup = await withBackup(small);
@@ -67,7 +67,7 @@ test('a restored backup in the same epoch is not taken for newer: its revisions 
   assert.deepEqual([portOf(small), admits(small)], [3000, true], 'as the rows say');
 });
 
-test('an agent that the restored backup cannot reach closes when its lease is over', async (t) => {
+test('an agent that the restored backup cannot reach closes at the end of its lease', async (t) => {
   const small = await openSmallWorld(t, { leaseMs: 3_600_000 });
   const { world, host } = small;
   const backup = await withBackup(small);

@@ -20,6 +20,7 @@ import { collectLog, type LogLine } from './log.ts';
 import type { Oracle } from './oracle.ts';
 import { Wire } from './wire.ts';
 
+/** Answer to an API call. */
 export interface Answer {
   readonly status: number;
   readonly etag: string | undefined;
@@ -28,11 +29,12 @@ export interface Answer {
   readonly json: any;
 }
 
+/** Options of a controller. */
 export interface ControllerOptions {
   readonly clock: Clock;
   readonly oracle: Oracle;
   readonly delayMs: () => number;
-  /** Called whenever something moves. */
+  /** Called whenever something happens. */
   readonly moved: () => void;
 }
 
@@ -42,7 +44,7 @@ interface Running {
   readonly wires: Set<Wire>;
 }
 
-/** The whole controller on a database file of its own, without sockets; it can die, come back, and be set back to a backup. */
+/** The whole controller with its own database file, without sockets. It can die, restart, and be reset to a backup. */
 export class TestController {
   readonly log: LogLine[] = [];
   readonly #options: ControllerOptions;
@@ -102,7 +104,7 @@ export class TestController {
     return this.#up.app;
   }
 
-  /** Ends as on SIGTERM. */
+  /** Stops as on `SIGTERM`. */
   async stop(): Promise<void> {
     const { app, store } = this.#up;
     this.#running = null;
@@ -110,7 +112,7 @@ export class TestController {
     await store.close();
   }
 
-  /** Ends as on `kill -9`: what was committed is in the file, everybody's connection is reset, nothing else happens. */
+  /** Stops as on `kill -9`: committed data is in the file, every connection is reset, and nothing else happens. */
   async kill(): Promise<void> {
     const { app, store, wires } = this.#up;
     this.#file = this.backup();
@@ -120,20 +122,20 @@ export class TestController {
     await store.close();
   }
 
-  /** A copy of the database as it is on disk now; returns its place. */
+  /** Copies the database as it is on disk now; returns the path of the copy. */
   backup(): string {
     const copy = this.#newFile();
     for (const part of ['', '-wal']) if (existsSync(this.#file + part)) copyFileSync(this.#file + part, copy + part);
     return copy;
   }
 
-  /** Stops, and puts a backup in the place of the database. */
+  /** Stops, and replaces the database with a backup. */
   async restore(backup: string): Promise<void> {
     await this.stop();
     this.#file = backup;
   }
 
-  /** Opens a WebSocket to the channel. Throws while the controller is away. */
+  /** Opens a WebSocket to the channel. Throws while the controller is down. */
   dial(source: string): { readonly socket: WebSocket; readonly wire: Wire } {
     const { app, wires } = this.#up;
     const wire = new Wire({ ...this.#options, source });
@@ -165,7 +167,7 @@ export class TestController {
     return { status: statusCode, etag, text: payload, json: payload === '' ? undefined : JSON.parse(payload) };
   }
 
-  /** A new tenant; returns its id and an OWNER key. */
+  /** Creates a tenant; returns its id and an OWNER key. */
   async tenant(name: string): Promise<{ id: string; key: string }> {
     const { tenant, apiKey } = await createTenant(this.store, { kind: 'system', id: null, name: 'test' }, name);
     return { id: tenant.id, key: apiKey.key };

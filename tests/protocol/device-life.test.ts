@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { TestAgent } from './agent.ts';
 import { bringUp, openSmallWorld, type SmallWorld } from './small-world.ts';
 
-/** A native device that a policy lets reach the web server, under a rule or none. */
+/** A native device that a policy allows to reach the web server, with or without a rule. */
 async function withClient(small: SmallWorld, rule?: string) {
   const { world, tenant, resource } = small;
   const key = await world.ok(tenant, 'POST', '/tenants/enrolment-keys', { name: 'desk' });
@@ -28,13 +28,13 @@ async function withClient(small: SmallWorld, rule?: string) {
 const routes = (client: TestAgent): string[] =>
   [...client.plane.inForce.values()].flatMap((item) => (item.kind === 'route' ? [item.id] : []));
 
-/** Whether the gateway admits the device, and whether the device has a way there. */
+/** Returns whether the gateway admits the device, and whether the device has a route to it. */
 function reach({ host }: SmallWorld, client: TestAgent, id: string): [admitted: boolean, routed: boolean] {
   const item = host.plane.inForce.get(`device/${id}`);
   return [item?.kind === 'device' && item.profile !== null, routes(client).includes('10.1.2.3/32')];
 }
 
-test('a device enrols once and gets its way to the gateway that it is admitted at', async (t) => {
+test('a device enrols once and gets a path to the gateway that admits it', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, gateway } = small;
   await bringUp(small);
@@ -61,7 +61,7 @@ test('a device enrols once and gets its way to the gateway that it is admitted a
   assert.equal((await world.ok(tenant, 'GET', '/tenants/devices')).total, 2);
 });
 
-test('what a client sees of its device opens access on both sides, and closes it', async (t) => {
+test('facts that a client reports open and close access on both sides', async (t) => {
   const small = await openSmallWorld(t);
   await bringUp(small);
   const { world } = small;
@@ -75,7 +75,7 @@ test('what a client sees of its device opens access on both sides, and closes it
   await world.until('access closes', () => reach(small, client, id).join() === 'false,false', 2_000);
 });
 
-test('a deactivated device stays connected with nothing; a deleted one is undone, also when it was away', async (t) => {
+test('a deactivated device stays connected without access, and a deleted one is removed, also after an absence', async (t) => {
   const small = await openSmallWorld(t);
   await bringUp(small);
   const { world, tenant } = small;
@@ -95,7 +95,7 @@ test('a deactivated device stays connected with nothing; a deleted one is undone
   await world.until('the other one is undone on return', () => away.client.tornDown, 20_000);
 });
 
-test('a device that was away takes what changed meanwhile, and the controller may die in between', async (t) => {
+test('a returning device receives missed changes, also across a controller crash', async (t) => {
   const small = await openSmallWorld(t);
   await bringUp(small);
   const { world, tenant, policy } = small;

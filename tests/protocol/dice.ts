@@ -1,4 +1,4 @@
-/** Seeded numbers in [0, 1): a linear congruential generator of 48 bits, as POSIX has it for drand48. */
+/** Returns seeded numbers in [0, 1): a linear congruential generator of 48 bits, like POSIX drand48. */
 export function dice(seed: number): () => number {
   let state = (BigInt(seed) << 16n) | 0x330en;
   return () => {
@@ -7,7 +7,7 @@ export function dice(seed: number): () => number {
   };
 }
 
-/** One of several. */
+/** Returns one of several choices. */
 export function pick<T>(roll: () => number, choices: readonly T[]): T {
   const choice = choices[Math.floor(roll() * choices.length)];
   if (choice === undefined) throw new Error('there is nothing to choose from');

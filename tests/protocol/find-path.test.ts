@@ -32,7 +32,7 @@ function item<K extends StateItem['kind']>({ plane }: TestAgent, kind: K, id?: s
   return found as Extract<StateItem, { kind: K }> | undefined;
 }
 
-test('a gateway that does not hear a device has it send to where the gateway is seen', async (t) => {
+test('a gateway without contact to a device makes it send to the gateway’s observed address', async (t) => {
   const small = await openSmallWorld(t);
   const { world, gateway, host } = small;
   const { client, device } = await withRelay(small);
@@ -41,7 +41,7 @@ test('a gateway that does not hear a device has it send to where the gateway is 
   assert.deepEqual(client.punches.get(gateway.id), ['198.51.100.1:51820']);
 });
 
-test('who asks for a relay gets one, in the state of all three, for as long as a policy wants it', async (t) => {
+test('a requested relay is in the state of all three peers as long as a policy needs it', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, gateway, host } = small;
   const { client, device, policy, relay, relaying } = await withRelay(small);
@@ -62,7 +62,7 @@ test('who asks for a relay gets one, in the state of all three, for as long as a
   assert.deepEqual(await world.controller.store.db.selectFrom('relay_pairs').selectAll().execute(), []);
 });
 
-test('nobody gets a relay, or another to send, for peers that no policy gives it', async (t) => {
+test('an agent gets no relay and no probe for peers outside of its policies', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant } = small;
   const { client, device, policy, relay, relaying } = await withRelay(small);

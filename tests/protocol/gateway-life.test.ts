@@ -5,7 +5,7 @@ import { bringUp, openSmallWorld, revisionOf, type SmallWorld, statusIs, statusO
 
 const shown = ({ world, tenant, path }: SmallWorld) => world.ok(tenant, 'GET', path);
 
-test('a gateway created by POST is PENDING until its agent has applied the state, then ONLINE, and deployedOn is set once', async (t) => {
+test('a new gateway is PENDING until its agent applied the state, then ONLINE, and deployedOn is set once', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   const made = await shown(small);
@@ -26,7 +26,7 @@ test('a gateway created by POST is PENDING until its agent has applied the state
   assert.equal((await shown(small)).deployedOn, deployedOn);
 });
 
-test('a gateway whose connection closes stays ONLINE for the grace, and one that returns within it never was OFFLINE', async (t) => {
+test('a gateway stays ONLINE through a disconnect shorter than the grace period', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -50,7 +50,7 @@ test('a gateway whose connection closes stays ONLINE for the grace, and one that
   assert.equal((await shown(small)).lastOnline, lastOnline, 'the last moment known online stays');
 });
 
-test('a gateway on a half-open connection is OFFLINE after three missed heartbeats, and comes back on a new one', async (t) => {
+test('a gateway on a half-open connection is OFFLINE after three missed heartbeats, and recovers on a new one', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -64,7 +64,7 @@ test('a gateway on a half-open connection is OFFLINE after three missed heartbea
   assert.equal(host.refused, null, 'nobody took it for a second agent');
 });
 
-test('a failure of the data plane is ERROR with its sentence, and leaves by itself', async (t) => {
+test('a failure of the data plane is ERROR with its message, and clears by itself', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, path, host } = small;
   await bringUp(small);
@@ -86,7 +86,7 @@ test('a failure of the data plane is ERROR with its sentence, and leaves by itse
   assert.equal(portOf(host), 51821);
 });
 
-test('intents are shown, reach the agent, and go again', async (t) => {
+test('intents are shown, reach the agent, and can be reverted', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, path, host } = small;
   await bringUp(small);
@@ -110,7 +110,7 @@ test('intents are shown, reach the agent, and go again', async (t) => {
   }
 });
 
-test('a whole object written back changes nothing, whatever the status is at the time', async (t) => {
+test('writing back a whole object changes nothing in any status', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, path, host } = small;
   const writeBack = async () => {

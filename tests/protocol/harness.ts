@@ -9,25 +9,26 @@ import { type Answer, type Method, TestController } from './controller.ts';
 import { dice } from './dice.ts';
 import { Oracle } from './oracle.ts';
 
-/** Turns of the event loop in which nothing moves, after which nothing will before time goes on. */
+/** Turns of the event loop without any event, after which only a timer can cause one. */
 const quietTurns = 6;
 
+/** A tenant with its key. */
 export interface Tenant {
   readonly id: string;
   /** OWNER key. */
   readonly key: string;
 }
 
-/** A controller and hosts with agents, joined by wires in memory, all in the time of one clock. */
+/** A controller and hosts with agents, connected by in-memory wires, with the time of one clock. */
 export class World {
   readonly clock = new Clock();
   readonly oracle = new Oracle();
   readonly controller: TestController;
   readonly agents: TestAgent[] = [];
   readonly dice: () => number;
-  /** Longest time that a piece of a connection takes, and a job of a data plane, milliseconds. */
+  /** Longest delay of a piece on a connection, and longest job of a data plane, in milliseconds. */
   weather = { delayMs: 5, jobMs: 5 };
-  /** What was found that must never be. */
+  /** Observed violations of invariants. */
   readonly violations: string[] = [];
   #moves = 0;
   #requests = 0;
@@ -43,7 +44,7 @@ export class World {
     });
   }
 
-  /** Ends with the test. An error in the controller's log fails it. */
+  /** Ends with the test. An error in the controller's log fails the test. */
   static async open(t: TestContext, seed = 1): Promise<World> {
     const world = new World(seed);
     await world.controller.start();
@@ -57,7 +58,7 @@ export class World {
     return world;
   }
 
-  /** A host that has this token; its agent does not run yet. */
+  /** Creates a host with this token; its agent does not run yet. */
   host(token: string): TestAgent {
     const agent = new TestAgent({
       clock: this.clock,
@@ -82,14 +83,14 @@ export class World {
     }
   }
 
-  /** A request that must succeed; returns the parsed answer. */
+  /** Sends a request that must succeed; returns the parsed answer. */
   async ok(tenant: Tenant, method: Method, path: string, body?: object): Promise<Answer['json']> {
     const answer = await this.request(tenant, method, path, body);
     assert.ok(answer.status < 300, `${method} ${path}: ${answer.status} ${answer.text}`);
     return answer.json;
   }
 
-  /** Time goes on, and everything that falls due happens at its time. */
+  /** Advances time and runs everything that falls due. */
   async run(ms: number): Promise<void> {
     const end = this.clock.now() + Math.ceil(ms);
     for (;;) {
@@ -100,7 +101,7 @@ export class World {
     await this.settle();
   }
 
-  /** Time goes on until the condition holds, which must happen within so many milliseconds. Returns how many it took. */
+  /** Advances time until the condition holds, at most this many milliseconds. Returns how many it took. */
   async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = 60_000): Promise<number> {
     const start = this.clock.now();
     for (;;) {
@@ -111,7 +112,7 @@ export class World {
     throw new Error(`not within ${withinMs} ms: ${what}\n${this.trace()}`);
   }
 
-  /** Time goes on until some work is done that needs it. */
+  /** Advances time until some work is done that needs it. */
   async drive(work: Promise<void>): Promise<void> {
     let done = false;
     const finished = work.finally(() => {
@@ -123,7 +124,7 @@ export class World {
     await finished;
   }
 
-  /** Lets everything happen that can without time going on. */
+  /** Runs everything that can happen without advancing time. */
   async settle(): Promise<void> {
     let quiet = 0;
     for (let moves = this.#moves; quiet < quietTurns; moves = this.#moves) {
@@ -145,7 +146,7 @@ export class World {
     ].join('\n');
   }
 
-  /** Goes on to the next moment at which something is due; false when there is none before `end`. */
+  /** Advances to the next due time; false when there is none before `end`. */
   #step(end: number): boolean {
     const { next } = this.clock;
     if (next === null || next > end) return false;
@@ -159,7 +160,7 @@ export class World {
     this.#moves++;
   };
 
-  /** What every job must be, whatever the weather: true at its revision, signed, and within its lease. */
+  /** Invariant of every job in any weather: it is true at its revision, signed, and within its lease. */
   #check(agent: TestAgent, work: Work): void {
     if (work.kind === 'close') return;
     const { id } = agent;

@@ -5,7 +5,7 @@ import { admits, bringUp, furnish, openSmallWorld, revisionOf, statusIs, statusO
 
 const warnings = (world: World) => world.controller.log.map(({ text }) => text);
 
-test('a token enrols once: a second host with it is refused, and the first goes on', async (t) => {
+test('a token enrols once: a second host is refused, and the first keeps working', async (t) => {
   const small = await openSmallWorld(t);
   const { world, gateway, host } = small;
   await bringUp(small);
@@ -18,7 +18,7 @@ test('a token enrols once: a second host with it is refused, and the first goes 
   assert.equal(await statusOf(small), 'ONLINE');
 });
 
-test('a copy of a host takes over, the first stays away, and an operator is warned', async (t) => {
+test('a copied host takes over, the first stays away, and the operator is warned', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -37,7 +37,7 @@ test('a copy of a host takes over, the first stays away, and an operator is warn
   await statusIs(small, 'ONLINE');
 });
 
-test('a re-key ends the old identity and the old token; the data plane goes on until the next agent', async (t) => {
+test('a re-key ends the old identity and token, and the data plane runs until the next agent', async (t) => {
   const small = await openSmallWorld(t);
   const { world, tenant, gateway, path, host } = small;
   await bringUp(small);
@@ -59,7 +59,7 @@ test('a re-key ends the old identity and the old token; the data plane goes on u
   });
 });
 
-test('a deleted gateway is undone on its host at once, and on return when it was away', async (t) => {
+test('a deleted gateway is removed from its host at once, or on its return', async (t) => {
   const world = await World.open(t);
   const tenant = await world.controller.tenant('first');
   const [present, away] = [
@@ -83,7 +83,7 @@ test('a deleted gateway is undone on its host at once, and on return when it was
   assert.equal(absent.session?.phase, 'stopped');
 });
 
-test('an agent of one tenant cannot be the gateway of another', async (t) => {
+test('an agent of one tenant cannot act as a gateway of another', async (t) => {
   const world = await World.open(t);
   const first = await furnish(world, await world.controller.tenant('first'));
   const second = await furnish(world, await world.controller.tenant('second'));
@@ -98,7 +98,7 @@ test('an agent of one tenant cannot be the gateway of another', async (t) => {
   assert.ok(first.host.live && second.host.live);
 });
 
-test('what one tenant does reaches neither the agents nor the lists of another', async (t) => {
+test('changes of one tenant reach neither agents nor lists of another', async (t) => {
   const world = await World.open(t);
   const first = await furnish(world, await world.controller.tenant('first'));
   const second = await furnish(world, await world.controller.tenant('second'));

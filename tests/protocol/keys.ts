@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { testWireguardKey } from '@sallyport/agent-core/testing';
 
-/** The WireGuard key of a plain device, the same for the same name. */
+/** Returns the WireGuard key of a plain device; the same name gives the same key. */
 export const deviceKey = (name: string): string =>
   testWireguardKey(createHash('sha256').update(name).digest()).publicKey;

@@ -5,7 +5,7 @@ import { admits, bringUp, openSmallWorld, type SmallWorld, statusIs } from './sm
 const hour = 3_600_000;
 const leaseOf = ({ host }: SmallWorld) => host.session?.desired.statement?.leaseUntil ?? Number.NaN;
 
-test('an agent without its controller goes on until its lease is over, closes then and not before, and opens again', async (t) => {
+test('an agent without its controller works until the end of its lease, closes then, and reopens later', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -27,7 +27,7 @@ test('an agent without its controller goes on until its lease is over, closes th
   assert.ok(admits(small));
 });
 
-test('the data plane of an agent that died closes at the end of the lease, and a new agent does not open it', async (t) => {
+test('the data plane of a dead agent closes at the end of the lease, and a new agent does not open it', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);
@@ -46,7 +46,7 @@ test('the data plane of an agent that died closes at the end of the lease, and a
   assert.ok(admits(small));
 });
 
-test('renewals keep a gateway open for longer than one lease', async (t) => {
+test('renewals keep a gateway open beyond one lease', async (t) => {
   const small = await openSmallWorld(t, { leaseMs: hour });
   const { world } = small;
   await bringUp(small);
@@ -58,7 +58,7 @@ test('renewals keep a gateway open for longer than one lease', async (t) => {
   }
 });
 
-test('a clock that is wrong, or jumps, moves no lease once the controller was heard', async (t) => {
+test('a wrong or jumping clock moves no lease once the agent has heard from the controller', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   host.skewMs = -3 * hour;
@@ -78,7 +78,7 @@ test('a clock that is wrong, or jumps, moves no lease once the controller was he
   assert.equal(host.plane.hash, null);
 });
 
-test('an agent that restarts without its controller counts the lease by what it knew of its clock', async (t) => {
+test('an agent that restarts without its controller counts the lease by the stored clock offset', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   host.skewMs = -3 * hour;
@@ -94,7 +94,7 @@ test('an agent that restarts without its controller counts the lease by what it 
   assert.equal(host.plane.hash, null);
 });
 
-test('a host that starts with its clock set back does not open what it has stored, and says so', async (t) => {
+test('a host whose clock was set back does not open its stored state, and reports it', async (t) => {
   const small = await openSmallWorld(t);
   const { world, host } = small;
   await bringUp(small);

@@ -1,12 +1,13 @@
 import type { AppDeps } from '../../apps/controller/src/app.ts';
 
+/** A line of the log. */
 export interface LogLine {
   readonly level: 'warn' | 'error';
   readonly text: string;
   readonly facts: unknown;
 }
 
-/** A logger that keeps its warnings and errors. */
+/** Creates a logger that records warnings and errors. */
 export function collectLog(lines: LogLine[]): AppDeps['log'] {
   const keep = (level: LogLine['level']) => (facts: unknown, text?: string) => {
     lines.push({ level, text: text ?? String(facts), facts });

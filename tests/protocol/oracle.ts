@@ -5,28 +5,28 @@ import type { Store, Tx } from '../../apps/controller/src/db/store.ts';
 import { asChanges } from '../../apps/controller/src/runtime/world-changes.ts';
 import { readWorld } from '../../apps/controller/src/runtime/world-rows.ts';
 
-/** What the rows say that an agent should have, at one revision. */
+/** The state that an agent should have by the rows, at one revision. */
 export interface Truth {
   readonly revision: number;
   readonly hash: string;
 }
 
 /**
- * Knows the truth of every revision: compiles the whole tenant from its rows inside of every write, before anybody else
- * can see them.
+ * Records the truth of every revision: it compiles the whole tenant from its rows inside every write, before any other
+ * reader sees them.
  */
 export class Oracle {
-  /** By gateway or device, in order of revision. */
+  /** States by gateway or device, in order of revision. */
   readonly #truths = new Map<string, Truth[]>();
   readonly #items = new Map<string, Set<string>>();
 
-  /** Queries under way. */
+  /** Pending queries. */
   busy = 0;
 
-  /** Of the controller, which tells all agents of them. */
+  /** Beacons of the controller, which it announces to all agents. */
   beacons: () => WorldSettings['beacons'] = () => [];
 
-  /** A store whose writes are watched. */
+  /** Returns a store whose writes are observed. */
   watch(store: Store): Store {
     return {
       ...store,
@@ -35,17 +35,17 @@ export class Oracle {
     };
   }
 
-  /** States that an agent should ever have had, oldest first. */
+  /** Returns every state that an agent should ever have had, oldest first. */
   truths(agent: string): readonly Truth[] {
     return this.#truths.get(agent) ?? [];
   }
 
-  /** Whether an item, by its hash, was part of an agent's state at some revision. */
+  /** Returns whether an item, by its hash, was part of an agent's state at some revision. */
   knows(agent: string, item: string): boolean {
     return this.#items.get(agent)?.has(item) ?? false;
   }
 
-  /** Hash of what every gateway of a tenant should have now, by gateway. */
+  /** Returns the state hash of every gateway of a tenant, by gateway. */
   async compile(store: Store, tenant: string): Promise<Map<string, string>> {
     const { world, compiler } = await store.read((db) => this.#compileAll(scoped(db, tenant)));
     return new Map(world.gateways.map(({ id }) => [id, compiler.hash(id)]));

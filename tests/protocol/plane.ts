@@ -3,39 +3,39 @@ import { StateHash, type StateItem } from '@sallyport/contract/channel';
 import type { Clock } from './clock.ts';
 
 /**
- * A data plane in memory: the items it holds are what is in force. Like the kernel it outlives its agent, and closes by
- * itself when the lease is over, measured from the moment at which it was told.
+ * An in-memory data plane: its items are in force. Like the kernel, it outlives its agent, and closes by itself at the
+ * end of the lease, counted from the time of the last job.
  */
 export class MemoryPlane {
   readonly #clock: Clock;
   #items = new Map<string, StateItem>();
   #closesAt = 0;
-  /** When true, jobs fail, some of them half-way. */
+  /** When true, jobs fail, some of them halfway. */
   failing = false;
-  /** When false, jobs take for ever. */
+  /** When false, jobs never end. */
   working = true;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** What is in force right now, by key. */
+  /** Items in force now, by key. */
   get inForce(): ReadonlyMap<string, StateItem> {
     return this.#clock.now() < this.#closesAt ? this.#items : new Map();
   }
 
-  /** Hash of what is in force; null: nothing is. */
+  /** Hash of the items in force; null without any. */
   get hash(): string | null {
     const items = this.inForce;
     return items.size === 0 ? null : StateHash.of(items.values()).toString();
   }
 
-  /** Somebody else takes an item away. */
+  /** Another program removes an item. */
   damage(key: string): void {
     this.#items.delete(key);
   }
 
-  /** Carries out a job, `half` of it only when it is going to fail. `agentNow` is the time that the agent believes it is. */
+  /** Runs a job, or `half` of it when it will fail. `agentNow` is the time by the agent's clock. */
   perform(work: Work, agentNow: number, half = false): void {
     if (work.kind === 'close') {
       if (!half) this.#items = new Map();
@@ -50,7 +50,7 @@ export class MemoryPlane {
     this.#closesAt = this.#clock.now() + (work.leaseUntil - agentNow);
   }
 
-  /** Undoes everything, as for a gateway that was deleted. */
+  /** Undoes everything, as for a deleted gateway. */
   tearDown(): void {
     this.#items = new Map();
     this.#closesAt = 0;

@@ -3,13 +3,13 @@ import type { TestAgent } from './agent.ts';
 import { type Tenant, World } from './harness.ts';
 import { deviceKey } from './keys.ts';
 
-/** One tenant with a gateway through which one device reaches one web server. */
+/** One tenant with a gateway, through which one device reaches one web server. */
 export interface SmallWorld {
   readonly world: World;
   readonly tenant: Tenant;
-  /** As POST answered. */
+  /** The answer of POST. */
   readonly gateway: { readonly id: string; readonly token: string };
-  /** Of the gateway. */
+  /** API path of the gateway. */
   readonly path: string;
   readonly resource: { readonly id: string };
   readonly device: { readonly id: string };
@@ -18,7 +18,7 @@ export interface SmallWorld {
   readonly host: TestAgent;
 }
 
-/** `leaseMs`: the tenant's setting, a day if left out. */
+/** `leaseMs`: the tenant's setting, by default a day. */
 export async function openSmallWorld(t: TestContext, { leaseMs }: { leaseMs?: number } = {}): Promise<SmallWorld> {
   const world = await World.open(t);
   const tenant = await world.controller.tenant('first');
@@ -27,6 +27,7 @@ export async function openSmallWorld(t: TestContext, { leaseMs }: { leaseMs?: nu
   return furnish(world, tenant);
 }
 
+/** Creates a small world in a tenant. */
 export async function furnish(world: World, tenant: Tenant): Promise<SmallWorld> {
   const post = (path: string, body: object) => world.ok(tenant, 'POST', `/tenants/${path}`, body);
   const gateway = await post('gateways', { name: 'gateway', wireguardPort: '51820' });
@@ -43,11 +44,12 @@ export async function furnish(world: World, tenant: Tenant): Promise<SmallWorld>
   return { world, tenant, gateway, path: `/tenants/gateways/${gateway.id}`, resource, device, policy, host };
 }
 
+/** Returns the status of the gateway. */
 export async function statusOf({ world, tenant, path }: SmallWorld): Promise<string> {
   return (await world.ok(tenant, 'GET', path)).status;
 }
 
-/** Waits for a status; returns how long it took, milliseconds. */
+/** Waits for a status; returns how long it took, in milliseconds. */
 export function statusIs(small: SmallWorld, status: string, withinMs?: number): Promise<number> {
   return small.world.until(status, async () => (await statusOf(small)) === status, withinMs);
 }
@@ -58,14 +60,14 @@ export async function bringUp(small: SmallWorld): Promise<void> {
   await statusIs(small, 'ONLINE');
 }
 
-/** Whether the device of this small world is admitted by what is in force on the host. */
+/** Returns whether the items in force on the host admit the device. */
 export function admits({ host, device }: Pick<SmallWorld, 'host' | 'device'>): boolean {
   const item = host.plane.inForce.get(`device/${device.id}`);
   const profile = item?.kind === 'device' ? host.plane.inForce.get(`profile/${item.profile}`) : undefined;
   return profile?.kind === 'profile' && profile.cells.length > 0;
 }
 
-/** Revision of a tenant, as its row has it. */
+/** Returns the revision of a tenant's row. */
 export async function revisionOf(world: World, tenant: Tenant): Promise<number> {
   const rows = await world.controller.store.db.selectFrom('tenants').select(['id', 'revision']).execute();
   return rows.find(({ id }) => id === tenant.id)?.revision ?? Number.NaN;

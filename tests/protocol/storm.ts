@@ -2,9 +2,9 @@ import type { TestAgent } from './agent.ts';
 import { pick } from './dice.ts';
 import type { World } from './harness.ts';
 
-/** Everything that goes wrong between a controller and its agents, at random. */
+/** Injects random failures between a controller and its agents. */
 export class Storm {
-  /** What has happened so far. */
+  /** The story so far. */
   readonly kinds = new Set<string>();
   readonly #world: World;
   readonly #mischief: Readonly<Record<string, (host: TestAgent) => void | Promise<void>>>;
@@ -36,12 +36,12 @@ export class Storm {
     };
   }
 
-  /** Kinds of bad weather that there are. */
+  /** Kinds of failures. */
   get all(): number {
     return Object.keys(this.#mischief).length;
   }
 
-  /** One thing goes wrong, or gets better. */
+  /** Causes or repairs one failure. */
   async blow(): Promise<void> {
     const { dice, controller } = this.#world;
     const agents = this.#world.agents.filter((agent) => !agent.tornDown);
@@ -55,7 +55,7 @@ export class Storm {
     await happen(pick(dice, agents));
   }
 
-  /** Nothing goes wrong any more, and what did is put right. */
+  /** Repairs all failures and causes no more. */
   async calm(): Promise<void> {
     const { agents, controller } = this.#world;
     this.#world.weather = { delayMs: 5, jobMs: 5 };

@@ -6,7 +6,7 @@ import { World } from './harness.ts';
 import { Storm } from './storm.ts';
 
 for (const seed of [1, 2, 3, 4]) {
-  test(`after any weather every gateway holds what its rows say, and nothing that was never committed (seed ${seed})`, async (t) => {
+  test(`after random failures every gateway holds its committed state and nothing else (seed ${seed})`, async (t) => {
     const world = await World.open(t, seed);
     const admins: Administrator[] = [];
     for (const name of ['first', 'second']) {

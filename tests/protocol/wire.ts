@@ -1,22 +1,23 @@
 import { Duplex } from 'node:stream';
 import type { Clock } from './clock.ts';
 
-/** Bytes that are on their way before the sender has to wait, as the buffers of two kernels hold them. */
+/** Bytes in transit before the sender has to wait, as the buffers of two kernels hold them. */
 const windowBytes = 64 * 1024;
 
+/** Options of a wire. */
 export interface WireOptions {
   readonly clock: Clock;
-  /** Milliseconds that the next piece takes. */
+  /** Delay of the next piece in milliseconds. */
   readonly delayMs: () => number;
   /** Address of the agent, as the controller sees it. */
   readonly source: string;
-  /** Called whenever something moves, so that a test knows when all is quiet. */
+  /** Called on every event, so that a test knows when the system is quiet. */
   readonly moved: () => void;
 }
 
 /**
- * A TCP connection in memory: bytes arrive late but in order, or not at all. What can go wrong with one: it is cut, it
- * is half-open (neither side hears anything, nor of the end), or one side does not read.
+ * An in-memory TCP connection: bytes arrive late but in order, or not at all. It can be cut, be half-open (neither side
+ * receives anything, not even the end), or have a side that does not read.
  */
 export class Wire {
   readonly agentEnd: Duplex;
@@ -31,23 +32,23 @@ export class Wire {
     this.controllerEnd = endOf(this.#down, this.#up, options.source);
   }
 
-  /** Both sides learn that the connection is gone. */
+  /** Cuts the connection; both sides are informed. */
   cut(): void {
     for (const end of [this.agentEnd, this.controllerEnd]) end.destroy(reset());
   }
 
-  /** From now on nothing arrives, and nobody is told. */
+  /** Makes the connection half-open: nothing arrives, and no side is informed. */
   halfOpen(): void {
     this.#up.lose();
     this.#down.lose();
   }
 
-  /** Whether the agent takes from its socket what has arrived. */
+  /** Whether the agent reads arrived data from its socket. */
   set agentReads(reads: boolean) {
     this.#down.hold(!reads);
   }
 
-  /** Nothing arrives for a while, in neither direction; then all of it does. */
+  /** Delays all data for a while, in both directions; then everything arrives. */
   set frozen(frozen: boolean) {
     this.#up.hold(frozen);
     this.#down.hold(frozen);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type Operation, operations } from '@sallyport/contract';
 import { bringUp, openSmallWorld, revisionOf, type SmallWorld } from './small-world.ts';
 
-/** Everything optional has a value, every list members. */
+/** Every optional field has a value, and every list has members. */
 async function furnishWhole(small: SmallWorld): Promise<void> {
   const { world, tenant, path, resource, policy, device, gateway } = small;
   await bringUp(small);
@@ -48,11 +48,11 @@ async function furnishWhole(small: SmallWorld): Promise<void> {
     timeZone: 'Europe/Zurich',
   };
   await world.ok(tenant, 'POST', '/tenants/admission-rules', office);
-  // What agents report is behind us.
+  // Reports of agents are complete by now.
   await world.run(30_000);
 }
 
-/** What GET answers is written back to the same path. */
+/** Writes the answer of GET back to the same path. */
 async function isNoChange({ world, tenant }: SmallWorld, method: 'PUT' | 'PATCH', path: string): Promise<void> {
   const read = await world.request(tenant, 'GET', path);
   assert.equal(read.status, 200, path);
@@ -80,27 +80,27 @@ const families = {
 } as const;
 
 for (const [path, list] of Object.entries(families)) {
-  test(`whatever ${list} lists can be written back whole: no revision, the same ETag`, async (t) => {
+  test(`every object of ${list} can be written back whole: no new revision, the same ETag`, async (t) => {
     const small = await openSmallWorld(t);
     await furnishWhole(small);
     const update = Object.values<Operation>(operations).find((o) => o.path === path && o.body !== undefined);
     const listed = await small.world.ok(small.tenant, 'GET', list);
     const all: { id: string; type?: string }[] = listed.data ?? listed;
-    // The built-in rule takes no update at all.
+    // The built-in rule accepts no update.
     const objects = all.filter(({ type }) => list !== '/tenants/admission-rules' || type === 'CUSTOM');
     assert.ok(objects.length > 0);
     for (const { id } of objects) await isNoChange(small, update?.method as 'PUT' | 'PATCH', path.replace('{id}', id));
   });
 }
 
-test('every update of a whole object is among those', () => {
+test('every update of a whole object is covered', () => {
   const whole = Object.values<Operation>(operations)
     .filter(({ method, path, body }) => body !== undefined && /^(PUT|PATCH)$/.test(method) && path.endsWith('{id}'))
     .map(({ path }) => path);
   assert.deepEqual(whole.sort(), Object.keys(families).sort());
 });
 
-test('an order that is so already is no change: load balancing, policies, relay', async (t) => {
+test('setting the current order again changes nothing: load balancing, policies, relay', async (t) => {
   const small = await openSmallWorld(t);
   await furnishWhole(small);
   const { world, tenant, resource, gateway, path } = small;

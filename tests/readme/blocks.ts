@@ -1,10 +1,11 @@
 /** A fenced `sh` block of a Markdown file. */
 export interface Block {
   readonly text: string;
-  /** Line of the file that its first command stands on, from 1. */
+  /** Line of its first command in the file, from 1. */
   readonly line: number;
 }
 
+/** Returns the shell blocks of a Markdown text. */
 export function shellBlocks(markdown: string): Block[] {
   const blocks: Block[] = [];
   const lines = markdown.split('\n');

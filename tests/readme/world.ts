@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { type Cleanup, Daemon, type Namespace, until } from '@sallyport/testkit';
 import { World } from '../lab/world.ts';
 
+/** Name of a namespace. */
 export type Place = 'internet' | 'lan' | 'wiki' | 'controller' | 'office' | 'laptop' | 'phone';
+/** Name of a machine on which the reader types. */
 export type MachineName = 'controller' | 'office' | 'laptop' | 'phone';
 
 /**
@@ -17,7 +19,7 @@ export type MachineName = 'controller' | 'office' | 'laptop' | 'phone';
  *   phone      203.0.113.40
  */
 export class ReadmeWorld extends World<Place> {
-  /** `folder`: a folder of the test's own. `checkout`: the clone that every machine has. */
+  /** `folder`: a folder of the test. `checkout`: the clone that every machine has. */
   static async create(cleanup: Cleanup, folder: string, checkout: string): Promise<ReadmeWorld> {
     const world = new ReadmeWorld(cleanup);
     await world.#build(folder);
@@ -53,7 +55,7 @@ export class ReadmeWorld extends World<Place> {
     this.#machines.set(name, await Machine.start(this.space(name), { hosts, checkout }, this.cleanup));
   }
 
-  /** Takes a machine off both networks. */
+  /** Disconnects a machine from both networks. */
   async cut(name: MachineName): Promise<void> {
     for (const link of ['wan0', 'lan0']) await this.space(name).ip('link', 'set', link, 'down');
   }
@@ -69,13 +71,14 @@ async function startWiki(namespace: Namespace, folder: string, cleanup: Cleanup)
   await Daemon.start([program, key, cert], { cleanup, namespace }).says(/listening/);
 }
 
+/** Outcome of a script. */
 export interface Outcome {
   readonly code: number | null;
-  /** Standard output and standard error, as they came. */
+  /** Standard output and standard error, as received. */
   readonly output: string;
 }
 
-/** A machine with a network, a home, a `/var/lib` and a `/run` of its own, on which we are root. */
+/** A machine with its own network, home, `/var/lib` and `/run`, on which the reader is root. */
 export class Machine {
   readonly #pid: number;
   readonly #cleanup: Cleanup;
@@ -111,7 +114,7 @@ export class Machine {
     return new Machine(child.pid ?? 0, cleanup);
   }
 
-  /** Runs a script to its end, as somebody types it: in the clone, or in the home folder. */
+  /** Runs a script to its end, as if typed in the clone or in the home folder. */
   async run(script: string, { input = '', home = false }: { input?: string; home?: boolean } = {}): Promise<Outcome> {
     const running = this.start(script, { input, home });
     await until(`the end of ${script}`, () => !running.running, { timeoutMs: 90_000 }).catch((error) => {
@@ -123,7 +126,7 @@ export class Machine {
   start(script: string, { input = '', home = false }: { input?: string; home?: boolean } = {}): Running {
     this.#cleanup.check();
     const where = ['-t', String(this.#pid), '--mount', '--net'];
-    // As a shell at a prompt, it outlives the Ctrl-C that ends its command.
+    // Like a shell at a prompt, it outlives the Ctrl-C that ends its command.
     const typed = `trap : INT; cd ${home ? homeFolder : clone}\n${script}`;
     const child = spawn('nsenter', [...where, 'sh', '-euc', typed], {
       detached: true,
@@ -139,7 +142,7 @@ export class Machine {
     return running;
   }
 
-  /** Copies a file to the same or another place on another machine, as README tells people to do. */
+  /** Copies a file to a path on the same or another machine, as README instructs. */
   async copyTo(other: Machine, from: string, to: string): Promise<void> {
     const { output } = await this.run(`cat ${from}`);
     const { code } = await other.run(`umask 077; cat > ${to}`, { input: output });
@@ -147,7 +150,7 @@ export class Machine {
   }
 }
 
-/** A script that runs. */
+/** A running script. */
 export class Running {
   readonly child: ChildProcess;
   output = '';
@@ -169,7 +172,7 @@ export class Running {
     if (!pattern.test(this.output)) throw new Error(`it ended and had said:\n${this.output}`);
   }
 
-  /** Ends it as Ctrl-C in its terminal does, and returns its exit code. */
+  /** Ends it like Ctrl-C in its terminal, and returns its exit code. */
   async kill(signal: NodeJS.Signals): Promise<number | null> {
     if (this.running) process.kill(-(this.child.pid ?? 0), signal);
     await until('it to end', () => !this.running, { timeoutMs: 30_000 });

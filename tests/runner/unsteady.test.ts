@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url));
 
 const steady = "test('works', () => {});";
 const broken = "test('is broken', () => assert.fail('it is always wrong'));";
-/** Fails in the first run only: it leaves a mark behind. */
+/** Fails in the first run only, because it leaves a mark behind. */
 const unsteady = `test('is slow at first', () => {
   const mark = new URL('mark', import.meta.url);
   if (existsSync(mark)) return;
@@ -37,7 +37,7 @@ import { test } from 'node:test';
   return { status, output: stdout + stderr, lines, last: lines.at(-1) };
 }
 
-test('a file that fails once and then passes is reported as unsteady, with what failed', (t) => {
+test('a file that fails once and then passes is reported as unsteady, with the failed test', (t) => {
   const run = runTests(t, { steady, unsteady });
   assert.equal(run.last, '2 passed, 0 failed, 0 skipped, unsteady 1', run.output);
   assert.match(
@@ -47,13 +47,13 @@ test('a file that fails once and then passes is reported as unsteady, with what 
   assert.equal(run.status, 0);
 });
 
-test('an unsteady file does not fail the run on a build server either', (t) => {
+test('an unsteady file does not fail the run on a build server', (t) => {
   const run = runTests(t, { unsteady }, { CI: 'true' });
   assert.equal(run.last, '1 passed, 0 failed, 0 skipped, unsteady 1', run.output);
   assert.equal(run.status, 0);
 });
 
-test('a file that fails twice fails the run, and is not called unsteady', (t) => {
+test('a file that fails twice fails the run and is not unsteady', (t) => {
   const run = runTests(t, { steady, broken });
   assert.equal(run.last, '1 passed, 1 failed, 0 skipped, unsteady 0', run.output);
   assert.doesNotMatch(run.output, /unsteady: /);
@@ -61,7 +61,7 @@ test('a file that fails twice fails the run, and is not called unsteady', (t) =>
   assert.equal(run.status, 1);
 });
 
-test('a run without failures names no unsteady file', (t) => {
+test('a run without failures reports no unsteady file', (t) => {
   const run = runTests(t, { steady });
   assert.equal(run.last, '1 passed, 0 failed, 0 skipped, unsteady 0', run.output);
   assert.doesNotMatch(run.output, /unsteady: /);

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test';
 import { dice, type NatKind, type PathAgent, PathWorld, routeItem } from '@sallyport/agent-core/testing';
 
 /**
- * Many devices and gateways, the real `Paths` on both sides, against a model of what must hold: whatever happened, a while
- * later every route that can be carried is carried by a gateway that may and can, and nothing moves without a cause.
+ * Simulates many devices and gateways, with the real `Paths` on both sides, against a model of invariants. A while
+ * after any event, a gateway that may and can carry a route carries it, and no route moves without a cause.
  */
 
 const steadyMs = 90_000;
@@ -38,7 +38,7 @@ class Model {
     return list[Math.floor(this.roll() * list.length)] as T;
   }
 
-  /** Gateways that should carry a route now: up, and with its resources in reach, if there are any such. */
+  /** Returns gateways that should carry a route now: they are up, and their resources, if any, are reachable. */
   best(prefix: string): PathAgent[] {
     const route = this.world.routes.find(({ id }) => id === prefix);
     const all = this.world.gateways.filter(({ id }) => route?.gateways.includes(id));
@@ -61,7 +61,7 @@ class Model {
     else this.one(this.world.devices).input({ kind: 'network-changed' });
   }
 
-  /** Whether requests to the prefix are answered through some gateway. */
+  /** Returns whether requests to the prefix are answered through some gateway. */
   canAnswer(prefix: string): boolean {
     const route = this.world.routes.find(({ id }) => id === prefix);
     return this.best(prefix).some((gateway) => route?.resources.length === 0 || !this.lanDead.has(gateway));
@@ -88,7 +88,7 @@ class Model {
     this.world.network.kill(gateway.ip, dies);
   }
 
-  /** The gateway sees it with its probes and says so, if there is anybody to say it to. */
+  /** The gateway detects it with its probes and reports it, if a controller is connected. */
   #lan(gateway: PathAgent): void {
     if (this.lanDead.has(gateway)) this.lanDead.delete(gateway);
     else this.lanDead.add(gateway);
@@ -131,7 +131,7 @@ describe('routes of many devices in any weather', () => {
               `${where}\n${model.story()}`,
             );
           let answered = false;
-          // More than one, because a direct way may be tried at this moment.
+          // More than one, because a direct path may be on trial at this moment.
           for (let n = 0; n < 4; n += 1) {
             device.request(prefix, () => {
               answered = true;
@@ -331,7 +331,7 @@ describe('a route with a target, while the controller is away', () => {
   });
 });
 
-/** The tunnel sends each prefix where `Paths` says, and to one peer alone. */
+/** The tunnel sends each prefix to the peer that `Paths` names, and to no other. */
 function checkOwners(device: PathAgent, model: Model): void {
   for (const { prefix, carrier } of device.paths.view().routes) {
     const owners = [...device.tunnel.peers].filter(([, { config }]) => config.allowedIps.includes(prefix));
