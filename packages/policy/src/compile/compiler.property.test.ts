@@ -15,6 +15,7 @@ import {
   packet,
   population,
 } from '../testing/arbitrary.ts';
+import { assertUntil } from '../testing/assert-until.ts';
 import { changesOf, changesTo, policy, rule, settings } from '../testing/build.ts';
 import { admittedBy } from '../testing/entry.ts';
 import { World } from '../world.ts';
@@ -26,7 +27,8 @@ const steps = fc.array(fc.tuple(fc.array(change, { maxLength: 3 }), pause), { ma
 
 test('compiled items admit exactly the packets that evaluate allows, by the same policy', () => {
   let admitted = 0;
-  fc.assert(
+  assertUntil(
+    () => admitted > 300,
     fc.property(population, fc.array(packet, { minLength: 30, maxLength: 60 }), instant, (changes, packets, at) => {
       const compiler = compiled(changes, at);
       for (const gateway of gatewayIds) {
@@ -122,7 +124,8 @@ test('every sequence of changes to a world and moment gives the same items and h
 
 test('without advance nothing stays open that evaluate closes; with advance on time all agrees with evaluate', () => {
   let [closed, opened] = [0, 0];
-  fc.assert(
+  assertUntil(
+    () => closed > 4 && opened > 4,
     fc.property(population, instant, fc.array(packet, { minLength: 20, maxLength: 30 }), (changes, start, packets) => {
       const compiler = compiled(changes, start);
       for (let step = 0, now = start; step < 4; step++) {
@@ -158,7 +161,8 @@ test('without advance nothing stays open that evaluate closes; with advance on t
 
 test('without advance, access that never ends stays open, whatever windows share its cell', () => {
   let [lasting, besideWindows] = [0, 0];
-  fc.assert(
+  assertUntil(
+    () => lasting > 20 && besideWindows > 3,
     fc.property(population, instant, fc.array(packet, { minLength: 20, maxLength: 40 }), (changes, now, packets) => {
       const compiler = compiled([...changes, ...windowsFor(now)], now);
       for (const gateway of gatewayIds) {
@@ -181,7 +185,8 @@ test('without advance, access that never ends stays open, whatever windows share
 
 test('validUntil of a decision is the first moment at which the decision changes', () => {
   let ended = 0;
-  fc.assert(
+  assertUntil(
+    () => ended > 20,
     fc.property(
       population,
       packet,
