@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -47,6 +48,13 @@ test('the first start prints an address and a key, once; later starts keep what 
   assert.equal((await get(`${second.url}/tenants/gateways`, key)).status, 200);
   assert.equal((await get(`${second.url}/tenants/gateways`, 'b'.repeat(32))).status, 401);
   assert.equal(await second.kill('SIGINT'), 0);
+});
+
+test('the kernel keeps connections of thousands of agents that come back at once', async (t) => {
+  const { url } = await ControllerProcess.start(t, testFolder(t));
+  const socket = execFileSync('ss', ['-ltnH', 'sport', '=', `:${new URL(url).port}`], { encoding: 'utf8' });
+  const most = Number(readFileSync('/proc/sys/net/core/somaxconn', 'utf8'));
+  assert.equal(Number(socket.trim().split(/\s+/)[2]), Math.min(4096, most), socket);
 });
 
 test('a second controller on the same data directory, or the same port, says what is wrong', async (t) => {

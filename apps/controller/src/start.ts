@@ -7,6 +7,7 @@ import { beginAfterRestore } from './backup/restored.ts';
 import { removePartial, Snapshots } from './backup/snapshot.ts';
 import { loadBeaconKeys } from './beacon/keys.ts';
 import { Quotas } from './budgets/quotas.ts';
+import { connectionBacklog } from './channel/backlog.ts';
 import { createChannel } from './channel/channel.ts';
 import type { Config } from './config.ts';
 import { openCountries } from './countries.ts';
@@ -72,7 +73,7 @@ export async function startController(config: Config, version: string, log: Fast
     undo.push(() => app.stop());
     // What agents are told depends on whether it could open its ports.
     await app.beacon.listen();
-    await app.server.listen(config.listen).catch((error) => {
+    await app.server.listen({ ...config.listen, backlog: connectionBacklog }).catch((error) => {
       throw listenFailure('SALLYPORT_LISTEN', config.listen, error);
     });
     app.channel.attach(app.server.server);

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { type AgentRole, formatEnrolmentToken, type StateItem } from '@sallyport/contract/channel';
+import { connectionBacklog } from '../backlog.ts';
 import { type AgentChannel, type ChannelDeps, createChannel } from '../channel.ts';
 import { newSigner, type Signer } from './agent-keys.ts';
 import { ManualTime } from './manual-time.ts';
@@ -56,7 +57,7 @@ export async function startChannel(t: TestContext, change: Partial<ChannelDeps> 
   });
   const server = createServer();
   channel.attach(server);
-  server.listen(0, '127.0.0.1');
+  server.listen({ port: 0, host: '127.0.0.1', backlog: connectionBacklog });
   await once(server, 'listening');
   t.after(async () => {
     await channel.stop();
