@@ -8,6 +8,8 @@ export { evaluate } from './evaluate.ts';
 export { type ExplainedStep, type Explanation, explain, explainSteps, type GatewayChoice } from './explain.ts';
 export { gatewaysFor } from './gateways-for.ts';
 export { accessMatrix, accessMatrixSteps, type MatrixFilter, type MatrixRow } from './matrix.ts';
+export { type OwnAccess, ownAccessSteps } from './own-access.ts';
+export { type ReachableAddress, type ReachableResource, reachableSteps } from './reachable.ts';
 export {
   checkRule,
   evaluateRule,

@@ -46,6 +46,16 @@ export function portsOverlap(a: readonly PortRange[], b: readonly PortRange[]): 
   return a.some((x) => b.some((y) => x.protocol === y.protocol && x.from <= y.to && y.from <= x.to));
 }
 
+/** Returns the ports that are in both lists. */
+export function sharedPorts(a: readonly PortRange[], b: readonly PortRange[]): PortRange[] {
+  return a.flatMap((x) =>
+    b.flatMap((y): PortRange[] => {
+      const [from, to] = [Math.max(x.from, y.from), Math.min(x.to, y.to)];
+      return x.protocol === y.protocol && from <= to ? [{ protocol: x.protocol, from, to }] : [];
+    }),
+  );
+}
+
 /** Returns whether some port is in the first list but not in the second. Ranges of one list must not overlap. */
 export function uncovered(ports: readonly PortRange[], by: readonly PortRange[]): boolean {
   return ports.some(({ protocol, from, to }) => {

@@ -28,6 +28,7 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   addMyPasskey: 'a passkey belongs to a device of its person',
   confirmTotp: 'the secret of an authenticator app is shown once',
   addMyDevice: 'a device makes its key where it is, so a file cannot bring it back',
+  explainMyAccess: 'it writes nothing',
   renameMyDevice: 'a file does not hold devices',
   updateSignInSettings: 'the short name is unique on its controller, and the rest could lock its owner out',
 };

@@ -4,16 +4,19 @@ import { list } from '../bounds.ts';
 import { id, moment, portWhereNeeded, ref, timestamp } from './common.ts';
 import { policyType } from './policies.ts';
 
+/** IP address of a connection to decide about. */
+export const destination = z
+  .string()
+  .max(64, { abort: true })
+  .refine((text) => parseAddress(text) !== null, 'must be an IP address')
+  .meta({ anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] });
+
 /** Request body of `explainAccess`: a connection to decide about. */
 export const Explain = z
   .strictObject({
     device: ref.optional(),
     user: ref.optional().describe('Asked for each of the user’s devices; for the user alone when there is none'),
-    destination: z
-      .string()
-      .max(64, { abort: true })
-      .refine((text) => parseAddress(text) !== null, 'must be an IP address')
-      .meta({ anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] }),
+    destination,
     protocol: z.enum(['TCP', 'UDP', 'ICMP']),
     port: z.int().min(1).max(65535).optional(),
     at: moment.optional().describe('Now when left out'),

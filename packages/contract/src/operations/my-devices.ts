@@ -1,5 +1,15 @@
 import { DeviceConfiguration, deviceConfigurationQuery } from '../http/devices.ts';
-import { AddMyDevice, MyDevice, MyDevicePage, myDeviceQuery, RenameMyDevice } from '../http/my-devices.ts';
+import {
+  AddMyDevice,
+  ExplainMine,
+  MyDevice,
+  MyDevicePage,
+  MyExplanation,
+  MyResourcePage,
+  myDeviceQuery,
+  myResourceQuery,
+  RenameMyDevice,
+} from '../http/my-devices.ts';
 import { byId, define, noQuery } from './define.ts';
 
 /** Operations on the devices of the person who is signed in. */
@@ -62,5 +72,27 @@ export const myDeviceOperations = define({
     status: 200,
     response: DeviceConfiguration,
     failures: ['native_device'],
+  },
+  listMyResources: {
+    method: 'GET',
+    path: '/tenants/me/resources',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'List the private and SaaS resources that your own devices reach now',
+    query: myResourceQuery,
+    status: 200,
+    response: MyResourcePage,
+  },
+  explainMyAccess: {
+    method: 'POST',
+    path: '/tenants/me/explain',
+    tag: 'My devices',
+    right: 'self',
+    summary: 'Whether a device of your own reaches an address, and why',
+    query: noQuery,
+    body: ExplainMine,
+    status: 200,
+    response: MyExplanation,
+    failures: ['not_found'],
   },
 });

@@ -5,6 +5,7 @@ import type { Handlers, RequestContext } from '../../http/handlers.ts';
 import { changeDevice, createDevice, removeOwnDevice } from '../../objects/devices/commands.ts';
 import { type ConfigurationDeps, createDeviceConfigurations } from '../../objects/devices/configurations.ts';
 import type { DeviceQueries } from '../../objects/devices/queries.ts';
+import { type Asking, explainMine, myResources } from './reach.ts';
 
 /** What the operations on a person's own devices need. */
 export interface MyDeviceDeps extends ConfigurationDeps {
@@ -18,13 +19,18 @@ type MyDeviceOperation =
   | 'addMyDevice'
   | 'renameMyDevice'
   | 'removeMyDevice'
-  | 'getMyDeviceConfiguration';
+  | 'getMyDeviceConfiguration'
+  | 'listMyResources'
+  | 'explainMyAccess';
 
 /** The devices of the person who calls. Every query and every write is scoped to that person. */
 export const myDeviceFeature = { routes: myDeviceRoutes };
 
 /** A deleted device's addresses rest for a while: one person must not use up those of the tenant. */
 const writeLimit = { burst: 20, restMs: 10_000, refusal: 'A person may change own devices 20 times at once' };
+
+/** Both walk through policies and resources. */
+const askLimit = { burst: 30, restMs: 1_000, refusal: 'A person may ask for the own access 30 times at once' };
 
 function myDeviceRoutes(deps: MyDeviceDeps): Handlers<MyDeviceOperation> {
   const { store, devices, reservedKeys } = deps;
@@ -34,6 +40,12 @@ function myDeviceRoutes(deps: MyDeviceDeps): Handlers<MyDeviceOperation> {
     const person = personOf(context);
     writes.begin(person, store.now());
     return person;
+  };
+  const asks = new Pace(askLimit);
+  const asker = (context: RequestContext): Asking => {
+    const person = personOf(context);
+    asks.begin(person, store.now());
+    return { tenant: context.tenant, person };
   };
   const answer = (tx: Tx, id: string, owner: string) => devices.get(tx.scoped, id, owner);
   return {
@@ -66,6 +78,12 @@ function myDeviceRoutes(deps: MyDeviceDeps): Handlers<MyDeviceOperation> {
       read: async (context, { params, query }) => ({
         body: await configurationOf({ tenant: context.tenant, id: params.id, owner: personOf(context) }, query),
       }),
+    },
+    listMyResources: {
+      read: async (context, { query }) => ({ body: await myResources(deps, asker(context), query) }),
+    },
+    explainMyAccess: {
+      read: async (context, { body }) => ({ body: await explainMine(deps, asker(context), body) }),
     },
   };
 }

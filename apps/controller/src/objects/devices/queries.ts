@@ -10,7 +10,7 @@ import { deviceUsers } from '../users/queries.ts';
 import { deviceFilters } from './filters.ts';
 import { pageOfDevices, type ShownRow, sortColumns } from './page.ts';
 import { devicePaths, gatewaysOnPaths } from './paths.ts';
-import { type DeviceRow, findDevice, findDevices, pageOfOwned } from './store.ts';
+import { type DeviceRow, findDevice, findDevices, ownedDevices, pageOfOwned } from './store.ts';
 import { deviceView, lastSeen, statusOf } from './views.ts';
 
 /** What the queries of devices need. */
@@ -71,6 +71,9 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       const { rows, total } = await pageOfOwned(db, owner, page);
       return envelope(await views(db, rows), total, page);
     },
+    /** Names of all devices of a user by id, in order of creation. */
+    ownNames: async (db: Scoped, owner: string): Promise<ReadonlyMap<string, string>> =>
+      new Map((await ownedDevices(db, owner)).map(({ id, name }) => [id, name])),
     /** Devices by id. Unknown ids are left out. */
     nested: async (db: Scoped, ids: readonly string[]): Promise<ReadonlyMap<string, Device>> => {
       const rows = await findDevices(db, [...new Set(ids)]);
