@@ -9,26 +9,29 @@ import {
 } from '@sallyport/agent-runtime/command-line';
 import { withHint } from '@sallyport/contract/text';
 
+/** Paths and names that all commands share. */
 export interface Place {
   readonly stateDir: string;
   readonly interface: string;
 }
 
+/** The parsed `run` command. */
 export interface RunCommand extends Place {
   readonly kind: 'run';
   /** WebSocket address of the channel. */
   readonly url: string;
-  /** Certificates to trust besides those of the system, or null. */
+  /** Certificates to trust in addition to those of the system, or null. */
   readonly caFile: string | null;
-  /** Path, `-` for standard input, or null: not given. */
+  /** A path, `-` for standard input, or null when not given. */
   readonly tokenFile: string | null;
   readonly wireguard: 'auto' | 'kernel' | 'userspace';
-  /** Path of the wireguard-go to run, or null: the newest that is found. */
+  /** Path of the wireguard-go to run, or null for the newest installed one. */
   readonly wireguardGo: string | null;
   readonly downOnExit: boolean;
   readonly logLevel: LogLevel;
 }
 
+/** A parsed command line. */
 export type Command =
   | RunCommand
   | ({ readonly kind: 'down' } & Place)
@@ -36,7 +39,9 @@ export type Command =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' };
 
-/** Reads the command line (without program and script). Throws UsageError with a sentence that names the argument. */
+/**
+ * Parses the command line (without program and script). Throws a UsageError with a sentence that names the argument.
+ */
 export function parseCommand(args: readonly string[]): Command {
   const [name = 'help', ...rest] = args;
   if (name === '--help' || name === '-h' || name === 'help') return { kind: 'help' };
@@ -56,6 +61,7 @@ export function parseCommand(args: readonly string[]): Command {
   return { kind: 'run', ...place, ...runSettings(values) };
 }
 
+/** Text of `--help`. */
 export const helpText = `Usage: sally gateway <command> [options]
 
   run      Run the gateway's agent: enrols at the first start, then keeps WireGuard and the

@@ -17,7 +17,7 @@ test('without the controller', { skip }, async (t) => {
   await made.deviceUp();
   await until('the tunnel', () => reachable(made));
 
-  await t.test('a cold start brings everything back from the disk', async () => {
+  await t.test('a cold start restores everything from the disk', async () => {
     await made.agent.kill('SIGKILL');
     await made.command('down');
     assert.deepEqual(await traces(made.gateway, made.interface), []);
@@ -25,22 +25,19 @@ test('without the controller', { skip }, async (t) => {
     await until('the tunnel', () => reachable(made));
   });
 
-  await t.test(
-    'SIGTERM leaves the data plane, --down-on-exit takes it down, also when it is interrupted twice',
-    async () => {
-      await made.agent.kill('SIGTERM');
-      assert.equal(made.agent.child.exitCode, 0);
-      assert.equal(await stillReachable(made), true);
-      made.startAgent([...away, '--down-on-exit'], '\n');
-      await made.agent.says(/starting/);
-      const ended = made.agent.kill('SIGINT');
-      await pause(10);
-      made.agent.child.kill('SIGINT');
-      await ended;
-      assert.equal(made.agent.child.exitCode, 0, made.agent.output);
-      assert.deepEqual(await traces(made.gateway, made.interface), []);
-    },
-  );
+  await t.test('SIGTERM keeps the data plane, and --down-on-exit removes it, also after two interrupts', async () => {
+    await made.agent.kill('SIGTERM');
+    assert.equal(made.agent.child.exitCode, 0);
+    assert.equal(await stillReachable(made), true);
+    made.startAgent([...away, '--down-on-exit'], '\n');
+    await made.agent.says(/starting/);
+    const ended = made.agent.kill('SIGINT');
+    await pause(10);
+    made.agent.child.kill('SIGINT');
+    await ended;
+    assert.equal(made.agent.child.exitCode, 0, made.agent.output);
+    assert.deepEqual(await traces(made.gateway, made.interface), []);
+  });
 
   await t.test('a parent that dies is no reason to take it down', async () => {
     made.startAgent([...away, '--down-on-exit'], '\n');
@@ -56,7 +53,7 @@ test('without the controller', { skip }, async (t) => {
   });
 });
 
-test('when the lease is over nothing passes, with and without an agent', { skip }, async (t) => {
+test('nothing passes after the end of the lease, with and without an agent', { skip }, async (t) => {
   const made = await deployableWorld(t);
   made.startAgent();
   await made.applied();

@@ -6,13 +6,13 @@ import { deployableWorld, fails, reachable, recovers, stillReachable } from './t
 import { serverAddress, serverAddress6, type World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
-/** Long before the sweep, which comes every thirty seconds, looks at everything. */
+/** Well before the sweep, which checks everything every thirty seconds. */
 const soon = { timeoutMs: 10_000 };
 
 const setting = async ({ gateway }: World, name: string): Promise<string> =>
   (await gateway.exec('sysctl', '-n', name)).trim();
 
-test('settings of the host are judged by what they do', { skip }, async (t) => {
+test('settings of the host are judged by their effect', { skip }, async (t) => {
   const made = await deployableWorld(t);
   await made.controller.change([probeItem('a1', serverAddress, 80), probeItem('a2', serverAddress6, 80)]);
   made.startAgent();
@@ -22,7 +22,7 @@ test('settings of the host are judged by what they do', { skip }, async (t) => {
   const { gateway, interface: tunnel } = made;
   const lan = (await gateway.ip('-o', 'route', 'get', serverAddress)).match(/ dev (\S+)/)?.[1] ?? '';
 
-  await t.test('forwarding that is switched off comes back', async () => {
+  await t.test('disabled forwarding is restored', async () => {
     await gateway.sysctl('net.ipv4.ip_forward', 0);
     await until('forwarding', async () => (await setting(made, 'net.ipv4.ip_forward')) === '1', soon);
     await gateway.sysctl(`net.ipv4.conf.${tunnel}.forwarding`, 0);
@@ -30,12 +30,12 @@ test('settings of the host are judged by what they do', { skip }, async (t) => {
     await until('the tunnel', () => reachable(made));
   });
 
-  await t.test('a strict reverse path filter becomes loose, and one that is off is left alone', async () => {
+  await t.test('a strict reverse path filter becomes loose, and a disabled one stays', async () => {
     await gateway.sysctl(`net.ipv4.conf.${tunnel}.rp_filter`, 1);
     await until('the filter', async () => (await setting(made, `net.ipv4.conf.${tunnel}.rp_filter`)) === '2', soon);
     await gateway.sysctl('net.ipv4.conf.all.rp_filter', 0);
     await gateway.sysctl(`net.ipv4.conf.${tunnel}.rp_filter`, 0);
-    // What comes later is mended, so this one has been looked at.
+    // A later change has been repaired, so this one has been checked.
     await gateway.sysctl('net.ipv4.ip_forward', 0);
     await until('forwarding', async () => (await setting(made, 'net.ipv4.ip_forward')) === '1', soon);
     assert.equal(await setting(made, `net.ipv4.conf.${tunnel}.rp_filter`), '0');
@@ -64,7 +64,7 @@ test('settings of the host are judged by what they do', { skip }, async (t) => {
   });
 });
 
-test('settings that a container fixes from outside are enough if they work', { skip }, async (t) => {
+test('settings that a container fixes are accepted if they work', { skip }, async (t) => {
   const made = await deployableWorld(t);
   await made.controller.change([probeItem('a1', serverAddress, 80)]);
   const { gateway } = made;
@@ -77,11 +77,11 @@ test('settings that a container fixes from outside are enough if they work', { s
   await gateway.sysctl('net.ipv6.conf.all.forwarding', 0);
   made.startAgent([], undefined, inContainer);
 
-  await t.test('what nothing passes without is asked for by name and value', async () => {
+  await t.test('the error names the setting and value without which nothing passes', async () => {
     assert.match((await fails(made, 'no-privilege')).message, /--sysctl net\.ipv4\.ip_forward=1\b/);
   });
 
-  await t.test('the rest stays as it is, and packets pass', async () => {
+  await t.test('other settings stay, and packets pass', async () => {
     await gateway.sysctl('net.ipv4.ip_forward', 1);
     await made.applied();
     await made.deviceUp();

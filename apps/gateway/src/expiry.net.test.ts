@@ -6,7 +6,7 @@ import { deployableWorld, reachable, stillReachable } from './testing/waits.ts';
 import { serverAddress, serverAddress6 } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
-/** Long enough to apply the limit and to see packets pass before it ends, also on a busy machine. */
+/** Long enough to apply the limit and to see packets pass before its end, also on a busy machine. */
 const windowMs = 10_000;
 const cells = (expiresAt: number | null) => profileItem('p1', [{ class: 'c1', bundle: 'b1', expiresAt }]);
 const ports = bundleItem('b1', [
@@ -14,7 +14,7 @@ const ports = bundleItem('b1', [
   { protocol: 'udp', from: 80, to: 80, policy: 'web' },
 ]);
 
-test('a limit that is put off again and again is never noticed by a stream', { skip }, async (t) => {
+test('repeated extensions of a time limit do not interrupt a stream', { skip }, async (t) => {
   const made = await deployableWorld(t);
   const { controller, device } = made;
   made.startAgent();
@@ -65,7 +65,7 @@ for (const [what, limited] of [
     await device.startDatagrams('s', serverAddress, 80, 5);
     await until('echoes', async () => (await device.stream('s')).received > 5);
     await until('silence', async () => (await device.stream('s')).silentMs > 1_000);
-    // By the moment of sending: a busy machine takes its time to read an answer.
+    // Judged by the time of sending, because a busy machine reads answers late.
     const { echoedSentAt } = await device.stream('s');
     const last = echoedSentAt ?? 0;
     t.diagnostic(`the last datagram that was answered was sent ${end - last} ms before the end`);
@@ -75,7 +75,7 @@ for (const [what, limited] of [
   });
 }
 
-test('what is granted for good stays when a window of the same cell ends, with agent and controller dead', {
+test('a permanent grant outlives a window of the same cell, with agent and controller dead', {
   skip,
 }, async (t) => {
   const made = await deployableWorld(t);
@@ -101,7 +101,7 @@ test('what is granted for good stays when a window of the same cell ends, with a
   assert.ok(sent - answered <= 1, `${answered} of ${sent} were answered`);
 });
 
-test('timeouts that were set by a wrong clock are set again when the controller says the time', { skip }, async (t) => {
+test('timeouts of a wrong clock are corrected when the controller tells the time', { skip }, async (t) => {
   const made = await deployableWorld(t);
   const { controller, device } = made;
   made.startAgent();

@@ -11,7 +11,7 @@ import { wireguardPort } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('failures are reported in words and heal without a restart', { skip }, async (t) => {
+test('failures are reported as sentences and recover without a restart', { skip }, async (t) => {
   const made = await deployableWorld(t);
   const blocker = Daemon.start(
     ['-e', `require('dgram').createSocket('udp4').bind(${wireguardPort}, () => console.log('bound'))`],
@@ -43,7 +43,7 @@ test('failures are reported in words and heal without a restart', { skip }, asyn
     await until('the tunnel', () => reachable(made));
   });
 
-  await t.test('address, route, rule and link are mended long before the sweep comes by', async () => {
+  await t.test('address, route, rule and link are repaired long before the sweep', async () => {
     const { gateway, interface: name } = made;
     const mended = (what: string, look: () => Promise<string>, there: string) =>
       until(`${what} to be mended`, async () => (await look()).includes(there), { timeoutMs: 5_000 });
@@ -59,7 +59,7 @@ test('failures are reported in words and heal without a restart', { skip }, asyn
   });
 });
 
-test('without privileges it says so, through the controller', { skip }, async (t) => {
+test('missing privileges are reported through the controller', { skip }, async (t) => {
   const cleanup = new Cleanup();
   t.after(() => cleanup.run());
   const made = await deployableWorld(t);

@@ -5,10 +5,10 @@ import { Host, until, whyNoNamespaces } from '@sallyport/testkit';
 import { deployableWorld } from './testing/waits.ts';
 
 const skip = whyNoNamespaces() ?? false;
-/** Of the gateway itself. */
+/** Connection to the gateway itself. */
 const own = { v4: '10.20.0.1', v6: 'fd20::1' } as const;
 
-test('connections to the gateway itself end when the agent was killed and the ruleset is flushed', {
+test('connections to the gateway itself end when the ruleset is flushed after the agent’s death', {
   skip,
 }, async (t) => {
   const made = await deployableWorld(t);

@@ -10,7 +10,7 @@ import { serverAddress, serverAddress6, type World } from './testing/world.ts';
 const skip = whyNoNamespaces() ?? false;
 const folder = new URL('testing/rulesets/', import.meta.url);
 
-/** What a device reaches: a server behind the gateway, and a service of the gateway itself. */
+/** Destinations of a device: a server behind the gateway, and a service of the gateway itself. */
 const targets = {
   tcp4: probeItem('tcp4', serverAddress, 80),
   tcp6: probeItem('tcp6', serverAddress6, 80),
@@ -19,7 +19,7 @@ const targets = {
   own4: probeItem('own4', '10.20.0.1', 80),
   own6: probeItem('own6', 'fd20::1', 80),
 };
-/** No probe of the state names them: the gateway goes by what is granted. */
+/** No probe of the state names them; the gateway derives them from grants. */
 const datagrams = {
   udp4: serverAddress,
   udp6: serverAddress6,
@@ -39,7 +39,9 @@ interface Verdict {
   readonly unreachable?: true;
 }
 
-/** By file: what a device cannot reach then, and what the error names. Nothing in it: the gateway stays as it is. */
+/**
+ * By file: the unreachable destinations of a device, and the text of the error. Empty when the gateway stays as it is.
+ */
 const verdicts: Readonly<Record<string, Verdict>> = {
   'docker-27': {
     cut: [...forwarded, ...udp],
@@ -81,7 +83,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   },
   'hand-udp-late': { cut: ['udp6', 'ownUdp6'], says: /UDP port 5060 .*chain (in|out) of table ip6 late at the/ },
   'netdev-egress': { cut: ['tcp4', 'icmp6'], says: /chain out of table netdev leaving at the egress hook/ },
-  // This host is cut off as well, so the resource counts as unreachable, and devices are told so.
+  // This host is cut off as well, so the resource counts as unreachable, and devices are informed.
   'netdev-ingress-lan': { cut: tcp, unreachable: true },
   'netdev-ingress-tunnel': { cut: ['tcp4', 'udp4'], says: /chain arriving of table netdev early at the ingress hook/ },
   oracle: {
@@ -99,7 +101,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   'ufw-allowed': { cut: [] },
 };
 
-test('a gateway is in error exactly while rules of others keep a device from something', { skip }, async (t) => {
+test('a gateway is in error exactly while foreign rules block a device', { skip }, async (t) => {
   const made = await deployableWorld(t);
   const host = await Host.start(made.gateway, made.cleanup);
   await host.listenTcp(80);
@@ -153,7 +155,7 @@ test('a gateway is in error exactly while rules of others keep a device from som
   }
 });
 
-test('a resource that is down is no error of the gateway', { skip }, async (t) => {
+test('a resource outage is no error of the gateway', { skip }, async (t) => {
   const made = await deployableWorld(t);
   await made.controller.change([
     targets.tcp4,
@@ -172,7 +174,7 @@ function files(): string[] {
     .sort();
 }
 
-/** What the device does not reach now, in the order of the targets. */
+/** Returns the unreachable destinations of the device, in the order of the targets. */
 async function cutFrom({ device }: World): Promise<string[]> {
   const reaches = async ({ target, port }: ProbeItem): Promise<boolean> =>
     (await (port === null ? device.ping(target) : device.tcp(target, port, { timeoutMs: 700 }))) === 'ok';
@@ -188,7 +190,7 @@ async function failures(made: World): Promise<string[]> {
   return (await made.controller.heard()).flatMap((message) => (message.type === 'failed' ? [message.message] : []));
 }
 
-/** Targets of which the agent said last that they cannot be reached from its host. */
+/** Returns the targets that the agent last reported as unreachable from its host. */
 async function unreachableOf(made: World): Promise<string[]> {
   const results = (await made.controller.heard()).flatMap((message) =>
     message.type === 'noticed' ? message.probes : [],
@@ -201,7 +203,7 @@ const same = (a: readonly string[], b: readonly string[]): boolean => a.join() =
 
 const newFailures = async (made: World, before: number): Promise<string[]> => (await failures(made)).slice(before);
 
-/** Waits until the agent has sent more probes than fit into one round, so that one has begun after the call. */
+/** Waits until the agent has sent more probes than fit into one round, so that one round has begun after the call. */
 async function measured(made: World): Promise<void> {
   const probes = async (): Promise<number> => {
     const text = await made.gateway.exec('nft', 'list', 'counter', 'inet', `sallyport_${made.interface}`, 'probes');
@@ -209,13 +211,13 @@ async function measured(made: World): Promise<void> {
   };
   const before = await probes();
   await until('probes', async () => {
-    // Each change of rules begins another round.
+    // Each change of rules starts another round.
     await made.gateway.nft('add table inet other; delete table inet other');
     return (await probes()) > before + packetsOfRound;
   });
 }
 
-/** A question, an answer and a reset of each target. */
+/** Packets per target: a question, an answer and a reset. */
 const packetsOfRound = Object.keys(targets).length * 3;
 
 function removal(rules: string): string {

@@ -9,7 +9,7 @@ import { serverAddress, World } from './testing/world.ts';
 
 const skip = whyNoNamespaces() ?? false;
 
-test('a gateway whose disk is full enforces, starts again, and keeps nothing that grants more', { skip }, async (t) => {
+test('a gateway with a full disk enforces, restarts, and stores no wider grant', { skip }, async (t) => {
   const world = await World.create();
   t.after(() => world.cleanup.run());
   const { controller, device } = world;
@@ -26,7 +26,7 @@ test('a gateway whose disk is full enforces, starts again, and keeps nothing tha
     } catch {}
     closeSync(file);
   };
-  /** Whether the ports of the web policy are in what a later start would begin with. */
+  /** Returns whether the stored state, with which a later start would begin, has the ports of the web policy. */
   const storedGrants = () => existsSync(stateFile) && readFileSync(stateFile, 'utf8').includes('"policy":"web"');
 
   await controller.change(world.items());

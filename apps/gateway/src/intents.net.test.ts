@@ -21,11 +21,11 @@ test('intents and settings', { skip }, async (t) => {
     await until('safe to stop', async () => (await lastHeard(made.controller, 'heartbeat')).safeToStop);
     await made.controller.change([gatewayItem({ listenPort: wireguardPort })]);
     await made.applied();
-    // The peer came back with its last endpoint, so the gateway speaks first.
+    // The peer returned with its last endpoint, so the gateway sends first.
     await until('the tunnel', () => reachable(made));
   });
 
-  await t.test('MAINTENANCE: flows go on, new ones are refused, quiet is safe to stop', async () => {
+  await t.test('MAINTENANCE: flows continue, new flows are refused, and an idle gateway is safe to stop', async () => {
     await made.device.startStream('s', serverAddress, 80);
     await until('echoes', async () => (await made.device.stream('s')).received > 5);
     await made.controller.change([gatewayItem({ listenPort: wireguardPort, intent: 'MAINTENANCE' })]);

@@ -11,7 +11,7 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
   const { controller, device, gateway } = world;
   await controller.change(world.items());
 
-  await t.test('enrols, applies and reports it; what is allowed passes, nothing else does', async () => {
+  await t.test('enrols, applies and reports; only allowed traffic passes', async () => {
     world.startAgent();
     await world.applied();
     await world.deviceUp();
@@ -29,7 +29,7 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
     assert.ok((heartbeat.dropped.denied_in ?? 0) > 0);
   });
 
-  await t.test('does not make its host a router for others', async () => {
+  await t.test('does not turn its host into a router for others', async () => {
     const { namespace } = world.server;
     await namespace.ip('route', 'add', '192.0.2.0/24', 'via', '10.20.0.1');
     await until('a packet to be dropped', async () => {
@@ -39,7 +39,7 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
     await namespace.ip('route', 'del', '192.0.2.0/24');
   });
 
-  await t.test('revoking cuts a living flow', async () => {
+  await t.test('revoking a grant ends an established flow', async () => {
     await device.startStream('s', serverAddress, 80);
     await until('echoes', async () => (await device.stream('s')).received > 5);
     await controller.change([world.deviceItem({ profile: null })]);
@@ -68,25 +68,25 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
     assert.ok(!world.agent.output.includes('sgw_'));
   });
 
-  await t.test('a flushed ruleset closes, and is mended', async () => {
+  await t.test('a flushed ruleset closes access, and is restored', async () => {
     await gateway.exec('nft', 'flush', 'ruleset');
     await world.agent.says(/mended/);
     await until('the tunnel', async () => (await device.tcp(serverAddress, 80, { timeoutMs: 500 })) === 'ok');
   });
 
-  await t.test('a second agent is refused, and named is the first', async () => {
+  await t.test('a second agent is refused with the process id of the first', async () => {
     const error = await world.command('run', '--controller', 'http://127.0.0.1:7000').catch((error: Error) => error);
     assert.match(String(error), new RegExp(`process id ${world.agent.child.pid}`));
   });
 
-  await t.test('status tells how it stands', async () => {
+  await t.test('status reports the state', async () => {
     const status = JSON.parse(await world.command('status', '--json'));
     assert.equal(status.running, true);
     assert.equal(status.phase, 'live');
     assert.equal(status.applied.hash, (await controller.state()).hash);
   });
 
-  await t.test('deleted: everything is undone', async () => {
+  await t.test('deletion undoes everything', async () => {
     assert.notDeepEqual(await traces(gateway, world.interface), []);
     await controller.call({
       op: 'say',

@@ -8,7 +8,7 @@ import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
 import { gatewayStatus } from './commands/status.ts';
 
-// A reader that goes away early ends what is written for it alone; a log without a reader ends nothing.
+// A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit(0);
@@ -18,7 +18,7 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 process.exitCode = await main(process.argv.slice(2));
-// Sockets that are being closed, or a standard input that stays open, must not keep a finished process alive.
+// Closing sockets, or an open standard input, must not keep a finished process alive.
 process.exit();
 
 async function main(args: readonly string[]): Promise<number> {

@@ -20,21 +20,22 @@ import type { RunCommand } from '../arguments.ts';
 import { GatewayPlane } from '../plane/gateway-plane.ts';
 import { formatStatus } from '../state/status.ts';
 
+/** Environment of the `run` command. */
 export interface RunContext {
   readonly version: string;
   readonly token: Omit<TokenSources, 'argument'>;
-  /** As the environment names it; an argument wins. */
+  /** Value of the environment; an argument overrides it. */
   readonly caFile?: string | null;
-  /** Path of the wireguard-go to run, as the environment names it. */
+  /** Path of the wireguard-go to run, from the environment. */
   readonly wireguardGo?: string | null;
   readonly stdin: Readable;
   readonly log: Log;
   readonly clock: AgentClock;
-  /** Resolves when the process was asked to end. */
+  /** Resolves when the process is asked to end. */
   readonly interrupted: Promise<unknown>;
 }
 
-/** Runs the agent until it is over. Returns the exit code. Throws UsageError. */
+/** Runs the agent until it ends. Returns the exit code. Throws UsageError. */
 export async function runGateway(command: RunCommand, context: RunContext): Promise<number> {
   const { log } = context;
   const trust = trustOf(command, context);
@@ -116,8 +117,8 @@ async function untilOver(agent: Agent, command: RunCommand, context: RunContext)
 }
 
 /**
- * Whoever gave the token on standard input and asked for `--down-on-exit` keeps it open while it lives. That it is gone
- * without a signal means that it crashed: the data plane must outlive that.
+ * Watches a parent that passed the token on standard input with `--down-on-exit`; it keeps the pipe open while it
+ * lives. A closed pipe without a signal means that the parent crashed. The data plane must outlive that.
  */
 function parentGone(command: RunCommand, stdin: Readable): Promise<void> {
   if (!command.downOnExit || command.tokenFile !== '-') return new Promise(() => {});

@@ -6,12 +6,14 @@ import { clean } from '@sallyport/contract/text';
 import type { Place } from '../arguments.ts';
 import { readStatus } from '../state/status.ts';
 
+/** Output and exit code of `status`. */
 export interface StatusAnswer {
   readonly text: string;
-  /** 0: an agent runs and has applied what the controller wants; else 1. */
+  /** 0 when an agent runs and has applied the controller's state; else 1. */
   readonly code: number;
 }
 
+/** Reads the status of the gateway on this host. */
 export async function gatewayStatus({ stateDir, json }: Place & { readonly json: boolean }): Promise<StatusAnswer> {
   const directory = StateDirectory.at(stateDir);
   const [identity, status, pid, refusal] = await Promise.all([
@@ -33,7 +35,7 @@ export async function gatewayStatus({ stateDir, json }: Place & { readonly json:
   return { text: describe(gateway, enrolled, pid, status, refusal), code };
 }
 
-/** Why nothing new can be stored in a directory; null: it can, as far as one can tell without writing. */
+/** Returns why a directory cannot store state; null when it can, as far as a check without a write can tell. */
 async function refusalOf(path: string): Promise<'read-only' | 'full' | null> {
   try {
     await access(path, constants.W_OK);

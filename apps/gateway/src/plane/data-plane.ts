@@ -43,23 +43,25 @@ import type { ProbeRules, ProbeWay } from '../probing/tunnel-probe.ts';
 import { FirewallSide } from './firewall-side.ts';
 import { HostSide } from './host-side.ts';
 
+/** Dependencies of a DataPlane. */
 export interface PlaneOptions extends TunnelDeviceOptions {
   readonly directory: StateDirectory;
-  /** What the peer of an item should be at present. */
+  /** Returns the wanted peer of an item at present. */
   readonly peerConfig: PeerSource;
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly onForeignChange: (change: ForeignChange) => void;
-  /** Others have changed link, addresses, routes or rules: a sentence for each thing that is not as wanted. */
+  /** Called when other programs changed link, addresses, routes or rules; one sentence for each difference. */
   readonly onHostDrift: (differences: readonly string[]) => void;
-  /** Something of the host's network has changed. */
+  /** Called when the host's network changed. */
   readonly onHostChange: () => void;
-  /** What is known of the way from the tunnel to the resources. */
+  /** Returns the verdict on the path from the tunnel to the resources. */
   readonly path: () => PathVerdict;
 }
 
+/** Traffic and peers of the data plane. */
 export interface PlaneStatistics {
-  /** Null: the device does not answer. */
+  /** Null when the device does not answer. */
   readonly device: DeviceStatus | null;
   readonly counters: Awaited<ReturnType<FirewallSide['counters']>>;
 }
@@ -67,8 +69,8 @@ export interface PlaneStatistics {
 type Items = ReadonlyMap<string, StateItem>;
 
 /**
- * WireGuard, firewall and host of one tunnel interface. Everything is idempotent: what is as wanted is not touched, so a
- * new agent on a living data plane disturbs nothing. Calls run one after another. Failures are thrown: see `failureOf`.
+ * WireGuard, firewall and host of one tunnel interface. Operations are idempotent and leave correct state untouched, so
+ * a new agent does not disturb a running data plane. Calls run one after another. Failures are thrown: see `failureOf`.
  */
 export class DataPlane {
   readonly #options: PlaneOptions;
@@ -78,9 +80,9 @@ export class DataPlane {
   readonly #host: HostSide;
   readonly #inForce = new InForce();
   readonly #mutex = new Mutex();
-  /** Public key of the peer that probes come from; it is in no state. */
+  /** Public key of the peer from which probes are sent; no state contains it. */
   #probeKey: string | null = null;
-  /** Whether this agent has brought everything up once: later differences are others' work. */
+  /** Whether this agent has applied everything once; later differences come from other programs. */
   #settled = false;
 
   constructor(options: PlaneOptions) {
@@ -97,22 +99,22 @@ export class DataPlane {
     this.#host = new HostSide(options.directory, this.#mutex, options.onHostDrift, options.onHostChange);
   }
 
-  /** How WireGuard runs here; null until it is known. */
+  /** The WireGuard implementation in use; null until it is known. */
   get wireguardKind(): WireGuardBackend['kind'] | null {
     return this.#device.kind;
   }
 
-  /** The wireguard-go that is in use; null: none, or not known yet. */
+  /** The wireguard-go in use; null when there is none or it is not known yet. */
   get wireguardBuild(): WireGuardGoBuild | null {
     return this.#device.build;
   }
 
-  /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
+  /** Prefixes that the host's own network keeps out of the tunnel, one sentence each. */
   get conflicts(): readonly string[] {
     return this.#host.conflicts;
   }
 
-  /** Finds out how WireGuard can run here. Throws what is in the way, and tries again with the next job. */
+  /** Determines how WireGuard can run here. Throws the obstacle, and tries again with the next job. */
   detect(): Promise<void> {
     return this.#mutex.run(async () => {
       await this.#device.open();
@@ -127,14 +129,14 @@ export class DataPlane {
     });
   }
 
-  /** Looks at the host's own networks again, after they have changed. */
+  /** Checks the host's own networks again after a change. */
   renewFacts(): Promise<void> {
     return this.#mutex.run(async () =>
       this.#firewall.renewFacts(await this.#host.facts(this.#options.interface), this.#options.now()),
     );
   }
 
-  /** What passed and who is there. */
+  /** Returns passed traffic and present peers. */
   statistics(): Promise<PlaneStatistics> {
     return this.#mutex.run(async () => {
       const device = await this.#read();
@@ -143,12 +145,12 @@ export class DataPlane {
     });
   }
 
-  /** Steps that come from paths, not from the state: endpoints, and which peer has which route. */
+  /** Applies steps of path selection: endpoints, and the peer of each route. */
   applyPeers(peers: readonly PeerChange[]): Promise<void> {
     return this.#mutex.run(() => this.#device.apply({ peers }));
   }
 
-  /** The WireGuard device as it is; null: it does not answer. */
+  /** Returns the WireGuard device as it is; null when it does not answer. */
   readDevice(): Promise<DeviceStatus | null> {
     return this.#mutex.run(() => this.#read());
   }
@@ -172,12 +174,12 @@ export class DataPlane {
     });
   }
 
-  /** Where probes are noted and traced. */
+  /** The parts of the firewall that record and trace probes. */
   get probeRules(): ProbeRules {
     return this.#firewall;
   }
 
-  /** Undoes everything and says what, a phrase each; an empty list: there was nothing. */
+  /** Undoes everything and returns the undone items, one phrase each; an empty list when nothing was left. */
   down(): Promise<string[]> {
     return this.#mutex.run(async () => {
       const undone: string[] = [];
@@ -196,7 +198,7 @@ export class DataPlane {
     });
   }
 
-  /** Lets go of what only the agent needs; the data plane stays. */
+  /** Releases resources that only the agent needs; the data plane stays. */
   stop(): Promise<void> {
     return this.#mutex.run(async () => {
       await this.#host.stop();
@@ -204,7 +206,10 @@ export class DataPlane {
     });
   }
 
-  /** Table before interface, so that nothing passes unchecked; whatever is revoked ends with the table's transaction. */
+  /**
+   * The table comes before the interface, so that nothing passes unchecked. Revoked access ends with the table's
+   * transaction.
+   */
   async #load(items: Items, leaseUntil: number, retimed = false): Promise<PlaneResult> {
     const gateway = gatewayOf(items);
     if (gateway === null) {

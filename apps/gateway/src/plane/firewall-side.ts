@@ -20,7 +20,7 @@ import type { PathProbe } from '../probing/path-probe.ts';
 type Items = ReadonlyMap<string, StateItem>;
 type Overlay = HostState['overlay'];
 
-/** The nftables table of the tunnel, and what it was last made from. */
+/** The nftables table of the tunnel, and the items from which it was built. */
 export class FirewallSide {
   readonly #interface: string;
   readonly #onForeignChange: (change: ForeignChange) => void;
@@ -29,37 +29,37 @@ export class FirewallSide {
   #overlay: Overlay | null = null;
   #watch: Watch | null = null;
   #facts: HostFacts | null = null;
-  /** Items that the table was made from; null: it is not known to be right. */
+  /** Items from which the table was built; null when the table may be wrong. */
   #items: Map<string, StateItem> | null = null;
 
-  /** `watchFailed`: what nftables reports could not be followed, and may have been missed. */
+  /** `watchFailed` is called when nftables could not be watched, so changes may have been missed. */
   constructor(name: string, onForeignChange: (change: ForeignChange) => void, watchFailed: (error: unknown) => void) {
     this.#interface = name;
     this.#watchFailed = watchFailed;
     this.#onForeignChange = onForeignChange;
   }
 
-  /** Whether a change can build on what is there. */
+  /** Whether a change can build on the existing table. */
   get ready(): boolean {
     return this.#items !== null;
   }
 
-  /** What the host has to say, from the next load on. Returns whether that differs from before. */
+  /** Sets facts about the host for the next load. Returns whether they changed. */
   setFacts(facts: HostFacts): boolean {
     const same = JSON.stringify(facts) === JSON.stringify(this.#facts);
     this.#facts = facts;
     return !same;
   }
 
-  /** The same at once, if there is a table that can be changed. */
+  /** Applies them at once if the table can be changed. */
   async renewFacts(facts: HostFacts, now: number): Promise<void> {
     const items = this.#items;
     if (this.setFacts(facts) && items !== null) await this.change({ settings: facts }, items, now);
   }
 
   /**
-   * Makes the table be this. Goes by differences where it can, and looks at everything: `drift` are the differences that others
-   * made. `retimed`: all timeouts are set again, because the clock was wrong.
+   * Makes the table match the items. Uses differences if it can, and verifies everything. `drift` lists differences
+   * that other programs made. `retimed` sets all timeouts again, because the clock was wrong.
    */
   async load(
     items: Items,

@@ -26,9 +26,10 @@ import { RelayServer } from '../relay/server.ts';
 import { DataPlane, type PlaneOptions } from './data-plane.ts';
 import { hasLostPeers, Statistics } from './statistics.ts';
 
+/** Dependencies of a GatewayPlane. */
 export interface GatewayPlaneOptions
   extends Omit<PlaneOptions, 'onForeignChange' | 'onHostDrift' | 'onHostChange' | 'path' | 'peerConfig'> {
-  /** Own id. */
+  /** Id of the gateway. */
   readonly gateway: string;
   /** The host's own clock, by which WireGuard dates handshakes; `now` is the controller's time. */
   readonly hostNow: () => number;
@@ -37,7 +38,7 @@ export interface GatewayPlaneOptions
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** What a gateway does with its state: the data plane, the ways to its peers, its relay, and how its resources answer. */
+/** The plane of a gateway: the data plane, the paths to its peers, its relay, and the reachability of its resources. */
 export class GatewayPlane implements AgentPlane {
   readonly #plane: DataPlane;
   readonly #directory: StateDirectory;
@@ -56,7 +57,7 @@ export class GatewayPlane implements AgentPlane {
   #desired: () => Items = () => new Map();
   readonly #prober: Prober;
   readonly #pathCheck: PathCheck;
-  /** Made of the state that is wanted, when it is asked for. */
+  /** Built from the wanted state on demand. */
   #udpPortOf: UdpPortOf | null = null;
   readonly #interface: string;
   #network: NetworkWatch | null = null;
@@ -151,10 +152,10 @@ export class GatewayPlane implements AgentPlane {
       this.#tellConflicts();
       return result;
     } finally {
-      // Also where the tunnel is in trouble: pairs that have ended end.
+      // Runs even when the tunnel fails, so that ended pairs are removed.
       this.#prober.expect(work.kind === 'close' ? [] : this.#probeItems());
       const relay = await this.#openRelay();
-      // Names may take time to resolve, and nobody's access hangs on a relay.
+      // Names may take time to resolve, and access does not depend on the relay.
       void relay.apply(work.kind === 'close' ? new Map() : new Map(work.items));
       if (work.kind === 'load') void relay.check();
       await this.#saveEndpoints();
@@ -179,7 +180,7 @@ export class GatewayPlane implements AgentPlane {
     }
   }
 
-  /** From this host, and then through the tunnel what answers it. */
+  /** Probes from this host, and then answering targets through the tunnel. */
   async probe(): Promise<readonly ProbeResult[]> {
     const results = await this.#prober.all();
     const reached = new Set(results.filter(({ reachable }) => reachable).map(({ id }) => id));
@@ -201,7 +202,7 @@ export class GatewayPlane implements AgentPlane {
   }
 
   async down(): Promise<string[]> {
-    // Else a handshake that comes meanwhile would make the table anew.
+    // Otherwise a concurrent handshake would create the table again.
     await (await this.#relay)?.apply(new Map());
     const relayed = await this.#relayTable.remove();
     return [...(relayed ? ['nftables table of the relay'] : []), ...(await this.#plane.down())];
@@ -219,7 +220,7 @@ export class GatewayPlane implements AgentPlane {
     await this.#saveEndpoints();
   }
 
-  /** Nothing that we could mend, so people are told. */
+  /** Reports conflicts that the agent cannot repair, because an administrator must. */
   #tellConflicts(): void {
     const shown = this.#plane.conflicts.join(' ');
     if (shown !== this.#conflicts && shown !== '')
@@ -255,7 +256,7 @@ export class GatewayPlane implements AgentPlane {
     return [...this.#desired().values()].filter((item) => item.kind === 'probe');
   }
 
-  /** What a device could reach through the tunnel, were it let. */
+  /** Returns every destination that devices could reach through the tunnel. */
   #measurable(): ProbeItem[] {
     const gateway = gatewayOf(this.#desired());
     if (!isOpen(gateway)) return [];
@@ -263,7 +264,7 @@ export class GatewayPlane implements AgentPlane {
     return this.#probeItems().filter(({ target }) => v6 || !target.includes(':'));
   }
 
-  /** Our own table is looked at at once; other rules change often on some hosts, so they are looked at together. */
+  /** Checks our own table at once. Other rules change often on some hosts, so they are checked together. */
   #foreignChange({ kind, process }: ForeignChange): void {
     const reason = `nftables changed${process === null ? '' : ` by ${process}`}`;
     if (kind !== 'elsewhere') {

@@ -1,14 +1,14 @@
 import { HostFollower, HostRecord, type Mutex, type SavedHost, type StateDirectory } from '@sallyport/agent-runtime';
 import { Host, type HostFacts, type HostState } from '@sallyport/hostnet';
 
-/** Link, addresses, routes, rules and settings; looked at whenever the kernel says that they changed. */
+/** Manages link, addresses, routes, rules and settings. Checks them whenever the kernel reports a change. */
 export class HostSide {
   readonly #host = new Host();
   readonly #record: HostRecord<HostState>;
   readonly #follower: HostFollower<HostState>;
   #conflicts: readonly string[] = [];
 
-  /** `looked`: something has changed, whether or not it is as wanted. */
+  /** `looked` is called after every change, whether or not the state is as wanted. */
   constructor(
     directory: StateDirectory,
     mutex: Mutex,
@@ -26,12 +26,15 @@ export class HostSide {
     });
   }
 
-  /** Where the host's own network keeps a prefix that should go into the tunnel, a sentence each. */
+  /** Prefixes that the host's own network keeps out of the tunnel, one sentence each. */
   get conflicts(): readonly string[] {
     return this.#conflicts;
   }
 
-  /** What is to be undone is on disk before it is done. `drift` is what was found, `left` what could not be mended. */
+  /**
+   * Applies the wanted state. Undo records reach the disk before the changes. `drift` lists the found differences,
+   * `left` those that could not be repaired.
+   */
   async up(state: HostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
     await this.#record.intend(state);
     const { changed, differences, conflicts } = await this.#host.up(state, (sysctls) =>
@@ -42,33 +45,33 @@ export class HostSide {
     return { drift: differences, left: changed ? await this.#differences(state) : [] };
   }
 
-  /** What the table must know of this host: to be in force before `up` switches forwarding on. */
+  /** Returns the facts about this host for the table. They must be in force before `up` enables forwarding. */
   async facts(tunnel: string): Promise<HostFacts> {
     return this.#host.facts(tunnel, (await this.saved())?.sysctls ?? []);
   }
 
-  /** What has to be undone; null: nothing. */
+  /** Returns the record of changes to undo; null when there are none. */
   saved(): Promise<SavedHost<HostState> | null> {
     return this.#record.read();
   }
 
-  /** Undoes it. It stays on record until `forget`. */
+  /** Undoes the changes. They stay on record until `forget`. */
   async down({ host, sysctls }: SavedHost<HostState>): Promise<void> {
     await this.stop();
     await this.#host.down(host, sysctls);
   }
 
-  /** Nothing has to be undone any more. */
+  /** Clears the record of changes. */
   forget(): Promise<void> {
     return this.#record.remove();
   }
 
-  /** Ends the watch; everything stays as it is. */
+  /** Ends the watch and changes nothing on the host. */
   stop(): Promise<void> {
     return this.#follower.stop();
   }
 
-  /** Where the host's own network is in the way nothing can be mended: that is for people. */
+  /** Excludes conflicts with the host's own network, which only an administrator can solve. */
   async #differences(state: HostState): Promise<string[]> {
     const conflicts = new Set(this.#conflicts);
     return (await this.#host.verify(state)).filter((difference) => !conflicts.has(difference));

@@ -19,7 +19,7 @@ const items = new Map([[gateway.key, gateway]]);
 const others = { probes: [], paths: [], relays: [] };
 const unread = { device: null, counters: null, relayed: null };
 
-test('a gateway that cannot be looked at is not called quiet', () => {
+test('a gateway without readings is not reported as idle', () => {
   const statistics = new Statistics();
   const safe = (now: number) => statistics.heartbeat(items, unread, others, now).safeToStop;
   assert.deepEqual([safe(0), safe(1_000), safe(2_000)], [false, false, false]);

@@ -2,12 +2,13 @@ import { gatewayOf, type HeartbeatData, isOpen, isTunnel } from '@sallyport/agen
 import type { StateItem } from '@sallyport/contract/channel';
 import type { PlaneStatistics } from './data-plane.ts';
 
+/** One reading of traffic. */
 export interface Reading extends PlaneStatistics {
-  /** Packets relayed between others; null: not known. */
+  /** Packets relayed between others; null when unknown. */
   readonly relayed: number | null;
 }
 
-/** Turns readings into heartbeats, and tells from one to the next whether traffic has ceased. */
+/** Turns readings into heartbeats, and detects when traffic has ceased. */
 export class Statistics {
   #packets: number | null = null;
 
@@ -33,12 +34,12 @@ export class Statistics {
   }
 }
 
-/** Packets that were let through: of devices and sites, and of hosts behind this gateway to other gateways. */
+/** Returns forwarded packets: of devices and sites, and of hosts behind this gateway to other gateways. */
 function passed({ policies, egress }: NonNullable<PlaneStatistics['counters']>): number {
   return [...policies.values()].reduce((sum, { packets }) => sum + packets, egress.packets);
 }
 
-/** Whether peers are missing or too many: a cheap look between the sweeps. */
+/** Returns whether peers are missing or superfluous: a cheap check between sweeps. */
 export function hasLostPeers(items: ReadonlyMap<string, StateItem>, device: PlaneStatistics['device']): boolean {
   if (device === null) return true;
   let expected = 0;

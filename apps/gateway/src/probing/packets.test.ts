@@ -33,7 +33,7 @@ test('a datagram is empty and has the checksum that UDP asks for, by either fami
   assert.equal(sum(Buffer.concat([six.subarray(8, 40), tail, six.subarray(40)])), 0xffff);
 });
 
-test('answers are told from other packets', () => {
+test('answers are distinguished from other packets', () => {
   const answer = synPacket({ address: '10.20.0.10', port: 80 }, v4, 99);
   answer.writeUInt32BE(8, 28);
   assert.equal(readAnswer(answer), null, 'a SYN answers nothing');
@@ -51,7 +51,7 @@ test('answers are told from other packets', () => {
   assert.deepEqual(readAnswer(echo), { kind: 'echo-reply', from: addressKey('fd20::10'), to: 5, sequence: 0 });
 });
 
-test('packets that are cut off, or no IP at all, are no answers', () => {
+test('truncated and non-IP packets are no answers', () => {
   const whole = resetPacket({ address: '10.20.0.10', port: 80 }, v4, 1);
   for (let length = 0; length < whole.length; length++) assert.equal(readAnswer(whole.subarray(0, length)), null);
   const long = Buffer.from(whole);

@@ -6,26 +6,26 @@ export interface End {
   readonly port: number;
 }
 
-/** What came back to `to`. */
+/** The answer that came to `to`. */
 export interface Answer {
   readonly kind: 'tcp-open' | 'tcp-reset' | 'echo-reply';
   readonly from: string;
   readonly to: number;
-  /** Number of the segment, for TCP. */
+  /** Sequence number of the segment, for TCP. */
   readonly sequence: number;
 }
 
-/** An IP packet with a TCP SYN (RFC 9293), without options. */
+/** Returns an IP packet with a TCP SYN (RFC 9293), without options. */
 export function synPacket(from: End, to: End, sequence: number): Buffer {
   return tcpPacket(from, to, { sequence, acknowledgement: 0, flags: SYN });
 }
 
-/** An IP packet that ends the connection which a SYN has begun. `sequence`: the one that follows the SYN's. */
+/** Returns an IP packet that resets the connection of a SYN. `sequence` follows the SYN's sequence number. */
 export function resetPacket(from: End, to: End, sequence: number): Buffer {
   return tcpPacket(from, to, { sequence, acknowledgement: 0, flags: RST });
 }
 
-/** An IP packet with an ICMP or ICMPv6 echo request. */
+/** Returns an IP packet with an ICMP or ICMPv6 echo request. */
 export function echoPacket(from: End, to: string): Buffer {
   const v6 = to.includes(':');
   const body = Buffer.alloc(16);
@@ -36,18 +36,18 @@ export function echoPacket(from: End, to: string): Buffer {
   return ipPacket(from.address, to, v6 ? ICMP6 : ICMP, body);
 }
 
-/** An IP packet with an empty UDP datagram (RFC 768). */
+/** Returns an IP packet with an empty UDP datagram (RFC 768). */
 export function udpPacket(from: End, to: End): Buffer {
   const body = Buffer.alloc(8);
   body.writeUInt16BE(from.port, 0);
   body.writeUInt16BE(to.port, 2);
   body.writeUInt16BE(body.length, 4);
-  // A sum of zero is sent as all ones, because zero says that there is none.
+  // A sum of zero is sent as all ones, because zero means no checksum.
   body.writeUInt16BE(checksum(pseudo(from.address, to.address, UDP, body)) || 0xffff, 6);
   return ipPacket(from.address, to.address, UDP, body);
 }
 
-/** Reads an IP packet that answers a probe; null: it is something else. */
+/** Parses an IP packet that answers a probe; null for any other packet. */
 export function readAnswer(packet: Buffer): Answer | null {
   const version = (packet[0] ?? 0) >> 4;
   if (version === 4 && packet.length >= 20) {
@@ -55,7 +55,7 @@ export function readAnswer(packet: Buffer): Answer | null {
     if (header < 20 || (packet.readUInt16BE(6) & 0x1fff) !== 0) return null;
     return readBody(packet[9] ?? 0, packet.subarray(12, 16), packet.subarray(header));
   }
-  // Targets have no reason to put extension headers in front.
+  // Targets have no reason to add extension headers.
   if (version === 6 && packet.length >= 40) {
     return readBody(packet[6] ?? 0, packet.subarray(8, 24), packet.subarray(40));
   }
@@ -75,7 +75,7 @@ function readBody(protocol: number, source: Buffer, body: Buffer): Answer | null
   return { kind: 'echo-reply', from, to: body.readUInt16BE(4), sequence: 0 };
 }
 
-/** An address as `Answer.from` has it. */
+/** Returns an address in the form of `Answer.from`. */
 export function addressKey(text: string): string {
   return addressBytes(text).toString('hex');
 }
@@ -128,7 +128,7 @@ function ipPacket(from: string, to: string, protocol: number, body: Buffer): Buf
   return Buffer.concat([whole, body]);
 }
 
-/** The header that checksums cover beside the body (RFC 9293 section 3.1, RFC 8200 section 8.1). */
+/** Returns the pseudo-header that checksums cover besides the body (RFC 9293 section 3.1, RFC 8200 section 8.1). */
 function pseudo(from: string, to: string, protocol: number, body: Buffer): Buffer {
   const tail = Buffer.alloc(to.includes(':') ? 8 : 4);
   if (to.includes(':')) {
@@ -141,7 +141,7 @@ function pseudo(from: string, to: string, protocol: number, body: Buffer): Buffe
   return Buffer.concat([addressBytes(from), addressBytes(to), tail, body]);
 }
 
-/** Internet checksum (RFC 1071). */
+/** Returns the Internet checksum (RFC 1071). */
 function checksum(data: Buffer): number {
   let sum = 0;
   for (let i = 0; i < data.length; i += 2) sum += ((data[i] ?? 0) << 8) + (data[i + 1] ?? 0);

@@ -6,28 +6,29 @@ import { probe } from './probes.ts';
 import type { TunnelProbe } from './tunnel-probe.ts';
 
 /**
- * What is known of the way from the tunnel to the resources. `pending`: it is being measured. `unknown`: it cannot be
- * measured, because there is nothing to ask or nothing could be sent. Else what is in the way.
+ * Verdict on the path from the tunnel to the resources. `pending`: the measurement is running. `unknown`: it cannot be
+ * measured, because there is no target or nothing could be sent. Else the obstacle.
  */
 export type PathVerdict = 'pending' | 'unknown' | 'passes' | Failure;
 
+/** Dependencies of a PathCheck. */
 export interface PathCheckOptions {
   readonly interface: string;
   readonly probe: TunnelProbe;
-  /** Whether what comes from the tunnel leaves with an address of this host; and the overlay, to name it. */
+  /** Whether packets from the tunnel leave with an address of this host; and the overlay, for messages. */
   readonly gateway: () => { readonly masquerade: boolean; readonly overlay: string } | null;
-  /** A UDP port that devices may send to at an address; null: none. */
+  /** Returns a UDP port that devices may send to at an address; null without one. */
   readonly udpPort: (address: string) => number | null;
-  /** The verdict is another one. */
+  /** Called when the verdict changes. */
   readonly changed: (verdict: PathVerdict) => void;
 }
 
-/** Null: nothing could be sent. */
+/** Null when nothing could be sent. */
 type Examined = { readonly blocked: readonly ProbeItem[]; readonly failure: Failure | null } | null;
 
 /**
- * Measures whether packets of the tunnel get to the resources and back: at the start, after each change of foreign rules,
- * and at intervals. Something is in the way only if a resource answers this host and not the tunnel.
+ * Measures whether packets of the tunnel reach the resources and return: at start, after each change of foreign rules,
+ * and at intervals. An obstacle exists only if a resource answers this host and not the tunnel.
  */
 export class PathCheck {
   readonly #options: PathCheckOptions;
@@ -51,7 +52,7 @@ export class PathCheck {
     return this.#verdict;
   }
 
-  /** What there is to ask. Nothing: the way cannot be measured. */
+  /** Sets the targets. Without targets the path cannot be measured. */
   expect(targets: readonly ProbeItem[]): void {
     const text = JSON.stringify(targets);
     if (text === this.#text) return;
@@ -62,10 +63,10 @@ export class PathCheck {
     this.soon();
   }
 
-  /** Something has changed that may stand in the way. */
+  /** Reports a change that may block the path. */
   soon(): void {
     if (this.#running) this.#again = true;
-    // Changes that come one upon the other must not put the round off for ever.
+    // A series of changes must not delay the round forever.
     else if (!this.#isSoon) {
       this.#isSoon = true;
       this.#arm(soonMs);
@@ -77,9 +78,9 @@ export class PathCheck {
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  /** Those that answer this host and not the tunnel, with what is in the way of the first. */
+  /** Returns the targets that answer this host and not the tunnel, with the obstacle of the first one. */
   examine(items: readonly ProbeItem[]): Promise<Examined> {
-    // There is one peer that probes come from, and it is admitted to one list of targets.
+    // One peer sends all probes, and it is admitted to one list of targets.
     return this.#mutex.run(() => this.#examine(items));
   }
 
@@ -99,7 +100,7 @@ export class PathCheck {
     return blocked[0] === undefined ? none : { blocked, failure: await this.#failure(blocked[0], null) };
   }
 
-  /** The rules of others may tell UDP from the rest. */
+  /** Foreign rules may treat UDP differently. */
   #datagram(item: ProbeItem): PathProbe[] {
     const port = this.#options.udpPort(item.target);
     return port === null ? [] : [{ ...item, port, protocol: 'udp' }];
@@ -124,7 +125,7 @@ export class PathCheck {
 
   #conclude(result: Examined): void {
     this.#blocked = result?.blocked.map(({ id }) => id) ?? [];
-    // A resource that is gone meanwhile says nothing of those that are there.
+    // A target that disappeared gives no evidence about the others.
     if (this.#blocked.length > 0 && !this.#targets.some(({ id }) => this.#blocked.includes(id))) {
       this.#again = true;
       return;
@@ -135,7 +136,7 @@ export class PathCheck {
     if (!same && !this.#stopped) this.#options.changed(verdict);
   }
 
-  /** Those that were blocked, and then some of the others, by turns. */
+  /** Returns blocked targets first, and then some of the others, in turns. */
   #pick(): ProbeItem[] {
     const first = this.#targets.filter(({ id }) => this.#blocked.includes(id));
     const count = Math.min(this.#targets.length, mostAtOnce);
@@ -147,7 +148,7 @@ export class PathCheck {
   async #failure(item: PathProbe, drop: TracedDrop | null): Promise<Failure> {
     const { interface: name, gateway } = this.#options;
     const to = nameOf(item);
-    // No answer to a datagram is expected, so none tells the host's way from the tunnel's.
+    // A datagram expects no answer, so no answer can compare the host's path with the tunnel's.
     const though = item.protocol === 'udp' ? '' : ', though this host gets an answer';
     if (drop !== null) {
       const { place, fix } = await explainDrop(drop, name);
@@ -174,7 +175,7 @@ export class PathCheck {
 
 const none = { blocked: [], failure: null } as const;
 
-/** Those that answer this host now. */
+/** Returns the targets that answer this host now. */
 async function answering(items: readonly PathProbe[]): Promise<PathProbe[]> {
   const results = await Promise.all(items.map((item) => probe(item, hostMs)));
   return items.filter((_, i) => results[i]?.reachable === true);

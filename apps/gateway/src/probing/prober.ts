@@ -2,7 +2,7 @@ import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
 import { probe, probeAll } from './probes.ts';
 import { ProbeSchedule } from './schedule.ts';
 
-/** Keeps probing what the gateway's resources are, and tells when an outcome changes. */
+/** Probes the gateway's resources continuously, and reports changed outcomes. */
 export class Prober {
   readonly #schedule = new ProbeSchedule();
   readonly #now: () => number;
@@ -26,7 +26,7 @@ export class Prober {
     this.#turn();
   }
 
-  /** All of them, now, beside the schedule. */
+  /** Probes all targets now, besides the schedule. */
   async all(): Promise<readonly ProbeResult[]> {
     return probeAll(this.#items);
   }

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { probeItem } from '@sallyport/agent-core/testing';
 import { probeAll } from './probes.ts';
 
-test('TCP probes tell who answers, who refuses and who is silent', async (t) => {
+test('TCP probes distinguish answers, refusals and silence', async (t) => {
   const server = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as AddressInfo;

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
 import type { PathProbe } from './path-probe.ts';
 
-/** Tries each target from where this host stands, several at a time, and returns a result for each. */
+/** Probes each target from this host, several in parallel, and returns a result for each. */
 export async function probeAll(items: readonly ProbeItem[], timeoutMs = 3_000): Promise<ProbeResult[]> {
   const results: ProbeResult[] = [];
   const queue = [...items];
@@ -19,7 +19,7 @@ const concurrency = 32;
 
 type Outcome = Pick<ProbeResult, 'reachable' | 'detail' | 'rttMs'>;
 
-/** Tries one target. Does not reject. */
+/** Probes one target. Does not reject. */
 export async function probe(item: PathProbe, timeoutMs: number): Promise<ProbeResult> {
   const outcome = await trialOf(item, timeoutMs).catch((error: Error) => ({
     reachable: false,
@@ -33,7 +33,7 @@ function trialOf({ target, port, protocol }: PathProbe, timeoutMs: number): Prom
   return protocol === 'udp' ? route(target, port) : tcp(target, port, timeoutMs);
 }
 
-/** Whether this host has a route for datagrams. Nothing is sent. */
+/** Returns whether this host has a route for datagrams. Sends nothing. */
 function route(address: string, port: number): Promise<Outcome> {
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
@@ -78,10 +78,10 @@ const reasons: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
 };
 
-/** Until a program runs. */
+/** Time until a program runs. */
 const startMs = 200;
 
-/** One ICMP echo by the system's `ping`, which may open the socket where we may not. */
+/** Sends one ICMP echo with the system's `ping`, which may open a raw socket. */
 function ping(target: string, timeoutMs: number): Promise<Outcome> {
   return new Promise((resolve) => {
     const seconds = String(Math.max(1, Math.ceil(timeoutMs / 1000)));

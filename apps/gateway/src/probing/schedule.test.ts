@@ -19,7 +19,7 @@ const answer = (id: string, reachable: boolean): ProbeResult => ({
   ...(reachable && { rttMs: 1 }),
 });
 
-test('a dead target is told within two seconds, and not for a single lost answer', () => {
+test('a dead target is reported within two seconds, and not after a single lost answer', () => {
   const schedule = new ProbeSchedule();
   schedule.expect([item('a')], 0);
   schedule.take(0);
@@ -41,7 +41,7 @@ test('a dead target is told within two seconds, and not for a single lost answer
   assert.ok(now < 4_000);
 });
 
-test('a dead target that is only pinged is told within three seconds as well', () => {
+test('a dead target with echo probes only is reported within three seconds', () => {
   const schedule = new ProbeSchedule();
   schedule.expect([item('a', null)], 0);
   schedule.take(0);
@@ -55,7 +55,7 @@ test('a dead target that is only pinged is told within three seconds as well', (
   assert.ok(now <= 3_001, `${now}`);
 });
 
-test('a target that comes back is told at once', () => {
+test('a recovered target is reported at once', () => {
   const schedule = new ProbeSchedule();
   schedule.expect([item('a')], 0);
   schedule.take(0);
@@ -64,7 +64,7 @@ test('a target that comes back is told at once', () => {
   assert.equal(schedule.done(answer('a', true), 1_001)?.reachable, true);
 });
 
-test('many targets are probed less often each, and never more than so many at once', () => {
+test('many targets are probed less often each, with bounded parallelism', () => {
   const schedule = new ProbeSchedule();
   const items = Array.from({ length: 500 }, (_, n) => item(String(n)));
   schedule.expect(items, 0);
@@ -79,7 +79,7 @@ test('many targets are probed less often each, and never more than so many at on
   assert.ok(probes <= 500 * 4 && probes >= 500 * 2, `${probes}`);
 });
 
-test('what is expected no more is forgotten, and what stays is not probed anew', () => {
+test('removed targets are forgotten, and kept targets are not probed again', () => {
   const schedule = new ProbeSchedule();
   schedule.expect([item('a'), item('b')], 0);
   for (const { item: probed } of schedule.take(60_000)) schedule.done(answer(probed.id, true), 60_000);

@@ -1,31 +1,31 @@
 import type { ProbeItem, ProbeResult } from '@sallyport/contract/channel';
 
-/** What is known of one target. */
+/** The known state of one target. */
 interface Target {
   readonly item: ProbeItem;
   dueAt: number;
   running: boolean;
-  /** Round-trip times of answers, smoothed, milliseconds; null: none yet. */
+  /** Smoothed round-trip time of answers in milliseconds; null before the first answer. */
   usualMs: number | null;
   failures: number;
   result: ProbeResult | null;
 }
 
-/** One probe to carry out now. */
+/** One probe to send now. */
 export interface Due {
   readonly item: ProbeItem;
   readonly timeoutMs: number;
 }
 
 /**
- * When to probe which resource, and what to make of the outcomes: often enough that a dead LAN is noticed within two
- * seconds, seldom enough for many targets. One missed answer is checked again before it counts. Sans-IO; times are epoch
- * milliseconds.
+ * Decides when to probe each resource, and evaluates the outcomes. Probes are frequent enough to detect a dead LAN
+ * within two seconds, and rare enough for many targets. One missed answer is checked again before it counts. Sans-IO;
+ * times are epoch milliseconds.
  */
 export class ProbeSchedule {
   #targets = new Map<string, Target>();
 
-  /** Probes exactly these from now on; what stays keeps what is known of it. */
+  /** Sets the probes; targets that stay keep their known state. */
   expect(items: readonly ProbeItem[], now: number): void {
     const before = this.#targets;
     this.#targets = new Map();
@@ -40,7 +40,7 @@ export class ProbeSchedule {
     return [...this.#targets.values()].flatMap(({ result }) => (result === null ? [] : [result]));
   }
 
-  /** Whether every target has an outcome. */
+  /** Returns whether every target has an outcome. */
   get complete(): boolean {
     return this.#targets.values().every(({ result }) => result !== null);
   }
@@ -50,7 +50,7 @@ export class ProbeSchedule {
     return waiting.reduce<number | null>((first, { dueAt }) => Math.min(first ?? dueAt, dueAt), null);
   }
 
-  /** Probes to begin now. Each is answered by `done`. */
+  /** Returns the probes to send now. Each is answered by `done`. */
   take(now: number): Due[] {
     const due = [...this.#targets.values()].filter(({ running, dueAt }) => !running && dueAt <= now);
     const all = due.slice(0, mostAtOnce);
@@ -58,7 +58,7 @@ export class ProbeSchedule {
     return all.map(({ item, usualMs }) => ({ item, timeoutMs: timeoutOf(item, usualMs) }));
   }
 
-  /** Null: nothing that anybody has to be told of. */
+  /** Null when there is no change to report. */
   done(result: ProbeResult, now: number): ProbeResult | null {
     const target = this.#targets.get(result.id);
     if (target === undefined) return null;
@@ -84,7 +84,7 @@ export class ProbeSchedule {
 }
 
 const leastMs = 1_000;
-/** An echo takes a process, so few of them are sent as often as connections are tried. */
+/** An echo needs a process, so echoes are limited to the rate of connection attempts. */
 const perPingMs = 200;
 const mostPingMs = 5_000;
 const mostMs = 30_000;
@@ -98,7 +98,7 @@ function newTarget(item: ProbeItem, dueAt: number): Target {
   return { item, dueAt, running: false, usualMs: null, failures: 0, result: null };
 }
 
-/** A target that always answers in a millisecond is not waited for three seconds. */
+/** Limits the wait for a target that usually answers within a millisecond. */
 function timeoutOf(item: ProbeItem, usualMs: number | null): number {
   if (usualMs === null) return 3_000;
   return Math.min(3_000, Math.max(item.port === null ? 700 : 300, usualMs * 6 + 100));

@@ -13,31 +13,31 @@ import {
 } from './packets.ts';
 import { type PathProbe, questionKey } from './path-probe.ts';
 
-/** How probes get into the tunnel. */
+/** How probes enter the tunnel. */
 export interface ProbeWay {
   /** UDP port and public key of the gateway's WireGuard. */
   readonly port: number;
   readonly publicKey: string;
-  /** Addresses that probes come from. */
+  /** Source addresses of probes. */
   readonly sources: { readonly v4: string; readonly v6: string };
 }
 
-/** Makes the peer that probes come from, in place of the one before, and admits it to these targets. Null: not possible now. */
+/** Replaces the peer from which probes are sent, and admits it to these targets. Null when not possible now. */
 export type AdmitProbes = (publicKey: string, targets: readonly PathProbe[]) => Promise<ProbeWay | null>;
 
-/** What probes need of the firewall. */
+/** Operations of the firewall that probes need. */
 export interface ProbeRules {
-  /** Targets of which a datagram came to the end of the way through this host since they were admitted. */
+  /** Returns targets whose datagram passed all rules of this host since their admission. */
   passedProbes(): Promise<readonly ProbeTarget[]>;
-  /** Datagrams of probes are noted no longer. */
+  /** Stops recording datagrams of probes. */
   endProbes(): Promise<void>;
-  /** Finds the foreign rule that drops what `send` sends. */
+  /** Finds the foreign rule that drops the packets of `send`. */
   traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null>;
 }
 
 /**
- * Sends probes as a device would: through the gateway's own WireGuard, from a peer in this process. They meet the same
- * hooks, rules, routes and settings as the packets of devices.
+ * Sends probes like a device: through the gateway's own WireGuard, from a peer in this process. Probes meet the same
+ * hooks, rules, routes and settings as packets of devices.
  */
 export class TunnelProbe {
   readonly #admit: AdmitProbes;
@@ -50,8 +50,8 @@ export class TunnelProbe {
   }
 
   /**
-   * Keys of the questions that were answered in time; null: nothing could be sent. A datagram counts as answered when it came
-   * through all rules of this host, because servers need not answer one.
+   * Returns the keys of the probes answered in time; null when nothing could be sent. A datagram counts as answered
+   * when it passed all rules of this host, because servers need not answer it.
    */
   async answered(items: readonly PathProbe[], timeoutMs: number): Promise<ReadonlySet<string> | null> {
     const session = await this.#open(items);
@@ -63,7 +63,7 @@ export class TunnelProbe {
     }
   }
 
-  /** The rule that drops probes to this target; null: none was found, or the target answered. */
+  /** Returns the rule that drops probes to this target; null when none was found or the target answered. */
   async trace(item: PathProbe, timeoutMs: number): Promise<TracedDrop | null> {
     const session = await this.#open([item]);
     if (session === null) return null;
@@ -92,7 +92,7 @@ export class TunnelProbe {
       timeoutMs: handshakeMs,
       received: (packet) => session.take(packet),
     });
-    // WireGuard takes no handshake of a key that is older than the one before, and the clock may have gone back.
+    // WireGuard accepts no handshake older than the last one of the same key, and the clock may have moved back.
     if (peer === null) this.#privateKey = newKey();
     else session.begin(peer);
     return peer === null ? null : session;
@@ -100,9 +100,9 @@ export class TunnelProbe {
 }
 
 const handshakeMs = 2_000;
-/** Milliseconds between the tries of one question; they double. */
+/** Milliseconds between the attempts of one probe; they double. */
 const firstAgainMs = 200;
-/** Until a datagram has come through this host. */
+/** Timeout of a datagram on its path through this host. */
 const passMs = 50;
 
 function newKey(): string {
@@ -116,7 +116,7 @@ interface Question {
   readonly sequence: number;
 }
 
-/** Questions that were sent through one tunnel, and what came back. */
+/** Probes sent through one tunnel, and their answers. */
 class Session {
   readonly #sources: ProbeWay['sources'];
   readonly #passed: ProbeRules['passedProbes'];
@@ -144,7 +144,7 @@ class Session {
     return this.#answered.has(questionKey(item));
   }
 
-  /** Notes the datagrams that came through. */
+  /** Records the datagrams that passed. */
   async lookAtPassed(): Promise<void> {
     const passed = await this.#passed().catch(() => []);
     const keys = new Set(passed.map(({ address, port }) => `${addressKey(address)} ${port}`));
@@ -155,7 +155,7 @@ class Session {
     this.#news();
   }
 
-  /** Each question is asked again and again, as a device would, until it is answered or the time is over. */
+  /** Repeats each probe like a device, until an answer or the timeout. */
   async askAll(items: readonly PathProbe[], timeoutMs: number): Promise<ReadonlySet<string>> {
     const questions = items.map((item) => this.#question(item));
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -181,7 +181,7 @@ class Session {
     return this.#answered;
   }
 
-  /** As a flow of its own. */
+  /** Uses a separate flow. */
   ask(item: PathProbe): void {
     this.#send(this.#question(item));
   }
@@ -213,7 +213,7 @@ class Session {
   }
 }
 
-/** That a port is closed may be said by a rule on the way, so only an open one is an answer. */
+/** A rule on the path may refuse a port, so only an open port is an answer. */
 function fits(answer: Answer, { item, sequence }: Question): boolean {
   if (item.protocol === 'udp') return false;
   if (item.port === null) return answer.kind === 'echo-reply';

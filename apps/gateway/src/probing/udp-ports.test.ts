@@ -6,7 +6,7 @@ import { udpPortsOf } from './udp-ports.ts';
 const udp = (from: number, to = from) => ({ protocol: 'udp', from, to, policy: 'p' }) as const;
 const cell = (id: string, bundle: string) => ({ class: id, bundle, expiresAt: null });
 
-test('an address has the lowest UDP port that anybody is granted there', () => {
+test('an address has its lowest granted UDP port', () => {
   const portOf = udpPortsOf([
     classItem('calls', ['10.0.0.10-10.0.0.10', 'fd00::10-fd00::1f']),
     classItem('web', ['10.0.0.11-10.0.0.20']),
@@ -24,7 +24,7 @@ test('an address has the lowest UDP port that anybody is granted there', () => {
   assert.deepEqual(ports, [null, 5060, null, 1, null, 5060, null, null]);
 });
 
-test('what is granted for another gateway to pass on is none of this host', () => {
+test('grants for another gateway do not count for this host', () => {
   const cells = [{ ...cell('calls', 'sip'), onward: true as const }];
   const portOf = udpPortsOf([
     classItem('calls', ['10.0.0.10-10.0.0.10']),

@@ -1,10 +1,13 @@
 import type { StateItem } from '@sallyport/contract/channel';
 import { type IpRange, parseAddress, parseRange } from '@sallyport/ip';
 
-/** A UDP port that some device may send to at an address; null: none. */
+/** Returns a UDP port that some device may send to at an address; null without one. */
 export type UdpPortOf = (address: string) => number | null;
 
-/** Goes by what the state grants, because its probes name TCP ports and ICMP only. Grants that lead on to another gateway do not count. */
+/**
+ * Derives UDP ports from the grants of the state, because its probes name TCP ports and ICMP only. Grants for another
+ * gateway do not count.
+ */
 export function udpPortsOf(items: Iterable<StateItem>): UdpPortOf {
   const ports = new Map<string, number>();
   const bundles = new Map<string, Set<string>>();

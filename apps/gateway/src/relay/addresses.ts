@@ -4,8 +4,8 @@ import { canonicalEndpoint } from '@sallyport/wireguard';
 import type { Address } from './pair.ts';
 
 /**
- * Canonical text of where a datagram came from; a dual-stack socket says IPv4 addresses as IPv6. Null: nothing can be sent
- * there. Anybody can write 0 as the port that he sends from.
+ * Returns the canonical text of a datagram's source. A dual-stack socket gives IPv4 addresses as IPv6. Null when
+ * nothing can be sent there: a sender can forge the port 0.
  */
 export function addressOf(host: string, port: number): Address | null {
   if (port === 0) return null;
@@ -14,7 +14,9 @@ export function addressOf(host: string, port: number): Address | null {
   return canonicalEndpoint(isIPv6(plain) ? `[${plain}]:${port}` : `${plain}:${port}`);
 }
 
-/** Host as a socket takes it, dual-stack (6) or for IPv4 alone (4), and port. Null: such a socket does not reach it. */
+/**
+ * Returns host and port for a dual-stack (6) or IPv4-only (4) socket. Null when the socket cannot reach the address.
+ */
 export function socketAddress(address: Address, family: 4 | 6): { host: string | null; port: number } {
   const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(address) ?? [];
   const host = family === 6 ? (bracketed ?? `::ffff:${plain}`) : (plain ?? null);

@@ -1,4 +1,4 @@
-/** A token bucket over bytes; times are epoch milliseconds. One second's worth may come at once. */
+/** A token bucket over bytes; times are epoch milliseconds. Its burst is the budget of one second. */
 export class Budget {
   readonly #bytesPerSecond: number;
   #left: number;

@@ -5,11 +5,11 @@ import { RelaySocket, type SocketEvents } from './socket.ts';
 const leastBytes = 16;
 const mostBytes = 64;
 
-/** Sends round-trip probes back as they came, and answers nothing else: it is no amplifier. */
+/** Returns round-trip probes to their sender unchanged, and answers nothing else, so it does not amplify. */
 export class RelayEcho {
   readonly #socket: RelaySocket;
 
-  /** `failed` gets errors of the socket, which end it; `broken` what a datagram did to this program. */
+  /** `failed` gets errors of the socket, which end it; `broken` gets errors that a datagram caused in this program. */
   constructor(port: number, failed: (error: NodeJS.ErrnoException) => void, broken: (error: unknown) => void) {
     const echo: SocketEvents['message'] = (datagram, { address, port: from }) => {
       const sender = addressOf(address, from);

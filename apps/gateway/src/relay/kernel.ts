@@ -5,7 +5,7 @@ import { addressOf } from './addresses.ts';
 import type { Address } from './pair.ts';
 import type { LearnedPair } from './server.ts';
 
-/** Makes the kernel forward what is between learned addresses. Rejects with what is in the way. */
+/** Makes the kernel forward between learned addresses. Rejects with the obstacle. */
 export async function forwardInKernel(table: RelayTable, pairs: readonly LearnedPair[], now: number): Promise<void> {
   const [obstacle] = pairs.length === 0 ? [] : await table.obstacles();
   if (obstacle !== undefined) {
@@ -21,7 +21,7 @@ async function kernelPair({ item, learned: [a, b] }: LearnedPair): Promise<Relay
   return { id, port, a: sideA ?? null, b: sideB ?? null, bytesPerSecond, expiresAt };
 }
 
-/** Null: there is no way to it at present. */
+/** Null when there is no route to it at present. */
 async function sideOf(address: Address): Promise<RelaySide | null> {
   const host = address.replace(/^\[|\]?:\d+$/g, '');
   const port = Number(address.slice(address.lastIndexOf(':') + 1));
@@ -29,7 +29,7 @@ async function sideOf(address: Address): Promise<RelaySide | null> {
   return local === null ? null : { address: host, port, local };
 }
 
-/** The own address that the kernel would send from; nothing is sent. */
+/** Returns the local address from which the kernel would send; sends nothing. */
 function localAddressTowards(host: string, port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');

@@ -1,12 +1,12 @@
 import type { StateDirectory } from '@sallyport/agent-runtime';
 import type { Learned } from './pair.ts';
 
-/** Learned addresses as text for the disk: a new process goes on where the kernel already forwards. */
+/** Serialises learned addresses for the disk, so that a new process continues where the kernel already forwards. */
 export function formatLearned(learned: ReadonlyMap<string, Learned>): string {
   return JSON.stringify(Object.fromEntries(learned));
 }
 
-/** Nothing when there is no file, or it is damaged: then handshakes tell again. */
+/** Parses learned addresses; none when the file is missing or damaged, since handshakes restore them. */
 export async function readLearned(directory: StateDirectory): Promise<Map<string, Learned>> {
   try {
     const entries = Object.entries(JSON.parse((await directory.read('relay.json')) ?? '{}') as Record<string, unknown>);

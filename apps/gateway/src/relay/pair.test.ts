@@ -7,7 +7,7 @@ import { type Forward, RelayPair } from './pair.ts';
 const start = Date.UTC(2026, 0, 1);
 const [deviceAt, gatewayAt, strangerAt] = ['198.51.100.7:4000', '203.0.113.9:51820', '192.0.2.66:666'];
 
-test('two peers that nobody knows find each other by their handshakes, and their data passes', () => {
+test('two unknown peers find each other by their handshakes, and their data passes', () => {
   const { pair, device, gateway } = world();
   const first = device.initiate(start);
   assert.deepEqual(pair.receive(deviceAt, first, start), [], 'there is nobody to send it to yet');
@@ -22,7 +22,7 @@ test('two peers that nobody knows find each other by their handshakes, and their
   assert.equal(gateway.accepts(data, start + 102), true);
 });
 
-test('a peer with an endpoint is spoken to there at once', () => {
+test('a peer with an endpoint receives datagrams there at once', () => {
   const { pair, device, gateway } = world(gatewayAt);
   const first = device.initiate(start);
   assert.deepEqual(destinations(pair.receive(deviceAt, first, start)), [gatewayAt]);
@@ -30,7 +30,7 @@ test('a peer with an endpoint is spoken to there at once', () => {
   assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
 });
 
-test('who knows the public keys and not the private ones moves nobody', () => {
+test('a sender with only public keys moves no peer', () => {
   const { pair, device, gateway } = connected();
   assert.deepEqual(pair.receive(strangerAt, device.last(), start + 1), [], 'overheard');
   // A forgery with the right MAC1 is forwarded for the gateway to judge, which has no such peer.
@@ -42,7 +42,7 @@ test('who knows the public keys and not the private ones moves nobody', () => {
   assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
 });
 
-test('data of a stranger goes nowhere, nor does anything that is no WireGuard', () => {
+test('data of strangers and non-WireGuard datagrams are dropped', () => {
   const { pair } = connected();
   const data = Buffer.alloc(64);
   data[0] = 4;
@@ -52,7 +52,7 @@ test('data of a stranger goes nowhere, nor does anything that is no WireGuard', 
   }
 });
 
-test('a peer that moved is followed when its next handshake is answered', () => {
+test('a moved peer is followed once its next handshake is answered', () => {
   const { pair, device, gateway } = connected();
   const again = device.initiate(start + 10_000);
   assert.deepEqual(destinations(pair.receive('198.51.100.8:5000', again, start + 10_000)), [gatewayAt]);
@@ -62,7 +62,7 @@ test('a peer that moved is followed when its next handshake is answered', () => 
   assert.deepEqual(pair.learned, ['198.51.100.8:5000', gatewayAt]);
 });
 
-test('an initiation that is overheard and repeated faster than it is answered moves nobody', () => {
+test('an initiation replayed before its answer moves no peer', () => {
   const { pair, device, gateway } = world(gatewayAt);
   const first = device.initiate(start);
   pair.receive(deviceAt, first, start);
@@ -71,7 +71,7 @@ test('an initiation that is overheard and repeated faster than it is answered mo
   assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
 });
 
-test('who answers himself, knowing both public keys, becomes neither end', () => {
+test('an attacker who answers itself with both public keys becomes neither end', () => {
   const { pair, device, gateway } = connected();
   const forged = newPeer(gateway.publicKey).initiate(start + 1);
   pair.receive(strangerAt, forged, start + 1);
@@ -81,7 +81,7 @@ test('who answers himself, knowing both public keys, becomes neither end', () =>
   assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
 });
 
-test('who claims to be an end gets handshakes that are for it, and becomes it by no answer that he makes up', () => {
+test('a claimed end receives handshakes, and a forged answer does not make it the peer', () => {
   const { pair, device, gateway } = connected();
   pair.receive(strangerAt, newPeer(device.publicKey).initiate(start + 100), start + 100);
   const caught = device.initiate(start + 200);
@@ -94,7 +94,7 @@ test('who claims to be an end gets handshakes that are for it, and becomes it by
   assert.deepEqual(pair.learned, [deviceAt, gatewayAt]);
 });
 
-test('an end that moved while the other one looks for it is followed', () => {
+test('an end that moves while the other one looks for it is followed', () => {
   const { pair, device, gateway } = connected();
   const movedAt = '203.0.113.10:1024';
   const theirs = gateway.initiate(start + 1_000);
@@ -109,7 +109,7 @@ test('an end that moved while the other one looks for it is followed', () => {
   assert.deepEqual(pair.learned, [deviceAt, movedAt]);
 });
 
-test('two ends that both moved are followed when no session of before can be alive', () => {
+test('two moved ends are followed when no earlier session can be alive', () => {
   const { pair, device, gateway } = connected();
   const [deviceNow, gatewayNow] = ['198.51.100.8:1', '203.0.113.10:2'];
   const meet = (at: number) => {
@@ -125,7 +125,7 @@ test('two ends that both moved are followed when no session of before can be ali
   assert.deepEqual(meet(start + 181_000), [deviceNow, gatewayNow]);
 });
 
-test('nobody is sent more handshakes than he has sent, and one', () => {
+test('an address receives at most one handshake more than it has sent', () => {
   const { pair, device, gateway } = connected();
   pair.receive(strangerAt, newPeer(device.publicKey).initiate(start), start);
   let sent = 0;
@@ -136,7 +136,7 @@ test('nobody is sent more handshakes than he has sent, and one', () => {
   assert.ok(sent <= 2, `${sent}`);
 });
 
-test('an answer that comes too late moves nobody', () => {
+test('a late answer moves no peer', () => {
   const { pair, device, gateway } = world(gatewayAt);
   const first = device.initiate(start);
   pair.receive(deviceAt, first, start);

@@ -1,35 +1,36 @@
 import { addresseeTest, headerOf } from '@sallyport/wireguard';
 
-/** Where a datagram comes from or goes to, canonical: `192.0.2.1:51820` or `[2001:db8::1]:51820`. */
+/** Source or destination of a datagram, canonical: `192.0.2.1:51820` or `[2001:db8::1]:51820`. */
 export type Address = string;
 
+/** One peer of a pair. */
 export interface PairPeer {
   readonly id: string;
   /** WireGuard public key, base64. */
   readonly publicKey: string;
-  /** Where to look for a peer that has not spoken yet. */
+  /** Where to send to a peer that has not sent yet. */
   readonly endpoint: Address | null;
 }
 
-/** A datagram that is to go out, unchanged, from the pair's port. */
+/** A datagram to send, unchanged, from the pair's port. */
 export interface Forward {
   readonly to: Address;
   readonly datagram: Uint8Array;
 }
 
-/** Address of each of the two peers; null: not learned yet. */
+/** Address of each of the two peers; null until learned. */
 export type Learned = readonly [Address | null, Address | null];
 
-/** An initiation that nobody has answered yet: where its sender claims to be. */
+/** An unanswered initiation, with the claimed address of its sender. */
 interface Offer {
   readonly from: Address;
   readonly sender: number;
   readonly at: number;
-  /** Handshakes that may be sent there: it may be somebody who never asked. */
+  /** Number of handshakes that may be sent there, because the owner of the address may not have asked for them. */
   left: number;
 }
 
-/** An answer between two places that nobody knows: it counts when its receiver has taken it, and sends data. */
+/** An answer between two unknown addresses. It counts once its receiver accepts it and sends data. */
 interface Meeting {
   readonly initiator: Side;
   readonly at: readonly [initiator: Address, responder: Address];
@@ -42,28 +43,28 @@ interface Side {
   readonly peer: PairPeer;
   readonly isAddressee: (datagram: Uint8Array) => boolean;
   learned: Address | null;
-  /** Where somebody got handshakes for it, for he has answered. Newest last. */
+  /** Addresses where a peer received handshakes and answered them. Newest last. */
   reached: Address[];
   /** Newest last, one for each address. */
   offers: Offer[];
-  /** Index of its initiation that was answered last. */
+  /** Index of its last answered initiation. */
   answered: number | null;
-  /** Last initiation from here, for a peer that is not there yet. */
+  /** Last initiation from this peer for a peer that is not present yet. */
   held: { readonly datagram: Uint8Array; readonly at: number } | null;
 }
 
 /**
- * Forwards between two WireGuard peers what it cannot read, and finds out where they are from their handshakes: MAC1 tells
- * for whom a handshake message is, so who sent it. A new address is where its handshakes are answered to, and becomes the
- * peer's only when the other end answers one (with the index that was in it) from where it is known to be. Anybody who knows
- * both public keys can write both messages, but not receive at that place: nobody without a private key moves a peer of a
- * living pair. When no place is known, or no session can be alive, whoever completes a handshake is believed.
- * Data passes between learned addresses alone. Sans-IO; times are epoch milliseconds.
+ * Forwards datagrams between two WireGuard peers without reading them, and learns their addresses from handshakes. MAC1
+ * names the receiver of a handshake message, and so the sender. A new address receives answers to its handshakes. It
+ * becomes the peer's address only when the other end answers such a handshake (with its index) from a known address. An
+ * attacker with both public keys can forge both messages, but cannot receive at that address. So only a holder of a
+ * private key moves a peer of a live pair. When no address is known, or no session can be alive, any completed
+ * handshake counts. Data passes between learned addresses only. Sans-IO; times are epoch milliseconds.
  */
 export class RelayPair {
   readonly #sides: readonly [Side, Side];
   #meetings: Meeting[] = [];
-  /** When a peer has last answered from where it is known to be. */
+  /** Time of a peer's last answer from its known address. */
   #provenAt = -Infinity;
 
   constructor(peers: readonly [PairPeer, PairPeer], learned: Learned = [null, null]) {
@@ -74,7 +75,7 @@ export class RelayPair {
     return [this.#sides[0].learned, this.#sides[1].learned];
   }
 
-  /** What is to be sent because of a datagram; nothing for what is not a handshake of this pair, or data of strangers. */
+  /** Returns the datagrams to send for a received one; none for foreign handshakes and data of strangers. */
   receive(from: Address, datagram: Uint8Array, now: number): Forward[] {
     const header = headerOf(datagram);
     switch (header?.kind) {
@@ -96,7 +97,7 @@ export class RelayPair {
     if (side === undefined || other === undefined || isRepeated(side, from, sender)) return [];
     const fresh = side.offers.filter((offer) => offer.from !== from && now - offer.at < offerMs);
     side.offers = [...fresh, { from, sender, at: now, left: mostToOffer }];
-    // Who is where he is known to be is not crowded out by others.
+    // A peer at its known address is not displaced by others.
     const least = side.offers.find((offer) => !isKnown(side, offer.from));
     if (side.offers.length > maxOffers) side.offers = side.offers.filter((offer) => offer !== least);
     side.held = { datagram, at: now };
@@ -104,7 +105,7 @@ export class RelayPair {
     return [...places(other, now).map((to) => ({ to, datagram })), ...waiting];
   }
 
-  /** What the other peer began while this one was nowhere. */
+  /** Initiation of the other peer while this one had no address. */
   #heldFor(side: Side, other: Side, from: Address, now: number): Forward[] {
     const { held } = other;
     const offer = side.offers.at(-1);
@@ -123,7 +124,7 @@ export class RelayPair {
     const [side, other] = this.#sender(datagram) ?? [];
     const offer = other?.offers.find((one) => one.sender === receiver && now - one.at < offerMs);
     if (side === undefined || other === undefined || offer === undefined) return [];
-    // It knew the index, so what was sent to it arrived there.
+    // It knew the index, so it received the datagram there.
     if (isKnown(side, from)) this.#believe(other, offer.from, from, now);
     else if (now - this.#provenAt >= sessionMs) {
       const meeting = { initiator: other, at: [offer.from, from], index: sender, since: now } as const;
@@ -145,7 +146,7 @@ export class RelayPair {
     }
   }
 
-  /** Cookies carry no MAC1; the index in them is that of the initiation that they answer. */
+  /** Cookies carry no MAC1; their index is that of the initiation they answer. */
   #cookie(receiver: number, datagram: Uint8Array, now: number): Forward[] {
     for (const { offers } of this.#sides) {
       const offer = offers.find(({ sender, at }) => sender === receiver && now - at < offerMs);
@@ -164,7 +165,7 @@ export class RelayPair {
     return to === null ? [] : [{ to, datagram }];
   }
 
-  /** Side that sent a handshake message, and the one that it is for. */
+  /** Returns the sender and the receiver of a handshake message. */
   #sender(datagram: Uint8Array): readonly [Side, Side] | null {
     const [a, b] = this.#sides;
     if (b.isAddressee(datagram)) return [a, b];
@@ -172,15 +173,15 @@ export class RelayPair {
   }
 }
 
-/** WireGuard gives an attempt up after 5 s (paper, section 6.4). */
+/** WireGuard abandons an attempt after 5 s (paper, section 6.4). */
 const offerMs = 6_000;
 const heldMs = 5_000;
-/** Addresses at which a peer may be thought to be at a time. */
+/** Limit of candidate addresses of a peer at a time. */
 const maxOffers = 4;
 const maxReached = 2;
-/** Handshakes that one initiation of unknown origin may bring to where it says that it came from. */
+/** Limit of handshakes that one initiation of unknown origin can cause to its claimed address. */
 const mostToOffer = 2;
-/** WireGuard sessions end (paper, section 6.1), and those that live are renewed long before. */
+/** WireGuard sessions end (paper, section 6.1), and live sessions are renewed long before. */
 const sessionMs = 180_000;
 
 function newSide(peer: PairPeer, learned: Address | null): Side {
@@ -195,7 +196,7 @@ function newSide(peer: PairPeer, learned: Address | null): Side {
   };
 }
 
-/** Each initiation has an index of its own: the same one from elsewhere was overheard. */
+/** Each initiation has its own index: the same index from another address was replayed. */
 function isRepeated({ offers, answered }: Side, from: Address, sender: number): boolean {
   return sender === answered || offers.some((offer) => offer.sender === sender && offer.from !== from);
 }
@@ -204,7 +205,7 @@ function isKnown({ learned, peer }: Side, place: Address): boolean {
   return place === learned || place === peer.endpoint;
 }
 
-/** Where a peer may be found: where it is known to be, where it was told to be, and where somebody says he is it. */
+/** Returns candidate addresses of a peer: its known address, its configured endpoint, and claimed addresses. */
 function places({ learned, peer, reached, offers }: Side, now: number): Address[] {
   const known = [learned, peer.endpoint, ...reached].filter((place) => place !== null);
   const claimed = offers.filter(({ from, at, left }) => now - at < offerMs && left > 0 && !known.includes(from));

@@ -4,26 +4,28 @@ import { Budget } from './budget.ts';
 import { type Address, type Learned, type PairPeer, RelayPair } from './pair.ts';
 import { RelaySocket, type SocketEvents } from './socket.ts';
 
+/** Callbacks and clock of a relay port. */
 export interface PortHost {
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** An address of a peer was learned, or moved. */
+  /** Called when an address of a peer was learned or moved. */
   readonly learned: (id: string, learned: Learned) => void;
   readonly failed: (id: string, error: NodeJS.ErrnoException) => void;
-  /** A datagram made this program fail. It was dropped. */
+  /** Called when a datagram made this program fail. The datagram was dropped. */
   readonly broken: (error: unknown) => void;
 }
 
+/** Counters of a relay port. */
 export interface PortCounters {
   forwarded: number;
   bytes: number;
-  /** Beyond the rate of the pair. */
+  /** Datagrams beyond the rate of the pair. */
   limited: number;
-  /** Neither a handshake of the pair nor data from a known address. */
+  /** Datagrams that are neither a handshake of the pair nor data from a known address. */
   strange: number;
 }
 
-/** One UDP port and the pair that it serves. */
+/** One UDP port and its pair. */
 export class RelayPort {
   readonly item: RelayItem;
   readonly counters: PortCounters = { forwarded: 0, bytes: 0, limited: 0, strange: 0 };

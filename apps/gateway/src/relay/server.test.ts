@@ -10,7 +10,7 @@ import { type LearnedPair, RelayServer } from './server.ts';
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
-test('a handshake goes through the relay, what was learned reaches the kernel and the disk, and the data follows', async (t) => {
+test('a handshake passes the relay, kernel and disk get the learned addresses, and data follows', async (t) => {
   const keys = [privateKeyFrom(randomBytes(32)), privateKeyFrom(randomBytes(32))] as const;
   const [a, b] = [await socket(t), await socket(t)];
   const ports = await freePorts(2);
@@ -52,7 +52,7 @@ test('a handshake goes through the relay, what was learned reaches the kernel an
   assert.deepEqual([kernel.at(-1), remembered.at(-1)?.size, server.relayed], [[], 0, 0], 'the pair is gone');
 });
 
-test('what others change in the kernel is made again by the check, and what it forwards counts', async (t) => {
+test('the check repairs foreign changes in the kernel, and kernel-forwarded packets count', async (t) => {
   const ports = await freePorts(2);
   const key = publicKeyOf(privateKeyFrom(randomBytes(32)));
   let [differences, forwards] = [['way is missing'], 0];
@@ -79,7 +79,7 @@ test('what others change in the kernel is made again by the check, and what it f
   assert.deepEqual([forwards, said.length, await server.packets()], [before + 1, 1, 7]);
 });
 
-test('round-trip probes come back from the first port, and only while the gateway relays', async (t) => {
+test('the first port returns round-trip probes, only while the gateway relays', async (t) => {
   const [port = 0] = await freePorts(1);
   const server = new RelayServer({ log, now: Date.now, remembered: new Map(), remember: () => {}, forward: null });
   const meter = new RelayMeter();
@@ -93,7 +93,7 @@ test('round-trip probes come back from the first port, and only while the gatewa
   assert.equal(await meter.measure(`127.0.0.1:${port}`), null);
 });
 
-test('a port that is taken is said, and the others go on', async (t) => {
+test('a port in use is reported, and the others keep working', async (t) => {
   const taken = await socket(t);
   const said: string[] = [];
   const [port = 0] = await freePorts(1);
@@ -113,7 +113,7 @@ test('a port that is taken is said, and the others go on', async (t) => {
   assert.match(said.join(), /relay port cannot be used/);
 });
 
-test('a port that another program has given back is taken when the state is looked at again', async (t) => {
+test('a port that another program released is opened with the next state', async (t) => {
   const [other, taken] = [await socket(t), createSocket('udp4')];
   await new Promise<void>((resolve) => taken.bind(0, '127.0.0.1', resolve));
   const said: string[] = [];

@@ -9,31 +9,35 @@ import { RelayEcho } from './echo.ts';
 import type { Address, Learned, PairPeer } from './pair.ts';
 import { type PortCounters, type PortHost, RelayPort } from './port.ts';
 
-/** A pair as the kernel is to forward it. */
+/** A pair for the kernel to forward. */
 export interface LearnedPair {
   readonly item: RelayItem;
   readonly learned: Learned;
 }
 
+/** Dependencies of the relay. */
 export interface RelayHost {
   readonly log: Log;
   /** Epoch milliseconds. */
   readonly now: () => number;
-  /** What was learned by an earlier process, by relay id; and where it is kept. */
+  /** Addresses that an earlier process learned, by relay id, and their store. */
   readonly remembered: ReadonlyMap<string, Learned>;
   readonly remember: (learned: ReadonlyMap<string, Learned>) => void;
-  /** Makes the kernel forward these pairs and no others. Null: it cannot, so the process does. */
+  /** Makes the kernel forward exactly these pairs. Null when it cannot; the process then forwards. */
   readonly forward: ((pairs: readonly LearnedPair[]) => Promise<void>) | null;
-  /** What the kernel forwards otherwise than it was told, a sentence each. The next `forward` mends it. */
+  /**
+   * Returns differences between the kernel's forwarding and its orders, one sentence each. The next `forward` repairs
+   * them.
+   */
   readonly verify?: () => Promise<readonly string[]>;
-  /** Packets that the kernel has forwarded for pairs that it still has. */
+  /** Returns packets that the kernel forwarded for its current pairs. */
   readonly forwarded?: () => Promise<number>;
 }
 
-/** The relay of a gateway: a port for each pair that it is told of, the kernel for what is between learned addresses. */
+/** The relay of a gateway: one port for each pair, with the kernel forwarding between learned addresses. */
 export class RelayServer {
   readonly #host: RelayHost;
-  /** `text`: the item as opened; empty: the port failed, and is opened anew when the state is looked at again. */
+  /** `text` is the item as opened; empty when the port failed and will be reopened with the next state. */
   readonly #ports = new Map<string, { text: string; readonly port: RelayPort }>();
   readonly #learned: Map<string, Learned>;
   readonly #portHost: PortHost;
@@ -41,7 +45,7 @@ export class RelayServer {
   #applying: Promise<void> = Promise.resolve();
   #forwarding: Promise<void> = Promise.resolve();
 
-  /** Strangers can send datagrams to a relay: what they break is told now and then. */
+  /** Interval of reports: strangers can send datagrams to a relay, so errors are reported rarely. */
   readonly #broken = occasionally(
     (error, before) => {
       const cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -65,19 +69,19 @@ export class RelayServer {
     };
   }
 
-  /** Relays exactly what these items say, once what was said before is done. Does not reject. */
+  /** Relays exactly these items, after earlier changes are complete. Does not reject. */
   apply(items: ReadonlyMap<string, StateItem>): Promise<void> {
     this.#applying = this.#applying.then(() => this.#apply(items)).catch(this.#broken);
     return this.#applying;
   }
 
-  /** Mends what others have changed in the kernel. For the sweep; does not reject. */
+  /** Repairs foreign changes in the kernel. For the sweep; does not reject. */
   check(): Promise<void> {
     this.#applying = this.#applying.then(() => this.#check()).catch(this.#broken);
     return this.#applying;
   }
 
-  /** Packets forwarded so far, by the process and the kernel; null: the kernel does not say. */
+  /** Returns packets forwarded so far by the process and the kernel; null when the kernel gives no count. */
   async packets(): Promise<number | null> {
     const own = [...this.#ports.values()].reduce((sum, { port }) => sum + port.counters.forwarded, 0);
     if (this.#ports.size === 0 || this.#host.forwarded === undefined) return own;
@@ -87,7 +91,7 @@ export class RelayServer {
     );
   }
 
-  /** Pairs whose two ends are known. */
+  /** Returns pairs with two known ends. */
   get relayed(): number {
     return [...this.#ports.values()].filter(({ port }) => port.learned.every((address) => address !== null)).length;
   }
@@ -96,7 +100,7 @@ export class RelayServer {
     return new Map(this.#ports.entries().map(([id, { port }]) => [id, port.counters]));
   }
 
-  /** Ends what the process does; the kernel goes on with what it was told. */
+  /** Ends the work of the process; the kernel continues to forward. */
   async stop(): Promise<void> {
     await this.#applying;
     for (const { port } of this.#ports.values()) port.close();
@@ -113,11 +117,11 @@ export class RelayServer {
     const gone = [...this.#ports].filter(([id]) => !wanted.has(id));
     for (const [id, { port }] of gone) this.#close(id, port);
     this.#forget(new Set(wanted.keys()));
-    // What ends does not wait for names.
+    // The end of a pair does not wait for name resolution.
     if (gone.length > 0) await this.#forward();
     const changed = relays.filter((item) => this.#ports.get(item.id)?.text !== JSON.stringify(item));
     const found = await Promise.all(changed.map(async (item) => [item, await peersOf(item)] as const));
-    // All of them first: one may take the port of another.
+    // All old ports close first, because a new pair may use the port of an old one.
     for (const { id } of changed) this.#ports.get(id)?.port.close();
     for (const [item, peers] of found) this.#open(item, peers);
     await this.#forward();
@@ -171,7 +175,7 @@ export class RelayServer {
     if (gone.length > 0) this.#host.remember(this.#learned);
   }
 
-  /** One after the other, and the last with what is known then. */
+  /** Runs one after another; the last run uses the state known then. */
   #forward(): Promise<void> {
     const { forward, log } = this.#host;
     if (forward === null) return Promise.resolve();
@@ -197,7 +201,7 @@ async function peersOf({ peers }: RelayItem): Promise<[PairPeer, PairPeer]> {
   return (await Promise.all(peers.map(resolved))) as [PairPeer, PairPeer];
 }
 
-/** A name that does not resolve is as good as no endpoint: the peer has to speak first. */
+/** A name that does not resolve equals a missing endpoint: the peer must send first. */
 async function resolved({ id, publicKey, endpoint }: RelayItem['peers'][number]): Promise<PairPeer> {
   return { id, publicKey, endpoint: endpoint === null ? null : await resolve(endpoint) };
 }

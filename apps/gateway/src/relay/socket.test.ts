@@ -52,7 +52,7 @@ for (const [host, create] of [
     assert.equal(sockets.length, host === 'with IPv6' ? 0 : 2);
   });
 
-test('other errors of the socket are told', async (t) => {
+test('other errors of the socket are reported', async (t) => {
   const taken = createSocket({ type: 'udp6' }).bind(0);
   t.after(() => taken.close());
   await once(taken, 'listening');

@@ -3,15 +3,16 @@ import { guarded } from '@sallyport/contract/guard';
 import { socketAddress } from './addresses.ts';
 import type { Address } from './pair.ts';
 
+/** Callbacks of a relay socket. */
 export interface SocketEvents {
   readonly message: (datagram: Buffer, from: RemoteInfo) => void;
   /** Ends the socket. */
   readonly error: (error: NodeJS.ErrnoException) => void;
-  /** A datagram made this program fail. It was dropped. */
+  /** Called when a datagram made this program fail. The datagram was dropped. */
   readonly broken: (error: unknown) => void;
 }
 
-/** A UDP port of the relay, for IPv4 and IPv6; for IPv4 alone on hosts whose kernel has no IPv6. */
+/** A UDP port of the relay for IPv4 and IPv6, or for IPv4 only on hosts without IPv6 in the kernel. */
 export class RelaySocket {
   readonly #port: number;
   readonly #events: SocketEvents;
@@ -33,7 +34,7 @@ export class RelaySocket {
     this.#socket = this.#open('udp6');
   }
 
-  /** Sends to an address in the text of `addressOf`. What cannot be sent is lost, as anywhere on the way. */
+  /** Sends to an address in the form of `addressOf`. A datagram that cannot be sent is lost, as on any path. */
   send(datagram: Uint8Array, to: Address): void {
     const { host, port } = socketAddress(to, this.#family);
     if (host !== null) this.#socket.send(datagram, port, host, () => {});

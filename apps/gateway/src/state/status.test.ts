@@ -8,7 +8,7 @@ import { StateDirectory, writeIdentity } from '@sallyport/agent-runtime';
 import { privateKeyFrom, slowness } from '@sallyport/wireguard';
 import { gatewayStatus } from '../commands/status.ts';
 
-test('a status file that no agent of ours wrote is not believed, and breaks nothing', async (t) => {
+test('a foreign status file is ignored and breaks nothing', async (t) => {
   const stateDir = await mkdtemp(join(tmpdir(), 'sallyport-status-'));
   t.after(() => rm(stateDir, { recursive: true }));
   const good = {
@@ -32,7 +32,7 @@ test('a status file that no agent of ours wrote is not believed, and breaks noth
   for (const status of bad) assert.equal((await shown(status)).phase, undefined);
 });
 
-test('status says what an old build of wireguard-go costs', async (t) => {
+test('status reports the cost of an old build of wireguard-go', async (t) => {
   const stateDir = await mkdtemp(join(tmpdir(), 'sallyport-status-'));
   t.after(() => rm(stateDir, { recursive: true }));
   const directory = StateDirectory.at(stateDir);
@@ -55,7 +55,7 @@ test('status says what an old build of wireguard-go costs', async (t) => {
   for (const more of [{}, { slow: null }]) assert.doesNotMatch(await shown(more), /^slow/m);
 });
 
-test('a state directory that takes nothing is said in words, with how old the rest may be', async (t) => {
+test('status reports a state directory without room, and the age of the rest', async (t) => {
   if (process.geteuid?.() !== 0) return t.skip('needs root to mount a small file system');
   const stateDir = await mkdtemp(join(tmpdir(), 'sallyport-status-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k,mode=700', 'tmpfs', stateDir]);

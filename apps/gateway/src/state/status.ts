@@ -2,16 +2,18 @@ import type { AgentSession } from '@sallyport/agent-core';
 import { natOf, type Sighting, type StateDirectory } from '@sallyport/agent-runtime';
 import { GatewayAgentStatus } from '@sallyport/contract/local';
 
+/** Facts for the status of the gateway. */
 export interface StatusFacts {
-  /** What could not be stored, a sentence each. */
+  /** State that could not be stored, one sentence each. */
   readonly notes: readonly string[];
   readonly sighting: Sighting | null;
-  /** By how much the host's clock is ahead of the controller's. */
+  /** How far the host's clock is ahead of the controller's. */
   readonly aheadMs: number;
-  /** What makes the tunnel slower than it has to be, or null. */
+  /** Reason for a slow tunnel, or null. */
   readonly slow: string | null;
 }
 
+/** Formats the status file. */
 export function formatStatus(
   session: AgentSession,
   now: number,
@@ -36,7 +38,7 @@ export function formatStatus(
   return `${JSON.stringify(status)}\n`;
 }
 
-/** Null when no agent ever ran here, or the file says nothing that can be understood. */
+/** Parses the status file. Null when no agent ever ran here, or the file is not valid. */
 export async function readStatus(directory: StateDirectory): Promise<GatewayAgentStatus | null> {
   try {
     const read = GatewayAgentStatus.safeParse(JSON.parse((await directory.read('status.json')) ?? 'null'));

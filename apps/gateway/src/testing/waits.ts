@@ -2,7 +2,7 @@ import type { AgentMessage } from '@sallyport/contract/channel';
 import { until } from '@sallyport/testkit';
 import { serverAddress, World } from './world.ts';
 
-/** A world whose controller already wants the usual items. Gone after the test. */
+/** Creates a world whose controller has the usual items. It is removed after the test. */
 export async function deployableWorld(t: { after(step: () => Promise<void>): void }): Promise<World> {
   const made = await World.create();
   t.after(() => made.cleanup.run());
@@ -10,11 +10,14 @@ export async function deployableWorld(t: { after(step: () => Promise<void>): voi
   return made;
 }
 
-/** Whether the server answers quickly. For waiting until it does, and for checks that it does not. */
+/** Returns whether the server answers quickly. Use it to wait for answers and to check that none come. */
 export const reachable = async ({ device }: World) =>
   (await device.tcp(serverAddress, 80, { timeoutMs: 400 })) === 'ok';
 
-/** Whether the server answers, however busy the machine is. Only for checks that it does: it waits long when not. */
+/**
+ * Returns whether the server answers on a machine of any load. Use it only to check that it answers: a failure takes
+ * long.
+ */
 export const stillReachable = async ({ device }: World) =>
   (await device.tcp(serverAddress, 80, { timeoutMs: 10_000 })) === 'ok';
 
@@ -26,7 +29,7 @@ export async function fails(made: World, code: string): Promise<Extract<AgentMes
   return found as Extract<AgentMessage, { type: 'failed' }>;
 }
 
-/** Waits until something was applied after the last failure. */
+/** Waits until the agent applied a state after the last failure. */
 export async function recovers(made: World): Promise<void> {
   await until('the agent to recover', async () => {
     const news = (await made.controller.heard()).filter(({ type }) => type === 'applied' || type === 'failed');

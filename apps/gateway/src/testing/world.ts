@@ -10,15 +10,17 @@ import { formatEnrolmentToken } from '@sallyport/contract/channel';
 import { Cleanup, cable, Daemon, exec, Host, Namespace, uniqueTag, until } from '@sallyport/testkit';
 import { privateKeyFrom, publicKeyOf, userspaceBackend } from '@sallyport/wireguard';
 
-/** Where things are: the device at 192.0.2.2, the gateway at 192.0.2.1 and 10.20.0.1, the private server at 10.20.0.10. */
+/** Addresses: the device at 192.0.2.2, the gateway at 192.0.2.1 and 10.20.0.1, the private server at 10.20.0.10. */
 export const serverAddress = '10.20.0.10';
+/** IPv6 address of the private server. */
 export const serverAddress6 = 'fd20::10';
+/** UDP port of the gateway's WireGuard. */
 export const wireguardPort = 51820;
 const controllerPort = 7000;
 
 /**
- * A device, a gateway and a private server in namespaces of their own; the scripted controller runs beside the gateway. The
- * gateway's agent is the real program.
+ * A device, a gateway and a private server, each in its own namespace; the scripted controller runs beside the gateway.
+ * The gateway runs the real agent program.
  */
 export class World {
   readonly cleanup = new Cleanup();
@@ -52,7 +54,7 @@ export class World {
     return `spd${this.#tag}`;
   }
 
-  /** The one device that exists, as the controller describes it. */
+  /** The only device, as the controller describes it. */
   deviceItem(over: Partial<DeviceItem> = {}): DeviceItem {
     return deviceItem(1, { publicKey: publicKeyOf(this.#devicePrivateKey), ...over });
   }
@@ -97,7 +99,7 @@ export class World {
     return ['--state-dir', this.stateDir, '--interface', this.interface];
   }
 
-  /** Waits until the agent has reported what the controller wants now as applied. */
+  /** Waits until the agent has reported the controller's current state as applied. */
   async applied(): Promise<void> {
     const { hash, revision } = await this.controller.state();
     await until(`revision ${revision} to be applied`, async () =>
@@ -109,7 +111,7 @@ export class World {
     });
   }
 
-  /** Points the device's WireGuard at the gateway. */
+  /** Configures the device's WireGuard with the gateway as its peer. */
   async deviceUp(): Promise<void> {
     const { namespace } = this.device;
     const name = this.deviceInterface;
@@ -172,7 +174,7 @@ export class World {
     const secret = randomBytes(32).toString('base64url');
     this.controller = ControllerProcess.start(this.gateway.name);
     this.cleanup.add(() => this.controller.kill());
-    // The token holds the controller's fingerprint, so the key must be known first.
+    // The token contains the controller's fingerprint, so the key must exist first.
     const { controllerKey } = await this.controller.call<ControllerState>({
       op: 'listen',
       port: controllerPort,
@@ -192,7 +194,7 @@ export class World {
   }
 }
 
-/** The last message of this type that the agent has said, once there is one. */
+/** Waits for a message of this type from the agent and returns the last one. */
 export function lastHeard<T extends AgentMessage['type']>(
   controller: ControllerProcess,
   type: T,
@@ -204,7 +206,7 @@ export function lastHeard<T extends AgentMessage['type']>(
   ) as Promise<Extract<AgentMessage, { type: T }>>;
 }
 
-/** What is left of a data plane in a namespace: a line for each trace. */
+/** Returns the traces of a data plane in a namespace, one line each. */
 export async function traces(namespace: Namespace, name: string): Promise<string[]> {
   const [links, rules4, rules6, routes4, routes6, tables, processes] = await Promise.all([
     namespace.ip('-o', 'link'),
