@@ -151,6 +151,7 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
   'settings sign-in set': ['--method', 'passkey'],
   'users invitation-link': [id],
   'users reset-sign-in': [id],
+  'users transfer-ownership': [id],
   'users sessions list': [id],
   'users sessions end': [id],
   status: ['--state-dir', '/nonexistent'],

@@ -89,6 +89,7 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   deleteApiKey: ['keys', 'delete', 'ci'],
   createInvitationLink: ['users', 'invitation-link', 'anna@example.com'],
   resetSignIn: ['users', 'reset-sign-in', 'anna@example.com'],
+  transferOwnership: ['users', 'transfer-ownership', 'anna@example.com'],
   listUserSessions: ['users', 'sessions', 'list', 'anna@example.com'],
   endUserSessions: ['users', 'sessions', 'end', 'anna@example.com'],
   getSignInSettings: ['settings', 'sign-in', 'get'],

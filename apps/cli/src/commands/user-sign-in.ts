@@ -2,9 +2,10 @@ import type { IssuedLink, Session as SignedIn } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import type { Session } from '../session.ts';
+import type { Session, WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment } from '../text.ts';
+import { writes } from './options.ts';
 
 /** Adds `sally users invitation-link`, `sally users reset-sign-in` and `sally users sessions …`. */
 export function addUserSignIn(users: Command, session: Session): void {
@@ -25,6 +26,14 @@ export function addUserSignIn(users: Command, session: Session): void {
       const params = { id: await idOf(text) };
       showLink(session, text, await (await session.api()).call('resetSignIn', { params }));
     });
+  const transfer = users
+    .command('transfer-ownership')
+    .argument('<user>', 'e-mail address or id')
+    .description('make a user the owner of the tenant; the present owner becomes an administrator');
+  writes(transfer, 'transferOwnership').action(async (text: string, flags: WriteFlags) => {
+    const answer = await session.write('transferOwnership', flags, { params: { id: await idOf(text) } });
+    if (answer !== undefined) session.show(answer, () => `${clean(text)} is now the owner of the tenant.\n`);
+  });
   addSessions(users, session, idOf);
 }
 

@@ -350,6 +350,7 @@ export const fixtures = {
     createInvitationLink: { url: 'https://vpn.example.com/console/link#spl_x', expiresAt: at },
     revealGatewayToken: { token: TOKEN },
     resetSignIn: { url: 'https://vpn.example.com/console/link#spl_x', expiresAt: at },
+    transferOwnership: undefined,
     listUserSessions: [session(1)],
     endUserSessions: undefined,
     getSignInSettings: signInSettings,

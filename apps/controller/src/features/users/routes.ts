@@ -6,6 +6,7 @@ import { type GivenUser, inviteUsers } from '../../objects/users/invite.ts';
 import { userRoles } from '../../objects/users/queries.ts';
 import { changeUser, deactivateUser, reactivateUser, removeUser, renewInvitation } from './commands.ts';
 import { joinGroup, leaveGroup } from './memberships.ts';
+import { transferOwnership } from './ownership.ts';
 import { changeRoles, takeRole } from './roles.ts';
 
 /** What the operations on users need. */
@@ -23,7 +24,13 @@ type UserOperation =
   | 'deactivateUser'
   | 'reactivateUser'
   | 'inviteUser';
-type BelongingOperation = 'listUserRoles' | 'updateUserRoles' | 'removeUserRole' | 'addUserGroup' | 'removeUserGroup';
+type BelongingOperation =
+  | 'transferOwnership'
+  | 'listUserRoles'
+  | 'updateUserRoles'
+  | 'removeUserRole'
+  | 'addUserGroup'
+  | 'removeUserGroup';
 
 /** Users, their roles and groups. */
 export const userFeature = { routes: userRoutes };
@@ -84,6 +91,12 @@ function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation>
         const which =
           rolesOnly === groupsOnly ? { own: true, inherited: true } : { own: rolesOnly, inherited: groupsOnly };
         return store.read(async (db) => ({ body: await userRoles(scoped(db, tenant), params.id, which) }));
+      },
+    },
+    transferOwnership: {
+      write: async (tx, context, { params }) => {
+        await transferOwnership(tx, context, params.id);
+        return { body: undefined };
       },
     },
     updateUserRoles: {
