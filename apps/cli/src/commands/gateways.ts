@@ -41,8 +41,9 @@ function addReads(group: Command, session: Session): void {
   group
     .command('list')
     .description('list all gateways')
-    .action(async () => {
-      const answer = await (await session.api()).call('listGateways');
+    .option('--search <words>', 'only what shows every one of these words: name, endpoint, id and the like')
+    .action(async ({ search: q }: { search?: string }) => {
+      const answer = await (await session.api()).call('listGateways', { query: { q } });
       session.show(answer, (gateways) =>
         gateways.length === 0
           ? 'There are no gateways yet. Create one: sally gateways create NAME\n'

@@ -1,4 +1,4 @@
-import type { Input, OperationName, Output, Right, RoleType } from '@sallyport/contract';
+import type { Input, Operation, OperationName, Output, Right, RoleType } from '@sallyport/contract';
 import type { Actor, Tx } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { StreamAnswer } from './streams.ts';
@@ -66,11 +66,17 @@ export class JsonText {
   }
 }
 
+/** Returns an answer of `fields=summary`, serialised by its schema. */
+export const summaryText = (operation: Operation, body: unknown): JsonText =>
+  new JsonText(JSON.stringify(operation.summaryResponse?.parse(body)));
+
 /** A successful answer. */
 export interface Answer<N extends OperationName> {
   readonly body: Output<N> | JsonText;
   /** Version of the object, sent as its ETag. */
   readonly version?: number | undefined;
+  /** Entries of the whole list, sent as `X-Total-Count`. */
+  readonly total?: number | undefined;
 }
 
 /**

@@ -16,11 +16,16 @@ function successes(operation: Operation, schemas: Components): JsonObject {
   const named = [
     ...(versioned && status !== 204 ? ['ETag'] : []),
     ...(method === 'GET' ? [] : ['Idempotency-Replayed']),
+    ...(operation.counted ? ['X-Total-Count'] : []),
   ];
   const headers = headersOf(named);
   if (response === undefined)
     return { [status]: { description: withoutBody(operation), ...headers }, ...planOf(operation) };
-  const success = schemas.output(response);
+  const { summaryResponse } = operation;
+  const success =
+    summaryResponse === undefined
+      ? schemas.output(response)
+      : { anyOf: [schemas.output(response), schemas.output(summaryResponse)] };
   const schema = plan !== null && status === 200 ? { oneOf: [success, plan] } : success;
   const description = successTexts[stream ?? 'whole'];
   return { [status]: { description, ...headers, ...json(schema) }, ...planOf(operation) };

@@ -38,6 +38,10 @@ export function openApiDocument(basePath: string, version: string): JsonObject {
           description: '`true` where an earlier request with this Idempotency-Key is answered again, without secrets',
           schema: { type: 'string', const: 'true' },
         },
+        'X-Total-Count': {
+          description: 'Entries of the whole list with the filters applied, when the query asks for some of them',
+          schema: { type: 'integer' },
+        },
         'Retry-After': {
           description: 'Seconds to wait, where they are known',
           schema: { type: 'integer', minimum: 0 },

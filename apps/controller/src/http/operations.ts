@@ -124,6 +124,7 @@ async function serve(
   }
   if ('read' in handler) {
     const answer = await running.guard(once, async () => handler.read(context, input));
+    if (answer.total !== undefined) reply.header('x-total-count', String(answer.total));
     return send(reply, operation.status, answer.version, bodyText(operation, answer));
   }
   deps.spendWrite(context.tenant, bodyBytes(request));

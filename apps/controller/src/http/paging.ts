@@ -13,9 +13,13 @@ export interface Order<C extends string> {
 }
 
 const longestPage = 100;
+const longestSummaryPage = 500;
 
-/** Returns the requested page, with at most 100 entries. */
-export const pageOf = ({ limit, offset }: Page): Page => ({ limit: Math.min(limit, longestPage), offset });
+/** Returns the requested page, with at most 100 entries; 500 of summaries. */
+export const pageOf = ({ limit, offset }: Page, fields?: 'summary'): Page => ({
+  limit: Math.min(limit, fields === 'summary' ? longestSummaryPage : longestPage),
+  offset,
+});
 
 /** Returns a page of a list together with the figures about the whole list. */
 export function envelope<T>(data: T[], total: number, { limit, offset }: Page) {
@@ -28,6 +32,10 @@ export function envelope<T>(data: T[], total: number, { limit, offset }: Page) {
     hasPrevious: offset > 0 && total > 0,
   };
 }
+
+/** Returns a page as JSON text, with entries that are JSON texts already. `empty`: its envelope. */
+export const pageText = (entries: readonly string[], { data: _, ...figures }: ReturnType<typeof envelope>): string =>
+  `{"data":[${entries.join(',')}],${JSON.stringify(figures).slice(1)}`;
 
 /** Reads `field`, `-field`, `field:asc` and `field:desc`; fields are those of `columns`. */
 export function sortOrder<C extends string>(

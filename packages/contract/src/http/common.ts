@@ -134,12 +134,21 @@ export const searchText = z
 /** Returns the words of a search. */
 export const wordsOf = (given: string): string[] => [...new Set(given.split(/\s+/).filter(Boolean))];
 
+/** `fields=summary`: each entry is what a table shows of it, with counts in place of lists of objects. */
+export const summaryFields = z
+  .enum(['summary'])
+  .optional()
+  .describe('summary: only what a table shows, with counts in place of nested objects, and pages of up to 500');
+
 /** Query of paged lists. `sort` is repeated or comma-joined, each `field`, `-field`, `field:asc` or `field:desc`. */
 export const pageQuery = (sortFields: readonly string[]) => {
   const fields = sortFields.join('|').replaceAll('.', '[.]');
   return {
     q: searchText,
-    limit: count(wholeNumber(1).default(10)).describe('Page size; more than 100 is taken as 100'),
+    fields: summaryFields,
+    limit: count(wholeNumber(1).default(10)).describe(
+      'Page size; more than 100 (500 with fields=summary) is taken as that',
+    ),
     offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
     sort: z
       .preprocess(

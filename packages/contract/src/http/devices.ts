@@ -128,6 +128,19 @@ export type Device = z.infer<typeof Device>;
 /** A page of devices. */
 export const DevicePage = paginated(Device).meta({ id: 'DevicePage' });
 
+/** A device as a table shows it. */
+export const DeviceSummary = Device.omit({
+  hardwareId: true,
+  posture: true,
+  publicKey: true,
+  agent: true,
+  paths: true,
+}).meta({ id: 'DeviceSummary' });
+export type DeviceSummary = z.infer<typeof DeviceSummary>;
+
+/** A page of devices as a table shows them. */
+export const DeviceSummaryPage = paginated(DeviceSummary).meta({ id: 'DeviceSummaryPage' });
+
 /** Fields that lists of devices can be sorted by. */
 export const deviceSortFields = [
   'id',

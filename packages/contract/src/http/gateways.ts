@@ -1,6 +1,20 @@
 import { z } from 'zod';
+import { bounded } from '../bounds.ts';
 import { secret } from '../secrets.ts';
-import { description, endpoint, id, mtu, name, ofMtu, portText, timestamp } from './common.ts';
+import {
+  count,
+  description,
+  endpoint,
+  type Filters,
+  id,
+  mtu,
+  name,
+  ofMtu,
+  pageQuery,
+  portText,
+  timestamp,
+  wholeNumber,
+} from './common.ts';
 
 /** What a gateway does at present, as far as the controller knows. */
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
@@ -111,6 +125,45 @@ export const Gateway = z
   })
   .meta({ id: 'Gateway' });
 export type Gateway = z.infer<typeof Gateway>;
+
+/** A gateway as a table shows it. */
+export const GatewaySummary = Gateway.pick({
+  id: true,
+  createdAt: true,
+  updatedAt: true,
+  name: true,
+  description: true,
+  wireguardPort: true,
+  status: true,
+  error: true,
+  lastOnline: true,
+  relayEnabled: true,
+  endpoint: true,
+  intent: true,
+  discoveredEndpoint: true,
+})
+  .extend({ resourceCount: z.int() })
+  .meta({ id: 'GatewaySummary' });
+export type GatewaySummary = z.infer<typeof GatewaySummary>;
+
+/** Fields that lists of gateways can be filtered by. */
+export const gatewayFilters = { id: 'id', name: 'text', status: gatewayStatus.options } as const satisfies Filters;
+
+/** Fields that lists of gateways can be sorted by. */
+export const gatewaySortFields = ['id', 'name', 'createdAt', 'updatedAt', 'status', 'lastOnline'] as const;
+
+const { limit: _limit, offset, ...parts } = pageQuery(gatewaySortFields);
+
+/** Query of the list of gateways, which has no pages unless asked. `filter[...]` parameters are read apart. */
+export const gatewayQuery = bounded(
+  z.looseObject({
+    ...parts,
+    limit: count(wholeNumber(1)).optional().describe('Most gateways in the answer; all unless given'),
+    offset,
+  }),
+  100,
+  'has too many parameters',
+);
 
 /** Fields of a gateway that a write ignores, so that what was read can be written back whole. */
 export const gatewayReadOnly = [

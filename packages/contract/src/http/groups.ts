@@ -54,6 +54,15 @@ export const groupReadOnly = ['id', 'createdAt', 'updatedAt', 'deleteable', 'use
 /** A page of groups. */
 export const GroupPage = paginated(Group).meta({ id: 'GroupPage' });
 
+/** A group as a table shows it. */
+export const GroupSummary = Group.omit({ roles: true, users: true, idpMapping: true })
+  .extend({ roleNames: z.array(z.string()).describe('Highest first'), userCount: z.int() })
+  .meta({ id: 'GroupSummary' });
+export type GroupSummary = z.infer<typeof GroupSummary>;
+
+/** A page of groups as a table shows them. */
+export const GroupSummaryPage = paginated(GroupSummary).meta({ id: 'GroupSummaryPage' });
+
 /** `filter[...]` parameters are read apart. */
 export const groupSortFields = ['id', 'name', 'createdAt', 'updatedAt', 'maxDevices'] as const;
 

@@ -163,6 +163,19 @@ export const resourceReadOnly = [
 /** A page of resources. */
 export const ResourcePage = paginated(Resource).meta({ id: 'ResourcePage' });
 
+/** A resource as a table shows it. */
+export const ResourceSummary = Resource.omit({ addresses: true, gateways: true })
+  .extend({
+    address: z.string().optional().describe('The first of its addresses'),
+    addressCount: z.int(),
+    gatewayCount: z.int(),
+  })
+  .meta({ id: 'ResourceSummary' });
+export type ResourceSummary = z.infer<typeof ResourceSummary>;
+
+/** A page of resources as a table shows them. */
+export const ResourceSummaryPage = paginated(ResourceSummary).meta({ id: 'ResourceSummaryPage' });
+
 /** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
 export const resourceSortFields = ['id', 'name', 'type', 'createdAt', 'updatedAt'] as const;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { bounded, list } from '../bounds.ts';
+import { roleType } from './api-keys.ts';
 import { type Filters, id, pageQuery, paginated, ref, text, timestamp } from './common.ts';
 import { Device } from './devices.ts';
 import { Role } from './roles.ts';
@@ -93,6 +94,25 @@ export const userReadOnly = [
 
 /** A page of users. */
 export const UserPage = paginated(User).meta({ id: 'UserPage' });
+
+/** A user as a table shows it. */
+export const UserSummary = User.omit({
+  image: true,
+  attributes: true,
+  roles: true,
+  groups: true,
+  devices: true,
+})
+  .extend({
+    role: roleType.optional().describe('The highest of the user, also when a group gives it'),
+    groupCount: z.int(),
+    deviceCount: z.int(),
+  })
+  .meta({ id: 'UserSummary' });
+export type UserSummary = z.infer<typeof UserSummary>;
+
+/** A page of users as a table shows them. */
+export const UserSummaryPage = paginated(UserSummary).meta({ id: 'UserSummaryPage' });
 
 /** `filter[...]` parameters are read apart. `roles.id`: set on the user or given by a group. */
 export const userSortFields = [

@@ -50,6 +50,10 @@ export interface Operation {
   readonly status: 200 | 201 | 204;
   /** Shape of the answer; of one line or event where the answer is a stream. */
   readonly response?: z.ZodType;
+  /** Shape of the answer with `fields=summary`. */
+  readonly summaryResponse?: z.ZodType;
+  /** Tells in `X-Total-Count` how many entries there are, when the query asks for some of them. */
+  readonly counted?: true;
   /** Answered piece by piece: JSON lines, or Server-Sent Events. */
   readonly stream?: 'ndjson' | 'sse';
   /** Takes `?dry-run=true`, which answers 200 with DryRun and writes nothing. */

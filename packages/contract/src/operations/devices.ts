@@ -3,6 +3,7 @@ import {
   Device,
   DeviceConfiguration,
   DevicePage,
+  DeviceSummaryPage,
   deviceConfigurationQuery,
   deviceFilters,
   deviceQuery,
@@ -35,6 +36,7 @@ export const deviceOperations = define({
     filters: deviceFilters,
     status: 200,
     response: DevicePage,
+    summaryResponse: DeviceSummaryPage,
   },
   getDevice: {
     method: 'GET',

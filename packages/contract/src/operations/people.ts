@@ -1,6 +1,15 @@
 import { z } from 'zod';
 import { id } from '../http/common.ts';
-import { CreateGroup, Group, GroupPage, groupFilters, groupQuery, groupReadOnly, UpdateGroup } from '../http/groups.ts';
+import {
+  CreateGroup,
+  Group,
+  GroupPage,
+  GroupSummaryPage,
+  groupFilters,
+  groupQuery,
+  groupReadOnly,
+  UpdateGroup,
+} from '../http/groups.ts';
 import { Role, roleUsersQuery, userRolesQuery } from '../http/roles.ts';
 import {
   AddUserGroup,
@@ -9,6 +18,7 @@ import {
   UpdateUserRoles,
   User,
   UserPage,
+  UserSummaryPage,
   userFilters,
   userQuery,
   userReadOnly,
@@ -40,6 +50,7 @@ export const peopleOperations = define({
     filters: userFilters,
     status: 200,
     response: UserPage,
+    summaryResponse: UserSummaryPage,
   },
   getUser: {
     method: 'GET',
@@ -195,6 +206,7 @@ export const peopleOperations = define({
     filters: groupFilters,
     status: 200,
     response: GroupPage,
+    summaryResponse: GroupSummaryPage,
   },
   getGroup: {
     method: 'GET',

@@ -10,6 +10,7 @@ import {
   Protocol,
   Resource,
   ResourcePage,
+  ResourceSummaryPage,
   resourceFilters,
   resourceQuery,
   resourceReadOnly,
@@ -147,6 +148,7 @@ export const resourceOperations = define({
     filters: resourceFilters,
     status: 200,
     response: ResourcePage,
+    summaryResponse: ResourceSummaryPage,
   },
   getResource: {
     method: 'GET',

@@ -123,3 +123,96 @@ test('users, groups and resources are found by the words that their row shows', 
   assert.deepEqual(await found('resources', '::ffff:10.9.8.7'), ['Wiki']);
   assert.deepEqual(await found('resources', 'wiki 10.9.9'), []);
 });
+
+test('a summary has what a table shows, counts in place of nested objects, and up to 500 entries', async (t) => {
+  const { app, all } = await world(t);
+  const make = makers(app);
+  const protocol = await make.protocol('443');
+  const resource = await make.resource('Wiki', [{ address: '10.9.8.7', protocols: [protocol.id] }]);
+  const gateway = await make.gateway('berlin');
+  await make.attach(resource.id, [gateway.id]);
+  const summaries = async (list: string, query = '') => {
+    const answer = await app.request('GET', `/tenants/${list}?limit=1000&fields=summary${query}`);
+    assert.equal(answer.status, 200, answer.text);
+    return answer;
+  };
+  const devices = (await summaries('devices')).json;
+  assert.deepEqual([devices.limit, devices.total], [500, all.length]);
+  for (const [i, whole] of all.entries()) {
+    const { hardwareId, publicKey, posture, agent, ...rest } = whole;
+    assert.deepEqual(devices.data[i], rest);
+  }
+  const { json: users } = await app.request('GET', '/tenants/users?limit=100');
+  const people = (await summaries('users')).json.data;
+  for (const [i, { roles, groups, devices, attributes, ...rest }] of users.data.entries()) {
+    const role = roles.length === 0 ? {} : { role: roles[0].type };
+    assert.deepEqual(people[i], { ...rest, ...role, groupCount: groups.length, deviceCount: devices.length });
+  }
+  const { json: groups } = await app.request('GET', '/tenants/groups?limit=100');
+  const summarised = (await summaries('groups')).json.data;
+  for (const [i, { roles, users, idpMapping, ...rest }] of groups.data.entries()) {
+    const roleNames = roles.map(({ name }: { name: string }) => name);
+    assert.deepEqual(summarised[i], { ...rest, roleNames, userCount: users.length });
+  }
+  const [wiki] = (await summaries('resources')).json.data;
+  const { addresses, gateways, ...rest } = (await app.request('GET', `/tenants/resources/${resource.id}`)).json;
+  assert.deepEqual(wiki, { ...rest, address: '10.9.8.7', addressCount: 1, gatewayCount: 1 });
+  const listed = await summaries('gateways', '&q=BERL');
+  assert.equal(listed.headers['x-total-count'], '1');
+  assert.equal(listed.json[0].resourceCount, 1);
+  assert.equal('token' in listed.json[0], false);
+  await assertRefused(app, ['GET', `${path}?fields=all`], 400, 'invalid_request', ['query/fields']);
+});
+
+test('gateways are searched, filtered, sorted and counted; the list without parameters stays as it was', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  for (const name of ['b', 'a', 'Ä']) await make.gateway(name, { description: `of ${name}` });
+  const listed = async (query: string) => {
+    const { status, json, text, headers } = await app.request('GET', `/tenants/gateways?${query}`);
+    assert.equal(status, 200, text);
+    return [json.map(({ name }: { name: string }) => name).join(''), headers['x-total-count']];
+  };
+  assert.deepEqual(await listed(''), ['baÄ', undefined]);
+  assert.deepEqual(await listed('sort=name'), ['abÄ', '3']);
+  assert.deepEqual(await listed('sort=-status,-name&limit=1&offset=1'), ['b', '3']);
+  assert.deepEqual(await listed(`q=${encodeURIComponent('of ä')}`), ['Ä', '1']);
+  assert.deepEqual(await listed('filter[status]=ONLINE'), ['', '0']);
+  assert.deepEqual(await listed('filter[status][ne]=ONLINE&filter[name][ilike]=A%25'), ['a', '1']);
+  await assertRefused(app, ['GET', '/tenants/gateways?colour=red'], 400, 'invalid_request', ['query/colour']);
+});
+
+test('a list shows every change of a device, its owner and its entry gateway at once', async (t) => {
+  const app = await openTestApp(t);
+  const make = makers(app);
+  const [user, gateway] = [await make.user('jane@example.com'), await make.gateway('berlin')];
+  await app.request('POST', `/tenants/gateways/${gateway.id}/enable-relay`);
+  const { id } = await make.device('laptop', { user: user.id });
+  const seen = new Set<string>();
+  const agree = async () => {
+    const [device] = await listed(app, 'limit=10');
+    assert.deepEqual(device, (await app.request('GET', `${path}/${id}`)).json);
+    assert.ok(!seen.has(JSON.stringify(device)), 'the change does not show');
+    seen.add(JSON.stringify(device));
+  };
+  await agree();
+  for (const body of [
+    { name: 'renamed' },
+    { name: 'renamed', posture: { os: 'linux' } },
+    { name: 'renamed', appVersion: '1.2.3' },
+    { name: 'renamed', entryGateway: gateway.id },
+  ]) {
+    assert.equal((await app.request('PATCH', `${path}/${id}`, { body })).status, 200);
+    await agree();
+  }
+  await app.request('PUT', `/tenants/users/${user.id}`, { body: { firstName: 'Jane' } });
+  await agree();
+  await app.request('PATCH', `/tenants/gateways/${gateway.id}`, { body: { name: 'paris', wireguardPort: '51820' } });
+  await agree();
+  await app.store.db.updateTable('devices').set({ source_ip: '192.0.2.7' }).where('id', '=', id).execute();
+  await agree();
+  await app.store.db.updateTable('devices').set({ last_connection: 1_700_000_000_000 }).where('id', '=', id).execute();
+  await agree();
+  await app.request('PATCH', `${path}/${id}/deactivate`);
+  await agree();
+});

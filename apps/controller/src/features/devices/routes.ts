@@ -1,6 +1,6 @@
 import { scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
-import type { Handlers } from '../../http/handlers.ts';
+import { type Handlers, JsonText } from '../../http/handlers.ts';
 import { changeDevice, createDevice, removeDevice, setActive } from '../../objects/devices/commands.ts';
 import { type ConfigurationDeps, createDeviceConfigurations } from '../../objects/devices/configurations.ts';
 import type { DeviceQueries } from '../../objects/devices/queries.ts';
@@ -33,7 +33,7 @@ function deviceRoutes(deps: DeviceRouteDeps): Handlers<DeviceOperation> {
     createDevice: { write: async (tx, _context, { body }) => answer(tx, await createDevice(tx, body, reservedKeys)) },
     listDevices: {
       read: ({ tenant }, { query }) =>
-        store.read(async (db) => ({ body: await devices.list(scoped(db, tenant), query) })),
+        store.read(async (db) => ({ body: new JsonText(await devices.list(scoped(db, tenant), query)) })),
     },
     getDevice: { read: ({ tenant }, { params }) => devices.get(scoped(store.db, tenant), params.id) },
     updateDevice: {

@@ -8,6 +8,7 @@ import { notFound } from '../../errors.ts';
 import { type Handlers, JsonText, type RequestContext, seesTokens } from '../../http/handlers.ts';
 import type { GatewayLists } from '../../objects/gateways/list.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
+import { selectionOf } from '../../objects/gateways/selection.ts';
 import { attachedResources, findGateway, type GatewayRow } from '../../objects/gateways/store.ts';
 import { readToken } from '../../objects/gateways/token.ts';
 import type { SecretBox } from '../../secrets/box.ts';
@@ -62,9 +63,13 @@ function gatewayRoutes(deps: GatewayRouteDeps): Handlers<GatewayOperation> {
       },
     },
     listGateways: {
-      read: async (context) => ({
-        body: new JsonText(await gatewayLists.text(context.tenant, seesTokens(context))),
-      }),
+      read: async (context, { query }) => {
+        const selection = selectionOf(query);
+        if (selection === null)
+          return { body: new JsonText(await gatewayLists.text(context.tenant, seesTokens(context))) };
+        const { text, total } = await gatewayLists.some(context.tenant, seesTokens(context), selection);
+        return { body: new JsonText(text), total };
+      },
     },
     getGateway: { read: (context, { params }) => gateways.get(context, params.id) },
     updateGateway: {

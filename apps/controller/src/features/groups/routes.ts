@@ -1,7 +1,8 @@
+import { operations } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
 import type { Store } from '../../db/store.ts';
-import type { Handlers } from '../../http/handlers.ts';
-import { getGroup, listGroups } from '../../objects/groups/queries.ts';
+import { type Handlers, summaryText } from '../../http/handlers.ts';
+import { getGroup, listGroups, summariseGroups } from '../../objects/groups/queries.ts';
 import { changeGroup, createGroup, removeGroup } from './commands.ts';
 
 type GroupOperation = 'createGroup' | 'listGroups' | 'getGroup' | 'updateGroup' | 'deleteGroup';
@@ -14,7 +15,11 @@ function groupRoutes({ store }: { readonly store: Store }): Handlers<GroupOperat
     createGroup: { write: async (tx, _context, { body }) => getGroup(tx.scoped, await createGroup(tx, body)) },
     listGroups: {
       read: ({ tenant }, { query }) =>
-        store.read(async (db) => ({ body: await listGroups(scoped(db, tenant), query) })),
+        store.read(async (db) => {
+          const own = scoped(db, tenant);
+          if (query.fields !== 'summary') return { body: await listGroups(own, query) };
+          return { body: summaryText(operations.listGroups, await summariseGroups(own, query)) };
+        }),
     },
     getGroup: { read: ({ tenant }, { params }) => store.read((db) => getGroup(scoped(db, tenant), params.id)) },
     updateGroup: {

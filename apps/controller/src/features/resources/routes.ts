@@ -1,6 +1,7 @@
+import { operations } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
-import type { Handlers } from '../../http/handlers.ts';
+import { type Handlers, summaryText } from '../../http/handlers.ts';
 import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import type { ResourceQueries } from '../../objects/resources/queries.ts';
 import { addressRoutes } from './address-routes.ts';
@@ -33,7 +34,11 @@ function resourceRoutes({ store, gateways, resources }: ResourceRouteDeps): Hand
     createResource: { write: async (tx, _context, { body }) => answer(tx, await createResource(tx, body)) },
     listResources: {
       read: ({ tenant }, { query }) =>
-        store.read(async (db) => ({ body: await resources.list(scoped(db, tenant), query) })),
+        store.read(async (db) => {
+          const own = scoped(db, tenant);
+          if (query.fields !== 'summary') return { body: await resources.list(own, query) };
+          return { body: summaryText(operations.listResources, await resources.summaries(own, query)) };
+        }),
     },
     getResource: {
       read: ({ tenant }, { params }) => store.read((db) => resources.get(scoped(db, tenant), params.id)),

@@ -1,6 +1,7 @@
+import { operations } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
-import type { Handlers } from '../../http/handlers.ts';
+import { type Handlers, summaryText } from '../../http/handlers.ts';
 import type { PeopleQueries } from '../../objects/people/queries.ts';
 import { type GivenUser, inviteUsers } from '../../objects/users/invite.ts';
 import { userRoles } from '../../objects/users/queries.ts';
@@ -45,7 +46,11 @@ function ownRoutes({ store, people }: UserRouteDeps): Handlers<UserOperation> {
     createUsers: { write: (tx, _context, { body }) => invite(tx, people, body) },
     listUsers: {
       read: ({ tenant }, { query }) =>
-        store.read(async (db) => ({ body: await people.list(scoped(db, tenant), query) })),
+        store.read(async (db) => {
+          const own = scoped(db, tenant);
+          if (query.fields !== 'summary') return { body: await people.list(own, query) };
+          return { body: summaryText(operations.listUsers, await people.summaries(own, query)) };
+        }),
     },
     getUser: { read: ({ tenant }, { params }) => store.read((db) => people.get(scoped(db, tenant), params.id)) },
     updateUser: {

@@ -2,7 +2,7 @@ import type { Device, Input } from '@sallyport/contract';
 import type { Channel } from '../../channel/types.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
-import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
+import { envelope, pageOf, pageText, sortOrder } from '../../http/paging.ts';
 import { searchWords } from '../../http/search.ts';
 import type { Whereabouts } from '../../runtime/whereabouts.ts';
 import { gatewayNames } from '../gateways/facts.ts';
@@ -10,8 +10,9 @@ import { deviceUsers } from '../users/queries.ts';
 import { deviceFilters } from './filters.ts';
 import { pageOfDevices, type ShownRow, sortColumns } from './page.ts';
 import { devicePaths, gatewaysOnPaths } from './paths.ts';
-import { type DeviceRow, findDevice, findDevices, ownedDevices, pageOfOwned } from './store.ts';
-import { deviceView, lastSeen, statusOf } from './views.ts';
+import { connectionsOf, type DeviceRow, findDevice, findDevices, ownedDevices, pageOfOwned } from './store.ts';
+import { DeviceTexts } from './texts.ts';
+import { type DeviceFacts, deviceView, lastSeen, statusOf } from './views.ts';
 
 /** What the queries of devices need. */
 export interface DeviceQueryDeps {
@@ -22,8 +23,9 @@ export interface DeviceQueryDeps {
 
 /** Makes the queries that answer with devices and their owners. */
 export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDeps) {
-  /** In order, with one query for the owners of all, and one for their entry gateways. */
-  const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> => {
+  const texts = new DeviceTexts();
+  /** What devices show beside their rows, in order, with one query for all owners and one for all entry gateways. */
+  const factsOf = async (db: Scoped, rows: readonly DeviceRow[]): Promise<DeviceFacts[]> => {
     const owners = await deviceUsers(
       db,
       rows.flatMap(({ user_id }) => user_id ?? []),
@@ -32,17 +34,18 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       db,
       rows.flatMap(({ entry_gateway_id }) => entry_gateway_id ?? []),
     );
-    return rows.map((row) =>
-      deviceView(row, {
-        presence: channel.presence(row.id),
-        entryGateway: entries.get(row.entry_gateway_id ?? ''),
-        handshake: channel.deviceLastHandshake(row.id),
-        location: whereabouts.of(row.id, row.source_ip),
-        owner: owners.get(row.user_id ?? ''),
-        now: now(),
-      }),
-    );
+    const moment = now();
+    return rows.map((row) => ({
+      presence: channel.presence(row.id),
+      entryGateway: entries.get(row.entry_gateway_id ?? ''),
+      handshake: channel.deviceLastHandshake(row.id),
+      location: whereabouts.of(row.id, row.source_ip),
+      owner: owners.get(row.user_id ?? ''),
+      now: moment,
+    }));
   };
+  const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> =>
+    (await factsOf(db, rows)).map((facts, i) => deviceView(rows[i] as DeviceRow, facts));
   const shown = (row: ShownRow) => {
     const facts = { presence: channel.presence(row.id), handshake: channel.deviceLastHandshake(row.id), now: now() };
     return { status: statusOf(row, facts), lastSeen: lastSeen(row, facts) };
@@ -58,12 +61,24 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       const paths = devicePaths(reports, await gatewayNames(db, gatewaysOnPaths(reports)));
       return { body: { ...body, paths }, version: row.version };
     },
-    /** A page of the devices that fit the filters. */
-    list: async (db: Scoped, { limit, offset, sort, q, ...rest }: Input<'listDevices'>['query']) => {
-      const page = pageOf({ limit, offset });
+    /** JSON text of a page of the devices that fit the filters. */
+    list: async (db: Scoped, { limit, offset, sort, q, fields, ...rest }: Input<'listDevices'>['query']) => {
+      const page = pageOf({ limit, offset }, fields);
       const list = { words: searchWords(q), filters: deviceFilters(rest), sort: sortOrder(sort, sortColumns), page };
       const { rows, total } = await pageOfDevices(db, list, shown);
-      return envelope(await views(db, rows), total, page);
+      const facts = await factsOf(db, rows);
+      const parts = facts.map((own, i) => texts.of(rows[i] as DeviceRow, own, fields === 'summary'));
+      return pageText(parts, envelope([], total, page));
+    },
+    /** How many devices each of the users has, and when one of them was last connected, epoch milliseconds. */
+    ofUsers: async (db: Scoped, users: readonly string[]) => {
+      const byOwner = Map.groupBy(await connectionsOf(db, users), ({ user_id }) => user_id ?? '');
+      return new Map(
+        [...byOwner].map(([user, rows]) => [
+          user,
+          { count: rows.length, lastSeen: Math.max(...rows.map((row) => shown(row).lastSeen)) },
+        ]),
+      );
     },
     /** A page of the devices of a user, in order of creation. */
     listOwn: async (db: Scoped, owner: string, query: Input<'listMyDevices'>['query']) => {

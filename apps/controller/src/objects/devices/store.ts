@@ -21,6 +21,16 @@ export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceR
 export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
   db.selectFrom('devices').selectAll().where('user_id', '=', user).orderBy('created_at').orderBy('id').execute();
 
+/** Returns what tells the last connection of users' devices. */
+export const connectionsOf = (db: Scoped, users: readonly string[]) =>
+  selectIn(users, (part) =>
+    db
+      .selectFrom('devices')
+      .select(['id', 'user_id', 'active', 'last_connection'])
+      .where('user_id', 'in', part)
+      .execute(),
+  );
+
 /** Returns the ids of devices whose entry gateway this is. */
 export async function devicesThrough(db: Scoped, gateway: string): Promise<string[]> {
   const rows = await db.selectFrom('devices').select('id').where('entry_gateway_id', '=', gateway).execute();

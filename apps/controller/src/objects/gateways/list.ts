@@ -1,6 +1,7 @@
 import { type LogPart, logSpan, readLog } from '../../db/change-log.ts';
 import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { HeardLog, LoggedRevision, Store } from '../../db/store.ts';
+import { type Selection, selected } from './selection.ts';
 import { attachedResources, findGateways, type GatewayRow, listGateways } from './store.ts';
 import { GatewayText, type PresenceSource } from './views.ts';
 
@@ -23,6 +24,14 @@ export class GatewayLists {
     await list.refresh(this.#store, tenant);
     await list.prepare(this.#presence, withTokens);
     return list.text(this.#presence, withTokens);
+  }
+
+  /** Returns the texts of some gateways, and how many fit. */
+  async some(tenant: string, withTokens: boolean, selection: Selection): Promise<{ text: Buffer; total: number }> {
+    const list = this.#lists.get(tenant) ?? new TenantList(this.#openToken);
+    this.#keep(tenant, list);
+    await list.refresh(this.#store, tenant);
+    return list.some(this.#presence, withTokens, selection);
   }
 
   /** Notes times that were written to rows without a commit that listeners see. */
@@ -99,6 +108,18 @@ class TenantList {
     const buffer = Buffer.from(`[${texts.join(',')}]`);
     this.#joined.push({ withTokens, buffer });
     return buffer;
+  }
+
+  async some(presence: PresenceSource, withTokens: boolean, selection: Selection) {
+    for (const [id, text] of this.#texts) if (text.observe(presence.presence(id))) this.#joined = [];
+    const { page, total } = selected([...this.#texts.values()], selection);
+    const texts: string[] = [];
+    for (const [at, text] of page.entries()) {
+      text.observe(presence.presence(text.row.id));
+      texts.push(selection.summary ? text.summary() : text.text(withTokens));
+      if (at % textsPerSlice === textsPerSlice - 1) await new Promise((resolve) => setImmediate(resolve));
+    }
+    return { text: Buffer.from(`[${texts.join(',')}]`), total };
   }
 
   async #read(store: Store, tenant: string): Promise<void> {

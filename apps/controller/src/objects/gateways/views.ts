@@ -1,4 +1,4 @@
-import { Gateway } from '@sallyport/contract';
+import { Gateway, GatewaySummary } from '@sallyport/contract';
 import type { Channel, DesiredState, Presence } from '../../channel/types.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
@@ -93,6 +93,7 @@ export class GatewayText {
   #presence: Presence | null = null;
   #clear: string | null = null;
   #masked: string | null = null;
+  #summary: string | null = null;
 
   constructor(row: GatewayRow, resources: readonly AttachedResource[], openToken: (row: GatewayRow) => string) {
     this.row = row;
@@ -107,6 +108,7 @@ export class GatewayText {
     if (before !== null && shownAlike(this.row, before, presence)) return false;
     this.#clear = null;
     this.#masked = null;
+    this.#summary = null;
     return true;
   }
 
@@ -127,9 +129,27 @@ export class GatewayText {
     return this.#masked;
   }
 
+  /** Returns the text as a table shows the gateway. Call `observe` first. */
+  summary(): string {
+    this.#summary ??= JSON.stringify(
+      GatewaySummary.parse({ ...this.#view(maskedToken(this.row.id)), resourceCount: this.resources.length }),
+    );
+    return this.#summary;
+  }
+
+  /** What lists are filtered and sorted by. Call `observe` first. */
+  get shown() {
+    if (this.#presence === null) throw new Error('observe comes before shown');
+    return { status: shownStatus(this.row, this.#presence), lastOnline: lastOnline(this.row, this.#presence) ?? 0 };
+  }
+
+  #view(token: string): Gateway {
+    if (this.#presence === null) throw new Error('observe comes before the texts');
+    return gatewayView(this.row, token, this.resources, this.#presence);
+  }
+
   #render(token: string): string {
-    if (this.#presence === null) throw new Error('observe comes before text');
-    return JSON.stringify(Gateway.parse(gatewayView(this.row, token, this.resources, this.#presence)));
+    return JSON.stringify(Gateway.parse(this.#view(token)));
   }
 }
 

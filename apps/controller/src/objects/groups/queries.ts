@@ -5,7 +5,7 @@ import { envelope, pageOf, sortOrder } from '../../http/paging.ts';
 import { searchWords } from '../../http/search.ts';
 import { rolesById, rolesOfGroups } from '../roles/queries.ts';
 import { groupFilters } from './filters.ts';
-import { findGroup, findGroups, type GroupRow, membersOf, pageOfGroups } from './store.ts';
+import { findGroup, findGroups, type GroupRow, memberCounts, membersOf, pageOfGroups } from './store.ts';
 import { groupView, memberView, type NestedGroup, nestedGroupView } from './views.ts';
 
 export { defaultMaxDevices, findDefaultGroup, findGroup, findGroups, type GroupRow } from './store.ts';
@@ -28,11 +28,32 @@ export async function getGroup(db: Scoped, id: string): Promise<{ body: Group; v
 }
 
 /** A page of the groups that fit the filters. */
-export async function listGroups(db: Scoped, { limit, offset, sort, q, ...rest }: Input<'listGroups'>['query']) {
-  const page = pageOf({ limit, offset });
-  const order = sortOrder(sort, sortColumns);
-  const { rows, total } = await pageOfGroups(db, searchWords(q), groupFilters(rest), order, page);
+export async function listGroups(db: Scoped, query: GroupListQuery) {
+  const { rows, total, page } = await pageFor(db, query);
   return envelope(await views(db, rows), total, page);
+}
+
+/** The same page as a table shows it. */
+export async function summariseGroups(db: Scoped, query: GroupListQuery) {
+  const { rows, total, page } = await pageFor(db, query);
+  const ids = rows.map(({ id }) => id);
+  const given = await rolesOfGroups(db, ids);
+  const roles = [...(await rolesById(db)).values()];
+  const members = await memberCounts(db, ids);
+  const summaries = rows.map((row) => ({
+    ...groupView(row, [], []),
+    roleNames: roles.filter(({ id }) => given.get(row.id)?.includes(id)).map(({ name }) => name),
+    userCount: members.get(row.id) ?? 0,
+  }));
+  return envelope(summaries, total, page);
+}
+
+type GroupListQuery = Input<'listGroups'>['query'];
+
+async function pageFor(db: Scoped, { limit, offset, sort, q, fields, ...rest }: GroupListQuery) {
+  const page = pageOf({ limit, offset }, fields);
+  const order = sortOrder(sort, sortColumns);
+  return { page, ...(await pageOfGroups(db, searchWords(q), groupFilters(rest), order, page)) };
 }
 
 /** Returns groups in the form that policies show, by id. Unknown ids are left out. */

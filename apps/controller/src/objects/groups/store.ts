@@ -71,6 +71,19 @@ export const membersOf = (db: Scoped, groups: readonly string[]) =>
       .execute(),
   );
 
+/** Returns how many members groups have, by group. A group without members is left out. */
+export async function memberCounts(db: Scoped, groups: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const rows = await selectIn(groups, (part) =>
+    db
+      .selectFrom('group_members')
+      .select((eb) => ['group_members.group_id', eb.fn.countAll<number>().as('members')])
+      .where('group_members.group_id', 'in', part)
+      .groupBy('group_members.group_id')
+      .execute(),
+  );
+  return new Map(rows.map(({ group_id, members }) => [group_id, Number(members)]));
+}
+
 /** Inserts a group. */
 export async function insertGroup(tx: Tx, row: WithoutTenant<'groups'>): Promise<void> {
   await tx.scoped.insertInto('groups', row).execute();

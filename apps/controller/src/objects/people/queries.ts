@@ -14,17 +14,21 @@ import {
   owners,
   pageOfUsers,
   requireUser,
+  rolesOf,
   sortColumns,
   type UserRow,
+  userSummary,
   usersWithRole,
   userView,
   withParts,
 } from '../users/queries.ts';
 
+type UserListQuery = Input<'listUsers'>['query'];
+
 /** What the queries for people need. */
 export interface PeopleQueryDeps {
   readonly now: () => number;
-  readonly devices: Pick<DeviceQueries, 'nested'>;
+  readonly devices: Pick<DeviceQueries, 'nested' | 'ofUsers'>;
 }
 
 /**
@@ -48,6 +52,11 @@ export function createPeopleQueries({ now, devices }: PeopleQueryDeps) {
     };
     return users.map((user) => userView(user, named, now()));
   };
+  const pageFor = async (db: Scoped, { limit, offset, sort, q, fields, ...rest }: UserListQuery) => {
+    const page = pageOf({ limit, offset }, fields);
+    const order = sortOrder(sort, sortColumns);
+    return { page, ...(await pageOfUsers(db, searchWords(q), userFilters(rest), order, page, now())) };
+  };
   return {
     /** One user and its version. */
     get: async (db: Scoped, id: string): Promise<{ body: User; version: number }> => {
@@ -65,11 +74,24 @@ export function createPeopleQueries({ now, devices }: PeopleQueryDeps) {
       );
     },
     /** A page of the users who fit the filters. */
-    list: async (db: Scoped, { limit, offset, sort, q, ...rest }: Input<'listUsers'>['query']) => {
-      const page = pageOf({ limit, offset });
-      const order = sortOrder(sort, sortColumns);
-      const { rows, total } = await pageOfUsers(db, searchWords(q), userFilters(rest), order, page, now());
+    list: async (db: Scoped, query: UserListQuery) => {
+      const { rows, total, page } = await pageFor(db, query);
       return envelope(await views(db, rows), total, page);
+    },
+    /** The same page as a table shows it. */
+    summaries: async (db: Scoped, query: UserListQuery) => {
+      const { rows, total, page } = await pageFor(db, query);
+      const users = await withParts(db, rows);
+      const roles = await rolesById(db);
+      const groupRoles = await rolesOfGroups(db, groupsOf(users));
+      const owned = await devices.ofUsers(
+        db,
+        rows.map(({ id }) => id),
+      );
+      const summaries = users.map((user) =>
+        userSummary(user, rolesOf(user, { roles, groupRoles }), owned.get(user.row.id), now()),
+      );
+      return envelope(summaries, total, page);
     },
     /** Users who have a role of their own; with `groups`, those too who have it through a group. */
     withRole: async (db: Scoped, id: string, groups: boolean): Promise<User[]> => {

@@ -13,15 +13,24 @@ import {
   findAddress,
   findResource,
   findResources,
+  type ResourceParts,
   type ResourceRow,
   withParts,
 } from './store.ts';
-import { addressView, type NestedResource, nestedResourceView, resourceView, statusOf } from './views.ts';
+import {
+  addressView,
+  type NestedResource,
+  nestedResourceView,
+  resourceSummary,
+  resourceView,
+  statusOf,
+} from './views.ts';
 
 /** Query of a list: the page, the order, and filters under names of their own. */
 type ListQuery = Page & {
   readonly sort: readonly string[];
   readonly q?: string | undefined;
+  readonly fields?: 'summary' | undefined;
   readonly [parameter: string]: unknown;
 };
 
@@ -35,17 +44,20 @@ const sortColumns = {
 
 /** Makes the queries that answer with resources, their protocols and gateways. */
 export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) {
+  const attachedTo = (db: Scoped, resources: readonly ResourceParts[]) =>
+    gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
+
   const views = async (db: Scoped, rows: readonly ResourceRow[]): Promise<Resource[]> => {
     const resources = await withParts(db, rows);
     const protocols = await protocolsById(db, usedProtocols(resources.flatMap(({ addresses }) => addresses)));
-    const attached = await gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
+    const attached = await attachedTo(db, resources);
     return resources.map((resource) => resourceView(resource, protocols, attached));
   };
 
   /** Rows whose status fits. A resource that no gateway carries has the status ''. */
   const withStatus = async (db: Scoped, rows: readonly ResourceRow[], filters: readonly ResourceFilter[]) => {
     const resources = await withParts(db, rows);
-    const attached = await gateways.nested(db, [...new Set(resources.flatMap((resource) => resource.gateways))]);
+    const attached = await attachedTo(db, resources);
     return resources
       .filter((resource) => filters.every((filter) => fits(statusOf(resource, attached) ?? '', filter)))
       .map(({ row }) => row);
@@ -58,29 +70,45 @@ export function createResourceQueries(gateways: Pick<GatewayQueries, 'nested'>) 
     return { body, version: row.version };
   };
 
+  const pageFor = async (db: Scoped, { limit, offset, sort, q, fields, ...rest }: ListQuery) => {
+    const page = pageOf({ limit, offset }, fields);
+    const filters = resourceFilters(rest);
+    const found = matching(db, searchWords(q), filters);
+    const ordered = sortOrder(sort, sortColumns)
+      .reduce(
+        (query, { column, direction }) => query.orderBy(`resources.${column}`, direction),
+        found.selectAll('resources'),
+      )
+      .orderBy('resources.created_at')
+      .orderBy('resources.id');
+    const onStatus = filters.filter(({ field }) => field === 'status');
+    if (onStatus.length > 0) {
+      const rows = await withStatus(db, await ordered.execute(), onStatus);
+      return { page, rows: rows.slice(page.offset, page.offset + page.limit), total: rows.length };
+    }
+    const rows = await ordered.limit(page.limit).offset(page.offset).execute();
+    const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+    return { page, rows, total };
+  };
+
   return {
     /** One resource and its version. */
     get,
     /** A page of the resources that fit the filters. */
-    list: async (db: Scoped, { limit, offset, sort, q, ...rest }: ListQuery) => {
-      const page = pageOf({ limit, offset });
-      const filters = resourceFilters(rest);
-      const found = matching(db, searchWords(q), filters);
-      const ordered = sortOrder(sort, sortColumns)
-        .reduce(
-          (query, { column, direction }) => query.orderBy(`resources.${column}`, direction),
-          found.selectAll('resources'),
-        )
-        .orderBy('resources.created_at')
-        .orderBy('resources.id');
-      const onStatus = filters.filter(({ field }) => field === 'status');
-      if (onStatus.length > 0) {
-        const rows = await withStatus(db, await ordered.execute(), onStatus);
-        return envelope(await views(db, rows.slice(page.offset, page.offset + page.limit)), rows.length, page);
-      }
-      const rows = await ordered.limit(page.limit).offset(page.offset).execute();
-      const { total } = await found.select((eb) => eb.fn.countAll<number>().as('total')).executeTakeFirstOrThrow();
+    list: async (db: Scoped, query: ListQuery) => {
+      const { rows, total, page } = await pageFor(db, query);
       return envelope(await views(db, rows), total, page);
+    },
+    /** The same page as a table shows it. */
+    summaries: async (db: Scoped, query: ListQuery) => {
+      const { rows, total, page } = await pageFor(db, query);
+      const resources = await withParts(db, rows);
+      const attached = await attachedTo(db, resources);
+      return envelope(
+        resources.map((resource) => resourceSummary(resource, attached)),
+        total,
+        page,
+      );
     },
     addresses: async (db: Scoped): Promise<Address[]> => addressViews(db, await allAddresses(db)),
     address: async (db: Scoped, id: string): Promise<Address> => {

@@ -6,6 +6,7 @@ import {
   type Policy,
   type Protocol,
   type Resource,
+  type ResourceSummary,
 } from '@sallyport/contract';
 import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
 
@@ -28,6 +29,22 @@ export function resourceView(resource: ResourceParts, protocols: Protocols, know
     ...(reason === null ? {} : { unreachableReason: reason }),
     addresses: addresses.map((address) => addressView(address, row.type, protocols)),
     gateways: gateways.flatMap((id) => known.get(id) ?? []),
+  };
+}
+
+/** Returns a resource as a table shows it. */
+export function resourceSummary(resource: ResourceParts, known: Gateways): ResourceSummary {
+  const { row, addresses, gateways } = resource;
+  const status = statusOf(resource, known);
+  const reason = unreachableReason(row.type, addresses, gateways);
+  const [first] = addresses;
+  return {
+    ...nestedResourceView(row),
+    ...(status === undefined ? {} : { status }),
+    ...(reason === null ? {} : { unreachableReason: reason }),
+    ...(first === undefined ? {} : { address: first.address }),
+    addressCount: addresses.length,
+    gatewayCount: gateways.length,
   };
 }
 

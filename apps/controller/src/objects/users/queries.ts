@@ -23,7 +23,7 @@ export {
   usersWithRole,
   withParts,
 } from './store.ts';
-export { type DeviceUser, type NestedUser, userView } from './views.ts';
+export { type DeviceUser, type NestedUser, rolesOf, userSummary, userView } from './views.ts';
 
 /** Roles of a user, highest first; `own`: those set on the user, `inherited`: those that groups give. */
 export async function userRoles(

@@ -1,4 +1,4 @@
-import type { Device, Policy, Role, User } from '@sallyport/contract';
+import type { Device, Policy, Role, User, UserSummary } from '@sallyport/contract';
 import { decodeJson } from '../../db/json.ts';
 import { type GroupRow, userGroupView } from '../groups/queries.ts';
 import { statusOf } from './status.ts';
@@ -36,6 +36,25 @@ export function userView(user: UserParts, named: Named, now: number): User {
     roles: rolesOf(user, named),
     groups: user.groups.flatMap((id) => named.groups.get(id) ?? []).map(userGroupView),
     devices: [...devices],
+  };
+}
+
+/** Returns a user as a table shows it. `roles`: highest first. */
+export function userSummary(
+  { row, groups }: UserParts,
+  [role]: readonly Role[],
+  owned: { readonly count: number; readonly lastSeen: number } | undefined,
+  now: number,
+): UserSummary {
+  const lastConnection = Math.max(row.last_connection ?? 0, owned?.lastSeen ?? 0);
+  return {
+    ...common(row, now),
+    ...(lastConnection === 0 ? {} : { lastConnection: iso(lastConnection) }),
+    maxDevices: row.max_devices,
+    ...(row.department === null ? {} : { department: row.department }),
+    ...(role === undefined ? {} : { role: role.type }),
+    groupCount: groups.length,
+    deviceCount: owned?.count ?? 0,
   };
 }
 
