@@ -12,8 +12,8 @@ import type { Place } from '../arguments.ts';
 import { DataPlane } from '../plane/data-plane.ts';
 
 /**
- * Undoes everything that agents did on this host; keys and the last state stay, so that `run` can go on without a token.
- * Returns what to tell the operator. Throws UsageError while an agent runs.
+ * Undoes everything that agents did on this host. Keys and the last state stay, so that `run` needs no token. Returns
+ * the text for the operator. Throws UsageError while an agent runs.
  */
 export async function downGateway({ stateDir, interface: name }: Place): Promise<string> {
   const directory = StateDirectory.at(stateDir);

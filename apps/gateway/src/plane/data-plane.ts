@@ -245,7 +245,7 @@ export class DataPlane {
     try {
       drift = await this.#firewall.change(plan.firewall, items, now);
     } catch (error) {
-      // Whoever lost access loses it even so.
+      // Revoked access ends even then.
       await this.#device.apply({ peers: plan.wireguard.peers.filter(isRemoval) });
       throw error;
     }
@@ -273,7 +273,7 @@ export class DataPlane {
 
   async #loadDevice(items: Items): Promise<{ device: DeviceStatus | null; drift: string[] }> {
     await this.#device.ensure();
-    // Then the peer of the probes is seen, and goes with the others.
+    // The peer of the probes is then visible, and is removed with the others.
     if (!isOpen(gatewayOf(items))) this.#probeKey = null;
     const before = (await this.#read()) ?? emptyDevice;
     this.#device.learn(before);
@@ -284,10 +284,10 @@ export class DataPlane {
     return { device: await this.#read(), drift: deviceDrift(change, before, peerDrift) };
   }
 
-  /** Undefined: nothing was touched, so nothing was looked at. */
+  /** Undefined when nothing was touched, so nothing was checked. */
   async #changeDevice(change: DeviceChange): Promise<DeviceStatus | null | undefined> {
     if (isEmptyChange(change)) return undefined;
-    // The firewall has cut them already; where they were last is what brings them back at once if they return.
+    // The firewall has already cut these peers. Their last endpoints restore them quickly when they return.
     if (change.peers.some(isRemoval)) this.#device.learn(await this.#read());
     await this.#device.apply(change);
     return this.#read();
@@ -302,7 +302,7 @@ export class DataPlane {
     return { wireguard, publicKey: this.#device.publicKey, firewall, hostDifferences, now };
   }
 
-  /** The device without the peer of the probes. Null: it does not answer. */
+  /** Returns the device without the peer of the probes; null when it does not answer. */
   async #read(): Promise<DeviceStatus | null> {
     const device = await this.#device.read();
     if (device === null || this.#probeKey === null || !device.peers.has(this.#probeKey)) return device;
@@ -311,7 +311,7 @@ export class DataPlane {
     return { ...device, peers };
   }
 
-  /** Throws what is in the way of the tunnel's packets. What cannot be measured is guessed from the look of foreign chains. */
+  /** Throws the obstacle of the tunnel's packets. Without a measurement it judges foreign chains by their form. */
   async #checkPath(): Promise<void> {
     const verdict = this.#options.path();
     if (typeof verdict === 'object') throw new AgentError(verdict.code, verdict.message);
@@ -323,14 +323,14 @@ function isRemoval(step: PeerChange): boolean {
   return step.kind === 'remove';
 }
 
-/** A peer that is new to the device and known to us is spoken to first. */
+/** Sends first to a peer that is new to the device and whose endpoint is known. */
 function returning(step: PeerChange, before: DeviceStatus): PeerChange {
   if (step.kind === 'remove' || before.peers.has(step.peer.publicKey)) return step;
   if (step.peer.persistentKeepalive !== undefined) return step;
   return { kind: 'set', peer: returningPeer(step.peer) };
 }
 
-/** Turning off the keepalive of a peer that has returned is our own doing. */
+/** Turning off the keepalive of a returned peer is a change of our own. */
 function peerDrift(before: PeerStatus, wanted: PeerConfig): string | null {
   return before.allowedIps.length === wanted.allowedIps.length ? null : 'had other addresses';
 }

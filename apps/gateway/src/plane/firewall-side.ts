@@ -85,7 +85,10 @@ export class FirewallSide {
     return { found: await firewall.readBack(now()), drift: found.differences };
   }
 
-  /** Returns a sentence if others had changed the table: the kernel refused the change, and all of it was brought back. */
+  /**
+   * Returns a sentence if other programs had changed the table: the kernel refused the change, and the whole table was
+   * restored.
+   */
   async change(delta: FirewallDelta, items: Items, now: number): Promise<readonly string[]> {
     if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     this.#items = null;
@@ -94,13 +97,13 @@ export class FirewallSide {
     return result === 'reloaded' ? ['the table was not as it was left'] : [];
   }
 
-  /** Verifies what the last change touched. */
+  /** Verifies the elements that the last change touched. */
   async readBackTouched(now: number): Promise<FoundFirewall> {
     if (this.#firewall === null) throw new AgentError('internal', 'the firewall was never loaded');
     return this.#firewall.readBackTouched(now);
   }
 
-  /** A table that admits nothing. */
+  /** Loads a table that admits nothing. */
   async close(overlay: Overlay, now: number): Promise<void> {
     this.#items = null;
     await this.#open(overlay).load(this.#stateOf(new Map(), 0), now);
@@ -110,12 +113,12 @@ export class FirewallSide {
     return this.#firewall === null ? null : this.#firewall.counters();
   }
 
-  /** The overlay that the table was made for; null: there is no table. */
+  /** Returns the overlay of the table; null without a table. */
   get overlay(): Overlay | null {
     return this.#items === null ? null : this.#overlay;
   }
 
-  /** False: not now. */
+  /** False when not possible now. */
   async admitProbes(targets: readonly PathProbe[]): Promise<boolean> {
     const wanted = targets.map(
       ({ target, port, protocol }): ProbeTarget => ({ address: target, port, ...(protocol && { protocol }) }),
@@ -135,7 +138,7 @@ export class FirewallSide {
     return this.#firewall === null ? null : this.#firewall.traceProbes(send, timeoutMs);
   }
 
-  /** Throws when somebody else's chain drops what ours admits. */
+  /** Throws when a foreign chain drops packets that our table accepts. */
   async checkForeignChains(): Promise<void> {
     const [drop] = await findForeignDrops(this.#interface);
     if (drop === undefined) return;
@@ -146,7 +149,7 @@ export class FirewallSide {
     );
   }
 
-  /** Removes the table. True when there was one. */
+  /** Removes the table. Returns true when it existed. */
   async remove(): Promise<boolean> {
     await this.stop();
     this.#items = null;
@@ -184,14 +187,14 @@ export class FirewallSide {
   }
 }
 
-/** For removing a table whose overlay does not matter. */
+/** Overlay for the removal of a table, which does not depend on it. */
 const anyOverlay: Overlay = { v4: '100.64.0.0/10', v6: 'fd00::/8' };
 
 function sameOverlay(a: Overlay | null, b: Overlay): boolean {
   return a?.v4 === b.v4 && a.v6 === b.v6;
 }
 
-/** Items are never changed in place, so those that are the same object are the same. */
+/** Items are immutable, so the same object is the same item. */
 function differences(before: Items, after: Items): ItemChange[] {
   const changes: ItemChange[] = [];
   for (const [key, item] of before) {
