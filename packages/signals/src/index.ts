@@ -1,9 +1,9 @@
 export { within } from './within.ts';
 
-/** What asked a program to end. `EPIPE`: its standard output cannot be written any more. */
+/** Cause of a request to stop a program. `EPIPE`: its standard output is closed. */
 export type StopReason = 'SIGINT' | 'SIGTERM' | 'SIGHUP' | 'EPIPE';
 
-/** What is needed of `process`. Only a `main.ts` has it to give. */
+/** Part of `process` that this module uses. Only a `main.ts` passes it in. */
 export interface Program {
   on(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', listener: () => void): unknown;
   exit(code: number): unknown;
@@ -18,9 +18,9 @@ interface Output {
 
 /** How a program reacts to signals while it ends. */
 export interface StopOptions {
-  /** Called when the program is ended before it has cleaned up: what is left, and how to remove it. */
+  /** Called when the program ends before its clean-up. Returns a text that says what is left and how to remove it. */
   readonly left: () => string;
-  /** When standard output cannot be written any more: ask to stop, or continue without output. */
+  /** Reaction to a closed standard output: stop, or continue without output. */
   readonly closedOutput: 'stop' | 'continue';
   /** Writes to standard error before the program ends. */
   readonly write: (text: string) => void;
@@ -29,8 +29,7 @@ export interface StopOptions {
 /**
  * Resolves at the first request to stop. Further signals change nothing: under npm one Ctrl-C arrives twice, from the
  * terminal and from npm. Signals within 50 ms therefore count as one. The third SIGINT or SIGTERM within a second ends the
- * program at once, with `left` as its last words. SIGHUP never does: a terminal that closes sends several, and nothing can
- * be read there any more.
+ * program at once, after it writes the text of `left`. SIGHUP never does, because a terminal that closes sends several.
  */
 export function stopRequested(program: Program, options: StopOptions): Promise<StopReason> {
   return new Promise((resolve) => {
@@ -45,7 +44,7 @@ export function stopRequested(program: Program, options: StopOptions): Promise<S
       });
     }
     program.on('SIGHUP', () => resolve('SIGHUP'));
-    // A closed pipe, a terminal that is gone, a full disk: nothing can be said there any more.
+    // Ignored: a closed pipe, a closed terminal or a full disk takes no output.
     program.stdout.on('error', () => {
       if (options.closedOutput === 'stop') resolve('EPIPE');
     });
@@ -57,7 +56,7 @@ const hurrySignals = 3;
 const hurryMs = 1000;
 const sameMs = 50;
 
-/** Exit code of a program that was asked to stop, as shells count it. */
+/** Returns the exit code of a program that was asked to stop, by the convention of shells. */
 export function exitCodeOf(reason: StopReason): number {
   return 128 + { SIGHUP: 1, SIGINT: 2, EPIPE: 13, SIGTERM: 15 }[reason];
 }
@@ -66,7 +65,7 @@ function endAtOnce(program: Program, { left, write }: StopOptions, signal: StopR
   try {
     write(`\nEnded at once, before everything was cleaned up.\n${left()}`);
   } catch {
-    // Nothing can be said any more: the terminal is gone, too.
+    // Ignored: the terminal is closed, too.
   }
   program.exit(exitCodeOf(signal));
 }

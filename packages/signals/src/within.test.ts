@@ -4,13 +4,13 @@ import { within } from './index.ts';
 
 const never = new Promise<string>(() => {});
 
-test('work that ends in time gives its result or its failure', async (t) => {
+test('work that ends in time returns its result or its failure', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   assert.equal(await within(Promise.resolve('done'), 1000), 'done');
   await assert.rejects(within(Promise.reject(new Error('broken')), 1000), /broken/);
 });
 
-test('work that does not end in time gives null', async (t) => {
+test('work that does not end in time returns null', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   let over = false;
   const waiting = within(never, 1000).then((result) => {

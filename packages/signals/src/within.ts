@@ -1,6 +1,6 @@
 /**
- * Waits for work, but not longer than a number of milliseconds. Returns the result, or null when the time is over first;
- * the work itself goes on. Rejects when the work rejects in time. No timer is left behind.
+ * Waits for work, up to a number of milliseconds. Returns the result, or null after a timeout; the work itself continues.
+ * Rejects when the work rejects in time. Always clears its timer.
  */
 export async function within<T>(work: Promise<T>, ms: number): Promise<T | null> {
   let timer: NodeJS.Timeout | undefined;

@@ -11,7 +11,7 @@ import {
   parsePort,
 } from './address.ts';
 
-test('addresses are written as RFC 5952 says', () => {
+test('addresses are written in the form of RFC 5952', () => {
   const cases = {
     '192.0.2.1': '192.0.2.1',
     '::': '::',
@@ -66,7 +66,7 @@ test('malformed addresses, ranges, ports and names are refused', () => {
   assert.equal(checkLinkName('wg-sally_0.1'), 'wg-sally_0.1');
 });
 
-test('it takes exactly what the standard library takes', () => {
+test('it accepts exactly the addresses that the standard library accepts', () => {
   const text = fc.oneof(fc.ipV4(), fc.ipV6(), fc.stringMatching(/^[0-9a-f:.]{0,20}$/));
   fc.assert(
     fc.property(text, (candidate) => {

@@ -15,7 +15,7 @@ export function canonicalAddress(text: string): string {
   return formatAddress(addressOf(text));
 }
 
-/** Returns the canonical text of a network: host bits cleared, length always written. A bare address is a network of one. */
+/** Returns the canonical text of a network: host bits cleared, length always written. An address counts as a network of one. */
 export function canonicalCidr(text: string): string {
   return formatPrefix(prefixOf(interfaceAddressOf(text)));
 }
@@ -25,7 +25,7 @@ export function canonicalInterfaceAddress(text: string): string {
   return formatInterfaceAddress(interfaceAddressOf(text));
 }
 
-/** Canonical text of `192.0.2.1:51820` or `[2001:db8::1]:51820`. A zone (`%eth0`) is kept. */
+/** Returns the canonical text of `192.0.2.1:51820` or `[2001:db8::1]:51820`. Keeps a zone (`%eth0`). */
 export function canonicalEndpoint(text: string): string {
   const match = /^(?:\[([0-9a-fA-F:.]+)(%[\w.-]{1,15})?\]|([0-9.]+)):([0-9]{1,5})$/.exec(text);
   const host = match?.[1] ?? match?.[3];
@@ -38,14 +38,14 @@ export function canonicalEndpoint(text: string): string {
     : `[${formatAddress(address)}${match[2] ?? ''}]:${port}`;
 }
 
-/** A UDP port as decimal text, 1..65535. */
+/** Parses a UDP port as decimal text, 1..65535. */
 export function parsePort(text: string): number {
   const port = Number(text);
   if (!/^[1-9][0-9]{0,4}$/.test(text) || port > 65535) throw invalid(`not a port (1..65535): ${quote(text)}`);
   return port;
 }
 
-/** A link name as Linux takes it (15 bytes), without anything that a program could take for an option or a path. */
+/** Checks a link name: at most 15 bytes, as on Linux, and nothing that looks like an option or a path. */
 export function checkLinkName(name: string): string {
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/.test(name)) {
     throw invalid(`not a link name (1 to 15 letters, digits, "_", ".", "-"): ${quote(name)}`);
@@ -53,7 +53,7 @@ export function checkLinkName(name: string): string {
   return name;
 }
 
-/** Text from outside, made safe to stand in a message. */
+/** Quotes untrusted text for a message. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
 }

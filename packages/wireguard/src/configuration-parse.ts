@@ -5,9 +5,9 @@ import { invalid, WireGuardError } from './errors.ts';
 import { parseKey } from './keys.ts';
 
 /**
- * Strict reader of what `configurationText` writes and of the same subset of wg-quick(8): one [Interface], any number of
- * [Peer], comments with `#`. A setting that it does not know, or one that stands twice, is an error with its line number.
- * `placeholder` is the word that may stand for the private key.
+ * Parses the subset of wg-quick(8) that `configurationText` writes: one [Interface], any number of [Peer], and comments with
+ * `#`. Unknown and repeated settings are errors with a line number. `placeholder` is the word that may replace the private
+ * key.
  */
 export function parseConfiguration(text: string, placeholder?: string): PlainConfiguration {
   const sections = readSections(text);
@@ -65,7 +65,7 @@ function readSetting(section: Section | undefined, content: string, line: number
   const [, name = '', value = ''] = match;
   if (!SETTINGS[section.kind].includes(name))
     throw invalid(`line ${line}: ${quote(name)} is not known in [${section.kind}]`);
-  if (section.settings.has(name)) throw invalid(`line ${line}: ${name} stands twice`);
+  if (section.settings.has(name)) throw invalid(`line ${line}: ${name} is repeated`);
   section.settings.set(name, { value, line });
 }
 

@@ -65,7 +65,7 @@ test('wg-quick understands it', { skip: existsSync('/usr/bin/wg-quick') ? false 
   assert.equal(stdout.trim(), configurationText(FULL).replace(ofQuick, '').trim());
 });
 
-test('the least text, with a placeholder', () => {
+test('the minimal text with a placeholder', () => {
   const least: PlainConfiguration = {
     privateKey: { placeholder: '<PRIVATE-KEY>' },
     addresses: ['100.64.0.2/32'],
@@ -82,7 +82,7 @@ test('comments, blank lines and Windows line ends are read', () => {
   assert.deepEqual(parseConfiguration(text).addresses, ['100.64.0.2/32']);
 });
 
-test('nothing can be smuggled into the text', () => {
+test('no value can inject settings into the text', () => {
   const hostile: Partial<PlainConfiguration>[] = [
     { privateKey: { placeholder: 'X\nPostUp = reboot' } },
     { privateKey: { key: 'short' } },
@@ -97,13 +97,13 @@ test('nothing can be smuggled into the text', () => {
   for (const change of hostile) assert.throws(() => configurationText({ ...FULL, ...change }), { code: 'invalid' });
 });
 
-test('what is not understood is refused with its line', () => {
+test('unknown text is rejected with its line number', () => {
   const head = `[Interface]\nPrivateKey = ${privateKeyFor('phone')}\nAddress = 100.64.0.2/32\n`;
   const cases: [text: string, message: RegExp][] = [
     ['', /first section/],
     ['[Peer]\n', /first section/],
     [`${head}PostUp = reboot\n`, /line 4: "PostUp" is not known/],
-    [`${head}Address = 10.0.0.1/32\n`, /line 4: Address stands twice/],
+    [`${head}Address = 10.0.0.1/32\n`, /line 4: Address is repeated/],
     [`${head}[Interface]\n`, /line 4: a second/],
     [`${head}[Peer]\n`, /line 4: \[Peer\] lacks PublicKey/],
     [`${head}[peer]\n`, /line 4/],
@@ -114,7 +114,7 @@ test('what is not understood is refused with its line', () => {
   for (const [text, message] of cases) assert.throws(() => parseConfiguration(text), { code: 'invalid', message });
 });
 
-test('a key with a slip of the pen does not come back in the message', () => {
+test('the message about a mistyped key does not quote the key', () => {
   const slip = privateKeyFor('phone').slice(0, -2);
   assert.throws(
     () => parseConfiguration(`[Interface]\nPrivateKey = ${slip}\nAddress = 10.0.0.1/32\n`),

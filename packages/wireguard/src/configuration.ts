@@ -10,20 +10,20 @@ import { invalid } from './errors.ts';
 import { parseKey } from './keys.ts';
 import { checkRange } from './uapi.ts';
 
-/** Who a plain device is: the key itself, or the word that stands where its owner puts the key. */
+/** Identity of a plain device: its private key, or a placeholder that the owner replaces with the key. */
 export type PrivateKeyText = { readonly key: string } | { readonly placeholder: string };
 
-/** A gateway as a plain device sees it. */
+/** Gateway settings in the configuration of a plain device. */
 export interface PlainPeer {
   readonly publicKey: string;
   readonly presharedKey?: string;
-  /** Address or host name with port. */
+  /** Address or host name, with port. */
   readonly endpoint?: string;
   readonly allowedIps: readonly string[];
   readonly persistentKeepalive?: number;
 }
 
-/** What any WireGuard app needs to know. */
+/** Configuration of a WireGuard app. */
 export interface PlainConfiguration {
   readonly privateKey: PrivateKeyText;
   /** Addresses of the device in the tunnel, with prefix. */
@@ -36,13 +36,13 @@ export interface PlainConfiguration {
   readonly peers: readonly PlainPeer[];
 }
 
-/** The text in the form of wg-quick(8), which every WireGuard app reads. Same input, same bytes. Throws `invalid`. */
+/** Returns the configuration as wg-quick(8) text, which every WireGuard app reads. It is deterministic. Throws `invalid`. */
 export function configurationText(configuration: PlainConfiguration): string {
   const sections = [interfaceLines(configuration), ...configuration.peers.map(peerLines)];
   return `${sections.map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
-/** Checks a placeholder: one word that no base64 key can be mistaken for. */
+/** Checks a placeholder: one word that cannot be confused with a base64 key. */
 export function checkPlaceholder(text: string): string {
   if (!/^[A-Za-z0-9_<>-]{1,40}$/.test(text)) throw invalid(`not a placeholder: ${quote(text)}`);
   return text;

@@ -9,7 +9,7 @@ import type { DeviceConfig, DeviceStatus, PeerConfig } from './types.ts';
 
 const EMPTY: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };
 
-test('a bare device gets everything, endpoint and keepalive with it', () => {
+test('a new device gets all settings, including endpoint and keepalive', () => {
   const desired = device(peer('ada', ['10.0.0.1/32'], { endpoint: '192.0.2.1:5', persistentKeepalive: 25 }));
   assert.deepEqual(diffDevice(EMPTY, desired), {
     privateKey: privateKeyFor('gate'),
@@ -18,7 +18,7 @@ test('a bare device gets everything, endpoint and keepalive with it', () => {
   });
 });
 
-test('living peers are not mentioned', async () => {
+test('unchanged peers are not in the change', async () => {
   const before = device(peer('ada', ['10.0.0.1/32']), peer('bob', ['10.0.0.2/32']));
   const after = device(peer('ada', ['10.0.0.1/32']), peer('cy', ['10.0.0.3/32']));
   assert.deepEqual(diffDevice(await reach(before), after), {
@@ -29,12 +29,12 @@ test('living peers are not mentioned', async () => {
   });
 });
 
-test('the order of allowed IPs, and how they are written, is no difference', async () => {
+test('order and spelling of allowed IPs make no difference', async () => {
   const before = await reach(device(peer('ada', ['10.0.0.1/32', 'fd00::1/128'])));
   assert.ok(isEmptyChange(diffDevice(before, device(peer('ada', ['FD00:0::1/128', '10.0.0.1/32'])))));
 });
 
-test('a moved range is taken before it is given', async () => {
+test('a moved range is removed from its old peer before the new peer gets it', async () => {
   const before = await reach(device(peer('bob', []), peer('ada', ['10.0.0.1/32', '10.0.0.2/32'])));
   const change = diffDevice(before, device(peer('bob', ['10.0.0.2/32']), peer('ada', ['10.0.0.1/32'])));
   assert.deepEqual(change.peers, [
@@ -43,7 +43,7 @@ test('a moved range is taken before it is given', async () => {
   ]);
 });
 
-test('a roamed endpoint stays, also when something else about the peer changes', async () => {
+test('a roamed endpoint stays even when other settings of the peer change', async () => {
   const roamed = await reach(device(peer('ada', ['10.0.0.1/32'], { endpoint: '198.51.100.9:999' })));
   const home = { endpoint: '192.0.2.1:5' };
   assert.ok(isEmptyChange(diffDevice(roamed, device(peer('ada', ['10.0.0.1/32'], home)))));
@@ -78,7 +78,7 @@ test('a changed preshared key, keepalive, port, mark or private key is seen', as
   assert.ok(isEmptyChange(diffDevice(current, { ...device(peer('ada', [])), listenPort: 0 })));
 });
 
-test('two owners of one range are refused', () => {
+test('two owners of one range are rejected', () => {
   const desired = device(peer('ada', ['10.0.0.0/24']), peer('bob', ['10.0.0.1/24']));
   assert.throws(() => diffDevice(EMPTY, desired), { code: 'invalid', message: /10\.0\.0\.0\/24/ });
 });
@@ -87,7 +87,7 @@ test('a device is not its own peer', () => {
   assert.throws(() => diffDevice(EMPTY, device(peer('gate', []))), { code: 'invalid' });
 });
 
-test('from any state to any other, in one change, and then nothing is left to do', async () => {
+test('one change leads from any state to any other', async () => {
   await fc.assert(
     fc.asyncProperty(deviceConfig, deviceConfig, async (before, after) => {
       const backend = memoryBackend();

@@ -4,14 +4,14 @@ import { presharedKeyHash, publicKeyOf } from './keys.ts';
 import type { DeviceChange, DeviceConfig, DeviceStatus, PeerChange, PeerConfig, PeerStatus } from './types.ts';
 
 /**
- * The smallest change from what is to what shall be. Peers that already are as desired are not mentioned, so their sessions
- * and endpoints go on. Removals come first, then peers that give up allowed IPs, then those that gain some: a moved range
- * is taken before it is given, and is never lost to a later step.
+ * Returns the smallest change from the current to the desired device. Peers that are already correct are left out, so their
+ * sessions and endpoints stay. Removals come first, then peers that lose allowed IPs, then peers that gain some. A moved
+ * range is therefore never lost to a later step.
  *
- * An endpoint is set on a new peer, and on one that has none. On a living peer the present endpoint wins, because it may
- * have roamed, unless `applied` (the configuration that was applied last) shows that the desired endpoint itself changed.
+ * An endpoint is set on a new peer, and on a peer without one. An existing peer keeps its current endpoint, because it may
+ * have roamed. The exception: `applied` (the last applied configuration) shows that the desired endpoint changed.
  *
- * Throws `invalid` for what a device would never report back, so that it would be tried for ever: two desired peers that claim
+ * Throws `invalid` for states that a device can never report, which would cause endless retries: two desired peers that claim
  * the same allowed IPs, and a device that is its own peer.
  */
 export function diffDevice(current: DeviceStatus, desired: DeviceConfig, applied?: DeviceConfig): DeviceChange {
@@ -27,7 +27,7 @@ export function diffDevice(current: DeviceStatus, desired: DeviceConfig, applied
   };
 }
 
-/** Whether there is nothing to do. */
+/** Returns whether a change is empty. */
 export function isEmptyChange(change: DeviceChange): boolean {
   return (
     change.peers.length === 0 &&
@@ -39,7 +39,7 @@ export function isEmptyChange(change: DeviceChange): boolean {
 
 type Peers<T> = ReadonlyMap<string, T>;
 
-/** Port 0 asks for any port, so any port that is open will do. */
+/** Returns whether the port differs. Port 0 asks for any port, so any open port is correct. */
 function needsPort(current: DeviceStatus, desired: DeviceConfig): boolean {
   return desired.listenPort === 0 ? current.listenPort === 0 : desired.listenPort !== current.listenPort;
 }
@@ -52,7 +52,7 @@ function diffPeers(current: Peers<PeerStatus>, desired: Peers<PeerConfig>, appli
     if (!desired.has(publicKey)) removed.push({ kind: 'remove', publicKey });
   }
   for (const [publicKey, peer] of desired) {
-    if (publicKey !== peer.publicKey) throw invalid('a peer is filed under a key that is not its own');
+    if (publicKey !== peer.publicKey) throw invalid('a peer is stored under the key of another peer');
     const status = current.get(publicKey);
     const step = diffPeer(status, peer, applied?.get(publicKey));
     if (step === null) continue;

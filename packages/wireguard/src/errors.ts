@@ -1,30 +1,30 @@
-/** Stable names of what can go wrong. They are part of the API: never reused for something else. */
+/** Stable codes of failures. They are part of the API, and a code never gets a new meaning. */
 export type WireGuardErrorCode =
   /** A key, address, name or text from outside is malformed. */
   | 'invalid'
   /** Another program listens on the UDP port. */
   | 'port-taken'
-  /** The link name belongs to something that is not ours to drive. */
+  /** The link name belongs to a link of another program. */
   | 'name-taken'
   /** /dev/net/tun is missing. */
   | 'no-tun'
   /** The kernel has no WireGuard. */
   | 'no-kernel-module'
-  /** A program that is needed is not installed. */
+  /** A required program is not installed. */
   | 'missing-tool'
   /** CAP_NET_ADMIN is missing. */
   | 'no-privilege'
-  /** There is no such device, or it does not answer. */
+  /** The device does not exist or does not answer. */
   | 'not-running'
   /** An answer took too long. */
   | 'timeout'
-  /** The other side answered something that is not the protocol. */
+  /** The answer of the other side violates the protocol. */
   | 'protocol'
-  /** A command or a request was refused for another reason. */
+  /** A command or request failed for another reason. */
   | 'failed';
 
 /**
- * Every failure of this package. `message` says what happened, `hint` what a person can do about it. Neither holds a key.
+ * A failure of this package. `message` says what happened, `hint` what a person can do. Neither contains a key.
  */
 export class WireGuardError extends Error {
   override readonly name = 'WireGuardError';
@@ -38,7 +38,7 @@ export class WireGuardError extends Error {
   }
 }
 
-/** For values from outside that do not parse. */
+/** Returns the error for a malformed value from outside. */
 export function invalid(message: string): WireGuardError {
   return new WireGuardError('invalid', message);
 }

@@ -4,7 +4,7 @@ import { WireGuardError } from './errors.ts';
 import { formatKey, keyFromHex, keyToHex, parseKey, presharedKeyHash, privateKeyFrom, publicKeyOf } from './keys.ts';
 import { presharedKeyFor, privateKeyFor } from './testing/keys.ts';
 
-test('the public key is that of RFC 7748 section 6.1', () => {
+test('the public key matches RFC 7748 section 6.1', () => {
   const alice = keyFromHex('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a');
   assert.equal(keyToHex(publicKeyOf(alice)), '8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a');
 });
@@ -15,7 +15,7 @@ test('a private key is clamped and uses every other random bit', () => {
   assert.throws(() => privateKeyFrom(new Uint8Array(31)), { code: 'invalid' });
 });
 
-test('keys that are not canonical base64 of 32 bytes are refused without being quoted', () => {
+test('keys that are not canonical base64 of 32 bytes are rejected without quoting them', () => {
   const good = privateKeyFor('a');
   const bad = [
     '',

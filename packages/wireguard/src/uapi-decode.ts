@@ -3,10 +3,10 @@ import { WireGuardError } from './errors.ts';
 import { keyFromHex, presharedKeyHash, publicKeyOf } from './keys.ts';
 import type { DeviceStatus, PeerStatus } from './types.ts';
 
-/** Largest answer that is looked at: some 200,000 peers. */
+/** Maximum length of an answer: about 200,000 peers. */
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 
-/** The number behind `errno=` that ends every answer, without its sign (implementations differ in it); 0 is success. */
+/** Returns the `errno` at the end of an answer without its sign, which differs between implementations. 0 is success. */
 export function decodeErrno(answer: string): number {
   const match = /(?:^|\n)errno=(-?[0-9]{1,9})\n\n$/.exec(answer.slice(-64));
   if (match === null) throw malformed('does not end in errno');
@@ -14,9 +14,9 @@ export function decodeErrno(answer: string): number {
 }
 
 /**
- * The answer to `get=1`. Believes nothing: every value is parsed, a key may stand once, lines that belong to a peer must
- * follow its `public_key`. Well-formed keys that it does not know are skipped, because newer implementations add some.
- * The private key becomes the public key on the spot. Throws `protocol`; the text never quotes a value.
+ * Parses the answer to `get=1`. It validates every value, rejects repeated keys, and expects lines of a peer after its
+ * `public_key`. It skips unknown well-formed keys, because newer implementations add some. It converts the private key to
+ * the public key at once. Throws `protocol` without quoting a value.
  */
 export function decodeGet(answer: string): DeviceStatus {
   const errno = decodeErrno(answer);
@@ -106,5 +106,5 @@ function malformed(what: string): WireGuardError {
 }
 
 const NO_KEY = Buffer.alloc(32).toString('base64');
-/** The year 9999: beyond it JavaScript dates and people lose their way. */
+/** Largest accepted time: the year 9999. */
 const MAX_SECONDS = 253_402_300_799;

@@ -11,7 +11,7 @@ import { decodeErrno, decodeGet } from './uapi-decode.ts';
 const hex = (base64: string) => Buffer.from(base64, 'base64').toString('hex');
 const key = publicKeyFor('ada');
 
-test('a change is this text', () => {
+test('a change is encoded as a set request', () => {
   const text = encodeSet({
     privateKey: privateKeyFor('gate'),
     listenPort: 51820,
@@ -55,9 +55,9 @@ persistent_keepalive_interval=0
   );
 });
 
-test('nothing to change is an empty set', () => assert.equal(encodeSet({ peers: [] }), 'set=1\n\n'));
+test('an empty change is an empty set request', () => assert.equal(encodeSet({ peers: [] }), 'set=1\n\n'));
 
-test('no value can smuggle in a line', () => {
+test('no value can inject a line', () => {
   const peer = (extra: Partial<PeerConfig>): PeerConfig => ({ publicKey: key, allowedIps: [], ...extra });
   const hostile: PeerConfig[] = [
     peer({ publicKey: `${key}\nremove=true` }),
@@ -73,7 +73,7 @@ test('no value can smuggle in a line', () => {
   assert.throws(() => encodeSet({ fwmark: -1, peers: [] }), { code: 'invalid' });
 });
 
-test('an answer as wireguard-go gives it', () => {
+test('an answer of wireguard-go is decoded', () => {
   const status = decodeGet(`private_key=${hex(privateKeyFor('gate'))}
 listen_port=51820
 fwmark=7
@@ -126,11 +126,11 @@ errno=0
   });
 });
 
-test('a device without a key and without peers', () => {
+test('a device without a key and peers is decoded', () => {
   assert.deepEqual(decodeGet('\nerrno=0\n\n'), { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() });
 });
 
-test('hostile answers are refused, and never quoted', () => {
+test('hostile answers are rejected and never quoted', () => {
   const ours = hex(privateKeyFor('gate'));
   const answers = [
     '',
@@ -160,13 +160,13 @@ test('hostile answers are refused, and never quoted', () => {
   assert.throws(() => decodeGet('errno=-1\n\n'), { code: 'failed' });
 });
 
-test('errno is read with either sign', () => {
+test('errno is read with both signs', () => {
   assert.equal(decodeErrno('errno=-98\n\n'), 98);
   assert.equal(decodeErrno('listen_port=1\nerrno=98\n\n'), 98);
   assert.throws(() => decodeErrno('xerrno=1\n\n'), { code: 'protocol' });
 });
 
-test('what is set is what is got', () => {
+test('settings that are set are read back', () => {
   fc.assert(
     fc.property(deviceConfig, (config) => {
       const peers = [...config.peers.values()];
@@ -176,7 +176,7 @@ test('what is set is what is got', () => {
   );
 });
 
-test('no text makes the decoder do anything but answer or refuse', () => {
+test('the decoder returns or rejects any text', () => {
   const line = fc.oneof(
     fc.constantFrom(
       'listen_port=5',
@@ -198,7 +198,7 @@ test('no text makes the decoder do anything but answer or refuse', () => {
   );
 });
 
-/** What a device that was told `request` answers. */
+/** Returns the answer of a device that received `request`. */
 function asAnswer(request: string): string {
   const drop = /^(set=1|replace_allowed_ips=.*)$/;
   return `${request

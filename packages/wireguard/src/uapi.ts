@@ -3,12 +3,12 @@ import { invalid } from './errors.ts';
 import { keyToHex } from './keys.ts';
 import type { DeviceChange, PeerChange, PeerConfig } from './types.ts';
 
-/** The request that asks for everything. Its answer holds the private key: decode it at once and keep nothing else. */
+/** Request for the complete state. Its answer holds the private key: decode it at once and keep nothing else. */
 export const UAPI_GET = 'get=1\n\n';
 
 /**
- * A change as the text of one UAPI `set` request (https://www.wireguard.com/xplatform/), in the order key, mark, port, peers.
- * It never says `replace_peers`. Rejects malformed values as `invalid`.
+ * Encodes a change as one UAPI `set` request (https://www.wireguard.com/xplatform/), in the order key, mark, port, peers. It
+ * never uses `replace_peers`. Throws `invalid` for malformed values.
  */
 export function encodeSet(change: DeviceChange): string {
   const lines = ['set=1'];
@@ -19,7 +19,7 @@ export function encodeSet(change: DeviceChange): string {
   return `${lines.join('\n')}\n\n`;
 }
 
-/** An integer 0..`max`, or `invalid`. */
+/** Checks an integer 0..`max`. Throws `invalid`. */
 export function checkRange(value: number, max: number, what: string): number {
   if (!Number.isInteger(value) || value < 0 || value > max) throw invalid(`${what} must be an integer 0..${max}`);
   return value;
@@ -38,7 +38,7 @@ function encodePeer(step: PeerChange): string[] {
   ];
 }
 
-/** Comes after the allowed IPs, since setting it may send the first packet. */
+/** Returns the keepalive line. It follows the allowed IPs, because setting it may send the first packet. */
 function keepalive(peer: PeerConfig): number {
   return checkRange(peer.persistentKeepalive ?? 0, 0xffff, 'keepalive');
 }

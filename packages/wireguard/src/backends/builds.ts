@@ -5,25 +5,25 @@ import { WireGuardError } from '../errors.ts';
 import { type CommandOptions, SYSTEM_PATH, tryCommand } from './command.ts';
 import { missingTool } from './failures.ts';
 
-/** A `wireguard-go` that is installed here. */
+/** An installed `wireguard-go`. */
 export interface WireGuardGoBuild {
-  /** Path, or the bare name if that finds it. */
+  /** Path of the program, or its name if the search path finds it. */
   readonly program: string;
-  /** The date that its version says, as in 20230223; null: it says none. */
+  /** Date in its version, such as 20230223; null: the version has no date. */
   readonly date: number | null;
 }
 
-/** Builds before this one hand every packet to the kernel by itself. */
+/** Date of the first fast build. Older builds pass each packet to the kernel separately. */
 const FIRST_FAST = 20230101;
 
-/** Where builds of wireguard-go are looked for, and how they are asked for their version. */
+/** Search path for builds of wireguard-go, and options of the version query. */
 export type BuildOptions = CommandOptions & {
-  /** Path of the program to take, whatever else is there. */
+  /** Path of the program to use. No other build is considered. */
   readonly named?: string;
 };
 
 /**
- * The named program, or the newest in the directories of the path. Between builds of one date the first counts. Throws
+ * Returns the named program, or the newest build in the search path. Of builds with the same date, the first wins. Throws
  * `missing-tool`.
  */
 export async function chooseBuild(options: BuildOptions): Promise<WireGuardGoBuild> {
@@ -35,7 +35,7 @@ export async function chooseBuild(options: BuildOptions): Promise<WireGuardGoBui
   return builds.reduce((best, build) => ((build.date ?? 0) > (best.date ?? 0) ? build : best));
 }
 
-/** The program of that build. Where there is no choice, nothing is run to find it. */
+/** Returns the program to run. It queries versions only if there is more than one build. */
 export async function chooseProgram(options: BuildOptions): Promise<string> {
   const [first, ...others] = await programsOf(options);
   return others.length === 0 ? first : (await chooseBuild(options)).program;
@@ -58,16 +58,16 @@ async function programsOf({ named, path = SYSTEM_PATH }: BuildOptions): Promise<
   return ['wireguard-go', ...others];
 }
 
-/** What it costs to run an old build, and what helps; null if it is not old. */
+/** Returns a warning about an old build with advice, or null if the build is new enough. */
 export function slowness({ program, date }: WireGuardGoBuild): string | null {
   if (date === null || date >= FIRST_FAST) return null;
   return (
-    `${program} is a build of ${String(date).slice(0, 4)}, which carries a fifth of what later builds do (0.6 instead of 3 Gbit/s ` +
-    'where we measured): install one of 2023 or later, on Debian 12 from backports'
+    `${program} is a build of ${String(date).slice(0, 4)}. Later builds forward five times as much (3 instead of 0.6 Gbit/s in our ` +
+    'measurement). Install a build of 2023 or later, on Debian 12 from backports'
   );
 }
 
-/** Null too if it does not answer as wireguard-go does: it may be a wrapper that somebody wrote. */
+/** Returns the build date, or null if the output is not that of wireguard-go. The program may be a wrapper. */
 async function dateOf(program: string, options: CommandOptions): Promise<number | null> {
   try {
     const { stdout } = await tryCommand(program, ['--version'], options);
@@ -90,7 +90,7 @@ function notUsable(program: string): WireGuardError {
   const hint = 'name the file with its whole path, and see that it may be executed';
   return new WireGuardError(
     'missing-tool',
-    `${JSON.stringify(program)} is no program for WireGuard in user space`,
+    `${JSON.stringify(program)} is not a program for WireGuard in user space`,
     hint,
   );
 }

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { WireGuardError } from '../errors.ts';
 import { missingTool, noPrivilege } from './failures.ts';
 
-/** Where system programs are looked for. Fixed, so that nothing in our own environment leaks into them. */
+/** Fixed search path of system programs. The environment of the agent does not affect it. */
 export const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** How a program is run. */
+/** Options for running a program. */
 export interface CommandOptions {
   /** Colon-separated directories. Default: `SYSTEM_PATH`. */
   readonly path?: string;
@@ -15,14 +15,14 @@ export interface CommandOptions {
   readonly inputFd?: number;
 }
 
-/** What a program printed. */
+/** Output and exit code of a program. */
 export interface CommandResult {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a program to its end. Rejects with `missing-tool` or `timeout`; a non-zero exit code is a result like any other. */
+/** Runs a program to its end. Rejects with `missing-tool` or `timeout`. A non-zero exit code does not reject. */
 export function tryCommand(
   program: string,
   args: readonly string[],
@@ -33,7 +33,7 @@ export function tryCommand(
       cwd: '/',
       env: { PATH: options.path ?? SYSTEM_PATH, LC_ALL: 'C' },
       stdio: ['ignore', 'pipe', 'pipe', options.inputFd ?? 'ignore'],
-      // In a session of its own, out of reach of our terminal: Ctrl-C must neither interrupt an undo nor end a daemon.
+      // In its own session, detached from the terminal: Ctrl-C must neither interrupt an undo nor end a daemon.
       detached: true,
     });
     const output = { stdout: '', stderr: '' };
@@ -59,7 +59,7 @@ export function tryCommand(
   });
 }
 
-/** Runs a program that has to succeed, and gives its standard output. */
+/** Runs a program and returns its standard output. Rejects when the program fails. */
 export async function runCommand(
   program: string,
   args: readonly string[],
@@ -70,7 +70,7 @@ export async function runCommand(
   return result.stdout;
 }
 
-/** What a failed run means. */
+/** Returns the error for a failed run. */
 export function commandFailure(program: string, args: readonly string[], result: CommandResult): WireGuardError {
   const said = readable(`${result.stderr}\n${result.stdout}`);
   if (/operation not permitted|permission denied/i.test(said)) return noPrivilege();
@@ -83,7 +83,7 @@ function spawnFailure(program: string, error: NodeJS.ErrnoException): WireGuardE
   return new WireGuardError('failed', `${program} cannot be started (${error.code ?? 'unknown reason'})`);
 }
 
-/** The last lines of what a program said, without frames, control characters or anything that looks like a key. */
+/** Returns the last lines of a program's output, without frames, control characters or text that looks like a key. */
 function readable(output: string): string {
   const lines = output.split('\n').filter((line) => line.trim() !== '' && !/[┌│└]/.test(line));
   const text = lines.slice(-3).join('; ');

@@ -28,7 +28,7 @@ async function inOwnNamespace(kind: RemoteKind): Promise<Candidate> {
   };
 }
 
-/** Tries it in a namespace of its own, as everything that makes links. */
+/** Runs the check in its own network namespace, because it creates links. */
 async function whyNoKernel(): Promise<string | null> {
   const namespace = await addNamespace();
   try {

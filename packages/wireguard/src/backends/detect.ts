@@ -11,12 +11,12 @@ import { addKernelLink, kernelBackend } from './kernel.ts';
 import { deleteLink } from './link.ts';
 import { userspaceBackend } from './userspace.ts';
 
-/** What the operator asked for. `auto`: the kernel's if it can be used, else wireguard-go. */
+/** Backend that the operator chose. `auto`: the kernel if it has WireGuard, else wireguard-go. */
 export type BackendChoice = 'auto' | 'kernel' | 'userspace';
 
-/** Where `detectBackend` looks for programs and devices. */
+/** Paths where `detectBackend` looks for programs and devices. */
 export interface DetectOptions {
-  /** Where programs are looked for, as in PATH. Default: the system's directories. */
+  /** Search path of programs, as in PATH. Default: the system's directories. */
   readonly path?: string;
   /** Path of the wireguard-go to use. Default: the newest that is found. */
   readonly program?: string;
@@ -25,8 +25,8 @@ export interface DetectOptions {
 }
 
 /**
- * Tries what this host can do and gives the kind to use. Rejects with a `WireGuardError` that says what to do: `missing-tool`,
- * `no-privilege`, `no-tun` or `no-kernel-module`. For a moment it makes a link of a random name.
+ * Tests the abilities of this host and returns the backend to use. Rejects with a `WireGuardError` with advice:
+ * `missing-tool`, `no-privilege`, `no-tun` or `no-kernel-module`. It briefly creates a link with a random name.
  */
 export async function detectBackend(
   choice: BackendChoice,
@@ -43,7 +43,7 @@ export async function detectBackend(
   return 'userspace';
 }
 
-/** A backend of that kind with its defaults. */
+/** Opens a backend of a kind with its defaults. */
 export function openBackend(
   kind: 'kernel' | 'userspace',
   options: Pick<DetectOptions, 'path' | 'program'> = {},
@@ -51,7 +51,7 @@ export function openBackend(
   return kind === 'kernel' ? kernelBackend(options) : userspaceBackend(options);
 }
 
-/** What this host can do, opened. `build`: the wireguard-go that will run it. */
+/** Detects and opens the backend for this host. `build`: the wireguard-go that runs the device. */
 export async function openDetected(
   choice: BackendChoice,
   options: DetectOptions = {},

@@ -13,7 +13,7 @@ import {
 } from '../testing/namespace.ts';
 import { type RemoteBackend, remoteBackend } from '../testing/remote-backend.ts';
 
-/** What a host lacks, for real: each backend runs where it is missing. */
+/** Runs each backend on a host that really lacks something. */
 describe('a host that lacks something', { skip: whyNoPackets() ?? false }, () => {
   test('nothing: wireguard-go, or the kernel where it can', async (t) => {
     const { backend } = await host(t, []);
@@ -62,7 +62,7 @@ describe('a host that lacks something', { skip: whyNoPackets() ?? false }, () =>
   });
 });
 
-/** An agent's process in a namespace of its own, run by `wrapper`. */
+/** Starts an agent's process in its own namespace, run by `wrapper`. */
 async function host(
   t: TestContext,
   wrapper: readonly string[],

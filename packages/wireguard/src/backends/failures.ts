@@ -1,6 +1,6 @@
 import { WireGuardError } from '../errors.ts';
 
-// The failures that a person can mend, each with how.
+// Failures that a person can fix, each with advice.
 
 /** Returns the error for a UDP port that another program has. */
 export function portTaken(port: number): WireGuardError {
@@ -10,7 +10,7 @@ export function portTaken(port: number): WireGuardError {
 
 /** Returns the error for a link name that belongs to something else. */
 export function nameTaken(name: string, what: string): WireGuardError {
-  const hint = `choose another interface name, or remove that one if nobody needs it (ip link del ${name})`;
+  const hint = `choose another interface name, or remove that link if it is not needed (ip link del ${name})`;
   return new WireGuardError('name-taken', `the link name ${name} belongs to ${what}`, hint);
 }
 

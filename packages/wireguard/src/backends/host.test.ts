@@ -4,7 +4,7 @@ import { commandFailure, tryCommand } from './command.ts';
 import { parseLink } from './link.ts';
 import { systemdArguments } from './wireguard-go.ts';
 
-test('the unit under systemd stands outside of ours, and in our namespace', () => {
+test('the systemd unit is separate from the agent and in its network namespace', () => {
   assert.deepEqual(systemdArguments('wg0', null), [
     '--quiet',
     '--collect',
@@ -20,7 +20,7 @@ test('the unit under systemd stands outside of ours, and in our namespace', () =
   assert.ok(systemdArguments('wg0', '/proc/7/ns/net').includes('--property=NetworkNamespacePath=/proc/7/ns/net'));
 });
 
-test('links as ip describes them', () => {
+test('links are read from the output of ip', () => {
   const tun = (type: string) => `[{"mtu":1280,"linkinfo":{"info_kind":"tun","info_data":{"type":"${type}"}}}]`;
   assert.deepEqual(parseLink(tun('tun')), { kind: 'tun', mtu: 1280 });
   assert.deepEqual(parseLink(tun('tap')), { kind: 'tap', mtu: 1280 });
@@ -29,7 +29,7 @@ test('links as ip describes them', () => {
     assert.throws(() => parseLink(bad), { code: 'protocol' }, bad);
 });
 
-test('what a program says on failing is quoted without keys and frames', () => {
+test('the output of a failed program is quoted without keys and frames', () => {
   const said = `\n┌──┐\n│ x │\n└──┘\nERROR: \u001b[1mkey ${'A'.repeat(43)}= or ${'0f'.repeat(32)}\n`;
   const failure = commandFailure('wg', ['set', 'wg0', 'peer'], { exitCode: 3, stdout: '', stderr: said });
   assert.equal(failure.code, 'failed');
@@ -42,7 +42,7 @@ test('what a program says on failing is quoted without keys and frames', () => {
   assert.equal(refused.code, 'no-privilege');
 });
 
-test('programs are found, timed and cut off', async () => {
+test('programs are found, timed out and killed', async () => {
   assert.deepEqual(await tryCommand('sh', ['-c', 'echo out; echo err >&2; exit 3']), {
     exitCode: 3,
     stdout: 'out\n',

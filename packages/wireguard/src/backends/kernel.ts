@@ -9,19 +9,19 @@ import { nameTaken, noKernelModule, portTaken } from './failures.ts';
 import { deleteLink, readLink } from './link.ts';
 import { parseDump, type WgCommand, wgCommands } from './wg-tool.ts';
 
-/** Where the kernel backend finds its programs, and how long it waits for them. */
+/** Search path and timeout of programs of the kernel backend. */
 export interface KernelOptions {
-  /** Where programs are looked for, as in PATH. Default: the system's directories. */
+  /** Search path of programs, as in PATH. Default: the system's directories. */
   readonly path?: string;
   /** Milliseconds to wait for a program. Default: 10,000. */
   readonly timeoutMs?: number;
-  /** A directory in memory where a file without a name can live for the time of one call. Default: `/dev/shm`. */
+  /** Directory in memory for an unnamed file during one call. Default: `/dev/shm`. */
   readonly scratchDirectory?: string;
 }
 
 /**
- * The WireGuard of the kernel, driven by `ip` and `wg`. While the link is down the kernel does not listen, and a port that
- * is taken shows up only when the link is brought up.
+ * Backend for WireGuard in the kernel, driven by `ip` and `wg`. The kernel does not listen while the link is down, so a
+ * taken port is reported only when the link comes up.
  */
 export function kernelBackend(options: KernelOptions = {}): WireGuardBackend {
   const command: CommandOptions = {
@@ -50,7 +50,7 @@ async function ensure(name: string, command: CommandOptions): Promise<void> {
   await addKernelLink(name, command);
 }
 
-/** Creates a link of the kernel's WireGuard. Rejects with `no-kernel-module` or `no-privilege`. */
+/** Creates a WireGuard link in the kernel. Rejects with `no-kernel-module` or `no-privilege`. */
 export async function addKernelLink(name: string, command: CommandOptions): Promise<void> {
   const args = ['link', 'add', 'dev', name, 'type', 'wireguard'];
   const result = await tryCommand('ip', args, command);
@@ -79,14 +79,14 @@ async function apply(name: string, change: DeviceChange, scratch: string, comman
   if (postponed !== null) throw postponed;
 }
 
-/** "Protocol not supported" is what `wg` says of any name while the module is not loaded. */
+/** Returns whether the device does not exist. `wg` prints "Protocol not supported" while the module is not loaded. */
 function isGone(result: CommandResult): boolean {
   return /no such device|protocol not supported/i.test(result.stderr);
 }
 
 /**
- * `wg` opens its input by path, which the socket that Node gives a child as standard input does not allow. So the input is
- * a file in memory whose name is gone before anything is written to it: nobody else can open it, and it dies with its last reader.
+ * Runs `wg` with its input in an unnamed file in memory. `wg` opens its input by path, which fails on the socket that Node
+ * passes as standard input. The name is removed before the first write, so that no other process can open the file.
  */
 async function runWg(step: WgCommand, scratch: string, command: CommandOptions): Promise<CommandResult> {
   if (step.input === undefined) return tryCommand('wg', step.args, command);

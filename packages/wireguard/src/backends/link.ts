@@ -8,7 +8,7 @@ export interface Link {
   readonly mtu: number;
 }
 
-/** The link of that name in our network namespace; null: there is none. */
+/** Reads the link with this name in our network namespace. Returns null if there is none. */
 export async function readLink(name: string, options: CommandOptions): Promise<Link | null> {
   const args = ['-json', '-details', 'link', 'show', 'dev', name];
   const result = await tryCommand('ip', args, options);
@@ -19,7 +19,7 @@ export async function readLink(name: string, options: CommandOptions): Promise<L
   return parseLink(result.stdout);
 }
 
-/** Removes a link. Does nothing when it is gone already. */
+/** Removes a link. Does nothing if the link does not exist. */
 export async function deleteLink(name: string, options: CommandOptions): Promise<void> {
   const args = ['link', 'del', 'dev', name];
   const result = await tryCommand('ip', args, options);
@@ -31,7 +31,7 @@ export async function setMtu(name: string, mtu: number, options: CommandOptions)
   await runCommand('ip', ['link', 'set', 'dev', name, 'mtu', String(mtu)], options);
 }
 
-/** The answer of `ip -json -details link show dev NAME`. Throws `protocol`. */
+/** Parses the output of `ip -json -details link show dev NAME`. Throws `protocol`. */
 export function parseLink(json: string): Link {
   const link = onlyItem(json);
   const mtu = link.get('mtu');

@@ -5,13 +5,13 @@ import type { DeviceChange, DeviceStatus, PeerConfig, PeerStatus, WireGuardBacke
 import { encodeSet } from '../uapi.ts';
 import { portTaken } from './failures.ts';
 
-/** How the memory backend behaves; for tests. */
+/** Options of the memory backend, for tests. */
 export interface MemoryBackendOptions {
-  /** Ports that other programs are imagined to hold: `apply` rejects them with `port-taken`. */
+  /** Ports that count as taken by other programs: `apply` rejects them with `port-taken`. */
   readonly takenPorts?: ReadonlySet<number>;
 }
 
-/** Devices without packets, for simulations. Keeps the rules of the real ones: one owner per range, one device per port. */
+/** Backend without packets, for simulations. It has the rules of real devices: one owner per range, one device per port. */
 export function memoryBackend(options: MemoryBackendOptions = {}): WireGuardBackend {
   const devices = new Map<string, MemoryDevice>();
   return {
@@ -50,7 +50,7 @@ function snapshot(device: MemoryDevice): DeviceStatus {
   return { ...device, peers: new Map(device.peers) };
 }
 
-/** A port that cannot be had leaves the device without one, as wireguard-go does. */
+/** Sets the port. A taken port leaves the device without one, as in wireguard-go. */
 function claimPort(port: number, others: readonly MemoryDevice[], taken: ReadonlySet<number>): number {
   const free = (candidate: number) =>
     !taken.has(candidate) && others.every((device) => device.listenPort !== candidate);

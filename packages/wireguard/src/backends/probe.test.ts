@@ -8,9 +8,9 @@ import { privateKeyFor, publicKeyFor } from '../testing/keys.ts';
 import { eventually } from '../testing/namespace.ts';
 import { type HandshakeProbeOptions, probeHandshake } from './probe.ts';
 
-/** The probe on loopback; `noise/interop.test.ts` tries it on the real wireguard-go. */
+/** Tests the probe on loopback. `noise/interop.test.ts` tests it against the real wireguard-go. */
 
-test('a probe is answered, and ends with a message that the other side counts', async () => {
+test('a probe is answered and ends with a message that confirms the handshake', async () => {
   await using other = await openOther();
   const result = await probeHandshake(optionsFor(other));
   assert.ok(result.ok, JSON.stringify(result));
@@ -23,7 +23,7 @@ test('a probe is answered, and ends with a message that the other side counts', 
   );
 });
 
-test('a probe goes on when a datagram is lost, and through a cookie', async () => {
+test('a probe survives a lost datagram and a cookie reply', async () => {
   await using other = await openOther({ lose: 1, underLoad: true });
   const result = await probeHandshake(optionsFor(other));
   assert.ok(result.ok, JSON.stringify(result));
@@ -31,7 +31,7 @@ test('a probe goes on when a datagram is lost, and through a cookie', async () =
   assert.equal(other.taken, 4, 'lost, cookie, initiation, keepalive');
 });
 
-test('a data message is sent once, with the size that was asked for, and waited for in vain', async () => {
+test('a data message of the requested size is sent once, and a missing acknowledgement is reported', async () => {
   await using other = await openOther();
   const result = await probeHandshake({ ...optionsFor(other), padding: { bytes: 1280, timeoutMs: 100 } });
   assert.ok(result.ok && !result.acknowledged, JSON.stringify(result));
@@ -41,7 +41,7 @@ test('a data message is sent once, with the size that was asked for, and waited 
   );
 });
 
-test('an answer that is no handshake is a bad answer, silence is none', async () => {
+test('an answer that is not a handshake is a bad answer, silence is no answer', async () => {
   await using echo = await openOther({ echo: true });
   assert.deepEqual(await probeHandshake(optionsFor(echo)), { ok: false, reason: 'bad-answer' });
   assert.deepEqual(await probeHandshake({ ...optionsFor(echo), timeoutMs: 200 }), { ok: false, reason: 'bad-answer' });
@@ -60,7 +60,7 @@ test('a probe is cancelled at once', async () => {
   assert.deepEqual(await probing, cancelled);
 });
 
-test('malformed keys are refused without being told', async () => {
+test('malformed keys are rejected without quoting them', async () => {
   const other = { port: 9 };
   for (const change of [{ privateKey: 'secret' }, { publicKey: 'secret' }, { presharedKey: 'secret' }]) {
     await assert.rejects(probeHandshake({ ...optionsFor(other), ...change }), (error: Error) => {
@@ -70,7 +70,7 @@ test('malformed keys are refused without being told', async () => {
   }
 });
 
-test('an endpoint without a name leads nowhere, one without a port is refused', async () => {
+test('an empty host name is unresolved, a missing port is rejected', async () => {
   const nowhere = { ...optionsFor({ port: 9 }), endpoint: { host: '', port: 9 } };
   assert.deepEqual(await probeHandshake(nowhere), { ok: false, reason: 'unresolved' });
   for (const port of [0, 65536, 1.5, Number.NaN]) await assert.rejects(probeHandshake(optionsFor({ port })), /port/);
@@ -79,11 +79,11 @@ test('an endpoint without a name leads nowhere, one without a port is refused', 
 interface Other extends AsyncDisposable {
   readonly port: number;
   readonly authenticated: Authenticated[];
-  /** Datagrams that came, lost ones too. */
+  /** Received datagrams, including those treated as lost. */
   taken: number;
 }
 
-/** A responder on loopback that may lose the first datagrams, or send everything back as it came. */
+/** Starts a responder on loopback that can drop the first datagrams, or echo everything. */
 async function openOther(how: { lose?: number; underLoad?: boolean; echo?: boolean } = {}): Promise<Other> {
   const responder = new Responder({ privateKey: privateKeyFor('other'), random: randomBytes });
   const socket: Socket = createSocket('udp4').bind(0, '127.0.0.1');

@@ -5,44 +5,45 @@ import { invalid } from '../errors.ts';
 import { Initiator, type Session, tai64n } from '../noise/index.ts';
 import { decodeMessage } from '../noise/messages.ts';
 
-/** What to knock at, and as whom. */
+/** Endpoint and keys of a handshake probe. */
 export interface HandshakeProbeOptions {
-  /** Name or address, and port, of the WireGuard that is probed. */
+  /** Host name or address, and port, of the probed WireGuard. */
   readonly endpoint: { readonly host: string; readonly port: number };
-  /** Our own private key, base64. WireGuard answers known keys only: it must be that of a peer there (allowed IPs: none). */
+  /** Our private key, base64. WireGuard answers only known keys, so it must belong to a peer there (without allowed IPs). */
   readonly privateKey: string;
-  /** The public key the probed WireGuard must have, base64. */
+  /** Expected public key of the probed WireGuard, base64. */
   readonly publicKey: string;
-  /** Base64; absent: none. */
+  /** Preshared key, base64. Absent: none. */
   readonly presharedKey?: string;
-  /** Milliseconds until we give up. */
+  /** Timeout in milliseconds. */
   readonly timeoutMs: number;
   /**
-   * After the handshake, send a data message with so many bytes inside, once, and wait for it to be acknowledged, which takes
-   * WireGuard ten seconds. The UDP payload is 32 bytes longer, and goes out unfragmented where the system looks for path MTUs.
+   * Data message of this size to send once after the handshake. The probe waits for its acknowledgement, which takes
+   * WireGuard ten seconds. The UDP payload is 32 bytes longer. It is not fragmented if the system discovers path MTUs.
    */
   readonly padding?: { readonly bytes: number; readonly timeoutMs: number };
-  /** Gives up at once, as `cancelled`. */
+  /** Ends the probe at once as `cancelled`. */
   readonly signal?: AbortSignal;
 }
 
 /**
- * - `no-answer`: nothing came back: a firewall, a wrong public key, or our key is no peer there. WireGuard keeps silent in all.
- * - `refused`: the host is there, and nothing listens on the port (ICMP port unreachable).
- * - `unreachable`: no route to the host or network, or a router on the way refused.
+ * Reason for a failed probe.
+ * - `no-answer`: no answer, because of a firewall, a wrong public key, or an unknown key of ours. WireGuard is silent in all.
+ * - `refused`: the host exists, and no program listens on the port (ICMP port unreachable).
+ * - `unreachable`: no route to the host or network, or a router on the path refused.
  * - `unresolved`: the name has no address.
- * - `bad-answer`: something answered, but not the holder of that public key (or with another preshared key).
+ * - `bad-answer`: the answer is not from the holder of that public key, or the preshared key differs.
  * - `cancelled`: the signal was aborted.
  */
 export type HandshakeProbeFailure = 'no-answer' | 'refused' | 'unreachable' | 'unresolved' | 'bad-answer' | 'cancelled';
 
-/** Result of a handshake with a peer: it answered, or why not. */
+/** Result of a handshake probe: measurements of the answer, or the reason for the failure. */
 export type HandshakeProbeResult =
   | {
       readonly ok: true;
-      /** Milliseconds between the initiation that was answered and its answer. */
+      /** Milliseconds between the answered initiation and its answer. */
       readonly rttMs: number;
-      /** Address and port we probed from, before any NAT. */
+      /** Local address and port of the probe, before any NAT. */
       readonly from: string;
       /** Address and port that answered. */
       readonly to: string;
@@ -52,9 +53,9 @@ export type HandshakeProbeResult =
   | { readonly ok: false; readonly reason: HandshakeProbeFailure };
 
 /**
- * Completes a real WireGuard handshake with an endpoint from a fresh UDP socket, and ends it with an empty data message, so
- * that the other side counts the handshake too. Sends an initiation every 500 ms until one is answered. Never rejects for
- * what the network does; rejects with `invalid` for malformed keys or ports.
+ * Completes a real WireGuard handshake with an endpoint from a new UDP socket. Confirms it with an empty data message. Sends
+ * an initiation every 500 ms until one is answered. Never rejects for network failures. Rejects with `invalid` for malformed
+ * keys or ports.
  */
 export async function probeHandshake(options: HandshakeProbeOptions): Promise<HandshakeProbeResult> {
   const initiator = new Initiator(options);
@@ -81,7 +82,7 @@ export async function probeHandshake(options: HandshakeProbeOptions): Promise<Ha
 }
 
 interface KnockingEvents {
-  /** The handshake is done. */
+  /** Called when the handshake is complete. */
   readonly greeted: () => void;
   readonly succeed: (result: HandshakeProbeResult) => void;
 }
@@ -91,7 +92,7 @@ interface Waiting {
   readonly done: (acknowledged: boolean) => void;
 }
 
-/** One socket that sends initiations until it is stopped. */
+/** A socket that sends initiations until it is stopped. */
 class Knocking {
   readonly #initiator: Initiator;
   readonly #endpoint: HandshakeProbeOptions['endpoint'];
@@ -122,7 +123,7 @@ class Knocking {
 
   start(): void {
     const { host } = this.#endpoint;
-    // The system takes an empty name for this very host.
+    // The system resolves an empty name to this host.
     const found = host === '' ? Promise.reject(new Error('no name')) : lookup(host);
     found
       .then(
@@ -140,7 +141,7 @@ class Knocking {
     this.#socket = null;
   }
 
-  /** A connected socket hears of ICMP errors, and of nobody but the endpoint. */
+  /** Opens a connected socket, which receives ICMP errors, and datagrams only from the endpoint. */
   #connect(address: string, family: number): void {
     if (this.#stopped) return;
     const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
@@ -182,7 +183,7 @@ class Knocking {
     this.#confirm(socket, answer.session, done, now);
   }
 
-  /** The first data message, empty or not, tells the other side that the handshake is done. */
+  /** Sends the first data message. Empty or not, it confirms the handshake to the other side. */
   #confirm(socket: Socket, session: Session, done: (acknowledged: boolean) => void, now: number): void {
     if (this.#padding === null || this.#padding === undefined) {
       socket.send(session.keepalive(now) ?? new Uint8Array(0), () => done(false));
@@ -190,7 +191,7 @@ class Knocking {
     }
     this.#waiting = { session, done };
     this.#patience = setTimeout(() => done(false), this.#padding.timeoutMs);
-    // That it is too long for the way is told by its silence.
+    // Ignored: a missing acknowledgement shows that it is too long for the path.
     socket.send(session.padding(this.#padding.bytes, now) ?? new Uint8Array(0), () => {});
   }
 
@@ -207,7 +208,7 @@ class Knocking {
   }
 }
 
-/** Weighs what was seen: what is seen twice is believed at once, for routers and restarting daemons err for a moment. */
+/** Evaluates errors. It trusts an error at the second time, because routers and restarting daemons fail briefly. */
 class Witness {
   readonly #decide: (reason: HandshakeProbeFailure) => void;
   readonly #seen = new Set<HandshakeProbeFailure>();
@@ -221,7 +222,7 @@ class Witness {
     this.#seen.add(reason);
   }
 
-  /** When time is up. */
+  /** Returns the most likely failure at the timeout. */
   likeliest(): HandshakeProbeFailure {
     return [...this.#seen][0] ?? 'no-answer';
   }

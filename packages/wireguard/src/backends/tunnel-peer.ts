@@ -7,28 +7,28 @@ import { decodeMessage } from '../noise/messages.ts';
 export interface TunnelPeerOptions {
   /** Address and UDP port of the WireGuard to connect to. */
   readonly endpoint: { readonly address: string; readonly port: number };
-  /** Private key of the peer that this is, base64. */
+  /** Private key of this peer, base64. */
   readonly privateKey: string;
   /** Public key of the other side, base64. */
   readonly publicKey: string;
-  /** Milliseconds that the handshake may take. */
+  /** Timeout of the handshake in milliseconds. */
   readonly timeoutMs: number;
-  /** Called with each IP packet that arrives, and whatever padding follows it. */
+  /** Called with each received IP packet, including padding. */
   readonly received: (packet: Buffer) => void;
 }
 
 /**
- * A WireGuard peer in this process, without an interface: packets go into the tunnel of another WireGuard and come out of
- * it. The session is never renewed, so it lasts three minutes.
+ * A WireGuard peer in this process, without an interface. It exchanges packets with another WireGuard. It never renews its
+ * session, which lasts three minutes.
  */
 export class TunnelPeer {
   readonly #socket: Socket;
   readonly #session: Session;
 
-  /** Completes a handshake. Null: none in time. */
+  /** Completes a handshake. Returns null after a timeout. */
   static async open(options: TunnelPeerOptions): Promise<TunnelPeer | null> {
     const socket = createSocket(options.endpoint.address.includes(':') ? 'udp6' : 'udp4');
-    // Errors of a connected socket are ICMP errors; the handshake that fails tells enough.
+    // Ignored: these are ICMP errors, and the failed handshake reports the problem.
     socket.on('error', () => {});
     const session = await shakeHands(socket, options);
     if (session !== null) return new TunnelPeer(socket, session, options.received);
@@ -47,7 +47,7 @@ export class TunnelPeer {
     });
   }
 
-  /** Sends an IP packet into the tunnel. Packets may get lost, as on any way. */
+  /** Sends an IP packet into the tunnel. Packets may be lost. */
   send(packet: Uint8Array): void {
     const datagram = this.#session.transport(packet, performance.now());
     if (datagram !== null) this.#socket.send(datagram, () => {});
@@ -86,7 +86,7 @@ async function shakeHands(socket: Socket, options: TunnelPeerOptions): Promise<S
   }, againMs);
   try {
     const session = await promise;
-    // The first message tells the other side that the handshake is done.
+    // The first message confirms the handshake to the other side.
     if (session !== null) socket.send(session.keepalive(performance.now()) ?? new Uint8Array(0), () => {});
     return session;
   } finally {

@@ -4,8 +4,8 @@ import { MAX_ANSWER_BYTES } from '../uapi-decode.ts';
 import { noPrivilege } from './failures.ts';
 
 /**
- * One request over a UAPI socket; gives the whole answer, errno line included. The answer to `get=1` holds the private key.
- * Rejects with `not-running` when nobody listens (also when a dead program left its socket behind), `timeout`, `protocol`.
+ * Sends one request over a UAPI socket and returns the whole answer with its errno line. The answer to `get=1` holds the
+ * private key. Rejects with `not-running` if no program listens (a socket may outlive its program), `timeout` or `protocol`.
  */
 export function uapiRequest(path: string, request: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -18,7 +18,7 @@ import type { DeviceConfig, DeviceStatus } from '../types.ts';
 
 const skip = whyNoPackets() ?? false;
 
-test('packets of two devices', { skip }, async (t) => {
+test('packets pass between two devices', { skip }, async (t) => {
   const tunnel = await openTunnel();
   t.after(() => tunnel.close());
   const { gate, phone } = tunnel;
@@ -68,7 +68,9 @@ test('wireguard-go killed: link, addresses and routes stay, and ensure brings it
   await eventually('traffic flows again', () => pings(phone, gate));
 });
 
-test('wireguard-go outlives the agent, in a session of its own, and knows no key', { skip }, async (t) => {
+test('wireguard-go outlives the agent in its own session and has no key in its arguments or environment', {
+  skip,
+}, async (t) => {
   const tunnel = await openTunnel();
   t.after(() => tunnel.close());
   const { gate, phone } = tunnel;
@@ -87,12 +89,12 @@ test('wireguard-go outlives the agent, in a session of its own, and knows no key
   assert.deepEqual(
     environment.filter((text) => !/^(PATH|LC_ALL|WG_[A-Z_]+)=/.test(text)),
     [],
-    'nothing of our environment reaches it',
+    'it inherits nothing from the environment of the agent',
   );
   assert.ok(!environment.some((text) => text.includes(privateKeyFor('gate'))));
 });
 
-test('one that is stopped is reported, not replaced', { skip }, async (t) => {
+test('a suspended wireguard-go is reported, not replaced', { skip }, async (t) => {
   const namespace = await addNamespace();
   const backend = remoteBackend('userspace', ['ip', 'netns', 'exec', namespace], { timeoutMs: 1000 });
   const name = uniqueName();
@@ -135,7 +137,7 @@ test('names that belong to others are left alone', { skip }, async (t) => {
   await assert.rejects(backend.remove('lan0'), { code: 'name-taken' });
 });
 
-/** Each end applies what it needs, the phone knows where the gate is, and a ping goes through. */
+/** Applies a configuration on both ends, with the gate's endpoint on the phone, and sends a ping through the tunnel. */
 async function connect({ gate, phone }: Tunnel): Promise<void> {
   await reach(gate, configOf(gate, phone));
   await reach(phone, configOf(phone, gate, { endpoint: `${gate.outer}:51820` }));
@@ -164,7 +166,7 @@ async function udpPorts(end: End): Promise<number[]> {
     .map((line) => Number.parseInt(line.trim().split(/[\s:]+/)[2] ?? '', 16));
 }
 
-/** Addresses and routes, without what tells only that nobody is behind the link. */
+/** Returns addresses and routes, without flags that only show a missing carrier. */
 async function network({ namespace, link }: End): Promise<string> {
   const addresses = await inNamespace(namespace, 'ip', '-o', '-4', 'addr', 'show', 'dev', link);
   const routes = await inNamespace(namespace, 'ip', 'route', 'show', 'dev', link);

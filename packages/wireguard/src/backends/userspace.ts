@@ -12,12 +12,12 @@ import { deleteLink, type Link, readLink, setMtu } from './link.ts';
 import { uapiRequest } from './uapi-socket.ts';
 import { type Supervisor, startHint, startWireGuardGo } from './wireguard-go.ts';
 
-/** Where the userspace backend finds its program and its sockets. */
+/** Paths and timeouts of the userspace backend. */
 export interface UserspaceOptions {
-  /** Where wireguard-go puts its sockets. Default: `/var/run/wireguard`. */
+  /** Directory of the sockets of wireguard-go. Default: `/var/run/wireguard`. */
   readonly socketDirectory?: string;
   readonly supervisor?: Supervisor;
-  /** Where programs are looked for, as in PATH. Default: the system's directories. */
+  /** Search path of programs, as in PATH. Default: the system's directories. */
   readonly path?: string;
   /** Path of the wireguard-go to start. Default: the newest that is found. */
   readonly program?: string;
@@ -26,9 +26,9 @@ export interface UserspaceOptions {
 }
 
 /**
- * wireguard-go on a persistent TUN device. Link, addresses and routes belong to the kernel and survive the death of
- * wireguard-go, which itself survives ours; after a death `ensure` starts it again, and keys and peers have to be applied anew.
- * wireguard-go listens whether or not the link is up, so a port that is taken is reported at once.
+ * Backend for wireguard-go on a persistent TUN device. Link, addresses and routes belong to the kernel and survive a crash
+ * of wireguard-go. wireguard-go itself survives a crash of the agent. After a crash, `ensure` starts it again, and keys and
+ * peers must be applied again. wireguard-go listens even while the link is down, so a taken port is reported at once.
  */
 export function userspaceBackend(options: UserspaceOptions = {}): WireGuardBackend {
   const context: Context = {
@@ -113,8 +113,8 @@ async function set(context: Context, name: string, request: string, peers: numbe
 }
 
 /**
- * The flags `vnet_hdr` and `pi` do not matter, since wireguard-go sets its own when it attaches; `multi_queue` would have to
- * match, and wireguard-go does not ask for it.
+ * Creates the TUN device. The flags `vnet_hdr` and `pi` do not matter, because wireguard-go sets its own. `multi_queue` must
+ * match, and wireguard-go does not use it.
  */
 async function addTun(context: Context, name: string): Promise<void> {
   const args = ['tuntap', 'add', 'dev', name, 'mode', 'tun'];
@@ -124,13 +124,13 @@ async function addTun(context: Context, name: string): Promise<void> {
   throw commandFailure('ip', args, result);
 }
 
-/** It binds some port as soon as its engine runs; before that, a port that is taken would go unnoticed. */
+/** Waits until wireguard-go has bound a port. Before that, it does not report a taken port. */
 async function untilListening(context: Context, name: string): Promise<void> {
   const problem = `wireguard-go does not answer; ${startHint(name, context.supervisor)}`;
   await until(context, name, problem, async () => ((await read(context, name))?.listenPort ?? 0) !== 0);
 }
 
-/** wireguard-go sets the MTU to 1420 when it opens the device. */
+/** Restores the MTU, because wireguard-go sets it to 1420 when it opens the device. */
 async function restoreMtu(context: Context, name: string, before: Link): Promise<void> {
   const now = await readLink(name, context.command);
   if (now !== null && now.mtu !== before.mtu) await setMtu(name, before.mtu, context.command);
@@ -151,7 +151,7 @@ function refusal(errno: number): WireGuardError {
 
 const POLL_MS = 5;
 
-/** Measured: 0.25 ms per peer in one large set; with room for slow machines. */
+/** Timeout per peer in milliseconds. Measured: 0.25 ms per peer in one large set. Slow machines need more. */
 const MS_PER_PEER = 5;
 const EPERM = 1;
 const EACCES = 13;

@@ -6,7 +6,7 @@ import { parseDump, wgCommands } from './wg-tool.ts';
 
 const [ada, bob, cy] = ['ada', 'bob', 'cy'].map(publicKeyFor) as [string, string, string];
 
-test('a change is these calls, with every secret in the input', () => {
+test('a change becomes calls of wg with every secret in the input', () => {
   const commands = wgCommands('wg0', {
     privateKey: privateKeyFor('gate'),
     listenPort: 51820,
@@ -51,9 +51,9 @@ PersistentKeepalive = 0
   ]);
 });
 
-test('nothing to change is no call', () => assert.deepEqual(wgCommands('wg0', { peers: [] }), []));
+test('an empty change makes no call', () => assert.deepEqual(wgCommands('wg0', { peers: [] }), []));
 
-test('steps keep their order, and one call does not grow without end', () => {
+test('steps keep their order, and the length of a call is limited', () => {
   const removal = (index: number) => ({ kind: 'remove', publicKey: publicKeyFor(`p${index}`) }) as const;
   const many = Array.from({ length: 1001 }, (_, index) => removal(index));
   assert.deepEqual(
@@ -69,7 +69,7 @@ test('steps keep their order, and one call does not grow without end', () => {
   );
 });
 
-test('the dump of a device with peers', () => {
+test('the dump of a device with peers is parsed', () => {
   const dump = `${privateKeyFor('gate')}\t${publicKeyFor('gate')}\t51820\t0x33
 ${ada}\t${presharedKeyFor('ada')}\t[fe80::1%eth0]:5\t10.0.0.1/32,fd00::1/128\t1700000000\t148\t92\t25
 ${bob}\t(none)\t(none)\t(none)\t0\t0\t0\toff
@@ -97,7 +97,7 @@ ${bob}\t(none)\t(none)\t(none)\t0\t0\t0\toff
   });
 });
 
-test('the dump of a fresh device', () => {
+test('the dump of a new device is parsed', () => {
   assert.deepEqual(parseDump('(none)\t(none)\t0\toff\n'), {
     publicKey: null,
     listenPort: 0,
@@ -106,7 +106,7 @@ test('the dump of a fresh device', () => {
   });
 });
 
-test('hostile dumps are refused, and never quoted', () => {
+test('hostile dumps are rejected and never quoted', () => {
   const secret = privateKeyFor('gate');
   const device = `${secret}\t${publicKeyFor('gate')}\t51820\toff`;
   const idle = '(none)\t(none)\t(none)\t0\t0\t0\toff';

@@ -4,13 +4,13 @@ import { parseKey, presharedKeyHash } from '../keys.ts';
 import type { DeviceChange, DeviceStatus, PeerChange, PeerConfig, PeerStatus } from '../types.ts';
 import { checkRange } from '../uapi.ts';
 
-/** One call of `wg`. `input` is what it reads from /dev/fd/3: all that is secret is there, never in the arguments. */
+/** One call of `wg`. It reads `input` from /dev/fd/3. Secrets are only in the input, never in the arguments. */
 export interface WgCommand {
   readonly args: readonly string[];
   readonly input?: string;
 }
 
-/** The calls of `wg` that carry out a change, in the order that `WireGuardBackend.apply` promises. */
+/** Returns the calls of `wg` for a change, in the order that `WireGuardBackend.apply` promises. */
 export function wgCommands(name: string, change: DeviceChange): WgCommand[] {
   const device = interfaceText(change);
   const { listenPort } = change;
@@ -22,8 +22,8 @@ export function wgCommands(name: string, change: DeviceChange): WgCommand[] {
 }
 
 /**
- * The output of `wg show NAME dump`. Believes nothing; the column of the private key is dropped unread.
- * Throws `protocol`; the text never quotes a value.
+ * Parses the output of `wg show NAME dump`. Validates every value and skips the column of the private key. Throws
+ * `protocol` without quoting a value.
  */
 export function parseDump(output: string): DeviceStatus {
   const lines = output.split('\n');
@@ -45,7 +45,7 @@ export function parseDump(output: string): DeviceStatus {
   };
 }
 
-/** Steps of one kind that follow each other, so that each run is one call. */
+/** Groups consecutive steps of one kind, so that each group is one call. */
 function* runs(steps: readonly PeerChange[]): Generator<PeerChange[]> {
   let run: PeerChange[] = [];
   for (const step of steps) {
@@ -67,7 +67,7 @@ function peerCommands(name: string, run: readonly PeerChange[]): WgCommand[] {
   ];
 }
 
-/** `addconf` replaces what it names of a peer and leaves all other peers alone. */
+/** Returns the input of `addconf`, which replaces the named settings of a peer and leaves other peers unchanged. */
 function addconf(name: string, input: string): WgCommand {
   return { args: ['addconf', name, '/dev/fd/3'], input };
 }
@@ -140,6 +140,6 @@ function malformed(what: string): WireGuardError {
 
 const NONE = '(none)';
 const ZERO_KEY = Buffer.alloc(32).toString('base64');
-/** Keeps the arguments far below the kernel's limit (128 KiB for one, 2 MiB for all). */
+/** Splits arguments far below the kernel's limits (128 KiB for one, 2 MiB for all). */
 const MAX_PEERS_PER_CALL = 1000;
 const MAX_SECONDS = 253_402_300_799;

@@ -4,12 +4,12 @@ import { type BuildOptions, chooseProgram } from './builds.ts';
 import { runCommand, tryCommand } from './command.ts';
 
 /**
- * Who looks after wireguard-go. `detached`: a daemon in a session of its own. `systemd`: a transient unit, which alone
- * escapes the control group of an agent that itself is a unit. `auto`: systemd where it runs and we may command it.
+ * Supervisor of wireguard-go. `detached`: a daemon in its own session. `systemd`: a transient unit, which leaves the control
+ * group of an agent that runs as a unit. `auto`: systemd if it runs and the agent may control it.
  */
 export type Supervisor = 'auto' | 'systemd' | 'detached';
 
-/** Starts wireguard-go on a link, outliving us. It carries no key in arguments or environment. */
+/** Starts wireguard-go on a link. It outlives the agent and has no key in its arguments or environment. */
 export async function startWireGuardGo(name: string, supervisor: Supervisor, options: BuildOptions): Promise<void> {
   const { named: _, ...command } = options;
   const program = await chooseProgram(options);
@@ -17,17 +17,17 @@ export async function startWireGuardGo(name: string, supervisor: Supervisor, opt
     await tryCommand('systemctl', ['stop', unitName(name)], command);
     await runCommand('systemd-run', systemdArguments(name, await foreignNamespace(), program), command);
   } else {
-    // Without -f it opens TUN and socket, says on its output what fails, and only then leaves a daemon behind.
+    // Without -f it opens TUN and socket, prints failures, and only then starts its daemon.
     await runCommand(program, [name], command);
   }
 }
 
-/** Where to look when it started and then did not answer. */
+/** Returns advice for a wireguard-go that started and does not answer. */
 export function startHint(name: string, supervisor: Supervisor): string {
   return usesSystemd(supervisor) ? `see journalctl -u ${unitName(name)}` : `try it by hand: wireguard-go -f ${name}`;
 }
 
-/** Arguments of `systemd-run`. `namespace`: path of a network namespace other than that of systemd itself. */
+/** Returns the arguments of `systemd-run`. `namespace`: path of a network namespace other than that of systemd. */
 export function systemdArguments(name: string, namespace: string | null, program = 'wireguard-go'): string[] {
   return [
     '--quiet',
@@ -53,7 +53,7 @@ function usesSystemd(supervisor: Supervisor): boolean {
   return existsSync('/run/systemd/system') && process.geteuid?.() === 0;
 }
 
-/** A unit starts in the namespace of systemd; ours may be another. */
+/** Returns our network namespace if it differs from that of systemd, in which units start. */
 async function foreignNamespace(): Promise<string | null> {
   const own = `/proc/${process.pid}/ns/net`;
   const [ours, first] = await Promise.all([readlink(own), readlink('/proc/1/ns/net').catch(() => null)]);

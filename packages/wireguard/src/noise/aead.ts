@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 
-/** Bytes that sealing adds. */
+/** Number of bytes that sealing adds. */
 export const TAG_BYTES = 16;
 
 /** AEAD of the WireGuard paper, section 5.4: ChaCha20-Poly1305 (RFC 8439) with a 64-bit counter, little-endian, as nonce. */
@@ -8,7 +8,7 @@ export function seal(key: Uint8Array, counter: bigint, plain: Uint8Array, additi
   return sealWith(key, nonceOf(counter), plain, additional);
 }
 
-/** The plain text; null when the message, its counter or the additional data were changed. */
+/** Returns the plain text, or null if the message, its counter or the additional data was changed. */
 export function open(key: Uint8Array, counter: bigint, sealed: Uint8Array, additional: Uint8Array): Uint8Array | null {
   return openWith(key, nonceOf(counter), sealed, additional);
 }
@@ -18,7 +18,7 @@ export function xSeal(key: Uint8Array, nonce: Uint8Array, plain: Uint8Array, add
   return sealWith(hChaCha20(key, nonce.subarray(0, 16)), xTail(nonce), plain, additional);
 }
 
-/** The plain text; null when anything was changed. */
+/** Returns the plain text, or null if anything was changed. */
 export function xOpen(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -28,7 +28,7 @@ export function xOpen(
   return openWith(hChaCha20(key, nonce.subarray(0, 16)), xTail(nonce), sealed, additional);
 }
 
-/** HChaCha20 (section 2.2 of the same draft): a key of 32 bytes out of a key and 16 bytes of nonce. */
+/** HChaCha20 (section 2.2 of the same draft): derives a key of 32 bytes from a key and 16 bytes of nonce. */
 export function hChaCha20(key: Uint8Array, nonce: Uint8Array): Uint8Array {
   const input = Buffer.concat([Buffer.from('expand 32-byte k'), key, nonce]);
   const state = Uint32Array.from({ length: 16 }, (_, i) => input.readUInt32LE(i * 4));

@@ -1,6 +1,6 @@
 /**
- * BLAKE2s (RFC 7693) with 1 to 32 bytes of output and an optional key of up to 32 bytes: what node:crypto's `blake2s256`
- * lacks, and WireGuard's MACs need.
+ * BLAKE2s (RFC 7693) with 1 to 32 bytes of output and an optional key of up to 32 bytes. WireGuard's MACs need both, and
+ * `blake2s256` of node:crypto lacks them.
  */
 export function blake2s(data: Uint8Array, length = 32, key?: Uint8Array): Uint8Array {
   const state = Uint32Array.from(IV);

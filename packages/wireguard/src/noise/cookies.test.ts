@@ -8,7 +8,7 @@ import { COOKIE_MS } from './macs.ts';
 const initiatorOf = (label: string): Initiator =>
   new Initiator({ privateKey: privateKeyFor(label), publicKey: publicKeyFor('responder') });
 
-test('under load only who brings a cookie back gets an answer', () => {
+test('under load only initiations with a cookie are answered', () => {
   const { s, initiator } = crowded();
   const reply = s.handle(s.initiation(initiator));
   assert.ok(reply.kind === 'reply' && reply.peer === null && reply.datagram.length === 64);
@@ -17,7 +17,7 @@ test('under load only who brings a cookie back gets an answer', () => {
   assert.equal(s.handle(keepaliveOf(s.shake(initiator), s.now)).kind, 'authenticated');
 });
 
-test('a cookie is good for one address and port', () => {
+test('a cookie is valid for one address and port', () => {
   const { s, initiator } = crowded();
   takeCookie(s, initiator);
   for (const elsewhere of ['192.0.2.7:4243', '192.0.2.8:4242', '[2001:db8::7]:4242']) {
@@ -26,7 +26,7 @@ test('a cookie is good for one address and port', () => {
   s.shake(initiator, SOURCE);
 });
 
-test('a cookie is good for two minutes: the initiator drops it, the responder changes its secret', () => {
+test('a cookie is valid for two minutes: the initiator drops it, the responder changes its secret', () => {
   const { s, initiator } = crowded();
   takeCookie(s, initiator);
   s.now += COOKIE_MS - 1002;
@@ -46,7 +46,7 @@ test('a cookie is good for two minutes: the initiator drops it, the responder ch
   assert.ok(isCookie(other.handle(stale)), 'made with the secret of before');
 });
 
-test('a cookie reply says something only to who sent that initiation', () => {
+test('only the sender of an initiation can open its cookie reply', () => {
   const { s, initiator } = crowded();
   const reply = s.handle(s.initiation(initiator));
   assert.ok(reply.kind === 'reply');
@@ -58,7 +58,7 @@ test('a cookie reply says something only to who sent that initiation', () => {
   assert.equal(initiator.receive(reply.datagram, s.now).kind, 'cookie');
 });
 
-test('without load nobody needs a cookie, and a wrong one does no harm', () => {
+test('without load no cookie is needed, and a wrong one is ignored', () => {
   const { s, initiator } = crowded();
   takeCookie(s, initiator);
   s.underLoad = false;
@@ -68,7 +68,7 @@ test('without load nobody needs a cookie, and a wrong one does no harm', () => {
   assert.ok(reply.kind === 'reply' && reply.peer === publicKeyFor('a'));
 });
 
-test('more handshakes a second than allowed are load by themselves, until it is calm again', () => {
+test('too many handshakes a second count as load until the rate falls', () => {
   const s = stage({ handshakesPerSecond: 3 });
   const initiations = ['a', 'b', 'c', 'd', 'e'].map((label) => s.initiation(initiatorOf(label)));
   assert.deepEqual(
@@ -79,7 +79,7 @@ test('more handshakes a second than allowed are load by themselves, until it is 
   assert.equal(isCookie(s.handle(s.initiation(initiatorOf('d')))), false);
 });
 
-test('what does not even know our public key costs none of that', () => {
+test('senders without our public key do not use up the budget', () => {
   const s = stage({ handshakesPerSecond: 3 });
   const garbage = new Uint8Array(148).fill(9).fill(0, 1, 4).fill(1, 0, 1);
   for (let i = 0; i < 100; i++) assert.equal(wordOf(s.handle(garbage)), 'bad-mac');

@@ -1,14 +1,14 @@
 import { hasMac1, macKeysOf } from './macs.ts';
 import { decodeMessage } from './messages.ts';
 
-/** What anybody on the way can read of a datagram: type and key indices (WireGuard paper, section 5.4). */
+/** Unencrypted header of a datagram: type and key indices (WireGuard paper, section 5.4). */
 export type Header =
   | { readonly kind: 'initiation'; readonly sender: number }
   | { readonly kind: 'response'; readonly sender: number; readonly receiver: number }
   | { readonly kind: 'cookie'; readonly receiver: number }
   | { readonly kind: 'transport'; readonly receiver: number };
 
-/** Null for what is no WireGuard message. */
+/** Reads the header. Returns null if the datagram is not a WireGuard message. */
 export function headerOf(datagram: Uint8Array): Header | null {
   const message = decodeMessage(datagram);
   if (message === null) return null;
@@ -22,7 +22,7 @@ export function headerOf(datagram: Uint8Array): Header | null {
   }
 }
 
-/** Tells whether an initiation or response is for the holder of this public key (base64), by its MAC1. */
+/** Returns whether an initiation or response is for the holder of this public key (base64), by its MAC1. */
 export function addresseeTest(publicKey: string): (datagram: Uint8Array) => boolean {
   const keys = macKeysOf(Buffer.from(publicKey, 'base64'));
   return (datagram) => hasMac1(datagram, keys);

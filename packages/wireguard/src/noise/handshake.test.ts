@@ -40,7 +40,7 @@ test('a handshake gives both sides a session, which the first message confirms',
   assert.equal(wordOf(initiator.receive(reply.datagram, s.now)), 'unexpected', 'an answer counts once');
 });
 
-test('of a message with a payload only that it came is told', () => {
+test('a message with a payload is reported without its payload', () => {
   const s = stage();
   const { remoteIndex: receiverIndex, sendKey } = s.shake(initiatorOf('a')).keys;
   const sealed = seal(sendKey, 5n, Buffer.alloc(1200, 7), NONE);
@@ -48,7 +48,7 @@ test('of a message with a payload only that it came is told', () => {
   assert.ok(result.kind === 'authenticated' && result.first && !result.keepalive);
 });
 
-test('a packet comes out as it went in, padded, once, and at the right session only', () => {
+test('a packet arrives unchanged and padded, once, and only in its session', () => {
   const keys = { peer: 'p', sendKey: Buffer.alloc(32, 1), receiveKey: Buffer.alloc(32, 2), createdAt: 0 };
   const here = new Session({ ...keys, localIndex: 1, remoteIndex: 2 });
   const turned = { ...keys, sendKey: keys.receiveKey, receiveKey: keys.sendKey };
@@ -75,7 +75,7 @@ test('without the same preshared key on both sides there is no session', () => {
   }
 });
 
-test('strangers get no answer: unknown keys, and those who do not know ours', () => {
+test('unknown keys, and senders without our public key, get no answer', () => {
   const s = stage();
   s.known = new Map([[publicKeyFor('a'), {}]]);
   assert.equal(wordOf(s.handle(s.initiation(initiatorOf('b')))), 'unknown-peer');
@@ -104,7 +104,7 @@ test('a timestamp that is not newer is a replay, a newer one right behind is a f
   assert.equal(s.handle(at(s.now + 2)).kind, 'reply');
 });
 
-test('looking a peer up may take time: others shake hands meanwhile, and an overtaken initiation is a replay', () => {
+test('a slow lookup does not block other handshakes, and an overtaken initiation is a replay', () => {
   const s = stage();
   const initiator = initiatorOf('a');
   const slow = s.responder.open(s.initiation(initiator), SOURCE, s.now);
@@ -122,7 +122,7 @@ test('looking a peer up may take time: others shake hands meanwhile, and an over
   assert.equal(wordOf(s.responder.accept(overtaken.pending, {}, s.now)), 'replayed');
 });
 
-test('a response that came late still counts, as long as the attempt is one of the last sixteen', () => {
+test('a late response counts if its attempt is one of the last sixteen', () => {
   const s = stage();
   const initiator = initiatorOf('a');
   const replies = Array.from({ length: 17 }, () => s.handle(s.initiation(initiator)));
@@ -132,7 +132,7 @@ test('a response that came late still counts, as long as the attempt is one of t
   assert.deepEqual(words, ['unexpected', ...Array(16).fill('session')]);
 });
 
-test('after 180 seconds, and near the end of the counters, a session is over', () => {
+test('a session ends after 180 seconds, or when its counter is used up', () => {
   const s = stage();
   const session = s.shake(initiatorOf('a'));
   const [used, unused] = [keepaliveOf(session, s.now), keepaliveOf(session, s.now)];
@@ -153,7 +153,7 @@ test('after 180 seconds, and near the end of the counters, a session is over', (
   assert.equal(wordOf(take(REJECT_AFTER_MESSAGES - 1n)), 'authentic');
 });
 
-test('of any history of handshakes and messages, those sessions live that the paper lets live', () => {
+test('after any history of handshakes and messages, the live sessions are those of the paper', () => {
   const step = fc.oneof(
     fc.constant({ do: 'shake' } as const),
     fc.record({ do: fc.constant('use' as const), which: fc.nat(4) }),
@@ -187,14 +187,14 @@ test('of any history of handshakes and messages, those sessions live that the pa
   );
 });
 
-test('what is remembered is bounded: the peer whose handshake is oldest is forgotten', () => {
+test('memory is bounded: the peer with the oldest handshake is forgotten', () => {
   const s = stage({ maxPeers: 3 });
   const sessions = ['a', 'b', 'c', 'd'].map((label) => s.shake(initiatorOf(label)));
   const words = sessions.map((session) => wordOf(s.handle(keepaliveOf(session, s.now))));
   assert.deepEqual(words, ['unknown-session', 'authenticated', 'authenticated', 'authenticated']);
 });
 
-test('a forgotten peer has no session any more, and may begin anew', () => {
+test('a forgotten peer has no session and can start a new one', () => {
   const s = stage();
   const initiator = initiatorOf('a');
   const session = s.shake(initiator);
@@ -205,7 +205,7 @@ test('a forgotten peer has no session any more, and may begin anew', () => {
   assert.equal(s.handle(keepaliveOf(s.shake(initiator), s.now)).kind, 'authenticated');
 });
 
-test('session indices differ even where chance repeats itself', () => {
+test('session indices differ even if random values repeat', () => {
   const s = stage({ random: (bytes) => new Uint8Array(bytes).fill(255) });
   const sessions = ['a', 'b', 'c'].map((label) => s.shake(initiatorOf(label)));
   assert.deepEqual(

@@ -13,7 +13,7 @@ export function mac(key: Uint8Array, data: Uint8Array): Uint8Array {
   return blake2s(data, 16, key);
 }
 
-/** HMAC of the same section: HMAC-BLAKE2s (RFC 2104), 32 bytes; the key is of 32 too. createHmac takes five times as long. */
+/** HMAC of the same section: HMAC-BLAKE2s (RFC 2104), 32 bytes, with a key of 32 bytes. createHmac is five times slower. */
 export function hmac(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
   const inner = new Uint8Array(BLOCK).fill(0x36);
   const outer = new Uint8Array(BLOCK).fill(0x5c);
@@ -24,7 +24,7 @@ export function hmac(key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Arr
   return hash(outer, hash(inner, ...parts));
 }
 
-/** KDF1 of the same section: one key out of a chaining key and new material. */
+/** KDF1 of the same section: derives one key from a chaining key and new material. */
 export function kdf1(chainingKey: Uint8Array, material: Uint8Array): Uint8Array {
   return hmac(hmac(chainingKey, material), ONE);
 }

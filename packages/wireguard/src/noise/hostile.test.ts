@@ -15,7 +15,7 @@ const flip = (bytes: Uint8Array, bit: number): Uint8Array =>
 const bitsOf = (bytes: Uint8Array, from = 0, to = bytes.length): number[] =>
   Array.from({ length: (to - from) * 8 }, (_, i) => from * 8 + i);
 
-/** One valid message of each type, as somebody on the way could have seen them. */
+/** One valid message of each type, as an attacker on the path could record them. */
 function seen() {
   const s = stage();
   const initiator = initiatorOf('a');
@@ -30,7 +30,7 @@ function seen() {
   return { s, initiator, initiation, response: response.datagram, cookie: cookie.datagram, transport };
 }
 
-test('whatever comes, nothing is thrown, and nothing made up is believed or answered', () => {
+test('arbitrary datagrams never throw, and forged ones are neither accepted nor answered', () => {
   const { s, initiator, initiation, response, cookie, transport } = seen();
   const valid = [initiation, response, cookie, transport];
   const header = fc.tuple(fc.nat(6), fc.constantFrom(0, 0, 0, 1), fc.constant(0), fc.constantFrom(0, 0, 0, 255));
@@ -59,7 +59,7 @@ test('whatever comes, nothing is thrown, and nothing made up is believed or answ
   );
 });
 
-test('a message of another length, or with reserved bytes set, is none', () => {
+test('a message of a wrong length, or with reserved bytes set, is rejected', () => {
   const { initiation, response, cookie, transport } = seen();
   for (const message of [initiation, response, cookie]) {
     assert.notEqual(decodeMessage(message), null);
@@ -73,14 +73,14 @@ test('a message of another length, or with reserved bytes set, is none', () => {
   }
 });
 
-test('no bit of an initiation can be changed, even by those who can make its MAC1 anew', () => {
+test('a change of any bit of an initiation is detected, even with a recomputed MAC1', () => {
   const { s, initiator } = seen();
   const initiation = s.initiation(initiator);
   for (const bit of bitsOf(initiation, 0, 132)) {
     const result = s.handle(flip(initiation, bit));
     assert.equal(result.kind, 'ignored', `bit ${bit}`);
   }
-  // The sender index is not part of what Noise protects: a changed one only sends the answer astray.
+  // Noise does not protect the sender index: a changed one only misdirects the answer.
   for (const bit of bitsOf(initiation, 8, 116)) {
     const changed = flip(initiation, bit);
     stampMacs(changed, macsOf('responder'), null);
@@ -90,7 +90,7 @@ test('no bit of an initiation can be changed, even by those who can make its MAC
   assert.equal(s.handle(initiation).kind, 'reply', 'the real one is none the worse for it');
 });
 
-test('no bit of a response can be changed, even by those who can make its MAC1 anew', () => {
+test('a change of any bit of a response is detected, even with a recomputed MAC1', () => {
   const { s, initiator, response } = seen();
   for (const bit of bitsOf(response, 0, 76)) {
     assert.equal(initiator.receive(flip(response, bit), s.now).kind, 'ignored', `bit ${bit}`);
@@ -103,7 +103,7 @@ test('no bit of a response can be changed, even by those who can make its MAC1 a
   assert.equal(initiator.receive(response, s.now).kind, 'session', 'the real one is none the worse for it');
 });
 
-test('no bit of a transport message can be changed, and changed ones do not spoil the replay window', () => {
+test('a change of any bit of a transport message is detected and does not affect the replay window', () => {
   const { s, transport } = seen();
   for (const bit of bitsOf(transport)) {
     const expected = bit < 32 ? /malformed|unexpected/ : bit < 64 ? /unknown-session/ : /unauthentic|unknown-session/;
@@ -113,7 +113,7 @@ test('no bit of a transport message can be changed, and changed ones do not spoi
   assert.equal(s.handle(transport).kind, 'authenticated');
 });
 
-test('points that give everybody the same secret lead nowhere, in any place', () => {
+test('points of low order are rejected in every field', () => {
   const { s, initiator } = seen();
   const random = seededRandom('points');
   for (const first of [0, 1]) {
@@ -130,7 +130,7 @@ test('points that give everybody the same secret lead nowhere, in any place', ()
   }
 });
 
-test('what was seen once is worth nothing again, wherever it comes from', () => {
+test('replayed messages are rejected from any source', () => {
   const { s, initiation, response, cookie, transport } = seen();
   s.handle(transport);
   for (const message of [initiation, response, cookie, transport]) {
@@ -138,7 +138,7 @@ test('what was seen once is worth nothing again, wherever it comes from', () => 
   }
 });
 
-/** Under load a genuine MAC1 is answered by a cookie, whatever stands behind it; MAC2 may be anything. */
+/** Under load a genuine MAC1 is answered with a cookie, regardless of the rest of the message and MAC2. */
 function isPrefixOfInitiation(datagram: Uint8Array, initiation: Uint8Array): boolean {
   return datagram.length === 148 && Buffer.compare(datagram.subarray(0, 132), initiation.subarray(0, 132)) === 0;
 }

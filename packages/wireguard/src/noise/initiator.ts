@@ -16,30 +16,30 @@ export interface InitiatorOptions extends KnownPeer {
   readonly publicKey: string;
 }
 
-/** What one initiation is made of. */
+/** Random values and times of one initiation. */
 export interface Attempt {
-  /** 32 random bytes, used for this initiation alone. */
+  /** 32 random bytes, used only for this initiation. */
   readonly ephemeral: Uint8Array;
   /** 32 random bits, different from those of other attempts and sessions on this socket. */
   readonly senderIndex: number;
-  /** `tai64n` of now; each later than the one before, over all initiations of this private key. */
+  /** `tai64n` of now. It must increase over all initiations of this private key. */
   readonly timestamp: Uint8Array;
   /** Milliseconds of a clock that never goes back. */
   readonly now: number;
 }
 
-/** Result of an answer to an initiation: a session, a cookie, or why it is ignored. */
+/** Result of an answer to an initiation: a session, a cookie, or the reason for ignoring it. */
 export type Answer =
-  /** The handshake is done; send `session.keepalive` so that the responder knows. */
+  /** The handshake is complete. Send `session.keepalive` to confirm it to the responder. */
   | { readonly kind: 'session'; readonly session: Session; readonly roundTripMs: number }
-  /** The responder is under load: the next initiation will carry its cookie. Make it after a while (5 s in the paper). */
+  /** The responder is under load. Send the next initiation, which has its cookie, after a pause (5 s in the paper). */
   | { readonly kind: 'cookie' }
   | InitiatorIgnored;
 
-/** Initiations remembered, so that a slow answer to an earlier one still counts. */
+/** Number of remembered initiations, so that a late answer to an earlier one still counts. */
 const OUTSTANDING = 16;
 
-/** The asking side of the WireGuard handshake (WireGuard paper, sections 5 and 6), without any IO. */
+/** Initiator of the WireGuard handshake (WireGuard paper, sections 5 and 6), without IO. */
 export class Initiator {
   readonly #own: KeyPair;
   readonly #peer: string;
@@ -59,7 +59,7 @@ export class Initiator {
     this.#peer = options.publicKey;
     this.#remote = publicKeyObject(remote);
     const secret = agree(this.#own.privateKey, this.#remote);
-    if (secret === null) throw invalid('public key is a point that gives everybody the same secret');
+    if (secret === null) throw invalid('public key is a point of low order, which keeps no secret');
     this.#staticSecret = secret;
     this.#presharedKey = presharedKeyOf(options);
     this.#start = SymmetricState.towards(remote);
@@ -67,12 +67,12 @@ export class Initiator {
     this.#ownMacs = macKeysOf(this.#own.publicKey);
   }
 
-  /** An initiation to send to the responder (section 5.4.2). */
+  /** Returns an initiation to send to the responder (section 5.4.2). */
   initiate({ ephemeral, senderIndex, timestamp, now }: Attempt): Uint8Array {
     const pair = keyPairOf(ephemeral);
     const state = this.#start.copy();
     state.mixEphemeral(pair.publicKey);
-    // Cannot be zero: the constructor refused the points that make it so.
+    // Never zero, because the constructor rejects points of low order.
     const sealedStatic = state.sealAfter(agreed(pair.privateKey, this.#remote), this.#own.publicKey);
     const sealedTimestamp = state.sealAfter(this.#staticSecret, timestamp);
     const datagram = encodeInitiation({ senderIndex, ephemeral: pair.publicKey, sealedStatic, sealedTimestamp });
@@ -81,7 +81,7 @@ export class Initiator {
     return datagram;
   }
 
-  /** Takes what came back. Anything but an answer to one of the last sixteen initiations is ignored. */
+  /** Handles a received datagram. Ignores all but answers to the last sixteen initiations. */
   receive(datagram: Uint8Array, now: number): Answer {
     const message = decodeMessage(datagram);
     if (message === null) return { kind: 'ignored', reason: 'malformed' };
@@ -141,13 +141,13 @@ interface Outstanding {
   readonly sentAt: number;
 }
 
-/** 32 bytes; all zero stands for none (section 5.4.3). Throws `invalid` when malformed. */
+/** Returns the preshared key, 32 bytes. Zero means none (section 5.4.3). Throws `invalid` for a malformed key. */
 export function presharedKeyOf({ presharedKey }: KnownPeer): Uint8Array {
   return presharedKey === undefined ? new Uint8Array(KEY_BYTES) : parseKey(presharedKey, 'preshared key');
 }
 
 function agreed(privateKey: KeyObject, publicKey: KeyObject): Uint8Array {
   const secret = agree(privateKey, publicKey);
-  if (secret === null) throw invalid('public key is a point that gives everybody the same secret');
+  if (secret === null) throw invalid('public key is a point of low order, which keeps no secret');
   return secret;
 }

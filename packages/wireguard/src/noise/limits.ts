@@ -1,6 +1,6 @@
 import { blake2s } from './blake2s.ts';
 
-/** A token bucket: `perSecond` on average, `burst` at once. */
+/** A token bucket that allows `perSecond` on average and `burst` at once. */
 export class Budget {
   readonly #perSecond: number;
   readonly #burst: number;
@@ -13,7 +13,7 @@ export class Budget {
     this.#tokens = burst;
   }
 
-  /** Takes one; false when there is none. `now` in milliseconds. */
+  /** Takes a token. Returns false if there is none. `now` in milliseconds. */
   take(now: number): boolean {
     const elapsed = Math.max(0, now - (this.#at ?? now));
     this.#tokens = Math.min(this.#burst, this.#tokens + (elapsed * this.#perSecond) / 1000);
@@ -24,12 +24,12 @@ export class Budget {
   }
 }
 
-/** Budgets per source address (its port left out) in a table of fixed size; those who fall on one place share it. */
+/** Budgets per source address, without its port, in a table of fixed size. Addresses with the same slot share a budget. */
 export class AddressBudgets {
   readonly #secret: Uint8Array;
   readonly #budgets: (Budget | undefined)[] = new Array(PLACES);
 
-  /** `secret`: 32 random bytes, so that nobody can choose whom to share a place with. */
+  /** `secret`: 32 random bytes, so that attackers cannot choose their slot. */
   constructor(secret: Uint8Array) {
     this.#secret = secret;
   }
@@ -42,7 +42,7 @@ export class AddressBudgets {
   }
 }
 
-/** An IPv4 address, or the first half of an IPv6 one: whoever has one of those has its whole /64. */
+/** Returns an IPv4 address, or the /64 of an IPv6 address, because the holder of an IPv6 address has its whole /64. */
 function networkOf(source: string): string {
   const address = source.slice(0, source.lastIndexOf(':'));
   if (!address.startsWith('[')) return address;

@@ -3,21 +3,21 @@ import { xOpen, xSeal } from './aead.ts';
 import { hash, mac } from './hash.ts';
 import { type CookieMessage, encodeCookie } from './messages.ts';
 
-/** Milliseconds a cookie, and the secret it is made of, are good for (WireGuard paper, section 5.4.7). */
+/** Lifetime of a cookie and its secret, in milliseconds (WireGuard paper, section 5.4.7). */
 export const COOKIE_MS = 120_000;
 
-/** The two keys that everybody who knows a public key can make (sections 5.4.4 and 5.4.7). */
+/** The two keys that derive from a public key (sections 5.4.4 and 5.4.7). */
 export interface MacKeys {
   readonly mac1: Uint8Array;
   readonly cookie: Uint8Array;
 }
 
-/** Keys for messages *to* the holder of this public key. */
+/** Returns the keys for messages *to* the holder of this public key. */
 export function macKeysOf(publicKey: Uint8Array): MacKeys {
   return { mac1: hash(Buffer.from('mac1----'), publicKey), cookie: hash(Buffer.from('cookie--'), publicKey) };
 }
 
-/** Writes MAC1, and MAC2 when there is a cookie, into the last 32 bytes of a handshake message; gives MAC1 back. */
+/** Writes MAC1, and MAC2 if there is a cookie, into the last 32 bytes of a handshake message. Returns MAC1. */
 export function stampMacs(message: Uint8Array, keys: MacKeys, cookie: Uint8Array | null): Uint8Array {
   const mac1 = mac(keys.mac1, message.subarray(0, -32));
   message.set(mac1, message.length - 32);
@@ -25,17 +25,17 @@ export function stampMacs(message: Uint8Array, keys: MacKeys, cookie: Uint8Array
   return mac1;
 }
 
-/** Returns whether MAC1 of a handshake message is right: the sender knows the public key. */
+/** Returns whether MAC1 of a handshake message is correct, which shows that the sender knows the public key. */
 export function hasMac1(message: Uint8Array, keys: MacKeys): boolean {
   return timingSafeEqual(mac(keys.mac1, message.subarray(0, -32)), message.subarray(-32, -16));
 }
 
-/** The cookie in a reply to the message that carried `mac1`; null when it is none. `keys`: those of who replied. */
+/** Opens the cookie in a reply to the message with `mac1`. Returns null on failure. `keys`: those of the replying side. */
 export function openCookie(reply: CookieMessage, keys: MacKeys, mac1: Uint8Array): Uint8Array | null {
   return xOpen(keys.cookie, reply.nonce, reply.sealedCookie, mac1);
 }
 
-/** The responder's side of cookies: they prove that a sender receives what is sent to its address and port. */
+/** Cookies of a responder. A cookie proves that a sender receives datagrams at its address and port. */
 export class CookieJar {
   readonly #keys: MacKeys;
   readonly #random: (bytes: number) => Uint8Array;
@@ -46,12 +46,12 @@ export class CookieJar {
     this.#random = random;
   }
 
-  /** Whether MAC2 was made with the cookie that this source has now. */
+  /** Returns whether MAC2 uses the current cookie of this source. */
   hasMac2(message: Uint8Array, source: string, now: number): boolean {
     return timingSafeEqual(mac(this.#cookieOf(source, now), message.subarray(0, -16)), message.subarray(-16));
   }
 
-  /** A cookie reply for the sender of a message. */
+  /** Returns a cookie reply for the sender of a message. */
   reply(senderIndex: number, mac1: Uint8Array, source: string, now: number): Uint8Array {
     const nonce = this.#random(24);
     const sealedCookie = xSeal(this.#keys.cookie, nonce, this.#cookieOf(source, now), mac1);

@@ -4,7 +4,7 @@ export type Message = InitiationMessage | ResponseMessage | CookieMessage | Tran
 /** Section 5.4.2, 148 bytes. */
 export interface InitiationMessage {
   readonly kind: 'initiation';
-  /** 32 bits, chosen by the sender, by which answers find it. */
+  /** 32-bit index that the sender chooses. Answers refer to it. */
   readonly senderIndex: number;
   /** 32 bytes. */
   readonly ephemeral: Uint8Array;
@@ -41,7 +41,7 @@ export interface CookieMessage {
   readonly sealedCookie: Uint8Array;
 }
 
-/** Section 5.4.6, 16 bytes and what is sealed. */
+/** Section 5.4.6, 16 bytes and the sealed packet. */
 export interface TransportMessage {
   readonly kind: 'transport';
   readonly receiverIndex: number;
@@ -50,7 +50,7 @@ export interface TransportMessage {
   readonly sealed: Uint8Array;
 }
 
-/** The message in a datagram, its fields views into it; null when type, length or reserved bytes are not exactly right. */
+/** Decodes a datagram. Fields are views into it. Returns null unless type, length and reserved bytes are exact. */
 export function decodeMessage(datagram: Uint8Array): Message | null {
   if (datagram.length < TRANSPORT_LEAST) return null;
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
@@ -90,12 +90,12 @@ export function decodeMessage(datagram: Uint8Array): Message | null {
   }
 }
 
-/** An initiation whose two MACs are still zero. */
+/** Returns the bytes of an initiation with both MACs zero. */
 export function encodeInitiation(m: Omit<InitiationMessage, 'kind' | 'mac1' | 'mac2'>): Uint8Array {
   return Buffer.concat([words(1, m.senderIndex), m.ephemeral, m.sealedStatic, m.sealedTimestamp, NO_MACS]);
 }
 
-/** A response whose two MACs are still zero. */
+/** Returns the bytes of a response with both MACs zero. */
 export function encodeResponse(m: Omit<ResponseMessage, 'kind' | 'mac1' | 'mac2'>): Uint8Array {
   return Buffer.concat([words(2, m.senderIndex, m.receiverIndex), m.ephemeral, m.sealedNothing, NO_MACS]);
 }
@@ -112,13 +112,13 @@ export function encodeTransport(m: Omit<TransportMessage, 'kind'>): Uint8Array {
   return Buffer.concat([words(4, m.receiverIndex), counter, m.sealed]);
 }
 
-/** Bytes of an initiation. */
+/** Length of an initiation in bytes. */
 export const INITIATION_BYTES = 148;
 
-/** Bytes of a response. */
+/** Length of a response in bytes. */
 export const RESPONSE_BYTES = 92;
 
-/** Bytes of a cookie reply. */
+/** Length of a cookie reply in bytes. */
 export const COOKIE_BYTES = 64;
 const TRANSPORT_LEAST = 32;
 const NO_MACS = new Uint8Array(32);

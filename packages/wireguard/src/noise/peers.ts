@@ -1,20 +1,20 @@
 import { REJECT_AFTER_MS, type Session } from './session.ts';
 
-/** What is remembered of a peer, its sessions as in the WireGuard paper, section 6.1. */
+/** State of a peer. Its sessions follow the WireGuard paper, section 6.1. */
 export interface PeerState {
   readonly peer: string;
-  /** Newest TAI64N timestamp that was accepted. */
+  /** Newest accepted TAI64N timestamp. */
   timestamp: Uint8Array;
-  /** When that was. */
+  /** Time of its acceptance. */
   acceptedAt: number;
   previous: Session | null;
-  /** What is sent with. */
+  /** Session for sending. */
   current: Session | null;
-  /** Made by our response, not yet confirmed by a message of the peer. */
+  /** Session of our response that no message of the peer has confirmed yet. */
   next: Session | null;
 }
 
-/** Peers with a handshake, and their sessions by index; three sessions per peer and `maxPeers` peers at most. */
+/** Peers with a handshake, and their sessions by index. At most three sessions per peer and `maxPeers` peers. */
 export class PeerTable {
   readonly #maxPeers: number;
   readonly #peers = new Map<string, PeerState>();
@@ -32,14 +32,14 @@ export class PeerTable {
     return this.#sessions.get(localIndex);
   }
 
-  /** An index no session has, from 32 random bits on. */
+  /** Returns an unused session index, starting the search at 32 random bits. */
   freeIndex(random: number): number {
     let index = random;
     while (this.#sessions.has(index)) index = (index + 1) >>> 0;
     return index;
   }
 
-  /** A handshake was answered. What waited unconfirmed gives way, and so does the session before the current one. */
+  /** Adds the session of an answered handshake. It replaces the unconfirmed session and the previous one. */
   addNext(session: Session, timestamp: Uint8Array, now: number): void {
     const { peer } = session.keys;
     const known = this.#peers.get(peer);
@@ -48,24 +48,24 @@ export class PeerTable {
     this.#drop(state.previous);
     Object.assign(state, { timestamp, acceptedAt: now, previous: null, next: session });
     this.#sessions.set(session.keys.localIndex, { session, state });
-    // Last again, so that the first is the one whose handshake is oldest.
+    // Moved to the end, so that the first peer has the oldest handshake.
     this.#peers.delete(peer);
     this.#peers.set(peer, state);
     const [oldest] = this.#peers.keys();
     if (this.#peers.size > this.#maxPeers && oldest !== undefined) this.forget(oldest);
   }
 
-  /** The peer used this session; true when that confirms it. */
+  /** Notes that the peer used this session. Returns true if that confirms the session. */
   confirm(session: Session, state: PeerState): boolean {
     if (state.next !== session) return false;
-    // `addNext` has dropped the one before.
+    // `addNext` has dropped the previous session.
     state.previous = state.current;
     state.current = session;
     state.next = null;
     return true;
   }
 
-  /** Drops sessions that are too old to be used, of those peers whose handshakes are oldest: two a call. */
+  /** Drops expired sessions of the peers with the oldest handshakes, two peers per call. */
   sweep(now: number): void {
     let looked = 0;
     for (const [index, { session, state }] of this.#sessions) {

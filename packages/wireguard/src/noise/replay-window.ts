@@ -1,12 +1,12 @@
-/** Counters behind the newest that are still told apart. */
+/** Number of counters behind the newest that the window tracks. */
 export const WINDOW = 2048;
 
-/** Which counters of a session were seen: a sliding window over a ring of bits (RFC 6479). */
+/** Records the seen counters of a session in a sliding window over a ring of bits (RFC 6479). */
 export class ReplayWindow {
   #newest = -1n;
   readonly #seen = new Uint32Array(WINDOW / 32 + 1);
 
-  /** Whether this counter is neither seen nor too old. Ask before decrypting, `take` after. */
+  /** Returns whether a counter is new and not too old. Call it before decrypting, and `take` afterwards. */
   isFresh(counter: bigint): boolean {
     if (counter > this.#newest) return true;
     if (this.#newest - counter >= BigInt(WINDOW)) return false;
@@ -14,7 +14,7 @@ export class ReplayWindow {
     return ((this.#seen[word] ?? 0) & bit) === 0;
   }
 
-  /** Marks an authentic message's counter as seen; false when it was not fresh. */
+  /** Marks the counter of an authentic message as seen. Returns false if it was not fresh. */
   take(counter: bigint): boolean {
     if (!this.isFresh(counter)) return false;
     if (counter > this.#newest) this.#slide(counter);
@@ -23,7 +23,7 @@ export class ReplayWindow {
     return true;
   }
 
-  /** Clears the words that the window now enters: at most the whole ring. */
+  /** Clears the words that the window enters, at most the whole ring. */
   #slide(counter: bigint): void {
     const words = (counter >> 5n) - (this.#newest >> 5n);
     const cleared = words > BigInt(this.#seen.length) ? this.#seen.length : Number(words);

@@ -19,10 +19,10 @@ import type {
 import { agree, type KeyPair, keyPairOf, publicKeyObject } from './x25519.ts';
 
 /**
- * The answering side of the WireGuard handshake (Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s; WireGuard paper, sections 5 and 6),
- * without any IO: datagrams in, datagrams to send and facts out. It never carries traffic: all it tells is that a peer is
- * alive at a source. One per UDP socket and private key. Whatever is sent to it, work per datagram and memory are bounded,
- * and it never throws for what a datagram holds.
+ * Responder of the WireGuard handshake (Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s; WireGuard paper, sections 5 and 6), without
+ * IO: it takes datagrams and returns replies and facts. It never carries traffic and only reports that a peer is alive at a
+ * source. Use one per UDP socket and private key. Work per datagram and memory are bounded. It never throws for the content
+ * of a datagram.
  *
  *     socket.on('message', (datagram, from) => {
  *       const result = responder.handle(datagram, textOf(from), performance.now(), (key) => peers.get(key) ?? null);
@@ -31,7 +31,7 @@ import { agree, type KeyPair, keyPairOf, publicKeyObject } from './x25519.ts';
  *     });
  */
 export class Responder {
-  /** Our public key, base64: what peers configure. */
+  /** Our public key, base64, for the configuration of peers. */
   readonly publicKey: string;
   readonly #own: KeyPair;
   readonly #random: (bytes: number) => Uint8Array;
@@ -57,8 +57,8 @@ export class Responder {
   }
 
   /**
-   * Takes one datagram whole. `lookup` says whether the public key of a genuine initiation is that of a peer. `underLoad` forces
-   * cookies; without it the responder's own measure of handshakes per second decides.
+   * Handles one datagram completely. `lookup` returns the peer of the public key of a genuine initiation, or null.
+   * `underLoad` forces cookies. Without it, the measured rate of handshakes decides.
    */
   handle(
     datagram: Uint8Array,
@@ -73,7 +73,7 @@ export class Responder {
     return known === null ? ignored('unknown-peer') : this.accept(opened.pending, known, now);
   }
 
-  /** The first half of `handle`, for a lookup that takes time: everything but initiations is done with after it. */
+  /** First half of `handle`, for a lookup that takes time. It completes all messages except initiations. */
   open(
     datagram: Uint8Array,
     source: string,
@@ -85,7 +85,7 @@ export class Responder {
     if (message.kind === 'transport') return this.#takeTransport(message, source, now);
     if (message.kind !== 'initiation') return ignored('unexpected');
     if (!hasMac1(datagram, this.#macs)) return ignored('bad-mac');
-    // MAC2 counts only under load, so a wrong one is no reason to refuse before.
+    // MAC2 counts only under load, so a wrong MAC2 is ignored before.
     if (underLoad || !this.#budget.take(now)) {
       if (!this.#cookies.hasMac2(datagram, source, now)) {
         const cookie = this.#cookies.reply(message.senderIndex, message.mac1, source, now);
@@ -97,8 +97,8 @@ export class Responder {
   }
 
   /**
-   * The second half: makes the response, and a session that the peer's first transport message will confirm. Throws `invalid`
-   * for a malformed preshared key.
+   * Second half of `handle`. Returns the response and creates a session that the first transport message of the peer
+   * confirms. Throws `invalid` for a malformed preshared key.
    */
   accept(pending: PendingInitiation, known: KnownPeer, now: number): Reply | Ignored {
     const { peer, timestamp } = pending;
@@ -115,14 +115,14 @@ export class Responder {
   }
 
   /**
-   * An empty transport message for this peer, so that it sees life and NATs on the way keep their mapping. Send it to where the
-   * peer was last authenticated. Null: no confirmed session younger than 180 s.
+   * Returns an empty transport message for a peer. It shows the peer that we are alive and keeps NAT mappings open. Send it to
+   * the last authenticated source of the peer. Returns null without a confirmed session younger than 180 s.
    */
   keepalive(peer: string, now: number): Uint8Array | null {
     return this.#peers.get(peer)?.current?.keepalive(now) ?? null;
   }
 
-  /** Drops all that is known of a peer; its sessions end at once. For peers that were removed. */
+  /** Forgets a removed peer and ends its sessions. */
   forget(peer: string): void {
     this.#peers.forget(peer);
   }
@@ -181,7 +181,7 @@ export class Responder {
   }
 }
 
-/** Between two initiations of one peer, as other implementations have it. */
+/** Minimum time between two initiations of one peer, in milliseconds, as in other implementations. */
 const LEAST_BETWEEN_MS = 20;
 
 function ignored(reason: IgnoredReason): Ignored {

@@ -2,34 +2,34 @@ import { open, seal } from './aead.ts';
 import { encodeTransport, type TransportMessage } from './messages.ts';
 import { ReplayWindow } from './replay-window.ts';
 
-/** Milliseconds after which a session is over (WireGuard paper, section 6.1). */
+/** Lifetime of a session in milliseconds (WireGuard paper, section 6.1). */
 export const REJECT_AFTER_MS = 180_000;
 
-/** Counters from here on are neither sent nor taken (same section). */
+/** Limit of counters. Counters from here on are neither sent nor accepted (same section). */
 export const REJECT_AFTER_MESSAGES = (1n << 64n) - (1n << 13n) - 1n;
 
 /** Transport keys and indices of a session. */
 export interface SessionKeys {
   /** Public key of the other side, base64. */
   readonly peer: string;
-  /** The index by which the other side names this session to us. */
+  /** Our index of this session, which the other side sends. */
   readonly localIndex: number;
-  /** The index by which we name it to the other side. */
+  /** The other side's index of this session, which we send. */
   readonly remoteIndex: number;
   /** 32 bytes each. */
   readonly sendKey: Uint8Array;
   readonly receiveKey: Uint8Array;
-  /** Milliseconds, on the clock that `now` of the methods is on. */
+  /** Milliseconds on the clock of `now`. */
   readonly createdAt: number;
 }
 
 /** Result of opening a transport message. */
 export type Received =
-  /** Authentic, and not seen before. `keepalive`: it was empty. */
+  /** The message is authentic and new. `keepalive`: it was empty. */
   | { readonly kind: 'authentic'; readonly keepalive: boolean }
   | { readonly kind: 'ignored'; readonly reason: 'unknown-session' | 'unauthentic' | 'repeated' };
 
-/** The keys that a handshake leaves on one side (sections 5.4.5 and 5.4.6). `receive` tells only that something arrived. */
+/** Session of one side after a handshake (sections 5.4.5 and 5.4.6). `receive` only reports an arrival. */
 export class Session {
   readonly keys: SessionKeys;
   readonly #window = new ReplayWindow();
@@ -43,21 +43,21 @@ export class Session {
     return now - this.keys.createdAt >= REJECT_AFTER_MS || this.#sent >= REJECT_AFTER_MESSAGES;
   }
 
-  /** An empty transport message, 32 bytes; null when the session is over. */
+  /** Returns an empty transport message, 32 bytes, or null after the end of the session. */
   keepalive(now: number): Uint8Array | null {
     return this.#send(NOTHING, now);
   }
 
   /**
-   * A transport message with so many zero bytes inside, 32 bytes longer than that; null when the session is over. They are no
-   * IP packet, so the other side drops them; but as for any data, it sends a keepalive when it has had nothing else to send
-   * for ten seconds (section 6.5). That shows that messages of this size arrive.
+   * Returns a transport message with zero bytes, 32 bytes longer than its content, or null after the end of the session.
+   * The content is not an IP packet, so the other side drops it. As for any data, it sends a keepalive if it sends nothing
+   * else for ten seconds (section 6.5). The keepalive shows that messages of this size arrive.
    */
   padding(bytes: number, now: number): Uint8Array | null {
     return this.#send(new Uint8Array(bytes), now);
   }
 
-  /** Takes a transport message whose receiver index is ours. */
+  /** Handles a transport message with our receiver index. */
   receive(message: TransportMessage, now: number): Received {
     const { receiverIndex, counter, sealed } = message;
     if (receiverIndex !== this.keys.localIndex || this.isOver(now) || counter >= REJECT_AFTER_MESSAGES) {
@@ -70,14 +70,14 @@ export class Session {
     return { kind: 'authentic', keepalive: plain.length === 0 };
   }
 
-  /** A transport message that carries an IP packet; null when the session is over. */
+  /** Returns a transport message with an IP packet, or null after the end of the session. */
   transport(packet: Uint8Array, now: number): Uint8Array | null {
     const padded = new Uint8Array(Math.ceil(packet.length / 16) * 16);
     padded.set(packet);
     return this.#send(padded, now);
   }
 
-  /** What a transport message carries, padding included; null: it is not authentic, was seen before, or is of another session. */
+  /** Returns the content of a transport message with its padding. Returns null for a forged, replayed or foreign message. */
   open({ receiverIndex, counter, sealed }: TransportMessage, now: number): Uint8Array | null {
     if (receiverIndex !== this.keys.localIndex || this.isOver(now) || counter >= REJECT_AFTER_MESSAGES) return null;
     if (!this.#window.isFresh(counter)) return null;

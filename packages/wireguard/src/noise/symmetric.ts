@@ -1,7 +1,7 @@
 import { open, seal } from './aead.ts';
 import { hash, kdf1, kdf2, kdf3 } from './hash.ts';
 
-/** Chaining key and hash of a handshake (WireGuard paper, section 5.4), as they grow with each step. */
+/** Chaining key and hash of a handshake (WireGuard paper, section 5.4). Each step updates them. */
 export class SymmetricState {
   chainingKey: Uint8Array;
   hash: Uint8Array;
@@ -11,7 +11,7 @@ export class SymmetricState {
     this.hash = hashed;
   }
 
-  /** As every handshake with this responder begins. */
+  /** Returns the initial state of every handshake with this responder. */
   static towards(responder: Uint8Array): SymmetricState {
     const construction = hash(Buffer.from('Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s'));
     const identified = hash(construction, Buffer.from('WireGuard v1 zx2c4 Jason@zx2c4.com'));
@@ -35,31 +35,31 @@ export class SymmetricState {
     this.chainingKey = kdf1(this.chainingKey, material);
   }
 
-  /** Mixes a secret in and seals a text with the key that comes out. */
+  /** Mixes in a secret and seals a text with the resulting key. */
   sealAfter(secret: Uint8Array, plain: Uint8Array): Uint8Array {
     const [chainingKey, key] = kdf2(this.chainingKey, secret);
     this.chainingKey = chainingKey;
     return this.#seal(key, plain);
   }
 
-  /** The other side of `sealAfter`; null when it does not decrypt. */
+  /** Opens the output of `sealAfter`. Returns null if it does not decrypt. */
   openAfter(secret: Uint8Array, sealed: Uint8Array): Uint8Array | null {
     const [chainingKey, key] = kdf2(this.chainingKey, secret);
     this.chainingKey = chainingKey;
     return this.#open(key, sealed);
   }
 
-  /** Mixes the preshared key in and seals nothing, which proves that all secrets are shared. */
+  /** Mixes in the preshared key and seals an empty text, which proves that both sides share all secrets. */
   sealNothing(presharedKey: Uint8Array): Uint8Array {
     return this.#seal(this.#mixPresharedKey(presharedKey), NOTHING);
   }
 
-  /** Whether the other side made the same with `sealNothing`. */
+  /** Returns whether the output of `sealNothing` of the other side matches. */
   opensNothing(presharedKey: Uint8Array, sealed: Uint8Array): boolean {
     return this.#open(this.#mixPresharedKey(presharedKey), sealed) !== null;
   }
 
-  /** The two transport keys: initiator to responder, and back (section 5.4.5). */
+  /** Returns the two transport keys: initiator to responder, and back (section 5.4.5). */
   split(): [Uint8Array, Uint8Array] {
     return kdf2(this.chainingKey, NOTHING);
   }

@@ -1,9 +1,9 @@
-/** Bytes of a TAI64N label. They order as big-endian numbers, so `Buffer.compare` tells the later. */
+/** Length of a TAI64N label in bytes. Labels are big-endian, so `Buffer.compare` orders them. */
 export const TIMESTAMP_BYTES = 12;
 
 /**
- * TAI64N label of a moment in milliseconds since 1970 (WireGuard paper, section 5.4.2): 2^62 + 10 + seconds, then
- * nanoseconds, both big-endian. The paper wants it to grow, not to be right, so leap seconds are left out as elsewhere.
+ * Returns the TAI64N label of a time in milliseconds since 1970 (WireGuard paper, section 5.4.2): 2^62 + 10 + seconds, then
+ * nanoseconds, both big-endian. The paper only needs it to increase, so leap seconds are ignored.
  */
 export function tai64n(epochMs: number): Uint8Array {
   const seconds = Math.floor(epochMs / 1000);

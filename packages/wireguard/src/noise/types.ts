@@ -1,74 +1,74 @@
 import type { KeyObject } from 'node:crypto';
 
 /**
- * What the handshake speaks of. Keys are base64 text of 32 bytes as everywhere in this package. `now` is in milliseconds of a
- * clock that never goes back; only differences count. `source` is where a datagram came from, as text that names address
- * and port (`192.0.2.1:51820`, `[2001:db8::1]:51820`), always written the same way for the same place.
+ * Types of the handshake. Keys are base64 text of 32 bytes, as everywhere in this package. `now` is in milliseconds of a
+ * monotonic clock. `source` is the origin of a datagram as canonical text of address and port (`192.0.2.1:51820`,
+ * `[2001:db8::1]:51820`).
  */
 
 export interface ResponderOptions {
   /** Our own private key, base64. */
   readonly privateKey: string;
-  /** Gives that many bytes nobody can guess (`randomBytes` of node:crypto; a seeded generator in simulations). */
+  /** Returns that many secure random bytes (`randomBytes` of node:crypto; a seeded generator in simulations). */
   readonly random: (bytes: number) => Uint8Array;
   /**
-   * Handshakes per second that are answered without asking for a cookie first. Default: 500, about a quarter of one core. A burst
-   * of the same size is let through, then the responder counts as under load (WireGuard paper, section 5.3).
+   * Handshakes per second that are answered without a cookie. Default: 500, about a quarter of one core. After a burst of
+   * the same size, the responder counts as under load (WireGuard paper, section 5.3).
    */
   readonly handshakesPerSecond?: number;
   /**
-   * Peers remembered at most: sessions and newest timestamp, about 4 KB each. The one whose handshake is oldest is forgotten.
-   * Default: 65,536.
+   * Maximum number of remembered peers, about 4 KB each. The peer with the oldest handshake is forgotten first. Default:
+   * 65,536.
    */
   readonly maxPeers?: number;
 }
 
-/** What the caller knows of a peer that may connect. */
+/** Settings of a peer that may connect. */
 export interface KnownPeer {
-  /** Base64; absent: none. */
+  /** Preshared key, base64. Absent: none. */
   readonly presharedKey?: string;
 }
 
-/** Why a datagram was dropped. None of them is answered. */
+/** Reason for dropping a datagram without an answer. */
 export type IgnoredReason =
   /** Not a WireGuard message: type, length or reserved bytes. */
   | 'malformed'
-  /** A response or cookie reply: a responder starts nothing, so it expects none. */
+  /** A response or cookie reply, which a responder never expects. */
   | 'unexpected'
   /** MAC1 is wrong: the sender does not know our public key. */
   | 'bad-mac'
-  /** Under load, and this address sent enough already. */
+  /** The responder is under load, and this address has used up its budget. */
   | 'rate'
   /** The handshake does not decrypt. */
   | 'forged'
-  /** The lookup does not know this public key. */
+  /** The lookup has no peer for this public key. */
   | 'unknown-peer'
   /** The initiation's timestamp is not newer than that of an earlier one. */
   | 'replayed'
   /** This peer's last accepted initiation is not 20 ms old. */
   | 'flood'
-  /** A transport message of no session of ours, or of one that is over. */
+  /** A transport message of an unknown or ended session. */
   | 'unknown-session'
   /** A transport message that does not decrypt. */
   | 'unauthentic'
-  /** A transport message whose counter was seen already, or is too old to tell. */
+  /** A transport message with a counter that was seen before or is too old. */
   | 'repeated';
 
-/** A datagram that got no answer, and why. */
+/** A dropped datagram, with the reason. */
 export interface Ignored {
   readonly kind: 'ignored';
   readonly reason: IgnoredReason;
 }
 
-/** The same for an initiator; `unexpected`: no answer to one of its initiations. */
+/** A datagram that an initiator ignores. `unexpected`: it answers none of its initiations. */
 export interface InitiatorIgnored {
   readonly kind: 'ignored';
   readonly reason: Extract<IgnoredReason, 'malformed' | 'unexpected' | 'bad-mac' | 'forged'>;
 }
 
 /**
- * Send this datagram to the source, from the socket it came to. `peer`: whose initiation it answers; null for a cookie
- * reply, which proves nothing about anybody. A reply is no reason to believe in the source: wait for `authenticated`.
+ * A datagram to send to the source, from the socket that received the request. `peer`: sender of the answered initiation;
+ * null for a cookie reply. A reply does not prove the source: wait for `authenticated`.
  */
 export interface Reply {
   readonly kind: 'reply';
@@ -77,35 +77,35 @@ export interface Reply {
 }
 
 /**
- * Somebody who holds the private key of `peer` (and the preshared key) received our answer and made this transport message for
- * us, just now. Its payload, if there was any, is gone.
+ * The holder of the private key of `peer` (and of the preshared key) received our answer and has just sent this transport
+ * message. Its payload is discarded.
  */
 export interface Authenticated {
   readonly kind: 'authenticated';
   /** Public key, base64. */
   readonly peer: string;
   readonly source: string;
-  /** The `now` it was handed in with. */
+  /** Value of `now` at the call. */
   readonly at: number;
-  /** The first message of its session: a handshake has just been completed. */
+  /** Whether it is the first message of its session, which completes a handshake. */
   readonly first: boolean;
-  /** Whether it was empty, as a keepalive is. */
+  /** Whether it was empty, like a keepalive. */
   readonly keepalive: boolean;
 }
 
 /**
- * A genuine initiation: only the holder of the private key of `peer` could have made it, though anybody who saw it may send
- * it again. Look the key up, then `accept` it or let it go.
+ * A genuine initiation: only the holder of the private key of `peer` can create it. Others can replay it. Look up the key,
+ * then `accept` or drop the initiation.
  */
 export interface OpenedInitiation {
   readonly kind: 'initiation';
   readonly peer: string;
-  /** TAI64N, 12 bytes, which order like numbers. */
+  /** TAI64N label, 12 bytes, big-endian. */
   readonly timestamp: Uint8Array;
   readonly pending: PendingInitiation;
 }
 
-/** The half of a handshake that waits for `accept`. Opaque; drop it when unwanted, nothing is held for it. */
+/** Opaque state of a handshake that waits for `accept`. It can be dropped at any time. */
 export interface PendingInitiation {
   readonly peer: string;
   readonly source: string;

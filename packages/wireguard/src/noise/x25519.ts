@@ -6,7 +6,7 @@ export interface KeyPair {
   readonly privateKey: KeyObject;
 }
 
-/** The key pair of 32 private bytes, clamped or not: X25519 clamps as it computes. */
+/** Returns the key pair of 32 private bytes. X25519 clamps them itself. */
 export function keyPairOf(privateBytes: Uint8Array): KeyPair {
   const privateKey = createPrivateKey({
     key: bufferOf(privateBytes),
@@ -16,12 +16,12 @@ export function keyPairOf(privateBytes: Uint8Array): KeyPair {
   return { privateKey, publicKey: createPublicKey(privateKey).export({ format: 'raw-public' }) };
 }
 
-/** A public key of 32 bytes, made ready for `agree`. */
+/** Prepares a public key of 32 bytes for `agree`. */
 export function publicKeyObject(bytes: Uint8Array): KeyObject {
   return createPublicKey({ key: bufferOf(bytes), format: 'raw-public', asymmetricKeyType: 'x25519' });
 }
 
-/** DH of the WireGuard paper, section 5.4; null for a public key that makes the result zero, which everybody could know. */
+/** DH of the WireGuard paper, section 5.4. Returns null for a public key of low order, which gives a zero result. */
 export function agree(privateKey: KeyObject, publicKey: KeyObject): Uint8Array | null {
   try {
     const shared = diffieHellman({ privateKey, publicKey });
@@ -31,7 +31,7 @@ export function agree(privateKey: KeyObject, publicKey: KeyObject): Uint8Array |
   }
 }
 
-/** The same bytes; the types of node:crypto want to see a Buffer. */
+/** Returns the same bytes as a Buffer, for the types of node:crypto. */
 function bufferOf(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

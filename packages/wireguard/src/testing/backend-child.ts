@@ -16,7 +16,7 @@ process.on('message', (message) => {
 });
 process.on('disconnect', () => process.exit());
 
-/** `wg-on-userspace`: the kernel backend's way of reading and changing, on links that wireguard-go made. */
+/** `wg-on-userspace`: a backend that uses the tools of the kernel backend on links of wireguard-go. */
 function makeBackend(kind: string, options: UserspaceOptions): WireGuardBackend {
   const userspace = userspaceBackend({ supervisor: 'detached', ...options });
   if (kind === 'userspace') return userspace;

@@ -6,14 +6,14 @@ import type { DeviceConfig, DeviceStatus, PeerConfig, WireGuardBackend } from '.
 import { presharedKeyFor, privateKeyFor, publicKeyFor } from './keys.ts';
 import { uniqueName } from './namespace.ts';
 
-/** A backend to try, and what it takes to let it listen and to clean up after it. */
+/** A backend to test, with its set-up and clean-up. */
 export interface Candidate {
   readonly backend: WireGuardBackend;
   bringUp(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** What every backend promises. `skip` says why this one cannot be tried here. */
+/** Contract tests of every backend. `skip`: reason why the backend cannot be tested here. */
 export function backendContract(label: string, skip: string | null, open: () => Promise<Candidate>): void {
   describe(`WireGuard backend: ${label}`, { skip: skip ?? false }, () => {
     let opened: Promise<Candidate> | undefined;
@@ -32,7 +32,7 @@ export function backendContract(label: string, skip: string | null, open: () => 
       await (await opened)?.close();
     });
 
-    test('a device that does not exist', async () => {
+    test('a missing device reads as null and rejects changes', async () => {
       const { backend } = await candidate();
       const name = uniqueName();
       assert.equal(await backend.read(name), null);
@@ -54,7 +54,7 @@ export function backendContract(label: string, skip: string | null, open: () => 
       assert.deepEqual(await read(device), before);
     });
 
-    test('what was applied is read back, without a secret', async () => {
+    test('applied settings are read back without secrets', async () => {
       const device = await fresh();
       const ada = peer('ada', ['10.0.0.1/32', 'fd00::/64'], {
         presharedKey: presharedKeyFor('ada'),
@@ -74,7 +74,7 @@ export function backendContract(label: string, skip: string | null, open: () => 
       assert.ok(isEmptyChange(diffDevice(status, desired, desired)));
     });
 
-    test('peers go, shrink and hand over ranges', async () => {
+    test('peers are removed, lose ranges and pass them on', async () => {
       const device = await fresh();
       await reach(
         device,
@@ -104,13 +104,13 @@ export function backendContract(label: string, skip: string | null, open: () => 
       assert.equal(ada?.persistentKeepalive, undefined);
     });
 
-    test('removing a peer that is not there is no failure', async () => {
+    test('removing a missing peer succeeds', async () => {
       const device = await fresh();
       await device.backend.apply(device.name, { peers: [{ kind: 'remove', publicKey: publicKeyFor('ada') }] });
       assert.equal((await read(device)).peers.size, 0);
     });
 
-    test('a port that is taken is named, holds up no revocation, and can be tried again', async () => {
+    test('a taken port is reported, delays no revocation, and can be retried', async () => {
       const holder = await fresh();
       const device = await fresh();
       const privateKey = privateKeyFor('gate');
@@ -131,7 +131,7 @@ export function backendContract(label: string, skip: string | null, open: () => 
       assert.equal((await read(device)).listenPort, listenPort);
     });
 
-    test('a malformed change is refused whole', async () => {
+    test('a malformed change is rejected as a whole', async () => {
       const device = await fresh();
       await reach(device, config(peer('ada', ['10.0.0.1/32'])));
       const bad = { kind: 'set', peer: peer('bob', ['10.0.0.0/33']) } as const;
@@ -143,7 +143,7 @@ export function backendContract(label: string, skip: string | null, open: () => 
       assert.deepEqual(await ranges(device), { ada: ['10.0.0.1/32'] });
     });
 
-    test('a thousand peers, and one of them changed', async () => {
+    test('one of a thousand peers is changed', async () => {
       const device = await fresh();
       const many = Array.from({ length: 1000 }, (_, index) =>
         peer(`p${index}`, [`10.7.${index >> 8}.${index & 255}/32`]),
@@ -156,7 +156,7 @@ export function backendContract(label: string, skip: string | null, open: () => 
       assert.equal((await read(device)).peers.size, 999);
     });
 
-    test('a removed device is gone, and can be made again', async () => {
+    test('a removed device can be created again', async () => {
       const device = await fresh();
       await reach(device, config(peer('ada', ['10.0.0.1/32'])));
       await device.backend.remove(device.name);
@@ -178,7 +178,7 @@ async function read({ backend, name }: Device): Promise<DeviceStatus> {
   return status;
 }
 
-/** Gets there by one diff, and asserts that nothing is left to do. */
+/** Applies one diff and asserts that a second one is empty. */
 async function reach(device: Device, desired: DeviceConfig): Promise<void> {
   await device.backend.apply(device.name, diffDevice(await read(device), desired));
   assert.ok(isEmptyChange(diffDevice(await read(device), desired)));
@@ -190,7 +190,7 @@ async function ranges(device: Device): Promise<Record<string, string[]>> {
   return Object.fromEntries([...peers].map(([key, { allowedIps }]) => [names.get(key), [...allowedIps].sort()]));
 }
 
-/** The order in which a device lists allowed IPs means nothing. */
+/** Sorts allowed IPs, because their order on a device has no meaning. */
 function sorted<T extends { allowedIps: readonly string[] }>(status: T | undefined): unknown {
   return status === undefined ? undefined : { ...status, allowedIps: [...status.allowedIps].sort() };
 }

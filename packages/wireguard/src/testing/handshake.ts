@@ -4,7 +4,7 @@ import { type Initiator, Responder, type ResponderOptions, type Session, tai64n 
 import type { Authenticated, Ignored, KnownPeer, Reply } from '../noise/types.ts';
 import { privateKeyFor } from './keys.ts';
 
-/** Bytes that look random and are the same in every run. */
+/** Returns pseudo-random bytes that are the same in every run. */
 export function seededRandom(seed: string): (bytes: number) => Uint8Array {
   let calls = 0;
   return (bytes) => {
@@ -13,19 +13,19 @@ export function seededRandom(seed: string): (bytes: number) => Uint8Array {
   };
 }
 
-/** Initiators around one responder, on one clock that only the test moves. */
+/** Initiators and one responder on a clock that only the test advances. */
 export interface Stage {
   readonly responder: Responder;
   readonly random: (bytes: number) => Uint8Array;
   /** Milliseconds. */
   now: number;
-  /** Who may connect, by public key. Everybody, when absent. */
+  /** Peers that may connect, by public key. Absent: any peer. */
   known: ReadonlyMap<string, KnownPeer> | null;
   underLoad: boolean;
   handle(datagram: Uint8Array, source?: string): Authenticated | Reply | Ignored;
-  /** An initiation made a second later than the last. */
+  /** Returns an initiation one second later than the last one. */
   initiation(initiator: Initiator): Uint8Array;
-  /** A whole handshake, up to the initiator's session, which the responder has not heard of yet. */
+  /** Runs a handshake and returns the initiator's session, which the responder has not confirmed yet. */
   shake(initiator: Initiator, source?: string): Session;
 }
 
@@ -60,12 +60,12 @@ export function stage(options: Partial<ResponderOptions> = {}): Stage {
   return self;
 }
 
-/** A keepalive of a session that is not over. */
+/** Returns a keepalive of a live session. */
 export function keepaliveOf(session: Session, now: number): Uint8Array {
   return session.keepalive(now) ?? assert.fail('the session is over');
 }
 
-/** What a result is, in one word. */
+/** Returns the kind of a result as one word. */
 export function wordOf(result: { readonly kind: string; readonly reason?: string }): string {
   return result.reason ?? result.kind;
 }

@@ -1,17 +1,17 @@
 import { createHash } from 'node:crypto';
 import { presharedKeyFrom, privateKeyFrom, publicKeyOf } from '../keys.ts';
 
-/** The same private key for the same label, in every run. */
+/** Returns a private key that depends only on the label. */
 export function privateKeyFor(label: string): string {
   return privateKeyFrom(seed(label));
 }
 
-/** The public key of `privateKeyFor(label)`. */
+/** Returns the public key of `privateKeyFor(label)`. */
 export function publicKeyFor(label: string): string {
   return publicKeyOf(privateKeyFor(label));
 }
 
-/** The same preshared key for the same label. */
+/** Returns a preshared key that depends only on the label. */
 export function presharedKeyFor(label: string): string {
   return presharedKeyFrom(seed(`psk ${label}`));
 }

@@ -2,7 +2,7 @@ import { accessSync, constants } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runCommand, tryCommand } from '../backends/command.ts';
 
-/** Why tests with real packets cannot run here; null: they can. */
+/** Returns the reason why tests with real packets cannot run here, or null. */
 export function whyNoPackets(): string | null {
   if (process.geteuid?.() !== 0) return 'needs root';
   const needed = ['/dev/net/tun', '/usr/bin/wireguard-go', '/usr/bin/wg'];
@@ -10,13 +10,13 @@ export function whyNoPackets(): string | null {
   return missing === undefined ? null : `needs ${missing}`;
 }
 
-/** A name for a namespace or link that no other test uses at the same time (12 characters at most). */
+/** Returns a unique name for a namespace or link (12 characters at most). */
 export function uniqueName(): string {
   counter += 1;
   return `sp${process.pid.toString(36)}${counter.toString(36)}`;
 }
 
-/** Makes a network namespace whose loopback is up. */
+/** Creates a network namespace with its loopback up. */
 export async function addNamespace(): Promise<string> {
   const namespace = uniqueName();
   await runCommand('ip', ['netns', 'add', namespace]);
@@ -24,17 +24,17 @@ export async function addNamespace(): Promise<string> {
   return namespace;
 }
 
-/** Removes it; links in it go with it, and with them the wireguard-go behind them. */
+/** Removes a namespace with its links and their wireguard-go. */
 export async function deleteNamespace(namespace: string): Promise<void> {
   await runCommand('ip', ['netns', 'del', namespace]);
 }
 
-/** Runs a program inside a namespace and gives its standard output. */
+/** Runs a program inside a namespace and returns its standard output. */
 export async function inNamespace(namespace: string, program: string, ...args: readonly string[]): Promise<string> {
   return runCommand('ip', ['netns', 'exec', namespace, program, ...args]);
 }
 
-/** Whether a program succeeds inside a namespace. */
+/** Returns whether a program succeeds inside a namespace. */
 export async function succeedsIn(namespace: string, program: string, ...args: readonly string[]): Promise<boolean> {
   return (await tryCommand('ip', ['netns', 'exec', namespace, program, ...args])).exitCode === 0;
 }

@@ -4,7 +4,7 @@ import type { UserspaceOptions } from '../backends/userspace.ts';
 import { WireGuardError, type WireGuardErrorCode } from '../errors.ts';
 import type { DeviceStatus, WireGuardBackend } from '../types.ts';
 
-/** How the child is to make its backend. */
+/** Options of the backend in the child process. */
 export type RemoteKind = 'userspace' | 'kernel' | 'wg-on-userspace';
 
 export interface RemoteRequest {
@@ -17,11 +17,11 @@ export type RemoteAnswer =
   | { readonly id: number; readonly value: unknown }
   | { readonly id: number; readonly error: { code: WireGuardErrorCode | null; message: string } };
 
-/** A backend in a process of its own inside a network namespace, as an agent would run it. */
+/** A backend in its own process inside a network namespace, as in an agent. */
 export interface RemoteBackend extends WireGuardBackend {
-  /** `detectBackend` as seen from there. */
+  /** Runs `detectBackend` in the child process. */
   detect(...args: readonly unknown[]): Promise<unknown>;
-  /** Ends the process as a crash would. */
+  /** Kills the process to simulate a crash. */
   kill(): Promise<void>;
 }
 

@@ -11,13 +11,13 @@ export type FromSocket =
   | { readonly kind: 'datagram'; readonly datagram: Uint8Array; readonly address: string; readonly port: number }
   | { readonly kind: 'probed'; readonly id: number; readonly result: HandshakeProbeResult };
 
-/** A UDP socket on the loopback of a network namespace, in a process of its own there. */
+/** A UDP socket on the loopback of a network namespace, in its own process. */
 export interface RemoteSocket {
   readonly port: number;
-  /** Called for each datagram that comes in; `source` as a responder wants it. */
+  /** Called for each received datagram. `source` has the form that a responder takes. */
   onDatagram: (datagram: Uint8Array, source: string, port: number) => void;
   send(datagram: Uint8Array, port: number, times?: number): void;
-  /** `probeHandshake` from inside the namespace. */
+  /** Runs `probeHandshake` inside the namespace. */
   probe(options: HandshakeProbeOptions): Promise<HandshakeProbeResult>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { privateKeyFor, publicKeyFor } from './keys.ts';
 import { addNamespace, deleteNamespace, inNamespace, uniqueName } from './namespace.ts';
 import { type RemoteBackend, remoteBackend } from './remote-backend.ts';
 
-/** One end of a tunnel: a namespace with an agent's process in it. */
+/** One end of a tunnel: a namespace with an agent's process. */
 export interface End {
   readonly namespace: string;
   readonly link: string;
@@ -21,7 +21,7 @@ export interface Tunnel {
   close(): Promise<void>;
 }
 
-/** Two namespaces joined by a veth pair, each with a userspace device that has its address; no keys, no peers yet. */
+/** Creates two namespaces joined by a veth pair, each with a userspace device and its address, without keys or peers. */
 export async function openTunnel(): Promise<Tunnel> {
   const gate = await openEnd('gate', '192.0.2.1', '100.64.0.1');
   const phone = await openEnd('phone', '192.0.2.2', '100.64.0.2');
@@ -38,7 +38,7 @@ export async function openTunnel(): Promise<Tunnel> {
   return { gate, phone, close: () => closeEnds([gate, phone]) };
 }
 
-/** A configuration of one end that knows the other. */
+/** Returns a configuration of one end with the other as its peer. */
 export function configOf(self: End, other: End, more: Partial<PeerConfig> = {}, listenPort = 51820): DeviceConfig {
   const peer = { publicKey: publicKeyFor(other.label), allowedIps: [`${other.inner}/32`], ...more };
   return { privateKey: privateKeyFor(self.label), listenPort, peers: new Map([[peer.publicKey, peer]]) };
