@@ -24,7 +24,7 @@ import { LatestWriter } from './writer.ts';
 export interface AgentOptions {
   /** WebSocket address of the channel. */
   readonly url: string;
-  /** Resolves its host name. Default: as the system does. */
+  /** Resolves its host name. Default: the resolver of the system. */
   readonly lookup?: LookupFunction;
   /** Certificates to trust besides those of the system; asked for each connection. */
   readonly trust?: () => TlsTrust | undefined;
@@ -33,7 +33,7 @@ export interface AgentOptions {
   readonly timing: SessionTiming;
   readonly plane: AgentPlane;
   readonly directory: StateDirectory;
-  /** What `status.json` says. */
+  /** Returns the content of `status.json`. */
   readonly status: (session: AgentSession, now: number, sighting: Sighting | null) => string;
   /** Called when the controller has accepted the identity; resolves when that is on disk. */
   readonly onEnrolled: (controllerKey: string) => Promise<void>;
@@ -44,14 +44,14 @@ export interface AgentOptions {
 /** How an agent ends. */
 export type Ending =
   | { readonly kind: 'stopped' }
-  /** It was deleted at the controller, and everything of it undone. */
+  /** The agent was deleted at the controller, and its state on the host is removed. */
   | { readonly kind: 'deleted'; readonly undone: readonly string[] }
-  /** The controller will never have us: only at first contact, afterwards we go on trying. */
+  /** The controller refused the agent for good. Only at first contact; afterwards the agent retries. */
   | { readonly kind: 'refused'; readonly message: string };
 
-/** The event loop: carries out what the session decides, and tells it what happens. */
+/** The event loop. It carries out effects of the session and passes events to it. */
 export class Agent {
-  /** Resolves when the agent is over. */
+  /** Resolves when the agent ends. */
   readonly ended: Promise<Ending>;
   readonly #options: AgentOptions;
   readonly #session: AgentSession;
@@ -65,7 +65,7 @@ export class Agent {
   #storing: NodeJS.Timeout | null = null;
   #shownStatus = '';
   #mapping: Mapping = undecided;
-  /** When this connection was welcomed, by `performance.now()`; null: there is none. */
+  /** Time of the welcome of this connection, by `performance.now()`; null: not connected. */
   #liveAt: number | null = null;
   #failedAt = Number.NEGATIVE_INFINITY;
   #end: (ending: Ending) => void = () => {};
@@ -85,7 +85,7 @@ export class Agent {
     this.#stateWriter = new LatestWriter(
       async () => {
         const text = this.#session.stored(clock.now(), clock.hostNow());
-        // A state that was replaced may grant what was taken since: it must not be what a later start begins with.
+        // A replaced state may grant revoked access, so a later start must not use it.
         if (text !== null) await directory.writeOrForget('state.json', text);
         this.#showStatus();
       },
@@ -97,29 +97,29 @@ export class Agent {
     );
     this.#statusWriter = new LatestWriter(
       () => directory.write('status.json', options.status(this.#session, clock.hostNow(), this.sighting)),
-      (error) => log.warn('the status could not be written', { reason: failureOf(error).message }),
+      (error) => log.warn('cannot write the status', { reason: failureOf(error).message }),
     );
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
   }
 
-  /** How things stand. A live view. */
+  /** Returns the status of the agent. A live view. */
   get session(): Pick<AgentSession, 'phase' | 'applied' | 'desired' | 'failure'> {
     return this.#session;
   }
 
-  /** What the state directory does not take, a sentence each. */
+  /** Returns a sentence for each file that the state directory cannot store. */
   get unsaved(): readonly string[] {
     return this.#options.directory.unsaved;
   }
 
-  /** What the controller tells of the NAT in front of this host; null: not connected. */
+  /** Returns the NAT of this host as reported by the controller; null: not connected. */
   get sighting(): Sighting | null {
     return this.#liveAt === null ? null : { mapping: this.#mapping, liveMs: performance.now() - this.#liveAt };
   }
 
-  /** Starts from what is on disk. Returns when the first steps are under way. */
+  /** Starts from the state on disk. Returns after the first steps have started. */
   async start(): Promise<void> {
     await this.#plane.detect().catch((error) => {
       this.#options.log.error('WireGuard cannot run here yet', { reason: failureOf(error).message });
@@ -160,7 +160,7 @@ export class Agent {
     this.#inputs.put(input);
   }
 
-  /** Does not throw: what goes wrong ends the connection, after which everything is compared from the start. */
+  /** Handles an input. Does not throw: a failure ends the connection, and the next connection compares everything. */
   #handle(input: Input): void {
     try {
       const moment = { now: this.#options.clock.now(), random: randomBytes(4).readUInt32BE() / 2 ** 32 };
@@ -307,7 +307,7 @@ export class Agent {
     await Promise.all([this.#stateWriter.flush(), this.#statusWriter.flush()]);
   }
 
-  /** The disk may have room by then. */
+  /** Schedules a retry, because the disk may have room later. */
   #storeLater(): void {
     if (this.#storing !== null) clearTimeout(this.#storing);
     this.#storing = setTimeout(() => this.#stateWriter.request(), storeAgainMs).unref();
@@ -328,7 +328,7 @@ export class Agent {
     this.#timer = null;
     const deadline = this.#session.nextDeadline();
     if (deadline === null) return;
-    // A moment that fails may be due again at once.
+    // A failing deadline may be due again at once.
     const pause = performance.now() - this.#failedAt < pauseMs ? pauseMs : 0;
     const delay = Math.min(Math.max(deadline.at - this.#options.clock.now(), pause), longestTimerMs);
     this.#timer = setTimeout(() => this.#input({ kind: 'tick' }), delay);
@@ -349,11 +349,11 @@ export class Agent {
 
 const undecided: Mapping = { kind: 'undecided' };
 
-/** After a failure of this program itself. */
+/** Pause after an internal failure, in milliseconds. */
 const pauseMs = 1_000;
 
-/** Between attempts to store the state on a disk that did not take it. */
+/** Pause between attempts to store the state on a full disk, in milliseconds. */
 const storeAgainMs = 10_000;
 
-/** Longer ones would overflow Node's timers. */
+/** Longest delay of a timer in Node, in milliseconds. */
 const longestTimerMs = 2 ** 30;

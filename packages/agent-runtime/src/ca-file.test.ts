@@ -13,7 +13,7 @@ import { ChannelSocket } from './socket.ts';
 
 const openssl = (...args: string[]) => execFileSync('openssl', args, { stdio: 'pipe' });
 
-/** A certificate authority, and a certificate of it for `controller.test`, which is not where the server is. */
+/** A certificate authority and its certificate for `controller.test`, which is not the address of the server. */
 function certificates(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'sallyport-ca-'));
   t.after(() => rmSync(folder, { recursive: true }));
@@ -38,7 +38,7 @@ function certificates(t: TestContext) {
   return path;
 }
 
-/** Why a channel socket to a server with that certificate was closed: `welcome` when it was trusted. */
+/** Returns why a channel socket to a server with that certificate closed; `welcome` if it was trusted. */
 async function visit(t: TestContext, path: (name: string) => string, host: string, trust: TlsTrust | undefined) {
   const server = createServer({ key: readFileSync(path('key')), cert: readFileSync(path('cert.pem')) });
   server.on('tlsClientError', () => {});
@@ -73,7 +73,7 @@ test('an authority is trusted for the names of its certificates, a certificate u
   assert.match(await visit(t, path, 'controller.test', readCaFile(stranger('cert.pem'))), /--ca-file/);
 });
 
-test('a file that holds no certificates is refused in words', (t) => {
+test('a file without certificates is rejected with a clear message', (t) => {
   const path = certificates(t);
   writeFileSync(path('empty'), '');
   writeFileSync(path('cut'), readFileSync(path('cert.pem'), 'utf8').replace(/[A-Za-z0-9]{40}/, ''));
@@ -86,7 +86,7 @@ test('a file that holds no certificates is refused in words', (t) => {
   assert.throws(() => readCaFile(path('absent'), 'SALLYPORT_CA_FILE'), /^UsageError: SALLYPORT_CA_FILE: /);
 });
 
-test('a renewed file is trusted without a restart, and a damaged one does not end what worked', async (t) => {
+test('a renewed file is trusted without a restart, and a damaged one keeps the old certificates', async (t) => {
   const path = certificates(t);
   const stranger = certificates(t);
   writeFileSync(path('used'), readFileSync(stranger('ca.pem')));

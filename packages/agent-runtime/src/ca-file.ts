@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { checkServerIdentity, getCACertificates, type PeerCertificate } from 'node:tls';
 import { UsageError } from './usage-error.ts';
 
-/** Options of TLS connections that trust certificates of a file, besides those that the system trusts. */
+/** Options of TLS connections that trust the certificates of a file and those of the system. */
 export interface TlsTrust {
   readonly ca: string[];
   readonly allowPartialTrustChain: true;
@@ -13,7 +13,7 @@ export interface TlsTrust {
 /**
  * Reads the certificates of a PEM file: certificate authorities, or the certificate of a server itself. A server that
  * presents a certificate of the file is trusted under any name, because the file names that one server. Synchronous,
- * for it is read when a connection begins. Throws UsageError with a sentence that begins with `setting`.
+ * because it runs when a connection starts. Throws UsageError with a sentence that starts with `setting`.
  */
 export function readCaFile(path: string, setting = '--ca-file'): TlsTrust {
   const certificates = certificatesOf(readPem(path, setting), path, setting);
@@ -26,8 +26,8 @@ export function readCaFile(path: string, setting = '--ca-file'): TlsTrust {
 }
 
 /**
- * Reads the file again for each connection, so that a renewed certificate is trusted without a restart. While the file
- * cannot be read, its last good content counts. Null: only what the system trusts. Throws UsageError at the first read.
+ * Reads the file again for each connection, so that a renewed certificate is trusted without a restart. While the file is
+ * unreadable, its last good content counts. Null: only the system's certificates. Throws UsageError at the first read.
  */
 export function followCaFile(path: string | null, setting = '--ca-file'): () => TlsTrust | undefined {
   if (path === null) return () => undefined;
@@ -42,7 +42,7 @@ export function followCaFile(path: string | null, setting = '--ca-file'): () => 
   };
 }
 
-/** Longer files are no list of certificates. */
+/** Maximum length of a list of certificates. */
 const longestFile = 4 << 20;
 
 function readPem(path: string, setting: string): string {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AgentClock } from './clock.ts';
 
-test('it follows the host until the controller was heard, and then no jump of the host', () => {
+test('the clock follows the host until the first message of the controller, and ignores later jumps of the host', () => {
   let [host, boot] = [1_000_000, 500];
   const clock = new AgentClock(
     () => host,

@@ -1,6 +1,6 @@
 /**
- * The controller's time as an agent knows it, epoch milliseconds. Before the controller was heard it follows the host's clock.
- * Afterwards it advances by the time since boot, so a jump of the host's clock moves no time limit.
+ * The controller's time as known to an agent, in epoch milliseconds. It follows the host's clock until the first message of
+ * the controller. Afterwards it advances by the time since boot, so a jump of the host's clock moves no time limit.
  */
 export class AgentClock {
   readonly #host: () => number;
@@ -8,7 +8,7 @@ export class AgentClock {
   #shift = 0;
   #anchor: { readonly now: number; readonly sinceBoot: number } | null = null;
 
-  /** `host`: the host's clock. `sinceBoot`: milliseconds that also pass while the host sleeps, and never jump. */
+  /** `host`: the host's clock. `sinceBoot`: monotonic milliseconds that also count while the host sleeps. */
   constructor(host: () => number, sinceBoot: () => number) {
     this.#host = host;
     this.#sinceBoot = sinceBoot;
@@ -19,10 +19,10 @@ export class AgentClock {
     return Math.round(this.#anchor.now + this.#sinceBoot() - this.#anchor.sinceBoot);
   };
 
-  /** The host's clock, for what others measure by it, such as the times of WireGuard handshakes. */
+  /** Returns the host's clock, for times that other programs take from it, such as those of WireGuard handshakes. */
   readonly hostNow = (): number => this.#host();
 
-  /** Corrects the clock. `heard`: the controller itself said what time it is. */
+  /** Corrects the clock. `heard`: the correction comes from the controller. */
   shift(ms: number, heard: boolean): void {
     const now = this.now() + ms;
     if (heard || this.#anchor !== null) this.#anchor = { now, sinceBoot: this.#sinceBoot() };

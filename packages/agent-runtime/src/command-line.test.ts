@@ -5,7 +5,7 @@ import { choiceFlag, interfaceFlag, parseFlags, textFlag, UsageError } from './c
 const options = { name: { type: 'string' }, json: { type: 'boolean' } } as const;
 const complains = (text: string) => (error: unknown) => error instanceof UsageError && error.message.includes(text);
 
-test('options are parsed, and one that is not known names what was probably meant', () => {
+test('options are parsed, and an unknown one suggests a similar option', () => {
   const { values, positionals } = parseFlags('run', ['--name', 'a', '--json', 'b'], options, true);
   assert.deepEqual([{ ...values }, positionals], [{ name: 'a', json: true }, ['b']]);
   assert.throws(() => parseFlags('run', ['--nmae', 'a'], options), complains('run: Unknown option'));
@@ -13,7 +13,7 @@ test('options are parsed, and one that is not known names what was probably mean
   assert.throws(() => parseFlags('run', ['b'], options), UsageError);
 });
 
-test('a value is a text, one of the choices, or complained of by name', () => {
+test('a value is a text or one of the choices, or rejected by name', () => {
   assert.equal(textFlag({}, 'name'), null);
   assert.equal(textFlag({ name: 'a' }, 'name'), 'a');
   assert.throws(() => textFlag({ name: '' }, 'name'), complains('--name: the value is empty'));
@@ -22,7 +22,7 @@ test('a value is a text, one of the choices, or complained of by name', () => {
   assert.throws(() => choiceFlag({ kind: 'c' }, 'kind', ['a', 'b']), complains('--kind: "c" is not one of a, b'));
 });
 
-test('the name of an interface is one that Linux takes, and no option of a tool', () => {
+test('the name of an interface is valid on Linux and not an option of a tool', () => {
   assert.equal(interfaceFlag({}), null);
   assert.equal(interfaceFlag({ interface: 'sp0.1_a-b' }), 'sp0.1_a-b');
   for (const name of ['-rf', '0a', 'a/b', 'a b', 'a'.repeat(16)])

@@ -7,10 +7,10 @@ export { UsageError } from './usage-error.ts';
 /** Values of the options of a command line, by name. */
 export type FlagValues = Readonly<Record<string, string | boolean | undefined>>;
 
-/** Options of a command, as `parseArgs` of Node takes them. */
+/** Options of a command in the form of Node's `parseArgs`. */
 export type FlagOptions = Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }>>;
 
-/** Parses what follows the name of a command. Throws UsageError with the option that was probably meant. */
+/** Parses the arguments after the name of a command. Throws UsageError that suggests a similar option. */
 export function parseFlags(
   command: string,
   args: readonly string[],
@@ -27,7 +27,7 @@ export function parseFlags(
   }
 }
 
-/** The text of an option; null when it was not given. Throws UsageError for an empty one. */
+/** Returns the text of an option, or null if it was not given. Throws UsageError for an empty text. */
 export function textFlag(values: FlagValues, name: string): string | null {
   const value = values[name];
   if (value === undefined) return null;
@@ -35,7 +35,7 @@ export function textFlag(values: FlagValues, name: string): string | null {
   return value;
 }
 
-/** The choice that an option names; null when it was not given. Throws UsageError for any other word. */
+/** Returns the choice of an option, or null if it was not given. Throws UsageError for any other word. */
 export function choiceFlag<T extends string>(values: FlagValues, name: string, choices: readonly T[]): T | null {
   const value = textFlag(values, name);
   if (value === null) return null;
@@ -45,7 +45,7 @@ export function choiceFlag<T extends string>(values: FlagValues, name: string, c
   return choice;
 }
 
-/** The name of the tunnel's interface (`--interface`); null when it was not given. Throws UsageError. */
+/** Returns the name of the tunnel interface (`--interface`), or null if it was not given. Throws UsageError. */
 export function interfaceFlag(values: FlagValues): string | null {
   const name = textFlag(values, 'interface');
   if (name === null || /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(name)) return name;
@@ -54,5 +54,5 @@ export function interfaceFlag(values: FlagValues): string | null {
   );
 }
 
-/** Kinds of WireGuard that an operator may ask for. */
+/** Kinds of WireGuard that an operator can choose. */
 export const wireguardChoices = ['auto', 'kernel', 'userspace'] as const;

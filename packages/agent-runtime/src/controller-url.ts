@@ -2,8 +2,8 @@ import { channelPath, isLoopbackHost } from '@sallyport/contract/channel';
 import { UsageError } from './failure.ts';
 
 /**
- * WebSocket address of the agent channel from what an operator gave: `http(s)://` and `ws(s)://` are taken, the channel's path
- * is added. Without TLS only this host itself is spoken to, unless `insecure`.
+ * Returns the WebSocket address of the agent channel for an operator's address. Accepts `http(s)://` and `ws(s)://` and adds
+ * the path of the channel. Without TLS it accepts only this host, unless `insecure`.
  *
  * Throws UsageError.
  */

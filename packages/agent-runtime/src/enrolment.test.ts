@@ -26,7 +26,7 @@ async function directoryOf(t: TestContext): Promise<StateDirectory> {
   return StateDirectory.open(path);
 }
 
-test('a new identity is on disk before anything else, and the same one is read the next time', async (t) => {
+test('a new identity is stored before anything else, and read again at the next start', async (t) => {
   const directory = await directoryOf(t);
   await assert.rejects(readEnrolment('gateway', directory, nothing, stdin()), UsageError);
   assert.equal(await readIdentity(directory), null);
@@ -37,7 +37,7 @@ test('a new identity is on disk before anything else, and the same one is read t
   assert.deepEqual(second.identity, first.identity);
 });
 
-test('once it is enrolled an agent needs no token', async (t) => {
+test('an enrolled agent needs no token', async (t) => {
   const directory = await directoryOf(t);
   const enrolment = await readEnrolment('gateway', directory, { ...nothing, environment: token }, stdin());
   const { session, onEnrolled } = agentOptionsOf(enrolment, '1.2.3');

@@ -8,16 +8,16 @@ import type { StateDirectory } from './state/directory.ts';
 import { chooseIdentity, type Identity, readIdentity, tokenHash, writeIdentity } from './state/identity.ts';
 import { readToken, type TokenSources } from './token.ts';
 
-/** Who an agent is, and the token that may still have to enrol it. */
+/** Identity of an agent, and the token for a pending enrolment. */
 export interface Enrolment {
   readonly role: AgentRole;
   readonly directory: StateDirectory;
   readonly identity: Identity;
-  /** As text; null: none was given. */
+  /** Token as text; null: none was given. */
   readonly token: string | null;
 }
 
-/** Reads the identity and the token to run with. A new identity is on disk before this resolves. Throws UsageError. */
+/** Reads the identity and the token. Stores a new identity on disk before it resolves. Throws UsageError. */
 export async function readEnrolment(
   role: AgentRole,
   directory: StateDirectory,
@@ -32,7 +32,7 @@ export async function readEnrolment(
   return { role, directory, identity, token };
 }
 
-/** What every agent tells the controller of itself and its host, and where it stores that it is enrolled. */
+/** Facts about the agent and its host for the controller, and the storage of its enrolment. */
 export function agentOptionsOf(
   { role, directory, identity, token }: Enrolment,
   version: string,

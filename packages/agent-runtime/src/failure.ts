@@ -1,13 +1,13 @@
 import { HostNetError } from '@sallyport/hostnet';
 import { WireGuardError } from '@sallyport/wireguard';
 
-/** A failure as the controller shows it: a stable code, and a sentence that says what to do. */
+/** A failure as the controller shows it: a stable code and a sentence with advice. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
 }
 
-/** Something that is wrong on this host, found by the agent itself. */
+/** A problem on this host that the agent has found. */
 export class AgentError extends Error {
   readonly code: string;
 
@@ -20,7 +20,7 @@ export class AgentError extends Error {
 
 export { UsageError } from './usage-error.ts';
 
-/** What to report of anything that was thrown. Messages of the packages never hold secrets; others are not passed on whole. */
+/** Returns the report of a thrown value. Messages of our packages have no secrets; other messages are shortened. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof WireGuardError) return { code: error.code, message: sentence(error.message) };
   if (error instanceof HostNetError) {
@@ -36,8 +36,8 @@ export function failureOf(error: unknown): Failure {
 }
 
 /**
- * The stack of an unexpected error, on lines of its own, when `debug` (SALLYPORT_DEBUG) is set; otherwise an empty text.
- * Errors that already say what to do have no stack worth showing.
+ * Returns the stack of an unexpected error on separate lines if `debug` (SALLYPORT_DEBUG) is set, or an empty text. Errors
+ * with advice need no stack.
  */
 export function stackOf(error: unknown, debug: string | undefined): string {
   if (!debug || !(error instanceof Error) || failureOf(error).code !== 'internal') return '';
@@ -49,7 +49,7 @@ const portTaken: Failure = {
   message: 'The UDP port is taken: stop the program that uses it (ss -lunp names it) or choose another wireguardPort.',
 };
 
-/** The protocol takes 2,000 characters. */
+/** Maximum length of a message in the protocol, in characters. */
 function sentence(text: string): string {
   const whole = `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
   return `${whole.slice(0, 1900)}${/[.!?]$/.test(whole) ? '' : '.'}`;

@@ -5,7 +5,7 @@ import { InputQueue } from './input-queue.ts';
 const tick = { kind: 'tick' } as const;
 const stop = { kind: 'stop' } as const;
 
-test('an input that handling causes waits until the one before is handled', () => {
+test('an input from inside a handler waits until the current input is handled', () => {
   const order: string[] = [];
   const queue: InputQueue = new InputQueue(
     ({ kind }) => {
@@ -19,7 +19,7 @@ test('an input that handling causes waits until the one before is handled', () =
   assert.deepEqual(order, ['begin tick', 'end tick', 'begin stop', 'end stop', 'settled']);
 });
 
-test('a queue whose handler threw takes inputs again, and what was cleared is not handled', () => {
+test('a queue accepts inputs after its handler threw, and cleared inputs are not handled', () => {
   const handled: string[] = [];
   const queue: InputQueue = new InputQueue(
     ({ kind }) => {

@@ -1,19 +1,19 @@
 import type { Input } from '@sallyport/agent-core';
 
-/** Inputs of a session, handled one after another: those that the handling itself causes wait until it is over. */
+/** Inputs of a session, handled one at a time. Inputs that a handler causes wait until it ends. */
 export class InputQueue {
   readonly #handle: (input: Input) => void;
   readonly #settled: () => void;
   readonly #waiting: Input[] = [];
   #handling = false;
 
-  /** `settled` is called each time when no input waits any more. */
+  /** `settled` is called whenever the queue becomes empty. */
   constructor(handle: (input: Input) => void, settled: () => void) {
     this.#handle = handle;
     this.#settled = settled;
   }
 
-  /** Handles an input and all that it causes, or lets it wait for the one that is being handled. */
+  /** Handles an input and those that it causes. While another input is handled, it waits. */
   put(input: Input): void {
     this.#waiting.push(input);
     if (this.#handling) return;
@@ -26,7 +26,7 @@ export class InputQueue {
     this.#settled();
   }
 
-  /** Drops what waits. */
+  /** Drops waiting inputs. */
   clear(): void {
     this.#waiting.length = 0;
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createLog } from './log.ts';
 
-test('the log of an agent escapes what could deceive its reader', () => {
+test('the log of an agent escapes deceptive characters', () => {
   const lines: string[] = [];
   const log = createLog(
     'info',

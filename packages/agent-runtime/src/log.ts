@@ -10,8 +10,8 @@ export type LogLevel = (typeof logLevels)[number];
 export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
 
 /**
- * JSON lines. WARN is for what may be worth waking an operator, ERROR for what certainly is. Fields are named one by one by
- * whoever logs, so that no object with a secret in it can slip through.
+ * Writes JSON lines. WARN is for events that may need an operator at night, ERROR for those that certainly do. Callers name
+ * each field, so that no object with a secret is logged.
  */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -20,7 +20,7 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
 }
 
-/** `write` gets whole lines with their newline; `now` is epoch milliseconds. */
+/** `write` receives whole lines with a newline. `now` is in epoch milliseconds. */
 export function createLog(level: LogLevel, write: (line: string) => void, now: () => number): Log {
   const least = logLevels.indexOf(level);
   const at = (index: number) => (message: string, fields?: LogFields) => {

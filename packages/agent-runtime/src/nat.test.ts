@@ -9,14 +9,14 @@ const items = new Map([[beacon.key, beacon]]);
 const own = new Set(['192.0.2.9', '2001:db8::9']);
 const kindOf = (mapping: Mapping, liveMs: number, known = items) => natOf({ mapping, liveMs }, known, own).kind;
 
-test('a host that has the address that others see is behind no NAT', () => {
+test('a host with its own public address is not behind a NAT', () => {
   assert.equal(kindOf({ kind: 'independent', endpoint: '192.0.2.9:51820' }, 0), 'none');
   assert.equal(kindOf({ kind: 'independent', endpoint: '[2001:db8::9]:51820' }, 0), 'none');
   assert.equal(kindOf({ kind: 'independent', endpoint: '192.0.2.99:51820' }, 0), 'independent');
   assert.equal(kindOf({ kind: 'dependent' }, 0), 'dependent');
 });
 
-test('UDP is blocked when a beacon should have heard the host by now', () => {
+test('UDP counts as blocked when no beacon hears the host in time', () => {
   assert.equal(kindOf({ kind: 'undecided' }, 39_999), 'unknown');
   assert.equal(kindOf({ kind: 'undecided' }, 40_000), 'blocked');
   const silent = beaconItem(1, null);

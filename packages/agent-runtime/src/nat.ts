@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import type { Mapping, StateItem } from '@sallyport/contract/channel';
 import type { Nat } from '@sallyport/contract/local';
 
-/** What an agent was told of its NAT on this connection, and for how long the connection has been up. */
+/** NAT report of the controller on this connection, and the age of the connection. */
 export interface Sighting {
   readonly mapping: Mapping;
   readonly liveMs: number;
@@ -22,13 +22,13 @@ export function natOf(
   return { kind: own.has(host) ? 'none' : 'independent', endpoint: mapping.endpoint };
 }
 
-/** Whether a beacon should have heard this host by now. */
+/** Returns whether a beacon should have received a handshake of this host. */
 export function isUnheard({ mapping, liveMs }: Sighting, items: ReadonlyMap<string, StateItem>): boolean {
   if (mapping.kind !== 'undecided' || liveMs < heardByMs) return false;
   return [...items.values()].some((item) => item.kind === 'beacon' && item.endpoint !== null);
 }
 
-/** Four attempts of WireGuard at a handshake, five seconds apart, and two heartbeats to hear of one. */
+/** Time for four handshake attempts of WireGuard, five seconds apart, and two heartbeats for the report. */
 const heardByMs = 40_000;
 
 function ownAddresses(): Set<string> {

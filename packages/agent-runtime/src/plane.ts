@@ -4,48 +4,48 @@ import type { WireGuardBackend } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** What is in force after a piece of work. */
+/** Result of a job: the state in force. */
 export interface PlaneResult {
-  /** Of the state that is in force. */
+  /** Hash of the state in force. */
   readonly hash: string;
-  /** What others had changed, a sentence each. */
+  /** A sentence for each change by other programs. */
   readonly mended: readonly string[];
 }
 
 /** What a plane contributes to a heartbeat. */
 export interface HeartbeatReading {
   readonly data: HeartbeatData;
-  /** What is seen not to be as it should; null: nothing. */
+  /** Current problem; null: none. */
   readonly drift: string | null;
 }
 
-/** What a plane tells of its own accord. */
+/** Events that a plane reports on its own. */
 export type PlaneInput = Extract<Input, { kind: 'drift' | 'noticed' | 'find-path' | 'posture' }>;
 
 /**
- * What carries out an agent's state on this host: WireGuard, firewall, routes. The loop calls `perform` one after the other.
- * The data plane itself outlives the process: only `down` undoes anything.
+ * Applies an agent's state to this host: WireGuard, firewall, routes. The loop runs one `perform` at a time. The data plane
+ * outlives the process, and only `down` removes it.
  */
 export interface AgentPlane {
-  /** How WireGuard runs here; null until it is known. */
+  /** Backend of WireGuard on this host; null until it is known. */
   readonly wireguardKind: WireGuardBackend['kind'] | null;
-  /** Finds out how WireGuard can run here. Rejects with what is in the way, and tries again with the next job. */
+  /** Detects the backend of WireGuard. Rejects on failure and tries again with the next job. */
   detect(): Promise<void>;
   /**
-   * Called once, before anything else but `detect`: from now on the plane may tell things, and look at the desired items. It
-   * calls `moved` when this host's own addresses have changed, so that a connection that is dead by that is not waited for.
+   * Starts the plane. Called once, after `detect` and before everything else. The plane may then report events and read the
+   * desired items. It calls `moved` when this host's addresses have changed, so that the agent drops a dead connection.
    */
   begin(tell: (input: PlaneInput) => void, desired: () => Items, moved: () => void): void;
-  /** Rejections are told to the controller: see `failureOf`. */
+  /** Performs a job. The agent reports rejections to the controller: see `failureOf`. */
   perform(work: Work): Promise<PlaneResult>;
-  /** `applied`: whether the state was last seen in force. Does not reject. */
+  /** Returns the plane's part of a heartbeat. `applied`: whether the state was last seen in force. Does not reject. */
   heartbeat(applied: boolean): Promise<HeartbeatReading>;
-  /** Probes everything now. */
+  /** Runs all probes now. */
   probe(): Promise<readonly ProbeResult[]>;
-  /** A peer tries to reach us. */
+  /** Handles a peer that tries to connect. */
   punch(message: Punch): void;
-  /** Undoes everything on this host; says what, a phrase each. */
+  /** Removes everything from this host. Returns a phrase for each removed part. */
   down(): Promise<string[]>;
-  /** Lets go of what only the agent needs; the data plane stays. */
+  /** Releases the resources of the agent. The data plane stays. */
   stop(): Promise<void>;
 }

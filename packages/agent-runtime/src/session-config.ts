@@ -4,7 +4,7 @@ import { publicKeyOf } from '@sallyport/wireguard';
 import { identityCrypto } from './crypto.ts';
 import type { Identity } from './state/identity.ts';
 
-/** Who an agent is to the controller. `token`: as text, while it may still be needed to enrol. */
+/** Identity of an agent towards the controller. `token`: its text, while enrolment may need it. */
 export function sessionConfigOf(
   role: AgentRole,
   identity: Identity,

@@ -31,7 +31,7 @@ async function visit(t: TestContext, serve: (socket: WebSocket) => void, trusts:
   return { reason, frames };
 }
 
-test('who has not proven to be the controller is not listened to for long, in one frame or in many', async (t) => {
+test('an unauthenticated peer is cut off after a limit, in one frame or in many', async (t) => {
   const servers: ((socket: WebSocket) => void)[] = [
     (socket) => socket.send('x'.repeat(10_000_000)),
     (socket) => {
@@ -46,7 +46,7 @@ test('who has not proven to be the controller is not listened to for long, in on
   }
 });
 
-test('the controller may send a whole state, also right behind its welcome', async (t) => {
+test('the controller may send a whole state directly after its welcome', async (t) => {
   const state = Buffer.alloc(5_000_000, 7);
   const serve = (socket: WebSocket) => {
     socket.send('welcome');

@@ -12,16 +12,16 @@ export interface SocketEvents {
   readonly opened: () => void;
   readonly message: (frame: Frame) => void;
   readonly pong: () => void;
-  /** Once, and nothing after it. */
+  /** Called once, as the last callback. */
   readonly closed: (reason: string) => void;
-  /** One of these threw. The connection is cut. */
+  /** Called when another callback threw. The connection is closed. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Bytes that are read before the controller has proven itself; a challenge and a welcome have about a thousand. */
+/** Maximum number of bytes before the controller is authenticated. A challenge and a welcome have about a thousand. */
 const strangerBytes = 64 * 1024;
 
-/** Of silence, before the kernel asks whether the other side is there. Costs neither process anything. */
+/** Idle milliseconds before the kernel sends a TCP keepalive. It costs neither process anything. */
 const keepAliveMs = 1_000;
 
 /** One WebSocket to the controller. */
@@ -46,12 +46,12 @@ export class ChannelSocket {
         this.cut('this program failed on what came');
       }, run);
     this.#socket.on('upgrade', ({ socket }) => {
-      // The kernel speaks now and then, so that NATs on the way know us again soon when they have forgotten.
+      // Keepalives renew the mappings of NATs on the path.
       socket.setKeepAlive(true, keepAliveMs);
       this.#transport = socket;
     });
     const open = () => {
-      // After the listener of the WebSocket, so that what a piece says is known before the piece is counted.
+      // Added after the listener of the WebSocket, so that each piece is handled before it is counted.
       this.#transport?.on('data', this.#count);
       events.opened();
     };
@@ -67,7 +67,7 @@ export class ChannelSocket {
     this.#socket.on('close', guard(close));
   }
 
-  /** The controller is who it should be: it may send whole states. */
+  /** Marks the controller as authenticated. It may then send whole states. */
   trust(): void {
     this.#transport?.off('data', this.#count);
   }
@@ -80,13 +80,13 @@ export class ChannelSocket {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.ping();
   }
 
-  /** Ends the connection without a word; `closed` follows. */
+  /** Closes the connection without a message. `closed` follows. */
   cut(reason: string): void {
     this.#reason ??= reason;
     this.#socket.terminate();
   }
 
-  /** Ends a connection from an address that this host has no longer: nothing would ever come back on it. */
+  /** Closes a connection from an address that this host has lost. It can receive nothing. */
   leaveStranded(): void {
     const { localAddress } = (this.#transport ?? {}) as Partial<Pick<NetSocket, 'localAddress'>>;
     if (localAddress === undefined || hasAddress(canonicalUnmapped(localAddress) ?? localAddress)) return;
@@ -94,7 +94,7 @@ export class ChannelSocket {
     this.#socket.terminate();
   }
 
-  /** Says goodbye, and does not wait long for an answer. */
+  /** Closes the connection cleanly and waits briefly for an answer. */
   close(reason: string): void {
     this.#reason ??= reason;
     if (this.#socket.readyState === WebSocket.CLOSED) return;
@@ -120,7 +120,7 @@ function bytesOf(data: RawData): Uint8Array {
   return data instanceof ArrayBuffer ? new Uint8Array(data) : data;
 }
 
-/** A refused connection comes as several errors, one for each address. */
+/** Returns the message of an error. A refused connection has several errors, one for each address. */
 function reasonOf(error: Error & { code?: string }): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0] as Error);
   const advice = error.code === undefined ? undefined : advices[error.code];

@@ -2,19 +2,19 @@ import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { UsageError } from './failure.ts';
 
-/** Where a token may come from, best first. Null: not given. */
+/** Sources of a token, in order of precedence. Null: not given. */
 export interface TokenSources {
-  /** A file that an argument named; `-` is standard input. */
+  /** File from an argument; `-` is standard input. */
   readonly argument: string | null;
-  /** A file that an environment variable names. */
+  /** File from an environment variable. */
   readonly environmentFile: string | null;
-  /** An environment variable that is the token. */
+  /** Token from an environment variable. */
   readonly environment: string | null;
 }
 
 /**
- * The token, or null when none was given. Once enrolled (`needed` false) a file that is gone is no error: the token has done
- * its duty. Throws UsageError.
+ * Returns the token, or null if none was given. After enrolment (`needed` false) a missing file is not an error, because the
+ * token is no longer needed. Throws UsageError.
  */
 export async function readToken(sources: TokenSources, stdin: Readable, needed: boolean): Promise<string | null> {
   if (sources.argument === '-') return blankToNull(await firstLine(stdin));
@@ -29,7 +29,7 @@ export async function readToken(sources: TokenSources, stdin: Readable, needed: 
   }
 }
 
-/** Leaves the stream open and flowing: its end tells that whoever started us is gone. */
+/** Reads the first line but keeps the stream open. Its end shows that the parent process has ended. */
 function firstLine(stream: Readable): Promise<string> {
   return new Promise((resolve) => {
     let text = '';

@@ -1,4 +1,4 @@
-/** The command line, the environment or what they name is wrong: the process ends with exit code 2. */
+/** Error in the command line, the environment, or a file that they name. The process ends with exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Writes the newest text there is, one write at a time: what changes while one runs is written once, after it, and after a
- * pause in proportion to the time that the write took, so that large states do not keep the disk busy.
+ * Writes the newest text, one write at a time. Changes during a write cause one more write after a pause. The pause is
+ * proportional to the duration of the write, so that large states do not keep the disk busy.
  */
 export class LatestWriter {
   readonly #write: () => Promise<void>;
@@ -24,7 +24,7 @@ export class LatestWriter {
     this.#running = this.#run();
   }
 
-  /** Resolves when everything that was requested is written. */
+  /** Resolves when all requested writes are complete. */
   async flush(): Promise<void> {
     this.#flushing = true;
     while (this.#running !== null) await this.#running;
@@ -35,7 +35,7 @@ export class LatestWriter {
     do {
       this.#again = false;
       const began = performance.now();
-      // What throws before its first await counts too.
+      // Also catches errors before the first await.
       await Promise.resolve().then(this.#write).catch(this.#failed);
       if (this.#again && !this.#flushing) await pause((performance.now() - began) * pauseFactor);
     } while (this.#again);

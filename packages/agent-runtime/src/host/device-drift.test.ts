@@ -14,7 +14,7 @@ const known: PeerStatus = {
 const before: DeviceStatus = { ...emptyDevice, peers: new Map([['known', known]]) };
 const set = (publicKey: string): PeerChange => ({ kind: 'set', peer: { publicKey, allowedIps: [] } });
 
-it('each setting of the device that others changed is told', () => {
+it('each changed setting of the device is reported', () => {
   assert.deepEqual(deviceDrift({ peers: [] }, before), []);
   assert.deepEqual(deviceDrift({ privateKey: 'k', listenPort: 1, fwmark: 2, peers: [] }, before), [
     'WireGuard had another key',
@@ -23,7 +23,7 @@ it('each setting of the device that others changed is told', () => {
   ]);
 });
 
-it('peers that are not ours or were missing are told, those that both have only if the caller says so', () => {
+it('unknown and missing peers are reported, changed ones only on request', () => {
   const peers: PeerChange[] = [{ kind: 'remove', publicKey: 'foreign' }, set('new'), set('known')];
   const always = ['peer foreign was not ours', 'peer new was missing'];
   assert.deepEqual(deviceDrift({ peers }, before), always);

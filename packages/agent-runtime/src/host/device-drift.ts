@@ -1,9 +1,9 @@
 import type { DeviceChange, DeviceStatus, PeerConfig, PeerStatus } from '@sallyport/wireguard';
 
-/** What others did to a peer that both have, in words after the name of the peer; null: nothing. */
+/** Describes a change of a shared peer as text that follows the name of the peer; null: no change. */
 export type PeerDrift = (before: PeerStatus, wanted: PeerConfig) => string | null;
 
-/** What others changed in a device, a sentence each, told by the change that takes it back. */
+/** Returns a sentence for each foreign change of a device, derived from the change that reverts it. */
 export function deviceDrift(change: DeviceChange, before: DeviceStatus, peerDrift: PeerDrift = () => null): string[] {
   return [
     ...(change.privateKey === undefined ? [] : ['WireGuard had another key']),

@@ -10,7 +10,7 @@ interface Watched {
   closed: boolean;
 }
 
-/** A follower of a host whose differences are `found`. */
+/** A follower of a host with the differences `found`. */
 function world() {
   const watched: Watched[] = [];
   const reports: (readonly string[])[] = [];
@@ -29,12 +29,12 @@ function world() {
     differences: () => host.found(),
     report: (differences) => void reports.push(differences),
   });
-  /** Resolves when all looks so far are over. */
+  /** Resolves when all checks so far have ended. */
   const quiet = () => mutex.run(async () => {});
   return { watched, reports, host, mutex, follower, quiet };
 }
 
-it('what differs is reported, and a host that is as wanted is not', async () => {
+it('differences are reported, and a correct host is not', async () => {
   const { watched, reports, host, follower, quiet } = world();
   follower.follow('a');
   watched[0]?.changed();
@@ -51,7 +51,7 @@ it('what differs is reported, and a host that is as wanted is not', async () => 
   assert.deepEqual(reports, [['a route is missing'], ['Unexpected: no ip tool.'], [gone]]);
 });
 
-it('the host is looked at only while nothing else holds the mutex', async () => {
+it('the host is checked only while the mutex is free', async () => {
   const { watched, reports, host, mutex, follower, quiet } = world();
   host.found = async () => ['half done'];
   follower.follow('a');
@@ -72,7 +72,7 @@ it('the host is looked at only while nothing else holds the mutex', async () => 
   assert.deepEqual(reports, []);
 });
 
-it('the same state keeps its watch, another state or the end closes it', async () => {
+it('the same state keeps its watch, a different state or the end closes it', async () => {
   const { watched, reports, host, follower, quiet } = world();
   host.found = async () => ['old'];
   follower.follow('a');

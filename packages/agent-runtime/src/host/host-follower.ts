@@ -2,19 +2,19 @@ import type { HostWatch } from '@sallyport/hostnet';
 import { failureOf } from '../failure.ts';
 import type { Mutex } from '../mutex.ts';
 
-/** What a follower needs of the host. */
+/** Functions of the host that a follower uses. */
 export interface FollowedHost<S> {
-  /** Calls `changed` whenever the host may have come to differ from the state, until it is closed. */
+  /** Calls `changed` whenever the host may differ from the state, until it is closed. */
   watch(state: S, changed: () => void, failed: (error: unknown) => void): HostWatch;
-  /** What is not as wanted, a sentence each. */
+  /** Returns a sentence for each difference from the desired state. */
   differences(state: S): Promise<readonly string[]>;
-  /** Told what is not as wanted, or why it cannot be seen. */
+  /** Receives the differences, or the reason for a failed check. */
   report(differences: readonly string[]): void;
 }
 
 /**
- * Looks at a host whenever the kernel says that it changed. It looks while nothing else holds the mutex, so what it reports
- * is not our own work half done.
+ * Checks a host whenever the kernel reports a change. It holds the mutex during a check, so it never reports our own
+ * unfinished work.
  */
 export class HostFollower<S> {
   readonly #host: FollowedHost<S>;
@@ -27,7 +27,7 @@ export class HostFollower<S> {
     this.#host = host;
   }
 
-  /** Follows the host by this state from now on. */
+  /** Compares the host with this state from now on. */
   follow(state: S): void {
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
     void this.#watch?.close();

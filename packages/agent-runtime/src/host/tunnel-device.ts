@@ -13,18 +13,18 @@ import {
 } from '@sallyport/wireguard';
 import type { EndpointMemory } from '../state/endpoints.ts';
 
-/** Which WireGuard device it is, and how it runs. */
+/** Name, keys and backend of a WireGuard device. */
 export interface TunnelDeviceOptions {
   readonly interface: string;
   readonly wireguard: BackendChoice;
-  /** Path of the wireguard-go to run, or null: the newest that is found. */
+  /** Path of the wireguard-go to run; null: the newest build. */
   readonly wireguardGo: string | null;
   /** WireGuard private key, base64. */
   readonly privateKey: string;
   readonly endpoints: EndpointMemory;
 }
 
-/** The WireGuard device of one interface, run in the way that this host can. Failures are thrown: see `failureOf`. */
+/** The WireGuard device of one interface, with a backend that works on this host. Throws failures: see `failureOf`. */
 export class TunnelDevice {
   readonly publicKey: string;
   readonly #options: TunnelDeviceOptions;
@@ -35,44 +35,44 @@ export class TunnelDevice {
     this.publicKey = publicKeyOf(options.privateKey);
   }
 
-  /** How WireGuard runs here; null until it is known. */
+  /** Backend of WireGuard on this host; null until it is known. */
   get kind(): WireGuardBackend['kind'] | null {
     return this.#opened?.backend.kind ?? null;
   }
 
-  /** The wireguard-go that is in use; null: none, or not known yet. */
+  /** The wireguard-go in use; null: none, or not known yet. */
   get build(): WireGuardGoBuild | null {
     return this.#opened?.build ?? null;
   }
 
-  /** Finds out how WireGuard can run here. Throws what is in the way; the next call tries again. */
+  /** Detects the backend of WireGuard on this host. Throws on failure; the next call tries again. */
   async open(): Promise<WireGuardBackend> {
     const { wireguard, wireguardGo } = this.#options;
     this.#opened ??= await openDetected(wireguard, wireguardGo === null ? {} : { program: wireguardGo });
     return this.#opened.backend;
   }
 
-  /** Makes the device if there is none. */
+  /** Creates the device if it does not exist. */
   async ensure(): Promise<void> {
     await (await this.open()).ensure(this.#options.interface);
   }
 
-  /** The device as it is; null: it does not answer. */
+  /** Reads the device; null: it does not answer. */
   async read(): Promise<DeviceStatus | null> {
     return (await this.open()).read(this.#options.interface);
   }
 
-  /** Changes the device; what the change does not name stays. */
+  /** Applies a change to the device. Settings that it does not name stay. */
   async apply(change: DeviceChange): Promise<void> {
     await (await this.open()).apply(this.#options.interface, change);
   }
 
-  /** Remembers where the peers of a device are, so that one that returns is spoken to at once. */
+  /** Stores the endpoints of peers, so that the device can send to a returning peer at once. */
   learn(device: DeviceStatus | null): void {
     this.#options.endpoints.learn(device?.peers.values() ?? []);
   }
 
-  /** Removes all peers. False: the device does not answer. */
+  /** Removes all peers. Returns false if the device does not answer. */
   async close(): Promise<boolean> {
     const device = await this.read();
     if (device === null) return false;
@@ -96,7 +96,7 @@ export class TunnelDevice {
       await userspace.remove(name);
     } catch (error) {
       if (!(error instanceof WireGuardError) || error.code !== 'name-taken') throw error;
-      // A link of another kind is removed only if it is WireGuard and we brought it up.
+      // A link of the other backend is removed only if it is WireGuard and we created it.
       if (device === null) return null;
       await kernel.remove(name);
     }
@@ -110,5 +110,5 @@ export function removalOptions(name: string, endpoints: EndpointMemory): TunnelD
   return { interface: name, wireguard: 'auto', wireguardGo: null, privateKey, endpoints };
 }
 
-/** A device before anything was set. */
+/** A device without settings. */
 export const emptyDevice: DeviceStatus = { publicKey: null, listenPort: 0, fwmark: 0, peers: new Map() };

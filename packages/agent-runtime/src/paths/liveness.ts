@@ -1,11 +1,11 @@
 import { connect } from 'node:net';
 
-/** TCP port of a gateway's own overlay address at which its firewall refuses for itself (docs/paths.md). */
+/** TCP port of a gateway's overlay address that its firewall always refuses (docs/paths.md). */
 const livenessPort = 1;
 
 /**
- * Asks the kernel of the gateway at this overlay address whether it lives. Resolves with the time that its refusal took,
- * milliseconds, or null: none came in time, or it could not be asked. Does not reject.
+ * Probes the gateway at this overlay address. Resolves with the time until the refusal in milliseconds, or null if no
+ * refusal came in time or the probe failed. Does not reject.
  */
 export function askLiveness(address: string, timeoutMs: number): Promise<number | null> {
   return new Promise((resolve) => {

@@ -2,20 +2,20 @@ import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
 
 /**
- * Calls `changed` when this host's own addresses or default routes have become others. Looks rather than listens: two small
- * reads now and then need no program beside us that could end, and a change that is seen late costs no more than the interval.
+ * Calls `changed` when this host's addresses or default routes change. It polls with two small reads, because a monitor
+ * process could end. Polling delays a change by at most one interval.
  */
 export class NetworkWatch {
   readonly #timer: NodeJS.Timeout;
   #seen: string | null = null;
   #looking = false;
 
-  /** `own`: interface of the tunnel, which does not count. */
+  /** `own`: interface of the tunnel, which is ignored. */
   constructor(own: string, changed: () => void, everyMs = 400) {
     const look = async (): Promise<void> => {
       if (this.#looking) return;
       this.#looking = true;
-      // What cannot be read now is read the next time.
+      // Ignored: the next poll reads it again.
       const now = await fingerprint(own).catch(() => this.#seen);
       this.#looking = false;
       const before = this.#seen;
@@ -35,13 +35,13 @@ async function fingerprint(own: string): Promise<string> {
   const addresses = Object.entries(networkInterfaces())
     .filter(([name]) => name !== own && name !== 'lo')
     .flatMap(([name, list]) => (list ?? []).map(({ cidr }) => `${name} ${cidr}`))
-    // Links come and go with containers, and lead nowhere.
+    // Links of containers come and go and do not matter.
     .filter((text) => !/ (fe80:|169\.254\.)/i.test(text))
     .sort();
   return JSON.stringify([addresses, await defaultRoutes(own)]);
 }
 
-/** Text of the default routes that do not lead into the tunnel. */
+/** Returns a text of the default routes outside the tunnel. */
 export async function defaultRoutes(own: string): Promise<DefaultRoute[]> {
   const [v4, v6] = await Promise.all(
     ['/proc/net/route', '/proc/net/ipv6_route'].map((path) => readFile(path, 'utf8').catch(() => '')),
@@ -53,7 +53,7 @@ export async function defaultRoutes(own: string): Promise<DefaultRoute[]> {
 export interface DefaultRoute {
   readonly family: 4 | 6;
   readonly interface: string;
-  /** As the kernel prints it; only for telling one from another. */
+  /** Raw text of the kernel, only for comparison. */
   readonly via: string;
   readonly metric: number;
 }

@@ -4,13 +4,13 @@ import { test } from 'node:test';
 import { askLiveness } from './liveness.ts';
 import { RelayMeter, relayProbeMagic } from './relay-meter.ts';
 
-test('a kernel that refuses is alive, and one that cannot be asked is not', async () => {
+test('a kernel that refuses is alive, and an unreachable one is not', async () => {
   const rttMs = await askLiveness('127.0.0.1', 1_000);
   assert.ok(rttMs !== null && rttMs >= 0);
   assert.equal(await askLiveness('255.255.255.255', 1_000), null);
 });
 
-test('a relay point is timed by what it sends back, and silence is null', async () => {
+test('a relay point is timed by its answer, and silence is null', async () => {
   const relay = createSocket('udp4');
   await new Promise<void>((resolve) => relay.bind(0, '127.0.0.1', resolve));
   const seen: Buffer[] = [];

@@ -2,15 +2,15 @@ import { randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 
-/** First bytes of a round-trip probe; eight random ones and no more than 48 in all follow. Relay points send it back. */
+/** First bytes of a round-trip probe, before eight random bytes. Relay points echo probes of at most 48 bytes. */
 export const relayProbeMagic = Buffer.from('SPRTT\0v1');
 
-/** Times how long relay points take to send a datagram back. */
+/** Measures round-trip times to relay points. */
 export class RelayMeter {
   readonly #waiting = new Map<string, () => void>();
   readonly #sockets = new Map<'udp4' | 'udp6', Socket>();
 
-  /** `endpoint`: IP address and port. Milliseconds, or null: nothing came back within a second. Does not reject. */
+  /** Measures one endpoint (IP address and port). Resolves with milliseconds, or null after a second. Does not reject. */
   measure(endpoint: string): Promise<number | null> {
     const [, bracketed, plain, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(endpoint) ?? [];
     const host = bracketed ?? plain;
@@ -43,7 +43,7 @@ export class RelayMeter {
     const socket = createSocket(type);
     socket.unref();
     socket.on('message', (datagram) => this.#waiting.get(datagram.toString('hex'))?.());
-    // A socket that failed answers nothing more; the next measurement opens another.
+    // A failed socket receives nothing; the next measurement opens a new one.
     socket.on('error', () => {
       if (this.#sockets.get(type) === socket) this.#sockets.delete(type);
       socket.close();

@@ -8,23 +8,23 @@ import { askLiveness } from './liveness.ts';
 import { RelayMeter } from './relay-meter.ts';
 import { echoTarget, tryTarget } from './target.ts';
 
-/** What path finding needs of the agent that it runs in. */
+/** Functions of the agent that path finding uses. */
 export interface PathHost {
-  /** Applies steps to the WireGuard device, after what was asked before. */
+  /** Applies steps to the WireGuard device, after earlier requests. */
   readonly apply: (peers: readonly PeerChange[]) => Promise<void>;
-  /** The WireGuard device as it is; null: it does not answer. */
+  /** Reads the WireGuard device; null: it does not answer. */
   readonly read: () => Promise<DeviceStatus | null>;
-  /** Packets of each of these prefixes so far, and who answered; null: not known now. Absent: routes are not watched. */
+  /** Returns packet counts of these prefixes, and who answered; null: not known. Absent: routes are not watched. */
   readonly traffic?: (prefixes: readonly string[], apart: readonly string[]) => Promise<Traffic | null>;
   readonly tell: (input: PlaneInput) => void;
-  /** Something that people may look at has changed. */
+  /** Called when the visible status has changed. */
   readonly changed: () => void;
   readonly log: Log;
 }
 
 type Traffic = Pick<Extract<PathInput, { kind: 'traffic' }>, 'counts' | 'answering'>;
 
-/** Joins `Paths` to sockets, the WireGuard device and the clock. */
+/** Connects `Paths` to sockets, the WireGuard device and the clock. */
 export class PathRunner {
   readonly #paths: Paths;
   readonly #host: PathHost;
@@ -40,7 +40,7 @@ export class PathRunner {
     this.#host = host;
   }
 
-  /** Inputs that effects cause wait until all effects of the input before are carried out. */
+  /** Queue of inputs. An input waits until all effects of the previous input are carried out. */
   input(input: PathInput): void {
     if (this.#stopped) return;
     this.#inputs.push(input);
@@ -54,7 +54,7 @@ export class PathRunner {
     this.#arm();
   }
 
-  /** Does not throw: paths are looked for again with the next input. */
+  /** Handles an input. Does not throw: the next input searches paths again. */
   #handle(input: PathInput): void {
     try {
       for (const effect of this.#paths.handle(input, performance.now())) this.#perform(effect);
@@ -115,8 +115,8 @@ export class PathRunner {
     try {
       await this.#host.apply(peers);
     } catch (error) {
-      // The plane's own sweep mends a device that is not as it should be.
-      this.#host.log.warn('a path could not be changed', { reason: failureOf(error).message });
+      // The plane's own sweep repairs the device.
+      this.#host.log.warn('cannot change a path', { reason: failureOf(error).message });
     }
   }
 
@@ -142,11 +142,11 @@ export class PathRunner {
     this.#timer = null;
     const at = this.#paths.nextDeadline();
     if (at === null || this.#stopped) return;
-    // A moment that fails may be due again at once.
+    // A failing deadline may be due again at once.
     const pause = performance.now() - this.#failedAt < pauseMs ? pauseMs : 0;
     this.#timer = setTimeout(() => this.input({ kind: 'tick' }), Math.max(at - performance.now(), pause)).unref();
   }
 }
 
-/** After a failure of this program itself. */
+/** Pause after an internal failure, in milliseconds. */
 const pauseMs = 1_000;

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { echoTarget, tryTarget } from './target.ts';
 
-test('a target that listens answers, and is sent nothing but the end of the connection', async (t) => {
+test('a listening target answers and receives only the end of the connection', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.after(() => server.close());
   await once(server, 'listening');
@@ -27,11 +27,11 @@ test('a target where nothing listens refuses', async () => {
   assert.equal(await tryTarget('127.0.0.1', port, 60_000), 'refused');
 });
 
-test('where the network says that there is no way, the outcome is none', async () => {
+test('a network without a route gives the outcome none', async () => {
   assert.equal(await tryTarget('255.255.255.255', 443, 60_000), 'none');
 });
 
-test('an address that answers an ICMP echo is told from one that does not, whatever the patience', async () => {
+test('answered and unanswered ICMP echoes are distinguished for any timeout', async () => {
   assert.equal(await echoTarget('127.0.0.1', 60_000.5), 'answered');
   assert.equal(await echoTarget('255.255.255.255', 333.3), 'none');
 });

@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises';
 
-/** Whether a state directory is there, and whether this process may change it. */
+/** Returns whether a state directory exists and whether this process may change it. */
 export async function stateAccess(stateDir: string): Promise<'absent' | 'ours' | 'closed'> {
   try {
     await access(stateDir, constants.R_OK | constants.W_OK | constants.X_OK);

@@ -13,7 +13,7 @@ export type StateFile =
   | 'client.json'
   | 'relay.json';
 
-/** A state of 500,000 items, the endpoints of 50,000 peers, a status of as many routes. */
+/** Maximum sizes: a state of 500,000 items, endpoints of 50,000 peers, a status of as many routes. */
 const mostBytes: Readonly<Record<StateFile, number>> = {
   'identity.json': 64 << 10,
   'client.json': 64 << 10,
@@ -24,17 +24,17 @@ const mostBytes: Readonly<Record<StateFile, number>> = {
   'state.json': 256 << 20,
 };
 
-/** The agent's own directory (0700) with small files (0600) that are always whole: either the old text or the new. */
+/** The agent's directory (0700) with small files (0600). A write replaces a file atomically. */
 export class StateDirectory {
   readonly path: string;
-  /** Why the newest text of a file is not on disk. */
+  /** Reasons why the newest text of a file is not on disk. */
   readonly #unsaved = new Map<StateFile, string>();
 
   private constructor(path: string) {
     this.path = path;
   }
 
-  /** Makes it when it is missing. Throws UsageError when that is not possible. */
+  /** Creates the directory if it is missing. Throws UsageError on failure. */
   static async open(path: string): Promise<StateDirectory> {
     try {
       await mkdir(path, { recursive: true, mode: 0o700 });
@@ -48,12 +48,12 @@ export class StateDirectory {
     return new StateDirectory(path);
   }
 
-  /** Without making it. */
+  /** Opens a directory without creating it. */
   static at(path: string): StateDirectory {
     return new StateDirectory(path);
   }
 
-  /** What could not be stored, a sentence each, for people. */
+  /** Returns a sentence for people about each file that could not be stored. */
   get unsaved(): string[] {
     const [why] = this.#unsaved.values();
     if (why === undefined) return [];
@@ -63,7 +63,7 @@ export class StateDirectory {
     ];
   }
 
-  /** Null when there is no such file. Throws AgentError when it cannot be read, or is larger than any that we write. */
+  /** Reads a file; null: it does not exist. Throws AgentError if it is unreadable or too large. */
   async read(file: StateFile): Promise<string | null> {
     const path = join(this.path, file);
     try {
@@ -97,8 +97,8 @@ export class StateDirectory {
   }
 
   /**
-   * Replaces the file like `write`. Where the disk takes no new file, the old text must not stay: the new one is written
-   * over it, and if that fails too, the file goes. What a crash leaves half written, the reader must be able to tell.
+   * Replaces the file like `write`, but never keeps the old text. On a full disk it overwrites the file in place. If that
+   * fails too, it removes the file. A crash may leave a partial text, which the reader must detect.
    */
   async writeOrForget(file: StateFile, text: string): Promise<void> {
     try {
@@ -131,9 +131,9 @@ const contents: Readonly<Record<StateFile, string>> = {
   'state.json': 'the newest state of the controller',
 };
 
-/** A file of the state directory could not be written; the old one, if there was one, is still there. */
+/** A file of the state directory could not be written. The old file is unchanged. */
 export class StateWriteError extends AgentError {
-  /** The disk takes nothing at the moment, whoever writes. */
+  /** Whether the disk accepts no writes at all. */
   readonly diskRefuses: boolean;
 
   constructor(target: string, reason: string) {
@@ -142,7 +142,7 @@ export class StateWriteError extends AgentError {
   }
 }
 
-/** Into the blocks that the file has already, as far as they go. */
+/** Overwrites the existing blocks of a file. */
 async function overwrite(path: string, text: string): Promise<void> {
   const file = await open(path, 'r+');
   try {
@@ -156,7 +156,7 @@ async function overwrite(path: string, text: string): Promise<void> {
   }
 }
 
-/** What lies in a directory of somebody else's was put there by somebody else: keys, and what `down` is to undo as root. */
+/** Rejects a directory of another user. That user could plant keys, and settings that `down` restores as root. */
 async function checkOwner(path: string): Promise<void> {
   const found = await lstat(path);
   if (!found.isDirectory())
@@ -167,7 +167,7 @@ async function checkOwner(path: string): Promise<void> {
     );
 }
 
-/** Nothing can be put there by anybody, so the agent starts and enforces. */
+/** Rethrows every error except that of a read-only file system, on which the agent still starts and enforces. */
 function unlessReadOnly(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EROFS') throw error;
 }

@@ -1,8 +1,8 @@
 import type { StateDirectory } from './directory.ts';
 
 /**
- * Last known endpoint of every peer that was ever seen, by public key, so that a peer that is added again is spoken to at
- * once instead of being lost until its next handshake (measured: 11 ms against 13 s).
+ * Last known endpoint of every peer, by public key. The agent can send to a returning peer at once instead of waiting for its
+ * next handshake (measured: 11 ms instead of 13 s).
  */
 export class EndpointMemory {
   readonly #endpoints: Map<string, string>;
@@ -20,7 +20,7 @@ export class EndpointMemory {
     return this.#endpoints.get(publicKey);
   }
 
-  /** The oldest are forgotten beyond a bound that no gateway should reach. */
+  /** Maximum number of endpoints. The oldest are dropped first. */
   learn(peers: Iterable<{ readonly publicKey: string; readonly endpoint?: string }>): void {
     for (const { publicKey, endpoint } of peers) {
       if (endpoint === undefined || this.#endpoints.get(publicKey) === endpoint) continue;
@@ -34,7 +34,7 @@ export class EndpointMemory {
     }
   }
 
-  /** Writes them if anything is new. */
+  /** Writes the endpoints if any has changed. */
   async save(directory: StateDirectory): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;

@@ -46,7 +46,7 @@ it('an agent locks a full directory, and the lock holds', async (t) => {
   assert.equal(await lockHolder(disk.path), null);
 });
 
-it('an agent goes without a lock where not even a name can be made', async (t) => {
+it('an agent runs without a lock if the disk has no room for a name', async (t) => {
   const disk = await smallDisk(t, 'size=64k,nr_inodes=3');
   if (disk === null) return;
   await writeFile(join(disk.path, 'one'), '');
@@ -55,7 +55,7 @@ it('an agent goes without a lock where not even a name can be made', async (t) =
   await lock.release();
 });
 
-it('a text that must not stay is replaced in its place on a full disk', async (t) => {
+it('a text that must not stay is overwritten in place on a full disk', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;
   const { directory, path } = disk;
@@ -68,7 +68,7 @@ it('a text that must not stay is replaced in its place on a full disk', async (t
   assert.deepEqual(readdirSync(path).sort(), ['fill', 'state.json'], 'nothing half written is left');
 });
 
-it('what a directory does not take is said in words, until it takes it', async (t) => {
+it('a failed write is reported until it succeeds', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;
   const { directory, path } = disk;
@@ -88,7 +88,7 @@ it('what a directory does not take is said in words, until it takes it', async (
   assert.deepEqual(directory.unsaved, []);
 });
 
-it('a text that must not stay goes where the new one does not fit', async (t) => {
+it('a text that must not stay is removed if the new one does not fit', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;
   const { directory, path } = disk;
@@ -100,7 +100,7 @@ it('a text that must not stay goes where the new one does not fit', async (t) =>
   assert.equal(await directory.read('state.json'), 'there is room again');
 });
 
-it('an agent starts on a read-only directory, also with a lock of a process that is gone', async (t) => {
+it('an agent starts on a read-only directory, even with a stale lock', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;
   const { path } = disk;
@@ -120,7 +120,7 @@ it('an agent starts on a read-only directory, also with a lock of a process that
   await held.release();
 });
 
-it('what is to be undone is not lost, and nobody waits for it, when the disk is full', async (t) => {
+it('a full disk neither loses undo records nor blocks the caller', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;
   const saved = { host: { interface: 'sp0' }, sysctls: [] };
@@ -130,7 +130,7 @@ it('what is to be undone is not lost, and nobody waits for it, when the disk is 
   assert.deepEqual(await readSavedHost(disk.directory), saved);
 });
 
-it('a record that the disk did not take is complete in memory, and stored when there is room', async (t) => {
+it('a record that does not fit on disk stays in memory and is stored when there is room', async (t) => {
   const disk = await smallDisk(t, 'size=64k');
   if (disk === null) return;
   const { path, directory } = disk;

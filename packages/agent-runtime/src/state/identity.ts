@@ -4,7 +4,7 @@ import { privateKeyFrom } from '@sallyport/wireguard';
 import { AgentError, UsageError } from '../failure.ts';
 import type { StateDirectory } from './directory.ts';
 
-/** Who this gateway or device is. Made on this host; the private halves never leave it. */
+/** Identity of this gateway or device. The keys are created on this host, and private keys never leave it. */
 export interface Identity {
   /** Id of the gateway or device. */
   readonly agent: string;
@@ -17,7 +17,7 @@ export interface Identity {
   readonly enrolledWith: string | null;
 }
 
-/** Null when there is none. Throws AgentError when it is damaged. */
+/** Reads the identity; null: none exists. Throws AgentError if it is damaged. */
 export async function readIdentity(directory: StateDirectory): Promise<Identity | null> {
   const text = await directory.read('identity.json');
   if (text === null) return null;
@@ -34,9 +34,9 @@ export function writeIdentity(directory: StateDirectory, identity: Identity): Pr
   return directory.write('identity.json', `${JSON.stringify({ version: 1, ...identity })}\n`);
 }
 
-/** What to tell people about the enrolment of a role. */
+/** Messages about the enrolment of a role. */
 interface Words {
-  /** Nothing to start with. */
+  /** Message if neither an identity nor a token exists. */
   readonly missing: string;
   readonly malformed: string;
   readonly foreign: (stateDir: string, known: string, given: string) => string;
@@ -60,9 +60,8 @@ const words: Readonly<Record<AgentRole, Words>> = {
 };
 
 /**
- * The identity to run with, made or renewed where the token asks for it: a token of the same agent that did not enrol the
- * present identity comes from a re-key, which takes a new identity; the WireGuard key stays, so that its peers need no new
- * configuration.
+ * Returns the identity to run with. Creates or renews it if the token requires that: a different token of the same agent
+ * comes from a re-key, which needs a new identity. The WireGuard key stays, so that peers need no new configuration.
  *
  * `token` is null when none was given. Throws UsageError when the agent cannot be told.
  */
@@ -87,7 +86,7 @@ export function chooseIdentity(
   return { ...known, identityPrivateKey: randomBytes(32).toString('base64'), enrolledWith: null };
 }
 
-/** Returns the hash by which an agent remembers the token that it enrolled with. */
+/** Returns the stored hash of the token that enrolled an agent. */
 export function tokenHash(token: string): string {
   return createHash('sha256').update(token.trim()).digest('hex');
 }

@@ -10,8 +10,8 @@ export interface Lock {
 }
 
 /**
- * One agent per state directory, and per interface of a network namespace. A lock of a process that is gone is taken over;
- * process ids are told apart by their start time. Throws UsageError that names the process.
+ * Allows one agent per state directory, and per interface of a network namespace. It takes over locks of ended processes. The
+ * start time detects reused process ids. Throws UsageError that names the process.
  */
 export async function lockAgent(stateDir: string, interfaceName: string, runDir = '/run/sallyport'): Promise<Lock> {
   const first = await acquire(join(stateDir, 'agent.lock'), `the state directory ${stateDir}`);
@@ -29,12 +29,12 @@ export async function lockAgent(stateDir: string, interfaceName: string, runDir 
   }
 }
 
-/** Process id of the agent that holds a state directory, or null. */
+/** Returns the process id of the agent that holds a state directory, or null. */
 export async function lockHolder(stateDir: string): Promise<number | null> {
   return livingHolder((await holderText(join(stateDir, 'agent.lock'))) ?? '');
 }
 
-/** Where the directory for running programs cannot be written, the kernel's own refusals have to do. */
+/** Locks an interface. Without a writable directory for locks, the kernel's own conflicts must suffice. */
 async function lockInterface(interfaceName: string, runDir: string): Promise<Lock | null> {
   const namespace = (await readlink('/proc/self/ns/net').catch(() => '')).replace(/\D/g, '');
   try {
@@ -47,8 +47,8 @@ async function lockInterface(interfaceName: string, runDir: string): Promise<Loc
 }
 
 /**
- * A lock is a symbolic link whose target names the process: it is made whole or not at all, and takes no room on a full
- * disk. Where a disk takes not even that, the agent goes without: it must enforce all the same.
+ * Creates a lock: a symbolic link whose target names the process. Its creation is atomic and needs no block on a full disk.
+ * If even that fails, the agent runs without a lock, because it must enforce.
  */
 async function acquire(path: string, what: string): Promise<Lock> {
   const mine = `${process.pid} ${await startTime(process.pid)}`;
@@ -78,12 +78,12 @@ async function tryLink(mine: string, path: string): Promise<'made' | 'taken' | '
   }
 }
 
-/** Null when there is no lock. Agents of older versions wrote the same text into a file. */
+/** Reads a lock; null: none exists. Agents of older versions wrote the same text into a file. */
 async function holderText(path: string): Promise<string | null> {
   return readlink(path).catch(() => readFile(path, 'utf8').catch(() => null));
 }
 
-/** Takes it aside first: if somebody was faster and it is theirs by now, it is put back. False: the disk is read-only. */
+/** Removes a stale lock. It renames the lock first and puts it back if it is new. Returns false on a read-only disk. */
 async function removeStale(path: string, held: string): Promise<boolean> {
   const aside = `${path}.${randomBytes(4).toString('hex')}`;
   try {
@@ -98,7 +98,7 @@ async function removeStale(path: string, held: string): Promise<boolean> {
 }
 
 async function release(path: string, mine: string): Promise<void> {
-  // A disk may have become read-only meanwhile: the lock of a process that is gone holds nobody up.
+  // The disk may have become read-only: a stale lock must not block the agent.
   if ((await holderText(path)) === mine) await rm(path, { force: true }).catch(() => undefined);
 }
 
@@ -109,7 +109,7 @@ async function livingHolder(text: string): Promise<number | null> {
   return (await startTime(pid)) === match[2] ? pid : null;
 }
 
-/** Clock ticks after boot at which a process started (proc(5), field 22 of stat); empty when it is gone. */
+/** Returns the start time of a process in clock ticks after boot (proc(5), field 22 of stat), or an empty text. */
 async function startTime(pid: number): Promise<string> {
   const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';

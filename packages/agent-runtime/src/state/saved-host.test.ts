@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { mergeSavedHost, undonePhrases } from './saved-host.ts';
 
-it('memory of settings keeps the value from before the first change', () => {
+it('saved settings keep the value from before the first change', () => {
   const host = {
     interface: 'sp0',
     addresses: [],
@@ -15,7 +15,7 @@ it('memory of settings keeps the value from before the first change', () => {
   assert.deepEqual(mergeSavedHost(first, host, [change('1')]).sysctls, [change('0')]);
 });
 
-it('settings of the host from before us win', () => {
+it('the earliest saved settings of the host win', () => {
   const host = { interface: 'x' };
   const change = (path: string, before: string) => ({ path, before, value: '1' });
   const first = mergeSavedHost(null, host, [change('a', '0')]);
@@ -23,7 +23,7 @@ it('settings of the host from before us win', () => {
   assert.deepEqual(second.sysctls, [change('a', '0'), change('b', '0')]);
 });
 
-it('what was undone is told with the settings that were restored', () => {
+it('the report of an undo names the restored settings', () => {
   assert.deepEqual(undonePhrases({ sysctls: [] }), ['addresses, routes and rules']);
   const sysctls = ['net/a', 'net/b'].map((path) => ({ path, before: '0', value: '1' }));
   assert.deepEqual(undonePhrases({ sysctls }), ['addresses, routes and rules', 'settings net/a, net/b']);

@@ -1,14 +1,14 @@
 import type { SysctlChange } from '@sallyport/hostnet';
 import { type StateDirectory, StateWriteError } from './directory.ts';
 
-/** What has to be undone on this host, and how the settings were before. */
+/** Record of the changes to undo on this host, with the original settings. */
 export interface SavedHost<H> {
   readonly host: H;
-  /** With the value from before the first change of each. */
+  /** Changed settings with their original values. */
   readonly sysctls: readonly SysctlChange[];
 }
 
-/** Null when nothing was ever brought up, or the file is damaged. */
+/** Reads the record; null: nothing was ever applied, or the file is damaged. */
 export async function readSavedHost<H extends { readonly interface: string }>(
   directory: StateDirectory,
 ): Promise<SavedHost<H> | null> {
@@ -20,7 +20,7 @@ export async function readSavedHost<H extends { readonly interface: string }>(
   }
 }
 
-/** Adds what was changed now; what was saved earlier wins, since it is from before us. */
+/** Adds new changes. Earlier values win, because they are the original ones. */
 export function mergeSavedHost<H>(saved: SavedHost<H> | null, host: H, changed: readonly SysctlChange[]): SavedHost<H> {
   const known = new Map((saved?.sysctls ?? []).map((change) => [change.path, change]));
   const sysctls = [...known.values(), ...changed.filter(({ path }) => !known.has(path))];
@@ -28,8 +28,8 @@ export function mergeSavedHost<H>(saved: SavedHost<H> | null, host: H, changed: 
 }
 
 /**
- * True once it is on disk. False: the disk takes nothing at the moment. Then the caller goes on, because what is to be
- * taken away matters more than what can be undone, keeps it in memory, and writes it later.
+ * Writes the record and returns true. Returns false if the disk accepts no writes. The caller then continues, because
+ * revoking access matters more than undo records. It keeps the record in memory and writes it later.
  */
 export async function writeSavedHost<H>(directory: StateDirectory, saved: SavedHost<H>): Promise<boolean> {
   try {
@@ -41,41 +41,41 @@ export async function writeSavedHost<H>(directory: StateDirectory, saved: SavedH
   }
 }
 
-/** What has to be undone on this host: on disk, and in memory while the disk takes nothing. */
+/** Record of the changes to undo: on disk, and in memory while the disk accepts no writes. */
 export class HostRecord<H extends { readonly interface: string }> {
   readonly #directory: StateDirectory;
-  /** What the disk did not take. */
+  /** Record that is not on disk yet. */
   #unsaved: SavedHost<H> | null = null;
 
   constructor(directory: StateDirectory) {
     this.#directory = directory;
   }
 
-  /** Null: nothing was ever brought up. */
+  /** Returns the record; null: nothing was ever applied. */
   async read(): Promise<SavedHost<H> | null> {
     return this.#unsaved ?? (await readSavedHost<H>(this.#directory));
   }
 
-  /** Notes a state that comes into force, before it does. */
+  /** Records a state before it is applied. */
   async intend(host: H): Promise<void> {
     const saved = await this.read();
     if (this.#unsaved !== null || JSON.stringify(saved?.host) !== JSON.stringify(host)) await this.add(host, []);
   }
 
-  /** Notes settings that are about to change, with their values from before. */
+  /** Records the original values of settings before they change. */
   async add(host: H, changed: readonly SysctlChange[]): Promise<void> {
     const saved = mergeSavedHost(await this.read(), host, changed);
     this.#unsaved = (await writeSavedHost(this.#directory, saved)) ? null : saved;
   }
 
-  /** Everything is undone. */
+  /** Clears the record after an undo. */
   async remove(): Promise<void> {
     await this.#directory.remove('host.json');
     this.#unsaved = null;
   }
 }
 
-/** What was undone with the host's part, a phrase each. */
+/** Returns a phrase for each undone part of the host. */
 export function undonePhrases({ sysctls }: Pick<SavedHost<unknown>, 'sysctls'>): string[] {
   const paths = sysctls.map(({ path }) => path);
   return ['addresses, routes and rules', ...(paths.length > 0 ? [`settings ${paths.join(', ')}`] : [])];

@@ -2,7 +2,7 @@ import { ScriptedController } from '@sallyport/agent-core/testing';
 import { type ControllerMessage, channelPath, type StateItem } from '@sallyport/contract/channel';
 import { type RawData, type WebSocket, WebSocketServer } from 'ws';
 
-/** A scripted controller on a real socket, driven over IPC, so that it can live in any network namespace. */
+/** A scripted controller on a real socket, driven over IPC, so that it can run in any network namespace. */
 export type ControllerCall =
   | {
       readonly op: 'listen';
@@ -34,7 +34,7 @@ if (process.send !== undefined) serve();
 function serve(): void {
   let controller: ScriptedController | null = null;
   const sockets = new Set<WebSocket>();
-  /** How far its clock is ahead of this host's. */
+  /** Difference of its clock to this host's; positive: ahead. */
   let aheadMs = 0;
   const clock = (): number => Date.now() + aheadMs;
 
@@ -80,7 +80,7 @@ function serve(): void {
     return { controllerKey: key.publicKey, hash, revision: revision.number, connections: sockets.size };
   }
 
-  /** On the agent's newest connection: the only one that it listens to. */
+  /** Sends on the agent's newest connection, the only one that the agent reads. */
   function broadcast(message: ControllerMessage): void {
     const newest = [...sockets].at(-1);
     if (newest !== undefined && controller !== null) newest.send(controller.say(message));

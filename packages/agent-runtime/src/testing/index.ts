@@ -5,7 +5,7 @@ import type { ControllerCall, ControllerState } from './controller-program.ts';
 
 export type { ControllerCall, ControllerState };
 
-/** A scripted controller in a process of its own: what an agent's real program is tested against. */
+/** A scripted controller in its own process, for tests of an agent's real program. */
 export class ControllerProcess {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
@@ -25,7 +25,7 @@ export class ControllerProcess {
     });
   }
 
-  /** `namespace`: name of the network namespace to live in. */
+  /** `namespace`: name of its network namespace. */
   static start(namespace: string): ControllerProcess {
     const program = fileURLToPath(new URL('./controller-program.ts', import.meta.url));
     return new ControllerProcess(
