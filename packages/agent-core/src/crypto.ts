@@ -4,7 +4,7 @@ import type { Transcript } from '@sallyport/contract/channel';
 export interface AgentCrypto {
   /** Signature of the agent's identity key over the text (UTF-8). Deterministic (RFC 8032). */
   sign(text: string): string;
-  /** False for anything that is not a valid signature, also for malformed keys; never throws. */
+  /** Returns whether the signature is valid. Returns false for malformed keys; never throws. */
   verify(publicKey: string, text: string, signature: string): boolean;
   /** SHA-256 of the raw key, its first 16 bytes, base64url: the form in which tokens carry it. */
   fingerprint(publicKey: string): string;

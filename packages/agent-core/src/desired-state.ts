@@ -2,7 +2,7 @@ import type { Delta, SignedStatement, Snapshot, StateItem, Statement } from '@sa
 import { StateHash, statementText } from '@sallyport/contract/channel';
 import type { AgentCrypto } from './crypto.ts';
 
-/** Who may speak about whose state. */
+/** The trusted controller, and the agent that the state belongs to. */
 export interface Authority {
   readonly agent: string;
   /** Ed25519 key of the controller, base64. */
@@ -10,15 +10,15 @@ export interface Authority {
   readonly crypto: Pick<AgentCrypto, 'verify'>;
 }
 
-/** Result of offering a state: it is adopted, is refused with a reason, or a snapshot is needed. */
+/** Result of offering a state: adopted, rejected with a reason, or a snapshot is needed. */
 export type Verdict =
-  /** The state is now what the message says; `touched` are the keys that it named. */
+  /** The message was applied. `touched`: the keys that it named. */
   | { readonly kind: 'adopted'; readonly touched: readonly string[] }
-  /** The message does not lead from this state: everything is needed. Nothing changed. */
+  /** The message does not start from this state: a snapshot is needed. Nothing changed. */
   | { readonly kind: 'mismatch'; readonly reason: string }
-  /** An older truth, to be ignored. Nothing changed. */
+  /** The message is older than the state and is ignored. Nothing changed. */
   | { readonly kind: 'stale'; readonly reason: string }
-  /** No honest controller sends this. Nothing changed. */
+  /** The message is invalid: no honest controller sends it. Nothing changed. */
   | { readonly kind: 'hostile'; readonly reason: string };
 
 /**
@@ -82,7 +82,7 @@ export class DesiredState {
     return { kind: 'adopted', touched };
   }
 
-  /** Same state, another statement about it. */
+  /** Adopts a new statement about the same state. */
   adoptLease(signed: SignedStatement, authority: Authority): Verdict {
     const refusal = this.#check(signed, authority);
     if (refusal !== null) return refusal;

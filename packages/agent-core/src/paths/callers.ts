@@ -1,9 +1,9 @@
 import type { PeerStatus } from '@sallyport/wireguard';
 import type { PathsTiming } from './types.ts';
 
-/** What the caller wants done. */
+/** Action that `Callers` requests. */
 export type CallerEffect =
-  /** Set the endpoint and send something there at once; `anew`: create the peer anew, for it has no session to send with. */
+  /** Set the endpoint and send there at once. `anew`: create the peer again, because it has no session. */
   | { readonly kind: 'poke'; readonly device: string; readonly endpoint: string; readonly anew: boolean }
   /** Set the endpoint and send nothing. */
   | { readonly kind: 'aim'; readonly device: string; readonly endpoint: string }
@@ -17,16 +17,16 @@ interface Call {
   tries: number;
   /** Endpoint of the relay, when a direct one has been set in its place for a moment. */
   home: string | null;
-  /** When it is put back. */
+  /** When the relay endpoint is restored. */
   homeAt: number;
-  /** When the device has to be looked at. */
+  /** When the device must be read. */
   nextAt: number;
 }
 
 /**
- * Devices that look for a way to this gateway. One that is silent is sent to, where it is said to be, until it is heard; one
- * that is heard through a relay is sent to directly once; one that is heard is left alone, because it shows itself where
- * it is.
+ * Devices that search a path to this gateway. The gateway sends to a silent device at its reported endpoints until it
+ * answers. It sends directly once to a device that answers through a relay. A device that answers directly needs nothing,
+ * because its packets show its endpoint.
  */
 export class Callers {
   readonly #timing: PathsTiming;
@@ -36,7 +36,7 @@ export class Callers {
     this.#timing = timing;
   }
 
-  /** `endpoints`: where it is said to be. `last`: the newest look at the device, and when that was. */
+  /** `endpoints`: reported endpoints of the device. `last`: the newest reading of the device, and its time. */
   call(
     device: string,
     endpoints: readonly string[],
@@ -65,7 +65,7 @@ export class Callers {
     for (const device of this.#calls.keys()) if (!devices.has(device)) this.#calls.delete(device);
   }
 
-  /** The WireGuard device was looked at. */
+  /** Handles a reading of the WireGuard device. */
   seen(peerOf: (device: string) => PeerStatus | undefined, now: number): CallerEffect[] {
     return [...this.#calls].flatMap(([device, call]) => {
       const peer = peerOf(device);
@@ -86,7 +86,7 @@ export class Callers {
   #judge(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
     if (call.home !== null) return this.#goHome(device, call, call.home, peer, now);
     const { before } = call;
-    // Never heard, so there is nothing to listen for.
+    // Never heard, so no answer is pending.
     if (peer.lastHandshake === null && call.tries === 0) return this.#knock(device, call, peer, now);
     if (before === null) {
       call.before = peer;
@@ -100,7 +100,7 @@ export class Callers {
     return this.#knock(device, call, peer, now);
   }
 
-  /** Nothing came since the last look: on to the next place. A relay comes last, unless it is where the device was. */
+  /** Tries the next endpoint after silence. A relay comes last, unless the device used it. */
   #knock(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
     const relays = call.relay === null ? [] : [call.relay];
     const relayed = peer.endpoint === call.relay;
@@ -114,7 +114,7 @@ export class Callers {
     call.before = peer;
     call.beforeAt = now;
     call.nextAt = now + this.#timing.candidateMs;
-    // A relay learns an end by its handshakes alone.
+    // A relay learns the endpoint of a peer only from handshakes.
     const anew = peer.lastHandshake === null || call.tries > places.length || endpoint === call.relay;
     if (anew) call.before = { ...peer, rxBytes: 0 };
     return [{ kind: 'poke', device, endpoint, anew }];
@@ -142,7 +142,7 @@ export class Callers {
   }
 }
 
-/** Silence of so long is silence: a device that looks for a way sends several times a second. */
+/** Milliseconds after which a device counts as silent. A searching device sends several times a second. */
 const listenMs = 300;
 
 /** A look so old says what the device did before it called. */

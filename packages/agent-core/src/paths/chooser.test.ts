@@ -185,7 +185,7 @@ describe('routes', () => {
     assert.equal(made.choose(gateways({ 1: {}, 2: down }), 1_000).length, 1);
   });
 
-  it('that have gone are carried by nobody', () => {
+  it('that are removed have no carrier', () => {
     const made = chooser(routeItem('10.0.0.0/16', [1]));
     made.choose(gateways({ 1: {} }), 0);
     made.setRoutes([]);

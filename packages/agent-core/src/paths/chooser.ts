@@ -2,7 +2,7 @@ import { contentId, type RouteItem } from '@sallyport/contract/channel';
 import { prefixOf } from '../reconcile/wanted.ts';
 import type { RouteView } from './types.ts';
 
-/** What a gateway has to be judged by. Only gateways that we have a tunnel to are given. */
+/** Facts for the choice of a gateway. Only gateways with a tunnel have them. */
 export interface Carrier {
   readonly name: string;
   readonly standing: 'ACTIVE' | 'MAINTENANCE' | 'ERROR';
@@ -11,13 +11,13 @@ export interface Carrier {
   readonly up: boolean;
   /** Null unless `up`. */
   readonly rttMs: number | null;
-  /** From when on it may take routes from one that works. */
+  /** Time from which it may take routes from a working gateway. */
   readonly readyAt: number;
-  /** Prefixes that are its own in any case: its addresses, and what comes from behind it. */
+  /** Prefixes that it always owns: its addresses, and sources behind it. */
   readonly owns: ReadonlySet<string>;
 }
 
-/** Whether the device has seen that a target in the prefix does not answer through the gateway. */
+/** Returns whether a target in the prefix did not answer the device through the gateway. */
 export type IsMute = (prefix: string, gateway: string) => boolean;
 
 /** A change of the gateway that carries a route. */
@@ -28,8 +28,8 @@ export interface Move {
 }
 
 /**
- * Which gateway carries each route (docs/paths.md, "Which gateway carries a route"). A route stays where it is unless
- * there is a cause to move it, and is never without a carrier while one of its gateways has a tunnel.
+ * Chooses the gateway of each route (docs/paths.md, "Which gateway carries a route"). A route moves only for a cause. It
+ * always has a carrier while one of its gateways has a tunnel.
  */
 export class RouteChooser {
   readonly #agent: string;
@@ -74,7 +74,7 @@ export class RouteChooser {
     return [...(this.#carried.get(gateway) ?? [])].sort();
   }
 
-  /** Looks at every route anew. Only what moves is returned; routes that have gone are among it. */
+  /** Evaluates every route again. Returns only moved and removed routes. */
   choose(gateways: ReadonlyMap<string, Carrier>, now: number): Move[] {
     this.#nextAt = Infinity;
     const moves: Move[] = [];
@@ -226,7 +226,7 @@ interface Judged {
   readonly id: string;
   readonly order: number;
   readonly unfit: number;
-  /** Null: it misses nothing. */
+  /** Returns since when a gateway misses resources of a route; null: it misses none. */
   readonly missedSince: number | null;
   readonly rttMs: number | null;
   readonly readyAt: number;
@@ -250,8 +250,8 @@ function misses(unfit: number): boolean {
 }
 
 /**
- * Where all are said to be of no use, the oldest report is the likeliest to be out of date: a gateway that has just come back
- * may not have told so yet. Reports of one moment move nothing.
+ * If all gateways are reported unfit, the oldest report is most likely outdated: its gateway may have recovered since.
+ * Reports of the same time move no route.
  */
 function stalest(fit: readonly Judged[], present: Judged | undefined): Judged {
   const since = ({ missedSince }: Judged): number => missedSince ?? Infinity;

@@ -13,7 +13,7 @@ export interface Look {
   readonly at: number;
 }
 
-/** The devices of a gateway: they look for it, it only answers. */
+/** Devices of a gateway. Devices search for the gateway, which only answers. */
 export class DeviceSide {
   readonly #names: Names;
   readonly #outbox: Outbox;
@@ -40,7 +40,7 @@ export class DeviceSide {
     return this.#items.has(device);
   }
 
-  /** Devices that have tunnels of their own. A relay that is new is spoken to at once, for it can not find us. */
+  /** Sets the devices with their own tunnels. It sends to a new relay at once, because the relay cannot find us. */
   setItems(items: readonly DeviceItem[], look: Look, now: number): void {
     const before = this.#items;
     this.#items = new Map(items.map((item) => [item.id, item]));
@@ -52,7 +52,7 @@ export class DeviceSide {
     }
   }
 
-  /** The device is said to be at these addresses, and to hear nothing from us. */
+  /** Handles a report that a device at these addresses receives nothing from us. */
   call(device: string, endpoints: readonly string[], look: Look, now: number): void {
     const item = this.#items.get(device);
     if (item === undefined) return;
@@ -94,8 +94,8 @@ export class DeviceSide {
   }
 
   /**
-   * A device may be looking for us in vain because our own NAT has moved: it is sent to where it was last, and if it has a
-   * relay, that is told where we are. None of that must need a controller. True: one has fallen silent suddenly.
+   * A device may not reach us because our NAT mapping changed. We send to its last endpoint and to its relay. This works
+   * without the controller. Returns true if a device has suddenly fallen silent.
    */
   #watch(look: Look): boolean {
     this.#watching = false;
@@ -107,7 +107,7 @@ export class DeviceSide {
       if (silence === 'sudden') this.#remind(item, look.at);
       sudden ||= silence === 'sudden';
     }
-    // Looking at thousands is dear.
+    // Reading thousands of peers is expensive.
     const dearMs = look.device?.peers.size ?? 0;
     this.#watchAt = look.at + dearMs + (this.#silence.isBusy ? busyMs : calmMs);
     return sudden;

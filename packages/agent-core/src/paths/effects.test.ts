@@ -130,7 +130,7 @@ describe('names', () => {
 });
 
 describe('beacons', () => {
-  it('without an endpoint are peers that nobody speaks to', () => {
+  it('without an endpoint are peers that only receive', () => {
     const paths = new Paths(config);
     const { publicKey } = beaconItem(3, null);
     assert.deepEqual(paths.peerConfig(beaconItem(3, null)), { publicKey, allowedIps: [] });
@@ -318,7 +318,7 @@ describe('packets of routes', () => {
     routeItem('10.1.2.0/24', [1], { resources: ['s'] }),
   ];
 
-  it('are asked for while the device sends, once at a time, and by nobody else', () => {
+  it('are requested while the device sends, one request at a time', () => {
     const paths = new Paths(watching);
     answer(paths, paths.handle(items(clientItem(), peerItem(1), peerItem(2), ...routes), 0), 0);
     assert.deepEqual(asked(paths, 0, 1_000), []);

@@ -4,28 +4,28 @@ import { type Candidate, Search, type SearchStep } from './search.ts';
 import { Trial } from './trial.ts';
 import type { PathState, PathsTiming } from './types.ts';
 
-/** What the search for a path wants done. */
+/** Action that the search for a path requests. */
 export type FinderEffect =
   /** Set the peer's endpoint; `anew`: create the peer anew, so that it begins a handshake at once. */
   | { readonly kind: 'aim'; readonly endpoint: string; readonly anew: boolean }
-  /** Ask for a sign of life, and say the outcome under this number. */
+  /** Send a liveness probe and report its outcome under this number. */
   | { readonly kind: 'probe'; readonly probe: number }
   | { readonly kind: 'find-path'; readonly relay: boolean }
   | { readonly kind: 'read-status' }
-  /** The way was lost. The own mapping may have moved, and other peers are needed. */
+  /** The path was lost. Our NAT mapping may have changed, and other peers are needed. */
   | { readonly kind: 'lost' }
-  /** The state or the endpoint is another. */
+  /** The state or the endpoint has changed. */
   | { readonly kind: 'changed' };
 
 /**
- * Finds and keeps the way to one peer that answers liveness probes: the state table of docs/paths.md. The peer exists
- * already, at the endpoint of `aim`; it is the plane that creates and removes it.
+ * Finds and keeps the path to one peer that answers liveness probes: the state table of docs/paths.md. The plane creates and
+ * removes the peer, which starts at the endpoint of `aim`.
  */
 export class PathFinder {
   readonly #timing: PathsTiming;
   readonly #nextProbe: () => number;
   readonly #liveness: Liveness;
-  /** Before that nothing is known, so routes that were found elsewhere stay there. */
+  /** Until then nothing is known, so routes stay at the gateway where they were found. */
   #started = false;
   #candidates: readonly Candidate[] = [];
   #punched: readonly Candidate[] = [];
@@ -115,7 +115,7 @@ export class PathFinder {
       if (fresh.length === 0) return;
       this.#retryMs = this.#timing.firstRetryMs;
       this.#search?.hurry(now);
-      // The other side is told of a new relay at the same moment, and turns to it as well.
+      // The other side learns of a new relay at the same time and switches to it as well.
       const [first] = [...fresh.filter(({ relay }) => relay !== null), ...fresh];
       if (first !== undefined && this.#search !== null) this.#interrupt(first, now);
       if (fresh.some((candidate) => candidate.relay === null) && this.state === 'relayed') this.#retryAt = now;
@@ -147,12 +147,12 @@ export class PathFinder {
     });
   }
 
-  /** Another peer was lost, so this one is needed: a search does not rest. */
+  /** Resumes a search without pauses, because another peer was lost. */
   hurry(now: number): FinderEffect[] {
     return this.#run(now, () => this.#search?.hurry(now));
   }
 
-  /** `rttMs` null: no answer. */
+  /** Handles the outcome of a probe. `rttMs` null: no answer. */
   probed(probe: number, rttMs: number | null, now: number): FinderEffect[] {
     return this.#run(now, () => {
       if (this.#trial?.answered(rttMs === null ? -1 : probe, now)) this.#effects.push({ kind: 'read-status' });
@@ -166,7 +166,7 @@ export class PathFinder {
     });
   }
 
-  /** The peer as the device shows it; null: it is not there. */
+  /** Handles a reading of the peer; null: the device does not have it. */
   seen(status: PeerStatus | null, now: number): FinderEffect[] {
     return this.#run(now, () => {
       const grown = status !== null && hasGrown(this.#status ?? this.#former, status);
@@ -264,7 +264,7 @@ export class PathFinder {
   /** A handshake begins at once with a peer that is created anew; a session that may still be good is kept at first. */
   #aim({ endpoint, relay }: Candidate, now: number): void {
     const alive = this.#heardAt !== null && now - this.#heardAt < sessionMs;
-    // A relay learns an end by its handshakes alone.
+    // A relay learns the endpoint of a peer only from handshakes.
     const fresh = alive && relay === null && this.#search?.round === 0;
     if (!fresh) {
       this.#heardAt = null;
@@ -352,7 +352,7 @@ export class PathFinder {
     if (!trial.seen(this.#relayAt(status.endpoint ?? null) !== null)) return;
     this.#endpoint = status.endpoint ?? this.#endpoint;
     this.#trial = null;
-    // So that a direct way that does not last is tried again later and later.
+    // Pauses grow after each direct path that does not last.
     this.#retryMs = Math.min(this.#retryMs * 2, this.#timing.lastRetryMs);
     this.#wayAt = now;
     this.#liveness.restart();

@@ -5,7 +5,7 @@ import type { Move } from './chooser.ts';
 import { type Answering, Targets } from './targets.ts';
 import type { Try, TryOutcome } from './types.ts';
 
-/** What is known of gateways that may carry a prefix. */
+/** Facts about gateways that may carry a prefix. */
 export interface Ways {
   carrierOf(prefix: string): string | null;
   /** The tunnel answers. */
@@ -14,8 +14,8 @@ export interface Ways {
 }
 
 /**
- * What a device finds out by itself of the ways to the targets of its routes (docs/paths.md, "In-band evidence"). A target
- * that does not answer makes its gateway *mute* for the route, so the chooser moves the route, and the target is tried there.
+ * Evidence of a device about the targets of its routes (docs/paths.md, "In-band evidence"). A target that does not answer
+ * makes its gateway *mute* for the route. The chooser then moves the route, and the target is tried there.
  */
 export class InBand {
   readonly #nextProbe: () => number;
@@ -120,7 +120,7 @@ export class InBand {
     return true;
   }
 
-  /** To be called after routes were chosen. True: they have to be chosen once more. */
+  /** Must be called after routes were chosen. Returns true if they must be chosen again. */
   chosen(moves: readonly Move[], now: number): boolean {
     for (const { prefix, to } of moves) {
       const route = this.#routes.get(prefix);
@@ -229,7 +229,7 @@ export class InBand {
     route.isOpen = true;
   }
 
-  /** It answers nowhere: the route goes back, and is left alone for longer each time. */
+  /** Handles a target that answers nowhere: the route goes back, and the next trial comes after a longer pause. */
   #giveUp(route: Watched, now: number): void {
     route.mute.clear();
     route.targets.forget(now);
@@ -275,7 +275,7 @@ interface OneTrial {
 
 function watched(prefix: string, { target, gateways }: RouteItem, isPingable: boolean, text: string): Watched {
   const range = parsePrefix(prefix);
-  if (range === null) throw new Error(`${prefix} is no prefix`);
+  if (range === null) throw new Error(`${prefix} is not a prefix`);
   const address = range.first === range.last ? (prefix.split('/')[0] ?? null) : null;
   const named = address === null || target === undefined ? null : { address, port: target };
   const targets = new Targets(named, address === null || !isPingable ? null : { address, port: null });

@@ -28,7 +28,7 @@ export class Liveness {
     return this.#samples.length === 0 ? null : Math.min(...this.#samples);
   }
 
-  /** So many were missed in a row that the path is not there any more. */
+  /** Returns whether enough probes were missed in a row to count the path as lost. */
   get isLost(): boolean {
     return this.#misses >= this.#timing.misses;
   }
@@ -63,8 +63,7 @@ export class Liveness {
   }
 
   /**
-   * Counts what was missed. A look that itself comes late blames nobody: the answer may lie here unread, so it is given a
-   * little longer.
+   * Counts missed probes. After a late check it waits a little longer, because an unread answer may have arrived.
    */
   look(now: number): void {
     for (const [probe, sent] of this.#sent) {
@@ -80,7 +79,7 @@ export class Liveness {
     }
   }
 
-  /** False: not one of ours. An answer that comes late is still a sign of life. */
+  /** Handles an answer. Returns false if it belongs to no probe. A late answer is still a sign of life. */
   answered(probe: number, rttMs: number): boolean {
     if (!this.#sent.delete(probe)) return false;
     this.#misses = 0;
@@ -88,7 +87,7 @@ export class Liveness {
     return true;
   }
 
-  /** The probe could not be sent, or whatever is at the other end made no sense. */
+  /** Handles a probe that could not be sent or got an invalid answer. */
   failed(probe: number): void {
     const sent = this.#sent.get(probe);
     if (sent === undefined) return;

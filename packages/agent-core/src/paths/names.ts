@@ -9,7 +9,7 @@ export class Names {
   /** Needed and not known. */
   #missing = new Set<string>();
 
-  /** The items are others: only what is needed from now on is looked up. */
+  /** Sets the names of new items. Only these are looked up. */
   begin(): void {
     this.#missing = new Set();
   }

@@ -23,8 +23,8 @@ import {
 } from './types.ts';
 
 /**
- * The ways to all gateways of a state, and which of them carries each route; on a gateway also where its devices are found.
- * Inputs in, effects out, to be carried out in their order; `nextDeadline` says when to send a `tick`.
+ * Finds paths to all gateways of a state, and chooses the gateway of each route. On a gateway it also finds devices. It takes
+ * inputs and returns effects, which the caller carries out in order. `nextDeadline` says when to send a `tick`.
  *
  * The plane asks `peerConfig` when it loads or changes a device, so that it never undoes what is decided here.
  */
@@ -90,7 +90,7 @@ export class Paths {
     const peer = restingPeer(item);
     const carried = item.kind === 'peer' ? this.#chooser.carriedBy(item.id) : [];
     const endpoint = item.kind === 'peer' ? this.#endpointOf(item) : this.#beaconAt(item);
-    // A beacon without an endpoint is there to be heard, not to be spoken to.
+    // The agent only answers a beacon without an endpoint.
     const silent = item.kind === 'beacon' && item.endpoint === null;
     return {
       ...{ ...peer, allowedIps: [...new Set([...peer.allowedIps, ...carried])] },
@@ -301,7 +301,7 @@ export class Paths {
       if (effect.kind === 'aim') this.#outbox.aim(this.peerConfig(tunnel.item), effect.endpoint, effect.anew);
       else if (effect.kind === 'probe') this.#probe(tunnel, effect.probe);
       else if (effect.kind === 'find-path') {
-        // Names that are old are looked up anew.
+        // Old names are looked up again.
         this.#candidates(tunnel.item);
         this.#outbox.push({ kind: 'find-path', peer: tunnel.item.id, relay: effect.relay });
       } else if (effect.kind === 'read-status') this.#readStatus(true);
@@ -330,7 +330,7 @@ export class Paths {
     for (const other of this.#peers.values()) if (other !== tunnel) this.#follow(other, other.finder.hurry(this.#now));
   }
 
-  /** The mapping of our own socket may be another: whoever is asked for it has to see it. */
+  /** Our NAT mapping may have changed, so beacons and relays must see the new one. */
   #showSelf(): void {
     if (this.#now - this.#shownAt < showPauseMs) return;
     this.#shownAt = this.#now;
@@ -370,7 +370,7 @@ export class Paths {
     }
   }
 
-  /** Whoever gains a prefix comes first, so that it never belongs to nobody in between. */
+  /** The gateway that gains a prefix comes first, so that the prefix always has an owner. */
   #setPeers(moves: readonly Move[], mayTouch: (gateway: string) => boolean): void {
     const touched = new Set([...moves.map(({ to }) => to), ...moves.map(({ from }) => from)]);
     const tunnels = [...touched].flatMap((id) => (id !== null && mayTouch(id) ? (this.#peers.get(id) ?? []) : []));

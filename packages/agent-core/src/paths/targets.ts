@@ -4,7 +4,7 @@ export interface Target {
   readonly port: number | null;
 }
 
-/** Somebody that answered this device: a TCP server, or to an ICMP echo. */
+/** A host that answered this device: a TCP server, or the target of an ICMP echo. */
 export interface Answering extends Target {
   readonly agoMs: number;
 }

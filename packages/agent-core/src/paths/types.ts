@@ -67,7 +67,7 @@ export type PathInput =
   /** A deadline has come, or may have. */
   | { readonly kind: 'tick' };
 
-/** Everything that `Paths` wants done by the runtime. */
+/** Effects that `Paths` requests from the runtime. */
 export type PathEffect =
   /** Apply to the device, in this order, at once; one `apply` of the backend. */
   | { readonly kind: 'wireguard'; readonly peers: readonly PeerChange[] }
@@ -105,7 +105,7 @@ export type PathEffect =
 
 /** One line for the log. */
 export interface PathNews {
-  /** `notice`: a person may want to know. `detail`: only who looks for a fault. */
+  /** `notice`: useful to an operator. `detail`: useful for debugging. */
   readonly level: 'notice' | 'detail';
   readonly message: string;
 }
@@ -130,12 +130,12 @@ export interface PathView {
   readonly standing: 'ACTIVE' | 'MAINTENANCE' | 'ERROR';
 }
 
-/** Who carries a route, and why. */
+/** Carrier of a route, with the reason. */
 export interface RouteView {
   readonly prefix: string;
   readonly mode: RouteItem['mode'];
   readonly resources: readonly string[];
-  /** Null: none of its gateways has a tunnel to us. */
+  /** Id of the carrier; null: no gateway of the route has a tunnel. */
   readonly carrier: string | null;
   /** In a sentence. */
   readonly why: string;
@@ -173,7 +173,7 @@ export interface PathsTiming {
   readonly longestPauseMs: number;
   /** A gateway that was lost must answer so long before it takes routes from one that works. */
   readonly holdMs: number;
-  /** Between reads of the device, and a millisecond more for each peer: reading thousands is dear. */
+  /** Between reads of the device, plus a millisecond per peer, because reading thousands is expensive. */
   readonly statusMs: number;
   /** Between measurements of relay points. */
   readonly relayMs: number;

@@ -32,8 +32,8 @@ export interface ChangePlan {
 }
 
 /**
- * What changes of items come to. Null: they turn the whole gateway over (the intent begins or ceases to be OFFLINE, the
- * overlay moves), so everything has to be loaded.
+ * Returns the steps for changed items. Returns null if everything must be loaded, because the intent changes to or from
+ * OFFLINE, or the overlay changes.
  */
 export function planChange(
   changes: readonly ItemChange[],
@@ -90,8 +90,8 @@ function firewallItems(changes: readonly ItemChange[]): Pick<FirewallDelta, 'ups
 }
 
 /**
- * Peers that go, peers that come and peers that change, in this order. A key that moves to another item is set, not removed.
- * Setting takes the addresses from whoever had them.
+ * Returns the steps for removed, new and changed peers, in this order. A key that moves to another item is set, not removed.
+ * Setting an address removes it from its previous peer.
  */
 export function peerChanges(changes: readonly ItemChange[], items: Items, peerConfig: PeerSource): PeerChange[] {
   const before = changes.flatMap(({ before }) => (before !== null && isTunnel(before) ? [before] : []));
@@ -183,7 +183,7 @@ export function returningPeer<T extends { readonly endpoint?: string }>(peer: T)
 /** Until the next sweep turns it off again. */
 const returnKeepaliveSeconds = 25;
 
-/** Endpoints are left to those who look for paths, so they make no other peer. */
+/** Compares peers without endpoints, because path finding owns the endpoints. */
 function samePeer(a: TunnelItem | undefined, b: TunnelItem): boolean {
   if (a === undefined || a.kind !== b.kind) return false;
   const [left, right] = [allowedIpsOf(a), allowedIpsOf(b)];

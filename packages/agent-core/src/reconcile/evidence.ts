@@ -7,7 +7,7 @@ import { allowedIpsOf, firewallSettingsOf, isTunnel, mayPass, prefixOf, type Tun
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** What was read back from the system. */
+/** State that was read back from the system. */
 export interface Evidence {
   /** Null: there is no device that answers. Undefined: not looked at, because nothing in it was touched. */
   readonly wireguard: DeviceStatus | null | undefined;

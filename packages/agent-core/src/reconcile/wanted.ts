@@ -27,7 +27,7 @@ import type { DeviceConfig, PeerConfig } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** What is needed of the host beside the items. */
+/** Facts about the host that desired states need in addition to the items. */
 export interface LocalFacts {
   /** Name of the tunnel interface. */
   readonly interface: string;
@@ -49,7 +49,7 @@ export function gatewayOf(items: Items): GatewayItem | null {
   return item?.kind === 'gateway' ? item : null;
 }
 
-/** Everything that the nftables table says. Without grants while the intent is OFFLINE. */
+/** Returns the content of the nftables table. It has no grants while the intent is OFFLINE. */
 export function firewallStateOf(items: Items, leaseUntil: number): FirewallState {
   const gateway = gatewayOf(items);
   const devices = new Map<string, FirewallDevice>();
@@ -282,7 +282,7 @@ export function isTunnel(item: StateItem): item is TunnelItem {
   }
 }
 
-/** Whether peers may be there at all. */
+/** Returns whether peers may exist. */
 export function mayPass(items: Items): boolean {
   return isOpen(gatewayOf(items)) || clientOf(items) !== null;
 }
@@ -314,7 +314,7 @@ export function addressClassOf({ id, ranges }: ClassItem): AddressClass {
   return id === publicClass ? { id, ranges, internet: true } : { id, ranges };
 }
 
-/** Whether anything may pass at all. */
+/** Returns whether any traffic may pass. */
 export function isOpen(gateway: GatewayItem | null): gateway is GatewayItem {
   return gateway !== null && gateway.intent !== 'OFFLINE';
 }

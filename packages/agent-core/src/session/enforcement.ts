@@ -9,8 +9,8 @@ type Done = Extract<Input, { kind: 'applied' }>;
 type Failed = Extract<Input, { kind: 'apply-failed' }>;
 
 /**
- * Keeps the data plane at the desired state: one job at a time, what arrives meanwhile is joined into the next. Failures are
- * tried again, everything is checked at intervals, and when the lease is over nothing passes.
+ * Keeps the data plane at the desired state. It runs one job at a time and joins changes that arrive meanwhile into the next
+ * job. It retries failures, checks everything at intervals, and closes the data plane when the lease ends.
  *
  *   state     adopted          applied                     apply-failed   due
  *   closed    load             -                           -              close, if the lease ran out unseen
@@ -54,7 +54,7 @@ export class Enforcement {
     return this.#failure;
   }
 
-  /** What the controller should hear since the last call. */
+  /** Returns new reports for the controller since the last call. */
   takeReports(): Report[] {
     return this.#reports.splice(0);
   }
@@ -232,7 +232,7 @@ export class Enforcement {
     this.#report(failure);
   }
 
-  /** The same failure again is no news. */
+  /** Reports a failure unless it equals the last one. */
   #report(failure: Report & { type: 'failed' }): void {
     const known = this.#failure;
     this.#failure = failure;

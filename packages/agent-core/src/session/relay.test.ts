@@ -7,7 +7,7 @@ import { Bench, benchStart as start, benchToken as token } from '../testing/benc
 import { deviceItem } from '../testing/items.ts';
 import type { Frame } from './types.ts';
 
-describe('somebody who carries the frames', () => {
+describe('an attacker who carries the frames', () => {
   const deleted: ControllerMessage = { type: 'refused', code: 'deleted', message: 'gone', final: true };
   const attacks: [string, (bench: Bench) => readonly Frame[]][] = [
     ['says in the clear that the gateway was deleted', () => [JSON.stringify(deleted)]],

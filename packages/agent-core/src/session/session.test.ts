@@ -406,7 +406,7 @@ describe('posture', () => {
     assert.deepEqual(told(bench, bench.reconnect()), [{ os: 'other' }]);
   });
 
-  it('of a gateway is nobody’s business', () => {
+  it('of a gateway is never sent', () => {
     const bench = new Bench().deployed();
     assert.deepEqual(told(bench, bench.input({ kind: 'posture', facts: { os: 'linux' } })), []);
   });

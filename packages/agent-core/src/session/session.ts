@@ -125,7 +125,9 @@ export class AgentSession {
     },
     applied: (input, moment) => {
       if (input.mended.length > 0)
-        this.#log('warn', 'the system had changed behind our back, and is mended', { what: input.mended.join('; ') });
+        this.#log('warn', 'another program changed the system; the changes are reverted', {
+          what: input.mended.join('; '),
+        });
       this.#push(...this.#enforcement.done(input, moment));
     },
     applyFailed: (input, moment) => {
@@ -271,7 +273,7 @@ export class AgentSession {
     if (this.#enforcement.failure !== null) this.#send(this.#enforcement.failure);
   }
 
-  /** Anybody on the way can say so in the clear, so that counts for no more than a lost connection. */
+  /** Anyone on the network path can forge an unencrypted refusal, so it only counts as a lost connection. */
   #refused(refused: Refused, moment: Moment): void {
     const { code, message, final } = refused;
     if (!final || this.#channel === null) {

@@ -46,7 +46,7 @@ const always = {
   stop: 'stop',
 } as const;
 
-/** What nobody would hear: the next connection is told everything anew. */
+/** Ignores an input while not connected. The next connection receives everything. */
 const untold = { probed: 'ignore', noticed: 'ignore', 'find-path': 'ignore' } as const;
 
 const deaf = { ...untold, opened: 'ignore', message: 'ignore', pong: 'ignore', closed: 'ignore' } as const;

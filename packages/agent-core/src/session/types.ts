@@ -10,7 +10,7 @@ import type {
 } from '@sallyport/contract/channel';
 import type { AgentCrypto } from '../crypto.ts';
 
-/** Who the agent is. Nothing here changes while a session lives. */
+/** Identity of the agent. It is constant during a session. */
 export interface SessionConfig {
   readonly role: AgentRole;
   /** Id of the gateway or device. */
@@ -83,7 +83,7 @@ export type Input =
       readonly mended: readonly string[];
     }
   | { readonly kind: 'apply-failed'; readonly job: number; readonly code: string; readonly message: string }
-  /** The system changed behind our back. */
+  /** Another program changed the system. */
   /** Something on the host has changed. `cured`: what failed before may work now. */
   | { readonly kind: 'drift'; readonly reason: string; readonly cured?: boolean }
   /** `hostNow`: the host's own clock, by which the handshakes in it are dated; as `now` when left out. */
@@ -131,10 +131,10 @@ export type Work =
       readonly items: ReadonlyMap<string, StateItem>;
       readonly leaseUntil: number;
     }
-  /** Nothing may pass any more: no peers, no grants. The interface and the table stay. */
+  /** Block all traffic: no peers, no grants. The interface and the table stay. */
   | { readonly kind: 'close'; readonly reason: string };
 
-/** Everything that a session wants done by the runtime. */
+/** Effects that a session requests from the runtime. */
 export type Effect =
   | { readonly kind: 'connect'; readonly connection: number }
   /** `message` is what the frame says, for those who watch. Only `frame` goes out. */
