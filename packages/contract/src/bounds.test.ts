@@ -7,10 +7,10 @@ import { ignored } from './http/common.ts';
 import { ClientStatus, LocalReply, LocalRequest } from './local/index.ts';
 import { type Operation, operations } from './operations.ts';
 
-/** Containers within containers. */
+/** Maximum nesting of containers. */
 const deepest = 8;
 
-/** What in a schema has no bound: strings, lists, records, nesting, and what takes anything. */
+/** Returns the unbounded parts of a schema: strings, lists, records, nesting, and schemas that accept any value. */
 function unbounded(schema: z.core.$ZodType, path: string, depth = 0): string[] {
   const { def } = schema._zod;
   const inner = (part: z.core.$ZodType, name = '', levels = 0) => unbounded(part, path + name, depth + levels);
@@ -42,7 +42,7 @@ function unbounded(schema: z.core.$ZodType, path: string, depth = 0): string[] {
     case 'readonly':
       return inner(type.innerType);
     case 'pipe':
-      // A transform and a check of its own give what the other side bounds.
+      // A transform or custom check passes on a value that the other side of the pipe bounds.
       return [type.in, type.out].filter((side) => !isFunction(side)).flatMap((side) => inner(side));
     case 'number':
     case 'boolean':
@@ -67,7 +67,7 @@ function isBoundedString(schema: z.core.$ZodString): boolean {
   return patterns.some((pattern) => pattern !== undefined && hasEnd(pattern));
 }
 
-/** Anchored, and without `*`, `+` and `{n,}` outside of character classes. */
+/** Returns whether a pattern is anchored and has no `*`, `+` or `{n,}` outside of character classes. */
 function hasEnd({ source }: RegExp): boolean {
   const outside = source.replaceAll(/\\.|\[[^\]]*\]/g, '');
   return /^\^.*\$$/.test(outside) && !/[*+]|\{\d+,\}/.test(outside);
@@ -77,7 +77,7 @@ function hasMaximum({ checks = [] }: z.core.$ZodTypeDef): boolean {
   return checks.some(({ _zod }) => ['max_length', 'length_equals'].includes(_zod.def.check));
 }
 
-test('no message of the agent channel has a string, list, record or nesting without a bound', () => {
+test('every string, list, record and nesting in messages of the agent channel has a bound', () => {
   const schemas = { AgentMessage, ControllerMessage, SignedStatement, Snapshot, ...LiveMessage };
   assert.deepEqual(
     Object.entries(schemas).flatMap(([name, schema]) => unbounded(schema, name)),
@@ -85,7 +85,7 @@ test('no message of the agent channel has a string, list, record or nesting with
   );
 });
 
-test('no message of the local socket has a string, list, record or nesting without a bound', () => {
+test('every string, list, record and nesting in messages of the local socket has a bound', () => {
   const schemas = { LocalRequest, LocalReply, ClientStatus };
   assert.deepEqual(
     Object.entries(schemas).flatMap(([name, schema]) => unbounded(schema, name)),
@@ -93,7 +93,7 @@ test('no message of the local socket has a string, list, record or nesting witho
   );
 });
 
-test('no request of the HTTP API has a string, list, record or nesting without a bound', () => {
+test('every string, list, record and nesting in requests of the HTTP API has a bound', () => {
   const found = Object.entries<Operation>(operations).flatMap(([name, operation]) =>
     (['params', 'query', 'body'] as const).flatMap((part) => {
       const schema = operation[part];
@@ -103,7 +103,7 @@ test('no request of the HTTP API has a string, list, record or nesting without a
   assert.deepEqual(found, []);
 });
 
-test('the walk finds what has no bound', () => {
+test('the check finds unbounded schemas', () => {
   const text = z.string().max(9);
   const cases: [z.ZodType, RegExp][] = [
     [z.strictObject({ a: z.string() }), /x\.a is a string/],
@@ -124,7 +124,7 @@ test('the walk finds what has no bound', () => {
   assert.deepEqual(unbounded(recordOf(z.string().regex(/^[a+]{1,3}$/), list(z.uuid(), 2), 3), 'x'), []);
 });
 
-test('a record is counted before its entries are read', () => {
+test('a record is counted before its entries are validated', () => {
   const schema = recordOf(z.string().max(9), z.number(), 3);
   assert.deepEqual(schema.parse({ a: 1, b: 2, c: 3 }), { a: 1, b: 2, c: 3 });
   assert.equal(schema.safeParse({ a: 'x', b: 'x', c: 'x', d: 'x' }).error?.issues.length, 1);
@@ -135,7 +135,7 @@ test('a record is counted before its entries are read', () => {
   );
 });
 
-test('JSON text is measured before it is parsed, whatever stands in its strings', () => {
+test('JSON text is measured before it is parsed, regardless of the content of its strings', () => {
   const bounds = { length: 100, commas: 2, depth: 2 };
   const cases: [string, ReturnType<typeof excessOf>][] = [
     ['{"a":[1,2,3]}', null],
@@ -154,7 +154,7 @@ test('JSON text is measured before it is parsed, whatever stands in its strings'
   for (const bad of ['', '"', '{', '[1,2,3,4]', 'undefined']) assert.equal(parseBounded(bad, bounds), null);
 });
 
-test('a list is counted before its elements are read, and given up after twenty issues', () => {
+test('a list is counted before its elements are validated, and validation stops after twenty issues', () => {
   let looked = 0;
   const element = z.string().refine((value) => {
     looked++;
@@ -177,7 +177,7 @@ test('a list is counted before its elements are read, and given up after twenty 
   });
 });
 
-test('text gives what the schema says, or null', () => {
+test('text is parsed and validated, or gives null', () => {
   const bounds = { length: 100, commas: 9, depth: 2 };
   assert.deepEqual(readBounded('[1,2]', list(z.int(), 2), bounds), [1, 2]);
   for (const bad of ['[1,2,3]', '["1"]', '[1', 'null']) assert.equal(readBounded(bad, list(z.int(), 2), bounds), null);

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
-/** After so many issues a list is not read any further. */
+/** Number of issues after which validation of a list stops. */
 const issuesOfList = 20;
 
 interface ListDef extends z.core.$ZodArrayDef {
   readonly most: number;
 }
 
-/** An array of Zod that is counted before its elements are read, and given up after some issues. */
+/** Zod array that checks its length before its elements, and stops after `issuesOfList` issues. */
 const List: z.core.$constructor<z.ZodArray, ListDef> = z.core.$constructor('List', (list, def) => {
   z.ZodArray.init(list, def);
   list._zod.parse = (payload, context) => {
@@ -16,7 +16,7 @@ const List: z.core.$constructor<z.ZodArray, ListDef> = z.core.$constructor('List
       payload.issues.push({ expected: 'array', code: 'invalid_type', input: given, inst: list });
       return payload;
     }
-    // The check of `max` comes after this and says it.
+    // The check of `max` runs afterwards and reports this.
     if (given.length > def.most) return payload;
     const elements: unknown[] = (payload.value = []);
     for (const [at, value] of given.entries()) {
@@ -31,31 +31,31 @@ const List: z.core.$constructor<z.ZodArray, ListDef> = z.core.$constructor('List
 });
 
 /**
- * An array with at most `most` elements. Use it instead of `z.array`, which reads every element of a list that is too long
- * and collects all that is wrong with them: a few megabytes of JSON give millions of issues.
+ * Returns the schema of an array with at most `most` elements. Use it instead of `z.array`, which validates every element of
+ * a list that is too long: a few megabytes of JSON can produce millions of issues.
  */
 export function list<T extends z.ZodType>(element: T, most: number): z.ZodArray<T> {
   return new List({ type: 'array', element, most }).max(most) as unknown as z.ZodArray<T>;
 }
 
-/** Most entries of the records that schemas describe, for what proves that each record has a bound. */
+/** Maximum number of entries of each bounded record schema. A test uses it to prove that each record has a bound. */
 export const recordBounds = z.registry<{ readonly entries: number }>();
 
-/** A record with at most `entries` entries. They are counted before any of them is looked at. */
+/** Returns the schema of a record with at most `entries` entries. It counts the entries before it validates any. */
 export function recordOf<V extends z.ZodType>(key: z.ZodString, value: V, entries: number) {
   const record = z.record(key, value);
   recordBounds.add(record, { entries });
   return z.custom<z.input<typeof record>>((given) => hasFew(given, entries), 'has too many entries').pipe(record);
 }
 
-/** The container, a record or an object with any keys, with at most `entries` entries. */
+/** Limits a record, or an object with arbitrary keys, to `entries` entries. */
 export function bounded<T extends z.ZodType>(container: T, entries: number, message: string): T {
   const checked = container.refine((given) => hasFew(given, entries), message);
   recordBounds.add(checked, { entries });
   return checked;
 }
 
-/** Whether a value is not an object, or one with at most `most` keys. Stops counting there. */
+/** Returns whether a value has at most `most` keys. Values that are not objects have none. Counting stops at the limit. */
 export function hasFew(value: unknown, most: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   let count = 0;
@@ -65,16 +65,16 @@ export function hasFew(value: unknown, most: number): boolean {
 
 /** Limits of a JSON text: characters, values and depth. */
 export interface JsonBounds {
-  /** Characters. */
+  /** Maximum length in characters. */
   readonly length: number;
-  /** Separators of values: one less than there are values in each container. */
+  /** Maximum number of commas between values. */
   readonly commas: number;
   readonly depth: number;
 }
 
 /**
- * Parses JSON text after one cheap pass over its characters, so that neither size, depth nor number of values can cost more
- * than the bounds say. Null for what exceeds them and for what is no JSON; the text `null` gives null too.
+ * Parses JSON text within bounds. One cheap pass over the characters checks size, depth and number of values first.
+ * Returns null for text that exceeds the bounds, for invalid JSON, and for the text `null`.
  */
 export function parseBounded(text: string, bounds: JsonBounds): unknown {
   if (excessOf(text, bounds) !== null) return null;
@@ -85,7 +85,7 @@ export function parseBounded(text: string, bounds: JsonBounds): unknown {
   }
 }
 
-/** Which bound a JSON text exceeds, or null. Brackets and commas within strings do not count. */
+/** Returns the bound that a JSON text exceeds, or null. Brackets and commas within strings do not count. */
 export function excessOf(text: string, bounds: JsonBounds): keyof JsonBounds | null {
   if (text.length > bounds.length) return 'length';
   let [depth, commas] = [0, 0];
@@ -100,7 +100,7 @@ export function excessOf(text: string, bounds: JsonBounds): keyof JsonBounds | n
   return null;
 }
 
-/** Index of the quote that ends the string that begins at `start`; the end of the text when there is none. */
+/** Returns the index of the closing quote of the string at `start`, or the length of the text if there is none. */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at !== -1; at = text.indexOf('"', at + 1)) {
     let slashes = 0;
@@ -113,7 +113,7 @@ function endOfString(text: string, start: number): number {
 const [quote, comma, backslash] = [0x22, 0x2c, 0x5c];
 const [openBrace, closeBrace, openBracket, closeBracket] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** What the text says in a schema, or null. */
+/** Parses JSON text within bounds and validates it. Returns null when either fails. */
 export function readBounded<T extends z.ZodType>(text: string, schema: T, bounds: JsonBounds): z.output<T> | null {
   const result = schema.safeParse(parseBounded(text, bounds));
   return result.success ? result.data : null;

@@ -1,6 +1,6 @@
 /**
- * The error catalogue: every failure that a client can see has a stable code here, and only here. Codes are never
- * reused. `docs/errors.md` explains each one; a test ties the two together. Bodies are RFC 9457 problem details.
+ * The error catalogue. It holds a stable code for every failure that a client can see. Codes are never reused.
+ * `docs/errors.md` explains each code, and a test compares the two. Bodies are RFC 9457 problem details.
  */
 export const errorCatalogue = {
   malformed_json: { status: 400, title: 'The body is not valid JSON' },
@@ -55,13 +55,13 @@ export const errorCatalogue = {
 /** Code of an error of the catalogue. */
 export type ErrorCode = keyof typeof errorCatalogue;
 
-/** One bad field: JSON pointer into the body, or `query/name`, `path/name`, `header/name`. */
+/** An error in one field: a JSON pointer into the body, or `query/name`, `path/name`, `header/name`. */
 export interface FieldError {
   readonly pointer: string;
   readonly message: string;
-  /** Place in a field of several lines, both from 1. */
+  /** Line and column within a field of several lines, both from 1. */
   readonly line?: number;
   readonly column?: number;
-  /** What to do about it. */
+  /** Advice for fixing the problem. */
   readonly hint?: string;
 }

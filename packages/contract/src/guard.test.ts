@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { guarded, occasionally } from './guard.ts';
 
-test('what a callback throws or rejects with goes to the one who guards it', async () => {
+test('the guard receives errors that a callback throws or rejects with', async () => {
   const failures: unknown[] = [];
   const failed = (error: unknown) => void failures.push(error);
   const cause = new Error('cause');
@@ -18,7 +18,7 @@ test('what a callback throws or rejects with goes to the one who guards it', asy
   assert.deepEqual(failures, [cause, cause]);
 });
 
-test('of many failures the first is told, and later ones with their number', () => {
+test('the first of many failures is reported at once, later ones with their number', () => {
   let now = 0;
   const told: unknown[] = [];
   const failed = occasionally(

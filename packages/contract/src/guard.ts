@@ -1,6 +1,6 @@
 /**
- * A callback for a socket, a timer, a stream or a worker. What it throws, or what its promise rejects with, goes to `failed`
- * and no further: uncaught it would end the process, and with it the work of everybody else.
+ * Wraps a callback for a socket, timer, stream or worker. Passes thrown errors and rejections to `failed`. Uncaught, they
+ * would end the process and all of its other work.
  */
 export function guarded<A extends unknown[]>(
   failed: (error: unknown) => void,
@@ -17,8 +17,8 @@ export function guarded<A extends unknown[]>(
 }
 
 /**
- * Tells the first of many failures, and then one in `everyMs` at most with the number of those in between. For edges where
- * a stranger decides how often a callback runs.
+ * Reports the first of many failures, then at most one per `everyMs` milliseconds with the number of failures in between.
+ * For edges where an untrusted party decides how often a callback runs.
  */
 export function occasionally(
   tell: (error: unknown, before: number) => void,

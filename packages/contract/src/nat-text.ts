@@ -1,6 +1,6 @@
 import type { Nat } from './local/nat.ts';
 
-/** Says what a NAT means for connections. Loads nothing, so that short commands may use it. */
+/** Describes the effect of a NAT on connections. The module imports nothing, so that short commands start fast. */
 export function natText({ kind, endpoint }: Nat, connected: boolean): string {
   const seen = endpoint === null ? '' : `, seen as ${endpoint}`;
   switch (kind) {

@@ -41,21 +41,21 @@ type Of<N extends OperationName> = (typeof operations)[N];
 type Parsed<N extends OperationName, K extends string> =
   Of<N> extends Record<K, infer S extends z.ZodType> ? z.output<S> : undefined;
 
-/** What the handler of an operation receives, after validation. */
+/** Validated input that the handler of an operation receives. */
 export interface Input<N extends OperationName> {
   readonly params: Parsed<N, 'params'>;
   readonly query: Parsed<N, 'query'>;
   readonly body: Parsed<N, 'body'>;
 }
 
-/** What the handler of an operation returns. */
+/** Type that the handler of an operation returns. */
 export type Output<N extends OperationName> =
   Of<N> extends { response: infer S extends z.ZodType } ? z.input<S> : undefined;
 
-/** What a client sends as the body of an operation. */
+/** Request body that a client sends to an operation. */
 export type RequestBody<N extends OperationName> =
   Of<N> extends { body: infer S extends z.ZodType } ? z.input<S> : undefined;
 
-/** What a client gets from an operation. */
+/** Response body that a client gets from an operation. */
 export type ResponseBody<N extends OperationName> =
   Of<N> extends { response: infer S extends z.ZodType } ? z.output<S> : undefined;

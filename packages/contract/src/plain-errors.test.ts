@@ -20,14 +20,14 @@ const VALUES: readonly unknown[] = [
   { a: {} },
 ];
 
-/** Every message about this value, through the forms of unions. */
+/** Returns every message about a value, including those of union members. */
 function messages(issues: readonly z.core.$ZodIssue[]): string[] {
   return issues.flatMap((issue) =>
     issue.code === 'invalid_union' && issue.errors.length > 0 ? issue.errors.flatMap(messages) : [issue.message],
   );
 }
 
-test('whatever is wrong with a body, the sentence goes on from the name of the field', () => {
+test('every message about a body continues a sentence that starts with the name of the field', () => {
   let seen = 0;
   for (const [name, operation] of Object.entries(operations) as [string, Operation][]) {
     const fields = Object.keys((operation.body as { shape?: object } | undefined)?.shape ?? {});

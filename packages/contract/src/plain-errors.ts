@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 
 /**
- * What is wrong with a value, as the end of a sentence that begins with the name of its field: `must be …`. To be given
- * to `safeParse` as `error`. Messages of the schemas themselves win over these.
+ * Returns the message of a validation issue. The message continues a sentence that starts with the name of the field:
+ * `must be …`. Pass it to `safeParse` as `error`. Messages of the schemas take precedence.
  */
 export function plainError(issue: z.core.$ZodRawIssue): string {
   switch (issue.code) {

@@ -6,14 +6,14 @@ import { Gateway } from './http/gateways.ts';
 import { type Operation, operations } from './operations.ts';
 import { holdsMark, partsOf, secret, withoutSecrets } from './secrets.ts';
 
-/** Fields whose name sounds like a secret and whose value is none. */
+/** Fields with names like secrets and values that are not secret. */
 const harmless: Readonly<Record<string, string>> = {
   publicKey: 'the public half of a key pair',
 };
 
 const sounding = /key|token|secret|passw|private|credential|psk|pin$|otp|recovery/i;
 
-/** Every field of an answer, with the path that leads to it. */
+/** Returns every field of an answer with its path. */
 function* fieldsOf(schema: z.ZodType, path: string): Generator<{ path: string; field: string; schema: z.ZodType }> {
   for (const { field, schema: part } of partsOf(schema)) {
     const below = field === null ? path : `${path}.${field}`;
@@ -27,7 +27,7 @@ const answers = (): [string, z.ZodType][] =>
     response === undefined ? [] : [[name, response] as [string, z.ZodType]],
   );
 
-test('every field of an answer whose name sounds like a secret is marked, or is known to be none', () => {
+test('every field with a name like a secret is marked, or listed as not secret', () => {
   const unmarked = answers().flatMap(([name, response]) =>
     [...fieldsOf(response, name)].filter(
       ({ field, schema }) => sounding.test(field) && !holdsMark(schema) && harmless[field] === undefined,
@@ -39,7 +39,7 @@ test('every field of an answer whose name sounds like a secret is marked, or is 
   );
 });
 
-test('the answers that hold a secret are those that are known to', () => {
+test('only the listed answers hold a secret', () => {
   const holding = answers().filter(([, response]) =>
     [...fieldsOf(response, '')].some(({ schema }) => holdsMark(schema)),
   );
@@ -50,7 +50,7 @@ test('the answers that hold a secret are those that are known to', () => {
     assert.ok(!names.includes(none), none);
 });
 
-test('an answer without its secrets is the same answer otherwise, wherever they stand in it', () => {
+test('removing secrets at any depth keeps the rest of an answer', () => {
   const inner = z.object({ id: z.string(), key: secret(z.string().optional()), plain: z.string() });
   const schema = z.object({
     one: inner.optional(),
@@ -79,7 +79,7 @@ test('an answer without its secrets is the same answer otherwise, wherever they 
   });
 });
 
-test('a required secret is masked as for keys that may not deploy, and the answer still fits its schema', () => {
+test('a required secret is masked as for callers who may not deploy, and the answer still fits its schema', () => {
   const token = formatEnrolmentToken({
     role: 'gateway',
     agent: '0190a1b2-c3d4-7e5f-8a6b-0c1d2e3f4a5b',
@@ -90,6 +90,6 @@ test('a required secret is masked as for keys that may not deploy, and the answe
   assert.deepEqual(withoutSecrets(schema, { token }), { token: 'sgw_0190a1b2c3d47e5f8a6b0c1d2e3f4a5b_…' });
 });
 
-test('a schema of an unknown kind is refused, because a secret could hide in it', () => {
+test('a schema of an unknown kind is rejected, because a secret could hide in it', () => {
   assert.throws(() => partsOf(z.set(z.string())), /a schema of the kind set/);
 });

@@ -4,19 +4,19 @@ import { maskEnrolmentToken } from './channel/token.ts';
 /** Name of the mark in the JSON schema, and so in the OpenAPI document. */
 const secretMark = 'x-secret';
 
-/** Marks a field of an answer as a secret: whoever has its value may act as somebody. Answers that hold it are never kept. */
+/** Marks a field of an answer as a secret that gives access. Answers with secrets are never stored. */
 export const secret = <T extends z.ZodType>(schema: T): T => schema.meta({ ...schema.meta(), [secretMark]: true });
 
 const isSecret = (schema: z.ZodType): boolean => schema.meta()?.[secretMark] === true;
 
-/** One step down into a schema: what stands below it, and by which name. */
+/** One step down into a schema: the inner schema and its name. */
 export interface Part {
-  /** Name of a field; null for what has none, such as the items of a list. */
+  /** Name of the field; null for parts without a name, such as list items. */
   readonly field: string | null;
   readonly schema: z.ZodType;
 }
 
-/** What a schema is made of. Throws for a kind of schema that is not known, because a secret could hide in it. */
+/** Returns the parts of a schema. Throws for an unknown kind of schema, because a secret could hide in it. */
 export function partsOf(schema: z.ZodType): Part[] {
   const parts = (schemas: readonly unknown[]) => schemas.map((part) => ({ field: null, schema: part as z.ZodType }));
   if (schema instanceof z.ZodObject)
@@ -28,7 +28,7 @@ export function partsOf(schema: z.ZodType): Part[] {
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) return parts([schema.unwrap()]);
   if (schema instanceof z.ZodPipe) return parts([schema.in, schema.out]);
   if (leaves.some((leaf) => schema instanceof leaf)) return [];
-  throw new Error(`no secret can be looked for in a schema of the kind ${schema.def.type}`);
+  throw new Error(`cannot search for secrets in a schema of the kind ${schema.def.type}`);
 }
 
 const leaves = [
@@ -44,8 +44,8 @@ const leaves = [
 ];
 
 /**
- * Returns an answer without its secrets: an optional field is left out, a required one keeps only the part that is no
- * secret. The answer itself stays as it is.
+ * Returns a copy of an answer without its secrets. Optional secret fields are left out. Required ones keep only their
+ * public part.
  */
 export function withoutSecrets(schema: z.ZodType, value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
@@ -69,7 +69,7 @@ function objectWithout(schema: z.ZodObject, value: Readonly<Record<string, unkno
   return kept;
 }
 
-/** Whether the field itself is a secret, also behind `optional` and the like. */
+/** Returns whether the field is a secret, also inside wrappers such as `optional`. */
 export function holdsMark(schema: z.ZodType): boolean {
   return (
     isSecret(schema) || (!(schema instanceof z.ZodObject) && partsOf(schema).some((part) => holdsMark(part.schema)))

@@ -15,12 +15,12 @@ test('cleaned text is one line without a deceptive character', () => {
   assert.equal(clean('pay\u200broll\u202e\n'), 'pay roll  ');
 });
 
-test('cleaned lines keep line ends, and colours only where they are asked for', () => {
+test('cleaned lines keep line ends, and keep colours only on request', () => {
   assert.equal(cleanLines('a\u001b[31mb\u001b[2J\nc\r'), 'a [31mb [2J\nc ');
   assert.equal(cleanLines('a\u001b[31mb\u001b[2J\nc\r', { colour: true }), 'a\u001b[31mb [2J\nc ');
 });
 
-test('safe JSON means the same and holds no deceptive character', () => {
+test('safe JSON has the same value and no deceptive character', () => {
   fc.assert(
     fc.property(anyText, (text) => {
       const line = jsonLine({ [text]: [text] });

@@ -1,7 +1,6 @@
 /*
- * Text that another party wrote: names, reports of devices, error messages. Every program of ours passes it through one
- * of these functions before it reaches a terminal, a file or a log. This module loads nothing else, so that small
- * commands start fast.
+ * Functions for text from other parties: names, reports of devices, error messages. Every program passes such text through
+ * one of them before it reaches a terminal, file or log. The module imports nothing, so that small commands start fast.
  */
 
 /**
@@ -10,12 +9,12 @@
  */
 const deceptive = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
-/** Replaces each deceptive character, line ends included, by a space: the result is one line. */
+/** Replaces each deceptive character and line end with a space. The result is one line. */
 export function clean(text: string): string {
   return text.replace(deceptive, ' ');
 }
 
-/** Cleans text that has line ends of our own. With `colour`, sequences that only set colours stay as well. */
+/** Replaces deceptive characters but keeps line ends. With `colour`, it also keeps colour sequences. */
 export function cleanLines(text: string, { colour = false } = {}): string {
   const parts = colour ? text.split(/(\u001b\[[0-9;]{1,20}m)/) : [text];
   return parts
@@ -23,12 +22,12 @@ export function cleanLines(text: string, { colour = false } = {}): string {
     .join('');
 }
 
-/** JSON with its deceptive characters escaped: the same value, in a form that is safe to print. */
+/** Returns JSON with deceptive characters escaped. It has the same value and is safe to print. */
 export function safeJson(json: string): string {
   return json.replace(deceptive, (found) => (/[\t\n\r]/.test(found) ? found : escaped(found)));
 }
 
-/** One JSON line for `value`, safe to print. */
+/** Returns one JSON line for `value` that is safe to print. */
 export function jsonLine(value: unknown): string {
   return `${safeJson(JSON.stringify(value))}\n`;
 }
@@ -39,12 +38,12 @@ function escaped(character: string): string {
 
 const unit = (code: number): string => `\\u${code.toString(16).padStart(4, '0')}`;
 
-/** A word of a command line that a POSIX shell reads as exactly `text`. */
+/** Quotes a word for a POSIX shell, which then reads exactly `text`. */
 export function shellWord(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Names that may have been meant by a text that is none of them, most alike first, three at most. */
+/** Returns up to three names that are similar to an unknown text, most similar first. */
 function similar(text: string, names: Iterable<string>): string[] {
   const typed = text.toLowerCase();
   const rated = [...new Set(names)].flatMap((name): [string, number][] => {
@@ -60,7 +59,7 @@ function similar(text: string, names: Iterable<string>): string[] {
     .map(([name]) => name);
 }
 
-/** `Did you mean berlin or paris?`; undefined when nothing is alike. */
+/** Returns `Did you mean berlin or paris?`, or undefined if no name is similar. */
 export function didYouMean(text: string, names: Iterable<string>): string | undefined {
   const found = similar(text, names).map((name) => shellWord(clean(name)));
   const last = found.pop();
@@ -68,13 +67,13 @@ export function didYouMean(text: string, names: Iterable<string>): string | unde
   return `Did you mean ${found.length === 0 ? last : `${found.join(', ')} or ${last}`}?`;
 }
 
-/** A message about what was typed, with what may have been meant. */
+/** Returns a message about typed text, followed by suggestions. */
 export function withHint(message: string, typed: string, names: Iterable<string>): string {
   const like = typed === '' ? undefined : didYouMean(typed, names);
   return like === undefined ? message : `${message}. ${like}`;
 }
 
-/** Insertions, deletions, replacements and swaps of neighbours between two texts, each one step. */
+/** Returns the edit distance of two texts. Insertions, deletions, replacements and swaps of neighbours count one each. */
 function editDistance(a: string, b: string): number {
   let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let row = 1; row <= a.length; row++) {

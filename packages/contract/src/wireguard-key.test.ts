@@ -12,11 +12,11 @@ const privateKey = () =>
 const publicText = () =>
   createPublicKey(privateKey()).export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
 
-/** 32 bytes, least first. */
+/** Encodes a number in 32 bytes, little-endian. */
 const keyOf = (value: bigint): string =>
   Buffer.from(value.toString(16).padStart(64, '0'), 'hex').reverse().toString('base64');
 
-/** Null where the secret is zero. */
+/** Returns the shared secret, or null if it is zero. */
 function sharedWith(key: string): Buffer | null {
   try {
     const x = Buffer.from(key, 'base64').toString('base64url');
@@ -32,7 +32,7 @@ function sharedWith(key: string): Buffer | null {
 
 const prime = 2n ** 255n - 19n;
 
-test('public keys of private keys are taken, and keep a secret', () => {
+test('public keys of private keys are accepted and give a secret', () => {
   for (let nth = 0; nth < 200; nth++) {
     const key = publicText();
     assert.ok(isWireguardKey(key), key);
@@ -40,7 +40,7 @@ test('public keys of private keys are taken, and keep a secret', () => {
   }
 });
 
-test('points of low order are refused in every spelling: they keep no secret', () => {
+test('points of low order are rejected in every encoding', () => {
   const points = [
     0n,
     1n,
@@ -62,7 +62,7 @@ test('points of low order are refused in every spelling: they keep no secret', (
     }
 });
 
-test('a key has one spelling', () => {
+test('a key has one encoding', () => {
   const key = publicText();
   const value = BigInt(`0x${Buffer.from(key, 'base64').reverse().toString('hex')}`);
   assert.equal(isWireguardKey(keyOf(value + 2n ** 255n)), false, 'X25519 ignores the top bit');

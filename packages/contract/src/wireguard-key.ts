@@ -5,8 +5,8 @@
 export const wireguardKeyForm = /^[A-Za-z0-9+/]{41}[A-HQ-Xg-nw-z0-3][AEIMQUYcgkosw048]=$/;
 
 /**
- * Whether a text is a public key that some private key has. Refuses points of low order, all-zero among them, because
- * they make a secret that everybody knows (RFC 7748 section 6.1), and second spellings of a key.
+ * Returns whether a text is the public key of some private key. Rejects points of low order, including zero, because they
+ * give a known shared secret (RFC 7748 section 6.1). Rejects non-canonical encodings of a key.
  */
 export function isWireguardKey(text: string): boolean {
   if (!wireguardKeyForm.test(text)) return false;

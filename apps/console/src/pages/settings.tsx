@@ -199,7 +199,7 @@ function SignIn({ may }: { may: boolean }) {
         </Choice>
         <Field
           label="Idle limit, minutes"
-          hint="A session ends after so long without a request"
+          hint="Minutes without a request after which a session ends"
           inputMode="numeric"
           value={now.idleMinutes}
           onChange={(event) => setChanges({ ...changes, idleMinutes: Number(event.target.value) || 0 })}
@@ -209,7 +209,7 @@ function SignIn({ may }: { may: boolean }) {
         />
         <Field
           label="Absolute limit, hours"
-          hint="A session ends after so long whatever happens"
+          hint="Maximum duration of a session, in hours"
           inputMode="numeric"
           value={now.absoluteHours}
           onChange={(event) => setChanges({ ...changes, absoluteHours: Number(event.target.value) || 0 })}

@@ -23,7 +23,7 @@ const device = (n: number, expiresAt: number | null = null): StateItem => ({
   expiresAt,
 });
 
-test('the state hash does not depend on order and is undone by removal', () => {
+test('the state hash does not depend on order, and removing items restores it', () => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.nat(1000), { maxLength: 20 }), (numbers) => {
       const items = numbers.map((n) => device(n));
@@ -35,7 +35,7 @@ test('the state hash does not depend on order and is undone by removal', () => {
   );
 });
 
-test('renewed expiry is no change of state, another profile is', () => {
+test('a renewed expiry does not change the state hash, a different profile does', () => {
   assert.equal(StateHash.of([device(1, 5)]).toString(), StateHash.of([device(1, 6)]).toString());
   assert.notEqual(
     StateHash.of([device(1)]).toString(),
@@ -43,7 +43,7 @@ test('renewed expiry is no change of state, another profile is', () => {
   );
 });
 
-test('the target of a route is no part of the hash, and must be a port', () => {
+test('the target of a route is not part of the hash, and must be a port', () => {
   const id = '10.0.0.1/32';
   const route = (target?: number) =>
     StateItem.safeParse({
@@ -56,7 +56,7 @@ test('the target of a route is no part of the hash, and must be a port', () => {
   for (const port of [0, -1, 1.5, 65_536]) assert.equal(route(port), undefined);
 });
 
-test('what a client tells of its device is bounded as a whole', () => {
+test('the total size of posture facts is bounded', () => {
   const facts = (count: number, length: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [`fact${i}`, 'x'.repeat(length)]));
   const taken = (given: object) => Posture.safeParse({ type: 'posture', facts: given }).success;
@@ -64,7 +64,7 @@ test('what a client tells of its device is bounded as a whole', () => {
   assert.deepEqual([taken(facts(101, 1)), taken(facts(1, 1001)), taken(facts(9, 1000))], [false, false, false]);
 });
 
-test('a token names its gateway and the controller, and its mask hides the secret', () => {
+test('a token identifies its gateway and the controller, and its mask hides the secret', () => {
   const token = {
     role: 'gateway' as const,
     agent: '123e4567-e89b-12d3-a456-426614174000',

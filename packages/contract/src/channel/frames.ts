@@ -18,41 +18,41 @@ import {
   Welcome,
 } from './messages.ts';
 
-/** Until the other side has proven itself: the longest such message has 1,500 characters. */
+/** Bounds of messages before the other side is authenticated. The longest such message has 1,500 characters. */
 const beforeProof: JsonBounds = { length: 4_096, commas: 100, depth: 4 };
 
 /**
- * Bounds of one message of a live agent. A device tells of gateways: 256 KiB is enough for 700 of them. A gateway tells of
- * devices: 4 MiB is enough for 20,000 of them.
+ * Bounds of one message of a live agent. A device reports gateways: 256 KiB is enough for 700. A gateway reports devices:
+ * 4 MiB is enough for 20,000.
  */
 export const liveBounds: Readonly<Record<AgentRole, JsonBounds>> = {
   device: { length: 256 * 1024, commas: 16_000, depth: 4 },
   gateway: { length: 4 * 1024 * 1024, commas: 150_000, depth: 4 },
 };
 
-/** A state of 500,000 items; the controller has proven itself by then. */
+/** Bounds of a state of 500,000 items. The controller is authenticated before it sends one. */
 const stateBounds: JsonBounds = { length: 64 * 1024 * 1024, commas: 16_000_000, depth: 8 };
 
-/** How far the controller has come with an agent. */
+/** Phase of a connection, as seen by the controller. */
 export type AgentPhase = 'greeting' | 'proving' | 'live';
 
-/** What an agent of this role says in this phase; null for all else, without reading more of it than a message can have. */
+/** Parses a message that an agent of this role may send in this phase. Returns null for any other text. */
 export function readAgentMessage(text: string, phase: AgentPhase, role: AgentRole): AgentMessage | null {
   if (phase === 'live') return readBounded(text, LiveMessage[role], liveBounds[role]);
   return readBounded(text, phase === 'greeting' ? Hello : Authenticate, beforeProof);
 }
 
-/** The same to either role: a device answers `probe` with no results, because it has no probes. */
+/** Messages of the controller, the same for both roles. A device has no probes and answers `probe` without results. */
 const controllerMessages = {
   greeting: z.discriminatedUnion('type', [Challenge, Refused]),
   authenticating: z.discriminatedUnion('type', [Welcome, Refused]),
   live: z.discriminatedUnion('type', [Snapshot, Delta, Lease, Probe, Punch, TellMapping, Refused]),
 } as const;
 
-/** How far an agent has come with the controller. */
+/** Phase of a connection, as seen by the agent. */
 export type ControllerPhase = keyof typeof controllerMessages;
 
-/** What the controller says in this phase; null for all else. */
+/** Parses a message that the controller may send in this phase. Returns null for any other text. */
 export function readControllerMessage(text: string, phase: ControllerPhase): ControllerMessage | null {
   return readBounded(text, controllerMessages[phase], phase === 'live' ? stateBounds : beforeProof);
 }

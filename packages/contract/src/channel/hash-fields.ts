@@ -2,18 +2,18 @@ import type { GatewayItem, StateItem } from './state.ts';
 
 type Scalar = string | number | boolean | null;
 
-/** Appends the values that stand for a field in the text of an item. */
+/** Appends the values of a field to the text of an item. */
 type Writer<V> = (value: V, values: unknown[]) => void;
 
-/** A field that the hash leaves out, and why. */
+/** Reason why the hash leaves out a field. */
 interface LeftOut {
   readonly leftOut: string;
 }
 
-/** How each field of a record enters the hash. A field without an entry does not compile. */
+/** Rule for each field of a record: how it enters the hash. A field without a rule does not compile. */
 type Fields<T> = { readonly [F in keyof T]-?: Writer<T[F]> | LeftOut };
 
-/** Fields of a record within a list. They are written with blanks between them, so each is one value. */
+/** Fields of a record within a list. They are joined with spaces, so each is a single value. */
 type RecordFields<T> = { readonly [F in keyof T]-?: (T[F] extends Scalar ? typeof plain : never) | LeftOut };
 
 type ItemFields = {
@@ -21,8 +21,8 @@ type ItemFields = {
 };
 
 /**
- * Returns the text that is hashed for an item: its kind and every field but those left out. Lists whose order means nothing
- * are sorted. The text is part of the protocol: two versions that write it differently never agree on a state.
+ * Returns the text of an item for the hash: its kind and every field that is not left out. Lists without a meaningful order
+ * are sorted. The text is part of the protocol: both sides must write it alike to agree on a state.
  */
 export function itemText(item: StateItem): string {
   const values: unknown[] = [item.kind];
@@ -37,11 +37,11 @@ const plain = (value: Scalar, values: unknown[]): void => {
 const ordered = (list: readonly string[], values: unknown[]): void => {
   values.push(list);
 };
-/** A list whose order means nothing. */
+/** A list without a meaningful order. */
 const sorted = (list: readonly string[], values: unknown[]): void => {
   values.push(list.length < 2 ? list : [...list].sort());
 };
-/** Nothing where the field is absent, so that an item without it keeps the hash that it had before the field existed. */
+/** Appends nothing for an absent field. Items without the field keep the hash from before the field existed. */
 const ifPresent = (value: Scalar | undefined, values: unknown[]): void => {
   if (value !== undefined) values.push(value);
 };
@@ -51,7 +51,7 @@ const key = leftOut('kind and id, or kind alone, say the same');
 const moment = leftOut('moments are renewed without being a change');
 const advice = leftOut('advice decides nothing, and agents of protocol 2 are not sent it');
 
-/** The values of a record among those of the item, in the order in which its fields are listed. */
+/** Appends the values of a record to those of the item, in the order of its field list. */
 function inlined<T extends object>(fields: Fields<NoInfer<T>>): Writer<T> {
   const entries = Object.entries(fields) as [keyof T, Writer<T[keyof T]> | LeftOut][];
   const counted = entries.flatMap(([field, write]) => (typeof write === 'function' ? [{ field, write }] : []));
@@ -60,7 +60,7 @@ function inlined<T extends object>(fields: Fields<NoInfer<T>>): Writer<T> {
   };
 }
 
-/** The values of a record as one list; null as such. */
+/** Appends the values of a record as one list, or null for null. */
 function grouped<T extends object>(fields: Fields<NoInfer<T>>): Writer<T | null> {
   const write = inlined<T>(fields);
   return (record, values) => {
@@ -79,7 +79,7 @@ function orderedRecords<T extends object>(fields: RecordFields<NoInfer<T>>): Wri
   };
 }
 
-/** A list of records whose order means nothing. */
+/** A list of records without a meaningful order. */
 function sortedRecords<T extends object>(fields: RecordFields<NoInfer<T>>): Writer<readonly T[]> {
   const text = recordText<T>(fields);
   return (records, values) => {
@@ -99,7 +99,7 @@ function recordText<T extends object>(fields: RecordFields<T>): (record: T) => s
 
 const overlay = inlined<GatewayItem['overlay']>({ v4: plain, v6: plain });
 
-/** The order of fields is the order in the text. */
+/** Rules of every kind of item. The order of fields here is their order in the text. */
 const fieldsOf: ItemFields = {
   gateway: {
     key,

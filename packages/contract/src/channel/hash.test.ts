@@ -7,7 +7,7 @@ type Kind = StateItem['kind'];
 const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 const publicKey = `${'A'.repeat(43)}=`;
 
-/** One item of each kind with every field set, also those that may be left out. */
+/** One item of each kind with every field set, including optional fields. */
 const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
   gateway: {
     ...{ kind: 'gateway', key: 'gateway', listenPort: 51820, addresses: ['100.64.0.1/32', 'fd00::1/128'] },
@@ -74,7 +74,7 @@ const samples: { readonly [K in Kind]: Extract<StateItem, { kind: K }> } = {
   },
 };
 
-/** Hashes of the samples. Agents and controllers of other versions compute the same: they must never change. */
+/** Hashes of the samples. They must never change, because other versions of agents and controllers compute them. */
 const golden: Readonly<Record<Kind, string>> = {
   gateway: '1d2279c52f07cad82c674ec66c1c12511425b9aeb84ad82ba003e1bdaf3cd3f6',
   client: '8bdb52f2e0fc1a0cdea627c1eec6b5351f541d005fc1747bb2d46019731579bc',
@@ -93,10 +93,10 @@ const golden: Readonly<Record<Kind, string>> = {
   egress: '8c8909801227f98d2a689e8d16b9d287642ce1e6e844c1b9faadd1753e091251',
 };
 
-/** Hash of the client without `localNetwork`, as controllers of protocol 2 send it. */
+/** Hash of the client item without `localNetwork`, as controllers of protocol 2 send it. */
 const goldenPlainClient = '32e636c7775dac59c2b30be2c99ec4c64ff5b14f6794e05510645c86965fdf0a';
 
-/** Fields that may differ between states with one hash. */
+/** Fields that may differ between states with the same hash. */
 const notHashed = new Set([
   'gateway.drainUntil',
   'device.expiresAt',
@@ -113,7 +113,7 @@ const notHashed = new Set([
   'resource.ping.icmp',
 ]);
 
-/** Lists in order of preference. The order of other lists means nothing. */
+/** Lists in order of preference. The order of other lists has no meaning. */
 const inOrder = new Set(['peer.endpoints', 'peer.relays', 'route.gateways']);
 
 const hashOf = (item: unknown) => StateHash.of([item as StateItem]).toString();
@@ -128,13 +128,13 @@ test('the samples are valid and set every field of every kind', () => {
   }
 });
 
-test('the hash of an item is what it always was', () => {
+test('the hash of an item never changes between versions', () => {
   for (const kind of kinds) assert.equal(hashOf(samples[kind]), golden[kind], kind);
   const { localNetwork: _, ...plain } = samples.client;
   assert.equal(hashOf(plain), goldenPlainClient);
 });
 
-test('every field of every item is part of the hash, apart from those listed here', () => {
+test('every field of every item is part of the hash, except those listed here', () => {
   const seen = new Set<string>();
   for (const kind of kinds) {
     for (const { path, item } of mutations(samples[kind])) {
@@ -151,7 +151,7 @@ test('every field of every item is part of the hash, apart from those listed her
   );
 });
 
-test('only lists in order of preference change the hash when their order changes', () => {
+test('reordering changes the hash only for lists in order of preference', () => {
   for (const kind of kinds)
     for (const [field, value] of Object.entries(samples[kind])) {
       if (!Array.isArray(value)) continue;
@@ -162,12 +162,12 @@ test('only lists in order of preference change the hash when their order changes
 });
 
 interface Mutation {
-  /** Field names, and positions in lists. */
+  /** Field names and list positions. */
   readonly path: readonly (string | number)[];
   readonly item: unknown;
 }
 
-/** The value with one of its parts changed, for every part in turn; of lists also with an element less. */
+/** Returns variants of a value: each with one part changed, and each list also with one element removed. */
 function mutations(value: unknown): Mutation[] {
   if (Array.isArray(value)) {
     const changed = value.flatMap((part, index) =>

@@ -3,8 +3,8 @@ import { itemText } from './hash-fields.ts';
 import type { StateItem } from './state.ts';
 
 /**
- * Hash of a state: the sum modulo 2^256 of the SHA-256 of its items, so that a change costs what it touches and two
- * sides can compare states whatever the order. `hash-fields.ts` says which fields count, and why the others do not.
+ * Hash of a state: the sum modulo 2^256 of the SHA-256 hashes of its items. The cost of an update depends only on the changed
+ * items, and the order of items does not matter. `hash-fields.ts` lists the fields that count, and why others do not.
  */
 export class StateHash {
   #sum = 0n;
@@ -23,7 +23,7 @@ export class StateHash {
     this.#sum = (this.#sum - itemHash(item)) & mask;
   }
 
-  /** 64 hexadecimal digits. */
+  /** Hash as 64 hexadecimal digits. */
   toString(): string {
     return this.#sum.toString(16).padStart(64, '0');
   }
@@ -32,7 +32,7 @@ export class StateHash {
 /** Hash of the empty state. */
 export const emptyStateHash = '0'.repeat(64);
 
-/** Short content hash for ids in compiled state: 128 bits, base64url. */
+/** Returns a short content hash for ids in compiled state: 128 bits, base64url. */
 export function contentId(...parts: readonly string[]): string {
   const text = parts.map((part) => `${part.length}:${part}`).join('');
   return hash('sha256', text, 'buffer').subarray(0, 16).toString('base64url');

@@ -3,17 +3,17 @@ import { list, recordOf } from '../bounds.ts';
 import { mostItems, StateItem } from './state.ts';
 
 /**
- * The agent channel: one WebSocket per agent, each frame one message of the unions below, as JSON. `hello`, `challenge` and
- * a `refused` before them are text frames; everything after `challenge` is sealed (`seal.ts`) and goes in binary frames.
+ * The agent channel: one WebSocket per agent. Each frame carries one message of the unions below, as JSON. `hello`,
+ * `challenge` and an early `refused` are text frames. Messages after `challenge` are sealed (`seal.ts`) in binary frames.
  *
  * Protocol numbers, newest first:
- *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller tells `mapping`;
- *                  an agent of protocol 2 gets none of these
- *   2  2026-11-29  `authenticate` carries `wireguardProof`; a WireGuard key that the controller does not know yet needs it
+ *   3  2026-11-29  cells have `after` and `onward`, routes `target`, resources `ping`, and the controller sends `mapping`;
+ *                  agents of protocol 2 do not receive these
+ *   2  2026-11-29  `authenticate` carries `wireguardProof`, which the controller requires for a new WireGuard key
  *
- * An agent speaks one number. The controller speaks its own and the one before, and answers in the number of the agent's
- * `hello`, so controllers are updated first. A new number is taken when an old agent would be refused or misunderstood;
- * a field that is optional and may be left out needs none. A number that is two behind is taken off the list.
+ * An agent speaks one number. The controller speaks its own number and the one before, and uses the number in the agent's
+ * `hello`. Update controllers before agents. A new number is needed when an old agent would be rejected or misunderstood.
+ * An optional field needs no new number. A number that is two behind leaves the list.
  */
 export const channelProtocol = 3;
 
@@ -30,16 +30,16 @@ const hash = z.string().regex(/^[0-9a-f]{64}$/);
 const epochMs = z.int().nonnegative();
 const counter = z.int().nonnegative();
 
-/** Revisions are ordered within a database epoch only. An operator begins another one after restoring a backup. */
+/** Revision within a database epoch. Revisions of different epochs have no order. Restoring a backup starts a new epoch. */
 export const Revision = z.strictObject({ epoch: z.string().max(64), number: z.int().nonnegative() });
 export type Revision = z.infer<typeof Revision>;
 
 /**
- * What the controller signs about a state: whose it is, which revision and hash, and until when it holds. Signed as
- * `statementText`, with the controller's Ed25519 key.
+ * Statement of the controller about a state: its agent, revision, hash and lease. The controller signs `statementText` of
+ * it with its Ed25519 key.
  */
 export const Statement = z.strictObject({
-  /** Id of the gateway or device whose state it is. */
+  /** Id of the gateway or device that the state belongs to. */
   agent: z.uuid(),
   revision: Revision,
   hash,
@@ -52,7 +52,7 @@ export type Statement = z.infer<typeof Statement>;
 export const SignedStatement = z.strictObject({ statement: Statement, signature });
 export type SignedStatement = z.infer<typeof SignedStatement>;
 
-/** What an agent is: a gateway, or a native device. Part of what both sides sign, so that neither passes for the other. */
+/** Role of an agent: a gateway or a native device. Both sides sign it, so that one role cannot impersonate the other. */
 const agentRole = z.enum(['gateway', 'device']);
 
 /** Role of an agent: a gateway or a native device. */
@@ -60,28 +60,28 @@ export type AgentRole = z.infer<typeof agentRole>;
 
 // ---- from the agent
 
-/** First message, in the clear: nothing secret, the controller has not proven itself yet. */
+/** First message, unencrypted. It holds no secret, because the controller is not authenticated yet. */
 export const Hello = z.strictObject({
   type: z.literal('hello'),
   protocol: z.int().positive(),
   role: agentRole,
-  /** Id of the gateway, or of the device. */
+  /** Id of the gateway or device. */
   agent: z.uuid(),
   nonce: key32,
-  /** The agent's X25519 key for this connection alone, raw. */
+  /** The agent's X25519 key for this connection only, raw. */
   ephemeral: key32,
   /** The agent's Ed25519 identity key, raw. */
   identityKey: key32,
   agentVersion: z.string().max(64),
 });
 
-/** Proof of identity over the transcript; the token only at enrolment. The first sealed message. */
+/** First sealed message: the agent's signature over the transcript. Only enrolment needs the token. */
 export const Authenticate = z.strictObject({
   type: z.literal('authenticate'),
   signature,
   token: z.string().max(400).optional(),
   wireguardPublicKey: key32,
-  /** Shows that the agent holds the private half (`possession.ts`). */
+  /** Proof that the agent holds the private half (`possession.ts`). */
   wireguardProof: key32,
   host: z.strictObject({
     hostname: z.string().max(255),
@@ -89,11 +89,11 @@ export const Authenticate = z.strictObject({
     kernel: z.string().max(200),
     wireguard: z.enum(['kernel', 'userspace', 'memory']),
   }),
-  /** What the agent has applied, so that the controller can go on with a delta. */
+  /** State that the agent has applied. The controller can continue from it with a delta. */
   state: z.strictObject({ revision: Revision, hash }).optional(),
 });
 
-/** State is in force, as read back from the system. */
+/** Reports that a state is in force, as read back from the system. */
 export const Applied = z.strictObject({
   type: z.literal('applied'),
   revision: Revision,
@@ -101,7 +101,7 @@ export const Applied = z.strictObject({
   tookMs: z.number().nonnegative(),
 });
 
-/** Applying failed, or drift could not be mended. `message` says what to do. */
+/** Reports that applying a state or repairing drift failed. `message` says what to do. */
 export const Failed = z.strictObject({
   type: z.literal('failed'),
   revision: Revision.optional(),
@@ -109,10 +109,10 @@ export const Failed = z.strictObject({
   message: z.string().max(2000),
 });
 
-/** The agent's state does not lead to the delta's `from`: it needs everything. */
+/** Asks for a snapshot, because the `from` of a delta does not match the agent's state. */
 export const NeedSnapshot = z.strictObject({ type: z.literal('need-snapshot'), reason: z.string().max(500) });
 
-/** Of one WireGuard peer: a device, or a gateway. Beacons are not among them. */
+/** Statistics of one WireGuard peer: a device or a gateway, but not a beacon. */
 export const PeerStatistics = z.strictObject({
   peer: z.string().max(64),
   rxBytes: counter,
@@ -131,19 +131,19 @@ export const ProbeResult = z.strictObject({
 });
 export type ProbeResult = z.infer<typeof ProbeResult>;
 
-/** How packets to a peer find their way: to the peer itself, or through the relay of this gateway. */
+/** Path of packets to a peer: directly, or through the relay of the gateway with this id. */
 const pathVia = z.union([z.literal('direct'), z.uuid()]);
 
-/** The way to one gateway, as its own tunnel shows it; `rttMs` is null while nothing answers. */
+/** Path to one gateway, as measured in its tunnel. `rttMs` is null while the gateway does not answer. */
 export const PathReport = z.strictObject({
   peer: z.uuid(),
-  /** Null: none was found yet. */
+  /** Null: no path is known yet. */
   via: pathVia.nullable(),
   rttMs: z.number().nonnegative().nullable(),
 });
 export type PathReport = z.infer<typeof PathReport>;
 
-/** Every heartbeat interval. `peers` and `probes` carry only what changed since the last heartbeat of this connection. */
+/** Sent every heartbeat interval. `peers` and `probes` hold only changes since the last heartbeat of this connection. */
 export const Heartbeat = z.strictObject({
   type: z.literal('heartbeat'),
   sentAt: epochMs,
@@ -153,25 +153,25 @@ export const Heartbeat = z.strictObject({
   policies: list(z.strictObject({ policy: z.string().max(64), packets: counter, bytes: counter }), 30_000),
   dropped: recordOf(z.string().max(32), counter, 64),
   probes: list(ProbeResult, 30_000),
-  /** All gateways that the agent sends to. */
+  /** Paths to all gateways that the agent sends to. */
   paths: list(PathReport, 10_000),
-  /** Round-trip times to relay points, all that are known; null: no answer. */
+  /** All known round-trip times to relay points; null: no answer. */
   relays: list(z.strictObject({ gateway: z.uuid(), rttMs: z.number().nonnegative().nullable() }), 10_000),
   safeToStop: z.boolean(),
 });
 export type Heartbeat = z.infer<typeof Heartbeat>;
 
-/** Outcomes of probes that have just changed: whoever leads traffic to the resource must not wait for a heartbeat. */
+/** Probe results that have just changed. Routing to the resource must not wait for the next heartbeat. */
 export const Noticed = z.strictObject({ type: z.literal('noticed'), probes: list(ProbeResult, 10_000) });
 
 /**
- * No packet gets through to this peer. The controller asks the peer to send (`punch`) and, with `relay`, has a relay
- * forward between the two. Repeated while it lasts; the controller may ignore what comes too often.
+ * Reports that no packet reaches a peer. The controller asks the peer to send (`punch`). With `relay`, it also lets a relay
+ * forward between the two. The agent repeats the message while the failure lasts. The controller may limit the rate.
  */
 export const FindPath = z.strictObject({ type: z.literal('find-path'), peer: z.uuid(), relay: z.boolean() });
 export type FindPath = z.infer<typeof FindPath>;
 
-/** Facts about the device, whole; sent after `welcome` and when they change. From devices only. */
+/** All facts about a device. Devices send them after `welcome` and when they change. */
 export const Posture = z.strictObject({
   type: z.literal('posture'),
   facts: recordOf(
@@ -179,7 +179,7 @@ export const Posture = z.strictObject({
     z.union([z.string().max(1000), z.number(), z.boolean(), z.null()]),
     100,
   )
-    // Every change stands in the audit trail.
+    // The audit trail stores every change.
     .refine((facts) => JSON.stringify(facts).length <= 8_192, 'must have at most 8192 characters'),
 });
 export type Posture = z.infer<typeof Posture>;
@@ -194,7 +194,7 @@ export const Probed = z.strictObject({
 
 const ofBoth = [Applied, Failed, NeedSnapshot, Heartbeat, FindPath] as const;
 
-/** What an agent of each role may say once it was welcomed. */
+/** Messages that an agent of each role may send after `welcome`. */
 export const LiveMessage = {
   gateway: z.discriminatedUnion('type', [...ofBoth, Probed, Noticed]),
   device: z.discriminatedUnion('type', [...ofBoth, Posture]),
@@ -206,12 +206,12 @@ export type AgentMessage = z.infer<typeof AgentMessage>;
 
 // ---- from the controller
 
-/** The controller proves itself first: it signs the transcript with the key whose fingerprint the token carries. */
+/** First message of the controller. It signs the transcript with the key whose fingerprint is in the token. */
 export const Challenge = z.strictObject({
   type: z.literal('challenge'),
   protocol: z.int(),
   nonce: key32,
-  /** The controller's X25519 key for this connection alone, raw. */
+  /** The controller's X25519 key for this connection only, raw. */
   ephemeral: key32,
   controllerKey: key32,
   signature,
@@ -221,7 +221,7 @@ export const Challenge = z.strictObject({
 export const Welcome = z.strictObject({
   type: z.literal('welcome'),
   now: epochMs,
-  /** The agent takes no less than a second and no more than a minute. */
+  /** Heartbeat interval in milliseconds. The agent limits it to between one second and one minute. */
   heartbeatMs: z.int().positive(),
   name: z.string().max(200),
 });
@@ -244,8 +244,8 @@ const refusalCodes = [
 ] as const;
 
 /**
- * The connection ends. `final`: trying again is pointless until a person acts; `deleted` also means: undo everything. In the
- * clear it means no more than that the connection ends, for anybody on the way could have said it.
+ * Ends the connection. `final`: retries are pointless until a person acts. `deleted`: the agent also undoes everything. An
+ * unencrypted `refused` only ends the connection, because anyone on the network path can forge it.
  */
 export const Refused = z.strictObject({
   type: z.literal('refused'),
@@ -255,7 +255,7 @@ export const Refused = z.strictObject({
 });
 export type Refused = z.infer<typeof Refused>;
 
-/** Everything. The agent drops whatever is not in it. */
+/** Complete state. The agent drops every item that is not in it. */
 export const Snapshot = z.strictObject({
   type: z.literal('snapshot'),
   items: list(StateItem, mostItems),
@@ -263,7 +263,7 @@ export const Snapshot = z.strictObject({
 });
 export type Snapshot = z.infer<typeof Snapshot>;
 
-/** From the state with hash `from` to the one that `signed` speaks of. */
+/** Changes from the state with hash `from` to the state that `signed` names. */
 export const Delta = z.strictObject({
   type: z.literal('delta'),
   from: hash,
@@ -273,13 +273,13 @@ export const Delta = z.strictObject({
 });
 export type Delta = z.infer<typeof Delta>;
 
-/** Same state, later lease (and revision, when a revision did not touch this gateway). */
+/** Extends the lease of the current state. The revision advances when it did not affect this agent. */
 export const Lease = z.strictObject({ type: z.literal('lease'), signed: SignedStatement });
 
-/** Check these probes (all when empty) now and answer with `probed`. */
+/** Asks the agent to run its probes now and to answer with `probed`. */
 export const Probe = z.strictObject({ type: z.literal('probe'), request: z.string().max(64) });
 
-/** This peer tries to reach the agent, from one of these addresses: send to them, so that both sides' NATs let it in. */
+/** Asks the agent to send to the addresses of a peer that tries to connect. This opens the NATs of both sides. */
 export const Punch = z.strictObject({
   type: z.literal('punch'),
   peer: z.uuid(),
@@ -288,8 +288,8 @@ export const Punch = z.strictObject({
 export type Punch = z.infer<typeof Punch>;
 
 /**
- * What two ports of the controller's beacon see of the NAT in front of the agent's WireGuard socket. `undecided`: not seen at
- * both yet. `independent`: the same `host:port` at both. `dependent`: another one at each. Sent when it changes.
+ * NAT mapping of the agent's WireGuard socket, as seen by two ports of the controller's beacon. `undecided`: not seen by both
+ * yet. `independent`: both see the same `host:port`. `dependent`: each sees a different one. Sent when it changes.
  */
 export const Mapping = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('undecided') }),
@@ -298,7 +298,7 @@ export const Mapping = z.discriminatedUnion('kind', [
 ]);
 export type Mapping = z.infer<typeof Mapping>;
 
-/** Tells an agent how its WireGuard socket looks from the internet. */
+/** Tells an agent the mapping of its WireGuard socket, as seen from the internet. */
 export const TellMapping = z.strictObject({ type: z.literal('mapping'), mapping: Mapping });
 
 /** Every message that the controller sends. */
@@ -315,7 +315,7 @@ export const ControllerMessage = z.discriminatedUnion('type', [
 ]);
 export type ControllerMessage = z.infer<typeof ControllerMessage>;
 
-// ---- what is signed
+// ---- signed texts
 
 /** Values of a handshake that both sides sign. */
 export interface Transcript {
@@ -331,8 +331,8 @@ export interface Transcript {
 }
 
 /**
- * Text that both sides sign, and from whose hash the keys of the connection come; `use` keeps one side's signature from
- * being replayed as the other's.
+ * Returns the text that both sides sign. The keys of the connection derive from its hash. `use` separates the signatures of
+ * the two sides, so that one cannot be replayed as the other.
  */
 export function transcriptText(use: 'agent' | 'controller' | 'keys' | 'possession', t: Transcript): string {
   return [
@@ -350,7 +350,7 @@ export function transcriptText(use: 'agent' | 'controller' | 'keys' | 'possessio
   ].join('\n');
 }
 
-/** Returns the text of a statement that is signed. */
+/** Returns the text that the controller signs for a statement. */
 export function statementText(s: Statement): string {
   return ['sallyport-state', s.agent, s.revision.epoch, s.revision.number, s.hash, s.issuedAt, s.leaseUntil].join('\n');
 }

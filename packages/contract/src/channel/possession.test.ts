@@ -11,7 +11,7 @@ function wireguardKey() {
   return { privateKey: bytes.toString('base64'), publicKey: keyExchange('agent', bytes).publicKey };
 }
 
-/** A controller that has agreed with an agent, and what both signed. */
+/** A controller that shares keys with an agent, and their transcript. */
 function connection() {
   const [agent, controller] = [keyExchange('agent', randomBytes(32)), keyExchange('controller', randomBytes(32))];
   const transcript: Transcript = {
@@ -29,7 +29,7 @@ function connection() {
   return { controller, transcript };
 }
 
-test('who holds a WireGuard key proves it, once', () => {
+test('the holder of a WireGuard key can prove possession once', () => {
   const { controller, transcript } = connection();
   const { privateKey, publicKey } = wireguardKey();
   const proof = provePossession(privateKey, transcript.controllerEphemeral, transcript) ?? '';
@@ -37,7 +37,7 @@ test('who holds a WireGuard key proves it, once', () => {
   assert.equal(controller.proves(publicKey, proof, transcript), false, 'the one-time secret is gone');
 });
 
-test('a proof is good for its key, its connection and its transcript only', () => {
+test('a proof is valid only for its key, connection and transcript', () => {
   const { privateKey, publicKey } = wireguardKey();
   const attempts: [string, (c: ReturnType<typeof connection>, proof: string) => boolean][] = [
     [
@@ -69,7 +69,7 @@ test('a proof is good for its key, its connection and its transcript only', () =
   }
 });
 
-test('no proof is made for a one-time key that keeps no secret', () => {
+test('an agent makes no proof for a one-time key of low order', () => {
   const { transcript } = connection();
   assert.equal(provePossession(wireguardKey().privateKey, key(0), transcript), null);
 });

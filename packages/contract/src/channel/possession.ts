@@ -4,9 +4,8 @@ import { privateKeyObject, publicText, sharedSecret } from './x25519.ts';
 
 /**
  * Proof that an agent holds the private half of its WireGuard key. Both sides compute X25519 between that key and the
- * controller's one-time key of the connection, and HKDF-SHA256 over the transcript and the key that is proven. The proof
- * is good for one connection. It gives away nothing that WireGuard derives from the same key, because WireGuard derives
- * its keys by other functions and from other inputs.
+ * controller's one-time key, then HKDF-SHA256 over the transcript and the WireGuard public key. The proof is valid for
+ * one connection. It reveals no WireGuard keys, because WireGuard derives them with other functions and inputs.
  */
 export function provePossession(
   wireguardPrivateKey: string,
@@ -18,7 +17,7 @@ export function provePossession(
   return shared === null ? null : proofText(shared, publicText(privateKey), transcript);
 }
 
-/** Base64 of 32 bytes; `shared` is erased. */
+/** Returns the proof, 32 bytes in base64. Erases `shared`. */
 export function proofText(shared: Buffer, wireguardPublicKey: string, transcript: Transcript): string {
   const salt = createHash('sha256').update(transcriptText('possession', transcript)).digest();
   const proof = hkdfSync('sha256', shared, salt, `sallyport-channel possession ${wireguardPublicKey}`, 32);

@@ -21,7 +21,7 @@ function transcript(change: Partial<Transcript> = {}): Transcript {
   };
 }
 
-/** Both ends of a channel; `heard` is the transcript as the controller has it. */
+/** Returns both ends of a channel. `heard` is the transcript of the controller. */
 function pair(heard = transcript()): { agent: SealedChannel; controller: SealedChannel } {
   const [a, c] = [keyExchange('agent', randomBytes(32)), keyExchange('controller', randomBytes(32))];
   const [agent, controller] = [a.agree(c.publicKey, transcript()), c.agree(a.publicKey, heard)];
@@ -29,7 +29,7 @@ function pair(heard = transcript()): { agent: SealedChannel; controller: SealedC
   return { agent, controller };
 }
 
-test('what one side seals the other opens, in order, in both directions', () => {
+test('each side opens frames that the other seals, in order and in both directions', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.boolean(), fc.string({ unit: 'grapheme' })), { maxLength: 20 }), (texts) => {
       const { agent, controller } = pair();
@@ -42,7 +42,7 @@ test('what one side seals the other opens, in order, in both directions', () => 
   );
 });
 
-test('a frame out of its place is not opened, and none after it', () => {
+test('a frame out of order is rejected, and so are all later frames', () => {
   const disorders: ((frames: Uint8Array[]) => (Uint8Array | undefined)[])[] = [
     ([a, b]) => [b, a],
     ([, b]) => [b],
@@ -57,7 +57,7 @@ test('a frame out of its place is not opened, and none after it', () => {
   }
 });
 
-test('a frame that was changed, cut, lengthened or turned round is not opened', () => {
+test('a changed, truncated, extended or reflected frame is rejected', () => {
   const changes: ((frame: Uint8Array) => Uint8Array)[] = [
     (frame) => frame.subarray(1),
     (frame) => frame.subarray(0, -1),
@@ -77,14 +77,14 @@ test('a frame that was changed, cut, lengthened or turned round is not opened', 
   assert.equal(agent.open(agent.seal('mirrored')), null);
 });
 
-test('both sides share keys only when they saw the same handshake', () => {
+test('both sides share keys only if their transcripts are equal', () => {
   for (const field of Object.keys(transcript()) as (keyof Transcript)[]) {
     const { agent, controller } = pair(transcript({ [field]: field === 'protocol' ? 2 : key(9) }));
     assert.equal(controller.open(agent.seal('x')), null, field);
   }
 });
 
-test('a key that makes the secret known to everybody is refused, and a secret is used once', () => {
+test('a public key of low order is rejected, and a secret is used once', () => {
   const low = [
     '0000000000000000000000000000000000000000000000000000000000000000',
     '0100000000000000000000000000000000000000000000000000000000000000',

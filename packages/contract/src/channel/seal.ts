@@ -5,26 +5,26 @@ import { privateKeyObject, publicText, sharedSecret } from './x25519.ts';
 
 /**
  * Seals the agent channel inside of its WebSocket: X25519 (RFC 7748) between one-time keys, HKDF-SHA256 (RFC 5869) over
- * the transcript of the handshake, AES-256-GCM. Whoever carries the frames can end the connection, and nothing else.
+ * the transcript of the handshake, AES-256-GCM. A party that carries the frames can only end the connection.
  */
 
-/** One direction out, the other in. A frame is ciphertext and tag; its number is not sent, both sides count. */
+/** One end of a sealed channel. A frame is ciphertext and tag. Both sides count frames instead of sending numbers. */
 export interface SealedChannel {
-  /** The next frame out. */
+  /** Returns the next outgoing frame. */
   seal(text: string): Uint8Array;
-  /** Text of the next frame in; null when it is not that, and for every frame after one that was not. */
+  /** Returns the text of the next incoming frame. Returns null for a wrong frame and for all frames after it. */
   open(frame: Uint8Array): string | null;
 }
 
-/** One side's one-time key. */
+/** One-time key of one side. */
 export interface KeyExchange {
-  /** X25519, raw, base64. */
+  /** X25519 public key, raw, base64. */
   readonly publicKey: string;
-  /** The channel that both sides of this transcript share; null for a bad peer key. Good for one call. */
+  /** Returns the channel of this transcript, or null for a bad peer key. Works once. */
   agree(peerKey: string, transcript: Transcript): SealedChannel | null;
   /**
-   * Of the controller, after `agree`: whether the proof shows that the agent holds the private half of this WireGuard key.
-   * Good for one call; the secret is gone then. Without a proof it only forgets the secret.
+   * Returns whether the proof shows that the agent holds the private half of a WireGuard key. The controller calls it
+   * after `agree`. Works once, because it erases the secret, even without a proof.
    */
   proves(wireguardPublicKey: string, proof: string | undefined, transcript: Transcript): boolean;
 }
@@ -32,7 +32,7 @@ export interface KeyExchange {
 /** Side of a sealed channel. */
 export type Side = 'agent' | 'controller';
 
-/** From 32 random bytes, which are copied, and used for nothing else. */
+/** Creates a one-time key from 32 random bytes. Use the bytes for nothing else. They are copied. */
 export function keyExchange(side: Side, randomBytes: Uint8Array): KeyExchange {
   let secret: KeyObject | null = privateKeyObject(randomBytes);
   let agreed = false;
@@ -44,7 +44,7 @@ export function keyExchange(side: Side, randomBytes: Uint8Array): KeyExchange {
     agree(peerKey, transcript) {
       const shared = secret === null || agreed ? null : sharedSecret(secret, peerKey);
       agreed = true;
-      // The controller still checks which WireGuard key the agent holds.
+      // The controller keeps the secret for the check of the agent's WireGuard key.
       if (side === 'agent' || shared === null) forget();
       if (shared === null) return null;
       const channel = sealedChannel(side, shared, transcript);
@@ -85,7 +85,7 @@ function sealedChannel(side: Side, shared: Buffer, transcript: Transcript): Seal
   };
 }
 
-/** Each key serves one direction of one connection, so its counter never repeats. */
+/** Returns the nonce of a frame. Each key serves one direction of one connection, so its counter never repeats. */
 function nonce(count: number): Buffer {
   const bytes = Buffer.alloc(12);
   bytes.writeBigUInt64BE(BigInt(count), 4);

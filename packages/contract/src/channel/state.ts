@@ -4,11 +4,11 @@ import { list } from '../bounds.ts';
 import { parseEndpoint } from '../http/common.ts';
 
 /**
- * Desired state of a gateway or of a native device: a keyed set of items. A snapshot is all of them, a delta some. Items never depend on the
- * order in which they arrive; a missing item that another one names admits nothing (fails closed).
+ * Desired state of a gateway or native device: a set of items with keys. A snapshot holds all items, a delta some of them.
+ * The order of arrival does not matter. A reference to a missing item admits nothing (fails closed).
  */
 
-/** Items of a state. */
+/** Maximum number of items in a state. */
 export const mostItems = 500_000;
 
 /** Bound of lists that grow with the tenant: prefixes, ranges, ports, cells, references. */
@@ -45,9 +45,9 @@ export const GatewayItem = z.strictObject({
   mtu: z.int().min(576).max(9200),
   masquerade: z.boolean(),
   intent: z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']),
-  /** In MAINTENANCE: when flows that remain are cut. Not in the hash: it is a moment, as the expiry of others. */
+  /** In MAINTENANCE: time at which remaining flows are cut. Like expiry times, it is not in the hash. */
   drainUntil: z.int().nonnegative().nullable().describe('Epoch milliseconds; null: nothing is cut'),
-  /** UDP ports of the relay, the first of which answers round-trip probes; null: this gateway relays for nobody. */
+  /** UDP ports of the relay; the first answers round-trip probes. null: this gateway does not relay. */
   relayPorts: z.strictObject({ from: z.int().min(1).max(65535), to: z.int().min(1).max(65535) }).nullable(),
 });
 
@@ -58,14 +58,14 @@ export const ClientItem = z.strictObject({
   addresses: list(prefix, 2).min(1),
   overlay: z.strictObject({ v4: prefix, v6: prefix }),
   mtu: z.int().min(576).max(9200),
-  /** What a full tunnel leaves of the networks that the device is connected to; left out: resolvers (port 53). */
+  /** Traffic to local networks that may bypass a full tunnel; left out: resolvers (port 53). */
   localNetwork: z.enum(['CLOSED', 'OPEN']).optional(),
 });
 
 /**
- * `beacon/<n>`: a WireGuard peer without allowed IPs that is kept alive. It shows the controller which address the agent's own
- * WireGuard socket has on the internet; two of them show whether that depends on who is asked. Without an endpoint it is
- * nothing to send to: the peer may knock (`test-configuration` does), and is answered.
+ * `beacon/<n>`: a WireGuard peer without allowed IPs and with keepalive. It shows the controller the internet address of the
+ * agent's WireGuard socket. Two beacons show whether the NAT mapping depends on the destination. Without an endpoint, the
+ * agent only answers handshakes of the peer, as in a gateway test.
  */
 export const BeaconItem = z.strictObject({
   kind: z.literal('beacon'),
@@ -82,36 +82,36 @@ export const PeerItem = z.strictObject({
   id: z.uuid(),
   name: z.string().max(200),
   publicKey,
-  /** Its overlay addresses, which the tunnel carries whatever else it does. */
+  /** Overlay addresses of the gateway. The tunnel always carries them. */
   addresses: list(address, 2).min(1),
-  /** Where to try, best first; none: it has to come to us, or through a relay. */
+  /** Endpoints to try, best first. None: the peer must connect to this agent, or through a relay. */
   endpoints: list(endpoint, 8),
-  /** Where relays listen for this pair. */
+  /** Endpoints of relays that listen for this pair. */
   relays: list(z.strictObject({ gateway: z.uuid(), endpoint }), 4),
-  /** Prefixes from which it may send to us beside its own addresses: sites behind it, devices that come in through it. */
+  /** Extra source prefixes of the peer: sites behind it, and devices that enter through it. */
   sources: list(prefix, many),
-  /** Whether it takes new flows. */
+  /** Whether the gateway accepts new flows. */
   standing: z.enum(['ACTIVE', 'MAINTENANCE', 'ERROR']),
-  /** Resources that it says it cannot reach at present. */
+  /** Resources that the gateway reports as unreachable. */
   unreachable: list(id, many),
   expiresAt: expiry,
 });
 
-/** `route/<prefix>`: destinations that one of these gateways carries. Prefixes may nest; the longest one counts. */
+/** `route/<prefix>`: destinations that one of these gateways carries. Prefixes may nest; the longest match wins. */
 export const RouteItem = z.strictObject({
   kind: z.literal('route'),
   key,
   /** The prefix, canonical. */
   id: prefix,
-  /** MANUAL: the first that is available. AUTOMATIC: spread over those with a like round-trip time. */
+  /** MANUAL: the first available gateway. AUTOMATIC: distributed over gateways with similar round-trip times. */
   mode: z.enum(['MANUAL', 'AUTOMATIC']),
-  /** In order of preference. None: the prefix leads nowhere. */
+  /** Gateways in order of preference. None: packets to the prefix are dropped. */
   gateways: list(z.uuid(), many),
   /** Resources with addresses in the prefix; none for the internet at large. */
   resources: list(id, many),
   /**
-   * TCP port that the one address of the prefix should answer at. A device asks there when its traffic gets no answers.
-   * Advice only, so the hash leaves it out. Agents of protocol 2 are not sent it.
+   * TCP port at which the single address of the prefix should answer. A device tests it when its traffic gets no answers.
+   * It is a hint, so the hash leaves it out. Agents of protocol 2 do not receive it.
    */
   target: z.int().min(1).max(65535).optional(),
 });
@@ -120,17 +120,17 @@ export const RouteItem = z.strictObject({
 export const mostPingPorts = 8;
 
 /**
- * `resource/<id>`: what people on the device are told of a resource; decides nothing. `ping` is not in the hash: it is a hint, and
- * agents of protocol 2 get the item without.
+ * `resource/<id>`: information about a resource for people on the device. It does not affect access. `ping` is a hint, so
+ * the hash leaves it out. Agents of protocol 2 receive the item without it.
  */
 export const ResourceItem = z.strictObject({
   kind: z.literal('resource'),
   key,
   id,
   name: z.string().max(200),
-  /** Null: it may be reached. Else what is in the way, in a sentence. */
+  /** Reason why access is denied, as a sentence; null: access is allowed. */
   denied: z.string().max(2000).nullable(),
-  /** Where its addresses may answer. */
+  /** Ports at which its addresses may answer. */
   ping: z.strictObject({ tcp: list(z.int().min(1).max(65535), mostPingPorts), icmp: z.boolean() }).optional(),
 });
 
@@ -143,15 +143,15 @@ export const RelayItem = z.strictObject({
   key,
   id,
   port: z.int().min(1).max(65535),
-  /** Two. `endpoint`: where to look for a peer that has not spoken yet. */
+  /** The two peers. `endpoint`: expected address of a peer that has not sent yet. */
   peers: z.array(z.strictObject({ id: z.uuid(), publicKey, endpoint: endpoint.nullable() })).length(2),
   bytesPerSecond: z.int().positive(),
   expiresAt: expiry,
 });
 
 /**
- * `egress/<id>`: sources behind this gateway that may begin flows to destinations behind another one. What they may do there
- * is decided over there.
+ * `egress/<id>`: sources behind this gateway that may start flows to destinations behind another gateway. The other gateway
+ * decides about access.
  */
 export const EgressItem = z.strictObject({
   kind: z.literal('egress'),
@@ -162,22 +162,22 @@ export const EgressItem = z.strictObject({
   expiresAt: expiry,
 });
 
-/** `device/<id>`: a WireGuard peer and the profile that decides over its packets. */
+/** `device/<id>`: a WireGuard peer and the profile that decides about its packets. */
 export const DeviceItem = z.strictObject({
   kind: z.literal('device'),
   key,
   id,
   publicKey,
   addresses: list(address, 2).min(1),
-  /** Gateway through which it comes in, decrypted there and sent on; null: it has a tunnel of its own to us. */
+  /** Entry gateway, which decrypts and forwards its packets; null: the device has its own tunnel to this gateway. */
   via: z.uuid().nullable(),
-  /** Where a relay listens for this device and us; null: there is none. */
+  /** Endpoint of a relay for this device and gateway; null: none. */
   relay: endpoint.nullable(),
   profile: key.nullable(),
   expiresAt: expiry,
 });
 
-/** `site/<id>`: source prefixes behind another gateway, admitted as if each address were a device of this profile. */
+/** `site/<id>`: source prefixes behind another gateway. Each address is admitted like a device of this profile. */
 export const SiteItem = z.strictObject({
   kind: z.literal('site'),
   key,
@@ -187,7 +187,7 @@ export const SiteItem = z.strictObject({
   expiresAt: expiry,
 });
 
-/** `class/<id>`: destinations that all policies treat alike. Ranges of different classes never overlap. */
+/** `class/<id>`: destinations that all policies treat the same. Ranges of different classes never overlap. */
 export const ClassItem = z.strictObject({
   kind: z.literal('class'),
   key,
@@ -195,11 +195,11 @@ export const ClassItem = z.strictObject({
   ranges: list(range, many).min(1),
 });
 
-/** Transports that a grant can be about. `other` is every IP protocol that is neither TCP, UDP nor ICMP/ICMPv6. */
+/** Protocols of a grant. `other` is every IP protocol except TCP, UDP and ICMP/ICMPv6. */
 export const DestinationProtocol = z.enum(['tcp', 'udp', 'icmp', 'other']);
 export type DestinationProtocol = z.infer<typeof DestinationProtocol>;
 
-/** An admitted range of ports, both ends included, and the policy that counts its packets. `icmp` and `other` carry 0..65535. */
+/** An admitted port range, inclusive, and the policy that counts its packets. `icmp` and `other` have 0..65535. */
 export const Grant = z.strictObject({
   protocol: DestinationProtocol,
   from: z.int().min(0).max(65535),
@@ -211,7 +211,7 @@ export type Grant = Readonly<z.infer<typeof Grant>>;
 /** A range of ports of one protocol, without the policy that admits it. */
 export type PortRange = Omit<Grant, 'policy'>;
 
-/** `bundle/<id>`: ports admitted together, disjoint per protocol, each with the policy that counts them. */
+/** `bundle/<id>`: a set of admitted ports, disjoint per protocol, each with the policy that counts its packets. */
 export const BundleItem = z.strictObject({
   kind: z.literal('bundle'),
   key,
@@ -219,16 +219,16 @@ export const BundleItem = z.strictObject({
   grants: list(Grant, many).min(1),
 });
 
-/** Bundles of a cell that follow its first one. */
+/** Maximum number of successors of the first bundle of a cell. */
 export const mostSuccessors = 3;
 
-/** A bundle that takes over when the one before expires, and its own expiry. */
+/** A bundle that replaces the previous one at its expiry, and its own expiry. */
 export const Successor = z.strictObject({ bundle: id, expiresAt: expiry });
 export type Successor = z.infer<typeof Successor>;
 
 /**
- * The bundle of a profile in one class. `after` lists what stays open when the bundle expires and the controller sends
- * nothing: each successor holds less than the one before and expires later. Like expiry times it is not in the hash.
+ * The bundle of a profile in one class. `after` lists the bundles that follow when the bundle expires without an update.
+ * Each successor admits less than the one before and expires later. Like expiry times, it is not in the hash.
  */
 export const Cell = z.strictObject({
   class: id,
@@ -236,15 +236,15 @@ export const Cell = z.strictObject({
   expiresAt: expiry,
   after: list(Successor, mostSuccessors).optional(),
   /**
-   * Devices of the profile come in here to go on: their packets to the class are for the tunnel to another gateway, and for
-   * nothing else. Left out: they are for this host and its networks. The hash tells it by the bundles, which such cells have
-   * for themselves. Agents of protocol 2 are not sent it; their routes go by the destination alone.
+   * Packets of the profile to the class may only go on through the tunnel to another gateway. Left out: they are for this
+   * host and its networks. The hash covers it through the bundles, which onward cells do not share with others. Agents of
+   * protocol 2 do not receive it and route by destination only.
    */
   onward: z.literal(true).optional(),
 });
 export type Cell = z.infer<typeof Cell>;
 
-/** `profile/<id>`: what all devices of this profile may reach; at most one cell per class. */
+/** `profile/<id>`: access of all devices with this profile, with at most one cell per class. */
 export const ProfileItem = z.strictObject({
   kind: z.literal('profile'),
   key,
@@ -252,18 +252,18 @@ export const ProfileItem = z.strictObject({
   cells: list(Cell, many),
 });
 
-/** `probe/<addressId>`: an address of an attached resource that the gateway checks from where it stands. */
+/** `probe/<addressId>`: an address of an attached resource whose reachability the gateway checks. */
 export const ProbeItem = z.strictObject({
   kind: z.literal('probe'),
   key,
   id,
   resource: id,
   target: address,
-  /** TCP port to connect to, or null: ICMP echo. */
+  /** TCP port to connect to; null: use ICMP echo. */
   port: z.int().min(1).max(65535).nullable(),
 });
 
-/** Any item of a desired state, told apart by `kind`. */
+/** Any item of a desired state, distinguished by `kind`. */
 export const StateItem = z.discriminatedUnion('kind', [
   GatewayItem,
   ClientItem,
@@ -299,19 +299,19 @@ export type RelayPointItem = z.infer<typeof RelayPointItem>;
 export type RelayItem = z.infer<typeof RelayItem>;
 export type EgressItem = z.infer<typeof EgressItem>;
 
-/** Returns the bundle that a cell admits at `now`, epoch milliseconds, when its item is not renewed; null: none. */
+/** Returns the bundle that a cell admits at `now` (epoch milliseconds) without renewal, or null. */
 export function bundleAt(cell: Cell, now: number): string | null {
   const current = [cell, ...(cell.after ?? [])].find(({ expiresAt }) => expiresAt === null || now < expiresAt);
   return current?.bundle ?? null;
 }
 
-/** Returns when the last bundle of a cell expires; null: none does before the lease. */
+/** Returns the expiry of the last bundle of a cell, or null if it lasts until the lease ends. */
 export function endOf({ expiresAt, after }: Cell): number | null {
   const last = after?.at(-1);
   return last === undefined ? expiresAt : last.expiresAt;
 }
 
-/** What changes between two states. */
+/** Changes between two states. */
 export interface StateDelta {
   readonly upserts: readonly StateItem[];
   readonly removes: readonly string[];

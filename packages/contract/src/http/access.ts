@@ -15,11 +15,11 @@ export const destination = z
 export const Explain = z
   .strictObject({
     device: ref.optional(),
-    user: ref.optional().describe('Asked for each of the user’s devices; for the user alone when there is none'),
+    user: ref.optional().describe('User whose devices are all checked; without devices, the user alone is checked'),
     destination,
     protocol: z.enum(['TCP', 'UDP', 'ICMP']),
     port: z.int().min(1).max(65535).optional(),
-    at: moment.optional().describe('Now when left out'),
+    at: moment.optional().describe('Time of the decision; now when left out'),
   })
   .refine((q) => (q.device === undefined) !== (q.user === undefined), {
     message: 'give either a device or a user',
@@ -42,7 +42,7 @@ export const Explain = z
     ],
   });
 
-/** A condition of an admission rule with what it met. */
+/** A condition of an admission rule and its result. */
 export const Condition = z
   .object({
     expression: z.string(),
@@ -62,7 +62,7 @@ export const ExplainedPolicy = z
     order: z.int(),
     outcome: z.enum(['allowed', 'denied', 'skipped', 'no-match']),
     reason: z.string(),
-    conditions: z.array(Condition).optional().describe('Of the admission rule, where it was evaluated'),
+    conditions: z.array(Condition).optional().describe('Conditions of the admission rule, if it was evaluated'),
   })
   .meta({ id: 'ExplainedPolicy' });
 export type ExplainedPolicy = z.infer<typeof ExplainedPolicy>;
@@ -77,7 +77,7 @@ export const ExplainedGateway = z
     reason: z.string(),
     applied: z
       .enum(['agrees', 'differs', 'unknown'])
-      .describe('Whether what is in force on the gateway gives the same answer right now'),
+      .describe('Whether the state in force on the gateway gives the same answer right now'),
   })
   .meta({ id: 'ExplainedGateway' });
 export type ExplainedGateway = z.infer<typeof ExplainedGateway>;
@@ -89,10 +89,10 @@ export const Explanation = z
     allowed: z.boolean(),
     reason: z.string(),
     at: timestamp,
-    validUntil: timestamp.optional().describe('First moment at which this can change by itself'),
+    validUntil: timestamp.optional().describe('Earliest time at which the decision can change on its own'),
     policy: id.optional().describe('The policy that decided'),
     resources: z.array(z.object({ id, name: z.string() })),
-    policies: z.array(ExplainedPolicy).describe('In the order in which they were walked'),
+    policies: z.array(ExplainedPolicy).describe('Policies in the order of evaluation'),
     gateways: z.array(ExplainedGateway),
   })
   .meta({ id: 'Explanation' });
@@ -103,7 +103,7 @@ export const ExplainAnswer = z.object({ answers: z.array(Explanation).min(1) }).
 
 const several = z.union([id, list(id, 80)]);
 
-/** Filters narrow the matrix; each may be repeated, together as often as a URL has room for. */
+/** Query of the access matrix. Filters narrow the matrix and may be repeated up to the length limit of a URL. */
 export const matrixQuery = z.strictObject({
   device: several.optional(),
   user: several.optional(),
@@ -111,7 +111,7 @@ export const matrixQuery = z.strictObject({
   gateway: several.optional(),
 });
 
-/** One line of the matrix: this device can reach (a part of) this resource. */
+/** One line of the access matrix: the device can reach the resource or a part of it. */
 export const MatrixEntry = z
   .object({
     device: z.object({ id, name: z.string() }),

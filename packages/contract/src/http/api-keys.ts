@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { secret } from '../secrets.ts';
 import { id, moment, name, timestamp } from './common.ts';
 
-/** Role types of the reference that a key may act with; what each may call stands with the operations. */
+/** Role types that an API key can have. `operations/define.ts` lists the rights of each. */
 export const roleType = z.enum(['OWNER', 'ADMIN', 'DEFAULT', 'BASIC', 'BILLING', 'AUDITOR', 'SUPPORT']);
 
 /** Type of a built-in role. */
@@ -16,7 +16,7 @@ export const CreateApiKey = z
       .enum(['OWNER', 'ADMIN', 'AUDITOR'])
       .default('ADMIN')
       .describe('OWNER and ADMIN may change things, OWNER may manage keys, AUDITOR reads'),
-    expiresAt: moment.nullish().describe('Never when left out'),
+    expiresAt: moment.nullish().describe('Time of expiry; never when left out'),
   })
   .meta({ id: 'CreateApiKey' });
 
@@ -30,7 +30,7 @@ export const ApiKey = z
     prefix: z.string().describe('First characters of the key, to tell keys apart'),
     expiresAt: timestamp.optional(),
     lastUsedAt: timestamp.optional(),
-    key: secret(z.string().optional().describe('The key itself: only in the answer that creates it')),
+    key: secret(z.string().optional().describe('The key itself; present only in the answer that creates it')),
   })
   .meta({ id: 'ApiKey' });
 export type ApiKey = z.infer<typeof ApiKey>;

@@ -4,7 +4,7 @@ import { count, id, moment, paginated, timestamp, wholeNumber } from './common.t
 /** One event of the audit log. */
 export const AuditEvent = z
   .object({
-    id: z.string().describe('revision and place within it, such as 17.0'),
+    id: z.string().describe('Revision and position within it, such as 17.0'),
     at: timestamp,
     revision: z.int(),
     actor: z.object({
@@ -36,7 +36,7 @@ const filters = {
 /** Query of the list of audit events. */
 export const auditQuery = z.strictObject({
   ...filters,
-  limit: count(wholeNumber(1).default(50)).describe('Page size; more than 500 is taken as 500'),
+  limit: count(wholeNumber(1).default(50)).describe('Page size; values above 500 count as 500'),
   offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
 });
 
@@ -50,15 +50,15 @@ export const AuditPage = paginated(AuditEvent).meta({ id: 'AuditPage' });
 export const AuditVerification = z
   .object({
     intact: z.boolean(),
-    checked: z.int().describe('Events whose hashes were worked out again'),
-    firstBad: z.string().optional().describe('Id of the first event that does not fit'),
+    checked: z.int().describe('Number of events whose hashes were recomputed'),
+    firstBad: z.string().optional().describe('Id of the first event whose hash does not match'),
     reason: z.string().optional(),
-    head: z.string().describe('Hash of the newest event: keep it elsewhere to find a cut-off end'),
+    head: z.string().describe('Hash of the newest event; keep a copy elsewhere to detect truncation'),
   })
   .meta({ id: 'AuditVerification' });
 export type AuditVerification = z.infer<typeof AuditVerification>;
 
-/** One event of the change stream; its id is the revision, for Last-Event-ID. */
+/** One event of the change stream. Its id is the revision, for Last-Event-ID. */
 export const ChangeEvent = z
   .object({
     revision: z.int(),
@@ -69,5 +69,7 @@ export type ChangeEvent = z.infer<typeof ChangeEvent>;
 
 /** Query of the stream of changes. */
 export const changesQuery = z.strictObject({
-  since: count(wholeNumber(0).optional()).describe('Revision after which to begin; Last-Event-ID wins'),
+  since: count(wholeNumber(0).optional()).describe(
+    'Revision after which the stream starts; Last-Event-ID takes precedence',
+  ),
 });

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { list } from '../bounds.ts';
 
 /**
- * Text without control characters (C0, DEL, C1), line and paragraph separators, characters that control the direction of
- * text, or characters without width (U+200B, U+2060, U+FEFF): these make one name look like another. The joiners U+200C and
- * U+200D are allowed, because scripts and emoji need them. Counted in UTF-16 code units.
+ * Returns a schema of visible text. It rejects control characters (C0, DEL, C1), line and paragraph separators, direction
+ * controls, and zero-width characters (U+200B, U+2060, U+FEFF), because these make one name look like another. It allows
+ * the joiners U+200C and U+200D, which scripts and emoji need. Lengths are in UTF-16 code units.
  */
 export const text = (max: number, min = 0) =>
   z
@@ -14,7 +14,7 @@ export const text = (max: number, min = 0) =>
     .max(max)
     .regex(
       /^[^\u0000-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]*$/,
-      'must not contain control characters or invisible ones',
+      'must not contain control or invisible characters',
     )
     .refine((value) => value.isWellFormed(), 'must be well-formed Unicode');
 
@@ -27,28 +27,31 @@ export const description = text(1000);
 /** Id of an object: a UUID. */
 export const id = z.uuid();
 
-/** Moment in an answer: RFC 3339, in UTC. */
+/** Time in an answer: RFC 3339, in UTC. */
 export const timestamp = z.iso.datetime().max(40);
 
-/** A moment that a client gives: with any offset from UTC. */
+/** Time in a request: RFC 3339, with any offset from UTC. */
 export const moment = z.iso.datetime({ offset: true }).max(40);
 
-/** A field that a request may carry back from an answer. It is not looked at. */
+/** Read-only field that a request may repeat from an answer. Its value is ignored. */
 export const ignored = z.unknown();
 
-/** Reference to another object: its id, or the object itself as an answer carries it, so that answers can be written back. */
+/** Reference to another object: its id, or the object as an answer carries it. Clients can therefore write answers back. */
 export const ref = z.union([id, z.object({ id }).transform((object) => object.id)]);
 
-/** 1 to 65535. */
+/** Pattern of a port number, 1 to 65535. */
 const portPattern = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})';
 
-/** UDP port as the published page has it: a decimal string. */
+/** UDP port as a decimal string, as in the published API reference. */
 export const portText = z.string().regex(new RegExp(`^${portPattern}$`), 'must be a port number, 1 to 65535');
 
 const hostName =
   /^(?=.{1,253}$)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$/;
 
-/** Host and optional port of an endpoint: `vpn.example.com`, `192.0.2.1:51820`, `2001:db8::1`, `[2001:db8::1]:51820`. */
+/**
+ * Parses the host and optional port of an endpoint: `vpn.example.com`, `192.0.2.1:51820`, `2001:db8::1`,
+ * `[2001:db8::1]:51820`. Returns null for any other text.
+ */
 export function parseEndpoint(value: string): { host: string; port: number | null } | null {
   if (parseAddress(value) !== null) return { host: value, port: null };
   const match = /^(?:\[([0-9A-Fa-f:.]+)\]|([^:[\]]+))(?::([1-9][0-9]{0,4}))?$/.exec(value);
@@ -57,12 +60,12 @@ export function parseEndpoint(value: string): { host: string; port: number | nul
   if (port !== null && port > 65535) return null;
   const host = match[1] ?? match[2] ?? '';
   if (match[1] !== undefined) return parseAddress(host)?.family === 6 ? { host, port } : null;
-  // Digits and dots only is a mistyped IPv4 address, not a name.
+  // Text of only digits and dots is a mistyped IPv4 address, not a name.
   if (/^[0-9.]+$/.test(host)) return parseAddress(host)?.family === 4 ? { host, port } : null;
   return hostName.test(host) ? { host, port } : null;
 }
 
-// What the checks above and below take, as JSON Schema for the document.
+// JSON Schema forms of the values that the checks in this file accept, for the OpenAPI document.
 const octet = '(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])';
 const label = '[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 const ipv4Pattern = `${octet}([.]${octet}){3}`;
@@ -86,13 +89,13 @@ export const prefixForms = [
 /** JSON Schema of an IP address, a prefix or a host name, for the OpenAPI document. */
 export const addressForms = [...prefixForms, { pattern: `^${namePattern}$` }];
 
-/** TCP and UDP need a port, ICMP takes none. */
+/** JSON Schema: TCP and UDP need a port, ICMP takes none. */
 export const portWhereNeeded = [
   { required: ['protocol', 'port'], properties: { protocol: { enum: ['TCP', 'UDP'] } } },
   { required: ['protocol'], properties: { protocol: { enum: ['ICMP'] }, port: false } },
 ];
 
-/** Host with an optional port, as `parseEndpoint` takes it. */
+/** Host with an optional port, as `parseEndpoint` accepts it. */
 export const endpoint = z
   .string()
   .max(300)
@@ -103,8 +106,8 @@ export const endpoint = z
 export const paginated = <T extends z.ZodType>(item: T) =>
   z.object({
     data: z.array(item),
-    total: z.int().describe('Count over all pages'),
-    page: z.int().describe('0-based: floor(offset / limit)'),
+    total: z.int().describe('Number of items on all pages'),
+    page: z.int().describe('Page number from 0: floor(offset / limit)'),
     limit: z.int(),
     hasNext: z.boolean(),
     hasPrevious: z.boolean(),
@@ -113,7 +116,7 @@ export const paginated = <T extends z.ZodType>(item: T) =>
 const listOf = (value: unknown): unknown =>
   value === undefined ? [] : [value].flat().flatMap((v) => (typeof v === 'string' ? v.split(',') : [v]));
 
-/** A whole number in a query: one to fifteen decimal digits and nothing else. */
+/** Reads a whole number from a query: one to fifteen decimal digits. */
 export const count = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (typeof value === 'string' && /^[0-9]{1,15}$/.test(value) ? Number(value) : value), schema);
 
@@ -140,7 +143,7 @@ export const summaryFields = z
   .optional()
   .describe('summary: only what a table shows, with counts in place of nested objects, and pages of up to 500');
 
-/** Query of paged lists. `sort` is repeated or comma-joined, each `field`, `-field`, `field:asc` or `field:desc`. */
+/** Returns the query of a paged list. `sort` takes `field`, `-field`, `field:asc` or `field:desc`, repeated or comma-joined. */
 export const pageQuery = (sortFields: readonly string[]) => {
   const fields = sortFields.join('|').replaceAll('.', '[.]');
   return {
@@ -149,7 +152,7 @@ export const pageQuery = (sortFields: readonly string[]) => {
     limit: count(wholeNumber(1).default(10)).describe(
       'Page size; more than 100 (500 with fields=summary) is taken as that',
     ),
-    offset: count(wholeNumber(0).default(0)).describe('Items to skip'),
+    offset: count(wholeNumber(0).default(0)).describe('Number of items to skip'),
     sort: z
       .preprocess(
         listOf,
@@ -171,16 +174,16 @@ export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', '
 /** Operator of a filter in a query of a list. */
 export type FilterOperator = (typeof filterOperators)[number];
 
-/** What the values of a filter's field are: any text, ids, or the words of a list. Ids and words are compared whole. */
+/** Type of the values of a filter: any text, ids, or the words of a list. Ids and words match only in full. */
 export type FilterKind = 'text' | 'id' | readonly string[];
 
-/** Filters of a list: the fields that can be filtered, and how. */
+/** Filters of a list: each field with the type of its values. */
 export type Filters = Readonly<Record<string, FilterKind>>;
 
-/** Most characters of an `ilike` pattern. */
+/** Maximum length of an `ilike` pattern, in characters. */
 export const longestPattern = 200;
 
-/** RFC 9457 problem details with the code of our catalogue. */
+/** RFC 9457 problem details with a code of the error catalogue. */
 export const Problem = z
   .object({
     type: z.string(),
@@ -194,7 +197,7 @@ export const Problem = z
         z.object({
           pointer: z.string(),
           message: z.string(),
-          line: z.int().optional().describe('Place in a field of several lines, from 1'),
+          line: z.int().optional().describe('Line within a field of several lines, from 1'),
           column: z.int().optional(),
           hint: z.string().optional(),
         }),
@@ -204,7 +207,7 @@ export const Problem = z
   .meta({ id: 'Problem' });
 export type Problem = z.infer<typeof Problem>;
 
-/** Answer of a write with `?dry-run=true`: what would change, nothing written. */
+/** Answer of a write with `?dry-run=true`: the changes that the write would make. Nothing is written. */
 export const DryRun = z
   .object({
     changes: z.array(
@@ -215,15 +218,15 @@ export const DryRun = z
         name: z.string().optional(),
       }),
     ),
-    gained: z.int().describe('Device and resource pairs that gain access'),
-    lost: z.int().describe('Device and resource pairs that lose access'),
+    gained: z.int().describe('Number of device and resource pairs that gain access'),
+    lost: z.int().describe('Number of device and resource pairs that lose access'),
     samples: z.array(z.object({ change: z.enum(['gained', 'lost']), device: z.string(), resource: z.string() })),
   })
   .meta({ id: 'DryRun' });
 export type DryRun = z.infer<typeof DryRun>;
 
-/** Bytes of a packet in a tunnel. */
+/** MTU of a tunnel, in bytes. */
 export const mtu = z.int().min(576).max(9000);
 
 /** Description of the MTU of gateways and devices, for the OpenAPI document. */
-export const ofMtu = 'Bytes that a packet in the tunnel may have; below 1280 tunnels carry no IPv6';
+export const ofMtu = 'Largest packet in the tunnel, in bytes; tunnels below 1280 carry no IPv6';

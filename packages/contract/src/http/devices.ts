@@ -26,23 +26,23 @@ export const DeviceUser = z
   })
   .meta({ id: 'DeviceUser' });
 
-/** A gateway with relay enabled; every gateway's own tunnel when null. */
+/** Gateway with relay enabled that carries the traffic of a plain device. null: the device has a tunnel to each gateway. */
 const entryGateway = ref
   .nullish()
-  .describe('Plain devices: the relaying gateway through which all traffic goes, and which fails over for the device');
+  .describe('Plain devices: relaying gateway that carries all traffic of the device and fails over for it');
 
 /** Request body that creates a device. */
 export const CreateDevice = z
   .strictObject({
     name,
     publicKey: wireguardPublicKey,
-    hardwareId: text(200, 1).nullish().describe('Made from the key when left out'),
+    hardwareId: text(200, 1).nullish().describe('Hardware id; derived from the key when left out'),
     user: ref.nullish().describe('Owner; a device without one matches `devices` and `allDevices` only'),
     entryGateway,
   })
   .meta({ id: 'CreateDevice' });
 
-/** Facts about a device that admission rules can ask for: `posture.diskEncrypted`. */
+/** Facts about a device that admission rules can read, such as `posture.diskEncrypted`. */
 export const posture = bounded(
   z.record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
@@ -56,7 +56,7 @@ export const posture = bounded(
 export const UpdateDevice = z
   .strictObject({
     name,
-    user: ref.nullish().describe('Owner; null gives the device to nobody'),
+    user: ref.nullish().describe('Owner; null removes the owner'),
     posture: posture.nullish(),
     appVersion: text(64).nullish(),
     entryGateway,
@@ -84,12 +84,12 @@ export const deviceReadOnly = [
 
 const deviceKind = z.enum(['NATIVE', 'PLAIN']).describe('NATIVE: runs the client; PLAIN: any WireGuard app');
 
-/** How a native device reaches a gateway, as its own tunnel shows it. */
+/** Path from a native device to a gateway, as measured in its tunnel. */
 export const DevicePath = z
   .object({
     gateway: z.object({ id, name: z.string() }),
     via: z.enum(['DIRECT', 'RELAYED', 'NONE']),
-    relay: z.object({ id, name: z.string() }).optional().describe('Gateway that relays'),
+    relay: z.object({ id, name: z.string() }).optional().describe('Gateway that relays the packets'),
     rttMs: z.number().optional().describe('Round-trip time through the tunnel; left out while nothing answers'),
   })
   .meta({ id: 'DevicePath' });
@@ -116,11 +116,11 @@ export const Device = z
     agent: z
       .object({ version: z.string(), hostname: z.string(), os: z.string(), kernel: z.string() })
       .optional()
-      .describe('NATIVE: the client and its host, once it has connected'),
-    paths: z.array(DevicePath).optional().describe('NATIVE: in answers about one device'),
+      .describe('NATIVE: the client and its host, after the first connection'),
+    paths: z.array(DevicePath).optional().describe('NATIVE: paths to gateways, only in answers about one device'),
     entryGateway: z.object({ id, name: z.string() }).optional(),
-    sourceIp: z.string().optional().describe('Where its tunnel was last seen to come from'),
-    country: z.string().optional().describe('Of that address, ISO 3166-1, where a country database is there'),
+    sourceIp: z.string().optional().describe('Last source address of the tunnel'),
+    country: z.string().optional().describe('Country of sourceIp, ISO 3166-1; left out without a country database'),
   })
   .meta({ id: 'Device' });
 export type Device = z.infer<typeof Device>;
@@ -174,23 +174,21 @@ export const deviceConfigurationQuery = z.strictObject({
   ipv6: z
     .enum(['true', 'false'])
     .optional()
-    .describe('`false`: without IPv6 addresses, for hosts where IPv6 is switched off and wg-quick stops at them'),
+    .describe('`false`: leave out IPv6 addresses; wg-quick fails on them where the host has IPv6 switched off'),
 });
 
 /** WireGuard configuration of a device, without its private key. */
 export const DeviceConfiguration = z
   .object({
-    revision: z.string().describe('Changes when the text changes'),
-    text: z.string().describe('WireGuard configuration; PrivateKey holds the placeholder'),
+    revision: z.string().describe('Revision of the text; it changes with the text'),
+    text: z.string().describe('WireGuard configuration; PrivateKey has a placeholder'),
     notes: z
       .array(z.string())
       .optional()
-      .describe(
-        'What the configuration leaves out of the tunnel and why, for people; absent when there is nothing to say',
-      ),
+      .describe('Notes for people about destinations outside the tunnel, with reasons; left out without notes'),
   })
   .meta({ id: 'DeviceConfiguration' });
 export type DeviceConfiguration = z.infer<typeof DeviceConfiguration>;
 
-/** Stands in the configuration where the device's private key goes; the controller never has that key. */
+/** Placeholder for the private key in the configuration of a device. The controller never has that key. */
 export const privateKeyPlaceholder = 'REPLACE_WITH_PRIVATE_KEY';

@@ -16,19 +16,19 @@ import {
   wholeNumber,
 } from './common.ts';
 
-/** What a gateway does at present, as far as the controller knows. */
+/** Current status of a gateway, as known to the controller. */
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
 
-/** What a gateway does at present, as far as the controller knows. */
+/** Current status of a gateway, as known to the controller. */
 export type GatewayStatus = z.infer<typeof gatewayStatus>;
 
-/** What an administrator wants a gateway to do. */
+/** Operating mode of a gateway that an administrator sets. */
 export const gatewayIntent = z.enum(['ACTIVE', 'MAINTENANCE', 'OFFLINE']);
 
-/** What an administrator wants a gateway to do. */
+/** Operating mode of a gateway that an administrator sets. */
 export type GatewayIntent = z.infer<typeof gatewayIntent>;
 
-/** First and last UDP port of the relay, `52000-52999`. */
+/** First and last UDP port of the relay, such as `52000-52999`. */
 const portRange = /^[1-9][0-9]{0,4}-[1-9][0-9]{0,4}$/;
 const relayPorts = z
   .string()
@@ -39,7 +39,7 @@ const relayPorts = z
   }, 'must go from a lower to a higher UDP port, 65535 at most')
   .meta({ format: 'port-range' })
   .optional()
-  .describe('UDP ports that the relay may use, 52000-52999 unless given; the first answers round-trip probes');
+  .describe('UDP ports of the relay, by default 52000-52999; the first port answers round-trip probes');
 
 /** Request body that creates a gateway. */
 export const CreateGateway = z
@@ -48,9 +48,12 @@ export const CreateGateway = z
     description: description.nullish(),
     wireguardPort: portText,
     endpoint: endpoint.nullish(),
-    masquerade: z.boolean().optional().describe('Hide devices behind the gateway towards resources; true unless given'),
+    masquerade: z
+      .boolean()
+      .optional()
+      .describe('Replace source addresses of devices with the address of the gateway; true by default'),
     relayPorts,
-    mtu: mtu.nullish().describe(`${ofMtu}; null or left out: as the tenant's settings say`),
+    mtu: mtu.nullish().describe(`${ofMtu}; null or left out: the setting of the tenant applies`),
   })
   .meta({ id: 'CreateGateway' });
 
@@ -60,36 +63,38 @@ export const UpdateGateway = z
     status: gatewayStatus
       .optional()
       .describe('MAINTENANCE and OFFLINE set that intent, ONLINE sets ACTIVE; PENDING and ERROR change nothing'),
-    intent: gatewayIntent.optional().describe('What the administrator wants; wins over status'),
+    intent: gatewayIntent.optional().describe('Operating mode; takes precedence over status'),
     name,
     description: description.nullish(),
     wireguardPort: portText,
     endpoint: endpoint.nullish(),
     masquerade: z.boolean().optional(),
     relayPorts,
-    mtu: mtu.nullish().describe(`${ofMtu}; null: as the tenant's settings say`),
+    mtu: mtu.nullish().describe(`${ofMtu}; null: the setting of the tenant applies`),
   })
   .meta({ id: 'UpdateGateway' });
 
 /** A resource of a gateway as answers carry it. */
 export const GatewayResource = z.object({ id, name: z.string() }).meta({ id: 'GatewayResource' });
 
-/** Numbers that the agent of a gateway reports. */
+/** Statistics that the agent of a gateway reports. */
 export const GatewayStatistics = z
   .object({
-    connectedDevices: z.int().describe('Devices with a handshake in the last three minutes'),
-    bytesIn: z.int().describe('From devices, bytes since the gateway came up'),
-    bytesOut: z.int().describe('To devices, bytes since the gateway came up'),
+    connectedDevices: z.int().describe('Number of devices with a handshake in the last three minutes'),
+    bytesIn: z.int().describe('Bytes from devices since the gateway started'),
+    bytesOut: z.int().describe('Bytes to devices since the gateway started'),
     lastHandshake: timestamp.optional(),
     appliedRevision: z.int().optional().describe('Revision that the gateway reported as applied'),
-    lag: z.int().optional().describe('Revisions of the tenant that touch this gateway and are not applied yet'),
-    relayed: z.int().optional().describe('Tunnels of others that the gateway relays'),
-    drainUntil: timestamp.optional().describe('In MAINTENANCE: when flows that remain are cut'),
+    lag: z.int().optional().describe('Number of revisions that affect this gateway and are not applied yet'),
+    relayed: z.int().optional().describe('Number of tunnels that the gateway relays for its peers'),
+    drainUntil: timestamp.optional().describe('In MAINTENANCE: time at which remaining flows are cut'),
     clockSkewSeconds: z
       .int()
       .optional()
-      .describe("How far the clock of the gateway's host is ahead of the controller's; left out below 2 seconds"),
-    safeToStop: z.boolean().optional().describe('In MAINTENANCE: no flow runs through the gateway any more'),
+      .describe(
+        "Difference of the clock of the gateway's host from the controller's; positive: ahead; left out below 2 seconds",
+      ),
+    safeToStop: z.boolean().optional().describe('In MAINTENANCE: whether all flows through the gateway have ended'),
   })
   .meta({ id: 'GatewayStatistics' });
 
@@ -98,7 +103,7 @@ export const Gateway = z
   .object({
     id,
     createdAt: timestamp,
-    deployedOn: timestamp.nullable().describe('First successful deployment'),
+    deployedOn: timestamp.nullable().describe('Time of the first successful deployment'),
     updatedAt: timestamp,
     name: z.string(),
     description: z.string().optional(),
@@ -108,19 +113,26 @@ export const Gateway = z
     token: secret(z.string().describe('Enrolment token; masked for keys that may not deploy')),
     lastOnline: timestamp.optional(),
     relayEnabled: z.boolean().optional(),
-    endpoint: z.string().optional().describe('As given by the administrator'),
-    autoDiscoverEndpoint: z.boolean().describe('True while no endpoint was given'),
+    endpoint: z.string().optional().describe('Endpoint that the administrator set'),
+    autoDiscoverEndpoint: z
+      .boolean()
+      .describe('Whether the controller discovers the endpoint; true when no endpoint is set'),
     resources: z.array(GatewayResource).optional(),
     intent: gatewayIntent.optional(),
-    discoveredEndpoint: z.string().optional().describe('Where the beacon, or else the channel, sees the gateway'),
+    discoveredEndpoint: z
+      .string()
+      .optional()
+      .describe('Endpoint as seen by the beacon, or by the agent channel if the beacon sees none'),
     natMapping: z
       .enum(['ENDPOINT_INDEPENDENT', 'ENDPOINT_DEPENDENT'])
       .optional()
-      .describe('As the beacon sees it; ENDPOINT_DEPENDENT: no discovered endpoint, others reach it through relays'),
+      .describe(
+        'NAT as seen by the beacon; ENDPOINT_DEPENDENT: no endpoint is discovered and peers connect through relays',
+      ),
     relayPorts: z.string().optional(),
     masquerade: z.boolean().optional(),
-    mtu: z.int().optional().describe('Left out: as the settings of the tenant say'),
-    publicKey: z.string().optional().describe('WireGuard public key, once enrolled'),
+    mtu: z.int().optional().describe('Left out: the setting of the tenant applies'),
+    publicKey: z.string().optional().describe('WireGuard public key; left out before enrolment'),
     statistics: GatewayStatistics.optional(),
   })
   .meta({ id: 'Gateway' });
@@ -165,7 +177,7 @@ export const gatewayQuery = bounded(
   'has too many parameters',
 );
 
-/** Fields of a gateway that a write ignores, so that what was read can be written back whole. */
+/** Fields of a gateway that a request may repeat and that are ignored. */
 export const gatewayReadOnly = [
   'id',
   'createdAt',
@@ -183,11 +195,11 @@ export const gatewayReadOnly = [
   'statistics',
 ] as const;
 
-/** Result of testing whether a gateway can be reached. */
+/** Result of the reachability test of a gateway. */
 export const TestConfiguration = z
   .object({
     status: z.enum(['ONLINE', 'MAINTENANCE', 'NOT_REACHABLE', 'ERROR', 'UNRECOGNIZED']),
-    details: z.string().optional().describe('What was checked, what was found, and what was not probed'),
+    details: z.string().optional().describe('Checks, their results, and the parts that were not checked'),
     error: z.string().optional(),
     _error: z.string().optional(),
   })

@@ -7,7 +7,7 @@ const writable = {
   name,
   description: description.nullish(),
   roles: list(ref, 100),
-  maxDevices: z.int().min(0).max(10_000).optional().describe('Devices per member; 5 unless given'),
+  maxDevices: z.int().min(0).max(10_000).optional().describe('Maximum number of devices per member; 5 by default'),
   isSamlDefaultGroup: z.boolean().optional(),
   idpMapping: list(text(200, 1), 100).optional().describe('Names of groups at the identity provider'),
 };
@@ -63,7 +63,7 @@ export type GroupSummary = z.infer<typeof GroupSummary>;
 /** A page of groups as a table shows them. */
 export const GroupSummaryPage = paginated(GroupSummary).meta({ id: 'GroupSummaryPage' });
 
-/** `filter[...]` parameters are read apart. */
+/** Fields that lists of groups can be sorted by. `filter[...]` parameters are parsed separately. */
 export const groupSortFields = ['id', 'name', 'createdAt', 'updatedAt', 'maxDevices'] as const;
 
 /** Query of the list of groups. */

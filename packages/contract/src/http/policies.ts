@@ -7,13 +7,13 @@ import { Gateway } from './gateways.ts';
 import { accessType, loadBalancingMode } from './resources.ts';
 import { timeZone } from './tenant.ts';
 
-/** What a policy is about. */
+/** Kind of traffic that a policy decides about. */
 export const policyType = z.enum(['PRIVATE', 'SAAS', 'INTERNET', 'SITETOSITE']);
 
-/** What a policy is about. */
+/** Kind of traffic that a policy decides about. */
 export type PolicyType = z.infer<typeof policyType>;
 
-/** How a policy opens the internet; null for policies that are not about it. */
+/** Way in which an INTERNET policy opens the internet; null for policies of other types. */
 export const policyMode = z.enum(['LOCAL', 'RESTRICTED', 'INTERNET_ACCESS_POINT']);
 
 const ids = list(ref, 10_000);
@@ -43,7 +43,7 @@ const writable = {
   sourceIps: sourceIps.nullish(),
 };
 
-/** The all* flags are required in the reference and default to false there: both spellings are taken. */
+/** The reference both requires the all* flags and lets them default to false. The API accepts requests with and without them. */
 const flag = z.boolean().default(false);
 const flags = { allGroups: flag, allUsers: flag, allDevices: flag, allResources: flag };
 
@@ -64,7 +64,7 @@ export const UpdatePolicy = z.strictObject({ ...writable, ...flags, rule: ref })
 export const ReorderPolicies = z
   .strictObject({
     type: policyType,
-    policies: list(id, 10_000).describe('Every non-default policy of this type, first is highest'),
+    policies: list(id, 10_000).describe('Every non-default policy of this type; the first has the highest priority'),
   })
   .meta({ id: 'ReorderPolicies' });
 
@@ -130,9 +130,13 @@ export const PolicyResource = z
 
 const ruleWritable = {
   name,
-  rule: z.string().min(1).max(4000).describe('CEL over user, groups, device, posture, source and time; must be a bool'),
+  rule: z
+    .string()
+    .min(1)
+    .max(4000)
+    .describe('CEL expression over user, groups, device, posture, source and time; the result must be a bool'),
   hasTimeConstraint: z.boolean(),
-  timeZone: timeZone.nullish().describe('Zone of `time`; the tenant’s when left out'),
+  timeZone: timeZone.nullish().describe('Time zone of `time`; the zone of the tenant when left out'),
 };
 
 /** Request body that creates an admission rule. */
@@ -157,13 +161,15 @@ export const AdmissionRule = z
     timeZone: z.string().optional(),
     problem: z
       .object({
-        line: z.int().describe('From 1'),
-        column: z.int().describe('From 1'),
+        line: z.int().describe('Line, from 1'),
+        column: z.int().describe('Column, from 1'),
         message: z.string(),
-        hint: z.string().describe('What to do about it'),
+        hint: z.string().describe('Advice for fixing the problem'),
       })
       .optional()
-      .describe('Why the rule is broken, and so never met: an earlier version accepted it. Left out: it is not broken'),
+      .describe(
+        'Error in a rule that an earlier version accepted; the rule never matches. Left out: the rule is valid',
+      ),
   })
   .meta({ id: 'AdmissionRule' });
 export type AdmissionRule = z.infer<typeof AdmissionRule>;

@@ -16,13 +16,13 @@ import {
 } from './common.ts';
 import { Gateway } from './gateways.ts';
 
-/** How a resource is reached. */
+/** Kind of access to a resource. */
 export const accessType = z.enum(['PRIVATE', 'SAAS', 'INTERNET']);
 
-/** How a resource is reached. */
+/** Kind of access to a resource. */
 export type AccessType = z.infer<typeof accessType>;
 
-/** How connections are spread over the gateways of a resource. */
+/** Method of distributing connections over the gateways of a resource. */
 export const loadBalancingMode = z.enum(['MANUAL', 'AUTOMATIC']);
 
 // ---- protocols
@@ -64,10 +64,10 @@ export type Protocol = z.infer<typeof Protocol>;
 
 // ---- addresses
 
-/** What an address field takes: IPv4, IPv6, CIDR or a host name. The feature checks which, with a sentence for each. */
+/** Text of an address field: IPv4, IPv6, CIDR or a host name. The controller checks the form and reports the exact fault. */
 export const addressText = text(253, 1).meta({ anyOf: addressForms });
 
-/** Returns whether a text is an IP address or prefix, and not a host name. */
+/** Returns whether a text is an IP address or prefix rather than a host name. */
 export const isIpText = (value: string): boolean => canonicalPrefix(value) !== null;
 
 /** Request body that changes an address of a resource. */
@@ -89,7 +89,7 @@ export const addressReadOnly = ['id', 'isIp', 'type'] as const;
 const resourceName = text(40, 1);
 const resourceDescription = text(120);
 
-/** An address as it is given, or as an answer carried it: then its own read-only fields are ignored. */
+/** An address in a request. It may repeat the read-only fields of an answer, which are ignored. */
 export const ResourceAddressInput = z
   .strictObject({
     address: addressText,
@@ -121,11 +121,13 @@ export const UpdateResource = z
   })
   .meta({ id: 'UpdateResource' });
 
-/** Gateways of a resource, and how connections are spread over them. */
+/** Gateways of a resource, and the distribution of connections over them. */
 export const LoadBalancing = z
   .strictObject({
     loadBalancingMode,
-    gateways: list(id, 100).describe('Complete list; order is priority in MANUAL; a gateway left out is detached'),
+    gateways: list(id, 100).describe(
+      'Complete list; its order is the priority in MANUAL; gateways that are left out are detached',
+    ),
   })
   .meta({ id: 'LoadBalancing' });
 
@@ -141,7 +143,7 @@ export const Resource = z
     type: accessType,
     loadBalancingMode,
     status: resourceStatus.optional().describe('Left out while no gateway is attached'),
-    unreachableReason: z.string().optional().describe('Why nobody can reach it, whatever policies say'),
+    unreachableReason: z.string().optional().describe('Reason why the resource is unreachable regardless of policies'),
     description: z.string().optional(),
     addresses: z.array(Address),
     gateways: z.array(Gateway),
@@ -176,7 +178,7 @@ export type ResourceSummary = z.infer<typeof ResourceSummary>;
 /** A page of resources as a table shows them. */
 export const ResourceSummaryPage = paginated(ResourceSummary).meta({ id: 'ResourceSummaryPage' });
 
-/** `filter[...]` parameters are read apart: `filter[<field>][<operator>]`, operator `eq` when left out. */
+/** Fields that lists of resources can be sorted by. `filter[<field>][<operator>]` parameters are parsed separately. */
 export const resourceSortFields = ['id', 'name', 'type', 'createdAt', 'updatedAt'] as const;
 
 /** Query of the list of resources. */

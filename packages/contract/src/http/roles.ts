@@ -18,8 +18,8 @@ export type Role = z.infer<typeof Role>;
 
 const flag = z.enum(['true', 'false']).optional();
 
-/** `rolesOnly`: only those set on the user; `groupsOnly`: only those inherited from groups. */
+/** Query of the roles of a user. `rolesOnly`: only roles set on the user. `groupsOnly`: only roles inherited from groups. */
 export const userRolesQuery = z.strictObject({ rolesOnly: flag, groupsOnly: flag });
 
-/** `groups`: also users who have the role through a group. */
+/** Query of the users of a role. `groups`: include users who have the role through a group. */
 export const roleUsersQuery = z.strictObject({ groups: flag });

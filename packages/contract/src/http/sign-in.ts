@@ -5,16 +5,16 @@ import { roleType } from './api-keys.ts';
 import { id, text, timestamp } from './common.ts';
 import { email } from './users.ts';
 
-/** Short name of a tenant, which people type to sign in: letters, digits and hyphens, as in a host name. It is no secret. */
+/** Short name of a tenant, which people type to sign in. It is not secret. */
 export const slug = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/, 'must be 1 to 40 lower-case letters, digits and hyphens');
 
-/** A new password. Length alone is checked here; common ones are refused by the controller. */
+/** A new password. The schema checks the length; the controller rejects common passwords. */
 export const newPassword = z.string().min(12, 'must have at least 12 characters').max(256);
 const typedPassword = z.string().min(1).max(256);
 
-/** Six digits of an authenticator app, or a recovery code. Spaces and hyphens are ignored. */
+/** Six-digit code of an authenticator app, or a recovery code. Spaces and hyphens are ignored. */
 export const secondFactorCode = z.string().min(6).max(40);
 
 const base64url = (max: number) =>
@@ -23,17 +23,17 @@ const base64url = (max: number) =>
     .max(max)
     .regex(/^[A-Za-z0-9_-]*$/, 'must be base64url');
 
-/** Answer of a passkey, as `PublicKeyCredential.toJSON()` makes it (WebAuthn Level 3). The controller checks the rest. */
+/** Response of a passkey, as `PublicKeyCredential.toJSON()` returns it (WebAuthn Level 3). The controller verifies it. */
 const credential = z.object({
   id: base64url(1400),
   rawId: base64url(1400),
   type: z.literal('public-key'),
   response: z.object({
     clientDataJSON: base64url(8000),
-    /** Of a new passkey. */
+    /** Present when the passkey is new. */
     attestationObject: base64url(40_000).optional(),
     transports: list(z.string().max(40), 20).optional(),
-    /** Of a sign-in. */
+    /** Present at a sign-in. */
     authenticatorData: base64url(8000).optional(),
     signature: base64url(4000).optional(),
     userHandle: base64url(200).optional(),
@@ -44,16 +44,18 @@ const credential = z.object({
 
 /** Options for `navigator.credentials`, in their JSON form (WebAuthn Level 3). */
 const passkeyOptions = z.record(z.string(), z.unknown());
-const attempt = z.string().max(2000).describe('From the answer with the options');
+const attempt = z.string().max(2000).describe('Value of `attempt` in the answer with the options');
 
-/** What a page needs to know before somebody signs in. */
+/** Options of the sign-in page. */
 export const SignInOptions = z
   .object({
     available: z.boolean().describe('Whether people can sign in at this address'),
-    reason: z.string().optional().describe('Why they cannot, and what to do'),
-    url: z.string().describe('Address at which people sign in'),
-    tenants: z.enum(['NONE', 'ONE', 'SEVERAL']).describe('SEVERAL: a password needs the short name of the tenant'),
-    setUp: z.boolean().describe('Whether a tenant has no owner who can sign in: a set-up link is needed'),
+    reason: z.string().optional().describe('Reason why people cannot sign in, with advice'),
+    url: z.string().describe('URL of the sign-in page'),
+    tenants: z
+      .enum(['NONE', 'ONE', 'SEVERAL'])
+      .describe('SEVERAL: a sign-in with a password needs the short name of the tenant'),
+    setUp: z.boolean().describe('Whether a set-up link is needed, because a tenant has no owner who can sign in'),
   })
   .meta({ id: 'SignInOptions' });
 export type SignInOptions = z.infer<typeof SignInOptions>;
@@ -61,54 +63,54 @@ export type SignInOptions = z.infer<typeof SignInOptions>;
 /** Request body of a sign-in with a password. */
 export const PasswordSignIn = z
   .strictObject({
-    tenant: slug.optional().describe('Short name; may be left out where the controller serves one tenant'),
+    tenant: slug.optional().describe('Short name of the tenant; optional when the controller serves one tenant'),
     email,
     password: typedPassword,
-    code: secondFactorCode.optional().describe('Six digits of the authenticator app, or a recovery code'),
+    code: secondFactorCode.optional().describe('Six-digit code of the authenticator app, or a recovery code'),
   })
   .meta({ id: 'PasswordSignIn' });
 
-/** Options that a browser needs to use a passkey, with the attempt that they belong to. */
+/** Options that a browser needs to use a passkey, and the id of the attempt. */
 export const PasskeyOptions = z.object({ attempt: z.string(), options: passkeyOptions }).meta({ id: 'PasskeyOptions' });
 
 /** Request body of a sign-in with a passkey. */
 export const PasskeySignIn = z.strictObject({ attempt, credential }).meta({ id: 'PasskeySignIn' });
 
-const linkSecret = z.string().min(20).max(200).describe('What stands behind # in the link');
+const linkSecret = z.string().min(20).max(200).describe('Text after # in the link');
 
-/** What a one-time link is for. */
+/** Purpose of a one-time link. */
 export const linkPurpose = z.enum(['SET_UP', 'INVITATION', 'PASSWORD', 'OPERATOR']);
 
 /** Request body that opens a one-time link. */
 export const OpenLink = z.strictObject({ secret: linkSecret }).meta({ id: 'OpenLink' });
 
-/** What a link is for. Reading it does not spend it. */
+/** Purpose of a link. Reading it does not use up the link. */
 export const SignInLink = z
   .object({
     purpose: linkPurpose,
     tenant: z.string().describe('Name of the tenant'),
-    email: z.string().optional().describe('Whose link it is; left out in a set-up link'),
+    email: z.string().optional().describe('E-mail address of the user of the link; left out in a set-up link'),
     expiresAt: timestamp,
   })
   .meta({ id: 'SignInLink' });
 export type SignInLink = z.infer<typeof SignInLink>;
 
 const person = {
-  email: email.optional().describe('Needed with a set-up link, and refused with any other'),
+  email: email.optional().describe('Required with a set-up link, rejected with any other link'),
   firstName: text(120).optional(),
   lastName: text(120).optional(),
 };
 
-/** Request body that sets a password by a one-time link. */
+/** Request body that sets a password with a one-time link. */
 export const LinkPassword = z
   .strictObject({ secret: linkSecret, ...person, password: newPassword })
   .meta({ id: 'LinkPassword' });
 
-/** Request body that asks for the options of a new passkey by a one-time link. */
+/** Request body that asks for the options of a new passkey with a one-time link. */
 export const LinkPasskeyOptions = z.strictObject({ secret: linkSecret, ...person }).meta({ id: 'LinkPasskeyOptions' });
-const passkeyName = text(80, 1).optional().describe('How the person calls the passkey');
+const passkeyName = text(80, 1).optional().describe('Name that the person gives the passkey');
 
-/** Request body that adds a passkey by a one-time link. */
+/** Request body that adds a passkey with a one-time link. */
 export const LinkPasskey = z
   .strictObject({ secret: linkSecret, ...person, name: passkeyName, attempt, credential })
   .meta({ id: 'LinkPasskey' });
@@ -152,30 +154,30 @@ export const CliSignIn = z
 export const CliSession = z
   .object({
     token: secret(z.string().describe('Send it as “Authorization: Bearer”. It is shown only now')),
-    expiresAt: timestamp.describe('When the session ends whatever happens'),
+    expiresAt: timestamp.describe('Latest time at which the session ends'),
   })
   .meta({ id: 'CliSession' });
 
-/** The person who is signed in. */
+/** The signed-in person. */
 export const Me = z
   .object({
     id,
     email: z.string(),
     firstName: z.string().optional(),
     lastName: z.string().optional(),
-    role: roleType.describe('The role in force: the highest of the user, else the highest of the user’s groups'),
+    role: roleType.describe('Effective role: the highest role of the user, or else of the user’s groups'),
     isOwner: z.boolean(),
     tenant: z.object({ id: z.string(), name: z.string(), slug: z.string() }),
     session: z.object({
       id,
-      expiresAt: timestamp.describe('When the session ends whatever happens'),
-      freshUntil: timestamp.optional().describe('Until when the sign-in counts as fresh; left out once it does not'),
+      expiresAt: timestamp.describe('Latest time at which the session ends'),
+      freshUntil: timestamp.optional().describe('Time until which the sign-in counts as fresh; left out afterwards'),
     }),
   })
   .meta({ id: 'Me' });
 export type Me = z.infer<typeof Me>;
 
-/** Request body with which people change their own account. */
+/** Request body that changes the account of the signed-in person. */
 export const UpdateMe = z
   .strictObject({ firstName: text(120).nullish(), lastName: text(120).nullish() })
   .meta({ id: 'UpdateMe' });
@@ -188,9 +190,9 @@ export const Session = z
     lastSeenAt: timestamp,
     expiresAt: timestamp,
     method: z.enum(['PASSWORD', 'PASSKEY', 'LINK']),
-    client: z.string().describe('Browser and system, as they called themselves'),
+    client: z.string().describe('Browser and operating system, as reported by the browser'),
     sourceIp: z.string().optional(),
-    current: z.boolean().describe('Whether this request belongs to it'),
+    current: z.boolean().describe('Whether this request belongs to the session'),
   })
   .meta({ id: 'Session' });
 export type Session = z.infer<typeof Session>;
@@ -198,7 +200,7 @@ export type Session = z.infer<typeof Session>;
 /** Sign-in sessions of one person. */
 export const Sessions = z.array(Session);
 
-/** A way to sign in that a person has. */
+/** A sign-in method of a person. */
 export const SignInMethod = z
   .object({
     id,
@@ -206,13 +208,13 @@ export const SignInMethod = z
     name: z.string(),
     createdAt: timestamp,
     lastUsedAt: timestamp.optional(),
-    left: z.int().optional().describe('Recovery codes that are not used yet'),
-    backedUp: z.boolean().optional().describe('Whether the passkey is synchronised among devices'),
+    left: z.int().optional().describe('Number of unused recovery codes'),
+    backedUp: z.boolean().optional().describe('Whether the passkey is synchronised between devices'),
   })
   .meta({ id: 'SignInMethod' });
 export type SignInMethod = z.infer<typeof SignInMethod>;
 
-/** All ways to sign in that a person has. */
+/** All sign-in methods of a person. */
 export const SignInMethods = z.array(SignInMethod);
 
 /** Request body that sets or changes a password. */
@@ -221,27 +223,27 @@ export const SetPassword = z.strictObject({ password: newPassword }).meta({ id: 
 /** Request body that adds a passkey. */
 export const AddPasskey = z.strictObject({ attempt, credential, name: passkeyName }).meta({ id: 'AddPasskey' });
 
-/** A secret for an authenticator app. It counts once a code of it was given. */
+/** A secret for an authenticator app. It takes effect after the person confirms it with a code. */
 export const TotpOffer = z
   .object({
     attempt: z.string(),
-    secret: secret(z.string().describe('Base 32, to be typed')),
-    url: secret(z.string().describe('otpauth:// address, to be shown as a QR code')),
+    secret: secret(z.string().describe('Secret in base 32, for typing')),
+    url: secret(z.string().describe('otpauth:// URL, for a QR code')),
   })
   .meta({ id: 'TotpOffer' });
 
 /** Request body that confirms a time-based code (RFC 6238). */
 export const ConfirmTotp = z.strictObject({ attempt, code: secondFactorCode }).meta({ id: 'ConfirmTotp' });
 
-/** Recovery codes. Answers carry them once. */
+/** Recovery codes. Only the answer that creates them has them. */
 export const RecoveryCodes = z
-  .object({ codes: secret(z.array(z.string()).describe('Each is good for one sign-in. They are shown only now')) })
+  .object({ codes: secret(z.array(z.string()).describe('Codes for one sign-in each. They are shown only once')) })
   .meta({ id: 'RecoveryCodes' });
 
-/** A link to hand over. Its secret is in this answer only. */
+/** A one-time link to hand over. Only this answer has its secret. */
 export const IssuedLink = z
   .object({
-    url: secret(z.string().describe('Open it in a browser; it is good once')),
+    url: secret(z.string().describe('Link to open in a browser; it works once')),
     expiresAt: timestamp,
   })
   .meta({ id: 'IssuedLink' });
@@ -254,18 +256,18 @@ const settings = {
   methods: list(z.enum(['PASSWORD', 'PASSKEY']), 2)
     .min(1)
     .optional()
-    .describe('How people of the tenant may sign in'),
+    .describe('Allowed sign-in methods of the tenant'),
   secondFactor: secondFactor
     .optional()
-    .describe('REQUIRED: a password alone does not sign in; a passkey counts as both factors'),
-  idleMinutes: z.int().min(5).max(43_200).optional().describe('A session ends after so long without a request'),
-  absoluteHours: z.int().min(1).max(2160).optional().describe('A session ends after so long whatever happens'),
+    .describe('REQUIRED: a password needs a second factor; a passkey counts as both factors'),
+  idleMinutes: z.int().min(5).max(43_200).optional().describe('Minutes without a request after which a session ends'),
+  absoluteHours: z.int().min(1).max(2160).optional().describe('Maximum duration of a session, in hours'),
 };
 
-/** Request body that changes how people sign in. */
+/** Request body that changes the sign-in settings of the tenant. */
 export const UpdateSignInSettings = z.strictObject(settings).meta({ id: 'UpdateSignInSettings' });
 
-/** How people sign in, as answers carry it. */
+/** Sign-in settings of the tenant as answers carry them. */
 export const SignInSettings = z
   .object({
     slug: z.string(),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { mtu, name, ofMtu, timestamp } from './common.ts';
 
-/** Name of the IANA time zone database, checked against what the running system knows. */
+/** Name of a time zone in the IANA database. The running system must know the zone. */
 export const timeZone = z
   .string()
   .max(64)
@@ -15,35 +15,35 @@ export const timeZone = z
   }, 'must be a time zone of the IANA database, such as Europe/Zurich')
   .meta({
     id: 'TimeZone',
-    description: 'Time zone of the IANA database; older names such as US/Pacific are taken too',
+    description: 'Time zone of the IANA database; older names such as US/Pacific are accepted',
     enum: [...new Set(['UTC', ...Intl.supportedValuesOf('timeZone')])].sort(),
   });
 
-/** What a full tunnel leaves to a native device of the networks that the device is connected to. */
+/** Traffic to local networks that a native device may send outside a full tunnel. */
 export const localNetwork = z.enum(['CLOSED', 'RESOLVERS', 'OPEN']);
 
 const writable = {
   name,
-  timeZone: timeZone.optional().describe('Zone of admission rules that name none; UTC unless given'),
+  timeZone: timeZone.optional().describe('Time zone of admission rules that name none; UTC by default'),
   leaseSeconds: z
     .int()
     .min(300)
     .max(30 * 86_400)
     .optional()
-    .describe('How long gateways go on without the controller; 86400 unless given'),
+    .describe('Seconds that gateways keep working without the controller; 86400 by default'),
   drainSeconds: z
     .int()
     .min(0)
     .max(86_400)
     .optional()
-    .describe('How long flows may go on through a gateway in MAINTENANCE; 300 unless given'),
+    .describe('Seconds that flows may continue through a gateway in MAINTENANCE; 300 by default'),
   localNetwork: localNetwork
     .optional()
     .describe(
-      'What a full tunnel leaves of private networks that a native device is connected to: CLOSED: nothing; RESOLVERS: port 53; OPEN: everything, such as printers. RESOLVERS unless given. What a resource covers always goes into the tunnel',
+      'Traffic of native devices to connected private networks outside a full tunnel. CLOSED: none. RESOLVERS (default): port 53. OPEN: everything, such as printers. Traffic to resources always goes into the tunnel',
     ),
-  mtu: mtu.optional().describe(`${ofMtu}; 1280 unless given`),
-  auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('null: audit events are kept for ever'),
+  mtu: mtu.optional().describe(`${ofMtu}; 1280 by default`),
+  auditRetentionDays: z.int().min(1).max(36_500).nullish().describe('Days that audit events are kept; null: for ever'),
 };
 
 /** Request body that changes the tenant. Absent fields stay. */
@@ -65,8 +65,10 @@ export const Tenant = z
     publicUrl: z
       .string()
       .optional()
-      .describe('Address at which agents and people reach the controller; left out where the operator names none'),
-    countries: z.boolean().describe('Whether a country database is there; without one, country conditions fail'),
+      .describe('URL of the controller for agents and people; left out if the operator has set none'),
+    countries: z
+      .boolean()
+      .describe('Whether the controller has a country database; without one, country conditions fail'),
   })
   .meta({ id: 'Tenant' });
 export type Tenant = z.infer<typeof Tenant>;

@@ -12,7 +12,7 @@ export const email = z
   .refine((address) => address.lastIndexOf('@') <= 64, 'must have at most 64 characters before @');
 const userStatus = z.enum(['ACTIVE', 'INVITED', 'EXPIRED', 'DEACTIVATED']);
 
-/** Attributes of an identity provider (or given here) that admission rules can ask for: `user.attributes.department`. */
+/** Attributes of a user that admission rules can read, such as `user.attributes.department`. */
 const userAttributes = bounded(
   z.record(
     z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/),
@@ -24,10 +24,10 @@ const userAttributes = bounded(
 
 /** Request body that creates a user. */
 export const CreateUser = z
-  .strictObject({ email, groups: list(ref, 100).describe('May be empty: then the default group') })
+  .strictObject({ email, groups: list(ref, 100).describe('Groups of the user; empty: the default group') })
   .meta({ id: 'CreateUser' });
 
-/** One user, or 1 to 100 at once: all or none. */
+/** One user, or a list of 1 to 100 users. The controller creates all of a list or none. */
 export const CreateUsers = z.union([CreateUser, list(CreateUser, 100).min(1)]);
 
 /** Request body that changes a user. Absent fields stay. */
@@ -35,10 +35,15 @@ export const UpdateUser = z
   .strictObject({
     firstName: text(120).nullish(),
     lastName: text(120).nullish(),
-    image: text(2000).nullish().describe('URL or path'),
+    image: text(2000).nullish().describe('URL or path of an image'),
     department: text(120).nullish(),
     attributes: userAttributes.nullish(),
-    maxDevices: z.int().min(0).max(10_000).nullish().describe('null: no limit of the user’s own'),
+    maxDevices: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .nullish()
+      .describe('Maximum number of devices; null: the user has no individual limit'),
   })
   .meta({ id: 'UpdateUser' });
 
@@ -114,7 +119,7 @@ export type UserSummary = z.infer<typeof UserSummary>;
 /** A page of users as a table shows them. */
 export const UserSummaryPage = paginated(UserSummary).meta({ id: 'UserSummaryPage' });
 
-/** `filter[...]` parameters are read apart. `roles.id`: set on the user or given by a group. */
+/** Fields that lists of users can be sorted by. `filter[...]` parameters are parsed separately. */
 export const userSortFields = [
   'id',
   'email',
@@ -129,7 +134,7 @@ export const userSortFields = [
 /** Query of the list of users. */
 export const userQuery = bounded(z.looseObject(pageQuery(userSortFields)), 100, 'has too many parameters');
 
-/** Fields that lists of users can be filtered by. */
+/** Fields that lists of users can be filtered by. `roles.id` matches roles set on the user or inherited from a group. */
 export const userFilters = {
   id: 'id',
   email: 'text',

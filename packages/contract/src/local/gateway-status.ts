@@ -5,7 +5,7 @@ import { Nat } from './nat.ts';
 const word = z.string().max(300);
 const line = z.string().max(65_536);
 
-/** What a gateway's agent last said of itself (`status.json` of its state directory), for `sally gateway status`. */
+/** Last status of a gateway agent (`status.json` in its state directory), for `sally gateway status`. */
 export const GatewayAgentStatus = z.object({
   pid: z.int().nonnegative(),
   updatedAt: z.iso.datetime().max(40),
@@ -18,9 +18,9 @@ export const GatewayAgentStatus = z.object({
   clockAheadMs: z
     .int()
     .default(0)
-    .describe('Milliseconds by which the host is ahead of the controller, as far as known; negative: behind'),
-  slow: line.nullable().default(null).describe('What makes the tunnel slower than it has to be, in words'),
-  notes: z.array(line).max(20).default([]).describe('What the agent could not store, a sentence each'),
+    .describe('Clock difference to the controller in milliseconds; positive: the host is ahead'),
+  slow: line.nullable().default(null).describe('Reason why the tunnel is slower than necessary'),
+  notes: z.array(line).max(20).default([]).describe('Data that the agent could not store, one sentence each'),
   nat: Nat.optional().describe('Left out by older agents'),
 });
 export type GatewayAgentStatus = z.infer<typeof GatewayAgentStatus>;

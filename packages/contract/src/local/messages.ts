@@ -4,70 +4,73 @@ import { Nat } from './nat.ts';
 import { ClientStatus, line, many, word } from './status.ts';
 
 /**
- * The local socket of a device's daemon (`client.sock` in its state directory, 0600): lines of JSON, each request answered by
- * one line, in order. After `follow` the daemon goes on sending: a line whenever the status has changed.
+ * Name of the local socket of the client daemon, in its state directory (mode 0600). Requests and answers are lines of JSON.
+ * The daemon answers each request with one line, in order. After `follow` it sends a line for every change of the status.
  */
 export const socketName = 'client.sock';
 
-/** Where the daemon keeps its keys and its state, unless told otherwise. */
+/** Default state directory of the daemon. It holds keys and state. */
 export const clientStateDir = '/var/lib/sallyport/client';
 
-/** Beside the socket: the last status that a daemon wrote, for when none runs. */
+/** Name of the file with the last status of the daemon, beside the socket. Used while no daemon runs. */
 export const statusName = 'status.json';
 
-/** Longer answers end the connection. */
+/** Maximum length of an answer. Longer answers end the connection. */
 export const maxLine = 4 << 20;
 
-/** Longer requests do. */
+/** Maximum length of a request. Longer requests end the connection. */
 export const maxRequest = 4_096;
 
 /** A request on the local socket of the client daemon. */
 export const LocalRequest = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('status') }),
   z.strictObject({ op: z.literal('follow') }),
-  /** One probe of a resource, a gateway, or an address, by name, id or address. */
+  /** Probes a resource, gateway or address once, by name, id or address. */
   z.strictObject({ op: z.literal('ping'), target: z.string().min(1).max(300), timeoutMs: z.int().min(50).max(10_000) }),
   z.strictObject({ op: z.literal('netcheck') }),
-  /** Looks at the device's facts again, now. */
+  /** Collects the facts about the device now. */
   z.strictObject({ op: z.literal('posture') }),
-  /** The daemon ends; what it applied stays. */
+  /** Ends the daemon. The applied configuration stays. */
   z.strictObject({ op: z.literal('stop') }),
 ]);
 export type LocalRequest = z.infer<typeof LocalRequest>;
 
 const rtt = z.number().nonnegative().nullable();
 
-/** The way that packets to a target take, and how long there and back took; null: no answer. */
+/** Path and round-trip times to a target. A time of null means no answer. */
 export const PingReply = z.strictObject({
   type: z.literal('ping'),
   target: word,
-  address: word.nullable().describe('That was asked; null: only the gateway was'),
+  address: word.nullable().describe('Probed address; null: only the gateway was probed'),
   gateway: z.strictObject({ id: word, name: word }).nullable(),
   path: z.enum(['searching', 'direct', 'relayed', 'lost', 'local']).nullable(),
   relay: z.strictObject({ id: word, name: word }).nullable(),
-  gatewayRttMs: rtt.describe('To the gateway’s kernel and back through the tunnel'),
-  rttMs: rtt.describe('To the target itself; null: it did not answer, or it is a gateway'),
+  gatewayRttMs: rtt.describe('Round-trip time to the gateway through the tunnel'),
+  rttMs: rtt.describe('Round-trip time to the target; null: it did not answer, or it is a gateway'),
   detail: line,
 });
 export type PingReply = z.infer<typeof PingReply>;
 
-/** What the network around the device lets through. Null: it could not be found out. */
+/** Connectivity of the network of the device. Null values could not be determined. */
 export const Netcheck = z.strictObject({
   type: z.literal('netcheck'),
   controller: z.strictObject({
     url: word,
     connected: z.boolean(),
-    rttMs: rtt.describe('To open a TCP connection'),
+    rttMs: rtt.describe('Time to open a TCP connection'),
     detail: line,
-    clockSkewMs: z.number().nullable().describe('How far this clock is ahead of the controller’s'),
+    clockSkewMs: z.number().nullable().describe('Clock difference to the controller; positive: this host is ahead'),
   }),
   relays: list(z.strictObject({ gateway: word, name: word.nullable(), endpoint: word, rttMs: rtt }), many),
   beacons: list(
-    z.strictObject({ endpoint: word, answers: z.boolean().describe('To a handshake within the last minutes') }),
+    z.strictObject({
+      endpoint: word,
+      answers: z.boolean().describe('Whether the beacon answered a handshake in the last minutes'),
+    }),
     many,
   ),
   nat: Nat,
-  ipv4: z.boolean().describe('A default route, or an address of more than local meaning'),
+  ipv4: z.boolean().describe('Whether the host has a default route or a global address'),
   ipv6: z.boolean(),
   uplink: z.strictObject({ interface: word, mtu: z.int(), source: word.nullable() }).nullable(),
   tunnelMtu: z.int().nullable(),
@@ -75,7 +78,7 @@ export const Netcheck = z.strictObject({
     z.strictObject({
       gateway: word,
       name: word,
-      carries: z.int().nullable().describe('Largest packet in the tunnel that gets there and back, in bytes'),
+      carries: z.int().nullable().describe('Largest packet that passes the tunnel both ways, in bytes'),
     }),
     many,
   ).optional(),

@@ -2,21 +2,21 @@ import { z } from 'zod';
 import { list, recordOf } from '../bounds.ts';
 import { Nat } from './nat.ts';
 
-/** How a device stands, as its own daemon sees it. */
+/** Status of a device, as its daemon reports it. */
 
-/** A name, an id, an address, a version. */
+/** A short text: a name, id, address or version. */
 export const word = z.string().max(300);
 
-/** A sentence, or what another program said. */
+/** A sentence, or the output of another program. */
 export const line = z.string().max(65_536);
 
-/** Bound of lists: routes and resources that a device can have. */
+/** Maximum number of routes and resources of a device. */
 export const many = 100_000;
 
 const timestamp = z.iso.datetime().max(40);
 const milliseconds = z.number().nonnegative();
 
-/** One entry of the way to a gateway: `relayed` names the gateway that forwards, which cannot read what it forwards. */
+/** State of the path to a gateway. `relayed`: another gateway forwards the encrypted packets. */
 const gatewayPath = z.enum(['searching', 'direct', 'relayed', 'lost']);
 
 const named = z.strictObject({ id: word, name: word });
@@ -25,17 +25,17 @@ const named = z.strictObject({ id: word, name: word });
 export const GatewayStatus = z.strictObject({
   id: word,
   name: word,
-  addresses: list(line, many).describe('In the overlay'),
+  addresses: list(line, many).describe('Addresses in the overlay'),
   standing: z.enum(['ACTIVE', 'MAINTENANCE', 'ERROR']),
   path: gatewayPath,
-  relay: named.nullable().describe('The gateway that relays; null unless relayed'),
+  relay: named.nullable().describe('Relaying gateway; null unless relayed'),
   endpoint: word.nullable(),
   rttMs: milliseconds.nullable(),
   mtu: z
     .int()
     .nullable()
     .optional()
-    .describe('Largest packet in the tunnel that gets there and back, in bytes; null: not known'),
+    .describe('Largest packet that passes the tunnel both ways, in bytes; null: not known'),
   lastHandshake: timestamp.nullable(),
   rxBytes: z.int().nonnegative(),
   txBytes: z.int().nonnegative(),
@@ -46,38 +46,39 @@ export type GatewayStatus = z.infer<typeof GatewayStatus>;
 export const RouteStatus = z.strictObject({
   prefix: word,
   mode: z.enum(['MANUAL', 'AUTOMATIC']),
-  gateways: list(z.strictObject({ id: word, against: line.nullable().describe('Null: nothing') }), many).describe(
-    'Those that may carry it, in order, and what speaks against each',
-  ),
-  carrier: word.nullable().describe('Id of the gateway; null: none can at present'),
-  why: line.describe('Why it is this one, or none'),
+  gateways: list(
+    z.strictObject({ id: word, against: line.nullable().describe('Reason against this gateway; null: none') }),
+    many,
+  ).describe('Gateways that may carry the prefix, in order'),
+  carrier: word.nullable().describe('Id of the current gateway; null: none is available'),
+  why: line.describe('Reason for this choice'),
 });
 export type RouteStatus = z.infer<typeof RouteStatus>;
 
-/** What a device knows about one resource. */
+/** Status of one resource on a device. */
 export const ResourceStatus = z.strictObject({
   id: word,
   name: word,
-  denied: line.nullable().describe('What is in the way; null: it may be reached'),
-  routes: list(line, many).describe('Prefixes of `routes` that lead to it'),
+  denied: line.nullable().describe('Reason why access is denied; null: access is allowed'),
+  routes: list(line, many).describe('Prefixes of `routes` that lead to the resource'),
 });
 export type ResourceStatus = z.infer<typeof ResourceStatus>;
 
-/** A prefix of the tunnel that the device's own network has too, or a part of it. */
+/** A prefix of the tunnel that overlaps a route of the device's own network. */
 export const RouteContest = z.strictObject({
-  prefix: word.describe('Of the tunnel'),
-  route: word.describe('Of the device’s own network'),
+  prefix: word.describe('Prefix of the tunnel'),
+  route: word.describe('Route of the device’s own network'),
   device: word.describe('Interface of that route'),
-  kind: z.enum(['connected', 'learned', 'own']).describe('A network at the interface, another route, an own address'),
-  winner: z.enum(['tunnel', 'host']).describe('Which of the two packets follow'),
-  resolvers: z.boolean().describe('Port 53 of the network is reached past the tunnel'),
+  kind: z.enum(['connected', 'learned', 'own']).describe('Network at the interface, other route, or own address'),
+  winner: z.enum(['tunnel', 'host']).describe('Route that packets follow'),
+  resolvers: z.boolean().describe('Whether packets to port 53 of the network bypass the tunnel'),
 });
 export type RouteContest = z.infer<typeof RouteContest>;
 
-/** What the client daemon knows about itself and its tunnel. */
+/** Status of the client daemon and its tunnel. */
 export const ClientStatus = z.strictObject({
-  version: word.describe('Of the client'),
-  pid: z.int().nullable().describe('Null: no daemon runs; what it applied last goes on until the lease ends'),
+  version: word.describe('Version of the client'),
+  pid: z.int().nullable().describe('Process id; null: no daemon runs, and its last state stays until the lease ends'),
   device: word.describe('Id of the device'),
   enrolled: z.boolean(),
   interface: word,
@@ -85,12 +86,14 @@ export const ClientStatus = z.strictObject({
   addresses: list(line, many),
   controller: z.strictObject({ url: word, connected: z.boolean(), phase: word }),
   nat: Nat.optional().describe('Left out by older clients'),
-  revision: z.int().nonnegative().nullable().describe('Of the state in force; null: none is'),
-  current: z.boolean().describe('What is in force is the newest that the controller has sent'),
+  revision: z.int().nonnegative().nullable().describe('Revision of the state in force; null: none'),
+  current: z.boolean().describe('Whether the state in force is the newest from the controller'),
   leaseUntil: timestamp.nullable(),
   error: z.strictObject({ code: word, message: line }).nullable(),
-  notes: list(line, many).describe('What stands in the way on this host, a sentence each'),
-  contests: list(RouteContest, many).describe('What the device’s own network has of the tunnel’s prefixes').optional(),
+  notes: list(line, many).describe('Problems on this host, one sentence each'),
+  contests: list(RouteContest, many)
+    .describe('Overlaps of the tunnel’s prefixes with the device’s own network')
+    .optional(),
   gateways: list(GatewayStatus, many),
   routes: list(RouteStatus, many),
   resources: list(ResourceStatus, many),

@@ -5,14 +5,18 @@ import { type FilterKind, id } from '../http/common.ts';
 import type { Tag } from './tags.ts';
 
 /**
- * What a caller may do. `read`: see the tenant's objects; `write`: change them; `deploy`: see enrolment tokens; `diagnose`: test and
- * explain; `audit`: read the audit trail; `own`: manage API keys, roles of owners, and the tenant itself; `self`: a signed-in
- * person's own account, devices and sessions, which no API key has.
+ * A right of a caller.
+ * - `read`: see the tenant's objects.
+ * - `write`: change the tenant's objects.
+ * - `deploy`: see enrolment tokens.
+ * - `diagnose`: test gateways and explain access.
+ * - `audit`: read the audit trail.
+ * - `own`: manage API keys, roles of owners, and the tenant itself.
+ * - `self`: manage the own account, devices and sessions of a signed-in person. API keys never have it.
  */
 export type Right = 'read' | 'write' | 'deploy' | 'diagnose' | 'audit' | 'own' | 'self';
 
-/** The one table of who may call what. BILLING, BASIC and DEFAULT (a plain user) manage
- * nothing but their own account. */
+/** Rights of each role. BILLING, BASIC and DEFAULT (a plain user) manage only their own account. */
 export const rightsOfRole: Readonly<Record<RoleType, readonly Right[]>> = {
   OWNER: ['read', 'write', 'deploy', 'diagnose', 'audit', 'own', 'self'],
   ADMIN: ['read', 'write', 'deploy', 'diagnose', 'audit', 'self'],
@@ -23,58 +27,58 @@ export const rightsOfRole: Readonly<Record<RoleType, readonly Right[]>> = {
   DEFAULT: ['self'],
 };
 
-/** Returns what an API key of a role may do: as its people, but for what belongs to a person. */
+/** Returns the rights of an API key with a role: the rights of the role without `self`. */
 export const rightsOfKey = (role: RoleType): readonly Right[] => rightsOfRole[role].filter((right) => right !== 'self');
 
-/** One operation of the HTTP API. Server, OpenAPI document, CLI and tests are all made from this table.
- * Its name in the table is its operation id. */
+/** One operation of the HTTP API. Server, OpenAPI document, CLI and tests derive from this table.
+ * The name in the table is the operation id. */
 export interface Operation {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Below the base path; path parameters as `{id}`. */
+  /** Path below the base path. Path parameters are written as `{id}`. */
   readonly path: string;
   readonly tag: Tag;
   readonly summary: string;
-  /** Says what the summary and the rest of this table do not. */
+  /** Details beyond the summary, for the OpenAPI document. */
   readonly description?: string;
-  /** null: anybody may call it, without a key or a session. */
+  /** Right that the caller needs. null: the operation needs neither a key nor a session. */
   readonly right: Right | null;
   /** Callers with a session must have signed in within the last ten minutes. API keys are exempt. */
   readonly fresh?: true;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
-  /** Fields that `filter[field][operator]` parameters can name, beside what `query` has, and what their values are. */
+  /** Fields that `filter[field][operator]` parameters can name in addition to `query`, with the type of their values. */
   readonly filters?: Readonly<Record<string, FilterKind>>;
   readonly body?: z.ZodType;
-  /** Fields of the answer that a write takes and ignores. */
+  /** Fields of the answer that a write accepts and ignores. */
   readonly ignoredFields?: readonly string[];
   readonly status: 200 | 201 | 204;
-  /** Shape of the answer; of one line or event where the answer is a stream. */
+  /** Schema of the answer, or of one line or event of a streamed answer. */
   readonly response?: z.ZodType;
   /** Shape of the answer with `fields=summary`. */
   readonly summaryResponse?: z.ZodType;
   /** Tells in `X-Total-Count` how many entries there are, when the query asks for some of them. */
   readonly counted?: true;
-  /** Answered piece by piece: JSON lines, or Server-Sent Events. */
+  /** Format of a streamed answer: JSON lines or Server-Sent Events. */
   readonly stream?: 'ndjson' | 'sse';
-  /** Takes `?dry-run=true`, which answers 200 with DryRun and writes nothing. */
+  /** The operation accepts `?dry-run=true`: it answers 200 with DryRun and writes nothing. */
   readonly dryRun?: true;
-  /** Its answers have an ETag and it takes If-Match: 412 when the object has changed. */
+  /** Answers have an ETag. The operation accepts If-Match and answers 412 when the object has changed. */
   readonly versioned?: true;
-  /** Codes that only operations like this one answer with; those that follow from the rest stand in failures.ts. */
+  /** Error codes specific to this operation. `failures.ts` derives the general ones. */
   readonly failures?: readonly ErrorCode[];
 }
 
-/** Whether an operation takes an Idempotency-Key: those of sign-in do not, because an answer of theirs must not be kept. */
+/** Returns whether an operation accepts an Idempotency-Key. Sign-in operations do not: their answers must not be stored. */
 export const isIdempotent = ({ method, right }: Operation): boolean =>
   method !== 'GET' && right !== null && right !== 'self';
 
 /** Path parameters of an operation on one object. */
 export const byId = z.strictObject({ id });
 
-/** Query flag of writes that can be tried without effect. */
+/** Query of writes that support a dry run. */
 export const dryRunQuery = z.strictObject({ 'dry-run': z.enum(['true', 'false']).optional() });
 
-/** Query of an operation that takes none. Unknown parameters are refused. */
+/** Query of an operation without parameters. It rejects unknown parameters. */
 export const noQuery = z.strictObject({});
 
 /** Defines an operation and keeps the exact types of its schemas. */

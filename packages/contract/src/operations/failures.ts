@@ -1,7 +1,7 @@
 import { type ErrorCode, errorCatalogue } from '../errors.ts';
 import { isIdempotent, type Operation } from './define.ts';
 
-/** Returns every code that an operation can answer with once its path and method are known, in the catalogue's order. */
+/** Returns every error code that an operation can answer with after routing, in the order of the catalogue. */
 export function failuresOf(operation: Operation): readonly ErrorCode[] {
   const codes = new Set([...everywhere, ...implied(operation), ...(operation.failures ?? [])]);
   if (operation.right === null) for (const code of ofCallers) codes.delete(code);
@@ -18,13 +18,13 @@ const everywhere: readonly ErrorCode[] = [
   'unavailable',
 ];
 
-/** What only operations for somebody answer. */
+/** Error codes of operations that need a right. */
 const ofCallers: readonly ErrorCode[] = ['unauthenticated', 'forbidden'];
 
-/** Every operation but GET reads a body, and may write. */
+/** Error codes of every method except GET: these operations read a body and may write. */
 const notGet: readonly ErrorCode[] = ['malformed_json', 'body_too_large', 'unsupported_media_type', 'storage_full'];
 
-/** Answers of operations that take an Idempotency-Key. */
+/** Error codes of operations that accept an Idempotency-Key. */
 const idempotent: readonly ErrorCode[] = ['idempotency_in_progress', 'idempotency_key_reused'];
 
 function implied(operation: Operation): readonly ErrorCode[] {

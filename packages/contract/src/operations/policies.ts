@@ -83,7 +83,7 @@ export const policyOperations = define({
     path: '/tenants/policies/reorder',
     tag: 'Policies',
     right: 'write',
-    summary: 'Put the policies of one type in order',
+    summary: 'Set the order of the policies of one type',
     query: dryRunQuery,
     dryRun: true,
     body: ReorderPolicies,

@@ -19,14 +19,14 @@ import {
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 import { myAccountOperations } from './my-account.ts';
 
-/** Before somebody is signed in. */
+/** Operations that need no session: sign-in and one-time links. */
 const entrance = define({
   getSignInOptions: {
     method: 'GET',
     path: '/sign-in',
     tag: 'Sign-in',
     right: null,
-    summary: 'Get what a sign-in page needs to know',
+    summary: 'Get the options of a sign-in page',
     query: noQuery,
     status: 200,
     response: SignInOptions,
@@ -49,7 +49,7 @@ const entrance = define({
     path: '/sign-in/passkey/options',
     tag: 'Sign-in',
     right: null,
-    summary: 'Begin to sign in with a passkey',
+    summary: 'Start a sign-in with a passkey',
     query: noQuery,
     status: 200,
     response: PasskeyOptions,
@@ -87,7 +87,7 @@ const entrance = define({
     path: '/sign-in/links',
     tag: 'Sign-in',
     right: null,
-    summary: 'Get what a sign-in link is for, without spending it',
+    summary: 'Get the purpose of a sign-in link without using it up',
     query: noQuery,
     body: OpenLink,
     status: 200,
@@ -99,7 +99,7 @@ const entrance = define({
     path: '/sign-in/links/password',
     tag: 'Sign-in',
     right: null,
-    summary: 'Spend a sign-in link: set a password and sign in',
+    summary: 'Use a sign-in link: set a password and sign in',
     query: noQuery,
     body: LinkPassword,
     status: 200,
@@ -118,7 +118,7 @@ const entrance = define({
     path: '/sign-in/links/passkey/options',
     tag: 'Sign-in',
     right: null,
-    summary: 'Begin to spend a sign-in link with a passkey',
+    summary: 'Start to use a sign-in link with a passkey',
     query: noQuery,
     body: LinkPasskeyOptions,
     status: 200,
@@ -130,7 +130,7 @@ const entrance = define({
     path: '/sign-in/links/passkey',
     tag: 'Sign-in',
     right: null,
-    summary: 'Spend a sign-in link: add a passkey and sign in',
+    summary: 'Use a sign-in link: add a passkey and sign in',
     query: noQuery,
     body: LinkPasskey,
     status: 200,
@@ -139,7 +139,7 @@ const entrance = define({
   },
 });
 
-/** Of others, and of the tenant. */
+/** Operations on the sign-in of other users and of the tenant. */
 const managed = define({
   createInvitationLink: {
     method: 'POST',
@@ -147,7 +147,7 @@ const managed = define({
     tag: 'Users',
     right: 'write',
     fresh: true,
-    summary: 'Make a link by which an invited user sets a sign-in method; older links of the user end',
+    summary: 'Create a link for an invited user to set a sign-in method; older links of the user end',
     params: byId,
     query: noQuery,
     status: 201,
@@ -160,7 +160,7 @@ const managed = define({
     tag: 'Users',
     right: 'write',
     fresh: true,
-    summary: 'Remove a user’s sign-in methods, end the sessions, and make a link for a new method',
+    summary: 'Remove a user’s sign-in methods, end the user’s sessions, and create a link for a new method',
     params: byId,
     query: noQuery,
     status: 201,
@@ -207,7 +207,7 @@ const managed = define({
     path: '/tenants/sign-in-settings',
     tag: 'Settings',
     right: 'read',
-    summary: 'Get how people of the tenant sign in',
+    summary: 'Get the sign-in settings of the tenant',
     query: noQuery,
     status: 200,
     response: SignInSettings,
@@ -218,7 +218,7 @@ const managed = define({
     tag: 'Settings',
     right: 'own',
     fresh: true,
-    summary: 'Change how people of the tenant sign in',
+    summary: 'Change the sign-in settings of the tenant',
     query: dryRunQuery,
     dryRun: true,
     body: UpdateSignInSettings,
