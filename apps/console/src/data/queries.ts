@@ -1,8 +1,14 @@
 import type { Me, OperationName, ResponseBody } from '@sallyport/contract';
-import { QueryClient, useQuery } from '@tanstack/react-query';
+import { QueryCache, QueryClient, useQuery } from '@tanstack/react-query';
 import { ApiFailure, get } from './api.ts';
 
 export const queryClient = new QueryClient({
+  queryCache: new QueryCache({
+    // The session has ended elsewhere: the shell then leads to sign-in, and back.
+    onError: (error) => {
+      if (error instanceof ApiFailure && error.code === 'unauthenticated') queryClient.setQueryData(['me'], null);
+    },
+  }),
   defaultOptions: {
     queries: {
       staleTime: 15_000,

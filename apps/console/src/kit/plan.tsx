@@ -2,7 +2,7 @@ import type { DryRun } from '@sallyport/contract';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
-import { queryClient } from '../data/queries.ts';
+import { queryClient, useRead } from '../data/queries.ts';
 import { Button, Dialog, plural, Skeleton, toast } from './kit.tsx';
 
 /** A write that is tried before it happens. */
@@ -78,7 +78,10 @@ function Plan({ write, onClose, onDone }: { write: PlannedWrite; onClose: () => 
 }
 
 const buttonText = (verb: string, { gained, lost }: DryRun): string => {
-  const effects = [lost > 0 ? `${lost} lose access` : '', gained > 0 ? `${gained} gain access` : ''].filter(Boolean);
+  const effects = [
+    lost > 0 ? `${lost} ${lost === 1 ? 'loses' : 'lose'} access` : '',
+    gained > 0 ? `${gained} ${gained === 1 ? 'gains' : 'gain'} access` : '',
+  ].filter(Boolean);
   return effects.length === 0 ? verb : `${verb}: ${effects.join(', ')}`;
 };
 
@@ -89,17 +92,18 @@ function Effects({ plan: { gained, lost, samples } }: { plan: DryRun }) {
       <div className="figures">
         <div className="figure">
           <strong>{gained.toLocaleString('en')}</strong>
-          gain access
+          {gained === 1 ? 'gains access' : 'gain access'}
         </div>
         <div className="figure">
           <strong>{lost.toLocaleString('en')}</strong>
-          lose access
+          {lost === 1 ? 'loses access' : 'lose access'}
         </div>
       </div>
       <ul className="stack tight small">
         {samples.map(({ change, device, resource }) => (
           <li key={`${change} ${device} ${resource}`}>
-            {device} {change === 'lost' ? 'loses' : 'gains'} {resource}
+            <Name kind="device" id={device} /> {change === 'lost' ? 'loses' : 'gains'}{' '}
+            <Name kind="resource" id={resource} />
           </li>
         ))}
         {gained + lost > samples.length && (
@@ -108,4 +112,10 @@ function Effects({ plan: { gained, lost, samples } }: { plan: DryRun }) {
       </ul>
     </>
   );
+}
+
+/** The name of a device or resource; its id until the name is known. */
+function Name({ kind, id }: { kind: 'device' | 'resource'; id: string }) {
+  const { data } = useRead<'getDevice' | 'getResource'>(kind, `/tenants/${kind}s/${id}`);
+  return <>{data?.name ?? id}</>;
 }

@@ -30,13 +30,14 @@ export function FirstSteps({
       to: '/resources',
       action: 'Create a resource',
     },
-    { done: devices.length > 0, text: 'A device is added', to: '/devices', action: 'Add a device' },
     {
       done: policies.some(({ isDefault, type, action }) => !isDefault && type === 'PRIVATE' && action),
       text: 'A policy allows access',
       to: '/policies',
       action: 'Create a policy',
     },
+    // After the policy: the configuration of a device names the gateways that its policies let it use.
+    { done: devices.length > 0, text: 'A device is added', to: '/devices', action: 'Add a device' },
     {
       done: devices.some(({ lastConnection }) => lastConnection !== undefined),
       text: 'The first packet has arrived',

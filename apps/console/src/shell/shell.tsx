@@ -64,7 +64,8 @@ export function Shell() {
         <Skeleton />
       </main>
     );
-  if (error !== null)
+  // A page that is shown already stays when the controller does not answer for a while.
+  if (error !== null && me === undefined)
     return (
       <main className="centre">
         <h1>The console cannot start</h1>
@@ -72,7 +73,7 @@ export function Shell() {
         <Button onClick={() => queryClient.invalidateQueries()}>Try again</Button>
       </main>
     );
-  if (me === null || me === undefined) return <Navigate to={'/sign-in' as never} search={{ to: pathname } as never} />;
+  if (me === null || me === undefined) return <ToSignIn />;
   if (!mayRead(me) && !pathname.endsWith('/my')) return <Navigate to={'/my' as never} />;
   return (
     <MeContext value={me}>
@@ -91,6 +92,15 @@ export function Shell() {
       <FreshSignIn me={me} />
     </MeContext>
   );
+}
+
+/** Leads to sign-in, and back here. The browser loads that page, so nothing of the ended session stays in memory. */
+function ToSignIn() {
+  useEffect(() => {
+    const here = location.pathname.slice('/console'.length) + location.search;
+    location.replace(`/console/sign-in?to=${encodeURIComponent(here)}`);
+  }, []);
+  return null;
 }
 
 function Rail({ me }: { me: Me }) {
