@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { lineAt } from './scan.ts';
 import { assertNone, isTestCode, readSources, type SourceFile } from './workspace.ts';
 
-/** Packages of which every exported name has a doc comment. */
-const WHOLE = /^packages\/(ip|contract|policy|wireguard|hostnet|agent-core|agent-runtime|signals)\/src\//;
+/** Code of which every exported name has a doc comment. The console and test code have none to keep. */
+const WHOLE =
+  /^(packages\/(ip|contract|policy|wireguard|hostnet|agent-core|agent-runtime|signals)|apps\/(controller|gateway|client|cli))\/src\//;
 
 const sources = readSources().filter(({ path }) => !isTestCode(path));
 

@@ -12,6 +12,7 @@ import { isLoopback } from './host-address.ts';
 import { overlayRefusal } from './overlay/range.ts';
 import { readTls, type Tls } from './tls.ts';
 
+/** A setting of the controller as help and documents show it. */
 export interface Setting {
   /** Environment variable. The flag is the same without the prefix: `--data-dir`. */
   readonly name: `SALLYPORT_${string}`;
@@ -135,6 +136,7 @@ export const settings: readonly Setting[] = [
   },
 ];
 
+/** What the controller runs with, read and checked. */
 export interface Config {
   readonly listen: { readonly host: string; readonly port: number };
   readonly dataDir: string;
@@ -158,6 +160,7 @@ export interface Config {
   readonly logLevel: string;
 }
 
+/** What a command line asks for. */
 export type Invocation =
   | { readonly kind: 'help' }
   | { readonly kind: 'version' }
@@ -175,6 +178,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
   return { kind: 'run', config: configOf(parsed.data) };
 }
 
+/** Returns the help of the program: every setting with its default and meaning. */
 export function helpText(): string {
   const lines = settings.map(({ name, fallback, meaning, secret }) => {
     const names = secret ? `${name} or ${name}_FILE` : `${flagOf(name)} VALUE, or ${name}`;

@@ -10,6 +10,7 @@ export interface Countries {
   of(ip: string): string | null;
 }
 
+/** Countries without a database: every address is in an unknown one. */
 export const noCountries: Countries = { known: false, of: () => null };
 
 /**

@@ -10,6 +10,7 @@ import { attempt } from './system-error.ts';
 /** Stands in a data directory while a restore replaces its files. */
 export const restoreMarker = 'restore.pending';
 
+/** The data directory of a controller, opened. */
 export interface DataDirectory {
   readonly database: EmbeddedDatabase;
   readonly masterKey: Buffer;

@@ -18,6 +18,7 @@ export class ApiError extends Error {
   }
 }
 
+/** Returns the failure for an id that does not exist in the tenant. */
 export const notFound = (): ApiError => new ApiError('not_found');
 
 /** One bad field found by a command, told like those that the schema finds. `pointer` as in FieldError. */

@@ -14,6 +14,7 @@ export function whyNoLocalGateway(): string | null {
   }
 }
 
+/** How the gateway beside the controller is run. */
 export interface LocalGatewayOptions {
   /** Address of the controller for this machine. */
   readonly controllerUrl: string;
@@ -31,6 +32,7 @@ export interface LocalGatewayOptions {
   };
 }
 
+/** The gateway that runs beside the controller. */
 export interface LocalGateway {
   /** Starts the agent again, because its token is another one now. The data plane goes on meanwhile. */
   renew(): void;

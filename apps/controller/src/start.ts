@@ -29,6 +29,7 @@ import { settleOverlay } from './overlay/range.ts';
 import { createSecretBox, type SecretBox } from './secrets/box.ts';
 import { beginEpoch, type ControllerIdentity, loadIdentity } from './secrets/identity.ts';
 
+/** A controller that serves. */
 export interface Started {
   /** Where it listens, as this machine reaches it. */
   readonly localUrl: string;

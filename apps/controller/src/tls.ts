@@ -5,6 +5,7 @@ import { createSecureContext } from 'node:tls';
 import { OperatorError } from './errors.ts';
 import { attempt } from './system-error.ts';
 
+/** Certificate and key that the controller serves with. */
 export interface Tls {
   readonly certFile: string;
   readonly cert: Buffer;
