@@ -79,6 +79,7 @@ export const router = createRouter({
       at('/groups', () => import('./pages/groups.tsx'), 'GroupsPage'),
       at('/audit', () => import('./pages/audit.tsx'), 'AuditPage'),
       at('/settings', () => import('./pages/settings.tsx'), 'SettingsPage'),
+      at('/my-devices', () => import('./pages/my-devices.tsx'), 'MyDevicesPage'),
       at('/my', () => import('./pages/my-account.tsx'), 'MyAccountPage'),
     ]),
   ]),

@@ -50,7 +50,13 @@ export const areas: readonly { readonly title: string; readonly items: readonly 
       { to: '/settings', text: 'Settings', icon: 'settings', seen: mayWrite },
     ],
   },
-  { title: 'My', items: [{ to: '/my', text: 'My account', icon: 'my' }] },
+  {
+    title: 'My',
+    items: [
+      { to: '/my-devices', text: 'My devices', icon: 'devices' },
+      { to: '/my', text: 'My account', icon: 'my' },
+    ],
+  },
 ];
 
 /** The frame of every page for somebody who is signed in. */
@@ -74,7 +80,7 @@ export function Shell() {
       </main>
     );
   if (me === null || me === undefined) return <ToSignIn />;
-  if (!mayRead(me) && !pathname.endsWith('/my')) return <Navigate to={'/my' as never} />;
+  if (!mayRead(me) && !/\/my(-devices)?$/.test(pathname)) return <Navigate to={'/my-devices' as never} />;
   return (
     <MeContext value={me}>
       <a className="visually-hidden skip" href="#main">
@@ -121,7 +127,7 @@ function Rail({ me }: { me: Me }) {
             <ul>
               {items.map(({ to, text, icon }) => (
                 <li key={to}>
-                  <NavLink to={to} text={text} current={pathname.startsWith(to)}>
+                  <NavLink to={to} text={text} current={pathname === to || pathname.startsWith(`${to}/`)}>
                     {icons[icon]}
                     <span>{text}</span>
                   </NavLink>
