@@ -29,7 +29,9 @@ test('several browsers work at once, and nothing that a name says runs', { skip:
     await second.context.close();
   });
 
-  await step('a person with the role User sees the own account alone', () => seesOwnAccount(browser, place));
+  await step('a person with the role User sees own devices and the own account alone', () =>
+    seesOwnAccount(browser, place),
+  );
   await step('a session that ended elsewhere leads to sign-in, and back', () => comesBack(browser, place, first.page));
   await step('hostile names are texts', () => showsNames(first.page, place));
   assert.deepEqual(first.complaints, []);
@@ -79,13 +81,13 @@ async function seesOwnAccount(browser: Browser, place: Console): Promise<void> {
   await page.goto(url);
   await page.getByLabel('Or choose a password').fill(goodPassword);
   await page.getByRole('button', { name: 'Use the password' }).click();
-  await page.getByRole('heading', { level: 1, name: 'My account' }).waitFor();
+  await page.getByRole('heading', { level: 1, name: 'My devices' }).waitFor();
   const areas = page.getByRole('navigation', { name: 'Areas' }).getByRole('link');
-  assert.deepEqual(await areas.allTextContents(), ['My account']);
+  assert.deepEqual(await areas.allTextContents(), ['My devices', 'My account']);
   for (const name of ['gateways', 'users', 'settings', 'overview']) {
     await page.goto(`${place.url}/console/${name}`);
-    await page.waitForURL('**/console/my');
-    await page.getByRole('heading', { level: 1, name: 'My account' }).waitFor();
+    await page.waitForURL('**/console/my-devices');
+    await page.getByRole('heading', { level: 1, name: 'My devices' }).waitFor();
   }
   assert.equal(await page.getByRole('button', { name: /^Search/ }).count(), 0);
   assert.deepEqual(complaints, []);

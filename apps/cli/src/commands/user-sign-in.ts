@@ -69,8 +69,11 @@ const columns: readonly Column<SignedIn>[] = [
 ];
 
 function showLink(session: Session, user: string, answer: Answer<IssuedLink>): void {
-  session.show(
-    answer,
-    ({ url, expiresAt }) => `Link for ${clean(user)}, valid once until ${moment(expiresAt)}:\n${url}\n`,
+  session.show(answer, ({ url, expiresAt }) =>
+    session.details([
+      ['For', user],
+      ['Link', url],
+      ['Good', `once, until ${moment(expiresAt)}`],
+    ]),
   );
 }

@@ -17,9 +17,17 @@ export const queryClient = new QueryClient({
   },
 });
 
-/** What is read and by which path. The first part of the key is the kind that the change stream names. */
-export const useRead = <N extends OperationName>(kind: string, path: string, enabled = true) =>
-  useQuery<ResponseBody<N>>({ queryKey: [kind, path], queryFn: () => get<N>(path), enabled });
+/**
+ * Reads a path. The first part of the key is the kind that the change stream names. `everyMs`: for statistics, which are no
+ * changes.
+ */
+export const useRead = <N extends OperationName>(kind: string, path: string, enabled = true, everyMs?: number) =>
+  useQuery<ResponseBody<N>>({
+    queryKey: [kind, path],
+    queryFn: () => get<N>(path),
+    enabled,
+    refetchInterval: everyMs ?? false,
+  });
 
 /** The signed-in person, or null. */
 export const useMe = () =>

@@ -1,6 +1,6 @@
 import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, get, messageOf } from '../data/api.ts';
-import { makeKeyPair, withKey } from '../data/device-keys.ts';
+import { type KeyPair, makeKeyPair, withKey } from '../data/device-keys.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Button, Choice, Copy, Dialog, Field } from '../kit/kit.tsx';
 import { Qr } from '../kit/qr.tsx';
@@ -12,23 +12,20 @@ interface Added {
 }
 
 interface NewDeviceProps {
-  readonly path: string;
-  readonly owners: boolean;
+  readonly mine: boolean;
   readonly onAdded: (added: Added) => void;
   readonly onClose: () => void;
 }
 
 interface AddDeviceProps {
-  /** Of the list that the device joins: `/tenants/devices`, or `/tenants/me/devices`. */
-  readonly path: string;
-  /** Whether an owner can be chosen. */
-  readonly owners?: boolean;
+  /** Whether the device is the person's own: then no owner is chosen. */
+  readonly mine?: boolean;
   readonly open: boolean;
   readonly onClose: () => void;
 }
 
 /** Adds a device whose key is made in this browser, and shows its configuration once. */
-export function AddDevice({ path, owners = false, open, onClose }: AddDeviceProps) {
+export function AddDevice({ mine = false, open, onClose }: AddDeviceProps) {
   const [added, setAdded] = useState<Added | null>(null);
   const close = () => {
     setAdded(null);
@@ -37,7 +34,7 @@ export function AddDevice({ path, owners = false, open, onClose }: AddDeviceProp
   return (
     <Dialog title={added === null ? 'Add a device' : `Connect ${added.name}`} open={open} onClose={close}>
       {added === null ? (
-        <NewDevice path={path} owners={owners} onAdded={setAdded} onClose={close} />
+        <NewDevice mine={mine} onAdded={setAdded} onClose={close} />
       ) : (
         <Connect added={added} onClose={close} />
       )}
@@ -45,8 +42,8 @@ export function AddDevice({ path, owners = false, open, onClose }: AddDeviceProp
   );
 }
 
-function NewDevice({ path, owners, onAdded, onClose }: NewDeviceProps) {
-  const users = useRead<'listUsers'>('user', '/tenants/users?limit=100', owners);
+function NewDevice({ mine, onAdded, onClose }: NewDeviceProps) {
+  const users = useRead<'listUsers'>('user', '/tenants/users?limit=100', !mine);
   const [name, setName] = useState('');
   const [owner, setOwner] = useState('');
   const [failure, setFailure] = useState<ApiFailure | null>(null);
@@ -54,10 +51,8 @@ function NewDevice({ path, owners, onAdded, onClose }: NewDeviceProps) {
     event.preventDefault();
     try {
       const keys = await makeKeyPair();
-      const body = { name, publicKey: keys.publicKey, ...(owner === '' ? {} : { user: owner }) };
-      const { id } = await call<'createDevice'>('POST', path, body);
-      const { text, notes = [] } = await get<'getDeviceConfiguration'>(`${path}/${id}/configuration`);
-      await queryClient.invalidateQueries({ queryKey: [owners ? 'device' : 'my-devices'] });
+      const { text, notes = [] } = await (mine ? addOwn(name, keys) : add(name, keys, owner));
+      await queryClient.invalidateQueries({ queryKey: [mine ? 'my-devices' : 'device'] });
       onAdded({ name, text: withKey(text, keys), notes });
     } catch (error) {
       setFailure(error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error)));
@@ -78,7 +73,7 @@ function NewDevice({ path, owners, onAdded, onClose }: NewDeviceProps) {
         required
         maxLength={120}
       />
-      {owners && (
+      {!mine && (
         <Choice
           label="Owner"
           hint="Policies for people and groups count for the owner’s devices"
@@ -102,6 +97,17 @@ function NewDevice({ path, owners, onAdded, onClose }: NewDeviceProps) {
       </footer>
     </form>
   );
+}
+
+async function add(name: string, { publicKey }: KeyPair, owner: string) {
+  const body = { name, publicKey, ...(owner === '' ? {} : { user: owner }) };
+  const { id } = await call<'createDevice'>('POST', '/tenants/devices', body);
+  return get<'getDeviceConfiguration'>(`/tenants/devices/${id}/configuration`);
+}
+
+async function addOwn(name: string, { publicKey }: KeyPair) {
+  const { id } = await call<'addMyDevice'>('POST', '/tenants/me/devices', { name, publicKey });
+  return get<'getMyDeviceConfiguration'>(`/tenants/me/devices/${id}/configuration`);
 }
 
 function Connect({ added: { name, text, notes }, onClose }: { added: Added; onClose: () => void }) {

@@ -99,7 +99,7 @@ export function DevicesPage() {
         )}
       </div>
       <Pages page={page} total={data.total} />
-      <AddDevice path="/tenants/devices" owners open={adding} onClose={() => setAdding(false)} />
+      <AddDevice open={adding} onClose={() => setAdding(false)} />
       <PlanDialog write={write} onClose={() => setWrite(null)} />
     </>
   );

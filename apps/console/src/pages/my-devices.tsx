@@ -6,18 +6,16 @@ import { Ago, Button, Dialog, Empty, Skeleton, Status, Table, toast } from '../k
 import { AddDevice } from './add-device.tsx';
 import { deviceMeanings } from './devices.tsx';
 
-const path = '/tenants/me/devices';
-
 /** A person's own devices, and what they reach. */
 export function MyDevicesPage() {
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<MyDevice | null>(null);
-  const { data, error } = useRead<'listMyDevices'>('my-devices', `${path}?limit=100`);
+  const { data, error } = useRead<'listMyDevices'>('my-devices', '/tenants/me/devices?limit=100');
   if (error !== null && data === undefined) return <p className="note bad">{messageOf(error)}</p>;
   if (data === undefined) return <Skeleton />;
   const remove = async (device: MyDevice) => {
     try {
-      await call<'deleteMyDevice'>('DELETE', `${path}/${device.id}`);
+      await call<'removeMyDevice'>('DELETE', `/tenants/me/devices/${device.id}`);
       await queryClient.invalidateQueries({ queryKey: ['my-devices'] });
       toast(`Deleted ${device.name}.`);
     } catch (failure) {
@@ -60,7 +58,7 @@ export function MyDevicesPage() {
         )}
       </div>
       <Reach />
-      <AddDevice path={path} open={adding} onClose={() => setAdding(false)} />
+      <AddDevice mine open={adding} onClose={() => setAdding(false)} />
       <Dialog title={`Delete ${removing?.name ?? ''}`} open={removing !== null} onClose={() => setRemoving(null)}>
         {removing !== null && (
           <>

@@ -19,7 +19,8 @@ interface Attention {
 export function OverviewPage() {
   const me = useSignedIn();
   const gateways = useRead<'listGateways'>('gateway', '/tenants/gateways');
-  const devices = useRead<'listDevices'>('device', '/tenants/devices?limit=100');
+  // Whether devices are online is a statistic: no change tells of it.
+  const devices = useRead<'listDevices'>('device', '/tenants/devices?limit=100', true, 10_000);
   const resources = useRead<'listResources'>('resource', '/tenants/resources?limit=100');
   const users = useRead<'listUsers'>('user', '/tenants/users?limit=1');
   const policies = useRead<'listPolicies'>('policy', '/tenants/policies');
