@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { helpText, readConfig, settings } from './config.ts';
+import { readConfig, settings } from './config.ts';
+import { helpText } from './config-help.ts';
 
 const config = (env: Record<string, string>, ...argv: string[]) => {
   const invocation = readConfig(env, argv);

@@ -178,15 +178,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
   return { kind: 'run', config: configOf(parsed.data) };
 }
 
-/** Returns the help of the program: every setting with its default and meaning. */
-export function helpText(): string {
-  const lines = settings.map(({ name, fallback, meaning, secret }) => {
-    const names = secret ? `${name} or ${name}_FILE` : `${flagOf(name)} VALUE, or ${name}`;
-    return `  ${names}\n      ${meaning.replaceAll('`', '')} (default: ${fallback.replaceAll('`', '')})`;
-  });
-  return `The Sallyport controller: API, agent channel and policy decision.\n\nSettings\n${lines.join('\n')}\n\n  --help, --version\n`;
-}
-
 /** Variables of the programs beside us, which may stand in the same environment. */
 const ofOthers = [
   'SALLYPORT_TOKEN',
@@ -253,7 +244,9 @@ function fromFlags(argv: readonly string[], problems: string[]): Record<string, 
   return texts;
 }
 
-const flagOf = (name: string): string => `--${name.slice('SALLYPORT_'.length).toLowerCase().replaceAll('_', '-')}`;
+/** Returns the flag of a setting: `SALLYPORT_DATA_DIR` is `--data-dir`. */
+export const flagOf = (name: string): string =>
+  `--${name.slice('SALLYPORT_'.length).toLowerCase().replaceAll('_', '-')}`;
 
 const listenForm = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/;
 
