@@ -5,8 +5,10 @@ import { fillTenant } from './sample.ts';
 
 /*
  * npm run screenshots [-- FOLDER]: every page at three widths, light and dark, empty and with a filled tenant.
+ * npm run screenshots -- --docs: only the pictures of the README.
  */
-const folder = process.argv[2] ?? 'bench/results/screenshots';
+const docs = process.argv[2] === '--docs';
+const folder = docs ? 'docs/pictures' : (process.argv[2] ?? 'bench/results/screenshots');
 const ends: (() => unknown)[] = [];
 const t = { after: (work: () => unknown) => ends.push(work) } as never;
 const pages = [
@@ -21,8 +23,14 @@ const pages = [
   'groups',
   'audit',
   'settings',
+  'my-devices',
   'my',
 ];
+const sizes = [
+  [390, 844],
+  [1024, 768],
+  [1440, 900],
+] as const;
 
 try {
   const browser = await openBrowser(t);
@@ -30,24 +38,31 @@ try {
   const context = await browser.newContext({ reducedMotion: 'reduce' });
   const { page, complaints } = await openPage(context);
   await becomeOwner(page, place);
-  for (const state of ['empty', 'filled']) {
-    const gateway = state === 'filled' ? await fillTenant(place) : null;
-    for (const colorScheme of ['light', 'dark'] as const) {
-      await page.emulateMedia({ colorScheme });
-      for (const [width, height] of [
-        [390, 844],
-        [1024, 768],
-        [1440, 900],
-      ] as const) {
-        await page.setViewportSize({ width, height });
-        for (const name of pages) {
-          if (name === 'gateway' && gateway === null) continue;
-          await page.goto(`${place.url}/console/${name === 'gateway' ? `gateways/${gateway}` : name}`);
-          await page.getByRole('heading', { level: 1 }).first().waitFor();
-          await page.waitForLoadState('networkidle', { timeout: 3000 }).catch(() => undefined);
-          const at = join(folder, state, colorScheme);
-          mkdirSync(at, { recursive: true });
-          await page.screenshot({ path: join(at, `${name}-${width}.png`), fullPage: true });
+  const take = async (name: string, path: string, file: string, fullPage: boolean) => {
+    await page.goto(`${place.url}/console/${path}`);
+    await page.getByRole('heading', { level: 1 }).first().waitFor();
+    await page.waitForLoadState('networkidle', { timeout: 3000 }).catch(() => undefined);
+    await page.screenshot({ path: join(folder, file, `${name}.png`), fullPage });
+  };
+  if (docs) {
+    mkdirSync(folder, { recursive: true });
+    await page.setViewportSize({ width: 1024, height: 480 });
+    await take('first-steps', 'overview', '', false);
+    await fillTenant(place);
+    await take('policies', 'policies', '', false);
+  } else {
+    for (const state of ['empty', 'filled']) {
+      const gateway = state === 'filled' ? await fillTenant(place) : null;
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        mkdirSync(join(folder, state, colorScheme), { recursive: true });
+        for (const [width, height] of sizes) {
+          await page.setViewportSize({ width, height });
+          for (const name of pages) {
+            if (name === 'gateway' && gateway === null) continue;
+            const path = name === 'gateway' ? `gateways/${gateway}` : name;
+            await take(`${name}-${width}`, path, join(state, colorScheme), true);
+          }
         }
       }
     }

@@ -133,7 +133,9 @@ function RecentChanges() {
             <li key={id} className="row between">
               <span className="grow">
                 <strong>{actor.name}</strong> {words(action)}
-                {object.name !== undefined && <span className="muted"> {object.name}</span>}
+                {object.name !== undefined && object.name !== actor.name && (
+                  <span className="muted"> {object.name}</span>
+                )}
               </span>
               <span className="muted small">
                 <Ago at={at} />

@@ -9,7 +9,8 @@ import { issueLink, linkUrl } from '../../objects/sign-in/links.ts';
 import { methodsOf, removeMethods, signsIn } from '../../objects/sign-in/methods.ts';
 import { endSessionsOf, sessionsOf, sessionView } from '../../objects/sign-in/sessions.ts';
 import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
-import { findUser, type UserRow } from '../../objects/users/queries.ts';
+import { findUser, type UserRow, updateUser } from '../../objects/users/queries.ts';
+import { trackUsers } from '../../objects/users/tracking.ts';
 
 type SettingsOperation =
   | 'createInvitationLink'
@@ -30,6 +31,8 @@ function signInSettingsRoutes(deps: SignInDeps): Handlers<SettingsOperation> {
         const user = await existing(tx, params.id);
         if (user.status !== 'INVITED')
           throw new ApiError('not_invited', `${user.email} is ${user.status}: reset the sign-in instead`);
+        // The link and the invitation last equally long.
+        await trackUsers(tx, [user.id], () => updateUser(tx, user.id, { invited_at: tx.now }));
         return { body: await handOver(deps, tx, user, 'INVITATION') };
       },
     },

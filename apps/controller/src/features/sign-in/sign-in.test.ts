@@ -316,3 +316,17 @@ test('people sign in only where browsers keep a sign-in safe', async (t) => {
     assert.equal((await new Browser(app).request('POST', '/sign-in/password', body)).json.code, 'sign_in_unavailable');
   }
 });
+
+test('an invitation link makes an expired invitation valid again', async (t) => {
+  const app = await openTestApp(t);
+  const owner = await signInOwner(app);
+  const user = await owner.ok('POST', '/tenants/users', { email: 'jane@example.com', groups: [] });
+  const statusOfJane = async () => (await app.request('GET', `/tenants/users/${user.id}`)).json.status;
+  app.clock.now += 8 * 24 * hour;
+  assert.equal(await statusOfJane(), 'EXPIRED');
+  const { json } = await app.request('POST', `/tenants/users/${user.id}/invitation-link`);
+  assert.equal(await statusOfJane(), 'INVITED');
+  const jane = new Browser(app);
+  await jane.ok('POST', '/sign-in/links/password', { secret: json.url.split('#')[1], password: goodPassword });
+  assert.equal(await statusOfJane(), 'ACTIVE');
+});
