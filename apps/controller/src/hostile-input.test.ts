@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type FieldError, type Operation, type OperationName, operations } from '@sallyport/contract';
 import fc from 'fast-check';
+import { Browser, signInOwner } from './testing/browser.ts';
 import { openTestApp, type TestAnswer, type TestApp } from './testing/harness.ts';
 import { makeSample, type Sample, samplePath, validBody } from './testing/sample.ts';
 
@@ -53,10 +54,25 @@ async function revision(app: TestApp): Promise<number> {
   return row.revision;
 }
 
-function send(app: TestApp, sample: Sample, { method, path }: Operation, body: unknown): Promise<TestAnswer> {
+/** Sends a body as a caller whom the operation takes: an API key, the owner in a browser, or a stranger in one. */
+function send(app: TestApp, { sample, owner }: World, operation: Operation, body: unknown): Promise<TestAnswer> {
+  const path = samplePath(operation.path, sample);
   const headers = { 'content-type': 'application/json' };
-  return app.request(method, samplePath(path, sample), { body: JSON.stringify(body), headers });
+  const text = JSON.stringify(body) as unknown as object;
+  if (operation.right === null) return new Browser(app).request(operation.method, path, text, headers);
+  if (operation.right === 'self') return owner.request(operation.method, path, text, headers);
+  return app.request(operation.method, path, { body: text, headers });
 }
+
+interface World {
+  readonly sample: Sample;
+  readonly owner: Browser;
+}
+
+const makeWorld = async (app: TestApp): Promise<World> => ({
+  sample: await makeSample(app),
+  owner: await signInOwner(app),
+});
 
 /** What the schema says of a body, once the fields that a write ignores are away. */
 function fits({ body: schema, ignoredFields = [] }: Operation, body: unknown): boolean {
@@ -76,14 +92,14 @@ function assertRefused(answer: TestAnswer, body: unknown): FieldError[] {
 for (const [name, operation] of withBody)
   test(`${name}: one odd field is refused by its name and changes nothing, or is taken`, async (t) => {
     const app = await openTestApp(t);
-    const sample = await makeSample(app);
-    const valid = validBody(name, sample) ?? {};
+    const world = await makeWorld(app);
+    const valid = validBody(name, world.sample) ?? {};
     const fields = fc.constantFrom(...Object.keys(valid), 'unheardOf');
     await fc.assert(
       fc.asyncProperty(fields, odd, async (field, value) => {
         const body = { ...valid, [field]: value };
         const before = await revision(app);
-        const answer = await send(app, sample, operation, body);
+        const answer = await send(app, world, operation, body);
         assert.ok(answer.status < 500, answer.text);
         if (fits(operation, body)) return;
         for (const { pointer } of assertRefused(answer, body))
@@ -96,11 +112,11 @@ for (const [name, operation] of withBody)
 
 test('a body that is anything at all never breaks the server', async (t) => {
   const app = await openTestApp(t);
-  const sample = await makeSample(app);
+  const world = await makeWorld(app);
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...withBody), fc.jsonValue({ maxDepth: 4 }), async ([, operation], body) => {
       const before = await revision(app);
-      const answer = await send(app, sample, operation, body);
+      const answer = await send(app, world, operation, body);
       assert.ok(answer.status < 500, answer.text);
       if (fits(operation, body)) return;
       assertRefused(answer, body);

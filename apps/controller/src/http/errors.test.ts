@@ -135,7 +135,7 @@ test('ids and query parameters are checked as well', async (t) => {
   problem(id, 'invalid_request');
   assert.equal(id.json.errors[0].pointer, 'path/id');
   const query = await app.request('GET', `${path}?page=1`);
-  assert.deepEqual(query.json.errors, [{ pointer: 'query/page', message: 'is not a known field' }]);
+  assert.deepEqual(query.json.errors, [{ pointer: 'query/page', message: 'is not a known parameter' }]);
   for (const list of ['/tenants/users', '/tenants/groups', '/tenants/resources', '/tenants/devices']) {
     const hidden = await app.request('GET', `${list}?__proto__=x`);
     assert.deepEqual(hidden.json.errors, [{ pointer: 'query/__proto__', message: 'is not a known field' }], list);

@@ -81,8 +81,13 @@ export async function signInUser(
     const addedRoles = roles.filter(({ type }) => type === role).map(({ id }) => id);
     await app.request('PATCH', `/tenants/users/${user.id}/roles`, { body: { addedRoles, removedRoles: [] } });
   }
+  return { browser: await acceptInvitation(app, user.id), id: user.id };
+}
+
+/** Lets an invited user sign in with a password. */
+export async function acceptInvitation(app: TestApp, user: string): Promise<Browser> {
   const browser = new Browser(app);
-  const secret = await makeLink(app, 'INVITATION', user.id);
+  const secret = await makeLink(app, 'INVITATION', user);
   await browser.ok('POST', '/sign-in/links/password', { secret, password: goodPassword });
-  return { browser, id: user.id };
+  return browser;
 }

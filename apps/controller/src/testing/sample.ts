@@ -77,6 +77,15 @@ async function makePeople(app: TestApp, post: (path: string, body: object) => Pr
   return { user, group, role };
 }
 
+/** The form of a passkey's answer, with nothing in it that holds. */
+const credential = {
+  id: 'x',
+  rawId: 'x',
+  type: 'public-key',
+  response: { clientDataJSON: 'x', attestationObject: 'x' },
+  clientExtensionResults: {},
+};
+
 /** A body that each operation takes, where it takes one. */
 export function validBody(name: OperationName, sample: Sample): Record<string, unknown> | undefined {
   const { gateway, protocol, resource, device, policy, rule, group, role, user } = sample;
@@ -133,6 +142,21 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       localNetwork: 'OPEN',
       auditRetentionDays: 30,
     },
+    signInWithPassword: { tenant: 'first', email: 'jane@example.com', password: 'no such password' },
+    signInWithPasskey: { attempt: 'x', credential },
+    signInCli: { code: 'x'.repeat(40), verifier: 'x'.repeat(43), port: 4711 },
+    openSignInLink: { secret: 'x'.repeat(40) },
+    setPasswordByLink: { secret: 'x'.repeat(40), password: 'umbrella cactus violin' },
+    getPasskeyLinkOptions: { secret: 'x'.repeat(40) },
+    addPasskeyByLink: { secret: 'x'.repeat(40), attempt: 'x', credential },
+    updateMe: { firstName: 'Jane' },
+    setMyPassword: { password: 'umbrella cactus violin' },
+    addMyPasskey: { attempt: 'x', credential, name: 'Key' },
+    confirmTotp: { attempt: 'x', code: '123456' },
+    allowCli: { challenge: 'x'.repeat(43), port: 4711, host: 'laptop' },
+    addMyDevice: { name: 'phone', publicKey: publicKeys[1] },
+    renameMyDevice: { name: 'phone' },
+    explainMyAccess: { device, destination: '10.1.2.3', protocol: 'TCP', port: 8080 },
     updateSignInSettings: { slug: 'acme', idleMinutes: 60 },
     createEnrolmentKey: { name: 'phone', user },
     createApiKey: { name: 'k', role: 'AUDITOR', expiresAt: '2099-01-01T00:00:00Z' },
