@@ -42,7 +42,7 @@ test('test-configuration probes the gateway from outside with full packets', { s
   await t.test('full packets are lost on the path silently', async () => {
     await gateway.ip('link', 'set', 'wan0', 'mtu', '1300');
     const { error = '', details = '' } = await run();
-    assert.match(error, /1340 bytes get lost on the way to the gateway/, details);
+    assert.match(error, /1340 bytes are lost on the path to the gateway/, details);
     await gateway.ip('link', 'set', 'wan0', 'mtu', '1500');
   });
 

@@ -3,14 +3,15 @@ import type { AddressInfo } from 'node:net';
 import { type Operation, type OperationName, operations } from '@sallyport/contract';
 import { type Fixtures, fixtures } from './fixtures.ts';
 
+/** API key that the server accepts. */
 export const API_KEY = 'test-key-0123456789abcdef0123456789';
 
-/** Where the end of a test is heard of. */
+/** Accepts work to do at the end of a test, such as a test context. */
 export interface Cleanup {
   after(work: () => unknown): void;
 }
 
-/** A request as it arrived. */
+/** A received request. */
 export interface Seen {
   readonly operation: OperationName | undefined;
   readonly method: string;
@@ -20,26 +21,28 @@ export interface Seen {
   readonly body: unknown;
 }
 
+/** Scripted answer to a request. */
 export interface Reply {
   readonly status?: number;
   readonly body?: unknown;
-  /** Sent as it stands, instead of a body. */
+  /** Raw text to send instead of a body. */
   readonly text?: string;
-  /** Breaks the connection off behind the text. */
+  /** Closes the connection after the text. */
   readonly cut?: true;
   readonly headers?: Record<string, string>;
 }
 
+/** A running test server of the API. */
 export interface ApiServer {
   readonly url: string;
   readonly seen: Seen[];
-  /** Answers of operations, by name; those of the fixtures when left out. */
+  /** Scripted answers by operation. Other operations answer with their fixture. */
   readonly replies: Map<OperationName, (request: Seen) => Reply>;
 }
 
 /**
- * An HTTP server that speaks the contract: requests must fit the operation's schemas or are refused with a problem,
- * answers are the fixtures or what the test scripts, and must fit as well. Ends with the test.
+ * Starts an HTTP server that follows the contract. It rejects requests that violate the operation's schemas. It answers
+ * with fixtures or with scripted replies, which must match the schema too. The server stops at the end of the test.
  */
 export async function startApi(t: Cleanup, basePath = ''): Promise<ApiServer> {
   const seen: Seen[] = [];
@@ -52,7 +55,7 @@ export async function startApi(t: Cleanup, basePath = ''): Promise<ApiServer> {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen, replies };
 }
 
-/** A problem document as a reply. */
+/** Returns a reply with a problem document. */
 export function problem(status: number, code: string, more: object = {}): Reply {
   const body = { type: `urn:test:${code}`, title: `Title of ${code}`, status, code, ...more };
   return { status, body, headers: { 'content-type': 'application/problem+json' } };
@@ -117,7 +120,7 @@ function replyTo(entry: Seen, found: Match | undefined, replies: ApiServer['repl
   return reply;
 }
 
-/** A parameter that is given several times is a list. */
+/** Returns the query parameters. A repeated parameter becomes a list. */
 function queryOf(url: string): Record<string, string | string[] | undefined> {
   const { searchParams } = new URL(url, 'http://x');
   const values = [...new Set(searchParams.keys())].map((key) => {
@@ -127,7 +130,7 @@ function queryOf(url: string): Record<string, string | string[] | undefined> {
   return Object.fromEntries(values);
 }
 
-/** One item of an answer that comes piece by piece. */
+/** Returns one item of a streamed answer. */
 export function pieceOf(kind: 'ndjson' | 'sse', body: unknown, id = 'r1'): string {
   const text = JSON.stringify(body);
   return kind === 'sse' ? `id: ${id}\nevent: change\ndata: ${text}\n\n` : `${text}\n`;
@@ -149,6 +152,6 @@ function match(method: string, url: string, basePath: string): Match | undefined
     const params = Object.entries(found?.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]);
     return found === null ? [] : [{ name: name as OperationName, params: Object.fromEntries(params) }];
   });
-  // A literal path (`/policies/reorder`) goes before one with a parameter (`/policies/{id}`).
+  // A literal path (`/policies/reorder`) takes precedence over a path with a parameter (`/policies/{id}`).
   return hits.toSorted((a, b) => Object.keys(a.params).length - Object.keys(b.params).length)[0];
 }

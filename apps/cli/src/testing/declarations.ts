@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Random files for `sally apply`, each section about few names, so that one file after another meets the same. */
+/** Random files for `sally apply`. Sections use few names, so that successive files declare the same objects. */
 const names = fc.uniqueArray(fc.constantFrom('a', 'B', 'c d', 'Zürich', '10', 'true', "it's", '- x: #'), {
   maxLength: 4,
 });
@@ -47,9 +47,12 @@ const some = (all: readonly string[]) => fc.shuffledSubarray([...all]);
 const allOr = (all: readonly string[]) => fc.oneof(fc.constant('all'), some(all));
 const named = (all: readonly { readonly name: string }[]): string[] => all.map(({ name }) => name);
 
-/** Every section, and nothing that a controller refuses: a policy that denies has no rule of its own, and names resources of its type. */
+/**
+ * Random files with every section that the controller accepts. A policy that denies has no rule of its own. A policy names
+ * only resources of its type.
+ */
 export const declarations = fc.record({ settings, gateways, groups, rules }).chain((base) => {
-  // A type never changes, so it goes by the name.
+  // The type of a resource is immutable, so it depends on the name.
   const resources = objects((name) =>
     fc.record({
       description,

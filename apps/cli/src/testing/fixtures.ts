@@ -1,18 +1,21 @@
 import { type OperationName, type operations, privateKeyPlaceholder, type ResponseBody } from '@sallyport/contract';
 
-/** Operations that only browsers call: for those who are not signed in yet, or for people. */
+/** Operations that only browsers call. They need no sign-in, or they need a signed-in person. */
 export type BrowserOperation = {
   [N in OperationName]: (typeof operations)[N]['right'] extends 'self' | null ? N : never;
 }[OperationName];
+/** An answer for each operation that a command line can call. */
 export type Fixtures = { [N in Exclude<OperationName, BrowserOperation>]: ResponseBody<N> };
 
 const at = '2026-11-01T10:00:00.000Z';
 const stamps = { createdAt: at, updatedAt: at };
+/** Enrolment token of a gateway. */
 export const TOKEN = `sgw_${'0'.repeat(31)}1_${'A'.repeat(43)}_${'B'.repeat(22)}`;
 
-/** A UUID (version 4) that ends in `n`. */
+/** Returns a UUID (version 4) that ends in `n`. */
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`;
 
+/** Returns a gateway. */
 export function gateway(n: number, name: string): ResponseBody<'getGateway'> {
   return {
     id: uuid(n),
@@ -31,14 +34,17 @@ export function gateway(n: number, name: string): ResponseBody<'getGateway'> {
   };
 }
 
+/** Returns a predefined protocol with one TCP port. */
 export function protocol(n: number, name: string, port: string): ResponseBody<'getProtocol'> {
   return { id: uuid(n), name, networkProtocols: [{ protocol: 'TCP', port }], type: 'PREDEFINED' };
 }
 
+/** Returns an address that allows HTTPS. */
 export function address(n: number, text: string): ResponseBody<'getAddress'> {
   return { id: uuid(n), address: text, isIp: true, type: 'PRIVATE', protocols: [protocol(21, 'HTTPS', '443')] };
 }
 
+/** Returns a private resource with one address and two gateways. */
 export function resource(n: number, name: string): ResponseBody<'getResource'> {
   return {
     id: uuid(n),
@@ -51,6 +57,7 @@ export function resource(n: number, name: string): ResponseBody<'getResource'> {
   };
 }
 
+/** Returns an offline device. */
 export function device(n: number, name: string, publicKey?: string): ResponseBody<'getDevice'> {
   return {
     id: uuid(n),
@@ -64,6 +71,7 @@ export function device(n: number, name: string, publicKey?: string): ResponseBod
   };
 }
 
+/** Returns a policy that allows one device to reach one resource. */
 export function policy(n: number, name: string, order: number): ResponseBody<'getPolicy'> {
   const { overlayAddresses: _, user: __, publicKey: ___, ...plain } = device(51, 'anna');
   const { gateways: ____, addresses: _____, status: ______, ...bare } = resource(41, 'intranet');
@@ -82,14 +90,17 @@ export function policy(n: number, name: string, order: number): ResponseBody<'ge
   };
 }
 
+/** Returns an admission rule. */
 export function rule(n: number, name: string): ResponseBody<'getAdmissionRule'> {
   return { id: uuid(n), ...stamps, name, type: 'ALLOW', hasTimeConstraint: false };
 }
 
+/** Returns a role. */
 export function role(n: number, name: string, type: ResponseBody<'getRole'>['type']): ResponseBody<'getRole'> {
   return { id: uuid(n), ...stamps, name, deleteable: false, type };
 }
 
+/** Returns an active user with one role and one group. */
 export function user(n: number, email: string): ResponseBody<'getUser'> {
   return {
     id: uuid(n),
@@ -106,6 +117,7 @@ export function user(n: number, email: string): ResponseBody<'getUser'> {
   };
 }
 
+/** Returns a group with one role and one user. */
 export function group(n: number, name: string): ResponseBody<'getGroup'> {
   return {
     id: uuid(n),
@@ -121,6 +133,7 @@ export function group(n: number, name: string): ResponseBody<'getGroup'> {
   };
 }
 
+/** Returns an audit event. */
 export function auditEvent(n: number): ResponseBody<'exportAuditEvents'> {
   return {
     id: `${n}.0`,
@@ -190,15 +203,17 @@ const enrolmentKey: ResponseBody<'createEnrolmentKey'> = {
   user: { id: uuid(111), email: 'anna@example.com' },
 };
 
+/** Returns an API key without its secret. */
 export function apiKey(n: number, name: string): ResponseBody<'createApiKey'> {
   return { id: uuid(n), createdAt: at, name, role: 'ADMIN', prefix: 'sk_abc' };
 }
 
+/** Returns the only page of a list. */
 export function page<T>(data: T[]) {
   return { data, total: data.length, page: 0, limit: 100, hasNext: false, hasPrevious: false };
 }
 
-/** A configuration as the controller hands it out. */
+/** A WireGuard configuration as the controller returns it. */
 export const configuration = `[Interface]
 PrivateKey = ${privateKeyPlaceholder}
 Address = 100.64.0.2/32
@@ -253,7 +268,7 @@ const signInSettings: ResponseBody<'getSignInSettings'> = {
   absoluteHours: 168,
 };
 
-/** A small tenant: what each operation answers unless a test says otherwise. */
+/** A small tenant: the default answer of each operation. */
 export const fixtures = {
   dryRun: {
     changes: [{ action: 'disconnect', kind: 'resource', id: uuid(41), name: 'intranet' }],

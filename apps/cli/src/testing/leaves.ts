@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { loadFamilies } from '../families.ts';
 import { createProgram } from '../program.ts';
 
-/** Every command that does something, by the words that lead to it. */
+/** Returns the full name of every command without subcommands. */
 export async function leafCommands(): Promise<string[]> {
   const io = {
     env: {},

@@ -9,12 +9,14 @@ import { run } from '../run.ts';
 import type { Environment } from '../settings.ts';
 import { API_KEY, type ApiServer } from './api-server.ts';
 
+/** Exit code and output of a program. */
 export interface Outcome {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
+/** Environment and streams of a command line. */
 export interface Circumstances {
   readonly env?: Environment;
   readonly stdin?: string;
@@ -24,7 +26,7 @@ export interface Circumstances {
   readonly columns?: number;
 }
 
-/** Runs a command line in this process, signed in to `api`. */
+/** Runs a command line in this process with the address and key of `api`. */
 export async function sally(
   api: ApiServer | undefined,
   args: readonly string[],
@@ -47,7 +49,7 @@ export async function sally(
   return { code, out, err };
 }
 
-/** Runs the real program in a process of its own. */
+/** Runs the real program in its own process. */
 export async function spawnSally(
   api: ApiServer | undefined,
   args: readonly string[],
@@ -58,6 +60,7 @@ export async function spawnSally(
   return spawnProgram(process.execPath, [main, ...args], cwd, { ...environment(api), ...with_.env }, with_.stdin);
 }
 
+/** Runs a program in its own process until it ends. */
 export async function spawnProgram(
   file: string,
   args: readonly string[],
@@ -74,7 +77,7 @@ export async function spawnProgram(
   let err = '';
   child.stdout.on('data', (chunk) => (out += chunk));
   child.stderr.on('data', (chunk) => (err += chunk));
-  // A program may end before it has read what it is given.
+  // A program may end before it reads its input.
   child.stdin.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
@@ -83,14 +86,14 @@ export async function spawnProgram(
   return { code, out, err };
 }
 
-/** A folder that goes away with the test. */
+/** Creates a temporary folder. The end of the test removes it. */
 export async function folder(t: TestContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'sally-cli-'));
   t.after(() => rm(path, { recursive: true, force: true }));
   return path;
 }
 
-/** Compiled code is kept between the processes of the tests; the folder is nobody's source. */
+/** Compile cache that all test processes share. It contains no source. */
 const cache = fileURLToPath(new URL('../../../../node_modules/.cache', import.meta.url));
 
 const environment = (api: ApiServer | undefined): Environment =>

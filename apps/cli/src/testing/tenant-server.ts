@@ -10,7 +10,7 @@ interface Stored<B> {
 type UserBody = Body<'updateUser'> & { email: string; groups: string[]; roles: string[]; active: boolean };
 type ResourceBody = Body<'createResource'> & Body<'saveLoadBalancing'>;
 
-/** A tenant that remembers what is written: enough of the API for export and apply, by the contract's own schemas. */
+/** A tenant in memory. It implements the operations that export and apply call, with the schemas of the contract. */
 export class TenantServer {
   settings: Partial<Body<'updateTenant'>> = {};
   readonly gateways: Stored<Body<'createGateway'> & { intent?: string | undefined; relay?: boolean }>[] = [];
@@ -23,7 +23,7 @@ export class TenantServer {
   readonly devices = [device(951, 'laptop'), device(952, 'phone')];
   readonly roles = [role(961, 'Admin', 'ADMIN'), role(962, 'User', 'BASIC'), role(963, 'Auditor', 'AUDITOR')];
   readonly writes: OperationName[] = [];
-  /** How many more writes succeed. */
+  /** Number of writes that still succeed. */
   writesLeft = Number.POSITIVE_INFINITY;
   #next = 1000;
 
@@ -158,7 +158,7 @@ export class TenantServer {
     return [{ ...rule(971, 'Admission without Restrictions'), type: 'ALLOW' }, ...this.rules.map(asRule)];
   }
 
-  /** With the default policy, each type counted on its own. */
+  /** Returns all policies and the default policy. Each type has its own order. */
   #policies(_?: unknown): Policy[] {
     const internet: Stored<Body<'createPolicy'>> = {
       id: uuid(981),
@@ -198,7 +198,7 @@ export class TenantServer {
 }
 
 type Handlers = { [N in OperationName]?: (body: RequestBody<N>, id: string, second: string) => unknown };
-/** A handler takes the body of its own operation, which the server has checked. */
+/** Handles one operation. The server has validated the body. */
 type Handler = (body: never, id: string, second: string) => unknown;
 
 const at = '2026-11-01T10:00:00.000Z';

@@ -178,7 +178,7 @@ test('a restore that was interrupted while files were moved keeps controllers ou
 test('backups do not replace files, go to standard output, and may be plain; the passphrase never stands on the command line', async (t) => {
   const { file, dataDir } = await withBackup(t);
   const bytes = readFileSync(file);
-  await fails(['backup', file, '--data-dir', dataDir], /exists already: choose another name, or add --force/);
+  await fails(['backup', file, '--data-dir', dataDir], /already exists: choose another name, or add --force/);
   assert.ok(readFileSync(file).equals(bytes));
   await succeeds('backup', file, '--data-dir', dataDir, '--force', '--plain');
   assert.ok(readFileSync(file).includes('SQLite format 3'));

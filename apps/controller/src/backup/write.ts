@@ -32,7 +32,7 @@ export async function writeWhole(path: string, pieces: Pieces, force: boolean): 
 /** Throws OperatorError when a file exists and `force` is not set. */
 export function refuseTaken(path: string, force: boolean): void {
   if (!force && existsSync(path))
-    throw new OperatorError(`${path} exists already: choose another name, or add --force`);
+    throw new OperatorError(`${path} already exists: choose another name, or add --force`);
 }
 
 /** Writes to a stream at the pace of its reader. Returns how many bytes. */

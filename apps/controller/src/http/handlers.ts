@@ -16,7 +16,7 @@ export interface Caller {
 /** The session that a request belongs to. The person is the caller's actor. */
 export interface CallerSession {
   readonly id: string;
-  /** When it ends whatever happens, epoch milliseconds. */
+  /** Latest time at which the session ends, epoch milliseconds. */
   readonly expiresAt: number;
   /** Until when the sign-in counts as fresh, epoch milliseconds. */
   readonly freshUntil: number;

@@ -133,7 +133,7 @@ export class RelayServer {
     if (differences.length === 0) return;
     await this.#forward();
     const what = differences.join('; ');
-    this.#host.log.warn('the relay table had changed behind our back, and is made again', { what });
+    this.#host.log.warn('another program changed the relay table; the changes are reverted', { what });
   }
 
   #listen(ports: GatewayItem['relayPorts']): void {

@@ -386,7 +386,7 @@ export class Paths {
   }
 
   #nameOf(gateway: string | null): string {
-    return gateway === null ? 'nobody' : (this.#peers.get(gateway)?.item.name ?? gateway);
+    return gateway === null ? 'no gateway' : (this.#peers.get(gateway)?.item.name ?? gateway);
   }
 }
 

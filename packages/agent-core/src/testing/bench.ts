@@ -14,8 +14,10 @@ import { gatewayItem } from './items.ts';
 import { testKey, testWireguardKey } from './keys.ts';
 
 const gateway = '5b8e7f60-1111-4222-8333-444455556666';
+/** Start of the simulated time, epoch milliseconds. */
 export const benchStart = Date.UTC(2026, 0, 1);
 const host = { hostname: 'h', os: 'linux', kernel: '6.1', wireguard: 'memory' } as const;
+/** Enrolment token of the agent. */
 export const benchToken = 'sgw_secret';
 
 /** A session joined to a controller by hand: every effect is kept, nothing happens by itself. */

@@ -14,6 +14,7 @@ import type {
   SiteItem,
 } from '@sallyport/contract/channel';
 
+/** Returns the gateway item of a state. */
 export function gatewayItem(over: Partial<GatewayItem> = {}): GatewayItem {
   return {
     kind: 'gateway',
@@ -47,26 +48,32 @@ export function deviceItem(n: number, over: Partial<DeviceItem> = {}): DeviceIte
   };
 }
 
+/** Returns a site item. */
 export function siteItem(id: string, over: Partial<SiteItem> = {}): SiteItem {
   return { kind: 'site', key: `site/${id}`, id, prefixes: ['10.1.0.0/16'], profile: 'p1', expiresAt: null, ...over };
 }
 
+/** Returns a profile item. */
 export function profileItem(id: string, cells: ProfileItem['cells']): ProfileItem {
   return { kind: 'profile', key: `profile/${id}`, id, cells };
 }
 
+/** Returns a class item. */
 export function classItem(id: string, ranges: readonly string[]): ClassItem {
   return { kind: 'class', key: `class/${id}`, id, ranges: [...ranges] };
 }
 
+/** Returns a bundle item. */
 export function bundleItem(id: string, grants: BundleItem['grants']): BundleItem {
   return { kind: 'bundle', key: `bundle/${id}`, id, grants };
 }
 
+/** Returns a probe item. */
 export function probeItem(id: string, target: string, port: number | null): ProbeItem {
   return { kind: 'probe', key: `probe/${id}`, id, resource: 'r1', target, port };
 }
 
+/** Returns the client item of a native device. */
 export function clientItem(over: Partial<ClientItem> = {}): ClientItem {
   const overlay = { v4: '100.64.0.0/10', v6: 'fd00:5a11::/48' };
   return { kind: 'client', key: 'client', addresses: ['100.64.9.9/32'], overlay, mtu: 1280, ...over };
@@ -103,15 +110,18 @@ export function routeItem(prefix: string, gateways: readonly number[], over: Par
   return { kind: 'route', key: `route/${prefix}`, id: prefix, mode: 'MANUAL', gateways: ids, resources: [], ...over };
 }
 
+/** Returns a beacon item. */
 export function beaconItem(n: number, endpoint: string | null = `203.0.113.1:${51818 + n}`): BeaconItem {
   const publicKey = Buffer.alloc(32, `beacon ${n} `).toString('base64');
   return { kind: 'beacon', key: `beacon/${n}`, id: `${n}`, publicKey, endpoint };
 }
 
+/** Returns a relay point item. */
 export function relayPointItem(n: number, endpoint = `198.51.100.${n}:51900`): RelayPointItem {
   return { kind: 'relay-point', key: `relay-point/${gatewayId(n)}`, id: gatewayId(n), endpoint };
 }
 
+/** Returns an egress item. */
 export function egressItem(id: string, over: Partial<EgressItem> = {}): EgressItem {
   const lists = { sources: ['10.1.0.0/16'], destinations: ['10.2.0.0/16'] };
   return { kind: 'egress', key: `egress/${id}`, id, ...lists, expiresAt: null, ...over };

@@ -42,6 +42,7 @@ export function testWireguardKey(seed: Uint8Array = randomBytes(32)): TestWiregu
   };
 }
 
+/** Returns the first 16 bytes of the SHA-256 of a public key, base64url. */
 export function fingerprint(publicKey: string): string {
   return createHash('sha256').update(Buffer.from(publicKey, 'base64')).digest().subarray(0, 16).toString('base64url');
 }

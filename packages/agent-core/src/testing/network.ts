@@ -1,12 +1,14 @@
 /** How a host meets the internet. `independent` and `symmetric` let in only from where was sent to. */
 export type NatKind = 'open' | 'independent' | 'symmetric';
 
+/** A datagram on the simulated network. */
 export interface Datagram {
   readonly src: string;
   readonly dst: string;
   readonly body: unknown;
 }
 
+/** Receives the datagrams of a host. */
 export type Receiver = (datagram: Datagram) => void;
 
 /** Datagrams between hosts with an address each, in simulated time. Everything random comes from `dice`, in [0, 1). */
@@ -138,10 +140,12 @@ class Nat {
   }
 }
 
+/** Returns the address of an endpoint. */
 export function hostOf(endpoint: string): string {
   return endpoint.slice(0, endpoint.lastIndexOf(':'));
 }
 
+/** Returns the port of an endpoint. */
 export function portOf(endpoint: string): number {
   return Number(endpoint.slice(endpoint.lastIndexOf(':') + 1));
 }

@@ -158,6 +158,7 @@ export class PathAgent {
   }
 }
 
+/** NAT of each side of a simulated world. */
 export interface PathWorldNats {
   /** One device, or several. */
   readonly device: NatKind | readonly NatKind[];

@@ -1,12 +1,14 @@
 import type { DeviceStatus, PeerChange, PeerConfig, PeerStatus } from '@sallyport/wireguard';
 import type { Datagram, Network } from './network.ts';
 
+/** Content of a packet in the tunnel. */
 export type Payload =
   | { readonly kind: 'keepalive' }
   /** `beyond`: to something behind the other end. */
   | { readonly kind: 'ask'; readonly id: number; readonly beyond?: boolean }
   | { readonly kind: 'answer'; readonly id: number };
 
+/** Datagram of the tunnel. */
 export type Sealed =
   | { readonly kind: 'initiation' | 'response'; readonly from: string; readonly to: string; readonly session: string }
   | { readonly kind: 'data'; readonly session: string; readonly payload: Payload };

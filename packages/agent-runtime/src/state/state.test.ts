@@ -27,7 +27,7 @@ function newToken(agent: string = crypto.randomUUID()): string {
 }
 
 describe('state directory', () => {
-  it('is private, and files are replaced whole', async (t) => {
+  it('is private and replaces files atomically', async (t) => {
     const path = join(await temporary(t), 'a', 'b');
     const directory = await StateDirectory.open(path);
     await directory.write('state.json', 'one');
@@ -39,7 +39,7 @@ describe('state directory', () => {
     assert.equal(await directory.read('identity.json'), null);
   });
 
-  it('reads no file that is larger than any of its kind', async (t) => {
+  it('rejects a file that is too large for its kind', async (t) => {
     const path = await temporary(t);
     const directory = await StateDirectory.open(path);
     await directory.write('identity.json', '{}');
@@ -47,7 +47,7 @@ describe('state directory', () => {
     await assert.rejects(directory.read('identity.json'), /identity\.json has 1099511627776 bytes and is damaged/);
   });
 
-  it('says what is wrong with it', async (t) => {
+  it('reports a path that cannot be a directory', async (t) => {
     const file = join(await temporary(t), 'file');
     await writeFile(file, '');
     await assert.rejects(StateDirectory.open(join(file, 'below')), UsageError);
@@ -55,7 +55,7 @@ describe('state directory', () => {
 });
 
 describe('identity', () => {
-  it('is made from the first token, kept, and renewed by the token of a re-key', async (t) => {
+  it('is created from the first token, stays, and changes with the token of a re-key', async (t) => {
     const directory = await StateDirectory.open(await temporary(t));
     const gateway = crypto.randomUUID();
     const token = newToken(gateway);
@@ -80,7 +80,7 @@ describe('identity', () => {
     assert.equal(rekeyed.wireguardPrivateKey, enrolled.wireguardPrivateKey);
   });
 
-  it('refuses what it cannot work with, without repeating the token', () => {
+  it('rejects a missing, foreign or malformed token without repeating it', () => {
     const known = chooseIdentity('gateway', null, newToken(), '/s');
     assert.throws(() => chooseIdentity('gateway', null, null, '/s'), /not enrolled yet/);
     assert.throws(() => chooseIdentity('gateway', known, null, '/s'), /not enrolled yet/);
@@ -91,18 +91,22 @@ describe('identity', () => {
     );
   });
 
-  it('of a device comes from its enrolment key, and another key needs it to be forgotten first', () => {
+  it('of an enrolled device rejects another enrolment key', () => {
     const key = (agent: string) => newToken(agent).replace('sgw_', 'sdk_');
     const [one, two] = [crypto.randomUUID(), crypto.randomUUID()];
     const first = chooseIdentity('device', null, key(one), '/s');
     assert.equal(first.agent, one);
-    assert.equal(chooseIdentity('device', first, key(two), '/s').agent, two, 'a key that never enrolled binds nothing');
+    assert.equal(
+      chooseIdentity('device', first, key(two), '/s').agent,
+      two,
+      'a key that never enrolled can be replaced',
+    );
     const enrolled = { ...first, enrolledWith: 'f'.repeat(64) };
     assert.throws(() => chooseIdentity('device', enrolled, key(two), '/s'), /enrolled already/);
     assert.throws(() => chooseIdentity('device', null, newToken(one), '/s'), /not an enrolment key/);
   });
 
-  it('that is damaged is not overwritten', async (t) => {
+  it('is not overwritten when the file is damaged', async (t) => {
     const directory = await StateDirectory.open(await temporary(t));
     await directory.write('identity.json', '{"version":1}');
     await assert.rejects(readIdentity(directory), /damaged/);
@@ -113,7 +117,7 @@ describe('token', () => {
   const none = { argument: null, environmentFile: null, environment: null };
   const empty = () => Readable.from([]);
 
-  it('comes from the argument, else the file of the environment, else the environment', async (t) => {
+  it('comes from the argument, the file named by the environment, or the environment, in this order', async (t) => {
     const file = join(await temporary(t), 'token');
     await writeFile(file, ' from file \n');
     const all = { argument: '-', environmentFile: file, environment: 'from environment' };
@@ -124,7 +128,7 @@ describe('token', () => {
     assert.equal(await readToken({ ...none, argument: '-' }, empty(), true), null);
   });
 
-  it('need not be there any more once enrolled', async () => {
+  it('is optional after enrolment', async () => {
     const gone = { ...none, argument: '/nonexistent/token' };
     await assert.rejects(readToken(gone, empty(), true), /\/nonexistent\/token cannot be read/);
     assert.equal(await readToken(gone, empty(), false), null);
@@ -132,14 +136,14 @@ describe('token', () => {
 });
 
 describe('lock', () => {
-  it('is held by one, names it, and is taken over from the dead', async (t) => {
+  it('has one holder, names it, and passes on when the holder has died', async (t) => {
     const [stateDir, runDir] = [await temporary(t), await temporary(t)];
     const lock = await lockAgent(stateDir, 'sp0', runDir);
     assert.equal(await lockHolder(stateDir), process.pid);
     await assert.rejects(lockAgent(stateDir, 'sp1', runDir), new RegExp(`process id ${process.pid}`));
     const elsewhere = await temporary(t);
     await assert.rejects(lockAgent(elsewhere, 'sp0', runDir), /interface sp0 is in use/);
-    assert.equal(await lockHolder(elsewhere), null, 'half a lock is none');
+    assert.equal(await lockHolder(elsewhere), null, 'a lock that fails half-way is released');
     await lock.release();
     assert.equal(await lockHolder(stateDir), null);
 
@@ -150,8 +154,8 @@ describe('lock', () => {
   });
 });
 
-describe('memory', () => {
-  it('of endpoints survives, and is written only when it is new', async (t) => {
+describe('endpoint memory', () => {
+  it('survives a restart and is written only after a change', async (t) => {
     const directory = await StateDirectory.open(await temporary(t));
     const memory = await EndpointMemory.load(directory);
     memory.learn([{ publicKey: 'a', endpoint: '192.0.2.1:1' }, { publicKey: 'b' }]);
@@ -166,7 +170,7 @@ describe('memory', () => {
 });
 
 describe('writer', () => {
-  it('never writes twice at a time, and always the newest at last', async () => {
+  it('never writes concurrently, and writes the newest value last', async () => {
     let value = 0;
     let writing = 0;
     const written: number[] = [];
@@ -188,8 +192,8 @@ describe('writer', () => {
   });
 });
 
-describe('a state directory of somebody else', () => {
-  it('is refused, and so is a link', async (t) => {
+describe('a state directory of another user', () => {
+  it('is rejected, and so is a symbolic link', async (t) => {
     if (process.geteuid?.() !== 0) return t.skip('needs root to make a directory of another user');
     const root = await mkdtemp(join(tmpdir(), 'sallyport-owner-'));
     t.after(() => rm(root, { recursive: true, force: true }));

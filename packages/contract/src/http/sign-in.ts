@@ -133,7 +133,7 @@ export const AllowCli = z
 /** A one-time code for a command line. Answers carry it once. */
 export const CliCode = z
   .object({
-    code: secret(z.string().describe('Good once, with the verifier that fits the challenge')),
+    code: secret(z.string().describe('One-time code; it works only with the verifier of the challenge')),
     expiresAt: timestamp,
   })
   .meta({ id: 'CliCode' });

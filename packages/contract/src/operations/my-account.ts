@@ -53,7 +53,7 @@ export const myAccountOperations = define({
     tag: 'My account',
     right: 'self',
     fresh: true,
-    summary: 'Let a command line sign in: make a code that is good once, for 60 seconds',
+    summary: 'Create a one-time code, valid for 60 seconds, that signs a command line in',
     description: 'A newer code of the same person ends the older one.',
     query: noQuery,
     body: AllowCli,

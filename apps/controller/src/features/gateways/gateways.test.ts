@@ -276,7 +276,7 @@ test('reports of agents are not changes by an administrator', async (t) => {
   assert.equal(await revision(), before);
 });
 
-test('the list is always what reading one by one gives, whatever happens in between', async (t) => {
+test('the list always equals the gateways read one by one', async (t) => {
   const app = await openTestApp(t);
   const ids: string[] = [];
   const oneByOne = async () => {

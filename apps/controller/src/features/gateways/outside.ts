@@ -221,6 +221,6 @@ async function measured(
     return found('MTU: not known, because the gateway acknowledges no packet of any size.');
   return wrong(
     `MTU: a small packet arrives at the gateway, a full one (${size} bytes) does not.`,
-    `Packets of ${size} bytes get lost on the way to the gateway: set its MTU, or the tenant's, lower than ${mtu}.`,
+    `Packets of ${size} bytes are lost on the path to the gateway: set its MTU, or the tenant's, lower than ${mtu}.`,
   );
 }

@@ -25,7 +25,7 @@ export interface SessionStart {
   readonly method: Session['method'];
   readonly userAgent: string;
   readonly sourceIp: string;
-  /** Milliseconds until it ends whatever happens, from when the person proved a factor. */
+  /** Maximum duration of a session, milliseconds, from the last proof of a factor. */
   readonly lifeMs: number;
   /** When the person proved a factor, epoch milliseconds. Default: now. */
   readonly provenAt?: number;
