@@ -1,25 +1,25 @@
-/** Stable names of what can go wrong. */
+/** Stable codes of failures. */
 export type HostNetErrorCode =
-  /** A program that we need is not installed. */
+  /** A required program is not installed. */
   | 'missing-tool'
-  /** The process may not change the network. */
+  /** The process has no permission to change the network. */
   | 'no-privilege'
-  /** The kernel lacks a feature, or a part of it is switched off. */
+  /** The kernel lacks a feature, or the feature is disabled. */
   | 'unsupported-kernel'
-  /** Somebody else's rules would drop the tunnel's traffic. */
+  /** Foreign rules would drop the tunnel's traffic. */
   | 'foreign-chain-drops'
   /** The tunnel interface does not exist. */
   | 'missing-interface'
   /** The host's own network has addresses that the tunnel needs. */
   | 'address-clash'
-  /** The given state contradicts itself or is malformed. */
+  /** The given state is malformed or contradicts itself. */
   | 'invalid-state'
-  /** The system refused a change that looked right. */
+  /** The system refused a change that looked valid. */
   | 'rejected'
-  /** A program answered something that we do not understand. */
+  /** A program printed output that this package cannot parse. */
   | 'bad-output';
 
-/** What went wrong on the host, and in `hint` what an operator can do about it. Never contains secrets. */
+/** A failure on the host. `hint` tells an operator how to solve it. It never contains secrets. */
 export class HostNetError extends Error {
   readonly code: HostNetErrorCode;
   readonly hint: string | null;

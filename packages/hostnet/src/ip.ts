@@ -8,22 +8,22 @@ export function parseAddress(text: string): ip.IpAddress {
   return ip.parseAddress(text) ?? fail('address', text);
 }
 
-/** Parses `first-last`, both inclusive and of one family. Throws `invalid-state`. */
+/** Parses `first-last`. Both ends are inclusive and of one family. Throws `invalid-state`. */
 export function parseRange(text: string): ip.IpRange {
   return ip.parseRange(text) ?? fail('address range', text);
 }
 
-/** Parses `address/length` and keeps the host bits. The length must be there. Throws `invalid-state`. */
+/** Parses `address/length` and keeps the host bits. The length is required. Throws `invalid-state`. */
 export function parsePrefix(text: string): ip.InterfaceAddress {
   return (text.includes('/') ? ip.parseInterfaceAddress(text) : null) ?? fail('prefix', text);
 }
 
-/** Returns the canonical text of the network of an address: host bits cleared. */
+/** Returns the canonical text of an address's network, with the host bits cleared. */
 export function formatNetwork(prefix: ip.InterfaceAddress): string {
   return ip.formatPrefix(ip.prefixOf(prefix));
 }
 
-/** Returns the addresses of the network of an address. */
+/** Returns the addresses of an address's network. */
 export function prefixRange(prefix: ip.InterfaceAddress): ip.IpRange {
   return ip.prefixOf(prefix);
 }

@@ -5,7 +5,10 @@ import type { HostState } from '../types.ts';
 import { ipJson } from './host-io.ts';
 import { readRoutesAround } from './ip-json.ts';
 
-/** Routes of others in all tables, within the overlay or around it. A table may have many: `ip` picks those that matter. */
+/**
+ * Reads foreign routes of all tables that overlap with the overlay. A table may be large, so `ip` selects the relevant
+ * ones.
+ */
 export async function readAround(state: HostState, ipv6: boolean): Promise<ForeignRoute[]> {
   const list = async (family: 4 | 6, how: 'root' | 'match'): Promise<ForeignRoute[]> => {
     const prefix = state.overlay[`v${family}`];
@@ -16,10 +19,10 @@ export async function readAround(state: HostState, ipv6: boolean): Promise<Forei
   return (await Promise.all(families.flatMap((family) => [list(family, 'root'), list(family, 'match')]))).flat();
 }
 
-/** The second names what stands behind the resolver of systemd on this host. */
+/** Files that list resolvers. The second lists the upstream resolvers of systemd-resolved. */
 const RESOLVER_FILES = ['/etc/resolv.conf', '/run/systemd/resolve/resolv.conf'];
 
-/** Addresses of the resolvers that the host asks. */
+/** Reads the addresses of the host's resolvers. */
 export async function readResolvers(): Promise<string[]> {
   const texts = await Promise.all(RESOLVER_FILES.map((file) => readFile(file, 'utf8').catch(() => '')));
   const named = texts.flatMap((text) => [...text.matchAll(/^nameserver[ \t]+([0-9a-fA-F.:]+)[ \t]*$/gm)]);

@@ -28,14 +28,14 @@ import { failure, output, parseJson, run } from './run.ts';
 
 const PROTECTION = 'the table that protects the device is not as loaded';
 
-/** What was found: differences from the wanted state, and contests with the host's own network, in words too. */
+/** Differences from the wanted state, and conflicts with the host's own network, as data and as sentences. */
 export interface ClientLook {
   readonly differences: readonly string[];
   readonly conflicts: readonly string[];
   readonly contests: readonly RouteContest[];
 }
 
-/** Packets of routes, and who answered within the last minutes. */
+/** Packet counts of routes, and the addresses that answered within the last minutes. */
 export interface ClientTraffic {
   readonly counts: ReadonlyMap<string, PrefixCount>;
   readonly answering: readonly Answering[];
@@ -43,20 +43,20 @@ export interface ClientTraffic {
 
 const noTraffic: ClientTraffic = { counts: new Map(), answering: [] };
 
-/** What `ClientHost.up` changed, and what is still not as wanted. */
+/** Changes that `ClientHost.up` made, and the remaining differences. */
 export interface ClientUpResult extends UpResult, ClientLook {}
 
 /**
- * The network of a native device: link, addresses, the routing table and rules of its tunnel, settings, and a small
- * nftables table which sees to it that nothing comes in through the tunnel but answers, and nobody goes through the device.
- * Like `Host`: what is to be undone is known from the state and from what `keep` was given, so store both before `up`.
- * Nothing is undone by the end of the process: routes stay, and lead nowhere when the interface is gone.
+ * Manages the network of a native device: link, addresses, the tunnel's routing table and rules, settings, and a small
+ * nftables table. That table admits only answers from the tunnel, and lets no other host use the device as a router. As
+ * with `Host`, the undo information is the state and the settings given to `keep`; store both before `up`. The end of
+ * the process undoes nothing: routes stay, and lead nowhere once the interface is gone.
  */
 export class ClientHost {
-  /** Text of the nftables table as we loaded it, and what the kernel listed then. */
+  /** Text of the nftables table as this object loaded it, and the kernel's listing after the load. */
   #loaded: { readonly text: string; readonly listing: string } | null = null;
 
-  /** Checks what can be checked without changing anything. Throws `missing-tool`, `no-privilege`, `unsupported-kernel`. */
+  /** Checks requirements without changing anything. Throws `missing-tool`, `no-privilege`, `unsupported-kernel`. */
   async preflight(): Promise<void> {
     await checkTools();
     const overlay = { v4: '100.64.0.0/10', v6: 'fd00::/8' };
@@ -65,8 +65,8 @@ export class ClientHost {
   }
 
   /**
-   * Brings the host to the wanted state; does nothing where it is there already. The interface must exist. `keep` gets the
-   * settings with their values from before, and nothing is changed until it has stored them. Throws HostNetError.
+   * Brings the host to the wanted state, and leaves correct state untouched. The interface must exist. `keep` receives
+   * the settings with their previous values; nothing changes until it has stored them. Throws HostNetError.
    */
   async up(state: ClientHostState, keep: KeepSysctls = async () => {}): Promise<ClientUpResult> {
     const plan = planClientUp(state, await find(state));
@@ -83,14 +83,14 @@ export class ClientHost {
     return { changed: differences.length > 0, differences, conflicts, contests, sysctls };
   }
 
-  /** One sentence for each thing that is not as wanted, and what of the host's own network is in the way as it is now. */
+  /** Returns one sentence for each difference, and the current conflicts with the host's own network. */
   async look(state: ClientHostState): Promise<ClientLook> {
     const { differences, conflicts, contests } = planClientUp(state, await find(state));
     const guarded = await this.#isLoaded(clientRuleset(state), state.interface);
     return { differences: [...(guarded ? [] : [PROTECTION]), ...differences], conflicts, contests };
   }
 
-  /** Packets dropped since the table was loaded, by reason. */
+  /** Returns packets dropped since the table was loaded, by reason. */
   async drops(name: string): Promise<Readonly<Record<(typeof CLIENT_DROPS)[number], number>>> {
     const counts = new Map<unknown, unknown>();
     for (const { kind, body } of (await listTable(name)) ?? []) {
@@ -101,11 +101,12 @@ export class ClientHost {
   }
 
   /**
-   * Packets of each prefix so far, and who answered. A packet counts for the longest prefix, also of those that are `apart`,
-   * which count nothing. Other prefixes than before are counted from now on; then nothing is known yet. Throws HostNetError.
+   * Returns the packet counts of the prefixes, and the addresses that answered. A packet counts for the longest
+   * matching prefix, even one of `apart`; counts of `apart` are not reported. When the prefixes differ from the last
+   * call, counting starts at zero and nothing is known yet. Throws HostNetError.
    */
   async traffic(name: string, prefixes: readonly string[], apart: readonly string[]): Promise<ClientTraffic> {
-    // `list sets` of one table shows those of all tables in nft 1.0, however large.
+    // In nft 1.0, `list sets` of one table lists the sets of all tables, however large.
     const result = await run('nft', ['-j', 'list', 'table', 'inet', tableName(name)]);
     if (result.code !== 0) return noTraffic;
     const plan = planCounts(prefixes, apart);
@@ -116,8 +117,8 @@ export class ClientHost {
   }
 
   /**
-   * Calls `report` whenever something may have come to differ from the state, or its conflicts with the host's network to
-   * change, from now until it is closed; also after our own changes.
+   * Calls `report` when the host may differ from the state, or conflicts with its network may have changed. Own changes
+   * are reported too. Reports end with `close`.
    */
   watch(state: ClientHostState, report: () => void, failed: (error: unknown) => void): HostWatch {
     const reader = new MonitorReader(tableName(state.interface));
@@ -128,7 +129,7 @@ export class ClientHost {
     return watchHost(sources, report, failed);
   }
 
-  /** Takes everything back and restores the given settings, after a crash too. What is gone already is no error. */
+  /** Undoes everything and restores the given settings, even after a crash. Missing parts are no error. */
   async down(state: ClientHostState, sysctls: readonly SysctlChange[]): Promise<void> {
     checkSysctls(sysctls);
     await applyPlan(planClientDown(state, await find(state)));
@@ -177,7 +178,7 @@ async function find(state: ClientHostState): Promise<FoundClient> {
   };
 }
 
-/** Everything of the table that does not change by itself; null if there is none. */
+/** Returns everything in the table that does not change by itself; null without a table. */
 async function listRules(name: string): Promise<string | null> {
   const objects = await listTable(name);
   if (objects === null) return null;

@@ -1,7 +1,10 @@
 import { ANSWER_SECONDS, ANSWER_SETS, type Answering, COUNT_SETS, type FoundCounts } from '../client/counts.ts';
 import { bad, elements, integer, isObject, type JsonObject, nftObjects, readCount, readKey, text } from './nft-json.ts';
 
-/** Reads a listing of the client's sets: the packets that elements have counted, and who answered. Throws `bad-output`. */
+/**
+ * Reads a listing of the client's sets: packet counts of elements, and the addresses that answered. Throws
+ * `bad-output`.
+ */
 export function readTraffic(answer: unknown): { readonly counts: FoundCounts; readonly answering: Answering[] } {
   const counts = new Map<string, ReadonlyMap<string, number>>();
   const answering: Answering[] = [];

@@ -21,28 +21,30 @@ import { followProbes } from './trace.ts';
 import type { ForeignChange, Watch } from './watch.ts';
 import { watchTable } from './watch.ts';
 
-/** Counters of the table: what passed by policy, and what was dropped. */
+/** Counters of the table: packets accepted by policy, and dropped packets. */
 export interface FirewallCounters {
   readonly policies: ReadonlyMap<string, Count>;
   readonly drops: Readonly<Record<DropCounter, Count>>;
-  /** What hosts behind this gateway exchange with others through the tunnel. */
+  /** Traffic between hosts behind this gateway and other gateways. */
   readonly egress: Count;
 }
 
-/** What a change came to: nothing to do, a small transaction, or the whole table because that was refused. */
+/**
+ * Result of a change: nothing to do, a small transaction, or a load of the whole table because the kernel refused that.
+ */
 export type ChangeResult = 'unchanged' | 'changed' | 'reloaded';
 
 /**
- * Keeps one nftables table in the network namespace of this process as wanted. Calls are carried out one after another.
- * `now` is epoch milliseconds throughout.
+ * Keeps one nftables table in the network namespace of this process as wanted. Calls run one after another. `now` is
+ * always epoch milliseconds.
  */
 export class Firewall {
   readonly #model: FirewallModel;
   readonly #table: string;
   #queue: Promise<unknown> = Promise.resolve();
-  /** Rules as the kernel lists them after our own load, to notice if one of them is replaced by another. */
+  /** Rules in the kernel's own listing after the last load. They show whether another program replaced a rule. */
   #rules: Listing['rules'] | null = null;
-  /** Whether the kernel took the model's last text. If not, only a whole load makes them agree again. */
+  /** Whether the kernel accepted the model's last text. If not, only a load of the whole table restores agreement. */
   #inStep = false;
   readonly #watches = new Set<Watch>();
 
@@ -51,11 +53,14 @@ export class Firewall {
     this.#table = tableName(options.interface);
   }
 
-  /** Has the kernel try the whole table without keeping it. Throws `missing-tool`, `no-privilege`, `unsupported-kernel`. */
+  /**
+   * Lets the kernel check the whole table without keeping it. Throws `missing-tool`, `no-privilege`,
+   * `unsupported-kernel`.
+   */
   async preflight(): Promise<void> {
     const empty = { masquerade: true, draining: true, leaseUntil: 0 };
     const none = { devices: new Map(), sites: new Map(), gateways: new Map(), egress: new Map(), classes: new Map() };
-    // Under another name, since it must not meet what is there.
+    // Uses another name, so that the check does not conflict with the existing table.
     const model = new FirewallModel({ ...this.#model.options, interface: 'preflight' });
     await output(
       'nft',
@@ -64,15 +69,15 @@ export class Firewall {
     );
   }
 
-  /** Makes the table say this state, whatever it held; loses no packet and no count. Throws HostNetError. */
+  /** Makes the table match this state, whatever it contained. Loses no packet and no count. Throws HostNetError. */
   load(state: FirewallState, now: number): Promise<void> {
     const clock = clockFrom(now);
     return this.#enqueue(() => this.#commitLoad(clock, (at, existing) => this.#model.load(state, at, existing)));
   }
 
   /**
-   * Carries the difference over. If the kernel refuses it (the table is not what we left), everything is loaded.
-   * Throws `invalid-state` if the delta contradicts the state: then `load` must follow.
+   * Applies the difference. If the kernel refuses it because the table was changed, loads everything. Throws
+   * `invalid-state` if the delta contradicts the state; the caller must then call `load`.
    */
   change(delta: FirewallDelta, now: number): Promise<ChangeResult> {
     const clock = clockFrom(now);
@@ -90,14 +95,14 @@ export class Firewall {
     });
   }
 
-  /** Everything that the kernel holds, mapped back to ids. Its cost grows with the table. */
+  /** Reads the kernel's whole table and maps it back to ids. The cost grows with the table. */
   readBack(now: number): Promise<FoundFirewall> {
     return this.#enqueue(() => this.#readBack(now));
   }
 
   /**
-   * Verifies with the kernel what the last `change` touched, at a cost that does not grow with the table. Answers like
-   * `readBack`, taking what was not touched for granted; if anything is not as wanted, it is a whole `readBack`.
+   * Verifies the elements that the last `change` touched. The cost does not grow with the table. Answers like
+   * `readBack`, and assumes that untouched elements are correct. On any difference it runs a full `readBack`.
    */
   readBackTouched(now: number): Promise<FoundFirewall> {
     return this.#enqueue(async () => {
@@ -111,8 +116,8 @@ export class Firewall {
   }
 
   /**
-   * Lets probes through to these targets, for some seconds, and to no others. False: the table is not there, or has just been
-   * made by others.
+   * Admits probes to these targets for some seconds, and to no others. Returns false if the table does not exist or
+   * another program has just created it.
    */
   admitProbes(targets: readonly ProbeTarget[]): Promise<boolean> {
     return this.#enqueue(async () => {
@@ -123,25 +128,25 @@ export class Firewall {
     });
   }
 
-  /** Targets of which a datagram came through all rules of this host since they were admitted. */
+  /** Returns targets whose datagram passed all rules of this host since they were admitted. */
   async passedProbes(): Promise<ProbeTarget[]> {
     const name = passedTable(this.#model.options.interface);
     const result = await run('nft', ['-j', 'list', 'table', 'inet', name]);
     return result.code === 0 ? readPassed(parseJson('nft', result.stdout)) : [];
   }
 
-  /** Takes back what notes datagrams of probes. */
+  /** Stops recording datagrams of probes. */
   async endProbes(): Promise<void> {
     await this.#transact(forgetPassedText(this.#model.options.interface));
   }
 
   /**
-   * Finds the rule of somebody else that drops probes or their answers. `send` sends a probe to an admitted target, and is
-   * called again and again. Null: none was seen to drop any.
+   * Finds the foreign rule that drops probes or their answers. `send` sends a probe to an admitted target, and runs
+   * repeatedly. Returns null when no rule was seen to drop one.
    */
   async traceProbes(send: () => void, timeoutMs: number): Promise<TracedDrop | null> {
     const { options } = this.#model;
-    // Not in the queue, where changes would have to wait for it.
+    // Runs outside the queue, so that changes need not wait for it.
     await this.#transact(traceText(options));
     try {
       return await followProbes(options.interface, send, timeoutMs);
@@ -150,7 +155,7 @@ export class Firewall {
     }
   }
 
-  /** Packets and bytes by policy and by reason of dropping, since the table was first loaded. */
+  /** Returns packets and bytes by policy and by drop reason, since the first load of the table. */
   counters(): Promise<FirewallCounters> {
     return this.#enqueue(async () => {
       const counters = (await this.#inventory())?.counters;
@@ -166,7 +171,7 @@ export class Firewall {
     });
   }
 
-  /** Reports changes that others make to the ruleset, from now until it is closed; `failed`: a report failed. */
+  /** Reports foreign changes to the ruleset until `close`. `failed` receives errors of a report. */
   async watch(onForeignChange: (change: ForeignChange) => void, failed: (error: unknown) => void): Promise<Watch> {
     const watch = await watchTable(this.#table, onForeignChange, failed);
     this.#watches.add(watch);
@@ -178,7 +183,7 @@ export class Firewall {
     return watch;
   }
 
-  /** Removes the table; no error if there is none. */
+  /** Removes the table. A missing table is no error. */
   remove(): Promise<void> {
     return this.#enqueue(async () => {
       this.#rules = null;
@@ -201,7 +206,7 @@ export class Firewall {
     return answer === null ? null : readListing(answer);
   }
 
-  /** Names and counters; null if there is no table. */
+  /** Returns names and counters; null without a table. */
   async #inventory(): Promise<Inventory | null> {
     const answer = await this.#listTable('-jt');
     return answer === null ? null : readInventory(answer);
@@ -226,7 +231,7 @@ export class Firewall {
     this.#rules = readListing(await this.#listTable('-jt')).rules;
   }
 
-  /** The time that the kernel and the queue took must not be added to any limit. */
+  /** Corrects timeouts, so that the time spent in the kernel and the queue extends none of them. */
   #catchUp(clock: Clock, rendered: number): Promise<void> {
     return catchUp(clock, rendered, async (now) => {
       const text = this.#model.retime(now);
@@ -247,7 +252,7 @@ export class Firewall {
     this.#inStep = true;
   }
 
-  /** Watches are told which process is ours, so that only others' changes are reported. */
+  /** Tells watches which process is ours, so that they report only foreign changes. */
   async #transact(text: string): ReturnType<typeof run> {
     const ours = [...this.#watches].map((watch) => watch.expectOwn());
     const result = await run('nft', ['-f', '-'], text, (pid) => {

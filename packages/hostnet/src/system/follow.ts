@@ -3,20 +3,20 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { TOOL_ENVIRONMENT, type Tool } from './run.ts';
 
-/** Which program to follow, and who is told. */
+/** The program to follow, and the callbacks. */
 export interface FollowOptions {
   readonly tool: Tool;
   readonly args: readonly string[];
   readonly line: (text: string) => void;
-  /** It runs again after it ended, so lines may be missing. */
+  /** Called when the program runs again after it ended, so lines may be missing. */
   readonly restarted: () => void;
-  /** One of these threw. The program is started again, because what it said may be lost. */
+  /** Called when another callback threw. The program is started again, because its output may be lost. */
   readonly failed: (error: unknown) => void;
 }
 
 const RESTART_DELAY_MS = 1000;
 
-/** Follows what a program prints, and starts it again whenever it ends. */
+/** Follows the output of a program, and restarts the program whenever it ends. */
 export class Follower {
   readonly #options: FollowOptions;
   #child: ChildProcess | null = null;

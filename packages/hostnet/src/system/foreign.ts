@@ -6,15 +6,16 @@ import { isObject, nftObjects } from './nft-json.ts';
 import { output, parseJson } from './run.ts';
 
 /**
- * Looks for somebody else's chains (Docker's, ufw's) that would drop the tunnel's traffic. Rules of the legacy iptables
- * back end are invisible to nft and so to this. Costs nothing for elements of sets and maps. Throws HostNetError.
+ * Looks for foreign chains (of Docker or ufw, for example) that would drop the tunnel's traffic. Rules of the legacy
+ * iptables back end are invisible to nft, and so to this function. Elements of sets and maps add no cost. Throws
+ * HostNetError.
  */
 export async function findForeignDrops(tunnel: string): Promise<ForeignDrop[]> {
   const answer = parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset']));
   return foreignDrops(readChains(answer), tableName(tunnel), tunnel);
 }
 
-/** Where a probe was seen to end, in words, and what lets it through. */
+/** The rule that dropped a probe, as a sentence, and the command that lets the probe through. */
 export async function explainDrop(drop: TracedDrop, tunnel: string): Promise<{ place: string; fix: string }> {
   const { family, table, chain: name, base, rule } = drop;
   const chains = readChains(parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset'])));
@@ -28,7 +29,7 @@ export async function explainDrop(drop: TracedDrop, tunnel: string): Promise<{ p
   };
 }
 
-/** Chains of all tables with their rules, reduced to interfaces, verdicts and jumps. Throws `bad-output`. */
+/** Reads the chains of all tables with their rules, reduced to interfaces, verdicts and jumps. Throws `bad-output`. */
 export function readChains(answer: unknown): ForeignChain[] {
   const chains = new Map<string, Omit<ForeignChain, 'rules'> & { rules: ForeignRule[] }>();
   for (const { kind, body } of nftObjects(answer)) {

@@ -3,8 +3,8 @@ import { isObject } from './nft-json.ts';
 import { parseJson, run } from './run.ts';
 
 /**
- * A command that switches forwarding on between the tunnel and the interface that leads to an address. Null: it is on, or
- * the address cannot be reached or is this host's own.
+ * Returns a command that enables forwarding between the tunnel and the interface that leads to an address. Null:
+ * forwarding is enabled, or the address is unreachable or belongs to this host.
  */
 export async function forwardingFix(tunnel: string, address: string): Promise<string | null> {
   const device = await deviceTowards(address);
@@ -13,14 +13,14 @@ export async function forwardingFix(tunnel: string, address: string): Promise<st
   return path === undefined ? null : `sysctl -w ${path.replaceAll('/', '.')}=1`;
 }
 
-/** The kernel asks the interface that a packet comes in by. */
+/** For IPv4 the kernel checks the setting of the receiving interface. */
 async function closed4(interfaces: readonly string[]): Promise<string[]> {
   const paths = interfaces.map((name) => `net/ipv4/conf/${name}/forwarding`);
   const found = await readSysctls(paths);
   return paths.filter((path) => found.get(path) === '0');
 }
 
-/** The kernel asks the setting for all, and since Linux 6.17 also one of the interface. */
+/** For IPv6 the kernel checks the setting for all interfaces, and since Linux 6.17 also one of the interface. */
 async function closed6(interfaces: readonly string[]): Promise<string[]> {
   const all = 'net/ipv6/conf/all/forwarding';
   const own = interfaces.map((name) => `net/ipv6/conf/${name}/force_forwarding`);

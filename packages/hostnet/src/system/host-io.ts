@@ -9,7 +9,7 @@ import { failure, output, parseJson, run } from './run.ts';
 const CAP_NET_ADMIN = 12n;
 const ROOT_HINT = 'Run as root, or give the process CAP_NET_ADMIN.';
 
-/** Throws `missing-tool` or `no-privilege`. */
+/** Checks the tools and the privilege of the process. Throws `missing-tool` or `no-privilege`. */
 export async function checkTools(): Promise<void> {
   await output('ip', ['-V']);
   await output('nft', ['--version']);
@@ -20,7 +20,7 @@ export async function checkTools(): Promise<void> {
   }
 }
 
-/** Settings first: IPv6 may be switched off on the interface, and then it takes no address. */
+/** Writes settings first: an interface on which IPv6 is disabled accepts no IPv6 address. */
 export async function applyPlan(plan: HostPlan): Promise<void> {
   for (const { path, value } of plan.sysctls) {
     await writeFile(`/proc/sys/${path}`, value).catch((error) => readOnly(path, value, error));
@@ -29,7 +29,10 @@ export async function applyPlan(plan: HostPlan): Promise<void> {
   if (plan.ip6) await output('ip', ['-6', '-batch', '-'], plan.ip6);
 }
 
-/** Takes settings back; those of interfaces that are gone are no error. Throws `invalid-state` on what is no network setting. */
+/**
+ * Restores settings. Settings of missing interfaces are no error. Throws `invalid-state` on a path that is no network
+ * setting.
+ */
 export async function restoreSysctls(sysctls: readonly SysctlChange[]): Promise<void> {
   checkSysctls(sysctls);
   for (const { path, before } of sysctls) {
@@ -39,13 +42,13 @@ export async function restoreSysctls(sysctls: readonly SysctlChange[]): Promise<
   }
 }
 
-/** What was stored may have been changed by others. */
+/** Other programs may have changed the stored settings. */
 export function checkSysctls(sysctls: readonly SysctlChange[]): void {
   const foreign = sysctls.find(({ path }) => !/^net\/ipv[46](\/[A-Za-z0-9_:@-][A-Za-z0-9_.:@-]*)+$/.test(path));
   if (foreign) throw new HostNetError('invalid-state', `not a network setting: ${JSON.stringify(foreign.path)}`);
 }
 
-/** Answer of `ip -j`; what there is nothing of is an empty list, and so is a routing table that nobody has used. */
+/** Returns the answer of `ip -j`. An empty answer, or an unused routing table, is an empty list. */
 export async function ipJson(...args: string[]): Promise<unknown> {
   const result = await run('ip', args);
   if (result.code === 0) return parseJson('ip', result.stdout || '[]');
@@ -53,7 +56,7 @@ export async function ipJson(...args: string[]): Promise<unknown> {
   throw failure('ip', result);
 }
 
-/** Finds an interface and its addresses. `link` null: there is no such interface. */
+/** Finds an interface and its addresses. `link` is null when the interface does not exist. */
 export async function findInterface(name: string): Promise<Pick<FoundHost, 'link' | 'addresses'>> {
   const result = await run('ip', ['-j', 'address', 'show', 'dev', name]);
   if (result.code === 0) return readInterface(parseJson('ip', result.stdout));
@@ -61,7 +64,7 @@ export async function findInterface(name: string): Promise<Pick<FoundHost, 'link
   throw failure('ip', result);
 }
 
-/** Whether the kernel has IPv6. */
+/** Returns whether the kernel has IPv6. */
 export function hasIpv6(): Promise<boolean> {
   return access('/proc/sys/net/ipv6').then(
     () => true,
@@ -69,7 +72,7 @@ export function hasIpv6(): Promise<boolean> {
   );
 }
 
-/** Those that the kernel has. */
+/** Reads the settings that the kernel has. */
 export async function readSysctls(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
   const values = await Promise.all(
     paths.map(async (path): Promise<[string, string] | null> => {
@@ -80,16 +83,16 @@ export async function readSysctls(paths: readonly string[]): Promise<ReadonlyMap
   return new Map(values.filter((entry) => entry !== null));
 }
 
-/** Throws `no-privilege` for a setting that cannot be written. */
+/** Writes a setting. Throws `no-privilege` if it is not writable. */
 export function readOnly(path: string, value: string, cause: unknown): never {
   const setting = path.replaceAll('/', '.');
-  // A container gets its settings before there is a tunnel interface.
+  // A container gets its settings before the tunnel interface exists.
   const outside = setting.replace(/^(net\.ipv[46]\.conf)\.(?!all\.|default\.).+\.(\w+)$/, '$1.default.$2');
   const hint = `Make /proc/sys writable, or set it from outside: sysctl -w ${setting}=${value} (for a container: --sysctl ${outside}=${value}).`;
   throw new HostNetError('no-privilege', `cannot set ${setting}`, hint, { cause });
 }
 
-/** Those that cannot be written. */
+/** Returns the settings that are not writable. */
 export async function fixedSysctls(paths: readonly string[]): Promise<ReadonlySet<string>> {
   const fixed = await Promise.all(
     paths.map((path) =>

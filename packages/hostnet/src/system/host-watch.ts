@@ -6,10 +6,10 @@ export interface HostWatch {
   close(): Promise<void>;
 }
 
-/** Reports that come sooner after the one before are joined into one. */
+/** Reports within this time after the previous report are joined into one. */
 const QUIET_MS = 1000;
 
-/** A program that prints changes, and which of its lines matter. */
+/** A program that prints changes, and a filter for its relevant lines. */
 export interface ChangeSource {
   readonly tool: Tool;
   readonly args: readonly string[];
@@ -17,8 +17,8 @@ export interface ChangeSource {
 }
 
 /**
- * Calls `report` as soon as something changed that `verify` looks at (of settings, the kernel tells of forwarding and reverse path filters only),
- * by whomever: the caller looks whether all is still as wanted. What goes wrong with a report goes to `failed`.
+ * Calls `report` soon after any program changed something that `verify` checks; the caller then compares the state. Of
+ * settings, the kernel reports only forwarding and reverse path filters. `failed` receives errors of a report.
  */
 export function watchHost(
   sources: readonly ChangeSource[],

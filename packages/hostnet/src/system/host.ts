@@ -36,23 +36,23 @@ import {
   readWayRules,
 } from './ip-json.ts';
 
-/** What `Host.up` changed, and what is still not as wanted. */
+/** Changes that `Host.up` made, and the remaining differences. */
 export interface UpResult {
   readonly changed: boolean;
-  /** What was not as wanted before, and has been mended. */
+  /** Differences that were found and repaired. */
   readonly differences: readonly string[];
-  /** What cannot be mended: prefixes that the host's own network has too. `verify` goes on naming them. */
+  /** Conflicts with the host's own network, which `up` cannot repair. `verify` continues to report them. */
   readonly conflicts: readonly string[];
-  /** Settings that were changed, with their values from before: to be kept for `down`. */
+  /** Changed settings with their previous values. The caller keeps them for `down`. */
   readonly sysctls: readonly SysctlChange[];
 }
 
-/** Stores the former values of kernel settings before they are changed. */
+/** Stores the previous values of kernel settings before they change. */
 export type KeepSysctls = (changes: readonly SysctlChange[]) => Promise<void>;
 
-/** Link, addresses, routes, rules and sysctls of the network namespace of this process. */
+/** Manages link, addresses, routes, rules and sysctls in the network namespace of this process. */
 export class Host {
-  /** Checks what can be checked without changing anything. Throws `missing-tool` or `no-privilege`. */
+  /** Checks requirements without changing anything. Throws `missing-tool` or `no-privilege`. */
   async preflight(): Promise<void> {
     await checkTools();
     const forwarding = (await readFile(`/proc/sys/${FORWARD}`, 'utf8')).trim();
@@ -61,9 +61,9 @@ export class Host {
   }
 
   /**
-   * Brings the host to the wanted state; does nothing where it is there already. The interface must exist, and the
-   * firewall must be loaded. `keep` gets the settings with their values from before, and nothing is changed until it has
-   * stored them, so that they can be restored even if this fails half-way. Throws HostNetError.
+   * Brings the host to the wanted state, and leaves correct state untouched. The interface must exist, and the firewall
+   * must be loaded. `keep` receives the settings with their previous values. Nothing changes until it has stored them,
+   * so they can be restored even after a partial failure. Throws HostNetError.
    */
   async up(state: HostState, keep: KeepSysctls = async () => {}): Promise<UpResult> {
     const found = await this.#find(state);
@@ -80,8 +80,8 @@ export class Host {
   }
 
   /**
-   * Where packets of others may pass, once `up` was or will be called, and which networks are right at this host.
-   * `changed`: settings that we have changed before, with their values from before.
+   * Returns where foreign packets may pass after `up`, and the networks directly connected to this host. `changed`
+   * lists the settings changed earlier, with their previous values.
    */
   async facts(tunnel: string, changed: readonly SysctlChange[]): Promise<HostFacts> {
     const [{ sysctls, fixed }, links, near] = await Promise.all([
@@ -93,13 +93,13 @@ export class Host {
     return { transit: planTransit(tunnel, [...changed, ...pending], readLinks(links)), near };
   }
 
-  /** One sentence for each thing that is not as wanted, conflicts with the host's own network among them. */
+  /** Returns one sentence for each difference, including conflicts with the host's own network. */
   async verify(state: HostState): Promise<readonly string[]> {
     const { differences, conflicts, clashes } = planUp(state, await this.#find(state));
     return [...clashes, ...differences, ...conflicts];
   }
 
-  /** Calls `report` whenever something may have come to differ from the state, from now until it is closed. */
+  /** Calls `report` when the host may differ from the state, until `close`. */
   watch(state: HostState, report: () => void, failed: (error: unknown) => void): HostWatch {
     return watchHost(
       [{ tool: 'ip', args: MONITOR_ARGUMENTS, concerns: (line) => concernsHost(state, line) }],
@@ -108,7 +108,7 @@ export class Host {
     );
   }
 
-  /** Takes everything back that `up` did and restores the given settings. What is gone already is no error. */
+  /** Undoes everything that `up` did, and restores the given settings. Missing parts are no error. */
   async down(state: HostState, sysctls: readonly SysctlChange[]): Promise<void> {
     checkSysctls(sysctls);
     await applyPlan(planDown(state, await this.#find(state)));
@@ -120,7 +120,7 @@ export class Host {
     const ipv6 = (await hasIpv6()) && !fixed.has(`net/ipv6/conf/${state.interface}/disable_ipv6`);
     const routes = async (family: string): Promise<unknown> =>
       ipJson(family, '-j', 'route', 'show', 'table', 'all', 'proto', String(ROUTE_PROTOCOL));
-    // Only to be compared with further routes, and it may be the whole internet's.
+    // This listing may hold a full internet routing table. It is needed only to find conflicts with further routes.
     const main = async (family: string): Promise<unknown> =>
       state.routes.length === 0 ? [] : ipJson(family, '-j', 'route', 'show', 'table', 'main');
     const [around, resolvers] = await Promise.all([readAround(state, ipv6), readResolvers()]);
@@ -154,7 +154,7 @@ export class Host {
   }
 }
 
-/** The table may be the whole internet's, so only routes are asked for that can be without a router. */
+/** The main table may hold the full internet routing table, so this asks only for routes that may have no router. */
 async function findNear(tunnel: string): Promise<string[]> {
   const connected6 = (await hasIpv6()) ? ['kernel', 'ra', 'boot', 'static'] : [];
   const [addresses, routes4, ...routes6] = await Promise.all([

@@ -10,7 +10,7 @@ import { formatAddress, formatNetwork, parseAddress, parsePrefix } from '../ip.t
 import type { JsonObject } from './nft-json.ts';
 import { isObject } from './nft-json.ts';
 
-/** Reads the one entry of `ip -j address show dev X`. Throws `bad-output`. */
+/** Reads the single entry of `ip -j address show dev X`. Throws `bad-output`. */
 export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addresses'> {
   const [entry] = objects(answer).filter((object) => object.ifname !== undefined);
   if (!entry || !Array.isArray(entry.flags)) throw bad('no interface');
@@ -22,8 +22,8 @@ export function readInterface(answer: unknown): Pick<FoundHost, 'link' | 'addres
 }
 
 /**
- * Reads `ip -j route show table all` of one family and one table, null for the main one; keeps routes into the tunnel and those
- * that lead nowhere. Throws `bad-output`.
+ * Reads `ip -j route show table all` of one family and one table; null is the main table. Keeps routes into the tunnel
+ * and routes that lead nowhere. Throws `bad-output`.
  */
 export function readRoutes(answer: unknown, tunnel: string, family: 4 | 6, table: number | null): FoundRoute[] {
   const routes: FoundRoute[] = [];
@@ -47,7 +47,7 @@ export function readLinks(answer: unknown): FoundLink[] {
     }));
 }
 
-/** Reads `ip -j address show`: the network of each address, and what is at the other end of it. Throws `bad-output`. */
+/** Reads `ip -j address show`: the network of each address, and its peer address. Throws `bad-output`. */
 export function readConnectedAddresses(answer: unknown): ConnectedPrefix[] {
   return objects(answer).flatMap(({ ifname, addr_info }) =>
     objects(addr_info ?? [])
@@ -59,14 +59,16 @@ export function readConnectedAddresses(answer: unknown): ConnectedPrefix[] {
   );
 }
 
-/** Reads `ip -j route show` of one family; keeps what is reached without a router. Throws `bad-output`. */
+/** Reads `ip -j route show` of one family. Keeps destinations without a router. Throws `bad-output`. */
 export function readConnectedRoutes(answer: unknown, family: 4 | 6): ConnectedPrefix[] {
   return readForeignRoutes(answer, family)
     .filter(({ connected }) => connected)
     .map(({ device, destination: prefix }) => ({ device, prefix }));
 }
 
-/** Reads from `ip -j rule show` the rules of ways, of whatever gateway, as `wayRuleTexts` spells them. Throws `bad-output`. */
+/**
+ * Reads `ip -j rule show`. Keeps the rules of ways of any gateway, in the form of `wayRuleTexts`. Throws `bad-output`.
+ */
 export function readWayRules(answer: unknown): string[] {
   return objects(answer)
     .filter(({ priority, protocol }) => protocol === String(ROUTE_PROTOCOL) && isWayRule(integer(priority)))
@@ -82,7 +84,7 @@ export function readWayRules(answer: unknown): string[] {
 
 const NOWHERE = ['blackhole', 'unreachable', 'throw'] as const;
 
-/** Reads `ip -j route show` of one family; keeps what is not ours and leads somewhere. Throws `bad-output`. */
+/** Reads `ip -j route show` of one family. Keeps foreign routes that lead somewhere. Throws `bad-output`. */
 export function readForeignRoutes(answer: unknown, family: 4 | 6): ForeignRoute[] {
   return objects(answer)
     .filter((route) => route.type === undefined && route.protocol !== String(ROUTE_PROTOCOL))
@@ -94,12 +96,12 @@ export function readForeignRoutes(answer: unknown, family: 4 | 6): ForeignRoute[
 }
 
 /**
- * Reads `ip -j route show table all` of a part of the addresses: what is not ours, without default routes, and with addresses
- * of the host as routes of one address. Throws `bad-output`.
+ * Reads `ip -j route show table all` for a part of the addresses. Keeps foreign routes without default routes. Returns
+ * addresses of the host as routes of one address. Throws `bad-output`.
  */
 export function readRoutesAround(answer: unknown, tunnel: string, family: 4 | 6): ForeignRoute[] {
   const routes = objects(answer);
-  // A native device on this host routes the overlay too.
+  // A native device on this host also routes the overlay.
   const ours = new Set([tunnel, 'lo', ...routes.filter(isOurs).map(({ dev }) => dev)]);
   const foreign = routes
     .filter(({ type, dev }) => !ours.has(dev) && (type === undefined || type === 'local'))
@@ -109,12 +111,12 @@ export function readRoutesAround(answer: unknown, tunnel: string, family: 4 | 6)
 
 const isOurs = ({ protocol }: JsonObject): boolean => protocol === String(ROUTE_PROTOCOL);
 
-/** How many routes of a listing do not carry our protocol number. Throws `bad-output`. */
+/** Returns the number of listed routes without our protocol number. Throws `bad-output`. */
 export function countStrangers(answer: unknown): number {
   return objects(answer).filter((route) => route.protocol !== String(ROUTE_PROTOCOL)).length;
 }
 
-/** Reads from `ip -j rule show` the rules of a native device, as `ruleText` spells them. Throws `bad-output`. */
+/** Reads `ip -j rule show`. Keeps the rules of a native device, in the form of `ruleText`. Throws `bad-output`. */
 export function readClientRules(answer: unknown): string[] {
   return objects(answer)
     .filter(({ priority, protocol }) => {
@@ -133,7 +135,7 @@ export function readClientRules(answer: unknown): string[] {
     );
 }
 
-/** `dst` has no length when it is one address. */
+/** For a single address, `dst` has no prefix length. */
 function targetOf(rule: JsonObject): RuleTarget {
   const { dst, dstlen, ipproto, sport, dport, uid_start: uid } = rule;
   return {
@@ -146,8 +148,8 @@ function targetOf(rule: JsonObject): RuleTarget {
 }
 
 /**
- * Networks that interfaces have an address in, addresses, and bridges at which there are virtual ports only. From `ip -j -d
- * address show`, which lists links too. Throws `bad-output`.
+ * Reads `ip -j -d address show`, which also lists links. Returns networks of interfaces, addresses, and bridges that
+ * have only virtual ports. Throws `bad-output`.
  */
 export function readClientLinks(answer: unknown, tunnel: string): ClientLinks {
   const links = objects(answer).filter(({ ifname }) => ifname !== undefined && ifname !== 'lo' && ifname !== tunnel);
@@ -167,19 +169,19 @@ export function readClientLinks(answer: unknown, tunnel: string): ClientLinks {
   return { networks, own, internal: new Set(bridges.map(({ name }) => name)) };
 }
 
-/** What the host's own interfaces are connected to. */
+/** Networks, addresses and bridges of the host's own interfaces. */
 export interface ClientLinks {
-  /** `device network` each. */
+  /** Each is `device network`. */
   readonly networks: ReadonlySet<string>;
   readonly own: FoundClient['own'];
   /** Names of bridges. */
   readonly internal: ReadonlySet<string>;
 }
 
-/** What containers and virtual machines of this host are plugged in with. */
+/** Kinds of links that connect containers and virtual machines of this host. */
 const virtualPorts: ReadonlySet<string> = new Set(['veth', 'tun']);
 
-/** A route that was learned may look connected: only an address in just that network makes it so. */
+/** A learned route may look connected. It is connected only if an interface has an address in exactly that network. */
 export function hostRoutes(
   answer: unknown,
   family: 4 | 6,

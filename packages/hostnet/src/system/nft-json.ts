@@ -5,10 +5,10 @@ import { markText } from '../firewall/registers.ts';
 import { MAPS, SET_NAMES } from '../firewall/ruleset.ts';
 import { formatAddress, formatRange, parseAddress, parsePrefix, prefixRange } from '../ip.ts';
 
-/** An object of an answer, with members that are still to be checked. */
+/** An object of an answer. Its members are not checked yet. */
 export type JsonObject = { readonly [key: string]: unknown };
 
-/** Objects of an `nft -j list` answer: `[{kind, body}]`. Throws `bad-output`. */
+/** Returns the objects of an `nft -j list` answer: `[{kind, body}]`. Throws `bad-output`. */
 export function nftObjects(answer: unknown): { kind: string; body: JsonObject }[] {
   if (!isObject(answer) || !Array.isArray(answer.nftables)) throw bad('no list of objects');
   return answer.nftables.map((entry) => {
@@ -18,7 +18,7 @@ export function nftObjects(answer: unknown): { kind: string; body: JsonObject }[
   });
 }
 
-/** Reads a listing of our table. Throws `bad-output` on anything that our own text cannot have made. */
+/** Reads a listing of our table. Throws `bad-output` on anything that our own text cannot create. */
 export function readListing(answer: unknown): Listing {
   const maps = new Map<string, Map<string, string | null>>();
   const rules = new Map<string, string[]>();
@@ -30,7 +30,7 @@ export function readListing(answer: unknown): Listing {
   return { maps, rules };
 }
 
-/** Reads the names and counters of our table, also from a terse listing. Throws `bad-output`. */
+/** Reads the names and counters of our table; a terse listing is enough. Throws `bad-output`. */
 export function readInventory(answer: unknown): Inventory {
   const chains: string[] = [];
   const maps = new Map<string, 'map' | 'set'>();
@@ -43,12 +43,12 @@ export function readInventory(answer: unknown): Inventory {
   return { chains, maps, counters };
 }
 
-/** Whether a value is a JSON object. */
+/** Returns whether a value is a JSON object. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What others put into our table, and flows, is known by name only. */
+/** Reads the elements of a map or set. Foreign maps and sets, and flows, keep only their names. */
 function readElements(kind: 'map' | 'set', body: JsonObject): Map<string, string | null> {
   const name = text(body.name).replace(/_[abc]$/, '');
   if (kind === 'set') return SET_NAMES.some((known) => known === name) ? readSet(name, body) : new Map();
@@ -74,14 +74,14 @@ function readSet(name: string, body: JsonObject): Map<string, null> {
   );
 }
 
-/** Elements of a listed map or set. Throws `bad-output`. */
+/** Returns the elements of a listed map or set. Throws `bad-output`. */
 export function elements(body: JsonObject): readonly unknown[] {
   const list = body.elem ?? [];
   if (!Array.isArray(list)) throw bad('elements are no list');
   return list;
 }
 
-/** A key in the spelling of this package: an address, a range `first-last`, or `mark . class`. */
+/** Returns a key in this package's notation: an address, a range `first-last`, or `mark . class`. */
 export function readKey(key: unknown, interval: boolean): string {
   const value = unwrap(key);
   if (isObject(value)) {
@@ -95,7 +95,7 @@ export function readKey(key: unknown, interval: boolean): string {
   return interval ? `${endText(value)}-${endText(value)}` : endText(value);
 }
 
-/** The key of an element, without the time-out that may be listed with it. */
+/** Returns the key of an element without its timeout. */
 export function unwrap(key: unknown): unknown {
   return isObject(key) && isObject(key.elem) ? key.elem.val : key;
 }
@@ -114,19 +114,19 @@ export function readCount(body: JsonObject): Count {
   return { packets: integer(body.packets), bytes: integer(body.bytes) };
 }
 
-/** A value that must be a text. Throws `bad-output`. */
+/** Returns the value if it is a text. Throws `bad-output`. */
 export function text(value: unknown): string {
   if (typeof value !== 'string') throw bad('a text is missing');
   return value;
 }
 
-/** A value that must be a safe integer. Throws `bad-output`. */
+/** Returns the value if it is a safe integer. Throws `bad-output`. */
 export function integer(value: unknown): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw bad('a number is missing');
   return value;
 }
 
-/** The error for an answer that is not understood. */
+/** Returns the error for an answer that cannot be parsed. */
 export function bad(what: string): HostNetError {
   return new HostNetError('bad-output', `the answer of nft is not understood: ${what}`);
 }

@@ -1,7 +1,7 @@
 import type { ProbeTarget } from '../firewall/probe-rules.ts';
 import { bad, elements, integer, isObject, nftObjects, text, unwrap } from './nft-json.ts';
 
-/** Reads a listing of the sets that note datagrams of probes. Throws `bad-output`. */
+/** Reads a listing of the sets that record datagrams of probes. Throws `bad-output`. */
 export function readPassed(answer: unknown): ProbeTarget[] {
   const sets = nftObjects(answer).filter(({ kind }) => kind === 'set');
   return sets.flatMap(({ body }) =>

@@ -5,16 +5,16 @@ import type { RelayContent, RelayElement } from '../relay/pairs.ts';
 import { RELAY_MAPS, type RelayMapName } from '../relay/ruleset.ts';
 import { bad, elements, integer, isObject, nftObjects, readCount, text, unwrap } from './nft-json.ts';
 
-/** What the kernel holds of the relay's table. */
+/** The content of the relay's table in the kernel. */
 export interface RelayListing {
-  /** Elements with a time limit have one that is never equal to a wanted one. */
+  /** Elements with a timeout have a value that never equals a wanted one. */
   readonly content: RelayContent;
   readonly counts: ReadonlyMap<string, Count>;
-  /** Rules of each chain, in the listing's own notation. */
+  /** Rules of each chain, in the notation of the listing. */
   readonly rules: ReadonlyMap<string, readonly string[]>;
 }
 
-/** Reads a listing of the relay's table. Throws `bad-output` on anything that our own text cannot have made. */
+/** Reads a listing of the relay's table. Throws `bad-output` on anything that our own text cannot create. */
 export function readRelay(answer: unknown): RelayListing {
   const maps = Object.fromEntries(RELAY_MAPS.map(({ name }) => [name, new Map<string, RelayElement>()])) as Record<
     RelayMapName,
@@ -47,7 +47,7 @@ function readElement(element: unknown): [string, RelayElement] {
   return [parts.join(' . '), { value: markText(integer(value)), expiresAt: timed ? Number.NaN : null }];
 }
 
-/** An address, a port, or the name of an object. */
+/** Returns an address, a port, or the name of an object. */
 function valueText(value: unknown): string {
   if (typeof value === 'number') return String(integer(value));
   const word = text(value);

@@ -8,7 +8,7 @@ import { type RelayListing, readRelay } from './relay-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
 import { type Clock, clockFrom } from './timing.ts';
 
-/** What a pair has forwarded in the kernel since it was first there. */
+/** Traffic of a pair that the kernel has forwarded since the pair was added. */
 export interface RelayCount {
   /** From side a to side b. */
   readonly fromA: Count;
@@ -16,27 +16,27 @@ export interface RelayCount {
 }
 
 /**
- * Forwards WireGuard transport data between learned ends, in the kernel: a table of the interface's own, which outlives the
- * process. Handshakes and datagrams of unknown sources go to the socket on the port, as without it. The host must forward
- * (`Host.up`). Calls are carried out one after another; `now` is epoch milliseconds throughout.
+ * Forwards WireGuard transport data between learned ends in the kernel. Each interface has its own table, which
+ * outlives the process. Handshakes and datagrams of unknown sources go to the socket on the port. The host must forward
+ * (`Host.up`). Calls run one after another. `now` is always epoch milliseconds.
  */
 export class RelayTable {
-  /** What the kernel holds by our own doing; null: it has to be looked at. */
+  /** Content that this object loaded into the kernel; null when it must be read first. */
   #held: { readonly content: RelayContent; readonly rules: RelayListing['rules'] } | null = null;
   #queue: Promise<unknown> = Promise.resolve();
   readonly #name: string;
-  /** With its family. */
+  /** Table name with its family. */
   readonly #table: string;
 
-  /** Throws `invalid-state` on a name that an interface cannot have. */
+  /** Throws `invalid-state` on an invalid interface name. */
   constructor(interfaceName: string) {
     this.#name = relayTableName(interfaceName);
     this.#table = relayTable(interfaceName);
   }
 
   /**
-   * Makes the table say exactly these pairs; what is there already is not touched and goes on counting. Resolves with the
-   * ids that the kernel forwards, the others are for the socket. Throws HostNetError, `invalid-state` if the pairs
+   * Makes the table contain exactly these pairs. Existing pairs stay untouched and continue to count. Resolves with the
+   * ids that the kernel forwards; the socket serves the others. Throws HostNetError, with `invalid-state` if the pairs
    * contradict each other.
    */
   apply(pairs: readonly RelayPair[], now: number): Promise<ReadonlySet<string>> {
@@ -48,7 +48,7 @@ export class RelayTable {
     });
   }
 
-  /** By id. Empty if there is no table. */
+  /** Returns the traffic of each pair by id. Empty without a table. */
   counters(): Promise<ReadonlyMap<string, RelayCount>> {
     return this.#enqueue(async () => {
       const result = new Map<string, { fromA: Count; fromB: Count }>();
@@ -62,7 +62,7 @@ export class RelayTable {
     });
   }
 
-  /** One sentence for each thing that is not as last applied by this object. The next `apply` mends it. */
+  /** Returns one sentence for each difference from the last `apply` of this object. The next `apply` repairs them. */
   verify(now: number): Promise<readonly string[]> {
     return this.#enqueue(async () => {
       const held = this.#held;
@@ -80,7 +80,7 @@ export class RelayTable {
     });
   }
 
-  /** One sentence for each foreign chain that may drop what is forwarded: then leave everything to the socket. */
+  /** Returns one sentence for each foreign chain that may drop forwarded packets. In that case use only the socket. */
   async obstacles(): Promise<readonly string[]> {
     const answer = parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset']));
     return readChains(answer)
@@ -88,7 +88,7 @@ export class RelayTable {
       .map(({ family, table, name }) => `chain ${name} of table ${family} ${table} drops what is forwarded`);
   }
 
-  /** Removes the table. True when there was one. */
+  /** Removes the table. Returns true when it existed. */
   remove(): Promise<boolean> {
     return this.#enqueue(async () => {
       this.#held = null;
@@ -98,7 +98,7 @@ export class RelayTable {
     });
   }
 
-  /** False if the kernel does not take the difference. */
+  /** Applies the difference. Returns false if the kernel refuses it. */
   async #carryOver(wanted: RelayContent, now: number): Promise<boolean> {
     const held = this.#held;
     if (held === null) return false;
@@ -110,10 +110,12 @@ export class RelayTable {
     return true;
   }
 
-  /** Builds on what an earlier process left, so that nothing is lost meanwhile; if that does not do, on nothing. */
+  /**
+   * Builds on the table of an earlier process, so that no packet is lost. If that fails, starts with an empty table.
+   */
   async #load(wanted: RelayContent, clock: Clock): Promise<void> {
     this.#held = null;
-    // Undefined: it is there, and makes no sense.
+    // Undefined means that the table exists but cannot be parsed.
     const found = await list(this.#name, '-j').catch(() => undefined);
     if (found === null && wanted.ids.size === 0) return;
     const empty = relayContent([], clock());
@@ -137,7 +139,7 @@ export class RelayTable {
 
 const NOTHING: Count = { packets: 0, bytes: 0 };
 
-/** Null if there is no table. */
+/** Reads the table; null if it does not exist. */
 async function list(name: string, flags: '-j' | '-jt'): Promise<RelayListing | null> {
   const result = await run('nft', [flags, 'list', 'table', 'inet', name]);
   if (result.code === 0) return readRelay(parseJson('nft', result.stdout));
@@ -152,7 +154,7 @@ function ruleDifferences(baseline: RelayListing['rules'], found: RelayListing['r
     .map((name) => `relay chain ${name} is not as loaded`);
 }
 
-/** The kernel's clock may run ahead of ours by a second. */
+/** The kernel's clock may be ahead of ours by a second. */
 function elementDifferences(wanted: RelayContent, found: RelayListing, now: number): string[] {
   return RELAY_MAPS.flatMap(({ name }) => {
     const there = found.content.maps[name];

@@ -1,22 +1,22 @@
 import { spawn } from 'node:child_process';
 import { HostNetError } from '../errors.ts';
 
-/** How a program ended, and what it printed. */
+/** Exit code and output of a program. */
 export interface RunResult {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** System programs, wherever the distribution puts them; nothing else is inherited. */
+/** Search path for the system programs of all distributions. The programs inherit no other variable. */
 export const TOOL_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin', LC_ALL: 'C' };
 
 /** A system program that this package runs. */
 export type Tool = 'nft' | 'ip';
 
 /**
- * Runs a program to its end, with `input` as standard input. `onStart` gets the process id. Throws `missing-tool`; any
- * exit code is a result.
+ * Runs a program to its end, with `input` as standard input. `onStart` receives the process id. Throws `missing-tool`.
+ * Any exit code is a result.
  */
 export function run(
   tool: Tool,
@@ -25,7 +25,7 @@ export function run(
   onStart?: (pid: number) => void,
 ): Promise<RunResult> {
   return new Promise((resolve, reject) => {
-    // In a session of its own: a Ctrl-C in our terminal must not end the command that is undoing something.
+    // Uses a separate session: Ctrl-C in our terminal must not stop a command that undoes changes.
     const child = spawn(tool, args, { env: TOOL_ENVIRONMENT, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
@@ -33,7 +33,7 @@ export function run(
     child.on('error', (error) => reject(startError(tool, error)));
     child.stdout.on('data', (data: Buffer) => out.push(data));
     child.stderr.on('data', (data: Buffer) => err.push(data));
-    // A program that ends before it has read everything says why by its exit code.
+    // A program that ends before it has read its input explains this by its exit code.
     child.stdin.on('error', () => {});
     child.on('close', (code) => {
       resolve({ code: code ?? -1, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() });
@@ -42,14 +42,14 @@ export function run(
   });
 }
 
-/** Standard output of a program that must succeed. */
+/** Runs a program that must succeed, and returns its standard output. */
 export async function output(tool: Tool, args: readonly string[], input = ''): Promise<string> {
   const result = await run(tool, args, input);
   if (result.code !== 0) throw failure(tool, result);
   return result.stdout;
 }
 
-/** Parses what a program was asked to print as JSON. Throws `bad-output`. */
+/** Parses the JSON output of a program. Throws `bad-output`. */
 export function parseJson(tool: Tool, text: string): unknown {
   try {
     return JSON.parse(text);
@@ -58,7 +58,7 @@ export function parseJson(tool: Tool, text: string): unknown {
   }
 }
 
-/** The error that a failed program stands for, by what it wrote. */
+/** Returns the error for a failed program, based on its output. */
 export function failure(tool: Tool, { code, stderr }: RunResult): HostNetError {
   const message = `${tool} failed (${code}): ${firstLines(stderr)}`;
   if (/Operation not permitted|must be root|Permission denied/i.test(stderr)) {

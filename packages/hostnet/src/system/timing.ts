@@ -1,19 +1,19 @@
-/** Milliseconds. A text that the kernel takes sooner ends nothing too late. */
+/** Milliseconds. A delay below this needs no correction. */
 const PROMPT = 20;
 
-/** Reads epoch milliseconds. */
+/** Returns epoch milliseconds. */
 export type Clock = () => number;
 
-/** A clock that goes on from `now`. It does not jump when the host's time is set. */
+/** Returns a clock that starts at `now`. It does not jump when the host's time is set. */
 export function clockFrom(now: number): Clock {
   const began = performance.now();
   return () => now + (performance.now() - began);
 }
 
 /**
- * Sets timeouts again that were rendered at `rendered` and that the kernel took late: they count from when it takes them.
- * `again` commits them as of the given moment, and says false when that failed or when there are none. Repeats while that
- * is much faster than before, so that many timeouts are not set forever.
+ * Sets timeouts again when the kernel took them late. They were computed at `rendered`, but count from the time of the
+ * commit. `again` commits them as of the given moment; it returns false when that failed or there are none. Repeats
+ * only while each commit takes less than half as long as the previous one, so the loop ends.
  */
 export async function catchUp(clock: Clock, rendered: number, again: (now: number) => Promise<boolean>): Promise<void> {
   let took = clock() - rendered;

@@ -2,8 +2,8 @@ import { type TracedDrop, TraceReader } from '../firewall/trace.ts';
 import { Follower } from './follow.ts';
 
 /**
- * Follows probes through the rules of this host. `send` sends one, and is called again until somebody's rule is seen to drop
- * it. Null: none was seen in time. The kernel must have been told to trace probes.
+ * Follows probes through the rules of this host. `send` sends a probe, and runs until a foreign rule is seen to drop
+ * one. Returns null when none was seen in time. The kernel must already trace probes.
  */
 export async function followProbes(
   interfaceName: string,
@@ -18,7 +18,7 @@ export async function followProbes(
     line: (text) => {
       const drop = reader.line(text);
       if (drop?.of === 'probe') resolve(drop);
-      // Answers to probes of before may still come, from a time when others passed.
+      // Answers to earlier probes may still arrive, from a time when other probes passed.
       else if (drop !== null) patience ??= setTimeout(() => resolve(drop), PATIENCE_MS);
     },
     restarted: () => {},
@@ -37,7 +37,7 @@ export async function followProbes(
   }
 }
 
-/** The first ones may come before nft listens. */
+/** The first probes may be sent before nft listens. */
 const AGAIN_MS = 100;
-/** Some probes are sent in this time. */
+/** At least some probes are sent within this time. */
 const PATIENCE_MS = 500;

@@ -5,9 +5,12 @@ import { Follower } from './follow.ts';
 
 /** A change that another program made. */
 export interface ForeignChange {
-  /** `table`: our table was touched. `elsewhere`: other rules changed. `blind`: changes may have gone unseen for a moment. */
+  /**
+   * `table`: our table was touched. `elsewhere`: other rules changed. `blind`: for a moment, changes may have been
+   * missed.
+   */
   readonly kind: 'table' | 'elsewhere' | 'blind';
-  /** Name of the process that did it, if known. */
+  /** Name of the process that made the change, if known. */
   readonly process: string | null;
 }
 
@@ -26,7 +29,7 @@ export interface Watch {
 /** Kernel constant: inode number of the machine's first process-id namespace (PROC_PID_INIT_INO). */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 
-/** Follows `nft monitor`, and starts it again whenever it ends. What goes wrong with a report goes to `failed`. */
+/** Follows `nft monitor`, and restarts it whenever it ends. `failed` receives errors of a report. */
 export async function watchTable(
   table: string,
   report: (change: ForeignChange) => void,
@@ -38,7 +41,9 @@ export async function watchTable(
 
 class TableWatch implements Watch {
   readonly #report: (change: ForeignChange) => void;
-  /** Whether process ids as the kernel prints them are the ids that we see; else transactions are counted. */
+  /**
+   * Whether the kernel's process ids are the ids in our namespace. If not, our own transactions are counted instead.
+   */
   readonly #pids: boolean;
   readonly #ownPids = new Set<number>();
   #ownPending = 0;
@@ -91,7 +96,7 @@ class TableWatch implements Watch {
     return true;
   }
 
-  /** Old ids are forgotten, since the kernel gives them again. */
+  /** Drops the oldest id, because the kernel reuses ids. */
   #remember(pid: number): void {
     this.#ownPids.add(pid);
     if (this.#ownPids.size <= 64) return;
