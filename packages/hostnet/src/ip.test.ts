@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { formatAddress, formatNetwork, formatRange, parseAddress, parsePrefix, parseRange } from './ip.ts';
 
 describe('addresses', () => {
-  it('reads what it writes, and what the standard library takes for an address', () => {
+  it('parses its own output and every address that the standard library accepts', () => {
     const value = fc.oneof(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), fc.bigInt({ min: 0n, max: 0xffffn }));
     fc.assert(
       fc.property(value, (number) => {
@@ -24,7 +24,7 @@ describe('addresses', () => {
     );
   });
 
-  it('reads ranges and prefixes', () => {
+  it('parses ranges and prefixes', () => {
     assert.equal(formatRange(parseRange('fd00:0::01-fd00::FF')), 'fd00::1-fd00::ff');
     assert.equal(formatNetwork(parsePrefix('100.64.1.2/10')), '100.64.0.0/10');
     assert.equal(formatNetwork(parsePrefix('fd7a:1::9/48')), 'fd7a:1::/48');

@@ -118,7 +118,7 @@ export class FirewallSide {
     return this.#items === null ? null : this.#overlay;
   }
 
-  /** False when not possible now. */
+  /** Returns false when not possible now. */
   async admitProbes(targets: readonly PathProbe[]): Promise<boolean> {
     const wanted = targets.map(
       ({ target, port, protocol }): ProbeTarget => ({ address: target, port, ...(protocol && { protocol }) }),

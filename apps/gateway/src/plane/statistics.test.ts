@@ -26,7 +26,7 @@ test('a gateway without readings is not reported as idle', () => {
   assert.equal(safe(10_000), true, 'what is left has been cut');
 });
 
-test('a drained gateway is safe to stop when nothing of devices, sites or relayed pairs has passed for a while', () => {
+test('a drained gateway is safe to stop after a while without traffic of devices, sites and relayed pairs', () => {
   const safeAfter = (...readings: [granted: number, egress: number, relayed: number][]) => {
     const statistics = new Statistics();
     const safe = readings.map(([packets, egress, relayed]) => {

@@ -5,7 +5,7 @@ import { addressKey, echoPacket, readAnswer, resetPacket, synPacket, udpPacket }
 const v4 = { address: '100.127.255.255', port: 40_000 };
 const v6 = { address: 'fd00:5a11::ffff', port: 40_000 };
 
-test('a SYN has the length and checksums that IPv4 and TCP ask for', () => {
+test('a SYN has the length and checksums that IPv4 and TCP require', () => {
   const packet = synPacket(v4, { address: '10.20.0.10', port: 80 }, 7);
   assert.equal(packet.length, 40);
   assert.equal(packet.readUInt16BE(2), 40);
@@ -14,7 +14,7 @@ test('a SYN has the length and checksums that IPv4 and TCP ask for', () => {
   assert.equal(packet[33], 0x02);
 });
 
-test('an echo request over IPv6 has the checksum that ICMPv6 asks for', () => {
+test('an echo request over IPv6 has the checksum that ICMPv6 requires', () => {
   const packet = echoPacket(v6, 'fd20::10');
   const pseudo = Buffer.alloc(8);
   pseudo.writeUInt32BE(16, 0);
@@ -23,7 +23,7 @@ test('an echo request over IPv6 has the checksum that ICMPv6 asks for', () => {
   assert.equal(packet[40], 128);
 });
 
-test('a datagram is empty and has the checksum that UDP asks for, by either family', () => {
+test('a datagram is empty and has the checksum that UDP requires, in either family', () => {
   const packet = udpPacket(v4, { address: '10.20.0.10', port: 53 });
   assert.equal(packet.length, 28);
   const pseudo = Buffer.concat([packet.subarray(12, 20), Buffer.from([0, 17, 0, 8]), packet.subarray(20)]);

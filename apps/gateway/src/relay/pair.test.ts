@@ -33,7 +33,7 @@ test('a peer with an endpoint receives datagrams there at once', () => {
 test('a sender with only public keys moves no peer', () => {
   const { pair, device, gateway } = connected();
   assert.deepEqual(pair.receive(strangerAt, device.last(), start + 1), [], 'overheard');
-  // A forgery with the right MAC1 is forwarded for the gateway to judge, which has no such peer.
+  // A forgery with the right MAC1 is forwarded. The gateway rejects it, because it has no such peer.
   const forged = newPeer(gateway.publicKey).initiate(start + 2);
   assert.deepEqual(destinations(pair.receive(strangerAt, forged, start + 2)), [gatewayAt]);
   const guess = newPeer(device.publicKey);
@@ -205,7 +205,7 @@ function newPeer(other: string, privateKey = privateKeyFrom(randomBytes(32))) {
       assert.ok(data !== null);
       return data;
     },
-    /** What a stranger can make: an answer for this peer that has the right MAC1 and index, and means nothing to it. */
+    /** Returns a stranger's forgery: an answer for this peer with the right MAC1 and index, which the peer rejects. */
     forgedAnswer(initiation: Uint8Array, now: number): Uint8Array {
       const stranger = privateKeyFrom(randomBytes(32));
       const senderIndex = Buffer.from(initiation).readUInt32LE(4);

@@ -13,7 +13,7 @@ const STATE: HostState = {
   routes: [],
 };
 
-describe('overlay addresses that the host has already', { skip, timeout: 60_000 }, () => {
+describe('host with addresses of the overlay', { skip, timeout: 60_000 }, () => {
   const space = new Namespace('c');
   const neighbour = new Namespace('n');
   before(async () => {
@@ -38,7 +38,7 @@ describe('overlay addresses that the host has already', { skip, timeout: 60_000 
   };
   const reaches = (address: string) => space.succeeds('ping', '-c', '1', '-W', '3', address);
 
-  it('leaves a network beside the addresses in use alone', async () => {
+  it('leaves a network outside the used addresses untouched', async () => {
     await both('100.100.0.2/20', '100.100.0.1/20');
     await space.call('hostUp', STATE);
     assert.ok(await reaches('100.100.0.1'));
@@ -54,7 +54,7 @@ describe('overlay addresses that the host has already', { skip, timeout: 60_000 
     ['within a part', '100.64.0.77/28', '100.64.0.78/28'],
     ['of IPv6', 'fd7a:1::77/64', 'fd7a:1::78/64'],
   ] as const)
-    it(`closes in words for a connected network ${what}, and opens when it goes`, async () => {
+    it(`reports and closes for a connected network ${what}, and opens after its removal`, async () => {
       await space.call('hostUp', STATE);
       await both(own, other);
       const expected = {
@@ -74,7 +74,7 @@ describe('overlay addresses that the host has already', { skip, timeout: 60_000 
       assert.equal(await device('100.64.0.9'), 'sp0');
     });
 
-  it('closes for a route of another VPN, and sees routes of other tables', async () => {
+  it('closes for a route of another VPN, and detects routes of other tables', async () => {
     await space.ip('tuntap add vpn0 mode tun\n link set vpn0 up\n route add 100.64.7.128/25 dev vpn0 table 52');
     await assert.rejects(space.call('hostUp', STATE), {
       code: 'address-clash',
@@ -88,7 +88,7 @@ describe('overlay addresses that the host has already', { skip, timeout: 60_000 
     await space.ip('tuntap del vpn0 mode tun');
   });
 
-  it('hears of a network that comes and of one that goes', async () => {
+  it('reports an added and a removed network', async () => {
     await space.call('hostUp', STATE);
     await space.call('hostWatch', STATE);
     const reports = () => space.call('hostReports');

@@ -9,7 +9,7 @@ const OWN = { v4: '100.64.0.7', v6: 'fd7a:1::7' } as const;
 /** Behind the tunnel: a gateway's overlay address, and a resource. */
 const GATEWAY = { v4: '100.64.0.1', v6: 'fd7a:1::1' } as const;
 const RESOURCE = { v4: '10.5.0.9', v6: 'fd11::9' } as const;
-/** On the device's network: the device, and the router, which has an address of the internet too. */
+/** On the device's network: the device, and the router, which also has an address of the internet. */
 const DEVICE = { v4: '10.50.0.5', v6: 'fd50::5' } as const;
 const ROUTER = { v4: '10.50.0.1', v6: 'fd50::1' } as const;
 const INTERNET = { v4: '198.51.100.1', v6: '2001:db8::1' } as const;
@@ -64,7 +64,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     await device.succeeds('ip', 'link', 'del', 'sal0');
   });
 
-  /** The tunnel interface, whose other end is everything behind the tunnel. */
+  /** Creates the tunnel interface. Its other end stands for everything behind the tunnel. */
   async function makeTunnel(): Promise<void> {
     await device.ip(`link add sal0 type veth peer name far netns ${tunnel.name}`);
     for (const [space, name] of [
@@ -91,7 +91,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     await until('echo', async () => (await device.call('heard', address)) === 'hello');
   }
 
-  /** The interface that a packet would go out by; `nowhere` if none. */
+  /** Returns the interface by which a packet would leave; `nowhere` without one. */
   async function way(address: string, mark = 0, more: readonly string[] = []): Promise<string> {
     const args = ['ip', 'route', 'get', address, ...(mark ? ['mark', String(mark)] : []), ...more];
     const text = await device.exec(...args).catch(() => '');
@@ -122,7 +122,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     { family: 'v4', own: '100.64.0.50/24', neighbour: '100.64.0.60' },
     { family: 'v6', own: 'fd7a:1::50/64', neighbour: 'fd7a:1::60' },
   ] as const) {
-    it(`leaves a network with overlay numbers outside, but for the gateways among them: ${family}`, async () => {
+    it(`keeps a network with overlay addresses outside the tunnel, except the gateways' addresses: ${family}`, async () => {
       const [mine, theirs] = [own, `${neighbour}/${own.split('/')[1]}`];
       const nodad = family === 'v6' ? ' nodad' : '';
       await device.ip(`address add ${mine} dev lan0${nodad}`);
@@ -139,12 +139,12 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('says that the interface is missing', async () => {
+  it('reports a missing interface', async () => {
     await device.call('clientPreflight');
     await assert.rejects(device.call('clientUp', STATE), { code: 'missing-interface' });
   });
 
-  it('comes up, has then nothing to do, and goes down without a trace, even by another process', async () => {
+  it('comes up, changes nothing again, and goes down without a trace, even from another process', async () => {
     await makeTunnel();
     for (const state of [STATE, FULL]) {
       const before = await snapshot();
@@ -164,7 +164,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
   });
 
   for (const family of FAMILIES) {
-    it(`splits: what is wanted goes into the tunnel, the rest and WireGuard itself do not: ${family}`, async () => {
+    it(`routes only the wanted prefixes into the tunnel, and never WireGuard's own packets: ${family}`, async () => {
       await up(STATE);
       await talks(RESOURCE[family]);
       assert.equal(await way(RESOURCE[family]), 'sal0');
@@ -174,7 +174,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       await talks(INTERNET[family]);
     });
 
-    it(`takes everything but WireGuard itself, and the local network as the setting says: ${family}`, async () => {
+    it(`routes everything except WireGuard's own packets, and the local network by its setting: ${family}`, async () => {
       await up(FULL);
       assert.equal(await way(INTERNET[family]), 'sal0');
       assert.equal(await way(INTERNET[family], MARK), 'lan0');
@@ -193,9 +193,9 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       assert.equal(await way(ROUTER[family], MARK), 'lan0');
     });
 
-    it(`reaches past a full tunnel what it always has to reach, and nothing else there: ${family}`, async () => {
+    it(`reaches only the direct targets outside a full tunnel: ${family}`, async () => {
       const direct = [{ address: INTERNET[family], protocol: 'tcp', port: 80 }] as const;
-      // Answers pass a strict reverse path filter, which asks as root.
+      // A strict reverse path filter does its lookup as root, and answers still pass it.
       await up({ ...FULL, direct, uid: 0 });
       await talks(INTERNET[family]);
       assert.equal(await way(INTERNET[family]), 'sal0', 'other ports of it');
@@ -204,13 +204,13 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       assert.doesNotMatch(await device.exec('ip', family === 'v4' ? '-4' : '-6', 'rule'), /dport 80/);
     });
 
-    it(`hears answers to its marked packets through a strict reverse path filter: ${family}`, async (t) => {
+    it(`receives answers to its marked packets through a strict reverse path filter: ${family}`, async (t) => {
       if (!(await device.succeeds('perl', '-MSocket=:all', '-e', '1'))) return t.skip('needs perl');
       await up(FULL);
       await device.exec('perl', '-MSocket=:all', '-e', MARKED, INTERNET[family], '80', String(MARK));
     });
 
-    it(`leads nowhere when the interface is gone, and out again when nothing is wanted: ${family}`, async () => {
+    it(`blocks packets without the interface, and releases them when no prefix is wanted: ${family}`, async () => {
       for (const [state, target] of [
         [STATE, RESOURCE],
         [FULL, INTERNET],
@@ -229,7 +229,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       }
     });
 
-    it(`lets nobody in through the tunnel, and no neighbour through the device: ${family}`, async () => {
+    it(`admits no flow from the tunnel, and forwards none of a neighbour: ${family}`, async () => {
       await up(STATE);
       await device.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
       for (const address of [OWN, DEVICE]) {
@@ -239,7 +239,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       await isDropped('forwarded', () => router.call('open', 'x', RESOURCE[family], 80));
       await isDropped('forwarded', () => tunnel.call('open', 'x', ROUTER[family], 80, RESOURCE[family]));
       await router.ip(`address add ${family === 'v4' ? '100.64.0.99/32' : 'fd7a:1::99/128 nodad'} dev lo`);
-      // The reverse path filter of IPv4 comes later than our table.
+      // The reverse path filter of IPv4 runs after our table.
       const spoofed = family === 'v4' ? '100.64.0.99' : 'fd7a:1::99';
       await isDropped('spoofed', () => router.call('open', 'x', DEVICE[family], 80, spoofed));
       await router.call('open', 'plain', DEVICE[family], 80);
@@ -253,7 +253,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     const wide = { v4: ['0.0.0.0/1', '128.0.0.0/1'], v6: ['::/1', '8000::/1'] }[family];
     const own = { v4: '10.5.7.5/24', v6: 'fd11:0:7::5/64' }[family];
 
-    it(`wins over routes that the host learns, from the first packet on, and says so: ${family}`, async () => {
+    it(`wins over routes that the host learns, from the first packet, and reports them: ${family}`, async () => {
       await up(STATE);
       await device.call('clientWatch', STATE);
       const reports = () => device.call('hostReports');
@@ -281,7 +281,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       await device.ip(`address del ${own} dev lan0`);
     });
 
-    it(`lets no pushed route out of a full tunnel, in any setting: ${family}`, async () => {
+    it(`keeps traffic in a full tunnel despite pushed routes, in any setting: ${family}`, async () => {
       for (const localNetwork of ['CLOSED', 'RESOLVERS', 'OPEN'] as const) {
         await up({ ...FULL, localNetwork });
         for (const route of wide) await device.ip(`route add ${route} via ${ROUTER[family]} proto dhcp`);
@@ -293,14 +293,14 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       }
     });
 
-    it(`reaches the controller past the tunnel for one user only, whatever its name resolves to: ${family}`, async () => {
+    it(`reaches the controller outside the tunnel for one user only, for any resolved address: ${family}`, async () => {
       const direct = [{ address: RESOURCE[family], protocol: 'tcp', port: 443 }] as const;
       await up({ ...STATE, direct, uid: 0 });
       const as = (uid: string) => way(RESOURCE[family], 0, ['ipproto', 'tcp', 'dport', '443', 'uid', uid]);
       assert.deepEqual([await as('0'), await as('1000')], ['lan0', 'sal0']);
     });
 
-    it(`finds the router of routes that are added later past the tunnel: ${family}`, async () => {
+    it(`finds the router of later routes outside the tunnel: ${family}`, async () => {
       await up({ ...FULL, localNetwork: 'CLOSED' });
       const others = { v4: '203.0.113.0/24', v6: '2001:db8:9::/48' }[family];
       const show = () => device.exec('ip', family === 'v4' ? '-4' : '-6', 'route', 'show', others);
@@ -313,7 +313,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
       await device.ip(again);
     });
 
-    it(`lets leases be renewed through any tunnel: ${family}`, async () => {
+    it(`allows lease renewal with any tunnel: ${family}`, async () => {
       await up(FULL);
       const [from, port] = family === 'v4' ? ['68', '67'] : ['546', '547'];
       const renewal = ['ipproto', 'udp', 'sport', from ?? '', 'dport', port ?? ''];
@@ -322,7 +322,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('wins over routes of router advertisements, on-link prefixes and more specific ones (RFC 4191)', async (t) => {
+  it('wins over on-link prefixes and more specific routes of router advertisements (RFC 4191)', async (t) => {
     if (!(await device.succeeds('perl', '-MSocket=:all', '-e', '1'))) return t.skip('needs perl');
     const accept = ['accept_ra=2', 'accept_ra_rt_info_max_plen=128', 'autoconf=1', 'addr_gen_mode=0'];
     await device.exec('sysctl', '-qw', ...accept.map((setting) => `net.ipv6.conf.lan0.${setting}`));
@@ -336,7 +336,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     for (const state of [STATE, FULL]) {
       await up(state);
       await until('the on-link prefix', async () => (await advertise()).includes('fd11:0:7::/64'));
-      // Kernels without CONFIG_IPV6_ROUTE_INFO take no more specific routes.
+      // Kernels without CONFIG_IPV6_ROUTE_INFO accept no more specific routes.
       t.diagnostic(`more specific routes taken: ${(await learned()).includes('fd11:0:8::/64')}`);
       assert.deepEqual([await way('fd11:0:7::9'), await way('fd11:0:8::9')], ['sal0', 'sal0']);
       assert.deepEqual(await device.call('clientVerify', state), []);
@@ -348,7 +348,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     await device.exec('sysctl', '-qw', 'net.ipv6.conf.lan0.accept_ra=0');
   });
 
-  it('mends what somebody changed, and touches nothing of others', async () => {
+  it('repairs foreign changes, and touches no foreign object', async () => {
     await device.ip('rule add pref 5182 from 192.0.2.1 lookup 77\n rule add pref 99 fwmark 0x1 lookup main');
     await device.exec('nft', 'add table inet other; add chain inet other input { type filter hook input priority 0; }');
     const others = () =>
@@ -372,7 +372,7 @@ describe('client host', { skip, timeout: 60_000 }, () => {
     await device.exec('nft', 'delete', 'table', 'inet', 'other');
   });
 
-  it('refuses a routing table that somebody else uses', async () => {
+  it('refuses a routing table that another program uses', async () => {
     await makeTunnel();
     await device.ip(`route add 192.0.2.0/24 via ${ROUTER.v4} table 51821`);
     await assert.rejects(device.call('clientUp', STATE), { code: 'rejected', hint: /another table/ });
@@ -387,7 +387,10 @@ const MARKED = `my ($to, $port, $mark) = @ARGV; alarm 5;
   my $end = $to =~ /:/ ? pack_sockaddr_in6($port, inet_pton(AF_INET6, $to)) : pack_sockaddr_in($port, inet_pton(AF_INET, $to));
   defined send($s, "x", 0, $end) or die "send: $!"; defined recv($s, my $answer, 9, 0) or die "recv: $!";`;
 
-/** Sends a router advertisement (RFC 4861, 4191): an on-link prefix with addresses of its own, and a more specific route. */
+/**
+ * Sends a router advertisement (RFC 4861, 4191): an on-link prefix for address configuration, and a more specific
+ * route.
+ */
 const ADVERTISEMENT = `my ($dev, $prefix, $plen, $route, $rlen) = @ARGV;
   socket(my $s, AF_INET6, SOCK_RAW, 58) or die "socket: $!";
   setsockopt($s, SOL_SOCKET, 25, $dev) or die "device: $!";

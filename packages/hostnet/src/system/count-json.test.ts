@@ -4,7 +4,7 @@ import { readTraffic } from './count-json.ts';
 
 const counter = { packets: 3, bytes: 252 };
 
-test('counters by range, and those that answered, are read from a listing of nft', () => {
+test('a listing of nft gives the counters by range and the addresses that answered', () => {
   const listing = {
     nftables: [
       { metainfo: { version: '1.0.6' } },
@@ -33,7 +33,7 @@ test('counters by range, and those that answered, are read from a listing of nft
   ]);
 });
 
-test('elements of another form are refused', () => {
+test('elements of an unknown form are refused', () => {
   for (const elem of [['10.0.0.7'], [{ elem: { val: '10.0.0.7' } }], 'text']) {
     assert.throws(() => readTraffic({ nftables: [set('sent4', elem)] }), { code: 'bad-output' });
   }

@@ -6,11 +6,11 @@ import { ALICE, BOB, exampleState, GATEWAY_LAN, HOST, OVERLAY, RESOURCE, Topolog
 import type { FirewallState } from '../types.ts';
 
 const skip = await namespacesMissing();
-/** Behind the other gateway, for which the namespace called bob stands. */
+/** Behind the other gateway, which the namespace `bob` represents. */
 const BRANCH = { v4: '10.1.0.5', v6: 'fd11::5' } as const;
 const FAMILIES = ['v4', 'v6'] as const;
 
-describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
+describe('ICMP errors about foreign flows', { skip, timeout: 60_000 }, () => {
   const net = new Topology();
   let perl = false;
   let port = 5500;
@@ -32,13 +32,13 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
     await net.gateway.call('load', { ...exampleState(now), ...change }, now);
   }
 
-  /** Without Bob's device, whose peer WireGuard may still have. */
+  /** Removes Bob's device, whose peer WireGuard may still have. */
   function withoutBob(): Pick<FirewallState, 'devices'> {
     return { devices: new Map([...exampleState(Date.now()).devices].filter(([id]) => id !== 'bob')) };
   }
 
   const single = ({ v4, v6 }: { v4: string; v6: string }): string[] => [`${v4}-${v4}`, `${v6}-${v6}`];
-  /** Alice comes in here to go on to the branch. */
+  /** Lets Alice pass through this gateway to the branch. */
   const any = { protocol: 'udp', from: 0, to: 65535, policy: 'p' } as const;
   const onward = {
     classes: new Map([['web', { id: 'web', ranges: single(BRANCH) }]]),
@@ -61,7 +61,7 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
     ],
   ]);
 
-  /** A flow whose socket stays open, since the kernel heeds no error about one that is gone. */
+  /** Opens a flow whose socket stays open, because the kernel ignores errors about a closed one. */
   async function talk(at: Namespace, { from, fromPort, to, toPort }: Quoted): Promise<void> {
     const id = `${from} ${fromPort}`;
     await at.call('bind', id, from, fromPort);
@@ -74,13 +74,13 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
   const believes = async (at: Namespace, { from, to }: Quoted): Promise<boolean> =>
     / mtu 1\d\d\d\b/.test(await at.exec('ip', 'route', 'get', to, 'from', from));
 
-  /** Source of what the branch sends to an address. */
+  /** Returns the source of the branch's packets to an address. */
   const speaksAs = (source: string, to: string): Promise<void> =>
     net.bob.ip(`route replace ${to} dev tun src ${source}`);
 
   for (const family of FAMILIES) {
     for (const masquerade of [true, false]) {
-      it(`do not turn round to another device, masquerade ${masquerade}: ${family}`, async (t) => {
+      it(`are not forwarded to another device, masquerade ${masquerade}: ${family}`, async (t) => {
         if (!perl) return t.skip('needs perl');
         if (!masquerade) await net.resource.ip(`route replace ${ALICE[family]} via ${GATEWAY_LAN[family]}`);
         for (const state of [{ masquerade }, { masquerade, ...withoutBob() }]) {
@@ -98,7 +98,7 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
       });
     }
 
-    it(`do not come in by the answers to egress: ${family}`, async (t) => {
+    it(`do not enter as answers to egress: ${family}`, async (t) => {
       if (!perl) return t.skip('needs perl');
       await load({ egress });
       const flow = { from: RESOURCE[family], fromPort: port++, to: BRANCH[family], toPort: 80 };
@@ -111,7 +111,7 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
       assert.equal(await believes(net.resource, flow), false);
     });
 
-    it(`are believed from the gateway that carries the flow: ${family}`, async (t) => {
+    it(`are accepted from the gateway that carries the flow: ${family}`, async (t) => {
       if (!perl) return t.skip('needs perl');
       await load({ ...withoutBob(), ...onward, gateways, egress });
       for (const [at, from] of [
@@ -128,7 +128,7 @@ describe('errors about flows of others', { skip, timeout: 60_000 }, () => {
       }
     });
 
-    it(`are believed from the destination itself: ${family}`, async (t) => {
+    it(`are accepted from the destination itself: ${family}`, async (t) => {
       if (!perl) return t.skip('needs perl');
       await load({ ...onward, egress });
       for (const [at, from] of [

@@ -39,7 +39,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
   }
 
   for (const family of ['v4', 'v6'] as const) {
-    it(`lets through what is allowed: ${family}`, async () => {
+    it(`passes allowed traffic: ${family}`, async () => {
       await net.alice.call('open', `ok${family}`, RESOURCE[family], 80);
       await net.alice.call('say', `ok${family}`, 'hello');
       await until('echo', async () => (await net.alice.call('heard', `ok${family}`)) === 'hello');
@@ -47,7 +47,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
       await net.alice.exec('ping', '-c', '1', '-W', '3', RESOURCE[family]);
     });
 
-    it(`drops other ports, hosts, the gateway's own services, other devices: ${family}`, async () => {
+    it(`drops traffic to other ports, hosts, devices, and the gateway's own services: ${family}`, async () => {
       await net.isDropped('denied_in', () => net.alice.call('open', 'x', RESOURCE[family], 81));
       await net.isDropped('denied_in', () => net.alice.call('open', 'x', OTHER[family], 80));
       await net.isDropped('denied_in', () => net.alice.call('ask', OTHER[family], 80, 'x'));
@@ -60,20 +60,20 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
       await net.isDropped('denied_in', () => net.bob.exec('ping', '-c', '1', '-W', '2', RESOURCE[family]));
     });
 
-    it(`drops what the gateway or the network begins towards a device: ${family}`, async () => {
+    it(`drops flows that the gateway or the network begins to a device: ${family}`, async () => {
       await net.isDropped('denied_out', () => net.gateway.call('open', 'x', ALICE[family], 81));
       await net.isDropped('denied_out', () => net.resource.call('open', 'x', ALICE[family], 81));
     });
   }
 
-  it('lets answers through whatever the reverse path filter of the network interface', async () => {
+  it('passes answers with any reverse path filter of the network interface', async () => {
     for (const strictness of [1, 2, 0]) {
       await net.gateway.exec('sysctl', '-qw', `net.ipv4.conf.lan0.rp_filter=${strictness}`);
       assert.equal(await net.alice.call('ask', RESOURCE.v4, 80, 'question'), 'question');
     }
   });
 
-  it('drops addresses of devices as sources from the network, and leaves others of the overlay alone', async () => {
+  it('drops device addresses as sources from the network, and passes other overlay addresses', async () => {
     const ping = ['ping', '-c', '1', '-W', '2', '-I'];
     for (const [family, length, flags] of [
       ['v4', 32, ''],
@@ -95,7 +95,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     assert.ok(await net.resource.succeeds('ping', '-c', '1', '-W', '3', GATEWAY_LAN.v4), 'foreign traffic passes');
   });
 
-  it("polices the gateway's own addresses like resources", async () => {
+  it("applies policies to the gateway's own addresses as to resources", async () => {
     const own = { id: 'own', ranges: [`${GATEWAY_LAN.v4}-${GATEWAY_LAN.v4}`, `${GATEWAY_LAN.v6}-${GATEWAY_LAN.v6}`] };
     const cells = ['web', 'own'].map((name) => ({ class: name, bundle: 'http', expiresAt: null }));
     const upsert = { classes: [own], profiles: [{ id: 'staff', cells }] };
@@ -108,7 +108,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
   });
 
   for (const family of ['v4', 'v6'] as const) {
-    it(`cuts a live flow both ways when its grant goes: ${family}`, async () => {
+    it(`cuts a live flow in both directions when its grant ends: ${family}`, async () => {
       const id = `cut${family}`;
       await net.alice.call('open', id, RESOURCE[family], 8000);
       await until('ticks', async () => (await net.alice.call('heard', id)).length > 3);
@@ -126,7 +126,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
       await load();
     });
 
-    it(`hands path MTU errors to the device: ${family}`, async () => {
+    it(`passes path MTU errors to the device: ${family}`, async () => {
       const ping = `ping -M do -s 1400 -c 3 -i 0.2 -W 2 ${FAR[family]} 2>&1 || true`;
       const output = await net.alice.exec('sh', '-c', ping);
       assert.match(output, /mtu ?= ?1300|Packet too big: mtu=1300/);
@@ -134,7 +134,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('draining: refuses new flows and lets old ones go on', async () => {
+  it('refuses new flows while draining, and continues old ones', async () => {
     await net.alice.call('open', 'old', RESOURCE.v4, 80);
     await echoes('old', 'before');
     await net.gateway.call('change', { settings: { draining: true } }, Date.now());
@@ -147,7 +147,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await net.alice.call('open', 'new', RESOURCE.v4, 80);
   });
 
-  it('is closed after somebody flushed the ruleset, and notices', async () => {
+  it('is closed after a flush of the ruleset, and reports the flush', async () => {
     await net.gateway.exec('nft', 'flush', 'ruleset');
     const outcomes: string[] = [];
     for (const address of [RESOURCE, GATEWAY_LAN, BOB].flatMap(({ v4, v6 }) => [v4, v6])) {
@@ -171,7 +171,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     assert.deepEqual((await net.gateway.call('readBack', Date.now())).differences, []);
   });
 
-  it('stays closed after somebody emptied one of its chains', async () => {
+  it('stays closed after a flush of one of its chains', async () => {
     for (const name of ['forward', 'input', 'from_tunnel_[abc]', 'requests_[abc]', 'granted_[abc]']) {
       const table = await net.gateway.exec('nft', 'list', 'table', 'inet', 'sallyport_sp0');
       const [, chain = ''] = new RegExp(`\\bchain (${name}) `).exec(table) ?? [];
@@ -185,7 +185,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     }
   });
 
-  it('bounds the flows of one device', async () => {
+  it('limits the flows of one device', async () => {
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY, flowsPerAddress: 3 });
     await load();
     for (const id of ['l1', 'l2', 'l3']) await net.alice.call('open', id, RESOURCE.v4, 80);
@@ -196,7 +196,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await load();
   });
 
-  it('clamps the segment size to what the tunnel carries', async () => {
+  it("clamps the segment size to the tunnel's MTU", async () => {
     await net.gateway.call('hostUp', { ...HOST, mtu: 1300 });
     await net.alice.call('open', 'mss', RESOURCE.v4, 80);
     await echoes('mss', 'x');
@@ -205,7 +205,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await net.gateway.call('hostUp', HOST);
   });
 
-  it('ends a limit on time, however long the change had to wait', async () => {
+  it('ends a time limit on time, even when the change was delayed', async () => {
     const now = Date.now();
     const end = now + 3_600_000;
     const alice = { id: 'alice', addresses: [ALICE.v4, ALICE.v6], profile: 'staff', expiresAt: end };
@@ -222,7 +222,7 @@ describe('firewall, with packets', { skip, timeout: 60_000 }, () => {
     await load();
   });
 
-  it('closes on time with no process of ours', async () => {
+  it('closes on time without an agent process', async () => {
     const now = Date.now();
     const state = exampleState(now);
     const alice = { id: 'alice', addresses: [ALICE.v4, ALICE.v6], profile: 'staff', expiresAt: now + 1500 };

@@ -5,7 +5,7 @@ import { exampleState, GATEWAY_LAN, HOST, OVERLAY, Topology } from '../testing/t
 
 const skip = await namespacesMissing();
 
-describe('after the ruleset was flushed and no agent is there', { skip, timeout: 60_000 }, () => {
+describe('after a flush of the ruleset without an agent', { skip, timeout: 60_000 }, () => {
   const net = new Topology();
   before(async () => {
     await net.start();
@@ -15,7 +15,7 @@ describe('after the ruleset was flushed and no agent is there', { skip, timeout:
   });
   after(() => net.stop());
 
-  /** Alice may also reach what the gateway itself offers. */
+  /** Alice may also reach services of the gateway itself. */
   async function load(): Promise<void> {
     const state = exampleState(Date.now());
     const ranges = [GATEWAY_LAN.v4, GATEWAY_LAN.v6].map((address) => `${address}-${address}`);
@@ -26,7 +26,7 @@ describe('after the ruleset was flushed and no agent is there', { skip, timeout:
   }
 
   for (const family of ['v4', 'v6'] as const) {
-    it(`an established connection to a service of the gateway itself goes on no more: ${family}`, async () => {
+    it(`an established connection to a service of the gateway itself stops: ${family}`, async () => {
       await load();
       await net.alice.call('open', family, GATEWAY_LAN[family], 80);
       await net.alice.call('say', family, 'before');

@@ -21,12 +21,12 @@ describe('host', { skip, timeout: 30_000 }, () => {
   });
   after(() => space.stop());
 
-  it('says that the interface is missing', async () => {
+  it('reports a missing interface', async () => {
     await space.call('hostPreflight');
     await assert.rejects(space.call('hostUp', STATE), { code: 'missing-interface' });
   });
 
-  it('comes up, has then nothing to do, and goes down without a trace', async () => {
+  it('comes up, changes nothing again, and goes down without a trace', async () => {
     await space.exec('ip', 'tuntap', 'add', 'sp0', 'mode', 'tun');
     const before = await snapshot();
     const up = await space.call('hostUp', STATE);
@@ -48,7 +48,7 @@ describe('host', { skip, timeout: 30_000 }, () => {
     await space.call('hostDown', STATE, []);
   });
 
-  it('mends what somebody changed, and only that', async () => {
+  it('repairs foreign changes, and nothing else', async () => {
     await space.call('hostUp', STATE);
     await space.exec('ip', 'address', 'add', '100.64.9.9/32', 'dev', 'sp0');
     await space.exec('ip', 'address', 'del', '100.64.0.1/32', 'dev', 'sp0');
@@ -67,7 +67,7 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.deepEqual(await space.call('hostVerify', STATE), []);
   });
 
-  it('hands out the settings from before even if the kernel refuses an address', async () => {
+  it('returns the previous settings even if the kernel refuses an address', async () => {
     await space.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0');
     await space.call('hostKept');
     await assert.rejects(space.call('hostUp', { ...STATE, addresses: ['100.64.0.1/32', 'ff02::9/128'] }), {
@@ -77,11 +77,11 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.equal((await space.exec('sysctl', '-n', 'net.ipv4.ip_forward')).trim(), '1');
   });
 
-  it('says at once that something of its own may have changed, and not of other things', async () => {
+  it('reports possible changes of its own objects at once, and no other changes', async () => {
     await space.call('hostUp', STATE);
     await space.call('hostWatch', STATE);
     const reports = () => space.call('hostReports');
-    /** Reports of what went before have all come when none has come for longer than they are held back. */
+    /** Waits until no report has come for longer than reports are delayed, so all earlier ones have arrived. */
     const settled = async (): Promise<number> => {
       let [count, since] = [await reports(), performance.now()];
       await until('reports to end', async () => {
@@ -126,7 +126,7 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.match(await space.exec('ip', 'route', 'get', '100.64.0.2'), /dev sp0/);
   });
 
-  it("routes marked packets to further prefixes, but for what is the host's own network, and no others", async () => {
+  it("routes only marked packets to further prefixes, except to the host's own network", async () => {
     await space.ip('address add 10.5.0.9/16 dev lan0\n link set lan0 up\n address add 10.6.6.9/24 dev lan0');
     const state = { ...STATE, routes: ['10.5.5.0/24', '10.6.0.0/16', '10.7.0.0/16', 'fd11::/32'] };
     const conflicts = [
@@ -159,14 +159,14 @@ describe('host', { skip, timeout: 30_000 }, () => {
     assert.doesNotMatch(await space.exec('ip', 'rule'), /lookup 14\d{8}/);
   });
 
-  it('refuses to stand behind a foreign rule of priority 0', async () => {
+  it('refuses to come up behind a foreign rule of priority 0', async () => {
     await space.exec('ip', 'rule', 'del', 'pref', '0', 'iif', 'sp0');
     await space.exec('ip', 'rule', 'add', 'pref', '0', 'from', '192.0.2.1', 'lookup', 'main');
     await assert.rejects(space.call('hostUp', STATE), { code: 'rejected', hint: /higher priority number/ });
     await space.exec('ip', 'rule', 'del', 'pref', '0', 'from', '192.0.2.1');
   });
 
-  /** Rules, routes, addresses and sysctls. The local rule is renewed, which shows nowhere. */
+  /** Rules, routes, addresses and sysctls. The local rule is replaced, which leaves no visible difference. */
   async function snapshot(): Promise<string> {
     const script = `for f in -4 -6; do ip $f rule; ip $f route show table all; done
       ip -o address show dev sp0; cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/sp0/rp_filter /proc/sys/net/ipv4/conf/all/src_valid_mark /proc/sys/net/ipv4/conf/all/send_redirects

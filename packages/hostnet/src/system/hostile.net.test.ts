@@ -8,7 +8,7 @@ import { ALICE, exampleState, GATEWAY_LAN, HOST, OTHER, OVERLAY, RESOURCE, Topol
 const skip = await namespacesMissing();
 const never = new Promise<void>(() => {});
 
-describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () => {
+describe('hostile packets', { skip, timeout: 60_000 }, () => {
   const net = new Topology();
   let perl = false;
   before(async () => {
@@ -24,7 +24,7 @@ describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () 
     return (await net.gateway.call('counters')).drops[counter].packets;
   }
 
-  /** Our table drops what the attempt sends. */
+  /** Checks that our table drops the packets of the attempt. */
   async function isDropped(counter: DropCounter, attempt: () => Promise<unknown>): Promise<void> {
     const before = await dropped(counter);
     let outcome = 'pending';
@@ -35,7 +35,7 @@ describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () 
     assert.equal(outcome, 'pending');
   }
 
-  /** Kernel counter of "destination unreachable" that the resource has received. */
+  /** Kernel counter of "destination unreachable" messages that the resource has received. */
   async function unreachables(family: 'v4' | 'v6'): Promise<number> {
     if (family === 'v6') {
       const text = await net.resource.exec('cat', '/proc/net/snmp6');
@@ -48,7 +48,7 @@ describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () 
   }
 
   for (const family of ['v4', 'v6'] as const) {
-    it(`a device's ICMP errors about flows of the gateway host and its network go nowhere: ${family}`, async (t) => {
+    it(`a device's ICMP errors about flows of the gateway host and its network are dropped: ${family}`, async (t) => {
       if (!perl) return t.skip('needs perl');
       const own = { from: GATEWAY_LAN[family], fromPort: 5001, to: RESOURCE[family], toPort: 80 };
       await exchange(net.gateway, own);
@@ -69,7 +69,7 @@ describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () 
       assert.doesNotMatch(route, /\bmtu\b/, 'nobody has talked the gateway into small packets');
     });
 
-    it(`a device's ICMP errors about its own flows say "unreachable" and nothing else: ${family}`, async (t) => {
+    it(`a device's ICMP errors about its own flows pass only if they say "unreachable": ${family}`, async (t) => {
       if (!perl) return t.skip('needs perl');
       await exchange(net.alice, { from: ALICE[family], fromPort: 5003, to: RESOURCE[family], toPort: 80 });
       const answer = { from: RESOURCE[family], fromPort: 80, to: ALICE[family], toPort: 5003 };
@@ -81,7 +81,7 @@ describe('packets that nobody sends by accident', { skip, timeout: 60_000 }, () 
       await until('the resource hears of it', async () => (await unreachables(family)) === before + 1);
     });
 
-    it(`what is not tracked does not pass for a reply: ${family}`, async (t) => {
+    it(`untracked packets do not pass as replies: ${family}`, async (t) => {
       if (!perl) return t.skip('needs perl');
       await net.gateway.exec(
         'nft',

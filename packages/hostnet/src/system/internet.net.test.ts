@@ -7,12 +7,12 @@ import type { FirewallState, HostFacts } from '../types.ts';
 
 const skip = await namespacesMissing();
 const FAMILIES = ['v4', 'v6'] as const;
-/** Global addresses on the gateway's own network, as most networks have them. */
+/** Global addresses on the gateway's own network, as on most networks. */
 const GATEWAY = { v4: '51.15.0.1', v6: '2a01:4f8:1::1' } as const;
 const NEIGHBOUR = { v4: '51.15.0.10', v6: '2a01:4f8:1::10' } as const;
 /** A network that the gateway joins later. */
 const LATER = { v4: '62.4.0.10', v6: '2a02:1::10' } as const;
-/** Behind the neighbour: the internet. */
+/** Behind the neighbour: an address of the internet. */
 const FAR = { v4: '198.41.0.4', v6: '2001:500::4' } as const;
 
 describe('the internet of a gateway', { skip, timeout: 60_000 }, () => {
@@ -51,7 +51,7 @@ describe('the internet of a gateway', { skip, timeout: 60_000 }, () => {
 
   const facts = (): Promise<HostFacts> => net.gateway.call('hostFacts', 'sp0', []);
 
-  /** Alice has all of the public internet, and nothing else, unless a resource is named. */
+  /** Gives Alice the whole public internet, and nothing else except a named resource. */
   async function load(named: readonly string[] = []): Promise<void> {
     const state = exampleState(Date.now());
     const cell = (id: string) => ({ class: id, bundle: 'http', expiresAt: null });
@@ -74,19 +74,19 @@ describe('the internet of a gateway', { skip, timeout: 60_000 }, () => {
   const reach = (address: string, port = 80) => net.alice.call('open', `${address} ${port}`, address, port);
 
   for (const family of FAMILIES) {
-    it(`is what lies behind routers: ${family}`, async () => {
+    it(`consists of destinations behind routers: ${family}`, async () => {
       await load();
       await reach(FAR[family]);
     });
 
-    it(`is not the gateway itself, nor a network right at it: ${family}`, async () => {
+    it(`excludes the gateway itself and directly connected networks: ${family}`, async () => {
       await load();
       await net.isDropped('denied_in', () => reach(GATEWAY[family]));
       await net.isDropped('denied_in', () => reach(NEIGHBOUR[family]));
       assert.deepEqual((await net.gateway.call('readBack', Date.now())).differences, []);
     });
 
-    it(`is not an address that the gateway has got since its table was written: ${family}`, async () => {
+    it(`excludes an address that the gateway got after the load of its table: ${family}`, async () => {
       await load();
       await net.gateway.ip(`address add ${FAR[family]} dev lan0`);
       await net.isDropped('denied_in', () => reach(FAR[family]));
@@ -94,14 +94,14 @@ describe('the internet of a gateway', { skip, timeout: 60_000 }, () => {
       await reach(FAR[family], 80);
     });
 
-    it(`leaves what a resource names: ${family}`, async () => {
+    it(`excludes destinations that a resource names: ${family}`, async () => {
       await load([GATEWAY[family], NEIGHBOUR[family]]);
       await reach(GATEWAY[family]);
       await reach(NEIGHBOUR[family]);
     });
   }
 
-  it('loses and regains a network that the gateway joins and leaves, and nothing else', async () => {
+  it('loses only a network that the gateway joins, and regains it when the gateway leaves', async () => {
     await load();
     for (const family of FAMILIES) await reach(LATER[family]);
     await net.gateway.ip('address add 62.4.0.1/24 dev lan0\n address add 2a02:1::1/64 dev lan0 nodad');
@@ -118,7 +118,7 @@ describe('the internet of a gateway', { skip, timeout: 60_000 }, () => {
   });
 });
 
-/** As the policy compiler cuts what resources name out of the internet. */
+/** Removes named ranges from the internet, as the policy compiler does. */
 function cut(ranges: readonly string[], addresses: readonly string[]): string[] {
   const holes = addresses.map((address) => parseRange(`${address}-${address}`));
   return ranges.flatMap((text) => withoutRanges(parseRange(text), holes).map(formatRange));

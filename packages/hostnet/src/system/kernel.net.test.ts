@@ -23,14 +23,14 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     await space.call('load', { ...exampleState(Date.now()), egress: new Map([['out', out]]) }, Date.now());
   });
 
-  it('passes its own preflight, which leaves nothing behind', async () => {
+  it('passes its own preflight, which leaves no trace', async () => {
     await space.call('remove');
     await space.call('preflight');
     assert.equal(await space.exec('nft', 'list', 'ruleset'), '');
     await space.call('remove');
   });
 
-  it('holds after any sequence of deltas exactly what the state says', async () => {
+  it('matches the state exactly after any sequence of deltas', async () => {
     await fc.assert(
       fc.asyncProperty(state, fc.array(delta, { minLength: 1, maxLength: 5 }), async (first, deltas) => {
         let now = Date.now();
@@ -51,7 +51,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     );
   });
 
-  it('takes away ranges at the end of the number space, which nft only claims to delete', async () => {
+  it('removes ranges at the end of the address space, which nft accepts but does not delete', async () => {
     const last = { id: 'last', ranges: ['255.255.255.255-255.255.255.255', '10.9.0.78-10.9.0.78'] };
     const grants = [{ protocol: 'tcp', from: 65535, to: 65535, policy: 'p-web' }] as const;
     await space.call('change', { upsert: { classes: [last], bundles: [{ id: 'end', grants }] } }, Date.now());
@@ -92,14 +92,14 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
   }
 
   const tampering: readonly [string, string, RegExp, (found: Found) => boolean][] = [
-    ['a device taken out', 'delete element T devices4_G { 100.64.0.2 }', /is missing/, (f) => !f.devices.has('alice')],
+    ['a device removed', 'delete element T devices4_G { 100.64.0.2 }', /is missing/, (f) => !f.devices.has('alice')],
     [
-      'a device put in',
+      'a device added',
       'add element T devices4_G { 100.64.0.9 : 0x10000001 }',
       /not ours/,
       (f) => !f.profiles.has('staff'),
     ],
-    ['a site taken out', 'delete element T site_profiles_G { 4000:1 }', /is missing/, (f) => !f.sites.has('branch')],
+    ['a site removed', 'delete element T site_profiles_G { 4000:1 }', /is missing/, (f) => !f.sites.has('branch')],
     ['a site widened', 'add element T sites4_G { 10.5.0.0/16 : 4000:1 }', /not ours/, (f) => !f.sites.has('branch')],
     [
       'a site promoted',
@@ -119,33 +119,28 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
       /not ours/,
       (f) => !f.egress.has('out'),
     ],
-    ['a range put in', 'add element T classes4_G { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
-    ['a port put in', 'add element T tcp_ports_G { 5000-6000 : 2000:12 }', /not ours/, () => true],
+    ['a range added', 'add element T classes4_G { 10.200.0.0/16 : 1000:1 }', /not ours/, (f) => !f.classes.has('web')],
+    ['a port added', 'add element T tcp_ports_G { 5000-6000 : 2000:12 }', /not ours/, () => true],
     [
-      'a cell taken out',
+      'a cell removed',
       'delete element T cells_G { 0x10000001 . 1000:1 }',
       /is missing/,
       (f) => !f.profiles.has('staff'),
     ],
-    [
-      'a grant taken out',
-      'delete element T allowed_G { 0x20000001 . 2000:1 }',
-      /missing/,
-      (f) => !f.bundles.has('http'),
-    ],
-    ['a lease stretched away', 'delete element T lease_G { 1 }', /is missing/, (f) => f.devices.size === 0],
-    ['a rule put in', 'insert rule T from_tunnel_G accept', /has 8 rules, not 7/, (f) => f.settings === null],
+    ['a grant removed', 'delete element T allowed_G { 0x20000001 . 2000:1 }', /missing/, (f) => !f.bundles.has('http')],
+    ['a lease removed', 'delete element T lease_G { 1 }', /is missing/, (f) => f.devices.size === 0],
+    ['a rule added', 'insert rule T from_tunnel_G accept', /has 8 rules, not 7/, (f) => f.settings === null],
     ['a chain emptied', 'flush chain T guard', /has 0 rules/, (f) => f.settings === null],
     ['a chain added', 'add chain T mine', /chain mine is not ours/, (f) => f.settings === null],
     [
-      'a rule exchanged',
+      'a rule replaced',
       'flush chain T broken_G; add rule T broken_G accept',
       /chain broken_[abc] has other rules/,
       (f) => f.settings === null,
     ],
   ];
   for (const [what, command, difference, consequence] of tampering) {
-    it(`sees ${what}`, async () => {
+    it(`detects tampering: ${what}`, async () => {
       await space.exec(
         'nft',
         command.replaceAll(' T ', ` ${TABLE.join(' ')} `).replaceAll('_G', `_${await generation()}`),
@@ -156,7 +151,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('sees that what a change touched was undone, without listing the table', async () => {
+  it('detects an undone change without listing the table', async () => {
     const upsert = { devices: [{ id: 'carol', addresses: ['100.64.0.7'], profile: 'staff', expiresAt: null }] };
     await space.call('change', { upsert, remove: { classes: ['idle'] } }, Date.now());
     assert.deepEqual((await space.call('readBackTouched', Date.now())).differences, []);
@@ -170,7 +165,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.match((await space.call('readBackTouched', Date.now())).differences.join(), /10.9.0.77 is not ours/);
   });
 
-  it('carries a change over although the kernel dropped the old element on its own', async () => {
+  it('applies a change although the old element has expired in the kernel', async () => {
     const now = Date.now();
     const brief = { id: 'brief', addresses: ['100.64.0.8'], profile: 'staff', expiresAt: now + 50 };
     await space.call('change', { upsert: { devices: [brief] } }, now);
@@ -184,7 +179,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
   });
 
   for (const days of [0.5, 1, 1.2, 8, 400, 1e6]) {
-    it(`takes a time limit of ${days} days`, async () => {
+    it(`accepts a time limit of ${days} days`, async () => {
       const now = Date.now();
       const end = now + days * 86_400_000;
       const example = exampleState(now);
@@ -206,7 +201,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
   });
 
-  it('loads over what an interrupted load and a meddler left in the table', async () => {
+  it('loads over the remains of an interrupted load and of foreign changes', async () => {
     const [table, live] = [TABLE.join(' '), await generation()];
     for (const letter of ['a', 'b', 'c'].filter((each) => each !== live).slice(0, 1)) {
       await space.exec(
@@ -222,7 +217,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.deepEqual((await space.call('readBack', Date.now())).differences, []);
   });
 
-  it('replaces a table whose chains are hooked elsewhere', async () => {
+  it('replaces a table whose chains have other hooks', async () => {
     const table = TABLE.join(' ');
     await space.exec(
       'nft',
@@ -233,9 +228,9 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     assert.match(await space.exec('nft', 'list', 'chain', ...TABLE, 'output'), /hook output priority filter/);
   });
 
-  it('reports what others change, and not what it changes itself', async () => {
+  it('reports foreign changes, and not its own changes', async () => {
     await space.call('watch');
-    // The monitor is ready once it has reported something.
+    // The monitor is ready once it has reported a change.
     await until('the monitor runs', async () => {
       await space.exec('nft', 'add table inet other; delete table inet other');
       return (await space.call('foreignChanges')).some(({ kind }) => kind === 'elsewhere');
@@ -269,7 +264,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('finds foreign chains that would drop the tunnel, and names the fix that helps', async () => {
+  it("finds foreign chains that would drop the tunnel's traffic, and names a working fix", async () => {
     assert.deepEqual(await space.call('foreignDrops', 'sp0'), []);
     await space.exec(
       'nft',
@@ -296,7 +291,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
     await space.exec('nft', 'delete table ip filter; delete table inet fw');
   });
 
-  it('holds the whole public internet as one class, and cuts holes into it', async (t) => {
+  it('holds the whole public internet as one class, and excludes ranges from it', async (t) => {
     const before = { id: 'public', ranges: publicRanges(300) };
     const cells = [{ class: 'public', bundle: 'http', expiresAt: null }];
     const profiles = new Map([['staff', { id: 'staff', cells }]]);
@@ -334,7 +329,7 @@ describe('firewall, against the kernel', { skip, timeout: 60_000 }, () => {
 
 type Found = Awaited<ReturnType<typeof import('../testing/worker.ts').methods.readBack>>;
 
-/** All of both families up to their last addresses, but for as many single addresses in each. */
+/** The whole address space of both families except as many single addresses in each. */
 function publicRanges(holes: number): string[] {
   const cut = (format: (n: number) => string, last: string): string[] => {
     const starts = Array.from({ length: holes + 1 }, (_, index) => index * 0x10000);
@@ -351,7 +346,7 @@ function publicRanges(holes: number): string[] {
   return [...cut(v4, '255.255.255.255'), ...cut(v6, 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')];
 }
 
-/** Ten thousand devices in ten profiles, a thousand classes of two ranges, all of them in every profile. */
+/** Ten thousand devices in ten profiles, and a thousand classes of two ranges, all of them in every profile. */
 function largeState(now: number): FirewallState {
   const count = <T>(length: number, make: (index: number) => T & { id: string }): Map<string, T> =>
     new Map(Array.from({ length }, (_, index) => make(index)).map((item) => [item.id, item]));
@@ -377,7 +372,7 @@ function largeState(now: number): FirewallState {
   };
 }
 
-/** Times of the generated state are relative. The shortest are longer than a run, so that nothing expires by chance. */
+/** Times of the generated state are relative. The shortest exceed a test run, so that nothing expires by chance. */
 function shift(items: FirewallState, now: number): FirewallState {
   return {
     ...items,

@@ -7,7 +7,7 @@ import type { Egress, FirewallState } from '../types.ts';
 
 const skip = await namespacesMissing();
 const GATEWAY = { v4: '100.64.0.1', v6: 'fd7a:1::1' } as const;
-/** Behind the other gateway, for which the namespace called bob stands. */
+/** Behind the other gateway, which the namespace `bob` represents. */
 const BRANCH = { v4: '10.1.0.5', v6: 'fd11::5' } as const;
 const OUTSIDE = { v4: '10.2.0.5', v6: 'fd12::5' } as const;
 /** On the gateway's own network, but with an address that belongs behind the other gateway. */
@@ -23,7 +23,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
     await net.gateway.call('firewall', { interface: 'sp0', overlay: OVERLAY });
     await load({});
     await net.gateway.call('hostUp', { ...HOST, onward: true, routes: ['10.1.0.0/16', 'fd11::/32'] });
-    // Somebody's routes lead all of it into the tunnel; what may go there is decided by the table.
+    // Foreign routes lead all of it into the tunnel; the table decides what may enter.
     for (const prefix of ['10.1.0.0/16', '10.2.0.0/16', 'fd11::/32', 'fd12::/32'])
       await net.gateway.ip(`route add ${prefix} dev sp0`);
     for (const { v4, v6 } of [BRANCH, OUTSIDE]) {
@@ -52,7 +52,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
   describe('liveness', () => {
     const refused = { message: /ECONNREFUSED/ };
     for (const family of FAMILIES) {
-      it(`is answered for every peer, whatever it may do: ${family}`, async () => {
+      it(`answers every peer, with or without grants: ${family}`, async () => {
         for (const change of [{}, { draining: true }, { leaseUntil: Date.now() - 1 }, { devices: new Map() }]) {
           await load(change);
           for (const device of [net.alice, net.bob])
@@ -60,12 +60,12 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         }
       });
 
-      it(`says nothing of other ports, and nothing to other sources: ${family}`, async () => {
+      it(`answers no other port and no other source: ${family}`, async () => {
         await net.isDropped('denied_in', () => net.alice.call('open', 'x', GATEWAY[family], 2));
         await net.isDropped('denied_in', () => net.bob.call('open', 'x', GATEWAY[family], 1, BRANCH[family]));
       });
 
-      it(`answers echoes of any size that fits, whatever a peer may do, and says nothing else: ${family}`, async () => {
+      it(`answers only echoes, of any size that fits, with or without grants: ${family}`, async () => {
         await load({ devices: new Map(), leaseUntil: Date.now() - 1 });
         for (const size of ['8', '1200'])
           await net.alice.exec('ping', '-n', '-c', '1', '-W', '5', '-M', 'do', '-s', size, GATEWAY[family]);
@@ -74,18 +74,18 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         assert.ok((await net.dropped('denied_in')) > before);
       });
 
-      it(`can be asked of others by the gateway itself: ${family}`, async () => {
+      it(`allows probes from the gateway itself: ${family}`, async () => {
         await assert.rejects(net.gateway.call('open', 'live', BOB[family], 1, GATEWAY[family]), refused);
         await net.isDropped('denied_out', () => net.gateway.call('open', 'x', BOB[family], 2, GATEWAY[family]));
       });
     }
 
-    it('does not depend on a socket', async () => {
+    it('needs no socket', async () => {
       await net.gateway.call('serve', 1);
       await assert.rejects(net.alice.call('open', 'live', GATEWAY.v4, 1), refused);
     });
 
-    it('answers one source a limited number of times', async () => {
+    it('limits the answers to one source', async () => {
       const before = await net.dropped('denied_in');
       let answered = 0;
       for (let index = 0; index < 100; index++) {
@@ -99,7 +99,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
 
   describe('egress', () => {
     for (const family of FAMILIES) {
-      it(`lets sources begin flows to destinations, and answers in: ${family}`, async () => {
+      it(`lets sources begin flows to destinations, and admits answers: ${family}`, async () => {
         await load(egress());
         const { egress: before } = await net.gateway.call('counters');
         await net.resource.call('open', family, BRANCH[family], 80, RESOURCE[family]);
@@ -113,7 +113,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         assert.ok(after.packets >= before.packets + 4, `${after.packets - before.packets} packets of egress counted`);
       });
 
-      it(`lets errors about them through, both ways: ${family}`, async (t) => {
+      it(`passes errors about its flows in both directions: ${family}`, async (t) => {
         if (!perl) return t.skip('needs perl');
         await load(egress());
         const flow = { from: RESOURCE[family], fromPort: 5010, to: BRANCH[family], toPort: 9 };
@@ -130,7 +130,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         });
       });
 
-      it(`opens nothing else: ${family}`, async () => {
+      it(`admits no other traffic: ${family}`, async () => {
         await load(egress());
         const from =
           (source: string, address: string, port = 80) =>
@@ -167,7 +167,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
       await assert.rejects(net.resource.call('open', 'x', BRANCH.v4, 80, RESOURCE.v4), /EHOSTUNREACH/);
     });
 
-    it('closes on time, and with the lease', async () => {
+    it('closes on time, and at the end of the lease', async () => {
       for (const set of ['egress_pairs', 'lease']) {
         const end = Date.now() + 5_000;
         await load(set === 'lease' ? { ...egress(), leaseUntil: end } : egress({ expiresAt: end }));
@@ -185,7 +185,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
       }
     });
 
-    it('passes whatever the reverse path filter of the network interface', async () => {
+    it('passes with any reverse path filter of the network interface', async () => {
       await load(egress());
       for (const strictness of [1, 2, 0]) {
         await net.gateway.exec('sysctl', '-qw', `net.ipv4.conf.lan0.rp_filter=${strictness}`);
@@ -194,7 +194,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
     });
   });
 
-  describe('devices that come in through the gateway', () => {
+  describe('devices that pass through the gateway', () => {
     const single = ({ v4, v6 }: { v4: string; v6: string }): string[] => [`${v4}-${v4}`, `${v6}-${v6}`];
     const classes = new Map([['web', { id: 'web', ranges: [BRANCH, BOB].flatMap(single) }]]);
     const onward = [{ class: 'web', bundle: 'http', expiresAt: null, onward: true }];
@@ -203,13 +203,13 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
       ['guests', { id: 'guests', cells: [] }],
     ]);
 
-    it('are not passed on by a grant for what is here', async () => {
+    it('are not forwarded by a grant for resources of this gateway', async () => {
       await load({ classes });
       await net.isDropped('denied_in', () => net.alice.call('open', 'x', BRANCH.v4, 80));
     });
 
     for (const family of FAMILIES) {
-      it(`are passed on to where they may go, with their own address: ${family}`, async () => {
+      it(`are forwarded to granted destinations with their own address: ${family}`, async () => {
         await load({ classes, profiles });
         await net.alice.call('open', family, BRANCH[family], 80);
         await net.alice.call('say', family, 'hello');
@@ -219,7 +219,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         assert.ok(seen.includes(ALICE[family]), `not masqueraded: ${seen}`);
       });
 
-      it(`are not passed on elsewhere, nor to each other: ${family}`, async () => {
+      it(`are not forwarded elsewhere or to each other: ${family}`, async () => {
         await load({ classes, profiles });
         await net.isDropped('denied_in', () => net.alice.call('open', 'x', BRANCH[family], 81));
         await net.isDropped('denied_in', () => net.alice.call('open', 'x', OUTSIDE[family], 80));
@@ -227,7 +227,7 @@ describe('paths between gateways, with packets', { skip, timeout: 60_000 }, () =
         await net.isDropped('denied_in', () => net.bob.call('open', 'x', ALICE[family], 80));
       });
 
-      it(`are cut off with their grant: ${family}`, async () => {
+      it(`are cut off when their grant ends: ${family}`, async () => {
         await load({ classes, profiles });
         const id = `via${family}`;
         await net.alice.call('open', id, BRANCH[family], 8000);

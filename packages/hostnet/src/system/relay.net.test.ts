@@ -5,7 +5,7 @@ import { checksumOffload, sendSegments } from '../testing/offload.ts';
 import type { RelayPair, RelaySide } from '../types.ts';
 
 const skip = await namespacesMissing();
-/** Two ends and the relay between them, which has an address on each side. */
+/** Two ends and the relay between them. The relay has an address on each side. */
 const A = { v4: '10.31.0.2', v6: 'fd31::2' } as const;
 const B = { v4: '10.32.0.2', v6: 'fd32::2' } as const;
 const RELAY_A = { v4: '10.31.0.1', v6: 'fd31::1' } as const;
@@ -67,7 +67,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
   const apply = (pairs: readonly RelayPair[]) => relay.call('relayApply', pairs, Date.now());
   const count = async (space: Namespace, id: string) => (await space.call('datagrams', id)).length;
 
-  /** Sends until one more has arrived there; resolves with it. */
+  /** Sends until one more datagram has arrived there, and resolves with it. */
   async function arrives(at: Namespace, id: string, send: () => Promise<void>) {
     const before = await count(at, id);
     await send();
@@ -91,7 +91,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
       assert.deepEqual(await relay.call('relayVerify', Date.now()), []);
     });
 
-    it(`leaves handshakes and strangers to the socket: ${family}`, async () => {
+    it(`leaves handshakes and unknown sources to the socket: ${family}`, async () => {
       await apply([pair(family)]);
       const before = await count(b, family);
       assert.equal((await arrives(relay, family, () => fromA(HANDSHAKE)))?.hex, HANDSHAKE);
@@ -124,7 +124,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
       await checksumOffload(relay, 'rb', true);
     });
 
-    it(`bounds the rate of a pair: ${family}`, async () => {
+    it(`limits the rate of a pair: ${family}`, async () => {
       await apply([pair(family, { bytesPerSecond: 2000 })]);
       const before = await count(b, family);
       for (let index = 0; index < 200; index++) await fromA(DATA);
@@ -155,7 +155,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('holds many pairs, and an end that is not known yet', async () => {
+  it('holds many pairs, and a pair with an unknown end', async () => {
     const many = Array.from({ length: 500 }, (_, index) =>
       pair('v4', { id: `many-${index}`, port: 53_000 + index, a: side(A.v4, 6000 + index, RELAY_A.v4) }),
     );
@@ -167,7 +167,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
     assert.deepEqual(await relay.call('relayVerify', Date.now()), []);
   });
 
-  it('sees what others changed, and mends it', async () => {
+  it('detects and repairs foreign changes', async () => {
     const table = 'inet sallyport-relay_sp0';
     for (const [command, difference] of [
       [`delete element ${table} to_port { ${0x50000000 + 52_001 * 2} }`, /relay to_port: .* is not as wanted/],
@@ -183,7 +183,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
     }
   });
 
-  it('names foreign chains that would drop what is forwarded', async () => {
+  it('names foreign chains that would drop forwarded packets', async () => {
     assert.deepEqual(await relay.call('relayObstacles'), []);
     await relay.exec(
       'nft',
@@ -193,7 +193,7 @@ describe('relay in the kernel', { skip, timeout: 60_000 }, () => {
     await relay.exec('nft', 'delete table ip filter');
   });
 
-  it('outlives the process, and the next one builds on it', async () => {
+  it('outlives the process, and the next process reuses it', async () => {
     await apply([pair('v4')]);
     await arrives(b, 'v4', () => a.call('send', 'v4', DATA, RELAY_A.v4, 52_001));
     await relay.killWorker();

@@ -5,9 +5,9 @@ import { exampleState, GATEWAY_LAN, HOST, OTHER, OVERLAY, RESOURCE, Topology } f
 import type { FirewallState, Site } from '../types.ts';
 
 const skip = await namespacesMissing();
-/** Of the branch, which lies behind the tunnel: the namespace called alice stands for its router. */
+/** Addresses of the branch behind the tunnel. The namespace `alice` represents its router. */
 const BRANCH = { v4: '10.1.0.5', v6: 'fd11::5' } as const;
-/** Same prefixes, but these hosts are on the gateway's own network. */
+/** The same prefixes, but these hosts are on the gateway's own network. */
 const LOCAL = { v4: '10.1.7.7', v6: 'fd11::77' } as const;
 const OUTSIDE = { v4: '10.2.0.5', v6: 'fd12::5' } as const;
 const UNKNOWN_OVERLAY = { v4: '100.64.0.50', v6: 'fd7a:1::50' } as const;
@@ -29,7 +29,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
   });
   after(() => net.stop());
 
-  /** The prefixes are so wide that the overlay lies in them. */
+  /** The prefixes are so wide that they contain the overlay. */
   async function load(over: Partial<Site>, change: Partial<FirewallState> = {}): Promise<void> {
     const now = Date.now();
     const site = { id: 'branch', prefixes: ['10.1.0.0/16', '100.0.0.0/8', 'fd11::/16', 'fd7a::/16'] };
@@ -38,7 +38,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
   }
 
   for (const family of ['v4', 'v6'] as const) {
-    it(`reach what their profile says, and replies come back: ${family}`, async () => {
+    it(`reach the destinations of their profile, and receive replies: ${family}`, async () => {
       for (const masquerade of [true, false]) {
         if (!masquerade) await net.resource.ip(`route replace ${BRANCH[family]} via ${GATEWAY_LAN[family]}`);
         await load({}, { masquerade });
@@ -52,7 +52,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
       await load({});
     });
 
-    it(`reach nothing else: ${family}`, async () => {
+    it(`reach no other destination: ${family}`, async () => {
       const from = (source: string, address: string, port: number) => () =>
         net.alice.call('open', 'x', address, port, source);
       await net.isDropped('denied_in', from(BRANCH[family], RESOURCE[family], 81));
@@ -63,7 +63,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
       await net.isDropped('denied_out', () => net.resource.call('open', 'x', BRANCH[family], 81));
     });
 
-    it(`are foreign traffic when they come from the network: ${family}`, async () => {
+    it(`count as foreign traffic when they come from the network: ${family}`, async () => {
       const before = await net.gateway.call('counters');
       await net.resource.call('open', `local${family}`, GATEWAY_LAN[family], 81, LOCAL[family]);
       await net.gateway.call('open', `back${family}`, LOCAL[family], 81);
@@ -71,7 +71,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
     });
   }
 
-  it('change while others go on, and are read back', async () => {
+  it('change without effect on other sites, and are read back', async () => {
     const branch = { id: 'branch', prefixes: ['10.1.0.0/17', 'fd11::/32'], profile: 'guests', expiresAt: null };
     const shop = { id: 'shop', prefixes: ['10.1.128.0/17', '10.2.0.0/16'], profile: 'staff', expiresAt: null };
     assert.equal(await net.gateway.call('change', { upsert: { sites: [branch, shop] } }, Date.now()), 'changed');
@@ -88,7 +88,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
     await load({});
   });
 
-  it('get answers whatever the reverse path filter of the network interface', async () => {
+  it('receive answers with any reverse path filter of the network interface', async () => {
     await load({});
     for (const strictness of [1, 2, 0]) {
       await net.gateway.exec('sysctl', '-qw', `net.ipv4.conf.lan0.rp_filter=${strictness}`);
@@ -96,7 +96,7 @@ describe('sites, with packets', { skip, timeout: 60_000 }, () => {
     }
   });
 
-  it('close on time with no process of ours', async () => {
+  it('close on time without an agent process', async () => {
     const end = Date.now() + 5_000;
     await load({ expiresAt: end });
     await net.alice.call('open', 'short', RESOURCE.v4, 8000, BRANCH.v4);

@@ -6,13 +6,13 @@ import { exampleState, GATEWAY_LAN, HOST, OTHER, OVERLAY, RESOURCE, Topology } f
 import type { Transit } from '../types.ts';
 
 const skip = await namespacesMissing();
-/** On a second network of the gateway's host. */
+/** A host on a second network of the gateway's host. */
 const STRANGER = { v4: '192.0.2.66', v6: 'fd02::66' } as const;
 const GATEWAY_WAN = { v4: '192.0.2.1', v6: 'fd02::1' } as const;
 const CONTAINER = { v4: '172.17.0.2', v6: 'fd17::2' } as const;
 const FAMILIES = ['v4', 'v6'] as const;
 
-describe('packets of others on a host that forwards for us', { skip, timeout: 60_000 }, () => {
+describe('foreign packets on a host with forwarding enabled for the tunnel', { skip, timeout: 60_000 }, () => {
   const net = new Topology();
   const stranger = new Namespace('s');
   const container = new Namespace('c');
@@ -51,7 +51,7 @@ describe('packets of others on a host that forwards for us', { skip, timeout: 60
 
   const load = (transit: Transit) => net.gateway.call('load', { ...exampleState(Date.now()), transit }, Date.now());
 
-  /** As the agent does it: closed before forwarding is switched on. */
+  /** Follows the agent's order: the table drops foreign packets before forwarding is enabled. */
   async function up(): Promise<Transit> {
     const { transit } = await net.gateway.call('hostFacts', 'sp0', changed);
     await load(transit);
@@ -62,7 +62,7 @@ describe('packets of others on a host that forwards for us', { skip, timeout: 60
 
   const reach = (from: Namespace, to: string) => () => from.call('open', `flow ${flows++}`, to, 80);
 
-  it('are closed in both families before forwarding is switched on, and stay so', async () => {
+  it('are blocked in both families before forwarding is enabled, and stay blocked', async () => {
     const expected = { families: [4, 6], bridges: ['docker0'], virtual: ['docker0'] };
     assert.deepEqual(await up(), expected);
     assert.deepEqual(await up(), expected, 'known from what was changed');
@@ -88,7 +88,7 @@ describe('packets of others on a host that forwards for us', { skip, timeout: 60
       await net.isDropped('transit', reach(stranger, OTHER[family]));
     });
 
-    it(`pass from containers of this host, and to ports that are published: ${family}`, async () => {
+    it(`pass from containers of this host, and to published ports: ${family}`, async () => {
       await up();
       await reach(container, STRANGER[family])();
       const ip = family === 'v4' ? 'ip' : 'ip6';
@@ -117,7 +117,7 @@ describe('packets of others on a host that forwards for us', { skip, timeout: 60
     });
   }
 
-  it('are left alone where forwarding was on before', async () => {
+  it('pass unchecked if forwarding was enabled before', async () => {
     await net.gateway.call('hostDown', HOST, changed);
     await net.gateway.call('remove');
     assert.equal((await net.gateway.exec('sysctl', '-n', 'net.ipv4.ip_forward')).trim(), '0', 'undone');
@@ -128,7 +128,7 @@ describe('packets of others on a host that forwards for us', { skip, timeout: 60
     for (const family of FAMILIES) await reach(stranger, OTHER[family])();
   });
 
-  it('are closed in the one family that we have switched on', async () => {
+  it('are blocked only in the family in which the agent enabled forwarding', async () => {
     await net.gateway.call('hostDown', HOST, changed);
     await net.gateway.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=0');
     changed = [];

@@ -7,7 +7,9 @@ import type { Cell, FirewallState, HostState, Profile } from '../types.ts';
 
 const skip = await namespacesMissing();
 const FAMILIES = ['v4', 'v6'] as const;
-/** Behind the other gateway, for which the namespace called bob stands; the gateway's own default route leads to a namesake. */
+/**
+ * Behind the other gateway, which the namespace `bob` represents. The gateway's own default route leads to a namesake.
+ */
 const BRANCH = { v4: '10.1.0.5', v6: 'fd11::5' } as const;
 /** A second device, in the namespace of alice. */
 const CAROL = { v4: '100.64.0.4', v6: 'fd7a:1::4' } as const;
@@ -15,7 +17,7 @@ const CAROL = { v4: '100.64.0.4', v6: 'fd7a:1::4' } as const;
 const OFFICE = { v4: '10.12.0.10', v6: 'fd12::10' } as const;
 const SHOP = { v4: '10.12.0.11', v6: 'fd12::11' } as const;
 const PREFIXES = ['10.1.0.0/16', 'fd11::/32'];
-/** Only the namesake listens there, and only the branch on the other one. */
+/** Only the namesake listens on `HERE`, and only the branch on `THERE`. */
 const HERE = 82;
 const THERE = 80;
 
@@ -109,7 +111,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
     );
   }
 
-  /** By changes, as agents make them, and read back. */
+  /** Applies changes as agents do, and reads them back. */
   async function change(delta: Parameters<Methods['change']>[0]): Promise<void> {
     await net.gateway.call('change', delta, Date.now());
     assert.deepEqual((await net.gateway.call('readBackTouched', Date.now())).differences, []);
@@ -132,7 +134,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
   };
 
   let flows = 0;
-  /** By who answers on which port. */
+  /** Checks that a connection reaches the host that listens on this port. */
   async function leadsTo(
     from: Namespace,
     source: string | undefined,
@@ -146,7 +148,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
     await from.call('close', id);
   }
 
-  it('ways hold with no process of ours, are mended when others take them away, and go with the gateway', async () => {
+  it('ways hold without an agent process, are repaired after foreign removal, and end with the gateway', async () => {
     await load({ ...sites(), ...egress() });
     await net.gateway.killWorker();
     for (const family of FAMILIES) {
@@ -176,7 +178,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
     assert.doesNotMatch(await net.gateway.exec('ip', 'route', 'show', 'table', 'all'), /table 1400225\d+/);
   });
 
-  it('ways come and go by changes', async () => {
+  it('changes add and remove ways', async () => {
     await change({ upsert: { sites: [...sites().sites.values()], egress: [...egress().egress.values()] } });
     await leadsTo(office, OFFICE.v4, 'v4', THERE);
     assert.equal(await net.bob.call('ask', RESOURCE.v4, 80, 'question', BRANCH.v4), 'question');
@@ -188,7 +190,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
   });
 
   for (const family of FAMILIES) {
-    it(`a device goes on, and its grant leads nothing else into the tunnel: ${family}`, async () => {
+    it(`a device passes through, and its grant leads nothing else into the tunnel: ${family}`, async () => {
       await leadsTo(net.alice, ALICE[family], family, THERE);
       await net.alice.exec('ping', '-c', '1', '-W', '3', '-I', ALICE[family], BRANCH[family]);
       await leadsTo(net.alice, CAROL[family], family, HERE);
@@ -197,7 +199,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
       await net.alice.call('open', 'lan', RESOURCE[family], HERE, ALICE[family]);
     });
 
-    it(`a network goes out, and its grant leads nothing else into the tunnel: ${family}`, async () => {
+    it(`a network enters the tunnel, and its grant leads nothing else there: ${family}`, async () => {
       await load(egress());
       await leadsTo(office, OFFICE[family], family, THERE);
       await office.exec('ping', '-c', '1', '-W', '3', '-I', OFFICE[family], BRANCH[family]);
@@ -206,12 +208,12 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
       await leadsTo(net.gateway, undefined, family, HERE);
     });
 
-    it(`a site comes in, and its grant leads nothing else into the tunnel: ${family}`, async () => {
+    it(`a site reaches this gateway, and its grant leads nothing else into the tunnel: ${family}`, async () => {
       for (const masquerade of [true, false]) {
         await load({ ...sites(), masquerade });
         if (!masquerade) await net.resource.ip(`route replace ${OFFICE[family]} via ${GATEWAY_LAN[family]}`);
         for (const target of [RESOURCE[family], GATEWAY_LAN[family]]) {
-          // Without masquerading the resource would answer its own namesake.
+          // Without masquerading, the resource would answer its own namesake.
           if (!masquerade && target === RESOURCE[family]) continue;
           assert.equal(await net.bob.call('ask', target, 80, 'question', BRANCH[family]), 'question');
           await net.bob.call('open', `in${target}`, target, 80, BRANCH[family]);
@@ -223,7 +225,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
       }
     });
 
-    it(`all of it holds together, also without a default route: ${family}`, async () => {
+    it(`all kinds of ways work together, even without a default route: ${family}`, async () => {
       await load({ ...sites(), ...egress() });
       const flag = family === 'v6' ? '-6 ' : '';
       await net.gateway.ip(`${flag}route del default`);
@@ -239,7 +241,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
       }
     });
 
-    it(`what is meant behind another gateway reaches no host here, whatever routes and addresses say: ${family}`, async () => {
+    it(`traffic for another gateway reaches no host here, with any routes and addresses: ${family}`, async () => {
       const own = `${BRANCH[family]}/${family === 'v6' ? '128' : '32'}`;
       const open = () => net.alice.call('open', 'x', BRANCH[family], HERE, ALICE[family]);
       await net.gateway.ip(`address add ${own} dev lo`);
@@ -252,7 +254,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
       await net.isDropped('denied_in', open);
     });
 
-    it(`what has expired is dropped, and leaves by no other way: ${family}`, async () => {
+    it(`expired traffic is dropped, and leaves by no other route: ${family}`, async () => {
       const over = Date.now() - 1;
       await load(egress({ expiresAt: over }));
       await net.isDropped('denied_out', () => office.call('open', 'x', BRANCH[family], HERE, OFFICE[family]));
@@ -260,7 +262,7 @@ describe('ways between gateways, with packets', { skip, timeout: 120_000 }, () =
       await net.isDropped('denied_out', () => office.call('open', 'x', BRANCH[family], HERE, OFFICE[family]));
     });
 
-    it(`a strict reverse path filter, as firewalld has it, lets all of it through: ${family}`, async () => {
+    it(`a strict reverse path filter like firewalld's passes all ways: ${family}`, async () => {
       await load({ ...sites(), ...egress() });
       await net.gateway.exec('sysctl', '-qw', 'net.ipv4.conf.lan0.rp_filter=1', 'net.ipv4.conf.lan1.rp_filter=1');
       const filter = 'add chain inet strict in { type filter hook prerouting priority raw + 10; }';

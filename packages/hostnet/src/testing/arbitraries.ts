@@ -13,7 +13,7 @@ import type {
   Site,
 } from '../types.ts';
 
-/** Small worlds, so that random items meet each other. */
+/** Small sets of values, so that random items collide. */
 const time = fc.option(
   fc.integer({ min: 1, max: 60 }).map((seconds) => seconds * 1000),
   { freq: 3 },
@@ -22,7 +22,7 @@ const profileId = fc.constantFrom('p0', 'p1', 'p2');
 const classId = fc.constantFrom('c0', 'c1', 'c2', 'c3');
 const bundleId = fc.constantFrom('b0', 'b1', 'b2');
 
-/** Addresses belong to one device for good: state in which two claim the same is refused. */
+/** Each address belongs to one device for good, because a state with two owners is refused. */
 export const device: fc.Arbitrary<FirewallDevice> = fc
   .record({
     id: fc.constantFrom('d0', 'd1', 'd2', 'd3'),
@@ -36,7 +36,7 @@ export const device: fc.Arbitrary<FirewallDevice> = fc
     return { ...rest, addresses: one ? addresses.slice(0, 1) : addresses };
   });
 
-/** Likewise each class has its own stretch of addresses, adjacent to the next one's. */
+/** Each class also has its own range of addresses, adjacent to the next one. */
 export const addressClass: fc.Arbitrary<AddressClass> = fc
   .tuple(classId, fc.uniqueArray(fc.integer({ min: 0, max: 7 }), { minLength: 0, maxLength: 4 }))
   .map(([id, blocks]) => {
@@ -48,7 +48,7 @@ export const addressClass: fc.Arbitrary<AddressClass> = fc
     return { id, ranges };
   });
 
-/** Likewise each site has its own prefixes; the wide ones hold the overlay, which is not theirs. */
+/** Each site also has its own prefixes. The wide ones contain the overlay, which is not part of the site. */
 export const site: fc.Arbitrary<Site> = fc
   .record({ id: fc.constantFrom('s0', 's1'), profile: profileId, expiresAt: time, wide: fc.boolean() })
   .map(({ wide, ...rest }) => {
@@ -65,7 +65,7 @@ export const gateway: fc.Arbitrary<PeerGateway> = fc
     addresses: [`100.64.9.${id.slice(1)}`, `fd7a:1:0:9::${id.slice(1)}`],
   }));
 
-/** Items of egress overlap as they like, the overlay too. */
+/** Items of egress may overlap with each other and with the overlay. */
 export const egress: fc.Arbitrary<Egress> = fc
   .record({
     id: fc.constantFrom('e0', 'e1', 'e2'),
@@ -173,7 +173,7 @@ export const state: fc.Arbitrary<FirewallState> = fc
     bundles: byId(items.bundles),
   }));
 
-/** What a delta means, said independently of the model. */
+/** Applies a delta by its definition, independently of the model. */
 export function applyDelta(before: FirewallState, change: FirewallDelta): FirewallState {
   const merge = <T extends { id: string }>(
     items: ReadonlyMap<string, T>,

@@ -1,8 +1,9 @@
 import type { Grant } from '@sallyport/contract/channel';
 /**
- * A small nftables: carries out the text of this package with the kernel's strictness (a transaction fails whole on
- * ENOENT, on EEXIST with another value, on overlapping ranges, on counters that are missing or in use) and decides
- * over packets as the rules do. For tests of the text, where a real kernel would be too slow to ask thousands of times.
+ * A small nftables. It runs the text of this package with the kernel's strictness, and decides about packets as the
+ * rules do. A transaction fails as a whole on ENOENT, on EEXIST with another value, on overlapping ranges, and on
+ * counters that are missing or in use. Tests of the text use it, because thousands of queries to a real kernel would be
+ * too slow.
  */
 import { CELL_MAPS } from '../firewall/rule-text.ts';
 import { parseAddress, parseRange } from '../ip.ts';
@@ -23,7 +24,7 @@ export class Emulator {
   maps = new Map<string, Map<string, Entry>>();
   counters = new Set<string>();
 
-  /** Throws what the kernel would answer. Nothing is kept of a transaction that throws. */
+  /** Throws the kernel's error. A transaction that throws changes nothing. */
   commit(text: string, now: number): void {
     const maps = new Map([...this.maps].map(([name, map]) => [name, new Map(map)]));
     const before = { maps: this.maps, counters: new Set(this.counters) };
@@ -38,7 +39,7 @@ export class Emulator {
     }
   }
 
-  /** The policy that admits the packet, or null. */
+  /** Returns the policy that admits the packet, or null. */
   decide(packet: Packet, now: number): string | null {
     if (!this.#get('lease', '0x00000001', now)) return null;
     const family = packet.device.includes(':') ? 6 : 4;
@@ -56,7 +57,7 @@ export class Emulator {
     return this.#get('allowed', `${mark} . ${priority}`, now)?.value ?? null;
   }
 
-  /** Whether a flow from behind this gateway may go into the tunnel. */
+  /** Returns whether a flow from behind this gateway may enter the tunnel. */
   decideEgress(source: string, destination: string, now: number): boolean {
     if (!this.#get('lease', '0x00000001', now)) return false;
     const family = source.includes(':') ? 6 : 4;

@@ -6,7 +6,7 @@ import type { Methods } from './worker.ts';
 
 const exec = promisify(execFile);
 
-/** Why tests in network namespaces cannot run here, or false. */
+/** The reason why tests in network namespaces cannot run here, or false. */
 export async function namespacesMissing(): Promise<string | false> {
   if (process.getuid?.() !== 0) return 'needs root';
   for (const tool of [
@@ -44,7 +44,7 @@ export class Namespace {
     await this.restartWorker();
   }
 
-  /** Begins another worker after one was killed. */
+  /** Starts a new worker after the previous one was killed. */
   async restartWorker(): Promise<void> {
     const child = fork(new URL('worker.ts', import.meta.url), {
       execPath: 'ip',
@@ -69,7 +69,7 @@ export class Namespace {
     await exec('ip', ['netns', 'del', this.name]).catch(() => {});
   }
 
-  /** Ends the worker alone, as a crash would. */
+  /** Kills only the worker, like a crash. */
   async killWorker(): Promise<void> {
     const child = this.#child;
     if (!child) return;
@@ -82,12 +82,12 @@ export class Namespace {
     return (await exec('ip', ['netns', 'exec', this.name, ...command], { maxBuffer: 1 << 28 })).stdout;
   }
 
-  /** Several `ip` commands, one a line. */
+  /** Runs several `ip` commands, one on each line. */
   async ip(text: string): Promise<void> {
     for (const line of text.trim().split('\n')) await this.exec('ip', ...line.trim().split(/\s+/));
   }
 
-  /** Whether a command ends with exit code 0. */
+  /** Returns whether a command ends with exit code 0. */
   async succeeds(...command: string[]): Promise<boolean> {
     return this.exec(...command).then(
       () => true,
@@ -117,7 +117,7 @@ interface Answer {
   readonly error?: { readonly message: string; readonly code?: string; readonly hint?: string };
 }
 
-/** Polls until the condition holds; fails after a minute with what was waited for. */
+/** Polls until the condition holds. Fails after a minute with the name of the condition. */
 export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
   const end = performance.now() + 60_000;
   while (!(await condition())) {

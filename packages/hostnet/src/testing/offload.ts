@@ -1,11 +1,13 @@
 import type { Namespace } from './namespaces.ts';
 
-/** Switches checksum offload of an interface: without it the kernel computes every checksum before it sends. */
+/**
+ * Enables or disables checksum offload of an interface. Without it the kernel computes every checksum before it sends.
+ */
 export async function checksumOffload(at: Namespace, name: string, on: boolean): Promise<void> {
   await at.exec('perl', '-e', ETHTOOL, name, on ? '1' : '0');
 }
 
-/** Sends one buffer that the kernel, or the interface, cuts into datagrams of `size` bytes (UDP_SEGMENT). */
+/** Sends one buffer that the kernel, or the interface, splits into datagrams of `size` bytes (UDP_SEGMENT). */
 export async function sendSegments(
   at: Namespace,
   options: { from: string; fromPort: number; to: string; toPort: number; size: number; count: number },

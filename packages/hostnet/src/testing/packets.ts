@@ -1,7 +1,7 @@
 import { parseAddress } from '../ip.ts';
 import type { Namespace } from './namespaces.ts';
 
-/** A UDP packet as an ICMP error quotes it. */
+/** A UDP packet that an ICMP error quotes. */
 export interface Quoted {
   readonly from: string;
   readonly fromPort: number;
@@ -15,7 +15,7 @@ export const ERRORS = {
   v6: { unreachable: [1, 4], tooBig: [2, 0], timeExceeded: [3, 0] },
 } as const;
 
-/** Sends an ICMP error about a packet to the one that sent it, as if the packet had come by here. */
+/** Sends an ICMP error about a packet to the packet's sender, as a router on its path would. */
 export async function sendError(
   at: Namespace,
   kind: keyof typeof ERRORS.v4,
@@ -29,17 +29,17 @@ export async function sendError(
   message.writeUInt8(code, 1);
   if (kind === 'tooBig') message.writeUInt32BE(claimedMtu, 4);
   const whole = Buffer.concat([message, v4 ? quoteV4(quoted) : quoteV6(quoted)]);
-  // For ICMPv6 the kernel computes it.
+  // For ICMPv6 the kernel computes the checksum.
   if (v4) whole.writeUInt16BE(checksum(whole), 2);
   await at.exec('perl', '-MSocket=:all', '-e', SEND_RAW, quoted.from, whole.toString('hex'));
 }
 
-/** Exchanges a datagram with an echo service from a port of choice. */
+/** Exchanges a datagram with an echo service from a given source port. */
 export async function exchange(at: Namespace, { from, fromPort, to, toPort }: Quoted): Promise<void> {
   await at.exec('perl', '-MSocket=:all', '-e', EXCHANGE, from, String(fromPort), to, String(toPort));
 }
 
-/** Begins a TCP connection from a port of choice, and gives up after two seconds. */
+/** Begins a TCP connection from a given source port, and gives up after two seconds. */
 export async function connectFrom(at: Namespace, { from, fromPort, to, toPort }: Quoted): Promise<void> {
   await at.exec('perl', '-MSocket=:all', '-e', CONNECT, from, String(fromPort), to, String(toPort));
 }
@@ -89,7 +89,7 @@ function bytes(address: string, length: number): Buffer {
   );
 }
 
-/** RFC 1071. */
+/** Returns the Internet checksum (RFC 1071). */
 function checksum(data: Buffer): number {
   let sum = 0;
   for (let at = 0; at < data.length; at += 2) sum += ((data[at] ?? 0) << 8) + (data[at + 1] ?? 0);

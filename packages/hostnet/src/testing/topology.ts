@@ -20,8 +20,8 @@ export const HOST: HostState = {
 };
 
 /**
- * Two devices behind a wire that hands every packet to the gateway's tunnel interface, as WireGuard would; behind the
- * gateway a resource, which is also the router of a link that is narrower (1300 bytes).
+ * Two devices behind a wire that passes every packet to the gateway's tunnel interface, like WireGuard. Behind the
+ * gateway stands a resource, which is also the router of a narrower link (1300 bytes).
  *
  *   alice ─┐
  *          wire ═ sp0 gateway lan0 ─ resource ─ far
@@ -61,12 +61,12 @@ export class Topology {
     await Promise.all(this.#all.map((namespace) => namespace.stop()));
   }
 
-  /** Packets that the gateway's table has dropped for this reason. */
+  /** Returns the packets that the gateway's table has dropped for this reason. */
   async dropped(counter: DropCounter): Promise<number> {
     return (await this.gateway.call('counters')).drops[counter].packets;
   }
 
-  /** Checks that the attempt never succeeds, and that it is our table that stops it. The attempt ends here. */
+  /** Checks that the attempt never succeeds, and that our table stops it. Ends the attempt. */
   async isDropped(counter: DropCounter, attempt: () => Promise<unknown>): Promise<void> {
     const before = await this.dropped(counter);
     let outcome = 'pending';
@@ -76,11 +76,11 @@ export class Topology {
     );
     await until(`${counter} counts (outcome: ${outcome})`, async () => (await this.dropped(counter)) > before);
     assert.equal(outcome, 'pending');
-    // What is sent again would be counted again, as if it came from a later attempt.
+    // Retransmissions would count again, as packets of a later attempt.
     await Promise.all(this.#all.map((namespace) => namespace.call('abandon')));
   }
 
-  /** Without address resolution, which a tunnel does not have, both ends need one hardware address. */
+  /** A tunnel has no address resolution, so both ends need the same hardware address. */
   async makeTunnel(): Promise<void> {
     await this.gateway.ip(`link add sp0 type veth peer name wire0 netns ${this.wire.name}`);
     for (const [namespace, name] of [
@@ -135,7 +135,10 @@ export class Topology {
   }
 }
 
-/** Alice may reach port 80 and 8000 to 8010 of the resource and the far host, and ping them. Bob and a branch are known and may nothing. */
+/**
+ * Alice may reach ports 80 and 8000 to 8010 of the resource and the far host, and ping them. Bob and a branch are known
+ * and have no access.
+ */
 export function exampleState(now: number): FirewallState {
   const single = (address: string): string => `${address}-${address}`;
   return {

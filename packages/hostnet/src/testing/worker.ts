@@ -1,4 +1,4 @@
-/** Runs inside one network namespace and does there what a test asks for over the process channel. */
+/** Runs inside one network namespace, and performs a test's requests from the process channel. */
 import dgram from 'node:dgram';
 import net from 'node:net';
 import type { FirewallOptions } from '../firewall/ruleset.ts';
@@ -91,7 +91,7 @@ export const methods = {
 };
 export type Methods = typeof methods;
 
-/** Echo over TCP and UDP on all addresses of both families. */
+/** Starts echo services over TCP and UDP on all addresses of both families. */
 async function serve(port: number): Promise<void> {
   const server = net.createServer((socket) => {
     socket.on('error', () => {});
@@ -105,7 +105,7 @@ async function serve(port: number): Promise<void> {
   }
 }
 
-/** Sends a dot every few milliseconds, unasked, to whoever connects. */
+/** Starts a service that sends a dot every few milliseconds to each connected client. */
 async function serveTicks(port: number): Promise<void> {
   const server = net.createServer((socket) => {
     const timer = setInterval(() => socket.write('.'), 5);
@@ -115,7 +115,7 @@ async function serveTicks(port: number): Promise<void> {
   await new Promise<void>((resolve) => server.listen(port, '::', resolve));
 }
 
-/** Begins to connect; resolves when connected, rejects on an error such as ICMP unreachable. */
+/** Begins to connect. Resolves when connected; rejects on an error such as ICMP unreachable. */
 function open(id: string, address: string, port: number, localAddress?: string): Promise<void> {
   const socket = net.connect({ host: address, port, ...(localAddress ? { localAddress } : {}) });
   flows.set(id, socket);
@@ -133,7 +133,7 @@ function open(id: string, address: string, port: number, localAddress?: string):
   });
 }
 
-/** Ends what waits for an answer, so that nothing of it is sent again later. */
+/** Ends pending requests, so that they send nothing later. */
 async function abandon(): Promise<void> {
   for (const socket of connecting) socket.destroy();
   for (const end of asking) end();
@@ -143,7 +143,7 @@ async function say(id: string, text: string): Promise<void> {
   flows.get(id)?.write(text);
 }
 
-/** Sends a datagram and resolves with the echo; sends again until then, since UDP may lose it. */
+/** Sends a datagram and resolves with the echo. Repeats until then, because UDP may lose it. */
 function ask(address: string, port: number, text: string, localAddress?: string): Promise<string> {
   const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
   return new Promise((resolve, reject) => {
@@ -173,7 +173,7 @@ export interface Datagram {
   readonly hex: string;
 }
 
-/** A UDP socket that remembers what comes. */
+/** A UDP socket that records received datagrams. */
 async function bind(id: string, address: string, port: number): Promise<void> {
   const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
   const datagrams: Datagram[] = [];
