@@ -2,13 +2,13 @@
 export interface Backoff {
   /** First delay, milliseconds. */
   readonly firstMs: number;
-  /** No delay is longer, milliseconds. */
+  /** Maximum delay, milliseconds. */
   readonly maxMs: number;
 }
 
 /**
- * Delay before the next try, milliseconds: doubles with each attempt up to the maximum, and lies anywhere in the upper half
- * of that, so that many agents that lost the same controller do not return together.
+ * Returns the delay before the next try, milliseconds. The limit doubles with each attempt up to the maximum. The delay is a
+ * random part of the upper half of the limit, so that agents of the same controller do not reconnect at the same time.
  *
  * `attempt` counts from 0; `random` is in [0, 1).
  */

@@ -6,11 +6,11 @@ export interface AgentCrypto {
   sign(text: string): string;
   /** Returns whether the signature is valid. Returns false for malformed keys; never throws. */
   verify(publicKey: string, text: string, signature: string): boolean;
-  /** SHA-256 of the raw key, its first 16 bytes, base64url: the form in which tokens carry it. */
+  /** Returns the first 16 bytes of the SHA-256 of the raw key, base64url. Tokens carry this form. */
   fingerprint(publicKey: string): string;
   /**
-   * Proof that the agent holds its WireGuard key, for the controller's one-time key of this transcript; null when that
-   * key keeps no secret.
+   * Returns a proof that the agent holds its WireGuard key, for the controller's one-time key and this transcript. Returns
+   * null when the one-time key is insecure.
    */
   provePossession(controllerEphemeral: string, transcript: Transcript): string | null;
 }

@@ -12,9 +12,9 @@ export interface Authority {
 
 /** Result of offering a state: adopted, rejected with a reason, or a snapshot is needed. */
 export type Verdict =
-  /** The message was applied. `touched`: the keys that it named. */
+  /** The message was applied. `touched`: the keys in the message. */
   | { readonly kind: 'adopted'; readonly touched: readonly string[] }
-  /** The message does not start from this state: a snapshot is needed. Nothing changed. */
+  /** The message has another base than this state. A snapshot is needed. Nothing changed. */
   | { readonly kind: 'mismatch'; readonly reason: string }
   /** The message is older than the state and is ignored. Nothing changed. */
   | { readonly kind: 'stale'; readonly reason: string }
@@ -22,15 +22,15 @@ export type Verdict =
   | { readonly kind: 'hostile'; readonly reason: string };
 
 /**
- * What the controller says the gateway or device should be, with its signature. Only signed states get in, and none goes back behind
- * the present revision: within a database epoch numbers only grow, and another epoch must have been signed later.
+ * The signed state that the controller wants for the gateway or device. It accepts only signed states, and never an older
+ * revision. Revisions grow within a database epoch. A new epoch needs a later signature time.
  */
 export class DesiredState {
   readonly #items = new Map<string, StateItem>();
   #hash = new StateHash();
   #signed: SignedStatement | null = null;
 
-  /** By item key. A live view: read it at once. */
+  /** Items by key. This is a live view, so read it at once. */
   get items(): ReadonlyMap<string, StateItem> {
     return this.#items;
   }
@@ -82,7 +82,7 @@ export class DesiredState {
     return { kind: 'adopted', touched };
   }
 
-  /** Adopts a new statement about the same state. */
+  /** Adopts a new signed statement about the same state. */
   adoptLease(signed: SignedStatement, authority: Authority): Verdict {
     const refusal = this.#check(signed, authority);
     if (refusal !== null) return refusal;
@@ -116,7 +116,7 @@ export class DesiredState {
   }
 }
 
-/** The one key that an item may have. The hash covers the id, so the key must follow from it. */
+/** Returns the only valid key of an item. The hash covers the id, so the id must determine the key. */
 export function keyOf(item: StateItem): string {
   return item.kind === 'gateway' || item.kind === 'client' ? item.kind : `${item.kind}/${item.id}`;
 }

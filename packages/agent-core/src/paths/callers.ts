@@ -15,11 +15,11 @@ interface Call {
   before: PeerStatus | null;
   beforeAt: number;
   tries: number;
-  /** Endpoint of the relay, when a direct one has been set in its place for a moment. */
+  /** Endpoint of the relay while a direct endpoint replaces it for a moment. */
   home: string | null;
-  /** When the relay endpoint is restored. */
+  /** Time at which the relay endpoint is restored. */
   homeAt: number;
-  /** When the device must be read. */
+  /** Time at which the device must be read. */
   nextAt: number;
 }
 
@@ -60,7 +60,7 @@ export class Callers {
     return [{ kind: 'read-status' }];
   }
 
-  /** Only these devices exist. */
+  /** Drops all other devices. */
   keep(devices: ReadonlySet<string>): void {
     for (const device of this.#calls.keys()) if (!devices.has(device)) this.#calls.delete(device);
   }
@@ -86,7 +86,7 @@ export class Callers {
   #judge(device: string, call: Call, peer: PeerStatus, now: number): CallerEffect[] {
     if (call.home !== null) return this.#goHome(device, call, call.home, peer, now);
     const { before } = call;
-    // Never heard, so no answer is pending.
+    // The device never sent anything, so no answer is pending.
     if (peer.lastHandshake === null && call.tries === 0) return this.#knock(device, call, peer, now);
     if (before === null) {
       call.before = peer;
@@ -133,7 +133,7 @@ export class Callers {
     return [{ kind: 'poke', device, endpoint: direct, anew: false }];
   }
 
-  /** Back to the relay, unless the device has come to where it was sent to. */
+  /** Restores the relay endpoint, unless the device answered directly. */
   #goHome(device: string, call: Call, home: string, peer: PeerStatus, now: number): CallerEffect[] {
     if (now < call.homeAt && peer.rxBytes === call.before?.rxBytes) return [];
     this.#calls.delete(device);
@@ -145,6 +145,6 @@ export class Callers {
 /** Milliseconds after which a device counts as silent. A searching device sends several times a second. */
 const listenMs = 300;
 
-/** A look so old says what the device did before it called. */
+/** Maximum age of a reading. An older one shows the device before its search. */
 const freshMs = 1_500;
 const rounds = 3;

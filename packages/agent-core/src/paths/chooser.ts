@@ -7,13 +7,13 @@ export interface Carrier {
   readonly name: string;
   readonly standing: 'ACTIVE' | 'MAINTENANCE' | 'ERROR';
   readonly unreachable: ReadonlySet<string>;
-  /** Its tunnel answers. */
+  /** Whether its tunnel answers. */
   readonly up: boolean;
   /** Null unless `up`. */
   readonly rttMs: number | null;
   /** Time from which it may take routes from a working gateway. */
   readonly readyAt: number;
-  /** Prefixes that it always owns: its addresses, and sources behind it. */
+  /** Prefixes that it always owns: its own addresses and the sources behind it. */
   readonly owns: ReadonlySet<string>;
 }
 
@@ -38,9 +38,9 @@ export class RouteChooser {
   #routes = new Map<string, RouteItem>();
   #carriers = new Map<string, string>();
   #carried = new Map<string, Set<string>>();
-  /** When a gateway was last seen unfit for a route although its tunnel answers, by `prefix gateway`. */
+  /** Last time at which a gateway was unfit for a route although its tunnel answered, by `prefix gateway`. */
   #unfitAt = new Map<string, number>();
-  /** Since when a gateway has been said to miss resources of a route, by `prefix gateway`. */
+  /** Start of a report that a gateway misses resources of a route, by `prefix gateway`. */
   readonly #missedSince = new Map<string, number>();
   #hashes = new Map<string, string>();
   readonly #adopted = new Map<string, number>();
@@ -58,7 +58,7 @@ export class RouteChooser {
     this.#hashes = new Map([...this.#hashes].filter(([key]) => this.#routes.has(key.split(' ')[0] ?? '')));
   }
 
-  /** A prefix was found with this gateway, and stays there for a while even if nothing is known of its tunnel yet. */
+  /** Adopts a prefix that this gateway already owns. The prefix stays there while the state of the tunnel is unknown. */
   adopt(prefix: string, gateway: string, until: number): void {
     if (this.#carriers.has(prefix) || !this.#routes.has(prefix)) return;
     this.#move({ prefix, from: null, to: gateway });
@@ -69,7 +69,7 @@ export class RouteChooser {
     return this.#carriers.get(prefix) ?? null;
   }
 
-  /** Prefixes that a gateway carries, sorted. */
+  /** Returns the prefixes that a gateway carries, sorted. */
   carriedBy(gateway: string): string[] {
     return [...(this.#carried.get(gateway) ?? [])].sort();
   }
@@ -88,7 +88,7 @@ export class RouteChooser {
     return moves;
   }
 
-  /** When waiting ends for a gateway that was lost and is back. */
+  /** Returns the end of the wait for a gateway that was lost and is back. */
   nextDeadline(): number {
     return this.#nextAt;
   }
@@ -182,7 +182,7 @@ export class RouteChooser {
     return { id, order, unfit, missedSince, rttMs: carrier.rttMs, readyAt: Math.max(carrier.readyAt, fitAt) };
   }
 
-  /** Another one that takes the route from a carrier that works as well; undefined: there is no cause. */
+  /** Returns a gateway that takes the route from a working carrier. Returns undefined without a cause. */
   #displace(
     prefix: string,
     route: RouteItem,
@@ -226,16 +226,16 @@ interface Judged {
   readonly id: string;
   readonly order: number;
   readonly unfit: number;
-  /** Returns since when a gateway misses resources of a route; null: it misses none. */
+  /** Returns the time since which a gateway misses resources of a route, or null. */
   readonly missedSince: number | null;
   readonly rttMs: number | null;
   readonly readyAt: number;
 }
 
-/** Paths that are down come after everything else, so that a wrong report never closes what works. */
+/** Ranks gateways without a path last, so that a wrong report never closes a working path. */
 const down = 1_000_000;
 
-/** 0: fit. The higher, the less it should carry the route; resources that it cannot reach count each. */
+/** Returns 0 for a fit gateway, and more for a less suitable one. Each unreachable resource counts. */
 function unfitness(route: RouteItem, { up, standing, unreachable }: Carrier, isMute: boolean): number {
   if (!up) return down;
   const told = route.resources.filter((resource) => unreachable.has(resource)).length;
@@ -244,7 +244,7 @@ function unfitness(route: RouteItem, { up, standing, unreachable }: Carrier, isM
   return standing === 'ACTIVE' ? 0 : standing === 'MAINTENANCE' ? 1 : 2;
 }
 
-/** Whether it is said not to reach resources of the route, and its tunnel answers. */
+/** Returns whether a report says that the gateway misses resources of the route while its tunnel answers. */
 function misses(unfit: number): boolean {
   return unfit > 2 && unfit < down;
 }

@@ -7,7 +7,7 @@ import { keepaliveSeconds, type Outbox } from './outbox.ts';
 import type { PathsTiming } from './types.ts';
 import { SilenceWatch } from './watch.ts';
 
-/** A look at the WireGuard device, with its time. */
+/** A reading of the WireGuard device, with its time. */
 export interface Look {
   readonly device: DeviceStatus | null;
   readonly at: number;
@@ -60,7 +60,7 @@ export class DeviceSide {
     this.#follow(this.#callers.call(device, endpoints, this.#relayOf(item, now), last, now), now);
   }
 
-  /** True: our own mapping may be another. */
+  /** Returns true if our own NAT mapping may have changed. */
   seen(look: Look): boolean {
     this.#follow(
       this.#callers.seen((device) => this.#peerOf(device, look), look.at),
@@ -77,7 +77,7 @@ export class DeviceSide {
     this.#outbox.readStatus(now, false);
   }
 
-  /** A relay's name has another address. */
+  /** Handles a new address of a relay's name. */
   resolved(host: string, look: Look, now: number): void {
     for (const { id, relay } of this.#items.values()) if (relay?.startsWith(`${host}:`)) this.call(id, [], look, now);
   }
@@ -86,7 +86,7 @@ export class DeviceSide {
     return Math.min(this.#callers.nextDeadline(), this.#watchAt);
   }
 
-  /** A relay forgets an end that is silent, and so do the NATs before it: hence the keepalive. */
+  /** Returns the peer of a device. A relayed peer has a keepalive, because relays and NATs forget a silent side. */
   peerConfig(item: DeviceItem, now: number): PeerConfig {
     const endpoint = this.#remembered(item.publicKey) ?? this.#relayOf(item, now) ?? undefined;
     const keepalive = item.relay === null ? {} : { persistentKeepalive: keepaliveSeconds };
@@ -113,7 +113,7 @@ export class DeviceSide {
     return sudden;
   }
 
-  /** One keepalive, wherever the device is. */
+  /** Sends one keepalive to the current endpoint of the device. */
   #remind(item: DeviceItem, now: number): void {
     const { endpoint: _stays, ...peer } = this.peerConfig(item, now);
     this.#outbox.poke(peer, false);
@@ -144,6 +144,6 @@ export class DeviceSide {
   }
 }
 
-/** Between looks while devices use their tunnels, and while none does. */
+/** Intervals between readings: while devices use their tunnels, and while all are idle. */
 const busyMs = 500;
 const calmMs = 1_000;

@@ -6,7 +6,7 @@ import type { PathState, PathsTiming } from './types.ts';
 
 /** Action that the search for a path requests. */
 export type FinderEffect =
-  /** Set the peer's endpoint; `anew`: create the peer anew, so that it begins a handshake at once. */
+  /** Set the peer's endpoint. `anew`: create the peer again, so that it starts a handshake at once. */
   | { readonly kind: 'aim'; readonly endpoint: string; readonly anew: boolean }
   /** Send a liveness probe and report its outcome under this number. */
   | { readonly kind: 'probe'; readonly probe: number }
@@ -25,29 +25,29 @@ export class PathFinder {
   readonly #timing: PathsTiming;
   readonly #nextProbe: () => number;
   readonly #liveness: Liveness;
-  /** Until then nothing is known, so routes stay at the gateway where they were found. */
+  /** Before the start the path is unknown, so routes stay at their current gateway. */
   #started = false;
   #candidates: readonly Candidate[] = [];
   #punched: readonly Candidate[] = [];
   #worked: Candidate | null = null;
-  /** As aimed at or read, whichever is newer. */
+  /** The endpoint that was set or read last. */
   #endpoint: string | null = null;
   #status: PeerStatus | null = null;
-  /** Before the peer was created anew: a look that comes late may still show it. */
+  /** Status of the previous peer. A late reading may still show it. */
   #former: PeerStatus | null = null;
   #search: Search | null = null;
   #trial: Trial | null = null;
   #retryMs: number;
   #retryAt = Infinity;
-  /** Whether the other side has been asked to take part in the next trial. */
+  /** Whether the other side received a request to join the next trial. */
   #asked = false;
   #punchedAt = -Infinity;
   #wasUp = false;
   #upAt = 0;
-  /** Since when it is this way, direct or by a relay. */
+  /** Start of the current path, direct or relayed. */
   #wayAt = 0;
   #losses = 0;
-  /** When the session showed life last; null: not since the peer was created. */
+  /** Last time the peer was heard. Null: not since the peer was created. */
   #heardAt: number | null = null;
   #effects: FinderEffect[] = [];
 
@@ -67,7 +67,7 @@ export class PathFinder {
     return this.#started && this.#search === null;
   }
 
-  /** Gateway whose relay is in use; null: none, or there is no way. */
+  /** Gateway whose relay is in use. Null: no relay, or no path. */
   get relay(): string | null {
     if (this.#search !== null) return null;
     if (this.#trial !== null && this.#worked !== null) return this.#worked.relay;
@@ -86,13 +86,13 @@ export class PathFinder {
     return this.#status;
   }
 
-  /** From when on a path that was lost may take routes from another one that works. */
+  /** Time from which a restored path may take routes from a working path. */
   get readyAt(): number {
     if (this.#losses === 0) return this.#upAt;
     return this.#upAt + Math.min(this.#timing.holdMs * 2 ** (this.#losses - 1), longestHoldMs);
   }
 
-  /** Once. `remembered` is where the peer was before this agent began. */
+  /** Starts the search; call it once. `remembered` is the endpoint before this agent started. */
   start(candidates: readonly Candidate[], remembered: string | undefined, now: number): FinderEffect[] {
     return this.#run(now, () => {
       this.#started = true;
@@ -106,7 +106,7 @@ export class PathFinder {
     });
   }
 
-  /** The items, or what names resolve to, have changed. */
+  /** Handles new candidates, after a change of items or of resolved names. */
   offer(candidates: readonly Candidate[], now: number): FinderEffect[] {
     return this.#run(now, () => {
       const known = new Set(this.#candidates.map(({ endpoint }) => endpoint));
@@ -122,7 +122,7 @@ export class PathFinder {
     });
   }
 
-  /** The other side sends from these addresses now. */
+  /** Handles a punch: the other side sends from these addresses now. */
   punch(endpoints: readonly string[], now: number): FinderEffect[] {
     return this.#run(now, () => {
       this.#punched = endpoints.map((endpoint) => ({ endpoint, relay: this.#relayAt(endpoint) }));
@@ -179,7 +179,7 @@ export class PathFinder {
     });
   }
 
-  /** Whether traffic goes out to the peer. */
+  /** Sets whether the peer receives traffic from us. */
   setActive(active: boolean, now: number): FinderEffect[] {
     if (this.#liveness.active === active) return [];
     return this.#run(now, () => {
@@ -261,7 +261,7 @@ export class PathFinder {
     }
   }
 
-  /** A handshake begins at once with a peer that is created anew; a session that may still be good is kept at first. */
+  /** Sets the endpoint. A new peer starts a handshake at once. A session that may be valid is kept in the first round. */
   #aim({ endpoint, relay }: Candidate, now: number): void {
     const alive = this.#heardAt !== null && now - this.#heardAt < sessionMs;
     // A relay learns the endpoint of a peer only from handshakes.
@@ -286,7 +286,7 @@ export class PathFinder {
 
   // ---- up
 
-  /** The peer has roamed, or an answer has shown where it is. */
+  /** Handles a new endpoint of the peer, after roaming or an answer. */
   #moved(endpoint: string | null): void {
     const relayed = this.relay !== null;
     this.#endpoint = endpoint ?? this.#endpoint;
@@ -304,7 +304,7 @@ export class PathFinder {
     if (this.#endpoint !== null) this.#worked = { endpoint: this.#endpoint, relay: this.#relayAt(this.#endpoint) };
   }
 
-  // ---- from the relay to a direct way
+  // ---- from the relay to a direct path
 
   #retry(now: number): void {
     this.#retryAt = Infinity;
@@ -313,7 +313,7 @@ export class PathFinder {
       this.#beginTrial(now);
       return;
     }
-    // Best when the other side tries at the same moment: a punch to both begins it. Without one it begins alone.
+    // A punch makes both sides try at the same time. Without a punch this side tries alone.
     this.#asked = true;
     this.#retryAt = now + this.#timing.trialMs;
     this.#effects.push({ kind: 'find-path', relay: false });
@@ -371,7 +371,7 @@ export class PathFinder {
       .map(({ endpoint }) => endpoint);
   }
 
-  /** Best first. A relay that worked last stands first too, so that losing it is not the end of relaying. */
+  /** Returns the candidates, best first. The last working one comes first, even a relay, so that relaying can resume. */
   #order(): Candidate[] {
     const direct = this.#candidates.filter(({ relay }) => relay === null);
     const relays = this.#candidates.filter(({ relay }) => relay !== null);
@@ -384,15 +384,15 @@ export class PathFinder {
   }
 }
 
-/** A session may be used for so long after the last sign of it: WireGuard drops it after 180 s. */
+/** Age up to which a silent session is kept, milliseconds. WireGuard drops a session after 180 s. */
 const sessionMs = 150_000;
-/** Losses before a path that then held for so long do not count. */
+/** Uptime of a path after which its earlier losses do not count, milliseconds. */
 const forgiveMs = 60_000;
 const longestHoldMs = 60_000;
 const punchPauseMs = 2_000;
 const mostCandidates = 12;
 
-/** Whether something came from the peer between two looks. Counters begin at zero when the peer is created anew. */
+/** Returns whether the peer sent something between two readings. A new peer's counters start at zero. */
 function hasGrown(before: PeerStatus | null, status: PeerStatus): boolean {
   if (status.rxBytes === 0 && status.lastHandshake === null) return false;
   return before === null || status.rxBytes !== before.rxBytes || status.lastHandshake !== before.lastHandshake;

@@ -8,7 +8,7 @@ import type { Try, TryOutcome } from './types.ts';
 /** Facts about gateways that may carry a prefix. */
 export interface Ways {
   carrierOf(prefix: string): string | null;
-  /** The tunnel answers. */
+  /** Whether the tunnel answers. */
   isUp(gateway: string): boolean;
   rttMs(gateway: string): number | null;
 }
@@ -20,19 +20,19 @@ export interface Ways {
 export class InBand {
   readonly #nextProbe: () => number;
   #routes = new Map<string, Watched>();
-  /** With a trial, or with a gateway that is mute. */
+  /** Routes with a trial or a mute gateway. */
   readonly #busy = new Set<Watched>();
   readonly #probing = new Map<number, Watched>();
-  /** Echoes by which a target is found while the way works. Those that answer are seen like all others. */
+  /** Echoes that look for a target while the path works. A host that answers becomes a target. */
   readonly #echoes: Try[] = [];
-  /** When traffic to a gateway was answered last. */
+  /** Last time at which traffic to a gateway was answered. */
   readonly #answeredAt = new Map<string, number>();
 
   constructor(nextProbe: () => number) {
     this.#nextProbe = nextProbe;
   }
 
-  /** Routes that are as before keep what is known of them. `pingable`: resources whose addresses may answer an echo. */
+  /** Sets the routes. Unchanged routes keep their evidence. `pingable`: resources whose addresses may answer an echo. */
   setRoutes(routes: Iterable<RouteItem>, pingable: ReadonlySet<string> = new Set()): void {
     const before = this.#routes;
     this.#routes = new Map();
@@ -47,17 +47,17 @@ export class InBand {
     for (const route of this.#busy) if (this.#routes.get(route.prefix) !== route) this.#busy.delete(route);
   }
 
-  /** Routes that could move to another gateway, some of them if there are many. */
+  /** Returns routes that could move to another gateway, up to a limit. */
   get prefixes(): readonly string[] {
     return [...this.#routes.keys()].slice(0, mostCounted);
   }
 
-  /** The target of the prefix did not answer through this gateway. */
+  /** Returns whether the target of the prefix failed to answer through this gateway. */
   isMute(prefix: string, gateway: string): boolean {
     return this.#routes.get(prefix)?.mute.has(gateway) ?? false;
   }
 
-  /** Traffic to the gateway gets no answers. */
+  /** Handles traffic to the gateway without answers. */
   silent(gateway: string, ways: Ways, now: number): void {
     const carried = this.#carriedBy(gateway, ways);
     const answeredAt = this.#answeredAt.get(gateway) ?? -Infinity;
@@ -65,7 +65,7 @@ export class InBand {
     this.#beginSome(carried, gateway, carried, ways, now);
   }
 
-  /** Packets for these routes get no answers, whatever else gets some through the same gateways. */
+  /** Handles packets for these routes without answers, even if other routes of the gateway are answered. */
   silentRoutes(prefixes: Iterable<string>, ways: Ways, now: number): void {
     for (const prefix of prefixes) {
       const route = this.#routes.get(prefix);
@@ -75,24 +75,24 @@ export class InBand {
     }
   }
 
-  /** Packets for the route get answers: a route that was not moved needs no trial. */
+  /** Handles answers for the route. A route that was not moved then needs no trial. */
   answeredRoute(prefix: string, ways: Ways, now: number): void {
     const route = this.#routes.get(prefix);
     const gateway = ways.carrierOf(prefix);
     if (route === undefined || gateway === null) return;
     if (route.strikes.size === 0) route.trial = null;
-    // Just after a trial, the answers may be those to the trial itself.
+    // Just after a trial, the answers may belong to the trial itself.
     if (now > route.triedAt + ownAnswersMs) route.restMs = firstRestMs;
     const echo = route.strikes.size === 0 ? route.targets.echoToAsk(now) : null;
     if (echo !== null) this.#echoes.push({ probe: this.#nextProbe(), gateway, ...echo, timeoutMs: longestPatienceMs });
   }
 
-  /** Those that answered become targets of their routes. */
+  /** Makes hosts that answered targets of their routes. */
   saw(answering: readonly Answering[], now: number): void {
     for (const one of answering) this.#routeTo(one.address)?.targets.saw(one, now);
   }
 
-  /** Traffic to the gateway gets answers: a route that was not moved needs no trial. */
+  /** Handles answers from the gateway. A route that was not moved then needs no trial. */
   answered(gateway: string, now: number): void {
     this.#answeredAt.set(gateway, now);
     for (const route of this.#busy) {
@@ -101,7 +101,7 @@ export class InBand {
     }
   }
 
-  /** True: a gateway became mute. */
+  /** Returns true if a gateway became mute. */
   tried(probe: number, outcome: TryOutcome, now: number): boolean {
     const route = this.#probing.get(probe);
     this.#probing.delete(probe);
@@ -139,7 +139,7 @@ export class InBand {
     return again;
   }
 
-  /** Connections that are due, and whether routes have to be chosen because a gateway is not mute any more. */
+  /** Returns due connections, and whether routes must be chosen again because a gateway is no longer mute. */
   due(ways: Ways, now: number): { readonly tries: Try[]; readonly changed: boolean } {
     const tries: Try[] = this.#echoes.splice(0);
     let changed = false;
@@ -179,7 +179,7 @@ export class InBand {
     return [...this.#routes.values()].filter(({ prefix }) => ways.carrierOf(prefix) === gateway);
   }
 
-  /** Begins trials of those routes that may be tried now, as many at once as a gateway is given. */
+  /** Starts trials of the routes that may be tried now, up to the limit of each gateway. */
   #beginSome(
     routes: readonly Watched[],
     gateway: string,
@@ -203,7 +203,7 @@ export class InBand {
     route.trial = { gateway, at, misses: 0, probe: null, isOwn };
   }
 
-  /** The route by which packets to an address go, if it is watched. */
+  /** Returns the watched route that packets to an address take. */
   #routeTo(text: string): Watched | undefined {
     const address = parseAddress(text);
     if (address === null) return undefined;
@@ -243,23 +243,23 @@ export class InBand {
 interface Watched {
   readonly prefix: string;
   readonly range: IpPrefix;
-  /** What it was made of. */
+  /** Text of the item that it comes from. */
   readonly text: string;
   readonly targets: Targets;
   readonly gateways: readonly string[];
   trial: OneTrial | null;
-  /** Gateways that do not carry it until that moment. */
+  /** Mute gateways, with the end of their exclusion. */
   readonly mute: Map<string, number>;
-  /** How often the target did not answer through a gateway, since it answered there last. */
+  /** Number of failures of the target through a gateway since its last answer there. */
   readonly strikes: Map<string, number>;
   /** A gateway became mute, and the chooser has not been asked yet. */
   isOpen: boolean;
-  /** When a connection to a target ended last. */
+  /** End of the last connection to a target. */
   triedAt: number;
-  /** When the target answered last, and how long it is left alone after that. */
+  /** Time of the target's last answer, and the pause after it. */
   workedAt: number;
   restMs: number;
-  /** It answers nowhere, and is left alone until then. */
+  /** End of the pause after the target answered through no gateway. */
   deadUntil: number;
   deadMs: number;
 }
@@ -288,32 +288,32 @@ function restsUntil({ workedAt, restMs, deadUntil }: Watched): number {
   return Math.max(workedAt + restMs, deadUntil);
 }
 
-/** The way from the gateway to the target is not part of the measured time, hence the constant. */
+/** Returns a timeout, milliseconds. Its constant part covers the unmeasured path from gateway to target. */
 function patience(rttMs: number | null): number {
   return Math.min(shortestPatienceMs + 3 * (rttMs ?? 0), longestPatienceMs);
 }
 
-/** Connections without an answer, one after the other, after which a gateway is mute. */
+/** Consecutive connections without an answer after which a gateway is mute. */
 const mostMisses = 3;
-/** Between connections that fail at once. */
+/** Pause between connections that fail at once. */
 const pauseMs = 50;
 const shortestPatienceMs = 300;
 const longestPatienceMs = 1_000;
-/** For so long after a trial, its last packets may come. */
+/** Time after a trial in which its last packets may arrive. */
 const ownAnswersMs = 2_500;
-/** Routes whose packets are counted each for itself. */
+/** Maximum number of routes with their own packet counters. */
 const mostCounted = 256;
-/** Until the tunnel sends by the new allowed IPs. */
+/** Time until the tunnel uses new allowed IPs. */
 const settleMs = 100;
-/** Routes of a gateway that are tried at once: at first, and when one of them was lost. */
+/** Concurrent trials of a gateway: at first, and after one route was lost. */
 const mostAtOnce = 4;
 const mostWhileLost = 32;
-/** After a target that answered: doubled each time while nothing else is answered, because some traffic wants no answers. */
+/** Pause after a target answered. It doubles while only the target answers, because some traffic expects no answers. */
 const firstRestMs = 500;
 const longestRestMs = 30_000;
-/** After a target that answers nowhere, longer each time. */
+/** Pause after a target answers through no gateway. It grows each time. */
 const firstDeadMs = 10_000;
 const longestDeadMs = 300_000;
-/** Before a gateway at which the target did not answer is tried again, longer each time. */
+/** Pause before a mute gateway is tried again. It grows each time. */
 const firstMuteMs = 10_000;
 const longestMuteMs = 40_000;

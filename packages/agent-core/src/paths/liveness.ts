@@ -7,7 +7,7 @@ interface Sent {
   postponed: boolean;
 }
 
-/** Whether one path answers: when to send the next probe, and how many have been missed in a row. */
+/** Tracks whether one path answers: the time of the next probe and the number of consecutive missed probes. */
 export class Liveness {
   readonly #timing: PathsTiming;
   readonly #sent = new Map<number, Sent>();
@@ -16,14 +16,14 @@ export class Liveness {
   #lastAt = -Infinity;
   #paused = false;
 
-  /** Whether traffic goes out: then it is probed more often. */
+  /** Whether the path carries traffic. It is then probed more often. */
   active = false;
 
   constructor(timing: PathsTiming) {
     this.#timing = timing;
   }
 
-  /** The least of the last answers, because load and handshakes only ever add to it. */
+  /** Minimum of the last round-trip times, because load and handshakes only add delay. */
   get rttMs(): number | null {
     return this.#samples.length === 0 ? null : Math.min(...this.#samples);
   }
@@ -39,7 +39,7 @@ export class Liveness {
     this.hurry();
   }
 
-  /** Like `restart`, but what is known of the path stays. */
+  /** Like `restart`, but keeps the measurements of the path. */
   hurry(): void {
     this.#sent.clear();
     this.#misses = 0;
@@ -47,7 +47,7 @@ export class Liveness {
     this.#paused = false;
   }
 
-  /** Nothing is sent and nothing is missed until `hurry`. */
+  /** Suspends probes until `hurry`. */
   pause(): void {
     this.#paused = true;
     this.#sent.clear();
@@ -95,7 +95,7 @@ export class Liveness {
     if (!sent.missed) this.#misses += 1;
   }
 
-  /** The next probe is due in a moment: the last one did not even get out. */
+  /** Schedules the next probe soon, because the last one was not sent. */
   soon(now: number): void {
     this.#lastAt = Math.min(this.#lastAt, now + soonMs - this.#timing.probeMs);
   }
@@ -120,5 +120,5 @@ const sampleCount = 5;
 const lateMs = 150;
 const soonMs = 100;
 const longestPatienceMs = 1_000;
-/** Longer than an answer is waited for. */
+/** Longer than the timeout of an answer. */
 const forgetMs = 3_000;

@@ -1,12 +1,12 @@
 import { parseEndpoint } from '@sallyport/contract';
 import { formatAddress, parseAddress } from '@sallyport/ip';
 
-/** Host names of endpoints and the addresses that they have. WireGuard itself takes addresses only. */
+/** Resolves host names of endpoints, because WireGuard accepts only addresses. */
 export class Names {
   readonly #known = new Map<string, { addresses: readonly string[]; at: number }>();
   readonly #asked = new Map<string, number>();
   #wanted = new Set<string>();
-  /** Needed and not known. */
+  /** Needed names without a known address. */
   #missing = new Set<string>();
 
   /** Sets the names of new items. Only these are looked up. */
@@ -14,7 +14,7 @@ export class Names {
     this.#missing = new Set();
   }
 
-  /** Endpoints by address, in canonical text; none while the name is not known. Unknown and old names are asked for. */
+  /** Returns endpoints with addresses, canonical; none for an unknown name. It requests unknown and outdated names. */
   endpointsOf(endpoint: string, now: number): string[] {
     const parsed = parseEndpoint(endpoint);
     if (parsed === null || parsed.port === null) return [];
@@ -28,7 +28,7 @@ export class Names {
     return (known?.addresses ?? []).flatMap((address) => withPort(address, port) ?? []).slice(0, perName);
   }
 
-  /** Names to look up, that are not being looked up already. */
+  /** Returns names to look up, without pending ones. */
   takeQuestions(now: number): string[] {
     const overdue = [...this.#missing].filter((host) => now - (this.#asked.get(host) ?? -Infinity) >= askAgainMs);
     const wanted = new Set([...this.#wanted, ...overdue]);
@@ -37,7 +37,7 @@ export class Names {
     return [...wanted];
   }
 
-  /** True: something else than before. A name that fails at present keeps what it had. */
+  /** Returns true if the addresses changed. A name that fails to resolve keeps its addresses. */
   resolved(host: string, addresses: readonly string[], now: number): boolean {
     this.#asked.set(host, now);
     if (addresses.length === 0) return false;
@@ -54,7 +54,7 @@ export class Names {
 
 const staleMs = 60_000;
 const askAgainMs = 5_000;
-/** Of a name with many addresses, so many are tried. */
+/** Maximum number of addresses to try for one name. */
 const perName = 3;
 
 function withPort(host: string, port: number): string | null {

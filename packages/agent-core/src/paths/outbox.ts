@@ -25,8 +25,8 @@ export class Outbox {
   }
 
   /**
-   * One look at a time, for with thousands of peers it is dear. `fresh`: what is on its way will not do, because something has
-   * just happened.
+   * Requests one reading at a time, because reading thousands of peers is expensive. `fresh`: a pending reading is not
+   * enough, because something has just happened.
    */
   readStatus(now: number, fresh: boolean): void {
     if (now - this.#askedAt >= givenUpMs) {
@@ -35,7 +35,7 @@ export class Outbox {
     } else if (fresh && !this.#effects.some(({ kind }) => kind === 'read-status')) this.#again = true;
   }
 
-  /** The device was looked at. */
+  /** Handles a reading of the device. */
   looked(now: number): void {
     this.#askedAt = -Infinity;
     if (this.#again) this.readStatus(now, false);
@@ -46,14 +46,14 @@ export class Outbox {
     if (peers.length > 0) this.push({ kind: 'wireguard', peers });
   }
 
-  /** `anew`: create the peer anew, so that it begins a handshake with the first packet instead of waiting. */
+  /** `anew`: create the peer again, so that the first packet starts a handshake without a wait. */
   aim(peer: PeerConfig, endpoint: string, anew: boolean): void {
     const { publicKey } = peer;
     const set: PeerChange = { kind: 'set', peer: { ...peer, endpoint } };
     this.wireguard(anew ? [{ kind: 'remove', publicKey }, set] : [set]);
   }
 
-  /** Makes the peer be sent to at once: a keepalive that is turned on is sent immediately. */
+  /** Sends to the peer at once: turning on the keepalive sends one immediately. */
   poke(peer: PeerConfig, anew: boolean): void {
     const { persistentKeepalive: _on, ...quiet } = peer;
     const { publicKey } = peer;
@@ -64,8 +64,8 @@ export class Outbox {
   }
 }
 
-/** Shorter than NATs forget: 120 s at the earliest by RFC 4787, in practice 30 s. */
+/** Shorter than the timeout of NATs: at least 120 s by RFC 4787, in practice 30 s. */
 export const keepaliveSeconds = 20;
 
-/** A look that has not come by then is not coming. */
+/** Timeout of a reading. */
 const givenUpMs = 5_000;

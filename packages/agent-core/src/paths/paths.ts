@@ -26,7 +26,7 @@ import {
  * Finds paths to all gateways of a state, and chooses the gateway of each route. On a gateway it also finds devices. It takes
  * inputs and returns effects, which the caller carries out in order. `nextDeadline` says when to send a `tick`.
  *
- * The plane asks `peerConfig` when it loads or changes a device, so that it never undoes what is decided here.
+ * The plane calls `peerConfig` when it loads or changes a device, so that it never undoes a decision of this class.
  */
 export class Paths {
   readonly #config: PathsConfig;
@@ -43,7 +43,7 @@ export class Paths {
   #beacons: BeaconItem[] = [];
   #items: readonly StateItem[] = [];
   #probes = 0;
-  /** Whose probe it is. */
+  /** Peer of each pending probe. */
   readonly #probing = new Map<number, string>();
   #look: Look = { device: null, at: -Infinity };
   #lookAt = Infinity;
@@ -76,7 +76,7 @@ export class Paths {
     return this.#outbox.take();
   }
 
-  /** Null: only inputs can change anything. */
+  /** Time of the next tick. Null: only inputs can change anything. */
   nextDeadline(): number | null {
     const all = [this.#lookAt, this.#devices.nextDeadline(), this.#meter.nextDeadline(), this.#chooser.nextDeadline()];
     for (const { finder } of this.#peers.values()) all.push(finder.nextDeadline());
@@ -84,7 +84,7 @@ export class Paths {
     return at === Infinity ? null : at;
   }
 
-  /** What the WireGuard peer of an item should be at present. Endpoints are IP addresses; absent while none is known. */
+  /** Returns the current WireGuard peer of an item. Its endpoint is an IP address, or absent while none is known. */
   peerConfig(item: PeerItem | BeaconItem | DeviceItem): PeerConfig {
     if (item.kind === 'device') return this.#devices.peerConfig(item, this.#now);
     const peer = restingPeer(item);
@@ -99,12 +99,12 @@ export class Paths {
     };
   }
 
-  /** For `sally status`. */
+  /** Returns the view for `sally status`. */
   view(): PathsView {
     return { paths: [...this.#peers.values()].map(viewOf), routes: this.#chooser.view(carriersOf(this.#peers)) };
   }
 
-  /** For heartbeats: the way to every gateway. */
+  /** Returns the path to every gateway, for heartbeats. */
   reports(): PathReport[] {
     return [...this.#peers].map(([peer, { finder }]) => ({
       peer,
@@ -113,7 +113,7 @@ export class Paths {
     }));
   }
 
-  /** For heartbeats: relay points that were measured. */
+  /** Returns the measured relay points, for heartbeats. */
   relays(): RelayTimes {
     return this.#meter.times();
   }
@@ -171,7 +171,7 @@ export class Paths {
   // ---- items
 
   #takeItems(items: readonly StateItem[]): void {
-    // A sweep brings what is known, and is no cause to move anything.
+    // A sweep repeats known items and moves nothing.
     if (sameItems(this.#items, items)) return;
     this.#items = items;
     this.#names.begin();
@@ -199,7 +199,7 @@ export class Paths {
     return this.#probes;
   }
 
-  /** Peers that are new get what they carry from the plane, which makes them. */
+  /** New peers get their routes from the plane, which creates them. */
   #takeRoutes(items: readonly StateItem[], before: ReadonlyMap<string, Tunnel>): void {
     const routes = items.filter((item) => item.kind === 'route');
     this.#chooser.setRoutes(routes);
@@ -215,7 +215,7 @@ export class Paths {
     this.#setPeers(moves, (id) => before.get(id)?.item.publicKey === this.#peers.get(id)?.item.publicKey);
   }
 
-  /** A gateway with another key is another peer. */
+  /** A gateway with a new key is a new peer. */
   #tunnel(item: PeerItem, known: Tunnel | undefined): Tunnel {
     if (known !== undefined && known.item.publicKey === item.publicKey) return { ...known, item };
     const finder = new PathFinder(this.#timing, () => this.#nextProbe());
@@ -239,7 +239,7 @@ export class Paths {
     return endpoint === null ? undefined : this.#names.endpointsOf(endpoint, this.#now)[0];
   }
 
-  // ---- what comes in
+  // ---- inputs
 
   #probed(probe: number, rttMs: number | null): void {
     const tunnel = this.#peers.get(this.#probing.get(probe) ?? '');
@@ -294,7 +294,7 @@ export class Paths {
     this.#meter.hurry(this.#now);
   }
 
-  // ---- what goes out
+  // ---- outputs
 
   #follow(tunnel: Tunnel, effects: readonly FinderEffect[]): void {
     for (const effect of effects) {
@@ -345,7 +345,7 @@ export class Paths {
 
   // ---- routes
 
-  /** Round-trip times vary all the time: they are looked at now and then, everything else at once. */
+  /** Chooses routes. Round-trip times vary, so they count only at intervals. All other changes count at once. */
   #choose(): Move[] {
     const now = this.#now;
     const due = now >= this.#chooser.nextDeadline() || now - this.#chosenAt >= chooseMs;
@@ -360,7 +360,7 @@ export class Paths {
     return [...moves, ...back];
   }
 
-  /** Connections to targets of routes whose traffic gets no answers. */
+  /** Connects to targets of routes whose traffic gets no answers. */
   #try(): void {
     const { tries, changed } = this.#inBand.due(this.#ways, this.#now);
     if (changed) this.#carriersChanged = true;

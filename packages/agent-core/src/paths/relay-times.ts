@@ -29,7 +29,7 @@ export class RelayMeter {
     );
   }
 
-  /** All times are doubtful. */
+  /** Measures all relay points again, because all times may be wrong. */
   hurry(now: number): void {
     for (const point of this.#points.values()) point.nextAt = now;
   }
@@ -44,7 +44,7 @@ export class RelayMeter {
     });
   }
 
-  /** One datagram may be lost; several in a row mean that the relay is out of reach. */
+  /** Lost datagrams in a row after which a relay counts as unreachable. */
   measured(relay: string, rttMs: number | null, now: number): void {
     const point = this.#points.get(relay);
     if (point === undefined) return;

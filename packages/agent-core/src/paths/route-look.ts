@@ -4,7 +4,7 @@ import type { InBand, Ways } from './in-band.ts';
 import { RouteTraffic } from './route-traffic.ts';
 import type { PathEffect, PathInput } from './types.ts';
 
-/** Asks for the counters of routes while there is traffic, and tells `InBand` what they say. An idle device asks for nothing. */
+/** Requests the counters of routes during traffic and passes the result to `InBand`. An idle device requests nothing. */
 export class RouteLook {
   readonly #inBand: InBand;
   readonly #isOn: boolean;
@@ -26,7 +26,7 @@ export class RouteLook {
     this.#apart = routes.map(prefixOf).filter((prefix) => !counted.has(prefix));
   }
 
-  /** To be called while traffic goes out. */
+  /** Call this while the device sends traffic. */
   ask(now: number): PathEffect | null {
     const { prefixes } = this.#inBand;
     const isSoon = now - this.#askedAt < (this.#waits ? givenUpMs : everyMs);

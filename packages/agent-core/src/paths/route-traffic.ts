@@ -1,20 +1,20 @@
-/** Packets into the tunnel for a prefix, and answers from it, since some moment. */
+/** Packets into the tunnel for a prefix, and answers from it, since a fixed time. */
 export interface RouteCount {
   readonly sent: number;
   readonly heard: number;
 }
 
-/** `silent`: packets were sent, and nothing came from the prefix for longer than an answer takes. */
+/** `silent`: packets were sent, and the prefix sent nothing within the timeout of an answer. */
 export type RouteAnswers = 'answered' | 'silent';
 
 /**
- * Which routes get answers, by the counters of each route. A gateway that answers for one route hides no other. Errors that
- * routers send do not count as answers.
+ * Finds the routes that get answers, from the counters of each route. An answer for one route does not count for another
+ * route of the gateway. Errors from routers do not count as answers.
  */
 export class RouteTraffic {
   readonly #windows = new Map<string, Window>();
 
-  /** Returns what the counters say since the last look. Routes without packets are not among it. */
+  /** Returns the result since the last reading. It omits routes without packets. */
   seen(counts: ReadonlyMap<string, RouteCount>, now: number): Map<string, RouteAnswers> {
     for (const prefix of this.#windows.keys()) if (!counts.has(prefix)) this.#windows.delete(prefix);
     const answers = new Map<string, RouteAnswers>();
@@ -48,12 +48,12 @@ export class RouteTraffic {
 interface Window {
   readonly sent: number;
   readonly heard: number;
-  /** When it was first seen that packets were sent which nothing has answered yet. */
+  /** First reading that showed packets without an answer. */
   sentSince: number | null;
   lookedAt: number;
 }
 
-/** Answers may be on their way. */
+/** Time in which answers may still arrive. */
 const patienceMs = 700;
-/** Looks that are further apart tell nothing of what is in between. */
+/** Maximum interval between two comparable readings. */
 const longestMs = 6_000;

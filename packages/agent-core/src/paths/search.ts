@@ -1,23 +1,23 @@
 import type { PathsTiming } from './types.ts';
 
-/** Where a peer may be found. */
+/** A possible endpoint of a peer. */
 export interface Candidate {
   /** Address and port, canonical. */
   readonly endpoint: string;
-  /** Gateway whose relay this is; null: the peer itself. */
+  /** Gateway that owns this relay. Null: a direct endpoint. */
   readonly relay: string | null;
 }
 
 /** What to do next in a search. */
 export type SearchStep =
   | { readonly kind: 'try'; readonly candidate: Candidate | null }
-  /** Look at the device, so that a handshake that has just come through is not thrown away. */
+  /** Read the device, so that a handshake that has just succeeded is not discarded. */
   | { readonly kind: 'look' }
   | { readonly kind: 'ask'; readonly relay: boolean };
 
 /**
- * Goes through candidates again and again. Each has its time; one from which something came gets more. A null candidate is
- * whatever endpoint the peer has already.
+ * Tries candidates in rounds. Each has a time limit. A candidate that sent something gets more time. A null candidate is
+ * the current endpoint of the peer.
  */
 export class Search {
   readonly #timing: PathsTiming;
@@ -50,13 +50,13 @@ export class Search {
     return this.#stage === 'resting';
   }
 
-  /** First try; null: where the peer is at present, and then the candidates from the first. */
+  /** Starts with this candidate. Null: start with the current endpoint, then try the candidates in order. */
   begin(candidate: Candidate | null, now: number): void {
     if (candidate === null) this.#index = -1;
     this.#try(candidate, now);
   }
 
-  /** Something came from the peer: it is given time to answer. */
+  /** Gives the candidate more time, because the peer sent something. */
   hope(now: number): void {
     if (this.#stage === 'hopeful') return;
     if (this.#stage === 'resting') this.#try(null, now);
@@ -64,14 +64,14 @@ export class Search {
     this.#endsAt = now + hopeFactor * this.#timing.candidateMs;
   }
 
-  /** The device was looked at and nothing had come: no reason to wait any longer. */
+  /** Ends the wait, because a reading showed that nothing arrived. */
   despair(now: number): void {
     if (this.#stage === 'looking') this.#endsAt = now;
   }
 
   /**
-   * The other side sends at this moment, so this candidate goes first, and the one that gives way comes after it. False: what
-   * is under way shall not give way, else candidates that need longer than the news would never have their time.
+   * Tries this candidate at once, because the other side sends now. The interrupted candidate comes next. Returns false if
+   * the current candidate must not be interrupted. Otherwise frequent punches would starve slow candidates.
    */
   interrupt(candidate: Candidate, now: number): boolean {
     const { candidateMs, probeMs } = this.#timing;
@@ -85,7 +85,7 @@ export class Search {
     return true;
   }
 
-  /** As good as new: after changes of networks, names or items. */
+  /** Restarts the rounds after changes of networks, names or items. */
   hurry(now: number): void {
     if (this.#stage !== 'resting') return;
     this.#endsAt = now;
@@ -145,7 +145,7 @@ export class Search {
 
 const lookMs = 250;
 const hopeFactor = 3;
-/** Rounds before a relay is asked for. */
+/** Rounds before the search requests a relay. */
 const directRounds = 2;
-/** Rounds without a pause between them. */
+/** Number of first rounds without a pause. */
 const restlessRounds = 5;

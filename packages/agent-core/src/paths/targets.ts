@@ -1,4 +1,4 @@
-/** Where an answer shows that the way leads there. `port` null: an ICMP echo. */
+/** An address and port whose answer proves the path. `port` null: an ICMP echo. */
 export interface Target {
   readonly address: string;
   readonly port: number | null;
@@ -10,14 +10,14 @@ export interface Answering extends Target {
 }
 
 /**
- * What can be asked behind one route. The controller names a TCP port of a single address. In networks and ranges of ports,
- * the device goes by those that it saw answering; where there are none, it looks whether the one address answers an echo.
+ * Targets behind one route. The controller names a TCP port of a single address. For networks and port ranges, the device
+ * uses hosts that it saw answering. Without such a host, it tests whether a single address answers an echo.
  */
 export class Targets {
   readonly #named: Target | null;
-  /** An address that may answer an echo, if a policy lets it through. */
+  /** An address that may answer an echo, if a policy allows it. */
   readonly #echo: Target | null;
-  /** Those seen last, the latest first. */
+  /** Targets seen answering, the latest first. */
   #seen: readonly Seen[] = [];
   #forgottenAt = -Infinity;
   #askAt = -Infinity;
@@ -28,7 +28,7 @@ export class Targets {
     this.#echo = echo;
   }
 
-  /** Those to try, in this order. */
+  /** Returns the targets to try, in order. */
   get all(): readonly Target[] {
     const seen = this.#seen.map(({ target }) => target);
     return this.#named === null ? seen : [this.#named, ...seen];
@@ -42,13 +42,13 @@ export class Targets {
     this.#seen = all.toSorted((a, b) => b.at - a.at).slice(0, mostSeen);
   }
 
-  /** They do not answer any more. */
+  /** Removes targets that no longer answer. */
   forget(now: number): void {
     this.#seen = [];
     this.#forgottenAt = now;
   }
 
-  /** An address to send an echo to now, while the way to it works; null: none is needed. */
+  /** Returns an address for an echo while the path works. Returns null if no echo is needed. */
   echoToAsk(now: number): Target | null {
     if (this.#echo === null || this.all.length > 0 || now < this.#askAt) return null;
     this.#askAt = now + this.#pauseMs;
@@ -62,7 +62,7 @@ interface Seen {
   readonly at: number;
 }
 
-/** Of one route, so that the end of one server does not look like the end of all. */
+/** Maximum targets of a route. With several, the failure of one server does not look like a failure of all. */
 const mostSeen = 3;
 const firstEchoPauseMs = 10_000;
 const longestEchoPauseMs = 600_000;

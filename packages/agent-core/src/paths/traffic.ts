@@ -1,37 +1,37 @@
 import type { PeerStatus } from '@sallyport/wireguard';
 
 /**
- * What comes back for what goes out to a peer, beside our own probes. `silent`: packets went out, and next to nothing came
- * back. `null`: too little went out to tell.
+ * Result for the traffic of a peer, without our own probes. `silent`: packets were sent, and almost nothing came back.
+ * `null`: too little was sent for a result.
  */
 export type Answers = 'answered' | 'silent' | null;
 
-/** Traffic of a peer by its counters, without our own probes and what WireGuard sends by itself. */
+/** Evaluates the counters of a peer, without our own probes and WireGuard's own packets. */
 export class Traffic {
   #txBytes: number | null = null;
   #probes = 0;
   #activeUntil = -Infinity;
   #window: Window | null = null;
 
-  /** A probe goes out to this address. */
+  /** Records a probe to this address. */
   probed(address = ''): void {
     this.#probes += 1;
     if (this.#window !== null) this.#window.ownTx += address.includes(':') ? 112 : 96;
   }
 
-  /** A probe to this address was refused, as it should be. */
+  /** Records the expected refusal of a probe to this address. */
   refused(address: string): void {
     if (this.#window !== null) this.#window.ownRx += address.includes(':') ? 96 : 80;
   }
 
-  /** We make a connection ourselves, and end it at once. */
+  /** Records a connection of our own, which ends at once. */
   tried(): void {
     if (this.#window === null) return;
     this.#window.ownTx += connectionBytes;
     this.#window.ownRx += connectionBytes;
   }
 
-  /** The device was looked at. True: the path carries traffic, or has a moment ago. */
+  /** Handles a reading. Returns true if the path carries traffic, or did so recently. */
   seen(status: PeerStatus | null, now: number): boolean {
     const before = this.#txBytes;
     this.#txBytes = status?.txBytes ?? null;
@@ -41,7 +41,7 @@ export class Traffic {
     return now < this.#activeUntil;
   }
 
-  /** To be asked with every look at the device. */
+  /** Returns the result. Call it after every reading of the device. */
   answers(status: PeerStatus | null, now: number): Answers {
     const window = this.#window;
     const isOther = window === null || status === null || status.rxBytes < window.rxBytes;
@@ -70,27 +70,27 @@ function windowAt({ txBytes, rxBytes, lastHandshake }: PeerStatus, at: number): 
 }
 
 /**
- * ICMP errors come back also when nothing answers. They are no larger than small packets, and hosts send few of them. Uploads
- * get many small answers.
+ * ICMP errors arrive even when no host answers. They are small, and hosts send few of them. Uploads get many small
+ * answers.
  */
 function judge(window: Window, status: PeerStatus): Answers {
   const handshake = status.lastHandshake === window.lastHandshake ? 0 : handshakeBytes;
-  // One probe more, because the look may lie between the packet and the moment that it is counted.
+  // Allow one more probe, because the reading may precede the count of its packet.
   const out = status.txBytes - window.txBytes - window.ownTx - handshake - probeBytes;
   const back = status.rxBytes - window.rxBytes - window.ownRx - handshake - probeBytes;
   if (back > 0 && (back > errorBytes || 2 * back > out)) return 'answered';
   return out > idleBytes ? 'silent' : null;
 }
 
-/** A TCP SYN with options over IPv6, padded and wrapped; nothing is sent when it is refused. */
+/** Bytes of a TCP SYN with options over IPv6, padded and encrypted. A refusal sends no further packet. */
 const probeBytes = 112;
-/** A keepalive, and a little. */
+/** Bytes of a keepalive, with a margin. */
 const idleBytes = 48;
 const handshakeBytes = 148;
-/** Four small packets each way at most. */
+/** At most four small packets in each direction. */
 const connectionBytes = 400;
 const errorBytes = 1_024;
 const lingerMs = 5_000;
-/** A shorter time tells nothing, because answers may be on their way. A longer one hides when answers ended. */
+/** Limits of the interval. In a shorter one, answers may still be on the way. A longer one hides the end of answers. */
 const shortestMs = 700;
 const longestMs = 4_000;

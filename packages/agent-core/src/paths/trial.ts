@@ -4,9 +4,9 @@ import type { PathsTiming } from './types.ts';
 export type TrialStep = { readonly kind: 'try'; readonly endpoint: string } | { readonly kind: 'home' };
 
 /**
- * Tries direct endpoints of a peer that is reached through a relay, each for a moment, with traffic back on the relay in
- * between. What still arrives through the relay turns the peer's endpoint round, so it is set again with each probe, and an
- * answer counts only when the device then shows an endpoint that is not the relay's.
+ * Tries direct endpoints of a relayed peer, each for a moment. Between tries the traffic uses the relay. A packet from the
+ * relay resets the peer's endpoint, so each probe sets it again. An answer counts only if the device then shows a direct
+ * endpoint.
  */
 export class Trial {
   readonly #timing: PathsTiming;
@@ -17,17 +17,17 @@ export class Trial {
   #endsAt = 0;
   #at: number;
   #probes = new Set<number>();
-  /** Something has answered, and the device has to show where it came from. */
+  /** A probe was answered, and a reading must show the source. */
   #answered = false;
 
-  /** `rttMs`: through the relay. What does not answer in a few times that does not answer, and traffic need not wait longer. */
+  /** `rttMs`: round-trip time through the relay. A direct endpoint must answer within a small multiple of it. */
   constructor(timing: PathsTiming, rttMs: number | null, now: number) {
     this.#timing = timing;
     this.#patienceMs = Math.min(timing.trialMs, Math.max(shortestMs, 4 * (rttMs ?? timing.trialMs) + shortestMs / 2));
     this.#at = now;
   }
 
-  /** Further endpoints. Each is tried once. */
+  /** Adds endpoints. Each is tried once. */
   add(endpoints: readonly string[]): void {
     for (const endpoint of endpoints) {
       if (!this.#known.has(endpoint)) this.#queue.push(endpoint);
@@ -35,12 +35,12 @@ export class Trial {
     }
   }
 
-  /** Nothing is left to try, and the relay's endpoint has been put back. */
+  /** Whether all endpoints were tried and the relay's endpoint is restored. */
   get isOver(): boolean {
     return this.#current === null && this.#queue.length === 0;
   }
 
-  /** Whether the peer's endpoint is another than the relay's at present. */
+  /** Whether the peer's endpoint currently differs from the relay's. */
   get isAway(): boolean {
     return this.#current !== null;
   }
@@ -67,7 +67,7 @@ export class Trial {
     this.#probes.add(probe);
   }
 
-  /** True: the device has to be looked at, at once. */
+  /** Returns true if the device must be read at once. */
   answered(probe: number, now: number): boolean {
     if (this.#current === null || !this.#probes.has(probe)) return false;
     this.#answered = true;
@@ -75,7 +75,7 @@ export class Trial {
     return true;
   }
 
-  /** The device shows that the peer is (not) at a relay. True: the direct way works. */
+  /** Handles a reading that shows whether the peer uses a relay. Returns true if the direct path works. */
   seen(relayed: boolean): boolean {
     const won = this.#answered && !relayed;
     this.#answered = false;

@@ -13,7 +13,7 @@ export interface Tunnel {
   readonly traffic: Traffic;
 }
 
-/** What gateways are judged by, by their ids. */
+/** Returns the facts for the choice of gateways, by gateway id. */
 export function carriersOf(tunnels: ReadonlyMap<string, Tunnel>): Map<string, Carrier> {
   return new Map(
     [...tunnels].map(([id, { item, finder }]) => {
@@ -25,7 +25,7 @@ export function carriersOf(tunnels: ReadonlyMap<string, Tunnel>): Map<string, Ca
   );
 }
 
-/** Endpoints at which the gateway may be reached, best first. `resolve`: addresses of a name, as far as they are known. */
+/** Returns possible endpoints of the gateway, best first. `resolve` returns the known addresses of a name. */
 export function candidatesOf(item: PeerItem, resolve: (endpoint: string) => readonly string[]): Candidate[] {
   const direct = item.endpoints.map((endpoint) => ({ endpoint, relay: null }));
   const relays = item.relays.map(({ gateway, endpoint }) => ({ endpoint, relay: gateway }));
@@ -34,7 +34,7 @@ export function candidatesOf(item: PeerItem, resolve: (endpoint: string) => read
   );
 }
 
-/** For `sally status`. */
+/** Returns the view of a tunnel for `sally status`. */
 export function viewOf({ item, finder }: Tunnel): PathView {
   const { state, relay, status, rttMs } = finder;
   return {
@@ -47,7 +47,7 @@ export function viewOf({ item, finder }: Tunnel): PathView {
   };
 }
 
-/** Whether two states consist of the same objects. */
+/** Returns whether two states consist of the same objects. */
 export function sameItems(a: readonly StateItem[], b: readonly StateItem[]): boolean {
   return a.length === b.length && a.every((item, n) => item === b[n]);
 }
