@@ -2,13 +2,13 @@ import type { IpRange } from '@sallyport/ip';
 import { tableName } from '../firewall/ruleset.ts';
 import { formatRange, parsePrefix, prefixRange } from '../ip.ts';
 
-/** Packets into the tunnel for a prefix, and answers from it, since counting began. */
+/** Packets into the tunnel for a prefix, and the answers from it, since counting started. */
 export interface PrefixCount {
   readonly sent: number;
   readonly heard: number;
 }
 
-/** Somebody behind a counted prefix that answered: a TCP server, or (`port` null) to an ICMP echo. */
+/** A host behind a counted prefix that answered: a TCP server, or (`port` null) the target of an ICMP echo. */
 export interface Answering {
   readonly address: string;
   readonly port: number | null;
@@ -18,13 +18,13 @@ export interface Answering {
 /** Sets of the client's table whose elements count the packets of routes. */
 export const COUNT_SETS = ['sent4', 'sent6', 'heard4', 'heard6'] as const;
 
-/** Sets of those that answered within the last minutes. The kernel adds to them itself, as long as there is room. */
+/** Sets of the hosts that answered within the last minutes. The kernel adds to them itself while there is room. */
 export const ANSWER_SETS = ['servers4', 'servers6', 'echoed4', 'echoed6'] as const;
 
-/** How long an answer is remembered, seconds. */
+/** Seconds for which an answer is remembered. */
 export const ANSWER_SECONDS = 600;
 
-/** Commands that add the counting sets to a table. */
+/** Returns commands that add the counting sets to a table. */
 export function countSetTexts(table: string): string[] {
   const address = (name: string): string => (name.endsWith('4') ? 'ipv4_addr' : 'ipv6_addr');
   return [
@@ -36,7 +36,7 @@ export function countSetTexts(table: string): string[] {
   ];
 }
 
-/** Rules of the chain that answers from counted prefixes pass. Only the start of a connection costs more than a look. */
+/** Rules of the chain for answers from counted prefixes. Only the start of a connection costs more than one look-up. */
 export const ANSWER_RULES = ([4, 6] as const).flatMap((family) => {
   const [ip, icmp] = family === 4 ? ['ip', 'icmp'] : ['ip6', 'icmpv6'];
   return [
@@ -45,13 +45,13 @@ export const ANSWER_RULES = ([4, 6] as const).flatMap((family) => {
   ];
 });
 
-/** Ranges of the prefixes without overlaps, with the prefix that each counts for: the longest one. */
+/** The ranges of the prefixes outside overlays. Each range counts for the longest prefix that contains it. */
 export interface CountPlan {
   /** Prefix by the text of a range. */
   readonly ranges: ReadonlyMap<string, string>;
 }
 
-/** Prefixes that are `apart` are counted for nothing. Throws `invalid-state`. */
+/** Prepares the ranges. Prefixes that are `apart` count for nothing. Throws `invalid-state`. */
 export function planCounts(prefixes: readonly string[], apart: readonly string[]): CountPlan {
   const counted = new Set(prefixes);
   const all = [...new Set([...prefixes, ...apart])].map((text) => ({ text, range: prefixRange(parsePrefix(text)) }));
@@ -81,7 +81,7 @@ export function planCounts(prefixes: readonly string[], apart: readonly string[]
   return { ranges };
 }
 
-/** Text of a transaction that begins to count, from zero. */
+/** Returns the text of a transaction that starts to count from zero. */
 export function countText(interfaceName: string, { ranges }: CountPlan): string {
   const table = `inet ${tableName(interfaceName)}`;
   const lines = COUNT_SETS.flatMap((name) => {
@@ -92,10 +92,10 @@ export function countText(interfaceName: string, { ranges }: CountPlan): string 
   return `${lines.join('\n')}\n`;
 }
 
-/** Packets by the text of a range, of each set. */
+/** Packets by the text of a range, for each set. */
 export type FoundCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** Null: other ranges are counted than wanted. */
+/** Returns null if the kernel counts other ranges than the wanted ones. */
 export function readCounts({ ranges }: CountPlan, found: FoundCounts): Map<string, PrefixCount> | null {
   const counts = new Map<string, PrefixCount>();
   let known = 0;
@@ -111,7 +111,7 @@ export function readCounts({ ranges }: CountPlan, found: FoundCounts): Map<strin
   return all === known ? counts : null;
 }
 
-/** Wider ones first where they begin together. */
+/** Sorts prefixes by their start; a wider prefix comes first. */
 function byStart(a: { readonly range: IpRange }, b: { readonly range: IpRange }): number {
   if (a.range.first !== b.range.first) return a.range.first < b.range.first ? -1 : 1;
   return a.range.last > b.range.last ? -1 : a.range.last < b.range.last ? 1 : 0;

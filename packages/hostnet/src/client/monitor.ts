@@ -3,8 +3,8 @@ import { overlap } from '../host/overlap.ts';
 import type { ClientHostState } from '../types.ts';
 
 /**
- * Whether a line of `ip monitor` can be about something that `planClientUp` looks at: the tunnel interface, its routing table,
- * a route of the main table in the way of one that is wanted, or any policy rule.
+ * Returns whether a line of `ip monitor` can concern something that `planClientUp` reads. That is the tunnel
+ * interface, its routing table, any policy rule, or a main route that conflicts with a wanted one.
  */
 export function concernsClient(state: ClientHostState, line: string): boolean {
   if (line.startsWith('[RULE]')) return true;

@@ -10,15 +10,18 @@ import type { FoundClient } from './found.ts';
 import { contestText, planClientRoutes } from './routes.ts';
 import { wantedRules } from './rules.ts';
 
-/** Worse than the route into the tunnel, so that it counts only when that is gone with the interface. */
+/**
+ * Metric of a fallback route, worse than the route into the tunnel. It applies only when the interface and its route
+ * are gone.
+ */
 const UNREACHABLE_METRIC = 4_000_000;
 
-/** `conflicts` says the contests in words. */
+/** Plans the commands that bring the client's network up. `conflicts` describes the conflicting routes in words. */
 export interface ClientPlan extends HostPlan {
   readonly contests: readonly RouteContest[];
 }
 
-/** Throws `invalid-state` on a malformed state, `rejected` if the routing table is somebody else's. */
+/** Throws `invalid-state` on a malformed state, and `rejected` if another program uses the routing table. */
 export function planClientUp(state: ClientHostState, found: FoundClient): ClientPlan {
   checkState(state);
   if (found.strangers > 0) {
@@ -44,7 +47,7 @@ export function planClientUp(state: ClientHostState, found: FoundClient): Client
   return { ...plan, contests };
 }
 
-/** Takes back rules, routes and addresses, whatever of them is there. */
+/** Plans the removal of all present rules, routes and addresses of ours. */
 export function planClientDown(state: ClientHostState, found: FoundClient): HostPlan {
   checkState(state);
   const batch = new Batch();
@@ -58,12 +61,12 @@ export function planClientDown(state: ClientHostState, found: FoundClient): Host
   return batch.plan([], []);
 }
 
-/** The settings to look at. */
+/** Returns the settings to read. */
 export function clientSysctlPaths(tunnel: string): string[] {
   return [SOURCE_MARK, `net/ipv6/conf/${tunnel}/disable_ipv6`];
 }
 
-/** A strict reverse path filter has to know that marked packets do not come through the tunnel. */
+/** Makes a strict reverse path filter accept that marked packets do not come through the tunnel. */
 function planSysctls(tunnel: string, found: ReadonlyMap<string, string>): SysctlChange[] {
   const [mark = '', ipv6 = ''] = clientSysctlPaths(tunnel);
   return [
@@ -80,7 +83,7 @@ interface Wanted {
   readonly destination: string;
 }
 
-/** What is thrown back comes first and goes last, so that what is left to the host is never cut off meanwhile. */
+/** Adds exceptions first and removes them last, so that traffic left to the host is never cut off in between. */
 function planRoutes(batch: Batch, state: ClientHostState, family: 4 | 6, wanted: Wanted[], found: FoundClient): void {
   const there = found.routes.filter(({ destination }) => parsePrefix(destination).family === family);
   const [known, kept] = [new Set(there.map(routeKey)), new Set(wanted.map(routeKey))];
@@ -100,8 +103,9 @@ function routeKey({ kind, destination }: Pick<FoundRoute, 'kind' | 'destination'
 }
 
 /**
- * Of global scope, although there is no router: when somebody adds a route, the kernel looks for its router among routes of
- * narrower scope only (for IPv6 in the main table), so the LAN's router is found past the tunnel and nothing else is.
+ * The routes have global scope, although they have no router. When a program adds a route, the kernel looks for its
+ * router only among routes of narrower scope (for IPv6, in the main table). So the kernel finds the LAN's router past
+ * the tunnel, and nothing else.
  */
 function routeText(state: ClientHostState, { kind, destination }: Wanted, metric?: number): string {
   const end = `table ${state.table} proto ${ROUTE_PROTOCOL}`;

@@ -2,7 +2,9 @@ import { formatAddress, parsePrefix, prefixRange } from '../ip.ts';
 
 type Family = 4 | 6;
 
-/** Prefixes that are asked how they nest with others. A question costs the same whether it holds ten or 100,000. */
+/**
+ * A set of prefixes that answers how they nest with others. A query costs the same for ten prefixes and for 100,000.
+ */
 export class PrefixSet {
   readonly #known = new Set<string>();
   readonly #lengths: Record<Family, number[]>;
@@ -27,12 +29,12 @@ export class PrefixSet {
     return this.#known.has(text);
   }
 
-  /** Whether it holds any prefix of the family. */
+  /** Returns whether the set holds any prefix of the family. */
   hasFamily(family: Family): boolean {
     return this.#starts[family].length > 0;
   }
 
-  /** The longest prefix that holds all of the given one, or equals it. */
+  /** Returns the longest prefix that contains or equals the given one. */
   around(text: string): string | undefined {
     const prefix = parsePrefix(text);
     for (const length of this.#lengths[prefix.family]) {
@@ -44,7 +46,7 @@ export class PrefixSet {
     return undefined;
   }
 
-  /** A prefix that lies within the given one and is longer. */
+  /** Returns a prefix that lies within the given one and is longer. */
   within(text: string): string | undefined {
     const prefix = parsePrefix(text);
     const { first, last } = prefixRange(prefix);
@@ -52,7 +54,7 @@ export class PrefixSet {
     for (let at = lowerBound(starts, first); at < starts.length; at++) {
       const candidate = starts[at];
       if (candidate === undefined || candidate.first > last) return undefined;
-      // Those that begin at the same address may be the prefix itself, or wider.
+      // Prefixes with the same first address may equal the given prefix, or may be wider.
       if (parsePrefix(candidate.text).length > prefix.length) return candidate.text;
     }
     return undefined;

@@ -4,27 +4,29 @@ import type { ClientHostState, RouteContest } from '../types.ts';
 import type { FoundClient, HostRoute } from './found.ts';
 import { PrefixSet } from './prefix-set.ts';
 
-/** What the tunnel's own routing table says, and what is decided beside it. */
+/** The content of the tunnel's own routing table, and the decisions beside it. */
 export interface ClientRoutes {
-  /** Into the tunnel. */
+  /** Prefixes that go into the tunnel. */
   readonly inside: readonly string[];
-  /** Left to the main table, although they lie within what goes into the tunnel. */
+  /** Prefixes left to the main table, although they lie within tunnel prefixes. */
   readonly thrown: readonly string[];
-  /** Local networks of which only resolvers are reached past the tunnel. */
+  /** Local networks in which only the resolvers are reached past the tunnel. */
   readonly resolvers: readonly string[];
-  /** What the host's own network has too, or a part of it. At most `mostContests`. */
+  /** Prefixes that the host's own network also has, in whole or in part. At most `mostContests`. */
   readonly contests: readonly RouteContest[];
 }
 
 const mostContests = 200;
 
 /**
- * Decides what goes into the tunnel. The tunnel's table is asked before the main one, so what it holds wins over every route
- * that the host has or learns, now and later: DHCP, router advertisements and the numbers of a network are the network's word.
+ * Decides which prefixes go into the tunnel. The kernel reads the tunnel's table before the main one. So the tunnel's
+ * table wins over every route that the host has or learns, now and later. DHCP, router advertisements and network
+ * numbers only state the network's own claims.
  *
- * Left to the host: a network that it is connected to in the overlay, beside what is granted there, unless the tunnel is
- * full; and of a full tunnel the local networks as `localNetwork` says, with those in the overlay, and networks that only
- * exist within the host, such as those of containers. What is granted by a resource is never left to the host.
+ * Two kinds of networks are left to the host. The first is a connected network in the overlay, except for granted
+ * prefixes, unless the tunnel is full. The second applies to a full tunnel: local networks as `localNetwork` says,
+ * with those in the overlay, and networks that exist only within the host, such as container networks. A prefix that a
+ * resource grants is never left to the host.
  */
 export function planClientRoutes(
   state: ClientHostState,
@@ -51,11 +53,11 @@ export function planClientRoutes(
 }
 
 interface Nests {
-  /** Everything that goes into the tunnel. */
+  /** All prefixes that go into the tunnel. */
   readonly wanted: readonly string[];
-  /** For resources. */
+  /** The prefixes of resources. */
   readonly granted: PrefixSet;
-  /** The internet of a full tunnel. */
+  /** The internet prefixes of a full tunnel. */
   readonly wide: PrefixSet;
   readonly overlay: PrefixSet;
 }
@@ -73,7 +75,7 @@ function nestsOf({ overlay, members, prefixes, internet = [] }: ClientHostState)
   };
 }
 
-/** `apart`: nothing of it goes into the tunnel. */
+/** The decision about a network of the host. `apart`: none of its addresses go into the tunnel. */
 type Outcome = 'apart' | 'inside' | 'outside' | 'resolvers';
 
 function decide(route: HostRoute, { granted, wide, overlay }: Nests, { localNetwork }: ClientHostState): Outcome {
@@ -104,14 +106,14 @@ function contestOf(route: HostRoute, outcome: Outcome, { granted, wide, overlay 
   return [{ prefix, route: destination, device, kind, winner, resolvers: outcome === 'resolvers' }];
 }
 
-/** What is sent to an address of the host itself stays in the host, whatever the tables say. */
+/** Returns the conflict with an own address of the host. Packets to it stay in the host, whatever the tables say. */
 function ownContest({ address, device }: FoundClient['own'][number], granted: PrefixSet): RouteContest[] {
   const route = `${address}/${address.includes(':') ? 128 : 32}`;
   const prefix = granted.around(route);
   return prefix === undefined ? [] : [{ prefix, route, device, kind: 'own', winner: 'host', resolvers: false }];
 }
 
-/** A contest as a sentence for people. */
+/** Returns a conflict as a sentence for people. */
 export function contestText({ prefix, route, device, kind, winner, resolvers }: RouteContest): string {
   if (kind === 'own') return `${route} of ${prefix} is an address of this host on ${device}: packets to it stay here`;
   if (winner === 'host') return `${route} of ${prefix} does not go into the tunnel: the host has it on ${device}`;
@@ -122,18 +124,18 @@ export function contestText({ prefix, route, device, kind, winner, resolvers }: 
 
 const isSingle = (prefix: string): boolean => /:.*\/128$|^[\d.]+\/32$/.test(prefix);
 
-/** Whether a canonical prefix stands for every address of its family. */
+/** Returns whether a canonical prefix contains every address of its family. */
 export function isDefault(prefix: string): boolean {
   return prefix === '0.0.0.0/0' || prefix === '::/0';
 }
 
-/** Of an interface itself; no gateway can carry it. */
+/** Link-local and multicast ranges of an interface; no gateway can carry them. */
 const linkLocal = 'fe80::/10';
 const unrouted = new PrefixSet([linkLocal, 'ff00::/8']);
 
 /**
- * Whether a network has addresses of local use only (RFC 1918, 3927, 4193, 4291, 6598). A network that numbers itself like a
- * place on the internet would take the traffic to that place otherwise.
+ * Returns whether a network has addresses of local use only (RFC 1918, 3927, 4193, 4291, 6598). A network with public
+ * addresses could otherwise take the traffic to the real owner of those addresses.
  */
 function isLocalUse(prefix: string): boolean {
   const { family } = parsePrefix(prefix);

@@ -2,16 +2,20 @@ import { ROUTE_PROTOCOL } from '../host/batch.ts';
 import { formatAddress, parseAddress, parsePrefix } from '../ip.ts';
 import type { ClientHostState } from '../types.ts';
 
-/** Priorities of our policy rules: after the local table, before everybody's rules but those that mean to be early. */
+/**
+ * Priorities of our policy rules: after the local table, before all other rules except those that are early on
+ * purpose.
+ */
 export const DIRECT_RULE = 5180;
 const FIRST_RULE = 5181;
-/** Versions before had rules up to here; `sally down` and the next `up` take them away. */
+/** The last priority that earlier versions used. `sally down` and the next `up` remove rules up to it. */
 export const LAST_RULE = 5184;
 
 /**
- * Packets of WireGuard itself carry the mark and pass by. For all others the tunnel's table is asked before the main one, so
- * no route that the host learns takes anything out of the tunnel. What has to be reached past the tunnel comes first, each with
- * its port. Without prefixes there are no rules.
+ * Returns the policy rules. WireGuard's own packets carry the mark and bypass the tunnel. For all other packets the
+ * tunnel's table is read before the main one, so no route that the host learns takes traffic out of the tunnel.
+ * Destinations that must be reached past the tunnel come first, each with its port. Without prefixes there are no
+ * rules.
  */
 export function wantedRules(state: ClientHostState, family: 4 | 6, resolvers: readonly string[] = []): string[] {
   if (state.prefixes.length === 0) return [];
@@ -33,7 +37,10 @@ function controllerAndRelays({ direct = [], uid }: ClientHostState, family: 4 | 
   }));
 }
 
-/** Renewals of a DHCP lease (RFC 2131 section 4.1, RFC 8415 section 7.2): without them the host loses its address. */
+/**
+ * Matches renewals of a DHCP lease (RFC 2131 section 4.1, RFC 8415 section 7.2). Without them the host loses its
+ * address.
+ */
 function leases(family: 4 | 6): RuleTarget {
   return family === 4 ? { protocol: 'udp', from: 68, port: 67 } : { protocol: 'udp', from: 546, port: 547 };
 }
@@ -43,15 +50,15 @@ function resolverTargets(family: 4 | 6, resolvers: readonly string[]): RuleTarge
   return networks.flatMap((to) => (['udp', 'tcp'] as const).map((protocol) => ({ to, protocol, port: 53 })));
 }
 
-/** Which packets a policy rule of `ip rule` is for. */
+/** The packets that a policy rule of `ip rule` matches. */
 export interface RuleTarget {
-  /** An address or a prefix; absent: anywhere. */
+  /** An address or a prefix; absent means any destination. */
   readonly to?: string;
   readonly protocol: 'tcp' | 'udp';
-  /** Port that it is sent from; absent: any. */
+  /** Source port; absent means any. */
   readonly from?: number;
   readonly port: number;
-  /** User whose sockets it counts for; absent: everybody's. */
+  /** User whose sockets the rule matches; absent means all users. */
   readonly uid?: number;
 }
 
@@ -60,14 +67,14 @@ export interface RuleParts {
   readonly priority: number;
   readonly not: boolean;
   readonly mark: number | null;
-  /** Absent: wherever it goes. */
+  /** The destination; absent means any. */
   readonly to?: RuleTarget;
   /** `lookup` and the table, or `unreachable`. */
   readonly table: string;
   readonly suppress: boolean;
 }
 
-/** A rule as `ip rule add` and `ip rule del` take it. */
+/** Returns a rule in the form that `ip rule add` and `ip rule del` accept. */
 export function ruleText({ priority, not, mark, to, table, suppress }: RuleParts): string {
   return [
     `pref ${priority}`,

@@ -6,11 +6,12 @@ import type { ClientHostState } from '../types.ts';
 import { ANSWER_RULES, countSetTexts } from './counts.ts';
 
 /**
- * One transaction that makes the device's table anew. Only answers come in through the tunnel; nobody's packets are handed on
- * into it or out of it; nobody on other networks reaches the device's overlay address or passes for a member of the overlay.
+ * Returns one transaction that rebuilds the device's table. Only answers come in through the tunnel. The device
+ * forwards no packets into or out of the tunnel. Other networks cannot reach the device's overlay address and cannot
+ * use overlay sources.
  *
- * Answers to WireGuard's own packets get their mark, ICMP errors about them too, by which a strict reverse path filter knows
- * that they do not belong into the tunnel.
+ * Answers to WireGuard's own packets get their mark, and so do ICMP errors about those packets. The mark tells a
+ * strict reverse path filter that they do not belong in the tunnel.
  */
 export function clientRuleset(state: ClientHostState): string {
   const table = `inet ${tableName(state.interface)}`;
@@ -29,7 +30,7 @@ export function clientRuleset(state: ClientHostState): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Why packets were dropped: from other networks to or as the overlay, not asked for, to be handed on. */
+/** Reasons for drops: from other networks to or as the overlay, unsolicited, or to be forwarded. */
 export const CLIENT_DROPS = ['spoofed', 'unasked', 'forwarded'] as const;
 
 function clientChains(state: ClientHostState): { name: string; hook: string; rules: string[] }[] {
@@ -41,7 +42,7 @@ function clientChains(state: ClientHostState): { name: string; hook: string; rul
       name: 'input',
       hook: 'input priority filter',
       rules: [
-        // An element counts what it matches. ICMP errors are no answers.
+        // An element counts the packets that it matches. ICMP errors are no answers.
         `iifname ${tunnel} ct state established ip saddr @heard4 jump answers`,
         `iifname ${tunnel} ct state established ip6 saddr @heard6 jump answers`,
         `iifname ${tunnel} ct state established accept`,
@@ -73,7 +74,10 @@ function clientChains(state: ClientHostState): { name: string; hook: string; rul
   ];
 }
 
-/** An overlay source is refused where an answer to it would go into the tunnel: another network may use such addresses too. */
+/**
+ * Rules that refuse an overlay source if an answer to it would enter the tunnel. Another network may use such
+ * addresses too.
+ */
 function guardRules({ addresses, overlay }: ClientHostState, tunnel: string): string[] {
   const elsewhere = `iifname != { ${tunnel}, "lo" }`;
   const drop = 'counter name drop_spoofed drop';

@@ -1,18 +1,19 @@
 import type { ElementChange, Elements } from './elements.ts';
 import { alive, isUndeletable } from './render.ts';
 
-/** A map or set, and what changed in it. */
+/** A map or set with its changed elements. */
 export interface TouchedMap {
   readonly map: Elements;
   readonly changes: readonly ElementChange[];
 }
 
 /**
- * Two transactions for `nft --check`, which the kernel tries and never commits. The first succeeds only if every touched
- * element that should be there is, and none that should not; the second only if those that are there have the right
- * value. So a change is verified at a cost that does not depend on the size of the maps (`nft get element` answers
- * neither for absent elements nor, in version 1.0.6, for ranges or in JSON).
- * Null: the tools cannot tell, list the table instead.
+ * Returns two transactions for `nft --check`, which the kernel tries and never commits. The first succeeds only if
+ * every touched element is present or absent as wanted. The second succeeds only if each present element has the right
+ * value. The cost of this check does not depend on the size of the maps. `nft get element` cannot do this: it gives no
+ * answer for absent elements. In version 1.0.6 it gives none for ranges or in JSON either.
+ *
+ * Returns null if the tools cannot tell; then list the table instead.
  */
 export function checkTexts(table: string, touched: readonly TouchedMap[], now: number, slack = 1000): string[] | null {
   if (touched.some(({ changes }) => changes.some(({ key }) => isUndeletable(key)))) return null;
@@ -25,13 +26,13 @@ export function checkTexts(table: string, touched: readonly TouchedMap[], now: n
         existence.push(`delete element ${table} ${map.kernelName} { ${key} }`);
         values.push(`add element ${table} ${map.kernelName} { ${key}${valueText(after.value)} }`);
       } else if (!after && before) {
-        // Whatever value: the element must be absent. Any counter will do for an object map.
+        // The element must be absent, so its value does not matter. An object map takes any counter.
         const value = map.name === 'allowed' ? 'drop_spoofed' : before.value;
         creations.push(`create element ${table} ${map.kernelName} { ${key}${valueText(value)} }`);
       }
     }
   }
-  // Deletions first: a range that was cut up overlaps its own pieces.
+  // Deletions come first, because a range that was split overlaps its own pieces.
   return [existence.concat(creations), values]
     .filter((lines) => lines.length > 0)
     .map((lines) => `${lines.join('\n')}\n`);

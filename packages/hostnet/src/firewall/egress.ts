@@ -3,22 +3,24 @@ import { formatRange, parsePrefix, prefixRange } from '../ip.ts';
 import type { Egress } from '../types.ts';
 import type { FirewallOptions } from './ruleset.ts';
 
-/** Addresses that lie in the prefixes of exactly these items. */
+/** The addresses that lie in the prefixes of exactly these items. */
 export interface EgressRange {
   readonly family: Family;
-  /** `first-last`, as a key of an interval map. */
+  /** A range `first-last`, used as a key of an interval map. */
   readonly key: string;
   readonly group: string;
 }
 
-/** A group of sources and one of destinations that share an item, and until when they do. */
+/** A group of sources and a group of destinations that share an item, and the time until which they share it. */
 export interface EgressPair {
   readonly sources: string;
   readonly destinations: string;
   readonly expiresAt: number | null;
 }
 
-/** What items come to: disjoint ranges on both sides, each of one group, and the pairs of groups that may talk. */
+/**
+ * The result of planning all items: disjoint ranges on both sides, each in one group, and the allowed pairs of groups.
+ */
 export interface EgressPlan {
   readonly sources: readonly EgressRange[];
   readonly destinations: readonly EgressRange[];
@@ -26,8 +28,8 @@ export interface EgressPlan {
 }
 
 /**
- * Cuts the prefixes of all items at each other's edges. What is left of the overlay is taken out, since its addresses only
- * ever belong to devices and gateways.
+ * Cuts the prefixes of all items at each other's edges. It removes the overlay, because overlay addresses belong only
+ * to devices and gateways.
  */
 export function planEgress(items: Iterable<Egress>, overlay: FirewallOptions['overlay']): EgressPlan {
   const all = [...items];
@@ -48,7 +50,7 @@ export function planEgress(items: Iterable<Egress>, overlay: FirewallOptions['ov
   return { sources, destinations, pairs };
 }
 
-/** The items that a group stands for. */
+/** Returns the items that a group stands for. */
 export function egressIds(group: string): string[] {
   return JSON.parse(group) as string[];
 }
@@ -78,7 +80,7 @@ function cut(
   return ([4, 6] as const).flatMap((family) => sweep(family, edges[family], overlay));
 }
 
-/** The overlay takes part as a hole: an edge with an id that nothing else has. */
+/** Treats the overlay as a hole: its edges have an id that no item has. */
 function sweep(family: Family, edges: readonly Edge[], overlay: FirewallOptions['overlay']): EgressRange[] {
   const hole = prefixRange(parsePrefix(overlay[`v${family}`]));
   const all = [...edges, { at: hole.first, id: null, step: 1 }, { at: hole.last + 1n, id: null, step: -1 }];

@@ -1,21 +1,21 @@
 import { HostNetError } from '../errors.ts';
 import { type Generation, generated, type MapName } from './ruleset.ts';
 
-/** Content of one map or set of the table: a value (null in a set) and the moment at which the kernel drops it. */
+/** Content of one element of a map or set: its value (null in a set) and the time at which the kernel drops it. */
 export interface Element {
   readonly value: string | null;
-  /** Epoch milliseconds; null: stays. */
+  /** Epoch milliseconds; null means that the element stays. */
   readonly expiresAt: number | null;
 }
 
-/** One element before and after a change; null: there is none. */
+/** One element before and after a change; null means that the element is absent. */
 export interface ElementChange {
   readonly key: string;
   readonly before: Element | null;
   readonly after: Element | null;
 }
 
-/** The wanted elements of one map, with a record of what changed since the last `takeChanges`. */
+/** The wanted elements of one map, with a record of the changes since the last `takeChanges`. */
 export class Elements {
   readonly name: MapName | 'counters';
   /** Name in the kernel. */
@@ -35,7 +35,10 @@ export class Elements {
     return this.#current;
   }
 
-  /** Throws `invalid-state` when the key is taken: two items claim the same address or range. */
+  /**
+   * Inserts an element. Throws `invalid-state` when the key is taken, because two items then claim one address or
+   * range.
+   */
   add(key: string, value: string | null, expiresAt: number | null = null): void {
     if (this.#current.has(key)) throw new HostNetError('invalid-state', `${this.name}: ${key} is claimed twice`);
     this.#remember(key);
@@ -48,7 +51,7 @@ export class Elements {
     this.#current.delete(key);
   }
 
-  /** What differs from the time of the last call; what changed back is not in it. */
+  /** Returns the differences since the last call. It leaves out elements that changed and changed back. */
   takeChanges(): ElementChange[] {
     const changes: ElementChange[] = [];
     for (const [key, before] of this.#before) {

@@ -1,14 +1,14 @@
-/** A base chain of somebody else that drops by default and has no rule that lets the tunnel through. */
+/** A base chain of another program that drops by default and has no rule that accepts the tunnel's packets. */
 export interface ForeignDrop {
   readonly hook: 'forward' | 'input';
   readonly family: string;
   readonly table: string;
   readonly chain: string;
-  /** What an operator can type. */
+  /** The command that an operator can type. */
   readonly fix: string;
 }
 
-/** A chain of any program, with what is needed to tell whether it lets the tunnel through. */
+/** A chain of any program, with the facts that decide whether it accepts the tunnel's packets. */
 export interface ForeignChain {
   readonly family: string;
   readonly table: string;
@@ -18,9 +18,9 @@ export interface ForeignChain {
   readonly rules: readonly ForeignRule[];
 }
 
-/** A rule of such a chain: the interfaces that it wants, and where it leads. */
+/** A rule of such a chain: the interfaces that it matches and its target. */
 export interface ForeignRule {
-  /** Interfaces that the rule wants, as written (`*` or `+` at the end stands for the rest). */
+  /** Interfaces that the rule matches, as written. A `*` or `+` at the end is a wildcard. */
   readonly incoming: readonly string[];
   readonly outgoing: readonly string[];
   readonly accepts: boolean;
@@ -28,9 +28,11 @@ export interface ForeignRule {
 }
 
 /**
- * Finds chains at the forward and input hooks with policy drop in which no rule accepts by the tunnel's name: for
- * forward both as incoming and as outgoing interface.
- * It does not evaluate rules: a chain that accepts by other means is reported too, one that drops before it accepts is not.
+ * Finds chains at the forward and input hooks with policy drop in which no rule accepts packets by the tunnel's name.
+ * The forward hook needs such a rule for the incoming and for the outgoing interface.
+ *
+ * The search does not evaluate rules. It reports a chain that accepts packets by other means, and misses one that
+ * drops packets before it accepts them.
  */
 export function foreignDrops(chains: readonly ForeignChain[], ownTable: string, tunnel: string): ForeignDrop[] {
   const drops: ForeignDrop[] = [];
@@ -66,7 +68,10 @@ function matches(pattern: string, name: string): boolean {
   return /[*+]$/.test(pattern) ? name.startsWith(pattern.slice(0, -1)) : pattern === name;
 }
 
-/** What an operator can type so that the chain at a hook lets the tunnel through, by the tool that seems to own it. */
+/**
+ * Returns a command that opens the chain at a hook for the tunnel, in the syntax of the tool that seems to own the
+ * chain.
+ */
 export function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tunnel: string): string {
   const { family, table, name, hook } = chain;
   const has = (prefix: string): boolean =>
@@ -86,7 +91,7 @@ export function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tun
       .map((way) => `${tool} -I ${target} -${way === 'iifname' ? 'i' : 'o'} ${tunnel} -j ACCEPT`)
       .join('; ');
   }
-  // There, nothing tells any more that a packet comes out of the tunnel.
+  // At that hook a packet no longer shows that it came out of the tunnel.
   if (hook === 'egress') return `nft -a list chain ${family} ${table} ${name} shows the rule to change`;
   return directions(hook)
     .map((way) => `nft insert rule ${family} ${table} ${name} ${way} ${tunnel} accept`)
@@ -95,7 +100,7 @@ export function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tun
 
 const IPTABLES = ['filter', 'raw', 'mangle', 'nat', 'security'];
 
-/** Ways in which a hook sees packets of the tunnel. */
+/** Directions in which a hook sees packets of the tunnel. */
 function directions(hook: string | null): ('iifname' | 'oifname')[] {
   if (hook === 'forward') return ['iifname', 'oifname'];
   return hook === 'output' || hook === 'postrouting' ? ['oifname'] : ['iifname'];

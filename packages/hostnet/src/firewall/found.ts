@@ -19,19 +19,22 @@ import { addressKey } from './state.ts';
 
 /** The table as the kernel lists it. */
 export interface Listing {
-  /** Elements of each map and set: key → value, null in a set; in the spelling of this package's own text. Only of those that we know. */
+  /**
+   * Elements of each known map and set: key → value, null in a set. Keys and values are spelled as this package spells
+   * them.
+   */
   readonly maps: ReadonlyMap<string, ReadonlyMap<string, string | null>>;
-  /** Rules of each chain, in the listing's own notation without handles. */
+  /** Rules of each chain, in the notation of the listing, without handles. */
   readonly rules: ReadonlyMap<string, readonly string[]>;
 }
 
 /**
- * What the kernel enforces, by the ids of the state. An item is in it, as it was given, if and only if the kernel holds
- * exactly its elements; so comparing (or hashing) it against the wanted state tells whether they agree. An element
- * whose time is over may be there or not.
+ * The state that the kernel enforces, by the ids of the state. It holds an item as given if and only if the kernel
+ * holds exactly its elements. So a comparison (or a hash) against the wanted state shows whether they agree. Expired
+ * elements may be present or absent.
  */
 export interface FoundFirewall {
-  /** Null if the chains are not as loaded. */
+  /** Null if the chains differ from the loaded ones. */
   readonly settings: Pick<FirewallState, 'masquerade' | 'draining'> | null;
   readonly devices: ReadonlyMap<string, FirewallDevice>;
   readonly sites: ReadonlyMap<string, Site>;
@@ -40,13 +43,13 @@ export interface FoundFirewall {
   readonly classes: ReadonlyMap<string, AddressClass>;
   readonly profiles: ReadonlyMap<string, Profile>;
   readonly bundles: ReadonlyMap<string, Bundle>;
-  /** One sentence for each thing that is not as wanted; empty if all is. */
+  /** One sentence for each difference from the wanted state; empty if there is none. */
   readonly differences: readonly string[];
 }
 
 /**
- * Maps a listing back to ids. `rules` is what the kernel listed right after the load (null if not known), `slack` the
- * milliseconds by which the kernel's timeouts may run ahead of `now`.
+ * Maps a listing back to ids. `rules` are the rules that the kernel listed right after the load, or null if unknown.
+ * `slack` is the number of milliseconds by which the kernel's timeouts may run ahead of `now`.
  */
 export function mapBack(
   model: FirewallModel,
@@ -98,7 +101,7 @@ function nothing(difference: string): FoundFirewall {
   };
 }
 
-/** Finds the items that an element belongs to. */
+/** Returns the items that an element belongs to. */
 class Blame {
   readonly devices = new Set<string>();
   readonly sites = new Set<string>();
@@ -148,7 +151,7 @@ class Blame {
     } else this.#everySource();
   }
 
-  /** An address that nobody wanted spoils the profile that it was given. */
+  /** An unwanted address marks the profile that it leads to as wrong. */
   #device(key: string, foreignValue: string | null): void {
     const { tables } = this.#model;
     add(this.devices, this.#ownerOf(key));
@@ -182,7 +185,7 @@ class Blame {
     for (const id of group === undefined ? [] : egressIds(group)) this.egress.add(id);
   }
 
-  /** Without a lease nobody is admitted, whatever the other maps say. */
+  /** Without a lease no device is admitted, whatever the other maps hold. */
   #everySource(): void {
     for (const id of this.#model.state.devices.keys()) this.devices.add(id);
     for (const id of this.#model.state.sites.keys()) this.sites.add(id);

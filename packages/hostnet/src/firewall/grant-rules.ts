@@ -23,11 +23,14 @@ import {
 import type { WayRules } from './way-rules.ts';
 
 /**
- * A packet of an established flow pays for each look-up and for little else: what is found leads on at once, and what is
- * rare (sites, ranges, successors of cells, errors) stands behind one comparison.
+ * The rules keep a packet of an established flow cheap: it pays for each look-up and little else. A successful look-up
+ * leads on at once. Rare cases (sites, ranges, successors of cells, errors) stand behind one comparison.
  */
 
-/** What comes out of the tunnel and goes on. Replies out of it can only be answers to egress, or turn round. */
+/**
+ * Rules for packets that leave the tunnel and are forwarded. Replies out of it answer egress or turn round in the
+ * tunnel.
+ */
 export function fromTunnelRules(g: Name, tunnel: string): string[] {
   return [
     `oifname ${tunnel} jump ${g('turning')}`,
@@ -37,8 +40,8 @@ export function fromTunnelRules(g: Name, tunnel: string): string[] {
 }
 
 /**
- * Replies that turn round in the tunnel belong to devices that come in through this gateway. Requests that do are for another
- * gateway to pass on, never for another device.
+ * Rules for packets that turn round in the tunnel. Replies belong to devices that connect through this gateway.
+ * Requests go to another gateway, never to another device.
  */
 export function turningRules(g: Name, overlay: Overlay, onward: boolean): string[] {
   return [
@@ -49,7 +52,7 @@ export function turningRules(g: Name, overlay: Overlay, onward: boolean): string
   ];
 }
 
-/** What is meant for this host. */
+/** Rules for packets to this host. */
 export function toHostRules(g: Name, overlay: Overlay): string[] {
   return [
     ...liveness(g, overlay),
@@ -58,7 +61,7 @@ export function toHostRules(g: Name, overlay: Overlay): string[] {
   ];
 }
 
-/** What this host sends into the tunnel itself: answers, errors, and the liveness of gateways. */
+/** Rules for packets that this host sends into the tunnel: answers, errors and the liveness of gateways. */
 export function fromHostRules(g: Name, overlay: Overlay): string[] {
   return [
     ...livenessAnswers(overlay),
@@ -68,22 +71,22 @@ export function fromHostRules(g: Name, overlay: Overlay): string[] {
 }
 
 /**
- * Reply direction: the same grants with source and destination turned round. The packets come from this host or its network,
- * where any router may send errors.
+ * Rules for the reply direction: the same grants with source and destination exchanged. The packets come from this
+ * host or its network, where any router may send errors.
  */
 export function toTunnelRules(g: Name): string[] {
   return deviceRules(g, 'daddr', 'to_site', 'replies', DENIED_OUT);
 }
 
 /**
- * The same for replies that turn round in the tunnel. Anybody in it could send an error about the flow of another one, so
- * only gateways are believed, and those that the device may reach.
+ * Rules for replies that turn round in the tunnel. Any peer in the tunnel can send an error about a flow of another
+ * peer. So errors are accepted only from gateways that the device may reach.
  */
 export function turnedRules(g: Name): string[] {
   return deviceRules(g, 'daddr', 'to_site', 'replies_turned', DENIED_OUT);
 }
 
-/** The lease must run, and the device, or the site that the address belongs to, must be admitted. */
+/** Rules that require a running lease and an admitted device or site at the address. */
 function deviceRules(g: Name, address: Side, site: string, next: string, denied: string): string[] {
   return [
     leaseRule(g, denied),
@@ -94,7 +97,7 @@ function deviceRules(g: Name, address: Side, site: string, next: string, denied:
   ];
 }
 
-/** Only for addresses that no device has. What leads to no profile ends here. */
+/** Rules for addresses that belong to no device. A packet without a profile ends here. */
 export function siteRules(g: Name, address: Side, denied: string): string[] {
   return [
     'meta priority set 0:0',
@@ -107,13 +110,13 @@ export function siteRules(g: Name, address: Side, denied: string): string[] {
 
 type Side = 'saddr' | 'daddr';
 
-/** What follows when the device is known, by chain. */
+/** Rules that follow when the device is known, by chain. */
 export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>): Record<string, readonly string[]> {
   const broken = `ct state invalid,untracked goto ${g('broken')}`;
   const admitted = `goto ${g('admitted')}`;
   return {
-    // What somebody's rules keep from being tracked has no direction, so it could pass for a reply. Connection helpers make
-    // flows that are related too; those go on to the grants.
+    // An untracked packet has no direction, so it could pass for a reply. Connection helpers create related flows too;
+    // those go on to the grants.
     unusual_in: [broken, `goto ${g('icmp_from_tunnel')}`],
     unusual_out: [broken, `goto ${g('icmp_to_tunnel')}`],
     unusual_turned: [broken, ...fromGateways(g, 'icmp_to_tunnel')],
@@ -132,7 +135,7 @@ export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>):
     ],
     going: [...ways.going, `goto ${g('granted')}`],
     requests: [...classRules(g, 'daddr', ways.going.length === 0 ? 'granted' : 'going'), broken, DENIED_IN],
-    // Its own addresses are not the internet, whichever they are at the moment.
+    // The gateway's own addresses are not part of the internet, even when they change.
     not_internet: [...ways.arrived, `meta priority @${g('internet')} ${DENIED_IN}`, `goto ${g('granted')}`],
     requests_to_host: [...classRules(g, 'daddr', 'not_internet'), broken, DENIED_IN],
     replies: [`${UNUSUAL} jump ${g('unusual_out')}`, ...classRules(g, 'saddr', 'granted_back'), DENIED_OUT],
@@ -140,7 +143,7 @@ export function grantChains(g: Name, ways: Pick<WayRules, 'going' | 'arrived'>):
   };
 }
 
-/** Neither the first packet of a flow nor one of an established flow. */
+/** Matches packets that neither begin a flow nor belong to an established one. */
 const UNUSUAL = 'ct state invalid,related,untracked';
 
 function classRules(g: Name, address: Side, next: string): string[] {
@@ -159,12 +162,15 @@ function cellRules(g: Name): string[] {
   ];
 }
 
-/** For packets whose cell is missing or has expired. A bundle's mark is no key of a cell, so the first bundle found stays. */
+/**
+ * Rules for packets whose cell is missing or expired. The mark of a bundle is no key of a cell, so the first bundle
+ * found stays.
+ */
 export function successorRules(g: Name): string[] {
   return CELL_MAPS.slice(1).map((name) => `meta mark set meta mark . meta priority map @${g(name)}`);
 }
 
-/** One rule for each kind of packet, which decides by itself. What none of them passes is denied behind them. */
+/** One rule for each kind of packet; each rule decides alone. Packets that match none are denied by later rules. */
 function portRules(g: Name, port: 'sport' | 'dport', echo: string, verdict: string): string[] {
   const decide = `counter name meta mark . meta priority map @${g('allowed')} ${CLEAR} ${verdict}`;
   return [
@@ -177,10 +183,10 @@ function portRules(g: Name, port: 'sport' | 'dport', echo: string, verdict: stri
 }
 
 /**
- * An error is related to whatever flow it quotes, be it one of the gateway host or of its network. So a device's errors
- * go only where it may send something anyway, and only about flows that came out of the tunnel. They say "unreachable"
- * and nothing else: a device hands nothing on, so it has no path whose packets could be too big, and belief in such a
- * size would slow down everybody.
+ * Rules for errors from devices. An error is related to the flow that it quotes, even to a flow of the gateway host or
+ * its network. So a device's errors go only to destinations that it may reach, and only about flows that came out of
+ * the tunnel. Only "unreachable" errors pass. A device forwards nothing, so no path through it can have packets that
+ * are too big. A false size limit would slow down all users.
  */
 export function icmpFromTunnelRules(overlay: Overlay): string[] {
   const granted = `meta mark >= ${markText(BUNDLE_BASE)}`;
@@ -190,7 +196,7 @@ export function icmpFromTunnelRules(overlay: Overlay): string[] {
   ];
 }
 
-/** Errors about a flow of an admitted device. What connection helpers expect is related too, and goes on to the grants. */
+/** Rules for errors about a flow of an admitted device. Related flows of connection helpers go on to the grants. */
 export function icmpToTunnelRules(): string[] {
   return [
     `icmp type { destination-unreachable, time-exceeded, parameter-problem } ${CLEAR} accept`,
@@ -198,7 +204,7 @@ export function icmpToTunnelRules(): string[] {
   ];
 }
 
-/** Flows that already go on cost one comparison here; the rest is for the first packets of a flow. */
+/** Rules that pass established flows after one comparison. The later rules handle the first packets of a flow. */
 export function admittedRules(g: Name, flowsPerAddress: number, draining: boolean): string[] {
   if (!Number.isInteger(flowsPerAddress) || flowsPerAddress < 1) {
     throw new HostNetError('invalid-state', 'flowsPerAddress must be a positive integer');

@@ -11,7 +11,7 @@ export interface Count {
   readonly bytes: number;
 }
 
-/** Names of what a table holds already, and its counters. */
+/** The names that a table already holds, and its counters. */
 export interface Inventory {
   readonly chains: readonly string[];
   /** Maps and named sets. */
@@ -20,30 +20,30 @@ export interface Inventory {
 }
 
 /**
- * A whole load, as transactions to be made one after another. A table that is deleted and made anew loses the packets
- * that are just inside its chains, since their look-ups find the old maps emptied; and the kernel publishes new ranges a
- * moment later than new rules. So the new chains and maps are built beside the old ones, under names of another
- * generation, then the base chains are turned to them, and what is left over goes when no packet can be inside any more.
- * Counters stay and go on counting.
+ * A complete load, as transactions that are applied one after another. Replacing a table in one step loses the packets
+ * inside its chains, because their look-ups find empty maps. The kernel also publishes new ranges a moment later than
+ * new rules. So the load builds the new chains and maps beside the old ones, under names of another generation. Then
+ * it switches the base chains, and removes the old objects when no packet can be inside them. Counters stay and keep
+ * their values.
  */
 export interface LoadTexts {
-  /** Null if there is no table yet: then `swap` makes everything at once. */
+  /** Null if there is no table yet; then `swap` creates everything at once. */
   readonly prepare: string | null;
   readonly swap: string;
   /** Null if there is nothing to remove. */
   readonly cleanup: string | null;
-  /** One transaction that deletes the table first, for when the existing one does not take the others. */
+  /** One transaction that deletes the table first, for a table that does not accept the other transactions. */
   readonly replace: string;
 }
 
-/** The generation whose names the existing table does not use. */
+/** Returns the generation whose names the existing table does not use. */
 export function freeGeneration(existing: Inventory | null): Generation {
   const names = existing ? [...existing.chains, ...existing.maps.keys()] : [];
   const used = (generation: Generation): boolean => names.some((name) => name.endsWith(`_${generation}`));
   return (['a', 'b', 'c'] as const).find((generation) => !used(generation)) ?? 'a';
 }
 
-/** Transactions that load these tables beside what exists. */
+/** Returns the transactions that load these tables beside the existing objects. */
 export function loadTexts(
   options: FirewallOptions,
   settings: FirewallSettings,
@@ -89,7 +89,7 @@ function objects(table: string, generation: Generation): string[] {
   return [...maps, ...sets];
 }
 
-/** Base chains may exist already, so they are emptied; adding one again changes nothing. */
+/** Base chains may already exist, so the text empties them. Adding an existing chain changes nothing. */
 function chains(table: string, rules: Ruleset): string[] {
   const lines: string[] = [];
   for (const { name, hook } of rules) {

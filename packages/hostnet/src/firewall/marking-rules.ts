@@ -3,24 +3,26 @@ import { CHECKED_MARK, markText } from './registers.ts';
 import { type Name, network, type Overlay } from './rule-text.ts';
 
 /**
- * Marks what comes out of the tunnel, and what is about to go into it. This stands behind mangle, so that a foreign rule which
- * restores marks from conntrack cannot wipe the bit out, and where it is known at last where answers to masqueraded flows go.
+ * Rules that mark packets which come out of the tunnel or are about to enter it. They run after the mangle priority
+ * for two reasons. A foreign rule that restores marks from conntrack cannot clear the bit there. The destination of
+ * answers to masqueraded flows is known only there.
  *
- * The kernel's reverse path filter, which IPv4 alone has, looks packets up as if they came from where they go. So what goes
- * into the tunnel meets the policy rule that prohibits unmarked packets from it. Asking `fib` for every packet is dear; so
- * members are told by their address. What goes to networks beyond the tunnel gets the mark of its way, which has the bit.
+ * The kernel has a reverse path filter for IPv4 only. It looks a packet up as if it came from its destination. So a
+ * packet into the tunnel meets the policy rule that prohibits unmarked packets from the tunnel. A `fib` look-up for
+ * every packet is expensive, so the rules recognise members by their address. Packets to networks beyond the tunnel
+ * get the mark of their way, which contains the bit.
  */
 export function markingRules(g: Name, tunnel: string, overlay: Overlay, ways: boolean): string[] {
   const checked = ways ? `goto ${g('out_of_tunnel')}` : `${CHECKED} accept`;
   return [`iifname ${tunnel} ${checked}`, `ip daddr ${network(overlay.v4)} goto ${g('to_members')}`];
 }
 
-/** `marked`: packets whose way is known already. */
+/** Rules for packets out of the tunnel. The rules in `marked` handle packets whose way is already known. */
 export function outOfTunnelRules(marked: readonly string[]): string[] {
   return [...marked, `${CHECKED} accept`];
 }
 
-/** Devices, and where probes come from: their marks are overwritten by our table in any case. */
+/** Rules that mark packets to devices and to the source of probes. Our table overwrites their marks in any case. */
 export function toMembersRules(g: Name, overlay: Overlay): string[] {
   return [
     `meta mark set ip daddr map @${g('devices4')} ${CHECKED} accept`,

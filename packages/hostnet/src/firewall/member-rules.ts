@@ -1,13 +1,16 @@
 import { probeSources } from './probe-rules.ts';
 import { DENIED_OUT, type Name, network, type Overlay } from './rule-text.ts';
 
-/** Other networks may use addresses of the overlay too: only sources that are members here are refused from elsewhere. */
+/**
+ * Rules that refuse sources from other interfaces only if they are members here. Other networks may use overlay
+ * addresses too.
+ */
 export function guardRules(g: Name, tunnel: string, overlay: Overlay): string[] {
   const elsewhere = `iifname != ${tunnel} iifname != "lo" jump ${g('pretending')}`;
   return [`ip saddr ${network(overlay.v4)} ${elsewhere}`, `ip6 saddr ${network(overlay.v6)} ${elsewhere}`];
 }
 
-/** Devices, other gateways, and where probes come from. */
+/** Rules that drop packets from the addresses of devices, of other gateways and of probes. */
 export function pretendingRules(g: Name, overlay: Overlay): string[] {
   const probes = probeSources(overlay);
   return (['4', '6'] as const).flatMap((version) => {
@@ -22,8 +25,8 @@ export function pretendingRules(g: Name, overlay: Overlay): string[] {
 }
 
 /**
- * Answers to a device that would leave on another network, because the host has the same addresses there. To stand behind the
- * rules for what comes out of the tunnel or goes into it.
+ * Rules that drop answers to a device which would leave on another network, because the host has the same addresses
+ * there. They must stand behind the rules for packets out of or into the tunnel.
  */
 export function strayRules(g: Name, overlay: Overlay): string[] {
   return (['4', '6'] as const).map((version) => {

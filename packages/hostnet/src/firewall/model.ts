@@ -19,8 +19,8 @@ import { checkDelta, ITEM_KINDS } from './state.ts';
 import { Tables } from './tables.ts';
 
 /**
- * Turns wanted state into nft text and remembers the numbering that the text used. Pure: the caller hands the text to
- * the kernel, and if the kernel refuses it, calls `reload`.
+ * Turns wanted state into nft text and remembers the numbering of the text. The class is pure: the caller hands the
+ * text to the kernel, and calls `reload` if the kernel refuses it.
  */
 export class FirewallModel {
   readonly options: FirewallOptions;
@@ -37,17 +37,17 @@ export class FirewallModel {
     this.#tables = new Tables('a', options.overlay);
   }
 
-  /** The state that the last text stands for. */
+  /** The state that the last text describes. */
   get state(): FirewallState {
     return this.#state;
   }
 
-  /** The elements that the last change touched; none after a load. */
+  /** The elements that the last change touched; empty after a load. */
   get touched(): readonly TouchedMap[] {
     return this.#touched;
   }
 
-  /** What decides on the rules. */
+  /** The part of the state that decides the rules. */
   get settings(): FirewallSettings {
     return settingsOf(this.#state, this.#tables.onward);
   }
@@ -57,8 +57,8 @@ export class FirewallModel {
   }
 
   /**
-   * Texts that make the table say this state, whatever it held. `existing` is what is in the kernel under the table's
-   * name (null: no table). Numbers start afresh. Throws `invalid-state`.
+   * Returns texts that give the table this state, whatever it held before. `existing` is the kernel's content under
+   * the table's name (null: no table). Numbering starts from the beginning. Throws `invalid-state`.
    */
   load(state: FirewallState, now: number, existing: Inventory | null): LoadTexts {
     this.#sound = false;
@@ -73,15 +73,15 @@ export class FirewallModel {
     return loadTexts(this.options, this.settings, this.#tables, existing, now);
   }
 
-  /** The same for the state held now, after a change that the kernel refused. */
+  /** Returns the load texts for the current state, for use after a change that the kernel refused. */
   reload(now: number, existing: Inventory | null): LoadTexts {
     return this.load(this.#state, now, existing);
   }
 
   /**
-   * Text of one transaction that touches only what differs, or null if nothing does. Removing what is not there is
-   * no error. Throws `invalid-state`; if that is because items contradict each other (an address claimed twice), the
-   * model must be loaded again before it takes another change.
+   * Returns the text of one transaction that touches only the differences, or null if there are none. Removing an
+   * absent item is no error. Throws `invalid-state`. If items contradict each other (two claim one address), the model
+   * must be loaded again before the next change.
    */
   change(delta: FirewallDelta, now: number): string | null {
     if (!this.#sound) throw new HostNetError('invalid-state', 'no state is loaded');
@@ -96,7 +96,7 @@ export class FirewallModel {
     return lines.length === 0 ? null : `${lines.join('\n')}\n`;
   }
 
-  /** Text that sets all timeouts of the last text again, as of `now`. Null: it set none. */
+  /** Returns text that sets all timeouts of the last text again, as of `now`; null if that text set none. */
   retime(now: number): string | null {
     const table = `inet ${tableName(this.options.interface)}`;
     const lines = this.#lastSet().flatMap(({ map, changes }) => renderChanges(table, map, changes, now));
@@ -119,7 +119,7 @@ export class FirewallModel {
     }));
   }
 
-  /** Withdraws everything touched before it inserts anything, so that an address can move from one item to another. */
+  /** Removes every touched item before it inserts any, so that an address can move between items. */
   #apply(delta: FirewallDelta): void {
     checkDelta(delta);
     const internet = delta.settings?.near === undefined ? [] : this.#internetClasses(delta);
@@ -143,7 +143,7 @@ export class FirewallModel {
     this.#tables.settle();
   }
 
-  /** Those that stay, and have to be cut in another way. */
+  /** Returns the items that stay but need a new split. */
   #internetClasses(delta: FirewallDelta): AddressClass[] {
     const touched = new Set([...(delta.remove?.classes ?? []), ...(delta.upsert?.classes ?? []).map(({ id }) => id)]);
     return [...this.#state.classes.values()].filter(({ id, internet }) => internet && !touched.has(id));
@@ -170,7 +170,7 @@ export class FirewallModel {
     else tables.withdrawBundle(item as Bundle);
   }
 
-  /** Counters come before the elements that point at them and go after. */
+  /** Counters are added before the elements that refer to them, and removed after those. */
   #changes(now: number): string[] {
     const table = `inet ${tableName(this.options.interface)}`;
     const counters = this.#tables.counters.takeChanges();

@@ -1,13 +1,13 @@
-/** One committed transaction, as far as it matters to the watcher of one table. */
+/** One committed transaction, with the facts that the watcher of one table needs. */
 export interface Transaction {
-  /** Process id and name as the kernel saw them, from the machine's first process-id namespace. */
+  /** Process id and name as the kernel saw them, in the machine's first process-id namespace. */
   readonly pid: number;
   readonly process: string;
-  /** Whether it touched the watched table, or one beside it for probes. */
+  /** Whether it touched the watched table, or a table beside it for probes. */
   readonly touched: boolean;
 }
 
-/** Reads what `nft monitor` prints, line by line, and says where a transaction ends. */
+/** Reads the output of `nft monitor` line by line and reports the end of each transaction. */
 export class MonitorReader {
   readonly #ours: RegExp;
   #touched = false;

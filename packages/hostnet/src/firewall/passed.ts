@@ -1,14 +1,15 @@
 import { probeSources } from './probe-rules.ts';
 import { type FirewallOptions, tableName } from './ruleset.ts';
 
-/** Name of the table that notes datagrams of probes behind everybody's rules; it is there for moments. */
+/** Name of the table that records datagrams of probes after all other rules. It exists only for moments. */
 export function passedTable(interfaceName: string): string {
   return `${tableName(interfaceName)}_passed`;
 }
 
 /**
- * Text of a transaction that notes which datagrams of probes come to the end of the way through this host, and ends them there.
- * So a resource never sees one, and need not answer. The connection tells what they were sent to, whoever translated them.
+ * Returns the text of a transaction that records which probe datagrams reach the last hook of this host, and drops
+ * them there. So a resource never sees a probe and need not answer. The connection gives the original destination,
+ * even after address translation.
  */
 export function notePassedText({ interface: name, overlay }: Pick<FirewallOptions, 'interface' | 'overlay'>): string {
   const table = `inet ${passedTable(name)}`;
@@ -32,11 +33,11 @@ export function notePassedText({ interface: name, overlay }: Pick<FirewallOption
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Text of a transaction that removes the table, whether or not it exists. */
+/** Returns the text of a transaction that removes the table, whether or not it exists. */
 export function forgetPassedText(interfaceName: string): string {
   const table = `inet ${passedTable(interfaceName)}`;
   return `add table ${table}\ndelete table ${table}\n`;
 }
 
-/** Only what the kernel itself does with a connection comes later. */
+/** A hook priority behind all other chains. Only the kernel's own handling of a connection runs later. */
 const BEHIND_ALL = 2_147_483_000;

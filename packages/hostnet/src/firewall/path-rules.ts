@@ -11,11 +11,13 @@ import {
 } from './rule-text.ts';
 
 /**
- * Liveness: a SYN to port 1 of the gateway's own overlay addresses is refused with a reset, whatever is granted, and even
- * when the lease has ended, since it says nothing but that this host lives. Who asked is known by the address that the
- * tunnel has checked; each is answered a few times a second, one packet for one. No socket has a part in it.
+ * Rules for liveness. This host answers a SYN to port 1 of the gateway's own overlay addresses with a reset. It does
+ * so without a grant and after the lease has ended, because the answer only says that this host is alive. The tunnel
+ * has checked the sender's address. Each sender gets a few answers a second, one packet for one packet. No socket is
+ * involved.
  *
- * Echoes to these addresses are answered alike: a device measures with them which sizes of packets get through both ways.
+ * Echo requests to these addresses get answers in the same way. A device uses them to measure which packet sizes pass
+ * in both directions.
  */
 export function livenessRules(g: Name, ip: 'ip' | 'ip6'): string[] {
   const v = ip === 'ip' ? 4 : 6;
@@ -26,12 +28,12 @@ export function livenessRules(g: Name, ip: 'ip' | 'ip6'): string[] {
   ];
 }
 
-/** Sends what members exchange with this host's own overlay addresses to these rules. */
+/** Rules that send traffic between members and this host's own overlay addresses to the liveness rules. */
 export function liveness(g: Name, overlay: Overlay): string[] {
   return [`${within('ip', overlay)} jump ${g('liveness4')}`, `${within('ip6', overlay)} jump ${g('liveness6')}`];
 }
 
-/** Our answers, and our own questions to other gateways. */
+/** Rules for this host's answers, and for its questions to other gateways. */
 export function livenessAnswers(overlay: Overlay): string[] {
   return (['ip', 'ip6'] as const).flatMap((ip) => [
     `${within(ip, overlay)} tcp sport 1 ${RESET} accept`,
@@ -51,22 +53,25 @@ const RESET = 'tcp flags & (fin | syn | rst | ack) == rst | ack';
 const ANSWERS = 'limit rate 20/second burst 40 packets';
 
 /**
- * Forwarded packets of the tunnel, each way behind one comparison. Packets of others end at the second one and go on to what
- * stands behind.
+ * Rules for forwarded packets of the tunnel, with one comparison for each direction. Other packets fail both
+ * comparisons and go on to the rules that follow.
  */
 export function forwardRules(g: Name, tunnel: string): string[] {
   return [`iifname ${tunnel} goto ${g('from_tunnel')}`, `oifname ${tunnel} goto ${g('from_network')}`];
 }
 
 /**
- * From this host's network into the tunnel: original direction is egress, the other one answers devices. What has no direction
- * is not tracked, and ends with the others.
+ * Rules for packets from this host's network into the tunnel. The original direction is egress; the reply direction
+ * answers devices. A packet without a direction is untracked and is dropped with the rest.
  */
 export function fromNetworkRules(g: Name): string[] {
   return [`ct direction original goto ${g('egress_out')}`, `goto ${g('to_tunnel')}`];
 }
 
-/** From the site's network into the tunnel. A source that answers would reach through the tunnel is not from that network. */
+/**
+ * Rules for packets from the site's network into the tunnel. If answers to a source would enter the tunnel, the source
+ * is not in that network.
+ */
 export function egressOutRules(g: Name, tunnel: string): string[] {
   return [
     START,
@@ -79,7 +84,10 @@ export function egressOutRules(g: Name, tunnel: string): string[] {
   ];
 }
 
-/** Answers to it. Errors are believed from the destinations and from gateways, since anybody in the tunnel could send one. */
+/**
+ * Rules for answers to egress. Errors are accepted from the destinations and from gateways, because any peer in the
+ * tunnel could send one.
+ */
 export function egressInRules(g: Name): string[] {
   const paired = `meta mark . meta priority @${g('egress_pairs')}`;
   return [
@@ -93,7 +101,7 @@ export function egressInRules(g: Name): string[] {
   ];
 }
 
-/** Errors whose sender is believed: the flow that they quote decides. */
+/** Rules for errors from an accepted sender: the quoted flow decides. */
 export function egressErrorRules(g: Name): string[] {
   const admitted = `meta mark . meta priority @${g('egress_pairs')}`;
   return [
@@ -107,7 +115,7 @@ export function egressErrorRules(g: Name): string[] {
   ];
 }
 
-/** Counts what hosts behind this gateway exchange with others through the tunnel. */
+/** Name of the counter for traffic between hosts behind this gateway and others through the tunnel. */
 export const EGRESS_COUNTER = 'egress';
 const COUNTED = `counter name ${EGRESS_COUNTER} ${CLEAR}`;
 

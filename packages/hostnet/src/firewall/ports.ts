@@ -10,22 +10,22 @@ interface Segment {
   readonly members: Map<number, string>;
 }
 
-/** Told about each (bundle, port class) pair that begins or ceases to be admitted. */
+/** Receives each (bundle, port class) pair that starts or stops being admitted. */
 export interface PortMembers {
   join(bundle: number, portClass: number, policy: string): void;
   leave(bundle: number, portClass: number): void;
 }
 
 /**
- * The ports of one protocol, cut at every edge of every grant into disjoint segments. A segment that some bundle admits
- * is one element of the port map, under a port class of its own. Work is proportional to the segments that a grant
- * covers; an edge that no grant needs any more is mended, so the cut never grows beyond what the bundles require.
+ * The ports of one protocol, split at every edge of every grant into disjoint segments. A segment that some bundle
+ * admits is one element of the port map, with its own port class. The work is proportional to the segments that a
+ * grant covers. An edge that no grant needs is merged, so the split stays as small as the bundles allow.
  */
 export class PortSpace {
   readonly #map: Elements;
   readonly #numbers: Sequence;
   readonly #members: PortMembers;
-  /** Sorted starts of segments; the first is always 0. */
+  /** Sorted starts of the segments; the first is always 0. */
   readonly #starts: number[] = [0];
   readonly #segments = new Map<number, Segment>();
   readonly #edgeUses = new Map<number, number>();
@@ -45,14 +45,14 @@ export class PortSpace {
     for (const start of this.#startsWithin(from, to)) this.#join(start, bundle, policy);
   }
 
-  /** Takes back an earlier `add`. Edges stay until `settle`, so that adding the same again changes nothing. */
+  /** Reverses an earlier `add`. Edges stay until `settle`, so that adding the same grant again changes nothing. */
   remove(bundle: number, from: number, to: number): void {
     for (const start of this.#startsWithin(from, to)) this.#leave(start, bundle);
     this.#freeEdge(from);
     this.#freeEdge(to + 1);
   }
 
-  /** Mends the edges that lost their last grant in this change and gained none. */
+  /** Merges segments at edges that lost their last grant in this change and gained none. */
   settle(): void {
     for (const edge of this.#idleEdges) {
       if (this.#edgeUses.get(edge) !== 0) continue;
@@ -62,7 +62,7 @@ export class PortSpace {
     this.#idleEdges.clear();
   }
 
-  /** The bundles that admit a segment of the port map, by the map's key. */
+  /** Returns the bundles that admit a segment of the port map, by the map's key. */
   membersOf(key: string): readonly number[] {
     const segment = this.#segments.get(Number(key.split('-')[0]));
     return segment ? [...segment.members.keys()] : [];
@@ -97,7 +97,7 @@ export class PortSpace {
     for (const [bundle, policy] of members) this.#join(edge, bundle, policy);
   }
 
-  /** No grant ends or begins at the edge any more, so both sides have the same members. */
+  /** Merges two segments. No grant starts or ends at the edge, so both sides have the same members. */
   #merge(edge: number): void {
     const index = this.#indexOf(edge);
     const left = this.#starts[index - 1] as number;
@@ -149,7 +149,7 @@ export class PortSpace {
     return result;
   }
 
-  /** Index of the segment that holds the port. */
+  /** Returns the index of the segment that holds the port. */
   #indexOf(port: number): number {
     let low = 0;
     let high = this.#starts.length - 1;

@@ -1,19 +1,19 @@
 import { formatAddress, parsePrefix, prefixRange } from '../ip.ts';
 import { CLEAR, type Name, type Overlay } from './rule-text.ts';
 
-/** Something that a probe is let through to: a TCP or UDP port, or ICMP echo (`port` null). */
+/** A target that a probe may reach: a TCP or UDP port, or ICMP echo (`port` null). */
 export interface ProbeTarget {
-  /** Without prefix length. */
+  /** The address, without prefix length. */
   readonly address: string;
   readonly port: number | null;
-  /** Absent: TCP if there is a port. */
+  /** The protocol. If absent, it is TCP when there is a port. */
   readonly protocol?: 'udp';
 }
 
 /**
- * The agent sends probes through the tunnel as a peer of its own, so that they meet every rule that a device's packets meet.
- * Its addresses are the last of the overlay, which no device gets. It is let through to the elements of these sets and to
- * nothing else; elements live for seconds.
+ * Rules for probes. The agent sends probes through the tunnel as its own peer, so that they meet the same rules as a
+ * device's packets. Its addresses are the last of the overlay, which no device gets. It may reach the elements of
+ * these sets and nothing else. Elements live for seconds.
  */
 export const PROBE_SETS = [
   { name: 'probed4', spec: 'type ipv4_addr . inet_service; flags timeout;' },
@@ -24,18 +24,18 @@ export const PROBE_SETS = [
   { name: 'pinged6', spec: 'type ipv6_addr; flags timeout;' },
 ] as const;
 
-/** Counts what probes send and get, so that no policy's counter has it. */
+/** Name of the counter for probe traffic, which keeps it out of the policies' counters. */
 export const PROBE_COUNTER = 'probes';
 
 /** Milliseconds for which a target is admitted. */
 const ADMITTED_MS = 15_000;
 
-/** The addresses that probes come from. */
+/** The source addresses of probes. */
 export function probeSources({ v4, v6 }: Overlay): { readonly v4: string; readonly v6: string } {
   return { v4: lastOf(v4), v6: lastOf(v6) };
 }
 
-/** To be met by sources that no device has. */
+/** Rules for requests of probes, which apply to sources that belong to no device. */
 export function probesIn(g: Name, overlay: Overlay): string[] {
   const source = probeSources(overlay);
   return [
@@ -48,7 +48,7 @@ export function probesIn(g: Name, overlay: Overlay): string[] {
   ];
 }
 
-/** Their answers. */
+/** Rules for the answers to probes. */
 export function probesOut(g: Name, overlay: Overlay): string[] {
   const source = probeSources(overlay);
   const reply = `ct direction reply`;
@@ -60,7 +60,7 @@ export function probesOut(g: Name, overlay: Overlay): string[] {
   ];
 }
 
-/** Text of a transaction that lets probes through to these targets and no others. */
+/** Returns the text of a transaction that lets probes through to these targets and no others. */
 export function admitProbesText(table: string, g: Name, targets: readonly ProbeTarget[]): string {
   const elements = new Map<string, Set<string>>();
   for (const { address, port, protocol } of targets) {

@@ -27,7 +27,7 @@ export const PROFILE_BASE = 0x10000000;
 export const BUNDLE_BASE = 0x20000000;
 /** The number before the first site, in the priority. */
 export const SITE_BASE = 0x40000000;
-/** What turns a site's number into one for the mark. */
+/** The offset that turns a site's number into a number for the mark. */
 export const SITE_MARK_OFFSET = -0x10000000;
 /** The number before the first group of egress sources. */
 export const EGRESS_SOURCE_BASE = 0x40000000;
@@ -47,25 +47,29 @@ export const OTHER_PORT_CLASS = PORT_CLASS_BASE + 2;
 export const FIRST_PORT_CLASS = PORT_CLASS_BASE + 0x10;
 
 /**
- * Mark bit of packets that entered through the tunnel, or are about to enter it, while our table was in force. It is set in
- * prerouting, read by the policy-routing rule, and cleared with the whole mark before a packet is accepted.
+ * Mark bit of packets that entered through the tunnel, or are about to enter it, while our table was in force. The
+ * prerouting hook sets it, and the policy-routing rule reads it. The rules clear the whole mark before they accept a
+ * packet.
  */
 export const CHECKED_MARK = 0x08000000;
 
 /**
- * Whole marks by which policy rules choose a routing table; `CHECKED_MARK` is in them. `AWAY`: one end is behind another gateway,
- * the other one at this host or behind it. `ONWARD`: the packet came out of the tunnel to go back into it.
+ * Mark by which policy rules choose a routing table for traffic with one end behind another gateway. The other end is
+ * this host or behind it. The mark contains `CHECKED_MARK`.
  */
 export const AWAY_MARK = CHECKED_MARK + 0x04000000;
-/** Mark of a packet that came out of the tunnel to go back into it; see `AWAY_MARK`. */
+/** Mark of a packet that came out of the tunnel and goes back into it; see `AWAY_MARK`. */
 export const ONWARD_MARK = CHECKED_MARK + 0x02000000;
-/** What carries the same from the first hook to the one behind mangle, where others may have replaced the mark. */
+/**
+ * Priority that carries `AWAY_MARK` from the first hook to the hook after mangle, because other programs may replace
+ * the mark.
+ */
 export const AWAY_PRIORITY = 0x80530001;
-/** The same for `ONWARD_MARK`; see `AWAY_PRIORITY`. */
+/** Priority that carries `ONWARD_MARK` in the same way; see `AWAY_PRIORITY`. */
 export const ONWARD_PRIORITY = 0x80530002;
 
 const SPACE = 0x10000000;
-/** Bits that tell which space a number belongs to. */
+/** Bits that identify the space of a number. */
 export const SPACE_MASK = 0xf0000000;
 
 /** A mark as nft lists it. */
@@ -78,7 +82,7 @@ export function classText(value: number): string {
   return `${(value >>> 16).toString(16)}:${(value & 0xffff).toString(16)}`;
 }
 
-/** Hands out numbers of one space, each once. */
+/** Hands out the numbers of one space, each once. */
 export class Sequence {
   readonly #limit: number;
   #next: number;
@@ -94,7 +98,7 @@ export class Sequence {
   }
 }
 
-/** Numbers of one kind of id, kept while anything refers to the id. What nothing refers to goes when the change is settled. */
+/** Numbers of one kind of id, kept while anything refers to the id. Settling a change frees ids without references. */
 export class Numbering {
   readonly #sequence: Sequence;
   readonly #entries = new Map<string, { number: number; references: number }>();
@@ -116,7 +120,7 @@ export class Numbering {
     return entry.number;
   }
 
-  /** The number of an id that is in use. */
+  /** Returns the number of an id that is in use. */
   of(id: string): number {
     const entry = this.#entries.get(id);
     if (!entry) throw new Error(`no number for ${id}`);

@@ -1,9 +1,9 @@
 import type { Element, ElementChange, Elements } from './elements.ts';
 
-/** Elements in one nft command: enough to make commands few, and few enough for a readable error. */
+/** Number of elements in one nft command: large enough to keep commands few, small enough for a readable error. */
 const CHUNK = 500;
 
-/** Commands that fill a new map; elements that have expired already are left out. */
+/** Returns commands that fill a new map. It leaves out expired elements. */
 export function renderAll(table: string, map: Elements, now: number): string[] {
   const elements = [...map.current].filter(([, element]) => alive(element, now));
   return command(
@@ -15,9 +15,10 @@ export function renderAll(table: string, map: Elements, now: number): string[] {
 }
 
 /**
- * Commands that carry a map over. A value cannot be changed in place (EEXIST), so it is deleted and added. The kernel
- * may have dropped a timed element on its own, and deleting what is not there (ENOENT) would fail the whole
- * transaction: adding the old element first is a no-op if it is there and makes the deletion valid if it is not.
+ * Returns commands that change a map. nft cannot change a value in place (EEXIST), so the text deletes and adds the
+ * element. The kernel may have dropped a timed element, and deleting an absent element (ENOENT) fails the whole
+ * transaction. So the text adds the old element first. That changes nothing if the element is present, and makes the
+ * deletion valid if it is absent.
  */
 export function renderChanges(table: string, map: Elements, changes: readonly ElementChange[], now: number): string[] {
   const gone = changes.filter(({ before }) => before !== null);
@@ -43,8 +44,8 @@ export function renderChanges(table: string, map: Elements, changes: readonly El
 }
 
 /**
- * nft 1.0.6 says yes to the deletion of a range that is the greatest value of its type and nothing else, and does not
- * delete it. Such a change empties the map and fills it again, in the same transaction.
+ * Detects a deletion that nft 1.0.6 accepts but does not perform: a range that holds only the greatest value of its
+ * type. Such a change empties and refills the map in the same transaction.
  */
 export function isUndeletable(key: string): boolean {
   return key === '65535-65535' || key === `${LAST_V4}-${LAST_V4}` || key === `${LAST_V6}-${LAST_V6}`;
@@ -53,7 +54,7 @@ export function isUndeletable(key: string): boolean {
 const LAST_V4 = '255.255.255.255';
 const LAST_V6 = 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff';
 
-/** Whether an element still has a millisecond or more to live. */
+/** Returns whether an element still has a millisecond or more to live. */
 export function alive(element: Element, now: number): boolean {
   return element.expiresAt === null || element.expiresAt - now >= 1;
 }
@@ -64,7 +65,7 @@ function elementText(key: string, element: Element, now: number): string {
   return element.value === null ? `${key} timeout ${timeout}` : `${key} timeout ${timeout} : ${quoted(element.value)}`;
 }
 
-/** nft takes eight digits before a unit, and the kernel a little more than a hundred years. */
+/** Returns a timeout as nft text. nft accepts eight digits before a unit, the kernel slightly over a hundred years. */
 export function timeoutText(ms: number): string {
   const bounded = Math.min(ms, LONGEST_DAYS * DAY_MS);
   if (bounded < DAY_MS) return `${bounded}ms`;

@@ -1,16 +1,16 @@
 import { formatNetwork, parsePrefix } from '../ip.ts';
 import { markText, START_MARK } from './registers.ts';
 
-/** Whole overlay, CIDR per family. */
+/** The whole overlay, one CIDR for each family. */
 export type Overlay = { readonly v4: string; readonly v6: string };
 
-/** The bundle of a cell, and those that are looked up in turn when it has expired. */
+/** The map of a cell's bundle, and the maps that are looked up in turn when that bundle has expired. */
 export const CELL_MAPS = ['cells', 'cells_after1', 'cells_after2', 'cells_after3'] as const;
 
-/** Name of a map, set or chain in the generation that is being written. */
+/** Returns the name of a map, set or chain in the generation that is being written. */
 export type Name = (name: string) => string;
 
-/** Empties both registers, so that no later program sees our marks. */
+/** Clears both registers, so that no later program sees our marks. */
 export const CLEAR = 'meta mark set 0x00000000 meta priority set 0:0';
 /** Sets both registers to their start values. */
 export const START = `meta mark set ${markText(START_MARK)} meta priority set 0:0`;
@@ -19,12 +19,12 @@ export const DENIED_IN = 'counter name drop_denied_in drop';
 /** Counts and drops a packet that goes into the tunnel. */
 export const DENIED_OUT = 'counter name drop_denied_out drop';
 
-/** The lease must run. The mark starts from a value that no later look-up knows. */
+/** Requires a running lease. The mark starts from a value that is no key of a later look-up. */
 export function leaseRule(g: Name, denied: string): string {
   return `meta mark set ${markText(START_MARK)} meta mark != @${g('lease')} ${denied}`;
 }
 
-/** Sends errors that other gateways send themselves to a chain. */
+/** Sends errors from other gateways to a chain. */
 export function fromGateways(g: Name, chain: string): string[] {
   return [
     `ct state related ip saddr @${g('gateways4')} jump ${g(chain)}`,
@@ -32,7 +32,7 @@ export function fromGateways(g: Name, chain: string): string[] {
   ];
 }
 
-/** A prefix in canonical form. Throws `invalid-state`. */
+/** Returns a prefix in canonical form. Throws `invalid-state`. */
 export function network(prefix: string): string {
   return formatNetwork(parsePrefix(prefix));
 }

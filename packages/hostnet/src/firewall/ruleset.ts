@@ -30,17 +30,17 @@ import { CELL_MAPS, DENIED_IN, DENIED_OUT } from './rule-text.ts';
 import { OPEN_TRANSIT, transitRules } from './transit.ts';
 import { type Ways, wayRules } from './way-rules.ts';
 
-/** What the table is built around; it does not change while the tunnel exists. */
+/** The fixed settings of the table; they do not change while the tunnel exists. */
 export interface FirewallOptions {
   /** Name of the tunnel interface, at most 15 characters. */
   readonly interface: string;
-  /** Whole overlay, CIDR per family: members' addresses are dropped as sources on any other interface. */
+  /** The whole overlay, one CIDR for each family. On other interfaces, members' addresses are dropped as sources. */
   readonly overlay: { readonly v4: string; readonly v6: string };
-  /** Flows that one device address may have open at a time; 4096 if not given. */
+  /** Number of flows that one device address may have open at a time; default 4096. */
   readonly flowsPerAddress?: number;
 }
 
-/** What the chains depend on, besides the options. */
+/** The settings that the chains depend on, besides the options. */
 export interface FirewallSettings {
   readonly masquerade: boolean;
   readonly draining: boolean;
@@ -48,17 +48,17 @@ export interface FirewallSettings {
   readonly ways: Ways;
 }
 
-/** What of a state the chains depend on. `onward`: devices of some profile go on to other gateways. */
+/** Returns the part of a state that the chains depend on. `onward`: devices of some profile go on to other gateways. */
 export function settingsOf(state: FirewallState, onward: boolean): FirewallSettings {
   const { masquerade, draining, transit, sites, egress } = state;
   const ways = { onward, sites: sites.size > 0, egress: egress.size > 0 };
   return { masquerade, draining, ...(transit && { transit }), ways };
 }
 
-/** Why packets were dropped. The counter is called `drop_` and this, since `limit` is a word of nft's own. */
+/** Reasons for drops. The counter's name is `drop_` and the reason, because `limit` is a keyword of nft. */
 export const DROP_COUNTERS = ['spoofed', 'denied_in', 'denied_out', 'invalid', 'limit', 'transit'] as const;
 
-/** Name of a counter of dropped packets. */
+/** Returns the name of a counter of dropped packets. */
 export type DropCounter = (typeof DROP_COUNTERS)[number];
 
 /** Maps whose elements come from the state, with their nft types. */
@@ -83,14 +83,14 @@ export const MAPS = [
   { name: 'egress_destinations6', type: 'ipv6_addr : classid', flags: 'interval' },
 ] as const;
 
-/** Sets of which the elements come from the state; the kernel fills the others itself. */
+/** Sets whose elements come from the state; the kernel fills the other sets itself. */
 export const SET_NAMES = ['egress_pairs', 'ways', 'lease', 'gateways4', 'gateways6', 'internet'] as const;
 /** Name of a map or set whose elements come from the state. */
 export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number];
 /** Names of all maps and sets whose elements come from the state. */
 export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), ...SET_NAMES];
 
-/** The lease is one element whose timeout is its end; so it costs one element to renew it. */
+/** Sets whose elements the state gives. The lease is one element with a timeout, so a renewal touches one element. */
 export const GENERATED_SETS = [
   { name: 'egress_pairs', spec: 'type mark . classid; flags timeout;' },
   { name: 'ways', spec: 'type mark . classid;' },
@@ -110,12 +110,15 @@ export const GENERATED_SETS = [
 /** Letter at the end of the names of all maps, sets and regular chains that were loaded together. */
 export type Generation = 'a' | 'b' | 'c';
 
-/** Name that a map, set or chain has in a generation. */
+/** Returns the name of a map, set or chain in a generation. */
 export function generated(name: string, generation: Generation): string {
   return `${name}_${generation}`;
 }
 
-/** Name of the table of a tunnel interface. Throws `invalid-state` on a name that an interface or nft cannot have. */
+/**
+ * Returns the table name for a tunnel interface. Throws `invalid-state` on a name that an interface or nft cannot
+ * have.
+ */
 export function tableName(interfaceName: string): string {
   if (!/^[A-Za-z][A-Za-z0-9_.-]{0,14}$/.test(interfaceName)) {
     throw new HostNetError('invalid-state', `not a usable interface name: ${JSON.stringify(interfaceName)}`);
@@ -131,10 +134,13 @@ export interface Chain {
   readonly rules: readonly string[];
 }
 
-/** All chains of the table. */
+/** Returns all chains of the table. */
 export type Ruleset = readonly Chain[];
 
-/** The chains that differ between two settings, emptied and filled again; base chains may come and go. */
+/**
+ * Returns text that empties and refills the chains that differ between two settings. Base chains may be added or
+ * removed.
+ */
 export function switchSettings(
   options: FirewallOptions,
   generation: Generation,
@@ -155,7 +161,7 @@ export function switchSettings(
   return lines;
 }
 
-/** All chains, in an order in which each is known before another one names it. */
+/** Returns all chains, in an order in which each is defined before it is referenced. */
 export function ruleset(options: FirewallOptions, settings: FirewallSettings, generation: Generation): Ruleset {
   const tunnel = `"${options.interface}"`;
   const g = (name: string): string => generated(name, generation);
@@ -199,8 +205,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       rules: [...markingRules(g, tunnel, overlay, ways.outOfTunnel.length > 0), ...ways.marking],
     },
     { name: 'input', hook: base('filter', 'input', 'filter'), rules: [`iifname ${tunnel} goto ${g('to_host')}`] },
-    // The maximum segment size is clamped here and not behind the checks: `rt` is not allowed where input can come by. For
-    // the like reason `fib` is asked in a chain that nothing but this one goes to.
+    // The maximum segment size is clamped here and not after the checks: nft rejects `rt` where input packets can
+    // arrive. For the same reason the `fib` look-up is in a chain that only this one leads to.
     {
       name: 'forward',
       hook: base('filter', 'forward', 'filter'),
@@ -211,7 +217,7 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
         ...transitRules(settings.transit ?? OPEN_TRANSIT),
       ],
     },
-    // A hook of its own costs every packet that this host sends.
+    // This hook is optional, because it costs every packet that this host sends.
     ...(ways.answering.length > 0
       ? [{ name: 'answering', hook: base('route', 'output', 'filter - 1'), rules: ways.answering }]
       : []),
@@ -220,8 +226,8 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
       hook: base('filter', 'output', 'filter'),
       rules: [`oifname ${tunnel} goto ${g('from_host')}`, ...ways.output],
     },
-    // What our chains let through has its mark cleared. So if one of them is emptied by others, its packets end here, with the
-    // bit of what nothing has looked at, or the number of what was looked up.
+    // Our chains clear the mark of every packet that they accept. If another program empties one of them, its packets
+    // are dropped here. They still carry the bit of an unchecked packet or a looked-up number.
     ...(['input', 'forward'] as const).map((hook) => ({
       name: `${hook}_backstop`,
       hook: base('filter', hook, 'filter + 1'),
@@ -237,7 +243,10 @@ export function ruleset(options: FirewallOptions, settings: FirewallSettings, ge
 
 const CLAMP = 'tcp option maxseg size set rt mtu';
 
-/** Policy accept everywhere: dropped are packets of the tunnel and of the overlay, and what only we let this host forward. */
+/**
+ * Returns the declaration of a base chain, always with policy accept. The rules drop only packets of the tunnel and the
+ * overlay, and packets that this host forwards only because of us.
+ */
 function base(type: string, hook: string, priority: string): string {
   return ` { type ${type} hook ${hook} priority ${priority}; policy accept; }`;
 }

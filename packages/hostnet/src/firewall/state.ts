@@ -23,7 +23,7 @@ import type {
 import { CELL_MAPS } from './rule-text.ts';
 import { checkTransit } from './transit.ts';
 
-/** Items that a delta replaces (whole) and removes, by kind; settings that it changes. */
+/** A change of the state: items to replace as a whole and to remove, by kind, and changed settings. */
 export interface FirewallDelta {
   readonly settings?: Partial<Pick<FirewallState, 'masquerade' | 'draining' | 'leaseUntil' | 'transit' | 'near'>>;
   readonly upsert?: Partial<FirewallItems>;
@@ -54,7 +54,7 @@ export const ITEM_KINDS = [
   'bundles',
 ] as const satisfies readonly ItemKind[];
 
-/** Refuses what could not be turned into nft text unchanged and unambiguously. Throws `invalid-state`. */
+/** Refuses values that nft text cannot express unchanged and unambiguously. Throws `invalid-state`. */
 export function checkDelta(delta: FirewallDelta): void {
   for (const member of [...(delta.upsert?.devices ?? []), ...(delta.upsert?.gateways ?? [])]) {
     member.addresses.forEach(parseAddress);
@@ -77,13 +77,13 @@ export function checkDelta(delta: FirewallDelta): void {
   if (delta.settings?.leaseUntil !== undefined) checkTime(delta.settings.leaseUntil);
 }
 
-/** Map and key of an address or range, so that one spelling exists for each. */
+/** Returns the family and the key of an address, so that each address has exactly one spelling. */
 export function addressKey(text: string): { family: 4 | 6; key: string } {
   const address = parseAddress(text);
   return { family: address.family, key: formatAddress(address) };
 }
 
-/** The ranges of a site's prefix without the overlay, whose addresses only ever belong to devices. */
+/** Returns the ranges of a site's prefix outside the overlay. Overlay addresses belong only to devices. */
 export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; keys: string[] } {
   const { family, first, last } = prefixRange(parsePrefix(text));
   const hole = prefixRange(parsePrefix(overlay[`v${family}`]));
@@ -95,10 +95,10 @@ export function siteRangeKeys(text: string, overlay: Overlay): { family: 4 | 6; 
   return { family, keys: parts.filter((part) => part.first <= part.last).map(formatRange) };
 }
 
-/** Where an address class is found: single addresses have a map of their own, which takes less to look up than ranges. */
+/** Name of a map that holds a class. Single addresses have their own map, because its look-up is cheaper. */
 export type ClassMap = `${'hosts' | 'classes'}${4 | 6}`;
 
-/** The addresses and ranges of a class, without the networks at the host if it is the internet. */
+/** Returns the addresses and ranges of a class. The internet class leaves out the networks at the host. */
 export function classKeys(item: AddressClass, near: readonly string[]): { map: ClassMap; key: string }[] {
   const holes = item.internet ? near.map((text) => prefixRange(parsePrefix(text))) : [];
   return item.ranges
@@ -113,27 +113,27 @@ export function classKeys(item: AddressClass, near: readonly string[]): { map: C
 type Overlay = { readonly v4: string; readonly v6: string };
 
 /**
- * An id as part of a name in the kernel, from which it can be read back: letters, digits and `-` stand for themselves,
- * everything else is its code in hexadecimal between underscores.
+ * Encodes an id as part of a name in the kernel, so that it can be decoded again. Letters, digits and `-` stay as they
+ * are. Every other character becomes its hexadecimal code between underscores.
  */
 export function escapeId(id: string): string {
   return id.replace(/[^A-Za-z0-9-]/gu, (char) => `_${(char.codePointAt(0) ?? 0).toString(16)}_`);
 }
 
-/** Null if it was not made by `escapeId`. */
+/** Decodes a name that `escapeId` made. Returns null for any other name. */
 export function unescapeId(text: string): string | null {
   if (!/^(?:[A-Za-z0-9-]|_(?:10[0-9a-f]{4}|[0-9a-f]{1,5})_)+$/.test(text)) return null;
   return text.replace(/_([0-9a-f]+)_/g, (_, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)));
 }
 
-/** Name of a policy's counter. */
+/** Returns the name of a policy's counter. */
 export function policyCounter(policy: string): string {
   const name = `policy.${escapeId(policy)}`;
   if (policy === '' || name.length > 120) throw new HostNetError('invalid-state', 'a policy id is empty or too long');
   return name;
 }
 
-/** The policy of a counter, or null if the counter is not a policy's. */
+/** Returns the policy of a counter, or null if the counter belongs to no policy. */
 export function counterPolicy(name: string): string | null {
   return name.startsWith('policy.') ? unescapeId(name.slice('policy.'.length)) : null;
 }

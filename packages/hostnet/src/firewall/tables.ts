@@ -36,13 +36,13 @@ import type { FirewallOptions, Generation, MapName } from './ruleset.ts';
 import { addressKey, classKeys, policyCounter, siteRangeKeys } from './state.ts';
 
 /**
- * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn whole; a reference to
- * an item that does not exist (yet) is a number that nothing maps further, so it admits nothing.
+ * The wanted elements of all maps, under this host's numbering. Items are inserted and withdrawn as a whole. A
+ * reference to a missing item is a number that no map continues from, so it admits nothing.
  */
 export class Tables {
   readonly generation: Generation;
   readonly maps: Readonly<Record<MapName, Elements>>;
-  /** Counter names that some `allowed` element points at, as elements so that changes are recorded. */
+  /** Counter names that some `allowed` element refers to, stored as elements so that changes are recorded. */
   readonly counters: Elements;
   readonly profiles = new Numbering(PROFILE_BASE);
   readonly sites = new Numbering(SITE_BASE);
@@ -106,7 +106,7 @@ export class Tables {
     };
   }
 
-  /** Whether devices of any profile go on to other gateways. */
+  /** Returns whether devices of any profile go on to other gateways. */
   get onward(): boolean {
     return this.#onward > 0;
   }
@@ -116,7 +116,7 @@ export class Tables {
     this.maps.lease.add(markText(START_MARK), null, until);
   }
 
-  /** Ends a change: frees numbers and port classes that nothing needs any more. */
+  /** Ends a change and frees numbers and port classes that are no longer in use. */
   settle(): void {
     this.ports.tcp.settle();
     this.ports.udp.settle();
@@ -144,7 +144,10 @@ export class Tables {
     this.profiles.release(device.profile);
   }
 
-  /** Ranges cannot expire one by one on every kernel, so they lead to the site's number, and that has the time limit. */
+  /**
+   * Adds the ranges of a site. Not every kernel can expire ranges one by one. So ranges lead to the site's number, and
+   * the number has the time limit.
+   */
   insertSite(site: Site): void {
     const number = classText(this.sites.acquire(site.id));
     for (const text of site.prefixes) {
@@ -194,7 +197,7 @@ export class Tables {
     this.#egressChanged = true;
   }
 
-  /** Networks at this host. No class that is the internet may be there meanwhile. */
+  /** Sets the networks at this host. No class of the internet may be present during this call. */
   setNear(near: readonly string[]): void {
     this.#near = near;
   }
@@ -275,8 +278,8 @@ export class Tables {
   }
 
   /**
-   * Items may overlap each other, so all are arranged anew; they are as few as a gateway's connections to others. Groups
-   * that stay keep their numbers, and elements that stay are no change.
+   * Plans all egress items again, because items may overlap each other. There are only as many items as connections to
+   * other gateways. Groups that stay keep their numbers, and unchanged elements are no change.
    */
   #arrangeEgress(): void {
     this.#egressChanged = false;
@@ -304,7 +307,7 @@ export class Tables {
     });
   }
 
-  /** Ways have no time limits: what is no longer admitted still goes towards the tunnel, where it is dropped. */
+  /** Sets the ways. Ways have no time limits: expired traffic still goes towards the tunnel, where it is dropped. */
   #arrangeSites(): void {
     this.#sitesChanged = false;
     for (const key of this.#siteWays) this.maps.ways.delete(key);
@@ -341,7 +344,7 @@ const EGRESS_MAPS = [
   'egress_pairs',
 ] as const;
 
-/** The bundles of a cell, each with the map that holds it. */
+/** Returns the bundles of a cell, each with the map that holds it. */
 function steps(cell: Cell): [(typeof CELL_MAPS)[number], Successor][] {
   const all: readonly Successor[] = [cell, ...(cell.after ?? [])];
   return CELL_MAPS.flatMap((map, i): [typeof map, Successor][] => {

@@ -2,25 +2,25 @@ import { passedTable } from './passed.ts';
 import { probeSources } from './probe-rules.ts';
 import { type FirewallOptions, tableName } from './ruleset.ts';
 
-/** Where somebody else's rules ended a probe, or the answer to one. */
+/** The place where another program's rules ended a probe, or the answer to one. */
 export interface TracedDrop {
   readonly of: 'probe' | 'answer';
   readonly family: string;
   readonly table: string;
   /** Chain of the verdict. */
   readonly chain: string;
-  /** The chain at a hook through which the packet came there. */
+  /** The chain at a hook through which the packet reached that chain. */
   readonly base: string;
-  /** Text of the rule; null: the policy of the chain. */
+  /** Text of the rule; null means the policy of the chain. */
   readonly rule: string | null;
 }
 
-/** Name of the table that marks probes for tracing; it is there for moments. */
+/** Name of the table that marks probes for tracing. It exists only for moments. */
 function traceTable(interfaceName: string): string {
   return `${tableName(interfaceName)}_trace`;
 }
 
-/** Text of a transaction that has the kernel trace probes and their answers. */
+/** Returns the text of a transaction that makes the kernel trace probes and their answers. */
 export function traceText({ interface: name, overlay }: Pick<FirewallOptions, 'interface' | 'overlay'>): string {
   const table = `inet ${traceTable(name)}`;
   const { v4, v6 } = probeSources(overlay);
@@ -33,14 +33,14 @@ export function traceText({ interface: name, overlay }: Pick<FirewallOptions, 'i
     `add table ${table}`,
     `delete table ${table}`,
     `add table ${table}`,
-    // At the interface itself, others may drop before anything else is asked.
+    // At the interface itself, other rules may drop the packet before any later hook.
     `add chain ${table} arriving { type filter hook ingress device "${name}" priority ${BEFORE_ALL}; }`,
     `add rule ${table} arriving ip saddr ${v4} meta nftrace set 1`,
     `add rule ${table} arriving ip6 saddr ${v6} meta nftrace set 1`,
     `add chain ${table} probe ${hook('prerouting', BEFORE_ALL)}`,
     `add rule ${table} probe iifname "${name}" ip saddr ${v4} meta nftrace set 1`,
     `add rule ${table} probe iifname "${name}" ip6 saddr ${v6} meta nftrace set 1`,
-    // Only the connection tells that a packet is an answer.
+    // Only the connection shows that a packet is an answer.
     `add chain ${table} answer ${hook('prerouting', BEHIND_CONNTRACK)}`,
     ...answers.map((rule) => `add rule ${table} answer ${rule}`),
     `add chain ${table} answer_out ${hook('output', BEHIND_CONNTRACK)}`,
@@ -49,7 +49,7 @@ export function traceText({ interface: name, overlay }: Pick<FirewallOptions, 'i
   return `${lines.join('\n')}\n`;
 }
 
-/** Text of a transaction that removes the table, whether or not it exists. */
+/** Returns the text of a transaction that removes the table, whether or not it exists. */
 export function untraceText(interfaceName: string): string {
   const table = `inet ${traceTable(interfaceName)}`;
   return `add table ${table}\ndelete table ${table}\n`;
@@ -58,11 +58,11 @@ export function untraceText(interfaceName: string): string {
 const BEFORE_ALL = -450;
 const BEHIND_CONNTRACK = -199;
 
-/** Reads what `nft monitor trace` prints, line by line, and finds where a probe ends. */
+/** Reads the output of `nft monitor trace` line by line and finds where a probe ends. */
 export class TraceReader {
   readonly #trace: string;
   readonly #own: readonly string[];
-  /** By trace id: whether it is a probe or an answer, and the last base chain that it entered. */
+  /** By trace id: whether the packet is a probe or an answer, and the last base chain that it entered. */
   readonly #seen = new Map<string, { of: TracedDrop['of']; base: string }>();
 
   constructor(interfaceName: string) {
@@ -88,7 +88,7 @@ export class TraceReader {
   }
 }
 
-/** A trace is of a handful of packets; others may trace too. */
+/** The limit of remembered traces. A trace covers a handful of packets, and other programs may trace too. */
 const MOST = 1_000;
 
 function withoutCounts(rule: string): string {

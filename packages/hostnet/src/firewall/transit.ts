@@ -1,16 +1,17 @@
 import { HostNetError } from '../errors.ts';
 import type { Transit } from '../types.ts';
 
-/** Group of the interfaces that are tunnels of ours, so that gateways on one host know each other's. */
+/** Interface group of our tunnels, so that gateways on one host recognise each other's tunnels. */
 export const TUNNEL_GROUP = 83;
 
-/** Nothing is closed: forwarding was on before us, so what others forward is not our business. */
+/** Settings that close nothing. Forwarding was on before us, so we do not judge what others forward. */
 export const OPEN_TRANSIT: Transit = { families: [], bridges: [], virtual: [] };
 
 /**
- * Rules for forwarded packets that neither come out of the tunnel nor go into it, to stand behind those for the tunnel.
- * Passed are: relayed datagrams, packets of other gateways on this host, frames that a bridge hands on (which some hosts
- * show to netfilter), flows that virtual networks of this host begin, and what is redirected to them.
+ * Returns rules for forwarded packets outside the tunnel; they stand behind the rules for the tunnel. They pass
+ * relayed datagrams, packets of other gateways on this host, and frames that a bridge forwards. (Some hosts show such
+ * frames to netfilter.) They also pass flows that begin in virtual networks of this host, and flows that are
+ * redirected to those networks.
  */
 export function transitRules({ families, bridges, virtual }: Transit): string[] {
   if (families.length === 0) return [];
@@ -30,7 +31,7 @@ export function transitRules({ families, bridges, virtual }: Transit): string[] 
   ];
 }
 
-/** Throws `invalid-state` on what is no name of an interface. */
+/** Checks the interface names. Throws `invalid-state` if one is not valid. */
 export function checkTransit({ bridges, virtual }: Transit): void {
   const odd = [...bridges, ...virtual].find((name) => !/^[A-Za-z0-9_.:@-]{1,15}$/.test(name));
   if (odd !== undefined) throw new HostNetError('invalid-state', `not an interface name: ${JSON.stringify(odd)}`);

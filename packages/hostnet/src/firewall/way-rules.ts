@@ -2,43 +2,45 @@ import { AWAY_MARK, AWAY_PRIORITY, classText, markText, ONWARD_MARK, ONWARD_PRIO
 import { CLEAR, DENIED_IN, DENIED_OUT, type Name } from './rule-text.ts';
 
 /**
- * Ways between gateways go by source and destination: packets are marked here, and policy rules lead what is marked into the
- * tunnel. The set `ways` holds pairs of numbers that stand for two ends: a profile and a class that its devices go on to, a
- * site and a class that it may reach, groups of egress sources and destinations. Pairs have no time limits: what has expired
- * still goes towards the tunnel, where it is dropped, and not into another network.
+ * The kinds of ways between gateways that are in use. Ways go by source and destination: the rules mark packets, and
+ * policy rules lead marked packets into the tunnel.
+ *
+ * The set `ways` holds pairs of numbers that stand for two ends. The pairs are a profile and a class that its devices
+ * go on to, a site and a class that it may reach, and groups of egress sources and destinations. Pairs have no time
+ * limits: expired traffic still goes towards the tunnel, where it is dropped, and into no other network.
  *
  * A kind of way that is not in use has no rules.
  */
 export interface Ways {
-  /** Devices come in here to go on to other gateways. */
+  /** Devices connect here to go on to other gateways. */
   readonly onward: boolean;
-  /** Sites behind other gateways come to what is here. */
+  /** Sites behind other gateways reach networks here. */
   readonly sites: boolean;
-  /** Networks here go to what is behind other gateways. */
+  /** Networks here reach networks behind other gateways. */
   readonly egress: boolean;
 }
 
 /** Rules for the places of the table at which ways matter. */
 export interface WayRules {
-  /** Regular chains by name, each before those that lead to it. */
+  /** Regular chains by name, each before the chains that lead to it. */
   readonly chains: Readonly<Record<string, readonly string[]>>;
-  /** Out of the tunnel, before others look where a packet comes from. No mark of others can be lost there. */
+  /** For packets out of the tunnel, before other rules check the source. Such packets carry no foreign marks. */
   readonly guard: readonly string[];
-  /** The same behind mangle, where others may have replaced the mark. */
+  /** For the same packets after mangle, where other programs may have replaced the mark. */
   readonly outOfTunnel: readonly string[];
-  /** From networks here into the tunnel. Marks of others stay on packets whose ends are in no pair. */
+  /** For packets from networks here into the tunnel. Packets whose ends are in no pair keep their foreign marks. */
   readonly marking: readonly string[];
-  /** What this host answers to sites, to be routed again when it is marked. */
+  /** For this host's answers to sites. A marked packet is routed again. */
   readonly answering: readonly string[];
-  /** The same, when its interface is not the one that the hook was told. */
+  /** For the same answers, when the packet's interface differs from the one that the hook shows. */
   readonly output: readonly string[];
-  /** Where profile and class are known: what is to go on leaves by the tunnel, and nothing else does. */
+  /** For the point where profile and class are known. Packets that must go on leave by the tunnel, and no others do. */
   readonly going: readonly string[];
-  /** The same at this host, which has an address that is meant behind another gateway. */
+  /** For the same point at this host, when the host itself has an address that is meant behind another gateway. */
   readonly arrived: readonly string[];
 }
 
-/** Rules by which packets take a way through two gateways. */
+/** Returns the rules by which packets take a way through two gateways. */
 export function wayRules(g: Name, tunnel: string, ways: Ways): WayRules {
   const { onward, sites, egress } = ways;
   const pair = 'meta mark . meta priority';
@@ -69,7 +71,10 @@ export function wayRules(g: Name, tunnel: string, ways: Ways): WayRules {
 
 type Chains = WayRules['chains'];
 
-/** Requests and answers out of the tunnel. Nothing is known of their flows yet, so both directions are looked up. */
+/**
+ * Rules for requests and answers out of the tunnel. Their flows are unknown at this point, so the rules look up both
+ * directions.
+ */
 function chainsIn(g: Name, { onward, sites, egress }: Ways): Chains {
   const onwardPair = paired(g, marked(ONWARD_MARK, ONWARD_PRIORITY));
   const awayPair = paired(g, marked(AWAY_MARK, AWAY_PRIORITY));
@@ -89,7 +94,7 @@ function chainsIn(g: Name, { onward, sites, egress }: Ways): Chains {
   };
 }
 
-/** Answers to sites, from networks here or from this host, and errors about their flows. */
+/** Rules for answers to sites, from networks here or from this host, and for errors about their flows. */
 function chainsBack(g: Name): Chains {
   const awayPair = paired(g, marked(AWAY_MARK));
   return {
@@ -104,8 +109,9 @@ function chainsBack(g: Name): Chains {
 }
 
 /**
- * From networks here to destinations behind others. Those are looked up first, since the mark of others is lost when it is the
- * register of a look-up. A source that answers would reach through the tunnel is not from a network here.
+ * Rules for packets from networks here to destinations behind other gateways. The rules look up the destination first,
+ * because a look-up into the mark overwrites a foreign mark. If answers to a source would enter the tunnel, the source
+ * is not in a network here.
  */
 function chainsOut(g: Name, tunnel: string): Chains {
   const source = (of = PLAIN): string[] => [
@@ -127,7 +133,7 @@ function chainsOut(g: Name, tunnel: string): Chains {
 
 const NO_PRIORITY = 'meta priority set 0:0';
 const PLAIN = '';
-/** Errors belong to the flow that they quote. */
+/** Matches on the original direction of the flow. An error belongs to the flow that it quotes. */
 const QUOTED = 'ct original ';
 
 type Side = 'saddr' | 'daddr';
@@ -136,17 +142,17 @@ function marked(value: number, then = 0): string {
   return `meta mark set ${markText(value)} meta priority set ${classText(then)}`;
 }
 
-/** To be met with both numbers in their registers. */
+/** A match on the pair; it needs both numbers in their registers. */
 function paired(g: Name, taken: string, verdict = 'return'): string[] {
   return [`meta mark . meta priority @${g('ways')} ${taken} ${verdict}`, CLEAR];
 }
 
-/** The site's number from the priority, where the class comes next, to the mark. */
+/** Moves the site's number from the priority to the mark, because the class needs the priority next. */
 function siteMark(g: Name): string {
   return `meta mark set meta priority map @${g('site_ways')}`;
 }
 
-/** Finds the number of an end for the mark. Where there is none, the mark stays and the next rule follows. */
+/** Sets the mark to the number of an end. If there is none, the mark stays and the next rule follows. */
 function mark(g: Name, map: string, end: Side, then: string, of = PLAIN): string[] {
   return [
     `meta mark set ${of}ip ${end} map @${g(`${map}4`)} ${then}`,
@@ -154,7 +160,7 @@ function mark(g: Name, map: string, end: Side, then: string, of = PLAIN): string
   ];
 }
 
-/** The same for the priority. */
+/** Sets the priority to the number of an end, in the same way. */
 function priority(g: Name, map: string, end: Side, then = '', of = PLAIN): string[] {
   const next = then === '' ? '' : ` ${then}`;
   return [
@@ -163,7 +169,7 @@ function priority(g: Name, map: string, end: Side, then = '', of = PLAIN): strin
   ];
 }
 
-/** Of addresses in no class, the priority is in no pair. */
+/** Sets the priority to the class of an address. For an address in no class, the priority is in no pair. */
 function classOf(g: Name, end: Side, of = PLAIN): string[] {
   return [NO_PRIORITY, ...priority(g, 'hosts', end, '', of), ...priority(g, 'classes', end, '', of)];
 }

@@ -1,25 +1,30 @@
 import type { SysctlChange } from './sysctls.ts';
 
-/** What brings the host from what was found to what is wanted. All empty: nothing to do. */
+/**
+ * The commands that take the host from its found state to the wanted state. If all are empty, there is nothing to do.
+ */
 export interface HostPlan {
   readonly sysctls: readonly SysctlChange[];
   /** Text for `ip -4 -batch -` and `ip -6 -batch -`. */
   readonly ip4: string;
   readonly ip6: string;
-  /** One sentence for each thing that is not as wanted, and that the plan mends. */
+  /** One sentence for each difference from the wanted state that the plan repairs. */
   readonly differences: readonly string[];
-  /** One sentence for each prefix that the host's own network has too, or a part of it. The plan leaves those alone. */
+  /**
+   * One sentence for each prefix that the host's own network also has, in whole or in part. The plan does not touch
+   * those.
+   */
   readonly conflicts: readonly string[];
-  /** One sentence for each reason why the tunnel cannot be up. Then the plan takes it down. */
+  /** One sentence for each reason why the tunnel cannot be up. If there is one, the plan takes the tunnel down. */
   readonly clashes: readonly string[];
 }
 
-/** Marks our routes and rules as ours; a number that no routing daemon has registered. */
+/** Protocol number of our routes and rules; no routing daemon has registered it. */
 export const ROUTE_PROTOCOL = 83;
-/** Worse than any route that somebody would set up on purpose. */
+/** A metric worse than that of any route that an operator sets on purpose. */
 export const BLACKHOLE_METRIC = 4_000_000;
 
-/** Collects commands with what they mend. */
+/** Collects commands with the differences that they repair. */
 export class Batch {
   readonly differences: string[] = [];
   readonly #lines: Record<4 | 6, string[]> = { 4: [], 6: [] };

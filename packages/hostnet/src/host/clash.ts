@@ -3,19 +3,20 @@ import type { HostState } from '../types.ts';
 import type { FoundHost } from './found.ts';
 import { overlap } from './overlap.ts';
 
-/** Prefixes of the overlay that go into the tunnel. */
+/** Overlay prefixes that go into the tunnel. */
 export function overlayRoutes({ overlay, members }: Pick<HostState, 'overlay' | 'members'>): string[] {
   return [...new Set((members ?? [overlay.v4, overlay.v6]).map((text) => formatNetwork(parsePrefix(text))))];
 }
 
-/** What the host's own network has of the overlay in use, a sentence each. */
+/** The conflicts between the host's own network and the overlay in use, one sentence each. */
 export interface Clashes {
   /**
-   * With these the tunnel cannot be up: either the host would lose its own network, or answers to devices would leave on it.
-   * A wide route of somebody else is none, unless the host is connected to all of it: what is in use is more specific.
+   * Conflicts with which the tunnel cannot be up: the host would lose its own network, or answers to devices would
+   * leave on it. A wide foreign route is no conflict unless the host is connected to all of it, because the overlay
+   * prefixes in use are more specific.
    */
   readonly closing: readonly string[];
-  /** Single addresses: the tunnel goes without them. */
+  /** Conflicts about single addresses; the tunnel works without them. */
   readonly single: readonly string[];
 }
 
@@ -44,6 +45,6 @@ export function clashesOf(
   return { closing: [...closing], single: [...single] };
 }
 
-/** What an operator can do about it. */
+/** Advice for an operator. */
 export const CLASH_HINT =
   'Give that network other addresses, or set SALLYPORT_OVERLAY of the controller to a network that is free everywhere (docs/settings.md). The tunnel comes up by itself once the addresses are free.';

@@ -1,41 +1,44 @@
-/** The host's network as the system lists it, reduced to what the plan needs. */
+/** The host's network as the system lists it, reduced to the facts that the plan needs. */
 export interface FoundHost {
-  /** Whether the tunnel can have IPv6 at all. */
+  /** Whether the tunnel can carry IPv6. */
   readonly ipv6: boolean;
   /** Null if the interface does not exist. */
   readonly link: { readonly mtu: number; readonly up: boolean; readonly group?: string } | null;
-  /** Addresses on the tunnel interface, with prefix length; without IPv6 link-local ones. */
+  /** Addresses on the tunnel interface, with prefix length and without IPv6 link-local addresses. */
   readonly addresses: readonly string[];
-  /** Of the main table, with our protocol number. */
+  /** Routes of the main table with our protocol number. */
   readonly routes: readonly FoundRoute[];
-  /** Of the tables of ways, with our protocol number. Absent: none. */
+  /** Routes of the tables of ways with our protocol number; absent means none. */
   readonly ways?: { readonly away: readonly FoundRoute[]; readonly onward: readonly FoundRoute[] };
-  /** Rules that lead there, with our protocol number, as `wayRuleTexts` spells them. Absent: none. */
+  /** Rules that lead to those tables, with our protocol number, as `wayRuleTexts` spells them; absent means none. */
   readonly wayRules?: { readonly v4: readonly string[]; readonly v6: readonly string[] };
-  /** Of the main table, everybody else's that lead somewhere; may be left out when no further routes are wanted. */
+  /** Foreign routes of the main table that lead to a destination. May be absent when no further routes are wanted. */
   readonly foreign: readonly ForeignRoute[];
-  /** Of all tables, everybody else's within the overlay or around it, without default routes; addresses of the host too. */
+  /**
+   * Foreign routes of all tables within or around the overlay, without default routes. It includes addresses of the
+   * host.
+   */
   readonly around?: readonly ForeignRoute[];
-  /** Addresses of the resolvers that the host asks. */
+  /** Addresses of the resolvers that the host uses. */
   readonly resolvers?: readonly string[];
-  /** In the order in which the kernel looks at them. */
+  /** Rules in the order in which the kernel reads them. */
   readonly rules: { readonly v4: readonly FoundRule[]; readonly v6: readonly FoundRule[] };
-  /** Value of each sysctl that `sysctlPaths` asks for; missing files are left out. */
+  /** Value of each sysctl that `sysctlPaths` lists, without missing files. */
   readonly sysctls: ReadonlyMap<string, string>;
-  /** Those of them that cannot be written. */
+  /** Sysctls among those that cannot be written. */
   readonly fixed?: ReadonlySet<string>;
 }
 
-/** Somebody else's route. */
+/** A foreign route. */
 export interface ForeignRoute {
-  /** Canonical prefix, `0.0.0.0/0` and `::/0` for default routes. */
+  /** Canonical prefix; `0.0.0.0/0` and `::/0` for default routes. */
   readonly destination: string;
   readonly device: string;
-  /** Whether the network is right behind the device, without a router. */
+  /** Whether the network is directly behind the device, without a router. */
   readonly connected: boolean;
 }
 
-/** A route that carries our protocol number, and points into the tunnel or nowhere. */
+/** A route with our protocol number that leads into the tunnel or nowhere. */
 export interface FoundRoute {
   readonly kind: 'unicast' | 'blackhole' | 'unreachable' | 'throw';
   readonly destination: string;
@@ -46,11 +49,11 @@ export interface FoundRoute {
 export interface FoundRule {
   readonly priority: number;
   readonly action: 'prohibit' | 'lookup' | 'other';
-  /** Table of a `lookup`. */
+  /** The table of a `lookup`. */
   readonly table: string | null;
   readonly iif: string | null;
   readonly fwmark: number;
   readonly fwmask: number;
-  /** Whether it has any other selector, or is negated. */
+  /** Whether the rule has any other selector, or is negated. */
   readonly narrowed: boolean;
 }

@@ -3,13 +3,13 @@ import type { HostState } from '../types.ts';
 import { overlap } from './overlap.ts';
 import { wayTables } from './ways.ts';
 
-/** Arguments of `ip` that make it print every change, one a line, each with a label in front. */
+/** Arguments that make `ip` print every change on its own line, with a label in front. */
 export const MONITOR_ARGUMENTS = ['-o', 'monitor', 'label', 'link', 'address', 'route', 'rule', 'netconf'] as const;
 
 /**
- * Whether a line of `ip monitor` can be about something that `planUp` looks at: the tunnel interface, a route in the
- * overlay or around it, or in the way of one that is wanted, forwarding and reverse path filters of any interface, or any policy rule,
- * since others can come to stand before ours.
+ * Returns whether a line of `ip monitor` can concern something that `planUp` reads. That is the tunnel interface, a
+ * route within or around the overlay, or a route that conflicts with a wanted one. It is also forwarding and reverse
+ * path filters of any interface. Any policy rule counts too, since a foreign rule can come before ours.
  */
 export function concernsHost(state: HostState, line: string): boolean {
   if (line.startsWith('[RULE]') || line.startsWith('[NETCONF]')) return true;
@@ -23,7 +23,7 @@ export function concernsHost(state: HostState, line: string): boolean {
   return [...overlay, ...state.routes].some((prefix) => overlap(prefix, route) !== 'apart');
 }
 
-/** The prefix that a line about a route speaks of; null for default routes and other lines. */
+/** Returns the prefix that a line about a route names, or null for default routes and other lines. */
 export function routeOf(line: string): string | null {
   const found = /^\[ROUTE\](?:Deleted )?(?:[a-z]+ )??([0-9a-f.:]+)(?:\/(\d+))?\s/.exec(line);
   if (!found) return null;

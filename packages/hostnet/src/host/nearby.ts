@@ -1,6 +1,6 @@
 import { formatNetwork, parsePrefix } from '../ip.ts';
 
-/** A prefix that an interface of the host is connected to, by an address of its own or by a route without a router. */
+/** A prefix that an interface of the host is connected to, by its own address or by a route without a router. */
 export interface ConnectedPrefix {
   readonly device: string;
   /** CIDR. */
@@ -8,8 +8,9 @@ export interface ConnectedPrefix {
 }
 
 /**
- * Networks right at this host, canonical and sorted. What is wider than any network card's is a way to the internet, such
- * as the default route of a point-to-point link or of another VPN.
+ * Returns the networks directly at this host, canonical and sorted. It leaves out prefixes wider than those of a
+ * network card. Such a prefix leads to the internet, like the default route of a point-to-point link or of another
+ * VPN.
  */
 export function nearbyPrefixes(tunnel: string, connected: readonly ConnectedPrefix[]): string[] {
   const near = connected

@@ -1,7 +1,7 @@
 import { formatNetwork, parsePrefix, prefixRange } from '../ip.ts';
 import type { ForeignRoute } from './found.ts';
 
-/** How a prefix stands to a foreign route. `over` holds the route within it, `under` lies within the route. */
+/** The relation of a prefix to a foreign route. `over` contains the route, `under` lies within the route. */
 export type Overlap = 'apart' | 'same' | 'over' | 'under';
 
 /** Compares a prefix with a foreign route. */
@@ -13,17 +13,17 @@ export function overlap(prefix: string, route: string): Overlap {
   return a.first <= b.first && b.last <= a.last ? 'over' : 'under';
 }
 
-/** What may be routed into the tunnel, and what of it the host's own network keeps to itself. */
+/** The prefixes that may be routed into the tunnel, and the parts that the host's own network keeps. */
 export interface RouteChoice {
-  /** Canonical, each once. */
+  /** Canonical prefixes, each once. */
   readonly wanted: readonly string[];
-  /** Routes of the host within those, which keep what they have. Canonical, each once. */
+  /** Routes of the host within those prefixes, which keep their traffic. Canonical, each once. */
   readonly thrown: readonly string[];
-  /** One sentence each. */
+  /** One sentence for each conflict. */
   readonly conflicts: readonly string[];
 }
 
-/** A gateway serves its own network: of prefixes that are connected or routed already, the host's own routes win. */
+/** A gateway serves its own network. If a prefix is already connected or routed, the host's own route wins. */
 export function chooseGatewayRoutes(prefixes: readonly string[], foreign: readonly ForeignRoute[]): RouteChoice {
   const conflicts: string[] = [];
   const thrown = new Set<string>();
@@ -48,7 +48,7 @@ export function chooseGatewayRoutes(prefixes: readonly string[], foreign: readon
   return { wanted, thrown: [...thrown].filter((route) => !wanted.includes(route)), conflicts };
 }
 
-/** Canonical spelling, each once, in the order given. */
+/** Returns the canonical spellings, each once, in the given order. */
 export function canonical(prefixes: readonly string[]): string[] {
   return [...new Set(prefixes.map((text) => formatNetwork(parsePrefix(text))))];
 }

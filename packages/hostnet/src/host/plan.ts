@@ -11,9 +11,12 @@ import { chooseGatewayRoutes } from './overlap.ts';
 import { planSysctls } from './sysctls.ts';
 import { planWays } from './ways.ts';
 
-/** RFC 8200 section 5: below it the kernel takes IPv6 off the interface, so the tunnel carries IPv4 only. */
+/**
+ * Smallest IPv6 MTU (RFC 8200 section 5). Below it the kernel removes IPv6 from the interface, so the tunnel carries
+ * only IPv4.
+ */
 const IPV6_MINIMUM_MTU = 1280;
-/** Throws `invalid-state` on a malformed state. */
+/** Plans the commands that bring the gateway's network up. Throws `invalid-state` on a malformed state. */
 export function planUp(state: HostState, found: FoundHost): HostPlan {
   tableName(state.interface);
   const { closing, single } = clashesOf(state, found);
@@ -31,25 +34,30 @@ export function planUp(state: HostState, found: FoundHost): HostPlan {
   else batch.differences.push(`interface ${state.interface} does not exist`);
   for (const family of families(found)) {
     const carried = found.link !== null && familiesInside(state, found).includes(family);
-    // Before routes that versions before had in the main table go.
+    // The new routes come first, before the routes that earlier versions had in the main table are removed.
     planWays(batch, state.interface, family, ways, found, carried);
     if (carried) planRoutes(batch, state, family, destinations(family), found);
   }
   return batch.plan(planSysctls(state.interface, found.sysctls, found.fixed), [...single, ...conflicts]);
 }
 
-/** Leaves the addresses to the host, and keeps packets of devices out: their answers would go to the host's network. */
+/**
+ * Leaves the addresses to the host and keeps packets of devices out, because answers would go to the host's network.
+ */
 function planClosed(state: HostState, found: FoundHost, clashing: readonly string[]): HostPlan {
   const batch = new Batch();
   for (const family of families(found)) planRule(batch, state, family, found.rules[`v${family}`]);
   takeBack(batch, state, found);
-  // Last, with the family that comes last: the kernel takes routes away with the link.
+  // The link goes down last, with the last family, because the kernel removes routes together with the link.
   const family = families(found).at(-1) ?? 4;
   if (found.link?.up === true) batch.add(family, 'the link is up', `link set dev ${state.interface} down`);
   return { ...batch.plan([], []), clashes: clashing };
 }
 
-/** Takes back rules, routes and addresses, whatever of them is there. Sysctls are restored from what `up` returned. */
+/**
+ * Plans the removal of all present rules, routes and addresses of ours. Restores sysctls to the values that `up`
+ * returned.
+ */
 export function planDown(state: HostState, found: FoundHost): HostPlan {
   const batch = new Batch();
   for (const family of [4, 6] as const)
@@ -59,7 +67,7 @@ export function planDown(state: HostState, found: FoundHost): HostPlan {
   return batch.plan([], []);
 }
 
-/** Ways, routes and addresses. */
+/** Plans the ways, routes and addresses. */
 function takeBack(batch: Batch, state: HostState, found: FoundHost): void {
   for (const family of [4, 6] as const) {
     planWays(batch, state.interface, family, null, found, false);
@@ -75,10 +83,10 @@ function takeBack(batch: Batch, state: HostState, found: FoundHost): void {
 }
 
 /**
- * The rule that closes when our table is lost: packets from the tunnel that nothing has marked are prohibited. It must
- * come before the look-up of local addresses, or the host's own services would open. That one has priority 0, and
- * rules of one priority keep the order in which they were added, so it is added again behind ours. Meanwhile a copy at
- * priority 1 sees to it that no local packet is lost.
+ * Adds the rule that closes the tunnel when our table is lost: it prohibits unmarked packets from the tunnel. It must
+ * come before the look-up of local addresses, or the host's own services would be open. That look-up has priority 0,
+ * and rules of one priority keep the order of their addition. So the plan adds the look-up again behind our rule. A
+ * copy at priority 1 keeps local packets flowing in between.
  */
 function planRule(batch: Batch, state: HostState, family: 4 | 6, rules: readonly FoundRule[]): void {
   const first = rules.findIndex((rule) => rule.action !== 'prohibit');
@@ -104,12 +112,12 @@ function planRule(batch: Batch, state: HostState, family: 4 | 6, rules: readonly
 }
 
 /**
- * As the kernel made it (protocol 2). By number, since iproute2 6.1 takes a name that follows a number in one batch for
- * that number.
+ * The look-up rule as the kernel created it (protocol 2). The text uses a number, because iproute2 6.1 misreads a name
+ * that follows a number in one batch.
  */
 const LOCAL_LOOKUP = 'lookup local protocol 2';
 
-/** Behind every route into the tunnel, so that nothing goes elsewhere when the interface is gone. */
+/** A blackhole behind every route into the tunnel, so that traffic goes nowhere else when the interface is gone. */
 function planBlackholes(batch: Batch, wanted: readonly string[], family: 4 | 6, found: FoundHost): void {
   const there = found.routes.filter(
     ({ kind, destination, metric }) =>
@@ -133,7 +141,7 @@ function planLink(batch: Batch, state: HostState, found: FoundHost): void {
   }
 }
 
-/** MTU, addresses, and that the link is up. Throws `invalid-state`. */
+/** Plans the MTU, the addresses and the link state. Throws `invalid-state`. */
 export function planInterface(
   batch: Batch,
   state: Pick<HostState, 'interface' | 'addresses' | 'mtu'>,
@@ -146,7 +154,7 @@ export function planInterface(
   if (found.link?.mtu !== state.mtu) batch.add(4, `MTU is ${found.link?.mtu}`, `link set ${device} mtu ${state.mtu}`);
   const inside = familiesInside(state, found);
   const wanted = new Set(state.addresses.map(canonical).filter((text) => inside.includes(parsePrefix(text).family)));
-  // New addresses come first: with the last IPv4 address the kernel takes the interface's routes away.
+  // New addresses come first, because the kernel removes the interface's routes with its last IPv4 address.
   for (const text of wanted) {
     if (found.addresses.includes(text)) continue;
     const { family } = parsePrefix(text);
@@ -174,12 +182,12 @@ function planRoutes(batch: Batch, state: HostState, family: 4 | 6, wanted: reado
   }
 }
 
-/** Families that the tunnel carries. */
+/** Returns the families that the tunnel carries. */
 export function familiesInside({ mtu }: Pick<HostState, 'mtu'>, found: Pick<FoundHost, 'ipv6'>): readonly (4 | 6)[] {
   return families(found).filter((family) => family === 4 || mtu >= IPV6_MINIMUM_MTU);
 }
 
-/** Families that the host has. */
+/** Returns the families that the host has. */
 export function families(found: Pick<FoundHost, 'ipv6'>): readonly (4 | 6)[] {
   return found.ipv6 ? [4, 6] : [4];
 }
@@ -206,7 +214,7 @@ function isLocalLookup(rule: FoundRule): boolean {
   return rule.action === 'lookup' && rule.table === 'local' && !rule.iif && !rule.fwmask && !rule.narrowed;
 }
 
-/** An address with its prefix length, host bits kept. */
+/** Returns an address with its prefix length. It keeps the host bits. */
 function canonical(text: string): string {
   const prefix = parsePrefix(text);
   return `${formatAddress(prefix)}/${prefix.length}`;

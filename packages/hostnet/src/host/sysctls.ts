@@ -1,16 +1,16 @@
-/** A kernel setting that was changed, with its value from before. */
+/** A changed kernel setting, with its previous value. */
 export interface SysctlChange {
-  /** Below /proc/sys. */
+  /** Path below /proc/sys. */
   readonly path: string;
   readonly value: string;
-  /** What it is now, to be restored when the gateway goes. */
+  /** The current value, which is restored when the gateway is removed. */
   readonly before: string;
 }
 
 const V6 = 'net/ipv6/conf';
 const FORCE_DEFAULT = `${V6}/default/force_forwarding`;
 
-/** The settings to look at, given the names below `conf`. Those that the kernel lacks are to be left out. */
+/** Returns the settings to read, given the names below `conf`. The caller leaves out those that the kernel lacks. */
 export function sysctlPaths(tunnel: string, interfaces: readonly string[]): string[] {
   return [
     FORWARD,
@@ -30,35 +30,40 @@ export function sysctlPaths(tunnel: string, interfaces: readonly string[]): stri
 export const FORWARD = 'net/ipv4/ip_forward';
 const ALL_RP_FILTER = 'net/ipv4/conf/all/rp_filter';
 
-/** Whether nothing passes without the setting. Others that cannot be set stay as they are. */
+/** Returns whether no traffic passes without the setting. Other settings that cannot be written stay unchanged. */
 function isEssential(path: string, tunnel: string): boolean {
   return path === FORWARD || path === SOURCE_MARK || path === `net/ipv4/conf/${tunnel}/forwarding`;
 }
 
 /**
- * Whether packets of established connections to the host itself skip the routing rules, in both families. Then a flushed
- * ruleset would not end them, since our rule would never see them.
+ * The setting that lets packets of established connections to this host skip the routing rules, in both families. If it
+ * is on, a flushed ruleset does not end such connections, because our rule never sees the packets.
  */
 const EARLY_DEMUX = 'net/ipv4/ip_early_demux';
 
-/** Whether the reverse path filter heeds a packet's mark: else our rule about unmarked packets would meet all of them. */
+/** The setting that makes the reverse path filter use a packet's mark. Without it our rule would match every packet. */
 export const SOURCE_MARK = 'net/ipv4/conf/all/src_valid_mark';
 
 /**
- * What turns round in the tunnel is no mistake of its sender, and telling it so would use up the kernel's allowance for
- * errors that matter. An interface sends redirects if it or `all` says so.
+ * The settings for redirects. A packet that turns round in the tunnel is no mistake of its sender. Redirects about it
+ * would use up the kernel's limit for errors that matter. An interface sends redirects if its own setting or `all`
+ * says so.
  */
 function redirects(tunnel: string): string[] {
   return ['all', tunnel].map((name) => `net/ipv4/conf/${name}/send_redirects`);
 }
 
 /**
- * Forwarding for both families, no redirects, no early demultiplexing, and a reverse path filter on the tunnel that heeds
- * marks and is not strict: the kernel takes the higher number of `all` and the interface's, where 1 is strict and 2 is loose.
- * IPv6 forwarding is switched for all interfaces at once and stops a host from heeding router advertisements. Where the
- * kernel has `force_forwarding` (Linux 6.17), which does not, that is used, on every interface since it counts where a
- * packet comes in; else those that heeded advertisements are told to go on (`accept_ra` 2). `fixed`: settings that cannot
- * be written; only those without which nothing passes are wanted all the same.
+ * Returns the wanted settings: forwarding for both families, no redirects, no early demultiplexing, and a loose
+ * reverse path filter that uses marks. The kernel takes the higher number of `all` and the interface's own (1 is
+ * strict, 2 is loose).
+ *
+ * IPv6 forwarding applies to all interfaces at once and stops a host from accepting router advertisements. Linux 6.17
+ * has `force_forwarding`, which does not have this effect. Where it exists, it is set on every interface, since it
+ * applies to the interface where a packet arrives. Otherwise interfaces that accepted advertisements keep accepting
+ * them (`accept_ra` 2).
+ *
+ * `fixed` lists settings that cannot be written. The result still contains those that the tunnel cannot work without.
  */
 export function planSysctls(
   tunnel: string,
@@ -71,7 +76,7 @@ export function planSysctls(
     if (before === undefined || before === value || (fixed.has(path) && !isEssential(path, tunnel))) return;
     changes.push({ path, value, before });
   };
-  // It switches every interface.
+  // This setting applies to every interface.
   if (found.get(FORWARD) === '1') want(`net/ipv4/conf/${tunnel}/forwarding`, '1');
   want(FORWARD, '1');
   want(EARLY_DEMUX, '0');
@@ -82,7 +87,7 @@ export function planSysctls(
   want(`${V6}/${tunnel}/disable_ipv6`, '0');
   if (found.get(`${V6}/all/forwarding`) === '1') return changes;
   if (found.has(FORCE_DEFAULT)) {
-    // Not `all`: writing that overwrites every interface's own value, which could not be restored.
+    // Not `all`: a write to it overwrites every interface's own value, and that value could not be restored.
     const paths = [...found.keys()].filter((path) => path.endsWith('/force_forwarding'));
     for (const path of paths) if (path !== `${V6}/all/force_forwarding`) want(path, '1');
     return changes;

@@ -6,13 +6,13 @@ export interface FoundLink {
   readonly name: string;
   /** `bridge`, `veth`, `tun` and so on; null for a network card. */
   readonly kind: string | null;
-  /** Bridge or the like that it belongs to. */
+  /** The bridge or similar interface that it belongs to. */
   readonly master: string | null;
 }
 
 /**
- * Where foreign packets may pass. Families are closed whose forwarding is on only because we switched it on. A bridge
- * without a way out of this host is the network of its containers or virtual machines.
+ * Returns where foreign packets may pass. It closes the families whose forwarding is on only because we turned it on. A
+ * bridge without a port to the outside is the network of this host's containers or virtual machines.
  */
 export function planTransit(tunnel: string, changed: readonly SysctlChange[], links: readonly FoundLink[]): Transit {
   const own = ['default', tunnel].map((name) => `net/ipv6/conf/${name}/force_forwarding`);
@@ -33,5 +33,5 @@ export function planTransit(tunnel: string, changed: readonly SysctlChange[], li
   return { families, bridges, virtual: bridges.filter((name) => !leadsOut.has(name)) };
 }
 
-/** Others have names that cannot be told to nft. */
+/** Interface names that nft can express. */
 const plain = /^[A-Za-z0-9_.:@-]{1,15}$/;

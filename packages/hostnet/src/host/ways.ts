@@ -4,17 +4,17 @@ import { type Batch, BLACKHOLE_METRIC, ROUTE_PROTOCOL } from './batch.ts';
 import type { FoundHost, FoundRoute } from './found.ts';
 
 /**
- * Routing tables of an interface, which packets reach by their marks. Numbers are made from the name, so that gateways on one
- * host have tables of their own, and every version of the agent finds its own again.
+ * Routing tables of an interface, which packets reach by their marks. The table numbers derive from the interface
+ * name. So gateways on one host have separate tables, and every version of the agent finds its own tables again.
  */
 export interface WayTables {
-  /** What is behind other gateways and has to do with networks here. */
+  /** The table for traffic between networks here and networks behind other gateways. */
   readonly away: number;
-  /** One route, for devices that come in here to go on. */
+  /** A table with one route, for devices that connect here and go on. */
   readonly onward: number;
 }
 
-/** The routing tables of an interface, always the same ones for the same name. */
+/** Returns the routing tables of an interface; the same name always gives the same tables. */
 export function wayTables(interfaceName: string): WayTables {
   let hash = 0x811c9dc5;
   for (const char of interfaceName) hash = Math.imul(hash ^ (char.codePointAt(0) ?? 0), 0x01000193) >>> 0;
@@ -24,18 +24,24 @@ export function wayTables(interfaceName: string): WayTables {
 
 const FIRST_TABLE = 1_400_000_000;
 
-/** Priorities of the rules: behind the look-up of local addresses, before those of native devices and of most other programs. */
+/**
+ * Priorities of the rules: after the look-up of local addresses, before the rules of native devices and most other
+ * programs.
+ */
 const SKIP_RULE = 5170;
 const AWAY_RULE = 5171;
 const ONWARD_RULE = 5172;
-/** Behind everything: a host without a default route still finds a way for its answers, which are marked only then. */
+/**
+ * Priority behind all other rules. A host without a default route still finds a route for its answers, which are
+ * marked only then.
+ */
 const LAST_RULE = 33_000;
 const PRIORITIES: ReadonlySet<number> = new Set([SKIP_RULE, AWAY_RULE, ONWARD_RULE, LAST_RULE]);
 
 /**
- * Rules in the order in which they come. A packet that is `AWAY` and has come out of the tunnel is for this host or its
- * networks, so its route is looked up as usual; its mark is there for those who ask whether its source could be behind the
- * tunnel, which they ask as if for another interface.
+ * Returns the rules in order. A packet that is `AWAY` and has come out of the tunnel is for this host or its networks,
+ * so its route is looked up as usual. Its mark is for look-ups of another kind: whether its source could be behind the
+ * tunnel. Such a look-up runs as if for another interface.
  */
 export function wayRuleTexts(interfaceName: string): string[] {
   const { away, onward } = wayTables(interfaceName);
@@ -49,19 +55,19 @@ export function wayRuleTexts(interfaceName: string): string[] {
   ];
 }
 
-/** Whether a rule that carries our protocol number may be one of these, by its text. */
+/** Returns whether a rule with our protocol number may be one of these, by its priority. */
 export function isWayRule(priority: number): boolean {
   return PRIORITIES.has(priority);
 }
 
-/** What should be in the tables of ways. */
+/** The wanted content of the tables of ways. */
 export interface WantedWays {
   readonly inside: readonly string[];
   /** Narrower prefixes that the host's own network keeps. */
   readonly thrown: readonly string[];
 }
 
-/** Null: no ways are in use, and what there is of them goes. */
+/** The wanted ways; null means that no ways are in use and existing ones are removed. */
 export function planWays(
   batch: Batch,
   name: string,
@@ -97,7 +103,7 @@ function routes(kind: Route['kind'], destinations: readonly string[]): Route[] {
   return destinations.map((destination) => ({ kind, destination }));
 }
 
-/** What comes is there before what goes, so that nothing leaves by another route meanwhile. */
+/** Adds new routes before it removes old ones, so that nothing leaves by another route in between. */
 function planTable(
   batch: Batch,
   { name, family, table }: { name: string; family: 4 | 6; table: number },
@@ -125,7 +131,7 @@ function dropRules(batch: Batch, family: 4 | 6, texts: readonly string[]): void 
   for (const text of texts) batch.add(family, `rule ${text} is old`, `rule del ${text} protocol ${ROUTE_PROTOCOL}`);
 }
 
-/** Another gateway on this host has such rules too. */
+/** Returns whether the rule belongs to this tunnel. Another gateway on this host has such rules too. */
 function isOf(text: string, name: string): boolean {
   const { away, onward } = wayTables(name);
   const words = text.split(' ');

@@ -3,9 +3,9 @@ import type { RelayContent, RelayElement } from './pairs.ts';
 import { RELAY_MAPS } from './ruleset.ts';
 
 /**
- * One transaction from what the kernel holds to what it should; null if nothing differs. Objects come before the elements
- * that point at them and go after. A value cannot be changed in place, and a timed element may be gone already: see
- * `renderChanges` of the firewall.
+ * Returns one transaction from the kernel's content to the wanted content, or null if nothing differs. Objects are
+ * added before the elements that refer to them, and removed after those. nft cannot change a value in place, and a
+ * timed element may already be gone: see `renderChanges` of the firewall.
  */
 export function relayChange(table: string, before: RelayContent, after: RelayContent, now: number): string | null {
   const gone: string[] = [];

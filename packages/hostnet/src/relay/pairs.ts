@@ -5,23 +5,23 @@ import { formatAddress, parseAddress } from '../ip.ts';
 import type { RelayPair, RelaySide } from '../types.ts';
 import { RELAY_MAPS, RELAY_MARK, type RelayMapName } from './ruleset.ts';
 
-/** Value of a map element, and when the kernel drops it: epoch milliseconds; null: never. */
+/** Value of a map element, and the time at which the kernel drops it: epoch milliseconds; null means never. */
 export interface RelayElement {
   readonly value: string;
   readonly expiresAt: number | null;
 }
 
-/** What the kernel should hold. */
+/** The wanted content of the kernel's table. */
 export interface RelayContent {
   readonly maps: Readonly<Record<RelayMapName, ReadonlyMap<string, RelayElement>>>;
-  /** Name and what follows it in the command that makes it. */
+  /** The name, and the text that follows it in the command that creates it. */
   readonly limits: ReadonlyMap<string, string>;
   readonly counters: ReadonlySet<string>;
-  /** Pairs that are in it. */
+  /** The pairs that the table contains. */
   readonly ids: ReadonlySet<string>;
 }
 
-/** Throws `invalid-state` on malformed pairs, and when two have one id or port. */
+/** Throws `invalid-state` on malformed pairs, and when two pairs share an id or a port. */
 export function relayContent(pairs: readonly RelayPair[], now: number): RelayContent {
   const maps = Object.fromEntries(RELAY_MAPS.map(({ name }) => [name, new Map<string, RelayElement>()])) as Record<
     RelayMapName,
@@ -43,12 +43,12 @@ export function relayContent(pairs: readonly RelayPair[], now: number): RelayCon
   return content;
 }
 
-/** Names of the counters of a pair, by the side that sends. */
+/** Returns the names of the counters of a pair, by the side that sends. */
 export function counterName(id: string, side: 'a' | 'b'): string {
   return `from_${side}.${escapeId(id)}`;
 }
 
-/** The pair and side of a counter, by its name; null: the counter is not ours. */
+/** Returns the pair and side of a counter by its name, or null if the counter is foreign. */
 export function counterOwner(name: string): { readonly id: string; readonly side: 'a' | 'b' } | null {
   const match = /^from_([ab])\.(.+)$/.exec(name);
   const id = match ? unescapeId(match[2] as string) : null;
@@ -67,7 +67,10 @@ interface Ends {
   readonly b: End;
 }
 
-/** Null: not for the kernel. Both ends must be known, of one family, and told apart by where they come from. */
+/**
+ * Returns null if the kernel cannot serve the pair. Both ends must be known, of one family, and have different source
+ * addresses.
+ */
 function readEnds({ a, b }: RelayPair): Ends | null {
   if (a === null || b === null) return null;
   const family = parseAddress(a.address).family;
@@ -128,7 +131,7 @@ function checkPair(pair: RelayPair, ids: ReadonlySet<string>, ports: ReadonlySet
   if (fault !== null) throw new HostNetError('invalid-state', `relay pair ${JSON.stringify(id)}: ${fault}`);
 }
 
-/** The kernel counts a second's worth in 64 bits, in billionths: above 18 GB/s it refuses. */
+/** The highest rate of a pair. The kernel counts a second's worth in 64 bits, in billionths, and refuses above 18 GB/s. */
 const HIGHEST_RATE = 10_000_000_000;
 
 function isPort(value: number): boolean {

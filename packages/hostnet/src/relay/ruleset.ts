@@ -1,18 +1,19 @@
 import { tableName } from '../firewall/ruleset.ts';
 
 /**
- * The table that forwards WireGuard transport data (paper section 5.4.6: type 4, then three zero bytes) between learned
- * ends, without connection tracking. A datagram is known by where it comes from and where it arrives; that gives a number,
- * kept in its mark, under which everything else about its way is found. So the cost does not depend on how many pairs there are.
+ * The table that forwards WireGuard transport data (paper section 5.4.6: type 4, then three zero bytes) between
+ * learned ends, without connection tracking. The source and the arrival port of a datagram identify it. They lead to a
+ * number that the mark holds, and that number finds everything else. So the cost does not depend on the number of
+ * pairs.
  *
- * Destination and port are rewritten before routing. The source is rewritten behind it: an own address as source of a packet that
- * arrives would be taken for a forgery.
+ * The table rewrites destination and port before routing. It rewrites the source after routing, because the kernel
+ * treats an arriving packet with an own source address as a forgery.
  */
 export function relayTable(interfaceName: string): string {
   return `inet ${relayTableName(interfaceName)}`;
 }
 
-/** Of a gateway's own, for a host may have several. */
+/** Returns the table name of a gateway, because a host may have several gateways. */
 export function relayTableName(interfaceName: string): string {
   return tableName(interfaceName).replace('_', '-relay_');
 }
@@ -33,10 +34,10 @@ export const RELAY_MAPS = [
 /** Name of a map of the relay's table. */
 export type RelayMapName = (typeof RELAY_MAPS)[number]['name'];
 
-/** Marks of relayed packets: this, the port shifted by one, and the side that it comes from. */
+/** Marks of relayed packets: this value, the port shifted by one, and the side that sent the packet. */
 export const RELAY_MARK = 0x50000000;
 
-/** Makes the table without elements; changes nothing in one that is there but its rules, which are written anew. */
+/** Returns text that creates the table without elements. In an existing table it only rewrites the rules. */
 export function relayRuleset(table: string): string {
   const lines = [`add table ${table}`];
   for (const { name, type, timed } of RELAY_MAPS) {
@@ -91,7 +92,7 @@ const RELAY_CHAINS: readonly { readonly name: string; readonly hook: string; rea
   },
 ];
 
-/** Rules of each chain, as many as must be there. */
+/** The expected number of rules in each chain. */
 export const RELAY_RULE_COUNTS: ReadonlyMap<string, number> = new Map(
   RELAY_CHAINS.map(({ name, rules }) => [name, rules.length]),
 );
