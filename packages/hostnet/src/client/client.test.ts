@@ -36,7 +36,7 @@ const LEASE6 = 'pref 5180 ipproto udp sport 546 dport 547 lookup main protocol 8
 const RULE = 'pref 5181 not fwmark 0xca6d lookup 51821 protocol 83';
 
 describe('client plan', () => {
-  it('brings a pristine host up, split: golden text', () => {
+  it('brings up a pristine host with a split tunnel, as golden text', () => {
     const plan = planClientUp(STATE, PRISTINE);
     assert.equal(
       plan.ip4,
@@ -65,7 +65,7 @@ rule add ${RULE}
     assert.deepEqual(plan.sysctls, [{ path: 'net/ipv4/conf/all/src_valid_mark', value: '1', before: '0' }]);
   });
 
-  it('asks the table of a full tunnel before the main table too, and keeps it closed without the interface', () => {
+  it('reads the table of a full tunnel before the main table, and stays closed without the interface', () => {
     assert.deepEqual(wantedRules(FULL, 4), [LEASE, RULE]);
     const { ip4, ip6 } = planClientUp(FULL, { ...PRISTINE, link: null });
     assert.match(ip4, /^route add unreachable 0\.0\.0\.0\/0 metric 4000000 /m);
@@ -73,7 +73,7 @@ rule add ${RULE}
     assert.match(ip6, /^route add throw fe80::\/10 /m);
   });
 
-  it('takes away the rules of the version before, which asked the main table first', () => {
+  it('removes the rules of the earlier version, which read the main table first', () => {
     const old = [
       'pref 5181 not fwmark 0xca6d lookup 51821 suppress_prefixlength 0 protocol 83',
       'pref 5182 lookup main suppress_prefixlength 0 protocol 83',
@@ -85,7 +85,7 @@ rule add ${RULE}
     assert.deepEqual(lines, [`rule add ${LEASE}`, `rule add ${RULE}`, ...old.map((rule) => `rule del ${rule}`)]);
   });
 
-  it('takes everything away when nothing is wanted, and when it goes', () => {
+  it('removes everything when nothing is wanted, and when the tunnel goes down', () => {
     const found: FoundClient = {
       ...PRISTINE,
       link: { mtu: 1280, up: true },
@@ -113,20 +113,20 @@ address del fd7a:1::7/128 dev sal0
     );
   });
 
-  it('leads IPv6 nowhere that the tunnel is too narrow for', () => {
+  it('makes IPv6 unreachable when the tunnel is too narrow for it', () => {
     const plan = planClientUp({ ...STATE, mtu: 1220 }, PRISTINE);
     assert.doesNotMatch(plan.ip6, /dev sal0/);
     assert.match(plan.ip6, /route add unreachable fd11::\/32 /);
   });
 
-  it('refuses a table that is in use, and what is no mark, table or prefix', () => {
+  it('refuses a table that is in use, and an invalid mark, table or prefix', () => {
     assert.throws(() => planClientUp(STATE, { ...PRISTINE, strangers: 1 }), { code: 'rejected', hint: /another/ });
     for (const broken of [{ mark: 0 }, { table: 254 }, { table: 1.5 }, { prefixes: ['10.0.0.0/8 dev eth0'] }]) {
       assert.throws(() => planClientUp({ ...STATE, ...broken }, PRISTINE), { code: 'invalid-state' });
     }
   });
 
-  it('what is always reached past the tunnel is looked up before it, also where that is split', () => {
+  it('looks up destinations past the tunnel first, in a split tunnel too', () => {
     const direct = [
       { address: '10.5.0.1', protocol: 'tcp', port: 443 },
       { address: 'fd11:0::1', protocol: 'udp', port: 51900 },
@@ -142,7 +142,7 @@ address del fd7a:1::7/128 dev sal0
     assert.throws(() => planClientUp({ ...STATE, direct: [port] }, PRISTINE), /not a target/);
   });
 
-  it('reads the ruleset as golden text', () => {
+  it('renders the ruleset as golden text', () => {
     assert.equal(clientRuleset(STATE), readFileSync(new URL('golden.nft', import.meta.url), 'utf8'));
   });
 });
@@ -158,7 +158,7 @@ describe('client routes', () => {
   };
   const overlay = [STATE.overlay.v4, STATE.overlay.v6];
 
-  it('of the overlay only the addresses of gateways go into the tunnel', () => {
+  it('lead only the addresses of gateways from the overlay into the tunnel', () => {
     const members = ['100.64.0.1/32', 'fd7a:1::1/128'];
     const foreign = [
       connected('100.64.7.0/24'),
@@ -176,7 +176,7 @@ describe('client routes', () => {
     ]);
   });
 
-  it('granted prefixes win over every route of the host, whatever its length', () => {
+  it('let granted prefixes win over every route of the host, whatever its length', () => {
     const prefixes = ['10.0.0.0/8', '10.2.0.0/16', '10.3.3.3/32', '172.16.0.0/12', 'fd11::/32'];
     const foreign = [
       route('0.0.0.0/0'),
@@ -197,7 +197,7 @@ describe('client routes', () => {
     ]);
   });
 
-  it('a network that the host is connected to in the overlay stays outside, beside what is granted there', () => {
+  it('leave a connected network in the overlay outside, except for granted prefixes', () => {
     const foreign = [connected('100.72.0.0/16'), route('100.80.0.0/16'), connected('100.64.0.0/24')];
     const { thrown, told } = plan({ prefixes: ['100.64.0.0/24', '100.72.0.9/32'] }, foreign);
     assert.deepEqual(thrown, ['100.72.0.0/16']);
@@ -244,7 +244,7 @@ describe('client routes', () => {
     ]);
   });
 
-  it('of a full tunnel leave nothing outside that a network only claims to be', () => {
+  it('of a full tunnel do not leave out a network that only claims its addresses', () => {
     const hostile = [
       route('0.0.0.0/1'),
       route('128.0.0.0/1'),
@@ -257,12 +257,12 @@ describe('client routes', () => {
     const planned = plan({ ...FULL, localNetwork: 'OPEN' }, hostile);
     assert.deepEqual([planned.thrown, planned.resolvers], [['fe80::/10'], []]);
     assert.ok(planned.contests.every(({ winner }) => winner === 'tunnel'));
-    // A network around a resource could answer for it at port 53.
+    // A network around a resource could answer for the resource at port 53.
     const around = plan({ ...FULL, prefixes: [...FULL.prefixes, '10.9.0.53/32'] }, [connected('10.9.0.0/24')]);
     assert.deepEqual([around.thrown, around.resolvers], [['fe80::/10'], []]);
   });
 
-  it('of a full tunnel with holes are no grants, so the same holds for local networks', () => {
+  it('of a full tunnel with holes are no grants and treat local networks in the same way', () => {
     const internet = ['0.0.0.0/1', '128.0.0.0/2', '192.0.0.0/3'];
     const state = { prefixes: internet, internet, localNetwork: 'OPEN' } as const;
     assert.deepEqual(plan(state, [connected('192.168.7.0/24')]).thrown, ['192.168.7.0/24']);
@@ -274,14 +274,14 @@ describe('client routes', () => {
     assert.deepEqual(plan({ prefixes: ['172.17.0.0/16'] }, [docker]).thrown, []);
   });
 
-  it('say that an address of a resource is one of the host itself', () => {
+  it('report a resource address that belongs to the host itself', () => {
     const own = [{ address: '10.5.0.9', device: 'wlan0' }];
     assert.deepEqual(plan({}, [], own).told, [
       '10.5.0.9/32 of 10.5.0.0/16 is an address of this host on wlan0: packets to it stay here',
     ]);
   });
 
-  it('are told within bounds', () => {
+  it('report a bounded number of conflicts', () => {
     const many = Array.from({ length: 5000 }, (_, n) => route(`10.5.${n >> 8}.${n & 255}/32`));
     assert.equal(plan({}, many).contests.length, 200);
   });
@@ -298,7 +298,7 @@ describe('client routes', () => {
     assert.equal(set.within('0.0.0.0/0'), '10.0.0.0/8');
   });
 
-  it('are looked at again when something in their way changes', () => {
+  it('are planned again when a conflicting route changes', () => {
     const lines: readonly [string, boolean][] = [
       ['[ROUTE]10.5.9.0/24 dev eth0 proto kernel scope link src 10.5.9.2 ', true],
       ['[ROUTE]Deleted 10.0.0.0/8 via 192.168.1.1 dev eth0 ', true],

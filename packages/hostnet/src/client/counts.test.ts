@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { countText, planCounts, readCounts } from './counts.ts';
 
-test('a packet counts for the longest prefix, also where that is not counted itself', () => {
+test('a packet counts for the longest prefix, even if that prefix is not counted', () => {
   const { ranges } = planCounts(['10.0.0.0/8', '10.1.0.0/16', '10.1.2.3/32', 'fd00::/64'], ['10.9.0.0/16']);
   assert.deepEqual(
     [...ranges],
@@ -47,7 +47,7 @@ test('every address counts for its longest prefix, however prefixes nest', () =>
   }
 });
 
-test('what is counted is told by prefix, and nothing is told of other elements than wanted', () => {
+test('counts are reported by prefix, and unexpected elements give no counts', () => {
   const plan = planCounts(['10.0.0.0/24', '10.0.0.7/32'], []);
   const element = (text: string, packets: number): [string, number] => [text, packets];
   const four = (factor: number) =>
@@ -68,7 +68,7 @@ test('what is counted is told by prefix, and nothing is told of other elements t
   assert.equal(readCounts(planCounts(['10.0.0.7/32'], []), found), null);
 });
 
-test('to begin counting empties all sets', () => {
+test('starting to count empties all sets', () => {
   assert.equal(
     countText('sal0', planCounts(['10.0.0.7/32'], [])),
     `${[

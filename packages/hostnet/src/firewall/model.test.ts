@@ -18,7 +18,7 @@ describe('model', () => {
     assert.equal(new FirewallModel(OPTIONS).load(GOLDEN, 1000, null).swap, golden);
   });
 
-  it('changes as golden text', () => {
+  it('renders changes as golden text', () => {
     const model = new FirewallModel(OPTIONS);
     model.load(GOLDEN, 1000, null);
     const text = model.change(
@@ -39,7 +39,7 @@ describe('model', () => {
     assert.equal(text, readFileSync(new URL('golden/change.nft', import.meta.url), 'utf8'));
   });
 
-  it('decides as the state says, after a load and after any sequence of deltas', () => {
+  it('decides according to the state after a load and after any sequence of deltas', () => {
     fc.assert(
       fc.property(state, fc.array(delta, { maxLength: 8 }), (first, deltas) => {
         const model = new FirewallModel(OPTIONS);
@@ -81,7 +81,7 @@ describe('model', () => {
     );
   });
 
-  it('has nothing to do for what is there already', () => {
+  it('renders no change for items that are already present', () => {
     fc.assert(
       fc.property(state, (wanted) => {
         const model = new FirewallModel(OPTIONS);
@@ -105,7 +105,7 @@ describe('model', () => {
     );
   });
 
-  it('cuts networks at the host out of the internet, and cuts again when they change', () => {
+  it('removes networks at the host from the internet, and again when they change', () => {
     const internet = { id: 'internet', ranges: ['1.0.0.0-9.255.255.255', '2000::-2fff::'], internet: true };
     const classes = new Map([['internet', internet]]);
     const profiles = new Map([
@@ -129,7 +129,7 @@ describe('model', () => {
     assert.equal(model.change({ settings: { near }, upsert: { classes: [internet] } }, 0), null);
   });
 
-  it('asks for addresses of sites while there are any, and finds its own chains again', () => {
+  it('looks up site addresses while there are any, and recognises its own chains', () => {
     const model = new FirewallModel(OPTIONS);
     const asks = (text: string | null) => [
       ...(text ?? '').matchAll(/rule inet sallyport_sp0 marking .* (way_\w+?)_a/g),
@@ -153,7 +153,7 @@ describe('model', () => {
     }
   });
 
-  it('touches as many elements as the change concerns, not as many as there are', () => {
+  it('touches only the elements that the change concerns', () => {
     const model = new FirewallModel(OPTIONS);
     const devices = Array.from({ length: 2000 }, (_, index) => ({
       id: `d${index}`,
@@ -170,7 +170,7 @@ describe('model', () => {
     assert.ok((model.change({ settings: { leaseUntil: 99_000 } }, 0) ?? '').length < 300, 'renewing a lease is small');
   });
 
-  it('refuses contradictions, and then wants a load', () => {
+  it('refuses contradictions, and then needs a load', () => {
     const model = new FirewallModel(OPTIONS);
     model.load(GOLDEN, 0, null);
     const twin = { id: 'twin', addresses: ['100.64.0.2'], profile: 'staff', expiresAt: null };
@@ -180,7 +180,7 @@ describe('model', () => {
     assert.equal(model.change({}, 0), null);
   });
 
-  it('refuses text that nft would read as something else', () => {
+  it('refuses text that nft would misread', () => {
     const model = new FirewallModel(OPTIONS);
     const evil = ['1.1.1.1 }', '::1; flush ruleset', '01.1.1.1', '1.1.1', 'host', '', '1.1.1.1\n', 'fe80::1%eth0'];
     for (const address of evil) {
@@ -281,7 +281,7 @@ const DESTINATIONS = [
 ];
 const PORTS = [0, 1, 22, 80, 81, 443, 999, 1000, 1001, 65534, 65535];
 
-/** Every interesting packet, and with it every way in which a stale register could match. */
+/** Returns every relevant packet, and with the packets every way in which a stale register could match. */
 function checkDecisions(kernel: Emulator, wanted: FirewallState, now: number): void {
   for (const address of DEVICES) {
     for (const last of [0, 7, 8, 63, 64, 71, 128, 200, 255]) {

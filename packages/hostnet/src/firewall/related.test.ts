@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 
 /**
- * Follows every way through the ruleset, as its text says it, and lists the rules that accept errors on a way that has not
- * decided who sent them. An error is "related" to whatever flow it quotes, and everybody in the tunnel can write one.
+ * Follows every way through the ruleset text. Returns the rules that accept an error before the sender has been looked
+ * up. An error is "related" to the flow that it quotes, and any peer in the tunnel can write one.
  */
 function undecided(text: string): string[] {
   const chains = new Map<string, string[]>();
@@ -22,7 +22,8 @@ function undecided(text: string): string[] {
       const here = known || SENDER.test(rule);
       if (ERRORS.test(rule) && /\baccept$/.test(rule) && !here) found.add(`${chain}: ${rule}`);
       const [, target] = /\b(?:jump|goto) (\w+)/.exec(rule) ?? [];
-      // A look-up of the sender whose result the next rules go by decides for what follows; a match decides for its own rule.
+      // A look-up of the sender decides for all later rules if they match on its result. A match decides only for its
+      // own rule.
       if (target !== undefined) walk(target, here || outside(chain, rule));
       if (LOOKED_UP.test(rule) || ENDS_TUNNEL.test(rule)) known = true;
     }
@@ -31,15 +32,15 @@ function undecided(text: string): string[] {
   return [...found];
 }
 
-/** Error messages as our rules name them, and whatever is accepted for being related. */
+/** Matches error messages as our rules name them, and any accept of related packets. */
 const ERRORS = /destination-unreachable|ct state related(?! ip)/;
 const SENDER = /\bip6? saddr @gateways|set ip6? saddr map @\w+ goto/;
-/** The mark, or the class, of the sender is in a register from here on, and what follows matches on it. */
+/** Matches rules after which a register holds the mark or the class of the sender, and later rules match on it. */
 const LOOKED_UP = /set ip6 saddr map @|fib saddr oifname/;
-/** Everything that comes out of the tunnel has gone elsewhere: what follows comes from this host or its network. */
+/** Matches rules after which no packet out of the tunnel remains. Later packets come from this host or its network. */
 const ENDS_TUNNEL = /^iifname "sp0" goto/;
 
-/** The output hook only sees what this host sends itself. */
+/** The output hook sees only packets that this host sends itself. */
 function outside(chain: string, rule: string): boolean {
   return chain === 'output' && /^(oifname "sp0"|meta mark 0x0c000000) goto/.test(rule);
 }
@@ -50,7 +51,7 @@ it('no rule accepts an error before the sender has been looked up', () => {
   assert.deepEqual(undecided(golden), []);
 });
 
-it('finds the rules that do', () => {
+it('the check finds rules that accept an error too early', () => {
   const door = golden.replaceAll('goto turned_a', 'goto to_tunnel_a');
   assert.equal(undecided(door).length, 2, 'replies that turn round, checked as those of the network');
   const early = golden.replace(

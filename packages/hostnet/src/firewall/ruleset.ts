@@ -90,7 +90,7 @@ export type MapName = (typeof MAPS)[number]['name'] | (typeof SET_NAMES)[number]
 /** Names of all maps and sets whose elements come from the state. */
 export const MAP_NAMES: readonly MapName[] = [...MAPS.map(({ name }) => name), ...SET_NAMES];
 
-/** Sets whose elements the state gives. The lease is one element with a timeout, so a renewal touches one element. */
+/** Sets of the table. The lease is one element with a timeout, so a renewal touches one element. */
 export const GENERATED_SETS = [
   { name: 'egress_pairs', spec: 'type mark . classid; flags timeout;' },
   { name: 'ways', spec: 'type mark . classid;' },

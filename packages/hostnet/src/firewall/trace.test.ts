@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TraceReader } from './trace.ts';
 
-/** As nft 1.0.6 prints them. */
+/** Lines as nft 1.0.6 prints them. */
 const probe =
   'trace id 303e0bf5 inet sallyport_sp0_trace probe packet: iif "sp0" ip saddr 100.127.255.255 tcp dport 80';
 const marked =
@@ -13,7 +13,7 @@ test('the rule that drops a probe is found, with the chain at the hook that led 
   const lines = [
     probe,
     marked,
-    // Once a packet is traced, every chain on its way shows.
+    // A traced packet shows every chain on its way.
     'trace id 303e0bf5 inet sallyport_sp0_trace answer packet: iif "sp0" ip saddr 100.127.255.255 ',
     'trace id 303e0bf5 inet sallyport_sp0_trace answer policy accept ',
     'trace id 303e0bf5 ip filter INPUT packet: iif "sp0" ip saddr 100.127.255.255 ',
@@ -40,7 +40,7 @@ test('a policy that drops an answer is found', () => {
   assert.deepEqual([drop?.of, drop?.base, drop?.rule], ['answer', 'forward', null]);
 });
 
-test("other packets' traces and verdicts of our own table are no findings", () => {
+test('traces of other packets and verdicts of our own table are not reported', () => {
   const reader = new TraceReader('sp0');
   assert.equal(reader.line('trace id 5 inet foreign forward policy drop '), null);
   reader.line(probe);

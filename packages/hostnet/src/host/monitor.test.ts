@@ -10,7 +10,7 @@ const STATE = {
   routes: ['10.1.0.0/16', 'fd11::/32'],
 };
 
-it('picks the changes that can matter out of all', () => {
+it('selects only the changes that can matter', () => {
   const ours = [
     '[LINK]Deleted 2: sp0: <POINTOPOINT,MULTICAST,NOARP> mtu 1300 qdisc noop state DOWN group default \\    link/none ',
     '[LINK]2: sp0@if7: <BROADCAST,UP> mtu 1300',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { nearbyPrefixes } from './nearby.ts';
 
-it('lists networks at the host, and no way to the internet', () => {
+it('lists networks at the host and leaves out routes to the internet', () => {
   const on = (device: string, prefix: string) => ({ device, prefix });
   const found = nearbyPrefixes('sp0', [
     on('eth0', '51.15.0.7/24'),

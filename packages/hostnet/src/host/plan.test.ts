@@ -24,7 +24,7 @@ const PRISTINE: FoundHost = {
 };
 
 describe('host plan', () => {
-  it('brings a pristine host up: golden text', () => {
+  it('brings up a pristine host, as golden text', () => {
     const plan = planUp(STATE, PRISTINE);
     assert.equal(
       plan.ip4,
@@ -55,7 +55,7 @@ route add fd7a:1::/48 dev sp0 proto 83
     );
   });
 
-  it('goes on where an interrupted run left the rules', () => {
+  it('continues after an interrupted run that left some rules', () => {
     const rules = [lookup(1, 'local'), lookup(32766, 'main')];
     assert.match(
       planUp(STATE, { ...PRISTINE, rules: { v4: rules, v6: [] } }).ip4,
@@ -68,7 +68,7 @@ route add fd7a:1::/48 dev sp0 proto 83
     );
   });
 
-  it('moves its rule in front when something was put before it', () => {
+  it('moves its rule to the front when another rule comes before it', () => {
     const rules = [LOCAL, prohibit('sp0'), lookup(32766, 'main')];
     const { ip4 } = planUp(STATE, { ...PRISTINE, rules: { v4: rules, v6: [] } });
     assert.match(ip4, /^rule del pref 0 iif sp0 /);
@@ -109,7 +109,7 @@ address del fd7a:1::1/128 dev sp0
     );
   });
 
-  it('routes what is away in tables of its own, with a blackhole behind each, and takes old routes away', () => {
+  it('routes remote networks in separate tables with a blackhole behind each, and removes old routes', () => {
     const found: FoundHost = {
       ...PRISTINE,
       link: { mtu: 1280, up: true, group: '83' },
@@ -150,7 +150,7 @@ route del 10.6.0.0/16 dev sp0
     assert.deepEqual(plan.conflicts, []);
   });
 
-  it('keeps ways of other gateways, mends its own, and takes them back', () => {
+  it('keeps the ways of other gateways, and repairs and removes its own', () => {
     const mine = [
       ...['pref 5170 iif sp0 fwmark 0xc000000 goto 5172', 'pref 5171 fwmark 0xc000000 lookup 1400225636'],
       ...[
@@ -200,7 +200,7 @@ route del 10.6.0.0/16 dev sp0
     }
   });
 
-  it("lets the host's own network win, and says so", () => {
+  it("lets the host's own network win, and reports it", () => {
     const foreign = [
       { destination: '0.0.0.0/0', device: 'eth0', connected: false },
       { destination: '10.0.0.0/8', device: 'eth0', connected: false },
@@ -218,12 +218,12 @@ route del 10.6.0.0/16 dev sp0
     ]);
   });
 
-  it('leaves IPv6 out where there is none, and inside a tunnel too narrow for it', () => {
+  it('leaves out IPv6 on a host without it, and in a tunnel too narrow for it', () => {
     assert.equal(planUp(STATE, { ...PRISTINE, ipv6: false }).ip6, '');
     assert.doesNotMatch(planUp({ ...STATE, mtu: 1220 }, PRISTINE).ip6, /address|dev sp0 proto/);
   });
 
-  it('refuses what is no interface, address or MTU', () => {
+  it('refuses an invalid interface, address or MTU', () => {
     for (const broken of [{ interface: 'a b' }, { addresses: ['1.2.3.4/32 dev eth0'] }, { mtu: 100 }, { mtu: 1e9 }]) {
       assert.throws(() => planUp({ ...STATE, ...broken }, PRISTINE), { code: 'invalid-state' });
     }
@@ -254,7 +254,7 @@ describe('sysctls', () => {
     ]);
   });
 
-  it('else switches forwarding for all and keeps router advertisements where they were heeded', () => {
+  it('otherwise turns on forwarding for all interfaces and keeps accepting router advertisements', () => {
     const found = new Map([
       ['net/ipv4/ip_forward', '1'],
       ['net/ipv6/conf/all/forwarding', '0'],

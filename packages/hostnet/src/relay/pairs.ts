@@ -131,7 +131,7 @@ function checkPair(pair: RelayPair, ids: ReadonlySet<string>, ports: ReadonlySet
   if (fault !== null) throw new HostNetError('invalid-state', `relay pair ${JSON.stringify(id)}: ${fault}`);
 }
 
-/** The highest rate of a pair. The kernel counts a second's worth in 64 bits, in billionths, and refuses above 18 GB/s. */
+/** The highest rate of a pair. The kernel counts a second's worth in 64 bits, in billionths; it refuses over 18 GB/s. */
 const HIGHEST_RATE = 10_000_000_000;
 
 function isPort(value: number): boolean {

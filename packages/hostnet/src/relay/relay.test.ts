@@ -21,7 +21,7 @@ const TABLE = relayTable('sp0');
 const NONE = relayContent([], 0);
 
 describe('relay table', () => {
-  it('is golden text, loaded and changed', () => {
+  it('renders loads and changes as golden text', () => {
     const both = relayContent([FOUR, SIX], 1000);
     const moved = relayContent(
       [
@@ -39,11 +39,11 @@ describe('relay table', () => {
     assert.equal(texts.join('\n'), readFileSync(new URL('golden.nft', import.meta.url), 'utf8'));
   });
 
-  it('has nothing to change for what is there already', () => {
+  it('has nothing to change for pairs that are already present', () => {
     assert.equal(relayChange(TABLE, relayContent([FOUR, SIX], 1000), relayContent([SIX, FOUR], 5000), 5000), null);
   });
 
-  it('leaves to the socket what the kernel cannot do', () => {
+  it('leaves pairs that the kernel cannot serve to the socket', () => {
     const others: RelayPair[] = [
       { ...FOUR, id: 'half', port: 1, b: null },
       { ...FOUR, id: 'new', port: 2, a: null, b: null },
@@ -57,7 +57,7 @@ describe('relay table', () => {
     assert.equal(content.maps.ways4.size, 2);
   });
 
-  it('refuses what contradicts itself or is malformed', () => {
+  it('refuses contradictory or malformed pairs', () => {
     const broken: RelayPair[][] = [
       [FOUR, { ...SIX, id: FOUR.id }],
       [FOUR, { ...SIX, port: FOUR.port }],
@@ -72,7 +72,7 @@ describe('relay table', () => {
     for (const pairs of broken) assert.throws(() => relayContent(pairs, 1000), { code: 'invalid-state' });
   });
 
-  it('finds the pair of a counter again', () => {
+  it('finds the pair of a counter', () => {
     assert.deepEqual(counterOwner(counterName('pair-4', 'b')), { id: 'pair-4', side: 'b' });
     assert.deepEqual(counterOwner(counterName('a:b" }/ü', 'a')), { id: 'a:b" }/ü', side: 'a' });
     assert.match(counterName('x" }', 'a'), /^[a-z0-9_.]+$/);
