@@ -18,9 +18,7 @@ export interface FirewallDevice {
 /** Sources behind another gateway. Every address of the prefixes is treated like a device of the profile. */
 export interface Site {
   readonly id: string;
-  /**
-   * IPv4 and IPv6, e.g. `10.1.0.0/16`. Prefixes of different sites never overlap. They never cover overlay addresses.
-   */
+  /** IPv4 and IPv6, e.g. `10.1.0.0/16`. Prefixes of different sites never overlap. Overlay addresses are excluded. */
   readonly prefixes: readonly string[];
   readonly profile: string;
   /** Epoch milliseconds, enforced by a kernel timeout. Null: until the lease ends. */
@@ -43,8 +41,8 @@ export interface PeerGateway {
 export interface Egress {
   readonly id: string;
   /**
-   * IPv4 and IPv6, e.g. `10.1.0.0/16`. They may overlap with other items. They never cover overlay addresses, even if
-   * the prefixes contain them.
+   * IPv4 and IPv6, e.g. `10.1.0.0/16`. They may overlap with other items. Overlay addresses are excluded, even if the
+   * prefixes contain them.
    */
   readonly sources: readonly string[];
   readonly destinations: readonly string[];

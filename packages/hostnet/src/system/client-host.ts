@@ -117,8 +117,8 @@ export class ClientHost {
   }
 
   /**
-   * Calls `report` when the host may differ from the state, or conflicts with its network may have changed. Own changes
-   * are reported too. Reports end with `close`.
+   * Calls `report` when the host may differ from the state, or conflicts with its network may have changed. Our own
+   * changes are reported too. Reports end with `close`.
    */
   watch(state: ClientHostState, report: () => void, failed: (error: unknown) => void): HostWatch {
     const reader = new MonitorReader(tableName(state.interface));

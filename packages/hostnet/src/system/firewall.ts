@@ -206,7 +206,7 @@ export class Firewall {
     return answer === null ? null : readListing(answer);
   }
 
-  /** Returns names and counters; null without a table. */
+  /** Reads names and counters; null without a table. */
   async #inventory(): Promise<Inventory | null> {
     const answer = await this.#listTable('-jt');
     return answer === null ? null : readInventory(answer);

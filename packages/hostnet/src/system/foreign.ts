@@ -15,7 +15,7 @@ export async function findForeignDrops(tunnel: string): Promise<ForeignDrop[]> {
   return foreignDrops(readChains(answer), tableName(tunnel), tunnel);
 }
 
-/** The rule that dropped a probe, as a sentence, and the command that lets the probe through. */
+/** Returns the place where a probe was dropped, in words, and the command that lets it pass. */
 export async function explainDrop(drop: TracedDrop, tunnel: string): Promise<{ place: string; fix: string }> {
   const { family, table, chain: name, base, rule } = drop;
   const chains = readChains(parseJson('nft', await output('nft', ['-jt', 'list', 'ruleset'])));

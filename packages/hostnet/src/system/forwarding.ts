@@ -13,14 +13,14 @@ export async function forwardingFix(tunnel: string, address: string): Promise<st
   return path === undefined ? null : `sysctl -w ${path.replaceAll('/', '.')}=1`;
 }
 
-/** For IPv4 the kernel checks the setting of the receiving interface. */
+/** Returns the disabled settings of IPv4. The kernel checks the setting of the receiving interface. */
 async function closed4(interfaces: readonly string[]): Promise<string[]> {
   const paths = interfaces.map((name) => `net/ipv4/conf/${name}/forwarding`);
   const found = await readSysctls(paths);
   return paths.filter((path) => found.get(path) === '0');
 }
 
-/** For IPv6 the kernel checks the setting for all interfaces, and since Linux 6.17 also one of the interface. */
+/** Returns the disabled settings of IPv6. Since Linux 6.17 the kernel also checks a setting of the interface. */
 async function closed6(interfaces: readonly string[]): Promise<string[]> {
   const all = 'net/ipv6/conf/all/forwarding';
   const own = interfaces.map((name) => `net/ipv6/conf/${name}/force_forwarding`);

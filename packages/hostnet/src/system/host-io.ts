@@ -42,7 +42,7 @@ export async function restoreSysctls(sysctls: readonly SysctlChange[]): Promise<
   }
 }
 
-/** Other programs may have changed the stored settings. */
+/** Checks stored settings, because other programs may have changed them. Throws `invalid-state`. */
 export function checkSysctls(sysctls: readonly SysctlChange[]): void {
   const foreign = sysctls.find(({ path }) => !/^net\/ipv[46](\/[A-Za-z0-9_:@-][A-Za-z0-9_.:@-]*)+$/.test(path));
   if (foreign) throw new HostNetError('invalid-state', `not a network setting: ${JSON.stringify(foreign.path)}`);
@@ -83,7 +83,7 @@ export async function readSysctls(paths: readonly string[]): Promise<ReadonlyMap
   return new Map(values.filter((entry) => entry !== null));
 }
 
-/** Writes a setting. Throws `no-privilege` if it is not writable. */
+/** Throws `no-privilege`, with the fix as its hint, because a setting is not writable. */
 export function readOnly(path: string, value: string, cause: unknown): never {
   const setting = path.replaceAll('/', '.');
   // A container gets its settings before the tunnel interface exists.

@@ -154,7 +154,7 @@ function ruleDifferences(baseline: RelayListing['rules'], found: RelayListing['r
     .map((name) => `relay chain ${name} is not as loaded`);
 }
 
-/** The kernel's clock may be ahead of ours by a second. */
+/** Returns differences of elements. The kernel's clock may be ahead of ours by a second. */
 function elementDifferences(wanted: RelayContent, found: RelayListing, now: number): string[] {
   return RELAY_MAPS.flatMap(({ name }) => {
     const there = found.content.maps[name];

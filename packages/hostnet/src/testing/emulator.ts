@@ -24,7 +24,7 @@ export class Emulator {
   maps = new Map<string, Map<string, Entry>>();
   counters = new Set<string>();
 
-  /** Throws the kernel's error. A transaction that throws changes nothing. */
+  /** Runs a transaction. Throws the kernel's error; a transaction that throws changes nothing. */
   commit(text: string, now: number): void {
     const maps = new Map([...this.maps].map(([name, map]) => [name, new Map(map)]));
     const before = { maps: this.maps, counters: new Set(this.counters) };

@@ -80,7 +80,7 @@ export class Topology {
     await Promise.all(this.#all.map((namespace) => namespace.call('abandon')));
   }
 
-  /** A tunnel has no address resolution, so both ends need the same hardware address. */
+  /** Creates the tunnel. It has no address resolution, so both ends need the same hardware address. */
   async makeTunnel(): Promise<void> {
     await this.gateway.ip(`link add sp0 type veth peer name wire0 netns ${this.wire.name}`);
     for (const [namespace, name] of [

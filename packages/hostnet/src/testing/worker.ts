@@ -173,7 +173,7 @@ export interface Datagram {
   readonly hex: string;
 }
 
-/** A UDP socket that records received datagrams. */
+/** Opens a UDP socket that records received datagrams. */
 async function bind(id: string, address: string, port: number): Promise<void> {
   const socket = dgram.createSocket(address.includes(':') ? 'udp6' : 'udp4');
   const datagrams: Datagram[] = [];
