@@ -2,9 +2,9 @@ import { channelProtocol, Snapshot } from '@sallyport/contract/channel';
 import { type Authority, DesiredState } from './desired-state.ts';
 
 /**
- * Last good state as text for the disk, or null when there is none yet. `now` is the controller's time as far as known, `hostNow`
- * the host's own clock, epoch milliseconds.
- * A file of another version is not read: the agent waits for the controller instead.
+ * Returns the last good state as text for the disk, or null before the first state. `now` is the best known time of the
+ * controller. `hostNow` is the host's own clock. Both are epoch milliseconds. The agent ignores a file of another version
+ * and waits for the controller.
  */
 export function formatStoredState(desired: DesiredState, now: number, hostNow: number): string | null {
   if (desired.signed === null) return null;
@@ -12,23 +12,23 @@ export function formatStoredState(desired: DesiredState, now: number, hostNow: n
   return JSON.stringify({ version: 1, protocol: channelProtocol, storedAt: hostNow, aheadMs: hostNow - now, snapshot });
 }
 
-/** Result of reading the state from disk: usable, or not and why. */
+/** Result of reading the stored state: usable, or the reason why not. */
 export type StoredOutcome =
-  /** `complete`: false when it was received in an older protocol, in which items may lack what newer ones say. */
+  /** `complete`: false if the state came in an older protocol, whose items may lack newer fields. */
   | {
       readonly kind: 'usable';
       readonly desired: DesiredState;
       readonly complete: boolean;
-      /** By how much the host's clock was behind the controller's, when it was. */
+      /** Lag of the host's clock behind the controller's. */
       readonly shiftMs: number;
     }
-  /** True and signed, but not to be started from; it still tells the revision behind which nothing may go. */
+  /** The state is authentic but not usable. Its revision is still the minimum for later states. */
   | { readonly kind: 'expired'; readonly desired: DesiredState; readonly reason: string }
   | { readonly kind: 'invalid'; readonly reason: string };
 
 /**
- * Reads what `formatStoredState` wrote, and believes nothing of it that the controller has not signed. `now` is the host's clock. A
- * clock that was behind is taken to be behind still, so a lease rather ends early than late.
+ * Reads the text of `formatStoredState`. It trusts only data that the controller signed. `now` is the host's clock. A clock
+ * that was behind counts as still behind, so that a lease ends early rather than late.
  */
 export function readStoredState(text: string, authority: Authority, now: number): StoredOutcome {
   const stored = parseStored(text);

@@ -21,13 +21,13 @@ import {
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** Steps of a change, each touching only what differs, to be carried out in this order. */
+/** Steps of a change, in order of execution. Each step touches only differences. */
 export interface ChangePlan {
-  /** First: one transaction, so that what is granted is granted before its peer can speak, and what is revoked ends at once. */
+  /** First, in one transaction: grants exist before their peer can send, and revoked access ends at once. */
   readonly firewall: FirewallDelta;
-  /** Second. Peers that go come before peers that come. */
+  /** Second: removed peers come before new peers. */
   readonly wireguard: DeviceChange;
-  /** Third: whether link, addresses, routes and rules have to be looked at. */
+  /** Third: whether link, addresses, routes and rules need a check. */
   readonly host: boolean;
 }
 
@@ -111,7 +111,7 @@ export function peerChanges(changes: readonly ItemChange[], items: Items, peerCo
   ];
 }
 
-/** Peers that may carry a route that changes, or carried it. */
+/** Returns the peers that carry or carried a changed route. */
 function carriers(changes: readonly ItemChange[], items: Items): PeerItem[] {
   const routes = changes.flatMap(({ before, after }) => [before, after]).filter((item) => item?.kind === 'route');
   const gateways = new Set(routes.flatMap((route) => route?.gateways ?? []));
@@ -121,7 +121,7 @@ function carriers(changes: readonly ItemChange[], items: Items): PeerItem[] {
   });
 }
 
-/** Whether a part of the overlay comes into use or goes out of it. */
+/** Returns whether the set of used overlay blocks changes. */
 function movesMembers(changes: readonly ItemChange[], items: Items): boolean {
   const moved = changes.filter(({ before, after }) => blocksOf(before).join() !== blocksOf(after).join());
   const blocks = new Set(moved.flatMap(({ before, after }) => [...blocksOf(before), ...blocksOf(after)]));
@@ -135,7 +135,7 @@ function movesMembers(changes: readonly ItemChange[], items: Items): boolean {
 
 const blocksOf = (item: StateItem | null): string[] => (item === null ? [] : memberAddresses(item).map(overlayBlock));
 
-/** Whether link, addresses, routes or rules follow from the item. */
+/** Returns whether link, addresses, routes or rules depend on the item. */
 export function movesRoutes({ before, after }: ItemChange): boolean {
   return routesText(before) !== routesText(after);
 }
@@ -151,7 +151,7 @@ function routesText(item: StateItem | null): string {
     case 'profile':
       return leadsOnward(item) ? 'onward' : '';
     case undefined:
-    // The caller looks at these two whole.
+    // The caller checks these two completely.
     case 'gateway':
     case 'client':
     case 'device':
@@ -167,7 +167,7 @@ function routesText(item: StateItem | null): string {
   }
 }
 
-/** A peer that lives keeps its endpoint, which may have roamed. */
+/** An existing peer keeps its endpoint, which may have roamed. */
 function settledPeer(before: TunnelItem | undefined, item: TunnelItem, peerConfig: PeerSource): PeerConfig {
   const peer = peerConfig(item);
   if (before === undefined) return item.kind === 'device' ? returningPeer(peer) : peer;
@@ -175,12 +175,12 @@ function settledPeer(before: TunnelItem | undefined, item: TunnelItem, peerConfi
   return rest;
 }
 
-/** Keepalive makes the gateway speak first, so that a device with a dead session recovers in milliseconds. */
+/** A keepalive makes the gateway send first, so that a device with a dead session recovers in milliseconds. */
 export function returningPeer<T extends { readonly endpoint?: string }>(peer: T): T & { persistentKeepalive?: number } {
   return peer.endpoint === undefined ? peer : { ...peer, persistentKeepalive: returnKeepaliveSeconds };
 }
 
-/** Until the next sweep turns it off again. */
+/** The next sweep turns the keepalive off. */
 const returnKeepaliveSeconds = 25;
 
 /** Compares peers without endpoints, because path finding owns the endpoints. */

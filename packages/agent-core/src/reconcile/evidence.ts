@@ -9,27 +9,27 @@ type Items = ReadonlyMap<string, StateItem>;
 
 /** State that was read back from the system. */
 export interface Evidence {
-  /** Null: there is no device that answers. Undefined: not looked at, because nothing in it was touched. */
+  /** Null: no device answers. Undefined: not read, because the change did not touch it. */
   readonly wireguard: DeviceStatus | null | undefined;
   /** Public key that the device should have. */
   readonly publicKey: string;
-  /** Mark that its packets should have; a gateway's have none. */
+  /** Expected mark of its packets. Packets of a gateway have none. */
   readonly fwmark?: number;
-  /** Null on a native device, which decides nothing. */
+  /** Null on a native device, which makes no access decisions. */
   readonly firewall: FoundFirewall | null;
-  /** What is not as wanted with link, addresses, routes, rules and sysctls, a sentence each. */
+  /** A sentence for each wrong link, address, route, rule or sysctl. */
   readonly hostDifferences: readonly string[];
   /** Epoch milliseconds. */
   readonly now: number;
 }
 
 /**
- * State that is in force, by what was found in the system. Its hash equals the desired state's if and only if the system is
- * exactly as desired.
+ * State in force, derived from the readings of the system. Its hash equals the hash of the desired state if and only if the
+ * system is exactly as desired.
  *
- * A device is in force when its peer and its firewall elements are; the gateway when key, port and rules are; a route when one
- * of its gateways has its prefix, whichever that is; probes, relays and what is for people by being accepted. With intent
- * OFFLINE the opposite holds: peers and grants are in force when they are absent. An item whose time is over may be there or not.
+ * A device is in force with its peer and its firewall elements. The gateway is in force with key, port and rules. A route is
+ * in force if any of its gateways has its prefix. Probes, relays and texts for people are in force once accepted. With
+ * intent OFFLINE, peers and grants are in force when they are absent. An expired item may be present or absent.
  */
 export class InForce {
   #items = new Map<string, StateItem>();
@@ -45,7 +45,7 @@ export class InForce {
     return text;
   }
 
-  /** Judges every item, and whatever else is there. Returns a sentence for each thing that is not as desired. */
+  /** Checks every item and unknown objects. Returns a sentence for each difference. */
   examine(items: Items, evidence: Evidence): string[] {
     this.#items = new Map();
     this.#hash = new StateHash();
@@ -54,7 +54,7 @@ export class InForce {
     return this.#conclude([...faults, ...foreignPeers(context)], evidence);
   }
 
-  /** Judges only what a change touched. */
+  /** Checks only the items that a change touched. */
   examineTouched(changes: readonly ItemChange[], items: Items, evidence: Evidence): string[] {
     const context = contextOf(items, evidence);
     const faults = changes.flatMap(({ before, after }) => {
@@ -86,12 +86,12 @@ export class InForce {
   }
 }
 
-/** Never part of a desired state: keeps a system that holds more than it should from having the hash of one that does not. */
+/** Key that no desired state has. It changes the hash of a system with extra objects. */
 const spoil: StateItem = { kind: 'probe', key: 'spoil', id: 'spoil', resource: '', target: '0.0.0.0', port: null };
 
 interface Context extends Evidence {
   readonly items: Items;
-  /** Whether peers and grants shall be there. */
+  /** Whether peers and grants must be present. */
   readonly open: boolean;
   /** Public keys of the peers that have a prefix. */
   readonly owners: ReadonlyMap<string, string>;
@@ -110,7 +110,7 @@ function foreignPeers({ items, open, wireguard }: Context): string[] {
     .map((key) => `peer ${key} should not be there`);
 }
 
-/** The key that an item had before must be gone, unless another one has it now. */
+/** Checks that the previous key of an item is gone, unless another item has it. */
 function leftPeers(before: StateItem | null, { items, wireguard }: Context): string[] {
   if (before === null || !isTunnel(before) || !wireguard?.peers.has(before.publicKey)) return [];
   for (const item of items.values()) if (isTunnel(item) && item.publicKey === before.publicKey) return [];

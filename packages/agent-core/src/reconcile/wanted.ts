@@ -27,13 +27,13 @@ import type { DeviceConfig, PeerConfig } from '@sallyport/wireguard';
 
 type Items = ReadonlyMap<string, StateItem>;
 
-/** Facts about the host that desired states need in addition to the items. */
+/** Facts about the host that a desired state needs in addition to the items. */
 export interface LocalFacts {
   /** Name of the tunnel interface. */
   readonly interface: string;
   /** WireGuard private key, base64. */
   readonly privateKey: string;
-  /** What the peer of an item should be at present: `Paths.peerConfig`. */
+  /** Returns the current peer of an item: `Paths.peerConfig`. */
   readonly peerConfig: PeerSource;
 }
 
@@ -43,7 +43,7 @@ export type TunnelItem = PeerItem | BeaconItem | DeviceItem;
 /** Returns the WireGuard peer that an item should have at present. */
 export type PeerSource = (item: TunnelItem) => PeerConfig;
 
-/** The singleton, or null: a state without it can not be put in force. */
+/** Returns the gateway item, or null. A state without it cannot be applied. */
 export function gatewayOf(items: Items): GatewayItem | null {
   const item = items.get('gateway');
   return item?.kind === 'gateway' ? item : null;
@@ -108,12 +108,12 @@ export function firewallStateOf(items: Items, leaseUntil: number): FirewallState
   };
 }
 
-/** Returns what a gateway item says about the table itself. */
+/** Returns the settings of the table from the gateway item. */
 export function firewallSettingsOf(gateway: GatewayItem | null): Pick<FirewallState, 'masquerade' | 'draining'> {
   return { masquerade: gateway?.masquerade ?? false, draining: gateway?.intent === 'MAINTENANCE' };
 }
 
-/** When the kernel shuts by itself: with the lease, or when what a drained gateway still carries is cut. */
+/** Returns the time at which the kernel blocks traffic by itself: the end of the lease or of a drain. */
 export function closesAt(gateway: GatewayItem | null, leaseUntil: number): number {
   const drainUntil = gateway?.intent === 'MAINTENANCE' ? gateway.drainUntil : null;
   return drainUntil === null ? leaseUntil : Math.min(drainUntil, leaseUntil);
@@ -134,12 +134,12 @@ export function hostStateOf(gateway: GatewayItem, items: Items, name: string): H
   };
 }
 
-/** Whether devices of a profile go on to other gateways. */
+/** Returns whether devices of a profile reach other gateways through this one. */
 export function leadsOnward(item: StateItem): boolean {
   return item.kind === 'profile' && item.cells.some((cell) => cell.onward === true);
 }
 
-/** What is behind other gateways and has to do with networks here. Members of the overlay have routes anyway. */
+/** Returns prefixes behind other gateways that concern networks here. Overlay members always have routes. */
 function awayPrefixes({ overlay }: GatewayItem, items: Items): string[] {
   const inside = Object.values(overlay).flatMap((prefix) => parsePrefix(prefix) ?? []);
   const isMember = (text: string) => {
@@ -153,15 +153,15 @@ function awayPrefixes({ overlay }: GatewayItem, items: Items): string[] {
   return [...new Set(all.map(withLength))].filter((prefix) => !isMember(prefix)).sort();
 }
 
-/** What an item says is behind another gateway, for networks here. */
+/** Returns the prefixes of an item behind another gateway, for networks here. */
 function awayPrefixesOf(item: StateItem): readonly string[] {
   if (item.kind === 'egress') return item.destinations;
   return item.kind === 'peer' ? item.sources : [];
 }
 
 /**
- * Parts of the overlay that are in use here, sorted: the blocks of the gateway itself, of its devices and of other gateways,
- * and the last address of each family, which the gateway's own probes have.
+ * Returns the parts of the overlay in use here, sorted: the blocks of the gateway, of its devices and of other gateways. The
+ * result includes the last address of each family, which the gateway's own probes use.
  */
 function membersOf(gateway: GatewayItem, items: Items): string[] {
   const blocks = new Set(gateway.addresses.map(overlayBlock));
@@ -171,7 +171,7 @@ function membersOf(gateway: GatewayItem, items: Items): string[] {
   return [...blocks].sort();
 }
 
-/** Addresses in the overlay that an item gives to a member. */
+/** Returns the overlay addresses that an item gives to a member. */
 export function memberAddresses(item: StateItem): readonly string[] {
   switch (item.kind) {
     case 'device':
@@ -194,7 +194,7 @@ export function memberAddresses(item: StateItem): readonly string[] {
   }
 }
 
-/** The 256 addresses around a member's: the controller gives them to one tenant together. */
+/** Returns the block of 256 addresses of a member. The controller assigns a block to one tenant. */
 export function overlayBlock(address: string): string {
   const host = address.replace(/\/.*$/, '');
   const length = host.includes(':') ? 120 : 24;
@@ -206,7 +206,7 @@ function lastAddress(prefix: string): string {
   return range === null ? prefix : withLength(formatAddress({ family: range.family, value: range.last }));
 }
 
-/** Link, addresses, routes and rules of a native device. */
+/** Returns link, addresses, routes and rules of a native device. */
 export function clientHostOf(
   client: ClientItem,
   items: Items,
@@ -226,19 +226,19 @@ export function clientHostOf(
   return { ...facts, ...own, prefixes, internet: internet.sort() };
 }
 
-/** Routes of a full tunnel: no resource has addresses there. */
+/** Routes of a full tunnel. They contain no addresses of resources. */
 export function isInternet(item: StateItem): item is RouteItem {
   return item.kind === 'route' && item.resources.length === 0;
 }
 
-/** The WireGuard device of a gateway, whole. Without peers while the intent is OFFLINE. */
+/** Returns the complete WireGuard device of a gateway. It has no peers while the intent is OFFLINE. */
 export function deviceConfigOf(items: Items, facts: LocalFacts): DeviceConfig {
   const gateway = gatewayOf(items);
   const { privateKey } = facts;
   return { privateKey, listenPort: gateway?.listenPort ?? 0, peers: peersOf(items, facts) };
 }
 
-/** The WireGuard device of a native device, whole. `listenPort`: 0, or the one it had before, which NATs know already. */
+/** Returns the WireGuard device of a native device. `listenPort`: 0, or the previous port, which NATs know. */
 export function clientConfigOf(
   items: Items,
   facts: LocalFacts & { readonly fwmark: number; readonly listenPort: number },
@@ -247,18 +247,18 @@ export function clientConfigOf(
   return { privateKey, fwmark, listenPort, peers: peersOf(items, facts) };
 }
 
-/** The singleton of a native device, or null. */
+/** Returns the client item of a native device, or null. */
 export function clientOf(items: Items): ClientItem | null {
   const item = items.get('client');
   return item?.kind === 'client' ? item : null;
 }
 
-/** Pairs between which this gateway relays. Nothing while the intent is OFFLINE. */
+/** Returns the pairs that this gateway relays. It returns none while the intent is OFFLINE. */
 export function relayPairsOf(items: Items): RelayItem[] {
   return isOpen(gatewayOf(items)) ? [...items.values()].filter((item) => item.kind === 'relay') : [];
 }
 
-/** Whether the item has a WireGuard peer of its own. A device that comes in through another gateway has none. */
+/** Returns whether the item has its own WireGuard peer. A device behind another gateway has none. */
 export function isTunnel(item: StateItem): item is TunnelItem {
   switch (item.kind) {
     case 'peer':
@@ -287,12 +287,12 @@ export function mayPass(items: Items): boolean {
   return isOpen(gatewayOf(items)) || clientOf(items) !== null;
 }
 
-/** A peer of which nothing is known beyond its item: no endpoint, no routes. */
+/** Returns the peer of an item without endpoint and routes. */
 export function restingPeer(item: TunnelItem): PeerConfig {
   return { publicKey: item.publicKey, allowedIps: allowedIpsOf(item) };
 }
 
-/** The allowed IPs that a peer has whatever routes it carries. */
+/** Returns the allowed IPs of a peer that do not depend on routes. */
 export function allowedIpsOf(item: TunnelItem): string[] {
   switch (item.kind) {
     case 'beacon':
@@ -304,12 +304,12 @@ export function allowedIpsOf(item: TunnelItem): string[] {
   }
 }
 
-/** Prefix of a route as WireGuard shows it. */
+/** Returns the prefix of a route in the form of WireGuard. */
 export function prefixOf(route: RouteItem): string {
   return withLength(route.id);
 }
 
-/** Returns what the firewall needs of a class of addresses. The public class is marked as the internet. */
+/** Returns a class of addresses for the firewall. The public class is marked as the internet. */
 export function addressClassOf({ id, ranges }: ClassItem): AddressClass {
   return id === publicClass ? { id, ranges, internet: true } : { id, ranges };
 }
@@ -332,7 +332,7 @@ function peersOf(items: Items, facts: LocalFacts): Map<string, PeerConfig> {
   return peers;
 }
 
-/** What a native device routes into the tunnel beside the overlay: destinations behind gateways, and sources that come from there. */
+/** Returns prefixes that a native device routes into the tunnel: destinations and sources behind gateways. */
 function routedPrefixes(items: Items): string[] {
   if (!mayPass(items)) return [];
   return [...new Set([...items.values()].flatMap(routedBy))].sort();

@@ -21,16 +21,16 @@ type Failed = Extract<Input, { kind: 'apply-failed' }>;
 export class Enforcement {
   readonly #timing: SessionTiming;
   readonly #desired: DesiredState;
-  /** What the job before was about, by key: the base of the next change. Null: unknown, only a load will do. */
+  /** Items of the last job, by key: the base of the next change. Null: unknown, so the next job must be a load. */
   #enforced: Map<string, StateItem> | null = null;
-  /** Whether anything may pass. True at first: an agent before us may have left a living data plane. */
+  /** Whether traffic may pass. True at first, because an earlier agent may have left an open data plane. */
   #open = true;
   #running: { readonly job: number; readonly kind: Work['kind']; readonly about: Statement | null } | null = null;
   #jobs = 0;
   #touched = new Set<string>();
   #retimed = false;
   #wanted: 'nothing' | 'change' | 'load' = 'nothing';
-  /** Why the state must not be started from, until the controller has spoken. */
+  /** Reason not to use the stored state. Null after the first state from the controller. */
   #barred: string | null = null;
   #closeTried = false;
   #applied: AppliedState | null = null;
@@ -45,7 +45,7 @@ export class Enforcement {
     this.#timing = timing;
   }
 
-  /** What is in force, as read back; null: nothing, or it is not known to be what it should. */
+  /** State in force, as read back from the system. Null: none, or not known to match the desired state. */
   get applied(): AppliedState | null {
     return this.#applied;
   }
@@ -59,7 +59,7 @@ export class Enforcement {
     return this.#reports.splice(0);
   }
 
-  /** Brings whatever an earlier agent left to the desired state, or closes it: then `barred` says why. */
+  /** Loads the desired state over the remains of an earlier agent. With a reason in `barred`, closes them instead. */
   start(barred: string | null, moment: Moment): Effect[] {
     this.#barred = barred;
     this.#wanted = 'load';
@@ -75,7 +75,7 @@ export class Enforcement {
     return this.#next(moment.now);
   }
 
-  /** `cured`: what failed may work now, so the next try waits no longer than the first one did. */
+  /** `cured`: the cause of a failure may be gone, so the next retry uses the first delay. */
   drift(moment: Moment, cured: boolean): Effect[] {
     this.#want('load');
     if (cured && this.#retryAt !== null) {
@@ -111,14 +111,14 @@ export class Enforcement {
     return this.#next(moment.now);
   }
 
-  /** The clock was wrong until now: what was made by it is made again. */
+  /** Loads everything again after a clock correction, because earlier timeouts are wrong. */
   retime(moment: Moment): Effect[] {
     this.#retimed = true;
     this.#want('load');
     return this.#next(moment.now);
   }
 
-  /** By so many milliseconds: waits move with it, the lease does not. */
+  /** Moves all waits after the clock went back by `ms`. The lease does not move. */
   clockWentBack(ms: number): void {
     if (this.#retryAt !== null) this.#retryAt -= ms;
     if (this.#sweepAt !== null) this.#sweepAt -= ms;
@@ -134,7 +134,7 @@ export class Enforcement {
     ];
   }
 
-  /** Null once closing was tried: if that failed, the retry is what is due. */
+  /** Returns the end of the lease. Returns null after a close was tried, because retries have their own deadline. */
   #leaseDeadline(): number | null {
     return this.#open && !this.#closeTried ? (this.#desired.statement?.leaseUntil ?? null) : null;
   }
@@ -165,7 +165,7 @@ export class Enforcement {
     }
     if (this.#wanted === 'nothing') return null;
     this.#open = true;
-    // A copy, since the desired state goes on changing while the job is carried out.
+    // This is a copy, because the desired state changes during the job.
     const items = new Map(this.#desired.items);
     if (this.#wanted === 'load' || this.#enforced === null) {
       this.#enforced = new Map(items);
@@ -177,7 +177,7 @@ export class Enforcement {
     return { kind: 'change', changes, items, leaseUntil: statement.leaseUntil };
   }
 
-  /** Null: it is closed already. */
+  /** Returns the job that closes the data plane, or null if it is closed. */
   #close(reason: string): Work | null {
     this.#wanted = 'nothing';
     this.#enforced = null;
@@ -211,7 +211,7 @@ export class Enforcement {
     if (news) this.#reports.push({ type: 'applied', revision: about.revision, hash: about.hash, tookMs: input.tookMs });
   }
 
-  /** What is there is not what should be. After a change, looking at everything usually mends it. */
+  /** Handles a difference from the desired state. After a change, a full load usually repairs it. */
   #unlike(kind: Work['kind'], moment: Moment): void {
     if (kind === 'change') {
       this.#applied = null;

@@ -2,8 +2,8 @@ import { type ControllerMessage, readControllerMessage, type SealedChannel } fro
 import type { Frame, Phase } from './types.ts';
 
 /**
- * What a frame from the controller says, or in words why it says nothing. Before there is a channel only text is taken,
- * afterwards only what the controller sealed, and of that only what belongs into the phase.
+ * Returns the message in a frame from the controller, or the reason why it has none. Before the channel exists, it accepts
+ * only text. Afterwards it accepts only sealed frames that belong to the phase.
  */
 export function readFrame(frame: Frame, channel: SealedChannel | null, phase: Phase): ControllerMessage | string {
   const text = plain(frame, channel);

@@ -12,44 +12,44 @@ import type { AppliedState, SessionConfig } from './types.ts';
 /** Message in which the controller proves its identity. */
 export type Challenge = Extract<ControllerMessage, { type: 'challenge' }>;
 
-/** What the agent believes of the controller so far. */
+/** What the agent knows about the controller. */
 export interface Trust {
-  /** Key pinned at enrolment; null before. */
+  /** Key pinned at enrolment. Null before. */
   readonly controllerKey: string | null;
   /** Whether the controller knows our identity key. */
   readonly enrolled: boolean;
-  /** Whether the token goes along although we are enrolled: this controller has refused us without it. */
+  /** Whether an enrolled agent sends its token, because this controller refused it without the token. */
   readonly offersToken: boolean;
 }
 
-/** What the agent has brought to this connection, for it alone. */
+/** Values that the agent created for this connection. */
 export interface Opening {
   readonly nonce: string;
   readonly exchange: KeyExchange;
 }
 
-/** The first message of a connection, in the clear. */
+/** Returns the first message of a connection, which is not encrypted. */
 export function helloOf(config: SessionConfig, { nonce, exchange }: Opening): AgentMessage {
   const { role, agent, identityKey, agentVersion } = config;
   const keys = { nonce, ephemeral: exchange.publicKey, identityKey };
   return { type: 'hello', protocol: channelProtocol, role, agent, ...keys, agentVersion };
 }
 
-/** Result of a challenge: the proof to send, or why the controller is not believed. */
+/** Result of a challenge: the proof to send, or the reason for rejection. */
 export type Answer =
   | {
       readonly kind: 'authenticate';
       readonly controllerKey: string;
       readonly channel: SealedChannel;
-      /** To be sealed like all that follows. */
+      /** Must be sealed, like every later message. */
       readonly message: AgentMessage;
     }
   | { readonly kind: 'distrust'; readonly reason: string };
 
 /**
- * Checks that the controller is the right one and that it holds its key, and only then proves who we are. The token goes
- * to nobody else: before enrolment its fingerprint says which key is right, afterwards the pinned key does, and the
- * token goes along only when that controller has lost the enrolment, as an older database has.
+ * Verifies the controller's identity and proof of its key, then proves the identity of the agent. Only that controller
+ * receives the token. Before enrolment, the token's fingerprint identifies the key. Afterwards the pinned key does. An
+ * enrolled agent sends the token only if the controller lost the enrolment, for example with an older database.
  */
 export function answerChallenge(
   config: SessionConfig,

@@ -1,20 +1,20 @@
 import type { Heartbeat, ProbeResult } from '@sallyport/contract/channel';
 import type { AppliedState, HeartbeatData } from './types.ts';
 
-/** Remembers what a connection has been told, so that it is told only what is new. */
+/** Remembers what a connection received, so that heartbeats carry only changes. */
 export class HeartbeatFilter {
   #peers = new Map<string, string>();
   #probes = new Map<string, string>();
   #reachable = new Map<string, boolean>();
 
-  /** A new connection knows nothing. */
+  /** Forgets everything, because a new connection received nothing. */
   reset(): void {
     this.#peers = new Map();
     this.#probes = new Map();
     this.#reachable = new Map();
   }
 
-  /** The heartbeat that tells what is new. */
+  /** Returns a heartbeat with the changes. */
   message(data: HeartbeatData, sentAt: number, applied: AppliedState | null): Heartbeat {
     const { revision = null, hash = null } = applied ?? {};
     return { type: 'heartbeat', sentAt, revision, hash, ...data, ...this.#news(data) };
@@ -29,8 +29,7 @@ export class HeartbeatFilter {
   }
 
   /**
-   * Of some probes, those that have another outcome than was told, as many at once as a message takes. Times and details
-   * can wait for the heartbeat.
+   * Returns the probes with a changed outcome, up to the limit of a message. Times and details wait for the heartbeat.
    */
   noticed(probes: readonly ProbeResult[]): ProbeResult[][] {
     const news = probes.filter(({ id, reachable }) => {

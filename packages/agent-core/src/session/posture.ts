@@ -1,6 +1,6 @@
 import type { PostureFacts } from './types.ts';
 
-/** The newest facts about a device, and what of them the connection has been told. */
+/** The newest facts about a device, and the facts that the connection received. */
 export class Posture {
   #facts: PostureFacts | null = null;
   #told: string | null = null;
@@ -9,12 +9,12 @@ export class Posture {
     this.#facts = facts;
   }
 
-  /** A new connection knows nothing. */
+  /** Forgets the sent facts, because a new connection received nothing. */
   reset(): void {
     this.#told = null;
   }
 
-  /** What has to be told; null: nothing new. From then on it counts as told. */
+  /** Returns changed facts and marks them as sent. Returns null without a change. */
   news(): PostureFacts | null {
     if (this.#facts === null) return null;
     const text = JSON.stringify(Object.entries(this.#facts).sort(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,11 +1,11 @@
 import { heartbeatInterval, type SessionTiming } from './timing.ts';
 import type { Deadline } from './types.ts';
 
-/** When a live connection has to be spoken on, and when it has been silent for too long. */
+/** Decides when a live connection needs a heartbeat, and when it has been silent for too long. */
 export class Pulse {
   readonly #timing: SessionTiming;
   #everyMs = 10_000;
-  /** Null: the connection is not live. */
+  /** Null while the connection is not live. */
   #beatAt: number | null = null;
   #heardAt = 0;
 
@@ -13,7 +13,7 @@ export class Pulse {
     this.#timing = timing;
   }
 
-  /** The connection is live; the first beat is due at once. */
+  /** Starts the pulse of a live connection. The first heartbeat is due at once. */
   begin(askedMs: number, now: number): void {
     this.#everyMs = heartbeatInterval(askedMs);
     this.#beatAt = now;
@@ -31,7 +31,7 @@ export class Pulse {
     return now >= this.#silentAt;
   }
 
-  /** Whether a beat is due; if so, the next one is a whole interval away. */
+  /** Returns whether a heartbeat is due. If so, schedules the next one after a full interval. */
   beat(now: number): boolean {
     if (this.#beatAt === null || now < this.#beatAt) return false;
     this.#beatAt = now + this.#everyMs;

@@ -13,9 +13,9 @@ import type { AppliedState, Deadline, Effect, Input, Moment, Phase, SessionConfi
 import { Waits } from './waits.ts';
 
 /**
- * The agent's side of the channel, without IO: inputs in, effects out, `nextDeadline` says when to send a `tick`. Effects
- * are to be carried out in their order. Nothing from the controller changes the state unless it is well-formed,
- * expected in the phase, sealed, and signed; anything else ends the connection.
+ * The agent's side of the channel, without IO. It takes inputs and returns effects, which the caller carries out in order.
+ * `nextDeadline` says when to send a `tick`. Only messages that are well-formed, sealed, signed and expected in the phase
+ * change the state. Any other message ends the connection.
  */
 export class AgentSession {
   readonly #config: SessionConfig;
@@ -26,21 +26,21 @@ export class AgentSession {
   #connection = 0;
   #controllerKey: string | null;
   #enrolled: boolean;
-  /** The controller has lost our enrolment. */
+  /** Whether the controller lost our enrolment. */
   #offersToken = false;
-  /** Key that has proven itself on this connection. */
+  /** Key that the controller proved on this connection. */
   #provenKey: string | null = null;
   #opening: Opening | null = null;
-  /** Null until the controller has proven itself; from then on nothing goes in or out that it did not seal. */
+  /** Null until the controller proves its identity. From then on every frame in both directions is sealed. */
   #channel: SealedChannel | null = null;
   readonly #waits: Waits;
   #collecting = false;
   /** Time of the last input. */
   #now = 0;
   #awaitingSnapshot = false;
-  /** The stored state came in an older protocol, so the next connection asks for everything. */
+  /** Whether the stored state came in an older protocol. The next connection then requests everything. */
   #incomplete = false;
-  /** By how much the host's clock was known to be behind when the state was stored. */
+  /** Known lag of the host's clock when the state was stored. */
   #restoredShift = 0;
   readonly #heartbeats = new HeartbeatFilter();
   readonly #posture = new Posture();
@@ -64,17 +64,17 @@ export class AgentSession {
     return this.#enforcement.applied;
   }
 
-  /** What the controller wants. A live view. */
+  /** State that the controller wants. This is a live view. */
   get desired(): Pick<DesiredState, 'items' | 'statement'> {
     return this.#desired;
   }
 
-  /** Why applying fails at present, in words for an operator. */
+  /** Current failure to apply the state, with a message for the operator. */
   get failure(): { readonly code: string; readonly message: string } | null {
     return this.#enforcement.failure;
   }
 
-  /** Text for the disk; null: there is nothing to keep yet. `hostNow` is the host's own clock. */
+  /** Returns the text to store, or null before the first state. `hostNow` is the host's own clock. */
   stored(now: number, hostNow = now): string | null {
     return formatStoredState(this.#desired, now, hostNow);
   }
@@ -88,13 +88,13 @@ export class AgentSession {
     return this.#effects;
   }
 
-  /** The next moment at which a `tick` is due; null: only inputs can change anything. */
+  /** Returns the time of the next `tick`. Null: only inputs can change anything. */
   nextDeadline(): Deadline | null {
     if (this.#phase === 'idle' || this.#phase === 'stopped') return null;
     return earliest([...this.#waits.deadlines(), ...this.#enforcement.deadlines()]);
   }
 
-  /** What the transition table is made of. */
+  /** Handlers of the transition table. */
   readonly #steps: Steps = {
     start: (input, moment) => {
       const barred = this.#restore(input.stored, moment.now);
@@ -181,7 +181,7 @@ export class AgentSession {
     ignore: () => {},
   };
 
-  /** Time passes. Returns whether the phase is over. */
+  /** Handles the passing of time. Returns whether the phase is over. */
   #passes(moment: Moment): boolean {
     this.#push(...this.#enforcement.due(moment));
     return this.#waits.isPhaseOver(moment.now);
@@ -331,7 +331,7 @@ export class AgentSession {
     this.#push({ kind: 'connect', connection: this.#connection });
   }
 
-  /** Ends the connection because of what the other side did, and tries again later. */
+  /** Ends the connection because of an error of the other side, and retries later. */
   #reject(reason: string, moment: Moment, level: 'warn' | 'error' = 'warn'): void {
     this.#push({ kind: 'close', connection: this.#connection, reason });
     this.#wait(reason, moment, level);
@@ -351,7 +351,7 @@ export class AgentSession {
     this.#channel = null;
   }
 
-  /** The clock is corrected, and what waits for time to pass moves with it. Returns the moment by the corrected clock. */
+  /** Corrects the clock and moves all waits with it. Returns the moment by the corrected clock. */
   #shiftClock(shiftMs: number, heard: boolean, moment: Moment): Moment {
     if (shiftMs !== 0 || heard) this.#push({ kind: 'clock', shiftMs, heard });
     this.#moveWaits(-shiftMs);
@@ -359,7 +359,7 @@ export class AgentSession {
     return { ...moment, now: this.#now };
   }
 
-  /** When the clock was set back, what waits for time to pass moves with it; a lease ends at a moment, and stays. */
+  /** Moves all waits when the clock was set back. A lease ends at a fixed time and does not move. */
   #followClock(now: number): void {
     const back = this.#now - now;
     this.#now = now;
@@ -376,7 +376,7 @@ export class AgentSession {
     if (this.#phase === 'live') for (const report of reports) this.#send(report);
   }
 
-  /** Everything but `hello` goes out sealed or not at all. */
+  /** Sends a message. Every message except `hello` must be sealed. */
   #send(message: AgentMessage): void {
     const frame = this.#channel?.seal(JSON.stringify(message));
     if (frame !== undefined) this.#push({ kind: 'send', connection: this.#connection, frame, message });

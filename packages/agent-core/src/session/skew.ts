@@ -1,9 +1,9 @@
 import type { Effect } from './types.ts';
 
-/** Smaller differences between two clocks are left: messages take time too. */
+/** Smaller differences between two clocks are ignored, because messages take time. */
 const toleratedSkewMs = 1_000;
 
-/** Returns what brings a clock at `now` to the controller's time; 0: they agree. */
+/** Returns the correction of a clock at `now` to the controller's time. 0: no correction. */
 export function clockShift(controllerNow: number, now: number): number {
   const shift = controllerNow - now;
   return Math.abs(shift) < toleratedSkewMs ? 0 : shift;

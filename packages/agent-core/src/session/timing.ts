@@ -3,19 +3,19 @@ import type { Deadline } from './types.ts';
 
 /** Every interval of a session, milliseconds. */
 export interface SessionTiming {
-  /** For the socket, the challenge and the welcome, each. */
+  /** Timeout of the socket, of the challenge and of the welcome. */
   readonly answerMs: number;
   readonly reconnect: Backoff;
-  /** Between tries after a refusal that is final: a restored or repaired database may know the agent again. */
+  /** Interval of retries after a final refusal. A restored database may know the agent again. */
   readonly refused: Backoff;
-  /** Between tries of an agent whose identity another host uses too: the two must not fight. */
+  /** Interval of retries while another host uses the same identity, so that the two do not compete. */
   readonly takenOverMs: number;
-  /** A connection that lived so long was a good one: the next back-off starts anew. */
+  /** Duration of a connection after which the next back-off starts from the beginning. */
   readonly goodAfterMs: number;
-  /** Unanswered heartbeats after which the connection is taken for dead. */
+  /** Unanswered heartbeats after which the connection counts as dead. */
   readonly silentHeartbeats: number;
   readonly applyRetry: Backoff;
-  /** Between checks of everything that should be in force. */
+  /** Interval of checks of the whole state. */
   readonly sweepMs: number;
 }
 
@@ -31,17 +31,17 @@ export const defaultTiming: SessionTiming = {
   sweepMs: 30_000,
 };
 
-/** How long an agent waits after a final refusal, milliseconds. `random` is in [0, 1). */
+/** Returns the wait after a final refusal, milliseconds. `random` is in [0, 1). */
 export function refusalDelay({ refused, takenOverMs }: SessionTiming, code: string, random: number): number {
   return code === 'taken-over' ? takenOverMs : backoffDelay(refused, 0, random);
 }
 
-/** Between heartbeats, from what the controller asks for: neither a flood nor silence. */
+/** Returns the interval of heartbeats. It bounds the interval that the controller requests. */
 export function heartbeatInterval(askedMs: number): number {
   return Math.min(Math.max(askedMs, 1_000), 60_000);
 }
 
-/** Returns the deadline that comes first, or null when there is none. */
+/** Returns the earliest deadline, or null. */
 export function earliest(all: readonly Deadline[]): Deadline | null {
   return all.reduce<Deadline | null>((first, next) => (first === null || next.at < first.at ? next : first), null);
 }

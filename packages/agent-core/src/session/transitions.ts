@@ -1,6 +1,6 @@
 import type { Input, Moment, Phase } from './types.ts';
 
-/** What the session can do on an input. */
+/** Actions of the session on an input. */
 export interface Steps {
   readonly start: Step<'start'>;
   readonly hello: Step<'opened'>;
@@ -16,11 +16,11 @@ export interface Steps {
   readonly noticed: Step<'noticed'>;
   readonly findPath: Step<'find-path'>;
   readonly posture: Step<'posture'>;
-  /** The facts wait for the next welcome. */
+  /** Keeps the facts for the next welcome. */
   readonly keepPosture: Step<'posture'>;
-  /** A phase that waits for the other side: it gives up at its end. */
+  /** In a phase that waits for the other side, the session gives up at the timeout. */
   readonly giveUp: Step<'tick'>;
-  /** A phase that waits for time to pass: it connects at its end. */
+  /** In a phase that waits for a retry, the session connects at the end. */
   readonly retry: Step<'tick'>;
   readonly beat: Step<'tick'>;
   readonly stop: Step<'stop'>;
@@ -36,7 +36,7 @@ type StepFor<K extends Input['kind']> = {
 
 type Row = { readonly [K in Input['kind']]: StepFor<K> };
 
-/** The data plane and the disk do not care where the connection stands. */
+/** Inputs of the data plane and the disk do not depend on the phase. */
 const always = {
   start: 'ignore',
   applied: 'applied',

@@ -18,7 +18,7 @@ export interface SessionConfig {
   /** Ed25519 identity key, raw, base64. */
   readonly identityKey: string;
   readonly wireguardPublicKey: string;
-  /** Pinned at enrolment; null until then. */
+  /** Key pinned at enrolment. Null before. */
   readonly controllerKey: string | null;
   /** Whether the controller has pinned `identityKey`. Until then the token is needed. */
   readonly enrolled: boolean;
@@ -29,42 +29,42 @@ export interface SessionConfig {
   readonly crypto: AgentCrypto;
 }
 
-/** What the agent tells the controller about its host when it connects. */
+/** Facts about the host that the agent sends when it connects. */
 export type HostFacts = Extract<AgentMessage, { type: 'authenticate' }>['host'];
 
-/** Where the connection stands. */
+/** Phase of the connection. */
 export type Phase =
   /** Not started yet. */
   | 'idle'
-  /** Asked for a socket. */
+  /** Requested a socket. */
   | 'connecting'
-  /** Said hello; the controller has to prove itself. */
+  /** Sent hello. The controller must prove its identity. */
   | 'greeting'
-  /** Proved itself in turn; the controller has to welcome. */
+  /** Sent its own proof. The controller must welcome the agent. */
   | 'authenticating'
-  /** Welcomed: states, heartbeats, probes. */
+  /** Welcomed. States, heartbeats and probes flow. */
   | 'live'
-  /** Backing off before the next try. */
+  /** Waits before the next try. */
   | 'waiting'
-  /** The controller refused for good; tried again at long intervals, because people change their minds. */
+  /** The controller refused for good. The agent retries at long intervals, because an administrator may undo that. */
   | 'refused'
-  /** Over: stopped, or the agent was deleted. */
+  /** Ended: the agent was stopped or deleted. */
   | 'stopped';
 
-/** Time and chance, given with every input: epoch milliseconds of the clock that `clock` effects correct, and a number in [0, 1). */
+/** Time and randomness of an input: epoch milliseconds of the corrected clock, and a number in [0, 1). */
 export interface Moment {
   readonly now: number;
   readonly random: number;
 }
 
-/** Of the WebSocket: text, or binary when it is sealed. */
+/** A WebSocket frame: text, or binary if it is sealed. */
 export type Frame = string | Uint8Array;
 
-/** Everything that a session hears. */
+/** All inputs of a session. */
 export type Input =
-  /** Once, first: what the disk holds, as text. */
+  /** The first input, sent once, with the stored text. */
   | { readonly kind: 'start'; readonly stored: string | null }
-  /** `nonce` and `exchange` are for this connection alone. */
+  /** `nonce` and `exchange` belong only to this connection. */
   | {
       readonly kind: 'opened';
       readonly connection: number;
@@ -74,7 +74,7 @@ export type Input =
   | { readonly kind: 'message'; readonly connection: number; readonly frame: Frame }
   | { readonly kind: 'pong'; readonly connection: number }
   | { readonly kind: 'closed'; readonly connection: number; readonly reason: string }
-  /** A job is done; `hash` is the state's as read back from the system, `mended` names what had drifted. */
+  /** A job is done. `hash`: hash of the state read back from the system. `mended`: repaired differences. */
   | {
       readonly kind: 'applied';
       readonly job: number;
@@ -84,28 +84,28 @@ export type Input =
     }
   | { readonly kind: 'apply-failed'; readonly job: number; readonly code: string; readonly message: string }
   /** Another program changed the system. */
-  /** Something on the host has changed. `cured`: what failed before may work now. */
+  /** Something on the host changed. `cured`: the cause of an earlier failure may be gone. */
   | { readonly kind: 'drift'; readonly reason: string; readonly cured?: boolean }
-  /** `hostNow`: the host's own clock, by which the handshakes in it are dated; as `now` when left out. */
+  /** `hostNow`: time of the host's own clock, which dates the handshakes. Default: `now`. */
   | { readonly kind: 'heartbeat-ready'; readonly data: HeartbeatData; readonly hostNow?: number }
   | { readonly kind: 'probed'; readonly request: string; readonly probes: readonly ProbeResult[] }
-  /** Outcomes of probes, all or some: what the controller does not know yet is sent at once. */
+  /** Outcomes of some or all probes. The session sends changes at once. */
   | { readonly kind: 'noticed'; readonly probes: readonly ProbeResult[] }
-  /** Of `Paths`. Dropped while there is no connection: it is asked again for as long as it is needed. */
+  /** Request of `Paths`. It is dropped without a connection, because `Paths` repeats it while needed. */
   | { readonly kind: 'find-path'; readonly peer: string; readonly relay: boolean }
-  /** Facts about the device, whole, whenever they have been looked at. Only devices have any. */
+  /** All facts about the device, after each check. Only devices have facts. */
   | { readonly kind: 'posture'; readonly facts: PostureFacts }
-  /** A deadline has come, or may have. */
+  /** A deadline may have passed. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'stop' };
 
-/** Whole statistics; the session sends of them what changed. */
+/** Complete statistics. The session sends only changes. */
 export type HeartbeatData = Pick<
   Heartbeat,
   'peers' | 'policies' | 'dropped' | 'probes' | 'paths' | 'relays' | 'safeToStop'
 >;
 
-/** Facts about a device that admission rules can ask for. */
+/** Facts about a device that admission rules can use. */
 export type PostureFacts = Extract<AgentMessage, { type: 'posture' }>['facts'];
 
 /** One item before and after; null: absent. */
@@ -114,17 +114,17 @@ export interface ItemChange {
   readonly after: StateItem | null;
 }
 
-/** What the data plane shall do. One job runs at a time. */
+/** A job of the data plane. One job runs at a time. */
 export type Work =
-  /** Make the system be exactly this, whatever it is now, touching only what differs. */
+  /** Bring the system to exactly this state from any state. Touch only differences. */
   | {
       readonly kind: 'load';
       readonly items: ReadonlyMap<string, StateItem>;
       readonly leaseUntil: number;
-      /** The clock was corrected: timeouts that the system holds already are wrong. */
+      /** The clock was corrected, so existing timeouts in the system are wrong. */
       readonly retimed: boolean;
     }
-  /** From the state of the job before to this one. */
+  /** Change the state of the previous job into this state. */
   | {
       readonly kind: 'change';
       readonly changes: readonly ItemChange[];
@@ -137,23 +137,23 @@ export type Work =
 /** Effects that a session requests from the runtime. */
 export type Effect =
   | { readonly kind: 'connect'; readonly connection: number }
-  /** `message` is what the frame says, for those who watch. Only `frame` goes out. */
+  /** Only `frame` is sent. `message` is its content, for observers. */
   | { readonly kind: 'send'; readonly connection: number; readonly frame: Frame; readonly message: AgentMessage }
-  /** Correct the clock that inputs are given by. `heard`: by what the controller said, so it is right from then on. */
+  /** Correct the clock of the inputs. `heard`: the correction comes from the controller. */
   | { readonly kind: 'clock'; readonly shiftMs: number; readonly heard: boolean }
-  /** Ask the transport for a sign of life; answered by a `pong` input. */
+  /** Send a ping on the transport. The answer is a `pong` input. */
   | { readonly kind: 'ping'; readonly connection: number }
   | { readonly kind: 'close'; readonly connection: number; readonly reason: string }
-  /** The controller accepted us: keep its key, forget the need for the token. */
+  /** The controller accepted the agent. Store its key. The token is no longer needed. */
   | { readonly kind: 'pin'; readonly controllerKey: string }
   /** Write `stored()` to disk. */
   | { readonly kind: 'persist' }
   | { readonly kind: 'apply'; readonly job: number; readonly work: Work }
   | { readonly kind: 'collect-heartbeat' }
   | { readonly kind: 'probe'; readonly request: string }
-  /** For `Paths`: this peer, a gateway or a device, looks for a way to us. */
+  /** For `Paths`: this gateway or device searches for a path to this host. */
   | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }
-  /** What the controller's beacon sees of this host's NAT. */
+  /** NAT mapping of this host as the controller's beacon sees it. */
   | { readonly kind: 'mapping'; readonly mapping: Mapping }
   /** The agent was deleted: undo everything. */
   | { readonly kind: 'tear-down' }
@@ -165,13 +165,13 @@ export type Effect =
       readonly fields?: Readonly<Record<string, string | number | boolean | null>>;
     };
 
-/** State of which the agent has shown that it is in force. */
+/** State that is proven to be in force. */
 export interface AppliedState {
   readonly revision: Revision;
   readonly hash: string;
 }
 
-/** The next moment at which something has to happen, and why. */
+/** Time of the next deadline, and its reason. */
 export interface Deadline {
   /** Epoch milliseconds. */
   readonly at: number;

@@ -4,12 +4,12 @@ import type { SessionTiming } from './timing.ts';
 import { isConnected } from './transitions.ts';
 import type { Deadline, Moment, Phase } from './types.ts';
 
-/** What the connection of a session waits for: the end of a phase, the next try, the beats of a live connection. */
+/** Timers of a connection: the end of a phase, the next try, and the heartbeats. */
 export class Waits {
   readonly pulse: Pulse;
   readonly #timing: SessionTiming;
   #phase: Phase = 'idle';
-  /** When the phase must have ended, or the wait is over. */
+  /** Time at which the phase must end or the wait is over. */
   #phaseEnds: number | null = null;
   #openedAt: number | null = null;
   #attempts = 0;
