@@ -95,7 +95,7 @@ export function countText(interfaceName: string, { ranges }: CountPlan): string 
 /** Packets by the text of a range, for each set. */
 export type FoundCounts = ReadonlyMap<string, ReadonlyMap<string, number>>;
 
-/** Returns null if the kernel counts other ranges than the wanted ones. */
+/** Returns the counts by prefix, or null if the kernel counts other ranges than the wanted ones. */
 export function readCounts({ ranges }: CountPlan, found: FoundCounts): Map<string, PrefixCount> | null {
   const counts = new Map<string, PrefixCount>();
   let known = 0;

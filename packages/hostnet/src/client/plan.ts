@@ -16,12 +16,15 @@ import { wantedRules } from './rules.ts';
  */
 const UNREACHABLE_METRIC = 4_000_000;
 
-/** Plans the commands that bring the client's network up. `conflicts` describes the conflicting routes in words. */
+/** A plan for the network of a client. `conflicts` describes the conflicting routes in words. */
 export interface ClientPlan extends HostPlan {
   readonly contests: readonly RouteContest[];
 }
 
-/** Throws `invalid-state` on a malformed state, and `rejected` if another program uses the routing table. */
+/**
+ * Plans the commands that bring up the client's network. Throws `invalid-state` on a malformed state, and `rejected`
+ * if another program uses the routing table.
+ */
 export function planClientUp(state: ClientHostState, found: FoundClient): ClientPlan {
   checkState(state);
   if (found.strangers > 0) {
@@ -103,9 +106,9 @@ function routeKey({ kind, destination }: Pick<FoundRoute, 'kind' | 'destination'
 }
 
 /**
- * The routes have global scope, although they have no router. When a program adds a route, the kernel looks for its
- * router only among routes of narrower scope (for IPv6, in the main table). So the kernel finds the LAN's router past
- * the tunnel, and nothing else.
+ * Returns a route as text. Routes have global scope, although they have no router. When a program adds a route, the
+ * kernel looks for its router only among routes of narrower scope (for IPv6, in the main table). So the kernel finds
+ * the LAN's router past the tunnel, and nothing else.
  */
 function routeText(state: ClientHostState, { kind, destination }: Wanted, metric?: number): string {
   const end = `table ${state.table} proto ${ROUTE_PROTOCOL}`;

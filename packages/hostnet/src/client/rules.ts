@@ -13,9 +13,9 @@ export const LAST_RULE = 5184;
 
 /**
  * Returns the policy rules. WireGuard's own packets carry the mark and bypass the tunnel. For all other packets the
- * tunnel's table is read before the main one, so no route that the host learns takes traffic out of the tunnel.
- * Destinations that must be reached past the tunnel come first, each with its port. Without prefixes there are no
- * rules.
+ * kernel reads the tunnel's table before the main one. So no route that the host learns takes traffic out of the
+ * tunnel. Destinations that must be reached past the tunnel come first, each with its port. Without prefixes there are
+ * no rules.
  */
 export function wantedRules(state: ClientHostState, family: 4 | 6, resolvers: readonly string[] = []): string[] {
   if (state.prefixes.length === 0) return [];

@@ -69,7 +69,7 @@ function matches(pattern: string, name: string): boolean {
 }
 
 /**
- * Returns a command that opens the chain at a hook for the tunnel, in the syntax of the tool that seems to own the
+ * Returns a command that opens the chain at a hook for the tunnel. Its syntax suits the tool that seems to own the
  * chain.
  */
 export function fixFor(chain: ForeignChain, chains: readonly ForeignChain[], tunnel: string): string {

@@ -10,8 +10,8 @@ export const OPEN_TRANSIT: Transit = { families: [], bridges: [], virtual: [] };
 /**
  * Returns rules for forwarded packets outside the tunnel; they stand behind the rules for the tunnel. They pass
  * relayed datagrams, packets of other gateways on this host, and frames that a bridge forwards. (Some hosts show such
- * frames to netfilter.) They also pass flows that begin in virtual networks of this host, and flows that are
- * redirected to those networks.
+ * frames to netfilter.) They also pass flows that begin in virtual networks of this host, and flows redirected to
+ * those networks.
  */
 export function transitRules({ families, bridges, virtual }: Transit): string[] {
   if (families.length === 0) return [];

@@ -5,11 +5,12 @@ import { CLEAR, DENIED_IN, DENIED_OUT, type Name } from './rule-text.ts';
  * The kinds of ways between gateways that are in use. Ways go by source and destination: the rules mark packets, and
  * policy rules lead marked packets into the tunnel.
  *
- * The set `ways` holds pairs of numbers that stand for two ends. The pairs are a profile and a class that its devices
- * go on to, a site and a class that it may reach, and groups of egress sources and destinations. Pairs have no time
- * limits: expired traffic still goes towards the tunnel, where it is dropped, and into no other network.
+ * The set `ways` holds pairs of numbers that stand for two ends. There are three kinds of pairs. A profile pairs with
+ * a class that its devices go on to. A site pairs with a class that it may reach. A group of egress sources pairs with
+ * a group of destinations.
  *
- * A kind of way that is not in use has no rules.
+ * Pairs have no time limits: expired traffic still goes towards the tunnel, where it is dropped, and into no other
+ * network. A kind of way that is not in use has no rules.
  */
 export interface Ways {
   /** Devices connect here to go on to other gateways. */

@@ -12,8 +12,8 @@ export function overlayRoutes({ overlay, members }: Pick<HostState, 'overlay' | 
 export interface Clashes {
   /**
    * Conflicts with which the tunnel cannot be up: the host would lose its own network, or answers to devices would
-   * leave on it. A wide foreign route is no conflict unless the host is connected to all of it, because the overlay
-   * prefixes in use are more specific.
+   * leave on it. A wide foreign route is no conflict unless the host is connected to all of it. The overlay prefixes
+   * in use are more specific.
    */
   readonly closing: readonly string[];
   /** Conflicts about single addresses; the tunnel works without them. */

@@ -117,7 +117,9 @@ function planRule(batch: Batch, state: HostState, family: 4 | 6, rules: readonly
  */
 const LOCAL_LOOKUP = 'lookup local protocol 2';
 
-/** A blackhole behind every route into the tunnel, so that traffic goes nowhere else when the interface is gone. */
+/**
+ * Plans a blackhole behind every route into the tunnel, so that traffic goes nowhere else when the interface is gone.
+ */
 function planBlackholes(batch: Batch, wanted: readonly string[], family: 4 | 6, found: FoundHost): void {
   const there = found.routes.filter(
     ({ kind, destination, metric }) =>

@@ -39,9 +39,9 @@ const LAST_RULE = 33_000;
 const PRIORITIES: ReadonlySet<number> = new Set([SKIP_RULE, AWAY_RULE, ONWARD_RULE, LAST_RULE]);
 
 /**
- * Returns the rules in order. A packet that is `AWAY` and has come out of the tunnel is for this host or its networks,
- * so its route is looked up as usual. Its mark is for look-ups of another kind: whether its source could be behind the
- * tunnel. Such a look-up runs as if for another interface.
+ * Returns the rules in order. An `AWAY` packet out of the tunnel is for this host or its networks, so its route is
+ * looked up as usual. Its mark serves a different look-up: whether its source could be behind the tunnel. That look-up
+ * runs as if for another interface.
  */
 export function wayRuleTexts(interfaceName: string): string[] {
   const { away, onward } = wayTables(interfaceName);
@@ -67,7 +67,7 @@ export interface WantedWays {
   readonly thrown: readonly string[];
 }
 
-/** The wanted ways; null means that no ways are in use and existing ones are removed. */
+/** Plans the ways. `wanted` is null when no ways are in use; the plan then removes existing ones. */
 export function planWays(
   batch: Batch,
   name: string,

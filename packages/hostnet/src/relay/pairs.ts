@@ -21,7 +21,10 @@ export interface RelayContent {
   readonly ids: ReadonlySet<string>;
 }
 
-/** Throws `invalid-state` on malformed pairs, and when two pairs share an id or a port. */
+/**
+ * Returns the wanted content of the table. Throws `invalid-state` on malformed pairs, and when two share an id or a
+ * port.
+ */
 export function relayContent(pairs: readonly RelayPair[], now: number): RelayContent {
   const maps = Object.fromEntries(RELAY_MAPS.map(({ name }) => [name, new Map<string, RelayElement>()])) as Record<
     RelayMapName,
@@ -68,8 +71,8 @@ interface Ends {
 }
 
 /**
- * Returns null if the kernel cannot serve the pair. Both ends must be known, of one family, and have different source
- * addresses.
+ * Returns the ends of a pair, or null if the kernel cannot serve it. Both ends must be known, of one family, and
+ * differ in their remote address or port.
  */
 function readEnds({ a, b }: RelayPair): Ends | null {
   if (a === null || b === null) return null;
