@@ -70,7 +70,7 @@ test('the life of a gateway, from enrolment to deletion', { skip }, async (t) =>
 
   await t.test('a flushed ruleset closes access, and is restored', async () => {
     await gateway.exec('nft', 'flush', 'ruleset');
-    await world.agent.says(/mended/);
+    await world.agent.says(/are reverted/);
     await until('the tunnel', async () => (await device.tcp(serverAddress, 80, { timeoutMs: 500 })) === 'ok');
   });
 

@@ -175,6 +175,7 @@ const managed = define({
     fresh: true,
     summary: 'Make an active user who can sign in the owner; the present owner becomes an administrator',
     params: byId,
+    versioned: true,
     query: dryRunQuery,
     dryRun: true,
     status: 204,
