@@ -4,12 +4,12 @@ import type { RouteCount } from './route-traffic.ts';
 import type { Answering } from './targets.ts';
 
 /**
- * Outcome of a connection to a target, or of an echo. Only a connection that is established, and an echo that is answered, show
- * that the way leads to the resource.
+ * Outcome of a connection to a target, or of an echo. Only an established connection or an answered echo proves that the path
+ * leads to the resource.
  */
 export type TryOutcome = 'answered' | 'refused' | 'none';
 
-/** A connection to make, or an echo to send (`port` null), through whichever gateway carries the prefix at present. */
+/** A connection, or an echo (`port` null), through the current carrier of the prefix. */
 export interface Try {
   readonly probe: number;
   readonly gateway: string;
@@ -19,38 +19,38 @@ export interface Try {
 }
 
 /**
- * Times of `Paths` are milliseconds of a clock that never goes back (monotonic), not of the calendar: a search or a failover
- * must not stand still because the host's clock was set. Ids of peers are gateway ids; those of devices are device ids.
+ * Times of `Paths` are milliseconds of a monotonic clock, so that a change of the host's clock delays no search or failover.
+ * Ids of peers are gateway ids. Ids of devices are device ids.
  */
 export interface PathsConfig {
-  /** Own id, gateway or device: spreads routes. */
+  /** Own id of the gateway or device. It spreads routes. */
   readonly agent: string;
-  /** Endpoint at which a public key was seen last, from the disk. */
+  /** Returns the stored last endpoint of a public key. */
   readonly remembered: (publicKey: string) => string | undefined;
   readonly timing?: Partial<PathsTiming>;
-  /** Whether to find out by itself which routes get no answers: native devices do (docs/paths.md, "In-band evidence"). */
+  /** Whether to detect routes without answers. Native devices do (docs/paths.md, "In-band evidence"). */
   readonly watchesRoutes?: boolean;
 }
 
-/** Everything that `Paths` hears: states, readings, answers and the time. */
+/** All inputs of `Paths`: states, readings, answers and the time. */
 export type PathInput =
-  /** Before the work of the same items is performed, so that the plane finds what `Paths` wants of peers. */
+  /** New items, sent before the plane applies them, so that the plane gets the peers from `Paths`. */
   | { readonly kind: 'items'; readonly items: ReadonlyMap<string, StateItem> }
-  /** Nothing may pass any more (`close`): no probes, no searches, until there are items again. */
+  /** The data plane is closed. Probes and searches stop until new items arrive. */
   | { readonly kind: 'closed' }
-  /** Outcome of a `probe` effect; null: no answer, or it could not be sent. Say it as soon as it is known, also late. */
+  /** Outcome of a `probe` effect. Null: no answer, or a send failure. Report late outcomes too. */
   | { readonly kind: 'probed'; readonly probe: number; readonly rttMs: number | null }
   /**
-   * Outcome of a `try` effect. `answered`: the connection was established. `none`: neither that nor a refusal came in time,
-   * or the network says that there is no way.
+   * Outcome of a `try` effect. `answered`: the connection was established. `none`: a timeout, or the network reports that the
+   * target is unreachable.
    */
   | { readonly kind: 'tried'; readonly probe: number; readonly outcome: TryOutcome }
   /**
-   * The WireGuard device as it is, whether asked for or not. Null: it does not answer. Given before the first items, it
-   * lets a device that has outlived the agent go on as it is.
+   * A reading of the WireGuard device, requested or not. Null: the device does not answer. A reading before the first items
+   * lets a device that outlived the agent continue unchanged.
    */
   | { readonly kind: 'status'; readonly device: DeviceStatus | null }
-  /** Answer to `read-traffic`. No counts: they cannot be had, or begin only now. */
+  /** Answer to `read-traffic`. No counts: they are unavailable, or counting starts now. */
   | {
       readonly kind: 'traffic';
       readonly counts: ReadonlyMap<string, RouteCount>;
@@ -58,22 +58,22 @@ export type PathInput =
     }
   /** `punch` of the session. */
   | { readonly kind: 'punch'; readonly peer: string; readonly endpoints: readonly string[] }
-  /** Own addresses or the default route have changed. */
+  /** Own addresses or the default route changed. */
   | { readonly kind: 'network-changed' }
-  /** Answer to `resolve`, IP addresses, best first; none: the name does not resolve at present. */
+  /** Answer to `resolve`: IP addresses, best first. None: the name does not resolve now. */
   | { readonly kind: 'resolved'; readonly host: string; readonly addresses: readonly string[] }
   /** Outcome of a `measure` effect. */
   | { readonly kind: 'measured'; readonly relay: string; readonly rttMs: number | null }
-  /** A deadline has come, or may have. */
+  /** A deadline may have passed. */
   | { readonly kind: 'tick' };
 
 /** Effects that `Paths` requests from the runtime. */
 export type PathEffect =
-  /** Apply to the device, in this order, at once; one `apply` of the backend. */
+  /** Apply these changes to the device at once and in order, with one `apply` of the backend. */
   | { readonly kind: 'wireguard'; readonly peers: readonly PeerChange[] }
   /**
-   * Open a TCP connection to port 1 of the address from the own overlay address: refused is the answer. Give up after
-   * `timeoutMs`; answered by one `probed`.
+   * Open a TCP connection from the own overlay address to port 1 of the address. A refusal counts as an answer. The timeout
+   * is `timeoutMs`. The answer is one `probed`.
    */
   | {
       readonly kind: 'probe';
@@ -83,24 +83,24 @@ export type PathEffect =
       readonly timeoutMs: number;
     }
   /**
-   * Open a TCP connection to the target of a route, and close it at once, or send an ICMP echo if there is no port; answered by
-   * one `tried`.
+   * Open a TCP connection to the target of a route and close it at once. Without a port, send an ICMP echo. The answer is one
+   * `tried`.
    */
   | ({ readonly kind: 'try' } & Try)
   /** Read the device and give it as `status`. */
   | { readonly kind: 'read-status' }
   /**
-   * Count packets of these prefixes into and out of the tunnel, and give the counts as `traffic`. Prefixes may nest: a packet
-   * counts for the longest one, also of those that are `apart` and are not counted themselves.
+   * Count packets of these prefixes into and out of the tunnel, and send the counts as `traffic`. Prefixes may nest. A packet
+   * counts for the longest match, including `apart` prefixes, which have no counts.
    */
   | { readonly kind: 'read-traffic'; readonly prefixes: readonly string[]; readonly apart: readonly string[] }
   /** Hand to the session as its `find-path` input. */
   | { readonly kind: 'find-path'; readonly peer: string; readonly relay: boolean }
-  /** Look up a host name; answered by `resolved`. */
+  /** Look up a host name. The answer is `resolved`. */
   | { readonly kind: 'resolve'; readonly host: string }
-  /** Send a datagram to a relay point (`192.0.2.1:1`) and time what comes back; answered by `measured`, at most 1 s later. */
+  /** Send a datagram to a relay point (`192.0.2.1:1`) and time the reply. `measured` follows within 1 s. */
   | { readonly kind: 'measure'; readonly relay: string; readonly endpoint: string }
-  /** A path or a carrier has changed: `view()` and `reports()` say something new. */
+  /** A path or a carrier changed, so `view()` and `reports()` changed. */
   | { readonly kind: 'changed'; readonly what: readonly PathNews[] };
 
 /** One line for the log. */
@@ -113,17 +113,17 @@ export interface PathNews {
 /** See docs/paths.md. `lost` is a search after the path was up. */
 export type PathState = 'searching' | 'direct' | 'relayed' | 'lost';
 
-/** The way to one gateway. */
+/** The path to one gateway. */
 export interface PathView {
   readonly peer: string;
   readonly name: string;
   readonly state: PathState;
-  /** Gateway whose relay is used; null unless relayed. */
+  /** Gateway whose relay is in use. Null unless relayed. */
   readonly relay: string | null;
-  /** Where datagrams go at present, as read from the device. */
+  /** Current endpoint, as read from the device. */
   readonly endpoint: string | null;
   readonly rttMs: number | null;
-  /** As WireGuard says it, epoch milliseconds. */
+  /** Time of the last handshake from WireGuard, epoch milliseconds. */
   readonly lastHandshake: number | null;
   readonly rxBytes: number;
   readonly txBytes: number;
@@ -137,9 +137,9 @@ export interface RouteView {
   readonly resources: readonly string[];
   /** Id of the carrier; null: no gateway of the route has a tunnel. */
   readonly carrier: string | null;
-  /** In a sentence. */
+  /** Reason, as a sentence. */
   readonly why: string;
-  /** All gateways of the route in its order, with what speaks against each; null: nothing does. */
+  /** All gateways of the route in order, each with its fault. Null: no fault. */
   readonly gateways: readonly { readonly gateway: string; readonly against: string | null }[];
 }
 
@@ -152,30 +152,30 @@ export interface PathsView {
 /** Round-trip times to relays in milliseconds; null where none is known. */
 export type RelayTimes = readonly { readonly gateway: string; readonly rttMs: number | null }[];
 
-/** Milliseconds. */
+/** Intervals of path finding, milliseconds. */
 export interface PathsTiming {
-  /** Between probes of a path that carries traffic, that is new, or of which a probe was missed. */
+  /** Interval of probes while a path carries traffic, is new, or missed a probe. */
   readonly probeMs: number;
-  /** Between probes of a path that carries nothing. */
+  /** Interval of probes of an idle path. */
   readonly idleProbeMs: number;
-  /** A probe unanswered for so long is missed, if the path's round-trip time does not ask for more. */
+  /** Minimum timeout of a probe. A long round-trip time extends it. */
   readonly missMs: number;
-  /** Probes missed in a row after which a path is lost. */
+  /** Consecutive missed probes after which a path is lost. */
   readonly misses: number;
-  /** For each candidate of a search. */
+  /** Time for each candidate of a search. */
   readonly candidateMs: number;
-  /** For each direct candidate that is tried while a relay carries. */
+  /** Time for each direct candidate while a relay carries the traffic. */
   readonly trialMs: number;
-  /** Between such tries: the first pause, and the longest. */
+  /** First and longest pause between such tries. */
   readonly firstRetryMs: number;
   readonly lastRetryMs: number;
-  /** A search pauses between rounds, longer each time, but no longer than this. */
+  /** Longest pause between rounds of a search. */
   readonly longestPauseMs: number;
-  /** A gateway that was lost must answer so long before it takes routes from one that works. */
+  /** Time that a lost gateway must answer before it takes routes from a working one. */
   readonly holdMs: number;
-  /** Between reads of the device, plus a millisecond per peer, because reading thousands is expensive. */
+  /** Interval of device readings, plus one millisecond per peer, because reading thousands is expensive. */
   readonly statusMs: number;
-  /** Between measurements of relay points. */
+  /** Interval of measurements of relay points. */
   readonly relayMs: number;
 }
 

@@ -2,19 +2,18 @@ import type { PeerStatus } from '@sallyport/wireguard';
 
 interface Heard {
   rxBytes: number;
-  /** Whether more has come than from a device that only keeps its path, and something at every look since then. */
+  /** Whether the device sent more than an idle one, and sent something before every reading since. */
   inUse: boolean;
-  /** Since when nothing has. */
+  /** Start of the silence. */
   silentSince: number;
 }
 
-/** What a look at a device of a gateway calls for. */
+/** Reaction to a reading of a device of a gateway. */
 export type Silence = 'sudden' | 'long' | null;
 
 /**
- * Notices devices that fall silent. A device that uses its tunnel is heard several times a second, so sudden silence means that
- * it has stopped, or that our own NAT no longer lets it in: then it must hear from us, and the controller may not reach us
- * either.
+ * Detects devices that fall silent. An active device sends several times a second. Sudden silence means that it stopped, or
+ * that our own NAT blocks it. In the second case we must send to it, and the controller may not reach us either.
  */
 export class SilenceWatch {
   #heard = new Map<string, Heard>();
@@ -23,7 +22,7 @@ export class SilenceWatch {
     for (const device of this.#heard.keys()) if (!devices.has(device)) this.#heard.delete(device);
   }
 
-  /** Whether any device uses its tunnel: then it is worth to look often. */
+  /** Whether any device uses its tunnel, which justifies frequent readings. */
   get isBusy(): boolean {
     for (const { inUse } of this.#heard.values()) if (inUse) return true;
     return false;
@@ -45,7 +44,7 @@ export class SilenceWatch {
   }
 }
 
-/** Three packets: between two looks, an idle device sends one. */
+/** Bytes of three packets. An idle device sends one packet between two readings. */
 const usedBytes = 250;
-/** A native device is heard every five seconds. */
+/** A native device sends every five seconds. */
 const longMs = 6_000;

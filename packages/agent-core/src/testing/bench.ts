@@ -20,13 +20,13 @@ const host = { hostname: 'h', os: 'linux', kernel: '6.1', wireguard: 'memory' } 
 /** Enrolment token of the agent. */
 export const benchToken = 'sgw_secret';
 
-/** A session joined to a controller by hand: every effect is kept, nothing happens by itself. */
+/** A session and a controller, driven by the test. It records every effect. */
 export class Bench {
   readonly controller = new ScriptedController(gateway);
   readonly identity = testKey();
   readonly wireguard = testWireguardKey();
   now = benchStart;
-  /** How far the controller's clock is ahead of `now`. */
+  /** Lead of the controller's clock over `now`. */
   aheadMs = 0;
   session: AgentSession;
   effects: Effect[] = [];
@@ -66,17 +66,17 @@ export class Bench {
     return effects;
   }
 
-  /** From the controller, sealed when it has to be. */
+  /** Sends a message from the controller, sealed if the channel is. */
   from(message: ControllerMessage | string): Effect[] {
     return this.frame(this.controller.say(message));
   }
 
-  /** From whoever carries the frames. */
+  /** Sends a frame from the network. */
   frame(frame: Frame): Effect[] {
     return this.input({ kind: 'message', connection: this.connection, frame });
   }
 
-  /** Delivers what the agent sends and what the controller answers, until both are silent. */
+  /** Delivers frames in both directions until both sides are silent. */
   converse(effects: Effect[]): Effect[] {
     const seen = [...effects];
     const sent = effects.flatMap((effect) => (effect.kind === 'send' ? [effect.frame] : []));
@@ -91,7 +91,7 @@ export class Bench {
     return this.input({ kind: 'start', stored });
   }
 
-  /** The socket is open and the agent says hello. */
+  /** Opens the socket, so that the agent sends hello. */
   opened(exchange: KeyExchange = keyExchange('agent', randomBytes(32))): Effect[] {
     const nonce = Buffer.alloc(32, 3).toString('base64');
     return this.input({ kind: 'opened', connection: this.connection, nonce, exchange });
@@ -111,7 +111,7 @@ export class Bench {
     return this.open();
   }
 
-  /** Started, enrolled, and the first state applied. */
+  /** Starts and enrols the agent, and applies the first state. */
   deployed(): this {
     this.start();
     this.finish();
@@ -120,7 +120,7 @@ export class Bench {
     return this;
   }
 
-  /** Reports the job that is running as done, as a perfect system would. */
+  /** Reports the running job as done. */
   finish(hash?: string): Effect[] {
     const job = this.effects.findLast((effect) => effect.kind === 'apply');
     assert.ok(job);

@@ -17,25 +17,25 @@ import type { Frame } from '../session/types.ts';
 import { type TestKey, testKey } from './keys.ts';
 
 /**
- * A controller of one agent that keeps to the protocol, without IO: what the agent is tested against. `receive` takes the
- * frames of the agent's newest connection and returns what the controller answers, which `say` makes frames of, in order.
+ * A controller of one agent for tests, without IO. It follows the protocol. `receive` takes the frames of the newest
+ * connection and returns the answers. `say` turns answers into frames, in order.
  */
 export class ScriptedController {
   readonly key: TestKey;
   readonly gateway: string;
   readonly items = new Map<string, StateItem>();
   readonly heard: AgentMessage[] = [];
-  /** What it takes the agent for; null: what the agent says it is. */
+  /** Role that the controller expects. Null: the role that the agent claims. */
   role: AgentRole | null = null;
   leaseMs = 60_000;
   heartbeatMs = 10_000;
   revision: Revision = { epoch: 'e1', number: 1 };
-  /** Said instead of a welcome. */
+  /** Answer instead of a welcome. */
   refusal: Extract<ControllerMessage, { type: 'refused' }> | null = null;
-  /** Pinned identity; the token is asked for until there is one. */
+  /** Pinned identity. Without one, the controller requires the token. */
   identity: string | null = null;
   token: string | null = null;
-  /** Every statement that was ever signed, by its text. */
+  /** All signed statements, by text. */
   readonly signed = new Set<string>();
   #hello: Extract<AgentMessage, { type: 'hello' }> | null = null;
   #exchange: KeyExchange = keyExchange('controller', new Uint8Array(32));
@@ -52,7 +52,7 @@ export class ScriptedController {
     return StateHash.of(this.items.values()).toString();
   }
 
-  /** Throws when the agent does not keep to the protocol. */
+  /** Throws if the agent violates the protocol. */
   receive(frame: Frame, now: number): ControllerMessage[] {
     const message = AgentMessage.parse(JSON.parse(this.#plain(frame)));
     this.heard.push(message);
@@ -69,7 +69,7 @@ export class ScriptedController {
     }
   }
 
-  /** The next frame to the agent, sealed once the channel is. Text is taken as it is. */
+  /** Returns the next frame to the agent, sealed if the channel is. Text stays unchanged. */
   say(message: ControllerMessage | string): Frame {
     const text = typeof message === 'string' ? message : JSON.stringify(message);
     const early = typeof message !== 'string' && message.type === 'challenge';
@@ -84,7 +84,7 @@ export class ScriptedController {
     return { type: 'lease', signed: this.sign(now) };
   }
 
-  /** Changes the items and says how, as one new revision. */
+  /** Changes the items in one new revision and returns the message. */
   change(
     upserts: readonly StateItem[],
     removes: readonly string[],
@@ -105,7 +105,7 @@ export class ScriptedController {
     return { statement, signature: this.key.sign(text) };
   }
 
-  /** Only `hello` comes in the clear, and begins a connection. */
+  /** Only `hello` is unencrypted. It starts a connection. */
   #plain(frame: Frame): string {
     if (typeof frame === 'string') {
       this.#channel = null;
@@ -141,7 +141,7 @@ export class ScriptedController {
     }
     if (this.identity !== hello.identityKey) return [refused('bad-identity')];
     const welcome = { type: 'welcome', now, heartbeatMs: this.heartbeatMs, name: 'test' } as const;
-    // The hash alone would not do: time limits are not in it.
+    // The hash is not enough, because it excludes time limits.
     const { epoch, number } = this.revision;
     const { revision, hash } = message.state ?? {};
     const same = hash === this.hash && revision?.epoch === epoch && revision.number === number;

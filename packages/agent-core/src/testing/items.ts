@@ -31,7 +31,7 @@ export function gatewayItem(over: Partial<GatewayItem> = {}): GatewayItem {
   };
 }
 
-/** Device number `n` (1 to 250), with a key and addresses that follow from the number. */
+/** Returns device number `n` (1 to 250). The number determines its key and addresses. */
 export function deviceItem(n: number, over: Partial<DeviceItem> = {}): DeviceItem {
   const id = `d${n}`;
   return {
@@ -79,12 +79,12 @@ export function clientItem(over: Partial<ClientItem> = {}): ClientItem {
   return { kind: 'client', key: 'client', addresses: ['100.64.9.9/32'], overlay, mtu: 1280, ...over };
 }
 
-/** Id of gateway number `n` (1 to 250). */
+/** Returns the id of gateway number `n` (1 to 250). */
 export function gatewayId(n: number): string {
   return `00000000-0000-4000-8000-${n.toString(16).padStart(12, '0')}`;
 }
 
-/** Gateway number `n`, with a key, an address and an endpoint that follow from the number. */
+/** Returns gateway number `n`. The number determines its key, address and endpoint. */
 export function peerItem(n: number, over: Partial<PeerItem> = {}): PeerItem {
   const id = gatewayId(n);
   return {
@@ -104,7 +104,7 @@ export function peerItem(n: number, over: Partial<PeerItem> = {}): PeerItem {
   };
 }
 
-/** By numbers of gateways. */
+/** Returns a route through the gateways with these numbers. */
 export function routeItem(prefix: string, gateways: readonly number[], over: Partial<RouteItem> = {}): RouteItem {
   const ids = gateways.map(gatewayId);
   return { kind: 'route', key: `route/${prefix}`, id: prefix, mode: 'MANUAL', gateways: ids, resources: [], ...over };

@@ -16,7 +16,7 @@ export interface TestKey extends Omit<AgentCrypto, 'provePossession'> {
   readonly publicKey: string;
 }
 
-/** A key made from 32 bytes, or a random one. */
+/** Returns a key from a seed of 32 bytes, or a random key. */
 export function testKey(seed?: Uint8Array): TestKey {
   const privateKey = seed === undefined ? generateKeyPairSync('ed25519').privateKey : fromSeed(seed);
   const publicKey = raw(createPublicKey(privateKey)).toString('base64');
@@ -33,7 +33,7 @@ export interface TestWireguardKey extends Pick<AgentCrypto, 'provePossession'> {
   readonly publicKey: string;
 }
 
-/** A key made from 32 bytes, or a random one. */
+/** Returns a key from a seed of 32 bytes, or a random key. */
 export function testWireguardKey(seed: Uint8Array = randomBytes(32)): TestWireguardKey {
   const privateKey = Buffer.from(seed).toString('base64');
   return {

@@ -1,4 +1,4 @@
-/** How a host meets the internet. `independent` and `symmetric` let in only from where was sent to. */
+/** NAT of a host. `independent` and `symmetric` accept only datagrams from earlier destinations. */
 export type NatKind = 'open' | 'independent' | 'symmetric';
 
 /** A datagram on the simulated network. */
@@ -11,13 +11,13 @@ export interface Datagram {
 /** Receives the datagrams of a host. */
 export type Receiver = (datagram: Datagram) => void;
 
-/** Datagrams between hosts with an address each, in simulated time. Everything random comes from `dice`, in [0, 1). */
+/** Carries datagrams between hosts in simulated time. `dice` provides all randomness, in [0, 1). */
 export class Network {
   readonly dice: () => number;
   now = 0;
-  /** Chance of each datagram to be lost. */
+  /** Loss probability of each datagram. */
   loss = 0;
-  /** One way, milliseconds. */
+  /** One-way delay, milliseconds. */
   readonly latencyMs: (from: string, to: string) => number;
   readonly #nats = new Map<string, Nat>();
   readonly #receivers = new Map<string, Receiver>();
@@ -36,7 +36,7 @@ export class Network {
     this.#receivers.set(ip, receiver);
   }
 
-  /** All mappings of the NAT are forgotten, and new ones have other ports. */
+  /** Drops all mappings of the NAT. New mappings get other ports. */
   rebind(ip: string): void {
     this.#nats.get(ip)?.rebind();
   }
@@ -45,7 +45,7 @@ export class Network {
     this.#nats.set(ip, new Nat(ip, kind));
   }
 
-  /** Nothing passes between the two any more. */
+  /** Blocks all datagrams between two hosts. */
   cut(a: string, b: string, isCut = true): void {
     for (const pair of [`${a} ${b}`, `${b} ${a}`]) this.#toggle(this.#cuts, pair, isCut);
   }
@@ -58,7 +58,7 @@ export class Network {
     return this.#dead.has(ip);
   }
 
-  /** From the host with this address, by way of its NAT, or from the port that is named. */
+  /** Sends from the host with this address, through its NAT or from the given port. */
   send(from: string, dst: string, body: unknown, port?: number): void {
     const to = hostOf(dst);
     const src = port === undefined ? this.#nats.get(from)?.out(dst) : `${from}:${port}`;
@@ -92,7 +92,7 @@ export class Network {
     this.now = end;
   }
 
-  /** Milliseconds until it was so; Infinity: it was not within the limit. */
+  /** Returns the milliseconds until the condition holds, or Infinity after the limit. */
   until(condition: () => boolean, limitMs: number): number {
     const start = this.now;
     while (this.now - start <= limitMs) {
@@ -112,7 +112,7 @@ class Nat {
   readonly #ip: string;
   readonly #kind: NatKind;
   #port = 51820;
-  /** External port by destination, and the other way round which destinations a port lets in. */
+  /** External port by destination. It also determines the destinations that a port accepts. */
   #mappings = new Map<string, number>();
 
   constructor(ip: string, kind: NatKind) {

@@ -22,7 +22,7 @@ export class PathAgent {
   #armedAt = Infinity;
   #tickedAt = 0;
   #ticks = 0;
-  /** Every state that the path to a peer went through, with its time. */
+  /** All states of the paths to peers, with times. */
   readonly history: { readonly at: number; readonly peer: string; readonly state: PathState }[] = [];
   moves = 0;
   /** Connections to targets of routes. */
@@ -37,7 +37,7 @@ export class PathAgent {
     world.network.attach(ip, nat, (datagram) => this.tunnel.receive(datagram));
   }
 
-  /** As the event loop of a plane would: first `Paths`, then the device. */
+  /** Applies items like the event loop of a plane: first `Paths`, then the device. */
   take(items: readonly StateItem[]): void {
     const map = new Map(items.map((item) => [item.key, item]));
     this.input({ kind: 'items', items: map });
@@ -59,7 +59,7 @@ export class PathAgent {
     this.#arm();
   }
 
-  /** One request through whichever peer owns the prefix; if the route has resources, to one of them. */
+  /** Sends one request through the owner of the prefix, to a resource of the route if it has one. */
   request(prefix: string, done: () => void): void {
     const owner = this.ownerOf(prefix);
     const beyond = this.#world.routes.some(({ id, resources }) => id === prefix && resources.length > 0);
@@ -168,21 +168,21 @@ export interface PathWorldNats {
 }
 
 /**
- * Devices, gateways, NATs, a relay, and a controller with beacons that tells each side of the other, all in simulated time. The
- * controller can be away: then nobody is told anything.
+ * Devices, gateways, NATs, a relay, and a controller with beacons, in simulated time. The controller announces each side to
+ * the other. While the controller is away, no announcements arrive.
  */
 export class PathWorld {
   readonly network: Network;
   readonly devices: PathAgent[];
   readonly gateways: PathAgent[];
-  /** Whether a relay may be had. */
+  /** Whether a relay is available. */
   relaying = true;
   away = false;
   routes: RouteItem[];
-  /** What is said of gateways beside where they are. */
+  /** Further facts in the items of gateways. */
   readonly facts = new Map<string, Partial<PeerItem>>();
   readonly #mapped = new Map<string, Map<number, string>>();
-  /** Port by the two ends. */
+  /** Port of each pair of ends. */
   readonly #pairs = new Map<string, number>();
   readonly #sides = new Map<number, Map<string, string>>();
   readonly #deafUntil = new Map<string, number>();
@@ -217,7 +217,7 @@ export class PathWorld {
     return device;
   }
 
-  /** Gateways first; their beacons have seen them when the devices come. */
+  /** Starts gateways first, so that beacons know them before the devices start. */
   start(): this {
     for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
     this.network.run(200);
@@ -232,7 +232,7 @@ export class PathWorld {
     return found.tunnel.publicKey;
   }
 
-  /** Everybody hears what is new. */
+  /** Sends new items to all agents. */
   tell(): void {
     if (this.away) return;
     for (const gateway of this.gateways) gateway.take(this.#stateOf(gateway));
@@ -257,13 +257,13 @@ export class PathWorld {
     });
   }
 
-  /** The gateway that a device's tunnel sends a prefix to. */
+  /** Returns the gateway that receives a prefix from a device's tunnel. */
   ownerOf(prefix: string, device = this.device): PathAgent | null {
     const key = device.ownerOf(prefix);
     return this.gateways.find(({ tunnel }) => tunnel.publicKey === key) ?? null;
   }
 
-  /** The NAT of an agent forgets everything: what comes from the controller, too, until the agent speaks to it next. */
+  /** Drops all NAT mappings of an agent. The controller cannot reach the agent until it sends again. */
   rebind(agent: PathAgent): void {
     this.network.rebind(agent.ip);
     this.#deafUntil.set(agent.id, this.network.now + 10_000);
@@ -273,7 +273,7 @@ export class PathWorld {
     this.network.kill(relayIp, dead);
   }
 
-  /** Nobody is told of an agent of which it is not known where it is. */
+  /** Announces only agents with a known endpoint. */
   #punch(to: PathAgent, about: PathAgent): void {
     const endpoint = this.#mappingOf(about);
     if (this.away || this.network.isDead(to.ip) || endpoint === null) return;
@@ -342,7 +342,7 @@ export class PathWorld {
     if (from !== undefined && to !== null) this.network.send(relayIp, to, body, port);
   }
 
-  /** Where to look for a side that has not spoken yet. */
+  /** Returns candidate endpoints of a side that has not sent anything. */
   #publicSide(port: number, from: string | undefined): string | null {
     const [pair] = [...this.#pairs].find(([, allocated]) => allocated === port) ?? [''];
     const [device, gateway] = pair.split(' ');

@@ -13,8 +13,8 @@ const token = 'sgw_secret';
 type Event = { readonly at: number; readonly what: string; readonly run: () => void };
 
 /**
- * The real session against a controller, a host and a network that misbehave by the roll of seeded dice. Everything that
- * happens is an event in simulated time. What must hold at every moment is asserted where it happens:
+ * Runs the real session against a controller, a host and a network with seeded random faults. All events happen in simulated
+ * time. Each event asserts these invariants:
  *
  * - no state is put in force that the controller has not signed for this gateway, nor one older than what was in force;
  * - nothing is put in force beyond its lease, and with an agent alive what is in force is closed when the lease is over;
@@ -68,7 +68,7 @@ export class Simulation {
     }
   }
 
-  /** The weather clears: everything must come to rest as the controller wants it. */
+  /** Ends the faults. The system must converge to the desired state. */
   calm(): void {
     this.#note('calm');
     this.#weather = { lossy: false, down: false, failing: false };
@@ -174,7 +174,7 @@ export class Simulation {
     else this.#attackByRelay();
   }
 
-  /** Things that no honest controller says, on the sealed connection. */
+  /** Sends messages that no honest controller sends, on the sealed connection. */
   #attackByController(): void {
     const { signed } = this.#controller.snapshot(this.#now);
     const extra = deviceItem(200);
@@ -190,7 +190,7 @@ export class Simulation {
     this.#deliver(message);
   }
 
-  /** What somebody on the way can do, who has all frames so far and no key. Whatever it is, it never tears anything down. */
+  /** Acts as an attacker on the network path, with all earlier frames and no key. No attack may close the data plane. */
   #attackByRelay(): void {
     const seen = this.#frames.length > 0 ? this.#pick(this.#frames) : new Uint8Array(40);
     const flipped = Uint8Array.from(seen);
@@ -332,7 +332,7 @@ export class Simulation {
     }
   }
 
-  /** A job takes a while; it may fail half-way, and the agent may be dead by then. */
+  /** Runs a job with a delay. It may fail half-way, and the agent may die before its end. */
   #apply(job: number, work: Work): void {
     this.#check(work);
     const items = work.kind === 'close' ? [] : [...work.items.values()];
@@ -429,7 +429,7 @@ function sorted(items: ReadonlyMap<string, StateItem>): [string, StateItem][] {
   return [...items].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** Small seeded generator of numbers in [0, 1). */
+/** Returns a seeded generator of numbers in [0, 1). */
 function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -4,7 +4,7 @@ import type { Datagram, Network } from './network.ts';
 /** Content of a packet in the tunnel. */
 export type Payload =
   | { readonly kind: 'keepalive' }
-  /** `beyond`: to something behind the other end. */
+  /** `beyond`: addressed to a host behind the other end. */
   | { readonly kind: 'ask'; readonly id: number; readonly beyond?: boolean }
   | { readonly kind: 'answer'; readonly id: number };
 
@@ -17,7 +17,7 @@ interface Peer {
   config: PeerConfig;
   endpoint: string | undefined;
   session: string | null;
-  /** The one before, with which packets on the way are still opened. */
+  /** Previous session, which still decrypts packets in flight. */
   earlier: string | null;
   sessionAt: number;
   initiator: boolean;
@@ -32,18 +32,18 @@ interface Peer {
 }
 
 /**
- * What of WireGuard paths depend on: a handshake is begun when there is something to send, and at most every five seconds;
- * endpoints roam with whatever is authentic; peers that are created anew know nothing. Every `ask` that arrives is answered,
- * as a kernel does that refuses a connection.
+ * Simulates the WireGuard behaviour that paths depend on. Pending data starts a handshake, at most every five seconds.
+ * Authentic packets move the endpoint. A new peer has no session. The tunnel answers every `ask`, like a kernel that refuses
+ * a connection.
  */
 export class SimulatedTunnel {
   readonly publicKey: string;
   readonly #ip: string;
   readonly #network: Network;
   readonly #answered: (id: number) => void;
-  /** Whether asks are answered. */
+  /** Whether the tunnel answers an `ask`. */
   answers = true;
-  /** Whether what is behind it can be reached. */
+  /** Whether hosts behind the tunnel are reachable. */
   reaches = true;
   readonly #peers = new Map<string, Peer>();
   #sessions = 0;
