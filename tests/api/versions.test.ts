@@ -10,7 +10,9 @@ test('an operation takes If-Match exactly if its object has versions under the c
   const app = await openTestApp(t);
   const land = await makeLandscape(app);
   for (const [name, operation] of Object.entries<Operation>(operations)) {
-    const { method, path, versioned } = operation;
+    const { method, path, versioned, right } = operation;
+    // An API key is refused by these before any version counts.
+    if (right === null || right === 'self') continue;
     if (method === 'GET' || (versioned === undefined && path.includes('test-configuration'))) continue;
     const published = publishedOperations.find(([m, p]) => m === method && `/tenants${p}` === path);
     const body = bodyOf(name, published?.[3] ?? null);
