@@ -42,14 +42,14 @@ describe('MANUAL', () => {
     return carrierOf(made);
   };
 
-  it('takes the first that is available', () => {
+  it('takes the first available gateway', () => {
     assert.equal(order(0, { 1: {}, 2: {}, 3: {} }), gatewayId(1));
     assert.equal(order(0, { 1: down, 2: {}, 3: {} }), gatewayId(2));
     assert.equal(order(0, { 1: { standing: 'MAINTENANCE' }, 2: { standing: 'ERROR' }, 3: {} }), gatewayId(3));
     assert.equal(order(0, { 2: { rttMs: 500 }, 3: { rttMs: 1 } }), gatewayId(2));
   });
 
-  it('where all are said to be of no use, goes once to the one of which that was said first', () => {
+  it('moves once to the gateway with the oldest report when all are reported unfit', () => {
     const made = chooser(routeItem('10.0.0.0/16', [1, 2], { resources: ['r'] }));
     const missing = { unreachable: new Set(['r']) };
     assert.equal(order(0, { 1: {}, 2: missing }, made), gatewayId(1));
@@ -66,7 +66,7 @@ describe('MANUAL', () => {
     );
   });
 
-  it('passes over a gateway at which the device has seen no answer, and says so', () => {
+  it('skips a mute gateway and reports the reason', () => {
     const mute = new Set([gatewayId(1)]);
     const made = new RouteChooser('device', holdMs, (_prefix, gateway) => mute.has(gateway));
     made.setRoutes([routeItem('10.0.0.0/16', [1, 2], { resources: ['r'] })]);
@@ -94,7 +94,7 @@ describe('MANUAL', () => {
     assert.equal(made({}), null);
   });
 
-  it('goes back to the first only when that has held for a while', () => {
+  it('returns to the first gateway only after it stays up for a while', () => {
     const made = chooser(routeItem('10.0.0.0/16', [1, 2]));
     made.choose(gateways({ 1: down, 2: {} }), 0);
     const back = gateways({ 1: { readyAt: 5_000 }, 2: {} });
@@ -134,7 +134,7 @@ describe('AUTOMATIC', () => {
     }
   });
 
-  it('leaves out those that are clearly worse', () => {
+  it('excludes clearly worse gateways', () => {
     assert.equal(shares(spread({ 1: {}, 2: {}, 3: {}, 4: { rttMs: 41 } }))[3], 0);
     assert.ok((shares(spread({ 1: {}, 2: {}, 3: {}, 4: { rttMs: 40 } }))[3] ?? 0) > 0);
   });
@@ -152,7 +152,7 @@ describe('AUTOMATIC', () => {
     }
   });
 
-  it('keeps a carrier until it is twice as far as the best, whatever jitters', () => {
+  it('keeps a carrier despite jitter until it is twice as far as the best', () => {
     const made = spread({ 1: {}, 2: {}, 3: {}, 4: {} });
     assert.deepEqual(made.choose(gateways({ 1: { rttMs: 10 }, 2: { rttMs: 40 }, 3: { rttMs: 35 }, 4: {} }), 1), []);
     const before = made.carriedBy(gatewayId(2));
@@ -194,7 +194,7 @@ describe('routes', () => {
   });
 });
 
-describe('whatever happens', () => {
+describe('after random events', () => {
   const one = fc.record({
     up: fc.boolean(),
     standing: fc.constantFrom('ACTIVE', 'ACTIVE', 'MAINTENANCE', 'ERROR'),

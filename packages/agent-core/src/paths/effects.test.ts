@@ -67,7 +67,7 @@ describe('items', () => {
     assert.deepEqual(paths.view(), { paths: [], routes: [] });
   });
 
-  it('of a gateway that is OFFLINE are none', () => {
+  it('of an OFFLINE gateway have no effect', () => {
     const paths = new Paths(config);
     assert.deepEqual(paths.handle(items(gatewayItem({ intent: 'OFFLINE' }), peerItem(1), relayPointItem(3)), 0), []);
   });
@@ -114,7 +114,7 @@ describe('names', () => {
     assert.ok(changes(later).some((change) => change.kind === 'set' && change.peer.endpoint === '192.0.2.9:51820'));
   });
 
-  it('that do not resolve are asked for again, not all the time', () => {
+  it('that do not resolve are requested again at intervals', () => {
     const paths = new Paths(config);
     paths.handle(items(clientItem(), peerItem(1, { endpoints: ['gw.example.com:51820'] })), 0);
     paths.handle({ kind: 'resolved', host: 'gw.example.com', addresses: [] }, 100);
@@ -160,7 +160,7 @@ describe('devices of a gateway', () => {
     return paths;
   };
 
-  it('that were never heard are created anew where they are said to be', () => {
+  it('that never sent anything are created again at their reported endpoint', () => {
     const paths = gateway();
     assert.equal(ofKind(paths.handle(punch, 10), 'read-status').length, 1);
     const [remove, set] = changes(paths.handle(status({ publicKey: device.publicKey }), 12));
@@ -171,7 +171,7 @@ describe('devices of a gateway', () => {
     assert.deepEqual(set.peer.allowedIps, ['100.64.1.1/32', 'fd00:5a11::1:1/128']);
   });
 
-  it('that are heard are left where they are', () => {
+  it('that send keep their endpoint', () => {
     const paths = gateway();
     const heard = (rxBytes: number, now: number) =>
       changes(paths.handle(status({ publicKey: device.publicKey, lastHandshake: 1, rxBytes }), now));
@@ -225,7 +225,7 @@ describe('devices of a gateway', () => {
     assert.ok(sets.some((change) => change.kind === 'set' && change.peer.endpoint === '198.51.100.250:51901'));
   });
 
-  it('cost one look at a time, however many call', () => {
+  it('cause one reading at a time, however many search', () => {
     const all = Array.from({ length: 200 }, (_, n) => deviceItem(n + 1));
     const paths = new Paths(config);
     paths.handle(items(gatewayItem(), ...all), 0);
@@ -235,13 +235,13 @@ describe('devices of a gateway', () => {
     assert.equal(set.filter(({ kind }) => kind === 'remove').length, 200);
   });
 
-  it('that are not ours are not heard of', () => {
+  it('of other gateways are ignored', () => {
     assert.deepEqual(gateway().handle({ ...punch, peer: gatewayId(78) }, 10), []);
   });
 });
 
 describe('relay points', () => {
-  it('are measured again and again; one lost datagram is no news', () => {
+  it('are measured at intervals; one lost datagram changes nothing', () => {
     const paths = new Paths(config);
     const measured = (rttMs: number | null, now: number) =>
       paths.handle({ kind: 'measured', relay: gatewayId(3), rttMs }, now);

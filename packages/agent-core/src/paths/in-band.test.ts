@@ -114,7 +114,7 @@ describe('traffic without answers', () => {
     assert.equal(bench.carrier, g1);
   });
 
-  it('puts the route back when the target answers nowhere, and tries again later and later', () => {
+  it('restores the route when the target answers nowhere, and retries with growing pauses', () => {
     const bench = new Bench([1, 2]);
     const pauses: number[] = [];
     let last = bench.now;
@@ -179,7 +179,7 @@ describe('a gateway at which the target did not answer', () => {
     assert.equal(bench.inBand.nextDeadline(), Infinity);
   });
 
-  it('is left for longer each time that it does not answer', () => {
+  it('is excluded for longer after each failure', () => {
     const bench = moved();
     for (const ms of [10_000, 20_000, 40_000, 40_000]) {
       bench.due(ms - 2_000);

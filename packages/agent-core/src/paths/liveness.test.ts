@@ -54,7 +54,7 @@ describe('a path that does not answer', () => {
     );
   });
 
-  it('is not lost because nobody looked: answers may lie there unread', () => {
+  it('is not lost after a late check, because answers may be unread', () => {
     const liveness = known(300);
     for (const at of [0, 250, 500, 750]) liveness.sent(at, at);
     liveness.look(2_500);
@@ -67,7 +67,7 @@ describe('a path that does not answer', () => {
 });
 
 describe('the round-trip time', () => {
-  it('is the least of the last five, so that load does not look like distance', () => {
+  it('is the minimum of the last five, so that load does not look like distance', () => {
     const liveness = known(10);
     for (const [probe, rttMs] of [200, 300, 400, 500].entries()) {
       liveness.sent(probe, 0);

@@ -26,7 +26,7 @@ function looks(steps: readonly Counts[], each = (_: Traffic) => {}): Answers[] {
   });
 }
 
-describe('what comes back for what goes out', () => {
+describe('the result for sent traffic', () => {
   it('is silence when packets get nothing, also within a second after they were answered', () => {
     const [dead, alive]: [Counts, Counts] = [
       [2_000, 0],
@@ -63,7 +63,7 @@ describe('what comes back for what goes out', () => {
     assert.deepEqual(looks([[1_000_000, 30_000]]), ['answered']);
   });
 
-  it('says nothing of an idle tunnel, of handshakes, and of a peer that was made anew', () => {
+  it('gives no result for an idle tunnel, for handshakes, or for a new peer', () => {
     assert.deepEqual(looks(Array(20).fill([32, 0])), Array(20).fill(null));
     const traffic = new Traffic();
     traffic.answers(status(0, 0), 0);

@@ -40,7 +40,7 @@ type GatewayEvidence = Evidence & { readonly firewall: FoundFirewall };
 const facts = { interface: 'sp0', privateKey: 'unused', peerConfig: restingPeer };
 const publicKey = 'ours';
 
-describe('what items come to', () => {
+describe('the wanted system', () => {
   const items = mapOf([gatewayItem(), deviceItem(1), profileItem('p1', []), classItem('c1', ['10.0.0.1-10.0.0.9'])]);
 
   it('peers own exactly their device’s addresses', () => {
@@ -100,7 +100,7 @@ describe('what items come to', () => {
 });
 
 describe('changes', () => {
-  it('lead where loading leads, whatever changes', () => {
+  it('give the same system as a full load, for any change', () => {
     fc.assert(
       fc.property(anyItems(), anyItems(), (before, after) => {
         const plan = planChange(differences(before, after), after, 1, carrying(after));
@@ -173,7 +173,7 @@ describe('changes', () => {
   });
 });
 
-describe('what is in force', () => {
+describe('the state in force', () => {
   const items = mapOf([
     gatewayItem(),
     deviceItem(1),
@@ -215,7 +215,7 @@ describe('what is in force', () => {
     ['other rules', (e) => ({ ...e, firewall: { ...e.firewall, settings: null } })],
     ['a foreign element', (e) => ({ ...e, firewall: { ...e.firewall, differences: ['devices4: x is not ours'] } })],
     ['a missing egress', (e) => ({ ...e, firewall: { ...e.firewall, egress: new Map() } })],
-    ['a route that nobody carries', (e) => ({ ...e, wireguard: without(e, '10.2.0.0/16') })],
+    ['a route without a carrier', (e) => ({ ...e, wireguard: without(e, '10.2.0.0/16') })],
     ['a source that is missing', (e) => ({ ...e, wireguard: without(e, '10.3.0.0/16') })],
     ['a prefix at a peer that must not carry it', (e) => ({ ...e, wireguard: adding(e, '10.7.0.0/16') })],
     ['a mark', (e) => ({ ...e, wireguard: { ...device(e), fwmark: 7 } })],
@@ -236,7 +236,7 @@ describe('what is in force', () => {
     assert.notDeepEqual(judge({ ...evidence, wireguard: { ...device(evidence), peers: new Map() } }, timed).faults, []);
   });
 
-  it('follows changes as it would follow a whole look', () => {
+  it('gives the same result for a change as for a full reading', () => {
     fc.assert(
       fc.property(anyItems(), anyItems(), (before, after) => {
         const inForce = new InForce();

@@ -63,7 +63,7 @@ describe('an attacker who carries the frames', () => {
     );
   });
 
-  it('cannot move the end of an access', () => {
+  it('cannot change the end of an access', () => {
     const bench = new Bench().deployed();
     const ends = deviceItem(1, { expiresAt: start + 1_000 });
     const { upserts, ...delta } = bench.controller.change([ends], [], bench.now);

@@ -50,7 +50,7 @@ describe('first contact', () => {
     assert.ok(effects.some((effect) => effect.kind === 'close'));
   });
 
-  it('keeps the token at home once enrolled, and trusts only the pinned key', () => {
+  it('does not send the token after enrolment, and trusts only the pinned key', () => {
     const bench = new Bench();
     const controllerKey = bench.controller.key.publicKey;
     bench.controller.identity = bench.identity.publicKey;
@@ -123,7 +123,7 @@ describe('hostile or broken controller', () => {
     assert.equal(bench.session.phase, 'waiting');
   });
 
-  it('never throws, whatever comes in whatever phase', () => {
+  it('never throws, for any input in any phase', () => {
     fc.assert(
       fc.property(fc.array(anyInput(), { maxLength: 30 }), (inputs) => {
         const bench = new Bench();
@@ -196,7 +196,7 @@ describe('deltas', () => {
   });
 });
 
-describe('what the system shows', () => {
+describe('a reading of the system', () => {
   it('is looked at whole when a change did not come out, and reported when that does not help', () => {
     const bench = new Bench().deployed();
     bench.from(bench.controller.change([deviceItem(1)], [], bench.now));
@@ -331,7 +331,7 @@ describe('refusals', () => {
     const wait = (bench.session.nextDeadline()?.at ?? 0) - start;
     assert.ok(wait >= 15_000 && wait <= 30_000, `${wait}`);
   });
-  it('taken over: tried again only much later, or two hosts would fight', () => {
+  it('taken over: retried much later, so that two hosts do not compete', () => {
     const { bench } = refused('taken-over', true);
     bench.finish();
     assert.ok((bench.session.nextDeadline()?.at ?? 0) >= start + 60_000);
@@ -411,7 +411,7 @@ describe('posture', () => {
     assert.deepEqual(told(bench, bench.input({ kind: 'posture', facts: { os: 'linux' } })), []);
   });
 
-  it('a controller that takes the agent for the other role is not believed', () => {
+  it('rejects a controller that expects the other role', () => {
     const bench = new Bench({ role: 'device' });
     bench.controller.role = 'gateway';
     bench.start();
@@ -473,7 +473,7 @@ describe('heartbeats', () => {
     }
   });
 
-  it('a controller that falls silent is left', () => {
+  it('disconnects from a silent controller', () => {
     const bench = new Bench().deployed();
     bench.now += 10_000;
     assert.ok(bench.input({ kind: 'tick' }).some((effect) => effect.kind === 'ping'));
