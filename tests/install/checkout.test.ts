@@ -63,6 +63,13 @@ test('a checkout with production packages works in a folder with blanks and with
   const start = ['npm', 'start', '--', '--listen', '127.0.0.1:8080', '--beacon-listen', 'off'];
   const data = (name: string) => ['--data-dir', join(folder, name)];
 
+  await t.test('set-up builds the console without a network', async () => {
+    const { code, output } = await offline(t, checkout, ['sh', 'scripts/setup.sh', 'start'], { HOME: '' });
+    assert.equal(code, 0, output);
+    assert.equal(output, 'set-up: building the console\n');
+    assert.ok(existsSync(join(checkout, 'apps/console/dist/app/index.html')));
+  });
+
   await t.test('npm start runs without a network and installs nothing', async () => {
     assert.ok(!existsSync(join(checkout, 'node_modules/typescript')), 'there are no development packages');
     const { code, output } = await offline(t, checkout, [...start, ...data('first')], { HOME: '' }, ready);

@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Contents of a clone, without built, installed and stored files. */
-const parts = ['apps', 'bin', 'packages', 'scripts', 'package.json', 'package-lock.json', '.npmrc', 'README.md'];
+const manifests = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.base.json'];
+const parts = ['apps', 'bin', 'packages', 'scripts', ...manifests, 'README.md'];
 const left = /\/(node_modules|dist|\.cache|data)$|\.tsbuildinfo$/;
 
 /** Creates a folder that is removed with the test. */
