@@ -94,7 +94,9 @@ for (const [path, list] of Object.entries(families)) {
 }
 
 test('every update of a whole object is covered', () => {
+  // A person renames an own device with a body of its own: nothing of it is written back.
   const whole = Object.values<Operation>(operations)
+    .filter(({ right }) => right !== null && right !== 'self')
     .filter(({ method, path, body }) => body !== undefined && /^(PUT|PATCH)$/.test(method) && path.endsWith('{id}'))
     .map(({ path }) => path);
   assert.deepEqual(whole.sort(), Object.keys(families).sort());
