@@ -43,9 +43,11 @@ test('tenants stay intact and isolated under any request, and the document descr
   const succeeded = new Set([...first.succeeded, ...second.succeeded]);
   t.diagnostic(`${first.asked + second.asked} requests, ${first.taken + second.taken} successes`);
   assert.ok(first.asked + second.asked >= leastRequests);
-  const never = routes.map(({ method, path }) => `${method} ${path}`).filter((route) => !succeeded.has(route));
+  // Sign-in and the own account take a person, whom the API key of this test is not.
+  const ofKeys = routes.filter(({ path }) => !/^\/(sign-in|tenants\/me)(\/|$)/.test(path));
+  const never = ofKeys.map(({ method, path }) => `${method} ${path}`).filter((route) => !succeeded.has(route));
   t.diagnostic(`never succeeded: ${never.join(', ') || 'none'}`);
-  assert.ok(never.length < routes.length / 4, `most routes succeed at times, but not ${never.join(', ')}`);
+  assert.ok(never.length < ofKeys.length / 4, `most routes succeed at times, but not ${never.join(', ')}`);
 });
 
 // biome-ignore lint/suspicious/noExplicitAny: answers and documents are looked into freely
