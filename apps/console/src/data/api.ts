@@ -55,6 +55,10 @@ export function onFreshSignIn(ask: () => Promise<boolean>): void {
   askForFreshSignIn = ask;
 }
 
+/** Returns a failure of any kind as one that forms can show. */
+export const failureOf = (error: unknown): ApiFailure =>
+  error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error));
+
 /** What to show of a failure of any kind. */
 export const messageOf = (error: unknown): string =>
   error instanceof ApiFailure ? error.message : 'The console failed. Reload the page; if it happens again, report it.';

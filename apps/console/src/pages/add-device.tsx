@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from 'react';
-import { ApiFailure, call, get, messageOf } from '../data/api.ts';
+import { type ApiFailure, call, failureOf, get } from '../data/api.ts';
 import { type KeyPair, makeKeyPair, withKey } from '../data/device-keys.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Button, Choice, Copy, Dialog, Field } from '../kit/kit.tsx';
@@ -55,7 +55,7 @@ function NewDevice({ mine, onAdded, onClose }: NewDeviceProps) {
       await queryClient.invalidateQueries({ queryKey: [mine ? 'my-devices' : 'device'] });
       onAdded({ name, text: withKey(text, keys), notes });
     } catch (error) {
-      setFailure(error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error)));
+      setFailure(failureOf(error));
     }
   };
   return (

@@ -1,7 +1,7 @@
 import type { Gateway } from '@sallyport/contract';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
-import { ApiFailure, call, messageOf } from '../data/api.ts';
+import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import {
   Ago,
@@ -135,7 +135,7 @@ function NewGateway({ open, onClose }: { open: boolean; onClose: () => void }) {
       onClose();
       void navigate({ to: `/gateways/${id}` } as never);
     } catch (error) {
-      setFailure(error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error)));
+      setFailure(failureOf(error));
     }
   };
   return (

@@ -1,6 +1,6 @@
 import type { Group } from '@sallyport/contract';
 import { type FormEvent, useState } from 'react';
-import { ApiFailure, call, messageOf } from '../data/api.ts';
+import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import { Button, Choice, Dialog, Field, Skeleton, Table } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
@@ -92,7 +92,7 @@ function NewGroup({ open, onClose }: { open: boolean; onClose: () => void }) {
       setName('');
       onClose();
     } catch (error) {
-      setFailure(error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error)));
+      setFailure(failureOf(error));
     }
   };
   return (

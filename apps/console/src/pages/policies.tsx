@@ -66,7 +66,7 @@ export function PoliciesPage() {
       <p className="muted">From top to bottom, the first policy that matches decides. What none allows is denied.</p>
       <div className="card">
         {shown.length === 0 ? (
-          <Empty title="No policy of this type">Without one, nobody reaches anything of this kind.</Empty>
+          <Empty title="No policy of this type">Without one, no device reaches anything of this kind.</Empty>
         ) : (
           <ol>
             {shown.map((policy) => (

@@ -1,7 +1,7 @@
 import type { Protocol, Resource } from '@sallyport/contract';
 import { useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
-import { ApiFailure, call, messageOf } from '../data/api.ts';
+import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import { Button, Choice, Dialog, Empty, Field, Skeleton, Status, Table } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
@@ -142,7 +142,7 @@ function ResourceForm({ onClose }: { onClose: () => void }) {
       await queryClient.invalidateQueries();
       onClose();
     } catch (error) {
-      setFailure(error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error)));
+      setFailure(failureOf(error));
     }
   };
   const addressError = failure?.fields.find(({ pointer }) => pointer.startsWith('/addresses'))?.message;

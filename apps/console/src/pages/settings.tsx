@@ -1,6 +1,6 @@
 import type { ApiKey, SignInSettings } from '@sallyport/contract';
 import { type FormEvent, useState } from 'react';
-import { ApiFailure, call, messageOf } from '../data/api.ts';
+import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Ago, Button, Choice, Dialog, Field, Secret, Skeleton, Table, toast } from '../kit/kit.tsx';
 import { useSignedIn } from '../shell/me.ts';
@@ -54,7 +54,7 @@ function TenantSettings({ may }: { may: boolean }) {
       setFailure(null);
       toast('Saved the settings.');
     } catch (problem) {
-      setFailure(problem instanceof ApiFailure ? problem : new ApiFailure('internal', messageOf(problem)));
+      setFailure(failureOf(problem));
     }
   };
   return (
@@ -155,7 +155,7 @@ function SignIn({ may }: { may: boolean }) {
       setFailure(null);
       toast('Saved how people sign in.');
     } catch (problem) {
-      setFailure(problem instanceof ApiFailure ? problem : new ApiFailure('internal', messageOf(problem)));
+      setFailure(failureOf(problem));
     }
   };
   return (

@@ -43,7 +43,7 @@ export function SignInPage() {
       {options.data?.setUp === true && (
         <div className="note">
           <p>
-            <strong>Nobody has set this controller up yet.</strong>
+            <strong>This controller has no owner yet.</strong>
           </p>
           <p>
             It printed a set-up link when it started. Open that link to become the owner. A restart of the controller

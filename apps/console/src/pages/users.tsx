@@ -1,7 +1,7 @@
 import type { User } from '@sallyport/contract';
 import { useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
-import { ApiFailure, call, messageOf } from '../data/api.ts';
+import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import {
   Ago,
@@ -124,8 +124,8 @@ export function UsersPage() {
         {link !== null && (
           <>
             <p>
-              Whoever opens it first sets the sign-in of {link.email}. Send it over a channel that only this person
-              reads.
+              The first person who opens it sets the sign-in of {link.email}. Send it over a channel that only this
+              person reads.
             </p>
             <Secret text={link.url} about={`Link for ${link.email}, good once.`} />
           </>
@@ -153,7 +153,7 @@ function Invite({ open, onClose, onInvited }: { open: boolean; onClose: () => vo
       onClose();
       onInvited(user);
     } catch (error) {
-      setFailure(error instanceof ApiFailure ? error : new ApiFailure('internal', messageOf(error)));
+      setFailure(failureOf(error));
     }
   };
   return (

@@ -91,7 +91,7 @@ export async function addPasskeyByLink(
   return enterByLink(deps, context, link, person, put);
 }
 
-/** Returns whom a link is for. A set-up link names nobody: the person gives an address. */
+/** Returns whom a link is for. A set-up link names no person, so the request gives an address. */
 async function personOf(
   db: Scoped,
   link: LinkRow,
@@ -130,7 +130,7 @@ async function enterByLink(
   });
 }
 
-/** Makes the person of a link active: the owner where a tenant is set up, and whoever was invited. */
+/** Activates the person of a link: the owner of a new tenant, or an invited user. */
 async function activate(tx: Tx, link: LinkRow, email: string, { firstName, lastName }: Person): Promise<UserRow> {
   const present = link.user_id === null ? await userByEmail(tx.scoped, email) : await findUser(tx.scoped, link.user_id);
   const id = present?.id ?? newOwnerId(link);

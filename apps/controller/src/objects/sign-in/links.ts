@@ -17,7 +17,7 @@ const lifeMs = {
   OPERATOR: hour,
 } as const satisfies Record<SignInLink['purpose'], number>;
 
-/** Page of the console that opens links. The secret is the fragment: browsers send it to nobody. */
+/** Page of the console that opens links. The secret is the fragment, which browsers do not send. */
 export const linkUrl = (place: string, secret: string): string => `${place}/console/link#${secret}`;
 
 /** Makes a link and ends the older ones of the same user, or of the set-up. The secret is in the answer only. */

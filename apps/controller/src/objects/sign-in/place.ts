@@ -19,7 +19,7 @@ export function signInPlace(publicUrl: string): SignInPlace | { readonly reason:
   return { url: local, origin: local, relyingParty: 'localhost' };
 }
 
-/** Returns the origin of the pages that people sign in with, or null where nobody signs in. */
+/** Returns the origin of the pages that people sign in with, or null where people cannot sign in. */
 export function originOf(publicUrl: string): string | null {
   const place = signInPlace(publicUrl);
   return 'reason' in place ? null : place.origin;

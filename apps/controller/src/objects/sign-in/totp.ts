@@ -36,7 +36,7 @@ function newRecoveryCode(): string {
   return [0, 4, 8, 12].map((at) => signs.slice(at, at + 4).join('')).join('-');
 }
 
-/** 32 signs that nobody mistakes for another: each byte gives five bits without a bias. */
+/** 32 signs that differ clearly. Each byte gives five bits without a bias. */
 const codeAlphabet = 'abcdefghijkmnpqrstuvwxyz23456789';
 
 /** SHA-256 is enough for codes of 80 random bits. */
