@@ -192,7 +192,7 @@ test('a path that is too narrow for full packets is reported with the MTU to set
   const six = await run(row, { probe: async () => answers(true, '[2001:db8::7]:51820'), pathMtu: async () => 1340 });
   assert.match(six.error ?? '', /1360 bytes do not fit.*to 1260 or less/);
   const swallowed = await run(row, { probe: async ({ padding }) => answers((padding?.bytes ?? 0) < 1000) });
-  assert.match(swallowed.error ?? '', /1340 bytes get lost.*lower than 1280/);
+  assert.match(swallowed.error ?? '', /1340 bytes are lost.*lower than 1280/);
   const mute = await run(row, { probe: async () => answers(false) });
   assert.deepEqual([mute.error, /MTU: not known/.test(mute.details ?? '')], [undefined, true]);
   const unknown = await run(row, { probe: async () => answers(true), pathMtu: async () => null });
