@@ -105,6 +105,8 @@ test('sally up: a device reaches allowed destinations, reports its status, and l
     const params = { id: policies.find(({ name }) => name === 'everybody to office')?.id ?? '' };
     await s.controller.call('deletePolicy', { params });
     await laptop.is('the denial', ({ resources }) => resources.find(({ name }) => name === 'office')?.denied !== null);
+    // The gateway hears of it at the same moment as the device, and closes for itself.
+    await until('the way to close', async () => (await laptop.host.tcp(server, 80, { timeoutMs: 500 })) !== 'ok');
     assert.notEqual(await laptop.host.tcp(server, 80, { timeoutMs: 500 }), 'ok');
   });
 
