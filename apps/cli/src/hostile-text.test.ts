@@ -150,6 +150,8 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
   'settings sign-in get': [],
   'settings sign-in set': ['--method', 'passkey'],
   'users invitation-link': [id],
+  'users invitations': [],
+  'users revoke-invitation': [id],
   'users reset-sign-in': [id],
   'users transfer-ownership': [id],
   'users sessions list': [id],

@@ -2,7 +2,7 @@ import type { ResponseBody } from '@sallyport/contract';
 import type { Answer, Client } from './client.ts';
 
 /** Operations that return a paged list. */
-export type PagedOperation = 'listDevices' | 'listResources' | 'listUsers' | 'listGroups';
+export type PagedOperation = 'listDevices' | 'listResources' | 'listUsers' | 'listGroups' | 'listInvitations';
 type Page = ResponseBody<PagedOperation>;
 
 /** The wanted part of a paged list; all of it without limit and offset. */

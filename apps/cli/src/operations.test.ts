@@ -87,6 +87,8 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   createApiKey: ['keys', 'create', 'ci', '--role', 'auditor', '--expires', '90d'],
   listApiKeys: ['keys', 'list'],
   deleteApiKey: ['keys', 'delete', 'ci'],
+  listInvitations: ['users', 'invitations'],
+  revokeInvitation: ['users', 'revoke-invitation', 'anna@example.com'],
   createInvitationLink: ['users', 'invitation-link', 'anna@example.com'],
   resetSignIn: ['users', 'reset-sign-in', 'anna@example.com'],
   transferOwnership: ['users', 'transfer-ownership', 'anna@example.com'],

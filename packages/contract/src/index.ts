@@ -8,6 +8,7 @@ export * from './http/devices.ts';
 export * from './http/enrolment-keys.ts';
 export * from './http/gateways.ts';
 export * from './http/groups.ts';
+export * from './http/invitations.ts';
 export * from './http/my-devices.ts';
 export * from './http/policies.ts';
 export * from './http/resources.ts';

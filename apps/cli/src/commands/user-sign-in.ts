@@ -1,23 +1,17 @@
-import type { IssuedLink, Session as SignedIn } from '@sallyport/contract';
+import type { Invitation, IssuedLink, MailResult, Session as SignedIn } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
+import { listAll } from '../lists.ts';
 import { kinds, resolveId } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment } from '../text.ts';
 import { writes } from './options.ts';
 
-/** Adds `sally users invitation-link`, `sally users reset-sign-in` and `sally users sessions …`. */
+/** Adds `sally users invitations`, `… invitation-link`, `… reset-sign-in`, `… sessions …` and the like. */
 export function addUserSignIn(users: Command, session: Session): void {
   const idOf = async (text: string) => resolveId(await session.api(), kinds.user, text);
-  users
-    .command('invitation-link')
-    .argument('<user>', 'e-mail address or id')
-    .description('create a link with which an invited user sets up sign-in; older links stop working')
-    .action(async (text: string) => {
-      const params = { id: await idOf(text) };
-      showLink(session, text, await (await session.api()).call('createInvitationLink', { params }));
-    });
+  addInvitations(users, session, idOf);
   users
     .command('reset-sign-in')
     .argument('<user>', 'e-mail address or id')
@@ -36,6 +30,48 @@ export function addUserSignIn(users: Command, session: Session): void {
   });
   addSessions(users, session, idOf);
 }
+
+function addInvitations(users: Command, session: Session, idOf: (text: string) => Promise<string>): void {
+  users
+    .command('invitations')
+    .description('list invitations that were not accepted, with their links and mails')
+    .action(async () => {
+      const answer = await listAll(await session.api(), 'listInvitations');
+      session.show(answer, ({ data }) =>
+        data.length === 0
+          ? 'There are no open invitations. Invite a user: sally users invite EMAIL\n'
+          : session.table(invitationColumns, data),
+      );
+    });
+  users
+    .command('invitation-link')
+    .argument('<user>', 'e-mail address or id')
+    .description('create a link with which an invited user sets up sign-in; older links stop working')
+    .action(async (text: string) => {
+      const params = { id: await idOf(text) };
+      showLink(session, text, await (await session.api()).call('createInvitationLink', { params }));
+    });
+  users
+    .command('revoke-invitation')
+    .argument('<user>', 'e-mail address or id')
+    .description('end an invitation and its link; the user stays and can be invited again')
+    .action(async (text: string) => {
+      const answer = await (await session.api()).call('revokeInvitation', { params: { id: await idOf(text) } });
+      session.show(answer, () => `Revoked the invitation of ${clean(text)}.\n`);
+    });
+}
+
+const invitationColumns: readonly Column<Invitation>[] = [
+  { heading: 'USER', cell: ({ user }) => user.email },
+  { heading: 'STATUS', cell: ({ status }) => status },
+  { heading: 'EXPIRES', cell: ({ expiresAt }) => moment(expiresAt) },
+  { heading: 'LINK', cell: ({ link }) => (link === undefined ? 'none' : moment(link.createdAt)) },
+  { heading: 'BY', cell: ({ link }) => link?.createdBy ?? '-' },
+  { heading: 'MAIL', cell: ({ mail }) => mailText(mail) },
+];
+
+const mailText = (mail: MailResult | undefined): string =>
+  mail === undefined ? '-' : [mail.state.toLowerCase(), mail.failure].filter(Boolean).join(': ');
 
 function addSessions(users: Command, session: Session, idOf: (text: string) => Promise<string>): void {
   const group = users.command('sessions').alias('session').description('sign-in sessions of users');
@@ -69,11 +105,12 @@ const columns: readonly Column<SignedIn>[] = [
 ];
 
 function showLink(session: Session, user: string, answer: Answer<IssuedLink>): void {
-  session.show(answer, ({ url, expiresAt }) =>
+  session.show(answer, ({ url, expiresAt, mailedTo }) =>
     session.details([
       ['For', user],
       ['Link', url],
       ['Good', `once, until ${moment(expiresAt)}`],
+      ...(mailedTo === undefined ? [] : [['Mailed to', mailedTo] as [string, string]]),
     ]),
   );
 }

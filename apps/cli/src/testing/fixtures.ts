@@ -362,6 +362,16 @@ export const fixtures = {
     createApiKey: { ...apiKey(81, 'ci'), key: 'sk_abcdefghijklmnopqrstuvwxyz' },
     listApiKeys: [apiKey(81, 'ci')],
     deleteApiKey: undefined,
+    listInvitations: page([
+      {
+        user: { id: uuid(111), email: 'anna@example.com' },
+        status: 'INVITED',
+        expiresAt: at,
+        link: { createdAt: at, expiresAt: at, createdBy: 'owner@example.com' },
+        mail: { state: 'FAILED', at, failure: 'The mail server does not know the recipient' },
+      },
+    ]),
+    revokeInvitation: undefined,
     createInvitationLink: { url: 'https://vpn.example.com/console/link#spl_x', expiresAt: at },
     revealGatewayToken: { token: TOKEN },
     resetSignIn: { url: 'https://vpn.example.com/console/link#spl_x', expiresAt: at },

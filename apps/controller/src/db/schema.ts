@@ -42,6 +42,8 @@ export interface Database {
   sign_in_methods: SignInMethodTable;
   sessions: SessionTable;
   sign_in_links: SignInLinkTable;
+  mails: MailTable;
+  forgotten_passwords: { id: string; created_at: number; content: string };
   audit_events: AuditEventTable;
   audit_anchors: { tenant_id: string; revision: number; seq: number; hash: string };
   change_log: ChangeLogTable;
@@ -327,6 +329,22 @@ interface SignInLinkTable {
   purpose: SignInLink['purpose'];
   created_at: number;
   expires_at: number;
+  created_by: string | null;
+}
+
+interface MailTable {
+  id: string;
+  tenant_id: string;
+  user_id: string;
+  created_at: number;
+  kind: 'INVITATION' | 'PASSWORD' | 'NOTICE';
+  link_id: string | null;
+  state: 'WAITING' | 'SENT' | 'FAILED';
+  content: string | null;
+  tries: number;
+  next_try_at: number;
+  ended_at: number | null;
+  failure: string | null;
 }
 
 interface AuditEventTable {

@@ -8,6 +8,7 @@ export { deviceFeature } from './devices/routes.ts';
 export { enrolmentKeyFeature } from './enrolment-keys/routes.ts';
 export { gatewayFeature } from './gateways/routes.ts';
 export { groupFeature } from './groups/routes.ts';
+export { invitationFeature } from './invitations/routes.ts';
 export { myAccountFeature } from './my-account/routes.ts';
 export { myDeviceFeature } from './my-devices/routes.ts';
 export { policyFeature } from './policies/routes.ts';

@@ -53,7 +53,7 @@ export async function makeLink(
   user: string | null,
   tenant: TestTenant = app.tenant,
 ): Promise<string> {
-  const { secret } = await app.store.write(bySystem(tenant.id, 'test'), (tx) => issueLink(tx, purpose, user));
+  const { secret } = await app.store.write(bySystem(tenant.id, 'test'), (tx) => issueLink(tx, purpose, user, 'test'));
   return secret;
 }
 

@@ -240,15 +240,6 @@ export const RecoveryCodes = z
   .object({ codes: secret(z.array(z.string()).describe('Codes for one sign-in each. They are shown only once')) })
   .meta({ id: 'RecoveryCodes' });
 
-/** A one-time link to hand over. Only this answer has its secret. */
-export const IssuedLink = z
-  .object({
-    url: secret(z.string().describe('Link to open in a browser; it works once')),
-    expiresAt: timestamp,
-  })
-  .meta({ id: 'IssuedLink' });
-export type IssuedLink = z.infer<typeof IssuedLink>;
-
 /** Whether a second factor is required. */
 export const secondFactor = z.enum(['OPTIONAL', 'REQUIRED']);
 const settings = {

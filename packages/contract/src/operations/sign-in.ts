@@ -1,7 +1,7 @@
+import { IssuedLink } from '../http/invitations.ts';
 import {
   CliSession,
   CliSignIn,
-  IssuedLink,
   LinkPasskey,
   LinkPasskeyOptions,
   LinkPassword,
@@ -17,6 +17,7 @@ import {
   UpdateSignInSettings,
 } from '../http/sign-in.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
+import { invitationOperations } from './invitations.ts';
 import { myAccountOperations } from './my-account.ts';
 
 /** Operations that need no session: sign-in and one-time links. */
@@ -141,19 +142,6 @@ const entrance = define({
 
 /** Operations on the sign-in of other users and of the tenant. */
 const managed = define({
-  createInvitationLink: {
-    method: 'POST',
-    path: '/tenants/users/{id}/invitation-link',
-    tag: 'Users',
-    right: 'write',
-    fresh: true,
-    summary: 'Create a link for an invited user to set a sign-in method; older links of the user end',
-    params: byId,
-    query: noQuery,
-    status: 201,
-    response: IssuedLink,
-    failures: ['not_invited', 'sign_in_unavailable'],
-  },
   resetSignIn: {
     method: 'POST',
     path: '/tenants/users/{id}/reset-sign-in',
@@ -230,4 +218,4 @@ const managed = define({
 });
 
 /** Sign-in, the signed-in person's own account, and what administrators do about the sign-in of others. */
-export const signInOperations = define({ ...entrance, ...myAccountOperations, ...managed });
+export const signInOperations = define({ ...entrance, ...myAccountOperations, ...invitationOperations, ...managed });

@@ -22,6 +22,6 @@ export async function operatorLink(store: Store, operator: Actor, tenant: string
     await endSessionsOf(tx, user.id);
     const after = { name: user.email, link: 'OPERATOR' };
     tx.changed({ kind: 'user', id: user.id, op: 'update', name: user.email, before: null, after, auditOnly: true });
-    return issueLink(tx, 'OPERATOR', user.id);
+    return issueLink(tx, 'OPERATOR', user.id, operator.name);
   });
 }

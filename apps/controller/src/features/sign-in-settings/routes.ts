@@ -4,16 +4,14 @@ import { scoped, unscoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type Handlers, may, type RequestContext } from '../../http/handlers.ts';
-import { requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
-import { issueLink, linkUrl } from '../../objects/sign-in/links.ts';
+import type { SignInDeps } from '../../objects/sign-in/deps.ts';
+import { handOver, noteUser } from '../../objects/sign-in/hand-over.ts';
 import { methodsOf, removeMethods, signsIn } from '../../objects/sign-in/methods.ts';
 import { endSessionsOf, sessionsOf, sessionView } from '../../objects/sign-in/sessions.ts';
 import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
-import { findUser, type UserRow, updateUser } from '../../objects/users/queries.ts';
-import { trackUsers } from '../../objects/users/tracking.ts';
+import { findUser, requireUser, type UserRow } from '../../objects/users/queries.ts';
 
 type SettingsOperation =
-  | 'createInvitationLink'
   | 'resetSignIn'
   | 'listUserSessions'
   | 'endUserSessions'
@@ -26,25 +24,15 @@ export const signInSettingsFeature = { routes: signInSettingsRoutes };
 function signInSettingsRoutes(deps: SignInDeps): Handlers<SettingsOperation> {
   const { store } = deps;
   return {
-    createInvitationLink: {
-      write: async (tx, _context, { params }) => {
-        const user = await existing(tx, params.id);
-        if (user.status !== 'INVITED')
-          throw new ApiError('not_invited', `${user.email} is ${user.status}: reset the sign-in instead`);
-        // The link and the invitation last equally long.
-        await trackUsers(tx, [user.id], () => updateUser(tx, user.id, { invited_at: tx.now }));
-        return { body: await handOver(deps, tx, user, 'INVITATION') };
-      },
-    },
     resetSignIn: {
       write: async (tx, context, { params }) => {
-        const user = await existing(tx, params.id);
+        const user = await requireUser(tx.scoped, params.id);
         requireManageable(context, user);
         if (user.status === 'DEACTIVATED')
           throw new ApiError('not_active', `${user.email} is deactivated: reactivate the user first`);
         await removeMethods(tx, user.id);
         await endSessionsOf(tx, user.id);
-        return { body: await handOver(deps, tx, user, user.status === 'INVITED' ? 'INVITATION' : 'PASSWORD') };
+        return { body: await handOver(deps, tx, context, user, user.status === 'INVITED' ? 'INVITATION' : 'PASSWORD') };
       },
     },
     listUserSessions: {
@@ -58,10 +46,10 @@ function signInSettingsRoutes(deps: SignInDeps): Handlers<SettingsOperation> {
     },
     endUserSessions: {
       write: async (tx, context, { params }) => {
-        const user = await existing(tx, params.id);
+        const user = await requireUser(tx.scoped, params.id);
         requireManageable(context, user);
         await endSessionsOf(tx, user.id);
-        note(tx, user, { sessions: 'ended' });
+        noteUser(tx, user, { sessions: 'ended' });
         return { body: undefined };
       },
     },
@@ -72,12 +60,6 @@ function signInSettingsRoutes(deps: SignInDeps): Handlers<SettingsOperation> {
   };
 }
 
-async function existing(tx: Tx, id: string): Promise<UserRow> {
-  const row = await findUser(tx.scoped, id);
-  if (row === undefined) throw notFound();
-  return row;
-}
-
 /** Owners are helped by the operator alone: an administrator who resets them would be one. */
 function requireManageable(context: RequestContext, user: UserRow): void {
   if (user.is_owner === 1 && context.caller.actor.id !== user.id)
@@ -85,25 +67,6 @@ function requireManageable(context: RequestContext, user: UserRow): void {
       'last_owner',
       `${user.email} owns the tenant: only the operator of the controller resets the sign-in of owners`,
     );
-}
-
-async function handOver(deps: SignInDeps, tx: Tx, user: UserRow, purpose: 'INVITATION' | 'PASSWORD') {
-  const { url } = requirePlace(deps);
-  const { secret, expiresAt } = await issueLink(tx, purpose, user.id);
-  note(tx, user, { link: purpose });
-  return { url: linkUrl(url, secret), expiresAt: new Date(expiresAt).toISOString() };
-}
-
-function note(tx: Tx, { id, email }: UserRow, what: object): void {
-  tx.changed({
-    kind: 'user',
-    id,
-    op: 'update',
-    name: email,
-    before: null,
-    after: { name: email, ...what },
-    auditOnly: true,
-  });
 }
 
 /** What is left out stays. A setting that would lock the person out who changes it is refused. */

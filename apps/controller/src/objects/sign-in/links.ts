@@ -1,7 +1,8 @@
 import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import type { SignInLink } from '@sallyport/contract';
+import { selectIn } from '../../db/chunks.ts';
 import type { Row } from '../../db/schema.ts';
-import { unscoped } from '../../db/scoped.ts';
+import { type Scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 
@@ -20,12 +21,16 @@ const lifeMs = {
 /** Page of the console that opens links. The secret is the fragment, which browsers do not send. */
 export const linkUrl = (place: string, secret: string): string => `${place}/console/link#${secret}`;
 
-/** Makes a link and ends the older ones of the same user, or of the set-up. The secret is in the answer only. */
+/**
+ * Makes a link and ends the older ones of the same user, or of the set-up. The secret is in the answer only. `createdBy`
+ * names who asked for it, for lists of links.
+ */
 export async function issueLink(
   tx: Tx,
   purpose: SignInLink['purpose'],
   user: string | null,
-): Promise<{ readonly secret: string; readonly expiresAt: number }> {
+  createdBy: string | null,
+): Promise<{ readonly id: string; readonly secret: string; readonly expiresAt: number }> {
   const older = tx.scoped.deleteFrom('sign_in_links');
   await (user === null ? older.where('user_id', 'is', null) : older.where('user_id', '=', user)).execute();
   const secret = `spl_${randomBytes(32).toString('base64url')}`;
@@ -37,9 +42,10 @@ export async function issueLink(
     purpose,
     created_at: tx.now,
     expires_at: expiresAt,
+    created_by: createdBy,
   };
   await tx.scoped.insertInto('sign_in_links', row).execute();
-  return { secret, expiresAt };
+  return { id: row.id, secret, expiresAt };
 }
 
 /** Returns the link of a secret. Throws `link_gone` when it is unknown, was used, was replaced, or is too old. */
@@ -57,6 +63,18 @@ export async function findLink(store: Store, secret: string): Promise<LinkRow> {
 export async function spendLink(tx: Tx, id: string): Promise<void> {
   const { numDeletedRows } = await tx.scoped.deleteFrom('sign_in_links').where('id', '=', id).executeTakeFirstOrThrow();
   if (numDeletedRows === 0n) throw gone();
+}
+
+/** Returns the links of users that are still good, by user. A user has one at most. */
+export async function openLinks(
+  db: Scoped,
+  users: readonly string[],
+  now: number,
+): Promise<ReadonlyMap<string, LinkRow>> {
+  const rows = await selectIn(users, (part) =>
+    db.selectFrom('sign_in_links').selectAll().where('user_id', 'in', part).where('expires_at', '>', now).execute(),
+  );
+  return new Map(rows.flatMap((row) => (row.user_id === null ? [] : [[row.user_id, row] as const])));
 }
 
 /** Deletes every link of a user. */

@@ -28,6 +28,6 @@ export function setUpLink(
   return store.write(by, async (tx) => {
     if (await hasOwnerWhoSignsIn(scoped(tx.db, tenant))) return null;
     const owner = await tx.scoped.selectFrom('users').select('id').where('is_owner', '=', 1).executeTakeFirst();
-    return (await issueLink(tx, 'SET_UP', owner?.id ?? null)).secret;
+    return (await issueLink(tx, 'SET_UP', owner?.id ?? null, by.actor.name)).secret;
   });
 }

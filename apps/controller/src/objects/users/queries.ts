@@ -10,7 +10,7 @@ import { countDevices, findUser, findUsers, type UserParts, type UserRow, update
 import { trackUsers } from './tracking.ts';
 import { type DeviceUser, deviceUserView, isOwnRole, type NestedUser, nestedUserView, rolesOf } from './views.ts';
 
-export { invitationMs } from './status.ts';
+export { invitationEnd, invitationMs } from './status.ts';
 export {
   devicesOf,
   findUser,

@@ -10,6 +10,9 @@ export function statusOf(row: Pick<Row<'users'>, 'status' | 'invited_at'>, now: 
   return row.status === 'INVITED' && row.invited_at <= lastInvitation(now) ? 'EXPIRED' : row.status;
 }
 
+/** Returns when the invitation of a user ends, epoch milliseconds. */
+export const invitationEnd = ({ invited_at }: Pick<Row<'users'>, 'invited_at'>): number => invited_at + invitationMs;
+
 /** Invitations of this moment and before have ended. */
 const lastInvitation = (now: number): number => now - invitationMs;
 
