@@ -53,6 +53,7 @@ test('accessDifference counts the pairs of one world that the other does not hav
       const expected = { gained: now.difference(old), lost: old.difference(now) };
       assert.equal(difference.gained, expected.gained.size);
       assert.equal(difference.lost, expected.lost.size);
+      assert.ok(difference.unchanged <= old.intersection(now).size);
       assert.equal(difference.samples.length, Math.min(limit, difference.gained + difference.lost));
       for (const { change, device, resource } of difference.samples)
         assert.ok(expected[change].has(`${device} ${resource}`));

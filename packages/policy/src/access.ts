@@ -14,6 +14,9 @@ export interface AccessPair {
 export interface AccessDifference {
   readonly gained: number;
   readonly lost: number;
+  /** Pairs of the devices concerned that keep access. */
+  readonly unchanged: number;
+  /** Lost ones first. */
   readonly samples: readonly (AccessPair & { readonly change: 'gained' | 'lost' })[];
 }
 
@@ -32,19 +35,22 @@ export function* accessPairs(world: World, at: number): Generator<AccessPair> {
  */
 export function accessDifference(before: World, after: World, limit: number, at: number): AccessDifference {
   const reaches = [new Reach(before, at), new Reach(after, at)] as const;
-  const samples: (AccessPair & { change: 'gained' | 'lost' })[] = [];
+  const samples: Record<'gained' | 'lost', AccessPair[]> = { gained: [], lost: [] };
   const count = (change: 'gained' | 'lost', resources: ReadonlySet<string>, devices: readonly string[]): number => {
+    const found = samples[change];
     for (const resource of resources)
-      for (const device of devices.slice(0, limit - samples.length)) samples.push({ change, device, resource });
+      for (const device of devices.slice(0, limit - found.length)) found.push({ device, resource });
     return resources.size * devices.length;
   };
 
-  let [gained, lost] = [0, 0];
+  let [gained, lost, unchanged] = [0, 0, 0];
   for (const { old, now, devices } of groupsOf(concernedDevices(before, after, reaches), reaches)) {
     gained += count('gained', now.difference(old), devices);
     lost += count('lost', old.difference(now), devices);
+    unchanged += old.intersection(now).size * devices.length;
   }
-  return { gained, lost, samples };
+  const all = (['lost', 'gained'] as const).flatMap((change) => samples[change].map((pair) => ({ change, ...pair })));
+  return { gained, lost, unchanged, samples: all.slice(0, limit) };
 }
 
 type Pair<T> = readonly [before: T, after: T];

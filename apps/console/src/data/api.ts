@@ -21,6 +21,12 @@ export class ApiFailure extends Error {
   }
 }
 
+/** An answer, and the version of the object in it. `If-Match` repeats the version. */
+export interface Versioned<T> {
+  readonly value: T;
+  readonly version: string | null;
+}
+
 /** Calls an operation by its method and path. `N` names the operation, for the types of body and answer. */
 export async function call<N extends OperationName>(
   method: string,
@@ -28,6 +34,20 @@ export async function call<N extends OperationName>(
   body?: RequestBody<N>,
   headers: Record<string, string> = {},
 ): Promise<ResponseBody<N>> {
+  return (await request<ResponseBody<N>>(method, path, body, headers)).value;
+}
+
+/** Reads an object with its version. */
+export const getVersioned = <N extends OperationName>(path: string): Promise<Versioned<ResponseBody<N>>> =>
+  request('GET', path);
+
+/** Sends any request, and returns the answer with its version. */
+export async function request<T>(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Versioned<T>> {
   const answer = await fetch(path, {
     method,
     credentials: 'same-origin',
@@ -38,9 +58,9 @@ export async function call<N extends OperationName>(
   });
   const text = await answer.text();
   const content = text === '' ? undefined : JSON.parse(text);
-  if (answer.ok) return content as ResponseBody<N>;
+  if (answer.ok) return { value: content as T, version: answer.headers.get('etag') };
   const { code = 'internal', title = answer.statusText, detail, errors, requestId } = content ?? {};
-  if (code === 'fresh_sign_in_required' && (await askForFreshSignIn())) return call<N>(method, path, body, headers);
+  if (code === 'fresh_sign_in_required' && (await askForFreshSignIn())) return request<T>(method, path, body, headers);
   throw new ApiFailure(code, detail ?? sentence(title), errors ?? [], requestId);
 }
 

@@ -1,9 +1,11 @@
 import {
   type ComponentProps,
+  createContext,
   type ReactNode,
   useCallback,
   useEffect,
   useId,
+  useMemo,
   useRef,
   useState,
   useSyncExternalStore,
@@ -70,50 +72,115 @@ export function Field({
 export function Choice({
   label,
   hint,
+  error,
   children,
   ...rest
-}: ComponentProps<'select'> & { label: string; hint?: ReactNode }) {
+}: ComponentProps<'select'> & { label: string; hint?: ReactNode; error?: string | undefined }) {
   const id = useId();
+  const explained = error !== undefined || hint !== undefined;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      <select id={id} className="input" {...rest}>
+      <select
+        id={id}
+        className="input"
+        aria-invalid={error !== undefined || undefined}
+        aria-describedby={explained ? `${id}-about` : undefined}
+        {...rest}
+      >
         {children}
       </select>
-      {hint !== undefined && <p className="hint">{hint}</p>}
+      {explained && (
+        <div id={`${id}-about`}>
+          {error !== undefined && <p className="error">{error}</p>}
+          {hint !== undefined && <p className="hint">{hint}</p>}
+        </div>
+      )}
     </div>
   );
 }
 
-/** A modal dialog on the browser's own element: focus stays inside, Escape closes it. */
-export function Dialog({
-  title,
-  open,
-  onClose,
-  wide = false,
-  children,
-}: {
-  title: string;
-  open: boolean;
-  onClose: () => void;
-  wide?: boolean;
-  children: ReactNode;
-}) {
+/** What a form inside a dialog needs of it. Outside a dialog: null. */
+export const DialogContext = createContext<{
+  /** Closes the dialog. Asks first while a form in it has changes. */
+  readonly close: () => void;
+  /** Says whether a form in the dialog has changes that are not saved. */
+  readonly hold: (changed: boolean) => void;
+} | null>(null);
+
+/**
+ * A modal dialog on the browser's own element: focus stays inside, Escape closes it. Changes in a form inside are not
+ * discarded without a question.
+ */
+export function Dialog({ title, open, onClose, wide = false, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
+  const held = useRef(false);
+  const [asking, setAsking] = useState(false);
   const id = useId();
   useEffect(() => {
     const dialog = element.current;
     if (dialog === null) return;
     if (open && !dialog.open) dialog.showModal();
     if (!open && dialog.open) dialog.close();
+    if (!open) setAsking(false);
   }, [open]);
+  const close = useCallback(() => (held.current ? setAsking(true) : onClose()), [onClose]);
+  const context = useMemo(
+    () => ({
+      close,
+      hold: (changed: boolean) => {
+        held.current = changed;
+      },
+    }),
+    [close],
+  );
   return (
-    <dialog ref={element} className={`dialog ${wide ? 'wide' : ''}`} aria-labelledby={id} onClose={onClose}>
+    <dialog
+      ref={element}
+      className={`dialog ${wide ? 'wide' : ''}`}
+      aria-labelledby={id}
+      onKeyDown={(event) => {
+        if (event.key !== 'Escape') return;
+        event.preventDefault();
+        close();
+      }}
+      onCancel={(event) => {
+        event.preventDefault();
+        close();
+      }}
+      onClose={() => open && onClose()}
+    >
       <div className="dialog-body">
         <h2 id={id}>{title}</h2>
-        {open && children}
+        <DialogContext value={context}>{open && children}</DialogContext>
+        {asking && <Discard onKeep={() => setAsking(false)} onDiscard={onClose} />}
       </div>
     </dialog>
+  );
+}
+
+interface DialogProps {
+  readonly title: string;
+  readonly open: boolean;
+  readonly onClose: () => void;
+  readonly wide?: boolean;
+  readonly children: ReactNode;
+}
+
+/** Asks before changes are lost. */
+export function Discard({ onKeep, onDiscard }: { onKeep: () => void; onDiscard: () => void }) {
+  const keep = useRef<HTMLDivElement>(null);
+  useEffect(() => keep.current?.querySelector('button')?.focus(), []);
+  return (
+    <div ref={keep} className="note warn stack tight" role="alert">
+      <p>This form has changes that are not saved.</p>
+      <span className="row">
+        <Button onClick={onKeep}>Keep editing</Button>
+        <Button look="danger" onClick={onDiscard}>
+          Discard changes
+        </Button>
+      </span>
+    </div>
   );
 }
 

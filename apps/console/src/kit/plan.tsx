@@ -1,20 +1,25 @@
 import type { DryRun } from '@sallyport/contract';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import { call, messageOf } from '../data/api.ts';
-import { queryClient, useRead } from '../data/queries.ts';
-import { Button, Dialog, plural, Skeleton, toast } from './kit.tsx';
+import { ApiFailure, messageOf, request, type Versioned } from '../data/api.ts';
+import { queryClient } from '../data/queries.ts';
+import { Button, Dialog, Skeleton, toast } from './kit.tsx';
+import { Effects, effectText } from './plan-effects.tsx';
 
-/** A write that is tried before it happens. */
+/** A write of the API that a person confirms. Unless it is `direct`, its plan is shown first. */
 export interface PlannedWrite {
   readonly title: string;
   readonly method: string;
   readonly path: string;
-  readonly body?: object;
+  readonly body?: object | undefined;
   /** Of the button: `Delete policy`. */
   readonly verb: string;
   readonly done: string;
   readonly danger?: boolean;
+  /** Version of the object that the person saw. The controller refuses the write when the object has changed. */
+  readonly version?: string;
+  /** Changes no access, so there is nothing to show first. */
+  readonly direct?: boolean;
 }
 
 /** Shows who gains and who loses access by a write, then does it. */
@@ -27,95 +32,95 @@ export function PlanDialog({
   onClose: () => void;
   onDone?: () => void;
 }) {
+  const done = () => {
+    onDone?.();
+    onClose();
+  };
   return (
     <Dialog title={write?.title ?? ''} open={write !== null} onClose={onClose}>
-      {write !== null && <Plan write={write} onClose={onClose} {...(onDone === undefined ? {} : { onDone })} />}
+      {write !== null && <Plan write={write} onBack={onClose} onDone={done} />}
     </Dialog>
   );
 }
 
-function Plan({ write, onClose, onDone }: { write: PlannedWrite; onClose: () => void; onDone?: () => void }) {
-  const { method, path, body, verb, done, danger } = write;
-  const plan = useQuery({
-    queryKey: ['plan', method, path, body],
-    gcTime: 0,
-    retry: false,
-    queryFn: () => call<never>(method, `${path}?dry-run=true`, body as never) as Promise<DryRun>,
-  });
+interface PlanProps {
+  readonly write: PlannedWrite;
+  /** Without a failure: the person went back. */
+  readonly onBack: () => void;
+  /** Takes failures that belong to fields of a form. Left out: the plan shows them. */
+  readonly onRefused?: (failure: ApiFailure) => void;
+  readonly onDone: (answer: unknown) => void;
+}
+
+/** The plan of a write, and the button that does it. The write repeats the revision of the plan. */
+export function Plan({ write, onBack, onRefused, onDone }: PlanProps) {
+  const { method, path, body, verb, done, danger, version } = write;
   const [failure, setFailure] = useState<unknown>(null);
   const [busy, setBusy] = useState(false);
-  const apply = async () => {
+  const [outdated, setOutdated] = useState(false);
+  const refused = (error: unknown) => {
+    if (onRefused !== undefined && error instanceof ApiFailure && belongsToForm(error)) onRefused(error);
+    else setFailure(error);
+  };
+  const plan = useQuery({
+    queryKey: ['plan', method, path, body, version],
+    gcTime: 0,
+    staleTime: Number.POSITIVE_INFINITY,
+    retry: false,
+    queryFn: () =>
+      request<DryRun>(method, withDryRun(path), body, ifMatch(version)).catch((error) => {
+        refused(error);
+        throw error;
+      }),
+  });
+  const apply = async (planned: Versioned<DryRun>) => {
     setBusy(true);
+    setFailure(null);
     try {
-      await call<never>(method, path, body as never);
-      await queryClient.invalidateQueries();
+      const answer = await send(write, planned.version ?? version);
       toast(done);
-      onDone?.();
-      onClose();
+      onDone(answer);
     } catch (error) {
-      setFailure(error);
+      // The tenant changed after the plan: it is made again, and the person decides again.
+      if (planned.version !== null && error instanceof ApiFailure && error.code === 'precondition_failed') {
+        setOutdated(true);
+        await plan.refetch();
+      } else refused(error);
       setBusy(false);
     }
   };
-  const error = failure ?? plan.error;
   return (
     <>
       {plan.isPending && <Skeleton lines={3} />}
-      {error !== null && (
+      {outdated && <p className="note warn">Something changed since this plan was made. This is the new plan.</p>}
+      {failure !== null && (
         <p className="note bad" role="alert">
-          {messageOf(error)}
+          {messageOf(failure)}
         </p>
       )}
-      {plan.data !== undefined && <Effects plan={plan.data} />}
-      <footer>
-        <Button onClick={onClose}>Cancel</Button>
-        <Button look={danger ? 'danger solid' : 'primary'} busy={busy || plan.data === undefined} onClick={apply}>
-          {plan.data === undefined ? verb : buttonText(verb, plan.data)}
+      {plan.data !== undefined && <Effects plan={plan.data.value} />}
+      <footer className="row">
+        <Button onClick={onBack}>{onRefused === undefined ? 'Cancel' : 'Back'}</Button>
+        <Button
+          look={danger ? 'danger solid' : 'primary'}
+          busy={busy || plan.data === undefined}
+          onClick={() => plan.data !== undefined && void apply(plan.data)}
+        >
+          {[verb, plan.data === undefined ? '' : effectText(plan.data.value)].filter(Boolean).join(': ')}
         </Button>
       </footer>
     </>
   );
 }
 
-const buttonText = (verb: string, { gained, lost }: DryRun): string => {
-  const effects = [
-    lost > 0 ? `${lost} ${lost === 1 ? 'loses' : 'lose'} access` : '',
-    gained > 0 ? `${gained} ${gained === 1 ? 'gains' : 'gain'} access` : '',
-  ].filter(Boolean);
-  return effects.length === 0 ? verb : `${verb}: ${effects.join(', ')}`;
-};
-
-function Effects({ plan: { gained, lost, samples } }: { plan: DryRun }) {
-  if (gained === 0 && lost === 0) return <p>Nobody gains or loses access by this.</p>;
-  return (
-    <>
-      <div className="figures">
-        <div className="figure">
-          <strong>{gained.toLocaleString('en')}</strong>
-          {gained === 1 ? 'gains access' : 'gain access'}
-        </div>
-        <div className="figure">
-          <strong>{lost.toLocaleString('en')}</strong>
-          {lost === 1 ? 'loses access' : 'lose access'}
-        </div>
-      </div>
-      <ul className="stack tight small">
-        {samples.map(({ change, device, resource }) => (
-          <li key={`${change} ${device} ${resource}`}>
-            <Name kind="device" id={device} /> {change === 'lost' ? 'loses' : 'gains'}{' '}
-            <Name kind="resource" id={resource} />
-          </li>
-        ))}
-        {gained + lost > samples.length && (
-          <li className="muted">and {plural(gained + lost - samples.length, 'more pair')} of device and resource</li>
-        )}
-      </ul>
-    </>
-  );
+/** Sends a write, and reads again what the page shows. */
+export async function send({ method, path, body, version }: PlannedWrite, match = version): Promise<unknown> {
+  const { value } = await request(method, path, body, ifMatch(match));
+  await queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'plan' });
+  return value;
 }
 
-/** The name of a device or resource; its id until the name is known. */
-function Name({ kind, id }: { kind: 'device' | 'resource'; id: string }) {
-  const { data } = useRead<'getDevice' | 'getResource'>(kind, `/tenants/${kind}s/${id}`);
-  return <>{data?.name ?? id}</>;
-}
+const ifMatch = (version: string | null | undefined): Record<string, string> =>
+  version === undefined || version === null ? {} : { 'if-match': version };
+const withDryRun = (path: string): string => `${path}${path.includes('?') ? '&' : '?'}dry-run=true`;
+const belongsToForm = ({ code, fields }: ApiFailure): boolean => fields.length > 0 || code === 'precondition_failed';

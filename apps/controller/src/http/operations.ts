@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import { type DryRun, type Operation, type OperationName, operations } from '@sallyport/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
@@ -21,11 +21,7 @@ import type { OpenStreams, StreamLimits } from './streams.ts';
 import { type RawInput, validateInput } from './validate.ts';
 
 /** The change of access that a dry run reports. */
-export interface AccessPreview {
-  readonly gained: number;
-  readonly lost: number;
-  readonly samples: { change: 'gained' | 'lost'; device: string; resource: string }[];
-}
+export type AccessPreview = Omit<DryRun, 'changes'>;
 
 /** What every operation is served with. */
 export interface OperationDeps {

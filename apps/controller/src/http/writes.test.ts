@@ -89,7 +89,9 @@ test('a dry run says what would change, and changes nothing', async (t) => {
         changes: [{ action: 'delete', kind: 'gateway', id: made.id, name: 'Berlin' }],
         gained: 0,
         lost: 0,
+        unchanged: 0,
         samples: [],
+        pairs: [],
       },
     ],
   );

@@ -167,10 +167,12 @@ test('a dry run counts gained and lost access, and names samples', async (t) => 
     [gained.gained, gained.lost, gained.samples],
     [1, 0, [{ change: 'gained', device: laptop.id, resource: web.id }]],
   );
+  const pair = { device: { id: laptop.id, name: laptop.name }, resource: { id: web.id, name: 'web' } };
+  assert.deepEqual([gained.unchanged, gained.pairs], [0, [{ change: 'gained', ...pair }]]);
   await post(app, '/tenants/policies', body);
   const before = (await stateOf(app, one.id)).hash;
   const lost = (await app.request('DELETE', `/tenants/gateways/${one.id}?dry-run=true`)).json;
-  assert.deepEqual([lost.gained, lost.lost], [0, 1]);
+  assert.deepEqual([lost.gained, lost.lost, lost.pairs], [0, 1, [{ change: 'lost', ...pair }]]);
   assert.deepEqual(
     lost.changes.map(({ action, kind, id }: Record<string, string>) => [action, kind, id]),
     [
@@ -214,7 +216,11 @@ test('a dry run of changes of users, groups and rules counts gained and lost acc
   assert.deepEqual(await plan('PUT', ruleUrl, { ...open, rule: 'false' }), [0, 1]);
   assert.deepEqual(await plan('PATCH', `${user}/deactivate`), [0, 1]);
   assert.deepEqual(await plan('DELETE', user), [0, 1]);
+  const { json } = await app.request('DELETE', `${user}?dry-run=true`);
+  assert.deepEqual(json.pairs[0].user, { id: anna.id, email: 'anna@example.com' });
   assert.deepEqual(await plan('DELETE', group), [0, 1]);
+  const renamed = await app.request('PATCH', `/tenants/devices/${laptop.id}?dry-run=true`, { body: { name: 'desk' } });
+  assert.deepEqual([renamed.json.lost, renamed.json.unchanged], [0, 1], 'the device still reaches the resource');
   assert.deepEqual(await plan('PATCH', `/tenants/devices/${laptop.id}`, { name: 'laptop', user: null }), [0, 1]);
 });
 

@@ -6,6 +6,7 @@ import type { Change, Store, Tx } from '../db/store.ts';
 import { notFound } from '../errors.ts';
 import type { AccessPreview } from '../http/operations.ts';
 import { doInSlices } from '../slices.ts';
+import { accessPreview, pairLimit } from './access-preview.ts';
 import { type RuntimeHost, TenantRuntime } from './tenant-runtime.ts';
 import { VolatileFacts } from './volatile-facts.ts';
 import type { Whereabouts } from './whereabouts.ts';
@@ -111,8 +112,8 @@ export class TenantRuntimes implements DesiredStates {
       const before = await this.world(tx.tenant);
       const after = before.with(values.map((value) => this.#facts.current(value)));
       for (const world of [before, after]) await doInSlices(evaluateAhead(world, this.#deps.store.now()));
-      const { gained, lost, samples } = accessDifference(before, after, sampleLimit, this.#deps.store.now());
-      return { gained, lost, samples: [...samples] };
+      const difference = accessDifference(before, after, pairLimit, this.#deps.store.now());
+      return accessPreview(before, after, difference);
     };
   }
 
@@ -183,4 +184,3 @@ export class TenantRuntimes implements DesiredStates {
 }
 
 const defaultLeaseMs = 24 * 3600 * 1000;
-const sampleLimit = 20;

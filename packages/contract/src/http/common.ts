@@ -220,7 +220,18 @@ export const DryRun = z
     ),
     gained: z.int().describe('Number of device and resource pairs that gain access'),
     lost: z.int().describe('Number of device and resource pairs that lose access'),
+    unchanged: z.int().describe('Number of pairs that keep access, of the devices that the request concerns'),
     samples: z.array(z.object({ change: z.enum(['gained', 'lost']), device: z.string(), resource: z.string() })),
+    pairs: z
+      .array(
+        z.object({
+          change: z.enum(['gained', 'lost']),
+          device: z.object({ id: z.string(), name: z.string() }),
+          user: z.object({ id: z.string(), email: z.string() }).optional().describe('Owner of the device'),
+          resource: z.object({ id: z.string(), name: z.string() }),
+        }),
+      )
+      .describe('First 500 pairs that change, lost ones first, with names'),
   })
   .meta({ id: 'DryRun' });
 export type DryRun = z.infer<typeof DryRun>;
