@@ -58,8 +58,12 @@ test('an owner gets from the set-up link to the first packet in the browser', { 
   await page.getByRole('row', { name: /phone/ }).getByText('Online', { exact: true }).waitFor();
   await goTo(page, 'Policies');
   await page.getByRole('button', { name: 'Delete Everybody reads the wiki' }).click();
-  await page.getByRole('dialog').getByText('phone loses Wiki').waitFor();
-  await page.getByRole('button', { name: 'Delete policy: 1 loses access' }).waitFor();
+  await page
+    .getByRole('dialog')
+    .getByRole('listitem')
+    .filter({ hasText: 'Wiki on phone of owner@example.com' })
+    .waitFor();
+  await page.getByRole('button', { name: 'Delete policy: 1 person loses Wiki' }).waitFor();
   assert.deepEqual(complaints, []);
 });
 
@@ -112,6 +116,8 @@ async function createResource(page: Page): Promise<void> {
   await dialog.getByLabel('Addresses').fill('10.20.0.10');
   await dialog.getByLabel('Protocol').selectOption({ label: 'HTTPS' });
   await dialog.getByRole('button', { name: 'Create resource' }).click();
+  await dialog.getByText('Put it behind office?').waitFor();
+  await dialog.getByRole('button', { name: 'Attach gateways' }).click();
   await dialog.waitFor({ state: 'hidden' });
 }
 
@@ -135,11 +141,11 @@ async function createPolicy(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'New policy' }).click();
   const form = page.getByRole('dialog', { name: 'New policy' });
   await form.getByLabel('Name').fill('Everybody reads the wiki');
-  await form.getByLabel('Where').selectOption({ label: 'Wiki' });
+  await form.getByLabel('Where').selectOption({ label: 'Chosen resources' });
+  await form.getByLabel('Resources', { exact: true }).fill('wiki');
+  await form.getByRole('option', { name: 'Wiki' }).click();
   await form.getByRole('button', { name: 'See what changes' }).click();
-  const plan = page.getByRole('dialog', { name: 'Create Everybody reads the wiki' });
-  await plan.getByText('Nobody gains or loses access by this.').waitFor();
-  await plan.getByRole('button', { name: 'Create policy' }).click();
-  await plan.waitFor({ state: 'hidden' });
+  await form.getByText('No device gains or loses access by this.').waitFor();
+  await form.getByRole('button', { name: 'Create policy' }).click();
   await form.waitFor({ state: 'hidden' });
 }

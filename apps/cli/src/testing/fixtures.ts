@@ -276,9 +276,7 @@ export const fixtures = {
     lost: 2,
     unchanged: 3,
     samples: [{ change: 'lost', device: uuid(51), resource: uuid(41) }],
-    pairs: [
-      { change: 'lost', device: { id: uuid(51), name: 'laptop' }, resource: { id: uuid(41), name: 'intranet' } },
-    ],
+    pairs: [{ change: 'lost', device: { id: uuid(51), name: 'laptop' }, resource: { id: uuid(41), name: 'intranet' } }],
   },
   answers: {
     createGateway: berlin,

@@ -59,8 +59,7 @@ export function useForm<V extends object>(
     const [, name = ''] = pointer.split('/');
     return aliases[name] ?? name;
   };
-  const error = (name: keyof V & string) =>
-    failure?.fields.find(({ pointer }) => fieldOf(pointer) === name)?.message;
+  const error = (name: keyof V & string) => failure?.fields.find(({ pointer }) => fieldOf(pointer) === name)?.message;
   const form: Inside<V> = {
     ...state,
     labels,
@@ -116,7 +115,15 @@ export function Form<V extends object>(props: FormProps<V>) {
     if (form.failure !== null) element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [form.failure]);
   if (conflict !== null)
-    return <Conflict form={form} theirs={conflict} show={props.show ?? shown} onChoose={settle} onCancel={() => settle(null)} />;
+    return (
+      <Conflict
+        form={form}
+        theirs={conflict}
+        show={props.show ?? shown}
+        onChoose={settle}
+        onCancel={() => settle(null)}
+      />
+    );
   return (
     <>
       {plan !== null && <Plan write={plan} onBack={endPlan} onRefused={endPlan} onDone={done} />}
@@ -127,12 +134,7 @@ export function Form<V extends object>(props: FormProps<V>) {
         {!disabled && (
           <footer className="row">
             {dialog !== null && <Button onClick={dialog.close}>Cancel</Button>}
-            <Button
-              type="submit"
-              look="primary"
-              busy={busy}
-              disabled={dialog === null && !form.changed}
-            >
+            <Button type="submit" look="primary" busy={busy} disabled={dialog === null && !form.changed}>
               {verb}
             </Button>
           </footer>

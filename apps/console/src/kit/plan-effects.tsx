@@ -34,7 +34,9 @@ export function Effects({ plan }: { plan: DryRun }) {
       <ul className="pairs small" tabIndex={0} aria-label="Who gains and loses access">
         {found.slice(0, shownAtOnce).map((pair) => (
           <li key={`${pair.change} ${pair.device.id} ${pair.resource.id}`}>
-            <Status meaning={pair.change === 'lost' ? 'bad' : 'good'}>{pair.change === 'lost' ? 'loses' : 'gains'}</Status>
+            <Status meaning={pair.change === 'lost' ? 'bad' : 'good'}>
+              {pair.change === 'lost' ? 'loses' : 'gains'}
+            </Status>
             <span>
               <strong>{pair.resource.name}</strong>
               <span className="muted"> on </span>

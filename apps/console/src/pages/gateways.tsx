@@ -1,21 +1,10 @@
 import type { Gateway } from '@sallyport/contract';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
-import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
-import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import {
-  Ago,
-  Button,
-  Choice,
-  Dialog,
-  Empty,
-  Field,
-  type Meaning,
-  plural,
-  Skeleton,
-  Status,
-  Table,
-} from '../kit/kit.tsx';
+import { useState } from 'react';
+import { messageOf } from '../data/api.ts';
+import { mayWrite, useRead } from '../data/queries.ts';
+import { GatewayDialog } from '../forms/gateway-form.tsx';
+import { Ago, Button, Choice, Empty, Field, type Meaning, plural, Skeleton, Status, Table } from '../kit/kit.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
 
@@ -115,68 +104,11 @@ export function GatewaysPage() {
           </div>
         </>
       )}
-      <NewGateway open={creating} onClose={() => setCreating(false)} />
+      <GatewayDialog
+        open={creating}
+        onClose={() => setCreating(false)}
+        onDone={({ id }) => void navigate({ to: `/gateways/${id}` } as never)}
+      />
     </>
-  );
-}
-
-function NewGateway({ open, onClose }: { open: boolean; onClose: () => void }) {
-  const navigate = useNavigate();
-  const [name, setName] = useState('');
-  const [port, setPort] = useState('51820');
-  const [endpoint, setEndpoint] = useState('');
-  const [failure, setFailure] = useState<ApiFailure | null>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    try {
-      const body = { name, wireguardPort: port, ...(endpoint === '' ? {} : { endpoint }) };
-      const { id } = await call<'createGateway'>('POST', '/tenants/gateways', body);
-      await queryClient.invalidateQueries({ queryKey: ['gateway'] });
-      onClose();
-      void navigate({ to: `/gateways/${id}` } as never);
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
-  };
-  return (
-    <Dialog title="New gateway" open={open} onClose={onClose}>
-      <form className="stack" onSubmit={submit}>
-        {failure !== null && (
-          <p className="note bad" role="alert">
-            {failure.message}
-          </p>
-        )}
-        <Field
-          label="Name"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          error={failure?.field('/name')}
-          required
-          maxLength={120}
-        />
-        <Field
-          label="UDP port"
-          hint="Where it listens for WireGuard"
-          inputMode="numeric"
-          value={port}
-          onChange={(event) => setPort(event.target.value)}
-          error={failure?.field('/wireguardPort')}
-          required
-        />
-        <Field
-          label="Endpoint"
-          hint="Host name or address at which devices reach it. Left empty, the controller discovers it."
-          value={endpoint}
-          onChange={(event) => setEndpoint(event.target.value)}
-          error={failure?.field('/endpoint')}
-        />
-        <footer className="row">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary">
-            Create gateway
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
   );
 }

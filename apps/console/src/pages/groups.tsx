@@ -1,8 +1,9 @@
 import type { Group } from '@sallyport/contract';
-import { type FormEvent, useState } from 'react';
-import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
-import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import { Button, Choice, Dialog, Field, Skeleton, Table } from '../kit/kit.tsx';
+import { useState } from 'react';
+import { messageOf } from '../data/api.ts';
+import { mayWrite, useRead } from '../data/queries.ts';
+import { GroupDialog } from '../forms/group-form.tsx';
+import { Button, Skeleton, Table } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { useSignedIn } from '../shell/me.ts';
@@ -69,70 +70,8 @@ export function GroupsPage() {
         />
       </div>
       <Pages page={page} total={data.total} />
-      <NewGroup open={creating} onClose={() => setCreating(false)} />
+      <GroupDialog open={creating} onClose={() => setCreating(false)} />
       <PlanDialog write={write} onClose={() => setWrite(null)} />
     </>
-  );
-}
-
-function NewGroup({ open, onClose }: { open: boolean; onClose: () => void }) {
-  const roles = useRead<'listRoles'>('role', '/tenants/roles', open);
-  const [name, setName] = useState('');
-  const [role, setRole] = useState('');
-  const [failure, setFailure] = useState<ApiFailure | null>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    const basic = roles.data?.find(({ type }) => type === 'BASIC')?.id;
-    try {
-      await call<'createGroup'>('POST', '/tenants/groups', {
-        name,
-        roles: [role || basic].filter((one) => one !== undefined),
-      });
-      await queryClient.invalidateQueries({ queryKey: ['group'] });
-      setName('');
-      onClose();
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
-  };
-  return (
-    <Dialog title="New group" open={open} onClose={onClose}>
-      <form className="stack" onSubmit={submit}>
-        {failure !== null && (
-          <p className="note bad" role="alert">
-            {failure.message}
-          </p>
-        )}
-        <Field
-          label="Name"
-          value={name}
-          onChange={(event) => setName(event.target.value)}
-          error={failure?.field('/name')}
-          required
-          maxLength={120}
-        />
-        <Choice
-          label="Role"
-          hint="What members may do in this system"
-          value={role}
-          onChange={(event) => setRole(event.target.value)}
-        >
-          <option value="">User: own account only</option>
-          {(roles.data ?? [])
-            .filter(({ type }) => type !== 'OWNER' && type !== 'BASIC')
-            .map(({ id, name: text, description }) => (
-              <option key={id} value={id}>
-                {text}: {description}
-              </option>
-            ))}
-        </Choice>
-        <footer className="row">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary">
-            Create group
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
   );
 }

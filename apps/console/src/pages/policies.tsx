@@ -1,9 +1,10 @@
 import type { Policy } from '@sallyport/contract';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { useState } from 'react';
 import { messageOf } from '../data/api.ts';
 import { mayWrite, useRead } from '../data/queries.ts';
-import { Button, Choice, Dialog, Empty, Field, Skeleton, Status } from '../kit/kit.tsx';
+import { PolicyDialog } from '../forms/policy-form.tsx';
+import { Button, Empty, Skeleton, Status } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { useSignedIn } from '../shell/me.ts';
 
@@ -90,8 +91,8 @@ export function PoliciesPage() {
           </ol>
         )}
       </div>
-      <NewPolicy open={creating} onClose={() => setCreating(false)} onPlan={setWrite} />
-      <PlanDialog write={write} onClose={() => setWrite(null)} onDone={() => setCreating(false)} />
+      <PolicyDialog open={creating} onClose={() => setCreating(false)} />
+      <PlanDialog write={write} onClose={() => setWrite(null)} />
     </>
   );
 }
@@ -175,121 +176,4 @@ function some(given: readonly string[], none: string): string {
   const parts = given.filter((part) => part !== '');
   if (parts.length === 0) return none;
   return parts.length <= 3 ? parts.join(', ') : `${parts.slice(0, 3).join(', ')} and ${parts.length - 3} more`;
-}
-
-function NewPolicy({
-  open,
-  onClose,
-  onPlan,
-}: {
-  open: boolean;
-  onClose: () => void;
-  onPlan: (write: PlannedWrite) => void;
-}) {
-  return (
-    <Dialog title="New policy" open={open} onClose={onClose}>
-      <PolicyForm onClose={onClose} onPlan={onPlan} />
-    </Dialog>
-  );
-}
-
-function PolicyForm({ onClose, onPlan }: { onClose: () => void; onPlan: (write: PlannedWrite) => void }) {
-  const groups = useRead<'listGroups'>('group', '/tenants/groups?limit=100');
-  const users = useRead<'listUsers'>('user', '/tenants/users?limit=100');
-  const devices = useRead<'listDevices'>('device', '/tenants/devices?limit=100');
-  const resources = useRead<'listResources'>('resource', '/tenants/resources?limit=100');
-  const rules = useRead<'listAdmissionRules'>('admission-rule', '/tenants/admission-rules');
-  const [name, setName] = useState('');
-  const [action, setAction] = useState('allow');
-  const [subject, setSubject] = useState('allUsers');
-  const [resource, setResource] = useState('');
-  const [rule, setRule] = useState('');
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    const [kind = '', id = ''] = subject.split(' ');
-    const body = {
-      name,
-      action: action === 'allow',
-      type: 'PRIVATE',
-      allUsers: kind === 'allUsers',
-      allDevices: kind === 'allDevices',
-      ...(kind === 'group'
-        ? { groups: [id] }
-        : kind === 'user'
-          ? { users: [id] }
-          : kind === 'device'
-            ? { devices: [id] }
-            : {}),
-      ...(resource === '' ? { allResources: true } : { resources: [resource] }),
-      ...(rule === '' ? {} : { rule }),
-    };
-    onPlan({
-      title: `Create ${name}`,
-      method: 'POST',
-      path: '/tenants/policies',
-      body,
-      verb: 'Create policy',
-      done: `Created ${name}.`,
-    });
-  };
-  return (
-    <form className="stack" onSubmit={submit}>
-      <Field label="Name" value={name} onChange={(event) => setName(event.target.value)} required maxLength={120} />
-      <Choice label="Action" value={action} onChange={(event) => setAction(event.target.value)}>
-        <option value="allow">Allow</option>
-        <option value="deny">Deny</option>
-      </Choice>
-      <Choice label="Who" value={subject} onChange={(event) => setSubject(event.target.value)}>
-        <option value="allUsers">Everybody</option>
-        <option value="allDevices">All devices, also without an owner</option>
-        <optgroup label="Groups">
-          {(groups.data?.data ?? []).map((one) => (
-            <option key={one.id} value={`group ${one.id}`}>
-              {one.name}
-            </option>
-          ))}
-        </optgroup>
-        <optgroup label="Users">
-          {(users.data?.data ?? []).map((one) => (
-            <option key={one.id} value={`user ${one.id}`}>
-              {one.email}
-            </option>
-          ))}
-        </optgroup>
-        <optgroup label="Devices">
-          {(devices.data?.data ?? []).map((one) => (
-            <option key={one.id} value={`device ${one.id}`}>
-              {one.name}
-            </option>
-          ))}
-        </optgroup>
-      </Choice>
-      <Choice label="Where" value={resource} onChange={(event) => setResource(event.target.value)}>
-        <option value="">All resources</option>
-        {(resources.data?.data ?? []).map((one) => (
-          <option key={one.id} value={one.id}>
-            {one.name}
-          </option>
-        ))}
-      </Choice>
-      {action === 'allow' && (
-        <Choice label="Only if" value={rule} onChange={(event) => setRule(event.target.value)}>
-          <option value="">Always</option>
-          {(rules.data ?? [])
-            .filter(({ type }) => type === 'CUSTOM')
-            .map((one) => (
-              <option key={one.id} value={one.id}>
-                {one.name}
-              </option>
-            ))}
-        </Choice>
-      )}
-      <footer className="row">
-        <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" look="primary">
-          See what changes
-        </Button>
-      </footer>
-    </form>
-  );
 }

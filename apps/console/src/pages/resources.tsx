@@ -1,9 +1,10 @@
-import type { Protocol, Resource } from '@sallyport/contract';
+import type { Resource } from '@sallyport/contract';
 import { useSearch } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
-import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
-import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import { Button, Choice, Dialog, Empty, Field, Skeleton, Status, Table } from '../kit/kit.tsx';
+import { useState } from 'react';
+import { messageOf } from '../data/api.ts';
+import { mayWrite, useRead } from '../data/queries.ts';
+import { ResourceDialog } from '../forms/resource-form.tsx';
+import { Button, Empty, Skeleton, Status, Table } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { useSignedIn } from '../shell/me.ts';
@@ -81,7 +82,7 @@ export function ResourcesPage() {
         )}
       </div>
       <Pages page={page} total={data.total} />
-      <NewResource open={creating} onClose={() => setCreating(false)} />
+      <ResourceDialog open={creating} onClose={() => setCreating(false)} />
       <PlanDialog write={write} onClose={() => setWrite(null)} />
     </>
   );
@@ -102,100 +103,3 @@ const addressText = ([first, ...rest]: Resource['addresses']): string =>
   `${first?.address ?? ''}${rest.length === 0 ? '' : ` and ${rest.length} more`}`;
 const protocolText = (addresses: Resource['addresses']): string =>
   [...new Set(addresses.flatMap(({ protocols }) => protocols.map(({ name }) => name)))].join(', ');
-
-function NewResource({ open, onClose }: { open: boolean; onClose: () => void }) {
-  return (
-    <Dialog title="New resource" open={open} onClose={onClose}>
-      <ResourceForm onClose={onClose} />
-    </Dialog>
-  );
-}
-
-function ResourceForm({ onClose }: { onClose: () => void }) {
-  const protocols = useRead<'listProtocols'>('protocol', '/tenants/protocols');
-  const gateways = useRead<'listGateways'>('gateway', '/tenants/gateways');
-  const [name, setName] = useState('');
-  const [addresses, setAddresses] = useState('');
-  const [protocol, setProtocol] = useState('');
-  const [gateway, setGateway] = useState('');
-  const [failure, setFailure] = useState<ApiFailure | null>(null);
-  const all = (
-    Array.isArray(protocols.data) ? protocols.data : ((protocols.data as never as { data?: Protocol[] })?.data ?? [])
-  ) as Protocol[];
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    const chosen = [protocol || all[0]?.id].filter((one) => one !== undefined);
-    const list = addresses.split(/[\s,]+/).filter(Boolean);
-    try {
-      const body = {
-        name,
-        type: 'PRIVATE' as const,
-        addresses: list.map((address) => ({ address, protocols: chosen })),
-      };
-      const { id } = await call<'createResource'>('POST', '/tenants/resources', body);
-      const behind = gateway || (gateways.data?.length === 1 ? gateways.data[0]?.id : undefined);
-      if (behind !== undefined)
-        await call<'saveLoadBalancing'>('PUT', `/tenants/resources/${id}/load-balancing`, {
-          loadBalancingMode: 'MANUAL',
-          gateways: [behind],
-        });
-      await queryClient.invalidateQueries();
-      onClose();
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
-  };
-  const addressError = failure?.fields.find(({ pointer }) => pointer.startsWith('/addresses'))?.message;
-  return (
-    <form className="stack" onSubmit={submit}>
-      {failure !== null && (
-        <p className="note bad" role="alert">
-          {failure.message}
-        </p>
-      )}
-      <Field
-        label="Name"
-        value={name}
-        onChange={(event) => setName(event.target.value)}
-        error={failure?.field('/name')}
-        required
-        maxLength={40}
-      />
-      <Field
-        label="Addresses"
-        hint="IP addresses or subnets such as 10.0.0.0/24, with spaces or commas between"
-        value={addresses}
-        onChange={(event) => setAddresses(event.target.value)}
-        error={addressError}
-        required
-      />
-      <Choice label="Protocol" value={protocol} onChange={(event) => setProtocol(event.target.value)}>
-        {all.map(({ id, name: text }) => (
-          <option key={id} value={id}>
-            {text}
-          </option>
-        ))}
-      </Choice>
-      {(gateways.data?.length ?? 0) > 0 && (
-        <Choice
-          label="Gateway"
-          hint="Through which devices reach it. More can be attached later."
-          value={gateway}
-          onChange={(event) => setGateway(event.target.value)}
-        >
-          {(gateways.data ?? []).map(({ id, name: text }) => (
-            <option key={id} value={id}>
-              {text}
-            </option>
-          ))}
-        </Choice>
-      )}
-      <footer className="row">
-        <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" look="primary">
-          Create resource
-        </Button>
-      </footer>
-    </form>
-  );
-}

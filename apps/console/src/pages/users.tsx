@@ -1,21 +1,10 @@
 import type { User } from '@sallyport/contract';
 import { useSearch } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
-import { type ApiFailure, call, failureOf, messageOf } from '../data/api.ts';
+import { useState } from 'react';
+import { call, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
-import {
-  Ago,
-  Button,
-  Choice,
-  Dialog,
-  Field,
-  type Meaning,
-  Secret,
-  Skeleton,
-  Status,
-  Table,
-  toast,
-} from '../kit/kit.tsx';
+import { InviteDialog } from '../forms/user-form.tsx';
+import { Ago, Button, Dialog, type Meaning, Secret, Skeleton, Status, Table, toast } from '../kit/kit.tsx';
 import { Pages, usePage } from '../kit/pages.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { useSignedIn } from '../shell/me.ts';
@@ -119,7 +108,7 @@ export function UsersPage() {
         />
       </div>
       <Pages page={page} total={data.total} />
-      <Invite open={inviting} onClose={() => setInviting(false)} onInvited={(user) => void showLink(user)} />
+      <InviteDialog open={inviting} onClose={() => setInviting(false)} onInvited={(user) => void showLink(user)} />
       <Dialog title="Hand this link over" open={link !== null} onClose={() => setLink(null)}>
         {link !== null && (
           <>
@@ -133,63 +122,5 @@ export function UsersPage() {
       </Dialog>
       <PlanDialog write={write} onClose={() => setWrite(null)} />
     </>
-  );
-}
-
-function Invite({ open, onClose, onInvited }: { open: boolean; onClose: () => void; onInvited: (user: User) => void }) {
-  const groups = useRead<'listGroups'>('group', '/tenants/groups?limit=100', open);
-  const [email, setEmail] = useState('');
-  const [group, setGroup] = useState('');
-  const [failure, setFailure] = useState<ApiFailure | null>(null);
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    try {
-      const user = (await call<'createUsers'>('POST', '/tenants/users', {
-        email,
-        groups: group === '' ? [] : [group],
-      })) as User;
-      await queryClient.invalidateQueries({ queryKey: ['user'] });
-      setEmail('');
-      onClose();
-      onInvited(user);
-    } catch (error) {
-      setFailure(failureOf(error));
-    }
-  };
-  return (
-    <Dialog title="Invite a user" open={open} onClose={onClose}>
-      <form className="stack" onSubmit={submit}>
-        {failure !== null && failure.fields.length === 0 && (
-          <p className="note bad" role="alert">
-            {failure.message}
-          </p>
-        )}
-        <Field
-          label="E-mail address"
-          type="email"
-          value={email}
-          onChange={(event) => setEmail(event.target.value)}
-          error={failure?.field('/email')}
-          required
-        />
-        <Choice label="Group" value={group} onChange={(event) => setGroup(event.target.value)}>
-          <option value="">The default group</option>
-          {(groups.data?.data ?? [])
-            .filter(({ deleteable }) => deleteable)
-            .map(({ id, name }) => (
-              <option key={id} value={id}>
-                {name}
-              </option>
-            ))}
-        </Choice>
-        <p className="muted small">You get a link to hand over. No mail is sent.</p>
-        <footer className="row">
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" look="primary">
-            Invite user
-          </Button>
-        </footer>
-      </form>
-    </Dialog>
   );
 }
