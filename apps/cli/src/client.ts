@@ -33,7 +33,7 @@ export interface Connection {
 }
 
 /** Query parameters. A list is sent as a repeated parameter. */
-type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+export type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /** Parameters, query and body of one call of an operation. */
 export interface Call<N extends OperationName> {

@@ -1,5 +1,6 @@
 import type { ResponseBody } from '@sallyport/contract';
-import type { Answer, Client } from './client.ts';
+import type { Answer, Client, Query } from './client.ts';
+import { usage } from './failure.ts';
 
 /** Operations that return a paged list. */
 export type PagedOperation = 'listDevices' | 'listResources' | 'listUsers' | 'listGroups' | 'listInvitations';
@@ -11,6 +12,7 @@ export interface PageFlags {
   readonly offset?: string;
   readonly sort?: string;
   readonly search?: string;
+  readonly filter?: readonly string[];
 }
 
 const PAGE = 100;
@@ -23,9 +25,9 @@ export async function listAll<N extends PagedOperation>(
   api: Client,
   name: N,
   flags: PageFlags = {},
-  filter: Readonly<Record<string, string>> = {},
 ): Promise<Answer<ResponseBody<N>>> {
   const { limit, offset, sort, search: q } = flags;
+  const filter = filterQuery(flags.filter);
   if (limit !== undefined || offset !== undefined)
     return api.call(name, { query: { limit, offset, sort, q, ...filter } });
   const pages: Answer<ResponseBody<N>>[] = [];
@@ -37,6 +39,18 @@ export async function listAll<N extends PagedOperation>(
     if (!hasNext || data.length === 0) break;
   }
   return pages.length === 1 && pages[0] !== undefined ? pages[0] : joined(pages);
+}
+
+/** Turns `name[ilike]=%web%` into `filter[name][ilike]=%web%`. A condition that is given twice applies twice. */
+export function filterQuery(filters: readonly string[] = []): Query {
+  const query: Record<string, string[]> = {};
+  for (const text of filters) {
+    const [, field, operator = 'eq', value = ''] = /^([A-Za-z.]+)(?:\[([a-z]+)\])?=(.*)$/.exec(text) ?? [];
+    if (field === undefined)
+      throw usage(`Not a filter: ${text}`, 'Give a filter such as name[ilike]=%web% or type=PRIVATE');
+    (query[`filter[${field}][${operator}]`] ??= []).push(value);
+  }
+  return query;
 }
 
 function joined<N extends PagedOperation>(pages: readonly Answer<ResponseBody<N>>[]): Answer<ResponseBody<N>> {

@@ -11,7 +11,7 @@ import { kinds, resolveId } from '../resolve.ts';
 import type { Session } from '../session.ts';
 import { clean, shellWord } from '../text.ts';
 import { type Device, showDevice } from './device-view.ts';
-import { given } from './options.ts';
+import { given, labelOption, labelsOf } from './options.ts';
 
 interface AddFlags {
   readonly out?: string;
@@ -22,6 +22,7 @@ interface AddFlags {
   readonly hardwareId?: string;
   readonly owner?: string;
   readonly ipv6: boolean;
+  readonly label?: string[];
 }
 
 const EXAMPLES = `
@@ -51,6 +52,7 @@ export function addDeviceAdd(group: Command, session: Session): void {
     .option('--hardware-id <text>', 'default: derived from the key')
     .option(...noIpv6Option)
     .option('--owner <user>', 'owner, by e-mail address or id')
+    .addOption(labelOption())
     .addHelpText('after', EXAMPLES)
     .action(async (name: string, flags: AddFlags) =>
       flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags),
@@ -133,10 +135,10 @@ async function ownerId(session: Session, { owner }: AddFlags): Promise<string | 
 function bodyOf(
   name: string,
   publicKey: string,
-  { hardwareId }: AddFlags,
+  { hardwareId, label }: AddFlags,
   user: string | undefined,
 ): RequestBody<'createDevice'> {
-  return { name, publicKey, ...given({ hardwareId, user }) };
+  return { name, publicKey, ...given({ hardwareId, user, labels: labelsOf(label) }) };
 }
 
 async function register(

@@ -3,7 +3,7 @@ import { usage } from '../failure.ts';
 import { kinds, resolveId } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { showDevice } from './device-view.ts';
-import { clearable, given, pairs, repeated, scalar, writes } from './options.ts';
+import { clearable, given, labelOption, labelsOf, pairs, repeated, scalar, writes } from './options.ts';
 
 interface UpdateFlags {
   readonly name?: string;
@@ -11,6 +11,7 @@ interface UpdateFlags {
   readonly posture?: string[];
   readonly appVersion?: string;
   readonly entryGateway?: string;
+  readonly label?: string[];
 }
 
 const EXAMPLES = `
@@ -29,6 +30,7 @@ export function addDeviceUpdate(group: Command, session: Session): void {
     .addOption(repeated('--posture <key=value>', 'posture.KEY of admission rules; KEY= removes it'))
     .option('--app-version <text>', 'device.appVersion of admission rules')
     .option('--entry-gateway <gateway>', 'plain devices: relaying gateway that they connect through; empty: none')
+    .addOption(labelOption())
     .addHelpText('after', EXAMPLES);
   writes(update, 'updateDevice').action(async (text: string, flags: UpdateFlags & WriteFlags) =>
     updateDevice(session, text, flags),
@@ -36,8 +38,8 @@ export function addDeviceUpdate(group: Command, session: Session): void {
 }
 
 async function updateDevice(session: Session, text: string, flags: UpdateFlags & WriteFlags): Promise<void> {
-  const { name, owner, posture, appVersion, entryGateway } = flags;
-  if ([name, owner, posture, appVersion, entryGateway].every((value) => value === undefined))
+  const { name, owner, posture, appVersion, entryGateway, label } = flags;
+  if ([name, owner, posture, appVersion, entryGateway, label].every((value) => value === undefined))
     throw usage('No change is named', 'See: sally devices update --help');
   const api = await session.api();
   const id = await resolveId(api, kinds.device, text);
@@ -46,7 +48,8 @@ async function updateDevice(session: Session, text: string, flags: UpdateFlags &
   const before = await api.call('getDevice', { params: { id } });
   const facts =
     posture === undefined ? undefined : pairs<Fact>('--posture', posture, plain(before.body.posture), scalar);
-  const changes = given({ user, posture: facts, appVersion: clearable(appVersion), entryGateway: entry });
+  const own = { posture: facts, appVersion: clearable(appVersion), labels: labelsOf(label) };
+  const changes = given({ user, entryGateway: entry, ...own });
   const body = { name: name ?? before.body.name, ...changes };
   const answer = await session.write('updateDevice', flags, { params: { id }, body, ifMatch: before.etag });
   if (answer !== undefined) showDevice(session, answer);

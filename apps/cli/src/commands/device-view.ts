@@ -24,6 +24,7 @@ export function showDevice(session: Session, answer: Answer<Device>): void {
       ['Owner', device.user === undefined ? undefined : (device.user.email ?? device.user.id)],
       ['Hardware id', device.hardwareId],
       ['App version', device.appVersion],
+      ['Labels', device.labels?.join(', ')],
       ['Seen from', seenFrom(device)],
       ...Object.entries(device.posture ?? {}).map(
         ([name, value]) => [`Posture ${name}`, typeof value === 'string' ? value : JSON.stringify(value)] as const,

@@ -2,6 +2,7 @@ import { type GatewayIntent, gatewayIntent, type RequestBody } from '@sallyport/
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
+import { filterQuery } from '../lists.ts';
 import { kinds, resolveId } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { status } from '../table.ts';
@@ -9,7 +10,7 @@ import { clean, shellWord } from '../text.ts';
 import { whileWaiting } from '../waiting.ts';
 import { controllerUrl } from './controller-url.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
-import { choice, clearable, given, mtuOption, onOff, writes } from './options.ts';
+import { choice, clearable, filterOption, given, labelOption, labelsOf, mtuOption, onOff, writes } from './options.ts';
 
 type Changes = Partial<RequestBody<'updateGateway'>>;
 
@@ -22,6 +23,7 @@ interface GatewayFields {
   readonly intent?: GatewayIntent;
   readonly relayPorts?: string;
   readonly mtu?: number | null;
+  readonly label?: string[];
 }
 
 /** Adds `sally gateways …`. */
@@ -42,8 +44,9 @@ function addReads(group: Command, session: Session): void {
     .command('list')
     .description('list all gateways')
     .option('--search <words>', 'only what shows every one of these words: name, endpoint, id and the like')
-    .action(async ({ search: q }: { search?: string }) => {
-      const answer = await (await session.api()).call('listGateways', { query: { q } });
+    .addOption(filterOption())
+    .action(async ({ search: q, filter }: { search?: string; filter?: string[] }) => {
+      const answer = await (await session.api()).call('listGateways', { query: { q, ...filterQuery(filter) } });
       session.show(answer, (gateways) =>
         gateways.length === 0
           ? 'There are no gateways yet. Create one: sally gateways create NAME\n'
@@ -76,7 +79,8 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--description <text>')
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway’s address from resources (default on)'))
     .option('--relay-ports <from-to>', 'UDP ports of the relay (default 52000-52999)')
-    .addOption(mtuOption());
+    .addOption(mtuOption())
+    .addOption(labelOption());
   create.action(async (name: string, flags: GatewayFields) => createGateway(session, name, flags));
 
   const update = group
@@ -90,6 +94,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .addOption(onOff('--masquerade <on|off>', 'hide devices behind the gateway’s address from resources'))
     .option('--relay-ports <from-to>', 'UDP ports of the relay')
     .addOption(mtuOption())
+    .addOption(labelOption())
     .addOption(choice('--intent <intent>', 'the intended state', gatewayIntent.options));
   writes(update, 'updateGateway').action(async (text: string, flags: GatewayFields & WriteFlags) => {
     const changes = given({
@@ -101,6 +106,7 @@ function addCreateAndUpdate(group: Command, session: Session): void {
       intent: flags.intent,
       relayPorts: flags.relayPorts,
       mtu: flags.mtu,
+      labels: labelsOf(flags.label),
     });
     if (Object.keys(changes).length === 0) throw usage('No change is named', 'See: sally gateways update --help');
     await change(session, text, flags, changes);
@@ -186,11 +192,11 @@ async function read(session: Session, text: string): Promise<Answer<Gateway>> {
 
 async function createGateway(session: Session, name: string, flags: GatewayFields): Promise<void> {
   const api = await session.api();
-  const { endpoint, description, masquerade, relayPorts, mtu } = flags;
+  const { endpoint, description, masquerade, relayPorts, mtu, label } = flags;
   const body = {
     name,
     wireguardPort: flags.port ?? '51820',
-    ...given({ endpoint, description, masquerade, relayPorts, mtu }),
+    ...given({ endpoint, description, masquerade, relayPorts, mtu, labels: labelsOf(label) }),
   };
   const answer = await api.call('createGateway', { body });
   showGateway(session, answer);

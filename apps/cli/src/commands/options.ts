@@ -19,7 +19,27 @@ export function pages(command: Command): Command {
     .option('--limit <n>', 'list one page of this size instead of everything')
     .option('--offset <n>', 'skip this many first (with --limit)')
     .option('--sort <fields>', 'field, -field, field:asc or field:desc, joined by commas')
-    .option('--search <words>', 'only what shows every one of these words: name, addresses, id and the like');
+    .option('--search <words>', 'only what shows every one of these words: name, addresses, id and the like')
+    .addOption(filterOption());
+}
+
+/** Creates `--filter`, which a list takes any number of times. */
+export function filterOption(): Option {
+  return repeated(
+    '--filter <filter>',
+    'only matches of field[operator]=value, such as name[ilike]=%web%, status[ne]=ERROR or label=eu; all of them apply',
+  );
+}
+
+/** Creates `--label`, which replaces the labels of an object. */
+export function labelOption(): Option {
+  return repeated('--label <label>', "label such as eu or site=berlin; '' alone: no labels");
+}
+
+/** Returns the labels of an option: undefined keeps them, one empty text clears them (null). */
+export function labelsOf(texts: readonly string[] | undefined): string[] | null | undefined {
+  if (texts === undefined) return undefined;
+  return texts.length === 1 && texts[0] === '' ? null : [...texts];
 }
 
 /** Creates an option that takes one of several words, in any letter case. */

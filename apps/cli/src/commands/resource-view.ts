@@ -21,6 +21,7 @@ export function showResource(session: Session, answer: Answer<Resource>): void {
       ['Description', resource.description],
       ['Gateways', gateways || '- (attach one: sally resources attach RESOURCE GATEWAY)'],
       ['Order', resource.loadBalancingMode === 'MANUAL' ? 'MANUAL: first gateway first' : 'AUTOMATIC'],
+      ['Labels', resource.labels?.join(', ')],
       ['Updated at', moment(resource.updatedAt)],
       ['ETag', etag],
     ]);

@@ -5,7 +5,7 @@ import { listAll, type PageFlags } from '../lists.ts';
 import { kinds, resolveId, resolveIds } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { clean } from '../text.ts';
-import { choice, clearable, given, pages, repeated, writes } from './options.ts';
+import { choice, clearable, given, labelOption, labelsOf, pages, repeated, writes } from './options.ts';
 import {
   type AddressInput,
   type AddressSpec,
@@ -28,6 +28,7 @@ interface ResourceFlags {
   readonly removeAddress?: string[];
   readonly gateway?: string[];
   readonly mode?: Mode;
+  readonly label?: string[];
 }
 
 const EXAMPLES = `
@@ -50,17 +51,8 @@ export function addResources(program: Command, session: Session): void {
 }
 
 function addReads(group: Command, session: Session): void {
-  const list = group
-    .command('list')
-    .description('list resources')
-    .addOption(
-      repeated(
-        '--filter <filter>',
-        'list only matches of field[operator]=value, such as name[ilike]=%web% or type=PRIVATE',
-      ),
-    );
-  pages(list).action(async (flags: PageFlags & { filter?: string[] }) => {
-    const answer = await listAll(await session.api(), 'listResources', flags, filterQuery(flags.filter ?? []));
+  pages(group.command('list').description('list resources')).action(async (flags: PageFlags) => {
+    const answer = await listAll(await session.api(), 'listResources', flags);
     session.show(answer, ({ data }) =>
       data.length === 0
         ? 'There are no resources. Create one: sally resources create --help\n'
@@ -84,16 +76,6 @@ function addReads(group: Command, session: Session): void {
   });
 }
 
-/** Turns `name[ilike]=%web%` into `filter[name][ilike]=%web%`. */
-function filterQuery(filters: readonly string[]): Record<string, string> {
-  const pairs = filters.map((text): [string, string] => {
-    const match = /^([A-Za-z.]+)(?:\[([a-z]+)\])?=(.*)$/.exec(text);
-    if (match === null) throw usage(`Not a filter: ${text}`, 'Give a filter such as name[ilike]=%web% or type=PRIVATE');
-    return [`filter[${match[1]}][${match[2] ?? 'eq'}]`, match[3] ?? ''];
-  });
-  return Object.fromEntries(pairs);
-}
-
 function addCreate(group: Command, session: Session): void {
   const create = group
     .command('create')
@@ -105,6 +87,7 @@ function addCreate(group: Command, session: Session): void {
     .option('--description <text>')
     .addOption(repeated('--gateway <gateway>', 'attach this gateway; the first has preference'))
     .addOption(choice('--mode <mode>', 'how its gateways are chosen', loadBalancingMode.options))
+    .addOption(labelOption())
     .addHelpText('after', EXAMPLES);
   writes(create, 'createResource').action(async (name: string, flags: ResourceFlags & WriteFlags) =>
     createResource(session, name, flags),
@@ -116,7 +99,12 @@ async function createResource(session: Session, name: string, flags: ResourceFla
   const addresses = await addressInputs(api, specsOf(flags.address, flags.protocol));
   if (addresses.length === 0) throw usage('A resource needs an address', 'Give --address ADDRESS --protocol PROTOCOL.');
   const gateways = await resolveIds(api, kinds.gateway, flags.gateway ?? []);
-  const body = { name, type: flags.type ?? 'PRIVATE', addresses, ...given({ description: flags.description }) };
+  const body = {
+    name,
+    type: flags.type ?? 'PRIVATE',
+    addresses,
+    ...given({ description: flags.description, labels: labelsOf(flags.label) }),
+  };
   const created = await session.write('createResource', flags, { body });
   if (created === undefined) return;
   if (gateways.length === 0 && flags.mode === undefined) return showResource(session, created);
@@ -154,16 +142,17 @@ function addUpdate(group: Command, session: Session): void {
     .addOption(repeated('--add-address <address>', 'add an address, or change the protocols of one'))
     .addOption(repeated('--remove-address <address>', 'remove one'))
     .addOption(repeated('--protocol <protocol>', 'protocol of every given address without its own, by name or id'))
+    .addOption(labelOption())
     .addHelpText('after', EXAMPLES);
   writes(update, 'updateResource').action(async (text: string, flags: ResourceFlags & WriteFlags) => {
-    const { name, description, address, addAddress, removeAddress } = flags;
-    if ([name, description, address, addAddress, removeAddress].every((value) => value === undefined))
+    const { name, description, address, addAddress, removeAddress, label } = flags;
+    if ([name, description, address, addAddress, removeAddress, label].every((value) => value === undefined))
       throw usage('No change is named', 'See: sally resources update --help');
     const api = await session.api();
     const id = await resolveId(api, kinds.resource, text);
     const before = await api.call('getResource', { params: { id } });
     const addresses = await newAddresses(session, before.body, flags);
-    const changes = given({ description: clearable(description) });
+    const changes = given({ description: clearable(description), labels: labelsOf(label) });
     const body = { name: name ?? before.body.name, addresses, ...changes };
     const answer = await session.write('updateResource', flags, { params: { id }, body, ifMatch: before.etag });
     if (answer !== undefined) showResource(session, answer);

@@ -57,11 +57,11 @@ const rich: Items = {
   },
   gateways: {
     ...{ name: 'g', description: 'd', port: '51999', endpoint: 'vpn.example.com', masquerade: false },
-    ...{ intent: 'MAINTENANCE', relay: true, relayPorts: '53000-53999', mtu: 1200 },
+    ...{ intent: 'MAINTENANCE', relay: true, relayPorts: '53000-53999', mtu: 1200, labels: ['eu'] },
   },
   protocols: { name: 'p', ports: ['TCP 1'] },
   resources: {
-    ...{ name: 'r', type: 'SAAS', description: 'd', mode: 'AUTOMATIC', gateways: ['a'] },
+    ...{ name: 'r', type: 'SAAS', description: 'd', mode: 'AUTOMATIC', gateways: ['a'], labels: ['eu'] },
     addresses: [{ address: '10.0.0.1', protocols: ['b'] }],
   },
   groups: { name: 'g', description: 'd', roles: ['c'], maxDevices: 7, isSamlDefaultGroup: true, idpMapping: ['x'] },

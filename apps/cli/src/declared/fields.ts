@@ -117,6 +117,12 @@ export const texts: Shape<string[]> = {
   canonical: (value) => value.toSorted(),
 };
 
+/** Labels: their order and letter case do not count, and a repetition has no effect. */
+export const labels: Shape<string[]> = {
+  read: texts.read,
+  canonical: (value) => [...new Set(value.map((label) => label.toLowerCase()))].toSorted(),
+};
+
 /** Addresses and ranges, in any spelling and order. */
 export const prefixes: Shape<string[]> = {
   read: texts.read,

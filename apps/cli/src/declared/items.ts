@@ -33,6 +33,7 @@ export interface GatewayItem {
   relayPorts: string;
   /** null: as the settings say. */
   mtu: number | null;
+  labels: string[];
 }
 
 /** A protocol. */
@@ -50,6 +51,7 @@ export interface ResourceItem {
   addresses: { address: string; protocols: string[] }[];
   mode: Resource['loadBalancingMode'];
   gateways: string[];
+  labels: string[];
 }
 
 /** A group of users. */

@@ -11,6 +11,7 @@ import { canonicalPrefix } from '@sallyport/ip';
 import {
   defaults,
   flag,
+  labels,
   list,
   Misfit,
   oneOf,
@@ -52,6 +53,7 @@ export const gatewayFamily: Family<GatewayItem> = {
     relay: defaults(flag, false),
     relayPorts: defaults(text, DEFAULT_RELAY_PORTS),
     mtu: defaults(orNull(wholeNumber), null),
+    labels: defaults(labels, []),
   },
   fixed: [],
   showsBuiltIn: false,
@@ -64,7 +66,18 @@ export const gatewayFamily: Family<GatewayItem> = {
   create: (item) => request('createGateway', { body: gatewayBody(item) }),
   finish: (id, item) => [...(item.intent === 'ACTIVE' ? [] : [updateGateway(id, item)]), ...relay(id, item, false)],
   change: (id, before, after, changed) => [
-    ...(touches(changed, 'name', 'description', 'port', 'endpoint', 'masquerade', 'intent', 'relayPorts', 'mtu')
+    ...(touches(
+      changed,
+      'name',
+      'description',
+      'port',
+      'endpoint',
+      'masquerade',
+      'intent',
+      'relayPorts',
+      'mtu',
+      'labels',
+    )
       ? [updateGateway(id, after)]
       : []),
     ...relay(id, after, before.relay),
@@ -75,13 +88,13 @@ export const gatewayFamily: Family<GatewayItem> = {
 /** Converts a gateway of the API. */
 export function liveGateway(g: Gateway): Live<GatewayItem> {
   const { id, name, description = '', wireguardPort, endpoint = null, masquerade = true, intent = 'ACTIVE' } = g;
-  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null } = g;
-  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu };
+  const { relayEnabled: relay = false, relayPorts = DEFAULT_RELAY_PORTS, mtu = null, labels = [] } = g;
+  const item = { name, description, port: wireguardPort, endpoint, masquerade, intent, relay, relayPorts, mtu, labels };
   return { id, item, builtIn: false };
 }
 
-function gatewayBody({ name, description, port: wireguardPort, endpoint, masquerade, relayPorts, mtu }: GatewayItem) {
-  return { name, description: description || null, wireguardPort, endpoint, masquerade, relayPorts, mtu };
+function gatewayBody({ port: wireguardPort, intent: _, relay: __, description, ...item }: GatewayItem) {
+  return { ...item, description: description || null, wireguardPort };
 }
 
 const updateGateway = (id: string, item: GatewayItem): Request =>
@@ -154,6 +167,7 @@ export const resourceFamily: Family<ResourceItem> = {
     }),
     mode: defaults(oneOf(loadBalancingMode.options), 'MANUAL'),
     gateways: defaults(refs('gateways', { ordered: true }), []),
+    labels: defaults(labels, []),
   },
   fixed: ['type'],
   showsBuiltIn: false,
@@ -166,7 +180,7 @@ export const resourceFamily: Family<ResourceItem> = {
   create: (item) => request('createResource', { body: { ...resourceBody(item), type: item.type } }),
   finish: (id, item) => (item.mode === 'MANUAL' && item.gateways.length === 0 ? [] : [attach(id, item)]),
   change: (id, _, after, changed) => [
-    ...(touches(changed, 'name', 'description', 'addresses')
+    ...(touches(changed, 'name', 'description', 'addresses', 'labels')
       ? [request('updateResource', { params: { id }, body: resourceBody(after) })]
       : []),
     ...(touches(changed, 'mode', 'gateways') ? [attach(id, after)] : []),
@@ -178,8 +192,8 @@ export const resourceFamily: Family<ResourceItem> = {
 export function liveResource(r: Resource): Live<ResourceItem> {
   const addresses = r.addresses.map(({ address, protocols }) => ({ address, protocols: protocols.map((p) => p.id) }));
   const gateways = r.gateways.map(({ id }) => id);
-  const { name, type, description = '', loadBalancingMode: mode } = r;
-  return { id: r.id, item: { name, type, description, addresses, mode, gateways }, builtIn: false };
+  const { name, type, description = '', loadBalancingMode: mode, labels = [] } = r;
+  return { id: r.id, item: { name, type, description, addresses, mode, gateways, labels }, builtIn: false };
 }
 
 function readAddress(value: unknown): Addresses[number] {
@@ -190,8 +204,9 @@ function readAddress(value: unknown): Addresses[number] {
   };
 }
 
-const resourceBody = ({ name, description, addresses }: ResourceItem) => ({
+const resourceBody = ({ name, description, addresses, labels }: ResourceItem) => ({
   name,
+  labels,
   description: description || null,
   addresses: addresses.map(({ address, protocols }) => ({ address, protocols })),
 });

@@ -20,6 +20,7 @@ const gateways = objects(() =>
     relay: fc.boolean(),
     relayPorts: fc.constantFrom('52000-52999', '53000-53010'),
     mtu: fc.constantFrom(null, 1200),
+    labels: fc.subarray(['eu', 'site=berlin', 'test']),
   }),
 );
 
@@ -61,6 +62,7 @@ export const declarations = fc.record({ settings, gateways, groups, rules }).cha
         .map((all) => all.map((address) => ({ address, protocols: ['HTTPS'] }))),
       mode: fc.constantFrom('MANUAL', 'AUTOMATIC'),
       gateways: some(named(base.gateways)),
+      labels: fc.subarray(['eu', 'site=berlin']),
       type: fc.constant(name.length % 2 === 0 ? 'PRIVATE' : 'SAAS'),
     }),
   );

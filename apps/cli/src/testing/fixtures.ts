@@ -31,6 +31,7 @@ export function gateway(n: number, name: string): ResponseBody<'getGateway'> {
     resources: [],
     intent: 'ACTIVE',
     masquerade: true,
+    labels: ['eu', 'site=berlin'],
   };
 }
 
@@ -54,6 +55,7 @@ export function resource(n: number, name: string): ResponseBody<'getResource'> {
     loadBalancingMode: 'MANUAL',
     addresses: [address(31, '10.0.0.5')],
     gateways: [gateway(11, 'berlin'), gateway(12, 'paris')],
+    labels: ['eu'],
   };
 }
 
@@ -67,6 +69,7 @@ export function device(n: number, name: string, publicKey?: string): ResponseBod
     status: 'Offline',
     hardwareId: `wg-${n}`,
     overlayAddresses: ['100.64.0.2'],
+    labels: ['eu'],
     ...(publicKey === undefined ? {} : { publicKey }),
   };
 }

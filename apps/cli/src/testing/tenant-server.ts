@@ -133,8 +133,9 @@ export class TenantServer {
       protocols: protocols.map((p) => get(this.#protocols(), String(p))),
     }));
     const gateways = body.gateways.map((g) => asGateway(get(this.gateways, g)));
-    const { name, type, loadBalancingMode } = body;
-    return { id, ...stamps, name, type, loadBalancingMode, ...described(body), addresses, gateways };
+    const { name, type, loadBalancingMode, labels } = body;
+    const labelled = labels ? { labels } : {};
+    return { id, ...stamps, name, type, loadBalancingMode, ...described(body), ...labelled, addresses, gateways };
   }
 
   #group({ id, body }: Stored<Body<'createGroup'>>): ResponseBody<'getGroup'> {
@@ -214,13 +215,23 @@ const described = ({ description }: { description?: string | null | undefined })
   description ? { description } : {};
 
 function asGateway({ id, body }: TenantServer['gateways'][number]): ResponseBody<'getGateway'> {
-  const { description: _, endpoint: __, ...rest } = gateway(1, body.name);
-  const { endpoint, masquerade = true, intent = 'ACTIVE', relay = false, wireguardPort, relayPorts, mtu } = body;
+  const { description: _, endpoint: __, labels: ___, ...rest } = gateway(1, body.name);
+  const {
+    endpoint,
+    masquerade = true,
+    intent = 'ACTIVE',
+    relay = false,
+    wireguardPort,
+    relayPorts,
+    mtu,
+    labels,
+  } = body;
   return {
     ...{ ...rest, id, wireguardPort, masquerade, relayEnabled: relay, ...described(body) },
     ...(relayPorts ? { relayPorts } : {}),
     ...(endpoint ? { endpoint } : {}),
     ...(mtu ? { mtu } : {}),
+    ...(labels ? { labels } : {}),
     intent: intent === 'MAINTENANCE' || intent === 'OFFLINE' ? intent : 'ACTIVE',
   };
 }

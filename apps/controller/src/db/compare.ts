@@ -26,6 +26,23 @@ export function compare(
   }
 }
 
+/**
+ * Tests the labels in a JSON column, as `labelsFit` does it in memory. One label that fits is enough; `ne` and `nin` are
+ * the opposite of `eq` and `in`. An object without labels has the label ''.
+ */
+export function compareLabels(column: string, operator: Operator, values: readonly string[]): RawBuilder<SqlBool> {
+  const ref = sql.ref(column);
+  // Labels need no escape in JSON, so a label is in the list when its quoted form is in the text.
+  const has = sql.join(
+    values.map((value) => (value === '' ? sql`${ref} = '[]'` : sql`instr(${ref}, ${`"${value}"`}) > 0`)),
+    sql` or `,
+  );
+  if (operator === 'eq' || operator === 'in') return sql`(${has})`;
+  if (operator === 'ne' || operator === 'nin') return sql`not (${has})`;
+  const each = sql`json_each(case ${ref} when '[]' then '[""]' else ${ref} end)`;
+  return sql`exists (select 1 from ${each} as label where ${compare('label.value', operator, values)})`;
+}
+
 /** Tests whether each of the words is a part of one of the columns, whatever the letter case. */
 export function mentions(columns: readonly (string | Expression<unknown>)[], words: readonly string[]) {
   const refs = columns.map((column) => (typeof column === 'string' ? sql.ref(column) : column));

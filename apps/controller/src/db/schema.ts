@@ -133,6 +133,8 @@ interface GatewayTable {
   relay_from: Generated<number>;
   relay_to: Generated<number>;
   drain_since: number | null;
+  /** JSON: a list of labels. */
+  labels: Generated<string>;
 }
 
 interface DeviceTable {
@@ -156,6 +158,7 @@ interface DeviceTable {
   reported_posture: string | null;
   entry_gateway_id: string | null;
   mapped_endpoint: string | null;
+  labels: Generated<string>;
 }
 
 interface EnrolmentKeyTable {
@@ -199,6 +202,7 @@ interface ResourceTable {
   type: AccessType;
   description: string | null;
   load_balancing_mode: 'MANUAL' | 'AUTOMATIC';
+  labels: Generated<string>;
 }
 
 interface AddressTable {

@@ -21,6 +21,10 @@ export function deviceOwner(column: 'email_key' | 'first_name' | 'last_name'): R
   return sql<string>`coalesce((${owner}), '')`;
 }
 
+/** Labels of an object, with a space between them. */
+export const shownLabels = (table: 'devices' | 'resources'): RawBuilder<string> =>
+  sql<string>`trim(replace(${sql.ref(`${table}.labels`)}, '","', ' '), '[]"')`;
+
 /** Addresses of a resource, with a space between them. */
 export const resourceAddresses = sql<string>`(select group_concat(addresses.address, ' ') from addresses
   where addresses.tenant_id = resources.tenant_id and addresses.resource_id = resources.id)`;

@@ -1,4 +1,12 @@
-import { type FilterKind, type FilterOperator, filterOperators, longestPattern, id as uuid } from '@sallyport/contract';
+import {
+  type FilterKind,
+  type FilterOperator,
+  filterOperators,
+  labelPattern,
+  labelRule,
+  longestPattern,
+  id as uuid,
+} from '@sallyport/contract';
 import { FieldErrors } from '../field-errors.ts';
 
 /** One condition of a list. `values` has one entry, except for `in` and `nin`. */
@@ -60,6 +68,16 @@ export function fits(text: string, { operator, values }: Pick<Filter<string>, 'o
   }
 }
 
+/** Tests labels by a filter, as `compareLabels` does it in the database. */
+export function labelsFit(
+  labels: readonly string[],
+  { operator, values }: Pick<Filter<string>, 'operator' | 'values'>,
+) {
+  const { operator: wanted, opposite } = positive(operator);
+  const shown = labels.length === 0 ? [''] : labels;
+  return shown.some((label) => fits(label, { operator: wanted, values })) !== opposite;
+}
+
 const signs = {
   eq: (order: number) => order === 0,
   ne: (order: number) => order !== 0,
@@ -105,8 +123,10 @@ const isOneOf = <T extends string>(list: readonly T[], text: string): text is T 
 
 function valuesOf(kind: FilterKind, operator: FilterOperator, text: string): string[] {
   const values = operator === 'in' || operator === 'nin' ? text.split(',') : [text];
-  return kind === 'id' ? values.map((value) => value.toLowerCase()) : values;
+  return kind === 'id' || kind === 'label' ? values.map((value) => value.toLowerCase()) : values;
 }
+
+const labelOrNone = new RegExp(`^(${labelPattern})?$`);
 
 const whole: readonly FilterOperator[] = ['eq', 'ne', 'in', 'nin'];
 
@@ -116,5 +136,6 @@ function refusalOf(kind: FilterKind, { operator, values }: Filter<string>): stri
     return `must have at most ${longestPattern} characters`;
   if (kind === 'text' || !whole.includes(operator)) return null;
   if (kind === 'id') return values.every((value) => uuid.safeParse(value).success) ? null : 'must be a UUID';
+  if (kind === 'label') return values.every((value) => labelOrNone.test(value)) ? null : labelRule;
   return values.every((value) => kind.includes(value)) ? null : `must be one of ${kind.join(', ')}`;
 }

@@ -3,6 +3,7 @@ import {
   type FilterOperator,
   filterOperators,
   isIdempotent,
+  labelPattern,
   longestPattern,
   type Operation,
 } from '@sallyport/contract';
@@ -54,9 +55,15 @@ const filter = (field: string, kind: FilterKind): JsonObject => ({
 function filterValue(kind: FilterKind, operator: FilterOperator): JsonObject {
   if (operator === 'ilike') return { type: 'string', maxLength: longestPattern };
   if (kind === 'text' || !['eq', 'ne', 'in', 'nin'].includes(operator)) return { type: 'string' };
-  const one = kind === 'id' ? uuidPattern : `(${kind.join('|')})`;
+  const one = patternsOf(kind);
   if (operator === 'in' || operator === 'nin') return { type: 'string', pattern: `^${one}(,${one})*$` };
+  if (kind === 'label') return { type: 'string', pattern: `^${one}$` };
   return kind === 'id' ? { type: 'string', format: 'uuid' } : { type: 'string', enum: kind };
+}
+
+function patternsOf(kind: Exclude<FilterKind, 'text'>): string {
+  if (kind === 'id') return uuidPattern;
+  return kind === 'label' ? `(${labelPattern})?` : `(${kind.join('|')})`;
 }
 
 const uuidPattern = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}';

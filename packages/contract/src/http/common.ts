@@ -174,8 +174,8 @@ export const filterOperators = ['eq', 'ne', 'gt', 'gte', 'lt', 'lte', 'ilike', '
 /** Operator of a filter in a query of a list. */
 export type FilterOperator = (typeof filterOperators)[number];
 
-/** Type of the values of a filter: any text, ids, or the words of a list. Ids and words match only in full. */
-export type FilterKind = 'text' | 'id' | readonly string[];
+/** Type of the values of a filter: any text, ids, labels, or the words of a list. Ids and words match only in full. */
+export type FilterKind = 'text' | 'id' | 'label' | readonly string[];
 
 /** Filters of a list: each field with the type of its values. */
 export type Filters = Readonly<Record<string, FilterKind>>;

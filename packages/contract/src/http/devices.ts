@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { bounded } from '../bounds.ts';
 import { isWireguardKey, wireguardKeyForm } from '../wireguard-key.ts';
 import { type Filters, id, name, pageQuery, paginated, ref, text, timestamp } from './common.ts';
+import { labels, shownLabels } from './labels.ts';
 
 /** State of a device: connected, not connected, or deactivated. */
 export const deviceStatus = z.enum(['Online', 'Offline', 'Deactivated']);
@@ -39,6 +40,7 @@ export const CreateDevice = z
     hardwareId: text(200, 1).nullish().describe('Hardware id; derived from the key when left out'),
     user: ref.nullish().describe('Owner; a device without one matches `devices` and `allDevices` only'),
     entryGateway,
+    labels,
   })
   .meta({ id: 'CreateDevice' });
 
@@ -60,6 +62,7 @@ export const UpdateDevice = z
     posture: posture.nullish(),
     appVersion: text(64).nullish(),
     entryGateway,
+    labels,
   })
   .meta({ id: 'UpdateDevice' });
 
@@ -121,6 +124,7 @@ export const Device = z
     entryGateway: z.object({ id, name: z.string() }).optional(),
     sourceIp: z.string().optional().describe('Last source address of the tunnel'),
     country: z.string().optional().describe('Country of sourceIp, ISO 3166-1; left out without a country database'),
+    labels: shownLabels,
   })
   .meta({ id: 'Device' });
 export type Device = z.infer<typeof Device>;
@@ -167,6 +171,7 @@ export const deviceFilters = {
   'user.email': 'text',
   'entryGateway.id': 'id',
   appVersion: 'text',
+  label: 'label',
 } as const satisfies Filters;
 
 /** Query of the configuration of a device. */

@@ -15,6 +15,7 @@ import {
   timestamp,
   wholeNumber,
 } from './common.ts';
+import { labels, shownLabels } from './labels.ts';
 
 /** Current status of a gateway, as known to the controller. */
 export const gatewayStatus = z.enum(['PENDING', 'ONLINE', 'OFFLINE', 'MAINTENANCE', 'ERROR']);
@@ -54,6 +55,7 @@ export const CreateGateway = z
       .describe('Replace source addresses of devices with the address of the gateway; true by default'),
     relayPorts,
     mtu: mtu.nullish().describe(`${ofMtu}; null or left out: the setting of the tenant applies`),
+    labels,
   })
   .meta({ id: 'CreateGateway' });
 
@@ -71,6 +73,7 @@ export const UpdateGateway = z
     masquerade: z.boolean().optional(),
     relayPorts,
     mtu: mtu.nullish().describe(`${ofMtu}; null: the setting of the tenant applies`),
+    labels,
   })
   .meta({ id: 'UpdateGateway' });
 
@@ -133,6 +136,7 @@ export const Gateway = z
     masquerade: z.boolean().optional(),
     mtu: z.int().optional().describe('Left out: the setting of the tenant applies'),
     publicKey: z.string().optional().describe('WireGuard public key; left out before enrolment'),
+    labels: shownLabels,
     statistics: GatewayStatistics.optional(),
   })
   .meta({ id: 'Gateway' });
@@ -153,13 +157,19 @@ export const GatewaySummary = Gateway.pick({
   endpoint: true,
   intent: true,
   discoveredEndpoint: true,
+  labels: true,
 })
   .extend({ resourceCount: z.int() })
   .meta({ id: 'GatewaySummary' });
 export type GatewaySummary = z.infer<typeof GatewaySummary>;
 
 /** Fields that lists of gateways can be filtered by. */
-export const gatewayFilters = { id: 'id', name: 'text', status: gatewayStatus.options } as const satisfies Filters;
+export const gatewayFilters = {
+  id: 'id',
+  name: 'text',
+  status: gatewayStatus.options,
+  label: 'label',
+} as const satisfies Filters;
 
 /** Fields that lists of gateways can be sorted by. */
 export const gatewaySortFields = ['id', 'name', 'createdAt', 'updatedAt', 'status', 'lastOnline'] as const;

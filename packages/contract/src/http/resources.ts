@@ -15,6 +15,7 @@ import {
   timestamp,
 } from './common.ts';
 import { Gateway } from './gateways.ts';
+import { labels, shownLabels } from './labels.ts';
 
 /** Kind of access to a resource. */
 export const accessType = z.enum(['PRIVATE', 'SAAS', 'INTERNET']);
@@ -108,6 +109,7 @@ export const CreateResource = z
     type: accessType,
     description: resourceDescription.nullish(),
     addresses: list(ResourceAddressInput, 1000).min(1),
+    labels,
   })
   .meta({ id: 'CreateResource' });
 
@@ -118,6 +120,7 @@ export const UpdateResource = z
     type: accessType.optional().describe('Cannot change after creation'),
     description: resourceDescription.nullish(),
     addresses: list(ResourceAddressInput, 1000).min(1),
+    labels,
   })
   .meta({ id: 'UpdateResource' });
 
@@ -145,6 +148,7 @@ export const Resource = z
     status: resourceStatus.optional().describe('Left out while no gateway is attached'),
     unreachableReason: z.string().optional().describe('Reason why the resource is unreachable regardless of policies'),
     description: z.string().optional(),
+    labels: shownLabels,
     addresses: z.array(Address),
     gateways: z.array(Gateway),
   })
@@ -193,4 +197,5 @@ export const resourceFilters = {
   'gateways.id': 'id',
   'policies.id': 'id',
   'addresses.protocols.id': 'id',
+  label: 'label',
 } as const satisfies Filters;

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { GatewayIntent, GatewayStatus, Input } from '@sallyport/contract';
-import { bit } from '../../db/json.ts';
+import { bit, decodeJson, labelsColumn } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
@@ -62,6 +62,7 @@ export async function createGateway(
     mapping_independent: null,
     ...relayPorts(body.relayPorts, body.wireguardPort),
     drain_since: null,
+    labels: labelsColumn(body.labels),
     ...(await takeOverlay(tx, 'gateway', id)),
   };
   await insertGateway(tx, row);
@@ -85,6 +86,7 @@ export async function changeGateway(
     endpoint: body.endpoint === undefined ? row.endpoint : body.endpoint,
     masquerade: body.masquerade === undefined ? row.masquerade : bit(body.masquerade),
     mtu: body.mtu === undefined ? row.mtu : body.mtu,
+    labels: labelsColumn(body.labels, row.labels),
     ...(body.relayPorts === undefined || body.relayPorts === relayRange(row)
       ? {}
       : relayPorts(body.relayPorts, body.wireguardPort)),
@@ -205,7 +207,21 @@ function audited({
   mtu,
   relay_from,
   relay_to,
+  labels: list,
 }: Omit<GatewayRow, 'tenant_id'>) {
   const relay_ports = relayRange({ relay_from, relay_to });
-  return { id, name, description, wireguard_port, endpoint, intent, relay_enabled, masquerade, mtu, relay_ports };
+  const labels = decodeJson<string[]>(list);
+  return {
+    id,
+    name,
+    description,
+    wireguard_port,
+    endpoint,
+    intent,
+    relay_enabled,
+    masquerade,
+    mtu,
+    relay_ports,
+    labels,
+  };
 }

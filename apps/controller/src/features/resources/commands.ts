@@ -1,5 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto';
 import type { Input } from '@sallyport/contract';
+import { labelsColumn } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { invalidField, notFound } from '../../errors.ts';
 import { FieldErrors } from '../../field-errors.ts';
@@ -36,6 +37,7 @@ export async function createResource(tx: Tx, body: Input<'createResource'>['body
     type: body.type,
     description: body.description || null,
     load_balancing_mode: 'MANUAL',
+    labels: labelsColumn(body.labels),
   });
   await setAddresses(tx, id, [], addresses);
   const after = (await auditedResources(tx, [id])).get(id) ?? null;
@@ -57,7 +59,11 @@ export async function changeResource(
   const addresses = await checked(tx, body.addresses, errors);
   const description = body.description === undefined ? present.row.description : body.description || null;
   await trackResources(tx, [id], async () => {
-    await updateResource(tx, id, { name: body.name, description });
+    await updateResource(tx, id, {
+      name: body.name,
+      description,
+      labels: labelsColumn(body.labels, present.row.labels),
+    });
     await setAddresses(tx, id, present.addresses, addresses);
   });
 }

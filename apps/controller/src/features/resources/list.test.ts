@@ -16,6 +16,8 @@ interface Known {
   readonly type: string;
   /** Empty without a gateway. */
   readonly status: string;
+  /** One empty label without labels. */
+  readonly label: readonly string[];
 }
 
 /** Resources with all kinds of relations, and those of another tenant that must never show up. */
@@ -31,7 +33,8 @@ async function world(t: TestContext): Promise<{ app: TestApp; all: readonly Know
     const used = pick(protocols, (i % 7) + 1);
     const addresses = used.map(({ id }, n) => ({ address: `10.0.${i}.${n}`, protocols: [id] }));
     const type = i % 3 === 0 ? 'SAAS' : 'PRIVATE';
-    const { id } = await make.resource(name, addresses, { type });
+    const labels = pick(['eu', 'site=berlin', 'site=bern'], i % 5);
+    const { id } = await make.resource(name, addresses, { type, labels });
     const attached = pick(gateways, i % 4);
     await make.attach(id, ids(attached));
     made.push({
@@ -42,6 +45,7 @@ async function world(t: TestContext): Promise<{ app: TestApp; all: readonly Know
       'addresses.protocols.id': ids(used),
       'gateways.id': ids(attached),
       'policies.id': [],
+      label: labels.length === 0 ? [''] : labels,
     });
   }
   const policies = await Promise.all(

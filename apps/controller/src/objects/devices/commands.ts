@@ -1,7 +1,7 @@
 import { createHash, randomUUIDv7 } from 'node:crypto';
 import { type ErrorCode, type Input, name as nameSchema } from '@sallyport/contract';
 import type { EnrolmentKeys, EnrolOutcome } from '../../channel/types.ts';
-import { bit, decodeJson } from '../../db/json.ts';
+import { bit, decodeJson, labelsColumn } from '../../db/json.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type RequestContext, requireVersion } from '../../http/handlers.ts';
@@ -31,7 +31,15 @@ export async function createDevice(
   const id = randomUUIDv7();
   const hardware_id = body.hardwareId ?? hardwareIdOf('wg', body.publicKey);
   const key = { public_key: body.publicKey, identity_key: null };
-  await add(tx, { id, name: body.name, user_id: owner, hardware_id, entry_gateway_id: entry, ...key });
+  await add(tx, {
+    id,
+    name: body.name,
+    user_id: owner,
+    hardware_id,
+    entry_gateway_id: entry,
+    ...key,
+    labels: labelsColumn(body.labels),
+  });
   return id;
 }
 
@@ -60,6 +68,7 @@ export async function enrolDevice(
     public_key: keys.wireguardPublicKey,
     identity_key: keys.identityKey,
     entry_gateway_id: null,
+    labels: labelsColumn(null),
   });
   return 'enrolled';
 }
@@ -74,7 +83,7 @@ async function add(
   tx: Tx,
   given: Pick<
     DeviceRow,
-    'id' | 'name' | 'user_id' | 'hardware_id' | 'public_key' | 'identity_key' | 'entry_gateway_id'
+    'id' | 'name' | 'user_id' | 'hardware_id' | 'public_key' | 'identity_key' | 'entry_gateway_id' | 'labels'
   >,
 ): Promise<void> {
   const row = {
@@ -116,6 +125,7 @@ export async function changeDevice(
       posture: body.posture === undefined ? row.posture : ownPosture(row, body.posture ?? {}),
       app_version: native || body.appVersion === undefined ? row.app_version : body.appVersion || null,
       entry_gateway_id: entry,
+      labels: labelsColumn(body.labels, row.labels),
     }),
   );
 }

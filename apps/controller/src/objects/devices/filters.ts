@@ -1,5 +1,5 @@
 import { deviceFilters as fields } from '@sallyport/contract';
-import { compare, mentions } from '../../db/compare.ts';
+import { compare, compareLabels, mentions } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import {
   deviceAppVersion,
@@ -7,6 +7,7 @@ import {
   deviceKind,
   deviceOwner,
   deviceOwnerId,
+  shownLabels,
 } from '../../db/shown-columns.ts';
 import { type Filter, readFilters } from '../../http/filters.ts';
 
@@ -22,12 +23,18 @@ export const deviceFilters = (parameters: Readonly<Record<string, unknown>>): De
 /** Devices that have every word and fit every filter but those on the status, which no column holds. */
 export function matching(db: Scoped, words: readonly string[], filters: readonly DeviceFilter[]) {
   const found = filters.reduce(
-    (query, { field, operator, values }) =>
-      field === 'status' ? query : query.where(compare(columns[field], operator, valuesFor(field, values))),
+    (query, filter) => (filter.field === 'status' ? query : query.where(condition(filter.field, filter))),
     db.selectFrom('devices'),
   );
   return words.length === 0 ? found : found.where(mentions(searched, words));
 }
+
+type StoredField = Exclude<FilterField, 'status'>;
+
+const condition = (field: StoredField, { operator, values }: DeviceFilter) =>
+  field === 'label'
+    ? compareLabels('devices.labels', operator, values)
+    : compare(columns[field], operator, valuesFor(field, values));
 
 const columns = {
   id: 'devices.id',
@@ -37,7 +44,7 @@ const columns = {
   'user.email': deviceOwner('email_key'),
   'entryGateway.id': deviceEntryGateway,
   appVersion: deviceAppVersion,
-} as const satisfies Record<Exclude<FilterField, 'status'>, Parameters<typeof compare>[0]>;
+} as const satisfies Record<Exclude<StoredField, 'label'>, Parameters<typeof compare>[0]>;
 
 const searched = [
   'devices.name',
@@ -50,6 +57,7 @@ const searched = [
   deviceOwner('email_key'),
   deviceOwner('first_name'),
   deviceOwner('last_name'),
+  shownLabels('devices'),
 ];
 
 const valuesFor = (field: FilterField, values: readonly string[]) =>

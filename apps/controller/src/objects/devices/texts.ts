@@ -58,6 +58,7 @@ function inputsOf(row: DeviceRow, facts: DeviceFacts): readonly unknown[] {
     row.overlay_v6,
     row.identity_key,
     row.public_key,
+    row.labels,
     statusOf(row, facts),
     lastSeen(row, facts),
     presence.connected,

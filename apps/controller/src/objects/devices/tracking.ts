@@ -32,4 +32,5 @@ export const auditedDevice = (row: Omit<DeviceRow, 'tenant_id'>) => ({
   overlay_v4: row.overlay_v4,
   overlay_v6: row.overlay_v6,
   entry_gateway: row.entry_gateway_id,
+  labels: decodeJson<string[]>(row.labels),
 });

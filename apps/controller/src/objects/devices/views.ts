@@ -1,6 +1,7 @@
 import type { Device } from '@sallyport/contract';
 import type { WorldDevice } from '@sallyport/policy';
 import type { Presence } from '../../channel/types.ts';
+import { labelsField } from '../../db/json.ts';
 import { postureOf } from '../../runtime/world-rows.ts';
 import type { DeviceRow } from './store.ts';
 
@@ -42,6 +43,7 @@ export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
     ...(row.app_version === null ? {} : { appVersion: row.app_version }),
     ...(sourceIp === null ? {} : { sourceIp }),
     ...(country === null ? {} : { country }),
+    ...labelsField(row.labels),
     ...wayOf(row, facts),
   };
 }

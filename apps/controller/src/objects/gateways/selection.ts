@@ -1,5 +1,5 @@
 import { type gatewayFilters as fields, gatewayFilters, type gatewaySortFields, type Input } from '@sallyport/contract';
-import { type Filter, fits, readFilters } from '../../http/filters.ts';
+import { type Filter, fits, labelsFit, readFilters } from '../../http/filters.ts';
 import { type Order, sortOrder } from '../../http/paging.ts';
 import { searchWords } from '../../http/search.ts';
 import type { GatewayText } from './views.ts';
@@ -40,7 +40,7 @@ const sortFields = {
 export function selected(texts: readonly GatewayText[], { words, filters, order, offset, limit }: Selection) {
   const found = texts
     .filter((text) => words.every((word) => mentions(text, word)))
-    .filter((text) => filters.every((filter) => fits(String(values[filter.field](text)), filter)))
+    .filter((text) => filters.every((filter) => fitsOne(text, filter)))
     .sort((a, b) => {
       for (const { column, direction } of order) {
         const difference = compareValues(values[column](a), values[column](b));
@@ -51,6 +51,9 @@ export function selected(texts: readonly GatewayText[], { words, filters, order,
   return { page: found.slice(offset, limit === undefined ? undefined : offset + limit), total: found.length };
 }
 
+const fitsOne = (text: GatewayText, { field, ...filter }: Filter<Field>): boolean =>
+  field === 'label' ? labelsFit(text.labels, filter) : fits(String(values[field](text)), filter);
+
 const values = {
   id: ({ row }: GatewayText) => row.id,
   name: ({ row }: GatewayText) => row.name,
@@ -60,10 +63,10 @@ const values = {
   lastOnline: ({ shown }: GatewayText) => shown.lastOnline,
 };
 
-function mentions({ row }: GatewayText, word: string): boolean {
+function mentions({ row, labels }: GatewayText, word: string): boolean {
   const wanted = word.toLowerCase();
   const { name, description, id, endpoint, discovered_endpoint, overlay_v4, overlay_v6 } = row;
-  return [name, description, id, endpoint, discovered_endpoint, overlay_v4, overlay_v6].some((text) =>
+  return [name, description, id, endpoint, discovered_endpoint, overlay_v4, overlay_v6, ...labels].some((text) =>
     text?.toLowerCase().includes(wanted),
   );
 }

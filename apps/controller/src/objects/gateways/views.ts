@@ -1,5 +1,6 @@
 import { Gateway, GatewaySummary } from '@sallyport/contract';
 import type { Channel, DesiredState, Presence } from '../../channel/types.ts';
+import { labelsField } from '../../db/json.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
 import type { AttachedResource, GatewayRow } from './store.ts';
 import { maskedToken } from './token.ts';
@@ -34,6 +35,7 @@ export function gatewayView(
     ...present('discoveredEndpoint', row.discovered_endpoint),
     ...present('natMapping', natMapping(row)),
     ...present('publicKey', row.wireguard_key),
+    ...labelsField(row.labels),
   };
 }
 
@@ -89,6 +91,7 @@ function lag(
 export class GatewayText {
   readonly row: GatewayRow;
   resources: readonly AttachedResource[];
+  readonly labels: readonly string[];
   readonly #openToken: (row: GatewayRow) => string;
   #presence: Presence | null = null;
   #clear: string | null = null;
@@ -98,6 +101,7 @@ export class GatewayText {
   constructor(row: GatewayRow, resources: readonly AttachedResource[], openToken: (row: GatewayRow) => string) {
     this.row = row;
     this.resources = resources;
+    this.labels = labelsField(row.labels).labels ?? [];
     this.#openToken = openToken;
   }
 

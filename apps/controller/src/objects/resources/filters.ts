@@ -1,7 +1,7 @@
 import { type FilterOperator, resourceFilters as fields } from '@sallyport/contract';
-import { compare, isAmong, isNotAmong, mentions } from '../../db/compare.ts';
+import { compare, compareLabels, isAmong, isNotAmong, mentions } from '../../db/compare.ts';
 import type { Scoped } from '../../db/scoped.ts';
-import { resourceAddresses } from '../../db/shown-columns.ts';
+import { resourceAddresses, shownLabels } from '../../db/shown-columns.ts';
 import { type Filter, positive, readFilters } from '../../http/filters.ts';
 
 type FilterField = keyof typeof fields;
@@ -26,12 +26,19 @@ export function matching(db: Scoped, words: readonly string[], filters: readonly
   return words.length === 0 ? found : found.where(mentions(searched, words));
 }
 
-const searched = ['resources.name', 'resources.description', 'resources.id', resourceAddresses];
+const searched = [
+  'resources.name',
+  'resources.description',
+  'resources.id',
+  resourceAddresses,
+  shownLabels('resources'),
+];
 
 type StoredField = Exclude<FilterField, 'status'>;
 
 function condition(db: Scoped, { field, operator, values }: Filter<StoredField>) {
   if (field === 'id' || field === 'name' || field === 'type') return compare(`resources.${field}`, operator, values);
+  if (field === 'label') return compareLabels('resources.labels', operator, values);
   const { operator: found, opposite } = positive(operator);
   const rows = resourcesWith(db, field, found, values);
   return opposite ? isNotAmong('resources.id', rows) : isAmong('resources.id', rows);

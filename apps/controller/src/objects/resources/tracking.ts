@@ -1,3 +1,4 @@
+import { decodeJson } from '../../db/json.ts';
 import type { Change, Tx } from '../../db/store.ts';
 import { tracked } from '../../db/tracked.ts';
 import { bumpResources, findResources, type ResourceParts, withParts } from './store.ts';
@@ -24,6 +25,7 @@ const audited = ({ row, addresses, gateways }: ResourceParts) => ({
   type: row.type,
   description: row.description,
   loadBalancingMode: row.load_balancing_mode,
+  labels: decodeJson<string[]>(row.labels),
   addresses: addresses.map(({ id, address, protocols }) => ({ id, address, protocols })),
   gateways,
 });

@@ -8,6 +8,7 @@ import {
   type Resource,
   type ResourceSummary,
 } from '@sallyport/contract';
+import { labelsField } from '../../db/json.ts';
 import type { AddressParts, ResourceParts, ResourceRow } from './store.ts';
 
 type Protocols = ReadonlyMap<string, Protocol>;
@@ -25,6 +26,7 @@ export function resourceView(resource: ResourceParts, protocols: Protocols, know
   const reason = unreachableReason(row.type, addresses, gateways);
   return {
     ...nestedResourceView(row),
+    ...labelsField(row.labels),
     ...(status === undefined ? {} : { status }),
     ...(reason === null ? {} : { unreachableReason: reason }),
     addresses: addresses.map((address) => addressView(address, row.type, protocols)),
@@ -40,6 +42,7 @@ export function resourceSummary(resource: ResourceParts, known: Gateways): Resou
   const [first] = addresses;
   return {
     ...nestedResourceView(row),
+    ...labelsField(row.labels),
     ...(status === undefined ? {} : { status }),
     ...(reason === null ? {} : { unreachableReason: reason }),
     ...(first === undefined ? {} : { address: first.address }),
