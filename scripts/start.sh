@@ -18,4 +18,6 @@ PATH=$root/node_modules/.bin:$PATH:/usr/sbin:/sbin
 export PATH
 # On a terminal, people read: only what may need them. A service manager gets every line.
 if [ -t 2 ]; then SALLYPORT_LOG_LEVEL=${SALLYPORT_LOG_LEVEL:-warn}; export SALLYPORT_LOG_LEVEL; fi
+# Compiled code is kept beside the program, which halves the time of a start, and saves the compiler's memory.
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$root/node_modules/.cache/sallyport}"
 exec node "$root/apps/controller/src/main.ts" "$@"
