@@ -28,6 +28,13 @@ test('every call of the console has the method and the path of its operation', (
     ...[...text.matchAll(called)].map(([, operation = '', method, path = '']) => ({ name, operation, method, path })),
     ...[...text.matchAll(read)].map(([, a, b, path = '']) => ({ name, operation: a ?? b ?? '', method: 'GET', path })),
   ]);
+  // Lists name the two in their definition.
+  const listed = /operation: '(list\w+)',\s*path: '([^']+)'/g;
+  const lists = sources.flatMap(({ name, text }) =>
+    [...text.matchAll(listed)].map(([, operation = '', path = '']) => ({ name, operation, method: 'GET', path })),
+  );
+  assert.ok(lists.length > 4, `only ${lists.length} lists were found`);
+  calls.push(...lists);
   assert.ok(calls.length > 40, `only ${calls.length} calls were found`);
   const known = operations as unknown as Record<string, { method: string; path: string } | undefined>;
   const wrong = calls.filter(({ operation, method, path }) => {

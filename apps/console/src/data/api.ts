@@ -48,19 +48,33 @@ export async function request<T>(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Versioned<T>> {
+  const { content, headers: answered } = await answerOf(method, path, body, { headers });
+  return { value: content as T, version: answered.get('etag') };
+}
+
+/** Sends a request. Returns content and headers of the answer, and throws `ApiFailure` for a refusal. */
+export async function answerOf(
+  method: string,
+  path: string,
+  body: unknown,
+  options: Pick<RequestInit, 'signal'> & { headers?: Record<string, string> } = {},
+): Promise<{ content: unknown; headers: Headers }> {
+  const { headers = {}, signal = null } = options;
   const answer = await fetch(path, {
     method,
+    signal,
     credentials: 'same-origin',
     headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  }).catch(() => {
+  }).catch((error) => {
+    if (signal?.aborted === true) throw error;
     throw new ApiFailure('unreachable', 'The controller does not answer. Check the network, and whether it runs.');
   });
   const text = await answer.text();
   const content = text === '' ? undefined : JSON.parse(text);
-  if (answer.ok) return { value: content as T, version: answer.headers.get('etag') };
+  if (answer.ok) return { content, headers: answer.headers };
   const { code = 'internal', title = answer.statusText, detail, errors, requestId } = content ?? {};
-  if (code === 'fresh_sign_in_required' && (await askForFreshSignIn())) return request<T>(method, path, body, headers);
+  if (code === 'fresh_sign_in_required' && (await askForFreshSignIn())) return answerOf(method, path, body, options);
   throw new ApiFailure(code, detail ?? sentence(title), errors ?? [], requestId);
 }
 

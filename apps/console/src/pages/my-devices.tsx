@@ -3,8 +3,8 @@ import { useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Ago, Button, Dialog, Empty, Skeleton, Status, Table, toast } from '../kit/kit.tsx';
+import { deviceMeanings } from '../lists/meanings.ts';
 import { AddDevice } from './add-device.tsx';
-import { deviceMeanings } from './devices.tsx';
 
 /** A person's own devices, and what they reach. */
 export function MyDevicesPage() {
