@@ -134,7 +134,11 @@ async function showsNames(page: Page, place: Console): Promise<void> {
     await page.goto(`${place.url}/console/gateways/${id}`);
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.getByRole('button', { name: 'Delete gateway' }).click();
-    await page.getByRole('dialog').getByText('Nobody gains or loses access').waitFor();
+    await page.getByRole('dialog').getByText('No device gains or loses access').waitFor();
+    for (const tab of ['history', 'code']) {
+      await page.goto(`${place.url}/console/gateways?id=${id}&tab=${tab}`);
+      await page.getByRole('tab', { selected: true, name: tab === 'code' ? 'As code' : 'History' }).waitFor();
+    }
     assert.equal(await page.evaluate('window.stolen'), undefined);
   }
   await page.goto(`${place.url}/console/gateways`);
