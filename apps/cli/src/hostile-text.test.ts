@@ -135,6 +135,7 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
   'rules create': ['x', '--rule', 'true'],
   'rules update': [id, '--rule', 'true'],
   'rules delete': [id],
+  'rules try': ['--rule', 'true', '--device', id],
   'access explain': [id, '10.0.0.5:443'],
   'access matrix': [],
   'keys list': [],

@@ -76,6 +76,7 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   getRole: ['roles', 'get', 'admin'],
   listRoleUsers: ['roles', 'users', 'Admin', '--groups'],
   removeUserRole: ['roles', 'remove', 'Admin', 'anna@example.com'],
+  tryAdmissionRule: ['rules', 'try', '--rule', "user.department == 'Engineering'", '--device', 'anna'],
   explainAccess: ['access', 'explain', 'anna', '10.0.0.5:443'],
   accessMatrix: ['access', 'matrix', '--resource', 'intranet'],
   listAuditEvents: ['audit', 'list', '--from', '7d', '--kind', 'policy'],

@@ -55,7 +55,8 @@ const WORDS: Readonly<Record<Policy['outcome'], string>> = {
   'no-match': 'does not match',
 };
 
-function conditionLine({ expression, met, values, reason }: Condition, colour: boolean): string {
+/** Formats a condition of an admission rule with its values. */
+export function conditionLine({ expression, met, values, reason }: Condition, colour: boolean): string {
   const actual = Object.entries(values).map(
     ([name, value]) => `${clean(name)} = ${clean(JSON.stringify(value) ?? '-')}`,
   );

@@ -87,7 +87,8 @@ const words = (target: Target | undefined): string =>
     ? ''
     : `${target.destination} ${target.protocol}${target.port === undefined ? '' : ` ${target.port}`}`;
 
-function momentOf(text: string): string {
+/** Reads a moment from the command line. */
+export function momentOf(text: string): string {
   const time = Date.parse(text);
   if (Number.isNaN(time)) throw usage(`Not a time: ${text}`, 'Give a time such as 2026-12-24T18:00:00Z.');
   return new Date(time).toISOString();

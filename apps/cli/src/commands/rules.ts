@@ -1,13 +1,15 @@
-import type { AdmissionRule } from '@sallyport/contract';
+import type { AdmissionRule, RuleTrial } from '@sallyport/contract';
 import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
-import { Failure, usage } from '../failure.ts';
+import { exitCodes, Failure, Finished, usage } from '../failure.ts';
 import { readText } from '../files.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import { asksForTime, withCaret } from '../rule-text.ts';
+import { asksForTime, pointAt, withCaret } from '../rule-text.ts';
 import { readAll, type Session, type WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment } from '../text.ts';
+import { momentOf } from './access.ts';
+import { conditionLine } from './access-view.ts';
 import { clearable, given, onOff, writes } from './options.ts';
 
 interface RuleFlags {
@@ -25,7 +27,8 @@ Examples:
   sally rules create Engineering --rule "user.department == 'Engineering'"
   sally rules create 'Office hours' --time-zone Europe/Zurich --rule "time.between('08:00', '18:00')"
   sally rules create Inside --rule "source.inCidr(['10.0.0.0/8', '192.0.2.0/24']) || source.inCountry('CH')"
-  sally rules update Compliant --file compliant.cel`;
+  sally rules update Compliant --file compliant.cel
+  sally rules try --file compliant.cel --device anna-laptop`;
 
 /** Adds `sally rules …`. */
 export function addRules(program: Command, session: Session): void {
@@ -36,6 +39,7 @@ export function addRules(program: Command, session: Session): void {
     .addHelpText('after', EXAMPLES);
   addReads(group, session);
   addWrites(group, session);
+  addTry(group, session);
 }
 
 function addReads(group: Command, session: Session): void {
@@ -83,6 +87,57 @@ function addWrites(group: Command, session: Session): void {
     const answer = await session.write('deleteAdmissionRule', flags, { params: { id } });
     if (answer !== undefined) session.show(answer, () => `Deleted admission rule ${clean(text)}.\n`);
   });
+}
+
+function addTry(group: Command, session: Session): void {
+  group
+    .command('try')
+    .description('check the text of a rule, and evaluate it for a device or user; nothing is stored')
+    .option('--rule <text>', 'the expression')
+    .option('--file <file>', 'read the expression from a file; - is standard input')
+    .option('--time-zone <zone>', 'time zone of the rule, such as Europe/Zurich (default: the tenant’s)')
+    .option('--device <device>', 'evaluate for this device, by name or id')
+    .option('--user <user>', 'evaluate for this user on a new device, by e-mail address or id')
+    .option('--at <moment>', 'evaluate for another time, such as 2026-12-24T18:00:00Z')
+    .action(async (flags: TryFlags) => tryRule(session, flags));
+}
+
+interface TryFlags extends RuleFlags {
+  readonly device?: string;
+  readonly user?: string;
+  readonly at?: string;
+}
+
+/** Exits with a failure for a text with an error. A rule that is not met is an answer, no failure. */
+async function tryRule(session: Session, flags: TryFlags): Promise<void> {
+  const rule = await ruleText(session, flags);
+  if (rule === undefined) throw usage('A rule needs a text', 'Give --rule TEXT or --file FILE.');
+  const api = await session.api();
+  const [device, user] = [
+    flags.device === undefined ? undefined : await resolveId(api, kinds.device, flags.device),
+    flags.user === undefined ? undefined : await resolveId(api, kinds.user, flags.user),
+  ];
+  const at = flags.at === undefined ? undefined : momentOf(flags.at);
+  const answer = await api.call('tryAdmissionRule', {
+    body: { rule, ...given({ device, user, at, timeZone: flags.timeZone }) },
+  });
+  const { problem, result } = answer.body;
+  if (problem !== undefined) {
+    if (session.json) {
+      session.show(answer, () => '');
+      throw new Finished(exitCodes.failed);
+    }
+    const { line, column, message, hint } = problem;
+    const place = pointAt(rule, problem);
+    const where = `line ${line}, column ${column}: ${clean(message)}`;
+    throw new Failure(exitCodes.failed, place === undefined ? where : `${where}\n${place}`, { hint: clean(hint) });
+  }
+  session.show(answer, () => (result === undefined ? 'The rule is valid.\n' : trialText(result, session.colour)));
+}
+
+function trialText({ met, reason, conditions }: NonNullable<RuleTrial['result']>, colour: boolean): string {
+  const verdict = met ? 'The rule is met.' : `The rule is not met: ${clean(reason ?? 'it is not true')}`;
+  return `${[verdict, ...conditions.map((condition) => conditionLine(condition, colour))].join('\n')}\n`;
 }
 
 function fields(command: Command): Command {

@@ -15,6 +15,7 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   updateAddress: 'addresses are written with their resource',
   reorderPolicies: 'the order of policies in the file is their order',
   explainAccess: 'it writes nothing',
+  tryAdmissionRule: 'it writes nothing',
   signInWithPassword: 'it is how a person comes in',
   signInWithPasskey: 'it is how a person comes in',
   signInCli: 'it is how a person comes in',

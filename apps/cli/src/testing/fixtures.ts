@@ -348,6 +348,16 @@ export const fixtures = {
     listRoleUsers: [annaUser],
     removeUserRole: undefined,
     explainAccess: { answers: [explanation] },
+    tryAdmissionRule: {
+      result: {
+        met: false,
+        reason: 'it is not true',
+        at,
+        conditions: [
+          { expression: "user.department == 'Engineering'", met: false, values: { 'user.department': 'Sales' } },
+        ],
+      },
+    },
     accessMatrix: {
       device: { id: uuid(51), name: 'anna' },
       user: { id: uuid(111), email: 'anna@example.com' },

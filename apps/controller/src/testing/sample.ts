@@ -135,6 +135,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     updateDevice: { name: 'phone', user, posture: { encrypted: true, os: 'Linux' }, appVersion: '1.2', labels: ['eu'] },
     createAdmissionRule: admissionRule,
     updateAdmissionRule: { ...admissionRule, name: 'Engineers' },
+    tryAdmissionRule: { rule: "user.department == 'Engineering'", device, at: '2026-01-15T12:00:00Z' },
     explainAccess: { device, destination: '10.1.2.3', protocol: 'TCP', port: 8080, at: '2026-01-15T12:00:00Z' },
     updateTenant: {
       name: 'Acme',

@@ -2,7 +2,8 @@ import { parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
 import { list } from '../bounds.ts';
 import { id, moment, portWhereNeeded, ref, timestamp } from './common.ts';
-import { policyType } from './policies.ts';
+import { policyType, RuleProblem, ruleText } from './policies.ts';
+import { timeZone } from './tenant.ts';
 
 /** IP address of a connection to decide about. */
 export const destination = z
@@ -100,6 +101,39 @@ export type Explanation = z.infer<typeof Explanation>;
 
 /** Answer of `explainAccess`. */
 export const ExplainAnswer = z.object({ answers: z.array(Explanation).min(1) }).meta({ id: 'ExplainAnswer' });
+
+/** Request body of `tryAdmissionRule`: the text of a rule, and a device or user to evaluate it for. */
+export const TryAdmissionRule = z
+  .strictObject({
+    rule: ruleText,
+    timeZone: timeZone.nullish().describe('Time zone of `time`; the zone of the tenant when left out'),
+    device: ref.optional(),
+    user: ref.optional().describe('User, as if on a new device of which nothing is known'),
+    at: moment.optional().describe('Time of the evaluation; now when left out'),
+  })
+  .refine((q) => q.device === undefined || q.user === undefined, {
+    message: 'give a device or a user, not both',
+    path: ['user'],
+  })
+  .meta({ id: 'TryAdmissionRule', not: { required: ['device', 'user'] } });
+
+/** Answer of `tryAdmissionRule`: what is wrong with the text, or its result. */
+export const RuleTrial = z
+  .object({
+    problem: RuleProblem.optional().describe('Error in the text; left out: the rule is valid'),
+    result: z
+      .object({
+        met: z.boolean(),
+        reason: z.string().optional().describe('Reason why the rule is not met'),
+        at: timestamp,
+        validUntil: timestamp.optional().describe('Earliest time at which the result can change on its own'),
+        conditions: z.array(Condition),
+      })
+      .optional()
+      .describe('Left out without a device or user, and for a text with an error'),
+  })
+  .meta({ id: 'RuleTrial' });
+export type RuleTrial = z.infer<typeof RuleTrial>;
 
 const several = z.union([id, list(id, 80)]);
 

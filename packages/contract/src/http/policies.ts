@@ -128,13 +128,24 @@ export const PolicyResource = z
   })
   .meta({ id: 'PolicyResource' });
 
+/** Text of an admission rule. */
+export const ruleText = z
+  .string()
+  .min(1)
+  .max(4000)
+  .describe('CEL expression over user, groups, device, posture, source and time; the result must be a bool');
+
+/** Error in the text of a rule, with its position. */
+export const RuleProblem = z.object({
+  line: z.int().describe('Line, from 1'),
+  column: z.int().describe('Column, from 1'),
+  message: z.string(),
+  hint: z.string().describe('Advice for fixing the problem'),
+});
+
 const ruleWritable = {
   name,
-  rule: z
-    .string()
-    .min(1)
-    .max(4000)
-    .describe('CEL expression over user, groups, device, posture, source and time; the result must be a bool'),
+  rule: ruleText,
   hasTimeConstraint: z.boolean(),
   timeZone: timeZone.nullish().describe('Time zone of `time`; the zone of the tenant when left out'),
 };
@@ -159,17 +170,9 @@ export const AdmissionRule = z
     hasTimeConstraint: z.boolean(),
     rule: z.string().optional(),
     timeZone: z.string().optional(),
-    problem: z
-      .object({
-        line: z.int().describe('Line, from 1'),
-        column: z.int().describe('Column, from 1'),
-        message: z.string(),
-        hint: z.string().describe('Advice for fixing the problem'),
-      })
-      .optional()
-      .describe(
-        'Error in a rule that an earlier version accepted; the rule never matches. Left out: the rule is valid',
-      ),
+    problem: RuleProblem.optional().describe(
+      'Error in a rule that an earlier version accepted; the rule never matches. Left out: the rule is valid',
+    ),
   })
   .meta({ id: 'AdmissionRule' });
 export type AdmissionRule = z.infer<typeof AdmissionRule>;

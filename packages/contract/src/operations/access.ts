@@ -1,4 +1,4 @@
-import { Explain, ExplainAnswer, MatrixEntry, matrixQuery } from '../http/access.ts';
+import { Explain, ExplainAnswer, MatrixEntry, matrixQuery, RuleTrial, TryAdmissionRule } from '../http/access.ts';
 import {
   AuditEvent,
   AuditPage,
@@ -35,6 +35,18 @@ export const accessOperations = define({
     status: 200,
     response: MatrixEntry,
     stream: 'ndjson',
+  },
+  tryAdmissionRule: {
+    method: 'POST',
+    path: '/tenants/admission-rules/try',
+    tag: 'Admission rules',
+    right: 'diagnose',
+    summary: 'Check the text of a rule, and evaluate it for a device or user; nothing is stored',
+    query: noQuery,
+    body: TryAdmissionRule,
+    status: 200,
+    response: RuleTrial,
+    failures: ['invalid_reference'],
   },
 
   listAuditEvents: {

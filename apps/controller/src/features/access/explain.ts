@@ -80,7 +80,8 @@ function subject(
   return { world: world.with([{ kind: 'device', id: value.id, value }]), devices: [value.id], known: false };
 }
 
-const unknownDevice = (user: string): WorldDevice => ({
+/** Returns a device of which only the owner is known. */
+export const unknownDevice = (user: string): WorldDevice => ({
   id: `any device of ${user}`,
   active: true,
   user,
