@@ -10,12 +10,13 @@ import type { Place } from './gate.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
+import { Listeners } from './listeners.ts';
 import type { Log } from './log.ts';
 import { Observations } from './observations.ts';
 import { absent } from './presence.ts';
 import type { RefusalCode } from './refusals.ts';
 import { Session } from './session.ts';
-import type { Hello, Proof, SessionEffect } from './session-types.ts';
+import type { Hello, Proof, Report, SessionEffect } from './session-types.ts';
 import { guardedTimers, systemTimers, type Timers } from './timers.ts';
 import type {
   AgentDirectory,
@@ -73,6 +74,7 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
 const rememberedDevices = 500_000;
 
 type FindPathListener = Parameters<Channel['onFindPath']>[0];
+type ReportListener = Parameters<Channel['onReport']>[0];
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
 
 class ChannelServer implements AgentChannel {
@@ -90,8 +92,13 @@ class ChannelServer implements AgentChannel {
   readonly #live = new Set<Link>();
   readonly #handshakes = new Map<string, number>();
   readonly #sources = new DeviceSources(rememberedDevices);
-  readonly #listeners = new Set<(agent: string) => void>();
-  readonly #pathListeners = new Set<FindPathListener>();
+  readonly #presenceListeners = new Listeners<[agent: string]>((...failure) => this.#listenerFailed(...failure));
+  readonly #pathListeners = new Listeners<[string, ...Parameters<FindPathListener>]>((...failure) =>
+    this.#listenerFailed(...failure),
+  );
+  readonly #reportListeners = new Listeners<Parameters<ReportListener>>((...failure) =>
+    this.#listenerFailed(...failure),
+  );
   readonly #linkHost: LinkHost;
   readonly #entryHost: EntryHost;
   #cancelFlush: () => void = () => {};
@@ -108,7 +115,7 @@ class ChannelServer implements AgentChannel {
     const { heartbeatMs = 10_000, graceMs = 15_000 } = deps;
     const queue = new WorkQueue(timers, clock);
     const budget = (this.#budget = new AgentBudget(limits.storePace, clock));
-    const presenceChanged = (agent: string) => this.#presenceChanged(agent);
+    const presenceChanged = (agent: string) => this.#presenceListeners.tell(agent);
     const observations = (this.#observations = new Observations(directory, log, budget, presenceChanged));
     const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
     const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) => deps.connections?.upgrading(...who) ?? true;
@@ -172,15 +179,15 @@ class ChannelServer implements AgentChannel {
   }
 
   onFindPath(listener: FindPathListener): () => void {
-    const own: FindPathListener = (agent, request) => listener(agent, request);
-    this.#pathListeners.add(own);
-    return () => this.#pathListeners.delete(own);
+    return this.#pathListeners.add((_, ...event) => listener(...event));
   }
 
   onPresence(listener: (agent: string) => void): () => void {
-    const own = (agent: string) => listener(agent);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#presenceListeners.add(listener);
+  }
+
+  onReport(listener: ReportListener): () => void {
+    return this.#reportListeners.add(listener);
   }
 
   counters(): Readonly<ChannelCounters> {
@@ -194,8 +201,9 @@ class ChannelServer implements AgentChannel {
   }
 
   async #stop(): Promise<void> {
-    this.#listeners.clear();
+    this.#presenceListeners.clear();
     this.#pathListeners.clear();
+    this.#reportListeners.clear();
     this.#cancelFlush();
     const closed = this.#doorway.close();
     for (const link of this.#links) link.goAway();
@@ -234,8 +242,13 @@ class ChannelServer implements AgentChannel {
     const entry = link.entry;
     if (effect.kind === 'admit') void this.#admit(link, effect);
     else if (entry === null) return;
-    else if (effect.kind === 'report') entry.report(effect.message);
+    else if (effect.kind === 'report') this.#report(entry, effect.message);
     else void this.#load(link, entry);
+  }
+
+  #report(entry: AgentEntry, message: Report): void {
+    entry.report(message);
+    this.#reportListeners.tell(entry.id, 'report');
   }
 
   async #admit(link: Link, shown: Shown): Promise<void> {
@@ -350,7 +363,7 @@ class ChannelServer implements AgentChannel {
     entry.stop();
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#observations.forget(entry.id);
-    this.#presenceChanged(entry.id);
+    this.#presenceListeners.tell(entry.id);
   }
 
   #sent(message: ControllerMessage): void {
@@ -365,6 +378,7 @@ class ChannelServer implements AgentChannel {
     this.#handshakes.set(device, at);
     const oldest = this.#handshakes.keys().next();
     if (this.#handshakes.size > rememberedDevices && !oldest.done) this.#handshakes.delete(oldest.value);
+    this.#reportListeners.tell(device, 'handshake');
   }
 
   #deviceSource(tenant: string, report: SourceReport): void {
@@ -376,20 +390,10 @@ class ChannelServer implements AgentChannel {
   }
 
   #findPath(agent: AgentRef, request: Parameters<FindPathListener>[1]): void {
-    this.#tell(this.#pathListeners, agent.id, (listener) => listener(agent, request));
+    this.#pathListeners.tell(agent.id, agent, request);
   }
 
-  #presenceChanged(agent: string): void {
-    this.#tell(this.#listeners, agent, (listener) => listener(agent));
-  }
-
-  #tell<L>(listeners: ReadonlySet<L>, agent: string, call: (listener: L) => void): void {
-    for (const listener of listeners) {
-      try {
-        call(listener);
-      } catch (error) {
-        this.#deps.log.warn({ err: error, agent }, 'a listener to the channel failed');
-      }
-    }
+  #listenerFailed(agent: string, err: unknown): void {
+    this.#deps.log.warn({ err, agent }, 'a listener to the channel failed');
   }
 }

@@ -198,5 +198,10 @@ export interface Channel {
   onFindPath(listener: (agent: AgentRef, request: Pick<FindPath, 'peer' | 'relay'>) => void): () => void;
   /** Called when the shown status of an agent may have changed. */
   onPresence(listener: (agent: string) => void): () => void;
+  /**
+   * Called when statistics and paths of an agent may have changed, and when a device has a newer handshake. Frequent: the
+   * listener must return at once.
+   */
+  onReport(listener: (id: string, what: 'report' | 'handshake') => void): () => void;
   stop(): Promise<void>;
 }

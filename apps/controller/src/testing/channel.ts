@@ -69,8 +69,28 @@ export class ScriptedChannel implements Channel {
     for (const listener of this.#pathSeekers) listener(...question);
   }
 
-  onPresence(): () => void {
-    return () => undefined;
+  readonly #presenceListeners = new Set<Parameters<Channel['onPresence']>[0]>();
+  readonly #reportListeners = new Set<Parameters<Channel['onReport']>[0]>();
+
+  onPresence(listener: Parameters<Channel['onPresence']>[0]): () => void {
+    this.#presenceListeners.add(listener);
+    return () => this.#presenceListeners.delete(listener);
+  }
+
+  onReport(listener: Parameters<Channel['onReport']>[0]): () => void {
+    this.#reportListeners.add(listener);
+    return () => this.#reportListeners.delete(listener);
+  }
+
+  /** The shown status of an agent changes. */
+  show(agent: string, presence: Presence): void {
+    this.presences.set(agent, presence);
+    for (const listener of this.#presenceListeners) listener(agent);
+  }
+
+  /** An agent reports, or a gateway reports a handshake of a device. */
+  report(...report: Parameters<Parameters<Channel['onReport']>[0]>): void {
+    for (const listener of this.#reportListeners) listener(...report);
   }
 
   async stop(): Promise<void> {}
