@@ -24,8 +24,10 @@ export function createStore(
     for (const listener of listeners) guarded(listenerFailed, listener)(notice);
   };
   const writer = new GroupWriter(db, ({ tenant, revision, changes }) => {
-    log.committed(tenant, { revision, changes });
-    tell({ tenant, revision });
+    if (revision !== null) log.committed(tenant, { revision, changes });
+    const notice = { tenant, revision: revision ?? log.head(tenant) };
+    // Consumers of a tenant of which nothing was heard have nothing to look at.
+    if (notice.revision > 0) tell(notice);
   });
   return {
     db,
@@ -55,7 +57,8 @@ const groupLimit = 64;
 
 interface Commit {
   readonly tenant: string;
-  readonly revision: number;
+  /** Null: a notice without a new revision. */
+  readonly revision: number | null;
   readonly changes: LoggedChange[];
 }
 
@@ -148,12 +151,22 @@ class GroupWriter {
 
 const savepoint = (trx: Kysely<Database>, sql: string) => trx.executeQuery(CompiledQuery.raw(sql));
 
-function openTx(db: Kysely<Database>, tenant: string, now: number): { tx: Tx; changes: Change[] } {
+interface OpenTx {
+  readonly tx: Tx;
+  readonly changes: Change[];
+  readonly rights: { changed: boolean };
+}
+
+function openTx(db: Kysely<Database>, tenant: string, now: number): OpenTx {
   const changes: Change[] = [];
+  const rights = { changed: false };
   const changed = (change: Change) => {
     changes.push(change);
   };
-  return { tx: { tenant, db, scoped: scoped(db, tenant), now, changed }, changes };
+  const rightsChanged = () => {
+    rights.changed = true;
+  };
+  return { tx: { tenant, db, scoped: scoped(db, tenant), now, changed, rightsChanged }, changes, rights };
 }
 
 async function runWrite(
@@ -163,13 +176,14 @@ async function runWrite(
   work: (tx: Tx) => Promise<unknown>,
   check: WriteCheck,
 ): Promise<Written> {
-  const { tx, changes } = openTx(db, context.tenant, now);
+  const { tx, changes, rights } = openTx(db, context.tenant, now);
   const head = await lockHead(tx);
   const value = await work(tx);
-  if (changes.length === 0) return { value, commit: null };
+  const notice = () => (rights.changed ? { tenant: context.tenant, revision: null, changes: [] } : null);
+  if (changes.length === 0) return { value, commit: notice() };
   await check(tx, changes);
   const revision = await writeHistory(tx, context, changes, head);
-  if (revision === null) return { value, commit: null };
+  if (revision === null) return { value, commit: notice() };
   const followed = changes.filter(({ auditOnly }) => auditOnly !== true).map(logged);
   return { value, commit: { tenant: context.tenant, revision, changes: followed } };
 }

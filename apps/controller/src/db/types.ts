@@ -61,6 +61,11 @@ export interface Tx {
   readonly now: number;
   /** Records a changed object. Call it also for objects of which only related objects changed. */
   changed(change: Change): void;
+  /**
+   * Records that somebody may have lost the right to call, without a change of an object: a session ended. Listeners get a
+   * notice after the commit.
+   */
+  rightsChanged(): void;
 }
 
 /** One row of the change log: the object that changed, and how. It is all that a consumer needs to follow. */

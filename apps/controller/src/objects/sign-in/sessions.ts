@@ -74,12 +74,14 @@ export const liveSession = (tx: Tx, id: string): Promise<SessionRow | undefined>
 /** Ends a session. */
 export async function endSession(tx: Tx, id: string): Promise<void> {
   await tx.scoped.deleteFrom('sessions').where('id', '=', id).execute();
+  tx.rightsChanged();
 }
 
 /** Ends the sessions of a user, all or all but one. */
 export async function endSessionsOf(tx: Tx, user: string, except: string | null = null): Promise<void> {
   const sessions = tx.scoped.deleteFrom('sessions').where('user_id', '=', user);
   await (except === null ? sessions : sessions.where('id', '<>', except)).execute();
+  tx.rightsChanged();
 }
 
 /** Sessions of a user that have not ended, the one used last first. */
