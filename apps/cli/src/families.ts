@@ -141,6 +141,11 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
+    commands: [{ name: 'watch', about: 'watch gateways, devices and changes live' }],
+    load: async () => (await import('./commands/watch.ts')).addWatch,
+  },
+  {
+    group: 'Administration:',
     commands: [{ name: 'settings', about: 'settings of this tenant' }],
     load: async () => (await import('./commands/tenant-settings.ts')).addSettings,
   },

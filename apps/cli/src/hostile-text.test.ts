@@ -146,6 +146,7 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
   'audit export': [],
   'audit verify': [],
   'changes follow': ['--limit', '1'],
+  watch: ['--limit', '1'],
   'settings get': [],
   'settings set': ['--name', 'x'],
   'settings sign-in get': [],

@@ -83,6 +83,8 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   exportAuditEvents: ['audit', 'export'],
   verifyAuditEvents: ['audit', 'verify'],
   followChanges: ['changes', 'follow', '--limit', '1'],
+  followLive: ['watch', '--limit', '1'],
+  setLiveTopics: ['watch', '--gateway', 'berlin', '--device', 'anna', '--changes', '--limit', '1'],
   getTenant: ['settings', 'get'],
   updateTenant: ['settings', 'set', '--time-zone', 'Europe/Zurich'],
   createApiKey: ['keys', 'create', 'ci', '--role', 'auditor', '--expires', '90d'],

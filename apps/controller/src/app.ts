@@ -76,9 +76,10 @@ export interface App<C extends Channel = Channel> {
 export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const { log, store, metrics } = deps;
   const connections = createConnections(deps);
+  const timers = guardedTimers(deps.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed'));
   const agents = createAgents({
     ...deps,
-    timers: guardedTimers(deps.timers ?? systemTimers, (err) => log.error({ err }, 'a timer failed')),
+    timers,
     connections,
     onLastOnline: (tenant, moments) => objects.gatewayLists.lastOnline(tenant, moments),
   });
@@ -93,6 +94,7 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     ...objects,
     ...signIn,
     beacon: deps.beacon,
+    timers,
     states: runtimes,
     worlds: runtimes,
     publicUrl: deps.publicUrl ?? null,

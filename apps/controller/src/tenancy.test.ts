@@ -68,7 +68,8 @@ test('the other tenant’s ids in a body are refused, and nothing changes', asyn
 
 test('every write that is tried with a sample works in its own tenant', async (t) => {
   for (const [name, operation] of entries) {
-    if (operation.method === 'GET') continue;
+    // A live stream exists while a client follows it: features/live/live.test.ts sets its topics.
+    if (operation.method === 'GET' || name === 'setLiveTopics') continue;
     const app = await openTestApp(t);
     const sample = await makeSample(app);
     // Only somebody who can sign in takes a tenant over.

@@ -4,6 +4,7 @@ import { apiKeyOperations } from './operations/api-keys.ts';
 import { deviceOperations } from './operations/devices.ts';
 import { enrolmentKeyOperations } from './operations/enrolment-keys.ts';
 import { gatewayOperations } from './operations/gateways.ts';
+import { liveOperations } from './operations/live.ts';
 import { myDeviceOperations } from './operations/my-devices.ts';
 import { peopleOperations } from './operations/people.ts';
 import { policyOperations } from './operations/policies.ts';
@@ -30,6 +31,7 @@ export const operations = {
   ...policyOperations,
   ...peopleOperations,
   ...accessOperations,
+  ...liveOperations,
   ...apiKeyOperations,
   ...signInOperations,
   ...myDeviceOperations,

@@ -52,7 +52,8 @@ function clientOf({ agent }: Device): string | undefined {
   return agent === undefined ? undefined : `${agent.version} on ${agent.hostname} (${agent.os} ${agent.kernel})`;
 }
 
-function pathText({ via, relay, rttMs }: DevicePath): string {
+/** Returns how a device reaches a gateway, in words. */
+export function pathText({ via, relay, rttMs }: DevicePath): string {
   const way = { DIRECT: 'direct', RELAYED: `relayed by ${relay?.name ?? 'a gateway'}`, NONE: 'no path found yet' }[via];
   return rttMs === undefined ? way : `${way}, ${rttMs.toFixed(1)} ms`;
 }

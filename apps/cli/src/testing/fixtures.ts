@@ -369,6 +369,12 @@ export const fixtures = {
     exportAuditEvents: auditEvent(17),
     verifyAuditEvents: { intact: true, checked: 17, head: 'b'.repeat(64) },
     followChanges: { revision: 18, changes: [{ kind: 'policy', id: uuid(61), op: 'update' }] },
+    followLive: {
+      stream: uuid(200),
+      revision: 18,
+      changes: [{ kind: 'policy', id: uuid(61), op: 'update' }],
+    },
+    setLiveTopics: undefined,
     getTenant: tenant,
     updateTenant: tenant,
     createEnrolmentKey: { ...enrolmentKey, key: `sdk_${'0'.repeat(31)}1_${'A'.repeat(43)}_${'B'.repeat(22)}` },

@@ -1,5 +1,6 @@
 import type { OperationName } from '@sallyport/contract';
 import type { BeaconKeys } from '../beacon/keys.ts';
+import type { Timers } from '../channel/timers.ts';
 import type { Channel, DesiredStates } from '../channel/types.ts';
 import type { Countries } from '../countries.ts';
 import type { Store } from '../db/store.ts';
@@ -15,6 +16,7 @@ import * as features from './index.ts';
 /** Everything that features are built from. Each names the few parts that it takes. */
 export interface FeatureParts extends ObjectQueries, SignInDeps {
   readonly store: Store;
+  readonly timers: Timers;
   readonly box: SecretBox;
   readonly identity: ControllerIdentity;
   readonly channel: Channel;

@@ -9,6 +9,7 @@ export { enrolmentKeyFeature } from './enrolment-keys/routes.ts';
 export { gatewayFeature } from './gateways/routes.ts';
 export { groupFeature } from './groups/routes.ts';
 export { invitationFeature } from './invitations/routes.ts';
+export { liveFeature } from './live/routes.ts';
 export { myAccountFeature } from './my-account/routes.ts';
 export { myDeviceFeature } from './my-devices/routes.ts';
 export { policyFeature } from './policies/routes.ts';

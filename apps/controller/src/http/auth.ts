@@ -32,7 +32,7 @@ export const sessionCookie = '__Host-sallyport';
  * right to it.
  */
 export async function authorise(deps: AuthDeps, request: FastifyRequest, operation: Operation): Promise<Caller | null> {
-  const renew = operation.stream === undefined;
+  const renew = operation.stream === undefined && operation.quiet === undefined;
   if (operation.right === null) {
     requireSameSite(deps, request);
     // A new sign-in ends the session that the browser had.

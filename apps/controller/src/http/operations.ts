@@ -114,7 +114,9 @@ async function serve(
   const once = operation.method === 'GET' ? null : idempotentOf(context, request);
   const input = validateInput(operation, request as RawInput) as AnyInput;
   if ('stream' in handler) {
-    const stillAllowed = async () => (await authorise(deps.auth, request, operation).catch(() => null)) !== null;
+    // Another role sees other things: a stream does not go on with it.
+    const stillAllowed = async () =>
+      (await authorise(deps.auth, request, operation).catch(() => null))?.role === context.caller.role;
     const how = { limits: deps.streamLimits, stillAllowed };
     return deps.streams.serve(operation, reply, how, (signal) => handler.stream(context, input, signal));
   }

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import type { Operation } from '@sallyport/contract';
 import { within } from '@sallyport/signals';
 import type { FastifyReply } from 'fastify';
-import { ApiError } from '../errors.ts';
+import { ApiError, invalidField } from '../errors.ts';
 import { breathe } from '../slices.ts';
 
 /** The answer of an operation with `stream`: pieces in batches, read only as fast as the client takes them. */
@@ -28,6 +28,13 @@ export interface StreamDeps {
   readonly limits: StreamLimits;
   /** Returns false once the caller may not read on. Called before anything is sent. */
   readonly stillAllowed: () => Promise<boolean>;
+}
+
+/** Returns the revision after which a stream starts: that of Last-Event-ID, else that of the query, else null. */
+export function startOf(lastEventId: string | null, { since = null }: { since?: number | null | undefined }) {
+  if (lastEventId === null) return since;
+  if (!/^\d{1,15}$/.test(lastEventId)) throw invalidField('header/last-event-id', 'must be the id of an event');
+  return Number(lastEventId);
 }
 
 /** Streams that are being answered: they end when their client goes away and when the controller stops. */

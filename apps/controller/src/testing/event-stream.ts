@@ -23,13 +23,13 @@ export async function listen({ app }: TestApp): Promise<string> {
   return `http://127.0.0.1:${(app.server.server.address() as AddressInfo).port}`;
 }
 
-/** Opens a stream of events over a connection of its own. */
+/** Opens a stream of events over a connection of its own. `key`: null for one with the cookie in `headers`. */
 export async function openEvents(
   url: string,
-  key: string,
+  key: string | null,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<EventStream> {
-  const request = get(url, { agent: false, headers: { apikey: key, ...headers } });
+  const request = get(url, { agent: false, headers: { ...(key === null ? {} : { apikey: key }), ...headers } });
   const [answer] = (await once(request, 'response')) as [IncomingMessage];
   assert.equal(answer.statusCode, 200);
   assert.equal(answer.headers['content-type'], 'text/event-stream; charset=utf-8');

@@ -137,6 +137,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     updateAdmissionRule: { ...admissionRule, name: 'Engineers' },
     tryAdmissionRule: { rule: "user.department == 'Engineering'", device, at: '2026-01-15T12:00:00Z' },
     explainAccess: { device, destination: '10.1.2.3', protocol: 'TCP', port: 8080, at: '2026-01-15T12:00:00Z' },
+    setLiveTopics: { gateways: [gateway], devices: [device], statistics: [gateway], paths: [device], overview: true },
     updateTenant: {
       name: 'Acme',
       timeZone: 'Europe/Zurich',

@@ -58,11 +58,15 @@ export const AuditVerification = z
   .meta({ id: 'AuditVerification' });
 export type AuditVerification = z.infer<typeof AuditVerification>;
 
+/** One changed object. */
+export const ChangedObject = z.object({ kind: z.string(), id, op: z.enum(['create', 'update', 'delete', 'rekey']) });
+export type ChangedObject = z.infer<typeof ChangedObject>;
+
 /** One event of the change stream. Its id is the revision, for Last-Event-ID. */
 export const ChangeEvent = z
   .object({
     revision: z.int(),
-    changes: z.array(z.object({ kind: z.string(), id, op: z.enum(['create', 'update', 'delete', 'rekey']) })),
+    changes: z.array(ChangedObject),
   })
   .meta({ id: 'ChangeEvent' });
 export type ChangeEvent = z.infer<typeof ChangeEvent>;

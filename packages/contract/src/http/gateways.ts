@@ -100,6 +100,7 @@ export const GatewayStatistics = z
     safeToStop: z.boolean().optional().describe('In MAINTENANCE: whether all flows through the gateway have ended'),
   })
   .meta({ id: 'GatewayStatistics' });
+export type GatewayStatistics = z.infer<typeof GatewayStatistics>;
 
 /** A gateway as answers carry it. */
 export const Gateway = z

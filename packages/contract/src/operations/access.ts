@@ -90,6 +90,7 @@ export const accessOperations = define({
     status: 200,
     response: ChangeEvent,
     stream: 'sse',
+    failures: ['changes_gone'],
   },
 
   getTenant: {

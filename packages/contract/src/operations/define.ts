@@ -44,6 +44,8 @@ export interface Operation {
   readonly right: Right | null;
   /** Callers with a session must have signed in within the last ten minutes. API keys are exempt. */
   readonly fresh?: true;
+  /** Calls do not count as activity of a session, because programs make them without a person. */
+  readonly quiet?: true;
   readonly params?: z.ZodType;
   readonly query?: z.ZodType;
   /** Fields that `filter[field][operator]` parameters can name in addition to `query`, with the type of their values. */

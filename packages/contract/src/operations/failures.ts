@@ -28,7 +28,7 @@ const notGet: readonly ErrorCode[] = ['malformed_json', 'body_too_large', 'unsup
 const idempotent: readonly ErrorCode[] = ['idempotency_in_progress', 'idempotency_key_reused'];
 
 function implied(operation: Operation): readonly ErrorCode[] {
-  const { method, params, stream, versioned, fresh } = operation;
+  const { method, params, versioned, fresh } = operation;
   return [
     ...(method === 'GET' ? [] : notGet),
     ...(isIdempotent(operation) ? idempotent : []),
@@ -36,6 +36,5 @@ function implied(operation: Operation): readonly ErrorCode[] {
     ...(params === undefined ? [] : (['not_found'] as const)),
     ...(versioned === undefined ? [] : (['precondition_failed'] as const)),
     ...(fresh === undefined ? [] : (['fresh_sign_in_required'] as const)),
-    ...(stream === 'sse' ? (['changes_gone'] as const) : []),
   ];
 }

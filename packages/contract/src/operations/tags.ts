@@ -15,6 +15,7 @@ export const tags = {
   Access: 'These operations explain who can reach what, and why.',
   Audit: 'Every change is an audit event, chained to the one before by its hash.',
   Changes: 'The change stream tells programs what has changed.',
+  Live: 'The live stream tells a page or program what changes of the objects that it shows, once a second.',
   Settings: 'Settings hold for the whole tenant.',
   'API keys': 'An API key selects the tenant and acts with a role.',
   'Sign-in': 'People sign in at the public address of the controller, with a passkey or a password.',

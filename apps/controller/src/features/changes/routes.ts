@@ -1,6 +1,6 @@
 import type { Store } from '../../db/store.ts';
-import { invalidField } from '../../errors.ts';
 import type { Handlers } from '../../http/handlers.ts';
+import { startOf } from '../../http/streams.ts';
 import { ChangeFeed } from './feed.ts';
 
 /** What the change feed needs. */
@@ -16,15 +16,10 @@ function changeRoutes({ store }: ChangeRouteDeps): Handlers<'followChanges'> {
   return {
     followChanges: {
       stream: async ({ tenant, lastEventId }, { query }, signal) => {
-        const since = lastEventId === null ? (query.since ?? null) : revisionOf(lastEventId);
+        const since = startOf(lastEventId, query);
         const { start, batches } = await feed.follow(tenant, since, signal);
         return { batches, position: { start: String(start), after: ({ revision }) => String(revision) } };
       },
     },
   };
-}
-
-function revisionOf(lastEventId: string): number {
-  if (!/^\d{1,15}$/.test(lastEventId)) throw invalidField('header/last-event-id', 'must be the id of an event');
-  return Number(lastEventId);
 }

@@ -1,4 +1,4 @@
-import type { Device, Input } from '@sallyport/contract';
+import type { Device, DevicePath, Input } from '@sallyport/contract';
 import type { Channel } from '../../channel/types.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import { notFound } from '../../errors.ts';
@@ -10,9 +10,25 @@ import { deviceUsers } from '../users/queries.ts';
 import { deviceFilters } from './filters.ts';
 import { pageOfDevices, type ShownRow, sortColumns } from './page.ts';
 import { devicePaths, gatewaysOnPaths } from './paths.ts';
-import { connectionsOf, type DeviceRow, findDevice, findDevices, ownedDevices, pageOfOwned } from './store.ts';
+import {
+  activeOf,
+  connectionsOf,
+  type DeviceRow,
+  findDevice,
+  findDevices,
+  ownedDevices,
+  pageOfOwned,
+} from './store.ts';
 import { DeviceTexts } from './texts.ts';
-import { type DeviceFacts, deviceView, lastSeen, statusOf } from './views.ts';
+import {
+  type DeviceFacts,
+  deviceView,
+  lastSeen,
+  standingOf,
+  statusOf,
+  type TimedPresence,
+  timedPresence,
+} from './views.ts';
 
 /** What the queries of devices need. */
 export interface DeviceQueryDeps {
@@ -46,8 +62,13 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
   };
   const views = async (db: Scoped, rows: readonly DeviceRow[]): Promise<Device[]> =>
     (await factsOf(db, rows)).map((facts, i) => deviceView(rows[i] as DeviceRow, facts));
+  const momentary = ({ id }: Pick<DeviceRow, 'id'>) => ({
+    presence: channel.presence(id),
+    handshake: channel.deviceLastHandshake(id),
+    now: now(),
+  });
   const shown = (row: ShownRow) => {
-    const facts = { presence: channel.presence(row.id), handshake: channel.deviceLastHandshake(row.id), now: now() };
+    const facts = momentary(row);
     return { status: statusOf(row, facts), lastSeen: lastSeen(row, facts) };
   };
   return {
@@ -60,6 +81,23 @@ export function createDeviceQueries({ now, channel, whereabouts }: DeviceQueryDe
       const reports = channel.paths(id);
       const paths = devicePaths(reports, await gatewayNames(db, gatewaysOnPaths(reports)));
       return { body: { ...body, paths }, version: row.version };
+    },
+    /** What live streams show of devices, by id, and until when by time alone. Unknown ids are left out. */
+    presences: async (db: Scoped, ids: readonly string[]): Promise<Map<string, TimedPresence>> => {
+      const rows = await findDevices(db, ids);
+      return new Map(rows.map((row) => [row.id, timedPresence(row, momentary(row))]));
+    },
+    /** Whether devices are active, by id; null: all devices. */
+    activity: async (db: Scoped, ids: readonly string[] | null): Promise<Map<string, boolean>> =>
+      new Map((await activeOf(db, ids)).map(({ id, active }) => [id, active === 1])),
+    /** Status of a device of which only this is known, and until when it holds by time alone. */
+    standing: (id: string, active: boolean) => standingOf({ active: active ? 1 : 0 }, momentary({ id })),
+    /** Paths of native devices, by id. Other ids are left out. */
+    paths: async (db: Scoped, ids: readonly string[]): Promise<Map<string, DevicePath[]>> => {
+      const rows = (await findDevices(db, ids)).filter(({ identity_key }) => identity_key !== null);
+      const reports = rows.map(({ id }) => channel.paths(id));
+      const names = await gatewayNames(db, reports.flatMap(gatewaysOnPaths));
+      return new Map(rows.map(({ id }, i) => [id, devicePaths(reports[i] ?? [], names)]));
     },
     /** JSON text of a page of the devices that fit the filters. */
     list: async (db: Scoped, { limit, offset, sort, q, fields, ...rest }: Input<'listDevices'>['query']) => {

@@ -17,6 +17,12 @@ export function findDevice(db: Scoped, id: string, owner?: string): Promise<Devi
 export const findDevices = (db: Scoped, ids: readonly string[]): Promise<DeviceRow[]> =>
   selectIn(ids, (part) => db.selectFrom('devices').selectAll().where('id', 'in', part).execute());
 
+/** Returns whether devices are active; null: all devices. */
+export const activeOf = (db: Scoped, ids: readonly string[] | null) => {
+  const all = db.selectFrom('devices').select(['id', 'active']);
+  return ids === null ? all.execute() : selectIn(ids, (part) => all.where('id', 'in', part).execute());
+};
+
 /** Devices of a user, in order of creation. */
 export const ownedDevices = (db: Scoped, user: string): Promise<DeviceRow[]> =>
   db.selectFrom('devices').selectAll().where('user_id', '=', user).orderBy('created_at').orderBy('id').execute();

@@ -1,4 +1,4 @@
-import type { Device } from '@sallyport/contract';
+import type { Device, DevicePresence } from '@sallyport/contract';
 import type { WorldDevice } from '@sallyport/policy';
 import type { Presence } from '../../channel/types.ts';
 import { labelsField } from '../../db/json.ts';
@@ -20,6 +20,9 @@ export interface DeviceFacts {
   readonly entryGateway: string | undefined;
   readonly now: number;
 }
+
+/** Facts about a device that change without a write. */
+export type MomentaryFacts = Pick<DeviceFacts, 'handshake' | 'presence' | 'now'>;
 
 /** Returns a device in the form of answers. */
 export function deviceView(row: DeviceRow, facts: DeviceFacts): Device {
@@ -66,11 +69,42 @@ export const lastSeen = (row: Pick<DeviceRow, 'last_connection'>, facts: Pick<De
 /** Returns the status as shown. */
 export function statusOf(
   row: Pick<DeviceRow, 'active'>,
-  { handshake, presence, now }: Pick<DeviceFacts, 'handshake' | 'presence' | 'now'>,
+  { handshake, presence, now }: MomentaryFacts,
 ): Device['status'] {
   if (row.active !== 1) return 'Deactivated';
   if (presence.connected) return 'Online';
   return handshake !== null && now - handshake <= onlineMs ? 'Online' : 'Offline';
+}
+
+/** What a live stream shows of a device. `until`: epoch milliseconds after which it counts as offline; null: no limit. */
+export interface TimedPresence {
+  readonly value: DevicePresence;
+  readonly until: number | null;
+}
+
+/** Returns what live streams show of a device. */
+export function timedPresence(row: DeviceRow, facts: MomentaryFacts): TimedPresence {
+  const seen = lastSeen(row, facts);
+  const { status, until } = standingOf(row, facts);
+  return {
+    value: {
+      id: row.id,
+      status,
+      ...(row.identity_key === null ? {} : { connected: facts.presence.connected }),
+      ...(seen === 0 ? {} : { lastConnection: iso(seen) }),
+    },
+    until,
+  };
+}
+
+/** Returns the status as shown, and until when it holds by time alone. */
+export function standingOf(
+  row: Pick<DeviceRow, 'active'>,
+  facts: MomentaryFacts,
+): { status: Device['status']; until: number | null } {
+  const status = statusOf(row, facts);
+  const byHandshake = status === 'Online' && !facts.presence.connected;
+  return { status, until: byHandshake ? (facts.handshake ?? 0) + onlineMs : null };
 }
 
 const iso = (at: number): string => new Date(at).toISOString();

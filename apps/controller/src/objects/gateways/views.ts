@@ -1,4 +1,4 @@
-import { Gateway, GatewaySummary } from '@sallyport/contract';
+import { Gateway, type GatewayPresence, GatewaySummary } from '@sallyport/contract';
 import type { Channel, DesiredState, Presence } from '../../channel/types.ts';
 import { labelsField } from '../../db/json.ts';
 import { lastOnline, shownError, shownStatus } from './status.ts';
@@ -38,6 +38,14 @@ export function gatewayView(
     ...labelsField(row.labels),
   };
 }
+
+/** Returns what live streams show of a gateway. */
+export const gatewayPresence = (row: GatewayRow, presence: Presence): GatewayPresence => ({
+  id: row.id,
+  status: shownStatus(row, presence),
+  ...present('error', shownError(row, presence)),
+  ...present('lastOnline', isoOrNull(lastOnline(row, presence))),
+});
 
 const natMapping = ({ mapping_independent }: GatewayRow) => {
   if (mapping_independent === null) return null;
