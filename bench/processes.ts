@@ -71,5 +71,5 @@ export async function residentMegabytes(pid: number): Promise<number> {
   return (Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024) / 1e6;
 }
 
-/** The limits of a tenant are not part of the measurement. */
-const unbounded = { SALLYPORT_TENANT_QUOTAS: 'gateways=10000000', SALLYPORT_TENANT_WRITES_PER_SECOND: '999999' };
+/** Environment without limits of a tenant, because they are not part of a measurement. */
+export const unbounded = { SALLYPORT_TENANT_QUOTAS: 'gateways=10000000', SALLYPORT_TENANT_WRITES_PER_SECOND: '999999' };
