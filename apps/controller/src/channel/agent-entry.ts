@@ -220,17 +220,16 @@ export class AgentEntry {
 
   #changed(change: StateChange): void {
     const now = this.#host.clock();
-    if (change.kind !== 'delta' && change.kind !== 'revision') {
+    if (change.kind !== 'delta') {
       this.#generation++;
       if (change.kind === 'rekeyed') this.#presence.hold(this.#link?.session.leaseUntil ?? this.#leaseUntil, now);
       this.#link?.input({ type: 'rejected', code: refusals[change.kind] });
       if (change.kind === 'deleted') this.#host.deleted(this);
       return;
     }
+    this.#presence.stateEnds(change);
     this.feed.changed(change);
     if (this.#link !== null) this.#host.queue.add(this.#link.pump);
-    // Most revisions change nothing for most agents; then nothing below can have changed.
-    if (change.kind === 'revision') return;
     this.#reports.expect(change.delta);
     this.#endpoint.expect(change.delta.upserts);
     this.#endpoint.observe(this.#link?.address ?? null);

@@ -227,10 +227,8 @@ class ChannelServer implements AgentChannel {
   #opened(visitor: Visitor, heartbeatMs: number): void {
     const { identity, randomBytes, clock } = this.#deps;
     const nonce = Buffer.from(randomBytes(32)).toString('base64');
-    // All agents of a busy tenant together are told at most a thousand revisions a second.
-    const revisionGapMs = () => Math.max(this.#limits.revisionGapMs, this.#live.size);
     const exchange = keyExchange('controller', randomBytes(32));
-    const settings = { identity, nonce, exchange, heartbeatMs, limits: this.#limits, revisionGapMs };
+    const settings = { identity, nonce, exchange, heartbeatMs, limits: this.#limits };
     const link = new Link(visitor, new Session(settings, clock()), this.#linkHost);
     this.#links.add(link);
     this.#handshaking.set(link, visitor.place);

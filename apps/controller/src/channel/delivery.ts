@@ -13,7 +13,6 @@ export interface DeliverySettings {
   readonly sign: (text: string) => string;
   /** Length of a lease that begins now, milliseconds. */
   readonly leaseMs: () => number;
-  readonly revisionGapMs: () => number;
   readonly deltaGapMs: number;
   readonly snapshotGapMs: number;
 }
@@ -106,13 +105,7 @@ export class Delivery {
     if (path.delta !== null) {
       return { why: 'delta', delta: path.delta, at: this.#sentAt + this.#settings.deltaGapMs };
     }
-    const gap = this.#revisionMoved() ? Math.min(this.#settings.revisionGapMs(), this.#renewMs()) : this.#renewMs();
-    return { why: 'lease', at: this.#signedAt + gap };
-  }
-
-  #revisionMoved(): boolean {
-    const [sent, desired] = [this.#sent?.revision, this.#feed.desired?.revision];
-    return sent?.epoch !== desired?.epoch || sent?.number !== desired?.number;
+    return { why: 'lease', at: this.#signedAt + this.#renewMs() };
   }
 
   #renewMs(): number {

@@ -38,10 +38,9 @@ export interface ChannelLimits {
   readonly historyDeltas: number;
   readonly historyItems: number;
   readonly retentionMs: number;
-  /** Least time between deltas, between snapshots on request, and between leases that only carry a revision. */
+  /** Least time between deltas, and between snapshots on request. */
   readonly deltaGapMs: number;
   readonly snapshotGapMs: number;
-  readonly revisionGapMs: number;
   /** How long an agent in the desired state may take for the next change before it counts as behind. */
   readonly settleMs: number;
   readonly writeBehindMs: number;
@@ -74,7 +73,6 @@ export const defaultLimits: ChannelLimits = {
   retentionMs: 600_000,
   deltaGapMs: 20,
   snapshotGapMs: 1_000,
-  revisionGapMs: 1_000,
   settleMs: 15_000,
   writeBehindMs: 10_000,
   storePace: defaultStorePace,

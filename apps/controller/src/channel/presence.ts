@@ -1,7 +1,7 @@
 import type { AgentReports } from './agent-reports.ts';
 import type { Position } from './delta-history.ts';
 import { PeerStatisticsBook } from './peer-statistics.ts';
-import type { Presence } from './types.ts';
+import type { Presence, StateChange } from './types.ts';
 
 /** Times that decide whether an agent counts as alive and converged. */
 export interface PresenceSettings {
@@ -91,7 +91,10 @@ export class AgentPresence {
   applied(applied: Applied, how: 'acknowledged' | 'connecting' | 'heartbeat', now: number): void {
     const tookMs = how === 'acknowledged' ? applied.tookMs : (this.#applied?.tookMs ?? applied.tookMs);
     const progress = this.#applied?.hash !== applied.hash || how === 'acknowledged';
-    this.#applied = { ...applied, tookMs };
+    const known = this.#applied;
+    const sameState = known?.hash === applied.hash && known.revision.epoch === applied.revision.epoch;
+    const number = Math.max(applied.revision.number, sameState ? known.revision.number : 0);
+    this.#applied = { ...applied, revision: { ...applied.revision, number }, tookMs };
     this.#unconfirmedSince = null;
     this.#appliedWasDesired = this.#wasDesired(applied);
     if (progress) this.#behindSince = null;
@@ -116,6 +119,17 @@ export class AgentPresence {
 
   safeToStop(safe: boolean): void {
     this.#safeToStop = safe;
+  }
+
+  /**
+   * To be called before the desired state changes. Until then the state that is in force was the desired one at every
+   * revision. The agent is not told of revisions that do not concern it.
+   */
+  stateEnds({ revision, from }: Extract<StateChange, { kind: 'delta' }>): void {
+    const applied = this.#applied;
+    if (applied?.hash !== from || applied.revision.epoch !== revision.epoch) return;
+    const number = Math.max(applied.revision.number, revision.number - 1);
+    this.#applied = { ...applied, revision: { ...revision, number } };
   }
 
   /** To be called when the desired state changed. */

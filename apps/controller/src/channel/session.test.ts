@@ -120,7 +120,7 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
 };
 
 function sessionIn(phase: Phase, role: AgentRole = 'gateway'): Session {
-  const pace = { heartbeatMs: 10_000, limits: defaultLimits, revisionGapMs: () => 1_000 };
+  const pace = { heartbeatMs: 10_000, limits: defaultLimits };
   const session = new Session({ identity: controller, nonce, exchange: exchange(), ...pace }, start);
   const said = { ...transcript, role };
   const signature = agent.sign(transcriptText('agent', said));

@@ -17,7 +17,6 @@ export interface SessionSettings {
   readonly exchange: KeyExchange;
   readonly heartbeatMs: number;
   readonly limits: ChannelLimits;
-  readonly revisionGapMs: () => number;
 }
 
 /** The controller's side of one connection of an agent, as a state machine: inputs and the time in, effects out. */
@@ -125,7 +124,7 @@ export class Session {
   }
 
   #admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
-    const { identity, heartbeatMs, limits, revisionGapMs } = this.#settings;
+    const { identity, heartbeatMs, limits } = this.#settings;
     const { leaseMs, feed, state, name, mapping } = input;
     this.#mapping = mapping;
     const { deltaGapMs, snapshotGapMs } = limits;
@@ -134,7 +133,6 @@ export class Session {
       items: itemsFor(this.#hello?.protocol ?? channelProtocol),
       sign: identity.sign,
       leaseMs,
-      revisionGapMs,
       deltaGapMs,
       snapshotGapMs,
     };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { channelProtocol, type StateItem } from '@sallyport/contract/channel';
+import { newSigner } from './testing/agent-keys.ts';
 import { type Harness, startChannel } from './testing/harness.ts';
 import { until } from './testing/manual-time.ts';
 import { deviceItem, gatewayItem } from './testing/memory-states.ts';
@@ -110,19 +111,27 @@ test('a changed expiry reaches the agent although the hash stays', async (t) => 
   await until(() => sent(h).delta === 2, 'no third delta');
 });
 
-test('revisions that do not touch the gateway come as leases, at most one a second', async (t) => {
-  const h = await startChannel(t);
-  const { agent } = await connected(h);
+test('revisions that do not concern an agent are not signed for it, and cost no frame', async (t) => {
+  const signed: string[] = [];
+  const { publicKey, sign } = newSigner();
+  const count = (text: string) => {
+    signed.push(text);
+    return sign(text);
+  };
+  const h = await startChannel(t, { identity: { publicKey, sign: count } });
+  const gateways = Array.from({ length: 100 }, () => h.gateway());
+  const agents = await Promise.all(gateways.map(({ id, token }) => ScriptedAgent.connect(h.port, newAgent(id, token))));
+  const [concerned = assert.fail()] = agents;
+  const before = { ...sent(h) };
+  signed.length = 0;
   for (let i = 0; i < 50; i++) {
     h.states.tick();
     h.time.advance(100);
-    await new Promise((resolve) => setImmediate(resolve));
   }
-  const last = h.states.number;
-  h.time.advance(1_000);
-  await until(() => agent.state?.revision.number === last, 'last revision');
-  const leases = sent(h).lease ?? 0;
-  assert.ok(leases >= 4 && leases <= 7, `${leases} leases in six seconds`);
+  h.states.change(concerned.identity.agent, [deviceItem('a')]);
+  await until(() => concerned.state?.revision.number === h.states.number, 'the change');
+  assert.deepEqual(sent(h), { ...before, delta: 1 });
+  assert.equal(signed.length, 1);
 });
 
 test('the lease is renewed hourly, and at a quarter when it is shorter', async (t) => {

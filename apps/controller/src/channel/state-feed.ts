@@ -31,20 +31,13 @@ export class StateFeed {
     return this.#history?.serial ?? 0;
   }
 
-  changed(change: Extract<StateChange, { kind: 'delta' | 'revision' }>): void {
-    const { revision } = change;
+  changed({ revision, from, to: hash, delta }: Extract<StateChange, { kind: 'delta' }>): void {
     const before = this.#desired;
     const sameEpoch = before?.revision.epoch === revision.epoch;
     if (before !== null && sameEpoch && revision.number < before.revision.number) return;
-    if (change.kind === 'delta') {
-      const { from, to: hash, delta } = change;
-      if (sameEpoch && before?.hash === from) this.#history?.push({ revision, hash, delta });
-      else this.#restart({ revision, hash });
-      this.#desired = { revision, hash };
-    } else if (before !== null) {
-      this.#desired = { revision, hash: before.hash };
-      if (!sameEpoch) this.#restart(this.#desired);
-    }
+    if (sameEpoch && before?.hash === from) this.#history?.push({ revision, hash, delta });
+    else this.#restart({ revision, hash });
+    this.#desired = { revision, hash };
   }
 
   /** Takes the state that the runtime returned. A state older than the known one changes nothing. */

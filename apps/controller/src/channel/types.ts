@@ -102,7 +102,7 @@ export interface AgentDirectory {
 export interface DesiredStates {
   /** Returns the present state of an agent, or null when it does not exist. `hash` is the StateHash of `items`. */
   current(agent: string): Promise<DesiredState | null>;
-  /** Called after every commit that may touch the agent, in revision order. Returns the unsubscribe function. */
+  /** Called after every change of the agent's state, in revision order. Returns the unsubscribe function. */
   subscribe(agent: string, listener: (change: StateChange) => void): () => void;
 }
 
@@ -122,8 +122,6 @@ export type StateChange =
       readonly to: string;
       readonly delta: StateDelta;
     }
-  /** The tenant has a new revision that does not touch this agent. */
-  | { readonly kind: 'revision'; readonly revision: Revision }
   /** Re-key: the present identity ends, and the agent is refused from now on. */
   | { readonly kind: 'rekeyed' }
   /** The runtime missed a part of the log. It may have held a re-key, so the agent must be admitted again. */

@@ -22,8 +22,9 @@ export interface RuntimeHost {
   readonly store: Store;
   /** Epoch of the database, the first half of every revision. */
   readonly epoch: string;
+  /** Passes a change on to the listeners of an agent, if it has any. */
   readonly deliver: (agent: string, change: StateChange) => void;
-  /** Agents with listeners. */
+  /** Agents of the tenant with listeners. */
   readonly followed: () => Iterable<string>;
   readonly isFollowed: (agent: string) => boolean;
   readonly timers: Timers;
@@ -219,32 +220,36 @@ export class TenantRuntime {
     values: readonly WorldChange[],
     number: number,
   ): void {
-    const followed = [...this.#host.followed()];
-    const existed = new Set(followed.filter((agent) => isAgent(compiler.world, agent)));
+    const existed = new Set(values.flatMap((change) => this.#followedAgent(compiler.world, change) ?? []));
     const news = this.#current(values).filter((value) => isNews(compiler.world, value));
     const deltas = compiler.apply(news, this.#host.store.now());
     const revision = this.#at(number);
     this.#revision = number;
     const steps = this.#steps(compiler, deltas, revision);
     for (const change of values) if (change.kind === 'gateway' && change.value === null) this.#hashes.delete(change.id);
-    for (const id of existed) if (!isAgent(compiler.world, id)) this.unfollowed(id);
-    const rekeyed = new Set(changes?.flatMap(({ op, id }) => (op === 'rekey' ? [id] : [])));
-    for (const agent of followed) {
-      if (rekeyed.has(agent)) this.#host.deliver(agent, { kind: 'rekeyed' });
-      const deleted = existed.has(agent) && !isAgent(compiler.world, agent);
-      this.#host.deliver(agent, deleted ? { kind: 'deleted' } : (steps.get(agent) ?? { kind: 'revision', revision }));
-      if (changes === null && !deleted) this.#host.deliver(agent, { kind: 'unknown-identity' });
+    for (const { op, id } of changes ?? []) if (op === 'rekey') this.#host.deliver(id, { kind: 'rekeyed' });
+    for (const id of existed) {
+      if (isAgent(compiler.world, id)) continue;
+      this.unfollowed(id);
+      steps.delete(id);
+      this.#host.deliver(id, { kind: 'deleted' });
     }
+    for (const [agent, step] of steps) this.#host.deliver(agent, step);
+    if (changes === null)
+      for (const agent of [...this.#host.followed()]) this.#host.deliver(agent, { kind: 'unknown-identity' });
     this.#schedule(compiler);
+  }
+
+  /** Returns the id of the agent that a change is about, if it exists and has listeners. */
+  #followedAgent(world: World, change: WorldChange): string | null {
+    if (change.kind !== 'gateway' && change.kind !== 'device') return null;
+    return isAgent(world, change.id) && this.#host.isFollowed(change.id) ? change.id : null;
   }
 
   /** Delivers changes that no commit has made. */
   #tell(compiler: TenantCompiler, deltas: ReadonlyMap<string, StateDelta>): void {
-    const steps = this.#steps(compiler, deltas, this.#at(this.#revision));
-    for (const agent of this.#host.followed()) {
-      const step = steps.get(agent);
-      if (step !== undefined) this.#host.deliver(agent, step);
-    }
+    for (const [agent, step] of this.#steps(compiler, deltas, this.#at(this.#revision)))
+      this.#host.deliver(agent, step);
   }
 
   #ring(): void {

@@ -273,7 +273,7 @@ export const Delta = z.strictObject({
 });
 export type Delta = z.infer<typeof Delta>;
 
-/** Extends the lease of the current state. The revision advances when it did not affect this agent. */
+/** Extends the lease of the current state. Leases have their own schedule: a revision that does not affect the agent sends none. */
 export const Lease = z.strictObject({ type: z.literal('lease'), signed: SignedStatement });
 
 /** Asks the agent to run its probes now and to answer with `probed`. */

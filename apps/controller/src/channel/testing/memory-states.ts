@@ -73,7 +73,6 @@ export class MemoryStates implements DesiredStates {
   /** Commits a revision that touches no gateway. */
   tick(): void {
     this.number++;
-    for (const gateway of this.#gateways.keys()) this.emit(gateway, { kind: 'revision', revision: this.#revision() });
   }
 
   remove(gateway: string): void {

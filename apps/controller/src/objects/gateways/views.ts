@@ -68,7 +68,7 @@ export function gatewayStatistics(
     bytesIn,
     bytesOut,
     ...present('lastHandshake', isoOrNull(lastHandshake)),
-    ...present('appliedRevision', applied?.revision.number ?? null),
+    ...present('appliedRevision', appliedRevision(applied, desired)),
     ...present('lag', applied === null || desired === null ? null : lag(applied, desired)),
     ...present('relayed', row.relay_enabled === 1 && desired !== null ? relayedBy(desired) : null),
     ...present('drainUntil', isoOrNull(row.drain_since === null ? null : row.drain_since + drainMs)),
@@ -82,6 +82,12 @@ const skewOf = (ms: number | null): number | null =>
   ms === null || Math.abs(ms) < 2_000 ? null : Math.round(ms / 1000);
 
 const relayedBy = ({ items }: DesiredState): number => items().filter(({ kind }) => kind === 'relay').length;
+
+/** Returns the last revision at which the applied state was desired. A gateway is not told of revisions without changes. */
+function appliedRevision(applied: Presence['applied'], desired: DesiredState | null): number | null {
+  if (applied === null) return null;
+  return applied.hash === desired?.hash ? desired.revision.number : applied.revision.number;
+}
 
 /** Returns the number of revisions that the applied state is behind; 0 when both states are equal. */
 function lag(
