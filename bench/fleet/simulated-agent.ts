@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, randomBytes, sign, verify } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, randomBytes, randomInt, sign, verify } from 'node:crypto';
 import {
   type AgentMessage,
   type AgentRole,
@@ -97,7 +97,7 @@ export class SimulatedAgent {
     if (this.#timer !== null) clearTimeout(this.#timer);
     if (this.#stopped) return;
     const whole = Math.min(15_000, 500 * 2 ** Math.min(this.#attempts++, 5));
-    this.#timer = setTimeout(() => this.connect(), whole / 2 + (whole / 2) * Math.random());
+    this.#timer = setTimeout(() => this.connect(), whole / 2 + (whole / 2) * part());
   }
 
   #greet(): void {
@@ -207,7 +207,7 @@ export class SimulatedAgent {
       this.#timer = setTimeout(beat, ms);
     };
     // The first heartbeat of a real agent follows at once; here they are spread from the beginning.
-    this.#timer = setTimeout(beat, ms * Math.random());
+    this.#timer = setTimeout(beat, ms * part());
   }
 
   #isSigned(text: string, signature: string): boolean {
@@ -225,3 +225,6 @@ export class SimulatedAgent {
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex');
 
 const rawKey = (key: KeyObject): string => key.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+
+/** Returns a random number from 0 to below 1. */
+const part = (): number => randomInt(1_000_000) / 1_000_000;
