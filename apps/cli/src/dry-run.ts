@@ -29,7 +29,7 @@ export function renderDryRun(plan: DryRun, session: Tables): string {
   );
   const shown = plan.gained + plan.lost > plan.samples.length && samples.length > 0 ? '  …\n' : '';
   const access = `Access: ${plan.gained} gained, ${plan.lost} lost (device and resource pairs)\n`;
-  return `${changes}${access}${samples.join('')}${shown}Nothing was written.\n`;
+  return `${changes}${access}${samples.join('')}${shown}Nothing was written. To write exactly this: --if-match r${plan.revision}\n`;
 }
 
 /** Returns the plan with names instead of ids in its first samples. An id without an object stays. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Operation, type OperationName, operations } from '@sallyport/contract';
+import { DryRun, type Operation, type OperationName, operations } from '@sallyport/contract';
 import { acceptInvitation } from './testing/browser.ts';
 import { openTestApp, type TestApp } from './testing/harness.ts';
 import { makeSample, samplePath, validBody } from './testing/sample.ts';
@@ -64,6 +64,26 @@ test('the other tenant’s ids in a body are refused, and nothing changes', asyn
     assert.ok(answer.json.errors.length > 0, name);
   }
   assert.equal(await wholeTenant(app, app.other.key, app.other.id), before);
+});
+
+test('the dry run of every write answers a plan, and changes nothing', async (t) => {
+  const app = await openTestApp(t);
+  const sample = await makeSample(app);
+  const whole = () => wholeTenant(app, app.tenant.key, app.tenant.id);
+  const planned = entries.filter(([, { dryRun }]) => dryRun === true);
+  for (const [name, operation] of [
+    ...planned.filter(([name]) => name !== 'transferOwnership'),
+    ...planned.filter(([name]) => name === 'transferOwnership'),
+  ]) {
+    if (name === 'transferOwnership') await acceptInvitation(app, sample.user);
+    const before = await whole();
+    const body = validBody(name, sample);
+    const url = `${samplePath(operation.path, sample)}?dry-run=true`;
+    const { status, json, text } = await app.request(operation.method, url, body ? { body } : {});
+    assert.equal(status, 200, `${name}: ${text}`);
+    assert.deepEqual(DryRun.parse(json), json, name);
+    assert.equal(await whole(), before, name);
+  }
 });
 
 test('every write that is tried with a sample works in its own tenant', async (t) => {

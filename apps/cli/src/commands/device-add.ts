@@ -8,12 +8,12 @@ import { exitCodes, Failure, usage } from '../failure.ts';
 import { exists, makePrivateFolder, type StagedSecret, stageSecret } from '../files.ts';
 import { qrCode } from '../qr.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import type { Session } from '../session.ts';
+import type { Session, WriteFlags } from '../session.ts';
 import { clean, shellWord } from '../text.ts';
 import { type Device, showDevice } from './device-view.ts';
-import { given, labelOption, labelsOf } from './options.ts';
+import { given, labelOption, labelsOf, writes } from './options.ts';
 
-interface AddFlags {
+interface AddFlags extends WriteFlags {
   readonly out?: string;
   readonly force?: boolean;
   /** Undefined shows the code when standard output is a terminal. */
@@ -36,7 +36,7 @@ Examples:
 
 /** Adds `sally device add`. */
 export function addDeviceAdd(group: Command, session: Session): void {
-  group
+  const add = group
     .command('add')
     .alias('create')
     .argument('<name>')
@@ -53,10 +53,11 @@ export function addDeviceAdd(group: Command, session: Session): void {
     .option(...noIpv6Option)
     .option('--owner <user>', 'owner, by e-mail address or id')
     .addOption(labelOption())
-    .addHelpText('after', EXAMPLES)
-    .action(async (name: string, flags: AddFlags) =>
-      flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags),
-    );
+    .addHelpText('after', EXAMPLES);
+  writes(add, 'createDevice').action(async (name: string, flags: AddFlags) => {
+    if (flags.dryRun === true) return planAdd(session, name, flags);
+    return flags.publicKey === undefined ? addWithNewKey(session, name, flags) : addForeign(session, name, flags);
+  });
 }
 
 /** The option that leaves IPv6 addresses out of a configuration. */
@@ -89,6 +90,12 @@ export function sayWhenIdle(session: Session, name: string, text: string): void 
   );
 }
 
+/** Shows what adding the device would change. Without a given key, the plan uses a key that is thrown away. */
+async function planAdd(session: Session, name: string, flags: AddFlags): Promise<void> {
+  const publicKey = flags.publicKey ?? publicKeyOf(privateKeyFrom(session.io.randomBytes(KEY_BYTES)));
+  await session.write('createDevice', flags, { body: bodyOf(name, publicKey, flags, await ownerId(session, flags)) });
+}
+
 async function addWithNewKey(session: Session, name: string, flags: AddFlags): Promise<void> {
   const toStdout = flags.out === '-';
   if (toStdout && session.json) throw usage('--out - and --json both use standard output');
@@ -103,7 +110,7 @@ async function addWithNewKey(session: Session, name: string, flags: AddFlags): P
   // The key is stored before the device is registered. A crash in between cannot leave a device without its key.
   if (elsewhere) await makePrivateFolder(dirname(path));
   const staged = toStdout ? undefined : await stageSecret(path, `[Interface]\nPrivateKey = ${privateKey}\n`);
-  const device = await register(session, bodyOf(name, publicKeyOf(privateKey), flags, owner), staged);
+  const device = await register(session, flags, bodyOf(name, publicKeyOf(privateKey), flags, owner), staged);
   try {
     const { body } = await configuration(session, device.body.id, flags);
     const text = withPrivateKey(body.text, privateKey);
@@ -119,7 +126,7 @@ async function addForeign(session: Session, name: string, flags: AddFlags): Prom
   if (flags.out !== undefined || flags.qr === true)
     throw usage('With --public-key, there is no private key to write or show', 'See: sally device config --help');
   const owner = await ownerId(session, flags);
-  const device = await register(session, bodyOf(name, flags.publicKey ?? '', flags, owner), undefined);
+  const device = await register(session, flags, bodyOf(name, flags.publicKey ?? '', flags, owner), undefined);
   showDevice(session, device);
   session.note(
     `Its configuration: sally device config ${device.body.id}${ipv6Flag(flags)} --private-key-file FILE --out FILE`,
@@ -143,11 +150,14 @@ function bodyOf(
 
 async function register(
   session: Session,
+  flags: AddFlags,
   body: RequestBody<'createDevice'>,
   staged: StagedSecret | undefined,
 ): Promise<Answer<Device>> {
   try {
-    return await (await session.api()).call('createDevice', { body });
+    const answer = await session.write('createDevice', flags, { body });
+    if (answer === undefined) throw new TypeError('a dry run registers nothing');
+    return answer;
   } catch (error) {
     await staged?.discard();
     throw error;

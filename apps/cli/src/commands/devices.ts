@@ -49,15 +49,15 @@ function addWrites(group: Command, session: Session): void {
     const answer = await session.write('deactivateDevice', flags, { params: { id } });
     if (answer !== undefined) showDevice(session, answer);
   });
-  group
+  const reactivate = group
     .command('reactivate')
     .argument('<device>', 'name or id')
-    .description('restore the access of a deactivated device')
-    .action(async (text: string) => {
-      const api = await session.api();
-      const id = await resolveId(api, kinds.device, text);
-      showDevice(session, await api.call('reactivateDevice', { params: { id } }));
-    });
+    .description('restore the access of a deactivated device');
+  writes(reactivate, 'reactivateDevice').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.device, text);
+    const answer = await session.write('reactivateDevice', flags, { params: { id } });
+    if (answer !== undefined) showDevice(session, answer);
+  });
   const remove = group.command('delete').argument('<device>', 'name or id').description('delete a device');
   writes(remove, 'deleteDevice').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.device, text);

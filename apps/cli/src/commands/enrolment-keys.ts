@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { Answer } from '../client.ts';
 import { exitCodes, Failure } from '../failure.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import type { Session } from '../session.ts';
+import type { Session, WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment, shellWord } from '../text.ts';
 import { controllerUrl } from './controller-url.ts';
@@ -40,32 +40,33 @@ export function addEnrolmentKeys(program: Command, session: Session): void {
           : session.table(columns(session.io.now()), keys),
       );
     });
-  group
+  const makes = group
     .command('create')
     .description('create a key for one device; it is shown once')
     .option('--name <name>', 'name of the device (default: its host name)')
     .option('--owner <user>', 'owner of the device, by e-mail address or id')
     .option('--expires <when>', 'a time (2027-01-31T12:00:00Z) or a span from now (default 24h, at most 30d)')
     .option('--key-only', 'print the key and nothing else')
-    .addHelpText('after', EXAMPLES)
-    .action(async (flags: CreateFlags) => create(session, flags));
+    .addHelpText('after', EXAMPLES);
+  writes(makes, 'createEnrolmentKey').action(async (flags: CreateFlags & WriteFlags) => create(session, flags));
   const remove = group
     .command('delete')
     .argument('<key>', 'name or id')
     .description('revoke an enrolment key; a device that has used it stays');
-  writes(remove, 'deleteEnrolmentKey').action(async (text: string) => {
-    const api = await session.api();
-    const id = await resolveId(api, kinds.enrolmentKey, text);
-    const answer = await api.call('deleteEnrolmentKey', { params: { id } });
-    session.show(answer, () => `Deleted enrolment key ${clean(text)}.\n`);
+  writes(remove, 'deleteEnrolmentKey').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.enrolmentKey, text);
+    const answer = await session.write('deleteEnrolmentKey', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted enrolment key ${clean(text)}.\n`);
   });
 }
 
-async function create(session: Session, { name, owner, expires, keyOnly }: CreateFlags): Promise<void> {
+async function create(session: Session, flags: CreateFlags & WriteFlags): Promise<void> {
+  const { name, owner, expires, keyOnly } = flags;
   const api = await session.api();
   const user = owner === undefined ? undefined : await resolveId(api, kinds.user, owner);
   const expiresAt = expires === undefined ? undefined : expiry(expires, session.io.now());
-  const answer = await api.call('createEnrolmentKey', { body: given({ name, user, expiresAt }) });
+  const answer = await session.write('createEnrolmentKey', flags, { body: given({ name, user, expiresAt }) });
+  if (answer === undefined) return;
   if (answer.body.key === undefined) throw new Failure(exitCodes.failed, 'The controller did not answer with the key');
   if (keyOnly === true) session.out(`${answer.body.key}\n`);
   else await showCreated(session, answer);

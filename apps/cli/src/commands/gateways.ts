@@ -81,7 +81,9 @@ function addCreateAndUpdate(group: Command, session: Session): void {
     .option('--relay-ports <from-to>', 'UDP ports of the relay (default 52000-52999)')
     .addOption(mtuOption())
     .addOption(labelOption());
-  create.action(async (name: string, flags: GatewayFields) => createGateway(session, name, flags));
+  writes(create, 'createGateway').action(async (name: string, flags: GatewayFields & WriteFlags) =>
+    createGateway(session, name, flags),
+  );
 
   const update = group
     .command('update')
@@ -143,18 +145,16 @@ function addActions(group: Command, session: Session): void {
     ['disable-relay', 'disableRelay', 'stop the gateway from relaying'],
     ['rekey', 'rekeyGateway', 'renew token and identity; the old agent works until the new one has enrolled'],
   ] as const;
-  for (const [verb, operation, about] of actions)
-    group
-      .command(verb)
-      .argument('<gateway>', 'name or id')
-      .description(about)
-      .action(async (text: string) => {
-        const api = await session.api();
-        const id = await resolveId(api, kinds.gateway, text);
-        const answer = await api.call(operation, { params: { id } });
-        showGateway(session, answer);
-        if (operation === 'rekeyGateway') await sayHowToRun(session, answer.body);
-      });
+  for (const [verb, operation, about] of actions) {
+    const command = group.command(verb).argument('<gateway>', 'name or id').description(about);
+    writes(command, operation).action(async (text: string, flags: WriteFlags) => {
+      const id = await resolveId(await session.api(), kinds.gateway, text);
+      const answer = await session.write(operation, flags, { params: { id } });
+      if (answer === undefined) return;
+      showGateway(session, answer);
+      if (operation === 'rekeyGateway') await sayHowToRun(session, answer.body);
+    });
+  }
   group
     .command('test')
     .argument('<gateway>', 'name or id')
@@ -190,15 +190,15 @@ async function read(session: Session, text: string): Promise<Answer<Gateway>> {
   return api.call('getGateway', { params: { id: await resolveId(api, kinds.gateway, text) } });
 }
 
-async function createGateway(session: Session, name: string, flags: GatewayFields): Promise<void> {
-  const api = await session.api();
+async function createGateway(session: Session, name: string, flags: GatewayFields & WriteFlags): Promise<void> {
   const { endpoint, description, masquerade, relayPorts, mtu, label } = flags;
   const body = {
     name,
     wireguardPort: flags.port ?? '51820',
     ...given({ endpoint, description, masquerade, relayPorts, mtu, labels: labelsOf(label) }),
   };
-  const answer = await api.call('createGateway', { body });
+  const answer = await session.write('createGateway', flags, { body });
+  if (answer === undefined) return;
   showGateway(session, answer);
   await sayHowToRun(session, answer.body);
 }

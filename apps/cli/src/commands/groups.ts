@@ -45,10 +45,10 @@ function addReads(group: Command, session: Session): void {
 
 function addWrites(group: Command, session: Session): void {
   const create = group.command('create').argument('<name>').description('create a group');
-  fields(create).action(async (name: string, flags: GroupFlags) => {
-    const api = await session.api();
-    const body = { roles: [], ...(await namedFields(api, flags)), name };
-    showGroup(session, await api.call('createGroup', { body }));
+  writes(fields(create), 'createGroup').action(async (name: string, flags: GroupFlags & WriteFlags) => {
+    const body = { roles: [], ...(await namedFields(await session.api(), flags)), name };
+    const answer = await session.write('createGroup', flags, { body });
+    if (answer !== undefined) showGroup(session, answer);
   });
   const update = group
     .command('update')

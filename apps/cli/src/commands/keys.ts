@@ -2,7 +2,7 @@ import { type ApiKey, CreateApiKey } from '@sallyport/contract';
 import type { Command } from 'commander';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { kinds, resolveId } from '../resolve.ts';
-import type { Session } from '../session.ts';
+import type { Session, WriteFlags } from '../session.ts';
 import type { Column } from '../table.ts';
 import { clean, moment } from '../text.ts';
 import { choice, writes } from './options.ts';
@@ -28,27 +28,28 @@ export function addKeys(program: Command, session: Session): void {
       const answer = await (await session.api()).call('listApiKeys');
       session.show(answer, (keys) => session.table(columns, keys));
     });
-  group
+  const create = group
     .command('create')
     .argument('<name>')
     .description('create an API key; it is shown once')
     .addOption(choice('--role <role>', 'role of the key', keyRoles).default('ADMIN'))
     .option('--expires <when>', 'a time (2027-01-31T12:00:00Z) or a span from now (90d, 12h)')
-    .option('--key-only', 'print the key and nothing else')
-    .action(async (name: string, flags: CreateFlags) => {
-      const expiresAt = flags.expires === undefined ? {} : { expiresAt: expiry(flags.expires, session.io.now()) };
-      const body = { name, role: flags.role, ...expiresAt };
-      const answer = await (await session.api()).call('createApiKey', { body });
+    .option('--key-only', 'print the key and nothing else');
+  writes(create, 'createApiKey').action(async (name: string, flags: CreateFlags & WriteFlags) => {
+    const expiresAt = flags.expires === undefined ? {} : { expiresAt: expiry(flags.expires, session.io.now()) };
+    const body = { name, role: flags.role, ...expiresAt };
+    const answer = await session.write('createApiKey', flags, { body });
+    if (answer !== undefined)
       showNewKey(session, answer.body, flags.keyOnly === true, () => session.show(answer, () => ''));
-    });
+  });
   const remove = group
     .command('delete')
     .argument('<key>', 'name or id')
     .description('delete an API key; it stops working at once');
-  writes(remove, 'deleteApiKey').action(async (text: string) => {
-    const api = await session.api();
-    const id = await resolveId(api, kinds.key, text);
-    session.show(await api.call('deleteApiKey', { params: { id } }), () => `Deleted API key ${clean(text)}.\n`);
+  writes(remove, 'deleteApiKey').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.key, text);
+    const answer = await session.write('deleteApiKey', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted API key ${clean(text)}.\n`);
   });
 }
 

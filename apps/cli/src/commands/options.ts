@@ -8,8 +8,11 @@ export function writes(command: Command, ...names: OperationName[]): Command {
   const table: readonly Operation[] = names.map((name) => operations[name]);
   if (table.some(({ dryRun }) => dryRun === true))
     command.option('--dry-run', 'show the changes and who would gain or lose access; write nothing');
-  if (table.some(({ method, params }) => method !== 'POST' && params !== undefined))
-    command.option('--if-match <etag>', 'write only if the object still has this entity tag (`get` shows it)');
+  if (table.some(({ versioned, dryRun }) => versioned === true || dryRun === true))
+    command.option(
+      '--if-match <etag>',
+      'write only if the object (`get`) or the plan (`--dry-run`) still has this tag',
+    );
   return command;
 }
 

@@ -34,18 +34,18 @@ export function addProtocols(program: Command, session: Session): void {
       const id = await resolveId(api, kinds.protocol, text);
       session.show(await api.call('getProtocol', { params: { id } }), (body) => session.table(columns, [body]));
     });
-  group
+  const create = group
     .command('create')
     .argument('[name]', 'default: derived from the ports')
     .description('create a protocol')
     .addOption(repeated('--tcp <port>', 'TCP port or range: 8080, 9000-9100'))
     .addOption(repeated('--udp <port>', 'UDP port or range'))
-    .option('--icmp', 'ICMP and ICMPv6')
-    .action(async (name: string | undefined, flags: ProtocolFlags) => {
-      const body = { ...(name === undefined ? {} : { name }), networkProtocols: networkProtocols(flags) };
-      const answer = await (await session.api()).call('createProtocol', { body });
-      session.show(answer, (protocol) => session.table(columns, [protocol]));
-    });
+    .option('--icmp', 'ICMP and ICMPv6');
+  writes(create, 'createProtocol').action(async (name: string | undefined, flags: ProtocolFlags & WriteFlags) => {
+    const body = { ...(name === undefined ? {} : { name }), networkProtocols: networkProtocols(flags) };
+    const answer = await session.write('createProtocol', flags, { body });
+    if (answer !== undefined) session.show(answer, (protocol) => session.table(columns, [protocol]));
+  });
   const remove = group.command('delete').argument('<protocol>', 'name or id').description('delete a protocol');
   writes(remove, 'deleteProtocol').action(async (text: string, flags: WriteFlags) => {
     const id = await resolveId(await session.api(), kinds.protocol, text);

@@ -63,12 +63,12 @@ function addReads(group: Command, session: Session): void {
 
 function addWrites(group: Command, session: Session): void {
   const create = group.command('create').argument('<name>').description('create an admission rule');
-  fields(create).action(async (name: string, flags: RuleFlags) => {
+  writes(fields(create), 'createAdmissionRule').action(async (name: string, flags: RuleFlags & WriteFlags) => {
     const rule = await ruleText(session, flags);
     if (rule === undefined) throw usage('A rule needs a text', 'Give --rule TEXT or --file FILE.');
     const body = { name, rule, hasTimeConstraint: flags.timeConstraint ?? asksForTime(rule), ...zone(flags) };
-    const api = await session.api();
-    showRule(session, await pointing(rule, () => api.call('createAdmissionRule', { body })));
+    const answer = await pointing(rule, () => session.write('createAdmissionRule', flags, { body }));
+    if (answer !== undefined) showRule(session, answer);
   });
   const update = group
     .command('update')

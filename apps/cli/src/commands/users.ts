@@ -130,24 +130,24 @@ function addStates(group: Command, session: Session): void {
     const answer = await session.write('deactivateUser', flags, { params: { id } });
     if (answer !== undefined) showUser(session, answer);
   });
-  group
+  const reactivate = group
     .command('reactivate')
     .argument('<user>', 'e-mail address or id')
-    .description('restore the access of a deactivated user')
-    .action(async (text: string) => {
-      const api = await session.api();
-      const id = await resolveId(api, kinds.user, text);
-      showUser(session, await api.call('reactivateUser', { params: { id } }));
-    });
-  group
+    .description('restore the access of a deactivated user');
+  writes(reactivate, 'reactivateUser').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.user, text);
+    const answer = await session.write('reactivateUser', flags, { params: { id } });
+    if (answer !== undefined) showUser(session, answer);
+  });
+  const reinvite = group
     .command('reinvite')
     .argument('<user>', 'e-mail address or id')
-    .description('invite again; the invitation is valid for another seven days')
-    .action(async (text: string) => {
-      const api = await session.api();
-      const id = await resolveId(api, kinds.user, text);
-      session.show(await api.call('inviteUser', { params: { id } }), () => `Invited ${clean(text)} again.\n`);
-    });
+    .description('invite again; the invitation is valid for another seven days');
+  writes(reinvite, 'inviteUser').action(async (text: string, flags: WriteFlags) => {
+    const id = await resolveId(await session.api(), kinds.user, text);
+    const answer = await session.write('inviteUser', flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Invited ${clean(text)} again.\n`);
+  });
   const remove = group
     .command('delete')
     .argument('<user>', 'e-mail address or id')

@@ -277,6 +277,7 @@ export const fixtures = {
     changes: [{ action: 'disconnect', kind: 'resource', id: uuid(41), name: 'intranet' }],
     gained: 0,
     lost: 2,
+    revision: 12,
     unchanged: 3,
     samples: [{ change: 'lost', device: uuid(51), resource: uuid(41) }],
     pairs: [{ change: 'lost', device: { id: uuid(51), name: 'laptop' }, resource: { id: uuid(41), name: 'intranet' } }],

@@ -15,12 +15,12 @@ export interface Head {
  * Locks the tenant's head row until the transaction ends, and returns the head; null while the tenant does not exist.
  * With the lock first, whatever a write reads afterwards stays true until it commits: no other write of the tenant runs.
  */
-export async function lockHead(tx: Tx): Promise<Head | null> {
-  const [row] = await tx.scoped.run('lock head', [tx.tenant], () =>
-    tx.scoped
+export async function lockHead({ tenant, db, scoped }: Pick<Tx, 'tenant' | 'db' | 'scoped'>): Promise<Head | null> {
+  const [row] = await scoped.run('lock head', [tenant], () =>
+    scoped
       .selectTenant()
       .select(['revision', 'audit_hash'])
-      .$if(hasRowLocks(tx.db), (query) => query.forUpdate())
+      .$if(hasRowLocks(db), (query) => query.forUpdate())
       .compile(),
   );
   return row === undefined ? null : { revision: row.revision, hash: row.audit_hash };

@@ -273,17 +273,7 @@ test('where a database locks rows, a write locks the head of its tenant', async 
     createQueryCompiler: () => new PostgresQueryCompiler(),
   };
   const db = new Kysely<Database>({ dialect, log: ({ query }) => void statements.push(query.sql) });
-  assert.equal(
-    await lockHead({
-      tenant: 't',
-      db,
-      scoped: scoped(db, 't'),
-      now: 1,
-      changed: () => undefined,
-      rightsChanged: () => undefined,
-    }),
-    null,
-  );
+  assert.equal(await lockHead({ tenant: 't', db, scoped: scoped(db, 't') }), null);
   assert.match(statements.join(), / from "tenants" where "id" = \$1 for update$/);
 });
 

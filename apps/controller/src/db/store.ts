@@ -1,7 +1,7 @@
 import { guarded } from '@sallyport/contract/guard';
 import { CompiledQuery, type Kysely } from 'kysely';
 import { ChangeLog } from './change-log.ts';
-import { lockHead, writeHistory } from './history.ts';
+import { type Head, lockHead, writeHistory } from './history.ts';
 import type { Database } from './schema.ts';
 import { scoped } from './scoped.ts';
 import { isStorageFull } from './storage.ts';
@@ -153,11 +153,13 @@ const savepoint = (trx: Kysely<Database>, sql: string) => trx.executeQuery(Compi
 
 interface OpenTx {
   readonly tx: Tx;
+  readonly head: Head | null;
   readonly changes: Change[];
   readonly rights: { changed: boolean };
 }
 
-function openTx(db: Kysely<Database>, tenant: string, now: number): OpenTx {
+/** Locks the tenant's head and opens a write on it. */
+async function openTx(db: Kysely<Database>, tenant: string, now: number): Promise<OpenTx> {
   const changes: Change[] = [];
   const rights = { changed: false };
   const changed = (change: Change) => {
@@ -166,7 +168,10 @@ function openTx(db: Kysely<Database>, tenant: string, now: number): OpenTx {
   const rightsChanged = () => {
     rights.changed = true;
   };
-  return { tx: { tenant, db, scoped: scoped(db, tenant), now, changed, rightsChanged }, changes, rights };
+  const place = { tenant, db, scoped: scoped(db, tenant) };
+  const head = await lockHead(place);
+  const tx: Tx = { ...place, revision: head?.revision ?? 0, now, changed, rightsChanged };
+  return { tx, head, changes, rights };
 }
 
 async function runWrite(
@@ -176,8 +181,7 @@ async function runWrite(
   work: (tx: Tx) => Promise<unknown>,
   check: WriteCheck,
 ): Promise<Written> {
-  const { tx, changes, rights } = openTx(db, context.tenant, now);
-  const head = await lockHead(tx);
+  const { tx, head, changes, rights } = await openTx(db, context.tenant, now);
   const value = await work(tx);
   const notice = () => (rights.changed ? { tenant: context.tenant, revision: null, changes: [] } : null);
   if (changes.length === 0) return { value, commit: notice() };
@@ -200,8 +204,7 @@ async function dryRun<T>(
 ): Promise<T> {
   const trx = await db.startTransaction().execute();
   try {
-    const { tx, changes } = openTx(trx, context.tenant, now);
-    await lockHead(tx);
+    const { tx, changes } = await openTx(trx, context.tenant, now);
     await work(tx);
     await check(tx, changes);
     return await look(tx, changes);

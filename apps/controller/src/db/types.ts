@@ -57,6 +57,8 @@ export interface Tx {
   readonly tenant: string;
   readonly db: Kysely<Database>;
   readonly scoped: Scoped;
+  /** Revision of the tenant before the write; 0 while there is no tenant. */
+  readonly revision: number;
   /** Epoch milliseconds, constant within the write. */
   readonly now: number;
   /** Records a changed object. Call it also for objects of which only related objects changed. */

@@ -119,3 +119,20 @@ export function requireVersion(context: RequestContext, version: number): void {
 
 /** Returns the entity tag of a version. */
 export const etagOf = (version: number): string => `"${version}"`;
+
+/** Returns the entity tag of a plan that was made at a revision of the tenant. */
+export const planTagOf = (revision: number): string => `"r${revision}"`;
+
+/**
+ * Refuses the write when it repeats the tag of a plan (If-Match), and the tenant has changed since. Returns the context for
+ * the handler, which checks the tags of its object.
+ */
+export function planned(context: RequestContext, revision: number): RequestContext {
+  const { ifMatch } = context;
+  if (ifMatch === null) return context;
+  if (ifMatch.includes(planTagOf(revision))) return { ...context, ifMatch: null };
+  const others = ifMatch.filter((tag) => !/^"r[0-9]+"$/.test(tag));
+  if (others.length === 0)
+    throw new ApiError('precondition_failed', 'The tenant has changed since the plan was made: make the plan again');
+  return { ...context, ifMatch: others };
+}

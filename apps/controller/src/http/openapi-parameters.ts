@@ -68,8 +68,14 @@ function patternsOf(kind: Exclude<FilterKind, 'text'>): string {
 
 const uuidPattern = '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[1-8][0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}';
 
+const ifMatchText = ({ versioned, dryRun }: Operation): string =>
+  [
+    ...(versioned ? ['ETag of the object as it was read; 412 when the object has changed since'] : []),
+    ...(dryRun ? ['ETag of the plan that a dry run answered; 412 when the tenant has changed since'] : []),
+  ].join('. ');
+
 function headers(operation: Operation): JsonObject[] {
-  const { versioned, stream } = operation;
+  const { versioned, stream, dryRun } = operation;
   const list: JsonObject[] = [];
   const add = (name: string, description: string, schema: JsonObject) =>
     list.push({ name, in: 'header', required: false, description, schema: { type: 'string', ...schema } });
@@ -83,6 +89,6 @@ function headers(operation: Operation): JsonObject[] {
       'A repeat by the same caller within 24 hours gets the first answer again, without its secrets',
       { pattern: idempotencyKeyPattern },
     );
-  if (versioned) add('If-Match', 'ETag of the object as it was read; 412 when the object has changed since', {});
+  if (versioned || dryRun) add('If-Match', ifMatchText(operation), {});
   return list;
 }

@@ -14,6 +14,8 @@ import {
   type Handler,
   type Handlers,
   JsonText,
+  planned,
+  planTagOf,
   type RequestContext,
 } from './handlers.ts';
 import { type IdempotentRequest, idempotentRequest, onceOnly, RunningRequests, type Sent } from './idempotency.ts';
@@ -21,7 +23,7 @@ import type { OpenStreams, StreamLimits } from './streams.ts';
 import { type RawInput, validateInput } from './validate.ts';
 
 /** The change of access that a dry run reports. */
-export type AccessPreview = Omit<DryRun, 'changes'>;
+export type AccessPreview = Omit<DryRun, 'changes' | 'revision'>;
 
 /** What every operation is served with. */
 export interface OperationDeps {
@@ -127,13 +129,15 @@ async function serve(
   }
   deps.spendWrite(context.tenant, bodyBytes(request));
   const by = writeContext(context, name);
+  const write = (tx: Tx) => handler.write(tx, planned(context, tx.revision), input);
   if ((input.query as { 'dry-run'?: string } | undefined)?.['dry-run'] === 'true') {
-    const { changes, access } = await deps.store.dryRun(by, (tx) => handler.write(tx, context, input), planOf(deps));
-    return send(reply, 200, undefined, JSON.stringify({ changes, ...(await access()) }));
+    const { revision, changes, access } = await deps.store.dryRun(by, write, planOf(deps));
+    reply.header('etag', planTagOf(revision));
+    return send(reply, 200, undefined, JSON.stringify({ revision, changes, ...(await access()) }));
   }
   const sent = await running.guard(once, () =>
     deps.store.write(by, (tx) =>
-      onceOnly(tx, deps.box, operation, once, async () => sentOf(operation, await handler.write(tx, context, input))),
+      onceOnly(tx, deps.box, operation, once, async () => sentOf(operation, await write(tx))),
     ),
   );
   if (sent.etag !== null) reply.header('etag', sent.etag);
@@ -201,6 +205,7 @@ function writeContext(context: RequestContext, action: OperationName): WriteCont
 }
 
 const planOf = (deps: OperationDeps) => async (tx: Tx, changes: readonly Change[]) => ({
+  revision: tx.revision,
   changes: changes.map(({ kind, id, op, action, name }) => ({
     action: action ?? (op === 'rekey' ? 'update' : op),
     kind,

@@ -86,6 +86,7 @@ test('a dry run says what would change, and changes nothing', async (t) => {
     [
       200,
       {
+        revision: 2,
         changes: [{ action: 'delete', kind: 'gateway', id: made.id, name: 'Berlin' }],
         gained: 0,
         lost: 0,
@@ -98,4 +99,40 @@ test('a dry run says what would change, and changes nothing', async (t) => {
   assert.equal((await app.request('GET', `${path}/${made.id}`)).status, 200);
   const nothing = await app.request('PATCH', `${path}/${made.id}?dry-run=true`, { body });
   assert.deepEqual(nothing.json.changes, []);
+});
+
+test('a write that repeats the tag of its plan is refused once the tenant has changed', async (t) => {
+  const app = await openTestApp(t);
+  const { json: made } = await app.request('POST', path, { body });
+  const one = `${path}/${made.id}`;
+  const plan = () => app.request('DELETE', `${one}?dry-run=true`);
+  const { json, headers } = await plan();
+  assert.deepEqual([json.revision, headers.etag], [2, '"r2"']);
+  await app.request('POST', path, { body: { ...body, name: 'Hamburg' } });
+  const remove = (tag: unknown) => app.request('DELETE', one, { headers: { 'if-match': String(tag) } });
+  const late = await remove(headers.etag);
+  assert.deepEqual([late.status, late.json.code], [412, 'precondition_failed']);
+  assert.equal((await remove((await plan()).headers.etag)).status, 204);
+});
+
+test('writes without a version take the tag of a plan too, and a repeated request still gets its answer', async (t) => {
+  const app = await openTestApp(t);
+  const { headers } = await app.request('POST', `${path}?dry-run=true`, { body });
+  const request = { body, headers: { 'if-match': String(headers.etag), 'idempotency-key': 'k-1' } };
+  const first = await app.request('POST', path, request);
+  assert.equal(first.status, 201);
+  const again = await app.request('POST', path, request);
+  assert.deepEqual([again.status, again.json.id], [201, first.json.id], 'the answer is replayed');
+  const late = await app.request('POST', path, { body, headers: { 'if-match': String(headers.etag) } });
+  assert.equal(late.status, 412);
+});
+
+test('a plan and a version together let a write through when one of them still holds', async (t) => {
+  const app = await openTestApp(t);
+  const { json: made } = await app.request('POST', path, { body });
+  const write = (tags: string) =>
+    app.request('PATCH', `${path}/${made.id}`, { body: { ...body, name: tags }, headers: { 'if-match': tags } });
+  assert.equal((await write('"r9", "9"')).status, 412);
+  assert.equal((await write('"r2", "9"')).status, 200);
+  assert.equal((await write('"r2", "2"')).status, 200);
 });

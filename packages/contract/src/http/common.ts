@@ -210,6 +210,11 @@ export type Problem = z.infer<typeof Problem>;
 /** Answer of a write with `?dry-run=true`: the changes that the write would make. Nothing is written. */
 export const DryRun = z
   .object({
+    revision: z
+      .int()
+      .describe(
+        'Revision of the tenant; a write with this plan’s ETag in If-Match is refused when the tenant has changed',
+      ),
     changes: z.array(
       z.object({
         action: z.enum(['create', 'update', 'delete', 'attach', 'detach', 'disconnect']),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ApiKey, CreateApiKey } from '../http/api-keys.ts';
-import { byId, define, noQuery } from './define.ts';
+import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
 /** Operations of the HTTP API that are about API keys. */
 export const apiKeyOperations = define({
@@ -11,7 +11,8 @@ export const apiKeyOperations = define({
     right: 'own',
     fresh: true,
     summary: 'Create an API key; the key is shown once',
-    query: noQuery,
+    query: dryRunQuery,
+    dryRun: true,
     body: CreateApiKey,
     status: 201,
     response: ApiKey,
@@ -34,7 +35,8 @@ export const apiKeyOperations = define({
     fresh: true,
     summary: 'Delete an API key',
     params: byId,
-    query: noQuery,
+    query: dryRunQuery,
+    dryRun: true,
     status: 204,
     failures: ['last_api_key'],
   },

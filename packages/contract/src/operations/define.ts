@@ -62,7 +62,10 @@ export interface Operation {
   readonly counted?: true;
   /** Format of a streamed answer: JSON lines or Server-Sent Events. */
   readonly stream?: 'ndjson' | 'sse';
-  /** The operation accepts `?dry-run=true`: it answers 200 with DryRun and writes nothing. */
+  /**
+   * The operation accepts `?dry-run=true`: it answers 200 with DryRun and writes nothing. The answer has an ETag. A write
+   * that repeats the ETag in If-Match answers 412 when the tenant has changed.
+   */
   readonly dryRun?: true;
   /** Answers have an ETag. The operation accepts If-Match and answers 412 when the object has changed. */
   readonly versioned?: true;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CreateEnrolmentKey, EnrolmentKey } from '../http/enrolment-keys.ts';
-import { byId, define, noQuery } from './define.ts';
+import { byId, define, dryRunQuery, noQuery } from './define.ts';
 
 /** Operations of the HTTP API that are about enrolment keys. */
 export const enrolmentKeyOperations = define({
@@ -11,7 +11,8 @@ export const enrolmentKeyOperations = define({
     right: 'write',
     fresh: true,
     summary: 'Create a key that enrols one device once; the key is shown once',
-    query: noQuery,
+    query: dryRunQuery,
+    dryRun: true,
     body: CreateEnrolmentKey,
     status: 201,
     response: EnrolmentKey,
@@ -34,7 +35,8 @@ export const enrolmentKeyOperations = define({
     right: 'write',
     summary: 'Revoke an enrolment key; a device that has used it stays enrolled',
     params: byId,
-    query: noQuery,
+    query: dryRunQuery,
+    dryRun: true,
     status: 204,
   },
 });

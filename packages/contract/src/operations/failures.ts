@@ -28,13 +28,13 @@ const notGet: readonly ErrorCode[] = ['malformed_json', 'body_too_large', 'unsup
 const idempotent: readonly ErrorCode[] = ['idempotency_in_progress', 'idempotency_key_reused'];
 
 function implied(operation: Operation): readonly ErrorCode[] {
-  const { method, params, versioned, fresh } = operation;
+  const { method, params, versioned, fresh, dryRun } = operation;
   return [
     ...(method === 'GET' ? [] : notGet),
     ...(isIdempotent(operation) ? idempotent : []),
     ...(method === 'GET' || method === 'DELETE' ? [] : (['quota_exceeded'] as const)),
     ...(params === undefined ? [] : (['not_found'] as const)),
-    ...(versioned === undefined ? [] : (['precondition_failed'] as const)),
+    ...(versioned === undefined && dryRun === undefined ? [] : (['precondition_failed'] as const)),
     ...(fresh === undefined ? [] : (['fresh_sign_in_required'] as const)),
   ];
 }
