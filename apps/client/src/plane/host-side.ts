@@ -7,6 +7,12 @@ export interface Contests {
   readonly contests: readonly RouteContest[];
 }
 
+/** The differences that were found, and those that could not be repaired. */
+export interface HostOutcome {
+  readonly drift: readonly string[];
+  readonly left: readonly string[];
+}
+
 /**
  * Manages link, addresses, routes, rules and settings of the device. Checks them whenever the kernel reports a change.
  */
@@ -36,17 +42,15 @@ export class HostSide {
   }
 
   /**
-   * Applies the wanted state. Undo records reach the disk before the changes. `drift` lists the found differences,
-   * `left` those that could not be repaired.
+   * Applies the wanted state. Undo records reach the disk before the changes.
    */
-  async up(state: ClientHostState): Promise<{ drift: readonly string[]; left: readonly string[] }> {
-    await this.#record.intend(state);
-    const { changed, differences, ...contests } = await this.#host.up(state, (sysctls) =>
-      this.#record.add(state, sysctls),
-    );
-    this.#contests = contests;
-    this.#follower.follow(state);
-    return { drift: differences, left: changed ? await this.#differences(state) : [] };
+  up(state: ClientHostState): Promise<HostOutcome> {
+    return this.#apply(state, 'up');
+  }
+
+  /** Does the same from memory, as far as only we have changed the host. */
+  change(state: ClientHostState): Promise<HostOutcome> {
+    return this.#apply(state, 'change');
   }
 
   /** Returns the record of changes to undo; null when there are none. */
@@ -65,9 +69,25 @@ export class HostSide {
     return this.#follower.stop();
   }
 
+  async #apply(state: ClientHostState, how: 'up' | 'change'): Promise<HostOutcome> {
+    const record = recordOf(state);
+    await this.#record.intend(record);
+    const { changed, confirmed, differences, conflicts, contests } = await this.#host[how](state, (sysctls) =>
+      this.#record.add(record, sysctls),
+    );
+    this.#contests = { conflicts, contests };
+    this.#follower.follow(state);
+    return { drift: differences, left: changed && !confirmed ? await this.#differences(state) : [] };
+  }
+
   async #differences(state: ClientHostState): Promise<readonly string[]> {
     const { differences, ...contests } = await this.#host.look(state);
     this.#contests = contests;
     return differences;
   }
+}
+
+/** Returns the part of a state that an undo needs. The prefixes are not part of it, so a grant writes nothing to disk. */
+function recordOf({ members: _, internet: __, ...state }: ClientHostState): ClientHostState {
+  return { ...state, prefixes: [] };
 }

@@ -183,7 +183,7 @@ export class Tunnel {
     if (!this.#settled || moved) return this.#load(items);
     try {
       const device = await this.#changePeers(changes, items);
-      const { left } = changes.some(movesRoutes) ? await this.#host.up(this.#hostState(items)) : { left: [] };
+      const { left } = changes.some(movesRoutes) ? await this.#host.change(this.#hostState(items)) : { left: [] };
       this.#inForce.examineTouched(changes, items, this.#evidence(device, left));
       this.#loaded = new Map(items);
       return { hash: this.#inForce.hash, mended: [] };

@@ -72,12 +72,13 @@ export class World {
     ];
   }
 
-  startDaemon(more: readonly string[] = [], input = `${this.key}\n`): Daemon {
+  startDaemon(more: readonly string[] = [], input = `${this.key}\n`, env: Record<string, string> = {}): Daemon {
     const args = ['run', '--controller', this.url, '--insecure', '--enrolment-key-file', '-'];
     this.daemon = Daemon.start([mainProgram, ...args, ...this.#own, ...more], {
       cleanup: this.cleanup,
       namespace: this.device.namespace,
       input,
+      env,
     });
     return this.daemon;
   }

@@ -30,13 +30,15 @@ export class HostFollower<S> {
   /** Compares the host with this state from now on. */
   follow(state: S): void {
     if (JSON.stringify(state) === JSON.stringify(this.#state)) return;
-    void this.#watch?.close();
+    const before = this.#watch;
     this.#state = state;
     this.#watch = this.#host.watch(
       state,
       () => this.#look(state),
       (error) => this.#host.report([`what the host reports could not be followed: ${failureOf(error).message}`]),
     );
+    // The new watch opens first: a host hands its monitors over, so that no change is missed in between.
+    void before?.close();
   }
 
   /** Ends the watch. */

@@ -18,3 +18,15 @@ export function concernsClient(state: ClientHostState, line: string): boolean {
   const wanted = [state.overlay.v4, state.overlay.v6, ...state.prefixes];
   return wanted.some((prefix) => overlap(prefix, route) !== 'apart');
 }
+
+/**
+ * Returns whether a line of `ip monitor` reports a change of anything that a full read of the host finds, whatever the
+ * wanted prefixes are.
+ */
+export function touchesFound({ table }: ClientHostState, line: string): boolean {
+  if (line.startsWith('[NETCONF]')) return false;
+  if (!line.startsWith('[ROUTE]')) return true;
+  const words = line.split(/\s+/);
+  const at = words.indexOf('table');
+  return at < 0 || words[at + 1] === 'main' || words[at + 1] === String(table);
+}

@@ -1,14 +1,13 @@
 import { type Answering, countText, type PrefixCount, planCounts, readCounts } from '../client/counts.ts';
 import type { FoundClient } from '../client/found.ts';
-import { concernsClient } from '../client/monitor.ts';
 import { clientSysctlPaths, planClientDown, planClientUp } from '../client/plan.ts';
 import { CLIENT_DROPS, clientRuleset } from '../client/ruleset.ts';
 import { HostNetError } from '../errors.ts';
-import { MonitorReader } from '../firewall/monitor.ts';
 import { tableName } from '../firewall/ruleset.ts';
-import { MONITOR_ARGUMENTS } from '../host/monitor.ts';
+import type { HostPlan } from '../host/batch.ts';
 import type { SysctlChange } from '../host/sysctls.ts';
 import type { ClientHostState, RouteContest } from '../types.ts';
+import { ClientMemory } from './client-memory.ts';
 import { readTraffic } from './count-json.ts';
 import type { KeepSysctls, UpResult } from './host.ts';
 import {
@@ -21,7 +20,7 @@ import {
   readSysctls,
   restoreSysctls,
 } from './host-io.ts';
-import { type HostWatch, watchHost } from './host-watch.ts';
+import type { HostWatch } from './host-watch.ts';
 import { countStrangers, hostRoutes, readClientLinks, readClientRules, readRoutes } from './ip-json.ts';
 import { nftObjects } from './nft-json.ts';
 import { failure, output, parseJson, run } from './run.ts';
@@ -44,7 +43,10 @@ export interface ClientTraffic {
 const noTraffic: ClientTraffic = { counts: new Map(), answering: [] };
 
 /** Changes that `ClientHost.up` made, and the remaining differences. */
-export interface ClientUpResult extends UpResult, ClientLook {}
+export interface ClientUpResult extends UpResult, ClientLook {
+  /** Whether the kernel has confirmed that nothing differs now, so that no `look` is needed. */
+  readonly confirmed: boolean;
+}
 
 /**
  * Manages the network of a native device: link, addresses, the tunnel's routing table and rules, settings, and a small
@@ -53,6 +55,7 @@ export interface ClientUpResult extends UpResult, ClientLook {}
  * the process undoes nothing: routes stay, and lead nowhere once the interface is gone.
  */
 export class ClientHost {
+  readonly #memory = new ClientMemory();
   /** Text of the nftables table as this object loaded it, and the kernel's listing after the load. */
   #loaded: { readonly text: string; readonly listing: string } | null = null;
 
@@ -69,7 +72,7 @@ export class ClientHost {
    * the settings with their previous values; nothing changes until it has stored them. Throws HostNetError.
    */
   async up(state: ClientHostState, keep: KeepSysctls = async () => {}): Promise<ClientUpResult> {
-    const plan = planClientUp(state, await find(state));
+    const plan = planClientUp(state, await this.#memory.read(() => find(state)));
     if (plan.differences.includes(`interface ${state.interface} does not exist`)) {
       throw new HostNetError('missing-interface', `interface ${state.interface} does not exist`);
     }
@@ -77,16 +80,33 @@ export class ClientHost {
     const text = clientRuleset(state);
     const guarded = await this.#isLoaded(text, state.interface);
     if (!guarded) await this.#load(text, state.interface);
-    await applyPlan(plan);
+    const confirmed = await this.#apply(plan, state);
     const differences = [...(guarded ? [] : [PROTECTION]), ...plan.differences];
     const { conflicts, contests, sysctls } = plan;
-    return { changed: differences.length > 0, differences, conflicts, contests, sysctls };
+    return { changed: differences.length > 0, differences, conflicts, contests, sysctls, confirmed };
+  }
+
+  /**
+   * Does the same as `up`, from memory. That starts no program while a watch runs and only we change the host. In
+   * doubt it does what `up` does.
+   */
+  async change(state: ClientHostState, keep: KeepSysctls = async () => {}): Promise<ClientUpResult> {
+    const known = this.#memory.found;
+    if (known === null || this.#loaded?.text !== clientRuleset(state)) return this.up(state, keep);
+    const sysctls = await readSysctls(clientSysctlPaths(state.interface));
+    const { differences, conflicts, contests, ...plan } = planClientUp(state, { ...known, sysctls });
+    if (plan.sysctls.length > 0) return this.up(state, keep);
+    const outcome = await this.#memory.write(plan, state);
+    if (outcome !== 'confirmed') return this.up(state, keep);
+    return { changed: differences.length > 0, differences, conflicts, contests, sysctls: [], confirmed: true };
   }
 
   /** Returns one sentence for each difference, and the current conflicts with the host's own network. */
   async look(state: ClientHostState): Promise<ClientLook> {
-    const { differences, conflicts, contests } = planClientUp(state, await find(state));
+    const found = await this.#memory.read(() => find(state));
+    const { differences, conflicts, contests } = planClientUp(state, found);
     const guarded = await this.#isLoaded(clientRuleset(state), state.interface);
+    if (!guarded) this.#memory.doubt();
     return { differences: [...(guarded ? [] : [PROTECTION]), ...differences], conflicts, contests };
   }
 
@@ -112,26 +132,22 @@ export class ClientHost {
     const plan = planCounts(prefixes, apart);
     const found = readTraffic(parseJson('nft', result.stdout));
     const counts = readCounts(plan, found.counts);
-    if (counts === null) await output('nft', ['-f', '-'], countText(name, plan));
+    if (counts === null) await this.#transact(countText(name, plan));
     return { counts: counts ?? new Map(), answering: found.answering };
   }
 
   /**
-   * Calls `report` when the host may differ from the state, or conflicts with its network may have changed. Our own
-   * changes are reported too. Reports end with `close`.
+   * Calls `report` when the host may differ from the state, or conflicts with its network may have changed. Reports
+   * end with `close`. To follow another state without a gap, open its watch before you close the old one.
    */
   watch(state: ClientHostState, report: () => void, failed: (error: unknown) => void): HostWatch {
-    const reader = new MonitorReader(tableName(state.interface));
-    const sources = [
-      { tool: 'ip', args: MONITOR_ARGUMENTS, concerns: (line: string) => concernsClient(state, line) },
-      { tool: 'nft', args: ['monitor'], concerns: (line: string) => reader.line(line)?.touched === true },
-    ] as const;
-    return watchHost(sources, report, failed);
+    return this.#memory.watch(state, report, failed);
   }
 
   /** Undoes everything and restores the given settings, even after a crash. Missing parts are no error. */
   async down(state: ClientHostState, sysctls: readonly SysctlChange[]): Promise<void> {
     checkSysctls(sysctls);
+    this.#memory.doubt();
     await applyPlan(planClientDown(state, await find(state)));
     await restoreSysctls(sysctls);
     const table = `inet ${tableName(state.interface)}`;
@@ -146,8 +162,25 @@ export class ClientHost {
 
   async #load(text: string, name: string): Promise<void> {
     this.#loaded = null;
-    await output('nft', ['-f', '-'], text);
+    await this.#transact(text);
     this.#loaded = { text, listing: (await listRules(name)) ?? '' };
+  }
+
+  /** Carries out a plan. Returns whether the kernel has confirmed that nothing differs now. */
+  async #apply(plan: HostPlan, state: ClientHostState): Promise<boolean> {
+    const outcome = plan.sysctls.length > 0 ? 'impossible' : await this.#memory.write(plan, state);
+    if (outcome === 'confirmed') return true;
+    // Parts of the plan may be in force.
+    await applyPlan(outcome === 'doubtful' ? planClientUp(state, await find(state)) : plan);
+    return false;
+  }
+
+  /** Runs a transaction, which the watch then does not take for one of another program. */
+  async #transact(text: string): Promise<void> {
+    const own = this.#memory.expectOwn();
+    const result = await run('nft', ['-f', '-'], text, (pid) => own?.startedAs(pid));
+    own?.ended(result.code === 0);
+    if (result.code !== 0) throw failure('nft', result);
   }
 }
 

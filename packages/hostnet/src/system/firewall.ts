@@ -173,7 +173,7 @@ export class Firewall {
 
   /** Reports foreign changes to the ruleset until `close`. `failed` receives errors of a report. */
   async watch(onForeignChange: (change: ForeignChange) => void, failed: (error: unknown) => void): Promise<Watch> {
-    const watch = await watchTable(this.#table, onForeignChange, failed);
+    const watch = watchTable(this.#table, onForeignChange, failed);
     this.#watches.add(watch);
     const close = watch.close.bind(watch);
     watch.close = async () => {

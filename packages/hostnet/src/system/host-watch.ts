@@ -25,33 +25,57 @@ export function watchHost(
   report: () => void,
   failed: (error: unknown) => void,
 ): HostWatch {
-  let quiet: NodeJS.Timeout | null = null;
-  let again = false;
-  const changed = (): void => {
-    if (quiet) {
-      again = true;
-      return;
-    }
-    quiet = setTimeout(() => {
-      quiet = null;
-      try {
-        if (again) changed();
-      } catch (error) {
-        failed(error);
-      }
-    }, QUIET_MS);
-    quiet.unref();
-    again = false;
-    report();
-  };
+  const joined = new JoinedReports(report, failed);
   const followers = sources.map(
     ({ tool, args, concerns }) =>
-      new Follower({ tool, args, line: (text) => void (concerns(text) && changed()), restarted: changed, failed }),
+      new Follower({
+        ...{ tool, args, failed },
+        line: (text) => void (concerns(text) && joined.changed()),
+        restarted: () => joined.changed(),
+      }),
   );
   return {
     close: async () => {
-      if (quiet) clearTimeout(quiet);
+      joined.close();
       await Promise.all(followers.map((follower) => follower.close()));
     },
   };
+}
+
+/** Reports the first of several changes at once, and the others together a little later. */
+export class JoinedReports {
+  readonly #report: () => void;
+  readonly #failed: (error: unknown) => void;
+  #quiet: NodeJS.Timeout | null = null;
+  #again = false;
+
+  /** `failed` receives errors of late reports; others reach the caller of `changed`. */
+  constructor(report: () => void, failed: (error: unknown) => void) {
+    this.#report = report;
+    this.#failed = failed;
+  }
+
+  changed(): void {
+    if (this.#quiet !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#quiet = setTimeout(() => this.#quietEnded(), QUIET_MS);
+    this.#quiet.unref();
+    this.#again = false;
+    this.#report();
+  }
+
+  close(): void {
+    if (this.#quiet !== null) clearTimeout(this.#quiet);
+  }
+
+  #quietEnded(): void {
+    this.#quiet = null;
+    try {
+      if (this.#again) this.changed();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
 }

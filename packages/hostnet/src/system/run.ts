@@ -73,7 +73,8 @@ export function failure(tool: Tool, { code, stderr }: RunResult): HostNetError {
 const UNSUPPORTED_HINT =
   'The kernel needs nf_tables with inet, conntrack, NAT, reject and connection limits (Linux 6.1 or newer).';
 
-function startError(tool: Tool, error: NodeJS.ErrnoException): HostNetError {
+/** Returns the error for a program that could not be started. */
+export function startError(tool: Tool, error: NodeJS.ErrnoException): HostNetError {
   if (error.code !== 'ENOENT') return new HostNetError('no-privilege', `${tool} cannot be started: ${error.message}`);
   const debianPackage = tool === 'nft' ? 'nftables' : 'iproute2';
   return new HostNetError('missing-tool', `${tool} is not installed`, `Install it: apt-get install ${debianPackage}`);

@@ -1,7 +1,7 @@
-import { readlink } from 'node:fs/promises';
+import { readlinkSync } from 'node:fs';
 import type { Transaction } from '../firewall/monitor.ts';
 import { MonitorReader } from '../firewall/monitor.ts';
-import { Follower } from './follow.ts';
+import { Follower, type FollowOptions } from './follow.ts';
 
 /** A change that another program made. */
 export interface ForeignChange {
@@ -29,14 +29,25 @@ export interface Watch {
 /** Kernel constant: inode number of the machine's first process-id namespace (PROC_PID_INIT_INO). */
 const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 
-/** Follows `nft monitor`, and restarts it whenever it ends. `failed` receives errors of a report. */
-export async function watchTable(
+/**
+ * Follows `nft monitor`, and restarts it whenever it ends. `failed` receives errors of a report. See
+ * `FollowOptions.listening`.
+ */
+export function watchTable(
   table: string,
   report: (change: ForeignChange) => void,
   failed: (error: unknown) => void,
-): Promise<Watch> {
-  const pids = (await readlink('/proc/self/ns/pid').catch(() => '')) === FIRST_PID_NAMESPACE;
-  return new TableWatch(table, report, failed, pids);
+  listening?: (on: boolean) => void,
+): Watch {
+  return new TableWatch(table, report, { failed, ...(listening && { listening }) }, inFirstPidNamespace());
+}
+
+function inFirstPidNamespace(): boolean {
+  try {
+    return readlinkSync('/proc/self/ns/pid') === FIRST_PID_NAMESPACE;
+  } catch {
+    return false;
+  }
 }
 
 class TableWatch implements Watch {
@@ -49,7 +60,12 @@ class TableWatch implements Watch {
   #ownPending = 0;
   readonly #follower: Follower;
 
-  constructor(table: string, report: (change: ForeignChange) => void, failed: (error: unknown) => void, pids: boolean) {
+  constructor(
+    table: string,
+    report: (change: ForeignChange) => void,
+    follow: Pick<FollowOptions, 'failed' | 'listening'>,
+    pids: boolean,
+  ) {
     this.#report = report;
     this.#pids = pids;
     const reader = new MonitorReader(table);
@@ -61,7 +77,7 @@ class TableWatch implements Watch {
         if (transaction) this.#judge(transaction);
       },
       restarted: () => this.#restarted(),
-      failed,
+      ...follow,
     });
   }
 

@@ -1,5 +1,7 @@
 /** Runs inside one network namespace, and performs a test's requests from the process channel. */
+import type { ChildProcess } from 'node:child_process';
 import dgram from 'node:dgram';
+import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import type { FirewallOptions } from '../firewall/ruleset.ts';
 import type { FirewallDelta } from '../firewall/state.ts';
@@ -24,6 +26,10 @@ const rethrow = (error: unknown): never => {
 };
 let hostReports = 0;
 const client = new ClientHost();
+const programs: ChildProcess[] = [];
+diagnostics.subscribe('child_process', (message) => {
+  programs.push((message as { process: ChildProcess }).process);
+});
 const relay = new RelayTable('sp0');
 const sockets = new Map<string, dgram.Socket>();
 const arrived = new Map<string, Datagram[]>();
@@ -73,6 +79,7 @@ export const methods = {
   abandon,
   clientPreflight: () => client.preflight(),
   clientUp: (state: ClientHostState) => client.up(state, async (sysctls) => void kept.push(...sysctls)),
+  clientChange: (state: ClientHostState) => client.change(state, async (sysctls) => void kept.push(...sysctls)),
   clientVerify: async (state: ClientHostState) => (await client.look(state)).differences,
   clientLook: (state: ClientHostState) => client.look(state),
   clientDrops: (name: string) => client.drops(name),
@@ -80,6 +87,19 @@ export const methods = {
   clientWatch: async (state: ClientHostState) => {
     hostWatch = client.watch(state, () => void hostReports++, rethrow);
   },
+  clientUnwatch: async () => hostWatch?.close(),
+  /** Follows another state, as `HostFollower` does. */
+  clientFollow: async (state: ClientHostState) => {
+    const before = hostWatch;
+    hostWatch = client.watch(state, () => void hostReports++, rethrow);
+    await before?.close();
+  },
+  /** Programs that this process has started so far. */
+  programs: async () =>
+    programs.map(({ pid = 0, spawnargs, exitCode, signalCode }) => ({
+      ...{ pid, command: spawnargs.join(' ') },
+      runs: exitCode === null && signalCode === null,
+    })),
   relayApply: (pairs: readonly RelayPair[], now: number) => relay.apply(pairs, now),
   relayCounters: () => relay.counters(),
   relayVerify: (now: number) => relay.verify(now),
