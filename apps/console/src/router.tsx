@@ -76,6 +76,7 @@ export const router = createRouter({
       at('/resources', () => import('./pages/resources.tsx'), 'ResourcesPage'),
       at('/resources/$id', () => import('./pages/resource.tsx'), 'ResourcePage'),
       at('/policies', () => import('./pages/policies.tsx'), 'PoliciesPage'),
+      at('/policies/$id', () => import('./pages/policy.tsx'), 'PolicyPage'),
       at('/explain', () => import('./pages/explain.tsx'), 'ExplainPage'),
       at('/users', () => import('./pages/users.tsx'), 'UsersPage'),
       at('/users/$id', () => import('./pages/user.tsx'), 'UserPage'),

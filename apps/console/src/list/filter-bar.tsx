@@ -34,11 +34,9 @@ export function FilterBar({ many, q, chips, fields, onSearch, onChip, onClear }:
           </Button>
         </span>
       ))}
-      {free.length > 0 && (
-        <Menu look="plain" text="+ Filter">
-          {(close) => <NewFilter fields={free} onChip={onChip} onDone={close} />}
-        </Menu>
-      )}
+      <Menu look="plain" text="+ Filter">
+        {(close) => <NewFilter fields={fields} free={free} onChip={onChip} onDone={close} />}
+      </Menu>
       {chips.length + (q === null || q === '' ? 0 : 1) > 1 && (
         <Button look="plain" onClick={onClear}>
           Clear all
@@ -74,10 +72,13 @@ function SearchField({ many, q, onSearch }: { many: string; q: string; onSearch:
 
 function NewFilter({
   fields,
+  free,
   onChip,
   onDone,
 }: {
   fields: readonly FilterField[];
+  /** Fields without a condition. */
+  free: readonly FilterField[];
   onChip: (chip: Chip) => void;
   onDone: () => void;
 }) {
@@ -94,9 +95,10 @@ function NewFilter({
         }}
       />
     );
+  if (free.length === 0) return <p className="muted">Every field has a condition. Change one of them.</p>;
   return (
     <ul className="menu-list">
-      {fields.map(({ field, label }, i) => (
+      {free.map(({ field, label }, i) => (
         <li key={field}>
           <Button look="plain" autoFocus={i === 0} onClick={() => setChip({ field, not: false, values: [] })}>
             {label}

@@ -29,12 +29,13 @@ const isFlat = (value: Yaml): boolean =>
   value === null ||
   (Array.isArray(value) ? value.length === 0 : Object.keys(value).length === 0);
 
-const isBlockText = (text: string): boolean => /\n./s.test(text) && !isDeceptive(text.replaceAll('\n', ''));
+const isBlockText = (text: string): boolean =>
+  /\n./s.test(text) && !text.endsWith('\n\n') && !isDeceptive(text.replaceAll('\n', ''));
 
 /** Text whose lines stay lines. */
 function blockText(text: string, depth: number): string {
   const lines = text.replace(/\n+$/, '').split('\n');
-  const ending = text.endsWith('\n\n') ? '|+' : text.endsWith('\n') ? '|' : '|-';
+  const ending = text.endsWith('\n') ? '|' : '|-';
   const indicator = /^\s/.test(lines[0] ?? '') ? ending.replace('|', '|2') : ending;
   const indent = '  '.repeat(depth + 1);
   return `${indicator}\n${lines.map((line) => (line === '' ? '' : `${indent}${line}`)).join('\n')}\n`;

@@ -1,12 +1,17 @@
 import type { Policy } from '@sallyport/contract';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import { useState } from 'react';
+import { type DragEvent, type KeyboardEvent, type MouseEvent, useCallback, useState } from 'react';
 import { messageOf } from '../data/api.ts';
 import { mayWrite, useRead } from '../data/queries.ts';
 import { PolicyDialog } from '../forms/policy-form.tsx';
 import { Button, Empty, Skeleton, Status } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
+import { SidePanel } from '../list/side-panel.tsx';
+import { where, who } from '../lists/policy-words.ts';
+import { shadowOf } from '../object/shadow.ts';
 import { useSignedIn } from '../shell/me.ts';
+import { PolicyObject } from './policy.tsx';
+import './policies.css';
 
 const types: { type: Policy['type']; text: string }[] = [
   { type: 'PRIVATE', text: 'Private' },
@@ -18,23 +23,26 @@ const types: { type: Policy['type']; text: string }[] = [
 /** Policies in order: the first that matches decides. */
 export function PoliciesPage() {
   const me = useSignedIn();
-  const { type = 'PRIVATE' } = useSearch({ strict: false }) as { type?: Policy['type'] };
+  const { type = 'PRIVATE', id = null, q = '' } = useSearch({ strict: false }) as Search;
   const navigate = useNavigate();
   const [creating, setCreating] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   const { data, error } = useRead<'listPolicies'>('policy', '/tenants/policies');
-  if (error !== null && data === undefined) return <p className="note bad">{messageOf(error)}</p>;
-  if (data === undefined) return <Skeleton />;
-  const shown = data.filter((policy) => policy.type === type).sort((a, b) => a.order - b.order);
-  const own = shown.filter(({ isDefault }) => !isDefault);
-  const move = async (policy: Policy, by: -1 | 1) => {
-    const ids = own.map(({ id }) => id);
+  const go = useCallback(
+    (changes: Search) => void navigate({ search: (now: object) => ({ ...now, ...changes }), replace: true } as never),
+    [navigate],
+  );
+  const all = (data ?? []).filter((policy) => policy.type === type).sort((a, b) => a.order - b.order);
+  const shown = all.filter((policy) => fits(policy, String(q)));
+  const own = all.filter(({ isDefault }) => !isDefault);
+  /** Puts a policy at the place of another one. */
+  const move = (policy: Policy, to: number) => {
+    const ids = own.map((one) => one.id);
     const from = ids.indexOf(policy.id);
-    const to = from + by;
-    if (to < 0 || to >= ids.length) return;
+    if (from === -1 || from === to || to < 0 || to >= ids.length) return;
     ids.splice(to, 0, ...ids.splice(from, 1));
     setWrite({
-      title: `Move ${policy.name} ${by === -1 ? 'up' : 'down'}`,
+      title: `Move ${policy.name} ${to < from ? 'up' : 'down'}`,
       method: 'PATCH',
       path: '/tenants/policies/reorder',
       body: { type, policies: ids },
@@ -42,6 +50,13 @@ export function PoliciesPage() {
       done: `Moved ${policy.name}.`,
     });
   };
+  const close = useCallback(() => go({ id: undefined }), [go]);
+  const step = (by: number) => {
+    const next = shown[shown.findIndex((policy) => policy.id === id) + by];
+    if (next !== undefined) go({ id: next.id });
+  };
+  if (error !== null && data === undefined) return <p className="note bad">{messageOf(error)}</p>;
+  if (data === undefined) return <Skeleton />;
   return (
     <>
       <div className="head">
@@ -52,89 +67,153 @@ export function PoliciesPage() {
           </Button>
         )}
       </div>
-      <nav className="row" aria-label="Types of policy">
-        {types.map(({ type: one, text }) => (
-          <Button
-            key={one}
-            look={one === type ? 'primary' : ''}
-            aria-pressed={one === type}
-            onClick={() => void navigate({ search: { type: one } } as never)}
-          >
-            {text}
-          </Button>
-        ))}
-      </nav>
+      <div className="row">
+        <nav className="row" aria-label="Types of policy">
+          {types.map(({ type: one, text }) => (
+            <Button
+              key={one}
+              look={one === type ? 'primary' : ''}
+              aria-pressed={one === type}
+              onClick={() => go({ type: one, id: undefined })}
+            >
+              {text} {data.filter((policy) => policy.type === one).length}
+            </Button>
+          ))}
+        </nav>
+        <span className="grow" />
+        <input
+          className="input policy-search"
+          type="search"
+          aria-label="Search policies"
+          placeholder="Search policies"
+          value={String(q)}
+          onChange={(event) => go({ q: event.target.value || undefined })}
+        />
+      </div>
       <p className="muted">From top to bottom, the first policy that matches decides. What none allows is denied.</p>
       <div className="card">
-        {shown.length === 0 ? (
+        {all.length === 0 && (
           <Empty title="No policy of this type">Without one, no device reaches anything of this kind.</Empty>
-        ) : (
-          <ol>
-            {shown.map((policy) => (
-              <PolicyRow
-                key={policy.id}
-                policy={policy}
-                write={mayWrite(me) && !policy.isDefault}
-                onMove={(by) => void move(policy, by)}
-                onDelete={() =>
-                  setWrite({
-                    title: `Delete ${policy.name}`,
-                    method: 'DELETE',
-                    path: `/tenants/policies/${policy.id}`,
-                    verb: 'Delete policy',
-                    done: `Deleted ${policy.name}.`,
-                    danger: true,
-                  })
-                }
-              />
-            ))}
-          </ol>
         )}
+        {all.length > 0 && shown.length === 0 && (
+          <Empty title="No policy fits" action={<Button onClick={() => go({ q: undefined })}>Clear search</Button>} />
+        )}
+        <ol className="policies">
+          {shown.map((policy) => (
+            <PolicyRow
+              key={policy.id}
+              policy={policy}
+              place={all.indexOf(policy)}
+              shadow={shadowOf(policy, all.slice(0, all.indexOf(policy)))}
+              write={mayWrite(me) && !policy.isDefault}
+              current={policy.id === id}
+              onOpen={() => go({ id: policy.id })}
+              onMove={(to) => move(policy, to)}
+              onDrop={(dropped) => {
+                const moved = own.find((one) => one.id === dropped);
+                if (moved !== undefined) move(moved, own.indexOf(policy) === -1 ? own.length - 1 : own.indexOf(policy));
+              }}
+              onDelete={() =>
+                setWrite({
+                  title: `Delete ${policy.name}`,
+                  method: 'DELETE',
+                  path: `/tenants/policies/${policy.id}`,
+                  verb: 'Delete policy',
+                  done: `Deleted ${policy.name}.`,
+                  danger: true,
+                })
+              }
+            />
+          ))}
+        </ol>
       </div>
+      {id !== null && (
+        <SidePanel label="policy" onClose={close} onStep={step}>
+          <PolicyObject id={id} page={`/policies/${id}`} />
+        </SidePanel>
+      )}
       <PolicyDialog open={creating} onClose={() => setCreating(false)} />
       <PlanDialog write={write} onClose={() => setWrite(null)} />
     </>
   );
 }
 
-function PolicyRow({
-  policy,
-  write,
-  onMove,
-  onDelete,
-}: {
-  policy: Policy;
-  write: boolean;
-  onMove: (by: -1 | 1) => void;
-  onDelete: () => void;
-}) {
+interface Search {
+  readonly type?: Policy['type'];
+  readonly id?: string | undefined;
+  readonly q?: string | number | undefined;
+}
+
+const fits = (policy: Policy, q: string): boolean =>
+  [policy.name, policy.description ?? '', who(policy), where(policy)].some((text) =>
+    text.toLowerCase().includes(q.trim().toLowerCase()),
+  );
+
+interface PolicyRowProps {
+  readonly policy: Policy;
+  readonly place: number;
+  readonly shadow: Policy | null;
+  readonly write: boolean;
+  readonly current: boolean;
+  readonly onOpen: () => void;
+  readonly onMove: (to: number) => void;
+  readonly onDrop: (id: string) => void;
+  readonly onDelete: () => void;
+}
+
+function PolicyRow(props: PolicyRowProps) {
+  const { policy, place, shadow, write, current, onOpen, onMove, onDelete } = props;
+  const { over, ...drag } = useDrag(props);
+  const keys = (event: KeyboardEvent) => {
+    if (!write || !event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;
+    event.preventDefault();
+    onMove(place + (event.key === 'ArrowUp' ? -1 : 1));
+  };
+  const click = (event: MouseEvent) => {
+    if (event.ctrlKey || event.metaKey || (event.target as Element).closest('button') !== null) return;
+    event.preventDefault();
+    onOpen();
+  };
   return (
     <li
-      className="policy"
-      onKeyDown={(event) => {
-        if (!write || !event.altKey || (event.key !== 'ArrowUp' && event.key !== 'ArrowDown')) return;
-        event.preventDefault();
-        onMove(event.key === 'ArrowUp' ? -1 : 1);
-      }}
+      className={`policy ${over ? 'over' : ''}`}
+      aria-current={current || undefined}
+      onKeyDown={keys}
+      onClick={click}
+      {...drag}
     >
-      <div className="grow stack tight">
-        <div className="row">
-          <Status meaning={policy.action ? 'good' : 'bad'}>{policy.action ? 'Allow' : 'Deny'}</Status>
-          <strong>{policy.name}</strong>
-          {policy.isDefault && <span className="chip">default</span>}
-          {policy.mode !== undefined && <span className="chip">{policy.mode.toLowerCase().replaceAll('_', ' ')}</span>}
-        </div>
-        <p className="muted">
-          {who(policy)} → {where(policy)}
-          {policy.rule !== undefined && policy.rule.type === 'CUSTOM' && <> · only if “{policy.rule.name}”</>}
-        </p>
+      <span className="policy-place num" aria-hidden="true">
+        {write ? <span className="policy-grip">⠿</span> : ''} {place + 1}
+      </span>
+      <Status meaning={policy.action ? 'good' : 'bad'}>{policy.action ? 'Allow' : 'Deny'}</Status>
+      <div className="policy-name">
+        <strong>
+          <a href={`?id=${policy.id}`}>{policy.name}</a>
+        </strong>
+        {policy.isDefault && <span className="chip">default</span>}
+        {policy.mode !== undefined && <span className="chip">{policy.mode.toLowerCase().replaceAll('_', ' ')}</span>}
+        {shadow !== null && (
+          <Status meaning="warn">
+            <span className="small">decides nothing: {shadow.name} above matches first</span>
+          </Status>
+        )}
       </div>
+      <p className="policy-who">
+        <span className="visually-hidden">Who: </span>
+        {who(policy)}
+      </p>
+      <p className="policy-where">
+        <span aria-hidden="true">→ </span>
+        <span className="visually-hidden">Where: </span>
+        {where(policy)}
+        {policy.rule?.type === 'CUSTOM' && <span className="muted"> only if “{policy.rule.name}”</span>}
+      </p>
       {write && (
-        <span className="row nowrap">
-          <Button look="plain" onClick={() => onMove(-1)} aria-label={`Move ${policy.name} up`}>
+        <span className="row nowrap policy-buttons">
+          <Button look="plain" onClick={() => onMove(place - 1)} aria-label={`Move ${policy.name} up`}>
             ↑
           </Button>
-          <Button look="plain" onClick={() => onMove(1)} aria-label={`Move ${policy.name} down`}>
+          <Button look="plain" onClick={() => onMove(place + 1)} aria-label={`Move ${policy.name} down`}>
             ↓
           </Button>
           <Button look="plain" onClick={onDelete}>
@@ -146,34 +225,29 @@ function PolicyRow({
   );
 }
 
-function who(policy: Policy): string {
-  const parts = [
-    policy.allUsers ? 'everybody' : '',
-    policy.allGroups ? 'all groups' : '',
-    policy.allDevices ? 'all devices' : '',
-    ...(policy.groups ?? []).map(({ name }) => name),
-    ...(policy.users ?? []).map(({ email }) => email ?? ''),
-    ...(policy.devices ?? []).map(({ name }) => name),
-    ...(policy.sourceIps ?? []),
-  ];
-  return some(parts, 'nobody');
-}
+/** Type of what is dragged, so that nothing else is taken for a policy. */
+const dragType = 'application/x-sallyport-policy';
 
-const where = (policy: Policy): string =>
-  policy.type === 'INTERNET'
-    ? some(
-        (policy.gateways ?? []).map(({ name }) => name),
-        'the internet',
-      )
-    : policy.allResources
-      ? 'all resources'
-      : some(
-          (policy.resources ?? []).map(({ name }) => name),
-          'nothing',
-        );
-
-function some(given: readonly string[], none: string): string {
-  const parts = given.filter((part) => part !== '');
-  if (parts.length === 0) return none;
-  return parts.length <= 3 ? parts.join(', ') : `${parts.slice(0, 3).join(', ')} and ${parts.length - 3} more`;
+/** Lets a policy be dragged, and be dropped on. */
+function useDrag({ policy, write, onDrop }: PolicyRowProps) {
+  const [over, setOver] = useState(false);
+  return {
+    over,
+    draggable: write,
+    onDragStart: (event: DragEvent) => {
+      event.dataTransfer.setData(dragType, policy.id);
+      event.dataTransfer.effectAllowed = 'move';
+    },
+    onDragOver: (event: DragEvent) => {
+      if (!event.dataTransfer.types.includes(dragType)) return;
+      event.preventDefault();
+      setOver(true);
+    },
+    onDragLeave: () => setOver(false),
+    onDrop: (event: DragEvent) => {
+      event.preventDefault();
+      setOver(false);
+      onDrop(event.dataTransfer.getData(dragType));
+    },
+  };
 }
