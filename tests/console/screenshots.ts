@@ -18,8 +18,11 @@ const pages = [
   'devices',
   'resources',
   'policies',
+  'rules',
+  'rules/new',
   'explain',
   'users',
+  'invitations',
   'groups',
   'audit',
   'settings',
@@ -61,7 +64,7 @@ try {
           for (const name of pages) {
             if (name === 'gateway' && gateway === null) continue;
             const path = name === 'gateway' ? `gateways/${gateway}` : name;
-            await take(`${name}-${width}`, path, join(state, colorScheme), true);
+            await take(`${name.replaceAll('/', '-')}-${width}`, path, join(state, colorScheme), true);
           }
         }
       }

@@ -142,6 +142,8 @@ export function Dialog({ title, open, onClose, wide = false, children }: DialogP
       onKeyDown={(event) => {
         if (event.key !== 'Escape') return;
         event.preventDefault();
+        // A panel around the dialog stays open.
+        event.stopPropagation();
         close();
       }}
       onCancel={(event) => {

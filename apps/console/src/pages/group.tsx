@@ -7,8 +7,8 @@ import { Ago, Button, plural } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { groupYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
+import { MembersOf } from '../people/memberships.tsx';
 import { useSignedIn } from '../shell/me.ts';
-import { PageLink } from '../shell/page-link.tsx';
 
 /** One group on a page of its own. */
 export function GroupPage() {
@@ -51,27 +51,8 @@ export function GroupObject({ id, page }: { id: string; page?: string }) {
         </dd>
       </dl>
       <h3>Members</h3>
-      <Members users={group.users} />
+      <MembersOf group={group} />
     </ObjectFrame>
-  );
-}
-
-/** Members that are named; the list of users has the others. */
-const mostNamed = 100;
-
-function Members({ users }: { users: Group['users'] }) {
-  if (users.length === 0) return <p className="muted">It has no members.</p>;
-  return (
-    <ul className="stack tight">
-      {users.slice(0, mostNamed).map(({ id, email }) => (
-        <li key={id}>
-          <PageLink to="/users" search={{ id }}>
-            {email ?? id}
-          </PageLink>
-        </li>
-      ))}
-      {users.length > mostNamed && <li className="muted">and {users.length - mostNamed} more</li>}
-    </ul>
   );
 }
 

@@ -3,8 +3,10 @@ import { type FormEvent, useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { makePasskey } from '../data/passkeys.ts';
 import { queryClient, useRead } from '../data/queries.ts';
+import { Form, useForm } from '../kit/form.tsx';
 import { Ago, Button, Dialog, Field, plural, Secret, Skeleton, toast } from '../kit/kit.tsx';
 import { Qr } from '../kit/qr.tsx';
+import { clientName } from '../people/sessions.tsx';
 import { useSignedIn } from '../shell/me.ts';
 
 /** A person's own account: name, ways to sign in, and sessions. */
@@ -28,45 +30,34 @@ export function MyAccountPage() {
 
 function Profile() {
   const me = useSignedIn();
-  const [firstName, setFirstName] = useState(me.firstName ?? '');
-  const [lastName, setLastName] = useState(me.lastName ?? '');
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    try {
-      await call<'updateMe'>('PATCH', '/tenants/me', { firstName, lastName });
-      await queryClient.invalidateQueries({ queryKey: ['me'] });
-      toast('Saved your name.');
-    } catch (failure) {
-      toast(messageOf(failure));
-    }
-  };
+  const labels = { firstName: 'First name', lastName: 'Last name' };
+  const form = useForm(labels, { firstName: me.firstName ?? '', lastName: me.lastName ?? '' });
   return (
     <section className="card" aria-labelledby="profile">
       <header>
         <h2 id="profile">{me.email}</h2>
       </header>
-      <form className="body stack" onSubmit={submit}>
+      <div className="body stack">
         <p className="muted">
           {me.isOwner ? 'Owner' : me.role.toLowerCase()} of {me.tenant.name}
         </p>
-        <Field
-          label="First name"
-          autoComplete="given-name"
-          value={firstName}
-          onChange={(event) => setFirstName(event.target.value)}
-          maxLength={120}
-        />
-        <Field
-          label="Last name"
-          autoComplete="family-name"
-          value={lastName}
-          onChange={(event) => setLastName(event.target.value)}
-          maxLength={120}
-        />
-        <footer className="row">
-          <Button type="submit">Save name</Button>
-        </footer>
-      </form>
+        <Form
+          form={form}
+          verb="Save name"
+          write={(body) => ({
+            title: 'Your name',
+            direct: true,
+            method: 'PATCH',
+            path: '/tenants/me',
+            body,
+            verb: 'Save name',
+            done: 'Saved your name.',
+          })}
+        >
+          <Field label={labels.firstName} autoComplete="given-name" {...form.field('firstName')} maxLength={120} />
+          <Field label={labels.lastName} autoComplete="family-name" {...form.field('lastName')} maxLength={120} />
+        </Form>
+      </div>
     </section>
   );
 }
@@ -313,19 +304,4 @@ function Sessions() {
       </ul>
     </section>
   );
-}
-
-/** Browser and system, out of what the browser calls itself. */
-export function clientName(userAgent: string): string {
-  const browser = [/Firefox/, /Edg/, /OPR/, /Chrom(e|ium)/, /Safari/].find((one) => one.test(userAgent));
-  const names = new Map([
-    ['Firefox', 'Firefox'],
-    ['Edg', 'Edge'],
-    ['OPR', 'Opera'],
-    ['Chrom(e|ium)', 'Chrome'],
-    ['Safari', 'Safari'],
-  ]);
-  const system = /Android|iPhone|iPad|Windows|Mac OS X|Linux/.exec(userAgent)?.[0]?.replace('Mac OS X', 'macOS');
-  const name = browser === undefined ? 'A program' : names.get(browser.source);
-  return system === undefined ? (name ?? 'A program') : `${name} on ${system}`;
 }

@@ -4,11 +4,15 @@ import { useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { mayWrite, queryClient, useRead } from '../data/queries.ts';
 import { UserDialog } from '../forms/user-form.tsx';
-import { Ago, Button, Dialog, Secret, Status, toast } from '../kit/kit.tsx';
+import { Ago, Button, Status, toast } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { userMeanings, userWords } from '../lists/meanings.ts';
 import { userYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
+import { LinkDialog, type LinkFor } from '../people/link.tsx';
+import { GroupsOf } from '../people/memberships.tsx';
+import { RoleInForce } from '../people/role.tsx';
+import { SessionsOf } from '../people/sessions.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
 
@@ -40,6 +44,7 @@ export function UserObject({ id, page }: { id: string; page?: string }) {
         { about: 'See what a deletion changes', line: `sally users delete ${id} --dry-run` },
       ]}
       yaml={userYaml(user, ownRoles)}
+      tabs={[{ key: 'sessions', text: 'Sessions', body: <SessionsOf user={user} /> }]}
     >
       <Facts user={user} />
     </ObjectFrame>
@@ -51,15 +56,13 @@ function Facts({ user }: { user: User }) {
     <dl className="facts">
       <dt>Name</dt>
       <dd>{[user.firstName, user.lastName].filter(Boolean).join(' ') || <span className="muted">not given</span>}</dd>
-      <dt>Roles</dt>
-      <dd>{user.roles.map(({ name }) => name).join(', ') || 'none'}</dd>
+      <dt>Role</dt>
+      <dd>
+        <RoleInForce user={user} />
+      </dd>
       <dt>Groups</dt>
-      <dd className="stack tight">
-        {user.groups.map(({ id, name }) => (
-          <PageLink key={id} to="/groups" search={{ id }}>
-            {name}
-          </PageLink>
-        ))}
+      <dd>
+        <GroupsOf user={user} />
       </dd>
       <dt>Devices</dt>
       <dd className="stack tight">
@@ -91,18 +94,10 @@ function Facts({ user }: { user: User }) {
 function Actions({ user }: { user: User }) {
   const me = useSignedIn();
   const navigate = useNavigate();
-  const [link, setLink] = useState<string | null>(null);
+  const [link, setLink] = useState<LinkFor | null>(null);
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   if (!mayWrite(me)) return null;
-  const showLink = async () => {
-    const operation = user.status === 'INVITED' ? 'invitation-link' : 'reset-sign-in';
-    try {
-      setLink((await call<'createInvitationLink'>('POST', `/tenants/users/${user.id}/${operation}`)).url);
-    } catch (failure) {
-      toast(messageOf(failure));
-    }
-  };
   const reactivate = async () => {
     await call<'reactivateUser'>('POST', `/tenants/users/${user.id}/reactivate`).catch((failure) =>
       toast(messageOf(failure)),
@@ -130,9 +125,17 @@ function Actions({ user }: { user: User }) {
   return (
     <>
       <Button onClick={() => setEditing(true)}>Edit</Button>
-      {(user.status === 'INVITED' || user.status === 'ACTIVE') && (
-        <Button onClick={() => void showLink()}>
-          {user.status === 'INVITED' ? 'Invitation link' : 'Reset sign-in'}
+      {user.status !== 'DEACTIVATED' && (
+        <Button
+          onClick={() =>
+            setLink({
+              id: user.id,
+              email: user.email ?? user.id,
+              purpose: user.status === 'ACTIVE' ? 'reset-sign-in' : 'invitation-link',
+            })
+          }
+        >
+          {user.status === 'ACTIVE' ? 'Reset sign-in' : 'Invitation link'}
         </Button>
       )}
       <Button onClick={user.status === 'DEACTIVATED' ? () => void reactivate() : deactivate}>
@@ -141,17 +144,7 @@ function Actions({ user }: { user: User }) {
       <Button look="danger" onClick={remove}>
         Delete
       </Button>
-      <Dialog title="Hand this link over" open={link !== null} onClose={() => setLink(null)}>
-        {link !== null && (
-          <>
-            <p>
-              The first person who opens it sets the sign-in of {user.email}. Send it over a channel that only this
-              person reads.
-            </p>
-            <Secret text={link} about={`Link for ${user.email}, good once.`} />
-          </>
-        )}
-      </Dialog>
+      <LinkDialog to={link} onClose={() => setLink(null)} />
       <UserDialog id={user.id} open={editing} onClose={() => setEditing(false)} />
       <PlanDialog
         write={write}

@@ -1,26 +1,17 @@
-import type { User } from '@sallyport/contract';
 import { useState } from 'react';
-import { call, messageOf } from '../data/api.ts';
 import { mayWrite } from '../data/queries.ts';
 import { InviteDialog } from '../forms/user-form.tsx';
-import { Button, Dialog, Secret, toast } from '../kit/kit.tsx';
+import { Button } from '../kit/kit.tsx';
 import { ListPage } from '../list/list.tsx';
 import { userList } from '../lists/users.tsx';
+import { LinkDialog, type LinkFor } from '../people/link.tsx';
 import { useSignedIn } from '../shell/me.ts';
 
 /** People of the tenant. */
 export function UsersPage() {
   const me = useSignedIn();
   const [inviting, setInviting] = useState(false);
-  const [link, setLink] = useState<{ email: string; url: string } | null>(null);
-  const showLink = async (user: User) => {
-    try {
-      const { url } = await call<'createInvitationLink'>('POST', `/tenants/users/${user.id}/invitation-link`);
-      setLink({ email: user.email ?? '', url });
-    } catch (failure) {
-      toast(messageOf(failure));
-    }
-  };
+  const [link, setLink] = useState<LinkFor | null>(null);
   return (
     <>
       <ListPage
@@ -34,18 +25,12 @@ export function UsersPage() {
           )
         }
       />
-      <InviteDialog open={inviting} onClose={() => setInviting(false)} onInvited={(user) => void showLink(user)} />
-      <Dialog title="Hand this link over" open={link !== null} onClose={() => setLink(null)}>
-        {link !== null && (
-          <>
-            <p>
-              The first person who opens it sets the sign-in of {link.email}. Send it over a channel that only this
-              person reads.
-            </p>
-            <Secret text={link.url} about={`Link for ${link.email}, good once.`} />
-          </>
-        )}
-      </Dialog>
+      <InviteDialog
+        open={inviting}
+        onClose={() => setInviting(false)}
+        onInvited={({ id, email }) => setLink({ id, email: email ?? id, purpose: 'invitation-link', atOnce: true })}
+      />
+      <LinkDialog to={link} onClose={() => setLink(null)} />
     </>
   );
 }

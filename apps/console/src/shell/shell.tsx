@@ -33,6 +33,7 @@ export const areas: readonly { readonly title: string; readonly items: readonly 
     items: [
       { to: '/resources', text: 'Resources', icon: 'resources', seen: mayRead },
       { to: '/policies', text: 'Policies', icon: 'policies', seen: mayRead },
+      { to: '/rules', text: 'Rules', icon: 'rules', seen: mayRead },
       { to: '/explain', text: 'Explain', icon: 'explain', seen: mayRead },
     ],
   },
@@ -40,6 +41,7 @@ export const areas: readonly { readonly title: string; readonly items: readonly 
     title: 'People',
     items: [
       { to: '/users', text: 'Users', icon: 'users', seen: mayRead },
+      { to: '/invitations', text: 'Invitations', icon: 'invitations', seen: mayRead },
       { to: '/groups', text: 'Groups', icon: 'groups', seen: mayRead },
     ],
   },
