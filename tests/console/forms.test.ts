@@ -133,6 +133,18 @@ async function plans(page: Page, place: Console): Promise<void> {
   await dialog.getByRole('listitem').filter({ hasText: 'ERP' }).filter({ hasText: 'anna@example.com' }).waitFor();
   assert.deepEqual(await dialog.locator('.figure dt').allTextContents(), ['gain', 'lose', 'unchanged']);
   assert.deepEqual((await dialog.locator('.figure dd').allTextContents()).slice(0, 2), ['0', '1']);
+  await dialog.getByRole('button', { name: 'Delete policy: 1 person loses ERP' }).waitFor();
+  // Another change makes the plan outdated: with the same effect the write goes on, with another one it asks again.
+  const { id } = await api<{ id: string }>(place, 'POST', 'policies', {
+    ...{ name: 'Everything for anna', action: true, type: 'PRIVATE', users: [anna], allResources: true },
+  });
+  await dialog.getByRole('button', { name: /^Delete policy/ }).click();
+  await dialog.getByText('Something changed since this plan was made.').waitFor();
+  await dialog.getByText('No device gains or loses access by this.').waitFor();
+  await api(place, 'DELETE', `policies/${id}`);
+  await dialog.getByRole('button', { name: 'Delete policy' }).click();
+  await dialog.getByRole('button', { name: 'Delete policy: 1 person loses ERP' }).waitFor();
+  await api(place, 'POST', 'groups', { name: 'Another change', roles: [] });
   await dialog.getByRole('button', { name: 'Delete policy: 1 person loses ERP' }).click();
   await dialog.waitFor({ state: 'hidden' });
   await page.getByRole('button', { name: 'Delete Laptop reaches the ERP' }).waitFor({ state: 'detached' });

@@ -73,18 +73,21 @@ export function Plan({ write, onBack, onRefused, onDone }: PlanProps) {
         throw error;
       }),
   });
-  const apply = async (planned: Versioned<DryRun>) => {
+  const apply = async (planned: Versioned<DryRun>, triesLeft = 3) => {
     setBusy(true);
     setFailure(null);
+    setOutdated(false);
     try {
       const answer = await send(write, planned.version ?? version);
       toast(done);
       onDone(answer);
     } catch (error) {
-      // The tenant changed after the plan: it is made again, and the person decides again.
-      if (planned.version !== null && error instanceof ApiFailure && error.code === 'precondition_failed') {
-        setOutdated(true);
-        await plan.refetch();
+      if (isOutdated(error, planned)) {
+        // The tenant changed after the plan. A plan with the same effect is what the person agreed to.
+        const { data } = await plan.refetch();
+        if (data !== undefined && triesLeft > 0 && effectOf(data) === effectOf(planned))
+          return apply(data, triesLeft - 1);
+        setOutdated(data !== undefined);
       } else refused(error);
       setBusy(false);
     }
@@ -118,6 +121,16 @@ export async function send({ method, path, body, version }: PlannedWrite, match 
   const { value } = await request(method, path, body, ifMatch(match));
   await queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] !== 'plan' });
   return value;
+}
+
+const isOutdated = (error: unknown, { version }: Versioned<DryRun>): boolean =>
+  version !== null && error instanceof ApiFailure && error.code === 'precondition_failed';
+
+/** What a plan does, apart from the revision that it was made at. */
+function effectOf({ value: { changes, gained, lost, pairs } }: Versioned<DryRun>): string {
+  // Each dry run of a new object makes another id for it.
+  const named = changes.map(({ action, kind, name, id }) => [action, kind, name, action === 'create' ? '' : id]);
+  return JSON.stringify([named, gained, lost, pairs]);
 }
 
 const ifMatch = (version: string | null | undefined): Record<string, string> =>

@@ -1,10 +1,9 @@
 import type { Device } from '@sallyport/contract';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import { call, messageOf } from '../data/api.ts';
-import { mayWrite, queryClient, useRead } from '../data/queries.ts';
+import { mayWrite, useRead } from '../data/queries.ts';
 import { DeviceDialog } from '../forms/device-form.tsx';
-import { Ago, Button, Status, toast } from '../kit/kit.tsx';
+import { Ago, Button, Status } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { deviceMeanings } from '../lists/meanings.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
@@ -49,12 +48,14 @@ function Actions({ device }: { device: Device }) {
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   const path = `/tenants/devices/${device.id}`;
-  const reactivate = async () => {
-    await call<'reactivateDevice'>('POST', `/tenants/devices/${device.id}/reactivate`).catch((failure) =>
-      toast(messageOf(failure)),
-    );
-    await queryClient.invalidateQueries({ queryKey: ['device'] });
-  };
+  const reactivate = () =>
+    setWrite({
+      title: `Reactivate ${device.name}`,
+      method: 'POST',
+      path: `/tenants/devices/${device.id}/reactivate`,
+      verb: 'Reactivate device',
+      done: `Reactivated ${device.name}.`,
+    });
   const deactivate = () =>
     setWrite({
       title: `Deactivate ${device.name}`,
@@ -81,7 +82,7 @@ function Actions({ device }: { device: Device }) {
       {mayWrite(me) && (
         <>
           <Button onClick={() => setEditing(true)}>Edit</Button>
-          <Button onClick={device.active ? deactivate : () => void reactivate()}>
+          <Button onClick={device.active ? deactivate : reactivate}>
             {device.active ? 'Deactivate' : 'Reactivate'}
           </Button>
           <Button look="danger" onClick={remove}>

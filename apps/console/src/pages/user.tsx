@@ -1,10 +1,9 @@
 import type { User } from '@sallyport/contract';
 import { useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import { call, messageOf } from '../data/api.ts';
-import { mayWrite, queryClient, useRead } from '../data/queries.ts';
+import { mayWrite, useRead } from '../data/queries.ts';
 import { UserDialog } from '../forms/user-form.tsx';
-import { Ago, Button, Status, toast } from '../kit/kit.tsx';
+import { Ago, Button, Status } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { userMeanings, userWords } from '../lists/meanings.ts';
 import { userYaml } from '../object/declared.ts';
@@ -98,12 +97,14 @@ function Actions({ user }: { user: User }) {
   const [editing, setEditing] = useState(false);
   const [write, setWrite] = useState<PlannedWrite | null>(null);
   if (!mayWrite(me)) return null;
-  const reactivate = async () => {
-    await call<'reactivateUser'>('POST', `/tenants/users/${user.id}/reactivate`).catch((failure) =>
-      toast(messageOf(failure)),
-    );
-    await queryClient.invalidateQueries({ queryKey: ['user'] });
-  };
+  const reactivate = () =>
+    setWrite({
+      title: `Reactivate ${user.email}`,
+      method: 'POST',
+      path: `/tenants/users/${user.id}/reactivate`,
+      verb: 'Reactivate user',
+      done: `Reactivated ${user.email}.`,
+    });
   const deactivate = () =>
     setWrite({
       title: `Deactivate ${user.email}`,
@@ -138,7 +139,7 @@ function Actions({ user }: { user: User }) {
           {user.status === 'ACTIVE' ? 'Reset sign-in' : 'Invitation link'}
         </Button>
       )}
-      <Button onClick={user.status === 'DEACTIVATED' ? () => void reactivate() : deactivate}>
+      <Button onClick={user.status === 'DEACTIVATED' ? reactivate : deactivate}>
         {user.status === 'DEACTIVATED' ? 'Reactivate' : 'Deactivate'}
       </Button>
       <Button look="danger" onClick={remove}>
