@@ -75,7 +75,7 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/objects/sign-in/sessions.ts', reason: 'the session tells which tenant calls' },
   { file: 'apps/controller/src/objects/sign-in/links.ts', reason: 'the secret of a link tells its tenant' },
   {
-    file: 'apps/controller/src/features/sign-in/password.ts',
+    file: 'apps/controller/src/features/sign-in/tenant.ts',
     reason: 'the short name tells the tenant, before anybody is known',
   },
   { file: 'apps/controller/src/features/sign-in/passkey.ts', reason: 'the passkey tells its user and tenant' },
@@ -85,4 +85,5 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
     reason: 'short names are unique on the controller',
   },
   { file: 'apps/controller/src/features/tenants/commands.ts', reason: 'short names are unique on the controller' },
+  { file: 'apps/controller/src/objects/providers/queries.ts', reason: 'the provider tells its tenant' },
 ];

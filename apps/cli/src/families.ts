@@ -115,6 +115,11 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
+    commands: [{ name: 'providers', alias: 'provider', about: 'OpenID Connect providers that people sign in through' }],
+    load: async () => (await import('./commands/providers.ts')).addProviders,
+  },
+  {
+    group: 'Administration:',
     commands: [{ name: 'keys', alias: 'key', about: 'API keys of this tenant' }],
     load: async () => (await import('./commands/keys.ts')).addKeys,
   },

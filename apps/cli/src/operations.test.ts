@@ -97,6 +97,15 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   transferOwnership: ['users', 'transfer-ownership', 'anna@example.com'],
   listUserSessions: ['users', 'sessions', 'list', 'anna@example.com'],
   endUserSessions: ['users', 'sessions', 'end', 'anna@example.com'],
+  listProviders: ['providers', 'list'],
+  createProvider: [
+    ...['providers', 'create', 'Google', '--issuer', 'https://accounts.google.com', '--client-id', 'x', '--no-secret'],
+    ...['--hosted-domain', 'example.com', '--map', 'staff=Engineering'],
+  ],
+  getProvider: ['providers', 'get', 'acme sso'],
+  updateProvider: ['providers', 'update', 'Acme SSO', '--enabled', 'off'],
+  deleteProvider: ['providers', 'delete', 'Acme SSO'],
+  checkProvider: ['providers', 'check', 'Acme SSO'],
   getSignInSettings: ['settings', 'sign-in', 'get'],
   updateSignInSettings: ['settings', 'sign-in', 'set', '--method', 'passkey'],
 };

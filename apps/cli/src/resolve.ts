@@ -125,6 +125,13 @@ export const kinds = {
         about: k.user?.email ?? '',
       })),
   },
+  provider: {
+    word: 'provider',
+    listCommand: 'sally providers list',
+    find: async (api) =>
+      (await api.call('listProviders')).body.map((p) => ({ id: p.id, name: p.name, about: p.issuer })),
+    matches: sameLetters,
+  },
   key: {
     word: 'API key',
     listCommand: 'sally keys list',

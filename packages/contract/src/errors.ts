@@ -38,6 +38,7 @@ export const errorCatalogue = {
   last_method: { status: 409, title: 'The last way to sign in cannot be removed' },
   method_limit: { status: 409, title: 'The user has reached the limit of sign-in methods' },
   slug_taken: { status: 409, title: 'Another tenant has this short name' },
+  identity_taken: { status: 409, title: 'The account at the provider belongs to another user' },
   not_deployed: { status: 409, title: 'The gateway has never been deployed' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
   link_gone: { status: 410, title: 'The link is no longer valid' },
@@ -48,6 +49,7 @@ export const errorCatalogue = {
   idempotency_key_reused: { status: 422, title: 'This Idempotency-Key was used with a different request' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The controller failed; its log names the cause' },
+  provider_failed: { status: 502, title: 'The sign-in provider could not be used' },
   storage_full: { status: 503, title: 'The disk of the controller is full, so nothing can be written' },
   unavailable: { status: 503, title: 'The controller cannot serve this request now; retry later' },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -13,6 +13,7 @@ export * from './http/labels.ts';
 export * from './http/live.ts';
 export * from './http/my-devices.ts';
 export * from './http/policies.ts';
+export * from './http/providers.ts';
 export * from './http/resources.ts';
 export * from './http/roles.ts';
 export * from './http/sign-in.ts';

@@ -8,6 +8,7 @@ import { liveOperations } from './operations/live.ts';
 import { myDeviceOperations } from './operations/my-devices.ts';
 import { peopleOperations } from './operations/people.ts';
 import { policyOperations } from './operations/policies.ts';
+import { providerOperations } from './operations/providers.ts';
 import { resourceOperations } from './operations/resources.ts';
 import { signInOperations } from './operations/sign-in.ts';
 
@@ -34,6 +35,7 @@ export const operations = {
   ...liveOperations,
   ...apiKeyOperations,
   ...signInOperations,
+  ...providerOperations,
   ...myDeviceOperations,
 };
 

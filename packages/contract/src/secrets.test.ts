@@ -9,6 +9,7 @@ import { holdsMark, partsOf, secret, withoutSecrets } from './secrets.ts';
 /** Fields with names like secrets and values that are not secret. */
 const harmless: Readonly<Record<string, string>> = {
   publicKey: 'the public half of a key pair',
+  hasClientSecret: 'whether there is one',
 };
 
 const sounding = /key|token|secret|passw|private|credential|psk|pin$|otp|recovery/i;

@@ -24,7 +24,7 @@ export function addSignInSettings(settings: Command, session: Session): void {
     .command('set')
     .description('change the given fields and keep the others')
     .option('--slug <name>', 'short name that users type when the controller serves several tenants')
-    .addOption(repeated('--method <method>', 'allowed method: passkey or password'))
+    .addOption(repeated('--method <method>', 'allowed method: passkey, password or provider'))
     .addOption(choice('--second-factor <when>', 'whether a password needs a second factor', ['OPTIONAL', 'REQUIRED']))
     .option('--idle <minutes>', 'a session ends after this time without a request')
     .option('--absolute <hours>', 'a session always ends after this time');
@@ -44,8 +44,8 @@ export function addSignInSettings(settings: Command, session: Session): void {
 
 function methodOf(text: string): SignInSettings['methods'][number] {
   const method = text.toUpperCase();
-  if (method === 'PASSKEY' || method === 'PASSWORD') return method;
-  throw usage(`Not a sign-in method: ${text}`, 'Give passkey or password.');
+  if (method === 'PASSKEY' || method === 'PASSWORD' || method === 'PROVIDER') return method;
+  throw usage(`Not a sign-in method: ${text}`, 'Give passkey, password or provider.');
 }
 
 function showSignIn(session: Session, answer: Answer<SignInSettings>): void {

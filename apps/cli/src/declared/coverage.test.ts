@@ -31,6 +31,11 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   addMyDevice: 'a device makes its key where it is, so a file cannot bring it back',
   explainMyAccess: 'it writes nothing',
   renameMyDevice: 'a file does not hold devices',
+  createProvider: 'its client secret is not in an answer',
+  updateProvider: 'its client secret is not in an answer',
+  beginProviderSignIn: 'it is how a person comes in',
+  finishProviderSignIn: 'it is how a person comes in',
+  beginProviderLink: 'a person links the own account',
   updateSignInSettings: 'the short name is unique on its controller, and the rest could lock its owner out',
 };
 

@@ -263,6 +263,16 @@ const session = (n: number): ResponseBody<'listUserSessions'>[number] => ({
   sourceIp: '192.0.2.7',
   current: false,
 });
+const acmeSso: ResponseBody<'getProvider'> = {
+  ...{ id: uuid(101), ...stamps, name: 'Acme SSO', label: 'Acme', issuer: 'https://id.example.com' },
+  ...{ clientId: 'sallyport', hasClientSecret: true, scopes: ['openid', 'email'], groupsClaim: 'groups' },
+  groupMapping: [{ value: 'staff', group: { id: uuid(71), name: 'Engineering' } }],
+  ...{ emailDomains: ['example.com'], hostedDomains: ['example.org'], entraTenants: [uuid(102)] },
+  ...{ requiredGroup: 'staff', provisioning: true, trustEmail: false, requireAuthTime: true },
+  ...{ assuresSecondFactor: false, position: 0, enabled: true },
+  redirectUri: `https://sallyport.example.com/console/return/${uuid(101)}`,
+  logoutUri: `https://sallyport.example.com/sign-in/providers/${uuid(101)}/logout`,
+};
 const signInSettings: ResponseBody<'getSignInSettings'> = {
   slug: 'acme',
   methods: ['PASSKEY'],
@@ -400,6 +410,12 @@ export const fixtures = {
     transferOwnership: undefined,
     listUserSessions: [session(1)],
     endUserSessions: undefined,
+    listProviders: [acmeSso],
+    createProvider: acmeSso,
+    getProvider: acmeSso,
+    updateProvider: acmeSso,
+    deleteProvider: undefined,
+    checkProvider: { ok: true, findings: [{ severity: 'warning', message: 'It does not list the scope groups' }] },
     getSignInSettings: signInSettings,
     updateSignInSettings: signInSettings,
   } satisfies Fixtures,

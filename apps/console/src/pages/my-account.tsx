@@ -67,6 +67,7 @@ const kinds: Record<SignInMethod['kind'], string> = {
   PASSKEY: 'Passkey',
   TOTP: 'Authenticator app',
   RECOVERY_CODES: 'Recovery codes',
+  PROVIDER: 'Provider',
 };
 
 function Methods() {

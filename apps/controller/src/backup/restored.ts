@@ -33,6 +33,7 @@ async function noteRestore(store: Store, tenant: string, name: string, copiedAt:
       .execute();
     // They may have ended since the copy was made.
     await tx.scoped.deleteFrom('sessions').execute();
+    await tx.scoped.deleteFrom('provider_grants').execute();
     await tx.scoped.deleteFrom('sign_in_links').execute();
   });
 }

@@ -1,13 +1,13 @@
-import type {
-  AccessType,
-  GatewayIntent,
-  PolicyType,
-  RoleType,
-  Session,
-  SignInLink,
-  SignInMethod,
-} from '@sallyport/contract';
+import type { AccessType, GatewayIntent, PolicyType, RoleType } from '@sallyport/contract';
 import type { Generated, Insertable, Selectable, Updateable } from 'kysely';
+import type {
+  IdentityProviderTable,
+  MailTable,
+  ProviderGrantTable,
+  SessionTable,
+  SignInLinkTable,
+  SignInMethodTable,
+} from './sign-in-tables.ts';
 
 /**
  * Tables as queries see them, the same in every dialect: text ids, integer epoch milliseconds, 0/1 booleans, JSON as
@@ -27,7 +27,7 @@ export interface Database {
   relay_pairs: RelayPairTable;
   users: UserTable;
   groups: GroupTable;
-  group_members: { tenant_id: string; group_id: string; user_id: string; created_at: number };
+  group_members: GroupMemberTable;
   roles: RoleTable;
   user_roles: { tenant_id: string; user_id: string; role_id: string };
   group_roles: { tenant_id: string; group_id: string; role_id: string };
@@ -44,6 +44,10 @@ export interface Database {
   sign_in_links: SignInLinkTable;
   mails: MailTable;
   forgotten_passwords: { id: string; created_at: number; content: string };
+  identity_providers: IdentityProviderTable;
+  provider_groups: { tenant_id: string; provider_id: string; value: string; group_id: string };
+  provider_grants: ProviderGrantTable;
+  provider_logouts: { tenant_id: string; provider_id: string; token_hash: string; expires_at: number };
   audit_events: AuditEventTable;
   audit_anchors: { tenant_id: string; revision: number; seq: number; hash: string };
   change_log: ChangeLogTable;
@@ -261,6 +265,15 @@ interface GroupTable {
   idp_mapping: string;
 }
 
+interface GroupMemberTable {
+  tenant_id: string;
+  group_id: string;
+  user_id: string;
+  created_at: number;
+  /** Provider that the membership comes from. Null: administrators. */
+  provider_id: Generated<string | null>;
+}
+
 interface RoleTable {
   id: string;
   tenant_id: string;
@@ -298,57 +311,6 @@ interface PolicyMemberTable {
   kind: 'device' | 'resource' | 'gateway' | 'user' | 'group';
   member_id: string;
   position: number;
-}
-
-interface SignInMethodTable {
-  id: string;
-  tenant_id: string;
-  user_id: string;
-  created_at: number;
-  last_used_at: number | null;
-  kind: SignInMethod['kind'];
-  name: string;
-  credential_id: string | null;
-  data: string;
-}
-
-interface SessionTable {
-  id: string;
-  tenant_id: string;
-  user_id: string;
-  token_hash: string;
-  created_at: number;
-  seen_at: number;
-  expires_at: number;
-  method: Session['method'];
-  client: string;
-  source_ip: string | null;
-}
-
-interface SignInLinkTable {
-  id: string;
-  tenant_id: string;
-  user_id: string | null;
-  secret_hash: string;
-  purpose: SignInLink['purpose'];
-  created_at: number;
-  expires_at: number;
-  created_by: string | null;
-}
-
-interface MailTable {
-  id: string;
-  tenant_id: string;
-  user_id: string;
-  created_at: number;
-  kind: 'INVITATION' | 'PASSWORD' | 'NOTICE';
-  link_id: string | null;
-  state: 'WAITING' | 'SENT' | 'FAILED';
-  content: string | null;
-  tries: number;
-  next_try_at: number;
-  ended_at: number | null;
-  failure: string | null;
 }
 
 interface AuditEventTable {

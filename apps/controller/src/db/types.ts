@@ -16,6 +16,7 @@ export type ObjectKind =
   | 'admission-rule'
   | 'user'
   | 'group'
+  | 'provider'
   | 'role';
 
 /** One object touched by a write. */

@@ -14,6 +14,7 @@ export { myAccountFeature } from './my-account/routes.ts';
 export { myDeviceFeature } from './my-devices/routes.ts';
 export { policyFeature } from './policies/routes.ts';
 export { protocolFeature } from './protocols/routes.ts';
+export { providerFeature } from './providers/routes.ts';
 export { resourceFeature } from './resources/routes.ts';
 export { roleFeature } from './roles/routes.ts';
 export { signInFeature } from './sign-in/routes.ts';

@@ -27,6 +27,9 @@ export interface AuthDeps {
 /** `__Host-`: the browser takes it over TLS or from localhost only, for this host alone (RFC 6265bis, 4.1.3.2). */
 export const sessionCookie = '__Host-sallyport';
 
+/** Binds the return from a provider to the browser that began the sign-in. It grants nothing by itself. */
+export const returnCookie = '__Host-sallyport-return';
+
 /**
  * Returns the caller of an operation; null for a public operation without a session. Throws when the caller has no
  * right to it.
@@ -64,11 +67,11 @@ async function callerOf(deps: AuthDeps, request: FastifyRequest, renew: boolean)
   return deps.sessions.bySession(token, renew);
 }
 
-/** Returns the session token of the request's cookie, or null. */
-export function cookieOf(request: FastifyRequest): string | null {
+/** Returns the value of a cookie of the request, or null. Without a name: the session token. */
+export function cookieOf(request: FastifyRequest, name = sessionCookie): string | null {
   for (const pair of (request.headers.cookie ?? '').split(';')) {
     const at = pair.indexOf('=');
-    if (pair.slice(0, at).trim() === sessionCookie) return pair.slice(at + 1).trim();
+    if (pair.slice(0, at).trim() === name) return pair.slice(at + 1).trim();
   }
   return null;
 }

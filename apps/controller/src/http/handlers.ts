@@ -43,12 +43,22 @@ export interface ActContext {
   readonly sourceKnown: boolean;
   /** How the program calls itself; empty without the header. */
   readonly userAgent: string;
+  /** What a sign-in through a provider left in this browser; null without it. */
+  readonly begun: string | null;
 }
 
 /** The answer of an operation that can begin or end a session. */
 export interface ActAnswer<N extends OperationName> extends Answer<N> {
   /** A new session, or null to forget the present one. Left out: the cookie stays as it is. */
   readonly session?: NewSession | null;
+  /** What the return from a provider needs, or null to forget it. Left out: the cookie stays as it is. */
+  readonly begun?: BegunCookie | null;
+}
+
+/** A sign-in through a provider that was begun, sealed for its cookie. */
+export interface BegunCookie {
+  readonly sealed: string;
+  readonly maxAgeSeconds: number;
 }
 
 /** A session that has just begun. The token is in its cookie only. */

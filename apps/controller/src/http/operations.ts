@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
 import type { SecretBox } from '../secrets/box.ts';
-import { type AuthDeps, authorise, sessionCookie } from './auth.ts';
+import { type AuthDeps, authorise, cookieOf, returnCookie, sessionCookie } from './auth.ts';
 import {
   type ActAnswer,
   type ActContext,
@@ -109,7 +109,7 @@ async function serve(
 ): Promise<FastifyReply> {
   if ('act' in handler) {
     const answer = await handler.act(actContext(request), validateInput(operation, request as RawInput) as AnyInput);
-    setSession(reply, answer);
+    setCookies(reply, answer);
     return send(reply, operation.status, answer.version, bodyText(operation, answer));
   }
   const context = contextOf(request);
@@ -173,14 +173,18 @@ function actContext(request: FastifyRequest): ActContext {
     // Fastify lists addresses of proxies only where it trusts them.
     sourceKnown: !proxied || request.ips !== undefined,
     userAgent: (request.headers['user-agent'] ?? '').slice(0, 400),
+    begun: cookieOf(request, returnCookie),
   };
 }
 
-function setSession(reply: FastifyReply, { session }: ActAnswer<OperationName>): void {
-  if (session === undefined) return;
-  const [value, age] = session === null ? ['', 0] : [session.token, session.maxAgeSeconds];
-  const attributes = `Path=/; Max-Age=${age}; Secure; HttpOnly; SameSite=Strict`;
-  reply.header('set-cookie', `${sessionCookie}=${value}; ${attributes}`);
+function setCookies(reply: FastifyReply, { session, begun }: ActAnswer<OperationName>): void {
+  if (session !== undefined) setCookie(reply, sessionCookie, session?.token, session?.maxAgeSeconds, 'Strict');
+  if (begun !== undefined) setCookie(reply, returnCookie, begun?.sealed, begun?.maxAgeSeconds, 'Lax');
+}
+
+/** Without a value the browser forgets the cookie. */
+function setCookie(reply: FastifyReply, name: string, value = '', maxAge = 0, sameSite: 'Strict' | 'Lax'): void {
+  reply.header('set-cookie', `${name}=${value}; Path=/; Max-Age=${maxAge}; Secure; HttpOnly; SameSite=${sameSite}`);
 }
 
 /** Strong comparison: a weak tag matches nothing (RFC 9110, 13.1.1). */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { bySystem } from '../db/contexts.ts';
-import { sessionCookie } from '../http/auth.ts';
+import { returnCookie, sessionCookie } from '../http/auth.ts';
 import { issueLink } from '../objects/sign-in/links.ts';
 import type { TestApp, TestTenant } from './harness.ts';
 
@@ -9,6 +9,8 @@ export class Browser {
   readonly #app: TestApp;
   /** The session cookie as the browser keeps it; null without one. */
   token: string | null = null;
+  /** The cookie that binds the return from a provider; null without one. */
+  begun: string | null = null;
 
   constructor(app: TestApp) {
     this.#app = app;
@@ -20,17 +22,23 @@ export class Browser {
     body?: object,
     headers: Record<string, string> = {},
   ) {
-    const cookie: Record<string, string> =
-      this.token === null ? {} : { cookie: `theme=dark; ${sessionCookie}=${this.token}` };
+    const kept = [
+      ...(this.token === null ? [] : ['theme=dark', `${sessionCookie}=${this.token}`]),
+      ...(this.begun === null ? [] : [`${returnCookie}=${this.begun}`]),
+    ];
+    const cookie: Record<string, string> = kept.length === 0 ? {} : { cookie: kept.join('; ') };
     const answer = await this.#app.request(method, path, {
       key: null,
       headers: { 'sec-fetch-site': 'same-origin', 'user-agent': 'Test browser', ...cookie, ...headers },
       ...(body === undefined ? {} : { body }),
     });
-    const set = /^__Host-sallyport=([^;]*); (.*)$/.exec(String(answer.headers['set-cookie'] ?? ''));
-    if (set !== null) {
-      assert.match(set[2] ?? '', /^Path=\/; Max-Age=\d+; Secure; HttpOnly; SameSite=Strict$/);
-      this.token = set[1] || null;
+    for (const text of [answer.headers['set-cookie'] ?? []].flat()) {
+      const [, name, value, attributes = ''] = /^([^=]+)=([^;]*); (.*)$/.exec(String(text)) ?? [];
+      const site = name === sessionCookie ? 'Strict' : 'Lax';
+      assert.match(attributes, new RegExp(`^Path=/; Max-Age=\\d+; Secure; HttpOnly; SameSite=${site}$`));
+      if (name === sessionCookie) this.token = value || null;
+      else if (name === returnCookie) this.begun = value || null;
+      else assert.fail(`an unknown cookie: ${name}`);
     }
     return answer;
   }

@@ -14,6 +14,7 @@ export interface Sample {
   readonly policy: string;
   readonly rule: string;
   readonly key: string;
+  readonly provider: string;
   readonly enrolmentKey: string;
   readonly user: string;
   readonly group: string;
@@ -54,8 +55,23 @@ export async function makeSample(app: TestApp): Promise<Sample> {
   const key = (await post('/tenants/api-keys', { name: 'another' })).id;
   const enrolmentKey = (await post('/tenants/enrolment-keys', { name: 'tablet' })).id;
   const people = await makePeople(app, post);
-  return { gateway, protocol, resource, address: made[0].id, device, policy, rule, key, enrolmentKey, ...people };
+  const provider = (await post('/tenants/sign-in-providers', sampleProvider)).id;
+  return {
+    provider,
+    gateway,
+    protocol,
+    resource,
+    address: made[0].id,
+    device,
+    policy,
+    rule,
+    key,
+    enrolmentKey,
+    ...people,
+  };
 }
+
+const sampleProvider = { name: 'Acme SSO', issuer: 'https://127.0.0.1:1', clientId: 'sallyport', clientSecret: 'x' };
 
 const admissionRule = {
   name: 'Engineers by day',
@@ -146,6 +162,21 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       localNetwork: 'OPEN',
       auditRetentionDays: 30,
     },
+    createProvider: {
+      ...{ ...sampleProvider, name: 'Other', label: 'Sign in with Other', scopes: ['openid'], groupsClaim: 'groups' },
+      ...{ groupMapping: [{ value: 'staff', group }], emailDomains: ['example.com'], hostedDomains: ['example.com'] },
+      ...{ entraTenants: [group], requiredGroup: 'staff', provisioning: true, trustEmail: false, position: 2 },
+      ...{ requireAuthTime: true, assuresSecondFactor: false, enabled: true },
+    },
+    updateProvider: {
+      label: 'Acme',
+      groupsClaim: 'groups',
+      groupMapping: [{ value: 'staff', group }],
+      clientSecret: 'y',
+    },
+    beginProviderSignIn: { page: '/console/devices', fresh: true },
+    finishProviderSignIn: { answer: 'code=x&state=y' },
+    beginProviderLink: { page: '/console/account' },
     signInWithPassword: { tenant: 'first', email: 'jane@example.com', password: 'no such password' },
     signInWithPasskey: { attempt: 'x', credential },
     signInCli: { code: 'x'.repeat(40), verifier: 'x'.repeat(43), port: 4711 },
@@ -183,6 +214,8 @@ export function samplePath(path: string, sample: Sample): string {
     users: 'user',
     groups: 'group',
     roles: 'role',
+    'sign-in-providers': 'provider',
+    providers: 'provider',
   };
   return path
     .replace(/\/([a-z-]+)\/\{id\}/, (_, family: string) => `/${family}/${sample[families[family] ?? 'gateway']}`)

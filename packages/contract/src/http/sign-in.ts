@@ -189,7 +189,7 @@ export const Session = z
     createdAt: timestamp,
     lastSeenAt: timestamp,
     expiresAt: timestamp,
-    method: z.enum(['PASSWORD', 'PASSKEY', 'LINK']),
+    method: z.enum(['PASSWORD', 'PASSKEY', 'LINK', 'PROVIDER']),
     client: z.string().describe('Browser and operating system, as reported by the browser'),
     sourceIp: z.string().optional(),
     current: z.boolean().describe('Whether this request belongs to the session'),
@@ -204,8 +204,9 @@ export const Sessions = z.array(Session);
 export const SignInMethod = z
   .object({
     id,
-    kind: z.enum(['PASSWORD', 'PASSKEY', 'TOTP', 'RECOVERY_CODES']),
-    name: z.string(),
+    kind: z.enum(['PASSWORD', 'PASSKEY', 'TOTP', 'RECOVERY_CODES', 'PROVIDER']),
+    name: z.string().describe('Name of the passkey or provider'),
+    account: z.string().optional().describe('Account at the provider'),
     createdAt: timestamp,
     lastUsedAt: timestamp.optional(),
     left: z.int().optional().describe('Number of unused recovery codes'),
@@ -240,17 +241,17 @@ export const RecoveryCodes = z
   .object({ codes: secret(z.array(z.string()).describe('Codes for one sign-in each. They are shown only once')) })
   .meta({ id: 'RecoveryCodes' });
 
+/** Ways to sign in that a tenant allows. PROVIDER: through its OpenID Connect providers. */
+export const signInWay = z.enum(['PASSWORD', 'PASSKEY', 'PROVIDER']);
+
 /** Whether a second factor is required. */
 export const secondFactor = z.enum(['OPTIONAL', 'REQUIRED']);
 const settings = {
   slug: slug.optional().describe('Short name of the tenant at sign-in'),
-  methods: list(z.enum(['PASSWORD', 'PASSKEY']), 2)
-    .min(1)
-    .optional()
-    .describe('Allowed sign-in methods of the tenant'),
+  methods: list(signInWay, 3).min(1).optional().describe('Allowed sign-in methods of the tenant'),
   secondFactor: secondFactor
     .optional()
-    .describe('REQUIRED: a password needs a second factor; a passkey counts as both factors'),
+    .describe('REQUIRED: a password needs a second factor; a passkey counts as both; a provider must assure it'),
   idleMinutes: z.int().min(5).max(43_200).optional().describe('Minutes without a request after which a session ends'),
   absoluteHours: z.int().min(1).max(2160).optional().describe('Maximum duration of a session, in hours'),
 };
@@ -262,7 +263,7 @@ export const UpdateSignInSettings = z.strictObject(settings).meta({ id: 'UpdateS
 export const SignInSettings = z
   .object({
     slug: z.string(),
-    methods: z.array(z.enum(['PASSWORD', 'PASSKEY'])),
+    methods: z.array(signInWay),
     secondFactor,
     idleMinutes: z.int(),
     absoluteHours: z.int(),

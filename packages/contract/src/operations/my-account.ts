@@ -1,3 +1,4 @@
+import { BeginProviderLink, ProviderRedirect } from '../http/providers.ts';
 import {
   AddPasskey,
   AllowCli,
@@ -172,6 +173,21 @@ export const myAccountOperations = define({
     status: 200,
     response: RecoveryCodes,
     failures: ['last_method'],
+  },
+  beginProviderLink: {
+    method: 'POST',
+    path: '/tenants/me/methods/providers/{id}',
+    tag: 'My account',
+    right: 'self',
+    fresh: true,
+    summary: 'Start to link a provider to your own account',
+    description: 'Sets the cookie that binds the return to this browser. `finishProviderSignIn` completes it.',
+    params: byId,
+    query: noQuery,
+    body: BeginProviderLink,
+    status: 200,
+    response: ProviderRedirect,
+    failures: ['sign_in_unavailable', 'method_not_allowed_here', 'provider_failed', 'method_limit'],
   },
   removeMyMethod: {
     method: 'DELETE',

@@ -17,8 +17,9 @@ export const tags = {
   Changes: 'The change stream tells programs what has changed.',
   Live: 'The live stream tells a page or program what changes of the objects that it shows, once a second.',
   Settings: 'Settings hold for the whole tenant.',
+  'Sign-in providers': 'An OpenID Connect provider lets the people of a tenant sign in with their accounts there.',
   'API keys': 'An API key selects the tenant and acts with a role.',
-  'Sign-in': 'People sign in at the public address of the controller, with a passkey or a password.',
+  'Sign-in': 'People sign in at the public address of the controller, with a passkey, a password or a provider.',
   'My account': 'What a signed-in person sees and changes of the own account.',
   'My devices': 'The own devices of a signed-in person, and the resources that they reach.',
 } as const;

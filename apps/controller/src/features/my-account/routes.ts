@@ -1,26 +1,20 @@
-import type { Input, SignInSettings } from '@sallyport/contract';
+import type { Input } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
 import type { Tx, WriteContext } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
 import type { ActAnswer, ActContext, Caller, Handlers } from '../../http/handlers.ts';
 import { finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
 import { meView } from '../../objects/sign-in/me.ts';
-import {
-  dataOf,
-  type MethodRow,
-  methodOf,
-  methodsOf,
-  methodView,
-  putMethod,
-  signsIn,
-} from '../../objects/sign-in/methods.ts';
+import { dataOf, type MethodRow, methodOf, methodsOf, methodView, putMethod } from '../../objects/sign-in/methods.ts';
 import { registrationOptions, verifyRegistration } from '../../objects/sign-in/passkeys.ts';
 import { checkPassword } from '../../objects/sign-in/passwords.ts';
 import { endSession, endSessionsOf, sessionsOf, sessionView } from '../../objects/sign-in/sessions.ts';
 import { requireMethod, settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
 import { acceptedStep, newRecoveryCodes, newTotp, recoveryHash, totpPurpose } from '../../objects/sign-in/totp.ts';
+import { canSignIn } from '../../objects/sign-in/ways-in.ts';
 import { updateUser } from '../../objects/users/queries.ts';
 import { trackUsers } from '../../objects/users/tracking.ts';
+import { linkProvider } from './provider.ts';
 
 type AccountOperation =
   | 'getMe'
@@ -38,6 +32,7 @@ type MethodOperation =
   | 'offerTotp'
   | 'confirmTotp'
   | 'renewRecoveryCodes'
+  | 'beginProviderLink'
   | 'removeMyMethod';
 
 /** A person's own account: profile, sessions and sign-in methods. Every query is scoped to the person who calls. */
@@ -141,6 +136,9 @@ function methodRoutes(deps: SignInDeps): Handlers<MethodOperation> {
         });
       },
     },
+    beginProviderLink: {
+      act: (context, { params, body }) => linkProvider(deps, personOf(context), params.id, body),
+    },
     removeMyMethod: {
       act: async (context, { params }) => {
         const { by, id } = personOf(context, 'removeMyMethod');
@@ -227,17 +225,11 @@ async function removeMethod(tx: Tx, user: string, method: string): Promise<void>
   if (row === undefined) throw notFound();
   const settings = signInSettings(await settingsRow(tx.scoped));
   const left = methods.filter(({ id }) => id !== method);
-  if (!waysIn(left, settings))
+  if (!(await canSignIn(tx.scoped, left, settings)))
     throw new ApiError('last_method', 'Without it you could not sign in any more: add another way first');
   const gone = row.kind === 'TOTP' ? [row.id, ...recoveryOf(left)] : [row.id];
   await tx.scoped.deleteFrom('sign_in_methods').where('id', 'in', gone).execute();
   note(tx, user, row.name, { removed: row.kind });
-}
-
-function waysIn(methods: readonly MethodRow[], { methods: allowed, secondFactor }: SignInSettings): boolean {
-  const usable = methods.filter((method) => signsIn(method) && (allowed as readonly string[]).includes(method.kind));
-  if (secondFactor === 'OPTIONAL') return usable.length > 0;
-  return usable.some(({ kind }) => kind === 'PASSKEY') || (usable.length > 0 && methodOf(methods, 'TOTP') !== null);
 }
 
 const recoveryOf = (methods: readonly MethodRow[]): string[] => {

@@ -6,9 +6,10 @@ import { ApiError, invalidField, notFound } from '../../errors.ts';
 import { type Handlers, may, type RequestContext } from '../../http/handlers.ts';
 import type { SignInDeps } from '../../objects/sign-in/deps.ts';
 import { handOver, noteUser } from '../../objects/sign-in/hand-over.ts';
-import { methodsOf, removeMethods, signsIn } from '../../objects/sign-in/methods.ts';
+import { methodsOf, removeMethods } from '../../objects/sign-in/methods.ts';
 import { endSessionsOf, sessionsOf, sessionView } from '../../objects/sign-in/sessions.ts';
 import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
+import { canSignIn } from '../../objects/sign-in/ways-in.ts';
 import { findUser, requireUser, type UserRow } from '../../objects/users/queries.ts';
 
 type SettingsOperation =
@@ -114,10 +115,8 @@ async function requireWayIn(
 ): Promise<void> {
   if (caller.session === null || !may({ caller } as RequestContext, 'self')) return;
   const own = await methodsOf(tx.scoped, caller.actor.id);
-  const kinds = own.filter(signsIn).map(({ kind }) => kind as 'PASSWORD' | 'PASSKEY');
-  if (!kinds.some((kind) => methods.includes(kind)))
+  if (!(await canSignIn(tx.scoped, own, { methods, secondFactor: 'OPTIONAL' })))
     throw invalidField('/methods', 'would lock you out: add such a sign-in method of your own first');
-  const strong = (kinds.includes('PASSKEY') && methods.includes('PASSKEY')) || own.some(({ kind }) => kind === 'TOTP');
-  if (secondFactor === 'REQUIRED' && !strong)
+  if (!(await canSignIn(tx.scoped, own, { methods, secondFactor })))
     throw invalidField('/secondFactor', 'would lock you out: add a passkey or an authenticator app first');
 }

@@ -27,7 +27,7 @@ export async function signInCli(
     const { absoluteHours } = signInSettings(await settingsRow(tx.scoped));
     const started = await beginSession(tx, {
       ...{ user: id, method: from.method, userAgent: `sally on ${host}`, sourceIp: context.sourceIp },
-      ...{ lifeMs: absoluteHours * 3600_000, provenAt: from.created_at },
+      ...{ lifeMs: absoluteHours * 3600_000, provenAt: from.created_at, grant: from.grant_id },
     });
     noteSignIn(tx, user, { method: from.method, session: started.id, commandLine: host });
     return started;

@@ -1,5 +1,5 @@
 import type { Input } from '@sallyport/contract';
-import { scoped, unscoped } from '../../db/scoped.ts';
+import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 import type { ActContext } from '../../http/handlers.ts';
@@ -10,6 +10,7 @@ import { acceptedStep, totpPurpose, withoutCode } from '../../objects/sign-in/to
 import { emailKey } from '../../objects/users/email-key.ts';
 import { type UserRow, userByEmail } from '../../objects/users/queries.ts';
 import { type Entered, enter, noteSignIn, refusedText, writtenBy } from './person.ts';
+import { findTenant } from './tenant.ts';
 
 /** An account that may exist. Everything about one that does not is null or empty. */
 interface Account {
@@ -96,17 +97,6 @@ function secondFactorOf(
     await stillSet(tx, recovery);
     await useMethod(tx, recovery, 'RECOVERY_CODES', { hashes: left });
   };
-}
-
-/** Returns the id of the tenant that is meant; null for an unknown short name, or several tenants and none. */
-async function findTenant(store: Store, slug: string | undefined): Promise<string | null> {
-  const tenants = await unscoped(store.db, 'the short name tells the tenant, before anybody is known')
-    .selectFrom('tenants')
-    .select('id')
-    .$if(slug !== undefined, (query) => query.where('slug', '=', slug ?? ''))
-    .limit(2)
-    .execute();
-  return tenants.length === 1 ? (tenants[0]?.id ?? null) : null;
 }
 
 async function findAccount(store: Store, tenant: string | null, email: string): Promise<Account> {

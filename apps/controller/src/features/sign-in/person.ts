@@ -13,6 +13,18 @@ export interface Entry {
   readonly method: Session['method'];
   /** Done in the same transaction: what the proof changes, such as the counter of a passkey. Throws to refuse. */
   readonly within: (tx: Tx) => Promise<void>;
+  /** For a sign-in through a provider: what the session gets. Called after `within`. */
+  readonly from?: (tx: Tx) => Promise<FromProvider>;
+}
+
+/** What a sign-in through a provider gives to its session. */
+export interface FromProvider {
+  /** What the session ends with. */
+  readonly grant: string;
+  /** When the person proved a factor, epoch milliseconds. */
+  readonly provenAt: number;
+  /** Maximum duration of the session, milliseconds. */
+  readonly mostMs: number;
 }
 
 /** The answer to somebody who got in. */
@@ -27,6 +39,7 @@ export async function enter(store: Store, context: ActContext, entry: Entry): Pr
   const by = writtenBy(context, user, 'signIn');
   const session = await store.write(by, async (tx) => {
     await entry.within(tx);
+    const from = await entry.from?.(tx);
     const row = await findUser(tx.scoped, user.id);
     // Only links bring somebody in who is not active, and they make the person active first.
     if (row?.status !== 'ACTIVE') throw new ApiError('sign_in_failed', refusedText);
@@ -34,12 +47,12 @@ export async function enter(store: Store, context: ActContext, entry: Entry): Pr
     if (context.caller?.session && context.caller.tenant === tx.tenant) await endSession(tx, context.caller.session.id);
     await updateUser(tx, user.id, { last_connection: tx.now });
     const { sourceIp, userAgent } = context;
-    const lifeMs = absoluteHours * 3600_000;
-    const begun = await beginSession(tx, { user: user.id, method, userAgent, sourceIp, lifeMs });
+    const lifeMs = Math.min(absoluteHours * 3600_000, from?.mostMs ?? Number.POSITIVE_INFINITY);
+    const begun = await beginSession(tx, { user: user.id, method, userAgent, sourceIp, lifeMs, ...from });
     noteSignIn(tx, user, { method, session: begun.id });
-    return begun;
+    return { ...begun, freshUntil: (from?.provenAt ?? tx.now) + freshMs };
   });
-  const facts = { id: session.id, expiresAt: session.expiresAt, freshUntil: store.now() + freshMs };
+  const facts = { id: session.id, expiresAt: session.expiresAt, freshUntil: session.freshUntil };
   const body = await meView(store, user.tenant_id, user.id, facts);
   return { body, session: { token: session.token, maxAgeSeconds: session.maxAgeSeconds } };
 }

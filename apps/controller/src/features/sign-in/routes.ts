@@ -9,6 +9,7 @@ import { signInCli } from './cli.ts';
 import { addPasskeyByLink, openLink, passkeyLinkOptions, setPasswordByLink } from './link.ts';
 import { passkeyOptions, signInWithPasskey } from './passkey.ts';
 import { signInWithPassword } from './password.ts';
+import { beginProviderSignIn, finishProviderSignIn, signInProviders } from './provider.ts';
 
 type SignInOperation =
   | 'getSignInOptions'
@@ -16,6 +17,9 @@ type SignInOperation =
   | 'getPasskeySignInOptions'
   | 'signInWithPasskey'
   | 'signInCli'
+  | 'listSignInProviders'
+  | 'beginProviderSignIn'
+  | 'finishProviderSignIn'
   | 'openSignInLink'
   | 'setPasswordByLink'
   | 'getPasskeyLinkOptions'
@@ -31,6 +35,9 @@ function signInRoutes(deps: SignInDeps): Handlers<SignInOperation> {
     getPasskeySignInOptions: { act: () => passkeyOptions(deps) },
     signInWithPasskey: { act: (context, { body }) => signInWithPasskey(deps, context, body) },
     signInCli: { act: (context, { body }) => signInCli(deps, context, body) },
+    listSignInProviders: { act: (_context, { query }) => signInProviders(deps, query.tenant) },
+    beginProviderSignIn: { act: (context, input) => beginProviderSignIn(deps, context, input) },
+    finishProviderSignIn: { act: (context, input) => finishProviderSignIn(deps, context, input) },
     openSignInLink: { act: (_context, { body }) => openLink(deps, body.secret) },
     setPasswordByLink: { act: (context, { body }) => setPasswordByLink(deps, context, body) },
     getPasskeyLinkOptions: { act: (_context, { body }) => passkeyLinkOptions(deps, body) },

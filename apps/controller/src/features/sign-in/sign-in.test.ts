@@ -288,7 +288,7 @@ test('sign-in settings are checked, and nobody locks themselves out', async (t) 
   const changed = await browser.ok('PATCH', path, { slug: 'acme', idleMinutes: 30, absoluteHours: 12 });
   assert.deepEqual(changed, {
     slug: 'acme',
-    methods: ['PASSKEY', 'PASSWORD'],
+    methods: ['PASSKEY', 'PASSWORD', 'PROVIDER'],
     secondFactor: 'OPTIONAL',
     idleMinutes: 30,
     absoluteHours: 12,

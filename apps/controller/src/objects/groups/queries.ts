@@ -8,7 +8,14 @@ import { groupFilters } from './filters.ts';
 import { findGroup, findGroups, type GroupRow, memberCounts, membersOf, pageOfGroups } from './store.ts';
 import { groupView, memberView, type NestedGroup, nestedGroupView } from './views.ts';
 
-export { defaultMaxDevices, findDefaultGroup, findGroup, findGroups, type GroupRow } from './store.ts';
+export {
+  defaultMaxDevices,
+  findDefaultGroup,
+  findGroup,
+  findGroups,
+  findSamlDefaultGroup,
+  type GroupRow,
+} from './store.ts';
 export { type UserGroup, userGroupView } from './views.ts';
 
 const sortColumns = {

@@ -3,11 +3,8 @@ import { decodeJson, encodeJson } from '../../db/json.ts';
 import { ApiError } from '../../errors.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 
-/** How long a person has to finish, milliseconds. */
-const lifeMs = 5 * 60 * 1000;
 /** Finished attempts that are remembered at once, so that none is finished twice. */
 const remembered = 100_000;
-const purpose = 'sign-in attempt';
 
 /**
  * Actions that one request begins and another finishes: passkey challenges, offered authenticator secrets. What was begun
@@ -16,24 +13,34 @@ const purpose = 'sign-in attempt';
 export class Attempts<T extends object> {
   readonly #box: Pick<SecretBox, 'seal' | 'open'>;
   readonly #now: () => number;
+  readonly #purpose: string;
+  readonly #lifeMs: number;
   /** Hashes of finished attempts and when each would have ended, oldest first. */
   readonly #finished = new Map<string, number>();
 
-  constructor(box: Pick<SecretBox, 'seal' | 'open'>, now: () => number) {
+  /** `purpose` tells attempts of one kind from those of another. `minutes` is how long a person has to finish. */
+  constructor(
+    box: Pick<SecretBox, 'seal' | 'open'>,
+    now: () => number,
+    purpose = 'sign-in attempt',
+    minutes: 5 | 10 = 5,
+  ) {
     this.#box = box;
     this.#now = now;
+    this.#purpose = purpose;
+    this.#lifeMs = minutes * 60_000;
   }
 
-  /** Returns the text to finish the attempt with, within five minutes. */
+  /** Returns the text to finish the attempt with in time. */
   begin(value: T): string {
-    return this.#box.seal(encodeJson({ value, endsAt: this.#now() + lifeMs }), purpose);
+    return this.#box.seal(encodeJson({ value, endsAt: this.#now() + this.#lifeMs }), this.#purpose);
   }
 
   /** Returns what was begun. Throws `sign_in_failed` when the text is forged, finished or too old. */
   finish(text: string): T {
     const { value, endsAt } = this.#opened(text);
     const hash = createHash('sha256').update(text).digest('base64');
-    if (endsAt <= this.#now() || this.#finished.has(hash)) throw refused();
+    if (endsAt <= this.#now() || this.#finished.has(hash)) throw this.#refused();
     this.#forgetOld();
     this.#finished.set(hash, endsAt);
     return value;
@@ -41,10 +48,18 @@ export class Attempts<T extends object> {
 
   #opened(text: string): { value: T; endsAt: number } {
     try {
-      return decodeJson(this.#box.open(text, purpose));
+      return decodeJson(this.#box.open(text, this.#purpose));
     } catch {
-      throw refused();
+      throw this.#refused();
     }
+  }
+
+  #refused(): ApiError {
+    const minutes = this.#lifeMs === 300_000 ? 'five' : 'ten';
+    return new ApiError(
+      'sign_in_failed',
+      `It took longer than ${minutes} minutes, or was finished already: begin again`,
+    );
   }
 
   #forgetOld(): void {
@@ -54,6 +69,3 @@ export class Attempts<T extends object> {
     }
   }
 }
-
-const refused = (): ApiError =>
-  new ApiError('sign_in_failed', 'It took longer than five minutes, or was finished already: begin again');

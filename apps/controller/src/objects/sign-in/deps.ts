@@ -1,7 +1,10 @@
 import type { Store } from '../../db/store.ts';
+import type { EgressSettings } from '../../egress/targets.ts';
 import { ApiError } from '../../errors.ts';
 import type { ActContext } from '../../http/handlers.ts';
 import type { SecretBox } from '../../secrets/box.ts';
+import { ProviderClients } from '../providers/clients.ts';
+import type { ReturnSecrets } from '../providers/dialogue.ts';
 import { Attempts } from './attempts.ts';
 import { CliCodes } from './cli-codes.ts';
 import { type Attempt, GuessLimits } from './guessing.ts';
@@ -21,6 +24,16 @@ export type Begun =
   | { readonly kind: 'passkey'; readonly challenge: string; readonly user: string }
   | { readonly kind: 'totp'; readonly secret: string; readonly user: string };
 
+/** A sign-in through a provider, or the linking of one, that was begun. It travels sealed in a cookie. */
+export interface ProviderBegun {
+  readonly provider: string;
+  readonly secrets: ReturnSecrets;
+  /** Page of the console to come back to. */
+  readonly page: string | null;
+  /** Who links the provider to the own account. Null: a sign-in. */
+  readonly link: { readonly user: string; readonly session: string } | null;
+}
+
 /** What signing in needs. */
 export interface SignInDeps {
   readonly store: Store;
@@ -29,6 +42,10 @@ export interface SignInDeps {
   readonly guesses: GuessLimits;
   readonly attempts: Attempts<Begun>;
   readonly cliCodes: CliCodes;
+  readonly providers: ProviderClients;
+  readonly returns: Attempts<ProviderBegun>;
+  /** Path before every operation of the API, empty or like `/qa`. */
+  readonly basePath: string;
   /** Address at which people reach the controller. */
   readonly signInUrl: () => string;
 }
@@ -37,16 +54,24 @@ export interface SignInDeps {
 export const createSignIn = ({
   store,
   box,
+  egress,
+  basePath,
   signInUrl,
-}: Pick<SignInDeps, 'store' | 'box' | 'signInUrl'>): SignInDeps => ({
+}: Pick<SignInDeps, 'store' | 'box' | 'basePath' | 'signInUrl'> & { readonly egress: EgressSettings }): SignInDeps => ({
   store,
   box,
+  basePath,
   signInUrl,
   hasher: new PasswordHasher(),
   guesses: new GuessLimits(store.now),
   attempts: new Attempts(box, store.now),
   cliCodes: new CliCodes(store.now),
+  providers: new ProviderClients(egress, box, store.now),
+  returns: new Attempts(box, store.now, 'return from provider', returnMinutes),
 });
+
+/** How long a person has at a provider, minutes. The cookie lasts as long. */
+export const returnMinutes = 10;
 
 /** Returns where people sign in. Throws `sign_in_unavailable` where they cannot. */
 export function requirePlace(deps: Pick<SignInDeps, 'signInUrl'>): SignInPlace {

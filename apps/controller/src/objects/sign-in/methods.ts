@@ -28,13 +28,19 @@ export interface MethodData {
   TOTP: { readonly sealed: string; readonly lastStep: number };
   /** SHA-256 of the codes that are left. */
   RECOVERY_CODES: { readonly hashes: readonly string[] };
+  /** What the provider last said about the person. Administrators' attributes are elsewhere. */
+  PROVIDER: {
+    readonly subject: string;
+    readonly email: string | null;
+    readonly groups: readonly string[] | null;
+  };
 }
 
 /** Methods that a user may have at most. */
 const limit = 20;
 
 /** Methods that sign in on their own. TOTP and recovery codes only go with a password. */
-export const signsIn = ({ kind }: Pick<MethodRow, 'kind'>): boolean => kind === 'PASSWORD' || kind === 'PASSKEY';
+export const signsIn = ({ kind }: Pick<MethodRow, 'kind'>): boolean => kind !== 'TOTP' && kind !== 'RECOVERY_CODES';
 
 /** Returns the sign-in methods of a user. */
 export const methodsOf = (db: Scoped, user: string): Promise<MethodRow[]> =>
@@ -47,13 +53,15 @@ export const methodsOf = (db: Scoped, user: string): Promise<MethodRow[]> =>
     .execute();
 
 /** Returns the method of a kind; null when the user has none. */
-export const methodOf = (methods: readonly MethodRow[], kind: Exclude<MethodKind, 'PASSKEY'>): MethodRow | null =>
-  methods.find((method) => method.kind === kind) ?? null;
+export const methodOf = (
+  methods: readonly MethodRow[],
+  kind: Exclude<MethodKind, 'PASSKEY' | 'PROVIDER'>,
+): MethodRow | null => methods.find((method) => method.kind === kind) ?? null;
 
 /** Returns the stored data of a method. */
 export const dataOf = <K extends MethodKind>(row: MethodRow, _kind: K): MethodData[K] => decodeJson(row.data);
 
-/** Adds a method. Of every kind but PASSKEY the new one takes the place of the old one. */
+/** Adds a method. Of every kind but PASSKEY and PROVIDER the new one takes the place of the old one. */
 export async function putMethod<K extends MethodKind>(
   tx: Tx,
   user: string,
@@ -61,8 +69,9 @@ export async function putMethod<K extends MethodKind>(
   name: string,
   data: MethodData[K],
   credentialId: string | null = null,
+  provider: string | null = null,
 ): Promise<MethodRow> {
-  if (kind !== 'PASSKEY')
+  if (kind !== 'PASSKEY' && kind !== 'PROVIDER')
     await tx.scoped.deleteFrom('sign_in_methods').where('user_id', '=', user).where('kind', '=', kind).execute();
   if ((await methodsOf(tx.scoped, user)).length >= limit)
     throw new ApiError('method_limit', `${limit} sign-in methods are allowed: remove one first`);
@@ -74,6 +83,7 @@ export async function putMethod<K extends MethodKind>(
     kind,
     name,
     credential_id: credentialId,
+    provider_id: provider,
     data: encodeJson(data),
   };
   await tx.scoped.insertInto('sign_in_methods', row).execute();
@@ -108,6 +118,9 @@ export function methodView(row: MethodRow): SignInMethod {
     createdAt: new Date(row.created_at).toISOString(),
     ...(row.last_used_at === null ? {} : { lastUsedAt: new Date(row.last_used_at).toISOString() }),
     ...(row.kind === 'RECOVERY_CODES' ? { left: dataOf(row, 'RECOVERY_CODES').hashes.length } : {}),
+    ...(row.kind === 'PROVIDER' ? { account: accountOf(dataOf(row, 'PROVIDER')) } : {}),
     ...(row.kind === 'PASSKEY' ? { backedUp: dataOf(row, 'PASSKEY').backedUp } : {}),
   };
 }
+
+const accountOf = ({ email, subject }: MethodData['PROVIDER']): string => email ?? subject;

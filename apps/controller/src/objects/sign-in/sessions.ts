@@ -1,11 +1,13 @@
 import { createHash, randomBytes, randomUUIDv7 } from 'node:crypto';
 import { type RoleType, rightsOfRole, type Session } from '@sallyport/contract';
+import type { ExpressionBuilder } from 'kysely';
 import { runCompiled } from '../../db/compiled.ts';
-import type { Row } from '../../db/schema.ts';
+import type { Database, Row } from '../../db/schema.ts';
 import { type Scoped, scoped, unscoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
 import type { SessionAuthenticator } from '../../http/auth.ts';
 import type { Caller, NewSession } from '../../http/handlers.ts';
+import { unconfirmedMs } from '../providers/grants.ts';
 import { roleInForce } from '../users/role-in-force.ts';
 import { settingsRow, signInSettings } from './settings.ts';
 
@@ -29,6 +31,8 @@ export interface SessionStart {
   readonly lifeMs: number;
   /** When the person proved a factor, epoch milliseconds. Default: now. */
   readonly provenAt?: number;
+  /** What the session ends with, when it comes from a provider. */
+  readonly grant?: string | null;
 }
 
 /** Begins a session. The token is in the answer only: what stays is its SHA-256. */
@@ -48,6 +52,7 @@ export async function beginSession(
     method: start.method,
     client: start.userAgent,
     source_ip: start.sourceIp,
+    grant_id: start.grant ?? null,
   };
   await endLeastUsed(tx, start.user);
   await tx.scoped.insertInto('sessions', row).execute();
@@ -69,7 +74,13 @@ async function endLeastUsed(tx: Tx, user: string): Promise<void> {
 
 /** Returns a session that has not reached its limit, or undefined. */
 export const liveSession = (tx: Tx, id: string): Promise<SessionRow | undefined> =>
-  tx.scoped.selectFrom('sessions').selectAll().where('id', '=', id).where('expires_at', '>', tx.now).executeTakeFirst();
+  tx.scoped
+    .selectFrom('sessions')
+    .selectAll()
+    .where('id', '=', id)
+    .where('expires_at', '>', tx.now)
+    .where((eb) => eb.or([eb('grant_id', 'is', null), eb('grant_id', 'in', confirmed(eb, tx.now))]))
+    .executeTakeFirst();
 
 /** Ends a session. */
 export async function endSession(tx: Tx, id: string): Promise<void> {
@@ -93,10 +104,17 @@ export async function sessionsOf(db: Scoped, user: string, now: number): Promise
     .where('user_id', '=', user)
     .where('expires_at', '>', now)
     .where('seen_at', '>', now - settings.idleMinutes * 60_000)
+    .where((eb) => eb.or([eb('grant_id', 'is', null), eb('grant_id', 'in', confirmed(eb, now))]))
     .orderBy('seen_at', 'desc')
     .orderBy('id')
     .execute();
 }
+
+const confirmed = (eb: ExpressionBuilder<Database, 'sessions'>, now: number) =>
+  eb
+    .selectFrom('provider_grants')
+    .select('provider_grants.id')
+    .where('provider_grants.checked_at', '>', now - unconfirmedMs);
 
 /** Returns a session in the form of answers. */
 export const sessionView = (row: SessionRow, current: string | null): Session => ({
@@ -131,6 +149,7 @@ export class Sessions implements SessionAuthenticator {
     const now = this.#store.now();
     const seen = Math.max(row.seen_at, this.#seen.get(row.id) ?? 0);
     const { idleMinutes } = signInSettings(row);
+    if (row.checked_at !== null && row.checked_at + unconfirmedMs <= now) return null;
     if (row.expires_at <= now || seen + idleMinutes * 60_000 <= now) return null;
     if (renew && seen + seenStepMs <= now) this.#seen.set(row.id, now);
     const role = await roleInForce(scoped(this.#store.db, row.tenant_id), row.user_id, row.is_owner === 1);
@@ -148,6 +167,10 @@ export class Sessions implements SessionAuthenticator {
         await trx.updateTable('sessions').set({ seen_at: at }).where('id', '=', id).execute();
       await trx.deleteFrom('sessions').where('expires_at', '<=', now).execute();
       await trx.deleteFrom('sign_in_links').where('expires_at', '<=', now).execute();
+      await trx.deleteFrom('provider_logouts').where('expires_at', '<=', now).execute();
+      // A refresh token is not kept longer than the sessions that it confirms.
+      const used = trx.selectFrom('sessions').select('grant_id').where('grant_id', 'is not', null);
+      await trx.deleteFrom('provider_grants').where('id', 'not in', used).execute();
     });
   }
 
@@ -158,9 +181,10 @@ export class Sessions implements SessionAuthenticator {
         .selectFrom('sessions')
         .innerJoin('users', 'users.id', 'sessions.user_id')
         .innerJoin('tenants', 'tenants.id', 'sessions.tenant_id')
+        .leftJoin('provider_grants', 'provider_grants.id', 'sessions.grant_id')
         .select(['sessions.id', 'sessions.tenant_id', 'sessions.user_id', 'sessions.created_at', 'sessions.seen_at'])
         .select(['sessions.expires_at', 'users.email', 'users.status', 'users.is_owner'])
-        .select(['tenants.slug', 'tenants.sign_in', 'tenants.name'])
+        .select(['tenants.slug', 'tenants.sign_in', 'tenants.name', 'provider_grants.checked_at'])
         .where('sessions.token_hash', '=', hash)
         .compile(),
     );

@@ -8,7 +8,7 @@ import { ApiError } from '../../errors.ts';
 export type SettingsRow = Pick<Row<'tenants'>, 'slug' | 'sign_in' | 'name'>;
 
 const defaults = {
-  methods: ['PASSKEY', 'PASSWORD'],
+  methods: ['PASSKEY', 'PASSWORD', 'PROVIDER'],
   secondFactor: 'OPTIONAL',
   idleMinutes: 12 * 60,
   absoluteHours: 7 * 24,

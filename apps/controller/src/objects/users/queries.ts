@@ -15,6 +15,7 @@ export {
   devicesOf,
   findUser,
   findUsers,
+  insertMemberships,
   owners,
   pageOfUsers,
   sortColumns,
