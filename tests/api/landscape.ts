@@ -26,6 +26,7 @@ export interface Landscape {
   readonly group: string;
   /** A role of the user. */
   readonly role: string;
+  readonly provider: string;
 }
 
 /** Creates a tenant through the API. Every field of every answer has a value in one object and no value in another. */
@@ -104,8 +105,15 @@ export async function makeLandscape(app: TestApp): Promise<Landscape> {
     sitePolicy: branch.id,
     rule: rule.id,
     spareRule: spareRule.id,
+    provider: await makeProvider(app),
     ...people,
   };
+}
+
+/** A provider at an address that the controller never calls. */
+async function makeProvider(app: TestApp): Promise<string> {
+  const body = { name: 'Acme SSO', issuer: 'https://127.0.0.1:1', clientId: 'sallyport' };
+  return (await write(app, 'POST', 201)('/tenants/sign-in-providers', body)).id;
 }
 
 /** Sets state that only agents and time produce: a gateway with an error, a device with a connection. */
@@ -157,6 +165,7 @@ const write =
   };
 
 const families: Readonly<Record<string, keyof Landscape>> = {
+  'sign-in-providers': 'provider',
   gateways: 'gateway',
   protocols: 'protocol',
   addresses: 'address',

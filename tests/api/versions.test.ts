@@ -23,6 +23,7 @@ test('an operation takes If-Match exactly if its object has versions under the c
 
   function bodyOf(name: string, shape: string | null): object | undefined {
     if (name === 'updateDevice') return { name: 'laptop' };
+    if (name === 'updateProvider') return { label: 'Acme' };
     if (name === 'updateTenant') return { name: 'First' };
     return shape === null ? undefined : { ...bodiesOf(land)[shape]?.least };
   }

@@ -48,6 +48,10 @@ async function furnishWhole(small: SmallWorld): Promise<void> {
     timeZone: 'Europe/Zurich',
   };
   await world.ok(tenant, 'POST', '/tenants/admission-rules', office);
+  const sso = { name: 'SSO', label: 'Acme', issuer: 'https://id.example.com', clientId: 'x', clientSecret: 'y' };
+  const limits = { emailDomains: ['example.com'], hostedDomains: ['example.com'], entraTenants: [group.id] };
+  const groups = { groupsClaim: 'groups', requiredGroup: 'staff', groupMapping: [{ value: 'staff', group: group.id }] };
+  await world.ok(tenant, 'POST', '/tenants/sign-in-providers', { ...sso, ...limits, ...groups, provisioning: true });
   // Reports of agents are complete by now.
   await world.run(30_000);
 }
@@ -77,6 +81,7 @@ const families = {
   '/tenants/users/{id}': '/tenants/users',
   '/tenants/groups/{id}': '/tenants/groups',
   '/tenants/admission-rules/{id}': '/tenants/admission-rules',
+  '/tenants/sign-in-providers/{id}': '/tenants/sign-in-providers',
 } as const;
 
 for (const [path, list] of Object.entries(families)) {

@@ -15,6 +15,7 @@ import { descriptorLimit } from './http/descriptors.ts';
 import { installDocs } from './http/docs.ts';
 import { installHealth } from './http/health.ts';
 import { forgetOldAnswers } from './http/idempotency.ts';
+import { installLogout } from './http/logout.ts';
 import { type Metrics, measureRequests } from './http/metrics.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { openApiDocument } from './http/openapi.ts';
@@ -25,6 +26,7 @@ import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts'
 import { createObjectQueries } from './objects/queries.ts';
 import { createSignIn, type SignInDeps } from './objects/sign-in/deps.ts';
 import { originOf } from './objects/sign-in/place.ts';
+import { logoutByProvider } from './objects/sign-in/provider-logout.ts';
 import { Sessions } from './objects/sign-in/sessions.ts';
 import type { TenantRuntimes } from './runtime/runtimes.ts';
 
@@ -107,13 +109,12 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     deps,
     connections,
     () => originOf(signIn.signInUrl()),
-    (server) =>
-      registerOperations(
-        server,
-        deps.basePath,
-        operationDeps(deps, { auth: authOf(signIn, authenticator, sessions), runtimes, streams, connections }),
-        features.handlers,
-      ),
+    (server) => {
+      const auth = authOf(signIn, authenticator, sessions);
+      const served = operationDeps(deps, { auth, runtimes, streams, connections });
+      registerOperations(server, deps.basePath, served, features.handlers);
+      installLogout(server, deps.basePath, (provider, token) => logoutByProvider(signIn, provider, token));
+    },
   );
   return {
     server: api.server,

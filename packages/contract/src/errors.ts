@@ -47,9 +47,9 @@ export const errorCatalogue = {
   body_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'Only application/json is accepted' },
   idempotency_key_reused: { status: 422, title: 'This Idempotency-Key was used with a different request' },
+  provider_failed: { status: 424, title: 'The sign-in provider could not be used' },
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The controller failed; its log names the cause' },
-  provider_failed: { status: 502, title: 'The sign-in provider could not be used' },
   storage_full: { status: 503, title: 'The disk of the controller is full, so nothing can be written' },
   unavailable: { status: 503, title: 'The controller cannot serve this request now; retry later' },
 } as const satisfies Record<string, { status: number; title: string }>;

@@ -76,11 +76,13 @@ function addWrites(group: Command, session: Session): void {
     .command('create')
     .argument('<name>')
     .description('create a provider; the answer has the URIs to register there')
-    .requiredOption('--issuer <url>', 'issuer, as the provider writes it')
-    .requiredOption('--client-id <id>', 'id of Sallyport at the provider');
+    .option('--issuer <url>', 'issuer, as the provider writes it (needed)')
+    .option('--client-id <id>', 'id of Sallyport at the provider (needed)');
   writes(fields(create), 'createProvider').action(async (name: string, flags: ProviderFlags & WriteFlags) => {
+    const { issuer, clientId } = flags;
+    if (issuer === undefined || clientId === undefined)
+      throw usage('--issuer and --client-id are needed', 'See: sally providers create --help');
     const api = await session.api();
-    const { issuer = '', clientId = '' } = flags;
     const body = {
       ...(await namedFields(api, flags)),
       ...given({ clientSecret: await clientSecret(session, flags, true) }),

@@ -64,7 +64,9 @@ test('HEAD answers what GET answers, without its body', async (t) => {
 
 test('a malformed id is one kind of failure in every family, however long it is', async (t) => {
   const app = await openTestApp(t);
-  for (const { method, path, body } of all.filter(({ params, right }) => params !== undefined && right !== 'self'))
+  for (const { method, path, body, right } of all.filter(
+    ({ params, right }) => params !== undefined && right !== 'self',
+  ))
     for (const id of ['abc', '0', 'a'.repeat(36), 'a'.repeat(230), 'a'.repeat(8000)]) {
       const at = filled(path, id);
       const place = `${method} ${path} with ${id.length} characters`;
@@ -75,6 +77,7 @@ test('a malformed id is one kind of failure in every family, however long it is'
         answer.json.errors.some(({ pointer }: { pointer: string }) => pointer.startsWith('path/')),
         place,
       );
+      if (right === null) continue;
       const unknown = await app.request(method, at, { key: null, ...options });
       assert.deepEqual([unknown.status, unknown.json.code], [401, 'unauthenticated'], place);
     }

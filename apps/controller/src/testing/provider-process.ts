@@ -26,8 +26,11 @@ await once(server, 'listening');
 const issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
 process.on('message', (given: ProviderState) => {
+  const built = ({ clients, keys, claimsInIdToken }: ProviderState) => JSON.stringify([clients, keys, claimsInIdToken]);
+  const same = built(given) === built(state);
   state = given;
-  provider = open();
+  // A new provider forgets the sign-ins of the old one.
+  if (!same || provider === null) provider = open();
   process.send?.({ ready: true });
 });
 process.on('disconnect', () => process.exit());

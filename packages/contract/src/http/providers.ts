@@ -136,7 +136,7 @@ export const SignInProviders = z
 const page = z
   .string()
   .max(1000)
-  .regex(/^\/console(\/[A-Za-z0-9._~/-]*)?(\?[A-Za-z0-9._~%&=+:,-]*)?$/, 'must be a page of the console')
+  .regex(/^(?!.*\.\.)\/console(\/[A-Za-z0-9._~/-]*)?(\?[A-Za-z0-9._~%&=+:,*-]*)?$/, 'must be a page of the console')
   .optional()
   .describe('Page of the console to come back to');
 

@@ -20,12 +20,17 @@ import { auditedGroups, trackGroups } from '../../objects/groups/tracking.ts';
 import { cutFromPolicies } from '../../objects/policies/cut.ts';
 import { checkGivenRoles, rolesById, rolesOfGroups } from '../../objects/roles/queries.ts';
 import { emptyGroup } from '../../objects/users/memberships.ts';
+import { withoutNewPower } from './provider-targets.ts';
 
 /** Creates a group and returns its id. */
-export async function createGroup(tx: Tx, body: Input<'createGroup'>['body']): Promise<string> {
+export async function createGroup(
+  tx: Tx,
+  context: RequestContext,
+  body: Input<'createGroup'>['body'],
+): Promise<string> {
   const roles = await checkedRoles(tx, body.roles);
   const id = randomUUIDv7();
-  await insertGroup(tx, {
+  const row = {
     id,
     created_at: tx.now,
     updated_at: tx.now,
@@ -36,9 +41,12 @@ export async function createGroup(tx: Tx, body: Input<'createGroup'>['body']): P
     is_default: 0,
     is_saml_default: 0,
     idp_mapping: mappingOf(body.idpMapping ?? []),
+  };
+  await withoutNewPower(tx, context, id, async () => {
+    await insertGroup(tx, row);
+    await replaceGroupRoles(tx, id, roles);
+    if (body.isSamlDefaultGroup === true) await moveSamlDefault(tx, id, id);
   });
-  await replaceGroupRoles(tx, id, roles);
-  if (body.isSamlDefaultGroup === true) await moveSamlDefault(tx, id, id);
   const after = (await auditedGroups(tx, [id])).get(id) ?? null;
   tx.changed({ kind: 'group', id, op: 'create', name: body.name, before: null, after });
   return id;
@@ -60,11 +68,13 @@ export async function changeGroup(
     max_devices: body.maxDevices ?? row.max_devices,
     idp_mapping: body.idpMapping === undefined ? row.idp_mapping : mappingOf(body.idpMapping),
   };
-  await trackGroups(tx, [id], async () => {
-    await updateGroup(tx, id, values);
-    await replaceGroupRoles(tx, id, roles);
+  await withoutNewPower(tx, context, id, async () => {
+    await trackGroups(tx, [id], async () => {
+      await updateGroup(tx, id, values);
+      await replaceGroupRoles(tx, id, roles);
+    });
+    await changeSamlDefault(tx, row, body.isSamlDefaultGroup);
   });
-  await changeSamlDefault(tx, row, body.isSamlDefaultGroup);
 }
 
 /** Deletes a group. Members without another group move to the default group. */

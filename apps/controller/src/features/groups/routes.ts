@@ -12,7 +12,7 @@ export const groupFeature = { routes: groupRoutes };
 
 function groupRoutes({ store }: { readonly store: Store }): Handlers<GroupOperation> {
   return {
-    createGroup: { write: async (tx, _context, { body }) => getGroup(tx.scoped, await createGroup(tx, body)) },
+    createGroup: { write: async (tx, context, { body }) => getGroup(tx.scoped, await createGroup(tx, context, body)) },
     listGroups: {
       read: ({ tenant }, { query }) =>
         store.read(async (db) => {

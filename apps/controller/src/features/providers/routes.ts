@@ -19,7 +19,10 @@ type ProviderOperation =
   | 'checkProvider';
 
 /** The OpenID Connect providers of a tenant. */
-export const providerFeature = { routes: providerRoutes };
+export const providerFeature = {
+  routes: providerRoutes,
+  maintain: ({ providerChecks }: Pick<SignInDeps, 'providerChecks'>): Promise<void> => providerChecks.run(),
+};
 
 function providerRoutes(deps: SignInDeps): Handlers<ProviderOperation> {
   const { store, box } = deps;

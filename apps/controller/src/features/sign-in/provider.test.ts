@@ -260,6 +260,31 @@ test('the secret of a provider is in no answer, and people without the right to 
   assert.ok(goodPassword.length > 0);
 });
 
+test('only owners let a provider give roles above User', async (t) => {
+  const { app, provider } = await open(t);
+  const key = await app.key('ADMIN');
+  const roles = (await app.request('GET', '/tenants/roles')).json as { id: string; type: string }[];
+  const admin = roles.filter(({ type }) => type === 'ADMIN').map(({ id }) => id);
+  const create = (body: object, as = key) => app.request('POST', '/tenants/groups', { key: as, body });
+  assert.equal((await create({ name: 'A', roles: admin, idpMapping: ['x'] })).json.code, 'forbidden');
+  assert.equal((await create({ name: 'B', roles: admin, isSamlDefaultGroup: true })).json.code, 'forbidden');
+  const plain = (await create({ name: 'C', roles: admin })).json.id;
+  const put = (id: string, body: object) => app.request('PUT', `/tenants/groups/${id}`, { key, body });
+  assert.equal((await put(plain, { name: 'C', roles: admin, idpMapping: ['x'] })).json.code, 'forbidden');
+  const mapped = (await create({ name: 'D', roles: [], idpMapping: ['x'] })).json.id;
+  assert.equal((await put(mapped, { name: 'D', roles: admin })).json.code, 'forbidden');
+  const target = await makeGroup(app, 'E');
+  await addProvider(app, provider, { groupsClaim: 'groups', groupMapping: [{ value: 'x', group: target }] });
+  assert.equal((await put(target, { name: 'E', roles: admin })).json.code, 'forbidden');
+  const owned = await create({ name: 'F', roles: admin, idpMapping: ['x'] }, app.tenant.key);
+  assert.equal(owned.status, 201);
+  assert.equal(
+    (await put(owned.json.id, { name: 'renamed', roles: admin })).status,
+    200,
+    'other changes stay possible',
+  );
+});
+
 test('a check says what is wrong', async (t) => {
   const { app, provider } = await open(t);
   const id = await addProvider(app, provider, { scopes: ['openid', 'payroll'], groupsClaim: 'teams' });

@@ -1,5 +1,6 @@
 import { randomInt, randomUUIDv7 } from 'node:crypto';
 import type { Row } from '../../db/schema.ts';
+import type { Scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 
@@ -37,6 +38,10 @@ export async function beginGrant(
     .execute();
   return id;
 }
+
+/** Returns a grant; undefined when it has ended. */
+export const findGrant = (db: Scoped, id: string): Promise<GrantRow | undefined> =>
+  db.selectFrom('provider_grants').selectAll().where('id', '=', id).executeTakeFirst();
 
 /** Returns the refresh token of a grant; null when it has none. */
 export const refreshTokenOf = (box: Pick<SecretBox, 'open'>, { id, refresh_token }: GrantRow): string | null =>

@@ -10,6 +10,7 @@ import { CliCodes } from './cli-codes.ts';
 import { type Attempt, GuessLimits } from './guessing.ts';
 import { PasswordHasher } from './passwords.ts';
 import { type SignInPlace, signInPlace } from './place.ts';
+import { ProviderChecks } from './provider-checks.ts';
 
 /** What a person has begun and finishes with a second request. */
 export type Begun =
@@ -44,6 +45,7 @@ export interface SignInDeps {
   readonly cliCodes: CliCodes;
   readonly providers: ProviderClients;
   readonly returns: Attempts<ProviderBegun>;
+  readonly providerChecks: ProviderChecks;
   /** Path before every operation of the API, empty or like `/qa`. */
   readonly basePath: string;
   /** Address at which people reach the controller. */
@@ -51,24 +53,22 @@ export interface SignInDeps {
 }
 
 /** Builds what the features of sign-in share. Limits and attempts live in memory, and end with the controller. */
-export const createSignIn = ({
-  store,
-  box,
+export function createSignIn({
   egress,
-  basePath,
-  signInUrl,
-}: Pick<SignInDeps, 'store' | 'box' | 'basePath' | 'signInUrl'> & { readonly egress: EgressSettings }): SignInDeps => ({
-  store,
-  box,
-  basePath,
-  signInUrl,
-  hasher: new PasswordHasher(),
-  guesses: new GuessLimits(store.now),
-  attempts: new Attempts(box, store.now),
-  cliCodes: new CliCodes(store.now),
-  providers: new ProviderClients(egress, box, store.now),
-  returns: new Attempts(box, store.now, 'return from provider', returnMinutes),
-});
+  ...given
+}: Pick<SignInDeps, 'store' | 'box' | 'basePath' | 'signInUrl'> & { readonly egress: EgressSettings }): SignInDeps {
+  const { store, box, basePath, signInUrl } = given;
+  const providers = new ProviderClients(egress, box, store.now);
+  return {
+    ...{ store, box, basePath, signInUrl, providers },
+    hasher: new PasswordHasher(),
+    guesses: new GuessLimits(store.now),
+    attempts: new Attempts(box, store.now),
+    cliCodes: new CliCodes(store.now),
+    returns: new Attempts(box, store.now, 'return from provider', returnMinutes),
+    providerChecks: new ProviderChecks({ store, box, providers }),
+  };
+}
 
 /** How long a person has at a provider, minutes. The cookie lasts as long. */
 export const returnMinutes = 10;

@@ -52,6 +52,10 @@ export const methodsOf = (db: Scoped, user: string): Promise<MethodRow[]> =>
     .orderBy('id')
     .execute();
 
+/** Returns a sign-in method; undefined when there is none with this id. */
+export const findMethod = (db: Scoped, id: string): Promise<MethodRow | undefined> =>
+  db.selectFrom('sign_in_methods').selectAll().where('id', '=', id).executeTakeFirst();
+
 /** Returns the method of a kind; null when the user has none. */
 export const methodOf = (
   methods: readonly MethodRow[],

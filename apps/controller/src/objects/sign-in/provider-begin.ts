@@ -31,15 +31,19 @@ export async function beginProvider(
     const sealed = deps.returns.begin({ provider: row.id, secrets, page, link });
     return { body: { url }, begun: { sealed, maxAgeSeconds: returnMinutes * 60 } };
   } catch (error) {
-    throw tellFailure(error, row);
+    throw tellFailure(error, row, 'provider_failed');
   }
 }
 
-/** Returns a failure of a provider as a problem. Anything else is returned as it is. */
-export function tellFailure(error: unknown, { name }: Pick<ProviderRow, 'name'>): unknown {
+/** Returns a failure of a provider as a problem; `refused`: what it is when the provider answered. */
+export function tellFailure(
+  error: unknown,
+  { name }: Pick<ProviderRow, 'name'>,
+  refused: 'sign_in_failed' | 'provider_failed' = 'sign_in_failed',
+): unknown {
   if (!(error instanceof ProviderFailure)) return error;
   const { kind, message } = error;
   if (kind === 'busy') return new ApiError('rate_limited', message, [], 2);
   if (kind === 'unreachable') return new ApiError('provider_failed', `${name}: ${message}`);
-  return new ApiError('sign_in_failed', `${name}: ${message}`);
+  return new ApiError(refused, `${name}: ${message}`);
 }

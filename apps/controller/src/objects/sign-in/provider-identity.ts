@@ -1,3 +1,4 @@
+import { encodeJson } from '../../db/json.ts';
 import type { Scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import type { ProviderPerson } from '../providers/claims.ts';
@@ -22,7 +23,16 @@ export const putIdentity = (tx: Tx, row: ProviderRow, user: string, person: Prov
 };
 
 /** Notes that an account at a provider was used, and what the provider said. What it left out stays. */
-export async function noteIdentity(tx: Tx, method: MethodRow, { email, groups }: ProviderPerson): Promise<void> {
+export const noteIdentity = (tx: Tx, method: MethodRow, person: ProviderPerson): Promise<void> =>
+  useMethod(tx, method, 'PROVIDER', dataAfter(method, person));
+
+/** Notes what the provider said about an account that nobody uses now. */
+export async function noteClaims(tx: Tx, method: MethodRow, person: ProviderPerson): Promise<void> {
+  const data = encodeJson(dataAfter(method, person));
+  await tx.scoped.updateTable('sign_in_methods').set({ data }).where('id', '=', method.id).execute();
+}
+
+function dataAfter(method: MethodRow, { email, groups }: ProviderPerson) {
   const known = dataOf(method, 'PROVIDER');
-  await useMethod(tx, method, 'PROVIDER', { ...known, email: email ?? known.email, groups: groups ?? known.groups });
+  return { ...known, email: email ?? known.email, groups: groups ?? known.groups };
 }
