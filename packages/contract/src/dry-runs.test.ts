@@ -7,6 +7,7 @@ const without: Partial<Record<OperationName, string>> = {
   testGateway: 'it writes nothing',
   explainAccess: 'it writes nothing',
   tryAdmissionRule: 'it writes nothing',
+  checkProvider: 'it writes nothing',
   setLiveTopics: 'it chooses what a stream shows',
   explainMyAccess: 'it writes nothing',
   revealGatewayToken: 'it shows a token, and writes only that it did',

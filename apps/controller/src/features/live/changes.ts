@@ -18,6 +18,7 @@ const rightOfKind: Readonly<Record<ObjectKind, Right>> = {
   user: 'read',
   group: 'read',
   role: 'read',
+  provider: 'read',
 };
 
 /** Kinds whose changes can take a right from a caller. */
