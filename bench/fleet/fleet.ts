@@ -29,8 +29,8 @@ export interface SetUp {
 const atOnce = 16;
 
 /**
- * A tenant with gateways and devices on one controller. Every device may reach one resource behind all gateways; `toggle`
- * and `changeOne` change that.
+ * A tenant with gateways and devices on one controller. Every device may reach two resources behind all gateways. `toggle`
+ * closes and opens one of them, `changeOne` changes what one device may reach.
  */
 export class Fleet {
   readonly controller: FleetController;
@@ -84,7 +84,7 @@ export class Fleet {
     return this.#setUp;
   }
 
-  /** Closes the resource to all devices, or opens it again, at all gateways. */
+  /** Closes a resource to all devices, or opens it again, at all gateways. */
   async toggle(): Promise<Spread> {
     this.#open = !this.#open;
     const body = { name: 'everyone', rule: this.#rule, action: this.#open, allDevices: true };
@@ -96,7 +96,7 @@ export class Fleet {
 
   /** Moves the grant of one device to another resource of the first gateway. */
   async changeOne(): Promise<Spread> {
-    const resource = this.#resources[1 + (this.#turn++ % 2)];
+    const resource = this.#resources[2 + (this.#turn++ % 2)];
     const body = { name: 'one', rule: this.#rule, action: true, devices: [this.#device], resources: [resource] };
     return this.#spread(() => this.controller.call('PATCH', `/policies/${this.#one}`, body), {
       gateways: 1,
@@ -161,13 +161,16 @@ export class Fleet {
       return id;
     };
     const first = gateways.slice(0, 1);
-    this.#resources = [await resource(1, gateways), await resource(2, first), await resource(3, first)];
+    const behind = [gateways, gateways, first, first];
+    this.#resources = await Promise.all(behind.map((at, n) => resource(n + 1, at)));
     const policy = { type: 'PRIVATE', action: true };
+    const always = { name: 'always', ...policy, allDevices: true, resources: this.#resources.slice(1, 2) };
+    await controller.call('POST', '/policies', always);
     const everyone = { name: 'everyone', ...policy, allDevices: true, resources: this.#resources.slice(0, 1) };
     const created = await controller.call('POST', '/policies', everyone);
     this.#everyone = created.id;
     this.#rule = created.rule.id;
-    const one = { name: 'one', ...policy, resources: this.#resources.slice(1, 2) };
+    const one = { name: 'one', ...policy, resources: this.#resources.slice(2, 3) };
     this.#one = (await controller.call('POST', '/policies', { ...one, devices: [] })).id;
   }
 }

@@ -3,6 +3,7 @@ export { type ReservedRange, reservedRanges } from './addresses.ts';
 export { asksDearly, evaluateAhead } from './ahead.ts';
 export { TenantCompiler } from './compile/compiler.ts';
 export { smallestMtu } from './compile/device/device-view.ts';
+export type { GatewayChange } from './compile/indexes/items.ts';
 export { Reach } from './compile/reach.ts';
 export { evaluate } from './evaluate.ts';
 export { type ExplainedStep, type Explanation, explain, explainSteps, type GatewayChoice } from './explain.ts';

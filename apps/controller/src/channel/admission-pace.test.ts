@@ -193,8 +193,8 @@ test('a queue runs a slice at a time, and a waiting task once', async () => {
   let done = 0;
   const again = () => void done++;
   for (let i = 0; i < 500; i++) {
-    queue.add(() => void done++);
-    queue.add(again);
+    queue.add(() => void done++, 'devices');
+    queue.add(again, 'devices');
   }
   const slices: number[] = [];
   for (let run = soon.shift(); run !== undefined; run = soon.shift()) {
@@ -202,6 +202,39 @@ test('a queue runs a slice at a time, and a waiting task once', async () => {
     slices.push(done);
   }
   assert.deepEqual(slices, [200, 400, 501]);
+});
+
+test('gateways that must close something come first, then gateways that open, then devices; no lane starves', () => {
+  const time = new ManualTime();
+  const soon: (() => void)[] = [];
+  const queue = new WorkQueue({ after: time.after, soon: (run) => void soon.push(run) }, time.clock);
+  const order: string[] = [];
+  const task = (name: string) => () => void order.push(name);
+  const moved = task('moved');
+  queue.add(moved, 'devices');
+  for (const lane of ['arrivals', 'devices', 'gateways', 'closing'] as const)
+    for (let i = 0; i < 3; i++) queue.add(task(lane), lane);
+  queue.add(moved, 'closing');
+  queue.add(moved, 'devices');
+  for (let run = soon.shift(); run !== undefined; run = soon.shift()) run();
+  const three = (name: string) => [name, name, name];
+  assert.deepEqual(order, [
+    ...three('closing'),
+    'moved',
+    ...three('gateways'),
+    ...three('devices'),
+    ...three('arrivals'),
+  ]);
+
+  order.length = 0;
+  let closing = 0;
+  const endless = () => {
+    if (++closing < 1_000 && !order.includes('device')) queue.add(() => endless(), 'closing');
+  };
+  queue.add(endless, 'closing');
+  queue.add(task('device'), 'devices');
+  for (let run = soon.shift(); run !== undefined; run = soon.shift()) run();
+  assert.ok(closing < 100, `the device waited for ${closing} tasks of gateways`);
 });
 
 test('an alarm follows a moving deadline with one timer', () => {

@@ -229,7 +229,8 @@ export class AgentEntry {
     }
     this.#presence.stateEnds(change);
     this.feed.changed(change);
-    if (this.#link !== null) this.#host.queue.add(this.#link.pump);
+    const lane = this.role === 'device' ? 'devices' : change.closes ? 'closing' : 'gateways';
+    if (this.#link !== null) this.#host.queue.add(this.#link.pump, lane);
     this.#reports.expect(change.delta);
     this.#endpoint.expect(change.delta.upserts);
     this.#endpoint.observe(this.#link?.address ?? null);

@@ -134,7 +134,7 @@ export class Doorway {
           if (place === null) return;
           const open = () => this.#open(request, socket, head, { sources, address, place, onEvicted });
           this.#guard(socket, open, () => place.leave());
-        });
+        }, 'arrivals');
       },
       dropped: () => {
         waits = false;

@@ -121,6 +121,8 @@ export type StateChange =
       readonly from: string;
       readonly to: string;
       readonly delta: StateDelta;
+      /** A gateway may have to close something: it is told before all other agents. */
+      readonly closes: boolean;
     }
   /** Re-key: the present identity ends, and the agent is refused from now on. */
   | { readonly kind: 'rekeyed' }

@@ -2,6 +2,7 @@ import { emptyStateHash, type Revision, type StateDelta } from '@sallyport/contr
 import {
   asksDearly,
   evaluateAhead,
+  type GatewayChange,
   TenantCompiler,
   type World,
   type WorldChange,
@@ -13,6 +14,7 @@ import { readLog } from '../db/change-log.ts';
 import { type Scoped, scoped } from '../db/scoped.ts';
 import type { LoggedChange, Store } from '../db/store.ts';
 import { doInSlices } from '../slices.ts';
+import { DeviceRenewal } from './device-renewal.ts';
 import type { VolatileFacts } from './volatile-facts.ts';
 import { asChanges, differences, isNews, worldChanges } from './world-changes.ts';
 import { readTenant, readWorld } from './world-rows.ts';
@@ -50,6 +52,7 @@ export class TenantRuntime {
   readonly #tenant: string;
   readonly #host: RuntimeHost;
   #compiler: TenantCompiler | null = null;
+  #renewal: DeviceRenewal | null = null;
   /** Hash of the last state of each gateway, and of each device that is kept up to date. */
   readonly #hashes = new Map<string, string>();
   /** Native devices whose states are kept up to date. */
@@ -93,7 +96,7 @@ export class TenantRuntime {
     if (compiler === null || known === null) return;
     const change = this.#host.facts.current(known);
     if (JSON.stringify(known) === JSON.stringify(change)) return;
-    this.#timed(() => this.#tell(compiler, compiler.apply([change], this.#host.store.now())));
+    this.#timed(() => this.#tell(compiler, compiler.applyToGateways([change], this.#host.store.now())));
     this.#schedule(compiler);
   }
 
@@ -101,6 +104,7 @@ export class TenantRuntime {
   stop(): void {
     this.#stopped = true;
     this.#alarm.stop();
+    this.#renewal?.stop();
   }
 
   async world(): Promise<World | null> {
@@ -114,7 +118,8 @@ export class TenantRuntime {
     const compiler = await this.settled();
     if (compiler === null || !isAgent(compiler.world, agent)) return null;
     const kept = this.#devices.has(agent) || compiler.world.gateways.has(agent);
-    if (!kept) this.#keepUp(compiler, agent);
+    if (kept) this.#renewal?.renew(agent);
+    else this.#keepUp(compiler, agent);
     const items = compiler.items(agent);
     const state = { revision: this.#at(this.#revision), hash: compiler.hash(agent), items: () => items };
     if (!kept && !this.#host.isFollowed(agent)) this.unfollowed(agent);
@@ -167,6 +172,7 @@ export class TenantRuntime {
     this.#timed(() => compiler.apply(this.#current(changes), this.#host.store.now()));
     for (const gateway of compiler.world.gateways.keys()) this.#hashes.set(gateway, compiler.hash(gateway));
     this.#compiler = compiler;
+    this.#renewal = this.#renewalOf(compiler);
     this.#leaseMs = world.leaseMs;
     this.#revision = world.revision;
   }
@@ -222,10 +228,9 @@ export class TenantRuntime {
   ): void {
     const existed = new Set(values.flatMap((change) => this.#followedAgent(compiler.world, change) ?? []));
     const news = this.#current(values).filter((value) => isNews(compiler.world, value));
-    const deltas = compiler.apply(news, this.#host.store.now());
-    const revision = this.#at(number);
+    const ofGateways = compiler.applyToGateways(news, this.#host.store.now());
     this.#revision = number;
-    const steps = this.#steps(compiler, deltas, revision);
+    const steps = this.#steps(compiler, ofGateways);
     for (const change of values) if (change.kind === 'gateway' && change.value === null) this.#hashes.delete(change.id);
     for (const { op, id } of changes ?? []) if (op === 'rekey') this.#host.deliver(id, { kind: 'rekeyed' });
     for (const id of existed) {
@@ -235,6 +240,7 @@ export class TenantRuntime {
       this.#host.deliver(id, { kind: 'deleted' });
     }
     for (const [agent, step] of steps) this.#host.deliver(agent, step);
+    this.#renewal?.run();
     if (changes === null)
       for (const agent of [...this.#host.followed()]) this.#host.deliver(agent, { kind: 'unknown-identity' });
     this.#schedule(compiler);
@@ -247,9 +253,9 @@ export class TenantRuntime {
   }
 
   /** Delivers changes that no commit has made. */
-  #tell(compiler: TenantCompiler, deltas: ReadonlyMap<string, StateDelta>): void {
-    for (const [agent, step] of this.#steps(compiler, deltas, this.#at(this.#revision)))
-      this.#host.deliver(agent, step);
+  #tell(compiler: TenantCompiler, ofGateways: ReadonlyMap<string, GatewayChange>): void {
+    for (const [agent, step] of this.#steps(compiler, ofGateways)) this.#host.deliver(agent, step);
+    this.#renewal?.run();
   }
 
   #ring(): void {
@@ -264,7 +270,7 @@ export class TenantRuntime {
   async #keepTime(compiler: TenantCompiler): Promise<void> {
     const isDue = () => (compiler.nextDeadline() ?? Number.POSITIVE_INFINITY) <= this.#host.store.now();
     if (isDue() && asksDearly(compiler.world.rules.values())) await this.#evaluateAhead(compiler.world.with([]));
-    if (isDue()) this.#timed(() => this.#tell(compiler, compiler.advance(this.#host.store.now())));
+    if (isDue()) this.#timed(() => this.#tell(compiler, compiler.applyToGateways([], this.#host.store.now())));
     this.#schedule(compiler);
   }
 
@@ -278,20 +284,27 @@ export class TenantRuntime {
     return changes.map((change) => this.#host.facts.current(change));
   }
 
-  #steps(
-    compiler: TenantCompiler,
-    deltas: ReadonlyMap<string, StateDelta>,
-    revision: Revision,
-  ): Map<string, StateChange> {
-    const steps = new Map<string, StateChange>();
-    for (const [agent, delta] of deltas) {
-      const from = this.#hashes.get(agent) ?? emptyStateHash;
-      const to = compiler.hash(agent);
-      this.#hashes.set(agent, to);
-      steps.set(agent, { kind: 'delta', revision, from, to, delta });
-    }
+  /** Returns the steps of gateways, those first that may have to close something. */
+  #steps(compiler: TenantCompiler, changes: ReadonlyMap<string, GatewayChange>): Map<string, StateChange> {
+    const ordered = [...changes].sort(([, a], [, b]) => Number(b.closes) - Number(a.closes));
+    return new Map(ordered.map(([id, { delta, closes }]) => [id, this.#step(compiler, id, delta, closes)] as const));
+  }
 
-    return steps;
+  #step(compiler: TenantCompiler, agent: string, delta: StateDelta, closes: boolean): StateChange {
+    const from = this.#hashes.get(agent) ?? emptyStateHash;
+    const to = compiler.hash(agent);
+    this.#hashes.set(agent, to);
+    return { kind: 'delta', revision: this.#at(this.#revision), from, to, delta, closes };
+  }
+
+  #renewalOf(compiler: TenantCompiler): DeviceRenewal {
+    const { timers, took, log, deliver } = this.#host;
+    return new DeviceRenewal(compiler, {
+      timers,
+      took,
+      tell: (device, delta) => deliver(device, this.#step(compiler, device, delta, false)),
+      failed: (err) => log.error({ err, tenant: this.#tenant }, 'could not bring devices up to date'),
+    });
   }
 
   #timed(work: () => void): void {

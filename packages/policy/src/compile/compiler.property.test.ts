@@ -122,6 +122,49 @@ test('every sequence of changes to a world and moment gives the same items and h
   );
 });
 
+test('gateways are as from scratch after each change, and devices once they are renewed, whatever came meanwhile', () => {
+  fc.assert(
+    fc.property(population, instant, steps, fc.array(fc.nat(3)), (first, start, later, pauses) => {
+      let now = start;
+      const compiler = new TenantCompiler(settings);
+      for (const device of deviceIds) compiler.follow(device);
+      const hashes = new Map(deviceIds.map((id) => [id, compiler.hash(id)]));
+      const renew = (most: number) => {
+        for (const [device] of most === 0 ? [] : compiler.renewDevices()) {
+          const hash = compiler.hash(device);
+          hashes.set(device, hash);
+          if (--most === 0) break;
+        }
+      };
+      for (const [n, [changes, wait]] of [[first, 0] as const, ...later].entries()) {
+        now += wait;
+        compiler.applyToGateways(changes, now);
+        const scratch = compiled(changesTo(compiler.world), now);
+        for (const gateway of gatewayIds) assert.equal(compiler.hash(gateway), scratch.hash(gateway));
+        renew(pauses[n] ?? 0);
+        const [one = ''] = deviceIds;
+        scratch.follow(one);
+        compiler.renewDevice(one);
+        hashes.set(one, compiler.hash(one));
+        assert.equal(compiler.hash(one), scratch.hash(one), 'a device that is asked for');
+        // The deletion of a device comes as such, without a delta.
+        for (const id of deviceIds)
+          if (compiler.world.devices.has(id))
+            assert.equal(compiler.hash(id), hashes.get(id), 'no state changes untold');
+          else hashes.set(id, compiler.hash(id));
+      }
+      renew(Number.POSITIVE_INFINITY);
+      const scratch = compiled(changesTo(compiler.world), now);
+      for (const device of deviceIds) {
+        scratch.follow(device);
+        assert.equal(compiler.hash(device), scratch.hash(device));
+        assert.equal(compiler.hash(device), StateHash.of(compiler.items(device)).toString());
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
 test('without advance nothing stays open that evaluate closes; with advance on time all agrees with evaluate', () => {
   let [closed, opened] = [0, 0];
   assertUntil(

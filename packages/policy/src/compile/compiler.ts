@@ -8,6 +8,7 @@ import { Decider } from './decider.ts';
 import { DeviceStates } from './device/device-states.ts';
 import { Gateways, type RelayOf } from './gateway/gateways.ts';
 import { EntryGateways } from './indexes/entry-gateways.ts';
+import type { GatewayChange } from './indexes/items.ts';
 import { PolicyIndex } from './indexes/policy-index.ts';
 import { ResourceIndex } from './indexes/resource-index.ts';
 import { SiteIndex } from './indexes/sites.ts';
@@ -71,7 +72,7 @@ export class TenantCompiler {
     this.#clients.unfollow(device);
   }
 
-  /** Returns the items of a gateway or of a followed device; none when it is unknown. */
+  /** Returns the items of a gateway, or those of a followed device when it was last renewed; none when it is unknown. */
   items(agent: string): StateItem[] {
     return this.#gateways.states.get(agent)?.store.all() ?? this.#clients.items(agent);
   }
@@ -102,9 +103,18 @@ export class TenantCompiler {
   /**
    * Applies changes together, and follows the time. Returns what changed for each gateway and followed device whose
    * state changed: everything for a new one, nothing for a removed one. Throws RangeError, and applies none, when an
-   * address is malformed. Each phase takes the results of the phases that it depends on; `docs/compiler.md` shows them.
+   * address is malformed.
    */
   apply(changes: readonly WorldChange[], now: number): ReadonlyMap<string, StateDelta> {
+    const ofGateways = this.applyToGateways(changes, now);
+    return new Map([...ofGateways.entries().map(([id, { delta }]) => [id, delta] as const), ...this.renewDevices()]);
+  }
+
+  /**
+   * Applies changes as `apply` does, but leaves the states of devices for `renewDevices`. Each phase takes the results of
+   * the phases that it depends on; `docs/compiler.md` shows them.
+   */
+  applyToGateways(changes: readonly WorldChange[], now: number): ReadonlyMap<string, GatewayChange> {
     const affected = this.#intake.take(changes);
     const { destinations, routes } = affected;
     this.#decider.forget({ destinations, sources: routes.universal.size > 0 ? 'all' : affected.devices.members });
@@ -122,8 +132,21 @@ export class TenantCompiler {
 
     const touched = [...rebuilt.touched, ...shown.showing, ...linked.linked, ...relayed.relaying];
     const ofGateways = this.#gateways.settle(new Set(touched));
-    const ofDevices = this.#clients.renew(routes, rebuilt, devices, placed, relayed);
-    return new Map([...ofGateways, ...ofDevices]);
+    this.#clients.mark(routes, rebuilt, devices, placed, relayed);
+    return ofGateways;
+  }
+
+  /**
+   * Brings the states of devices up to date with the present world, one at a time, and returns what changed for each. The
+   * caller may pause between two devices, and apply more changes meanwhile: then devices come once, with all changes.
+   */
+  renewDevices(): Iterable<readonly [string, StateDelta]> {
+    return this.#clients.renew();
+  }
+
+  /** Brings the state of one device up to date. Returns what changed, or null. */
+  renewDevice(device: string): StateDelta | null {
+    return this.#clients.renewOne(device);
   }
 
   #momentOf(now: number, timeZoneChanged: boolean): Moment {

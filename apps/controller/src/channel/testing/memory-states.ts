@@ -67,7 +67,8 @@ export class MemoryStates implements DesiredStates {
     }
     this.number++;
     const to = tracked.hash.toString();
-    this.emit(gateway, { kind: 'delta', revision: this.#revision(), from, to, delta: { upserts, removes } });
+    const closes = removes.length > 0;
+    this.emit(gateway, { kind: 'delta', revision: this.#revision(), from, to, delta: { upserts, removes }, closes });
   }
 
   /** Commits a revision that touches no gateway. */

@@ -21,6 +21,8 @@ interface Followed {
   relayed: Layer | null;
   /** Layers of the last state that was returned. */
   told: readonly Layer[];
+  /** What `client` was made of. */
+  madeOf: readonly unknown[];
 }
 
 /** The states of followed native devices. They consist of layers, which devices with the same view share. */
@@ -33,13 +35,15 @@ export class DeviceStates {
   readonly #byPolicy = new Multimap<DeviceView>();
   readonly #byAudience = new Map<Audience, Set<DeviceView>>();
   readonly #byGateway = new Multimap<DeviceView>();
+  /** Followed devices whose state may be out of date. */
+  readonly #pending = new Set<string>();
   #common = Layer.empty;
 
   constructor(tenant: Tenant, pairs: Pairs, audienceOf: (device: string) => Audience | undefined) {
     this.#tenant = tenant;
     this.#pairs = pairs;
     this.#audienceOf = audienceOf;
-    this.#renewCommon(new Set());
+    this.#renewCommon();
   }
 
   /** Returns whether a device is followed. */
@@ -50,7 +54,7 @@ export class DeviceStates {
   /** Starts to keep up the state of a device. */
   follow(id: string): void {
     if (this.#followed.has(id)) return;
-    const device: Followed = { view: null, client: Layer.empty, relayed: null, told: [] };
+    const device: Followed = { view: null, client: Layer.empty, relayed: null, told: [], madeOf: [] };
     this.#followed.set(id, device);
     this.#place(id, device);
     this.#renewOwn(id, device);
@@ -62,9 +66,10 @@ export class DeviceStates {
     const device = this.#followed.get(id);
     if (device !== undefined) this.#move(id, device, null);
     this.#followed.delete(id);
+    this.#pending.delete(id);
   }
 
-  /** Returns the items of a followed device. */
+  /** Returns the items of a followed device, as of the last time that it was renewed. */
   items(id: string): StateItem[] {
     return (this.#followed.get(id)?.told ?? []).flatMap((layer) => [...layer.all()]);
   }
@@ -74,29 +79,47 @@ export class DeviceStates {
     return hashOf(this.#followed.get(id)?.told ?? []);
   }
 
-  /** Follows changes. Returns what changed for each followed device, if anything did. */
-  renew(
+  /** Follows changes: renews what devices share, and marks the devices whose state may be out of date. */
+  mark(
     routes: RouteChanges,
     rebuilt: Rebuilt,
     { rematched }: Regrouped<'device'>,
     placed: Placed,
     { ends }: Relayed,
-  ): Map<string, StateDelta> {
-    const dirty = new Set<string>();
-    if (rebuilt.common) this.#renewCommon(dirty);
+  ): void {
+    if (rebuilt.common) this.#renewCommon();
     const stale = this.#staleViews(routes, placed);
-    for (const id of rematched) this.#rematch(id, dirty);
-    for (const id of ends) if (this.#followed.has(id)) dirty.add(id);
-    if (routes.settings) for (const id of this.#followed.keys()) dirty.add(id);
-    for (const view of stale) if (view.members.size > 0) this.#renewView(view, dirty);
+    for (const id of rematched) this.#rematch(id);
+    for (const id of ends) if (this.#followed.has(id)) this.#pending.add(id);
+    if (routes.settings) for (const id of this.#followed.keys()) this.#pending.add(id);
+    for (const view of stale) if (view.members.size > 0) this.#renewView(view);
     for (const gateway of routes.peers)
-      for (const view of this.#byGateway.get(gateway)) if (!stale.has(view)) this.#renewPeers(view, gateway, dirty);
-    return this.#settle(dirty);
+      for (const view of this.#byGateway.get(gateway)) if (!stale.has(view)) this.#renewPeers(view, gateway);
   }
 
-  #renewCommon(dirty: Set<string>): void {
+  /** Brings marked devices up to date, one at a time. Returns what changed for each of them, if anything did. */
+  *renew(): Generator<readonly [string, StateDelta]> {
+    for (const id of this.#pending) {
+      const delta = this.renewOne(id);
+      if (delta !== null) yield [id, delta];
+    }
+  }
+
+  /** Brings a device up to date. Returns what changed, or null. */
+  renewOne(id: string): StateDelta | null {
+    const device = this.#pending.delete(id) ? this.#followed.get(id) : undefined;
+    if (device === undefined) return null;
+    this.#renewOwn(id, device);
+    const layers = this.#layers(device);
+    const gone = !this.#tenant.world.devices.has(id);
+    const delta = gone ? null : deltaOf(padded(device.told), padded(layers));
+    device.told = layers;
+    return delta;
+  }
+
+  #renewCommon(): void {
     const common = this.#common.replacedBy(commonItems(this.#tenant.world));
-    if (common !== this.#common) for (const id of this.#followed.keys()) dirty.add(id);
+    if (common !== this.#common) for (const id of this.#followed.keys()) this.#pending.add(id);
     this.#common = common;
   }
 
@@ -108,10 +131,10 @@ export class DeviceStates {
     return stale;
   }
 
-  #rematch(id: string, dirty: Set<string>): void {
+  #rematch(id: string): void {
     const device = this.#followed.get(id);
     if (device === undefined) return;
-    dirty.add(id);
+    this.#pending.add(id);
     this.#place(id, device);
   }
 
@@ -133,7 +156,8 @@ export class DeviceStates {
     const view = new DeviceView(key, audience, unmet);
     this.#index(view, 'add');
     this.#move(id, followed, view);
-    this.#renewView(view, new Set());
+    view.renew(this.#tenant);
+    for (const gateway of view.gateways) this.#byGateway.add(gateway, view);
   }
 
   /** Returns the policies that apply to a device, but whose rule is not met. */
@@ -171,27 +195,31 @@ export class DeviceStates {
     else this.#views.delete(key);
   }
 
-  #renewView(view: DeviceView, dirty: Set<string>): void {
+  #renewView(view: DeviceView): void {
     for (const gateway of view.gateways) this.#byGateway.delete(gateway, view);
     const { routes, peers, mtu } = view;
     view.renew(this.#tenant);
     for (const gateway of view.gateways) this.#byGateway.add(gateway, view);
     const same = routes === view.routes && peers === view.peers && mtu === view.mtu;
-    if (!same) for (const id of view.members) dirty.add(id);
+    if (!same) for (const id of view.members) this.#pending.add(id);
   }
 
-  #renewPeers(view: DeviceView, gateway: string, dirty: Set<string>): void {
+  #renewPeers(view: DeviceView, gateway: string): void {
     const { peers, mtu } = view;
     view.renewPeers(this.#tenant, gateway);
-    if (peers !== view.peers || mtu !== view.mtu) for (const id of view.members) dirty.add(id);
+    if (peers !== view.peers || mtu !== view.mtu) for (const id of view.members) this.#pending.add(id);
   }
 
   #renewOwn(id: string, followed: Followed): void {
     const { world } = this.#tenant;
     const device = world.devices.get(id);
     const { view } = followed;
-    const client = device?.native ? [clientItem(device, world.settings, view?.mtu ?? world.settings.mtu)] : [];
-    followed.client = followed.client.replacedBy(client);
+    const madeOf = [device, world.settings, view?.mtu];
+    if (!madeOf.every((part, i) => followed.madeOf.length > 0 && part === followed.madeOf[i])) {
+      const client = device?.native ? [clientItem(device, world.settings, view?.mtu ?? world.settings.mtu)] : [];
+      followed.client = followed.client.replacedBy(client);
+      followed.madeOf = madeOf;
+    }
     const relayed = view !== null && this.#pairs.withAgent(id).size > 0;
     followed.relayed = relayed
       ? (followed.relayed ?? Layer.empty).replacedBy(
@@ -203,21 +231,6 @@ export class DeviceStates {
   #layers({ view, client, relayed }: Followed): readonly Layer[] {
     if (view === null) return [client];
     return [client, this.#common, view.routes, relayed ?? view.peers];
-  }
-
-  #settle(dirty: Iterable<string>): Map<string, StateDelta> {
-    const deltas = new Map<string, StateDelta>();
-    for (const id of dirty) {
-      const device = this.#followed.get(id);
-      if (device === undefined) continue;
-      this.#renewOwn(id, device);
-      const layers = this.#layers(device);
-      const gone = !this.#tenant.world.devices.has(id);
-      const delta = gone ? null : deltaOf(padded(device.told), padded(layers));
-      device.told = layers;
-      if (delta !== null) deltas.set(id, delta);
-    }
-    return deltas;
   }
 }
 

@@ -1,4 +1,4 @@
-import { contentId, type GatewayItem, type StateDelta } from '@sallyport/contract/channel';
+import { contentId, type GatewayItem } from '@sallyport/contract/channel';
 import { formatRange } from '@sallyport/ip';
 import type { AddressSpace } from '../../addresses.ts';
 import type { Grant } from '../../ports.ts';
@@ -6,7 +6,7 @@ import type { WorldDevice, WorldGateway, WorldSettings } from '../../types.ts';
 import type { Audience } from '../audience/audiences.ts';
 import { isAwaiting, keyOf, type PolicyMatch } from '../audience/matches.ts';
 import type { AddressClass } from '../indexes/classes.ts';
-import { ItemStore } from '../indexes/items.ts';
+import { type GatewayChange, ItemStore } from '../indexes/items.ts';
 import { computed, References } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
@@ -228,7 +228,7 @@ export class GatewayState {
   }
 
   /** Ends a change: removes items that are no longer used. Returns what changed, or null. */
-  settle(): StateDelta | null {
+  settle(): GatewayChange | null {
     for (const profile of this.#abandoned) if (profile.audiences.size === 0) this.#drop(profile);
     this.#abandoned.clear();
     for (const id of this.#dirtyClasses) this.#renewClass(id);

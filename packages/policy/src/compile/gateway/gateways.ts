@@ -1,4 +1,3 @@
-import type { StateDelta } from '@sallyport/contract/channel';
 import { addressSpaceOf } from '../../addresses.ts';
 import type { WorldGateway } from '../../types.ts';
 import type { World } from '../../world.ts';
@@ -6,6 +5,7 @@ import type { Audience, Audiences, MemberKind } from '../audience/audiences.ts';
 import type { Regrouped } from '../audience/members.ts';
 import type { EntryGateways } from '../indexes/entry-gateways.ts';
 import { commonItems, isUsable } from '../indexes/facts.ts';
+import type { GatewayChange } from '../indexes/items.ts';
 import { computed, Multimap, type ReadonlyMultimap } from '../indexes/maps.ts';
 import type { PolicyIndex } from '../indexes/policy-index.ts';
 import type { ResourceIndex } from '../indexes/resource-index.ts';
@@ -161,8 +161,8 @@ export class Gateways {
   }
 
   /** Ends a change at some gateways. Returns what changed for each of them, if anything did. */
-  settle(ids: Iterable<string>): Map<string, StateDelta> {
-    const deltas = new Map<string, StateDelta>();
+  settle(ids: Iterable<string>): Map<string, GatewayChange> {
+    const deltas = new Map<string, GatewayChange>();
     for (const id of ids) {
       const delta = this.#states.get(id)?.settle() ?? null;
       if (delta !== null) deltas.set(id, delta);

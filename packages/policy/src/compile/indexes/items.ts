@@ -1,4 +1,11 @@
 import { type StateDelta, StateHash, type StateItem } from '@sallyport/contract/channel';
+import { mayClose } from './closing.ts';
+
+/** What changed for one gateway. `closes`: it may have to close something. */
+export interface GatewayChange {
+  readonly delta: StateDelta;
+  readonly closes: boolean;
+}
 
 /** Stores the items of one gateway with their hash, and what changed since the last `takeDelta`. */
 export class ItemStore {
@@ -51,17 +58,23 @@ export class ItemStore {
   }
 
   /** Returns the difference to the state at the last call, or null when nothing changed. */
-  takeDelta(): StateDelta | null {
+  takeDelta(): GatewayChange | null {
     const upserts: StateItem[] = [];
     const removes: string[] = [];
+    let closes = false;
     for (const [key, before] of this.#before) {
       const now = this.#items.get(key);
       if (now === undefined) {
-        if (before !== null) removes.push(key);
-      } else if (before === null || !same(before, now)) upserts.push(now);
+        if (before === null) continue;
+        removes.push(key);
+      } else {
+        if (before !== null && same(before, now)) continue;
+        upserts.push(now);
+      }
+      closes ||= before !== null && mayClose(before, now);
     }
     this.#before.clear();
-    return upserts.length + removes.length === 0 ? null : { upserts, removes };
+    return upserts.length + removes.length === 0 ? null : { delta: { upserts, removes }, closes };
   }
 
   #remember(key: string, old: StateItem | undefined): void {
