@@ -197,7 +197,7 @@ async function keepsFocus(page: Page, place: Console): Promise<void> {
 async function jumps(page: Page, place: Console, gateway: string): Promise<void> {
   await open(page, place, 'overview');
   await page.keyboard.press('Control+k');
-  const field = page.getByRole('combobox', { name: 'Name, e-mail address or id' });
+  const field = page.getByRole('combobox', { name: 'Name, e-mail address, IP address or id' });
   await field.waitFor();
   assert.ok(await field.evaluate((one) => one === document.activeElement), 'one types at once');
   await page.keyboard.type('office-1');

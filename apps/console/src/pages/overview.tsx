@@ -1,108 +1,114 @@
-import type { Gateway, Resource } from '@sallyport/contract';
-import { useRead } from '../data/queries.ts';
-import { Ago, Empty, plural, Skeleton, Status, words } from '../kit/kit.tsx';
+import type { Device, Gateway, GatewaySummary, ResourceSummary, UserSummary } from '@sallyport/contract';
+import { mayAudit, useRead } from '../data/queries.ts';
+import { useListPage } from '../data/use-list.ts';
+import { Ago, Empty, plural, Skeleton, words } from '../kit/kit.tsx';
+import { attentionOf } from '../overview/attention.ts';
+import { Health, sumOf } from '../overview/health.tsx';
+import { Inbox } from '../overview/inbox.tsx';
+import '../overview/overview.css';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
 import { FirstSteps } from './first-steps.tsx';
 
-/** Something that needs a person. */
-interface Attention {
-  readonly key: string;
-  readonly meaning: 'bad' | 'warn';
-  readonly to: string;
-  readonly object: string;
-  readonly what: string;
-  readonly since?: string | undefined;
-}
+/** Gateways whose statistics make the charts. */
+const mostMeasured = 50;
 
-/** What needs attention, how large the tenant is, and what changed last. */
+/** Who is online is no change that the stream tells, so it is read again after this time, milliseconds. */
+const presenceMs = 10_000;
+
+/** What needs attention, how large the tenant is, and what changed last. No request grows with the tenant. */
 export function OverviewPage() {
   const me = useSignedIn();
-  const gateways = useRead<'listGateways'>('gateway', '/tenants/gateways');
-  // Whether devices are online is a statistic: no change tells of it.
-  const devices = useRead<'listDevices'>('device', '/tenants/devices?limit=100', true, 10_000);
-  const resources = useRead<'listResources'>('resource', '/tenants/resources?limit=100');
-  const users = useRead<'listUsers'>('user', '/tenants/users?limit=1');
-  const policies = useRead<'listPolicies'>('policy', '/tenants/policies');
-  if (gateways.data === undefined || resources.data === undefined || devices.data === undefined) return <Skeleton />;
-  const attention = [...gateways.data.flatMap(gatewayAttention), ...resources.data.data.flatMap(resourceAttention)];
-  const online = devices.data.data.filter(({ status }) => status === 'Online').length;
+  const troubled = useListPage<GatewaySummary>(
+    'gateway',
+    '/tenants/gateways?fields=summary&limit=50&filter[status][in]=ERROR,OFFLINE&sort=status',
+    true,
+    presenceMs,
+  );
+  const online = useListPage<GatewaySummary>(
+    'gateway',
+    '/tenants/gateways?fields=summary&limit=1&filter[status]=ONLINE',
+    true,
+    presenceMs,
+  );
+  const measured = useListPage<Gateway>(
+    'gateway',
+    `/tenants/gateways?limit=${mostMeasured}&sort=-lastOnline`,
+    true,
+    presenceMs,
+  );
+  const devices = useListPage<Device>('device', '/tenants/devices?fields=summary&limit=1');
+  const connected = useListPage<Device>(
+    'device',
+    '/tenants/devices?fields=summary&limit=1&filter[status]=Online',
+    true,
+    presenceMs,
+  );
+  const unreachable = useListPage<ResourceSummary>(
+    'resource',
+    '/tenants/resources?fields=summary&limit=50&filter[status]=OFFLINE',
+  );
+  const resources = useListPage<ResourceSummary>('resource', '/tenants/resources?fields=summary&limit=1');
+  const users = useListPage<UserSummary>('user', '/tenants/users?fields=summary&limit=1');
+  const expired = useListPage<UserSummary>('user', '/tenants/users?fields=summary&limit=1&filter[status]=EXPIRED');
+  const all = [troubled, online, measured, devices, connected, unreachable, resources, users, expired];
+  const [trouble, up, some, every, now, cut, things, people, late] = all.map(({ data }) => data);
+  if (!trouble || !up || !some || !every || !now || !cut || !things || !people || !late) return <Skeleton />;
+  const attention = attentionOf(trouble.rows as GatewaySummary[], cut.rows as ResourceSummary[], late.total);
+  // The lists hold the first entries only, and their totals those that need nobody, too.
+  const unseen = Math.max(0, trouble.total - trouble.rows.length);
+  const gateways = some.total;
   return (
     <>
       <div className="head">
-        <h1>{sentence(gateways.data, attention)}</h1>
+        <h1>{sentence(gateways, up.total, attention.length + unseen)}</h1>
       </div>
-      <FirstSteps
-        gateways={gateways.data}
-        resources={resources.data.data}
-        devices={devices.data.data}
-        policies={policies.data ?? []}
-      />
-      {attention.length > 0 && <Inbox items={attention} />}
+      <Steps />
+      {attention.length > 0 && <Inbox items={attention} total={attention.length + unseen} />}
       <div className="figures">
-        <Figure count={gateways.data.length} what="gateway" to="/gateways" />
-        <Figure count={devices.data.total} what="device" to="/devices" more={`${online} online`} />
-        <Figure count={resources.data.total} what="resource" to="/resources" />
-        <Figure count={users.data?.total ?? 0} what="user" to="/users" />
+        <Figure count={gateways} what="gateway" to="/gateways" more={`${up.total.toLocaleString('en')} online`} />
+        <Figure count={every.total} what="device" to="/devices" more={`${now.total.toLocaleString('en')} online`} />
+        <Figure count={things.total} what="resource" to="/resources" />
+        <Figure count={people.total} what="user" to="/users" />
       </div>
-      {['OWNER', 'ADMIN', 'AUDITOR'].includes(me.role) && <RecentChanges />}
+      {gateways > 0 && (
+        <Health
+          figures={{ devicesOnline: now.total, gatewaysOnline: up.total, ...sumOf(some.rows as Gateway[]) }}
+          part={gateways > mostMeasured ? `the ${mostMeasured} gateways that were online last` : null}
+        />
+      )}
+      {mayAudit(me) && <RecentChanges />}
     </>
   );
 }
 
-function sentence(gateways: readonly Gateway[], attention: readonly Attention[]): string {
-  if (attention.length > 0)
-    return `${attention.length} ${attention.length === 1 ? 'thing needs' : 'things need'} attention`;
-  if (gateways.length === 0) return 'There is no gateway yet';
-  const behind = gateways.filter(({ statistics }) => (statistics?.lag ?? 0) > 0).length;
-  if (behind > 0) return `${plural(behind, 'gateway')} of ${gateways.length} still apply the last change`;
-  const up = gateways.filter(({ status }) => status === 'ONLINE').length;
-  if (up < gateways.length) return `${up} of ${plural(gateways.length, 'gateway')} online`;
-  return gateways.length === 1
+function sentence(gateways: number, online: number, attention: number): string {
+  if (attention > 0)
+    return `${attention.toLocaleString('en')} ${attention === 1 ? 'thing needs' : 'things need'} attention`;
+  if (gateways === 0) return 'There is no gateway yet';
+  // A gateway is online when its kernel holds what the policies say.
+  if (online < gateways) return `${online.toLocaleString('en')} of ${plural(gateways, 'gateway')} online`;
+  return gateways === 1
     ? 'The gateway enforces what your policies say'
-    : `All ${gateways.length} gateways enforce what your policies say`;
+    : `All ${gateways.toLocaleString('en')} gateways enforce what your policies say`;
 }
 
-function gatewayAttention({ id, name, status, error, lastOnline, intent }: Gateway): Attention[] {
-  const common = { key: id, to: `/gateways/${id}`, object: name };
-  if (status === 'ERROR')
-    return [{ ...common, meaning: 'bad', what: error ?? 'It reports an error.', since: lastOnline }];
-  if (status === 'OFFLINE' && intent !== 'OFFLINE')
-    return [
-      { ...common, meaning: 'warn', what: 'It does not answer. Check the host and its network.', since: lastOnline },
-    ];
-  return [];
-}
-
-const resourceAttention = ({ id, name, unreachableReason }: Resource): Attention[] =>
-  unreachableReason === undefined
-    ? []
-    : [{ key: id, to: '/resources', object: name, meaning: 'warn', what: unreachableReason }];
-
-function Inbox({ items }: { items: readonly Attention[] }) {
+/** The first steps of a new tenant. They end with the first packet. */
+function Steps() {
+  const devices = useListPage<Device>('device', '/tenants/devices?limit=10&sort=-lastConnection', true, presenceMs);
+  const arrived = devices.data?.rows.some(({ lastConnection }) => lastConnection !== undefined) === true;
+  const open = devices.data !== undefined && !arrived;
+  const gateways = useListPage<Gateway>('gateway', '/tenants/gateways?limit=10&sort=-lastOnline', open);
+  const resources = useRead<'listResources'>('resource', '/tenants/resources?limit=10', open);
+  const policies = useRead<'listPolicies'>('policy', '/tenants/policies', open);
+  if (!open || gateways.data === undefined || resources.data === undefined || policies.data === undefined) return null;
   return (
-    <section className="card" aria-labelledby="inbox">
-      <header>
-        <h2 id="inbox">Needs attention</h2>
-      </header>
-      <ul className="body stack">
-        {items.map(({ key, meaning, to, object, what, since }) => (
-          <li key={key} className="row between">
-            <div className="grow">
-              <Status meaning={meaning}>
-                <PageLink to={to}>{object}</PageLink>
-              </Status>
-              <p>{what}</p>
-            </div>
-            {since !== undefined && (
-              <span className="muted small">
-                last online <Ago at={since} />
-              </span>
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
+    <FirstSteps
+      gateways={gateways.data.rows}
+      resources={resources.data.data}
+      devices={devices.data.rows}
+      policies={policies.data}
+    />
   );
 }
 
@@ -131,12 +137,12 @@ function RecentChanges() {
         <ul className="body stack tight">
           {events.data.data.map(({ id, at, actor, action, object }) => (
             <li key={id} className="row between">
-              <span className="grow">
+              <PageLink className="grow plain-link" to="/audit" search={{ id }}>
                 <strong>{actor.name}</strong> {words(action)}
                 {object.name !== undefined && object.name !== actor.name && (
                   <span className="muted"> {object.name}</span>
                 )}
-              </span>
+              </PageLink>
               <span className="muted small">
                 <Ago at={at} />
               </span>

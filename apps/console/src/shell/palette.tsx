@@ -1,6 +1,6 @@
 import { useNavigate } from '@tanstack/react-router';
-import { type KeyboardEvent, useMemo, useState } from 'react';
-import { useRead } from '../data/queries.ts';
+import { type KeyboardEvent, useEffect, useMemo, useState } from 'react';
+import { useListPage } from '../data/use-list.ts';
 import { Dialog, Field } from '../kit/kit.tsx';
 import { useSignedIn } from './me.ts';
 import { PageLink } from './page-link.tsx';
@@ -42,7 +42,7 @@ function Finder({ onClose }: { onClose: () => void }) {
   return (
     <search className="stack tight" onKeyDown={keys}>
       <Field
-        label="Name, e-mail address or id"
+        label="Name, e-mail address, IP address or id"
         value={text}
         role="combobox"
         aria-expanded="true"
@@ -72,50 +72,64 @@ function Finder({ onClose }: { onClose: () => void }) {
           </PageLink>
         ))}
       </div>
-      {found.length === 0 && <p className="muted">Nothing has this name.</p>}
+      {found.length === 0 && <p className="muted">Nothing shows every one of these words.</p>}
     </search>
   );
 }
 
-/** Pages, and of each kind a few objects that fit. */
+/** Objects of one kind that a search offers. */
+const mostOfKind = 5;
+/** The pause after which a text is searched for, milliseconds. */
+const typingMs = 150;
+
+/** Pages, and of each kind a few objects that fit. The API searches. */
 function useFound(text: string): readonly Found[] {
   const me = useSignedIn();
   const wanted = text.trim().toLowerCase();
-  const gateways = useRead<'listGateways'>('gateway', '/tenants/gateways');
-  const devices = useRead<'listDevices'>('device', '/tenants/devices?limit=100');
-  const resources = useRead<'listResources'>('resource', '/tenants/resources?limit=100');
-  const users = useRead<'listUsers'>('user', '/tenants/users?limit=100');
+  const q = useSettled(text.trim());
+  const query = `fields=summary&limit=${mostOfKind}&q=${encodeURIComponent(q)}`;
+  const some = q !== '';
+  const gateways = useListPage<Named>('gateway', `/tenants/gateways?${query}`, some);
+  const devices = useListPage<Named>('device', `/tenants/devices?${query}`, some);
+  const resources = useListPage<Named>('resource', `/tenants/resources?${query}`, some);
+  const users = useListPage<Named>('user', `/tenants/users?${query}`, some);
+  const groups = useListPage<Named>('group', `/tenants/groups?${query}`, some);
   return useMemo(() => {
     const pages = areas
       .flatMap(({ items }) => items)
       .filter(({ seen }) => seen?.(me) ?? true)
-      .map(({ to, text: name }) => ({ to, text: name, kind: 'page', id: '' }));
-    const objects = [
-      ...(gateways.data ?? []).map(({ id, name }) => ({ to: `/gateways/${id}`, text: name, kind: 'gateway', id })),
-      ...(devices.data?.data ?? []).map(({ id, name }) => ({
-        to: '/devices',
-        search: { id },
+      .map(({ to, text: name }) => ({ to, text: name, kind: 'page' }))
+      .filter(({ text: name }) => name.toLowerCase().includes(wanted));
+    const of = (kind: string, to: string, rows: readonly Named[] = []) =>
+      rows.map(({ id, name, email }) => ({ to, search: { id }, text: name ?? email ?? id, kind }));
+    if (!some) return pages;
+    return [
+      ...pages,
+      ...(gateways.data?.rows ?? []).map(({ id, name = id }) => ({
+        to: `/gateways/${id}`,
         text: name,
-        kind: 'device',
-        id,
+        kind: 'gateway',
       })),
-      ...(resources.data?.data ?? []).map(({ id, name }) => ({
-        to: '/resources',
-        search: { id },
-        text: name,
-        kind: 'resource',
-        id,
-      })),
-      ...(users.data?.data ?? []).map(({ id, email }) => ({
-        to: '/users',
-        search: { id },
-        text: email ?? id,
-        kind: 'user',
-        id,
-      })),
+      ...of('device', '/devices', devices.data?.rows),
+      ...of('resource', '/resources', resources.data?.rows),
+      ...of('user', '/users', users.data?.rows),
+      ...of('group', '/groups', groups.data?.rows),
     ];
-    const fits = ({ text: name, id }: { text: string; id: string }) =>
-      name.toLowerCase().includes(wanted) || id === wanted;
-    return [...pages, ...(wanted === '' ? [] : objects)].filter(fits).slice(0, 20);
-  }, [wanted, me, gateways.data, devices.data, resources.data, users.data]);
+  }, [wanted, some, me, gateways.data, devices.data, resources.data, users.data, groups.data]);
+}
+
+interface Named {
+  readonly id: string;
+  readonly name?: string;
+  readonly email?: string;
+}
+
+/** Returns a text once it has not changed for a moment. */
+function useSettled(text: string): string {
+  const [settled, setSettled] = useState(text);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(text), typingMs);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return settled;
 }
