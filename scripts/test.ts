@@ -5,7 +5,7 @@ import { writeSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
-import { stopRequested } from '@sallyport/signals';
+import { stopRequested } from '@sallyport/program';
 import { brokenChecks, type Check, checkSources, timesOf } from './checks.ts';
 import { endLeftovers, leavesNothing } from './leftovers.ts';
 import { selectTestFiles } from './test-files.ts';

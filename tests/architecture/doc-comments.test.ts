@@ -5,7 +5,7 @@ import { assertNone, isTestCode, readSources, type SourceFile } from './workspac
 
 /** Code in which every exported name needs a doc comment. */
 const WHOLE =
-  /^(packages\/(ip|contract|policy|wireguard|hostnet|agent-core|agent-runtime|signals)|apps\/(controller|gateway|client|cli))\/src\//;
+  /^(packages\/(ip|contract|policy|wireguard|hostnet|agent-core|agent-runtime|program)|apps\/(controller|gateway|client|cli))\/src\//;
 
 /** Test helpers with the same rule. All other test code is exempt. */
 const HELPERS = /^(packages\/(testkit\/src|agent-core\/src\/testing)|apps\/cli\/src\/testing)\/(?!.*\.test\.ts$)/;

@@ -13,7 +13,7 @@ interface Rule {
 const LEAF = { imports: [], why: 'it is a leaf: it must be usable, and testable, alone' };
 const OVER_IP = { imports: ['ip'], why: 'it must be usable, and testable, with nothing of ours but IP addresses' };
 const APP = {
-  imports: ['ip', 'contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'signals'],
+  imports: ['ip', 'contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'agent-runtime', 'program'],
   why: 'apps import packages, never each other: they meet on the wire, through the contract',
 };
 const CLOSED = { imports: ['ip', 'contract'], why: 'it is a thin user of the contract' };
@@ -28,7 +28,7 @@ const RULES: Record<string, Rule> = {
     typesOf: ['contract'],
     why: 'it must be usable, and testable, alone: of the contract only types may come in (`import type`)',
   },
-  signals: LEAF,
+  program: LEAF,
   policy: { imports: ['ip', 'contract'], why: 'the access decision is pure and knows nothing of how it is enforced' },
   'agent-core': {
     imports: ['ip', 'contract'],
@@ -40,10 +40,10 @@ const RULES: Record<string, Rule> = {
     why: 'it is the event loop of agents: it joins the core to sockets and files, and knows no role',
   },
   testkit: {
-    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'signals'],
+    imports: ['contract', 'policy', 'wireguard', 'hostnet', 'agent-core', 'program'],
     why: 'it serves tests of packages',
   },
-  controller: { ...APP, imports: ['ip', 'contract', 'policy', 'wireguard', 'signals'] },
+  controller: { ...APP, imports: ['ip', 'contract', 'policy', 'wireguard', 'program'] },
   gateway: APP,
   client: APP,
   cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core'] },

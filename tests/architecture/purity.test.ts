@@ -112,7 +112,7 @@ const OWN_SIGNALS: Record<string, string> = {
   'apps/cli/src/main.ts': 'hands signals on to the client, which decides how it ends',
 };
 
-test('programs handle signals by packages/signals', () => {
+test('programs handle signals by packages/program', () => {
   const why = 'one Ctrl-C may arrive twice, and a clean-up must outlive that: use stopRequested';
   const files = sources.filter(({ path }) => !OWN_SIGNALS[path]);
   assertNone(

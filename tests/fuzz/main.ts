@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { stopRequested } from '@sallyport/signals';
+import { stopRequested } from '@sallyport/program';
 import { fuzz } from './runner.ts';
 import { findTargets } from './targets.ts';
 

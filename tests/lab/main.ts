@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { exitCodeOf, stopRequested } from '@sallyport/signals';
+import { exitCodeOf, stopRequested } from '@sallyport/program';
 import { Cleanup, cleanUpEverything, exec, removeNamespace, whyNoNamespaces } from '@sallyport/testkit';
 import { places, SmallInternet } from './small-internet.ts';
 import { type Narrator, tellStory } from './story.ts';

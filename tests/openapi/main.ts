@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { stopRequested } from '@sallyport/signals';
+import { stopRequested } from '@sallyport/program';
 import { ControllerProcess } from '../../apps/controller/src/testing/controller-process.ts';
 
 const tools = fileURLToPath(new URL('../../.cache/openapi/', import.meta.url));

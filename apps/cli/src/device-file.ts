@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { privateKeyPlaceholder } from '@sallyport/contract';
+import { root } from '@sallyport/program/place';
 import { parseConfiguration, parseKey, publicKeyOf } from '@sallyport/wireguard';
 import { exitCodes, Failure, usage } from './failure.ts';
 import { exists, readText } from './files.ts';
@@ -52,11 +52,9 @@ function devicesFolder({ XDG_CONFIG_HOME, HOME }: Environment): string | null {
   return base === null ? null : join(base, 'sallyport', 'devices');
 }
 
-const ownRoot = resolve(fileURLToPath(new URL('../../..', import.meta.url)));
-
 async function isCheckout(folder: string): Promise<boolean> {
   for (let at = folder; ; at = dirname(at)) {
-    if (at === ownRoot || (await exists(join(at, '.git')))) return true;
+    if (at === root || (await exists(join(at, '.git')))) return true;
     if (at === dirname(at)) return false;
   }
 }

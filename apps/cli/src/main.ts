@@ -1,11 +1,10 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { enableCompileCache } from 'node:module';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import { type ProgramName, programFile, version } from '@sallyport/program/place';
 
 // The compile cache halves the start-up time. It is in the user's own folder, because code must not come from a folder
 // that others can write to.
@@ -25,7 +24,7 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
 
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
-  version: JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version,
+  version,
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
@@ -35,8 +34,8 @@ process.exitCode = await run(process.argv.slice(2), {
   hostName: hostname(),
   openBrowser,
   argv: process.argv.slice(2),
-  runClient: (args) => runProgram('../../client/src/main.ts', args),
-  runOperator: (args) => runProgram('../../controller/src/backup/main.ts', args),
+  runClient: (args) => runProgram('client', args),
+  runOperator: (args) => runProgram('backup', args),
 });
 
 /** Opens an address in the person's browser. The address is printed as well, so a failure does not matter. */
@@ -47,10 +46,9 @@ function openBrowser(url: string): void {
   child.unref();
 }
 
-function runProgram(path: string, args: readonly string[]): Promise<number> {
+function runProgram(name: ProgramName, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const program = fileURLToPath(new URL(path, import.meta.url));
-    const child = spawn(process.execPath, [program, ...args], { stdio: 'inherit' });
+    const child = spawn(process.execPath, [programFile(name), ...args], { stdio: 'inherit' });
     child.once('error', reject);
     // This process exits when the program does; otherwise the program would continue to write.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));

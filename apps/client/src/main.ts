@@ -1,10 +1,10 @@
-import { lstatSync, readFileSync, writeSync } from 'node:fs';
+import { lstatSync, writeSync } from 'node:fs';
 import { enableCompileCache, flushCompileCache } from 'node:module';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { clean, cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
-import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/signals';
+import { exitCodeOf, type StopReason, stopRequested } from '@sallyport/program';
+import { programFile, root, version } from '@sallyport/program/place';
 import { parseCommand, type RunSettings, type UpCommand } from './arguments.ts';
 
 // A reader that closes its pipe early ends that output only; a log without a reader ends nothing.
@@ -36,7 +36,7 @@ async function main(args: readonly string[]): Promise<number> {
         output.out(command.text);
         return 0;
       case 'version':
-        output.out(`sally client ${version()}\n`);
+        output.out(`sally client ${version}\n`);
         return 0;
       case 'run':
         return await run(command);
@@ -68,7 +68,7 @@ async function main(args: readonly string[]): Promise<number> {
  * state, and only in a folder that no other user can write to.
  */
 function keepCompiled(stateDir: string): void {
-  const modules = fileURLToPath(new URL('../../../node_modules', import.meta.url));
+  const modules = join(root, 'node_modules');
   if (isOurs(modules)) enableCompileCache(join(modules, '.cache/sallyport'));
   else if (isOurs(stateDir)) enableCompileCache(join(stateDir, 'cache'));
 }
@@ -91,7 +91,7 @@ async function up(command: UpCommand, output: { out: (text: string) => void; err
   });
   const connected = upClient(command, {
     ...output,
-    program: [process.execPath, fileURLToPath(import.meta.url)],
+    program: [process.execPath, programFile('client')],
     environment: daemonEnvironment(process.env),
     kill: (pid) => void process.kill(pid, 'SIGKILL'),
     progress: process.stderr.isTTY === true ? (line) => void process.stderr.write(`\r\u001b[K${clean(line)}`) : null,
@@ -116,7 +116,7 @@ async function run(command: RunSettings): Promise<number> {
     process.exit(1);
   });
   return runClient(command, {
-    version: version(),
+    version: version,
     pid: process.pid,
     key: { environment, environmentFile },
     stdin: process.stdin,
@@ -152,9 +152,4 @@ async function report(error: unknown, json: boolean): Promise<number> {
 async function unexpected(error: unknown): Promise<string> {
   const { failureOf, stackOf } = await import('@sallyport/agent-runtime');
   return failureOf(error).message + stackOf(error, process.env.SALLYPORT_DEBUG);
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
 }

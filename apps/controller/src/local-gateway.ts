@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '@sallyport/program/place';
 
 /** Why no gateway can run on this machine, in words for people; null when one can. */
 export function whyNoLocalGateway(): string | null {
@@ -94,7 +94,7 @@ export function runLocalGateway(options: LocalGatewayOptions): LocalGateway {
   };
 }
 
-const gatewayMain = fileURLToPath(new URL('../../gateway/src/main.ts', import.meta.url));
+const gatewayMain = programFile('gateway');
 const wrongUsage = 2;
 const shortestDelayMs = 1000;
 const longestDelayMs = 60_000;

@@ -1,9 +1,10 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { cleanLines } from '@sallyport/contract/text';
-import { type StopReason, stopRequested } from '@sallyport/signals';
+import { type StopReason, stopRequested } from '@sallyport/program';
+import { version } from '@sallyport/program/place';
 import type pino from 'pino';
 import { type Config, readConfig } from './config.ts';
 import { helpText } from './config-help.ts';
@@ -14,8 +15,6 @@ import { readLocalAgent } from './local-agent.ts';
 import { runLocalGateway, whyNoLocalGateway } from './local-gateway.ts';
 import { createLog, standardError } from './log.ts';
 import { type Started, startController } from './start.ts';
-
-const version = String(JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')).version);
 
 try {
   const invocation = readConfig(process.env, process.argv.slice(2));

@@ -1,8 +1,9 @@
-import { readFileSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
 import { uptime } from 'node:os';
 import { AgentClock, createLog, failureOf, stackOf, UsageError } from '@sallyport/agent-runtime';
 import { cleanLines, jsonLine, safeJson } from '@sallyport/contract/text';
-import { stopRequested } from '@sallyport/signals';
+import { stopRequested } from '@sallyport/program';
+import { version } from '@sallyport/program/place';
 import { helpText, parseCommand, type RunCommand } from './arguments.ts';
 import { downGateway } from './commands/down.ts';
 import { runGateway } from './commands/run.ts';
@@ -29,7 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
         process.stdout.write(helpText);
         return 0;
       case 'version':
-        process.stdout.write(`sally gateway ${version()}\n`);
+        process.stdout.write(`sally gateway ${version}\n`);
         return 0;
       case 'status': {
         const { text, code } = await gatewayStatus(command);
@@ -71,7 +72,7 @@ async function run(command: RunCommand): Promise<number> {
     process.exit(1);
   });
   return runGateway(command, {
-    version: version(),
+    version: version,
     token: { environment, environmentFile },
     caFile: caFile || null,
     wireguardGo: wireguardGo || null,
@@ -91,9 +92,4 @@ function untilStopped({ stateDir, interface: link }: { stateDir: string; interfa
 To remove them: sally gateway down --state-dir ${stateDir} --interface ${link}
 `,
   });
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
 }

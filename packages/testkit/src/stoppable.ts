@@ -1,5 +1,5 @@
 import { writeSync } from 'node:fs';
-import { exitCodeOf, type Program, stopRequested } from '@sallyport/signals';
+import { exitCodeOf, type Program, stopRequested } from '@sallyport/program';
 import { cleanUpEverything } from './cleanup.ts';
 
 /**

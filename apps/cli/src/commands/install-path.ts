@@ -1,6 +1,6 @@
 import { lstat, mkdir, readlink, rm, symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { root } from '@sallyport/program/place';
 import type { Command } from 'commander';
 import { exitCodes, Failure } from '../failure.ts';
 import { codeOf } from '../files.ts';
@@ -12,7 +12,7 @@ interface Flags {
 }
 
 const everybody = '/usr/local/bin';
-const program = fileURLToPath(new URL('../../../../bin/sally', import.meta.url));
+const program = join(root, 'bin/sally');
 
 /** Adds `sally install-path`. */
 export function addInstallPath(group: Command, session: Session): void {

@@ -19,7 +19,7 @@ import {
   type TokenSources,
 } from '@sallyport/agent-runtime';
 import type { ClientHostState } from '@sallyport/hostnet';
-import { within } from '@sallyport/signals';
+import { within } from '@sallyport/program';
 import { defaultInterface, type RunSettings } from '../arguments.ts';
 import { answer, type DaemonParts, statusNow } from '../daemon.ts';
 import { UsageError } from '../failure.ts';

@@ -2,7 +2,7 @@ import { createReadStream, mkdtempSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cleanLines } from '@sallyport/contract/text';
-import { stopRequested } from '@sallyport/signals';
+import { stopRequested } from '@sallyport/program';
 import { OperatorError } from '../errors.ts';
 import { isSystemError, systemReason } from '../system-error.ts';
 import { type Command, helpText, parseCommand, UsageError } from './arguments.ts';

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { assetFolder } from '@sallyport/program/place';
 import { OperatorError } from '../errors.ts';
 
 /**
@@ -37,7 +38,7 @@ function knownMigrations(): string[] {
 }
 
 // Compiled code runs from dist/, the SQL stays with the sources.
-const folder = join(import.meta.dirname.replace(/([\\/])dist([\\/]db)$/, '$1src$2'), 'migrations', 'sqlite');
+const folder = join(assetFolder('migrations'), 'sqlite');
 
 /** A database of another program may have this name. */
 function refuseForeign(database: DatabaseSync): void {

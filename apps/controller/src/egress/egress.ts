@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { parseAddress } from '@sallyport/ip';
-import { within } from '@sallyport/signals';
+import { within } from '@sallyport/program';
 import { type EgressPurpose, type EgressSettings, EgressTargets } from './targets.ts';
 
 /** An address to connect to, or why there is none. `code` is of the resolver, for people. */

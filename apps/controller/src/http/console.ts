@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import { assetFolder } from '@sallyport/program/place';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 /** Where the built console lies: `apps/console/dist/app` of this checkout. */
-export const consoleFolder = join(import.meta.dirname, '../../../console/dist/app');
+export const consoleFolder = assetFolder('console');
 
 interface ConsoleDeps {
   /** Folder with the built console. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { assetFolder } from '@sallyport/program/place';
 import type { FastifyInstance } from 'fastify';
 
 /** Serves the OpenAPI document and a viewer for it from local files, without internet access. */
@@ -14,7 +14,7 @@ export function installDocs(app: FastifyInstance, document: () => object): void 
   app.get('/docs/start.js', (_request, reply) => reply.type('text/javascript').send(start));
   for (const [name, type] of Object.entries(assets))
     app.get(`/docs/${name}`, async (_request, reply) => {
-      const content = await readFile(join(assetFolder(), name));
+      const content = await readFile(join(assetFolder('api-viewer'), name));
       return reply.type(type).header('cache-control', 'public, max-age=3600').send(content);
     });
 }
@@ -24,9 +24,6 @@ const assets = {
   'swagger-ui-bundle.js': 'text/javascript',
   'favicon-32x32.png': 'image/png',
 } as const;
-
-const assetFolder = (): string =>
-  join(dirname(createRequire(import.meta.url).resolve('@fastify/swagger-ui')), 'static');
 
 const policy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'";
 

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { Operation } from '@sallyport/contract';
-import { within } from '@sallyport/signals';
+import { within } from '@sallyport/program';
 import type { FastifyReply } from 'fastify';
 import { ApiError, invalidField } from '../errors.ts';
 import { breathe } from '../slices.ts';

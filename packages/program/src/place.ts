@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+
+/** Set by the build of the packages, where every program is one of a few files beside this one. */
+declare const SALLYPORT_BUNDLED: true | undefined;
+
+const bundled = typeof SALLYPORT_BUNDLED !== 'undefined';
+
+/** Folder of the checkout or of the installed package. */
+export const root: string = bundled ? dirname(import.meta.dirname) : join(import.meta.dirname, '../../..');
+
+/** Version of all programs, from `package.json` at the root. */
+export const version: string = String(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version);
+
+const programs = {
+  controller: 'apps/controller/src/main.ts',
+  backup: 'apps/controller/src/backup/main.ts',
+  gateway: 'apps/gateway/src/main.ts',
+  client: 'apps/client/src/main.ts',
+  cli: 'apps/cli/src/main.ts',
+} as const;
+
+/** Program of the project that `node` runs. */
+export type ProgramName = keyof typeof programs;
+
+/** Path of each program in a checkout, relative to its root. */
+export const programSources: Readonly<Record<ProgramName, string>> = programs;
+
+/** Returns the file to give to `node`. */
+export const programFile = (name: ProgramName): string => join(root, bundled ? `programs/${name}.js` : programs[name]);
+
+/** Folder with files that a program reads or serves. */
+export type AssetFolder = 'console' | 'migrations' | 'api-viewer';
+
+/** Returns the path of a folder of files. It may not exist: a checkout has no console before it is built. */
+export function assetFolder(name: AssetFolder): string {
+  if (bundled) return join(root, 'assets', name);
+  if (name === 'console') return join(root, 'apps/console/dist/app');
+  if (name === 'migrations') return join(root, 'apps/controller/src/db/migrations');
+  const controller = createRequire(join(root, 'apps/controller/package.json'));
+  return join(dirname(controller.resolve('@fastify/swagger-ui')), 'static');
+}
