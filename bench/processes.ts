@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { programFile } from '@sallyport/program/place';
 import { type Cleanup, Daemon, until } from '@sallyport/testkit';
 
 /** Bootstrap API key of the benchmark's controller. */
@@ -38,21 +38,27 @@ export interface RunningController {
   readonly readyMs: number;
 }
 
-/** Starts the real controller on loopback, without a local gateway. */
-export async function startController(cleanup: Cleanup): Promise<RunningController> {
+/**
+ * Starts the real controller on loopback, without a local gateway: the program of this checkout, or another one. Compiled
+ * code is kept in `compileCache`.
+ */
+export async function startController(
+  cleanup: Cleanup,
+  program = programFile('controller'),
+  compileCache?: string,
+): Promise<RunningController> {
   const [dataDir, port] = [await temporaryFolder(cleanup), await freePort()];
   const from = performance.now();
   const daemon = Daemon.start(
-    [
-      fileURLToPath(new URL('../apps/controller/src/main.ts', import.meta.url)),
-      '--listen',
-      `127.0.0.1:${port}`,
-      '--data-dir',
-      dataDir,
-      '--local-gateway',
-      'off',
-    ],
-    { cleanup, env: { SALLYPORT_BOOTSTRAP_API_KEY: apiKey, ...unbounded } },
+    [program, '--listen', `127.0.0.1:${port}`, '--data-dir', dataDir, '--local-gateway', 'off'],
+    {
+      cleanup,
+      env: {
+        SALLYPORT_BOOTSTRAP_API_KEY: apiKey,
+        ...unbounded,
+        ...(compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache }),
+      },
+    },
   );
   await until(
     'the controller',

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { isAbsolute, join, normalize, relative } from 'node:path';
 
-const TEST_ROOTS = ['packages', 'apps', 'tests'];
+const TEST_ROOTS = ['packages', 'apps', 'build', 'tests'];
 const NEVER = new Set(['node_modules', 'dist']);
 
 /**

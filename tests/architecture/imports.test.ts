@@ -46,7 +46,7 @@ const RULES: Record<string, Rule> = {
   controller: { ...APP, imports: ['ip', 'contract', 'policy', 'wireguard', 'program'] },
   gateway: APP,
   client: APP,
-  cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core'] },
+  cli: { ...APP, imports: ['ip', 'contract', 'wireguard', 'hostnet', 'agent-core', 'program'] },
   console: CLOSED,
 };
 

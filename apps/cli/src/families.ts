@@ -161,6 +161,11 @@ export const families: readonly Family[] = [
   },
   {
     group: 'Administration:',
+    commands: [{ name: 'controller', about: 'run the controller, on its host' }],
+    load: async () => (await import('./commands/controller.ts')).addController,
+  },
+  {
+    group: 'Administration:',
     commands: [{ name: 'operator', about: 'backups, on the controller’s host' }],
     load: async () => (await import('./commands/operator.ts')).addOperator,
   },

@@ -1,0 +1,68 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { assetFolder, type ProgramName, programSources, root, version } from '@sallyport/program/place';
+import { rolldown } from 'rolldown';
+
+/** What a bundle is made of. */
+export interface Bundle {
+  /** Folders of the libraries whose code is in it, relative to the root: `node_modules/zod`. */
+  readonly libraries: readonly string[];
+}
+
+/**
+ * Writes every program with all its libraries into `folder`, which must be empty: a few files of JavaScript that share
+ * their parts, and what they read. `packages/program/src/place.ts` knows the layout.
+ */
+export async function writeBundle(folder: string): Promise<Bundle> {
+  const libraries = await writePrograms(join(folder, 'programs'));
+  cpSync(assetFolder('migrations'), join(folder, 'assets/migrations'), { recursive: true });
+  cpSync(assetFolder('console'), join(folder, 'assets/console'), { recursive: true });
+  copyApiViewer(join(folder, 'assets/api-viewer'));
+  writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ name: 'sallyport', version, type: 'module' })}\n`);
+  return { libraries };
+}
+
+async function writePrograms(folder: string): Promise<string[]> {
+  const build = await rolldown({
+    cwd: root,
+    input: Object.fromEntries(Object.entries(programSources).map(([name, path]) => [name, join(root, path)])),
+    platform: 'node',
+    transform: { define: { SALLYPORT_BUNDLED: 'true' } },
+    // A library that cannot be found would fail at run time, on somebody else's machine.
+    onwarn: (warning) => {
+      if (warning.code === 'UNRESOLVED_IMPORT') throw new Error(warning.message);
+    },
+  });
+  try {
+    const { output } = await build.write({
+      dir: folder,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: 'part-[hash].js',
+      // White space and comments go. Names stay, because stack traces are read by people.
+      minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+    });
+    const modules = output.flatMap((file) => (file.type === 'chunk' ? file.moduleIds : []));
+    return [...new Set(modules.flatMap(libraryOf))].sort();
+  } finally {
+    await build.close();
+  }
+}
+
+/** Folder of the library that a module belongs to, relative to the root; none for our own. */
+function libraryOf(module: string): string[] {
+  const path = module.startsWith(root) ? module.slice(root.length + 1) : module;
+  const [found] = /^(.*\bnode_modules\/(@[^/]+\/)?[^/]+)\//.exec(path) ?? [];
+  return found === undefined ? [] : [found.slice(0, -1)];
+}
+
+const apiViewerFiles = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
+
+function copyApiViewer(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const name of apiViewerFiles)
+    writeFileSync(join(folder, name), readFileSync(join(assetFolder('api-viewer'), name)));
+}
+
+/** Names of the programs in a bundle. */
+export const programNames = Object.keys(programSources) as ProgramName[];
