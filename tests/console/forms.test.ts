@@ -18,6 +18,7 @@ test('forms of the console lose nothing, and say what a write changes', { skip: 
   await step('roles and memberships show where they come from, and change under a plan', () =>
     changesPeople(page, place),
   );
+  await step('a denied attempt leads to a policy in two clicks', () => explains(page, place));
   await step('an invitation is listed, renewed and revoked', () => invites(page, place));
   assert.deepEqual(complaints, []);
 });
@@ -217,4 +218,22 @@ async function invites(page: Page, place: Console): Promise<void> {
   await row.getByRole('button', { name: /^Revoke/ }).click();
   await dialog.getByRole('button', { name: 'Revoke invitation' }).click();
   await row.getByText('Expired').waitFor();
+}
+
+async function explains(page: Page, place: Console): Promise<void> {
+  const device = await idOf(place, 'devices', 'device-9');
+  const protocol = { protocol: 'TCP', port: '443' };
+  const asked = new URLSearchParams({ device, destination: '10.3.0.7', ...protocol });
+  await open(page, place, `explain?${asked}`);
+  await page.getByRole('heading', { name: /device-9 may not reach 10\.3\.0\.7/ }).waitFor();
+  await page.getByText(/policies do not match$/).click();
+  await page.getByText('The device is not among its sources.').first().waitFor();
+  await page.getByRole('button', { name: 'Draft policy' }).click();
+  const dialog = page.getByRole('dialog', { name: 'New policy' });
+  assert.equal(await dialog.getByLabel('Name').inputValue(), 'device-9 to ERP');
+  await dialog.getByRole('button', { name: 'See what changes' }).click();
+  await dialog.getByRole('button', { name: 'Create policy: 1 device gains ERP' }).click();
+  await dialog.waitFor({ state: 'hidden' });
+  await page.getByRole('heading', { name: /device-9 may reach ERP at 10\.3\.0\.7/ }).waitFor();
+  await page.getByText('The policy “device-9 to ERP” allows it.').waitFor();
 }

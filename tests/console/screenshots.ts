@@ -1,10 +1,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { becomeOwner, openBrowser, openPage, startConsole } from './browser.ts';
+import { openKit } from './kit.ts';
 import { fillTenant } from './sample.ts';
 
 /*
- * npm run screenshots [-- FOLDER]: every page at three widths, light and dark, empty and with a filled tenant.
+ * npm run screenshots [-- FOLDER]: every page at three widths, light and dark, empty and with a filled tenant; and the
+ * parts that pages are made of.
  * npm run screenshots -- --docs: only the pictures of the README.
  */
 const docs = process.argv[2] === '--docs';
@@ -69,6 +71,13 @@ try {
         }
       }
     }
+  }
+  if (!docs) {
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await page.goto(await openKit(t));
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.screenshot({ path: join(folder, 'console-kit.png'), fullPage: true });
   }
   if (complaints.length > 0) process.stderr.write(`${complaints.join('\n')}\n`);
   process.stdout.write(`Wrote the pictures to ${folder}.\n`);

@@ -38,13 +38,17 @@ test('explain --user checks each device, at the given time, and reports a denial
     resources: [],
     policies: [],
     gateways: [],
+    suggestions: [
+      { kind: 'join-group' as const, text: 'Add anna to the group staff', sufficient: true },
+      { kind: 'create-resource' as const, text: 'Create a resource', sufficient: false },
+    ],
   };
   api.replies.set('explainAccess', () => ({ body: { answers: [explanation, denied] } }));
   const args = ['access', 'explain', '--user', 'anna@example.com', '[fd00::5]', '--at', '2026-12-24T19:00:00+01:00'];
   const outcome = await sally(api, args);
   assert.match(
     outcome.out,
-    /^✓ anna [\s\S]*\n\n✗ anna → fd00::5 ICMP: denied; no policy matches\n {2}At [^\n]*00Z\.\n[\s\S]*order of evaluation:\n {4}none\n/,
+    /^✓ anna [\s\S]*\n\n✗ anna → fd00::5 ICMP: denied; no policy matches\n {2}At [^\n]*00Z\.\n[\s\S]*order of evaluation:\n {4}none\n[\s\S]*\n {2}What would allow it:\n {4}Add anna to the group staff\n {4}Create a resource \(more is needed then\)\n$/,
   );
   assert.deepEqual(api.seen.at(-1)?.body, {
     ...{ user: uuid(111), destination: 'fd00::5', protocol: 'ICMP', at: '2026-12-24T18:00:00.000Z' },

@@ -22,5 +22,6 @@ export {
   type RuleResult,
   ruleProblem,
 } from './rules/index.ts';
+export { type Suggestion, suggestSteps } from './suggest.ts';
 export * from './types.ts';
 export { World } from './world.ts';

@@ -115,6 +115,12 @@ function obstacleAt(gateway: WorldGateway | undefined): string | null {
   return gateway.intent === 'OFFLINE' ? 'the gateway is set to OFFLINE' : null;
 }
 
+/** Returns whether any address of a resource covers a destination, on any port. */
+export function coversAddress(resource: WorldResource, destination: string): boolean {
+  const address = parseAddress(destination);
+  return address !== null && covers(resource, address);
+}
+
 /** Returns whether any address of a resource covers a destination, on the queried port or on any port. */
 function covers(resource: WorldResource, { family, value }: Address, query?: AccessQuery): boolean {
   return resource.addresses.some(

@@ -33,8 +33,18 @@ function render(colour: boolean, answer: Explanation, from: string, to: string):
       'Gateways',
       answer.gateways.flatMap((gateway) => gatewayLines(gateway, colour)),
     ),
+    ...(answer.suggestions === undefined ? [] : suggestionLines(answer.suggestions)),
     '',
   ].join('\n');
+}
+
+/** What would allow a denied connection. A change that is only a first step says so. */
+function suggestionLines(suggestions: NonNullable<Explanation['suggestions']>): string[] {
+  if (suggestions.length === 0) return [];
+  const lines = suggestions.map(
+    ({ text, sufficient }) => `${clean(text)}${sufficient ? '' : ' (more is needed then)'}`,
+  );
+  return section('What would allow it', lines);
 }
 
 function section(title: string, lines: readonly string[]): string[] {

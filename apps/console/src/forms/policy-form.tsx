@@ -1,7 +1,8 @@
 import type { Policy } from '@sallyport/contract';
+import { useEffect, useRef } from 'react';
 import { getVersioned, type Versioned } from '../data/api.ts';
 import { useRead } from '../data/queries.ts';
-import { Form, type Labels, useForm } from '../kit/form.tsx';
+import { Form, type FormState, type Labels, useForm } from '../kit/form.tsx';
 import { Choice, Dialog, Field } from '../kit/kit.tsx';
 import { type Picked, Picker } from '../kit/picker.tsx';
 import { Edit } from './edit.tsx';
@@ -72,7 +73,7 @@ const kinds = ['groups', 'users', 'devices'] as const;
 interface PolicyDialogProps {
   /** The policy to change; left out: a new one is created. */
   readonly id?: string | undefined;
-  /** Values of a new policy. */
+  /** Values of a new policy; for an existing one, what is added to its lists. */
   readonly draft?: Partial<PolicyValues> | undefined;
   readonly open: boolean;
   readonly onClose: () => void;
@@ -86,7 +87,7 @@ export function PolicyDialog({ id, draft, open, onClose }: PolicyDialogProps) {
         <PolicyForm draft={draft} onDone={onClose} />
       ) : (
         <Edit<'getPolicy'> path={`/tenants/policies/${id}`}>
-          {(policy) => <PolicyForm policy={policy} onDone={onClose} />}
+          {(policy) => <PolicyForm policy={policy} draft={draft} onDone={onClose} />}
         </Edit>
       )}
     </Dialog>
@@ -110,6 +111,7 @@ function PolicyForm({ policy, draft, onDone }: PolicyFormProps) {
   });
   const { values, set } = form;
   const id = policy?.value.id;
+  useDraft(policy === undefined ? undefined : draft, form);
   // A policy can name people and devices beside everybody. They stay on the screen, so that nothing is lost unseen.
   const shownKinds = kinds.filter((kind) => values[kind].length > 0);
   const reload = async () => {
@@ -183,6 +185,20 @@ function PolicyForm({ policy, draft, onDone }: PolicyFormProps) {
       )}
     </Form>
   );
+}
+
+/** Adds what a draft names to the lists of an existing policy, once. */
+function useDraft(draft: Partial<PolicyValues> | undefined, { values, set }: FormState<PolicyValues>): void {
+  const added = useRef(false);
+  useEffect(() => {
+    if (draft === undefined || added.current) return;
+    added.current = true;
+    const lists = kinds.flatMap((kind) => {
+      const more = draft[kind];
+      return more === undefined ? [] : [[kind, [...values[kind], ...more]] as const];
+    });
+    set({ ...draft, ...Object.fromEntries(lists) });
+  });
 }
 
 function writeOf(values: PolicyValues, policy: Policy | undefined, always: string | undefined) {

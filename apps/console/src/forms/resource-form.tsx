@@ -42,12 +42,14 @@ function valuesOf({ name, description = '', addresses, gateways }: Resource): Va
 interface ResourceDialogProps {
   /** The resource to change; left out: a new one is created. */
   readonly id?: string | undefined;
+  /** Addresses of a new resource. */
+  readonly addresses?: string | undefined;
   readonly open: boolean;
   readonly onClose: () => void;
 }
 
 /** Creates a resource, or changes one. */
-export function ResourceDialog({ id, open, onClose }: ResourceDialogProps) {
+export function ResourceDialog({ id, addresses, open, onClose }: ResourceDialogProps) {
   const protocols = useRead<'listProtocols'>('protocol', '/tenants/protocols', open);
   const gateways = useRead<'listGateways'>('gateway', '/tenants/gateways', open);
   const ready = protocols.data !== undefined && gateways.data !== undefined;
@@ -57,7 +59,7 @@ export function ResourceDialog({ id, open, onClose }: ResourceDialogProps) {
       {!ready ? (
         <Skeleton lines={4} />
       ) : id === undefined ? (
-        <ResourceForm protocols={protocols.data} gateways={only} onDone={onClose} />
+        <ResourceForm protocols={protocols.data} gateways={only} addresses={addresses} onDone={onClose} />
       ) : (
         <Edit<'getResource'> path={`/tenants/resources/${id}`}>
           {(resource) => <ResourceForm protocols={protocols.data} resource={resource} onDone={onClose} />}
@@ -71,6 +73,7 @@ interface ResourceFormProps {
   readonly protocols: readonly Protocol[];
   readonly resource?: Versioned<Resource>;
   readonly gateways?: readonly Picked[];
+  readonly addresses?: string | undefined;
   readonly onDone: () => void;
 }
 
@@ -78,11 +81,11 @@ interface ResourceFormProps {
  * The API attaches gateways in a write of its own. So the resource is saved first, and a plan for its gateways follows
  * where they differ.
  */
-function ResourceForm({ protocols, resource, gateways = [], onDone }: ResourceFormProps) {
+function ResourceForm({ protocols, resource, gateways = [], addresses = '', onDone }: ResourceFormProps) {
   const [saved, setSaved] = useState<Resource | null>(null);
   const initial =
     resource === undefined
-      ? { name: '', description: '', addresses: '', protocol: protocols[0]?.id ?? mixed, gateways }
+      ? { name: '', description: '', addresses, protocol: protocols[0]?.id ?? mixed, gateways }
       : valuesOf(resource.value);
   const form = useForm<Values>(labels, initial, resource?.version ?? null);
   const id = resource?.value.id;

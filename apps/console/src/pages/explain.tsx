@@ -1,216 +1,184 @@
 import type { Explanation } from '@sallyport/contract';
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { type FormEvent, useEffect, useState } from 'react';
+import { Allow } from '../access/allow.tsx';
+import { Walk } from '../access/walk.tsx';
 import { call, messageOf } from '../data/api.ts';
-import { mayWrite, useRead } from '../data/queries.ts';
-import { Ago, Button, Choice, Field, Status } from '../kit/kit.tsx';
-import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
-import { useSignedIn } from '../shell/me.ts';
+import { useRead } from '../data/queries.ts';
+import { Ago, Button, Choice, Field, Skeleton, Status } from '../kit/kit.tsx';
+import { type Picked, Picker } from '../kit/picker.tsx';
 
 interface Question {
   readonly device?: string;
   readonly destination?: string;
   readonly protocol?: 'TCP' | 'UDP' | 'ICMP';
   readonly port?: string | number;
+  /** Local time as the browser's field has it; left out: now. */
+  readonly at?: string;
 }
 
 /** Says why a device may or may not reach an address. The question lives in the address of the page. */
 export function ExplainPage() {
   const asked = useSearch({ strict: false }) as Question;
-  const navigate = useNavigate();
-  const devices = useRead<'listDevices'>('device', '/tenants/devices?limit=100');
-  const [form, setForm] = useState<Question>({ protocol: 'TCP', port: '443', ...asked });
-  const [answer, setAnswer] = useState<Explanation | null>(null);
-  const [failure, setFailure] = useState<unknown>(null);
-  useEffect(() => {
-    const { device, destination, protocol = 'TCP', port } = asked;
-    if (device === undefined || destination === undefined) return;
-    setFailure(null);
-    const body = { device, destination, protocol, ...(protocol === 'ICMP' ? {} : { port: Number(port) }) };
-    call<'explainAccess'>('POST', '/tenants/access/explain', body).then(
-      ({ answers }) => setAnswer(answers[0] ?? null),
-      (error) => {
-        setAnswer(null);
-        setFailure(error);
-      },
-    );
-  }, [asked]);
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    const device = form.device ?? devices.data?.data[0]?.id;
-    void navigate({ search: { ...form, device } } as never);
-  };
+  const { data: answer, error, isFetching, refetch } = useAnswer(asked);
+  const known = asked.device !== undefined && asked.destination !== undefined;
   return (
     <>
       <div className="head">
         <h1>Explain access</h1>
       </div>
-      <form className="filters" onSubmit={submit}>
-        <Choice
-          label="Device"
-          value={form.device ?? ''}
-          onChange={(event) => setForm({ ...form, device: event.target.value })}
-        >
-          {(devices.data?.data ?? []).map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
-        </Choice>
-        <Field
-          label="Address"
-          placeholder="10.0.0.5"
-          value={form.destination ?? ''}
-          onChange={(event) => setForm({ ...form, destination: event.target.value.trim() })}
-          required
-        />
-        <Choice
-          label="Protocol"
-          value={form.protocol ?? 'TCP'}
-          onChange={(event) => setForm({ ...form, protocol: event.target.value as 'TCP' })}
-        >
-          <option>TCP</option>
-          <option>UDP</option>
-          <option>ICMP</option>
-        </Choice>
-        {form.protocol !== 'ICMP' && (
-          <Field
-            label="Port"
-            inputMode="numeric"
-            value={form.port ?? ''}
-            onChange={(event) => setForm({ ...form, port: event.target.value })}
-            required
-          />
-        )}
-        <Button type="submit" look="primary">
-          Explain
-        </Button>
-      </form>
-      {failure !== null && (
-        <p className="note bad" role="alert">
-          {messageOf(failure)}
+      <Ask key={`${asked.device} ${asked.destination}`} asked={asked} />
+      {!known && (
+        <p className="muted">
+          Choose a device and an address. The answer says which policy decides, why, and what would change it.
         </p>
       )}
-      {answer !== null && <Answer answer={answer} asked={asked} />}
+      {known && error === null && answer === undefined && <Skeleton />}
+      {error !== null && (
+        <p className="note bad" role="alert">
+          {messageOf(error)}
+        </p>
+      )}
+      {answer !== undefined && answer !== null && error === null && (
+        <div className="stack" aria-live="polite">
+          <Verdict answer={answer} asked={asked} />
+          {!answer.allowed && <Allow answer={answer} destination={asked.destination ?? ''} />}
+          <div className="columns">
+            <Walk policies={answer.policies} />
+            <Carriers gateways={answer.gateways} busy={isFetching} onCheck={() => void refetch()} />
+          </div>
+        </div>
+      )}
     </>
   );
 }
 
-function Answer({ answer, asked }: { answer: Explanation; asked: Question }) {
-  const matched = answer.policies.filter(({ outcome }) => outcome !== 'no-match');
-  const others = answer.policies.length - matched.length;
+function useAnswer({ device, destination, protocol = 'TCP', port, at }: Question) {
+  const body = {
+    device,
+    destination,
+    protocol,
+    ...(protocol === 'ICMP' ? {} : { port: Number(port ?? 443) }),
+    ...(at === undefined || at === '' ? {} : { at: new Date(at).toISOString() }),
+  };
+  return useQuery({
+    queryKey: ['explain', body],
+    enabled: device !== undefined && destination !== undefined,
+    retry: false,
+    queryFn: async (): Promise<Explanation | null> =>
+      (await call<'explainAccess'>('POST', '/tenants/access/explain', body as never)).answers[0] ?? null,
+  });
+}
+
+function Ask({ asked }: { asked: Question }) {
+  const navigate = useNavigate();
+  const [form, setForm] = useState<Question>({ protocol: 'TCP', port: '443', ...asked });
+  const [devices, setDevices] = useState<readonly Picked[]>([]);
+  const named = useRead<'getDevice'>('device', `/tenants/devices/${asked.device}`, asked.device !== undefined);
+  const { id, name } = named.data ?? {};
+  useEffect(() => {
+    if (id !== undefined && name !== undefined) setDevices([{ id, name }]);
+  }, [id, name]);
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    const [device] = devices;
+    if (device === undefined) return;
+    void navigate({ search: { ...form, device: device.id, at: form.at === '' ? undefined : form.at } } as never);
+  };
+  const text = (field: 'destination' | 'port' | 'at') => ({
+    value: String(form[field] ?? ''),
+    onChange: (event: { target: { value: string } }) => setForm({ ...form, [field]: event.target.value.trim() }),
+  });
   return (
-    <div className="stack" aria-live="polite">
-      <div className={`verdict ${answer.allowed ? 'yes' : 'no'}`}>
-        <h2>
-          {answer.device?.name} {answer.allowed ? 'may reach' : 'may not reach'} {asked.destination}
-        </h2>
-        <p>{answer.reason}</p>
-        {answer.validUntil !== undefined && (
-          <p className="muted">
-            This can change by itself <Ago at={answer.validUntil} />.
-          </p>
-        )}
-      </div>
-      {!answer.allowed && <Allow answer={answer} />}
-      <section className="card" aria-labelledby="walk">
-        <header>
-          <h2 id="walk">Policies, in order</h2>
-        </header>
-        <ol className="body stack">
-          {matched.map(({ id, name, outcome, reason, conditions }) => (
-            <li key={id} className="stack tight">
-              <Status meaning={outcome === 'allowed' ? 'good' : outcome === 'denied' ? 'bad' : 'off'}>
-                <strong>{name}</strong>
-              </Status>
-              <p>{reason}</p>
-              {(conditions ?? []).map(({ expression, met, values }) => (
-                <p key={expression} className="small">
-                  <Status meaning={met ? 'good' : 'bad'}>{met ? 'met' : 'not met'}</Status> <code>{expression}</code>
-                  <span className="muted"> with {JSON.stringify(values)}</span>
-                </p>
-              ))}
-            </li>
-          ))}
-          {others > 0 && (
-            <li className="muted">{others === 1 ? 'One policy does' : `${others} policies do`} not match.</li>
-          )}
-          {answer.policies.length === 0 && (
-            <li className="muted">There is no policy to look at: no resource has this address.</li>
-          )}
-        </ol>
-      </section>
-      {answer.gateways.length > 0 && (
-        <section className="card" aria-labelledby="carriers">
-          <header>
-            <h2 id="carriers">Gateways that could carry it</h2>
-          </header>
-          <ul className="body stack">
-            {answer.gateways.map(({ id, name, chosen, reason, applied }) => (
-              <li key={id}>
-                <Status meaning={chosen ? 'good' : 'off'}>
-                  <strong>{name}</strong>
-                </Status>
-                <p>{reason}</p>
-                {applied !== 'unknown' && (
-                  <p className="muted">
-                    {applied === 'agrees'
-                      ? 'What is in force there agrees.'
-                      : 'What is in force there differs: it still applies a change.'}
-                  </p>
-                )}
-              </li>
-            ))}
-          </ul>
-        </section>
+    <form className="filters ask" onSubmit={submit}>
+      <Picker label="Device" kind="device" single chosen={devices} onChange={setDevices} />
+      <Field label="Address" placeholder="10.0.0.5" {...text('destination')} required />
+      <Choice
+        label="Protocol"
+        value={form.protocol ?? 'TCP'}
+        onChange={(event) => setForm({ ...form, protocol: event.target.value as 'TCP' })}
+      >
+        <option>TCP</option>
+        <option>UDP</option>
+        <option>ICMP</option>
+      </Choice>
+      {form.protocol !== 'ICMP' && <Field label="Port" inputMode="numeric" {...text('port')} required />}
+      <Field label="At (empty: now)" type="datetime-local" {...text('at')} />
+      <Button type="submit" look="primary" disabled={devices.length === 0}>
+        Explain
+      </Button>
+    </form>
+  );
+}
+
+function Verdict({ answer, asked }: { answer: Explanation; asked: Question }) {
+  const { allowed, device, policy, policies, reason, resources, validUntil, gateways } = answer;
+  const deciding = policies.find(({ id }) => id === policy);
+  const carrier = gateways.find(({ chosen }) => chosen);
+  const port = asked.protocol === 'ICMP' ? 'ICMP' : `${asked.protocol ?? 'TCP'} ${asked.port ?? 443}`;
+  return (
+    <div className={`verdict ${allowed ? 'yes' : 'no'}`}>
+      <h2>
+        {device?.name} {allowed ? 'may reach' : 'may not reach'}{' '}
+        {allowed && resources[0] !== undefined ? `${resources[0].name} at ${asked.destination}` : asked.destination}
+        <span className="muted">, {port}</span>
+      </h2>
+      <p>
+        {deciding === undefined
+          ? sentence(reason)
+          : `The policy “${deciding.name}” ${allowed ? 'allows' : 'denies'} it.`}
+        {allowed && carrier !== undefined && ` ${carrier.name} carries it.`}
+      </p>
+      {validUntil !== undefined && (
+        <p className="muted">
+          This can change on its own <Ago at={validUntil} />.
+        </p>
       )}
     </div>
   );
 }
 
-/** From a denied attempt to a policy: one click for the draft, one for the plan. */
-function Allow({ answer }: { answer: Explanation }) {
-  const me = useSignedIn();
-  const [write, setWrite] = useState<PlannedWrite | null>(null);
-  const { device, resources } = answer;
-  if (!mayWrite(me) || device === undefined) return null;
-  if (resources.length === 0)
-    return <p className="note">No resource has this address. Create one first, then a policy can allow it.</p>;
+const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+
+const inForce = {
+  agrees: ['good', 'What is in force there agrees.'],
+  differs: ['warn', 'What is in force there differs: it still applies a change.'],
+  unknown: ['off', 'What is in force there is not known: the gateway is not connected.'],
+} as const;
+
+interface CarriersProps {
+  readonly gateways: Explanation['gateways'];
+  readonly busy: boolean;
+  readonly onCheck: () => void;
+}
+
+function Carriers({ gateways, busy, onCheck }: CarriersProps) {
   return (
-    <div className="note">
-      <p>
-        <strong>What would allow this?</strong>
-      </p>
-      <ul className="stack tight">
-        {resources.map(({ id, name }) => (
-          <li key={id} className="row between">
-            <span>
-              A policy that allows {device.name} to reach {name}
+    <section className="card" aria-labelledby="carriers">
+      <header className="row between">
+        <h2 id="carriers">Gateways that could carry it</h2>
+        <Button busy={busy} onClick={onCheck}>
+          Check again
+        </Button>
+      </header>
+      <ul className="body stack">
+        {gateways.length === 0 && <li className="muted">None: no gateway serves this address.</li>}
+        {gateways.map(({ id, name, chosen, reason, applied }) => (
+          <li key={id} className="stack tight">
+            <span className="row">
+              <Status meaning={chosen ? 'good' : 'off'}>
+                <strong>{name}</strong>
+              </Status>
+              {chosen && <span className="chip">chosen</span>}
             </span>
-            <Button
-              onClick={() =>
-                setWrite({
-                  title: `Allow ${device.name} to reach ${name}`,
-                  method: 'POST',
-                  path: '/tenants/policies',
-                  body: {
-                    name: `${device.name} to ${name}`.slice(0, 120),
-                    action: true,
-                    type: 'PRIVATE',
-                    devices: [device.id],
-                    resources: [id],
-                  },
-                  verb: 'Create policy',
-                  done: `${device.name} may reach ${name} now.`,
-                })
-              }
-            >
-              Draft policy
-            </Button>
+            <p>{sentence(reason)}</p>
+            <Status meaning={inForce[applied][0]}>
+              <span className="wrap small">{inForce[applied][1]}</span>
+            </Status>
           </li>
         ))}
       </ul>
-      <PlanDialog write={write} onClose={() => setWrite(null)} />
-    </div>
+    </section>
   );
 }

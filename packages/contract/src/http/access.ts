@@ -83,6 +83,33 @@ export const ExplainedGateway = z
   .meta({ id: 'ExplainedGateway' });
 export type ExplainedGateway = z.infer<typeof ExplainedGateway>;
 
+const named = z.object({ id, name: z.string() });
+
+/** A change that would allow a denied connection, or is the first step to it. */
+export const AccessSuggestion = z
+  .object({
+    kind: z.enum([
+      'activate-device',
+      'activate-user',
+      'attach-gateway',
+      'open-port',
+      'join-group',
+      'extend-policy',
+      'meet-rule',
+      'create-policy',
+      'create-resource',
+    ]),
+    text: z.string().describe('The change, in words'),
+    sufficient: z.boolean().describe('Whether the change alone allows the connection'),
+    policy: named.optional(),
+    rule: named.optional(),
+    group: named.optional(),
+    resource: named.optional(),
+    before: named.optional().describe('Policy that denies; a new policy has to be before it'),
+  })
+  .meta({ id: 'AccessSuggestion' });
+export type AccessSuggestion = z.infer<typeof AccessSuggestion>;
+
 /** Decision about one connection, with its reasons. */
 export const Explanation = z
   .object({
@@ -95,6 +122,10 @@ export const Explanation = z
     resources: z.array(z.object({ id, name: z.string() })),
     policies: z.array(ExplainedPolicy).describe('Policies in the order of evaluation'),
     gateways: z.array(ExplainedGateway),
+    suggestions: z
+      .array(AccessSuggestion)
+      .optional()
+      .describe('Smallest changes that would allow a denied connection, at most 10; left out for allowed ones'),
   })
   .meta({ id: 'Explanation' });
 export type Explanation = z.infer<typeof Explanation>;

@@ -280,3 +280,27 @@ test('explained decisions are counted, and only roles with the right to diagnose
   );
   assert.equal((await ask(app, { device: device.id, ...packet }, await app.key('SUPPORT'))).length, 1);
 });
+
+test('a denied connection has the smallest changes that would allow it, with names', async (t) => {
+  const app = await openTestApp(t);
+  const { make, web, device, packet } = await network(app);
+  const [staff, anna] = [await make.group('Staff'), await make.user('anna@example.com')];
+  await app.request('PATCH', `/tenants/devices/${device.id}`, { body: { name: 'laptop', user: anna.id } });
+  const policy = await make.policy('Staff reach web', { groups: [staff.id], resources: [web.id] });
+  const answer = await askOne(app, { device: device.id, ...packet });
+  const named = { policy: { id: policy.id, name: 'Staff reach web' }, resource: { id: web.id, name: 'web' } };
+  assert.deepEqual(answer.suggestions?.[0], {
+    kind: 'join-group',
+    text: 'Add anna@example.com to the group Staff, which the policy Staff reach web names',
+    sufficient: true,
+    group: { id: staff.id, name: 'Staff' },
+    ...named,
+  });
+  assert.deepEqual(
+    answer.suggestions?.map(({ kind }) => kind),
+    ['join-group', 'extend-policy', 'create-policy'],
+  );
+  await app.request('POST', `/tenants/users/${anna.id}/groups`, { body: { groupId: staff.id } });
+  const allowed = await askOne(app, { device: device.id, ...packet });
+  assert.deepEqual([allowed.allowed, allowed.suggestions], [true, undefined], 'the first change was enough');
+});

@@ -3,6 +3,7 @@ import {
   type AccessQuery,
   type Explanation as Explained,
   explainSteps,
+  type Suggestion,
   type World,
   type WorldDevice,
 } from '@sallyport/policy';
@@ -14,6 +15,7 @@ import type { GatewayQueries } from '../../objects/gateways/queries.ts';
 import { breathe, inSlices } from '../../slices.ts';
 import { agreement, explainedGateways, type InForce, inForce } from './carriers.ts';
 import { type Names, policyNames, resourceNames } from './store.ts';
+import { suggestionsFor, suggestionView } from './suggestions.ts';
 
 /** What the explanation of access needs. */
 export interface AccessDeps {
@@ -38,13 +40,15 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
   const now = deps.store.now();
   const at = asked.at === undefined ? now : Date.parse(asked.at);
   const { world, devices, known } = subject(await deps.worlds.world(tenant), asked);
-  const found: (Explained & { query: DeviceQuery })[] = [];
+  const found: Found[] = [];
   for (const device of devices) {
     const query = queryOf(asked, device, at);
     for await (const batch of inSlices(explainSteps(world, query)))
-      found.push(...batch.map((explained) => ({ ...explained, query })));
+      found.push(...batch.map((explained) => ({ ...explained, query, suggestions: [] })));
     await breathe();
   }
+  for (const one of found.filter(({ verdict }) => !verdict.allowed).slice(0, mostSuggested))
+    one.suggestions = await suggestionsFor(world, one.query);
   const concerned = new Set(found.flatMap(({ gateways }) => gateways.map(({ gateway }) => gateway)));
   const force = known ? await inForce(concerned, deps.channel, deps.states) : new Map();
   return deps.store.read(async (db) => {
@@ -54,6 +58,10 @@ async function answerAll(deps: AccessDeps, tenant: string, asked: Question): Pro
 }
 
 type DeviceQuery = AccessQuery & { device: string };
+type Found = Explained & { readonly query: DeviceQuery; suggestions: readonly Suggestion[] };
+
+/** Denied answers with suggestions. A user can have many devices. */
+const mostSuggested = 3;
 
 const queryOf = (asked: Question, device: string, at: number): DeviceQuery => ({
   device,
@@ -107,13 +115,16 @@ interface NamesOf {
 async function namesOf(
   deps: AccessDeps,
   db: Scoped,
-  found: readonly Explained[],
+  found: readonly Found[],
   gateways: ReadonlySet<string>,
 ): Promise<NamesOf> {
   return {
     policies: await policyNames(
       db,
-      found.flatMap(({ steps }) => steps.map(({ policy }) => policy)),
+      found.flatMap(({ steps, suggestions }) => [
+        ...steps.map(({ policy }) => policy),
+        ...suggestions.flatMap(({ policy = [], before = [] }) => [policy, before].flat()),
+      ]),
     ),
     resources: await resourceNames(
       db,
@@ -123,8 +134,7 @@ async function namesOf(
   };
 }
 
-interface Told extends Explained {
-  readonly query: DeviceQuery;
+interface Told extends Found {
   readonly world: World;
   readonly names: NamesOf;
   readonly force: InForce;
@@ -147,6 +157,9 @@ function view({ verdict, steps, gateways, query, world, names, ...rest }: Told):
     resources: verdict.allowed ? verdict.resources.map((id) => ({ id, name: names.resources.get(id) ?? '' })) : [],
     policies: steps.map((step) => policyStep(world, step, names.policies)),
     gateways: explainedGateways(gateways, verdict.allowed ? verdict.gateways : [], names.gateways, channel, applied),
+    ...(verdict.allowed
+      ? {}
+      : { suggestions: rest.suggestions.map((one) => suggestionView(world, query, one, names.policies)) }),
   };
 }
 
