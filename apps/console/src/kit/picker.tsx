@@ -31,6 +31,7 @@ export function Picker({ label, kind, chosen, onChange, single = false, hint, er
   const [open, setOpen] = useState(false);
   const [at, setAt] = useState(0);
   const { options, searching } = useOptions(kind, useDeferredValue(text), open, chosen);
+  const explained = error !== undefined || hint !== undefined;
   const pick = (one: Picked | undefined) => {
     if (one === undefined) return;
     onChange(single ? [one] : [...chosen, one]);
@@ -78,7 +79,7 @@ export function Picker({ label, kind, chosen, onChange, single = false, hint, er
           aria-controls={`${id}-list`}
           aria-activedescendant={open && options[at] !== undefined ? `${id}-${at}` : undefined}
           aria-invalid={error !== undefined || undefined}
-          aria-describedby={`${id}-about`}
+          aria-describedby={explained ? `${id}-about` : undefined}
           autoComplete="off"
           placeholder={`Type to find a ${kind}`}
           value={text}
@@ -106,10 +107,12 @@ export function Picker({ label, kind, chosen, onChange, single = false, hint, er
           )}
         </div>
       )}
-      <div id={`${id}-about`}>
-        {error !== undefined && <p className="error">{error}</p>}
-        {hint !== undefined && <p className="hint">{hint}</p>}
-      </div>
+      {explained && (
+        <div id={`${id}-about`}>
+          {error !== undefined && <p className="error">{error}</p>}
+          {hint !== undefined && <p className="hint">{hint}</p>}
+        </div>
+      )}
     </div>
   );
 }
