@@ -12,6 +12,15 @@ import { Daemon, type Host, patienceMs, until } from '@sallyport/testkit';
 import { type ControllerUnderTest, program, temporaryFolder } from './system.ts';
 import type { World } from './world.ts';
 
+/** How a client runs. */
+export interface ClientWish {
+  /** Owner of the device. */
+  readonly user?: string;
+  readonly args?: readonly string[];
+  /** Folder of another version of this repository, whose client runs. */
+  readonly tree?: string;
+}
+
 /** The native client of a device, as `sally up` runs it, in a namespace. Its id is the device's id. */
 export class ClientUnderTest {
   readonly id: string;
@@ -19,6 +28,7 @@ export class ClientUnderTest {
   readonly host: Host;
   readonly interface: string;
   readonly stateDir: string;
+  readonly #program: string;
   readonly #world: World;
   readonly #controller: ControllerUnderTest;
   daemon!: Daemon;
@@ -29,7 +39,9 @@ export class ClientUnderTest {
     host: Host,
     id: string,
     stateDir: string,
+    tree?: string,
   ) {
+    this.#program = tree === undefined ? program('client/src/main.ts') : join(tree, 'apps/client/src/main.ts');
     this.#world = world;
     this.#controller = controller;
     this.place = place;
@@ -44,12 +56,12 @@ export class ClientUnderTest {
     world: World,
     controller: ControllerUnderTest,
     place: string,
-    { user, args = [] }: { user?: string; args?: readonly string[] } = {},
+    { user, args = [], tree }: ClientWish = {},
   ): Promise<ClientUnderTest> {
     const body = { name: place, ...(user !== undefined && { user }) };
     const { id, key } = await controller.call('createEnrolmentKey', { body });
     const [host, folder] = [await world.host(place), await temporaryFolder(world.cleanup)];
-    const client = new ClientUnderTest({ world, controller }, place, host, id, folder);
+    const client = new ClientUnderTest({ world, controller }, place, host, id, folder, tree);
     world.cleanup.add(async () => {
       await client.down();
     });
@@ -62,7 +74,7 @@ export class ClientUnderTest {
     const where = ['--state-dir', this.stateDir, '--interface', this.interface, '--controller', this.#controller.url];
     this.daemon = Daemon.start(
       [
-        ...[program('client/src/main.ts'), 'run', '--insecure', ...where, ...args],
+        ...[this.#program, 'run', '--insecure', ...where, ...args],
         ...(key === undefined ? [] : ['--enrolment-key-file', '-']),
       ],
       {

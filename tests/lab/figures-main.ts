@@ -1,8 +1,10 @@
 import { parseArgs } from 'node:util';
 import { runStoppable, whyNoNamespaces } from '@sallyport/testkit';
+import { changes } from './change-figures.ts';
 import { direct, type Figure, failover, percentile, relay, start } from './figures.ts';
 
 const suites: Record<string, (rounds: number, tell: (line: string) => void) => Promise<Figure[]>> = {
+  changes,
   failover,
   start,
   direct,
@@ -11,7 +13,7 @@ const suites: Record<string, (rounds: number, tell: (line: string) => void) => P
 
 const help = `node tests/lab/figures-main.ts [SUITE…] [--rounds N]
 
-Measures paths in a lab: ${Object.keys(suites).join(', ')}; all when none is named. Needs Linux, root and /dev/net/tun; relay needs iperf3.
+Measures changes and paths in a lab: ${Object.keys(suites).join(', ')}; all when none is named. Needs Linux, root and /dev/net/tun; relay needs iperf3.
 `;
 
 const { values, positionals } = parseArgs({

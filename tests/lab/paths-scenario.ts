@@ -1,7 +1,7 @@
 import type { RequestBody } from '@sallyport/contract';
 import { Cleanup, type Host } from '@sallyport/testkit';
 import { makePolicy, makeResource } from './administration.ts';
-import { ClientUnderTest } from './client.ts';
+import { ClientUnderTest, type ClientWish } from './client.ts';
 import { type LabPlan, NatLab, serverOf } from './nat-lab.ts';
 import { ControllerUnderTest, GatewayUnderTest } from './system.ts';
 
@@ -109,7 +109,7 @@ export class PathsScenario<Name extends string = string> {
     await Promise.all([...this.#gateways.values()].map(({ id }) => this.controller.converged(id)));
   }
 
-  clientUp(place: NoInfer<Name>, options: { user?: string; args?: readonly string[] } = {}): Promise<ClientUnderTest> {
+  clientUp(place: NoInfer<Name>, options: ClientWish = {}): Promise<ClientUnderTest> {
     return ClientUnderTest.up(this.lab, this.controller, place, options);
   }
 

@@ -237,8 +237,6 @@ export class DataPlane {
     const plan = this.#firewall.ready ? planChange(changes, items, leaseUntil, this.#facts.peerConfig) : null;
     const gateway = gatewayOf(items);
     if (plan === null || gateway === null) return this.#load(items, leaseUntil);
-    if (plan.host && this.#firewall.setFacts(await this.#host.facts(this.#options.interface)))
-      return this.#load(items, leaseUntil);
     await this.#device.open();
     const now = this.#options.now();
     let drift: readonly string[];
@@ -249,6 +247,9 @@ export class DataPlane {
       await this.#device.apply({ peers: plan.wireguard.peers.filter(isRemoval) });
       throw error;
     }
+    // Reading the facts takes programs, so the table comes first: it ends revoked access.
+    if (plan.host && this.#firewall.setFacts(await this.#host.facts(this.#options.interface)))
+      return this.#load(items, leaseUntil);
     try {
       const device = await this.#changeDevice(plan.wireguard);
       const left = plan.host ? (await this.#host.up(hostStateOf(gateway, items, this.#options.interface))).left : [];

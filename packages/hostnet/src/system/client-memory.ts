@@ -7,7 +7,7 @@ import { MONITOR_ARGUMENTS } from '../host/monitor.ts';
 import type { ClientHostState } from '../types.ts';
 import { Follower } from './follow.ts';
 import { type HostWatch, JoinedReports } from './host-watch.ts';
-import { IpWriter } from './ip-writer.ts';
+import { ipWriter } from './ip-writer.ts';
 import { type OwnTransaction, type Watch, watchTable } from './watch.ts';
 
 /** Milliseconds to wait for the kernel's reports of our own changes. */
@@ -34,7 +34,7 @@ interface Monitors {
  * The monitors run while somebody watches. A new watch takes over those of the watch before it.
  */
 export class ClientMemory {
-  readonly #writers = { 4: new IpWriter(4), 6: new IpWriter(6) } as const;
+  readonly #writers = { 4: ipWriter(4), 6: ipWriter(6) } as const;
   readonly #watchers: Watcher[] = [];
   #monitors: Monitors | null = null;
   /** Monitors to which the kernel reports every change. */
@@ -76,7 +76,7 @@ export class ClientMemory {
     if (found === null || changes4 === null || changes6 === null) return 'impossible';
     const expected = new Expected([...changes4, ...changes6]);
     this.#expected = expected;
-    const write = async (family: 4 | 6, text: string) => text !== '' && (await this.#writers[family].write(text));
+    const write = async (family: 4 | 6, text: string) => text !== '' && (await this.#writers[family].ask(text));
     const written = await Promise.allSettled([write(4, ip4), write(6, ip6)]);
     const end = written.every(({ status }) => status === 'fulfilled') ? await expected.end : 'doubt';
     this.#expected = null;

@@ -14,8 +14,9 @@ import { counterPolicy } from '../firewall/state.ts';
 import { type TracedDrop, traceText, untraceText } from '../firewall/trace.ts';
 import type { FirewallState } from '../types.ts';
 import { readInventory, readListing } from './nft-json.ts';
+import { NftWriter } from './nft-writer.ts';
 import { readPassed } from './passed-json.ts';
-import { failure, output, parseJson, run } from './run.ts';
+import { failure, output, parseJson, type RunResult, run } from './run.ts';
 import { type Clock, catchUp, clockFrom } from './timing.ts';
 import { followProbes } from './trace.ts';
 import type { ForeignChange, Watch } from './watch.ts';
@@ -47,6 +48,12 @@ export class Firewall {
   /** Whether the kernel accepted the model's last text. If not, only a load of the whole table restores agreement. */
   #inStep = false;
   readonly #watches = new Set<Watch>();
+  /** Carries out small changes. */
+  readonly #writer = new NftWriter();
+  /** Check what small changes touched, one for each text. */
+  readonly #checkers = [new NftWriter({ check: true }), new NftWriter({ check: true })] as const;
+  /** Whether the checkers have checked something since the last commit. */
+  #checked = false;
 
   constructor(options: FirewallOptions) {
     this.#model = new FirewallModel(options);
@@ -87,7 +94,7 @@ export class Firewall {
       if (this.#inStep) {
         if (text === null) return 'unchanged';
         if (/^flush chain /m.test(text)) this.#rules = null;
-        if (await this.#commit(text)) await this.#catchUp(clock, at);
+        if (await this.#commit(text, this.#writer)) await this.#catchUp(clock, at);
         if (this.#inStep) return 'changed';
       }
       await this.#commitLoad(clock, (later, existing) => this.#model.reload(later, existing));
@@ -108,8 +115,7 @@ export class Firewall {
     return this.#enqueue(async () => {
       const texts = checkTexts(`inet ${this.#table}`, this.#model.touched, now);
       if (texts === null || this.#rules === null) return this.#readBack(now);
-      const results = await Promise.all(texts.map((text) => run('nft', ['--check', '-f', '-'], text)));
-      if (results.some(({ code }) => code !== 0)) return this.#readBack(now);
+      if (!(await this.#agrees(texts))) return this.#readBack(now);
       const { masquerade, draining, leaseUntil: _, ...items } = this.#model.state;
       return { settings: { masquerade, draining }, ...items, differences: [] };
     });
@@ -178,6 +184,7 @@ export class Firewall {
     const close = watch.close.bind(watch);
     watch.close = async () => {
       this.#watches.delete(watch);
+      if (this.#watches.size === 0) for (const program of this.#programs) program.renew();
       await close();
     };
     return watch;
@@ -190,8 +197,17 @@ export class Firewall {
       await this.#mustCommit(`add table inet ${this.#table}\ndelete table inet ${this.#table}\n`);
       const { interface: name } = this.#model.options;
       await this.#transact(untraceText(name) + forgetPassedText(name));
+      for (const program of this.#programs) program.renew();
       this.#inStep = false;
     });
+  }
+
+  /** Returns whether the kernel would take each of at most two transactions. */
+  async #agrees(texts: readonly string[]): Promise<boolean> {
+    if (this.#checked) for (const checker of this.#checkers) checker.renew();
+    this.#checked = true;
+    const results = await Promise.all(texts.map((text, i) => this.#checkers[i === 0 ? 0 : 1].run(text)));
+    return results.every(({ code }) => code === 0);
   }
 
   async #readBack(now: number): Promise<FoundFirewall> {
@@ -229,6 +245,7 @@ export class Firewall {
     if (!swapped) await this.#mustCommit(replace);
     await this.#catchUp(clock, at);
     this.#rules = readListing(await this.#listTable('-jt')).rules;
+    for (const program of this.#programs) program.start();
   }
 
   /** Corrects timeouts, so that the time spent in the kernel and the queue extends none of them. */
@@ -239,9 +256,9 @@ export class Firewall {
     });
   }
 
-  async #commit(text: string): Promise<boolean> {
+  async #commit(text: string, writer?: NftWriter): Promise<boolean> {
     this.#inStep = false;
-    this.#inStep = (await this.#transact(text)).code === 0;
+    this.#inStep = (await this.#transact(text, writer)).code === 0;
     return this.#inStep;
   }
 
@@ -253,13 +270,19 @@ export class Firewall {
   }
 
   /** Tells watches which process is ours, so that they report only foreign changes. */
-  async #transact(text: string): ReturnType<typeof run> {
+  async #transact(text: string, writer?: NftWriter): Promise<RunResult> {
     const ours = [...this.#watches].map((watch) => watch.expectOwn());
-    const result = await run('nft', ['-f', '-'], text, (pid) => {
+    const startedAs = (pid: number): void => {
       for (const own of ours) own.startedAs(pid);
-    });
+    };
+    const result = await (writer?.run(text, startedAs) ?? run('nft', ['-f', '-'], text, startedAs));
     for (const own of ours) own.ended(result.code === 0);
+    if (result.code === 0) this.#checked = false;
     return result;
+  }
+
+  get #programs(): NftWriter[] {
+    return [this.#writer, ...this.#checkers];
   }
 
   #enqueue<T>(task: () => Promise<T>): Promise<T> {

@@ -112,8 +112,9 @@ class TableWatch implements Watch {
     return true;
   }
 
-  /** Drops the oldest id, because the kernel reuses ids. */
+  /** Drops the id that was used least recently, because the kernel reuses ids. */
   #remember(pid: number): void {
+    this.#ownPids.delete(pid);
     this.#ownPids.add(pid);
     if (this.#ownPids.size <= 64) return;
     const oldest = this.#ownPids.values().next().value;
