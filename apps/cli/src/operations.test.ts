@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type OperationName, operations } from '@sallyport/contract';
 import { problem, startApi } from './testing/api-server.ts';
-import { type BrowserOperation, fixtures, TOKEN } from './testing/fixtures.ts';
+import { type BrowserOperation, fixtures, TOKEN, uuid } from './testing/fixtures.ts';
 import { sally } from './testing/run.ts';
 
 /** One command line for each operation of the contract that an API key can call. */
@@ -107,6 +107,7 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   deleteProvider: ['providers', 'delete', 'Acme SSO'],
   checkProvider: ['providers', 'check', 'Acme SSO'],
   getSignInSettings: ['settings', 'sign-in', 'get'],
+  writeBatch: ['devices', 'deactivate', 'anna', uuid(52)],
   updateSignInSettings: ['settings', 'sign-in', 'set', '--method', 'passkey'],
 };
 

@@ -184,7 +184,7 @@ function operationDeps(
     streams,
     preview: (tx, changes) => runtimes.preview(tx, changes),
     known: (socket) => connections.known(socket),
-    spendWrite: (tenant, bytes) => writes.spend(tenant, bytes),
+    spendWrite: (tenant, bytes, count) => writes.spend(tenant, bytes, count),
   };
 }
 

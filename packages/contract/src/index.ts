@@ -3,6 +3,7 @@ export * from './errors.ts';
 export * from './http/access.ts';
 export * from './http/api-keys.ts';
 export * from './http/audit.ts';
+export * from './http/batch.ts';
 export * from './http/common.ts';
 export * from './http/devices.ts';
 export * from './http/enrolment-keys.ts';

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { accessOperations } from './operations/access.ts';
 import { apiKeyOperations } from './operations/api-keys.ts';
+import { batchOperations } from './operations/batch.ts';
 import { deviceOperations } from './operations/devices.ts';
 import { enrolmentKeyOperations } from './operations/enrolment-keys.ts';
 import { gatewayOperations } from './operations/gateways.ts';
@@ -12,6 +13,7 @@ import { providerOperations } from './operations/providers.ts';
 import { resourceOperations } from './operations/resources.ts';
 import { signInOperations } from './operations/sign-in.ts';
 
+export { isBatchable } from './operations/batch.ts';
 export {
   dryRunQuery,
   isIdempotent,
@@ -23,8 +25,7 @@ export {
 export { failuresOf } from './operations/failures.ts';
 export { tags } from './operations/tags.ts';
 
-/** Every operation of the API, by name. */
-export const operations = {
+const singleOperations = {
   ...gatewayOperations,
   ...resourceOperations,
   ...deviceOperations,
@@ -38,6 +39,9 @@ export const operations = {
   ...providerOperations,
   ...myDeviceOperations,
 };
+
+/** Every operation of the API, by name. */
+export const operations = { ...singleOperations, ...batchOperations(singleOperations) };
 
 /** Name of an operation of the HTTP API. */
 export type OperationName = keyof typeof operations;

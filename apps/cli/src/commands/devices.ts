@@ -1,12 +1,14 @@
 import type { Command } from 'commander';
+import { batchWrite, writeTogether } from '../batch.ts';
 import { listAll, type PageFlags } from '../lists.ts';
-import { kinds, resolveId } from '../resolve.ts';
+import { kinds, resolveId, resolveIds } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { clean } from '../text.ts';
 import { addDeviceAdd } from './device-add.ts';
 import { addDeviceConfig } from './device-config.ts';
 import { addDeviceUpdate } from './device-update.ts';
 import { deviceColumns, showDevice } from './device-view.ts';
+import { addLabelCommand, labelled } from './labels.ts';
 import { pages, writes } from './options.ts';
 
 /** Adds `sally devices …`. */
@@ -20,6 +22,7 @@ export function addDevices(program: Command, session: Session): void {
   addReads(group, session);
   addDeviceUpdate(group, session);
   addWrites(group, session);
+  addLabelCommand(group, session, labelled.devices);
 }
 
 function addReads(group: Command, session: Session): void {
@@ -40,28 +43,26 @@ function addReads(group: Command, session: Session): void {
 }
 
 function addWrites(group: Command, session: Session): void {
-  const deactivate = group
-    .command('deactivate')
-    .argument('<device>', 'name or id')
-    .description('end a device’s access at once, and keep its data');
-  writes(deactivate, 'deactivateDevice').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.device, text);
-    const answer = await session.write('deactivateDevice', flags, { params: { id } });
-    if (answer !== undefined) showDevice(session, answer);
-  });
-  const reactivate = group
-    .command('reactivate')
-    .argument('<device>', 'name or id')
-    .description('restore the access of a deactivated device');
-  writes(reactivate, 'reactivateDevice').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.device, text);
-    const answer = await session.write('reactivateDevice', flags, { params: { id } });
-    if (answer !== undefined) showDevice(session, answer);
-  });
-  const remove = group.command('delete').argument('<device>', 'name or id').description('delete a device');
-  writes(remove, 'deleteDevice').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.device, text);
-    const answer = await session.write('deleteDevice', flags, { params: { id } });
-    if (answer !== undefined) session.show(answer, () => `Deleted device ${clean(text)}.\n`);
-  });
+  const verbs = [
+    ['deactivate', 'deactivateDevice', 'end the access of devices at once, and keep their data', 'Deactivated'],
+    ['reactivate', 'reactivateDevice', 'restore the access of deactivated devices', 'Reactivated'],
+    ['delete', 'deleteDevice', 'delete devices; try --dry-run first', 'Deleted'],
+  ] as const;
+  for (const [verb, operation, about, said] of verbs) {
+    const command = group.command(verb).argument('<devices...>', 'names or ids').description(about);
+    writes(command, operation).action(async (texts: string[], flags: WriteFlags) => {
+      const ids = [...new Set(await resolveIds(await session.api(), kinds.device, texts))];
+      const [id = ''] = ids;
+      if (ids.length > 1) {
+        const all = ids.map((one) => batchWrite(operation, { id: one }));
+        return writeTogether(session, flags, all, `${said} ${ids.length} devices.`);
+      }
+      if (operation !== 'deleteDevice') {
+        const answer = await session.write(operation, flags, { params: { id } });
+        return answer === undefined ? undefined : showDevice(session, answer);
+      }
+      const answer = await session.write(operation, flags, { params: { id } });
+      if (answer !== undefined) session.show(answer, () => `Deleted device ${clean(texts[0] ?? '')}.\n`);
+    });
+  }
 }

@@ -1,15 +1,17 @@
-import { type GatewayIntent, gatewayIntent, type RequestBody } from '@sallyport/contract';
+import { type BatchWrite, type GatewayIntent, gatewayIntent, type RequestBody } from '@sallyport/contract';
 import type { Command } from 'commander';
+import { batchWrite, writeTogether } from '../batch.ts';
 import type { Answer } from '../client.ts';
 import { exitCodes, Failure, usage } from '../failure.ts';
 import { filterQuery } from '../lists.ts';
-import { kinds, resolveId } from '../resolve.ts';
+import { kinds, resolveId, resolveIds } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { status } from '../table.ts';
 import { clean, shellWord } from '../text.ts';
 import { whileWaiting } from '../waiting.ts';
 import { controllerUrl } from './controller-url.ts';
 import { type Gateway, gatewayColumns, showGateway } from './gateway-view.ts';
+import { addLabelCommand, labelled } from './labels.ts';
 import { choice, clearable, filterOption, given, labelOption, labelsOf, mtuOption, onOff, writes } from './options.ts';
 
 type Changes = Partial<RequestBody<'updateGateway'>>;
@@ -36,6 +38,7 @@ export function addGateways(program: Command, session: Session): void {
   addCreateAndUpdate(group, session);
   addIntents(group, session);
   addActions(group, session);
+  addLabelCommand(group, session, labelled.gateways);
   addAgentCommands(group);
 }
 
@@ -116,26 +119,35 @@ function addCreateAndUpdate(group: Command, session: Session): void {
 
   const remove = group
     .command('delete')
-    .argument('<gateway>', 'name or id')
-    .description('delete a gateway and end all access through it; try --dry-run first');
-  writes(remove, 'deleteGateway').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.gateway, text);
+    .argument('<gateways...>', 'names or ids')
+    .description('delete gateways and end all access through them; try --dry-run first');
+  writes(remove, 'deleteGateway').action(async (texts: string[], flags: WriteFlags) => {
+    const ids = [...new Set(await resolveIds(await session.api(), kinds.gateway, texts))];
+    const [id = ''] = ids;
+    if (ids.length > 1) {
+      const all = ids.map((one) => batchWrite('deleteGateway', { id: one }));
+      return writeTogether(session, flags, all, `Deleted ${ids.length} gateways.`);
+    }
     const answer = await session.write('deleteGateway', flags, { params: { id } });
-    if (answer !== undefined) session.show(answer, () => `Deleted gateway ${clean(text)}.\n`);
+    if (answer !== undefined) session.show(answer, () => `Deleted gateway ${clean(texts[0] ?? '')}.\n`);
   });
 }
 
 function addIntents(group: Command, session: Session): void {
   const intents: readonly [string, GatewayIntent, string][] = [
-    ['activate', 'ACTIVE', 'put a gateway into service'],
-    ['maintenance', 'MAINTENANCE', 'drain a gateway: no new flows are steered to it'],
-    ['offline', 'OFFLINE', 'take a gateway out of service: it forwards nothing'],
+    ['activate', 'ACTIVE', 'put gateways into service'],
+    ['maintenance', 'MAINTENANCE', 'drain gateways: no new flows are steered to them'],
+    ['offline', 'OFFLINE', 'take gateways out of service: they forward nothing'],
   ];
   for (const [verb, intent, about] of intents) {
-    const command = group.command(verb).argument('<gateway>', 'name or id').description(about);
-    writes(command, 'updateGateway').action(async (text: string, flags: WriteFlags) =>
-      change(session, text, flags, { intent }),
-    );
+    const command = group.command(verb).argument('<gateways...>', 'names or ids').description(about);
+    writes(command, 'updateGateway').action(async (texts: string[], flags: WriteFlags) => {
+      const ids = [...new Set(await resolveIds(await session.api(), kinds.gateway, texts))];
+      if (ids.length < 2) return change(session, ids[0] ?? '', flags, { intent });
+      const all: BatchWrite[] = [];
+      for (const id of ids) all.push(await intentWrite(session, id, intent));
+      return writeTogether(session, flags, all, `Set the intent of ${ids.length} gateways to ${intent}.`);
+    });
   }
 }
 
@@ -201,6 +213,12 @@ async function createGateway(session: Session, name: string, flags: GatewayField
   if (answer === undefined) return;
   showGateway(session, answer);
   await sayHowToRun(session, answer.body);
+}
+
+async function intentWrite(session: Session, id: string, intent: GatewayIntent): Promise<BatchWrite> {
+  const { body, etag } = await read(session, id);
+  const { name, wireguardPort } = body;
+  return batchWrite('updateGateway', { id }, { body: { name, wireguardPort, intent }, ...given({ ifMatch: etag }) });
 }
 
 /** Reads, changes and writes a gateway. The write fails when the gateway changed in between. */

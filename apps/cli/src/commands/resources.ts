@@ -5,6 +5,7 @@ import { listAll, type PageFlags } from '../lists.ts';
 import { kinds, resolveId, resolveIds } from '../resolve.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { clean } from '../text.ts';
+import { addLabelCommand, labelled } from './labels.ts';
 import { choice, clearable, given, labelOption, labelsOf, pages, repeated, writes } from './options.ts';
 import {
   type AddressInput,
@@ -48,6 +49,7 @@ export function addResources(program: Command, session: Session): void {
   addCreate(group, session);
   addUpdate(group, session);
   addAttachments(group, session);
+  addLabelCommand(group, session, labelled.resources);
 }
 
 function addReads(group: Command, session: Session): void {

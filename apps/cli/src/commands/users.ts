@@ -1,5 +1,6 @@
 import type { RequestBody } from '@sallyport/contract';
 import type { Command } from 'commander';
+import { batchWrite, writeTogether } from '../batch.ts';
 import { usage } from '../failure.ts';
 import { listAll, type PageFlags } from '../lists.ts';
 import { kinds, resolveId, resolveIds } from '../resolve.ts';
@@ -121,24 +122,9 @@ function changes(flags: UpdateFlags, attributes: RequestBody<'updateUser'>['attr
 }
 
 function addStates(group: Command, session: Session): void {
-  const deactivate = group
-    .command('deactivate')
-    .argument('<user>', 'e-mail address or id')
-    .description('end the access of a user and all of the user’s devices at once, and keep all data');
-  writes(deactivate, 'deactivateUser').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.user, text);
-    const answer = await session.write('deactivateUser', flags, { params: { id } });
-    if (answer !== undefined) showUser(session, answer);
-  });
-  const reactivate = group
-    .command('reactivate')
-    .argument('<user>', 'e-mail address or id')
-    .description('restore the access of a deactivated user');
-  writes(reactivate, 'reactivateUser').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.user, text);
-    const answer = await session.write('reactivateUser', flags, { params: { id } });
-    if (answer !== undefined) showUser(session, answer);
-  });
+  const about = 'end the access of users and all of their devices at once, and keep all data';
+  addVerb(group, session, ['deactivate', 'deactivateUser', about, 'Deactivated']);
+  addVerb(group, session, ['reactivate', 'reactivateUser', 'restore the access of deactivated users', 'Reactivated']);
   const reinvite = group
     .command('reinvite')
     .argument('<user>', 'e-mail address or id')
@@ -148,13 +134,26 @@ function addStates(group: Command, session: Session): void {
     const answer = await session.write('inviteUser', flags, { params: { id } });
     if (answer !== undefined) session.show(answer, () => `Invited ${clean(text)} again.\n`);
   });
-  const remove = group
-    .command('delete')
-    .argument('<user>', 'e-mail address or id')
-    .description('delete a user and the user’s devices; try --dry-run first');
-  writes(remove, 'deleteUser').action(async (text: string, flags: WriteFlags) => {
-    const id = await resolveId(await session.api(), kinds.user, text);
-    const answer = await session.write('deleteUser', flags, { params: { id } });
-    if (answer !== undefined) session.show(answer, () => `Deleted user ${clean(text)}.\n`);
+  addVerb(group, session, ['delete', 'deleteUser', 'delete users and their devices; try --dry-run first', 'Deleted']);
+}
+
+type Verb = 'deactivateUser' | 'reactivateUser' | 'deleteUser';
+
+/** Adds a command that does the same to one user or to several, all of them or none. */
+function addVerb(group: Command, session: Session, [verb, operation, about, said]: [string, Verb, string, string]) {
+  const command = group.command(verb).argument('<users...>', 'e-mail addresses or ids').description(about);
+  writes(command, operation).action(async (texts: string[], flags: WriteFlags) => {
+    const ids = [...new Set(await resolveIds(await session.api(), kinds.user, texts))];
+    const [id = ''] = ids;
+    if (ids.length > 1) {
+      const all = ids.map((one) => batchWrite(operation, { id: one }));
+      return writeTogether(session, flags, all, `${said} ${ids.length} users.`);
+    }
+    if (operation !== 'deleteUser') {
+      const answer = await session.write(operation, flags, { params: { id } });
+      return answer === undefined ? undefined : showUser(session, answer);
+    }
+    const answer = await session.write(operation, flags, { params: { id } });
+    if (answer !== undefined) session.show(answer, () => `Deleted user ${clean(texts[0] ?? '')}.\n`);
   });
 }

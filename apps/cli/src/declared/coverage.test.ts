@@ -15,6 +15,8 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   updateAddress: 'addresses are written with their resource',
   reorderPolicies: 'the order of policies in the file is their order',
   explainAccess: 'it writes nothing',
+  setLiveTopics: 'it chooses what a stream shows',
+  writeBatch: 'a file makes the writes that it needs, each by its own operation',
   tryAdmissionRule: 'it writes nothing',
   signInWithPassword: 'it is how a person comes in',
   signInWithPasskey: 'it is how a person comes in',

@@ -322,6 +322,7 @@ export const fixtures = {
     listDevices: page([anna]),
     getDevice: anna,
     deleteDevice: undefined,
+    writeBatch: { answers: [{ status: 200, id: uuid(51), etag: '"8"' }] },
     deactivateDevice: { ...anna, active: false, status: 'Deactivated' },
     reactivateDevice: anna,
     getDeviceConfiguration: { revision: 'r1', text: configuration },

@@ -23,13 +23,13 @@ export class WriteBudget {
     this.#now = now;
   }
 
-  /** Counts a write against the tenant's budget. Throws `rate_limited`. */
-  spend(tenant: string, bytes: number): void {
+  /** Counts a request with this many writes against the tenant's budget. Throws `rate_limited`. */
+  spend(tenant: string, bytes: number, writes = 1): void {
     const { perSecond, burstSeconds } = this.#rate;
     const now = this.#now();
     const known = this.#tenants.get(tenant) ?? new Allowance(perSecond * burstSeconds, perSecond, now);
     this.#tenants.set(tenant, known);
-    const cost = 1 + bytes / bytesPerWrite;
+    const cost = writes + bytes / bytesPerWrite;
     const waitMs = known.take(cost, now);
     if (waitMs === 0) return;
     const detail = `The tenant may write ${perSecond} times a second, less often with large bodies: retry later`;

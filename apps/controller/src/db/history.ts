@@ -115,7 +115,7 @@ function auditEvent(
     actor_name: context.actor.name,
     source_ip: context.sourceIp,
     request_id: context.requestId,
-    action: context.action,
+    action: change.operation ?? context.action,
     kind: change.kind,
     object_id: change.id,
     before: change.before ? encodeJson(change.before) : null,

@@ -5,6 +5,7 @@ import type { Channel, DesiredStates } from '../channel/types.ts';
 import type { Countries } from '../countries.ts';
 import type { Store } from '../db/store.ts';
 import type { EgressSettings } from '../egress/targets.ts';
+import { createBatch } from '../http/batch.ts';
 import type { Handlers } from '../http/handlers.ts';
 import type { ObjectQueries } from '../objects/queries.ts';
 import type { SignInDeps } from '../objects/sign-in/deps.ts';
@@ -58,7 +59,7 @@ export function composeFeatures(parts: FeatureParts): ComposedFeatures {
   const all: readonly Feature[] = Object.values<Feature>(features);
   const served: Handlers<Served> = Object.assign({}, ...all.map(({ routes }) => routes(parts)));
   return {
-    handlers: served,
+    handlers: { ...served, writeBatch: createBatch(served) },
     maintain: async () => {
       for (const { maintain } of all) await maintain?.(parts);
     },

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { type DryRun, type Operation, type OperationName, operations } from '@sallyport/contract';
+import { type DryRun, type Input, type Operation, type OperationName, operations } from '@sallyport/contract';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Change, Store, Tx, WriteContext } from '../db/store.ts';
 import { ApiError } from '../errors.ts';
@@ -34,8 +34,8 @@ export interface OperationDeps {
   readonly preview: (tx: Tx, changes: readonly Change[]) => Promise<() => Promise<AccessPreview>>;
   /** Called with connections on which a key has authenticated. */
   readonly known: (socket: Duplex) => void;
-  /** Counts a write with a body of this many bytes against the tenant's budget. Throws `rate_limited`. */
-  readonly spendWrite: (tenant: string, bytes: number) => void;
+  /** Counts writes with a body of this many bytes against the tenant's budget. Throws `rate_limited`. */
+  readonly spendWrite: (tenant: string, bytes: number, writes: number) => void;
   readonly streams: OpenStreams;
   readonly streamLimits: StreamLimits;
 }
@@ -127,7 +127,7 @@ async function serve(
     if (answer.total !== undefined) reply.header('x-total-count', String(answer.total));
     return send(reply, operation.status, answer.version, bodyText(operation, answer));
   }
-  deps.spendWrite(context.tenant, bodyBytes(request));
+  deps.spendWrite(context.tenant, bodyBytes(request), writesIn(name, input));
   const by = writeContext(context, name);
   const write = (tx: Tx) => handler.write(tx, planned(context, tx.revision), input);
   if ((input.query as { 'dry-run'?: string } | undefined)?.['dry-run'] === 'true') {
@@ -144,6 +144,10 @@ async function serve(
   if (sent.replayed) reply.header('idempotency-replayed', 'true');
   return send(reply, sent.status, undefined, sent.body);
 }
+
+/** Returns how many writes a request makes. */
+const writesIn = (name: OperationName, { body }: AnyInput): number =>
+  name === 'writeBatch' ? (body as unknown as Input<'writeBatch'>['body']).writes.length : 1;
 
 function bodyBytes({ headers, body }: FastifyRequest): number {
   const length = headers['content-length'];

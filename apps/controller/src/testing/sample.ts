@@ -125,6 +125,7 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
       intent: 'ACTIVE',
       labels: ['eu'],
     },
+    writeBatch: { writes: [{ method: 'PATCH', path: `/tenants/devices/${device}/deactivate` }] },
     createProtocol: { name: 'mine', networkProtocols: [{ protocol: 'UDP', port: '53' }] },
     updateAddress: { address: '10.9.9.9', protocols: [protocol] },
     createResource: { name: 'files', type: 'PRIVATE', description: 'x', addresses, labels: ['eu'] },

@@ -15,6 +15,7 @@ export const tags = {
   Access: 'These operations explain who can reach what, and why.',
   Audit: 'Every change is an audit event, chained to the one before by its hash.',
   Changes: 'The change stream tells programs what has changed.',
+  Batches: 'A batch makes many writes as one, under one plan.',
   Live: 'The live stream tells a page or program what changes of the objects that it shows, once a second.',
   Settings: 'Settings hold for the whole tenant.',
   'Sign-in providers': 'An OpenID Connect provider lets the people of a tenant sign in with their accounts there.',
