@@ -75,9 +75,21 @@ export const UNSCOPED_QUERIES: { file: string; reason: string }[] = [
   { file: 'apps/controller/src/objects/sign-in/sessions.ts', reason: 'the session tells which tenant calls' },
   { file: 'apps/controller/src/objects/sign-in/links.ts', reason: 'the secret of a link tells its tenant' },
   {
-    file: 'apps/controller/src/features/sign-in/tenant.ts',
+    file: 'apps/controller/src/objects/sign-in/account.ts',
     reason: 'the short name tells the tenant, before anybody is known',
   },
+  {
+    file: 'apps/controller/src/objects/sign-in/forgotten.ts',
+    reason: 'whose password was forgotten is found out later',
+  },
+  {
+    file: 'apps/controller/src/objects/sign-in/forgotten.ts',
+    reason: 'whose password was forgotten is found out now',
+  },
+  { file: 'apps/controller/src/objects/sign-in/forgotten.ts', reason: 'the request ends with its mail' },
+  { file: 'apps/controller/src/objects/sign-in/forgotten.ts', reason: 'ageing is the same for every tenant' },
+  { file: 'apps/controller/src/mail/postman.ts', reason: 'the mails of all tenants leave through one server' },
+  { file: 'apps/controller/src/objects/mail/retention.ts', reason: 'ageing is the same for every tenant' },
   { file: 'apps/controller/src/features/sign-in/passkey.ts', reason: 'the passkey tells its user and tenant' },
   { file: 'apps/controller/src/features/sign-in/routes.ts', reason: 'whether there is more than one tenant' },
   {

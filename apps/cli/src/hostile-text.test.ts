@@ -159,6 +159,8 @@ const VIEWS: Readonly<Record<string, readonly string[]>> = {
   'providers delete': [id, '--dry-run'],
   'providers check': [id],
   'settings sign-in get': [],
+  'settings mail status': [],
+  'settings mail test': [],
   'settings sign-in set': ['--method', 'passkey'],
   'users invitation-link': [id],
   'users invitations': [],

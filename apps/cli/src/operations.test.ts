@@ -90,6 +90,8 @@ const commandOf: Record<Exclude<OperationName, BrowserOperation>, string[]> = {
   createApiKey: ['keys', 'create', 'ci', '--role', 'auditor', '--expires', '90d'],
   listApiKeys: ['keys', 'list'],
   deleteApiKey: ['keys', 'delete', 'ci'],
+  getMailStatus: ['settings', 'mail', 'status'],
+  sendTestMail: ['settings', 'mail', 'test', '--user', 'anna@example.com'],
   listInvitations: ['users', 'invitations'],
   revokeInvitation: ['users', 'revoke-invitation', 'anna@example.com'],
   createInvitationLink: ['users', 'invitation-link', 'anna@example.com'],

@@ -23,8 +23,12 @@ import { type OperationDeps, registerOperations } from './http/operations.ts';
 import { createServer, type ServerOptions } from './http/server.ts';
 import { proxyTest, sourceAddress } from './http/source-address.ts';
 import { OpenStreams, type StreamLimits, streamLimits } from './http/streams.ts';
+import { createMail } from './mail/mail.ts';
+import type { Mail, MailService } from './mail/types.ts';
+import { ageMails } from './objects/mail/retention.ts';
 import { createObjectQueries } from './objects/queries.ts';
 import { createSignIn, type SignInDeps } from './objects/sign-in/deps.ts';
+import { ageForgotten } from './objects/sign-in/forgotten.ts';
 import { originOf } from './objects/sign-in/place.ts';
 import { logoutByProvider } from './objects/sign-in/provider-logout.ts';
 import { Sessions } from './objects/sign-in/sessions.ts';
@@ -48,6 +52,8 @@ export interface AppDeps<C extends Channel = Channel>
   readonly basePath: string;
   readonly trustedProxies: ServerOptions['trustedProxies'];
   readonly tls: ServerOptions['tls'];
+  /** Mail server of the operator. Left out: the controller sends no mail. */
+  readonly mail?: MailService | null;
   /** Folder with the built console. Left out: that of this checkout. */
   readonly consoleFolder?: string;
   /** Left out: the default. */
@@ -65,6 +71,7 @@ export interface App<C extends Channel = Channel> {
   readonly runtimes: TenantRuntimes;
   /** Answers no agent before `listen` is called. */
   readonly beacon: Beacon;
+  readonly mail: Mail;
   /** Writes data that is kept in memory and drops what is no longer needed. Call it regularly. */
   maintain(): Promise<void>;
   /**
@@ -89,7 +96,9 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
   const objects = createObjectQueries({ ...agents, ...deps, states: runtimes });
   const authenticator = new ApiKeyAuthenticator(store);
   const sessions = new Sessions(store);
-  const signIn = createSignIn({ ...deps, signInUrl: () => deps.publicUrl ?? deps.localUrl() });
+  const signInUrl = () => deps.publicUrl ?? deps.localUrl();
+  const mail = createMail({ ...deps, timers, signInUrl, service: deps.mail ?? null });
+  const signIn = createSignIn({ ...deps, signInUrl, mail });
   const features = composeFeatures({
     ...deps,
     ...agents,
@@ -121,19 +130,22 @@ export function createApp<C extends Channel>(deps: AppDeps<C>): App<C> {
     channel,
     runtimes,
     beacon,
+    mail,
     maintain: async () => {
       beacon.forgetSilent();
       await paths.sweep();
       await authenticator.flush();
       await sessions.flush();
       await forgetOldAnswers(store);
+      await ageMails(store);
+      await ageForgotten(store);
       await features.maintain();
       runtimes.dropIdle(store.now() - idleMs);
     },
     stop: async () => {
       api.beginStop();
       paths.stop();
-      await Promise.all([beacon.stop(), channel.stop(), api.server.close()]);
+      await Promise.all([mail.stop(), beacon.stop(), channel.stop(), api.server.close()]);
       runtimes.stop();
       // Moments of use are worth no failed stop: the disk may be full.
       await authenticator.flush().catch((error) => log.warn({ err: error }, 'could not note when keys were used'));

@@ -35,6 +35,25 @@ test('a flag wins over the environment, in both spellings', () => {
   ]);
 });
 
+test('mail needs a server and a sender, and no message repeats the password', () => {
+  const smtp = 'smtp://vpn:hunter2@mail.example.com';
+  const { mail } = config({ SALLYPORT_SMTP_URL: smtp, SALLYPORT_MAIL_FROM: 'VPN <vpn@example.com>' });
+  assert.deepEqual(mail?.smtp.login, { user: 'vpn', password: 'hunter2' });
+  assert.deepEqual(mail?.from, { name: 'VPN', address: 'vpn@example.com' });
+  assert.equal(config({}).mail, null);
+  for (const [env, text] of [
+    [{ SALLYPORT_SMTP_URL: smtp }, /needs SALLYPORT_MAIL_FROM/],
+    [{ SALLYPORT_MAIL_FROM: 'vpn@example.com' }, /no effect without SALLYPORT_SMTP_URL/],
+    [{ SALLYPORT_SMTP_URL: `${smtp}/x`, SALLYPORT_MAIL_FROM: 'vpn@example.com' }, /SALLYPORT_SMTP_URL must be like/],
+    [{ SALLYPORT_SMTP_URL: smtp, SALLYPORT_MAIL_FROM: 'nobody' }, /SALLYPORT_MAIL_FROM must be an address/],
+  ] as const)
+    assert.throws(
+      () => config(env),
+      ({ message }: Error) => text.test(message) && !message.includes('hunter2'),
+    );
+  assert.throws(() => readConfig({}, ['--smtp-url', smtp]), /secrets are not taken as options/);
+});
+
 test('everything wrong is said at once, and no secret is repeated', () => {
   const env = {
     SALLYPORT_LISTEN: 'nowhere',

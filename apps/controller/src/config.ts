@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parseEndpoint } from '@sallyport/contract';
-import { canonicalPrefix, parseAddress } from '@sallyport/ip';
+import { parseAddress } from '@sallyport/ip';
 import { z } from 'zod';
 import type { BeaconSettings } from './beacon/beacon.ts';
-import { defaultQuotas, type QuotaLimits, quotaNames } from './budgets/quotas.ts';
+import type { QuotaLimits } from './budgets/quotas.ts';
 import { defaultWriteRate, type WriteRate } from './budgets/write-budget.ts';
+import { basePath, beaconEndpoint, listen, listenOrOff, overlay, prefixes, publicUrl, quotas } from './config-forms.ts';
 import type { EgressSettings } from './egress/targets.ts';
 import { OperatorError } from './errors.ts';
 import { isLoopback } from './host-address.ts';
-import { overlayRefusal } from './overlay/range.ts';
+import { type MailSettings, mailFrom, mailOf, smtpUrl } from './mail/mail-config.ts';
 import { readTls, type Tls } from './tls.ts';
 
 /** A setting of the controller as help and documents show it. */
@@ -127,6 +127,17 @@ export const settings: readonly Setting[] = [
     meaning:
       '`true`, for one start: gateways take this copy of the database as the new truth, instead of refusing to go back',
   },
+  {
+    name: 'SALLYPORT_SMTP_URL',
+    fallback: 'none',
+    meaning: 'mail server for invitations, new passwords and notices: `smtp://user:password@host:587` or `smtps://…`',
+    secret: true,
+  },
+  {
+    name: 'SALLYPORT_MAIL_FROM',
+    fallback: 'none',
+    meaning: 'sender of mails, for example `Example VPN <vpn@example.com>`; needed with `SALLYPORT_SMTP_URL`',
+  },
   { name: 'SALLYPORT_TLS_CERT_FILE', fallback: 'none', meaning: 'TLS in the process: certificate chain in PEM' },
   { name: 'SALLYPORT_TLS_KEY_FILE', fallback: 'none', meaning: 'TLS in the process: private key in PEM' },
   {
@@ -156,6 +167,8 @@ export interface Config {
   readonly localGateway: 'auto' | 'on' | 'off';
   readonly masterKey: { readonly file: string; readonly mayCreate: boolean };
   readonly countryDatabaseFile: string | null;
+  /** Null: the controller sends no mail. */
+  readonly mail: MailSettings | null;
   readonly tls: Tls | null;
   readonly logLevel: string;
 }
@@ -249,69 +262,6 @@ function fromFlags(argv: readonly string[], problems: string[]): Record<string, 
 export const flagOf = (name: string): string =>
   `--${name.slice('SALLYPORT_'.length).toLowerCase().replaceAll('_', '-')}`;
 
-const listenForm = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/;
-
-/** With so many ports from the one that is named. */
-const listen = (ports: number, hint: string) =>
-  z.string().transform((text, context) => {
-    const match = listenForm.exec(text);
-    const port = Number(match?.[3] ?? Number.NaN);
-    if (match !== null && port <= 65536 - ports) return { host: match[1] ?? (match[2] || '0.0.0.0'), port };
-    context.addIssue(`must be host:port, ${hint}`);
-    return z.NEVER;
-  });
-
-const listenOrOff = (ports: number, hint: string) =>
-  z
-    .string()
-    .transform((text) => (text === 'off' ? null : text))
-    .pipe(listen(ports, hint).nullable());
-
-/** Paths of ours that a base path would hide. */
-const reserved = ['healthz', 'readyz', 'openapi.json', 'docs', 'agent', 'console'];
-const basePath = z
-  .string()
-  .regex(/^(\/[A-Za-z0-9._~-]+)*$/, 'must be empty or like /qa')
-  .refine((text) => !reserved.includes(text.split('/')[1] ?? ''), 'is a path that the controller needs itself');
-
-const publicUrl = z
-  .url({ protocol: /^https?$/ })
-  .refine((text) => !/[?#]/.test(text), 'takes no query and no fragment');
-
-const overlay = z.string().superRefine((text, context) => {
-  const refusal = overlayRefusal(text);
-  if (refusal !== null) context.addIssue(refusal);
-});
-
-const prefixes = z
-  .string()
-  .transform((text) => text.split(',').map((part) => part.trim()))
-  .refine(
-    (list) => list.every((text) => canonicalPrefix(text) !== null),
-    'must be IP addresses or prefixes, with commas between',
-  );
-
-const beaconEndpoint = z.string().transform((text, context) => {
-  const parsed = parseEndpoint(text);
-  if (parsed !== null && parsed.port !== 65535) return parsed;
-  context.addIssue('must be a host name or IP address, with an optional port below 65535');
-  return z.NEVER;
-});
-
-const quotas = z.string().transform((text, context): QuotaLimits => {
-  const given = text.split(',').filter((part) => part.trim() !== '');
-  const limits: Record<string, number> = {};
-  for (const part of given) {
-    const [, name = '', most = ''] = /^\s*([a-z-]+)=(\d{1,9})\s*$/.exec(part) ?? [];
-    if (!(quotaNames as string[]).includes(name)) {
-      context.addIssue(`must be like devices=500,gateways=20; it takes ${quotaNames.join(', ')}`);
-      return z.NEVER;
-    }
-    limits[name] = Number(most);
-  }
-  return { ...defaultQuotas, ...limits };
-});
-
 const shape = z.object({
   SALLYPORT_LISTEN: listen(1, 'for example 127.0.0.1:8080 or [::1]:8080').prefault('127.0.0.1:8080'),
   SALLYPORT_DATA_DIR: z.string().default('./data'),
@@ -347,6 +297,8 @@ const shape = z.object({
   SALLYPORT_MASTER_KEY_FILE: z.string().optional(),
   SALLYPORT_COUNTRY_DATABASE_FILE: z.string().optional(),
   SALLYPORT_NEW_EPOCH: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  SALLYPORT_SMTP_URL: smtpUrl.optional(),
+  SALLYPORT_MAIL_FROM: mailFrom.optional(),
   SALLYPORT_TLS_CERT_FILE: z.string().optional(),
   SALLYPORT_TLS_KEY_FILE: z.string().optional(),
   SALLYPORT_LOG_LEVEL: z
@@ -382,6 +334,7 @@ function configOf(values: z.output<typeof shape>): Config {
     masterKey: { file: keyFile ?? join(dataDir, 'master.key'), mayCreate: keyFile === undefined },
     countryDatabaseFile: values.SALLYPORT_COUNTRY_DATABASE_FILE ?? null,
     newEpoch: values.SALLYPORT_NEW_EPOCH === 'true',
+    mail: mailOf(values.SALLYPORT_SMTP_URL, values.SALLYPORT_MAIL_FROM),
     tls: readTls(values.SALLYPORT_TLS_CERT_FILE, values.SALLYPORT_TLS_KEY_FILE, Date.now()),
     logLevel: values.SALLYPORT_LOG_LEVEL,
   };

@@ -13,6 +13,7 @@ import { createTenant, recoverTenant } from './features/tenants/commands.ts';
 import { OpenSockets, stopGraceMs } from './http/open-sockets.ts';
 import { createServer } from './http/server.ts';
 import { parseBody } from './http/validate.ts';
+import type { Mail } from './mail/types.ts';
 import { requirePlace } from './objects/sign-in/deps.ts';
 import { linkUrl } from './objects/sign-in/links.ts';
 import { listTenants } from './objects/tenants/queries.ts';
@@ -22,7 +23,7 @@ import { listTenants } from './objects/tenants/queries.ts';
  * no key. JSON over HTTP, failures as everywhere.
  */
 export function createOperatorServer(
-  store: Store,
+  { store, mail }: { readonly store: Store; readonly mail: Mail },
   log: FastifyBaseLogger,
   snapshots: Pick<Snapshots, 'take'>,
   signInUrl: () => string,
@@ -44,7 +45,7 @@ export function createOperatorServer(
     const { email } = parseBody(NewLink, request.body);
     const place = requirePlace({ signInUrl });
     const tenant = request.params.id.toLowerCase();
-    const { secret, expiresAt } = await operatorLink(store, operator, tenant, email);
+    const { secret, expiresAt } = await operatorLink({ store, mail }, operator, tenant, email);
     return reply.code(201).send({ url: linkUrl(place.url, secret), expiresAt: new Date(expiresAt).toISOString() });
   });
   app.post<{ Params: { id: string } }>('/tenants/:id/audit/verify', async (request) => {

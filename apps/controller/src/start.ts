@@ -20,6 +20,8 @@ import { createMetrics, type Metrics } from './http/metrics.ts';
 import { listenMetrics } from './http/metrics-listener.ts';
 import { sourceAddress } from './http/source-address.ts';
 import { listenFailure } from './listen-failure.ts';
+import type { MailSettings } from './mail/mail-config.ts';
+import { smtpServer } from './mail/mail-server.ts';
 import { linkUrl } from './objects/sign-in/links.ts';
 import { signInPlace } from './objects/sign-in/place.ts';
 import { setUpLink } from './objects/sign-in/set-up.ts';
@@ -68,7 +70,12 @@ export async function startController(config: Config, version: string, log: Fast
     await removePartial(config.dataDir);
     undo.push(() => snapshots.stop());
     const firstKey = await firstTenant(store, config, log);
-    const operator = createOperatorServer(store, log, snapshots, () => config.publicUrl ?? localUrl);
+    const operator = createOperatorServer(
+      { store, mail: app.mail },
+      log,
+      snapshots,
+      () => config.publicUrl ?? localUrl,
+    );
     undo.push(() => operator.close());
     await listenOperator(operator, config.dataDir);
     undo.push(() => app.stop());
@@ -135,6 +142,7 @@ async function openApp(
       identity,
       version,
       countries,
+      mail: config.mail === null ? null : mailService(config.mail),
       beacon: { ...config.beacon, keys: await loadBeaconKeys(store, box) },
       metrics,
       localUrl,
@@ -158,6 +166,11 @@ async function openApp(
 
 const restoredText =
   'this database comes from a backup: a new epoch begins, so that agents take it as the new truth; enrolment keys that were open have ended';
+
+const mailService = ({ smtp, from }: MailSettings) => ({
+  server: smtpServer(smtp, from),
+  from: from.address,
+});
 
 /** On an empty database: the first tenant, with the key that was given or a new one. */
 async function firstTenant(store: Store, config: Config, log: FastifyBaseLogger): Promise<Started['firstKey']> {

@@ -41,6 +41,7 @@ export const errorCatalogue = {
   identity_taken: { status: 409, title: 'The account at the provider belongs to another user' },
   not_deployed: { status: 409, title: 'The gateway has never been deployed' },
   idempotency_in_progress: { status: 409, title: 'A request with this Idempotency-Key is still running' },
+  mail_off: { status: 409, title: 'The controller sends no mail' },
   link_gone: { status: 410, title: 'The link is no longer valid' },
   changes_gone: { status: 410, title: 'The change stream cannot continue from this revision' },
   precondition_failed: { status: 412, title: 'The object has changed since it was read' },
@@ -51,6 +52,7 @@ export const errorCatalogue = {
   rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'The controller failed; its log names the cause' },
   storage_full: { status: 503, title: 'The disk of the controller is full, so nothing can be written' },
+  mail_failed: { status: 503, title: 'The mail server did not take the mail' },
   unavailable: { status: 503, title: 'The controller cannot serve this request now; retry later' },
 } as const satisfies Record<string, { status: number; title: string }>;
 

@@ -12,6 +12,7 @@ export * from './http/groups.ts';
 export * from './http/invitations.ts';
 export * from './http/labels.ts';
 export * from './http/live.ts';
+export * from './http/mail.ts';
 export * from './http/my-devices.ts';
 export * from './http/policies.ts';
 export * from './http/providers.ts';

@@ -11,6 +11,7 @@ interface SignInFlags {
   readonly secondFactor?: SignInSettings['secondFactor'];
   readonly idle?: string;
   readonly absolute?: string;
+  readonly notices?: string;
 }
 
 /** Adds `sally settings sign-in …`. */
@@ -27,7 +28,8 @@ export function addSignInSettings(settings: Command, session: Session): void {
     .addOption(repeated('--method <method>', 'allowed method: passkey, password or provider'))
     .addOption(choice('--second-factor <when>', 'whether a password needs a second factor', ['OPTIONAL', 'REQUIRED']))
     .option('--idle <minutes>', 'a session ends after this time without a request')
-    .option('--absolute <hours>', 'a session always ends after this time');
+    .option('--absolute <hours>', 'a session always ends after this time')
+    .addOption(choice('--notices <which>', 'mail to users about their own accounts', ['METHODS', 'ALL', 'NONE']));
   writes(set, 'updateSignInSettings').action(async (flags: SignInFlags & WriteFlags) => {
     const body = given({
       slug: flags.slug,
@@ -35,12 +37,17 @@ export function addSignInSettings(settings: Command, session: Session): void {
       secondFactor: flags.secondFactor,
       idleMinutes: count('--idle', flags.idle),
       absoluteHours: count('--absolute', flags.absolute),
+      notices: flags.notices === undefined ? undefined : noticesOf(flags.notices),
     });
     if (Object.keys(body).length === 0) throw usage('No change is named', 'See: sally settings sign-in set --help');
     const answer = await session.write('updateSignInSettings', flags, { body });
     if (answer !== undefined) showSignIn(session, answer);
   });
 }
+
+/** `ALL`: also sign-ins from a new place. */
+const noticesOf = (which: string): SignInSettings['notices'] =>
+  which === 'ALL' ? ['METHODS', 'SESSIONS'] : which === 'METHODS' ? ['METHODS'] : [];
 
 function methodOf(text: string): SignInSettings['methods'][number] {
   const method = text.toUpperCase();
@@ -56,6 +63,7 @@ function showSignIn(session: Session, answer: Answer<SignInSettings>): void {
       ['Second factor', settings.secondFactor.toLowerCase()],
       ['Idle limit', `${settings.idleMinutes} minutes`],
       ['Absolute limit', `${settings.absoluteHours} hours`],
+      ['Notices', settings.notices.join(', ').toLowerCase() || 'none'],
     ]),
   );
 }

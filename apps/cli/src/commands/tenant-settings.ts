@@ -4,6 +4,7 @@ import type { Answer } from '../client.ts';
 import { usage } from '../failure.ts';
 import type { Session, WriteFlags } from '../session.ts';
 import { moment } from '../text.ts';
+import { addMail } from './mail.ts';
 import { choice, count, given, writes } from './options.ts';
 import { addSignInSettings } from './sign-in-settings.ts';
 
@@ -41,6 +42,7 @@ export function addSettings(program: Command, session: Session): void {
     .option('--audit-retention <days>', 'days that audit events are kept, or `forever`');
   writes(set, 'updateTenant').action(async (flags: SettingsFlags & WriteFlags) => setSettings(session, flags));
   addSignInSettings(group, session);
+  addMail(group, session);
 }
 
 async function setSettings(session: Session, flags: SettingsFlags & WriteFlags): Promise<void> {

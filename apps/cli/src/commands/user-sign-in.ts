@@ -105,12 +105,13 @@ const columns: readonly Column<SignedIn>[] = [
 ];
 
 function showLink(session: Session, user: string, answer: Answer<IssuedLink>): void {
-  session.show(answer, ({ url, expiresAt, mailedTo }) =>
+  session.show(answer, ({ url, expiresAt, mailedTo, notMailed }) =>
     session.details([
       ['For', user],
       ['Link', url],
       ['Good', `once, until ${moment(expiresAt)}`],
       ...(mailedTo === undefined ? [] : [['Mailed to', mailedTo] as [string, string]]),
+      ...(notMailed === undefined ? [] : [['Not mailed', notMailed] as [string, string]]),
     ]),
   );
 }

@@ -23,6 +23,8 @@ const NOT_DECLARED: Partial<Record<OperationName, string>> = {
   signInCli: 'it is how a person comes in',
   allowCli: 'it is how a person comes in',
   openSignInLink: 'it writes nothing',
+  forgotPassword: 'it is how a person comes in',
+  sendTestMail: 'it writes nothing',
   setPasswordByLink: 'a password is a secret of its person',
   getPasskeyLinkOptions: 'it writes nothing',
   addPasskeyByLink: 'a passkey belongs to a device of its person',

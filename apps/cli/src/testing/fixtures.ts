@@ -279,6 +279,7 @@ const signInSettings: ResponseBody<'getSignInSettings'> = {
   secondFactor: 'REQUIRED',
   idleMinutes: 720,
   absoluteHours: 168,
+  notices: ['METHODS'],
 };
 
 /** A small tenant: the default answer of each operation. */
@@ -395,6 +396,18 @@ export const fixtures = {
     createApiKey: { ...apiKey(81, 'ci'), key: 'sk_abcdefghijklmnopqrstuvwxyz' },
     listApiKeys: [apiKey(81, 'ci')],
     deleteApiKey: undefined,
+    getMailStatus: {
+      enabled: true,
+      from: 'vpn@example.com',
+      problem: 'The mail server did not answer in time',
+      mails: [
+        {
+          ...{ id: uuid(171), createdAt: at, user: { id: uuid(111), email: 'anna@example.com' } },
+          ...{ kind: 'INVITATION', state: 'WAITING', nextTryAt: at, failure: 'The mail server did not answer in time' },
+        },
+      ],
+    },
+    sendTestMail: { sentTo: 'anna@example.com' },
     listInvitations: page([
       {
         user: { id: uuid(111), email: 'anna@example.com' },

@@ -7,7 +7,7 @@ import { copyMarker } from './marker.ts';
 
 /**
  * Prepares a database that is a copy, on the first start with it. It begins a new epoch, because agents may know later
- * revisions than the copy. It ends sessions, sign-in links and open enrolment keys, because they may have been used or
+ * revisions than the copy. It ends sessions, sign-in links, waiting mails and open enrolment keys, because they may have been used or
  * ended since. Returns when the copy was made, or null. A controller that dies in between does it again.
  */
 export async function beginAfterRestore(store: Store): Promise<string | null> {
@@ -17,6 +17,7 @@ export async function beginAfterRestore(store: Store): Promise<string | null> {
   for (const { id, name } of await listTenants(store)) await noteRestore(store, id, name, marker.value);
   await meta.transaction().execute(async (own) => {
     await setEpoch(own);
+    await own.deleteFrom('forgotten_passwords').execute();
     await own.deleteFrom('meta').where('key', '=', copyMarker).execute();
   });
   return marker.value;
@@ -35,5 +36,7 @@ async function noteRestore(store: Store, tenant: string, name: string, copiedAt:
     await tx.scoped.deleteFrom('sessions').execute();
     await tx.scoped.deleteFrom('provider_grants').execute();
     await tx.scoped.deleteFrom('sign_in_links').execute();
+    // Their links have ended, and they may have been sent since.
+    await tx.scoped.deleteFrom('mails').where('state', '=', 'WAITING').execute();
   });
 }

@@ -10,6 +10,7 @@ export { gatewayFeature } from './gateways/routes.ts';
 export { groupFeature } from './groups/routes.ts';
 export { invitationFeature } from './invitations/routes.ts';
 export { liveFeature } from './live/routes.ts';
+export { mailFeature } from './mail/routes.ts';
 export { myAccountFeature } from './my-account/routes.ts';
 export { myDeviceFeature } from './my-devices/routes.ts';
 export { policyFeature } from './policies/routes.ts';

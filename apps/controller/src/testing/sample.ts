@@ -181,6 +181,8 @@ export function validBody(name: OperationName, sample: Sample): Record<string, u
     signInWithPassword: { tenant: 'first', email: 'jane@example.com', password: 'no such password' },
     signInWithPasskey: { attempt: 'x', credential },
     signInCli: { code: 'x'.repeat(40), verifier: 'x'.repeat(43), port: 4711 },
+    forgotPassword: { tenant: 'first', email: 'jane@example.com' },
+    sendTestMail: { user },
     openSignInLink: { secret: 'x'.repeat(40) },
     setPasswordByLink: { secret: 'x'.repeat(40), password: 'umbrella cactus violin' },
     getPasskeyLinkOptions: { secret: 'x'.repeat(40) },

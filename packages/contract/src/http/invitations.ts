@@ -11,6 +11,7 @@ export const IssuedLink = z
       .string()
       .optional()
       .describe('Address that the controller mails the link to; left out where it sends no mail'),
+    notMailed: z.string().optional().describe('Why the controller does not mail the link, although it sends mail'),
   })
   .meta({ id: 'IssuedLink' });
 export type IssuedLink = z.infer<typeof IssuedLink>;

@@ -55,6 +55,7 @@ export const SignInOptions = z
     tenants: z
       .enum(['NONE', 'ONE', 'SEVERAL'])
       .describe('SEVERAL: a sign-in with a password needs the short name of the tenant'),
+    forgotPassword: z.boolean().describe('Whether the controller mails a link to set a new password'),
     setUp: z.boolean().describe('Whether a set-up link is needed, because a tenant has no owner who can sign in'),
   })
   .meta({ id: 'SignInOptions' });
@@ -69,6 +70,14 @@ export const PasswordSignIn = z
     code: secondFactorCode.optional().describe('Six-digit code of the authenticator app, or a recovery code'),
   })
   .meta({ id: 'PasswordSignIn' });
+
+/** Request body of a person who has forgotten the password. */
+export const ForgotPassword = z
+  .strictObject({
+    tenant: slug.optional().describe('Short name of the tenant; optional when the controller serves one tenant'),
+    email,
+  })
+  .meta({ id: 'ForgotPassword' });
 
 /** Options that a browser needs to use a passkey, and the id of the attempt. */
 export const PasskeyOptions = z.object({ attempt: z.string(), options: passkeyOptions }).meta({ id: 'PasskeyOptions' });
@@ -90,6 +99,8 @@ export const SignInLink = z
     purpose: linkPurpose,
     tenant: z.string().describe('Name of the tenant'),
     email: z.string().optional().describe('E-mail address of the user of the link; left out in a set-up link'),
+    methods: z.array(z.enum(['PASSWORD', 'PASSKEY'])).describe('Sign-in methods that the link can set'),
+    secondFactor: z.boolean().describe('Whether a code of the authenticator app, or a recovery code, is needed too'),
     expiresAt: timestamp,
   })
   .meta({ id: 'SignInLink' });
@@ -103,7 +114,12 @@ const person = {
 
 /** Request body that sets a password with a one-time link. */
 export const LinkPassword = z
-  .strictObject({ secret: linkSecret, ...person, password: newPassword })
+  .strictObject({
+    secret: linkSecret,
+    ...person,
+    password: newPassword,
+    code: secondFactorCode.optional().describe('Needed when the account has an authenticator app'),
+  })
   .meta({ id: 'LinkPassword' });
 
 /** Request body that asks for the options of a new passkey with a one-time link. */
@@ -246,6 +262,10 @@ export const signInWay = z.enum(['PASSWORD', 'PASSKEY', 'PROVIDER']);
 
 /** Whether a second factor is required. */
 export const secondFactor = z.enum(['OPTIONAL', 'REQUIRED']);
+/** Kinds of notices that people get by mail about their own accounts. */
+export const noticeKind = z.enum(['METHODS', 'SESSIONS']);
+const notices =
+  'Mail to people about their own accounts. METHODS: new and removed sign-in methods; SESSIONS: sign-ins from a new place';
 const settings = {
   slug: slug.optional().describe('Short name of the tenant at sign-in'),
   methods: list(signInWay, 3).min(1).optional().describe('Allowed sign-in methods of the tenant'),
@@ -254,6 +274,7 @@ const settings = {
     .describe('REQUIRED: a password needs a second factor; a passkey counts as both; a provider must assure it'),
   idleMinutes: z.int().min(5).max(43_200).optional().describe('Minutes without a request after which a session ends'),
   absoluteHours: z.int().min(1).max(2160).optional().describe('Maximum duration of a session, in hours'),
+  notices: list(noticeKind, 2).optional().describe(notices),
 };
 
 /** Request body that changes the sign-in settings of the tenant. */
@@ -267,6 +288,7 @@ export const SignInSettings = z
     secondFactor,
     idleMinutes: z.int(),
     absoluteHours: z.int(),
+    notices: z.array(noticeKind).describe(notices),
   })
   .meta({ id: 'SignInSettings' });
 export type SignInSettings = z.infer<typeof SignInSettings>;

@@ -2,6 +2,7 @@ import { IssuedLink } from '../http/invitations.ts';
 import {
   CliSession,
   CliSignIn,
+  ForgotPassword,
   LinkPasskey,
   LinkPasskeyOptions,
   LinkPassword,
@@ -18,6 +19,7 @@ import {
 } from '../http/sign-in.ts';
 import { byId, define, dryRunQuery, noQuery } from './define.ts';
 import { invitationOperations } from './invitations.ts';
+import { mailOperations } from './mail.ts';
 import { myAccountOperations } from './my-account.ts';
 
 /** Operations that need no session: sign-in and one-time links. */
@@ -83,6 +85,20 @@ const entrance = define({
     response: CliSession,
     failures: ['sign_in_failed', 'sign_in_unavailable'],
   },
+  forgotPassword: {
+    method: 'POST',
+    path: '/sign-in/forgotten',
+    tag: 'Sign-in',
+    right: null,
+    summary: 'Ask for a link to set a new password, by mail',
+    description:
+      'The answer is the same whether the account exists or not. Only an active user with a password gets the mail. ' +
+      'At most three requests of an account are taken within an hour.',
+    query: noQuery,
+    body: ForgotPassword,
+    status: 204,
+    failures: ['mail_off', 'sign_in_unavailable'],
+  },
   openSignInLink: {
     method: 'POST',
     path: '/sign-in/links',
@@ -108,6 +124,7 @@ const entrance = define({
     failures: [
       'weak_password',
       'sign_in_failed',
+      'second_factor_required',
       'method_not_allowed_here',
       'sign_in_unavailable',
       'email_taken',
@@ -218,4 +235,10 @@ const managed = define({
 });
 
 /** Sign-in, the signed-in person's own account, and what administrators do about the sign-in of others. */
-export const signInOperations = define({ ...entrance, ...myAccountOperations, ...invitationOperations, ...managed });
+export const signInOperations = define({
+  ...entrance,
+  ...myAccountOperations,
+  ...invitationOperations,
+  ...mailOperations,
+  ...managed,
+});

@@ -148,7 +148,7 @@ test('writes go on while the trail is verified', async (t) => {
 test('the operator verifies any tenant, without a key', async (t) => {
   const app = await openTestApp(t);
   const operator = createOperatorServer(
-    app.store,
+    { store: app.store, mail: app.app.mail },
     pino({ level: 'silent' }),
     { take: async () => assert.fail('not asked') },
     () => 'http://localhost:8080',

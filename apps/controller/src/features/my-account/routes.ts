@@ -6,6 +6,7 @@ import type { ActAnswer, ActContext, Caller, Handlers } from '../../http/handler
 import { finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
 import { meView } from '../../objects/sign-in/me.ts';
 import { dataOf, type MethodRow, methodOf, methodsOf, methodView, putMethod } from '../../objects/sign-in/methods.ts';
+import { notifyUser } from '../../objects/sign-in/notices.ts';
 import { registrationOptions, verifyRegistration } from '../../objects/sign-in/passkeys.ts';
 import { checkPassword } from '../../objects/sign-in/passwords.ts';
 import { endSession, endSessionsOf, sessionsOf, sessionView } from '../../objects/sign-in/sessions.ts';
@@ -132,6 +133,7 @@ function methodRoutes(deps: SignInDeps): Handlers<MethodOperation> {
         return store.write(by, async (tx) => {
           if (methodOf(await methodsOf(tx.scoped, id), 'TOTP') === null)
             throw new ApiError('last_method', 'Recovery codes stand in for an authenticator app: add one first');
+          await notifyUser(deps, tx, id, 'RECOVERY_CODES', context);
           return { body: { codes: await putRecoveryCodes(tx, id) } };
         });
       },
@@ -142,7 +144,10 @@ function methodRoutes(deps: SignInDeps): Handlers<MethodOperation> {
     removeMyMethod: {
       act: async (context, { params }) => {
         const { by, id } = personOf(context, 'removeMyMethod');
-        await store.write(by, (tx) => removeMethod(tx, id, params.id));
+        await store.write(by, async (tx) => {
+          await removeMethod(tx, id, params.id);
+          await notifyUser(deps, tx, id, 'METHOD_REMOVED', context);
+        });
         return { body: undefined };
       },
     },
@@ -150,10 +155,11 @@ function methodRoutes(deps: SignInDeps): Handlers<MethodOperation> {
 }
 
 async function setPassword(
-  { store, hasher }: SignInDeps,
+  deps: SignInDeps,
   context: ActContext,
   { password }: Input<'setMyPassword'>['body'],
 ): Promise<ActAnswer<'setMyPassword'>> {
+  const { store, hasher } = deps;
   const { tenant, id, name, session, by } = personOf(context, 'setMyPassword');
   const settings = await settingsRow(scoped(store.db, tenant));
   requireMethod(signInSettings(settings), 'PASSWORD');
@@ -163,6 +169,7 @@ async function setPassword(
     await putMethod(tx, id, 'PASSWORD', 'Password', { hash });
     await endSessionsOf(tx, id, session.id);
     note(tx, id, name, { method: 'PASSWORD' });
+    await notifyUser(deps, tx, id, 'PASSWORD', context);
   });
   return { body: undefined };
 }
@@ -188,6 +195,7 @@ async function addPasskey(
   const { credentialId, data } = await verifyRegistration(place, challenge, body.credential);
   const row = await deps.store.write(by, async (tx) => {
     note(tx, id, name, { method: 'PASSKEY', passkey: body.name ?? 'Passkey' });
+    await notifyUser(deps, tx, id, 'PASSKEY', context);
     return putMethod(tx, id, 'PASSKEY', body.name ?? 'Passkey', data, credentialId);
   });
   return { body: methodView(row) };
@@ -208,6 +216,7 @@ async function confirmTotp(
   return deps.store.write(by, async (tx) => {
     await putMethod(tx, id, 'TOTP', 'Authenticator app', { sealed, lastStep: step });
     note(tx, id, name, { method: 'TOTP' });
+    await notifyUser(deps, tx, id, 'TOTP', context);
     return { body: { codes: await putRecoveryCodes(tx, id) } };
   });
 }

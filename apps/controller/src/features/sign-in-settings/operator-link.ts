@@ -1,5 +1,6 @@
 import type { Actor, Store } from '../../db/store.ts';
 import { ApiError, notFound } from '../../errors.ts';
+import type { Mail } from '../../mail/types.ts';
 import { issueLink } from '../../objects/sign-in/links.ts';
 import { removeMethods } from '../../objects/sign-in/methods.ts';
 import { endSessionsOf } from '../../objects/sign-in/sessions.ts';
@@ -8,9 +9,15 @@ import { userByEmail } from '../../objects/users/queries.ts';
 
 /**
  * Resets the sign-in of a user, an owner too, and makes a link for a new method: for people who have lost every way in.
+ * The user is told by mail where the controller sends mail.
  * Only the operator may. A tenant without that user gets `not_found`.
  */
-export async function operatorLink(store: Store, operator: Actor, tenant: string, email: string) {
+export async function operatorLink(
+  { store, mail }: { readonly store: Store; readonly mail: Mail },
+  operator: Actor,
+  tenant: string,
+  email: string,
+) {
   if (!(await listTenants(store)).some(({ id }) => id === tenant)) throw notFound();
   const by = { tenant, actor: operator, action: 'make sign-in link', sourceIp: null, requestId: null };
   return store.write(by, async (tx) => {
@@ -22,6 +29,7 @@ export async function operatorLink(store: Store, operator: Actor, tenant: string
     await endSessionsOf(tx, user.id);
     const after = { name: user.email, link: 'OPERATOR' };
     tx.changed({ kind: 'user', id: user.id, op: 'update', name: user.email, before: null, after, auditOnly: true });
+    await mail.outbox.notify(tx, user.id, 'RESET');
     return issueLink(tx, 'OPERATOR', user.id, operator.name);
   });
 }

@@ -3,6 +3,7 @@ import { scoped } from '../../db/scoped.ts';
 import { ApiError } from '../../errors.ts';
 import type { ActAnswer, ActContext } from '../../http/handlers.ts';
 import { requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import { notifyOfSession } from '../../objects/sign-in/notices.ts';
 import { beginSession, liveSession } from '../../objects/sign-in/sessions.ts';
 import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
 import { findUser } from '../../objects/users/queries.ts';
@@ -24,6 +25,7 @@ export async function signInCli(
   const begun = await deps.store.write(writtenBy(context, user, 'signInCli'), async (tx) => {
     const from = await liveSession(tx, session);
     if (from === undefined || (await findUser(tx.scoped, id))?.status !== 'ACTIVE') throw ended();
+    await notifyOfSession(deps, tx, id, { userAgent: `sally on ${host}`, sourceIp: context.sourceIp });
     const { absoluteHours } = signInSettings(await settingsRow(tx.scoped));
     const started = await beginSession(tx, {
       ...{ user: id, method: from.method, userAgent: `sally on ${host}`, sourceIp: context.sourceIp },

@@ -3,9 +3,10 @@ import { type Scoped, scoped } from '../../db/scoped.ts';
 import type { Tx } from '../../db/store.ts';
 import { ApiError, invalidField } from '../../errors.ts';
 import type { ActAnswer, ActContext } from '../../http/handlers.ts';
-import { finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
+import { attemptOf, finishBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
 import { findLink, type LinkRow, spendLink } from '../../objects/sign-in/links.ts';
-import { putMethod } from '../../objects/sign-in/methods.ts';
+import { type MethodRow, methodOf, methodsOf, putMethod, signsIn } from '../../objects/sign-in/methods.ts';
+import { notifyUser } from '../../objects/sign-in/notices.ts';
 import { registrationOptions, verifyRegistration } from '../../objects/sign-in/passkeys.ts';
 import { checkPassword } from '../../objects/sign-in/passwords.ts';
 import { endSessionsOf } from '../../objects/sign-in/sessions.ts';
@@ -14,6 +15,7 @@ import { inviteUsers } from '../../objects/users/invite.ts';
 import { findUser, type UserRow, updateUser, userByEmail } from '../../objects/users/queries.ts';
 import { trackUsers } from '../../objects/users/tracking.ts';
 import { type Entered, enter } from './person.ts';
+import { secondFactorOf } from './second-factor.ts';
 
 type Person = Pick<Input<'setPasswordByLink'>['body'], 'email' | 'firstName' | 'lastName'>;
 
@@ -23,10 +25,15 @@ export async function openLink(deps: SignInDeps, secret: string): Promise<ActAns
   const link = await findLink(deps.store, secret);
   const db = scoped(deps.store.db, link.tenant_id);
   const user = link.user_id === null ? undefined : await findUser(db, link.user_id);
-  const { name } = await settingsRow(db);
+  const row = await settingsRow(db);
+  const present = await methodsOfLink(db, link);
   const expiresAt = new Date(link.expires_at).toISOString();
   return {
-    body: { purpose: link.purpose, tenant: name, ...(user === undefined ? {} : { email: user.email }), expiresAt },
+    body: {
+      ...{ purpose: link.purpose, tenant: row.name, ...(user === undefined ? {} : { email: user.email }), expiresAt },
+      methods: settable(present).filter((method) => signInSettings(row).methods.includes(method)),
+      secondFactor: methodOf(present, 'TOTP') !== null,
+    },
   };
 }
 
@@ -34,7 +41,7 @@ export async function openLink(deps: SignInDeps, secret: string): Promise<ActAns
 export async function setPasswordByLink(
   deps: SignInDeps,
   context: ActContext,
-  { secret, password, ...person }: Input<'setPasswordByLink'>['body'],
+  { secret, password, code, ...person }: Input<'setPasswordByLink'>['body'],
 ): Promise<Entered> {
   requirePlace(deps);
   const link = await findLink(deps.store, secret);
@@ -42,16 +49,20 @@ export async function setPasswordByLink(
   const row = await settingsRow(db);
   const settings = signInSettings(row);
   requireMethod(settings, 'PASSWORD');
-  if (settings.secondFactor === 'REQUIRED')
+  const present = await methodsOfLink(db, link);
+  if (settings.secondFactor === 'REQUIRED' && methodOf(present, 'TOTP') === null)
     throw new ApiError(
       'method_not_allowed_here',
       'The tenant requires a second factor: add a passkey, which counts as both',
     );
   const { email } = await personOf(db, link, person);
   checkPassword(password, [email, row.name]);
+  const second = secondFactorByLink(deps, context, link, present, code);
   const hash = await deps.hasher.hash(password);
   return enterByLink(deps, context, link, person, async (tx, user) => {
+    await second?.(tx);
     await putMethod(tx, user.id, 'PASSWORD', 'Password', { hash });
+    if (keepsMethods(present)) await notifyUser(deps, tx, user.id, 'PASSWORD', context);
   });
 }
 
@@ -64,6 +75,7 @@ export async function passkeyLinkOptions(
   const link = await findLink(deps.store, secret);
   const db = scoped(deps.store.db, link.tenant_id);
   requireMethod(signInSettings(await settingsRow(db)), 'PASSKEY');
+  requireNoMethods(await methodsOfLink(db, link));
   const { id, email } = await personOf(db, link, person);
   const { options, challenge } = await registrationOptions(place, { id, email }, []);
   const begun = { kind: 'passkey by link', challenge, link: link.id, user: id, email } as const;
@@ -79,7 +91,9 @@ export async function addPasskeyByLink(
   const place = requirePlace(deps);
   const link = await findLink(deps.store, secret);
   const begun = finishBegun(deps, attempt, 'passkey by link');
-  const { email } = await personOf(scoped(deps.store.db, link.tenant_id), link, person);
+  const db = scoped(deps.store.db, link.tenant_id);
+  requireNoMethods(await methodsOfLink(db, link));
+  const { email } = await personOf(db, link, person);
   // The passkey carries the id of the user that it was made for.
   if (begun.link !== link.id || begun.email !== email)
     throw new ApiError('sign_in_failed', 'The passkey was made for another link or address: begin again');
@@ -89,6 +103,41 @@ export async function addPasskeyByLink(
     await putMethod(tx, user.id, 'PASSKEY', name ?? 'Passkey', data, credentialId);
   };
   return enterByLink(deps, context, link, person, put);
+}
+
+/** Sign-in methods of the person of a link. */
+const methodsOfLink = async (db: Scoped, { user_id }: LinkRow): Promise<readonly MethodRow[]> =>
+  user_id === null ? [] : methodsOf(db, user_id);
+
+/** Whether the link only replaces a forgotten password. Every other link finds an account without methods. */
+const keepsMethods = (present: readonly MethodRow[]): boolean => present.some(signsIn);
+
+/** The methods that a link can set. */
+const settable = (present: readonly MethodRow[]): ('PASSWORD' | 'PASSKEY')[] =>
+  keepsMethods(present) ? ['PASSWORD'] : ['PASSKEY', 'PASSWORD'];
+
+/** A mailbox may replace a password. It must not add a passkey, which would pass by the second factor. */
+function requireNoMethods(present: readonly MethodRow[]): void {
+  if (keepsMethods(present))
+    throw new ApiError('method_not_allowed_here', 'The link only sets a new password: add passkeys after signing in');
+}
+
+/** Returns how the transaction spends the code, or null for an account without a second factor. Guesses are limited. */
+function secondFactorByLink(
+  deps: SignInDeps,
+  context: ActContext,
+  link: LinkRow,
+  present: readonly MethodRow[],
+  code: string | undefined,
+): ((tx: Tx) => Promise<void>) | null {
+  if (methodOf(present, 'TOTP') === null) return null;
+  if (code === undefined) throw new ApiError('second_factor_required');
+  const attempt = attemptOf(`link ${link.user_id}`, context);
+  deps.guesses.check(attempt);
+  const second = secondFactorOf(deps, present, code);
+  if (second !== null) return second;
+  deps.guesses.failed(attempt);
+  throw new ApiError('sign_in_failed', 'The code is wrong, was used already, or is too old');
 }
 
 /** Returns whom a link is for. A set-up link names no person, so the request gives an address. */
@@ -118,7 +167,7 @@ async function enterByLink(
 ): Promise<Entered> {
   const { id, email } = await personOf(scoped(deps.store.db, link.tenant_id), link, person);
   const user = { id, email, tenant_id: link.tenant_id } as UserRow;
-  return enter(deps.store, context, {
+  return enter(deps, context, {
     user,
     method: 'LINK',
     within: async (tx) => {

@@ -36,7 +36,7 @@ export async function signInWithPasskey(
   requireMethod(signInSettings(await settingsRow(db)), 'PASSKEY');
   const user = await findUser(db, method.user_id);
   if (user === undefined) throw new ApiError('sign_in_failed', 'The account cannot sign in');
-  return enter(store, context, {
+  return enter(deps, context, {
     user,
     method: 'PASSKEY',
     within: async (tx) => {

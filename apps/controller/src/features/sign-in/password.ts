@@ -1,16 +1,16 @@
 import type { Input } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
-import type { Store, Tx } from '../../db/store.ts';
+import type { Store } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 import type { ActContext } from '../../http/handlers.ts';
+import { findTenant } from '../../objects/sign-in/account.ts';
 import { attemptOf, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
 import { dataOf, type MethodRow, methodOf, methodsOf, useMethod } from '../../objects/sign-in/methods.ts';
 import { requireMethod, settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
-import { acceptedStep, totpPurpose, withoutCode } from '../../objects/sign-in/totp.ts';
 import { emailKey } from '../../objects/users/email-key.ts';
 import { type UserRow, userByEmail } from '../../objects/users/queries.ts';
 import { type Entered, enter, noteSignIn, refusedText, writtenBy } from './person.ts';
-import { findTenant } from './tenant.ts';
+import { secondFactorOf, stillSet } from './second-factor.ts';
 
 /** An account that may exist. Everything about one that does not is null or empty. */
 interface Account {
@@ -54,7 +54,7 @@ export async function signInWithPassword(
       'method_not_allowed_here',
       'The tenant requires a second factor, and the account has none: ask an administrator for a new link',
     );
-  const answer = await enter(store, context, {
+  const answer = await enter(deps, context, {
     user,
     method: 'PASSWORD',
     within: async (tx) => {
@@ -65,38 +65,6 @@ export async function signInWithPassword(
   });
   guesses.succeeded(attempt);
   return answer;
-}
-
-/** The methods may have been changed while the password was hashed. */
-async function stillSet(tx: Tx, method: MethodRow): Promise<void> {
-  const now = (await methodsOf(tx.scoped, method.user_id)).find(({ id }) => id === method.id);
-  if (now?.data !== method.data) throw new ApiError('sign_in_failed', 'The sign-in method has changed: try again');
-}
-
-/** Returns how the transaction spends the code, or null when the code fits nothing. */
-function secondFactorOf(
-  { box, store }: SignInDeps,
-  methods: readonly MethodRow[],
-  code: string | undefined,
-): ((tx: Tx) => Promise<void>) | null {
-  if (code === undefined) return null;
-  const totp = methodOf(methods, 'TOTP');
-  if (totp !== null) {
-    const data = dataOf(totp, 'TOTP');
-    const step = acceptedStep(box.open(data.sealed, totpPurpose(totp.user_id)), code, store.now(), data.lastStep);
-    if (step !== null)
-      return async (tx) => {
-        await stillSet(tx, totp);
-        await useMethod(tx, totp, 'TOTP', { ...data, lastStep: step });
-      };
-  }
-  const recovery = methodOf(methods, 'RECOVERY_CODES');
-  const left = recovery === null ? null : withoutCode(dataOf(recovery, 'RECOVERY_CODES').hashes, code);
-  if (recovery === null || left === null) return null;
-  return async (tx) => {
-    await stillSet(tx, recovery);
-    await useMethod(tx, recovery, 'RECOVERY_CODES', { hashes: left });
-  };
 }
 
 async function findAccount(store: Store, tenant: string | null, email: string): Promise<Account> {

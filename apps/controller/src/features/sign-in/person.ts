@@ -1,8 +1,10 @@
 import type { Me, Session } from '@sallyport/contract';
-import type { Store, Tx, WriteContext } from '../../db/store.ts';
+import type { Tx, WriteContext } from '../../db/store.ts';
 import { ApiError } from '../../errors.ts';
 import type { ActContext, NewSession } from '../../http/handlers.ts';
+import type { SignInDeps } from '../../objects/sign-in/deps.ts';
 import { meView } from '../../objects/sign-in/me.ts';
+import { notifyOfSession } from '../../objects/sign-in/notices.ts';
 import { beginSession, endSession, freshMs } from '../../objects/sign-in/sessions.ts';
 import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
 import { findUser, type UserRow, updateUser } from '../../objects/users/queries.ts';
@@ -33,8 +35,12 @@ export interface Entered {
   readonly session: NewSession;
 }
 
+/** What it takes to let somebody in. */
+export type EntryDeps = Pick<SignInDeps, 'store' | 'mail'>;
+
 /** Begins a session in one transaction with what the proof changes. A session that the browser had ends. */
-export async function enter(store: Store, context: ActContext, entry: Entry): Promise<Entered> {
+export async function enter(deps: EntryDeps, context: ActContext, entry: Entry): Promise<Entered> {
+  const { store } = deps;
   const { user, method } = entry;
   const by = writtenBy(context, user, 'signIn');
   const session = await store.write(by, async (tx) => {
@@ -44,6 +50,7 @@ export async function enter(store: Store, context: ActContext, entry: Entry): Pr
     // Only links bring somebody in who is not active, and they make the person active first.
     if (row?.status !== 'ACTIVE') throw new ApiError('sign_in_failed', refusedText);
     const { absoluteHours } = signInSettings(await settingsRow(tx.scoped));
+    if (method !== 'LINK') await notifyOfSession(deps, tx, user.id, context);
     if (context.caller?.session && context.caller.tenant === tx.tenant) await endSession(tx, context.caller.session.id);
     await updateUser(tx, user.id, { last_connection: tx.now });
     const { sourceIp, userAgent } = context;

@@ -9,8 +9,10 @@ import { type Confirmed, finishAt } from '../../objects/providers/dialogue.ts';
 import { beginGrant, unconfirmedMs } from '../../objects/providers/grants.ts';
 import { followGroups } from '../../objects/providers/memberships.ts';
 import { findProvider, labelOf, listProviders, type ProviderRow, settingsOf } from '../../objects/providers/queries.ts';
+import { findTenant } from '../../objects/sign-in/account.ts';
 import { attemptOf, type ProviderBegun, requirePlace, type SignInDeps } from '../../objects/sign-in/deps.ts';
 import { meView } from '../../objects/sign-in/me.ts';
+import { notifyUser } from '../../objects/sign-in/notices.ts';
 import { beginProvider, redirectUri, tellFailure, usableProvider } from '../../objects/sign-in/provider-begin.ts';
 import { findIdentity, noteIdentity, putIdentity } from '../../objects/sign-in/provider-identity.ts';
 import { freshMs } from '../../objects/sign-in/sessions.ts';
@@ -18,7 +20,6 @@ import { settingsRow, signInSettings } from '../../objects/sign-in/settings.ts';
 import { findUser } from '../../objects/users/queries.ts';
 import { enter, type FromProvider, noteSignIn, writtenBy } from './person.ts';
 import { admit, userOf, whoIs } from './provider-person.ts';
-import { findTenant } from './tenant.ts';
 
 /** Lists the providers that the sign-in page of a tenant shows. */
 export async function signInProviders(
@@ -106,17 +107,18 @@ async function signIn(
     provenAt: provenAt(row, begun, person, tx.now),
     mostMs: refreshToken === null ? unconfirmedMs : Number.POSITIVE_INFINITY,
   });
-  const { body, session } = await enter(store, context, { user, method: 'PROVIDER', within, from });
+  const { body, session } = await enter(deps, context, { user, method: 'PROVIDER', within, from });
   return { body: { linked: false, ...pageOf(begun), me: body }, session, begun: null };
 }
 
 async function link(
-  { store }: SignInDeps,
+  deps: SignInDeps,
   context: ActContext,
   row: ProviderRow,
   begun: ProviderBegun,
   { person }: Confirmed,
 ): Promise<ActAnswer<'finishProviderSignIn'>> {
+  const { store } = deps;
   const { caller } = context;
   const user = await findUser(scoped(store.db, row.tenant_id), begun.link?.user ?? '');
   if (caller?.session == null || user === undefined || caller.actor.id !== user.id) throw changed();
@@ -126,6 +128,7 @@ async function link(
     if (method !== undefined && method.user_id !== user.id) throw new ApiError('identity_taken');
     await noteIdentity(tx, method ?? (await putIdentity(tx, row, user.id, person)), person);
     await followGroups(tx, row, user.id, person.groups);
+    if (method === undefined) await notifyUser(deps, tx, user.id, 'PROVIDER', context);
     noteSignIn(tx, user, { method: 'PROVIDER', provider: row.name, account: person.email ?? person.subject });
   });
   const me = await meView(store, row.tenant_id, user.id, caller.session);

@@ -6,6 +6,7 @@ import type { SignInDeps } from '../../objects/sign-in/deps.ts';
 import { signInPlace } from '../../objects/sign-in/place.ts';
 import { hasOwnerWhoSignsIn } from '../../objects/sign-in/set-up.ts';
 import { signInCli } from './cli.ts';
+import { forgotPassword } from './forgotten.ts';
 import { addPasskeyByLink, openLink, passkeyLinkOptions, setPasswordByLink } from './link.ts';
 import { passkeyOptions, signInWithPasskey } from './passkey.ts';
 import { signInWithPassword } from './password.ts';
@@ -20,6 +21,7 @@ type SignInOperation =
   | 'listSignInProviders'
   | 'beginProviderSignIn'
   | 'finishProviderSignIn'
+  | 'forgotPassword'
   | 'openSignInLink'
   | 'setPasswordByLink'
   | 'getPasskeyLinkOptions'
@@ -38,6 +40,7 @@ function signInRoutes(deps: SignInDeps): Handlers<SignInOperation> {
     listSignInProviders: { act: (_context, { query }) => signInProviders(deps, query.tenant) },
     beginProviderSignIn: { act: (context, input) => beginProviderSignIn(deps, context, input) },
     finishProviderSignIn: { act: (context, input) => finishProviderSignIn(deps, context, input) },
+    forgotPassword: { act: (context, { body }) => forgotPassword(deps, context, body) },
     openSignInLink: { act: (_context, { body }) => openLink(deps, body.secret) },
     setPasswordByLink: { act: (context, { body }) => setPasswordByLink(deps, context, body) },
     getPasskeyLinkOptions: { act: (_context, { body }) => passkeyLinkOptions(deps, body) },
@@ -45,7 +48,7 @@ function signInRoutes(deps: SignInDeps): Handlers<SignInOperation> {
   };
 }
 
-async function optionsOf({ store, signInUrl }: SignInDeps): Promise<SignInOptions> {
+async function optionsOf({ store, signInUrl, mail }: SignInDeps): Promise<SignInOptions> {
   const url = signInUrl();
   const place = signInPlace(url);
   const [tenant, another] = await someTenants(store);
@@ -53,6 +56,7 @@ async function optionsOf({ store, signInUrl }: SignInDeps): Promise<SignInOption
     available: !('reason' in place),
     ...('reason' in place ? { reason: place.reason, url } : { url: place.url }),
     tenants: tenant === undefined ? 'NONE' : another === undefined ? 'ONE' : 'SEVERAL',
+    forgotPassword: mail.outbox.enabled && !('reason' in place),
     setUp: tenant !== undefined && another === undefined && !(await hasOwnerWhoSignsIn(scoped(store.db, tenant.id))),
   };
 }

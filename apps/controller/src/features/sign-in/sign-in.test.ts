@@ -292,6 +292,7 @@ test('sign-in settings are checked, and nobody locks themselves out', async (t) 
     secondFactor: 'OPTIONAL',
     idleMinutes: 30,
     absoluteHours: 12,
+    notices: ['METHODS'],
   });
   assert.deepEqual(await browser.ok('GET', path), changed);
   app.clock.now += 30 * minute;

@@ -45,7 +45,7 @@ export async function reactivateUser(tx: Tx, context: RequestContext, id: string
   await trackUsers(tx, [id], () => updateUser(tx, id, { status }));
 }
 
-/** Starts the seven days of the invitation again. No mail is sent; the audit trail shows it. */
+/** Starts the seven days of the invitation again. The audit trail shows it. */
 export async function renewInvitation(tx: Tx, context: RequestContext, id: string): Promise<void> {
   const row = await existingUser(tx, context, id);
   if (row.status !== 'INVITED')

@@ -1,8 +1,10 @@
 import { operations } from '@sallyport/contract';
 import { scoped } from '../../db/scoped.ts';
 import type { Store, Tx } from '../../db/store.ts';
-import { type Handlers, summaryText } from '../../http/handlers.ts';
+import { type Handlers, type RequestContext, summaryText } from '../../http/handlers.ts';
+import type { Mail } from '../../mail/types.ts';
 import type { PeopleQueries } from '../../objects/people/queries.ts';
+import { mailInvitations } from '../../objects/sign-in/hand-over.ts';
 import { type GivenUser, inviteUsers } from '../../objects/users/invite.ts';
 import { userRoles } from '../../objects/users/queries.ts';
 import { changeUser, deactivateUser, reactivateUser, removeUser, renewInvitation } from './commands.ts';
@@ -14,6 +16,8 @@ import { changeRoles, takeRole } from './roles.ts';
 export interface UserRouteDeps {
   readonly store: Store;
   readonly people: PeopleQueries;
+  readonly mail: Mail;
+  readonly signInUrl: () => string;
 }
 
 type UserOperation =
@@ -40,10 +44,11 @@ function userRoutes(deps: UserRouteDeps): Handlers<UserOperation | BelongingOper
   return { ...ownRoutes(deps), ...belongingRoutes(deps) };
 }
 
-function ownRoutes({ store, people }: UserRouteDeps): Handlers<UserOperation> {
+function ownRoutes(deps: UserRouteDeps): Handlers<UserOperation> {
+  const { store, people } = deps;
   const answer = (tx: Tx, id: string) => people.get(tx.scoped, id);
   return {
-    createUsers: { write: (tx, _context, { body }) => invite(tx, people, body) },
+    createUsers: { write: (tx, context, { body }) => invite(deps, tx, context, body) },
     listUsers: {
       read: ({ tenant }, { query }) =>
         store.read(async (db) => {
@@ -80,6 +85,7 @@ function ownRoutes({ store, people }: UserRouteDeps): Handlers<UserOperation> {
     inviteUser: {
       write: async (tx, context, { params }) => {
         await renewInvitation(tx, context, params.id);
+        await mailInvitations(deps, tx, context, [params.id]);
         return { body: undefined };
       },
     },
@@ -131,13 +137,12 @@ function belongingRoutes({ store }: UserRouteDeps): Handlers<BelongingOperation>
   };
 }
 
-async function invite(tx: Tx, people: PeopleQueries, body: GivenUser | readonly GivenUser[]) {
-  if (isList(body)) {
-    const pointers = body.map((_, i) => `/${i}`);
-    return { body: await people.several(tx.scoped, await inviteUsers(tx, body, pointers)) };
-  }
-  const [id = ''] = await inviteUsers(tx, [body], ['']);
-  return people.get(tx.scoped, id);
+async function invite(deps: UserRouteDeps, tx: Tx, context: RequestContext, body: GivenUser | readonly GivenUser[]) {
+  const [given, pointers] = isList(body) ? [body, body.map((_, i) => `/${i}`)] : [[body], ['']];
+  const ids = await inviteUsers(tx, given, pointers);
+  await mailInvitations(deps, tx, context, ids);
+  const [id = ''] = ids;
+  return isList(body) ? { body: await deps.people.several(tx.scoped, ids) } : deps.people.get(tx.scoped, id);
 }
 
 const isList = (body: GivenUser | readonly GivenUser[]): body is readonly GivenUser[] => Array.isArray(body);

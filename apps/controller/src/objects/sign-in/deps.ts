@@ -2,12 +2,13 @@ import type { Store } from '../../db/store.ts';
 import type { EgressSettings } from '../../egress/targets.ts';
 import { ApiError } from '../../errors.ts';
 import type { ActContext } from '../../http/handlers.ts';
+import type { Mail } from '../../mail/types.ts';
 import type { SecretBox } from '../../secrets/box.ts';
 import { ProviderClients } from '../providers/clients.ts';
 import type { ReturnSecrets } from '../providers/dialogue.ts';
 import { Attempts } from './attempts.ts';
 import { CliCodes } from './cli-codes.ts';
-import { type Attempt, GuessLimits } from './guessing.ts';
+import { type Attempt, forgottenLimits, GuessLimits } from './guessing.ts';
 import { PasswordHasher } from './passwords.ts';
 import { type SignInPlace, signInPlace } from './place.ts';
 import { ProviderChecks } from './provider-checks.ts';
@@ -41,6 +42,9 @@ export interface SignInDeps {
   readonly box: SecretBox;
   readonly hasher: PasswordHasher;
   readonly guesses: GuessLimits;
+  /** Limits of requests for a new password. */
+  readonly forgotten: GuessLimits;
+  readonly mail: Mail;
   readonly attempts: Attempts<Begun>;
   readonly cliCodes: CliCodes;
   readonly providers: ProviderClients;
@@ -56,13 +60,16 @@ export interface SignInDeps {
 export function createSignIn({
   egress,
   ...given
-}: Pick<SignInDeps, 'store' | 'box' | 'basePath' | 'signInUrl'> & { readonly egress: EgressSettings }): SignInDeps {
-  const { store, box, basePath, signInUrl } = given;
+}: Pick<SignInDeps, 'store' | 'box' | 'basePath' | 'signInUrl' | 'mail'> & {
+  readonly egress: EgressSettings;
+}): SignInDeps {
+  const { store, box, basePath, signInUrl, mail } = given;
   const providers = new ProviderClients(egress, box, store.now);
   return {
-    ...{ store, box, basePath, signInUrl, providers },
+    ...{ store, box, basePath, signInUrl, mail, providers },
     hasher: new PasswordHasher(),
     guesses: new GuessLimits(store.now),
+    forgotten: new GuessLimits(store.now, forgottenLimits),
     attempts: new Attempts(box, store.now),
     cliCodes: new CliCodes(store.now),
     returns: new Attempts(box, store.now, 'return from provider', returnMinutes),

@@ -1,8 +1,31 @@
+import { sourcesOf } from '../../channel/source-limits.ts';
 import { ApiError } from '../../errors.ts';
 
-/** Failures that an account, and a source address, may have within the window. */
-const limits = { account: 10, source: 50 } as const;
-const windowMs = 15 * 60 * 1000;
+/** How often an account, and a source, may try within a window of milliseconds. */
+export interface AttemptLimits {
+  readonly account: number;
+  readonly source: number;
+  readonly windowMs: number;
+  /** Told to who has tried too often. */
+  readonly text: string;
+}
+
+/** Failed passwords and codes. */
+export const guessLimits: AttemptLimits = {
+  account: 10,
+  source: 50,
+  windowMs: 15 * 60_000,
+  text: 'Too many attempts failed',
+};
+
+/** Requests for a new password. They count whether the account exists or not. */
+export const forgottenLimits: AttemptLimits = {
+  account: 3,
+  source: 20,
+  windowMs: 60 * 60_000,
+  text: 'A new password was asked for too often',
+};
+
 /** Accounts and sources that are remembered at once. The one whose window began first is forgotten first. */
 const remembered = 20_000;
 
@@ -22,29 +45,26 @@ export interface Attempt {
 /** Bounds how often passwords and codes may be guessed, for each account and each source. Kept in memory. */
 export class GuessLimits {
   readonly #now: () => number;
+  readonly #limits: AttemptLimits;
   readonly #windows = new Map<string, Window>();
 
-  constructor(now: () => number) {
+  constructor(now: () => number, limits: AttemptLimits = guessLimits) {
     this.#now = now;
+    this.#limits = limits;
   }
 
   /** Throws `rate_limited` when the account or the source has failed too often. To be asked before anything is looked up. */
   check(attempt: Attempt): void {
-    for (const [key, limit] of keysOf(attempt)) {
+    for (const [key, limit] of this.#keysOf(attempt)) {
       const window = this.#windowOf(key);
       if (window !== null && window.failures >= limit)
-        throw new ApiError(
-          'rate_limited',
-          'Too many attempts failed',
-          [],
-          Math.ceil((window.endsAt - this.#now()) / 1000),
-        );
+        throw new ApiError('rate_limited', this.#limits.text, [], Math.ceil((window.endsAt - this.#now()) / 1000));
     }
   }
 
   /** Counts a failure. Returns whether it is the first of the account within the window. */
   failed(attempt: Attempt): boolean {
-    const counts = keysOf(attempt).map(([key]) => this.#count(key));
+    const counts = this.#keysOf(attempt).map(([key]) => this.#count(key));
     return counts[0] === 1;
   }
 
@@ -54,7 +74,7 @@ export class GuessLimits {
   }
 
   #count(key: string): number {
-    const window = this.#windowOf(key) ?? { endsAt: this.#now() + windowMs, failures: 0 };
+    const window = this.#windowOf(key) ?? { endsAt: this.#now() + this.#limits.windowMs, failures: 0 };
     window.failures++;
     this.#windows.set(key, window);
     const [oldest] = this.#windows.keys();
@@ -68,9 +88,16 @@ export class GuessLimits {
     this.#windows.delete(key);
     return null;
   }
-}
 
-const keysOf = ({ account, source }: Attempt): [string, number][] => [
-  [`account ${account}`, limits.account],
-  ...(source === null ? [] : [[`source ${source}`, limits.source] as [string, number]]),
-];
+  /** The wider networks around an IPv6 source may each try four times as often as the one in it. */
+  #keysOf({ account, source }: Attempt): [string, number][] {
+    const { account: perAccount, source: perSource } = this.#limits;
+    return [
+      [`account ${account}`, perAccount],
+      ...(source === null ? [] : sourcesOf(source)).map((network, width): [string, number] => [
+        `source ${network}`,
+        perSource * 4 ** width,
+      ]),
+    ];
+  }
+}

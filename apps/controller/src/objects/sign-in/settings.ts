@@ -12,6 +12,7 @@ const defaults = {
   secondFactor: 'OPTIONAL',
   idleMinutes: 12 * 60,
   absoluteHours: 7 * 24,
+  notices: ['METHODS'],
 } as const satisfies Omit<SignInSettings, 'slug'>;
 
 /** Returns the sign-in settings of a tenant: what its row holds, and the defaults for the rest. */
@@ -19,6 +20,7 @@ export const signInSettings = ({ slug, sign_in }: SettingsRow): SignInSettings =
   slug: slug ?? '',
   ...defaults,
   methods: [...defaults.methods],
+  notices: [...defaults.notices],
   ...decodeJson<Partial<SignInSettings>>(sign_in),
 });
 
