@@ -8,6 +8,8 @@ import process from 'node:process';
 export interface Usage {
   /** CPU seconds since its start. */
   readonly cpu: number;
+  /** The part of it that the kernel took. */
+  readonly kernel: number;
   /** Resident memory, bytes. */
   readonly resident: number;
   /** Longest time that the event loop was held since the last question, milliseconds. */
@@ -22,7 +24,7 @@ const server = createServer((_, response) => {
   const { user, system } = process.cpuUsage();
   const stall = Math.max(0, delay.max / 1e6 - sampleMs);
   delay.reset();
-  const usage: Usage = { cpu: (user + system) / 1e6, resident: process.memoryUsage.rss(), stall };
+  const usage: Usage = { cpu: (user + system) / 1e6, kernel: system / 1e6, resident: process.memoryUsage.rss(), stall };
   response.end(JSON.stringify(usage));
 });
 server.listen(Number(process.env.FLEET_PROBE_PORT), '127.0.0.1');

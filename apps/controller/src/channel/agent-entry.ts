@@ -26,7 +26,6 @@ export interface EntryHost {
   readonly clock: () => number;
   readonly timers: Timers;
   readonly limits: ChannelLimits;
-  readonly heartbeatMs: number;
   readonly graceMs: number;
   readonly log: Log;
   readonly states: DesiredStates;
@@ -59,6 +58,8 @@ export interface Introduction {
   readonly applied: Position | null;
   /** It enrolled just now, or brings another WireGuard key. Nothing that is known from before describes its host. */
   readonly newHost: boolean;
+  /** Interval of heartbeats that it is told. */
+  readonly heartbeatMs: number;
 }
 
 const olderDatabase =
@@ -103,7 +104,7 @@ export class AgentEntry {
     this.#idleSince = host.clock();
     this.#state = new FollowedState(id, host.states, host.limits);
     this.#presence = new AgentPresence(
-      { heartbeatMs: host.heartbeatMs, graceMs: host.graceMs, settleMs: host.limits.settleMs },
+      { graceMs: host.graceMs, settleMs: host.limits.settleMs },
       { wasDesired: (position) => this.feed.wasDesired(position), hash: () => this.feed.desired?.hash ?? null },
       this.#reports,
     );
@@ -162,7 +163,7 @@ export class AgentEntry {
   }
 
   /** Makes the link's agent the agent of this entry, in place of any other. */
-  install(link: AgentLink, state: DesiredState, { agent, applied, newHost }: Introduction): void {
+  install(link: AgentLink, state: DesiredState, { agent, applied, newHost, heartbeatMs }: Introduction): void {
     const now = this.#host.clock();
     const before = this.#link;
     const items = state.items();
@@ -171,6 +172,7 @@ export class AgentEntry {
     this.#reports.expectOnly(items);
     this.#reports.agent = agent;
     this.#clock.reset();
+    this.#presence.beatsEvery(heartbeatMs);
     this.#presence.connected(applied, newHost, now);
     this.#compareRevisions(applied?.revision ?? null, state);
     before?.input({ type: 'rejected', code: 'taken-over' });

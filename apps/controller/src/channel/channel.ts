@@ -1,13 +1,15 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { type ControllerMessage, keyExchange, type Mapping } from '@sallyport/contract/channel';
+import { type AgentRole, keyExchange, type Mapping } from '@sallyport/contract/channel';
 import { type Admission, admit, type Shown } from './admission.ts';
 import { AgentBudget } from './agent-budget.ts';
 import { AgentEntry, type EntryHost } from './agent-entry.ts';
-import { type ChannelCounters, newCounters } from './counters.ts';
+import { type ChannelCounters, countSent, newCounters } from './counters.ts';
 import { DeviceSources, type SourceReport } from './device-sources.ts';
 import { Doorway, type DoorwayHost, type Visitor } from './doorway.ts';
 import type { Place } from './gate.ts';
+import { heartbeatInterval } from './heartbeats.ts';
 import { type ControllerIdentity, canonicalKey, sameKey } from './keys.ts';
+import { LastHandshakes } from './last-handshakes.ts';
 import { type ChannelLimits, defaultLimits } from './limits.ts';
 import { Link, type LinkEnding, type LinkHost } from './link.ts';
 import { Listeners } from './listeners.ts';
@@ -70,9 +72,6 @@ export function createChannel(deps: ChannelDeps): AgentChannel {
   return new ChannelServer(deps);
 }
 
-/** Devices whose handshake and source address are kept in memory. */
-const rememberedDevices = 500_000;
-
 type FindPathListener = Parameters<Channel['onFindPath']>[0];
 type ReportListener = Parameters<Channel['onReport']>[0];
 type Admitted = Extract<Admission, { kind: 'admitted' }>;
@@ -90,8 +89,8 @@ class ChannelServer implements AgentChannel {
   /** Links that still hold a place among the handshakes, and welcomed links. */
   readonly #handshaking = new Map<Link, Place>();
   readonly #live = new Set<Link>();
-  readonly #handshakes = new Map<string, number>();
-  readonly #sources = new DeviceSources(rememberedDevices);
+  readonly #handshakes = new LastHandshakes();
+  readonly #sources = new DeviceSources(500_000);
   readonly #presenceListeners = new Listeners<[agent: string]>((...failure) => this.#listenerFailed(...failure));
   readonly #pathListeners = new Listeners<[string, ...Parameters<FindPathListener>]>((...failure) =>
     this.#listenerFailed(...failure),
@@ -112,12 +111,12 @@ class ChannelServer implements AgentChannel {
       log.warn({ err }, 'a timer of the agent channel failed'),
     ));
     const { clock, directory, states, peerAddress } = deps;
-    const { heartbeatMs = 10_000, graceMs = 15_000 } = deps;
+    const { graceMs = 15_000 } = deps;
     const queue = new WorkQueue(timers, clock);
     const budget = (this.#budget = new AgentBudget(limits.storePace, clock));
     const presenceChanged = (agent: string) => this.#presenceListeners.tell(agent);
     const observations = (this.#observations = new Observations(directory, log, budget, presenceChanged));
-    const opened = (visitor: Visitor) => this.#opened(visitor, heartbeatMs);
+    const opened = (visitor: Visitor) => this.#opened(visitor);
     const mayUpgrade: DoorwayHost['mayUpgrade'] = (...who) => deps.connections?.upgrading(...who) ?? true;
     this.#doorway = new Doorway({
       clock,
@@ -135,15 +134,18 @@ class ChannelServer implements AgentChannel {
       timers,
       limits,
       carryOut: (link, effect) => this.#carryOut(link, effect),
-      sent: (message) => this.#sent(message),
+      sent: ({ type }) => countSent(this.#counters, type),
       ended: (link, ending) => this.#ended(link, ending),
       answered: (link, ending) => this.#answered(link, ending),
       failed: (link, err) => this.#linkFailed(link, err),
     };
-    const deviceHandshake = (tenant: string, device: string, at: number) => this.#deviceHandshake(tenant, device, at);
+    const deviceHandshake = (tenant: string, device: string, at: number) => {
+      observations.deviceSeen(tenant, device, at);
+      this.#handshakes.note(device, at);
+    };
     const deviceSource = (tenant: string, report: SourceReport) => this.#deviceSource(tenant, report);
     const deleted = (entry: AgentEntry) => this.#deleted(entry);
-    const shared = { clock, timers, limits, heartbeatMs, graceMs, log, states, observations, queue };
+    const shared = { clock, timers, limits, graceMs, log, states, observations, queue };
     const { unreachable = () => {} } = deps;
     const findPath: FindPathListener = (agent, request) => this.#findPath(agent, request);
     this.#entryHost = { ...shared, presenceChanged, deviceHandshake, deviceSource, unreachable, findPath, deleted };
@@ -159,7 +161,7 @@ class ChannelServer implements AgentChannel {
   }
 
   deviceLastHandshake(device: string): number | null {
-    return this.#handshakes.get(device) ?? null;
+    return this.#handshakes.of(device);
   }
 
   async probe(gateway: string, timeoutMs: number) {
@@ -224,11 +226,11 @@ class ChannelServer implements AgentChannel {
     });
   }
 
-  #opened(visitor: Visitor, heartbeatMs: number): void {
+  #opened(visitor: Visitor): void {
     const { identity, randomBytes, clock } = this.#deps;
     const nonce = Buffer.from(randomBytes(32)).toString('base64');
     const exchange = keyExchange('controller', randomBytes(32));
-    const settings = { identity, nonce, exchange, heartbeatMs, limits: this.#limits };
+    const settings = { identity, nonce, exchange, limits: this.#limits };
     const link = new Link(visitor, new Session(settings, clock()), this.#linkHost);
     this.#links.add(link);
     this.#handshaking.set(link, visitor.place);
@@ -274,7 +276,7 @@ class ChannelServer implements AgentChannel {
     entry.open();
     const { generation } = entry;
     const { directory, states, leaseMs, log } = this.#deps;
-    const state = await states.current(admitted.id);
+    const state = await states.current(admitted.id, admitted.tenant);
     const record = await directory.agents[admitted.role].find(admitted.id);
     if (link.over || this.#stopped !== null) return;
     const identityKey = record === null || record === 'deleted' ? null : record.identityKey;
@@ -286,19 +288,33 @@ class ChannelServer implements AgentChannel {
     link.entry = entry;
     const newHost = enrolled || admitted.wireguardPublicKey !== record.wireguardPublicKey;
     const agent = { version: hello.agentVersion, ...proof.host };
-    entry.install(link, state, { agent, applied: proof.state ?? null, newHost });
+    const heartbeatMs = this.#heartbeatOf(entry.role);
+    entry.install(link, state, { agent, applied: proof.state ?? null, newHost, heartbeatMs });
     log.debug({ [entry.role]: entry.id, address: link.address }, 'agent connected');
     this.#live.add(link);
     this.#deps.connections?.proven(link.socket);
     const { name, tenant } = record;
     const mapping = () => this.#deps.mapping?.(entry.id) ?? ({ kind: 'undecided' } as const);
-    link.input({ type: 'admitted', name, feed: entry.feed, state, leaseMs: () => leaseMs(tenant), mapping });
+    link.input({
+      type: 'admitted',
+      name,
+      feed: entry.feed,
+      state,
+      leaseMs: () => leaseMs(tenant),
+      heartbeatMs,
+      mapping,
+    });
     this.#leaveDoor(link);
+  }
+
+  #heartbeatOf(role: AgentRole): number {
+    const agents = this.#live.size + this.#doorway.handshaking + this.#doorway.waiting;
+    return heartbeatInterval(role, agents, this.#limits.deviceHeartbeatsPerSecond, this.#deps.heartbeatMs);
   }
 
   async #load(link: Link, entry: AgentEntry): Promise<void> {
     try {
-      const state = await this.#deps.states.current(entry.id);
+      const state = await this.#deps.states.current(entry.id, entry.tenant);
       if (state !== null) entry.feed.loaded(state);
       link.input({ type: 'loaded', state });
     } catch (error) {
@@ -362,21 +378,6 @@ class ChannelServer implements AgentChannel {
     if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
     this.#observations.forget(entry.id);
     this.#presenceListeners.tell(entry.id);
-  }
-
-  #sent(message: ControllerMessage): void {
-    this.#counters.sent[message.type] = (this.#counters.sent[message.type] ?? 0) + 1;
-  }
-
-  #deviceHandshake(tenant: string, device: string, at: number): void {
-    this.#observations.deviceSeen(tenant, device, at);
-    const before = this.#handshakes.get(device);
-    if (before !== undefined && before >= at) return;
-    this.#handshakes.delete(device);
-    this.#handshakes.set(device, at);
-    const oldest = this.#handshakes.keys().next();
-    if (this.#handshakes.size > rememberedDevices && !oldest.done) this.#handshakes.delete(oldest.value);
-    this.#reportListeners.tell(device, 'handshake');
   }
 
   #deviceSource(tenant: string, report: SourceReport): void {

@@ -31,3 +31,8 @@ export function newCounters(): ChannelCounters {
     ended: {},
   };
 }
+
+/** Counts a message that was sent. */
+export function countSent({ sent }: ChannelCounters, type: ControllerMessage['type']): void {
+  sent[type] = (sent[type] ?? 0) + 1;
+}

@@ -23,6 +23,7 @@ const settings = {
   sign: () => '',
   leaseMs: () => 86_400_000,
   deltaGapMs: 20,
+  mostDeltaGapMs: 320,
   snapshotGapMs: 1_000,
 };
 
@@ -162,11 +163,41 @@ test('after any events, the agent ends at the desired state, with its items and 
   );
 });
 
+test('deltas that close nothing come ever more rarely while they keep coming, one that closes at once', () => {
+  const states = new MemoryStates();
+  states.add(gateway);
+  const feed = new StateFeed({ historyDeltas: 64, historyItems: 1_000 });
+  states.subscribe(gateway, (change) => change.kind === 'delta' && feed.changed(change));
+  feed.loaded({ revision: { epoch: states.epoch, number: states.number }, hash: states.hash(gateway) });
+  const delivery = new Delivery(settings, feed);
+  const first = { revision: { epoch: states.epoch, number: states.number }, hash: states.hash(gateway) };
+  delivery.start(undefined, { ...first, items: () => [] }, -10_000);
+  const sentAt: number[] = [];
+  const run = (from: number, until: number) => {
+    for (let now = from; now < until; now += 10) {
+      states.change(gateway, [deviceItem(`d${now % 70}`, { expiresAt: now + 1 })]);
+      if (delivery.flush(now).length > 0) sentAt.push(now);
+    }
+  };
+  run(0, 2_000);
+  assert.deepEqual(sentAt, [0, 20, 60, 140, 300, 620, 940, 1_260, 1_580, 1_900]);
+  states.change(gateway, [], ['device/d0']);
+  assert.equal(delivery.flush(1_990).length, 1, 'it closes something');
+  sentAt.length = 0;
+  run(5_000, 5_100);
+  assert.deepEqual(sentAt, [5_000, 5_020, 5_060], 'after a quiet time');
+});
+
 test('the history stays within its bounds', () => {
   const history = new DeltaHistory({ revision: { epoch: 'e', number: 0 }, hash: 'h0' }, 1, bounds);
   const push = (number: number, size: number) => {
     const upserts = Array.from({ length: size }, (_, i) => deviceItem(`d${i}`));
-    history.push({ revision: { epoch: 'e', number }, hash: `h${number}`, delta: { upserts, removes: [] } });
+    history.push({
+      revision: { epoch: 'e', number },
+      hash: `h${number}`,
+      delta: { upserts, removes: [] },
+      closes: false,
+    });
   };
   for (let number = 1; number <= 10; number++) push(number, 1);
   assert.equal(history.locate({ revision: { epoch: 'e', number: 5 }, hash: 'h5' }), null);

@@ -13,7 +13,9 @@ export interface DeliverySettings {
   readonly sign: (text: string) => string;
   /** Length of a lease that begins now, milliseconds. */
   readonly leaseMs: () => number;
+  /** Least time between deltas, and the most between deltas that close nothing. */
   readonly deltaGapMs: number;
+  readonly mostDeltaGapMs: number;
   readonly snapshotGapMs: number;
 }
 
@@ -42,6 +44,8 @@ export class Delivery {
   #loading = false;
   #blocked = false;
   #sentAt = Number.NEGATIVE_INFINITY;
+  /** Time from the last delta to the next one that closes nothing. */
+  #gapMs = 0;
   #signedAt = Number.NEGATIVE_INFINITY;
   #snapshotAt = Number.NEGATIVE_INFINITY;
   #leaseUntil: number | null = null;
@@ -103,7 +107,8 @@ export class Delivery {
     const path = this.#sent === null ? null : this.#feed.pathFrom(this.#sent.serial);
     if (path === null) return { why: 'snapshot', at: this.#snapshotAt + this.#settings.snapshotGapMs };
     if (path.delta !== null) {
-      return { why: 'delta', delta: path.delta, at: this.#sentAt + this.#settings.deltaGapMs };
+      const gap = path.closes ? this.#settings.deltaGapMs : this.#gapMs;
+      return { why: 'delta', delta: path.delta, at: this.#sentAt + gap };
     }
     return { why: 'lease', at: this.#signedAt + this.#renewMs() };
   }
@@ -126,6 +131,9 @@ export class Delivery {
     if (desired === null || this.#sent === null) return [];
     const from = this.#sent.hash;
     this.#sent = { ...desired, serial: this.#feed.serial };
+    const { deltaGapMs, mostDeltaGapMs } = this.#settings;
+    const isQuiet = now - this.#sentAt > 2 * mostDeltaGapMs;
+    this.#gapMs = isQuiet ? deltaGapMs : Math.max(deltaGapMs, Math.min(mostDeltaGapMs, 2 * this.#gapMs));
     this.#sentAt = now;
     const upserts = this.#settings.items(delta.upserts);
     const removes = [...delta.removes];

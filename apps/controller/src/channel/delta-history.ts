@@ -14,6 +14,7 @@ export interface HistoryBounds {
 
 interface Step extends Position {
   readonly delta: StateDelta;
+  readonly closes: boolean;
 }
 
 /**

@@ -25,6 +25,8 @@ export interface ChannelLimits {
   readonly failingSources: number;
   /** Longest frame. A heartbeat about 10,000 devices needs half of it. */
   readonly frameBytes: number;
+  /** Heartbeats of devices that the controller asks for, all together. */
+  readonly deviceHeartbeatsPerSecond: number;
   readonly messageBurst: number;
   readonly messagesPerSecond: number;
   readonly byteBurst: number;
@@ -38,8 +40,13 @@ export interface ChannelLimits {
   readonly historyDeltas: number;
   readonly historyItems: number;
   readonly retentionMs: number;
-  /** Least time between deltas, and between snapshots on request. */
+  /**
+   * Least time between deltas. The time between deltas that close nothing doubles up to the most while they keep coming,
+   * so that a thousand devices that enrol do not cost each gateway a thousand signatures.
+   */
   readonly deltaGapMs: number;
+  readonly mostDeltaGapMs: number;
+  /** Least time between snapshots on request. */
   readonly snapshotGapMs: number;
   /** How long an agent in the desired state may take for the next change before it counts as behind. */
   readonly settleMs: number;
@@ -61,6 +68,7 @@ export const defaultLimits: ChannelLimits = {
   failureForgottenMs: 6_000,
   failingSources: 10_000,
   frameBytes: 4 * 1024 * 1024,
+  deviceHeartbeatsPerSecond: 250,
   messageBurst: 200,
   messagesPerSecond: 100,
   byteBurst: 8 * 1024 * 1024,
@@ -68,10 +76,11 @@ export const defaultLimits: ChannelLimits = {
   highWater: 1024 * 1024,
   lowWater: 64 * 1024,
   stallMs: 60_000,
-  historyDeltas: 64,
+  historyDeltas: 256,
   historyItems: 5_000,
   retentionMs: 600_000,
   deltaGapMs: 20,
+  mostDeltaGapMs: 320,
   snapshotGapMs: 1_000,
   settleMs: 15_000,
   writeBehindMs: 10_000,

@@ -122,7 +122,9 @@ export class Link {
   input(input: SessionInput): void {
     if (this.over) return;
     try {
-      for (const effect of this.session.handle(input, this.#host.clock())) this.#perform(effect);
+      const effects = this.session.handle(input, this.#host.clock());
+      if (effects.length > 1) this.#performTogether(effects);
+      else for (const effect of effects) this.#perform(effect);
       if (!this.over) this.#alarm.set(this.session.nextDeadline()?.at ?? null);
     } catch (error) {
       this.#fail(error);
@@ -184,6 +186,16 @@ export class Link {
     this.input({ type: 'garbage' });
     this.#ws.terminate();
   };
+
+  /** Writes the messages of one step with one system call. */
+  #performTogether(effects: readonly SessionEffect[]): void {
+    this.socket.cork();
+    try {
+      for (const effect of effects) this.#perform(effect);
+    } finally {
+      this.socket.uncork();
+    }
+  }
 
   #perform(effect: SessionEffect): void {
     if (effect.kind === 'send') this.#send(effect.message);

@@ -5,7 +5,6 @@ import type { Presence, StateChange } from './types.ts';
 
 /** Times that decide whether an agent counts as alive and converged. */
 export interface PresenceSettings {
-  readonly heartbeatMs: number;
   readonly graceMs: number;
   readonly settleMs: number;
 }
@@ -32,6 +31,7 @@ export class AgentPresence {
   readonly #wasDesired: (position: Position) => boolean;
   readonly #desiredHash: () => string | null;
   readonly #reports: AgentReports;
+  #heartbeatMs = 0;
   #connected = false;
   #goneAt: number | null = null;
   #lastSeen: number | null = null;
@@ -70,6 +70,11 @@ export class AgentPresence {
     if (newHost) this.#applied = null;
     if (applied === null) this.unconfirmed(now);
     else this.applied({ ...applied, tookMs: 0 }, 'connecting', now);
+  }
+
+  /** Sets the interval of heartbeats that the agent was told. */
+  beatsEvery(ms: number): void {
+    this.#heartbeatMs = ms;
   }
 
   disconnected(now: number): void {
@@ -196,7 +201,7 @@ export class AgentPresence {
   }
 
   #missedAt(): number {
-    return (this.#lastSeen ?? 0) + 3 * this.#settings.heartbeatMs;
+    return (this.#lastSeen ?? 0) + 3 * this.#heartbeatMs;
   }
 }
 

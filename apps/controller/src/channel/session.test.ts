@@ -74,6 +74,7 @@ function admitted(): Extract<SessionInput, { type: 'admitted' }> {
   feed.loaded(state);
   return {
     type: 'admitted',
+    heartbeatMs: 10_000,
     name: 'Site',
     feed,
     state,
@@ -120,7 +121,7 @@ const inputs: { readonly [N in SessionInput['type']]: () => Extract<SessionInput
 };
 
 function sessionIn(phase: Phase, role: AgentRole = 'gateway'): Session {
-  const pace = { heartbeatMs: 10_000, limits: defaultLimits };
+  const pace = { limits: defaultLimits };
   const session = new Session({ identity: controller, nonce, exchange: exchange(), ...pace }, start);
   const said = { ...transcript, role };
   const signature = agent.sign(transcriptText('agent', said));

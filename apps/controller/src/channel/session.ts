@@ -15,7 +15,6 @@ export interface SessionSettings {
   /** 32 random bytes, base64. */
   readonly nonce: string;
   readonly exchange: KeyExchange;
-  readonly heartbeatMs: number;
   readonly limits: ChannelLimits;
 }
 
@@ -28,6 +27,7 @@ export class Session {
   #delivery: Delivery | null = null;
   #deadline: number;
   #heardAt: number;
+  #heartbeatMs = 0;
   #congestedAt: number | null = null;
   #mapping: () => Mapping = () => ({ kind: 'undecided' });
   /** Mapping that the agent knows, as JSON. */
@@ -124,16 +124,18 @@ export class Session {
   }
 
   #admitted(input: Extract<SessionEvent, { type: 'admitted' }>, now: number): SessionEffect[] {
-    const { identity, heartbeatMs, limits } = this.#settings;
-    const { leaseMs, feed, state, name, mapping } = input;
+    const { identity, limits } = this.#settings;
+    const { leaseMs, feed, state, name, mapping, heartbeatMs } = input;
+    this.#heartbeatMs = heartbeatMs;
     this.#mapping = mapping;
-    const { deltaGapMs, snapshotGapMs } = limits;
+    const { deltaGapMs, mostDeltaGapMs, snapshotGapMs } = limits;
     const settings: DeliverySettings = {
       agent: this.#hello?.agent ?? '',
       items: itemsFor(this.#hello?.protocol ?? channelProtocol),
       sign: identity.sign,
       leaseMs,
       deltaGapMs,
+      mostDeltaGapMs,
       snapshotGapMs,
     };
     this.#delivery = new Delivery(settings, feed);
@@ -232,7 +234,7 @@ export class Session {
 
   /** Twice the time after which a gateway counts as gone. An open socket without a heartbeat for that long is dead. */
   #silentAt(): number {
-    return this.#heardAt + 6 * this.#settings.heartbeatMs;
+    return this.#heardAt + 6 * this.#heartbeatMs;
   }
 }
 

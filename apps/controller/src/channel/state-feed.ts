@@ -5,6 +5,8 @@ import type { StateChange } from './types.ts';
 /** A path from one state to the desired one. `delta` builds it; null when the items are the same. */
 export interface Path {
   readonly delta: (() => StateDelta) | null;
+  /** Whether a gateway may have to close something on the way. */
+  readonly closes: boolean;
 }
 
 /**
@@ -31,11 +33,11 @@ export class StateFeed {
     return this.#history?.serial ?? 0;
   }
 
-  changed({ revision, from, to: hash, delta }: Extract<StateChange, { kind: 'delta' }>): void {
+  changed({ revision, from, to: hash, delta, closes }: Extract<StateChange, { kind: 'delta' }>): void {
     const before = this.#desired;
     const sameEpoch = before?.revision.epoch === revision.epoch;
     if (before !== null && sameEpoch && revision.number < before.revision.number) return;
-    if (sameEpoch && before?.hash === from) this.#history?.push({ revision, hash, delta });
+    if (sameEpoch && before?.hash === from) this.#history?.push({ revision, hash, delta, closes });
     else this.#restart({ revision, hash });
     this.#desired = { revision, hash };
   }
@@ -80,7 +82,8 @@ export class StateFeed {
   pathFrom(serial: number): Path | null {
     const steps = this.#history?.since(serial) ?? null;
     if (steps === null) return null;
-    return { delta: steps.length === 0 ? null : () => mergeDeltas(steps) };
+    const closes = steps.some((step) => step.closes);
+    return { delta: steps.length === 0 ? null : () => mergeDeltas(steps), closes };
   }
 
   /** Returns whether a state is the desired one, or was at its revision. */

@@ -100,8 +100,11 @@ export interface AgentDirectory {
 
 /** Compiled desired state of gateways and native devices, by id. Implemented by the tenant runtime. */
 export interface DesiredStates {
-  /** Returns the present state of an agent, or null when it does not exist. `hash` is the StateHash of `items`. */
-  current(agent: string): Promise<DesiredState | null>;
+  /**
+   * Returns the present state of an agent, or null when it does not exist. `hash` is the StateHash of `items`. Without the
+   * tenant of the agent it is looked up.
+   */
+  current(agent: string, tenant?: string): Promise<DesiredState | null>;
   /** Called after every change of the agent's state, in revision order. Returns the unsubscribe function. */
   subscribe(agent: string, listener: (change: StateChange) => void): () => void;
 }

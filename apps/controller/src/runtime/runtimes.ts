@@ -46,8 +46,8 @@ export class TenantRuntimes implements DesiredStates {
     deps.store.onCommit(({ tenant }) => this.#tenants.get(tenant)?.runtime.noticed());
   }
 
-  async current(agent: string): Promise<DesiredState | null> {
-    const tenant = await this.#findTenant(agent);
+  async current(agent: string, known?: string): Promise<DesiredState | null> {
+    const tenant = await this.#findTenant(agent, known);
     return tenant === null ? null : this.#runtime(tenant).current(agent);
   }
 
@@ -160,10 +160,10 @@ export class TenantRuntimes implements DesiredStates {
     return runtime;
   }
 
-  async #findTenant(agent: string): Promise<string | null> {
+  async #findTenant(agent: string, given?: string): Promise<string | null> {
     const known = this.#tenantOf.get(agent);
     if (known !== undefined) return known;
-    const tenant = await this.#readTenant(agent);
+    const tenant = given ?? (await this.#readTenant(agent));
     if (tenant === null) return null;
     this.#tenantOf.set(agent, tenant);
     if (this.#listeners.has(agent)) this.#follow(tenant, agent);
