@@ -7,7 +7,6 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { Toasts } from './kit/kit.tsx';
-import { Shell } from './shell/shell.tsx';
 
 const root = createRootRoute({
   component: () => (
@@ -24,7 +23,12 @@ const root = createRootRoute({
   ),
 });
 
-const shell = createRoute({ getParentRoute: () => root, id: 'shell', component: Shell });
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  // Sign-in does without it.
+  component: lazyRouteComponent(() => import('./shell/shell.tsx'), 'Shell'),
+});
 const at = <P extends string>(path: P, load: () => Promise<Record<string, unknown>>, name: string) =>
   createRoute({
     getParentRoute: () => shell,
