@@ -1,12 +1,19 @@
 import { QueryClientProvider } from '@tanstack/react-query';
-import { RouterProvider } from '@tanstack/react-router';
-import { StrictMode } from 'react';
+import { type ComponentType, lazy, StrictMode, Suspense } from 'react';
 import { createRoot } from 'react-dom/client';
 import { queryClient } from './data/queries.ts';
 import './kit/kit.css';
 import './shell/shell.css';
-import { router } from './router.tsx';
 import { applyTheme } from './shell/theme.ts';
+
+/** Pages that stand alone, without the router and the frame: people who sign in need not wait for these. */
+const alone: Readonly<Record<string, () => Promise<ComponentType>>> = {
+  '/console/sign-in': async () => (await import('./pages/sign-in.tsx')).SignInPage,
+  '/console/link': async () => (await import('./pages/link.tsx')).LinkPage,
+  '/console/cli': async () => (await import('./pages/cli.tsx')).CliPage,
+};
+const load = alone[location.pathname.replace(/\/$/, '')] ?? (async () => (await import('./app.tsx')).App);
+const Page = lazy(async () => ({ default: await load() }));
 
 applyTheme();
 const root = document.getElementById('root');
@@ -14,7 +21,9 @@ if (root !== null)
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queryClient}>
-        <RouterProvider router={router} />
+        <Suspense>
+          <Page />
+        </Suspense>
       </QueryClientProvider>
     </StrictMode>,
   );

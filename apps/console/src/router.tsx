@@ -7,6 +7,7 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { Toasts } from './kit/kit.tsx';
+import { Shell } from './shell/shell.tsx';
 
 const root = createRootRoute({
   component: () => (
@@ -26,8 +27,7 @@ const root = createRootRoute({
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
-  // Sign-in does without it.
-  component: lazyRouteComponent(() => import('./shell/shell.tsx'), 'Shell'),
+  component: Shell,
 });
 const at = <P extends string>(path: P, load: () => Promise<Record<string, unknown>>, name: string) =>
   createRoute({
@@ -37,23 +37,6 @@ const at = <P extends string>(path: P, load: () => Promise<Record<string, unknow
     validateSearch: (search: Record<string, unknown>) => search as Record<string, string | undefined>,
   });
 
-const signIn = createRoute({
-  getParentRoute: () => root,
-  path: '/sign-in',
-  component: lazyRouteComponent(() => import('./pages/sign-in.tsx'), 'SignInPage'),
-  validateSearch: (search: Record<string, unknown>): { to?: string } =>
-    typeof search.to === 'string' && search.to.startsWith('/') && !search.to.startsWith('//') ? { to: search.to } : {},
-});
-const link = createRoute({
-  getParentRoute: () => root,
-  path: '/link',
-  component: lazyRouteComponent(() => import('./pages/link.tsx'), 'LinkPage'),
-});
-const cli = createRoute({
-  getParentRoute: () => root,
-  path: '/cli',
-  component: lazyRouteComponent(() => import('./pages/cli.tsx'), 'CliPage'),
-});
 const index = createRoute({
   getParentRoute: () => root,
   path: '/',
@@ -68,9 +51,6 @@ export const router = createRouter({
   scrollRestoration: true,
   routeTree: root.addChildren([
     index,
-    signIn,
-    link,
-    cli,
     shell.addChildren([
       at('/overview', () => import('./pages/overview.tsx'), 'OverviewPage'),
       at('/gateways', () => import('./pages/gateways.tsx'), 'GatewaysPage'),

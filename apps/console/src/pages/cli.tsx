@@ -1,10 +1,10 @@
-import { Navigate } from '@tanstack/react-router';
-import { useState } from 'react';
+import { useEffect, useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
 import { useMe } from '../data/queries.ts';
 import { Button, Skeleton } from '../kit/kit.tsx';
 import { FreshSignIn } from '../shell/fresh-sign-in.tsx';
 import { Mark } from '../shell/icons.tsx';
+import { signInAddress } from '../shell/target.ts';
 
 /** What a command line asks for in the address of this page. */
 interface Asked {
@@ -18,8 +18,11 @@ interface Asked {
 export function CliPage() {
   const asked = readAsked(location.search);
   const { data: me, error, isPending } = useMe();
-  const to = `/cli${location.search}`;
-  if (asked !== null && me === null) return <Navigate to={'/sign-in' as never} search={{ to } as never} />;
+  const leave = asked !== null && me === null;
+  useEffect(() => {
+    if (leave) location.replace(signInAddress(`/cli${location.search}`));
+  }, [leave]);
+  if (leave) return null;
   return (
     <main className="centre">
       <span className="brand">

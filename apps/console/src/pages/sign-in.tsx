@@ -1,15 +1,15 @@
 import type { Me } from '@sallyport/contract';
-import { useSearch } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { ApiFailure, call, messageOf } from '../data/api.ts';
 import { signInWithPasskey } from '../data/passkeys.ts';
 import { queryClient, useRead } from '../data/queries.ts';
 import { Button, Field, Skeleton } from '../kit/kit.tsx';
 import { Mark } from '../shell/icons.tsx';
+import { targetOf } from '../shell/target.ts';
 
 /** Signs a person in, with a passkey or a password. */
 export function SignInPage() {
-  const { to } = useSearch({ strict: false }) as { to?: string };
+  const to = targetOf(location.search);
   const options = useRead<'getSignInOptions'>('sign-in', '/sign-in');
   const [error, setError] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);

@@ -10,6 +10,7 @@ import { icons, Mark } from './icons.tsx';
 import { MeContext } from './me.ts';
 import { PageLink } from './page-link.tsx';
 import { Palette } from './palette.tsx';
+import { signInAddress } from './target.ts';
 
 interface Area {
   readonly to: string;
@@ -106,7 +107,7 @@ export function Shell() {
 function ToSignIn() {
   useEffect(() => {
     const here = location.pathname.slice('/console'.length) + location.search;
-    location.replace(`/console/sign-in?to=${encodeURIComponent(here)}`);
+    location.replace(signInAddress(here));
   }, []);
   return null;
 }
