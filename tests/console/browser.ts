@@ -34,14 +34,14 @@ export interface Console {
   readonly key: string;
 }
 
-/** `prefix`: a program that runs the controller, with its arguments. */
+/** `prefix`: a program that runs the controller, with its arguments. `args`: further arguments of the controller. */
 export async function startConsole(
   t: Pick<TestContext, 'after'>,
-  { prefix = [] }: { prefix?: readonly string[] } = {},
+  { prefix = [], args = [] }: { prefix?: readonly string[]; args?: readonly string[] } = {},
 ): Promise<Console> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-console-'));
   t.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const controller = await ControllerProcess.start(t, dataDir, [], {}, prefix);
+  const controller = await ControllerProcess.start(t, dataDir, args, {}, prefix);
   const setUpLink = /Set-up +(http\S+)/.exec(controller.stdout)?.[1];
   const key = controller.printedKey;
   if (setUpLink === undefined || key === null)

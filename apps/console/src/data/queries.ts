@@ -12,21 +12,19 @@ export const queryClient = new QueryClient({
   defaultOptions: {
     queries: {
       staleTime: 15_000,
+      // The live stream tells what has changed while the page was hidden.
+      refetchOnWindowFocus: false,
       retry: (count, error) => count < 2 && error instanceof ApiFailure && error.code === 'unreachable',
     },
   },
 });
 
-/**
- * Reads a path. The first part of the key is the kind that the change stream names. `everyMs`: for statistics, which are no
- * changes.
- */
-export const useRead = <N extends OperationName>(kind: string, path: string, enabled = true, everyMs?: number) =>
+/** Reads a path. The first part of the key is the kind that the live stream names. */
+export const useRead = <N extends OperationName>(kind: string, path: string, enabled = true) =>
   useQuery<ResponseBody<N>>({
     queryKey: [kind, path],
     queryFn: () => get<N>(path),
     enabled,
-    refetchInterval: everyMs ?? false,
   });
 
 /** The signed-in person, or null. */

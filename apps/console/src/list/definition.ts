@@ -56,6 +56,4 @@ export interface ListDefinition<T extends Row> {
   readonly empty: { readonly title: string; readonly text: string };
   /** Content of the side panel. */
   readonly Panel: (props: { id: string; row: T | undefined }) => ReactNode;
-  /** Rows that statistics change are read again after this time, milliseconds. */
-  readonly everyMs?: number;
 }

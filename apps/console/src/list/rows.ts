@@ -19,7 +19,7 @@ export interface Rows<T> {
  * something changes. A page that the reader scrolls past before it comes is given up.
  */
 export function useRows<T extends Row>(
-  { kind, path, everyMs }: ListDefinition<T>,
+  { kind, path }: ListDefinition<T>,
   query: string,
   pages: readonly number[],
 ): Rows<T> {
@@ -29,7 +29,6 @@ export function useRows<T extends Row>(
       queryKey: [kind, path, query, page],
       queryFn: ({ signal }: { signal: AbortSignal }) =>
         readListPage<T>(`${path}?${query}&limit=${pageSize}&offset=${page * pageSize}`, signal),
-      refetchInterval: everyMs ?? (false as const),
       // What is known stays on the screen while other filters are being answered.
       ...(page === 0 ? { placeholderData: keepPreviousData } : {}),
     })),

@@ -1,6 +1,8 @@
+import type { LiveTopics } from '@sallyport/contract';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { type MouseEvent, memo, type Ref, type RefObject, useImperativeHandle, useLayoutEffect, useState } from 'react';
 import { Skeleton } from '../kit/kit.tsx';
+import { useFollow } from '../live/live.ts';
 import type { ListColumn, ListDefinition, Row } from './definition.ts';
 import type { Sort } from './filters.ts';
 import { pageSize, useRows } from './rows.ts';
@@ -53,6 +55,13 @@ export function ListTable<T extends Row>(props: TableProps<T>) {
   const pages = items.map(({ index }) => Math.floor(index / pageSize));
   const rows = useRows(list, query, pages);
   const { total, error } = rows;
+  useFollow(
+    topicsOf(
+      list.kind,
+      query,
+      items.flatMap(({ index }) => rows.at(index)?.id ?? []),
+    ),
+  );
   useLayoutEffect(() => {
     setCount(total ?? 0);
     onRows({ total, error });
@@ -154,6 +163,14 @@ function ListHead<T extends Row>({
       </tr>
     </thead>
   );
+}
+
+/** Returns what the live stream sends about the rows in sight. */
+function topicsOf(kind: string, query: string, ids: string[]): LiveTopics {
+  // Rows out of sight can come into a list by status.
+  const overview = /status|last(Online|Connection)/.test(query);
+  if (kind === 'gateway') return { gateways: ids, overview };
+  return kind === 'device' ? { devices: ids, overview } : {};
 }
 
 interface RowProps {

@@ -17,7 +17,6 @@ export const deviceList: ListDefinition<DeviceSummary> = {
   command: 'devices',
   searchable: true,
   nameOf: ({ name }) => name,
-  everyMs: 10_000,
   columns: [
     { key: 'name', head: 'Name', least: 160, grow: 2, sort: 'name', cell: ({ name }) => name },
     {

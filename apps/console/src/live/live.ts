@@ -1,100 +1,92 @@
-import { useEffect, useState } from 'react';
-import { queryClient } from './queries.ts';
+import type { LiveOverview, LiveTopics } from '@sallyport/contract';
+import { useEffect, useSyncExternalStore } from 'react';
+import { queryClient } from '../data/queries.ts';
+import { applyMessage } from './apply.ts';
+import type { Live } from './connection.ts';
+import { SharedLive } from './tabs.ts';
+import { joinTopics } from './topics.ts';
 
-/** How the page is connected to the changes of the tenant. */
-export type Live = { readonly state: 'live' } | { readonly state: 'reconnecting'; readonly since: number };
+export type { Live } from './connection.ts';
 
-/**
- * Follows the changes of the tenant and reads again what they touch. Browsers allow six connections to one HTTP/1.1 server, so
- * the tabs of a browser share one stream: the tab that holds a lock reads it, and tells the others.
- */
-export function useLive(enabled: boolean): Live {
-  const [live, setLive] = useState<Live>({ state: 'live' });
-  useEffect(() => {
-    if (!enabled) return;
-    const channel = new BroadcastChannel('sallyport-changes');
-    const stop = new AbortController();
-    const told = ({ kinds, live: next, missed }: Told) => {
-      if (next !== undefined) setLive(next);
-      if (missed === true) void queryClient.invalidateQueries();
-      for (const kind of kinds ?? []) void queryClient.invalidateQueries({ queryKey: [kind] });
-    };
-    channel.onmessage = ({ data }) => told(data);
-    const tell = (message: Told) => {
-      told(message);
-      channel.postMessage(message);
-    };
-    navigator.locks
-      .request('sallyport-changes', { signal: stop.signal }, () => followUntil(stop.signal, tell))
-      .catch(() => undefined);
-    return () => {
-      stop.abort();
-      channel.close();
-    };
-  }, [enabled]);
-  return live;
-}
+/** Topics that change while somebody scrolls are gathered for this long, milliseconds. */
+const gatherMs = 200;
 
-interface Told {
-  readonly kinds?: readonly string[];
-  readonly live?: Live;
-  /** Changes may have passed while there was no connection. */
-  readonly missed?: boolean;
-}
+/** What the components of this tab follow together, and what they are told. */
+class TabLive {
+  readonly #followed = new Map<object, LiveTopics>();
+  readonly #listeners = new Set<() => void>();
+  #shared: SharedLive | null = null;
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+  live: Live = { state: 'connecting' };
+  overview: LiveOverview | null = null;
 
-/** Kinds that are touched together within this time are read again once, milliseconds. */
-const gatherMs = 400;
-/** Between two attempts to connect after the controller refused, milliseconds. Browsers do not try again by themselves then. */
-const againMs = 2000;
-
-async function followUntil(signal: AbortSignal, tell: (message: Told) => void): Promise<void> {
-  const gathered = new Gathered(tell);
-  let lostAt: number | null = null;
-  let again: ReturnType<typeof setTimeout> | undefined;
-  let source: EventSource | undefined;
-  const open = () => {
-    const opened = new EventSource('/tenants/changes');
-    source = opened;
-    opened.onopen = () => {
-      tell({ live: { state: 'live' }, missed: lostAt !== null });
-      lostAt = null;
-    };
-    opened.onerror = () => {
-      lostAt ??= Date.now();
-      tell({ live: { state: 'reconnecting', since: lostAt } });
-      if (opened.readyState !== EventSource.CLOSED) return;
-      void queryClient.invalidateQueries({ queryKey: ['me'] });
-      again = setTimeout(open, againMs);
-    };
-    opened.onmessage = ({ data }) => gathered.add(JSON.parse(data).changes);
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   };
-  open();
-  await new Promise((resolve) => signal.addEventListener('abort', resolve));
-  clearTimeout(again);
-  gathered.stop();
-  source?.close();
-}
 
-/** Kinds of changed objects, told together. */
-class Gathered {
-  readonly #tell: (message: Told) => void;
-  readonly #kinds = new Set<string>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  constructor(tell: (message: Told) => void) {
-    this.#tell = tell;
+  /** Connects until the returned function is called. */
+  connect(): () => void {
+    const shared = new SharedLive({
+      message: (message) => {
+        if (message.overview !== undefined) this.overview = message.overview;
+        applyMessage(message);
+        this.#tell();
+      },
+      state: (live) => {
+        if (JSON.stringify(live) === JSON.stringify(this.live)) return;
+        this.live = live;
+        this.#tell();
+      },
+      refused: () => void queryClient.invalidateQueries({ queryKey: ['me'] }),
+    });
+    this.#shared = shared;
+    shared.follow(joinTopics(this.#followed.values()));
+    return () => {
+      shared.stop();
+      this.#shared = null;
+    };
   }
 
-  add(changes: readonly { kind: string }[]): void {
-    for (const { kind } of changes) this.#kinds.add(kind);
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#tell({ kinds: [...this.#kinds, 'audit'] });
-      this.#kinds.clear();
+  /** Follows topics until the returned function is called. */
+  follow(topics: LiveTopics): () => void {
+    const key = {};
+    this.#followed.set(key, topics);
+    this.#gather();
+    return () => {
+      this.#followed.delete(key);
+      this.#gather();
+    };
+  }
+
+  #gather(): void {
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined;
+      this.#shared?.follow(joinTopics(this.#followed.values()));
     }, gatherMs);
   }
 
-  stop(): void {
-    clearTimeout(this.#timer);
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
   }
+}
+
+const tab = new TabLive();
+
+/** Keeps the page up to date with the controller while it is shown. Returns how it is connected. */
+export function useLive(enabled: boolean): Live {
+  useEffect(() => (enabled ? tab.connect() : undefined), [enabled]);
+  return useSyncExternalStore(tab.subscribe, () => tab.live);
+}
+
+/** Follows objects while the component is shown: what the page has read of them stays up to date. */
+export function useFollow(topics: LiveTopics): void {
+  const text = JSON.stringify(topics);
+  useEffect(() => tab.follow(JSON.parse(text)), [text]);
+}
+
+/** Follows the figures of the tenant. Null until they are known. */
+export function useLiveOverview(): LiveOverview | null {
+  useFollow({ overview: true });
+  return useSyncExternalStore(tab.subscribe, () => tab.overview);
 }

@@ -6,6 +6,7 @@ import { DeviceDialog } from '../forms/device-form.tsx';
 import { Ago, Button, Status } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { deviceMeanings } from '../lists/meanings.ts';
+import { useFollow } from '../live/live.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
 import { useSignedIn } from '../shell/me.ts';
 import { PageLink } from '../shell/page-link.tsx';
@@ -18,7 +19,8 @@ export function DevicePage() {
 
 /** One device: how it stands, whose it is, and its paths. `page`: where it can be seen alone. */
 export function DeviceObject({ id, page }: { id: string; page?: string }) {
-  const { data: device, error } = useRead<'getDevice'>('device', `/tenants/devices/${id}`, true, 10_000);
+  const { data: device, error } = useRead<'getDevice'>('device', `/tenants/devices/${id}`);
+  useFollow({ devices: [id], paths: device?.kind === 'NATIVE' ? [id] : [] });
   if (device === undefined) return <Loading error={error} />;
   return (
     <ObjectFrame

@@ -7,6 +7,7 @@ import { GatewayDialog } from '../forms/gateway-form.tsx';
 import { Button, plural, Status, toast } from '../kit/kit.tsx';
 import { PlanDialog, type PlannedWrite } from '../kit/plan.tsx';
 import { gatewayMeanings, gatewayWords } from '../lists/meanings.ts';
+import { useFollow } from '../live/live.ts';
 import { gatewayYaml } from '../object/declared.ts';
 import { Loading, ObjectFrame } from '../object/frame.tsx';
 import { useSignedIn } from '../shell/me.ts';
@@ -17,8 +18,8 @@ import { TestGateway } from './gateway-test.tsx';
 
 /** One gateway: how it stands and why, what it serves, and how to run it. `page`: where it can be seen alone. */
 export function GatewayObject({ id, page }: { id: string; page?: string }) {
-  // Statistics are no revisions, so they are read again while somebody looks.
-  const { data: gateway, error } = useRead<'getGateway'>('gateway', `/tenants/gateways/${id}`, true, 3000);
+  const { data: gateway, error } = useRead<'getGateway'>('gateway', `/tenants/gateways/${id}`);
+  useFollow({ gateways: [id], statistics: [id] });
   if (gateway === undefined) return <Loading error={error} />;
   const pending = gateway.status === 'PENDING';
   return (

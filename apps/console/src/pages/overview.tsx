@@ -2,6 +2,7 @@ import type { Device, Gateway, GatewaySummary, ResourceSummary, UserSummary } fr
 import { mayAudit, useRead } from '../data/queries.ts';
 import { useListPage } from '../data/use-list.ts';
 import { Ago, Empty, plural, Skeleton, words } from '../kit/kit.tsx';
+import { useFollow, useLiveOverview } from '../live/live.ts';
 import { attentionOf } from '../overview/attention.ts';
 import { Health, sumOf } from '../overview/health.tsx';
 import { Inbox } from '../overview/inbox.tsx';
@@ -13,37 +14,20 @@ import { FirstSteps } from './first-steps.tsx';
 /** Gateways whose statistics make the charts. */
 const mostMeasured = 50;
 
-/** Who is online is no change that the stream tells, so it is read again after this time, milliseconds. */
-const presenceMs = 10_000;
-
 /** What needs attention, how large the tenant is, and what changed last. No request grows with the tenant. */
 export function OverviewPage() {
   const me = useSignedIn();
   const troubled = useListPage<GatewaySummary>(
     'gateway',
     '/tenants/gateways?fields=summary&limit=50&filter[status][in]=ERROR,OFFLINE&sort=status',
-    true,
-    presenceMs,
   );
   const online = useListPage<GatewaySummary>(
     'gateway',
     '/tenants/gateways?fields=summary&limit=1&filter[status]=ONLINE',
-    true,
-    presenceMs,
   );
-  const measured = useListPage<Gateway>(
-    'gateway',
-    `/tenants/gateways?limit=${mostMeasured}&sort=-lastOnline`,
-    true,
-    presenceMs,
-  );
+  const measured = useListPage<Gateway>('gateway', `/tenants/gateways?limit=${mostMeasured}&sort=-lastOnline`);
   const devices = useListPage<Device>('device', '/tenants/devices?fields=summary&limit=1');
-  const connected = useListPage<Device>(
-    'device',
-    '/tenants/devices?fields=summary&limit=1&filter[status]=Online',
-    true,
-    presenceMs,
-  );
+  const connected = useListPage<Device>('device', '/tenants/devices?fields=summary&limit=1&filter[status]=Online');
   const unreachable = useListPage<ResourceSummary>(
     'resource',
     '/tenants/resources?fields=summary&limit=50&filter[status]=OFFLINE',
@@ -51,6 +35,8 @@ export function OverviewPage() {
   const resources = useListPage<ResourceSummary>('resource', '/tenants/resources?fields=summary&limit=1');
   const users = useListPage<UserSummary>('user', '/tenants/users?fields=summary&limit=1');
   const expired = useListPage<UserSummary>('user', '/tenants/users?fields=summary&limit=1&filter[status]=EXPIRED');
+  const figures = useLiveOverview();
+  useFollow({ gateways: idsOf(troubled), statistics: idsOf(measured) });
   const all = [troubled, online, measured, devices, connected, unreachable, resources, users, expired];
   const [trouble, up, some, every, now, cut, things, people, late] = all.map(({ data }) => data);
   if (!trouble || !up || !some || !every || !now || !cut || !things || !people || !late) return <Skeleton />;
@@ -58,22 +44,24 @@ export function OverviewPage() {
   // The lists hold the first entries only, and their totals those that need nobody, too.
   const unseen = Math.max(0, trouble.total - trouble.rows.length);
   const gateways = some.total;
+  const devicesOnline = figures?.devices.online ?? now.total;
+  const gatewaysOnline = figures === null ? up.total : (figures.gateways.ONLINE ?? 0);
   return (
     <>
       <div className="head">
-        <h1>{sentence(gateways, up.total, attention.length + unseen)}</h1>
+        <h1>{sentence(gateways, gatewaysOnline, attention.length + unseen)}</h1>
       </div>
       <Steps />
       {attention.length > 0 && <Inbox items={attention} total={attention.length + unseen} />}
       <div className="figures">
-        <Figure count={gateways} what="gateway" to="/gateways" more={`${up.total.toLocaleString('en')} online`} />
-        <Figure count={every.total} what="device" to="/devices" more={`${now.total.toLocaleString('en')} online`} />
+        <Figure count={gateways} what="gateway" to="/gateways" more={`${gatewaysOnline.toLocaleString('en')} online`} />
+        <Figure count={every.total} what="device" to="/devices" more={`${devicesOnline.toLocaleString('en')} online`} />
         <Figure count={things.total} what="resource" to="/resources" />
         <Figure count={people.total} what="user" to="/users" />
       </div>
       {gateways > 0 && (
         <Health
-          figures={{ devicesOnline: now.total, gatewaysOnline: up.total, ...sumOf(some.rows as Gateway[]) }}
+          figures={{ devicesOnline, gatewaysOnline, ...sumOf(some.rows as Gateway[]) }}
           part={gateways > mostMeasured ? `the ${mostMeasured} gateways that were online last` : null}
         />
       )}
@@ -81,6 +69,9 @@ export function OverviewPage() {
     </>
   );
 }
+
+const idsOf = ({ data }: { data: { rows: readonly { readonly id: string }[] } | undefined }): string[] =>
+  (data?.rows ?? []).map(({ id }) => id);
 
 function sentence(gateways: number, online: number, attention: number): string {
   if (attention > 0)
@@ -95,7 +86,7 @@ function sentence(gateways: number, online: number, attention: number): string {
 
 /** The first steps of a new tenant. They end with the first packet. */
 function Steps() {
-  const devices = useListPage<Device>('device', '/tenants/devices?limit=10&sort=-lastConnection', true, presenceMs);
+  const devices = useListPage<Device>('device', '/tenants/devices?limit=10&sort=-lastConnection');
   const arrived = devices.data?.rows.some(({ lastConnection }) => lastConnection !== undefined) === true;
   const open = devices.data !== undefined && !arrived;
   const gateways = useListPage<Gateway>('gateway', '/tenants/gateways?limit=10&sort=-lastOnline', open);

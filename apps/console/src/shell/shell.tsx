@@ -2,9 +2,10 @@ import type { Me } from '@sallyport/contract';
 import { Navigate, Outlet, useLocation } from '@tanstack/react-router';
 import { type ReactNode, useEffect, useState } from 'react';
 import { call, messageOf } from '../data/api.ts';
-import { type Live, useLive } from '../data/live.ts';
 import { mayAudit, mayRead, mayWrite, queryClient, useMe } from '../data/queries.ts';
-import { Button, Skeleton, Status } from '../kit/kit.tsx';
+import { Button, Skeleton } from '../kit/kit.tsx';
+import { type Live, useLive } from '../live/live.ts';
+import { LiveMark } from '../live/mark.tsx';
 import { FreshSignIn } from './fresh-sign-in.tsx';
 import { icons, Mark } from './icons.tsx';
 import { MeContext } from './me.ts';
@@ -194,15 +195,4 @@ function TopBar({ me, live }: { me: Me; live: Live }) {
       {mayRead(me) && <Palette open={open} onClose={() => setOpen(false)} />}
     </header>
   );
-}
-
-function LiveMark({ live }: { live: Live }) {
-  const [now, setNow] = useState(Date.now);
-  useEffect(() => {
-    if (live.state === 'live') return;
-    const timer = setInterval(() => setNow(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, [live.state]);
-  if (live.state === 'live') return <Status meaning="good">live</Status>;
-  return <Status meaning="warn">{`reconnecting, ${Math.max(0, Math.round((now - live.since) / 1000))} s`}</Status>;
 }
