@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Daemon, monotonicMs, patienceMs } from '@sallyport/testkit';
 import { makeResource } from './administration.ts';
@@ -9,94 +10,126 @@ import { PathsScenario } from './paths-scenario.ts';
 const port = 7000;
 const pulseProgram = fileURLToPath(new URL('./pulse-main.ts', import.meta.url));
 
-/** A native device with a series of datagrams to a resource, and what it measured. */
+type Lab = PathsScenario<'laptop' | 'other' | 'gate' | 'gate2'>;
+
+/** A native device with a series of datagrams to a resource behind its gateway, and what it measured. */
 interface Subject {
   readonly name: string;
   readonly client: ClientUnderTest;
+  readonly gateway: Daemon;
   readonly pulse: Daemon;
+  readonly resource: string;
   readonly grants: number[];
   readonly revocations: number[];
+  readonly clientTimes: number[];
+  readonly gatewayTimes: number[];
 }
 
 /**
  * Measures changes for a native device whose tunnel is up. A grant lasts from the start of the request to the API to
- * the first echo of the granted resource. A revocation lasts from the start of the request to the last echo.
- * `SALLYPORT_LAB_BASELINE` names another tree; its client then takes turns with the one of this tree.
+ * the first echo of the granted resource. A revocation lasts from the start of the request to the last echo. The
+ * processor times are those of the agents and of the programs that they ran to an end, for one grant and its end.
+ * `SALLYPORT_LAB_BASELINE` names another tree; its client and gateway then take turns with those of this tree.
  */
 export async function changes(rounds: number, tell: (line: string) => void): Promise<Figure[]> {
-  const s = await PathsScenario.create({
+  const { SALLYPORT_LAB_BASELINE: baseline } = process.env;
+  const s: Lab = await PathsScenario.create({
     nats: { home: {} },
-    hosts: { laptop: 'home', other: 'home', gate: 'internet' },
-    lans: { office: ['gate'] },
-    gateways: { gate: { endpoint: true } },
+    hosts: { laptop: 'home', other: 'home', gate: 'internet', gate2: 'internet' },
+    lans: { office: ['gate'], annex: ['gate2'] },
+    gateways: { gate: { endpoint: true }, ...(baseline && { gate2: { endpoint: true, tree: baseline } }) },
   });
   try {
-    await s.open('office', ['gate']);
-    const address = s.lab.address(serverOf('office')).replace(/\d+$/, '99');
-    await s.lab.space(serverOf('office')).ip('address', 'add', `${address}/32`, 'dev', 'lo');
-    await (await s.server('office')).listenUdp(port, address);
-    const wish = { name: 'annex', addresses: [address], ports: [`UDP ${port}`], gateways: [s.gateway('gate').id] };
-    const resource = await makeResource(s.controller, wish);
-    const { SALLYPORT_LAB_BASELINE: baseline } = process.env;
-    const subjects = [await subject(s, 'laptop', address)];
-    if (baseline) subjects.push(await subject(s, 'other', address, baseline));
+    const subjects = [await subject(s, 'ours', { place: 'laptop', gate: 'gate', lan: 'office' })];
+    if (baseline)
+      subjects.push(await subject(s, 'baseline', { place: 'other', gate: 'gate2', lan: 'annex' }, baseline));
     for (let round = 0; round < rounds; round++)
       for (const one of round % 2 === 0 ? subjects : [...subjects].reverse()) {
-        await measure(s, one, resource);
+        await measure(s, one);
         const [grant, revocation] = [one.grants, one.revocations].map((values) => values.at(-1)?.toFixed(1));
         tell(`${one.name}, round ${round + 1}: grant ${grant} ms, revocation ${revocation} ms`);
       }
-    return subjects.flatMap(({ name, grants, revocations }): Figure[] => [
-      { name: `${name}: grant until the first packet`, unit: 'ms', values: grants },
-      { name: `${name}: revocation until the last packet`, unit: 'ms', values: revocations },
-    ]);
+    return subjects.flatMap(figuresOf);
   } finally {
     await s.cleanup.run();
   }
 }
 
+function figuresOf({ name, grants, revocations, clientTimes, gatewayTimes }: Subject): Figure[] {
+  const all = { grant: grants, revocation: revocations, 'client CPU': clientTimes, 'gateway CPU': gatewayTimes };
+  return Object.entries(all).map(([what, values]) => ({ name: `${name}: ${what}`, unit: 'ms', values }));
+}
+
 async function subject(
-  s: PathsScenario<'laptop' | 'other' | 'gate'>,
-  place: 'laptop' | 'other',
-  address: string,
+  s: Lab,
+  name: string,
+  where: {
+    readonly place: 'laptop' | 'other';
+    readonly gate: 'gate' | 'gate2';
+    readonly lan: 'office' | 'annex';
+  },
   tree?: string,
 ): Promise<Subject> {
+  const { place, gate, lan } = where;
+  await s.open(lan, [gate]);
+  // The device has a way to the gateway and the LAN before it gets one to this address.
+  const address = s.lab.address(serverOf(lan)).replace(/\d+$/, '99');
+  await s.lab.space(serverOf(lan)).ip('address', 'add', `${address}/32`, 'dev', 'lo');
+  await (await s.server(lan)).listenUdp(port, address);
+  const wish = { name: `${lan} 2`, addresses: [address], ports: [`UDP ${port}`], gateways: [s.gateway(gate).id] };
+  const resource = await makeResource(s.controller, wish);
   const client = await s.clientUp(place, tree === undefined ? {} : { tree });
-  await client.is('a direct path', ({ gateways: [gate] }) => gate?.path === 'direct' && gate.rttMs !== null);
-  const pulse = Daemon.start([pulseProgram, address, String(port)], {
-    cleanup: s.cleanup,
-    namespace: s.lab.space(place),
-  });
-  return { name: tree === undefined ? 'ours' : 'baseline', client, pulse, grants: [], revocations: [] };
+  await client.is('a direct path', ({ gateways }) =>
+    gateways.some((one) => one.path === 'direct' && one.name === gate),
+  );
+  const { cleanup } = s;
+  const pulse = Daemon.start([pulseProgram, address, String(port)], { cleanup, namespace: s.lab.space(place) });
+  const gateway = s.gateway(gate).agent.daemon;
+  const values = { grants: [], revocations: [], clientTimes: [], gatewayTimes: [] };
+  return { name, client, gateway, pulse, resource, ...values };
 }
 
 /** Grants and revokes once, each after the change before it is in force everywhere. */
-async function measure(
-  s: PathsScenario<'laptop' | 'other' | 'gate'>,
-  { client, pulse, grants, revocations }: Subject,
-  resource: string,
-): Promise<void> {
+async function measure(s: Lab, one: Subject): Promise<void> {
+  const { client, gateway, pulse, resource } = one;
   const settled = async () => {
     await s.converged();
     await client.is('current', ({ current }) => current);
   };
   await settled();
-  const asked = monotonicMs();
-  const policy = await s.policy('laptop to annex', { devices: [client.id], resources: [resource] });
-  grants.push((await told(pulse, 'on', asked)) - asked);
+  const [clientBefore, gatewayBefore] = [processorMs(client.daemon), processorMs(gateway)];
+  let id = '';
+  const grant = async () => {
+    id = await s.policy('one to one', { devices: [client.id], resources: [resource] });
+  };
+  one.grants.push(await timed(pulse, 'on', grant));
   await settled();
-  const revoked = monotonicMs();
-  await s.controller.call('deletePolicy', { params: { id: policy } });
-  revocations.push((await told(pulse, 'off', revoked)) - revoked);
+  one.revocations.push(await timed(pulse, 'off', () => s.controller.call('deletePolicy', { params: { id } })));
+  await settled();
+  one.clientTimes.push(processorMs(client.daemon) - clientBefore);
+  one.gatewayTimes.push(processorMs(gateway) - gatewayBefore);
 }
 
-/** Returns the time that a device tells after a moment. */
-async function told(pulse: Daemon, what: 'on' | 'off', since: number): Promise<number> {
+/** Processor time of a process and of its children that have ended. The kernel counts it in hundredths of a second. */
+function processorMs({ child }: Daemon): number {
+  const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0);
+}
+
+/** Returns the milliseconds from now until a device's packets next begin or end to pass, and waits for it. */
+async function timed(pulse: Daemon, what: 'on' | 'off', change: () => Promise<unknown>): Promise<number> {
+  const times = () =>
+    [...pulse.output.matchAll(new RegExp(`^${what} ([\\d.]+)$`, 'gm'))].map(([, time]) => Number(time));
+  const earlier = times().length;
+  const from = monotonicMs();
+  await change();
   const end = performance.now() + patienceMs;
   for (;;) {
-    const times = [...pulse.output.matchAll(new RegExp(`^${what} ([\\d.]+)$`, 'gm'))].map(([, time]) => Number(time));
-    const found = times.find((time) => time >= since);
-    if (found !== undefined) return found;
+    const found = times()[earlier];
+    // The last packet may have come just before the request.
+    if (found !== undefined) return Math.max(0, found - from);
     if (performance.now() > end) throw new Error(`the device tells no "${what}":\n${pulse.output.slice(-500)}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

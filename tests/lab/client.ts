@@ -41,7 +41,7 @@ export class ClientUnderTest {
     stateDir: string,
     tree?: string,
   ) {
-    this.#program = tree === undefined ? program('client/src/main.ts') : join(tree, 'apps/client/src/main.ts');
+    this.#program = program('client/src/main.ts', tree);
     this.#world = world;
     this.#controller = controller;
     this.place = place;

@@ -16,6 +16,8 @@ export interface GatewayWish {
   /** Configures the gateway's address, which must be public. By default it is discovered. */
   readonly endpoint?: boolean;
   readonly relay?: boolean;
+  /** Folder of another version of this repository, whose agent runs. */
+  readonly tree?: string;
 }
 
 /** A running gateway. */
@@ -126,11 +128,11 @@ async function startGateway<Name extends string>(
   lab: NatLab<Name>,
   controller: ControllerUnderTest,
   name: Name,
-  { endpoint = false, relay = false }: GatewayWish,
+  { endpoint = false, relay = false, tree }: GatewayWish,
 ): Promise<RunningGateway> {
   const { id, token } = await controller.call('createGateway', {
     body: { name, wireguardPort: '51820', ...(endpoint && { endpoint: lab.address(name) }) },
   });
   if (relay) await controller.call('enableRelay', { params: { id } });
-  return { id, token, agent: await GatewayUnderTest.start(lab, controller, token, name) };
+  return { id, token, agent: await GatewayUnderTest.start(lab, controller, token, name, tree) };
 }

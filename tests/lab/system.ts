@@ -9,8 +9,9 @@ import { type Cleanup, Daemon, type Host, patienceMs, until } from '@sallyport/t
 import { generateKeyPair } from './keys.ts';
 import type { World } from './world.ts';
 
-/** Returns a program of this repository. */
-export const program = (path: string): string => fileURLToPath(new URL(`../../apps/${path}`, import.meta.url));
+/** Returns a program of this repository, or of another version of it in the folder `tree`. */
+export const program = (path: string, tree?: string): string =>
+  tree === undefined ? fileURLToPath(new URL(`../../apps/${path}`, import.meta.url)) : join(tree, 'apps', path);
 
 /** Creates a folder of the test. */
 export async function temporaryFolder(cleanup: Cleanup): Promise<string> {
@@ -167,11 +168,13 @@ export interface TestDevice {
 export class GatewayUnderTest {
   readonly interface: string;
   readonly stateDir: string;
+  readonly #program: string;
   readonly #world: World;
   readonly #place: string;
   daemon!: Daemon;
 
-  private constructor(world: World, place: string, stateDir: string) {
+  private constructor(world: World, place: string, stateDir: string, tree?: string) {
+    this.#program = program('gateway/src/main.ts', tree);
     this.#world = world;
     this.#place = place;
     this.stateDir = stateDir;
@@ -183,8 +186,9 @@ export class GatewayUnderTest {
     controller: ControllerUnderTest,
     token: string,
     place: string = 'gateway',
+    tree?: string,
   ): Promise<GatewayUnderTest> {
-    const gateway = new GatewayUnderTest(world, place, await temporaryFolder(world.cleanup));
+    const gateway = new GatewayUnderTest(world, place, await temporaryFolder(world.cleanup), tree);
     world.cleanup.add(async () => {
       await gateway.down();
     });
@@ -194,16 +198,7 @@ export class GatewayUnderTest {
 
   start(controller: ControllerUnderTest, token: string): void {
     this.daemon = Daemon.start(
-      [
-        program('gateway/src/main.ts'),
-        'run',
-        '--controller',
-        controller.url,
-        '--token-file',
-        '-',
-        ...this.#where,
-        '--insecure',
-      ],
+      [this.#program, 'run', '--controller', controller.url, '--token-file', '-', ...this.#where, '--insecure'],
       {
         cleanup: this.#world.cleanup,
         namespace: this.#world.space(this.#place),
